@@ -1,0 +1,27 @@
+/** The arrows of ARCHITECTURE.md. Rule names are sentences because they are what a contributor reads. */
+const room = (name) => `^src/${name}/`;
+const ADAPTERS = '^src/(providers|auth|kms|audit|store)/';
+const rule = (name, from, to) => ({ name, severity: 'error', from, to });
+
+module.exports = {
+  forbidden: [
+    rule('no-cycles', {}, { circular: true }),
+    rule('domain-is-pure', { path: room('domain') }, { pathNot: room('domain') }),
+    rule('ports-are-types', { path: room('ports') }, { pathNot: '^src/(ports|domain)/' }),
+    rule('crypto-is-a-leaf', { path: room('crypto') }, { pathNot: ['^src/(crypto|domain)/', '^(node:)?crypto$'] }),
+    rule('node-crypto-only-in-crypto', { path: '^src/', pathNot: room('crypto') }, { path: '^(node:)?crypto$', dependencyTypes: ['core'] }),
+    rule('broker-knows-ports-only', { path: room('broker') }, { path: '^src/', pathNot: '^src/(broker|ports|domain|crypto)/' }),
+    rule('adapters-are-strangers', { path: ADAPTERS }, { path: '^src/', pathNot: '^src/($1|ports|domain|crypto|upstream)/' }),
+    rule('upstream-is-a-leaf', { path: room('upstream') }, { path: '^src/', pathNot: '^src/(upstream|ports|domain)/' }),
+    rule('providers-are-strangers', { path: '^src/providers/([^/]+)/' }, { path: '^src/providers/[^/]+/', pathNot: '^src/providers/$1/' }),
+    rule('api-calls-the-broker', { path: room('api') }, { path: '^src/', pathNot: '^src/(api|broker|ports|domain)/' }),
+    rule('config-reads-schemas-only', { path: room('config') }, { path: '^src/', pathNot: ['^src/(config|domain)/', '/config\\.ts$'] }),
+    rule('only-main-composes', { path: '^src/', pathNot: '^src/(main\\.ts$|compose/)' }, { path: '^src/compose/' }),
+    rule('nothing-imports-main', { path: '^src/' }, { path: '^src/main\\.ts$' }),
+  ],
+  options: {
+    tsConfig: { fileName: 'tsconfig.json' },
+    tsPreCompilationDeps: true,
+    doNotFollow: { path: 'node_modules' },
+  },
+};

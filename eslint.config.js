@@ -1,0 +1,101 @@
+import js from '@eslint/js';
+import tseslint from 'typescript-eslint';
+
+const ban = (selector, message) => ({ selector, message });
+
+const SYNTAX_BANS = [
+  ban('ExportDefaultDeclaration', 'No default exports: one name, the same everywhere.'),
+  ban("MemberExpression[object.name='Math'][property.name='random']", 'Randomness comes from src/crypto/random.ts.'),
+  ban("MemberExpression[property.name='headersDistinct']", 'headersDistinct throws on a header named __proto__ (CVE-2026-21710).'),
+];
+const CLOCK_BANS = [
+  ban("CallExpression[callee.object.name='Date'][callee.property.name='now']", 'Time comes from the Clock.'),
+  ban("NewExpression[callee.name='Date'][arguments.length=0]", 'Time comes from the Clock.'),
+  ban("CallExpression[callee.name=/^set(Timeout|Interval)$/]", 'Timers come from the Clock.'),
+];
+const ENV_BANS = [
+  ban("MemberExpression[object.name='process'][property.name='env']", 'The environment is read in src/config only.'),
+];
+const EXIT_BANS = [
+  ban("CallExpression[callee.object.name='process'][callee.property.name='exit']", 'Only src/main.ts ends the process.'),
+];
+const REVEAL_BANS = [
+  ban("CallExpression[callee.property.name='reveal']", 'reveal() is called only where a value must leave; add the file to the list in eslint.config.js.'),
+];
+
+/** Files in which a sensitive value has to leave its wrapper: to a backend, into a cipher, to the caller who may have it. */
+const REVEALING_FILES = [
+  'src/domain/sensitive.ts',
+  'src/upstream/**/*.ts',
+  'src/auth/**/*.ts',
+  'src/kms/**/*.ts',
+  'src/providers/**/*.ts',
+  'src/broker/**/*.ts',
+  'src/api/routes/**/*.ts',
+  'src/compose/**/*.ts',
+  'src/compose.ts',
+];
+const ALL_BANS = [...SYNTAX_BANS, ...CLOCK_BANS, ...ENV_BANS, ...EXIT_BANS, ...REVEAL_BANS];
+/** In flat config a later list replaces an earlier one, so each exception names the whole list less its own. */
+const without = (...lists) => {
+  const dropped = new Set(lists.flat());
+  return { 'no-restricted-syntax': ['error', ...ALL_BANS.filter((entry) => !dropped.has(entry))] };
+};
+
+export default tseslint.config(
+  { ignores: ['dist/', 'node_modules/', 'coverage/', 'bench-out/'] },
+  js.configs.recommended,
+  {
+    files: ['**/*.ts'],
+    extends: [tseslint.configs.strictTypeChecked],
+    languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
+    rules: {
+      '@typescript-eslint/consistent-type-imports': 'error',
+      '@typescript-eslint/switch-exhaustiveness-check': 'error',
+      '@typescript-eslint/explicit-module-boundary-types': 'error',
+      '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true }],
+      '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }],
+      '@typescript-eslint/naming-convention': [
+        'error',
+        {
+          selector: 'typeLike',
+          format: ['PascalCase'],
+          custom: { regex: '^(I[A-Z][a-z]|T[A-Z][a-z])|(Dto|Manager|Service|Helper|Util|Handler)s?$', match: false },
+        },
+      ],
+      'no-console': 'error',
+      eqeqeq: 'error',
+    },
+  },
+  {
+    files: ['src/**/*.ts'],
+    rules: {
+      ...without(),
+      'max-lines': ['error', { max: 300, skipBlankLines: true, skipComments: true }],
+      'max-lines-per-function': ['error', { max: 60, skipBlankLines: true, skipComments: true }],
+      complexity: ['error', 12],
+      'max-params': ['error', 4],
+      'max-depth': ['error', 3],
+    },
+  },
+  { files: REVEALING_FILES, rules: without(REVEAL_BANS) },
+  { files: ['src/clock.ts'], rules: without(CLOCK_BANS) },
+  { files: ['src/config/**/*.ts'], rules: without(ENV_BANS) },
+  { files: ['src/main.ts'], rules: { ...without(EXIT_BANS), 'no-console': 'off' } },
+  { files: ['src/cli/**/*.ts', 'bench/**/*.ts', 'test/backends/**/*.ts'], rules: { 'no-console': 'off' } },
+  {
+    files: ['test/**/*.ts', 'bench/**/*.ts'],
+    rules: {
+      'no-restricted-syntax': 'off',
+      '@typescript-eslint/no-non-null-assertion': 'off',
+      '@typescript-eslint/explicit-module-boundary-types': 'off',
+      '@typescript-eslint/no-unsafe-assignment': 'off',
+      '@typescript-eslint/no-unsafe-member-access': 'off',
+      '@typescript-eslint/no-unsafe-argument': 'off',
+    },
+  },
+  {
+    files: ['**/*.js', '**/*.cjs', '**/*.mjs'],
+    languageOptions: { globals: { process: 'readonly', module: 'writable', console: 'readonly' } },
+  },
+);

@@ -1,0 +1,16 @@
+/** Suites run as native ES modules (`--experimental-vm-modules`), TypeScript through swc without type checks: `npm run check` does those. */
+export default {
+  testEnvironment: 'node',
+  extensionsToTreatAsEsm: ['.ts'],
+  transform: {
+    '\\.ts$': [
+      '@swc/jest',
+      { jsc: { target: 'es2024', parser: { syntax: 'typescript' } }, module: { type: 'es6' } },
+    ],
+  },
+  testMatch: ['<rootDir>/test/**/*.test.ts'],
+  globalSetup: '<rootDir>/test/backends/global-setup.ts',
+  globalTeardown: '<rootDir>/test/backends/global-teardown.ts',
+  testTimeout: 30_000,
+  maxWorkers: 2,
+};

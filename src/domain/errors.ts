@@ -1,0 +1,101 @@
+/** What went wrong, in nine closed kinds; `api/error-response.ts` alone maps a kind to an HTTP status. */
+export type ErrorKind =
+  | 'invalid'
+  | 'unauthenticated'
+  | 'denied'
+  | 'not_found'
+  | 'method'
+  | 'conflict'
+  | 'precondition'
+  | 'too_large'
+  | 'unsupported_media'
+  | 'limited'
+  | 'upstream'
+  | 'timeout'
+  | 'unavailable'
+  | 'internal';
+
+interface ErrorRow {
+  readonly kind: ErrorKind;
+  readonly title: string;
+}
+
+/** Every failure a caller can see. Codes are the contract and never change; titles are for people. docs/errors.md explains each. */
+export const ERRORS = {
+  ERR_REQUEST_INVALID: { kind: 'invalid', title: 'The request is not valid' },
+  ERR_PATH_INVALID: { kind: 'invalid', title: 'The path is not valid' },
+  ERR_BODY_INVALID: { kind: 'invalid', title: 'The body is not valid' },
+  ERR_UNKNOWN_FIELD: { kind: 'invalid', title: 'The body has a field that is not known' },
+  ERR_POLICY_INVALID: { kind: 'invalid', title: 'The policy is not valid' },
+  ERR_TOKEN_INVALID: { kind: 'unauthenticated', title: 'The credential is not accepted' },
+  ERR_UNAUTHENTICATED: { kind: 'unauthenticated', title: 'A valid bearer token is needed' },
+  ERR_DENIED: { kind: 'denied', title: 'Not allowed' },
+  ERR_NOT_FOUND: { kind: 'not_found', title: 'Not found' },
+  ERR_METHOD: { kind: 'method', title: 'The method is not allowed here' },
+  ERR_CONFLICT: { kind: 'conflict', title: 'The state does not allow this' },
+  ERR_VERSION_CONFLICT: { kind: 'precondition', title: 'The version is not the current one' },
+  ERR_PRECONDITION_REQUIRED: { kind: 'precondition', title: 'If-Match or If-None-Match is needed' },
+  ERR_IDEMPOTENCY_MISMATCH: { kind: 'conflict', title: 'The idempotency key was used for another request' },
+  ERR_BODY_TOO_LARGE: { kind: 'too_large', title: 'The request is too large' },
+  ERR_MEDIA_TYPE: { kind: 'unsupported_media', title: 'The body must be JSON in UTF-8' },
+  ERR_RATE_LIMITED: { kind: 'limited', title: 'Too many requests' },
+  ERR_LEASE_QUOTA: { kind: 'limited', title: 'Too many live leases' },
+  ERR_PROVIDER_FAILED: { kind: 'upstream', title: 'The backend answered with an error' },
+  ERR_PROVIDER_MALFORMED: { kind: 'upstream', title: 'The backend answered with something unusable' },
+  ERR_PROVIDER_DENIED: { kind: 'upstream', title: 'The backend refused the broker' },
+  ERR_PROVIDER_TIMEOUT: { kind: 'timeout', title: 'The backend did not answer in time' },
+  ERR_PROVIDER_UNAVAILABLE: { kind: 'unavailable', title: 'The backend cannot be reached' },
+  ERR_IDENTITY_UNAVAILABLE: { kind: 'unavailable', title: 'The identity cannot be checked now' },
+  ERR_AUDIT_UNAVAILABLE: { kind: 'unavailable', title: 'The request could not be recorded' },
+  ERR_STORE_UNAVAILABLE: { kind: 'unavailable', title: 'The store cannot be reached' },
+  ERR_OUTCOME_UNKNOWN: { kind: 'unavailable', title: 'The outcome is not known; repeat with the same idempotency key' },
+  ERR_BUSY: { kind: 'unavailable', title: 'The broker is busy' },
+  ERR_SEALED: { kind: 'unavailable', title: 'The keys are not available' },
+  ERR_HELD: { kind: 'unavailable', title: 'The store is held until an operator looks at it' },
+  ERR_CIPHERTEXT_INVALID: { kind: 'internal', title: 'The stored data failed its integrity check' },
+  ERR_CONFIG_INVALID: { kind: 'internal', title: 'The configuration is not valid' },
+  ERR_INTERNAL: { kind: 'internal', title: 'Internal error' },
+} as const satisfies Record<`ERR_${string}`, ErrorRow>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+export interface BrokerErrorOptions {
+  /** Logged under the request id; never leaves the process. */
+  readonly cause?: unknown;
+  /** Stable short reason for the audit entry (`bad_alg`, `aud_mismatch`, …); never shown to an unauthenticated caller. */
+  readonly reason?: string;
+  readonly retryAfterSeconds?: number;
+  /** Positions of what is wrong with a document; shown to the caller. */
+  readonly problems?: readonly Problem[];
+}
+
+/** One thing wrong with a document: where (JSON pointer, and line and column where the text is known) and what. */
+export interface Problem {
+  readonly pointer: string;
+  readonly message: string;
+  readonly line?: number;
+  readonly column?: number;
+}
+
+/** The only error that crosses rooms. `detail` may be shown to the caller; `cause` and `reason` may not. */
+export class BrokerError extends Error {
+  readonly code: ErrorCode;
+  readonly detail: string | undefined;
+  readonly reason: string | undefined;
+  readonly retryAfterSeconds: number | undefined;
+  readonly problems: readonly Problem[] | undefined;
+
+  constructor(code: ErrorCode, detail?: string, options: BrokerErrorOptions = {}) {
+    super(detail ?? ERRORS[code].title, { cause: options.cause });
+    this.name = 'BrokerError';
+    this.code = code;
+    this.detail = detail;
+    this.reason = options.reason;
+    this.retryAfterSeconds = options.retryAfterSeconds;
+    this.problems = options.problems;
+  }
+
+  get kind(): ErrorKind {
+    return ERRORS[this.code].kind;
+  }
+}
