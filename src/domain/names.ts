@@ -1,0 +1,38 @@
+import { BrokerError } from './errors.ts';
+
+const SEGMENT = /^[A-Za-z0-9._+=@-]+$/;
+const NAME = /^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$/;
+export const MAX_PATH_LENGTH = 512;
+export const MAX_PATH_SEGMENTS = 16;
+
+/** A secret's name at the broker, or a prefix of such names: 1–16 segments, 512 characters at most. */
+export function isSecretPath(text: string): boolean {
+  if (text.length === 0 || text.length > MAX_PATH_LENGTH) return false;
+  const segments = text.split('/');
+  return segments.length <= MAX_PATH_SEGMENTS && segments.every(isPathSegment);
+}
+
+export function isPathSegment(segment: string): boolean {
+  return segment !== '.' && segment !== '..' && SEGMENT.test(segment);
+}
+
+/** @throws ERR_PATH_INVALID; the text is not echoed. */
+export function parseSecretPath(text: string): string {
+  if (!isSecretPath(text)) {
+    throw new BrokerError(
+      'ERR_PATH_INVALID',
+      'a path is 1 to 16 segments of [A-Za-z0-9._+=@-] joined by single slashes, never "." or ".."',
+    );
+  }
+  return text;
+}
+
+/** Names of policies, clusters, mounts, connections and operators: lower case, so that no two differ only in case. */
+export function isName(text: string): boolean {
+  return NAME.test(text);
+}
+
+/** Whether `path` is `prefix` or lies below it, by whole segments: `a` covers `a/b`, never `ab`. */
+export function isUnder(path: string, prefix: string): boolean {
+  return path === prefix || path.startsWith(`${prefix}/`);
+}
