@@ -1,0 +1,144 @@
+/** The rows of our database, column by column. `*_at` are milliseconds since the epoch; `mac` covers the other columns of the row (docs/spec/row-mac-v1.md). */
+export interface Tables {
+  meta: { key: string; value: string };
+  root_keys: {
+    id: string;
+    kek_id: string;
+    wrapped: Uint8Array;
+    commitment: Uint8Array;
+    state: 'active' | 'retired';
+    created_at: number;
+  };
+  /** What operators keep through the API: clusters, mounts, policies, definitions, operators. */
+  documents: {
+    kind: string;
+    name: string;
+    /** Random; a document created anew under an old name has another. */
+    uid: string;
+    version: number;
+    body: string;
+    updated_at: number;
+    updated_by: string;
+    mac: Uint8Array;
+  };
+  /** Every version of every document, kept after deletion; a deletion is a version with the body null. */
+  document_versions: {
+    kind: string;
+    name: string;
+    uid: string;
+    version: number;
+    body: string | null;
+    created_at: number;
+    created_by: string;
+    mac: Uint8Array;
+  };
+  operator_tokens: {
+    id: string;
+    operator: string;
+    operator_uid: string;
+    hash: Uint8Array;
+    body: string;
+    created_at: number;
+    ends_at: number;
+    mac: Uint8Array;
+  };
+  sessions: {
+    id: string;
+    hash: Uint8Array;
+    cluster: string;
+    cluster_uid: string;
+    namespace: string;
+    service_account: string;
+    pod_uid: string | null;
+    /** JSON of the verified workload, and what of the token the log needs. */
+    body: string;
+    created_at: number;
+    ends_at: number;
+    mac: Uint8Array;
+  };
+  leases: {
+    id: string;
+    session_id: string;
+    workload: string;
+    cluster: string;
+    pod_uid: string | null;
+    path: string;
+    mount_uid: string;
+    version: string;
+    kind: 'static' | 'dynamic';
+    state: 'live' | 'ended';
+    /** Why it ended: expired, revoked, pod_ended, session_ended; null while live. */
+    cause: string | null;
+    issued_at: number;
+    ends_at: number;
+    /** No renewal goes beyond it. */
+    max_ends_at: number;
+    credential_id: string | null;
+    /** When the tombstone may be deleted; null while live. */
+    purge_at: number | null;
+  };
+  /** One dynamic credential from its intent to its revocation: under a live lease, revoked, or listed. */
+  credentials: {
+    id: string;
+    session_id: string;
+    workload: string;
+    cluster: string;
+    pod_uid: string | null;
+    path: string;
+    mount_uid: string;
+    idempotency_key: string;
+    request_hash: string;
+    lease_id: string;
+    handle: string;
+    revocation: 'revocable' | 'expires-only';
+    state: 'intended' | 'prepared' | 'issued' | 'revoking' | 'irrevocable' | 'revoked';
+    /** The issued value, sealed, for a repeat with the same key; null before issue and after the end. */
+    sealed: Uint8Array | null;
+    attempts: number;
+    next_attempt_at: number | null;
+    last_error: string | null;
+    created_at: number;
+    ends_at: number;
+  };
+  /** The head of a secret of the embedded provider. Kept after deletion, so that version numbers are never used again. */
+  secrets: {
+    path: string;
+    id: string;
+    /** The highest version number ever given. */
+    last_version: number;
+    /** null: deleted. */
+    current_version: number | null;
+    updated_at: number;
+    mac: Uint8Array;
+  };
+  secret_versions: {
+    secret_id: string;
+    version: number;
+    root_key_id: string;
+    /** null: destroyed; the value can never be opened again. */
+    wrapped_dek: Uint8Array | null;
+    ciphertext: Uint8Array | null;
+    created_at: number;
+    created_by: string;
+    destroyed_at: number | null;
+  };
+  /** Work that one process does at a time: who, with which fencing epoch, until when. */
+  claims: { name: string; owner: string; epoch: number; until: number };
+  changes: { seq: number; kind: string; key: string; at: number };
+  audit_batches: {
+    writer: string;
+    first_seq: number;
+    count: number;
+    /** Entries as written, each followed by a newline. */
+    entries: Uint8Array;
+    head: Uint8Array;
+    signature: Uint8Array;
+  };
+  /** Which batch holds the entries from `first_index` of the log on. */
+  log_segments: { first_index: number; writer: string; first_seq: number; count: number };
+  log_tiles: { level: number; tile_index: number; hashes: Uint8Array };
+  /** Which bundles of 256 entries name a workload, pod, path, …: the search index. */
+  log_terms: { kind: string; term: string; bundle: number };
+  log_checkpoints: { size: number; at: number; note: string };
+  sink_cursors: { sink: string; next_index: number };
+}
