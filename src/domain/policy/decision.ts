@@ -1,0 +1,45 @@
+import type { Workload } from '../workload.ts';
+import type { Capability } from './access-policy.ts';
+
+/** What is asked of a view: everything about the request that is not the workload itself. */
+export interface ViewRequest {
+  readonly capability: Capability;
+  readonly path: string;
+  /** The peer, or what a trusted proxy vouches for; what does not parse is unknown, so allows bound to it fail. */
+  readonly sourceAddress: string;
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+  /** Absent while the pod's labels have not been observed. */
+  readonly podLabels?: ReadonlyMap<string, string> | undefined;
+}
+
+export interface AccessRequest extends ViewRequest {
+  readonly workload: Workload;
+}
+
+export type DenyReason = 'no_rule' | 'denied_by_rule' | 'path_invalid';
+
+export interface AllowDecision {
+  readonly effect: 'allow';
+  readonly policy: string;
+  readonly version: number;
+  readonly rule: string;
+  /** The least limit of all allows that match; absent when none sets one. */
+  readonly maxLeaseTtlSeconds?: number;
+}
+
+export interface DenyDecision {
+  readonly effect: 'deny';
+  readonly reason: DenyReason;
+  readonly policy?: string;
+  readonly version?: number;
+  readonly rule?: string;
+}
+
+/** For the audit entry and the explain operation; a denied caller never sees which rule it was. */
+export type Decision = AllowDecision | DenyDecision;
+
+/** Counts trie nodes, patterns and rules looked at, so that tests can show what a decision costs. */
+export interface Tally {
+  steps: number;
+}
