@@ -1,0 +1,137 @@
+/**
+ * Every domain-separation label and every encoding that is authenticated but not stored. The reader computes associated
+ * data from where it looks, never from what it found there. docs/spec/envelope-v1.md.
+ */
+const LABELS = {
+  secretValue: 'quaymaster/v1/secret-value',
+  dataKey: 'quaymaster/v1/data-key',
+  rootKey: 'quaymaster/v1/root-key',
+  rootKeyCommitment: 'quaymaster/v1/root-key-commitment',
+  row: 'quaymaster/v1/row',
+  localFileWrap: 'quaymaster/v1/local-file-kek/wrap',
+  localFileId: 'quaymaster/v1/local-file-kek/id',
+} as const;
+
+/** What keys are derived from a root key for; the labels of docs/spec/root-keys-v1.md. */
+const DERIVED_KEY_LABELS = {
+  dataKeyWrap: 'quaymaster/v1/derive/data-key-wrap',
+  sessionToken: 'quaymaster/v1/derive/session-token',
+  operatorToken: 'quaymaster/v1/derive/operator-token',
+  rowMac: 'quaymaster/v1/derive/row-mac',
+  valueFingerprint: 'quaymaster/v1/derive/value-fingerprint',
+  versionDigest: 'quaymaster/v1/derive/version-digest',
+  idempotencyKey: 'quaymaster/v1/derive/idempotency-key',
+  pageCursor: 'quaymaster/v1/derive/page-cursor',
+} as const;
+
+export type KeyPurpose = keyof typeof DERIVED_KEY_LABELS;
+
+declare const made: unique symbol;
+/** Bytes that name a place. Only this file makes them, so that a raw buffer does not type-check where a place is due. */
+export type AssociatedData = Uint8Array & { readonly [made]: true };
+
+/** Where one version of a secret lives; nothing of it is read out of the row that is being opened. */
+export interface SecretPlace {
+  readonly installation: string;
+  /** Random and never reused, so that a secret deleted and created again is another place. */
+  readonly secretId: string;
+  readonly path: string;
+  /** From 1, never reused. */
+  readonly version: number;
+}
+
+export type Field = string | number | Uint8Array;
+
+const LENGTH_BYTES = 4;
+const INTEGER_BYTES = 8;
+
+function sizeOf(field: Field): number {
+  if (typeof field === 'string') return Buffer.byteLength(field);
+  return typeof field === 'number' ? INTEGER_BYTES : field.length;
+}
+
+function write(target: Buffer, offset: number, field: Field): void {
+  if (typeof field === 'string') {
+    // A lone surrogate is written as U+FFFD: two texts would have one encoding.
+    if (!field.isWellFormed()) throw new TypeError('text that is not Unicode has no encoding');
+    target.write(field, offset);
+  } else if (typeof field === 'number') {
+    if (!Number.isSafeInteger(field) || field < 0)
+      throw new RangeError('an integer field is out of range');
+    target.writeBigUInt64BE(BigInt(field), offset);
+  } else {
+    target.set(field, offset);
+  }
+}
+
+/** Each field as four bytes of length and its bytes; an integer is eight bytes, big-endian. Injective for a given list of types. */
+export function encodeFields(fields: readonly Field[]): Buffer {
+  let size = 0;
+  for (const field of fields) size += LENGTH_BYTES + sizeOf(field);
+  const encoded = Buffer.allocUnsafe(size);
+  let offset = 0;
+  for (const field of fields) {
+    const length = sizeOf(field);
+    encoded.writeUInt32BE(length, offset);
+    write(encoded, offset + LENGTH_BYTES, field);
+    offset += LENGTH_BYTES + length;
+  }
+  return encoded;
+}
+
+const associatedData = (...fields: readonly Field[]): AssociatedData =>
+  encodeFields(fields) as Uint8Array as AssociatedData;
+
+export function secretValueData(place: SecretPlace): AssociatedData {
+  return associatedData(
+    LABELS.secretValue,
+    place.installation,
+    place.secretId,
+    place.path,
+    place.version,
+  );
+}
+
+export function dataKeyData(place: SecretPlace, rootKeyId: string): AssociatedData {
+  return associatedData(
+    LABELS.dataKey,
+    place.installation,
+    place.secretId,
+    place.path,
+    place.version,
+    rootKeyId,
+  );
+}
+
+export function rootKeyData(
+  installation: string,
+  rootKeyId: string,
+  kekId: string,
+): AssociatedData {
+  return associatedData(LABELS.rootKey, installation, rootKeyId, kekId);
+}
+
+/** What a key in a file authenticates: the port's bytes under a label of its own. */
+export function localFileData(given: Uint8Array): AssociatedData {
+  return associatedData(LABELS.localFileWrap, given);
+}
+
+/** HKDF `info` of a key derived from a root key. */
+export function derivedKeyInfo(purpose: KeyPurpose): Buffer {
+  return encodeFields([DERIVED_KEY_LABELS[purpose]]);
+}
+
+/** HKDF `info` of a root key's commitment. */
+export function commitmentInfo(installation: string, rootKeyId: string): Buffer {
+  return encodeFields([LABELS.rootKeyCommitment, installation, rootKeyId]);
+}
+
+/** HKDF `info` of the two things derived from the bytes of a key file. */
+export function localFileInfo(use: 'wrap' | 'id'): Buffer {
+  return encodeFields([use === 'wrap' ? LABELS.localFileWrap : LABELS.localFileId]);
+}
+
+/** The start of every message that a row's MAC covers. */
+export function rowHeader(table: string, columns: number): Buffer {
+  return encodeFields([LABELS.row, table, columns]);
+}

@@ -1,0 +1,123 @@
+import { invalidCiphertext } from './aead.ts';
+import { commitmentInfo, derivedKeyInfo, rootKeyData, type KeyPurpose } from './associated-data.ts';
+import { deriveBytes, deriveKey } from './derived-keys.ts';
+import { constantTimeEqual } from './digest.ts';
+import { randomId } from './random.ts';
+import {
+  generateSecretKey,
+  importSecretKey,
+  SECRET_KEY_BYTES,
+  type SecretKey,
+} from './secret-key.ts';
+
+const COMMITMENT_VERSION = Buffer.of(1);
+
+/** The shape of the port `KeyEncryptionKey`, which this room does not import. */
+export interface KeyWrapper<Context> {
+  readonly id: string;
+  wrap(plaintext: Uint8Array, associatedData: Uint8Array, context: Context): Promise<Uint8Array>;
+  unwrap(wrapped: Uint8Array, associatedData: Uint8Array, context: Context): Promise<Uint8Array>;
+}
+
+/** A root key as the store keeps it; docs/spec/root-keys-v1.md. */
+export interface WrappedRootKey {
+  readonly id: string;
+  readonly kekId: string;
+  /** The KEK's own format. */
+  readonly wrapped: Uint8Array;
+  /** What the unwrapped key must prove to be, so that a hostile KEK cannot hand out a key of its own. */
+  readonly commitment: Uint8Array;
+  /** Milliseconds since the epoch. */
+  readonly createdAt: number;
+}
+
+/** In memory after start. Never used itself: what wraps, hashes and authenticates is derived from it, one key a purpose. */
+export class RootKey {
+  readonly id: string;
+  readonly #material: SecretKey;
+  readonly #derived = new Map<KeyPurpose, SecretKey>();
+
+  constructor(id: string, material: SecretKey) {
+    this.id = id;
+    this.#material = material;
+  }
+
+  /** The key of one purpose; derived once, then the same object. */
+  keyFor(purpose: KeyPurpose): SecretKey {
+    const known = this.#derived.get(purpose);
+    if (known !== undefined) return known;
+    const key = deriveKey(this.#material, derivedKeyInfo(purpose));
+    this.#derived.set(purpose, key);
+    return key;
+  }
+
+  /** 33 bytes: version byte 1 and a keyed hash of this key, its id and the installation. */
+  commitment(installation: string): Buffer {
+    return Buffer.concat([
+      COMMITMENT_VERSION,
+      deriveBytes(this.#material, commitmentInfo(installation, this.id)),
+    ]);
+  }
+
+  /** A copy of the 32 bytes, for a KEK to wrap; whoever takes it wipes it. */
+  exportMaterial(): Buffer {
+    return this.#material.export();
+  }
+}
+
+export function generateRootKey(): RootKey {
+  return new RootKey(randomId('rk'), generateSecretKey());
+}
+
+/** What binds the wrapping of root keys to one installation; `context` is handed to the KEK unchanged. */
+export interface WrappingScope<Context> {
+  readonly kek: KeyWrapper<Context>;
+  readonly installation: string;
+  readonly context: Context;
+}
+
+/** Wraps a new root key, or an old one again under another KEK. @throws ERR_SEALED when the KEK cannot be reached. */
+export async function wrapRootKey<Context>(
+  rootKey: RootKey,
+  createdAt: number,
+  { kek, installation, context }: WrappingScope<Context>,
+): Promise<WrappedRootKey> {
+  const material = rootKey.exportMaterial();
+  try {
+    const wrapped = await kek.wrap(
+      material,
+      rootKeyData(installation, rootKey.id, kek.id),
+      context,
+    );
+    return {
+      id: rootKey.id,
+      kekId: kek.id,
+      wrapped,
+      commitment: rootKey.commitment(installation),
+      createdAt,
+    };
+  } finally {
+    material.fill(0);
+  }
+}
+
+/** @throws ERR_CIPHERTEXT_INVALID for another KEK, place, key or byte; ERR_SEALED when the KEK cannot be reached. */
+export async function unwrapRootKey<Context>(
+  record: WrappedRootKey,
+  { kek, installation, context }: WrappingScope<Context>,
+): Promise<RootKey> {
+  if (record.kekId !== kek.id)
+    throw invalidCiphertext(new Error('the root key is under another key-encryption key'));
+  const material = await kek.unwrap(
+    record.wrapped,
+    rootKeyData(installation, record.id, kek.id),
+    context,
+  );
+  if (material.length !== SECRET_KEY_BYTES)
+    throw invalidCiphertext(new Error('the KEK returned a key of another length'));
+  const rootKey = new RootKey(record.id, importSecretKey(material));
+  if (!constantTimeEqual(rootKey.commitment(installation), record.commitment)) {
+    throw invalidCiphertext(new Error('the KEK returned a key that is not the committed one'));
+  }
+  return rootKey;
+}

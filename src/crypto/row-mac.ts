@@ -1,0 +1,56 @@
+import { invalidCiphertext } from './aead.ts';
+import { encodeFields, rowHeader, type Field } from './associated-data.ts';
+import { constantTimeEqual, hmac } from './digest.ts';
+import type { SecretKey } from './secret-key.ts';
+
+/** A column's value. Integers are numbers or bigints; a boolean is 0 or 1, an instant milliseconds, a document its text. */
+export type RowValue = string | number | bigint | Uint8Array | null;
+/** Column name → value: every column that carries authority, the primary key and the revision among them. */
+export type CanonicalFields = Readonly<Record<string, RowValue>>;
+
+const VERSION = Buffer.of(1);
+const TYPE = { null: 0, text: 1, integer: 2, bytes: 3 } as const;
+
+function typed(value: RowValue): readonly [number, Field] {
+  if (value === null) return [TYPE.null, ''];
+  if (typeof value === 'string') return [TYPE.text, value];
+  if (typeof value === 'bigint') return [TYPE.integer, value.toString()];
+  if (typeof value !== 'number') return [TYPE.bytes, value];
+  if (!Number.isSafeInteger(value))
+    throw new RangeError('a number in a row must be a safe integer');
+  return [TYPE.integer, BigInt(value).toString()];
+}
+
+function message(table: string, fields: CanonicalFields): Buffer {
+  const names = Object.keys(fields).sort();
+  const parts: Uint8Array[] = [rowHeader(table, names.length)];
+  for (const name of names) {
+    const [type, value] = typed(fields[name] ?? null);
+    parts.push(encodeFields([name]), Buffer.of(type), encodeFields([value]));
+  }
+  return Buffer.concat(parts);
+}
+
+/** 33 bytes: version byte 1 and HMAC-SHA256 over table, column names, types and values; docs/spec/row-mac-v1.md. */
+export function macRow(key: SecretKey, table: string, fields: CanonicalFields): Buffer {
+  return Buffer.concat([VERSION, hmac(key, message(table, fields))]);
+}
+
+/** Refuses a row that was edited, moved to another table or inserted by hand. @throws ERR_CIPHERTEXT_INVALID */
+export function verifyRow(
+  key: SecretKey,
+  table: string,
+  fields: CanonicalFields,
+  mac: Uint8Array,
+): void {
+  if (!matches(key, table, fields, mac)) throw invalidCiphertext();
+}
+
+function matches(key: SecretKey, table: string, fields: CanonicalFields, mac: Uint8Array): boolean {
+  try {
+    return constantTimeEqual(macRow(key, table, fields), mac);
+  } catch (cause) {
+    // A row that has no encoding (a fraction, a lone surrogate) was not written by us.
+    throw invalidCiphertext(cause);
+  }
+}

@@ -1,0 +1,62 @@
+import { randomBytes } from './random.ts';
+
+/** `qms` is a workload's session, `qmo` an operator's token. */
+export type TokenPrefix = 'qms' | 'qmo';
+
+/** In ASCII order, so that scanners can match `[0-9A-Za-z]` and a double click selects the whole token. */
+const BASE62 = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
+/** 43 characters of 62 are 256.03 bits. */
+const BODY_LENGTH = 43;
+const CHECKSUM_LENGTH = 6;
+/** Bytes from here on are drawn again: the remainder of 62 would favour the first eight characters. */
+const UNBIASED = 248;
+const WELL_FORMED = /^qm[so]_[0-9A-Za-z]{49}$/;
+const PREFIX_LENGTH = 4;
+
+const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, index) => {
+  let value = index;
+  for (let bit = 0; bit < 8; bit++) value = value & 1 ? 0xedb88320 ^ (value >>> 1) : value >>> 1;
+  return value;
+});
+
+/** CRC-32 (ISO 3309) of ASCII text. A checksum against typing errors and false alarms, not against an attacker. */
+function crc32(text: string): number {
+  let crc = 0xffffffff;
+  for (let i = 0; i < text.length; i++) {
+    crc = (CRC_TABLE[(crc ^ text.charCodeAt(i)) & 0xff] ?? 0) ^ (crc >>> 8);
+  }
+  return (crc ^ 0xffffffff) >>> 0;
+}
+
+function checksum(text: string): string {
+  let rest = crc32(text);
+  let digits = '';
+  for (let i = 0; i < CHECKSUM_LENGTH; i++) {
+    digits = BASE62.charAt(rest % 62) + digits;
+    rest = Math.floor(rest / 62);
+  }
+  return digits;
+}
+
+function randomBody(): string {
+  let body = '';
+  while (body.length < BODY_LENGTH) {
+    for (const byte of randomBytes(BODY_LENGTH)) {
+      if (byte < UNBIASED && body.length < BODY_LENGTH) body += BASE62.charAt(byte % 62);
+    }
+  }
+  return body;
+}
+
+/** A bearer token of 53 characters, docs/spec/tokens-v1.md. The text is the token: there is no other spelling of it. */
+export function newToken(prefix: TokenPrefix): string {
+  const text = `${prefix}_${randomBody()}`;
+  return text + checksum(text);
+}
+
+/** Shape and checksum only, to refuse garbage before any keyed hash or look-up. */
+export function isWellFormedToken(prefix: TokenPrefix, text: string): boolean {
+  if (!WELL_FORMED.test(text) || !text.startsWith(prefix)) return false;
+  const end = PREFIX_LENGTH + BODY_LENGTH;
+  return checksum(text.slice(0, end)) === text.slice(end);
+}
