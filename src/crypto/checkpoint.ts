@@ -1,11 +1,6 @@
 import { invalidCiphertext } from './aead.ts';
-import {
-  decodeBase64,
-  openNote,
-  signNote,
-  type NoteSigner,
-  type NoteVerifier,
-} from './signed-note.ts';
+import { decodeBase64 } from './base64.ts';
+import { openNote, signNote, type NoteSigner, type NoteVerifier } from './signed-note.ts';
 
 /** A signed tree head: the log's name, how many entries it has, and the RFC 6962 root over them. */
 export interface Checkpoint {

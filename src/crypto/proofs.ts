@@ -87,7 +87,7 @@ export function verifyInclusion(
   { leaf, index, size, root }: Inclusion,
   proof: readonly Uint8Array[],
 ): boolean {
-  if (!isEntry(index, size) || !areHashes(proof)) return false;
+  if (!isEntry(index, size) || !areHashes([leaf, ...proof])) return false;
   const sides = sidesToRoot(index, size - 1, proof.length);
   if (sides === undefined) return false;
   return constantTimeEqual(climb(leaf, proof, sides), root);
@@ -104,7 +104,7 @@ export interface Consistency {
 /** RFC 9162 section 2.1.4.2. The empty tree is the beginning of every tree, so nothing can be proven about it: false. */
 export function verifyConsistency(claim: Consistency, proof: readonly Uint8Array[]): boolean {
   const { first, firstRoot, second, secondRoot } = claim;
-  if (!areTrees(first, second) || !areHashes(proof)) return false;
+  if (!areTrees(first, second) || !areHashes([firstRoot, ...proof])) return false;
   if (first === second) return proof.length === 0 && constantTimeEqual(firstRoot, secondRoot);
   let position = first - 1;
   let last = second - 1;

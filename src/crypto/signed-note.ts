@@ -1,4 +1,5 @@
 import { invalidCiphertext } from './aead.ts';
+import { decodeBase64 } from './base64.ts';
 import { sha256 } from './digest.ts';
 import { VerifyingKey, type SigningKey } from './signing.ts';
 
@@ -101,10 +102,4 @@ function parseSignatureLine(line: string): SignatureLine {
 
 function isNoteText(text: string): boolean {
   return text.endsWith('\n') && text.isWellFormed() && !CONTROL.test(text);
-}
-
-/** Canonical base64 only: Node ignores stray characters and unused bits, so one signature would have many texts. */
-export function decodeBase64(text: string): Buffer | undefined {
-  const bytes = Buffer.from(text, 'base64');
-  return bytes.toString('base64') === text ? bytes : undefined;
 }
