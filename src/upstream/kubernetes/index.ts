@@ -1,0 +1,8 @@
+export { connectKubernetes } from './connect-kubernetes.ts';
+export type { KubernetesApi, KubernetesRequest } from './kubernetes-api.ts';
+export {
+  checkKubernetesAccess,
+  kubernetesAccessFields,
+  kubernetesConnectionSchema,
+} from './config.ts';
+export type { KubernetesAccess } from './config.ts';
