@@ -11,6 +11,7 @@ export default {
   testMatch: ['<rootDir>/test/**/*.test.ts'],
   globalSetup: '<rootDir>/test/backends/global-setup.ts',
   globalTeardown: '<rootDir>/test/backends/global-teardown.ts',
+  reporters: ['default', '<rootDir>/test/backends/left-out-reporter.ts'],
   testTimeout: 30_000,
   maxWorkers: 2,
 };

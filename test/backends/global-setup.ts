@@ -1,4 +1,35 @@
-/** Runs once before all suites. */
-export default function globalSetup(): void {
-  // No backend is started yet.
+import { startFleet } from './fleet.ts';
+import { install, isBackendInstalled } from './install.ts';
+import type { BackendName } from './recipe.ts';
+import { startedHere } from './started-here.ts';
+import { readRunning } from './state-file.ts';
+import { wantedBackends, type RunConfig } from './wanted-backends.ts';
+
+type Mode = 'none' | 'auto' | 'required';
+
+function readMode(): Mode {
+  const mode = process.env['BACKENDS'] ?? 'auto';
+  if (mode === 'none' || mode === 'auto' || mode === 'required') return mode;
+  throw new Error(`BACKENDS is none, auto or required, not ${mode}`);
+}
+
+async function startable(
+  names: readonly BackendName[],
+  mode: Mode,
+): Promise<readonly BackendName[]> {
+  if (mode === 'required') await install(names, (line) => console.error(line));
+  return names.filter(isBackendInstalled);
+}
+
+/** Lets the run's suites find their backends (`QM_BACKENDS`, JSON): those left running by `npm run backends start`, else ones started for this run. */
+export default async function globalSetup(run: RunConfig): Promise<void> {
+  const mode = readMode();
+  const wanted = mode === 'none' ? [] : wantedBackends(run);
+  const left = wanted.length === 0 ? {} : await readRunning();
+  const absent = wanted.filter((name) => left[name] === undefined);
+  startedHere.backends = await startFleet(await startable(absent, mode), false);
+  const usable = Object.fromEntries(
+    Object.entries(left).filter(([name]) => wanted.some((w) => w === name)),
+  );
+  process.env['QM_BACKENDS'] = JSON.stringify({ ...usable, ...startedHere.backends });
 }

@@ -1,0 +1,28 @@
+import { existsSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import type { Recipe } from './recipe.ts';
+
+/** Where installed backends and the state of the shared ones are kept, outside the checkout so that clean clones find them. */
+export function cacheDirectory(): string {
+  const xdg = process.env['XDG_CACHE_HOME'] ?? '';
+  return join(xdg === '' ? join(homedir(), '.cache') : xdg, 'quaymaster', 'backends');
+}
+
+/** Where a recipe's result is kept, one directory a version. */
+export function installedDirectory(recipe: Recipe): string {
+  return join(cacheDirectory(), `${recipe.name}-${recipe.version}`);
+}
+
+/** Whether a recipe's result is in the cache. */
+export function isInstalled(recipe: Recipe): boolean {
+  return existsSync(join(installedDirectory(recipe), recipe.program));
+}
+
+/** The full path of a recipe's program; throws with the command that installs it. */
+export function installedProgram(recipe: Recipe): string {
+  if (isInstalled(recipe)) return join(installedDirectory(recipe), recipe.program);
+  throw new Error(
+    `${recipe.name} ${recipe.version} is not installed: npm run backends install ${recipe.backend}`,
+  );
+}

@@ -1,0 +1,42 @@
+import type { Running } from './footprint.ts';
+import { startKube, type Kube } from './kube.ts';
+import { startMoto, type Moto } from './moto.ts';
+import { startOpenBao, type OpenBao } from './openbao.ts';
+import { startPostgres, type Postgres } from './postgres.ts';
+import type { BackendName } from './recipe.ts';
+
+/** Every backend by name. */
+export interface Backends {
+  readonly openbao: OpenBao;
+  readonly kube: Kube;
+  readonly moto: Moto;
+  readonly postgres: Postgres;
+}
+
+type Starters = {
+  readonly [Name in BackendName]: (options: {
+    readonly keep: boolean;
+  }) => Promise<Running<Backends[Name]>>;
+};
+
+const START: Starters = {
+  openbao: startOpenBao,
+  kube: startKube,
+  moto: startMoto,
+  postgres: startPostgres,
+};
+
+/** Starts the named backends one after another; those already started are stopped when one fails. */
+export async function startFleet(
+  names: readonly BackendName[],
+  keep: boolean,
+): Promise<Partial<Backends>> {
+  const started: [BackendName, Running<Backends[BackendName]>][] = [];
+  try {
+    for (const name of names) started.push([name, await START[name]({ keep })]);
+  } catch (error) {
+    for (const [, backend] of started) await backend.stop();
+    throw error;
+  }
+  return Object.fromEntries(started);
+}

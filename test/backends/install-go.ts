@@ -1,0 +1,61 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { z } from 'zod';
+import type { BackendName, Recipe } from './recipe.ts';
+import { runCommand } from './run-command.ts';
+
+/** A Go program and the module it is in. */
+export interface GoProgram {
+  readonly name: string;
+  readonly version: string;
+  readonly backend: BackendName;
+  readonly module: string;
+  readonly package: string;
+  /** Lines added to our go.mod, made from the module's own. */
+  readonly replacements: (moduleFile: string) => readonly string[];
+  readonly linkerVariables: readonly string[];
+}
+
+const downloaded = z.object({ GoMod: z.string() });
+
+async function readModuleFile(directory: string, program: GoProgram): Promise<string> {
+  const query = ['mod', 'download', '-json', `${program.module}@v${program.version}`];
+  const { stdout } = await promisify(execFile)('go', query, { cwd: directory });
+  return readFile(downloaded.parse(JSON.parse(stdout)).GoMod, 'utf8');
+}
+
+// `go install package@version` refuses modules with replace lines, so the program is built from a module of ours that requires it.
+async function writeModule(directory: string, program: GoProgram): Promise<void> {
+  const theirs = await readModuleFile(directory, program);
+  const lines = [
+    `module quaymaster.test/${program.name}`,
+    /^go .*$/m.exec(theirs)?.[0] ?? '',
+    `require ${program.module} v${program.version}`,
+    ...program.replacements(theirs),
+  ];
+  await writeFile(join(directory, 'go.mod'), lines.join('\n') + '\n');
+  const source = `//go:build tools\n\npackage tools\n\nimport _ "${program.package}"\n`;
+  await writeFile(join(directory, 'tools.go'), source);
+}
+
+/** A recipe that builds a Go program from the module proxy. */
+export function goRecipe(program: GoProgram): Recipe {
+  return {
+    name: program.name,
+    version: program.version,
+    backend: program.backend,
+    tools: ['go'],
+    program: program.name,
+    build: async (directory, progress) => {
+      await writeModule(directory, program);
+      const options = { cwd: directory, progress, env: { GOFLAGS: '-buildvcs=false' } };
+      await runCommand('go', ['mod', 'tidy'], { ...options, label: `${program.name} modules` });
+      const variables = program.linkerVariables.map((variable) => `-X ${variable}`);
+      const flags = ['-trimpath', '-ldflags', ['-s', '-w', ...variables].join(' ')];
+      const build = ['build', ...flags, '-o', program.name, program.package];
+      await runCommand('go', build, { ...options, label: `${program.name} build` });
+    },
+  };
+}

@@ -1,0 +1,61 @@
+import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { cacheDirectory, installedDirectory, isInstalled } from './cache.ts';
+import { exclusively } from './exclusively.ts';
+import { findProgram } from './find-program.ts';
+import { findPostgres } from './postgres-programs.ts';
+import type { BackendName, Recipe } from './recipe.ts';
+import { RECIPES } from './recipes.ts';
+
+type Progress = (line: string) => void;
+
+// Built in a sibling and renamed, so that a killed install leaves no half of one under the final name.
+async function build(recipe: Recipe, progress: Progress): Promise<void> {
+  const target = installedDirectory(recipe);
+  const draft = await mkdtemp(join(cacheDirectory(), `.${recipe.name}-`));
+  try {
+    await recipe.build(draft, progress);
+    await rm(target, { recursive: true, force: true });
+    await rename(draft, target);
+  } finally {
+    await rm(draft, { recursive: true, force: true });
+  }
+}
+
+async function installRecipe(recipe: Recipe, progress: Progress): Promise<void> {
+  if (isInstalled(recipe)) return;
+  const missing = recipe.tools.filter((tool) => findProgram(tool) === null);
+  if (missing.length > 0) {
+    throw new Error(
+      `${recipe.name} ${recipe.version} needs ${missing.join(' and ')} on PATH; without it the suites that use ${recipe.backend} are left out`,
+    );
+  }
+  progress(`${recipe.name} ${recipe.version}: installing`);
+  const startedMs = performance.now();
+  await build(recipe, progress);
+  const seconds = Math.round((performance.now() - startedMs) / 1000);
+  progress(`${recipe.name} ${recipe.version}: installed in ${seconds} s`);
+}
+
+/** Installs what the named backends are made of, one install at a time on the machine; throws at the end with all that failed. */
+export async function install(names: readonly BackendName[], progress: Progress): Promise<void> {
+  await mkdir(cacheDirectory(), { recursive: true });
+  const failures: string[] = [];
+  await exclusively(
+    join(cacheDirectory(), 'install.lock'),
+    async () => {
+      for (const recipe of names.flatMap((name) => RECIPES[name])) {
+        await installRecipe(recipe, progress).catch((error: unknown) => {
+          failures.push(error instanceof Error ? error.message : String(error));
+        });
+      }
+    },
+    () => progress('another install is under way; waiting for it'),
+  );
+  if (failures.length > 0) throw new Error(failures.join('\n'));
+}
+
+/** Whether all of a backend is there to start. */
+export function isBackendInstalled(name: BackendName): boolean {
+  return name === 'postgres' ? findPostgres() !== null : RECIPES[name].every(isInstalled);
+}

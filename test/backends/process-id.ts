@@ -1,0 +1,61 @@
+import { readFileSync } from 'node:fs';
+import { setTimeout as pause } from 'node:timers/promises';
+
+/** A process as it can be found again: its number, when it started (clock ticks since boot, null where /proc is absent) and the signal that ends it kindly. */
+export interface ProcessId {
+  readonly pid: number;
+  readonly startedTicks: string | null;
+  readonly stopSignal: NodeJS.Signals;
+}
+
+const GRACE_MS = 10_000;
+
+interface ProcStat {
+  readonly state: string;
+  readonly startedTicks: string;
+}
+
+// The command name in the second field may hold spaces and parentheses, so fields are counted from the last one (proc(5)).
+function procStat(pid: number): ProcStat | null {
+  try {
+    const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+    return { state: fields[0] ?? '', startedTicks: fields[19] ?? '' };
+  } catch {
+    return null;
+  }
+}
+
+/** Names a process that runs now. */
+export function identify(pid: number, stopSignal: NodeJS.Signals): ProcessId {
+  return { pid, startedTicks: procStat(pid)?.startedTicks ?? null, stopSignal };
+}
+
+/** Whether that very process still runs: another one under its number, or a zombie, does not count. */
+export function isAlive(id: ProcessId): boolean {
+  try {
+    process.kill(id.pid, 0);
+  } catch {
+    return false;
+  }
+  if (id.startedTicks === null) return true;
+  const stat = procStat(id.pid);
+  return stat !== null && stat.state !== 'Z' && stat.startedTicks === id.startedTicks;
+}
+
+async function hasEnded(id: ProcessId, withinMs: number): Promise<boolean> {
+  for (let waitedMs = 0; waitedMs < withinMs; waitedMs += 20) {
+    if (!isAlive(id)) return true;
+    await pause(20);
+  }
+  return !isAlive(id);
+}
+
+/** Ends a process: its own stop signal, then SIGKILL to one that has not gone within ten seconds. */
+export async function endProcess(id: ProcessId): Promise<void> {
+  if (!isAlive(id)) return;
+  process.kill(id.pid, id.stopSignal);
+  if (await hasEnded(id, GRACE_MS)) return;
+  process.kill(id.pid, 'SIGKILL');
+  await hasEnded(id, GRACE_MS);
+}

