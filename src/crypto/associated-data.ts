@@ -5,6 +5,7 @@
 const LABELS = {
   secretValue: 'quaymaster/v1/secret-value',
   dataKey: 'quaymaster/v1/data-key',
+  credential: 'quaymaster/v1/credential',
   rootKey: 'quaymaster/v1/root-key',
   rootKeyCommitment: 'quaymaster/v1/root-key-commitment',
   row: 'quaymaster/v1/row',
@@ -15,6 +16,7 @@ const LABELS = {
 /** What keys are derived from a root key for; the labels of docs/spec/root-keys-v1.md. */
 const DERIVED_KEY_LABELS = {
   dataKeyWrap: 'quaymaster/v1/derive/data-key-wrap',
+  credential: 'quaymaster/v1/derive/credential',
   sessionToken: 'quaymaster/v1/derive/session-token',
   operatorToken: 'quaymaster/v1/derive/operator-token',
   rowMac: 'quaymaster/v1/derive/row-mac',
@@ -38,6 +40,12 @@ export interface SecretPlace {
   readonly path: string;
   /** From 1, never reused. */
   readonly version: number;
+}
+
+/** Where an issued dynamic credential is kept; the id is random and never reused. */
+export interface CredentialPlace {
+  readonly installation: string;
+  readonly credentialId: string;
 }
 
 export type Field = string | number | Uint8Array;
@@ -65,7 +73,7 @@ function write(target: Buffer, offset: number, field: Field): void {
 }
 
 /** Each field as four bytes of length and its bytes; an integer is eight bytes, big-endian. Injective for a given list of types. */
-export function encodeFields(fields: readonly Field[]): Buffer {
+function encodeFields(fields: readonly Field[]): Buffer {
   let size = 0;
   for (const field of fields) size += LENGTH_BYTES + sizeOf(field);
   const encoded = Buffer.allocUnsafe(size);
@@ -103,6 +111,10 @@ export function dataKeyData(place: SecretPlace, rootKeyId: string): AssociatedDa
   );
 }
 
+export function credentialData(place: CredentialPlace, rootKeyId: string): AssociatedData {
+  return associatedData(LABELS.credential, place.installation, place.credentialId, rootKeyId);
+}
+
 export function rootKeyData(
   installation: string,
   rootKeyId: string,
@@ -131,7 +143,7 @@ export function localFileInfo(use: 'wrap' | 'id'): Buffer {
   return encodeFields([use === 'wrap' ? LABELS.localFileWrap : LABELS.localFileId]);
 }
 
-/** The start of every message that a row's MAC covers. */
-export function rowHeader(table: string, columns: number): Buffer {
-  return encodeFields([LABELS.row, table, columns]);
+/** What a row's MAC covers: the table, how many columns there are, and for each its name, type and value. */
+export function rowMessage(table: string, columns: number, cells: readonly Field[]): Buffer {
+  return encodeFields([LABELS.row, table, columns, ...cells]);
 }

@@ -1,5 +1,5 @@
 import { invalidCiphertext } from './aead.ts';
-import { encodeFields, rowHeader, type Field } from './associated-data.ts';
+import { rowMessage, type Field } from './associated-data.ts';
 import { constantTimeEqual, hmac } from './digest.ts';
 import type { SecretKey } from './secret-key.ts';
 
@@ -9,26 +9,24 @@ export type RowValue = string | number | bigint | Uint8Array | null;
 export type CanonicalFields = Readonly<Record<string, RowValue>>;
 
 const VERSION = Buffer.of(1);
-const TYPE = { null: 0, text: 1, integer: 2, bytes: 3 } as const;
 
-function typed(value: RowValue): readonly [number, Field] {
-  if (value === null) return [TYPE.null, ''];
-  if (typeof value === 'string') return [TYPE.text, value];
-  if (typeof value === 'bigint') return [TYPE.integer, value.toString()];
-  if (typeof value !== 'number') return [TYPE.bytes, value];
+function typed(value: RowValue): readonly [type: string, value: Field] {
+  if (value === null) return ['null', ''];
+  if (typeof value === 'string') return ['text', value];
+  if (typeof value === 'bigint') return ['integer', value.toString()];
+  if (typeof value !== 'number') return ['bytes', value];
   if (!Number.isSafeInteger(value))
     throw new RangeError('a number in a row must be a safe integer');
-  return [TYPE.integer, BigInt(value).toString()];
+  return ['integer', BigInt(value).toString()];
 }
 
 function message(table: string, fields: CanonicalFields): Buffer {
   const names = Object.keys(fields).sort();
-  const parts: Uint8Array[] = [rowHeader(table, names.length)];
-  for (const name of names) {
-    const [type, value] = typed(fields[name] ?? null);
-    parts.push(encodeFields([name]), Buffer.of(type), encodeFields([value]));
-  }
-  return Buffer.concat(parts);
+  return rowMessage(
+    table,
+    names.length,
+    names.flatMap((name) => [name, ...typed(fields[name] ?? null)]),
+  );
 }
 
 /** 33 bytes: version byte 1 and HMAC-SHA256 over table, column names, types and values; docs/spec/row-mac-v1.md. */
