@@ -103,10 +103,12 @@ describeWith(['kube'], 'Kubernetes', ({ kube }) => {
 
   it('keeps a pod terminating when it is deleted with a grace period', async () => {
     const { pod } = await createWorkload('node-1');
-    await deletePod(kube, pod, 30);
+    await deletePod(kube, pod, 45);
     const path = `/api/v1/namespaces/${pod.metadata.namespace}/pods/${pod.metadata.name}`;
     const { body } = await kubeRequest(kube, 'GET', path);
-    expect(body).toMatchObject({ metadata: { deletionTimestamp: expect.any(String) } });
+    expect(body).toMatchObject({
+      metadata: { deletionTimestamp: expect.any(String), deletionGracePeriodSeconds: 45 },
+    });
   });
 
   it('takes a pod status through the status subresource', async () => {
