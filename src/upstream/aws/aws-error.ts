@@ -1,0 +1,97 @@
+import { BrokerError, type ErrorCode } from '../../domain/errors.ts';
+
+const NAME = /^[A-Za-z][A-Za-z0-9_]{0,79}$/;
+const REQUEST_ID = /^[A-Za-z0-9-]{1,64}$/;
+
+/** What is kept of a failure: the error's name, status and request id. Its message is not: AWS quotes what was sent, and proxies invent. */
+export class AwsRefusal extends Error {
+  override readonly name = 'AwsRefusal';
+  readonly errorName: string;
+  readonly status: number | undefined;
+
+  constructor(errorName: string, status: number | undefined, requestId: string | undefined) {
+    super(`${errorName}, status ${status ?? 'none'}, request ${requestId ?? 'unknown'}`);
+    this.errorName = errorName;
+    this.status = status;
+  }
+}
+
+const DENIED = new Set([
+  'AccessDenied',
+  'AccessDeniedException',
+  'CredentialsProviderError',
+  'ExpiredToken',
+  'ExpiredTokenException',
+  'IncompleteSignature',
+  'IncompleteSignatureException',
+  'InvalidClientTokenId',
+  'InvalidSignatureException',
+  'MissingAuthenticationToken',
+  'MissingAuthenticationTokenException',
+  'NotAuthorized',
+  'OptInRequired',
+  'SignatureDoesNotMatch',
+  'TokenProviderError',
+  'UnrecognizedClientException',
+]);
+const THROTTLED = new Set([
+  'BandwidthLimitExceeded',
+  'RequestLimitExceeded',
+  'RequestThrottled',
+  'RequestThrottledException',
+  'SlowDown',
+  'Throttling',
+  'ThrottlingException',
+  'ThrottledException',
+  'TooManyRequestsException',
+]);
+/** DNS, TCP and TLS codes of node. */
+const NO_CONNECTION = /^(?:E[A-Z_]+$|CERT_|DEPTH_|UNABLE_|SELF_SIGNED|HOSTNAME_|HPE_)/;
+
+interface SdkError {
+  readonly name?: unknown;
+  readonly code?: unknown;
+  readonly $metadata?: { readonly httpStatusCode?: unknown; readonly requestId?: unknown };
+}
+
+/** Any failure of an SDK call as a BrokerError that `guard` understands; nothing of the SDK's error object is kept. */
+export function awsError(error: unknown, signal: AbortSignal): BrokerError {
+  if (error instanceof BrokerError) return error;
+  const cause = refusalOf(error as SdkError);
+  const { errorName, status } = cause;
+  if (signal.aborted || errorName === 'TimeoutError' || errorName === 'AbortError') {
+    return new BrokerError('ERR_PROVIDER_TIMEOUT', undefined, { cause });
+  }
+  if (status === undefined && NO_CONNECTION.test(errorName)) {
+    return new BrokerError('ERR_PROVIDER_UNAVAILABLE', undefined, { cause });
+  }
+  return answered(cause, errorName, status);
+}
+
+function refusalOf({ name, code, $metadata }: SdkError): AwsRefusal {
+  const status = $metadata?.httpStatusCode;
+  const isAnswered = typeof status === 'number';
+  const label = !isAnswered && typeof code === 'string' && NO_CONNECTION.test(code) ? code : name;
+  return new AwsRefusal(
+    printable(label, NAME) ?? 'Unknown',
+    isAnswered ? status : undefined,
+    printable($metadata?.requestId, REQUEST_ID),
+  );
+}
+
+function printable(text: unknown, shape: RegExp): string | undefined {
+  return typeof text === 'string' && shape.test(text) ? text : undefined;
+}
+
+function answered(cause: AwsRefusal, name: string, status: number | undefined): BrokerError {
+  const fail = (code: ErrorCode, reason?: string): BrokerError =>
+    new BrokerError(code, undefined, { cause, ...(reason !== undefined && { reason }) });
+  if (name === 'ResourceNotFoundException') return fail('ERR_NOT_FOUND');
+  if (THROTTLED.has(name) || status === 429) return fail('ERR_PROVIDER_UNAVAILABLE', 'throttled');
+  if (DENIED.has(name) || status === 401 || status === 403) return fail('ERR_PROVIDER_DENIED');
+  if (status === 503) return fail('ERR_PROVIDER_UNAVAILABLE');
+  if (status === undefined || status >= 500) return fail('ERR_PROVIDER_FAILED');
+  if (status >= 400) return fail('ERR_PROVIDER_FAILED', 'refused');
+  // A parser's error, or an answer beyond its bound: the status was good and the body is not what the protocol says.
+  return fail('ERR_PROVIDER_MALFORMED');
+}
