@@ -1,23 +1,77 @@
 import { BrokerError } from '../errors.ts';
+import type { Workload } from '../workload.ts';
 import type { StoredPolicy } from './access-policy.ts';
+import { compilePolicy } from './compiled-policy.ts';
+import type { CompiledPolicy, CompiledSubject } from './compiled-policy.ts';
+import type { Tally } from './decision.ts';
+import { SubjectIndex } from './subject-index.ts';
+import { SubjectIndexEdit } from './subject-index-edit.ts';
 
 /** Every policy, indexed by whom it speaks of. Immutable: a change makes a new one, with a new revision. */
 export interface CompiledPolicies {
   /** Differs between any two that could decide differently: compare it to know that a view is out of date. */
   readonly revision: symbol;
-  readonly size: number;
+  readonly policies: ReadonlyMap<string, CompiledPolicy>;
+  readonly subjects: SubjectIndex;
 }
 
-/** @throws ERR_INTERNAL when two policies share a name. */
-export function compilePolicies(_policies: readonly StoredPolicy[]): CompiledPolicies {
-  throw new BrokerError('ERR_INTERNAL', 'not built');
+/** @throws ERR_INTERNAL when two policies share a name; ERR_POLICY_INVALID when one does not compile. */
+export function compilePolicies(stored: readonly StoredPolicy[]): CompiledPolicies {
+  const policies = new Map<string, CompiledPolicy>();
+  const edit = new SubjectIndexEdit(new SubjectIndex());
+  for (const policy of stored.map(compilePolicy)) {
+    if (policies.has(policy.name)) {
+      throw new BrokerError('ERR_INTERNAL', undefined, { reason: 'policy_name_twice' });
+    }
+    policies.set(policy.name, policy);
+    edit.add(policy);
+  }
+  return { revision: Symbol('policies'), policies, subjects: edit.done() };
 }
 
-/** Adds the policy, or replaces the one of the same name; costs no recompilation of the others. */
-export function withPolicy(_compiled: CompiledPolicies, _stored: StoredPolicy): CompiledPolicies {
-  throw new BrokerError('ERR_INTERNAL', 'not built');
+/** Adds the policy, or replaces the one of its name; compiles no other. @throws ERR_POLICY_INVALID when it does not compile. */
+export function withPolicy(compiled: CompiledPolicies, stored: StoredPolicy): CompiledPolicies {
+  const policy = compilePolicy(stored);
+  const edit = new SubjectIndexEdit(compiled.subjects);
+  const replaced = compiled.policies.get(policy.name);
+  if (replaced !== undefined) edit.remove(replaced);
+  edit.add(policy);
+  const policies = new Map(compiled.policies).set(policy.name, policy);
+  return { revision: Symbol('policies'), policies, subjects: edit.done() };
 }
 
-export function withoutPolicy(_compiled: CompiledPolicies, _name: string): CompiledPolicies {
-  throw new BrokerError('ERR_INTERNAL', 'not built');
+/** The same policies where none has that name. */
+export function withoutPolicy(compiled: CompiledPolicies, name: string): CompiledPolicies {
+  const removed = compiled.policies.get(name);
+  if (removed === undefined) return compiled;
+  const edit = new SubjectIndexEdit(compiled.subjects);
+  edit.remove(removed);
+  const policies = new Map(compiled.policies);
+  policies.delete(name);
+  return { revision: Symbol('policies'), policies, subjects: edit.done() };
+}
+
+/** The policies with a subject of the workload's names, by name, each with the subjects that have them. */
+export function policiesFor(
+  compiled: CompiledPolicies,
+  workload: Workload,
+  tally?: Tally,
+): readonly (readonly [CompiledPolicy, readonly CompiledSubject[]])[] {
+  const found = new Map<CompiledPolicy, CompiledSubject[]>();
+  const names = [workload.cluster, workload.namespace, workload.serviceAccount];
+  compiled.subjects.match(
+    names,
+    ({ policy, subject }) => {
+      const subjects = found.get(policy);
+      if (subjects === undefined) found.set(policy, [subject]);
+      else if (!subjects.includes(subject)) subjects.push(subject);
+    },
+    tally,
+  );
+  return [...found].sort(([a], [b]) => byPolicyName(a, b));
+}
+
+/** By code unit, so that the order, and with it the rule that a decision names, is the same everywhere. Names are unique. */
+export function byPolicyName(a: CompiledPolicy, b: CompiledPolicy): number {
+  return a.name < b.name ? -1 : 1;
 }

@@ -1,19 +1,32 @@
-import { BrokerError } from '../errors.ts';
+import { isSecretPath } from '../names.ts';
 import type { CompiledPolicies } from './compiled-policies.ts';
 import type { AccessRequest, Decision, Tally, ViewRequest } from './decision.ts';
+import { PathWalk } from './path-walk.ts';
+import { RequestFacts } from './request-facts.ts';
+import { RuleOutcome } from './rule-outcome.ts';
+import { viewFor } from './workload-view.ts';
 import type { WorkloadView } from './workload-view.ts';
 
 /** Default deny; any matching deny wins over every allow. */
-export function decideIn(_view: WorkloadView, _request: ViewRequest, _tally?: Tally): Decision {
-  throw new BrokerError('ERR_INTERNAL', 'not built');
+export function decideIn(view: WorkloadView, request: ViewRequest, tally?: Tally): Decision {
+  const { capability, path } = request;
+  if (!isSecretPath(path)) return { effect: 'deny', reason: 'path_invalid' };
+  const outcome = new RuleOutcome(new RequestFacts(request));
+  const walk = new PathWalk(
+    path.split('/'),
+    ({ rules }) => {
+      if (tally !== undefined) tally.steps += rules.length;
+      for (const rule of rules) {
+        if (rule.capabilities.has(capability)) outcome.consider(rule);
+      }
+    },
+    tally,
+  );
+  walk.from(view.paths, 0);
+  return outcome.decision();
 }
 
-/** As {@link decideIn} for a view made on the spot. */
-export function decide(_compiled: CompiledPolicies, _request: AccessRequest): Decision {
-  throw new BrokerError('ERR_INTERNAL', 'not built');
-}
-
-/** Whether some allow of `list` could match a name at or below `prefix` (all names without one), conditions and denies aside. */
-export function mayListUnder(_view: WorkloadView, _prefix?: string): boolean {
-  throw new BrokerError('ERR_INTERNAL', 'not built');
+/** As {@link decideIn}, for a view made on the spot. */
+export function decide(compiled: CompiledPolicies, request: AccessRequest): Decision {
+  return decideIn(viewFor(compiled, request.workload), request);
 }

@@ -17,8 +17,6 @@ export interface AccessRequest extends ViewRequest {
   readonly workload: Workload;
 }
 
-export type DenyReason = 'no_rule' | 'denied_by_rule' | 'path_invalid';
-
 export interface AllowDecision {
   readonly effect: 'allow';
   readonly policy: string;
@@ -28,13 +26,24 @@ export interface AllowDecision {
   readonly maxLeaseTtlSeconds?: number;
 }
 
-export interface DenyDecision {
-  readonly effect: 'deny';
-  readonly reason: DenyReason;
-  readonly policy?: string;
-  readonly version?: number;
-  readonly rule?: string;
-}
+/** A deny names the first of the denies that match; where nothing matches there is none to name. */
+export type DenyDecision =
+  | {
+      readonly effect: 'deny';
+      readonly reason: 'denied_by_rule';
+      readonly policy: string;
+      readonly version: number;
+      readonly rule: string;
+    }
+  | {
+      readonly effect: 'deny';
+      readonly reason: 'no_rule' | 'path_invalid';
+      readonly policy?: undefined;
+      readonly version?: undefined;
+      readonly rule?: undefined;
+    };
+
+export type DenyReason = DenyDecision['reason'];
 
 /** For the audit entry and the explain operation; a denied caller never sees which rule it was. */
 export type Decision = AllowDecision | DenyDecision;

@@ -23,6 +23,7 @@ export { compilePolicies, withPolicy, withoutPolicy } from './compiled-policies.
 export type { CompiledPolicies } from './compiled-policies.ts';
 export { viewFor } from './workload-view.ts';
 export type { ViewDependencies, WorkloadView } from './workload-view.ts';
-export { decide, decideIn, mayListUnder } from './decide.ts';
+export { decide, decideIn } from './decide.ts';
 export { explain } from './explain.ts';
+export { mayListUnder } from './may-list-under.ts';
 export { isPolicyWithin, policyScope } from './policy-scope.ts';

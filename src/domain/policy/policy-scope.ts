@@ -1,12 +1,13 @@
-import { BrokerError } from '../errors.ts';
+import { isUnder } from '../names.ts';
 import type { AccessPolicy } from './access-policy.ts';
+import { staticPrefix } from './path-pattern.ts';
 
-/** The path prefixes, without repeats, that the policy's patterns can touch; '' stands for every path. */
-export function policyScope(_policy: AccessPolicy): readonly string[] {
-  throw new BrokerError('ERR_INTERNAL', 'not built');
+/** The prefixes, without repeats, at or below which the policy's patterns match; '' stands for every path. */
+export function policyScope(policy: AccessPolicy): readonly string[] {
+  return [...new Set(policy.spec.rules.flatMap((rule) => rule.paths.map(staticPrefix)))];
 }
 
-/** Whether every pattern of the policy can only match at or below `scopePrefix`; false for the empty prefix. */
-export function isPolicyWithin(_policy: AccessPolicy, _scopePrefix: string): boolean {
-  throw new BrokerError('ERR_INTERNAL', 'not built');
+/** Whether no pattern of the policy can match outside `scopePrefix`. False for '': who is unscoped is not asked. */
+export function isPolicyWithin(policy: AccessPolicy, scopePrefix: string): boolean {
+  return scopePrefix !== '' && policyScope(policy).every((prefix) => isUnder(prefix, scopePrefix));
 }

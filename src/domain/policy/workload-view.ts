@@ -1,13 +1,20 @@
-import { BrokerError } from '../errors.ts';
 import type { Workload } from '../workload.ts';
+import { bindRule } from './bound-rule.ts';
+import type { BoundRule } from './bound-rule.ts';
+import { policiesFor } from './compiled-policies.ts';
 import type { CompiledPolicies } from './compiled-policies.ts';
 import type { Tally } from './decision.ts';
+import { fillIn, patternVariables, widen } from './path-pattern.ts';
+import { PathTrie } from './path-trie.ts';
+import { POD_VARIABLES, variableValues } from './policy-variable.ts';
+import type { VariableValues } from './policy-variable.ts';
 
 /** The rules that speak of one workload, variables filled in. Immutable; kept per session, rebuilt when the revision differs. */
 export interface WorkloadView {
   /** Of the policies it was made from. */
   readonly revision: symbol;
-  /** What decisions depend on beside capability and path; where all are false a decision may be kept for the view's life. */
+  readonly paths: PathTrie;
+  /** What decisions depend on beside capability and path; where the first three are false a decision holds for the view's life. */
   readonly dependsOn: ViewDependencies;
 }
 
@@ -15,14 +22,56 @@ export interface ViewDependencies {
   readonly time: boolean;
   readonly sourceAddress: boolean;
   readonly podLabels: boolean;
-  /** Whether a pod or node variable was filled in: if not, every pod of the service account may share the view. */
+  /** Whether a rule names a pod or node variable: if none does, every pod of the service account may share the view. */
   readonly pod: boolean;
 }
 
+/** Costs what the workload's own rules cost, however many policies speak of others. */
 export function viewFor(
-  _compiled: CompiledPolicies,
-  _workload: Workload,
-  _tally?: Tally,
+  compiled: CompiledPolicies,
+  workload: Workload,
+  tally?: Tally,
 ): WorkloadView {
-  throw new BrokerError('ERR_INTERNAL', 'not built');
+  const rules = rulesFor(compiled, workload, tally);
+  const values = variableValues(workload);
+  const paths = new PathTrie();
+  for (const rule of rules) {
+    for (const segments of patternsOf(rule, values)) {
+      if (tally !== undefined) tally.steps += 1;
+      paths.insert(segments, rule);
+    }
+  }
+  return { revision: compiled.revision, paths, dependsOn: dependenciesOf(rules) };
+}
+
+function rulesFor(
+  compiled: CompiledPolicies,
+  workload: Workload,
+  tally: Tally | undefined,
+): readonly BoundRule[] {
+  const rules: BoundRule[] = [];
+  for (const [policy, subjects] of policiesFor(compiled, workload, tally)) {
+    for (const rule of policy.rules) rules.push(bindRule(policy, rule, subjects, rules.length));
+  }
+  return rules;
+}
+
+/** A pattern that cannot be filled in drops out of an allow and is widened in a deny. */
+function patternsOf(rule: BoundRule, values: VariableValues): readonly (readonly string[])[] {
+  return rule.paths.flatMap((pattern) => {
+    const filled = fillIn(pattern, values);
+    if (filled !== undefined) return [filled];
+    return rule.effect === 'deny' ? [widen(pattern, values)] : [];
+  });
+}
+
+function dependenciesOf(rules: readonly BoundRule[]): ViewDependencies {
+  const namesPod = (pattern: string): boolean =>
+    patternVariables(pattern).some((variable) => POD_VARIABLES.has(variable));
+  return {
+    time: rules.some((rule) => rule.timeWindows !== undefined),
+    sourceAddress: rules.some((rule) => rule.sourceCidrs !== undefined),
+    podLabels: rules.some((rule) => rule.labelSets !== undefined),
+    pod: rules.some((rule) => rule.paths.some(namesPod)),
+  };
 }

@@ -1,0 +1,40 @@
+import { parseIpAddress } from './ip-address.ts';
+import type { IpAddress } from './ip-address.ts';
+
+/** A block of addresses of one family. */
+export interface Cidr {
+  readonly network: IpAddress;
+  readonly prefixLength: number;
+}
+
+const PREFIX_LENGTH = /^(?:0|[1-9][0-9]{0,2})$/;
+const MAPPED_BITS = 96;
+
+/** `10.0.0.0/8`, `2001:db8::/32`; undefined where the text is not one, or has bits set beyond its prefix. */
+export function parseCidr(text: string): Cidr | undefined {
+  const [address, length, ...rest] = text.split('/');
+  if (address === undefined || length === undefined || rest.length > 0) return undefined;
+  const network = parseIpAddress(address);
+  if (network === undefined || !PREFIX_LENGTH.test(length)) return undefined;
+  const isMapped = network.length === 1 && address.includes(':');
+  const prefixLength = Number(length) - (isMapped ? MAPPED_BITS : 0);
+  if (prefixLength < 0 || prefixLength > network.length * 32) return undefined;
+  const isNetwork = network.every((word, index) => (word & ~maskOf(prefixLength, index)) === 0);
+  return isNetwork ? { network, prefixLength } : undefined;
+}
+
+/** Families never match each other: `::/0` does not hold an IPv4 peer, mapped or not. */
+export function cidrHolds(cidr: Cidr, address: IpAddress): boolean {
+  return (
+    cidr.network.length === address.length &&
+    cidr.network.every(
+      (word, index) => ((word ^ (address[index] ?? 0)) & maskOf(cidr.prefixLength, index)) === 0,
+    )
+  );
+}
+
+/** The mask of one 32-bit word. A shift by 32 is a shift by 0 in ECMAScript, hence the first case. */
+function maskOf(prefixLength: number, wordIndex: number): number {
+  const bits = Math.min(Math.max(prefixLength - wordIndex * 32, 0), 32);
+  return bits === 0 ? 0 : -1 << (32 - bits);
+}

@@ -1,0 +1,54 @@
+/** An address as 32-bit words, most significant first: one word for IPv4, four for IPv6. IPv4-mapped IPv6 is IPv4. */
+export type IpAddress = readonly number[];
+
+const OCTET = /^(?:0|[1-9][0-9]{0,2})$/;
+const HEX_GROUP = /^[0-9a-fA-F]{1,4}$/;
+const LONGEST_ADDRESS = 45;
+
+/** Strict text forms only (RFC 4291 §2.2; no leading zeros, no zone, no brackets): what two parsers read differently is no address. */
+export function parseIpAddress(text: string): IpAddress | undefined {
+  if (text.length > LONGEST_ADDRESS) return undefined;
+  if (!text.includes(':')) return parseIpv4(text);
+  const words = parseIpv6(text);
+  return words !== undefined && isMapped(words) ? words.slice(3) : words;
+}
+
+/** `::ffff:0:0/96` (RFC 4291 §2.5.5.2): how a dual-stack socket shows an IPv4 peer. */
+function isMapped(words: readonly number[]): boolean {
+  return words[0] === 0 && words[1] === 0 && words[2] === 0xffff;
+}
+
+function parseIpv4(text: string): readonly number[] | undefined {
+  const octets = text.split('.');
+  if (octets.length !== 4 || !octets.every((octet) => OCTET.test(octet))) return undefined;
+  const values = octets.map(Number);
+  if (values.some((value) => value > 255)) return undefined;
+  return [values.reduce((word, value) => word * 256 + value, 0)];
+}
+
+function parseIpv6(text: string): readonly number[] | undefined {
+  const halves = text.split('::');
+  if (halves.length > 2) return undefined;
+  const [head, tail] = halves.map((half) => (half === '' ? [] : half.split(':')));
+  const before = groupsOf(head ?? [], tail === undefined);
+  const after = groupsOf(tail ?? [], true);
+  if (before === undefined || after === undefined) return undefined;
+  const missing = 8 - before.length - after.length;
+  if (tail === undefined ? missing !== 0 : missing < 1) return undefined;
+  const groups = [...before, ...new Array<number>(missing).fill(0), ...after];
+  return [0, 2, 4, 6].map((at) =>
+    groups.slice(at, at + 2).reduce((word, g) => word * 65536 + g, 0),
+  );
+}
+
+/** Sixteen-bit groups; the last may be a dotted IPv4 address where the text ends there. */
+function groupsOf(texts: readonly string[], endsAddress: boolean): number[] | undefined {
+  const groups: number[] = [];
+  for (const [index, text] of texts.entries()) {
+    const embedded = endsAddress && index === texts.length - 1 ? parseIpv4(text)?.[0] : undefined;
+    if (embedded !== undefined) groups.push(Math.floor(embedded / 65536), embedded % 65536);
+    else if (HEX_GROUP.test(text)) groups.push(Number.parseInt(text, 16));
+    else return undefined;
+  }
+  return groups;
+}

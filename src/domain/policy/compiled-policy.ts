@@ -1,0 +1,85 @@
+import { parseCidr } from '../cidr.ts';
+import type { Cidr } from '../cidr.ts';
+import { BrokerError } from '../errors.ts';
+import { parseTimeOfDay } from '../time-window.ts';
+import type { TimeWindow } from '../time-window.ts';
+import { openTimeZone } from '../time-zone.ts';
+import { DAYS } from './access-policy.ts';
+import type {
+  Capability,
+  PolicyRule,
+  PolicySubject,
+  PolicyTimeWindow,
+  StoredPolicy,
+} from './access-policy.ts';
+import { parseDuration } from './duration.ts';
+
+export interface CompiledPolicy {
+  readonly name: string;
+  readonly version: number;
+  readonly subjects: readonly CompiledSubject[];
+  readonly rules: readonly CompiledRule[];
+}
+
+export interface CompiledSubject {
+  readonly clusters: readonly string[];
+  readonly namespaces: readonly string[];
+  readonly serviceAccounts: readonly string[];
+  /** Every one must be on the pod; empty asks for none. */
+  readonly podLabels: readonly (readonly [string, string])[];
+}
+
+export interface CompiledRule {
+  /** The rule's name, or `rules[N]` by place. */
+  readonly label: string;
+  readonly effect: 'allow' | 'deny';
+  readonly capabilities: ReadonlySet<Capability>;
+  readonly paths: readonly string[];
+  readonly maxLeaseTtlSeconds: number | undefined;
+  readonly sourceCidrs: readonly Cidr[] | undefined;
+  readonly timeWindows: readonly TimeWindow[] | undefined;
+}
+
+/** @throws ERR_POLICY_INVALID when a part does not parse, such as a zone that this runtime lacks. */
+export function compilePolicy({ name, version, policy }: StoredPolicy): CompiledPolicy {
+  return {
+    name,
+    version,
+    subjects: policy.spec.subjects.map(compileSubject),
+    rules: policy.spec.rules.map(compileRule),
+  };
+}
+
+function compileSubject(subject: PolicySubject): CompiledSubject {
+  return { ...subject, podLabels: Object.entries(subject.podLabels ?? {}) };
+}
+
+function compileRule(rule: PolicyRule, index: number): CompiledRule {
+  const { name, effect, paths, maxLeaseTtl, conditions = {} } = rule;
+  return {
+    label: name ?? `rules[${index}]`,
+    effect,
+    capabilities: new Set(rule.capabilities),
+    paths,
+    maxLeaseTtlSeconds: maxLeaseTtl === undefined ? undefined : parsed(parseDuration(maxLeaseTtl)),
+    sourceCidrs: conditions.sourceCidrs?.map((text) => parsed(parseCidr(text))),
+    timeWindows: conditions.timeWindows?.map(compileTimeWindow),
+  };
+}
+
+function compileTimeWindow({ from, to, timeZone, days = DAYS }: PolicyTimeWindow): TimeWindow {
+  return {
+    days: new Set(days.map((day) => DAYS.indexOf(day))),
+    fromMinute: parsed(parseTimeOfDay(from, false)),
+    toMinute: parsed(parseTimeOfDay(to, true)),
+    zone: parsed(openTimeZone(timeZone)),
+  };
+}
+
+/** A part that does not parse stops the compilation: left out, it would widen an allow or lift a deny. */
+function parsed<T>(part: T | undefined): T {
+  if (part === undefined) {
+    throw new BrokerError('ERR_POLICY_INVALID', 'a stored policy does not compile');
+  }
+  return part;
+}

@@ -1,0 +1,78 @@
+import { isName } from '../names.ts';
+import type { PolicySubject } from './access-policy.ts';
+import type { DocumentFields, DocumentNode } from './document-node.ts';
+import { POLICY_LIMITS } from './policy-limits.ts';
+
+const NAMESPACE_GLOB = /^[a-z0-9*-]{1,63}$/;
+const SERVICE_ACCOUNT_GLOB = /^[a-z0-9.*-]{1,253}$/;
+const LABEL_KEY =
+  /^(?:[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?\/)?[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$/;
+const LABEL_VALUE = /^(?:[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?$/;
+
+export function parseSubjects(spec: DocumentFields): readonly PolicySubject[] {
+  const max = POLICY_LIMITS.subjectCombinations;
+  let combinations = 0;
+  return spec.items('subjects', POLICY_LIMITS.subjects, (node) => {
+    const subject = parseSubject(node);
+    const { clusters, namespaces, serviceAccounts } = subject;
+    combinations += clusters.length * namespaces.length * serviceAccounts.length;
+    if (combinations > max) {
+      node.refuse(`brings the combinations of cluster, namespace and service account over ${max}`);
+    }
+    return subject;
+  });
+}
+
+function parseSubject(node: DocumentNode): PolicySubject {
+  const fields = node.fields({
+    required: ['clusters', 'namespaces', 'serviceAccounts'],
+    optional: ['podLabels'],
+  });
+  const max = POLICY_LIMITS.subjectNames;
+  const labels = fields.get('podLabels');
+  return {
+    clusters: fields.texts('clusters', max, clusterProblem),
+    namespaces: fields.texts('namespaces', max, namespaceProblem),
+    serviceAccounts: fields.texts('serviceAccounts', max, serviceAccountProblem),
+    ...(labels && { podLabels: parseLabels(labels) }),
+  };
+}
+
+/** An empty map would read as a condition and be none. */
+function parseLabels(node: DocumentNode): Readonly<Record<string, string>> {
+  const entries = node.entries() ?? [];
+  if (entries.length === 0 || entries.length > POLICY_LIMITS.podLabels) {
+    node.refuse(`must have 1 to ${POLICY_LIMITS.podLabels} labels`);
+  }
+  for (const [key, value] of entries) {
+    if (!LABEL_KEY.test(key)) value.refuse('is not a label key');
+  }
+  return Object.fromEntries(entries.map(([key, value]) => [key, value.text(labelValueProblem)]));
+}
+
+function labelValueProblem(text: string): string | undefined {
+  return LABEL_VALUE.test(text) ? undefined : 'must be a label value, exactly';
+}
+
+/** Literal: several clusters share names of everything below them, so a glob would reach into clusters registered later. */
+function clusterProblem(text: string): string | undefined {
+  return isName(text) ? undefined : "must be a cluster's literal name; a glob is not allowed";
+}
+
+function namespaceProblem(text: string): string | undefined {
+  return NAMESPACE_GLOB.test(text) ? starProblem(text) : 'must be a namespace or a glob of one';
+}
+
+function serviceAccountProblem(text: string): string | undefined {
+  return SERVICE_ACCOUNT_GLOB.test(text)
+    ? starProblem(text)
+    : 'must be a service account or a glob of one';
+}
+
+function starProblem(text: string): string | undefined {
+  if (text.includes('**')) return 'must not have "**"';
+  const stars = text.split('*').length - 1;
+  return stars > POLICY_LIMITS.starsInSegment
+    ? `must have at most ${POLICY_LIMITS.starsInSegment} "*"`
+    : undefined;
+}

@@ -1,0 +1,98 @@
+import { MAX_PATH_SEGMENTS } from '../names.ts';
+import { isPolicyVariable } from './policy-variable.ts';
+import type { PolicyVariable, VariableValues } from './policy-variable.ts';
+import { POLICY_LIMITS } from './policy-limits.ts';
+
+/** Stands for any number of whole segments, none included. */
+export const ANY_DEPTH = '**';
+
+const VARIABLE = /\$\{([^{}]*)\}/g;
+const PATTERN_TEXT = /^[A-Za-z0-9._+=@*-]*$/;
+/** No name of Kubernetes, and no cluster's, contains one of these. */
+const SEPARATOR = /[+=@]/;
+
+/** What is wrong with a rule's path pattern; undefined when nothing is. */
+export function pathPatternProblem(pattern: string): string | undefined {
+  if (pattern.length > POLICY_LIMITS.patternLength) {
+    return `must have at most ${POLICY_LIMITS.patternLength} characters`;
+  }
+  const segments = pattern.split('/');
+  if (segments.length > MAX_PATH_SEGMENTS) {
+    return `must have at most ${MAX_PATH_SEGMENTS} segments`;
+  }
+  const deepStars = segments.filter((segment) => segment === ANY_DEPTH).length;
+  if (deepStars > POLICY_LIMITS.deepStars) {
+    return `must have at most ${POLICY_LIMITS.deepStars} segments "**"`;
+  }
+  if (pattern.includes('**/**')) return 'must not have "**" twice in a row';
+  return segments.map(segmentProblem).find((problem) => problem !== undefined);
+}
+
+function segmentProblem(segment: string): string | undefined {
+  if (segment === ANY_DEPTH) return undefined;
+  if (segment === '') return 'must not have an empty segment, nor start or end with "/"';
+  if (segment === '.' || segment === '..') return 'must not have a segment "." or ".."';
+  const unknown = variablesOf(segment).find((name) => !isPolicyVariable(name));
+  if (unknown !== undefined) return 'names a variable that is not known';
+  if (!PATTERN_TEXT.test(segment.replace(VARIABLE, ''))) {
+    return 'may only have segments of [A-Za-z0-9._+=@-], "*" and ${variables}';
+  }
+  if (segment.includes(ANY_DEPTH)) return '"**" must be a whole segment';
+  if (segment.split('*').length - 1 > POLICY_LIMITS.starsInSegment) {
+    return `must have at most ${POLICY_LIMITS.starsInSegment} "*" in a segment`;
+  }
+  return openEndedVariableProblem(segment);
+}
+
+/**
+ * `${namespace}-${serviceAccount}` is the same text for (a-b, c) and (a, b-c), and `${namespace}-*` of `a` also covers what belongs to `a-b`:
+ * one workload could choose its name to read another's secrets.
+ */
+function openEndedVariableProblem(segment: string): string | undefined {
+  const pieces = segment.split(/(\$\{[^}]*\}|\*)/);
+  for (let at = 3; at < pieces.length; at += 2) {
+    const [left = '', between = '', right = ''] = pieces.slice(at - 2, at + 1);
+    if ((left !== '*' || right !== '*') && !SEPARATOR.test(between)) {
+      return 'needs one of "+", "=" and "@" between a variable and another variable or "*" in the same segment';
+    }
+  }
+  return undefined;
+}
+
+/** Names in `${…}`, known or not. */
+function variablesOf(text: string): readonly string[] {
+  return Array.from(text.matchAll(VARIABLE), ([, name = '']) => name);
+}
+
+export function patternVariables(pattern: string): readonly PolicyVariable[] {
+  return variablesOf(pattern).filter(isPolicyVariable);
+}
+
+/** The pattern's segments with variables filled in; undefined where one has no usable value. */
+export function fillIn(pattern: string, values: VariableValues): readonly string[] | undefined {
+  const filled = pattern.split('/').map((segment) => fillSegment(segment, values));
+  return filled.every((segment) => segment !== undefined) ? filled : undefined;
+}
+
+/**
+ * Everything that a pattern which cannot be filled in might have meant: its segments up to the first without a value, and all below. For denies.
+ */
+export function widen(pattern: string, values: VariableValues): readonly string[] {
+  const filled = pattern.split('/').map((segment) => fillSegment(segment, values));
+  const known = filled.slice(0, filled.indexOf(undefined)) as string[];
+  return known.at(-1) === ANY_DEPTH ? known : [...known, ANY_DEPTH];
+}
+
+/** A value holds no star (`isPathSegment`), and the replacing function takes it as it is: nothing in it is ever interpreted. */
+function fillSegment(segment: string, values: VariableValues): string | undefined {
+  const variables = patternVariables(segment);
+  if (!variables.every((variable) => values.has(variable))) return undefined;
+  return segment.replace(VARIABLE, (_, name: PolicyVariable) => values.get(name) ?? '');
+}
+
+/** The segments before the first that has a star or a variable, as a path; '' when there are none. */
+export function staticPrefix(pattern: string): string {
+  const segments = pattern.split('/');
+  const open = segments.findIndex((segment) => /[*$]/.test(segment));
+  return segments.slice(0, open === -1 ? segments.length : open).join('/');
+}

@@ -1,0 +1,22 @@
+import type { Problem } from '../errors.ts';
+import { POLICY_LIMITS } from './policy-limits.ts';
+
+/** What is wrong with a document, in the order of reading; the rest is counted once the list is full. */
+export class ProblemList {
+  readonly #problems: Problem[] = [];
+  #omitted = 0;
+
+  add(pointer: string, message: string): void {
+    if (this.#problems.length < POLICY_LIMITS.problems) this.#problems.push({ pointer, message });
+    else this.#omitted += 1;
+  }
+
+  get isEmpty(): boolean {
+    return this.#problems.length === 0;
+  }
+
+  list(): readonly Problem[] {
+    if (this.#omitted === 0) return this.#problems;
+    return [...this.#problems, { pointer: '', message: `and ${this.#omitted} more problems` }];
+  }
+}

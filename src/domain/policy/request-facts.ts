@@ -1,0 +1,45 @@
+import { cidrHolds } from '../cidr.ts';
+import type { Cidr } from '../cidr.ts';
+import { parseIpAddress } from '../ip-address.ts';
+import type { IpAddress } from '../ip-address.ts';
+import { timeWindowHolds } from '../time-window.ts';
+import type { TimeWindow } from '../time-window.ts';
+import type { LabelSet } from './bound-rule.ts';
+import type { Certainty } from './certainty.ts';
+import type { ViewRequest } from './decision.ts';
+
+/** The last instant a calendar reaches (ECMA-262, time values). */
+const LAST_INSTANT = 8.64e15;
+
+/** What conditions are asked about one request. The address is parsed once, and only when a rule asks. */
+export class RequestFacts {
+  readonly #request: ViewRequest;
+  #address: IpAddress | 'unparsed' | undefined = 'unparsed';
+
+  constructor(request: ViewRequest) {
+    this.#request = request;
+  }
+
+  labels(sets: readonly LabelSet[] | undefined): Certainty {
+    if (sets === undefined) return 'yes';
+    const { podLabels } = this.#request;
+    if (podLabels === undefined) return 'unknown';
+    const hasOne = sets.some((set) => set.every(([key, value]) => podLabels.get(key) === value));
+    return hasOne ? 'yes' : 'no';
+  }
+
+  source(cidrs: readonly Cidr[] | undefined): Certainty {
+    if (cidrs === undefined) return 'yes';
+    if (this.#address === 'unparsed') this.#address = parseIpAddress(this.#request.sourceAddress);
+    const address = this.#address;
+    if (address === undefined) return 'unknown';
+    return cidrs.some((cidr) => cidrHolds(cidr, address)) ? 'yes' : 'no';
+  }
+
+  time(windows: readonly TimeWindow[] | undefined): Certainty {
+    if (windows === undefined) return 'yes';
+    const { now } = this.#request;
+    if (!(Math.abs(now) <= LAST_INSTANT)) return 'unknown';
+    return windows.some((window) => timeWindowHolds(window, now)) ? 'yes' : 'no';
+  }
+}

@@ -1,0 +1,56 @@
+import type { BoundRule } from './bound-rule.ts';
+import { counts } from './certainty.ts';
+import type { Decision } from './decision.ts';
+import type { RequestFacts } from './request-facts.ts';
+
+/** Gathers the rules whose path and capability match into one decision, whatever their order. */
+export class RuleOutcome {
+  readonly #facts: RequestFacts;
+  #allow: BoundRule | undefined;
+  #deny: BoundRule | undefined;
+  #maxLeaseTtlSeconds = Number.POSITIVE_INFINITY;
+
+  constructor(facts: RequestFacts) {
+    this.#facts = facts;
+  }
+
+  consider(rule: BoundRule): void {
+    if (!this.#conditionsCount(rule)) return;
+    if (rule.effect === 'deny') {
+      this.#deny = firstOf(this.#deny, rule);
+      return;
+    }
+    this.#allow = firstOf(this.#allow, rule);
+    this.#maxLeaseTtlSeconds = Math.min(
+      this.#maxLeaseTtlSeconds,
+      rule.maxLeaseTtlSeconds ?? Number.POSITIVE_INFINITY,
+    );
+  }
+
+  /** Deny wins; nothing at all denies too. */
+  decision(): Decision {
+    if (this.#deny !== undefined) {
+      return { effect: 'deny', reason: 'denied_by_rule', ...nameOf(this.#deny) };
+    }
+    if (this.#allow === undefined) return { effect: 'deny', reason: 'no_rule' };
+    const allow = { effect: 'allow', ...nameOf(this.#allow) } as const;
+    const maxLeaseTtlSeconds = this.#maxLeaseTtlSeconds;
+    return Number.isFinite(maxLeaseTtlSeconds) ? { ...allow, maxLeaseTtlSeconds } : allow;
+  }
+
+  #conditionsCount(rule: BoundRule): boolean {
+    return (
+      counts(this.#facts.labels(rule.labelSets), rule.effect) &&
+      counts(this.#facts.source(rule.sourceCidrs), rule.effect) &&
+      counts(this.#facts.time(rule.timeWindows), rule.effect)
+    );
+  }
+}
+
+function firstOf(known: BoundRule | undefined, rule: BoundRule): BoundRule {
+  return known !== undefined && known.order < rule.order ? known : rule;
+}
+
+function nameOf(rule: BoundRule): { policy: string; version: number; rule: string } {
+  return { policy: rule.policy, version: rule.version, rule: rule.label };
+}

@@ -1,0 +1,27 @@
+/** A pattern within one segment, cut at its stars: each star stands for any text, empty included. */
+export interface SegmentGlob {
+  readonly prefix: string;
+  readonly middle: readonly string[];
+  readonly suffix: string;
+}
+
+/** Undefined where the pattern has no star and so is a literal. */
+export function segmentGlob(pattern: string): SegmentGlob | undefined {
+  const [prefix = '', ...rest] = pattern.split('*');
+  const suffix = rest.pop();
+  return suffix === undefined ? undefined : { prefix, middle: rest, suffix };
+}
+
+/** Takes each middle part at its first place, which never costs a later one its match: no backtracking (CVE-2026-35041). */
+export function globMatches(glob: SegmentGlob, text: string): boolean {
+  const { prefix, middle, suffix } = glob;
+  const end = text.length - suffix.length;
+  if (end < prefix.length || !text.startsWith(prefix) || !text.endsWith(suffix)) return false;
+  let at = prefix.length;
+  for (const part of middle) {
+    const found = text.indexOf(part, at);
+    if (found === -1 || found + part.length > end) return false;
+    at = found + part.length;
+  }
+  return true;
+}

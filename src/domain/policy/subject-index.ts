@@ -1,0 +1,51 @@
+import type { CompiledPolicy, CompiledSubject } from './compiled-policy.ts';
+import type { Tally } from './decision.ts';
+import { GlobMap } from './glob-map.ts';
+
+export interface SubjectEntry {
+  readonly policy: CompiledPolicy;
+  readonly subject: CompiledSubject;
+}
+
+/** Three levels of names: cluster, namespace, service account; entries at the third. Never changed once a `SubjectIndexEdit` is done. */
+export class SubjectIndex {
+  #children = new GlobMap<SubjectIndex>();
+  #entries: SubjectEntry[] = [];
+
+  get isEmpty(): boolean {
+    return this.#children.isEmpty && this.#entries.length === 0;
+  }
+
+  /** Every entry whose patterns the names match, level by level. */
+  match(names: readonly string[], visit: (entry: SubjectEntry) => void, tally?: Tally): void {
+    const [name, ...below] = names;
+    if (tally !== undefined) tally.steps += 1 + this.#entries.length;
+    if (name === undefined) this.#entries.forEach(visit);
+    else this.#children.match(name, (child) => child.match(below, visit, tally), tally);
+  }
+
+  /** A copy that shares the nodes below. */
+  copy(): SubjectIndex {
+    const copy = new SubjectIndex();
+    copy.#children = this.#children.copy();
+    copy.#entries = [...this.#entries];
+    return copy;
+  }
+
+  child(pattern: string): SubjectIndex | undefined {
+    return this.#children.get(pattern);
+  }
+
+  setChild(pattern: string, child: SubjectIndex): void {
+    if (child.isEmpty) this.#children.delete(pattern);
+    else this.#children.set(pattern, child);
+  }
+
+  addEntry(entry: SubjectEntry): void {
+    this.#entries.push(entry);
+  }
+
+  removeEntriesOf(policy: CompiledPolicy): void {
+    this.#entries = this.#entries.filter((entry) => entry.policy !== policy);
+  }
+}

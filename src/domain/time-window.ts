@@ -1,0 +1,32 @@
+import type { TimeZone } from './time-zone.ts';
+
+/** Hours of a zone's wall clock. Days are numbered from Monday, 0, and are those on which the window starts. */
+export interface TimeWindow {
+  readonly days: ReadonlySet<number>;
+  readonly fromMinute: number;
+  /** Exclusive; less than `fromMinute` where the window runs past midnight. */
+  readonly toMinute: number;
+  readonly zone: TimeZone;
+}
+
+const TIME = /^([01][0-9]|2[0-3]):([0-5][0-9])$/;
+const END_OF_DAY = 24 * 60;
+
+/** Minutes after midnight of `HH:MM`; `24:00` only where the end of a day is meant. */
+export function parseTimeOfDay(text: string, isEnd: boolean): number | undefined {
+  if (isEnd && text === '24:00') return END_OF_DAY;
+  const match = TIME.exec(text);
+  return match === null ? undefined : Number(match[1]) * 60 + Number(match[2]);
+}
+
+/**
+ * Compares wall clocks, so a window keeps its hours across a change of the zone's offset: an hour that is skipped never
+ * matches, an hour that comes twice matches twice.
+ */
+export function timeWindowHolds(window: TimeWindow, now: number): boolean {
+  const { day, minute } = window.zone.at(now);
+  const { days, fromMinute, toMinute } = window;
+  if (fromMinute < toMinute) return days.has(day) && minute >= fromMinute && minute < toMinute;
+  const startedToday = days.has(day) && minute >= fromMinute;
+  return startedToday || (days.has((day + 6) % 7) && minute < toMinute);
+}
