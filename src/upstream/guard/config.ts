@@ -1,0 +1,18 @@
+import { z } from 'zod';
+
+/** What one connection may cost the broker: time, calls at once, and patience. One bad backend harms nobody else. */
+export const guardLimitsSchema = z.strictObject({
+  /** For one call as a whole: waiting for a slot, every attempt and the pauses between them. */
+  timeoutMs: z.int().min(50).max(60_000).default(5000),
+  maxConcurrent: z.int().min(1).max(1024).default(32),
+  /** Calls that wait for a slot; the next one is refused at once. */
+  maxQueue: z.int().min(0).max(4096).default(64),
+  /** Reads only, and never more than a tenth of all calls. */
+  maxRetries: z.int().min(0).max(5).default(2),
+  /** Failures in a row that open the circuit; over half of the last 20 calls opens it too. */
+  failuresToOpen: z.int().min(1).max(100).default(5),
+  /** From opening to the one call that probes whether the backend is back. */
+  probeAfterMs: z.int().min(100).max(60_000).default(5000),
+});
+
+export type GuardLimits = z.infer<typeof guardLimitsSchema>;
