@@ -37,22 +37,31 @@ async function installRecipe(recipe: Recipe, progress: Progress): Promise<void> 
   progress(`${recipe.name} ${recipe.version}: installed in ${seconds} s`);
 }
 
+async function attempt(recipe: Recipe, progress: Progress): Promise<string | null> {
+  try {
+    await installRecipe(recipe, progress);
+    return null;
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    if (!isBackendInstalled(recipe.backend)) return reason;
+    progress(`${reason}\n${recipe.backend}: the one of this system is used instead`);
+    return null;
+  }
+}
+
 /** Installs what the named backends are made of, one install at a time on the machine; throws at the end with all that failed. */
 export async function install(names: readonly BackendName[], progress: Progress): Promise<void> {
   await mkdir(cacheDirectory(), { recursive: true });
-  const failures: string[] = [];
-  await exclusively(
-    join(cacheDirectory(), 'install.lock'),
-    async () => {
-      for (const recipe of names.flatMap((name) => RECIPES[name])) {
-        await installRecipe(recipe, progress).catch((error: unknown) => {
-          failures.push(error instanceof Error ? error.message : String(error));
-        });
-      }
-    },
-    () => progress('another install is under way; waiting for it'),
-  );
-  if (failures.length > 0) throw new Error(failures.join('\n'));
+  const failures: (string | null)[] = [];
+  const installAll = async (): Promise<void> => {
+    for (const recipe of names.flatMap((name) => RECIPES[name])) {
+      failures.push(await attempt(recipe, progress));
+    }
+  };
+  const waiting = (): void => progress('another install is under way; waiting for it');
+  await exclusively(join(cacheDirectory(), 'install.lock'), installAll, waiting);
+  const reasons = failures.filter((reason) => reason !== null);
+  if (reasons.length > 0) throw new Error(reasons.join('\n'));
 }
 
 /** Whether all of a backend is there to start. */
