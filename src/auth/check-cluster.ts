@@ -1,0 +1,42 @@
+import type { ClusterSpec } from '../domain/cluster.ts';
+import { BrokerError } from '../domain/errors.ts';
+import type { Problem } from '../domain/errors.ts';
+import type { ClusterConnection } from './cluster-connection.ts';
+
+/** A cluster whose tokens would be accepted without an audience, an issuer or an end is not registered. @throws ERR_BODY_INVALID with `problems`. */
+export function checkCluster(spec: ClusterSpec, connection: ClusterConnection): void {
+  const problems = [...tokenProblems(spec), ...connectionProblems(spec, connection)];
+  if (problems.length > 0) {
+    throw new BrokerError('ERR_BODY_INVALID', 'the cluster cannot be used', { problems });
+  }
+}
+
+function tokenProblems(spec: ClusterSpec): Problem[] {
+  const problems: Problem[] = [];
+  if (spec.issuer === '') problems.push(problem('/issuer', 'an issuer is needed'));
+  if (spec.audiences.length === 0 || spec.audiences.includes('')) {
+    problems.push(problem('/audiences', 'at least one audience is needed, none of them empty'));
+  }
+  const lifetime = spec.maxTokenLifetimeSeconds;
+  if (!Number.isSafeInteger(lifetime) || lifetime <= 0) {
+    problems.push(problem('/maxTokenLifetimeSeconds', 'a whole number of seconds above 0'));
+  }
+  return problems;
+}
+
+function connectionProblems(spec: ClusterSpec, connection: ClusterConnection): Problem[] {
+  if (connection.type === 'kubernetes') return [];
+  const problems: Problem[] = [];
+  if (spec.mode !== 'jwks') {
+    problems.push(problem('/mode', 'a review needs a kubernetes connection'));
+  }
+  if (spec.podWatch) problems.push(problem('/podWatch', 'a watch needs a kubernetes connection'));
+  if ('issuerUrl' in connection && connection.issuerUrl !== spec.issuer) {
+    problems.push(problem('/issuer', 'not the issuerUrl of the connection'));
+  }
+  return problems;
+}
+
+function problem(pointer: string, message: string): Problem {
+  return { pointer, message };
+}

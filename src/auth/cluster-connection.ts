@@ -1,0 +1,6 @@
+import type { KubernetesApi } from '../upstream/kubernetes/index.ts';
+import type { JwksConnection } from './config.ts';
+
+/** The connection that a cluster names: an API server to ask, or a place where its keys are. */
+export type ClusterConnection =
+  { readonly type: 'kubernetes'; readonly api: KubernetesApi } | JwksConnection;

@@ -1,0 +1,47 @@
+import type { ClusterSpec } from '../domain/cluster.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { WorkloadAuthenticator } from '../ports/workload-authenticator.ts';
+import type { AuthLog } from './auth-log.ts';
+import { checkCluster } from './check-cluster.ts';
+import { ClusterAuthenticator } from './cluster-authenticator.ts';
+import type { ClusterConnection } from './cluster-connection.ts';
+import { ApiServerJwks } from './jwks/api-server-jwks.ts';
+import { DiscoveredJwks } from './jwks/discovered-jwks.ts';
+import { FileJwks } from './jwks/file-jwks.ts';
+import type { JwksSource } from './jwks/jwks-source.ts';
+import { JwksVerifier } from './jwks/jwks-verifier.ts';
+import { KeySet } from './jwks/key-set.ts';
+import { TokenReviewer } from './token-review/token-reviewer.ts';
+
+export interface AuthDependencies {
+  readonly clock: Clock;
+  readonly log: AuthLog;
+}
+
+/**
+ * The login of one registered cluster. Starts to load its keys where the mode uses them; the connection stays the caller's to close.
+ * @throws ERR_BODY_INVALID with `problems` when the cluster cannot be used with this connection.
+ */
+export function createAuthenticator(
+  cluster: { readonly name: string; readonly spec: ClusterSpec },
+  connection: ClusterConnection,
+  dependencies: AuthDependencies,
+): WorkloadAuthenticator {
+  const { name, spec } = cluster;
+  checkCluster(spec, connection);
+  const { clock } = dependencies;
+  const isReviewed = spec.mode !== 'jwks' && connection.type === 'kubernetes';
+  const checks = {
+    ...(spec.mode !== 'token-review' && {
+      verifier: new JwksVerifier(new KeySet(sourceOf(connection), dependencies)),
+    }),
+    ...(isReviewed && { reviewer: new TokenReviewer(connection.api, spec.audiences, clock) }),
+  };
+  return new ClusterAuthenticator({ name, rules: spec }, spec.mode, checks, clock);
+}
+
+function sourceOf(connection: ClusterConnection): JwksSource {
+  if (connection.type === 'kubernetes') return new ApiServerJwks(connection.api);
+  if ('file' in connection) return new FileJwks(connection.file);
+  return new DiscoveredJwks({ ...connection, hosts: connection.hosts ?? [] });
+}

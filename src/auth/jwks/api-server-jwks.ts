@@ -1,0 +1,23 @@
+import type { KubernetesApi } from '../../upstream/kubernetes/index.ts';
+import { MAX_JWKS_BYTES } from './jwks-source.ts';
+import type { JwksSource } from './jwks-source.ts';
+
+/** From the configured API server itself: the `jwks_uri` it publishes is on another host in kind and kubeadm clusters. */
+export class ApiServerJwks implements JwksSource {
+  readonly #api: KubernetesApi;
+
+  constructor(api: KubernetesApi) {
+    this.#api = api;
+  }
+
+  fetch(signal: AbortSignal): Promise<unknown> {
+    return this.#api.call(
+      { method: 'GET', path: ['openid', 'v1', 'jwks'], maxBytes: MAX_JWKS_BYTES },
+      signal,
+    );
+  }
+
+  close(): void {
+    // The connection belongs to whoever made it.
+  }
+}

@@ -1,0 +1,33 @@
+import { compactVerify } from 'jose';
+import { parseCompactToken } from '../jwt/compact-token.ts';
+import { readTokenHeader } from '../jwt/token-header.ts';
+import { tokenRefused } from '../token-refused.ts';
+import type { KeySet } from './key-set.ts';
+
+/** Checks signatures with the cluster's own keys (RFC 7515 §5.2); nothing of the payload is read before. */
+export class JwksVerifier {
+  readonly #keys: KeySet;
+
+  constructor(keys: KeySet) {
+    this.#keys = keys;
+  }
+
+  /** The payload that was signed. @throws ERR_TOKEN_INVALID, ERR_IDENTITY_UNAVAILABLE. */
+  async verify(token: string, signal: AbortSignal): Promise<Uint8Array> {
+    const { header } = parseCompactToken(token);
+    const { alg, kid } = readTokenHeader(header);
+    const trusted = await this.#keys.find(kid, signal);
+    if (trusted === undefined) throw tokenRefused('key_not_trusted');
+    const key = trusted.byAlgorithm.get(alg);
+    if (key === undefined) throw tokenRefused('bad_alg');
+    try {
+      return (await compactVerify(token, key, { algorithms: [alg] })).payload;
+    } catch (cause) {
+      throw tokenRefused('bad_signature', cause);
+    }
+  }
+
+  close(): void {
+    this.#keys.close();
+  }
+}

@@ -1,0 +1,99 @@
+import type { Clock } from '../../ports/clock.ts';
+import type { AuthLog } from '../auth-log.ts';
+import { withDeadline } from '../deadline.ts';
+import { identityUnavailable } from '../identity-unavailable.ts';
+import { waitFor } from '../wait-for.ts';
+import type { JwksSource } from './jwks-source.ts';
+import { readJwks } from './read-jwks.ts';
+import type { TrustedKey } from './trusted-key.ts';
+
+const FETCH_MS = 5_000;
+/** Unknown kids ask at most this often, so that made-up ones cannot hammer the key server. */
+const COOL_DOWN_MS = 30_000;
+/** A key removed at the cluster is refused here after this. */
+const REFRESH_MS = 5 * 60_000;
+const FIRST_RETRY_MS = 1_000;
+const LAST_RETRY_MS = 30_000;
+/** How long keys that cannot be refreshed are still believed. */
+const HARD_MAX_AGE_MS = 60 * 60_000;
+
+export interface KeySetDependencies {
+  readonly clock: Clock;
+  readonly log: AuthLog;
+}
+
+/** The keys of one cluster, kept fresh in the background; the last good set serves through an outage, up to an hour. */
+export class KeySet {
+  readonly #source: JwksSource;
+  readonly #clock: Clock;
+  readonly #log: AuthLog;
+  readonly #closed = new AbortController();
+  #keys: ReadonlyMap<string, TrustedKey> | undefined;
+  #loadedAt = 0;
+  #attemptedAt = Number.NEGATIVE_INFINITY;
+  #failures = 0;
+  #loading: Promise<void> | undefined;
+  #cancelTimer: () => void = () => undefined;
+
+  constructor(source: JwksSource, { clock, log }: KeySetDependencies) {
+    this.#source = source;
+    this.#clock = clock;
+    this.#log = log;
+    void this.#refresh();
+  }
+
+  /** Undefined when the cluster does not publish this key. @throws ERR_IDENTITY_UNAVAILABLE when no set can be believed. */
+  async find(kid: string, signal: AbortSignal): Promise<TrustedKey | undefined> {
+    const known = this.#believed()?.get(kid);
+    if (known !== undefined) return known;
+    const isDue = this.#clock.monotonic() - this.#attemptedAt >= COOL_DOWN_MS;
+    const loading = this.#loading ?? (isDue ? this.#refresh() : undefined);
+    if (loading !== undefined) await waitFor(loading, signal);
+    const keys = this.#believed();
+    if (keys === undefined) throw identityUnavailable('keys_unavailable');
+    return keys.get(kid);
+  }
+
+  close(): void {
+    this.#closed.abort();
+    this.#cancelTimer();
+    this.#source.close();
+  }
+
+  #believed(): ReadonlyMap<string, TrustedKey> | undefined {
+    const age = this.#clock.monotonic() - this.#loadedAt;
+    return age < HARD_MAX_AGE_MS ? this.#keys : undefined;
+  }
+
+  /** One at a time; never rejects. */
+  #refresh(): Promise<void> {
+    this.#loading ??= this.#load().finally(() => {
+      this.#loading = undefined;
+      this.#schedule();
+    });
+    return this.#loading;
+  }
+
+  async #load(): Promise<void> {
+    this.#cancelTimer();
+    this.#attemptedAt = this.#clock.monotonic();
+    try {
+      const document = await withDeadline(this.#clock, FETCH_MS, (signal) =>
+        this.#source.fetch(AbortSignal.any([signal, this.#closed.signal])),
+      );
+      this.#keys = await readJwks(document, this.#log);
+      this.#loadedAt = this.#attemptedAt;
+      this.#failures = 0;
+    } catch (err) {
+      this.#failures += 1;
+      if (!this.#closed.signal.aborted) this.#log.warn({ err }, 'the key set cannot be loaded');
+    }
+  }
+
+  #schedule(): void {
+    if (this.#closed.signal.aborted) return;
+    const retry = Math.min(FIRST_RETRY_MS * 2 ** (this.#failures - 1), LAST_RETRY_MS);
+    const delay = this.#failures === 0 ? REFRESH_MS : retry;
+    this.#cancelTimer = this.#clock.after(delay, () => void this.#refresh());
+  }
+}

@@ -1,0 +1,74 @@
+import { tokenRefused } from '../token-refused.ts';
+
+export type JsonObject = Readonly<Record<string, unknown>>;
+
+/** A Kubernetes token nests three deep; what is deeper overflows recursive readers later (RFC 8259 §9 lets us say no). */
+const DEEPEST = 16;
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const COLON = 0x3a;
+const OPEN_OBJECT = 0x7b;
+const CLOSE_OBJECT = 0x7d;
+const OPEN_ARRAY = 0x5b;
+const CLOSE_ARRAY = 0x5d;
+
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/**
+ * A JSON object in which no object, at any depth, names a member twice: parsers disagree which one counts (RFC 7519 §4).
+ * @throws ERR_TOKEN_INVALID `malformed`, `duplicate_claim`.
+ */
+export function parseStrictObject(bytes: Uint8Array): JsonObject {
+  const { text, value } = parse(bytes);
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw tokenRefused('malformed');
+  }
+  refuseDuplicates(text);
+  return value as JsonObject;
+}
+
+function parse(bytes: Uint8Array): { readonly text: string; readonly value: unknown } {
+  try {
+    const text = decoder.decode(bytes);
+    return { text, value: JSON.parse(text) as unknown };
+  } catch {
+    throw tokenRefused('malformed');
+  }
+}
+
+/** Walks text that `JSON.parse` accepted, so only strings and brackets need be told apart. */
+function refuseDuplicates(text: string): void {
+  const open: (Set<string> | undefined)[] = [];
+  for (let at = 0; at < text.length; at += 1) {
+    const character = text.charCodeAt(at);
+    if (character === OPEN_OBJECT) open.push(new Set());
+    else if (character === OPEN_ARRAY) open.push(undefined);
+    else if (character === CLOSE_OBJECT || character === CLOSE_ARRAY) open.pop();
+    else if (character === QUOTE) {
+      const end = endOfString(text, at);
+      if (isFollowedByColon(text, end)) remember(open.at(-1), text.slice(at, end + 1));
+      at = end;
+    }
+    if (open.length > DEEPEST) throw tokenRefused('malformed');
+  }
+}
+
+/** In valid JSON a string is a member's name exactly when a colon follows it. */
+function isFollowedByColon(text: string, end: number): boolean {
+  let at = end + 1;
+  while (text.charCodeAt(at) <= 0x20) at += 1;
+  return text.charCodeAt(at) === COLON;
+}
+
+function endOfString(text: string, start: number): number {
+  let at = start + 1;
+  while (text.charCodeAt(at) !== QUOTE) at += text.charCodeAt(at) === BACKSLASH ? 2 : 1;
+  return at;
+}
+
+/** `"s\u0075b"` and `"sub"` are one name. */
+function remember(names: Set<string> | undefined, literal: string): void {
+  const name = literal.includes('\\') ? (JSON.parse(literal) as string) : literal.slice(1, -1);
+  if (names === undefined || names.has(name)) throw tokenRefused('duplicate_claim');
+  names.add(name);
+}

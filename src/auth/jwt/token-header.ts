@@ -1,0 +1,35 @@
+import { tokenRefused } from '../token-refused.ts';
+import { parseStrictObject } from './strict-json.ts';
+
+/** What kube-apiserver signs with; symmetric algorithms and `none` are not in it (RFC 8725 §3.1, §3.2). */
+const ALGORITHMS: ReadonlySet<string> = new Set([
+  'RS256',
+  'RS384',
+  'RS512',
+  'ES256',
+  'ES384',
+  'ES512',
+]);
+/** Keys that a token brings along are no reason to trust it (RFC 8725 §3.10; CVE-2018-0114). */
+const KEY_PARAMETERS = ['jwk', 'jku', 'x5u', 'x5c', 'x5t', 'x5t#S256'];
+const LONGEST_KID = 256;
+
+export interface TokenHeader {
+  readonly alg: string;
+  readonly kid: string;
+}
+
+/** @throws ERR_TOKEN_INVALID `malformed`, `duplicate_claim`, `bad_alg`, `bad_typ`, `bad_crit`, `key_not_trusted`, `bad_kid`. */
+export function readTokenHeader(bytes: Uint8Array): TokenHeader {
+  const header = parseStrictObject(bytes);
+  const { alg, typ, kid } = header;
+  if (typeof alg !== 'string' || !ALGORITHMS.has(alg)) throw tokenRefused('bad_alg');
+  if (typ !== undefined && typ !== 'JWT') throw tokenRefused('bad_typ');
+  // No extension is understood, `b64` (RFC 7797) included.
+  if ('crit' in header || 'b64' in header) throw tokenRefused('bad_crit');
+  if (KEY_PARAMETERS.some((name) => name in header)) throw tokenRefused('key_not_trusted');
+  if (typeof kid !== 'string' || kid === '' || kid.length > LONGEST_KID) {
+    throw tokenRefused('bad_kid');
+  }
+  return { alg, kid };
+}

@@ -1,0 +1,35 @@
+import { BrokerError } from '../domain/errors.ts';
+
+/** Why a token was refused. In audit entries and docs/clusters.md, so they never change; callers are told none of them. */
+export type TokenRefusal =
+  | 'too_large'
+  | 'malformed'
+  | 'not_canonical'
+  | 'duplicate_claim'
+  | 'bad_alg'
+  | 'bad_typ'
+  | 'bad_crit'
+  | 'bad_kid'
+  | 'key_not_trusted'
+  | 'bad_signature'
+  | 'legacy_token'
+  | 'iss_mismatch'
+  | 'aud_missing'
+  | 'aud_mismatch'
+  | 'multi_aud'
+  | 'exp_invalid'
+  | 'iat_invalid'
+  | 'nbf_invalid'
+  | 'expired'
+  | 'not_yet_valid'
+  | 'lifetime_exceeded'
+  | 'not_a_service_account'
+  | 'claim_invalid'
+  | 'claim_mismatch'
+  | 'pod_required'
+  | 'review_refused'
+  | 'review_aud';
+
+export function tokenRefused(reason: TokenRefusal, cause?: unknown): BrokerError {
+  return new BrokerError('ERR_TOKEN_INVALID', undefined, { reason, cause });
+}

@@ -1,0 +1,34 @@
+import type { TokenClaims } from '../jwt/token-claims.ts';
+import { tokenRefused } from '../token-refused.ts';
+import type { ReviewedUser } from './reviewed-user.ts';
+
+const ACCOUNT = /^system:serviceaccount:[^:]+:[^:]+$/;
+
+/**
+ * The token's own words and the API server's must be about the same account, pod, node and token.
+ * @throws ERR_TOKEN_INVALID `not_a_service_account`, `claim_mismatch`.
+ */
+export function requireAgreement(claims: TokenClaims, user: ReviewedUser): void {
+  if (!ACCOUNT.test(user.username)) throw tokenRefused('not_a_service_account');
+  if (!isSameAccount(claims, user) || !isSamePod(claims, user) || !isSameToken(claims, user)) {
+    throw tokenRefused('claim_mismatch');
+  }
+}
+
+function isSameAccount({ subject, workload }: TokenClaims, user: ReviewedUser): boolean {
+  return user.username === subject && user.uid === workload.serviceAccountUid;
+}
+
+function isSamePod({ workload }: TokenClaims, user: ReviewedUser): boolean {
+  return user.podName === workload.pod?.name && user.podUid === workload.pod?.uid;
+}
+
+/** API servers before 1.32 do not say the node or the credential: silence agrees. */
+function isSameToken({ workload, tokenId }: TokenClaims, user: ReviewedUser): boolean {
+  const credentialId = tokenId === undefined ? undefined : `JTI=${tokenId}`;
+  return (
+    (user.nodeName ?? workload.node?.name) === workload.node?.name &&
+    (user.nodeUid ?? workload.node?.uid) === workload.node?.uid &&
+    (user.credentialId ?? credentialId) === credentialId
+  );
+}

@@ -1,0 +1,70 @@
+import { sha256Hex } from '../../crypto/digest.ts';
+import { BrokerError } from '../../domain/errors.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { KubernetesApi } from '../../upstream/kubernetes/index.ts';
+import { withDeadline } from '../deadline.ts';
+import { identityUnavailable } from '../identity-unavailable.ts';
+import { waitFor } from '../wait-for.ts';
+import { readReviewedUser } from './reviewed-user.ts';
+import type { ReviewedUser } from './reviewed-user.ts';
+
+const REVIEW_MS = 10_000;
+const MAX_ANSWER_BYTES = 256 * 1024;
+/** Reviews under way or waiting for a connection; more would only wait past their deadline. */
+const MOST_REVIEWS = 512;
+
+/**
+ * Asks the API server at each login. Nothing is remembered: only identical tokens presented while a review is under way share its answer. (The API
+ * server itself remembers a success for 10 s.)
+ */
+export class TokenReviewer {
+  readonly #api: KubernetesApi;
+  readonly #audiences: readonly string[];
+  readonly #clock: Clock;
+  readonly #underWay = new Map<string, Promise<ReviewedUser>>();
+
+  constructor(api: KubernetesApi, audiences: readonly string[], clock: Clock) {
+    this.#api = api;
+    this.#audiences = audiences;
+    this.#clock = clock;
+  }
+
+  /** @throws ERR_TOKEN_INVALID, ERR_IDENTITY_UNAVAILABLE. */
+  review(token: string, signal: AbortSignal): Promise<ReviewedUser> {
+    const key = sha256Hex(token);
+    const shared = this.#underWay.get(key) ?? this.#start(key, token);
+    return waitFor(shared, signal);
+  }
+
+  #start(key: string, token: string): Promise<ReviewedUser> {
+    if (this.#underWay.size >= MOST_REVIEWS) {
+      return Promise.reject(identityUnavailable('too_many_reviews'));
+    }
+    const review = this.#ask(token).finally(() => this.#underWay.delete(key));
+    this.#underWay.set(key, review);
+    return review;
+  }
+
+  async #ask(token: string): Promise<ReviewedUser> {
+    const body = {
+      apiVersion: 'authentication.k8s.io/v1',
+      kind: 'TokenReview',
+      spec: { token, audiences: this.#audiences },
+    };
+    const path = ['apis', 'authentication.k8s.io', 'v1', 'tokenreviews'];
+    try {
+      const answer = await withDeadline(this.#clock, REVIEW_MS, (signal) =>
+        this.#api.call({ method: 'POST', path, body, maxBytes: MAX_ANSWER_BYTES }, signal),
+      );
+      return readReviewedUser(answer, this.#audiences);
+    } catch (error) {
+      if (error instanceof BrokerError && !isProviderError(error)) throw error;
+      throw identityUnavailable('review_unavailable', error);
+    }
+  }
+}
+
+/** What the API client throws: to a login it only means that nobody could say. */
+function isProviderError(error: BrokerError): boolean {
+  return error.code !== 'ERR_TOKEN_INVALID' && error.code !== 'ERR_IDENTITY_UNAVAILABLE';
+}
