@@ -57,7 +57,7 @@ interface SdkError {
 /** Any failure of an SDK call as a BrokerError that `guard` understands; nothing of the SDK's error object is kept. */
 export function awsError(error: unknown, signal: AbortSignal): BrokerError {
   if (error instanceof BrokerError) return error;
-  const cause = refusalOf(error as SdkError);
+  const cause = refusalOf(error ?? {});
   const { errorName, status } = cause;
   if (signal.aborted || errorName === 'TimeoutError' || errorName === 'AbortError') {
     return new BrokerError('ERR_PROVIDER_TIMEOUT', undefined, { cause });

@@ -1,0 +1,33 @@
+import type { CallContext } from '../../ports/call-context.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { CheckReport, ProviderConnection } from '../../ports/secret-provider.ts';
+import { connectSecretsManager } from '../../upstream/aws/connect-secrets-manager.ts';
+import { createGuard } from '../../upstream/guard.ts';
+import { parseOptions } from '../parse-options.ts';
+import { checkSecrets } from './check.ts';
+import { awsMountOptions, type AwsSecretsManagerConfig } from './config.ts';
+import { GuardedSecrets } from './guarded-secrets.ts';
+import { AwsSecretsProvider } from './provider.ts';
+
+/** Loads the SDK; opens no connection yet. */
+export async function connectAwsSecretsManager(
+  name: string,
+  config: AwsSecretsManagerConfig,
+  { clock }: { readonly clock: Clock },
+): Promise<ProviderConnection> {
+  const api = await connectSecretsManager(config);
+  const secrets = new GuardedSecrets(api, createGuard(config.limits, { clock }));
+  const check = (prefix: string, context: CallContext): Promise<CheckReport> =>
+    checkSecrets(secrets, config, prefix, context);
+  return {
+    name,
+    kind: 'aws-secrets-manager',
+    mount: (options: unknown) =>
+      new AwsSecretsProvider(secrets, parseOptions(awsMountOptions, options), check),
+    check: (context: CallContext) => check('', context),
+    close: () => {
+      api.close();
+      return Promise.resolve();
+    },
+  };
+}

@@ -1,0 +1,83 @@
+import { BrokerError } from '../../domain/errors.ts';
+import type { SecretData } from '../../domain/secret.ts';
+
+const MAX_KEYS = 256;
+
+/** What a secret holds at AWS: text, or bytes. */
+export interface AwsValue {
+  readonly SecretString?: string | undefined;
+  readonly SecretBinary?: Uint8Array | undefined;
+}
+
+/**
+ * Text that is a JSON object becomes its members, other text and bytes the one key `value`. A member that is not a string keeps its JSON
+ * text, digits included. @throws ERR_PROVIDER_MALFORMED
+ */
+export function toSecretData({ SecretString: text, SecretBinary: bytes }: AwsValue): SecretData {
+  if (typeof text === 'string') return fromText(text);
+  if (!(bytes instanceof Uint8Array)) throw malformed('no_value');
+  return { value: { base64: Buffer.from(bytes).toString('base64') } };
+}
+
+/** The one member as `value`. @throws ERR_NOT_FOUND when the secret is not JSON or has no such member. */
+export function pickMember(value: AwsValue, key: string): SecretData {
+  const members =
+    typeof value.SecretString === 'string' ? membersOf(value.SecretString) : undefined;
+  const member = members?.find(([name]) => name === key)?.[1];
+  if (member === undefined) throw new BrokerError('ERR_NOT_FOUND');
+  return { value: member };
+}
+
+function fromText(text: string): SecretData {
+  const members = membersOf(text);
+  if (members === undefined || members.length === 0) return { value: wellFormed(text) };
+  if (members.length > MAX_KEYS) throw malformed('too_many_keys');
+  return Object.fromEntries(members);
+}
+
+type Member = readonly [string, string];
+
+function membersOf(text: string): readonly Member[] | undefined {
+  if (!text.trimStart().startsWith('{')) return undefined;
+  const parsed = parseKeepingDigits(text);
+  if (parsed === undefined) return undefined;
+  return Object.entries(parsed).map(([key, value]) => [wellFormed(key), wellFormed(textOf(value))]);
+}
+
+interface SourceText {
+  readonly source: string;
+}
+/** TypeScript 6 does not know these yet; Node 24 has them (ECMAScript JSON.parse source text access). */
+const json = JSON as unknown as {
+  parse(
+    text: string,
+    reviver: (key: string, value: unknown, context: SourceText) => unknown,
+  ): unknown;
+  rawJSON(text: string): unknown;
+};
+
+/** undefined for text that is not JSON: it only looked like it. */
+function parseKeepingDigits(text: string): Record<string, unknown> | undefined {
+  try {
+    return json.parse(text, (_key, value, context) =>
+      typeof value === 'number' ? json.rawJSON(context.source) : value,
+    ) as Record<string, unknown>;
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw malformed('too_deep');
+  }
+}
+
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : JSON.stringify(value);
+}
+
+/** Half a surrogate pair has no UTF-8 form: two values would be sent, sealed and fingerprinted as one. */
+function wellFormed(text: string): string {
+  if (!text.isWellFormed()) throw malformed('not_unicode');
+  return text;
+}
+
+function malformed(reason: string): BrokerError {
+  return new BrokerError('ERR_PROVIDER_MALFORMED', undefined, { reason });
+}
