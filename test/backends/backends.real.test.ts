@@ -8,7 +8,7 @@ import { expect, it } from '@jest/globals';
 import { decodeProtectedHeader, importSPKI, jwtVerify } from 'jose';
 import pg from 'pg';
 import { describeWith } from './backends.ts';
-import { apply, grant } from './kube-apply.ts';
+import { apply, deleteObject, grant } from './kube-apply.ts';
 import { kubeRequest } from './kube-calls.ts';
 import {
   createNamespace,
@@ -141,7 +141,7 @@ describeWith(['kube'], 'Kubernetes', ({ kube }) => {
     const plural = uniqueName('reports').replace('-', '');
     const group = 'reports.test';
     const schema = { type: 'object', 'x-kubernetes-preserve-unknown-fields': true };
-    await apply(kube, {
+    const definition = {
       apiVersion: 'apiextensions.k8s.io/v1',
       kind: 'CustomResourceDefinition',
       metadata: { name: `${plural}.${group}` },
@@ -153,12 +153,14 @@ describeWith(['kube'], 'Kubernetes', ({ kube }) => {
           { name: 'v1', served: true, storage: true, schema: { openAPIV3Schema: schema } },
         ],
       },
-    });
+    };
+    await apply(kube, definition);
     const report = { apiVersion: `${group}/v1`, kind: plural, metadata: { name: 'one' } };
     expect(await apply(kube, { ...report, report: { critical: 3 } })).toMatchObject({
       metadata: { namespace: 'default' },
       report: { critical: 3 },
     });
+    await deleteObject(kube, definition);
   });
 });
 

@@ -51,11 +51,11 @@ async function hasEnded(id: ProcessId, withinMs: number): Promise<boolean> {
   return !isAlive(id);
 }
 
-/** Ends a process: its own stop signal, then SIGKILL to one that has not gone within ten seconds. */
-export async function endProcess(id: ProcessId): Promise<void> {
+/** Ends a process: its own stop signal, then SIGKILL to one that has not gone within `graceMs`. */
+export async function endProcess(id: ProcessId, graceMs = GRACE_MS): Promise<void> {
   if (!isAlive(id)) return;
   process.kill(id.pid, id.stopSignal);
-  if (await hasEnded(id, GRACE_MS)) return;
+  if (await hasEnded(id, graceMs)) return;
   process.kill(id.pid, 'SIGKILL');
   await hasEnded(id, GRACE_MS);
 }
