@@ -15,6 +15,12 @@ const IV_BYTES = 12;
 const TAG_BYTES = 16;
 const OPTIONS = { authTagLength: TAG_BYTES } as const;
 
+function placeData(place: string): Buffer {
+  // A lone surrogate is written as U+FFFD: two places would be one.
+  if (!place.isWellFormed()) throw new TypeError('a place is Unicode text');
+  return Buffer.from(place);
+}
+
 /**
  * A sealer under a random key that exists nowhere else. Because the key is never shared or stored, its IVs are a
  * counter (NIST SP 800-38D section 8.2.1): none repeats, there is no limit of 2^32, and no random bytes are drawn.
@@ -34,7 +40,7 @@ export function ephemeralSealer(): EphemeralSealer {
     seal(plaintext, place) {
       const iv = nextIv();
       const cipher = createCipheriv(ALGORITHM, key, iv, OPTIONS);
-      cipher.setAAD(Buffer.from(place));
+      cipher.setAAD(placeData(place));
       const body = cipher.update(plaintext);
       cipher.final();
       return Buffer.concat([iv, body, cipher.getAuthTag()]);
@@ -44,7 +50,7 @@ export function ephemeralSealer(): EphemeralSealer {
       if (bodyEnd < IV_BYTES) throw invalidCiphertext();
       try {
         const decipher = createDecipheriv(ALGORITHM, key, sealed.subarray(0, IV_BYTES), OPTIONS);
-        decipher.setAAD(Buffer.from(place));
+        decipher.setAAD(placeData(place));
         decipher.setAuthTag(sealed.subarray(bodyEnd));
         const plaintext = decipher.update(sealed.subarray(IV_BYTES, bodyEnd));
         decipher.final();

@@ -1,0 +1,80 @@
+import { describe, expect, it } from '@jest/globals';
+import { randomBytes, randomId, randomIv, RandomSource } from '../../../src/crypto/random.ts';
+import { isDegenerate } from '../../../src/crypto/secret-key.ts';
+
+describe('random bytes', () => {
+  it('gives what is asked for, never the same twice', () => {
+    expect(randomBytes(32)).toHaveLength(32);
+    expect(randomBytes(0)).toHaveLength(0);
+    expect(randomBytes(32)).not.toEqual(randomBytes(32));
+  });
+
+  it('fails when the generator fails, and gives nothing out', () => {
+    const source = new RandomSource(() => {
+      throw new Error('no entropy');
+    });
+    expect(() => source.bytes(32)).toThrow('no entropy');
+    expect(() => source.iv()).toThrow('no entropy');
+  });
+
+  it.each([0, 7, 255])('stops at a generator that only says %i', (byte) => {
+    expect(() => new RandomSource((target) => target.fill(byte)).bytes(32)).toThrow(
+      /repeats itself/,
+    );
+    expect(() => new RandomSource((target) => target.fill(byte)).iv()).toThrow(/repeats itself/);
+  });
+
+  it('stops at a generator that gives the same bytes again, and wipes them', () => {
+    let target: Uint8Array = new Uint8Array();
+    const source = new RandomSource((given) => {
+      target = given;
+      given.forEach((_, i) => (given[i] = i * 37));
+    });
+    expect(source.bytes(32)).toHaveLength(32);
+    expect(() => source.bytes(32)).toThrow(/repeats itself/);
+    expect(target.every((byte) => byte === 0)).toBe(true);
+  });
+
+  it('stops at two equal IVs in one pool', () => {
+    let seed = 0;
+    const source = new RandomSource((given) => {
+      given.forEach((_, i) => (given[i] = (i % 12) + seed));
+      given.set(randomBytes(16), given.length - 16);
+      seed += 1;
+    });
+    expect(() => source.iv()).toThrow(/repeats itself/);
+  });
+
+  it('gives 96-bit IVs from a pool without repeating one across pools', () => {
+    const ivs = new Set(Array.from({ length: 5000 }, () => randomIv().toString('hex')));
+    expect(ivs.size).toBe(5000);
+    expect([...ivs].every((iv) => iv.length === 24)).toBe(true);
+  });
+});
+
+describe('random ids', () => {
+  it('are the prefix and 26 characters of lower-case base32', () => {
+    for (let i = 0; i < 200; i++) expect(randomId('le')).toMatch(/^le_[0-9a-hjkmnp-tv-z]{26}$/);
+  });
+
+  it('use all of their 128 bits: each position takes every value it can', () => {
+    const seen = Array.from({ length: 26 }, () => new Set<string>());
+    for (let i = 0; i < 2000; i++)
+      Array.from(randomId('x').slice(2)).forEach((char, at) => seen[at]?.add(char));
+    // 26 characters hold 130 bits: the last one has three bits of the value.
+    expect(seen.map((chars) => chars.size)).toEqual([...Array.from({ length: 25 }, () => 32), 8]);
+  });
+});
+
+describe('a degenerate key', () => {
+  it.each([1, 2, 3, 4, 8, 16])('repeats itself every %i bytes', (period) => {
+    const part = randomBytes(period);
+    expect(
+      isDegenerate(Buffer.from(Array.from({ length: 32 }, (_, i) => part[i % period] ?? 0))),
+    ).toBe(true);
+  });
+
+  it('is never a random one', () => {
+    for (let i = 0; i < 500; i++) expect(isDegenerate(randomBytes(32))).toBe(false);
+  });
+});
