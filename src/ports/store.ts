@@ -32,7 +32,7 @@ export interface PlanFragment {
  * transaction and its fsync.
  */
 export interface Plan extends Partial<PlanFragment> {
-  /** `store.applied()` as the decision saw it. Absent: nothing was decided on cached state (system actors). */
+  /** `store.seq()` as the decision saw it. Absent: nothing was decided on cached state (system actors). */
   readonly decidedAt?: number;
   /** Fence keys the decision depended on: a narrowing of one of them after `decidedAt` makes the plan stale. */
   readonly reads?: readonly string[];
@@ -51,7 +51,7 @@ export type Outcome =
     }
   /** Something the decision depended on was narrowed, or its authority ended: decide again. */
   | { readonly status: 'stale' }
-  /** An expectation failed: `index` into `expect`. */
+  /** An expectation failed: `index` into `expect`; -1: a row has what must be unique (another session's hash, a used idempotency key). */
   | { readonly status: 'conflict'; readonly index: number };
 
 /** A committed narrowing. Numbers are in commit order without gaps visible to readers. */

@@ -1,0 +1,50 @@
+import { fileURLToPath } from 'node:url';
+import { BrokerError } from '../domain/errors.ts';
+
+const SCHEMA_TABLE = 'quaymaster_schema';
+
+/** A connection as the migration runner wants it: its statements run one after the other in the transaction of the caller. */
+export interface MigrationTarget {
+  readonly driver: 'sqlite3' | 'pg';
+  readonly folder: 'sqlite' | 'postgres';
+  readonly query: (sql: string) => Promise<{ rows: unknown[] }>;
+  readonly script: (sql: string) => Promise<void>;
+}
+
+/**
+ * Brings the tables up to date; the caller's transaction makes it all or nothing. The runner is loaded here, since nothing
+ * needs it afterwards.
+ * @throws ERR_CONFIG_INVALID when the tables are newer than this program, or a migration that ran has been altered since.
+ */
+export async function migrate(target: MigrationTarget): Promise<void> {
+  const { default: Postgrator } = await import('postgrator');
+  const folder = fileURLToPath(new URL(`../../migrations/${target.folder}/`, import.meta.url));
+  const runner = new Postgrator({
+    migrationPattern: `${folder}*.do.*.sql`,
+    driver: target.driver,
+    schemaTable: SCHEMA_TABLE,
+    newline: 'LF',
+    execQuery: target.query,
+    execSqlScript: target.script,
+  });
+  const [present, known] = [await runner.getDatabaseVersion(), await runner.getMaxVersion()];
+  if (present > known) {
+    throw new BrokerError(
+      'ERR_CONFIG_INVALID',
+      `the store has schema ${present}, this program knows up to ${known}: run a newer program`,
+    );
+  }
+  await runner.migrate().catch((cause: unknown) => {
+    throw asRefusal(cause);
+  });
+}
+
+function asRefusal(cause: unknown): unknown {
+  const altered = cause instanceof Error && cause.message.startsWith('MD5 checksum failed');
+  if (!altered) return cause;
+  return new BrokerError(
+    'ERR_CONFIG_INVALID',
+    'a migration that this store has run differs from the one in this program',
+    { cause },
+  );
+}

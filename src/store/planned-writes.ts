@@ -1,0 +1,50 @@
+import type { Expectation, Plan, Write } from '../ports/store.ts';
+import { checkedText, misuse } from './cell.ts';
+import { shapeOf } from './schema.ts';
+import type { Dialect, Statement } from './sql.ts';
+import { expectationSql, writeSql } from './write-sql.ts';
+
+/** A plan's checks and writes as statements, built and checked before the plan joins a batch that it could spoil. */
+export interface PlannedWrites {
+  readonly expect: readonly PlannedExpectation[];
+  readonly writes: readonly PlannedWrite[];
+}
+
+export interface PlannedExpectation extends Statement {
+  /** Whether the statement must select a row, or must not. */
+  readonly present: boolean;
+}
+
+export interface PlannedWrite extends Statement {
+  /** The expectation of absence that this insert keeps: another process may insert between the check and the write. */
+  readonly absence: number | undefined;
+}
+
+const NOTHING: PlannedWrites = { expect: [], writes: [] };
+
+/** @throws ERR_REQUEST_INVALID for text that one of the databases cannot hold, ERR_INTERNAL for what no schema allows. */
+export function planWrites(dialect: Dialect, plan: Plan): PlannedWrites {
+  for (const entry of plan.entries ?? []) if (!entry.isWellFormed()) checkedText(entry);
+  for (const fenceKey of plan.narrows ?? []) checkedText(fenceKey);
+  const expect = plan.expect ?? [];
+  const writes = plan.writes ?? [];
+  if (expect.length === 0 && writes.length === 0) return NOTHING;
+  return {
+    expect: expect.map((one) => ({ ...expectationSql(dialect, one), present: 'match' in one })),
+    writes: writes.map((one) => planWrite(dialect, one, expect)),
+  };
+}
+
+function planWrite(dialect: Dialect, write: Write, expect: readonly Expectation[]): PlannedWrite {
+  if (write.table === 'changes') throw misuse('changes are written by narrowings only');
+  const index = 'put' in write ? expect.findIndex((one) => isAbsenceOf(one, write)) : -1;
+  const absence = index === -1 ? undefined : index;
+  return { ...writeSql(dialect, write, absence !== undefined), absence };
+}
+
+function isAbsenceOf(expectation: Expectation, write: Write & { readonly put: object }): boolean {
+  if (!('absent' in expectation) || expectation.table !== write.table) return false;
+  const key = expectation.key as Readonly<Record<string, unknown>>;
+  const row = write.put as Readonly<Record<string, unknown>>;
+  return shapeOf(write.table).key.every((column) => key[column] === row[column]);
+}

@@ -1,0 +1,135 @@
+import type { KeyOf, ListQuery, TableName } from '../ports/store.ts';
+import type { Tables } from '../ports/tables.ts';
+import { checkedText, isNullable, misuse } from './cell.ts';
+import { shapeOf } from './schema.ts';
+import type { Dialect, Statement } from './sql.ts';
+import { SqlBuilder } from './sql.ts';
+import { textAfter } from './text-after.ts';
+import { keyColumns } from './write-sql.ts';
+
+const MAX_ROWS = 10_000;
+
+type Columns = Readonly<Record<string, unknown>>;
+
+export function getSql<T extends TableName>(dialect: Dialect, table: T, key: KeyOf<T>): Statement {
+  const sql = new SqlBuilder(dialect, table);
+  const where = sql.allEqual(keyColumns(table, key)).join(' AND ');
+  return sql.done(`SELECT ${selected(table)} FROM "${table}" WHERE ${where}`);
+}
+
+export function countSql<T extends TableName>(
+  dialect: Dialect,
+  table: T,
+  equals: Partial<Tables[T]>,
+): Statement {
+  const sql = new SqlBuilder(dialect, table);
+  return sql.done(`SELECT count(*) AS "n" FROM "${table}"${whereOf(sql.allEqual(equals))}`);
+}
+
+/** @throws ERR_INTERNAL for a limit outside 1 to 10,000, and as `cellOf`. */
+export function listSql<T extends TableName>(
+  dialect: Dialect,
+  table: T,
+  query: ListQuery<T>,
+): Statement {
+  if (!Number.isSafeInteger(query.limit) || query.limit < 1 || query.limit > MAX_ROWS) {
+    throw misuse(`${table}: the limit of a list is 1 to ${MAX_ROWS}`);
+  }
+  const sql = new SqlBuilder(dialect, table);
+  const terms = [
+    ...sql.allEqual(query.equals ?? {}),
+    ...prefixed(sql, (query.startsWith ?? {}) as Record<string, string>),
+    ...compared(sql, query.upTo ?? {}, '<='),
+    ...compared(sql, query.from ?? {}, '>='),
+  ];
+  const order = orderOf(table, query.orderBy ?? []);
+  const descending = query.descending === true;
+  if (query.after !== undefined) {
+    terms.push(afterRow(sql, { table, order, descending, after: query.after }));
+  }
+  const by = order.map((column) => orderTerm(table, column, descending)).join(', ');
+  const limit = sql.bindRaw(query.limit);
+  return sql.done(
+    `SELECT ${selected(table)} FROM "${table}"${whereOf(terms)} ORDER BY ${by} LIMIT ${limit}`,
+  );
+}
+
+function selected(table: TableName): string {
+  return Object.keys(shapeOf(table).columns)
+    .map((name) => `"${name}"`)
+    .join(', ');
+}
+
+function whereOf(terms: readonly string[]): string {
+  return terms.length === 0 ? '' : ` WHERE ${terms.join(' AND ')}`;
+}
+
+/** A range of the index: byte order is code point order in UTF-8, so the range ends before the prefix's successor. */
+function prefixed(sql: SqlBuilder, prefixes: Readonly<Record<string, string>>): string[] {
+  return Object.entries(prefixes).flatMap(([column, prefix]) => {
+    const end = textAfter(checkedText(prefix));
+    const terms = [`${sql.column(column)} >= ${sql.bind(column, prefix)}`];
+    if (end !== undefined) terms.push(`${sql.column(column)} < ${sql.bind(column, end)}`);
+    return terms;
+  });
+}
+
+function compared(sql: SqlBuilder, bounds: Columns, operator: string): string[] {
+  return Object.entries(bounds).map(
+    ([column, bound]) => `${sql.column(column)} ${operator} ${sql.bind(column, bound)}`,
+  );
+}
+
+/** The order is total: what the query asks for, then the rest of the primary key. */
+function orderOf(table: TableName, orderBy: readonly string[]): readonly string[] {
+  return [...orderBy, ...shapeOf(table).key.filter((column) => !orderBy.includes(column))];
+}
+
+function orderTerm(table: TableName, column: string, descending: boolean): string {
+  // Null is the least value in both databases: SQLite's own order, which PostgreSQL has to be told.
+  const nulls = descending ? ' NULLS LAST' : ' NULLS FIRST';
+  return `"${column}"${descending ? ' DESC' : ''}${isNullable(table, column) ? nulls : ''}`;
+}
+
+interface Position {
+  readonly table: TableName;
+  readonly order: readonly string[];
+  readonly descending: boolean;
+  readonly after: Columns;
+}
+
+function afterRow(sql: SqlBuilder, position: Position): string {
+  const { table, order, descending, after } = position;
+  if (order.some((column) => isNullable(table, column))) return afterNullable(sql, position);
+  const columns = order.map((column) => sql.column(column)).join(', ');
+  const values = order.map((column) => sql.bind(column, after[column])).join(', ');
+  return `(${columns}) ${descending ? '<' : '>'} (${values})`;
+}
+
+/** Row comparison loses rows at null, so each column in turn: all before it equal, and itself beyond. */
+function afterNullable(sql: SqlBuilder, { table, order, descending, after }: Position): string {
+  const branches = order.map((column, index) => {
+    const equal = order.slice(0, index).map((before) => sql.equals(before, after[before]));
+    return [...equal, beyond(sql, { table, column, descending, value: after[column] })].join(
+      ' AND ',
+    );
+  });
+  return `(${branches.map((branch) => `(${branch})`).join(' OR ')})`;
+}
+
+interface Bound {
+  readonly table: TableName;
+  readonly column: string;
+  readonly descending: boolean;
+  readonly value: unknown;
+}
+
+function beyond(sql: SqlBuilder, { table, column, descending, value }: Bound): string {
+  const name = sql.column(column);
+  if (value === null) return descending ? '1 = 0' : `${name} IS NOT NULL`;
+  const bound = sql.bind(column, value);
+  if (!descending) return `${name} > ${bound}`;
+  return isNullable(table, column)
+    ? `(${name} < ${bound} OR ${name} IS NULL)`
+    : `${name} < ${bound}`;
+}

@@ -1,0 +1,28 @@
+import { BrokerError } from '../domain/errors.ts';
+import type { Outcome } from '../ports/store.ts';
+import type { PendingPlan } from './commit-queue.ts';
+
+/** Tells every caller of a durable batch what became of its plan. */
+export function settleAll(
+  batch: readonly PendingPlan[],
+  outcomes: readonly (Outcome | BrokerError)[],
+): void {
+  batch.forEach((pending, index) => {
+    const outcome = outcomes[index];
+    if (outcome instanceof BrokerError) pending.reject(outcome);
+    else if (outcome === undefined) pending.reject(new BrokerError('ERR_INTERNAL'));
+    else pending.resolve(outcome);
+  });
+}
+
+/** Nothing of these plans happened, or nobody knows: nothing may be released. */
+export function rejectAll(batch: readonly PendingPlan[], cause: unknown): void {
+  for (const { plan, reject } of batch) {
+    const records = plan.entries !== undefined && plan.entries.length > 0;
+    reject(
+      new BrokerError(records ? 'ERR_AUDIT_UNAVAILABLE' : 'ERR_STORE_UNAVAILABLE', undefined, {
+        cause,
+      }),
+    );
+  }
+}

@@ -1,0 +1,64 @@
+import { BrokerError } from '../../domain/errors.ts';
+import type { Change, Outcome } from '../../ports/store.ts';
+import type { Tables } from '../../ports/tables.ts';
+import type { PendingPlan } from '../commit-queue.ts';
+import type { PlannedWrites } from '../planned-writes.ts';
+import type { StagedBatch } from '../staged-batch.ts';
+import type { SqliteConnection } from './sqlite-connection.ts';
+import { isDuplicate, isRefusedRow } from './sqlite-fault.ts';
+
+const PUT_BATCH =
+  'INSERT INTO "audit_batches" ("writer", "first_seq", "count", "entries", "head", "signature") VALUES (?, ?, ?, ?, ?, ?)';
+const PUT_CHANGE = 'INSERT INTO "changes" ("seq", "kind", "key", "at") VALUES (?, ?, ?, ?)';
+
+/** Runs the plans of a batch inside the open transaction, in order. @throws SqliteError when the whole batch has to fail. */
+export function runPlans(
+  connection: SqliteConnection,
+  batch: readonly PendingPlan[],
+  staged: StagedBatch,
+): void {
+  for (const { plan, planned } of batch) {
+    if (staged.isStale(plan)) {
+      staged.refuse();
+      continue;
+    }
+    const refusal = attempt(connection, planned);
+    if (refusal === undefined) staged.accept(plan);
+    else staged.refuse(refusal);
+  }
+}
+
+export function putChanges(connection: SqliteConnection, changes: readonly Change[]): void {
+  if (changes.length === 0) return;
+  const put = connection.prepare(PUT_CHANGE);
+  for (const { seq, kind, key, at } of changes) put.run(seq, kind, key, at);
+}
+
+export function putBatch(connection: SqliteConnection, row: Tables['audit_batches']): void {
+  connection
+    .prepare(PUT_BATCH)
+    .run(row.writer, row.first_seq, row.count, row.entries, row.head, row.signature);
+}
+
+/** @returns why the plan did nothing; undefined when all of it was done. */
+function attempt(
+  connection: SqliteConnection,
+  { expect, writes }: PlannedWrites,
+): Outcome | BrokerError | undefined {
+  for (const [index, expectation] of expect.entries()) {
+    const present = connection.get(expectation) !== undefined;
+    if (present !== expectation.present) return { status: 'conflict', index };
+  }
+  if (writes.length === 0) return undefined;
+  connection.prepare('SAVEPOINT plan').run();
+  try {
+    for (const write of writes) connection.run(write);
+  } catch (error) {
+    if (!isRefusedRow(error)) throw error;
+    connection.script('ROLLBACK TO plan; RELEASE plan');
+    if (isDuplicate(error)) return { status: 'conflict', index: -1 };
+    return new BrokerError('ERR_INTERNAL', undefined, { cause: error });
+  }
+  connection.prepare('RELEASE plan').run();
+  return undefined;
+}

@@ -1,0 +1,80 @@
+import type { Store } from '../../ports/store.ts';
+import { ChangeFeed } from '../change-feed.ts';
+import { migrate } from '../migrate.ts';
+import { assertStamp, STAMP_KEY } from '../stamp.ts';
+import type { StoreDeps, StoreMode } from '../store-deps.ts';
+import { Ballast } from './ballast.ts';
+import { SqliteConnection } from './sqlite-connection.ts';
+import { asOpenFailure } from './sqlite-fault.ts';
+import { SqliteStore } from './sqlite-store.ts';
+import { SqliteWriter } from './sqlite-writer.ts';
+import { prepareStoreFiles } from './store-files.ts';
+
+const BALLAST_BYTES = 8 * 1024 * 1024;
+
+export interface SqliteStoreOptions {
+  /** The database file; its directory belongs to the store alone. */
+  readonly path: string;
+  /** What the ballast beside it takes up; 8 MiB unless told. */
+  readonly ballastBytes?: number | undefined;
+}
+
+/**
+ * Opens, and makes when absent, the store in one file. No other process can open it until it is closed.
+ * @throws ERR_CONFIG_INVALID when another process holds it, it is of the other mode, its schema is newer, its directory is open
+ * to others, or SQLite is too old; ERR_STORE_UNAVAILABLE when it is damaged or cannot be read.
+ */
+export async function openSqliteStore(
+  options: SqliteStoreOptions,
+  deps: StoreDeps,
+): Promise<Store> {
+  const { path } = options;
+  const { default: Driver } = await import('better-sqlite3');
+  prepareStoreFiles(path);
+  const open = (): SqliteConnection => SqliteConnection.open(Driver, path);
+  const connection = open();
+  try {
+    await bringUpToDate(connection, deps.mode);
+    const feed = new ChangeFeed(lastChange(connection));
+    const ballast = new Ballast(`${path}.ballast`, options.ballastBytes ?? BALLAST_BYTES);
+    const writer = new SqliteWriter(connection, { open, ballast, feed, deps });
+    writer.takeBallast();
+    return new SqliteStore(writer, feed, deps);
+  } catch (error) {
+    connection.close();
+    throw asOpenFailure(path, error);
+  }
+}
+
+/** One transaction: an interrupted migration leaves nothing behind. */
+async function bringUpToDate(connection: SqliteConnection, mode: StoreMode): Promise<void> {
+  connection.begin();
+  await migrate({
+    driver: 'sqlite3',
+    folder: 'sqlite',
+    query: (sql) => Promise.resolve({ rows: runAny(connection, sql) }),
+    script: (sql) => {
+      connection.script(sql);
+      return Promise.resolve();
+    },
+  });
+  const stamp = connection.prepare('SELECT "value" FROM "meta" WHERE "key" = ?').get(STAMP_KEY);
+  if (stamp === undefined) {
+    connection.prepare('INSERT INTO "meta" VALUES (?, ?)').run(STAMP_KEY, mode);
+  } else {
+    assertStamp((stamp as { value: string }).value, mode);
+  }
+  connection.commit();
+}
+
+function runAny(connection: SqliteConnection, sql: string): unknown[] {
+  const statement = connection.prepare(sql);
+  if (statement.reader) return statement.all();
+  statement.run();
+  return [];
+}
+
+function lastChange(connection: SqliteConnection): number {
+  const row = connection.prepare('SELECT max("seq") AS "seq" FROM "changes"').get();
+  return (row as { seq: number | null }).seq ?? 0;
+}

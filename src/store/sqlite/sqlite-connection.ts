@@ -1,0 +1,107 @@
+import type BetterSqlite3 from 'better-sqlite3';
+import type { ColumnValue } from '../../ports/store.ts';
+import type { Statement } from '../sql.ts';
+import { asOpenFailure, damaged } from './sqlite-fault.ts';
+import { assertSqliteVersion } from './sqlite-version.ts';
+
+/** Shapes are few; this only bounds what a defect could do. */
+const KEPT_STATEMENTS = 1_000;
+/** Up to this size every page is checked at start (about 0.3 s on a slow disk); beyond it only what is read. */
+const CHECKED_BYTES = 64 * 1024 * 1024;
+
+type Prepared = BetterSqlite3.Statement<ColumnValue[]>;
+export type SqliteDriver = typeof BetterSqlite3;
+
+/** One open database file that no other process can open, with its statements kept prepared by their text. */
+export class SqliteConnection {
+  readonly #database: BetterSqlite3.Database;
+  readonly #prepared = new Map<string, Prepared>();
+
+  private constructor(database: BetterSqlite3.Database) {
+    this.#database = database;
+  }
+
+  /** @throws ERR_CONFIG_INVALID when another process holds the file or SQLite is too old; ERR_STORE_UNAVAILABLE when damaged. */
+  static open(Driver: SqliteDriver, path: string): SqliteConnection {
+    let database: BetterSqlite3.Database | undefined;
+    try {
+      database = new Driver(path, { timeout: 0, fileMustExist: true });
+      configure(database, path);
+      return new SqliteConnection(database);
+    } catch (error) {
+      database?.close();
+      throw asOpenFailure(path, error);
+    }
+  }
+
+  /** For statements of fixed text: bound anew by each caller. */
+  prepare(text: string): Prepared {
+    let statement = this.#prepared.get(text);
+    if (statement === undefined) {
+      if (this.#prepared.size >= KEPT_STATEMENTS) this.#prepared.clear();
+      statement = this.#database.prepare<ColumnValue[]>(text);
+      this.#prepared.set(text, statement);
+    }
+    return statement;
+  }
+
+  run({ text, values }: Statement): void {
+    this.prepare(text).run(...values);
+  }
+
+  get({ text, values }: Statement): unknown {
+    return this.prepare(text).get(...values);
+  }
+
+  all({ text, values }: Statement): unknown[] {
+    return this.prepare(text).all(...values);
+  }
+
+  script(text: string): void {
+    this.#database.exec(text);
+  }
+
+  begin(): void {
+    this.prepare('BEGIN IMMEDIATE').run();
+  }
+
+  commit(): void {
+    this.prepare('COMMIT').run();
+  }
+
+  /** SQLite has already rolled back after some errors. */
+  rollback(): void {
+    if (this.#database.inTransaction) this.#database.exec('ROLLBACK');
+  }
+
+  /**
+   * Copies the whole log into the database, syncs it and empties the log. After a failed fsync the kernel may have dropped pages
+   * of the log that it still shows; copying writes them anew.
+   * @throws SqliteError when not everything could be copied.
+   */
+  checkpoint(): void {
+    const [result] = this.#database.pragma('wal_checkpoint(TRUNCATE)') as { busy: number }[];
+    if (result?.busy !== 0) throw new Error('the write-ahead log cannot be copied');
+  }
+
+  close(): void {
+    this.#database.close();
+  }
+}
+
+function configure(database: BetterSqlite3.Database, path: string): void {
+  assertSqliteVersion(String(database.prepare('SELECT sqlite_version()').pluck().get()));
+  // Before the first access: then the log's index is in memory, not in a file, and the lock is held until close.
+  database.pragma('locking_mode = EXCLUSIVE');
+  database.pragma('journal_mode = WAL');
+  database.pragma('synchronous = FULL');
+  database.pragma('foreign_keys = OFF');
+  database.pragma('trusted_schema = OFF');
+  database.pragma('cell_size_check = ON');
+  database.exec('BEGIN IMMEDIATE; ROLLBACK');
+  const pages = Number(database.pragma('page_count', { simple: true }));
+  const pageBytes = Number(database.pragma('page_size', { simple: true }));
+  if (pages * pageBytes > CHECKED_BYTES) return;
+  const verdict = database.pragma('quick_check(1)', { simple: true });
+  if (verdict !== 'ok') throw damaged(path, new Error(String(verdict)));
+}

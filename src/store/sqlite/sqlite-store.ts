@@ -1,0 +1,112 @@
+import { BrokerError } from '../../domain/errors.ts';
+import type {
+  Change,
+  KeyOf,
+  ListQuery,
+  Outcome,
+  Plan,
+  Store,
+  TableName,
+} from '../../ports/store.ts';
+import type { Tables } from '../../ports/tables.ts';
+import type { ChangeFeed } from '../change-feed.ts';
+import { CommitQueue } from '../commit-queue.ts';
+import { planWrites } from '../planned-writes.ts';
+import { countSql, getSql, listSql } from '../query-sql.ts';
+import { SQLITE } from '../sql.ts';
+import type { StoreDeps } from '../store-deps.ts';
+import { CHANGES_KEPT_MS, PRUNE_EVERY_MS } from '../store-deps.ts';
+import type { SqliteConnection } from './sqlite-connection.ts';
+import type { SqliteWriter } from './sqlite-writer.ts';
+
+/** The newest stays: the next one is numbered after it. */
+const PRUNE =
+  'DELETE FROM "changes" WHERE "at" <= ? AND "seq" < (SELECT max("seq") FROM "changes")';
+
+/** Our database in one file of this process. */
+export class SqliteStore implements Store {
+  readonly #writer: SqliteWriter;
+  readonly #feed: ChangeFeed;
+  readonly #deps: StoreDeps;
+  readonly #queue: CommitQueue;
+  #cancelPrune: () => void;
+
+  constructor(writer: SqliteWriter, feed: ChangeFeed, deps: StoreDeps) {
+    this.#writer = writer;
+    this.#feed = feed;
+    this.#deps = deps;
+    this.#queue = new CommitQueue((batch) => {
+      writer.commit(batch);
+      return undefined;
+    });
+    this.#cancelPrune = this.#pruneLater();
+  }
+
+  // Not async: each promise costs on the path of every read.
+  commit(plan: Plan): Promise<Outcome> {
+    try {
+      return this.#queue.push(plan, planWrites(SQLITE, plan));
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  get<T extends TableName>(table: T, key: KeyOf<T>): Promise<Tables[T] | undefined> {
+    return this.#read((connection) => {
+      return connection.get(getSql(SQLITE, table, key)) as Tables[T] | undefined;
+    });
+  }
+
+  list<T extends TableName>(table: T, query: ListQuery<T>): Promise<readonly Tables[T][]> {
+    return this.#read((connection) => connection.all(listSql(SQLITE, table, query)) as Tables[T][]);
+  }
+
+  count<T extends TableName>(table: T, equals: Partial<Tables[T]>): Promise<number> {
+    return this.#read((connection) => {
+      return (connection.get(countSql(SQLITE, table, equals)) as { n: number }).n;
+    });
+  }
+
+  seq(): number {
+    return this.#feed.seq;
+  }
+
+  watch(listener: (changes: readonly Change[]) => void): () => void {
+    return this.#feed.watch(listener);
+  }
+
+  fault(): ReturnType<Store['fault']> {
+    return this.#writer.fault();
+  }
+
+  async close(): Promise<void> {
+    this.#cancelPrune();
+    await this.#queue.close();
+    this.#writer.close();
+  }
+
+  #read<R>(query: (connection: SqliteConnection) => R): Promise<R> {
+    try {
+      return Promise.resolve(query(this.#writer.connection));
+    } catch (cause) {
+      if (cause instanceof BrokerError) return Promise.reject(cause);
+      return Promise.reject(new BrokerError('ERR_STORE_UNAVAILABLE', undefined, { cause }));
+    }
+  }
+
+  #pruneLater(): () => void {
+    return this.#deps.clock.after(PRUNE_EVERY_MS, () => {
+      this.#prune();
+      this.#cancelPrune = this.#pruneLater();
+    });
+  }
+
+  #prune(): void {
+    if (!this.#writer.isWell) return;
+    try {
+      this.#writer.connection.prepare(PRUNE).run(this.#deps.clock.now() - CHANGES_KEPT_MS);
+    } catch {
+      // Old rows are harmless: the next round takes them, and the next commit meets the same fault and reports it.
+    }
+  }
+}

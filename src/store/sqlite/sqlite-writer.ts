@@ -1,0 +1,197 @@
+import { BrokerError } from '../../domain/errors.ts';
+import type { Change } from '../../ports/store.ts';
+import type { Tables } from '../../ports/tables.ts';
+import type { ChangeFeed } from '../change-feed.ts';
+import type { PendingPlan } from '../commit-queue.ts';
+import { rejectAll, settleAll } from '../settle.ts';
+import { StagedBatch } from '../staged-batch.ts';
+import type { StoreDeps } from '../store-deps.ts';
+import { RETRY_AFTER_MS } from '../store-deps.ts';
+import type { Ballast } from './ballast.ts';
+import { putBatch, putChanges, runPlans } from './batch-transaction.ts';
+import type { SqliteConnection } from './sqlite-connection.ts';
+import { isNoRoom, isSqliteFault } from './sqlite-fault.ts';
+
+const FIND_BATCH = 'SELECT 1 FROM "audit_batches" WHERE "writer" = ? AND "first_seq" = ?';
+const CHANGES_AFTER =
+  'SELECT "seq", "kind", "key", "at" FROM "changes" WHERE "seq" > ? ORDER BY "seq"';
+
+export interface SqliteWriterParts {
+  readonly open: () => SqliteConnection;
+  readonly ballast: Ballast;
+  readonly feed: ChangeFeed;
+  readonly deps: StoreDeps;
+}
+
+/** Commits batches on the only connection, and finds out what happened when a commit fails. */
+export class SqliteWriter {
+  readonly #parts: SqliteWriterParts;
+  #connection: SqliteConnection | undefined;
+  /** `full`: only urgent plans, at the expense of the ballast. `broken`: nothing until the file opens again. */
+  #state: 'well' | 'full' | 'broken' = 'well';
+  #cause: unknown;
+  /** Staged with the chain, and not known to be durable or absent. */
+  #unsettled: Tables['audit_batches'] | undefined;
+  #cancelProbe: (() => void) | undefined;
+
+  constructor(connection: SqliteConnection, parts: SqliteWriterParts) {
+    this.#connection = connection;
+    this.#parts = parts;
+  }
+
+  get isWell(): boolean {
+    return this.#state === 'well';
+  }
+
+  fault(): 'ERR_AUDIT_UNAVAILABLE' | 'ERR_STORE_UNAVAILABLE' | undefined {
+    if (this.#state === 'well') return undefined;
+    return this.#state === 'full' ? 'ERR_AUDIT_UNAVAILABLE' : 'ERR_STORE_UNAVAILABLE';
+  }
+
+  /** @throws ERR_STORE_UNAVAILABLE while the file cannot be opened. */
+  get connection(): SqliteConnection {
+    if (this.#connection !== undefined) return this.#connection;
+    throw new BrokerError('ERR_STORE_UNAVAILABLE', undefined, { cause: this.#cause });
+  }
+
+  commit(batch: readonly PendingPlan[]): void {
+    if (this.#state !== 'well') {
+      this.#commitUrgent(batch, this.#cause);
+      return;
+    }
+    try {
+      this.#transact(batch);
+    } catch (cause) {
+      this.#recover(cause);
+      // A batch found durable after all stays rejected too: nobody waited for its plans to be told apart.
+      this.#commitUrgent(batch, cause);
+    }
+  }
+
+  /** Takes room for the ballast; a store that opens on a full disk serves reads and revocations. */
+  takeBallast(): void {
+    try {
+      this.#parts.ballast.restore();
+    } catch (cause) {
+      this.#fail('full', cause);
+    }
+  }
+
+  close(): void {
+    this.#cancelProbe?.();
+    this.#connection?.close();
+    this.#connection = undefined;
+    this.#state = 'broken';
+  }
+
+  #transact(batch: readonly PendingPlan[]): void {
+    const { connection } = this;
+    const { feed, deps } = this.#parts;
+    const staged = new StagedBatch(feed, deps.clock.now());
+    connection.begin();
+    runPlans(connection, batch, staged);
+    putChanges(connection, staged.changes);
+    if (staged.bodies.length > 0) {
+      this.#unsettled = deps.chain.stage(staged.bodies);
+      putBatch(connection, this.#unsettled);
+    }
+    deps.failpoint?.('store.before_commit');
+    connection.commit();
+    deps.failpoint?.('store.after_commit');
+    if (this.#unsettled !== undefined) deps.chain.keep();
+    this.#unsettled = undefined;
+    feed.apply(staged.changes);
+    settleAll(batch, staged.outcomes);
+  }
+
+  /** The ballast goes first; when that is not enough, urgent plans fail like all others. */
+  #commitUrgent(batch: readonly PendingPlan[], cause: unknown): void {
+    const isUrgent = ({ plan }: PendingPlan): boolean =>
+      this.#state === 'full' && plan.urgent === true;
+    rejectAll(
+      batch.filter((pending) => !isUrgent(pending)),
+      cause,
+    );
+    const urgent = batch.filter(isUrgent);
+    if (urgent.length === 0) return;
+    this.#parts.ballast.release();
+    try {
+      this.#transact(urgent);
+    } catch (again) {
+      this.#recover(again);
+      rejectAll(urgent, again);
+    }
+  }
+
+  /** A failed commit may be durable or not: closes, opens again and looks. */
+  #recover(cause: unknown): void {
+    try {
+      if (this.#connection !== undefined) this.#connection.rollback();
+      if (isSqliteFault(cause)) this.#reopen(cause);
+      else this.#learn(this.connection);
+      if (isNoRoom(cause)) this.#fail('full', cause);
+    } catch (lost) {
+      this.#fail('broken', lost);
+    }
+  }
+
+  #reopen(cause: unknown): void {
+    const { ballast, open } = this.#parts;
+    const previous = this.#connection;
+    this.#connection = undefined;
+    try {
+      previous?.close();
+    } catch {
+      // What it could not finish is found again below.
+    }
+    const connection = open();
+    try {
+      connection.checkpoint();
+    } catch (error) {
+      // On a full disk the log stays as it is, and it was written whole; after any other fault it cannot be trusted.
+      if (!isNoRoom(cause) || !isNoRoom(error)) {
+        connection.close();
+        throw error;
+      }
+      ballast.release();
+    }
+    this.#learn(connection);
+    this.#connection = connection;
+  }
+
+  #learn(connection: SqliteConnection): void {
+    const { feed, deps } = this.#parts;
+    const batch = this.#unsettled;
+    if (batch !== undefined) {
+      const found = connection.prepare(FIND_BATCH).get(batch.writer, batch.first_seq);
+      if (found === undefined) deps.chain.drop();
+      else deps.chain.keep();
+      this.#unsettled = undefined;
+    }
+    feed.apply(connection.prepare(CHANGES_AFTER).all(feed.seq) as Change[]);
+  }
+
+  #fail(state: 'full' | 'broken', cause: unknown): void {
+    this.#state = state;
+    this.#cause = cause;
+    this.#cancelProbe?.();
+    this.#cancelProbe = this.#parts.deps.clock.after(RETRY_AFTER_MS, () => this.#probe());
+  }
+
+  #probe(): void {
+    const { ballast } = this.#parts;
+    try {
+      if (this.#state === 'broken') this.#reopen(this.#cause);
+    } catch (cause) {
+      this.#fail('broken', cause);
+      return;
+    }
+    try {
+      ballast.restore();
+      ballast.assertHeadroom();
+      this.#state = 'well';
+    } catch (cause) {
+      this.#fail('full', cause);
+    }
+  }
+}

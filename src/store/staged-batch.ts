@@ -1,0 +1,52 @@
+import type { BrokerError } from '../domain/errors.ts';
+import type { Change, Outcome, Plan } from '../ports/store.ts';
+import type { ChangeFeed } from './change-feed.ts';
+import { splitFenceKey } from './change-feed.ts';
+
+const STALE: Outcome = { status: 'stale' };
+const COMMITTED: Outcome = { status: 'committed', seq: 0 };
+
+/** What one transaction will have done, plan by plan, while nothing of it is known to be durable. */
+export class StagedBatch {
+  /** One for each plan, in order. */
+  readonly outcomes: (Outcome | BrokerError)[] = [];
+  readonly bodies: string[] = [];
+  readonly changes: Change[] = [];
+  readonly #narrowed = new Set<string>();
+  readonly #feed: ChangeFeed;
+  readonly #now: number;
+  #seq: number;
+
+  constructor(feed: ChangeFeed, now: number) {
+    this.#feed = feed;
+    this.#seq = feed.seq;
+    this.#now = now;
+  }
+
+  isStale(plan: Plan): boolean {
+    if (plan.notAfter !== undefined && this.#now >= plan.notAfter) return true;
+    const { decidedAt, reads } = plan;
+    if (decidedAt === undefined || reads === undefined) return false;
+    if (this.#feed.isNarrowed(reads, decidedAt)) return true;
+    return this.#narrowed.size > 0 && reads.some((key) => this.#narrowed.has(key));
+  }
+
+  refuse(outcome: Outcome | BrokerError = STALE): void {
+    this.outcomes.push(outcome);
+  }
+
+  /** The plan's checks held and its writes are done: its entries and narrowings join the batch. */
+  accept(plan: Plan): void {
+    for (const body of plan.entries ?? []) this.bodies.push(body);
+    if (plan.narrows === undefined || plan.narrows.length === 0) {
+      this.outcomes.push(COMMITTED);
+      return;
+    }
+    for (const fenceKey of plan.narrows) {
+      this.#seq += 1;
+      this.#narrowed.add(fenceKey);
+      this.changes.push({ seq: this.#seq, ...splitFenceKey(fenceKey), at: this.#now });
+    }
+    this.outcomes.push({ status: 'committed', seq: this.#seq });
+  }
+}

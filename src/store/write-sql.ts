@@ -1,0 +1,60 @@
+import type { Expectation, TableName, Write } from '../ports/store.ts';
+import { misuse } from './cell.ts';
+import { shapeOf } from './schema.ts';
+import type { Dialect, Statement } from './sql.ts';
+import { SqlBuilder } from './sql.ts';
+
+type Columns = Readonly<Record<string, unknown>>;
+
+/** Selects one row when the expectation on a row that must match holds, or when the row that must be absent is there. */
+export function expectationSql(dialect: Dialect, expectation: Expectation): Statement {
+  const sql = new SqlBuilder(dialect, expectation.table);
+  const terms = sql.allEqual(keyColumns(expectation.table, expectation.key));
+  if ('match' in expectation) terms.push(...sql.allEqual(expectation.match));
+  const where = terms.join(' AND ');
+  return sql.done(`SELECT 1 FROM "${expectation.table}" WHERE ${where}${dialect.lockRow}`);
+}
+
+/** @throws ERR_INTERNAL, ERR_REQUEST_INVALID as `cellOf`, and ERR_INTERNAL for a removal without columns. */
+export function writeSql(dialect: Dialect, write: Write, fresh: boolean): Statement {
+  if ('put' in write) return putSql(dialect, write.table, write.put, fresh);
+  const sql = new SqlBuilder(dialect, write.table);
+  if ('remove' in write) {
+    const terms = sql.allEqual(write.remove);
+    if (terms.length === 0) throw misuse(`${write.table}: a removal names no column`);
+    return sql.done(`DELETE FROM "${write.table}" WHERE ${terms.join(' AND ')}`);
+  }
+  const changes = Object.entries(write.change as Columns).map(
+    ([column, value]) => `${sql.column(column)} = ${sql.bind(column, value)}`,
+  );
+  if (changes.length === 0) throw misuse(`${write.table}: a change names no column`);
+  const where = sql.allEqual(keyColumns(write.table, write.key)).join(' AND ');
+  return sql.done(`UPDATE "${write.table}" SET ${changes.join(', ')} WHERE ${where}`);
+}
+
+/** `fresh` rows were expected to be absent: an insert that fails when another process was faster, never a replacement. */
+function putSql(dialect: Dialect, table: TableName, row: Columns, fresh: boolean): Statement {
+  const sql = new SqlBuilder(dialect, table);
+  const { columns, key } = shapeOf(table);
+  const names = Object.keys(columns);
+  if (Object.keys(row).length !== names.length) throw misuse(`${table}: a row is not whole`);
+  const values = names.map((name) => sql.bind(name, row[name])).join(', ');
+  const insert = `INSERT INTO "${table}" (${names.map(quoted).join(', ')}) VALUES (${values})`;
+  if (fresh) return sql.done(insert);
+  const updates = names
+    .filter((name) => !key.includes(name))
+    .map((name) => `"${name}" = excluded."${name}"`);
+  const action = updates.length === 0 ? 'NOTHING' : `UPDATE SET ${updates.join(', ')}`;
+  return sql.done(`${insert} ON CONFLICT (${key.map(quoted).join(', ')}) DO ${action}`);
+}
+
+/** The primary key of a row, no more and no less. @throws ERR_INTERNAL when a column of it is missing. */
+export function keyColumns(table: TableName, key: Columns): Columns {
+  const names = shapeOf(table).key;
+  const whole =
+    Object.keys(key).length === names.length && names.every((n) => key[n] !== undefined);
+  if (!whole) throw misuse(`${table}: this is not its primary key`);
+  return key;
+}
+
+const quoted = (name: string): string => `"${name}"`;

@@ -1,0 +1,562 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { BrokerError } from '../../src/domain/errors.ts';
+import type { Clock } from '../../src/ports/clock.ts';
+import type { Change, ListQuery, Outcome, Plan, Store, Write } from '../../src/ports/store.ts';
+import type { Tables } from '../../src/ports/tables.ts';
+import { bodiesOf, FakeAuditChain } from '../fakes/fake-audit-chain.ts';
+import { SteppedClock } from '../fakes/stepped-clock.ts';
+import { credentialRow, leaseRow, versionRow } from '../fakes/store-rows.ts';
+
+/** What the suite gives to a store that it has opened. */
+export interface StoreParts {
+  readonly chain: FakeAuditChain;
+  readonly clock: Clock;
+  readonly failpoint: (name: string) => void;
+}
+
+/** One database; `open` may be called again after `close`. */
+export interface StoreFixture {
+  open(parts: StoreParts): Promise<Store>;
+  remove(): Promise<void>;
+}
+
+const put = (id: string, columns: Partial<Tables['leases']> = {}): Write => ({
+  table: 'leases',
+  put: leaseRow(id, columns),
+});
+const codeOf = async (work: Promise<unknown>): Promise<string> =>
+  work.then(
+    () => 'resolved',
+    (error: unknown) => (error instanceof BrokerError ? error.code : String(error)),
+  );
+const status = (outcome: Outcome): string => outcome.status;
+
+/** The behaviour that every store owes. */
+export function storeContract(name: string, makeFixture: () => Promise<StoreFixture>): void {
+  describe(`the store on ${name}`, () => {
+    let fixture: StoreFixture | undefined;
+    let store: Store;
+    let chain: FakeAuditChain;
+    let clock: SteppedClock;
+    let failAt: string | undefined;
+
+    const open = async (): Promise<Store> => {
+      fixture ??= await makeFixture();
+      chain = new FakeAuditChain();
+      clock = new SteppedClock();
+      const failpoint = (point: string): void => {
+        if (point !== failAt) return;
+        failAt = undefined;
+        throw Object.assign(new Error(`failed at ${point}`), { code: 'SQLITE_IOERR_FSYNC' });
+      };
+      store = await fixture.open({ chain, clock, failpoint });
+      return store;
+    };
+    const ids = async (query: Omit<ListQuery<'leases'>, 'limit'>): Promise<string[]> =>
+      (await store.list('leases', { limit: 100, ...query })).map(({ id }) => id);
+    const bodies = async (): Promise<string[]> =>
+      (
+        await store.list('audit_batches', { equals: { writer: chain.writer }, limit: 1000 })
+      ).flatMap(bodiesOf);
+
+    afterEach(async () => {
+      await store.close();
+      await fixture?.remove();
+      fixture = undefined;
+      failAt = undefined;
+    });
+
+    describe('commits', () => {
+      it('commits writes, entries and narrowings of a plan together', async () => {
+        await open();
+        const outcome = await store.commit({
+          writes: [put('a'), put('b')],
+          entries: ['{"n":1}', '{"n":2}'],
+          narrows: ['session:ses_1', 'policies'],
+        });
+        expect(outcome).toEqual({ status: 'committed', seq: 2 });
+        expect(store.seq()).toBe(2);
+        expect(await ids({})).toEqual(['a', 'b']);
+        expect(await bodies()).toEqual(['{"n":1}', '{"n":2}']);
+        expect(await store.list('changes', { limit: 10 })).toMatchObject([
+          { seq: 1, kind: 'session', key: 'ses_1' },
+          { seq: 2, kind: 'policies', key: '' },
+        ]);
+      });
+
+      it('says committed with 0 when nothing was narrowed', async () => {
+        await open();
+        expect(await store.commit({ entries: ['{}'] })).toEqual({ status: 'committed', seq: 0 });
+        expect(await store.commit({})).toEqual({ status: 'committed', seq: 0 });
+        expect(chain.kept).toBe(1);
+      });
+
+      it('records the plans of one turn in one batch, in the order of the calls', async () => {
+        await open();
+        const plans = Array.from({ length: 64 }, (_, n) =>
+          store.commit({ entries: [`{"n":${n}}`] }),
+        );
+        await Promise.all(plans);
+        expect(await store.count('audit_batches', {})).toBe(1);
+        expect(await bodies()).toEqual(Array.from({ length: 64 }, (_, n) => `{"n":${n}}`));
+      });
+
+      it('commits more plans than one batch takes, all of them and in order', async () => {
+        await open();
+        const plans = Array.from({ length: 2_500 }, (_, n) => store.commit({ entries: [`${n}`] }));
+        await Promise.all(plans);
+        expect(await bodies()).toEqual(Array.from({ length: 2_500 }, (_, n) => `${n}`));
+      });
+
+      it('lets a later plan of the turn see what an earlier one wrote', async () => {
+        await open();
+        const [first, second, third] = await Promise.all([
+          store.commit({ writes: [put('a', { state: 'live' })] }),
+          store.commit({
+            expect: [{ table: 'leases', key: { id: 'a' }, match: { state: 'live' } }],
+            writes: [{ table: 'leases', key: { id: 'a' }, change: { state: 'ended' } }],
+          }),
+          store.commit({
+            expect: [{ table: 'leases', key: { id: 'a' }, match: { state: 'live' } }],
+            writes: [put('never')],
+          }),
+        ]);
+        expect([first, second, third].map(status)).toEqual(['committed', 'committed', 'conflict']);
+        expect(await ids({})).toEqual(['a']);
+      });
+
+      it('replaces a whole row, changes some columns, and removes by columns', async () => {
+        await open();
+        await store.commit({ writes: [put('a'), put('b'), put('c', { path: 'other' })] });
+        await store.commit({
+          writes: [
+            put('a', { cause: 'revoked', pod_uid: null }),
+            { table: 'leases', key: { id: 'c' }, change: { purge_at: 7 } },
+            { table: 'leases', key: { id: 'absent' }, change: { purge_at: 7 } },
+            { table: 'leases', remove: { id: 'b' } },
+          ],
+        });
+        expect(await store.get('leases', { id: 'a' })).toEqual(
+          leaseRow('a', { cause: 'revoked', pod_uid: null }),
+        );
+        expect(await store.get('leases', { id: 'b' })).toBeUndefined();
+        expect(await store.get('leases', { id: 'c' })).toMatchObject({
+          path: 'other',
+          purge_at: 7,
+        });
+        await store.commit({ writes: [{ table: 'leases', remove: { pod_uid: null } }] });
+        expect(await ids({})).toEqual(['c']);
+      });
+
+      it('puts a row that is all key twice', async () => {
+        await open();
+        const row = { kind: 'path', term: 'a', bundle: 1 };
+        await store.commit({ writes: [{ table: 'log_terms', put: row }] });
+        await store.commit({ writes: [{ table: 'log_terms', put: row }] });
+        expect(await store.count('log_terms', {})).toBe(1);
+      });
+    });
+
+    describe('expectations', () => {
+      it('conflicts alone, with the place of what failed, and writes nothing', async () => {
+        await open();
+        await store.commit({ writes: [put('a')] });
+        const [bad, good] = await Promise.all([
+          store.commit({
+            expect: [
+              { table: 'leases', key: { id: 'a' }, match: { state: 'live' } },
+              { table: 'leases', key: { id: 'a' }, absent: true },
+            ],
+            writes: [put('x')],
+            entries: ['"x"'],
+            narrows: ['policies'],
+          }),
+          store.commit({ writes: [put('y')], entries: ['"y"'] }),
+        ]);
+        expect(bad).toEqual({ status: 'conflict', index: 1 });
+        expect(good).toEqual({ status: 'committed', seq: 0 });
+        expect(await ids({})).toEqual(['a', 'y']);
+        expect(await bodies()).toEqual(['"y"']);
+        expect(store.seq()).toBe(0);
+      });
+
+      it('matches null as a value', async () => {
+        await open();
+        await store.commit({ writes: [put('a', { pod_uid: null })] });
+        const expecting = (pod_uid: string | null): Plan => ({
+          expect: [{ table: 'leases', key: { id: 'a' }, match: { pod_uid } }],
+        });
+        expect(await store.commit(expecting(null))).toMatchObject({ status: 'committed' });
+        expect(await store.commit(expecting('pod-1'))).toEqual({ status: 'conflict', index: 0 });
+      });
+
+      it('conflicts on bytes and numbers that differ', async () => {
+        await open();
+        const row = versionRow('sec_1', 1, new Uint8Array([1, 2]));
+        await store.commit({ writes: [{ table: 'secret_versions', put: row }] });
+        const expecting = (match: Partial<Tables['secret_versions']>): Promise<Outcome> =>
+          store.commit({
+            expect: [{ table: 'secret_versions', key: { secret_id: 'sec_1', version: 1 }, match }],
+          });
+        expect(await expecting({ ciphertext: new Uint8Array([1, 2]) })).toMatchObject({
+          status: 'committed',
+        });
+        expect(await expecting({ ciphertext: new Uint8Array([1]) })).toMatchObject({
+          status: 'conflict',
+        });
+        expect(await expecting({ created_at: 1_001 })).toMatchObject({ status: 'conflict' });
+      });
+
+      it('lets one of two plans of a turn create a row that both expect to be absent', async () => {
+        await open();
+        const create = (path: string): Promise<Outcome> =>
+          store.commit({
+            expect: [{ table: 'leases', key: { id: 'a' }, absent: true }],
+            writes: [put('a', { path })],
+          });
+        expect(await Promise.all([create('one'), create('two')])).toEqual([
+          { status: 'committed', seq: 0 },
+          { status: 'conflict', index: 0 },
+        ]);
+        expect(await store.get('leases', { id: 'a' })).toMatchObject({ path: 'one' });
+      });
+
+      it('conflicts with -1 when a unique rule of the schema refuses a row, and keeps nothing of the plan', async () => {
+        await open();
+        const credential = (id: string): Write => ({
+          table: 'credentials',
+          put: credentialRow(id, { idempotency_key: 'same' }),
+        });
+        const [first, second, third] = await Promise.all([
+          store.commit({ writes: [credential('a')] }),
+          store.commit({ writes: [put('lost'), credential('b')], entries: ['"lost"'] }),
+          store.commit({ writes: [put('kept')], entries: ['"kept"'] }),
+        ]);
+        expect(first).toMatchObject({ status: 'committed' });
+        expect(second).toEqual({ status: 'conflict', index: -1 });
+        expect(third).toMatchObject({ status: 'committed' });
+        expect(await ids({})).toEqual(['kept']);
+        expect(await bodies()).toEqual(['"kept"']);
+      });
+    });
+
+    describe('the fence', () => {
+      it('sends back what was decided before a narrowing of what it read', async () => {
+        await open();
+        const decidedAt = store.seq();
+        await store.commit({ narrows: ['session:ses_1'] });
+        const decide = (reads: string[], at = decidedAt): Promise<Outcome> =>
+          store.commit({ decidedAt: at, reads, entries: ['{}'], writes: [put('x')] });
+        expect(await decide(['policies', 'session:ses_1'])).toEqual({ status: 'stale' });
+        expect(await decide(['session:ses_2'])).toMatchObject({ status: 'committed' });
+        expect(await decide(['session:ses_1'], store.seq())).toMatchObject({ status: 'committed' });
+        expect(chain.kept).toBe(2);
+      });
+
+      it('counts narrowings of earlier plans of the same turn only', async () => {
+        await open();
+        const read = (): Promise<Outcome> =>
+          store.commit({ decidedAt: store.seq(), reads: ['pod:c1/p'], entries: ['{}'] });
+        const outcomes = await Promise.all([
+          read(),
+          store.commit({ narrows: ['pod:c1/p'], decidedAt: 0, reads: ['pod:c1/p'] }),
+          read(),
+        ]);
+        expect(outcomes.map(status)).toEqual(['committed', 'committed', 'stale']);
+      });
+
+      it('forgets narrowings of a plan that did not commit', async () => {
+        await open();
+        const [bad, read] = await Promise.all([
+          store.commit({
+            expect: [{ table: 'leases', key: { id: 'none' }, match: { state: 'live' } }],
+            narrows: ['policies'],
+          }),
+          store.commit({ decidedAt: 0, reads: ['policies'], entries: ['{}'] }),
+        ]);
+        expect([bad, read].map(status)).toEqual(['conflict', 'committed']);
+      });
+
+      it('checks no plan that decided nothing', async () => {
+        await open();
+        await store.commit({ narrows: ['policies'] });
+        expect(await store.commit({ reads: ['policies'] })).toMatchObject({ status: 'committed' });
+      });
+
+      it('sends back a plan whose authority has ended, at that very millisecond', async () => {
+        await open();
+        const ending = (notAfter: number): Promise<Outcome> =>
+          store.commit({ notAfter, entries: ['{}'] });
+        clock.step(60_000);
+        const now = clock.now();
+        expect(await ending(now + 60_000)).toMatchObject({ status: 'committed' });
+        expect(await ending(now)).toEqual({ status: 'stale' });
+        expect(await ending(now - 1)).toEqual({ status: 'stale' });
+      });
+
+      it('tells listeners every change once, in order, after the commit and before its caller', async () => {
+        await open();
+        const seen: Change[] = [];
+        const order: string[] = [];
+        const end = store.watch((changes) => {
+          seen.push(...changes);
+          order.push(`heard ${store.seq()}`);
+        });
+        await Promise.all([
+          store.commit({ narrows: ['a:1', 'a:2'] }).then(() => order.push('committed')),
+          store.commit({ narrows: ['a:1'] }),
+        ]);
+        expect(seen.map(({ seq, kind, key }) => [seq, `${kind}:${key}`])).toEqual([
+          [1, 'a:1'],
+          [2, 'a:2'],
+          [3, 'a:1'],
+        ]);
+        expect(seen.every(({ at }) => at > 0)).toBe(true);
+        expect(order).toEqual(['heard 3', 'committed']);
+        end();
+        await store.commit({ narrows: ['a:3'] });
+        expect(seen).toHaveLength(3);
+      });
+
+      it('goes on numbering after it was opened again', async () => {
+        await open();
+        await store.commit({ narrows: ['a', 'b'] });
+        await store.close();
+        await open();
+        expect(store.seq()).toBe(2);
+        expect(await store.commit({ narrows: ['c'] })).toEqual({ status: 'committed', seq: 3 });
+      });
+
+      it('prunes changes of long ago but for the newest', async () => {
+        await open();
+        await store.commit({ narrows: ['a', 'b', 'c'] });
+        clock.step(25 * 3_600_000);
+        while ((await store.count('changes', {})) > 1) await new Promise(setImmediate);
+        expect(await store.list('changes', { limit: 5 })).toMatchObject([{ seq: 3 }]);
+        expect(await store.commit({ narrows: ['d'] })).toEqual({ status: 'committed', seq: 4 });
+      });
+    });
+
+    describe('lists', () => {
+      const fill = async (): Promise<void> => {
+        await open();
+        await store.commit({
+          writes: [
+            put('l1', { path: 'a/b', ends_at: 10, purge_at: null }),
+            put('l2', { path: 'a/c', ends_at: 30, purge_at: 5 }),
+            put('l3', { path: 'a%', ends_at: 20, purge_at: null }),
+            put('l4', { path: 'b', ends_at: 20, pod_uid: null, purge_at: 4 }),
+            put('l5', { path: 'a/\u{10ffff}', ends_at: 40, purge_at: 6 }),
+            put('l6', { path: 'A/b', ends_at: 50, purge_at: null }),
+          ],
+        });
+      };
+
+      it('selects by equal columns, null among them', async () => {
+        await fill();
+        expect(await ids({ equals: { ends_at: 20 } })).toEqual(['l3', 'l4']);
+        expect(await ids({ equals: { pod_uid: null } })).toEqual(['l4']);
+        expect(await ids({ equals: { path: 'a/b', ends_at: 11 } })).toEqual([]);
+      });
+
+      it('selects by prefix, byte by byte, without wildcards or folding of case', async () => {
+        await fill();
+        expect(await ids({ startsWith: { path: 'a/' } })).toEqual(['l1', 'l2', 'l5']);
+        expect(await ids({ startsWith: { path: 'a%' } })).toEqual(['l3']);
+        expect(await ids({ startsWith: { path: '' } })).toHaveLength(6);
+        expect(await ids({ startsWith: { path: 'a/\u{10ffff}' } })).toEqual(['l5']);
+        expect(await ids({ startsWith: { path: '\u{10ffff}' } })).toEqual([]);
+      });
+
+      it('bounds from below and above, both inclusive', async () => {
+        await fill();
+        expect(await ids({ from: { ends_at: 20 }, upTo: { ends_at: 30 } })).toEqual([
+          'l2',
+          'l3',
+          'l4',
+        ]);
+        expect(await ids({ upTo: { purge_at: 5 } })).toEqual(['l2', 'l4']);
+      });
+
+      it('orders by columns and then by the key, with null first going up and last going down', async () => {
+        await fill();
+        expect(await ids({ orderBy: ['ends_at'] })).toEqual(['l1', 'l3', 'l4', 'l2', 'l5', 'l6']);
+        expect(await ids({ orderBy: ['purge_at'] })).toEqual(['l1', 'l3', 'l6', 'l4', 'l2', 'l5']);
+        expect(await ids({ orderBy: ['purge_at'], descending: true })).toEqual([
+          'l5',
+          'l2',
+          'l4',
+          'l6',
+          'l3',
+          'l1',
+        ]);
+        expect(await ids({ orderBy: ['path'] })).toEqual(['l6', 'l3', 'l1', 'l2', 'l5', 'l4']);
+        expect(await ids({ descending: true })).toEqual(['l6', 'l5', 'l4', 'l3', 'l2', 'l1']);
+      });
+
+      it.each<[string, Omit<ListQuery<'leases'>, 'limit'>]>([
+        ['the key', {}],
+        ['the key, down', { descending: true }],
+        ['a column', { orderBy: ['ends_at'] }],
+        ['two columns, down', { orderBy: ['path', 'ends_at'], descending: true }],
+        ['a column with null', { orderBy: ['purge_at'] }],
+        ['a column with null, down', { orderBy: ['purge_at'], descending: true }],
+        [
+          'a column with null and another',
+          { orderBy: ['purge_at', 'ends_at'], from: { ends_at: 20 } },
+        ],
+      ])('pages through an order by %s without loss or repeat', async (_order, query) => {
+        await fill();
+        const all = await ids(query);
+        for (const limit of [1, 2, 4]) {
+          const paged: string[] = [];
+          let page = await store.list('leases', { ...query, limit });
+          while (page.length > 0) {
+            paged.push(...page.map(({ id }) => id));
+            page = await store.list('leases', { ...query, limit, after: page.at(-1)! });
+          }
+          expect(paged).toEqual(all);
+        }
+      });
+
+      it('counts', async () => {
+        await fill();
+        expect(await store.count('leases', {})).toBe(6);
+        expect(await store.count('leases', { purge_at: null })).toBe(3);
+      });
+    });
+
+    describe('values', () => {
+      it('keeps large blobs, empty blobs, all of Unicode and the largest integers', async () => {
+        await open();
+        const blob = new Uint8Array(3 * 1024 * 1024).map((_, index) => (index * 31) % 251);
+        const text = `${String.fromCharCode(...Array.from({ length: 127 }, (_, n) => n + 1))}é\u{1f511}\uffff`;
+        await store.commit({
+          writes: [
+            { table: 'secret_versions', put: versionRow('sec_1', 1, blob) },
+            { table: 'secret_versions', put: versionRow('sec_1', 2, new Uint8Array()) },
+            put('big', { path: text, ends_at: Number.MAX_SAFE_INTEGER, issued_at: -5 }),
+          ],
+        });
+        const [one, two] = await store.list('secret_versions', { limit: 2 });
+        expect(Buffer.from(one!.ciphertext!).equals(blob)).toBe(true);
+        expect(two!.ciphertext).toBeInstanceOf(Uint8Array);
+        expect(two!.ciphertext).toHaveLength(0);
+        expect(await store.get('leases', { id: 'big' })).toMatchObject({
+          path: text,
+          ends_at: Number.MAX_SAFE_INTEGER,
+          issued_at: -5,
+        });
+      });
+
+      it.each([
+        ['NUL', 'db\0x'],
+        ['a lone high surrogate', 'a\ud800'],
+        ['a lone low surrogate', '\udc01a'],
+      ])('refuses text with %s wherever it comes in', async (_what, text) => {
+        await open();
+        const refused = [
+          store.commit({ writes: [put('ok'), put(text)] }),
+          store.commit({
+            writes: [{ table: 'leases', key: { id: 'a' }, change: { cause: text } }],
+          }),
+          store.commit({ writes: [{ table: 'leases', remove: { path: text } }] }),
+          store.commit({ expect: [{ table: 'leases', key: { id: text }, absent: true }] }),
+          store.commit({ narrows: [`session:${text}`] }),
+          store.get('leases', { id: text }),
+          store.count('leases', { path: text }),
+          store.list('leases', { limit: 1, equals: { path: text } }),
+          store.list('leases', { limit: 1, startsWith: { path: text } }),
+        ];
+        for (const work of refused) expect(await codeOf(work)).toBe('ERR_REQUEST_INVALID');
+        expect(await store.count('leases', {})).toBe(0);
+      });
+
+      it('refuses what no schema allows, and that plan alone', async () => {
+        await open();
+        const wrong = [
+          { writes: [{ table: 'leases', remove: {} }] },
+          { writes: [{ table: 'leases', remove: { id: undefined } }] },
+          { writes: [{ table: 'leases', put: { id: 'a' } }] },
+          { writes: [{ table: 'leases', put: { ...leaseRow('a'), extra: 1 } }] },
+          { writes: [{ table: 'leases', put: { ...leaseRow('a'), path: null } }] },
+          { writes: [{ table: 'leases', put: { ...leaseRow('a'), ends_at: 1.5 } }] },
+          { writes: [{ table: 'leases', put: { ...leaseRow('a'), ends_at: 2 ** 53 } }] },
+          { writes: [{ table: 'leases', key: {}, change: { cause: 'x' } }] },
+          { writes: [{ table: 'leases', key: { id: 'a' }, change: { 'id" = 1; --': 'x' } }] },
+          { writes: [{ table: 'changes', put: { seq: 9, kind: 'a', key: '', at: 1 } }] },
+          { expect: [{ table: 'leases', key: { id: 'a', path: 'b' }, absent: true }] },
+        ] as unknown as Plan[];
+        const results = wrong.map((plan) => codeOf(store.commit(plan)));
+        const good = store.commit({ writes: [put('good')] });
+        expect(await Promise.all(results)).toEqual(wrong.map(() => 'ERR_INTERNAL'));
+        expect(await good).toMatchObject({ status: 'committed' });
+        expect(await codeOf(store.list('leases', { limit: 0 }))).toBe('ERR_INTERNAL');
+        expect(await ids({})).toEqual(['good']);
+      });
+    });
+
+    describe('bounds and ends', () => {
+      it('answers busy when too many plans wait, and commits those that were let in', async () => {
+        await open();
+        const plans = Array.from({ length: 16_400 }, () =>
+          codeOf(store.commit({ entries: ['{}'] })),
+        );
+        const codes = await Promise.all(plans);
+        expect(codes.filter((code) => code === 'resolved')).toHaveLength(16_384);
+        expect(codes.filter((code) => code === 'ERR_BUSY')).toHaveLength(16);
+      });
+
+      it('commits what waits before it closes, and nothing afterwards', async () => {
+        await open();
+        const waiting = Array.from({ length: 100 }, (_, n) =>
+          store.commit({ writes: [put(`l${n}`)] }),
+        );
+        const closed = store.close();
+        expect(await codeOf(store.commit({ writes: [put('late')] }))).toBe('ERR_STORE_UNAVAILABLE');
+        expect(
+          (await Promise.all(waiting)).every((outcome) => status(outcome) === 'committed'),
+        ).toBe(true);
+        await closed;
+        expect(await codeOf(store.get('leases', { id: 'l1' }))).toBe('ERR_STORE_UNAVAILABLE');
+        await open();
+        expect(await store.count('leases', {})).toBe(100);
+      });
+
+      it('keeps everything when it is opened again', async () => {
+        await open();
+        await store.commit({ writes: [put('a')], entries: ['{}'], narrows: ['policies'] });
+        await store.close();
+        await open();
+        expect(await store.get('leases', { id: 'a' })).toEqual(leaseRow('a'));
+        expect(await store.count('audit_batches', {})).toBe(1);
+        expect(store.fault()).toBeUndefined();
+      });
+    });
+
+    describe('a commit that fails', () => {
+      it.each([
+        ['store.before_commit', 0, 1],
+        ['store.after_commit', 1, 0],
+      ])('releases nothing, and finds out what is durable (%s)', async (point, kept, dropped) => {
+        await open();
+        const heard: Change[] = [];
+        store.watch((changes) => heard.push(...changes));
+        failAt = point;
+        const codes = await Promise.all([
+          codeOf(store.commit({ writes: [put('a')], entries: ['"a"'], narrows: ['policies'] })),
+          codeOf(store.commit({ writes: [put('b')] })),
+        ]);
+        expect(codes).toEqual(['ERR_AUDIT_UNAVAILABLE', 'ERR_STORE_UNAVAILABLE']);
+        expect(await store.commit({ entries: ['"c"'], writes: [put('c')] })).toMatchObject({
+          status: 'committed',
+        });
+        expect([chain.kept, chain.dropped]).toEqual([kept + 1, dropped]);
+        expect(await bodies()).toEqual(kept === 1 ? ['"a"', '"c"'] : ['"c"']);
+        expect(await ids({})).toEqual(kept === 1 ? ['a', 'b', 'c'] : ['c']);
+        expect(heard.map(({ seq }) => seq)).toEqual(kept === 1 ? [1] : []);
+        expect(store.fault()).toBeUndefined();
+      });
+    });
+  });
+}
