@@ -121,7 +121,8 @@ export class DocumentNode {
   }
 }
 
+/** By the length of its prototype chain: objects of another realm have another `Object.prototype`. */
 function isPlain(value: object): boolean {
   const prototype: unknown = Object.getPrototypeOf(value);
-  return prototype === Object.prototype || prototype === null;
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
 }
