@@ -104,6 +104,13 @@ export class BrokerError extends Error {
     this.problems = options.problems;
   }
 
+  /** Itself when it is one of ours; anything else is internal, with the original as the cause that only the log sees. */
+  static from(error: unknown): BrokerError {
+    return error instanceof BrokerError
+      ? error
+      : new BrokerError('ERR_INTERNAL', undefined, { cause: error });
+  }
+
   get kind(): ErrorKind {
     return ERRORS[this.code].kind;
   }

@@ -1,0 +1,58 @@
+import { cidrHolds, parseCidr } from '../domain/cidr.ts';
+import { BrokerError } from '../domain/errors.ts';
+import { parseIpAddress } from '../domain/ip-address.ts';
+import { isWellFormedToken } from '../crypto/token.ts';
+import type { Call, Caller } from './call.ts';
+import type { Parts } from './parts.ts';
+import type { LiveOperator } from './state/operator-tokens.ts';
+import type { LiveSession } from './state/sessions.ts';
+
+const UNKNOWN = (reason: string): BrokerError =>
+  new BrokerError('ERR_UNAUTHENTICATED', undefined, { reason });
+
+/** The session of a token that was used before, without leaving this loop turn; undefined says nothing. */
+export function authenticateFromMemory(parts: Parts, token: string): LiveSession | undefined {
+  if (!isWellFormedToken('qms', token)) return undefined;
+  const live = parts.sessions.cached(parts.sessions.hash(token));
+  return live !== undefined && stands(parts, live) ? live : undefined;
+}
+
+/** Who presents this bearer token. @throws ERR_UNAUTHENTICATED, the same whatever is wrong. */
+export async function authenticate(parts: Parts, call: Call, token: string): Promise<Caller> {
+  if (token.startsWith('qmo_')) return authenticateOperator(parts, call, token);
+  const live = await parts.sessions.find(token);
+  if (live === undefined) throw UNKNOWN('unknown_session');
+  if (!stands(parts, live)) throw UNKNOWN('session_ended');
+  return live;
+}
+
+/** A session ends at its time, and with the registration of its cluster. */
+function stands(parts: Parts, live: LiveSession): boolean {
+  const { session } = live;
+  return (
+    session.endsAt > parts.clock.now() &&
+    parts.catalog.find('cluster', session.workload.cluster)?.uid === session.clusterUid
+  );
+}
+
+async function authenticateOperator(
+  parts: Parts,
+  call: Call,
+  token: string,
+): Promise<LiveOperator> {
+  const live = await parts.tokens.find(token, parts.catalog);
+  if (live === undefined) throw UNKNOWN('unknown_token');
+  const { endsAt, sourceCidrs } = live.operator;
+  if (endsAt <= parts.clock.now()) throw UNKNOWN('token_ended');
+  if (sourceCidrs.length > 0 && !inCidrs(call.address, sourceCidrs)) throw UNKNOWN('source_address');
+  return live;
+}
+
+function inCidrs(address: string, cidrs: readonly string[]): boolean {
+  const parsed = parseIpAddress(address);
+  if (parsed === undefined) return false;
+  return cidrs.some((text) => {
+    const cidr = parseCidr(text);
+    return cidr !== undefined && cidrHolds(cidr, parsed);
+  });
+}

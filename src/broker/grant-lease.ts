@@ -1,0 +1,89 @@
+import { isInLastThird, type Lease } from '../domain/lease.ts';
+import { workloadId } from '../domain/workload.ts';
+import type { Write } from '../ports/store.ts';
+import { randomId } from '../crypto/random.ts';
+import { denied } from './judge.ts';
+import type { Parts } from './parts.ts';
+import { leaseRow } from './state/lease-rows.ts';
+import type { LiveSession } from './state/sessions.ts';
+
+export interface LeaseTerms {
+  readonly path: string;
+  readonly version: string;
+  readonly mountUid: string;
+  readonly ttlMs: number;
+}
+
+export interface GrantedLease {
+  readonly lease: Lease;
+  /** Undefined when the lease stands as it is. */
+  readonly write?: Write;
+  readonly committed?: () => void;
+  readonly undo?: () => void;
+}
+
+/**
+ * This session's lease for the version: the one it has, extended in its last third, or a new one. Never beyond the session's end.
+ * @throws ERR_DENIED for a version whose lease was revoked from this session; ERR_LEASE_QUOTA.
+ */
+export async function grantLease(
+  parts: Parts,
+  live: LiveSession,
+  terms: LeaseTerms,
+): Promise<GrantedLease> {
+  if (!live.leases.loaded) await live.leases.load();
+  const now = parts.clock.now();
+  const held = live.leases.find(terms.path, terms.version);
+  if (held?.state === 'ended') throw denied('lease_revoked');
+  if (held !== undefined && held.endsAt > now) {
+    if (live.leases.isPending(held)) return { lease: held, write: writeOf(held) };
+    if (!isInLastThird(held, terms.ttlMs, now)) return { lease: held };
+    const endsAt = Math.min(now + terms.ttlMs, live.session.endsAt);
+    if (endsAt <= held.endsAt) return { lease: held };
+    return keep(live, { ...held, endsAt, maxEndsAt: live.session.endsAt }, held);
+  }
+  const workload = workloadId(live.session.workload);
+  await parts.quota.take(workload, 1);
+  const granted = keep(live, newLease(live, terms, workload, now), held);
+  return {
+    ...granted,
+    undo: () => {
+      granted.undo?.();
+      parts.quota.give(workload, 1);
+    },
+  };
+}
+
+function newLease(live: LiveSession, terms: LeaseTerms, workload: string, now: number): Lease {
+  const { session } = live;
+  return {
+    id: randomId('lea'),
+    sessionId: session.id,
+    workload,
+    cluster: session.workload.cluster,
+    podUid: session.workload.pod?.uid,
+    path: terms.path,
+    mountUid: terms.mountUid,
+    version: terms.version,
+    kind: 'static',
+    state: 'live',
+    issuedAt: now,
+    endsAt: Math.min(now + terms.ttlMs, session.endsAt),
+    maxEndsAt: session.endsAt,
+  };
+}
+
+/** In memory before the commit, so that reads of the same loop turn share it; each of their plans writes it. */
+function keep(live: LiveSession, lease: Lease, before: Lease | undefined): GrantedLease {
+  live.leases.propose(lease);
+  return {
+    lease,
+    write: writeOf(lease),
+    committed: () => live.leases.committed(lease),
+    undo: () => live.leases.undo(lease, before),
+  };
+}
+
+function writeOf(lease: Lease): Write {
+  return { table: 'leases', put: leaseRow(lease) };
+}

@@ -1,0 +1,114 @@
+import { BrokerError } from '../domain/errors.ts';
+import type { Session } from '../domain/principal.ts';
+import type { AttestedWorkload } from '../ports/workload-authenticator.ts';
+import { randomId } from '../crypto/random.ts';
+import { newToken } from '../crypto/token.ts';
+import type { Call } from './call.ts';
+import type { Parts } from './parts.ts';
+import { checkPod } from './check-pod.ts';
+import { commitDecided, entryOf, entryOfStranger } from './record.ts';
+import { recordRefusal } from './refusals.ts';
+import type { StoredDocument } from './state/documents.ts';
+import { LiveSession } from './state/sessions.ts';
+
+export interface LogInRequest {
+  readonly cluster: string;
+  /** The service-account token of the pod. */
+  readonly token: string;
+}
+
+export interface OpenedSession {
+  /** `qms_…`: shown once, stored as a keyed hash. */
+  readonly token: string;
+  readonly session: Session;
+}
+
+/**
+ * Verifies a service-account token with the keys of the one cluster it names, and opens a session that ends no later than the token.
+ * @throws ERR_TOKEN_INVALID, the same whatever is wrong with it; ERR_IDENTITY_UNAVAILABLE when it cannot be told.
+ */
+export async function logIn(
+  parts: Parts,
+  call: Call,
+  request: LogInRequest,
+): Promise<OpenedSession> {
+  try {
+    return await commitDecided(parts, async (decidedAt) => {
+      const { cluster, attested } = await attest(parts, call, request);
+      const { token, live, row } = open(parts, cluster, attested);
+      const entry = entryOf(parts, call, live, {
+        action: 'session.create',
+        outcome: 'ok',
+        session: live.session.id,
+        tokenId: attested.tokenId,
+        method: attested.method,
+        endsAt: live.session.endsAt,
+      });
+      return {
+        plan: {
+          decidedAt,
+          reads: live.fences,
+          notAfter: live.session.endsAt,
+          writes: [{ table: 'sessions', put: row }],
+          entries: [entry],
+        },
+        settle: () => ({ token, session: live.session }),
+      };
+    });
+  } catch (error) {
+    await recordLogInRefusal(parts, call, error);
+    throw error;
+  }
+}
+
+/** Who presents this token to this cluster, with a living pod behind it. */
+export async function attest(
+  parts: Parts,
+  call: Call,
+  request: LogInRequest,
+): Promise<{ readonly cluster: StoredDocument<'cluster'>; readonly attested: AttestedWorkload }> {
+  const cluster = parts.catalog.find('cluster', request.cluster);
+  const authenticator = parts.clusters.authenticator(request.cluster);
+  if (cluster === undefined || authenticator === undefined) {
+    throw new BrokerError('ERR_TOKEN_INVALID', undefined, { reason: 'unknown_cluster' });
+  }
+  const attested = await authenticator.authenticate(request.token, call.context());
+  await checkPod(parts, call, attested.workload);
+  return { cluster, attested };
+}
+
+function open(
+  parts: Parts,
+  cluster: StoredDocument<'cluster'>,
+  attested: AttestedWorkload,
+): { readonly token: string; readonly live: LiveSession; readonly row: ReturnType<Parts['sessions']['seal']> } {
+  const now = parts.clock.now();
+  const session: Session = {
+    kind: 'workload',
+    id: randomId('ses'),
+    workload: attested.workload,
+    clusterUid: cluster.uid,
+    createdAt: now,
+    endsAt: sessionEnd(parts, attested),
+  };
+  const token = newToken('qms');
+  const live = new LiveSession(session, parts.store, parts.digest);
+  return { token, live, row: parts.sessions.seal(session, parts.sessions.hash(token)) };
+}
+
+export function sessionEnd(parts: Parts, attested: AttestedWorkload): number {
+  return Math.min(attested.tokenEndsAt, parts.clock.now() + parts.limits.maxSessionSeconds * 1000);
+}
+
+async function recordLogInRefusal(parts: Parts, call: Call, error: unknown): Promise<void> {
+  if (!(error instanceof BrokerError)) return;
+  if (error.code !== 'ERR_TOKEN_INVALID' && error.code !== 'ERR_IDENTITY_UNAVAILABLE') return;
+  await recordRefusal(parts, call, () =>
+    entryOfStranger(parts, call, {
+      action: 'session.create',
+      outcome: error.code === 'ERR_TOKEN_INVALID' ? 'deny' : 'error',
+      code: error.code,
+      reason: error.reason,
+    }),
+  );
+}

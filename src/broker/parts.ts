@@ -1,0 +1,63 @@
+import type { AuditEvent, EncodedActor } from '../domain/audit-event.ts';
+import type { TextDigest } from '../domain/audit-text.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Log } from '../ports/log.ts';
+import type { PodWatch } from '../ports/pod-watch.ts';
+import type { Store } from '../ports/store.ts';
+import type { WorkloadAuthenticator } from '../ports/workload-authenticator.ts';
+import type { Keyring } from '../crypto/keyring.ts';
+import type { SecretKey } from '../crypto/secret-key.ts';
+import type { LeaseQuota } from './lease-quota.ts';
+import type { Catalog } from './state/catalog.ts';
+import type { Connections } from './state/connections.ts';
+import type { OperatorTokens } from './state/operator-tokens.ts';
+import type { Sessions } from './state/sessions.ts';
+import type { State } from './state/state.ts';
+import type { ValueCache } from './value-cache.ts';
+
+/** Bounds that the configuration file may change. */
+export interface Limits {
+  readonly batchItems: number;
+  readonly leasesPerWorkload: number;
+  readonly maxSessionSeconds: number;
+  readonly maxValueBytes: number;
+}
+
+/** The registered clusters at work: one authenticator and one watch each, made and closed as cluster documents change. */
+export interface Clusters {
+  /** @throws ERR_IDENTITY_UNAVAILABLE when its connection is not configured. */
+  authenticator(name: string): WorkloadAuthenticator | undefined;
+  watch(name: string): PodWatch | undefined;
+}
+
+/** What the use cases are made of; put together once by the composition root. */
+export interface Parts {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly limits: Limits;
+  readonly state: State;
+  readonly catalog: Catalog;
+  readonly sessions: Sessions;
+  readonly tokens: OperatorTokens;
+  readonly connections: Connections;
+  readonly clusters: Clusters;
+  readonly values: ValueCache;
+  readonly quota: LeaseQuota;
+  /** Whether a refusal of somebody unknown gets an entry of its own; else it is counted into a summary. */
+  readonly refusals: { admits(address: string): boolean };
+  readonly keyring: Keyring;
+  readonly installation: string;
+  readonly digest: TextDigest;
+  /** MACs the rows that grant. */
+  readonly rowKey: SecretKey;
+  /** Makes page cursors unforgeable. */
+  readonly cursorKey: SecretKey;
+}
+
+/** An event less what the recorder fills in. */
+export type Recordable = AuditEvent extends infer E
+  ? E extends AuditEvent
+    ? Omit<E, 'time' | 'requestId' | 'actor' | 'client'> & { readonly actor?: EncodedActor }
+    : never
+  : never;

@@ -1,0 +1,255 @@
+import { BrokerError } from '../domain/errors.ts';
+import type { Lease } from '../domain/lease.ts';
+import { parseSecretPath } from '../domain/names.ts';
+import type { SecretVersion } from '../domain/secret.ts';
+import type { Write } from '../ports/store.ts';
+import { grantLease, type GrantedLease } from './grant-lease.ts';
+import { denied, judge, type Verdict } from './judge.ts';
+import { authorityEnd, type Call, type Caller } from './call.ts';
+import type { Parts } from './parts.ts';
+import { commitDecided, entryOf, outcomeOf, type Attempt } from './record.ts';
+import type { StoredDocument } from './state/documents.ts';
+import { LiveSession } from './state/sessions.ts';
+import { cacheTerms, leaseTtlMs, targetOf, type Target } from './target.ts';
+import type { Value } from './value-cache.ts';
+
+/** One secret asked for; `version` undefined asks for the current one. */
+export interface ReadItem {
+  readonly path: string;
+  readonly version?: string | undefined;
+}
+
+/** What is disclosed: the value as JSON bytes, and the lease it is held under (operators hold none). */
+export interface Disclosure {
+  readonly path: string;
+  readonly value: Value;
+  readonly lease: Lease | undefined;
+}
+
+type Result = Disclosure | BrokerError;
+
+/** One item after everything was decided and fetched, before it is recorded. */
+interface Prepared {
+  readonly result: Result;
+  readonly entry: string;
+  readonly grant?: GrantedLease;
+}
+
+/**
+ * Reads one secret. @throws ERR_DENIED, ERR_NOT_FOUND (only to who may read the path), ERR_PROVIDER_*, ERR_LEASE_QUOTA,
+ * ERR_AUDIT_UNAVAILABLE.
+ */
+export async function readSecret(
+  parts: Parts,
+  call: Call,
+  caller: Caller,
+  item: ReadItem,
+): Promise<Disclosure> {
+  parseSecretPath(item.path);
+  return commitDecided(parts, async (decidedAt) => {
+    const prepared = await prepare(parts, call, caller, item);
+    return attemptOf(caller, decidedAt, [prepared], ([result]) => {
+      if (result instanceof BrokerError) throw result;
+      return result as Disclosure;
+    });
+  });
+}
+
+/** Reads several, each decided, recorded and answered by itself; all entries and leases commit together. */
+export async function readSecrets(
+  parts: Parts,
+  call: Call,
+  caller: Caller,
+  items: readonly ReadItem[],
+): Promise<readonly Result[]> {
+  for (const item of items) parseSecretPath(item.path);
+  return commitDecided(parts, async (decidedAt) => {
+    const fetched = await fetchTogether(parts, call, caller, items);
+    const prepared = await Promise.all(
+      items.map(async (item, index) =>
+        prepare(parts, call, caller, { ...item, index, fetched: fetched.get(item.path) }),
+      ),
+    );
+    return attemptOf(caller, decidedAt, prepared, (results) => results);
+  });
+}
+
+function attemptOf<T>(
+  caller: Caller,
+  decidedAt: number,
+  prepared: readonly Prepared[],
+  settle: (results: readonly Result[]) => T,
+): Attempt<T> {
+  const writes: Write[] = [];
+  for (const { grant } of prepared) if (grant?.write !== undefined) writes.push(grant.write);
+  return {
+    plan: {
+      decidedAt,
+      reads: fencesOf(caller, prepared),
+      notAfter: authorityEnd(caller),
+      entries: prepared.map(({ entry }) => entry),
+      ...(writes.length === 0 ? {} : { writes }),
+    },
+    settle: () => {
+      for (const { grant } of prepared) grant?.committed?.();
+      return settle(prepared.map(({ result }) => result));
+    },
+    undo: () => {
+      for (const { grant } of prepared) grant?.undo?.();
+    },
+  };
+}
+
+function fencesOf(caller: Caller, prepared: readonly Prepared[]): readonly string[] {
+  const fences = [...caller.fences];
+  for (const { result } of prepared) {
+    if (!(result instanceof BrokerError)) fences.push(`secret:${result.path}`, `definition:${result.path}`);
+  }
+  return fences;
+}
+
+interface Item extends ReadItem {
+  /** Position in a batch. */
+  readonly index?: number;
+  /** Brought by one call for several items. */
+  readonly fetched?: SecretVersion | undefined;
+}
+
+async function prepare(
+  parts: Parts,
+  call: Call,
+  caller: Caller,
+  item: Item,
+): Promise<Prepared> {
+  const verdict = judge(parts, call, caller, { capability: 'read', path: item.path });
+  try {
+    if (!verdict.allowed) throw denied(verdict.reason);
+    const target = targetOf(parts, item.path);
+    const value = await fetchValue(parts, call, target, item);
+    const grant =
+      caller instanceof LiveSession
+        ? await grantLease(parts, caller, {
+            path: item.path,
+            version: value.version,
+            mountUid: target.mount.uid,
+            ttlMs: leaseTtlMs(target, verdict.maxLeaseTtlSeconds),
+          })
+        : undefined;
+    return granted(parts, call, caller, { item, verdict, target, value, grant });
+  } catch (error) {
+    return refused(parts, call, caller, { item, verdict, error });
+  }
+}
+
+function granted(
+  parts: Parts,
+  call: Call,
+  caller: Caller,
+  read: {
+    readonly item: Item;
+    readonly verdict: Verdict;
+    readonly target: Target;
+    readonly value: Value;
+    readonly grant: GrantedLease | undefined;
+  },
+): Prepared {
+  const { item, verdict, target, value, grant } = read;
+  const entry = entryOf(parts, call, caller, {
+    action: 'secret.read',
+    outcome: 'ok',
+    path: item.path,
+    version: value.version,
+    mount: target.mount.name,
+    lease: grant?.lease.id,
+    policy: verdict.policy,
+    fingerprint: value.fingerprint,
+    item: item.index,
+    endsAt: grant?.lease.endsAt,
+  });
+  const result = { path: item.path, value, lease: grant?.lease };
+  return grant === undefined ? { result, entry } : { result, entry, grant };
+}
+
+function refused(
+  parts: Parts,
+  call: Call,
+  caller: Caller,
+  read: { readonly item: Item; readonly verdict: Verdict; readonly error: unknown },
+): Prepared {
+  const { item, verdict, error } = read;
+  const failure = BrokerError.from(error);
+  const entry = entryOf(parts, call, caller, {
+    action: 'secret.read',
+    outcome: outcomeOf(failure),
+    code: failure.code,
+    reason: failure.reason,
+    path: item.path,
+    version: item.version,
+    policy: verdict.policy,
+    item: item.index,
+  });
+  return { result: failure, entry };
+}
+
+async function fetchValue(parts: Parts, call: Call, target: Target, item: Item): Promise<Value> {
+  const { mount, definition } = target;
+  if (definition?.spec.class === 'dynamic') {
+    throw new BrokerError('ERR_CONFLICT', 'this path is made to order: POST /credentials/{path}');
+  }
+  const read = async (version?: string): Promise<SecretVersion> => {
+    const locator = parts.connections.locate(mount, item.path, definition?.spec.ref);
+    return parts.connections.provider(mount).read(locator, version, call.context());
+  };
+  if (item.version !== undefined) return parts.values.value(await read(item.version));
+  const terms = cacheTerms(target);
+  const fresh = parts.values.fresh(item.path, terms);
+  if (fresh !== undefined) return fresh;
+  return parts.values.current(item.path, terms, async () => item.fetched ?? read());
+}
+
+/** What one call to a backend brought for several items; a failure there is found again, and told, by the item's own read. */
+async function fetchTogether(
+  parts: Parts,
+  call: Call,
+  caller: Caller,
+  items: readonly ReadItem[],
+): Promise<ReadonlyMap<string, SecretVersion>> {
+  const fetched = new Map<string, SecretVersion>();
+  const groups = Map.groupBy(missing(parts, call, caller, items), ({ target }) => target.mount);
+  await Promise.all(
+    [...groups].map(async ([mount, group]) => {
+      const provider = parts.connections.provider(mount);
+      if (provider.readMany === undefined || group.length < 2) return;
+      const locators = group.map(({ path, target }) =>
+        parts.connections.locate(mount, path, target.definition?.spec.ref),
+      );
+      const versions = await provider.readMany(locators, call.context());
+      for (const [index, { path }] of group.entries()) {
+        const version = versions[index];
+        if (version !== undefined && !(version instanceof Error)) fetched.set(path, version);
+      }
+    }),
+  ).catch((error: unknown) => {
+    parts.log.warn({ err: error, requestId: call.requestId }, 'a read of several secrets failed; reading one by one');
+  });
+  return fetched;
+}
+
+/** Items whose current value the caller may read and memory does not hold. */
+function missing(
+  parts: Parts,
+  call: Call,
+  caller: Caller,
+  items: readonly ReadItem[],
+): { readonly path: string; readonly target: Target }[] {
+  const wanted: { path: string; target: Target }[] = [];
+  for (const { path, version } of items) {
+    const mount = parts.catalog.mounts.find(path);
+    if (version !== undefined || mount === undefined) continue;
+    const target = { mount, definition: parts.catalog.find('definition', path) };
+    if (target.definition?.spec.class === 'dynamic') continue;
+    if (parts.values.fresh(path, cacheTerms(target)) !== undefined) continue;
+    if (judge(parts, call, caller, { capability: 'read', path }).allowed) wanted.push({ path, target });
+  }
+  return wanted;
+}

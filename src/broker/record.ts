@@ -1,0 +1,98 @@
+import type { AuditEvent, EncodedActor } from '../domain/audit-event.ts';
+import type { AuditActor } from '../domain/audit-actor.ts';
+import { encodeActor, encodeEvent } from '../domain/audit-event.ts';
+import { BrokerError, type ErrorKind } from '../domain/errors.ts';
+import type { Plan } from '../ports/store.ts';
+import { randomId } from '../crypto/random.ts';
+import type { Call, Caller } from './call.ts';
+import type { Parts, Recordable } from './parts.ts';
+
+/** The entry of something a caller did. */
+export function entryOf(parts: Parts, call: Call, caller: Caller, event: Recordable): string {
+  return encodeEvent(
+    {
+      time: parts.clock.now(),
+      requestId: call.requestId,
+      actor: caller.actor,
+      client: call.client,
+      ...event,
+    } as AuditEvent,
+    parts.digest,
+  );
+}
+
+const REFUSALS: readonly ErrorKind[] = ['denied', 'unauthenticated', 'not_found', 'limited', 'invalid'];
+
+const unauthenticated = new WeakMap<Parts, EncodedActor>();
+
+/** The entry of something nobody in particular did: a login that failed, a request without a valid token. */
+export function entryOfStranger(parts: Parts, call: Call, event: Recordable): string {
+  let actor = unauthenticated.get(parts);
+  if (actor === undefined) {
+    actor = encodeActor({ kind: 'unauthenticated' }, parts.digest);
+    unauthenticated.set(parts, actor);
+  }
+  const { requestId, client } = call;
+  const time = parts.clock.now();
+  return encodeEvent({ time, requestId, client, actor, ...event } as AuditEvent, parts.digest);
+}
+
+/** Writes the entries of a part of the broker that acts by itself, each piece of work under an id of its own. */
+export class SystemActor {
+  readonly #parts: Parts;
+  readonly #actor: EncodedActor;
+
+  constructor(parts: Parts, name: string) {
+    this.#parts = parts;
+    const actor: AuditActor = { kind: 'system', name };
+    this.#actor = encodeActor(actor, parts.digest);
+  }
+
+  entry(event: Recordable, requestId: string = randomId('req')): string {
+    const time = this.#parts.clock.now();
+    return encodeEvent(
+      { time, requestId, actor: this.#actor, ...event } as AuditEvent,
+      this.#parts.digest,
+    );
+  }
+}
+
+/** A refusal is a decision; anything else is something that should have worked. */
+export function outcomeOf(error: BrokerError): 'deny' | 'error' {
+  return REFUSALS.includes(error.kind) ? 'deny' : 'error';
+}
+
+/** One try at a use case: what it would commit, and what then follows. */
+export interface Attempt<T> {
+  readonly plan: Plan;
+  /** Runs after the commit: reveals, or throws what the recorded refusal is. */
+  readonly settle: () => T;
+  /** Takes back what the attempt did to memory, when its plan did not commit. */
+  readonly undo?: () => void;
+  /** What an expectation that failed means; without it the attempt is made again. */
+  readonly conflict?: (index: number) => BrokerError;
+}
+
+const ATTEMPTS = 3;
+
+/**
+ * Decides, records, and only then answers. A plan that something narrowed in the meantime is decided again, three times at most.
+ * @throws ERR_BUSY when narrowings kept coming; whatever `settle` or the store throws.
+ */
+export async function commitDecided<T>(
+  parts: Parts,
+  attempt: (decidedAt: number) => Attempt<T> | Promise<Attempt<T>>,
+): Promise<T> {
+  for (let tries = 0; tries < ATTEMPTS; tries += 1) {
+    const { plan, settle, undo, conflict } = await attempt(parts.state.applied());
+    const outcome = await parts.store.commit(plan).catch((error: unknown) => {
+      undo?.();
+      throw error;
+    });
+    if (outcome.status === 'committed') return settle();
+    undo?.();
+    if (outcome.status === 'conflict' && conflict !== undefined) throw conflict(outcome.index);
+    await parts.state.caughtUp();
+  }
+  throw new BrokerError('ERR_BUSY', undefined, { retryAfterSeconds: 1 });
+}

@@ -1,0 +1,67 @@
+import { BrokerError } from '../domain/errors.ts';
+import { openCredential } from '../crypto/sealed-credential.ts';
+import {
+  decideOrder,
+  inProgress,
+  orderFences,
+  requestHash,
+  type CredentialRow,
+  type DecidedOrder,
+} from './credential-order.ts';
+import type { IssuedDisclosure } from './issue-credential.ts';
+import { commitDecided, entryOf } from './record.ts';
+import { openLease } from './state/lease-rows.ts';
+
+/**
+ * Answers a repeat with the credential that its first order made.
+ * @throws ERR_IDEMPOTENCY_MISMATCH for another order under the same key, ERR_CONFLICT while it is being made or after its end.
+ */
+export async function repeatCredential(
+  decided: DecidedOrder,
+  row: CredentialRow,
+): Promise<IssuedDisclosure> {
+  const { parts, order } = decided;
+  if (row.request_hash !== requestHash(order)) throw new BrokerError('ERR_IDEMPOTENCY_MISMATCH');
+  if (row.state === 'intended' || row.state === 'prepared') throw inProgress();
+  const held = await parts.store.get('leases', { id: row.lease_id });
+  if (row.state !== 'issued' || row.sealed === null || held?.state !== 'live') throw over();
+  const place = { installation: parts.installation, credentialId: row.id };
+  const json = openCredential((id) => parts.keyring.find(id), place, row.sealed);
+  const disclosure = {
+    path: row.path,
+    value: parts.values.rendered(json, row.id),
+    lease: openLease(held),
+  };
+  return commitDecided(parts, () => {
+    const again = decideOrder(decided);
+    return {
+      plan: {
+        ...orderFences(again),
+        expect: [{ table: 'credentials', key: { id: row.id }, match: { state: 'issued' } }],
+        entries: [repeatEntry(again, disclosure)],
+      },
+      settle: () => disclosure,
+      conflict: over,
+    };
+  });
+}
+
+function repeatEntry(decided: DecidedOrder, { path, value, lease }: IssuedDisclosure): string {
+  const { parts, call, live, order, policy, id } = decided;
+  return entryOf(parts, call, live, {
+    action: 'credential.issue',
+    outcome: 'ok',
+    reason: 'repeated',
+    path,
+    lease: lease.id,
+    credential: id,
+    policy,
+    fingerprint: value.fingerprint,
+    item: order.index,
+    endsAt: lease.endsAt,
+  });
+}
+
+function over(): BrokerError {
+  return new BrokerError('ERR_CONFLICT', 'the credential of this key has ended; use another key');
+}

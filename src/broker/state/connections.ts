@@ -1,0 +1,86 @@
+import { BrokerError } from '../../domain/errors.ts';
+import { isWithinBounds } from '../../domain/locator-bounds.ts';
+import type { ProviderConnection, SecretProvider } from '../../ports/secret-provider.ts';
+import type { StoredDocument } from './documents.ts';
+
+/** A connection with what the configuration file lets it touch, and which broker prefixes may use it. */
+export interface BoundConnection {
+  readonly connection: ProviderConnection;
+  readonly locators: readonly string[];
+  readonly prefixes: readonly string[];
+}
+
+interface Mounted {
+  readonly provider: SecretProvider;
+  readonly bound: BoundConnection;
+}
+
+/** Providers by mount: attached when first used, kept until the mount changes. */
+export class Connections {
+  readonly #byName: ReadonlyMap<string, BoundConnection>;
+  readonly #mounted = new Map<string, Mounted>();
+
+  constructor(connections: readonly BoundConnection[]) {
+    this.#byName = new Map(connections.map((bound) => [bound.connection.name, bound]));
+  }
+
+  find(name: string): BoundConnection | undefined {
+    return this.#byName.get(name);
+  }
+
+  /** @throws ERR_PROVIDER_UNAVAILABLE when the configuration file no longer has the connection. */
+  provider(mount: StoredDocument<'mount'>): SecretProvider {
+    return this.#mount(mount).provider;
+  }
+
+  /**
+   * Where a path of this mount is at the backend, inside the connection's bounds.
+   * @throws ERR_PATH_INVALID, ERR_DENIED when the bounds leave it out.
+   */
+  locate(mount: StoredDocument<'mount'>, path: string, ref?: unknown): string {
+    const { provider, bound } = this.#mount(mount);
+    const locator = provider.locate(path.slice(mount.spec.prefix.length + 1), ref);
+    if (!isWithinBounds(locator, bound.locators)) {
+      throw new BrokerError(
+        'ERR_DENIED',
+        `the connection "${bound.connection.name}" may not touch this place at its backend; see its "locators" in the configuration`,
+        { reason: 'out_of_bounds' },
+      );
+    }
+    return locator;
+  }
+
+  #mount(mount: StoredDocument<'mount'>): Mounted {
+    const generation = `${mount.uid}.${mount.version}`;
+    const known = this.#mounted.get(generation);
+    if (known !== undefined) return known;
+    const bound = this.#byName.get(mount.spec.connection);
+    if (bound === undefined) {
+      throw new BrokerError('ERR_PROVIDER_UNAVAILABLE', 'the mount names a connection that is not configured');
+    }
+    const provider = bound.connection.mount({ ...mount.spec.options, ...prefixOption(bound, mount) });
+    const mounted = { provider, bound };
+    this.#mounted.set(generation, mounted);
+    return mounted;
+  }
+
+  /** Forgets providers of mounts that are gone or changed. */
+  retain(mounts: readonly StoredDocument<'mount'>[]): void {
+    const live = new Set(mounts.map((mount) => `${mount.uid}.${mount.version}`));
+    for (const generation of this.#mounted.keys()) {
+      if (!live.has(generation)) this.#mounted.delete(generation);
+    }
+  }
+
+  all(): readonly BoundConnection[] {
+    return [...this.#byName.values()];
+  }
+}
+
+/** The embedded provider keeps secrets under their full path, so that a mount can be recreated without losing them. */
+function prefixOption(
+  bound: BoundConnection,
+  mount: StoredDocument<'mount'>,
+): { readonly prefix?: string } {
+  return bound.connection.kind === 'embedded' ? { prefix: mount.spec.prefix } : {};
+}

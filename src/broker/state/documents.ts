@@ -1,0 +1,127 @@
+import { BrokerError } from '../../domain/errors.ts';
+import type { ClusterSpec } from '../../domain/cluster.ts';
+import type { DefinitionSpec } from '../../domain/definition.ts';
+import type { MountSpec } from '../../domain/mount.ts';
+import type { AccessPolicy } from '../../domain/policy/index.ts';
+import type { OperatorSpec } from '../../domain/principal.ts';
+import type { Tables } from '../../ports/tables.ts';
+import { macRow, verifyRow } from '../../crypto/row-mac.ts';
+import type { SecretKey } from '../../crypto/secret-key.ts';
+
+/** What each kind of document holds. */
+export interface DocumentSpecs {
+  cluster: ClusterSpec;
+  mount: MountSpec;
+  policy: AccessPolicy;
+  definition: DefinitionSpec;
+  operator: OperatorSpec;
+}
+export type DocumentKind = keyof DocumentSpecs;
+
+/** A document as the store keeps it. `uid` differs after delete and create; `version` counts from 1 within a uid. */
+export interface StoredDocument<K extends DocumentKind = DocumentKind> {
+  readonly kind: K;
+  readonly name: string;
+  readonly uid: string;
+  readonly version: number;
+  readonly spec: DocumentSpecs[K];
+  readonly updatedAt: number;
+  readonly updatedBy: string;
+}
+
+/** The fence key that every decision which looked at documents of this kind carries. */
+export function documentFence(kind: DocumentKind, name: string): string {
+  switch (kind) {
+    case 'policy':
+      return 'policies:all';
+    case 'mount':
+      return 'mounts:all';
+    case 'cluster':
+    case 'definition':
+    case 'operator':
+      return `${kind}:${name}`;
+  }
+}
+
+/** Opens a row: its MAC first, then its JSON. @throws ERR_CIPHERTEXT_INVALID for a row we did not write. */
+export function openDocument(key: SecretKey, row: Tables['documents']): StoredDocument {
+  const { mac, ...fields } = row;
+  verifyRow(key, 'documents', fields, mac);
+  return {
+    kind: row.kind as DocumentKind,
+    name: row.name,
+    uid: row.uid,
+    version: row.version,
+    spec: JSON.parse(row.body) as DocumentSpecs[DocumentKind],
+    updatedAt: row.updated_at,
+    updatedBy: row.updated_by,
+  };
+}
+
+export function sealDocument(key: SecretKey, document: StoredDocument): Tables['documents'] {
+  const fields = {
+    kind: document.kind,
+    name: document.name,
+    uid: document.uid,
+    version: document.version,
+    body: JSON.stringify(document.spec),
+    updated_at: document.updatedAt,
+    updated_by: document.updatedBy,
+  };
+  return { ...fields, mac: macRow(key, 'documents', fields) };
+}
+
+/** The history row of one version; `body` is null for a deletion. */
+export function sealDocumentVersion(
+  key: SecretKey,
+  document: StoredDocument,
+  deleted: boolean,
+): Tables['document_versions'] {
+  const fields = {
+    kind: document.kind,
+    name: document.name,
+    uid: document.uid,
+    version: document.version,
+    body: deleted ? null : JSON.stringify(document.spec),
+    created_at: document.updatedAt,
+    created_by: document.updatedBy,
+  };
+  return { ...fields, mac: macRow(key, 'document_versions', fields) };
+}
+
+/** @throws ERR_CIPHERTEXT_INVALID */
+export function openDocumentVersion(
+  key: SecretKey,
+  row: Tables['document_versions'],
+): DocumentVersion {
+  const { mac, ...fields } = row;
+  verifyRow(key, 'document_versions', fields, mac);
+  return {
+    uid: row.uid,
+    version: row.version,
+    deleted: row.body === null,
+    ...(row.body === null ? {} : { spec: JSON.parse(row.body) as DocumentSpecs[DocumentKind] }),
+    createdAt: row.created_at,
+    createdBy: row.created_by,
+  };
+}
+
+export interface DocumentVersion {
+  readonly uid: string;
+  readonly version: number;
+  readonly deleted: boolean;
+  readonly spec?: DocumentSpecs[DocumentKind];
+  readonly createdAt: number;
+  readonly createdBy: string;
+}
+
+/** The entity tag of a document: quoted, opaque, different for every version of every document. */
+export function documentTag(document: StoredDocument): string {
+  return `"${document.uid}.${document.version}"`;
+}
+
+/** @throws ERR_NOT_FOUND */
+export function found<T>(value: T | undefined): T {
+  if (value === undefined) throw new BrokerError('ERR_NOT_FOUND');
+  return value;
+}

@@ -1,0 +1,153 @@
+import { LRUCache } from 'lru-cache';
+import type { Session } from '../../domain/principal.ts';
+import type { Workload } from '../../domain/workload.ts';
+import { viewFor, type CompiledPolicies, type WorkloadView } from '../../domain/policy/index.ts';
+import type { Store } from '../../ports/store.ts';
+import type { Tables } from '../../ports/tables.ts';
+import { hmac } from '../../crypto/digest.ts';
+import { macRow, verifyRow } from '../../crypto/row-mac.ts';
+import type { SecretKey } from '../../crypto/secret-key.ts';
+import { isWellFormedToken } from '../../crypto/token.ts';
+import type { EncodedActor } from '../../domain/audit-event.ts';
+import type { TextDigest } from '../../domain/audit-text.ts';
+import { encodeActor } from '../../domain/audit-event.ts';
+import { SessionLeases } from './session-leases.ts';
+
+const MAX_CACHED = 50_000;
+
+/** A session in use: its policy view and its leases are kept with it. */
+export class LiveSession {
+  readonly session: Session;
+  /** The actor's part of every audit entry, encoded once. */
+  readonly actor: EncodedActor;
+  readonly leases: SessionLeases;
+  /** Fence keys that everything this session does depends on. */
+  readonly fences: readonly string[];
+  #view: WorkloadView | undefined;
+
+  constructor(session: Session, store: Store, digest: TextDigest) {
+    const { cluster, pod } = session.workload;
+    this.session = session;
+    this.actor = encodeActor({ kind: 'workload', workload: session.workload, session: session.id }, digest);
+    this.leases = new SessionLeases(session.id, store);
+    this.fences = [
+      'policies:all',
+      'mounts:all',
+      `cluster:${cluster}`,
+      `session:${session.id}`,
+      `leases:${session.id}`,
+      ...(pod === undefined ? [] : [`pod:${cluster}/${pod.uid}`]),
+    ];
+  }
+
+  view(policies: CompiledPolicies): WorkloadView {
+    if (this.#view?.revision !== policies.revision) {
+      this.#view = viewFor(policies, this.session.workload);
+    }
+    return this.#view;
+  }
+}
+
+export interface SessionKeys {
+  readonly hashing: SecretKey;
+  readonly rows: SecretKey;
+  readonly digest: TextDigest;
+}
+
+/** Sessions by the keyed hash of their token; rows are opened once and kept until a change names them. */
+export class Sessions {
+  readonly #store: Store;
+  readonly #keys: SessionKeys;
+  readonly #byHash = new LRUCache<string, LiveSession>({ max: MAX_CACHED });
+  readonly #hashOf = new Map<string, string>();
+
+  constructor(store: Store, keys: SessionKeys) {
+    this.#store = store;
+    this.#keys = keys;
+  }
+
+  hash(token: string): Buffer {
+    return hmac(this.#keys.hashing, token);
+  }
+
+  /** From memory only: the hot path. `undefined` says nothing about whether the session exists. */
+  cached(hash: Buffer): LiveSession | undefined {
+    return this.#byHash.get(hash.toString('latin1'));
+  }
+
+  /** The session of a well-formed token, if there is one. Its end is the caller's to check. */
+  async find(token: string): Promise<LiveSession | undefined> {
+    if (!isWellFormedToken('qms', token)) return undefined;
+    const hash = this.hash(token);
+    return this.cached(hash) ?? this.#load(hash);
+  }
+
+  async #load(hash: Buffer): Promise<LiveSession | undefined> {
+    for (;;) {
+      const seen = this.#store.seq();
+      const [row] = await this.#store.list('sessions', { equals: { hash }, limit: 1 });
+      // A change that committed while we read may have ended it: read again rather than keep what may be over.
+      if (this.#store.seq() !== seen) continue;
+      if (row === undefined) return undefined;
+      return this.#keep(hash, this.open(row));
+    }
+  }
+
+  #keep(hash: Buffer, session: Session): LiveSession {
+    const key = hash.toString('latin1');
+    const known = this.#byHash.get(key);
+    if (known !== undefined) return known;
+    const live = new LiveSession(session, this.#store, this.#keys.digest);
+    this.#byHash.set(key, live);
+    this.#hashOf.set(session.id, key);
+    if (this.#hashOf.size > 2 * MAX_CACHED) this.#forgetEvicted();
+    return live;
+  }
+
+  #forgetEvicted(): void {
+    for (const [id, key] of this.#hashOf) if (!this.#byHash.has(key)) this.#hashOf.delete(id);
+  }
+
+  /** Called for every change of kind `session`, `leases`. */
+  changed(kind: 'session' | 'leases', id: string): void {
+    const key = this.#hashOf.get(id);
+    if (key === undefined) return;
+    if (kind === 'leases') {
+      this.#byHash.get(key)?.leases.forget();
+      return;
+    }
+    this.#byHash.delete(key);
+    this.#hashOf.delete(id);
+  }
+
+  /** @throws ERR_CIPHERTEXT_INVALID for a row we did not write. */
+  open(row: Tables['sessions']): Session {
+    const { mac, ...fields } = row;
+    verifyRow(this.#keys.rows, 'sessions', fields, mac);
+    return {
+      kind: 'workload',
+      id: row.id,
+      workload: JSON.parse(row.body) as Workload,
+      clusterUid: row.cluster_uid,
+      createdAt: row.created_at,
+      endsAt: row.ends_at,
+    };
+  }
+
+  seal(session: Session, hash: Uint8Array): Tables['sessions'] {
+    const { workload } = session;
+    const fields = {
+      id: session.id,
+      hash,
+      cluster: workload.cluster,
+      cluster_uid: session.clusterUid,
+      namespace: workload.namespace,
+      service_account: workload.serviceAccount,
+      pod_uid: workload.pod?.uid ?? null,
+      body: JSON.stringify(workload),
+      created_at: session.createdAt,
+      ends_at: session.endsAt,
+    };
+    return { ...fields, mac: macRow(this.#keys.rows, 'sessions', fields) };
+  }
+}

@@ -1,0 +1,112 @@
+import type { Clock } from '../../ports/clock.ts';
+import type { Log } from '../../ports/log.ts';
+import type { Change, Store } from '../../ports/store.ts';
+import type { ValueCache } from '../value-cache.ts';
+import type { Catalog } from './catalog.ts';
+import type { Connections } from './connections.ts';
+import type { DocumentKind } from './documents.ts';
+import type { OperatorTokens } from './operator-tokens.ts';
+import type { Sessions } from './sessions.ts';
+
+/** What follows the changes, and what it needs. */
+export interface Followers {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly catalog: Catalog;
+  readonly sessions: Sessions;
+  readonly tokens: OperatorTokens;
+  readonly values: ValueCache;
+  readonly connections: Connections;
+}
+
+const RETRY_MS = 250;
+
+/** Carries every committed change into what this process keeps in memory, in order, and says how far it got. */
+export class State {
+  readonly #followers: Followers;
+  readonly #unwatch: () => void;
+  readonly #listeners = new Set<(kind: DocumentKind, name: string) => void>();
+  #applied: number;
+  #work: Promise<void>;
+  #pending = 1;
+  #closed = false;
+
+  private constructor(followers: Followers) {
+    this.#followers = followers;
+    this.#applied = followers.store.seq();
+    this.#unwatch = followers.store.watch((changes) => this.#take(changes));
+    this.#work = followers.catalog.load().finally(() => {
+      this.#pending -= 1;
+    });
+  }
+
+  /** Follows first and loads then, so that no change falls between. @throws ERR_CIPHERTEXT_INVALID for a row we did not write. */
+  static async start(followers: Followers): Promise<State> {
+    const state = new State(followers);
+    await state.#work;
+    return state;
+  }
+
+  /** Every change up to this number is reflected in memory: what decisions are stamped with. */
+  applied(): number {
+    return this.#applied;
+  }
+
+  /** Resolves when memory reflects all that is committed so far. */
+  async caughtUp(): Promise<void> {
+    await this.#work;
+  }
+
+  /** Called after a document of memory was replaced. */
+  onDocument(listener: (kind: DocumentKind, name: string) => void): void {
+    this.#listeners.add(listener);
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#unwatch();
+  }
+
+  #take(changes: readonly Change[]): void {
+    for (const change of changes) this.#forget(change);
+    const documents = changes.filter((change) => change.kind === 'document');
+    const last = changes.at(-1)?.seq ?? this.#applied;
+    if (documents.length === 0 && this.#pending === 0) {
+      this.#applied = last;
+      return;
+    }
+    this.#pending += 1;
+    this.#work = this.#work.then(async () => {
+      for (const { key } of documents) await this.#reload(key);
+      this.#applied = last;
+      this.#pending -= 1;
+    });
+  }
+
+  #forget({ kind, key }: Change): void {
+    const { sessions, tokens, values } = this.#followers;
+    if (kind === 'session' || kind === 'leases') sessions.changed(kind, key);
+    else if (kind === 'token') tokens.changed(key);
+    else if (kind === 'secret') values.drop(key);
+  }
+
+  /** Until it is read, nothing decided on the old document can commit: so it is tried again for as long as the store fails. */
+  async #reload(document: string): Promise<void> {
+    const { catalog, connections, clock, log } = this.#followers;
+    const slash = document.indexOf('/');
+    const kind = document.slice(0, slash) as DocumentKind;
+    const name = document.slice(slash + 1);
+    while (!this.#closed) {
+      try {
+        await catalog.refresh(kind, name);
+        break;
+      } catch (error) {
+        log.error({ err: error, document }, 'a changed document cannot be read; trying again');
+        await clock.sleep(RETRY_MS);
+      }
+    }
+    if (kind === 'mount') connections.retain(catalog.mounts.all());
+    for (const listener of this.#listeners) listener(kind, name);
+  }
+}

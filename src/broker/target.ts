@@ -1,0 +1,31 @@
+import { BrokerError } from '../domain/errors.ts';
+import type { Parts } from './parts.ts';
+import type { StoredDocument } from './state/documents.ts';
+import type { CacheTerms } from './value-cache.ts';
+
+/** Where a path leads: its mount and what is defined for it. */
+export interface Target {
+  readonly mount: StoredDocument<'mount'>;
+  readonly definition: StoredDocument<'definition'> | undefined;
+}
+
+/** @throws ERR_NOT_FOUND when no mount covers the path. */
+export function targetOf(parts: Parts, path: string): Target {
+  const mount = parts.catalog.mounts.find(path);
+  if (mount === undefined) throw new BrokerError('ERR_NOT_FOUND', undefined, { reason: 'no_mount' });
+  return { mount, definition: parts.catalog.find('definition', path) };
+}
+
+export function leaseTtlMs({ mount, definition }: Target, most: number | undefined): number {
+  const own = definition?.spec.leaseTtlSeconds ?? mount.spec.leaseTtlSeconds;
+  return Math.min(own, most ?? own) * 1000;
+}
+
+export function cacheTerms({ mount, definition }: Target): CacheTerms {
+  const { cacheTtlSeconds, staleIfErrorSeconds } = definition?.spec ?? {};
+  return {
+    generation: `${mount.uid}.${mount.version}.${definition?.uid ?? ''}.${definition?.version ?? 0}`,
+    cacheTtlMs: (cacheTtlSeconds ?? mount.spec.cacheTtlSeconds) * 1000,
+    staleIfErrorMs: (staleIfErrorSeconds ?? mount.spec.staleIfErrorSeconds) * 1000,
+  };
+}

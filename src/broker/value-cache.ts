@@ -1,0 +1,172 @@
+import { LRUCache } from 'lru-cache';
+import { BrokerError } from '../domain/errors.ts';
+import type { SecretVersion } from '../domain/secret.ts';
+import type { Clock } from '../ports/clock.ts';
+import { hmac } from '../crypto/digest.ts';
+import { ephemeralSealer } from '../crypto/ephemeral-sealer.ts';
+import type { SecretKey } from '../crypto/secret-key.ts';
+
+/** The current version of one secret as it may be disclosed: its data as JSON bytes, ready to be spliced into an answer. */
+export interface Value {
+  readonly json: Buffer;
+  readonly version: string;
+  /** Keyed: the same value anywhere in the installation has the same; says nothing to who lacks the key. */
+  readonly fingerprint: string;
+  readonly createdAt: number | undefined;
+  /** The backend failed and this is what it said before, within `staleIfError`. */
+  readonly stale: boolean;
+}
+
+/** How long what was read may be used, and for which generation of mount and definition it holds. */
+export interface CacheTerms {
+  readonly generation: string;
+  readonly cacheTtlMs: number;
+  readonly staleIfErrorMs: number;
+}
+
+interface Entry {
+  readonly sealed: Buffer;
+  readonly version: string;
+  readonly fingerprint: string;
+  readonly createdAt: number | undefined;
+  readonly generation: string;
+  readonly readAt: number;
+}
+
+interface Flight {
+  readonly generation: string;
+  readonly value: Promise<Value>;
+}
+
+const ENTRY_OVERHEAD = 300;
+
+/** Current values, sealed under a key that exists only in this process. One read at a time goes to the backend for a path. */
+export class ValueCache {
+  readonly #sealer = ephemeralSealer();
+  readonly #entries: LRUCache<string, Entry>;
+  readonly #flights = new Map<string, Flight>();
+  readonly #clock: Clock;
+  readonly #fingerprintKey: SecretKey;
+
+  constructor(clock: Clock, fingerprintKey: SecretKey, maxBytes: number) {
+    this.#clock = clock;
+    this.#fingerprintKey = fingerprintKey;
+    this.#entries = new LRUCache<string, Entry>({
+      maxSize: maxBytes,
+      sizeCalculation: (entry, path) => entry.sealed.length + path.length + ENTRY_OVERHEAD,
+    });
+  }
+
+  /** A value that is still fresh, from memory. */
+  fresh(path: string, terms: CacheTerms): Value | undefined {
+    const entry = this.#entries.get(path);
+    if (entry?.generation !== terms.generation) return undefined;
+    if (this.#clock.monotonic() - entry.readAt > terms.cacheTtlMs) return undefined;
+    return this.#open(path, entry, false);
+  }
+
+  /**
+   * The fresh value, else what `read` brings; while the backend fails, the old value within its terms. Callers for the same
+   * path and generation share one read.
+   */
+  async current(path: string, terms: CacheTerms, read: () => Promise<SecretVersion>): Promise<Value> {
+    const fresh = this.fresh(path, terms);
+    if (fresh !== undefined) return fresh;
+    const under = this.#flights.get(path);
+    if (under?.generation === terms.generation) return under.value;
+    const flight: { value?: Promise<Value> } = {};
+    const isCurrent = (): boolean => this.#flights.get(path)?.value === flight.value;
+    flight.value = this.#fetch(path, terms, read, isCurrent).finally(() => {
+      if (isCurrent()) this.#flights.delete(path);
+    });
+    this.#flights.set(path, { generation: terms.generation, value: flight.value });
+    return flight.value;
+  }
+
+  async #fetch(
+    path: string,
+    terms: CacheTerms,
+    read: () => Promise<SecretVersion>,
+    isCurrent: () => boolean,
+  ): Promise<Value> {
+    try {
+      const value = this.value(await read());
+      if (isCurrent()) this.keep(path, terms, value);
+      return value;
+    } catch (error) {
+      return this.#afterFailure(path, terms, error);
+    }
+  }
+
+  #afterFailure(path: string, terms: CacheTerms, error: unknown): Value {
+    const entry = this.#entries.get(path);
+    if (!isOutage(error)) this.#entries.delete(path);
+    else if (entry?.generation === terms.generation) {
+      const age = this.#clock.monotonic() - entry.readAt;
+      if (age <= terms.cacheTtlMs + terms.staleIfErrorMs) return this.#open(path, entry, true);
+    }
+    throw error;
+  }
+
+  /** Renders and fingerprints what a provider read. A provider without versions gets a keyed digest of the data as version. */
+  value(read: SecretVersion): Value {
+    const json = Buffer.from(JSON.stringify(read.data));
+    const digest = hmac(this.#fingerprintKey, canonicalData(read));
+    return {
+      json,
+      version: read.version === '' ? `d-${digest.toString('base64url', 16, 32)}` : read.version,
+      fingerprint: digest.toString('base64url', 0, 16),
+      createdAt: read.createdAt,
+      stale: false,
+    };
+  }
+
+  /** A value that was rendered before and kept elsewhere. */
+  rendered(json: Buffer, version: string): Value {
+    return this.value({ data: JSON.parse(json.toString()) as SecretVersion['data'], version });
+  }
+
+  keep(path: string, terms: CacheTerms, value: Value): void {
+    if (terms.cacheTtlMs + terms.staleIfErrorMs <= 0) return;
+    this.#entries.set(path, {
+      sealed: this.#sealer.seal(value.json, path),
+      version: value.version,
+      fingerprint: value.fingerprint,
+      createdAt: value.createdAt,
+      generation: terms.generation,
+      readAt: this.#clock.monotonic(),
+    });
+  }
+
+  /** The secret changed: what is in memory is out of date, and nobody may join a read that began before. */
+  drop(path: string): void {
+    this.#entries.delete(path);
+    this.#flights.delete(path);
+  }
+
+  #open(path: string, entry: Entry, stale: boolean): Value {
+    return {
+      json: this.#sealer.open(entry.sealed, path),
+      version: entry.version,
+      fingerprint: entry.fingerprint,
+      createdAt: entry.createdAt,
+      stale,
+    };
+  }
+}
+
+/** Key order at the backend is not part of a value. */
+function canonicalData(read: SecretVersion): string {
+  return JSON.stringify(
+    Object.keys(read.data)
+      .sort()
+      .map((key) => [key, read.data[key]]),
+  );
+}
+
+function isOutage(error: unknown): boolean {
+  return (
+    error instanceof BrokerError &&
+    ['ERR_PROVIDER_TIMEOUT', 'ERR_PROVIDER_UNAVAILABLE', 'ERR_PROVIDER_FAILED'].includes(error.code)
+  );
+}

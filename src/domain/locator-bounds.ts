@@ -1,0 +1,26 @@
+/**
+ * Whether a canonical locator lies within one of the patterns a connection may touch: `*` is one whole segment, `**` (last only) any
+ * depth below. No pattern at all allows nothing.
+ */
+export function isWithinBounds(locator: string, patterns: readonly string[]): boolean {
+  const segments = locator.split('/');
+  return patterns.some((pattern) => matches(segments, pattern.split('/')));
+}
+
+function matches(segments: readonly string[], pattern: readonly string[]): boolean {
+  for (const [index, part] of pattern.entries()) {
+    if (part === '**') return segments.length > index;
+    const segment = segments[index];
+    if (segment === undefined || (part !== '*' && part !== segment)) return false;
+  }
+  return segments.length === pattern.length;
+}
+
+/** Whether two canonical locator prefixes (`…/`) or exact locators can reach the same place. */
+export function coversOverlap(left: string, right: string): boolean {
+  return left === right || within(left, right) || within(right, left);
+}
+
+function within(inner: string, outer: string): boolean {
+  return outer === '' || (outer.endsWith('/') && inner.startsWith(outer));
+}
