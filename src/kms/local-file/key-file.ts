@@ -125,7 +125,7 @@ async function syncDirectory(directory: string): Promise<void> {
 }
 
 function isExisting(cause: unknown): boolean {
-  return cause instanceof Error && 'code' in cause && cause.code === 'EEXIST';
+  return typeof cause === 'object' && cause !== null && 'code' in cause && cause.code === 'EEXIST';
 }
 
 function refused(problem: string): BrokerError {

@@ -1,0 +1,20 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createKeyFile } from '../../src/kms/local-file/key-file.ts';
+import { loadLocalFileKey } from '../../src/kms/local-file/key.ts';
+import { keyEncryptionKeyContract } from './key-encryption-key.contract.ts';
+
+keyEncryptionKeyContract('local-file', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'quaymaster-kek-'));
+  const [path, otherPath] = [join(directory, 'kek'), join(directory, 'other-kek')];
+  await createKeyFile({ path });
+  await createKeyFile({ path: otherPath });
+  return {
+    kek: await loadLocalFileKey({ path }),
+    reopened: await loadLocalFileKey({ path }),
+    other: await loadLocalFileKey({ path: otherPath }),
+    unreachable: 'held in memory',
+    close: () => rm(directory, { recursive: true }),
+  };
+});
