@@ -24,7 +24,9 @@ export interface AuditFacts {
   readonly credential: string;
   /** The session made, renewed or ended; who calls is in the actor. */
   readonly session: string;
-  /** The pod that ended. */
+  /** Whose lease, credential or session it was, as `k8s://…`, where a system actor or an operator ends it. */
+  readonly workload: string;
+  /** The pod that ended, or that what ended belonged to. */
   readonly pod: PodReference;
   readonly document: DocumentReference;
   /** What decided: also for a denial, where the caller is not told. */
@@ -105,7 +107,18 @@ type OfSecret<Known extends Fact = never> = With<
 >;
 type OfLease = With<
   never,
-  'lease' | 'path' | 'version' | 'mount' | 'session' | 'credential' | 'cause' | 'count' | 'endsAt'
+  | 'lease'
+  | 'path'
+  | 'version'
+  | 'mount'
+  | 'session'
+  | 'workload'
+  | 'pod'
+  | 'credential'
+  | 'cause'
+  | 'comment'
+  | 'count'
+  | 'endsAt'
 >;
 type OfDocument = With<'document', 'comment' | 'cause'>;
 type OfNothing = With<never, 'comment' | 'cause' | 'count'>;
@@ -115,7 +128,7 @@ export interface AuditActions {
   'session.create': With<never, 'session' | 'tokenId' | 'method' | 'endsAt'>;
   'session.renew': With<never, 'session' | 'tokenId' | 'method' | 'endsAt'>;
   'session.read': With<never, 'session'>;
-  'session.end': With<never, 'session' | 'cause' | 'count'>;
+  'session.end': With<never, 'session' | 'workload' | 'pod' | 'cause' | 'count'>;
   'secret.read': OfSecret<'endsAt'>;
   'secret.list': With<'path', 'mount' | 'policy' | 'count'>;
   'secret.write': OfSecret;

@@ -104,6 +104,7 @@ function encodeTexts(facts: Partial<AuditFacts>, digest: TextDigest): string {
     textFact('lease', facts.lease, digest) +
     textFact('credential', facts.credential, digest) +
     textFact('session', facts.session, digest) +
+    textFact('workload', facts.workload, digest) +
     textFact('fingerprint', facts.fingerprint, digest) +
     textFact('token', facts.token, digest) +
     textFact('tokenId', facts.tokenId, digest) +

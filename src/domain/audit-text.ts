@@ -3,6 +3,9 @@ export type TextDigest = (text: string) => string;
 
 /** Most characters that one text of an entry keeps; what is longer ends in its length and digest. */
 export const LONGEST_TEXT = 512;
+/** An escape is six bytes: texts made of escapes keep fewer characters, so that no entry outgrows a bundle's 65,535 bytes. */
+const LONGEST_ENCODED = 1024;
+const KEPT_OF_ESCAPES = 100;
 
 /** Printable ASCII without the two characters that JSON escapes. */
 const PLAIN = /^[ !#-[\]-~]*$/;
@@ -16,11 +19,19 @@ const escape = (character: string): string =>
  * surrogate reaches a terminal or a line-based reader (ASVS 16.4.1), and one character is one byte.
  */
 export function encodeText(text: string, digest: TextDigest): string {
-  const kept = text.length > LONGEST_TEXT ? shortened(text, digest) : text;
-  if (PLAIN.test(kept)) return `"${kept}"`;
-  return JSON.stringify(kept).replace(BEYOND_ASCII, escape);
+  if (text.length <= LONGEST_TEXT) {
+    if (PLAIN.test(text)) return `"${text}"`;
+    const encoded = quote(text);
+    return encoded.length <= LONGEST_ENCODED ? encoded : shortened(text, KEPT_OF_ESCAPES, digest);
+  }
+  const encoded = shortened(text, LONGEST_TEXT, digest);
+  return encoded.length <= LONGEST_ENCODED ? encoded : shortened(text, KEPT_OF_ESCAPES, digest);
 }
 
-function shortened(text: string, digest: TextDigest): string {
-  return `${text.slice(0, LONGEST_TEXT)}...[${String(text.length)} characters, sha256 ${digest(text)}]`;
+function quote(text: string): string {
+  return JSON.stringify(text).replace(BEYOND_ASCII, escape);
+}
+
+function shortened(text: string, kept: number, digest: TextDigest): string {
+  return quote(`${text.slice(0, kept)}...[${text.length} characters, sha256 ${digest(text)}]`);
 }

@@ -1,0 +1,95 @@
+import { TILE_WIDTH } from '../crypto/tiles.ts';
+import type { Write } from '../ports/store.ts';
+import { addToFilter, FILTER_BYTES } from './bundle-filter.ts';
+import { actorTerms, pathTerms, scanEntry, whatTerms } from './entry-scan.ts';
+import { isIndexed, type SearchTerm } from './search-term.ts';
+
+/** Bundles in a group: log_terms says which groups of 65,536 entries have a term, filters say which bundles in it. */
+export const GROUP_BUNDLES = 256;
+/** Where log_tiles keeps the filters; the tree's own levels begin at 0. */
+export const FILTER_LEVEL = -1;
+
+interface Piece {
+  readonly terms: readonly SearchTerm[];
+  lastBundle: number;
+}
+
+/** A copy that does not keep the batch alive that it was cut from. */
+function detached(text: string): string {
+  return Buffer.from(text, 'latin1').toString('latin1');
+}
+
+/**
+ * Builds the search index as entries arrive in order. Actors, actions and paths come again and again: each costs one look-up
+ * in a map, its terms are written once a group and added to a filter once a bundle.
+ */
+export class SearchIndex {
+  #group = -1;
+  #pieces = new Map<string, Piece>();
+  #written = new Set<string>();
+  #filter = new Uint8Array(FILTER_BYTES);
+  #writes: Write[] = [];
+
+  /** Entries must come in index order, from the first of a bundle on. Whatever is not canonical is left out: it is proven all the same. */
+  add(index: number, entry: string): void {
+    const bundle = Math.floor(index / TILE_WIDTH);
+    this.#enterGroup(Math.floor(bundle / GROUP_BUNDLES));
+    const scan = scanEntry(entry);
+    if (scan !== undefined) {
+      this.#addPiece(bundle, scan.actor, actorTerms);
+      this.#addPiece(bundle, scan.what, whatTerms);
+      if (scan.path !== undefined) this.#addPiece(bundle, scan.path, pathTerms);
+      for (const term of scan.own) this.#addOwn(bundle, term);
+    }
+    if (index % TILE_WIDTH === TILE_WIDTH - 1) this.#closeBundle(bundle);
+  }
+
+  /** Rows since the last call. */
+  takeWrites(): readonly Write[] {
+    const writes = this.#writes;
+    this.#writes = [];
+    return writes;
+  }
+
+  #enterGroup(group: number): void {
+    if (group === this.#group) return;
+    this.#group = group;
+    this.#pieces = new Map();
+    this.#written = new Set();
+  }
+
+  #addPiece(bundle: number, text: string, termsOf: (text: string) => readonly SearchTerm[]): void {
+    let piece = this.#pieces.get(text);
+    if (piece === undefined) {
+      const copy = detached(text);
+      piece = { terms: termsOf(copy), lastBundle: -1 };
+      this.#pieces.set(copy, piece);
+      for (const term of piece.terms) this.#writeTerm(bundle, term);
+    }
+    if (piece.lastBundle === bundle) return;
+    piece.lastBundle = bundle;
+    for (const { kind, term } of piece.terms) addToFilter(this.#filter, kind, term);
+  }
+
+  #addOwn(bundle: number, own: SearchTerm): void {
+    addToFilter(this.#filter, own.kind, own.term);
+    this.#writeTerm(bundle, own);
+  }
+
+  #writeTerm(bundle: number, { kind, term }: SearchTerm): void {
+    if (!isIndexed(kind)) return;
+    const key = `${kind}:${term}`;
+    if (this.#written.has(key)) return;
+    this.#written.add(key);
+    const first = Math.floor(bundle / GROUP_BUNDLES) * GROUP_BUNDLES;
+    this.#writes.push({ table: 'log_terms', put: { kind, term: detached(term), bundle: first } });
+  }
+
+  #closeBundle(bundle: number): void {
+    this.#writes.push({
+      table: 'log_tiles',
+      put: { level: FILTER_LEVEL, tile_index: bundle, hashes: this.#filter },
+    });
+    this.#filter = new Uint8Array(FILTER_BYTES);
+  }
+}
