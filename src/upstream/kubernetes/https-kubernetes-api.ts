@@ -52,7 +52,11 @@ export class HttpsKubernetesApi implements KubernetesApi {
     const response = await openHttps({
       url,
       method: request.method,
-      headers: { accept: 'application/json', ...headers.reveal(), ...bodyHeaders(request, body) },
+      headers: {
+        accept: request.accept ?? 'application/json',
+        ...headers.reveal(),
+        ...bodyHeaders(request, body),
+      },
       body,
       agent: this.#agentFor(tls),
       signal,
