@@ -1,0 +1,20 @@
+/** The server answered, and not with success. Its words are kept for the log only, and not at all where they may quote a secret. */
+export class VaultResponseError extends Error {
+  readonly status: number;
+  readonly retryAfterSeconds: number | undefined;
+  /** attacker-controlled: the first error of the body, cut short. */
+  readonly said: string;
+
+  constructor(status: number, said: string, retryAfterSeconds?: number) {
+    super(`the server answered ${status}${said === '' ? '' : `: ${said}`}`);
+    this.name = 'VaultResponseError';
+    this.status = status;
+    this.said = said;
+    this.retryAfterSeconds = retryAfterSeconds;
+  }
+
+  /** Without the server's words, which can quote a statement with a password in it. */
+  silenced(): VaultResponseError {
+    return new VaultResponseError(this.status, '', this.retryAfterSeconds);
+  }
+}

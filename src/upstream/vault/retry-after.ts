@@ -1,0 +1,13 @@
+const MOST_SECONDS = 3600;
+
+/** `Retry-After` in seconds, 1 to 3600 (RFC 9110 section 10.2.3); a date is measured against the answer's own `Date`, so clocks need not agree. */
+export function retryAfterSeconds(
+  retryAfter: string | undefined,
+  date: string | undefined,
+): number | undefined {
+  if (retryAfter === undefined) return undefined;
+  const seconds = /^\d{1,9}$/.test(retryAfter)
+    ? Number(retryAfter)
+    : Math.ceil((Date.parse(retryAfter) - Date.parse(date ?? '')) / 1000);
+  return Number.isFinite(seconds) ? Math.min(Math.max(seconds, 1), MOST_SECONDS) : undefined;
+}
