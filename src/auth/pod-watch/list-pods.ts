@@ -1,0 +1,48 @@
+import { BrokerError } from '../../domain/errors.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { KubernetesApi } from '../../upstream/kubernetes/index.ts';
+import { withDeadline } from '../deadline.ts';
+import { membersOf, readPod, resourceVersionOf } from './observed-pod.ts';
+import type { ObservedPod } from './observed-pod.ts';
+
+/** Some 2 to 4 MB of JSON: more would hold the loop for long. */
+const PAGE_LIMIT = 250;
+const MAX_PAGE_BYTES = 64 * 1024 * 1024;
+const PAGE_MS = 20_000;
+/** Past 5,000 nodes of 110 pods the server repeats itself. */
+const MOST_PAGES = 4_000;
+
+export const ALL_PODS = ['api', 'v1', 'pods'];
+
+/**
+ * Reads every pod page by page, all of one version, which is returned. Without `resourceVersion` the first page is read through a quorum, so it is
+ * not older than what the watch said.
+ * @throws ERR_PROVIDER_*; `reason` is `http_410` when the pages outlived the server's memory.
+ */
+export async function listPods(
+  { api, clock }: { readonly api: KubernetesApi; readonly clock: Clock },
+  onPage: (pods: readonly ObservedPod[]) => void,
+  closed: AbortSignal,
+): Promise<string> {
+  let next = '';
+  for (let page = 0; page < MOST_PAGES; page += 1) {
+    const query = { limit: String(PAGE_LIMIT), ...(next !== '' && { continue: next }) };
+    const list = await withDeadline(clock, PAGE_MS, (deadline) =>
+      api.call(
+        { method: 'GET', path: ALL_PODS, query, maxBytes: MAX_PAGE_BYTES },
+        AbortSignal.any([deadline, closed]),
+      ),
+    );
+    const { items, metadata } = membersOf(list);
+    if (!Array.isArray(items)) throw malformed();
+    onPage(items.map(readPod));
+    const { continue: token } = membersOf(metadata);
+    if (typeof token !== 'string' || token === '') return resourceVersionOf(list);
+    next = token;
+  }
+  throw malformed();
+}
+
+function malformed(): BrokerError {
+  return new BrokerError('ERR_PROVIDER_MALFORMED', undefined, { reason: 'not_a_list' });
+}

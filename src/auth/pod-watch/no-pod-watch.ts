@@ -1,0 +1,18 @@
+import type { Clock } from '../../ports/clock.ts';
+import type { PodWatch } from '../../ports/pod-watch.ts';
+import type { KubernetesApi } from '../../upstream/kubernetes/index.ts';
+import { identityUnavailable } from '../identity-unavailable.ts';
+import { confirmPod } from './confirm-pod.ts';
+
+/** A cluster that is not watched: knows no pod, can ask for one where there is an API server to ask. */
+export function noPodWatch(clock: Clock, api?: KubernetesApi): PodWatch {
+  return {
+    status: () => 'off',
+    find: () => undefined,
+    confirm: (pod, { signal }) =>
+      api === undefined
+        ? Promise.reject(identityUnavailable('no_api_server'))
+        : confirmPod({ api, clock }, pod, signal),
+    close: () => Promise.resolve(),
+  };
+}

@@ -1,0 +1,56 @@
+import { BrokerError } from '../../domain/errors.ts';
+
+/** The few facts of a pod object that matter here. */
+export interface ObservedPod {
+  readonly uid: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly phase: string;
+  /** When its grace period is over, milliseconds since the epoch; absent while nobody deleted it. */
+  readonly deletionAt?: number;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+type Members = Partial<Record<string, unknown>>;
+
+const NO_LABELS: Readonly<Record<string, string>> = {};
+
+/** @throws ERR_PROVIDER_MALFORMED. */
+export function readPod(object: unknown): ObservedPod {
+  const { metadata, status } = membersOf(object);
+  const { uid, namespace, name, labels, deletionTimestamp } = membersOf(metadata);
+  const { phase } = membersOf(status ?? {});
+  if (typeof uid !== 'string' || typeof namespace !== 'string' || typeof name !== 'string') {
+    throw malformed();
+  }
+  return {
+    uid,
+    namespace,
+    name,
+    phase: typeof phase === 'string' ? phase : '',
+    labels: labels === undefined ? NO_LABELS : (membersOf(labels) as Record<string, string>),
+    ...(deletionTimestamp !== undefined && { deletionAt: instantOf(deletionTimestamp) }),
+  };
+}
+
+/** What an object or a list says of its version. @throws ERR_PROVIDER_MALFORMED when it says none: nothing can be resumed from it. */
+export function resourceVersionOf(object: unknown): string {
+  const { resourceVersion } = membersOf(membersOf(object)['metadata']);
+  if (typeof resourceVersion !== 'string' || resourceVersion === '') throw malformed();
+  return resourceVersion;
+}
+
+export function membersOf(value: unknown): Members {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
+  throw malformed();
+}
+
+function instantOf(text: unknown): number {
+  const instant = typeof text === 'string' ? Date.parse(text) : Number.NaN;
+  if (Number.isNaN(instant)) throw malformed();
+  return instant;
+}
+
+function malformed(): BrokerError {
+  return new BrokerError('ERR_PROVIDER_MALFORMED', undefined, { reason: 'not_a_pod' });
+}

@@ -1,0 +1,93 @@
+import { BrokerError } from '../../domain/errors.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { KubernetesApi } from '../../upstream/kubernetes/index.ts';
+import { ALL_PODS, listPods } from './list-pods.ts';
+import type { ObservedPod } from './observed-pod.ts';
+import { readWatchEvent } from './watch-event.ts';
+import type { WatchEvent } from './watch-event.ts';
+
+/** What the feed tells as it reads. */
+export interface PodFeedSink {
+  /** Part of a list. */
+  page(pods: readonly ObservedPod[]): void;
+  event(event: WatchEvent): void;
+  /** A watch was opened or spoke. */
+  heard(): void;
+}
+
+export interface PodFeedDependencies {
+  readonly api: KubernetesApi;
+  readonly clock: Clock;
+  readonly random: () => number;
+}
+
+const OPEN_MS = 10_000;
+/** The server ends each watch after this, a bookmark shortly before: silence is bounded below the 60 s that make a watch stale. */
+const WATCH_SECONDS = { least: 30, spread: 10 };
+/** What a server that stalls gets beyond its own limit. */
+const OVERTIME_MS = 10_000;
+/** A watch that ends sooner than this is a fault: reopening it at once would be a loop. */
+const SHORTEST_WATCH_MS = 1_000;
+
+/** Reads the pods of a cluster: a list, then watches that resume one another. */
+export class PodFeed {
+  readonly #dependencies: PodFeedDependencies;
+  readonly #sink: PodFeedSink;
+  readonly #closed: AbortSignal;
+
+  constructor(dependencies: PodFeedDependencies, sink: PodFeedSink, closed: AbortSignal) {
+    this.#dependencies = dependencies;
+    this.#sink = sink;
+    this.#closed = closed;
+  }
+
+  /** Returns the version to watch from. @throws ERR_PROVIDER_*. */
+  list(): Promise<string> {
+    const onPage = (pods: readonly ObservedPod[]): void => this.#sink.page(pods);
+    return listPods(this.#dependencies, onPage, this.#closed);
+  }
+
+  /** One watch from `version` until the server ends it, as it does every half minute. @throws ERR_PROVIDER_*. */
+  async watch(version: string): Promise<void> {
+    const { clock } = this.#dependencies;
+    const stalled = new AbortController();
+    const abort = (): void => stalled.abort(new Error('the watch is silent'));
+    let cancel = clock.after(OPEN_MS, abort);
+    try {
+      const seconds = this.#watchSeconds();
+      const lines = await this.#open(version, seconds, stalled.signal);
+      cancel();
+      cancel = clock.after(seconds * 1000 + OVERTIME_MS, abort);
+      const openedAt = clock.monotonic();
+      this.#sink.heard();
+      for await (const line of lines) {
+        const event = readWatchEvent(line);
+        this.#sink.heard();
+        this.#sink.event(event);
+      }
+      if (clock.monotonic() - openedAt < SHORTEST_WATCH_MS) throw tooShort();
+    } finally {
+      cancel();
+      stalled.abort();
+    }
+  }
+
+  #open(version: string, seconds: number, stalled: AbortSignal): Promise<AsyncIterable<unknown>> {
+    const query = {
+      watch: 'true',
+      resourceVersion: version,
+      allowWatchBookmarks: 'true',
+      timeoutSeconds: String(seconds),
+    };
+    const signal = AbortSignal.any([stalled, this.#closed]);
+    return this.#dependencies.api.stream({ path: ALL_PODS, query }, signal);
+  }
+
+  #watchSeconds(): number {
+    return WATCH_SECONDS.least + Math.floor(WATCH_SECONDS.spread * this.#dependencies.random());
+  }
+}
+
+function tooShort(): BrokerError {
+  return new BrokerError('ERR_PROVIDER_UNAVAILABLE', undefined, { reason: 'watch_too_short' });
+}

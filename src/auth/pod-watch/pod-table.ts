@@ -1,0 +1,136 @@
+import type { Clock } from '../../ports/clock.ts';
+import type { PodEnd, PodFacts, PodState } from '../../ports/pod-watch.ts';
+import { LabelPool } from './label-pool.ts';
+import type { ObservedPod } from './observed-pod.ts';
+import { endReasonOf, podStateOf } from './pod-state.ts';
+
+interface Entry {
+  /** `<namespace>/<name>`, the same string that `#byName` holds. */
+  readonly key: string;
+  state: PodState;
+  labels: ReadonlyMap<string, string>;
+  cancelTimer: (() => void) | undefined;
+}
+
+/** Every pod of one cluster: some 300 bytes each. Each pod ends at most once. */
+export class PodTable {
+  readonly #cluster: string;
+  readonly #clock: Clock;
+  readonly #onEnd: (end: PodEnd) => void;
+  readonly #entries = new Map<string, Entry>();
+  readonly #byName = new Map<string, string>();
+  readonly #labels = new LabelPool();
+
+  /** `onEnd` hears of every end but those that `dropUnseen` returns. */
+  constructor(cluster: string, clock: Clock, onEnd: (end: PodEnd) => void) {
+    this.#cluster = cluster;
+    this.#clock = clock;
+    this.#onEnd = onEnd;
+  }
+
+  find(uid: string): PodFacts | undefined {
+    return this.#entries.get(uid);
+  }
+
+  /** The watch says the pod was added or changed: whoever else had its name is gone. */
+  observe(pod: ObservedPod): void {
+    const previous = this.#byName.get(keyOf(pod));
+    this.put(pod);
+    if (previous === undefined || previous === pod.uid) return;
+    const end = this.#drop(previous, 'replaced');
+    if (end !== undefined) this.#onEnd(end);
+  }
+
+  /** A list has the pod. Whether others are gone is known only at the end of the list. */
+  put(pod: ObservedPod): void {
+    const entry = this.#entryOf(pod);
+    if (entry.state === 'ended') return;
+    const now = this.#clock.now();
+    entry.cancelTimer?.();
+    entry.cancelTimer = undefined;
+    entry.labels = this.#labels.share(pod.labels);
+    entry.state = podStateOf(pod, now);
+    const reason = endReasonOf(pod, now);
+    if (reason !== undefined) this.#onEnd(this.#endOf(pod.uid, entry, reason));
+    else if (pod.deletionAt !== undefined) this.#endAt(pod.uid, entry, pod.deletionAt);
+  }
+
+  /** The watch says the pod was deleted. */
+  remove(uid: string): void {
+    const end = this.#drop(uid, 'deleted');
+    if (end !== undefined) this.#onEnd(end);
+  }
+
+  /** Pods that had not ended. */
+  countAlive(): number {
+    let alive = 0;
+    for (const { state } of this.#entries.values()) if (state !== 'ended') alive += 1;
+    return alive;
+  }
+
+  /** Drops what a complete list did not have; returns those of them that had not ended. */
+  dropUnseen(seen: ReadonlySet<string>): readonly PodEnd[] {
+    const ends: PodEnd[] = [];
+    for (const [uid, { key }] of this.#entries) {
+      if (seen.has(uid)) continue;
+      const end = this.#drop(uid, this.#byName.get(key) === uid ? 'deleted' : 'replaced');
+      if (end !== undefined) ends.push(end);
+    }
+    return ends;
+  }
+
+  close(): void {
+    for (const { cancelTimer } of this.#entries.values()) cancelTimer?.();
+  }
+
+  #entryOf(pod: ObservedPod): Entry {
+    const known = this.#entries.get(pod.uid);
+    const key = known?.key ?? keyOf(pod);
+    this.#byName.set(key, pod.uid);
+    if (known !== undefined) return known;
+    const entry: Entry = {
+      key,
+      state: 'unknown',
+      labels: this.#labels.share({}),
+      cancelTimer: undefined,
+    };
+    this.#entries.set(pod.uid, entry);
+    return entry;
+  }
+
+  #drop(uid: string, reason: PodEnd['reason']): PodEnd | undefined {
+    const entry = this.#entries.get(uid);
+    if (entry === undefined) return undefined;
+    entry.cancelTimer?.();
+    this.#entries.delete(uid);
+    if (this.#byName.get(entry.key) === uid) this.#byName.delete(entry.key);
+    return entry.state === 'ended' ? undefined : this.#endOf(uid, entry, reason);
+  }
+
+  /** Finalizers can keep a pod long after its grace period; its containers are gone by then. */
+  #endAt(uid: string, entry: Entry, instant: number): void {
+    const remaining = Math.min(Math.max(instant - this.#clock.now(), 0), LONGEST_TIMER_MS);
+    entry.cancelTimer = this.#clock.after(remaining, () => {
+      if (this.#clock.now() < instant) {
+        this.#endAt(uid, entry, instant);
+        return;
+      }
+      entry.cancelTimer = undefined;
+      entry.state = 'ended';
+      this.#onEnd(this.#endOf(uid, entry, 'deletion_passed'));
+    });
+  }
+
+  #endOf(uid: string, { key }: Entry, reason: PodEnd['reason']): PodEnd {
+    const slash = key.indexOf('/');
+    const namespace = key.slice(0, slash);
+    return { cluster: this.#cluster, uid, namespace, name: key.slice(slash + 1), reason };
+  }
+}
+
+/** Timers of Node hold 31 bits of milliseconds. */
+const LONGEST_TIMER_MS = 24 * 60 * 60_000;
+
+function keyOf({ namespace, name }: ObservedPod): string {
+  return `${namespace}/${name}`;
+}
