@@ -7,6 +7,8 @@ const SCHEMA_TABLE = 'quaymaster_schema';
 export interface MigrationTarget {
   readonly driver: 'sqlite3' | 'pg';
   readonly folder: 'sqlite' | 'postgres';
+  /** Selects a row when the table `meta` is there. */
+  readonly findMeta: string;
   readonly query: (sql: string) => Promise<{ rows: unknown[] }>;
   readonly script: (sql: string) => Promise<void>;
 }
@@ -18,9 +20,8 @@ export interface MigrationTarget {
  */
 export async function migrate(target: MigrationTarget): Promise<void> {
   const { default: Postgrator } = await import('postgrator');
-  const folder = fileURLToPath(new URL(`../../migrations/${target.folder}/`, import.meta.url));
   const runner = new Postgrator({
-    migrationPattern: `${folder}*.do.*.sql`,
+    migrationPattern: `${migrationsOf(target)}*.do.*.sql`,
     driver: target.driver,
     schemaTable: SCHEMA_TABLE,
     newline: 'LF',
@@ -37,6 +38,11 @@ export async function migrate(target: MigrationTarget): Promise<void> {
   await runner.migrate().catch((cause: unknown) => {
     throw asRefusal(cause);
   });
+}
+
+/** The folder of the migrations, with the slash at its end. */
+export function migrationsOf(target: MigrationTarget): string {
+  return fileURLToPath(new URL(`../../migrations/${target.folder}/`, import.meta.url));
 }
 
 function asRefusal(cause: unknown): unknown {

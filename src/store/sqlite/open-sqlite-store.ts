@@ -1,7 +1,7 @@
 import type { Store } from '../../ports/store.ts';
+import { bringUpToDate } from '../bring-up-to-date.ts';
 import { ChangeFeed } from '../change-feed.ts';
-import { migrate } from '../migrate.ts';
-import { assertStamp, STAMP_KEY } from '../stamp.ts';
+import type { MigrationTarget } from '../migrate.ts';
 import type { StoreDeps, StoreMode } from '../store-deps.ts';
 import { Ballast } from './ballast.ts';
 import { SqliteConnection } from './sqlite-connection.ts';
@@ -34,7 +34,7 @@ export async function openSqliteStore(
   const open = (): SqliteConnection => SqliteConnection.open(Driver, path);
   const connection = open();
   try {
-    await bringUpToDate(connection, deps.mode);
+    await migrateFile(connection, deps.mode);
     const feed = new ChangeFeed(lastChange(connection));
     const ballast = new Ballast(`${path}.ballast`, options.ballastBytes ?? BALLAST_BYTES);
     const writer = new SqliteWriter(connection, { open, ballast, feed, deps });
@@ -47,23 +47,19 @@ export async function openSqliteStore(
 }
 
 /** One transaction: an interrupted migration leaves nothing behind. */
-async function bringUpToDate(connection: SqliteConnection, mode: StoreMode): Promise<void> {
-  connection.begin();
-  await migrate({
+async function migrateFile(connection: SqliteConnection, mode: StoreMode): Promise<void> {
+  const target: MigrationTarget = {
     driver: 'sqlite3',
     folder: 'sqlite',
+    findMeta: "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'meta'",
     query: (sql) => Promise.resolve({ rows: runAny(connection, sql) }),
     script: (sql) => {
       connection.script(sql);
       return Promise.resolve();
     },
-  });
-  const stamp = connection.prepare('SELECT "value" FROM "meta" WHERE "key" = ?').get(STAMP_KEY);
-  if (stamp === undefined) {
-    connection.prepare('INSERT INTO "meta" VALUES (?, ?)').run(STAMP_KEY, mode);
-  } else {
-    assertStamp((stamp as { value: string }).value, mode);
-  }
+  };
+  connection.begin();
+  await bringUpToDate(target, mode);
   connection.commit();
 }
 

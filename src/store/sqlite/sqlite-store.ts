@@ -46,8 +46,8 @@ export class SqliteStore implements Store {
   commit(plan: Plan): Promise<Outcome> {
     try {
       return this.#queue.push(plan, planWrites(SQLITE, plan));
-    } catch (error) {
-      return Promise.reject(error);
+    } catch (cause) {
+      return refused(cause);
     }
   }
 
@@ -89,8 +89,7 @@ export class SqliteStore implements Store {
     try {
       return Promise.resolve(query(this.#writer.connection));
     } catch (cause) {
-      if (cause instanceof BrokerError) return Promise.reject(cause);
-      return Promise.reject(new BrokerError('ERR_STORE_UNAVAILABLE', undefined, { cause }));
+      return refused(cause);
     }
   }
 
@@ -109,4 +108,9 @@ export class SqliteStore implements Store {
       // Old rows are harmless: the next round takes them, and the next commit meets the same fault and reports it.
     }
   }
+}
+
+function refused(cause: unknown): Promise<never> {
+  if (cause instanceof BrokerError) return Promise.reject(cause);
+  return Promise.reject(new BrokerError('ERR_STORE_UNAVAILABLE', undefined, { cause }));
 }
