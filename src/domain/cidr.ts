@@ -28,7 +28,7 @@ export function cidrHolds(cidr: Cidr, address: IpAddress): boolean {
   return (
     cidr.network.length === address.length &&
     cidr.network.every(
-      (word, index) => ((word ^ (address[index] ?? 0)) & maskOf(cidr.prefixLength, index)) === 0,
+      (word, index) => ((word ^ Number(address[index])) & maskOf(cidr.prefixLength, index)) === 0,
     )
   );
 }

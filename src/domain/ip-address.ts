@@ -27,27 +27,26 @@ function parseIpv4(text: string): readonly number[] | undefined {
 }
 
 function parseIpv6(text: string): readonly number[] | undefined {
-  const halves = text.split('::');
-  if (halves.length > 2) return undefined;
-  const [head, tail] = halves.map((half) => (half === '' ? [] : half.split(':')));
-  const before = groupsOf(head ?? [], tail === undefined);
-  const after = groupsOf(tail ?? [], true);
+  const gap = text.indexOf('::');
+  const before = groupsOf(gap === -1 ? text : text.slice(0, gap), gap === -1);
+  const after = groupsOf(gap === -1 ? '' : text.slice(gap + 2), true);
   if (before === undefined || after === undefined) return undefined;
   const missing = 8 - before.length - after.length;
-  if (tail === undefined ? missing !== 0 : missing < 1) return undefined;
+  if (gap === -1 ? missing !== 0 : missing < 1) return undefined;
   const groups = [...before, ...new Array<number>(missing).fill(0), ...after];
   return [0, 2, 4, 6].map((at) =>
     groups.slice(at, at + 2).reduce((word, g) => word * 65536 + g, 0),
   );
 }
 
-/** Sixteen-bit groups; the last may be a dotted IPv4 address where the text ends there. */
-function groupsOf(texts: readonly string[], endsAddress: boolean): number[] | undefined {
+/** Sixteen-bit groups; the last may be a dotted IPv4 address where the text ends the whole. */
+function groupsOf(text: string, endsAddress: boolean): readonly number[] | undefined {
+  const texts = text === '' ? [] : text.split(':');
   const groups: number[] = [];
-  for (const [index, text] of texts.entries()) {
-    const embedded = endsAddress && index === texts.length - 1 ? parseIpv4(text)?.[0] : undefined;
+  for (const [index, group] of texts.entries()) {
+    const embedded = endsAddress && index === texts.length - 1 ? parseIpv4(group)?.[0] : undefined;
     if (embedded !== undefined) groups.push(Math.floor(embedded / 65536), embedded % 65536);
-    else if (HEX_GROUP.test(text)) groups.push(Number.parseInt(text, 16));
+    else if (HEX_GROUP.test(group)) groups.push(Number.parseInt(group, 16));
     else return undefined;
   }
   return groups;

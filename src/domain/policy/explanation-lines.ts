@@ -10,7 +10,7 @@ export function explanationLines(
     decisionLine(decision),
     ...notes.matched.map((note) => `matched: ${noteText(note)}`),
     ...notes.nearMisses.map((note) => `nearly: ${noteText(note)}`),
-    ...(notes.complete ? [] : ['more rules than are shown here were not looked at or left out']),
+    ...(notes.complete ? [] : ['not every rule was looked at or is shown']),
   ];
 }
 

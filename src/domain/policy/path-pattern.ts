@@ -85,9 +85,13 @@ export function widen(pattern: string, values: VariableValues): readonly string[
 
 /** A value holds no star (`isPathSegment`), and the replacing function takes it as it is: nothing in it is ever interpreted. */
 function fillSegment(segment: string, values: VariableValues): string | undefined {
-  const variables = patternVariables(segment);
-  if (!variables.every((variable) => values.has(variable))) return undefined;
-  return segment.replace(VARIABLE, (_, name: PolicyVariable) => values.get(name) ?? '');
+  let isWhole = true;
+  const filled = segment.replace(VARIABLE, (_, name: PolicyVariable) => {
+    const value = values.get(name);
+    isWhole &&= value !== undefined;
+    return String(value);
+  });
+  return isWhole ? filled : undefined;
 }
 
 /** The segments before the first that has a star or a variable, as a path; '' when there are none. */

@@ -159,7 +159,7 @@ describe('parsePolicy', () => {
   it('never repeats what a document says in a message', () => {
     for (const { set, value } of vectors.refused) {
       for (const { message } of problemsOf(changed(set, value))) {
-        expect(message).not.toMatch(/sudo|Olympus|team|\u0000|10\.0\.0\.1/);
+        expect(message).not.toMatch(/sudo|Olympus|team|10\.0\.0\.1|\p{Cc}/u);
       }
     }
   });

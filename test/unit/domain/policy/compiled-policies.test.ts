@@ -1,0 +1,96 @@
+import { describe, it, expect } from '@jest/globals';
+import {
+  compilePolicies,
+  decide,
+  withPolicy,
+  withoutPolicy,
+} from '../../../../src/domain/policy/index.ts';
+import type { CompiledPolicies, StoredPolicy } from '../../../../src/domain/policy/index.ts';
+import { REQUEST, allow, storedPolicy } from './documents.ts';
+
+const policyFor = (name: string, paths: readonly string[], subject: object = {}): StoredPolicy =>
+  storedPolicy({
+    name,
+    subjects: [{ clusters: ['prod'], namespaces: ['*'], serviceAccounts: ['*'], ...subject }],
+    rules: [allow(paths)],
+  });
+
+const mayRead = (compiled: CompiledPolicies, path: string): boolean =>
+  decide(compiled, { ...REQUEST, path }).effect === 'allow';
+
+describe('compiled policies', () => {
+  it('deny everything when there are none', () => {
+    expect(decide(compilePolicies([]), REQUEST)).toEqual({ effect: 'deny', reason: 'no_rule' });
+  });
+
+  it('leave the ones they were made from as they were', () => {
+    const first = compilePolicies([policyFor('a', ['a'])]);
+    const second = withPolicy(first, policyFor('b', ['b']));
+    const third = withoutPolicy(second, 'a');
+    const seen = [first, second, third].map((each) => [mayRead(each, 'a'), mayRead(each, 'b')]);
+    expect(seen).toEqual([
+      [true, false],
+      [true, true],
+      [false, true],
+    ]);
+  });
+
+  it('have another revision after every change', () => {
+    const first = compilePolicies([policyFor('a', ['a'])]);
+    const again = withPolicy(first, policyFor('a', ['a']));
+    const gone = withoutPolicy(again, 'a');
+    expect(new Set([first, again, gone].map(({ revision }) => revision)).size).toBe(3);
+  });
+
+  it('are the same ones where there is nothing to remove', () => {
+    const compiled = compilePolicies([policyFor('a', ['a'])]);
+    expect(withoutPolicy(compiled, 'b')).toBe(compiled);
+  });
+
+  it('forget the subjects of a version that was replaced', () => {
+    const before = compilePolicies([policyFor('a', ['a'], { namespaces: ['pay-*'] })]);
+    const after = withPolicy(before, policyFor('a', ['a'], { namespaces: ['other'] }));
+    expect([mayRead(before, 'a'), mayRead(after, 'a')]).toEqual([true, false]);
+  });
+
+  it('keep nothing of a policy that is removed', () => {
+    const subject = {
+      namespaces: ['pay-eu', 'pay-*', '*-eu', '*'],
+      serviceAccounts: ['api', 'a*'],
+    };
+    const empty = withoutPolicy(compilePolicies([policyFor('a', ['a'], subject)]), 'a');
+    expect(empty.policies.size).toBe(0);
+    expect(empty.subjects.isEmpty).toBe(true);
+  });
+
+  it('keep what another policy says of the same subject', () => {
+    const both = compilePolicies([policyFor('a', ['a']), policyFor('b', ['b'])]);
+    const one = withoutPolicy(both, 'a');
+    expect([mayRead(one, 'a'), mayRead(one, 'b')]).toEqual([false, true]);
+  });
+
+  it('remove a policy whose subjects overlap', () => {
+    const names = { clusters: ['prod'], namespaces: ['*'], serviceAccounts: ['*'] };
+    const twice = storedPolicy({ subjects: [names, names], rules: [allow(['**'])] });
+    expect(withoutPolicy(compilePolicies([twice]), 'policy').subjects.isEmpty).toBe(true);
+  });
+
+  it('refuse two policies of one name', () => {
+    const policy = policyFor('a', ['a']);
+    expect(() => compilePolicies([policy, policy])).toThrow(
+      expect.objectContaining({ code: 'ERR_INTERNAL', reason: 'policy_name_twice' }),
+    );
+  });
+
+  it('refuse a stored policy with a part that does not parse, rather than leave it out', () => {
+    const { policy, ...stored } = policyFor('a', ['a']);
+    const rules = policy.spec.rules.map((rule) => ({
+      ...rule,
+      conditions: { timeWindows: [{ from: '00:00', to: '01:00', timeZone: 'Mars/Olympus' }] },
+    }));
+    const broken = { ...stored, policy: { ...policy, spec: { ...policy.spec, rules } } };
+    expect(() => compilePolicies([broken])).toThrow(
+      expect.objectContaining({ code: 'ERR_POLICY_INVALID' }),
+    );
+  });
+});

@@ -1,0 +1,103 @@
+import { describe, it, expect } from '@jest/globals';
+import {
+  compilePolicies,
+  decideIn,
+  viewFor,
+  withPolicy,
+  withoutPolicy,
+} from '../../../../src/domain/policy/index.ts';
+import type { CompiledPolicies, StoredPolicy } from '../../../../src/domain/policy/index.ts';
+import { EVERYBODY, EVERYTHING, REQUEST, allow, deny, storedPolicy } from './documents.ts';
+
+const OWN: readonly StoredPolicy[] = [
+  storedPolicy({ name: 'own', rules: [allow(['payments/**'], { capabilities: EVERYTHING })] }),
+  storedPolicy({
+    name: 'own-glob',
+    subjects: [{ clusters: ['prod'], namespaces: ['pay-*'], serviceAccounts: ['*pi'] }],
+    rules: [deny(['payments/${namespace}/root']), allow(['payments/d*'])],
+  }),
+];
+
+const TEMPLATES = [
+  { clusters: ['prod'], namespaces: ['team-#'], serviceAccounts: ['*'] },
+  { clusters: ['prod'], namespaces: ['team-#-*'], serviceAccounts: ['*'] },
+  { clusters: ['prod'], namespaces: ['*-team-#'], serviceAccounts: ['*'] },
+  { clusters: ['prod'], namespaces: ['*'], serviceAccounts: ['account-#'] },
+  { clusters: ['prod'], namespaces: ['pay-*'], serviceAccounts: ['account-#-*'] },
+  { clusters: ['cluster-#'], namespaces: ['*'], serviceAccounts: ['*'] },
+];
+
+/** `count` policies for others, over the same paths, a sixth by each way of naming a subject. */
+function strangers(count: number): readonly StoredPolicy[] {
+  return Array.from({ length: count }, (_, index) => {
+    const template = JSON.stringify(TEMPLATES[index % TEMPLATES.length]);
+    return storedPolicy({
+      name: `stranger-${index}`,
+      subjects: [JSON.parse(template.replaceAll('#', String(index)))],
+      rules: [allow(['payments/**', 'payments/*', `payments/d${index}`]), deny(['**/x/**'])],
+    });
+  });
+}
+
+function costsOf(compiled: CompiledPolicies): { view: number; decision: number } {
+  const view = { steps: 0 };
+  const decision = { steps: 0 };
+  decideIn(viewFor(compiled, REQUEST.workload, view), REQUEST, decision);
+  return { view: view.steps, decision: decision.steps };
+}
+
+describe('a decision over 10,000 policies', () => {
+  const few = compilePolicies([...OWN, ...strangers(8)]);
+  const many = compilePolicies([...OWN, ...strangers(9_998)]);
+
+  it('looks at as many places and rules as one over 10, the view included', () => {
+    expect(few.policies.size).toBe(10);
+    expect(many.policies.size).toBe(10_000);
+    expect(costsOf(many)).toEqual(costsOf(few));
+    expect(costsOf(many)).toEqual({ view: 15, decision: 8 });
+  });
+
+  it('is the same decision', () => {
+    expect(decideIn(viewFor(many, REQUEST.workload), REQUEST)).toEqual(
+      decideIn(viewFor(few, REQUEST.workload), REQUEST),
+    );
+  });
+
+  it('stays so after one of them changes', () => {
+    const changed = withPolicy(withoutPolicy(many, 'stranger-5'), strangers(1)[0]!);
+    expect(costsOf(changed)).toEqual(costsOf(few));
+  });
+
+  it('compiles no other policy for a change', () => {
+    const changed = withPolicy(many, { ...strangers(1)[0]!, version: 2 });
+    const recompiled = [...changed.policies].filter(
+      ([name, policy]) => many.policies.get(name) !== policy,
+    );
+    expect(recompiled.map(([name]) => name)).toEqual(['stranger-0']);
+  });
+});
+
+describe('P11: hostile patterns', () => {
+  const path = Array.from({ length: 16 }, () => 'a'.repeat(31)).join('/');
+
+  it('cost places times segments at most, however many stars they have', () => {
+    const paths = Array.from({ length: 50 }, (_, n) => `**/a*a*a*a*/**/${'*a'.repeat(4)}/**/b${n}`);
+    const rules = Array.from({ length: 100 }, () => allow(paths));
+    const compiled = compilePolicies([storedPolicy({ subjects: [EVERYBODY], rules })]);
+    const tally = { steps: 0 };
+    const view = viewFor(compiled, REQUEST.workload);
+    expect(decideIn(view, { ...REQUEST, path }, tally).effect).toBe('deny');
+    expect(tally.steps).toBeLessThan(16 * (7 + 50) * 2);
+  });
+
+  it('are not tried on a path that is too long', () => {
+    const view = viewFor(
+      compilePolicies([storedPolicy({ rules: [allow(['**'])] })]),
+      REQUEST.workload,
+    );
+    const tally = { steps: 0 };
+    const long = { ...REQUEST, path: 'a'.repeat(4_096) };
+    expect(decideIn(view, long, tally)).toEqual({ effect: 'deny', reason: 'path_invalid' });
+    expect(tally.steps).toBe(0);
+  });
+});

@@ -1,0 +1,57 @@
+import { describe, it, expect } from '@jest/globals';
+import { GlobMap } from '../../../../src/domain/policy/glob-map.ts';
+
+const PATTERNS = ['pay', 'pay-*', 'p*', '*', '*-eu', '*y-e*'];
+
+function filled(): GlobMap<string> {
+  const map = new GlobMap<string>();
+  for (const pattern of PATTERNS) map.set(pattern, pattern);
+  return map;
+}
+
+function matching(map: GlobMap<string>, text: string): readonly string[] {
+  const found: string[] = [];
+  map.match(text, (value) => found.push(value));
+  return found.sort();
+}
+
+describe('a glob map', () => {
+  it('finds each value whose pattern the text matches, once', () => {
+    expect(matching(filled(), 'pay-eu')).toEqual(['*', '*-eu', '*y-e*', 'p*', 'pay-*']);
+    expect(matching(filled(), 'pay')).toEqual(['*', 'p*', 'pay']);
+    expect(matching(filled(), 'q')).toEqual(['*']);
+  });
+
+  it('gets a value by its very pattern', () => {
+    expect(PATTERNS.map((pattern) => filled().get(pattern))).toEqual(PATTERNS);
+    expect(['pa', 'pa*', 'pay-*x', '*-us'].map((pattern) => filled().get(pattern))).toEqual(
+      Array.from({ length: 4 }, () => undefined),
+    );
+  });
+
+  it('is empty when every pattern is deleted, and deletes what it lacks without harm', () => {
+    const map = filled();
+    for (const pattern of ['nothing', 'noth*', '*ing', 'pay-*-*']) map.delete(pattern);
+    expect(matching(map, 'pay-eu')).toHaveLength(5);
+    for (const pattern of PATTERNS) map.delete(pattern);
+    expect(map.isEmpty).toBe(true);
+    expect(matching(map, 'pay-eu')).toEqual([]);
+  });
+
+  it('does not change with its copy', () => {
+    const map = filled();
+    const copy = map.copy();
+    copy.set('pay-e*', 'new');
+    copy.delete('*');
+    copy.delete('pay');
+    expect(matching(map, 'pay-eu')).not.toContain('new');
+    expect(matching(map, 'pay')).toEqual(['*', 'p*', 'pay']);
+    expect(matching(copy, 'pay-eu')).toContain('new');
+  });
+
+  it('counts each glob that it tries', () => {
+    const tally = { steps: 0 };
+    filled().match('pay-eu', () => undefined, tally);
+    expect(tally.steps).toBe(5);
+  });
+});
