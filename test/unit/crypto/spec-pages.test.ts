@@ -1,0 +1,44 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from '@jest/globals';
+
+type Json = Record<string, unknown>;
+
+/** Every hexadecimal string of 32 characters and more, and every long text, that a part of the vectors holds. */
+function longTexts(part: unknown): string[] {
+  if (typeof part === 'string') return part.length >= 32 ? [part.trimEnd()] : [];
+  return part !== null && typeof part === 'object' ? Object.values(part).flatMap(longTexts) : [];
+}
+
+const vectors = (name: string): Json & { worked?: unknown; cases: Json[] } =>
+  JSON.parse(readFileSync(`test/vectors/${name}.json`, 'utf8')) as Json & { cases: Json[] };
+const page = (name: string): string => readFileSync(`docs/spec/${name}.md`, 'utf8');
+
+describe('the worked example of each page is the first vector', () => {
+  it.each(['envelope-v1', 'row-mac-v1'])('%s', (name) => {
+    const { worked, cases } = vectors(name);
+    for (const text of longTexts([worked, cases[0]])) expect(page(name)).toContain(text);
+  });
+
+  it('root-keys-v1', () => {
+    const { worked, cases, kekFile, rootKey } = vectors('root-key-v1');
+    for (const text of longTexts([worked, cases[0], kekFile, rootKey]))
+      expect(page('root-keys-v1')).toContain(text);
+  });
+
+  it('root-keys-v1 names every derived key', () => {
+    const derived = vectors('root-key-v1')['derived'] as Record<string, { label: string }>;
+    for (const { label } of Object.values(derived))
+      expect(page('root-keys-v1')).toContain(`\`${label}\``);
+  });
+
+  it('tokens-v1', () => {
+    for (const text of longTexts(vectors('token-v1').worked))
+      expect(page('tokens-v1')).toContain(text);
+  });
+
+  it('checkpoint-v1', () => {
+    const { seed, publicKey, verifierKey, root, note } = vectors('checkpoint-v1');
+    for (const text of longTexts([seed, publicKey, verifierKey, root, note]))
+      expect(page('checkpoint-v1')).toContain(text);
+  });
+});
