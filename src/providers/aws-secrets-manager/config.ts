@@ -8,6 +8,8 @@ export const awsSecretsManagerConnectionSchema = z.strictObject({
   type: z.literal('aws-secrets-manager'),
   ...awsAccessFields,
   limits: guardLimitsSchema.prefault({}),
+  /** What mounts may reach through it: secret names, `*` one segment, `**` (last) any depth. */
+  locators: z.array(z.string().min(1).max(1024)).min(1),
 });
 export type AwsSecretsManagerConfig = z.infer<typeof awsSecretsManagerConnectionSchema>;
 

@@ -5,7 +5,12 @@ import { dataKey, namespaceName, objectName } from './names.ts';
 
 /** A connection of the configuration file; the same serves logins and the pod watch. */
 export const kubernetesProviderConnectionSchema = z
-  .strictObject({ ...kubernetesAccessFields, limits: guardLimitsSchema.prefault({}) })
+  .strictObject({
+    ...kubernetesAccessFields,
+    limits: guardLimitsSchema.prefault({}),
+    /** What mounts may reach through it, for example `payments/**`; absent: nothing, the connection serves logins only. */
+    locators: z.array(z.string().min(1).max(1024)).default([]),
+  })
   .superRefine(checkKubernetesAccess);
 export type KubernetesProviderConfig = z.infer<typeof kubernetesProviderConnectionSchema>;
 

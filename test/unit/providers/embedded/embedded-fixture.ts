@@ -1,0 +1,77 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Keyring } from '../../../../src/crypto/keyring.ts';
+import { generateRootKey } from '../../../../src/crypto/root-keys.ts';
+import type { CallContext } from '../../../../src/ports/call-context.ts';
+import type {
+  SecretProvider,
+  SecretWrites,
+  StagedWrite,
+} from '../../../../src/ports/secret-provider.ts';
+import type { Outcome, Store, TableName, Write } from '../../../../src/ports/store.ts';
+import { connectEmbedded } from '../../../../src/providers/embedded/connection.ts';
+import { openSqliteStore } from '../../../../src/store/sqlite/open-sqlite-store.ts';
+import { FakeAuditChain } from '../../../fakes/fake-audit-chain.ts';
+import { SteppedClock } from '../../../fakes/stepped-clock.ts';
+
+export const CONTEXT: CallContext = { requestId: 'req-1', signal: new AbortController().signal };
+
+export interface Embedded {
+  readonly store: Store;
+  readonly clock: SteppedClock;
+  readonly keyring: Keyring;
+  readonly provider: SecretProvider;
+  readonly writes: SecretWrites;
+  mount(options: unknown): SecretProvider;
+  commit(staged: Promise<StagedWrite>): Promise<Outcome>;
+  /** Puts and commits; answers the version. */
+  put(path: string, data: Record<string, string>, ifVersion?: string): Promise<string | undefined>;
+  value(path: string, version?: string): Promise<unknown>;
+  /** What somebody with the database file in hand can do. */
+  tamper(write: Write): Promise<void>;
+  rows(table: TableName): ReturnType<Store['list']>;
+  close(): Promise<void>;
+}
+
+/** The embedded provider on a SQLite store of its own, mounted at `app`. */
+export async function openEmbedded(options: object = {}): Promise<Embedded> {
+  const directory = await mkdtemp(join(tmpdir(), 'quaymaster-embedded-'));
+  const clock = new SteppedClock(1_760_000_000_000);
+  const store = await openSqliteStore(
+    { path: join(directory, 'store.db'), ballastBytes: 4096 },
+    { chain: new FakeAuditChain(), clock, mode: 'development' },
+  );
+  const keyring = new Keyring(generateRootKey());
+  const connection = connectEmbedded({ store, keyring, installation: 'in_test', clock });
+  const provider = connection.mount({ prefix: 'app', ...options });
+  const writes = provider.writes!;
+  const commit = async (staged: Promise<StagedWrite>): Promise<Outcome> =>
+    store.commit((await staged).fragment);
+  return {
+    store,
+    clock,
+    keyring,
+    provider,
+    writes,
+    mount: (given) => connection.mount(given),
+    commit,
+    async put(path, data, ifVersion) {
+      const staged = await writes.put(path, data, ifVersion, 'operator:ann');
+      const outcome = await store.commit(staged.fragment);
+      if (outcome.status !== 'committed') throw new Error(outcome.status);
+      return staged.version;
+    },
+    value: async (path, version) => (await provider.read(path, version, CONTEXT)).data,
+    async tamper(write) {
+      const { status } = await store.commit({ writes: [write] });
+      if (status !== 'committed') throw new Error(status);
+    },
+    rows: (table) => store.list(table, { limit: 1000 }),
+    async close() {
+      await connection.close();
+      await store.close();
+      await rm(directory, { recursive: true });
+    },
+  };
+}
