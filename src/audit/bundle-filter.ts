@@ -21,23 +21,31 @@ function stepOf(hash: number): number {
   return ((mixed ^ (mixed >>> 16)) | 1) >>> 0;
 }
 
-/** Adds an item to a Bloom filter of `FILTER_BYTES`; docs/spec/audit-log-v1.md, "Search index". */
+function setBit(filter: Uint8Array, bit: number): void {
+  const byte = bit >>> 3;
+  filter[byte] = (filter[byte] ?? 0) | (1 << (bit & 7));
+}
+
+/** Adds an item that is hardly ever seen again. */
 export function addToFilter(filter: Uint8Array, kind: string, term: string): void {
   const hash = itemHash(kind, term);
   const step = stepOf(hash);
-  for (let i = 0, at = hash; i < PROBES; i++, at = (at + step) | 0) {
-    const bit = at & BITS_MASK;
-    filter[bit >>> 3] = (filter[bit >>> 3] ?? 0) | (1 << (bit & 7));
-  }
+  for (let i = 0; i < PROBES; i++) setBit(filter, (hash + Math.imul(step, i)) & BITS_MASK);
+}
+
+/** Where an item's bits are in a Bloom filter of `FILTER_BYTES`; docs/spec/audit-log-v1.md, "Search index". */
+export function filterBits(kind: string, term: string): readonly number[] {
+  const hash = itemHash(kind, term);
+  const step = stepOf(hash);
+  return Array.from({ length: PROBES }, (_, i) => (hash + Math.imul(step, i)) & BITS_MASK);
+}
+
+/** Adds items by their bits, kept because they come again in each bundle. */
+export function setBits(filter: Uint8Array, bits: readonly number[]): void {
+  for (const bit of bits) setBit(filter, bit);
 }
 
 /** False: the item is not in the bundle. True: it probably is. */
-export function mayContain(filter: Uint8Array, kind: string, term: string): boolean {
-  const hash = itemHash(kind, term);
-  const step = stepOf(hash);
-  for (let i = 0, at = hash; i < PROBES; i++, at = (at + step) | 0) {
-    const bit = at & BITS_MASK;
-    if (((filter[bit >>> 3] ?? 0) & (1 << (bit & 7))) === 0) return false;
-  }
-  return true;
+export function mayContain(filter: Uint8Array, bits: readonly number[]): boolean {
+  return bits.every((bit) => ((filter[bit >>> 3] ?? 0) & (1 << (bit & 7))) !== 0);
 }

@@ -46,8 +46,8 @@ interface Session {
 }
 
 /**
- * Appends what writers committed to the one Merkle tree, indexes it and signs a checkpoint: within a second, in turns of about a
- * thousand entries so that nobody waits for it. All of a turn is one plan, so the stored tree is whole at every instant.
+ * Appends what writers committed to the one Merkle tree, indexes it and signs a checkpoint: within a second, in turns of about
+ * five hundred entries so that nobody waits for it. All of a turn is one plan, so the stored tree is whole at every instant.
  */
 export class Integrator {
   readonly #options: IntegratorOptions;
@@ -124,6 +124,10 @@ export class Integrator {
       await this.#work();
     } catch (error) {
       this.#session = undefined;
+      if (error instanceof BrokerError && error.code === 'ERR_CIPHERTEXT_INVALID') {
+        this.#state = 'held';
+        this.#held = 'log_damaged';
+      }
       this.#options.onError?.(error);
     }
   }
@@ -148,14 +152,15 @@ export class Integrator {
     return { log: opened, pending: new PendingBatches(store, log.verifier.key, clock) };
   }
 
-  /** Whether there was anything to do. */
+  /** Whether more is waiting. */
   async #turn({ log, pending }: Session, claim: Claim): Promise<boolean> {
+    const begun = this.#options.clock.now();
     const batches = await pending.next();
     if (batches.length === 0) return false;
     const writes: Write[] = [];
     for (const batch of batches) writes.push(append(log, batch));
     const checkpoint = this.#sign(log);
-    const at = this.#options.clock.now();
+    const at = pending.drained ? begun : this.#checkpointAt;
     writes.push(...log.tree.takeWrites(), ...log.index.takeWrites());
     writes.push(...this.#checkpointWrites(checkpoint, at));
     const outcome = await this.#options.store.commit({ expect: [isHeld(claim)], writes });
@@ -163,7 +168,7 @@ export class Integrator {
     this.#checkpoint = checkpoint;
     this.#checkpointAt = at;
     await this.#options.checkpointFile.write(checkpoint.note);
-    return true;
+    return !pending.drained;
   }
 
   #sign({ tree }: OpenedLog): SignedCheckpoint {
@@ -172,7 +177,10 @@ export class Integrator {
     return { ...checkpoint, note: signCheckpoint(checkpoint, signer) };
   }
 
-  /** Keeps the last checkpoint of each minute: enough to find entries by time, without a row a second for ever. */
+  /**
+   * Keeps the last checkpoint of each minute, without which there would be a row a second for ever. `at`: all that was committed
+   * before is in the tree; behind a backlog it stays where it was, so that a search by time misses nothing.
+   */
   #checkpointWrites({ size, note }: SignedCheckpoint, at: number): readonly Write[] {
     const put: Write = { table: 'log_checkpoints', put: { size, at, note } };
     const last = this.#checkpoint;

@@ -29,7 +29,7 @@ interface Writer {
   entriesABatch: number;
 }
 
-const ENTRIES_A_READ = 1024;
+const ENTRIES_A_READ = 512;
 const MOST_BATCHES = 64;
 const SWEEP_MS = 30_000;
 const DORMANT_MS = 60_000;
@@ -46,6 +46,7 @@ export class PendingBatches {
   readonly #broken = new Map<string, BrokenChain>();
   #lastWriter = '';
   #sweptAt = Number.NEGATIVE_INFINITY;
+  #drained = false;
 
   constructor(store: Store, logKey: VerifyingKey, clock: Clock) {
     this.#store = store;
@@ -53,11 +54,16 @@ export class PendingBatches {
     this.#clock = clock;
   }
 
+  /** Whether the last `next` read all there was. */
+  get drained(): boolean {
+    return this.#drained;
+  }
+
   broken(): readonly BrokenChain[] {
     return [...this.#broken.values()];
   }
 
-  /** Up to about a thousand entries, each writer's in sequence. What is returned counts as integrated: after a failed commit, begin anew. */
+  /** Up to about five hundred entries, each writer's in sequence. What is returned counts as integrated: after a failed commit, begin anew. */
   async next(): Promise<readonly CheckedBatch[]> {
     const now = this.#clock.monotonic();
     const sweeps = now - this.#sweptAt >= SWEEP_MS;
@@ -65,6 +71,7 @@ export class PendingBatches {
     await this.#discover(sweeps ? '' : this.#lastWriter, now);
     const found: CheckedBatch[] = [];
     let entries = 0;
+    this.#drained = true;
     for (const [name, writer] of this.#writers) {
       if (!sweeps && now - writer.progressedAt > DORMANT_MS) continue;
       if (this.#broken.has(name)) continue;
@@ -72,7 +79,9 @@ export class PendingBatches {
       if (batches.length > 0) writer.progressedAt = now;
       for (const each of batches) entries += each.entries.length;
       found.push(...batches);
-      if (entries >= ENTRIES_A_READ) break;
+      if (entries < ENTRIES_A_READ) continue;
+      this.#drained = false;
+      break;
     }
     return found;
   }
@@ -122,13 +131,15 @@ export class PendingBatches {
 
   async #read(writer: Writer): Promise<readonly CheckedBatch[]> {
     const { writer: name, seq } = writer.position;
-    const limit = Math.ceil(ENTRIES_A_READ / writer.entriesABatch);
+    const wanted = Math.ceil(ENTRIES_A_READ / writer.entriesABatch);
+    const limit = Math.min(MOST_BATCHES, wanted);
     const rows = await this.#store.list('audit_batches', {
       equals: { writer: name },
       from: { first_seq: seq + 1 },
       orderBy: ['first_seq'],
-      limit: Math.min(MOST_BATCHES, limit),
+      limit,
     });
+    if (rows.length === limit) this.#drained = false;
     return rows.length === 0 ? [] : this.#check(writer, rows);
   }
 

@@ -1,0 +1,73 @@
+import type { Store } from '../ports/store.ts';
+import { filterBits, mayContain } from './bundle-filter.ts';
+import { FILTER_LEVEL, GROUP_BUNDLES } from './search-index.ts';
+import { isIndexed, type SearchTerm } from './search-term.ts';
+
+/** The greatest group, by its first bundle, at or below `bundle` that has the term. */
+async function groupWith(
+  store: Store,
+  { kind, term }: SearchTerm,
+  bundle: number,
+): Promise<number | undefined> {
+  const [row] = await store.list('log_terms', {
+    equals: { kind, term },
+    upTo: { bundle },
+    orderBy: ['bundle'],
+    descending: true,
+    limit: 1,
+  });
+  return row?.bundle;
+}
+
+/** The greatest group at or below `bundle` that has all of the terms. */
+async function groupWithAll(
+  store: Store,
+  terms: readonly SearchTerm[],
+  bundle: number,
+): Promise<number | undefined> {
+  let group = bundle - (bundle % GROUP_BUNDLES);
+  for (let agreed = 0, i = 0; agreed < terms.length; i = (i + 1) % terms.length) {
+    const term = terms[i];
+    const found = term === undefined ? undefined : await groupWith(store, term, group);
+    if (found === undefined) return undefined;
+    agreed = found === group ? agreed + 1 : 1;
+    group = found;
+  }
+  return group;
+}
+
+/** One group looked through: which of its bundles may match, and where to go on. */
+export interface GroupCandidates {
+  /** Greatest first. A bundle without a filter, one that is not full, is always among them. */
+  readonly bundles: readonly number[];
+  /** First bundle of the group: everything from here up to where the search began was looked at. */
+  readonly group: number;
+}
+
+/** Candidates in the newest group at or below `bundle` that may have all of the terms; undefined when none is left. */
+export async function candidatesBelow(
+  store: Store,
+  terms: readonly SearchTerm[],
+  bundle: number,
+): Promise<GroupCandidates | undefined> {
+  if (bundle < 0) return undefined;
+  const indexed = terms.filter(({ kind }) => isIndexed(kind));
+  const group = await groupWithAll(store, indexed, bundle);
+  if (group === undefined) return undefined;
+  const last = Math.min(bundle, group + GROUP_BUNDLES - 1);
+  const filters = await store.list('log_tiles', {
+    equals: { level: FILTER_LEVEL },
+    from: { tile_index: group },
+    upTo: { tile_index: last },
+    orderBy: ['tile_index'],
+    limit: GROUP_BUNDLES,
+  });
+  const wanted = terms.map(({ kind, term }) => filterBits(kind, term));
+  const excluded = new Set<number>();
+  for (const { tile_index, hashes } of filters) {
+    if (!wanted.every((bits) => mayContain(hashes, bits))) excluded.add(tile_index);
+  }
+  const bundles: number[] = [];
+  for (let each = last; each >= group; each--) if (!excluded.has(each)) bundles.push(each);
+  return { bundles, group };
+}

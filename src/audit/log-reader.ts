@@ -1,0 +1,118 @@
+import {
+  consistencyProof,
+  inclusionProof,
+  verifyConsistency,
+  verifyInclusion,
+} from '../crypto/proofs.ts';
+import { HASH_BYTES, leafHash } from '../crypto/merkle.ts';
+import {
+  encodeBundle,
+  nodesFromTiles,
+  parseTilePath,
+  tileWidth,
+  TILE_WIDTH,
+  type TileAddress,
+} from '../crypto/tiles.ts';
+import { BrokerError } from '../domain/errors.ts';
+import type { Page, PageRequest } from '../domain/page.ts';
+import type { Store } from '../ports/store.ts';
+import { readEntries } from './entry-reader.ts';
+import type { EntryQuery } from './entry-query.ts';
+import type { LogIdentity } from './log-identity.ts';
+import { searchEntries, type LogEntry } from './search.ts';
+import { rootOf, storedCheckpoint, tileReader, type SignedCheckpoint } from './stored-tree.ts';
+
+/** Proof that an entry is in the tree of a checkpoint. */
+export interface EntryProof extends LogEntry {
+  /** RFC 6962 leaf hash of the entry. */
+  readonly leaf: Uint8Array;
+  /** From the leaf's sibling to the root's child. */
+  readonly hashes: readonly Uint8Array[];
+  readonly checkpoint: SignedCheckpoint;
+}
+
+/** The log as readers see it: what the last checkpoint covers, a second at most behind the last commit. */
+export class LogReader {
+  readonly #store: Store;
+  readonly #log: LogIdentity;
+
+  constructor(store: Store, log: LogIdentity) {
+    this.#store = store;
+    this.#log = log;
+  }
+
+  /** Undefined before the first entry is in the tree. @throws ERR_CIPHERTEXT_INVALID when the stored one is not the log's. */
+  checkpoint(): Promise<SignedCheckpoint | undefined> {
+    return storedCheckpoint(this.#store, this.#log.verifier);
+  }
+
+  async size(): Promise<number> {
+    return (await this.checkpoint())?.size ?? 0;
+  }
+
+  /** Entries `[start, end)`, as far as the log goes. */
+  async entries(start: number, end: number): Promise<readonly LogEntry[]> {
+    const last = Math.min(end, await this.size());
+    const entries = await readEntries(this.#store, start, last);
+    return entries.map((entry, i) => ({ index: start + i, entry }));
+  }
+
+  /** Newest first; see `searchEntries`. */
+  async search(query: EntryQuery, page: PageRequest): Promise<Page<LogEntry>> {
+    return searchEntries(this.#store, await this.size(), query, page);
+  }
+
+  /** @throws ERR_NOT_FOUND for an index that the log does not have; ERR_CIPHERTEXT_INVALID when the store cannot prove its own entry. */
+  async proveEntry(index: number): Promise<EntryProof> {
+    const checkpoint = await this.checkpoint();
+    if (checkpoint === undefined || index < 0 || index >= checkpoint.size)
+      throw new BrokerError('ERR_NOT_FOUND');
+    const { size, root } = checkpoint;
+    const [entry = ''] = await readEntries(this.#store, index, index + 1);
+    const leaf = leafHash(Buffer.from(entry, 'latin1'));
+    const hashes = await inclusionProof(index, size, this.#nodes(size));
+    if (!verifyInclusion({ leaf, index, size, root }, hashes))
+      throw new BrokerError('ERR_CIPHERTEXT_INVALID');
+    return { index, entry, leaf, hashes, checkpoint };
+  }
+
+  /** Proof that the tree of `first` entries is the beginning of the last checkpoint's. @throws ERR_NOT_FOUND, ERR_CIPHERTEXT_INVALID. */
+  async proveGrowth(
+    first: number,
+  ): Promise<{ readonly hashes: readonly Uint8Array[]; readonly checkpoint: SignedCheckpoint }> {
+    const checkpoint = await this.checkpoint();
+    if (checkpoint === undefined || first < 1 || first > checkpoint.size)
+      throw new BrokerError('ERR_NOT_FOUND');
+    const { size, root } = checkpoint;
+    const hashes = await consistencyProof(first, size, this.#nodes(size));
+    const firstRoot = await rootOf(this.#store, first);
+    const claim = { first, firstRoot, second: size, secondRoot: root };
+    if (!verifyConsistency(claim, hashes)) throw new BrokerError('ERR_CIPHERTEXT_INVALID');
+    return { hashes, checkpoint };
+  }
+
+  /** A tile or an entry bundle by its C2SP tlog-tiles path, `tile/…`; undefined for what the log does not have. */
+  async file(path: string): Promise<Uint8Array | undefined> {
+    const tile = parseTilePath(path);
+    if (tile === undefined) return undefined;
+    const width = tileWidth(tile.level, tile.index, await this.size());
+    if (tile.width > width) return undefined;
+    return tile.level === 'entries' ? this.#bundle(tile) : this.#tile(tile);
+  }
+
+  #nodes(size: number): ReturnType<typeof nodesFromTiles> {
+    return nodesFromTiles(size, tileReader(this.#store));
+  }
+
+  async #tile(tile: TileAddress): Promise<Uint8Array> {
+    const hashes = await tileReader(this.#store)(tile);
+    if (hashes.length < tile.width * HASH_BYTES) throw new BrokerError('ERR_CIPHERTEXT_INVALID');
+    return hashes.subarray(0, tile.width * HASH_BYTES);
+  }
+
+  async #bundle({ index, width }: TileAddress): Promise<Uint8Array> {
+    const start = index * TILE_WIDTH;
+    const entries = await readEntries(this.#store, start, start + width);
+    return encodeBundle(entries.map((entry) => Buffer.from(entry, 'latin1')));
+  }
+}

@@ -1,0 +1,144 @@
+import { TILE_WIDTH } from '../crypto/tiles.ts';
+import { BrokerError } from '../domain/errors.ts';
+import type { Page, PageRequest } from '../domain/page.ts';
+import type { Store } from '../ports/store.ts';
+import { candidatesBelow } from './bundle-candidates.ts';
+import { readEntries } from './entry-reader.ts';
+import { matches, queryTerms, type EntryQuery } from './entry-query.ts';
+import { scanEntry } from './entry-scan.ts';
+import type { SearchTerm } from './search-term.ts';
+
+/** An entry and its place in the log. */
+export interface LogEntry {
+  readonly index: number;
+  /** The entry's exact text. */
+  readonly entry: string;
+}
+
+/** A page stops after so many bundles were read or groups looked through, found or not: the cursor goes on from there. */
+const MOST_BUNDLES = 64;
+const MOST_GROUPS = 4;
+const CURSOR = /^(?:0|[1-9][0-9]{0,15})$/;
+
+/** Entries below this index remain to be searched. */
+function startOf(after: string | undefined, size: number): number {
+  if (after === undefined) return size;
+  if (!CURSOR.test(after)) throw new BrokerError('ERR_REQUEST_INVALID', 'the cursor is not valid');
+  return Math.min(size, Number(after));
+}
+
+/** Entries may be older than their commit by a request's duration, and replicas' clocks differ by minutes at most. */
+const SLACK_MS = 300_000;
+
+/**
+ * Index bounds from the times of checkpoints. At `at`, all that was committed before was in the tree: entries at or beyond its
+ * size are younger. Entries below the size of a checkpoint with an earlier `at` are older than `at`.
+ */
+async function timeBounds(
+  store: Store,
+  { from, to }: EntryQuery,
+): Promise<{ readonly lowest: number; readonly highest: number }> {
+  const lowest = from === undefined ? 0 : await sizeBefore(store, from - SLACK_MS);
+  if (to === undefined) return { lowest, highest: Number.POSITIVE_INFINITY };
+  const [after] = await store.list('log_checkpoints', {
+    from: { at: to + SLACK_MS },
+    orderBy: ['at'],
+    limit: 1,
+  });
+  return { lowest, highest: after?.size ?? Number.POSITIVE_INFINITY };
+}
+
+async function sizeBefore(store: Store, time: number): Promise<number> {
+  const last = await lastCheckpoint(store, time);
+  const earlier = last === undefined ? undefined : await lastCheckpoint(store, last.at - 1);
+  return earlier?.size ?? 0;
+}
+
+async function lastCheckpoint(
+  store: Store,
+  at: number,
+): Promise<{ readonly size: number; readonly at: number } | undefined> {
+  const [row] = await store.list('log_checkpoints', {
+    upTo: { at },
+    orderBy: ['at'],
+    descending: true,
+    limit: 1,
+  });
+  return row;
+}
+
+class Search {
+  readonly #store: Store;
+  readonly #query: EntryQuery;
+  readonly #terms: readonly SearchTerm[];
+  readonly #limit: number;
+  readonly found: LogEntry[] = [];
+  #bundlesLeft = MOST_BUNDLES;
+  /** Entries from here on were looked at. */
+  position: number;
+
+  constructor(store: Store, query: EntryQuery, limit: number, position: number) {
+    this.#store = store;
+    this.#query = query;
+    this.#terms = queryTerms(query);
+    this.#limit = limit;
+    this.position = position;
+  }
+
+  /** Newest first down to `lowest`, or as far as one page goes. */
+  async run(lowest: number): Promise<void> {
+    for (let groups = 0; groups < MOST_GROUPS && this.position > lowest; groups++) {
+      const top = Math.floor((this.position - 1) / TILE_WIDTH);
+      const candidates = await candidatesBelow(this.#store, this.#terms, top);
+      if (candidates === undefined) {
+        this.position = 0;
+        return;
+      }
+      if (!(await this.#readAll(candidates.bundles))) return;
+      this.position = Math.min(this.position, candidates.group * TILE_WIDTH);
+    }
+  }
+
+  /** False when the page is full. */
+  async #readAll(bundles: readonly number[]): Promise<boolean> {
+    for (const bundle of bundles) {
+      if (this.#bundlesLeft === 0) return false;
+      this.#bundlesLeft -= 1;
+      if (!(await this.#readBundle(bundle))) return false;
+    }
+    return true;
+  }
+
+  async #readBundle(bundle: number): Promise<boolean> {
+    const start = bundle * TILE_WIDTH;
+    const end = Math.min(this.position, start + TILE_WIDTH);
+    const entries = await readEntries(this.#store, start, end);
+    for (let index = end - 1; index >= start; index--) {
+      const entry = entries[index - start] ?? '';
+      const scan = scanEntry(entry);
+      if (scan !== undefined && matches(entry, scan, this.#query, this.#terms))
+        this.found.push({ index, entry });
+      this.position = index;
+      if (this.found.length === this.#limit) return false;
+    }
+    return true;
+  }
+}
+
+/**
+ * Entries that match, newest first. The work of one page is bounded, so a page may be empty and still have a `next`.
+ * @throws ERR_REQUEST_INVALID for a cursor that is none; ERR_CIPHERTEXT_INVALID when the store lacks entries.
+ */
+export async function searchEntries(
+  store: Store,
+  size: number,
+  query: EntryQuery,
+  page: PageRequest,
+): Promise<Page<LogEntry>> {
+  const { lowest, highest } = await timeBounds(store, query);
+  const start = Math.min(startOf(page.after, size), highest);
+  const search = new Search(store, query, page.limit, start);
+  await search.run(lowest);
+  const { found, position } = search;
+  return position > lowest ? { items: found, next: String(position) } : { items: found };
+}
