@@ -44,7 +44,8 @@ async function authenticateOperator(
   if (live === undefined) throw UNKNOWN('unknown_token');
   const { endsAt, sourceCidrs } = live.operator;
   if (endsAt <= parts.clock.now()) throw UNKNOWN('token_ended');
-  if (sourceCidrs.length > 0 && !inCidrs(call.address, sourceCidrs)) throw UNKNOWN('source_address');
+  if (sourceCidrs.length > 0 && !inCidrs(call.address, sourceCidrs))
+    throw UNKNOWN('source_address');
   return live;
 }
 

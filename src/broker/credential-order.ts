@@ -1,5 +1,6 @@
 import type { PolicyReference } from '../domain/audit-actions.ts';
 import { BrokerError } from '../domain/errors.ts';
+import type { Lease } from '../domain/lease.ts';
 import { workloadId } from '../domain/workload.ts';
 import type { DynamicCredentials } from '../ports/secret-provider.ts';
 import type { Plan } from '../ports/store.ts';
@@ -11,6 +12,7 @@ import { denied, judge } from './judge.ts';
 import type { Parts } from './parts.ts';
 import { targetOf, type Target } from './target.ts';
 import type { LiveSession } from './state/sessions.ts';
+import type { Value } from './value-cache.ts';
 
 export interface CredentialOrder {
   readonly path: string;
@@ -23,6 +25,12 @@ export interface CredentialOrder {
 }
 
 export type CredentialRow = Tables['credentials'];
+
+export interface IssuedDisclosure {
+  readonly path: string;
+  readonly value: Value;
+  readonly lease: Lease;
+}
 
 /** Who orders what, through which request. */
 export interface Ordering {

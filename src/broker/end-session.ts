@@ -60,7 +60,10 @@ export async function endSessions(
   const rows: Tables['leases'][] = [];
   for (const id of ids) {
     rows.push(
-      ...(await parts.store.list('leases', { equals: { session_id: id, state: 'live' }, limit: MOST })),
+      ...(await parts.store.list('leases', {
+        equals: { session_id: id, state: 'live' },
+        limit: MOST,
+      })),
     );
   }
   const leases = rows.map(openLease);

@@ -11,6 +11,7 @@ import {
   orderFences,
   type CredentialRow,
   type DecidedOrder,
+  type IssuedDisclosure,
   type Ordering,
 } from './credential-order.ts';
 import { queueRevocation } from './end-leases.ts';
@@ -18,12 +19,6 @@ import { commitDecided, entryOf, outcomeOf } from './record.ts';
 import { repeatCredential } from './repeat-credential.ts';
 import { leaseRow } from './state/lease-rows.ts';
 import type { Value } from './value-cache.ts';
-
-export interface IssuedDisclosure {
-  readonly path: string;
-  readonly value: Value;
-  readonly lease: Lease;
-}
 
 /**
  * Makes a credential to order. Its intent is committed before anything exists at the backend, and each handle before it is used, so
@@ -175,7 +170,10 @@ function revokedMeanwhile(): BrokerError {
   return new BrokerError('ERR_CONFLICT', 'the order was revoked while it was being filled');
 }
 
-async function recordFailure({ parts, call, live, order }: Ordering, error: unknown): Promise<void> {
+async function recordFailure(
+  { parts, call, live, order }: Ordering,
+  error: unknown,
+): Promise<void> {
   const failure = BrokerError.from(error);
   const entry = entryOf(parts, call, live, {
     action: 'credential.issue',

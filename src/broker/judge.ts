@@ -66,10 +66,8 @@ function verdict(decision: Decision): Verdict {
     const { policy, version, rule, maxLeaseTtlSeconds } = decision;
     return { allowed: true, policy: { name: policy, version, rule }, maxLeaseTtlSeconds };
   }
+  if (decision.reason !== 'denied_by_rule') return { allowed: false, reason: decision.reason };
   const { policy, version, rule, reason } = decision;
-  if (policy === undefined || version === undefined || rule === undefined) {
-    return { allowed: false, reason };
-  }
   return { allowed: false, reason, policy: { name: policy, version, rule } };
 }
 

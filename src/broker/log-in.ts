@@ -8,7 +8,7 @@ import type { Parts } from './parts.ts';
 import { checkPod } from './check-pod.ts';
 import { commitDecided, entryOf, entryOfStranger } from './record.ts';
 import { recordRefusal } from './refusals.ts';
-import type { StoredDocument } from './state/documents.ts';
+import type { StoredDocument } from './documents/document.ts';
 import { LiveSession } from './state/sessions.ts';
 
 export interface LogInRequest {
@@ -81,7 +81,11 @@ function open(
   parts: Parts,
   cluster: StoredDocument<'cluster'>,
   attested: AttestedWorkload,
-): { readonly token: string; readonly live: LiveSession; readonly row: ReturnType<Parts['sessions']['seal']> } {
+): {
+  readonly token: string;
+  readonly live: LiveSession;
+  readonly row: ReturnType<Parts['sessions']['seal']>;
+} {
   const now = parts.clock.now();
   const session: Session = {
     kind: 'workload',

@@ -1,4 +1,5 @@
 import type { AuditEvent, EncodedActor } from '../domain/audit-event.ts';
+import type { ClusterSpec } from '../domain/cluster.ts';
 import type { TextDigest } from '../domain/audit-text.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
@@ -28,6 +29,8 @@ export interface Clusters {
   /** @throws ERR_IDENTITY_UNAVAILABLE when its connection is not configured. */
   authenticator(name: string): WorkloadAuthenticator | undefined;
   watch(name: string): PodWatch | undefined;
+  /** Why a cluster like this cannot be served: its connection is missing or of another kind. */
+  problem(spec: ClusterSpec): string | undefined;
 }
 
 /** What the use cases are made of; put together once by the composition root. */

@@ -8,7 +8,6 @@ import { denied, judge, type Verdict } from './judge.ts';
 import { authorityEnd, type Call, type Caller } from './call.ts';
 import type { Parts } from './parts.ts';
 import { commitDecided, entryOf, outcomeOf, type Attempt } from './record.ts';
-import type { StoredDocument } from './state/documents.ts';
 import { LiveSession } from './state/sessions.ts';
 import { cacheTerms, leaseTtlMs, targetOf, type Target } from './target.ts';
 import type { Value } from './value-cache.ts';
@@ -103,7 +102,8 @@ function attemptOf<T>(
 function fencesOf(caller: Caller, prepared: readonly Prepared[]): readonly string[] {
   const fences = [...caller.fences];
   for (const { result } of prepared) {
-    if (!(result instanceof BrokerError)) fences.push(`secret:${result.path}`, `definition:${result.path}`);
+    if (!(result instanceof BrokerError))
+      fences.push(`secret:${result.path}`, `definition:${result.path}`);
   }
   return fences;
 }
@@ -115,12 +115,7 @@ interface Item extends ReadItem {
   readonly fetched?: SecretVersion | undefined;
 }
 
-async function prepare(
-  parts: Parts,
-  call: Call,
-  caller: Caller,
-  item: Item,
-): Promise<Prepared> {
+async function prepare(parts: Parts, call: Call, caller: Caller, item: Item): Promise<Prepared> {
   const verdict = judge(parts, call, caller, { capability: 'read', path: item.path });
   try {
     if (!verdict.allowed) throw denied(verdict.reason);
@@ -230,7 +225,10 @@ async function fetchTogether(
       }
     }),
   ).catch((error: unknown) => {
-    parts.log.warn({ err: error, requestId: call.requestId }, 'a read of several secrets failed; reading one by one');
+    parts.log.warn(
+      { err: error, requestId: call.requestId },
+      'a read of several secrets failed; reading one by one',
+    );
   });
   return fetched;
 }
@@ -249,7 +247,8 @@ function missing(
     const target = { mount, definition: parts.catalog.find('definition', path) };
     if (target.definition?.spec.class === 'dynamic') continue;
     if (parts.values.fresh(path, cacheTerms(target)) !== undefined) continue;
-    if (judge(parts, call, caller, { capability: 'read', path }).allowed) wanted.push({ path, target });
+    if (judge(parts, call, caller, { capability: 'read', path }).allowed)
+      wanted.push({ path, target });
   }
   return wanted;
 }

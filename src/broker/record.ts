@@ -1,4 +1,4 @@
-import type { AuditEvent, EncodedActor } from '../domain/audit-event.ts';
+import type { EncodedActor } from '../domain/audit-event.ts';
 import type { AuditActor } from '../domain/audit-actor.ts';
 import { encodeActor, encodeEvent } from '../domain/audit-event.ts';
 import { BrokerError, type ErrorKind } from '../domain/errors.ts';
@@ -16,12 +16,18 @@ export function entryOf(parts: Parts, call: Call, caller: Caller, event: Recorda
       actor: caller.actor,
       client: call.client,
       ...event,
-    } as AuditEvent,
+    },
     parts.digest,
   );
 }
 
-const REFUSALS: readonly ErrorKind[] = ['denied', 'unauthenticated', 'not_found', 'limited', 'invalid'];
+const REFUSALS: readonly ErrorKind[] = [
+  'denied',
+  'unauthenticated',
+  'not_found',
+  'limited',
+  'invalid',
+];
 
 const unauthenticated = new WeakMap<Parts, EncodedActor>();
 
@@ -34,7 +40,7 @@ export function entryOfStranger(parts: Parts, call: Call, event: Recordable): st
   }
   const { requestId, client } = call;
   const time = parts.clock.now();
-  return encodeEvent({ time, requestId, client, actor, ...event } as AuditEvent, parts.digest);
+  return encodeEvent({ time, requestId, client, actor, ...event }, parts.digest);
 }
 
 /** Writes the entries of a part of the broker that acts by itself, each piece of work under an id of its own. */
@@ -50,10 +56,7 @@ export class SystemActor {
 
   entry(event: Recordable, requestId: string = randomId('req')): string {
     const time = this.#parts.clock.now();
-    return encodeEvent(
-      { time, requestId, actor: this.#actor, ...event } as AuditEvent,
-      this.#parts.digest,
-    );
+    return encodeEvent({ time, requestId, actor: this.#actor, ...event }, this.#parts.digest);
   }
 }
 

@@ -1,14 +1,10 @@
-import { BrokerError } from '../domain/errors.ts';
+import type { BrokerError } from '../domain/errors.ts';
 import type { Call } from './call.ts';
 import type { Parts } from './parts.ts';
 import { entryOfStranger } from './record.ts';
 
 /** Records a refusal of somebody unknown: as an entry of its own, or counted into the summary of its address when there are many. */
-export async function recordRefusal(
-  parts: Parts,
-  call: Call,
-  entry: () => string,
-): Promise<void> {
+export async function recordRefusal(parts: Parts, call: Call, entry: () => string): Promise<void> {
   if (!parts.refusals.admits(call.address)) return;
   await parts.store.commit({ entries: [entry()] });
 }

@@ -32,7 +32,9 @@ export async function renewSession(
           decidedAt,
           reads: live.fences,
           notAfter: Math.min(session.endsAt, renewed.endsAt),
-          expect: [{ table: 'sessions', key: { id: session.id }, match: { ends_at: session.endsAt } }],
+          expect: [
+            { table: 'sessions', key: { id: session.id }, match: { ends_at: session.endsAt } },
+          ],
           writes: [{ table: 'sessions', put: row }],
           narrows: [`session:${session.id}`],
           entries: [

@@ -7,8 +7,8 @@ import {
   requestHash,
   type CredentialRow,
   type DecidedOrder,
+  type IssuedDisclosure,
 } from './credential-order.ts';
-import type { IssuedDisclosure } from './issue-credential.ts';
 import { commitDecided, entryOf } from './record.ts';
 import { openLease } from './state/lease-rows.ts';
 

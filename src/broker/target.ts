@@ -1,6 +1,6 @@
 import { BrokerError } from '../domain/errors.ts';
 import type { Parts } from './parts.ts';
-import type { StoredDocument } from './state/documents.ts';
+import type { StoredDocument } from './documents/document.ts';
 import type { CacheTerms } from './value-cache.ts';
 
 /** Where a path leads: its mount and what is defined for it. */
@@ -12,7 +12,8 @@ export interface Target {
 /** @throws ERR_NOT_FOUND when no mount covers the path. */
 export function targetOf(parts: Parts, path: string): Target {
   const mount = parts.catalog.mounts.find(path);
-  if (mount === undefined) throw new BrokerError('ERR_NOT_FOUND', undefined, { reason: 'no_mount' });
+  if (mount === undefined)
+    throw new BrokerError('ERR_NOT_FOUND', undefined, { reason: 'no_mount' });
   return { mount, definition: parts.catalog.find('definition', path) };
 }
 

@@ -69,7 +69,11 @@ export class ValueCache {
    * The fresh value, else what `read` brings; while the backend fails, the old value within its terms. Callers for the same
    * path and generation share one read.
    */
-  async current(path: string, terms: CacheTerms, read: () => Promise<SecretVersion>): Promise<Value> {
+  async current(
+    path: string,
+    terms: CacheTerms,
+    read: () => Promise<SecretVersion>,
+  ): Promise<Value> {
     const fresh = this.fresh(path, terms);
     if (fresh !== undefined) return fresh;
     const under = this.#flights.get(path);

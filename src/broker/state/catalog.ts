@@ -7,7 +7,8 @@ import {
 import type { Store } from '../../ports/store.ts';
 import type { SecretKey } from '../../crypto/secret-key.ts';
 import { MountTable } from './mount-table.ts';
-import { openDocument, type DocumentKind, type StoredDocument } from './documents.ts';
+import { openDocument, type StoredDocument } from '../documents/document.ts';
+import type { DocumentKind } from '../documents/kinds.ts';
 
 const PAGE = 500;
 

@@ -1,7 +1,7 @@
 import { BrokerError } from '../../domain/errors.ts';
 import { isWithinBounds } from '../../domain/locator-bounds.ts';
 import type { ProviderConnection, SecretProvider } from '../../ports/secret-provider.ts';
-import type { StoredDocument } from './documents.ts';
+import type { StoredDocument } from '../documents/document.ts';
 
 /** A connection with what the configuration file lets it touch, and which broker prefixes may use it. */
 export interface BoundConnection {
@@ -56,9 +56,15 @@ export class Connections {
     if (known !== undefined) return known;
     const bound = this.#byName.get(mount.spec.connection);
     if (bound === undefined) {
-      throw new BrokerError('ERR_PROVIDER_UNAVAILABLE', 'the mount names a connection that is not configured');
+      throw new BrokerError(
+        'ERR_PROVIDER_UNAVAILABLE',
+        'the mount names a connection that is not configured',
+      );
     }
-    const provider = bound.connection.mount({ ...mount.spec.options, ...prefixOption(bound, mount) });
+    const provider = bound.connection.mount({
+      ...mount.spec.options,
+      ...prefixOption(bound, mount),
+    });
     const mounted = { provider, bound };
     this.#mounted.set(generation, mounted);
     return mounted;

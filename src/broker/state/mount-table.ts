@@ -1,5 +1,5 @@
 import { isUnder } from '../../domain/names.ts';
-import type { StoredDocument } from './documents.ts';
+import type { StoredDocument } from '../documents/document.ts';
 
 /** Which mount a path belongs to. Prefixes never nest, so the answer does not depend on an order. */
 export class MountTable {

@@ -38,7 +38,11 @@ export class LiveOperator {
 /** Operator tokens by keyed hash. A token grants what both it and its operator's document grant at this moment. */
 export class OperatorTokens {
   readonly #store: Store;
-  readonly #keys: { readonly hashing: SecretKey; readonly rows: SecretKey; readonly digest: TextDigest };
+  readonly #keys: {
+    readonly hashing: SecretKey;
+    readonly rows: SecretKey;
+    readonly digest: TextDigest;
+  };
   readonly #byHash = new Map<string, OperatorToken>();
 
   constructor(

@@ -28,7 +28,10 @@ export class LiveSession {
   constructor(session: Session, store: Store, digest: TextDigest) {
     const { cluster, pod } = session.workload;
     this.session = session;
-    this.actor = encodeActor({ kind: 'workload', workload: session.workload, session: session.id }, digest);
+    this.actor = encodeActor(
+      { kind: 'workload', workload: session.workload, session: session.id },
+      digest,
+    );
     this.leases = new SessionLeases(session.id, store);
     this.fences = [
       'policies:all',

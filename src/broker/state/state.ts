@@ -4,7 +4,7 @@ import type { Change, Store } from '../../ports/store.ts';
 import type { ValueCache } from '../value-cache.ts';
 import type { Catalog } from './catalog.ts';
 import type { Connections } from './connections.ts';
-import type { DocumentKind } from './documents.ts';
+import type { DocumentKind } from '../documents/kinds.ts';
 import type { OperatorTokens } from './operator-tokens.ts';
 import type { Sessions } from './sessions.ts';
 

@@ -1,22 +1,9 @@
 import { BrokerError } from '../../domain/errors.ts';
-import type { ClusterSpec } from '../../domain/cluster.ts';
-import type { DefinitionSpec } from '../../domain/definition.ts';
-import type { MountSpec } from '../../domain/mount.ts';
-import type { AccessPolicy } from '../../domain/policy/index.ts';
-import type { OperatorSpec } from '../../domain/principal.ts';
 import type { Tables } from '../../ports/tables.ts';
 import { macRow, verifyRow } from '../../crypto/row-mac.ts';
 import type { SecretKey } from '../../crypto/secret-key.ts';
-
-/** What each kind of document holds. */
-export interface DocumentSpecs {
-  cluster: ClusterSpec;
-  mount: MountSpec;
-  policy: AccessPolicy;
-  definition: DefinitionSpec;
-  operator: OperatorSpec;
-}
-export type DocumentKind = keyof DocumentSpecs;
+import type { DocumentKind, DocumentSpecs } from './kinds.ts';
+import { parseSpec } from './schema.ts';
 
 /** A document as the store keeps it. `uid` differs after delete and create; `version` counts from 1 within a uid. */
 export interface StoredDocument<K extends DocumentKind = DocumentKind> {
@@ -24,6 +11,9 @@ export interface StoredDocument<K extends DocumentKind = DocumentKind> {
   readonly name: string;
   readonly uid: string;
   readonly version: number;
+  /** As it was written. */
+  readonly body: unknown;
+  /** Checked, with defaults. */
   readonly spec: DocumentSpecs[K];
   readonly updatedAt: number;
   readonly updatedBy: string;
@@ -47,12 +37,15 @@ export function documentFence(kind: DocumentKind, name: string): string {
 export function openDocument(key: SecretKey, row: Tables['documents']): StoredDocument {
   const { mac, ...fields } = row;
   verifyRow(key, 'documents', fields, mac);
+  const kind = row.kind as DocumentKind;
+  const body = JSON.parse(row.body) as unknown;
   return {
-    kind: row.kind as DocumentKind,
+    kind,
     name: row.name,
     uid: row.uid,
     version: row.version,
-    spec: JSON.parse(row.body) as DocumentSpecs[DocumentKind],
+    body,
+    spec: parseSpec(kind, body),
     updatedAt: row.updated_at,
     updatedBy: row.updated_by,
   };
@@ -64,7 +57,7 @@ export function sealDocument(key: SecretKey, document: StoredDocument): Tables['
     name: document.name,
     uid: document.uid,
     version: document.version,
-    body: JSON.stringify(document.spec),
+    body: JSON.stringify(document.body),
     updated_at: document.updatedAt,
     updated_by: document.updatedBy,
   };
@@ -82,7 +75,7 @@ export function sealDocumentVersion(
     name: document.name,
     uid: document.uid,
     version: document.version,
-    body: deleted ? null : JSON.stringify(document.spec),
+    body: deleted ? null : JSON.stringify(document.body),
     created_at: document.updatedAt,
     created_by: document.updatedBy,
   };
@@ -100,7 +93,7 @@ export function openDocumentVersion(
     uid: row.uid,
     version: row.version,
     deleted: row.body === null,
-    ...(row.body === null ? {} : { spec: JSON.parse(row.body) as DocumentSpecs[DocumentKind] }),
+    ...(row.body === null ? {} : { body: JSON.parse(row.body) as unknown }),
     createdAt: row.created_at,
     createdBy: row.created_by,
   };
@@ -110,7 +103,7 @@ export interface DocumentVersion {
   readonly uid: string;
   readonly version: number;
   readonly deleted: boolean;
-  readonly spec?: DocumentSpecs[DocumentKind];
+  readonly body?: unknown;
   readonly createdAt: number;
   readonly createdBy: string;
 }

@@ -1,0 +1,223 @@
+import { BrokerError } from '../../domain/errors.ts';
+import { isName, isSecretPath } from '../../domain/names.ts';
+import type { AccessPolicy } from '../../domain/policy/index.ts';
+import type { Expectation, Plan } from '../../ports/store.ts';
+import { randomId } from '../../crypto/random.ts';
+import type { Call } from '../call.ts';
+import type { Parts } from '../parts.ts';
+import { commitDecided, entryOf, outcomeOf } from '../record.ts';
+import type { LiveOperator } from '../state/operator-tokens.ts';
+import { authorizeDocument } from './authority.ts';
+import { checkReferences, checkUnused } from './check-references.ts';
+import {
+  documentFence,
+  sealDocument,
+  sealDocumentVersion,
+  type StoredDocument,
+} from './document.ts';
+import type { DocumentKind } from './kinds.ts';
+import { checkPrecondition, type Precondition } from './precondition.ts';
+import { parseSpec } from './schema.ts';
+
+export interface DocumentChange {
+  readonly kind: DocumentKind;
+  readonly name: string;
+  readonly precondition: Precondition;
+}
+
+export interface AppliedDocument {
+  readonly document: StoredDocument;
+  readonly created: boolean;
+}
+
+/**
+ * Creates or replaces a document, keeping every version of it.
+ * @throws ERR_DENIED, ERR_BODY_INVALID, ERR_UNKNOWN_FIELD, ERR_POLICY_INVALID, ERR_PRECONDITION_REQUIRED, ERR_VERSION_CONFLICT,
+ * ERR_CONFLICT (a mount that would nest or overlap).
+ */
+export async function applyDocument(
+  parts: Parts,
+  call: Call,
+  live: LiveOperator,
+  change: DocumentChange & { readonly body: unknown },
+): Promise<AppliedDocument> {
+  return audited({ parts, call, live, action: 'document.write', change }, () =>
+    commitDecided(parts, (decidedAt) => {
+      const current = parts.catalog.find(change.kind, change.name);
+      const document = next(parts, live, change, current);
+      checkReferences(parts, document);
+      return {
+        plan: {
+          ...changePlan(parts, current, document),
+          ...authority(live, decidedAt),
+          entries: [written(document)],
+        },
+        settle: () => ({ document, created: current === undefined }),
+        conflict: changedMeanwhile,
+      };
+      function written(stored: StoredDocument): string {
+        return entryOf(parts, call, live, {
+          action: 'document.write',
+          outcome: 'ok',
+          document: { kind: stored.kind, name: stored.name, version: stored.version },
+        });
+      }
+    }),
+  );
+}
+
+/** Deletes a document; its versions stay. @throws as {@link applyDocument}, and ERR_NOT_FOUND. */
+export async function deleteDocument(
+  parts: Parts,
+  call: Call,
+  live: LiveOperator,
+  change: DocumentChange,
+): Promise<void> {
+  await audited({ parts, call, live, action: 'document.delete', change }, () =>
+    commitDecided(parts, async (decidedAt) => {
+      const current = parts.catalog.find(change.kind, change.name);
+      authorizeDocument(live, change.kind, change.name, policyOf(current));
+      if (current === undefined) throw new BrokerError('ERR_NOT_FOUND');
+      checkPrecondition(change.precondition, current);
+      await checkUnused(parts, current);
+      const { kind, name, version } = current;
+      const gone = {
+        ...current,
+        version: version + 1,
+        updatedAt: parts.clock.now(),
+        updatedBy: live.operator.name,
+      };
+      return {
+        plan: {
+          ...authority(live, decidedAt),
+          expect: [expectation(change, current)],
+          writes: [
+            { table: 'documents', remove: { kind, name } },
+            { table: 'document_versions', put: sealDocumentVersion(parts.rowKey, gone, true) },
+          ],
+          narrows: [documentFence(kind, name), `document:${kind}/${name}`],
+          urgent: true,
+          entries: [
+            entryOf(parts, call, live, {
+              action: 'document.delete',
+              outcome: 'ok',
+              document: { kind, name, version },
+            }),
+          ],
+        },
+        settle: () => undefined,
+        conflict: changedMeanwhile,
+      };
+    }),
+  );
+}
+
+function next(
+  parts: Parts,
+  live: LiveOperator,
+  change: DocumentChange & { readonly body: unknown },
+  current: StoredDocument | undefined,
+): StoredDocument {
+  const { kind, name, body } = change;
+  authorizeDocument(live, kind, name, policyOf(current) ?? scopeProbe(kind, body));
+  if (!(kind === 'definition' ? isSecretPath(name) : isName(name)))
+    throw new BrokerError('ERR_PATH_INVALID');
+  const spec = parseSpec(kind, body);
+  authorizeDocument(live, kind, name, kind === 'policy' ? (spec as AccessPolicy) : undefined);
+  if (kind === 'policy' && (spec as AccessPolicy).metadata.name !== name) {
+    throw new BrokerError('ERR_POLICY_INVALID', undefined, {
+      problems: [{ pointer: '/metadata/name', message: 'must be the name in the address' }],
+    });
+  }
+  checkPrecondition(change.precondition, current);
+  return {
+    kind,
+    name,
+    uid: current?.uid ?? randomId('doc'),
+    version: (current?.version ?? 0) + 1,
+    body,
+    spec,
+    updatedAt: parts.clock.now(),
+    updatedBy: live.operator.name,
+  };
+}
+
+/** Who holds no policy-editor role at all learns nothing of what is wrong with a policy: parsed only to know where it would reach. */
+function scopeProbe(kind: DocumentKind, body: unknown): AccessPolicy | undefined {
+  if (kind !== 'policy') return undefined;
+  try {
+    return parseSpec('policy', body);
+  } catch {
+    return undefined;
+  }
+}
+
+function policyOf(document: StoredDocument | undefined): AccessPolicy | undefined {
+  return document?.kind === 'policy' ? (document.spec as AccessPolicy) : undefined;
+}
+
+function changePlan(
+  parts: Parts,
+  current: StoredDocument | undefined,
+  document: StoredDocument,
+): Plan {
+  const { kind, name } = document;
+  return {
+    expect: [expectation(document, current)],
+    writes: [
+      { table: 'documents', put: sealDocument(parts.rowKey, document) },
+      { table: 'document_versions', put: sealDocumentVersion(parts.rowKey, document, false) },
+    ],
+    narrows: [documentFence(kind, name), `document:${kind}/${name}`],
+  };
+}
+
+function authority(live: LiveOperator, decidedAt: number): Plan {
+  return { decidedAt, reads: live.fences, notAfter: live.operator.endsAt };
+}
+
+function expectation(
+  { kind, name }: { readonly kind: DocumentKind; readonly name: string },
+  current: StoredDocument | undefined,
+): Expectation {
+  const key = { kind, name };
+  return current === undefined
+    ? { table: 'documents', key, absent: true }
+    : { table: 'documents', key, match: { uid: current.uid, version: current.version } };
+}
+
+function changedMeanwhile(): BrokerError {
+  return new BrokerError(
+    'ERR_VERSION_CONFLICT',
+    'it was changed at the same moment; read it again',
+  );
+}
+
+interface Audited {
+  readonly parts: Parts;
+  readonly call: Call;
+  readonly live: LiveOperator;
+  readonly action: 'document.write' | 'document.delete';
+  readonly change: DocumentChange;
+}
+
+/** Records a refusal or a failure of the work, then lets it go on its way. */
+async function audited<T>(
+  { parts, call, live, action, change }: Audited,
+  work: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const failure = BrokerError.from(error);
+    const entry = entryOf(parts, call, live, {
+      action,
+      outcome: outcomeOf(failure),
+      code: failure.code,
+      reason: failure.reason,
+      document: { kind: change.kind, name: change.name },
+    });
+    await parts.store.commit({ entries: [entry] });
+    throw failure;
+  }
+}

@@ -1,0 +1,43 @@
+import { holdsEverywhere, holdsFor } from '../../domain/principal.ts';
+import { policyScope, type AccessPolicy } from '../../domain/policy/index.ts';
+import { denied } from '../judge.ts';
+import type { LiveOperator } from '../state/operator-tokens.ts';
+import type { DocumentKind } from './kinds.ts';
+
+/**
+ * Who may change or read which documents. A scoped policy-editor sees and saves only policies that lie wholly inside its scope: the
+ * caller asks for the old form and for the new one.
+ * @throws ERR_DENIED
+ */
+export function authorizeDocument(
+  live: LiveOperator,
+  kind: DocumentKind,
+  name: string,
+  policy?: AccessPolicy,
+): void {
+  if (!mayTouch(live, kind, name, policy)) throw denied('no_role');
+}
+
+export function mayTouch(
+  { operator }: LiveOperator,
+  kind: DocumentKind,
+  name: string,
+  policy?: AccessPolicy,
+): boolean {
+  switch (kind) {
+    case 'cluster':
+    case 'mount':
+    case 'operator':
+      return holdsEverywhere(operator, 'admin');
+    case 'definition':
+      return holdsFor(operator, 'secret-editor', name);
+    case 'policy':
+      if (holdsEverywhere(operator, 'policy-editor')) return true;
+      return (
+        policy !== undefined &&
+        policyScope(policy).every(
+          (prefix) => prefix !== '' && holdsFor(operator, 'policy-editor', prefix),
+        )
+      );
+  }
+}

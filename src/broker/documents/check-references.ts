@@ -1,0 +1,93 @@
+import { BrokerError } from '../../domain/errors.ts';
+import { coversOverlap, isWithinBounds } from '../../domain/locator-bounds.ts';
+import type { MountSpec } from '../../domain/mount.ts';
+import type { Parts } from '../parts.ts';
+import type { StoredDocument } from './document.ts';
+
+const UNREVOKED = ['intended', 'prepared', 'issued', 'revoking', 'irrevocable'] as const;
+
+/**
+ * What a document names must be there, and must leave the others alone.
+ * @throws ERR_BODY_INVALID with the field, ERR_CONFLICT for mounts that nest or reach the same place at a backend.
+ */
+export function checkReferences(parts: Parts, document: StoredDocument): void {
+  if (document.kind === 'mount') checkMount(parts, document as StoredDocument<'mount'>);
+  else if (document.kind === 'cluster') checkCluster(parts, document as StoredDocument<'cluster'>);
+  else if (document.kind === 'definition') {
+    checkDefinition(parts, document as StoredDocument<'definition'>);
+  }
+}
+
+function checkMount(parts: Parts, mount: StoredDocument<'mount'>): void {
+  const { spec, name } = mount;
+  const bound = parts.connections.find(spec.connection);
+  if (bound === undefined)
+    throw wrong('/connection', 'no such connection in the configuration file');
+  if (!isWithinBounds(spec.prefix, bound.prefixes)) {
+    throw wrong(
+      '/prefix',
+      'the connection may not be used under this prefix; see its "prefixes" in the configuration',
+    );
+  }
+  const nesting = parts.catalog.mounts.nesting(name, spec.prefix);
+  if (nesting !== undefined) {
+    throw new BrokerError(
+      'ERR_CONFLICT',
+      `its prefix nests with that of the mount "${nesting.name}"`,
+    );
+  }
+  const own = parts.connections.provider(mount).covers;
+  for (const other of parts.catalog.mounts.all()) {
+    if (other.name === name || !sameConnection(other.spec, spec)) continue;
+    if (coversOverlap(own, parts.connections.provider(other).covers)) {
+      throw new BrokerError(
+        'ERR_CONFLICT',
+        `it reaches the same place as the mount "${other.name}"`,
+      );
+    }
+  }
+}
+
+function sameConnection(left: MountSpec, right: MountSpec): boolean {
+  return left.connection === right.connection;
+}
+
+function checkCluster(parts: Parts, { spec }: StoredDocument<'cluster'>): void {
+  const problem = parts.clusters.problem(spec);
+  if (problem !== undefined) throw wrong('/connection', problem);
+}
+
+function checkDefinition(parts: Parts, definition: StoredDocument<'definition'>): void {
+  const mount = parts.catalog.mounts.find(definition.name);
+  if (mount === undefined) {
+    throw new BrokerError('ERR_CONFLICT', 'no mount covers this path; create the mount first');
+  }
+  if (
+    definition.spec.class === 'dynamic' &&
+    parts.connections.provider(mount).credentials === undefined
+  ) {
+    throw wrong('/class', `the mount "${mount.name}" makes no credentials to order`);
+  }
+  parts.connections.locate(mount, definition.name, definition.spec.ref);
+}
+
+/**
+ * A mount is what revocation reaches its backend through, so it stays while credentials made through it live.
+ * @throws ERR_CONFLICT
+ */
+export async function checkUnused(parts: Parts, document: StoredDocument): Promise<void> {
+  if (document.kind !== 'mount') return;
+  for (const state of UNREVOKED) {
+    const count = await parts.store.count('credentials', { mount_uid: document.uid, state });
+    if (count > 0) {
+      throw new BrokerError(
+        'ERR_CONFLICT',
+        `${count} credentials made through it are ${state}; revoke them first (POST /leases:revoke by mount)`,
+      );
+    }
+  }
+}
+
+function wrong(pointer: string, message: string): BrokerError {
+  return new BrokerError('ERR_BODY_INVALID', undefined, { problems: [{ pointer, message }] });
+}

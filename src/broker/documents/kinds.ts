@@ -1,0 +1,15 @@
+import type { ClusterSpec } from '../../domain/cluster.ts';
+import type { DefinitionSpec } from '../../domain/definition.ts';
+import type { MountSpec } from '../../domain/mount.ts';
+import type { AccessPolicy } from '../../domain/policy/index.ts';
+import type { OperatorSpec } from '../../domain/principal.ts';
+
+/** What each kind of document holds. */
+export interface DocumentSpecs {
+  cluster: ClusterSpec;
+  mount: MountSpec;
+  policy: AccessPolicy;
+  definition: DefinitionSpec;
+  operator: OperatorSpec;
+}
+export type DocumentKind = keyof DocumentSpecs;

@@ -1,0 +1,32 @@
+import { BrokerError } from '../../domain/errors.ts';
+import { documentTag, type StoredDocument } from './document.ts';
+
+/** RFC 9110 section 13: `If-None-Match: *` creates, `If-Match: "<tag>"` replaces what the caller has seen, `If-Match: *` whatever is there. */
+export interface Precondition {
+  readonly ifNoneMatch?: '*' | undefined;
+  readonly ifMatch?: string | undefined;
+}
+
+/** @throws ERR_PRECONDITION_REQUIRED without one, ERR_VERSION_CONFLICT when it does not hold, ERR_NOT_FOUND for `If-Match: *` of nothing. */
+export function checkPrecondition(
+  precondition: Precondition,
+  current: StoredDocument | undefined,
+): void {
+  if (precondition.ifNoneMatch !== undefined) {
+    if (current !== undefined) throw conflict('it exists already');
+  } else if (precondition.ifMatch !== undefined) {
+    if (current === undefined) throw new BrokerError('ERR_NOT_FOUND');
+    if (precondition.ifMatch !== '*' && precondition.ifMatch !== documentTag(current)) {
+      throw conflict('it was changed since it was read; read it again');
+    }
+  } else {
+    throw new BrokerError(
+      'ERR_PRECONDITION_REQUIRED',
+      'send If-None-Match: * to create, or If-Match with the ETag that was read to replace or delete',
+    );
+  }
+}
+
+function conflict(detail: string): BrokerError {
+  return new BrokerError('ERR_VERSION_CONFLICT', detail);
+}

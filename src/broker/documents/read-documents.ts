@@ -1,0 +1,103 @@
+import { BrokerError } from '../../domain/errors.ts';
+import type { AccessPolicy } from '../../domain/policy/index.ts';
+import type { Page, PageRequest } from '../../domain/page.ts';
+import type { Call } from '../call.ts';
+import { decodeCursor, encodeCursor } from '../cursor.ts';
+import { recordOperation } from '../operation.ts';
+import type { Parts } from '../parts.ts';
+import type { LiveOperator } from '../state/operator-tokens.ts';
+import { authorizeDocument, mayTouch } from './authority.ts';
+import {
+  found,
+  openDocumentVersion,
+  type DocumentVersion,
+  type StoredDocument,
+} from './document.ts';
+import type { DocumentKind } from './kinds.ts';
+
+interface Named {
+  readonly kind: DocumentKind;
+  readonly name: string;
+}
+
+/** @throws ERR_DENIED, ERR_NOT_FOUND */
+export async function readDocument(
+  parts: Parts,
+  call: Call,
+  live: LiveOperator,
+  { kind, name }: Named,
+): Promise<StoredDocument> {
+  return recordOperation(
+    { parts, call, caller: live },
+    { action: 'document.read', document: { kind, name } },
+    () => {
+      const document = parts.catalog.find(kind, name);
+      authorizeDocument(live, kind, name, policyOf(document));
+      return found(document);
+    },
+  );
+}
+
+/** In name order; a scoped operator sees what lies in its scope, filtered before paging. */
+export async function listDocuments(
+  parts: Parts,
+  call: Call,
+  live: LiveOperator,
+  query: { readonly kind: DocumentKind; readonly page: PageRequest },
+): Promise<Page<StoredDocument>> {
+  const { kind, page } = query;
+  return recordOperation(
+    { parts, call, caller: live },
+    { action: 'document.read', document: { kind, name: '*' } },
+    () => {
+      if (!mayList(live, kind))
+        throw new BrokerError('ERR_DENIED', undefined, { reason: 'no_role' });
+      const after = decodeCursor(parts, `documents/${kind}`, page.after) as string | undefined;
+      const visible = parts.catalog
+        .all(kind)
+        .filter((document) => after === undefined || document.name > after)
+        .filter((document) => mayTouch(live, kind, document.name, policyOf(document)));
+      const items = visible.slice(0, page.limit);
+      if (visible.length === items.length) return { items };
+      return { items, next: encodeCursor(parts, `documents/${kind}`, items.at(-1)?.name) };
+    },
+  );
+}
+
+/** Every version of every document that had this name, newest first. @throws ERR_DENIED, ERR_NOT_FOUND */
+export async function documentVersions(
+  parts: Parts,
+  call: Call,
+  live: LiveOperator,
+  { kind, name }: Named,
+): Promise<readonly DocumentVersion[]> {
+  return recordOperation(
+    { parts, call, caller: live },
+    { action: 'document.read', document: { kind, name } },
+    async () => {
+      authorizeDocument(live, kind, name, policyOf(parts.catalog.find(kind, name)));
+      const rows = await parts.store.list('document_versions', {
+        equals: { kind, name },
+        orderBy: ['created_at'],
+        descending: true,
+        limit: MOST_VERSIONS,
+      });
+      if (rows.length === 0) throw new BrokerError('ERR_NOT_FOUND');
+      return rows.map((row) => openDocumentVersion(parts.rowKey, row));
+    },
+  );
+}
+
+const MOST_VERSIONS = 1_000;
+
+function policyOf(document: StoredDocument | undefined): AccessPolicy | undefined {
+  return document?.kind === 'policy' ? (document.spec as AccessPolicy) : undefined;
+}
+
+function mayList({ operator }: LiveOperator, kind: DocumentKind): boolean {
+  const roles = { policy: 'policy-editor', definition: 'secret-editor' } as const;
+  return operator.grants.some(
+    ({ role }) =>
+      role === 'admin' || ((kind === 'policy' || kind === 'definition') && role === roles[kind]),
+  );
+}

@@ -1,0 +1,184 @@
+import * as z from 'zod';
+import type { ClusterSpec } from '../../domain/cluster.ts';
+import type { DefinitionSpec } from '../../domain/definition.ts';
+import { BrokerError, type Problem } from '../../domain/errors.ts';
+import type { MountSpec } from '../../domain/mount.ts';
+import { isName, isSecretPath } from '../../domain/names.ts';
+import { parseCidr } from '../../domain/cidr.ts';
+import { parseDuration } from '../../domain/policy/duration.ts';
+import { parsePolicy } from '../../domain/policy/index.ts';
+import {
+  ROLES,
+  type Grant,
+  type OperatorSpec,
+  type OperatorTokenSpec,
+} from '../../domain/principal.ts';
+import type { DocumentKind, DocumentSpecs } from './kinds.ts';
+
+const MAX_TEXT = 1024;
+/** A year: whatever is longer is a mistake. */
+const MAX_SECONDS = 366 * 86_400;
+const EMBEDDED = 'embedded';
+
+const text = z.string().min(1).max(MAX_TEXT);
+const name = text.refine(isName, 'must be a lower-case name of up to 63 characters [a-z0-9._-]');
+const path = text.refine(isSecretPath, 'must be a path: segments of [A-Za-z0-9._+=@-] joined by /');
+const cidr = text.refine(
+  (value) => parseCidr(value) !== undefined,
+  'must be a network such as 10.0.0.0/8',
+);
+
+/** Seconds of `30s`, `15m`, `1h`, `7d`; `0s` where nothing at all is meant. */
+const duration = z
+  .string()
+  .refine((value) => value === '0s' || (parseDuration(value) ?? Infinity) <= MAX_SECONDS, {
+    message: 'must be a duration such as 30s, 15m, 1h or 7d',
+  })
+  .transform((value) => parseDuration(value) ?? 0);
+const positive = duration.refine((seconds) => seconds > 0, 'must be more than 0s');
+
+const cluster = z
+  .strictObject({
+    connection: name,
+    issuer: text,
+    audiences: z.array(text).min(1).max(16),
+    allowSeveralAudiences: z.boolean().default(false),
+    mode: z.enum(['jwks', 'token-review', 'both']).default('jwks'),
+    maxTokenLifetime: positive.default(86_400),
+    allowWithoutPod: z.boolean().default(false),
+    podWatch: z.boolean().default(true),
+  })
+  .transform(({ maxTokenLifetime, ...rest }): ClusterSpec => ({
+    ...rest,
+    maxTokenLifetimeSeconds: maxTokenLifetime,
+  }));
+
+/** The embedded provider's values are dropped from memory the moment they change, so that time hardly matters there. */
+const EMBEDDED_CACHE_SECONDS = 86_400;
+
+const mount = z
+  .strictObject({
+    prefix: path,
+    connection: name,
+    options: z.record(z.string(), z.unknown()).default({}),
+    leaseTtl: positive.default(3_600),
+    cacheTtl: duration.optional(),
+    staleIfError: duration.default(0),
+  })
+  .transform(({ leaseTtl, cacheTtl, staleIfError, ...rest }): MountSpec => {
+    const unless = rest.connection === EMBEDDED ? EMBEDDED_CACHE_SECONDS : 0;
+    return {
+      ...rest,
+      leaseTtlSeconds: leaseTtl,
+      cacheTtlSeconds: cacheTtl ?? unless,
+      staleIfErrorSeconds: staleIfError,
+    };
+  });
+
+const definition = z
+  .strictObject({
+    ref: z.unknown().optional(),
+    class: z.enum(['static', 'dynamic']).default('static'),
+    leaseTtl: positive.optional(),
+    maxLeaseTtl: positive.optional(),
+    cacheTtl: duration.optional(),
+    staleIfError: duration.optional(),
+    description: text.optional(),
+  })
+  .superRefine((value, context) => {
+    const dynamic = value.class === 'dynamic';
+    if (!dynamic && value.maxLeaseTtl !== undefined) {
+      context.addIssue({
+        code: 'custom',
+        path: ['maxLeaseTtl'],
+        message: 'is for dynamic definitions only',
+      });
+    }
+    if (dynamic && (value.cacheTtl !== undefined || value.staleIfError !== undefined)) {
+      context.addIssue({
+        code: 'custom',
+        path: ['cacheTtl'],
+        message: 'a dynamic credential is never cached',
+      });
+    }
+  })
+  .transform((value): DefinitionSpec => ({
+    class: value.class,
+    ...(value.ref === undefined ? {} : { ref: value.ref }),
+    ...(value.leaseTtl === undefined ? {} : { leaseTtlSeconds: value.leaseTtl }),
+    ...(value.maxLeaseTtl === undefined ? {} : { maxLeaseTtlSeconds: value.maxLeaseTtl }),
+    ...(value.cacheTtl === undefined ? {} : { cacheTtlSeconds: value.cacheTtl }),
+    ...(value.staleIfError === undefined ? {} : { staleIfErrorSeconds: value.staleIfError }),
+    ...(value.description === undefined ? {} : { description: value.description }),
+  }));
+
+const grant: z.ZodType<Grant> = z
+  .strictObject({ role: z.enum(ROLES), scope: z.array(path).max(64).default([]) })
+  .refine((value) => value.role !== 'admin' || value.scope.length === 0, {
+    message: 'admin has no scope: it holds everywhere or not at all',
+    path: ['scope'],
+  });
+
+const operator = z
+  .strictObject({ description: text.optional(), grants: z.array(grant).max(64) })
+  .transform(({ description, grants }): OperatorSpec => ({
+    grants,
+    ...(description === undefined ? {} : { description }),
+  }));
+
+const operatorToken = z
+  .strictObject({
+    ttl: positive,
+    grants: z.array(grant).max(64).optional(),
+    sourceCidrs: z.array(cidr).max(64).default([]),
+    description: text.optional(),
+  })
+  .transform(({ ttl, grants, sourceCidrs, description }) => {
+    const spec: OperatorTokenSpec = {
+      sourceCidrs,
+      ...(grants === undefined ? {} : { grants }),
+      ...(description === undefined ? {} : { description }),
+    };
+    return { ttlSeconds: ttl, spec };
+  });
+
+const SCHEMAS = { cluster, mount, definition, operator } as const;
+
+/**
+ * A document's body, checked strictly and given its defaults.
+ * @throws ERR_UNKNOWN_FIELD, ERR_BODY_INVALID or ERR_POLICY_INVALID, each with every problem at once.
+ */
+export function parseSpec<K extends DocumentKind>(kind: K, body: unknown): DocumentSpecs[K] {
+  if (kind === 'policy') return parsePolicy(body) as DocumentSpecs[K];
+  const schema = SCHEMAS[kind];
+  return parseWith(schema, body) as DocumentSpecs[K];
+}
+
+/** @throws ERR_UNKNOWN_FIELD, ERR_BODY_INVALID */
+export function parseOperatorToken(body: unknown): z.output<typeof operatorToken> {
+  return parseWith(operatorToken, body);
+}
+
+function parseWith<S extends z.ZodType>(schema: S, body: unknown): z.output<S> {
+  const parsed = schema.safeParse(body);
+  if (parsed.success) return parsed.data;
+  const problems = parsed.error.issues.flatMap(problemsOf);
+  const unknown = parsed.error.issues.some((issue) => issue.code === 'unrecognized_keys');
+  throw new BrokerError(unknown ? 'ERR_UNKNOWN_FIELD' : 'ERR_BODY_INVALID', undefined, {
+    problems,
+  });
+}
+
+function problemsOf(issue: z.core.$ZodIssue): Problem[] {
+  const at = issue.path.map((part) => `/${pointerPart(String(part))}`).join('');
+  if (issue.code !== 'unrecognized_keys') return [{ pointer: at, message: issue.message }];
+  return issue.keys.map((key) => ({
+    pointer: `${at}/${pointerPart(key)}`,
+    message: 'is not a field here',
+  }));
+}
+
+/** RFC 6901, section 3. */
+function pointerPart(part: string): string {
+  return part.replaceAll('~', '~0').replaceAll('/', '~1');
+}

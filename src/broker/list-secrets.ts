@@ -1,0 +1,127 @@
+import { isUnder, parseSecretPath } from '../domain/names.ts';
+import type { Page, PageRequest } from '../domain/page.ts';
+import { mayListUnder } from '../domain/policy/index.ts';
+import type { SecretListing } from '../domain/secret.ts';
+import type { StoredDocument } from './documents/document.ts';
+import type { Call, Caller } from './call.ts';
+import { decodeCursor, encodeCursor } from './cursor.ts';
+import { denied, judge } from './judge.ts';
+import { recordOperation } from './operation.ts';
+import type { Parts } from './parts.ts';
+import { LiveSession } from './state/sessions.ts';
+
+export interface ListedSecret {
+  readonly path: string;
+  readonly version?: string;
+}
+
+/** Most names read from backends for one page: what lies beyond is on the next page, however few of these may be shown. */
+const MOST_READ = 2_000;
+const CHUNK = 200;
+
+/** Where a list stands: in which mount, at which page of its backend, after how many names of that page. */
+interface Position {
+  readonly prefix: string;
+  readonly after?: string | undefined;
+  readonly taken: number;
+}
+
+interface Listing {
+  readonly parts: Parts;
+  readonly call: Call;
+  readonly caller: Caller;
+  readonly prefix: string;
+  readonly limit: number;
+}
+
+/**
+ * Names below a prefix that the caller may list, one mount after another, in the backends' order. Each name is decided by itself before
+ * paging, so that a page says nothing of what is hidden. @throws ERR_DENIED, ERR_PATH_INVALID, ERR_REQUEST_INVALID, ERR_PROVIDER_*
+ */
+export async function listSecrets(
+  parts: Parts,
+  call: Call,
+  caller: Caller,
+  query: { readonly prefix: string; readonly page: PageRequest },
+): Promise<Page<ListedSecret>> {
+  const { prefix, page } = query;
+  if (prefix !== '') parseSecretPath(prefix);
+  const list = `secrets/${prefix}`;
+  const from = decodeCursor(parts, list, page.after) as Position | undefined;
+  return recordOperation(
+    { parts, call, caller },
+    { action: 'secret.list', path: prefix },
+    async () => {
+      if (!mayListAny(parts, caller, prefix)) throw denied('no_rule');
+      const listing = { parts, call, caller, prefix, limit: page.limit };
+      const { items, next } = await collect(listing, from);
+      return next === undefined ? { items } : { items, next: encodeCursor(parts, list, next) };
+    },
+  );
+}
+
+async function collect(
+  listing: Listing,
+  from: Position | undefined,
+): Promise<{ readonly items: readonly ListedSecret[]; readonly next?: Position }> {
+  const items: ListedSecret[] = [];
+  let read = 0;
+  for (const mount of mountsFrom(listing, from?.prefix)) {
+    const { prefix } = mount.spec;
+    let position: Position | undefined = prefix === from?.prefix ? from : { prefix, taken: 0 };
+    while (position !== undefined) {
+      const page = await readNames(listing, mount, position.after);
+      let { taken } = position;
+      for (const name of page.items.slice(taken)) {
+        if (items.length === listing.limit || read === MOST_READ)
+          return { items, next: { ...position, taken } };
+        taken += 1;
+        read += 1;
+        const path = `${prefix}/${name.name}`;
+        if (mayList(listing, path)) items.push({ path, ...version(name) });
+      }
+      position = page.next === undefined ? undefined : { prefix, after: page.next, taken: 0 };
+    }
+  }
+  return { items };
+}
+
+function version(listed: SecretListing): { readonly version?: string } {
+  return listed.version === undefined ? {} : { version: listed.version };
+}
+
+function mayList({ parts, call, caller }: Listing, path: string): boolean {
+  return judge(parts, call, caller, { capability: 'list', path }).allowed;
+}
+
+async function readNames(
+  { parts, call, prefix }: Listing,
+  mount: StoredDocument<'mount'>,
+  after: string | undefined,
+): Promise<Page<SecretListing>> {
+  const root = `${mount.spec.prefix}/`;
+  const below = prefix.startsWith(root) ? prefix.slice(root.length) : '';
+  return parts.connections.provider(mount).list(below, { after, limit: CHUNK }, call.context());
+}
+
+/** Mounts with names below the prefix, in prefix order, from where the list stands. */
+function mountsFrom(
+  { parts, prefix }: Listing,
+  from: string | undefined,
+): readonly StoredDocument<'mount'>[] {
+  return [...parts.catalog.mounts.touching(prefix)]
+    .filter(({ spec }) => from === undefined || spec.prefix >= from)
+    .sort((left, right) => (left.spec.prefix < right.spec.prefix ? -1 : 1));
+}
+
+function mayListAny(parts: Parts, caller: Caller, prefix: string): boolean {
+  if (caller instanceof LiveSession) {
+    return mayListUnder(caller.view(parts.catalog.policies), prefix === '' ? undefined : prefix);
+  }
+  return caller.operator.grants.some(
+    ({ role, scope }) =>
+      ['secret-reader', 'secret-editor', 'admin'].includes(role) &&
+      (scope.length === 0 ||
+        scope.some((own) => prefix === '' || isUnder(own, prefix) || isUnder(prefix, own))),
+  );
+}
