@@ -6,5 +6,3 @@ export const localFileConfig = z.strictObject({
   /** Made by `createKeyFile`; mode 0600 or 0400. */
   path: z.string().min(1),
 });
-
-export type LocalFileConfig = z.infer<typeof localFileConfig>;
