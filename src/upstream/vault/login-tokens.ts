@@ -1,4 +1,6 @@
+import type { BrokerError } from '../../domain/errors.ts';
 import type { Clock } from '../../ports/clock.ts';
+import { toBrokerError } from './broker-error.ts';
 import { logIn, parseGrant, type Grant, type LoginAuth } from './login.ts';
 import type { HeldToken, TokenSource } from './token-source.ts';
 import type { VaultWire } from './wire.ts';
@@ -33,7 +35,7 @@ export class LoginTokens implements TokenSource {
   #lease: Lease | undefined;
   #login: Promise<Lease> | undefined;
   #renewing = false;
-  #failure: { readonly error: unknown; readonly until: number } | undefined;
+  #failure: { readonly error: BrokerError; readonly until: number } | undefined;
 
   constructor(wire: VaultWire, auth: LoginAuth, timeoutMs: number, parts: LoginParts) {
     this.#wire = wire;
@@ -83,7 +85,8 @@ export class LoginTokens implements TokenSource {
       this.#failure = undefined;
       this.#lease = this.#hold(grant);
       return this.#lease;
-    } catch (error) {
+    } catch (cause) {
+      const error = toBrokerError(cause);
       this.#failure = { error, until: this.#parts.clock.monotonic() + FAILURE_PAUSE_MS };
       throw error;
     }
