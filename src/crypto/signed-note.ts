@@ -27,7 +27,7 @@ export interface NoteVerifier {
 }
 
 /** First four bytes of SHA-256(name, newline, signature type, public key). */
-function noteKeyId(name: string, publicKey: Uint8Array): Buffer {
+export function noteKeyId(name: string, publicKey: Uint8Array): Buffer {
   return sha256(`${name}\n`, Uint8Array.of(ED25519), publicKey).subarray(0, KEY_ID_BYTES);
 }
 

@@ -4,7 +4,7 @@ import type { ReadNodes } from './proofs.ts';
 
 const HEIGHT = 8;
 /** Hashes in a full tile, and entries in a full bundle. */
-const TILE_WIDTH = 256;
+export const TILE_WIDTH = 256;
 const MAX_LEVEL = 6;
 const MAX_ENTRY_BYTES = 65_535;
 const LENGTH_BYTES = 2;
