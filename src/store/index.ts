@@ -1,6 +1,8 @@
+import { readFile } from 'node:fs/promises';
 import { BrokerError } from '../domain/errors.ts';
 import type { Store } from '../ports/store.ts';
 import type { StoreConfig } from './config.ts';
+import { openPostgresStore } from './postgres/open-postgres-store.ts';
 import { openSqliteStore } from './sqlite/open-sqlite-store.ts';
 import type { StoreDeps } from './store-deps.ts';
 
@@ -8,8 +10,21 @@ export { storeConfigSchema } from './config.ts';
 export type { StoreConfig } from './config.ts';
 export type { StoreDeps, StoreMode } from './store-deps.ts';
 
-/** Opens the store of the configuration. @throws as `openSqliteStore` and `openPostgresStore`. */
+/**
+ * Opens the store of the configuration; the driver of the other database is not loaded.
+ * @throws ERR_CONFIG_INVALID when the file of the connection string cannot be read, and as `openSqliteStore` and
+ * `openPostgresStore`.
+ */
 export async function openStore(config: StoreConfig, deps: StoreDeps): Promise<Store> {
   if (config.type === 'sqlite') return openSqliteStore(config, deps);
-  throw new BrokerError('ERR_CONFIG_INVALID');
+  const connectionString = await readConnectionString(config.connectionStringFile);
+  return openPostgresStore({ connectionString, poolSize: config.poolSize }, deps);
+}
+
+async function readConnectionString(path: string): Promise<string> {
+  try {
+    return (await readFile(path, 'utf8')).trim();
+  } catch (cause) {
+    throw new BrokerError('ERR_CONFIG_INVALID', `the file ${path} cannot be read`, { cause });
+  }
 }

@@ -62,9 +62,9 @@ export class SqliteWriter {
     try {
       this.#transact(batch);
     } catch (cause) {
-      this.#recover(cause);
-      // A batch found durable after all stays rejected too: nobody waited for its plans to be told apart.
-      this.#commitUrgent(batch, cause);
+      // What turns out to be durable is not done twice, but stays unknown to its callers: they were not told apart in time.
+      if (this.#recover(cause)) rejectAll(batch, cause);
+      else this.#commitUrgent(batch, cause);
     }
   }
 
@@ -123,19 +123,20 @@ export class SqliteWriter {
     }
   }
 
-  /** A failed commit may be durable or not: closes, opens again and looks. */
-  #recover(cause: unknown): void {
+  /** A failed commit may be durable or not: closes, opens again and looks. @returns whether it was found durable. */
+  #recover(cause: unknown): boolean {
     try {
       if (this.#connection !== undefined) this.#connection.rollback();
-      if (isSqliteFault(cause)) this.#reopen(cause);
-      else this.#learn(this.connection);
+      const isDurable = isSqliteFault(cause) ? this.#reopen(cause) : this.#learn(this.connection);
       if (isNoRoom(cause)) this.#fail('full', cause);
+      return isDurable;
     } catch (lost) {
       this.#fail('broken', lost);
+      return false;
     }
   }
 
-  #reopen(cause: unknown): void {
+  #reopen(cause: unknown): boolean {
     const { ballast, open } = this.#parts;
     const previous = this.#connection;
     this.#connection = undefined;
@@ -155,20 +156,25 @@ export class SqliteWriter {
       }
       ballast.release();
     }
-    this.#learn(connection);
+    const isDurable = this.#learn(connection);
     this.#connection = connection;
+    return isDurable;
   }
 
-  #learn(connection: SqliteConnection): void {
+  #learn(connection: SqliteConnection): boolean {
     const { feed, deps } = this.#parts;
     const batch = this.#unsettled;
+    let isDurable = false;
     if (batch !== undefined) {
       const found = connection.prepare(FIND_BATCH).get(batch.writer, batch.first_seq);
-      if (found === undefined) deps.chain.drop();
-      else deps.chain.keep();
+      isDurable = found !== undefined;
+      if (isDurable) deps.chain.keep();
+      else deps.chain.drop();
       this.#unsettled = undefined;
     }
-    feed.apply(connection.prepare(CHANGES_AFTER).all(feed.seq) as Change[]);
+    const changes = connection.prepare(CHANGES_AFTER).all(feed.seq) as Change[];
+    feed.apply(changes);
+    return isDurable || changes.length > 0;
   }
 
   #fail(state: 'full' | 'broken', cause: unknown): void {

@@ -1,0 +1,106 @@
+import type { Client } from 'pg';
+import { BrokerError } from '../../domain/errors.ts';
+import type { Store } from '../../ports/store.ts';
+import { randomBytes } from '../../crypto/random.ts';
+import { bringUpToDate } from '../bring-up-to-date.ts';
+import { ChangeFeed } from '../change-feed.ts';
+import type { StoreDeps, StoreMode } from '../store-deps.ts';
+import { clientOptions } from './client-options.ts';
+import { asOpenFailure } from './postgres-fault.ts';
+import { PostgresStore } from './postgres-store.ts';
+import { PostgresWriter } from './postgres-writer.ts';
+import { StatementNames } from './statement-names.ts';
+import { WriterConnection } from './writer-connection.ts';
+
+/** `pg_terminate_backend` with a timeout is needed to settle an unknown commit. */
+const OLDEST = 140_000;
+/** Replicas that start together migrate one after the other ("quam" in ASCII). */
+const MIGRATION_LOCK = 0x7175616d;
+const SESSION_NAME_BYTES = 9;
+
+export interface PostgresStoreOptions {
+  readonly connectionString: string;
+  /** Connections for reads; commits have one more of their own. */
+  readonly poolSize: number;
+}
+
+/**
+ * Opens the store on a PostgreSQL server, and makes its tables when they are absent. Needs sessions: no pooler in transaction mode
+ * between.
+ * @throws ERR_CONFIG_INVALID when the store is of the other mode, its schema is newer, or the server is not as needed;
+ * ERR_STORE_UNAVAILABLE when it cannot be reached.
+ */
+export async function openPostgresStore(
+  options: PostgresStoreOptions,
+  deps: StoreDeps,
+): Promise<Store> {
+  const { default: driver } = await import('pg');
+  const common = clientOptions(options.connectionString, driver.types);
+  const names = new StatementNames();
+  const events = { narrowed: (): void => undefined, lost: (): void => undefined };
+  const connect = (): Promise<WriterConnection> => {
+    const sessionName = `quaymaster ${randomBytes(SESSION_NAME_BYTES).toString('base64url')}`;
+    const client = new driver.Client({ ...common, application_name: sessionName, pipeline: true });
+    return WriterConnection.open({ client, sessionName }, names, {
+      narrowed: () => events.narrowed(),
+      lost: () => events.lost(),
+    });
+  };
+  try {
+    const seq = await prepare(new driver.Client(common), deps.mode);
+    const feed = new ChangeFeed(seq);
+    const writer = new PostgresWriter(await connect(), { connect, feed, deps });
+    const pool = new driver.Pool({ ...common, max: options.poolSize });
+    // An idle connection that ends is replaced by the next read.
+    pool.on('error', () => undefined);
+    const store = new PostgresStore({ writer, pool, names, feed, deps });
+    events.narrowed = (): void => store.poll();
+    events.lost = (): void => writer.noticeLoss();
+    return store;
+  } catch (error) {
+    throw asOpenFailure(error);
+  }
+}
+
+/** @returns the number of the last change. */
+async function prepare(client: Client, mode: StoreMode): Promise<number> {
+  client.on('error', () => undefined);
+  try {
+    await client.connect();
+    await assertServer(client);
+    await client.query(`BEGIN; SELECT pg_advisory_xact_lock(${MIGRATION_LOCK})`);
+    await bringUpToDate(
+      {
+        driver: 'pg',
+        folder: 'postgres',
+        findMeta:
+          "SELECT 1 FROM information_schema.tables WHERE table_schema = current_schema() AND table_name = 'meta'",
+        query: (sql) => client.query(sql),
+        script: async (sql) => {
+          await client.query(sql);
+        },
+      },
+      mode,
+    );
+    await client.query('COMMIT');
+    const { rows } = await client.query<{ seq: number | null }>(
+      'SELECT max("seq") AS "seq" FROM "changes"',
+    );
+    return rows[0]?.seq ?? 0;
+  } finally {
+    await client.end().catch(() => undefined);
+  }
+}
+
+async function assertServer(client: Client): Promise<void> {
+  const { rows } = await client.query<{ version: number; encoding: string }>(
+    `SELECT current_setting('server_version_num')::int AS "version", current_setting('server_encoding') AS "encoding"`,
+  );
+  const { version = 0, encoding = '' } = rows[0] ?? {};
+  if (version < OLDEST) {
+    throw new BrokerError('ERR_CONFIG_INVALID', 'PostgreSQL 14 or later is needed');
+  }
+  if (encoding !== 'UTF8') {
+    throw new BrokerError('ERR_CONFIG_INVALID', `the database is in ${encoding}: UTF8 is needed`);
+  }
+}

@@ -1,0 +1,136 @@
+import type { Pool, QueryResult } from 'pg';
+import { BrokerError } from '../../domain/errors.ts';
+import type {
+  Change,
+  KeyOf,
+  ListQuery,
+  Outcome,
+  Plan,
+  Store,
+  TableName,
+} from '../../ports/store.ts';
+import type { Tables } from '../../ports/tables.ts';
+import type { ChangeFeed } from '../change-feed.ts';
+import { CommitQueue } from '../commit-queue.ts';
+import { planWrites } from '../planned-writes.ts';
+import { countSql, getSql, listSql } from '../query-sql.ts';
+import type { Statement } from '../sql.ts';
+import { POSTGRES } from '../sql.ts';
+import type { StoreDeps } from '../store-deps.ts';
+import { CHANGES_KEPT_MS, PRUNE_EVERY_MS } from '../store-deps.ts';
+import type { PostgresWriter } from './postgres-writer.ts';
+import type { StatementNames } from './statement-names.ts';
+
+/** Where notifications are lost, narrowings of other processes reach the caches this late; the fence does not wait for it. */
+const POLL_EVERY_MS = 2_000;
+const CHANGES_AFTER =
+  'SELECT "seq", "kind", "key", "at" FROM "changes" WHERE "seq" > $1 ORDER BY "seq"';
+/** The newest stays: the next one is numbered after it. */
+const PRUNE =
+  'DELETE FROM "changes" WHERE "at" <= $1 AND "seq" < (SELECT max("seq") FROM "changes")';
+
+export interface PostgresStoreParts {
+  readonly writer: PostgresWriter;
+  readonly pool: Pool;
+  readonly names: StatementNames;
+  readonly feed: ChangeFeed;
+  readonly deps: StoreDeps;
+}
+
+/** Our database on a PostgreSQL server, shared with other processes. */
+export class PostgresStore implements Store {
+  readonly #parts: PostgresStoreParts;
+  readonly #queue: CommitQueue;
+  readonly #cancels = new Map<string, () => void>();
+  #poll: Promise<void> | undefined;
+  #isClosed = false;
+
+  constructor(parts: PostgresStoreParts) {
+    this.#parts = parts;
+    this.#queue = new CommitQueue((batch) => parts.writer.commit(batch));
+    this.#every(POLL_EVERY_MS, 'poll', () => this.poll());
+    this.#every(PRUNE_EVERY_MS, 'prune', () => this.#prune());
+  }
+
+  async commit(plan: Plan): Promise<Outcome> {
+    return this.#queue.push(plan, planWrites(POSTGRES, plan));
+  }
+
+  async get<T extends TableName>(table: T, key: KeyOf<T>): Promise<Tables[T] | undefined> {
+    const { rows } = await this.#read(getSql(POSTGRES, table, key));
+    return rows[0] as Tables[T] | undefined;
+  }
+
+  async list<T extends TableName>(table: T, query: ListQuery<T>): Promise<readonly Tables[T][]> {
+    const { rows } = await this.#read(listSql(POSTGRES, table, query));
+    return rows as Tables[T][];
+  }
+
+  async count<T extends TableName>(table: T, equals: Partial<Tables[T]>): Promise<number> {
+    const { rows } = await this.#read(countSql(POSTGRES, table, equals));
+    return (rows[0] as { n: number }).n;
+  }
+
+  seq(): number {
+    return this.#parts.feed.seq;
+  }
+
+  watch(listener: (changes: readonly Change[]) => void): () => void {
+    return this.#parts.feed.watch(listener);
+  }
+
+  fault(): ReturnType<Store['fault']> {
+    return this.#parts.writer.fault();
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    for (const cancel of this.#cancels.values()) cancel();
+    await this.#queue.close();
+    await this.#poll;
+    await this.#parts.writer.close();
+    await this.#parts.pool.end();
+  }
+
+  /** Takes in what other processes narrowed; one look at a time. A failure is left to the next look. */
+  poll(): void {
+    const { feed, writer } = this.#parts;
+    if (this.#isClosed || this.#poll !== undefined) return;
+    this.#poll = this.#read({ text: CHANGES_AFTER, values: [feed.seq] })
+      .then(
+        ({ rows }) => writer.learn(rows as Change[]),
+        () => undefined,
+      )
+      .finally(() => {
+        this.#poll = undefined;
+      });
+  }
+
+  #prune(): void {
+    const before = this.#parts.deps.clock.now() - CHANGES_KEPT_MS;
+    this.#read({ text: PRUNE, values: [before] }).catch(() => undefined);
+  }
+
+  async #read({ text, values }: Statement): Promise<QueryResult> {
+    const { pool, names } = this.#parts;
+    const name = names.nameOf(text);
+    try {
+      return await pool.query({
+        text,
+        values: [...values],
+        ...(name === undefined ? {} : { name }),
+      });
+    } catch (cause) {
+      throw new BrokerError('ERR_STORE_UNAVAILABLE', undefined, { cause });
+    }
+  }
+
+  #every(ms: number, name: string, work: () => void): void {
+    const again = (): void => {
+      work();
+      this.#every(ms, name, work);
+    };
+    this.#cancels.set(name, this.#parts.deps.clock.after(ms, again));
+  }
+}

@@ -1,0 +1,209 @@
+import type { Change } from '../../ports/store.ts';
+import type { Tables } from '../../ports/tables.ts';
+import type { ChangeFeed } from '../change-feed.ts';
+import type { PendingPlan } from '../commit-queue.ts';
+import { rejectAll, settleAll } from '../settle.ts';
+import type { Statement } from '../sql.ts';
+import { POSTGRES } from '../sql.ts';
+import { StagedBatch } from '../staged-batch.ts';
+import type { StoreDeps } from '../store-deps.ts';
+import { RETRY_AFTER_MS } from '../store-deps.ts';
+import { writeSql } from '../write-sql.ts';
+import { isRetryable } from './postgres-fault.ts';
+import { runPlans } from './run-plans.ts';
+import type { WriterConnection } from './writer-connection.ts';
+import { NOTIFY } from './writer-connection.ts';
+
+const COMMIT: Statement = { text: 'COMMIT', values: [] };
+const ATTEMPTS = 3;
+
+export interface PostgresWriterParts {
+  readonly connect: () => Promise<WriterConnection>;
+  readonly feed: ChangeFeed;
+  readonly deps: StoreDeps;
+}
+
+/** A batch whose COMMIT was sent and not answered. */
+interface Unknown {
+  readonly row: Tables['audit_batches'];
+  readonly sessionName: string;
+}
+
+/** Commits batches on a connection of its own, and finds out what happened when a commit fails. */
+export class PostgresWriter {
+  readonly #parts: PostgresWriterParts;
+  #connection: WriterConnection | undefined;
+  /** Staged with the chain, its COMMIT not sent. */
+  #staged: Tables['audit_batches'] | undefined;
+  #unknown: Unknown | undefined;
+  #cause: unknown;
+  #isCommitting = false;
+  #reconnecting: Promise<void> | undefined;
+  /** The first attempt to connect anew has failed too: batches do not wait for the next. */
+  #isDown = false;
+  #cancelProbe: (() => void) | undefined;
+  #isClosed = false;
+  /** Narrowings are missing that were pruned before this process saw them: its caches cannot be trusted any more. */
+  #isBehind = false;
+
+  constructor(connection: WriterConnection, parts: PostgresWriterParts) {
+    this.#connection = connection;
+    this.#parts = parts;
+  }
+
+  fault(): 'ERR_STORE_UNAVAILABLE' | undefined {
+    const isDown = this.#connection === undefined || this.#connection.isLost;
+    return isDown || this.#isBehind ? 'ERR_STORE_UNAVAILABLE' : undefined;
+  }
+
+  async commit(batch: readonly PendingPlan[]): Promise<void> {
+    if (!this.#isDown) await this.#reconnecting;
+    this.#isCommitting = true;
+    await this.#commit(batch);
+    this.#isCommitting = false;
+    this.noticeLoss();
+  }
+
+  /** The connection ended by itself: takes another one, unless a batch is in progress and will find out. */
+  noticeLoss(): void {
+    if (this.#isCommitting || this.#connection?.isLost !== true) return;
+    void this.#reconnect(this.#cause);
+  }
+
+  /** Takes in what other processes narrowed, in the order of their commits. */
+  learn(changes: readonly Change[]): void {
+    const { feed } = this.#parts;
+    const next = changes.find(({ seq }) => seq > feed.seq);
+    if (next !== undefined && next.seq !== feed.seq + 1) this.#isBehind = true;
+    feed.apply(changes);
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#cancelProbe?.();
+    await this.#reconnecting;
+    await this.#connection?.close();
+    this.#connection = undefined;
+  }
+
+  async #commit(batch: readonly PendingPlan[]): Promise<void> {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        await this.#transact(batch);
+        return;
+      } catch (cause) {
+        const isUndone = await this.#undo();
+        if (isUndone && attempt < ATTEMPTS && isRetryable(cause)) continue;
+        rejectAll(batch, cause);
+        if (!isUndone && this.#connection !== undefined) await this.#reconnect(cause);
+        return;
+      }
+    }
+  }
+
+  async #transact(batch: readonly PendingPlan[]): Promise<void> {
+    const { feed, deps } = this.#parts;
+    const connection = this.#ready();
+    const narrows = batch.some(({ plan }) => (plan.narrows ?? []).length > 0);
+    const { changes, now } = await connection.begin(narrows ? 'narrow' : 'read', feed.seq);
+    this.learn(changes);
+    if (this.#isBehind) throw new Error('narrowings were pruned before this process saw them');
+    // Whoever is ahead decides: a clock that lags must not lengthen an authority.
+    const staged = new StagedBatch(feed, Math.max(deps.clock.now(), now));
+    await runPlans(connection, batch, staged);
+    const writes = this.#record(staged);
+    deps.failpoint?.('store.before_commit');
+    await this.#finish(connection, writes);
+    deps.failpoint?.('store.after_commit');
+    if (this.#unknown !== undefined) deps.chain.keep();
+    this.#unknown = undefined;
+    feed.apply(staged.changes);
+    settleAll(batch, staged.outcomes);
+  }
+
+  #ready(): WriterConnection {
+    if (this.#connection !== undefined) return this.#connection;
+    throw new Error('no connection', { cause: this.#cause });
+  }
+
+  #record(staged: StagedBatch): Statement[] {
+    const writes = staged.changes.map((put) => writeSql(POSTGRES, { table: 'changes', put }, true));
+    if (writes.length > 0) writes.push(NOTIFY);
+    if (staged.bodies.length === 0) return writes;
+    this.#staged = this.#parts.deps.chain.stage(staged.bodies);
+    writes.push(writeSql(POSTGRES, { table: 'audit_batches', put: this.#staged }, true));
+    return writes;
+  }
+
+  /** One round trip: when a write fails, the COMMIT behind it is a rollback, and says so. */
+  async #finish(connection: WriterConnection, writes: readonly Statement[]): Promise<void> {
+    if (this.#staged !== undefined) {
+      this.#unknown = { row: this.#staged, sessionName: connection.sessionName };
+      this.#staged = undefined;
+    }
+    const answers = await connection.pipeline([...writes, COMMIT]);
+    const last = answers.at(-1);
+    if (last?.status === 'rejected') throw last.reason;
+    if (last?.value.command === 'COMMIT') return;
+    this.#staged = this.#unknown?.row;
+    this.#unknown = undefined;
+    throw answers.find((answer) => answer.status === 'rejected')?.reason;
+  }
+
+  /** @returns whether it is certain that nothing happened, and the connection can be used again. */
+  async #undo(): Promise<boolean> {
+    if (this.#staged !== undefined) this.#parts.deps.chain.drop();
+    this.#staged = undefined;
+    if (this.#unknown !== undefined || this.#connection === undefined) return false;
+    return this.#connection.rollback().then(
+      () => true,
+      () => false,
+    );
+  }
+
+  /** Connects anew and settles what was left open; tries again every second until that succeeds. */
+  #reconnect(cause: unknown): Promise<void> {
+    const previous = this.#connection;
+    this.#connection = undefined;
+    this.#cause = cause;
+    this.#reconnecting = this.#replace(previous);
+    return this.#reconnecting;
+  }
+
+  async #replace(previous: WriterConnection | undefined): Promise<void> {
+    await previous?.close();
+    let connection: WriterConnection | undefined;
+    try {
+      connection = await this.#parts.connect();
+      await this.#settle(connection);
+      this.#connection = connection;
+      this.#isDown = false;
+    } catch (error) {
+      await connection?.close();
+      this.#cause = error;
+      this.#isDown = true;
+      if (this.#isClosed) return;
+      const { clock } = this.#parts.deps;
+      this.#cancelProbe = clock.after(RETRY_AFTER_MS, () => void this.#reconnect(error));
+    }
+  }
+
+  /**
+   * The session that was lost may still be about to commit, so it is ended first. Then our row is either there, or it can be
+   * inserted, and is not.
+   */
+  async #settle(connection: WriterConnection): Promise<void> {
+    const unknown = this.#unknown;
+    if (unknown === undefined) return;
+    const { chain } = this.#parts.deps;
+    await connection.endSession(unknown.sessionName);
+    await connection.begin('read', this.#parts.feed.seq);
+    const insert = writeSql(POSTGRES, { table: 'audit_batches', put: unknown.row }, true);
+    const text = `${insert.text} ON CONFLICT DO NOTHING`;
+    const { rowCount } = await connection.run({ text, values: insert.values });
+    await connection.rollback();
+    if (rowCount === 0) chain.keep();
+    else chain.drop();
+    this.#unknown = undefined;
+  }
+}

@@ -1,0 +1,123 @@
+import { BrokerError } from '../../domain/errors.ts';
+import type { Outcome } from '../../ports/store.ts';
+import type { PendingPlan } from '../commit-queue.ts';
+import type { PlannedWrite } from '../planned-writes.ts';
+import type { Statement } from '../sql.ts';
+import type { StagedBatch } from '../staged-batch.ts';
+import { brokenUniqueness, isRefusedRow } from './postgres-fault.ts';
+import { firstWave } from './wave.ts';
+import type { Answer, WriterConnection } from './writer-connection.ts';
+
+type Refusal = Outcome | BrokerError;
+type Refusals = Map<PendingPlan, Refusal>;
+
+const SAVE: Statement = { text: 'SAVEPOINT plan', values: [] };
+const RELEASE: Statement = { text: 'RELEASE SAVEPOINT plan', values: [] };
+const UNDO: Statement = { text: 'ROLLBACK TO SAVEPOINT plan', values: [] };
+
+/** Runs the plans of a batch inside the open transaction, in order. @throws the driver's error when the whole batch has to fail. */
+export async function runPlans(
+  connection: WriterConnection,
+  batch: readonly PendingPlan[],
+  staged: StagedBatch,
+): Promise<void> {
+  for (let left = batch; left.length > 0;) {
+    const wave = firstWave(left);
+    await runWave(connection, wave, staged);
+    left = left.slice(wave.length);
+  }
+}
+
+async function runWave(
+  connection: WriterConnection,
+  wave: readonly PendingPlan[],
+  staged: StagedBatch,
+): Promise<void> {
+  const refusals: Refusals = new Map();
+  for (const pending of wave) {
+    if (staged.isStale(pending.plan)) refusals.set(pending, { status: 'stale' });
+  }
+  const isGood = (pending: PendingPlan): boolean => !refusals.has(pending);
+  await check(connection, wave.filter(isGood), refusals);
+  await write(connection, wave.filter(isGood), refusals);
+  for (const pending of wave) {
+    const refusal = refusals.get(pending);
+    if (refusal === undefined) staged.accept(pending.plan);
+    else staged.refuse(refusal);
+  }
+}
+
+/** Each check locks its row until the commit, so that no other process can make it untrue. */
+async function check(
+  connection: WriterConnection,
+  plans: readonly PendingPlan[],
+  refusals: Refusals,
+): Promise<void> {
+  const checks = plans.flatMap((pending) =>
+    pending.planned.expect.map((expectation, index) => ({ pending, expectation, index })),
+  );
+  if (checks.length === 0) return;
+  const answers = await connection.pipeline(checks.map(({ expectation }) => expectation));
+  checks.forEach(({ pending, expectation, index }, position) => {
+    const answer = answers[position];
+    if (answer?.status !== 'fulfilled') throw firstError(answers);
+    const present = answer.value.rows.length > 0;
+    if (present === expectation.present || refusals.has(pending)) return;
+    refusals.set(pending, { status: 'conflict', index });
+  });
+}
+
+/** All plans under one savepoint; when a row is refused, again with one for each, to find whose it was. */
+async function write(
+  connection: WriterConnection,
+  plans: readonly PendingPlan[],
+  refusals: Refusals,
+): Promise<void> {
+  const writing = plans.filter(({ planned }) => planned.writes.length > 0);
+  if (writing.length === 0) return;
+  const writes = writing.flatMap(({ planned }) => planned.writes);
+  const answers = await connection.pipeline([SAVE, ...writes, RELEASE]);
+  if (isClean(answers)) return;
+  await undo(connection, answers);
+  for (const pending of writing) {
+    const refusal = await writeAlone(connection, pending.planned.writes);
+    if (refusal !== undefined) refusals.set(pending, refusal);
+  }
+}
+
+async function writeAlone(
+  connection: WriterConnection,
+  writes: readonly PlannedWrite[],
+): Promise<Refusal | undefined> {
+  const answers = await connection.pipeline([SAVE, ...writes, RELEASE]);
+  if (isClean(answers)) return undefined;
+  const error = await undo(connection, answers);
+  const failed = answers.findIndex(({ status }) => status === 'rejected') - 1;
+  return refusalOf(error, writes[failed]);
+}
+
+/** @returns the refused row's error. @throws any other error: the batch fails. */
+async function undo(connection: WriterConnection, answers: readonly Answer[]): Promise<unknown> {
+  const error = firstError(answers);
+  if (!isRefusedRow(error)) throw error;
+  const undone = await connection.pipeline([UNDO, RELEASE]);
+  if (!isClean(undone)) throw firstError(undone);
+  return error;
+}
+
+function refusalOf(error: unknown, write: PlannedWrite | undefined): Refusal {
+  const constraint = brokenUniqueness(error);
+  if (constraint === undefined) return new BrokerError('ERR_INTERNAL', undefined, { cause: error });
+  // The name that PostgreSQL gives to primary keys: here another process was faster with the same row.
+  const isKey = constraint.endsWith('_pkey');
+  return { status: 'conflict', index: isKey ? (write?.absence ?? -1) : -1 };
+}
+
+function isClean(answers: readonly Answer[]): boolean {
+  return answers.every(({ status }) => status === 'fulfilled');
+}
+
+function firstError(answers: readonly Answer[]): Error {
+  const failed = answers.find((answer) => answer.status === 'rejected');
+  return failed?.reason instanceof Error ? failed.reason : new Error('no answer');
+}

@@ -1,0 +1,37 @@
+import type { Expectation, KeyOf, TableName, Write } from '../../ports/store.ts';
+import type { PendingPlan } from '../commit-queue.ts';
+import { shapeOf } from '../schema.ts';
+
+/**
+ * The longest run of plans from the start whose checks cannot depend on what the others of the run write: such plans are checked
+ * in one round trip and written in another. A plan that narrows ends its run, because it can make the next one stale.
+ */
+export function firstWave(batch: readonly PendingPlan[]): readonly PendingPlan[] {
+  const written = new Set<string>();
+  let length = 0;
+  for (const { plan } of batch) {
+    if (length > 0 && (plan.expect ?? []).some((expectation) => dependsOn(written, expectation))) {
+      break;
+    }
+    length += 1;
+    if ((plan.narrows ?? []).length > 0) break;
+    for (const write of plan.writes ?? []) written.add(target(write));
+  }
+  return batch.slice(0, length);
+}
+
+function dependsOn(written: ReadonlySet<string>, { table, key }: Expectation): boolean {
+  return written.has(table) || written.has(rowName(table, key));
+}
+
+/** The row that a write touches, or the whole table where it may be any row. */
+function target(write: Write): string {
+  if ('put' in write) return rowName(write.table, write.put);
+  if ('change' in write) return rowName(write.table, write.key);
+  return write.table;
+}
+
+function rowName(table: TableName, row: object): string {
+  const columns = row as KeyOf<TableName> & Readonly<Record<string, unknown>>;
+  return JSON.stringify([table, ...shapeOf(table).key.map((column) => columns[column])]);
+}
