@@ -80,18 +80,13 @@ export function fillIn(pattern: string, values: VariableValues): readonly string
 export function widen(pattern: string, values: VariableValues): readonly string[] {
   const filled = pattern.split('/').map((segment) => fillSegment(segment, values));
   const known = filled.slice(0, filled.indexOf(undefined)) as string[];
-  return known.at(-1) === ANY_DEPTH ? known : [...known, ANY_DEPTH];
+  return [...known, ANY_DEPTH];
 }
 
 /** A value holds no star (`isPathSegment`), and the replacing function takes it as it is: nothing in it is ever interpreted. */
 function fillSegment(segment: string, values: VariableValues): string | undefined {
-  let isWhole = true;
-  const filled = segment.replace(VARIABLE, (_, name: PolicyVariable) => {
-    const value = values.get(name);
-    isWhole &&= value !== undefined;
-    return String(value);
-  });
-  return isWhole ? filled : undefined;
+  if (!patternVariables(segment).every((variable) => values.has(variable))) return undefined;
+  return segment.replace(VARIABLE, (_, name: PolicyVariable) => String(values.get(name)));
 }
 
 /** The segments before the first that has a star or a variable, as a path; '' when there are none. */

@@ -1,7 +1,7 @@
 import { describe, it, expect } from '@jest/globals';
 import { compilePolicies, decide, decideIn, viewFor } from '../../../../src/domain/policy/index.ts';
 import type { AccessRequest, Decision } from '../../../../src/domain/policy/index.ts';
-import { REQUEST, allow, deny, storedPolicy } from './documents.ts';
+import { EVERYBODY, REQUEST, allow, deny, storedPolicy } from './documents.ts';
 import { DECISIONS } from './vectors.ts';
 import type { DecisionFacts } from './vectors.ts';
 
@@ -95,6 +95,31 @@ describe('decide', () => {
     const both = compilePolicies([storedPolicy({ subjects: [labelled, names], rules })]);
     expect(decide(one, REQUEST).effect).toBe('deny');
     expect(decide(both, REQUEST).effect).toBe('allow');
+    expect(decide(both, { ...REQUEST, podLabels: undefined }).effect).toBe('allow');
+  });
+
+  it('takes the labels of any subject, all of them', () => {
+    const subjects = [
+      { ...EVERYBODY, podLabels: { tier: 'gold' } },
+      { ...EVERYBODY, podLabels: { app: 'api', team: 'x' } },
+    ];
+    const policies = compilePolicies([storedPolicy({ subjects, rules: [allow(['**'])] })]);
+    const effect = (labels: Record<string, string>): string =>
+      decide(policies, { ...REQUEST, podLabels: new Map(Object.entries(labels)) }).effect;
+    expect(effect({ tier: 'gold' })).toBe('allow');
+    expect(effect({ app: 'api', team: 'x', other: 'y' })).toBe('allow');
+    expect(effect({ app: 'api' })).toBe('deny');
+    expect(effect({ app: 'api', team: 'y' })).toBe('deny');
+  });
+
+  it('takes any network and any time window of a list', () => {
+    const hours = { from: '09:00', to: '11:00', timeZone: 'UTC' };
+    const conditions = {
+      sourceCidrs: ['192.0.2.0/24', '10.0.0.0/8'],
+      timeWindows: [{ ...hours, days: ['sun'] }, hours],
+    };
+    const policies = compilePolicies([storedPolicy({ rules: [allow(['**'], { conditions })] })]);
+    expect(decide(policies, REQUEST).effect).toBe('allow');
   });
 
   it('widens a deny at its first variable without a value, not at the ones before', () => {

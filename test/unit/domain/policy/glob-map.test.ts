@@ -49,6 +49,15 @@ describe('a glob map', () => {
     expect(matching(copy, 'pay-eu')).toContain('new');
   });
 
+  it('finds what is set after it was asked', () => {
+    const map = filled();
+    expect(matching(map, 'pay-eu-1')).toEqual(['*', '*y-e*', 'p*', 'pay-*']);
+    map.set('pay-eu-*', 'later');
+    map.set('*eu-1', 'later too');
+    map.delete('p*');
+    expect(matching(map, 'pay-eu-1')).toEqual(['*', '*y-e*', 'later', 'later too', 'pay-*']);
+  });
+
   it('counts each glob that it tries', () => {
     const tally = { steps: 0 };
     filled().match('pay-eu', () => undefined, tally);

@@ -44,6 +44,7 @@ describe('the scope of a policy', () => {
 
   it('is never within the empty prefix', () => {
     expect(isPolicyWithin(policyOn('payments'), '')).toBe(false);
+    expect(isPolicyWithin(policyOn('**'), '')).toBe(false);
   });
 });
 
