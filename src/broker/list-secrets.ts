@@ -60,30 +60,44 @@ export async function listSecrets(
   );
 }
 
+interface Collected {
+  readonly items: ListedSecret[];
+  read: number;
+}
+
 async function collect(
   listing: Listing,
   from: Position | undefined,
 ): Promise<{ readonly items: readonly ListedSecret[]; readonly next?: Position }> {
-  const items: ListedSecret[] = [];
-  let read = 0;
+  const collected: Collected = { items: [], read: 0 };
   for (const mount of mountsFrom(listing, from?.prefix)) {
     const { prefix } = mount.spec;
     let position: Position | undefined = prefix === from?.prefix ? from : { prefix, taken: 0 };
     while (position !== undefined) {
       const page = await readNames(listing, mount, position.after);
-      let { taken } = position;
-      for (const name of page.items.slice(taken)) {
-        if (items.length === listing.limit || read === MOST_READ)
-          return { items, next: { ...position, taken } };
-        taken += 1;
-        read += 1;
-        const path = `${prefix}/${name.name}`;
-        if (mayList(listing, path)) items.push({ path, ...version(name) });
-      }
+      const taken = take(listing, collected, prefix, page.items.slice(position.taken));
+      const stopped = position.taken + taken;
+      if (stopped < page.items.length) return { items: collected.items, next: { ...position, taken: stopped } };
       position = page.next === undefined ? undefined : { prefix, after: page.next, taken: 0 };
     }
   }
-  return { items };
+  return { items: collected.items };
+}
+
+/** Adds the names that may be shown until the page is full; returns how many were looked at. */
+function take(
+  listing: Listing,
+  collected: Collected,
+  prefix: string,
+  names: readonly SecretListing[],
+): number {
+  for (const [index, name] of names.entries()) {
+    if (collected.items.length === listing.limit || collected.read === MOST_READ) return index;
+    collected.read += 1;
+    const path = `${prefix}/${name.name}`;
+    if (mayList(listing, path)) collected.items.push({ path, ...version(name) });
+  }
+  return names.length;
 }
 
 function version(listed: SecretListing): { readonly version?: string } {

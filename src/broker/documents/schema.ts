@@ -142,17 +142,21 @@ const operatorToken = z
     return { ttlSeconds: ttl, spec };
   });
 
-const SCHEMAS = { cluster, mount, definition, operator } as const;
-
 /**
  * A document's body, checked strictly and given its defaults.
  * @throws ERR_UNKNOWN_FIELD, ERR_BODY_INVALID or ERR_POLICY_INVALID, each with every problem at once.
  */
 export function parseSpec<K extends DocumentKind>(kind: K, body: unknown): DocumentSpecs[K] {
-  if (kind === 'policy') return parsePolicy(body) as DocumentSpecs[K];
-  const schema = SCHEMAS[kind];
-  return parseWith(schema, body) as DocumentSpecs[K];
+  return PARSERS[kind](body);
 }
+
+const PARSERS: { readonly [K in DocumentKind]: (body: unknown) => DocumentSpecs[K] } = {
+  policy: parsePolicy,
+  cluster: (body) => parseWith(cluster, body),
+  mount: (body) => parseWith(mount, body),
+  definition: (body) => parseWith(definition, body),
+  operator: (body) => parseWith(operator, body),
+};
 
 /** @throws ERR_UNKNOWN_FIELD, ERR_BODY_INVALID */
 export function parseOperatorToken(body: unknown): z.output<typeof operatorToken> {

@@ -1,0 +1,131 @@
+import { BrokerError } from '../../domain/errors.ts';
+import type { Tables } from '../../ports/tables.ts';
+import { randomId } from '../../crypto/random.ts';
+import { queueRevocation } from '../end-leases.ts';
+import type { Parts } from '../parts.ts';
+import { SystemActor } from '../record.ts';
+import { Worker } from './worker.ts';
+
+type Row = Tables['credentials'];
+
+const EVERY_MS = 500;
+const CHUNK = 64;
+/** Six tries with growing pauses, then the credential is listed as irrevocable; it is still tried, but seldom. */
+const ATTEMPTS = 6;
+const FIRST_PAUSE_MS = 10_000;
+const LONGEST_PAUSE_MS = 300_000;
+const DEADLINE_MS = 10_000;
+/** An intent this old was left by a process that died: nobody is still filling it. */
+const ABANDONED_MS = 120_000;
+
+/** Works off the revoke queue: durable, with back-off, one backend's failure no other's. */
+export function revoker(parts: Parts, random: () => number): Worker {
+  const actor = new SystemActor(parts, 'revoker');
+  return new Worker('revoker', EVERY_MS, parts, async (signal) => {
+    await adoptAbandoned(parts, parts.clock.now() - ABANDONED_MS);
+    for (const state of ['revoking', 'irrevocable'] as const) {
+      const due = await parts.store.list('credentials', {
+        equals: { state },
+        upTo: { next_attempt_at: parts.clock.now() },
+        orderBy: ['next_attempt_at'],
+        limit: CHUNK,
+      });
+      await Promise.all(due.map(async (row) => revoke({ parts, actor, random, signal }, row)));
+    }
+  });
+}
+
+/** After a start no order is being filled by this process: what a crash left half made joins the queue. */
+export async function adoptAbandoned(parts: Parts, createdUpTo: number): Promise<void> {
+  for (const state of ['intended', 'prepared'] as const) {
+    const rows = await parts.store.list('credentials', {
+      equals: { state },
+      upTo: { created_at: createdUpTo },
+      limit: CHUNK,
+    });
+    if (rows.length === 0) continue;
+    const now = parts.clock.now();
+    await parts.store.commit({ writes: rows.map(({ id }) => queueRevocation(id, now)), urgent: true });
+  }
+}
+
+interface Round {
+  readonly parts: Parts;
+  readonly actor: SystemActor;
+  readonly random: () => number;
+  readonly signal: AbortSignal;
+}
+
+async function revoke(round: Round, row: Row): Promise<void> {
+  try {
+    if (row.revocation === 'expires-only' && row.ends_at > round.parts.clock.now()) {
+      await keepListed(round, row, 'expires_only', row.ends_at);
+      return;
+    }
+    if (row.revocation === 'revocable') await revokeAtBackend(round, row);
+    await settle(round, row);
+  } catch (error) {
+    if (round.signal.aborted) return;
+    const failure = BrokerError.from(error);
+    round.parts.log.warn({ err: failure, credential: row.id, attempt: row.attempts + 1 }, 'a revocation failed');
+    await keepListed(round, row, failure.code, nextAttempt(round, row.attempts));
+  }
+}
+
+async function revokeAtBackend({ parts, signal }: Round, row: Row): Promise<void> {
+  const mount = parts.catalog.all('mount').find(({ uid }) => uid === row.mount_uid);
+  const credentials = mount && parts.connections.provider(mount).credentials;
+  if (credentials === undefined) throw new BrokerError('ERR_PROVIDER_UNAVAILABLE');
+  await credentials.revoke(row.handle, {
+    requestId: randomId('req'),
+    signal: AbortSignal.any([signal, AbortSignal.timeout(DEADLINE_MS)]),
+  });
+}
+
+async function settle({ parts, actor }: Round, row: Row): Promise<void> {
+  await parts.store.commit({
+    expect: [{ table: 'credentials', key: { id: row.id }, match: { state: row.state } }],
+    writes: [
+      {
+        table: 'credentials',
+        key: { id: row.id },
+        change: { state: 'revoked', next_attempt_at: null, last_error: null, sealed: null },
+      },
+    ],
+    urgent: true,
+    entries: [actor.entry({ action: 'credential.revoke', outcome: 'ok', ...facts(row) })],
+  });
+}
+
+async function keepListed({ parts, actor }: Round, row: Row, error: string, at: number): Promise<void> {
+  const attempts = row.attempts + 1;
+  const state = attempts >= ATTEMPTS || error === 'expires_only' ? 'irrevocable' : 'revoking';
+  const entry = { action: 'credential.revoke', outcome: 'error', reason: error, ...facts(row) } as const;
+  await parts.store.commit({
+    expect: [{ table: 'credentials', key: { id: row.id }, match: { state: row.state } }],
+    writes: [
+      {
+        table: 'credentials',
+        key: { id: row.id },
+        change: { state, attempts, next_attempt_at: at, last_error: error },
+      },
+    ],
+    urgent: true,
+    entries: [actor.entry(entry)],
+  });
+}
+
+/** Doubles from ten seconds, half of it by chance, five minutes at most. */
+function nextAttempt({ parts, random }: Round, attempts: number): number {
+  const pause = Math.min(FIRST_PAUSE_MS * 2 ** attempts, LONGEST_PAUSE_MS);
+  return parts.clock.now() + pause / 2 + (pause / 2) * random();
+}
+
+function facts(row: Row): {
+  readonly credential: string;
+  readonly lease: string;
+  readonly path: string;
+  readonly session: string;
+} {
+  return { credential: row.id, lease: row.lease_id, path: row.path, session: row.session_id };
+}
