@@ -5,6 +5,7 @@ import type { Tables } from '../ports/tables.ts';
 import { announcedKey } from './boot-announcement.ts';
 import { followChain, isSigned, type ChainPosition } from './batch-check.ts';
 import { FIRST_PREV, splitEntries } from './entry.ts';
+import { writersAfter } from './writer-scan.ts';
 
 type Batch = Tables['audit_batches'];
 
@@ -88,16 +89,9 @@ export class PendingBatches {
 
   /** Writers sort by the time of their boot; a clock that was behind is made up for by the next sweep. */
   async #discover(after: string, now: number): Promise<void> {
-    for (let last = after; ;) {
-      const [row] = await this.#store.list('audit_batches', {
-        orderBy: ['writer', 'first_seq'],
-        after: { writer: last, first_seq: Number.MAX_SAFE_INTEGER },
-        limit: 1,
-      });
-      if (row === undefined) return;
-      last = row.writer;
-      if (last > this.#lastWriter) this.#lastWriter = last;
-      if (!this.#writers.has(last)) this.#writers.set(last, await this.#restore(last, now));
+    for await (const name of writersAfter(this.#store, after)) {
+      if (name > this.#lastWriter) this.#lastWriter = name;
+      if (!this.#writers.has(name)) this.#writers.set(name, await this.#restore(name, now));
     }
   }
 

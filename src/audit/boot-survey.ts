@@ -1,0 +1,78 @@
+import type { BootReference, HeadReference } from '../domain/audit-actions.ts';
+import type { Store } from '../ports/store.ts';
+import type { Tables } from '../ports/tables.ts';
+import type { Boot } from './boot.ts';
+import { splitEntries } from './entry.ts';
+import type { LogIdentity } from './log-identity.ts';
+import { storedCheckpoint } from './stored-tree.ts';
+import { writersAfter } from './writer-scan.ts';
+
+/** An entry has room for so many heads; more than one a live replica is already rare. */
+const MOST_HEADS = 64;
+const STOP = ',"action":"broker.stop",';
+
+/** What a boot finds of those before it. */
+export interface BootSurvey {
+  /** The `boot` fact of this boot's `broker.start`. */
+  readonly boot: BootReference;
+  /** Newest other boot, when its last entry is not `broker.stop`: it crashed, or it is a replica that is alive. Worth a `recovery` entry. */
+  readonly unfinished: HeadReference | undefined;
+}
+
+function headOf(batch: Tables['audit_batches']): HeadReference {
+  const seq = batch.first_seq + batch.count - 1;
+  return { writer: batch.writer, seq, head: Buffer.from(batch.head).toString('hex') };
+}
+
+async function isIntegrated(store: Store, batch: Tables['audit_batches']): Promise<boolean> {
+  const { writer, first_seq } = batch;
+  const segments = await store.list('log_segments', { equals: { writer, first_seq }, limit: 1 });
+  return segments.length > 0;
+}
+
+async function lastBatch(
+  store: Store,
+  writer: string,
+): Promise<Tables['audit_batches'] | undefined> {
+  const [batch] = await store.list('audit_batches', {
+    equals: { writer },
+    orderBy: ['first_seq'],
+    descending: true,
+    limit: 1,
+  });
+  return batch;
+}
+
+/**
+ * Links this boot to all before it: the checkpoint covers what is in the tree, and the heads cover what is not yet. Read before
+ * the boot's first commit. @throws ERR_CIPHERTEXT_INVALID when the stored checkpoint is not the log's.
+ */
+export async function surveyLog(
+  store: Store,
+  log: LogIdentity,
+  boot: Boot,
+  release: string,
+): Promise<BootSurvey> {
+  const checkpoint = await storedCheckpoint(store, log.verifier);
+  const heads: HeadReference[] = [];
+  let newest: Tables['audit_batches'] | undefined;
+  for await (const writer of writersAfter(store, '')) {
+    const batch = await lastBatch(store, writer);
+    if (batch === undefined) continue;
+    newest = batch;
+    if (heads.length < MOST_HEADS && !(await isIntegrated(store, batch))) heads.push(headOf(batch));
+  }
+  const lastEntry = newest === undefined ? undefined : splitEntries(newest.entries).at(-1);
+  const isUnfinished = newest !== undefined && lastEntry?.includes(STOP) !== true;
+  return {
+    boot: {
+      release,
+      key: boot.publicKey,
+      endorsement: boot.endorsement,
+      treeSize: checkpoint?.size ?? 0,
+      treeRoot: checkpoint === undefined ? '' : Buffer.from(checkpoint.root).toString('base64'),
+      heads,
+    },
+    unfinished: isUnfinished && newest !== undefined ? headOf(newest) : undefined,
+  };
+}

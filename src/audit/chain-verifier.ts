@@ -1,0 +1,117 @@
+import { decodeBase64 } from '../crypto/base64.ts';
+import { sha256Hex } from '../crypto/digest.ts';
+import type { VerifyingKey } from '../crypto/signing.ts';
+import { announcedKey } from './boot-announcement.ts';
+import { isSigned } from './batch-check.ts';
+import { FIRST_PREV, placeText } from './entry.ts';
+import type { BatchHead } from './export-format.ts';
+import type { Findings } from './finding.ts';
+
+/** What the log says of one boot. */
+export interface WriterSummary {
+  readonly writer: string;
+  readonly entries: number;
+  /** Its last entry is `broker.stop`: it ended in order. */
+  readonly stopped: boolean;
+}
+
+interface Writer {
+  seq: number;
+  head: string;
+  key: VerifyingKey | undefined;
+  stopped: boolean;
+}
+
+const STOP = ',"action":"broker.stop",';
+
+/** Recomputes every writer's chain and checks each batch's signature, entry by entry in the order of the log. */
+export class ChainVerifier {
+  readonly #logKey: VerifyingKey;
+  readonly #findings: Findings;
+  readonly #writers = new Map<string, Writer>();
+  #batch: BatchHead | undefined;
+  #left = 0;
+
+  constructor(logKey: VerifyingKey, findings: Findings) {
+    this.#logKey = logKey;
+    this.#findings = findings;
+  }
+
+  /** Whether the next entry begins a batch, whose head must be given first. */
+  get wantsHead(): boolean {
+    return this.#left === 0;
+  }
+
+  begin(index: number, batch: BatchHead): void {
+    const { writer, first_seq } = batch;
+    const known = this.#writerOf(writer);
+    this.#batch = batch;
+    this.#left = batch.count;
+    if (batch.first_index !== index || first_seq !== known.seq + 1) {
+      const message = `the batch says index ${batch.first_index}, sequence ${first_seq}; expected sequence ${known.seq + 1}`;
+      this.#findings.add({ what: 'batch_mismatch', message, index, writer, seq: first_seq });
+    }
+  }
+
+  entry(index: number, bytes: Uint8Array): void {
+    const batch = this.#batch;
+    if (batch === undefined) return;
+    const { writer: name } = batch;
+    const writer = this.#writerOf(name);
+    const seq = writer.seq + 1;
+    const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
+    if (!text.startsWith(placeText({ writer: name, seq, prev: writer.head }))) {
+      const message = 'the entry does not follow the one before it';
+      this.#findings.add({ what: 'chain_broken', message, index, writer: name, seq });
+    }
+    if (seq === 1) this.#announce(writer, text, { index, writer: name, seq });
+    writer.seq = seq;
+    writer.head = sha256Hex(bytes);
+    this.#left -= 1;
+    if (this.#left > 0) return;
+    writer.stopped = text.includes(STOP);
+    this.#endBatch(index, writer, batch);
+  }
+
+  summaries(): readonly WriterSummary[] {
+    return [...this.#writers].map(([writer, { seq, stopped }]) => ({
+      writer,
+      entries: seq,
+      stopped,
+    }));
+  }
+
+  #writerOf(name: string): Writer {
+    let writer = this.#writers.get(name);
+    if (writer === undefined) {
+      writer = { seq: 0, head: FIRST_PREV, key: undefined, stopped: false };
+      this.#writers.set(name, writer);
+    }
+    return writer;
+  }
+
+  #announce(
+    writer: Writer,
+    entry: string,
+    place: { readonly index: number; readonly writer: string; readonly seq: number },
+  ): void {
+    writer.key = announcedKey(entry, this.#logKey);
+    if (writer.key !== undefined) return;
+    const message = 'the boot is not one that the log key endorsed';
+    this.#findings.add({ what: 'boot_not_endorsed', message, ...place });
+  }
+
+  #endBatch(index: number, { seq, head, key }: Writer, batch: BatchHead): void {
+    const place = { index, writer: batch.writer, seq };
+    if (batch.head !== head) {
+      const message = 'the batch was signed over another last entry';
+      this.#findings.add({ what: 'batch_mismatch', message, ...place });
+      return;
+    }
+    const signature = decodeBase64(batch.signature);
+    const position = { writer: batch.writer, seq, head };
+    if (key !== undefined && signature !== undefined && isSigned(position, signature, key)) return;
+    const message = "the boot's key did not sign the batch";
+    this.#findings.add({ what: 'signature_invalid', message, ...place });
+  }
+}

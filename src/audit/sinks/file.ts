@@ -1,0 +1,76 @@
+import { open, type FileHandle } from 'node:fs/promises';
+import type { Sink } from '../sink.ts';
+
+const NEWLINE = 0x0a;
+const TAIL_BYTES = 65_536 + 1;
+
+/** Where the last whole line ends: a crash within a write leaves a torn one, which the next delivery repeats in full. */
+async function endOfLines(file: FileHandle): Promise<number> {
+  const { size } = await file.stat();
+  const tail = Buffer.alloc(Math.min(size, TAIL_BYTES));
+  await file.read(tail, 0, tail.length, size - tail.length);
+  const newline = tail.lastIndexOf(NEWLINE);
+  return newline < 0 ? size - tail.length : size - tail.length + newline + 1;
+}
+
+async function openLines(path: string): Promise<FileHandle> {
+  const file = await open(path, 'a+', 0o600);
+  try {
+    await file.truncate(await endOfLines(file));
+    return file;
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+}
+
+/** One entry a line, appended and synced before the cursor moves; mode 0600. */
+export class FileSink implements Sink {
+  readonly name: string;
+  readonly #path: string;
+  #file: Promise<FileHandle> | undefined;
+  #work: Promise<void> = Promise.resolve();
+
+  constructor(path: string) {
+    this.#path = path;
+    this.name = `file:${path}`;
+  }
+
+  deliver(entries: readonly string[]): Promise<void> {
+    return this.#afterwards(() => this.#append(entries));
+  }
+
+  /** Deliveries before the call are in the old file, deliveries after it in the new. */
+  reopen(): Promise<void> {
+    return this.#afterwards(() => this.#letGo());
+  }
+
+  close(): Promise<void> {
+    return this.#afterwards(() => this.#letGo());
+  }
+
+  #afterwards(work: () => Promise<void>): Promise<void> {
+    const done = this.#work.then(work);
+    this.#work = done.catch(() => undefined);
+    return done;
+  }
+
+  async #append(entries: readonly string[]): Promise<void> {
+    this.#file ??= openLines(this.#path);
+    try {
+      const file = await this.#file;
+      await file.appendFile(entries.map((entry) => `${entry}\n`).join(''));
+      await file.datasync();
+    } catch (error) {
+      // Half a delivery may be in the file: opening it anew cuts a torn line off.
+      await this.#letGo().catch(() => undefined);
+      throw error;
+    }
+  }
+
+  async #letGo(): Promise<void> {
+    const opened = this.#file;
+    this.#file = undefined;
+    await (await opened)?.close();
+  }
+}

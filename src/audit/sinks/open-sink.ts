@@ -1,0 +1,15 @@
+import type { Writable } from 'node:stream';
+import type { SinkConfig } from '../config.ts';
+import type { Sink } from '../sink.ts';
+import { FileSink } from './file.ts';
+import { StreamSink } from './stdout.ts';
+
+/** `stdout`: the process's standard output. */
+export function openSink(config: SinkConfig, stdout: Writable): Sink {
+  switch (config.type) {
+    case 'file':
+      return new FileSink(config.path);
+    case 'stdout':
+      return new StreamSink('stdout', stdout);
+  }
+}

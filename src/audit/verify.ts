@@ -1,0 +1,222 @@
+import { openCheckpoint, type Checkpoint } from '../crypto/checkpoint.ts';
+import { constantTimeEqual } from '../crypto/digest.ts';
+import { parseVerifierKey, type NoteVerifier } from '../crypto/signed-note.ts';
+import { decodeBundle, tileWidth, TILE_WIDTH } from '../crypto/tiles.ts';
+import { ChainVerifier, type WriterSummary } from './chain-verifier.ts';
+import type { Progress } from './export.ts';
+import { ExportFiles } from './export-files.ts';
+import {
+  batchHeadSchema,
+  EXPORT_FILES,
+  manifestSchema,
+  type BatchHead,
+  type Manifest,
+} from './export-format.ts';
+import { Findings, type Finding } from './finding.ts';
+import { TreeVerifier } from './tree-verifier.ts';
+
+export interface VerifyOptions {
+  /** A checkpoint note kept outside the store: without one, a log cut off or written anew by who has its key looks whole. */
+  readonly externalCheckpoint?: string | undefined;
+  /** The log's verifier key, from elsewhere than the export. */
+  readonly logKey?: string | undefined;
+  readonly progress?: Progress | undefined;
+}
+
+export interface VerifyReport {
+  readonly holds: boolean;
+  /** `anchored`: the entries are those of the external checkpoint. `self-consistent only`: they fit together, and no more is known. */
+  readonly assurance: 'anchored' | 'self-consistent only' | 'none';
+  /** The log key was given, and so not taken from the export itself. */
+  readonly keyGiven: boolean;
+  readonly origin: string;
+  /** Entries checked. */
+  readonly size: number;
+  readonly batches: number;
+  readonly writers: readonly WriterSummary[];
+  /** In the order of the log, a hundred at most. */
+  readonly findings: readonly Finding[];
+  readonly findingCount: number;
+}
+
+function reason(error: unknown): string {
+  return error instanceof Error ? error.message : 'unreadable';
+}
+
+class Verification {
+  readonly #files: ExportFiles;
+  readonly #options: VerifyOptions;
+  readonly #findings = new Findings();
+  #batches = 0;
+  #anchored = false;
+
+  constructor(directory: string, options: VerifyOptions) {
+    this.#files = new ExportFiles(directory);
+    this.#options = options;
+  }
+
+  async run(): Promise<VerifyReport> {
+    const opened = await this.#openManifest();
+    if (opened === undefined) return this.#report('', 0, []);
+    const { manifest, verifier } = opened;
+    const { origin, size } = manifest;
+    const checkpoint = await this.#openCheckpoint(manifest, verifier);
+    const external = this.#openExternal(origin, verifier);
+    const tree = new TreeVerifier(this.#files, size, this.#findings);
+    const chain = new ChainVerifier(verifier.key, this.#findings);
+    try {
+      await this.#readLog({ size, external, tree, chain });
+    } catch (error) {
+      this.#findings.add({ what: 'unreadable', message: reason(error), index: tree.size });
+    }
+    if (checkpoint !== undefined && tree.size === size) this.#compareRoot(tree, checkpoint);
+    if (external !== undefined && external.size > size) {
+      const message = `the external checkpoint covers ${external.size} entries; from here on they are missing`;
+      this.#findings.add({ what: 'tail_missing', message, index: size });
+    }
+    return this.#report(origin, tree.size, chain.summaries());
+  }
+
+  async #openManifest(): Promise<{ manifest: Manifest; verifier: NoteVerifier } | undefined> {
+    try {
+      const text = (await this.#files.read(EXPORT_FILES.manifest)).toString('utf8');
+      const manifest = manifestSchema.parse(JSON.parse(text));
+      const verifier = parseVerifierKey(this.#options.logKey?.trim() ?? manifest.logKey);
+      return { manifest, verifier };
+    } catch (error) {
+      this.#findings.add({ what: 'unreadable', message: `manifest: ${reason(error)}` });
+      return undefined;
+    }
+  }
+
+  async #openCheckpoint(
+    { origin, size }: Manifest,
+    verifier: NoteVerifier,
+  ): Promise<Checkpoint | undefined> {
+    try {
+      const note = (await this.#files.read(EXPORT_FILES.checkpoint)).toString('utf8');
+      const checkpoint = openCheckpoint(note, origin, [verifier]);
+      if (checkpoint.size === size) return checkpoint;
+      const message = `the checkpoint covers ${checkpoint.size} entries, the export has ${size}`;
+      this.#findings.add({ what: 'checkpoint_invalid', message });
+    } catch {
+      const message = 'the log key did not sign the checkpoint of the export';
+      this.#findings.add({ what: 'checkpoint_invalid', message });
+    }
+    return undefined;
+  }
+
+  #openExternal(origin: string, verifier: NoteVerifier): Checkpoint | undefined {
+    if (this.#options.externalCheckpoint === undefined) return undefined;
+    try {
+      return openCheckpoint(this.#options.externalCheckpoint, origin, [verifier]);
+    } catch {
+      const message = 'the log key did not sign the external checkpoint';
+      this.#findings.add({ what: 'checkpoint_invalid', message });
+      return undefined;
+    }
+  }
+
+  async #readLog(log: {
+    readonly size: number;
+    readonly external: Checkpoint | undefined;
+    readonly tree: TreeVerifier;
+    readonly chain: ChainVerifier;
+  }): Promise<void> {
+    const { size, external, tree, chain } = log;
+    const heads = this.#heads();
+    if (external?.size === 0) this.#anchored = true;
+    for (let bundle = 0; bundle * TILE_WIDTH < size; bundle++) {
+      const entries = await this.#bundle(bundle, size);
+      await tree.beginBundle(bundle);
+      for (const bytes of entries) {
+        const index = tree.size;
+        if (chain.wantsHead) await this.#beginBatch(index, heads, chain);
+        chain.entry(index, bytes);
+        tree.entry(index, bytes);
+        if (tree.size === external?.size) this.#compareHistory(tree, external);
+      }
+      await tree.endBundle();
+      this.#options.progress?.(tree.size, size);
+    }
+    await this.#expectNoMore(heads, chain, size);
+  }
+
+  async #bundle(index: number, size: number): Promise<readonly Uint8Array[]> {
+    const width = tileWidth('entries', index, size);
+    const entries = decodeBundle(await this.#files.tile({ level: 'entries', index, width }));
+    if (entries.length !== width)
+      throw new Error(`entry bundle ${index} has ${entries.length} entries instead of ${width}`);
+    return entries;
+  }
+
+  async *#heads(): AsyncGenerator<BatchHead, undefined> {
+    for await (const line of this.#files.lines(EXPORT_FILES.heads)) {
+      this.#batches += 1;
+      yield batchHeadSchema.parse(JSON.parse(line));
+    }
+    return undefined;
+  }
+
+  async #beginBatch(
+    index: number,
+    heads: AsyncGenerator<BatchHead, undefined>,
+    chain: ChainVerifier,
+  ): Promise<void> {
+    const { done, value } = await heads.next();
+    if (done === true) throw new Error('heads.jsonl ends before the entries do');
+    chain.begin(index, value);
+  }
+
+  async #expectNoMore(
+    heads: AsyncGenerator<BatchHead, undefined>,
+    chain: ChainVerifier,
+    index: number,
+  ): Promise<void> {
+    const { done } = await heads.next();
+    await heads.return(undefined);
+    if (done === true && chain.wantsHead) return;
+    const message = 'heads.jsonl has batches beyond the last entry';
+    this.#findings.add({ what: 'batch_mismatch', message, index });
+  }
+
+  #compareRoot(tree: TreeVerifier, checkpoint: Checkpoint): void {
+    if (constantTimeEqual(tree.root(), checkpoint.root)) return;
+    const message = 'the entries do not hash to the root that the checkpoint signs';
+    this.#findings.add({ what: 'root_mismatch', message });
+  }
+
+  #compareHistory(tree: TreeVerifier, external: Checkpoint): void {
+    this.#anchored = constantTimeEqual(tree.root(), external.root);
+    if (this.#anchored) return;
+    const message = `the first ${external.size} entries are not those of the external checkpoint`;
+    this.#findings.add({ what: 'other_history', message });
+  }
+
+  #report(origin: string, size: number, writers: readonly WriterSummary[]): VerifyReport {
+    const holds = this.#findings.count === 0;
+    return {
+      holds,
+      assurance: !holds ? 'none' : this.#anchored ? 'anchored' : 'self-consistent only',
+      keyGiven: this.#options.logKey !== undefined,
+      origin,
+      size,
+      batches: this.#batches,
+      writers,
+      findings: this.#findings.all,
+      findingCount: this.#findings.count,
+    };
+  }
+}
+
+/**
+ * Checks an export offline, in one pass and constant memory: every leaf, tile and root, every writer's chain, every batch's
+ * signature under a key that the log key endorsed, the checkpoint, and that the external checkpoint is part of this history.
+ * Never throws for what an export holds: it reports.
+ */
+export function verifyExport(
+  directory: string,
+  options: VerifyOptions = {},
+): Promise<VerifyReport> {
+  return new Verification(directory, options).run();
+}
