@@ -62,17 +62,15 @@ export async function surveyLog(
     newest = batch;
     if (heads.length < MOST_HEADS && !(await isIntegrated(store, batch))) heads.push(headOf(batch));
   }
-  const lastEntry = newest === undefined ? undefined : splitEntries(newest.entries).at(-1);
-  const isUnfinished = newest !== undefined && lastEntry?.includes(STOP) !== true;
+  const { publicKey: key, endorsement } = boot;
+  const treeSize = checkpoint?.size ?? 0;
+  const treeRoot = Buffer.from(checkpoint?.root ?? []).toString('base64');
   return {
-    boot: {
-      release,
-      key: boot.publicKey,
-      endorsement: boot.endorsement,
-      treeSize: checkpoint?.size ?? 0,
-      treeRoot: checkpoint === undefined ? '' : Buffer.from(checkpoint.root).toString('base64'),
-      heads,
-    },
-    unfinished: isUnfinished && newest !== undefined ? headOf(newest) : undefined,
+    boot: { release, key, endorsement, treeSize, treeRoot, heads },
+    unfinished: newest === undefined || isFinished(newest) ? undefined : headOf(newest),
   };
+}
+
+function isFinished(batch: Tables['audit_batches']): boolean {
+  return splitEntries(batch.entries).at(-1)?.includes(STOP) === true;
 }
