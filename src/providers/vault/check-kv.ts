@@ -36,7 +36,7 @@ export async function checkKvMount(
   );
   await probe(
     'list',
-    () => client.read({ method: 'LIST', path: listable }, context),
+    () => client.read({ method: 'GET', path: `${listable}?list=true` }, context),
     listable,
     findings,
   );

@@ -78,8 +78,9 @@ export class KvList {
     walk.folders += 1;
     if (walk.folders > MOST_FOLDERS) throw new BrokerError('ERR_PROVIDER_FAILED');
     const encoded = folder === '' ? '' : encodeVaultPath(folder.slice(0, -1)) + SLASH;
-    const path = `${walk.root}${SLASH}${encoded}`;
-    const request = { method: 'LIST', path, maxBytes: LIST_BYTES } as const;
+    // As a query: proxies, and Node's own parser, refuse the verb LIST.
+    const path = `${walk.root}${SLASH}${encoded}?list=true`;
+    const request = { method: 'GET', path, maxBytes: LIST_BYTES } as const;
     const answer = await this.#calls.read(request, walk.context).catch(orEmpty);
     const parsed = answerSchema.safeParse(answer);
     if (!parsed.success) return failMalformed('list_answer');

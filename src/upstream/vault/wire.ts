@@ -7,7 +7,7 @@ const DEFAULT_MAX_BYTES = 1_048_576;
 
 /** One request of the API below `/v1/`. */
 export interface VaultRequest {
-  readonly method: 'GET' | 'LIST' | 'POST' | 'PUT' | 'DELETE';
+  readonly method: 'GET' | 'POST' | 'PUT';
   /** Segments encoded by `encodeVaultPath`, and a query where there is one. */
   readonly path: string;
   readonly body?: Readonly<Record<string, unknown>>;

@@ -1,0 +1,173 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { Workload } from '../../src/domain/workload.ts';
+import type { DynamicCredentials, SecretProvider } from '../../src/ports/secret-provider.ts';
+import { contextOf, failureOf } from './secret-provider.contract.ts';
+
+/** One engine that makes credentials, and a way to see at the backend what it made. */
+export interface CredentialsFixture {
+  readonly provider: SecretProvider;
+  /** A new connection to the same backend, as a broker that was started again has it. */
+  restart(): Promise<SecretProvider>;
+  /** The definition's reference and the path it stands on. */
+  readonly path: string;
+  readonly ref: unknown;
+  /** Names of the credentials that are alive at the backend. */
+  live(): Promise<readonly string[]>;
+  /** Whether a credential works at what it is for. */
+  works(data: Readonly<Record<string, unknown>>): Promise<boolean>;
+  /** Calls until `live` is as expected, or fails. */
+  settled(expected: number): Promise<void>;
+  close(): Promise<void>;
+}
+
+const workload: Workload = {
+  cluster: 'east',
+  namespace: 'payments',
+  serviceAccount: 'api',
+  serviceAccountUid: '6f0b7f4e-6d5c-4c0e-9a70-2f9c0f2b9f01',
+  pod: { name: 'api-1', uid: '0c1b9f6e-3b1f-4f3e-8b5a-0d6c2d5f7a11' },
+};
+
+let intents = 0;
+
+/** What every engine of revocable credentials owes: nothing it made outlives what was committed of it. */
+export function dynamicCredentialsContract(
+  name: string,
+  make: () => Promise<CredentialsFixture>,
+): void {
+  describe(`${name} as a maker of credentials`, () => {
+    let fixture: CredentialsFixture;
+    let credentials: DynamicCredentials;
+    beforeAll(async () => {
+      fixture = await make();
+      credentials = fixture.provider.credentials!;
+    });
+    afterAll(() => fixture.close());
+
+    const begin = (ttlSeconds = 300): string => {
+      intents += 1;
+      return credentials.begin({
+        intentId: `int_contract_${intents}`,
+        locator: fixture.provider.locate(fixture.path, fixture.ref),
+        workload,
+        ttlSeconds,
+        ref: fixture.ref,
+      });
+    };
+
+    it('makes a credential that works, says how long, and takes it back', async () => {
+      const prepared = await credentials.prepare(begin(), contextOf());
+      const issued = await credentials.issue(prepared, contextOf());
+      expect(issued.ttlSeconds).toBeGreaterThan(0);
+      expect(issued.ttlSeconds).toBeLessThanOrEqual(300);
+      expect(await fixture.works(issued.data)).toBe(true);
+      expect(await fixture.live()).toHaveLength(1);
+      await credentials.revoke(issued.handle, contextOf());
+      await fixture.settled(0);
+      expect(await fixture.works(issued.data)).toBe(false);
+    });
+
+    it('keeps no secret in a handle', async () => {
+      const handles = [begin()];
+      handles.push(await credentials.prepare(handles[0]!, contextOf()));
+      const issued = await credentials.issue(handles[1]!, contextOf());
+      handles.push(issued.handle);
+      await credentials.revoke(issued.handle, contextOf());
+      const text = handles.join('\n');
+      expect(text).not.toMatch(/\b(?:s|hvs|b|hvb)\.[A-Za-z0-9]{8}/);
+      for (const value of Object.values(issued.data)) expect(text).not.toContain(value);
+      for (const handle of handles) expect(() => JSON.parse(handle) as unknown).not.toThrow();
+    });
+
+    it('extends a credential, and never beyond what was asked', async () => {
+      const issued = await credentials.issue(
+        await credentials.prepare(begin(60), contextOf()),
+        contextOf(),
+      );
+      const granted = await credentials.renew(issued.handle, 240, contextOf());
+      expect(granted).toBeGreaterThan(60);
+      expect(granted).toBeLessThanOrEqual(240);
+      await credentials.revoke(issued.handle, contextOf());
+      await fixture.settled(0);
+    });
+
+    it('revokes twice without complaint, and does not extend what is revoked', async () => {
+      const issued = await credentials.issue(
+        await credentials.prepare(begin(), contextOf()),
+        contextOf(),
+      );
+      await credentials.revoke(issued.handle, contextOf());
+      await credentials.revoke(issued.handle, contextOf());
+      expect((await failureOf(credentials.renew(issued.handle, 60, contextOf()))).code).toBe(
+        'ERR_NOT_FOUND',
+      );
+      await fixture.settled(0);
+    });
+
+    it('leaves nothing when it ends before anything was made', async () => {
+      const handle = begin();
+      await revokeAfterRestart(fixture, handle);
+      await fixture.settled(0);
+    });
+
+    it('leaves nothing when it ends after preparing, before that was committed', async () => {
+      const handle = begin();
+      await credentials.prepare(handle, contextOf());
+      await revokeAfterRestart(fixture, handle);
+      await fixture.settled(0);
+    });
+
+    it('leaves nothing when it ends after preparing', async () => {
+      const prepared = await credentials.prepare(begin(), contextOf());
+      await revokeAfterRestart(fixture, prepared);
+      await fixture.settled(0);
+      expect((await failureOf(credentials.issue(prepared, contextOf()))).kind).toMatch(
+        /upstream|unavailable|not_found/,
+      );
+      await fixture.settled(0);
+    });
+
+    it('leaves nothing when it ends after issuing, before that was committed', async () => {
+      const prepared = await credentials.prepare(begin(), contextOf());
+      const issued = await credentials.issue(prepared, contextOf());
+      await revokeAfterRestart(fixture, prepared);
+      await fixture.settled(0);
+      expect(await fixture.works(issued.data)).toBe(false);
+    });
+
+    it('issues nothing for what another process prepared', async () => {
+      const prepared = await credentials.prepare(begin(), contextOf());
+      const other = await fixture.restart();
+      const error = await failureOf(other.credentials!.issue(prepared, contextOf()));
+      expect(error.code).toBe('ERR_PROVIDER_UNAVAILABLE');
+      await credentials.revoke(prepared, contextOf());
+      await fixture.settled(0);
+    });
+
+    it('makes many at once and takes each back', async () => {
+      const made = await Promise.all(
+        Array.from({ length: 8 }, async () => {
+          const prepared = await credentials.prepare(begin(), contextOf());
+          return credentials.issue(prepared, contextOf());
+        }),
+      );
+      expect(new Set(made.map((issued) => JSON.stringify(issued.data))).size).toBe(8);
+      await fixture.settled(8);
+      await Promise.all(made.map((issued) => credentials.revoke(issued.handle, contextOf())));
+      await fixture.settled(0);
+    });
+
+    it('refuses a handle that is not its own', async () => {
+      for (const handle of ['', '{}', 'null', '{"v":2}']) {
+        await expect(credentials.revoke(handle, contextOf())).rejects.toMatchObject({
+          code: 'ERR_INTERNAL',
+        });
+      }
+    });
+  });
+}
+
+async function revokeAfterRestart(fixture: CredentialsFixture, handle: string): Promise<void> {
+  const provider = await fixture.restart();
+  await provider.credentials!.revoke(handle, contextOf());
+}
