@@ -1,0 +1,281 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import pg from 'pg';
+import { describeWith } from '../backends/backends.ts';
+import type { OpenBao } from '../backends/openbao.ts';
+import {
+  createToken,
+  mountEngine,
+  openBaoCall,
+  openBaoRequest,
+} from '../backends/openbao-calls.ts';
+import type { Postgres } from '../backends/postgres.ts';
+import { uniqueName } from '../backends/unique-name.ts';
+import { until } from '../backends/until.ts';
+import { VaultConnections } from '../support/vault-connections.ts';
+import { dynamicPolicy, kvV1Policy, kvV2Policy } from '../support/vault-policies.ts';
+import {
+  dynamicCredentialsContract,
+  type CredentialsFixture,
+} from './dynamic-credentials.contract.ts';
+import {
+  contextOf,
+  failureOf,
+  secretProviderContract,
+  type ProviderFixture,
+} from './secret-provider.contract.ts';
+
+async function kvFixture(bao: OpenBao, engine: 'kv-v1' | 'kv-v2'): Promise<ProviderFixture> {
+  const path = await mountEngine(bao, 'kv', {
+    options: { version: engine === 'kv-v2' ? '2' : '1' },
+  });
+  if (engine === 'kv-v2') {
+    await until('KV v2 ready', async () => {
+      return (await openBaoRequest(bao, 'GET', `${path}/config`)).status === 200;
+    });
+  }
+  const connections = await VaultConnections.create();
+  const policy = engine === 'kv-v2' ? kvV2Policy(path, 'team') : kvV1Policy(path, 'team');
+  const options = { engine, path, root: 'team' };
+  const mount = async (token: string) =>
+    (await connections.connect(bao.address, token)).mount(options);
+  const data = engine === 'kv-v2' ? `${path}/data/team` : `${path}/team`;
+  return {
+    provider: await mount(await createToken(bao, policy)),
+    denied: await mount(await createToken(bao, 'path "nothing" { capabilities = ["read"] }')),
+    put: async (name, value) => {
+      const body = engine === 'kv-v2' ? { data: value } : value;
+      await openBaoCall(bao, 'POST', `${data}/${name}`, body);
+    },
+    remove: async (name) => {
+      await openBaoCall(bao, 'DELETE', `${data}/${name}`);
+    },
+    close: async () => {
+      await connections.close();
+      await openBaoCall(bao, 'DELETE', `sys/mounts/${path}`);
+    },
+  };
+}
+
+/** A database engine over a real PostgreSQL, a token role and a broker token as docs/providers/vault.md sets them up. */
+async function databaseFixture(bao: OpenBao, postgres: Postgres): Promise<CredentialsFixture> {
+  const engine = await mountEngine(bao, 'database');
+  const admin = new URL(postgres.adminConnectionString);
+  await openBaoCall(bao, 'POST', `${engine}/config/pg`, {
+    plugin_name: 'postgresql-database-plugin',
+    connection_url: `postgres://{{username}}:{{password}}@${admin.host}/postgres?sslmode=disable`,
+    allowed_roles: ['readonly'],
+    username: admin.username,
+    password: admin.password,
+  });
+  const prefix = uniqueName('qm').replaceAll('-', '_');
+  await openBaoCall(bao, 'POST', `${engine}/roles/readonly`, {
+    db_name: 'pg',
+    creation_statements: [
+      `CREATE ROLE "{{name}}" WITH LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}'`,
+      `COMMENT ON ROLE "{{name}}" IS '${prefix}'`,
+    ],
+    default_ttl: '10m',
+    max_ttl: '1h',
+  });
+  const childPolicy = uniqueName('creds');
+  await openBaoCall(bao, 'PUT', `sys/policies/acl/${childPolicy}`, {
+    policy: `path "${engine}/creds/readonly" { capabilities = ["read"] }`,
+  });
+  const tokenRole = uniqueName('role');
+  await openBaoCall(bao, 'POST', `auth/token/roles/${tokenRole}`, {
+    orphan: true,
+    renewable: true,
+    token_type: 'service',
+    token_explicit_max_ttl: '2h',
+    allowed_policies: [childPolicy],
+    token_no_default_policy: true,
+  });
+  const brokerToken = await createToken(bao, dynamicPolicy(tokenRole));
+  const connections = await VaultConnections.create();
+  const mount = async () => {
+    const connection = await connections.connect(bao.address, brokerToken);
+    return connection.mount({ engine: 'dynamic', path: engine, root: 'creds', tokenRole });
+  };
+  const database = new pg.Client({ connectionString: postgres.adminConnectionString });
+  await database.connect();
+  const live = async () => {
+    const leases = await openBaoRequest(bao, 'LIST', `sys/leases/lookup/${engine}/creds/readonly`);
+    const keys = (leases.body as { data?: { keys?: string[] } }).data?.keys ?? [];
+    const roles = await database.query<{ rolname: string }>(
+      "SELECT rolname FROM pg_roles JOIN pg_shdescription ON objoid = pg_roles.oid AND classoid = 'pg_authid'::regclass WHERE description = $1",
+      [prefix],
+    );
+    // A user without a lease would live on; a lease without a user is still being cleaned up.
+    return keys.length > roles.rows.length ? keys : roles.rows.map((row) => row.rolname);
+  };
+  return {
+    provider: await mount(),
+    restart: mount,
+    path: 'readonly',
+    ref: { path: `${engine}/creds/readonly` },
+    live,
+    works: async (data) => {
+      const client = new pg.Client({
+        host: admin.hostname,
+        port: Number(admin.port),
+        database: 'postgres',
+        user: String(data['username']),
+        password: String(data['password']),
+      });
+      try {
+        await client.connect();
+        await client.query('SELECT 1');
+        return true;
+      } catch {
+        return false;
+      } finally {
+        await client.end().catch(() => undefined);
+      }
+    },
+    settled: async (expected) => {
+      await until(`${expected} live credentials`, async () => (await live()).length === expected);
+      expect(await live()).toHaveLength(expected);
+    },
+    close: async () => {
+      await connections.close();
+      await database.end();
+      await openBaoCall(bao, 'PUT', `sys/leases/revoke-force/${engine}/creds/readonly`);
+      await openBaoCall(bao, 'DELETE', `sys/mounts/${engine}`);
+    },
+  };
+}
+
+describeWith(['openbao', 'postgres'], 'OpenBao', ({ openbao, postgres }) => {
+  secretProviderContract('OpenBao KV v2', () => kvFixture(openbao, 'kv-v2'));
+  secretProviderContract('OpenBao KV v1', () => kvFixture(openbao, 'kv-v1'), { unversioned: true });
+  dynamicCredentialsContract('OpenBao with PostgreSQL', () => databaseFixture(openbao, postgres));
+
+  describe('a dynamic mount at a real server', () => {
+    let fixture: CredentialsFixture;
+    beforeAll(async () => {
+      fixture = await databaseFixture(openbao, postgres);
+    });
+    afterAll(() => fixture.close());
+
+    it('is in order when set up as the documentation says', async () => {
+      const report = await fixture.provider.check(contextOf());
+      expect(report.findings).toEqual([
+        expect.stringMatching(/^token role .*: orphan tokens that end$/),
+        'tokens and leases: may be made, extended and revoked',
+      ]);
+      expect(report.healthy).toBe(true);
+    });
+
+    it('says what is wrong with a token role', async () => {
+      const connections = await VaultConnections.create();
+      const role = uniqueName('role');
+      await openBaoCall(openbao, 'POST', `auth/token/roles/${role}`, { renewable: false });
+      const connection = await connections.connect(openbao.address, openbao.rootToken);
+      const check = async (tokenRole: string) =>
+        connection.mount({ engine: 'dynamic', path: 'db', tokenRole }).check(contextOf());
+      expect((await check(role)).findings.join('\n')).toMatch(
+        /orphan=true[^]*renewable=true[^]*token_explicit_max_ttl[^]*allowed_policies/,
+      );
+      const missing = await check(`${role}-missing`);
+      expect(missing.healthy).toBe(false);
+      expect(missing.findings[0]).toContain('create the token role');
+      await connections.close();
+    });
+
+    it('says so when the policies of the token role do not reach the endpoint', async () => {
+      const credentials = fixture.provider.credentials!;
+      const handle = credentials.begin({
+        intentId: uniqueName('int'),
+        locator: fixture.provider.locate('nobody'),
+        workload: { cluster: 'c', namespace: 'n', serviceAccount: 's', serviceAccountUid: 'u' },
+        ttlSeconds: 60,
+        ref: undefined,
+      });
+      const prepared = await credentials.prepare(handle, contextOf());
+      const error = await failureOf(credentials.issue(prepared, contextOf()));
+      expect(error.code).toBe('ERR_PROVIDER_DENIED');
+      await credentials.revoke(prepared, contextOf());
+    });
+  });
+
+  describe('a connection to a real server', () => {
+    it('reports the version and the life of its token', async () => {
+      const connections = await VaultConnections.create();
+      const token = await createToken(openbao, kvV2Policy('secret', 'app'), {
+        no_default_policy: false,
+        ttl: '1h',
+      });
+      const connection = await connections.connect(openbao.address, token);
+      const report = await connection.check(contextOf());
+      expect(report.healthy).toBe(true);
+      expect(report.findings.join('\n')).toMatch(/version 2\.\d+\.\d+[^]*accepted for \d+ s more/);
+      await connections.close();
+    });
+
+    it('says that its token is not accepted', async () => {
+      const connections = await VaultConnections.create();
+      const connection = await connections.connect(openbao.address, 's.nobody');
+      const report = await connection.check(contextOf());
+      expect(report.healthy).toBe(false);
+      expect(report.findings.join('\n')).toContain('status 403');
+      await connections.close();
+    });
+
+    it('says that the engine is another than the mount says', async () => {
+      const connections = await VaultConnections.create();
+      const connection = await connections.connect(openbao.address, openbao.rootToken);
+      const report = await connection.mount({ engine: 'kv-v1', path: 'secret' }).check(contextOf());
+      expect(report.healthy).toBe(false);
+      expect(report.findings.join('\n')).toContain('it is kv-v2; the mount says kv-v1');
+      const none = await connection.mount({ engine: 'kv-v2', path: 'nowhere' }).check(contextOf());
+      expect(none.healthy).toBe(false);
+      await connections.close();
+    });
+
+    it('logs in by AppRole and reads', async () => {
+      const connections = await VaultConnections.create();
+      const mount = uniqueName('approle');
+      await openBaoCall(openbao, 'POST', `sys/auth/${mount}`, { type: 'approle' });
+      const policy = uniqueName('policy');
+      await openBaoCall(openbao, 'PUT', `sys/policies/acl/${policy}`, {
+        policy: kvV2Policy('secret', 'app'),
+      });
+      const role = { token_policies: [policy], token_ttl: '10m', token_max_ttl: '1h' };
+      await openBaoCall(openbao, 'POST', `auth/${mount}/role/broker`, role);
+      const roleId = await field(openbao, 'GET', `auth/${mount}/role/broker/role-id`, 'role_id');
+      const secretId = await field(
+        openbao,
+        'POST',
+        `auth/${mount}/role/broker/secret-id`,
+        'secret_id',
+      );
+      await openBaoCall(openbao, 'POST', 'secret/data/app/db', { data: { password: 'p' } });
+      const secretIdFile = await connections.file(secretId);
+      const auth = { method: 'approle', mount, roleId, secretIdFile };
+      const connection = await connections.connect(openbao.address, '', { auth });
+      const provider = connection.mount({ engine: 'kv-v2', path: 'secret', root: 'app' });
+      const secret = await provider.read(provider.locate('db'), undefined, contextOf());
+      expect(secret.data).toEqual({ password: 'p' });
+      const wrong = await connections.connect(openbao.address, '', {
+        auth: { ...auth, secretIdFile: await connections.file('wrong') },
+      });
+      const error = await failureOf(
+        wrong
+          .mount({ engine: 'kv-v2', path: 'secret' })
+          .read('secret/data/app/db', undefined, contextOf()),
+      );
+      expect(error).toMatchObject({ code: 'ERR_PROVIDER_DENIED', reason: 'login_refused' });
+      await connections.close();
+    });
+  });
+});
+
+async function field(
+  bao: OpenBao,
+  verb: 'GET' | 'POST',
+  path: string,
+  name: string,
+): Promise<string> {
+  const answer = (await openBaoCall(bao, verb, path)) as { data: Record<string, string> };
+  return answer.data[name]!;
+}

@@ -1,0 +1,25 @@
+/** The broker's policy for one KV v2 root, as docs/providers/vault.md gives it. */
+export function kvV2Policy(engine: string, root: string): string {
+  return `
+path "${engine}/data/${root}/*" { capabilities = ["read"] }
+path "${engine}/metadata/${root}/*" { capabilities = ["list"] }
+`;
+}
+
+/** The same for KV v1. */
+export function kvV1Policy(engine: string, root: string): string {
+  return `path "${engine}/${root}/*" { capabilities = ["read", "list"] }`;
+}
+
+/** What the broker needs to make, extend and revoke dynamic credentials through one token role. */
+export function dynamicPolicy(tokenRole: string): string {
+  return `
+path "auth/token/roles/${tokenRole}" { capabilities = ["read"] }
+path "auth/token/create/${tokenRole}" { capabilities = ["update"] }
+path "auth/token/renew-accessor" { capabilities = ["update"] }
+path "auth/token/revoke-accessor" { capabilities = ["update"] }
+path "sys/leases/renew" { capabilities = ["update"] }
+path "sys/leases/revoke" { capabilities = ["update"] }
+path "sys/capabilities-self" { capabilities = ["update"] }
+`;
+}
