@@ -1,4 +1,7 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, it, expect } from '@jest/globals';
+import { parse } from 'yaml';
 import { BrokerError } from '../../../../src/domain/errors.ts';
 import type { Problem } from '../../../../src/domain/errors.ts';
 import { parsePolicy } from '../../../../src/domain/policy/index.ts';
@@ -45,6 +48,12 @@ describe('parsePolicy', () => {
   it('takes what it returned', () => {
     const once = parsePolicy(vectors.valid);
     expect(parsePolicy(JSON.parse(JSON.stringify(once)))).toEqual(once);
+  });
+
+  it('takes the example that operators are shown', () => {
+    const page = readFileSync(join(import.meta.dirname, '../../../../docs/policies.md'), 'utf8');
+    const [, example = ''] = /```yaml\n(apiVersion[^`]*)```/.exec(page) ?? [];
+    expect(parsePolicy(parse(example)).metadata.name).toBe('payments');
   });
 
   it('takes an object without a prototype', () => {
