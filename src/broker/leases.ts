@@ -13,7 +13,12 @@ import type { LiveOperator } from './state/operator-tokens.ts';
 import { LiveSession } from './state/sessions.ts';
 
 /** The caller's own lease, or any for a responder. Somebody else's is absent. @throws ERR_NOT_FOUND */
-export async function readLease(parts: Parts, call: Call, caller: Caller, id: string): Promise<Lease> {
+export async function readLease(
+  parts: Parts,
+  call: Call,
+  caller: Caller,
+  id: string,
+): Promise<Lease> {
   return recordOperation({ parts, call, caller }, { action: 'lease.read', lease: id }, async () => {
     if (caller instanceof LiveSession) return ownLease(parts, caller, id);
     requireRole(caller, 'responder', 'auditor');
@@ -26,7 +31,11 @@ export async function readLease(parts: Parts, call: Call, caller: Caller, id: st
 /** @throws ERR_NOT_FOUND for a lease that is not this session's, or has ended. */
 export async function ownLease(parts: Parts, live: LiveSession, id: string): Promise<Lease> {
   const row = await parts.store.get('leases', { id });
-  if (row?.session_id !== live.session.id || row.state !== 'live' || row.ends_at <= parts.clock.now()) {
+  if (
+    row?.session_id !== live.session.id ||
+    row.state !== 'live' ||
+    row.ends_at <= parts.clock.now()
+  ) {
     throw new BrokerError('ERR_NOT_FOUND', undefined, { reason: 'not_own_lease' });
   }
   return openLease(row);
@@ -40,10 +49,18 @@ export async function releaseLease(
   id: string,
 ): Promise<void> {
   await commitDecided(parts, async (decidedAt) => {
-    const found = await ownLease(parts, live, id).catch((error: unknown) => BrokerError.from(error));
+    const found = await ownLease(parts, live, id).catch((error: unknown) =>
+      BrokerError.from(error),
+    );
     if (found instanceof BrokerError) {
       const { code, reason } = found;
-      const entry = entryOf(parts, call, live, { action: 'lease.revoke', outcome: 'deny', code, reason, lease: id });
+      const entry = entryOf(parts, call, live, {
+        action: 'lease.revoke',
+        outcome: 'deny',
+        code,
+        reason,
+        lease: id,
+      });
       return {
         plan: { entries: [entry] },
         settle: () => {
@@ -93,7 +110,8 @@ export async function listLeases(
   return recordOperation({ parts, call, caller: live }, { action: 'lease.list' }, async () => {
     requireRole(live, 'responder', 'auditor');
     const list = `leases/${JSON.stringify(query.filter)}`;
-    const after = decodeCursor(parts, list, query.page.after) as Partial<Tables['leases']> | undefined;
+    const after = decodeCursor(parts, list, query.page.after) as
+      Partial<Tables['leases']> | undefined;
     const rows = await parts.store.list('leases', {
       ...matching(parts, query.filter),
       orderBy: ['path'],

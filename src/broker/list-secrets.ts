@@ -77,7 +77,8 @@ async function collect(
       const page = await readNames(listing, mount, position.after);
       const taken = take(listing, collected, prefix, page.items.slice(position.taken));
       const stopped = position.taken + taken;
-      if (stopped < page.items.length) return { items: collected.items, next: { ...position, taken: stopped } };
+      if (stopped < page.items.length)
+        return { items: collected.items, next: { ...position, taken: stopped } };
       position = page.next === undefined ? undefined : { prefix, after: page.next, taken: 0 };
     }
   }

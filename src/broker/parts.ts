@@ -1,6 +1,7 @@
 import type { AuditEvent, EncodedActor } from '../domain/audit-event.ts';
 import type { ClusterSpec } from '../domain/cluster.ts';
 import type { TextDigest } from '../domain/audit-text.ts';
+import type { AuditLog } from '../ports/audit-log.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import type { PodWatch } from '../ports/pod-watch.ts';
@@ -47,8 +48,9 @@ export interface Parts {
   readonly clusters: Clusters;
   readonly values: ValueCache;
   readonly quota: LeaseQuota;
+  readonly audit: AuditLog;
   /** Whether a refusal of somebody unknown gets an entry of its own; else it is counted into a summary. */
-  readonly refusals: { admits(address: string): boolean };
+  readonly refusals: { admit(address: string): boolean };
   readonly keyring: Keyring;
   readonly installation: string;
   readonly digest: TextDigest;

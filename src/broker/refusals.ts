@@ -5,7 +5,7 @@ import { entryOfStranger } from './record.ts';
 
 /** Records a refusal of somebody unknown: as an entry of its own, or counted into the summary of its address when there are many. */
 export async function recordRefusal(parts: Parts, call: Call, entry: () => string): Promise<void> {
-  if (!parts.refusals.admits(call.address)) return;
+  if (!parts.refusals.admit(call.address)) return;
   await parts.store.commit({ entries: [entry()] });
 }
 

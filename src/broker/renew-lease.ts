@@ -46,7 +46,13 @@ export async function renewLease(
             { table: 'leases', key: { id: held.id }, change: { ends_at: endsAt } },
             ...(held.credentialId === undefined
               ? []
-              : [{ table: 'credentials' as const, key: { id: held.credentialId }, change: { ends_at: endsAt } }]),
+              : [
+                  {
+                    table: 'credentials' as const,
+                    key: { id: held.credentialId },
+                    change: { ends_at: endsAt },
+                  },
+                ]),
           ],
           entries: [entry],
         },
@@ -60,7 +66,13 @@ export async function renewLease(
     const failure = BrokerError.from(error);
     const { code, reason } = failure;
     const outcome = outcomeOf(failure);
-    const entry = entryOf(parts, call, live, { action: 'lease.renew', outcome, code, reason, lease: renewal.id });
+    const entry = entryOf(parts, call, live, {
+      action: 'lease.renew',
+      outcome,
+      code,
+      reason,
+      lease: renewal.id,
+    });
     await parts.store.commit({ entries: [entry] });
     throw failure;
   }

@@ -69,9 +69,15 @@ async function select(parts: Parts, selector: LeaseSelector): Promise<readonly L
   const query = { ...matching(parts, { ...selector, state: 'live' }), orderBy: ['path' as const] };
   let after: { path: string; id: string } | undefined;
   while (leases.length < CHUNK) {
-    const rows = await parts.store.list('leases', { ...query, limit: CHUNK, ...(after && { after }) });
+    const rows = await parts.store.list('leases', {
+      ...query,
+      limit: CHUNK,
+      ...(after && { after }),
+    });
     const found = rows.map(openLease);
-    leases.push(...found.filter(({ path }) => !('path' in selector) || isUnder(path, selector.path)));
+    leases.push(
+      ...found.filter(({ path }) => !('path' in selector) || isUnder(path, selector.path)),
+    );
     const last = found.at(-1);
     if (last === undefined || rows.length < CHUNK) break;
     after = { path: last.path, id: last.id };

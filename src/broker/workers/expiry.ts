@@ -31,7 +31,9 @@ async function expireLeases(parts: Parts, actor: SystemActor): Promise<number> {
   await parts.store.commit({
     ...endLeases(parts, leases, 'expired'),
     urgent: true,
-    entries: leases.map((lease) => actor.entry({ action: 'lease.expire', outcome: 'ok', ...facts(lease) })),
+    entries: leases.map((lease) =>
+      actor.entry({ action: 'lease.expire', outcome: 'ok', ...facts(lease) }),
+    ),
   });
   return rows.length;
 }
@@ -50,9 +52,16 @@ async function expireSessions(parts: Parts, actor: SystemActor): Promise<number>
     narrows: ended.narrows,
     urgent: true,
     entries: [
-      ...ids.map((session) => actor.entry({ action: 'session.end', outcome: 'ok', session, cause: 'expired' })),
+      ...ids.map((session) =>
+        actor.entry({ action: 'session.end', outcome: 'ok', session, cause: 'expired' }),
+      ),
       ...ended.leases.map((lease) =>
-        actor.entry({ action: 'lease.revoke', outcome: 'ok', ...facts(lease), cause: 'session_ended' }),
+        actor.entry({
+          action: 'lease.revoke',
+          outcome: 'ok',
+          ...facts(lease),
+          cause: 'session_ended',
+        }),
       ),
     ],
   });
@@ -73,7 +82,12 @@ async function purge(parts: Parts): Promise<number> {
       { table: 'leases' as const, remove: { id: row.id } },
       ...(row.credential_id === null
         ? []
-        : [{ table: 'credentials' as const, remove: { id: row.credential_id, state: 'revoked' as const } }]),
+        : [
+            {
+              table: 'credentials' as const,
+              remove: { id: row.credential_id, state: 'revoked' as const },
+            },
+          ]),
     ]),
   });
   return rows.length;

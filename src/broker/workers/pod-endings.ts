@@ -1,13 +1,17 @@
-import type { PodEnd } from '../../ports/pod-watch.ts';
+import type { PodEnd, PodWatch } from '../../ports/pod-watch.ts';
+import type { Workload } from '../../domain/workload.ts';
 import type { Lease } from '../../domain/lease.ts';
 import type { Write } from '../../ports/store.ts';
 import { endLeases } from '../end-leases.ts';
+import type { Tables } from '../../ports/tables.ts';
 import type { Parts } from '../parts.ts';
 import { SystemActor } from '../record.ts';
 import { openLease } from '../state/lease-rows.ts';
 import { facts } from './expiry.ts';
 
 const MOST = 100_000;
+const CHUNK = 1_000;
+const FEW = 10;
 const RETRY_MS = 1_000;
 
 /** Takes back all that a pod held, the moment the watch says that it is over; goes on trying while the store fails. */
@@ -35,6 +39,34 @@ export class PodEndings {
     for (const end of ends) this.#track(this.#untilDone(end, () => this.#suspend(end)));
   }
 
+  /**
+   * Takes back what pods held that ended while nobody watched. Many at once are more likely a watch that sees too little than pods
+   * that are gone: they are suspended as above.
+   */
+  async reconcile(cluster: string, watch: PodWatch): Promise<void> {
+    const held = new Map<string, PodEnd>();
+    let known = 0;
+    let after: Partial<Tables['sessions']> | undefined;
+    for (;;) {
+      const rows = await this.#parts.store.list('sessions', {
+        equals: { cluster },
+        limit: CHUNK,
+        ...(after && { after }),
+      });
+      for (const row of rows) {
+        if (row.pod_uid === null || held.has(row.pod_uid)) continue;
+        known += 1;
+        if (watch.find(row.pod_uid) === undefined) held.set(row.pod_uid, vanished(row));
+      }
+      const last = rows.at(-1);
+      if (last === undefined || rows.length < CHUNK) break;
+      after = { id: last.id };
+    }
+    const ends = [...held.values()];
+    if (ends.length > FEW && ends.length > known / 5) this.lost(ends);
+    else for (const end of ends) this.ended(end);
+  }
+
   async stop(): Promise<void> {
     this.#stopped = true;
     await Promise.all(this.#under);
@@ -51,7 +83,10 @@ export class PodEndings {
         await work();
         return;
       } catch (error) {
-        this.#parts.log.error({ err: error, pod: end.uid }, 'what a pod held could not be taken back yet');
+        this.#parts.log.error(
+          { err: error, pod: end.uid },
+          'what a pod held could not be taken back yet',
+        );
         await this.#parts.clock.sleep(RETRY_MS);
       }
     }
@@ -79,7 +114,13 @@ export class PodEndings {
       narrows: [podFence(end), ...sessions.map((id) => `session:${id}`)],
       urgent: true,
       entries: [
-        this.#actor.entry({ action: 'pod.end', outcome: 'ok', pod: pod(end), cause: 'suspended', count: 0 }),
+        this.#actor.entry({
+          action: 'pod.end',
+          outcome: 'ok',
+          pod: pod(end),
+          cause: 'suspended',
+          count: 0,
+        }),
         ...sessions.map((session) =>
           this.#actor.entry({ action: 'session.end', outcome: 'ok', session, cause: 'suspended' }),
         ),
@@ -107,7 +148,12 @@ export class PodEndings {
         this.#actor.entry({ action: 'session.end', outcome: 'ok', session, cause: 'pod_ended' }),
       ),
       ...leases.map((lease) =>
-        this.#actor.entry({ action: 'lease.revoke', outcome: 'ok', ...facts(lease), cause: 'pod_ended' }),
+        this.#actor.entry({
+          action: 'lease.revoke',
+          outcome: 'ok',
+          ...facts(lease),
+          cause: 'pod_ended',
+        }),
       ),
     ];
   }
@@ -120,6 +166,12 @@ function pod({ cluster, namespace, name, uid }: PodEnd): {
   readonly uid: string;
 } {
   return { cluster, namespace, name, uid };
+}
+
+function vanished(row: Tables['sessions']): PodEnd {
+  const { cluster, namespace, pod_uid: uid } = row;
+  const { pod: named } = JSON.parse(row.body) as Workload;
+  return { cluster, namespace, name: named?.name ?? '', uid: uid ?? '', reason: 'deleted' };
 }
 
 function podFence({ cluster, uid }: PodEnd): string {

@@ -45,7 +45,10 @@ export async function adoptAbandoned(parts: Parts, createdUpTo: number): Promise
     });
     if (rows.length === 0) continue;
     const now = parts.clock.now();
-    await parts.store.commit({ writes: rows.map(({ id }) => queueRevocation(id, now)), urgent: true });
+    await parts.store.commit({
+      writes: rows.map(({ id }) => queueRevocation(id, now)),
+      urgent: true,
+    });
   }
 }
 
@@ -67,7 +70,10 @@ async function revoke(round: Round, row: Row): Promise<void> {
   } catch (error) {
     if (round.signal.aborted) return;
     const failure = BrokerError.from(error);
-    round.parts.log.warn({ err: failure, credential: row.id, attempt: row.attempts + 1 }, 'a revocation failed');
+    round.parts.log.warn(
+      { err: failure, credential: row.id, attempt: row.attempts + 1 },
+      'a revocation failed',
+    );
     await keepListed(round, row, failure.code, nextAttempt(round, row.attempts));
   }
 }
@@ -97,10 +103,20 @@ async function settle({ parts, actor }: Round, row: Row): Promise<void> {
   });
 }
 
-async function keepListed({ parts, actor }: Round, row: Row, error: string, at: number): Promise<void> {
+async function keepListed(
+  { parts, actor }: Round,
+  row: Row,
+  error: string,
+  at: number,
+): Promise<void> {
   const attempts = row.attempts + 1;
   const state = attempts >= ATTEMPTS || error === 'expires_only' ? 'irrevocable' : 'revoking';
-  const entry = { action: 'credential.revoke', outcome: 'error', reason: error, ...facts(row) } as const;
+  const entry = {
+    action: 'credential.revoke',
+    outcome: 'error',
+    reason: error,
+    ...facts(row),
+  } as const;
   await parts.store.commit({
     expect: [{ table: 'credentials', key: { id: row.id }, match: { state: row.state } }],
     writes: [

@@ -40,7 +40,10 @@ export class Worker {
       try {
         await this.#round(signal);
       } catch (error) {
-        this.#log.error({ err: error, worker: this.#name }, 'a round of work failed; the next one goes on');
+        this.#log.error(
+          { err: error, worker: this.#name },
+          'a round of work failed; the next one goes on',
+        );
       }
       await this.#clock.sleep(this.#everyMs, signal).catch(() => undefined);
     }

@@ -1,0 +1,79 @@
+import { BrokerError, type Problem } from '../domain/errors.ts';
+import type { DocumentReference } from '../domain/audit-actions.ts';
+import { parseSecretPath } from '../domain/names.ts';
+import { explain, parsePolicy, type Capability, type Explanation } from '../domain/policy/index.ts';
+import { holdsEverywhere } from '../domain/principal.ts';
+import type { Workload } from '../domain/workload.ts';
+import type { Call } from './call.ts';
+import { recordOperation } from './operation.ts';
+import type { Parts } from './parts.ts';
+import type { LiveOperator } from './state/operator-tokens.ts';
+
+/** Every problem of a policy document, none when it could be saved. @throws ERR_DENIED for who may save no policy at all. */
+export async function validatePolicy(
+  parts: Parts,
+  call: Call,
+  live: LiveOperator,
+  body: unknown,
+): Promise<readonly Problem[]> {
+  const document: DocumentReference = { kind: 'policy', name: '*' };
+  return recordOperation(
+    { parts, call, caller: live },
+    { action: 'policy.validate', document },
+    () => {
+      requirePolicyEditor(live);
+      try {
+        parsePolicy(body);
+        return [];
+      } catch (error) {
+        if (error instanceof BrokerError && error.problems !== undefined) return error.problems;
+        throw error;
+      }
+    },
+  );
+}
+
+export interface ExplainRequest {
+  readonly workload: Workload;
+  readonly podLabels?: Readonly<Record<string, string>> | undefined;
+  readonly capability: Capability;
+  readonly path: string;
+  readonly sourceAddress: string;
+  /** Milliseconds since the epoch; now, when absent. */
+  readonly at?: number | undefined;
+}
+
+/** How the policies as they are now would decide, and why. For unscoped policy editors, since it names rules of anybody. @throws ERR_DENIED */
+export async function explainDecision(
+  parts: Parts,
+  call: Call,
+  live: LiveOperator,
+  request: ExplainRequest,
+): Promise<Explanation> {
+  const { path, capability, workload } = request;
+  parseSecretPath(path);
+  const query = `${capability} by ${workload.cluster}/${workload.namespace}/${workload.serviceAccount}`;
+  return recordOperation(
+    { parts, call, caller: live },
+    { action: 'policy.explain', path, query },
+    () => {
+      if (
+        !holdsEverywhere(live.operator, 'policy-editor') &&
+        !holdsEverywhere(live.operator, 'auditor')
+      ) {
+        throw new BrokerError('ERR_DENIED', undefined, { reason: 'no_role' });
+      }
+      const { podLabels, at, ...rest } = request;
+      return explain(parts.catalog.policies, {
+        ...rest,
+        now: at ?? parts.clock.now(),
+        podLabels: podLabels === undefined ? undefined : new Map(Object.entries(podLabels)),
+      });
+    },
+  );
+}
+
+function requirePolicyEditor(live: LiveOperator): void {
+  const may = live.operator.grants.some(({ role }) => role === 'policy-editor' || role === 'admin');
+  if (!may) throw new BrokerError('ERR_DENIED', undefined, { reason: 'no_role' });
+}

@@ -1,0 +1,100 @@
+import { BrokerError } from '../domain/errors.ts';
+import type { Page, PageRequest } from '../domain/page.ts';
+import type { Tables } from '../ports/tables.ts';
+import type { Call } from './call.ts';
+import { decodeCursor, encodeCursor } from './cursor.ts';
+import { queueRevocation } from './end-leases.ts';
+import { recordOperation, requireRole } from './operation.ts';
+import type { Parts } from './parts.ts';
+import { commitDecided, entryOf } from './record.ts';
+import type { LiveOperator } from './state/operator-tokens.ts';
+
+/** A credential that is to be, or could not be, revoked at its backend. */
+export interface Revocation {
+  readonly credential: string;
+  readonly lease: string;
+  readonly workload: string;
+  readonly path: string;
+  readonly state: 'revoking' | 'irrevocable';
+  readonly attempts: number;
+  readonly lastError: string | undefined;
+  readonly nextAttemptAt: number | undefined;
+  /** When the backend ends it by itself, as far as the broker knows. */
+  readonly endsAt: number;
+}
+
+/** The revoke queue, or the list of what could not be revoked, by next attempt. @throws ERR_DENIED, ERR_REQUEST_INVALID */
+export async function listRevocations(
+  parts: Parts,
+  call: Call,
+  live: LiveOperator,
+  query: { readonly state: 'revoking' | 'irrevocable'; readonly page: PageRequest },
+): Promise<Page<Revocation>> {
+  return recordOperation({ parts, call, caller: live }, { action: 'lease.list' }, async () => {
+    requireRole(live, 'responder', 'auditor');
+    const list = `revocations/${query.state}`;
+    const after = decodeCursor(parts, list, query.page.after) as
+      Partial<Tables['credentials']> | undefined;
+    const rows = await parts.store.list('credentials', {
+      equals: { state: query.state },
+      orderBy: ['next_attempt_at'],
+      ...(after === undefined ? {} : { after }),
+      limit: query.page.limit + 1,
+    });
+    const shown = rows.slice(0, query.page.limit);
+    const items = shown.map(revocationOf);
+    const last = shown.at(-1);
+    if (last === undefined || rows.length === shown.length) return { items };
+    const { next_attempt_at, id } = last;
+    return { items, next: encodeCursor(parts, list, { next_attempt_at, id }) };
+  });
+}
+
+/** Tries one again now, with all its attempts before it. @throws ERR_DENIED, ERR_NOT_FOUND, ERR_CONFLICT */
+export async function retryRevocation(
+  parts: Parts,
+  call: Call,
+  live: LiveOperator,
+  id: string,
+): Promise<void> {
+  requireRole(live, 'responder');
+  await commitDecided(parts, async (decidedAt) => {
+    const row = await parts.store.get('credentials', { id });
+    if (row === undefined) throw new BrokerError('ERR_NOT_FOUND');
+    if (row.state !== 'revoking' && row.state !== 'irrevocable') {
+      throw new BrokerError('ERR_CONFLICT', `the credential is ${row.state}`);
+    }
+    const entry = entryOf(parts, call, live, {
+      action: 'credential.revoke',
+      outcome: 'ok',
+      credential: id,
+      path: row.path,
+      cause: 'retry_asked',
+    });
+    return {
+      plan: {
+        decidedAt,
+        reads: live.fences,
+        notAfter: live.operator.endsAt,
+        expect: [{ table: 'credentials', key: { id }, match: { state: row.state } }],
+        writes: [queueRevocation(id, parts.clock.now())],
+        entries: [entry],
+      },
+      settle: () => undefined,
+    };
+  });
+}
+
+function revocationOf(row: Tables['credentials']): Revocation {
+  return {
+    credential: row.id,
+    lease: row.lease_id,
+    workload: row.workload,
+    path: row.path,
+    state: row.state === 'irrevocable' ? 'irrevocable' : 'revoking',
+    attempts: row.attempts,
+    lastError: row.last_error ?? undefined,
+    nextAttemptAt: row.next_attempt_at ?? undefined,
+    endsAt: row.ends_at,
+  };
+}

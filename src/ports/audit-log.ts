@@ -1,0 +1,65 @@
+import type { Page, PageRequest } from '../domain/page.ts';
+
+/** What to look for: every field given must hold. */
+export interface AuditQuery {
+  /** `k8s://<cluster>/<namespace>/<serviceaccount>` */
+  readonly workload?: string | undefined;
+  readonly cluster?: string | undefined;
+  readonly namespace?: string | undefined;
+  /** A pod's name or UID. */
+  readonly pod?: string | undefined;
+  readonly operator?: string | undefined;
+  readonly system?: string | undefined;
+  readonly path?: string | undefined;
+  /** This path and all below it, by whole segments. */
+  readonly pathPrefix?: string | undefined;
+  /** `<kind>/<name>` */
+  readonly document?: string | undefined;
+  readonly action?: string | undefined;
+  readonly outcome?: string | undefined;
+  readonly code?: string | undefined;
+  readonly version?: string | undefined;
+  readonly lease?: string | undefined;
+  readonly credential?: string | undefined;
+  readonly session?: string | undefined;
+  readonly token?: string | undefined;
+  readonly requestId?: string | undefined;
+  readonly fingerprint?: string | undefined;
+  /** Milliseconds since the epoch, inclusive. */
+  readonly from?: number | undefined;
+  /** Milliseconds since the epoch, exclusive. */
+  readonly to?: number | undefined;
+}
+
+/** One entry as written: a line of canonical JSON. */
+export interface LogEntry {
+  readonly index: number;
+  readonly entry: string;
+}
+
+export interface LogCheckpoint {
+  readonly size: number;
+  readonly root: Uint8Array;
+  /** C2SP signed note. */
+  readonly note: string;
+}
+
+/** Proof that an entry is in the tree of a checkpoint. */
+export interface EntryProof extends LogEntry {
+  /** RFC 6962 leaf hash of the entry. */
+  readonly leaf: Uint8Array;
+  /** From the leaf's sibling to the root's child. */
+  readonly hashes: readonly Uint8Array[];
+  readonly checkpoint: LogCheckpoint;
+}
+
+/** The log as readers see it: what the last checkpoint covers, a second at most behind the last commit. */
+export interface AuditLog {
+  checkpoint(): Promise<LogCheckpoint | undefined>;
+  /** Newest first. */
+  search(query: AuditQuery, page: PageRequest): Promise<Page<LogEntry>>;
+  /** @throws ERR_NOT_FOUND */
+  proveEntry(index: number): Promise<EntryProof>;
+  /** A tile or bundle by its C2SP tlog-tiles path; undefined for what the log does not have. */
+  file(path: string): Promise<Uint8Array | undefined>;
+}
