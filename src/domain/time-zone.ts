@@ -1,5 +1,5 @@
 /** What a clock on the wall of a zone shows: the day from Monday, 0, and minutes after midnight. */
-export interface WallClock {
+interface WallClock {
   readonly day: number;
   readonly minute: number;
 }

@@ -17,7 +17,7 @@ export interface AccessRequest extends ViewRequest {
   readonly workload: Workload;
 }
 
-export interface AllowDecision {
+interface AllowDecision {
   readonly effect: 'allow';
   readonly policy: string;
   readonly version: number;
@@ -27,7 +27,7 @@ export interface AllowDecision {
 }
 
 /** A deny names the first of the denies that match; where nothing matches there is none to name. */
-export type DenyDecision =
+type DenyDecision =
   | {
       readonly effect: 'deny';
       readonly reason: 'denied_by_rule';

@@ -1,7 +1,7 @@
 import { isPathSegment } from '../names.ts';
 import type { Workload } from '../workload.ts';
 
-export const POLICY_VARIABLES = [
+const POLICY_VARIABLES = [
   'cluster',
   'namespace',
   'serviceAccount',

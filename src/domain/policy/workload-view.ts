@@ -18,7 +18,7 @@ export interface WorkloadView {
   readonly dependsOn: ViewDependencies;
 }
 
-export interface ViewDependencies {
+interface ViewDependencies {
   readonly time: boolean;
   readonly sourceAddress: boolean;
   readonly podLabels: boolean;

@@ -16,10 +16,7 @@ export function globMatchesByDefinition(pattern: string, text: string): boolean 
   );
 }
 
-export function pathMatchesByDefinition(
-  pattern: readonly string[],
-  path: readonly string[],
-): boolean {
+function pathMatchesByDefinition(pattern: readonly string[], path: readonly string[]): boolean {
   const [segment, ...below] = pattern;
   if (segment === undefined) return path.length === 0;
   if (segment === '**') {
