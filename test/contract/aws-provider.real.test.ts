@@ -1,6 +1,11 @@
 import { describeWith } from '../backends/backends.ts';
 import { uniqueName } from '../backends/unique-name.ts';
+import { awsFixture } from './aws-fixture.ts';
 import { awsProviderContract } from './aws-provider.contract.ts';
+import { secretProviderContract } from './secret-provider.contract.ts';
+
+/** moto lists in the order of creation, whatever it is asked to sort by; AWS sorts by name. Created in name order, both agree. */
+const LISTED = ['list/a', 'list/b', 'list/c', 'list/c-1', 'list/c/d', 'list/c/e', 'list/z'];
 
 describeWith(['moto'], 'moto', ({ moto }) => {
   awsProviderContract('moto', () =>
@@ -10,4 +15,9 @@ describeWith(['moto'], 'moto', ({ moto }) => {
       stop: () => Promise.resolve(),
     }),
   );
+  secretProviderContract('AWS Secrets Manager on moto', async () => {
+    const fixture = await awsFixture(moto.endpoint, `${uniqueName('aws')}/`);
+    for (const name of LISTED) await fixture.put(name, { key: 'value' });
+    return fixture;
+  });
 });

@@ -17,7 +17,9 @@ export async function checkSecrets(
   const tried = `ListSecrets in ${place.region}${place.endpoint === undefined ? '' : ` at ${place.endpoint}`}`;
   try {
     const { entries } = await secrets.names(prefix, { next: undefined, limit: 1 }, context);
-    if (entries.length > 0 || prefix === '') return { healthy: true, findings: [] };
+    if (entries.length > 0 || prefix === '') {
+      return { healthy: true, findings: [`${tried}: answered`] };
+    }
     const finding = `${tried}: no secret's name begins with "${prefix}"; check namePrefix, account and region`;
     return { healthy: true, findings: [finding] };
   } catch (error) {

@@ -38,7 +38,7 @@ export type AwsMountOptions = z.infer<typeof awsMountOptions>;
 export const awsRef = z
   .strictObject({
     name: secretName,
-    /** One member of a JSON secret; it becomes the key `value`. */
+    /** The one member of a JSON secret that is meant. */
     jsonKey: z.string().min(1).max(256).optional(),
     stage: stage.optional(),
     versionId: versionId.optional(),

@@ -19,13 +19,13 @@ export function toSecretData({ SecretString: text, SecretBinary: bytes }: AwsVal
   return { value: { base64: Buffer.from(bytes).toString('base64') } };
 }
 
-/** The one member as `value`. @throws ERR_NOT_FOUND when the secret is not JSON or has no such member. */
+/** One member, under its own key. @throws ERR_NOT_FOUND when the secret is not JSON or has no such member. */
 export function pickMember(value: AwsValue, key: string): SecretData {
   const members =
     typeof value.SecretString === 'string' ? membersOf(value.SecretString) : undefined;
   const member = members?.find(([name]) => name === key)?.[1];
   if (member === undefined) throw new BrokerError('ERR_NOT_FOUND');
-  return { value: member };
+  return Object.fromEntries([[key, member]]);
 }
 
 function fromText(text: string): SecretData {

@@ -3,6 +3,7 @@ import { BrokerError } from '../../domain/errors.ts';
 import { isUnder, parseSecretPath } from '../../domain/names.ts';
 import type { Page, PageRequest } from '../../domain/page.ts';
 import type { SecretListing, SecretVersion } from '../../domain/secret.ts';
+import type { CallContext } from '../../ports/call-context.ts';
 import type { CheckReport, SecretProvider, SecretWrites } from '../../ports/secret-provider.ts';
 import type { EmbeddedOptions } from './config.ts';
 import { checkEmbedded } from './check.ts';
@@ -39,7 +40,12 @@ export class EmbeddedProvider implements SecretProvider {
     return parseSecretPath(`${this.#prefix}/${rest}`);
   }
 
-  async read(path: string, version: string | undefined): Promise<SecretVersion> {
+  async read(
+    path: string,
+    version: string | undefined,
+    { signal }: CallContext,
+  ): Promise<SecretVersion> {
+    if (signal.aborted) throw new BrokerError('ERR_PROVIDER_TIMEOUT');
     if (!isUnder(path, this.#prefix)) throw new BrokerError('ERR_NOT_FOUND');
     const head = await this.#secrets.head(path);
     if (head === undefined) throw new BrokerError('ERR_NOT_FOUND');

@@ -24,7 +24,9 @@ export async function checkNamespace(
   let healthy = true;
   try {
     for (const verb of ['get', 'list'] as const) {
-      if (await mayDo(api, verb, namespace, context)) continue;
+      const allowed = await mayDo(api, verb, namespace, context);
+      if (allowed) findings.push(`${api.server}: may ${verb} secrets in ${namespace}`);
+      if (allowed) continue;
       if (verb === 'get') healthy = false;
       findings.push(
         `${api.server}: may not ${verb} secrets in ${namespace}: add the verb to the broker's Role there`,
@@ -40,7 +42,7 @@ export async function checkNamespace(
 export async function checkServer(api: GuardedApi, context: CallContext): Promise<CheckReport> {
   try {
     await mayDo(api, 'get', 'default', context);
-    return { healthy: true, findings: [] };
+    return { healthy: true, findings: [`${api.server}: answered, and knows the credential`] };
   } catch (error) {
     return { healthy: false, findings: [explain(api.server, error)] };
   }

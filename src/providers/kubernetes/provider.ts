@@ -1,7 +1,7 @@
 import { BrokerError } from '../../domain/errors.ts';
 import { isPathSegment } from '../../domain/names.ts';
 import type { Page, PageRequest } from '../../domain/page.ts';
-import type { SecretListing, SecretVersion } from '../../domain/secret.ts';
+import type { SecretData, SecretListing, SecretVersion } from '../../domain/secret.ts';
 import type { CallContext } from '../../ports/call-context.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type {
@@ -57,12 +57,11 @@ export class KubernetesSecretsProvider implements SecretProvider {
       throw new BrokerError('ERR_NOT_FOUND');
     }
     const values = await this.#values(location.name, context);
-    const { key } = location;
-    if (key === undefined && values.size > 0)
-      return { data: Object.fromEntries(values), version: '' };
-    const value = key === undefined ? undefined : values.get(key);
-    if (value === undefined) throw new BrokerError('ERR_NOT_FOUND');
-    return { data: { value }, version: '' };
+    const data =
+      location.key === undefined ? Object.fromEntries(values) : pick(values, location.key);
+    // An empty Secret says nothing, as if it were not there.
+    if (Object.keys(data).length === 0) throw new BrokerError('ERR_NOT_FOUND');
+    return { data, version: '' };
   }
 
   /** All Secrets of the namespace, or the keys of the one named `prefix`. */
@@ -119,4 +118,9 @@ export class KubernetesSecretsProvider implements SecretProvider {
     refuseForbiddenAudiences(token.audiences, this.#bounds);
     return { kind: 'token', namespace, serviceAccount: token.serviceAccount };
   }
+}
+
+function pick(values: ReadonlyMap<string, SecretData[string]>, key: string): SecretData {
+  const value = values.get(key);
+  return value === undefined ? {} : { [key]: value };
 }
