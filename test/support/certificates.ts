@@ -51,7 +51,7 @@ export class CertificateAuthority {
     const { notAfter = new Date(Date.now() + 86_400_000) } = request;
     const body = sequence(
       tlv(0xa0, integer(Buffer.from([2]))),
-      integer(randomBytes(16)),
+      integer(serialNumber()),
       ECDSA_SHA256,
       this.#name,
       sequence(time(notBefore), time(notAfter)),
@@ -82,6 +82,11 @@ function oid(hex: string): Buffer {
 
 /** ecdsa-with-SHA256 (RFC 5758 §3.2). */
 const ECDSA_SHA256 = sequence(oid('2a8648ce3d040302'));
+
+/** Positive and without a leading zero byte, as DER wants it. */
+function serialNumber(): Buffer {
+  return Buffer.concat([Buffer.from([0x40]), randomBytes(15)]);
+}
 
 function boolean(value: boolean): Buffer {
   return tlv(0x01, Buffer.from([value ? 0xff : 0]));

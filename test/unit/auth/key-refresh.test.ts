@@ -1,0 +1,174 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { until } from '../../backends/until.ts';
+import { answer, drip, drop, flood, gzipBomb, redirect, stall } from '../../fakes/server-faults.ts';
+import type { ServerFault } from '../../fakes/server-faults.ts';
+import { ecKey } from '../../support/token-factory.ts';
+import { refusalOf, refused } from './offline-cluster.ts';
+import { fakeCluster } from './fake-cluster.ts';
+import type { FakeCluster } from './fake-cluster.ts';
+
+const SECOND = 1000;
+const MINUTE = 60 * SECOND;
+const UNAVAILABLE = 'ERR_IDENTITY_UNAVAILABLE keys_unavailable';
+
+let cluster: FakeCluster;
+afterEach(() => cluster.close());
+
+const login = (token = cluster.token()): Promise<unknown> => cluster.authenticate(token);
+const fetches = (): number => cluster.fake.countOf('jwks');
+/** The clock moves and whatever fetch that starts comes to its end. */
+async function advance(ms: number, fetched: number): Promise<void> {
+  const before = fetches();
+  const warned = cluster.log.length;
+  cluster.clock.advance(ms);
+  await until('the key set was asked for', () => Promise.resolve(fetches() >= before + fetched));
+  if (fetched > 0) await settled(warned);
+}
+async function settled(warned: number): Promise<void> {
+  // A failed fetch logs; a good one is over once a login finds its key.
+  await until('the fetch is over', async () => {
+    if (cluster.log.length > warned) return true;
+    return cluster.authenticate(cluster.token()).then(
+      () => true,
+      () => false,
+    );
+  });
+}
+
+describe('the keys of a cluster', () => {
+  it('are fetched once for many logins', async () => {
+    cluster = await fakeCluster({});
+    await Promise.all(Array.from({ length: 100 }, () => login()));
+    await login();
+    expect(fetches()).toBe(1);
+    expect(cluster.fake.requests[0]?.url.pathname).toBe('/openid/v1/jwks');
+  });
+
+  it('are asked for again for unknown names at most every 30 seconds, and known ones do not wait (T07)', async () => {
+    cluster = await fakeCluster({});
+    await login();
+    cluster.clock.advance(30 * SECOND);
+    const known = cluster.fake.keys;
+    const good = cluster.token();
+    const unknown = Array.from({ length: 200 }, (_, index) => {
+      cluster.fake.keys = [{ ...known[0]!, kid: `made-up-${index}` }];
+      return cluster.token();
+    });
+    cluster.fake.keys = known;
+    const outcomes = await Promise.all(unknown.map((token) => refusalOf(login(token))));
+    expect(new Set(outcomes)).toEqual(new Set([refused('key_not_trusted')]));
+    expect(fetches()).toBe(2);
+    cluster.fake.script('jwks', stall);
+    cluster.clock.advance(29 * SECOND);
+    expect(await refusalOf(login(unknown[0]))).toBe(refused('key_not_trusted'));
+    expect(fetches()).toBe(2);
+    cluster.clock.advance(1 * SECOND);
+    const waiting = refusalOf(login(unknown[1]));
+    await until('a fetch is under way', () => Promise.resolve(fetches() === 3));
+    await login(good);
+    cluster.clock.advance(5 * SECOND);
+    expect(await waiting).toBe(refused('key_not_trusted'));
+    expect(fetches()).toBe(3);
+  });
+
+  it('may be replaced with overlap while logins go on, and none fails (F44)', async () => {
+    cluster = await fakeCluster({});
+    await login();
+    for (let round = 2; round < 8; round += 1) {
+      const [old] = cluster.fake.keys.slice(-1);
+      cluster.clock.advance(31 * SECOND);
+      cluster.fake.keys = [old!, ecKey(`key-${round}`)];
+      const logins = Array.from({ length: 40 }, () => login());
+      await expect(Promise.all(logins)).resolves.toHaveLength(40);
+    }
+  });
+
+  it('that are taken away without overlap are refused within five minutes (F44)', async () => {
+    cluster = await fakeCluster({});
+    const token = cluster.token();
+    await login(token);
+    cluster.fake.keys = [ecKey('key-2')];
+    await advance(5 * MINUTE, 1);
+    expect(await refusalOf(login(token))).toBe(refused('key_not_trusted'));
+    await login();
+  });
+
+  it('serve through an outage for an hour, then no longer, and come back (F45)', async () => {
+    cluster = await fakeCluster({ maxTokenLifetimeSeconds: 86_400 });
+    const token = cluster.token({ exp: Math.floor(Date.now() / 1000) + 4 * 3600 });
+    await login(token);
+    cluster.fake.script('jwks', drop);
+    await advance(5 * MINUTE, 1);
+    cluster.clock.advance(54 * MINUTE);
+    await login(token);
+    cluster.clock.advance(1 * MINUTE);
+    expect(await refusalOf(login(token))).toBe(UNAVAILABLE);
+    cluster.fake.script('jwks', undefined);
+    await until('the keys are back', async () => {
+      cluster.clock.advance(30 * SECOND);
+      return login(token).then(
+        () => true,
+        () => false,
+      );
+    });
+  });
+
+  it.each<[string, ServerFault]>([
+    ['breaks off', drop],
+    ['sends 50 MB', flood],
+    ['sends a bomb', gzipBomb],
+    ['sends us elsewhere', redirect('https://evil.test/keys')],
+    ['sends HTML', answer(200, '<html>')],
+    ['sends no set', answer(200, { keys: {} })],
+    ['sends no keys', answer(200, { keys: [] })],
+    ['sends only bad keys', answer(200, { keys: [{ kty: 'oct', kid: 'x', k: '' }, null] })],
+    ['sends 10,000 keys', answer(200, { keys: Array.from({ length: 10_000 }, () => null) })],
+    ['refuses us', answer(403, {})],
+  ])(
+    'stay when the server %s later, and are not there when it does at first (T10, J31)',
+    async (_, fault) => {
+      cluster = await fakeCluster({});
+      await login();
+      cluster.fake.script('jwks', fault);
+      await advance(5 * MINUTE, 1);
+      await expect(login()).resolves.toBeDefined();
+      await cluster.close();
+      cluster = await startedWith(fault);
+      expect(await refusalOf(login())).toBe(UNAVAILABLE);
+    },
+  );
+
+  it.each([
+    ['says nothing', stall],
+    ['drips', drip],
+  ])('are waited for five seconds when the server %s (T10)', async (_, fault) => {
+    cluster = await startedWith(fault);
+    const attempt = refusalOf(login());
+    await until('the key set was asked for', () => Promise.resolve(fetches() === 1));
+    cluster.clock.advance(5 * SECOND);
+    expect(await attempt).toBe(UNAVAILABLE);
+  });
+
+  it('are tried for again soon after a failed start, and then ever more slowly', async () => {
+    cluster = await startedWith(answer(500, {}));
+    expect(await refusalOf(login())).toBe(UNAVAILABLE);
+    for (const seconds of [1, 2, 4, 8, 16, 30, 30]) {
+      cluster.clock.advance(seconds * SECOND - 1);
+      const before = fetches();
+      const warned = cluster.log.length;
+      cluster.clock.advance(1);
+      await until('the key set was asked for', () => Promise.resolve(fetches() > before));
+      await until('it failed', () => Promise.resolve(cluster.log.length > warned));
+      // The next try is set once the failure was told.
+      await Promise.resolve();
+    }
+    cluster.fake.script('jwks', undefined);
+    await advance(30 * SECOND, 1);
+    await login();
+  });
+});
+
+/** The server misbehaves before the cluster is registered. */
+function startedWith(fault: ServerFault): Promise<FakeCluster> {
+  return fakeCluster({}, { prepare: (fake) => fake.script('jwks', fault) });
+}
