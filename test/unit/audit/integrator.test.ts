@@ -1,0 +1,246 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { signCheckpoint } from '../../../src/crypto/checkpoint.ts';
+import { leafHash, TreeAccumulator } from '../../../src/crypto/merkle.ts';
+import { generateSigningKey } from '../../../src/crypto/signing.ts';
+import { createBoot } from '../../../src/audit/boot.ts';
+import { createChain } from '../../../src/audit/chain.ts';
+import { surveyLog } from '../../../src/audit/boot-survey.ts';
+import { leafHashes } from '../../../src/audit/entry.ts';
+import { logIdentity } from '../../../src/audit/log-identity.ts';
+import { HandClock } from '../../support/hand-clock.ts';
+import { body, LogBench, startBody, type EventFields } from './log-bench.ts';
+
+let clock: HandClock;
+let bench: LogBench;
+
+beforeEach(async () => {
+  clock = new HandClock();
+  bench = await LogBench.open(clock);
+});
+afterEach(() => bench.remove());
+
+async function record(count: number, a_batch = 50): Promise<void> {
+  for (let i = 0; i < count; i += a_batch) {
+    const size = Math.min(a_batch, count - i);
+    await bench.record(
+      ...Array.from({ length: size }, (_, k): EventFields => ({ requestId: `req_${i + k}` })),
+    );
+  }
+}
+
+describe('the integrator', () => {
+  it('puts every committed entry into the tree that its checkpoint signs', async () => {
+    await record(700);
+    await bench.integrate();
+    await record(13);
+    await bench.integrate();
+    const checkpoint = await bench.reader.checkpoint();
+    expect(checkpoint?.size).toBe(714);
+    const tree = new TreeAccumulator();
+    for (const { entry } of await bench.reader.entries(0, 714)) {
+      tree.append(leafHash(Buffer.from(entry)));
+    }
+    expect(Buffer.from(tree.root())).toEqual(Buffer.from(checkpoint?.root ?? []));
+    expect(await bench.checkpointFile.read()).toBe(checkpoint?.note);
+  });
+
+  it('continues the tree after a restart, with the entries of the crashed boot', async () => {
+    await record(300);
+    await bench.integrate();
+    await record(20);
+    await bench.stop();
+    await bench.restart();
+    await record(5);
+    await bench.integrate();
+    expect(bench.integrator.status()).toMatchObject({ state: 'active', size: 327, broken: [] });
+    await expect(bench.reader.proveEntry(326)).resolves.toMatchObject({ index: 326 });
+    await expect(bench.reader.proveGrowth(301)).resolves.toBeDefined();
+  });
+
+  it('works by itself every quarter of a second', async () => {
+    await bench.integrator.start();
+    await record(3);
+    clock.advance(250);
+    await bench.integrator.integrate();
+    expect(bench.integrator.status()).toMatchObject({ state: 'active', size: 4 });
+  });
+
+  it('takes turns: one process appends while its claim lasts, and a paused owner cannot commit', async () => {
+    await bench.integrate();
+    const other = bench.newIntegrator('w000000000-other00000');
+    await other.start();
+    await other.integrate();
+    await record(2);
+    // `alone` makes the second take over at once, as after a crash; the first finds its epoch gone.
+    expect(other.status().state).toBe('active');
+    await bench.store.commit({
+      writes: [
+        {
+          table: 'claims',
+          put: { name: 'audit-integrator', owner: 'x', epoch: 99, until: clock.now() + 30_000 },
+        },
+      ],
+    });
+    const [row] = await bench.store.list('claims', { limit: 1 });
+    expect(row?.epoch).toBe(99);
+    await other.close();
+  });
+
+  it('hashes leaves as RFC 6962 says', () => {
+    const entries = ['{"a":1}', '', '{"b":2}'];
+    const bytes = Buffer.from(entries.map((entry) => `${entry}\n`).join(''));
+    const expected = entries.map((entry) => leafHash(Buffer.from(entry)));
+    expect(leafHashes(bytes)).toEqual(expected);
+  });
+});
+
+describe('a chain that does not hold', () => {
+  async function tamper(change: (entries: Buffer) => Buffer): Promise<void> {
+    await record(6, 3);
+    const [row] = await bench.store.list('audit_batches', {
+      equals: { writer: bench.boot.writer },
+      from: { first_seq: 2 },
+      limit: 1,
+    });
+    if (row === undefined) throw new Error('no batch');
+    const entries = change(Buffer.from(row.entries));
+    await bench.store.commit({ writes: [{ table: 'audit_batches', put: { ...row, entries } }] });
+    await bench.integrate();
+  }
+
+  it('is integrated up to the entry before and then reported', async () => {
+    await tamper((entries) => Buffer.from(entries.toString().replace('req_1', 'req_9')));
+    expect(bench.integrator.status()).toMatchObject({
+      size: 1,
+      broken: [{ writer: bench.boot.writer, why: 'entry_altered' }],
+    });
+  });
+
+  it('is reported when a batch is missing', async () => {
+    await record(6, 3);
+    const { writer } = bench.boot;
+    await bench.store.commit({
+      writes: [{ table: 'audit_batches', remove: { writer, first_seq: 2 } }],
+    });
+    await bench.integrate();
+    expect(bench.integrator.status().broken).toEqual([{ writer, seq: 2, why: 'gap' }]);
+  });
+
+  it('is reported when the signature of a batch was made with another key', async () => {
+    const forged = createBoot(bench.log.signer.key, clock.now());
+    const chain = createChain({ ...forged, key: generateSigningKey() });
+    const row = chain.stage([startBody(forged)]);
+    await bench.store.commit({ writes: [{ table: 'audit_batches', put: row }] });
+    await bench.integrate();
+    expect(bench.integrator.status()).toMatchObject({
+      size: 1,
+      broken: [{ writer: forged.writer, seq: 1, why: 'signature_invalid' }],
+    });
+  });
+
+  it('is reported when the log key never endorsed its boot', async () => {
+    const stranger = createBoot(generateSigningKey(), clock.now());
+    const row = createChain(stranger).stage([startBody(stranger)]);
+    await bench.store.commit({ writes: [{ table: 'audit_batches', put: row }] });
+    await bench.integrate();
+    expect(bench.integrator.status()).toMatchObject({
+      size: 1,
+      broken: [{ writer: stranger.writer, seq: 1, why: 'not_announced' }],
+    });
+  });
+});
+
+describe('a store is held', () => {
+  async function held(): Promise<string | undefined> {
+    const status = await bench.newIntegrator().start();
+    return status.held;
+  }
+
+  it('never when it is at or ahead of the checkpoint outside', async () => {
+    expect(await held()).toBeUndefined();
+    await record(3);
+    await bench.integrate();
+    const old = await bench.checkpointFile.read();
+    await record(300);
+    await bench.integrate();
+    expect(await held()).toBeUndefined();
+    await bench.checkpointFile.write(old ?? '');
+    expect(await held()).toBeUndefined();
+  });
+
+  it('when it has fewer entries than the checkpoint outside', async () => {
+    await record(3);
+    await bench.integrate();
+    const root = Buffer.alloc(32, 1);
+    const ahead = { origin: bench.log.origin, size: 5, root };
+    await bench.checkpointFile.write(signCheckpoint(ahead, bench.log.signer));
+    expect(await held()).toBe('store_behind');
+  });
+
+  it('when its entries are not those of the checkpoint outside', async () => {
+    await record(3);
+    await bench.integrate();
+    const root = Buffer.alloc(32, 1);
+    const other = { origin: bench.log.origin, size: 2, root };
+    await bench.checkpointFile.write(signCheckpoint(other, bench.log.signer));
+    expect(await held()).toBe('store_forked');
+  });
+
+  it('when the checkpoint outside is gone or is not of this log', async () => {
+    await record(3);
+    await bench.integrate();
+    const path = join(bench.directory, 'checkpoint');
+    await rm(path);
+    expect(await held()).toBe('checkpoint_missing');
+    const stranger = logIdentity(bench.log.origin, generateSigningKey());
+    const note = { origin: bench.log.origin, size: 1, root: Buffer.alloc(32) };
+    await writeFile(path, signCheckpoint(note, stranger.signer));
+    expect(await held()).toBe('checkpoint_foreign');
+  });
+
+  it('when its own tiles do not hash to its checkpoint', async () => {
+    await record(3);
+    await bench.integrate();
+    await bench.store.commit({
+      writes: [
+        { table: 'log_tiles', put: { level: 0, tile_index: 0, hashes: new Uint8Array(128) } },
+      ],
+    });
+    expect(await held()).toBe('store_forked');
+    await bench.store.commit({
+      writes: [{ table: 'log_tiles', remove: { level: 0, tile_index: 0 } }],
+    });
+    expect(await held()).toBe('log_damaged');
+  });
+
+  it('until an operator vouches for it', async () => {
+    await record(3);
+    await bench.integrate();
+    await rm(join(bench.directory, 'checkpoint'));
+    const integrator = bench.newIntegrator();
+    expect(await integrator.start()).toMatchObject({ state: 'held', held: 'checkpoint_missing' });
+    await integrator.integrate();
+    expect(integrator.status().state).toBe('held');
+    expect(await integrator.release()).toMatchObject({ state: 'standby', held: undefined });
+    await integrator.close();
+  });
+});
+
+describe('a new boot', () => {
+  it('links itself to the tree and to the heads that are not in it yet', async () => {
+    await record(3);
+    await bench.integrate();
+    await record(2);
+    const boot = createBoot(bench.log.signer.key, clock.now() + 1);
+    const survey = await surveyLog(bench.store, bench.log, boot, '1.2.3');
+    expect(survey.boot).toMatchObject({ release: '1.2.3', treeSize: 4, key: boot.publicKey });
+    expect(survey.boot.heads).toEqual([
+      expect.objectContaining({ writer: bench.boot.writer, seq: 6 }),
+    ]);
+    expect(survey.unfinished).toMatchObject({ writer: bench.boot.writer, seq: 6 });
+    await bench.store.commit({ entries: [body({ action: 'broker.stop', path: undefined })] });
+    expect((await surveyLog(bench.store, bench.log, boot, '1.2.3')).unfinished).toBeUndefined();
+  });
+});
