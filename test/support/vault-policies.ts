@@ -23,3 +23,12 @@ path "sys/leases/revoke" { capabilities = ["update"] }
 path "sys/capabilities-self" { capabilities = ["update"] }
 `;
 }
+
+/** What the broker needs to wrap its root keys under one transit key; without `create`, so that no key is made by using it. */
+export function transitPolicy(mount: string, key: string): string {
+  return `
+path "${mount}/keys/${key}" { capabilities = ["read"] }
+path "${mount}/encrypt/${key}" { capabilities = ["update"] }
+path "${mount}/decrypt/${key}" { capabilities = ["update"] }
+`;
+}
