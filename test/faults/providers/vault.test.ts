@@ -1,0 +1,310 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import type { ServerResponse } from 'node:http';
+import type { SecretProvider } from '../../../src/ports/secret-provider.ts';
+import type { VaultConnection } from '../../../src/providers/vault/connection.ts';
+import { until } from '../../backends/until.ts';
+import { contextOf, failureOf } from '../../contract/secret-provider.contract.ts';
+import { FakeVault, type Fault } from '../../fakes/fake-vault.ts';
+import { FaultProxy } from '../../support/fault-proxy.ts';
+import { VaultConnections } from '../../support/vault-connections.ts';
+
+const LIMITS = { timeoutMs: 500, failuresToOpen: 5, probeAfterMs: 300 };
+
+let vault: FakeVault;
+let proxy: FaultProxy;
+let connections: VaultConnections;
+let connection: VaultConnection;
+let provider: SecretProvider;
+
+beforeEach(async () => {
+  vault = await FakeVault.start();
+  vault.put('secret', 'db', { password: 's3cret' });
+  proxy = await FaultProxy.start(vault.port);
+  connections = await VaultConnections.create();
+  connection = await connections.connect(proxy.address, 's.broker', { limits: LIMITS });
+  provider = connection.mount({ engine: 'kv-v2', path: 'secret' });
+});
+afterEach(async () => {
+  await connections.close();
+  await proxy.close();
+  await vault.close();
+});
+
+const read = () => provider.read('secret/data/db', undefined, contextOf());
+const circuit = () => connection.client.state().circuit;
+
+const openCircuit = async (): Promise<void> => {
+  for (let call = 0; call < LIMITS.failuresToOpen; call += 1) await failureOf(read());
+};
+
+const opens = async (): Promise<void> => {
+  await openCircuit();
+  expect(circuit()).toBe('open');
+  const { attempts } = connection.client.state();
+  const refused = await failureOf(read());
+  expect(refused).toMatchObject({ code: 'ERR_PROVIDER_UNAVAILABLE', reason: 'circuit_open' });
+  expect(refused.retryAfterSeconds).toBeGreaterThanOrEqual(1);
+  expect(connection.client.state().attempts).toBe(attempts);
+};
+
+/** The next probe finds the server well, and nobody had to do anything. */
+const recovers = async (): Promise<void> => {
+  await until('the circuit closed', async () => {
+    await read().catch(() => undefined);
+    return circuit() === 'closed';
+  });
+  expect((await read()).data).toEqual({ password: 's3cret' });
+};
+
+describe('F12: the backend is away', () => {
+  it('answers unavailable while it is down, opens the circuit and recovers by itself', async () => {
+    await read();
+    await proxy.down();
+    expect((await failureOf(read())).code).toBe('ERR_PROVIDER_UNAVAILABLE');
+    await opens();
+    await proxy.up();
+    await recovers();
+  });
+
+  it('answers timeout within the budget when nothing comes back, opens and recovers', async () => {
+    proxy.toxics = { blackHole: true };
+    expect((await failureOf(read())).code).toBe('ERR_PROVIDER_TIMEOUT');
+    await opens();
+    proxy.toxics = {};
+    await recovers();
+  });
+
+  it('answers unavailable when connections are reset before a byte', async () => {
+    proxy.toxics = { resetAfterBytes: 0 };
+    expect((await failureOf(read())).code).toBe('ERR_PROVIDER_UNAVAILABLE');
+    await opens();
+    proxy.toxics = {};
+    await recovers();
+  });
+
+  it('answers unavailable for a host that has no address', async () => {
+    const lost = await connections.connect(`https://${'a'.repeat(64)}.invalid`, 's.broker');
+    const error = await failureOf(
+      lost
+        .mount({ engine: 'kv-v2', path: 'secret' })
+        .read('secret/data/db', undefined, contextOf()),
+    );
+    expect(error.code).toBe('ERR_PROVIDER_UNAVAILABLE');
+  });
+
+  it('harms no other connection', async () => {
+    proxy.toxics = { blackHole: true };
+    const other = await connections.connect(vault.address, 's.broker', { limits: LIMITS });
+    const healthy = other.mount({ engine: 'kv-v2', path: 'secret' });
+    await openCircuit();
+    expect((await healthy.read('secret/data/db', undefined, contextOf())).version).toBe('1');
+    expect(other.client.state().circuit).toBe('closed');
+  });
+});
+
+describe('F13: the backend is slow', () => {
+  it('is given up when it needs longer than the budget', async () => {
+    proxy.toxics = { latencyMs: 2000 };
+    expect((await failureOf(read())).code).toBe('ERR_PROVIDER_TIMEOUT');
+  });
+
+  it('is given up when it drips', async () => {
+    proxy.toxics = { sliceBytes: 1, bytesPerSecond: 100 };
+    expect((await failureOf(read())).code).toBe('ERR_PROVIDER_TIMEOUT');
+  });
+
+  it('is served when it is merely cut in pieces', async () => {
+    proxy.toxics = { sliceBytes: 7 };
+    expect((await read()).data).toEqual({ password: 's3cret' });
+  });
+
+  it('never holds more calls than the bulkhead lets in', async () => {
+    const limits = { ...LIMITS, maxConcurrent: 3, maxQueue: 2 };
+    const narrow = await connections.connect(proxy.address, 's.broker', { limits });
+    const slow = narrow.mount({ engine: 'kv-v2', path: 'secret' });
+    proxy.toxics = { blackHole: true };
+    const calls = Array.from({ length: 20 }, () =>
+      failureOf(slow.read('secret/data/db', undefined, contextOf())),
+    );
+    const errors = await Promise.all(calls);
+    expect(errors.filter((error) => error.reason === 'queue_full')).toHaveLength(15);
+    await until('the calls seen', () => Promise.resolve(vault.requests.length >= 3));
+    expect(proxy.connections).toBeLessThanOrEqual(5);
+  });
+});
+
+describe('F14: the backend asks to be left alone', () => {
+  const answering = (status: number, headers: Record<string, string> = {}): Fault => {
+    return () => ({ status, body: { errors: ['busy'] }, headers });
+  };
+
+  it.each([500, 502, 429, 503])(
+    'adds a tenth to its load at most while it answers %i',
+    async (status) => {
+      const limits = { ...LIMITS, timeoutMs: 5000, failuresToOpen: 100 };
+      const patient = await connections.connect(vault.address, 's.broker', { limits });
+      const busy = patient.mount({ engine: 'kv-v2', path: 'secret' });
+      for (let call = 0; call < 10; call += 1)
+        await busy.read('secret/data/db', undefined, contextOf());
+      const before = vault.requests.length;
+      vault.fault = answering(status);
+      for (let call = 0; call < 10; call += 1) {
+        await failureOf(busy.read('secret/data/db', undefined, contextOf()));
+      }
+      const calls = vault.requests.length - before;
+      expect(calls).toBeGreaterThan(10);
+      expect(calls).toBeLessThanOrEqual(12);
+    },
+  );
+
+  it('hands on how long to wait, and does not ask again when that is too long', async () => {
+    for (let call = 0; call < 20; call += 1) await read();
+    const before = vault.requests.length;
+    vault.fault = answering(503, { 'retry-after': '17' });
+    const error = await failureOf(read());
+    expect(error).toMatchObject({ code: 'ERR_PROVIDER_UNAVAILABLE', retryAfterSeconds: 17 });
+    expect(vault.requests.length - before).toBe(1);
+  });
+
+  it('understands a date to wait for', async () => {
+    vault.fault = answering(429, {
+      date: 'Tue, 06 Jan 2026 10:00:00 GMT',
+      'retry-after': 'Tue, 06 Jan 2026 10:00:30 GMT',
+    });
+    expect((await failureOf(read())).retryAfterSeconds).toBe(30);
+  });
+
+  it('repeats nothing that has an effect', async () => {
+    for (let call = 0; call < 30; call += 1) await read();
+    const dynamic = connection.mount({
+      engine: 'dynamic',
+      path: 'db',
+      root: 'creds',
+      tokenRole: 'r',
+    });
+    const before = vault.requests.length;
+    vault.fault = answering(503);
+    const handle = dynamic.credentials!.begin({
+      intentId: 'int_1',
+      locator: 'db/creds/r',
+      workload: { cluster: 'c', namespace: 'n', serviceAccount: 's', serviceAccountUid: 'u' },
+      ttlSeconds: 60,
+      ref: undefined,
+    });
+    await failureOf(dynamic.credentials!.prepare(handle, contextOf()));
+    expect(vault.requests.length - before).toBe(1);
+  });
+
+  it('says sealed of a sealed server', async () => {
+    vault.sealed = true;
+    const error = await failureOf(read());
+    expect(error).toMatchObject({ code: 'ERR_PROVIDER_UNAVAILABLE', reason: 'sealed' });
+  });
+});
+
+describe('F15: the backend answers garbage', () => {
+  const raw = (write: (response: ServerResponse) => void): Fault => {
+    return (_request, response) => {
+      write(response);
+      return 'handled';
+    };
+  };
+  const JSON_TYPE = { 'content-type': 'application/json' };
+  const respond = (type: Record<string, string>, body: string | Buffer): Fault =>
+    raw((response) => {
+      response.writeHead(200, type);
+      response.end(body);
+    });
+
+  it.each<[string, Fault]>([
+    ['HTML with status 200', respond({ 'content-type': 'text/html' }, '<html>login</html>')],
+    [
+      'JSON under another type',
+      respond({ 'content-type': 'text/plain' }, '{"data":{"data":{"a":"b"}}}'),
+    ],
+    ['half a document', respond(JSON_TYPE, '{"data":{"data":{"password":"s3c')],
+    ['an empty body', respond(JSON_TYPE, '')],
+    ['null', respond(JSON_TYPE, 'null')],
+    ['bytes that are not UTF-8', respond(JSON_TYPE, Buffer.from(kv('{"a":"\xff"}'), 'latin1'))],
+    ['no data', respond(JSON_TYPE, '{"data":null}')],
+    ['data that is a list', respond(JSON_TYPE, kv('[1,2]'))],
+    ['a secret without a key', respond(JSON_TYPE, kv('{}'))],
+    [
+      'a version that is text',
+      respond(JSON_TYPE, kv('{"a":"b"}').replace('"version":1', '"version":"1"')),
+    ],
+    ['50,000 levels', respond(JSON_TYPE, kv(`{"a":${'['.repeat(50_000)}${']'.repeat(50_000)}}`))],
+    ['a broken surrogate', respond(JSON_TYPE, kv('{"a":"\\ud800"}'))],
+    [
+      '257 keys',
+      respond(
+        JSON_TYPE,
+        kv(JSON.stringify(Object.fromEntries(Array.from({ length: 257 }, (_, i) => [i, ''])))),
+      ),
+    ],
+    ['a compressed body', respond({ ...JSON_TYPE, 'content-encoding': 'gzip' }, 'x')],
+    [
+      'an announced gigabyte',
+      raw((response) => {
+        response.writeHead(200, { ...JSON_TYPE, 'content-length': String(2 ** 30) });
+        response.write('{');
+      }),
+    ],
+    [
+      'less than announced',
+      raw((response) => {
+        response.writeHead(200, { ...JSON_TYPE, 'content-length': '500' });
+        response.write('{"data":{"data":{"password":"s3cret"}');
+        setImmediate(() => response.socket?.end());
+      }),
+    ],
+  ])('calls %s unusable', async (_what, fault) => {
+    vault.fault = fault;
+    const error = await failureOf(read());
+    expect(error.code).toBe('ERR_PROVIDER_MALFORMED');
+    expect(String(error.detail)).not.toContain('s3c');
+    vault.fault = undefined;
+    expect((await read()).data).toEqual({ password: 's3cret' });
+  });
+
+  it('takes no more than a megabyte of an endless answer', async () => {
+    let written = 0;
+    vault.fault = raw((response) => {
+      response.writeHead(200, JSON_TYPE);
+      const chunk = Buffer.alloc(65_536, ' ');
+      const more = (): void => {
+        while (!response.destroyed && written < 2 ** 30) {
+          written += chunk.length;
+          if (!response.write(chunk)) return void response.once('drain', more);
+        }
+      };
+      more();
+    });
+    const before = process.memoryUsage().rss;
+    expect((await failureOf(read())).code).toBe('ERR_PROVIDER_MALFORMED');
+    expect(written).toBeLessThan(64 * 2 ** 20);
+    expect(process.memoryUsage().rss - before).toBeLessThan(50 * 2 ** 20);
+  });
+
+  it('calls an answer unusable that the network cut short', async () => {
+    vault.put('secret', 'db', { password: 'x'.repeat(5000) });
+    proxy.toxics = { limitBytes: 3000 };
+    expect((await failureOf(read())).code).toBe('ERR_PROVIDER_MALFORMED');
+  });
+
+  it('follows no redirect', async () => {
+    vault.fault = () => ({ status: 307, headers: { location: 'http://169.254.169.254/v1/x' } });
+    expect((await failureOf(read())).code).toBe('ERR_PROVIDER_FAILED');
+    expect(vault.requests).toHaveLength(1);
+  });
+
+  it('opens the circuit', async () => {
+    vault.fault = respond({ 'content-type': 'text/html' }, '<html>');
+    await openCircuit();
+    expect(circuit()).toBe('open');
+  });
+});
+
+function kv(data: string): string {
+  return `{"data":{"data":${data},"metadata":{"version":1,"created_time":"2026-01-02T03:04:05Z"}}}`;
+}

@@ -1,0 +1,117 @@
+import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
+
+/** What is wrong with the way back from the server. Requests pass unharmed. */
+export interface Toxics {
+  /** Each piece waits so long. */
+  readonly latencyMs?: number;
+  /** No more than this a second. */
+  readonly bytesPerSecond?: number;
+  /** Pieces of this size, each sent for itself. */
+  readonly sliceBytes?: number;
+  /** After so many bytes the connection ends, as if all had been said. */
+  readonly limitBytes?: number;
+  /** After so many bytes the connection is reset. */
+  readonly resetAfterBytes?: number;
+  /** Nothing comes back, and nothing ends. */
+  readonly blackHole?: true;
+}
+
+/** A TCP proxy with Toxiproxy's faults, changed while connections are open. */
+export class FaultProxy {
+  toxics: Toxics = {};
+  /** Connections accepted since the start. */
+  connections = 0;
+  readonly #server: Server;
+  readonly #sockets = new Set<Socket>();
+  readonly #target: number;
+  #port = 0;
+
+  private constructor(target: number) {
+    this.#target = target;
+    this.#server = createServer((client) => this.#serve(client));
+  }
+
+  static async start(target: number): Promise<FaultProxy> {
+    const proxy = new FaultProxy(target);
+    await proxy.up();
+    return proxy;
+  }
+
+  get port(): number {
+    return this.#port;
+  }
+
+  get address(): string {
+    return `http://127.0.0.1:${this.#port}`;
+  }
+
+  /** Listens, on the same port as before. */
+  async up(): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<undefined>();
+    this.#server.once('error', reject);
+    this.#server.listen(this.#port, '127.0.0.1', () => resolve(undefined));
+    await promise;
+    this.#port = (this.#server.address() as AddressInfo).port;
+  }
+
+  /** Resets every connection and refuses new ones. */
+  async down(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<undefined>();
+    this.#server.close(() => resolve(undefined));
+    this.reset();
+    await promise;
+  }
+
+  reset(): void {
+    for (const socket of this.#sockets) socket.resetAndDestroy();
+  }
+
+  async close(): Promise<void> {
+    if (this.#server.listening) await this.down();
+  }
+
+  #serve(client: Socket): void {
+    this.connections += 1;
+    const server = connect(this.#target, '127.0.0.1');
+    for (const socket of [client, server]) {
+      this.#sockets.add(socket);
+      socket.on('error', () => undefined);
+      socket.once('close', () => this.#sockets.delete(socket));
+    }
+    client.pipe(server);
+    client.once('close', () => server.destroy());
+    void this.#answer(server, client).catch(() => undefined);
+  }
+
+  async #answer(server: Socket, client: Socket): Promise<void> {
+    let sent = 0;
+    for await (const chunk of server as AsyncIterable<Buffer>) {
+      for (const piece of slices(chunk, this.toxics.sliceBytes ?? chunk.length)) {
+        if (!(await this.#pass(piece, client, sent))) return;
+        sent += piece.length;
+      }
+    }
+    if (this.toxics.blackHole !== true) client.end();
+  }
+
+  /** False when the connection is over. */
+  async #pass(piece: Buffer, client: Socket, sent: number): Promise<boolean> {
+    const { latencyMs = 0, bytesPerSecond, limitBytes, resetAfterBytes, blackHole } = this.toxics;
+    if (blackHole === true) return true;
+    const slow = bytesPerSecond === undefined ? 0 : (piece.length / bytesPerSecond) * 1000;
+    if (latencyMs + slow > 0) await pause(latencyMs + slow, undefined, { ref: false });
+    const most = limitBytes ?? resetAfterBytes ?? Number.POSITIVE_INFINITY;
+    const rest = piece.subarray(0, Math.max(0, most - sent));
+    if (client.destroyed) return false;
+    client.write(rest);
+    if (sent + piece.length < most) return true;
+    if (resetAfterBytes !== undefined) client.resetAndDestroy();
+    else client.end();
+    return false;
+  }
+}
+
+function* slices(chunk: Buffer, size: number): Generator<Buffer> {
+  for (let at = 0; at < chunk.length; at += size) yield chunk.subarray(at, at + size);
+}
