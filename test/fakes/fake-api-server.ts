@@ -44,7 +44,7 @@ const GOOD_CERTIFICATE: CertificateRequest = {
 /** Enough of kube-apiserver for logins and the pod watch, over TLS with a CA of its own; records every request and does what a test scripts. */
 export class FakeApiServer {
   readonly issuer = 'https://kubernetes.default.svc.cluster.local';
-  readonly authority = new CertificateAuthority();
+  readonly authority: CertificateAuthority;
   readonly pods = new FakePods();
   readonly watches = new FakeWatches(this.pods);
   readonly requests: RecordedRequest[] = [];
@@ -59,14 +59,18 @@ export class FakeApiServer {
   readonly #server: Server;
   #directory = '';
 
-  private constructor(certificate: CertificateRequest) {
+  private constructor(certificate: CertificateRequest, authority: CertificateAuthority) {
+    this.authority = authority;
     this.#server = createServer(this.authority.issue(certificate), (request, response) => {
       void this.#serve(request, response);
     });
   }
 
-  static async start(certificate: CertificateRequest = GOOD_CERTIFICATE): Promise<FakeApiServer> {
-    const fake = new FakeApiServer(certificate);
+  static async start(
+    certificate: CertificateRequest = GOOD_CERTIFICATE,
+    authority = new CertificateAuthority(),
+  ): Promise<FakeApiServer> {
+    const fake = new FakeApiServer(certificate, authority);
     const { promise, resolve } = Promise.withResolvers<undefined>();
     fake.#server.listen(0, '127.0.0.1', () => resolve(undefined));
     await promise;

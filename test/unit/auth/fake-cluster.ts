@@ -22,6 +22,8 @@ export interface FakeCluster {
 }
 
 export interface FakeClusterOptions {
+  /** One that runs already; closed with the cluster. */
+  readonly fake?: FakeApiServer;
   /** Before anything connects. */
   readonly prepare?: (fake: FakeApiServer) => void;
   readonly connectionOf?: (fake: FakeApiServer) => ClusterConnection;
@@ -31,7 +33,7 @@ export async function fakeCluster(
   changes: Partial<ClusterSpec>,
   options: FakeClusterOptions = {},
 ): Promise<FakeCluster> {
-  const fake = await FakeApiServer.start();
+  const fake = options.fake ?? (await FakeApiServer.start());
   options.prepare?.(fake);
   fake.createAccount('prod', 'api');
   const pod = fake.pods.create({ namespace: 'prod', name: 'api-0', serviceAccount: 'api' });

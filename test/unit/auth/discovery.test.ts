@@ -1,0 +1,212 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { jwksConnectionSchema } from '../../../src/auth/config.ts';
+import { FakeApiServer } from '../../fakes/fake-api-server.ts';
+import { answer, redirect } from '../../fakes/server-faults.ts';
+import { createAuthenticator } from '../../../src/auth/index.ts';
+import { BrokerError } from '../../../src/domain/errors.ts';
+import { HandClock } from '../../support/hand-clock.ts';
+import { fakeCluster } from './fake-cluster.ts';
+import type { FakeCluster } from './fake-cluster.ts';
+import { SPEC, refusalOf } from './offline-cluster.ts';
+
+const UNAVAILABLE = 'ERR_IDENTITY_UNAVAILABLE keys_unavailable';
+
+const opened: FakeCluster[] = [];
+let cluster: FakeCluster;
+const others: FakeApiServer[] = [];
+afterEach(async () => {
+  for (const each of opened.splice(0)) await each.close();
+  for (const other of others.splice(0)) await other.close();
+});
+
+/** A cluster that is known by its issuer's address alone; `hosts` are allowed besides. */
+async function discovered(
+  prepare: (fake: FakeApiServer) => void = () => undefined,
+  hosts: readonly string[] = [],
+): Promise<FakeCluster> {
+  const fake = await FakeApiServer.start();
+  const issuer = fake.address;
+  prepare(fake);
+  const built = await fakeCluster(
+    { issuer },
+    {
+      fake,
+      connectionOf: () => ({
+        type: 'jwks',
+        issuerUrl: issuer,
+        caFile: fake.caFile,
+        hosts: [...hosts],
+      }),
+    },
+  );
+  opened.push(built);
+  return built;
+}
+const token = (): string => cluster.token({ iss: cluster.fake.address });
+const refusal = (): Promise<string> => refusalOf(cluster.authenticate(token()));
+const host = ({ address }: FakeApiServer): string => new URL(address).host;
+
+describe('keys found by discovery', () => {
+  it('are those of the issuer', async () => {
+    cluster = await discovered();
+    expect((await cluster.authenticate(token())).method).toBe('jwks');
+    expect(cluster.fake.requests.map(({ operation }) => operation)).toEqual(['discovery', 'jwks']);
+    expect(cluster.fake.requests.every(({ authorization }) => authorization === undefined)).toBe(
+      true,
+    );
+  });
+
+  it.each(['https://other.test', undefined, '', 7])(
+    'are not those of another issuer: %j (T09)',
+    async (issuer) => {
+      cluster = await discovered((fake) => void (fake.discovery = { issuer }));
+      expect(await refusal()).toBe(UNAVAILABLE);
+      expect(cluster.fake.countOf('jwks')).toBe(0);
+    },
+  );
+
+  it('are not those of the issuer with another slash (T09)', async () => {
+    cluster = await discovered((fake) => void (fake.discovery = { issuer: `${fake.address}/` }));
+    expect(await refusal()).toBe(UNAVAILABLE);
+  });
+
+  it.each([
+    'file:///etc/passwd',
+    'data:application/json,{"keys":[]}',
+    'https://169.254.169.254/latest/meta-data',
+    'https://[::ffff:127.0.0.1]/keys',
+    'https://2130706433/keys',
+    'https://127.0.0.1/keys',
+    'https://evil.test/keys',
+    '/openid/v1/jwks',
+    '',
+    7,
+    undefined,
+    ['https://evil.test'],
+  ])('are not fetched from %j (T09)', async (address) => {
+    cluster = await discovered((fake) => void (fake.discovery = { jwks_uri: address }));
+    expect(await refusal()).toBe(UNAVAILABLE);
+    expect(cluster.fake.requests.map(({ operation }) => operation)).toEqual(['discovery']);
+  });
+
+  it.each(['http', 'user'])(
+    'are not fetched without TLS or with a user in the address: %s (T09)',
+    async (kind) => {
+      cluster = await discovered((fake) => {
+        const scheme = kind === 'http' ? 'http://' : 'https://user:password@';
+        fake.discovery = { jwks_uri: fake.address.replace('https://', scheme) };
+      });
+      expect(await refusal()).toBe(UNAVAILABLE);
+      expect(cluster.fake.countOf('jwks')).toBe(0);
+    },
+  );
+
+  it('are fetched from another host only where the connection names it (T09)', async () => {
+    const keyServer = await FakeApiServer.start();
+    others.push(keyServer);
+    const publish = (fake: FakeApiServer): void => {
+      keyServer.keys = fake.keys;
+      fake.discovery = { jwks_uri: `${keyServer.address}/openid/v1/jwks` };
+    };
+    cluster = await discovered(publish);
+    expect(await refusal()).toBe(UNAVAILABLE);
+    expect(keyServer.requests).toEqual([]);
+    // Named, but under another authority than the connection's: found and refused.
+    cluster = await discovered(publish, [host(keyServer)]);
+    expect(await refusal()).toBe(UNAVAILABLE);
+    expect(keyServer.requests).toEqual([]);
+    const named = await FakeApiServer.start(undefined, keyServer.authority);
+    cluster = await fakeCluster(
+      { issuer: named.address },
+      {
+        fake: named,
+        prepare: publish,
+        connectionOf: () => ({
+          type: 'jwks',
+          issuerUrl: named.address,
+          caFile: named.caFile,
+          hosts: [host(keyServer)],
+        }),
+      },
+    );
+    opened.push(cluster);
+    expect((await cluster.authenticate(token())).method).toBe('jwks');
+  });
+
+  it.each(['discovery', 'jwks'] as const)(
+    'are not followed through a redirect of %s (T09)',
+    async (operation) => {
+      const evil = await FakeApiServer.start();
+      others.push(evil);
+      cluster = await discovered((fake) =>
+        fake.script(operation, redirect(`${evil.address}/openid/v1/jwks`)),
+      );
+      expect(await refusal()).toBe(UNAVAILABLE);
+      expect(evil.requests).toEqual([]);
+    },
+  );
+
+  it.each([[], null, 'x', 7])('are not found in a document that is none: %j', async (document) => {
+    cluster = await discovered((fake) => fake.script('discovery', answer(200, document)));
+    expect(await refusal()).toBe(UNAVAILABLE);
+  });
+});
+
+describe('the configuration of a jwks connection', () => {
+  const accepts = (connection: object): boolean =>
+    jwksConnectionSchema.safeParse({ type: 'jwks', ...connection }).success;
+
+  it.each([
+    { file: '/keys.json' },
+    { issuerUrl: 'https://oidc.test/id/1', hosts: ['keys.test', 'keys.test:8443'] },
+    { issuerUrl: 'https://oidc.test:6443', caFile: '/ca.pem' },
+  ])('names one place: %j', (connection) => expect(accepts(connection)).toBe(true));
+
+  it.each([
+    {},
+    { file: '/keys.json', issuerUrl: 'https://oidc.test' },
+    { issuerUrl: 'http://oidc.test' },
+    { issuerUrl: 'file:///keys' },
+    { issuerUrl: 'https://user@oidc.test' },
+    { issuerUrl: 'https://oidc.test?tenant=1' },
+    { issuerUrl: 'https://oidc.test', hosts: ['*.test'] },
+    { issuerUrl: 'https://oidc.test', hosts: ['https://keys.test'] },
+    { issuerUrl: 'https://oidc.test', hosts: ['Keys.test'] },
+    { issuerUrl: 'https://oidc.test', hosts: ['keys.test/path'] },
+    { file: '/keys.json', hosts: [] },
+    { file: '/keys.json', insecure: true },
+  ])('refuses %j', (connection) => expect(accepts(connection)).toBe(false));
+});
+
+describe('a cluster', () => {
+  const problemsOf = (changes: object, connection: object): readonly string[] => {
+    try {
+      const deps = { clock: new HandClock(), log: { warn: () => undefined } };
+      const cluster = { name: 'east', spec: { ...SPEC, ...changes } };
+      createAuthenticator(cluster, connection as never, deps).close();
+    } catch (error) {
+      if (error instanceof BrokerError) return (error.problems ?? []).map(({ pointer }) => pointer);
+    }
+    return [];
+  };
+  const file = { type: 'jwks', file: '/nowhere' };
+
+  it.each<[object, string]>([
+    [{ audiences: [] }, '/audiences'],
+    [{ audiences: [''] }, '/audiences'],
+    [{ issuer: '' }, '/issuer'],
+    [{ maxTokenLifetimeSeconds: 0 }, '/maxTokenLifetimeSeconds'],
+    [{ maxTokenLifetimeSeconds: Infinity }, '/maxTokenLifetimeSeconds'],
+    [{ maxTokenLifetimeSeconds: 1.5 }, '/maxTokenLifetimeSeconds'],
+    [{ mode: 'token-review' }, '/mode'],
+    [{ mode: 'both' }, '/mode'],
+    [{ podWatch: true }, '/podWatch'],
+  ])('that could not be checked is not registered: %j (J10)', (changes, pointer) => {
+    expect(problemsOf(changes, file)).toEqual([pointer]);
+  });
+
+  it('has the issuer of its connection, character for character', () => {
+    const connection = { type: 'jwks', issuerUrl: `${SPEC.issuer}/` };
+    expect(problemsOf({}, connection)).toEqual(['/issuer']);
+  });
+});
