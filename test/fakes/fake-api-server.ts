@@ -58,6 +58,7 @@ export class FakeApiServer {
   readonly #faults = new Map<Operation, ServerFault>();
   readonly #server: Server;
   #directory = '';
+  #port = 0;
 
   private constructor(certificate: CertificateRequest, authority: CertificateAuthority) {
     this.authority = authority;
@@ -74,6 +75,7 @@ export class FakeApiServer {
     const { promise, resolve } = Promise.withResolvers<undefined>();
     fake.#server.listen(0, '127.0.0.1', () => resolve(undefined));
     await promise;
+    fake.#port = (fake.#server.address() as AddressInfo).port;
     fake.#directory = await mkdtemp(join(tmpdir(), 'qm-kube-'));
     await fake.writeCredential();
     await writeFile(fake.caFile, fake.authority.cert);
@@ -81,7 +83,7 @@ export class FakeApiServer {
   }
 
   get address(): string {
-    return `https://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+    return `https://127.0.0.1:${this.#port}`;
   }
 
   get caFile(): string {
