@@ -7,6 +7,7 @@ import { generateSigningKey } from '../../../src/crypto/signing.ts';
 import { createBoot } from '../../../src/audit/boot.ts';
 import { createChain } from '../../../src/audit/chain.ts';
 import { surveyLog } from '../../../src/audit/boot-survey.ts';
+import { isHeld, takeClaim } from '../../../src/audit/claim.ts';
 import { leafHashes } from '../../../src/audit/entry.ts';
 import { logIdentity } from '../../../src/audit/log-identity.ts';
 import { HandClock } from '../../support/hand-clock.ts';
@@ -67,25 +68,31 @@ describe('the integrator', () => {
     expect(bench.integrator.status()).toMatchObject({ state: 'active', size: 4 });
   });
 
-  it('takes turns: one process appends while its claim lasts, and a paused owner cannot commit', async () => {
-    await bench.integrate();
-    const other = bench.newIntegrator('w000000000-other00000');
-    await other.start();
-    await other.integrate();
+  it('stands by while another process has the claim, and takes over when that runs out', async () => {
+    const [one, two] = [bench.newIntegrator('one', false), bench.newIntegrator('two', false)];
+    await one.start();
+    await two.start();
+    await one.integrate();
+    await two.integrate();
+    expect([one.status().state, two.status().state]).toEqual(['active', 'standby']);
     await record(2);
-    // `alone` makes the second take over at once, as after a crash; the first finds its epoch gone.
-    expect(other.status().state).toBe('active');
-    await bench.store.commit({
-      writes: [
-        {
-          table: 'claims',
-          put: { name: 'audit-integrator', owner: 'x', epoch: 99, until: clock.now() + 30_000 },
-        },
-      ],
-    });
-    const [row] = await bench.store.list('claims', { limit: 1 });
-    expect(row?.epoch).toBe(99);
-    await other.close();
+    clock.advance(31_000);
+    await two.integrate();
+    expect(two.status()).toMatchObject({ state: 'active', size: 3 });
+    await one.integrate();
+    expect(one.status()).toMatchObject({ state: 'standby' });
+    await one.close();
+    await two.close();
+  });
+
+  it('commits nothing of an owner that was paused while another took over', async () => {
+    const paused = await takeClaim(bench.store, clock, 'one', false);
+    clock.advance(31_000);
+    const next = await takeClaim(bench.store, clock, 'two', false);
+    expect(next).toMatchObject({ owner: 'two', epoch: (paused?.epoch ?? 0) + 1 });
+    if (paused === undefined) throw new Error('no claim');
+    const outcome = await bench.store.commit({ expect: [isHeld(paused)], writes: [] });
+    expect(outcome.status).toBe('conflict');
   });
 
   it('hashes leaves as RFC 6962 says', () => {

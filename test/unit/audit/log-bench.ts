@@ -93,14 +93,14 @@ export class LogBench {
     await this.store.commit({ entries: [startBody(this.boot)] });
   }
 
-  newIntegrator(owner = this.boot.writer): Integrator {
+  newIntegrator(owner = this.boot.writer, alone = true): Integrator {
     return new Integrator({
       store: this.store,
       clock: this.clock,
       log: this.log,
       checkpointFile: this.checkpointFile,
       owner,
-      alone: true,
+      alone,
       onError: (error) => this.errors.push(error),
     });
   }

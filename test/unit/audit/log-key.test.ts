@@ -1,0 +1,74 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { chmod, mkdtemp, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { auditConfigSchema } from '../../../src/audit/config.ts';
+import { createLogKeyFile, loadLogKeyFile } from '../../../src/audit/log-key.ts';
+import { isWriterId, newWriterId } from '../../../src/audit/writer-id.ts';
+
+let directory: string;
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'key-'));
+});
+afterEach(() => rm(directory, { recursive: true }));
+
+describe('the log key file', () => {
+  it('is made once, for its owner alone, and read back', async () => {
+    const path = join(directory, 'log.key');
+    const made = await createLogKeyFile(path);
+    expect((await stat(path)).mode & 0o777).toBe(0o600);
+    expect((await loadLogKeyFile(path)).publicKey).toEqual(made.publicKey);
+    await expect(createLogKeyFile(path)).rejects.toMatchObject({ code: 'ERR_CONFIG_INVALID' });
+  });
+
+  it('is refused when others can read it, when it is a link, and when it is no Ed25519 key', async () => {
+    const refused = expect.objectContaining({ code: 'ERR_CONFIG_INVALID' });
+    const path = join(directory, 'log.key');
+    await createLogKeyFile(path);
+    const link = join(directory, 'link');
+    await symlink(path, link);
+    await expect(loadLogKeyFile(link)).rejects.toEqual(refused);
+    await chmod(path, 0o640);
+    await expect(loadLogKeyFile(path)).rejects.toEqual(refused);
+    await expect(loadLogKeyFile(join(directory, 'absent'))).rejects.toEqual(refused);
+    for (const text of ['', 'not a key', 'x'.repeat(5000)]) {
+      const other = join(directory, `bad${text.length}`);
+      await writeFile(other, text, { mode: 0o600 });
+      await expect(loadLogKeyFile(other)).rejects.toEqual(refused);
+    }
+  });
+});
+
+describe('writer ids', () => {
+  it('sort by the time of the boot', () => {
+    const ids = [0, 1, 1_700_000_000_000, 1_700_000_000_001, 4_000_000_000_000].map(newWriterId);
+    expect(ids.every(isWriterId)).toBe(true);
+    expect([...ids].sort()).toEqual(ids);
+    expect(newWriterId(5)).not.toBe(newWriterId(5));
+  });
+});
+
+describe('the configuration of the audit log', () => {
+  const least = { origin: 'log.example/prod', logKeyFile: '/k', checkpointFile: '/c' };
+
+  it('needs a name, a key file and a checkpoint file', () => {
+    expect(auditConfigSchema.parse(least)).toEqual({
+      ...least,
+      sinks: [],
+      refusals: { entriesPerWindow: 20, windowSeconds: 60 },
+    });
+  });
+
+  it('refuses unknown keys, relative paths, odd names and a sink named twice', () => {
+    const bad = [
+      { ...least, webhook: 'https://x' },
+      { ...least, logKeyFile: 'k' },
+      { ...least, origin: 'a b' },
+      { ...least, origin: 'a+b' },
+      { ...least, sinks: [{ type: 'stdout' }, { type: 'stdout' }] },
+      { ...least, sinks: [{ type: 'exec', path: '/bin/sh' }] },
+      { ...least, refusals: { entriesPerWindow: 0 } },
+    ];
+    for (const config of bad) expect(auditConfigSchema.safeParse(config).success).toBe(false);
+  });
+});
