@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { BrokerError } from '../domain/errors.ts';
+import { errorField } from './error-field.ts';
 
 const SCHEMA_TABLE = 'quaymaster_schema';
 
@@ -46,8 +47,7 @@ export function migrationsOf(target: MigrationTarget): string {
 }
 
 function asRefusal(cause: unknown): unknown {
-  const altered = cause instanceof Error && cause.message.startsWith('MD5 checksum failed');
-  if (!altered) return cause;
+  if (!errorField(cause, 'message').startsWith('MD5 checksum failed')) return cause;
   return new BrokerError(
     'ERR_CONFIG_INVALID',
     'a migration that this store has run differs from the one in this program',

@@ -1,4 +1,5 @@
 import { BrokerError } from '../../domain/errors.ts';
+import { errorField } from '../error-field.ts';
 
 const UNIQUE_VIOLATION = '23505';
 /** Serialization failure, deadlock, lock not available: the server undid the transaction for the sake of another. */
@@ -8,8 +9,7 @@ const ROW_CLASSES = ['22', '23'];
 
 /** The SQLSTATE of an error that the server sent; empty for any other, such as a lost connection. */
 export function sqlState(error: unknown): string {
-  const isFromServer = error instanceof Error && 'severity' in error && 'code' in error;
-  return isFromServer && typeof error.code === 'string' ? error.code : '';
+  return errorField(error, 'severity') === '' ? '' : errorField(error, 'code');
 }
 
 export function isRetryable(error: unknown): boolean {
@@ -24,13 +24,13 @@ export function isRefusedRow(error: unknown): boolean {
 /** The constraint that a duplicate row broke; undefined for any other error. */
 export function brokenUniqueness(error: unknown): string | undefined {
   if (sqlState(error) !== UNIQUE_VIOLATION) return undefined;
-  return error instanceof Error && 'constraint' in error ? String(error.constraint) : '';
+  return errorField(error, 'constraint');
 }
 
 /** What to tell the operator when a store does not open; the driver's message may hold the host, never the password. */
 export function asOpenFailure(error: unknown): unknown {
   if (error instanceof BrokerError) return error;
-  const code = error instanceof Error && 'code' in error ? String(error.code) : 'no code';
+  const code = errorField(error, 'code') || 'no code';
   return new BrokerError('ERR_STORE_UNAVAILABLE', `PostgreSQL cannot be used (${code})`, {
     cause: error,
   });

@@ -117,7 +117,7 @@ function isClean(answers: readonly Answer[]): boolean {
   return answers.every(({ status }) => status === 'fulfilled');
 }
 
-function firstError(answers: readonly Answer[]): Error {
+function firstError(answers: readonly Answer[]): unknown {
   const failed = answers.find((answer) => answer.status === 'rejected');
-  return failed?.reason instanceof Error ? failed.reason : new Error('no answer');
+  return failed?.reason ?? new Error('no answer');
 }

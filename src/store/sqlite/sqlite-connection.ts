@@ -90,9 +90,10 @@ export class SqliteConnection {
 }
 
 function configure(database: BetterSqlite3.Database, path: string): void {
-  assertSqliteVersion(String(database.prepare('SELECT sqlite_version()').pluck().get()));
-  // Before the first access: then the log's index is in memory, not in a file, and the lock is held until close.
+  // Before anything reads the file: then the log's index is in memory, where a full disk cannot stop it from opening, and the
+  // lock is held until close.
   database.pragma('locking_mode = EXCLUSIVE');
+  assertSqliteVersion(String(database.prepare('SELECT sqlite_version()').pluck().get()));
   database.pragma('journal_mode = WAL');
   database.pragma('synchronous = FULL');
   database.pragma('foreign_keys = OFF');

@@ -1,4 +1,5 @@
 import { BrokerError } from '../../domain/errors.ts';
+import { errorField } from '../error-field.ts';
 
 const NO_ROOM: ReadonlySet<string> = new Set([
   'SQLITE_FULL',
@@ -11,8 +12,7 @@ const HELD: ReadonlySet<string> = new Set(['SQLITE_BUSY', 'SQLITE_LOCKED']);
 
 /** The code of an error of SQLite or of the file system; empty for any other. */
 export function faultCode(error: unknown): string {
-  const code = error instanceof Error && 'code' in error ? error.code : '';
-  return typeof code === 'string' ? code : '';
+  return errorField(error, 'code');
 }
 
 /** No room on the disk, or none that this user may have. */

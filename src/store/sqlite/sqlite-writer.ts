@@ -137,7 +137,6 @@ export class SqliteWriter {
   }
 
   #reopen(cause: unknown): boolean {
-    const { ballast, open } = this.#parts;
     const previous = this.#connection;
     this.#connection = undefined;
     try {
@@ -145,7 +144,7 @@ export class SqliteWriter {
     } catch {
       // What it could not finish is found again below.
     }
-    const connection = open();
+    const connection = this.#parts.open();
     try {
       connection.checkpoint();
     } catch (error) {
@@ -154,7 +153,6 @@ export class SqliteWriter {
         connection.close();
         throw error;
       }
-      ballast.release();
     }
     const isDurable = this.#learn(connection);
     this.#connection = connection;

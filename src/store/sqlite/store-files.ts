@@ -1,4 +1,12 @@
-import { chmodSync, closeSync, existsSync, mkdirSync, openSync, statSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  statSync,
+} from 'node:fs';
 import { dirname } from 'node:path';
 import { BrokerError } from '../../domain/errors.ts';
 
@@ -12,10 +20,7 @@ const OTHERS = 0o077;
  */
 export function prepareStoreFiles(path: string): void {
   const directory = dirname(path);
-  if (!existsSync(directory)) {
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
-    chmodSync(directory, 0o700);
-  }
+  if (!existsSync(directory)) makeDirectory(directory);
   if ((statSync(directory).mode & OTHERS) !== 0) {
     throw new BrokerError(
       'ERR_CONFIG_INVALID',
@@ -24,4 +29,15 @@ export function prepareStoreFiles(path: string): void {
   }
   if (!existsSync(path)) closeSync(openSync(path, 'a', 0o600));
   for (const file of [path, `${path}-wal`]) if (existsSync(file)) chmodSync(file, 0o600);
+}
+
+/** SQLite makes the names of its files durable; the name of their directory is for us to sync, or a power loss takes all of it. */
+function makeDirectory(directory: string): void {
+  const first = mkdirSync(directory, { recursive: true, mode: 0o700 }) ?? directory;
+  chmodSync(directory, 0o700);
+  for (let made = directory; made.length >= first.length; made = dirname(made)) {
+    const parent = openSync(dirname(made), 'r');
+    fsyncSync(parent);
+    closeSync(parent);
+  }
 }

@@ -1,0 +1,214 @@
+import { spawnSync } from 'node:child_process';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  statfsSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import type { BrokerError } from '../../../src/domain/errors.ts';
+import type { Store } from '../../../src/ports/store.ts';
+import { openSqliteStore } from '../../../src/store/sqlite/open-sqlite-store.ts';
+import { LEFT_OUT } from '../../backends/left-out.ts';
+import { FakeAuditChain } from '../../fakes/fake-audit-chain.ts';
+import { SteppedClock } from '../../fakes/stepped-clock.ts';
+import { leaseRow } from '../../fakes/store-rows.ts';
+import { storedIds } from './stored-entries.ts';
+
+const MEBIBYTE = 1024 * 1024;
+const BALLAST = MEBIBYTE;
+
+function tryMount(): string | undefined {
+  const point = mkdtempSync(join(tmpdir(), 'quaymaster-full-'));
+  const { status } = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=8m,mode=0700', 'tmpfs', point]);
+  if (status === 0) return point;
+  rmSync(point, { recursive: true });
+  return undefined;
+}
+
+function unmount(point: string | undefined): void {
+  if (point === undefined) return;
+  spawnSync('umount', [point]);
+  rmSync(point, { recursive: true });
+}
+
+const probe = tryMount();
+unmount(probe);
+const whereMounted = probe === undefined ? it.skip : it;
+const suffix = probe === undefined ? ` (${LEFT_OUT}no file system can be mounted here)` : '';
+
+describe(`a store whose disk is full${suffix}`, () => {
+  let point: string | undefined;
+  let directory: string;
+  let path: string;
+  let filler: string;
+  let store: Store;
+  let chain: FakeAuditChain;
+  let clock: SteppedClock;
+  let count = 0;
+
+  const open = async (): Promise<void> => {
+    chain = new FakeAuditChain();
+    clock = new SteppedClock();
+    const deps = { chain, clock, mode: 'production' } as const;
+    store = await openSqliteStore({ path, ballastBytes: BALLAST }, deps);
+  };
+  const codeOf = (work: Promise<{ status: string }>): Promise<string> =>
+    work.then(
+      ({ status }) => status,
+      (error: unknown) => (error as BrokerError).code,
+    );
+  const read = (urgent = false): Promise<string> => {
+    count += 1;
+    const pad = 'x'.repeat(8_000);
+    return codeOf(store.commit({ entries: [JSON.stringify({ id: `${count}`, pad })], urgent }));
+  };
+  const revoke = (id: string): Promise<string> =>
+    codeOf(
+      store.commit({
+        urgent: true,
+        writes: [{ table: 'leases', key: { id }, change: { state: 'ended' } }],
+        narrows: [`lease:${id}`],
+        entries: [JSON.stringify({ id: `revoke ${id}` })],
+      }),
+    );
+  /** Takes what is free, all but a few pages. */
+  const fill = (): void => {
+    rmSync(filler, { force: true });
+    const { bavail, bsize } = statfsSync(directory);
+    writeFileSync(filler, Buffer.alloc(Math.max(0, bavail * bsize - 16_384)));
+  };
+  const readUntilFull = async (): Promise<string[]> => {
+    const codes: string[] = [];
+    while (codes.at(-1) !== 'ERR_AUDIT_UNAVAILABLE' && codes.length < 2_000)
+      codes.push(await read());
+    return codes;
+  };
+
+  beforeAll(() => {
+    point = tryMount();
+  });
+
+  afterAll(() => unmount(point));
+
+  beforeEach(async () => {
+    if (point === undefined) return;
+    directory = join(point, `run-${count}`);
+    mkdirSync(directory, { mode: 0o700 });
+    path = join(directory, 'store.db');
+    filler = join(directory, 'filler');
+    await open();
+  });
+
+  afterEach(async () => {
+    if (point === undefined) return;
+    await store.close();
+    rmSync(directory, { recursive: true });
+  });
+
+  whereMounted(
+    'refuses what must be recorded, serves reads, and revokes at the expense of the ballast',
+    async () => {
+      await store.commit({
+        writes: ['a', 'b', 'c'].map((id) => ({ table: 'leases', put: leaseRow(id) })),
+      });
+      expect(statSync(`${path}.ballast`).blocks * 512).toBeGreaterThanOrEqual(BALLAST);
+      fill();
+      const codes = await readUntilFull();
+      expect(codes.at(-1)).toBe('ERR_AUDIT_UNAVAILABLE');
+      expect(store.fault()).toBe('ERR_AUDIT_UNAVAILABLE');
+      expect(await read()).toBe('ERR_AUDIT_UNAVAILABLE');
+      expect(await codeOf(store.commit({ writes: [] }))).toBe('ERR_STORE_UNAVAILABLE');
+      expect(await store.get('leases', { id: 'a' })).toMatchObject({ state: 'live' });
+      expect(existsSync(`${path}.ballast`)).toBe(true);
+
+      const heard: string[] = [];
+      store.watch((changes) => heard.push(...changes.map(({ key }) => key)));
+      expect(await Promise.all([revoke('a'), read(), revoke('b')])).toEqual([
+        'committed',
+        'ERR_AUDIT_UNAVAILABLE',
+        'committed',
+      ]);
+      expect(heard).toEqual(['a', 'b']);
+      expect(existsSync(`${path}.ballast`)).toBe(false);
+      expect(await store.get('leases', { id: 'a' })).toMatchObject({ state: 'ended' });
+      expect(await revoke('c')).toBe('committed');
+      expect(await read()).toBe('ERR_AUDIT_UNAVAILABLE');
+    },
+  );
+
+  whereMounted(
+    'heals by itself when there is room again, and takes its ballast back first',
+    async () => {
+      fill();
+      await readUntilFull();
+      expect(await revoke('none')).toBe('committed');
+      clock.step(5_000);
+      expect(store.fault()).toBe('ERR_AUDIT_UNAVAILABLE');
+      rmSync(filler);
+      expect(await read()).toBe('ERR_AUDIT_UNAVAILABLE');
+      clock.step(1_000);
+      expect(store.fault()).toBeUndefined();
+      expect(statSync(`${path}.ballast`).size).toBe(BALLAST);
+      expect(await read()).toBe('committed');
+      expect(existsSync(`${path}.ballast.probe`)).toBe(false);
+    },
+  );
+
+  whereMounted(
+    'keeps a chain that holds and all that it acknowledged through many full disks',
+    async () => {
+      const acknowledged: string[] = [];
+      for (let round = 0; round < 5; round += 1) {
+        fill();
+        const start = count;
+        const codes = await readUntilFull();
+        acknowledged.push(
+          ...codes.flatMap((code, index) => (code === 'committed' ? [`${start + index + 1}`] : [])),
+        );
+        expect(await revoke(`r${round}`)).toBe('committed');
+        acknowledged.push(`revoke r${round}`);
+        rmSync(filler);
+        clock.step(1_000);
+        expect(store.fault()).toBeUndefined();
+      }
+      await store.close();
+      await open();
+      const recorded = await storedIds(store);
+      expect(recorded).toEqual(acknowledged);
+    },
+  );
+
+  whereMounted('opens on a full disk, for reads and revocations', async () => {
+    await store.commit({ writes: [{ table: 'leases', put: leaseRow('a') }] });
+    fill();
+    await readUntilFull();
+    await revoke('a');
+    await store.close();
+    fill();
+    await open();
+    expect(store.fault()).toBe('ERR_AUDIT_UNAVAILABLE');
+    expect(await store.get('leases', { id: 'a' })).toMatchObject({ state: 'ended' });
+    expect(await read()).toBe('ERR_AUDIT_UNAVAILABLE');
+    rmSync(filler);
+    clock.step(1_000);
+    expect(await read()).toBe('committed');
+  });
+
+  whereMounted('says so when even the ballast is used up, and recovers from that too', async () => {
+    fill();
+    await readUntilFull();
+    let last = 'committed';
+    for (let n = 0; last === 'committed' && n < 2_000; n += 1) last = await read(true);
+    expect(last).toBe('ERR_AUDIT_UNAVAILABLE');
+    rmSync(filler);
+    clock.step(1_000);
+    expect(await read()).toBe('committed');
+    expect(chain.dropped).toBeGreaterThan(0);
+  });
+});

@@ -1,0 +1,113 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { systemClock } from '../../../src/clock.ts';
+import { openSqliteStore } from '../../../src/store/sqlite/open-sqlite-store.ts';
+import { LEFT_OUT } from '../../backends/left-out.ts';
+import { FakeAuditChain } from '../../fakes/fake-audit-chain.ts';
+import { storedIds, storedNames } from './stored-entries.ts';
+import { WriterChild } from './writer-child.ts';
+
+const canTrace = spawnSync('strace', ['-f', '-o', '/dev/null', 'true']).status === 0;
+const whereTraced = canTrace ? it : it.skip;
+const suffix = canTrace ? '' : ` (${LEFT_OUT}strace does not work here)`;
+
+describe(`a store whose system calls are watched${suffix}`, () => {
+  let directory: string;
+  let path: string;
+
+  beforeEach(() => {
+    directory = mkdtempSync(join(tmpdir(), 'quaymaster-traced-'));
+    path = join(directory, 'store.db');
+  });
+
+  afterEach(() => rmSync(directory, { recursive: true }));
+
+  whereTraced(
+    'syncs its log between a commit and its acknowledgement, once for a whole round',
+    async () => {
+      const log = join(directory, 'trace');
+      const before = [
+        'strace',
+        '-f',
+        '-y',
+        '-e',
+        'trace=fsync,fdatasync,write,pwrite64',
+        '-o',
+        log,
+      ];
+      const child = new WriterChild(path, { width: 8, rounds: 6, before });
+      await child.ended();
+      expect(child.said('ack')).toHaveLength(48);
+
+      const events = readFileSync(log, 'utf8')
+        .split('\n')
+        .flatMap((line) => {
+          if (/ f(data)?sync\(\d+<[^>]*store\.db-wal>\)\s+= 0/.test(line)) return ['sync'];
+          if (/ pwrite64\(\d+<[^>]*store\.db-wal>/.test(line)) return ['log'];
+          const said = / write\(1<[^>]*>, "(open|ack|no|closed)/.exec(line);
+          return said === null ? [] : [said[1]];
+        });
+      const rounds = events.slice(events.indexOf('open') + 1, events.lastIndexOf('ack') + 1);
+      const runs = rounds.filter((event, index) => event !== rounds[index - 1]);
+      expect(runs).toEqual(Array.from({ length: 6 }, () => ['log', 'sync', 'ack']).flat());
+    },
+  );
+
+  const failing = (when: string, error: string): WriterChild => {
+    const inject = `inject=fsync:error=${error}:when=${when}`;
+    const before = ['strace', '-f', '-e', 'trace=fsync', '-e', inject, '-o', '/dev/null'];
+    return new WriterChild(path, { width: 4, rounds: 12, before });
+  };
+  const contents = async (): Promise<{ recorded: string[]; written: string[] }> => {
+    const store = await openSqliteStore(
+      { path, ballastBytes: 0 },
+      { chain: new FakeAuditChain(), clock: systemClock, mode: 'development' },
+    );
+    const found = { recorded: await storedIds(store), written: await storedNames(store) };
+    await store.close();
+    return found;
+  };
+
+  whereTraced('refuses to open, with a code, when its file cannot be synced', async () => {
+    const child = failing('4', 'EIO');
+    await child.ended();
+    expect(child.lines).toEqual([]);
+    expect(child.errors).toContain("code: 'ERR_STORE_UNAVAILABLE'");
+    expect(await contents()).toEqual({ recorded: [], written: [] });
+  });
+
+  whereTraced.each([
+    ['8', 'EIO'],
+    ['9', 'ENOSPC'],
+    ['12', 'EDQUOT'],
+  ])(
+    'acknowledges nothing of the commit whose sync fails (number %s, %s), and goes on',
+    async (when, error) => {
+      const child = failing(when, error);
+      await child.ended();
+      expect(child.lines.at(-1)).toBe('closed');
+      const unknown = child.said('no');
+      expect(unknown).toHaveLength(4);
+      expect(child.lines.filter((line) => line.startsWith('no '))).toEqual(
+        unknown.map((id) => `no ${id} ERR_AUDIT_UNAVAILABLE`),
+      );
+      expect(child.said('ack')).toHaveLength(44);
+      const { recorded, written } = await contents();
+      expect(new Set(written)).toEqual(new Set(recorded));
+      expect(child.said('ack').filter((id) => !recorded.includes(id))).toEqual([]);
+    },
+  );
+
+  whereTraced('acknowledges nothing any more on a disk that syncs no more', async () => {
+    const child = failing('10+', 'EIO');
+    await child.ended();
+    const firstNo = child.lines.findIndex((line) => line.startsWith('no '));
+    expect(firstNo).toBeGreaterThan(0);
+    expect(child.lines.slice(firstNo).filter((line) => line.startsWith('ack '))).toEqual([]);
+    const { recorded } = await contents();
+    expect(child.said('ack').filter((id) => !recorded.includes(id))).toEqual([]);
+  });
+});
