@@ -45,10 +45,10 @@ export function entryOfStranger(parts: Parts, call: Call, event: Recordable): st
 
 /** Writes the entries of a part of the broker that acts by itself, each piece of work under an id of its own. */
 export class SystemActor {
-  readonly #parts: Parts;
+  readonly #parts: Pick<Parts, 'clock' | 'digest'>;
   readonly #actor: EncodedActor;
 
-  constructor(parts: Parts, name: string) {
+  constructor(parts: Pick<Parts, 'clock' | 'digest'>, name: string) {
     this.#parts = parts;
     const actor: AuditActor = { kind: 'system', name };
     this.#actor = encodeActor(actor, parts.digest);

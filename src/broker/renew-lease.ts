@@ -1,10 +1,11 @@
 import { BrokerError } from '../domain/errors.ts';
 import type { Lease } from '../domain/lease.ts';
+import type { Write } from '../ports/store.ts';
 import type { Call } from './call.ts';
 import { denied, judge } from './judge.ts';
 import { ownLease } from './leases.ts';
 import type { Parts } from './parts.ts';
-import { commitDecided, entryOf, outcomeOf } from './record.ts';
+import { commitDecided, entryOf, outcomeOf, type Attempt } from './record.ts';
 import type { LiveSession } from './state/sessions.ts';
 import { leaseTtlMs, targetOf } from './target.ts';
 
@@ -19,49 +20,9 @@ export async function renewLease(
   renewal: { readonly id: string; readonly ttlSeconds?: number | undefined },
 ): Promise<Lease> {
   try {
-    return await commitDecided(parts, async (decidedAt) => {
-      const held = await ownLease(parts, live, renewal.id);
-      const verdict = judge(parts, call, live, { capability: 'read', path: held.path });
-      if (!verdict.allowed) throw denied(verdict.reason);
-      const target = targetOf(parts, held.path);
-      const wanted = (renewal.ttlSeconds ?? Infinity) * 1000;
-      const ttlMs = Math.min(wanted, leaseTtlMs(target, verdict.maxLeaseTtlSeconds));
-      const endsAt = await renewedEnd(parts, call, live, { held, ttlMs });
-      const renewed: Lease = { ...held, endsAt };
-      const entry = entryOf(parts, call, live, {
-        action: 'lease.renew',
-        outcome: 'ok',
-        lease: held.id,
-        path: held.path,
-        version: held.version,
-        endsAt,
-      });
-      return {
-        plan: {
-          decidedAt,
-          reads: [...live.fences, `definition:${held.path}`],
-          notAfter: live.session.endsAt,
-          expect: [{ table: 'leases', key: { id: held.id }, match: { state: 'live' } }],
-          writes: [
-            { table: 'leases', key: { id: held.id }, change: { ends_at: endsAt } },
-            ...(held.credentialId === undefined
-              ? []
-              : [
-                  {
-                    table: 'credentials' as const,
-                    key: { id: held.credentialId },
-                    change: { ends_at: endsAt },
-                  },
-                ]),
-          ],
-          entries: [entry],
-        },
-        settle: () => {
-          live.leases.keep(renewed);
-          return renewed;
-        },
-      };
-    });
+    return await commitDecided(parts, (decidedAt) =>
+      attempt(parts, call, live, { ...renewal, decidedAt }),
+    );
   } catch (error) {
     const failure = BrokerError.from(error);
     const { code, reason } = failure;
@@ -76,6 +37,56 @@ export async function renewLease(
     await parts.store.commit({ entries: [entry] });
     throw failure;
   }
+}
+
+async function attempt(
+  parts: Parts,
+  call: Call,
+  live: LiveSession,
+  renewal: {
+    readonly id: string;
+    readonly ttlSeconds?: number | undefined;
+    readonly decidedAt: number;
+  },
+): Promise<Attempt<Lease>> {
+  const held = await ownLease(parts, live, renewal.id);
+  const verdict = judge(parts, call, live, { capability: 'read', path: held.path });
+  if (!verdict.allowed) throw denied(verdict.reason);
+  const target = targetOf(parts, held.path);
+  const wanted = (renewal.ttlSeconds ?? Infinity) * 1000;
+  const ttlMs = Math.min(wanted, leaseTtlMs(target, verdict.maxLeaseTtlSeconds));
+  const endsAt = await renewedEnd(parts, call, live, { held, ttlMs });
+  const renewed: Lease = { ...held, endsAt };
+  const { id, path, version } = held;
+  return {
+    plan: {
+      decidedAt: renewal.decidedAt,
+      reads: [...live.fences, `definition:${path}`],
+      notAfter: live.session.endsAt,
+      expect: [{ table: 'leases', key: { id }, match: { state: 'live' } }],
+      writes: renewalWrites(renewed),
+      entries: [
+        entryOf(parts, call, live, {
+          action: 'lease.renew',
+          outcome: 'ok',
+          lease: id,
+          path,
+          version,
+          endsAt,
+        }),
+      ],
+    },
+    settle: () => {
+      if (renewed.kind === 'static') live.leases.keep(renewed);
+      return renewed;
+    },
+  };
+}
+
+function renewalWrites({ id, endsAt, credentialId }: Lease): readonly Write[] {
+  const lease: Write = { table: 'leases', key: { id }, change: { ends_at: endsAt } };
+  if (credentialId === undefined) return [lease];
+  return [lease, { table: 'credentials', key: { id: credentialId }, change: { ends_at: endsAt } }];
 }
 
 /** A dynamic lease goes as far as its backend agrees; a shorter wish than what is left changes nothing. */

@@ -75,3 +75,10 @@ export function randomId(prefix: string): string {
   }
   return text + BASE32.charAt((held << (5 - bits)) & 31);
 }
+
+const TWO_TO_32 = 2 ** 32;
+
+/** A number in [0, 1), for jitter. @throws Error as `randomBytes`. */
+export function randomFraction(): number {
+  return system.bytes(4).readUInt32BE() / TWO_TO_32;
+}

@@ -3,6 +3,7 @@ import type { Workload } from '../../domain/workload.ts';
 import type { Lease } from '../../domain/lease.ts';
 import type { Write } from '../../ports/store.ts';
 import { endLeases } from '../end-leases.ts';
+import { endSessions } from '../end-session.ts';
 import type { Tables } from '../../ports/tables.ts';
 import type { Parts } from '../parts.ts';
 import { SystemActor } from '../record.ts';
@@ -27,7 +28,7 @@ export class PodEndings {
   }
 
   ended(end: PodEnd): void {
-    this.#track(this.#untilDone(end, () => this.#takeBack(end)));
+    this.#track(this.#untilDone({ pod: end.uid }, () => this.#takeBack(end)));
   }
 
   /** The watch lost many pods at once: their sessions end, which a login undoes; their leases wait for an operator or their time. */
@@ -36,7 +37,14 @@ export class PodEndings {
       { pods: ends.length, cluster: ends[0]?.cluster },
       'the watch lost many pods at once: their sessions are suspended; revoke their leases by pod if they are gone',
     );
-    for (const end of ends) this.#track(this.#untilDone(end, () => this.#suspend(end)));
+    for (const end of ends) {
+      this.#track(this.#untilDone({ pod: end.uid }, () => this.#suspend(end)));
+    }
+  }
+
+  /** A cluster's registration ended: nothing that came from it goes on. */
+  clusterGone(cluster: string, uid: string): void {
+    this.#track(this.#untilDone({ cluster }, () => this.#endCluster(cluster, uid)));
   }
 
   /**
@@ -77,16 +85,13 @@ export class PodEndings {
     void work.finally(() => this.#under.delete(work));
   }
 
-  async #untilDone(end: PodEnd, work: () => Promise<void>): Promise<void> {
+  async #untilDone(what: object, work: () => Promise<void>): Promise<void> {
     while (!this.#stopped) {
       try {
         await work();
         return;
       } catch (error) {
-        this.#parts.log.error(
-          { err: error, pod: end.uid },
-          'what a pod held could not be taken back yet',
-        );
+        this.#parts.log.error({ err: error, ...what }, 'what was held could not be taken back yet');
         await this.#parts.clock.sleep(RETRY_MS);
       }
     }
@@ -105,6 +110,41 @@ export class PodEndings {
       urgent: true,
       entries: this.#entries(end, sessions, leases),
     });
+  }
+
+  async #endCluster(cluster: string, uid: string): Promise<void> {
+    for (;;) {
+      const rows = await this.#parts.store.list('sessions', {
+        equals: { cluster, cluster_uid: uid },
+        limit: CHUNK,
+      });
+      if (rows.length === 0) return;
+      const ids = rows.map(({ id }) => id);
+      const ended = await endSessions(this.#parts, ids, 'session_ended');
+      await this.#parts.store.commit({
+        writes: ended.writes,
+        narrows: ended.narrows,
+        urgent: true,
+        entries: [
+          ...ids.map((session) =>
+            this.#actor.entry({
+              action: 'session.end',
+              outcome: 'ok',
+              session,
+              cause: 'cluster_gone',
+            }),
+          ),
+          ...ended.leases.map((lease) =>
+            this.#actor.entry({
+              action: 'lease.revoke',
+              outcome: 'ok',
+              ...facts(lease),
+              cause: 'cluster_gone',
+            }),
+          ),
+        ],
+      });
+    }
   }
 
   async #suspend(end: PodEnd): Promise<void> {

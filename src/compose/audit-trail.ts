@@ -1,0 +1,127 @@
+import type { Config } from '../config/schema.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Log } from '../ports/log.ts';
+import type { Store } from '../ports/store.ts';
+import { createBoot, type Boot } from '../audit/boot.ts';
+import { surveyLog } from '../audit/boot-survey.ts';
+import { createChain } from '../audit/chain.ts';
+import { checkpointFile } from '../audit/checkpoint-file.ts';
+import { Follower } from '../audit/follower.ts';
+import { Integrator } from '../audit/integrator.ts';
+import { logIdentity, type LogIdentity } from '../audit/log-identity.ts';
+import { loadLogKeyFile } from '../audit/log-key.ts';
+import { LogReader } from '../audit/log-reader.ts';
+import { openSink } from '../audit/sinks/open-sink.ts';
+import type { AuditChain } from '../ports/audit-chain.ts';
+import { SystemActor } from '../broker/record.ts';
+import { sha256Hex } from '../crypto/digest.ts';
+import { RELEASE } from './release.ts';
+
+const SINK_GRACE_MS = 2_000;
+
+/** This boot in the log, before there is a store to write it to. */
+export interface BootLog {
+  readonly identity: LogIdentity;
+  readonly boot: Boot;
+  readonly chain: AuditChain;
+}
+
+/** @throws ERR_CONFIG_INVALID for a log key file that cannot be used. */
+export async function openBootLog(config: Config, clock: Clock): Promise<BootLog> {
+  const key = await loadLogKeyFile(config.audit.logKeyFile);
+  const boot = createBoot(key, clock.now());
+  return { identity: logIdentity(config.audit.origin, key), boot, chain: createChain(boot) };
+}
+
+interface TrailDeps {
+  readonly config: Config;
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** The audit log at work: what is committed goes into the tree and from there to the sinks. */
+export class AuditTrail {
+  readonly reader: LogReader;
+  readonly integrator: Integrator;
+  readonly #bootLog: BootLog;
+  readonly #deps: TrailDeps;
+  readonly #system: SystemActor;
+  readonly #lag = new Map<string, number>();
+  #followers: readonly Follower[] = [];
+
+  constructor(bootLog: BootLog, deps: TrailDeps) {
+    const { store, clock, config, log } = deps;
+    this.#bootLog = bootLog;
+    this.#deps = deps;
+    this.#system = new SystemActor({ clock, digest: sha256Hex }, 'broker');
+    this.reader = new LogReader(store, bootLog.identity);
+    this.integrator = new Integrator({
+      store,
+      clock,
+      log: bootLog.identity,
+      checkpointFile: checkpointFile(config.audit.checkpointFile),
+      owner: bootLog.boot.writer,
+      alone: config.store.type === 'sqlite',
+      onError: (error) =>
+        log.error({ err: error }, 'the audit log could not be integrated; trying again'),
+    });
+  }
+
+  /** Announces this boot, links it to those before it, and starts. @returns whether the store is held, with the reason. */
+  async start(): Promise<{ readonly held: string | undefined }> {
+    const { store, clock, config, log } = this.#deps;
+    const { held } = await this.integrator.start();
+    if (held !== undefined) return { held };
+    const survey = await surveyLog(store, this.#bootLog.identity, this.#bootLog.boot, RELEASE);
+    const entries = [
+      this.#system.entry({ action: 'broker.start', outcome: 'ok', boot: survey.boot }),
+    ];
+    if (survey.unfinished !== undefined) {
+      const { writer, seq } = survey.unfinished;
+      entries.push(
+        this.#system.entry({
+          action: 'recovery',
+          outcome: 'ok',
+          cause: 'unclean_stop',
+          comment: `${writer} ${seq}`,
+        }),
+      );
+    }
+    await store.commit({ entries });
+    this.#followers = config.audit.sinks.map((sinkConfig) => {
+      const sink = openSink(sinkConfig, process.stdout);
+      return new Follower({
+        store,
+        reader: this.reader,
+        clock,
+        sink,
+        onLag: (entries_) => this.#lag.set(sink.name, entries_),
+        onError: (error) =>
+          log.error({ err: error, sink: sink.name }, 'an audit sink failed; it is tried again'),
+      });
+    });
+    for (const follower of this.#followers) follower.start();
+    return { held: undefined };
+  }
+
+  /** Entries in the log that each sink does not have yet. */
+  lag(): ReadonlyMap<string, number> {
+    return this.#lag;
+  }
+
+  /** Says that this boot ended, brings all into the tree, and stops. */
+  async stop(cause: string): Promise<void> {
+    const { store, log } = this.#deps;
+    try {
+      await store.commit({
+        entries: [this.#system.entry({ action: 'broker.stop', outcome: 'ok', cause })],
+      });
+      await this.integrator.integrate();
+    } catch (error) {
+      log.error({ err: error }, 'the end of this boot could not be recorded');
+    }
+    await Promise.all(this.#followers.map((follower) => follower.close(SINK_GRACE_MS)));
+    await this.integrator.close();
+  }
+}

@@ -1,0 +1,206 @@
+import type { Config } from '../config/schema.ts';
+import type { Limits, Parts } from '../broker/parts.ts';
+import { LeaseQuota } from '../broker/lease-quota.ts';
+import { SystemActor } from '../broker/record.ts';
+import { Catalog } from '../broker/state/catalog.ts';
+import { Connections } from '../broker/state/connections.ts';
+import { OperatorTokens } from '../broker/state/operator-tokens.ts';
+import { Sessions } from '../broker/state/sessions.ts';
+import { State } from '../broker/state/state.ts';
+import { ValueCache } from '../broker/value-cache.ts';
+import { expiryWorker } from '../broker/workers/expiry.ts';
+import { PodEndings } from '../broker/workers/pod-endings.ts';
+import { adoptAbandoned, revoker } from '../broker/workers/revoker.ts';
+import { Refusals } from '../audit/refusals.ts';
+import { sha256Hex } from '../crypto/digest.ts';
+import { randomFraction } from '../crypto/random.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Log } from '../ports/log.ts';
+import type { Store } from '../ports/store.ts';
+import { connectEmbedded } from '../providers/embedded/connection.ts';
+import { openStore } from '../store/index.ts';
+import { AuditTrail, openBootLog } from './audit-trail.ts';
+import { ClusterRegistry } from './cluster-registry.ts';
+import { openConnections } from './connections.ts';
+import { heldStore } from './held-store.ts';
+import { loadKeys, openKek, type InstallationKeys } from './keys.ts';
+
+/** The broker at work, before anything listens. */
+export interface RunningBroker {
+  readonly parts: Parts;
+  readonly trail: AuditTrail;
+  readonly clusters: ClusterRegistry;
+  /** Codes of why it should get no requests now. */
+  unready(): readonly string[];
+  /** Ends everything in reverse order; `cause` goes into the log. */
+  close(cause: string): Promise<void>;
+}
+
+export interface BrokerDeps {
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Test builds name points of a commit at which the process dies. */
+  readonly failpoint?: (name: string) => void;
+}
+
+/** @throws ERR_CONFIG_INVALID, ERR_SEALED, ERR_CIPHERTEXT_INVALID, ERR_STORE_UNAVAILABLE: the broker does not start on what it cannot trust. */
+export async function openBroker(config: Config, deps: BrokerDeps): Promise<RunningBroker> {
+  const { clock, log } = deps;
+  const bootLog = await openBootLog(config, clock);
+  const { failpoint } = deps;
+  const opened = await openStore(config.store, {
+    chain: bootLog.chain,
+    clock,
+    mode: config.mode,
+    ...(failpoint === undefined ? {} : { failpoint }),
+  });
+  const trail = new AuditTrail(bootLog, { config, store: opened, clock, log });
+  const { held } = await trail.start();
+  if (held !== undefined) {
+    log.error(
+      { reason: held },
+      'the store is held: look at it, then run "quaymaster release"; nothing is served',
+    );
+  }
+  const store = held === undefined ? opened : heldStore(opened);
+  const keys = await loadKeys(store, await openKek(config, clock));
+  const core = await openCore(config, { ...deps, store, trail, keys });
+  return {
+    ...core,
+    trail,
+    async close(cause) {
+      await core.stop();
+      if (held === undefined) await trail.stop(cause);
+      await opened.close();
+    },
+  };
+}
+
+interface CoreDeps extends BrokerDeps {
+  readonly store: Store;
+  readonly trail: AuditTrail;
+  readonly keys: InstallationKeys;
+}
+
+interface Core extends Pick<RunningBroker, 'parts' | 'clusters' | 'unready'> {
+  stop(): Promise<void>;
+}
+
+async function openCore(config: Config, deps: CoreDeps): Promise<Core> {
+  const { clock, log, store, keys } = deps;
+  const own: { parts?: Parts } = {};
+  const connections = await openConnections(config, {
+    clock,
+    forbiddenNamespaces: config.kubernetes.forbiddenNamespaces,
+    /** What this broker accepts at login, as clusters are registered now: no mount makes a token for it. */
+    get forbiddenAudiences() {
+      return own.parts?.catalog.all('cluster').flatMap(({ spec }) => spec.audiences) ?? [];
+    },
+  });
+  const clusters = new ClusterRegistry({
+    connections: connections.clusters,
+    clock,
+    log,
+    random: randomFraction,
+  });
+  const embedded = connectEmbedded({ store, clock, ...keys });
+  const providers = [
+    { connection: embedded, locators: ['**'], prefixes: ['**'] },
+    ...connections.providers,
+  ];
+  const refusals = summarising(store, config, clock, log);
+  const parts = await openParts(config, deps, {
+    clusters,
+    refusals,
+    connections: new Connections(providers),
+  });
+  own.parts = parts;
+  const endings = new PodEndings(parts);
+  clusters.start(endings, parts.catalog.all('cluster'));
+  parts.state.onDocument((kind, name) => {
+    if (kind === 'cluster') clusters.apply(name, parts.catalog.find('cluster', name));
+  });
+  if (store.fault() !== 'ERR_HELD' && config.store.type === 'sqlite')
+    await adoptAbandoned(parts, clock.now());
+  const workers = [expiryWorker(parts), revoker(parts, randomFraction)];
+  for (const worker of workers) worker.start();
+  return {
+    parts,
+    clusters,
+    unready: () => [store.fault()].filter((code) => code !== undefined),
+    async stop() {
+      for (const worker of workers) await worker.stop();
+      await clusters.close();
+      await endings.stop();
+      refusals.flush();
+      parts.state.close();
+      await connections.close();
+    },
+  };
+}
+
+async function openParts(
+  config: Config,
+  { clock, log, store, trail, keys }: CoreDeps,
+  made: Pick<Parts, 'clusters' | 'refusals' | 'connections'>,
+): Promise<Parts> {
+  const root = keys.keyring.active;
+  const rowKey = root.keyFor('rowMac');
+  const catalog = new Catalog(store, rowKey);
+  const rows = { rows: rowKey, digest: sha256Hex };
+  const sessions = new Sessions(store, { hashing: root.keyFor('sessionToken'), ...rows });
+  const tokens = new OperatorTokens(store, { hashing: root.keyFor('operatorToken'), ...rows });
+  const values = new ValueCache(clock, root.keyFor('valueFingerprint'), config.cache.maxBytes);
+  const { connections } = made;
+  const state = await State.start({
+    store,
+    clock,
+    log,
+    catalog,
+    sessions,
+    tokens,
+    values,
+    connections,
+  });
+  const limits: Limits = config.limits;
+  return {
+    ...made,
+    ...keys,
+    store,
+    clock,
+    log,
+    limits,
+    state,
+    catalog,
+    sessions,
+    tokens,
+    values,
+    quota: new LeaseQuota(store, limits.leasesPerWorkload),
+    audit: trail.reader,
+    digest: sha256Hex,
+    rowKey,
+    cursorKey: root.keyFor('pageCursor'),
+  };
+}
+
+/** Refusals of strangers: the first of each address and window are entries, the rest one line when the window is over. */
+function summarising(store: Store, config: Config, clock: Clock, log: Log): Refusals {
+  const actor = new SystemActor({ clock, digest: sha256Hex }, 'refusals');
+  return new Refusals(config.audit.refusals, clock, (summaries) => {
+    const entries = summaries.map(({ address, count, since }) =>
+      actor.entry({
+        action: 'request.refused_summary',
+        outcome: 'deny',
+        count,
+        since,
+        ...(address && { comment: address }),
+      }),
+    );
+    store.commit({ entries }).catch((error: unknown) => {
+      log.error(
+        { err: error, summaries: summaries.length },
+        'refusals were counted but could not be recorded',
+      );
+    });
+  });
+}

@@ -1,0 +1,151 @@
+import {
+  createAuthenticator,
+  createPodWatch,
+  noPodWatch,
+  type ClusterConnection,
+} from '../auth/index.ts';
+import { BrokerError } from '../domain/errors.ts';
+import type { ClusterSpec } from '../domain/cluster.ts';
+import type { Clusters } from '../broker/parts.ts';
+import type { StoredDocument } from '../broker/documents/document.ts';
+import type { PodEndings } from '../broker/workers/pod-endings.ts';
+import { checkCluster } from '../auth/check-cluster.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Log } from '../ports/log.ts';
+import type { PodWatch } from '../ports/pod-watch.ts';
+import type { WorkloadAuthenticator } from '../ports/workload-authenticator.ts';
+
+interface RegisteredCluster {
+  readonly uid: string;
+  readonly generation: string;
+  readonly authenticator: WorkloadAuthenticator;
+  readonly watch: PodWatch;
+}
+
+interface RegistryDeps {
+  readonly connections: ReadonlyMap<string, ClusterConnection>;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly random: () => number;
+}
+
+/** The registered clusters at work: made when their document appears, made anew when it changes, closed when it goes. */
+export class ClusterRegistry implements Clusters {
+  readonly #deps: RegistryDeps;
+  readonly #registered = new Map<string, RegisteredCluster>();
+  #endings: PodEndings | undefined;
+
+  constructor(deps: RegistryDeps) {
+    this.#deps = deps;
+  }
+
+  /** Watches tell `endings` what ended. Before this call no cluster is served. */
+  start(endings: PodEndings, clusters: readonly StoredDocument<'cluster'>[]): void {
+    this.#endings = endings;
+    for (const cluster of clusters) this.apply(cluster.name, cluster);
+  }
+
+  /** Brings one cluster in line with its document; undefined: it is gone. */
+  apply(name: string, document: StoredDocument<'cluster'> | undefined): void {
+    const known = this.#registered.get(name);
+    const generation = document === undefined ? '' : `${document.uid}.${document.version}`;
+    if (known?.generation === generation) return;
+    if (known !== undefined) {
+      this.#registered.delete(name);
+      known.authenticator.close();
+      void known.watch.close();
+    }
+    if (document === undefined) {
+      if (known !== undefined) this.#endings?.clusterGone(name, known.uid);
+      return;
+    }
+    try {
+      this.#registered.set(name, {
+        uid: document.uid,
+        generation,
+        ...this.#open(name, document.spec),
+      });
+    } catch (error) {
+      this.#deps.log.error(
+        { err: error, cluster: name },
+        'a registered cluster cannot be served; its logins are refused',
+      );
+    }
+  }
+
+  authenticator(name: string): WorkloadAuthenticator | undefined {
+    return this.#registered.get(name)?.authenticator;
+  }
+
+  watch(name: string): PodWatch | undefined {
+    return this.#registered.get(name)?.watch;
+  }
+
+  problem(spec: ClusterSpec): string | undefined {
+    const connection = this.#deps.connections.get(spec.connection);
+    if (connection === undefined)
+      return 'no kubernetes or jwks connection of this name in the configuration file';
+    try {
+      checkCluster(spec, connection);
+      return undefined;
+    } catch (error) {
+      return BrokerError.from(error)
+        .problems?.map(({ pointer, message }) => `${pointer}: ${message}`)
+        .join('; ');
+    }
+  }
+
+  /** Names and states of the watches, for metrics and readiness. */
+  watches(): ReadonlyMap<string, ReturnType<PodWatch['status']>> {
+    return new Map([...this.#registered].map(([name, { watch }]) => [name, watch.status()]));
+  }
+
+  async close(): Promise<void> {
+    for (const { authenticator, watch } of this.#registered.values()) {
+      authenticator.close();
+      await watch.close();
+    }
+    this.#registered.clear();
+  }
+
+  #open(name: string, spec: ClusterSpec): Pick<RegisteredCluster, 'authenticator' | 'watch'> {
+    const { connections, clock, log } = this.#deps;
+    const connection = connections.get(spec.connection);
+    if (connection === undefined)
+      throw new BrokerError('ERR_CONFIG_INVALID', `no connection "${spec.connection}"`);
+    const authenticator = createAuthenticator({ name, spec }, connection, { clock, log });
+    return { authenticator, watch: this.#watch(name, spec, connection) };
+  }
+
+  #watch(name: string, spec: ClusterSpec, connection: ClusterConnection): PodWatch {
+    const { clock, log, random } = this.#deps;
+    if (!spec.podWatch || connection.type !== 'kubernetes') return noPodWatch(clock);
+    const watch: PodWatch = createPodWatch(
+      name,
+      {
+        onEnd: (end) => this.#endings?.ended(end),
+        onMassLoss: (ends) => this.#endings?.lost(ends),
+        onStatus: (status) => {
+          log.info({ cluster: name, status }, 'pod watch');
+          if (status === 'live') void this.#reconcile(name);
+        },
+      },
+      { api: connection.api, clock, random, log },
+    );
+    return watch;
+  }
+
+  /** Pods that ended while nobody watched. */
+  async #reconcile(name: string): Promise<void> {
+    const watch = this.#registered.get(name)?.watch;
+    if (watch === undefined || this.#endings === undefined) return;
+    try {
+      await this.#endings.reconcile(name, watch);
+    } catch (error) {
+      this.#deps.log.error(
+        { err: error, cluster: name },
+        'sessions could not be compared with the pods that live',
+      );
+    }
+  }
+}

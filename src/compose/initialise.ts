@@ -1,0 +1,196 @@
+import { chmod, mkdir, open, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import type { Config } from '../config/schema.ts';
+import { SystemActor } from '../broker/record.ts';
+import { OperatorTokens, type OperatorToken } from '../broker/state/operator-tokens.ts';
+import {
+  documentFence,
+  sealDocument,
+  sealDocumentVersion,
+  type StoredDocument,
+} from '../broker/documents/document.ts';
+import { parseSpec } from '../broker/documents/schema.ts';
+import { createLogKeyFile } from '../audit/log-key.ts';
+import { sha256Hex } from '../crypto/digest.ts';
+import { randomId } from '../crypto/random.ts';
+import { newToken } from '../crypto/token.ts';
+import { BrokerError } from '../domain/errors.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Log } from '../ports/log.ts';
+import type { Store } from '../ports/store.ts';
+import { openStore } from '../store/index.ts';
+import { AuditTrail, openBootLog } from './audit-trail.ts';
+import { createKeys, dataDirectory, loadKeys, openKek, type InstallationKeys } from './keys.ts';
+
+export interface InitialiseOptions {
+  /** Where the token goes: a new file of mode 0600. */
+  readonly tokenFile: string;
+  readonly tokenTtlSeconds: number;
+}
+
+export interface Initialised {
+  readonly created: readonly string[];
+  readonly operator: string;
+  readonly tokenEndsAt: number;
+}
+
+const BOOTSTRAP_OPERATOR = 'bootstrap';
+
+/**
+ * Makes what is missing of an installation (key files, store, root key) and mints one operator token that ends soon: it can only be
+ * run beside the store, so that an emptied store mints nobody. Run again, it mints another token and changes nothing else.
+ * @throws ERR_CONFIG_INVALID, ERR_CONFLICT when the token file exists, ERR_STORE_UNAVAILABLE when a broker holds the store.
+ */
+export async function initialise(
+  config: Config,
+  options: InitialiseOptions,
+  deps: { readonly clock: Clock; readonly log: Log },
+): Promise<Initialised> {
+  const { clock, log } = deps;
+  if (await exists(options.tokenFile)) {
+    throw new BrokerError(
+      'ERR_CONFLICT',
+      `${options.tokenFile} exists; move it away or name another file`,
+    );
+  }
+  const created = await createKeyFiles(config);
+  const bootLog = await openBootLog(config, clock);
+  const store = await openStore(config.store, { chain: bootLog.chain, clock, mode: config.mode });
+  const trail = new AuditTrail(bootLog, {
+    config: { ...config, audit: { ...config.audit, sinks: [] } },
+    store,
+    clock,
+    log,
+  });
+  try {
+    const { held } = await trail.start();
+    if (held !== undefined) throw new BrokerError('ERR_HELD', `the store is held (${held})`);
+    const kek = await openKek(config, clock);
+    const fresh = (await store.get('meta', { key: 'installation' })) === undefined;
+    const keys = fresh ? await createKeys(store, kek, clock) : await loadKeys(store, kek);
+    if (fresh) created.push('the store with its first root key');
+    const token = await mint(store, keys, clock, options);
+    await writeToken(options.tokenFile, token.text);
+    return { created, operator: BOOTSTRAP_OPERATOR, tokenEndsAt: token.stored.endsAt };
+  } finally {
+    await trail.stop('initialised');
+    await store.close();
+  }
+}
+
+async function createKeyFiles(config: Config): Promise<string[]> {
+  const created: string[] = [];
+  if (config.kek.type === 'local-file' && !(await exists(config.kek.path))) {
+    const { createKeyFile } = await import('../kms/local-file/key-file.ts');
+    await privateDirectory(dirname(config.kek.path));
+    const directory = dataDirectory(config);
+    await createKeyFile({
+      path: config.kek.path,
+      ...(directory === undefined ? {} : { dataDirectory: directory }),
+    });
+    created.push(`the key-encryption key ${config.kek.path}`);
+  }
+  if (!(await exists(config.audit.logKeyFile))) {
+    await privateDirectory(dirname(config.audit.logKeyFile));
+    await createLogKeyFile(config.audit.logKeyFile);
+    created.push(`the log's signing key ${config.audit.logKeyFile}`);
+  }
+  await privateDirectory(dirname(config.audit.checkpointFile));
+  return created;
+}
+
+async function mint(
+  store: Store,
+  keys: InstallationKeys,
+  clock: Clock,
+  options: InitialiseOptions,
+): Promise<{ readonly text: string; readonly stored: OperatorToken }> {
+  const root = keys.keyring.active;
+  const rowKey = root.keyFor('rowMac');
+  const actor = new SystemActor({ clock, digest: sha256Hex }, 'initialise');
+  const tokens = new OperatorTokens(store, {
+    hashing: root.keyFor('operatorToken'),
+    rows: rowKey,
+    digest: sha256Hex,
+  });
+  const now = clock.now();
+  const operator = await bootstrapOperator(store, now);
+  const stored: OperatorToken = {
+    id: randomId('tok'),
+    operator: operator.name,
+    operatorUid: operator.uid,
+    spec: { sourceCidrs: [], description: 'made by quaymaster init' },
+    createdAt: now,
+    endsAt: now + options.tokenTtlSeconds * 1000,
+  };
+  const text = newToken('qmo');
+  const { kind, name, version } = operator;
+  await store.commit({
+    writes: [
+      { table: 'documents', put: sealDocument(rowKey, operator) },
+      { table: 'document_versions', put: sealDocumentVersion(rowKey, operator, false) },
+      { table: 'operator_tokens', put: tokens.seal(stored, tokens.hash(text)) },
+    ],
+    narrows: [documentFence(kind, name), `document:${kind}/${name}`],
+    entries: [
+      actor.entry({
+        action: 'document.write',
+        outcome: 'ok',
+        document: { kind, name, version },
+        cause: 'init',
+      }),
+      actor.entry({
+        action: 'operator-token.create',
+        outcome: 'ok',
+        token: stored.id,
+        document: { kind, name },
+        endsAt: stored.endsAt,
+      }),
+    ],
+  });
+  return { text, stored };
+}
+
+/** Made anew each time: tokens of an earlier run end with its uid. */
+async function bootstrapOperator(store: Store, now: number): Promise<StoredDocument<'operator'>> {
+  const body = {
+    description: 'made by quaymaster init; create operators of your own, then delete it',
+    grants: [{ role: 'admin' }],
+  };
+  const before = await store.get('documents', { kind: 'operator', name: BOOTSTRAP_OPERATOR });
+  return {
+    kind: 'operator',
+    name: BOOTSTRAP_OPERATOR,
+    uid: randomId('doc'),
+    version: (before?.version ?? 0) + 1,
+    body,
+    spec: parseSpec('operator', body),
+    updatedAt: now,
+    updatedBy: 'quaymaster init',
+  };
+}
+
+async function writeToken(path: string, token: string): Promise<void> {
+  await privateDirectory(dirname(path));
+  const file = await open(path, 'wx', 0o600);
+  try {
+    await file.chmod(0o600);
+    await file.writeFile(`${token}\n`);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+/** Made with mode 0700; a directory that is there already is left as it is. */
+async function privateDirectory(path: string): Promise<void> {
+  const made = await mkdir(path, { recursive: true, mode: 0o700 });
+  if (made !== undefined) await chmod(path, 0o700);
+}
+
+async function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
+}

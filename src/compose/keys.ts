@@ -1,0 +1,106 @@
+import { dirname } from 'node:path';
+import { BrokerError } from '../domain/errors.ts';
+import type { Config } from '../config/schema.ts';
+import type { CallContext } from '../ports/call-context.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { KeyEncryptionKey } from '../ports/key-encryption-key.ts';
+import type { Store } from '../ports/store.ts';
+import type { Tables } from '../ports/tables.ts';
+import { Keyring } from '../crypto/keyring.ts';
+import { randomId } from '../crypto/random.ts';
+import { generateRootKey, unwrapRootKey, wrapRootKey, type RootKey } from '../crypto/root-keys.ts';
+
+const DEADLINE_MS = 10_000;
+const INSTALLATION = 'installation';
+
+/** What an installation is and the keys that open it. */
+export interface InstallationKeys {
+  readonly installation: string;
+  readonly keyring: Keyring;
+}
+
+/** Where the store keeps its files; undefined for a database server. A key file must lie elsewhere. */
+export function dataDirectory(config: Config): string | undefined {
+  return config.store.type === 'sqlite' ? dirname(config.store.path) : undefined;
+}
+
+/** @throws ERR_CONFIG_INVALID, ERR_SEALED */
+export async function openKek(config: Config, clock: Clock): Promise<KeyEncryptionKey> {
+  if (config.kek.type === 'vault-transit') {
+    const { openVaultTransitKey } = await import('../kms/vault-transit/key.ts');
+    return openVaultTransitKey(config.kek, clock);
+  }
+  const { loadLocalFileKey } = await import('../kms/local-file/key.ts');
+  const directory = dataDirectory(config);
+  return loadLocalFileKey({
+    path: config.kek.path,
+    ...(directory === undefined ? {} : { dataDirectory: directory }),
+  });
+}
+
+/** Unwraps every root key of the store. @throws ERR_CONFIG_INVALID for a store that was never initialised, ERR_SEALED, ERR_CIPHERTEXT_INVALID */
+export async function loadKeys(store: Store, kek: KeyEncryptionKey): Promise<InstallationKeys> {
+  const installation = await store.get('meta', { key: INSTALLATION });
+  const rows = await store.list('root_keys', { limit: 1_000, orderBy: ['created_at'] });
+  const active = rows.find(({ state }) => state === 'active');
+  if (installation === undefined || active === undefined) {
+    throw new BrokerError(
+      'ERR_CONFIG_INVALID',
+      'the store is not initialised: run "quaymaster init" once',
+    );
+  }
+  const open = async (row: Tables['root_keys']): Promise<RootKey> =>
+    unwrapRootKey(
+      {
+        id: row.id,
+        kekId: row.kek_id,
+        wrapped: row.wrapped,
+        commitment: row.commitment,
+        createdAt: row.created_at,
+      },
+      { kek, installation: installation.value, context: startContext() },
+    );
+  const older = await Promise.all(rows.filter((row) => row !== active).map(open));
+  return { installation: installation.value, keyring: new Keyring(await open(active), older) };
+}
+
+/** Gives an empty store its installation id and its first root key. @throws ERR_CONFLICT when it has them. */
+export async function createKeys(
+  store: Store,
+  kek: KeyEncryptionKey,
+  clock: Clock,
+): Promise<InstallationKeys> {
+  const installation = randomId('inst');
+  const rootKey = generateRootKey();
+  const createdAt = clock.now();
+  const wrapped = await wrapRootKey(rootKey, createdAt, {
+    kek,
+    installation,
+    context: startContext(),
+  });
+  const outcome = await store.commit({
+    expect: [{ table: 'meta', key: { key: INSTALLATION }, absent: true }],
+    writes: [
+      { table: 'meta', put: { key: INSTALLATION, value: installation } },
+      {
+        table: 'root_keys',
+        put: {
+          id: wrapped.id,
+          kek_id: wrapped.kekId,
+          wrapped: wrapped.wrapped,
+          commitment: wrapped.commitment,
+          state: 'active',
+          created_at: createdAt,
+        },
+      },
+    ],
+  });
+  if (outcome.status !== 'committed') {
+    throw new BrokerError('ERR_CONFLICT', 'the store is initialised already');
+  }
+  return { installation, keyring: new Keyring(rootKey) };
+}
+
+function startContext(): CallContext {
+  return { requestId: randomId('req'), signal: AbortSignal.timeout(DEADLINE_MS) };
+}

@@ -1,0 +1,72 @@
+import { readFile } from 'node:fs/promises';
+import { parse } from 'yaml';
+import { BrokerError, type Problem } from '../domain/errors.ts';
+import { configSchema, type Config } from './schema.ts';
+
+const ENVIRONMENT_PREFIX = 'QUAYMASTER__';
+
+/**
+ * The configuration: one YAML file, then the environment over it. `QUAYMASTER__listener__port=8300` sets `listener.port`; values are
+ * read as YAML. @throws ERR_CONFIG_INVALID with every problem at once.
+ */
+export async function loadConfig(
+  path: string,
+  environment: NodeJS.ProcessEnv = process.env,
+): Promise<Config> {
+  const document = await readDocument(path);
+  for (const [name, value] of Object.entries(environment)) {
+    if (name.startsWith(ENVIRONMENT_PREFIX) && value !== undefined) {
+      override(
+        document,
+        name.slice(ENVIRONMENT_PREFIX.length).split('__'),
+        parse(value) as unknown,
+      );
+    }
+  }
+  return checkConfig(document, path);
+}
+
+/** @throws ERR_CONFIG_INVALID */
+export function checkConfig(document: unknown, source: string): Config {
+  const checked = configSchema.safeParse(document);
+  if (checked.success) return checked.data;
+  const problems: Problem[] = checked.error.issues.map((issue) => ({
+    pointer: issue.path.map((part) => `/${String(part)}`).join(''),
+    message:
+      issue.code === 'unrecognized_keys' ? `unknown: ${issue.keys.join(', ')}` : issue.message,
+  }));
+  const lines = problems.map(({ pointer, message }) => `  ${pointer || '/'}: ${message}`);
+  throw new BrokerError('ERR_CONFIG_INVALID', `${source}:\n${lines.join('\n')}`, { problems });
+}
+
+async function readDocument(path: string): Promise<Record<string, unknown>> {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (cause) {
+    throw new BrokerError('ERR_CONFIG_INVALID', `the configuration file ${path} cannot be read`, {
+      cause,
+    });
+  }
+  try {
+    const document = parse(text, { strict: true, uniqueKeys: true }) as unknown;
+    return typeof document === 'object' && document !== null ? { ...document } : {};
+  } catch (cause) {
+    throw new BrokerError('ERR_CONFIG_INVALID', `${path} is not YAML: ${String(cause)}`, { cause });
+  }
+}
+
+function override(
+  target: Record<string, unknown>,
+  [key = '', ...rest]: readonly string[],
+  value: unknown,
+): void {
+  if (rest.length === 0) {
+    target[key] = value;
+    return;
+  }
+  const inner = target[key];
+  const next = typeof inner === 'object' && inner !== null ? { ...inner } : {};
+  override(next, rest, value);
+  target[key] = next;
+}

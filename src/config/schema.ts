@@ -1,0 +1,66 @@
+import { z } from 'zod';
+import { limitsConfigSchema, listenerConfigSchema, metricsConfigSchema } from '../api/config.ts';
+import { auditConfigSchema } from '../audit/config.ts';
+import { jwksConnectionSchema } from '../auth/config.ts';
+import { isName } from '../domain/names.ts';
+import { localFileConfig } from '../kms/local-file/config.ts';
+import { vaultTransitConfig } from '../kms/vault-transit/config.ts';
+import { awsSecretsManagerConnectionSchema } from '../providers/aws-secrets-manager/config.ts';
+import { kubernetesProviderConnectionSchema } from '../providers/kubernetes/config.ts';
+import { vaultConnectionSchema } from '../upstream/vault/config.ts';
+import { storeConfigSchema } from '../store/config.ts';
+
+/** The embedded provider is always there and needs no configuration: its name is taken. */
+const RESERVED_NAMES = ['embedded'];
+
+const connectionName = z
+  .string()
+  .refine(
+    (name) => isName(name) && !RESERVED_NAMES.includes(name),
+    'is not a free lower-case name',
+  );
+
+/** Broker prefixes under which mounts may use a connection: whole segments, `*` one, `**` any depth. */
+const prefixes = z.array(z.string().min(1).max(512)).min(1).default(['**']);
+
+const connection = z.union([
+  z.discriminatedUnion('type', [
+    vaultConnectionSchema.safeExtend({ prefixes }),
+    awsSecretsManagerConnectionSchema.safeExtend({ prefixes }),
+    kubernetesProviderConnectionSchema.safeExtend({ prefixes }),
+  ]),
+  jwksConnectionSchema,
+]);
+
+export const configSchema = z.strictObject({
+  /** Stamped into the store at its creation: a store of one mode is refused in the other. */
+  mode: z.enum(['development', 'production']).default('production'),
+  listener: listenerConfigSchema.prefault({}),
+  metrics: metricsConfigSchema.prefault({}),
+  store: storeConfigSchema,
+  kek: z.discriminatedUnion('type', [localFileConfig, vaultTransitConfig]),
+  audit: auditConfigSchema,
+  connections: z.record(connectionName, connection).default({}),
+  limits: limitsConfigSchema,
+  cache: z
+    .strictObject({
+      maxBytes: z
+        .int()
+        .min(0)
+        .max(2 ** 32)
+        .default(64 * 2 ** 20),
+    })
+    .prefault({}),
+  kubernetes: z
+    .strictObject({
+      /** Namespaces that no mount reaches; the broker's own must be here. */
+      forbiddenNamespaces: z.array(z.string().min(1)).default(['quaymaster']),
+    })
+    .prefault({}),
+  log: z
+    .strictObject({ level: z.enum(['debug', 'info', 'warn', 'error']).default('info') })
+    .prefault({}),
+});
+
+export type Config = z.output<typeof configSchema>;
+export type ConnectionConfig = Config['connections'][string];
