@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 
 /** One request as the server saw it; `target` is the raw request line's. */
@@ -67,12 +68,21 @@ export class FakeVault {
   readonly #kv2 = new Map<string, FakeVersion[]>();
   readonly #kv1 = new Map<string, unknown>();
 
-  private constructor() {
-    this.#server = createServer((request, response) => void this.#serve(request, response));
+  readonly #scheme: 'http' | 'https';
+
+  private constructor(certificate: { readonly cert: string; readonly key: string } | undefined) {
+    const serve = (request: IncomingMessage, response: ServerResponse): void =>
+      void this.#serve(request, response);
+    this.#scheme = certificate === undefined ? 'http' : 'https';
+    this.#server =
+      certificate === undefined ? createServer(serve) : createTlsServer(certificate, serve);
   }
 
-  static async start(): Promise<FakeVault> {
-    const vault = new FakeVault();
+  static async start(certificate?: {
+    readonly cert: string;
+    readonly key: string;
+  }): Promise<FakeVault> {
+    const vault = new FakeVault(certificate);
     const { promise, resolve } = Promise.withResolvers<undefined>();
     vault.#server.listen(0, '127.0.0.1', () => resolve(undefined));
     await promise;
@@ -85,7 +95,7 @@ export class FakeVault {
   }
 
   get address(): string {
-    return `http://127.0.0.1:${this.port}`;
+    return `${this.#scheme}://127.0.0.1:${this.port}`;
   }
 
   addToken(token: string, ttl = 3600): void {

@@ -1,5 +1,6 @@
 import { BrokerError } from '../../domain/errors.ts';
 import type { CheckReport } from '../../ports/secret-provider.ts';
+import { codeOf } from '../../upstream/vault/broker-error.ts';
 import { VaultResponseError } from '../../upstream/vault/response-error.ts';
 import { phraseOf } from './errors.ts';
 
@@ -36,8 +37,8 @@ function describe(error: unknown): string {
   if (!(error instanceof BrokerError)) return 'failed';
   const { cause } = error;
   if (cause instanceof VaultResponseError) return `${phraseOf(error)} (status ${cause.status})`;
-  const code: unknown = cause instanceof Error && 'code' in cause ? cause.code : undefined;
-  const what = typeof code === 'string' && /^[A-Z0-9_]+$/.test(code) ? ` (${code})` : '';
+  const code = codeOf(cause);
+  const what = /^[A-Z0-9_]+$/.test(code) && !(cause instanceof BrokerError) ? ` (${code})` : '';
   if (error.code === 'ERR_NOT_FOUND') return `it is not there${what}`;
   return `${phraseOf(error)}${what}`;
 }

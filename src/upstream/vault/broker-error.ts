@@ -44,7 +44,8 @@ function failed(cause: VaultResponseError, reason: string): BrokerError {
   return new BrokerError('ERR_PROVIDER_FAILED', undefined, { cause, reason });
 }
 
-function codeOf(error: unknown): string {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+/** The code of a socket or TLS error: `ECONNREFUSED`, `ERR_TLS_CERT_ALTNAME_INVALID`; '' where there is none. */
+export function codeOf(error: unknown): string {
+  const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : '';
   return typeof code === 'string' ? code : '';
 }

@@ -17,7 +17,8 @@ export const vaultMountPath = z.string().max(256).regex(MOUNT_PATH, 'is not a mo
 const filePath = z.string().min(1);
 
 const address = z.url({ protocol: /^https?$/ }).refine((text) => {
-  const url = new URL(text);
+  const url = URL.parse(text);
+  if (url === null) return false;
   const isOrigin = url.pathname === '/' && url.search === '' && url.hash === '';
   const isPrivate = url.protocol === 'https:' || LOOPBACK.has(url.hostname);
   return isOrigin && isPrivate && url.username === '' && url.password === '';

@@ -8,6 +8,11 @@ export function retryAfterSeconds(
   if (retryAfter === undefined) return undefined;
   const seconds = /^\d{1,9}$/.test(retryAfter)
     ? Number(retryAfter)
-    : Math.ceil((Date.parse(retryAfter) - Date.parse(date ?? '')) / 1000);
+    : Math.ceil((parseDate(retryAfter) - parseDate(date ?? '')) / 1000);
   return Number.isFinite(seconds) ? Math.min(Math.max(seconds, 1), MOST_SECONDS) : undefined;
+}
+
+/** The parser alone reads a year out of `-1`. */
+function parseDate(text: string): number {
+  return text.endsWith(' GMT') ? Date.parse(text) : Number.NaN;
 }
