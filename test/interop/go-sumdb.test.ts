@@ -1,0 +1,48 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { execFile } from 'node:child_process';
+import { cp, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { exportLog } from '../../src/audit/export.ts';
+import { findProgram } from '../backends/find-program.ts';
+import { HandClock } from '../support/hand-clock.ts';
+import { LogBench } from '../unit/audit/log-bench.ts';
+
+const run = promisify(execFile);
+const go = findProgram('go');
+// A module cache without golang.org/x/mod and no way to the module proxy fails the suite: only a missing Go leaves it out.
+if (go === null) process.stderr.write('left out: the log under Go sumdb tools (no go on PATH)\n');
+
+(go === null ? describe.skip : describe)("the log under Go's sumdb tools", () => {
+  let bench: LogBench;
+  let directory: string;
+  let program: string;
+  let logKey: string;
+
+  beforeAll(async () => {
+    bench = await LogBench.open(new HandClock());
+    for (let i = 0; i < 12; i++) await bench.record(...Array.from({ length: 64 }, () => ({})));
+    await bench.integrate();
+    directory = join(bench.directory, 'export');
+    ({ logKey } = await exportLog(bench.store, bench.log, directory));
+    program = join(bench.directory, 'interop');
+    await run(go ?? '', ['build', '-o', program, '.'], { cwd: 'test/interop/go' });
+  }, 120_000);
+  afterAll(() => bench.remove());
+
+  it('has every entry proven under the signed checkpoint', async () => {
+    const { stdout } = await run(program, [directory, logKey]);
+    expect(stdout).toBe('769 entries proven\n');
+  });
+
+  it('fails there as here when one entry was altered', async () => {
+    const copy = join(bench.directory, 'altered');
+    await cp(directory, copy, { recursive: true });
+    const path = join(copy, 'tile/entries/001');
+    const bytes = await readFile(path);
+    bytes.write('"req_2"', bytes.indexOf('"req_1"'));
+    await writeFile(path, bytes);
+    await expect(run(program, [copy, logKey])).rejects.toMatchObject({ code: 1 });
+    await rm(copy, { recursive: true });
+  });
+});
