@@ -28,7 +28,7 @@ export class Locators {
     if (ref === undefined) return this.covers + encodeVaultPath(rest);
     if (this.#isDynamic) return this.#within(parseOptions(dynamicRef, ref).path);
     const { path, key } = parseOptions(staticRef, ref);
-    const suffix = key === undefined ? '' : KEY_MARK + encodeOption(key, '/key');
+    const suffix = key === undefined ? '' : KEY_MARK + encodeKey(key);
     return this.#within(path) + suffix;
   }
 
@@ -62,6 +62,12 @@ function encodeOption(text: string, pointer: string): string {
   } catch {
     throw invalid(pointer, 'has an empty or relative segment, or a control character');
   }
+}
+
+/** Any name a KV key can have; also a slash in it is encoded, so that it is no segment. */
+function encodeKey(key: string): string {
+  if (!key.isWellFormed()) throw invalid('/key', 'is not well-formed Unicode');
+  return encodeURIComponent(key);
 }
 
 function invalid(pointer: string, message: string): BrokerError {

@@ -1,3 +1,6 @@
+const HARMLESS =
+  /invalid accessor|lease not found|invalid lease|unknown role|permission denied|is sealed|no handler for route/i;
+
 /** The server answered, and not with success. Its words are kept for the log only, and not at all where they may quote a secret. */
 export class VaultResponseError extends Error {
   readonly status: number;
@@ -13,8 +16,9 @@ export class VaultResponseError extends Error {
     this.retryAfterSeconds = retryAfterSeconds;
   }
 
-  /** Without the server's words, which can quote a statement with a password in it. */
+  /** With no more of the server's words than these, because they can quote a statement with a password in it. */
   silenced(): VaultResponseError {
-    return new VaultResponseError(this.status, '', this.retryAfterSeconds);
+    const kept = HARMLESS.exec(this.said)?.[0] ?? '';
+    return new VaultResponseError(this.status, kept, this.retryAfterSeconds);
   }
 }
