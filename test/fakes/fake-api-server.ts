@@ -157,6 +157,10 @@ export class FakeApiServer {
       send(response, 401, { kind: 'Status', code: 401, message: `no: ${authorization ?? ''}` });
       return;
     }
+    if (operation === 'jwks' && request.headers.accept?.includes('jwk-set+json') !== true) {
+      send(response, 406, { kind: 'Status', code: 406 });
+      return;
+    }
     this.#answer(operation, { url, body }, response);
   }
 

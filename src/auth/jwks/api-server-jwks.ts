@@ -1,5 +1,5 @@
 import type { KubernetesApi } from '../../upstream/kubernetes/index.ts';
-import { MAX_JWKS_BYTES } from './jwks-source.ts';
+import { JWKS_ACCEPT, MAX_JWKS_BYTES } from './jwks-source.ts';
 import type { JwksSource } from './jwks-source.ts';
 
 /** From the configured API server itself: the `jwks_uri` it publishes is on another host in kind and kubeadm clusters. */
@@ -12,7 +12,12 @@ export class ApiServerJwks implements JwksSource {
 
   fetch(signal: AbortSignal): Promise<unknown> {
     return this.#api.call(
-      { method: 'GET', path: ['openid', 'v1', 'jwks'], maxBytes: MAX_JWKS_BYTES },
+      {
+        method: 'GET',
+        path: ['openid', 'v1', 'jwks'],
+        accept: JWKS_ACCEPT,
+        maxBytes: MAX_JWKS_BYTES,
+      },
       signal,
     );
   }

@@ -4,7 +4,7 @@ import { parseJson } from '../../upstream/https/parse-json.ts';
 import { readBounded } from '../../upstream/https/read-bounded.ts';
 import { tlsAgent } from '../../upstream/https/tls-agent.ts';
 import { WatchedFile } from '../../upstream/kubernetes/watched-file.ts';
-import { MAX_JWKS_BYTES } from './jwks-source.ts';
+import { JWKS_ACCEPT, MAX_JWKS_BYTES } from './jwks-source.ts';
 import type { JwksSource } from './jwks-source.ts';
 
 export interface DiscoveryOptions {
@@ -41,7 +41,7 @@ export class DiscoveredJwks implements JwksSource {
 
   async #get(url: URL, signal: AbortSignal): Promise<unknown> {
     const agent = this.#agentFor(await this.#ca?.text());
-    const headers = { accept: 'application/json' };
+    const headers = { accept: JWKS_ACCEPT };
     const response = await openHttps({ url, method: 'GET', headers, agent, signal });
     if (response.statusCode !== 200) {
       response.destroy();

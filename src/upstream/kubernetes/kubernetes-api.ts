@@ -7,7 +7,7 @@ export interface KubernetesRequest {
   readonly body?: unknown;
   /** Of the body; PATCH needs one of the patch types. */
   readonly contentType?: string;
-  /** Another representation of the answer, still JSON: metadata without the objects. */
+  /** Another representation of the answer, still JSON: metadata without the objects, a key set. */
   readonly accept?: string;
   /** Longest answer accepted, bytes; 8 MiB when absent. */
   readonly maxBytes?: number;

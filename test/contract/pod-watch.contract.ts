@@ -1,0 +1,132 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { createPodWatch } from '../../src/auth/index.ts';
+import { systemClock } from '../../src/clock.ts';
+import type { PodEnd, PodState, PodWatch } from '../../src/ports/pod-watch.ts';
+import { until } from '../backends/until.ts';
+import type { KubeCluster, PodRef } from '../support/kube-cluster.ts';
+
+const context = { requestId: 'req_1', signal: new AbortController().signal };
+
+/** What the watch owes to a real cluster and to the one that stands in for it. */
+export function podWatchContract(name: string, open: () => Promise<KubeCluster>): void {
+  describe(`the pod watch of ${name}`, () => {
+    let cluster: KubeCluster;
+    let namespace = '';
+    let watch: PodWatch;
+    const ends: PodEnd[] = [];
+    const statuses: string[] = [];
+    beforeAll(async () => {
+      cluster = await open();
+      namespace = await cluster.createNamespace();
+      await cluster.createAccount(namespace, 'api');
+    });
+    afterEach(async () => {
+      await watch.close();
+      ends.length = 0;
+      statuses.length = 0;
+    });
+    afterAll(() => cluster.close());
+
+    async function start(): Promise<void> {
+      const events = {
+        onEnd: (end: PodEnd): void => void ends.push(end),
+        onMassLoss: (): void => void statuses.push('mass loss'),
+        onStatus: (status: string): void => void statuses.push(status),
+      };
+      const log = { warn: (): void => undefined };
+      const dependencies = { api: cluster.api, clock: systemClock, random: Math.random, log };
+      watch = createPodWatch('east', events, dependencies);
+      await eventually('it is live', () => watch.status() === 'live');
+    }
+    const eventually = (what: string, condition: () => boolean): Promise<void> =>
+      until(what, () => Promise.resolve(condition()));
+    const create = (pod: string, labels = {}): Promise<PodRef> =>
+      cluster.createPod({ namespace, name: pod, serviceAccount: 'api', labels });
+    const stateOf = ({ uid }: PodRef): PodState | undefined => watch.find(uid)?.state;
+    const endOf = ({ uid }: PodRef): PodEnd | undefined => ends.find((end) => end.uid === uid);
+    const untilState = (pod: PodRef, state: PodState): Promise<void> =>
+      eventually(`${pod.name} is ${state}`, () => stateOf(pod) === state);
+    const untilEnd = (pod: PodRef): Promise<void> =>
+      eventually(`${pod.name} ended`, () => endOf(pod) !== undefined);
+
+    it('knows pods from before and sees new ones, with their labels', async () => {
+      const before = await create('before', { app: 'one' });
+      await start();
+      expect(statuses).toEqual(['starting', 'live']);
+      expect(watch.find(before.uid)).toMatchObject({ state: 'running' });
+      expect(watch.find(before.uid)?.labels.get('app')).toBe('one');
+      const after = await create('after', { app: 'two' });
+      await untilState(after, 'running');
+      expect(watch.find(after.uid)?.labels.get('app')).toBe('two');
+      await cluster.setPhase(after, 'Running');
+      expect((await watch.confirm(after, context)).state).toBe('running');
+    });
+
+    it('sees a pod deleted', async () => {
+      await start();
+      const pod = await create('deleted');
+      await untilState(pod, 'running');
+      await cluster.remove(pod);
+      await untilEnd(pod);
+      expect(endOf(pod)).toMatchObject({ cluster: 'east', ...pick(pod) });
+      // The API server sets a deletionTimestamp of now before it deletes, which may be seen first.
+      expect(['deleted', 'deletion_passed']).toContain(endOf(pod)?.reason);
+      expect((await watch.confirm(pod, context)).state).toBe('ended');
+    });
+
+    it.each([
+      ['Succeeded', 'succeeded'],
+      ['Failed', 'failed'],
+    ])('sees a pod that %s', async (phase, reason) => {
+      await start();
+      const pod = await create(`over-${reason}`);
+      await untilState(pod, 'running');
+      await cluster.setPhase(pod, phase);
+      await untilEnd(pod);
+      expect(endOf(pod)).toMatchObject({ reason });
+      expect(stateOf(pod)).toBe('ended');
+      expect((await watch.confirm(pod, context)).state).toBe('ended');
+    });
+
+    it('sees a pod terminate, and ends it when its grace period is over', async () => {
+      await start();
+      const pod = await create('terminating');
+      await untilState(pod, 'running');
+      await cluster.terminate(pod, 2);
+      await untilState(pod, 'terminating');
+      expect((await watch.confirm(pod, context)).state).toBe('terminating');
+      await untilEnd(pod);
+      expect(endOf(pod)).toMatchObject({ reason: 'deletion_passed' });
+      await cluster.remove(pod);
+    });
+
+    it('tells a pod from the next of its name', async () => {
+      await start();
+      const first = await create('stateful-0');
+      await untilState(first, 'running');
+      await cluster.remove(first);
+      const second = await create('stateful-0');
+      await untilEnd(first);
+      await untilState(second, 'running');
+      expect(endOf(second)).toBeUndefined();
+      expect((await watch.confirm(first, context)).state).toBe('ended');
+    });
+
+    it('goes on after the API server was restarted', async () => {
+      await start();
+      const pod = await create('survivor');
+      await untilState(pod, 'running');
+      await cluster.restart();
+      await cluster.remove(pod);
+      await untilEnd(pod);
+      const next = await create('newcomer');
+      await untilState(next, 'running');
+      expect(watch.status()).toBe('live');
+      expect(statuses).not.toContain('mass loss');
+    });
+  });
+}
+
+function pick({ uid, namespace, name }: PodRef): PodRef {
+  return { uid, namespace, name };
+}

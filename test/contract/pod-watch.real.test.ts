@@ -1,0 +1,19 @@
+import { startKube } from '../backends/kube.ts';
+import { describeWith } from '../backends/backends.ts';
+import { realKubeCluster } from '../support/real-kube-cluster.ts';
+import { podWatchContract } from './pod-watch.contract.ts';
+
+describeWith(['kube'], 'kube-apiserver', () => {
+  // One of its own, because it is restarted.
+  podWatchContract('the real API server', async () => {
+    const kube = await startKube();
+    const cluster = await realKubeCluster(kube);
+    return {
+      ...cluster,
+      async close() {
+        await cluster.close();
+        await kube.stop();
+      },
+    };
+  });
+});
