@@ -7,7 +7,8 @@ export type ScriptedAnswer =
   | { readonly status: number; readonly body: string; readonly contentType?: string }
   | 'hang'
   | 'reset'
-  | 'cut';
+  | 'cut'
+  | 'drip';
 
 type Script = (body: AwsBody) => ScriptedAnswer | undefined;
 
@@ -20,6 +21,8 @@ export interface AwsRequest {
 export class FakeAws {
   readonly secrets = new FakeAwsSecrets();
   readonly requests: AwsRequest[] = [];
+  /** Answers that drip and that nobody has hung up on. */
+  dripping = 0;
   readonly #server: Server;
   #scripts: Script[] = [];
 
@@ -73,6 +76,10 @@ export class FakeAws {
     this.requests.push({ operation, body });
     const scripted = this.#scripts.shift()?.(body);
     if (scripted === 'hang') return;
+    if (scripted === 'drip') {
+      this.#drip(response);
+      return;
+    }
     if (scripted === 'reset') {
       response.socket?.resetAndDestroy();
       return;
@@ -89,6 +96,16 @@ export class FakeAws {
     const contentType = answer.contentType ?? 'application/x-amz-json-1.1';
     response.writeHead(answer.status, { 'content-type': contentType });
     response.end(answer.body);
+  }
+
+  #drip(response: ServerResponse): void {
+    response.writeHead(200, { 'content-type': 'application/x-amz-json-1.1' });
+    const timer = setInterval(() => response.write(' '), 5);
+    this.dripping += 1;
+    response.once('close', () => {
+      clearInterval(timer);
+      this.dripping -= 1;
+    });
   }
 }
 

@@ -40,9 +40,9 @@ export class TokenCredentials implements DynamicCredentials {
       throw new BrokerError('ERR_INTERNAL');
     }
     const { namespace } = location;
-    const seconds = Math.max(MIN_TOKEN_SECONDS, Math.min(ttlSeconds, expirationSeconds));
+    const ttl = Math.min(ttlSeconds, expirationSeconds);
     const anchor = anchorName(intentId);
-    return formatHandle({ v: 1, namespace, serviceAccount, audiences, seconds, anchor });
+    return formatHandle({ v: 1, namespace, serviceAccount, audiences, ttl, anchor });
   }
 
   async prepare(text: string, context: CallContext): Promise<string> {
@@ -58,7 +58,7 @@ export class TokenCredentials implements DynamicCredentials {
     const parsed = tokenAnswer.safeParse(answer);
     if (!parsed.success) throw malformed('not_a_token');
     const { token, expirationTimestamp } = parsed.data.status;
-    const ttlSeconds = this.#secondsLeft(expirationTimestamp, handle.seconds);
+    const ttlSeconds = this.#secondsLeft(expirationTimestamp, handle.ttl);
     return { data: { token }, ttlSeconds, renewable: false, handle: text };
   }
 
@@ -103,7 +103,7 @@ export class TokenCredentials implements DynamicCredentials {
     }
   }
 
-  /** A server that lets it live longer than asked is held to what was asked. */
+  /** A token that lives longer than was asked is still taken back when that is over. */
   #secondsLeft(expirationTimestamp: string, asked: number): number {
     const left = Math.floor((Date.parse(expirationTimestamp) - this.#clock.now()) / 1000);
     if (!Number.isSafeInteger(left) || left <= 0) throw malformed('expired_token');
@@ -115,7 +115,7 @@ function secretsOf(namespace: string): readonly string[] {
   return ['api', 'v1', 'namespaces', namespace, 'secrets'];
 }
 
-function tokenRequest({ namespace, serviceAccount, audiences, seconds, anchor, uid }: TokenHandle) {
+function tokenRequest({ namespace, serviceAccount, audiences, ttl, anchor, uid }: TokenHandle) {
   return {
     method: 'POST',
     path: ['api', 'v1', 'namespaces', namespace, 'serviceaccounts', serviceAccount, 'token'],
@@ -124,7 +124,7 @@ function tokenRequest({ namespace, serviceAccount, audiences, seconds, anchor, u
       kind: 'TokenRequest',
       spec: {
         audiences,
-        expirationSeconds: seconds,
+        expirationSeconds: Math.max(ttl, MIN_TOKEN_SECONDS),
         boundObjectRef: { apiVersion: 'v1', kind: 'Secret', name: anchor, uid },
       },
     },

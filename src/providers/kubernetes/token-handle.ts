@@ -6,7 +6,8 @@ const tokenHandle = z.strictObject({
   namespace: z.string(),
   serviceAccount: z.string(),
   audiences: z.array(z.string()),
-  seconds: z.int(),
+  /** What the lease may be; the token itself lives no less than Kubernetes' floor, unless revoked. */
+  ttl: z.int(),
   anchor: z.string(),
   /** Known once the anchor exists. */
   uid: z.string().optional(),

@@ -157,6 +157,13 @@ describe('AWS Secrets Manager when it misbehaves', () => {
     expect(await failure(read())).toMatchObject({ code: 'ERR_PROVIDER_TIMEOUT' });
   });
 
+  it('hangs up at the deadline on an answer that only drips', async () => {
+    await open({ timeoutMs: 100 });
+    fake.script('drip');
+    expect(await failure(read())).toMatchObject({ code: 'ERR_PROVIDER_TIMEOUT' });
+    while (fake.dripping > 0) await new Promise(setImmediate);
+  });
+
   it("gives up when the caller's signal fires", async () => {
     await open();
     fake.script('hang');
