@@ -27,7 +27,7 @@ export interface GuardState {
 }
 
 /** One attempt at the backend. Ends soon after `signal` aborts; throws BrokerErrors, which `guard/verdict.ts` reads. */
-export type Attempt<T> = (signal: AbortSignal) => Promise<T>;
+type Attempt<T> = (signal: AbortSignal) => Promise<T>;
 
 /** Deadline, bulkhead, circuit and retries of one connection. What it throws is always a BrokerError. */
 export interface Guard {

@@ -33,7 +33,7 @@ const locator = z
   });
 
 /** How the broker logs in. Credentials are in files, which are read again at every login. */
-export const vaultAuthSchema = z.discriminatedUnion('method', [
+const vaultAuthSchema = z.discriminatedUnion('method', [
   /** A token that something else keeps fresh in a file. */
   z.strictObject({ method: z.literal('token'), tokenFile: filePath }),
   z.strictObject({
