@@ -1,0 +1,207 @@
+import type { AuditAction } from '../domain/audit-event.ts';
+import { ROLES, type Role } from '../domain/principal.ts';
+
+/** What a row says of one operation. `{path}` alone spans slashes. */
+export interface Operation {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
+  readonly path: string;
+  /** `public` needs no token; `caller` is a workload by its policies or an operator by its roles. */
+  readonly who: 'public' | 'workload' | 'operator' | 'caller';
+  /** Roles of which an operator needs one, each within its scope; the use case checks. Workloads have policies instead. */
+  readonly roles: readonly Role[];
+  /** What one request takes from the rate of its caller; a batch takes it for each item. */
+  readonly weight: number;
+  /** What the log calls it; undefined for what says nothing of anybody and is not recorded. */
+  readonly action: AuditAction | undefined;
+}
+
+type Row = readonly [
+  Operation['method'],
+  string,
+  Operation['who'],
+  readonly Role[],
+  number,
+  AuditAction | undefined,
+];
+
+const NOBODY: readonly Role[] = [];
+const ADMIN: readonly Role[] = ['admin'];
+const POLICIES: readonly Role[] = ['policy-editor', 'admin'];
+const EDITORS: readonly Role[] = ['secret-editor', 'admin'];
+const LISTERS: readonly Role[] = ['secret-reader', 'secret-editor', 'admin'];
+const LEASES: readonly Role[] = ['responder', 'auditor', 'admin'];
+const RESPONDERS: readonly Role[] = ['responder', 'admin'];
+const AUDITORS: readonly Role[] = ['auditor', 'admin'];
+/** Any operator may see and revoke its own tokens. */
+const ANY: readonly Role[] = ROLES;
+
+/** Every operation there is: the router is made from these rows, so that what has no row cannot be called. The hot one is first. */
+const ROWS = {
+  readSecret: ['GET', '/api/v1/secrets/{path}', 'caller', ['secret-reader'], 1, 'secret.read'],
+  createSession: ['POST', '/api/v1/sessions', 'public', NOBODY, 1, 'session.create'],
+  readSession: ['GET', '/api/v1/sessions/self', 'workload', NOBODY, 1, 'session.read'],
+  renewSession: ['POST', '/api/v1/sessions/self/renew', 'workload', NOBODY, 5, 'session.renew'],
+  endSession: ['DELETE', '/api/v1/sessions/self', 'workload', NOBODY, 1, 'session.end'],
+  readSecrets: ['POST', '/api/v1/secrets:batch', 'caller', ['secret-reader'], 1, 'secret.read'],
+  listSecrets: ['GET', '/api/v1/secrets', 'caller', LISTERS, 5, 'secret.list'],
+  writeSecret: ['PUT', '/api/v1/secrets/{path}', 'caller', EDITORS, 5, 'secret.write'],
+  destroySecret: ['DELETE', '/api/v1/secrets/{path}', 'caller', EDITORS, 5, 'secret.destroy'],
+  listSecretVersions: [
+    'GET',
+    '/api/v1/secret-versions/{path}',
+    'caller',
+    LISTERS,
+    5,
+    'secret.list',
+  ],
+  issueCredential: [
+    'POST',
+    '/api/v1/credentials/{path}',
+    'workload',
+    NOBODY,
+    10,
+    'credential.issue',
+  ],
+  listLeases: ['GET', '/api/v1/leases', 'operator', LEASES, 5, 'lease.list'],
+  readLease: ['GET', '/api/v1/leases/{id}', 'caller', LEASES, 1, 'lease.read'],
+  releaseLease: ['DELETE', '/api/v1/leases/{id}', 'workload', NOBODY, 1, 'lease.revoke'],
+  renewLease: ['POST', '/api/v1/leases/{id}/renew', 'workload', NOBODY, 2, 'lease.renew'],
+  revokeLeases: ['POST', '/api/v1/leases:revoke', 'operator', RESPONDERS, 10, 'lease.revoke'],
+  listRevocations: ['GET', '/api/v1/revocations', 'operator', LEASES, 5, 'lease.list'],
+  retryRevocation: [
+    'POST',
+    '/api/v1/revocations/{id}:retry',
+    'operator',
+    RESPONDERS,
+    5,
+    'credential.revoke',
+  ],
+  listPolicies: ['GET', '/api/v1/policies', 'operator', POLICIES, 5, 'document.read'],
+  readPolicy: ['GET', '/api/v1/policies/{name}', 'operator', POLICIES, 1, 'document.read'],
+  putPolicy: ['PUT', '/api/v1/policies/{name}', 'operator', POLICIES, 10, 'document.write'],
+  deletePolicy: ['DELETE', '/api/v1/policies/{name}', 'operator', POLICIES, 10, 'document.delete'],
+  listPolicyVersions: [
+    'GET',
+    '/api/v1/policies/{name}/versions',
+    'operator',
+    POLICIES,
+    5,
+    'document.read',
+  ],
+  validatePolicy: ['POST', '/api/v1/policies:validate', 'operator', POLICIES, 5, 'policy.validate'],
+  explainDecision: [
+    'POST',
+    '/api/v1/policies:explain',
+    'operator',
+    ['policy-editor', 'auditor', 'admin'],
+    10,
+    'policy.explain',
+  ],
+  listClusters: ['GET', '/api/v1/clusters', 'operator', ADMIN, 5, 'document.read'],
+  readCluster: ['GET', '/api/v1/clusters/{name}', 'operator', ADMIN, 1, 'document.read'],
+  putCluster: ['PUT', '/api/v1/clusters/{name}', 'operator', ADMIN, 10, 'document.write'],
+  deleteCluster: ['DELETE', '/api/v1/clusters/{name}', 'operator', ADMIN, 10, 'document.delete'],
+  listClusterVersions: [
+    'GET',
+    '/api/v1/clusters/{name}/versions',
+    'operator',
+    ADMIN,
+    5,
+    'document.read',
+  ],
+  listMounts: ['GET', '/api/v1/mounts', 'operator', ADMIN, 5, 'document.read'],
+  readMount: ['GET', '/api/v1/mounts/{name}', 'operator', ADMIN, 1, 'document.read'],
+  putMount: ['PUT', '/api/v1/mounts/{name}', 'operator', ADMIN, 10, 'document.write'],
+  deleteMount: ['DELETE', '/api/v1/mounts/{name}', 'operator', ADMIN, 10, 'document.delete'],
+  listMountVersions: [
+    'GET',
+    '/api/v1/mounts/{name}/versions',
+    'operator',
+    ADMIN,
+    5,
+    'document.read',
+  ],
+  checkMount: ['POST', '/api/v1/mounts/{name}:check', 'operator', RESPONDERS, 20, 'document.check'],
+  listDefinitions: ['GET', '/api/v1/definitions', 'operator', EDITORS, 5, 'document.read'],
+  readDefinition: ['GET', '/api/v1/definitions/{path}', 'operator', EDITORS, 1, 'document.read'],
+  putDefinition: ['PUT', '/api/v1/definitions/{path}', 'operator', EDITORS, 10, 'document.write'],
+  deleteDefinition: [
+    'DELETE',
+    '/api/v1/definitions/{path}',
+    'operator',
+    EDITORS,
+    10,
+    'document.delete',
+  ],
+  listDefinitionVersions: [
+    'GET',
+    '/api/v1/definition-versions/{path}',
+    'operator',
+    EDITORS,
+    5,
+    'document.read',
+  ],
+  listOperators: ['GET', '/api/v1/operators', 'operator', ADMIN, 5, 'document.read'],
+  readOperator: ['GET', '/api/v1/operators/{name}', 'operator', ADMIN, 1, 'document.read'],
+  putOperator: ['PUT', '/api/v1/operators/{name}', 'operator', ADMIN, 10, 'document.write'],
+  deleteOperator: ['DELETE', '/api/v1/operators/{name}', 'operator', ADMIN, 10, 'document.delete'],
+  listOperatorVersions: [
+    'GET',
+    '/api/v1/operators/{name}/versions',
+    'operator',
+    ADMIN,
+    5,
+    'document.read',
+  ],
+  createOperatorToken: [
+    'POST',
+    '/api/v1/operators/{name}/tokens',
+    'operator',
+    ADMIN,
+    10,
+    'operator-token.create',
+  ],
+  listOperatorTokens: [
+    'GET',
+    '/api/v1/operators/{name}/tokens',
+    'operator',
+    ANY,
+    5,
+    'operator-token.list',
+  ],
+  revokeOperatorToken: [
+    'DELETE',
+    '/api/v1/operators/{name}/tokens/{id}',
+    'operator',
+    ANY,
+    5,
+    'operator-token.revoke',
+  ],
+  searchAudit: ['GET', '/api/v1/audit/entries', 'operator', AUDITORS, 20, 'audit.search'],
+  proveEntry: [
+    'GET',
+    '/api/v1/audit/entries/{index}/proof',
+    'operator',
+    AUDITORS,
+    5,
+    'audit.export',
+  ],
+  readCheckpoint: ['GET', '/api/v1/audit/checkpoint', 'operator', AUDITORS, 1, 'audit.export'],
+  readTile: ['GET', '/api/v1/audit/tile/{path}', 'operator', AUDITORS, 2, 'audit.export'],
+  readHealth: ['GET', '/healthz', 'public', NOBODY, 0, undefined],
+  readReadiness: ['GET', '/readyz', 'public', NOBODY, 0, undefined],
+  readMetrics: ['GET', '/metrics', 'public', NOBODY, 0, undefined],
+  readOpenApi: ['GET', '/openapi.json', 'public', NOBODY, 0, undefined],
+} as const satisfies Record<string, Row>;
+
+export type OperationId = keyof typeof ROWS;
+/** Who calls an operation, as its row says. */
+export type WhoOf<Id extends OperationId> = (typeof ROWS)[Id][2];
+
+function operation([method, path, who, roles, weight, action]: Row): Operation {
+  return { method, path, who, roles, weight, action };
+}
+
+export const ACCESS: ReadonlyMap<OperationId, Operation> = new Map(
+  Object.entries(ROWS).map(([id, row]) => [id as OperationId, operation(row)]),
+);

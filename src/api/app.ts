@@ -1,0 +1,160 @@
+import express, { type Express, type NextFunction, type Request, type Response } from 'express';
+import type { Registry } from 'prom-client';
+import type { Caller } from '../broker/call.ts';
+import type { Parts } from '../broker/parts.ts';
+import { BrokerError } from '../domain/errors.ts';
+import { ACCESS, type Operation, type OperationId } from './access.ts';
+import { checkRequest } from './check-request.ts';
+import type { LimitsConfig } from './config.ts';
+import type { Drain } from './drain.ts';
+import { Exchange } from './exchange.ts';
+import { hotRead } from './hot-read.ts';
+import { openApiJson } from './open-api.ts';
+import { OperationTallies } from './operation-tallies.ts';
+import { PathTemplate } from './path-template.ts';
+import { pathOf, perform, type Performance } from './perform.ts';
+import { refuse } from './refuse.ts';
+import { RequestIds } from './request-ids.ts';
+import { RequestLog } from './request-log.ts';
+import type { Route } from './route.ts';
+import { allRoutes } from './routes/index.ts';
+import { SourceAddress } from './source-address.ts';
+import { Rates, type Surroundings } from './surroundings.ts';
+
+/** What the API needs beside the broker's parts. */
+export interface ApiDeps {
+  /** Random, new at every start: request ids begin with it. Lower-case letters and digits. */
+  readonly boot: string;
+  readonly limits: LimitsConfig;
+  readonly trustedProxies: readonly string[];
+  readonly drain: Drain;
+  /** Codes of why requests should go elsewhere now; empty: ready. */
+  readonly unready: () => readonly string[];
+  /** Gauges of other rooms are registered here by whoever has them. */
+  readonly metrics: Registry;
+  /** False where `/metrics` has a listener of its own. */
+  readonly servesMetrics: boolean;
+}
+
+/** The HTTP API, not listening yet. Its routes are made from the rows of `access.ts`. */
+export function createApp(parts: Parts, deps: ApiDeps): Express {
+  const surroundings = surroundingsOf(parts, deps);
+  const app = leanExpress();
+  const routes: Readonly<Record<OperationId, Route<never>>> = allRoutes({
+    unready: () => (deps.drain.active ? ['draining', ...deps.unready()] : deps.unready()),
+    metrics: deps.metrics,
+    servesMetrics: deps.servesMetrics,
+    openApi: openApiJson(),
+  });
+  const known: Performance[] = [];
+  for (const [id, operation] of ACCESS) {
+    const route = routes[id] as Route<Caller | undefined>;
+    const performance = { operation, template: new PathTemplate(operation.path), route };
+    known.push(performance);
+    mount(app, surroundings, id, performance);
+  }
+  refuseTheRest(app, surroundings, known);
+  return app;
+}
+
+function surroundingsOf(parts: Parts, deps: ApiDeps): Surroundings {
+  return {
+    parts,
+    ids: new RequestIds(deps.boot),
+    sources: new SourceAddress(deps.trustedProxies),
+    rates: new Rates(parts.clock, deps.limits),
+    tallies: new OperationTallies(deps.metrics),
+    log: new RequestLog(parts.log, parts.clock),
+    drain: deps.drain,
+    requestMs: deps.limits.requestSeconds * 1000,
+  };
+}
+
+/** Without what costs time or says too much; queries are read by our own parser. */
+function leanExpress(): Express {
+  const app = express();
+  app.disable('x-powered-by');
+  app.disable('etag');
+  app.set('query parser', false);
+  app.enable('case sensitive routing');
+  app.enable('strict routing');
+  return app;
+}
+
+function mount(
+  app: Express,
+  surroundings: Surroundings,
+  id: OperationId,
+  performance: Performance,
+): void {
+  const tally = surroundings.tallies.of(id);
+  const { operation, template } = performance;
+  const begin = (request: Request, response: Response, next: NextFunction): void => {
+    if (request.method !== operation.method && !isProbe(request, operation)) {
+      next();
+      return;
+    }
+    const exchange = new Exchange(surroundings, request, response, tally);
+    if (id === 'readSecret' && hotRead(surroundings, exchange)) return;
+    void perform(surroundings, exchange, performance);
+  };
+  const verb = operation.method.toLowerCase() as 'get' | 'post' | 'put' | 'delete';
+  app[verb](template.matcher, begin);
+}
+
+/** HEAD is for probes of what anybody may see; of a secret it would be a read that shows nothing. */
+function isProbe(request: Request, operation: Operation): boolean {
+  return request.method === 'HEAD' && operation.action === undefined;
+}
+
+/** Unknown routes, methods that a route does not have, and what Express itself could not read. */
+function refuseTheRest(
+  app: Express,
+  surroundings: Surroundings,
+  known: readonly Performance[],
+): void {
+  const tally = surroundings.tallies.of('none');
+  app.use((request: Request, response: Response) => {
+    const exchange = new Exchange(surroundings, request, response, tally);
+    const methods = methodsAt(known, pathOf(request.url));
+    const headers = methods.length === 0 ? [] : ['Allow', methods.join(', ')];
+    void refuse(surroundings, exchange, refusal(exchange, known, methods), { headers });
+  });
+  // Express knows an error handler by its four parameters.
+  app.use((error: unknown, request: Request, response: Response, next: NextFunction) => {
+    if (response.headersSent) {
+      next(error);
+      return;
+    }
+    const exchange = new Exchange(surroundings, request, response, tally);
+    const isUnreadable = error instanceof URIError;
+    void refuse(surroundings, exchange, isUnreadable ? new BrokerError('ERR_PATH_INVALID') : error);
+  });
+}
+
+function methodsAt(known: readonly Performance[], path: string): readonly string[] {
+  return known
+    .filter(({ template }) => template.matcher.test(path))
+    .map(({ operation }) => operation.method);
+}
+
+function refusal(
+  exchange: Exchange,
+  known: readonly Performance[],
+  methods: readonly string[],
+): unknown {
+  try {
+    checkRequest(exchange);
+  } catch (error) {
+    return error;
+  }
+  const { method = '' } = exchange.request;
+  const isUsed = known.some(({ operation }) => operation.method === method);
+  return new BrokerError(
+    methods.length > 0 || !isUsed ? 'ERR_METHOD' : 'ERR_NOT_FOUND',
+    undefined,
+    {
+      reason: methods.length > 0 || !isUsed ? 'method' : 'no_route',
+    },
+  );
+}

@@ -1,0 +1,59 @@
+import { BrokerError } from '../../domain/errors.ts';
+
+const DEEPEST = 32;
+const MOST_KEYS = 1_000;
+const MOST_VALUES = 20_000;
+
+interface Tally {
+  keys: number;
+  values: number;
+}
+
+/**
+ * Bounds a parsed document before anything walks it: what is nested too deep overflows recursive readers, a lone surrogate or a NUL
+ * is not what a store gives back.
+ * @throws ERR_BODY_INVALID, ERR_UNKNOWN_FIELD for `__proto__`.
+ */
+export function checkValue(value: unknown): void {
+  check(value, 0, { keys: 0, values: 0 });
+}
+
+function check(value: unknown, depth: number, tally: Tally): void {
+  if (depth > DEEPEST) throw refused('too_deep', `may nest ${DEEPEST} deep`);
+  tally.values += 1;
+  if (tally.values > MOST_VALUES) throw refused('too_many_values', 'holds too many values');
+  if (Array.isArray(value)) for (const item of value) check(item, depth + 1, tally);
+  else if (typeof value === 'object' && value !== null) checkFields(value, depth, tally);
+  else checkScalar(value);
+}
+
+function checkFields(fields: object, depth: number, tally: Tally): void {
+  for (const [key, item] of Object.entries(fields)) {
+    tally.keys += 1;
+    if (tally.keys > MOST_KEYS) throw refused('too_many_keys', `may have ${MOST_KEYS} fields`);
+    if (key === '__proto__') throw unknownField();
+    checkText(key);
+    check(item, depth + 1, tally);
+  }
+}
+
+function checkScalar(value: unknown): void {
+  if (typeof value === 'string') checkText(value);
+  if (typeof value === 'number' && !Number.isFinite(value)) {
+    throw refused('number', 'may hold finite numbers only');
+  }
+}
+
+function checkText(text: string): void {
+  if (!text.isWellFormed()) throw refused('surrogate', 'must be well-formed Unicode');
+  if (text.includes('\0')) throw refused('nul', 'must not hold NUL characters');
+}
+
+/** No document has a field of this name, and some readers of objects pass over it without a word. */
+function unknownField(): BrokerError {
+  return new BrokerError('ERR_UNKNOWN_FIELD', undefined, { reason: 'unknown_field' });
+}
+
+function refused(reason: string, detail: string): BrokerError {
+  return new BrokerError('ERR_BODY_INVALID', `the body ${detail}`, { reason });
+}

@@ -1,0 +1,100 @@
+import {
+  isAlias,
+  isNode,
+  isPair,
+  LineCounter,
+  parseAllDocuments,
+  visit,
+  type Document,
+  type Node,
+} from 'yaml';
+import { BrokerError, type Problem } from '../../domain/errors.ts';
+import { checkValue } from './check-value.ts';
+import type { ParsedBody, Position } from './parsed-body.ts';
+
+/** Nesting is a text's own length at most: the composer recurses, so deep text is refused before it. */
+const DEEPEST_FLOW = 64;
+const DEEPEST_INDENT = 256;
+
+/**
+ * One document of YAML 1.2 core that says what JSON could say: no anchors, aliases, tags, merges or keys that are not texts.
+ * @throws ERR_BODY_INVALID with the position of what is wrong.
+ */
+export function parseYaml(text: string): ParsedBody {
+  refuseDeep(text);
+  const lines = new LineCounter();
+  const documents = parseAllDocuments(text, {
+    lineCounter: lines,
+    version: '1.2',
+    schema: 'core',
+    merge: false,
+    uniqueKeys: true,
+    stringKeys: true,
+    prettyErrors: false,
+    logLevel: 'silent',
+  });
+  const document = 'empty' in documents ? undefined : documents[0];
+  if (document === undefined || documents.length !== 1) {
+    throw invalid([{ pointer: '', message: 'must be exactly one document' }]);
+  }
+  const at = (offset: number): Position => {
+    const { line, col } = lines.linePos(offset);
+    return { line, column: col };
+  };
+  refuseProblems(document, at);
+  const value: unknown = document.toJS({ maxAliasCount: 0 });
+  checkValue(value);
+  return { value, locate: (pointer) => locate(document, pointer, at) };
+}
+
+function refuseProblems(document: Document.Parsed, at: (offset: number) => Position): void {
+  const problems: Problem[] = [...document.errors, ...document.warnings].map(({ code, pos }) => ({
+    pointer: '',
+    message: `is not plain YAML: ${code.toLowerCase().replaceAll('_', ' ')}`,
+    ...at(pos[0]),
+  }));
+  visit(document, (_key, node) => {
+    if (isPair(node) || !isNode(node)) return;
+    const message = oddity(node);
+    if (message !== undefined) problems.push({ pointer: '', message, ...at(node.range?.[0] ?? 0) });
+  });
+  if (problems.length > 0) throw invalid(problems.slice(0, 100));
+}
+
+function oddity(node: Node): string | undefined {
+  if (isAlias(node)) return 'aliases are not allowed';
+  if ('anchor' in node) return 'anchors are not allowed';
+  return node.tag === undefined ? undefined : 'tags are not allowed';
+}
+
+function refuseDeep(text: string): void {
+  let depth = 0;
+  for (const character of text) {
+    if (character === '[' || character === '{') depth += 1;
+    else if (character === ']' || character === '}') depth -= 1;
+    if (depth > DEEPEST_FLOW) throw invalid([{ pointer: '', message: 'is nested too deep' }]);
+  }
+  if (/^ {257}|(?:[-?:] ){65}/m.test(text)) {
+    throw invalid([{ pointer: '', message: `is indented by more than ${DEEPEST_INDENT}` }]);
+  }
+}
+
+function locate(
+  document: Document.Parsed,
+  pointer: string,
+  at: (offset: number) => Position,
+): Position | undefined {
+  const path = pointer
+    .split('/')
+    .slice(1)
+    .map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'));
+  const node = document.getIn(path, true);
+  return isNode(node) && node.range ? at(node.range[0]) : undefined;
+}
+
+function invalid(problems: readonly Problem[]): BrokerError {
+  return new BrokerError('ERR_BODY_INVALID', 'the body is not plain YAML', {
+    reason: 'malformed',
+    problems,
+  });
+}

@@ -1,0 +1,74 @@
+import type { IncomingMessage } from 'node:http';
+import { BrokerError } from '../../domain/errors.ts';
+import { parseJson } from './parse-json.ts';
+import { parseYaml } from './parse-yaml.ts';
+import type { ParsedBody } from './parsed-body.ts';
+
+/** What an operation takes as its body. */
+export interface BodyRules {
+  readonly maxBytes: number;
+  /** Documents may come as YAML too. */
+  readonly yaml?: boolean;
+}
+
+const JSON_TYPE = /^application\/json(?: *; *charset="?utf-8"?)?$/i;
+const YAML_TYPE = /^application\/yaml(?: *; *charset="?utf-8"?)?$/i;
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/**
+ * Reads a body whole, within its bounds, and parses it strictly.
+ * @throws ERR_MEDIA_TYPE, ERR_BODY_TOO_LARGE, ERR_BODY_INVALID, ERR_REQUEST_INVALID when the upload breaks off.
+ */
+export async function readBody(request: IncomingMessage, rules: BodyRules): Promise<ParsedBody> {
+  const parse = parserFor(request, rules);
+  if (Number(request.headers['content-length'] ?? 0) > rules.maxBytes) throw tooLarge(rules);
+  const bytes = await collect(request, rules);
+  return parse(decode(bytes));
+}
+
+/** Whether a request says that a body follows. */
+export function hasBody(request: IncomingMessage): boolean {
+  const { 'content-length': length, 'transfer-encoding': coding } = request.headers;
+  return coding !== undefined || (length !== undefined && length !== '0');
+}
+
+function parserFor(request: IncomingMessage, rules: BodyRules): (text: string) => ParsedBody {
+  const type = request.headers['content-type'] ?? '';
+  if (request.headers['content-encoding'] !== undefined) throw new BrokerError('ERR_MEDIA_TYPE');
+  if (JSON_TYPE.test(type)) return parseJson;
+  if (rules.yaml === true && YAML_TYPE.test(type)) return parseYaml;
+  throw new BrokerError('ERR_MEDIA_TYPE');
+}
+
+async function collect(request: IncomingMessage, rules: BodyRules): Promise<Buffer> {
+  const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
+  const chunks: Buffer[] = [];
+  let length = 0;
+  request.on('data', (chunk: Buffer) => {
+    length += chunk.length;
+    if (length > rules.maxBytes) reject(tooLarge(rules));
+    else chunks.push(chunk);
+  });
+  request.once('end', () => resolve(Buffer.concat(chunks)));
+  const broken = (): void =>
+    reject(new BrokerError('ERR_REQUEST_INVALID', undefined, { reason: 'aborted_upload' }));
+  request.once('error', broken);
+  request.once('close', broken);
+  try {
+    return await promise;
+  } finally {
+    request.removeAllListeners('data');
+  }
+}
+
+function decode(bytes: Buffer): string {
+  try {
+    return decoder.decode(bytes);
+  } catch {
+    throw new BrokerError('ERR_BODY_INVALID', 'the body is not UTF-8', { reason: 'not_utf8' });
+  }
+}
+
+function tooLarge({ maxBytes }: BodyRules): BrokerError {
+  return new BrokerError('ERR_BODY_TOO_LARGE', `the body may have ${maxBytes} bytes`);
+}

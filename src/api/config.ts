@@ -1,0 +1,72 @@
+import { z } from 'zod';
+import { parseCidr } from '../domain/cidr.ts';
+
+const port = z.int().min(0).max(65_535);
+const cidr = z.string().refine((text) => parseCidr(text) !== undefined, 'is not a CIDR block');
+const LOOPBACK = new Set(['127.0.0.1', '::1', 'localhost']);
+
+const tls = z.strictObject({
+  /** PEM, leaf first. Read again when it changes, so that a renewed certificate needs no restart. */
+  certificateFile: z.string().min(1),
+  /** PEM; ECDSA P-256 costs the least per handshake. */
+  keyFile: z.string().min(1),
+});
+
+/** Where the API listens: TLS 1.3, or plain HTTP on loopback or behind a proxy that the operator vouches for. */
+export const listenerConfigSchema = z
+  .strictObject({
+    host: z.string().min(1).default('127.0.0.1'),
+    port: port.default(8200),
+    tls: tls.optional(),
+    plaintextBehindProxy: z.boolean().default(false),
+    /** Peers whose `X-Forwarded-For` is believed; of it, the rightmost address that is not one of these. */
+    trustedProxies: z.array(cidr).max(100).default([]),
+    maxConnections: z.int().min(1).max(100_000).default(10_000),
+    maxConnectionsPerAddress: z.int().min(1).max(100_000).default(1_000),
+  })
+  .refine(
+    ({ tls: files, host, plaintextBehindProxy }) =>
+      files !== undefined || plaintextBehindProxy || LOOPBACK.has(host),
+    {
+      path: ['tls'],
+      message:
+        'plain HTTP is served on loopback only: give "tls", or set "plaintextBehindProxy: true" when a proxy in front ends TLS',
+    },
+  );
+
+/** An address of its own for `/metrics`; absent: it is served beside the API. */
+export const metricsConfigSchema = z.strictObject({
+  listener: z.strictObject({ host: z.string().min(1).default('127.0.0.1'), port }).optional(),
+});
+
+const rate = (perSecond: number, burst: number) =>
+  z
+    .strictObject({
+      perSecond: z.number().positive().max(1_000_000).default(perSecond),
+      burst: z.int().positive().max(10_000_000).default(burst),
+    })
+    .prefault({});
+
+/** Bounds on what callers can take up. */
+export const limitsConfigSchema = z
+  .strictObject({
+    /** Items of one batch. */
+    batchItems: z.int().min(1).max(1_000).default(100),
+    leasesPerWorkload: z.int().min(1).max(1_000_000).default(1_000),
+    maxSessionSeconds: z.int().min(60).max(86_400).default(3_600),
+    /** A secret's value, as the JSON text of its data. */
+    maxValueBytes: z.int().min(1_024).max(1_048_576).default(65_536),
+    /** After this a request's calls to others are given up. */
+    requestSeconds: z.int().min(1).max(25).default(20),
+    /** Each workload, and each operator token: weights of the operations it asks for. */
+    identityRate: rate(2_000, 4_000),
+    /** Each workload: logins that succeed. A rollout of many pods of one service account is a burst. */
+    loginRate: rate(50, 1_000),
+    /** Each source address, for what comes without a session that is known: logins weigh 1, failures 10 more. */
+    addressRate: rate(100, 500),
+  })
+  .prefault({});
+
+export type ListenerConfig = z.infer<typeof listenerConfigSchema>;
+export type MetricsConfig = z.infer<typeof metricsConfigSchema>;
+export type LimitsConfig = z.infer<typeof limitsConfigSchema>;

@@ -1,0 +1,62 @@
+import type { Server, Socket } from 'node:net';
+import { SourceAddress } from './source-address.ts';
+
+export interface ConnectionBounds {
+  readonly maxConnections: number;
+  readonly maxConnectionsPerAddress: number;
+}
+
+/** Open connections, in all and by address, from before a TLS handshake on: half-open ones are what floods are made of. */
+export class ConnectionLimits {
+  readonly #bounds: ConnectionBounds;
+  readonly #sources: SourceAddress;
+  readonly #open = new Set<Socket>();
+  readonly #byAddress = new Map<string, number>();
+  #refused = 0;
+
+  constructor(bounds: ConnectionBounds, sources: SourceAddress) {
+    this.#bounds = bounds;
+    this.#sources = sources;
+  }
+
+  get open(): number {
+    return this.#open.size;
+  }
+
+  /** Connections that were cut at once since the start. */
+  get refused(): number {
+    return this.#refused;
+  }
+
+  guard(server: Server): void {
+    server.on('connection', (socket) => this.#take(socket));
+  }
+
+  /** Cuts all, whatever they are doing. */
+  destroyAll(): void {
+    for (const socket of this.#open) socket.destroy();
+  }
+
+  #take(socket: Socket): void {
+    const address = SourceAddress.ofPeer(socket.remoteAddress);
+    const count = (this.#byAddress.get(address) ?? 0) + 1;
+    const isTooMany =
+      this.#open.size >= this.#bounds.maxConnections ||
+      (count > this.#bounds.maxConnectionsPerAddress && !this.#sources.isTrusted(address));
+    if (isTooMany) {
+      this.#refused += 1;
+      socket.destroy();
+      return;
+    }
+    this.#open.add(socket);
+    this.#byAddress.set(address, count);
+    socket.once('close', () => this.#leave(socket, address));
+  }
+
+  #leave(socket: Socket, address: string): void {
+    this.#open.delete(socket);
+    const count = (this.#byAddress.get(address) ?? 1) - 1;
+    if (count === 0) this.#byAddress.delete(address);
+    else this.#byAddress.set(address, count);
+  }
+}

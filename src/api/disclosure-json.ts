@@ -1,0 +1,29 @@
+import { instant } from './instant.ts';
+import type { Disclosure } from '../broker/read-secrets.ts';
+import type { IssuedDisclosure } from '../broker/credential-order.ts';
+
+/** A disclosure as an answer: the value's JSON bytes are copied in as they are, never parsed again. */
+export function disclosureJson({ path, value, lease }: Disclosure | IssuedDisclosure): Buffer {
+  const head = `{"path":"${path}","version":${JSON.stringify(value.version)},"data":`;
+  let tail = '';
+  if (value.createdAt !== undefined) tail += `,"createdAt":"${instant(value.createdAt)}"`;
+  if (value.stale) tail += ',"stale":true';
+  if (lease !== undefined)
+    tail += `,"lease":{"id":"${lease.id}","endsAt":"${instant(lease.endsAt)}"}`;
+  return spliced(head, value.json, `${tail}}`);
+}
+
+/** Several answers in one, in order. */
+export function listJson(name: string, items: readonly Buffer[]): Buffer {
+  const parts = items.flatMap((item, index) => (index === 0 ? [item] : [Buffer.from(','), item]));
+  return Buffer.concat([Buffer.from(`{"${name}":[`), ...parts, Buffer.from(']}')]);
+}
+
+function spliced(head: string, bytes: Buffer, tail: string): Buffer {
+  const headLength = Buffer.byteLength(head);
+  const all = Buffer.allocUnsafe(headLength + bytes.length + Buffer.byteLength(tail));
+  all.write(head, 0);
+  bytes.copy(all, headLength);
+  all.write(tail, headLength + bytes.length);
+  return all;
+}

@@ -1,0 +1,72 @@
+import { ERRORS, type BrokerError, type ErrorCode, type ErrorKind } from '../domain/errors.ts';
+
+/** The one place where a failure becomes an HTTP status. */
+const STATUS: Readonly<Record<ErrorKind, number>> = {
+  invalid: 400,
+  unauthenticated: 401,
+  denied: 403,
+  not_found: 404,
+  method: 405,
+  conflict: 409,
+  precondition: 412,
+  too_large: 413,
+  unsupported_media: 415,
+  limited: 429,
+  internal: 500,
+  upstream: 502,
+  unavailable: 503,
+  timeout: 504,
+};
+
+/** Codes whose own status says more than that of their kind (RFC 6585). */
+const STATUS_OF_CODE: Readonly<Partial<Record<ErrorCode, number>>> = {
+  ERR_PRECONDITION_REQUIRED: 428,
+  ERR_HEADERS_TOO_LARGE: 431,
+};
+
+/** Answers that say the same whatever went wrong: a word more is an oracle. */
+const MUTE: ReadonlySet<ErrorKind> = new Set(['unauthenticated', 'denied', 'internal']);
+const MUTE_CODES: ReadonlySet<ErrorCode> = new Set(['ERR_NOT_FOUND']);
+
+const UNAVAILABLE_RETRY_SECONDS = 5;
+
+/** An RFC 9457 problem, ready to be sent. */
+export interface ErrorResponse {
+  readonly status: number;
+  readonly headers: readonly string[];
+  readonly body: string;
+}
+
+export function statusOf(error: BrokerError): number {
+  return STATUS_OF_CODE[error.code] ?? STATUS[error.kind];
+}
+
+/** An RFC 9457 problem; `type` names the part of docs/errors.md. Nothing of the request is repeated but our own id of it. */
+export function problemOf(error: BrokerError, requestId: string): object {
+  const isMute = MUTE.has(error.kind) || MUTE_CODES.has(error.code);
+  return {
+    type: `urn:quaymaster:error:${error.code}`,
+    title: ERRORS[error.code].title,
+    status: statusOf(error),
+    code: error.code,
+    ...(error.detail !== undefined && !isMute && { detail: error.detail }),
+    requestId,
+    ...(error.problems !== undefined && !isMute && { problems: error.problems }),
+  };
+}
+
+export function errorResponse(error: BrokerError, requestId: string): ErrorResponse {
+  const status = statusOf(error);
+  return {
+    status,
+    headers: ['Content-Type', 'application/problem+json', ...hints(error, status)],
+    body: JSON.stringify(problemOf(error, requestId)),
+  };
+}
+
+function hints(error: BrokerError, status: number): readonly string[] {
+  if (status === 401) return ['WWW-Authenticate', 'Bearer'];
+  const seconds =
+    error.retryAfterSeconds ?? (status === 503 ? UNAVAILABLE_RETRY_SECONDS : undefined);
+  return seconds === undefined ? [] : ['Retry-After', String(Math.max(1, Math.ceil(seconds)))];
+}

@@ -1,0 +1,128 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Call } from '../broker/call.ts';
+import { encodeClient, type EncodedClient } from '../domain/audit-event.ts';
+import type { CallContext } from '../ports/call-context.ts';
+import type { OperationTally } from './operation-tallies.ts';
+import { Peer } from './peer.ts';
+import type { Surroundings } from './surroundings.ts';
+
+const NAME_OF_TOKEN =
+  /qm[so]_[0-9A-Za-z]{20,}|ey[0-9A-Za-z_-]{10,}\.[0-9A-Za-z_-]*\.?[0-9A-Za-z_-]*/g;
+
+/** One request and its answer, as the broker's `Call`. */
+export class Exchange implements Call {
+  readonly requestId: string;
+  readonly address: string;
+  readonly client: EncodedClient;
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly tally: OperationTally;
+  readonly startedAt: number;
+  readonly #surroundings: Surroundings;
+  readonly #peer: Peer;
+  #context: CallContext | undefined;
+  #cancel: (() => void) | undefined;
+
+  constructor(
+    surroundings: Surroundings,
+    request: IncomingMessage,
+    response: ServerResponse,
+    tally: OperationTally,
+  ) {
+    const { parts, ids, sources } = surroundings;
+    const { headers } = request;
+    const peer = Peer.of(request, sources);
+    const forwarded = peer.isTrusted ? headers['x-forwarded-for'] : undefined;
+    const userAgent = headers['user-agent'];
+    this.#surroundings = surroundings;
+    this.#peer = peer;
+    this.request = request;
+    this.response = response;
+    this.tally = tally;
+    this.startedAt = parts.clock.monotonic();
+    this.requestId = ids.next();
+    this.address =
+      forwarded === undefined ? peer.address : sources.behind(peer.address, String(forwarded));
+    this.client =
+      forwarded === undefined && headers['x-request-id'] === undefined
+        ? peer.client(userAgent, parts.digest)
+        : this.#encodeClient({});
+    peer.underWay += 1;
+  }
+
+  /** Requests of this connection that wait for an answer, this one included. */
+  get underWay(): number {
+    return this.#peer.underWay;
+  }
+
+  context(): CallContext {
+    if (this.#context === undefined) {
+      const controller = new AbortController();
+      const { parts, requestMs } = this.#surroundings;
+      const cancel = parts.clock.after(requestMs, () => controller.abort(new Error('deadline')));
+      this.#cancel = cancel;
+      this.response.once('close', () => {
+        cancel();
+        if (!this.response.writableFinished) controller.abort(new Error('the caller went away'));
+      });
+      this.#context = { requestId: this.requestId, signal: controller.signal };
+    }
+    return this.#context;
+  }
+
+  /** The same call with all that a refusal records of it. */
+  described(): Call {
+    const { requestId, address } = this;
+    const { method, url = '' } = this.request;
+    const [path = ''] = url.split('?', 1);
+    const client = this.#encodeClient({ method, target: path.replace(NAME_OF_TOKEN, '[token]') });
+    return { requestId, address, client, context: () => this.context() };
+  }
+
+  /** Sends the answer; nothing that a browser or a proxy could keep. `headers` are names and values in turn. */
+  send(status: number, headers: readonly string[], body: string | Buffer): void {
+    const { response } = this;
+    this.#cancel?.();
+    this.#peer.underWay -= 1;
+    const { tallies, parts } = this.#surroundings;
+    tallies.count(this.tally, status, parts.clock.monotonic() - this.startedAt);
+    if (response.destroyed) return;
+    const length = typeof body === 'string' ? Buffer.byteLength(body) : body.length;
+    const all = [
+      ...headers,
+      'Content-Length',
+      String(length),
+      'Cache-Control',
+      'no-store',
+      'X-Content-Type-Options',
+      'nosniff',
+      'X-Request-Id',
+      this.requestId,
+    ];
+    if (this.#mustClose()) all.push('Connection', 'close');
+    response.writeHead(status, all);
+    response.end(body);
+  }
+
+  /** A connection is not kept while draining, nor with a body on it that nobody will read. */
+  #mustClose(): boolean {
+    return this.#surroundings.drain.active || !this.request.complete;
+  }
+
+  #encodeClient(facts: {
+    readonly method?: string | undefined;
+    readonly target?: string;
+  }): EncodedClient {
+    const { headers } = this.request;
+    const requestId = headers['x-request-id'];
+    return encodeClient(
+      {
+        address: this.address,
+        userAgent: headers['user-agent'],
+        requestId: requestId === undefined ? undefined : String(requestId),
+        ...facts,
+      },
+      this.#surroundings.parts.digest,
+    );
+  }
+}

@@ -1,0 +1,71 @@
+import { z } from 'zod';
+import { isName, isSecretPath } from '../domain/names.ts';
+import { parseDuration } from '../domain/policy/duration.ts';
+
+/** A text without control characters, for people. */
+export const remark = z
+  .string()
+  .max(1_024)
+  .refine((text) => !/\p{Cc}/u.test(text), 'must not have control characters');
+
+export const secretPath = z
+  .string()
+  .refine(isSecretPath, '1 to 16 segments of [A-Za-z0-9._+=@-] joined by single slashes');
+
+export const objectName = z
+  .string()
+  .refine(isName, '1 to 63 of [a-z0-9._-], a letter or digit at each end');
+
+/** Opaque, the provider's own. */
+export const secretVersion = z.string().min(1).max(128);
+
+/** Ids that the broker made: `lea_…`, `ses_…`. */
+export const identifier = z.string().regex(/^[a-z]{2,8}_[0-9A-Za-z_-]{1,64}$/, 'is not an id');
+
+/** Visible ASCII, as the caller's own. */
+export const idempotencyKey = z
+  .string()
+  .regex(/^[!-~]{1,128}$/, '1 to 128 visible ASCII characters');
+
+const LONGEST_SECONDS = 365 * 86_400;
+
+/** `90s`, `15m`, `12h`, `7d`, as policies write it; in seconds. */
+export const duration = z.string().transform((text, context) => {
+  const seconds = parseDuration(text);
+  if (seconds !== undefined && seconds <= LONGEST_SECONDS) return seconds;
+  context.addIssue({
+    code: 'custom',
+    message: 'a whole number and one of s, m, h, d, for example 15m',
+  });
+  return z.NEVER;
+});
+
+const MOST_KEYS = 256;
+const bytes = z.strictObject({
+  base64: z
+    .string()
+    .refine(
+      (text) => Buffer.from(text, 'base64').toString('base64') === text,
+      'is not canonical base64 (RFC 4648 section 4)',
+    ),
+});
+const dataKey = z
+  .string()
+  .regex(/^[^\p{Cc}]{1,256}$/u, '1 to 256 characters, none of them control characters');
+
+/** A value: 1 to 256 keys, each a text or `{base64}`. */
+export const secretData = z
+  .record(dataKey, z.union([z.string(), bytes]))
+  .refine((data) => Object.keys(data).length > 0, 'needs a key at least')
+  .refine((data) => Object.keys(data).length <= MOST_KEYS, `may have ${MOST_KEYS} keys`);
+
+/** `k8s://<cluster>/<namespace>/<serviceaccount>` */
+export const workloadName = z
+  .string()
+  .regex(
+    /^k8s:\/\/[a-z0-9._-]{1,63}\/[a-z0-9-]{1,63}\/[a-z0-9.-]{1,253}$/,
+    'k8s://<cluster>/<namespace>/<serviceaccount>',
+  );
+
+/** The UID of a pod. */
+export const podUid = z.string().regex(/^[0-9A-Za-z-]{1,64}$/, 'is not a UID');

@@ -1,0 +1,12 @@
+import type { Registry } from 'prom-client';
+
+/** What machines ask the broker about itself. */
+export interface MachineFacts {
+  /** Codes of why the broker should get no requests now; empty: it is ready. */
+  readonly unready: () => readonly string[];
+  readonly metrics: Registry;
+  /** False where metrics have a listener of their own. */
+  readonly servesMetrics: boolean;
+  /** openapi.yaml as JSON text. */
+  readonly openApi: string;
+}

@@ -1,0 +1,86 @@
+import { STATUS_CODES } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { Socket } from 'node:net';
+import type { Call } from '../broker/call.ts';
+import type { Parts } from '../broker/parts.ts';
+import { refuseRequest } from '../broker/refusals.ts';
+import { encodeClient } from '../domain/audit-event.ts';
+import { BrokerError, type ErrorCode } from '../domain/errors.ts';
+import { errorResponse } from './error-response.ts';
+import { RequestIds } from './request-ids.ts';
+import { SourceAddress } from './source-address.ts';
+
+/** Faults of the connection itself: there is nobody left to answer, and no request to record. */
+const GONE = new Set(['ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'HPE_INVALID_EOF_STATE']);
+
+/** Answers what Node's parser would not take as a request; each is recorded, or counted when there are many. */
+export class MalformedRequests {
+  readonly #parts: Parts;
+  readonly #ids: RequestIds;
+
+  constructor(parts: Parts, boot: string) {
+    this.#parts = parts;
+    this.#ids = new RequestIds(`${boot}m`);
+  }
+
+  /** For `clientError`. The connection is closed: what follows on it cannot be told from this request's body. */
+  readonly refuse = (fault: NodeJS.ErrnoException, socket: Duplex): void => {
+    if (GONE.has(fault.code ?? '')) {
+      socket.destroy();
+      return;
+    }
+    const code =
+      fault.code === 'HPE_HEADER_OVERFLOW' ? 'ERR_HEADERS_TOO_LARGE' : 'ERR_REQUEST_INVALID';
+    const reason = fault.code?.startsWith('HPE_') === true ? 'framing' : 'timeout';
+    this.#answer(socket, code, reason);
+  };
+
+  /** For `connect`: nothing is tunnelled. */
+  readonly refuseConnect = (_request: unknown, socket: Duplex): void => {
+    this.#answer(socket, 'ERR_METHOD', 'method');
+  };
+
+  #answer(socket: Duplex, code: ErrorCode, reason: string): void {
+    const error = new BrokerError(code, undefined, { reason });
+    const call = this.#call(socket);
+    refuseRequest(this.#parts, call, error)
+      .catch((failure: unknown) => BrokerError.from(failure))
+      .then((failure) => {
+        if (!socket.writable) socket.destroy();
+        else socket.end(rawResponse(failure ?? error, call.requestId));
+      })
+      .catch(() => socket.destroy());
+  }
+
+  #call(socket: Duplex): Call {
+    const peer = socket instanceof Socket ? socket.remoteAddress : undefined;
+    const address = SourceAddress.ofPeer(peer);
+    const requestId = this.#ids.next();
+    return {
+      requestId,
+      address,
+      client: encodeClient({ address }, this.#parts.digest),
+      context: () => ({ requestId, signal: AbortSignal.abort() }),
+    };
+  }
+}
+
+function rawResponse(error: BrokerError, requestId: string): string {
+  const { status, headers, body } = errorResponse(error, requestId);
+  const lines = [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}`,
+    ...pairs(headers).map(([name, value]) => `${name}: ${value}`),
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    'Cache-Control: no-store',
+    'X-Content-Type-Options: nosniff',
+    `X-Request-Id: ${requestId}`,
+    'Connection: close',
+  ];
+  return `${lines.join('\r\n')}\r\n\r\n${body}`;
+}
+
+function pairs(flat: readonly string[]): readonly (readonly [string, string])[] {
+  return flat.flatMap((name, index) =>
+    index % 2 === 0 ? [[name, flat[index + 1] ?? ''] as const] : [],
+  );
+}

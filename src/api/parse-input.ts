@@ -1,0 +1,42 @@
+import type { z } from 'zod';
+import { BrokerError, type Problem } from '../domain/errors.ts';
+
+const MOST_PROBLEMS = 50;
+const LONGEST_KEY = 64;
+
+/**
+ * What the schema makes of a body, or of the part of it at the pointer `at`. A field that is not known is refused, never ignored.
+ * @throws ERR_UNKNOWN_FIELD, ERR_BODY_INVALID with the pointer of each problem; values are not repeated.
+ */
+export function parseInput<T>(schema: z.ZodType<T>, value: unknown, at = ''): T {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const { issues } = parsed.error;
+  const problems = issues.flatMap((issue) => problemsOf(issue, at)).slice(0, MOST_PROBLEMS);
+  const isUnknown = issues.some(({ code }) => code === 'unrecognized_keys');
+  throw new BrokerError(isUnknown ? 'ERR_UNKNOWN_FIELD' : 'ERR_BODY_INVALID', undefined, {
+    problems,
+    reason: isUnknown ? 'unknown_field' : 'schema',
+  });
+}
+
+function problemsOf(issue: z.core.$ZodIssue, at: string): readonly Problem[] {
+  const place = at + issue.path.map((part) => `/${escape(String(part))}`).join('');
+  if (issue.code !== 'unrecognized_keys') return [{ pointer: place, message: issue.message }];
+  return issue.keys.map((key) => ({
+    pointer: `${place}/${escape(key.slice(0, LONGEST_KEY))}`,
+    message: 'is not a known field',
+  }));
+}
+
+function escape(part: string): string {
+  return part.replaceAll('~', '~0').replaceAll('/', '~1');
+}
+
+/** The same for a parameter of the path or the query, or a header. @throws ERR_REQUEST_INVALID */
+export function parseParameter<T>(schema: z.ZodType<T>, value: unknown): T {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const detail = parsed.error.issues[0]?.message;
+  throw new BrokerError('ERR_REQUEST_INVALID', detail, { reason: 'parameter' });
+}

@@ -1,0 +1,42 @@
+import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
+import { encodeClient, type EncodedClient } from '../domain/audit-event.ts';
+import type { TextDigest } from '../domain/audit-text.ts';
+import { SourceAddress } from './source-address.ts';
+
+/** What is the same for all requests of a connection, and what an entry says of a client that did not change. */
+export class Peer {
+  readonly address: string;
+  readonly isTrusted: boolean;
+  /** Requests that were taken in and not answered yet: a client may pipeline. */
+  underWay = 0;
+  #userAgent: string | undefined;
+  #client: EncodedClient | undefined;
+
+  constructor(address: string, isTrusted: boolean) {
+    this.address = address;
+    this.isTrusted = isTrusted;
+  }
+
+  static of(request: IncomingMessage, sources: SourceAddress): Peer {
+    const socket = request.socket as Socket & { [PEER]?: Peer };
+    let peer = socket[PEER];
+    if (peer === undefined) {
+      const address = SourceAddress.ofPeer(socket.remoteAddress);
+      peer = new Peer(address, sources.isTrusted(address));
+      socket[PEER] = peer;
+    }
+    return peer;
+  }
+
+  /** Encoded once and kept while the client calls itself the same. */
+  client(userAgent: string | undefined, digest: TextDigest): EncodedClient {
+    if (this.#client === undefined || this.#userAgent !== userAgent) {
+      this.#client = encodeClient({ address: this.address, userAgent }, digest);
+      this.#userAgent = userAgent;
+    }
+    return this.#client;
+  }
+}
+
+const PEER = Symbol('peer');

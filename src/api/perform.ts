@@ -1,0 +1,122 @@
+import type { Caller } from '../broker/call.ts';
+import { BrokerError, type Problem } from '../domain/errors.ts';
+import type { Operation } from './access.ts';
+import { answer, answerError, type Answer } from './answers.ts';
+import { findBearer } from './bearer.ts';
+import type { ParsedBody } from './body/parsed-body.ts';
+import { hasBody, readBody } from './body/read-body.ts';
+import { checkRequest } from './check-request.ts';
+import type { Exchange } from './exchange.ts';
+import { admit, identify, takeFrom } from './identify.ts';
+import type { PathTemplate } from './path-template.ts';
+import { NO_QUERY, parseQuery, type Query } from './query.ts';
+import { refuse } from './refuse.ts';
+import type { Asked, Incoming, Route } from './route.ts';
+import type { Surroundings } from './surroundings.ts';
+
+/** One row with its route, ready to be called. */
+export interface Performance {
+  readonly operation: Operation;
+  readonly template: PathTemplate;
+  readonly route: Route<Caller | undefined>;
+}
+
+/**
+ * Checks, identifies, parses, then calls the use case. What is refused before is recorded here; use cases record themselves, what they
+ * refuse included.
+ */
+export async function perform(
+  surroundings: Surroundings,
+  exchange: Exchange,
+  performance: Performance,
+): Promise<void> {
+  let caller: Caller | undefined;
+  let body: ParsedBody | undefined;
+  let run: (asked: Asked<Caller | undefined>) => Promise<Answer>;
+  try {
+    checkRequest(exchange);
+    caller = await identify(surroundings, exchange, performance.operation);
+    if (caller !== undefined) admit(surroundings, caller, performance.operation);
+    const query = queryOf(exchange, performance.route);
+    body = await bodyOf(exchange, performance.route);
+    run = performance.route.read(
+      incoming(surroundings, exchange, { performance, caller, query, body }),
+    );
+  } catch (error) {
+    await refuse(surroundings, exchange, placed(error, body), { caller });
+    return;
+  }
+  try {
+    answer(exchange, await run({ parts: surroundings.parts, call: exchange, caller }));
+  } catch (error) {
+    answerError(surroundings, exchange, placed(error, body));
+  }
+}
+
+function incoming(
+  { rates, parts }: Surroundings,
+  exchange: Exchange,
+  read: {
+    readonly performance: Performance;
+    readonly caller: Caller | undefined;
+    readonly query: Query;
+    readonly body: ParsedBody | undefined;
+  },
+): Incoming {
+  const { performance, caller, query, body } = read;
+  const { url = '', headers } = exchange.request;
+  return {
+    params: performance.template.parametersOf(pathOf(url)),
+    query,
+    headers,
+    body,
+    bearer: caller === undefined ? '' : (findBearer(exchange.request) ?? ''),
+    caller,
+    limits: parts.limits,
+    take: (weight) => {
+      takeFrom(
+        caller === undefined ? rates.addresses.of(exchange.address) : rates.of(caller),
+        parts,
+        weight,
+      );
+    },
+  };
+}
+
+/** Of a request target. */
+export function pathOf(url: string): string {
+  const end = url.indexOf('?');
+  return end === -1 ? url : url.slice(0, end);
+}
+
+function queryOf(exchange: Exchange, route: Route<Caller | undefined>): Query {
+  const { url = '' } = exchange.request;
+  const start = url.indexOf('?');
+  return start === -1 ? NO_QUERY : parseQuery(url.slice(start + 1), route.query ?? []);
+}
+
+async function bodyOf(
+  { request }: Exchange,
+  { body }: Route<Caller | undefined>,
+): Promise<ParsedBody | undefined> {
+  if (body !== undefined) return readBody(request, body);
+  if (hasBody(request)) {
+    throw new BrokerError('ERR_BODY_INVALID', 'this operation takes no body', { reason: 'body' });
+  }
+  return undefined;
+}
+
+/** Gives each problem of a document its line and column in the text that was sent. */
+function placed(error: unknown, body: ParsedBody | undefined): unknown {
+  if (!(error instanceof BrokerError) || error.problems === undefined || body === undefined)
+    return error;
+  const problems = error.problems.map((problem): Problem => {
+    return problem.line === undefined ? { ...problem, ...body.locate(problem.pointer) } : problem;
+  });
+  const { code, detail, reason, cause } = error;
+  return new BrokerError(code, detail, {
+    problems,
+    cause,
+    ...(reason !== undefined && { reason }),
+  });
+}

@@ -1,0 +1,47 @@
+import type { BrokerError } from '../domain/errors.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Log } from '../ports/log.ts';
+import { statusOf } from './error-response.ts';
+import type { Exchange } from './exchange.ts';
+import { TokenBucket } from './token-bucket.ts';
+
+const LINES = { perSecond: 50, burst: 200 };
+
+/** The process's log of requests that failed. Refusals have a rate, so that garbage cannot fill a disk; faults are always told. */
+export class RequestLog {
+  readonly #log: Log;
+  readonly #clock: Clock;
+  readonly #lines: TokenBucket;
+  #left = 0;
+
+  constructor(log: Log, clock: Clock) {
+    this.#log = log;
+    this.#clock = clock;
+    this.#lines = new TokenBucket(LINES, clock.monotonic());
+  }
+
+  failed(exchange: Exchange, error: BrokerError): void {
+    const status = statusOf(error);
+    const now = this.#clock.monotonic();
+    const fields = {
+      requestId: exchange.requestId,
+      operation: exchange.tally.operation,
+      status,
+      code: error.code,
+      ms: Math.round(now - exchange.startedAt),
+    };
+    if (status >= 500) {
+      this.#log.error({ ...fields, err: error }, 'a request failed');
+      return;
+    }
+    if (this.#lines.take(1, now) > 0) {
+      this.#left += 1;
+      return;
+    }
+    this.#log.info(
+      this.#left === 0 ? fields : { ...fields, leftOut: this.#left },
+      'a request was refused',
+    );
+    this.#left = 0;
+  }
+}

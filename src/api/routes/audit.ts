@@ -1,0 +1,123 @@
+import { z } from 'zod';
+import {
+  proveEntry as prove,
+  readCheckpoint as checkpoint,
+  readTile as tile,
+  searchAudit as search,
+} from '../../broker/audit.ts';
+import type { AuditQuery, LogEntry } from '../../ports/audit-log.ts';
+import { JSON_TYPE } from '../answers.ts';
+import { PAGE_QUERY, readPage } from '../page-query.ts';
+import { parseParameter } from '../parse-input.ts';
+import type { Query } from '../query.ts';
+import type { RouteOf } from '../route.ts';
+
+/** Names of the filter's texts; all that are given must hold. */
+const TEXTS = [
+  'workload',
+  'cluster',
+  'namespace',
+  'pod',
+  'operator',
+  'system',
+  'path',
+  'pathPrefix',
+  'document',
+  'action',
+  'outcome',
+  'code',
+  'version',
+  'lease',
+  'credential',
+  'session',
+  'token',
+  'requestId',
+  'fingerprint',
+] as const satisfies readonly Exclude<keyof AuditQuery, 'from' | 'to'>[];
+const TIMES = ['from', 'to'] as const;
+
+const text = z.string().min(1).max(512).optional();
+const time = z.iso
+  .datetime({ offset: true })
+  .transform((value) => Date.parse(value))
+  .optional();
+
+export const searchAudit: RouteOf<'searchAudit'> = {
+  query: [...TEXTS, ...TIMES, ...PAGE_QUERY],
+  read: ({ query }) => {
+    const asked = { query: filterOf(query), page: readPage(query) };
+    return async ({ parts, call, caller }) => {
+      const { items, next } = await search(parts, call, caller, asked);
+      const more = next === undefined ? '' : `,"next":${JSON.stringify(next)}`;
+      const body = `{"items":[${items.map(shownEntry).join(',')}]${more}}`;
+      return { status: 200, headers: JSON_TYPE, body };
+    };
+  },
+};
+
+function filterOf(query: Query): AuditQuery {
+  const filter: Record<string, string | number> = {};
+  for (const name of TEXTS) {
+    const value = parseParameter(text, query.get(name));
+    if (value !== undefined) filter[name] = value;
+  }
+  for (const name of TIMES) {
+    const value = parseParameter(time, query.get(name));
+    if (value !== undefined) filter[name] = value;
+  }
+  return filter;
+}
+
+/** The entry's own bytes, which are canonical JSON, as the member of another object. */
+function shownEntry({ index, entry }: LogEntry): string {
+  return `{"index":${index},"entry":${entry}}`;
+}
+
+const entryIndex = z
+  .string()
+  .regex(/^(?:0|[1-9][0-9]{0,14})$/, 'is not an index')
+  .transform(Number);
+
+export const proveEntry: RouteOf<'proveEntry'> = {
+  read: ({ params }) => {
+    const index = parseParameter(entryIndex, params['index']);
+    return async ({ parts, call, caller }) => {
+      const proof = await prove(parts, call, caller, index);
+      return {
+        status: 200,
+        body: {
+          index: proof.index,
+          entry: proof.entry,
+          leaf: base64(proof.leaf),
+          hashes: proof.hashes.map(base64),
+          checkpoint: proof.checkpoint.note,
+        },
+      };
+    };
+  },
+};
+
+/** A C2SP signed note, as transparency-log tools fetch it. */
+export const readCheckpoint: RouteOf<'readCheckpoint'> = {
+  read:
+    () =>
+    async ({ parts, call, caller }) => {
+      const { note } = await checkpoint(parts, call, caller);
+      return { status: 200, headers: ['Content-Type', 'text/plain; charset=utf-8'], body: note };
+    },
+};
+
+/** C2SP tlog-tiles below `/api/v1/audit`: `tile/<level>/<index>`, `tile/entries/<index>`. */
+export const readTile: RouteOf<'readTile'> = {
+  read: ({ params }) => {
+    const path = `tile/${params['path'] ?? ''}`;
+    return async ({ parts, call, caller }) => {
+      const bytes = Buffer.from(await tile(parts, call, caller, path));
+      return { status: 200, headers: ['Content-Type', 'application/octet-stream'], body: bytes };
+    };
+  },
+};
+
+function base64(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('base64');
+}

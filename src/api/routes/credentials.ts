@@ -1,0 +1,25 @@
+import { z } from 'zod';
+import { issueCredential as issue } from '../../broker/issue-credential.ts';
+import { parseSecretPath } from '../../domain/names.ts';
+import { JSON_TYPE } from '../answers.ts';
+import { disclosureJson } from '../disclosure-json.ts';
+import { duration, idempotencyKey } from '../fields.ts';
+import { parseInput, parseParameter } from '../parse-input.ts';
+import type { RouteOf } from '../route.ts';
+
+const order = z.strictObject({ ttl: duration.optional() });
+
+/** A credential to order; a repeat with the same `Idempotency-Key` finds the same one. */
+export const issueCredential: RouteOf<'issueCredential'> = {
+  body: { maxBytes: 4_096 },
+  read: ({ params, headers, body }) => {
+    const path = parseSecretPath(params['path'] ?? '');
+    const key = parseParameter(idempotencyKey, headers['idempotency-key']);
+    const { ttl } = parseInput(order, body?.value);
+    return async ({ parts, call, caller: live }) => {
+      const wanted = { path, idempotencyKey: key, ttlSeconds: ttl };
+      const disclosure = await issue({ parts, call, live, order: wanted });
+      return { status: 201, headers: JSON_TYPE, body: disclosureJson(disclosure) };
+    };
+  },
+};

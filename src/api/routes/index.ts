@@ -1,0 +1,78 @@
+import type { MachineFacts } from '../machine-facts.ts';
+import type { Routes } from '../route.ts';
+import { proveEntry, readCheckpoint, readTile, searchAudit } from './audit.ts';
+import { issueCredential } from './credentials.ts';
+import { documentRoutes } from './documents.ts';
+import { listLeases, readLease, releaseLease, renewLease, revokeLeases } from './leases.ts';
+import { machineRoutes } from './machine.ts';
+import { checkMount } from './mount-check.ts';
+import { createOperatorToken, listOperatorTokens, revokeOperatorToken } from './operator-tokens.ts';
+import { explainDecision, validatePolicy } from './policies.ts';
+import { listRevocations, retryRevocation } from './revocations.ts';
+import { readSecrets } from './secret-batch.ts';
+import {
+  destroySecret,
+  listSecrets,
+  listSecretVersions,
+  readSecret,
+  writeSecret,
+} from './secrets.ts';
+import { createSession, endSession, readSession, renewSession } from './sessions.ts';
+
+const policies = documentRoutes('policy', '/api/v1/policies');
+const clusters = documentRoutes('cluster', '/api/v1/clusters');
+const mounts = documentRoutes('mount', '/api/v1/mounts');
+const definitions = documentRoutes('definition', '/api/v1/definitions');
+const operators = documentRoutes('operator', '/api/v1/operators');
+
+/** What each row of `access.ts` does. */
+export function allRoutes(facts: MachineFacts): Routes {
+  return {
+    readSecret,
+    ...{ createSession, readSession, renewSession, endSession },
+    ...{ readSecrets, listSecrets, writeSecret, destroySecret, listSecretVersions },
+    issueCredential,
+    ...{ listLeases, readLease, releaseLease, renewLease, revokeLeases },
+    ...{ listRevocations, retryRevocation },
+    ...{ validatePolicy, explainDecision, checkMount },
+    ...documentOperations(),
+    ...{ createOperatorToken, listOperatorTokens, revokeOperatorToken },
+    ...{ searchAudit, proveEntry, readCheckpoint, readTile },
+    ...machineRoutes(facts),
+  };
+}
+
+function documentOperations(): Pick<Routes, DocumentOperation> {
+  return {
+    listPolicies: policies.list,
+    readPolicy: policies.read,
+    putPolicy: policies.put,
+    deletePolicy: policies.remove,
+    listPolicyVersions: policies.versions,
+    listClusters: clusters.list,
+    readCluster: clusters.read,
+    putCluster: clusters.put,
+    deleteCluster: clusters.remove,
+    listClusterVersions: clusters.versions,
+    listMounts: mounts.list,
+    readMount: mounts.read,
+    putMount: mounts.put,
+    deleteMount: mounts.remove,
+    listMountVersions: mounts.versions,
+    listDefinitions: definitions.list,
+    readDefinition: definitions.read,
+    putDefinition: definitions.put,
+    deleteDefinition: definitions.remove,
+    listDefinitionVersions: definitions.versions,
+    listOperators: operators.list,
+    readOperator: operators.read,
+    putOperator: operators.put,
+    deleteOperator: operators.remove,
+    listOperatorVersions: operators.versions,
+  };
+}
+
+type Single = 'Policy' | 'Cluster' | 'Mount' | 'Definition' | 'Operator';
+type Plural = 'Policies' | 'Clusters' | 'Mounts' | 'Definitions' | 'Operators';
+type DocumentOperation =
+  `list${Plural}` | `${'read' | 'put' | 'delete'}${Single}` | `list${Single}Versions`;

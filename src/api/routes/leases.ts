@@ -1,0 +1,118 @@
+import { z } from 'zod';
+import {
+  listLeases as list,
+  readLease as read,
+  releaseLease as release,
+} from '../../broker/leases.ts';
+import { renewLease as renew } from '../../broker/renew-lease.ts';
+import { revokeLeases as revoke, type LeaseSelector } from '../../broker/revoke-leases.ts';
+import type { Lease } from '../../domain/lease.ts';
+import {
+  duration,
+  identifier,
+  objectName,
+  podUid,
+  remark,
+  secretPath,
+  workloadName,
+} from '../fields.ts';
+import { instant } from '../instant.ts';
+import { PAGE_QUERY, readPage, shownPage } from '../page-query.ts';
+import { parseInput, parseParameter } from '../parse-input.ts';
+import type { Incoming, RouteOf } from '../route.ts';
+
+const SMALL = { maxBytes: 4_096 };
+
+export const readLease: RouteOf<'readLease'> = {
+  read: ({ params }) => {
+    const id = idOf(params);
+    return async ({ parts, call, caller }) => ({
+      status: 200,
+      body: shownLease(await read(parts, call, caller, id)),
+    });
+  },
+};
+
+export const releaseLease: RouteOf<'releaseLease'> = {
+  read: ({ params }) => {
+    const id = idOf(params);
+    return async ({ parts, call, caller }) => {
+      await release(parts, call, caller, id);
+      return { status: 204 };
+    };
+  },
+};
+
+const renewal = z.strictObject({ ttl: duration.optional() });
+
+export const renewLease: RouteOf<'renewLease'> = {
+  body: SMALL,
+  read: ({ params, body }) => {
+    const id = idOf(params);
+    const { ttl } = parseInput(renewal, body?.value);
+    return async ({ parts, call, caller }) => ({
+      status: 200,
+      body: shownLease(await renew(parts, call, caller, { id, ttlSeconds: ttl })),
+    });
+  },
+};
+
+const state = z.enum(['live', 'ended']).optional();
+
+export const listLeases: RouteOf<'listLeases'> = {
+  query: ['workload', 'pod', 'path', 'mount', 'state', ...PAGE_QUERY],
+  read: ({ query }) => {
+    const filter = {
+      workload: parseParameter(workloadName.optional(), query.get('workload')),
+      pod: parseParameter(podUid.optional(), query.get('pod')),
+      path: parseParameter(secretPath.optional(), query.get('path')),
+      mount: parseParameter(objectName.optional(), query.get('mount')),
+      state: parseParameter(state, query.get('state')),
+    };
+    const page = readPage(query);
+    return async ({ parts, call, caller }) => ({
+      status: 200,
+      body: shownPage(await list(parts, call, caller, { filter, page }), shownLease),
+    });
+  },
+};
+
+const comment = remark.optional();
+/** Whole segments of a path, literal names: an empty one or a wildcard selects nothing, it is refused. */
+const revocation = z.discriminatedUnion('by', [
+  z.strictObject({ by: z.literal('id'), id: identifier, comment }),
+  z.strictObject({ by: z.literal('path'), path: secretPath, comment }),
+  z.strictObject({ by: z.literal('workload'), workload: workloadName, comment }),
+  z.strictObject({ by: z.literal('pod'), pod: podUid, comment }),
+  z.strictObject({ by: z.literal('mount'), mount: objectName, comment }),
+]);
+
+export const revokeLeases: RouteOf<'revokeLeases'> = {
+  body: SMALL,
+  read: ({ body }) => {
+    const asked = parseInput(revocation, body?.value);
+    const selector: LeaseSelector = asked;
+    const { comment: why } = asked;
+    return async ({ parts, call, caller }) => ({
+      status: 200,
+      body: await revoke(parts, call, caller, { selector, comment: why }),
+    });
+  },
+};
+
+/** @throws ERR_REQUEST_INVALID */
+function idOf(params: Incoming['params']): string {
+  return parseParameter(identifier, params['id']);
+}
+
+function shownLease(lease: Lease): object {
+  const { id, workload, podUid: pod, path, version, kind, cause } = lease;
+  return {
+    ...{ id, workload, path, version, kind, state: lease.state },
+    ...(pod !== undefined && { podUid: pod }),
+    ...(cause !== undefined && { cause }),
+    issuedAt: instant(lease.issuedAt),
+    endsAt: instant(lease.endsAt),
+    maxEndsAt: instant(lease.maxEndsAt),
+  };
+}

@@ -1,0 +1,30 @@
+import { BrokerError } from '../../domain/errors.ts';
+import { JSON_TYPE } from '../answers.ts';
+import type { MachineFacts } from '../machine-facts.ts';
+import type { Routes } from '../route.ts';
+
+type MachineRoutes = Pick<Routes, 'readHealth' | 'readReadiness' | 'readMetrics' | 'readOpenApi'>;
+
+/** Asked by anybody, so they name no path, workload or version. */
+export function machineRoutes(facts: MachineFacts): MachineRoutes {
+  return {
+    readHealth: { read: () => () => Promise.resolve({ status: 200, body: { status: 'ok' } }) },
+    readReadiness: {
+      read: () => () => {
+        const reasons = facts.unready();
+        const status = reasons.length === 0 ? 200 : 503;
+        return Promise.resolve({ status, body: { ready: status === 200, reasons } });
+      },
+    },
+    readMetrics: {
+      read: () => async () => {
+        if (!facts.servesMetrics) throw new BrokerError('ERR_NOT_FOUND');
+        const headers = ['Content-Type', facts.metrics.contentType];
+        return { status: 200, headers, body: await facts.metrics.metrics() };
+      },
+    },
+    readOpenApi: {
+      read: () => () => Promise.resolve({ status: 200, headers: JSON_TYPE, body: facts.openApi }),
+    },
+  };
+}

@@ -1,0 +1,14 @@
+import { checkMount as check } from '../../broker/check-mount.ts';
+import { objectName } from '../fields.ts';
+import { parseParameter } from '../parse-input.ts';
+import type { RouteOf } from '../route.ts';
+
+export const checkMount: RouteOf<'checkMount'> = {
+  read: ({ params }) => {
+    const name = parseParameter(objectName, params['name']);
+    return async ({ parts, call, caller }) => ({
+      status: 200,
+      body: await check(parts, call, caller, name),
+    });
+  },
+};

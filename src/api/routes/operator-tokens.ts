@@ -1,0 +1,51 @@
+import {
+  createOperatorToken as create,
+  listOperatorTokens as list,
+  revokeOperatorToken as revoke,
+} from '../../broker/operator-tokens.ts';
+import type { OperatorToken } from '../../broker/state/operator-tokens.ts';
+import { identifier, objectName } from '../fields.ts';
+import { instant } from '../instant.ts';
+import { parseParameter } from '../parse-input.ts';
+import type { Incoming, RouteOf } from '../route.ts';
+
+/** The token is in this answer and nowhere else, ever. */
+export const createOperatorToken: RouteOf<'createOperatorToken'> = {
+  body: { maxBytes: 16_384 },
+  read: ({ params, body }) => {
+    const request = { operator: operatorOf(params), body: body?.value };
+    return async ({ parts, call, caller }) => {
+      const { token, stored } = await create(parts, call, caller, request);
+      return { status: 201, body: { token, ...shownToken(stored) } };
+    };
+  },
+};
+
+export const listOperatorTokens: RouteOf<'listOperatorTokens'> = {
+  read: ({ params }) => {
+    const operator = operatorOf(params);
+    return async ({ parts, call, caller }) => {
+      const tokens = await list(parts, call, caller, operator);
+      return { status: 200, body: { items: tokens.map(shownToken) } };
+    };
+  },
+};
+
+export const revokeOperatorToken: RouteOf<'revokeOperatorToken'> = {
+  read: ({ params }) => {
+    const request = { operator: operatorOf(params), id: parseParameter(identifier, params['id']) };
+    return async ({ parts, call, caller }) => {
+      await revoke(parts, call, caller, request);
+      return { status: 204 };
+    };
+  },
+};
+
+/** @throws ERR_REQUEST_INVALID */
+function operatorOf(params: Incoming['params']): string {
+  return parseParameter(objectName, params['name']);
+}
+
+function shownToken({ id, operator, spec, createdAt, endsAt }: OperatorToken): object {
+  return { id, operator, ...spec, createdAt: instant(createdAt), endsAt: instant(endsAt) };
+}

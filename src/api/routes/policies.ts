@@ -1,0 +1,59 @@
+import { z } from 'zod';
+import { explainDecision as explain, validatePolicy as validate } from '../../broker/policies.ts';
+import { CAPABILITIES } from '../../domain/policy/index.ts';
+import { parseIpAddress } from '../../domain/ip-address.ts';
+import { objectName, podUid, secretPath } from '../fields.ts';
+import { parseInput } from '../parse-input.ts';
+import type { RouteOf } from '../route.ts';
+
+const DOCUMENT_BYTES = 65_536;
+
+export const validatePolicy: RouteOf<'validatePolicy'> = {
+  body: { maxBytes: DOCUMENT_BYTES, yaml: true },
+  read: ({ body }) => {
+    return async ({ parts, call, caller }) => {
+      const found = await validate(parts, call, caller, body?.value);
+      const problems = found.map((problem) => ({ ...problem, ...body?.locate(problem.pointer) }));
+      return { status: 200, body: { valid: problems.length === 0, problems } };
+    };
+  },
+};
+
+const kubernetesName = z
+  .string()
+  .regex(/^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/, 'is not a Kubernetes name');
+const question = z.strictObject({
+  workload: z.strictObject({
+    cluster: objectName,
+    namespace: kubernetesName,
+    serviceAccount: kubernetesName,
+    pod: z.strictObject({ name: kubernetesName, uid: podUid }).optional(),
+  }),
+  podLabels: z.record(z.string().max(317), z.string().max(63)).optional(),
+  capability: z.enum(CAPABILITIES),
+  path: secretPath,
+  sourceAddress: z
+    .string()
+    .refine((text) => parseIpAddress(text) !== undefined, 'is not an address'),
+  at: z.iso
+    .datetime({ offset: true })
+    .transform((text) => Date.parse(text))
+    .optional(),
+});
+
+/** How the policies of this moment would decide, and why. */
+export const explainDecision: RouteOf<'explainDecision'> = {
+  body: { maxBytes: 16_384 },
+  read: ({ body }) => {
+    const { workload, ...rest } = parseInput(question, body?.value);
+    const { pod, ...names } = workload;
+    const asked = {
+      ...rest,
+      workload: { ...names, serviceAccountUid: '', ...(pod !== undefined && { pod }) },
+    };
+    return async ({ parts, call, caller }) => ({
+      status: 200,
+      body: await explain(parts, call, caller, asked),
+    });
+  },
+};

@@ -1,0 +1,42 @@
+import { z } from 'zod';
+import {
+  listRevocations as list,
+  retryRevocation as retry,
+  type Revocation,
+} from '../../broker/revocations.ts';
+import { identifier } from '../fields.ts';
+import { instant } from '../instant.ts';
+import { PAGE_QUERY, readPage, shownPage } from '../page-query.ts';
+import { parseParameter } from '../parse-input.ts';
+import type { RouteOf } from '../route.ts';
+
+const state = z.enum(['revoking', 'irrevocable']).default('revoking');
+
+export const listRevocations: RouteOf<'listRevocations'> = {
+  query: ['state', ...PAGE_QUERY],
+  read: ({ query }) => {
+    const wanted = { state: parseParameter(state, query.get('state')), page: readPage(query) };
+    return async ({ parts, call, caller }) => ({
+      status: 200,
+      body: shownPage(await list(parts, call, caller, wanted), shownRevocation),
+    });
+  },
+};
+
+export const retryRevocation: RouteOf<'retryRevocation'> = {
+  read: ({ params }) => {
+    const id = parseParameter(identifier, params['id']);
+    return async ({ parts, call, caller }) => {
+      await retry(parts, call, caller, id);
+      return { status: 202, body: { credential: id } };
+    };
+  },
+};
+
+function shownRevocation({ nextAttemptAt, endsAt, ...shown }: Revocation): object {
+  return {
+    ...shown,
+    ...(nextAttemptAt !== undefined && { nextAttemptAt: instant(nextAttemptAt) }),
+    endsAt: instant(endsAt),
+  };
+}

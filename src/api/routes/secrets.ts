@@ -1,0 +1,122 @@
+import { z } from 'zod';
+import { listSecrets as list } from '../../broker/list-secrets.ts';
+import { readSecret as discloseSecret } from '../../broker/read-secrets.ts';
+import {
+  destroySecret as destroy,
+  secretVersions,
+  writeSecret as write,
+} from '../../broker/write-secret.ts';
+import { BrokerError } from '../../domain/errors.ts';
+import { parseSecretPath } from '../../domain/names.ts';
+import type { SecretData } from '../../domain/secret.ts';
+import { JSON_TYPE } from '../answers.ts';
+import { disclosureJson } from '../disclosure-json.ts';
+import { readPreconditions } from '../entity-tag.ts';
+import { secretData, secretVersion } from '../fields.ts';
+import { instant } from '../instant.ts';
+import { PAGE_QUERY, readPage, shownPage } from '../page-query.ts';
+import { parseInput, parseParameter } from '../parse-input.ts';
+import type { Incoming, RouteOf } from '../route.ts';
+
+/** The largest value as JSON text whose every character is escaped, with room for the rest of the body. */
+const WRITE_BYTES = 1_048_576 * 2;
+const ABSENT = 'absent';
+
+/** The ordinary way of the read that `hot-read.ts` does in one go. */
+export const readSecret: RouteOf<'readSecret'> = {
+  query: ['version'],
+  read: ({ params, query }) => {
+    const path = pathOf(params);
+    const version = parseParameter(secretVersion.optional(), query.get('version'));
+    return async ({ parts, call, caller }) => {
+      const disclosure = await discloseSecret(parts, call, caller, { path, version });
+      return { status: 200, headers: JSON_TYPE, body: disclosureJson(disclosure) };
+    };
+  },
+};
+
+export const listSecrets: RouteOf<'listSecrets'> = {
+  query: ['prefix', ...PAGE_QUERY],
+  read: ({ query }) => {
+    const prefix = query.get('prefix') ?? '';
+    if (prefix !== '') parseSecretPath(prefix);
+    const page = readPage(query);
+    return async ({ parts, call, caller }) => {
+      const found = await list(parts, call, caller, { prefix, page });
+      return { status: 200, body: shownPage(found, (item) => item) };
+    };
+  },
+};
+
+const written = z.strictObject({ data: secretData });
+
+export const writeSecret: RouteOf<'writeSecret'> = {
+  body: { maxBytes: WRITE_BYTES },
+  read: ({ params, headers, body, limits }) => {
+    const path = pathOf(params);
+    const { data } = parseInput<{ data: SecretData }>(written, body?.value);
+    if (Buffer.byteLength(JSON.stringify(data)) > limits.maxValueBytes) {
+      throw new BrokerError('ERR_BODY_TOO_LARGE', `a value may have ${limits.maxValueBytes} bytes`);
+    }
+    const ifVersion = versionWanted(headers);
+    return async ({ parts, call, caller }) => {
+      const stored = await write(parts, call, caller, { path, data, ifVersion });
+      const status = ifVersion === ABSENT ? 201 : 200;
+      return { status, headers: ['ETag', `"${stored.version}"`], body: stored };
+    };
+  },
+};
+
+const versionList = z
+  .string()
+  .regex(/^[^,]{1,128}(?:,[^,]{1,128}){0,99}$/, '"versions" is 1 to 100 versions joined by commas')
+  .transform((text) => text.split(','))
+  .optional();
+
+export const destroySecret: RouteOf<'destroySecret'> = {
+  query: ['versions'],
+  read: ({ params, query, headers }) => {
+    const path = pathOf(params);
+    const versions = parseParameter(versionList, query.get('versions'));
+    const ifVersion = versionWanted(headers);
+    if (ifVersion === ABSENT) throw refused('If-None-Match is for creating');
+    return async ({ parts, call, caller }) => {
+      await destroy(parts, call, caller, { path, versions, ifVersion });
+      return { status: 204 };
+    };
+  },
+};
+
+export const listSecretVersions: RouteOf<'listSecretVersions'> = {
+  read: ({ params }) => {
+    const path = pathOf(params);
+    return async ({ parts, call, caller }) => {
+      const versions = await secretVersions(parts, call, caller, path);
+      const items = versions.map(({ createdAt, destroyedAt, ...info }) => ({
+        ...info,
+        createdAt: instant(createdAt),
+        ...(destroyedAt !== undefined && { destroyedAt: instant(destroyedAt) }),
+      }));
+      return { status: 200, body: { items } };
+    };
+  },
+};
+
+/** @throws ERR_PATH_INVALID */
+function pathOf(params: Incoming['params']): string {
+  return parseSecretPath(params['path'] ?? '');
+}
+
+/** The entity tag of a secret is its version in quotes. A version that is called as the broker calls "none" is none. */
+function versionWanted(headers: Incoming['headers']): string | undefined {
+  const { ifMatch, ifNoneMatch } = readPreconditions(headers);
+  if (ifNoneMatch !== undefined) return ABSENT;
+  if (ifMatch === undefined) return undefined;
+  const version = ifMatch.slice(1, -1);
+  if (ifMatch === '*' || version === ABSENT) throw refused('If-Match takes one version in quotes');
+  return version;
+}
+
+function refused(detail: string): BrokerError {
+  return new BrokerError('ERR_REQUEST_INVALID', detail, { reason: 'precondition' });
+}

@@ -1,0 +1,71 @@
+import { z } from 'zod';
+import { endOwnSession } from '../../broker/end-session.ts';
+import { logIn } from '../../broker/log-in.ts';
+import { recordOperation } from '../../broker/operation.ts';
+import { renewSession as renew } from '../../broker/renew-session.ts';
+import type { Session } from '../../domain/principal.ts';
+import { workloadId } from '../../domain/workload.ts';
+import { instant } from '../instant.ts';
+import { parseInput } from '../parse-input.ts';
+import type { RouteOf } from '../route.ts';
+
+const LOGIN_BYTES = 16_384;
+/** What a service-account token may have; the rest is the authenticator's to refuse. */
+const token = z.string().min(1).max(LOGIN_BYTES);
+const login = z.strictObject({ cluster: z.string().min(1).max(63), token });
+const renewal = z.strictObject({ token });
+
+export const createSession: RouteOf<'createSession'> = {
+  body: { maxBytes: LOGIN_BYTES },
+  read: ({ body }) => {
+    const request = parseInput(login, body?.value);
+    return async ({ parts, call }) => {
+      const opened = await logIn(parts, call, request);
+      return { status: 201, body: { token: opened.token, session: shownSession(opened.session) } };
+    };
+  },
+};
+
+export const renewSession: RouteOf<'renewSession'> = {
+  body: { maxBytes: LOGIN_BYTES },
+  read: ({ body, bearer }) => {
+    const { token: presented } = parseInput(renewal, body?.value);
+    return async ({ parts, call, caller }) => {
+      const session = await renew(parts, call, caller, {
+        token: presented,
+        sessionToken: bearer,
+      });
+      return { status: 200, body: { session: shownSession(session) } };
+    };
+  },
+};
+
+export const readSession: RouteOf<'readSession'> = {
+  read:
+    () =>
+    async ({ parts, call, caller }) => {
+      const { session } = caller;
+      const described = { action: 'session.read', session: session.id } as const;
+      const shown = await recordOperation({ parts, call, caller }, described, () => session);
+      return { status: 200, body: { session: shownSession(shown) } };
+    },
+};
+
+export const endSession: RouteOf<'endSession'> = {
+  read:
+    () =>
+    async ({ parts, call, caller }) => {
+      await endOwnSession(parts, call, caller);
+      return { status: 204 };
+    },
+};
+
+/** A session as its holder sees it; never its token. */
+function shownSession({ id, workload, createdAt, endsAt }: Session): object {
+  return {
+    id,
+    workload: { id: workloadId(workload), ...workload },
+    createdAt: instant(createdAt),
+    endsAt: instant(endsAt),
+  };
+}

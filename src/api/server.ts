@@ -1,0 +1,143 @@
+import { createServer as createHttpServer, type RequestListener, type Server } from 'node:http';
+import { createServer as createHttpsServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { BrokerError } from '../domain/errors.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Log } from '../ports/log.ts';
+import { MOST_HEADERS } from './check-request.ts';
+import type { ListenerConfig } from './config.ts';
+import { ConnectionLimits } from './connection-limits.ts';
+import type { Drain } from './drain.ts';
+import type { MalformedRequests } from './malformed-requests.ts';
+import { SourceAddress } from './source-address.ts';
+import { readTlsFiles, type TlsMaterial } from './tls-files.ts';
+
+/** Slow senders are cut after these (CVE-2018-12122); checked every second, Node's own default is every thirty. */
+const BOUNDS = {
+  headersTimeout: 10_000,
+  requestTimeout: 30_000,
+  keepAliveTimeout: 60_000,
+  connectionsCheckingInterval: 1_000,
+  maxHeaderSize: 16_384,
+  /** Set, so that no flag of the process can say otherwise (CVE-2022-32213). */
+  insecureHTTPParser: false,
+} as const;
+const HANDSHAKE_MS = 10_000;
+const RELOAD_MS = 60_000;
+const LENIENT_FLAG = '--insecure-http-parser';
+
+export interface ServerDeps {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly drain: Drain;
+  readonly malformed: MalformedRequests;
+}
+
+/**
+ * The listener of the configuration with the app behind it, not listening yet.
+ * @throws ERR_CONFIG_INVALID for certificate files that cannot be used, or a process that parses HTTP leniently.
+ */
+export async function createServer(
+  app: RequestListener,
+  config: ListenerConfig,
+  deps: ServerDeps,
+): Promise<ApiServer> {
+  if (process.execArgv.includes(LENIENT_FLAG)) {
+    throw new BrokerError('ERR_CONFIG_INVALID', `the broker does not start with ${LENIENT_FLAG}`);
+  }
+  const material = config.tls === undefined ? undefined : await readTlsFiles(config.tls);
+  return new ApiServer(app, config, { ...deps, material });
+}
+
+/** Listens, and stops listening without cutting anybody off. */
+export class ApiServer {
+  readonly connections: ConnectionLimits;
+  readonly #server: Server;
+  readonly #config: ListenerConfig;
+  readonly #deps: ServerDeps;
+  #cancelReload: (() => void) | undefined;
+
+  constructor(
+    app: RequestListener,
+    config: ListenerConfig,
+    deps: ServerDeps & { readonly material: TlsMaterial | undefined },
+  ) {
+    this.#config = config;
+    this.#deps = deps;
+    this.#server = build(app, deps.material);
+    this.connections = new ConnectionLimits(config, new SourceAddress(config.trustedProxies));
+    this.connections.guard(this.#server);
+    this.#server.maxHeadersCount = MOST_HEADERS + 50;
+    this.#server.on('clientError', deps.malformed.refuse);
+    this.#server.on('connect', deps.malformed.refuseConnect);
+    this.#server.on('checkExpectation', app);
+  }
+
+  /** @returns the address it listens at. @throws ERR_CONFIG_INVALID when it cannot. */
+  async listen(): Promise<AddressInfo> {
+    const { host, port } = this.#config;
+    const { promise, resolve, reject } = Promise.withResolvers<undefined>();
+    const fail = (cause: Error): void =>
+      reject(new BrokerError('ERR_CONFIG_INVALID', `cannot listen at ${host}:${port}`, { cause }));
+    this.#server.once('error', fail);
+    this.#server.listen(port, host, () => resolve(undefined));
+    await promise;
+    this.#server.off('error', fail);
+    this.#scheduleReload();
+    return this.#server.address() as AddressInfo;
+  }
+
+  /**
+   * Stops taking connections, answers what is under way and closes each connection behind its answer. Whoever is not done after
+   * `timeoutMs` is cut. @returns whether nobody had to be.
+   */
+  async drain(timeoutMs: number): Promise<boolean> {
+    this.#deps.drain.begin();
+    this.#cancelReload?.();
+    let isClean = true;
+    const cancel = this.#deps.clock.after(timeoutMs, () => {
+      isClean = false;
+      this.connections.destroyAll();
+    });
+    const { promise, resolve } = Promise.withResolvers<undefined>();
+    this.#server.close(() => resolve(undefined));
+    this.#server.closeIdleConnections();
+    await promise;
+    cancel();
+    return isClean;
+  }
+
+  /** Reads certificate and key again; what cannot be used leaves the old ones in place, and is logged. */
+  async reloadTls(): Promise<void> {
+    const { tls } = this.#config;
+    if (tls === undefined || !('setSecureContext' in this.#server)) return;
+    try {
+      const { cert, key } = await readTlsFiles(tls);
+      (this.#server as ReturnType<typeof createHttpsServer>).setSecureContext({
+        ...TLS,
+        cert,
+        key,
+      });
+    } catch (error) {
+      this.#deps.log.error(
+        { err: error },
+        'the certificate could not be read again; the old one stays',
+      );
+    }
+  }
+
+  #scheduleReload(): void {
+    if (this.#config.tls === undefined) return;
+    this.#cancelReload = this.#deps.clock.after(RELOAD_MS, () => {
+      void this.reloadTls().finally(() => this.#scheduleReload());
+    });
+  }
+}
+
+const TLS = { minVersion: 'TLSv1.3', maxVersion: 'TLSv1.3' } as const;
+
+function build(app: RequestListener, material: TlsMaterial | undefined): Server {
+  return material === undefined
+    ? createHttpServer(BOUNDS, app)
+    : createHttpsServer({ ...BOUNDS, ...TLS, ...material, handshakeTimeout: HANDSHAKE_MS }, app);
+}

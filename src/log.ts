@@ -1,0 +1,64 @@
+import { pino, type DestinationStream, type Level } from 'pino';
+import { BrokerError } from './domain/errors.ts';
+import type { Clock } from './ports/clock.ts';
+import type { Log } from './ports/log.ts';
+
+/** Names under which a value could travel that must not be read in a log. */
+const REDACTED = [
+  'token',
+  'sessionToken',
+  'data',
+  'value',
+  'password',
+  'secret',
+  'authorization',
+  'key',
+];
+const DEEPEST_CAUSE = 4;
+const LONGEST_TEXT = 2_000;
+/** Our tokens, compact JWTs, Vault tokens and AWS keys, wherever a library may have put them into a message. */
+const CREDENTIAL =
+  /qm[so]_[0-9A-Za-z]{8,}|eyJ[0-9A-Za-z_-]{8,}(?:\.[0-9A-Za-z_-]+){0,2}|hv[sbr]\.[0-9A-Za-z_-]{8,}|(?:AKIA|ASIA)[0-9A-Z]{12,}/g;
+
+export interface LogOptions {
+  readonly level: Level;
+  readonly clock: Clock;
+  /** Standard output when absent. */
+  readonly destination?: DestinationStream;
+}
+
+/** The process's log: one JSON object a line, without anything that looks like a credential. */
+export function createLog({ level, clock, destination }: LogOptions): Log {
+  const options = {
+    level,
+    base: null,
+    timestamp: () => `,"time":"${new Date(clock.now()).toISOString()}"`,
+    formatters: { level: (label: string) => ({ level: label }) },
+    redact: { paths: [...REDACTED, ...REDACTED.map((name) => `*.${name}`)], censor: '[sensitive]' },
+    serializers: { err: (error: unknown) => shownError(error, 0) },
+  };
+  return destination === undefined ? pino(options) : pino(options, destination);
+}
+
+/** Only what our own code and messages say: a library's error may carry a whole request with its headers. */
+function shownError(error: unknown, depth: number): object {
+  if (!(error instanceof Error)) return { type: typeof error };
+  const { name, message, stack, cause } = error;
+  const own =
+    error instanceof BrokerError ? { code: error.code, reason: error.reason } : codeOf(error);
+  return {
+    type: name,
+    ...own,
+    message: scrubbed(message),
+    ...(stack !== undefined && { stack: scrubbed(stack) }),
+    ...(cause !== undefined && depth < DEEPEST_CAUSE && { cause: shownError(cause, depth + 1) }),
+  };
+}
+
+function codeOf(error: Error): { readonly code?: string } {
+  return 'code' in error && typeof error.code === 'string' ? { code: error.code } : {};
+}
+
+function scrubbed(text: string): string {
+  return text.slice(0, LONGEST_TEXT).replace(CREDENTIAL, '[sensitive]');
+}
