@@ -1,5 +1,6 @@
 import { setImmediate as loopTurn } from 'node:timers/promises';
 import { signCheckpoint } from '../crypto/checkpoint.ts';
+import { EMPTY_ROOT } from '../crypto/merkle.ts';
 import { BrokerError } from '../domain/errors.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Store, Write } from '../ports/store.ts';
@@ -83,6 +84,8 @@ export class Integrator {
     this.#state = this.#held === undefined ? 'standby' : 'held';
     if (this.#held === undefined) {
       this.#checkpoint = await storedCheckpoint(store, log.verifier);
+      // Before the store has a checkpoint: a crash between the first of both would look like a checkpoint gone.
+      if (this.#checkpoint === undefined) await checkpointFile.write(this.#emptyNote());
       this.#schedule();
     }
     return this.status();
@@ -93,9 +96,13 @@ export class Integrator {
     const { store, log, checkpointFile } = this.#options;
     if (this.#state !== 'held' || this.#held === 'log_damaged') return this.status();
     const checkpoint = await storedCheckpoint(store, log.verifier);
-    const empty = { origin: log.origin, size: 0, root: (await openLog(store, log)).tree.root() };
-    await checkpointFile.write(checkpoint?.note ?? signCheckpoint(empty, log.signer));
+    await checkpointFile.write(checkpoint?.note ?? this.#emptyNote());
     return this.start();
+  }
+
+  #emptyNote(): string {
+    const { origin, signer } = this.#options.log;
+    return signCheckpoint({ origin, size: 0, root: EMPTY_ROOT }, signer);
   }
 
   /** One round now: resolves when everything committed before the call is in the tree, if this process integrates. */

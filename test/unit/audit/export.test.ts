@@ -40,13 +40,13 @@ describe('an export', () => {
       holds: true,
       assurance: 'self-consistent only',
       keyGiven: false,
-      size: 776,
+      size: 777,
       batches: 52,
       findings: [],
     });
     expect(report.writers.map(({ entries, stopped }) => [entries, stopped])).toEqual([
       [334, false],
-      [442, true],
+      [443, true],
     ]);
   });
 
@@ -100,8 +100,8 @@ describe('an export', () => {
         '002',
         '002',
         '3',
-        '8',
-        '8',
+        '9',
+        '9',
         'checkpoint',
         'heads.jsonl',
         'manifest.json',
@@ -131,7 +131,7 @@ describe('an independent reader', () => {
 
   async function readAll(): Promise<Buffer[]> {
     const entries: Buffer[] = [];
-    for (const name of ['000', '001', '002', '003.p/8']) {
+    for (const name of ['000', '001', '002', '003.p/9']) {
       const bytes = await readFile(join(directory, 'tile/entries', name));
       for (let at = 0; at < bytes.length;) {
         const length = bytes.readUInt16BE(at);

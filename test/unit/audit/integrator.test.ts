@@ -7,6 +7,8 @@ import { generateSigningKey } from '../../../src/crypto/signing.ts';
 import { createBoot } from '../../../src/audit/boot.ts';
 import { createChain } from '../../../src/audit/chain.ts';
 import { surveyLog } from '../../../src/audit/boot-survey.ts';
+import { exportLog } from '../../../src/audit/export.ts';
+import { verifyExport } from '../../../src/audit/verify.ts';
 import { isHeld, takeClaim } from '../../../src/audit/claim.ts';
 import { leafHashes } from '../../../src/audit/entry.ts';
 import { logIdentity } from '../../../src/audit/log-identity.ts';
@@ -55,7 +57,7 @@ describe('the integrator', () => {
     await bench.restart();
     await record(5);
     await bench.integrate();
-    expect(bench.integrator.status()).toMatchObject({ state: 'active', size: 327, broken: [] });
+    expect(bench.integrator.status()).toMatchObject({ state: 'active', size: 328, broken: [] });
     await expect(bench.reader.proveEntry(326)).resolves.toMatchObject({ index: 326 });
     await expect(bench.reader.proveGrowth(301)).resolves.toBeDefined();
   });
@@ -100,6 +102,27 @@ describe('the integrator', () => {
     const bytes = Buffer.from(entries.map((entry) => `${entry}\n`).join(''));
     const expected = entries.map((entry) => leafHash(Buffer.from(entry)));
     expect(leafHashes(bytes)).toEqual(expected);
+  });
+});
+
+describe('two replicas on one store', () => {
+  it('keep a chain each, and one tree holds both (F28)', async () => {
+    const other = createBoot(bench.log.signer.key, clock.now());
+    const chain = createChain(other);
+    for (let i = 0; i < 30; i++) {
+      const row = chain.stage(i === 0 ? [startBody(other)] : [body({}), body({})]);
+      await bench.store.commit({ writes: [{ table: 'audit_batches', put: row }] });
+      chain.keep();
+      await record(4, 2);
+      if (i % 10 === 9) await bench.integrate();
+    }
+    const size = 1 + 30 * 4 + 1 + 29 * 2;
+    expect(bench.integrator.status()).toMatchObject({ size, broken: [] });
+    const directory = join(bench.directory, 'export');
+    await exportLog(bench.store, bench.log, directory);
+    const report = await verifyExport(directory);
+    expect(report).toMatchObject({ holds: true, size });
+    expect(report.writers.map(({ entries }) => entries).sort()).toEqual([121, 59]);
   });
 });
 

@@ -2,12 +2,14 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { sha256Hex } from '../../../src/crypto/digest.ts';
-import { generateSigningKey } from '../../../src/crypto/signing.ts';
+import { generateSigningKey, type SigningKey } from '../../../src/crypto/signing.ts';
 import type { AuditEvent } from '../../../src/domain/audit-event.ts';
 import { encodeActor, encodeEvent } from '../../../src/domain/audit-event.ts';
 import type { Clock } from '../../../src/ports/clock.ts';
 import type { Store } from '../../../src/ports/store.ts';
 import { createBoot, type Boot } from '../../../src/audit/boot.ts';
+import { surveyLog } from '../../../src/audit/boot-survey.ts';
+import type { HeadReference } from '../../../src/domain/audit-actions.ts';
 import { createChain } from '../../../src/audit/chain.ts';
 import { checkpointFile, type CheckpointFile } from '../../../src/audit/checkpoint-file.ts';
 import { Integrator } from '../../../src/audit/integrator.ts';
@@ -45,6 +47,16 @@ export function body(fields: EventFields): string {
   return encodeEvent(event, sha256Hex);
 }
 
+function recoveryBody({ writer, seq }: HeadReference): string {
+  return body({
+    action: 'recovery',
+    path: undefined,
+    cause: 'unclean_stop',
+    comment: writer,
+    count: seq,
+  });
+}
+
 export function startBody(boot: Boot, fields: EventFields = {}): string {
   const { publicKey: key, endorsement } = boot;
   return body({
@@ -65,15 +77,21 @@ export class LogBench {
   boot!: Boot;
   integrator!: Integrator;
 
-  constructor(directory: string, clock: Clock) {
+  constructor(directory: string, clock: Clock, logKey: SigningKey) {
     this.directory = directory;
     this.clock = clock;
-    this.log = logIdentity('log.example/test', generateSigningKey());
+    this.log = logIdentity('log.example/test', logKey);
     this.checkpointFile = checkpointFile(join(directory, 'checkpoint'));
   }
 
   static async open(clock: Clock): Promise<LogBench> {
-    const bench = new LogBench(await mkdtemp(join(tmpdir(), 'audit-')), clock);
+    const directory = await mkdtemp(join(tmpdir(), 'audit-'));
+    return LogBench.openAt(directory, clock, generateSigningKey());
+  }
+
+  /** In a directory that may hold the log of an earlier process. */
+  static async openAt(directory: string, clock: Clock, logKey: SigningKey): Promise<LogBench> {
+    const bench = new LogBench(directory, clock, logKey);
     await bench.restart();
     return bench;
   }
@@ -90,7 +108,10 @@ export class LogBench {
       { chain: createChain(this.boot), clock: this.clock, mode: 'development' },
     );
     this.integrator = this.newIntegrator();
-    await this.store.commit({ entries: [startBody(this.boot)] });
+    const { boot, unfinished } = await surveyLog(this.store, this.log, this.boot, 'test');
+    const entries = [body({ action: 'broker.start', path: undefined, boot })];
+    if (unfinished !== undefined) entries.push(recoveryBody(unfinished));
+    await this.store.commit({ entries });
   }
 
   newIntegrator(owner = this.boot.writer, alone = true): Integrator {

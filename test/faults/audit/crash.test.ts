@@ -1,0 +1,64 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { spawn } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { exportLog } from '../../../src/audit/export.ts';
+import { createLogKeyFile } from '../../../src/audit/log-key.ts';
+import { verifyExport } from '../../../src/audit/verify.ts';
+import type { SigningKey } from '../../../src/crypto/signing.ts';
+import { HandClock } from '../../support/hand-clock.ts';
+import { LogBench } from '../../unit/audit/log-bench.ts';
+
+/** F24. `ROUNDS` in the environment asks for more. */
+const ROUNDS = Number(process.env['ROUNDS'] ?? 4);
+
+let directory: string;
+let key: SigningKey;
+
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'crash-'));
+  key = await createLogKeyFile(join(directory, 'log.key'));
+});
+afterEach(() => rm(directory, { recursive: true }));
+
+/** Requests acknowledged before the process was killed with `kill -9`. */
+async function writeUntilKilled(acknowledgements: number): Promise<string[]> {
+  const script = join(import.meta.dirname, 'writing-child.ts');
+  const child = spawn(process.execPath, [script, directory, join(directory, 'log.key')], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  const acknowledged: string[] = [];
+  for await (const line of createInterface({ input: child.stdout })) {
+    acknowledged.push(line);
+    if (acknowledged.length === acknowledgements) child.kill('SIGKILL');
+  }
+  return acknowledged;
+}
+
+describe('a broker killed in the middle of its commits (F24)', () => {
+  it('leaves a log that holds every acknowledged entry, verifies, and says that it was killed', async () => {
+    const acknowledged: string[] = [];
+    for (let round = 0; round < ROUNDS; round++) {
+      acknowledged.push(...(await writeUntilKilled(100 + round * 777)));
+    }
+    const bench = await LogBench.openAt(directory, new HandClock(Date.now()), key);
+    expect(await bench.integrator.start()).toMatchObject({ held: undefined });
+    await bench.integrate();
+    const target = join(directory, 'export');
+    await exportLog(bench.store, bench.log, target);
+    const externalCheckpoint = await bench.checkpointFile.read();
+    const report = await verifyExport(target, { externalCheckpoint });
+    expect(report).toMatchObject({ holds: true, assurance: 'anchored' });
+    expect(report.writers).toHaveLength(ROUNDS + 1);
+    const entries = await bench.reader.entries(0, report.size);
+    const requests = new Set(
+      entries.map(({ entry }) => (JSON.parse(entry) as { requestId: string }).requestId),
+    );
+    expect(acknowledged.filter((request) => !requests.has(request))).toEqual([]);
+    const recoveries = await bench.reader.search({ action: 'recovery' }, { limit: 100 });
+    expect(recoveries.items).toHaveLength(ROUNDS);
+    await bench.stop();
+  }, 60_000);
+});
