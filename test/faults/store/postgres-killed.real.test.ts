@@ -1,0 +1,158 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import pg from 'pg';
+import { systemClock } from '../../../src/clock.ts';
+import type { Store } from '../../../src/ports/store.ts';
+import { openPostgresStore } from '../../../src/store/postgres/open-postgres-store.ts';
+import { describeWith } from '../../backends/backends.ts';
+import type { Running } from '../../backends/footprint.ts';
+import type { Postgres, TestDatabase } from '../../backends/postgres.ts';
+import { createDatabase, startPostgres } from '../../backends/postgres.ts';
+import { FakeAuditChain } from '../../fakes/fake-audit-chain.ts';
+import { storedIds, storedNames } from './stored-entries.ts';
+
+const ROUNDS = Number(process.env['ROUNDS'] ?? 6);
+
+describeWith(['postgres'], 'a PostgreSQL that fails', () => {
+  // One of its own: killing a session makes the whole server recover.
+  let postgres: Running<Postgres>;
+  let database: TestDatabase;
+
+  beforeAll(async () => {
+    postgres = await startPostgres();
+    database = await createDatabase(postgres);
+  });
+
+  afterAll(() => postgres.stop());
+
+  const open = (failpoint: (name: string) => void = () => undefined): Promise<Store> =>
+    openPostgresStore(
+      { connectionString: database.connectionString, poolSize: 2 },
+      { chain: new FakeAuditChain(), clock: systemClock, mode: 'development', failpoint },
+    );
+  const sessions = async (): Promise<number[]> => {
+    const client = new pg.Client({ connectionString: database.connectionString });
+    client.on('error', () => undefined);
+    await client.connect();
+    const { rows } = await client.query<{ pid: number }>(
+      `SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'quaymaster %' AND datname = current_database()`,
+    );
+    await client.end();
+    return rows.map(({ pid }) => pid);
+  };
+  const commit = (store: Store, id: string): Promise<string> =>
+    store
+      .commit({
+        writes: [{ table: 'claims', put: { name: id, owner: 'w', epoch: 1, until: 1 } }],
+        entries: [JSON.stringify({ id })],
+        narrows: [`k:${id}`],
+      })
+      .then(
+        ({ status }) => status,
+        (error: unknown) => (error as { code: string }).code,
+      );
+  const untilWell = async (store: Store): Promise<void> => {
+    while (store.fault() !== undefined) await systemClock.sleep(20);
+  };
+
+  describe('while plans commit', () => {
+    it(
+      'loses nothing that was acknowledged, does nothing twice, and is used again by itself',
+      async () => {
+        const acknowledged: string[] = [];
+        const refused: string[] = [];
+        const store = await open();
+        for (let round = 0; round < ROUNDS; round += 1) {
+          const [pid] = await sessions();
+          const start = refused.length;
+          for (let n = 0; refused.length === start; n += 1) {
+            const ids = Array.from({ length: 8 }, (_, k) => `${round}-${n}-${k}`);
+            const work = ids.map((id) => commit(store, id));
+            if (n === 5 + round * 3) process.kill(pid!, 'SIGKILL');
+            const results = await Promise.all(work);
+            results.forEach((result, k) => {
+              if (result === 'committed') acknowledged.push(ids[k]!);
+              else {
+                expect(result).toBe('ERR_AUDIT_UNAVAILABLE');
+                refused.push(ids[k]!);
+              }
+            });
+          }
+          await untilWell(store);
+        }
+        await store.close();
+        expect(refused.length).toBeGreaterThanOrEqual(ROUNDS);
+
+        const again = await open();
+        const recorded = await storedIds(again);
+        const written = await storedNames(again);
+        expect(new Set(recorded).size).toBe(recorded.length);
+        expect(recorded.toSorted()).toEqual(written.toSorted());
+        expect(acknowledged.filter((id) => !recorded.includes(id))).toEqual([]);
+        expect(await again.count('changes', {})).toBe(recorded.length);
+        expect(again.seq()).toBe(recorded.length);
+        await again.close();
+      },
+      60_000 + ROUNDS * 10_000,
+    );
+
+    it('refuses at once while it is away, and says so', async () => {
+      const other = await startPostgres();
+      const { connectionString } = await createDatabase(other);
+      const store = await openPostgresStore(
+        { connectionString, poolSize: 2 },
+        { chain: new FakeAuditChain(), clock: systemClock, mode: 'development' },
+      );
+      await other.stop();
+      while (store.fault() === undefined) await systemClock.sleep(5);
+      expect(await commit(store, 'x')).toBe('ERR_AUDIT_UNAVAILABLE');
+      await expect(store.get('claims', { name: 'x' })).rejects.toMatchObject({
+        code: 'ERR_STORE_UNAVAILABLE',
+      });
+      await expect(store.commit({})).rejects.toMatchObject({ code: 'ERR_STORE_UNAVAILABLE' });
+      expect(store.fault()).toBe('ERR_STORE_UNAVAILABLE');
+      await store.close();
+    });
+  });
+
+  it('settles a commit whose answer was lost, and ends its session', async () => {
+    let failAt: string | undefined;
+    const store = await open((point) => {
+      if (point !== failAt) return;
+      failAt = undefined;
+      throw new Error('the answer to the commit is lost');
+    });
+    failAt = 'store.after_commit';
+    expect(await commit(store, 'durable')).toBe('ERR_AUDIT_UNAVAILABLE');
+    await untilWell(store);
+    expect(await commit(store, 'next')).toBe('committed');
+    const recorded = await storedIds(store);
+    expect(recorded.filter((id) => !id.includes('-'))).toEqual(['durable', 'next']);
+    expect(await sessions()).toHaveLength(1);
+    await store.close();
+  });
+
+  it('fails a batch that waits too long for the fence, and no other', async () => {
+    const store = await open();
+    const client = new pg.Client({ connectionString: database.connectionString });
+    await client.connect();
+    await client.query(`ALTER DATABASE ${client.database ?? ''} SET lock_timeout = 200`);
+    await store.close();
+    const impatient = await open();
+    await client.query("BEGIN; SELECT pg_advisory_xact_lock(x'71756179'::int)");
+    const blocked = await commit(impatient, 'blocked');
+    expect(blocked).toBe('ERR_AUDIT_UNAVAILABLE');
+    expect(impatient.fault()).toBeUndefined();
+    await client.query('ROLLBACK');
+    expect(await commit(impatient, 'free')).toBe('committed');
+    await client.end();
+    await impatient.close();
+  });
+
+  it('bounds the reads that wait for a connection', async () => {
+    const store = await open();
+    const reads = Array.from({ length: 200 }, () => store.count('claims', {}));
+    const counts = await Promise.all(reads);
+    expect(new Set(counts).size).toBe(1);
+    await store.close();
+  });
+});

@@ -1,0 +1,70 @@
+import { describe, expect, it } from '@jest/globals';
+import type { Change } from '../../../src/ports/store.ts';
+import { ChangeFeed, fenceKeyOf, splitFenceKey } from '../../../src/store/change-feed.ts';
+
+const change = (seq: number, fenceKey: string): Change => ({
+  seq,
+  ...splitFenceKey(fenceKey),
+  at: 1,
+});
+
+describe('the feed of changes', () => {
+  it('knows the last narrowing of each key', () => {
+    const feed = new ChangeFeed(10);
+    feed.apply([change(11, 'a'), change(12, 'b:x'), change(13, 'a')]);
+    expect(feed.seq).toBe(13);
+    expect(feed.isNarrowed(['a'], 12)).toBe(true);
+    expect(feed.isNarrowed(['a'], 13)).toBe(false);
+    expect(feed.isNarrowed(['b:x'], 11)).toBe(true);
+    expect(feed.isNarrowed(['b:x'], 12)).toBe(false);
+    expect(feed.isNarrowed(['b', 'x'], 11)).toBe(false);
+    expect(feed.isNarrowed([], 0)).toBe(false);
+  });
+
+  it('takes a decision of before its memory for stale, but not one that read nothing', () => {
+    const feed = new ChangeFeed(10, 2);
+    expect(feed.isNarrowed(['z'], 10)).toBe(false);
+    expect(feed.isNarrowed(['z'], 9)).toBe(true);
+    feed.apply([change(11, 'a'), change(12, 'b'), change(13, 'c')]);
+    expect(feed.isNarrowed(['z'], 10)).toBe(true);
+    expect(feed.isNarrowed([], 10)).toBe(false);
+    expect(feed.isNarrowed(['z'], 11)).toBe(false);
+    expect(feed.isNarrowed(['b'], 11)).toBe(true);
+  });
+
+  it('keeps a key in memory that is narrowed again and again', () => {
+    const feed = new ChangeFeed(0, 2);
+    feed.apply([change(1, 'a'), change(2, 'b'), change(3, 'a'), change(4, 'c')]);
+    expect(feed.isNarrowed(['a'], 2)).toBe(true);
+    expect(feed.isNarrowed(['a'], 3)).toBe(false);
+  });
+
+  it('ignores what it knows already, in whatever overlap it comes', () => {
+    const feed = new ChangeFeed(0);
+    const heard: number[] = [];
+    feed.watch((changes) => heard.push(...changes.map(({ seq }) => seq)));
+    feed.apply([change(1, 'a'), change(2, 'b')]);
+    feed.apply([change(2, 'b'), change(3, 'c')]);
+    feed.apply([change(1, 'a')]);
+    expect(heard).toEqual([1, 2, 3]);
+  });
+
+  it('lets a listener end itself and be added twice', () => {
+    const feed = new ChangeFeed(0);
+    const heard: number[] = [];
+    const listener = (): void => void heard.push(feed.seq);
+    const ends = [feed.watch(listener), feed.watch(listener)];
+    feed.apply([change(1, 'a')]);
+    ends[0]!();
+    feed.apply([change(2, 'a')]);
+    expect(heard).toEqual([1, 1, 2]);
+  });
+
+  it.each(['policies', 'session:ses_1', 'secret:a/b:c', 'kind:'])(
+    'keeps the fence key %s whole',
+    (fenceKey) => {
+      const whole = fenceKeyOf(change(1, fenceKey));
+      expect(whole).toBe(fenceKey === 'kind:' ? 'kind' : fenceKey);
+    },
+  );
+});
