@@ -1,4 +1,4 @@
+import type { Log } from '../ports/log.ts';
+
 /** What this room tells the operator. No token, claim value or upstream text goes in: those are a caller's. */
-export interface AuthLog {
-  warn(fields: Readonly<Record<string, unknown>>, message: string): void;
-}
+export type AuthLog = Pick<Log, 'warn'>;

@@ -1,4 +1,5 @@
 export type { AuthLog } from './auth-log.ts';
+export { checkCluster } from './check-cluster.ts';
 export type { ClusterConnection } from './cluster-connection.ts';
 export { createAuthenticator } from './create-authenticator.ts';
 export type { AuthDependencies } from './create-authenticator.ts';
