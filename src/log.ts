@@ -1,4 +1,5 @@
 import { pino, type DestinationStream, type Level } from 'pino';
+import { systemClock } from './clock.ts';
 import { BrokerError } from './domain/errors.ts';
 import type { Clock } from './ports/clock.ts';
 import type { Log } from './ports/log.ts';
@@ -27,7 +28,12 @@ export interface LogOptions {
   readonly destination?: DestinationStream;
 }
 
-/** The process's log: one JSON object a line, without anything that looks like a credential. */
+/** The log of a process that an operator runs, on standard output. */
+export function processLog(level: Level): Log {
+  return createLog({ level, clock: systemClock });
+}
+
+/** A log: one JSON object a line, without anything that looks like a credential. */
 export function createLog({ level, clock, destination }: LogOptions): Log {
   const options = {
     level,
