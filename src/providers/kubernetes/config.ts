@@ -18,7 +18,7 @@ export type KubernetesProviderConfig = z.infer<typeof kubernetesProviderConnecti
 export const kubernetesMountOptions = z.strictObject({ namespace: namespaceName });
 
 /** Kubernetes' own floor and the API server's default ceiling. */
-const MIN_TOKEN_SECONDS = 600;
+export const MIN_TOKEN_SECONDS = 600;
 const MAX_TOKEN_SECONDS = 86_400;
 
 export const secretRef = z.strictObject({ name: objectName, key: dataKey.optional() });
@@ -32,5 +32,3 @@ export const tokenRef = z.strictObject({
   /** Longest life of a token, whatever lease is asked for. */
   expirationSeconds: z.int().min(MIN_TOKEN_SECONDS).max(MAX_TOKEN_SECONDS).default(3600),
 });
-export type TokenRef = z.infer<typeof tokenRef>;
-export { MIN_TOKEN_SECONDS };

@@ -1,5 +1,5 @@
 /** An answer longer than was agreed; its bytes are dropped. */
-export class AnswerTooLong extends Error {
+class AnswerTooLong extends Error {
   override readonly name = 'AnswerTooLong';
 }
 

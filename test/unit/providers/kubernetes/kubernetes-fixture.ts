@@ -4,7 +4,7 @@ import { kubernetesProviderConnectionSchema } from '../../../../src/providers/ku
 import { connectKubernetesSecrets } from '../../../../src/providers/kubernetes/connection.ts';
 import type { FakeApiServer } from '../../../fakes/fake-api-server.ts';
 
-export const BOUNDS = {
+const BOUNDS = {
   forbiddenNamespaces: ['quaymaster'],
   forbiddenAudiences: ['quaymaster.test'],
 };
