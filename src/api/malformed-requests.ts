@@ -18,9 +18,9 @@ export class MalformedRequests {
   readonly #parts: Parts;
   readonly #ids: RequestIds;
 
-  constructor(parts: Parts) {
+  constructor(parts: Parts, boot: string) {
     this.#parts = parts;
-    this.#ids = new RequestIds(`${parts.clock.now().toString(36)}m`);
+    this.#ids = new RequestIds(`${boot}m`);
   }
 
   /** For `clientError`. The connection is closed: what follows on it cannot be told from this request's body. */

@@ -2,12 +2,13 @@ import { createServer as createHttpServer, type RequestListener, type Server } f
 import { createServer as createHttpsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { BrokerError } from '../domain/errors.ts';
-import type { Parts } from '../broker/parts.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Log } from '../ports/log.ts';
 import { MOST_HEADERS } from './check-request.ts';
 import type { ListenerConfig } from './config.ts';
 import { ConnectionLimits } from './connection-limits.ts';
 import type { Drain } from './drain.ts';
-import { MalformedRequests } from './malformed-requests.ts';
+import type { MalformedRequests } from './malformed-requests.ts';
 import { SourceAddress } from './source-address.ts';
 import { readTlsFiles, type TlsMaterial } from './tls-files.ts';
 
@@ -26,14 +27,10 @@ const RELOAD_MS = 60_000;
 const LENIENT_FLAG = '--insecure-http-parser';
 
 export interface ServerDeps {
-  readonly parts: Parts;
+  readonly clock: Clock;
+  readonly log: Log;
   readonly drain: Drain;
-}
-
-/** Where a server is to be found, for example `https://127.0.0.1:8200`. */
-export interface ListeningAt {
-  readonly url: string;
-  readonly port: number;
+  readonly malformed: MalformedRequests;
 }
 
 /**
@@ -71,14 +68,13 @@ export class ApiServer {
     this.connections = new ConnectionLimits(config, new SourceAddress(config.trustedProxies));
     this.connections.guard(this.#server);
     this.#server.maxHeadersCount = MOST_HEADERS + 50;
-    const malformed = new MalformedRequests(deps.parts);
-    this.#server.on('clientError', malformed.refuse);
-    this.#server.on('connect', malformed.refuseConnect);
+    this.#server.on('clientError', deps.malformed.refuse);
+    this.#server.on('connect', deps.malformed.refuseConnect);
     this.#server.on('checkExpectation', app);
   }
 
-  /** @throws ERR_CONFIG_INVALID when it cannot. */
-  async listen(): Promise<ListeningAt> {
+  /** @returns the address it listens at. @throws ERR_CONFIG_INVALID when it cannot. */
+  async listen(): Promise<AddressInfo> {
     const { host, port } = this.#config;
     const { promise, resolve, reject } = Promise.withResolvers<undefined>();
     const fail = (cause: Error): void =>
@@ -88,12 +84,7 @@ export class ApiServer {
     await promise;
     this.#server.off('error', fail);
     this.#scheduleReload();
-    const { address, family, port: taken } = this.#server.address() as AddressInfo;
-    const scheme = this.#config.tls === undefined ? 'http' : 'https';
-    return {
-      url: `${scheme}://${family === 'IPv6' ? `[${address}]` : address}:${taken}`,
-      port: taken,
-    };
+    return this.#server.address() as AddressInfo;
   }
 
   /**
@@ -104,7 +95,7 @@ export class ApiServer {
     this.#deps.drain.begin();
     this.#cancelReload?.();
     let isClean = true;
-    const cancel = this.#deps.parts.clock.after(timeoutMs, () => {
+    const cancel = this.#deps.clock.after(timeoutMs, () => {
       isClean = false;
       this.connections.destroyAll();
     });
@@ -128,7 +119,7 @@ export class ApiServer {
         key,
       });
     } catch (error) {
-      this.#deps.parts.log.error(
+      this.#deps.log.error(
         { err: error },
         'the certificate could not be read again; the old one stays',
       );
@@ -137,7 +128,7 @@ export class ApiServer {
 
   #scheduleReload(): void {
     if (this.#config.tls === undefined) return;
-    this.#cancelReload = this.#deps.parts.clock.after(RELOAD_MS, () => {
+    this.#cancelReload = this.#deps.clock.after(RELOAD_MS, () => {
       void this.reloadTls().finally(() => this.#scheduleReload());
     });
   }
