@@ -1,3 +1,4 @@
+import { BrokerError } from '../domain/errors.ts';
 import type { Config } from '../config/schema.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
@@ -73,22 +74,7 @@ export class AuditTrail {
     const { store, clock, config, log } = this.#deps;
     const { held } = await this.integrator.start();
     if (held !== undefined) return { held };
-    const survey = await surveyLog(store, this.#bootLog.identity, this.#bootLog.boot, RELEASE);
-    const entries = [
-      this.#system.entry({ action: 'broker.start', outcome: 'ok', boot: survey.boot }),
-    ];
-    if (survey.unfinished !== undefined) {
-      const { writer, seq } = survey.unfinished;
-      entries.push(
-        this.#system.entry({
-          action: 'recovery',
-          outcome: 'ok',
-          cause: 'unclean_stop',
-          comment: `${writer} ${seq}`,
-        }),
-      );
-    }
-    await store.commit({ entries });
+    await this.#announce([]);
     this.#followers = config.audit.sinks.map((sinkConfig) => {
       const sink = openSink(sinkConfig, process.stdout);
       return new Follower({
@@ -103,6 +89,21 @@ export class AuditTrail {
     });
     for (const follower of this.#followers) follower.start();
     return { held: undefined };
+  }
+
+  /**
+   * An operator vouches for a held store. @returns why it was held.
+   * @throws ERR_CONFLICT when it is not held, ERR_HELD when what is in it does not fit together.
+   */
+  async release(comment: string): Promise<string> {
+    const { held } = await this.integrator.start();
+    if (held === undefined) throw new BrokerError('ERR_CONFLICT', 'the store is not held');
+    const after = await this.integrator.release();
+    if (after.held !== undefined) throw new BrokerError('ERR_HELD', `the store stays held: ${after.held}`);
+    await this.#announce([
+      this.#system.entry({ action: 'broker.release', outcome: 'ok', cause: held, comment }),
+    ]);
+    return held;
   }
 
   /** Entries in the log that each sink does not have yet. */
@@ -123,5 +124,17 @@ export class AuditTrail {
     }
     await Promise.all(this.#followers.map((follower) => follower.close(SINK_GRACE_MS)));
     await this.integrator.close();
+  }
+
+  /** The first entries of this boot: its key, what came before it, and what there is to say. */
+  async #announce(more: readonly string[]): Promise<void> {
+    const { store } = this.#deps;
+    const { boot, unfinished } = await surveyLog(store, this.#bootLog.identity, this.#bootLog.boot, RELEASE);
+    const entries = [this.#system.entry({ action: 'broker.start', outcome: 'ok', boot })];
+    if (unfinished !== undefined) {
+      const comment = `${unfinished.writer} ${unfinished.seq}`;
+      entries.push(this.#system.entry({ action: 'recovery', outcome: 'ok', cause: 'unclean_stop', comment }));
+    }
+    await store.commit({ entries: [...entries, ...more] });
   }
 }

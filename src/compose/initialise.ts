@@ -80,14 +80,12 @@ export async function initialise(
 
 async function createKeyFiles(config: Config): Promise<string[]> {
   const created: string[] = [];
+  const data = dataDirectory(config);
+  if (data !== undefined) await privateDirectory(data);
   if (config.kek.type === 'local-file' && !(await exists(config.kek.path))) {
     const { createKeyFile } = await import('../kms/local-file/key-file.ts');
     await privateDirectory(dirname(config.kek.path));
-    const directory = dataDirectory(config);
-    await createKeyFile({
-      path: config.kek.path,
-      ...(directory === undefined ? {} : { dataDirectory: directory }),
-    });
+    await createKeyFile({ path: config.kek.path, dataDirectory: data });
     created.push(`the key-encryption key ${config.kek.path}`);
   }
   if (!(await exists(config.audit.logKeyFile))) {

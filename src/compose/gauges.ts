@@ -1,0 +1,63 @@
+import { collectDefaultMetrics, Gauge, type Registry } from 'prom-client';
+import type { RunningBroker } from './broker.ts';
+
+/** What the parts of the broker say of themselves when metrics are asked for: counts and states, no names but clusters' and sinks'. */
+export function registerGauges(registry: Registry, broker: RunningBroker): void {
+  const { parts, trail, clusters } = broker;
+  collectDefaultMetrics({ register: registry });
+  const registers = [registry];
+  new Gauge({
+    name: 'quaymaster_ready',
+    help: '1 while requests are served',
+    registers,
+    collect() {
+      this.set(broker.unready().length === 0 ? 1 : 0);
+    },
+  });
+  new Gauge({
+    name: 'quaymaster_audit_entries',
+    help: 'Entries in the tree of the last checkpoint',
+    registers,
+    collect() {
+      this.set(trail.integrator.status().size);
+    },
+  });
+  new Gauge({
+    name: 'quaymaster_audit_sink_lag_entries',
+    help: 'Entries in the log that a sink does not have yet',
+    labelNames: ['sink'],
+    registers,
+    collect() {
+      for (const [sink, entries] of trail.lag()) this.set({ sink }, entries);
+    },
+  });
+  new Gauge({
+    name: 'quaymaster_pod_watch_live',
+    help: '1 while the pod watch of a cluster is live; 0 while it starts, is stale or off',
+    labelNames: ['cluster'],
+    registers,
+    collect() {
+      this.reset();
+      for (const [cluster, status] of clusters.watches()) this.set({ cluster }, status === 'live' ? 1 : 0);
+    },
+  });
+  new Gauge({
+    name: 'quaymaster_credentials',
+    help: 'Dynamic credentials by state; irrevocable ones need an operator',
+    labelNames: ['state'],
+    registers,
+    async collect() {
+      for (const state of ['issued', 'revoking', 'irrevocable'] as const) {
+        this.set({ state }, await parts.store.count('credentials', { state }));
+      }
+    },
+  });
+  new Gauge({
+    name: 'quaymaster_leases_live',
+    help: 'Live leases',
+    registers,
+    async collect() {
+      this.set(await parts.store.count('leases', { state: 'live' }));
+    },
+  });
+}

@@ -1,0 +1,75 @@
+import { Registry } from 'prom-client';
+import type { Config } from '../config/schema.ts';
+import { createApp } from '../api/app.ts';
+import { Drain } from '../api/drain.ts';
+import { MalformedRequests } from '../api/malformed-requests.ts';
+import { MetricsServer } from '../api/metrics-server.ts';
+import { createServer, type ApiServer } from '../api/server.ts';
+import { randomId } from '../crypto/random.ts';
+import { openBroker, type BrokerDeps, type RunningBroker } from './broker.ts';
+import { registerGauges } from './gauges.ts';
+
+const DRAIN_MS = 25_000;
+
+/** A broker that listens. */
+export interface Serving {
+  /** Where, for example `https://127.0.0.1:8200`. */
+  readonly url: string;
+  readonly broker: RunningBroker;
+  /** Lets requests under way complete, refuses new ones, and ends everything; a second call waits for the first. */
+  stop(cause: string): Promise<void>;
+}
+
+/** Opens the broker and listens. @throws as `openBroker`, and ERR_CONFIG_INVALID when an address cannot be listened on. */
+export async function serve(config: Config, deps: BrokerDeps): Promise<Serving> {
+  const broker = await openBroker(config, deps);
+  try {
+    return await listen(config, deps, broker);
+  } catch (error) {
+    await broker.close('start_failed');
+    throw error;
+  }
+}
+
+async function listen(config: Config, deps: BrokerDeps, broker: RunningBroker): Promise<Serving> {
+  const { parts } = broker;
+  const drain = new Drain();
+  const metrics = new Registry();
+  registerGauges(metrics, broker);
+  const boot = randomId('r').slice(2, 10);
+  const app = createApp(parts, {
+    boot,
+    limits: config.limits,
+    trustedProxies: config.listener.trustedProxies,
+    drain,
+    unready: () => broker.unready(),
+    metrics,
+    servesMetrics: config.metrics.listener === undefined,
+  });
+  const malformed = new MalformedRequests(parts, boot);
+  const server = await createServer(app, config.listener, { ...deps, drain, malformed });
+  const { listener } = config.metrics;
+  const beside = listener === undefined ? undefined : new MetricsServer(metrics);
+  if (listener !== undefined) await beside?.listen(listener);
+  const { port } = await server.listen();
+  const scheme = config.listener.tls === undefined ? 'http' : 'https';
+  const url = `${scheme}://${config.listener.host}:${port}`;
+  return { url, broker, stop: stopOnce(broker, server, beside) };
+}
+
+function stopOnce(
+  broker: RunningBroker,
+  server: ApiServer,
+  beside: MetricsServer | undefined,
+): (cause: string) => Promise<void> {
+  let stopping: Promise<void> | undefined;
+  const stop = async (cause: string): Promise<void> => {
+    await server.drain(DRAIN_MS);
+    await beside?.close();
+    await broker.close(cause);
+  };
+  return async (cause) => {
+    stopping ??= stop(cause);
+    await stopping;
+  };
+}

@@ -1,0 +1,25 @@
+import { join } from 'node:path';
+import type { DevFiles } from './dev-config.ts';
+
+/** What to paste into another terminal. */
+export function guide(url: string, files: DevFiles): string {
+  const login = join(files.directory, 'login.json');
+  const exported = join(files.directory, `export-$(date +%s)`);
+  return `
+Quaymaster listens at ${url}, on this machine only. Stop it with Ctrl-C; its files are in ${files.directory}.
+Paste into another terminal, line by line:
+
+# log in as a pod of the service account shop/web (the file holds its token)
+SESSION=$(curl -s ${url}/api/v1/sessions -H 'Content-Type: application/json' -d @${login} | sed -E 's/.*"token":"([^"]+)".*/\\1/')
+# read one secret, under a lease
+curl -s ${url}/api/v1/secrets/demo/shop/db -H "Authorization: Bearer $SESSION"; echo
+# read several in one call
+curl -s ${url}/api/v1/secrets:batch -H "Authorization: Bearer $SESSION" -H 'Content-Type: application/json' -d '{"items":[{"path":"demo/shop/db"},{"path":"demo/shop/api"},{"path":"demo/payments/db"}]}'; echo
+# be refused
+curl -s ${url}/api/v1/secrets/demo/payments/db -H "Authorization: Bearer $SESSION"; echo
+# see who did what (the operator's token is in a file of its own)
+curl -s "${url}/api/v1/audit/entries?limit=5" -H "Authorization: Bearer $(cat ${files.operatorToken})"; echo
+# take the log out and prove it offline, against the checkpoint that is kept outside the store
+EXPORT=${exported}; (cd ${process.cwd()} && npx quaymaster audit export "$EXPORT" --url ${url} --token-file ${files.operatorToken} && npx quaymaster audit verify "$EXPORT" --checkpoint ${files.checkpoint})
+`;
+}

@@ -1,0 +1,123 @@
+#!/usr/bin/env node
+import { Command } from 'commander';
+import { BrokerError } from './domain/errors.ts';
+import { RELEASE } from './compose/release.ts';
+
+const DEFAULT_CONFIG = '/etc/quaymaster/config.yaml';
+const EXIT_FAILED = 1;
+/** Bad configuration or arguments: starting again does not help. */
+const EXIT_INVALID = 2;
+
+function program(): Command {
+  const quaymaster = new Command('quaymaster')
+    .description('A secrets broker for containers.')
+    .version(RELEASE)
+    .showHelpAfterError();
+  const withConfig = (command: Command): Command =>
+    command.option('-c, --config <file>', 'the configuration file', DEFAULT_CONFIG);
+
+  withConfig(quaymaster.command('serve').description('run the broker')).action(
+    async ({ config }: { config: string }) => {
+      const { runServe } = await import('./compose/verbs/serve.ts');
+      await runServe(config);
+    },
+  );
+  withConfig(
+    quaymaster
+      .command('init')
+      .description('make what is missing of an installation, and one operator token that ends soon'),
+  )
+    .requiredOption('--token-file <file>', 'a new file of mode 0600 for the token')
+    .option('--token-ttl <duration>', 'how long the token lives', '1h')
+    .action(async (options: { config: string; tokenFile: string; tokenTtl: string }) => {
+      const { runInit } = await import('./compose/verbs/init.ts');
+      print(await runInit(options));
+    });
+  quaymaster
+    .command('dev')
+    .description('run a broker on this machine with everything it needs, and a small demonstration')
+    .option('--directory <dir>', 'where it keeps its files', '.quaymaster')
+    .option('--port <port>', 'on 127.0.0.1', '8200')
+    .action(async (options: { directory: string; port: string }) => {
+      const { runDev } = await import('./dev/run-dev.ts');
+      await runDev(options, print);
+    });
+  addConfig(quaymaster, withConfig);
+  addAudit(quaymaster, withConfig);
+  withConfig(
+    quaymaster
+      .command('release')
+      .description('vouch for a store that is held, after looking at it: docs/operations.md'),
+  )
+    .requiredOption('--comment <text>', 'why; it goes into the log')
+    .action(async (options: { config: string; comment: string }) => {
+      const { runRelease } = await import('./compose/verbs/release.ts');
+      print(await runRelease(options));
+    });
+  withConfig(
+    quaymaster.command('healthcheck').description('exit 0 when the broker on this machine is alive'),
+  ).action(async ({ config }: { config: string }) => {
+    const { runHealthcheck } = await import('./compose/verbs/healthcheck.ts');
+    print(await runHealthcheck(config));
+  });
+  return quaymaster;
+}
+
+function addConfig(quaymaster: Command, withConfig: (command: Command) => Command): void {
+  const config = quaymaster.command('config').description('look at the configuration');
+  withConfig(config.command('check').description('say all that is wrong with it')).action(
+    async (options: { config: string }) => {
+      const { loadConfig } = await import('./config/load.ts');
+      await loadConfig(options.config);
+      print(`${options.config} is valid`);
+    },
+  );
+}
+
+function addAudit(quaymaster: Command, withConfig: (command: Command) => Command): void {
+  const audit = quaymaster.command('audit').description('take the log out, and prove it');
+  withConfig(
+    audit
+      .command('export')
+      .description('write the log into a new directory: from the store, or with --url from a running broker'),
+  )
+    .argument('<directory>', 'a directory that does not exist yet')
+    .option('--url <url>', 'a running broker')
+    .option('--token-file <file>', "an auditor's token, with --url")
+    .action(async (directory: string, options: { config: string; url?: string; tokenFile?: string }) => {
+      const { runAuditExport } = await import('./compose/verbs/audit-export.ts');
+      print(await runAuditExport(directory, options, progress));
+    });
+  audit
+    .command('verify')
+    .description('check an export offline; without --checkpoint it can only be self-consistent')
+    .argument('<directory>', 'an export')
+    .option('--checkpoint <file>', 'a checkpoint kept outside the store')
+    .option('--log-key <text>', "the log's verifier key, from elsewhere than the export")
+    .action(async (directory: string, options: { checkpoint?: string; logKey?: string }) => {
+      const { runAuditVerify } = await import('./compose/verbs/audit-verify.ts');
+      const report = await runAuditVerify(directory, options, progress);
+      print(report.text);
+      process.exitCode = report.holds ? 0 : EXIT_FAILED;
+    });
+}
+
+function print(text: string): void {
+  console.log(text);
+}
+
+/** On long work, one line that is written over; nothing where nobody looks. */
+function progress(done: number, total: number): void {
+  if (!process.stderr.isTTY) return;
+  process.stderr.write(`\r${done} of ${total} entries${done === total ? '\n' : ''}`);
+}
+
+try {
+  await program().parseAsync();
+} catch (error) {
+  const failure = BrokerError.from(error);
+  console.error(`${failure.code}: ${failure.message}`);
+  if (failure.code === 'ERR_INTERNAL') console.error(failure.cause);
+  else if (failure.cause instanceof Error) console.error(`  because: ${failure.cause.message}`);
+  process.exit(failure.code === 'ERR_CONFIG_INVALID' ? EXIT_INVALID : EXIT_FAILED);
+}
