@@ -14,7 +14,7 @@ function itemHash(kind: string, term: string): number {
   return hash >>> 0;
 }
 
-/** The finalizer of MurmurHash3: makes the second, independent step of the double hash. */
+/** fmix32, the finalizer of MurmurHash3: makes the second, independent step of the double hash. */
 function stepOf(hash: number): number {
   let mixed = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
   mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35);
