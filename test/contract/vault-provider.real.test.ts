@@ -56,30 +56,37 @@ async function kvFixture(bao: OpenBao, engine: 'kv-v1' | 'kv-v2'): Promise<Provi
   };
 }
 
+interface DatabaseFixture extends CredentialsFixture {
+  /** Whether the database is working on the role `slow`. */
+  isSlowRunning(): Promise<boolean>;
+}
+
 /** A database engine over a real PostgreSQL, a token role and a broker token as docs/providers/vault.md sets them up. */
-async function databaseFixture(bao: OpenBao, postgres: Postgres): Promise<CredentialsFixture> {
+async function databaseFixture(bao: OpenBao, postgres: Postgres): Promise<DatabaseFixture> {
   const engine = await mountEngine(bao, 'database');
   const admin = new URL(postgres.adminConnectionString);
   await openBaoCall(bao, 'POST', `${engine}/config/pg`, {
     plugin_name: 'postgresql-database-plugin',
     connection_url: `postgres://{{username}}:{{password}}@${admin.host}/postgres?sslmode=disable`,
-    allowed_roles: ['readonly'],
+    allowed_roles: ['readonly', 'slow'],
     username: admin.username,
     password: admin.password,
   });
   const prefix = uniqueName('qm').replaceAll('-', '_');
-  await openBaoCall(bao, 'POST', `${engine}/roles/readonly`, {
-    db_name: 'pg',
-    creation_statements: [
-      `CREATE ROLE "{{name}}" WITH LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}'`,
-      `COMMENT ON ROLE "{{name}}" IS '${prefix}'`,
-    ],
-    default_ttl: '10m',
-    max_ttl: '1h',
-  });
+  const statements = [
+    `CREATE ROLE "{{name}}" WITH LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}'`,
+    `COMMENT ON ROLE "{{name}}" IS '${prefix}'`,
+  ];
+  const times = { db_name: 'pg', default_ttl: '10m', max_ttl: '1h' };
+  const slow = [...statements, `SELECT pg_sleep(3) AS ${prefix}`];
+  for (const [role, creation] of Object.entries({ readonly: statements, slow })) {
+    const body = { ...times, creation_statements: creation };
+    await openBaoCall(bao, 'POST', `${engine}/roles/${role}`, body);
+  }
   const childPolicy = uniqueName('creds');
   await openBaoCall(bao, 'PUT', `sys/policies/acl/${childPolicy}`, {
-    policy: `path "${engine}/creds/readonly" { capabilities = ["read"] }`,
+    policy: `path "${engine}/creds/readonly" { capabilities = ["read"] }
+path "${engine}/creds/slow" { capabilities = ["read"] }`,
   });
   const tokenRole = uniqueName('role');
   await openBaoCall(bao, 'POST', `auth/token/roles/${tokenRole}`, {
@@ -99,8 +106,12 @@ async function databaseFixture(bao: OpenBao, postgres: Postgres): Promise<Creden
   const database = new pg.Client({ connectionString: postgres.adminConnectionString });
   await database.connect();
   const live = async () => {
-    const leases = await openBaoRequest(bao, 'LIST', `sys/leases/lookup/${engine}/creds/readonly`);
-    const keys = (leases.body as { data?: { keys?: string[] } }).data?.keys ?? [];
+    const keys: string[] = [];
+    for (const role of ['readonly', 'slow']) {
+      const path = `sys/leases/lookup/${engine}/creds/${role}`;
+      const { body } = await openBaoRequest(bao, 'LIST', path);
+      keys.push(...((body as { data?: { keys?: string[] } }).data?.keys ?? []));
+    }
     const roles = await database.query<{ rolname: string }>(
       "SELECT rolname FROM pg_roles JOIN pg_shdescription ON objoid = pg_roles.oid AND classoid = 'pg_authid'::regclass WHERE description = $1",
       [prefix],
@@ -109,6 +120,13 @@ async function databaseFixture(bao: OpenBao, postgres: Postgres): Promise<Creden
     return keys.length > roles.rows.length ? keys : roles.rows.map((row) => row.rolname);
   };
   return {
+    isSlowRunning: async () => {
+      const running = await database.query(
+        "SELECT FROM pg_stat_activity WHERE state = 'active' AND query LIKE $1 AND pid <> pg_backend_pid()",
+        [`SELECT pg_sleep(3) AS ${prefix}%`],
+      );
+      return running.rowCount !== 0;
+    },
     provider: await mount(),
     restart: mount,
     path: 'readonly',
@@ -139,7 +157,7 @@ async function databaseFixture(bao: OpenBao, postgres: Postgres): Promise<Creden
     close: async () => {
       await connections.close();
       await database.end();
-      await openBaoCall(bao, 'PUT', `sys/leases/revoke-force/${engine}/creds/readonly`);
+      await openBaoCall(bao, 'PUT', `sys/leases/revoke-force/${engine}/creds`);
       await openBaoCall(bao, 'DELETE', `sys/mounts/${engine}`);
     },
   };
@@ -151,7 +169,7 @@ describeWith(['openbao', 'postgres'], 'OpenBao', ({ openbao, postgres }) => {
   dynamicCredentialsContract('OpenBao with PostgreSQL', () => databaseFixture(openbao, postgres));
 
   describe('a dynamic mount at a real server', () => {
-    let fixture: CredentialsFixture;
+    let fixture: DatabaseFixture;
     beforeAll(async () => {
       fixture = await databaseFixture(openbao, postgres);
     });
@@ -180,6 +198,26 @@ describeWith(['openbao', 'postgres'], 'OpenBao', ({ openbao, postgres }) => {
       expect(missing.healthy).toBe(false);
       expect(missing.findings[0]).toContain('create the token role');
       await connections.close();
+    });
+
+    it('leaves nothing when the caller gives up while the database is still at work', async () => {
+      const credentials = fixture.provider.credentials!;
+      const handle = credentials.begin({
+        intentId: uniqueName('int'),
+        locator: fixture.provider.locate('slow'),
+        workload: { cluster: 'c', namespace: 'n', serviceAccount: 's', serviceAccountUid: 'u' },
+        ttlSeconds: 60,
+        ref: undefined,
+      });
+      const prepared = await credentials.prepare(handle, contextOf());
+      const caller = new AbortController();
+      const issuing = failureOf(credentials.issue(prepared, contextOf(caller.signal)));
+      await until('the database at work', () => fixture.isSlowRunning());
+      caller.abort();
+      expect((await issuing).code).toBe('ERR_PROVIDER_TIMEOUT');
+      await credentials.revoke(prepared, contextOf());
+      await until('the database at rest', async () => !(await fixture.isSlowRunning()));
+      await fixture.settled(0);
     });
 
     it('says so when the policies of the token role do not reach the endpoint', async () => {
