@@ -1,14 +1,12 @@
 import type { Lease, LeaseCause } from '../domain/lease.ts';
 import type { Plan, Write } from '../ports/store.ts';
-import type { Tables } from '../ports/tables.ts';
 import type { Call } from './call.ts';
 import { endLeases } from './end-leases.ts';
 import type { Parts } from './parts.ts';
 import { commitDecided, entryOf } from './record.ts';
 import { openLease } from './state/lease-rows.ts';
+import { listAll } from './state/list-all.ts';
 import type { LiveSession } from './state/sessions.ts';
-
-const MOST = 100_000;
 
 /** What ending some sessions takes with it. */
 export interface SessionsEnd {
@@ -57,16 +55,15 @@ export async function endSessions(
   ids: readonly string[],
   cause: LeaseCause,
 ): Promise<SessionsEnd> {
-  const rows: Tables['leases'][] = [];
+  const leases: Lease[] = [];
   for (const id of ids) {
-    rows.push(
-      ...(await parts.store.list('leases', {
-        equals: { session_id: id, state: 'live' },
-        limit: MOST,
-      })),
-    );
+    const live = { equals: { session_id: id, state: 'live' as const } };
+    for await (const row of listAll(parts.store, 'leases', live, ({ id: lease }) => ({
+      id: lease,
+    }))) {
+      leases.push(openLease(row));
+    }
   }
-  const leases = rows.map(openLease);
   const ended = endLeases(parts, leases, cause);
   return {
     leases,

@@ -6,11 +6,11 @@ import {
 } from '../../domain/policy/index.ts';
 import type { Store } from '../../ports/store.ts';
 import type { SecretKey } from '../../crypto/secret-key.ts';
+import type { Tables } from '../../ports/tables.ts';
+import { listAll } from './list-all.ts';
 import { MountTable } from './mount-table.ts';
 import { openDocument, type StoredDocument } from '../documents/document.ts';
 import type { DocumentKind } from '../documents/kinds.ts';
-
-const PAGE = 500;
 
 /** Every document that operators keep, in memory, opened and compiled; follows the store's changes. */
 export class Catalog {
@@ -27,17 +27,15 @@ export class Catalog {
 
   /** Reads all documents. @throws ERR_CIPHERTEXT_INVALID when one was not written by us: the broker does not start on it. */
   async load(): Promise<void> {
-    let last: { kind: string; name: string } | undefined;
-    for (;;) {
-      const rows = await this.#store.list('documents', {
-        limit: PAGE,
-        ...(last === undefined ? {} : { after: last }),
-      });
-      for (const row of rows) {
-        this.#documents.set(`${row.kind}/${row.name}`, openDocument(this.#key, row));
-        last = { kind: row.kind, name: row.name };
-      }
-      if (rows.length < PAGE) break;
+    const keyOf = ({
+      kind,
+      name,
+    }: Tables['documents']): Pick<Tables['documents'], 'kind' | 'name'> => ({
+      kind,
+      name,
+    });
+    for await (const row of listAll(this.#store, 'documents', {}, keyOf)) {
+      this.#documents.set(`${row.kind}/${row.name}`, openDocument(this.#key, row));
     }
     this.#policies = compilePolicies(
       this.all('policy').map(({ name, version, spec }) => ({ name, version, policy: spec })),

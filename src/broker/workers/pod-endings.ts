@@ -8,9 +8,9 @@ import type { Tables } from '../../ports/tables.ts';
 import type { Parts } from '../parts.ts';
 import { SystemActor } from '../record.ts';
 import { openLease } from '../state/lease-rows.ts';
+import { listAll } from '../state/list-all.ts';
 import { facts } from './expiry.ts';
 
-const MOST = 100_000;
 const CHUNK = 1_000;
 const FEW = 10;
 const RETRY_MS = 1_000;
@@ -54,21 +54,10 @@ export class PodEndings {
   async reconcile(cluster: string, watch: PodWatch): Promise<void> {
     const held = new Map<string, PodEnd>();
     let known = 0;
-    let after: Partial<Tables['sessions']> | undefined;
-    for (;;) {
-      const rows = await this.#parts.store.list('sessions', {
-        equals: { cluster },
-        limit: CHUNK,
-        ...(after && { after }),
-      });
-      for (const row of rows) {
-        if (row.pod_uid === null || held.has(row.pod_uid)) continue;
-        known += 1;
-        if (watch.find(row.pod_uid) === undefined) held.set(row.pod_uid, vanished(row));
-      }
-      const last = rows.at(-1);
-      if (last === undefined || rows.length < CHUNK) break;
-      after = { id: last.id };
+    for await (const row of listAll(this.#parts.store, 'sessions', { equals: { cluster } }, idOf)) {
+      if (row.pod_uid === null || held.has(row.pod_uid)) continue;
+      known += 1;
+      if (watch.find(row.pod_uid) === undefined) held.set(row.pod_uid, vanished(row));
     }
     const ends = [...held.values()];
     if (ends.length > FEW && ends.length > known / 5) this.lost(ends);
@@ -99,9 +88,9 @@ export class PodEndings {
 
   async #takeBack(end: PodEnd): Promise<void> {
     const { store } = this.#parts;
-    const held = { cluster: end.cluster, pod_uid: end.uid };
-    const rows = await store.list('leases', { equals: { ...held, state: 'live' }, limit: MOST });
-    const leases = rows.map(openLease);
+    const equals = { cluster: end.cluster, pod_uid: end.uid, state: 'live' as const };
+    const leases: Lease[] = [];
+    for await (const row of listAll(store, 'leases', { equals }, idOf)) leases.push(openLease(row));
     const sessions = await this.#sessions(end);
     const ended = endLeases(this.#parts, leases, 'pod_ended');
     await store.commit({
@@ -170,8 +159,10 @@ export class PodEndings {
 
   async #sessions(end: PodEnd): Promise<readonly string[]> {
     const equals = { cluster: end.cluster, pod_uid: end.uid };
-    const rows = await this.#parts.store.list('sessions', { equals, limit: MOST });
-    return rows.map(({ id }) => id);
+    const ids: string[] = [];
+    for await (const { id } of listAll(this.#parts.store, 'sessions', { equals }, idOf))
+      ids.push(id);
+    return ids;
   }
 
   #entries(end: PodEnd, sessions: readonly string[], leases: readonly Lease[]): readonly string[] {
@@ -212,6 +203,10 @@ function vanished(row: Tables['sessions']): PodEnd {
   const { cluster, namespace, pod_uid: uid } = row;
   const { pod: named } = JSON.parse(row.body) as Workload;
   return { cluster, namespace, name: named?.name ?? '', uid: uid ?? '', reason: 'deleted' };
+}
+
+function idOf({ id }: { readonly id: string }): { readonly id: string } {
+  return { id };
 }
 
 function podFence({ cluster, uid }: PodEnd): string {
