@@ -17,6 +17,8 @@ const OLDEST = 140_000;
 /** Replicas that start together migrate one after the other ("quam" in ASCII). */
 const MIGRATION_LOCK = 0x7175616d;
 const SESSION_NAME_BYTES = 9;
+/** A migration of large tables, or one that another replica runs, may take long. */
+const PATIENT = { statement_timeout: 0, query_timeout: 0 };
 
 export interface PostgresStoreOptions {
   readonly connectionString: string;
@@ -47,10 +49,14 @@ export async function openPostgresStore(
     });
   };
   try {
-    const seq = await prepare(new driver.Client(common), deps.mode);
+    const seq = await prepare(new driver.Client({ ...common, ...PATIENT }), deps.mode);
     const feed = new ChangeFeed(seq);
     const writer = new PostgresWriter(await connect(), { connect, feed, deps });
-    const pool = new driver.Pool({ ...common, max: options.poolSize });
+    const pool = new driver.Pool({
+      ...common,
+      application_name: 'quaymaster-reads',
+      max: options.poolSize,
+    });
     // An idle connection that ends is replaced by the next read.
     pool.on('error', () => undefined);
     const store = new PostgresStore({ writer, pool, names, feed, deps });

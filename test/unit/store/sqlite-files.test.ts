@@ -85,6 +85,28 @@ describe('the files of a SQLite store', () => {
     database.close();
   });
 
+  it('keep nothing of a data key that was destroyed', async () => {
+    const path = join(directory, 'store.db');
+    const store = await open(path);
+    const row = versionRow('sec_1', 1, new Uint8Array(500));
+    const dek = Buffer.from('the wrapped data encryption key of one version');
+    await store.commit({
+      writes: [{ table: 'secret_versions', put: { ...row, wrapped_dek: dek } }],
+    });
+    await store.commit({
+      writes: [
+        {
+          table: 'secret_versions',
+          key: { secret_id: 'sec_1', version: 1 },
+          change: { wrapped_dek: null, ciphertext: null, destroyed_at: 5 },
+        },
+      ],
+    });
+    await store.close();
+    expect(readdirSync(directory).sort()).toEqual(['store.db', 'store.db.ballast']);
+    expect(readFileSync(path).includes(dek)).toBe(false);
+  });
+
   it('make room for a ballast that is really taken, and take it again when it was cut', async () => {
     const path = join(directory, 'store.db');
     const bytes = 1024 * 1024;
