@@ -151,6 +151,14 @@ describe('AWS Secrets Manager when it misbehaves', () => {
     expect(fake.requests[0]?.body).toEqual({ SecretId: 'prod/db', VersionStage: 'AWSCURRENT' });
   });
 
+  it('takes no other version for the one it asked for', async () => {
+    await open();
+    fake.script({ status: 200, body: good({}) });
+    const error = await failure(provider.read(provider.locate('db'), 'w'.repeat(32), CONTEXT));
+    expect(error).toMatchObject({ code: 'ERR_PROVIDER_MALFORMED' });
+    expect(fake.requests[0]?.body).toEqual({ SecretId: 'prod/db', VersionId: 'w'.repeat(32) });
+  });
+
   it('gives up at the deadline', async () => {
     await open({ timeoutMs: 100 });
     fake.script('hang');

@@ -75,6 +75,14 @@ describe('secrets kept in our own store', () => {
     expect(await embedded.value('app/db')).toEqual({ v: 'a' });
   });
 
+  it('does not delete what was written after the deletion was staged', async () => {
+    await embedded.put('app/db', { v: 'one' });
+    const staged = await embedded.writes.destroy('app/db', undefined, undefined);
+    await embedded.put('app/db', { v: 'two' });
+    expect((await embedded.store.commit(staged.fragment)).status).toBe('conflict');
+    expect(await embedded.value('app/db')).toEqual({ v: 'two' });
+  });
+
   it('lets one of two creations commit', async () => {
     const both = await Promise.all(
       ['a', 'b'].map((v) => embedded.writes.put('app/new', { v }, undefined, 'x')),

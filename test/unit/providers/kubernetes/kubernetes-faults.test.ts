@@ -278,11 +278,17 @@ describe('Kubernetes when it misbehaves', () => {
       expect((await issue()).ttlSeconds).toBe(300);
     });
 
-    it('asks once for what has an effect', async () => {
-      answer(503, {});
-      await failure(issue());
-      await failure(provider.credentials!.revoke(vectors.prepared.handle, CONTEXT));
+    it('asks once for what has an effect, whatever is left for retries', async () => {
+      const patient = await connectTo(fake, { maxRetries: 2 });
+      const mount = patient.mount({ namespace: 'payments' });
+      answer(200, secret({}));
+      for (let call = 0; call < 20; call++) await mount.read('payments/db', undefined, CONTEXT);
+      fake.requests.length = 0;
+      answer(503, {}, { 'retry-after': '0' });
+      await failure(mount.credentials!.issue(vectors.prepared.handle, CONTEXT));
+      await failure(mount.credentials!.revoke(vectors.prepared.handle, CONTEXT));
       expect(fake.requests.map(({ method }) => method)).toEqual(['POST', 'DELETE']);
+      await patient.close();
     });
 
     it.each<[number, string]>([
