@@ -38,11 +38,17 @@ export class Follower {
     this.#schedule(0);
   }
 
-  /** Stops after the delivery under way, or at once when it hangs for longer than `graceMs`: the cursor has not moved, so it is repeated. */
+  /** After a log rotation: what is delivered from now on goes to the new file. */
+  reopen(): Promise<void> {
+    return this.#options.sink.reopen();
+  }
+
+  /** Stops after the delivery under way, or when it hangs after `graceMs`: the cursor has not moved, so it is repeated. */
   async close(graceMs: number): Promise<void> {
     this.#closed = true;
     this.#cancel();
-    await Promise.race([this.#running, this.#options.clock.sleep(graceMs)]);
+    const finished = this.#running.then(() => this.#options.sink.close());
+    await Promise.race([finished, this.#options.clock.sleep(graceMs)]);
   }
 
   #schedule(ms: number): void {

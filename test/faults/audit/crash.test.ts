@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { spawn } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { cp, mkdtemp, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -61,4 +61,33 @@ describe('a broker killed in the middle of its commits (F24)', () => {
     expect(recoveries.items).toHaveLength(ROUNDS);
     await bench.stop();
   }, 60_000);
+});
+
+describe('a store put back from an older copy', () => {
+  it('starts held, and appends nothing until it is released', async () => {
+    const clock = new HandClock();
+    const bench = await LogBench.openAt(directory, clock, key);
+    await bench.record({}, {});
+    await bench.integrate();
+    await bench.stop();
+    const [store, copy] = [join(directory, 'store'), join(directory, 'copy')];
+    await cp(store, copy, { recursive: true });
+    await bench.restart();
+    await bench.record({}, {}, {});
+    await bench.integrate();
+    const { size } = bench.integrator.status();
+    await bench.stop();
+    await rm(store, { recursive: true });
+    await rename(copy, store);
+    clock.advance(1000);
+    await bench.restart();
+    expect(await bench.integrator.start()).toMatchObject({ state: 'held', held: 'store_behind' });
+    await bench.integrator.integrate();
+    expect(await bench.reader.size()).toBe(3);
+    expect(await bench.integrator.release()).toMatchObject({ state: 'standby', held: undefined });
+    await bench.integrator.integrate();
+    expect(bench.integrator.status()).toMatchObject({ state: 'active', size: 5 });
+    expect(size).toBe(8);
+    await bench.stop();
+  });
 });

@@ -173,7 +173,6 @@ describe('the follower', () => {
     const second = follow(sink);
     await settle(() => second.lags.at(-1) === 0);
     await second.follower.close(0);
-    await sink.close();
     expect(await linesOf(path)).toEqual(await entries());
     expect(second.lags[0]).toBe(2);
   });
@@ -186,7 +185,6 @@ describe('the follower', () => {
     const first = follow(sink);
     await settle(() => first.lags.at(-1) === 0);
     await first.follower.close(0);
-    await sink.close();
     await bench.record({ requestId: 'req_2' });
     await bench.integrate();
     const [, , third = ''] = await entries();
@@ -195,9 +193,23 @@ describe('the follower', () => {
     const second = follow(again);
     await settle(() => second.lags.at(-1) === 0);
     await second.follower.close(0);
-    await again.close();
     expect(await linesOf(path)).toEqual(await entries());
     await truncate(path, 0);
+  });
+
+  it('goes on in a new file after a rotation', async () => {
+    const path = join(directory, 'audit.log');
+    await bench.integrate();
+    const { follower, lags } = follow(new FileSink(path));
+    await settle(() => lags.at(-1) === 0);
+    await rename(path, `${path}.1`);
+    await follower.reopen();
+    await bench.record({});
+    await bench.integrate();
+    await settle(() => lags.includes(1) && lags.at(-1) === 0 && lags.length > 2);
+    await follower.close(0);
+    const lines = [...(await linesOf(`${path}.1`)), ...(await linesOf(path))];
+    expect(lines).toEqual(await entries());
   });
 
   it('keeps commits going and reports its lag while a sink hangs (F25)', async () => {
