@@ -63,7 +63,10 @@ function roleProblems(role: TokenRole): string[] {
   const rules: readonly [boolean, string][] = [
     [role.orphan, 'its tokens end with the broker’s; set orphan=true'],
     [role.renewable, 'its tokens cannot be extended; set renewable=true'],
-    [role.token_type !== 'batch', 'batch tokens have no accessor; set token_type=service'],
+    [
+      role.token_type?.includes('batch') !== true,
+      'batch tokens have no accessor; set token_type=service',
+    ],
     [longest > 0, 'its tokens can live for ever; set token_explicit_max_ttl'],
     [policies.length > 0, 'its tokens have the broker’s own policies; set allowed_policies'],
   ];

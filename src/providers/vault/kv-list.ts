@@ -84,7 +84,8 @@ export class KvList {
     const answer = await this.#calls.read(request, walk.context).catch(orEmpty);
     const parsed = answerSchema.safeParse(answer);
     if (!parsed.success) return failMalformed('list_answer');
-    return parsed.data.data.keys.filter((key) => isPathSegment(key.replace(/\/$/, ''))).sort();
+    const keys = new Set(parsed.data.data.keys);
+    return [...keys].filter((key) => isPathSegment(key.replace(/\/$/, ''))).sort();
   }
 }
 
