@@ -1,19 +1,16 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Keyring } from '../../../../src/crypto/keyring.ts';
-import { generateRootKey } from '../../../../src/crypto/root-keys.ts';
-import type { CallContext } from '../../../../src/ports/call-context.ts';
-import type {
-  SecretProvider,
-  SecretWrites,
-  StagedWrite,
-} from '../../../../src/ports/secret-provider.ts';
-import type { Outcome, Store, TableName, Write } from '../../../../src/ports/store.ts';
-import { connectEmbedded } from '../../../../src/providers/embedded/connection.ts';
-import { openSqliteStore } from '../../../../src/store/sqlite/open-sqlite-store.ts';
-import { FakeAuditChain } from '../../../fakes/fake-audit-chain.ts';
-import { SteppedClock } from '../../../fakes/stepped-clock.ts';
+import { Keyring } from '../../src/crypto/keyring.ts';
+import { generateRootKey } from '../../src/crypto/root-keys.ts';
+import type { CallContext } from '../../src/ports/call-context.ts';
+import type { SecretProvider, SecretWrites, StagedWrite } from '../../src/ports/secret-provider.ts';
+import type { Outcome, Store, TableName, Write } from '../../src/ports/store.ts';
+import { connectEmbedded } from '../../src/providers/embedded/connection.ts';
+import type { StoreDeps } from '../../src/store/store-deps.ts';
+import { openSqliteStore } from '../../src/store/sqlite/open-sqlite-store.ts';
+import { FakeAuditChain } from '../fakes/fake-audit-chain.ts';
+import { SteppedClock } from '../fakes/stepped-clock.ts';
 
 export const CONTEXT: CallContext = { requestId: 'req-1', signal: new AbortController().signal };
 
@@ -34,14 +31,27 @@ export interface Embedded {
   close(): Promise<void>;
 }
 
-/** The embedded provider on a SQLite store of its own, mounted at `app`. */
-export async function openEmbedded(options: object = {}): Promise<Embedded> {
+/** A store of its own for one test; `remove` takes away what it stood on. */
+export interface OwnStore {
+  open(deps: StoreDeps): Promise<Store>;
+  remove(): Promise<void>;
+}
+export type MakeStore = () => Promise<OwnStore>;
+
+export const onSqlite: MakeStore = async () => {
   const directory = await mkdtemp(join(tmpdir(), 'quaymaster-embedded-'));
+  return {
+    open: (deps) =>
+      openSqliteStore({ path: join(directory, 'store.db'), ballastBytes: 4096 }, deps),
+    remove: () => rm(directory, { recursive: true }),
+  };
+};
+
+/** The embedded provider on a store of its own, mounted at `app`. */
+export async function openEmbedded(makeStore: MakeStore, options: object = {}): Promise<Embedded> {
   const clock = new SteppedClock(1_760_000_000_000);
-  const store = await openSqliteStore(
-    { path: join(directory, 'store.db'), ballastBytes: 4096 },
-    { chain: new FakeAuditChain(), clock, mode: 'development' },
-  );
+  const own = await makeStore();
+  const store = await own.open({ chain: new FakeAuditChain(), clock, mode: 'development' });
   const keyring = new Keyring(generateRootKey());
   const connection = connectEmbedded({ store, keyring, installation: 'in_test', clock });
   const provider = connection.mount({ prefix: 'app', ...options });
@@ -71,7 +81,7 @@ export async function openEmbedded(options: object = {}): Promise<Embedded> {
     async close() {
       await connection.close();
       await store.close();
-      await rm(directory, { recursive: true });
+      await own.remove();
     },
   };
 }

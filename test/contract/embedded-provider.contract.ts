@@ -1,0 +1,24 @@
+import { embeddedAttacksContract } from './embedded-attacks.contract.ts';
+import { openEmbedded, type MakeStore } from './embedded-fixture.ts';
+import { embeddedWritesContract } from './embedded-writes.contract.ts';
+import { secretProviderContract } from './secret-provider.contract.ts';
+
+/** All that the embedded provider owes, on one kind of store. */
+export function embeddedProviderContract(store: string, makeStore: MakeStore): void {
+  secretProviderContract(`our own store on ${store}`, async () => {
+    const embedded = await openEmbedded(makeStore);
+    const { provider, writes } = embedded;
+    return {
+      provider,
+      put: async (name, data) => {
+        await embedded.put(provider.locate(name), data);
+      },
+      remove: async (name) => {
+        await embedded.commit(writes.destroy(provider.locate(name), undefined, undefined));
+      },
+      close: () => embedded.close(),
+    };
+  });
+  embeddedWritesContract(store, makeStore);
+  embeddedAttacksContract(store, makeStore);
+}
