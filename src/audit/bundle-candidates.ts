@@ -55,6 +55,20 @@ export async function candidatesBelow(
   const group = await groupWithAll(store, indexed, bundle);
   if (group === undefined) return undefined;
   const last = Math.min(bundle, group + GROUP_BUNDLES - 1);
+  const excluded = terms.length === 0 ? NONE : await excludedBundles(store, terms, { group, last });
+  const bundles: number[] = [];
+  for (let each = last; each >= group; each--) if (!excluded.has(each)) bundles.push(each);
+  return { bundles, group };
+}
+
+const NONE: ReadonlySet<number> = new Set();
+
+/** Bundles of a group that certainly lack one of the terms. */
+async function excludedBundles(
+  store: Store,
+  terms: readonly SearchTerm[],
+  { group, last }: { readonly group: number; readonly last: number },
+): Promise<ReadonlySet<number>> {
   const filters = await store.list('log_tiles', {
     equals: { level: FILTER_LEVEL },
     from: { tile_index: group },
@@ -67,7 +81,5 @@ export async function candidatesBelow(
   for (const { tile_index, hashes } of filters) {
     if (!wanted.every((bits) => mayContain(hashes, bits))) excluded.add(tile_index);
   }
-  const bundles: number[] = [];
-  for (let each = last; each >= group; each--) if (!excluded.has(each)) bundles.push(each);
-  return { bundles, group };
+  return excluded;
 }

@@ -1,0 +1,99 @@
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { generateSigningKey } from '../../../src/crypto/signing.ts';
+import type { Store } from '../../../src/ports/store.ts';
+import { createBoot, type Boot } from '../../../src/audit/boot.ts';
+import { createChain } from '../../../src/audit/chain.ts';
+import { checkpointFile } from '../../../src/audit/checkpoint-file.ts';
+import { exportLog } from '../../../src/audit/export.ts';
+import { Integrator } from '../../../src/audit/integrator.ts';
+import { logIdentity } from '../../../src/audit/log-identity.ts';
+import { LogReader } from '../../../src/audit/log-reader.ts';
+import { verifyExport } from '../../../src/audit/verify.ts';
+import { openPostgresStore } from '../../../src/store/postgres/open-postgres-store.ts';
+import { describeWith } from '../../backends/backends.ts';
+import { createDatabase } from '../../backends/postgres.ts';
+import { HandClock } from '../../support/hand-clock.ts';
+import { body, startBody } from '../../unit/audit/log-bench.ts';
+
+interface Replica {
+  readonly boot: Boot;
+  readonly store: Store;
+  readonly integrator: Integrator;
+}
+
+const COMMITS = 60;
+
+describeWith(['postgres'], 'two replicas on PostgreSQL (F28)', ({ postgres }) => {
+  const log = logIdentity('log.example/replicas', generateSigningKey());
+  const clock = new HandClock();
+  const replicas: Replica[] = [];
+  let directory: string;
+  let drop: () => Promise<void>;
+
+  beforeAll(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'replicas-'));
+    const database = await createDatabase(postgres);
+    drop = () => database.drop();
+    for (const name of ['one', 'two']) {
+      const boot = createBoot(log.signer.key, clock.now());
+      const store = await openPostgresStore(
+        { connectionString: database.connectionString, poolSize: 4 },
+        { chain: createChain(boot), clock, mode: 'development' },
+      );
+      const integrator = new Integrator({
+        store,
+        clock,
+        log,
+        checkpointFile: checkpointFile(join(directory, `checkpoint-${name}`)),
+        owner: boot.writer,
+        alone: false,
+      });
+      await integrator.start();
+      await store.commit({ entries: [startBody(boot)] });
+      replicas.push({ boot, store, integrator });
+    }
+  });
+  afterAll(async () => {
+    for (const { integrator, store } of replicas) {
+      await integrator.close();
+      await store.close();
+    }
+    await drop();
+    await rm(directory, { recursive: true });
+  });
+
+  async function write({ boot, store, integrator }: Replica): Promise<void> {
+    for (let i = 0; i < COMMITS; i++) {
+      const entries = [body({ requestId: `req_${boot.writer}_${i}` })];
+      await Promise.all([store.commit({ entries }), store.commit({ entries })]);
+      if (i % 7 === 0) await integrator.integrate();
+    }
+  }
+
+  it('keep a chain each; one of them at a time appends both to the tree, and another can take over', async () => {
+    const [one, two] = replicas;
+    if (one === undefined || two === undefined) throw new Error('two replicas');
+    await Promise.all(replicas.map(write));
+    const states = replicas.map(({ integrator }) => integrator.status().state);
+    expect([...states].sort()).toEqual(['active', 'standby']);
+    const [owner, other] = states[0] === 'active' ? [one, two] : [two, one];
+    await owner.integrator.close();
+    clock.advance(31_000);
+    await other.integrator.integrate();
+    const size = 2 * (1 + 2 * COMMITS);
+    expect(other.integrator.status()).toMatchObject({ state: 'active', size, broken: [] });
+    const target = join(directory, 'export');
+    await exportLog(other.store, log, target);
+    const report = await verifyExport(target);
+    expect(report).toMatchObject({ holds: true, size });
+    expect(report.writers.map(({ entries }) => entries)).toEqual([size / 2, size / 2]);
+    const found = await new LogReader(owner.store, log).search(
+      { requestId: `req_${one.boot.writer}_30` },
+      { limit: 10 },
+    );
+    expect(found.items).toHaveLength(2);
+  });
+});
