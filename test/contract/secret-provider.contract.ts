@@ -7,7 +7,7 @@ import type { SecretProvider } from '../../src/ports/secret-provider.ts';
 /** What one backend is set up with for the suite. Names are paths below the mount. */
 export interface ProviderFixture {
   readonly provider: SecretProvider;
-  /** A mount whose backend refuses the broker. */
+  /** A mount whose backend refuses the broker; absent only where there is no backend. */
   readonly denied?: SecretProvider;
   /** A mount whose backend accepts connections and says nothing; its deadline is left to the caller. */
   readonly silent?: SecretProvider;
@@ -218,7 +218,10 @@ export function secretProviderContract(
     });
 
     it('says so when the backend refuses the broker', async () => {
-      if (fixture.denied === undefined) return;
+      if (fixture.denied === undefined) {
+        expectOwnStore(fixture);
+        return;
+      }
       const locator = fixture.denied.locate('payments/db');
       const error = await failureOf(fixture.denied.read(locator, undefined, contextOf()));
       expect(error.code).toBe('ERR_PROVIDER_DENIED');
@@ -229,12 +232,20 @@ export function secretProviderContract(
       const report = await fixture.provider.check(contextOf());
       expect(report).toMatchObject({ healthy: true });
       expect(report.findings.length).toBeGreaterThan(0);
-      if (fixture.denied === undefined) return;
+      if (fixture.denied === undefined) {
+        expectOwnStore(fixture);
+        return;
+      }
       const broken = await fixture.denied.check(contextOf());
       expect(broken.healthy).toBe(false);
       expect(broken.findings.join('\n')).not.toBe('');
     });
   });
+}
+
+/** Only a provider whose secrets are in our own store has no backend that could refuse the broker. */
+function expectOwnStore({ provider }: ProviderFixture): void {
+  expect(provider.writes).toBeDefined();
 }
 
 function isNameable(provider: SecretProvider, path: string): boolean {
