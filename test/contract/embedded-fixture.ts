@@ -32,7 +32,7 @@ export interface Embedded {
 }
 
 /** A store of its own for one test; `remove` takes away what it stood on. */
-export interface OwnStore {
+interface OwnStore {
   open(deps: StoreDeps): Promise<Store>;
   remove(): Promise<void>;
 }
