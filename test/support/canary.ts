@@ -1,0 +1,38 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+/** Every form in which a secret could have slipped out: plain, encoded, escaped. */
+export function disguises(secret: string): readonly Buffer[] {
+  const bytes = Buffer.from(secret);
+  const escaped = JSON.stringify(secret).slice(1, -1);
+  const texts = [
+    secret,
+    escaped,
+    encodeURIComponent(secret),
+    bytes.toString('hex'),
+    bytes.toString('base64').replace(/=+$/, ''),
+    bytes.toString('base64url'),
+  ];
+  return [...new Set(texts)].map((text) => Buffer.from(text));
+}
+
+/** Where a secret stands in some outputs, by their names. */
+export function findCanary(
+  secret: string,
+  outputs: Readonly<Record<string, string | Buffer>>,
+): readonly string[] {
+  const forms = disguises(secret);
+  return Object.entries(outputs)
+    .filter(([, output]) => forms.some((form) => Buffer.from(output).includes(form)))
+    .map(([name]) => name);
+}
+
+/** All files below a directory, by path. */
+export async function filesBelow(directory: string): Promise<Readonly<Record<string, Buffer>>> {
+  const files: Record<string, Buffer> = {};
+  for (const entry of await readdir(directory, { recursive: true, withFileTypes: true })) {
+    const path = join(entry.parentPath, entry.name);
+    if (entry.isFile()) files[path] = await readFile(path);
+  }
+  return files;
+}

@@ -1,0 +1,65 @@
+import { expect } from '@jest/globals';
+import type { RunningApi } from './parts.ts';
+import { storedEntries, storeSnapshot, type StoredEntry } from './store-diff.ts';
+
+/** What a client got, whatever it was sent with. */
+export interface Denial {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string | undefined>>;
+  readonly text: string;
+}
+
+export interface DenyExpectation {
+  readonly status: number;
+  readonly code: string;
+  /** The stable word in the log that the caller is not told; left out where it does not matter which. */
+  readonly reason?: string;
+  /** `deny` unless told: an unreachable dependency is an `error`. */
+  readonly outcome?: 'deny' | 'error';
+  /** What was sent and must not come back. */
+  readonly unechoed?: readonly string[];
+  readonly send: () => Promise<Denial | undefined>;
+}
+
+const FIXED = ['type', 'title', 'status', 'code', 'requestId'];
+const EXPLAINED = new Set([400, 404, 405, 409, 412, 413, 415, 428, 429, 431]);
+
+/**
+ * The whole contract of a refusal: status, a problem that says nothing of the request, no caching, one entry with a reason and only
+ * proven identity, nothing changed, and a process that lives. @returns the entry.
+ */
+export async function expectDenied(
+  api: RunningApi,
+  expected: DenyExpectation,
+): Promise<StoredEntry> {
+  const { store } = api.broker.parts;
+  const before = await storeSnapshot(store);
+  const answer = await expected.send();
+  if (answer === undefined) throw new Error('no answer came');
+  expectProblem(answer, expected);
+  const requestId = answer.headers['x-request-id'];
+  const entries = (await storedEntries(store)).filter((entry) => entry.requestId === requestId);
+  expect(entries).toHaveLength(1);
+  const [entry] = entries;
+  expect(entry).toMatchObject({ outcome: expected.outcome ?? 'deny', code: expected.code });
+  if (expected.reason !== undefined) expect(entry?.reason).toBe(expected.reason);
+  expect(await storeSnapshot(store)).toEqual(before);
+  expect((await fetch(`${api.url}/healthz`)).status).toBe(200);
+  return entry!;
+}
+
+/** The visible half of the contract, where no entry of its own is due. */
+export function expectProblem(
+  answer: Denial,
+  expected: Pick<DenyExpectation, 'status' | 'code' | 'unechoed'>,
+): void {
+  expect({ status: answer.status, text: answer.text }).toMatchObject({ status: expected.status });
+  expect(answer.headers['content-type']).toBe('application/problem+json');
+  expect(answer.headers['cache-control']).toBe('no-store');
+  const problem = JSON.parse(answer.text) as Record<string, unknown>;
+  expect(problem).toMatchObject({ status: expected.status, code: expected.code });
+  const allowed = EXPLAINED.has(expected.status) ? [...FIXED, 'detail', 'problems'] : FIXED;
+  expect(Object.keys(problem).filter((key) => !allowed.includes(key))).toEqual([]);
+  expect(answer.text).not.toMatch(/node_modules|\.ts:|at .*\(/);
+  for (const text of expected.unechoed ?? []) expect(answer.text).not.toContain(text);
+}

@@ -1,0 +1,114 @@
+import { readFileSync } from 'node:fs';
+import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
+import formats from 'ajv-formats';
+import { parse } from 'yaml';
+
+interface Media {
+  readonly schema: object;
+}
+
+export interface ContractResponse {
+  readonly $ref?: string;
+  readonly content?: Readonly<Record<string, Media>>;
+}
+
+export interface ContractOperation {
+  readonly id: string;
+  readonly method: string;
+  readonly path: string;
+  readonly who: string;
+  readonly roles: readonly string[];
+  readonly isPublic: boolean;
+  readonly parameters: readonly {
+    readonly name?: string;
+    readonly in?: string;
+    readonly $ref?: string;
+    readonly 'x-multi-segment'?: boolean;
+  }[];
+  readonly responses: Readonly<Record<string, ContractResponse>>;
+}
+
+interface Answered {
+  readonly status: number;
+  readonly type: string | undefined;
+  readonly body: unknown;
+}
+
+const document = parse(readFileSync(new URL('../../openapi.yaml', import.meta.url), 'utf8')) as {
+  readonly paths: Readonly<Record<string, Readonly<Record<string, Record<string, unknown>>>>>;
+  readonly components: {
+    readonly responses: Readonly<Record<string, ContractResponse>>;
+    readonly schemas: { readonly ErrorCode: { readonly enum: readonly string[] } };
+  };
+};
+
+const ajv = new Ajv2020({ strict: false, allErrors: true });
+formats.default(ajv);
+ajv.addSchema(document as object, 'openapi.yaml');
+const validators = new Map<string, ValidateFunction>();
+
+/** The error codes that the contract lists. */
+export const contractCodes = document.components.schemas.ErrorCode.enum;
+
+export const contractOperations: readonly ContractOperation[] = Object.entries(
+  document.paths,
+).flatMap(([path, methods]) =>
+  Object.entries(methods).map(([method, operation]) => ({
+    id: operation['operationId'] as string,
+    method: method.toUpperCase(),
+    path,
+    who: operation['x-who'] as string,
+    roles: (operation['x-roles'] ?? []) as string[],
+    isPublic: operation['security'] !== undefined,
+    parameters: (operation['parameters'] ?? []) as ContractOperation['parameters'],
+    responses: operation['responses'] as ContractOperation['responses'],
+  })),
+);
+
+/** The operation of a request, if the contract has one. */
+export function operationAt(method: string, target: string): ContractOperation | undefined {
+  const path = target.split('?', 1)[0] ?? '';
+  return contractOperations.find(
+    (operation) => operation.method === method && matcher(operation).test(path),
+  );
+}
+
+function matcher({ path }: ContractOperation): RegExp {
+  const source = path
+    .replaceAll('.', '\\.')
+    .replaceAll(/\{(\w+)\}/g, (_all, name) => (name === 'path' ? '.*' : '[^/:]+'));
+  return new RegExp(`^${source}$`);
+}
+
+/** What is wrong with an answer by the contract; undefined: nothing. What no operation describes must be a problem. */
+export function contractFault(
+  method: string,
+  target: string,
+  answered: Answered,
+): string | undefined {
+  const operation = operationAt(method, target);
+  const { status, type = '' } = answered;
+  const described =
+    operation?.responses[String(status)] ?? document.components.responses['Problem'];
+  const name = operation === undefined ? 'no operation' : operation.id;
+  if (described?.content === undefined) {
+    return answered.body === '' ? undefined : `${name} ${status}: a body where none is described`;
+  }
+  const media = Object.keys(described.content).find((each) => type.startsWith(each));
+  if (media === undefined) return `${name} ${status}: media type ${type}`;
+  if (!media.endsWith('json')) return undefined;
+  const validate = validatorOf(`${name} ${status} ${media}`, described.content[media]!.schema);
+  return validate(answered.body)
+    ? undefined
+    : `${name} ${status}: ${ajv.errorsText(validate.errors)}`;
+}
+
+function validatorOf(key: string, schema: object): ValidateFunction {
+  let validate = validators.get(key);
+  if (validate === undefined) {
+    const text = JSON.stringify(schema).replaceAll('"#/', '"openapi.yaml#/');
+    validate = ajv.compile(JSON.parse(text) as object);
+    validators.set(key, validate);
+  }
+  return validate;
+}

@@ -1,0 +1,50 @@
+import type { Store, TableName } from '../../src/ports/store.ts';
+
+/** Everything but the log and what is derived from it: what a refused request must leave as it was. */
+const STATE = [
+  'meta',
+  'root_keys',
+  'documents',
+  'document_versions',
+  'operator_tokens',
+  'sessions',
+  'leases',
+  'credentials',
+  'secrets',
+  'secret_versions',
+  'changes',
+] as const satisfies readonly TableName[];
+
+/** The rows of every state table, as comparable text. */
+export async function storeSnapshot(store: Store): Promise<Readonly<Record<string, string>>> {
+  const tables: Record<string, string> = {};
+  for (const table of STATE) {
+    const rows = await store.list(table, { limit: 100_000 });
+    tables[table] = rows.map((row) => JSON.stringify(row, printable)).join('\n');
+  }
+  return tables;
+}
+
+function printable(_key: string, value: unknown): unknown {
+  return value instanceof Uint8Array ? Buffer.from(value).toString('base64') : value;
+}
+
+/** One entry of the log, as far as tests look at it. */
+export interface StoredEntry {
+  readonly requestId: string;
+  readonly action: string;
+  readonly outcome: string;
+  readonly code?: string;
+  readonly reason?: string;
+  readonly actor: Readonly<Record<string, string>>;
+  readonly client?: Readonly<Record<string, string>>;
+  readonly [fact: string]: unknown;
+}
+
+/** The log as it was committed, oldest first. */
+export async function storedEntries(store: Store): Promise<readonly StoredEntry[]> {
+  const batches = await store.list('audit_batches', { limit: 100_000 });
+  return batches
+    .flatMap(({ entries }) => Buffer.from(entries).toString().trimEnd().split('\n'))
+    .map((line) => JSON.parse(line) as StoredEntry);
+}
