@@ -4,6 +4,7 @@ import { FakeApiServer } from '../../fakes/fake-api-server.ts';
 import { answer, redirect } from '../../fakes/server-faults.ts';
 import { createAuthenticator } from '../../../src/auth/index.ts';
 import { BrokerError } from '../../../src/domain/errors.ts';
+import type { CertificateAuthority } from '../../support/certificates.ts';
 import { HandClock } from '../../support/hand-clock.ts';
 import { fakeCluster } from './fake-cluster.ts';
 import type { FakeCluster } from './fake-cluster.ts';
@@ -23,8 +24,9 @@ afterEach(async () => {
 async function discovered(
   prepare: (fake: FakeApiServer) => void = () => undefined,
   hosts: readonly string[] = [],
+  authority?: CertificateAuthority,
 ): Promise<FakeCluster> {
-  const fake = await FakeApiServer.start();
+  const fake = await FakeApiServer.start(undefined, authority);
   const issuer = fake.address;
   prepare(fake);
   const built = await fakeCluster(
@@ -108,29 +110,16 @@ describe('keys found by discovery', () => {
       keyServer.keys = fake.keys;
       fake.discovery = { jwks_uri: `${keyServer.address}/openid/v1/jwks` };
     };
-    cluster = await discovered(publish);
+    cluster = await discovered(publish, [], keyServer.authority);
     expect(await refusal()).toBe(UNAVAILABLE);
     expect(keyServer.requests).toEqual([]);
-    // Named, but under another authority than the connection's: found and refused.
+    cluster = await discovered(publish, [host(keyServer)], keyServer.authority);
+    expect((await cluster.authenticate(token())).method).toBe('jwks');
+    // Named, but under another authority than the connection's.
+    const { length } = keyServer.requests;
     cluster = await discovered(publish, [host(keyServer)]);
     expect(await refusal()).toBe(UNAVAILABLE);
-    expect(keyServer.requests).toEqual([]);
-    const named = await FakeApiServer.start(undefined, keyServer.authority);
-    cluster = await fakeCluster(
-      { issuer: named.address },
-      {
-        fake: named,
-        prepare: publish,
-        connectionOf: () => ({
-          type: 'jwks',
-          issuerUrl: named.address,
-          caFile: named.caFile,
-          hosts: [host(keyServer)],
-        }),
-      },
-    );
-    opened.push(cluster);
-    expect((await cluster.authenticate(token())).method).toBe('jwks');
+    expect(keyServer.requests).toHaveLength(length);
   });
 
   it.each(['discovery', 'jwks'] as const)(

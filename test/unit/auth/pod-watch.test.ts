@@ -335,6 +335,27 @@ describe('a silent pod watch', () => {
     expect(Number(resumed)).toBeGreaterThanOrEqual(Number(version));
   });
 
+  it('is stale the moment a suspended process wakes, and is not resumed but listed', async () => {
+    await watching();
+    cluster.clock.suspend(60_000);
+    expect(cluster.watch.status()).toBe('stale');
+    cluster.fake.watches.end();
+    await eventually('it is live again', () => cluster.watch.status() === 'live');
+    expect(cluster.fake.countOf('list')).toBe(2);
+    expect(cluster.log).toEqual([]);
+  });
+
+  it('does not believe what was in its socket while it slept', async () => {
+    await watching();
+    cluster.clock.suspend(60_000);
+    const pod = create('api-0');
+    await eventually('it noticed', () => cluster.log.length === 1);
+    expect(stateOf(pod)).toBeUndefined();
+    cluster.clock.advance(1 * SECOND);
+    await eventually('it listed', () => stateOf(pod) === 'running');
+    expect(cluster.fake.countOf('list')).toBe(2);
+  });
+
   it('is given up shortly after the server should have ended it', async () => {
     await watching();
     cluster.fake.watches.silence();

@@ -230,6 +230,8 @@ describe.each(['token-review', 'both'] as const)('a login by %s', (mode) => {
       expect(await refusal(token)).toMatch(/^ERR_TOKEN_INVALID /);
     }
     expect(cluster.fake.countOf('review')).toBe(asked);
+    const unsigned = rawToken({ header: { alg: 'none', kid: 'key-1' }, payload });
+    expect(await refusal(unsigned)).toBe(refused('bad_alg'));
   });
 });
 

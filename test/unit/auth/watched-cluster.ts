@@ -6,10 +6,23 @@ import { FakeApiServer } from '../../fakes/fake-api-server.ts';
 import type { FakePod } from '../../fakes/fake-pods.ts';
 import { HandClock } from '../../support/hand-clock.ts';
 
+/** A clock of a process that may be suspended: time goes on, timers do not. */
+class SuspendableClock extends HandClock {
+  #suspendedMs = 0;
+
+  override monotonic(): number {
+    return super.monotonic() + this.#suspendedMs;
+  }
+
+  suspend(ms: number): void {
+    this.#suspendedMs += ms;
+  }
+}
+
 /** A watch of a scripted API server, and all it told. */
 export interface WatchedCluster {
   readonly fake: FakeApiServer;
-  readonly clock: HandClock;
+  readonly clock: SuspendableClock;
   readonly watch: PodWatch;
   readonly ends: PodEnd[];
   readonly massLosses: (readonly PodEnd[])[];
@@ -29,7 +42,7 @@ export async function watchedCluster(options: WatchedOptions = {}): Promise<Watc
   const fake = await FakeApiServer.start();
   options.prepare?.(fake);
   const api = await connectKubernetes(fake.access);
-  const clock = new HandClock(Date.now());
+  const clock = new SuspendableClock(Date.now());
   const ends: PodEnd[] = [];
   const massLosses: (readonly PodEnd[])[] = [];
   const statuses: string[] = [];
