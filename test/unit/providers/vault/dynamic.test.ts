@@ -89,6 +89,24 @@ describe('a dynamic credential of Vault', () => {
     expect((await issue()).ttlSeconds).toBe(300);
   });
 
+  it.each([
+    ['lease', '/leases/renew', { lease_id: 'db/creds/app/1', lease_duration: 40 }],
+    ['token', '/renew-accessor', { auth: { lease_duration: 40 } }],
+  ])('is extended no further than its %s can be', async (_what, path, body) => {
+    const issued = await issue();
+    vault.fault = ({ target }) => (target.endsWith(path) ? { status: 200, body } : undefined);
+    expect(await credentials.renew(issued.handle, 240, contextOf())).toBe(40);
+  });
+
+  it.each([0, -1, 1e18, '1h', null])('is not extended by a lease of %j', async (seconds) => {
+    const issued = await issue();
+    const body = { lease_id: 'x', lease_duration: seconds };
+    vault.fault = ({ target }) =>
+      target.endsWith('/leases/renew') ? { status: 200, body } : undefined;
+    const error = await failureOf(credentials.renew(issued.handle, 240, contextOf()));
+    expect(error.code).toBe('ERR_PROVIDER_MALFORMED');
+  });
+
   it('does not hang on a token that is no orphan: that one is revoked at once', async () => {
     vault.tokenRole = { orphan: false };
     const error = await failureOf(credentials.prepare(begin(), contextOf()));
