@@ -6,7 +6,7 @@ export interface PodRef {
   readonly uid: string;
 }
 
-export interface TokenWish {
+interface TokenWish {
   readonly namespace: string;
   readonly serviceAccount: string;
   readonly audience: string;

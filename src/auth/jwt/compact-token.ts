@@ -1,7 +1,7 @@
 import { tokenRefused } from '../token-refused.ts';
 
 /** A bound service-account token has 0.9 to 2 KB; nothing is looked at in longer ones (CVE-2025-30204). */
-export const MAX_TOKEN_LENGTH = 16_384;
+const MAX_TOKEN_LENGTH = 16_384;
 
 /** The three parts of a JWS in compact form (RFC 7515 §7.1), decoded. All attacker-controlled: no signature was checked. */
 export interface CompactToken {

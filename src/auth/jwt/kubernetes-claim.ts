@@ -1,7 +1,7 @@
 import { tokenRefused } from '../token-refused.ts';
 import { isNamespaceName, isObjectName, isObjectUid } from './object-names.ts';
 
-export interface BoundObject {
+interface BoundObject {
   readonly name: string;
   readonly uid: string;
 }
