@@ -44,7 +44,7 @@ const document = parse(readFileSync(new URL('../../openapi.yaml', import.meta.ur
 
 const ajv = new Ajv2020({ strict: false, allErrors: true });
 formats.default(ajv);
-ajv.addSchema(document as object, 'openapi.yaml');
+ajv.addSchema(document, 'openapi.yaml');
 const validators = new Map<string, ValidateFunction>();
 
 /** The error codes that the contract lists. */
