@@ -38,5 +38,5 @@ export const auditConfigSchema = z
       context.addIssue({ code: 'custom', path: ['sinks'], message: 'each sink may be named once' });
   });
 
-export type AuditConfig = z.infer<typeof auditConfigSchema>;
+type AuditConfig = z.infer<typeof auditConfigSchema>;
 export type SinkConfig = AuditConfig['sinks'][number];

@@ -78,7 +78,7 @@ const TIME_START = ',"time":"';
 const TIME_LENGTH = 24;
 
 /** The entry's time, milliseconds since the epoch; NaN where it has none. */
-export function entryTime(entry: string): number {
+function entryTime(entry: string): number {
   const at = entry.indexOf(TIME_START) + TIME_START.length;
   return Date.parse(entry.slice(at, at + TIME_LENGTH));
 }

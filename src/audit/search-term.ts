@@ -1,5 +1,5 @@
 /** Terms with rows in log_terms: few distinct ones among many entries. */
-export const INDEXED_KINDS = [
+const INDEXED_KINDS = [
   'workload',
   'cluster',
   'namespace',
@@ -13,19 +13,11 @@ export const INDEXED_KINDS = [
   'code',
 ] as const;
 
+type IndexedKind = (typeof INDEXED_KINDS)[number];
 /** Terms that are nearly as many as entries: found by the bundles' filters alone. */
-export const FILTERED_KINDS = [
-  'version',
-  'lease',
-  'credential',
-  'session',
-  'token',
-  'request',
-  'fingerprint',
-] as const;
-
-export type IndexedKind = (typeof INDEXED_KINDS)[number];
-export type TermKind = IndexedKind | (typeof FILTERED_KINDS)[number];
+type FilteredKind =
+  'version' | 'lease' | 'credential' | 'session' | 'token' | 'request' | 'fingerprint';
+export type TermKind = IndexedKind | FilteredKind;
 
 /** One thing an entry can be found by. `term` is the value as it stands between the quotes of the entry: ASCII, escapes included. */
 export interface SearchTerm {

@@ -2,14 +2,14 @@ import type { ErrorCode } from './errors.ts';
 
 declare const encoded: unique symbol;
 /** A finished piece of an entry; only audit-event.ts makes them, so that no raw text is spliced into the log. */
-export type EncodedFragment<Name extends string> = string & { readonly [encoded]: Name };
+type EncodedFragment<Name extends string> = string & { readonly [encoded]: Name };
 /** Made once a session by `encodeActor`. */
 export type EncodedActor = EncodedFragment<'actor'>;
 /** Made once a request by `encodeClient`. */
 export type EncodedClient = EncodedFragment<'client'>;
 
 /** `deny`: refused by a rule, a proof or a limit. `error`: it should have worked and did not. */
-export type AuditOutcome = 'ok' | 'deny' | 'error';
+type AuditOutcome = 'ok' | 'deny' | 'error';
 
 /** What the log knows of an event beyond who, when and what came of it. */
 export interface AuditFacts {
@@ -54,7 +54,7 @@ export interface AuditFacts {
   readonly boot: BootReference;
 }
 
-export interface PodReference {
+interface PodReference {
   readonly cluster: string;
   readonly namespace: string;
   readonly name: string;
@@ -124,7 +124,7 @@ type OfDocument = With<'document', 'comment' | 'cause'>;
 type OfNothing = With<never, 'comment' | 'cause' | 'count'>;
 
 /** Every audited action and the facts that go with it. A new action is a new row here and in docs/spec/audit-log-v1.md. */
-export interface AuditActions {
+interface AuditActions {
   'session.create': With<never, 'session' | 'tokenId' | 'method' | 'endsAt'>;
   'session.renew': With<never, 'session' | 'tokenId' | 'method' | 'endsAt'>;
   'session.read': With<never, 'session'>;

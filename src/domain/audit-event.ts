@@ -10,13 +10,7 @@ import type {
 import { encodeText, type TextDigest } from './audit-text.ts';
 import { workloadId } from './workload.ts';
 
-export type {
-  AuditAction,
-  AuditEvent,
-  AuditOutcome,
-  EncodedActor,
-  EncodedClient,
-} from './audit-actions.ts';
+export type { AuditAction, AuditEvent, EncodedActor, EncodedClient } from './audit-actions.ts';
 export type { AuditActor, ClientFacts } from './audit-actor.ts';
 
 type Texts = Readonly<Record<string, string | number | undefined>>;

@@ -2,7 +2,7 @@
 export type TextDigest = (text: string) => string;
 
 /** Most characters that one text of an entry keeps; what is longer ends in its length and digest. */
-export const LONGEST_TEXT = 512;
+const LONGEST_TEXT = 512;
 /** An escape is six bytes: texts made of escapes keep fewer characters, so that no entry outgrows a bundle's 65,535 bytes. */
 const LONGEST_ENCODED = 1024;
 const KEPT_OF_ESCAPES = 100;

@@ -22,7 +22,7 @@ export interface VectorInput {
   readonly batches: readonly (readonly VectorEvent[])[];
 }
 
-export type VectorEvent = Readonly<Record<string, unknown>> & {
+type VectorEvent = Readonly<Record<string, unknown>> & {
   readonly actor: AuditActor;
   readonly client?: ClientFacts;
 };
