@@ -8,9 +8,8 @@ import { createNamespace, createServiceAccount } from '../backends/kube-objects.
 import { boundToken } from '../backends/kube-tokens.ts';
 import type { Kube } from '../backends/kube.ts';
 import { uniqueName } from '../backends/unique-name.ts';
-import { applyStrictly, manifestsOf, only } from './manifests.ts';
+import { applyStrictly, manifestsOf, movedTo, only } from './manifests.ts';
 
-const NAMESPACE = 'quaymaster';
 type Verb = Parameters<typeof kubeRequest>[1];
 
 interface PodTemplate {
@@ -34,8 +33,8 @@ function asAccount(
 }
 
 /** Admission of a pod as the cluster would judge it, without making one: "admitted", or why not. */
-async function admission(kube: Kube, template: PodTemplate): Promise<string> {
-  const path = `/api/v1/namespaces/${NAMESPACE}/pods?dryRun=All&fieldValidation=Strict`;
+async function admission(kube: Kube, namespace: string, template: PodTemplate): Promise<string> {
+  const path = `/api/v1/namespaces/${namespace}/pods?dryRun=All&fieldValidation=Strict`;
   const metadata = { ...template.metadata, name: uniqueName('pod') };
   const pod = { apiVersion: 'v1', kind: 'Pod', ...template, metadata };
   const { status, body } = await kubeRequest(kube, 'POST', path, pod);
@@ -62,13 +61,14 @@ describe('the configuration in the manifest', () => {
 
   it("forbids mounts of the broker's own namespace", () => {
     const { kubernetes } = checkConfig(parse(config), 'deploy/quaymaster.yaml');
-    expect(kubernetes.forbiddenNamespaces).toContain(NAMESPACE);
+    expect(kubernetes.forbiddenNamespaces).toContain('quaymaster');
   });
 });
 
 describeWith(['kube'], 'the manifest on a real API server', ({ kube }) => {
-  const manifests = manifestsOf('quaymaster.yaml');
-  const job = only(manifestsOf('initialise.yaml'), 'Job');
+  const NAMESPACE = uniqueName('quaymaster');
+  const manifests = manifestsOf('quaymaster.yaml').map((object) => movedTo(NAMESPACE, object));
+  const job = movedTo(NAMESPACE, only(manifestsOf('initialise.yaml'), 'Job'));
   const account: { ask?: ReturnType<typeof asAccount> } = {};
   const ask = (verb: Verb, path: string, body?: unknown): Promise<number> =>
     account.ask!(verb, path, body);
@@ -96,14 +96,16 @@ describeWith(['kube'], 'the manifest on a real API server', ({ kube }) => {
   });
 
   it('has pods that the restricted level of its own namespace admits', async () => {
-    expect(await admission(kube, podTemplate(only(manifests, 'StatefulSet')))).toBe('admitted');
-    expect(await admission(kube, podTemplate(job))).toBe('admitted');
+    expect(await admission(kube, NAMESPACE, podTemplate(only(manifests, 'StatefulSet')))).toBe(
+      'admitted',
+    );
+    expect(await admission(kube, NAMESPACE, podTemplate(job))).toBe('admitted');
   });
 
   it('has a namespace that admits nothing less restricted', async () => {
     const template = podTemplate(only(manifests, 'StatefulSet'));
     const asRoot = { ...template, spec: { ...template.spec, securityContext: {} } };
-    expect(await admission(kube, asRoot)).toMatch(/violates PodSecurity "restricted/);
+    expect(await admission(kube, NAMESPACE, asRoot)).toMatch(/violates PodSecurity "restricted/);
   });
 
   it('lets the account follow pods', async () => {
@@ -165,8 +167,9 @@ describeWith(['kube'], 'the manifest on a real API server', ({ kube }) => {
         await createServiceAccount(kube, place.namespace, account);
       }
       for (const manifest of manifestsOf('mounted-namespace.yaml')) {
-        const metadata = { ...manifest.metadata, namespace: place.namespace };
-        await applyStrictly(kube, { ...manifest, metadata });
+        const moved = movedTo(place.namespace, manifest);
+        const { subjects } = movedTo(NAMESPACE, manifest);
+        await applyStrictly(kube, subjects === undefined ? moved : { ...moved, subjects });
       }
     });
 

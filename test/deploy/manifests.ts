@@ -19,6 +19,34 @@ export function only(manifests: readonly Manifest[], kind: string): Manifest {
   return found[0]!;
 }
 
+const CLUSTER_WIDE = new Set(['Namespace', 'ClusterRole', 'ClusterRoleBinding']);
+const OWN = 'quaymaster';
+
+interface Named {
+  readonly name: string;
+  readonly namespace?: string;
+}
+
+/** The same object in a namespace of a test's own, which cluster-wide objects are named after. */
+export function movedTo(namespace: string, manifest: Manifest): Manifest {
+  const { metadata, kind } = manifest;
+  const own = (name: string): string => (name === OWN ? namespace : name);
+  const moved = CLUSTER_WIDE.has(kind)
+    ? { ...manifest, metadata: { ...metadata, name: own(metadata.name) } }
+    : { ...manifest, metadata: { ...metadata, namespace } };
+  if (!('subjects' in manifest)) return moved;
+  const role = manifest['roleRef'] as Named & { readonly kind: string };
+  const subjects = (manifest['subjects'] as readonly Named[]).map((subject) => ({
+    ...subject,
+    namespace: own(subject.namespace ?? ''),
+  }));
+  return {
+    ...moved,
+    subjects,
+    roleRef: role.kind === 'ClusterRole' ? { ...role, name: own(role.name) } : role,
+  };
+}
+
 /** Applies server-side as `kubectl apply --server-side --validate=strict` does; an unknown field is a failure. */
 export async function applyStrictly(kube: KubeAccess, manifest: Manifest): Promise<void> {
   const { name, namespace } = manifest.metadata;
