@@ -19,7 +19,7 @@ const STATE = [
 export async function storeSnapshot(store: Store): Promise<Readonly<Record<string, string>>> {
   const tables: Record<string, string> = {};
   for (const table of STATE) {
-    const rows = await store.list(table, { limit: 100_000 });
+    const rows = await store.list(table, { limit: 10_000 });
     tables[table] = rows.map((row) => JSON.stringify(row, printable)).join('\n');
   }
   return tables;
@@ -43,7 +43,7 @@ export interface StoredEntry {
 
 /** The log as it was committed, oldest first. */
 export async function storedEntries(store: Store): Promise<readonly StoredEntry[]> {
-  const batches = await store.list('audit_batches', { limit: 100_000 });
+  const batches = await store.list('audit_batches', { limit: 10_000 });
   return batches
     .flatMap(({ entries }) => Buffer.from(entries).toString().trimEnd().split('\n'))
     .map((line) => JSON.parse(line) as StoredEntry);

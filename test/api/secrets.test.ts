@@ -1,0 +1,356 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { expectDenied } from '../support/deny-contract.ts';
+import { policy, RunningApi } from '../support/parts.ts';
+import { storedEntries } from '../support/store-diff.ts';
+
+let api: RunningApi;
+let token: string;
+beforeAll(async () => {
+  api = await RunningApi.start();
+  await api.furnish();
+  token = await api.logIn();
+  await write('app/db', { user: 'u', password: 'p' });
+});
+afterAll(() => api.stop());
+
+function write(path: string, data: object, headers: Record<string, string> = {}) {
+  return api.call('PUT', `/api/v1/secrets/${path}`, { token, body: { data }, headers });
+}
+
+function read(path: string, as = token) {
+  return api.call('GET', `/api/v1/secrets/${path}`, { token: as });
+}
+
+describe('reading a secret', () => {
+  it('answers its data under a lease, for memory and not for keeping', async () => {
+    const first = await read('app/db');
+    expect(first.status).toBe(200);
+    expect(first.body).toMatchObject({
+      path: 'app/db',
+      version: '1',
+      data: { user: 'u', password: 'p' },
+    });
+    expect(first.headers).toMatchObject({ 'cache-control': 'no-store' });
+    expect(first.headers).not.toHaveProperty('etag');
+    expect(first.headers).not.toHaveProperty('x-powered-by');
+    const again = await read('app/db');
+    expect(again.body.lease).toEqual(first.body.lease);
+  });
+
+  it('answers the same by the hot way and by the ordinary one', async () => {
+    const hot = await read('app/db');
+    const ordinary = await read('app/db?version=1');
+    expect(ordinary.body).toEqual(hot.body);
+  });
+
+  it('keeps bytes and every kind of text as they were written', async () => {
+    const data = {
+      text: 'ü "quoted" \\ \u2028 🔑 \n\t',
+      empty: '',
+      bytes: { base64: Buffer.from([0, 255, 128]).toString('base64') },
+    };
+    await write('app/odd', data);
+    expect((await read('app/odd')).body.data).toEqual(data);
+  });
+
+  it('is refused alike for what exists and what does not', async () => {
+    await api.put('mounts/hidden', { prefix: 'hidden', connection: 'embedded' });
+    const editor = await api.operator('hider', [{ role: 'secret-editor' }]);
+    await api.call('PUT', '/api/v1/secrets/hidden/there', {
+      token: editor,
+      body: { data: { a: 'b' } },
+    });
+    const answers = await Promise.all(
+      ['hidden/there', 'hidden/gone', 'nowhere/x'].map((path) => read(path)),
+    );
+    const shown = answers.map(({ status, headers, text }) => ({
+      status,
+      length: headers['content-length'],
+      text: text.replace(/req_\w+/, ''),
+    }));
+    expect(shown[1]).toEqual(shown[0]);
+    expect(shown[2]).toEqual(shown[0]);
+    expect(shown[0]?.status).toBe(403);
+    await expectDenied(api, {
+      status: 403,
+      code: 'ERR_DENIED',
+      reason: 'no_rule',
+      unechoed: ['hidden'],
+      send: () => read('hidden/there'),
+    });
+  });
+
+  it('says that nothing is there to who may read the path', async () => {
+    await expectDenied(api, {
+      status: 404,
+      code: 'ERR_NOT_FOUND',
+      unechoed: ['app/none'],
+      send: () => read('app/none'),
+    });
+  });
+
+  it('is for operators only with the role that reads values, which admin is not', async () => {
+    await expectDenied(api, {
+      status: 403,
+      code: 'ERR_DENIED',
+      reason: 'no_role',
+      send: () => read('app/db', api.admin),
+    });
+    const reader = await api.operator('reader', [{ role: 'secret-reader', scope: ['app'] }]);
+    const answer = await read('app/db', reader);
+    expect(answer.status).toBe(200);
+    expect(answer.body).not.toHaveProperty('lease');
+  });
+
+  it('by HEAD, OPTIONS, PATCH and made-up methods is not allowed and is recorded', async () => {
+    for (const method of ['HEAD', 'OPTIONS', 'PATCH']) {
+      const answer = await api.call(method, '/api/v1/secrets/app/db', { token });
+      expect(answer.status).toBe(405);
+      expect(answer.headers['allow']).toBe('GET, PUT, DELETE');
+      const entries = await storedEntries(api.broker.parts.store);
+      expect(entries.at(-1)).toMatchObject({
+        action: 'request.refused',
+        code: 'ERR_METHOD',
+        requestId: answer.headers['x-request-id'],
+        client: { method, target: '/api/v1/secrets/app/db' },
+      });
+    }
+  });
+
+  it('stops with the policy that allowed it, before the next answer', async () => {
+    await api.put('policies/short', policy('short', ['brief/**'], ['read', 'write']));
+    await api.put('mounts/brief', { prefix: 'brief', connection: 'embedded' });
+    await write('brief/x', { a: 'b' });
+    expect((await read('brief/x')).status).toBe(200);
+    const current = await api.call('GET', '/api/v1/policies/short', { token: api.admin });
+    await api.call('DELETE', '/api/v1/policies/short', {
+      token: api.admin,
+      headers: { 'If-Match': current.headers['etag'] ?? '' },
+    });
+    expect((await read('brief/x')).status).toBe(403);
+  });
+});
+
+describe('writing a secret', () => {
+  it('creates only what is not there with If-None-Match', async () => {
+    const created = await write('app/new', { a: '1' }, { 'If-None-Match': '*' });
+    expect(created).toMatchObject({ status: 201, headers: { etag: '"1"' } });
+    await expectDenied(api, {
+      status: 412,
+      code: 'ERR_VERSION_CONFLICT',
+      outcome: 'error',
+      send: () => write('app/new', { a: '2' }, { 'If-None-Match': '*' }),
+    });
+  });
+
+  it('replaces only the version that was seen with If-Match', async () => {
+    await write('app/seen', { a: '1' });
+    const replaced = await write('app/seen', { a: '2' }, { 'If-Match': '"1"' });
+    expect(replaced).toMatchObject({ status: 200, body: { path: 'app/seen', version: '2' } });
+    await expectDenied(api, {
+      status: 412,
+      code: 'ERR_VERSION_CONFLICT',
+      outcome: 'error',
+      send: () => write('app/seen', { a: '3' }, { 'If-Match': '"1"' }),
+    });
+    const versions = await api.call('GET', '/api/v1/secret-versions/app/seen', { token });
+    expect(versions.body.items.map(({ state }: { state: string }) => state)).toEqual([
+      'current',
+      'previous',
+    ]);
+    expect(versions.text).not.toContain('"2"}');
+  });
+
+  it.each([
+    ['a weak tag', { 'If-Match': 'W/"1"' }],
+    ['two tags', { 'If-Match': '"1", "2"' }],
+    ['any version', { 'If-Match': '*' }],
+    ['the word for none', { 'If-Match': '"absent"' }],
+    ['no tag', { 'If-Match': '1' }],
+    ['a tag that must not be there', { 'If-None-Match': '"1"' }],
+    ['both', { 'If-Match': '"1"', 'If-None-Match': '*' }],
+  ])('takes no %s as a precondition', async (_what, headers) => {
+    await expectDenied(api, {
+      status: 400,
+      code: 'ERR_REQUEST_INVALID',
+      reason: 'precondition',
+      send: () => write('app/db', { a: 'b' }, headers as unknown as Record<string, string>),
+    });
+  });
+
+  it('takes no value that is larger than the limit', async () => {
+    const large = 'canary'.repeat(20_000);
+    await expectDenied(api, {
+      status: 413,
+      code: 'ERR_BODY_TOO_LARGE',
+      unechoed: ['canarycanary'],
+      send: () => write('app/large', { value: large }),
+    });
+  });
+
+  it.each([
+    ['no keys', { data: {} }],
+    ['a number', { data: { a: 1 } }],
+    ['base64 that is not canonical', { data: { a: { base64: 'QQ=' } } }],
+    ['a list', { data: ['a'] }],
+    ['nothing', {}],
+  ])('takes no data of %s', async (_what, body) => {
+    await expectDenied(api, {
+      status: 400,
+      code: 'ERR_BODY_INVALID',
+      send: () => api.call('PUT', '/api/v1/secrets/app/bad', { token, body }),
+    });
+  });
+
+  it('is for who holds the capability; a reader is refused', async () => {
+    await api.put('policies/only-read', policy('only-read', ['ro/**'], ['read']));
+    await api.put('mounts/ro', { prefix: 'ro', connection: 'embedded' });
+    await expectDenied(api, {
+      status: 403,
+      code: 'ERR_DENIED',
+      send: () => write('ro/x', { a: 'b' }),
+    });
+  });
+
+  it('can be taken back, by version and whole', async () => {
+    await write('app/gone', { a: '1' });
+    await write('app/gone', { a: '2' });
+    const one = await api.call('DELETE', '/api/v1/secrets/app/gone?versions=1', { token });
+    expect(one.status).toBe(204);
+    expect((await read('app/gone?version=1')).status).toBe(404);
+    expect((await read('app/gone')).status).toBe(200);
+    expect((await api.call('DELETE', '/api/v1/secrets/app/gone', { token })).status).toBe(204);
+    expect((await read('app/gone')).status).toBe(404);
+    const anew = await write('app/gone', { a: '3' }, { 'If-None-Match': '*' });
+    expect(anew.body.version).toBe('3');
+  });
+});
+
+describe('a batch', () => {
+  it('answers each item by itself, in order, with an entry each', async () => {
+    const items = [
+      { path: 'app/db' },
+      { path: 'nope/x' },
+      { path: 'app/none' },
+      { path: 'app/db', version: '1' },
+    ];
+    const answer = await api.call('POST', '/api/v1/secrets:batch', { token, body: { items } });
+    expect(answer.status).toBe(200);
+    const codes = answer.body.items.map((each: { error?: { code: string } }) => each.error?.code);
+    expect(codes).toEqual([undefined, 'ERR_DENIED', 'ERR_NOT_FOUND', undefined]);
+    const entries = (await storedEntries(api.broker.parts.store)).filter(
+      ({ requestId }) => requestId === answer.headers['x-request-id'],
+    );
+    expect(entries.map(({ outcome }) => outcome)).toEqual(['ok', 'deny', 'deny', 'ok']);
+    expect(entries.map((entry) => entry['item'])).toEqual([0, 1, 2, 3]);
+  });
+
+  it('refuses a credential where a secret is kept, and says so in its item', async () => {
+    const items = [{ path: 'app/db', idempotencyKey: 'k1' }, { path: 'app/db' }];
+    const answer = await api.call('POST', '/api/v1/secrets:batch', { token, body: { items } });
+    expect(answer.body.items[0].error.code).toBe('ERR_CONFLICT');
+    expect(answer.body.items[1].data).toEqual({ user: 'u', password: 'p' });
+  });
+
+  it.each([
+    ['no item', { items: [] }, 'ERR_BODY_INVALID'],
+    [
+      'more items than the limit',
+      { items: Array.from({ length: 101 }, () => ({ path: 'app/db' })) },
+      'ERR_BODY_INVALID',
+    ],
+    [
+      'an item with an unknown field',
+      { items: [{ path: 'app/db', versoin: '1' }] },
+      'ERR_UNKNOWN_FIELD',
+    ],
+    ['an item with a bad path', { items: [{ path: 'app/../db' }] }, 'ERR_BODY_INVALID'],
+    [
+      'a malformed ttl',
+      { items: [{ path: 'app/db', idempotencyKey: 'k', ttl: '1h; x' }] },
+      'ERR_BODY_INVALID',
+    ],
+  ])('of %s is refused whole', async (_what, body, code) => {
+    await expectDenied(api, {
+      status: 400,
+      code,
+      send: () => api.call('POST', '/api/v1/secrets:batch', { token, body }),
+    });
+  });
+
+  it('of credentials is for workloads', async () => {
+    const reader = await api.operator('batcher', [{ role: 'secret-reader' }]);
+    await expectDenied(api, {
+      status: 403,
+      code: 'ERR_DENIED',
+      reason: 'workload_only',
+      send: () =>
+        api.call('POST', '/api/v1/secrets:batch', {
+          token: reader,
+          body: { items: [{ path: 'app/db', idempotencyKey: 'k' }] },
+        }),
+    });
+  });
+});
+
+describe('a list', () => {
+  it('shows only what the caller may list, filtered before it is cut into pages', async () => {
+    await api.put('mounts/team', { prefix: 'team', connection: 'embedded' });
+    await api.put('policies/team', policy('team', ['team/a*', 'team/z'], ['list', 'write']));
+    const editor = await api.operator('lister', [{ role: 'secret-editor' }]);
+    for (const name of ['a1', 'b1', 'b2', 'b3', 'a2', 'z']) {
+      await api.call('PUT', `/api/v1/secrets/team/${name}`, {
+        token: editor,
+        body: { data: { v: '1' } },
+      });
+    }
+    const paths: string[] = [];
+    let after = '';
+    do {
+      const page = await api.call('GET', `/api/v1/secrets?prefix=team&limit=1${after}`, { token });
+      expect(page.body.items.length).toBeLessThanOrEqual(1);
+      paths.push(...page.body.items.map(({ path }: { path: string }) => path));
+      after = page.body.next === undefined ? '' : `&after=${String(page.body.next)}`;
+    } while (after !== '');
+    expect(paths).toEqual(['team/a1', 'team/a2', 'team/z']);
+  });
+
+  it.each(['%25', 'a%2F%2Fb', '..', 'a%2F..%2Fb', '*', "x'--"])(
+    'of the prefix %s is refused',
+    async (prefix) => {
+      await expectDenied(api, {
+        status: 400,
+        code: 'ERR_PATH_INVALID',
+        send: () => api.call('GET', `/api/v1/secrets?prefix=${prefix}`, { token }),
+      });
+    },
+  );
+
+  it.each([
+    'sort=name',
+    'order=(select 1)',
+    'limit=0',
+    'limit=1001',
+    'limit=1e3',
+    'limit=-1',
+    'after=%00',
+    'after=!',
+  ])('with %s is refused', async (query) => {
+    await expectDenied(api, {
+      status: 400,
+      code: 'ERR_REQUEST_INVALID',
+      send: () => api.call('GET', `/api/v1/secrets?${query}`, { token }),
+    });
+  });
+
+  it('takes no cursor but its own', async () => {
+    const own = await api.call('GET', '/api/v1/secrets?prefix=app&limit=1', { token });
+    const cursor = own.body.next as string;
+    for (const forged of [cursor.replace(/^./, 'X'), `${cursor.split('.')[0] ?? ''}.AAAA`]) {
+      const answer = await api.call('GET', `/api/v1/secrets?prefix=app&after=${forged}`, { token });
+      expect(answer).toMatchObject({ status: 400, body: { code: 'ERR_REQUEST_INVALID' } });
+    }
+    const moved = await api.call('GET', `/api/v1/secrets?prefix=team&after=${cursor}`, { token });
+    expect(moved.status).toBe(400);
+  });
+});
