@@ -267,6 +267,13 @@ describe('F15: the backend answers garbage', () => {
     expect((await read()).data).toEqual({ password: 's3cret' });
   });
 
+  it('calls another version than the one asked for unusable', async () => {
+    vault.put('secret', 'db', { password: 'new' });
+    vault.fault = respond(JSON_TYPE, kv('{"password":"old"}'));
+    const error = await failureOf(provider.read('secret/data/db', '2', contextOf()));
+    expect(error.code).toBe('ERR_PROVIDER_MALFORMED');
+  });
+
   it('takes no more than a megabyte of an endless answer', async () => {
     let written = 0;
     vault.fault = raw((response) => {
