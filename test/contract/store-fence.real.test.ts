@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 import { systemClock } from '../../src/clock.ts';
-import type { Change, Outcome, Plan, Store } from '../../src/ports/store.ts';
+import type { Change, Outcome, Store } from '../../src/ports/store.ts';
 import { openPostgresStore } from '../../src/store/postgres/open-postgres-store.ts';
 import { describeWith } from '../backends/backends.ts';
 import type { Running } from '../backends/footprint.ts';
@@ -206,19 +206,31 @@ describeWith(['postgres'], 'several stores on one PostgreSQL', () => {
     });
 
     it('repeats a batch that the server undid because of a deadlock', async () => {
-      const both = [await open(), await open()];
-      const rows = Array.from({ length: 40 }, (_, n) => `lea_${n}`);
-      await both[0]!.commit({ writes: rows.map((id) => ({ table: 'leases', put: leaseRow(id) })) });
-      const touch = (id: string): Plan => ({
-        expect: [{ table: 'leases', key: { id }, match: { state: 'live' } }],
-        writes: [{ table: 'leases', key: { id }, change: { cause: null } }],
-        entries: [JSON.stringify(id)],
+      const store = await open();
+      const ids = ['lea_1', 'lea_2'];
+      await store.commit({ writes: ids.map((id) => ({ table: 'leases', put: leaseRow(id) })) });
+      const other = new pg.Client({ connectionString: database.connectionString });
+      await other.connect();
+      const lock = `SELECT 1 FROM "leases" WHERE "id" = $1 FOR UPDATE`;
+      // The other session waits longer than the store's, so the server undoes the store's.
+      await other.query(`BEGIN; SET LOCAL deadlock_timeout = '20s'`);
+      await other.query(lock, ['lea_2']);
+      const outcome = store.commit({
+        expect: ids.map((id) => ({ table: 'leases', key: { id }, match: { state: 'live' } })),
+        writes: [{ table: 'leases', key: { id: 'lea_1' }, change: { cause: 'repeated' } }],
+        entries: ['{}'],
       });
-      const outcomes = await Promise.all([
-        ...rows.map((id) => both[0]!.commit(touch(id))),
-        ...rows.toReversed().map((id) => both[1]!.commit(touch(id))),
-      ]);
-      expect(outcomes.every(({ status }) => status === 'committed')).toBe(true);
+      const waiting = `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`;
+      while ((await query(waiting)).length === 0) await turn();
+      await other.query(lock, ['lea_1']);
+      await other.query('COMMIT');
+      await other.end();
+      expect(await outcome).toMatchObject({ status: 'committed' });
+      expect(await store.get('leases', { id: 'lea_1' })).toMatchObject({ cause: 'repeated' });
+      const [stat] = await query(
+        'SELECT deadlocks::int AS n FROM pg_stat_database WHERE datname = current_database()',
+      );
+      expect(stat).toEqual({ n: 1 });
     });
   });
 
@@ -255,10 +267,14 @@ describeWith(['postgres'], 'several stores on one PostgreSQL', () => {
   describe('a server that goes away', () => {
     it('is connected to again when it ends the idle session', async () => {
       const store = await open();
-      await query(
-        `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'quaymaster %' AND datname = current_database()`,
-      );
-      while (store.fault() === undefined) await turn();
+      const sessions = `SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'quaymaster %' AND datname = current_database()`;
+      const before = await query(sessions);
+      await query(`SELECT pg_terminate_backend(pid, 5000) FROM (${sessions}) AS own`);
+      let after = await query(sessions);
+      while (after.length === 0 || after[0]?.['pid'] === before[0]?.['pid']) {
+        await turn();
+        after = await query(sessions);
+      }
       while (store.fault() !== undefined) await turn();
       expect(await store.commit({ entries: ['{}'] })).toMatchObject({ status: 'committed' });
     });
