@@ -25,7 +25,9 @@ function program(): Command {
   withConfig(
     quaymaster
       .command('init')
-      .description('make what is missing of an installation, and one operator token that ends soon'),
+      .description(
+        'make what is missing of an installation, and one operator token that ends soon',
+      ),
   )
     .requiredOption('--token-file <file>', 'a new file of mode 0600 for the token')
     .option('--token-ttl <duration>', 'how long the token lives', '1h')
@@ -55,7 +57,9 @@ function program(): Command {
       print(await runRelease(options));
     });
   withConfig(
-    quaymaster.command('healthcheck').description('exit 0 when the broker on this machine is alive'),
+    quaymaster
+      .command('healthcheck')
+      .description('exit 0 when the broker on this machine is alive'),
   ).action(async ({ config }: { config: string }) => {
     const { runHealthcheck } = await import('./compose/verbs/healthcheck.ts');
     print(await runHealthcheck(config));
@@ -79,15 +83,19 @@ function addAudit(quaymaster: Command, withConfig: (command: Command) => Command
   withConfig(
     audit
       .command('export')
-      .description('write the log into a new directory: from the store, or with --url from a running broker'),
+      .description(
+        'write the log into a new directory: from the store, or with --url from a running broker',
+      ),
   )
     .argument('<directory>', 'a directory that does not exist yet')
     .option('--url <url>', 'a running broker')
     .option('--token-file <file>', "an auditor's token, with --url")
-    .action(async (directory: string, options: { config: string; url?: string; tokenFile?: string }) => {
-      const { runAuditExport } = await import('./compose/verbs/audit-export.ts');
-      print(await runAuditExport(directory, options, progress));
-    });
+    .action(
+      async (directory: string, options: { config: string; url?: string; tokenFile?: string }) => {
+        const { runAuditExport } = await import('./compose/verbs/audit-export.ts');
+        print(await runAuditExport(directory, options, progress));
+      },
+    );
   audit
     .command('verify')
     .description('check an export offline; without --checkpoint it can only be self-consistent')

@@ -1,13 +1,11 @@
 import { mkdir, open, writeFile, type FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { grownTiles, tilePath, TILE_WIDTH } from '../crypto/tiles.ts';
-import { verifierKeyText } from '../crypto/signed-note.ts';
+import { openCheckpoint } from '../crypto/checkpoint.ts';
+import { parseVerifierKey } from '../crypto/signed-note.ts';
 import { BrokerError } from '../domain/errors.ts';
-import type { Store } from '../ports/store.ts';
-import { readBatches } from './entry-reader.ts';
-import { EXPORT_FORMAT, EXPORT_FILES, type BatchHead, type Manifest } from './export-format.ts';
-import type { LogIdentity } from './log-identity.ts';
-import { LogReader } from './log-reader.ts';
+import { EXPORT_FORMAT, EXPORT_FILES, type Manifest } from './export-format.ts';
+import type { ExportSource } from './export-source.ts';
 
 /** Called with how many entries are done, and of how many. */
 export type Progress = (done: number, total: number) => void;
@@ -18,18 +16,8 @@ async function writeWithin(directory: string, path: string, bytes: Uint8Array): 
   await writeFile(file, bytes, { flag: 'wx' });
 }
 
-async function writeHeads(store: Store, size: number, file: FileHandle): Promise<void> {
-  for await (const { segment, batch } of readBatches(store, 0, size)) {
-    const head: BatchHead = {
-      first_index: segment.first_index,
-      writer: segment.writer,
-      first_seq: segment.first_seq,
-      count: segment.count,
-      head: Buffer.from(batch.head).toString('hex'),
-      signature: Buffer.from(batch.signature).toString('base64'),
-    };
-    await file.write(`${JSON.stringify(head)}\n`);
-  }
+async function writeHeads(source: ExportSource, size: number, file: FileHandle): Promise<void> {
+  for await (const head of source.heads(size)) await file.write(`${JSON.stringify(head)}\n`);
 }
 
 /**
@@ -38,40 +26,39 @@ async function writeHeads(store: Store, size: number, file: FileHandle): Promise
  * @throws ERR_NOT_FOUND while the log is empty; ERR_CIPHERTEXT_INVALID when the store lacks parts of it.
  */
 export async function exportLog(
-  store: Store,
-  log: LogIdentity,
+  source: ExportSource,
   directory: string,
   progress: Progress = () => undefined,
 ): Promise<Manifest> {
-  const reader = new LogReader(store, log);
-  const checkpoint = await reader.checkpoint();
-  if (checkpoint === undefined) throw new BrokerError('ERR_NOT_FOUND');
-  const { origin, size, note } = checkpoint;
+  const note = await source.checkpoint();
+  if (note === undefined) throw new BrokerError('ERR_NOT_FOUND', 'the log is empty');
+  const logKey = await source.logKey();
+  const verifier = parseVerifierKey(logKey);
+  const { origin, size } = openCheckpoint(note, verifier.name, [verifier]);
   await mkdir(directory, { mode: 0o700 });
   const write = (path: string, bytes: Uint8Array): Promise<void> =>
     writeWithin(directory, path, bytes);
   for (const tile of grownTiles(0, size)) {
-    await write(tilePath(tile), await required(reader, tilePath(tile)));
+    await write(tilePath(tile), await required(source, tilePath(tile)));
     if (tile.level !== 0) continue;
     const bundle = tilePath({ ...tile, level: 'entries' });
-    await write(bundle, await required(reader, bundle));
+    await write(bundle, await required(source, bundle));
     progress(tile.index * TILE_WIDTH + tile.width, size);
   }
   const heads = await open(join(directory, EXPORT_FILES.heads), 'wx');
   try {
-    await writeHeads(store, size, heads);
+    await writeHeads(source, size, heads);
   } finally {
     await heads.close();
   }
-  const logKey = verifierKeyText(origin, log.signer.key.publicKey);
   const manifest: Manifest = { format: EXPORT_FORMAT, origin, size, logKey };
   await write(EXPORT_FILES.checkpoint, Buffer.from(note));
   await write(EXPORT_FILES.manifest, Buffer.from(`${JSON.stringify(manifest, undefined, 2)}\n`));
   return manifest;
 }
 
-async function required(reader: LogReader, path: string): Promise<Uint8Array> {
-  const bytes = await reader.file(path);
+async function required(source: ExportSource, path: string): Promise<Uint8Array> {
+  const bytes = await source.file(path);
   if (bytes === undefined) throw new BrokerError('ERR_CIPHERTEXT_INVALID');
   return bytes;
 }

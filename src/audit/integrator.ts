@@ -5,7 +5,7 @@ import { BrokerError } from '../domain/errors.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Store, Write } from '../ports/store.ts';
 import type { CheckpointFile } from './checkpoint-file.ts';
-import { isHeld, takeClaim, type Claim } from './claim.ts';
+import { giveUpClaim, isHeld, takeClaim, type Claim } from './claim.ts';
 import { leafHashes } from './entry.ts';
 import type { LogIdentity } from './log-identity.ts';
 import { heldReason, openLog, type HeldReason, type OpenedLog } from './opened-log.ts';
@@ -115,7 +115,17 @@ export class Integrator {
     this.#closed = true;
     this.#cancel();
     await this.#round;
+    if (this.#state === 'active') await this.#giveUp();
     this.#state = 'stopped';
+  }
+
+  async #giveUp(): Promise<void> {
+    const { store, onError } = this.#options;
+    try {
+      if (this.#claim !== undefined) await giveUpClaim(store, this.#claim);
+    } catch (error) {
+      onError?.(error);
+    }
   }
 
   #schedule(): void {

@@ -5,6 +5,7 @@ import {
   verifyInclusion,
 } from '../crypto/proofs.ts';
 import { HASH_BYTES, leafHash } from '../crypto/merkle.ts';
+import { verifierKeyText } from '../crypto/signed-note.ts';
 import {
   encodeBundle,
   nodesFromTiles,
@@ -16,7 +17,9 @@ import {
 import { BrokerError } from '../domain/errors.ts';
 import type { Page, PageRequest } from '../domain/page.ts';
 import type { Store } from '../ports/store.ts';
+import { batchHeads } from './batch-heads.ts';
 import { readEntries } from './entry-reader.ts';
+import type { BatchHead } from './export-format.ts';
 import type { EntryQuery } from './entry-query.ts';
 import type { LogIdentity } from './log-identity.ts';
 import { searchEntries, type LogEntry } from './search.ts';
@@ -98,6 +101,17 @@ export class LogReader {
     const width = tileWidth(tile.level, tile.index, await this.size());
     if (tile.width > width) return undefined;
     return tile.level === 'entries' ? this.#bundle(tile) : this.#tile(tile);
+  }
+
+  /** The log's verifier key (C2SP signed note). */
+  logKey(): Promise<string> {
+    const { origin, signer } = this.#log;
+    return Promise.resolve(verifierKeyText(origin, signer.key.publicKey));
+  }
+
+  /** Heads of the commits that hold entries `[start, end)`, in order. */
+  heads(start: number, end: number): AsyncGenerator<BatchHead> {
+    return batchHeads(this.#store, start, end);
   }
 
   #nodes(size: number): ReturnType<typeof nodesFromTiles> {

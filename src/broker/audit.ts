@@ -1,6 +1,12 @@
 import { BrokerError } from '../domain/errors.ts';
 import type { Page, PageRequest } from '../domain/page.ts';
-import type { AuditQuery, EntryProof, LogCheckpoint, LogEntry } from '../ports/audit-log.ts';
+import type {
+  AuditQuery,
+  BatchHead,
+  EntryProof,
+  LogCheckpoint,
+  LogEntry,
+} from '../ports/audit-log.ts';
 import type { Call } from './call.ts';
 import { recordOperation, requireRole } from './operation.ts';
 import type { Parts } from './parts.ts';
@@ -53,6 +59,31 @@ export async function readTile(
   path: string,
 ): Promise<Uint8Array> {
   return exported({ parts, call, live, query: path }, () => parts.audit.file(path));
+}
+
+const HEADS_A_PAGE = 1_000;
+
+/** Signed heads of the commits from the one that holds entry `start`, for an export; as many as fit a page. @throws ERR_DENIED */
+export async function readHeads(
+  parts: Parts,
+  call: Call,
+  live: LiveOperator,
+  start: number,
+): Promise<readonly BatchHead[]> {
+  return exported({ parts, call, live, query: `heads=${start}` }, async () => {
+    const size = (await parts.audit.checkpoint())?.size ?? 0;
+    const heads: BatchHead[] = [];
+    for await (const head of parts.audit.heads(start, size)) {
+      heads.push(head);
+      if (heads.length === HEADS_A_PAGE) break;
+    }
+    return heads;
+  });
+}
+
+/** The log's verifier key, with which anybody checks its checkpoints. @throws ERR_DENIED */
+export async function readLogKey(parts: Parts, call: Call, live: LiveOperator): Promise<string> {
+  return exported({ parts, call, live, query: 'log-key' }, () => parts.audit.logKey());
 }
 
 async function exported<T>(

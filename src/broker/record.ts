@@ -92,7 +92,11 @@ export async function commitDecided<T>(
       undo?.();
       throw error;
     });
-    if (outcome.status === 'committed') return settle();
+    if (outcome.status === 'committed') {
+      // What this narrowed is out of memory before anybody is told that it is done.
+      if (outcome.seq > 0) await parts.state.reached(outcome.seq);
+      return settle();
+    }
     undo?.();
     if (outcome.status === 'conflict' && conflict !== undefined) throw conflict(outcome.index);
     await parts.state.caughtUp();

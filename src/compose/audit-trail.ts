@@ -99,7 +99,8 @@ export class AuditTrail {
     const { held } = await this.integrator.start();
     if (held === undefined) throw new BrokerError('ERR_CONFLICT', 'the store is not held');
     const after = await this.integrator.release();
-    if (after.held !== undefined) throw new BrokerError('ERR_HELD', `the store stays held: ${after.held}`);
+    if (after.held !== undefined)
+      throw new BrokerError('ERR_HELD', `the store stays held: ${after.held}`);
     await this.#announce([
       this.#system.entry({ action: 'broker.release', outcome: 'ok', cause: held, comment }),
     ]);
@@ -129,11 +130,18 @@ export class AuditTrail {
   /** The first entries of this boot: its key, what came before it, and what there is to say. */
   async #announce(more: readonly string[]): Promise<void> {
     const { store } = this.#deps;
-    const { boot, unfinished } = await surveyLog(store, this.#bootLog.identity, this.#bootLog.boot, RELEASE);
+    const { boot, unfinished } = await surveyLog(
+      store,
+      this.#bootLog.identity,
+      this.#bootLog.boot,
+      RELEASE,
+    );
     const entries = [this.#system.entry({ action: 'broker.start', outcome: 'ok', boot })];
     if (unfinished !== undefined) {
       const comment = `${unfinished.writer} ${unfinished.seq}`;
-      entries.push(this.#system.entry({ action: 'recovery', outcome: 'ok', cause: 'unclean_stop', comment }));
+      entries.push(
+        this.#system.entry({ action: 'recovery', outcome: 'ok', cause: 'unclean_stop', comment }),
+      );
     }
     await store.commit({ entries: [...entries, ...more] });
   }

@@ -38,7 +38,8 @@ export function registerGauges(registry: Registry, broker: RunningBroker): void 
     registers,
     collect() {
       this.reset();
-      for (const [cluster, status] of clusters.watches()) this.set({ cluster }, status === 'live' ? 1 : 0);
+      for (const [cluster, status] of clusters.watches())
+        this.set({ cluster }, status === 'live' ? 1 : 0);
     },
   });
   new Gauge({

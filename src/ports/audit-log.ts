@@ -53,6 +53,18 @@ export interface EntryProof extends LogEntry {
   readonly checkpoint: LogCheckpoint;
 }
 
+/** The signed end of one commit's chain, as an export holds it; docs/spec/audit-log-v1.md. */
+export interface BatchHead {
+  readonly first_index: number;
+  readonly writer: string;
+  readonly first_seq: number;
+  readonly count: number;
+  /** SHA-256 of the commit's last entry, hexadecimal. */
+  readonly head: string;
+  /** Ed25519 under the boot's key, base64. */
+  readonly signature: string;
+}
+
 /** The log as readers see it: what the last checkpoint covers, a second at most behind the last commit. */
 export interface AuditLog {
   checkpoint(): Promise<LogCheckpoint | undefined>;
@@ -60,6 +72,10 @@ export interface AuditLog {
   search(query: AuditQuery, page: PageRequest): Promise<Page<LogEntry>>;
   /** @throws ERR_NOT_FOUND */
   proveEntry(index: number): Promise<EntryProof>;
+  /** The log's verifier key (C2SP signed note). */
+  logKey(): Promise<string>;
+  /** Of the commits that hold entries `[start, end)`, in order. */
+  heads(start: number, end: number): AsyncIterable<BatchHead>;
   /** A tile or bundle by its C2SP tlog-tiles path; undefined for what the log does not have. */
   file(path: string): Promise<Uint8Array | undefined>;
 }

@@ -27,6 +27,7 @@ export class State {
   readonly #followers: Followers;
   readonly #unwatch: () => void;
   readonly #listeners = new Set<(kind: DocumentKind, name: string) => void>();
+  #waiting: { readonly seq: number; readonly resolve: () => void }[] = [];
   #applied: number;
   #work: Promise<void>;
   #pending = 1;
@@ -58,6 +59,14 @@ export class State {
     await this.#work;
   }
 
+  /** Resolves when memory reflects the change of this number: an answer that says "done" waits for it. */
+  async reached(seq: number): Promise<void> {
+    if (this.#applied >= seq) return;
+    const { promise, resolve } = Promise.withResolvers<undefined>();
+    this.#waiting.push({ seq, resolve: () => resolve(undefined) });
+    await promise;
+  }
+
   /** Called after a document of memory was replaced. */
   onDocument(listener: (kind: DocumentKind, name: string) => void): void {
     this.#listeners.add(listener);
@@ -73,15 +82,23 @@ export class State {
     const documents = changes.filter((change) => change.kind === 'document');
     const last = changes.at(-1)?.seq ?? this.#applied;
     if (documents.length === 0 && this.#pending === 0) {
-      this.#applied = last;
+      this.#reach(last);
       return;
     }
     this.#pending += 1;
     this.#work = this.#work.then(async () => {
       for (const { key } of documents) await this.#reload(key);
-      this.#applied = last;
       this.#pending -= 1;
+      this.#reach(last);
     });
+  }
+
+  #reach(seq: number): void {
+    this.#applied = seq;
+    if (this.#waiting.length === 0) return;
+    const arrived = this.#waiting.filter((waiter) => waiter.seq <= seq);
+    this.#waiting = this.#waiting.filter((waiter) => waiter.seq > seq);
+    for (const { resolve } of arrived) resolve();
   }
 
   #forget({ kind, key }: Change): void {

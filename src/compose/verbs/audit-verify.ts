@@ -22,7 +22,10 @@ function textOf(report: VerifyReport): string {
   const lines = [
     `${verdict}: ${report.size} entries in ${report.batches} commits of ${report.writers.length} boots, ${report.assurance}`,
   ];
-  if (!report.keyGiven) lines.push('the log key is the one that the export brought: give --log-key to know whose it is');
+  if (!report.keyGiven)
+    lines.push(
+      'the log key is the one that the export brought: give --log-key to know whose it is',
+    );
   for (const { what, message, index } of report.findings) {
     lines.push(`${index === undefined ? '' : `entry ${index}: `}${what}: ${message}`);
   }

@@ -18,9 +18,14 @@ export async function runInit(options: {
   const config = await loadConfig(options.config);
   const { tokenFile } = options;
   const deps = { clock: systemClock, log: createLog({ level: 'warn', clock: systemClock }) };
-  const { created, operator, tokenEndsAt } = await initialise(config, { tokenFile, tokenTtlSeconds }, deps);
+  const { created, operator, tokenEndsAt } = await initialise(
+    config,
+    { tokenFile, tokenTtlSeconds },
+    deps,
+  );
   const lines = created.map((what) => `created ${what}`);
-  if (config.kek.type === 'local-file' && created.length > 0) lines.push(keepTheKey(config.kek.path));
+  if (config.kek.type === 'local-file' && created.length > 0)
+    lines.push(keepTheKey(config.kek.path));
   lines.push(
     `the token of the operator "${operator}" is in ${tokenFile} and ends ${new Date(tokenEndsAt).toISOString()}`,
   );

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { exportLog } from '../../../src/audit/export.ts';
+import { storeSource } from '../../../src/audit/export-source.ts';
 import { createLogKeyFile } from '../../../src/audit/log-key.ts';
 import { verifyExport } from '../../../src/audit/verify.ts';
 import type { SigningKey } from '../../../src/crypto/signing.ts';
@@ -47,7 +48,7 @@ describe('a broker killed in the middle of its commits (F24)', () => {
     expect(await bench.integrator.start()).toMatchObject({ held: undefined });
     await bench.integrate();
     const target = join(directory, 'export');
-    await exportLog(bench.store, bench.log, target);
+    await exportLog(storeSource(bench.store, bench.log), target);
     const externalCheckpoint = await bench.checkpointFile.read();
     const report = await verifyExport(target, { externalCheckpoint });
     expect(report).toMatchObject({ holds: true, assurance: 'anchored' });

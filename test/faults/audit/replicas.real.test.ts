@@ -8,6 +8,7 @@ import { createBoot, type Boot } from '../../../src/audit/boot.ts';
 import { createChain } from '../../../src/audit/chain.ts';
 import { checkpointFile } from '../../../src/audit/checkpoint-file.ts';
 import { exportLog } from '../../../src/audit/export.ts';
+import { storeSource } from '../../../src/audit/export-source.ts';
 import { Integrator } from '../../../src/audit/integrator.ts';
 import { logIdentity } from '../../../src/audit/log-identity.ts';
 import { LogReader } from '../../../src/audit/log-reader.ts';
@@ -86,7 +87,7 @@ describeWith(['postgres'], 'two replicas on PostgreSQL (F28)', ({ postgres }) =>
     const size = 2 * (1 + 2 * COMMITS);
     expect(other.integrator.status()).toMatchObject({ state: 'active', size, broken: [] });
     const target = join(directory, 'export');
-    await exportLog(other.store, log, target);
+    await exportLog(storeSource(other.store, log), target);
     const report = await verifyExport(target);
     expect(report).toMatchObject({ holds: true, size });
     expect(report.writers.map(({ entries }) => entries)).toEqual([size / 2, size / 2]);

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { exportLog } from '../../../src/audit/export.ts';
+import { storeSource } from '../../../src/audit/export-source.ts';
 import { verifyExport } from '../../../src/audit/verify.ts';
 import { HandClock } from '../../support/hand-clock.ts';
 import { LogBench, workloadActor } from '../../unit/audit/log-bench.ts';
@@ -47,11 +48,12 @@ async function makeLog(
     );
     if (i !== 40) continue;
     await made.integrate();
-    if (before !== undefined) await exportLog(made.store, made.log, join(made.directory, before));
+    if (before !== undefined)
+      await exportLog(storeSource(made.store, made.log), join(made.directory, before));
   }
   await made.integrate();
   const directory = join(made.directory, 'export');
-  await exportLog(made.store, made.log, directory);
+  await exportLog(storeSource(made.store, made.log), directory);
   return { made, directory };
 }
 

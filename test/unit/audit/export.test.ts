@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { verifierKeyText } from '../../../src/crypto/signed-note.ts';
 import { generateSigningKey } from '../../../src/crypto/signing.ts';
 import { exportLog } from '../../../src/audit/export.ts';
+import { storeSource } from '../../../src/audit/export-source.ts';
 import { verifyExport } from '../../../src/audit/verify.ts';
 import { HandClock } from '../../support/hand-clock.ts';
 import { LogBench, workloadActor, type EventFields } from './log-bench.ts';
@@ -29,7 +30,7 @@ beforeAll(async () => {
   await bench.record({ action: 'broker.stop', path: undefined });
   await bench.integrate();
   directory = join(bench.directory, 'export');
-  await exportLog(bench.store, bench.log, directory);
+  await exportLog(storeSource(bench.store, bench.log), directory);
 });
 afterAll(() => bench.remove());
 
@@ -83,7 +84,7 @@ describe('an export', () => {
   });
 
   it('is not written over', async () => {
-    await expect(exportLog(bench.store, bench.log, directory)).rejects.toMatchObject({
+    await expect(exportLog(storeSource(bench.store, bench.log), directory)).rejects.toMatchObject({
       code: 'EEXIST',
     });
   });

@@ -8,6 +8,7 @@ import { createBoot } from '../../../src/audit/boot.ts';
 import { createChain } from '../../../src/audit/chain.ts';
 import { surveyLog } from '../../../src/audit/boot-survey.ts';
 import { exportLog } from '../../../src/audit/export.ts';
+import { storeSource } from '../../../src/audit/export-source.ts';
 import { verifyExport } from '../../../src/audit/verify.ts';
 import { isHeld, takeClaim } from '../../../src/audit/claim.ts';
 import { leafHashes } from '../../../src/audit/entry.ts';
@@ -119,7 +120,7 @@ describe('two replicas on one store', () => {
     const size = 1 + 30 * 4 + 1 + 29 * 2;
     expect(bench.integrator.status()).toMatchObject({ size, broken: [] });
     const directory = join(bench.directory, 'export');
-    await exportLog(bench.store, bench.log, directory);
+    await exportLog(storeSource(bench.store, bench.log), directory);
     const report = await verifyExport(directory);
     expect(report).toMatchObject({ holds: true, size });
     expect(report.writers.map(({ entries }) => entries).sort()).toEqual([121, 59]);

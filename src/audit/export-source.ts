@@ -1,0 +1,27 @@
+import type { Store } from '../ports/store.ts';
+import type { BatchHead } from './export-format.ts';
+import type { LogIdentity } from './log-identity.ts';
+import { LogReader } from './log-reader.ts';
+
+/** Where an export is taken from: the store itself, or a running broker. */
+export interface ExportSource {
+  /** The last checkpoint's note; undefined while the log is empty. */
+  checkpoint(): Promise<string | undefined>;
+  /** The log's verifier key (C2SP signed note). */
+  logKey(): Promise<string>;
+  /** By its C2SP tlog-tiles path. */
+  file(path: string): Promise<Uint8Array | undefined>;
+  /** Of every commit that has entries below `size`, in order. */
+  heads(size: number): AsyncIterable<BatchHead>;
+}
+
+/** Reads the store of a broker that does not run, or shares it. */
+export function storeSource(store: Store, log: LogIdentity): ExportSource {
+  const reader = new LogReader(store, log);
+  return {
+    checkpoint: async () => (await reader.checkpoint())?.note,
+    logKey: () => reader.logKey(),
+    file: (path) => reader.file(path),
+    heads: (size) => reader.heads(0, size),
+  };
+}

@@ -1,0 +1,48 @@
+import { systemClock } from '../../clock.ts';
+import { exportLog, type Progress } from '../../audit/export.ts';
+import { storeSource } from '../../audit/export-source.ts';
+import { loadConfig } from '../../config/load.ts';
+import { BrokerError } from '../../domain/errors.ts';
+import { openStore } from '../../store/index.ts';
+import { openBootLog } from '../audit-trail.ts';
+import { brokerSource } from './broker-source.ts';
+
+interface ExportOptions {
+  readonly config: string;
+  readonly url?: string | undefined;
+  readonly tokenFile?: string | undefined;
+}
+
+/** Writes the log into a new directory. @throws ERR_CONFIG_INVALID, ERR_NOT_FOUND, ERR_STORE_UNAVAILABLE */
+export async function runAuditExport(
+  directory: string,
+  options: ExportOptions,
+  progress: Progress,
+): Promise<string> {
+  const { origin, size, logKey } = await exported(directory, options, progress);
+  return `${size} entries of ${origin} are in ${directory}\nits log key: ${logKey}`;
+}
+
+async function exported(
+  directory: string,
+  { config: path, url, tokenFile }: ExportOptions,
+  progress: Progress,
+): ReturnType<typeof exportLog> {
+  if (url !== undefined) {
+    if (tokenFile === undefined) {
+      throw new BrokerError(
+        'ERR_CONFIG_INVALID',
+        '--url needs --token-file, the token of an auditor',
+      );
+    }
+    return exportLog(await brokerSource(url, tokenFile), directory, progress);
+  }
+  const config = await loadConfig(path);
+  const { chain, identity } = await openBootLog(config, systemClock);
+  const store = await openStore(config.store, { chain, clock: systemClock, mode: config.mode });
+  try {
+    return await exportLog(storeSource(store, identity), directory, progress);
+  } finally {
+    await store.close();
+  }
+}
