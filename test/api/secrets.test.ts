@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { expectDenied } from '../support/deny-contract.ts';
-import { policy, RunningApi } from '../support/parts.ts';
+import { itemsOf, policy, RunningApi } from '../support/parts.ts';
 import { storedEntries } from '../support/store-diff.ts';
 
 let api: RunningApi;
@@ -154,10 +154,8 @@ describe('writing a secret', () => {
       send: () => write('app/seen', { a: '3' }, { 'If-Match': '"1"' }),
     });
     const versions = await api.call('GET', '/api/v1/secret-versions/app/seen', { token });
-    expect(versions.body.items.map(({ state }: { state: string }) => state)).toEqual([
-      'current',
-      'previous',
-    ]);
+    const states = itemsOf(versions).map(({ state }) => state);
+    expect(states).toEqual(['current', 'previous']);
     expect(versions.text).not.toContain('"2"}');
   });
 
@@ -174,7 +172,7 @@ describe('writing a secret', () => {
       status: 400,
       code: 'ERR_REQUEST_INVALID',
       reason: 'precondition',
-      send: () => write('app/db', { a: 'b' }, headers as unknown as Record<string, string>),
+      send: () => write('app/db', { a: 'b' }, headers),
     });
   });
 
@@ -236,7 +234,8 @@ describe('a batch', () => {
     ];
     const answer = await api.call('POST', '/api/v1/secrets:batch', { token, body: { items } });
     expect(answer.status).toBe(200);
-    const codes = answer.body.items.map((each: { error?: { code: string } }) => each.error?.code);
+    const failed = itemsOf(answer);
+    const codes = failed.map(({ error }) => error?.code);
     expect(codes).toEqual([undefined, 'ERR_DENIED', 'ERR_NOT_FOUND', undefined]);
     const entries = (await storedEntries(api.broker.parts.store)).filter(
       ({ requestId }) => requestId === answer.headers['x-request-id'],
@@ -309,7 +308,7 @@ describe('a list', () => {
     do {
       const page = await api.call('GET', `/api/v1/secrets?prefix=team&limit=1${after}`, { token });
       expect(page.body.items.length).toBeLessThanOrEqual(1);
-      paths.push(...page.body.items.map(({ path }: { path: string }) => path));
+      paths.push(...itemsOf(page).map(({ path }) => path));
       after = page.body.next === undefined ? '' : `&after=${String(page.body.next)}`;
     } while (after !== '');
     expect(paths).toEqual(['team/a1', 'team/a2', 'team/z']);

@@ -44,6 +44,21 @@ export interface Answered {
   readonly body: any;
 }
 
+/** What lists show, as far as several tests look at it. */
+export interface ListedItem {
+  readonly id: string;
+  readonly name: string;
+  readonly path: string;
+  readonly state: string;
+  readonly error?: { readonly code: string };
+  readonly [field: string]: unknown;
+}
+
+/** The items of a list. */
+export function itemsOf({ body }: Answered): readonly ListedItem[] {
+  return (body as { readonly items: readonly ListedItem[] }).items;
+}
+
 type Method = 'get' | 'head' | 'post' | 'put' | 'delete' | 'patch' | 'options';
 type Claims = Partial<Parameters<typeof boundClaims>[0]>;
 
