@@ -1,0 +1,88 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { describe, expect, it } from '@jest/globals';
+import { execForm, stagesOf, type Instruction } from './dockerfile.ts';
+
+const { before, stages } = stagesOf('Dockerfile');
+const all = stages.flat();
+const final = stages.at(-1) ?? [];
+
+function the(instructions: readonly Instruction[], keyword: string): string {
+  const found = instructions.filter((instruction) => instruction.keyword === keyword);
+  expect(found).toHaveLength(1);
+  return found[0]!.rest;
+}
+
+/** What the instruction takes out of the build context. */
+function copied({ rest }: Instruction): readonly string[] {
+  return rest.startsWith('--from=') ? [] : rest.split(/\s+/).slice(0, -1);
+}
+
+describe('the Dockerfile', () => {
+  it('copies only what exists and what .dockerignore lets in', () => {
+    const allowed = readFileSync('.dockerignore', 'utf8').trim().split('\n');
+    expect(allowed[0]).toBe('*');
+    const sources = new Set(all.filter(({ keyword }) => keyword === 'COPY').flatMap(copied));
+    for (const source of sources) expect([source, existsSync(source)]).toEqual([source, true]);
+    expect([...sources].sort()).toEqual(
+      allowed
+        .slice(1)
+        .map((line) => line.slice(1))
+        .sort(),
+    );
+  });
+
+  it('names its base image once, and with the version of Node that package.json pins', () => {
+    const { dependencies } = JSON.parse(readFileSync('package.json', 'utf8')) as {
+      dependencies: Readonly<Record<string, string>>;
+    };
+    expect(the(before, 'ARG')).toBe(`NODE_IMAGE=node:${dependencies['node']}-slim`);
+    for (const [from] of stages) expect(from!.rest).toMatch(/^\$\{NODE_IMAGE\}/);
+  });
+
+  it('installs from the lock file, without scripts, and takes no development dependency along', () => {
+    const installs = all.filter(({ rest }) => /\bnpm (?:ci|i|install)\b/.test(rest));
+    for (const { rest } of installs) expect(rest).toMatch(/npm ci .*--ignore-scripts/);
+    const [from] = stages.filter((stage) => stage.some(({ rest }) => rest.includes('--omit=dev')));
+    expect(from![0]!.rest).toMatch(/ AS dependencies$/);
+    const modules = final.filter(({ rest }) => rest.includes('node_modules ./node_modules'));
+    expect(modules.map(({ rest }) => rest)).toEqual([
+      '--from=dependencies /build/node_modules ./node_modules',
+    ]);
+  });
+
+  it('runs as a user who is a number and not root', () => {
+    expect(the(final, 'USER')).toMatch(/^[1-9][0-9]{3,}:[1-9][0-9]{3,}$/);
+    expect(final.findLastIndex(({ keyword }) => keyword === 'RUN')).toBeLessThan(
+      final.findIndex(({ keyword }) => keyword === 'USER'),
+    );
+  });
+
+  it('starts the broker without a shell and with SIGUSR1 disabled', () => {
+    const program = execForm(the(final, 'ENTRYPOINT'));
+    expect(program).toEqual(['node', '--disable-sigusr1', '/app/dist/main.js']);
+    expect(execForm(the(final, 'CMD'))).toEqual(['serve']);
+  });
+
+  it('asks for its health by the verb for it, without a shell', () => {
+    expect(execForm(the(final, 'HEALTHCHECK'))).toEqual([
+      'node',
+      '/app/dist/main.js',
+      'healthcheck',
+    ]);
+  });
+
+  it('keeps the store and the keys in volumes of their own', () => {
+    expect(execForm(the(final, 'VOLUME'))).toEqual([
+      '/var/lib/quaymaster',
+      '/var/lib/quaymaster-keys',
+    ]);
+  });
+
+  it('fetches nothing by address and bakes in no setting but the mode of Node', () => {
+    expect(all.filter(({ keyword }) => keyword === 'ADD')).toEqual([]);
+    expect(all.some(({ rest }) => rest.includes('://'))).toBe(false);
+    expect(all.filter(({ keyword }) => keyword === 'ENV')).toEqual([
+      { keyword: 'ENV', rest: 'NODE_ENV=production' },
+    ]);
+  });
+});

