@@ -112,6 +112,11 @@ export class AuditTrail {
     return this.#lag;
   }
 
+  /** Opens the sinks' files anew, after something moved them away. */
+  async reopenSinks(): Promise<void> {
+    await Promise.all(this.#followers.map((follower) => follower.reopen()));
+  }
+
   /** Says that this boot ended, brings all into the tree, and stops. */
   async stop(cause: string): Promise<void> {
     const { store, log } = this.#deps;

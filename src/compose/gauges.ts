@@ -23,6 +23,14 @@ export function registerGauges(registry: Registry, broker: RunningBroker): void 
     },
   });
   new Gauge({
+    name: 'quaymaster_audit_broken_chains',
+    help: 'Chains of the audit log that do not hold: tampering or damage; anything but 0 is an alarm',
+    registers,
+    collect() {
+      this.set(trail.integrator.status().broken.length);
+    },
+  });
+  new Gauge({
     name: 'quaymaster_audit_sink_lag_entries',
     help: 'Entries in the log that a sink does not have yet',
     labelNames: ['sink'],

@@ -32,35 +32,42 @@ const connection = z.union([
   jwksConnectionSchema,
 ]);
 
-export const configSchema = z.strictObject({
-  /** Stamped into the store at its creation: a store of one mode is refused in the other. */
-  mode: z.enum(['development', 'production']).default('production'),
-  listener: listenerConfigSchema.prefault({}),
-  metrics: metricsConfigSchema.prefault({}),
-  store: storeConfigSchema,
-  kek: z.discriminatedUnion('type', [localFileConfig, vaultTransitConfig]),
-  audit: auditConfigSchema,
-  connections: z.record(connectionName, connection).default({}),
-  limits: limitsConfigSchema,
-  cache: z
-    .strictObject({
-      maxBytes: z
-        .int()
-        .min(0)
-        .max(2 ** 32)
-        .default(64 * 2 ** 20),
-    })
-    .prefault({}),
-  kubernetes: z
-    .strictObject({
-      /** Namespaces that no mount reaches; the broker's own must be here. */
-      forbiddenNamespaces: z.array(z.string().min(1)).default(['quaymaster']),
-    })
-    .prefault({}),
-  log: z
-    .strictObject({ level: z.enum(['debug', 'info', 'warn', 'error']).default('info') })
-    .prefault({}),
-});
+const LOOPBACK = ['127.0.0.1', '::1', 'localhost'];
+
+export const configSchema = z
+  .strictObject({
+    /** Stamped into the store at its creation: a store of one mode is refused in the other. */
+    mode: z.enum(['development', 'production']).default('production'),
+    listener: listenerConfigSchema.prefault({}),
+    metrics: metricsConfigSchema.prefault({}),
+    store: storeConfigSchema,
+    kek: z.discriminatedUnion('type', [localFileConfig, vaultTransitConfig]),
+    audit: auditConfigSchema,
+    connections: z.record(connectionName, connection).default({}),
+    limits: limitsConfigSchema,
+    cache: z
+      .strictObject({
+        maxBytes: z
+          .int()
+          .min(0)
+          .max(2 ** 32)
+          .default(64 * 2 ** 20),
+      })
+      .prefault({}),
+    kubernetes: z
+      .strictObject({
+        /** Namespaces that no mount reaches; the broker's own must be here. */
+        forbiddenNamespaces: z.array(z.string().min(1)).default(['quaymaster']),
+      })
+      .prefault({}),
+    log: z
+      .strictObject({ level: z.enum(['debug', 'info', 'warn', 'error']).default('info') })
+      .prefault({}),
+  })
+  .refine(({ mode, listener }) => mode === 'production' || LOOPBACK.includes(listener.host), {
+    path: ['listener', 'host'],
+    message: 'development mode listens on loopback only',
+  });
 
 export type Config = z.output<typeof configSchema>;
 export type ConnectionConfig = Config['connections'][string];

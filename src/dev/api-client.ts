@@ -38,7 +38,10 @@ export class ApiClient {
     const { status, json } =
       created.status === 412 ? await this.call('PUT', path, body, { 'if-match': '*' }) : created;
     if (status !== 200 && status !== 201) {
-      throw new BrokerError('ERR_INTERNAL', `PUT ${path} answered ${status}: ${JSON.stringify(json)}`);
+      throw new BrokerError(
+        'ERR_INTERNAL',
+        `PUT ${path} answered ${status}: ${JSON.stringify(json)}`,
+      );
     }
   }
 }

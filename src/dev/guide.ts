@@ -4,6 +4,8 @@ import type { DevFiles } from './dev-config.ts';
 /** What to paste into another terminal. */
 export function guide(url: string, files: DevFiles): string {
   const login = join(files.directory, 'login.json');
+  // The very program that runs now, so that the line works in any directory and with any Node before it on the path.
+  const program = `${process.execPath} ${process.argv[1] ?? 'quaymaster'}`;
   const exported = join(files.directory, `export-$(date +%s)`);
   return `
 Quaymaster listens at ${url}, on this machine only. Stop it with Ctrl-C; its files are in ${files.directory}.
@@ -20,6 +22,6 @@ curl -s ${url}/api/v1/secrets/demo/payments/db -H "Authorization: Bearer $SESSIO
 # see who did what (the operator's token is in a file of its own)
 curl -s "${url}/api/v1/audit/entries?limit=5" -H "Authorization: Bearer $(cat ${files.operatorToken})"; echo
 # take the log out and prove it offline, against the checkpoint that is kept outside the store
-EXPORT=${exported}; (cd ${process.cwd()} && npx quaymaster audit export "$EXPORT" --url ${url} --token-file ${files.operatorToken} && npx quaymaster audit verify "$EXPORT" --checkpoint ${files.checkpoint})
+EXPORT=${exported}; ${program} audit export "$EXPORT" --url ${url} --token-file ${files.operatorToken} && ${program} audit verify "$EXPORT" --checkpoint ${files.checkpoint}
 `;
 }

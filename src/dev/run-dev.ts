@@ -5,7 +5,7 @@ import { BrokerError } from '../domain/errors.ts';
 import { createLog } from '../log.ts';
 import { initialise } from '../compose/initialise.ts';
 import { serve } from '../compose/serve.ts';
-import { stopOnSignals } from '../compose/stop-on-signals.ts';
+import { onSignals } from '../compose/on-signals.ts';
 import { ApiClient } from './api-client.ts';
 import { devConfig, devFiles, type DevFiles } from './dev-config.ts';
 import { guide } from './guide.ts';
@@ -35,13 +35,21 @@ export async function runDev(
   const deps = { clock: systemClock, log };
   await rm(files.operatorToken, { force: true });
   const tokenFile = files.operatorToken;
-  const { created } = await initialise(config, { tokenFile, tokenTtlSeconds: OPERATOR_TOKEN_SECONDS }, deps);
+  const { created } = await initialise(
+    config,
+    { tokenFile, tokenTtlSeconds: OPERATOR_TOKEN_SECONDS },
+    deps,
+  );
   for (const what of created) print(`created ${what}`);
   const serving = await serve(config, deps);
-  stopOnSignals(serving, log);
+  onSignals(serving, log);
   const operatorToken = (await readFile(files.operatorToken, 'utf8')).trim();
   for (const line of await seed(new ApiClient(serving.url, operatorToken))) print(line);
-  for (const line of await demonstrate(serving.url, await issuer.token(DEMO_POD, systemClock.now()))) print(line);
+  for (const line of await demonstrate(
+    serving.url,
+    await issuer.token(DEMO_POD, systemClock.now()),
+  ))
+    print(line);
   await keepTokenFresh(files, issuer);
   print(guide(serving.url, files));
 }
@@ -49,6 +57,8 @@ export async function runDev(
 /** The login request of the demonstration pod, in a file that `curl -d @file` sends; made anew before its token ends. */
 async function keepTokenFresh(files: DevFiles, issuer: DevIssuer): Promise<void> {
   const token = await issuer.token(DEMO_POD, systemClock.now());
-  await writeFile(join(files.directory, 'login.json'), JSON.stringify({ cluster: 'dev', token }), { mode: 0o600 });
+  await writeFile(join(files.directory, 'login.json'), JSON.stringify({ cluster: 'dev', token }), {
+    mode: 0o600,
+  });
   systemClock.after(TOKEN_EVERY_MS, () => void keepTokenFresh(files, issuer));
 }

@@ -48,7 +48,12 @@ const POLICY = {
 
 /** A second start leaves the versions of the first as they are. */
 async function writeOnce(operator: ApiClient, path: string, data: object): Promise<void> {
-  const { status, json } = await operator.call('PUT', `/secrets/${path}`, { data }, { 'if-none-match': '*' });
+  const { status, json } = await operator.call(
+    'PUT',
+    `/secrets/${path}`,
+    { data },
+    { 'if-none-match': '*' },
+  );
   if (status === 200 || status === 201 || status === 412) return;
   throw new Error(`PUT /secrets/${path} answered ${status}: ${JSON.stringify(json)}`);
 }

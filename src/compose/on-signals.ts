@@ -1,8 +1,8 @@
 import type { Log } from '../ports/log.ts';
 import type { Serving } from './serve.ts';
 
-/** SIGTERM and SIGINT drain and stop; a second one ends the process at once, which loses nothing that was answered. */
-export function stopOnSignals(serving: Serving, log: Log): void {
+/** SIGHUP reopens the audit sinks. SIGTERM and SIGINT drain and stop; a second one ends the process at once, which loses nothing that was answered. */
+export function onSignals(serving: Serving, log: Log): void {
   let stopping = false;
   const stop = (signal: string): void => {
     if (stopping) {
@@ -19,6 +19,11 @@ export function stopOnSignals(serving: Serving, log: Log): void {
       },
     );
   };
+  process.on('SIGHUP', () => {
+    serving.broker.trail.reopenSinks().catch((error: unknown) => {
+      log.error({ err: error }, 'the audit sinks could not be reopened');
+    });
+  });
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
 }
