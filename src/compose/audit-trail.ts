@@ -48,7 +48,7 @@ export class AuditTrail {
   readonly #bootLog: BootLog;
   readonly #deps: TrailDeps;
   readonly #system: SystemActor;
-  readonly #lag = new Map<string, number>();
+  readonly #lag = new Map<number, number>();
   #followers: readonly Follower[] = [];
 
   constructor(bootLog: BootLog, deps: TrailDeps) {
@@ -75,14 +75,14 @@ export class AuditTrail {
     const { held } = await this.integrator.start();
     if (held !== undefined) return { held };
     await this.#announce([]);
-    this.#followers = config.audit.sinks.map((sinkConfig) => {
+    this.#followers = config.audit.sinks.map((sinkConfig, place) => {
       const sink = openSink(sinkConfig, process.stdout);
       return new Follower({
         store,
         reader: this.reader,
         clock,
         sink,
-        onLag: (entries_) => this.#lag.set(sink.name, entries_),
+        onLag: (entries_) => this.#lag.set(place, entries_),
         onError: (error) =>
           log.error({ err: error, sink: sink.name }, 'an audit sink failed; it is tried again'),
       });
@@ -107,8 +107,8 @@ export class AuditTrail {
     return held;
   }
 
-  /** Entries in the log that each sink does not have yet. */
-  lag(): ReadonlyMap<string, number> {
+  /** Entries in the log that each sink does not have yet, by its place in the configuration. */
+  lag(): ReadonlyMap<number, number> {
     return this.#lag;
   }
 

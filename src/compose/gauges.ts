@@ -1,7 +1,7 @@
 import { collectDefaultMetrics, Gauge, type Registry } from 'prom-client';
 import type { RunningBroker } from './broker.ts';
 
-/** What the parts of the broker say of themselves when metrics are asked for: counts and states, no names but clusters' and sinks'. */
+/** What the parts of the broker say of themselves when metrics are asked for: counts and states, no names, since anybody may ask. */
 export function registerGauges(registry: Registry, broker: RunningBroker): void {
   const { parts, trail, clusters } = broker;
   collectDefaultMetrics({ register: registry });
@@ -32,22 +32,23 @@ export function registerGauges(registry: Registry, broker: RunningBroker): void 
   });
   new Gauge({
     name: 'quaymaster_audit_sink_lag_entries',
-    help: 'Entries in the log that a sink does not have yet',
+    help: 'Entries in the log that a sink does not have yet; sinks by their place in the configuration',
     labelNames: ['sink'],
     registers,
     collect() {
-      for (const [sink, entries] of trail.lag()) this.set({ sink }, entries);
+      for (const [sink, entries] of trail.lag()) this.set({ sink: String(sink) }, entries);
     },
   });
   new Gauge({
-    name: 'quaymaster_pod_watch_live',
-    help: '1 while the pod watch of a cluster is live; 0 while it starts, is stale or off',
-    labelNames: ['cluster'],
+    name: 'quaymaster_pod_watches',
+    help: 'Registered clusters by the state of their pod watch; stale ones need an operator',
+    labelNames: ['status'],
     registers,
     collect() {
-      this.reset();
-      for (const [cluster, status] of clusters.watches())
-        this.set({ cluster }, status === 'live' ? 1 : 0);
+      const statuses = [...clusters.watches().values()];
+      for (const status of ['off', 'starting', 'live', 'stale'] as const) {
+        this.set({ status }, statuses.filter((own) => own === status).length);
+      }
     },
   });
   new Gauge({
