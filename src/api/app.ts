@@ -13,13 +13,14 @@ import { openApiJson } from './open-api.ts';
 import { OperationTallies } from './operation-tallies.ts';
 import { PathTemplate } from './path-template.ts';
 import { pathOf, perform, type Performance } from './perform.ts';
+import { Rates } from './rates.ts';
 import { refuse } from './refuse.ts';
 import { RequestIds } from './request-ids.ts';
 import { RequestLog } from './request-log.ts';
 import type { Route } from './route.ts';
 import { allRoutes } from './routes/index.ts';
 import { SourceAddress } from './source-address.ts';
-import { Rates, type Surroundings } from './surroundings.ts';
+import type { Surroundings } from './surroundings.ts';
 
 /** What the API needs beside the broker's parts. */
 export interface ApiDeps {

@@ -6,10 +6,6 @@ import type { Operation } from './access.ts';
 import { findBearer, readBearer } from './bearer.ts';
 import type { Exchange } from './exchange.ts';
 import type { Surroundings } from './surroundings.ts';
-import type { TokenBucket } from './token-bucket.ts';
-
-/** What a token that is not accepted takes from its address, on top of having been looked at. */
-export const FAILURE_WEIGHT = 10;
 
 /** Who calls; undefined where nobody needs to say. @throws ERR_UNAUTHENTICATED, ERR_RATE_LIMITED */
 export async function identify(
@@ -19,8 +15,7 @@ export async function identify(
 ): Promise<Caller | undefined> {
   const { parts, rates } = surroundings;
   if (operation.who === 'public') {
-    if (operation.weight > 0)
-      takeFrom(rates.addresses.of(exchange.address), parts, operation.weight);
+    if (operation.weight > 0) rates.takeFromAddress(exchange.address, operation.weight);
     return undefined;
   }
   const token = findBearer(exchange.request);
@@ -29,38 +24,25 @@ export async function identify(
 }
 
 /** @throws ERR_DENIED to a workload that asks for an operator's operation, and the other way round; ERR_RATE_LIMITED */
-export function admit({ rates, parts }: Surroundings, caller: Caller, operation: Operation): void {
+export function admit({ rates }: Surroundings, caller: Caller, operation: Operation): void {
   const kind = caller instanceof LiveSession ? 'workload' : 'operator';
   if (operation.who !== 'caller' && operation.who !== kind) {
     throw new BrokerError('ERR_DENIED', undefined, { reason: `${operation.who}_only` });
   }
-  takeFrom(rates.of(caller), parts, operation.weight);
+  rates.takeFromCaller(caller, operation.weight);
 }
 
 async function identifyStranger(
   { parts, rates }: Surroundings,
   exchange: Exchange,
 ): Promise<Caller> {
-  const bucket = rates.addresses.of(exchange.address);
-  takeFrom(bucket, parts, 1);
+  rates.takeFromAddress(exchange.address, 1);
   try {
     return await authenticate(parts, exchange, readBearer(exchange.request));
   } catch (error) {
     if (error instanceof BrokerError && error.kind === 'unauthenticated') {
-      bucket.charge(FAILURE_WEIGHT, parts.clock.monotonic());
+      rates.failed(exchange.address);
     }
     throw error;
-  }
-}
-
-/** @throws ERR_RATE_LIMITED with the seconds to wait. */
-export function takeFrom(
-  bucket: TokenBucket,
-  { clock }: Surroundings['parts'],
-  weight: number,
-): void {
-  const retryAfterSeconds = bucket.take(weight, clock.monotonic());
-  if (retryAfterSeconds > 0) {
-    throw new BrokerError('ERR_RATE_LIMITED', undefined, { reason: 'rate', retryAfterSeconds });
   }
 }

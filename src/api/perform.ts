@@ -7,7 +7,7 @@ import type { ParsedBody } from './body/parsed-body.ts';
 import { hasBody, readBody } from './body/read-body.ts';
 import { checkRequest } from './check-request.ts';
 import type { Exchange } from './exchange.ts';
-import { admit, identify, takeFrom } from './identify.ts';
+import { admit, identify } from './identify.ts';
 import type { PathTemplate } from './path-template.ts';
 import { NO_QUERY, parseQuery, type Query } from './query.ts';
 import { refuse } from './refuse.ts';
@@ -73,13 +73,8 @@ function incoming(
     bearer: caller === undefined ? '' : (findBearer(exchange.request) ?? ''),
     caller,
     limits: parts.limits,
-    take: (weight) => {
-      takeFrom(
-        caller === undefined ? rates.addresses.of(exchange.address) : rates.of(caller),
-        parts,
-        weight,
-      );
-    },
+    address: exchange.address,
+    rates,
   };
 }
 

@@ -8,6 +8,7 @@ import type { Answer } from './answers.ts';
 import type { BodyRules } from './body/read-body.ts';
 import type { ParsedBody } from './body/parsed-body.ts';
 import type { Query } from './query.ts';
+import type { Rates } from './rates.ts';
 
 /** A request after its syntax was checked, before its meaning is. */
 export interface Incoming {
@@ -21,8 +22,9 @@ export interface Incoming {
   /** Who asks, where the operation wants to know. */
   readonly caller: Caller | undefined;
   readonly limits: Limits;
-  /** Takes more from the caller's rate than the operation itself did. @throws ERR_RATE_LIMITED */
-  readonly take: (weight: number) => void;
+  readonly address: string;
+  /** For what weighs more than its operation says. */
+  readonly rates: Rates;
 }
 
 interface Callers {

@@ -20,12 +20,16 @@ export class TokenBucket {
 
   /** Takes `weight`, the whole burst at most, and answers 0; or nothing, and answers the seconds until there is enough. `now` is monotonic, ms. */
   take(weight: number, now: number): number {
+    const seconds = this.wait(weight, now);
+    if (seconds === 0) this.#tokens -= Math.min(weight, this.#rate.burst);
+    return seconds;
+  }
+
+  /** What `take` would answer. */
+  wait(weight: number, now: number): number {
     this.#fill(now);
     const wanted = Math.min(weight, this.#rate.burst);
-    if (this.#tokens >= wanted) {
-      this.#tokens -= wanted;
-      return 0;
-    }
+    if (this.#tokens >= wanted) return 0;
     return Math.max(1, Math.ceil((wanted - this.#tokens) / this.#rate.perSecond));
   }
 

@@ -27,10 +27,11 @@ type Item = ReadItem | OrderItem;
 /** Several secrets, and credentials to order, in one call; each is decided, recorded and answered by itself. */
 export const readSecrets: RouteOf<'readSecrets'> = {
   body: { maxBytes: BATCH_BYTES },
-  read: ({ body, caller, limits, take }) => {
+  read: ({ body, caller, limits, rates }) => {
     const items = parseItems(body?.value, limits.batchItems);
     const orders = items.filter(isOrder);
-    take(items.length - 1 + orders.length * (CREDENTIAL_WEIGHT - 1));
+    const weight = items.length - 1 + orders.length * (CREDENTIAL_WEIGHT - 1);
+    if (caller !== undefined) rates.takeFromCaller(caller, weight);
     if (orders.length > 0 && !(caller instanceof LiveSession)) {
       throw new BrokerError('ERR_DENIED', undefined, { reason: 'workload_only' });
     }

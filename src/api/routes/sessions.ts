@@ -3,8 +3,10 @@ import { endOwnSession } from '../../broker/end-session.ts';
 import { logIn } from '../../broker/log-in.ts';
 import { recordOperation } from '../../broker/operation.ts';
 import { renewSession as renew } from '../../broker/renew-session.ts';
+import { BrokerError } from '../../domain/errors.ts';
 import type { Session } from '../../domain/principal.ts';
 import { workloadId } from '../../domain/workload.ts';
+import { accountOf, claimedAccount } from '../claimed-account.ts';
 import { instant } from '../instant.ts';
 import { parseInput } from '../parse-input.ts';
 import type { RouteOf } from '../route.ts';
@@ -17,10 +19,16 @@ const renewal = z.strictObject({ token });
 
 export const createSession: RouteOf<'createSession'> = {
   body: { maxBytes: LOGIN_BYTES },
-  read: ({ body }) => {
+  read: ({ body, address, rates }) => {
     const request = parseInput(login, body?.value);
+    const account = claimedAccount(request.cluster, request.token);
+    if (account !== undefined) rates.admitLogin(account);
     return async ({ parts, call }) => {
-      const opened = await logIn(parts, call, request);
+      const opened = await logIn(parts, call, request).catch((error: unknown) => {
+        if (BrokerError.from(error).kind === 'unauthenticated') rates.failed(address);
+        throw error;
+      });
+      rates.loggedIn(accountOf(opened.session.workload));
       return { status: 201, body: { token: opened.token, session: shownSession(opened.session) } };
     };
   },

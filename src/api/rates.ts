@@ -1,0 +1,68 @@
+import type { Caller } from '../broker/call.ts';
+import { LiveSession } from '../broker/state/sessions.ts';
+import { BrokerError } from '../domain/errors.ts';
+import { workloadId } from '../domain/workload.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { LimitsConfig } from './config.ts';
+import { Buckets, type TokenBucket } from './token-bucket.ts';
+
+/** What a token that is not accepted takes from its address, on top of having been looked at. */
+const FAILURE_WEIGHT = 10;
+
+/** How much callers may ask for: by who they are, and by where they come from while that is not known. */
+export class Rates {
+  readonly #clock: Clock;
+  readonly #identities: Buckets;
+  readonly #addresses: Buckets;
+  readonly #logins: Buckets;
+  readonly #bySession = new WeakMap<LiveSession, TokenBucket>();
+
+  constructor(clock: Clock, limits: LimitsConfig) {
+    this.#clock = clock;
+    this.#identities = new Buckets(clock, limits.identityRate);
+    this.#addresses = new Buckets(clock, limits.addressRate);
+    this.#logins = new Buckets(clock, limits.loginRate);
+  }
+
+  /** All sessions of a workload share one bucket; an operator has one for each token. */
+  of(caller: Caller): TokenBucket {
+    if (!(caller instanceof LiveSession)) return this.#identities.of(caller.operator.tokenId);
+    const known = this.#bySession.get(caller);
+    if (known !== undefined) return known;
+    const bucket = this.#identities.of(workloadId(caller.session.workload));
+    this.#bySession.set(caller, bucket);
+    return bucket;
+  }
+
+  /** @throws ERR_RATE_LIMITED with the seconds to wait. */
+  takeFromCaller(caller: Caller, weight: number): void {
+    refuseAfter(this.of(caller).take(weight, this.#clock.monotonic()), 'rate');
+  }
+
+  /** @throws ERR_RATE_LIMITED */
+  takeFromAddress(address: string, weight: number): void {
+    refuseAfter(this.#addresses.of(address).take(weight, this.#clock.monotonic()), 'address_rate');
+  }
+
+  /** A token from this address was not accepted. */
+  failed(address: string): void {
+    this.#addresses.of(address).charge(FAILURE_WEIGHT, this.#clock.monotonic());
+  }
+
+  /**
+   * Whether the account that a token claims may log in now. Only logins that succeed count against it, so that nobody can keep
+   * another one out by claiming to be it. @throws ERR_RATE_LIMITED
+   */
+  admitLogin(account: string): void {
+    refuseAfter(this.#logins.of(account).wait(1, this.#clock.monotonic()), 'login_rate');
+  }
+
+  loggedIn(account: string): void {
+    this.#logins.of(account).charge(1, this.#clock.monotonic());
+  }
+}
+
+function refuseAfter(retryAfterSeconds: number, reason: string): void {
+  if (retryAfterSeconds === 0) return;
+  throw new BrokerError('ERR_RATE_LIMITED', undefined, { reason, retryAfterSeconds });
+}

@@ -1,0 +1,134 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { expectDenied, expectProblem } from '../support/deny-contract.ts';
+import { RunningApi } from '../support/parts.ts';
+import { storedEntries } from '../support/store-diff.ts';
+
+let api: RunningApi;
+afterEach(() => api.stop());
+
+const slow = { perSecond: 0.001 };
+
+async function untilLimited(send: () => Promise<{ status: number }>): Promise<number> {
+  for (let count = 0; count < 200; count += 1) if ((await send()).status === 429) return count;
+  throw new Error('never limited');
+}
+
+describe('a workload', () => {
+  it('is held to its rate by itself, whatever its session', async () => {
+    api = await RunningApi.start({ limits: { identityRate: { ...slow, burst: 40 } } });
+    await api.furnish();
+    const token = await api.logIn();
+    await api.call('PUT', '/api/v1/secrets/app/x', { token, body: { data: { a: 'b' } } });
+    const read = (as: string) => api.call('GET', '/api/v1/secrets/app/x', { token: as });
+    expect(await untilLimited(() => read(token))).toBe(35);
+    const limited = await read(token);
+    expectProblem(limited, { status: 429, code: 'ERR_RATE_LIMITED' });
+    expect(Number(limited.headers['retry-after'])).toBeGreaterThan(0);
+    expect((await read(await api.logIn())).status).toBe(429);
+    const other = await api.logIn({ serviceAccount: { name: 'other', uid: 'sa-2' } });
+    expect((await read(other)).status).toBe(200);
+  });
+
+  it('takes a batch by its items', async () => {
+    api = await RunningApi.start({ limits: { identityRate: { ...slow, burst: 50 } } });
+    await api.furnish();
+    const token = await api.logIn();
+    const items = Array.from({ length: 30 }, () => ({ path: 'app/x' }));
+    const batch = () => api.call('POST', '/api/v1/secrets:batch', { token, body: { items } });
+    expect((await batch()).status).toBe(200);
+    await expectDenied(api, { status: 429, code: 'ERR_RATE_LIMITED', send: batch });
+  });
+
+  it('logs in no more often than its rate, and others still do', async () => {
+    api = await RunningApi.start({ limits: { loginRate: { ...slow, burst: 5 } } });
+    await api.furnish();
+    const logIn = (name: string) =>
+      api.call('POST', '/api/v1/sessions', {
+        body: {
+          cluster: 'c1',
+          token: api.serviceAccountToken({ serviceAccount: { name, uid: name } }),
+        },
+      });
+    expect(await untilLimited(() => logIn('api'))).toBe(5);
+    await expectDenied(api, {
+      status: 429,
+      code: 'ERR_RATE_LIMITED',
+      reason: 'login_rate',
+      send: () => logIn('api'),
+    });
+    expect((await logIn('other')).status).toBe(201);
+  });
+
+  it('cannot be kept from logging in by who only names it', async () => {
+    api = await RunningApi.start({
+      limits: {
+        loginRate: { ...slow, burst: 5 },
+        addressRate: { perSecond: 1_000, burst: 10_000 },
+      },
+    });
+    await api.furnish();
+    for (let count = 0; count < 20; count += 1) {
+      const forged = `${api.serviceAccountToken().slice(0, -4)}AAAA`;
+      const answer = await api.call('POST', '/api/v1/sessions', {
+        body: { cluster: 'c1', token: forged },
+      });
+      expect(answer.status).toBe(401);
+    }
+    await api.logIn();
+  });
+});
+
+describe('an address', () => {
+  it('that guesses is refused after a few failures, however it varies them', async () => {
+    api = await RunningApi.start({ limits: { addressRate: { ...slow, burst: 100 } } });
+    await api.furnish();
+    const token = await api.logIn();
+    await api.call('GET', '/api/v1/sessions/self', { token });
+    let count = 0;
+    const guesses = await untilLimited(() => {
+      count += 1;
+      return api.call('GET', '/api/v1/secrets/app/x', {
+        token: `qms_${String(count).padStart(49, 'a')}`,
+        headers: { 'X-Forwarded-For': `203.0.113.${count}`, 'User-Agent': `agent ${count}` },
+      });
+    });
+    expect(guesses).toBeLessThan(15);
+    const limited = await api.call('POST', '/api/v1/sessions', {
+      body: { cluster: 'c1', token: api.serviceAccountToken() },
+    });
+    expectProblem(limited, { status: 429, code: 'ERR_RATE_LIMITED' });
+    const known = await api.call('GET', '/api/v1/sessions/self', { token });
+    expect(known.status).toBe(200);
+  });
+
+  it('behind a trusted proxy is the rightmost that the proxy vouches for', async () => {
+    api = await RunningApi.start({
+      listener: { trustedProxies: ['127.0.0.0/8', '10.0.0.0/8'] },
+      limits: { addressRate: { ...slow, burst: 30 } },
+    });
+    await api.furnish();
+    const guess = (forwarded: string) =>
+      api.call('GET', '/api/v1/secrets/app/x', {
+        token: `qms_${'a'.repeat(49)}`,
+        headers: { 'X-Forwarded-For': forwarded },
+      });
+    await untilLimited(() => guess('1.2.3.4, 203.0.113.7, 10.0.0.9'));
+    expect((await guess('5.6.7.8, 203.0.113.7')).status).toBe(429);
+    expect((await guess('203.0.113.7, 203.0.113.8')).status).toBe(401);
+    const entries = await storedEntries(api.broker.parts.store);
+    expect(entries.at(-1)?.client).toMatchObject({ address: '203.0.113.8' });
+  });
+
+  it('leaves a counted summary of what it was refused too often', async () => {
+    api = await RunningApi.start({ refusals: { entriesPerWindow: 3, windowSeconds: 1 } });
+    const { store } = api.broker.parts;
+    const refused = async (action: string) =>
+      (await storedEntries(store)).filter((entry) => entry.action === action);
+    for (let count = 0; count < 10; count += 1) await api.call('GET', '/api/v1/nothing');
+    expect(await refused('request.refused')).toHaveLength(3);
+    while ((await refused('request.refused_summary')).length === 0) {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    expect(await refused('request.refused_summary')).toMatchObject([{ count: 7, outcome: 'deny' }]);
+  });
+});
