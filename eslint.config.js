@@ -5,22 +5,40 @@ const ban = (selector, message) => ({ selector, message });
 
 const SYNTAX_BANS = [
   ban('ExportDefaultDeclaration', 'No default exports: one name, the same everywhere.'),
-  ban("MemberExpression[object.name='Math'][property.name='random']", 'Randomness comes from src/crypto/random.ts.'),
-  ban("MemberExpression[property.name='headersDistinct']", 'headersDistinct throws on a header named __proto__ (CVE-2026-21710).'),
+  ban(
+    "MemberExpression[object.name='Math'][property.name='random']",
+    'Randomness comes from src/crypto/random.ts.',
+  ),
+  ban(
+    "MemberExpression[property.name='headersDistinct']",
+    'headersDistinct throws on a header named __proto__ (CVE-2026-21710).',
+  ),
 ];
 const CLOCK_BANS = [
-  ban("CallExpression[callee.object.name='Date'][callee.property.name='now']", 'Time comes from the Clock.'),
+  ban(
+    "CallExpression[callee.object.name='Date'][callee.property.name='now']",
+    'Time comes from the Clock.',
+  ),
   ban("NewExpression[callee.name='Date'][arguments.length=0]", 'Time comes from the Clock.'),
-  ban("CallExpression[callee.name=/^set(Timeout|Interval)$/]", 'Timers come from the Clock.'),
+  ban('CallExpression[callee.name=/^set(Timeout|Interval)$/]', 'Timers come from the Clock.'),
 ];
 const ENV_BANS = [
-  ban("MemberExpression[object.name='process'][property.name='env']", 'The environment is read in src/config only.'),
+  ban(
+    "MemberExpression[object.name='process'][property.name='env']",
+    'The environment is read in src/config only.',
+  ),
 ];
 const EXIT_BANS = [
-  ban("CallExpression[callee.object.name='process'][callee.property.name='exit']", 'Only src/main.ts ends the process.'),
+  ban(
+    "CallExpression[callee.object.name='process'][callee.property.name='exit']",
+    'Only src/main.ts ends the process.',
+  ),
 ];
 const REVEAL_BANS = [
-  ban("CallExpression[callee.property.name='reveal']", 'reveal() is called only where a value must leave; add the file to the list in eslint.config.js.'),
+  ban(
+    "CallExpression[callee.property.name='reveal']",
+    'reveal() is called only where a value must leave; add the file to the list in eslint.config.js.',
+  ),
 ];
 
 /** Files in which a sensitive value has to leave its wrapper: to a backend, into a cipher, to the caller who may have it. */
@@ -48,7 +66,9 @@ export default tseslint.config(
   {
     files: ['**/*.ts'],
     extends: [tseslint.configs.strictTypeChecked],
-    languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
+    languageOptions: {
+      parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname },
+    },
     rules: {
       '@typescript-eslint/consistent-type-imports': 'error',
       '@typescript-eslint/switch-exhaustiveness-check': 'error',
@@ -60,7 +80,10 @@ export default tseslint.config(
         {
           selector: 'typeLike',
           format: ['PascalCase'],
-          custom: { regex: '^(I[A-Z][a-z]|T[A-Z][a-z])|(Dto|Manager|Service|Helper|Util|Handler)s?$', match: false },
+          custom: {
+            regex: '^(I[A-Z][a-z]|T[A-Z][a-z])|(Dto|Manager|Service|Helper|Util|Handler)s?$',
+            match: false,
+          },
         },
       ],
       'no-console': 'error',
@@ -82,7 +105,10 @@ export default tseslint.config(
   { files: ['src/clock.ts'], rules: without(CLOCK_BANS) },
   { files: ['src/config/**/*.ts'], rules: without(ENV_BANS) },
   { files: ['src/main.ts'], rules: { ...without(EXIT_BANS), 'no-console': 'off' } },
-  { files: ['src/cli/**/*.ts', 'bench/**/*.ts', 'test/backends/**/*.ts'], rules: { 'no-console': 'off' } },
+  {
+    files: ['src/cli/**/*.ts', 'bench/**/*.ts', 'test/backends/**/*.ts'],
+    rules: { 'no-console': 'off' },
+  },
   {
     files: ['test/**/*.ts', 'bench/**/*.ts'],
     rules: {

@@ -1,40 +1,10 @@
+import type { AuditQuery } from '../ports/audit-log.ts';
 import { sha256Hex } from '../crypto/digest.ts';
 import { encodeText } from '../domain/audit-text.ts';
 import { entryTerms, type EntryScan } from './entry-scan.ts';
 import type { SearchTerm, TermKind } from './search-term.ts';
 
-/** What to look for: every field given must hold. */
-export interface EntryQuery {
-  /** `k8s://<cluster>/<namespace>/<serviceaccount>` */
-  readonly workload?: string | undefined;
-  readonly cluster?: string | undefined;
-  readonly namespace?: string | undefined;
-  /** A pod's name or UID. */
-  readonly pod?: string | undefined;
-  readonly operator?: string | undefined;
-  readonly system?: string | undefined;
-  readonly path?: string | undefined;
-  /** This path and all below it, by whole segments. */
-  readonly pathPrefix?: string | undefined;
-  /** `<kind>/<name>` */
-  readonly document?: string | undefined;
-  readonly action?: string | undefined;
-  readonly outcome?: string | undefined;
-  readonly code?: string | undefined;
-  readonly version?: string | undefined;
-  readonly lease?: string | undefined;
-  readonly credential?: string | undefined;
-  readonly session?: string | undefined;
-  readonly token?: string | undefined;
-  readonly requestId?: string | undefined;
-  readonly fingerprint?: string | undefined;
-  /** Milliseconds since the epoch, inclusive. */
-  readonly from?: number | undefined;
-  /** Milliseconds since the epoch, exclusive. */
-  readonly to?: number | undefined;
-}
-
-type TextField = Exclude<keyof EntryQuery, 'from' | 'to' | 'path' | 'pathPrefix'>;
+type TextField = Exclude<keyof AuditQuery, 'from' | 'to' | 'path' | 'pathPrefix'>;
 
 const KINDS: Readonly<Record<TextField, TermKind>> = {
   workload: 'workload',
@@ -62,7 +32,7 @@ function encoded(text: string): string {
 }
 
 /** What an entry must have all of to match; used against the index and against entries. */
-export function queryTerms(query: EntryQuery): readonly SearchTerm[] {
+export function queryTerms(query: AuditQuery): readonly SearchTerm[] {
   const terms: SearchTerm[] = [];
   for (const field of Object.keys(KINDS) as TextField[]) {
     const value = query[field];
@@ -87,7 +57,7 @@ function entryTime(entry: string): number {
 export function matches(
   entry: string,
   scan: EntryScan,
-  query: EntryQuery,
+  query: AuditQuery,
   wanted: readonly SearchTerm[],
 ): boolean {
   if (query.path !== undefined && scan.path !== encoded(query.path)) return false;

@@ -16,26 +16,18 @@ import {
 } from '../crypto/tiles.ts';
 import { BrokerError } from '../domain/errors.ts';
 import type { Page, PageRequest } from '../domain/page.ts';
+import type { AuditLog, EntryProof, LogEntry } from '../ports/audit-log.ts';
 import type { Store } from '../ports/store.ts';
 import { batchHeads } from './batch-heads.ts';
 import { readEntries } from './entry-reader.ts';
 import type { BatchHead } from './export-format.ts';
-import type { EntryQuery } from './entry-query.ts';
+import type { AuditQuery } from '../ports/audit-log.ts';
 import type { LogIdentity } from './log-identity.ts';
-import { searchEntries, type LogEntry } from './search.ts';
+import { searchEntries } from './search.ts';
 import { rootOf, storedCheckpoint, tileReader, type SignedCheckpoint } from './stored-tree.ts';
 
-/** Proof that an entry is in the tree of a checkpoint. */
-export interface EntryProof extends LogEntry {
-  /** RFC 6962 leaf hash of the entry. */
-  readonly leaf: Uint8Array;
-  /** From the leaf's sibling to the root's child. */
-  readonly hashes: readonly Uint8Array[];
-  readonly checkpoint: SignedCheckpoint;
-}
-
 /** The log as readers see it: what the last checkpoint covers, a second at most behind the last commit. */
-export class LogReader {
+export class LogReader implements AuditLog {
   readonly #store: Store;
   readonly #log: LogIdentity;
 
@@ -61,7 +53,7 @@ export class LogReader {
   }
 
   /** Newest first; see `searchEntries`. */
-  async search(query: EntryQuery, page: PageRequest): Promise<Page<LogEntry>> {
+  async search(query: AuditQuery, page: PageRequest): Promise<Page<LogEntry>> {
     return searchEntries(this.#store, await this.size(), query, page);
   }
 

@@ -1,20 +1,16 @@
+import type { LogEntry } from '../ports/audit-log.ts';
 import { TILE_WIDTH } from '../crypto/tiles.ts';
 import { BrokerError } from '../domain/errors.ts';
 import type { Page, PageRequest } from '../domain/page.ts';
 import type { Store } from '../ports/store.ts';
 import { candidatesBelow } from './bundle-candidates.ts';
 import { readEntries } from './entry-reader.ts';
-import { matches, queryTerms, type EntryQuery } from './entry-query.ts';
+import { matches, queryTerms } from './entry-query.ts';
+import type { AuditQuery } from '../ports/audit-log.ts';
 import { scanEntry } from './entry-scan.ts';
 import type { SearchTerm } from './search-term.ts';
 
 /** An entry and its place in the log. */
-export interface LogEntry {
-  readonly index: number;
-  /** The entry's exact text. */
-  readonly entry: string;
-}
-
 /** A page stops after so many bundles were read or groups looked through, found or not: the cursor goes on from there. */
 const MOST_BUNDLES = 64;
 const MOST_GROUPS = 4;
@@ -36,7 +32,7 @@ const SLACK_MS = 300_000;
  */
 async function timeBounds(
   store: Store,
-  { from, to }: EntryQuery,
+  { from, to }: AuditQuery,
 ): Promise<{ readonly lowest: number; readonly highest: number }> {
   const lowest = from === undefined ? 0 : await sizeBefore(store, from - SLACK_MS);
   if (to === undefined) return { lowest, highest: Number.POSITIVE_INFINITY };
@@ -69,7 +65,7 @@ async function lastCheckpoint(
 
 class Search {
   readonly #store: Store;
-  readonly #query: EntryQuery;
+  readonly #query: AuditQuery;
   readonly #terms: readonly SearchTerm[];
   readonly #limit: number;
   readonly found: LogEntry[] = [];
@@ -77,7 +73,7 @@ class Search {
   /** Entries from here on were looked at. */
   position: number;
 
-  constructor(store: Store, query: EntryQuery, limit: number, position: number) {
+  constructor(store: Store, query: AuditQuery, limit: number, position: number) {
     this.#store = store;
     this.#query = query;
     this.#terms = queryTerms(query);
@@ -132,7 +128,7 @@ class Search {
 export async function searchEntries(
   store: Store,
   size: number,
-  query: EntryQuery,
+  query: AuditQuery,
   page: PageRequest,
 ): Promise<Page<LogEntry>> {
   const { lowest, highest } = await timeBounds(store, query);

@@ -1,4 +1,5 @@
 import { collectDefaultMetrics, Gauge, type Registry } from 'prom-client';
+import type { Parts } from '../broker/parts.ts';
 import type { RunningBroker } from './broker.ts';
 
 /** What the parts of the broker say of themselves when metrics are asked for: counts and states, no names, since anybody may ask. */
@@ -51,6 +52,11 @@ export function registerGauges(registry: Registry, broker: RunningBroker): void 
       }
     },
   });
+  registerHoldings(registers, parts);
+}
+
+/** What is held at this moment, counted in the store when asked. */
+function registerHoldings(registers: Registry[], { store }: Parts): void {
   new Gauge({
     name: 'quaymaster_credentials',
     help: 'Dynamic credentials by state; irrevocable ones need an operator',
@@ -58,7 +64,7 @@ export function registerGauges(registry: Registry, broker: RunningBroker): void 
     registers,
     async collect() {
       for (const state of ['issued', 'revoking', 'irrevocable'] as const) {
-        this.set({ state }, await parts.store.count('credentials', { state }));
+        this.set({ state }, await store.count('credentials', { state }));
       }
     },
   });
@@ -67,7 +73,7 @@ export function registerGauges(registry: Registry, broker: RunningBroker): void 
     help: 'Live leases',
     registers,
     async collect() {
-      this.set(await parts.store.count('leases', { state: 'live' }));
+      this.set(await store.count('leases', { state: 'live' }));
     },
   });
 }

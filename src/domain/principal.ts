@@ -52,8 +52,6 @@ export interface Operator {
   readonly endsAt: number;
 }
 
-export type Principal = Session | Operator;
-
 /** Whether the operator holds `role` everywhere: what clusters, mounts, operators and unscoped lists need. */
 export function holdsEverywhere(operator: Operator, role: Role): boolean {
   return operator.grants.some(
@@ -76,7 +74,8 @@ export function narrowGrants(held: readonly Grant[], wanted: readonly Grant[]): 
 }
 
 function covers(own: Grant, wanted: Grant): boolean {
-  const role = own.role === wanted.role || (own.role === 'admin' && wanted.role !== 'secret-reader');
+  const role =
+    own.role === wanted.role || (own.role === 'admin' && wanted.role !== 'secret-reader');
   if (!role) return false;
   if (own.scope.length === 0) return true;
   return (

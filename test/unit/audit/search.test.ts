@@ -9,7 +9,7 @@ import {
   filterBits,
   mayContain,
 } from '../../../src/audit/bundle-filter.ts';
-import type { EntryQuery } from '../../../src/audit/entry-query.ts';
+import type { AuditQuery } from '../../../src/ports/audit-log.ts';
 import { matches, queryTerms } from '../../../src/audit/entry-query.ts';
 import { scanEntry } from '../../../src/audit/entry-scan.ts';
 import { rootOf } from '../../../src/audit/stored-tree.ts';
@@ -64,7 +64,7 @@ beforeAll(async () => {
 });
 afterAll(() => bench.remove());
 
-async function all(query: EntryQuery, limit = 100): Promise<number[]> {
+async function all(query: AuditQuery, limit = 100): Promise<number[]> {
   const found: number[] = [];
   let after: string | undefined;
   do {
@@ -77,7 +77,7 @@ async function all(query: EntryQuery, limit = 100): Promise<number[]> {
 }
 
 /** Every entry looked at one by one, newest first. */
-async function oracle(query: EntryQuery): Promise<number[]> {
+async function oracle(query: AuditQuery): Promise<number[]> {
   const entries = await bench.reader.entries(0, COUNT + 10);
   const wanted = queryTerms(query);
   return entries
@@ -89,7 +89,7 @@ async function oracle(query: EntryQuery): Promise<number[]> {
     .reverse();
 }
 
-const QUERIES: readonly (readonly [string, EntryQuery, number])[] = [
+const QUERIES: readonly (readonly [string, AuditQuery, number])[] = [
   ['a workload', { workload: 'k8s://c1/ns-api/api' }, 1000],
   ['a cluster', { cluster: 'c1' }, 3001],
   ['a namespace', { namespace: 'ns-web' }, 1000],
