@@ -1,0 +1,121 @@
+/** A load on one server that a round drives once. */
+export const VARIANTS = [
+  'raw-http',
+  'read-embedded',
+  'read-vault-cached',
+  'batch-of-ten',
+  'login-offline',
+  'login-review',
+  'openbao-read',
+  'openbao-login-jwt',
+  'openbao-login-kubernetes',
+] as const;
+export type VariantName = (typeof VARIANTS)[number];
+
+/** What is compared of two variants; `cost` is time a request. */
+export type Measure = 'rate' | 'p99' | 'cost';
+
+/** A bound that the ratio, or for memory the figure itself, is to keep. */
+export interface Target {
+  readonly least?: number;
+  readonly most?: number;
+}
+
+export interface RatioFigure {
+  readonly name: string;
+  readonly label: string;
+  readonly ours: VariantName;
+  readonly peer: VariantName;
+  readonly measure: Measure;
+  readonly target: Target;
+}
+
+/** Each is judged by the median of the ratios of its rounds. */
+export const RATIO_FIGURES: readonly RatioFigure[] = [
+  {
+    name: 'read-openbao',
+    label: 'Durable audited GET, embedded, to OpenBao KV v2 with file audit',
+    ours: 'read-embedded',
+    peer: 'openbao-read',
+    measure: 'rate',
+    target: { least: 10 },
+  },
+  {
+    name: 'read-raw-http',
+    label: 'Durable audited GET, embedded, to a bare node:http hello',
+    ours: 'read-embedded',
+    peer: 'raw-http',
+    measure: 'rate',
+    target: { least: 0.2 },
+  },
+  {
+    name: 'read-p99',
+    label: 'p99 of the same GET at 64 connections, to OpenBao',
+    ours: 'read-embedded',
+    peer: 'openbao-read',
+    measure: 'p99',
+    target: { most: 0.2 },
+  },
+  {
+    name: 'read-vault-cached',
+    label: 'GET of a Vault mount from the sealed cache, to embedded',
+    ours: 'read-vault-cached',
+    peer: 'read-embedded',
+    measure: 'rate',
+    target: { least: 0.8 },
+  },
+  {
+    name: 'batch-of-ten',
+    label: 'A batch of ten, to one GET',
+    ours: 'batch-of-ten',
+    peer: 'read-embedded',
+    measure: 'cost',
+    target: { most: 4 },
+  },
+  {
+    name: 'login-offline',
+    label: 'Offline login, session and audit durable, to OpenBao jwt',
+    ours: 'login-offline',
+    peer: 'openbao-login-jwt',
+    measure: 'rate',
+    target: { least: 15 },
+  },
+  {
+    name: 'login-review',
+    label: 'TokenReview login, to OpenBao kubernetes',
+    ours: 'login-review',
+    peer: 'openbao-login-kubernetes',
+    measure: 'rate',
+    target: { least: 3 },
+  },
+];
+
+export interface MemoryFigure {
+  readonly name: 'memory-idle' | 'memory-connections' | 'memory-loaded';
+  readonly label: string;
+  readonly target: Target;
+}
+
+export const MEMORY_FIGURES: readonly MemoryFigure[] = [
+  { name: 'memory-idle', label: 'Resident memory, idle, embedded defaults', target: { most: 120 } },
+  {
+    name: 'memory-connections',
+    label: 'Resident memory, idle, a read through every kind of connection',
+    target: { most: 220 },
+  },
+  {
+    name: 'memory-loaded',
+    label: 'Resident memory with 10,000 sessions and 100,000 leases',
+    target: { most: 400 },
+  },
+];
+
+/** Whether the value keeps its bound. */
+export function holds({ least, most }: Target, value: number): boolean {
+  return (least === undefined || value >= least) && (most === undefined || value <= most);
+}
+
+/** The bound as it is written in reports. */
+export function targetText({ least, most }: Target): string {
+  return least === undefined ? `<= ${most}` : `>= ${least}`;
+}

@@ -1,0 +1,146 @@
+import { join } from 'node:path';
+import type { VariantName } from './figures.ts';
+import type { Variant } from './rounds.ts';
+import { startBroker, type Broker } from './servers/broker.ts';
+import {
+  BATCH_BODY,
+  furnish,
+  logIn,
+  loginBody,
+  mountVault,
+  OWN_PATHS,
+  registerReviewed,
+  VAULT_PATH,
+} from './servers/furnish.ts';
+import { enableJwtLogin, enableKubernetesLogin, startPeer, type Peer } from './servers/open-bao.ts';
+import { offlinePods, realPods, type OfflinePods, type RealPods } from './servers/pods.ts';
+import { startRawHttp } from './servers/raw-http.ts';
+import type { Stage } from './stage.ts';
+import { kubeConnection, vaultConnection } from './servers/connections.ts';
+
+const READERS = 64;
+const LOGINS = 16;
+/** Enough that no login meets its own token while the last one with it is under way. */
+const OFFLINE_TOKENS = 500;
+const REVIEWED_TOKENS = 200;
+
+interface Servers {
+  readonly offline: OfflinePods;
+  readonly broker: Broker;
+  readonly session: string;
+  readonly peer?: Peer;
+  readonly pods?: RealPods;
+}
+
+/** Starts what the variants need, each server once, and says how to drive them. */
+export async function setUp(
+  stage: Stage,
+  wanted: ReadonlySet<VariantName>,
+): Promise<readonly Variant[]> {
+  const servers = await startServers(stage, wanted);
+  const variants: Variant[] = [];
+  for (const name of wanted) variants.push(await variant(stage, servers, name));
+  return variants;
+}
+
+async function startServers(stage: Stage, wanted: ReadonlySet<VariantName>): Promise<Servers> {
+  const offline = await offlinePods(stage.directory, OFFLINE_TOKENS);
+  const isReviewed = wanted.has('login-review') || wanted.has('openbao-login-kubernetes');
+  const isPeered = [...wanted].some((name) => name.startsWith('openbao') || name.includes('vault'));
+  const pods = isReviewed ? await realPods(stage, REVIEWED_TOKENS) : undefined;
+  const peer = isPeered ? await startPeer(stage) : undefined;
+  const broker = await stage.own(
+    startBroker({
+      directory: join(stage.directory, 'broker'),
+      connections: {
+        issuer: { type: 'jwks', file: offline.keySetFile },
+        ...(peer && { vault: await vaultConnection(stage, peer) }),
+        ...(pods && { kube: await kubeConnection(stage, pods) }),
+      },
+    }),
+  );
+  await furnish(broker.operator);
+  if (peer !== undefined) await mountVault(broker.operator);
+  if (pods !== undefined) await registerReviewed(broker.operator, pods);
+  if (peer !== undefined) await enableJwtLogin(peer, offline);
+  if (peer !== undefined && pods !== undefined) await enableKubernetesLogin(peer, pods);
+  const session = await logIn(broker.url, offline);
+  return { offline, broker, session, ...(peer && { peer }), ...(pods && { pods }) };
+}
+
+async function variant(stage: Stage, servers: Servers, name: VariantName): Promise<Variant> {
+  const { broker, session, offline, pods } = servers;
+  const bearer = { Authorization: `Bearer ${session}` };
+  const api = `${broker.url}/api/v1`;
+  const ours = (path: string): Variant => ({
+    name,
+    pid: broker.pid,
+    load: { url: `${api}/${path}`, connections: READERS, headers: bearer },
+  });
+  const posts = async (
+    server: { readonly pid: number },
+    url: string,
+    bodies: readonly string[],
+  ): Promise<Variant> => {
+    const bodiesFile = await stage.write(`${name}.bodies`, `${bodies.join('\n')}\n`);
+    return { name, pid: server.pid, load: { url, connections: LOGINS, headers: {}, bodiesFile } };
+  };
+  const reviewed = pods?.tokens ?? [];
+  switch (name) {
+    case 'raw-http': {
+      const raw = await stage.own(startRawHttp(stage.directory));
+      return { name, pid: raw.pid, load: { url: raw.url, connections: READERS, headers: {} } };
+    }
+    case 'read-embedded':
+      return ours(`secrets/${OWN_PATHS[0]}`);
+    case 'read-vault-cached':
+      return ours(`secrets/${VAULT_PATH}`);
+    case 'batch-of-ten': {
+      const batch = ours('secrets:batch');
+      const bodiesFile = await stage.write('batch.bodies', `${BATCH_BODY}\n`);
+      return { ...batch, load: { ...batch.load, bodiesFile } };
+    }
+    case 'login-offline':
+      return posts(
+        broker,
+        `${api}/sessions`,
+        offline.tokens.map((token) => loginBody('offline', token)),
+      );
+    case 'login-review':
+      return posts(
+        broker,
+        `${api}/sessions`,
+        reviewed.map((token) => loginBody('reviewed', token)),
+      );
+    case 'openbao-read': {
+      const { bao, pid, readerToken } = peerOf(servers);
+      const headers = { 'X-Vault-Token': readerToken };
+      return {
+        name,
+        pid,
+        load: { url: `${bao.address}/v1/secret/data/bench/db`, connections: READERS, headers },
+      };
+    }
+    case 'openbao-login-jwt':
+      return posts(
+        peerOf(servers),
+        `${peerOf(servers).bao.address}/v1/auth/jwt/login`,
+        offline.tokens.map(peerLogin),
+      );
+    case 'openbao-login-kubernetes':
+      return posts(
+        peerOf(servers),
+        `${peerOf(servers).bao.address}/v1/auth/kubernetes/login`,
+        reviewed.map(peerLogin),
+      );
+  }
+}
+
+function peerOf({ peer }: Servers): Peer {
+  if (peer === undefined) throw new Error('OpenBao was not started');
+  return peer;
+}
+
+function peerLogin(jwt: string): string {
+  return JSON.stringify({ role: 'bench', jwt });
+}

@@ -1,0 +1,62 @@
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { arch, availableParallelism, cpus, release, totalmem } from 'node:os';
+import { statfsSync } from 'node:fs';
+import { findProgram } from '../test/backends/find-program.ts';
+
+/** The core that every measured server runs on, alone with the others that wait. */
+export const SERVER_CORE = 0;
+/** The core of the load generator, and of servers that are asked by those measured. */
+export const LOAD_CORE = 1;
+
+const CORES_NEEDED = 2;
+const TMPFS = 0x01021994;
+
+/** @throws when a program or a core is missing, with what to do about it. */
+export function assertMachine(directory: string): void {
+  for (const program of ['wrk', 'taskset']) {
+    if (findProgram(program) === null)
+      throw new Error(`${program} is not on PATH (Debian: apt-get install wrk util-linux)`);
+  }
+  if (availableParallelism() < CORES_NEEDED)
+    throw new Error('two cores are needed: one for the servers, one for the load');
+  if (statfsSync(directory).type === TMPFS)
+    throw new Error(`${directory} is in memory, where nothing is durable: set TMPDIR to a disk`);
+}
+
+/** Moves this process, and with it all that it starts from now on, to one core. */
+export function moveTo(core: number): void {
+  execFileSync('taskset', ['-acp', String(core), String(process.pid)], { stdio: 'ignore' });
+}
+
+/** Runs `work` with what it starts on another core. */
+export async function on<T>(core: number, work: () => Promise<T>): Promise<T> {
+  moveTo(core);
+  try {
+    return await work();
+  } finally {
+    moveTo(SERVER_CORE);
+  }
+}
+
+/** One line about where figures were measured. */
+export function describeMachine(): string {
+  const model = cpus()[0]?.model.trim() ?? arch();
+  const gigabytes = Math.round(totalmem() / 2 ** 30);
+  return `${cpus().length} cores of ${model}, ${gigabytes} GB, Linux ${release()}, Node ${process.version}`;
+}
+
+const TICKS_PER_SECOND = 100;
+
+/** Processor time of a process so far, in seconds; its threads are in it. */
+export function processorSeconds(pid: number): number {
+  const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
+}
+
+/** Resident memory of a process in megabytes of 2^20 bytes. */
+export function residentMegabytes(pid: number): number {
+  const kilobytes = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+  return Number(kilobytes) / 1024;
+}

@@ -1,0 +1,117 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Command, InvalidArgumentError } from 'commander';
+import { MEMORY_FIGURES, RATIO_FIGURES } from './figures.ts';
+import { setUp } from './load-stage.ts';
+import { assertMachine, describeMachine, moveTo, SERVER_CORE } from './machine.ts';
+import { memoryResult } from './memory.ts';
+import { ratioResult } from './ratios.ts';
+import { chart } from './report/chart.ts';
+import { figureLines, variantLines, variantRecords } from './report/table.ts';
+import type { Result } from './result.ts';
+import { runRounds, type Samples } from './rounds.ts';
+import { Stage } from './stage.ts';
+
+interface Options {
+  readonly out: string;
+  readonly only: readonly string[];
+  readonly rounds: number;
+  readonly seconds: number;
+  readonly quick?: true;
+}
+
+const FULL = { sessions: 10_000, settleSeconds: 10 };
+const QUICK = { sessions: 200, settleSeconds: 1 };
+const NAMES = [...RATIO_FIGURES, ...MEMORY_FIGURES].map(({ name }) => name);
+
+const program = new Command('bench')
+  .description('Measures the built broker against a bare node:http server and a real OpenBao.')
+  .option('--out <dir>', 'where bench.json and the rest go', 'bench-out')
+  .option(
+    '--only <name>',
+    `figures whose names begin so; may be repeated: ${NAMES.join(', ')}`,
+    collect,
+    [],
+  )
+  .option('--rounds <count>', 'how often each variant is driven', positive, 3)
+  .option('--seconds <count>', 'how long each time', positive, 3)
+  .option('--quick', 'one short round and little data: shows that everything runs')
+  .action(bench);
+
+function collect(name: string, names: readonly string[]): readonly string[] {
+  if (!NAMES.some((known) => known.startsWith(name)))
+    throw new InvalidArgumentError(`there are ${NAMES.join(', ')}`);
+  return [...names, name];
+}
+
+function positive(text: string): number {
+  const count = Number(text);
+  if (!Number.isInteger(count) || count < 1) throw new InvalidArgumentError('a number from 1');
+  return count;
+}
+
+async function bench(options: Options): Promise<void> {
+  assertMachine(tmpdir());
+  moveTo(SERVER_CORE);
+  const isChosen = ({ name }: { readonly name: string }): boolean =>
+    options.only.length === 0 || options.only.some((start) => name.startsWith(start));
+  const samples = await measureLoads(options, isChosen);
+  const results: Result[] = RATIO_FIGURES.filter(isChosen).map((each) =>
+    ratioResult(each, samples),
+  );
+  for (const figure of MEMORY_FIGURES.filter(isChosen)) {
+    const settings = options.quick === true ? QUICK : FULL;
+    results.push(await staged((stage) => memoryResult(stage, figure, settings)));
+  }
+  await publish(options.out, samples, results);
+}
+
+async function measureLoads(
+  { quick, rounds, seconds }: Options,
+  isChosen: (figure: { readonly name: string }) => boolean,
+): Promise<Samples> {
+  const wanted = new Set(RATIO_FIGURES.filter(isChosen).flatMap(({ ours, peer }) => [ours, peer]));
+  if (wanted.size === 0) return new Map();
+  const length = quick === true ? { rounds: 1, seconds: 1 } : { rounds, seconds };
+  return staged(async (stage) => {
+    console.log('starting servers');
+    const variants = await setUp(stage, wanted);
+    return runRounds(variants, { ...length, progress: (line) => console.log(line) });
+  });
+}
+
+/** Ends all that `work` started, also when it fails or the run is interrupted. */
+async function staged<T>(work: (stage: Stage) => Promise<T>): Promise<T> {
+  const stage = await Stage.open();
+  const interrupt = (): void => void stage.end().finally(() => process.exit(130));
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+  for (const signal of signals) process.once(signal, interrupt);
+  try {
+    return await work(stage);
+  } finally {
+    for (const signal of signals) process.off(signal, interrupt);
+    await stage.end();
+  }
+}
+
+async function publish(out: string, samples: Samples, results: readonly Result[]): Promise<void> {
+  const machine = describeMachine();
+  await mkdir(out, { recursive: true });
+  const write = (name: string, text: string): Promise<void> => writeFile(join(out, name), text);
+  await write('bench.json', `${JSON.stringify(results, null, 2)}\n`);
+  await write(
+    'variants.json',
+    `${JSON.stringify({ machine, variants: variantRecords(samples) }, null, 2)}\n`,
+  );
+  await write('bench.html', chart(results, machine));
+  const lines = [machine, '', ...variantLines(samples), '', ...figureLines(results)];
+  console.log(`\n${lines.join('\n')}\n\nwritten to ${out}`);
+}
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 1;
+}

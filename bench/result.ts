@@ -1,0 +1,22 @@
+/** One line of `bench.json`. */
+export interface Result {
+  readonly name: string;
+  readonly label: string;
+  readonly unit: string;
+  readonly ours: number;
+  /** Null where nothing is compared: memory has a budget instead. */
+  readonly peer: number | null;
+  readonly ratio: number | null;
+  readonly target: string;
+  readonly isReached: boolean;
+  /** Lowest and highest of the rounds: of the ratio, or of `ours` where there is none. */
+  readonly spread: readonly [number, number];
+}
+
+/** The middle value; of an even count the mean of the two. */
+export function median(values: readonly number[]): number {
+  const sorted = values.toSorted((left, right) => left - right);
+  const middle = sorted.length / 2;
+  const upper = sorted[Math.floor(middle)] ?? Number.NaN;
+  return Number.isInteger(middle) ? (upper + (sorted[middle - 1] ?? upper)) / 2 : upper;
+}

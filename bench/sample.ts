@@ -1,0 +1,7 @@
+/** The secret of every read: nine fields, 0.9 KB of JSON. */
+export const SECRET: Readonly<Record<string, string>> = Object.fromEntries(
+  Array.from({ length: 9 }, (_, index) => [`field${index}`, String(index).repeat(88)]),
+);
+
+export const SERVICE_ACCOUNT = { namespace: 'bench', name: 'web' } as const;
+export const AUDIENCE = 'quaymaster-bench';

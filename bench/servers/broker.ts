@@ -1,0 +1,70 @@
+import { execFile } from 'node:child_process';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { stringify } from 'yaml';
+import { ApiClient } from '../../src/dev/api-client.ts';
+import { freePort } from '../../test/backends/free-port.ts';
+import { endProcess } from '../../test/backends/process-id.ts';
+import { startServer } from '../../test/backends/server-process.ts';
+import type { Measured } from './raw-http.ts';
+
+const MAIN = new URL('../../dist/main.js', import.meta.url).pathname;
+const FREE = { perSecond: 1_000_000, burst: 10_000_000 };
+/** One client on one address asks for everything: the limits that would stop it are out of the way, the rest is as shipped. */
+const LIMITS = {
+  leasesPerWorkload: 1_000_000,
+  identityRate: FREE,
+  loginRate: FREE,
+  addressRate: FREE,
+};
+
+/** The built broker as a process, and its first operator. */
+export interface Broker extends Measured {
+  readonly operator: ApiClient;
+}
+
+export interface BrokerOptions {
+  readonly directory: string;
+  readonly connections: Readonly<Record<string, unknown>>;
+  readonly environment?: Readonly<Record<string, string>>;
+}
+
+const run = promisify(execFile);
+
+/** Makes an installation in the directory and starts it. @throws with the end of its log when it does not become ready. */
+export async function startBroker(options: BrokerOptions): Promise<Broker> {
+  const { directory, connections, environment = {} } = options;
+  await mkdir(directory, { mode: 0o700 });
+  const file = (name: string): string => join(directory, name);
+  const port = await freePort();
+  const url = `http://127.0.0.1:${port}`;
+  const config = {
+    listener: { host: '127.0.0.1', port },
+    store: { type: 'sqlite', path: file('store/quaymaster.db') },
+    kek: { type: 'local-file', path: file('keys/kek') },
+    audit: {
+      origin: 'quaymaster.invalid/bench',
+      logKeyFile: file('keys/log.pem'),
+      checkpointFile: file('keys/checkpoint'),
+    },
+    limits: LIMITS,
+    connections,
+    log: { level: 'warn' },
+  };
+  await writeFile(file('config.yaml'), stringify(config));
+  const where = ['--config', file('config.yaml')];
+  await run(process.execPath, [MAIN, 'init', ...where, '--token-file', file('operator.token')]);
+  const server = await startServer({
+    command: process.execPath,
+    args: ['--disable-sigusr1', MAIN, 'serve', ...where],
+    cwd: directory,
+    logFile: file('broker.log'),
+    keep: false,
+    env: environment,
+    ready: async () => (await fetch(`${url}/readyz`)).ok,
+  });
+  const token = (await readFile(file('operator.token'), 'utf8')).trim();
+  const operator = new ApiClient(url, token);
+  return { url, pid: server.pid, operator, stop: () => endProcess(server) };
+}

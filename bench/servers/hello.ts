@@ -1,0 +1,9 @@
+import { createServer } from 'node:http';
+
+/** The least that an HTTP server in Node does: what everything else is measured against. */
+const BODY = JSON.stringify({ hello: 'world' });
+
+createServer((_request, response) => {
+  response.writeHead(200, { 'Content-Type': 'application/json', 'Content-Length': BODY.length });
+  response.end(BODY);
+}).listen(Number(process.argv[2]), '127.0.0.1');

@@ -1,0 +1,57 @@
+import { DevIssuer } from '../../src/dev/issuer.ts';
+import { createToken, openBaoCall } from '../../test/backends/openbao-calls.ts';
+import { startOpenBao, type OpenBao } from '../../test/backends/openbao.ts';
+import { AUDIENCE, SECRET, SERVICE_ACCOUNT } from '../sample.ts';
+import type { Stage } from '../stage.ts';
+import type { OfflinePods, RealPods } from './pods.ts';
+
+/** OpenBao with one secret, who may read it, and the ways to log in. */
+export interface Peer {
+  readonly bao: OpenBao;
+  readonly pid: number;
+  /** May read the secret and nothing else. */
+  readonly readerToken: string;
+}
+
+const READER = 'path "secret/data/bench/*" { capabilities = ["read"] }';
+/** As our sessions live, so that neither store grows faster than the other. */
+const TOKENS = { token_ttl: '1h', token_policies: ['default'] };
+
+export async function startPeer(stage: Stage): Promise<Peer> {
+  const bao = await stage.own(startOpenBao());
+  await openBaoCall(bao, 'POST', 'secret/data/bench/db', { data: SECRET });
+  const readerToken = await createToken(bao, READER, { ttl: '2h' });
+  const pid = bao.processes[0]?.pid ?? 0;
+  return { bao, pid, readerToken };
+}
+
+/** Logins that OpenBao verifies with a key it was given. */
+export async function enableJwtLogin({ bao }: Peer, pods: OfflinePods): Promise<void> {
+  await openBaoCall(bao, 'POST', 'sys/auth/jwt', { type: 'jwt' });
+  await openBaoCall(bao, 'POST', 'auth/jwt/config', {
+    jwt_validation_pubkeys: [pods.publicKeyPem],
+    bound_issuer: DevIssuer.issuer,
+  });
+  await openBaoCall(bao, 'POST', 'auth/jwt/role/bench', {
+    role_type: 'jwt',
+    user_claim: 'sub',
+    bound_audiences: [DevIssuer.audience],
+    ...TOKENS,
+  });
+}
+
+/** Logins that OpenBao asks the API server about. */
+export async function enableKubernetesLogin({ bao }: Peer, pods: RealPods): Promise<void> {
+  await openBaoCall(bao, 'POST', 'sys/auth/kubernetes', { type: 'kubernetes' });
+  await openBaoCall(bao, 'POST', 'auth/kubernetes/config', {
+    kubernetes_host: pods.kube.server,
+    kubernetes_ca_cert: pods.kube.caPem,
+    token_reviewer_jwt: pods.reviewerToken,
+  });
+  await openBaoCall(bao, 'POST', 'auth/kubernetes/role/bench', {
+    bound_service_account_names: [SERVICE_ACCOUNT.name],
+    bound_service_account_namespaces: [SERVICE_ACCOUNT.namespace],
+    audience: AUDIENCE,
+    ...TOKENS,
+  });
+}
