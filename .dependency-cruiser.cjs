@@ -50,7 +50,7 @@ module.exports = {
     ),
     rule(
       'only-main-composes',
-      { path: '^src/', pathNot: '^src/(main\\.ts$|compose/)' },
+      { path: '^src/', pathNot: '^src/(main\\.ts$|compose/|dev/)' },
       { path: '^src/compose/' },
     ),
     rule('nothing-imports-main', { path: '^src/' }, { path: '^src/main\\.ts$' }),

@@ -3,7 +3,7 @@ import { BrokerError } from './errors.ts';
 const SEGMENT = /^[A-Za-z0-9._+=@-]+$/;
 const NAME = /^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$/;
 const MAX_PATH_LENGTH = 512;
-const MAX_PATH_SEGMENTS = 16;
+export const MAX_PATH_SEGMENTS = 16;
 
 /** A secret's name at the broker, or a prefix of such names: 1–16 segments, 512 characters at most. */
 export function isSecretPath(text: string): boolean {

@@ -4,6 +4,7 @@ import { cp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { exportLog } from '../../src/audit/export.ts';
+import { storeSource } from '../../src/audit/export-source.ts';
 import { findProgram } from '../backends/find-program.ts';
 import { HandClock } from '../support/hand-clock.ts';
 import { LogBench } from '../unit/audit/log-bench.ts';
@@ -24,7 +25,7 @@ if (go === null) process.stderr.write('left out: the log under Go sumdb tools (n
     for (let i = 0; i < 12; i++) await bench.record(...Array.from({ length: 64 }, () => ({})));
     await bench.integrate();
     directory = join(bench.directory, 'export');
-    ({ logKey } = await exportLog(bench.store, bench.log, directory));
+    ({ logKey } = await exportLog(storeSource(bench.store, bench.log), directory));
     program = join(bench.directory, 'interop');
     await run(go ?? '', ['build', '-o', program, '.'], { cwd: 'test/interop/go' });
   }, 120_000);
