@@ -4,6 +4,8 @@ import { BrokerError, type Problem } from '../domain/errors.ts';
 import { configSchema, type Config } from './schema.ts';
 
 const ENVIRONMENT_PREFIX = 'QUAYMASTER__';
+/** Read by Node itself and so by every library: PostgreSQL's and AWS's would then believe any certificate (CVE-2021-22939). */
+const TLS_SWITCH = 'NODE_TLS_REJECT_UNAUTHORIZED';
 
 /**
  * The configuration: one YAML file, then the environment over it. `QUAYMASTER__listener__port=8300` sets `listener.port`; values are
@@ -13,6 +15,12 @@ export async function loadConfig(
   path: string,
   environment: NodeJS.ProcessEnv = process.env,
 ): Promise<Config> {
+  if (environment[TLS_SWITCH] === '0') {
+    throw new BrokerError(
+      'ERR_CONFIG_INVALID',
+      `${TLS_SWITCH}=0 is refused: certificates are always verified; name the authority in "caFile"`,
+    );
+  }
   const document = await readDocument(path);
   for (const [name, value] of Object.entries(environment)) {
     if (name.startsWith(ENVIRONMENT_PREFIX) && value !== undefined) {

@@ -1,0 +1,84 @@
+import { execFile } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { CertificateAuthority } from '../support/certificates.ts';
+
+/** A server whose certificate nobody vouches for, and what it was sent all the same. */
+const heard: string[] = [];
+const server = createServer(
+  new CertificateAuthority().issue({ commonName: 'localhost', dnsNames: ['localhost'] }),
+  (request, response) => {
+    heard.push(`${request.method ?? ''} ${request.url ?? ''}`);
+    response.end('{}');
+  },
+);
+const directory = mkdtempSync(join(tmpdir(), 'qm-tls-'));
+const env = { NODE_TLS_REJECT_UNAUTHORIZED: '0' };
+const source = (path: string): string => new URL(`../../src/${path}`, import.meta.url).href;
+
+/** One way to the outside each, as a program that ends well when the peer was believed. */
+function dialOut(port: number): Readonly<Record<string, string>> {
+  const address = `https://localhost:${port}`;
+  const tokenFile = join(directory, 'token');
+  writeFileSync(tokenFile, 'a-token', { mode: 0o600 });
+  return {
+    kubernetes: `
+      const { connectKubernetes } = await import('${source('upstream/kubernetes/index.ts')}');
+      const api = await connectKubernetes({ type: 'kubernetes', server: '${address}', tokenFile: '${tokenFile}' });
+      await api.call({ method: 'GET', path: ['api'] }, AbortSignal.timeout(9000));`,
+    vault: `
+      const { connectVault } = await import('${source('upstream/vault/vault-client.ts')}');
+      const { vaultServerSchema } = await import('${source('upstream/vault/config.ts')}');
+      const { systemClock } = await import('${source('clock.ts')}');
+      const auth = { method: 'token', tokenFile: '${tokenFile}' };
+      const server = vaultServerSchema.parse({ address: '${address}', auth, limits: { maxRetries: 0 } });
+      const client = await connectVault(server, { clock: systemClock, random: () => 0 });
+      const context = { requestId: 'r', signal: AbortSignal.timeout(9000) };
+      await client.read({ method: 'GET', path: 'secret/data/x' }, context);`,
+    discovery: `
+      const { DiscoveredJwks } = await import('${source('auth/jwks/discovered-jwks.ts')}');
+      await new DiscoveredJwks({ issuerUrl: '${address}', hosts: [] }).fetch(AbortSignal.timeout(9000));`,
+  };
+}
+
+describe('NODE_TLS_REJECT_UNAUTHORIZED=0 (G06, CVE-2021-22939)', () => {
+  const ways: { scripts?: Readonly<Record<string, string>> } = {};
+
+  beforeAll(async () => {
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    ways.scripts = dialOut((server.address() as AddressInfo).port);
+  });
+
+  afterAll(async () => {
+    await new Promise((resolve) => server.close(resolve));
+    rmSync(directory, { recursive: true });
+  });
+
+  it.each(['kubernetes', 'vault', 'discovery'])(
+    'does not make the way to %s believe a certificate that nobody vouches for',
+    async (way) => {
+      heard.length = 0;
+      const script = `
+        try { ${ways.scripts![way]!}; process.stdout.write('believed'); }
+        catch (error) { process.stdout.write(error.name); }
+        process.exit(0);`;
+      const args = ['--no-warnings', '--input-type=module', '-e', script];
+      const { stdout } = await promisify(execFile)(process.execPath, args, { env });
+      expect({ stdout, heard }).toEqual({ stdout: 'BrokerError', heard: [] });
+    },
+  );
+
+  it('does not let the program start at all, because libraries read it too', async () => {
+    const args = ['--no-warnings', 'src/main.ts', 'config', 'check', '--config', 'absent.yaml'];
+    const started = promisify(execFile)(process.execPath, args, { env });
+    await expect(started).rejects.toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/NODE_TLS_REJECT_UNAUTHORIZED=0 is refused/),
+    });
+  });
+});
