@@ -1,0 +1,131 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { itemsOf, RunningApi } from '../support/parts.ts';
+import { rawHttp, rawRequest } from '../support/raw-http.ts';
+import { storedEntries } from '../support/store-diff.ts';
+
+let api: RunningApi;
+let token: string;
+beforeAll(async () => {
+  api = await RunningApi.start();
+  await api.furnish();
+  token = await api.logIn();
+  await api.call('PUT', '/api/v1/secrets/app/hidden-name', {
+    token,
+    body: { data: { a: 'canary' } },
+  });
+  await api.call('GET', '/api/v1/secrets/app/hidden-name', { token });
+  await api.call('GET', '/api/v1/secrets/app/none', { token });
+});
+afterAll(() => api.stop());
+
+describe('what anybody may ask', () => {
+  it.each(['/healthz', '/readyz', '/metrics', '/openapi.json'])(
+    '%s names nobody and nothing',
+    async (path) => {
+      const answer = await api.call('GET', path);
+      expect(answer.status).toBe(200);
+      for (const name of ['hidden-name', 'canary', 'k8s://c1', 'bootstrap', api.directory, token]) {
+        expect(answer.text).not.toContain(name);
+      }
+    },
+  );
+
+  it.each(['/healthz', '/readyz', '/metrics', '/openapi.json'])(
+    '%s is not recorded',
+    async (path) => {
+      const before = (await storedEntries(api.broker.parts.store)).length;
+      await api.call('GET', path);
+      expect((await api.call('HEAD', path)).status).toBe(200);
+      expect((await storedEntries(api.broker.parts.store)).length).toBe(before);
+    },
+  );
+
+  it.each(['/debug', '/debug/pprof', '/metrics/x', '/api/v1/metrics', '/.well-known/x'])(
+    '%s is not there',
+    async (path) => {
+      expect((await api.call('GET', path)).status).toBe(404);
+    },
+  );
+});
+
+describe('metrics', () => {
+  it('count requests and their durations by operation and class of status', async () => {
+    const { text } = await api.call('GET', '/metrics');
+    expect(text).toContain('quaymaster_http_requests_total{operation="readSecret",status="2xx"} 1');
+    expect(text).toContain('quaymaster_http_requests_total{operation="readSecret",status="4xx"} 1');
+    expect(text).toMatch(
+      /quaymaster_http_request_duration_seconds_bucket\{operation="readSecret",le="\+Inf"\} 2/,
+    );
+    expect(text).toMatch(
+      /quaymaster_http_request_duration_seconds_count\{operation="readSecret"\} 2/,
+    );
+  });
+});
+
+describe('the audit log', () => {
+  it('is searched by auditors, and the search is in it', async () => {
+    const auditor = await api.operator('auditor', [{ role: 'auditor' }]);
+    for (;;) {
+      const found = await api.call(
+        'GET',
+        '/api/v1/audit/entries?path=app%2Fhidden-name&action=secret.read',
+        { token: auditor },
+      );
+      expect(found.status).toBe(200);
+      const [first] = itemsOf(found);
+      if (first === undefined) continue;
+      expect(first['entry']).toMatchObject({ outcome: 'ok', path: 'app/hidden-name' });
+      const proof = await api.call('GET', `/api/v1/audit/entries/${String(first['index'])}/proof`, {
+        token: auditor,
+      });
+      expect(proof.status).toBe(200);
+      expect(JSON.parse(proof.body.entry as string)).toEqual(first['entry']);
+      break;
+    }
+    const entries = await storedEntries(api.broker.parts.store);
+    expect(entries.at(-2)).toMatchObject({
+      action: 'audit.search',
+      query: 'path=app/hidden-name action=secret.read',
+      actor: { kind: 'operator', id: 'auditor' },
+    });
+  });
+
+  it('is served as transparency-log tools fetch it', async () => {
+    const checkpoint = await api.call('GET', '/api/v1/audit/checkpoint', { token: api.admin });
+    expect(checkpoint.headers['content-type']).toBe('text/plain; charset=utf-8');
+    const [origin, size] = checkpoint.text.split('\n');
+    expect(origin).toBe('quaymaster.test/api');
+    const tile = `/api/v1/audit/tile/0/000.p/${String(size)}`;
+    const answer = await rawHttp(
+      api.port,
+      rawRequest(`GET ${tile} HTTP/1.1`, [`Authorization: Bearer ${api.admin}`]),
+    );
+    expect(answer?.status).toBe(200);
+    expect(answer?.headers['content-length']).toBe(String(32 * Number(size)));
+    const gone = await api.call('GET', '/api/v1/audit/tile/9/000', { token: api.admin });
+    expect(gone.status).toBe(404);
+  });
+
+  it.each([
+    'entries?sort=x',
+    'entries?from=yesterday',
+    'entries?path=a&path=b',
+    'entries/-1/proof',
+    'entries/1e3/proof',
+    'entries/01/proof',
+  ])('is not asked for %s', async (path) => {
+    expect((await api.call('GET', `/api/v1/audit/${path}`, { token: api.admin })).status).toBe(400);
+  });
+
+  it('cannot be turned off, moved or written to', async () => {
+    for (const [method, path] of [
+      ['PUT', '/api/v1/audit/sinks/x'],
+      ['POST', '/api/v1/audit/entries'],
+      ['DELETE', '/api/v1/audit/entries'],
+      ['PUT', '/api/v1/audit/checkpoint'],
+    ] as const) {
+      const answer = await api.call(method, path, { token: api.admin, body: {} });
+      expect([404, 405]).toContain(answer.status);
+    }
+  });
+});

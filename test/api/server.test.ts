@@ -1,0 +1,264 @@
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { Agent, request as httpRequest, type IncomingMessage } from 'node:http';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { connect as connectTls } from 'node:tls';
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { listenerConfigSchema } from '../../src/api/config.ts';
+import type { ApiServer } from '../../src/api/server.ts';
+import { createServer } from '../../src/api/server.ts';
+import { Drain } from '../../src/api/drain.ts';
+import { MalformedRequests } from '../../src/api/malformed-requests.ts';
+import { CertificateAuthority } from '../support/certificates.ts';
+import { RunningApi, type PartsOptions } from '../support/parts.ts';
+import { storedEntries } from '../support/store-diff.ts';
+
+let api: RunningApi;
+let second: ApiServer | undefined;
+let folder: string | undefined;
+afterEach(async () => {
+  await second?.drain(100);
+  second = undefined;
+  if (folder !== undefined) await rm(folder, { recursive: true });
+  folder = undefined;
+  await api.stop();
+});
+
+async function start(options: PartsOptions = {}): Promise<void> {
+  api = await RunningApi.start(options);
+}
+
+function get(path: string, agent: Agent, token?: string): Promise<IncomingMessage> {
+  const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
+  const headers = token === undefined ? {} : { Authorization: `Bearer ${token}` };
+  const sent = httpRequest({ port: api.port, host: '127.0.0.1', path, agent, headers }, resolve);
+  sent.on('error', reject);
+  sent.end();
+  return promise;
+}
+
+async function textOf(message: IncomingMessage): Promise<string> {
+  let text = '';
+  for await (const chunk of message) text += String(chunk);
+  return text;
+}
+
+describe('draining', () => {
+  it('lets what is under way finish, closes behind it, and takes nothing new', async () => {
+    await start();
+    await api.furnish();
+    const token = await api.logIn();
+    await api.call('PUT', '/api/v1/secrets/app/x', { token, body: { data: { a: 'b' } } });
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    const kept = await get('/healthz', agent);
+    expect(kept.headers.connection).not.toBe('close');
+    await textOf(kept);
+
+    const upload = connect(api.port, '127.0.0.1');
+    const head = `PUT /api/v1/secrets/app/slow HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${token}`;
+    upload.write(`${head}\r\nContent-Type: application/json\r\nContent-Length: 21\r\n\r\n{"data":`);
+    await api.call('GET', '/healthz');
+    const draining = api.server.drain(10_000);
+    await expect(get('/healthz', new Agent())).rejects.toThrow('ECONNREFUSED');
+    let answer = '';
+    upload.on('data', (chunk: Buffer) => (answer += chunk.toString()));
+    upload.write('{"a":"late"}}');
+    await once(upload, 'close');
+    expect(answer).toMatch(/^HTTP\/1\.1 200 /);
+    expect(answer).toMatch(/^Connection: close\r$/m);
+    expect(await draining).toBe(true);
+    agent.destroy();
+  });
+
+  it('cuts who does not finish in time, and says so', async () => {
+    await start();
+    const idle = connect(api.port, '127.0.0.1');
+    idle.write(
+      'POST /api/v1/sessions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{',
+    );
+    await api.call('GET', '/healthz');
+    const closed = once(idle, 'close');
+    expect(await api.server.drain(50)).toBe(false);
+    await closed;
+  });
+
+  it('is told by readiness', async () => {
+    await start();
+    api.drain.begin();
+    const answer = await api.call('GET', '/readyz');
+    expect(answer).toMatchObject({ status: 503, body: { ready: false, reasons: ['draining'] } });
+    expect(answer.headers['connection']).toBe('close');
+  });
+});
+
+describe('connections', () => {
+  it('of one address are capped', async () => {
+    await start({ listener: { maxConnectionsPerAddress: 5 } });
+    const sockets = Array.from({ length: 5 }, () => connect(api.port, '127.0.0.1'));
+    await Promise.all(sockets.map((socket) => once(socket, 'connect')));
+    const sixth = connect(api.port, '127.0.0.1');
+    await once(sixth, 'close');
+    expect(api.server.connections.open).toBe(5);
+    expect(api.server.connections.refused).toBe(1);
+    const [first] = sockets;
+    first?.destroy();
+    while (api.server.connections.open === 5) await new Promise((resolve) => setImmediate(resolve));
+    expect((await api.call('GET', '/healthz')).status).toBe(200);
+    for (const socket of sockets) socket.destroy();
+  });
+
+  it('are capped in all', async () => {
+    await start({ listener: { maxConnections: 3 } });
+    const sockets = Array.from({ length: 3 }, () => connect(api.port, '127.0.0.1'));
+    await Promise.all(sockets.map((socket) => once(socket, 'connect')));
+    await once(connect(api.port, '127.0.0.1'), 'close');
+    for (const socket of sockets) socket.destroy();
+  });
+
+  it('that send their headers drop by drop are cut, and that is recorded', async () => {
+    await start();
+    const slow = connect(api.port, '127.0.0.1');
+    let answer = '';
+    slow.on('data', (chunk: Buffer) => (answer += chunk.toString()));
+    slow.write('GET / HTTP/1.1\r\nHost: x\r\nA: ');
+    const drops = setInterval(() => slow.write('b'), 500);
+    await once(slow, 'close');
+    clearInterval(drops);
+    expect(answer).toMatch(/^HTTP\/1\.1 400 /);
+    const entries = await storedEntries(api.broker.parts.store);
+    expect(entries.at(-1)).toMatchObject({ action: 'request.refused', reason: 'timeout' });
+  });
+});
+
+describe('TLS', () => {
+  async function startTls(): Promise<{
+    port: number;
+    authority: CertificateAuthority;
+    paths: { certificateFile: string; keyFile: string };
+  }> {
+    await start();
+    folder = await mkdtemp(join(tmpdir(), 'qm-tls-'));
+    const authority = new CertificateAuthority();
+    const paths = { certificateFile: join(folder, 'cert.pem'), keyFile: join(folder, 'key.pem') };
+    await issue(authority, paths, 'first.test');
+    const { clock, log } = api.broker.parts;
+    const deps = {
+      clock,
+      log,
+      drain: new Drain(),
+      malformed: new MalformedRequests(api.broker.parts, 'tls'),
+    };
+    second = await createServer(
+      (_request, response) => response.end('here'),
+      listenerConfigSchema.parse({ port: 0, tls: paths }),
+      deps,
+    );
+    const { port } = await second.listen();
+    return { port, authority, paths };
+  }
+
+  async function issue(
+    authority: CertificateAuthority,
+    paths: { certificateFile: string; keyFile: string },
+    name: string,
+  ): Promise<void> {
+    const { cert, key } = authority.issue({ commonName: name, dnsNames: [name] });
+    await writeFile(paths.certificateFile, cert);
+    await writeFile(paths.keyFile, key);
+  }
+
+  async function handshake(
+    port: number,
+    options: object,
+  ): Promise<{ protocol: string | null; name: string }> {
+    const socket = connectTls({ port, host: '127.0.0.1', ...options });
+    await once(socket, 'secureConnect');
+    const protocol = socket.getProtocol();
+    const name = String(socket.getPeerCertificate().subject.CN);
+    socket.destroy();
+    return { protocol, name };
+  }
+
+  it('is 1.3 and nothing older', async () => {
+    const { port, authority } = await startTls();
+    const trust = { ca: authority.cert, servername: 'first.test' };
+    expect(await handshake(port, trust)).toEqual({ protocol: 'TLSv1.3', name: 'first.test' });
+    await expect(handshake(port, { ...trust, maxVersion: 'TLSv1.2' })).rejects.toThrow();
+    await expect(fetch(`http://127.0.0.1:${port}/`)).rejects.toThrow('fetch failed');
+  });
+
+  it('takes a renewed certificate without a restart, and keeps the old one when the new is no good', async () => {
+    const { port, authority, paths } = await startTls();
+    await issue(authority, paths, 'second.test');
+    await second?.reloadTls();
+    const trust = { ca: authority.cert, servername: 'second.test' };
+    expect((await handshake(port, trust)).name).toBe('second.test');
+    await writeFile(paths.keyFile, 'no key');
+    await second?.reloadTls();
+    expect((await handshake(port, trust)).name).toBe('second.test');
+    expect(api.logged.join('')).toContain('the old one stays');
+  });
+
+  it('does not start with files that do not belong together', async () => {
+    const { authority, paths } = await startTls();
+    const { key } = authority.issue({ commonName: 'other' });
+    await writeFile(paths.keyFile, key);
+    const { clock, log } = api.broker.parts;
+    const malformed = new MalformedRequests(api.broker.parts, 'tls');
+    await expect(
+      createServer(() => undefined, listenerConfigSchema.parse({ port: 0, tls: paths }), {
+        clock,
+        log,
+        drain: new Drain(),
+        malformed,
+      }),
+    ).rejects.toMatchObject({ code: 'ERR_CONFIG_INVALID' });
+  });
+
+  it('survives handshakes that stay half open, and garbage', async () => {
+    const { port, authority } = await startTls();
+    const sockets = Array.from({ length: 50 }, () => connect(port, '127.0.0.1'));
+    await Promise.all(sockets.map((socket) => once(socket, 'connect')));
+    sockets.slice(0, 10).forEach((socket) => socket.write('\x16\x03\x01\xff\xff garbage'));
+    const trust = { ca: authority.cert, servername: 'first.test' };
+    expect((await handshake(port, trust)).protocol).toBe('TLSv1.3');
+    for (const socket of sockets) socket.destroy();
+  });
+});
+
+describe('the listener', () => {
+  it.each([
+    [{ host: '0.0.0.0' }, false],
+    [{ host: '0.0.0.0', plaintextBehindProxy: true }, true],
+    [{ host: '127.0.0.1' }, true],
+    [{ host: '::1' }, true],
+    [{ host: '0.0.0.0', tls: { certificateFile: 'c', keyFile: 'k' } }, true],
+    [{ trustedProxies: ['10.0.0.1'] }, false],
+    [{ trustedProxies: ['10.0.0.0/8'] }, true],
+    [{ insecureHTTPParser: true }, false],
+  ])('configured as %j is valid: %s', async (config, valid) => {
+    await start();
+    expect(listenerConfigSchema.safeParse(config).success).toBe(valid);
+  });
+
+  it('does not start in a process that parses HTTP leniently', async () => {
+    await start();
+    const { clock, log } = api.broker.parts;
+    const deps = {
+      clock,
+      log,
+      drain: new Drain(),
+      malformed: new MalformedRequests(api.broker.parts, 'x'),
+    };
+    process.execArgv.push('--insecure-http-parser');
+    try {
+      await expect(
+        createServer(() => undefined, listenerConfigSchema.parse({}), deps),
+      ).rejects.toMatchObject({ code: 'ERR_CONFIG_INVALID' });
+    } finally {
+      process.execArgv.pop();
+    }
+  });
+});
