@@ -1,0 +1,110 @@
+import { describe, expect, it } from '@jest/globals';
+import ts from 'typescript';
+import { textOf, trackedFiles } from './tracked-files.ts';
+
+const FILE_CAP = 300;
+/** A table of cases is long without being hard. */
+const TEST_FILE_CAP = 450;
+/** The contract of the port is one suite, which both databases run whole. */
+const LONG_TESTS = ['test/contract/store.contract.ts'];
+const FILE_P95 = 240;
+const FILE_MEDIAN = 80;
+const FUNCTION_CAP = 60;
+const PARAMETERS_CAP = 4;
+/** Directives that lift a rule, each with its reason in place; what else there is must be reviewed into this list. */
+const LIFTED = new Map([
+  ['src/upstream/vault/encode-path.ts', 'no-control-regex'],
+  ['src/crypto/signed-note.ts', 'no-control-regex'],
+]);
+
+const NAMELESS =
+  /(?:^|[/-])(?:utils?|helpers?|common|shared|misc|managers?|services?|handlers?)(?:[./-]|$)/;
+
+const sources = trackedFiles().filter((path) => /^src\/.*\.ts$/.test(path));
+const others = trackedFiles().filter((path) => /^(?:test|bench)\/.*\.ts$/.test(path));
+
+function parsed(path: string): ts.SourceFile {
+  return ts.createSourceFile(path, textOf(path), ts.ScriptTarget.ES2024, true);
+}
+
+/** Lines that hold a token: neither blank nor only a comment. */
+function codeLines(file: ts.SourceFile, from: ts.Node = file): number {
+  const lines = new Set<number>();
+  const visit = (node: ts.Node): void => {
+    const children = node.getChildren(file);
+    if (children.length > 0) {
+      for (const child of children) if (!ts.isJSDoc(child)) visit(child);
+    } else if (node.getWidth(file) > 0) {
+      const first = file.getLineAndCharacterOfPosition(node.getStart(file)).line;
+      const last = file.getLineAndCharacterOfPosition(node.getEnd()).line;
+      for (let line = first; line <= last; line += 1) lines.add(line);
+    }
+  };
+  visit(from);
+  return lines.size;
+}
+
+function functionsOf(file: ts.SourceFile): readonly ts.FunctionLikeDeclaration[] {
+  const found: ts.FunctionLikeDeclaration[] = [];
+  const visit = (node: ts.Node): void => {
+    if (ts.isFunctionLike(node) && 'body' in node && node.body !== undefined) {
+      found.push(node);
+    }
+    ts.forEachChild(node, visit);
+  };
+  visit(file);
+  return found;
+}
+
+function at(quantile: number, values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[Math.floor(quantile * (values.length - 1))]!;
+}
+
+describe('the program', () => {
+  const files = sources.map(parsed);
+  const lengths = files.map((file) => codeLines(file));
+
+  it('is made of small files', () => {
+    const long = files.filter((_, index) => lengths[index]! > FILE_CAP);
+    expect(long.map(({ fileName }) => fileName)).toEqual([]);
+    expect(at(0.95, lengths)).toBeLessThanOrEqual(FILE_P95);
+    expect(at(0.5, lengths)).toBeLessThanOrEqual(FILE_MEDIAN);
+  });
+
+  it('is made of small functions', () => {
+    const long = files.flatMap((file) =>
+      functionsOf(file)
+        .filter(
+          (node) => codeLines(file, node) > FUNCTION_CAP || node.parameters.length > PARAMETERS_CAP,
+        )
+        .map((node) => `${file.fileName}: ${node.name?.getText(file) ?? 'a function'}`),
+    );
+    expect(long).toEqual([]);
+  });
+
+  it('lifts no rule of the linter or the compiler but those that were reviewed', () => {
+    const lifting = sources.flatMap((path) =>
+      [
+        ...textOf(path).matchAll(
+          /eslint-disable\S* ([\w@/-]+)|@ts-(?:ignore|expect-error|nocheck)/g,
+        ),
+      ]
+        .filter(([, rule]) => LIFTED.get(path) !== rule)
+        .map(([directive]) => `${path}: ${directive}`),
+    );
+    expect(lifting).toEqual([]);
+  });
+
+  it('has no room, folder or file named after nothing', () => {
+    // A product's own name is a noun.
+    const named = sources.map((path) => path.replaceAll('secrets-manager', 'aws'));
+    expect(named.filter((path) => NAMELESS.test(path))).toEqual([]);
+  });
+});
+
+describe('tests and benchmarks', () => {
+  it('are made of files that can be read in one go', () => {
+    const long = others.filter((path) => codeLines(parsed(path)) > TEST_FILE_CAP);
+    expect(long).toEqual(LONG_TESTS);
+  });
+});
