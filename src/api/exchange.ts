@@ -13,13 +13,14 @@ const NAME_OF_TOKEN =
 export class Exchange implements Call {
   readonly requestId: string;
   readonly address: string;
-  readonly client: EncodedClient;
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   readonly tally: OperationTally;
   readonly startedAt: number;
   readonly #surroundings: Surroundings;
   readonly #peer: Peer;
+  readonly #client: EncodedClient;
+  #wasRecorded = false;
   #context: CallContext | undefined;
   #cancel: (() => void) | undefined;
 
@@ -43,11 +44,22 @@ export class Exchange implements Call {
     this.requestId = ids.next();
     this.address =
       forwarded === undefined ? peer.address : sources.behind(peer.address, String(forwarded));
-    this.client =
+    this.#client =
       forwarded === undefined && headers['x-request-id'] === undefined
         ? peer.client(userAgent, parts.digest)
         : this.#encodeClient({});
     peer.underWay += 1;
+  }
+
+  /** What entries say of the client. A use case asks for it to write one, and for nothing else. */
+  get client(): EncodedClient {
+    this.#wasRecorded = true;
+    return this.#client;
+  }
+
+  /** Whether a use case wrote an entry of this request, so that each has one and no refusal has two. */
+  get wasRecorded(): boolean {
+    return this.#wasRecorded;
   }
 
   /** Requests of this connection that wait for an answer, this one included. */

@@ -22,8 +22,8 @@ export interface Performance {
 }
 
 /**
- * Checks, identifies, parses, then calls the use case. What is refused before is recorded here; use cases record themselves, what they
- * refuse included.
+ * Checks, identifies, parses, then calls the use case. Use cases record themselves, what they refuse included; what is refused before
+ * is recorded here.
  */
 export async function perform(
   surroundings: Surroundings,
@@ -49,7 +49,9 @@ export async function perform(
   try {
     answer(exchange, await run({ parts: surroundings.parts, call: exchange, caller }));
   } catch (error) {
-    answerError(surroundings, exchange, placed(error, body));
+    const failure = placed(error, body);
+    if (exchange.wasRecorded) answerError(surroundings, exchange, failure);
+    else await refuse(surroundings, exchange, failure, { caller });
   }
 }
 

@@ -198,10 +198,16 @@ describe('taking leases back', () => {
     expect(queue).toMatchObject({ status: 200, body: { items: [] } });
   });
 
-  it('knows no revocation that never was', async () => {
-    const answer = await api.call('POST', '/api/v1/revocations/cred_none:retry', {
-      token: api.admin,
+  it('tries no revocation again that never was, nor for who may not', async () => {
+    const retry = (as: string) =>
+      api.call('POST', '/api/v1/revocations/cred_none:retry', { token: as });
+    await expectDenied(api, { status: 404, code: 'ERR_NOT_FOUND', send: () => retry(api.admin) });
+    const auditor = await api.operator('no-retry', [{ role: 'auditor' }]);
+    const entry = await expectDenied(api, {
+      status: 403,
+      code: 'ERR_DENIED',
+      send: () => retry(auditor),
     });
-    expect(answer).toMatchObject({ status: 404, body: { code: 'ERR_NOT_FOUND' } });
+    expect(entry.actor).toMatchObject({ kind: 'operator', id: 'no-retry' });
   });
 });
