@@ -187,6 +187,8 @@ const ROWS = {
     'audit.export',
   ],
   readCheckpoint: ['GET', '/api/v1/audit/checkpoint', 'operator', AUDITORS, 1, 'audit.export'],
+  readLogKey: ['GET', '/api/v1/audit/log-key', 'operator', AUDITORS, 1, 'audit.export'],
+  listHeads: ['GET', '/api/v1/audit/heads', 'operator', AUDITORS, 5, 'audit.export'],
   readTile: ['GET', '/api/v1/audit/tile/{path}', 'operator', AUDITORS, 2, 'audit.export'],
   readHealth: ['GET', '/healthz', 'public', NOBODY, 0, undefined],
   readReadiness: ['GET', '/readyz', 'public', NOBODY, 0, undefined],

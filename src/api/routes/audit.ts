@@ -2,6 +2,8 @@ import { z } from 'zod';
 import {
   proveEntry as prove,
   readCheckpoint as checkpoint,
+  readHeads as heads,
+  readLogKey as logKey,
   readTile as tile,
   searchAudit as search,
 } from '../../broker/audit.ts';
@@ -97,14 +99,38 @@ export const proveEntry: RouteOf<'proveEntry'> = {
   },
 };
 
+const PLAIN_TEXT = ['Content-Type', 'text/plain; charset=utf-8'];
+
 /** A C2SP signed note, as transparency-log tools fetch it. */
 export const readCheckpoint: RouteOf<'readCheckpoint'> = {
   read:
     () =>
     async ({ parts, call, caller }) => {
       const { note } = await checkpoint(parts, call, caller);
-      return { status: 200, headers: ['Content-Type', 'text/plain; charset=utf-8'], body: note };
+      return { status: 200, headers: PLAIN_TEXT, body: note };
     },
+};
+
+/** C2SP signed note: with this key anybody checks the checkpoints. */
+export const readLogKey: RouteOf<'readLogKey'> = {
+  read:
+    () =>
+    async ({ parts, call, caller }) => {
+      const key = await logKey(parts, call, caller);
+      return { status: 200, headers: PLAIN_TEXT, body: `${key}\n` };
+    },
+};
+
+/** Signed ends of the commits from the one that holds the entry `start`; the next page starts where the last of these ends. */
+export const listHeads: RouteOf<'listHeads'> = {
+  query: ['start'],
+  read: ({ query }) => {
+    const start = parseParameter(entryIndex, query.get('start') ?? '0');
+    return async ({ parts, call, caller }) => ({
+      status: 200,
+      body: { items: await heads(parts, call, caller, start) },
+    });
+  },
 };
 
 /** C2SP tlog-tiles below `/api/v1/audit`: `tile/<level>/<index>`, `tile/entries/<index>`. */

@@ -1,6 +1,13 @@
 import type { MachineFacts } from '../machine-facts.ts';
 import type { Routes } from '../route.ts';
-import { proveEntry, readCheckpoint, readTile, searchAudit } from './audit.ts';
+import {
+  listHeads,
+  proveEntry,
+  readCheckpoint,
+  readLogKey,
+  readTile,
+  searchAudit,
+} from './audit.ts';
 import { issueCredential } from './credentials.ts';
 import { documentRoutes } from './documents.ts';
 import { listLeases, readLease, releaseLease, renewLease, revokeLeases } from './leases.ts';
@@ -37,7 +44,7 @@ export function allRoutes(facts: MachineFacts): Routes {
     ...{ validatePolicy, explainDecision, checkMount },
     ...documentOperations(),
     ...{ createOperatorToken, listOperatorTokens, revokeOperatorToken },
-    ...{ searchAudit, proveEntry, readCheckpoint, readTile },
+    ...{ searchAudit, proveEntry, readCheckpoint, readLogKey, listHeads, readTile },
     ...machineRoutes(facts),
   };
 }

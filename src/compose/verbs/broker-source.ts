@@ -33,7 +33,7 @@ async function* heads(
 ): AsyncGenerator<BatchHead> {
   let next = 0;
   while (next < size) {
-    const response = await get(`heads?from=${next}`);
+    const response = await get(`heads?start=${next}`);
     const { items } = (await response?.json()) as { items: unknown[] };
     const page = items.map((item) => batchHeadSchema.parse(item));
     for (const head of page) {
