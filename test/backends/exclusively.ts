@@ -3,12 +3,22 @@ import { dirname } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import Database from 'better-sqlite3';
 
+/** Also SQLITE_BUSY_RECOVERY and its like. By shape: under jest an error may come from another realm. */
+function isBusy(error: unknown): boolean {
+  return (
+    typeof error === 'object' &&
+    error !== null &&
+    'code' in error &&
+    String(error.code).startsWith('SQLITE_BUSY')
+  );
+}
+
 function tryLock(lock: Database.Database): boolean {
   try {
     lock.exec('BEGIN EXCLUSIVE');
     return true;
   } catch (error) {
-    if (error instanceof Database.SqliteError && error.code === 'SQLITE_BUSY') return false;
+    if (isBusy(error)) return false;
     throw error;
   }
 }
