@@ -1,4 +1,4 @@
-import { compactVerify } from 'jose';
+import { isJwsSignature } from '../../crypto/jws-signature.ts';
 import { parseCompactToken } from '../jwt/compact-token.ts';
 import { readTokenHeader } from '../jwt/token-header.ts';
 import { tokenRefused } from '../token-refused.ts';
@@ -14,17 +14,15 @@ export class JwksVerifier {
 
   /** The payload that was signed. @throws ERR_TOKEN_INVALID, ERR_IDENTITY_UNAVAILABLE. */
   async verify(token: string, signal: AbortSignal): Promise<Uint8Array> {
-    const { header } = parseCompactToken(token);
+    const { header, payload, signature } = parseCompactToken(token);
     const { alg, kid } = readTokenHeader(header);
     const trusted = await this.#keys.find(kid, signal);
     if (trusted === undefined) throw tokenRefused('key_not_trusted');
     const key = trusted.byAlgorithm.get(alg);
     if (key === undefined) throw tokenRefused('bad_alg');
-    try {
-      return (await compactVerify(token, key, { algorithms: [alg] })).payload;
-    } catch (cause) {
-      throw tokenRefused('bad_signature', cause);
-    }
+    const input = token.slice(0, token.lastIndexOf('.'));
+    if (!isJwsSignature(alg, key, { input, signature })) throw tokenRefused('bad_signature');
+    return payload;
   }
 
   close(): void {

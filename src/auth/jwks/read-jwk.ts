@@ -1,5 +1,6 @@
 import { importJWK } from 'jose';
 import type { CryptoKey, JWK } from 'jose';
+import { jwsKey } from '../../crypto/jws-signature.ts';
 import type { TrustedKey } from './trusted-key.ts';
 
 const RSA_ALGORITHMS = ['RS256', 'RS384', 'RS512'];
@@ -77,7 +78,9 @@ async function importAll(
   if (allowed.length === 0) return 'bad_alg';
   try {
     const keys = await Promise.all(
-      allowed.map(async (name) => [name, (await importJWK(jwk, name)) as CryptoKey] as const),
+      allowed.map(
+        async (name) => [name, jwsKey((await importJWK(jwk, name)) as CryptoKey)] as const,
+      ),
     );
     return { kid, byAlgorithm: new Map(keys) };
   } catch {

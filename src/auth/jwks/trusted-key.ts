@@ -1,7 +1,7 @@
-import type { CryptoKey } from 'jose';
+import type { JwsKey } from '../../crypto/jws-signature.ts';
 
-/** A key of the cluster's set that passed the checks: one CryptoKey for each algorithm it may verify. */
+/** A key of the cluster's set that passed the checks: one for each algorithm it may verify. */
 export interface TrustedKey {
   readonly kid: string;
-  readonly byAlgorithm: ReadonlyMap<string, CryptoKey>;
+  readonly byAlgorithm: ReadonlyMap<string, JwsKey>;
 }
