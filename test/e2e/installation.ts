@@ -31,6 +31,7 @@ export class Installation {
   readonly #port: number;
   readonly #environment: Readonly<Record<string, string>>;
   #process: ChildProcess | undefined;
+  #end: Promise<number | null> = Promise.resolve(null);
   #output = '';
 
   private constructor(
@@ -92,14 +93,15 @@ export class Installation {
     return (await readFile(file, 'utf8')).trim();
   }
 
-  /** Starts the broker and waits until it is ready. */
-  async start(): Promise<void> {
-    const words = ['--disable-sigusr1', MAIN, 'serve', '--config', this.file('config.yaml')];
+  /** Starts the broker, or another program that serves the same configuration, and waits until it is ready. */
+  async start(program: readonly string[] = [MAIN, 'serve']): Promise<void> {
+    const words = ['--disable-sigusr1', ...program, '--config', this.file('config.yaml')];
     const child = spawn(NODE, words, {
       env: { ...process.env, ...this.#environment },
       stdio: 'pipe',
     });
     this.#process = child;
+    this.#end = once(child, 'exit').then(([code]) => code as number | null);
     child.stdout.on('data', (chunk: Buffer) => (this.#output += chunk.toString()));
     child.stderr.on('data', (chunk: Buffer) => (this.#output += chunk.toString()));
     await this.#ready(child);
@@ -107,7 +109,7 @@ export class Installation {
 
   async #ready(child: ChildProcess): Promise<void> {
     for (let tries = 0; tries < 400; tries += 1) {
-      if (child.exitCode !== null) throw new Error(`the broker ended: ${this.#output}`);
+      if (hasEnded(child)) throw new Error(`the broker ended: ${this.#output}`);
       const answer = await fetch(`${this.url}/readyz`).catch(() => undefined);
       if (answer?.status === 200) return;
       await new Promise((resolve) => setTimeout(resolve, 25));
@@ -126,14 +128,18 @@ export class Installation {
 
   /** Sends a signal and waits for the end. @returns the exit code. */
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
-    const child = this.#process;
-    if (child === undefined) return null;
-    this.#process = undefined;
-    if (child.exitCode === null) {
-      child.kill(signal);
-      await once(child, 'exit');
-    }
-    return child.exitCode;
+    this.signal(signal);
+    return this.ended();
+  }
+
+  /** Sends a signal and does not wait. */
+  signal(signal: NodeJS.Signals): void {
+    if (this.#process !== undefined && !hasEnded(this.#process)) this.#process.kill(signal);
+  }
+
+  /** Waits until the process has ended, whoever ended it. @returns the exit code; null where a signal did it, or nothing was started. */
+  async ended(): Promise<number | null> {
+    return this.#end;
   }
 
   async remove(): Promise<void> {
@@ -172,4 +178,8 @@ export class Installation {
     if (answer.status !== 201)
       throw new Error(`PUT ${path}: ${answer.status} ${JSON.stringify(answer.json)}`);
   }
+}
+
+function hasEnded({ exitCode, signalCode }: ChildProcess): boolean {
+  return exitCode !== null || signalCode !== null;
 }

@@ -1,0 +1,25 @@
+import { parseArgs } from 'node:util';
+import { systemClock } from '../../src/clock.ts';
+import { onSignals } from '../../src/compose/on-signals.ts';
+import { serve } from '../../src/compose/serve.ts';
+import { loadConfig } from '../../src/config/load.ts';
+import { createLog } from '../../src/log.ts';
+import { fastClock } from '../support/fast-clock.ts';
+import { Failpoints } from './failpoints.ts';
+
+/** `serve`, with points at which it fails when the file `--failpoint` says so, and a clock of another speed: `--clock <epoch>x<speed>`. */
+const { values } = parseArgs({
+  options: {
+    config: { type: 'string', default: '' },
+    failpoint: { type: 'string', default: '' },
+    clock: { type: 'string' },
+  },
+});
+const [epoch = 0, speed = 1] = (values.clock ?? '').split('x').map(Number);
+const clock = values.clock === undefined ? systemClock : fastClock(epoch, speed);
+const failpoints = new Failpoints(values.failpoint);
+const config = await loadConfig(values.config);
+const log = createLog({ level: config.log.level, clock });
+const serving = await serve(config, { clock, log, failpoint: failpoints.commit });
+failpoints.watch(serving.broker.parts.store);
+onSignals(serving, log);

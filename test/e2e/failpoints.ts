@@ -1,0 +1,79 @@
+import { readFileSync, rmSync } from 'node:fs';
+import type { Store, Write } from '../../src/ports/store.ts';
+
+/** What happens at a point: the process is killed there, or the code there throws. */
+export type FailpointAction = 'kill' | 'throw';
+
+/**
+ * Points at which the broker can be made to fail, once each time a file says so: `<point> <action>`. Points are
+ * `store.before_commit` and `store.after_commit`, the same of the commits that move a credential on
+ * (`credential.prepared.before_commit`), and every read of a table (`list.leases`, `get.credentials`).
+ */
+export class Failpoints {
+  readonly #file: string;
+  #stages = new Set<string>();
+
+  constructor(file: string) {
+    this.#file = file;
+  }
+
+  /** At a named point of a commit: the name stands for every plan of the batch as well. */
+  readonly commit = (name: string): void => {
+    const [, moment = ''] = name.split('.');
+    const stages = [...this.#stages];
+    if (moment === 'after_commit') this.#stages = new Set();
+    for (const point of [name, ...stages.map((stage) => `${stage}.${moment}`)]) this.#pass(point);
+  };
+
+  /** Learns what is committed, and makes reads fail. */
+  watch(store: Store): void {
+    const before = {
+      commit: store.commit.bind(store),
+      list: store.list.bind(store),
+      get: store.get.bind(store),
+    };
+    const replaced: Pick<Store, 'commit' | 'list' | 'get'> = {
+      commit: (plan) => {
+        for (const write of plan.writes ?? []) {
+          const stage = stageOf(write);
+          if (stage !== undefined) this.#stages.add(stage);
+        }
+        return before.commit(plan);
+      },
+      list: (table, query) => {
+        this.#pass(`list.${table}`);
+        return before.list(table, query);
+      },
+      get: (table, key) => {
+        this.#pass(`get.${table}`);
+        return before.get(table, key);
+      },
+    };
+    Object.assign(store, replaced);
+  }
+
+  #pass(point: string): void {
+    const [armed, action] = this.#armed();
+    if (armed !== point) return;
+    rmSync(this.#file);
+    if (action === 'kill') process.kill(process.pid, 'SIGKILL');
+    throw new TypeError(`failpoint ${point}`);
+  }
+
+  #armed(): readonly string[] {
+    try {
+      return readFileSync(this.#file, 'utf8').trim().split(' ');
+    } catch {
+      return [];
+    }
+  }
+}
+
+/** A state that a commit brings a credential into, or a session that it opens. */
+function stageOf(write: Write): string | undefined {
+  if (write.table === 'sessions' && 'put' in write) return 'session.created';
+  if (write.table !== 'credentials') return undefined;
+  if ('put' in write) return 'credential.intended';
+  const state = 'change' in write ? write.change.state : undefined;
+  return state === undefined ? undefined : `credential.${state}`;
+}

@@ -1,0 +1,298 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { ServerResponse } from 'node:http';
+import { until } from '../../backends/until.ts';
+import { Furnished, vaultConnection } from '../../e2e/furnished.ts';
+import type { Answer } from '../../e2e/installation.ts';
+import { FakeVault, type Fault } from '../../fakes/fake-vault.ts';
+import { flood } from '../../fakes/server-faults.ts';
+import { FaultProxy } from '../../support/fault-proxy.ts';
+import { storedLog } from '../../support/stored-log.ts';
+
+/** What a request may take beyond the budget of its connection, on a busy machine. */
+const SLACK_MS = 2_000;
+const LIMITS = { timeoutMs: 1_000, failuresToOpen: 5, probeAfterMs: 300 };
+const MEBIBYTE = 2 ** 20;
+
+let vault: FakeVault;
+let proxy: FaultProxy;
+let broker: Furnished;
+let session: string;
+/** Every answer so far that refused a read, by request. */
+const refusals = new Map<string, string>();
+
+beforeAll(async () => {
+  vault = await FakeVault.start();
+  proxy = await FaultProxy.start(vault.port);
+  for (const name of ['db', 'kept', ...many()])
+    vault.put('secret', `fast/${name}`, { password: 's3cret' });
+  vault.put('secret', 'slow/db', { password: 's3cret' });
+  broker = await Furnished.start({
+    files: { 'vault.token': 's.broker' },
+    config: (directory) => ({
+      connections: {
+        vault: vaultConnection(directory, proxy.address, LIMITS),
+        default: vaultConnection(directory, proxy.address),
+      },
+    }),
+    documents: {
+      '/mounts/vault': {
+        prefix: 'vault',
+        connection: 'vault',
+        options: { engine: 'kv-v2', path: 'secret', root: 'fast' },
+      },
+      '/mounts/slow': {
+        prefix: 'slow',
+        connection: 'default',
+        options: { engine: 'kv-v2', path: 'secret', root: 'slow' },
+      },
+      '/mounts/db': {
+        prefix: 'db',
+        connection: 'vault',
+        options: { engine: 'dynamic', path: 'db', root: 'creds', tokenRole: 'creds' },
+      },
+      '/definitions/db/app': { class: 'dynamic', leaseTtl: '10m' },
+      '/definitions/vault/kept': { cacheTtl: '0s', staleIfError: '5m' },
+    },
+  });
+  await broker.write('own/key', { key: 'mine' });
+  session = await broker.logIn();
+}, 60_000);
+afterAll(async () => {
+  await broker.remove();
+  await proxy.close();
+  await vault.close();
+});
+
+function many(): readonly string[] {
+  return Array.from({ length: 40 }, (_, n) => `many-${n}`);
+}
+
+async function read(path: string): Promise<Answer> {
+  const answer = await broker.read(session, path);
+  if (answer.status !== 200) refusals.set(requestOf(answer), String(answer.json['code']));
+  return answer;
+}
+
+function requestOf({ headers }: Answer): string {
+  return headers.get('x-request-id') ?? '';
+}
+
+/** Reads another mount again and again while `work` goes on. @returns what that took and how often. */
+async function besides<T>(work: Promise<T>): Promise<{ readonly result: T; readonly ok: number }> {
+  const state = { over: false };
+  void work.finally(() => (state.over = true)).catch(() => undefined);
+  let ok = 0;
+  while (!state.over) {
+    const { status } = await broker.read(session, 'own/key');
+    expect(status).toBe(200);
+    ok += 1;
+  }
+  return { result: await work, ok };
+}
+
+async function timed(work: () => Promise<Answer>): Promise<readonly [Answer, number]> {
+  const begun = performance.now();
+  return [await work(), performance.now() - begun];
+}
+
+/** After some failures the backend is not asked any more. */
+async function opens(): Promise<void> {
+  await until('the circuit is open', async () => {
+    const asked = [proxy.connections, vault.requests.length];
+    const { status, headers, json } = await read('vault/db');
+    if (!String(json['detail']).includes('calls are stopped after failures')) return false;
+    expect([proxy.connections, vault.requests.length]).toEqual(asked);
+    expect(status).toBe(503);
+    expect(Number(headers.get('retry-after'))).toBeGreaterThanOrEqual(1);
+    return true;
+  });
+}
+
+/** Nobody does anything but ask. */
+async function recovers(): Promise<void> {
+  await until('the backend is asked again', async () => (await read('vault/db')).status === 200);
+  expect((await read('vault/db')).json['data']).toEqual({ password: 's3cret' });
+}
+
+/** Lets the server be as `fault` says while `work` goes on. */
+async function within(fault: Fault | undefined, work: () => Promise<void>): Promise<void> {
+  vault.fault = fault;
+  try {
+    await work();
+  } finally {
+    vault.fault = undefined;
+    proxy.toxics = {};
+  }
+  await recovers();
+}
+
+describe('F12: a backend that is away', () => {
+  it('is answered with 504 within the budget of its connection when nothing comes back', async () => {
+    proxy.toxics = { blackHole: true };
+    const { result, ok } = await besides(timed(() => read('slow/db')));
+    const [answer, ms] = result;
+    proxy.toxics = {};
+    expect(answer.status).toBe(504);
+    expect(answer.json['code']).toBe('ERR_PROVIDER_TIMEOUT');
+    expect(ms).toBeGreaterThan(4_500);
+    expect(ms).toBeLessThan(5_000 + SLACK_MS);
+    expect(ok).toBeGreaterThan(50);
+    expect((await read('slow/db')).status).toBe(200);
+  }, 30_000);
+
+  it('harms no other mount while forty reads wait for it', async () => {
+    await within(undefined, async () => {
+      proxy.toxics = { blackHole: true };
+      const waiting = Promise.all(many().map((name) => timed(() => read(`vault/${name}`))));
+      const { result, ok } = await besides(waiting);
+      for (const [{ status }, ms] of result) {
+        expect([503, 504]).toContain(status);
+        expect(ms).toBeLessThan(LIMITS.timeoutMs + SLACK_MS);
+      }
+      expect(ok).toBeGreaterThan(10);
+    });
+  });
+
+  it('is answered with 503, is left alone after some failures, and recovers by itself', async () => {
+    await proxy.down();
+    const { result } = await besides(read('vault/db'));
+    expect(result.status).toBe(503);
+    expect(result.json['code']).toBe('ERR_PROVIDER_UNAVAILABLE');
+    await opens();
+    await proxy.up();
+    await recovers();
+  });
+
+  it('is stood in for by the last value where a definition allows it, and the answer says so', async () => {
+    expect((await read('vault/kept')).json).not.toHaveProperty('stale');
+    await proxy.down();
+    const { status, json } = await read('vault/kept');
+    expect([status, json['stale']]).toEqual([200, true]);
+    expect(json['data']).toEqual({ password: 's3cret' });
+    expect((await read('vault/db')).status).toBe(503);
+    await proxy.up();
+    await recovers();
+    expect((await read('vault/kept')).json).not.toHaveProperty('stale');
+  });
+
+  it('is not stood in for once it answered that the secret is gone', async () => {
+    vault.put('secret', 'fast/kept', { password: 'second' });
+    expect((await read('vault/kept')).json['data']).toEqual({ password: 'second' });
+    vault.remove('secret', 'fast/kept');
+    expect((await read('vault/kept')).status).toBe(404);
+    await proxy.down();
+    expect((await read('vault/kept')).status).toBe(503);
+    await proxy.up();
+    await recovers();
+  });
+});
+
+describe('F13: a backend that is slow', () => {
+  it.each([
+    ['two seconds before each piece', { latencyMs: 2_000 }],
+    ['one byte at a time', { sliceBytes: 1, bytesPerSecond: 50 }],
+  ])('is answered with 504 within the budget: %s', async (_what, toxics) => {
+    await within(undefined, async () => {
+      proxy.toxics = toxics;
+      const { result, ok } = await besides(timed(() => read('vault/db')));
+      const [answer, ms] = result;
+      expect([answer.status, answer.json['code']]).toEqual([504, 'ERR_PROVIDER_TIMEOUT']);
+      expect(ms).toBeLessThan(LIMITS.timeoutMs + SLACK_MS);
+      expect(ok).toBeGreaterThan(10);
+    });
+  });
+});
+
+describe('F14: a backend that fails', () => {
+  const failing = (status: number, headers: Record<string, string> = {}): Fault => {
+    return () => ({ status, body: { errors: ['broken inside'] }, headers });
+  };
+
+  it.each([
+    [500, 502, 'ERR_PROVIDER_FAILED'],
+    [503, 503, 'ERR_PROVIDER_UNAVAILABLE'],
+    [429, 503, 'ERR_PROVIDER_UNAVAILABLE'],
+  ])('is answered for %i with %i, at a tenth more load at most', async (theirs, ours, code) => {
+    await within(failing(theirs), async () => {
+      const asked = vault.requests.length;
+      const answers = await Promise.all(many().map((name) => read(`vault/${name}`)));
+      expect(answers.map(({ status }) => status)).toContain(ours);
+      expect(answers.map(({ json }) => json['code'])).toContain(code);
+      expect(JSON.stringify(answers.map(({ json }) => json))).not.toContain('broken inside');
+      // A budget of retries was saved up by the calls before: twenty at most.
+      expect(vault.requests.length - asked).toBeLessThanOrEqual(many().length * 1.1 + 20);
+    });
+  });
+
+  it('hands on how long it wants to be left alone', async () => {
+    await within(failing(503, { 'retry-after': '7' }), async () => {
+      const { status, headers } = await read('vault/db');
+      expect([status, headers.get('retry-after')]).toEqual([503, '7']);
+    });
+  });
+
+  it('is not asked twice for what has an effect', async () => {
+    await within(failing(500), async () => {
+      const asked = vault.requests.length;
+      const { status } = await broker.order(session, 'db/app', 'order-1');
+      expect(status).toBe(502);
+      const made = vault.requests.slice(asked).filter(({ target }) => target.includes('/create/'));
+      expect(made).toHaveLength(1);
+    });
+  });
+});
+
+describe('F15: a backend that answers with garbage', () => {
+  const html: Fault = (_seen, response) => {
+    response.writeHead(200, { 'content-type': 'text/html' });
+    response.end('<html><body>please log in</body></html>');
+    return 'handled';
+  };
+  const wrongLength: Fault = (_seen, response) => {
+    response.writeHead(200, { 'content-type': 'application/json', 'content-length': '4096' });
+    response.write('{"data":{"data":{"pass');
+    setTimeout(() => response.destroy(), 20);
+    return 'handled';
+  };
+  const endless: Fault = (_seen, response: ServerResponse) => {
+    flood(undefined as never, response);
+    return 'handled';
+  };
+  const answering = (body: unknown): Fault => {
+    return () => ({ status: 200, body });
+  };
+
+  it.each([
+    ['a page', html, 502],
+    ['half of a document', wrongLength, 502],
+    ['an answer without end', endless, 502],
+    ['a document of another shape', answering({ data: { data: ['a', 'list'] } }), 502],
+    ['JSON that is no document', answering('yes'), 502],
+  ])('is answered with %s: a 5xx of ours, and nothing of it', async (_what, fault, expected) => {
+    await within(fault, async () => {
+      const before = await broker.metric('process_resident_memory_bytes');
+      const { result } = await besides(timed(() => read('vault/db')));
+      const [{ status, json }, ms] = result;
+      expect([expected, 503]).toContain(status);
+      expect(JSON.stringify(json)).not.toMatch(/please log in|pass|list|aaaa/);
+      expect(ms).toBeLessThan(LIMITS.timeoutMs + SLACK_MS);
+      const grown = (await broker.metric('process_resident_memory_bytes')) - before;
+      expect(grown).toBeLessThan(50 * MEBIBYTE);
+    });
+  });
+});
+
+describe('I1, I8: what backends failed at', () => {
+  it('is in the log, one entry each, with the code that was answered', async () => {
+    expect(await broker.verifiedLog()).toContain('the log holds');
+    const entries = storedLog(broker.installation.file('store/quaymaster.db'));
+    const recorded = new Map<string, (string | undefined)[]>();
+    for (const { requestId, action, code } of entries) {
+      if (action !== 'secret.read' || code === undefined) continue;
+      recorded.set(requestId, [...(recorded.get(requestId) ?? []), code]);
+    }
+    expect(refusals.size).toBeGreaterThan(100);
+    const wrong = [...refusals].filter(([id, code]) => recorded.get(id)?.join() !== code);
+    expect(wrong).toEqual([]);
+  });
+});
