@@ -1,0 +1,53 @@
+import { describe, expect, it } from '@jest/globals';
+import { parse } from 'yaml';
+import { checkConfig } from '../../src/config/load.ts';
+import { configSchema } from '../../src/config/schema.ts';
+import { optionsOf } from './options.ts';
+import { textOf } from './tracked-files.ts';
+
+const page = textOf('docs/configuration.md');
+/** Settings in the tables, with what their second column says. */
+const rows = [...page.matchAll(/^\| `([^`]+)` \| ([^|]*) \|/gm)].map(
+  ([, place = '', fallback = '']) => [place, fallback.trim()] as const,
+);
+const options = optionsOf(configSchema);
+const places = new Set(options.map(({ place }) => place));
+
+/** The page says once how a Vault is reached, for connections and for the key-encryption key. */
+function sharedPlace(place: string): string {
+  const shared = place.replace(/^kek\./, 'connections.<name>.');
+  return rows.some(([row]) => row === place) || !places.has(shared) ? place : shared;
+}
+
+describe('docs/configuration.md', () => {
+  it('has every setting that the schema accepts, and no other', () => {
+    const documented = rows.map(([place]) => place);
+    expect([...documented].sort()).toEqual([...new Set(documented)].sort());
+    expect([...places].map(sharedPlace).filter((place) => !documented.includes(place))).toEqual([]);
+    expect(documented.filter((place) => !places.has(place))).toEqual([]);
+  });
+
+  it('says every default as it is', () => {
+    const differing = options
+      .filter(({ place, fallback }) => {
+        const said = rows.find(([row]) => row === place)?.[1];
+        const isVariant = /\.auth\.(?:mount|tokenFile)$/.test(place);
+        if (said === undefined || isVariant) return false;
+        return fallback === undefined
+          ? said.startsWith('`')
+          : said !== '' && !said.startsWith(`\`${fallback}\``);
+      })
+      .map(({ place, fallback }) => ({ place, fallback }));
+    expect(differing).toEqual([]);
+  });
+
+  it('leaves no default out', () => {
+    const silent = rows.filter(([, fallback]) => fallback === '').map(([place]) => place);
+    expect(silent).toEqual([]);
+  });
+
+  it('begins with a file that is valid', () => {
+    const [, example = ''] = /```yaml\n([^]*?)```/.exec(page) ?? [];
+    expect(checkConfig(parse(example), 'docs/configuration.md').mode).toBe('production');
+  });
+});
