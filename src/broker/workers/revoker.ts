@@ -134,7 +134,7 @@ async function keepListed(
 /** Doubles from ten seconds, half of it by chance, five minutes at most. */
 function nextAttempt({ parts, random }: Round, attempts: number): number {
   const pause = Math.min(FIRST_PAUSE_MS * 2 ** attempts, LONGEST_PAUSE_MS);
-  return parts.clock.now() + pause / 2 + (pause / 2) * random();
+  return parts.clock.now() + Math.round(pause / 2 + (pause / 2) * random());
 }
 
 function facts(row: Row): {
