@@ -1,5 +1,4 @@
 import { pino, type DestinationStream, type Level } from 'pino';
-import { systemClock } from './clock.ts';
 import { BrokerError } from './domain/errors.ts';
 import type { Clock } from './ports/clock.ts';
 import type { Log } from './ports/log.ts';
@@ -26,11 +25,6 @@ export interface LogOptions {
   readonly clock: Clock;
   /** Standard output when absent. */
   readonly destination?: DestinationStream;
-}
-
-/** The log of a process that an operator runs, on standard output. */
-export function processLog(level: Level): Log {
-  return createLog({ level, clock: systemClock });
 }
 
 /** A log: one JSON object a line, without anything that looks like a credential. */

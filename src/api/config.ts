@@ -68,5 +68,4 @@ export const limitsConfigSchema = z
   .prefault({});
 
 export type ListenerConfig = z.infer<typeof listenerConfigSchema>;
-export type MetricsConfig = z.infer<typeof metricsConfigSchema>;
 export type LimitsConfig = z.infer<typeof limitsConfigSchema>;

@@ -2,10 +2,17 @@ import type { BrokerError } from '../domain/errors.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import { statusOf } from './error-response.ts';
-import type { Exchange } from './exchange.ts';
 import { TokenBucket } from './token-bucket.ts';
 
 const LINES = { perSecond: 50, burst: 200 };
+
+/** What a line says of a request; nothing that its sender chose. */
+export interface LoggedRequest {
+  readonly requestId: string;
+  readonly tally: { readonly operation: string };
+  /** Monotonic milliseconds. */
+  readonly startedAt: number;
+}
 
 /** The process's log of requests that failed. Refusals have a rate, so that garbage cannot fill a disk; faults are always told. */
 export class RequestLog {
@@ -20,15 +27,15 @@ export class RequestLog {
     this.#lines = new TokenBucket(LINES, clock.monotonic());
   }
 
-  failed(exchange: Exchange, error: BrokerError): void {
+  failed(request: LoggedRequest, error: BrokerError): void {
     const status = statusOf(error);
     const now = this.#clock.monotonic();
     const fields = {
-      requestId: exchange.requestId,
-      operation: exchange.tally.operation,
+      requestId: request.requestId,
+      operation: request.tally.operation,
       status,
       code: error.code,
-      ms: Math.round(now - exchange.startedAt),
+      ms: Math.round(now - request.startedAt),
     };
     if (status >= 500) {
       this.#log.error({ ...fields, err: error }, 'a request failed');

@@ -2,7 +2,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 /** Every form in which a secret could have slipped out: plain, encoded, escaped. */
-export function disguises(secret: string): readonly Buffer[] {
+function disguises(secret: string): readonly Buffer[] {
   const bytes = Buffer.from(secret);
   const escaped = JSON.stringify(secret).slice(1, -1);
   const texts = [

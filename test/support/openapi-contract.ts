@@ -66,7 +66,7 @@ export const contractOperations: readonly ContractOperation[] = Object.entries(
 );
 
 /** The operation of a request, if the contract has one. */
-export function operationAt(method: string, target: string): ContractOperation | undefined {
+function operationAt(method: string, target: string): ContractOperation | undefined {
   const path = target.split('?', 1)[0] ?? '';
   return contractOperations.find(
     (operation) => operation.method === method && matcher(operation).test(path),

@@ -35,7 +35,7 @@ export function rawRequest(
 }
 
 /** The first answer in what a server sent. */
-export function parseAnswer(raw: string): RawAnswer | undefined {
+function parseAnswer(raw: string): RawAnswer | undefined {
   const split = raw.indexOf('\r\n\r\n');
   if (split === -1) return undefined;
   const [line = '', ...fields] = raw.slice(0, split).split('\r\n');
