@@ -69,7 +69,6 @@ CREATE TABLE "sessions" (
 );
 CREATE UNIQUE INDEX "sessions_hash" ON "sessions" ("hash");
 CREATE INDEX "sessions_pod" ON "sessions" ("cluster", "pod_uid" NULLS FIRST);
-CREATE INDEX "sessions_workload" ON "sessions" ("cluster", "namespace", "service_account");
 CREATE INDEX "sessions_ends_at" ON "sessions" ("ends_at");
 
 CREATE TABLE "leases" (

@@ -96,6 +96,8 @@ function configure(database: BetterSqlite3.Database, path: string): void {
   assertSqliteVersion(String(database.prepare('SELECT sqlite_version()').pluck().get()));
   database.pragma('journal_mode = WAL');
   database.pragma('synchronous = FULL');
+  // Pages that many commits touch are copied back once: 16 MB of log instead of 4.
+  database.pragma('wal_autocheckpoint = 4000');
   database.pragma('trusted_schema = OFF');
   database.pragma('cell_size_check = ON');
   // A destroyed data key leaves the page that held it; free where the page is written anyway.
