@@ -96,8 +96,9 @@ function open(
     endsAt: sessionEnd(parts, attested),
   };
   const token = newToken('qms');
-  const live = new LiveSession(session, parts.store, parts.digest);
-  return { token, live, row: parts.sessions.seal(session, parts.sessions.hash(token)) };
+  const hash = parts.sessions.hash(token);
+  const live = new LiveSession(session, hash, parts.store, parts.digest);
+  return { token, live, row: parts.sessions.seal(session, hash) };
 }
 
 export function sessionEnd(parts: Parts, attested: AttestedWorkload): number {

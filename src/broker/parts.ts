@@ -13,6 +13,7 @@ import type { LeaseQuota } from './lease-quota.ts';
 import type { Catalog } from './state/catalog.ts';
 import type { Connections } from './state/connections.ts';
 import type { OperatorTokens } from './state/operator-tokens.ts';
+import type { RowSeals } from './state/row-seals.ts';
 import type { Sessions } from './state/sessions.ts';
 import type { State } from './state/state.ts';
 import type { ValueCache } from './value-cache.ts';
@@ -55,7 +56,7 @@ export interface Parts {
   readonly installation: string;
   readonly digest: TextDigest;
   /** MACs the rows that grant. */
-  readonly rowKey: SecretKey;
+  readonly rows: RowSeals;
   /** Makes page cursors unforgeable. */
   readonly cursorKey: SecretKey;
 }

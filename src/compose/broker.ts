@@ -5,6 +5,7 @@ import { SystemActor } from '../broker/record.ts';
 import { Catalog } from '../broker/state/catalog.ts';
 import { Connections } from '../broker/state/connections.ts';
 import { OperatorTokens } from '../broker/state/operator-tokens.ts';
+import { RowSeals } from '../broker/state/row-seals.ts';
 import { Sessions } from '../broker/state/sessions.ts';
 import { State } from '../broker/state/state.ts';
 import { ValueCache } from '../broker/value-cache.ts';
@@ -145,11 +146,11 @@ async function openParts(
   made: Pick<Parts, 'clusters' | 'refusals' | 'connections'>,
 ): Promise<Parts> {
   const root = keys.keyring.active;
-  const rowKey = root.keyFor('rowMac');
-  const catalog = new Catalog(store, rowKey);
-  const rows = { rows: rowKey, digest: sha256Hex };
-  const sessions = new Sessions(store, { hashing: root.keyFor('sessionToken'), ...rows });
-  const tokens = new OperatorTokens(store, { hashing: root.keyFor('operatorToken'), ...rows });
+  const rows = new RowSeals(keys.keyring);
+  const catalog = new Catalog(store, rows);
+  const sealing = { keyring: keys.keyring, rows, digest: sha256Hex };
+  const sessions = new Sessions(store, sealing);
+  const tokens = new OperatorTokens(store, sealing);
   const values = new ValueCache(clock, root.keyFor('valueFingerprint'), config.cache.maxBytes);
   const { connections } = made;
   const state = await State.start({
@@ -178,7 +179,7 @@ async function openParts(
     quota: new LeaseQuota(store, limits.leasesPerWorkload),
     audit: trail.reader,
     digest: sha256Hex,
-    rowKey,
+    rows,
     cursorKey: root.keyFor('pageCursor'),
   };
 }

@@ -3,6 +3,7 @@ import { dirname } from 'node:path';
 import type { Config } from '../config/schema.ts';
 import { SystemActor } from '../broker/record.ts';
 import { OperatorTokens, type OperatorToken } from '../broker/state/operator-tokens.ts';
+import { RowSeals } from '../broker/state/row-seals.ts';
 import {
   documentFence,
   sealDocument,
@@ -103,14 +104,9 @@ async function mint(
   clock: Clock,
   options: InitialiseOptions,
 ): Promise<{ readonly text: string; readonly stored: OperatorToken }> {
-  const root = keys.keyring.active;
-  const rowKey = root.keyFor('rowMac');
+  const rows = new RowSeals(keys.keyring);
   const actor = new SystemActor({ clock, digest: sha256Hex }, 'initialise');
-  const tokens = new OperatorTokens(store, {
-    hashing: root.keyFor('operatorToken'),
-    rows: rowKey,
-    digest: sha256Hex,
-  });
+  const tokens = new OperatorTokens(store, { keyring: keys.keyring, rows, digest: sha256Hex });
   const now = clock.now();
   const operator = await bootstrapOperator(store, now);
   const stored: OperatorToken = {
@@ -125,8 +121,8 @@ async function mint(
   const { kind, name, version } = operator;
   await store.commit({
     writes: [
-      { table: 'documents', put: sealDocument(rowKey, operator) },
-      { table: 'document_versions', put: sealDocumentVersion(rowKey, operator, false) },
+      { table: 'documents', put: sealDocument(rows, operator) },
+      { table: 'document_versions', put: sealDocumentVersion(rows, operator, false) },
       { table: 'operator_tokens', put: tokens.seal(stored, tokens.hash(text)) },
     ],
     narrows: [documentFence(kind, name), `document:${kind}/${name}`],

@@ -93,7 +93,7 @@ export async function deleteDocument(
           expect: [expectation(change, current)],
           writes: [
             { table: 'documents', remove: { kind, name } },
-            { table: 'document_versions', put: sealDocumentVersion(parts.rowKey, gone, true) },
+            { table: 'document_versions', put: sealDocumentVersion(parts.rows, gone, true) },
           ],
           narrows: [documentFence(kind, name), `document:${kind}/${name}`],
           urgent: true,
@@ -165,8 +165,8 @@ function changePlan(
   return {
     expect: [expectation(document, current)],
     writes: [
-      { table: 'documents', put: sealDocument(parts.rowKey, document) },
-      { table: 'document_versions', put: sealDocumentVersion(parts.rowKey, document, false) },
+      { table: 'documents', put: sealDocument(parts.rows, document) },
+      { table: 'document_versions', put: sealDocumentVersion(parts.rows, document, false) },
     ],
     narrows: [documentFence(kind, name), `document:${kind}/${name}`],
   };

@@ -1,7 +1,6 @@
 import { BrokerError } from '../../domain/errors.ts';
 import type { Tables } from '../../ports/tables.ts';
-import { macRow, verifyRow } from '../../crypto/row-mac.ts';
-import type { SecretKey } from '../../crypto/secret-key.ts';
+import type { RowSeals } from '../state/row-seals.ts';
 import type { DocumentKind, DocumentSpecs } from './kinds.ts';
 import { parseSpec } from './schema.ts';
 
@@ -34,9 +33,9 @@ export function documentFence(kind: DocumentKind, name: string): string {
 }
 
 /** Opens a row: its MAC first, then its JSON. @throws ERR_CIPHERTEXT_INVALID for a row we did not write. */
-export function openDocument(key: SecretKey, row: Tables['documents']): StoredDocument {
+export function openDocument(rows: RowSeals, row: Tables['documents']): StoredDocument {
   const { mac, ...fields } = row;
-  verifyRow(key, 'documents', fields, mac);
+  rows.verify('documents', fields, mac);
   const kind = row.kind as DocumentKind;
   const body = JSON.parse(row.body) as unknown;
   return {
@@ -51,7 +50,7 @@ export function openDocument(key: SecretKey, row: Tables['documents']): StoredDo
   };
 }
 
-export function sealDocument(key: SecretKey, document: StoredDocument): Tables['documents'] {
+export function sealDocument(rows: RowSeals, document: StoredDocument): Tables['documents'] {
   const fields = {
     kind: document.kind,
     name: document.name,
@@ -61,12 +60,12 @@ export function sealDocument(key: SecretKey, document: StoredDocument): Tables['
     updated_at: document.updatedAt,
     updated_by: document.updatedBy,
   };
-  return { ...fields, mac: macRow(key, 'documents', fields) };
+  return { ...fields, mac: rows.mac('documents', fields) };
 }
 
 /** The history row of one version; `body` is null for a deletion. */
 export function sealDocumentVersion(
-  key: SecretKey,
+  rows: RowSeals,
   document: StoredDocument,
   deleted: boolean,
 ): Tables['document_versions'] {
@@ -79,16 +78,16 @@ export function sealDocumentVersion(
     created_at: document.updatedAt,
     created_by: document.updatedBy,
   };
-  return { ...fields, mac: macRow(key, 'document_versions', fields) };
+  return { ...fields, mac: rows.mac('document_versions', fields) };
 }
 
 /** @throws ERR_CIPHERTEXT_INVALID */
 export function openDocumentVersion(
-  key: SecretKey,
+  rows: RowSeals,
   row: Tables['document_versions'],
 ): DocumentVersion {
   const { mac, ...fields } = row;
-  verifyRow(key, 'document_versions', fields, mac);
+  rows.verify('document_versions', fields, mac);
   return {
     uid: row.uid,
     version: row.version,

@@ -83,7 +83,7 @@ export async function documentVersions(
         limit: MOST_VERSIONS,
       });
       if (rows.length === 0) throw new BrokerError('ERR_NOT_FOUND');
-      return rows.map((row) => openDocumentVersion(parts.rowKey, row));
+      return rows.map((row) => openDocumentVersion(parts.rows, row));
     },
   );
 }

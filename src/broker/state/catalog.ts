@@ -5,24 +5,24 @@ import {
   type CompiledPolicies,
 } from '../../domain/policy/index.ts';
 import type { Store } from '../../ports/store.ts';
-import type { SecretKey } from '../../crypto/secret-key.ts';
 import type { Tables } from '../../ports/tables.ts';
 import { listAll } from './list-all.ts';
 import { MountTable } from './mount-table.ts';
+import type { RowSeals } from './row-seals.ts';
 import { openDocument, type StoredDocument } from '../documents/document.ts';
 import type { DocumentKind } from '../documents/kinds.ts';
 
 /** Every document that operators keep, in memory, opened and compiled; follows the store's changes. */
 export class Catalog {
   readonly #store: Store;
-  readonly #key: SecretKey;
+  readonly #rows: RowSeals;
   readonly #documents = new Map<string, StoredDocument>();
   #policies: CompiledPolicies = compilePolicies([]);
   #mounts = new MountTable([]);
 
-  constructor(store: Store, key: SecretKey) {
+  constructor(store: Store, rows: RowSeals) {
     this.#store = store;
-    this.#key = key;
+    this.#rows = rows;
   }
 
   /** Reads all documents. @throws ERR_CIPHERTEXT_INVALID when one was not written by us: the broker does not start on it. */
@@ -35,7 +35,7 @@ export class Catalog {
       name,
     });
     for await (const row of listAll(this.#store, 'documents', {}, keyOf)) {
-      this.#documents.set(`${row.kind}/${row.name}`, openDocument(this.#key, row));
+      this.#documents.set(`${row.kind}/${row.name}`, openDocument(this.#rows, row));
     }
     this.#policies = compilePolicies(
       this.all('policy').map(({ name, version, spec }) => ({ name, version, policy: spec })),
@@ -67,7 +67,7 @@ export class Catalog {
   /** Reads one document again after a change named it. */
   async refresh(kind: DocumentKind, name: string): Promise<void> {
     const row = await this.#store.get('documents', { kind, name });
-    const document = row === undefined ? undefined : openDocument(this.#key, row);
+    const document = row === undefined ? undefined : openDocument(this.#rows, row);
     if (document === undefined) this.#documents.delete(`${kind}/${name}`);
     else this.#documents.set(`${kind}/${name}`, document);
     if (kind === 'mount') this.#mounts = new MountTable(this.all('mount'));

@@ -5,10 +5,11 @@ import { encodeActor } from '../../domain/audit-event.ts';
 import type { Store } from '../../ports/store.ts';
 import type { Tables } from '../../ports/tables.ts';
 import { hmac } from '../../crypto/digest.ts';
-import { macRow, verifyRow } from '../../crypto/row-mac.ts';
-import type { SecretKey } from '../../crypto/secret-key.ts';
+import type { Keyring } from '../../crypto/keyring.ts';
 import { isWellFormedToken } from '../../crypto/token.ts';
 import type { Catalog } from './catalog.ts';
+import { newestFirst, type RowSeals } from './row-seals.ts';
+import { unchanged } from './unchanged.ts';
 
 export interface OperatorToken {
   readonly id: string;
@@ -24,9 +25,12 @@ export class LiveOperator {
   readonly operator: Operator;
   readonly actor: EncodedActor;
   readonly fences: readonly string[];
+  /** Keyed hash of its token. */
+  readonly hash: Buffer;
 
-  constructor(operator: Operator, digest: TextDigest) {
+  constructor(operator: Operator, hash: Buffer, digest: TextDigest) {
     this.operator = operator;
+    this.hash = hash;
     this.actor = encodeActor(
       { kind: 'operator', operator: operator.name, token: operator.tokenId },
       digest,
@@ -35,45 +39,54 @@ export class LiveOperator {
   }
 }
 
+export interface OperatorTokenKeys {
+  readonly keyring: Keyring;
+  readonly rows: RowSeals;
+  readonly digest: TextDigest;
+}
+
 /** Operator tokens by keyed hash. A token grants what both it and its operator's document grant at this moment. */
 export class OperatorTokens {
   readonly #store: Store;
-  readonly #keys: {
-    readonly hashing: SecretKey;
-    readonly rows: SecretKey;
-    readonly digest: TextDigest;
-  };
+  readonly #keys: OperatorTokenKeys;
   readonly #byHash = new Map<string, OperatorToken>();
 
-  constructor(
-    store: Store,
-    keys: { readonly hashing: SecretKey; readonly rows: SecretKey; readonly digest: TextDigest },
-  ) {
+  constructor(store: Store, keys: OperatorTokenKeys) {
     this.#store = store;
     this.#keys = keys;
   }
 
+  /** Under the active root key, as new rows have it. */
   hash(token: string): Buffer {
-    return hmac(this.#keys.hashing, token);
+    return hmac(this.#keys.keyring.active.keyFor('operatorToken'), token);
   }
 
   async find(token: string, catalog: Catalog): Promise<LiveOperator | undefined> {
     if (!isWellFormedToken('qmo', token)) return undefined;
-    const stored = await this.#token(this.hash(token));
+    for (const root of newestFirst(this.#keys.keyring)) {
+      const live = await this.#live(hmac(root.keyFor('operatorToken'), token), catalog);
+      if (live !== undefined) return live;
+    }
+    return undefined;
+  }
+
+  /** What has become of an operator that was found before, with what it may do by now; undefined when its token is over. */
+  async again({ hash }: LiveOperator, catalog: Catalog): Promise<LiveOperator | undefined> {
+    return this.#live(hash, catalog);
+  }
+
+  async #live(hash: Buffer, catalog: Catalog): Promise<LiveOperator | undefined> {
+    const stored = await this.#token(hash);
     if (stored === undefined) return undefined;
     const document = catalog.find('operator', stored.operator);
     if (document?.uid !== stored.operatorUid) return undefined;
     const held = document.spec.grants;
     const grants = stored.spec.grants === undefined ? held : narrowGrants(held, stored.spec.grants);
+    const { sourceCidrs } = stored.spec;
+    const { operator: name, id: tokenId, endsAt } = stored;
     return new LiveOperator(
-      {
-        kind: 'operator',
-        name: stored.operator,
-        tokenId: stored.id,
-        grants,
-        sourceCidrs: stored.spec.sourceCidrs,
-        endsAt: stored.endsAt,
-      },
+      { kind: 'operator', name, tokenId, grants, sourceCidrs, endsAt },
+      hash,
       this.#keys.digest,
     );
   }
@@ -82,15 +95,13 @@ export class OperatorTokens {
     const key = hash.toString('latin1');
     const known = this.#byHash.get(key);
     if (known !== undefined) return known;
-    for (;;) {
-      const seen = this.#store.seq();
-      const [row] = await this.#store.list('operator_tokens', { equals: { hash }, limit: 1 });
-      if (this.#store.seq() !== seen) continue;
-      if (row === undefined) return undefined;
-      const token = this.open(row);
-      this.#byHash.set(key, token);
-      return token;
-    }
+    const [row] = await unchanged(this.#store, () =>
+      this.#store.list('operator_tokens', { equals: { hash }, limit: 1 }),
+    );
+    if (row === undefined) return undefined;
+    const token = this.open(row);
+    this.#byHash.set(key, token);
+    return token;
   }
 
   /** Called for every change of kind `token`. */
@@ -101,7 +112,7 @@ export class OperatorTokens {
   /** @throws ERR_CIPHERTEXT_INVALID for a row we did not write. */
   open(row: Tables['operator_tokens']): OperatorToken {
     const { mac, ...fields } = row;
-    verifyRow(this.#keys.rows, 'operator_tokens', fields, mac);
+    this.#keys.rows.verify('operator_tokens', fields, mac);
     return {
       id: row.id,
       operator: row.operator,
@@ -122,6 +133,6 @@ export class OperatorTokens {
       created_at: token.createdAt,
       ends_at: token.endsAt,
     };
-    return { ...fields, mac: macRow(this.#keys.rows, 'operator_tokens', fields) };
+    return { ...fields, mac: this.#keys.rows.mac('operator_tokens', fields) };
   }
 }

@@ -5,12 +5,13 @@ import { viewFor, type CompiledPolicies, type WorkloadView } from '../../domain/
 import type { Store } from '../../ports/store.ts';
 import type { Tables } from '../../ports/tables.ts';
 import { hmac } from '../../crypto/digest.ts';
-import { macRow, verifyRow } from '../../crypto/row-mac.ts';
-import type { SecretKey } from '../../crypto/secret-key.ts';
+import type { Keyring } from '../../crypto/keyring.ts';
 import { isWellFormedToken } from '../../crypto/token.ts';
 import type { EncodedActor } from '../../domain/audit-event.ts';
 import type { TextDigest } from '../../domain/audit-text.ts';
 import { encodeActor } from '../../domain/audit-event.ts';
+import { unchanged } from './unchanged.ts';
+import { newestFirst, type RowSeals } from './row-seals.ts';
 import { SessionLeases } from './session-leases.ts';
 
 const MAX_CACHED = 50_000;
@@ -23,11 +24,16 @@ export class LiveSession {
   readonly leases: SessionLeases;
   /** Fence keys that everything this session does depends on. */
   readonly fences: readonly string[];
+  /** Keyed hash of its token. */
+  readonly hash: Buffer;
+  /** Whether changes still reach this object: once it left memory, what it says may be over. */
+  isFollowed = false;
   #view: WorkloadView | undefined;
 
-  constructor(session: Session, store: Store, digest: TextDigest) {
+  constructor(session: Session, hash: Buffer, store: Store, digest: TextDigest) {
     const { cluster, pod } = session.workload;
     this.session = session;
+    this.hash = hash;
     this.actor = encodeActor(
       { kind: 'workload', workload: session.workload, session: session.id },
       digest,
@@ -52,8 +58,8 @@ export class LiveSession {
 }
 
 export interface SessionKeys {
-  readonly hashing: SecretKey;
-  readonly rows: SecretKey;
+  readonly keyring: Keyring;
+  readonly rows: RowSeals;
   readonly digest: TextDigest;
 }
 
@@ -61,16 +67,24 @@ export interface SessionKeys {
 export class Sessions {
   readonly #store: Store;
   readonly #keys: SessionKeys;
-  readonly #byHash = new LRUCache<string, LiveSession>({ max: MAX_CACHED });
+  readonly #byHash: LRUCache<string, LiveSession>;
   readonly #hashOf = new Map<string, string>();
 
   constructor(store: Store, keys: SessionKeys) {
     this.#store = store;
     this.#keys = keys;
+    this.#byHash = new LRUCache<string, LiveSession>({
+      max: MAX_CACHED,
+      dispose: (live) => {
+        live.isFollowed = false;
+        this.#hashOf.delete(live.session.id);
+      },
+    });
   }
 
+  /** Under the active root key, as new rows have it. */
   hash(token: string): Buffer {
-    return hmac(this.#keys.hashing, token);
+    return hmac(this.#keys.keyring.active.keyFor('sessionToken'), token);
   }
 
   /** From memory only: the hot path. `undefined` says nothing about whether the session exists. */
@@ -81,34 +95,35 @@ export class Sessions {
   /** The session of a well-formed token, if there is one. Its end is the caller's to check. */
   async find(token: string): Promise<LiveSession | undefined> {
     if (!isWellFormedToken('qms', token)) return undefined;
-    const hash = this.hash(token);
+    for (const root of newestFirst(this.#keys.keyring)) {
+      const hash = hmac(root.keyFor('sessionToken'), token);
+      const live = this.cached(hash) ?? (await this.#load(hash));
+      if (live !== undefined) return live;
+    }
+    return undefined;
+  }
+
+  /** What has become of a session that was found before; undefined when it is over. */
+  async again({ hash }: LiveSession): Promise<LiveSession | undefined> {
     return this.cached(hash) ?? this.#load(hash);
   }
 
   async #load(hash: Buffer): Promise<LiveSession | undefined> {
-    for (;;) {
-      const seen = this.#store.seq();
-      const [row] = await this.#store.list('sessions', { equals: { hash }, limit: 1 });
-      // A change that committed while we read may have ended it: read again rather than keep what may be over.
-      if (this.#store.seq() !== seen) continue;
-      if (row === undefined) return undefined;
-      return this.#keep(hash, this.open(row));
-    }
+    const row = await unchanged(this.#store, () =>
+      this.#store.list('sessions', { equals: { hash }, limit: 1 }),
+    );
+    return row[0] === undefined ? undefined : this.#keep(hash, this.open(row[0]));
   }
 
   #keep(hash: Buffer, session: Session): LiveSession {
     const key = hash.toString('latin1');
     const known = this.#byHash.get(key);
     if (known !== undefined) return known;
-    const live = new LiveSession(session, this.#store, this.#keys.digest);
+    const live = new LiveSession(session, hash, this.#store, this.#keys.digest);
+    live.isFollowed = true;
     this.#byHash.set(key, live);
     this.#hashOf.set(session.id, key);
-    if (this.#hashOf.size > 2 * MAX_CACHED) this.#forgetEvicted();
     return live;
-  }
-
-  #forgetEvicted(): void {
-    for (const [id, key] of this.#hashOf) if (!this.#byHash.has(key)) this.#hashOf.delete(id);
   }
 
   /** Called for every change of kind `session`, `leases`. */
@@ -120,13 +135,12 @@ export class Sessions {
       return;
     }
     this.#byHash.delete(key);
-    this.#hashOf.delete(id);
   }
 
   /** @throws ERR_CIPHERTEXT_INVALID for a row we did not write. */
   open(row: Tables['sessions']): Session {
     const { mac, ...fields } = row;
-    verifyRow(this.#keys.rows, 'sessions', fields, mac);
+    this.#keys.rows.verify('sessions', fields, mac);
     return {
       kind: 'workload',
       id: row.id,
@@ -151,6 +165,6 @@ export class Sessions {
       created_at: session.createdAt,
       ends_at: session.endsAt,
     };
-    return { ...fields, mac: macRow(this.#keys.rows, 'sessions', fields) };
+    return { ...fields, mac: this.#keys.rows.mac('sessions', fields) };
   }
 }

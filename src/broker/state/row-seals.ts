@@ -1,0 +1,46 @@
+import type { Keyring } from '../../crypto/keyring.ts';
+import type { RootKey } from '../../crypto/root-keys.ts';
+import { macRow, verifyRow, type CanonicalFields } from '../../crypto/row-mac.ts';
+import { BrokerError } from '../../domain/errors.ts';
+
+/** MACs of the rows that grant: made under the active root key, accepted under every root key of the installation. */
+export class RowSeals {
+  readonly #keyring: Keyring;
+
+  constructor(keyring: Keyring) {
+    this.#keyring = keyring;
+  }
+
+  mac(table: string, fields: CanonicalFields): Buffer {
+    return macRow(this.#keyring.active.keyFor('rowMac'), table, fields);
+  }
+
+  /** @throws ERR_CIPHERTEXT_INVALID for a row that no key of ours made. */
+  verify(table: string, fields: CanonicalFields, mac: Uint8Array): void {
+    const keys = newestFirst(this.#keyring);
+    if (!keys.some((key) => isSealedBy(key, table, fields, mac))) {
+      throw new BrokerError('ERR_CIPHERTEXT_INVALID');
+    }
+  }
+}
+
+/** The active root key, then those before it. */
+export function newestFirst(keyring: Keyring): readonly RootKey[] {
+  const { active } = keyring;
+  const older = keyring.ids().flatMap((id) => (id === active.id ? [] : (keyring.find(id) ?? [])));
+  return [active, ...older.reverse()];
+}
+
+function isSealedBy(
+  key: RootKey,
+  table: string,
+  fields: CanonicalFields,
+  mac: Uint8Array,
+): boolean {
+  try {
+    verifyRow(key.keyFor('rowMac'), table, fields, mac);
+    return true;
+  } catch {
+    return false;
+  }
+}
