@@ -64,7 +64,8 @@ describe('the decisions in docs/adr', () => {
       expect(file).toMatch(new RegExp(`^${String(index + 1).padStart(4, '0')}-[a-z0-9-]+\\.md$`));
       const text = textOf(join('docs/adr', file));
       for (const part of ['Context', 'Decision', 'Consequences']) {
-        expect([file, text.includes(`\n## ${part}\n`)]).toEqual([file, true]);
+        const isThere = text.includes(`\n## ${part}\n`) || text.includes(`\n**${part}.**`);
+        expect([file, part, isThere]).toEqual([file, part, true]);
       }
     });
   });
