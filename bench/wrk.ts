@@ -39,7 +39,16 @@ export async function drive(load: Load, seconds: number): Promise<LoadReport> {
     `${name}: ${value}`,
   ]);
   const { stdout } = await run('taskset', [
-    ...['-c', String(LOAD_CORE), 'wrk', '-t1', `-c${load.connections}`, `-d${seconds}s`],
+    ...[
+      '-c',
+      String(LOAD_CORE),
+      'wrk',
+      '-t1',
+      `-c${load.connections}`,
+      `-d${seconds}s`,
+      '--timeout',
+      '10s',
+    ],
     ...['-s', SCRIPT, ...headers, load.url],
     ...(load.bodiesFile === undefined ? [] : ['--', load.bodiesFile]),
   ]);

@@ -246,7 +246,7 @@ function missing(
     if (version !== undefined || mount === undefined) continue;
     const target = { mount, definition: parts.catalog.find('definition', path) };
     if (target.definition?.spec.class === 'dynamic') continue;
-    if (parts.values.fresh(path, cacheTerms(target)) !== undefined) continue;
+    if (parts.values.holds(path, cacheTerms(target))) continue;
     if (judge(parts, call, caller, { capability: 'read', path }).allowed)
       wanted.push({ path, target });
   }

@@ -59,10 +59,13 @@ export class ValueCache {
 
   /** A value that is still fresh, from memory. */
   fresh(path: string, terms: CacheTerms): Value | undefined {
-    const entry = this.#entries.get(path);
-    if (entry?.generation !== terms.generation) return undefined;
-    if (this.#clock.monotonic() - entry.readAt > terms.cacheTtlMs) return undefined;
-    return this.#open(path, entry, false);
+    const entry = this.#freshEntry(path, terms);
+    return entry === undefined ? undefined : this.#open(path, entry, false);
+  }
+
+  /** Whether memory has a fresh value, without opening it. */
+  holds(path: string, terms: CacheTerms): boolean {
+    return this.#freshEntry(path, terms) !== undefined;
   }
 
   /**
@@ -146,6 +149,12 @@ export class ValueCache {
   drop(path: string): void {
     this.#entries.delete(path);
     this.#flights.delete(path);
+  }
+
+  #freshEntry(path: string, terms: CacheTerms): Entry | undefined {
+    const entry = this.#entries.get(path);
+    if (entry?.generation !== terms.generation) return undefined;
+    return this.#clock.monotonic() - entry.readAt > terms.cacheTtlMs ? undefined : entry;
   }
 
   #open(path: string, entry: Entry, stale: boolean): Value {
