@@ -65,6 +65,7 @@ describe.each(samples)('a document of %s', (kind, name, document, change) => {
       await expectDenied(api, {
         status: method === 'PUT' ? 428 : 404,
         code: method === 'PUT' ? 'ERR_PRECONDITION_REQUIRED' : 'ERR_NOT_FOUND',
+        outcome: method === 'PUT' ? 'error' : 'deny',
         send: () => asAdmin(method, path, body),
       });
     }

@@ -138,6 +138,7 @@ describe('writing a secret', () => {
     await expectDenied(api, {
       status: 412,
       code: 'ERR_VERSION_CONFLICT',
+      outcome: 'error',
       send: () => write('app/new', { a: '2' }, { 'If-None-Match': '*' }),
     });
   });
@@ -149,6 +150,7 @@ describe('writing a secret', () => {
     await expectDenied(api, {
       status: 412,
       code: 'ERR_VERSION_CONFLICT',
+      outcome: 'error',
       send: () => write('app/seen', { a: '3' }, { 'If-Match': '"1"' }),
     });
     const versions = await api.call('GET', '/api/v1/secret-versions/app/seen', { token });
