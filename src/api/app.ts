@@ -1,3 +1,4 @@
+import type { RequestListener } from 'node:http';
 import express, { type Express, type NextFunction, type Request, type Response } from 'express';
 import type { Registry } from 'prom-client';
 import type { Caller } from '../broker/call.ts';
@@ -8,7 +9,7 @@ import { checkRequest } from './check-request.ts';
 import type { LimitsConfig } from './config.ts';
 import type { Drain } from './drain.ts';
 import { Exchange } from './exchange.ts';
-import { hotRead } from './hot-read.ts';
+import { hotRead, isPlainRead } from './hot-read.ts';
 import { openApiJson } from './open-api.ts';
 import { OperationTallies } from './operation-tallies.ts';
 import { PathTemplate } from './path-template.ts';
@@ -21,6 +22,8 @@ import type { Route } from './route.ts';
 import { allRoutes } from './routes/index.ts';
 import { SourceAddress } from './source-address.ts';
 import type { Surroundings } from './surroundings.ts';
+
+const HOT = 'readSecret';
 
 /** What the API needs beside the broker's parts. */
 export interface ApiDeps {
@@ -38,7 +41,7 @@ export interface ApiDeps {
 }
 
 /** The HTTP API, not listening yet. Its routes are made from the rows of `access.ts`. */
-export function createApp(parts: Parts, deps: ApiDeps): Express {
+export function createApp(parts: Parts, deps: ApiDeps): RequestListener {
   const surroundings = surroundingsOf(parts, deps);
   const app = leanExpress();
   const routes: Readonly<Record<OperationId, Route<never>>> = allRoutes({
@@ -55,7 +58,25 @@ export function createApp(parts: Parts, deps: ApiDeps): Express {
     mount(app, surroundings, id, performance);
   }
   refuseTheRest(app, surroundings, known);
-  return app;
+  return hotRouteFirst(app, surroundings, known);
+}
+
+/** The one operation whose cost is counted in microseconds does not go through Express, which adds a tenth to it. */
+function hotRouteFirst(
+  app: Express,
+  surroundings: Surroundings,
+  known: readonly Performance[],
+): RequestListener {
+  const tally = surroundings.tallies.of(HOT);
+  const performance = known.find(({ operation }) => operation === ACCESS.get(HOT));
+  return (request, response) => {
+    if (performance === undefined || !isPlainRead(request)) {
+      app(request, response);
+      return;
+    }
+    const exchange = new Exchange(surroundings, request, response, tally);
+    if (!hotRead(surroundings, exchange)) void perform(surroundings, exchange, performance);
+  };
 }
 
 function surroundingsOf(parts: Parts, deps: ApiDeps): Surroundings {
@@ -96,7 +117,6 @@ function mount(
       return;
     }
     const exchange = new Exchange(surroundings, request, response, tally);
-    if (id === 'readSecret' && hotRead(surroundings, exchange)) return;
     void perform(surroundings, exchange, performance);
   };
   const verb = operation.method.toLowerCase() as 'get' | 'post' | 'put' | 'delete';

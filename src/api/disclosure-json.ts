@@ -1,4 +1,4 @@
-import { instant } from './instant.ts';
+import { instant } from '../domain/instant.ts';
 import type { Disclosure } from '../broker/read-secrets.ts';
 import type { IssuedDisclosure } from '../broker/credential-order.ts';
 

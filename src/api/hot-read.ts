@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http';
 import { authenticateFromMemory } from '../broker/authenticate.ts';
 import { readSecret } from '../broker/read-secrets.ts';
 import type { LiveSession } from '../broker/state/sessions.ts';
@@ -13,6 +14,19 @@ import type { Surroundings } from './surroundings.ts';
 
 const PREFIX = '/api/v1/secrets/';
 
+/** Whether the target is a secret's path and nothing more: only `readSecret` answers it. */
+export function isPlainRead(request: IncomingMessage): boolean {
+  return (
+    request.method === 'GET' &&
+    request.url?.startsWith(PREFIX) === true &&
+    isSecretPath(pathOf(request))
+  );
+}
+
+function pathOf({ url = '' }: IncomingMessage): string {
+  return url.slice(PREFIX.length);
+}
+
 /**
  * The read that 99 of 100 requests are: one secret, no query, for a session that memory knows. Every check of the ordinary way is
  * made here in one go; whatever does not pass answers false and goes that way, which knows how to refuse.
@@ -20,12 +34,11 @@ const PREFIX = '/api/v1/secrets/';
 export function hotRead(surroundings: Surroundings, exchange: Exchange): boolean {
   const { parts, rates } = surroundings;
   const { request } = exchange;
-  const path = request.url?.slice(PREFIX.length) ?? '';
-  if (!isSecretPath(path) || hasBody(request) || !isAcceptable(exchange)) return false;
+  if (hasBody(request) || !isAcceptable(exchange)) return false;
   const token = findBearer(request);
   const live = token === undefined ? undefined : authenticateFromMemory(parts, token);
   if (live === undefined || rates.of(live).take(1, exchange.startedAt) > 0) return false;
-  void disclose(surroundings, exchange, live, path);
+  void disclose(surroundings, exchange, live, pathOf(request));
   return true;
 }
 

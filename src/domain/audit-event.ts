@@ -8,6 +8,7 @@ import type {
   HeadReference,
 } from './audit-actions.ts';
 import { encodeText, type TextDigest } from './audit-text.ts';
+import { instant } from './instant.ts';
 import { workloadId } from './workload.ts';
 
 export type { AuditAction, AuditEvent, EncodedActor, EncodedClient } from './audit-actions.ts';
@@ -61,17 +62,6 @@ export function encodeActor(actor: AuditActor, digest: TextDigest): EncodedActor
 export function encodeClient(client: ClientFacts, digest: TextDigest): EncodedClient {
   const { address, userAgent, requestId, method, target } = client;
   return `"client":{${members({ address, userAgent, requestId, method, target }, digest)}}` as EncodedClient;
-}
-
-let lastTime = Number.NaN;
-let lastTimeText = '';
-/** Entries of one loop turn share their millisecond, and formatting costs as much as the rest of an entry. */
-function timeText(time: number): string {
-  if (time !== lastTime) {
-    lastTimeText = new Date(time).toISOString();
-    lastTime = time;
-  }
-  return lastTimeText;
 }
 
 function encodeHead(head: HeadReference, digest: TextDigest): string {
@@ -131,8 +121,8 @@ function encodeNumbers(facts: Partial<AuditFacts>): string {
   let text = '';
   if (facts.item !== undefined) text += `,"item":${facts.item}`;
   if (facts.count !== undefined) text += `,"count":${facts.count}`;
-  if (facts.endsAt !== undefined) text += `,"endsAt":"${new Date(facts.endsAt).toISOString()}"`;
-  if (facts.since !== undefined) text += `,"since":"${new Date(facts.since).toISOString()}"`;
+  if (facts.endsAt !== undefined) text += `,"endsAt":"${instant(facts.endsAt)}"`;
+  if (facts.since !== undefined) text += `,"since":"${instant(facts.since)}"`;
   return text;
 }
 
@@ -143,7 +133,7 @@ function encodeNumbers(facts: Partial<AuditFacts>): string {
 export function encodeEvent(event: AuditEvent, digest: TextDigest): string {
   const facts: Partial<AuditFacts> = event as Partial<AuditFacts>;
   let text =
-    `{"time":"${timeText(event.time)}","requestId":${encodeText(event.requestId, digest)},` +
+    `{"time":"${instant(event.time)}","requestId":${encodeText(event.requestId, digest)},` +
     `${event.actor},"action":"${event.action}","outcome":"${event.outcome}"`;
   if (event.code !== undefined) text += `,"code":"${event.code}"`;
   if (event.reason !== undefined) text += `,"reason":${encodeText(event.reason, digest)}`;

@@ -14,7 +14,7 @@ import type { LiveOperator } from '../../broker/state/operator-tokens.ts';
 import { parseSecretPath } from '../../domain/names.ts';
 import { readPreconditions } from '../entity-tag.ts';
 import { objectName } from '../fields.ts';
-import { instant } from '../instant.ts';
+import { instant } from '../../domain/instant.ts';
 import { PAGE_QUERY, readPage, shownPage } from '../page-query.ts';
 import { parseParameter } from '../parse-input.ts';
 import type { Incoming, Route } from '../route.ts';

@@ -16,7 +16,7 @@ import {
   secretPath,
   workloadName,
 } from '../fields.ts';
-import { instant } from '../instant.ts';
+import { instant } from '../../domain/instant.ts';
 import { PAGE_QUERY, readPage, shownPage } from '../page-query.ts';
 import { parseInput, parseParameter } from '../parse-input.ts';
 import type { Incoming, RouteOf } from '../route.ts';

@@ -5,7 +5,7 @@ import {
 } from '../../broker/operator-tokens.ts';
 import type { OperatorToken } from '../../broker/state/operator-tokens.ts';
 import { identifier, objectName } from '../fields.ts';
-import { instant } from '../instant.ts';
+import { instant } from '../../domain/instant.ts';
 import { parseParameter } from '../parse-input.ts';
 import type { Incoming, RouteOf } from '../route.ts';
 

@@ -5,7 +5,7 @@ import {
   type Revocation,
 } from '../../broker/revocations.ts';
 import { identifier } from '../fields.ts';
-import { instant } from '../instant.ts';
+import { instant } from '../../domain/instant.ts';
 import { PAGE_QUERY, readPage, shownPage } from '../page-query.ts';
 import { parseParameter } from '../parse-input.ts';
 import type { RouteOf } from '../route.ts';

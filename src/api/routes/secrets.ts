@@ -13,7 +13,7 @@ import { JSON_TYPE } from '../answers.ts';
 import { disclosureJson } from '../disclosure-json.ts';
 import { readPreconditions } from '../entity-tag.ts';
 import { secretData, secretVersion } from '../fields.ts';
-import { instant } from '../instant.ts';
+import { instant } from '../../domain/instant.ts';
 import { PAGE_QUERY, readPage, shownPage } from '../page-query.ts';
 import { parseInput, parseParameter } from '../parse-input.ts';
 import type { Incoming, RouteOf } from '../route.ts';

@@ -7,7 +7,7 @@ import { BrokerError } from '../../domain/errors.ts';
 import type { Session } from '../../domain/principal.ts';
 import { workloadId } from '../../domain/workload.ts';
 import { accountOf, claimedAccount } from '../claimed-account.ts';
-import { instant } from '../instant.ts';
+import { instant } from '../../domain/instant.ts';
 import { parseInput } from '../parse-input.ts';
 import type { RouteOf } from '../route.ts';
 
