@@ -21,7 +21,7 @@ curl -s ${url}/api/v1/secrets:batch -H "Authorization: Bearer $SESSION" -H 'Cont
 curl -s ${url}/api/v1/secrets/demo/payments/db -H "Authorization: Bearer $SESSION"; echo
 # see who did what (the operator's token is in a file of its own)
 curl -s "${url}/api/v1/audit/entries?limit=5" -H "Authorization: Bearer $(cat ${files.operatorToken})"; echo
-# take the log out and prove it offline, against the checkpoint that is kept outside the store
-EXPORT=${exported}; ${program} audit export "$EXPORT" --url ${url} --token-file ${files.operatorToken} && ${program} audit verify "$EXPORT" --checkpoint ${files.checkpoint}
+# take the log out and prove it offline, against the checkpoint that is kept outside the store (copied first: the export is an entry too)
+EXPORT=${exported}; cp ${files.checkpoint} "$EXPORT.checkpoint" && ${program} audit export "$EXPORT" --url ${url} --token-file ${files.operatorToken} && ${program} audit verify "$EXPORT" --checkpoint "$EXPORT.checkpoint"
 `;
 }
