@@ -1,0 +1,98 @@
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { until } from '../backends/until.ts';
+
+const run = promisify(execFile);
+const ROOT = new URL('../..', import.meta.url).pathname;
+const NODE = join(ROOT, 'node_modules/.bin/node');
+
+describe('development mode', () => {
+  let directory: string;
+  let broker: ChildProcess;
+  let output = '';
+
+  beforeAll(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'quaymaster-dev-'));
+    const words = [
+      join(ROOT, 'src/main.ts'),
+      'dev',
+      '--directory',
+      join(directory, 'files'),
+      '--port',
+      '0',
+    ];
+    broker = spawn(NODE, words, { cwd: directory, stdio: ['ignore', 'pipe', 'inherit'] });
+    broker.stdout?.on('data', (chunk: Buffer) => (output += chunk.toString()));
+    await until('the guide is printed', () => Promise.resolve(output.includes('audit verify')));
+  }, 60_000);
+
+  afterAll(async () => {
+    broker.kill('SIGTERM');
+    await once(broker, 'exit');
+    await rm(directory, { recursive: true });
+  });
+
+  /** The lines to paste, up to the one that begins with `last`, in another terminal with another directory. */
+  async function paste(...beginnings: readonly string[]): Promise<string> {
+    const lines = output
+      .split('\n')
+      .filter((line) => beginnings.some((start) => line.startsWith(start)));
+    const env = { PATH: process.env['PATH'] ?? '', HOME: directory };
+    const { stdout } = await run('bash', ['-c', lines.join('\n')], { cwd: tmpdir(), env });
+    return stdout;
+  }
+
+  it('says what it made and what its demonstration did', () => {
+    expect(output).toContain('created the key-encryption key');
+    expect(output).toContain('a pod of shop/web logged in: 201');
+    expect(output).toContain('it read demo/shop/db: 200');
+    expect(output).toContain('it asked for demo/payments/db: 403 ERR_DENIED');
+  });
+
+  it('prints lines that log in, read one, read a batch and are refused', async () => {
+    const answers = (await paste('SESSION=', 'curl')).trim().split('\n');
+    const [one, batch, refused, entries] = answers.map(
+      (line) => JSON.parse(line) as Record<string, unknown>,
+    );
+    expect(one).toMatchObject({ path: 'demo/shop/db', data: { username: 'shop' }, lease: {} });
+    expect(batch?.['items']).toMatchObject([
+      { path: 'demo/shop/db' },
+      { path: 'demo/shop/api' },
+      { error: { code: 'ERR_DENIED' } },
+    ]);
+    expect(refused).toMatchObject({ code: 'ERR_DENIED', status: 403 });
+    expect(entries?.['items']).toHaveLength(5);
+  });
+
+  it('prints a line that takes the log out and proves it', async () => {
+    const report = await paste('EXPORT=');
+    expect(report).toContain('the log holds');
+    expect(report).toContain('anchored');
+  });
+
+  it('keeps its keys and tokens from others', async () => {
+    for (const name of [
+      'keys/kek',
+      'keys/log.pem',
+      'operator.token',
+      'login.json',
+      'store/quaymaster.db',
+    ]) {
+      expect((await stat(join(directory, 'files', name))).mode & 0o077).toBe(0);
+    }
+  });
+
+  it('listens on loopback and refuses anything else', async () => {
+    const files = join(directory, 'files');
+    const { devConfig, devFiles } = await import('../../src/dev/dev-config.ts');
+    const { checkConfig } = await import('../../src/config/load.ts');
+    const config = devConfig(devFiles(files), join(files, 'issuer.jwks.json'), 8200);
+    const listener = { ...config.listener, host: '0.0.0.0', plaintextBehindProxy: true };
+    expect(() => checkConfig({ ...config, listener }, 'test')).toThrow(/loopback/);
+  });
+});
