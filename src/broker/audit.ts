@@ -23,8 +23,8 @@ export async function searchAudit(
   return recordOperation(
     { parts, call, caller: live },
     { action: 'audit.search', query: described.join(' ') },
-    () => {
-      requireRole(live, 'auditor');
+    (operator) => {
+      requireRole(operator, 'auditor');
       return parts.audit.search(search.query, search.page);
     },
   );
@@ -99,8 +99,8 @@ async function exported<T>(
   return recordOperation(
     { parts, call, caller: live },
     { action: 'audit.export', query },
-    async () => {
-      requireRole(live, 'auditor');
+    async (operator) => {
+      requireRole(operator, 'auditor');
       const found = await read();
       if (found === undefined) throw new BrokerError('ERR_NOT_FOUND');
       return found;

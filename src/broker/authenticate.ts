@@ -5,7 +5,7 @@ import { isWellFormedToken } from '../crypto/token.ts';
 import type { Call, Caller } from './call.ts';
 import type { Parts } from './parts.ts';
 import type { LiveOperator } from './state/operator-tokens.ts';
-import type { LiveSession } from './state/sessions.ts';
+import { LiveSession } from './state/sessions.ts';
 
 const UNKNOWN = (reason: string): BrokerError =>
   new BrokerError('ERR_UNAUTHENTICATED', undefined, { reason });
@@ -24,6 +24,29 @@ export async function authenticate(parts: Parts, call: Call, token: string): Pro
   if (live === undefined) throw UNKNOWN('unknown_session');
   if (!stands(parts, live)) throw UNKNOWN('session_ended');
   return live;
+}
+
+/** Whether memory follows the session and it stands: then what it says holds now, without a look at the store. */
+export function isStanding(parts: Parts, caller: Caller): boolean {
+  return caller instanceof LiveSession && caller.isFollowed && stands(parts, caller);
+}
+
+/**
+ * The caller as it is by now. Between identification and a decision lie a body that a client may send as slowly as it likes, backends, and
+ * decisions made again; what ended or was narrowed meanwhile is before the decision, where no fence would see it.
+ * @throws ERR_UNAUTHENTICATED for a session or a token that is over.
+ */
+export async function standing<C extends Caller>(parts: Parts, caller: C): Promise<C> {
+  if (isStanding(parts, caller)) return caller;
+  const now: Caller | undefined =
+    caller instanceof LiveSession
+      ? await parts.sessions.again(caller)
+      : await parts.tokens.again(caller, parts.catalog);
+  const isOver =
+    now === undefined ||
+    (now instanceof LiveSession ? !stands(parts, now) : now.operator.endsAt <= parts.clock.now());
+  if (isOver) throw UNKNOWN(caller instanceof LiveSession ? 'session_ended' : 'token_ended');
+  return now as C;
 }
 
 /** A session ends at its time, and with the registration of its cluster. */

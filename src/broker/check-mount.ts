@@ -16,8 +16,8 @@ export async function checkMount(
   return recordOperation(
     { parts, call, caller: live },
     { action: 'document.check', document },
-    async () => {
-      requireRole(live, 'admin', 'responder');
+    async (operator) => {
+      requireRole(operator, 'admin', 'responder');
       const mount = found(parts.catalog.find('mount', name));
       const bound = parts.connections.find(mount.spec.connection);
       if (bound === undefined) {

@@ -2,6 +2,7 @@ import type { PolicyReference } from '../domain/audit-actions.ts';
 import { BrokerError } from '../domain/errors.ts';
 import type { Lease } from '../domain/lease.ts';
 import { workloadId } from '../domain/workload.ts';
+import type { PodState } from '../ports/pod-watch.ts';
 import type { DynamicCredentials } from '../ports/secret-provider.ts';
 import type { Plan } from '../ports/store.ts';
 import type { Tables } from '../ports/tables.ts';
@@ -62,6 +63,8 @@ export function decideOrder(ordering: Ordering): DecidedOrder {
     throw new BrokerError('ERR_CONFLICT', 'this path holds a secret: GET /secrets/{path}');
   }
   if (live.session.workload.pod === undefined) throw denied('pod_required');
+  const state = podState(parts, live);
+  if (state === 'terminating' || state === 'ended') throw denied(`pod_${state}`);
   return {
     ...ordering,
     policy: verdict.policy,
@@ -71,6 +74,12 @@ export function decideOrder(ordering: Ordering): DecidedOrder {
     ttlMs: ttlMs(ordering, target, verdict.maxLeaseTtlSeconds),
     decidedAt,
   };
+}
+
+/** As the watch sees it: a pod that is about to end is given nothing new to hold. */
+function podState(parts: Parts, { session }: LiveSession): PodState | undefined {
+  const { cluster, pod } = session.workload;
+  return parts.clusters.watch(cluster)?.find(pod?.uid ?? '')?.state;
 }
 
 function ttlMs({ parts, live, order }: Ordering, target: Target, most: number | undefined): number {
@@ -83,6 +92,17 @@ function ttlMs({ parts, live, order }: Ordering, target: Target, most: number | 
 function credentialId(parts: Parts, live: LiveSession, idempotencyKey: string): string {
   const key = parts.keyring.active.keyFor('idempotencyKey');
   return `cred_${hmac(key, live.session.id, '\n', idempotencyKey).toString('hex', 0, 16)}`;
+}
+
+/**
+ * The same order decided anew with the caller as it is by now: making a credential takes a while, and another mount under its path would
+ * have made another one. @throws as {@link decideOrder}
+ */
+export function decideAgain(decided: DecidedOrder, live: LiveSession): DecidedOrder {
+  const { parts, call, order, target } = decided;
+  const again = decideOrder({ parts, call, live, order });
+  if (again.target.mount.uid !== target.mount.uid) throw denied('other_mount');
+  return again;
 }
 
 /** What a commit for this order depends on. */

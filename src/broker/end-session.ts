@@ -1,73 +1,104 @@
 import type { Lease, LeaseCause } from '../domain/lease.ts';
-import type { Plan, Write } from '../ports/store.ts';
+import type { Expectation, PlanFragment, Write } from '../ports/store.ts';
 import type { Call } from './call.ts';
 import { endLeases } from './end-leases.ts';
+import { recordFailure } from './operation.ts';
 import type { Parts } from './parts.ts';
-import { commitDecided, entryOf } from './record.ts';
+import { commitAs, entryOf } from './record.ts';
 import { openLease } from './state/lease-rows.ts';
 import { listAll } from './state/list-all.ts';
 import type { LiveSession } from './state/sessions.ts';
 
 /** What ending some sessions takes with it. */
-export interface SessionsEnd {
-  readonly writes: readonly Write[];
-  readonly narrows: readonly string[];
+export interface SessionsEnd extends PlanFragment {
   readonly leases: readonly Lease[];
 }
 
-/** The caller's own session and all its leases end now; their credentials are revoked behind it. */
+/** The caller's own session and all its leases end now; their credentials are revoked behind it. @throws ERR_UNAUTHENTICATED */
 export async function endOwnSession(parts: Parts, call: Call, live: LiveSession): Promise<void> {
-  await commitDecided(parts, async (decidedAt) => {
-    const ended = await endSessions(parts, [live.session.id], 'session_ended');
-    const plan: Plan = {
-      decidedAt,
-      reads: [`session:${live.session.id}`],
-      writes: ended.writes,
-      narrows: ended.narrows,
-      urgent: true,
-      entries: [
-        entryOf(parts, call, live, {
-          action: 'session.end',
-          outcome: 'ok',
-          session: live.session.id,
-          cause: 'ended_by_holder',
-          count: ended.leases.length,
-        }),
-        ...ended.leases.map((lease) =>
-          entryOf(parts, call, live, {
-            action: 'lease.revoke',
-            outcome: 'ok',
-            lease: lease.id,
-            path: lease.path,
-            version: lease.version,
-            cause: 'session_ended',
-          }),
-        ),
-      ],
+  const { id } = live.session;
+  const acting = { parts, call, caller: live };
+  await commitAs(parts, live, async (decidedAt, holder) => {
+    const { leases, ...ended } = await endSessions(parts, [id], 'session_ended');
+    const entry = entryOf(parts, call, holder, {
+      action: 'session.end',
+      outcome: 'ok',
+      session: id,
+      cause: 'ended_by_holder',
+      count: leases.length,
+    });
+    const reads = [`session:${id}`];
+    const entries = [entry, ...leases.map((lease) => endedWith(parts, call, holder, lease))];
+    return {
+      plan: { ...ended, decidedAt, reads, urgent: true, entries },
+      settle: () => undefined,
     };
-    return { plan, settle: () => undefined };
+  }).catch((error: unknown) =>
+    recordFailure(acting, [{ action: 'session.end', session: id }], error),
+  );
+  await endLateLeases(parts, [id], 'session_ended', (lease) => endedWith(parts, call, live, lease));
+}
+
+function endedWith(parts: Parts, call: Call, live: LiveSession, lease: Lease): string {
+  const { id, path, version } = lease;
+  const cause = 'session_ended';
+  return entryOf(parts, call, live, {
+    action: 'lease.revoke',
+    outcome: 'ok',
+    lease: id,
+    path,
+    version,
+    cause,
   });
 }
 
-/** Rows and fences of ending sessions with their leases; the caller adds the entries and commits. */
+/** Rows and fences of ending sessions with their leases; the caller adds the entries and commits, once: a session that is gone conflicts. */
 export async function endSessions(
   parts: Parts,
   ids: readonly string[],
   cause: LeaseCause,
 ): Promise<SessionsEnd> {
-  const leases: Lease[] = [];
-  for (const id of ids) {
-    const live = { equals: { session_id: id, state: 'live' as const } };
-    for await (const row of listAll(parts.store, 'leases', live, ({ id: lease }) => ({
-      id: lease,
-    }))) {
-      leases.push(openLease(row));
-    }
-  }
+  const leases = await liveLeases(parts, ids);
   const ended = endLeases(parts, leases, cause);
   return {
     leases,
+    expect: [
+      ...ids.map((id): Expectation => ({ table: 'sessions', key: { id }, match: { id } })),
+      ...ended.expect,
+    ],
     writes: [...ids.map((id): Write => ({ table: 'sessions', remove: { id } })), ...ended.writes],
     narrows: [...ids.map((id) => `session:${id}`), ...ended.narrows],
   };
+}
+
+/**
+ * Ends what joined sessions between the look at their leases and their end. No lease joins after it, since the fence holds: one more look
+ * finds all.
+ */
+export async function endLateLeases(
+  parts: Parts,
+  ids: readonly string[],
+  cause: LeaseCause,
+  entry: (lease: Lease) => string,
+): Promise<void> {
+  const leases = await liveLeases(parts, ids);
+  if (leases.length === 0) return;
+  const ended = endLeases(parts, leases, cause);
+  const { status } = await parts.store.commit({
+    ...ended,
+    urgent: true,
+    entries: leases.map(entry),
+  });
+  if (status === 'conflict') await endLateLeases(parts, ids, cause, entry);
+}
+
+async function liveLeases(parts: Parts, sessions: readonly string[]): Promise<readonly Lease[]> {
+  const leases: Lease[] = [];
+  for (const session_id of sessions) {
+    const live = { equals: { session_id, state: 'live' as const } };
+    for await (const row of listAll(parts.store, 'leases', live, ({ id }) => ({ id }))) {
+      leases.push(openLease(row));
+    }
+  }
+  return leases;
 }

@@ -33,23 +33,35 @@ export async function grantLease(
 ): Promise<GrantedLease> {
   if (!live.leases.loaded) await live.leases.load();
   const now = parts.clock.now();
-  const held = live.leases.find(terms.path, terms.version);
+  const held = live.leases.find(terms);
   if (held?.state === 'ended') throw denied('lease_revoked');
   if (held !== undefined && held.endsAt > now) {
     if (live.leases.isPending(held)) return { lease: held, write: writeOf(held) };
-    if (!isInLastThird(held, terms.ttlMs, now)) return { lease: held };
+    // Longer than the policy allows by now: it was granted before the limit was lowered.
+    const isTooLong = held.endsAt - now > terms.ttlMs;
+    if (!isTooLong && !isInLastThird(held, terms.ttlMs, now)) return { lease: held };
     const endsAt = Math.min(now + terms.ttlMs, live.session.endsAt);
-    if (endsAt <= held.endsAt) return { lease: held };
+    if (!isTooLong && endsAt <= held.endsAt) return { lease: held };
     return keep(live, { ...held, endsAt, maxEndsAt: live.session.endsAt }, held);
   }
   const workload = workloadId(live.session.workload);
-  await parts.quota.take(workload, 1);
+  const settled = await parts.quota.take(workload);
+  const rival = live.leases.find(terms);
+  if (rival !== held) {
+    // Another read of the same version was faster while the quota was counted, or an operator revoked it.
+    settled();
+    return grantLease(parts, live, terms);
+  }
   const granted = keep(live, newLease(live, terms, workload, now), held);
   return {
     ...granted,
+    committed: () => {
+      granted.committed?.();
+      settled();
+    },
     undo: () => {
       granted.undo?.();
-      parts.quota.give(workload, 1);
+      settled();
     },
   };
 }

@@ -4,7 +4,9 @@ import { parseSecretPath } from '../domain/names.ts';
 import { workloadId } from '../domain/workload.ts';
 import type { IssuedCredential } from '../ports/secret-provider.ts';
 import { sealCredential } from '../crypto/sealed-credential.ts';
+import { standing } from './authenticate.ts';
 import {
+  decideAgain,
   decideOrder,
   inProgress,
   intentRow,
@@ -15,7 +17,9 @@ import {
   type Ordering,
 } from './credential-order.ts';
 import { queueRevocation } from './end-leases.ts';
-import { commitDecided, entryOf, outcomeOf } from './record.ts';
+import { wholeSeconds } from './granted-seconds.ts';
+import { recordFailure } from './operation.ts';
+import { commitAs, entryOf, type Attempt } from './record.ts';
 import { repeatCredential } from './repeat-credential.ts';
 import { leaseRow } from './state/lease-rows.ts';
 import type { Value } from './value-cache.ts';
@@ -26,46 +30,63 @@ import type { Value } from './value-cache.ts';
  * @throws ERR_DENIED, ERR_NOT_FOUND, ERR_CONFLICT, ERR_IDEMPOTENCY_MISMATCH, ERR_LEASE_QUOTA, ERR_PROVIDER_*
  */
 export async function issueCredential(ordering: Ordering): Promise<IssuedDisclosure> {
-  const { parts, order } = ordering;
+  const { parts, order, call, live: caller } = ordering;
   parseSecretPath(order.path);
   try {
-    const decided = decideOrder(ordering);
+    const live = await standing(parts, caller);
+    const decided = decideOrder({ ...ordering, live });
     const existing = await parts.store.get('credentials', { id: decided.id });
     return existing === undefined ? await make(decided) : await repeatCredential(decided, existing);
   } catch (error) {
-    await recordFailure(ordering, error);
-    throw error;
+    const { path, index: item } = order;
+    const described = { action: 'credential.issue', path, item } as const;
+    return recordFailure({ parts, call, caller }, [described], error);
   }
 }
 
 async function make(decided: DecidedOrder): Promise<IssuedDisclosure> {
-  const { parts, live, call, credentials } = decided;
-  const workload = workloadId(live.session.workload);
-  await parts.quota.take(workload, 1);
-  const intent = intentRow(decided);
+  const { parts, live } = decided;
+  const settled = await parts.quota.take(workloadId(live.session.workload));
+  try {
+    const intent = intentRow(decided);
+    await commitIntent(decided, intent);
+    return await fill(decided, intent);
+  } finally {
+    settled();
+  }
+}
+
+/** From here on something may exist at the backend: whatever fails, the last handle known is revoked. */
+async function fill(decided: DecidedOrder, intent: CredentialRow): Promise<IssuedDisclosure> {
+  const { call, credentials } = decided;
   let { handle } = intent;
   try {
-    await commitIntent(decided, intent);
     handle = await credentials.prepare(handle, call.context());
     await commitPrepared(decided, handle);
     const issued = await credentials.issue(handle, call.context());
     handle = issued.handle;
     return await commitIssued(decided, intent, issued);
   } catch (error) {
-    parts.quota.give(workload, 1);
-    await giveUp(decided, handle);
+    await giveUp(decided, intent, handle);
     throw error;
   }
 }
 
 async function commitIntent(decided: DecidedOrder, intent: CredentialRow): Promise<void> {
-  const { status } = await decided.parts.store.commit({
-    ...orderFences(decided),
-    expect: [{ table: 'credentials', key: { id: intent.id }, absent: true }],
-    writes: [{ table: 'credentials', put: intent }],
+  const { parts, live } = decided;
+  await commitAs(parts, live, (decidedAt, holder): Attempt<undefined> => {
+    const again = decideAgain(decided, holder);
+    return {
+      plan: {
+        ...orderFences(again),
+        decidedAt,
+        expect: [{ table: 'credentials', key: { id: intent.id }, absent: true }],
+        writes: [{ table: 'credentials', put: intent }],
+      },
+      settle: () => undefined,
+      conflict: inProgress,
+    };
   });
-  if (status === 'conflict') throw inProgress();
-  if (status === 'stale') throw new BrokerError('ERR_BUSY', undefined, { retryAfterSeconds: 1 });
 }
 
 async function commitPrepared({ parts, id }: DecidedOrder, handle: string): Promise<void> {
@@ -85,18 +106,20 @@ async function commitIssued(
   const { parts, order, id } = decided;
   const value = parts.values.value({ data: issued.data, version: id });
   const place = { installation: parts.installation, credentialId: id };
-  return commitDecided(parts, () => {
-    const again = decideOrder(decided);
-    const lease = leaseOf(again, intent, issued);
+  const backendEnd = parts.clock.now() + wholeSeconds(issued.ttlSeconds) * 1000;
+  return commitAs(parts, decided.live, (decidedAt, holder) => {
+    const again = decideAgain(decided, holder);
+    const lease = leaseOf(again, intent, { ...issued, endsAt: backendEnd });
     const change: Partial<CredentialRow> = {
       state: 'issued',
       handle: issued.handle,
       sealed: sealCredential(parts.keyring.active, place, value.json),
-      ends_at: lease.endsAt,
+      ends_at: backendEnd,
     };
     return {
       plan: {
         ...orderFences(again),
+        decidedAt,
         expect: [{ table: 'credentials', key: { id }, match: { state: 'prepared' } }],
         writes: [
           { table: 'leases', put: leaseRow(lease) },
@@ -126,11 +149,15 @@ function issueEntry(decided: DecidedOrder, value: Value, lease: Lease): string {
   });
 }
 
-function leaseOf(decided: DecidedOrder, intent: CredentialRow, issued: IssuedCredential): Lease {
+function leaseOf(
+  decided: DecidedOrder,
+  intent: CredentialRow,
+  issued: { readonly endsAt: number; readonly renewable: boolean },
+): Lease {
   const { parts, live, order, target, id, ttlMs } = decided;
   const now = parts.clock.now();
-  const granted = Math.min(ttlMs, issued.ttlSeconds * 1000);
-  const most = (target.definition?.spec.maxLeaseTtlSeconds ?? 0) * 1000;
+  const granted = Math.min(now + ttlMs, issued.endsAt);
+  const most = now + (target.definition?.spec.maxLeaseTtlSeconds ?? 0) * 1000;
   return {
     id: intent.lease_id,
     sessionId: live.session.id,
@@ -143,24 +170,35 @@ function leaseOf(decided: DecidedOrder, intent: CredentialRow, issued: IssuedCre
     kind: 'dynamic',
     state: 'live',
     issuedAt: now,
-    endsAt: Math.min(now + granted, live.session.endsAt),
-    maxEndsAt: now + (issued.renewable ? Math.max(granted, most) : granted),
+    endsAt: Math.min(granted, live.session.endsAt),
+    maxEndsAt: issued.renewable ? Math.max(granted, most) : granted,
     credentialId: id,
   };
 }
 
-/** What the handle names goes to the revoke queue; where even that cannot be committed, recovery finds the intent row. */
-async function giveUp({ parts, id }: DecidedOrder, handle: string): Promise<void> {
+/**
+ * What the handle names goes to the revoke queue; where even that cannot be committed, recovery finds the intent row. A row that was revoked
+ * meanwhile, by a handle that did not name this yet, is revoked again.
+ */
+async function giveUp(
+  { parts, id }: DecidedOrder,
+  { lease_id }: CredentialRow,
+  handle: string,
+): Promise<void> {
   try {
     const row = await parts.store.get('credentials', { id });
-    if (row === undefined || !['intended', 'prepared'].includes(row.state)) return;
-    await parts.store.commit({
+    if (row?.lease_id !== lease_id || row.state === 'issued') return;
+    const isUnderWay = row.state === 'intended' || row.state === 'prepared';
+    if (!isUnderWay && row.handle === handle) return;
+    const { status } = await parts.store.commit({
+      expect: [{ table: 'credentials', key: { id }, match: { lease_id, state: row.state } }],
       writes: [
         { table: 'credentials', key: { id }, change: { handle } },
         queueRevocation(id, parts.clock.now()),
       ],
       urgent: true,
     });
+    if (status !== 'committed') throw new BrokerError('ERR_BUSY');
   } catch (error) {
     parts.log.error({ err: error, credential: id }, 'an order that failed waits for recovery');
   }
@@ -168,20 +206,4 @@ async function giveUp({ parts, id }: DecidedOrder, handle: string): Promise<void
 
 function revokedMeanwhile(): BrokerError {
   return new BrokerError('ERR_CONFLICT', 'the order was revoked while it was being filled');
-}
-
-async function recordFailure(
-  { parts, call, live, order }: Ordering,
-  error: unknown,
-): Promise<void> {
-  const failure = BrokerError.from(error);
-  const entry = entryOf(parts, call, live, {
-    action: 'credential.issue',
-    outcome: outcomeOf(failure),
-    code: failure.code,
-    reason: failure.reason,
-    path: order.path,
-    item: order.index,
-  });
-  await parts.store.commit({ entries: [entry] });
 }

@@ -47,13 +47,13 @@ export async function listSecrets(
   const { prefix, page } = query;
   if (prefix !== '') parseSecretPath(prefix);
   const list = `secrets/${prefix}`;
-  const from = decodeCursor(parts, list, page.after) as Position | undefined;
   return recordOperation(
     { parts, call, caller },
     { action: 'secret.list', path: prefix },
-    async () => {
-      if (!mayListAny(parts, caller, prefix)) throw denied('no_rule');
-      const listing = { parts, call, caller, prefix, limit: page.limit };
+    async (now) => {
+      if (!mayListAny(parts, now, prefix)) throw denied('no_rule');
+      const from = decodeCursor(parts, list, page.after) as Position | undefined;
+      const listing = { parts, call, caller: now, prefix, limit: page.limit };
       const { items, next } = await collect(listing, from);
       return next === undefined ? { items } : { items, next: encodeCursor(parts, list, next) };
     },
@@ -96,13 +96,18 @@ function take(
     if (collected.items.length === listing.limit || collected.read === MOST_READ) return index;
     collected.read += 1;
     const path = `${prefix}/${name.name}`;
-    if (mayList(listing, path)) collected.items.push({ path, ...version(name) });
+    if (isWithin(listing, path) && mayList(listing, path))
+      collected.items.push({ path, ...version(name) });
   }
   return names.length;
 }
 
 function version(listed: SecretListing): { readonly version?: string } {
   return listed.version === undefined ? {} : { version: listed.version };
+}
+
+function isWithin({ prefix }: Listing, path: string): boolean {
+  return prefix === '' || isUnder(path, prefix);
 }
 
 function mayList({ parts, call, caller }: Listing, path: string): boolean {
@@ -119,13 +124,17 @@ async function readNames(
   return parts.connections.provider(mount).list(below, { after, limit: CHUNK }, call.context());
 }
 
-/** Mounts with names below the prefix, in prefix order, from where the list stands. */
+/**
+ * Mounts with names below the prefix, in prefix order, from where the list stands. One in which the caller may list nothing is not asked:
+ * its backend's failure would tell of it.
+ */
 function mountsFrom(
-  { parts, prefix }: Listing,
+  { parts, caller, prefix }: Listing,
   from: string | undefined,
 ): readonly StoredDocument<'mount'>[] {
   return [...parts.catalog.mounts.touching(prefix)]
     .filter(({ spec }) => from === undefined || spec.prefix >= from)
+    .filter(({ spec }) => mayListAny(parts, caller, spec.prefix))
     .sort((left, right) => (left.spec.prefix < right.spec.prefix ? -1 : 1));
 }
 

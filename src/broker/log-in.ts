@@ -6,7 +6,7 @@ import { newToken } from '../crypto/token.ts';
 import type { Call } from './call.ts';
 import type { Parts } from './parts.ts';
 import { checkPod } from './check-pod.ts';
-import { commitDecided, entryOf, entryOfStranger } from './record.ts';
+import { commitDecided, entryOf, entryOfStranger, outcomeOf } from './record.ts';
 import { recordRefusal } from './refusals.ts';
 import type { StoredDocument } from './documents/document.ts';
 import { LiveSession } from './state/sessions.ts';
@@ -47,7 +47,7 @@ export async function logIn(
       return {
         plan: {
           decidedAt,
-          reads: live.fences,
+          reads: live.identityFences,
           notAfter: live.session.endsAt,
           writes: [{ table: 'sessions', put: row }],
           entries: [entry],
@@ -73,6 +73,10 @@ export async function attest(
     throw new BrokerError('ERR_TOKEN_INVALID', undefined, { reason: 'unknown_cluster' });
   }
   const attested = await authenticator.authenticate(request.token, call.context());
+  // A clock that lags is tolerated where the token is checked, but a session that is over is not worth opening.
+  if (sessionEnd(parts, attested) <= parts.clock.now()) {
+    throw new BrokerError('ERR_TOKEN_INVALID', undefined, { reason: 'expired' });
+  }
   await checkPod(parts, call, attested.workload);
   return { cluster, attested };
 }
@@ -106,14 +110,11 @@ export function sessionEnd(parts: Parts, attested: AttestedWorkload): number {
 }
 
 async function recordLogInRefusal(parts: Parts, call: Call, error: unknown): Promise<void> {
-  if (!(error instanceof BrokerError)) return;
-  if (error.code !== 'ERR_TOKEN_INVALID' && error.code !== 'ERR_IDENTITY_UNAVAILABLE') return;
+  const failure = BrokerError.from(error);
+  if (failure.code === 'ERR_AUDIT_UNAVAILABLE') return;
+  const { code, reason } = failure;
+  const outcome = outcomeOf(failure);
   await recordRefusal(parts, call, () =>
-    entryOfStranger(parts, call, {
-      action: 'session.create',
-      outcome: error.code === 'ERR_TOKEN_INVALID' ? 'deny' : 'error',
-      code: error.code,
-      reason: error.reason,
-    }),
+    entryOfStranger(parts, call, { action: 'session.create', outcome, code, reason }),
   );
 }

@@ -3,14 +3,14 @@ import { holdsEverywhere, type Role } from '../domain/principal.ts';
 import { authorityEnd, type Call, type Caller } from './call.ts';
 import { denied } from './judge.ts';
 import type { Parts, Recordable } from './parts.ts';
-import { commitDecided, entryOf, outcomeOf } from './record.ts';
+import { commitAs, entryOf, outcomeOf } from './record.ts';
 import type { LiveOperator } from './state/operator-tokens.ts';
 
 /** Who does something, through which request. */
-export interface Acting {
+export interface Acting<C extends Caller = Caller> {
   readonly parts: Parts;
   readonly call: Call;
-  readonly caller: Caller;
+  readonly caller: C;
 }
 
 /** What an operation is recorded as: its action and facts, less the outcome. */
@@ -21,30 +21,48 @@ export type Described = Recordable extends infer E
   : never;
 
 /**
- * Does something that only reads, records that it was done (or why not), and then answers. What it may do is decided inside `work`;
- * if that was narrowed before the record is durable, it is done again.
+ * Does something that only reads, records that it was done (or why not), and then answers. `work` decides what the caller may do, as it
+ * is by then; if that was narrowed before the record is durable, it is done again.
  */
-export async function recordOperation<T>(
-  { parts, call, caller }: Acting,
+export async function recordOperation<C extends Caller, T>(
+  acting: Acting<C>,
   described: Described,
-  work: () => T | Promise<T>,
+  work: (caller: C) => T | Promise<T>,
 ): Promise<T> {
-  return commitDecided(parts, async (decidedAt) => {
-    const { result, failure } = await attempt(work);
-    const entry = entryOf(parts, call, caller, {
-      ...described,
-      outcome: failure === undefined ? 'ok' : outcomeOf(failure),
-      code: failure?.code,
-      reason: failure?.reason,
-    });
+  const { parts, call, caller: asked } = acting;
+  const done = await commitAs(parts, asked, async (decidedAt, caller) => {
+    const worked = await attempt(() => work(caller));
+    const { failure } = worked;
+    const outcome = failure === undefined ? 'ok' : outcomeOf(failure);
+    const { code, reason } = failure ?? {};
+    const entry = entryOf(parts, call, caller, { ...described, outcome, code, reason });
     return {
       plan: { decidedAt, reads: caller.fences, notAfter: authorityEnd(caller), entries: [entry] },
-      settle: () => {
-        if (failure !== undefined) throw failure;
-        return result as T;
-      },
+      settle: () => worked,
     };
-  });
+  }).catch((error: unknown) => recordFailure(acting, [described], error));
+  if (done.failure !== undefined) throw done.failure;
+  return done.result as T;
+}
+
+/**
+ * Records a failure for which no plan committed, one entry for each thing that was asked, and throws it. A commit that failed is not
+ * known to have failed, and leaves nothing to record with.
+ */
+export async function recordFailure(
+  { parts, call, caller }: Acting,
+  described: readonly Described[],
+  error: unknown,
+): Promise<never> {
+  const failure = BrokerError.from(error);
+  if (failure.code === 'ERR_AUDIT_UNAVAILABLE') throw failure;
+  const { code, reason } = failure;
+  const outcome = outcomeOf(failure);
+  const entries = described.map((each) =>
+    entryOf(parts, call, caller, { ...each, outcome, code, reason }),
+  );
+  await parts.store.commit({ entries });
+  throw failure;
 }
 
 async function attempt<T>(

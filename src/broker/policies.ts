@@ -2,10 +2,9 @@ import { BrokerError, type Problem } from '../domain/errors.ts';
 import type { DocumentReference } from '../domain/audit-actions.ts';
 import { parseSecretPath } from '../domain/names.ts';
 import { explain, parsePolicy, type Capability, type Explanation } from '../domain/policy/index.ts';
-import { holdsEverywhere } from '../domain/principal.ts';
 import type { Workload } from '../domain/workload.ts';
 import type { Call } from './call.ts';
-import { recordOperation } from './operation.ts';
+import { recordOperation, requireRole } from './operation.ts';
 import type { Parts } from './parts.ts';
 import type { LiveOperator } from './state/operator-tokens.ts';
 
@@ -20,8 +19,8 @@ export async function validatePolicy(
   return recordOperation(
     { parts, call, caller: live },
     { action: 'policy.validate', document },
-    () => {
-      requirePolicyEditor(live);
+    (operator) => {
+      requirePolicyEditor(operator);
       try {
         parsePolicy(body);
         return [];
@@ -56,13 +55,8 @@ export async function explainDecision(
   return recordOperation(
     { parts, call, caller: live },
     { action: 'policy.explain', path, query },
-    () => {
-      if (
-        !holdsEverywhere(live.operator, 'policy-editor') &&
-        !holdsEverywhere(live.operator, 'auditor')
-      ) {
-        throw new BrokerError('ERR_DENIED', undefined, { reason: 'no_role' });
-      }
+    (operator) => {
+      requireRole(operator, 'policy-editor', 'auditor');
       const { podLabels, at, ...rest } = request;
       return explain(parts.catalog.policies, {
         ...rest,

@@ -2,12 +2,14 @@ import { BrokerError } from '../domain/errors.ts';
 import type { Lease } from '../domain/lease.ts';
 import { parseSecretPath } from '../domain/names.ts';
 import type { SecretVersion } from '../domain/secret.ts';
+import type { CallContext } from '../ports/call-context.ts';
 import type { Write } from '../ports/store.ts';
 import { grantLease, type GrantedLease } from './grant-lease.ts';
 import { denied, judge, type Verdict } from './judge.ts';
 import { authorityEnd, type Call, type Caller } from './call.ts';
+import { recordFailure, type Acting } from './operation.ts';
 import type { Parts } from './parts.ts';
-import { commitDecided, entryOf, outcomeOf, type Attempt } from './record.ts';
+import { commitAs, entryOf, outcomeOf, type Attempt } from './record.ts';
 import { LiveSession } from './state/sessions.ts';
 import { cacheTerms, leaseTtlMs, targetOf, type Target } from './target.ts';
 import type { Value } from './value-cache.ts';
@@ -24,6 +26,9 @@ export interface Disclosure {
   readonly value: Value;
   readonly lease: Lease | undefined;
 }
+
+/** Beyond the deadline of any connection. */
+const SHARED_READ_MS = 60_000;
 
 type Result = Disclosure | BrokerError;
 
@@ -45,13 +50,24 @@ export async function readSecret(
   item: ReadItem,
 ): Promise<Disclosure> {
   parseSecretPath(item.path);
-  return commitDecided(parts, async (decidedAt) => {
-    const prepared = await prepare(parts, call, caller, item);
-    return attemptOf(caller, decidedAt, [prepared], ([result]) => {
-      if (result instanceof BrokerError) throw result;
-      return result as Disclosure;
-    });
+  const result = await commitAs(parts, caller, async (decidedAt, now) => {
+    const prepared = await prepare(parts, call, now, item);
+    return attemptOf(now, decidedAt, [prepared], ([only]) => only);
+  }).catch((error: unknown) => recordUnread({ parts, call, caller }, [item], error));
+  if (result instanceof BrokerError) throw result;
+  return result as Disclosure;
+}
+
+async function recordUnread(
+  acting: Acting,
+  items: readonly ReadItem[],
+  error: unknown,
+): Promise<never> {
+  const described = items.map(({ path, version }, index) => {
+    const item = items.length === 1 ? undefined : index;
+    return { action: 'secret.read', path, version, item } as const;
   });
+  return recordFailure(acting, described, error);
 }
 
 /** Reads several, each decided, recorded and answered by itself; all entries and leases commit together. */
@@ -62,15 +78,15 @@ export async function readSecrets(
   items: readonly ReadItem[],
 ): Promise<readonly Result[]> {
   for (const item of items) parseSecretPath(item.path);
-  return commitDecided(parts, async (decidedAt) => {
-    const fetched = await fetchTogether(parts, call, caller, items);
+  return commitAs(parts, caller, async (decidedAt, now) => {
+    const fetched = await fetchTogether(parts, call, now, items);
     const prepared = await Promise.all(
       items.map(async (item, index) =>
-        prepare(parts, call, caller, { ...item, index, fetched: fetched.get(item.path) }),
+        prepare(parts, call, now, { ...item, index, fetched: fetched.get(item.path) }),
       ),
     );
-    return attemptOf(caller, decidedAt, prepared, (results) => results);
-  });
+    return attemptOf(now, decidedAt, prepared, (results) => results);
+  }).catch((error: unknown) => recordUnread({ parts, call, caller }, items, error));
 }
 
 function attemptOf<T>(
@@ -108,11 +124,17 @@ function fencesOf(caller: Caller, prepared: readonly Prepared[]): readonly strin
   return fences;
 }
 
+interface Fetched {
+  readonly secret: SecretVersion;
+  /** Of the mount and the definition it was read by: no other's answer. */
+  readonly generation: string;
+}
+
 interface Item extends ReadItem {
   /** Position in a batch. */
   readonly index?: number;
   /** Brought by one call for several items. */
-  readonly fetched?: SecretVersion | undefined;
+  readonly fetched?: Fetched | undefined;
 }
 
 async function prepare(parts: Parts, call: Call, caller: Caller, item: Item): Promise<Prepared> {
@@ -191,15 +213,25 @@ async function fetchValue(parts: Parts, call: Call, target: Target, item: Item):
   if (definition?.spec.class === 'dynamic') {
     throw new BrokerError('ERR_CONFLICT', 'this path is made to order: POST /credentials/{path}');
   }
-  const read = async (version?: string): Promise<SecretVersion> => {
+  const read = async (context: CallContext, version?: string): Promise<SecretVersion> => {
     const locator = parts.connections.locate(mount, item.path, definition?.spec.ref);
-    return parts.connections.provider(mount).read(locator, version, call.context());
+    return parts.connections.provider(mount).read(locator, version, context);
   };
-  if (item.version !== undefined) return parts.values.value(await read(item.version));
+  if (item.version !== undefined) {
+    return parts.values.value(await read(call.context(), item.version));
+  }
   const terms = cacheTerms(target);
   const fresh = parts.values.fresh(item.path, terms);
   if (fresh !== undefined) return fresh;
-  return parts.values.current(item.path, terms, async () => item.fetched ?? read());
+  const { fetched } = item;
+  return parts.values.current(item.path, terms, async () =>
+    fetched?.generation === terms.generation ? fetched.secret : read(sharedContext(call)),
+  );
+}
+
+/** Of a read that others may join: it does not end because the caller who happened to be first goes away. */
+function sharedContext({ requestId }: Call): CallContext {
+  return { requestId, signal: AbortSignal.timeout(SHARED_READ_MS) };
 }
 
 /** What one call to a backend brought for several items; a failure there is found again, and told, by the item's own read. */
@@ -208,8 +240,8 @@ async function fetchTogether(
   call: Call,
   caller: Caller,
   items: readonly ReadItem[],
-): Promise<ReadonlyMap<string, SecretVersion>> {
-  const fetched = new Map<string, SecretVersion>();
+): Promise<ReadonlyMap<string, Fetched>> {
+  const fetched = new Map<string, Fetched>();
   const groups = Map.groupBy(missing(parts, call, caller, items), ({ target }) => target.mount);
   await Promise.all(
     [...groups].map(async ([mount, group]) => {
@@ -219,9 +251,10 @@ async function fetchTogether(
         parts.connections.locate(mount, path, target.definition?.spec.ref),
       );
       const versions = await provider.readMany(locators, call.context());
-      for (const [index, { path }] of group.entries()) {
-        const version = versions[index];
-        if (version !== undefined && !(version instanceof Error)) fetched.set(path, version);
+      for (const [index, { path, target }] of group.entries()) {
+        const secret = versions[index];
+        if (secret === undefined || secret instanceof Error) continue;
+        fetched.set(path, { secret, generation: cacheTerms(target).generation });
       }
     }),
   ).catch((error: unknown) => {

@@ -4,6 +4,7 @@ import { encodeActor, encodeEvent } from '../domain/audit-event.ts';
 import { BrokerError, type ErrorKind } from '../domain/errors.ts';
 import type { Plan } from '../ports/store.ts';
 import { randomId } from '../crypto/random.ts';
+import { isStanding, standing } from './authenticate.ts';
 import type { Call, Caller } from './call.ts';
 import type { Parts, Recordable } from './parts.ts';
 
@@ -102,4 +103,20 @@ export async function commitDecided<T>(
     await parts.state.caughtUp();
   }
   throw new BrokerError('ERR_BUSY', undefined, { retryAfterSeconds: 1 });
+}
+
+/**
+ * As `commitDecided`, for a caller: each attempt is made with the caller as it is by then.
+ * @throws ERR_UNAUTHENTICATED when the caller's session or token is over.
+ */
+export function commitAs<C extends Caller, T>(
+  parts: Parts,
+  caller: C,
+  attempt: (decidedAt: number, caller: C) => Attempt<T> | Promise<Attempt<T>>,
+): Promise<T> {
+  return commitDecided(parts, (decidedAt) =>
+    isStanding(parts, caller)
+      ? attempt(decidedAt, caller)
+      : standing(parts, caller).then((now) => attempt(decidedAt, now)),
+  );
 }

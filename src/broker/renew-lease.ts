@@ -1,11 +1,13 @@
 import { BrokerError } from '../domain/errors.ts';
 import type { Lease } from '../domain/lease.ts';
-import type { Write } from '../ports/store.ts';
+import type { Expectation, Write } from '../ports/store.ts';
 import type { Call } from './call.ts';
 import { denied, judge } from './judge.ts';
+import { wholeSeconds } from './granted-seconds.ts';
 import { ownLease } from './leases.ts';
+import { recordFailure } from './operation.ts';
 import type { Parts } from './parts.ts';
-import { commitDecided, entryOf, outcomeOf, type Attempt } from './record.ts';
+import { commitAs, entryOf, type Attempt } from './record.ts';
 import type { LiveSession } from './state/sessions.ts';
 import { leaseTtlMs, targetOf } from './target.ts';
 
@@ -19,24 +21,12 @@ export async function renewLease(
   live: LiveSession,
   renewal: { readonly id: string; readonly ttlSeconds?: number | undefined },
 ): Promise<Lease> {
-  try {
-    return await commitDecided(parts, (decidedAt) =>
-      attempt(parts, call, live, { ...renewal, decidedAt }),
-    );
-  } catch (error) {
-    const failure = BrokerError.from(error);
-    const { code, reason } = failure;
-    const outcome = outcomeOf(failure);
-    const entry = entryOf(parts, call, live, {
-      action: 'lease.renew',
-      outcome,
-      code,
-      reason,
-      lease: renewal.id,
-    });
-    await parts.store.commit({ entries: [entry] });
-    throw failure;
-  }
+  const acting = { parts, call, caller: live };
+  return commitAs(parts, live, (decidedAt, holder) =>
+    attempt(parts, call, holder, { ...renewal, decidedAt }),
+  ).catch((error: unknown) =>
+    recordFailure(acting, [{ action: 'lease.renew', lease: renewal.id }], error),
+  );
 }
 
 async function attempt(
@@ -53,17 +43,21 @@ async function attempt(
   const verdict = judge(parts, call, live, { capability: 'read', path: held.path });
   if (!verdict.allowed) throw denied(verdict.reason);
   const target = targetOf(parts, held.path);
+  if (target.mount.uid !== held.mountUid) {
+    throw new BrokerError('ERR_NOT_FOUND', undefined, { reason: 'other_mount' });
+  }
   const wanted = (renewal.ttlSeconds ?? Infinity) * 1000;
   const ttlMs = Math.min(wanted, leaseTtlMs(target, verdict.maxLeaseTtlSeconds));
   const endsAt = await renewedEnd(parts, call, live, { held, ttlMs });
-  const renewed: Lease = { ...held, endsAt };
+  const maxEndsAt = Math.max(held.maxEndsAt, endsAt);
+  const renewed: Lease = { ...held, endsAt, maxEndsAt };
   const { id, path, version } = held;
   return {
     plan: {
       decidedAt: renewal.decidedAt,
       reads: [...live.fences, `definition:${path}`],
       notAfter: live.session.endsAt,
-      expect: [{ table: 'leases', key: { id }, match: { state: 'live' } }],
+      expect: renewalExpects(held),
       writes: renewalWrites(renewed),
       entries: [
         entryOf(parts, call, live, {
@@ -83,8 +77,21 @@ async function attempt(
   };
 }
 
-function renewalWrites({ id, endsAt, credentialId }: Lease): readonly Write[] {
-  const lease: Write = { table: 'leases', key: { id }, change: { ends_at: endsAt } };
+/** Neither ended nor renewed by another request since it was read: the shorter of two renewals must not undo the longer. */
+function renewalExpects({ id, endsAt, credentialId }: Lease): readonly Expectation[] {
+  const lease: Expectation = {
+    table: 'leases',
+    key: { id },
+    match: { state: 'live', ends_at: endsAt },
+  };
+  if (credentialId === undefined) return [lease];
+  const match = { state: 'issued' as const };
+  return [lease, { table: 'credentials', key: { id: credentialId }, match }];
+}
+
+function renewalWrites({ id, endsAt, maxEndsAt, credentialId }: Lease): readonly Write[] {
+  const change = { ends_at: endsAt, max_ends_at: maxEndsAt };
+  const lease: Write = { table: 'leases', key: { id }, change };
   if (credentialId === undefined) return [lease];
   return [lease, { table: 'credentials', key: { id: credentialId }, change: { ends_at: endsAt } }];
 }
@@ -102,8 +109,8 @@ async function renewedEnd(
   if (held.kind === 'static' || end <= held.endsAt) return Math.max(end, held.endsAt);
   const row = await parts.store.get('credentials', { id: held.credentialId ?? '' });
   const { credentials } = parts.connections.provider(targetOf(parts, held.path).mount);
-  if (row === undefined || credentials === undefined) throw new BrokerError('ERR_NOT_FOUND');
+  if (row?.state !== 'issued' || credentials === undefined) throw new BrokerError('ERR_NOT_FOUND');
   const seconds = Math.ceil((end - now) / 1000);
   const granted = await credentials.renew(row.handle, seconds, call.context());
-  return Math.min(end, parts.clock.now() + granted * 1000);
+  return Math.min(end, parts.clock.now() + wholeSeconds(granted) * 1000);
 }

@@ -1,7 +1,7 @@
 import { BrokerError } from '../domain/errors.ts';
 import { openCredential } from '../crypto/sealed-credential.ts';
 import {
-  decideOrder,
+  decideAgain,
   inProgress,
   orderFences,
   requestHash,
@@ -9,7 +9,7 @@ import {
   type DecidedOrder,
   type IssuedDisclosure,
 } from './credential-order.ts';
-import { commitDecided, entryOf } from './record.ts';
+import { commitAs, entryOf } from './record.ts';
 import { openLease } from './state/lease-rows.ts';
 
 /**
@@ -25,6 +25,7 @@ export async function repeatCredential(
   if (row.state === 'intended' || row.state === 'prepared') throw inProgress();
   const held = await parts.store.get('leases', { id: row.lease_id });
   if (row.state !== 'issued' || row.sealed === null || held?.state !== 'live') throw over();
+  if (row.mount_uid !== decided.target.mount.uid || held.ends_at <= parts.clock.now()) throw over();
   const place = { installation: parts.installation, credentialId: row.id };
   const json = openCredential((id) => parts.keyring.find(id), place, row.sealed);
   const disclosure = {
@@ -32,12 +33,17 @@ export async function repeatCredential(
     value: parts.values.rendered(json, row.id),
     lease: openLease(held),
   };
-  return commitDecided(parts, () => {
-    const again = decideOrder(decided);
+  return commitAs(parts, decided.live, (decidedAt, holder) => {
+    const again = decideAgain(decided, holder);
     return {
       plan: {
         ...orderFences(again),
-        expect: [{ table: 'credentials', key: { id: row.id }, match: { state: 'issued' } }],
+        decidedAt,
+        notAfter: Math.min(held.ends_at, holder.session.endsAt),
+        expect: [
+          { table: 'credentials', key: { id: row.id }, match: { state: 'issued' } },
+          { table: 'leases', key: { id: held.id }, match: { state: 'live' } },
+        ],
         entries: [repeatEntry(again, disclosure)],
       },
       settle: () => disclosure,

@@ -4,9 +4,9 @@ import type { Tables } from '../ports/tables.ts';
 import type { Call } from './call.ts';
 import { decodeCursor, encodeCursor } from './cursor.ts';
 import { queueRevocation } from './end-leases.ts';
-import { recordOperation, requireRole } from './operation.ts';
+import { recordFailure, recordOperation, requireRole } from './operation.ts';
 import type { Parts } from './parts.ts';
-import { commitDecided, entryOf } from './record.ts';
+import { commitAs, entryOf, type Attempt } from './record.ts';
 import type { LiveOperator } from './state/operator-tokens.ts';
 
 /** A credential that is to be, or could not be, revoked at its backend. */
@@ -30,8 +30,9 @@ export async function listRevocations(
   live: LiveOperator,
   query: { readonly state: 'revoking' | 'irrevocable'; readonly page: PageRequest },
 ): Promise<Page<Revocation>> {
-  return recordOperation({ parts, call, caller: live }, { action: 'lease.list' }, async () => {
-    requireRole(live, 'responder', 'auditor');
+  const acting = { parts, call, caller: live };
+  return recordOperation(acting, { action: 'lease.list' }, async (operator) => {
+    requireRole(operator, 'responder', 'auditor');
     const list = `revocations/${query.state}`;
     const after = decodeCursor(parts, list, query.page.after) as
       Partial<Tables['credentials']> | undefined;
@@ -57,32 +58,28 @@ export async function retryRevocation(
   live: LiveOperator,
   id: string,
 ): Promise<void> {
-  requireRole(live, 'responder');
-  await commitDecided(parts, async (decidedAt) => {
+  const acting = { parts, call, caller: live };
+  const described = { action: 'credential.revoke', credential: id, cause: 'retry_asked' } as const;
+  await commitAs(parts, live, async (decidedAt, operator): Promise<Attempt<undefined>> => {
+    requireRole(operator, 'responder');
     const row = await parts.store.get('credentials', { id });
     if (row === undefined) throw new BrokerError('ERR_NOT_FOUND');
-    if (row.state !== 'revoking' && row.state !== 'irrevocable') {
-      throw new BrokerError('ERR_CONFLICT', `the credential is ${row.state}`);
+    const { state, path } = row;
+    if (state !== 'revoking' && state !== 'irrevocable') {
+      throw new BrokerError('ERR_CONFLICT', `the credential is ${state}`);
     }
-    const entry = entryOf(parts, call, live, {
-      action: 'credential.revoke',
-      outcome: 'ok',
-      credential: id,
-      path: row.path,
-      cause: 'retry_asked',
-    });
     return {
       plan: {
         decidedAt,
-        reads: live.fences,
-        notAfter: live.operator.endsAt,
-        expect: [{ table: 'credentials', key: { id }, match: { state: row.state } }],
+        reads: operator.fences,
+        notAfter: operator.operator.endsAt,
+        expect: [{ table: 'credentials', key: { id }, match: { state } }],
         writes: [queueRevocation(id, parts.clock.now())],
-        entries: [entry],
+        entries: [entryOf(parts, call, operator, { ...described, outcome: 'ok', path })],
       },
       settle: () => undefined,
     };
-  });
+  }).catch((error: unknown) => recordFailure(acting, [described], error));
 }
 
 function revocationOf(row: Tables['credentials']): Revocation {

@@ -1,13 +1,12 @@
-import { BrokerError } from '../domain/errors.ts';
 import type { Lease } from '../domain/lease.ts';
-import { isUnder } from '../domain/names.ts';
 import { holdsEverywhere, holdsFor } from '../domain/principal.ts';
 import type { Call } from './call.ts';
 import { endLeases } from './end-leases.ts';
 import { denied } from './judge.ts';
-import { matching } from './leases.ts';
+import { recordFailure, type Acting } from './operation.ts';
 import type { Parts } from './parts.ts';
-import { entryOf, outcomeOf } from './record.ts';
+import { commitAs, entryOf } from './record.ts';
+import { selectLeases } from './select-leases.ts';
 import { openLease } from './state/lease-rows.ts';
 import type { LiveOperator } from './state/operator-tokens.ts';
 
@@ -32,25 +31,17 @@ export async function revokeLeases(
   live: LiveOperator,
   request: { readonly selector: LeaseSelector; readonly comment?: string | undefined },
 ): Promise<{ readonly revoked: number }> {
-  const { selector } = request;
+  const { selector, comment } = request;
+  const acting = { parts, call, caller: live };
   try {
-    authorize(live, selector);
     let revoked = 0;
     for (;;) {
-      const leases = await select(parts, selector);
-      if (leases.length === 0 && revoked > 0) return { revoked };
-      await commitChunk(parts, call, live, { leases, selector });
-      revoked += leases.length;
-      if (leases.length < CHUNK) return { revoked };
+      const ended = await endChunk(acting, selector, { comment, isFirst: revoked === 0 });
+      revoked += ended;
+      if (ended < CHUNK) return { revoked };
     }
   } catch (error) {
-    const failure = BrokerError.from(error);
-    const { code, reason } = failure;
-    const outcome = outcomeOf(failure);
-    await parts.store.commit({
-      entries: [entryOf(parts, call, live, { action: 'lease.revoke', outcome, code, reason })],
-    });
-    throw failure;
+    return recordFailure(acting, [{ action: 'lease.revoke', comment, ...lease(selector) }], error);
   }
 }
 
@@ -60,61 +51,53 @@ function authorize(live: LiveOperator, selector: LeaseSelector): void {
   throw denied('no_role');
 }
 
+function lease(selector: LeaseSelector): { readonly lease?: string; readonly path?: string } {
+  if ('id' in selector) return { lease: selector.id };
+  return 'path' in selector ? { path: selector.path } : {};
+}
+
+/** @returns how many ended: fewer than a chunk when there are no more. */
+async function endChunk(
+  { parts, call, caller }: Acting<LiveOperator>,
+  selector: LeaseSelector,
+  { comment, isFirst }: { readonly comment: string | undefined; readonly isFirst: boolean },
+): Promise<number> {
+  return commitAs(parts, caller, async (decidedAt, operator) => {
+    authorize(operator, selector);
+    const leases = await select(parts, selector);
+    const cause = 'revoked';
+    const entry = (facts: object): string =>
+      entryOf(parts, call, operator, {
+        action: 'lease.revoke',
+        outcome: 'ok',
+        cause,
+        ...facts,
+      });
+    const summary = entry({ count: leases.length, comment });
+    const isSaid = leases.length > 0 || isFirst;
+    return {
+      plan: {
+        ...endLeases(parts, leases, cause),
+        decidedAt,
+        reads: operator.fences,
+        notAfter: operator.operator.endsAt,
+        urgent: true,
+        entries: isSaid ? [summary, ...leases.map((each) => entry(factsOf(each)))] : [],
+      },
+      settle: () => leases.length,
+    };
+  });
+}
+
+function factsOf({ id, path, version, sessionId }: Lease): object {
+  return { lease: id, path, version, session: sessionId };
+}
+
 async function select(parts: Parts, selector: LeaseSelector): Promise<readonly Lease[]> {
   if ('id' in selector) {
     const row = await parts.store.get('leases', { id: selector.id });
     return row?.state === 'live' ? [openLease(row)] : [];
   }
-  const leases: Lease[] = [];
-  const query = { ...matching(parts, { ...selector, state: 'live' }), orderBy: ['path' as const] };
-  let after: { path: string; id: string } | undefined;
-  while (leases.length < CHUNK) {
-    const rows = await parts.store.list('leases', {
-      ...query,
-      limit: CHUNK,
-      ...(after && { after }),
-    });
-    const found = rows.map(openLease);
-    leases.push(
-      ...found.filter(({ path }) => !('path' in selector) || isUnder(path, selector.path)),
-    );
-    const last = found.at(-1);
-    if (last === undefined || rows.length < CHUNK) break;
-    after = { path: last.path, id: last.id };
-  }
-  return leases.slice(0, CHUNK);
-}
-
-async function commitChunk(
-  parts: Parts,
-  call: Call,
-  live: LiveOperator,
-  chunk: { readonly leases: readonly Lease[]; readonly selector: LeaseSelector },
-): Promise<void> {
-  const summary = entryOf(parts, call, live, {
-    action: 'lease.revoke',
-    outcome: 'ok',
-    cause: 'revoked',
-    count: chunk.leases.length,
-  });
-  const each = chunk.leases.map((lease) =>
-    entryOf(parts, call, live, {
-      action: 'lease.revoke',
-      outcome: 'ok',
-      lease: lease.id,
-      path: lease.path,
-      version: lease.version,
-      session: lease.sessionId,
-      cause: 'revoked',
-    }),
-  );
-  const { status } = await parts.store.commit({
-    ...endLeases(parts, chunk.leases, 'revoked'),
-    decidedAt: parts.state.applied(),
-    reads: live.fences,
-    notAfter: live.operator.endsAt,
-    urgent: true,
-    entries: [summary, ...each],
-  });
-  if (status !== 'committed') throw denied('narrowed_meanwhile');
+  const rows = await selectLeases(parts, { ...selector, state: 'live' }, { limit: CHUNK });
+  return rows.map(openLease);
 }

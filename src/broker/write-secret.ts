@@ -1,13 +1,14 @@
 import { BrokerError } from '../domain/errors.ts';
+import type { PolicyReference } from '../domain/audit-actions.ts';
 import { parseSecretPath } from '../domain/names.ts';
 import { workloadId } from '../domain/workload.ts';
 import type { SecretData } from '../domain/secret.ts';
 import type { SecretVersionInfo, SecretWrites, StagedWrite } from '../ports/secret-provider.ts';
 import { authorityEnd, type Call, type Caller } from './call.ts';
 import { denied, judge } from './judge.ts';
-import { recordOperation } from './operation.ts';
+import { recordFailure, recordOperation } from './operation.ts';
 import type { Parts } from './parts.ts';
-import { commitDecided, entryOf, outcomeOf } from './record.ts';
+import { commitAs, entryOf } from './record.ts';
 import { LiveSession } from './state/sessions.ts';
 import { targetOf } from './target.ts';
 
@@ -35,18 +36,24 @@ export async function writeSecret(
   caller: Caller,
   write: SecretWrite,
 ): Promise<{ readonly path: string; readonly version: string }> {
-  const size = Buffer.byteLength(JSON.stringify(write.data));
-  if (size > parts.limits.maxValueBytes) {
-    throw new BrokerError(
-      'ERR_BODY_TOO_LARGE',
-      `a value may be ${parts.limits.maxValueBytes} bytes at most`,
-    );
-  }
+  const { path, data, ifVersion } = write;
   const { version } = await stage(
-    { parts, call, caller, path: write.path, action: 'secret.write' },
-    (writes, locator) => writes.put(locator, write.data, write.ifVersion, authorOf(caller)),
+    { parts, call, caller, path, action: 'secret.write' },
+    (writes, locator) => {
+      refuseTooLarge(parts, data);
+      return writes.put(locator, data, ifVersion, authorOf(caller));
+    },
   );
-  return { path: write.path, version: version ?? '' };
+  return { path, version: version ?? '' };
+}
+
+function refuseTooLarge({ limits }: Parts, data: SecretData): void {
+  const size = Buffer.byteLength(JSON.stringify(data));
+  if (size <= limits.maxValueBytes) return;
+  throw new BrokerError(
+    'ERR_BODY_TOO_LARGE',
+    `a value may be ${limits.maxValueBytes} bytes at most`,
+  );
 }
 
 /** Deletes a secret or destroys versions of it, for good. @throws as {@link writeSecret} */
@@ -70,8 +77,8 @@ export async function secretVersions(
   path: string,
 ): Promise<readonly SecretVersionInfo[]> {
   parseSecretPath(path);
-  return recordOperation({ parts, call, caller }, { action: 'secret.list', path }, async () => {
-    const verdict = judge(parts, call, caller, { capability: 'list', path });
+  return recordOperation({ parts, call, caller }, { action: 'secret.list', path }, async (now) => {
+    const verdict = judge(parts, call, now, { capability: 'list', path });
     if (!verdict.allowed) throw denied(verdict.reason);
     const { writes, locator } = writable(parts, path);
     return writes.versions(locator);
@@ -92,40 +99,28 @@ async function stage(
 ): Promise<StagedWrite> {
   const { parts, call, caller, path, action } = staging;
   parseSecretPath(path);
-  const verdict = judge(parts, call, caller, { capability: 'write', path });
-  try {
-    return await commitDecided(parts, async (decidedAt) => {
-      const now = judge(parts, call, caller, { capability: 'write', path });
-      if (!now.allowed) throw denied(now.reason);
-      const { writes, locator } = writable(parts, path);
-      const staged = await change(writes, locator);
-      const { version, fragment } = staged;
-      const entry = entryOf(parts, call, caller, {
-        action,
-        outcome: 'ok',
-        path,
-        version,
-        policy: now.policy,
-      });
-      const reads = [...caller.fences, `definition:${path}`];
-      return {
-        plan: { ...fragment, decidedAt, reads, notAfter: authorityEnd(caller), entries: [entry] },
-        settle: () => staged,
-      };
-    });
-  } catch (error) {
-    const failure = BrokerError.from(error);
-    const entry = entryOf(parts, call, caller, {
-      action,
-      outcome: outcomeOf(failure),
-      code: failure.code,
-      reason: failure.reason,
-      path,
-      policy: verdict.policy,
-    });
-    await parts.store.commit({ entries: [entry] });
-    throw failure;
-  }
+  let policy: PolicyReference | undefined;
+  return commitAs(parts, caller, async (decidedAt, now) => {
+    const verdict = judge(parts, call, now, { capability: 'write', path });
+    ({ policy } = verdict);
+    if (!verdict.allowed) throw denied(verdict.reason);
+    const { writes, locator } = writable(parts, path);
+    const staged = await change(writes, locator);
+    const { version, fragment } = staged;
+    const facts = { action, outcome: 'ok', path, version, policy } as const;
+    return {
+      plan: {
+        ...fragment,
+        decidedAt,
+        reads: [...now.fences, `definition:${path}`],
+        notAfter: authorityEnd(now),
+        entries: [entryOf(parts, call, now, facts)],
+      },
+      settle: () => staged,
+    };
+  }).catch((error: unknown) =>
+    recordFailure({ parts, call, caller }, [{ action, path, policy }], error),
+  );
 }
 
 function writable(

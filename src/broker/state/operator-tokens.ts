@@ -9,7 +9,7 @@ import type { Keyring } from '../../crypto/keyring.ts';
 import { isWellFormedToken } from '../../crypto/token.ts';
 import type { Catalog } from './catalog.ts';
 import { newestFirst, type RowSeals } from './row-seals.ts';
-import { unchanged } from './unchanged.ts';
+import { readUnchanged } from './read-unchanged.ts';
 
 export interface OperatorToken {
   readonly id: string;
@@ -95,13 +95,16 @@ export class OperatorTokens {
     const key = hash.toString('latin1');
     const known = this.#byHash.get(key);
     if (known !== undefined) return known;
-    const [row] = await unchanged(this.#store, () =>
-      this.#store.list('operator_tokens', { equals: { hash }, limit: 1 }),
+    return readUnchanged(
+      this.#store,
+      () => this.#store.list('operator_tokens', { equals: { hash }, limit: 1 }),
+      ([row]) => {
+        if (row === undefined) return undefined;
+        const token = this.open(row);
+        this.#byHash.set(key, token);
+        return token;
+      },
     );
-    if (row === undefined) return undefined;
-    const token = this.open(row);
-    this.#byHash.set(key, token);
-    return token;
   }
 
   /** Called for every change of kind `token`. */

@@ -1,8 +1,12 @@
 import type { Lease } from '../../domain/lease.ts';
 import { openLease } from './lease-rows.ts';
 import type { Store } from '../../ports/store.ts';
+import type { Tables } from '../../ports/tables.ts';
+import { listAll } from './list-all.ts';
+import { readUnchanged } from './read-unchanged.ts';
 
-const MOST = 10_000;
+/** The same version of the same path of another mount is another secret. */
+type LeasePlace = Pick<Lease, 'mountUid' | 'path' | 'version'>;
 
 /** The leases of one session, read once and then kept; a change of kind `leases` makes it read them again. */
 export class SessionLeases {
@@ -22,27 +26,39 @@ export class SessionLeases {
     return this.#byVersion !== undefined;
   }
 
+  /** @throws ERR_BUSY when changes kept coming. */
   async load(): Promise<void> {
-    while (this.#byVersion === undefined) {
-      const seen = this.#store.seq();
-      const rows = await this.#store.list('leases', {
-        equals: { session_id: this.#sessionId, kind: 'static' },
-        limit: MOST,
-      });
-      if (this.#store.seq() !== seen) continue;
-      this.#byVersion = new Map();
-      for (const row of rows) this.keep(openLease(row));
+    await readUnchanged(
+      this.#store,
+      () => this.#read(),
+      (rows) => {
+        if (this.#byVersion !== undefined) return;
+        this.#byVersion = new Map();
+        for (const row of rows) this.keep(openLease(row));
+      },
+    );
+  }
+
+  /** Tombstones after live leases: where two replicas issued one each and one was revoked, the version is revoked. */
+  async #read(): Promise<readonly Tables['leases'][]> {
+    const session_id = this.#sessionId;
+    const rows: Tables['leases'][] = [];
+    for (const which of [{ state: 'live' }, { state: 'ended', cause: 'revoked' }] as const) {
+      const query = { equals: { session_id, kind: 'static' as const, ...which } };
+      for await (const row of listAll(this.#store, 'leases', query, ({ id }) => ({ id })))
+        rows.push(row);
     }
+    return rows;
   }
 
   /** The live lease, or the tombstone of a revoked one, for a version of a path. */
-  find(path: string, version: string): Lease | undefined {
-    return this.#byVersion?.get(key(path, version));
+  find(place: LeasePlace): Lease | undefined {
+    return this.#byVersion?.get(key(place));
   }
 
   keep(lease: Lease): void {
     if (lease.state === 'ended' && lease.cause !== 'revoked') return;
-    this.#byVersion?.set(key(lease.path, lease.version), lease);
+    this.#byVersion?.set(key(lease), lease);
   }
 
   /** Keeps what a plan is about to commit, so that reads of the same loop turn share it. */
@@ -62,7 +78,7 @@ export class SessionLeases {
   /** The plan did not commit. */
   undo(lease: Lease, before: Lease | undefined): void {
     this.#pending.delete(lease);
-    const at = key(lease.path, lease.version);
+    const at = key(lease);
     if (this.#byVersion?.get(at) !== lease) return;
     if (before === undefined) this.#byVersion.delete(at);
     else this.#byVersion.set(at, before);
@@ -73,6 +89,6 @@ export class SessionLeases {
   }
 }
 
-function key(path: string, version: string): string {
-  return `${path}\n${version}`;
+function key({ mountUid, path, version }: LeasePlace): string {
+  return `${mountUid}\n${path}\n${version}`;
 }

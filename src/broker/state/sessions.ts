@@ -10,7 +10,7 @@ import { isWellFormedToken } from '../../crypto/token.ts';
 import type { EncodedActor } from '../../domain/audit-event.ts';
 import type { TextDigest } from '../../domain/audit-text.ts';
 import { encodeActor } from '../../domain/audit-event.ts';
-import { unchanged } from './unchanged.ts';
+import { readUnchanged } from './read-unchanged.ts';
 import { newestFirst, type RowSeals } from './row-seals.ts';
 import { SessionLeases } from './session-leases.ts';
 
@@ -24,6 +24,8 @@ export class LiveSession {
   readonly leases: SessionLeases;
   /** Fence keys that everything this session does depends on. */
   readonly fences: readonly string[];
+  /** Fence keys of who it is: what a login depends on. */
+  readonly identityFences: readonly string[];
   /** Keyed hash of its token. */
   readonly hash: Buffer;
   /** Whether changes still reach this object: once it left memory, what it says may be over. */
@@ -39,14 +41,12 @@ export class LiveSession {
       digest,
     );
     this.leases = new SessionLeases(session.id, store);
-    this.fences = [
-      'policies:all',
-      'mounts:all',
+    this.identityFences = [
       `cluster:${cluster}`,
       `session:${session.id}`,
-      `leases:${session.id}`,
       ...(pod === undefined ? [] : [`pod:${cluster}/${pod.uid}`]),
     ];
+    this.fences = ['policies:all', 'mounts:all', `leases:${session.id}`, ...this.identityFences];
   }
 
   view(policies: CompiledPolicies): WorkloadView {
@@ -109,10 +109,11 @@ export class Sessions {
   }
 
   async #load(hash: Buffer): Promise<LiveSession | undefined> {
-    const row = await unchanged(this.#store, () =>
-      this.#store.list('sessions', { equals: { hash }, limit: 1 }),
+    return readUnchanged(
+      this.#store,
+      () => this.#store.list('sessions', { equals: { hash }, limit: 1 }),
+      ([row]) => (row === undefined ? undefined : this.#keep(hash, this.open(row))),
     );
-    return row[0] === undefined ? undefined : this.#keep(hash, this.open(row[0]));
   }
 
   #keep(hash: Buffer, session: Session): LiveSession {
