@@ -1,11 +1,13 @@
+import type { DocumentReference } from '../../domain/audit-actions.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import { isName, isSecretPath } from '../../domain/names.ts';
 import type { AccessPolicy } from '../../domain/policy/index.ts';
 import type { Expectation, Plan } from '../../ports/store.ts';
 import { randomId } from '../../crypto/random.ts';
 import type { Call } from '../call.ts';
+import { recordFailure } from '../operation.ts';
 import type { Parts } from '../parts.ts';
-import { commitDecided, entryOf, outcomeOf } from '../record.ts';
+import { commitAs, entryOf, type Attempt } from '../record.ts';
 import type { LiveOperator } from '../state/operator-tokens.ts';
 import { authorizeDocument } from './authority.ts';
 import { checkReferences, checkUnused } from './check-references.ts';
@@ -41,29 +43,23 @@ export async function applyDocument(
   live: LiveOperator,
   change: DocumentChange & { readonly body: unknown },
 ): Promise<AppliedDocument> {
-  return audited({ parts, call, live, action: 'document.write', change }, () =>
-    commitDecided(parts, (decidedAt) => {
-      const current = parts.catalog.find(change.kind, change.name);
-      const document = next(parts, live, change, current);
-      checkReferences(parts, document);
-      return {
-        plan: {
-          ...changePlan(parts, current, document),
-          ...authority(live, decidedAt),
-          entries: [written(document)],
-        },
-        settle: () => ({ document, created: current === undefined }),
-        conflict: changedMeanwhile,
-      };
-      function written(stored: StoredDocument): string {
-        return entryOf(parts, call, live, {
-          action: 'document.write',
-          outcome: 'ok',
-          document: { kind: stored.kind, name: stored.name, version: stored.version },
-        });
-      }
-    }),
-  );
+  const described = { action: 'document.write', document: named(change) } as const;
+  return commitAs(parts, live, async (decidedAt, editor): Promise<Attempt<AppliedDocument>> => {
+    const current = parts.catalog.find(change.kind, change.name);
+    const document = next(parts, editor, change, current);
+    await checkReferences(parts, document, current);
+    const { kind, name, version } = document;
+    const facts = { ...described, outcome: 'ok', document: { kind, name, version } } as const;
+    return {
+      plan: {
+        ...changePlan(parts, current, document),
+        ...authority(editor, decidedAt),
+        entries: [entryOf(parts, call, editor, facts)],
+      },
+      settle: () => ({ document, created: current === undefined }),
+      conflict: changedMeanwhile,
+    };
+  }).catch((error: unknown) => recordFailure({ parts, call, caller: live }, [described], error));
 }
 
 /** Deletes a document; its versions stay. @throws as {@link applyDocument}, and ERR_NOT_FOUND. */
@@ -73,43 +69,38 @@ export async function deleteDocument(
   live: LiveOperator,
   change: DocumentChange,
 ): Promise<void> {
-  await audited({ parts, call, live, action: 'document.delete', change }, () =>
-    commitDecided(parts, async (decidedAt) => {
-      const current = parts.catalog.find(change.kind, change.name);
-      authorizeDocument(live, change.kind, change.name, policyOf(current));
-      if (current === undefined) throw new BrokerError('ERR_NOT_FOUND');
-      checkPrecondition(change.precondition, current);
-      await checkUnused(parts, current);
-      const { kind, name, version } = current;
-      const gone = {
-        ...current,
-        version: version + 1,
-        updatedAt: parts.clock.now(),
-        updatedBy: live.operator.name,
-      };
-      return {
-        plan: {
-          ...authority(live, decidedAt),
-          expect: [expectation(change, current)],
-          writes: [
-            { table: 'documents', remove: { kind, name } },
-            { table: 'document_versions', put: sealDocumentVersion(parts.rows, gone, true) },
-          ],
-          narrows: [documentFence(kind, name), `document:${kind}/${name}`],
-          urgent: true,
-          entries: [
-            entryOf(parts, call, live, {
-              action: 'document.delete',
-              outcome: 'ok',
-              document: { kind, name, version },
-            }),
-          ],
-        },
-        settle: () => undefined,
-        conflict: changedMeanwhile,
-      };
-    }),
-  );
+  const described = { action: 'document.delete', document: named(change) } as const;
+  await commitAs(parts, live, async (decidedAt, editor): Promise<Attempt<undefined>> => {
+    const current = parts.catalog.find(change.kind, change.name);
+    authorizeDocument(editor, change.kind, change.name, policyOf(current));
+    if (current === undefined) throw new BrokerError('ERR_NOT_FOUND');
+    checkPrecondition(change.precondition, current);
+    await checkUnused(parts, current);
+    const { kind, name, version } = current;
+    const updatedAt = parts.clock.now();
+    const updatedBy = editor.operator.name;
+    const gone = { ...current, version: version + 1, updatedAt, updatedBy };
+    const facts = { ...described, outcome: 'ok', document: { kind, name, version } } as const;
+    return {
+      plan: {
+        ...authority(editor, decidedAt),
+        expect: [expectation(change, current)],
+        writes: [
+          { table: 'documents', remove: { kind, name } },
+          { table: 'document_versions', put: sealDocumentVersion(parts.rows, gone, true) },
+        ],
+        narrows: [documentFence(kind, name), `document:${kind}/${name}`],
+        urgent: true,
+        entries: [entryOf(parts, call, editor, facts)],
+      },
+      settle: () => undefined,
+      conflict: changedMeanwhile,
+    };
+  }).catch((error: unknown) => recordFailure({ parts, call, caller: live }, [described], error));
+}
+
+function named({ kind, name }: DocumentChange): DocumentReference {
+  return { kind, name };
 }
 
 function next(
@@ -191,33 +182,4 @@ function changedMeanwhile(): BrokerError {
     'ERR_VERSION_CONFLICT',
     'it was changed at the same moment; read it again',
   );
-}
-
-interface Audited {
-  readonly parts: Parts;
-  readonly call: Call;
-  readonly live: LiveOperator;
-  readonly action: 'document.write' | 'document.delete';
-  readonly change: DocumentChange;
-}
-
-/** Records a refusal or a failure of the work, then lets it go on its way. */
-async function audited<T>(
-  { parts, call, live, action, change }: Audited,
-  work: () => Promise<T>,
-): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    const failure = BrokerError.from(error);
-    const entry = entryOf(parts, call, live, {
-      action,
-      outcome: outcomeOf(failure),
-      code: failure.code,
-      reason: failure.reason,
-      document: { kind: change.kind, name: change.name },
-    });
-    await parts.store.commit({ entries: [entry] });
-    throw failure;
-  }
 }

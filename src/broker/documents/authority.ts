@@ -35,6 +35,7 @@ export function mayTouch(
       if (holdsEverywhere(operator, 'policy-editor')) return true;
       return (
         policy !== undefined &&
+        operator.grants.some(({ role }) => role === 'policy-editor') &&
         policyScope(policy).every(
           (prefix) => prefix !== '' && holdsFor(operator, 'policy-editor', prefix),
         )

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { BrokerError } from '../../domain/errors.ts';
 import { coversOverlap, isWithinBounds } from '../../domain/locator-bounds.ts';
 import type { MountSpec } from '../../domain/mount.ts';
@@ -10,9 +11,18 @@ const UNREVOKED = ['intended', 'prepared', 'issued', 'revoking', 'irrevocable'] 
  * What a document names must be there, and must leave the others alone.
  * @throws ERR_BODY_INVALID with the field, ERR_CONFLICT for mounts that nest or reach the same place at a backend.
  */
-export function checkReferences(parts: Parts, document: StoredDocument): void {
-  if (document.kind === 'mount') checkMount(parts, document as StoredDocument<'mount'>);
-  else if (document.kind === 'cluster') checkCluster(parts, document as StoredDocument<'cluster'>);
+export async function checkReferences(
+  parts: Parts,
+  document: StoredDocument,
+  current: StoredDocument | undefined,
+): Promise<void> {
+  if (document.kind === 'mount') {
+    const mount = document as StoredDocument<'mount'>;
+    checkMount(parts, mount);
+    if (current !== undefined && leadsElsewhere(mount, current as StoredDocument<'mount'>))
+      await checkUnused(parts, current);
+  } else if (document.kind === 'cluster')
+    checkCluster(parts, document as StoredDocument<'cluster'>);
   else if (document.kind === 'definition') {
     checkDefinition(parts, document as StoredDocument<'definition'>);
   }
@@ -50,6 +60,12 @@ function checkMount(parts: Parts, mount: StoredDocument<'mount'>): void {
 
 function sameConnection(left: MountSpec, right: MountSpec): boolean {
   return left.connection === right.connection;
+}
+
+/** Whether what was made through the mount as it was would be looked for at another place. */
+function leadsElsewhere({ spec }: StoredDocument<'mount'>, was: StoredDocument<'mount'>): boolean {
+  const before = was.spec;
+  return spec.connection !== before.connection || !isDeepStrictEqual(spec.options, before.options);
 }
 
 function checkCluster(parts: Parts, { spec }: StoredDocument<'cluster'>): void {

@@ -14,6 +14,7 @@ import {
   type StoredDocument,
 } from './document.ts';
 import type { DocumentKind } from './kinds.ts';
+import { parseSpec } from './schema.ts';
 
 interface Named {
   readonly kind: DocumentKind;
@@ -30,9 +31,9 @@ export async function readDocument(
   return recordOperation(
     { parts, call, caller: live },
     { action: 'document.read', document: { kind, name } },
-    () => {
+    (operator) => {
       const document = parts.catalog.find(kind, name);
-      authorizeDocument(live, kind, name, policyOf(document));
+      authorizeDocument(operator, kind, name, policyOf(document));
       return found(document);
     },
   );
@@ -49,14 +50,14 @@ export async function listDocuments(
   return recordOperation(
     { parts, call, caller: live },
     { action: 'document.read', document: { kind, name: '*' } },
-    () => {
-      if (!mayList(live, kind))
+    (operator) => {
+      if (!mayList(operator, kind))
         throw new BrokerError('ERR_DENIED', undefined, { reason: 'no_role' });
       const after = decodeCursor(parts, `documents/${kind}`, page.after) as string | undefined;
       const visible = parts.catalog
         .all(kind)
         .filter((document) => after === undefined || document.name > after)
-        .filter((document) => mayTouch(live, kind, document.name, policyOf(document)));
+        .filter((document) => mayTouch(operator, kind, document.name, policyOf(document)));
       const items = visible.slice(0, page.limit);
       if (visible.length === items.length) return { items };
       return { items, next: encodeCursor(parts, `documents/${kind}`, items.at(-1)?.name) };
@@ -74,8 +75,8 @@ export async function documentVersions(
   return recordOperation(
     { parts, call, caller: live },
     { action: 'document.read', document: { kind, name } },
-    async () => {
-      authorizeDocument(live, kind, name, policyOf(parts.catalog.find(kind, name)));
+    async (operator) => {
+      authorizeDocument(operator, kind, name, policyOf(parts.catalog.find(kind, name)));
       const rows = await parts.store.list('document_versions', {
         equals: { kind, name },
         orderBy: ['created_at'],
@@ -83,12 +84,23 @@ export async function documentVersions(
         limit: MOST_VERSIONS,
       });
       if (rows.length === 0) throw new BrokerError('ERR_NOT_FOUND');
-      return rows.map((row) => openDocumentVersion(parts.rows, row));
+      return rows
+        .map((row) => openDocumentVersion(parts.rows, row))
+        .filter((version) => kind !== 'policy' || mayTouch(operator, kind, name, formOf(version)));
     },
   );
 }
 
 const MOST_VERSIONS = 1_000;
+
+/** What a policy said then: a scoped editor sees the versions that lay inside its scope, whatever the policy says now. */
+function formOf({ body }: DocumentVersion): AccessPolicy | undefined {
+  try {
+    return parseSpec('policy', body);
+  } catch {
+    return undefined;
+  }
+}
 
 function policyOf(document: StoredDocument | undefined): AccessPolicy | undefined {
   return document?.kind === 'policy' ? (document.spec as AccessPolicy) : undefined;

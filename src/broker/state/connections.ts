@@ -18,7 +18,8 @@ interface Mounted {
 /** Providers by mount: attached when first used, kept until the mount changes. */
 export class Connections {
   readonly #byName: ReadonlyMap<string, BoundConnection>;
-  readonly #mounted = new Map<string, Mounted>();
+  /** By document, not by name and version: what a refused change proposed must not answer for the next one. */
+  readonly #mounted = new WeakMap<StoredDocument<'mount'>, Mounted>();
 
   constructor(connections: readonly BoundConnection[]) {
     this.#byName = new Map(connections.map((bound) => [bound.connection.name, bound]));
@@ -51,8 +52,7 @@ export class Connections {
   }
 
   #mount(mount: StoredDocument<'mount'>): Mounted {
-    const generation = `${mount.uid}.${mount.version}`;
-    const known = this.#mounted.get(generation);
+    const known = this.#mounted.get(mount);
     if (known !== undefined) return known;
     const bound = this.#byName.get(mount.spec.connection);
     if (bound === undefined) {
@@ -66,16 +66,8 @@ export class Connections {
       ...prefixOption(bound, mount),
     });
     const mounted = { provider, bound };
-    this.#mounted.set(generation, mounted);
+    this.#mounted.set(mount, mounted);
     return mounted;
-  }
-
-  /** Forgets providers of mounts that are gone or changed. */
-  retain(mounts: readonly StoredDocument<'mount'>[]): void {
-    const live = new Set(mounts.map((mount) => `${mount.uid}.${mount.version}`));
-    for (const generation of this.#mounted.keys()) {
-      if (!live.has(generation)) this.#mounted.delete(generation);
-    }
   }
 
   all(): readonly BoundConnection[] {

@@ -3,7 +3,6 @@ import type { Log } from '../../ports/log.ts';
 import type { Change, Store } from '../../ports/store.ts';
 import type { ValueCache } from '../value-cache.ts';
 import type { Catalog } from './catalog.ts';
-import type { Connections } from './connections.ts';
 import type { DocumentKind } from '../documents/kinds.ts';
 import type { OperatorTokens } from './operator-tokens.ts';
 import type { Sessions } from './sessions.ts';
@@ -17,7 +16,6 @@ export interface Followers {
   readonly sessions: Sessions;
   readonly tokens: OperatorTokens;
   readonly values: ValueCache;
-  readonly connections: Connections;
 }
 
 const RETRY_MS = 250;
@@ -110,7 +108,7 @@ export class State {
 
   /** Until it is read, nothing decided on the old document can commit: so it is tried again for as long as the store fails. */
   async #reload(document: string): Promise<void> {
-    const { catalog, connections, clock, log } = this.#followers;
+    const { catalog, clock, log } = this.#followers;
     const slash = document.indexOf('/');
     const kind = document.slice(0, slash) as DocumentKind;
     const name = document.slice(slash + 1);
@@ -123,7 +121,6 @@ export class State {
         await clock.sleep(RETRY_MS);
       }
     }
-    if (kind === 'mount') connections.retain(catalog.mounts.all());
     for (const listener of this.#listeners) listener(kind, name);
   }
 }
