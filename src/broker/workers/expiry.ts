@@ -1,5 +1,6 @@
 import type { Lease } from '../../domain/lease.ts';
-import { endLeases } from '../end-leases.ts';
+import type { Expectation } from '../../ports/store.ts';
+import { endLeases, TOMBSTONE_MS } from '../end-leases.ts';
 import { endSessions } from '../end-session.ts';
 import type { Parts } from '../parts.ts';
 import { SystemActor } from '../record.ts';
@@ -15,7 +16,9 @@ export function expiryWorker(parts: Parts): Worker {
   return new Worker('expiry', EVERY_MS, parts, async (signal) => {
     while (!signal.aborted && (await expireLeases(parts, actor)) === CHUNK);
     while (!signal.aborted && (await expireSessions(parts, actor)) === CHUNK);
-    while (!signal.aborted && (await purge(parts)) === CHUNK);
+    while (!signal.aborted && (await expireTokens(parts, actor)) === CHUNK);
+    while (!signal.aborted && (await purgeLeases(parts)) === CHUNK);
+    while (!signal.aborted && (await purgeCredentials(parts)) === CHUNK);
   });
 }
 
@@ -46,16 +49,21 @@ async function expireSessions(parts: Parts, actor: SystemActor): Promise<number>
   });
   if (rows.length === 0) return 0;
   const ids = rows.map(({ id }) => id);
-  const ended = await endSessions(parts, ids, 'session_ended');
+  const { leases, ...ended } = await endSessions(parts, ids, 'session_ended');
+  const unrenewed = rows.map(({ id, ends_at }): Expectation => ({
+    table: 'sessions',
+    key: { id },
+    match: { ends_at },
+  }));
   await parts.store.commit({
-    writes: ended.writes,
-    narrows: ended.narrows,
+    ...ended,
+    expect: [...ended.expect, ...unrenewed],
     urgent: true,
     entries: [
       ...ids.map((session) =>
         actor.entry({ action: 'session.end', outcome: 'ok', session, cause: 'expired' }),
       ),
-      ...ended.leases.map((lease) =>
+      ...leases.map((lease) =>
         actor.entry({
           action: 'lease.revoke',
           outcome: 'ok',
@@ -68,8 +76,33 @@ async function expireSessions(parts: Parts, actor: SystemActor): Promise<number>
   return rows.length;
 }
 
-/** Tombstones whose time has passed, and credentials that are revoked and no longer asked for. */
-async function purge(parts: Parts): Promise<number> {
+/** Operator tokens at their time: out of the store and out of the memory of every replica. */
+async function expireTokens(parts: Parts, actor: SystemActor): Promise<number> {
+  const rows = await parts.store.list('operator_tokens', {
+    upTo: { ends_at: parts.clock.now() },
+    orderBy: ['ends_at'],
+    limit: CHUNK,
+  });
+  if (rows.length === 0) return 0;
+  await parts.store.commit({
+    expect: rows.map(({ id }) => ({ table: 'operator_tokens', key: { id }, match: { id } })),
+    writes: rows.map(({ id }) => ({ table: 'operator_tokens', remove: { id } })),
+    narrows: rows.map(({ id }) => `token:${id}`),
+    entries: rows.map(({ id, operator: name }) =>
+      actor.entry({
+        action: 'operator-token.revoke',
+        outcome: 'ok',
+        token: id,
+        document: { kind: 'operator', name },
+        cause: 'expired',
+      }),
+    ),
+  });
+  return rows.length;
+}
+
+/** Tombstones whose time has passed. */
+async function purgeLeases(parts: Parts): Promise<number> {
   const rows = await parts.store.list('leases', {
     equals: { state: 'ended' },
     upTo: { purge_at: parts.clock.now() },
@@ -78,17 +111,22 @@ async function purge(parts: Parts): Promise<number> {
   });
   if (rows.length === 0) return 0;
   await parts.store.commit({
-    writes: rows.flatMap((row) => [
-      { table: 'leases' as const, remove: { id: row.id } },
-      ...(row.credential_id === null
-        ? []
-        : [
-            {
-              table: 'credentials' as const,
-              remove: { id: row.credential_id, state: 'revoked' as const },
-            },
-          ]),
-    ]),
+    writes: rows.map(({ id }) => ({ table: 'leases', remove: { id } })),
+  });
+  return rows.length;
+}
+
+/** Credentials that are revoked and no longer asked for, those that never came under a lease among them. */
+async function purgeCredentials(parts: Parts): Promise<number> {
+  const rows = await parts.store.list('credentials', {
+    equals: { state: 'revoked' },
+    upTo: { ends_at: parts.clock.now() - TOMBSTONE_MS },
+    orderBy: ['ends_at'],
+    limit: CHUNK,
+  });
+  if (rows.length === 0) return 0;
+  await parts.store.commit({
+    writes: rows.map(({ id }) => ({ table: 'credentials', remove: { id, state: 'revoked' } })),
   });
   return rows.length;
 }

@@ -1,7 +1,8 @@
 import type { PodEnd, PodWatch } from '../../ports/pod-watch.ts';
 import type { Workload } from '../../domain/workload.ts';
 import type { Lease } from '../../domain/lease.ts';
-import type { Write } from '../../ports/store.ts';
+import type { Expectation, Write } from '../../ports/store.ts';
+import { randomId } from '../../crypto/random.ts';
 import { endLeases } from '../end-leases.ts';
 import { endSessions } from '../end-session.ts';
 import type { Tables } from '../../ports/tables.ts';
@@ -11,9 +12,11 @@ import { openLease } from '../state/lease-rows.ts';
 import { listAll } from '../state/list-all.ts';
 import { facts } from './expiry.ts';
 
-const CHUNK = 1_000;
+/** Sessions that one commit ends with all their leases. */
+const CHUNK = 50;
 const FEW = 10;
 const RETRY_MS = 1_000;
+const CONFIRM_MS = 10_000;
 
 /** Takes back all that a pod held, the moment the watch says that it is over; goes on trying while the store fails. */
 export class PodEndings {
@@ -37,9 +40,11 @@ export class PodEndings {
       { pods: ends.length, cluster: ends[0]?.cluster },
       'the watch lost many pods at once: their sessions are suspended; revoke their leases by pod if they are gone',
     );
-    for (const end of ends) {
-      this.#track(this.#untilDone({ pod: end.uid }, () => this.#suspend(end)));
-    }
+    for (const end of ends) this.#suspended(end);
+  }
+
+  #suspended(end: PodEnd): void {
+    this.#track(this.#untilDone({ pod: end.uid }, () => this.#suspend(end)));
   }
 
   /** A cluster's registration ended: nothing that came from it goes on. */
@@ -52,16 +57,24 @@ export class PodEndings {
    * that are gone: they are suspended as above.
    */
   async reconcile(cluster: string, watch: PodWatch): Promise<void> {
-    const held = new Map<string, PodEnd>();
-    let known = 0;
+    const seen = new Map<string, PodEnd>();
     for await (const row of listAll(this.#parts.store, 'sessions', { equals: { cluster } }, idOf)) {
-      if (row.pod_uid === null || held.has(row.pod_uid)) continue;
-      known += 1;
-      if (watch.find(row.pod_uid) === undefined) held.set(row.pod_uid, vanished(row));
+      if (row.pod_uid !== null && !seen.has(row.pod_uid)) seen.set(row.pod_uid, vanished(row));
     }
-    const ends = [...held.values()];
-    if (ends.length > FEW && ends.length > known / 5) this.lost(ends);
-    else for (const end of ends) this.ended(end);
+    const ends = [...seen.values()].filter(({ uid }) => watch.find(uid) === undefined);
+    if (ends.length > FEW && ends.length > seen.size / 5) this.lost(ends);
+    else for (const end of ends) this.#track(this.#confirmEnd(end, watch));
+  }
+
+  /** Ends what came from registrations of clusters that are gone: the process that saw them go may have died of it. */
+  async endStrays(): Promise<void> {
+    const strays = new Map<string, { readonly cluster: string; readonly uid: string }>();
+    for await (const row of listAll(this.#parts.store, 'sessions', {}, idOf)) {
+      const { cluster, cluster_uid: uid } = row;
+      if (this.#parts.catalog.find('cluster', cluster)?.uid !== uid)
+        strays.set(uid, { cluster, uid });
+    }
+    for (const { cluster, uid } of strays.values()) this.clusterGone(cluster, uid);
   }
 
   async stop(): Promise<void> {
@@ -86,19 +99,37 @@ export class PodEndings {
     }
   }
 
+  /** A pod that logged in a moment ago may not be in the watch yet: one fresh look, and where nobody can tell, what a login undoes. */
+  async #confirmEnd(end: PodEnd, watch: PodWatch): Promise<void> {
+    const context = { requestId: randomId('req'), signal: AbortSignal.timeout(CONFIRM_MS) };
+    const state = await watch.confirm(end, context).then(
+      (facts) => facts.state,
+      () => 'unknown' as const,
+    );
+    if (state === 'running' || state === 'terminating') return;
+    if (state === 'ended') this.ended(end);
+    else this.#suspended(end);
+  }
+
+  /** Until a look finds nothing: a login may have committed between the look before and the fence against it. */
   async #takeBack(end: PodEnd): Promise<void> {
     const { store } = this.#parts;
     const equals = { cluster: end.cluster, pod_uid: end.uid, state: 'live' as const };
-    const leases: Lease[] = [];
-    for await (const row of listAll(store, 'leases', { equals }, idOf)) leases.push(openLease(row));
-    const sessions = await this.#sessions(end);
-    const ended = endLeases(this.#parts, leases, 'pod_ended');
-    await store.commit({
-      writes: [...removals(sessions), ...ended.writes],
-      narrows: [podFence(end), ...sessions.map((id) => `session:${id}`), ...ended.narrows],
-      urgent: true,
-      entries: this.#entries(end, sessions, leases),
-    });
+    for (let isFenced = false; ; isFenced = true) {
+      const leases: Lease[] = [];
+      for await (const row of listAll(store, 'leases', { equals }, idOf))
+        leases.push(openLease(row));
+      const sessions = await this.#sessions(end);
+      if (isFenced && sessions.length === 0 && leases.length === 0) return;
+      const ended = endLeases(this.#parts, leases, 'pod_ended');
+      await store.commit({
+        expect: [...presences(sessions), ...ended.expect],
+        writes: [...removals(sessions), ...ended.writes],
+        narrows: [podFence(end), ...sessions.map((id) => `session:${id}`), ...ended.narrows],
+        urgent: true,
+        entries: this.#entries(end, sessions, leases),
+      });
+    }
   }
 
   async #endCluster(cluster: string, uid: string): Promise<void> {
@@ -109,10 +140,9 @@ export class PodEndings {
       });
       if (rows.length === 0) return;
       const ids = rows.map(({ id }) => id);
-      const ended = await endSessions(this.#parts, ids, 'session_ended');
+      const { leases, ...ended } = await endSessions(this.#parts, ids, 'session_ended');
       await this.#parts.store.commit({
-        writes: ended.writes,
-        narrows: ended.narrows,
+        ...ended,
         urgent: true,
         entries: [
           ...ids.map((session) =>
@@ -123,7 +153,7 @@ export class PodEndings {
               cause: 'cluster_gone',
             }),
           ),
-          ...ended.leases.map((lease) =>
+          ...leases.map((lease) =>
             this.#actor.entry({
               action: 'lease.revoke',
               outcome: 'ok',
@@ -138,7 +168,9 @@ export class PodEndings {
 
   async #suspend(end: PodEnd): Promise<void> {
     const sessions = await this.#sessions(end);
-    await this.#parts.store.commit({
+    if (sessions.length === 0) return;
+    const { status } = await this.#parts.store.commit({
+      expect: presences(sessions),
       writes: removals(sessions),
       narrows: [podFence(end), ...sessions.map((id) => `session:${id}`)],
       urgent: true,
@@ -155,6 +187,7 @@ export class PodEndings {
         ),
       ],
     });
+    if (status !== 'committed') await this.#suspend(end);
   }
 
   async #sessions(end: PodEnd): Promise<readonly string[]> {
@@ -211,6 +244,10 @@ function idOf({ id }: { readonly id: string }): { readonly id: string } {
 
 function podFence({ cluster, uid }: PodEnd): string {
   return `pod:${cluster}/${uid}`;
+}
+
+function presences(sessions: readonly string[]): readonly Expectation[] {
+  return sessions.map((id) => ({ table: 'sessions', key: { id }, match: { id } }));
 }
 
 function removals(sessions: readonly string[]): readonly Write[] {

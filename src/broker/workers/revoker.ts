@@ -1,4 +1,5 @@
 import { BrokerError } from '../../domain/errors.ts';
+import type { Expectation } from '../../ports/store.ts';
 import type { Tables } from '../../ports/tables.ts';
 import { randomId } from '../../crypto/random.ts';
 import { queueRevocation } from '../end-leases.ts';
@@ -45,10 +46,16 @@ export async function adoptAbandoned(parts: Parts, createdUpTo: number): Promise
     });
     if (rows.length === 0) continue;
     const now = parts.clock.now();
-    await parts.store.commit({
-      writes: rows.map(({ id }) => queueRevocation(id, now)),
-      urgent: true,
-    });
+    // Each by itself: one that is filled at this very moment must not be revoked under its holder, nor keep the others.
+    await Promise.all(
+      rows.map(async ({ id }) =>
+        parts.store.commit({
+          expect: [{ table: 'credentials', key: { id }, match: { state } }],
+          writes: [queueRevocation(id, now)],
+          urgent: true,
+        }),
+      ),
+    );
   }
 }
 
@@ -90,7 +97,7 @@ async function revokeAtBackend({ parts, signal }: Round, row: Row): Promise<void
 
 async function settle({ parts, actor }: Round, row: Row): Promise<void> {
   await parts.store.commit({
-    expect: [{ table: 'credentials', key: { id: row.id }, match: { state: row.state } }],
+    expect: [asItWas(row)],
     writes: [
       {
         table: 'credentials',
@@ -118,7 +125,7 @@ async function keepListed(
     ...facts(row),
   } as const;
   await parts.store.commit({
-    expect: [{ table: 'credentials', key: { id: row.id }, match: { state: row.state } }],
+    expect: [asItWas(row)],
     writes: [
       {
         table: 'credentials',
@@ -129,6 +136,11 @@ async function keepListed(
     urgent: true,
     entries: [actor.entry(entry)],
   });
+}
+
+/** Neither tried by another replica meanwhile, nor queued again under a handle that names more. */
+function asItWas({ id, state, handle, attempts }: Row): Expectation {
+  return { table: 'credentials', key: { id }, match: { state, handle, attempts } };
 }
 
 /** Doubles from ten seconds, half of it by chance, five minutes at most. */
