@@ -117,13 +117,14 @@ async function openCore(config: Config, deps: CoreDeps): Promise<Core> {
   });
   own.parts = parts;
   const endings = new PodEndings(parts);
-  clusters.start(endings, parts.catalog.all('cluster'));
+  const isHeld = store.fault() === 'ERR_HELD';
+  // On a held store nothing acts by itself: it cannot record, and what it would revoke may be long past.
+  if (!isHeld) clusters.start(endings, parts.catalog.all('cluster'));
   parts.state.onDocument((kind, name) => {
-    if (kind === 'cluster') clusters.apply(name, parts.catalog.find('cluster', name));
+    if (kind === 'cluster' && !isHeld) clusters.apply(name, parts.catalog.find('cluster', name));
   });
-  if (store.fault() !== 'ERR_HELD' && config.store.type === 'sqlite')
-    await adoptAbandoned(parts, clock.now());
-  const workers = [expiryWorker(parts), revoker(parts, randomFraction)];
+  if (!isHeld && config.store.type === 'sqlite') await adoptAbandoned(parts, clock.now());
+  const workers = isHeld ? [] : [expiryWorker(parts), revoker(parts, randomFraction)];
   for (const worker of workers) worker.start();
   return {
     parts,
@@ -152,7 +153,6 @@ async function openParts(
   const sessions = new Sessions(store, sealing);
   const tokens = new OperatorTokens(store, sealing);
   const values = new ValueCache(clock, root.keyFor('valueFingerprint'), config.cache.maxBytes);
-  const { connections } = made;
   const state = await State.start({
     store,
     clock,
@@ -161,7 +161,6 @@ async function openParts(
     sessions,
     tokens,
     values,
-    connections,
   });
   const limits: Limits = config.limits;
   return {

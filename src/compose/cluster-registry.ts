@@ -43,6 +43,7 @@ export class ClusterRegistry implements Clusters {
   start(endings: PodEndings, clusters: readonly StoredDocument<'cluster'>[]): void {
     this.#endings = endings;
     for (const cluster of clusters) this.apply(cluster.name, cluster);
+    void this.#endStrays(endings);
   }
 
   /** Brings one cluster in line with its document; undefined: it is gone. */
@@ -55,10 +56,9 @@ export class ClusterRegistry implements Clusters {
       known.authenticator.close();
       void known.watch.close();
     }
-    if (document === undefined) {
-      if (known !== undefined) this.#endings?.clusterGone(name, known.uid);
-      return;
-    }
+    if (known !== undefined && known.uid !== document?.uid)
+      this.#endings?.clusterGone(name, known.uid);
+    if (document === undefined) return;
     try {
       this.#registered.set(name, {
         uid: document.uid,
@@ -119,7 +119,8 @@ export class ClusterRegistry implements Clusters {
 
   #watch(name: string, spec: ClusterSpec, connection: ClusterConnection): PodWatch {
     const { clock, log, random } = this.#deps;
-    if (!spec.podWatch || connection.type !== 'kubernetes') return noPodWatch(clock);
+    if (connection.type !== 'kubernetes') return noPodWatch(clock);
+    if (!spec.podWatch) return noPodWatch(clock, connection.api);
     const watch: PodWatch = createPodWatch(
       name,
       {
@@ -133,6 +134,14 @@ export class ClusterRegistry implements Clusters {
       { api: connection.api, clock, random, log },
     );
     return watch;
+  }
+
+  async #endStrays(endings: PodEndings): Promise<void> {
+    try {
+      await endings.endStrays();
+    } catch (error) {
+      this.#deps.log.error({ err: error }, 'sessions could not be compared with the clusters');
+    }
   }
 
   /** Pods that ended while nobody watched. */
