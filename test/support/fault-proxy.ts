@@ -64,7 +64,7 @@ export class FaultProxy {
   }
 
   reset(): void {
-    for (const socket of this.#sockets) socket.resetAndDestroy();
+    for (const socket of this.#sockets) cut(socket);
   }
 
   async close(): Promise<void> {
@@ -106,7 +106,7 @@ export class FaultProxy {
     if (client.destroyed) return false;
     client.write(rest);
     if (sent + piece.length < most) return true;
-    if (resetAfterBytes !== undefined) client.resetAndDestroy();
+    if (resetAfterBytes !== undefined) cut(client);
     else client.end();
     return false;
   }
@@ -114,4 +114,10 @@ export class FaultProxy {
 
 function* slices(chunk: Buffer, size: number): Generator<Buffer> {
   for (let at = 0; at < chunk.length; at += size) yield chunk.subarray(at, at + size);
+}
+
+/** A socket that has said its last is not reset: Node then never closes its handle, and the process spins at its end. */
+function cut(socket: Socket): void {
+  if (socket.writableEnded) socket.destroy();
+  else socket.resetAndDestroy();
 }
