@@ -116,9 +116,7 @@ describe('F16: revocations that are lost', () => {
     expect(after).toHaveLength(CREDENTIALS);
     expect(Math.min(...after.map(({ attempts }) => attempts))).toBeGreaterThanOrEqual(2);
     expect(new Set(after.map(({ nextAttemptAt }) => nextAttemptAt)).size).toBeGreaterThan(20);
-    expect(new Set(after.map(({ lastError }) => lastError))).toEqual(
-      new Set(['ERR_PROVIDER_UNAVAILABLE']),
-    );
+    for (const { lastError } of after) expect(lastError).toMatch(/^ERR_PROVIDER_/);
 
     await until('all are irrevocable', async () => {
       return (await credentials('irrevocable')) === CREDENTIALS;

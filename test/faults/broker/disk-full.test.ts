@@ -1,0 +1,138 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { LEFT_OUT } from '../../backends/left-out.ts';
+import { until } from '../../backends/until.ts';
+import { Furnished } from '../../e2e/furnished.ts';
+import type { Answer } from '../../e2e/installation.ts';
+
+const PAGES_LEFT = 16_384;
+
+function tryMount(): string | undefined {
+  const point = mkdtempSync(join(tmpdir(), 'quaymaster-full-'));
+  const { status } = spawnSync('mount', [
+    '-t',
+    'tmpfs',
+    '-o',
+    'size=96m,mode=0700',
+    'tmpfs',
+    point,
+  ]);
+  if (status === 0) return point;
+  rmSync(point, { recursive: true });
+  return undefined;
+}
+
+function unmount(point: string | undefined): void {
+  if (point === undefined) return;
+  spawnSync('umount', [point]);
+  rmSync(point, { recursive: true });
+}
+
+const probe = tryMount();
+unmount(probe);
+const whereMounted = probe === undefined ? it.skip : it;
+const suffix = probe === undefined ? ` (${LEFT_OUT}no file system can be mounted here)` : '';
+
+describe(`F22, F32: a broker whose disk is full${suffix}`, () => {
+  let point: string | undefined;
+  let broker: Furnished;
+  let sessions: string[];
+  let filler: string;
+
+  beforeAll(async () => {
+    if (probe === undefined) return;
+    point = tryMount()!;
+    filler = join(point, 'filler');
+    const path = join(point, 'quaymaster.db');
+    broker = await Furnished.start({ config: () => ({ store: { type: 'sqlite', path } }) });
+    await broker.write('own/key', { key: 'mine' });
+    sessions = await Promise.all(['a-0', 'a-1', 'a-2'].map((pod) => broker.logIn({ pod })));
+    for (const session of sessions)
+      expect((await broker.read(session, 'own/key')).status).toBe(200);
+  }, 30_000);
+  afterAll(async () => {
+    await (broker as Furnished | undefined)?.remove();
+    unmount(point);
+  });
+
+  /** Takes what is free, and lets reads take the rest. */
+  const fill = async (): Promise<void> => {
+    const { bavail, bsize } = statfsSync(point!);
+    writeFileSync(filler, Buffer.alloc(Math.max(0, bavail * bsize - PAGES_LEFT)));
+    await until('the disk is full', async () => {
+      const answers = await Promise.all(
+        Array.from({ length: 50 }, () => broker.read(sessions[0]!, 'own/key')),
+      );
+      return answers.some(({ status }) => status === 503);
+    });
+  };
+  const call = (method: string, path: string, token?: string, body?: unknown): Promise<Answer> =>
+    broker.installation.call(method, path, {
+      ...(token !== undefined && { token }),
+      ...(body !== undefined && { body }),
+    });
+
+  whereMounted(
+    'refuses everything that must be recorded, and discloses nothing',
+    async () => {
+      await fill();
+      const [session = ''] = sessions;
+      const { operator } = broker;
+      const login = { cluster: 'c1', token: broker.serviceAccountToken() };
+      const refused = await Promise.all([
+        call('GET', '/api/v1/secrets/own/key', session),
+        call('POST', '/api/v1/secrets:batch', session, { items: [{ path: 'own/key' }] }),
+        call('GET', '/api/v1/secrets?prefix=own', session),
+        call('POST', '/api/v1/sessions', undefined, login),
+        call('GET', '/api/v1/sessions/self', session),
+        call('GET', '/api/v1/leases', operator),
+        call('GET', '/api/v1/policies', operator),
+        call('POST', '/api/v1/policies:validate', operator, {}),
+        call('GET', '/api/v1/audit/entries', operator),
+        call('GET', '/api/v1/secrets/own/key', 'qms_nobody'),
+        call('GET', '/api/v1/no/such/route', session),
+      ]);
+      for (const { status, json } of refused) {
+        expect([status, json['code']]).toEqual([503, 'ERR_AUDIT_UNAVAILABLE']);
+        expect(JSON.stringify(json)).not.toContain('mine');
+      }
+    },
+    30_000,
+  );
+
+  whereMounted('lives, says that it is not ready, and shows its metrics', async () => {
+    expect((await call('GET', '/healthz')).status).toBe(200);
+    const ready = await call('GET', '/readyz');
+    expect(ready).toMatchObject({
+      status: 503,
+      json: { ready: false, reasons: ['ERR_AUDIT_UNAVAILABLE'] },
+    });
+    expect(await broker.metric('quaymaster_ready')).toBe(0);
+    expect(await broker.metric('quaymaster_leases_live')).toBe(3);
+  });
+
+  whereMounted('still takes back: its own session, and leases by an operator', async () => {
+    const ended = await call('DELETE', '/api/v1/sessions/self', sessions[1]);
+    expect(ended.status).toBe(204);
+    const body = { by: 'pod', pod: 'uid-of-a-2' };
+    const revoked = await call('POST', '/api/v1/leases:revoke', broker.operator, body);
+    expect([revoked.status, revoked.json['revoked']]).toEqual([200, 1]);
+    expect(await broker.metric('quaymaster_leases_live')).toBe(1);
+    expect((await broker.read(sessions[0]!, 'own/key')).status).toBe(503);
+  });
+
+  whereMounted(
+    'heals by itself when there is room again, and keeps what was taken back',
+    async () => {
+      rmSync(filler);
+      await until('it is ready', async () => (await call('GET', '/readyz')).status === 200);
+      expect((await broker.read(sessions[0]!, 'own/key')).status).toBe(200);
+      expect((await broker.read(sessions[1]!, 'own/key')).status).toBe(401);
+      expect((await broker.read(sessions[2]!, 'own/key')).status).toBe(403);
+      expect(await broker.verifiedLog()).toContain('the log holds');
+    },
+  );
+});
