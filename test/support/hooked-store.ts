@@ -1,0 +1,49 @@
+import { BrokerError } from '../../src/domain/errors.ts';
+import type { Outcome, Plan, Store } from '../../src/ports/store.ts';
+
+/** A store before whose commits something happens: a narrowing, another commit, a failure. */
+export class HookedStore implements Store {
+  readonly real: Store;
+  /** Runs before each commit; what it throws is what the commit throws. */
+  beforeCommit: (plan: Plan) => void | Promise<void> = () => undefined;
+  /** What `fault` says. */
+  faultCode: ReturnType<Store['fault']>;
+
+  constructor(real: Store) {
+    this.real = real;
+  }
+
+  async commit(plan: Plan): Promise<Outcome> {
+    await this.beforeCommit(plan);
+    return this.real.commit(plan);
+  }
+
+  /** Does `work` before the first commit whose plan `matches`, and never again. */
+  once(matches: (plan: Plan) => boolean, work: (plan: Plan) => void | Promise<void>): void {
+    this.beforeCommit = async (plan) => {
+      if (!matches(plan)) return;
+      this.beforeCommit = () => undefined;
+      await work(plan);
+    };
+  }
+
+  /** The next commit whose plan `matches` is refused, and nothing of it happens. */
+  refuseOnce(matches: (plan: Plan) => boolean): void {
+    this.once(matches, () => {
+      throw new BrokerError('ERR_AUDIT_UNAVAILABLE');
+    });
+  }
+
+  get: Store['get'] = (table, key) => this.real.get(table, key);
+  list: Store['list'] = (table, query) => this.real.list(table, query);
+  count: Store['count'] = (table, equals) => this.real.count(table, equals);
+  seq: Store['seq'] = () => this.real.seq();
+  watch: Store['watch'] = (listener) => this.real.watch(listener);
+  fault: Store['fault'] = () => this.faultCode ?? this.real.fault();
+  close: Store['close'] = () => this.real.close();
+}
+
+/** Plans with an entry of this action. */
+export function records(action: string): (plan: Plan) => boolean {
+  return ({ entries = [] }) => entries.some((entry) => entry.includes(`"action":"${action}"`));
+}
