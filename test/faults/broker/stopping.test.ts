@@ -117,7 +117,7 @@ describe('F53: SIGTERM while requests are under way', () => {
   }, 30_000);
 
   it('says that it is draining to who still asks on a connection under way', async () => {
-    await underWay();
+    const waiting = await underWay();
     const port = Number(new URL(broker.installation.url).port);
     const socket = connect(port, '127.0.0.1');
     const heard: string[] = [];
@@ -130,6 +130,7 @@ describe('F53: SIGTERM while requests are under way', () => {
     socket.write('\r\n');
     await until('it answers', () => Promise.resolve(heard.join('').includes('draining')));
     expect(heard.join('')).toMatch(/^HTTP\/1\.1 503 [^]*connection: close/i);
+    for (const { status } of await Promise.all(waiting)) expect(status).toBe(200);
     expect(await broker.installation.ended()).toBe(0);
   }, 30_000);
 });

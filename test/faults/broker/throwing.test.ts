@@ -1,0 +1,103 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { until } from '../../backends/until.ts';
+import { Furnished } from '../../e2e/furnished.ts';
+import type { Answer } from '../../e2e/installation.ts';
+import { storedLog } from '../../support/stored-log.ts';
+
+let broker: Furnished;
+let session: string;
+/** Request ids of what failed inside, with the code that was answered. */
+const failures = new Map<string, string>();
+
+beforeAll(async () => {
+  broker = await Furnished.start();
+  await broker.write('own/key', { key: 'mine' });
+  await broker.installation.stop();
+  await broker.startWithFailpoints();
+  session = await broker.logIn();
+}, 30_000);
+afterAll(() => broker.remove());
+
+function kept(answer: Answer): Answer {
+  failures.set(answer.headers.get('x-request-id') ?? '', String(answer.json['code']));
+  return answer;
+}
+
+/** The process is the same, and what failed once works. */
+async function lives(pid: number): Promise<void> {
+  expect(broker.installation.pid).toBe(pid);
+  expect((await fetch(`${broker.installation.url}/healthz`)).status).toBe(200);
+  expect((await broker.read(session, 'own/key')).status).toBe(200);
+}
+
+describe('F58: what throws inside', () => {
+  it.each([
+    [
+      'a list',
+      'list.leases',
+      () => broker.installation.call('GET', '/api/v1/leases', { token: broker.operator }),
+    ],
+    [
+      'a read of a version',
+      'get.secret_versions',
+      () =>
+        broker.installation.call('GET', '/api/v1/secrets/own/key?version=1', { token: session }),
+    ],
+    [
+      'a listing of names',
+      'list.secrets',
+      () => broker.installation.call('GET', '/api/v1/secrets?prefix=own', { token: session }),
+    ],
+  ])('in a route is one 500 that says nothing, and one entry: %s', async (_what, point, ask) => {
+    const { pid } = broker.installation;
+    await broker.arm(point, 'throw');
+    const answer = kept(await ask());
+    expect([answer.status, answer.json['code']]).toEqual([500, 'ERR_INTERNAL']);
+    expect(JSON.stringify(answer.json)).not.toContain('failpoint');
+    await until('it is logged', () => {
+      return Promise.resolve(broker.installation.output.includes(`failpoint ${point}`));
+    });
+    await lives(pid);
+  });
+
+  it.each(['store.before_commit', 'store.after_commit'])(
+    'in a commit fails the requests of its batch and discloses nothing: %s',
+    async (point) => {
+      const { pid } = broker.installation;
+      await broker.arm(point, 'throw');
+      const answers = await Promise.all(
+        Array.from({ length: 10 }, () => broker.read(session, 'own/key')),
+      );
+      // The batch that met it may be one of the broker's own.
+      for (const { status, json } of answers.filter(({ status }) => status !== 200)) {
+        expect(status).toBeGreaterThanOrEqual(500);
+        expect(JSON.stringify(json)).not.toContain('mine');
+      }
+      await lives(pid);
+    },
+  );
+
+  it.each([
+    ['the expiry of leases', 'list.sessions'],
+    ['the revoke queue', 'list.credentials'],
+  ])('in a timer is a line of the log, and the next round goes on: %s', async (_what, point) => {
+    const { pid } = broker.installation;
+    await broker.arm(point, 'throw');
+    await until('it was met', () => {
+      return Promise.resolve(broker.installation.output.includes(`failpoint ${point}`));
+    });
+    const short = await broker.logIn({ pod: 'api-1' });
+    expect((await broker.read(short, 'own/key')).status).toBe(200);
+    await lives(pid);
+  });
+
+  it('leaves a log that holds, with an entry for each failure', async () => {
+    expect(await broker.verifiedLog()).toContain('the log holds');
+    const entries = storedLog(broker.installation.file('store/quaymaster.db'));
+    for (const [id, code] of failures) {
+      const own = entries.filter(({ requestId }) => requestId === id);
+      expect(own).toMatchObject([{ outcome: 'error', code }]);
+    }
+    expect(failures.size).toBe(3);
+  });
+});

@@ -1,0 +1,130 @@
+import type { Answer } from '../e2e/installation.ts';
+import type { StoredEntry } from './store-diff.ts';
+
+/** What a client asked for, and what it knows of the outcome; `unknown` where no answer came. */
+export interface Operation {
+  readonly kind: 'read' | 'write' | 'logOut';
+  readonly path: string;
+  /** The session that asked, by a name of the test's. */
+  readonly session: string;
+  /** Of a write, and of a read that was answered. */
+  readonly value: string | undefined;
+  readonly outcome: 'ok' | 'refused' | 'unknown';
+  readonly requestId: string | undefined;
+  /** In the order in which things were seen to begin and end. */
+  readonly begun: number;
+  readonly ended: number;
+}
+
+/** What the log calls them. */
+const ACTIONS = { read: 'secret.read', write: 'secret.write', logOut: 'session.end' } as const;
+
+type Asked = Pick<Operation, 'kind' | 'path' | 'session' | 'value'>;
+
+/** Everything that clients did in a fault run; afterwards it is held against the log and the last state. */
+export class History {
+  readonly operations: Operation[] = [];
+  #at = 0;
+
+  /** Records one operation from its beginning to whatever end it has. @returns the answer, if one came. */
+  async run(asked: Asked, send: () => Promise<Answer>): Promise<Answer | undefined> {
+    const begun = this.#tick();
+    const answer = await send().catch(() => undefined);
+    const isOk = answer !== undefined && answer.status < 300;
+    this.operations.push({
+      ...asked,
+      value: asked.kind === 'read' && isOk ? valueIn(answer) : asked.value,
+      outcome: answer === undefined ? 'unknown' : isOk ? 'ok' : 'refused',
+      requestId: answer?.headers.get('x-request-id') ?? undefined,
+      begun,
+      ended: this.#tick(),
+    });
+    return answer;
+  }
+
+  count(outcome: Operation['outcome']): number {
+    return this.operations.filter((operation) => operation.outcome === outcome).length;
+  }
+
+  /**
+   * What the run breaks. I1: an answer that disclosed or changed something has exactly one entry of its kind. I3: nothing is disclosed to a
+   * session that had ended before the question. I7: what was acknowledged is there afterwards, unless something later took its
+   * place. I9: what is read was written.
+   */
+  violations(
+    entries: readonly StoredEntry[],
+    last: ReadonlyMap<string, string>,
+  ): readonly string[] {
+    return [
+      ...this.#unrecorded(entries),
+      ...this.#afterTheEnd(),
+      ...this.#lost(last),
+      ...this.#invented(last),
+    ];
+  }
+
+  #unrecorded(entries: readonly StoredEntry[]): readonly string[] {
+    const ok = new Map<string, number>();
+    for (const { requestId, action, outcome } of entries) {
+      const entry = `${requestId} ${action}`;
+      if (outcome === 'ok') ok.set(entry, (ok.get(entry) ?? 0) + 1);
+    }
+    return this.#ok()
+      .filter(({ kind, requestId = '' }) => ok.get(`${requestId} ${ACTIONS[kind]}`) !== 1)
+      .map(({ kind, path, requestId }) => `I1: ${kind} ${path} ${requestId ?? 'without an id'}`);
+  }
+
+  #afterTheEnd(): readonly string[] {
+    const ends = new Map<string, number>();
+    for (const { kind, session, ended } of this.#ok())
+      if (kind === 'logOut') ends.set(session, ended);
+    return this.#ok()
+      .filter(
+        ({ kind, session, begun }) => kind === 'read' && begun > (ends.get(session) ?? Infinity),
+      )
+      .map(({ path, session }) => `I3: ${path} was read by ${session} after its end`);
+  }
+
+  #lost(last: ReadonlyMap<string, string>): readonly string[] {
+    const writes = this.operations.filter(({ kind }) => kind === 'write');
+    return [...Map.groupBy(writes, ({ path }) => path)].flatMap(([path, ofPath]) => {
+      const acknowledged = ofPath.filter(({ outcome }) => outcome === 'ok').at(-1);
+      if (acknowledged === undefined) return [];
+      const possible = ofPath.filter(
+        ({ begun, outcome }) => begun >= acknowledged.begun && outcome !== 'refused',
+      );
+      const isThere = possible.some(({ value }) => value === last.get(path));
+      return isThere
+        ? []
+        : [`I7: ${path} was ${acknowledged.value ?? ''}, is ${last.get(path) ?? 'gone'}`];
+    });
+  }
+
+  #invented(last: ReadonlyMap<string, string>): readonly string[] {
+    const written = new Set(
+      this.operations
+        .filter(({ kind }) => kind === 'write')
+        .map(({ path, value }) => `${path}=${value ?? ''}`),
+    );
+    const seen = [
+      ...this.#ok().flatMap(({ kind, path, value }) =>
+        kind === 'read' ? [`${path}=${value ?? ''}`] : [],
+      ),
+      ...[...last].map(([path, value]) => `${path}=${value}`),
+    ];
+    return seen.filter((pair) => !written.has(pair)).map((pair) => `I9: ${pair} was never written`);
+  }
+
+  #ok(): readonly Operation[] {
+    return this.operations.filter(({ outcome }) => outcome === 'ok');
+  }
+
+  #tick(): number {
+    this.#at += 1;
+    return this.#at;
+  }
+}
+
+function valueIn({ json }: Answer): string | undefined {
+  return (json['data'] as Readonly<Record<string, string>> | undefined)?.['value'];
+}
