@@ -50,6 +50,7 @@ export class AuditTrail {
   readonly #system: SystemActor;
   readonly #lag = new Map<number, number>();
   #followers: readonly Follower[] = [];
+  #isAnnounced = false;
 
   constructor(bootLog: BootLog, deps: TrailDeps) {
     const { store, clock, config, log } = deps;
@@ -117,9 +118,10 @@ export class AuditTrail {
     await Promise.all(this.#followers.map((follower) => follower.reopen()));
   }
 
-  /** Says that this boot ended, brings all into the tree, and stops. */
+  /** Says that this boot ended, if it ever said that it began, brings all into the tree, and stops. */
   async stop(cause: string): Promise<void> {
     const { store, log } = this.#deps;
+    if (!this.#isAnnounced) return;
     try {
       await store.commit({
         entries: [this.#system.entry({ action: 'broker.stop', outcome: 'ok', cause })],
@@ -149,5 +151,6 @@ export class AuditTrail {
       );
     }
     await store.commit({ entries: [...entries, ...more] });
+    this.#isAnnounced = true;
   }
 }

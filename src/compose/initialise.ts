@@ -54,7 +54,7 @@ export async function initialise(
       `${options.tokenFile} exists; move it away or name another file`,
     );
   }
-  const created = await createKeyFiles(config);
+  const created = await createLogKey(config);
   const bootLog = await openBootLog(config, clock);
   const store = await openStore(config.store, { chain: bootLog.chain, clock, mode: config.mode });
   const trail = new AuditTrail(bootLog, {
@@ -66,8 +66,9 @@ export async function initialise(
   try {
     const { held } = await trail.start();
     if (held !== undefined) throw new BrokerError('ERR_HELD', `the store is held (${held})`);
-    const kek = await openKek(config, clock);
     const fresh = (await store.get('meta', { key: 'installation' })) === undefined;
+    if (fresh) created.push(...(await createKek(config)));
+    const kek = await openKek(config, clock);
     const keys = fresh ? await createKeys(store, kek, clock) : await loadKeys(store, kek);
     if (fresh) created.push('the store with its first root key');
     const token = await mint(store, keys, clock, options);
@@ -79,23 +80,30 @@ export async function initialise(
   }
 }
 
-async function createKeyFiles(config: Config): Promise<string[]> {
-  const created: string[] = [];
-  const data = dataDirectory(config);
-  if (data !== undefined) await privateDirectory(data);
-  if (config.kek.type === 'local-file' && !(await exists(config.kek.path))) {
-    const { createKeyFile } = await import('../kms/local-file/key-file.ts');
-    await privateDirectory(dirname(config.kek.path));
-    await createKeyFile({ path: config.kek.path, dataDirectory: data });
-    created.push(`the key-encryption key ${config.kek.path}`);
+/** Of a new installation only: a store that is there without its log key has lost it, and another would prove nothing of it. */
+async function createLogKey({ store, audit }: Config): Promise<string[]> {
+  await privateDirectory(dirname(audit.checkpointFile));
+  if (store.type === 'sqlite') await privateDirectory(dirname(store.path));
+  if (await exists(audit.logKeyFile)) return [];
+  if (store.type === 'sqlite' && (await exists(store.path))) {
+    throw new BrokerError(
+      'ERR_CONFIG_INVALID',
+      `the store ${store.path} is there, its log key ${audit.logKeyFile} is not: restore the key file`,
+    );
   }
-  if (!(await exists(config.audit.logKeyFile))) {
-    await privateDirectory(dirname(config.audit.logKeyFile));
-    await createLogKeyFile(config.audit.logKeyFile);
-    created.push(`the log's signing key ${config.audit.logKeyFile}`);
-  }
-  await privateDirectory(dirname(config.audit.checkpointFile));
-  return created;
+  await privateDirectory(dirname(audit.logKeyFile));
+  await createLogKeyFile(audit.logKeyFile);
+  return [`the log's signing key ${audit.logKeyFile}`];
+}
+
+/** Of a new store only: no other key opens what an older one holds. */
+async function createKek(config: Config): Promise<string[]> {
+  const { kek } = config;
+  if (kek.type !== 'local-file' || (await exists(kek.path))) return [];
+  const { createKeyFile } = await import('../kms/local-file/key-file.ts');
+  await privateDirectory(dirname(kek.path));
+  await createKeyFile({ path: kek.path, dataDirectory: dataDirectory(config) });
+  return [`the key-encryption key ${kek.path}`];
 }
 
 async function mint(

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { parse } from 'yaml';
+import type { z } from 'zod';
 import { BrokerError, type Problem } from '../domain/errors.ts';
 import { configSchema, type Config } from './schema.ts';
 
@@ -38,13 +39,22 @@ export async function loadConfig(
 export function checkConfig(document: unknown, source: string): Config {
   const checked = configSchema.safeParse(document);
   if (checked.success) return checked.data;
-  const problems: Problem[] = checked.error.issues.map((issue) => ({
-    pointer: issue.path.map((part) => `/${String(part)}`).join(''),
-    message:
-      issue.code === 'unrecognized_keys' ? `unknown: ${issue.keys.join(', ')}` : issue.message,
-  }));
+  const problems = checked.error.issues.flatMap((issue) => problemsOf(issue, []));
   const lines = problems.map(({ pointer, message }) => `  ${pointer || '/'}: ${message}`);
   throw new BrokerError('ERR_CONFIG_INVALID', `${source}:\n${lines.join('\n')}`, { problems });
+}
+
+/** Of the forms that something may have, those that its `type` rules out are not worth a word. */
+function problemsOf(issue: z.core.$ZodIssue, above: readonly PropertyKey[]): readonly Problem[] {
+  const path = [...above, ...issue.path];
+  if (issue.code === 'invalid_union') {
+    const meant = issue.errors.find((form) => !form.some(({ path: at }) => at[0] === 'type'));
+    if (meant !== undefined) return meant.flatMap((inner) => problemsOf(inner, path));
+  }
+  const pointer = path.map((part) => `/${String(part)}`).join('');
+  const message =
+    issue.code === 'unrecognized_keys' ? `unknown: ${issue.keys.join(', ')}` : issue.message;
+  return [{ pointer, message }];
 }
 
 async function readDocument(path: string): Promise<Record<string, unknown>> {

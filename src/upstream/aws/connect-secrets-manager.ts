@@ -27,7 +27,11 @@ function openClient(sdk: Sdk, access: AwsAccess): Client {
     maxAttempts: 1,
     retryMode: 'standard',
     defaultsMode: 'standard',
-    requestHandler: { connectionTimeout: CONNECTION_TIMEOUT_MS },
+    // Said here, so that nothing in the environment can say otherwise.
+    requestHandler: {
+      connectionTimeout: CONNECTION_TIMEOUT_MS,
+      httpsAgent: { rejectUnauthorized: true },
+    },
     streamCollector: collectBounded(MAX_ANSWER_BYTES),
     logger: SILENT,
   });

@@ -1,0 +1,78 @@
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { systemClock } from '../../../src/clock.ts';
+import { initialise } from '../../../src/compose/initialise.ts';
+import { checkConfig } from '../../../src/config/load.ts';
+import type { Config } from '../../../src/config/schema.ts';
+
+const SILENT = { info: () => undefined, warn: () => undefined, error: () => undefined };
+
+describe('initialise', () => {
+  let directory: string;
+  let config: Config;
+  const at = (name: string): string => join(directory, name);
+  const init = (tokenFile: string) =>
+    initialise(
+      config,
+      { tokenFile: at(tokenFile), tokenTtlSeconds: 3600 },
+      { clock: systemClock, log: SILENT },
+    );
+  const isThere = (name: string): Promise<boolean> =>
+    stat(at(name)).then(
+      () => true,
+      () => false,
+    );
+
+  beforeEach(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'quaymaster-init-'));
+    config = checkConfig(
+      {
+        store: { type: 'sqlite', path: at('store/quaymaster.db') },
+        kek: { type: 'local-file', path: at('keys/kek') },
+        audit: {
+          origin: 'quaymaster.test/init',
+          logKeyFile: at('keys/log.pem'),
+          checkpointFile: at('keys/checkpoint'),
+        },
+      },
+      'test',
+    );
+  });
+  afterEach(() => rm(directory, { recursive: true }));
+
+  it('makes keys, store and a token that nobody else can read', async () => {
+    const { created } = await init('token');
+    expect(created).toHaveLength(3);
+    expect(await readFile(at('token'), 'utf8')).toMatch(/^qmo_[0-9A-Za-z]{49}\n$/);
+    for (const name of ['token', 'keys/kek', 'keys/log.pem', 'store/quaymaster.db']) {
+      expect((await stat(at(name))).mode & 0o077).toBe(0);
+    }
+  });
+
+  it('mints another token when it is run again, and makes nothing else', async () => {
+    await init('first');
+    const { created } = await init('second');
+    expect(created).toEqual([]);
+    expect(await readFile(at('second'), 'utf8')).not.toBe(await readFile(at('first'), 'utf8'));
+  });
+
+  it('never writes over a file where the token should go', async () => {
+    await writeFile(at('token'), 'mine');
+    await expect(init('token')).rejects.toMatchObject({ code: 'ERR_CONFLICT' });
+    expect(await readFile(at('token'), 'utf8')).toBe('mine');
+    expect(await isThere('store/quaymaster.db')).toBe(false);
+  });
+
+  it.each([
+    ['keys/log.pem', 'ERR_CONFIG_INVALID'],
+    ['keys/kek', 'ERR_SEALED'],
+  ])('makes no new %s for a store that lost its own', async (key, code) => {
+    await init('first');
+    await rm(at(key));
+    await expect(init('second')).rejects.toMatchObject({ code });
+    expect(await isThere(key)).toBe(false);
+    expect(await isThere('second')).toBe(false);
+  });
+});

@@ -1,0 +1,31 @@
+import { describe, expect, it } from '@jest/globals';
+import { checkConfig } from '../../../src/config/load.ts';
+import type { BrokerError } from '../../../src/domain/errors.ts';
+
+const BASE = {
+  store: { type: 'sqlite', path: '/var/lib/quaymaster/store.db' },
+  kek: { type: 'local-file', path: '/var/lib/keys/kek' },
+  audit: {
+    origin: 'quaymaster.test/unit',
+    logKeyFile: '/var/lib/keys/log.pem',
+    checkpointFile: '/var/lib/keys/checkpoint',
+  },
+};
+
+function problemsWith(connections: object): readonly string[] {
+  try {
+    checkConfig({ ...BASE, connections }, 'test');
+    return [];
+  } catch (error) {
+    return (error as BrokerError).problems?.map(({ pointer }) => pointer) ?? [];
+  }
+}
+
+describe('a faulty connection', () => {
+  it('is told by what is wrong in the form its type names, not by every form there is', () => {
+    const vault = { type: 'vault', address: 'https://vault.example', locators: ['secret/**'] };
+    expect(problemsWith({ vault })).toEqual(['/connections/vault/auth']);
+    expect(problemsWith({ keys: { type: 'jwks' } })).not.toEqual([]);
+    expect(problemsWith({ odd: { type: 'carrier-pigeon' } })).not.toEqual([]);
+  });
+});
