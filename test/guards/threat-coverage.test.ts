@@ -1,0 +1,54 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from '@jest/globals';
+
+const ROOT = join(import.meta.dirname, '../..');
+/** Attacks and faults that concern what is built, or have to say why not. */
+const ROWS = [
+  'J01 J03 J05 J06 J08 J09 J10 J11 J13 J15 J16 J18 J19 J20 J21 J22 J24 J25 J27 J29 J30 J31',
+  'T01 T02 T03 T06 T07 T09 T10',
+  'P01 P03 P05 P07 P08 P09 P11 P13 P15 P16 P18 P19 P20',
+  'L02 L05 L06 L08 L09 L10',
+  'C02 C03 C05 C06 C07 C08 C10',
+  'B02 B04 B06 B07 B08 B09',
+  'A01 A03 A05 A06 A08 A09',
+  'D02 D03 D05 D06 D08 D09 D11 D12 D13 D14',
+  'HS01 HS03 HS04 HS05',
+  'F12 F13 F14 F15 F16 F17 F18 F22 F23 F24 F26 F29 F30 F31 F32 F33 F34 F44 F45 F53 F54 F58',
+].flatMap((group) => group.split(' '));
+
+interface Row {
+  readonly id: string;
+  readonly cell: string;
+}
+
+function rows(): readonly Row[] {
+  const page = readFileSync(join(ROOT, 'docs/threat-coverage.md'), 'utf8');
+  return [...page.matchAll(/^\| ([A-Z]{1,2}\d\d) \| (.+) \|$/gm)].map(([, id = '', cell = '']) => ({
+    id,
+    cell,
+  }));
+}
+
+/** Whether the file has a suite, test or table of tests whose title is exactly this text. */
+function hasTest(path: string, title: string): boolean {
+  const source = readFileSync(join(ROOT, path), 'utf8').replaceAll(/\(\s+/g, '(');
+  const quoted = [`'${title.replaceAll("'", "\\'")}'`, `"${title}"`, `\`${title}\``];
+  return quoted.some((text) => source.includes(`(${text},`));
+}
+
+describe('docs/threat-coverage.md', () => {
+  it('has each row once, in order', () => {
+    expect(rows().map(({ id }) => id)).toEqual(ROWS);
+  });
+
+  it.each(rows())('$id names tests that are there, or says why there are none', ({ cell }) => {
+    if (cell.startsWith('not built: ')) return;
+    const tests = cell.split('<br>');
+    for (const test of tests) {
+      const [, path = '', title = ''] = /^(test\/[\w./-]+\.ts): `(.+)`$/.exec(test) ?? [];
+      expect(path).not.toBe('');
+      expect({ test, isThere: hasTest(path, title) }).toEqual({ test, isThere: true });
+    }
+  });
+});
