@@ -19,7 +19,7 @@ export class HookedStore implements Store {
   }
 
   /** Does `work` before the first commit whose plan `matches`, and never again. */
-  once(matches: (plan: Plan) => boolean, work: (plan: Plan) => void | Promise<void>): void {
+  once(matches: (plan: Plan) => boolean, work: (plan: Plan) => unknown): void {
     this.beforeCommit = async (plan) => {
       if (!matches(plan)) return;
       this.beforeCommit = () => undefined;

@@ -1,0 +1,264 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { issueCredential } from '../../../src/broker/issue-credential.ts';
+import { releaseLease } from '../../../src/broker/leases.ts';
+import { createOperatorToken } from '../../../src/broker/operator-tokens.ts';
+import { readSecret } from '../../../src/broker/read-secrets.ts';
+import type { LiveOperator } from '../../../src/broker/state/operator-tokens.ts';
+import type { LiveSession } from '../../../src/broker/state/sessions.ts';
+import { expiryWorker } from '../../../src/broker/workers/expiry.ts';
+import { PodEndings } from '../../../src/broker/workers/pod-endings.ts';
+import { Worker } from '../../../src/broker/workers/worker.ts';
+import { Keyring } from '../../../src/crypto/keyring.ts';
+import { generateRootKey } from '../../../src/crypto/root-keys.ts';
+import type { PodEnd } from '../../../src/ports/pod-watch.ts';
+import { codeOf, TestBroker } from '../../support/broker-parts.ts';
+import { records } from '../../support/hooked-store.ts';
+
+let broker: TestBroker;
+let admin: LiveOperator;
+let live: LiveSession;
+
+beforeEach(async () => {
+  broker = await TestBroker.open();
+  admin = await broker.furnish();
+  live = await broker.logIn();
+  broker.backend.secrets.set('kv/db', { data: { v: '1' }, version: '1' });
+  await readSecret(broker.parts, broker.call(), live, { path: 'kv/db' });
+});
+afterEach(async () => broker.close());
+
+const END: PodEnd = {
+  ...{ cluster: 'c1', uid: 'pod-1', namespace: 'pay', name: 'api-1' },
+  reason: 'deleted',
+};
+const counts = async () => ({
+  sessions: await broker.parts.store.count('sessions', {}),
+  leases: await broker.parts.store.count('leases', { state: 'live' }),
+});
+const read = (caller: LiveSession) =>
+  readSecret(broker.parts, broker.call(), caller, { path: 'kv/db' });
+
+/** One round: a worker that is stopped finishes what it began. */
+async function expire(): Promise<void> {
+  const worker = expiryWorker(broker.parts);
+  worker.start();
+  await settled();
+  await worker.stop();
+}
+
+/** Until nothing that was begun is under way: commits take a turn of the loop each. */
+async function settled(): Promise<void> {
+  for (let turns = 0; turns < 50; turns += 1) await new Promise((resolve) => setImmediate(resolve));
+}
+
+async function ended(work: (endings: PodEndings) => unknown): Promise<readonly string[]> {
+  const entries = await broker.entriesOf(async () => {
+    const endings = new PodEndings(broker.parts);
+    await work(endings);
+    await settled();
+    await endings.stop();
+  });
+  return entries.map(({ action, cause }) => `${action} ${String(cause)}`);
+}
+
+describe('the end of a pod', () => {
+  it('takes back its sessions and leases, and says so once', async () => {
+    const first = await ended((endings) => endings.ended(END));
+    expect(first).toEqual(['pod.end deleted', 'session.end pod_ended', 'lease.revoke pod_ended']);
+    expect(await counts()).toEqual({ sessions: 0, leases: 0 });
+    expect(await codeOf(read(live))).toBe('ERR_UNAUTHENTICATED');
+    expect(await ended((endings) => endings.ended(END))).toEqual([]);
+  });
+
+  it('told by two watches at once is recorded once', async () => {
+    const words = await ended((endings) => {
+      endings.ended(END);
+      endings.ended(END);
+    });
+    expect(words).toHaveLength(3);
+  });
+
+  it('catches a login that committed behind its first look', async () => {
+    broker.store.once(records('pod.end'), () => broker.logIn());
+    await ended((endings) => endings.ended(END));
+    expect(await counts()).toEqual({ sessions: 0, leases: 0 });
+  });
+
+  it('is tried again while the store fails', async () => {
+    broker.store.refuseOnce(records('pod.end'));
+    await ended(async (endings) => {
+      endings.ended(END);
+      await settled();
+      broker.clock.advance(1_000);
+    });
+    expect(await counts()).toEqual({ sessions: 0, leases: 0 });
+    expect(broker.logged).toHaveLength(1);
+  });
+
+  it('of many at once only suspends them', async () => {
+    const words = await ended((endings) => endings.lost([END]));
+    expect(words).toEqual(['pod.end suspended', 'session.end suspended']);
+    expect(await counts()).toEqual({ sessions: 0, leases: 1 });
+    expect(await ended((endings) => endings.lost([END]))).toEqual([]);
+  });
+
+  it('of many is recorded once by two watches', async () => {
+    const words = await ended((endings) => {
+      endings.lost([END]);
+      endings.lost([END]);
+    });
+    expect(words).toHaveLength(2);
+  });
+});
+
+describe('a watch that lives again', () => {
+  const reconcile = () => ended((endings) => endings.reconcile('c1', broker.watches.get('c1')!));
+
+  it('leaves pods that it sees, or that a fresh look finds', async () => {
+    expect(await reconcile()).toEqual([]);
+    expect(broker.watches.get('c1')!.confirmed).toBeGreaterThan(0);
+    broker.watches.get('c1')!.pods.set('pod-1', { state: 'running', labels: new Map() });
+    expect(await reconcile()).toEqual([]);
+    expect((await counts()).sessions).toBe(1);
+  });
+
+  it('ends those that are gone, and suspends those that nobody can tell of', async () => {
+    broker.watches.get('c1')!.fresh = 'ended';
+    await broker.logIn({ pod: null });
+    expect(await reconcile()).toContain('lease.revoke pod_ended');
+    const again = await (async () => {
+      broker.watches.get('c1')!.fresh = 'running';
+      await broker.logIn();
+      broker.watches.get('c1')!.fresh = undefined;
+      return reconcile();
+    })();
+    expect(again).toEqual(['pod.end suspended', 'session.end suspended']);
+  });
+
+  it('that misses a fifth of the pods suspends them, however many sessions the others have', async () => {
+    const watch = broker.watches.get('c1')!;
+    watch.pods.set('pod-1', { state: 'running', labels: new Map() });
+    for (let n = 0; n < 60; n += 1) await broker.logIn();
+    for (let n = 0; n < 11; n += 1) await broker.logIn({ pod: { name: `x${n}`, uid: `x${n}` } });
+    const words = await reconcile();
+    expect(words.filter((word) => word === 'pod.end suspended')).toHaveLength(11);
+    expect(words.filter((word) => word.startsWith('lease'))).toEqual([]);
+  });
+});
+
+describe('the end of a cluster', () => {
+  it('ends all that came from that registration and nothing of the next', async () => {
+    const { uid } = broker.parts.catalog.find('cluster', 'c1')!;
+    await broker.remove(admin, 'cluster', 'c1');
+    const words = await ended((endings) => {
+      endings.clusterGone('c1', uid);
+      endings.clusterGone('c1', uid);
+    });
+    expect(words).toEqual(['session.end cluster_gone', 'lease.revoke cluster_gone']);
+    await broker.put(admin, 'cluster', 'c1', {
+      ...{ connection: 'k', issuer: 'https://issuer.test', audiences: ['quaymaster'] },
+    });
+    await broker.logIn();
+    expect(await ended((endings) => endings.clusterGone('c1', uid))).toEqual([]);
+  });
+
+  it('that nobody saw is found at the next start', async () => {
+    await broker.remove(admin, 'cluster', 'c1');
+    expect(await ended((endings) => endings.endStrays())).toHaveLength(2);
+    expect(await counts()).toEqual({ sessions: 0, leases: 0 });
+  });
+});
+
+describe('expiry', () => {
+  it('ends leases and sessions at their time, once', async () => {
+    broker.clock.advance(3_600_000);
+    const entries = await broker.entriesOf(async () => {
+      await Promise.all([expire(), expire()]);
+    });
+    expect(entries.map(({ action }) => action)).toEqual(['lease.expire', 'session.end']);
+    expect(await counts()).toEqual({ sessions: 0, leases: 0 });
+  });
+
+  it('and a release at the same moment end a lease once', async () => {
+    const short = await readLast();
+    broker.clock.advance(3_599_000);
+    broker.store.once(records('lease.revoke'), async () => {
+      broker.clock.advance(1_000);
+      await expire();
+    });
+    const entries = await broker.entriesOf(async () => {
+      const release = releaseLease(broker.parts, broker.call(), live, short);
+      expect(await codeOf(release)).toBe('ERR_UNAUTHENTICATED');
+    });
+    expect(entries.filter(({ outcome }) => outcome === 'ok')).toHaveLength(2);
+  });
+
+  it('forgets tombstones, revoked credentials and operator tokens when their time has passed', async () => {
+    const body = { ttl: '1h' };
+    await createOperatorToken(broker.parts, broker.call(), admin, { operator: 'root', body });
+    const order = { path: 'dyn/db', idempotencyKey: 'k' };
+    const { lease } = await issueCredential({
+      parts: broker.parts,
+      call: broker.call(),
+      live,
+      order,
+    });
+    await broker.store.real.commit({
+      writes: [
+        { table: 'credentials', key: { id: lease.credentialId! }, change: { state: 'revoked' } },
+      ],
+    });
+    broker.clock.advance(3_600_000);
+    const entries = await broker.entriesOf(expire);
+    expect(entries.map(({ action }) => action)).toContain('operator-token.revoke');
+    await broker.store.real.commit({
+      writes: [
+        { table: 'credentials', key: { id: lease.credentialId! }, change: { state: 'revoked' } },
+      ],
+    });
+    broker.clock.advance(25 * 3_600_000);
+    await expire();
+    expect(await broker.parts.store.count('leases', {})).toBe(0);
+    expect(await broker.parts.store.count('credentials', {})).toBe(0);
+    expect(await broker.parts.store.count('operator_tokens', {})).toBe(1);
+  });
+
+  it('goes on after a round that failed', async () => {
+    let rounds = 0;
+    const worker = new Worker('test', 1_000, broker.parts, () => {
+      rounds += 1;
+      return rounds === 1 ? Promise.reject(new Error('once')) : Promise.resolve();
+    });
+    worker.start();
+    await settled();
+    broker.clock.advance(1_000);
+    await settled();
+    await worker.stop();
+    expect(rounds).toBe(2);
+    expect(broker.logged).toHaveLength(1);
+  });
+});
+
+describe('a root key that was rotated', () => {
+  it('leaves every session, operator and document of the key before in force', async () => {
+    await broker.close();
+    const keyring = new Keyring(generateRootKey());
+    broker = await TestBroker.open({}, { keyring });
+    admin = await broker.furnish();
+    const { token } = await broker.openSession();
+    keyring.activate(generateRootKey());
+    broker.backend.secrets.set('kv/db', { data: { v: '1' }, version: '1' });
+    const own = (await broker.parts.sessions.find(token))!;
+    expect((await read(own)).value.version).toBe('1');
+    await broker.parts.catalog.load();
+    await broker.put(admin, 'operator', 'ann', { grants: [] });
+    const row = (await broker.parts.store.get('sessions', { id: own.session.id }))!;
+    const forged = { ...row, ends_at: row.ends_at + 1 };
+    expect(() => broker.parts.sessions.open(forged)).toThrow();
+  });
+});
+
+async function readLast(): Promise<string> {
+  const [row] = await broker.parts.store.list('leases', { limit: 1 });
+  return row!.id;
+}
