@@ -18,7 +18,7 @@ export class Exchange implements Call {
   readonly tally: OperationTally;
   readonly startedAt: number;
   readonly #surroundings: Surroundings;
-  readonly #peer: Peer;
+  readonly peer: Peer;
   readonly #client: EncodedClient;
   #wasRecorded = false;
   #context: CallContext | undefined;
@@ -36,7 +36,7 @@ export class Exchange implements Call {
     const forwarded = peer.isTrusted ? headers['x-forwarded-for'] : undefined;
     const userAgent = headers['user-agent'];
     this.#surroundings = surroundings;
-    this.#peer = peer;
+    this.peer = peer;
     this.request = request;
     this.response = response;
     this.tally = tally;
@@ -64,7 +64,7 @@ export class Exchange implements Call {
 
   /** Requests of this connection that wait for an answer, this one included. */
   get underWay(): number {
-    return this.#peer.underWay;
+    return this.peer.underWay;
   }
 
   context(): CallContext {
@@ -95,7 +95,7 @@ export class Exchange implements Call {
   send(status: number, headers: readonly string[], body: string | Buffer): void {
     const { response } = this;
     this.#cancel?.();
-    this.#peer.underWay -= 1;
+    this.peer.underWay -= 1;
     const { tallies, parts } = this.#surroundings;
     tallies.count(this.tally, status, parts.clock.monotonic() - this.startedAt);
     if (response.destroyed) return;

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
-import { authenticateFromMemory } from '../broker/authenticate.ts';
+import { authenticateFromMemory, isStanding } from '../broker/authenticate.ts';
 import { readSecret } from '../broker/read-secrets.ts';
+import type { Parts } from '../broker/parts.ts';
 import type { LiveSession } from '../broker/state/sessions.ts';
 import { BrokerError } from '../domain/errors.ts';
 import { isSecretPath } from '../domain/names.ts';
@@ -35,11 +36,25 @@ export function hotRead(surroundings: Surroundings, exchange: Exchange): boolean
   const { parts, rates } = surroundings;
   const { request } = exchange;
   if (hasBody(request) || !isAcceptable(exchange)) return false;
-  const token = findBearer(request);
-  const live = token === undefined ? undefined : authenticateFromMemory(parts, token);
+  const live = sessionOf(parts, exchange);
   if (live === undefined || rates.of(live).take(1, exchange.startedAt) > 0) return false;
   void disclose(surroundings, exchange, live, pathOf(request));
   return true;
+}
+
+/**
+ * The session whose token the connection showed last, if it shows it again and the session stands: the keyed hash of a token costs as
+ * much as decrypting a value.
+ */
+function sessionOf(parts: Parts, { request, peer }: Exchange): LiveSession | undefined {
+  const { authorization } = request.headers;
+  const token = findBearer(request);
+  if (token === undefined || authorization === undefined) return undefined;
+  const known = peer.session;
+  if (known?.authorization === authorization && isStanding(parts, known.live)) return known.live;
+  const live = authenticateFromMemory(parts, token);
+  peer.session = live === undefined ? undefined : { authorization, live };
+  return live;
 }
 
 function isAcceptable(exchange: Exchange): boolean {

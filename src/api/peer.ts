@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
+import type { LiveSession } from '../broker/state/sessions.ts';
 import { encodeClient, type EncodedClient } from '../domain/audit-event.ts';
 import type { TextDigest } from '../domain/audit-text.ts';
 import { SourceAddress } from './source-address.ts';
@@ -10,6 +11,8 @@ export class Peer {
   readonly isTrusted: boolean;
   /** Requests that were taken in and not answered yet: a client may pipeline. */
   underWay = 0;
+  /** The session of the last bearer token on this connection: a client sends the same one with every request. */
+  session: { readonly authorization: string; readonly live: LiveSession } | undefined;
   #userAgent: string | undefined;
   #client: EncodedClient | undefined;
 

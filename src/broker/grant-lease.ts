@@ -22,6 +22,21 @@ export interface GrantedLease {
   readonly undo?: () => void;
 }
 
+/** The lease as it stands, which needs no write; undefined where `grantLease` has something to do or to refuse. */
+export function standingLease(
+  parts: Parts,
+  live: LiveSession,
+  terms: LeaseTerms,
+): Lease | undefined {
+  const held = live.leases.loaded ? live.leases.find(terms) : undefined;
+  if (held?.state !== 'live' || live.leases.isPending(held)) return undefined;
+  const now = parts.clock.now();
+  const left = held.endsAt - now;
+  return left > 0 && left <= terms.ttlMs && !isInLastThird(held, terms.ttlMs, now)
+    ? held
+    : undefined;
+}
+
 /**
  * This session's lease for the version: the one it has, extended in its last third, or a new one. Never beyond the session's end.
  * @throws ERR_DENIED for a version whose lease was revoked from this session; ERR_LEASE_QUOTA.

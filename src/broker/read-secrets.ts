@@ -4,7 +4,7 @@ import { parseSecretPath } from '../domain/names.ts';
 import type { SecretVersion } from '../domain/secret.ts';
 import type { CallContext } from '../ports/call-context.ts';
 import type { Write } from '../ports/store.ts';
-import { grantLease, type GrantedLease } from './grant-lease.ts';
+import { grantLease, standingLease, type GrantedLease, type LeaseTerms } from './grant-lease.ts';
 import { denied, judge, type Verdict } from './judge.ts';
 import { authorityEnd, type Call, type Caller } from './call.ts';
 import { recordFailure, type Acting } from './operation.ts';
@@ -50,9 +50,11 @@ export async function readSecret(
   item: ReadItem,
 ): Promise<Disclosure> {
   parseSecretPath(item.path);
-  const result = await commitAs(parts, caller, async (decidedAt, now) => {
-    const prepared = await prepare(parts, call, now, item);
-    return attemptOf(now, decidedAt, [prepared], ([only]) => only);
+  const result = await commitAs(parts, caller, (decidedAt, now) => {
+    const made = (prepared: Prepared): Attempt<Result | undefined> =>
+      attemptOf(now, decidedAt, [prepared], ([only]) => only);
+    const prepared = prepareAtOnce(parts, call, now, item);
+    return prepared === undefined ? prepare(parts, call, now, item).then(made) : made(prepared);
   }).catch((error: unknown) => recordUnread({ parts, call, caller }, [item], error));
   if (result instanceof BrokerError) throw result;
   return result as Disclosure;
@@ -81,9 +83,10 @@ export async function readSecrets(
   return commitAs(parts, caller, async (decidedAt, now) => {
     const fetched = await fetchTogether(parts, call, now, items);
     const prepared = await Promise.all(
-      items.map(async (item, index) =>
-        prepare(parts, call, now, { ...item, index, fetched: fetched.get(item.path) }),
-      ),
+      items.map(async ({ path, version }, index) => {
+        const item = { path, version, index, fetched: fetched.get(path) };
+        return prepareAtOnce(parts, call, now, item) ?? prepare(parts, call, now, item);
+      }),
     );
     return attemptOf(now, decidedAt, prepared, (results) => results);
   }).catch((error: unknown) => recordUnread({ parts, call, caller }, items, error));
@@ -137,6 +140,34 @@ interface Item extends ReadItem {
   readonly fetched?: Fetched | undefined;
 }
 
+/**
+ * A read that memory has all for: the current value is fresh and the session's lease stands. Anything else is undefined and goes the
+ * way of `prepare`, which knows how to wait and to refuse.
+ */
+function prepareAtOnce(parts: Parts, call: Call, caller: Caller, item: Item): Prepared | undefined {
+  if (!(caller instanceof LiveSession) || item.version !== undefined) return undefined;
+  const verdict = judge(parts, call, caller, { capability: 'read', path: item.path });
+  const mount = verdict.allowed ? parts.catalog.mounts.find(item.path) : undefined;
+  if (!verdict.allowed || mount === undefined) return undefined;
+  const target = { mount, definition: parts.catalog.find('definition', item.path) };
+  if (target.definition?.spec.class === 'dynamic') return undefined;
+  const value = parts.values.fresh(item.path, cacheTerms(target));
+  if (value === undefined) return undefined;
+  const lease = standingLease(parts, caller, leaseTerms(item, target, value, verdict));
+  const grant = lease && { lease };
+  return grant && granted(parts, call, caller, { item, verdict, target, value, grant });
+}
+
+function leaseTerms(
+  { path }: Item,
+  target: Target,
+  { version }: Value,
+  verdict: Verdict & { readonly allowed: true },
+): LeaseTerms {
+  const ttlMs = leaseTtlMs(target, verdict.maxLeaseTtlSeconds);
+  return { path, version, mountUid: target.mount.uid, ttlMs };
+}
+
 async function prepare(parts: Parts, call: Call, caller: Caller, item: Item): Promise<Prepared> {
   const verdict = judge(parts, call, caller, { capability: 'read', path: item.path });
   try {
@@ -145,12 +176,7 @@ async function prepare(parts: Parts, call: Call, caller: Caller, item: Item): Pr
     const value = await fetchValue(parts, call, target, item);
     const grant =
       caller instanceof LiveSession
-        ? await grantLease(parts, caller, {
-            path: item.path,
-            version: value.version,
-            mountUid: target.mount.uid,
-            ttlMs: leaseTtlMs(target, verdict.maxLeaseTtlSeconds),
-          })
+        ? await grantLease(parts, caller, leaseTerms(item, target, value, verdict))
         : undefined;
     return granted(parts, call, caller, { item, verdict, target, value, grant });
   } catch (error) {

@@ -2,7 +2,7 @@ import type { EncodedActor } from '../domain/audit-event.ts';
 import type { AuditActor } from '../domain/audit-actor.ts';
 import { encodeActor, encodeEvent } from '../domain/audit-event.ts';
 import { BrokerError, type ErrorKind } from '../domain/errors.ts';
-import type { Plan } from '../ports/store.ts';
+import type { Outcome, Plan } from '../ports/store.ts';
 import { randomId } from '../crypto/random.ts';
 import { isStanding, standing } from './authenticate.ts';
 import type { Call, Caller } from './call.ts';
@@ -88,11 +88,10 @@ export async function commitDecided<T>(
   attempt: (decidedAt: number) => Attempt<T> | Promise<Attempt<T>>,
 ): Promise<T> {
   for (let tries = 0; tries < ATTEMPTS; tries += 1) {
-    const { plan, settle, undo, conflict } = await attempt(parts.state.applied());
-    const outcome = await parts.store.commit(plan).catch((error: unknown) => {
-      undo?.();
-      throw error;
-    });
+    const made = attempt(parts.state.applied());
+    // An attempt that memory had all for is not waited for: a read would wait a round of promises for each step.
+    const { plan, settle, undo, conflict } = made instanceof Promise ? await made : made;
+    const outcome = await committed(parts, plan, undo);
     if (outcome.status === 'committed') {
       // What this narrowed is out of memory before anybody is told that it is done.
       if (outcome.seq > 0) await parts.state.reached(outcome.seq);
@@ -103,6 +102,19 @@ export async function commitDecided<T>(
     await parts.state.caughtUp();
   }
   throw new BrokerError('ERR_BUSY', undefined, { retryAfterSeconds: 1 });
+}
+
+async function committed(
+  parts: Parts,
+  plan: Plan,
+  undo: (() => void) | undefined,
+): Promise<Outcome> {
+  try {
+    return await parts.store.commit(plan);
+  } catch (error) {
+    undo?.();
+    throw error;
+  }
 }
 
 /**
