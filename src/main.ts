@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { BrokerError } from './domain/errors.ts';
 import { RELEASE } from './compose/release.ts';
+import { leanStart } from './lean-start.ts';
 
 const DEFAULT_CONFIG = '/etc/quaymaster/config.yaml';
 const EXIT_FAILED = 1;
@@ -18,8 +19,10 @@ function program(): Command {
 
   withConfig(quaymaster.command('serve').description('run the broker')).action(
     async ({ config }: { config: string }) => {
-      const { runServe } = await import('./compose/verbs/serve.ts');
-      await runServe(config);
+      await leanStart(async () => {
+        const { runServe } = await import('./compose/verbs/serve.ts');
+        await runServe(config);
+      });
     },
   );
   withConfig(
