@@ -63,7 +63,7 @@ function registerHoldings(registers: Registry[], { store }: Parts): void {
     labelNames: ['state'],
     registers,
     async collect() {
-      for (const state of ['issued', 'revoking', 'irrevocable'] as const) {
+      for (const state of ['intended', 'prepared', 'issued', 'revoking', 'irrevocable'] as const) {
         this.set({ state }, await store.count('credentials', { state }));
       }
     },

@@ -5,6 +5,7 @@ import { randomId } from '../../crypto/random.ts';
 import { queueRevocation } from '../end-leases.ts';
 import type { Parts } from '../parts.ts';
 import { SystemActor } from '../record.ts';
+import { listAll } from '../state/list-all.ts';
 import { Worker } from './worker.ts';
 
 type Row = Tables['credentials'];
@@ -36,27 +37,24 @@ export function revoker(parts: Parts, random: () => number): Worker {
   });
 }
 
-/** After a start no order is being filled by this process: what a crash left half made joins the queue. */
+/** After a start no order is being filled by this process: what a crash left half made joins the queue, all of it. */
 export async function adoptAbandoned(parts: Parts, createdUpTo: number): Promise<void> {
   for (const state of ['intended', 'prepared'] as const) {
-    const rows = await parts.store.list('credentials', {
-      equals: { state },
-      upTo: { created_at: createdUpTo },
-      limit: CHUNK,
-    });
-    if (rows.length === 0) continue;
+    const abandoned = { equals: { state }, upTo: { created_at: createdUpTo } };
     const now = parts.clock.now();
     // Each by itself: one that is filled at this very moment must not be revoked under its holder, nor keep the others.
-    await Promise.all(
-      rows.map(async ({ id }) =>
-        parts.store.commit({
-          expect: [{ table: 'credentials', key: { id }, match: { state } }],
-          writes: [queueRevocation(id, now)],
-          urgent: true,
-        }),
-      ),
-    );
+    for await (const { id } of listAll(parts.store, 'credentials', abandoned, idOf)) {
+      await parts.store.commit({
+        expect: [{ table: 'credentials', key: { id }, match: { state } }],
+        writes: [queueRevocation(id, now)],
+        urgent: true,
+      });
+    }
   }
+}
+
+function idOf({ id }: Row): { readonly id: string } {
+  return { id };
 }
 
 interface Round {
@@ -81,18 +79,42 @@ async function revoke(round: Round, row: Row): Promise<void> {
       { err: failure, credential: row.id, attempt: row.attempts + 1 },
       'a revocation failed',
     );
-    await keepListed(round, row, failure.code, nextAttempt(round, row.attempts));
+    if (wasNotAsked(failure)) await tryAgainSoon(round, row, failure);
+    else await keepListed(round, row, failure.code, nextAttempt(round, row.attempts));
   }
+}
+
+/** Our own guard held the call back: the backend never refused, so it counts for nothing. */
+function wasNotAsked({ reason }: BrokerError): boolean {
+  return reason === 'circuit_open' || reason === 'queue_full';
+}
+
+async function tryAgainSoon(
+  { parts }: Round,
+  row: Row,
+  { retryAfterSeconds = 1 }: BrokerError,
+): Promise<void> {
+  const next_attempt_at = parts.clock.now() + retryAfterSeconds * 1000;
+  await parts.store.commit({
+    expect: [asItWas(row)],
+    writes: [{ table: 'credentials', key: { id: row.id }, change: { next_attempt_at } }],
+  });
 }
 
 async function revokeAtBackend({ parts, signal }: Round, row: Row): Promise<void> {
   const mount = parts.catalog.all('mount').find(({ uid }) => uid === row.mount_uid);
   const credentials = mount && parts.connections.provider(mount).credentials;
   if (credentials === undefined) throw new BrokerError('ERR_PROVIDER_UNAVAILABLE');
-  await credentials.revoke(row.handle, {
-    requestId: randomId('req'),
-    signal: AbortSignal.any([signal, AbortSignal.timeout(DEADLINE_MS)]),
-  });
+  const late = new AbortController();
+  const cancel = parts.clock.after(DEADLINE_MS, () => late.abort(new Error('deadline')));
+  try {
+    await credentials.revoke(row.handle, {
+      requestId: randomId('req'),
+      signal: AbortSignal.any([signal, late.signal]),
+    });
+  } finally {
+    cancel();
+  }
 }
 
 async function settle({ parts, actor }: Round, row: Row): Promise<void> {
