@@ -43,12 +43,17 @@ export class Follower {
     return this.#options.sink.reopen();
   }
 
-  /** Stops after the delivery under way, or when it hangs after `graceMs`: the cursor has not moved, so it is repeated. */
+  /**
+   * Delivers what is in the log, then stops; a sink that hangs is left after `graceMs`: its cursor has not moved, so that what it did
+   * not take is repeated.
+   */
   async close(graceMs: number): Promise<void> {
+    this.#cancel();
+    const finished = this.#running.then(() => this.#run());
+    await Promise.race([finished, this.#options.clock.sleep(graceMs)]);
     this.#closed = true;
     this.#cancel();
-    const finished = this.#running.then(() => this.#options.sink.close());
-    await Promise.race([finished, this.#options.clock.sleep(graceMs)]);
+    await Promise.race([this.#options.sink.close(), this.#options.clock.sleep(graceMs)]);
   }
 
   #schedule(ms: number): void {
