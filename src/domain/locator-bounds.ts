@@ -1,9 +1,10 @@
 /**
  * Whether a canonical locator lies within one of the patterns a connection may touch: `*` is one whole segment, `**` (last only) any
- * depth below. No pattern at all allows nothing.
+ * depth below. No pattern at all allows nothing. What follows a `?` or `#` picks a part of what is there (a stage, a member): it is no place.
  */
 export function isWithinBounds(locator: string, patterns: readonly string[]): boolean {
-  const segments = locator.split('/');
+  const [place = ''] = locator.split(/[?#]/, 1);
+  const segments = place.split('/');
   return patterns.some((pattern) => matches(segments, pattern.split('/')));
 }
 
