@@ -20,7 +20,7 @@ import type { Log } from '../ports/log.ts';
 import type { Store } from '../ports/store.ts';
 import { connectEmbedded } from '../providers/embedded/connection.ts';
 import { openStore } from '../store/index.ts';
-import { AuditTrail, openBootLog } from './audit-trail.ts';
+import { AuditTrail, openBootLog, type BootLog } from './audit-trail.ts';
 import { ClusterRegistry } from './cluster-registry.ts';
 import { openConnections } from './connections.ts';
 import { heldStore } from './held-store.ts';
@@ -46,7 +46,7 @@ export interface BrokerDeps {
 
 /** @throws ERR_CONFIG_INVALID, ERR_SEALED, ERR_CIPHERTEXT_INVALID, ERR_STORE_UNAVAILABLE: the broker does not start on what it cannot trust. */
 export async function openBroker(config: Config, deps: BrokerDeps): Promise<RunningBroker> {
-  const { clock, log } = deps;
+  const { clock } = deps;
   const bootLog = await openBootLog(config, clock);
   const { failpoint } = deps;
   const opened = await openStore(config.store, {
@@ -55,6 +55,21 @@ export async function openBroker(config: Config, deps: BrokerDeps): Promise<Runn
     mode: config.mode,
     ...(failpoint === undefined ? {} : { failpoint }),
   });
+  try {
+    return await openOn(config, deps, bootLog, opened);
+  } catch (error) {
+    await opened.close();
+    throw error;
+  }
+}
+
+async function openOn(
+  config: Config,
+  deps: BrokerDeps,
+  bootLog: BootLog,
+  opened: Store,
+): Promise<RunningBroker> {
+  const { clock, log } = deps;
   const trail = new AuditTrail(bootLog, { config, store: opened, clock, log });
   const { held } = await trail.start();
   if (held !== undefined) {
@@ -64,17 +79,25 @@ export async function openBroker(config: Config, deps: BrokerDeps): Promise<Runn
     );
   }
   const store = held === undefined ? opened : heldStore(opened);
-  const keys = await loadKeys(store, await openKek(config, clock));
-  const core = await openCore(config, { ...deps, store, trail, keys });
-  return {
-    ...core,
-    trail,
-    async close(cause) {
-      await core.stop();
-      if (held === undefined) await trail.stop(cause);
-      await opened.close();
-    },
+  const stopTrail = async (cause: string): Promise<void> => {
+    if (held === undefined) await trail.stop(cause);
   };
+  try {
+    const keys = await loadKeys(store, await openKek(config, clock));
+    const core = await openCore(config, { ...deps, store, trail, keys });
+    return {
+      ...core,
+      trail,
+      async close(cause) {
+        await core.stop();
+        await stopTrail(cause);
+        await opened.close();
+      },
+    };
+  } catch (error) {
+    await stopTrail('start_failed');
+    throw error;
+  }
 }
 
 interface CoreDeps extends BrokerDeps {

@@ -7,11 +7,15 @@ import type { KeyEncryptionKey } from '../ports/key-encryption-key.ts';
 import type { Store } from '../ports/store.ts';
 import type { Tables } from '../ports/tables.ts';
 import { Keyring } from '../crypto/keyring.ts';
+import { macRow, verifyRow, type CanonicalFields } from '../crypto/row-mac.ts';
+import type { SecretKey } from '../crypto/secret-key.ts';
 import { randomId } from '../crypto/random.ts';
 import { generateRootKey, unwrapRootKey, wrapRootKey, type RootKey } from '../crypto/root-keys.ts';
 
 const DEADLINE_MS = 10_000;
 const INSTALLATION = 'installation';
+/** Hexadecimal; docs/spec/row-mac-v1.md, "Root keys". */
+const ROOT_KEYS_MAC = 'root-keys-mac';
 
 /** What an installation is and the keys that open it. */
 export interface InstallationKeys {
@@ -61,7 +65,10 @@ export async function loadKeys(store: Store, kek: KeyEncryptionKey): Promise<Ins
       { kek, installation: installation.value, context: startContext() },
     );
   const older = await Promise.all(rows.filter((row) => row !== active).map(open));
-  return { installation: installation.value, keyring: new Keyring(await open(active), older) };
+  const root = await open(active);
+  const seal = await store.get('meta', { key: ROOT_KEYS_MAC });
+  verifyRow(rootMacKey(root), 'root_keys', states(rows), Buffer.from(seal?.value ?? '', 'hex'));
+  return { installation: installation.value, keyring: new Keyring(root, older) };
 }
 
 /** Gives an empty store its installation id and its first root key. @throws ERR_CONFLICT when it has them. */
@@ -78,10 +85,16 @@ export async function createKeys(
     installation,
     context: startContext(),
   });
+  const mac = macRow(
+    rootMacKey(rootKey),
+    'root_keys',
+    states([{ id: wrapped.id, state: 'active' }]),
+  );
   const outcome = await store.commit({
     expect: [{ table: 'meta', key: { key: INSTALLATION }, absent: true }],
     writes: [
       { table: 'meta', put: { key: INSTALLATION, value: installation } },
+      { table: 'meta', put: { key: ROOT_KEYS_MAC, value: mac.toString('hex') } },
       {
         table: 'root_keys',
         put: {
@@ -99,6 +112,15 @@ export async function createKeys(
     throw new BrokerError('ERR_CONFLICT', 'the store is initialised already');
   }
   return { installation, keyring: new Keyring(rootKey) };
+}
+
+/** Which keys there are and which one wraps, under the one that does: nobody makes a retired key active again with the database alone. */
+function states(rows: readonly Pick<Tables['root_keys'], 'id' | 'state'>[]): CanonicalFields {
+  return Object.fromEntries(rows.map(({ id, state }) => [id, state]));
+}
+
+function rootMacKey(root: RootKey): SecretKey {
+  return root.keyFor('rowMac');
 }
 
 function startContext(): CallContext {
