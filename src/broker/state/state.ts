@@ -1,3 +1,4 @@
+import { BrokerError } from '../../domain/errors.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log.ts';
 import type { Change, Store } from '../../ports/store.ts';
@@ -19,6 +20,7 @@ export interface Followers {
 }
 
 const RETRY_MS = 250;
+const PATIENCE_MS = 5_000;
 
 /** Carries every committed change into what this process keeps in memory, in order, and says how far it got. */
 export class State {
@@ -52,14 +54,17 @@ export class State {
     return this.#applied;
   }
 
-  /** Resolves when memory reflects all that is committed so far. */
+  /** Resolves when memory reflects all that is committed so far. @throws ERR_BUSY when a changed document cannot be read for a while. */
   async caughtUp(): Promise<void> {
-    await this.#work;
+    const { promise, reject } = Promise.withResolvers<never>();
+    const late = new BrokerError('ERR_BUSY', undefined, { retryAfterSeconds: 1 });
+    const cancel = this.#followers.clock.after(PATIENCE_MS, () => reject(late));
+    await Promise.race([this.#work, promise]).finally(cancel);
   }
 
   /** Resolves when memory reflects the change of this number: an answer that says "done" waits for it. */
   async reached(seq: number): Promise<void> {
-    if (this.#applied >= seq) return;
+    if (this.#applied >= seq || this.#closed) return;
     const { promise, resolve } = Promise.withResolvers<undefined>();
     this.#waiting.push({ seq, resolve: () => resolve(undefined) });
     await promise;
@@ -73,6 +78,8 @@ export class State {
   close(): void {
     this.#closed = true;
     this.#unwatch();
+    for (const { resolve } of this.#waiting) resolve();
+    this.#waiting = [];
   }
 
   #take(changes: readonly Change[]): void {

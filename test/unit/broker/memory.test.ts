@@ -1,0 +1,218 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { readHeads } from '../../../src/broker/audit.ts';
+import { decodeCursor, encodeCursor } from '../../../src/broker/cursor.ts';
+import { LeaseQuota } from '../../../src/broker/lease-quota.ts';
+import { readSecret } from '../../../src/broker/read-secrets.ts';
+import { listRevocations } from '../../../src/broker/revocations.ts';
+import { listAll } from '../../../src/broker/state/list-all.ts';
+import { readUnchanged } from '../../../src/broker/state/read-unchanged.ts';
+import type { LiveOperator } from '../../../src/broker/state/operator-tokens.ts';
+import { BrokerError } from '../../../src/domain/errors.ts';
+import { credentialRow, leaseRow } from '../../fakes/store-rows.ts';
+import { codeOf, policy, POD, TestBroker } from '../../support/broker-parts.ts';
+
+let broker: TestBroker;
+let admin: LiveOperator;
+
+beforeEach(async () => {
+  broker = await TestBroker.open();
+  admin = await broker.furnish();
+  broker.backend.secrets.set('kv/db', { data: { v: '1' }, version: '1' });
+});
+afterEach(async () => broker.close());
+
+const read = async () =>
+  readSecret(broker.parts, broker.call(), await broker.logIn(), { path: 'kv/db' });
+
+describe('what memory follows', () => {
+  it('keeps nothing that a change raced with, and gives up when they keep coming', async () => {
+    const narrow = () => broker.store.real.commit({ narrows: ['x'] });
+    let tries = 0;
+    const kept = await readUnchanged(
+      broker.store,
+      async () => {
+        tries += 1;
+        if (tries < 3) await narrow();
+        return tries;
+      },
+      (result) => result,
+    );
+    expect(kept).toBe(3);
+    const never = readUnchanged(broker.store, narrow, () => 'kept');
+    expect(await codeOf(never)).toBe('ERR_BUSY');
+  });
+
+  it('is read again until a changed document opens; what depends on it waits no longer than a while', async () => {
+    const { parts, store } = broker;
+    const row = (await store.get('documents', { kind: 'policy', name: 'all' }))!;
+    const forged = { ...row, version: 9 };
+    await store.real.commit({
+      writes: [{ table: 'documents', put: forged }],
+      narrows: ['policies:all', 'document:policy/all'],
+    });
+    const live = await broker.logIn({}, 'c1').catch((error: unknown) => error);
+    expect(live).not.toBeInstanceOf(BrokerError);
+    const late = codeOf(parts.state.caughtUp());
+    await new Promise((resolve) => setImmediate(resolve));
+    broker.clock.advance(5_000);
+    expect(await late).toBe('ERR_BUSY');
+    await store.real.commit({ writes: [{ table: 'documents', put: row }] });
+    const reached = parts.state.reached(store.seq());
+    broker.clock.advance(1_000);
+    await reached;
+    expect(parts.catalog.find('policy', 'all')!.version).toBe(1);
+    expect(broker.logged.length).toBeGreaterThan(0);
+  });
+
+  it('lets nobody wait once it is closed', async () => {
+    const waiting = broker.parts.state.reached(1_000_000);
+    broker.parts.state.close();
+    await waiting;
+    await broker.parts.state.reached(1_000_000);
+  });
+
+  it('refuses to start on a document that was not sealed by us', async () => {
+    const row = (await broker.store.get('documents', { kind: 'mount', name: 'kv' }))!;
+    const forged = { ...row, body: row.body.replace('kv', 'dyn') };
+    await broker.store.real.commit({ writes: [{ table: 'documents', put: forged }] });
+    expect(await codeOf(broker.parts.catalog.load())).toBe('ERR_CIPHERTEXT_INVALID');
+  });
+
+  it('reads tables of any length page by page', async () => {
+    const puts = Array.from({ length: 1_001 }, (_, n) => leaseRow(`lea_${n}`));
+    await broker.store.real.commit({
+      writes: puts.map((put) => ({ table: 'leases', put })),
+    });
+    let rows = 0;
+    for await (const { id } of listAll(broker.store, 'leases', {}, ({ id }) => ({ id })))
+      rows += id.startsWith('lea_') ? 1 : 0;
+    expect(rows).toBe(1_001);
+  });
+
+  it('of a session has every tombstone, however many leases it had', async () => {
+    const { session } = await broker.logIn();
+    expect(session.id).toMatch(/^ses_/);
+    const live = await broker.logIn();
+    const { uid: mount_uid } = broker.parts.catalog.find('mount', 'kv')!;
+    const of = { session_id: live.session.id, path: 'kv/db', mount_uid, version: '1' };
+    const end = live.session.endsAt;
+    await broker.store.real.commit({
+      writes: [
+        { table: 'leases', put: leaseRow('lea_a', { ...of, state: 'ended', cause: 'revoked' }) },
+        { table: 'leases', put: leaseRow('lea_b', { ...of, ends_at: end, max_ends_at: end }) },
+      ],
+    });
+    const reading = readSecret(broker.parts, broker.call(), live, { path: 'kv/db' });
+    expect(await codeOf(reading)).toBe('ERR_DENIED');
+  });
+});
+
+describe('decisions', () => {
+  it('use the labels of a pod that a living watch knows', async () => {
+    const rule = { effect: 'allow' };
+    const document = policy('all', ['kv/**'], { rule }) as { spec: { subjects: object[] } };
+    document.spec.subjects = [
+      { clusters: ['c1'], namespaces: ['pay'], serviceAccounts: ['*'], podLabels: { app: 'x' } },
+    ];
+    await broker.put(admin, 'policy', 'all', document);
+    expect(await codeOf(read())).toBe('ERR_DENIED');
+    const watch = broker.watches.get('c1')!;
+    watch.pods.set(POD.uid, { state: 'running', labels: new Map([['app', 'x']]) });
+    expect(await codeOf(read())).toBe('no error');
+    const live = await broker.logIn();
+    watch.state = 'stale';
+    const blind = readSecret(broker.parts, broker.call(), live, { path: 'kv/db' });
+    expect(await codeOf(blind)).toBe('ERR_DENIED');
+  });
+
+  it('name the rule that denies, in the log only', async () => {
+    const denying = policy('no', ['kv/**'], { rule: { effect: 'deny' } });
+    await broker.put(admin, 'policy', 'no', denying);
+    const entries = await broker.entriesOf(async () => {
+      expect(await codeOf(read())).toBe('ERR_DENIED');
+    });
+    expect(entries.at(-1)).toMatchObject({ reason: 'denied_by_rule', policy: { name: 'no' } });
+  });
+
+  it('on a path without a mount end in not found, for who may read it', async () => {
+    await broker.put(admin, 'policy', 'all', policy('all', ['none/**']));
+    const live = await broker.logIn();
+    const reading = readSecret(broker.parts, broker.call(), live, { path: 'none/x' });
+    expect(await codeOf(reading)).toBe('ERR_NOT_FOUND');
+  });
+});
+
+describe('a cursor', () => {
+  it('opens for its own list only', () => {
+    const cursor = encodeCursor(broker.parts, 'a', { at: 1 });
+    expect(decodeCursor(broker.parts, 'a', cursor)).toEqual({ at: 1 });
+    expect(decodeCursor(broker.parts, 'a', undefined)).toBeUndefined();
+    for (const [list, text] of [
+      ['b', cursor],
+      ['a', `${cursor}.x`],
+      ['a', ''],
+      ['a', 'x'],
+    ] as const) {
+      expect(() => decodeCursor(broker.parts, list, text)).toThrow(BrokerError);
+    }
+  });
+
+  it('pages the revoke queue', async () => {
+    const puts = ['cred_a', 'cred_b'].map((id) =>
+      credentialRow(id, { state: 'revoking', next_attempt_at: 5 }),
+    );
+    await broker.store.real.commit({ writes: puts.map((put) => ({ table: 'credentials', put })) });
+    const list = (after?: string) =>
+      listRevocations(broker.parts, broker.call(), admin, {
+        state: 'revoking',
+        page: { limit: 1, after },
+      });
+    const first = await list();
+    const second = await list(first.next);
+    expect([...first.items, ...second.items].map(({ credential }) => credential)).toEqual([
+      'cred_a',
+      'cred_b',
+    ]);
+    expect(second.next).toBeUndefined();
+  });
+});
+
+describe('the lease quota', () => {
+  it('counts what other replicas grant, again and again', async () => {
+    let stored = 0;
+    const count = () => Promise.resolve(stored);
+    const quota = new LeaseQuota(Object.assign(Object.create(broker.store), { count }), 32);
+    (await quota.take('w'))();
+    stored = 31;
+    (await quota.take('w'))();
+    expect(await codeOf(quota.take('w').then((settled) => settled()))).toBe('no error');
+    stored = 32;
+    expect(await codeOf(quota.take('w').then((settled) => settled()))).toBe('ERR_LEASE_QUOTA');
+    stored = 5;
+    expect(await codeOf(quota.take('w').then((settled) => settled()))).toBe('no error');
+  });
+
+  it('that cannot be counted grants nothing, and is counted at the next try', async () => {
+    let fails = true;
+    const count = () =>
+      fails ? Promise.reject(new BrokerError('ERR_STORE_UNAVAILABLE')) : Promise.resolve(0);
+    const quota = new LeaseQuota(Object.assign(Object.create(broker.store), { count }), 2);
+    expect(await codeOf(quota.take('w'))).toBe('ERR_STORE_UNAVAILABLE');
+    fails = false;
+    expect(await codeOf(quota.take('w'))).toBe('no error');
+  });
+});
+
+describe('heads of the log', () => {
+  it('are a page at most', async () => {
+    async function* heads() {
+      await Promise.resolve();
+      for (let first_index = 0; ; first_index += 1) {
+        yield { first_index, writer: 'w', first_seq: 0, count: 1, head: '', signature: '' };
+      }
+    }
+    const checkpoint = () => Promise.resolve({ size: 9_999, root: new Uint8Array(), note: '' });
+    Object.assign(broker.parts.audit, { heads, checkpoint });
+    expect(await readHeads(broker.parts, broker.call(), admin, 0)).toHaveLength(1_000);
+  });
+});
