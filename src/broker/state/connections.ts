@@ -69,10 +69,6 @@ export class Connections {
     this.#mounted.set(mount, mounted);
     return mounted;
   }
-
-  all(): readonly BoundConnection[] {
-    return [...this.#byName.values()];
-  }
 }
 
 /** The embedded provider keeps secrets under their full path, so that a mount can be recreated without losing them. */

@@ -417,3 +417,53 @@ describe('the revoke queue', () => {
     expect(await row()).toMatchObject({ last_error: 'ERR_PROVIDER_UNAVAILABLE' });
   });
 });
+
+describe('an order whose store fails', () => {
+  it('waits for recovery, which finds its intent', async () => {
+    broker.backend.during = (step) => {
+      if (step !== 'issue') return;
+      broker.store.beforeCommit = ({ urgent }) => {
+        if (urgent === true) throw new BrokerError('ERR_STORE_UNAVAILABLE');
+      };
+      throw new BrokerError('ERR_PROVIDER_FAILED');
+    };
+    expect(await codeOf(order())).toBe('ERR_PROVIDER_FAILED');
+    expect(broker.logged).toHaveLength(1);
+    expect(await row()).toMatchObject({ state: 'prepared' });
+    broker.store.beforeCommit = () => undefined;
+    await adoptAbandoned(broker.parts, broker.clock.now());
+    await revokeAll();
+    expect(await row()).toMatchObject({ state: 'revoked' });
+  });
+
+  it('leaves to its commit what turned out to be durable', async () => {
+    broker.store.once(records('credential.issue'), async (plan) => {
+      await broker.store.real.commit(plan);
+      throw new BrokerError('ERR_AUDIT_UNAVAILABLE');
+    });
+    expect(await codeOf(order())).toBe('ERR_AUDIT_UNAVAILABLE');
+    expect(await row()).toMatchObject({ state: 'issued' });
+    expect(await codeOf(order())).toBe('no error');
+    expect(broker.backend.credentials.size).toBe(1);
+  });
+
+  it('is adopted by the worker after a while, and stops with it', async () => {
+    await order();
+    const issued = await row();
+    const put = { ...issued, id: 'cred_old', idempotency_key: 'old', state: 'intended' as const };
+    await broker.store.real.commit({ writes: [{ table: 'credentials', put }] });
+    broker.clock.advance(121_000);
+    broker.backend.during = async (_step, _what, signal) => {
+      await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+    };
+    const worker = revoker(broker.parts, () => 0);
+    worker.start();
+    while (!broker.backend.calls.some((call) => call.startsWith('revoke')))
+      await new Promise((resolve) => setImmediate(resolve));
+    await worker.stop();
+    expect(await broker.parts.store.get('credentials', { id: 'cred_old' })).toMatchObject({
+      state: 'revoking',
+      attempts: 0,
+    });
+  });
+});

@@ -446,3 +446,22 @@ describe('the audit log', () => {
     expect(error).toMatchObject({ code: 'ERR_AUDIT_UNAVAILABLE' });
   });
 });
+
+describe('documents with all that they may say', () => {
+  it('are kept as they were said, with what was left out', async () => {
+    await broker.put(admin, 'definition', 'kv/x', {
+      ...{ ref: { at: 'kv/y' }, leaseTtl: '5m', cacheTtl: '0s', staleIfError: '1m' },
+      description: 'the database',
+    });
+    expect(broker.parts.catalog.find('definition', 'kv/x')!.spec).toEqual({
+      ...{ class: 'static', ref: { at: 'kv/y' }, leaseTtlSeconds: 300, cacheTtlSeconds: 0 },
+      ...{ staleIfErrorSeconds: 60, description: 'the database' },
+    });
+    await broker.put(admin, 'operator', 'ann', { description: 'on call', grants: [] });
+    expect(broker.parts.catalog.find('operator', 'ann')!.spec).toMatchObject({ grants: [] });
+    const { stored } = await mint('ann', { ttl: '7d', description: 'pipeline' });
+    expect(stored.spec).toEqual({ sourceCidrs: [], description: 'pipeline' });
+    const wrong = codeOf(broker.put(admin, 'cluster', 'c3', cluster({ maxTokenLifetime: '400d' })));
+    expect(await wrong).toBe('ERR_BODY_INVALID');
+  });
+});

@@ -12,6 +12,7 @@ import { revokeLeases, type LeaseSelector } from '../../../src/broker/revoke-lea
 import type { LiveOperator } from '../../../src/broker/state/operator-tokens.ts';
 import type { LiveSession } from '../../../src/broker/state/sessions.ts';
 import { BrokerError } from '../../../src/domain/errors.ts';
+import { leaseRow } from '../../fakes/store-rows.ts';
 import { cluster, codeOf, mount, policy, TestBroker } from '../../support/broker-parts.ts';
 import { records } from '../../support/hooked-store.ts';
 
@@ -378,5 +379,45 @@ describe('a request that no use case saw', () => {
       { action: 'request.refused', outcome: 'deny', code: 'ERR_REQUEST_INVALID' },
       { action: 'request.refused', outcome: 'error', code: 'ERR_INTERNAL' },
     ]);
+  });
+});
+
+describe('a revocation of very many', () => {
+  it('goes on in pieces to the last, also behind one that another ended meanwhile', async () => {
+    const rows = Array.from({ length: 501 }, (_, n) =>
+      leaseRow(`lea_${n}`, { path: 'kv/many/x', ends_at: broker.clock.now() + 1_000 }),
+    );
+    await broker.store.real.commit({ writes: rows.map((put) => ({ table: 'leases', put })) });
+    broker.store.once(records('lease.revoke'), async () => {
+      const change = { state: 'ended' as const };
+      await broker.store.real.commit({
+        writes: [{ table: 'leases', key: { id: 'lea_0' }, change }],
+      });
+    });
+    const selector = { path: 'kv/many' };
+    const revoked = await revokeLeases(broker.parts, broker.call(), admin, { selector });
+    expect(revoked).toEqual({ revoked: 500 });
+    const filter = { path: 'kv/many/x' };
+    const page = { limit: 400, after: undefined };
+    const first = await listLeases(broker.parts, broker.call(), admin, { filter, page });
+    const next = { limit: 400, after: first.next };
+    const second = await listLeases(broker.parts, broker.call(), admin, { filter, page: next });
+    expect(first.items.length + second.items.length).toBe(501);
+  });
+});
+
+describe('what joins a session at its end', () => {
+  it('is ended once, though somebody else ends it at the same moment', async () => {
+    const live = await broker.logIn();
+    const put = leaseRow('lea_late', { session_id: live.session.id, ends_at: 9e12 });
+    const change = { state: 'ended' as const };
+    broker.store.once(records('session.end'), async () => {
+      await broker.store.real.commit({ writes: [{ table: 'leases', put }] });
+      broker.store.once(records('lease.revoke'), () =>
+        broker.store.real.commit({ writes: [{ table: 'leases', key: { id: put.id }, change }] }),
+      );
+    });
+    const entries = await broker.entriesOf(() => endOwnSession(broker.parts, broker.call(), live));
+    expect(entries.map(({ action }) => action)).toEqual(['session.end']);
   });
 });
