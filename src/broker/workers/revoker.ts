@@ -16,6 +16,7 @@ const CHUNK = 64;
 const ATTEMPTS = 6;
 const FIRST_PAUSE_MS = 10_000;
 const LONGEST_PAUSE_MS = 300_000;
+const HELD_BACK_PAUSE_MS = 60_000;
 const DEADLINE_MS = 10_000;
 /** An intent this old was left by a process that died: nobody is still filling it. */
 const ABANDONED_MS = 120_000;
@@ -79,26 +80,19 @@ async function revoke(round: Round, row: Row): Promise<void> {
       { err: failure, credential: row.id, attempt: row.attempts + 1 },
       'a revocation failed',
     );
-    if (wasNotAsked(failure)) await tryAgainSoon(round, row, failure);
-    else await keepListed(round, row, failure.code, nextAttempt(round, row.attempts));
+    await keepListed(
+      round,
+      row,
+      failure.code,
+      nextAttempt(round, row.attempts, longestPause(failure)),
+    );
   }
 }
 
-/** Our own guard held the call back: the backend never refused, so it counts for nothing. */
-function wasNotAsked({ reason }: BrokerError): boolean {
-  return reason === 'circuit_open' || reason === 'queue_full';
-}
-
-async function tryAgainSoon(
-  { parts }: Round,
-  row: Row,
-  { retryAfterSeconds = 1 }: BrokerError,
-): Promise<void> {
-  const next_attempt_at = parts.clock.now() + retryAfterSeconds * 1000;
-  await parts.store.commit({
-    expect: [asItWas(row)],
-    writes: [{ table: 'credentials', key: { id: row.id }, change: { next_attempt_at } }],
-  });
+/** Where our own guard held the call back, the backend may be well again within seconds: it is asked sooner. */
+function longestPause({ reason }: BrokerError): number {
+  const wasHeldBack = reason === 'circuit_open' || reason === 'queue_full';
+  return wasHeldBack ? HELD_BACK_PAUSE_MS : LONGEST_PAUSE_MS;
 }
 
 async function revokeAtBackend({ parts, signal }: Round, row: Row): Promise<void> {
@@ -165,9 +159,9 @@ function asItWas({ id, state, handle, attempts }: Row): Expectation {
   return { table: 'credentials', key: { id }, match: { state, handle, attempts } };
 }
 
-/** Doubles from ten seconds, half of it by chance, five minutes at most. */
-function nextAttempt({ parts, random }: Round, attempts: number): number {
-  const pause = Math.min(FIRST_PAUSE_MS * 2 ** attempts, LONGEST_PAUSE_MS);
+/** Doubles from ten seconds up to `most`, half of it by chance. */
+function nextAttempt({ parts, random }: Round, attempts: number, most: number): number {
+  const pause = Math.min(FIRST_PAUSE_MS * 2 ** attempts, most);
   return parts.clock.now() + Math.round(pause / 2 + (pause / 2) * random());
 }
 
