@@ -8,7 +8,7 @@ import type { StoreDeps } from './store-deps.ts';
 
 export { storeConfigSchema } from './config.ts';
 export type { StoreConfig } from './config.ts';
-export type { StoreDeps, StoreMode } from './store-deps.ts';
+export type { StoreDeps } from './store-deps.ts';
 
 /**
  * Opens the store of the configuration; the driver of the other database is not loaded.

@@ -4,7 +4,7 @@ import { LEFT_OUT } from './left-out.ts';
 import type { BackendName } from './recipe.ts';
 
 /** The backends this test run may use; what is absent is not installed, or was not asked for. */
-export function readBackends(): Partial<Backends> {
+function readBackends(): Partial<Backends> {
   return JSON.parse(process.env['QM_BACKENDS'] ?? '{}') as Partial<Backends>;
 }
 

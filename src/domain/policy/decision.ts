@@ -43,8 +43,6 @@ type DenyDecision =
       readonly rule?: undefined;
     };
 
-export type DenyReason = DenyDecision['reason'];
-
 /** For the audit entry and the explain operation; a denied caller never sees which rule it was. */
 export type Decision = AllowDecision | DenyDecision;
 

@@ -1,7 +1,7 @@
 export { CAPABILITIES } from './access-policy.ts';
 export type { AccessPolicy, Capability, PolicyRule, StoredPolicy } from './access-policy.ts';
-export type { AccessRequest, Decision, DenyReason, ViewRequest } from './decision.ts';
-export type { Explanation, RuleNote } from './explanation.ts';
+export type { AccessRequest, Decision } from './decision.ts';
+export type { Explanation } from './explanation.ts';
 export { parsePolicy } from './parse-policy.ts';
 export { compilePolicies, withPolicy, withoutPolicy } from './compiled-policies.ts';
 export type { CompiledPolicies } from './compiled-policies.ts';

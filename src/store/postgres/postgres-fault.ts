@@ -8,7 +8,7 @@ const RETRYABLE: ReadonlySet<string> = new Set(['40001', '40P01', '55P03']);
 const ROW_CLASSES = ['22', '23'];
 
 /** The SQLSTATE of an error that the server sent; empty for any other, such as a lost connection. */
-export function sqlState(error: unknown): string {
+function sqlState(error: unknown): string {
   return errorField(error, 'severity') === '' ? '' : errorField(error, 'code');
 }
 

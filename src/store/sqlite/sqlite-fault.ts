@@ -11,7 +11,7 @@ const DAMAGED: ReadonlySet<string> = new Set(['SQLITE_CORRUPT', 'SQLITE_NOTADB']
 const HELD: ReadonlySet<string> = new Set(['SQLITE_BUSY', 'SQLITE_LOCKED']);
 
 /** The code of an error of SQLite or of the file system; empty for any other. */
-export function faultCode(error: unknown): string {
+function faultCode(error: unknown): string {
   return errorField(error, 'code');
 }
 
