@@ -75,7 +75,7 @@ export async function endSessions(
  * Ends what joined sessions between the look at their leases and their end. No lease joins after it, since the fence holds: one more look
  * finds all.
  */
-export async function endLateLeases(
+async function endLateLeases(
   parts: Parts,
   ids: readonly string[],
   cause: LeaseCause,
