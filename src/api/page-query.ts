@@ -13,7 +13,7 @@ const limit = z
   .default(100);
 const after = z
   .string()
-  .regex(/^[A-Za-z0-9_.-]{1,1024}$/, '"after" is not a cursor')
+  .regex(/^[A-Za-z0-9_.-]{1,1900}$/, '"after" is not a cursor')
   .optional();
 
 /** @throws ERR_REQUEST_INVALID */

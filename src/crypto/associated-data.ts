@@ -9,6 +9,7 @@ const LABELS = {
   rootKey: 'quaymaster/v1/root-key',
   rootKeyCommitment: 'quaymaster/v1/root-key-commitment',
   row: 'quaymaster/v1/row',
+  cursor: 'quaymaster/v1/page-cursor',
   localFileWrap: 'quaymaster/v1/local-file-kek/wrap',
   localFileId: 'quaymaster/v1/local-file-kek/id',
 } as const;
@@ -121,6 +122,11 @@ export function rootKeyData(
   kekId: string,
 ): AssociatedData {
   return associatedData(LABELS.rootKey, installation, rootKeyId, kekId);
+}
+
+/** A page's cursor: of the one list it came from. */
+export function cursorData(list: string): AssociatedData {
+  return associatedData(LABELS.cursor, list);
 }
 
 /** What a key in a file authenticates: the port's bytes under a label of its own. */
