@@ -32,7 +32,10 @@ export async function filesBelow(directory: string): Promise<Readonly<Record<str
   const files: Record<string, Buffer> = {};
   for (const entry of await readdir(directory, { recursive: true, withFileTypes: true })) {
     const path = join(entry.parentPath, entry.name);
-    if (entry.isFile()) files[path] = await readFile(path);
+    if (!entry.isFile()) continue;
+    // A checkpoint is written beside its place and renamed: the name may be gone by now, its bytes are under the other.
+    const bytes = await readFile(path).catch(() => undefined);
+    if (bytes !== undefined) files[path] = bytes;
   }
   return files;
 }
