@@ -39,16 +39,19 @@ export class SessionLeases {
     );
   }
 
-  /** Tombstones after live leases: where two replicas issued one each and one was revoked, the version is revoked. */
+  /**
+   * Tombstones after live leases: where two replicas issued one each and one was revoked, the version is revoked. Found by the session
+   * alone: asked for a state too, SQLite goes through every live lease there is (measured: 15 ms with 20,000).
+   */
   async #read(): Promise<readonly Tables['leases'][]> {
-    const session_id = this.#sessionId;
-    const rows: Tables['leases'][] = [];
-    for (const which of [{ state: 'live' }, { state: 'ended', cause: 'revoked' }] as const) {
-      const query = { equals: { session_id, kind: 'static' as const, ...which } };
-      for await (const row of listAll(this.#store, 'leases', query, ({ id }) => ({ id })))
-        rows.push(row);
+    const query = { equals: { session_id: this.#sessionId, kind: 'static' as const } };
+    const live: Tables['leases'][] = [];
+    const revoked: Tables['leases'][] = [];
+    for await (const row of listAll(this.#store, 'leases', query, ({ id }) => ({ id }))) {
+      if (row.state === 'live') live.push(row);
+      else if (row.cause === 'revoked') revoked.push(row);
     }
-    return rows;
+    return [...live, ...revoked];
   }
 
   /** The live lease, or the tombstone of a revoked one, for a version of a path. */
