@@ -6,7 +6,7 @@ import { AUDIENCE, SECRET, SERVICE_ACCOUNT } from '../sample.ts';
 import type { OfflinePods, RealPods } from './pods.ts';
 
 /** Items of a batch. */
-export const BATCH = 10;
+const BATCH = 10;
 /** Paths of the embedded store, `own/bench/db0` and on. */
 export const OWN_PATHS = Array.from({ length: BATCH }, (_, index) => `own/bench/db${index}`);
 export const VAULT_PATH = 'vault/db';
