@@ -15,7 +15,7 @@ import { configSchema, type Config } from '../../src/config/schema.ts';
 import { createLog } from '../../src/log.ts';
 import type { Clock } from '../../src/ports/clock.ts';
 import { contractFault } from './openapi-contract.ts';
-import { boundClaims, ecKey, signedToken, type SigningKey } from './token-factory.ts';
+import { boundClaims, ecKey, rawToken, signedToken, type SigningKey } from './token-factory.ts';
 
 const ISSUER = 'https://issuer.test';
 const AUDIENCE = 'quaymaster';
@@ -170,6 +170,28 @@ export class RunningApi {
     const issuedAt = Math.floor(this.broker.parts.clock.now() / 1000);
     const payload = boundClaims({ issuer: ISSUER, audience: [AUDIENCE], issuedAt, ...claims });
     return signedToken(this.#key, payload);
+  }
+
+  /** A token that the cluster's own key signed, with header and payload changed at will. */
+  oddToken(change: {
+    readonly header?: Readonly<Record<string, unknown>> | string;
+    readonly payload?: Readonly<Record<string, unknown>> | string;
+    readonly signature?: Uint8Array;
+  }): string {
+    const issuedAt = Math.floor(this.broker.parts.clock.now() / 1000);
+    const { alg, kid } = this.#key;
+    const whole = boundClaims({ issuer: ISSUER, audience: [AUDIENCE], issuedAt });
+    const changed = (
+      part: Readonly<Record<string, unknown>> | string | undefined,
+      base: object,
+    ): Readonly<Record<string, unknown>> | string =>
+      typeof part === 'string' ? part : { ...base, ...part };
+    return rawToken({
+      header: changed(change.header, { alg, kid }),
+      payload: changed(change.payload, whole),
+      key: this.#key,
+      ...(change.signature !== undefined && { signature: change.signature }),
+    });
   }
 
   /** Logs a workload in and returns its session token. */
