@@ -20,8 +20,11 @@ const account = (name: string): object => ({
   serviceaccount: { name, uid: 'sa-uid-1' },
 });
 
+const subject = (text: string): Readonly<Record<string, unknown>> =>
+  Object.fromEntries([['sub', text]]);
+
 /** One of each row; every variant of a row is in test/unit/auth. */
-const TOKENS: readonly (readonly [string, string, () => string])[] = [
+const TOKENS: readonly (readonly [row: string, reason: string, make: () => string])[] = [
   ['J01', 'bad_alg', () => api.oddToken({ header: { alg: 'none' }, signature: new Uint8Array() })],
   ['J01', 'bad_alg', () => api.oddToken({ header: { alg: 'HS256' } })],
   ['J03', 'key_not_trusted', () => api.oddToken({ header: { jwk: { kty: 'EC' } } })],
@@ -58,7 +61,7 @@ const TOKENS: readonly (readonly [string, string, () => string])[] = [
   [
     'J20',
     'not_a_service_account',
-    () => api.oddToken({ payload: { sub: 'system:serviceaccount:prod:api:x' } }),
+    () => api.oddToken({ payload: subject('system:serviceaccount:prod:api:x') }),
   ],
   ['J21', 'duplicate_claim', () => api.oddToken({ payload: '{"sub":"a","sub":"b"}' })],
   ['J22', 'not_canonical', () => `${api.serviceAccountToken()}=`],
