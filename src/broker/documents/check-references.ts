@@ -84,7 +84,20 @@ function checkDefinition(parts: Parts, definition: StoredDocument<'definition'>)
   ) {
     throw wrong('/class', `the mount "${mount.name}" makes no credentials to order`);
   }
-  parts.connections.locate(mount, definition.name, definition.spec.ref);
+  try {
+    parts.connections.locate(mount, definition.name, definition.spec.ref);
+  } catch (error) {
+    throw outOfBounds(error);
+  }
+}
+
+/** Who reads is only refused; who defines the path is told what to change, and where. */
+function outOfBounds(error: unknown): unknown {
+  if (!(error instanceof BrokerError) || error.reason !== 'out_of_bounds') return error;
+  return wrong(
+    '/ref',
+    'the connection may not touch this place at its backend; see its "locators" in the configuration',
+  );
 }
 
 /**

@@ -195,6 +195,13 @@ describe('documents', () => {
     ],
     ['a definition under no mount', 'definition', 'no/where', {}, 'ERR_CONFLICT'],
     [
+      'a definition of what the connection may not touch',
+      'definition',
+      'kv/x',
+      { ref: { at: 'elsewhere/x' } },
+      'ERR_BODY_INVALID',
+    ],
+    [
       'a dynamic one where none are made',
       'definition',
       'kv/x',
