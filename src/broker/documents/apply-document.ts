@@ -18,6 +18,7 @@ import {
   type StoredDocument,
 } from './document.ts';
 import type { DocumentKind } from './kinds.ts';
+import { policyIn, policyOf } from './policy-form.ts';
 import { checkPrecondition, type Precondition } from './precondition.ts';
 import { parseSpec } from './schema.ts';
 
@@ -110,7 +111,9 @@ function next(
   current: StoredDocument | undefined,
 ): StoredDocument {
   const { kind, name, body } = change;
-  authorizeDocument(live, kind, name, policyOf(current) ?? scopeProbe(kind, body));
+  // Who holds no policy-editor role at all learns nothing of what is wrong with a policy.
+  const reached = policyOf(current) ?? (kind === 'policy' ? policyIn(body) : undefined);
+  authorizeDocument(live, kind, name, reached);
   if (!(kind === 'definition' ? isSecretPath(name) : isName(name)))
     throw new BrokerError('ERR_PATH_INVALID');
   const spec = parseSpec(kind, body);
@@ -131,20 +134,6 @@ function next(
     updatedAt: parts.clock.now(),
     updatedBy: live.operator.name,
   };
-}
-
-/** Who holds no policy-editor role at all learns nothing of what is wrong with a policy: parsed only to know where it would reach. */
-function scopeProbe(kind: DocumentKind, body: unknown): AccessPolicy | undefined {
-  if (kind !== 'policy') return undefined;
-  try {
-    return parseSpec('policy', body);
-  } catch {
-    return undefined;
-  }
-}
-
-function policyOf(document: StoredDocument | undefined): AccessPolicy | undefined {
-  return document?.kind === 'policy' ? (document.spec as AccessPolicy) : undefined;
 }
 
 function changePlan(

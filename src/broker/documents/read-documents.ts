@@ -1,5 +1,4 @@
 import { BrokerError } from '../../domain/errors.ts';
-import type { AccessPolicy } from '../../domain/policy/index.ts';
 import type { Page, PageRequest } from '../../domain/page.ts';
 import type { Call } from '../call.ts';
 import { decodeCursor, encodeCursor } from '../cursor.ts';
@@ -14,7 +13,7 @@ import {
   type StoredDocument,
 } from './document.ts';
 import type { DocumentKind } from './kinds.ts';
-import { parseSpec } from './schema.ts';
+import { policyIn, policyOf } from './policy-form.ts';
 
 interface Named {
   readonly kind: DocumentKind;
@@ -86,25 +85,14 @@ export async function documentVersions(
       if (rows.length === 0) throw new BrokerError('ERR_NOT_FOUND');
       return rows
         .map((row) => openDocumentVersion(parts.rows, row))
-        .filter((version) => kind !== 'policy' || mayTouch(operator, kind, name, formOf(version)));
+        .filter(
+          (version) => kind !== 'policy' || mayTouch(operator, kind, name, policyIn(version.body)),
+        );
     },
   );
 }
 
 const MOST_VERSIONS = 1_000;
-
-/** What a policy said then: a scoped editor sees the versions that lay inside its scope, whatever the policy says now. */
-function formOf({ body }: DocumentVersion): AccessPolicy | undefined {
-  try {
-    return parseSpec('policy', body);
-  } catch {
-    return undefined;
-  }
-}
-
-function policyOf(document: StoredDocument | undefined): AccessPolicy | undefined {
-  return document?.kind === 'policy' ? (document.spec as AccessPolicy) : undefined;
-}
 
 function mayList({ operator }: LiveOperator, kind: DocumentKind): boolean {
   const roles = { policy: 'policy-editor', definition: 'secret-editor' } as const;
