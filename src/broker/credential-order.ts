@@ -11,6 +11,7 @@ import { randomId } from '../crypto/random.ts';
 import type { Call } from './call.ts';
 import { denied, judge } from './judge.ts';
 import type { Parts } from './parts.ts';
+import { entryOf } from './record.ts';
 import { targetOf, type Target } from './target.ts';
 import type { LiveSession } from './state/sessions.ts';
 import type { Value } from './value-cache.ts';
@@ -156,5 +157,26 @@ export function intentRow(decided: DecidedOrder): CredentialRow {
 export function inProgress(): BrokerError {
   return new BrokerError('ERR_CONFLICT', 'an order with this key is under way; repeat it shortly', {
     retryAfterSeconds: 1,
+  });
+}
+
+/** The entry of a credential that is handed out: made now, through a mount, or found again for a repeat. */
+export function issueEntry(
+  decided: DecidedOrder,
+  { path, value, lease }: IssuedDisclosure,
+  how: { readonly mount: string } | { readonly reason: 'repeated' },
+): string {
+  const { parts, call, live, order, policy, id } = decided;
+  return entryOf(parts, call, live, {
+    action: 'credential.issue',
+    outcome: 'ok',
+    path,
+    lease: lease.id,
+    credential: id,
+    policy,
+    fingerprint: value.fingerprint,
+    item: order.index,
+    endsAt: lease.endsAt,
+    ...how,
   });
 }

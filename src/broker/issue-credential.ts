@@ -10,6 +10,7 @@ import {
   decideOrder,
   inProgress,
   intentRow,
+  issueEntry,
   orderFences,
   type CredentialRow,
   type DecidedOrder,
@@ -19,10 +20,9 @@ import {
 import { queueRevocation } from './end-leases.ts';
 import { wholeSeconds } from './granted-seconds.ts';
 import { recordFailure } from './operation.ts';
-import { commitAs, entryOf, type Attempt } from './record.ts';
+import { commitAs, type Attempt } from './record.ts';
 import { repeatCredential } from './repeat-credential.ts';
 import { leaseRow } from './state/lease-rows.ts';
-import type { Value } from './value-cache.ts';
 
 /**
  * Makes a credential to order. Its intent is committed before anything exists at the backend, and each handle before it is used, so
@@ -116,6 +116,7 @@ async function commitIssued(
       sealed: sealCredential(parts.keyring.active, place, value.json),
       ends_at: backendEnd,
     };
+    const issuedNow = { path: order.path, value, lease };
     return {
       plan: {
         ...orderFences(again),
@@ -125,27 +126,11 @@ async function commitIssued(
           { table: 'leases', put: leaseRow(lease) },
           { table: 'credentials', key: { id }, change },
         ],
-        entries: [issueEntry(again, value, lease)],
+        entries: [issueEntry(again, issuedNow, { mount: again.target.mount.name })],
       },
-      settle: () => ({ path: order.path, value, lease }),
+      settle: () => issuedNow,
       conflict: revokedMeanwhile,
     };
-  });
-}
-
-function issueEntry(decided: DecidedOrder, value: Value, lease: Lease): string {
-  const { parts, call, live, order, policy, target, id } = decided;
-  return entryOf(parts, call, live, {
-    action: 'credential.issue',
-    outcome: 'ok',
-    path: order.path,
-    mount: target.mount.name,
-    lease: lease.id,
-    credential: id,
-    policy,
-    fingerprint: value.fingerprint,
-    item: order.index,
-    endsAt: lease.endsAt,
   });
 }
 

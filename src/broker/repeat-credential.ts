@@ -3,13 +3,14 @@ import { openCredential } from '../crypto/sealed-credential.ts';
 import {
   decideAgain,
   inProgress,
+  issueEntry,
   orderFences,
   requestHash,
   type CredentialRow,
   type DecidedOrder,
   type IssuedDisclosure,
 } from './credential-order.ts';
-import { commitAs, entryOf } from './record.ts';
+import { commitAs } from './record.ts';
 import { openLease } from './state/lease-rows.ts';
 
 /**
@@ -44,27 +45,11 @@ export async function repeatCredential(
           { table: 'credentials', key: { id: row.id }, match: { state: 'issued' } },
           { table: 'leases', key: { id: held.id }, match: { state: 'live' } },
         ],
-        entries: [repeatEntry(again, disclosure)],
+        entries: [issueEntry(again, disclosure, { reason: 'repeated' })],
       },
       settle: () => disclosure,
       conflict: over,
     };
-  });
-}
-
-function repeatEntry(decided: DecidedOrder, { path, value, lease }: IssuedDisclosure): string {
-  const { parts, call, live, order, policy, id } = decided;
-  return entryOf(parts, call, live, {
-    action: 'credential.issue',
-    outcome: 'ok',
-    reason: 'repeated',
-    path,
-    lease: lease.id,
-    credential: id,
-    policy,
-    fingerprint: value.fingerprint,
-    item: order.index,
-    endsAt: lease.endsAt,
   });
 }
 
