@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { decodeBase64 } from '../../crypto/base64.ts';
-import { randomBytes } from '../../crypto/random.ts';
+import { randomBytes, randomFraction } from '../../crypto/random.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import type { CallContext } from '../../ports/call-context.ts';
 import type { Clock } from '../../ports/clock.ts';
@@ -10,8 +10,6 @@ import { parseCiphertext } from './ciphertext.ts';
 import type { VaultTransitConfig } from './config.ts';
 import { refusesCiphertext, sealed } from './errors.ts';
 import { keyProblems } from './key-facts.ts';
-
-const TWO_TO_32 = 2 ** 32;
 
 const wrappedAnswer = z.object({ data: z.object({ ciphertext: z.string() }) });
 const unwrappedAnswer = z.object({ data: z.object({ plaintext: z.string() }) });
@@ -132,8 +130,7 @@ export async function openVaultTransitKey(
   config: VaultTransitConfig,
   clock: Clock,
 ): Promise<VaultTransitKey> {
-  const random = (): number => randomBytes(4).readUInt32BE() / TWO_TO_32;
-  return new VaultTransitKey(await connectVault(config, { clock, random }), config);
+  return new VaultTransitKey(await connectVault(config, { clock, random: randomFraction }), config);
 }
 
 /** A refused ciphertext is what the proof wants to see; anything else is no proof. */

@@ -1,4 +1,4 @@
-import { randomBytes } from '../../crypto/random.ts';
+import { randomFraction } from '../../crypto/random.ts';
 import type { CallContext } from '../../ports/call-context.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type {
@@ -15,8 +15,6 @@ import { HeldTokens } from './held-tokens.ts';
 import { mountVault } from './provider.ts';
 import { VaultCalls } from './vault-calls.ts';
 
-const TWO_TO_32 = 2 ** 32;
-
 /**
  * Opens a connection of the configuration file; nothing is sent yet.
  * @throws ERR_CONFIG_INVALID when the CA file cannot be read.
@@ -26,8 +24,11 @@ export async function connectVaultProvider(
   config: VaultConnectionConfig,
   clock: Clock,
 ): Promise<VaultConnection> {
-  const random = (): number => randomBytes(4).readUInt32BE() / TWO_TO_32;
-  return new VaultConnection(name, await connectVault(config, { clock, random }), clock);
+  return new VaultConnection(
+    name,
+    await connectVault(config, { clock, random: randomFraction }),
+    clock,
+  );
 }
 
 /** One Vault or OpenBao that secrets and credentials come from. */
