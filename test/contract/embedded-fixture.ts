@@ -10,13 +10,13 @@ import { connectEmbedded } from '../../src/providers/embedded/connection.ts';
 import type { StoreDeps } from '../../src/store/store-deps.ts';
 import { openSqliteStore } from '../../src/store/sqlite/open-sqlite-store.ts';
 import { FakeAuditChain } from '../fakes/fake-audit-chain.ts';
-import { SteppedClock } from '../fakes/stepped-clock.ts';
+import { HandClock } from '../support/hand-clock.ts';
 
 export const CONTEXT: CallContext = { requestId: 'req-1', signal: new AbortController().signal };
 
 export interface Embedded {
   readonly store: Store;
-  readonly clock: SteppedClock;
+  readonly clock: HandClock;
   readonly keyring: Keyring;
   readonly provider: SecretProvider;
   readonly writes: SecretWrites;
@@ -49,7 +49,7 @@ export const onSqlite: MakeStore = async () => {
 
 /** The embedded provider on a store of its own, mounted at `app`. */
 export async function openEmbedded(makeStore: MakeStore, options: object = {}): Promise<Embedded> {
-  const clock = new SteppedClock(1_760_000_000_000);
+  const clock = new HandClock(1_760_000_000_000);
   const own = await makeStore();
   const store = await own.open({ chain: new FakeAuditChain(), clock, mode: 'development' });
   const keyring = new Keyring(generateRootKey());

@@ -130,7 +130,7 @@ export function embeddedWritesContract(store: string, makeStore: MakeStore): voi
     it('deletes a whole secret: nothing is read, every key is gone, its history stays', async () => {
       await embedded.put('app/db', { v: 'one' });
       await embedded.put('app/db', { v: 'two' });
-      embedded.clock.step(1000);
+      embedded.clock.advance(1000);
       const staged = await embedded.writes.destroy('app/db', undefined, '2');
       expect(staged.version).toBeUndefined();
       await embedded.store.commit(staged.fragment);

@@ -4,7 +4,7 @@ import type { Clock } from '../../src/ports/clock.ts';
 import type { Change, ListQuery, Outcome, Plan, Store, Write } from '../../src/ports/store.ts';
 import type { Tables } from '../../src/ports/tables.ts';
 import { bodiesOf, FakeAuditChain } from '../fakes/fake-audit-chain.ts';
-import { SteppedClock } from '../fakes/stepped-clock.ts';
+import { HandClock } from '../support/hand-clock.ts';
 import { credentialRow, leaseRow, versionRow } from '../fakes/store-rows.ts';
 
 /** What the suite gives to a store that it has opened. */
@@ -37,13 +37,13 @@ export function storeContract(name: string, makeFixture: () => Promise<StoreFixt
     let fixture: StoreFixture | undefined;
     let store: Store;
     let chain: FakeAuditChain;
-    let clock: SteppedClock;
+    let clock: HandClock;
     let failAt: string | undefined;
 
     const open = async (): Promise<Store> => {
       fixture ??= await makeFixture();
       chain = new FakeAuditChain();
-      clock = new SteppedClock();
+      clock = new HandClock(Date.now());
       const failpoint = (point: string): void => {
         if (point !== failAt) return;
         failAt = undefined;
@@ -287,7 +287,7 @@ export function storeContract(name: string, makeFixture: () => Promise<StoreFixt
         await open();
         const ending = (notAfter: number): Promise<Outcome> =>
           store.commit({ notAfter, entries: ['{}'] });
-        clock.step(60_000);
+        clock.advance(60_000);
         const now = clock.now();
         expect(await ending(now + 60_000)).toMatchObject({ status: 'committed' });
         expect(await ending(now)).toEqual({ status: 'stale' });
@@ -330,7 +330,7 @@ export function storeContract(name: string, makeFixture: () => Promise<StoreFixt
       it('prunes changes of long ago but for the newest', async () => {
         await open();
         await store.commit({ narrows: ['a', 'b', 'c'] });
-        clock.step(25 * 3_600_000);
+        clock.advance(25 * 3_600_000);
         while ((await store.count('changes', {})) > 1) await new Promise(setImmediate);
         expect(await store.list('changes', { limit: 5 })).toMatchObject([{ seq: 3 }]);
         expect(await store.commit({ narrows: ['d'] })).toEqual({ status: 'committed', seq: 4 });

@@ -16,7 +16,7 @@ import type { Store } from '../../../src/ports/store.ts';
 import { openSqliteStore } from '../../../src/store/sqlite/open-sqlite-store.ts';
 import { LEFT_OUT } from '../../backends/left-out.ts';
 import { FakeAuditChain } from '../../fakes/fake-audit-chain.ts';
-import { SteppedClock } from '../../fakes/stepped-clock.ts';
+import { HandClock } from '../../support/hand-clock.ts';
 import { leaseRow } from '../../fakes/store-rows.ts';
 import { storedIds } from './stored-entries.ts';
 
@@ -49,12 +49,12 @@ describe(`a store whose disk is full${suffix}`, () => {
   let filler: string;
   let store: Store;
   let chain: FakeAuditChain;
-  let clock: SteppedClock;
+  let clock: HandClock;
   let count = 0;
 
   const open = async (): Promise<void> => {
     chain = new FakeAuditChain();
-    clock = new SteppedClock();
+    clock = new HandClock(Date.now());
     const deps = { chain, clock, mode: 'production' } as const;
     store = await openSqliteStore({ path, ballastBytes: BALLAST }, deps);
   };
@@ -148,11 +148,11 @@ describe(`a store whose disk is full${suffix}`, () => {
       fill();
       await readUntilFull();
       expect(await revoke('none')).toBe('committed');
-      clock.step(5_000);
+      clock.advance(5_000);
       expect(store.fault()).toBe('ERR_AUDIT_UNAVAILABLE');
       rmSync(filler);
       expect(await read()).toBe('ERR_AUDIT_UNAVAILABLE');
-      clock.step(1_000);
+      clock.advance(1_000);
       expect(store.fault()).toBeUndefined();
       expect(statSync(`${path}.ballast`).size).toBe(BALLAST);
       expect(await read()).toBe('committed');
@@ -174,7 +174,7 @@ describe(`a store whose disk is full${suffix}`, () => {
         expect(await revoke(`r${round}`)).toBe('committed');
         acknowledged.push(`revoke r${round}`);
         rmSync(filler);
-        clock.step(1_000);
+        clock.advance(1_000);
         expect(store.fault()).toBeUndefined();
       }
       await store.close();
@@ -196,7 +196,7 @@ describe(`a store whose disk is full${suffix}`, () => {
     expect(await store.get('leases', { id: 'a' })).toMatchObject({ state: 'ended' });
     expect(await read()).toBe('ERR_AUDIT_UNAVAILABLE');
     rmSync(filler);
-    clock.step(1_000);
+    clock.advance(1_000);
     expect(await read()).toBe('committed');
   });
 
@@ -207,7 +207,7 @@ describe(`a store whose disk is full${suffix}`, () => {
     for (let n = 0; last === 'committed' && n < 2_000; n += 1) last = await read(true);
     expect(last).toBe('ERR_AUDIT_UNAVAILABLE');
     rmSync(filler);
-    clock.step(1_000);
+    clock.advance(1_000);
     expect(await read()).toBe('committed');
     expect(chain.dropped).toBeGreaterThan(0);
   });
