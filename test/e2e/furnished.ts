@@ -1,4 +1,5 @@
-import { boundClaims, ecKey, signedToken } from '../support/token-factory.ts';
+import { copyFile, mkdir } from 'node:fs/promises';
+import { boundClaims, ecKey, signedToken, type SigningKey } from '../support/token-factory.ts';
 import type { FailpointAction } from './failpoints.ts';
 import { Installation, type Answer } from './installation.ts';
 
@@ -29,10 +30,12 @@ export interface Furniture {
 export class Furnished {
   readonly installation: Installation;
   operator = '';
-  readonly #key = ecKey('key-1');
+  readonly #key: SigningKey;
+  #config: Readonly<Record<string, unknown>> = {};
 
-  private constructor(installation: Installation) {
+  private constructor(installation: Installation, key = ecKey('key-1')) {
     this.installation = installation;
+    this.#key = key;
   }
 
   static async start(furniture: Furniture = {}): Promise<Furnished> {
@@ -46,10 +49,11 @@ export class Furnished {
     const keys = await installation.write('jwks.json', JSON.stringify({ keys: [this.#key.jwk] }));
     for (const [name, text] of Object.entries(files)) await installation.write(name, text);
     const { connections, ...more } = config(installation.directory);
-    await installation.configure({
+    this.#config = {
       ...more,
       connections: { keys: { type: 'jwks', file: keys }, ...(connections as object | undefined) },
-    });
+    };
+    await installation.configure(this.#config);
     this.operator = await installation.initialise();
     await installation.start();
     await this.create('/clusters/c1', {
@@ -61,6 +65,25 @@ export class Furnished {
     await this.create('/mounts/own', { prefix: 'own', connection: 'embedded' });
     for (const [path, document] of Object.entries(documents)) await this.create(path, document);
     await this.create('/policies/all', POLICY);
+  }
+
+  /** Another broker, not started yet, on the same database and with the same keys; its checkpoint, which a log that is old demands, and its sink are its own. */
+  async replica(): Promise<Furnished> {
+    const { installation } = this;
+    const replica = new Furnished(await Installation.make(), this.#key);
+    replica.operator = this.operator;
+    const own = replica.installation;
+    await mkdir(own.file('keys'), { mode: 0o700 });
+    await copyFile(installation.file('keys/checkpoint'), own.file('keys/checkpoint'));
+    const audit = {
+      origin: 'quaymaster.test/e2e',
+      logKeyFile: installation.file('keys/log.pem'),
+      checkpointFile: own.file('keys/checkpoint'),
+      sinks: [{ type: 'file', path: own.file('audit.jsonl') }],
+    };
+    const kek = { type: 'local-file', path: installation.file('keys/kek') };
+    await own.configure({ ...this.#config, kek, audit });
+    return replica;
   }
 
   async create(path: string, document: object): Promise<void> {

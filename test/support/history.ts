@@ -3,7 +3,8 @@ import type { StoredEntry } from './store-diff.ts';
 
 /** What a client asked for, and what it knows of the outcome; `unknown` where no answer came. */
 export interface Operation {
-  readonly kind: 'read' | 'write' | 'logOut';
+  readonly kind: 'read' | 'write' | 'logOut' | 'narrow';
+  /** What was read, written, or taken from everybody. */
   readonly path: string;
   /** The session that asked, by a name of the test's. */
   readonly session: string;
@@ -17,7 +18,12 @@ export interface Operation {
 }
 
 /** What the log calls them. */
-const ACTIONS = { read: 'secret.read', write: 'secret.write', logOut: 'session.end' } as const;
+const ACTIONS = {
+  read: 'secret.read',
+  write: 'secret.write',
+  logOut: 'session.end',
+  narrow: 'document.write',
+} as const;
 
 type Asked = Pick<Operation, 'kind' | 'path' | 'session' | 'value'>;
 
@@ -48,7 +54,7 @@ export class History {
 
   /**
    * What the run breaks. I1: an answer that disclosed or changed something has exactly one entry of its kind. I3: nothing is disclosed to a
-   * session that had ended before the question. I7: what was acknowledged is there afterwards, unless something later took its
+   * session that had ended before the question, or of a path that had been taken from everybody. I7: what was acknowledged is there afterwards, unless something later took its
    * place. I9: what is read was written.
    */
   violations(
@@ -76,12 +82,15 @@ export class History {
 
   #afterTheEnd(): readonly string[] {
     const ends = new Map<string, number>();
-    for (const { kind, session, ended } of this.#ok())
+    for (const { kind, session, path, ended } of this.#ok()) {
       if (kind === 'logOut') ends.set(session, ended);
+      if (kind === 'narrow') ends.set(path, ended);
+    }
     return this.#ok()
-      .filter(
-        ({ kind, session, begun }) => kind === 'read' && begun > (ends.get(session) ?? Infinity),
-      )
+      .filter(({ kind, session, path, begun }) => {
+        const end = Math.min(ends.get(session) ?? Infinity, ends.get(path) ?? Infinity);
+        return kind === 'read' && begun > end;
+      })
       .map(({ path, session }) => `I3: ${path} was read by ${session} after its end`);
   }
 

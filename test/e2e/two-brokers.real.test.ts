@@ -1,0 +1,331 @@
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { describeWith } from '../backends/backends.ts';
+import type { Running } from '../backends/footprint.ts';
+import {
+  createDatabase,
+  startPostgres,
+  type Postgres,
+  type TestDatabase,
+} from '../backends/postgres.ts';
+import { until } from '../backends/until.ts';
+import { FakeApiServer } from '../fakes/fake-api-server.ts';
+import type { FakePod } from '../fakes/fake-pods.ts';
+import { FakeVault } from '../fakes/fake-vault.ts';
+import { commitOrder, type CommittedEntry } from '../support/commit-order.ts';
+import { History } from '../support/history.ts';
+import { Furnished, vaultConnection } from './furnished.ts';
+import type { Answer } from './installation.ts';
+
+/** `ROUNDS` in the environment asks for more. */
+const ROUNDS = Number(process.env['ROUNDS'] ?? 8);
+const READERS = 6;
+const PODS = 12;
+/** What a claim, an abandoned order and a back-off take passes at this speed. */
+const SPEED = 30;
+
+let postgres: Running<Postgres>;
+let database: TestDatabase;
+let kube: FakeApiServer;
+let vault: FakeVault;
+let first: Furnished;
+let second: Furnished;
+const history = new History();
+
+function policyOf(name: string, paths: readonly string[]): object {
+  return {
+    apiVersion: 'quaymaster.dev/v1',
+    kind: 'AccessPolicy',
+    metadata: { name },
+    spec: {
+      subjects: [{ clusters: ['pods'], namespaces: ['shop'], serviceAccounts: ['*'] }],
+      rules: [{ name: 'some', effect: 'allow', paths, capabilities: ['read'] }],
+    },
+  };
+}
+
+async function furnish(connectionString: string): Promise<void> {
+  const { caFile, access } = kube;
+  first = await Furnished.start({
+    files: { 'vault.token': 's.broker', dsn: connectionString },
+    config: (directory) => ({
+      store: { type: 'postgres', connectionStringFile: `${directory}/dsn` },
+      connections: {
+        kube: { ...access, caFile },
+        vault: vaultConnection(directory, vault.address),
+      },
+    }),
+    documents: {
+      '/clusters/pods': {
+        connection: 'kube',
+        issuer: kube.issuer,
+        audiences: ['quaymaster'],
+        mode: 'jwks',
+      },
+      '/mounts/db': {
+        prefix: 'db',
+        connection: 'vault',
+        options: { engine: 'dynamic', path: 'db', root: 'creds', tokenRole: 'creds' },
+      },
+      '/definitions/db/app': { class: 'dynamic', leaseTtl: '10m' },
+      '/definitions/own/brief': { leaseTtl: '2s' },
+      '/policies/pods': policyOf('pods', ['own/kept']),
+    },
+  });
+  await write('own/kept', 'kept');
+  await write('own/brief', 'brief');
+  second = await first.replica();
+  await second.installation.start();
+}
+
+async function write(path: string, value: string): Promise<void> {
+  const asked = { kind: 'write', path, session: 'operator', value } as const;
+  await history.run(asked, () =>
+    first.installation.call('PUT', `/api/v1/secrets/${path}`, {
+      token: first.operator,
+      body: { data: { value } },
+      headers: { 'if-none-match': '*' },
+    }),
+  );
+}
+
+function read(broker: Furnished, token: string, path: string): Promise<Answer | undefined> {
+  const asked = { kind: 'read', path, session: token, value: undefined } as const;
+  return history.run(asked, () => broker.read(token, path));
+}
+
+function endSession(broker: Furnished, token: string): Promise<Answer | undefined> {
+  const asked = { kind: 'logOut', path: '', session: token, value: undefined } as const;
+  const send = { token };
+  return history.run(asked, () =>
+    broker.installation.call('DELETE', '/api/v1/sessions/self', send),
+  );
+}
+
+function createPod(name: string): FakePod {
+  const pod = kube.pods.create({ namespace: 'shop', name, serviceAccount: 'web' });
+  return kube.pods.setPhase(pod, 'Running');
+}
+
+async function logInPod(
+  broker: Furnished,
+  pod: FakePod,
+  changes: Readonly<Record<string, unknown>> = {},
+): Promise<string> {
+  const wish = { namespace: 'shop', serviceAccount: 'web', audience: ['quaymaster'], pod };
+  const body = { cluster: 'pods', token: kube.token(wish, changes) };
+  const answer = await broker.installation.call('POST', '/api/v1/sessions', { body });
+  if (answer.status !== 201) throw new Error(`no session: ${JSON.stringify(answer.json)}`);
+  return String(answer.json['token']);
+}
+
+/** Reads until it is refused, and a few times more. */
+async function hammer(broker: Furnished, token: string, path: string): Promise<void> {
+  while ((await read(broker, token, path))?.status === 200);
+  for (let more = 0; more < 3; more += 1) {
+    expect((await read(broker, token, path))?.status).toBe(403);
+  }
+}
+
+const okReads = (path: string): number =>
+  history.operations.filter(
+    (operation) =>
+      operation.kind === 'read' && operation.path === path && operation.outcome === 'ok',
+  ).length;
+
+async function entries(): Promise<readonly CommittedEntry[]> {
+  return commitOrder(database.connectionString);
+}
+
+/** How often each was ended, by its name in the entries. */
+function ends(log: readonly CommittedEntry[], name: string, actions: readonly string[]): number[] {
+  const ended = log.filter(
+    (entry) => entry.outcome === 'ok' && actions.includes(entry.action) && name in entry,
+  );
+  return [...Map.groupBy(ended, (entry) => entry[name]).values()].map((same) => same.length);
+}
+
+describeWith(['postgres'], 'two brokers on one PostgreSQL', () => {
+  beforeAll(async () => {
+    // One of its own, which says in which order it committed.
+    postgres = await startPostgres({ settings: { track_commit_timestamp: 'on' } });
+    database = await createDatabase(postgres);
+    kube = await FakeApiServer.start();
+    kube.createAccount('shop', 'web');
+    vault = await FakeVault.start();
+    await furnish(database.connectionString);
+  }, 60_000);
+  afterAll(async () => {
+    await (second as Furnished | undefined)?.remove();
+    await (first as Furnished | undefined)?.remove();
+    await vault.close();
+    await kube.close();
+    await postgres.stop();
+  });
+
+  it('know the sessions of each other, and their end at once', async () => {
+    const pod = createPod('known');
+    for (const [one, other] of [
+      [first, second],
+      [second, first],
+    ] as const) {
+      const token = await logInPod(one, pod);
+      expect((await read(other, token, 'own/kept'))?.status).toBe(200);
+      expect((await endSession(one, token))?.status).toBe(204);
+      expect((await read(other, token, 'own/kept'))?.status).toBe(401);
+    }
+  });
+
+  it('disclose nothing after a narrowing that the other one committed', async () => {
+    const pod = createPod('reader');
+    for (let round = 0; round < ROUNDS; round += 1) {
+      const [here, there] = round % 2 === 0 ? [first, second] : [second, first];
+      const path = `own/round-${round}`;
+      const policy = `/api/v1/policies/round-${round}`;
+      await write(path, `value-${round}`);
+      await first.create(`/policies/round-${round}`, policyOf(`round-${round}`, [path]));
+      const token = await logInPod(there, pod);
+      const reading = Array.from({ length: READERS }, () => hammer(there, token, path));
+      await until('it is read', () => Promise.resolve(okReads(path) > 20 * READERS));
+      const asked = { kind: 'narrow', path, session: 'operator', value: undefined } as const;
+      const narrowed = await history.run(asked, () =>
+        here.installation.call('PUT', policy, {
+          token: here.operator,
+          body: policyOf(`round-${round}`, ['own/nothing']),
+          headers: { 'if-match': '*' },
+        }),
+      );
+      expect(narrowed?.status).toBe(200);
+      await Promise.all(reading);
+    }
+    const log = await entries();
+    const overtaken = history.operations
+      .filter(({ kind }) => kind === 'narrow')
+      .flatMap(({ path, requestId }) => {
+        const [narrowing] = log.filter((entry) => entry.requestId === requestId);
+        return log.filter(
+          ({ action, outcome, path: of, committedAt }) =>
+            action === 'secret.read' &&
+            outcome === 'ok' &&
+            of === path &&
+            committedAt > narrowing!.committedAt,
+        );
+      });
+    expect(overtaken).toEqual([]);
+  }, 60_000);
+
+  it('take back what a pod held once, both of which see its end', async () => {
+    const pods = Array.from({ length: PODS }, (_, n) => createPod(`gone-${n}`));
+    const held = await Promise.all(
+      pods.map(async (pod, n) => {
+        const [here, there] = n % 2 === 0 ? [first, second] : [second, first];
+        const token = await logInPod(here, pod);
+        expect((await read(here, token, 'own/kept'))?.status).toBe(200);
+        expect((await read(there, token, 'own/kept'))?.status).toBe(200);
+        return token;
+      }),
+    );
+    for (const pod of pods) kube.pods.remove(pod);
+    for (const broker of [first, second]) {
+      await until('all sessions are dead', async () => {
+        const answers = await Promise.all(held.map((token) => broker.read(token, 'own/kept')));
+        return answers.every(({ status }) => status === 401);
+      });
+    }
+    const uids = pods.map(({ metadata }) => metadata.uid);
+    const ended = (await entries())
+      .filter(({ action }) => action === 'pod.end')
+      .map(({ pod, count }) => ({ uid: (pod as { readonly uid: string }).uid, count }))
+      .filter(({ uid }) => uids.includes(uid));
+    expect(ended.map(({ uid }) => uid).toSorted()).toEqual(uids.toSorted());
+    for (const { count } of ended) expect(count).toBeGreaterThanOrEqual(1);
+  }, 30_000);
+
+  it('end what is over once, though both look for it', async () => {
+    const tokens = await Promise.all(
+      Array.from({ length: PODS }, (_, n) =>
+        (n % 2 === 0 ? first : second).logIn({ pod: `b-${n}` }),
+      ),
+    );
+    for (const broker of [first, second]) {
+      for (const token of tokens)
+        expect((await read(broker, token, 'own/brief'))?.status).toBe(200);
+    }
+    const brief = { exp: Math.floor(Date.now() / 1000) + 4 };
+    const short = await Promise.all(
+      Array.from({ length: PODS }, (_, n) =>
+        logInPod(n % 2 === 0 ? first : second, createPod(`short-${n}`), brief),
+      ),
+    );
+    await until('leases and sessions ran out', async () => {
+      const log = await entries();
+      const leases = log.filter(({ action }) => action === 'lease.expire');
+      const sessions = log.filter(({ action, cause }) => {
+        return action === 'session.end' && cause === 'expired';
+      });
+      return leases.length >= PODS && sessions.length >= PODS;
+    });
+    for (const broker of [first, second]) {
+      const answers = await Promise.all(short.map((token) => read(broker, token, 'own/kept')));
+      expect(new Set(answers.map((answer) => answer?.status))).toEqual(new Set([401]));
+    }
+  }, 30_000);
+
+  it('go on alone when the other is killed, take over its work, and take it in again', async () => {
+    await Promise.all([first.installation.stop(), second.installation.stop()]);
+    const clock = { epoch: Date.now(), speed: SPEED };
+    await first.startWithFailpoints(clock);
+    await second.startWithFailpoints(clock);
+    const session = await first.logIn({ pod: 'survivor' });
+    expect((await read(second, session, 'own/kept'))?.status).toBe(200);
+    expect((await first.order(session, 'db/app', 'kept')).status).toBe(201);
+    const kept = vault.tokens.size;
+
+    await first.arm('credential.prepared.after_commit', 'kill');
+    await expect(first.order(session, 'db/app', 'lost')).rejects.toThrow();
+    expect(await first.installation.ended()).toBeNull();
+    expect(vault.tokens.size).toBeGreaterThan(kept);
+
+    for (let n = 0; n < 50; n += 1)
+      expect((await read(second, session, 'own/kept'))?.status).toBe(200);
+    expect((await second.order(session, 'db/app', 'kept')).status).toBe(201);
+    const size = await second.metric('quaymaster_audit_entries');
+    await until('it integrates the log', async () => {
+      return (await second.metric('quaymaster_audit_entries')) > size;
+    });
+    await until('the order that was lost is revoked', () =>
+      Promise.resolve(vault.tokens.size === kept),
+    );
+
+    await first.startWithFailpoints(clock);
+    expect((await read(first, session, 'own/kept'))?.status).toBe(200);
+    expect((await endSession(first, session))?.status).toBe(204);
+    expect((await read(second, session, 'own/kept'))?.status).toBe(401);
+    await until('what it held is revoked', () => Promise.resolve(vault.leases.size === 0));
+  }, 60_000);
+
+  it('keep one log, which holds, and in which everything ends once', async () => {
+    expect(await second.installation.stop()).toBe(0);
+    for (const broker of [first, second]) {
+      const report = await broker.verifiedLog();
+      expect(report).toContain('the log holds');
+      expect(report).toContain('anchored');
+    }
+    const log = await entries();
+    const once = (counts: readonly number[], atLeast: number): void => {
+      expect(counts.length).toBeGreaterThanOrEqual(atLeast);
+      expect(counts.filter((count) => count !== 1)).toEqual([]);
+    };
+    once(ends(log, 'lease', ['lease.revoke', 'lease.expire']), 3 * PODS);
+    once(ends(log, 'session', ['session.end']), 2 * PODS);
+    once(ends(log, 'credential', ['credential.revoke']), 2);
+    const starts = log.filter(({ action }) => action === 'broker.start');
+    expect(new Set(starts.map(({ writer }) => writer)).size).toBe(starts.length);
+    const last = new Map(
+      history.operations
+        .filter(({ kind }) => kind === 'write')
+        .map(({ path, value }) => [path, value ?? '']),
+    );
+    expect(history.violations(log, last)).toEqual([]);
+    expect(history.count('unknown')).toBe(0);
+  }, 60_000);
+});
