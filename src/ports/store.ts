@@ -111,6 +111,10 @@ export interface PrimaryKeys {
   credentials: 'id';
   secrets: 'path';
   secret_versions: 'secret_id' | 'version';
+  rotation_schedules: 'path';
+  rotations: 'id';
+  rotation_steps: 'rotation_id' | 'seq';
+  acknowledgements: 'session_id' | 'path';
   claims: 'name';
   changes: 'seq';
   audit_batches: 'writer' | 'first_seq';

@@ -122,6 +122,84 @@ export interface Tables {
     created_by: string;
     destroyed_at: number | null;
   };
+  /** One row a definition that rotates: when it is due, and what is known of its credential. Written with the definition. */
+  rotation_schedules: {
+    path: string;
+    definition_uid: string;
+    definition_version: number;
+    /** null: not by itself. */
+    next_run_at: number | null;
+    next_drill_at: number | null;
+    /** The rotation or drill under way: at most one a path. */
+    active_id: string | null;
+    /** When the current version was made current by a rotation. */
+    rotated_at: number | null;
+    /** From the first step to the promotion. */
+    duration_ms: number | null;
+    /** When create, set and test last went well, in a rotation or a drill. */
+    proven_at: number | null;
+    /** Of rotations and drills, since the last that went well. */
+    failures: number;
+  };
+  /** One rotation or drill, from before its first step; kept as history. */
+  rotations: {
+    id: string;
+    path: string;
+    definition_uid: string;
+    mount_uid: string;
+    /** The connection whose cap it counts for; empty where only the provider changes. */
+    connection: string;
+    kind: 'rotation' | 'drill';
+    cause: 'schedule' | 'requested' | 'incident';
+    comment: string | null;
+    requested_by: string;
+    state: 'running' | 'parked' | 'undoing' | 'done' | 'aborted' | 'rolled_back';
+    step:
+      'create' | 'set' | 'test' | 'canary' | 'promote' | 'settle' | 'retire' | 'discard' | 'end';
+    attempts: number;
+    /** When it is looked at next; null when it waits for an operator, or is over. */
+    next_attempt_at: number | null;
+    last_error: string | null;
+    /** Who carries it on, under which fencing epoch, until when. */
+    owner: string | null;
+    epoch: number;
+    claimed_until: number | null;
+    /** The new and the old value, sealed; null before there is one and after the end. */
+    pending: Uint8Array | null;
+    previous: Uint8Array | null;
+    /** The version that was current before, and the one promoted. */
+    previous_version: string | null;
+    version: string | null;
+    /** Which pods have the pending value before everybody does: JSON, docs/rotation.md. */
+    canary: string | null;
+    created_at: number;
+    promoted_at: number | null;
+    /** The end of the grace period. */
+    settle_until: number | null;
+    ended_at: number | null;
+  };
+  /** Every step's beginning, end and failure. */
+  rotation_steps: {
+    rotation_id: string;
+    seq: number;
+    step: string;
+    outcome: 'begun' | 'done' | 'failed' | 'asked';
+    actor: string;
+    error: string | null;
+    at: number;
+  };
+  /** What each holder last said of the version it uses. */
+  acknowledgements: {
+    session_id: string;
+    path: string;
+    workload: string;
+    cluster: string;
+    pod_uid: string | null;
+    version: string;
+    outcome: 'ok' | 'failed';
+    detail: string | null;
+    at: number;
+  };
   /** Work that one process does at a time: who, with which fencing epoch, until when. */
   claims: { name: string; owner: string; epoch: number; until: number };
   changes: { seq: number; kind: string; key: string; at: number };

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import pg from 'pg';
 import { systemClock } from '../../../src/clock.ts';
@@ -73,10 +73,11 @@ describeWith(['postgres'], 'the tables that the PostgreSQL migrations make', ({ 
 
   it('have the indexes of the SQLite migrations', () => {
     const named = (dialect: string): string[] => {
-      const sql = readFileSync(
-        new URL(`../../../migrations/${dialect}/001.do.tables.sql`, import.meta.url),
-        'utf8',
-      );
+      const folder = new URL(`../../../migrations/${dialect}/`, import.meta.url);
+      const sql = readdirSync(folder)
+        .sort()
+        .map((file) => readFileSync(new URL(file, folder), 'utf8'))
+        .join('\n');
       return [...sql.matchAll(/CREATE (UNIQUE )?INDEX "(\w+)" ON "(\w+)" \((.*)\)/g)].map(
         ([, unique = '', name = '', table = '', columns = '']) =>
           `${unique}${name} ${table} ${columns.replaceAll(' NULLS FIRST', '')}`,
