@@ -1,12 +1,15 @@
 import type { Config, ConnectionConfig } from '../config/schema.ts';
 import type { ClusterConnection } from '../auth/index.ts';
 import type { BoundConnection } from '../broker/state/connections.ts';
+import type { BoundTargets } from '../broker/state/rotation-targets.ts';
 import type { Clock } from '../ports/clock.ts';
+import type { RotationConnection } from '../ports/rotation-target.ts';
 import type { ProviderConnection } from '../ports/secret-provider.ts';
 
 /** Everything that the configuration file connects to, opened once. */
 export interface OpenedConnections {
   readonly providers: readonly BoundConnection[];
+  readonly targets: readonly BoundTargets[];
   readonly clusters: ReadonlyMap<string, ClusterConnection>;
   close(): Promise<void>;
 }
@@ -17,31 +20,74 @@ interface ConnectionDeps {
   readonly forbiddenAudiences: readonly string[];
 }
 
-/** Loads an adapter, and the library it stands on, only when the configuration names it. */
+/** What one connection is good for: secrets, credentials that rotate, workloads that log in. */
+interface Opened {
+  readonly provider?: ProviderConnection;
+  readonly rotation?: RotationConnection;
+  readonly cluster?: ClusterConnection;
+  close(): Promise<void> | void;
+}
+
+type ConnectionType = ConnectionConfig['type'];
+type Openers = {
+  readonly [T in ConnectionType]: (
+    name: string,
+    connection: Extract<ConnectionConfig, { type: T }>,
+    deps: ConnectionDeps,
+  ) => Opened | Promise<Opened>;
+};
+
+/** Each loads its adapter, and the library that stands under it, only when the configuration names it. */
+const OPENERS: Openers = {
+  jwks: (_name, connection) => ({ cluster: connection, close: () => undefined }),
+  async vault(name, connection, deps) {
+    const { connectVaultProvider } = await import('../providers/vault/connection.ts');
+    const provider = await connectVaultProvider(name, connection, deps.clock);
+    return { provider, close: () => provider.close() };
+  },
+  async 'aws-secrets-manager'(name, connection, deps) {
+    const { connectAwsSecretsManager } =
+      await import('../providers/aws-secrets-manager/connection.ts');
+    const provider = await connectAwsSecretsManager(name, connection, deps);
+    return { provider, close: () => provider.close() };
+  },
+  async kubernetes(name, connection, deps) {
+    const { connectKubernetes } = await import('../upstream/kubernetes/index.ts');
+    const { connectKubernetesSecrets } = await import('../providers/kubernetes/connection.ts');
+    const api = await connectKubernetes(connection);
+    const provider = await connectKubernetesSecrets(name, connection, deps);
+    const cluster = { type: 'kubernetes', api } as const;
+    return {
+      provider,
+      cluster,
+      async close() {
+        await provider.close();
+        await api.close();
+      },
+    };
+  },
+};
+
 export async function openConnections(
   config: Config,
   deps: ConnectionDeps,
 ): Promise<OpenedConnections> {
   const providers: BoundConnection[] = [];
+  const targets: BoundTargets[] = [];
   const clusters = new Map<string, ClusterConnection>();
   const closing: (() => Promise<void> | void)[] = [];
   for (const [name, connection] of Object.entries(config.connections)) {
-    const cluster = await clusterConnection(connection);
-    if (cluster !== undefined) {
-      clusters.set(name, cluster);
-      if (cluster.type === 'kubernetes') closing.push(() => cluster.api.close());
-    }
+    const { provider, rotation, cluster, close } = await open(name, connection, deps);
+    closing.push(close);
+    if (cluster !== undefined) clusters.set(name, cluster);
     if (connection.type === 'jwks') continue;
-    const provider = await providerConnection(name, connection, deps);
-    providers.push({
-      connection: provider,
-      locators: connection.locators,
-      prefixes: connection.prefixes,
-    });
-    closing.push(() => provider.close());
+    const { locators, prefixes } = connection;
+    if (provider !== undefined) providers.push({ connection: provider, locators, prefixes });
+    if (rotation !== undefined) targets.push({ connection: rotation, locators, prefixes });
   }
   return {
     providers,
+    targets,
     clusters,
     close: async () => {
       for (const close of closing.reverse()) await close();
@@ -49,33 +95,16 @@ export async function openConnections(
   };
 }
 
-async function clusterConnection(
-  connection: ConnectionConfig,
-): Promise<ClusterConnection | undefined> {
-  if (connection.type === 'jwks') return connection;
-  if (connection.type !== 'kubernetes') return undefined;
-  const { connectKubernetes } = await import('../upstream/kubernetes/index.ts');
-  return { type: 'kubernetes', api: await connectKubernetes(connection) };
-}
-
-async function providerConnection(
+async function open(
   name: string,
-  connection: Exclude<ConnectionConfig, { type: 'jwks' }>,
+  connection: ConnectionConfig,
   deps: ConnectionDeps,
-): Promise<ProviderConnection> {
-  switch (connection.type) {
-    case 'vault': {
-      const { connectVaultProvider } = await import('../providers/vault/connection.ts');
-      return connectVaultProvider(name, connection, deps.clock);
-    }
-    case 'aws-secrets-manager': {
-      const { connectAwsSecretsManager } =
-        await import('../providers/aws-secrets-manager/connection.ts');
-      return connectAwsSecretsManager(name, connection, deps);
-    }
-    case 'kubernetes': {
-      const { connectKubernetesSecrets } = await import('../providers/kubernetes/connection.ts');
-      return connectKubernetesSecrets(name, connection, deps);
-    }
-  }
+): Promise<Opened> {
+  // The one cast that lets a union's member meet the opener of its own type.
+  const opener = OPENERS[connection.type] as (
+    name: string,
+    connection: ConnectionConfig,
+    deps: ConnectionDeps,
+  ) => Opened | Promise<Opened>;
+  return opener(name, connection, deps);
 }

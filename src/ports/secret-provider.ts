@@ -10,7 +10,8 @@ import type { PlanFragment } from './store.ts';
  */
 export interface ProviderConnection {
   readonly name: string;
-  readonly kind: 'embedded' | 'vault' | 'aws-secrets-manager' | 'kubernetes';
+  readonly kind:
+    'embedded' | 'vault' | 'aws-secrets-manager' | 'aws-iam' | 'kubernetes' | 'postgres' | 'mysql';
   /**
    * Attaches the provider for one mount. `options` are the mount document's, checked here strictly.
    * @throws ERR_BODY_INVALID with `problems`.
@@ -49,7 +50,31 @@ export interface SecretProvider {
   /** Checks this mount: that its root exists, is readable and is what the options say. Reports, never throws. */
   check(context: CallContext): Promise<CheckReport>;
   readonly writes?: SecretWrites;
+  /** Writing the value of a rotation; present where the broker's credential may be allowed to write at all. */
+  readonly publishing?: SecretPublishing;
   readonly credentials?: DynamicCredentials;
+}
+
+/** Makes a rotated value the current one, at a backend or in our own store. */
+export interface SecretPublishing {
+  /**
+   * Writes `data` as the new current version, whatever is current now. Idempotent by `token` (a rotation's id) or by content: a second call after
+   * an unknown outcome finds the version that the first one made, and makes no other.
+   * @throws ERR_NOT_FOUND where the backend makes no secret of that name by itself; ERR_PROVIDER_*.
+   */
+  publish(
+    locator: string,
+    data: SecretData,
+    token: string,
+    context: CallContext,
+  ): Promise<PublishedVersion>;
+}
+
+export interface PublishedVersion {
+  /** As `read` will give it; empty where the backend has no versions. */
+  readonly version: string;
+  /** Of our own store: nothing is written until it commits, together with what the broker records. */
+  readonly fragment?: PlanFragment;
 }
 
 /** Writing, where the provider's state is in our own store: changes come back as parts of a plan, so that they commit with their audit entry. */
