@@ -1,6 +1,6 @@
 /** The arrows of ARCHITECTURE.md. Rule names are sentences because they are what a contributor reads. */
 const room = (name) => `^src/${name}/`;
-const ADAPTERS = '^src/(providers|auth|kms|audit|store)/';
+const ADAPTERS = '^src/(providers|auth|kms|rotation|audit|store)/';
 const rule = (name, from, to) => ({ name, severity: 'error', from, to });
 
 module.exports = {
@@ -37,6 +37,11 @@ module.exports = {
       'providers-are-strangers',
       { path: '^src/providers/([^/]+)/' },
       { path: '^src/providers/[^/]+/', pathNot: '^src/providers/$1/' },
+    ),
+    rule(
+      'rotators-are-strangers',
+      { path: '^src/rotation/([^/]+)/' },
+      { path: '^src/rotation/[^/]+/', pathNot: '^src/rotation/$1/' },
     ),
     rule(
       'api-calls-the-broker',

@@ -62,7 +62,7 @@ const OPENERS: Openers = {
       cluster,
       async close() {
         await provider.close();
-        await api.close();
+        api.close();
       },
     };
   },
@@ -77,8 +77,9 @@ export async function openConnections(
   const clusters = new Map<string, ClusterConnection>();
   const closing: (() => Promise<void> | void)[] = [];
   for (const [name, connection] of Object.entries(config.connections)) {
-    const { provider, rotation, cluster, close } = await open(name, connection, deps);
-    closing.push(close);
+    const opened = await open(name, connection, deps);
+    const { provider, rotation, cluster } = opened;
+    closing.push(() => opened.close());
     if (cluster !== undefined) clusters.set(name, cluster);
     if (connection.type === 'jwks') continue;
     const { locators, prefixes } = connection;
