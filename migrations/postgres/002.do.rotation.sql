@@ -65,8 +65,9 @@ CREATE TABLE "acknowledgements" (
   "pod_uid" text COLLATE "C",
   "version" text COLLATE "C" NOT NULL,
   "outcome" text COLLATE "C" NOT NULL,
-  "detail" text COLLATE "C",
+  "reason" text COLLATE "C",
   "at" bigint NOT NULL,
   PRIMARY KEY ("session_id", "path")
 );
 CREATE INDEX "acknowledgements_path" ON "acknowledgements" ("path", "session_id");
+CREATE INDEX "acknowledgements_at" ON "acknowledgements" ("at");

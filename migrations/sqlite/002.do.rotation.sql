@@ -65,8 +65,9 @@ CREATE TABLE "acknowledgements" (
   "pod_uid" TEXT,
   "version" TEXT NOT NULL,
   "outcome" TEXT NOT NULL,
-  "detail" TEXT,
+  "reason" TEXT,
   "at" INTEGER NOT NULL,
   PRIMARY KEY ("session_id", "path")
 ) STRICT;
 CREATE INDEX "acknowledgements_path" ON "acknowledgements" ("path", "session_id");
+CREATE INDEX "acknowledgements_at" ON "acknowledgements" ("at");

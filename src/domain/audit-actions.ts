@@ -133,6 +133,8 @@ interface AuditActions {
   'secret.list': With<'path', 'mount' | 'policy' | 'count'>;
   'secret.write': OfSecret;
   'secret.destroy': OfSecret<'count'>;
+  'secret.acknowledge': OfSecret<'cause' | 'comment' | 'count'>;
+  'event.follow': OfNothing;
   'credential.issue': OfSecret<'credential' | 'endsAt'>;
   'credential.revoke': OfLease;
   'lease.read': OfLease;

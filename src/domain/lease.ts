@@ -1,5 +1,12 @@
 /** Why a lease ended. `released` by its holder; `revoked` by an operator, which leaves a tombstone against silent re-issue. */
-export type LeaseCause = 'expired' | 'released' | 'revoked' | 'pod_ended' | 'session_ended';
+export type LeaseCause =
+  | 'expired'
+  | 'released'
+  | 'revoked'
+  /** Its holder acknowledged a newer version. */
+  | 'superseded'
+  | 'pod_ended'
+  | 'session_ended';
 
 /** The right to hold one version of one secret until a time. Instants are milliseconds since the epoch. */
 export interface Lease {

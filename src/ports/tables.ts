@@ -67,7 +67,7 @@ export interface Tables {
     version: string;
     kind: 'static' | 'dynamic';
     state: 'live' | 'ended';
-    /** Why it ended: expired, revoked, pod_ended, session_ended; null while live. */
+    /** Why it ended, as `LeaseCause` has it; null while live. */
     cause: string | null;
     issued_at: number;
     ends_at: number;
@@ -197,7 +197,8 @@ export interface Tables {
     pod_uid: string | null;
     version: string;
     outcome: 'ok' | 'failed';
-    detail: string | null;
+    /** The holder's own word for why. */
+    reason: string | null;
     at: number;
   };
   /** Work that one process does at a time: who, with which fencing epoch, until when. */

@@ -225,7 +225,7 @@ export const SCHEMA = {
       pod_uid: 'text?',
       version: 'text',
       outcome: 'text',
-      detail: 'text?',
+      reason: 'text?',
       at: 'integer',
     },
     key: ['session_id', 'path'],

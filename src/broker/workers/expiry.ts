@@ -9,6 +9,8 @@ import { Worker } from './worker.ts';
 
 const EVERY_MS = 1_000;
 const CHUNK = 500;
+/** As long as a grace period can be. */
+const ACKNOWLEDGEMENT_MS = 31 * 24 * 3_600_000;
 
 /** Ends sessions and leases at their time, revokes what is under them, and forgets old tombstones. */
 export function expiryWorker(parts: Parts): Worker {
@@ -19,6 +21,7 @@ export function expiryWorker(parts: Parts): Worker {
     while (!signal.aborted && (await expireTokens(parts, actor)) === CHUNK);
     while (!signal.aborted && (await purgeLeases(parts)) === CHUNK);
     while (!signal.aborted && (await purgeCredentials(parts)) === CHUNK);
+    while (!signal.aborted && (await purgeAcknowledgements(parts)) === CHUNK);
   });
 }
 
@@ -127,6 +130,23 @@ async function purgeCredentials(parts: Parts): Promise<number> {
   if (rows.length === 0) return 0;
   await parts.store.commit({
     writes: rows.map(({ id }) => ({ table: 'credentials', remove: { id, state: 'revoked' } })),
+  });
+  return rows.length;
+}
+
+/** What holders said is kept beyond their sessions: a pod that ends because a new version fails has reported it. */
+async function purgeAcknowledgements(parts: Parts): Promise<number> {
+  const rows = await parts.store.list('acknowledgements', {
+    upTo: { at: parts.clock.now() - ACKNOWLEDGEMENT_MS },
+    orderBy: ['at'],
+    limit: CHUNK,
+  });
+  if (rows.length === 0) return 0;
+  await parts.store.commit({
+    writes: rows.map(({ session_id, path, at }) => ({
+      table: 'acknowledgements',
+      remove: { session_id, path, at },
+    })),
   });
   return rows.length;
 }
