@@ -1,0 +1,442 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { inspect } from 'node:util';
+import { BrokerError } from '../../src/domain/errors.ts';
+import type { SecretData } from '../../src/domain/secret.ts';
+import type { RotationTarget, RotationTurn } from '../../src/ports/rotation-target.ts';
+import { contextOf, failureOf } from './secret-provider.contract.ts';
+
+/** One credential at a real target, made for one test. */
+export interface RotationFixture {
+  readonly target: RotationTarget;
+  /** Works now. Holds more than the credential: the keys of `carried` too, which the target does not own. */
+  readonly current: SecretData;
+  /** The same target as another process has it: nothing that lives only in the memory of `target` is known to it. */
+  restart(): Promise<RotationTarget>;
+  /** Really logs in, past everything that is tested here. */
+  logsIn(data: SecretData): Promise<boolean>;
+  /** All that a rotation could change there, as comparable text: names, rights, whether a login is allowed. */
+  state(): Promise<string>;
+  /** What is next to it and must never change: somebody else's user and rights. */
+  bystanders(): Promise<string>;
+  close(): Promise<void>;
+}
+
+/** How one test's credential is to be called; what is not given is the fixture's choice. */
+export interface RotationNames {
+  readonly username?: string;
+  readonly password?: string;
+}
+
+/** What a kind of target is, and cannot do; each is asserted to be so. */
+export interface RotationTraits {
+  readonly slots: 'one' | 'two';
+  readonly drillable: boolean;
+  /** `create` makes the credential at the target, so that it works before `set`; only then may it change something. */
+  readonly madeByTarget?: true;
+  /** There is no first value to be made: `create` without a current one is ERR_CONFLICT. */
+  readonly needsCurrent?: true;
+  /** Values name no host, so that none can be compared. */
+  readonly hostless?: true;
+  /** Nobody is asked: there is no call that a signal could end, and nothing to log in to but what `logsIn` says of the value. */
+  readonly local?: true;
+  /** Names and passwords are the target's own: none can be chosen. */
+  readonly unnamed?: true;
+  /** Names that cannot exist there; each is refused with ERR_BODY_INVALID by whoever attaches the target. */
+  readonly impossibleNames?: readonly string[];
+}
+
+export const CARRIED: SecretData = {
+  note: 'kept as it is',
+  options: '{"pool":5}',
+  blob: { base64: 'AAECAwQF/w==' },
+};
+
+/** Threat R04: names that end a statement, a string, a pattern or a path where they are not quoted. */
+export const HOSTILE_NAMES: readonly string[] = [
+  `x"; DROP ROLE y;--`,
+  `x'; DROP USER y;--`,
+  'back\\slash`tick$$dollar',
+  `%s {{name}} \${name} ~* >all`,
+  'ключ🔑',
+];
+export const HOSTILE_PASSWORD = `'"\\'; DROP ROLE y;-- $$ \`x\` %s 🔑`;
+
+let rotations = 0;
+
+/** A turn as the engine gives it. `lost`: another process carries the rotation on by now. */
+export function turnOf(
+  current: SecretData | undefined,
+  given: {
+    readonly lost?: boolean;
+    readonly rotationId?: string;
+    readonly signal?: AbortSignal;
+  } = {},
+): RotationTurn {
+  rotations += 1;
+  return {
+    rotationId: given.rotationId ?? `rot_contract${rotations}`,
+    current,
+    context: contextOf(given.signal),
+    stillOurs() {
+      if (given.lost === true) throw claimLost();
+    },
+  };
+}
+
+const claimLost = (): BrokerError =>
+  new BrokerError('ERR_CONFLICT', undefined, { reason: 'claim_lost' });
+
+/** Everything that could be printed of an error: message, detail, causes and all fields, also the hidden ones. */
+export function wholeText(error: unknown): string {
+  return inspect(error, { depth: 20, showHidden: true, maxStringLength: null });
+}
+
+/** What every place where credentials are changed owes the engine. `make` is called once a test. */
+export function rotationTargetContract(
+  name: string,
+  make: (names?: RotationNames) => Promise<RotationFixture>,
+  traits: RotationTraits,
+): void {
+  const madeByTarget = traits.madeByTarget === true;
+  const local = traits.local === true;
+
+  describe(`${name} as a place where credentials are changed`, () => {
+    const open: RotationFixture[] = [];
+    afterEach(async () => {
+      for (const fixture of open.splice(0)) await fixture.close();
+    });
+    const begin = async (names?: RotationNames): Promise<RotationFixture> => {
+      const fixture = await make(names);
+      open.push(fixture);
+      return fixture;
+    };
+    /** A fixture whose next value is stored, as it is when `set` is called. */
+    const created = async (names?: RotationNames) => {
+      const fixture = await begin(names);
+      const turn = turnOf(fixture.current);
+      return { fixture, turn, pending: await fixture.target.create(turn) };
+    };
+    const isSet = async (names?: RotationNames) => {
+      const made = await created(names);
+      await made.fixture.target.set(made.turn, made.pending);
+      return made;
+    };
+
+    it('says what it is', async () => {
+      const { target } = await begin();
+      expect(target.slots).toBe(traits.slots);
+      expect(target.drillable).toBe(traits.drillable);
+      for (const locator of target.locators) expect(locator).toMatch(/^[^/\s]+(\/[^/\s]+)*$/);
+    });
+
+    describe('create', () => {
+      it('makes another value, and carries over what is not its own', async () => {
+        const { fixture, pending } = await created();
+        expect(pending).toMatchObject(CARRIED);
+        expect(Object.keys(pending).sort()).toEqual(Object.keys(fixture.current).sort());
+        expect(pending).not.toEqual(fixture.current);
+      });
+
+      it('never makes the same value twice', async () => {
+        const { fixture, pending } = await created();
+        if (madeByTarget) return;
+        expect(await fixture.target.create(turnOf(fixture.current))).not.toEqual(pending);
+      });
+
+      it('is begun again by another process, for the same rotation', async () => {
+        const { fixture, turn } = await created();
+        const again = await (await fixture.restart()).create(turn);
+        expect(again).toMatchObject(CARRIED);
+        await fixture.target.set(turn, again);
+        expect(await fixture.logsIn(again)).toBe(true);
+      });
+
+      it('changes nothing', async () => {
+        const fixture = await begin();
+        const before = await fixture.state();
+        const pending = await fixture.target.create(turnOf(fixture.current));
+        expect(await fixture.logsIn(fixture.current)).toBe(true);
+        if (!madeByTarget) expect(await fixture.state()).toBe(before);
+        if (!madeByTarget && !local) expect(await fixture.logsIn(pending)).toBe(false);
+      });
+
+      it('makes the first value where there is none, or says that it cannot', async () => {
+        const { target, ...fixture } = await begin();
+        const turn = turnOf(undefined);
+        if (traits.needsCurrent === true) {
+          expect((await failureOf(target.create(turn))).code).toBe('ERR_CONFLICT');
+          return;
+        }
+        const pending = await target.create(turn);
+        await target.set(turn, pending);
+        expect(await fixture.logsIn(pending)).toBe(true);
+        expect(await target.test(pending, contextOf())).toEqual({ accepted: true });
+      });
+
+      if (traits.hostless !== true) {
+        it('refuses a value that names another host, before anything is changed', async () => {
+          const fixture = await begin();
+          const before = await fixture.state();
+          for (const field of ['host', 'hostname', 'endpoint']) {
+            const current = { ...fixture.current, [field]: 'db.elsewhere.example' };
+            const error = await failureOf(fixture.target.create(turnOf(current)));
+            expect(error).toMatchObject({ code: 'ERR_CONFLICT', reason: 'host_mismatch' });
+          }
+          expect(await fixture.state()).toBe(before);
+          expect(await fixture.logsIn(fixture.current)).toBe(true);
+        });
+
+        it('refuses to set what names another host', async () => {
+          const { fixture, pending } = await created();
+          const elsewhere = { host: 'db.elsewhere.example' };
+          const turn = turnOf({ ...fixture.current, ...elsewhere });
+          const error = await failureOf(fixture.target.set(turn, { ...pending, ...elsewhere }));
+          expect(error).toMatchObject({ code: 'ERR_CONFLICT', reason: 'host_mismatch' });
+          expect(await fixture.logsIn(fixture.current)).toBe(true);
+        });
+      }
+    });
+
+    describe('set', () => {
+      it('makes the target accept the new value', async () => {
+        const { fixture, pending } = await isSet();
+        expect(await fixture.logsIn(pending)).toBe(true);
+        expect(await fixture.target.test(pending, contextOf())).toEqual({ accepted: true });
+      });
+
+      it('twice is the same as once', async () => {
+        const { fixture, turn, pending } = await isSet();
+        const before = await fixture.state();
+        await fixture.target.set(turn, pending);
+        expect(await fixture.state()).toBe(before);
+        expect(await fixture.logsIn(pending)).toBe(true);
+      });
+
+      it('is done again by another process that does not know how it ended', async () => {
+        const { fixture, turn, pending } = await created();
+        const controller = new AbortController();
+        const cut = {
+          ...turn,
+          context: contextOf(controller.signal),
+          stillOurs: () => controller.abort(),
+        };
+        await fixture.target.set(cut, pending).catch(() => undefined);
+        await (await fixture.restart()).set(turn, pending);
+        expect(await fixture.logsIn(pending)).toBe(true);
+        await (await fixture.restart()).set(turn, pending);
+        expect(await fixture.logsIn(pending)).toBe(true);
+      });
+
+      it(`leaves the old value ${traits.slots === 'two' ? 'working' : 'dead'}`, async () => {
+        const { fixture } = await isSet();
+        if (local) return;
+        expect(await fixture.logsIn(fixture.current)).toBe(traits.slots === 'two');
+      });
+
+      if (!madeByTarget && !local) {
+        it('stops before the change when another process carries the rotation on', async () => {
+          const { fixture, pending } = await created();
+          const before = await fixture.state();
+          const lost = turnOf(fixture.current, { lost: true });
+          const error = await failureOf(fixture.target.set(lost, pending));
+          expect(error).toMatchObject({ code: 'ERR_CONFLICT', reason: 'claim_lost' });
+          expect(await fixture.state()).toBe(before);
+          expect(await fixture.logsIn(pending)).toBe(false);
+          expect(await fixture.logsIn(fixture.current)).toBe(true);
+        });
+      }
+    });
+
+    describe('test', () => {
+      it('refuses a wrong value with a word, and changes nothing', async () => {
+        const { fixture, pending } = await isSet();
+        const before = await fixture.state();
+        const wrong = Object.fromEntries(
+          Object.entries(pending).map(([key, value]) =>
+            value === fixture.current[key] ? [key, value] : [key, 'wrong-0123456789-wrong'],
+          ),
+        );
+        const verdict = await fixture.target.test(wrong, contextOf());
+        expect(verdict).toEqual({
+          accepted: false,
+          reason: expect.stringMatching(/^[a-z_]{3,40}$/),
+        });
+        expect(await fixture.state()).toBe(before);
+        expect(await fixture.logsIn(pending)).toBe(true);
+      });
+
+      if (!madeByTarget && !local) {
+        it('refuses what was not set', async () => {
+          const { fixture, pending } = await created();
+          expect((await fixture.target.test(pending, contextOf())).accepted).toBe(false);
+        });
+      }
+    });
+
+    describe('retire', () => {
+      it('ends the old value, and leaves the new one working', async () => {
+        const { fixture, pending } = await isSet();
+        await fixture.target.retire(turnOf(pending), fixture.current);
+        expect(await fixture.logsIn(pending)).toBe(true);
+        if (!local) expect(await fixture.logsIn(fixture.current)).toBe(false);
+      });
+
+      it('twice is the same as once, also in another process', async () => {
+        const { fixture, pending } = await isSet();
+        const turn = turnOf(pending);
+        await fixture.target.retire(turn, fixture.current);
+        const before = await fixture.state();
+        await (await fixture.restart()).retire(turn, fixture.current);
+        expect(await fixture.state()).toBe(before);
+        expect(await fixture.logsIn(pending)).toBe(true);
+      });
+
+      it('never ends what must go on working', async () => {
+        const { fixture, pending } = await isSet();
+        const ended = fixture.target.retire(turnOf(pending), pending);
+        await ended.catch((error: unknown) => {
+          expect(error).toMatchObject({ code: 'ERR_CONFLICT' });
+        });
+        expect(await fixture.logsIn(pending)).toBe(true);
+      });
+
+      if (traits.slots === 'two' && !local) {
+        it('stops before the change when another process carries the rotation on', async () => {
+          const { fixture, pending } = await isSet();
+          const lost = turnOf(pending, { lost: true });
+          const error = await failureOf(fixture.target.retire(lost, fixture.current));
+          expect(error).toMatchObject({ code: 'ERR_CONFLICT', reason: 'claim_lost' });
+          expect(await fixture.logsIn(fixture.current)).toBe(true);
+        });
+      }
+
+      it('is followed by a next rotation, and that by another', async () => {
+        const fixture = await begin();
+        let { current } = fixture;
+        for (let round = 0; round < 3; round += 1) {
+          const turn = turnOf(current);
+          const pending = await fixture.target.create(turn);
+          await fixture.target.set(turn, pending);
+          expect(await fixture.target.test(pending, contextOf())).toEqual({ accepted: true });
+          await fixture.target.retire(turnOf(pending, turn), current);
+          if (!local) expect(await fixture.logsIn(current)).toBe(false);
+          expect(await fixture.logsIn(pending)).toBe(true);
+          current = pending;
+        }
+      });
+    });
+
+    describe('discard', () => {
+      it('ends the new value, and the old one works', async () => {
+        const { fixture, turn, pending } = await isSet();
+        await fixture.target.discard(turn, pending);
+        expect(await fixture.logsIn(fixture.current)).toBe(true);
+        if (!local) expect(await fixture.logsIn(pending)).toBe(false);
+        expect(await fixture.target.test(fixture.current, contextOf())).toEqual({ accepted: true });
+      });
+
+      it('twice is the same as once, also in another process', async () => {
+        const { fixture, turn, pending } = await isSet();
+        await fixture.target.discard(turn, pending);
+        const before = await fixture.state();
+        await (await fixture.restart()).discard(turn, pending);
+        expect(await fixture.state()).toBe(before);
+        expect(await fixture.logsIn(fixture.current)).toBe(true);
+      });
+
+      it('of what was never set harms nothing', async () => {
+        const { fixture, turn, pending } = await created();
+        await fixture.target.discard(turn, pending);
+        expect(await fixture.logsIn(fixture.current)).toBe(true);
+        if (!local) expect(await fixture.logsIn(pending)).toBe(false);
+      });
+
+      it('leaves a target on which the next rotation goes through', async () => {
+        const { fixture, turn, pending } = await isSet();
+        await fixture.target.discard(turn, pending);
+        const next = turnOf(fixture.current);
+        const another = await fixture.target.create(next);
+        await fixture.target.set(next, another);
+        expect(await fixture.logsIn(another)).toBe(true);
+      });
+
+      if (!local) {
+        it('stops before the change when another process carries the rotation on', async () => {
+          const { fixture, pending } = await isSet();
+          const lost = turnOf(fixture.current, { lost: true });
+          const error = await failureOf(fixture.target.discard(lost, pending));
+          expect(error).toMatchObject({ code: 'ERR_CONFLICT', reason: 'claim_lost' });
+          expect(await fixture.logsIn(pending)).toBe(true);
+        });
+      }
+    });
+
+    if (traits.drillable) {
+      it('runs a drill beside the value that is in use', async () => {
+        const { fixture, turn, pending } = await isSet();
+        expect(await fixture.logsIn(fixture.current)).toBe(true);
+        expect(await fixture.target.test(pending, contextOf())).toEqual({ accepted: true });
+        await fixture.target.discard(turn, pending);
+        expect(await fixture.logsIn(fixture.current)).toBe(true);
+      });
+    }
+
+    if (!local) {
+      it('ends each step when its caller has gone, and has changed nothing', async () => {
+        const { fixture, pending } = await created();
+        const before = await fixture.state();
+        const turn = turnOf(fixture.current, { signal: AbortSignal.abort() });
+        const steps = [
+          () => fixture.target.set(turn, pending),
+          () => fixture.target.test(pending, turn.context),
+          () => fixture.target.discard(turn, pending),
+        ];
+        for (const step of steps) {
+          expect(await failureOf(step())).toMatchObject({ code: 'ERR_PROVIDER_TIMEOUT' });
+        }
+        expect(await fixture.state()).toBe(before);
+        expect(await fixture.logsIn(fixture.current)).toBe(true);
+      });
+
+      it('tells no value in what it refuses', async () => {
+        const { fixture, pending } = await created();
+        const lost = turnOf(fixture.current, { lost: true });
+        const gone = turnOf(fixture.current, { signal: AbortSignal.abort() });
+        const outcomes = await Promise.allSettled([
+          fixture.target.set(lost, pending),
+          fixture.target.set(gone, pending),
+          fixture.target.test(pending, contextOf()),
+        ]);
+        const text = wholeText(outcomes);
+        for (const [key, value] of Object.entries(pending)) {
+          if (value !== fixture.current[key]) expect(text).not.toContain(value);
+        }
+      });
+    }
+
+    if (traits.unnamed !== true) {
+      it.each(HOSTILE_NAMES)('quotes the name %s', async (username) => {
+        if (traits.impossibleNames?.includes(username) === true) {
+          await expect(begin({ username })).rejects.toMatchObject({ code: 'ERR_BODY_INVALID' });
+          return;
+        }
+        const { fixture, turn, pending } = await created({ username });
+        const others = await fixture.bystanders();
+        await fixture.target.set(turn, pending);
+        expect(await fixture.target.test(pending, contextOf())).toEqual({ accepted: true });
+        expect(await fixture.logsIn(pending)).toBe(true);
+        await fixture.target.retire(turnOf(pending, turn), fixture.current);
+        expect(await fixture.logsIn(pending)).toBe(true);
+        expect(await fixture.bystanders()).toBe(others);
+      });
+
+      it('brings a password back that holds every kind of quote', async () => {
+        const { fixture, turn, pending } = await isSet({ password: HOSTILE_PASSWORD });
+        const others = await fixture.bystanders();
+        await fixture.target.discard(turn, pending);
+        expect(await fixture.logsIn(fixture.current)).toBe(true);
+        expect(await fixture.bystanders()).toBe(others);
+      });
+    }
+  });
+}
