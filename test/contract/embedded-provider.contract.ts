@@ -1,5 +1,6 @@
 import { embeddedAttacksContract } from './embedded-attacks.contract.ts';
 import { openEmbedded, type MakeStore } from './embedded-fixture.ts';
+import { embeddedPublishingContract } from './embedded-publishing.contract.ts';
 import { embeddedWritesContract } from './embedded-writes.contract.ts';
 import { secretProviderContract } from './secret-provider.contract.ts';
 
@@ -20,5 +21,6 @@ export function embeddedProviderContract(store: string, makeStore: MakeStore): v
     };
   });
   embeddedWritesContract(store, makeStore);
+  embeddedPublishingContract(store, makeStore);
   embeddedAttacksContract(store, makeStore);
 }

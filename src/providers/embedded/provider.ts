@@ -4,9 +4,15 @@ import { isUnder, parseSecretPath } from '../../domain/names.ts';
 import type { Page, PageRequest } from '../../domain/page.ts';
 import type { SecretListing, SecretVersion } from '../../domain/secret.ts';
 import type { CallContext } from '../../ports/call-context.ts';
-import type { CheckReport, SecretProvider, SecretWrites } from '../../ports/secret-provider.ts';
+import type {
+  CheckReport,
+  SecretProvider,
+  SecretPublishing,
+  SecretWrites,
+} from '../../ports/secret-provider.ts';
 import type { EmbeddedOptions } from './config.ts';
 import { checkEmbedded } from './check.ts';
+import { EmbeddedPublishing } from './embedded-publishing.ts';
 import { EmbeddedSecrets, type EmbeddedParts, type VersionRow } from './embedded-secrets.ts';
 import { EmbeddedWrites } from './embedded-writes.ts';
 import { listSecrets } from './list-secrets.ts';
@@ -18,6 +24,7 @@ import { parseVersion } from './version-number.ts';
 export class EmbeddedProvider implements SecretProvider {
   readonly covers: string;
   readonly writes: SecretWrites;
+  readonly publishing: SecretPublishing;
   readonly #parts: EmbeddedParts;
   readonly #prefix: string;
   readonly #secrets: EmbeddedSecrets;
@@ -28,6 +35,7 @@ export class EmbeddedProvider implements SecretProvider {
     this.covers = `${options.prefix}/`;
     this.#secrets = new EmbeddedSecrets(parts);
     this.writes = new EmbeddedWrites(parts, this.#secrets, options.keepVersions);
+    this.publishing = new EmbeddedPublishing(this, this.#secrets, this.writes);
   }
 
   locate(rest: string, ref?: unknown): string {
