@@ -16,14 +16,21 @@ const ACKNOWLEDGEMENT_MS = 31 * 24 * 3_600_000;
 export function expiryWorker(parts: Parts): Worker {
   const actor = new SystemActor(parts, 'expiry');
   return new Worker('expiry', EVERY_MS, parts, async (signal) => {
-    while (!signal.aborted && (await expireLeases(parts, actor)) === CHUNK);
-    while (!signal.aborted && (await expireSessions(parts, actor)) === CHUNK);
-    while (!signal.aborted && (await expireTokens(parts, actor)) === CHUNK);
-    while (!signal.aborted && (await purgeLeases(parts)) === CHUNK);
-    while (!signal.aborted && (await purgeCredentials(parts)) === CHUNK);
-    while (!signal.aborted && (await purgeAcknowledgements(parts)) === CHUNK);
+    for (const endSome of ENDINGS) {
+      while (!signal.aborted && (await endSome(parts, actor)) === CHUNK);
+    }
   });
 }
+
+/** Each ends at most a chunk, and says how many it found. */
+const ENDINGS: readonly ((parts: Parts, actor: SystemActor) => Promise<number>)[] = [
+  expireLeases,
+  expireSessions,
+  expireTokens,
+  purgeLeases,
+  purgeCredentials,
+  purgeAcknowledgements,
+];
 
 async function expireLeases(parts: Parts, actor: SystemActor): Promise<number> {
   const rows = await parts.store.list('leases', {
