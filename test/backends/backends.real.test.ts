@@ -5,7 +5,9 @@ import {
   SecretsManagerClient,
 } from '@aws-sdk/client-secrets-manager';
 import { expect, it } from '@jest/globals';
+import { createClient } from '@redis/client';
 import { decodeProtectedHeader, importSPKI, jwtVerify } from 'jose';
+import mysql from 'mysql2/promise';
 import pg from 'pg';
 import { describeWith } from './backends.ts';
 import { apply, deleteObject, grant } from './kube-apply.ts';
@@ -193,5 +195,37 @@ describeWith(['postgres'], 'PostgreSQL', ({ postgres }) => {
     await database.drop();
     const late = new pg.Client({ connectionString: database.connectionString });
     await expect(late.connect()).rejects.toThrow('does not exist');
+  });
+});
+
+describeWith(['mariadb'], 'MariaDB', ({ mariadb }) => {
+  it('lets its account in over TLS with our certificate, and nobody without a password', async () => {
+    const { host, port, username: user, password, caFile } = mariadb;
+    const ssl = { ca: await readFile(caFile, 'utf8') };
+    const connection = await mysql.createConnection({ host, port, user, password, ssl });
+    const [rows] = await connection.query("SHOW STATUS LIKE 'Ssl_version'");
+    expect(rows).toMatchObject([{ Value: expect.stringMatching(/^TLSv1/) }]);
+    const [accounts] = await connection.query(
+      "SELECT User FROM mysql.user WHERE User IN ('', 'root')",
+    );
+    expect(accounts).toEqual([]);
+    await connection.end();
+  });
+});
+
+describeWith(['redis'], 'Redis', ({ redis }) => {
+  it('lets its account in over TLS with our certificate, and nobody without a password', async () => {
+    const { host, port, tlsPort, username, password, caFile } = redis;
+    const ca = await readFile(caFile, 'utf8');
+    const tls = { host, port: tlsPort, tls: true, ca, reconnectStrategy: false } as const;
+    const client = createClient({ username, password, socket: tls }).on('error', () => undefined);
+    await client.connect();
+    expect(await client.sendCommand(['ACL', 'WHOAMI'])).toBe(username);
+    client.destroy();
+    const socket = { host, port, reconnectStrategy: false } as const;
+    const stranger = createClient({ socket }).on('error', () => undefined);
+    await stranger.connect().catch(() => undefined);
+    await expect(stranger.sendCommand(['PING'])).rejects.toThrow();
+    stranger.destroy();
   });
 });

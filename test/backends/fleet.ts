@@ -1,9 +1,11 @@
 import type { Running } from './footprint.ts';
 import { startKube, type Kube } from './kube.ts';
+import { startMariaDb, type MariaDb } from './mariadb.ts';
 import { startMoto, type Moto } from './moto.ts';
 import { startOpenBao, type OpenBao } from './openbao.ts';
 import { startPostgres, type Postgres } from './postgres.ts';
 import type { BackendName } from './recipe.ts';
+import { startRedis, type Redis } from './redis.ts';
 
 /** Every backend by name. */
 export interface Backends {
@@ -11,6 +13,8 @@ export interface Backends {
   readonly kube: Kube;
   readonly moto: Moto;
   readonly postgres: Postgres;
+  readonly mariadb: MariaDb;
+  readonly redis: Redis;
 }
 
 type Starters = {
@@ -24,6 +28,8 @@ const START: Starters = {
   kube: startKube,
   moto: startMoto,
   postgres: startPostgres,
+  mariadb: startMariaDb,
+  redis: startRedis,
 };
 
 /** Starts the named backends one after another; those already started are stopped when one fails. */

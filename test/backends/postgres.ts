@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { chown, cp, readFile, writeFile } from 'node:fs/promises';
+import { chown, cp, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import pg from 'pg';
@@ -10,6 +10,7 @@ import { freePort } from './free-port.ts';
 import { findPostgres } from './postgres-programs.ts';
 import { uniqueName } from './unique-name.ts';
 import { startServer } from './server-process.ts';
+import { unprivilegedUser, type User } from './unprivileged-user.ts';
 
 /** A running PostgreSQL: scram-sha-256, loopback only; the connection string is the superuser's. */
 export interface Postgres extends Footprint {
@@ -22,20 +23,6 @@ export interface Postgres extends Footprint {
 export interface TestDatabase {
   readonly connectionString: string;
   readonly drop: () => Promise<void>;
-}
-
-interface User {
-  readonly uid: number;
-  readonly gid: number;
-}
-
-// PostgreSQL refuses to run as root, and looks its own user up by name, so the number alone would not do.
-async function unprivilegedUser(): Promise<User | undefined> {
-  if (process.getuid?.() !== 0) return undefined;
-  const entry = /^nobody:[^:]*:(\d+):(\d+):/m.exec(await readFile('/etc/passwd', 'utf8'));
-  if (entry === null)
-    throw new Error('PostgreSQL does not run as root, and there is no user nobody');
-  return { uid: Number(entry[1]), gid: Number(entry[2]) };
 }
 
 async function programsFor(directory: string): Promise<string> {

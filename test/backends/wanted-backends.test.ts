@@ -38,7 +38,14 @@ describe('wantedBackends', () => {
   });
 
   it('wants all of them for a suite that does not name its own in plain sight', () => {
-    expect(wantedBackends(run('odd'))).toEqual(['openbao', 'moto', 'postgres', 'kube']);
+    expect(wantedBackends(run('odd'))).toEqual([
+      'openbao',
+      'moto',
+      'postgres',
+      'mariadb',
+      'redis',
+      'kube',
+    ]);
   });
 
   it('goes by the paths when the run is given paths', () => {

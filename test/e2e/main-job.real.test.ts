@@ -33,7 +33,9 @@ interface World {
 
 type StoreKind = 'sqlite' | 'postgres';
 
-async function makeWorld(backends: Backends, storeKind: StoreKind): Promise<World> {
+type Wanted = Pick<Backends, 'kube' | 'openbao' | 'moto' | 'postgres'>;
+
+async function makeWorld(backends: Wanted, storeKind: StoreKind): Promise<World> {
   const { kube, openbao, moto, postgres } = backends;
   const namespace = uniqueName('shop');
   await createNamespace(kube, namespace);

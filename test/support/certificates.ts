@@ -21,12 +21,13 @@ export class CertificateAuthority {
   readonly #name: Buffer;
   readonly #key: KeyObject;
 
-  constructor(commonName = 'test authority') {
+  constructor(commonName = 'test authority', notAfter?: Date) {
     const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
     this.#key = privateKey;
     this.#name = distinguishedName(commonName);
     const extensions = [extension('551d13', sequence(boolean(true)), true)];
-    this.cert = this.#sign({ commonName }, this.#name, spki(publicKey), extensions);
+    const request = { commonName, ...(notAfter !== undefined && { notAfter }) };
+    this.cert = this.#sign(request, this.#name, spki(publicKey), extensions);
   }
 
   issue(request: CertificateRequest): Certificate {

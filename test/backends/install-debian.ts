@@ -1,0 +1,61 @@
+import { access, constants, symlink } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { findProgram } from './find-program.ts';
+import type { BackendName, Recipe } from './recipe.ts';
+import { runCommand } from './run-command.ts';
+
+interface DebianRecipe {
+  readonly backend: BackendName;
+  /** Has the program and no service: nothing is started by its installation. */
+  readonly package: string;
+  /** Where the server's program is, the first name being its own; what is installed already is taken. */
+  readonly programs: readonly [string, ...string[]];
+}
+
+/** A recipe for the system's own server, which root on Debian installs where it is missing; the cache has a link to it, under the program's own name. */
+export function debianRecipe({ backend, package: name, programs }: DebianRecipe): Recipe {
+  const program = basename(programs[0]);
+  return {
+    name: backend,
+    version: 'system',
+    backend,
+    tools: [],
+    program,
+    build: async (directory, progress) => {
+      const found =
+        (await firstExecutable(programs)) ??
+        findProgram(program) ??
+        (await fetch(backend, name, progress).then(() => firstExecutable(programs)));
+      if (found === null) throw new Error(`${name} is installed without ${programs.join(' or ')}`);
+      await symlink(found, join(directory, program));
+    },
+  };
+}
+
+async function firstExecutable(paths: readonly string[]): Promise<string | null> {
+  for (const path of paths) {
+    const isThere = await access(path, constants.X_OK).then(
+      () => true,
+      () => false,
+    );
+    if (isThere) return path;
+  }
+  return null;
+}
+
+async function fetch(
+  backend: BackendName,
+  name: string,
+  progress: (line: string) => void,
+): Promise<void> {
+  const apt = findProgram('apt-get');
+  if (apt === null || process.getuid?.() !== 0) {
+    throw new Error(
+      `${backend} is not installed, and only root on Debian installs it here (apt-get install ${name}); without it the suites that use it are left out`,
+    );
+  }
+  const env = { DEBIAN_FRONTEND: 'noninteractive' };
+  const options = { label: backend, cwd: '/', progress, env };
+  await runCommand(apt, ['update', '-qq'], options);
+  await runCommand(apt, ['install', '-qq', '--yes', '--no-install-recommends', name], options);
+}
