@@ -3,7 +3,9 @@ import { BrokerError } from '../domain/errors.ts';
 import type { AuditChain } from '../ports/audit-chain.ts';
 import type { Tables } from '../ports/tables.ts';
 import type { Boot } from './boot.ts';
-import { FIRST_PREV, LONGEST_ENTRY } from './entry.ts';
+import type { ChainedBatch } from './chained-batch.ts';
+import { FIRST_PREV, joinEntries, LONGEST_ENTRY } from './entry.ts';
+import type { OwnBatches } from './own-batches.ts';
 import { batchMessage } from './signed-messages.ts';
 
 interface Position {
@@ -17,11 +19,13 @@ interface Position {
  */
 class BootChain implements AuditChain {
   readonly #boot: Boot;
+  readonly #own: OwnBatches | undefined;
   #durable: Position = { seq: 0, head: FIRST_PREV };
-  #staged: Position | undefined;
+  #staged: { readonly position: Position; readonly batch: ChainedBatch } | undefined;
 
-  constructor(boot: Boot) {
+  constructor(boot: Boot, own: OwnBatches | undefined) {
     this.#boot = boot;
+    this.#own = own;
   }
 
   stage(bodies: readonly string[]): Tables['audit_batches'] {
@@ -29,29 +33,33 @@ class BootChain implements AuditChain {
     let { seq, head } = this.#durable;
     if (seq === 0) requireAnnouncement(bodies[0]);
     const firstSeq = seq + 1;
-    let text = '';
+    const entries: string[] = [];
     for (const body of bodies) {
       seq += 1;
       const entry = `{"writer":"${writer}","seq":${seq},"prev":"${head}",${body.slice(1)}`;
       if (entry.length > LONGEST_ENTRY)
         throw unrecordable('an entry is longer than the log allows');
       head = sha256Hex(entry);
-      text += `${entry}\n`;
+      entries.push(entry);
     }
-    this.#staged = { seq, head };
-    return {
+    const row = {
       writer,
       first_seq: firstSeq,
       count: bodies.length,
-      entries: Buffer.from(text),
+      entries: joinEntries(entries),
       head: Buffer.from(head, 'hex'),
       signature: key.sign(batchMessage(writer, seq, head)),
     };
+    this.#staged = { position: { seq, head }, batch: { row, entries } };
+    return row;
   }
 
   keep(): void {
-    if (this.#staged !== undefined) this.#durable = this.#staged;
+    const staged = this.#staged;
+    if (staged === undefined) return;
+    this.#durable = staged.position;
     this.#staged = undefined;
+    this.#own?.committed(staged.batch);
   }
 
   drop(): void {
@@ -69,7 +77,7 @@ function requireAnnouncement(body: string | undefined): void {
     throw unrecordable('the first entry of a boot is broker.start');
 }
 
-/** Starts the chain of this boot at sequence 1; its first entry must be `broker.start`. */
-export function createChain(boot: Boot): AuditChain {
-  return new BootChain(boot);
+/** Starts the chain of this boot at sequence 1; its first entry must be `broker.start`. `own` is told of each durable batch. */
+export function createChain(boot: Boot, own?: OwnBatches): AuditChain {
+  return new BootChain(boot, own);
 }

@@ -27,6 +27,11 @@ export function placeText({ writer, seq, prev }: EntryPlace): string {
   return `{"writer":"${writer}","seq":${seq},"prev":"${prev}","time":"`;
 }
 
+/** A batch's entries as `splitEntries` takes them apart: each followed by a newline. */
+export function joinEntries(entries: readonly string[]): Buffer {
+  return Buffer.from(`${entries.join('\n')}\n`);
+}
+
 /** A batch's entries as texts; they are printable ASCII, so that a character is a byte. */
 export function splitEntries(bytes: Uint8Array): readonly string[] {
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');

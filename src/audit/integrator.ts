@@ -6,10 +6,12 @@ import type { Clock } from '../ports/clock.ts';
 import type { Store, Write } from '../ports/store.ts';
 import type { CheckpointFile } from './checkpoint-file.ts';
 import { giveUpClaim, isHeld, takeClaim, type Claim } from './claim.ts';
-import { leafHashes } from './entry.ts';
+import type { ChainedBatch } from './chained-batch.ts';
+import type { GrowingLog } from './growing-log.ts';
 import type { LogIdentity } from './log-identity.ts';
-import { heldReason, openLog, type HeldReason, type OpenedLog } from './opened-log.ts';
-import { PendingBatches, type BrokenChain, type CheckedBatch } from './pending-batches.ts';
+import { heldReason, openLog, type HeldReason } from './opened-log.ts';
+import type { OwnBatches } from './own-batches.ts';
+import { PendingBatches, type BrokenChain } from './pending-batches.ts';
 import { storedCheckpoint, type SignedCheckpoint } from './stored-tree.ts';
 
 export interface IntegratorOptions {
@@ -17,6 +19,8 @@ export interface IntegratorOptions {
   readonly clock: Clock;
   readonly log: LogIdentity;
   readonly checkpointFile: CheckpointFile;
+  /** What this process commits itself. */
+  readonly own: OwnBatches;
   /** Names this process in the claim: its writer id. */
   readonly owner: string;
   /** No other process can have this store open. */
@@ -40,15 +44,20 @@ export interface IntegratorStatus {
 
 const INTERVAL_MS = 250;
 const MINUTE_MS = 60_000;
+/** Rows that are written before the interval is over: a plan of more would hold up the commit that it is part of. */
+const MOST_WAITING = 256;
 
+/** The log as one claim continues it. */
 interface Session {
-  readonly log: OpenedLog;
+  readonly epoch: number;
+  readonly log: GrowingLog;
   readonly pending: PendingBatches;
 }
 
 /**
- * Appends what writers committed to the one Merkle tree, indexes it and signs a checkpoint: within a second, in turns of about
- * five hundred entries so that nobody waits for it. All of a turn is one plan, so the stored tree is whole at every instant.
+ * Appends what writers committed to the one Merkle tree, indexes it and signs a checkpoint, within a second. What this process committed is
+ * appended right after each commit, from memory; everything else is read from the store and checked, a little at a time so that
+ * nobody waits for it. All that was appended is written in one plan, so the stored tree is whole at every instant.
  */
 export class Integrator {
   readonly #options: IntegratorOptions;
@@ -61,6 +70,12 @@ export class Integrator {
   #caughtUpAt: number | undefined;
   #cancel: () => void = () => undefined;
   #round: Promise<void> = Promise.resolve();
+  #isWorking = false;
+  /** The note that is known to be in the checkpoint file. */
+  #noted: string | undefined;
+  /** Monotonic milliseconds. */
+  #notedAt = Number.NEGATIVE_INFINITY;
+  #unfollow: () => void = () => undefined;
   #closed = false;
 
   constructor(options: IntegratorOptions) {
@@ -86,6 +101,10 @@ export class Integrator {
       this.#checkpoint = await storedCheckpoint(store, log.verifier);
       // Before the store has a checkpoint: a crash between the first of both would look like a checkpoint gone.
       if (this.#checkpoint === undefined) await checkpointFile.write(this.#emptyNote());
+      // After the answers of the commit: who waits for them does not wait for the tree.
+      this.#unfollow = this.#options.own.follow((batch) => {
+        setImmediate(() => this.#take(batch));
+      });
       this.#schedule();
     }
     return this.status();
@@ -114,6 +133,7 @@ export class Integrator {
   async close(): Promise<void> {
     this.#closed = true;
     this.#cancel();
+    this.#unfollow();
     await this.#round;
     if (this.#state === 'active') await this.#giveUp();
     this.#state = 'stopped';
@@ -135,62 +155,98 @@ export class Integrator {
     });
   }
 
+  /** One of this process's own batches is durable. */
+  #take(batch: ChainedBatch): void {
+    if (this.#session?.pending.accepts(batch) !== true) return;
+    const { log } = this.#session;
+    log.append(batch);
+    if (log.waiting >= MOST_WAITING && !this.#isWorking)
+      this.#round = this.#attempt(() => this.#work());
+  }
+
   async #runRound(): Promise<void> {
-    if (this.#closed || this.#state === 'held' || this.#state === 'stopped') return;
-    try {
+    await this.#attempt(async () => {
       await this.#work();
+      await this.#note(0);
+    });
+  }
+
+  async #attempt(work: () => Promise<void>): Promise<void> {
+    if (this.#closed || this.#state === 'held' || this.#state === 'stopped') return;
+    this.#isWorking = true;
+    try {
+      await work();
     } catch (error) {
-      this.#session = undefined;
-      if (error instanceof BrokerError && error.code === 'ERR_CIPHERTEXT_INVALID') {
-        this.#state = 'held';
-        this.#held = 'log_damaged';
-      }
-      this.#options.onError?.(error);
+      this.#fail(error);
+    } finally {
+      this.#isWorking = false;
     }
+  }
+
+  #fail(error: unknown): void {
+    this.#session = undefined;
+    if (error instanceof BrokerError && error.code === 'ERR_CIPHERTEXT_INVALID') {
+      this.#state = 'held';
+      this.#held = 'log_damaged';
+    }
+    this.#options.onError?.(error);
   }
 
   async #work(): Promise<void> {
     const { store, clock, owner, alone } = this.#options;
     this.#claim = await takeClaim(store, clock, owner, alone);
     this.#state = this.#claim === undefined ? 'standby' : 'active';
-    if (this.#claim === undefined) {
-      this.#session = undefined;
-      return;
-    }
-    this.#session ??= await this.#open();
-    while (await this.#turn(this.#session, this.#claim)) await loopTurn();
+    // Another process may have appended and given up again while this one was paused: the epoch tells.
+    if (this.#session?.epoch !== this.#claim?.epoch) this.#session = undefined;
+    if (this.#claim === undefined) return;
+    this.#session ??= await this.#open(this.#claim);
+    while (await this.#turn(this.#session, this.#claim)) await this.#note(INTERVAL_MS);
     this.#caughtUpAt = clock.now();
   }
 
-  async #open(): Promise<Session> {
-    const { store, log, clock } = this.#options;
-    const opened = await openLog(store, log);
-    this.#checkpoint = opened.checkpoint;
-    return { log: opened, pending: new PendingBatches(store, log.verifier.key, clock) };
+  /** Tells the file outside the store, unless it was told within `ms`: each sync of it holds up those of the store. */
+  async #note(ms: number): Promise<void> {
+    const { checkpointFile, clock } = this.#options;
+    const note = this.#checkpoint?.note;
+    if (this.#state !== 'active' || note === undefined || note === this.#noted) return;
+    if (clock.monotonic() - this.#notedAt < ms) return;
+    await checkpointFile.write(note);
+    this.#noted = note;
+    this.#notedAt = clock.monotonic();
+  }
+
+  async #open({ epoch }: Claim): Promise<Session> {
+    const { store, log: identity, clock } = this.#options;
+    const { log, checkpoint } = await openLog(store, identity);
+    this.#checkpoint = checkpoint;
+    return { epoch, log, pending: new PendingBatches(store, identity.verifier.key, clock) };
   }
 
   /** Whether more is waiting. */
   async #turn({ log, pending }: Session, claim: Claim): Promise<boolean> {
     const begun = this.#options.clock.now();
-    const batches = await pending.next();
-    if (batches.length === 0) return false;
-    const writes: Write[] = [];
-    for (const batch of batches) writes.push(append(log, batch));
+    // What was committed before and is still on its way here arrives; requests are answered in between.
+    await loopTurn();
+    await pending.read((batch) => log.append(batch));
+    if (log.size > (this.#checkpoint?.size ?? 0)) {
+      await this.#write(log, claim, pending.drained ? begun : this.#checkpointAt);
+    }
+    return !pending.drained;
+  }
+
+  /** `at`: see `#checkpointWrites`. */
+  async #write(log: GrowingLog, claim: Claim, at: number): Promise<void> {
     const checkpoint = this.#sign(log);
-    const at = pending.drained ? begun : this.#checkpointAt;
-    writes.push(...log.tree.takeWrites(), ...log.index.takeWrites());
-    writes.push(...this.#checkpointWrites(checkpoint, at));
+    const writes = [...log.takeWrites(), ...this.#checkpointWrites(checkpoint, at)];
     const outcome = await this.#options.store.commit({ expect: [isHeld(claim)], writes });
     if (outcome.status !== 'committed') throw new BrokerError('ERR_CONFLICT', 'claim lost');
     this.#checkpoint = checkpoint;
     this.#checkpointAt = at;
-    await this.#options.checkpointFile.write(checkpoint.note);
-    return !pending.drained;
   }
 
-  #sign({ tree }: OpenedLog): SignedCheckpoint {
+  #sign(log: GrowingLog): SignedCheckpoint {
     const { origin, signer } = this.#options.log;
-    const checkpoint = { origin, size: tree.size, root: tree.root() };
+    const checkpoint = { origin, size: log.size, root: log.root() };
     return { ...checkpoint, note: signCheckpoint(checkpoint, signer) };
   }
 
@@ -205,16 +261,4 @@ export class Integrator {
     if (last === undefined || !sameMinute) return [put];
     return [{ table: 'log_checkpoints', remove: { size: last.size } }, put];
   }
-}
-
-/** Adds a batch's entries to tree and index; returns the row that says where they are. */
-function append({ tree, index }: OpenedLog, { batch, entries }: CheckedBatch): Write {
-  const { writer, first_seq, count } = batch;
-  const first_index = tree.size;
-  const leaves = leafHashes(batch.entries);
-  leaves.forEach((leaf, i) => {
-    index.add(first_index + i, entries[i] ?? '');
-    tree.append(leaf);
-  });
-  return { table: 'log_segments', put: { first_index, writer, first_seq, count } };
 }

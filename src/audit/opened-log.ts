@@ -5,10 +5,10 @@ import { BrokerError } from '../domain/errors.ts';
 import type { Store } from '../ports/store.ts';
 import type { CheckpointFile } from './checkpoint-file.ts';
 import { readEntries } from './entry-reader.ts';
+import { GrowingLog } from './growing-log.ts';
 import type { LogIdentity } from './log-identity.ts';
 import { SearchIndex } from './search-index.ts';
 import { openTree, rootOf, storedCheckpoint, type SignedCheckpoint } from './stored-tree.ts';
-import type { TreeTiles } from './tree-tiles.ts';
 
 /** Why the store must not be served from before an operator looked at it. */
 export type HeldReason =
@@ -55,8 +55,7 @@ export async function heldReason(
 
 /** The log as the integrator continues it. */
 export interface OpenedLog {
-  readonly tree: TreeTiles;
-  readonly index: SearchIndex;
+  readonly log: GrowingLog;
   readonly checkpoint: SignedCheckpoint | undefined;
 }
 
@@ -73,5 +72,5 @@ export async function openLog(store: Store, log: LogIdentity): Promise<OpenedLog
   begun.forEach((entry, i) => {
     index.add(bundleStart + i, entry);
   });
-  return { tree, index, checkpoint };
+  return { log: new GrowingLog(tree, index), checkpoint };
 }

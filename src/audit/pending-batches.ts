@@ -4,16 +4,11 @@ import type { Store } from '../ports/store.ts';
 import type { Tables } from '../ports/tables.ts';
 import { announcedKey } from './boot-announcement.ts';
 import { followChain, isSigned, type ChainPosition } from './batch-check.ts';
+import type { ChainedBatch } from './chained-batch.ts';
 import { FIRST_PREV, splitEntries } from './entry.ts';
 import { writersAfter } from './writer-scan.ts';
 
 type Batch = Tables['audit_batches'];
-
-/** A batch whose chain was recomputed, with its entries as texts. */
-export interface CheckedBatch {
-  readonly batch: Batch;
-  readonly entries: readonly string[];
-}
 
 /** A chain that does not hold: nothing of this writer is integrated from `seq` on. */
 export interface BrokenChain {
@@ -25,19 +20,22 @@ export interface BrokenChain {
 interface Writer {
   position: ChainPosition;
   key: VerifyingKey | undefined;
+  /** Its last batch was accepted: so will be the next. */
+  isFollowed: boolean;
   /** Monotonic milliseconds. */
   progressedAt: number;
   entriesABatch: number;
 }
 
-const ENTRIES_A_READ = 512;
+/** Of the order of two milliseconds, in which nothing is answered. */
+const ENTRIES_A_READ = 256;
 const MOST_BATCHES = 64;
 const SWEEP_MS = 30_000;
 const DORMANT_MS = 60_000;
 
 /**
- * Finds what the writers committed and the log does not have yet. Writers that went silent are asked again in each sweep
- * only: a crashed boot never says that it is over.
+ * Finds what the writers committed and the log does not have yet, and says where each of them stands. Writers that went silent are
+ * asked again in each sweep only: a crashed boot never says that it is over.
  */
 export class PendingBatches {
   readonly #store: Store;
@@ -55,7 +53,7 @@ export class PendingBatches {
     this.#clock = clock;
   }
 
-  /** Whether the last `next` read all there was. */
+  /** Whether the last `read` found all there was. */
   get drained(): boolean {
     return this.#drained;
   }
@@ -64,27 +62,47 @@ export class PendingBatches {
     return [...this.#broken.values()];
   }
 
-  /** Up to about five hundred entries, each writer's in sequence. What is returned counts as integrated: after a failed commit, begin anew. */
-  async next(): Promise<readonly CheckedBatch[]> {
+  /**
+   * Offers a batch that this process itself has chained and committed; each must be offered, in order. True: it is the next of its
+   * writer and counts as integrated, and the store is not asked for this writer any more. False: `read` finds it in the store.
+   */
+  accepts({ row }: ChainedBatch): boolean {
+    const writer = this.#writers.get(row.writer);
+    if (writer === undefined || this.#broken.has(row.writer)) return false;
+    const next = writer.position.seq + 1;
+    if (row.first_seq < next) return false;
+    writer.progressedAt = this.#clock.monotonic();
+    writer.isFollowed = row.first_seq === next;
+    if (!writer.isFollowed) return false;
+    const seq = row.first_seq + row.count - 1;
+    writer.position = { writer: row.writer, seq, head: hex(row.head) };
+    return true;
+  }
+
+  /**
+   * Reads and checks up to about 256 entries; each batch is given to `append` at once, each writer's in sequence, and counts
+   * as integrated: after a failed commit, begin anew.
+   */
+  async read(append: (batch: ChainedBatch) => void): Promise<void> {
     const now = this.#clock.monotonic();
     const sweeps = now - this.#sweptAt >= SWEEP_MS;
     if (sweeps) this.#sweptAt = now;
     await this.#discover(sweeps ? '' : this.#lastWriter, now);
-    const found: CheckedBatch[] = [];
     let entries = 0;
     this.#drained = true;
     for (const [name, writer] of this.#writers) {
       if (!sweeps && now - writer.progressedAt > DORMANT_MS) continue;
-      if (this.#broken.has(name)) continue;
-      const batches = await this.#read(writer);
-      if (batches.length > 0) writer.progressedAt = now;
-      for (const each of batches) entries += each.entries.length;
-      found.push(...batches);
+      if (writer.isFollowed || this.#broken.has(name)) continue;
+      const rows = await this.#rows(writer);
+      if (rows.length > 0) writer.progressedAt = now;
+      for (const batch of this.#check(writer, rows)) {
+        entries += batch.entries.length;
+        append(batch);
+      }
       if (entries < ENTRIES_A_READ) continue;
       this.#drained = false;
       break;
     }
-    return found;
   }
 
   /** Writers sort by the time of their boot; a clock that was behind is made up for by the next sweep. */
@@ -99,6 +117,7 @@ export class PendingBatches {
     const start: Writer = {
       position: { writer, seq: 0, head: FIRST_PREV },
       key: undefined,
+      isFollowed: false,
       progressedAt: now,
       entriesABatch: ENTRIES_A_READ,
     };
@@ -113,7 +132,7 @@ export class PendingBatches {
     const { first_seq } = segment;
     const last = await this.#store.get('audit_batches', { writer, first_seq });
     start.key = this.#announced(first);
-    const head = Buffer.from(last?.head ?? []).toString('hex');
+    const head = hex(last?.head ?? new Uint8Array());
     start.position = { writer, seq: segment.first_seq + segment.count - 1, head };
     return start;
   }
@@ -123,9 +142,10 @@ export class PendingBatches {
     return entry === undefined ? undefined : announcedKey(entry, this.#logKey);
   }
 
-  async #read(writer: Writer): Promise<readonly CheckedBatch[]> {
+  async #rows(writer: Writer): Promise<readonly Batch[]> {
     const { writer: name, seq } = writer.position;
-    const wanted = Math.ceil(ENTRIES_A_READ / writer.entriesABatch);
+    // One more than fits: a writer with huge batches is caught up with all the same.
+    const wanted = 1 + Math.ceil(ENTRIES_A_READ / writer.entriesABatch);
     const limit = Math.min(MOST_BATCHES, wanted);
     const rows = await this.#store.list('audit_batches', {
       equals: { writer: name },
@@ -134,24 +154,26 @@ export class PendingBatches {
       limit,
     });
     if (rows.length === limit) this.#drained = false;
-    return rows.length === 0 ? [] : this.#check(writer, rows);
+    // Some of them may have been accepted while the store was asked.
+    return rows.filter(({ first_seq }) => first_seq > writer.position.seq);
   }
 
   /** The chain makes the last batch's signature cover all before it, so that one is enough. */
-  #check(writer: Writer, rows: readonly Batch[]): readonly CheckedBatch[] {
+  #check(writer: Writer, rows: readonly Batch[]): readonly ChainedBatch[] {
+    if (rows.length === 0) return [];
     const { writer: name, seq } = writer.position;
     writer.key ??= this.#announced(rows[0]);
     if (writer.key === undefined) return this.#break(name, seq + 1, 'not_announced');
-    const checked: CheckedBatch[] = [];
+    const checked: ChainedBatch[] = [];
     let at = writer.position;
-    for (const batch of rows) {
-      const entries = splitEntries(batch.entries);
-      const after = this.#follow(at, batch, entries);
+    for (const row of rows) {
+      const batch = { row, entries: splitEntries(row.entries) };
+      const after = this.#follow(at, batch);
       if (after === undefined) break;
       at = after;
-      checked.push({ batch, entries });
+      checked.push(batch);
     }
-    const signature = checked.at(-1)?.batch.signature;
+    const signature = checked.at(-1)?.row.signature;
     if (signature === undefined) return [];
     if (!isSigned(at, signature, writer.key)) return this.#break(name, at.seq, 'signature_invalid');
     writer.entriesABatch = Math.max(1, (at.seq - seq) / checked.length);
@@ -159,9 +181,9 @@ export class PendingBatches {
     return checked;
   }
 
-  #follow(at: ChainPosition, batch: Batch, entries: readonly string[]): ChainPosition | undefined {
+  #follow(at: ChainPosition, { row, entries }: ChainedBatch): ChainPosition | undefined {
     const { writer } = at;
-    if (batch.first_seq !== at.seq + 1) {
+    if (row.first_seq !== at.seq + 1) {
       this.#break(writer, at.seq + 1, 'gap');
       return undefined;
     }
@@ -170,14 +192,17 @@ export class PendingBatches {
       this.#break(writer, after.brokenAt, 'entry_altered');
       return undefined;
     }
-    if (entries.length === batch.count && Buffer.from(batch.head).toString('hex') === after.head)
-      return after;
+    if (entries.length === row.count && hex(row.head) === after.head) return after;
     this.#break(writer, after.seq, 'entry_altered');
     return undefined;
   }
 
-  #break(writer: string, seq: number, why: BrokenChain['why']): readonly CheckedBatch[] {
+  #break(writer: string, seq: number, why: BrokenChain['why']): readonly ChainedBatch[] {
     this.#broken.set(writer, { writer, seq, why });
     return [];
   }
+}
+
+function hex(hash: Uint8Array): string {
+  return Buffer.from(hash).toString('hex');
 }

@@ -48,6 +48,11 @@ export class SearchIndex {
     if (index % TILE_WIDTH === TILE_WIDTH - 1) this.#closeBundle(bundle);
   }
 
+  /** How many rows `takeWrites` would answer. */
+  get waiting(): number {
+    return this.#writes.length;
+  }
+
   /** Rows since the last call. */
   takeWrites(): readonly Write[] {
     const writes = this.#writes;

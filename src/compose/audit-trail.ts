@@ -12,6 +12,7 @@ import { Integrator } from '../audit/integrator.ts';
 import { logIdentity, type LogIdentity } from '../audit/log-identity.ts';
 import { loadLogKeyFile } from '../audit/log-key.ts';
 import { LogReader } from '../audit/log-reader.ts';
+import { OwnBatches } from '../audit/own-batches.ts';
 import { openSink } from '../audit/sinks/open-sink.ts';
 import type { AuditChain } from '../ports/audit-chain.ts';
 import { SystemActor } from '../broker/record.ts';
@@ -25,13 +26,17 @@ export interface BootLog {
   readonly identity: LogIdentity;
   readonly boot: Boot;
   readonly chain: AuditChain;
+  /** What the chain committed. */
+  readonly own: OwnBatches;
 }
 
 /** @throws ERR_CONFIG_INVALID for a log key file that cannot be used. */
 export async function openBootLog(config: Config, clock: Clock): Promise<BootLog> {
   const key = await loadLogKeyFile(config.audit.logKeyFile);
   const boot = createBoot(key, clock.now());
-  return { identity: logIdentity(config.audit.origin, key), boot, chain: createChain(boot) };
+  const own = new OwnBatches();
+  const identity = logIdentity(config.audit.origin, key);
+  return { identity, boot, chain: createChain(boot, own), own };
 }
 
 interface TrailDeps {
@@ -63,6 +68,7 @@ export class AuditTrail {
       clock,
       log: bootLog.identity,
       checkpointFile: checkpointFile(config.audit.checkpointFile),
+      own: bootLog.own,
       owner: bootLog.boot.writer,
       alone: config.store.type === 'sqlite',
       onError: (error) =>

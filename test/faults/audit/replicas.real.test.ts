@@ -12,6 +12,7 @@ import { storeSource } from '../../../src/audit/export-source.ts';
 import { Integrator } from '../../../src/audit/integrator.ts';
 import { logIdentity } from '../../../src/audit/log-identity.ts';
 import { LogReader } from '../../../src/audit/log-reader.ts';
+import { OwnBatches } from '../../../src/audit/own-batches.ts';
 import { verifyExport } from '../../../src/audit/verify.ts';
 import { openPostgresStore } from '../../../src/store/postgres/open-postgres-store.ts';
 import { describeWith } from '../../backends/backends.ts';
@@ -40,15 +41,17 @@ describeWith(['postgres'], 'two replicas on PostgreSQL (F28)', ({ postgres }) =>
     drop = () => database.drop();
     for (const name of ['one', 'two']) {
       const boot = createBoot(log.signer.key, clock.now());
+      const own = new OwnBatches();
       const store = await openPostgresStore(
         { connectionString: database.connectionString, poolSize: 4 },
-        { chain: createChain(boot), clock, mode: 'development' },
+        { chain: createChain(boot, own), clock, mode: 'development' },
       );
       const integrator = new Integrator({
         store,
         clock,
         log,
         checkpointFile: checkpointFile(join(directory, `checkpoint-${name}`)),
+        own,
         owner: boot.writer,
         alone: false,
       });

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setImmediate as loopTurn } from 'node:timers/promises';
 import { signCheckpoint } from '../../../src/crypto/checkpoint.ts';
 import { leafHash, TreeAccumulator } from '../../../src/crypto/merkle.ts';
 import { generateSigningKey } from '../../../src/crypto/signing.ts';
@@ -10,6 +11,8 @@ import { surveyLog } from '../../../src/audit/boot-survey.ts';
 import { exportLog } from '../../../src/audit/export.ts';
 import { storeSource } from '../../../src/audit/export-source.ts';
 import { verifyExport } from '../../../src/audit/verify.ts';
+import type { CheckpointFile } from '../../../src/audit/checkpoint-file.ts';
+import { Integrator } from '../../../src/audit/integrator.ts';
 import { isHeld, takeClaim } from '../../../src/audit/claim.ts';
 import { leafHashes } from '../../../src/audit/entry.ts';
 import { logIdentity } from '../../../src/audit/log-identity.ts';
@@ -103,6 +106,97 @@ describe('the integrator', () => {
     const bytes = Buffer.from(entries.map((entry) => `${entry}\n`).join(''));
     const expected = entries.map((entry) => leafHash(Buffer.from(entry)));
     expect(leafHashes(bytes)).toEqual(expected);
+  });
+});
+
+describe('what this process commits while it integrates', () => {
+  /** Its session with the store is open, so that batches come from memory. */
+  beforeEach(() => bench.integrate());
+
+  it('is in the tree as it was committed, whatever became of it in the store, where it is found', async () => {
+    await record(6, 3);
+    const { writer } = bench.boot;
+    const row = await bench.store.get('audit_batches', { writer, first_seq: 2 });
+    if (row === undefined) throw new Error('no batch');
+    const entries = Buffer.from(Buffer.from(row.entries).toString().replace('req_1', 'req_9'));
+    await bench.store.commit({ writes: [{ table: 'audit_batches', put: { ...row, entries } }] });
+    await bench.integrate();
+    expect(bench.integrator.status()).toMatchObject({ size: 7, broken: [] });
+    await expect(bench.reader.proveEntry(2)).rejects.toMatchObject({
+      code: 'ERR_CIPHERTEXT_INVALID',
+    });
+    const directory = join(bench.directory, 'export');
+    await exportLog(storeSource(bench.store, bench.log), directory);
+    const { findings } = await verifyExport(directory);
+    expect(findings).toContainEqual(expect.objectContaining({ what: 'entry_altered', index: 2 }));
+  });
+
+  it('is written before the interval is over when much is waiting, and the file outside follows later', async () => {
+    const before = await bench.checkpointFile.read();
+    await record(300, 1);
+    while (bench.integrator.status().size < 250) await loopTurn();
+    expect(await bench.checkpointFile.read()).toBe(before);
+    await bench.integrate();
+    const checkpoint = await bench.reader.checkpoint();
+    expect(checkpoint?.size).toBe(301);
+    expect(await bench.checkpointFile.read()).toBe(checkpoint?.note);
+  });
+
+  it('is appended once when another process took over and gave up while this one was paused', async () => {
+    const other = createBoot(bench.log.signer.key, clock.now() - 1000);
+    const chain = createChain(other);
+    for (let turn = 0; turn < 3; turn++) {
+      await record(4, 2);
+      const row = chain.stage([turn === 0 ? startBody(other) : body({})]);
+      await bench.store.commit({ writes: [{ table: 'audit_batches', put: row }] });
+      chain.keep();
+      const rival = new Integrator({
+        ...bench.integratorOptions(),
+        clock: new HandClock(clock.now() + 31_000),
+        owner: 'rival',
+        alone: false,
+      });
+      await rival.start();
+      await rival.integrate();
+      expect(rival.status()).toMatchObject({ state: 'active', size: 6 + 8 * turn });
+      await record(3, 1);
+      await rival.close();
+      await bench.integrate();
+      expect(bench.integrator.status()).toMatchObject({ state: 'active', size: 9 + 8 * turn });
+    }
+    const directory = join(bench.directory, 'export');
+    await exportLog(storeSource(bench.store, bench.log), directory);
+    expect(await verifyExport(directory)).toMatchObject({ holds: true, size: 25 });
+  });
+
+  it('is not lost when the file outside cannot be written: the next round begins anew', async () => {
+    const failing: CheckpointFile = {
+      read: () => bench.checkpointFile.read(),
+      write: () => Promise.reject(new Error('no room')),
+    };
+    const errors: unknown[] = [];
+    const write = (file: CheckpointFile): Integrator =>
+      new Integrator({
+        ...bench.integratorOptions(),
+        checkpointFile: file,
+        onError: (error) => errors.push(error),
+      });
+    await bench.integrator.close();
+    const integrator = write(failing);
+    await integrator.start();
+    await record(4, 2);
+    await integrator.integrate();
+    await record(4, 2);
+    await integrator.integrate();
+    await integrator.close();
+    expect(errors).toHaveLength(2);
+    const next = write(bench.checkpointFile);
+    expect(await next.start()).toMatchObject({ held: undefined });
+    await record(4, 2);
+    await next.integrate();
+    expect(next.status()).toMatchObject({ size: 13, broken: [] });
+    expect(await bench.checkpointFile.read()).toBe((await bench.reader.checkpoint())?.note);
+    await next.close();
   });
 });
 

@@ -12,9 +12,10 @@ import { surveyLog } from '../../../src/audit/boot-survey.ts';
 import type { HeadReference } from '../../../src/domain/audit-actions.ts';
 import { createChain } from '../../../src/audit/chain.ts';
 import { checkpointFile, type CheckpointFile } from '../../../src/audit/checkpoint-file.ts';
-import { Integrator } from '../../../src/audit/integrator.ts';
+import { Integrator, type IntegratorOptions } from '../../../src/audit/integrator.ts';
 import { logIdentity, type LogIdentity } from '../../../src/audit/log-identity.ts';
 import { LogReader } from '../../../src/audit/log-reader.ts';
+import { OwnBatches } from '../../../src/audit/own-batches.ts';
 import { openSqliteStore } from '../../../src/store/sqlite/open-sqlite-store.ts';
 
 /** What a test says of an event; the rest is the same in all of them. */
@@ -76,6 +77,7 @@ export class LogBench {
   store!: Store;
   boot!: Boot;
   integrator!: Integrator;
+  own!: OwnBatches;
 
   constructor(directory: string, clock: Clock, logKey: SigningKey) {
     this.directory = directory;
@@ -103,9 +105,10 @@ export class LogBench {
   /** A new boot on the store, as after a crash: nothing of the old one is told that it ends. */
   async restart(): Promise<void> {
     this.boot = createBoot(this.log.signer.key, this.clock.now());
+    this.own = new OwnBatches();
     this.store = await openSqliteStore(
       { path: join(this.directory, 'store', 'log.sqlite'), ballastBytes: 4096 },
-      { chain: createChain(this.boot), clock: this.clock, mode: 'development' },
+      { chain: createChain(this.boot, this.own), clock: this.clock, mode: 'development' },
     );
     this.integrator = this.newIntegrator();
     const { boot, unfinished } = await surveyLog(this.store, this.log, this.boot, 'test');
@@ -115,15 +118,20 @@ export class LogBench {
   }
 
   newIntegrator(owner = this.boot.writer, alone = true): Integrator {
-    return new Integrator({
+    return new Integrator({ ...this.integratorOptions(), owner, alone });
+  }
+
+  integratorOptions(): IntegratorOptions {
+    return {
       store: this.store,
       clock: this.clock,
       log: this.log,
       checkpointFile: this.checkpointFile,
-      owner,
-      alone,
+      own: this.own,
+      owner: this.boot.writer,
+      alone: true,
       onError: (error) => this.errors.push(error),
-    });
+    };
   }
 
   readonly errors: unknown[] = [];

@@ -1,0 +1,47 @@
+import type { Write } from '../ports/store.ts';
+import type { ChainedBatch } from './chained-batch.ts';
+import { leafHashes } from './entry.ts';
+import type { SearchIndex } from './search-index.ts';
+import type { TreeTiles } from './tree-tiles.ts';
+
+/** The log's end in memory: what is appended to it, and the rows that the store does not have yet. */
+export class GrowingLog {
+  readonly #tree: TreeTiles;
+  readonly #index: SearchIndex;
+  #segments: Write[] = [];
+
+  constructor(tree: TreeTiles, index: SearchIndex) {
+    this.#tree = tree;
+    this.#index = index;
+  }
+
+  get size(): number {
+    return this.#tree.size;
+  }
+
+  /** Rows that wait for `takeWrites`, but for the tiles of the tree's edge. */
+  get waiting(): number {
+    return this.#segments.length + this.#index.waiting;
+  }
+
+  root(): Uint8Array {
+    return this.#tree.root();
+  }
+
+  append({ row, entries }: ChainedBatch): void {
+    const { writer, first_seq, count } = row;
+    const first_index = this.#tree.size;
+    leafHashes(row.entries).forEach((leaf, i) => {
+      this.#index.add(first_index + i, entries[i] ?? '');
+      this.#tree.append(leaf);
+    });
+    this.#segments.push({ table: 'log_segments', put: { first_index, writer, first_seq, count } });
+  }
+
+  /** All rows since the last call: with them the stored log has `size` entries. */
+  takeWrites(): readonly Write[] {
+    const segments = this.#segments;
+    this.#segments = [];
+    return [...segments, ...this.#tree.takeWrites(), ...this.#index.takeWrites()];
+  }
+}
