@@ -1,7 +1,7 @@
 import { BrokerError } from '../domain/errors.ts';
 import type { Session } from '../domain/principal.ts';
 import type { AttestedWorkload } from '../ports/workload-authenticator.ts';
-import { randomId } from '../crypto/random.ts';
+import { orderedId } from '../crypto/random.ts';
 import { newToken } from '../crypto/token.ts';
 import type { Call } from './call.ts';
 import type { Parts } from './parts.ts';
@@ -93,7 +93,7 @@ function open(
   const now = parts.clock.now();
   const session: Session = {
     kind: 'workload',
-    id: randomId('ses'),
+    id: orderedId('ses', now),
     workload: attested.workload,
     clusterUid: cluster.uid,
     createdAt: now,

@@ -2,7 +2,9 @@ import { randomFillSync } from 'node:crypto';
 
 const PROBE_BYTES = 16;
 const IV_BYTES = 12;
-const IVS_A_POOL = 256;
+const ID_BYTES = 16;
+const VALUES_A_POOL = 256;
+const TIME_BYTES = 6;
 /** Crockford's alphabet in lower case: no two characters are mistaken for each other. */
 const BASE32 = '0123456789abcdefghjkmnpqrstvwxyz';
 
@@ -14,7 +16,8 @@ const BASE32 = '0123456789abcdefghjkmnpqrstvwxyz';
 export class RandomSource {
   readonly #fill: (target: Uint8Array) => void;
   #lastProbe: Buffer = Buffer.alloc(PROBE_BYTES);
-  #pool: Buffer = Buffer.alloc(0);
+  readonly #ivs = new PublicPool(IV_BYTES, (length) => this.bytes(length));
+  readonly #ids = new PublicPool(ID_BYTES, (length) => this.bytes(length));
 
   constructor(fill: (target: Uint8Array) => void) {
     this.#fill = fill;
@@ -34,15 +37,37 @@ export class RandomSource {
     return drawn.subarray(0, length);
   }
 
-  /** 96 bits for AES-GCM. Pooled, since initialization vectors are public; keys and tokens are always drawn directly. */
+  /** 96 bits for AES-GCM. */
   iv(): Buffer {
-    if (this.#pool.length === 0) this.#pool = this.bytes(IV_BYTES * IVS_A_POOL);
-    const iv = this.#pool.subarray(0, IV_BYTES);
-    this.#pool = this.#pool.subarray(IV_BYTES);
-    if (this.#pool.length !== 0 && iv.equals(this.#pool.subarray(0, IV_BYTES))) {
+    return this.#ivs.next();
+  }
+
+  /** 128 bits for a name that everybody may know. */
+  id(): Buffer {
+    return this.#ids.next();
+  }
+}
+
+/** Public values of one length, drawn many at a time: a draw costs 2 µs. Keys and tokens are always drawn directly. */
+class PublicPool {
+  readonly #length: number;
+  readonly #draw: (length: number) => Buffer;
+  #left: Buffer = Buffer.alloc(0);
+
+  constructor(length: number, draw: (length: number) => Buffer) {
+    this.#length = length;
+    this.#draw = draw;
+  }
+
+  /** @throws Error when the generator fails or repeats itself. */
+  next(): Buffer {
+    if (this.#left.length === 0) this.#left = this.#draw(this.#length * VALUES_A_POOL);
+    const value = this.#left.subarray(0, this.#length);
+    this.#left = this.#left.subarray(this.#length);
+    if (this.#left.length !== 0 && value.equals(this.#left.subarray(0, this.#length))) {
       throw new Error('the random number generator repeats itself');
     }
-    return iv;
+    return value;
   }
 }
 
@@ -60,7 +85,21 @@ export function randomIv(): Buffer {
 
 /** `<prefix>_` and 128 random bits as 26 characters of `[0-9a-z]`; says nothing about when or in which order it was made. */
 export function randomId(prefix: string): string {
-  const bytes = system.bytes(16);
+  return idOf(prefix, system.id());
+}
+
+/**
+ * The same shape with the time in front, 48 bits of milliseconds as in a UUIDv7 (RFC 9562 section 5.7), and 80 random bits: what is made
+ * together lies together in an index, which a random id would write all over (measured: a third of the pages of a login).
+ */
+export function orderedId(prefix: string, at: number): string {
+  const bytes = system.id();
+  bytes.writeUIntBE(at, 0, TIME_BYTES);
+  return idOf(prefix, bytes);
+}
+
+/** Sorts as its bytes do. */
+function idOf(prefix: string, bytes: Uint8Array): string {
   let text = `${prefix}_`;
   let held = 0;
   let bits = 0;

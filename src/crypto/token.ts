@@ -7,6 +7,8 @@ export type TokenPrefix = 'qms' | 'qmo';
 const BASE62 = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
 /** 43 characters of 62 are 256.03 bits. */
 const BODY_LENGTH = 43;
+/** Enough for a body in nearly every draw, of which each costs as much as a keyed hash. */
+const DRAWN = BODY_LENGTH + 13;
 const CHECKSUM_LENGTH = 6;
 /** Bytes from here on are drawn again: the remainder of 62 would favour the first eight characters. */
 const UNBIASED = 248;
@@ -41,7 +43,7 @@ function checksum(text: string): string {
 function randomBody(): string {
   let body = '';
   while (body.length < BODY_LENGTH) {
-    for (const byte of randomBytes(BODY_LENGTH)) {
+    for (const byte of randomBytes(DRAWN)) {
       if (byte < UNBIASED && body.length < BODY_LENGTH) body += BASE62.charAt(byte % 62);
     }
   }

@@ -1,5 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
-import { randomBytes, randomId, randomIv, RandomSource } from '../../../src/crypto/random.ts';
+import {
+  orderedId,
+  randomBytes,
+  randomId,
+  randomIv,
+  RandomSource,
+} from '../../../src/crypto/random.ts';
 import { isDegenerate } from '../../../src/crypto/secret-key.ts';
 
 describe('random bytes', () => {
@@ -35,14 +41,17 @@ describe('random bytes', () => {
     expect(target.every((byte) => byte === 0)).toBe(true);
   });
 
-  it('stops at two equal IVs in one pool', () => {
+  it.each([
+    ['IVs', 12, 'iv'],
+    ['ids', 16, 'id'],
+  ] as const)('stops at two equal %s in one pool', (_what, length, draw) => {
     let seed = 0;
     const source = new RandomSource((given) => {
-      given.forEach((_, i) => (given[i] = (i % 12) + seed));
+      given.forEach((_, i) => (given[i] = (i % length) + seed));
       given.set(randomBytes(16), given.length - 16);
       seed += 1;
     });
-    expect(() => source.iv()).toThrow(/repeats itself/);
+    expect(() => source[draw]()).toThrow(/repeats itself/);
   });
 
   it('gives 96-bit IVs from a pool without repeating one across pools', () => {
@@ -63,6 +72,31 @@ describe('random ids', () => {
       Array.from(randomId('x').slice(2)).forEach((char, at) => seen[at]?.add(char));
     // 26 characters hold 130 bits: the last one has three bits of the value.
     expect(seen.map((chars) => chars.size)).toEqual([...Array.from({ length: 25 }, () => 32), 8]);
+  });
+});
+
+describe('ordered ids', () => {
+  const at = Date.UTC(2026, 10, 24);
+
+  it('have the shape of random ones', () => {
+    expect(orderedId('ses', at)).toMatch(/^ses_[0-9a-hjkmnp-tv-z]{26}$/);
+    expect(orderedId('ses', 2 ** 48 - 1)).toMatch(/^ses_zzzzzzzzz[0-9a-hjkmnp-tv-z]{17}$/);
+  });
+
+  it('sort by when they were made', () => {
+    const times = [0, 1, 31, 32, 1_000, at, at + 1, at + 32, at * 2, 2 ** 48 - 1];
+    const ids = times.map((time) => orderedId('ses', time));
+    expect([...ids].sort()).toEqual(ids);
+  });
+
+  it('made together differ in 80 random bits', () => {
+    const ids = Array.from({ length: 5000 }, () => orderedId('ses', at));
+    expect(new Set(ids).size).toBe(5000);
+    // 48 bits of time are nine characters and three bits of the tenth.
+    expect(new Set(ids.map((id) => id.slice(0, 13))).size).toBe(1);
+    const seen = Array.from({ length: 16 }, () => new Set<string>());
+    for (const id of ids) Array.from(id.slice(14)).forEach((char, i) => seen[i]?.add(char));
+    expect(seen.map((chars) => chars.size)).toEqual([...Array.from({ length: 15 }, () => 32), 8]);
   });
 });
 
