@@ -6,6 +6,7 @@ const LABELS = {
   secretValue: 'quaymaster/v1/secret-value',
   dataKey: 'quaymaster/v1/data-key',
   credential: 'quaymaster/v1/credential',
+  rotation: 'quaymaster/v1/rotation',
   rootKey: 'quaymaster/v1/root-key',
   rootKeyCommitment: 'quaymaster/v1/root-key-commitment',
   row: 'quaymaster/v1/row',
@@ -18,6 +19,7 @@ const LABELS = {
 const DERIVED_KEY_LABELS = {
   dataKeyWrap: 'quaymaster/v1/derive/data-key-wrap',
   credential: 'quaymaster/v1/derive/credential',
+  rotation: 'quaymaster/v1/derive/rotation',
   sessionToken: 'quaymaster/v1/derive/session-token',
   operatorToken: 'quaymaster/v1/derive/operator-token',
   rowMac: 'quaymaster/v1/derive/row-mac',
@@ -49,43 +51,57 @@ export interface CredentialPlace {
   readonly credentialId: string;
 }
 
+/** Where a rotation keeps a value: the new one until it is current everywhere, the old one until it is retired. */
+export interface RotationPlace {
+  readonly installation: string;
+  /** Random and never reused. */
+  readonly rotationId: string;
+  readonly path: string;
+  readonly slot: 'pending' | 'previous';
+}
+
 export type Field = string | number | Uint8Array;
 
 const LENGTH_BYTES = 4;
+/** Of UTF-8, at most, for one UTF-16 code unit. */
+const BYTES_A_UNIT = 3;
 const INTEGER_BYTES = 8;
 
-function sizeOf(field: Field): number {
-  if (typeof field === 'string') return Buffer.byteLength(field);
+/** Bytes that a field can take: to measure text costs as much as to write it. */
+function roomFor(field: Field): number {
+  if (typeof field === 'string') return field.length * BYTES_A_UNIT;
   return typeof field === 'number' ? INTEGER_BYTES : field.length;
 }
 
-function write(target: Buffer, offset: number, field: Field): void {
+/** @returns the bytes that the field took. */
+function write(target: Buffer, offset: number, field: Field): number {
   if (typeof field === 'string') {
     // A lone surrogate is written as U+FFFD: two texts would have one encoding.
     if (!field.isWellFormed()) throw new TypeError('text that is not Unicode has no encoding');
-    target.write(field, offset);
-  } else if (typeof field === 'number') {
+    return target.write(field, offset);
+  }
+  if (typeof field === 'number') {
     if (!Number.isSafeInteger(field) || field < 0)
       throw new RangeError('an integer field is out of range');
     target.writeBigUInt64BE(BigInt(field), offset);
-  } else {
-    target.set(field, offset);
+    return INTEGER_BYTES;
   }
+  target.set(field, offset);
+  return field.length;
 }
 
 /** Each field as four bytes of length and its bytes; an integer is eight bytes, big-endian. Injective for a given list of types. */
 function encodeFields(fields: readonly Field[]): Buffer {
-  let size = 0;
-  for (const field of fields) size += LENGTH_BYTES + sizeOf(field);
-  const encoded = Buffer.allocUnsafe(size);
+  let most = 0;
+  for (const field of fields) most += LENGTH_BYTES + roomFor(field);
+  const encoded = Buffer.allocUnsafe(most);
   let offset = 0;
   for (const field of fields) {
-    const length = sizeOf(field);
+    const length = write(encoded, offset + LENGTH_BYTES, field);
     encoded.writeUInt32BE(length, offset);
-    write(encoded, offset + LENGTH_BYTES, field);
     offset += LENGTH_BYTES + length;
   }
-  return encoded;
+  return encoded.subarray(0, offset);
 }
 
 const associatedData = (...fields: readonly Field[]): AssociatedData =>
@@ -114,6 +130,17 @@ export function dataKeyData(place: SecretPlace, rootKeyId: string): AssociatedDa
 
 export function credentialData(place: CredentialPlace, rootKeyId: string): AssociatedData {
   return associatedData(LABELS.credential, place.installation, place.credentialId, rootKeyId);
+}
+
+export function rotationData(place: RotationPlace, rootKeyId: string): AssociatedData {
+  return associatedData(
+    LABELS.rotation,
+    place.installation,
+    place.rotationId,
+    place.path,
+    place.slot,
+    rootKeyId,
+  );
 }
 
 export function rootKeyData(

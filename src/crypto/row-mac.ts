@@ -17,16 +17,17 @@ function typed(value: RowValue): readonly [type: string, value: Field] {
   if (typeof value !== 'number') return ['bytes', value];
   if (!Number.isSafeInteger(value))
     throw new RangeError('a number in a row must be a safe integer');
-  return ['integer', BigInt(value).toString()];
+  return ['integer', String(value)];
 }
 
 function message(table: string, fields: CanonicalFields): Buffer {
   const names = Object.keys(fields).sort();
-  return rowMessage(
-    table,
-    names.length,
-    names.flatMap((name) => [name, ...typed(fields[name] ?? null)]),
-  );
+  const cells: Field[] = [];
+  for (const name of names) {
+    const [type, value] = typed(fields[name] ?? null);
+    cells.push(name, type, value);
+  }
+  return rowMessage(table, names.length, cells);
 }
 
 /** 33 bytes: version byte 1 and HMAC-SHA256 over table, column names, types and values; docs/spec/row-mac-v1.md. */
