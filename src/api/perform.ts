@@ -8,17 +8,19 @@ import { hasBody, readBody } from './body/read-body.ts';
 import { checkRequest } from './check-request.ts';
 import type { Exchange } from './exchange.ts';
 import { admit, identify } from './identify.ts';
+import type { OperationTally } from './operation-tallies.ts';
 import type { PathTemplate } from './path-template.ts';
 import { NO_QUERY, parseQuery, type Query } from './query.ts';
 import { refuse } from './refuse.ts';
 import type { Asked, Incoming, Route } from './route.ts';
 import type { Surroundings } from './surroundings.ts';
 
-/** One row with its route, ready to be called. */
+/** One row with its route, ready to be called and counted. */
 export interface Performance {
   readonly operation: Operation;
   readonly template: PathTemplate;
   readonly route: Route<Caller | undefined>;
+  readonly tally: OperationTally;
 }
 
 /**
