@@ -1,3 +1,5 @@
+const BACKSLASH = 0x5c;
+
 /** Walks JSON text that `JSON.parse` accepted and `checkValue` bounded, so that recursion is shallow and every token is well formed. */
 export class JsonText {
   readonly #text: string;
@@ -82,11 +84,16 @@ export class JsonText {
   /** The literal with its quotes. `"k\u0065y"` and `"key"` are one name, so names are compared decoded. */
   #string(): string {
     const start = this.#at;
-    this.#at += 1;
-    while (this.#text.charAt(this.#at) !== '"')
-      this.#at += this.#text.charAt(this.#at) === '\\' ? 2 : 1;
-    this.#at += 1;
+    let end = this.#text.indexOf('"', start + 1);
+    while (this.#isEscaped(end)) end = this.#text.indexOf('"', end + 1);
+    this.#at = end + 1;
     return this.#text.slice(start, this.#at);
+  }
+
+  #isEscaped(at: number): boolean {
+    let before = at - 1;
+    while (this.#text.charCodeAt(before) === BACKSLASH) before -= 1;
+    return (at - before) % 2 === 0;
   }
 
   #space(): void {

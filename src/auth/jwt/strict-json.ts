@@ -60,10 +60,17 @@ function isFollowedByColon(text: string, end: number): boolean {
   return text.charCodeAt(at) === COLON;
 }
 
+/** Where the string that begins at `start` closes: the first quote behind an even number of backslashes. */
 function endOfString(text: string, start: number): number {
-  let at = start + 1;
-  while (text.charCodeAt(at) !== QUOTE) at += text.charCodeAt(at) === BACKSLASH ? 2 : 1;
-  return at;
+  let end = text.indexOf('"', start + 1);
+  while (isEscaped(text, end)) end = text.indexOf('"', end + 1);
+  return end;
+}
+
+function isEscaped(text: string, at: number): boolean {
+  let before = at - 1;
+  while (text.charCodeAt(before) === BACKSLASH) before -= 1;
+  return (at - before) % 2 === 0;
 }
 
 /** `"s\u0075b"` and `"sub"` are one name. */
