@@ -12,7 +12,10 @@ import type { SecretKey } from '../crypto/secret-key.ts';
 import type { LeaseQuota } from './lease-quota.ts';
 import type { Catalog } from './state/catalog.ts';
 import type { Connections } from './state/connections.ts';
+import type { EventStreams } from './state/event-streams.ts';
+import type { DueSignal } from './state/due-signal.ts';
 import type { OperatorTokens } from './state/operator-tokens.ts';
+import type { RotationTargets } from './state/rotation-targets.ts';
 import type { RowSeals } from './state/row-seals.ts';
 import type { Sessions } from './state/sessions.ts';
 import type { State } from './state/state.ts';
@@ -24,6 +27,7 @@ export interface Limits {
   readonly leasesPerWorkload: number;
   readonly maxSessionSeconds: number;
   readonly maxValueBytes: number;
+  readonly eventStreams: number;
 }
 
 /** The registered clusters at work: one authenticator and one watch each, made and closed as cluster documents change. */
@@ -46,9 +50,13 @@ export interface Parts {
   readonly sessions: Sessions;
   readonly tokens: OperatorTokens;
   readonly connections: Connections;
+  readonly targets: RotationTargets;
+  /** Rung when a rotation or a schedule changes: what this process does next may be due sooner. */
+  readonly rotationsDue: DueSignal;
   readonly clusters: Clusters;
   readonly values: ValueCache;
   readonly quota: LeaseQuota;
+  readonly events: EventStreams;
   readonly audit: AuditLog;
   /** Whether a refusal of somebody unknown gets an entry of its own; else it is counted into a summary. */
   readonly refusals: { admit(address: string): boolean };
@@ -59,6 +67,8 @@ export interface Parts {
   readonly rows: RowSeals;
   /** Makes page cursors unforgeable. */
   readonly cursorKey: SecretKey;
+  /** Test builds name points of a rotation at which the process dies, throws or stands still. */
+  readonly failpoint?: ((name: string) => void | Promise<void>) | undefined;
 }
 
 /** An event less what the recorder fills in. */

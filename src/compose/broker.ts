@@ -4,7 +4,10 @@ import { LeaseQuota } from '../broker/lease-quota.ts';
 import { SystemActor } from '../broker/record.ts';
 import { Catalog } from '../broker/state/catalog.ts';
 import { Connections } from '../broker/state/connections.ts';
+import { EventStreams } from '../broker/state/event-streams.ts';
+import { DueSignal } from '../broker/state/due-signal.ts';
 import { OperatorTokens } from '../broker/state/operator-tokens.ts';
+import { RotationTargets } from '../broker/state/rotation-targets.ts';
 import { RowSeals } from '../broker/state/row-seals.ts';
 import { Sessions } from '../broker/state/sessions.ts';
 import { State } from '../broker/state/state.ts';
@@ -137,6 +140,7 @@ async function openCore(config: Config, deps: CoreDeps): Promise<Core> {
     clusters,
     refusals,
     connections: new Connections(providers),
+    targets: new RotationTargets(connections.targets),
   });
   own.parts = parts;
   const endings = new PodEndings(parts);
@@ -158,6 +162,7 @@ async function openCore(config: Config, deps: CoreDeps): Promise<Core> {
       await clusters.close();
       await endings.stop();
       refusals.flush();
+      parts.events.close();
       parts.state.close();
       await connections.close();
     },
@@ -166,8 +171,8 @@ async function openCore(config: Config, deps: CoreDeps): Promise<Core> {
 
 async function openParts(
   config: Config,
-  { clock, log, store, trail, keys }: CoreDeps,
-  made: Pick<Parts, 'clusters' | 'refusals' | 'connections'>,
+  { clock, log, store, trail, keys, failpoint }: CoreDeps,
+  made: Pick<Parts, 'clusters' | 'refusals' | 'connections' | 'targets'>,
 ): Promise<Parts> {
   const root = keys.keyring.active;
   const rows = new RowSeals(keys.keyring);
@@ -199,10 +204,13 @@ async function openParts(
     tokens,
     values,
     quota: new LeaseQuota(store, limits.leasesPerWorkload),
+    events: new EventStreams({ store, clock, log, state, most: limits.eventStreams }),
     audit: trail.reader,
     digest: sha256Hex,
     rows,
     cursorKey: root.keyFor('pageCursor'),
+    rotationsDue: new DueSignal(),
+    failpoint,
   };
 }
 

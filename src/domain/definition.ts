@@ -1,3 +1,5 @@
+import type { RotationSpec } from './rotation/rotation-spec.ts';
+
 /** What is said of one path: where exactly it is at the backend, and how it may be held. */
 export interface DefinitionSpec {
   /** The exact reference at the backend, in the provider's own terms. */
@@ -10,4 +12,6 @@ export interface DefinitionSpec {
   readonly cacheTtlSeconds?: number;
   readonly staleIfErrorSeconds?: number;
   readonly description?: string;
+  /** Static only: how its credential is made anew. */
+  readonly rotation?: RotationSpec;
 }

@@ -11,7 +11,10 @@ import { logIn } from '../../src/broker/log-in.ts';
 import type { Limits, Parts } from '../../src/broker/parts.ts';
 import { Catalog } from '../../src/broker/state/catalog.ts';
 import { Connections } from '../../src/broker/state/connections.ts';
+import { EventStreams } from '../../src/broker/state/event-streams.ts';
+import { DueSignal } from '../../src/broker/state/due-signal.ts';
 import { OperatorTokens, type LiveOperator } from '../../src/broker/state/operator-tokens.ts';
+import { RotationTargets } from '../../src/broker/state/rotation-targets.ts';
 import { RowSeals } from '../../src/broker/state/row-seals.ts';
 import { Sessions, type LiveSession } from '../../src/broker/state/sessions.ts';
 import { State } from '../../src/broker/state/state.ts';
@@ -35,6 +38,7 @@ import { FakeAuditChain } from '../fakes/fake-audit-chain.ts';
 import { HandClock } from './hand-clock.ts';
 import { HookedStore } from './hooked-store.ts';
 import { ScriptedBackend } from './scripted-provider.ts';
+import { ScriptedTarget } from './scripted-target.ts';
 import { storedEntries, type StoredEntry } from './store-diff.ts';
 
 export const POD = { name: 'api-1', uid: 'pod-1' };
@@ -81,6 +85,8 @@ export class TestBroker {
   readonly store: HookedStore;
   readonly clock: HandClock;
   readonly backend: ScriptedBackend;
+  /** Where the connection `target-1` rotates. */
+  readonly target: ScriptedTarget;
   readonly watches: Map<string, ScriptedWatch>;
   readonly logged: unknown[];
   /** Whether refusals of strangers get an entry each. */
@@ -90,7 +96,7 @@ export class TestBroker {
   private constructor(
     made: Pick<
       TestBroker,
-      'parts' | 'store' | 'clock' | 'backend' | 'watches' | 'logged' | 'admission'
+      'parts' | 'store' | 'clock' | 'backend' | 'target' | 'watches' | 'logged' | 'admission'
     >,
     close: () => Promise<void>,
   ) {
@@ -98,6 +104,7 @@ export class TestBroker {
     this.store = made.store;
     this.clock = made.clock;
     this.backend = made.backend;
+    this.target = made.target;
     this.watches = made.watches;
     this.logged = made.logged;
     this.admission = made.admission;
@@ -118,6 +125,7 @@ export class TestBroker {
     );
     const keyring = shared.keyring ?? new Keyring(generateRootKey());
     const backend = new ScriptedBackend('vault-1');
+    const target = new ScriptedTarget('target-1');
     const watches = new Map<string, ScriptedWatch>();
     const logged: unknown[] = [];
     const admission = { open: true };
@@ -126,10 +134,14 @@ export class TestBroker {
       { connection: embedded, locators: ['**'], prefixes: ['**'] },
       { connection: backend, locators: ['kv/**', 'other/**', 'dyn/**'], prefixes: ['**'] },
     ]);
+    const targets = new RotationTargets([
+      { connection: target, locators: ['users/*'], prefixes: ['app/**', 'kv/**'] },
+    ]);
     const parts = await openParts({
-      ...{ store, clock, keyring, watches, logged, admission, connections },
+      ...{ store, clock, keyring, watches, logged, admission, connections, targets },
       limits: {
         batchItems: 100,
+        eventStreams: 100,
         leasesPerWorkload: 1_000,
         maxSessionSeconds: 3_600,
         maxValueBytes: 1_000,
@@ -137,7 +149,7 @@ export class TestBroker {
       },
     });
     return new TestBroker(
-      { parts, store, clock, backend, watches, logged, admission },
+      { parts, store, clock, backend, target, watches, logged, admission },
       async () => {
         parts.state.close();
         await store.close();
@@ -278,11 +290,12 @@ interface PartsOf {
   readonly logged: unknown[];
   readonly admission: { readonly open: boolean };
   readonly connections: Connections;
+  readonly targets: RotationTargets;
   readonly limits: Limits;
 }
 
 async function openParts(made: PartsOf): Promise<Parts> {
-  const { store, clock, keyring, watches, logged, admission, connections, limits } = made;
+  const { store, clock, keyring, watches, logged, admission, connections, targets, limits } = made;
   const rows = new RowSeals(keyring);
   const catalog = new Catalog(store, rows);
   const sealing = { keyring, rows, digest: sha256Hex };
@@ -305,9 +318,12 @@ async function openParts(made: PartsOf): Promise<Parts> {
       problem: ({ connection }) => (connection === 'k' ? undefined : 'no such connection'),
     },
     quota: new LeaseQuota(store, limits.leasesPerWorkload),
+    events: new EventStreams({ store, clock, log, state, most: limits.eventStreams }),
     audit: EMPTY_LOG,
     refusals: { admit: () => admission.open },
     cursorKey: root.keyFor('pageCursor'),
+    targets,
+    rotationsDue: new DueSignal(),
   };
 }
 

@@ -3,9 +3,7 @@ import type { ClusterSpec } from '../../domain/cluster.ts';
 import type { DefinitionSpec } from '../../domain/definition.ts';
 import { BrokerError, type Problem } from '../../domain/errors.ts';
 import type { MountSpec } from '../../domain/mount.ts';
-import { isName, isSecretPath } from '../../domain/names.ts';
 import { parseCidr } from '../../domain/cidr.ts';
-import { parseDuration } from '../../domain/policy/duration.ts';
 import { parsePolicy } from '../../domain/policy/index.ts';
 import {
   ROLES,
@@ -13,29 +11,16 @@ import {
   type OperatorSpec,
   type OperatorTokenSpec,
 } from '../../domain/principal.ts';
+import { duration, name, path, positive, text } from './fields.ts';
 import type { DocumentKind, DocumentSpecs } from './kinds.ts';
+import { rotation } from './rotation-schema.ts';
 
-const MAX_TEXT = 1024;
-/** A year: whatever is longer is a mistake. */
-const MAX_SECONDS = 366 * 86_400;
 const EMBEDDED = 'embedded';
 
-const text = z.string().min(1).max(MAX_TEXT);
-const name = text.refine(isName, 'must be a lower-case name of up to 63 characters [a-z0-9._-]');
-const path = text.refine(isSecretPath, 'must be a path: segments of [A-Za-z0-9._+=@-] joined by /');
 const cidr = text.refine(
   (value) => parseCidr(value) !== undefined,
   'must be a network such as 10.0.0.0/8',
 );
-
-/** Seconds of `30s`, `15m`, `1h`, `7d`; `0s` where nothing at all is meant. */
-const duration = z
-  .string()
-  .refine((value) => value === '0s' || (parseDuration(value) ?? Infinity) <= MAX_SECONDS, {
-    message: 'must be a duration such as 30s, 15m, 1h or 7d',
-  })
-  .transform((value) => parseDuration(value) ?? 0);
-const positive = duration.refine((seconds) => seconds > 0, 'must be more than 0s');
 
 const cluster = z
   .strictObject({
@@ -84,6 +69,7 @@ const definition = z
     cacheTtl: duration.optional(),
     staleIfError: duration.optional(),
     description: text.optional(),
+    rotation: rotation.optional(),
   })
   .superRefine((value, context) => {
     const dynamic = value.class === 'dynamic';
@@ -92,6 +78,13 @@ const definition = z
         code: 'custom',
         path: ['maxLeaseTtl'],
         message: 'is for dynamic definitions only',
+      });
+    }
+    if (dynamic && value.rotation !== undefined) {
+      context.addIssue({
+        code: 'custom',
+        path: ['rotation'],
+        message: 'a dynamic credential is made anew for each lease and does not rotate',
       });
     }
     if (dynamic && (value.cacheTtl !== undefined || value.staleIfError !== undefined)) {
@@ -110,6 +103,7 @@ const definition = z
     ...(value.cacheTtl === undefined ? {} : { cacheTtlSeconds: value.cacheTtl }),
     ...(value.staleIfError === undefined ? {} : { staleIfErrorSeconds: value.staleIfError }),
     ...(value.description === undefined ? {} : { description: value.description }),
+    ...(value.rotation === undefined ? {} : { rotation: value.rotation }),
   }));
 
 const grant: z.ZodType<Grant> = z

@@ -1,0 +1,26 @@
+import * as z from 'zod';
+import { isName, isSecretPath } from '../../domain/names.ts';
+import { parseDuration } from '../../domain/policy/duration.ts';
+
+const MAX_TEXT = 1024;
+/** A year: whatever is longer is a mistake. */
+const MAX_SECONDS = 366 * 86_400;
+
+export const text = z.string().min(1).max(MAX_TEXT);
+export const name = text.refine(
+  isName,
+  'must be a lower-case name of up to 63 characters [a-z0-9._-]',
+);
+export const path = text.refine(
+  isSecretPath,
+  'must be a path: segments of [A-Za-z0-9._+=@-] joined by /',
+);
+
+/** Seconds of `30s`, `15m`, `1h`, `7d`; `0s` where nothing at all is meant. */
+export const duration = z
+  .string()
+  .refine((value) => value === '0s' || (parseDuration(value) ?? Infinity) <= MAX_SECONDS, {
+    message: 'must be a duration such as 30s, 15m, 1h or 7d',
+  })
+  .transform((value) => parseDuration(value) ?? 0);
+export const positive = duration.refine((seconds) => seconds > 0, 'must be more than 0s');

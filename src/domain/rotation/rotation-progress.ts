@@ -1,0 +1,162 @@
+import { BrokerError } from '../errors.ts';
+import type { RotationState, RotationStep } from './rotation-words.ts';
+
+/** How far a rotation is. `attempts`: how often the present step was begun since the last step was done. */
+export interface RotationProgress {
+  readonly state: RotationState;
+  readonly step: RotationStep;
+  readonly attempts: number;
+}
+
+/** What of a rotation decides where it may go. */
+export interface RotationTraits {
+  readonly kind: 'rotation' | 'drill';
+  /** Whether the old credential goes on working beside the new one. */
+  readonly slots: 'one' | 'two';
+  /** Whether a part of the holders gets the new version first. */
+  readonly canary: boolean;
+  /** Whether a value was current before, so that there is something to go back to. */
+  readonly hasPrevious: boolean;
+}
+
+/**
+ * What happens to a rotation. `done` and `failed` name the step they are about: an answer that comes late, from before a restart or from another
+ * owner, is refused rather than taken for the present step's.
+ */
+export type RotationEvent =
+  | { readonly type: 'begun'; readonly step: RotationStep }
+  | { readonly type: 'done'; readonly step: RotationStep }
+  | { readonly type: 'failed'; readonly step: RotationStep; readonly isFinal: boolean }
+  | { readonly type: 'retry' }
+  | { readonly type: 'abort' }
+  | { readonly type: 'rollBack' }
+  | { readonly type: 'retire' };
+
+/** Tries of one step before it is parked until an operator looks. */
+export const MOST_ATTEMPTS = 6;
+
+const AFTER: Partial<Record<RotationStep, RotationStep>> = {
+  create: 'set',
+  set: 'test',
+  canary: 'promote',
+  promote: 'settle',
+  settle: 'retire',
+  retire: 'end',
+  discard: 'end',
+};
+
+/**
+ * Where a rotation goes from here. Pure: the same progress and event give the same answer in every process.
+ * @throws ERR_CONFLICT for what the present state does not allow; the detail says what it does allow.
+ */
+export function progressAfter(
+  progress: RotationProgress,
+  event: RotationEvent,
+  traits: RotationTraits,
+): RotationProgress {
+  if (isOver(progress)) throw refused('it is over');
+  switch (event.type) {
+    case 'begun':
+      return begun(progress, event.step);
+    case 'done':
+      return done(progress, event.step, traits);
+    case 'failed':
+      return failed(progress, event.step, event.isFinal);
+    case 'retry':
+      if (progress.state !== 'parked') throw refused('only what is parked is tried again');
+      return { state: directionOf(progress.step, traits), step: progress.step, attempts: 0 };
+    case 'abort':
+      return aborted(progress, traits);
+    case 'rollBack':
+      return rolledBack(progress, traits);
+    case 'retire':
+      if (progress.step !== 'settle') throw refused('nothing waits to be retired');
+      return { state: 'running', step: 'retire', attempts: 0 };
+  }
+}
+
+export function isOver({ state }: Pick<RotationProgress, 'state'>): boolean {
+  return state === 'done' || state === 'aborted' || state === 'rolled_back';
+}
+
+/** What a step is carried on as after somebody looked: the steps alone say whether the rotation goes forward or back. */
+function directionOf(step: RotationStep, { kind }: RotationTraits): 'running' | 'undoing' {
+  return step === 'discard' && kind === 'rotation' ? 'undoing' : 'running';
+}
+
+function begun(progress: RotationProgress, step: RotationStep): RotationProgress {
+  expectUnderWay(progress, step);
+  return { ...progress, attempts: progress.attempts + 1 };
+}
+
+function done(
+  progress: RotationProgress,
+  step: RotationStep,
+  traits: RotationTraits,
+): RotationProgress {
+  expectUnderWay(progress, step);
+  const next = step === 'test' ? afterTest(traits) : AFTER[step];
+  if (next === undefined) throw refused(`nothing follows the step ${step}`);
+  return { state: progress.state, step: next, attempts: 0 };
+}
+
+/** A drill ends with what it made taken back; it promotes nothing. */
+function afterTest({ kind, canary }: RotationTraits): RotationStep {
+  if (kind === 'drill') return 'discard';
+  return canary ? 'canary' : 'promote';
+}
+
+function failed(
+  progress: RotationProgress,
+  step: RotationStep,
+  isFinal: boolean,
+): RotationProgress {
+  expectUnderWay(progress, step);
+  const isEnough = isFinal || progress.attempts >= MOST_ATTEMPTS;
+  return { ...progress, state: isEnough ? 'parked' : progress.state };
+}
+
+/** Before the new version is current; while it becomes current it may be so already, and both are taken back. */
+function aborted({ step, attempts }: RotationProgress, traits: RotationTraits): RotationProgress {
+  switch (step) {
+    case 'create':
+    case 'set':
+    case 'test':
+    case 'canary':
+      return { state: 'undoing', step: 'discard', attempts: 0 };
+    case 'promote':
+      if (attempts > 0 && !traits.hasPrevious) throw refused(NOTHING_BEFORE);
+      return { state: 'undoing', step: 'discard', attempts: 0 };
+    case 'settle':
+      throw refused('the new version is current already: roll it back, or retire the old one');
+    case 'retire':
+      throw refused('the old credential is being ended: rotate again instead');
+    case 'discard':
+    case 'end':
+      throw refused('it is being undone already');
+  }
+}
+
+const NOTHING_BEFORE = 'there was no value before it: rotate again instead';
+
+/** Only while the old credential still works. */
+function rolledBack({ step }: RotationProgress, traits: RotationTraits): RotationProgress {
+  if (step === 'canary') return { state: 'undoing', step: 'discard', attempts: 0 };
+  if (step !== 'settle') throw refused('only a version whose old one still works is rolled back');
+  if (traits.slots === 'one') {
+    throw refused('the old credential ended when the new one was set: rotate again instead');
+  }
+  if (!traits.hasPrevious) throw refused(NOTHING_BEFORE);
+  return { state: 'undoing', step: 'discard', attempts: 0 };
+}
+
+function expectUnderWay(progress: RotationProgress, step: RotationStep): void {
+  if (progress.state === 'parked') throw refused('it is parked');
+  if (progress.step !== step) throw refused(`it is at the step ${progress.step}, not ${step}`);
+}
+
+function refused(why: string): BrokerError {
+  return new BrokerError('ERR_CONFLICT', `the rotation does not allow this: ${why}`, {
+    reason: 'rotation_state',
+  });
+}
