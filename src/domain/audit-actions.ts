@@ -51,6 +51,12 @@ export interface AuditFacts {
   readonly since: number;
   /** What was searched or exported, as `name=value` words; untrusted text. */
   readonly query: string;
+  /** The rotation or drill, by its id. */
+  readonly rotation: string;
+  /** Its step: create, set, test, … */
+  readonly step: string;
+  /** Who asked for it: an operator's name, a workload, or `schedule`. */
+  readonly requestedBy: string;
   readonly boot: BootReference;
 }
 
@@ -121,6 +127,10 @@ type OfLease = With<
   | 'endsAt'
 >;
 type OfDocument = With<'document', 'comment' | 'cause'>;
+type OfRotation = With<
+  'path',
+  'rotation' | 'step' | 'requestedBy' | 'version' | 'cause' | 'comment' | 'count' | 'policy'
+>;
 type OfNothing = With<never, 'comment' | 'cause' | 'count'>;
 
 /** Every audited action and the facts that go with it. A new action is a new row here and in docs/spec/audit-log-v1.md. */
@@ -143,6 +153,15 @@ interface AuditActions {
   'lease.revoke': OfLease;
   'lease.expire': OfLease;
   'pod.end': With<'pod', 'cause' | 'count'>;
+  'rotation.start': OfRotation;
+  'rotation.step': OfRotation;
+  'rotation.end': OfRotation;
+  'rotation.request': OfRotation;
+  'rotation.abort': OfRotation;
+  'rotation.retry': OfRotation;
+  'rotation.retire': OfRotation;
+  'rotation.read': OfRotation;
+  'rotation.list': With<never, 'count' | 'query'>;
   'document.read': OfDocument;
   'document.write': OfDocument;
   'document.delete': OfDocument;

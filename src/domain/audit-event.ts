@@ -95,7 +95,10 @@ function encodeTexts(facts: Partial<AuditFacts>, digest: TextDigest): string {
     textFact('method', facts.method, digest) +
     textFact('cause', facts.cause, digest) +
     textFact('comment', facts.comment, digest) +
-    textFact('query', facts.query, digest)
+    textFact('query', facts.query, digest) +
+    textFact('rotation', facts.rotation, digest) +
+    textFact('step', facts.step, digest) +
+    textFact('requestedBy', facts.requestedBy, digest)
   );
 }
 
