@@ -64,6 +64,16 @@ export function generatePassword(spec: PasswordSpec): string {
   throw new Error('the random number generator draws no text as required');
 }
 
+/** Whether `text` could be one that `generatePassword` makes of a spec that it accepts. */
+export function fitsPasswordSpec(spec: PasswordSpec, text: string): boolean {
+  const alphabet = new Set(alphabetOf(spec));
+  return (
+    text.length === lengthOf(spec) &&
+    Array.from(text).every((character) => alphabet.has(character)) &&
+    requiredOf(spec).every((name) => CLASSES[name].test(text))
+  );
+}
+
 function lengthOf(spec: PasswordSpec): number {
   return spec.length ?? DEFAULT_LENGTH;
 }

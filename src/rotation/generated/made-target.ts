@@ -1,0 +1,36 @@
+import type { SecretData } from '../../domain/secret.ts';
+import type { RotationTarget, RotationTurn, TargetVerdict } from '../../ports/rotation-target.ts';
+import type { MadeValue } from './made-value.ts';
+
+/** Nothing but the provider changes: nobody else knows the value, so there is nothing to set and nothing to end. */
+export class MadeTarget implements RotationTarget {
+  readonly locators: readonly string[];
+  readonly slots = 'two';
+  readonly drillable = true;
+  readonly #value: MadeValue;
+
+  constructor(value: MadeValue, locators: readonly string[] = []) {
+    this.#value = value;
+    this.locators = locators;
+  }
+
+  async create(turn: RotationTurn): Promise<SecretData> {
+    return { ...turn.current, ...(await this.#value.make()) };
+  }
+
+  set(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  async test(data: SecretData): Promise<TargetVerdict> {
+    return this.#value.verdict(data);
+  }
+
+  retire(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  discard(): Promise<void> {
+    return Promise.resolve();
+  }
+}

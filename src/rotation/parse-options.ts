@@ -1,0 +1,16 @@
+import type * as z from 'zod';
+import { BrokerError } from '../domain/errors.ts';
+
+/** A definition's options under a strategy's own strict schema. @throws ERR_BODY_INVALID with problems, their pointers relative to `options`. */
+export function parseOptions<Schema extends z.ZodType>(
+  schema: Schema,
+  given: unknown,
+): z.output<Schema> {
+  const parsed = schema.safeParse(given);
+  if (parsed.success) return parsed.data;
+  const problems = parsed.error.issues.map((issue) => ({
+    pointer: issue.path.map((part) => `/${String(part)}`).join(''),
+    message: issue.message,
+  }));
+  throw new BrokerError('ERR_BODY_INVALID', undefined, { problems });
+}

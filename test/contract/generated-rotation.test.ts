@@ -1,0 +1,128 @@
+import { describe, expect, it } from '@jest/globals';
+import type { SecretData } from '../../src/domain/secret.ts';
+import type { RotationTarget } from '../../src/ports/rotation-target.ts';
+import { connectGenerated } from '../../src/rotation/generated/connection.ts';
+import { CARRIED, rotationTargetContract, turnOf } from './rotation-target.contract.ts';
+import { contextOf } from './secret-provider.contract.ts';
+
+const connection = connectGenerated();
+const attach = (strategy: string, options: object = {}): RotationTarget =>
+  connection.target(strategy, options);
+
+async function fixtureOf(strategy: string, options: object) {
+  const target = attach(strategy, options);
+  return {
+    target,
+    current: await target.create(turnOf(CARRIED)),
+    restart: () => Promise.resolve(attach(strategy, options)),
+    logsIn: async (data: SecretData) => (await target.test(data, contextOf())).accepted,
+    state: () => Promise.resolve(''),
+    bystanders: () => Promise.resolve(''),
+    close: () => Promise.resolve(),
+  };
+}
+
+const TRAITS = {
+  slots: 'two',
+  drillable: true,
+  hostless: true,
+  local: true,
+  unnamed: true,
+} as const;
+const KEYS = { password: {}, token: { length: 40, alphabet: '0123456789abcdef' } };
+
+rotationTargetContract('generated texts', () => fixtureOf('generated', { keys: KEYS }), TRAITS);
+rotationTargetContract('a generated key pair', () => fixtureOf('key-pair', {}), TRAITS);
+
+describe('generated texts', () => {
+  const target = attach('generated', { keys: KEYS });
+
+  it('are each of their own rules', async () => {
+    const made = await target.create(turnOf(undefined));
+    expect(made).toEqual({
+      password: expect.stringMatching(/^[A-Za-z0-9]{32}$/),
+      token: expect.stringMatching(/^[0-9a-f]{40}$/),
+    });
+  });
+
+  it('are a password of 32 characters where nothing is said', async () => {
+    const made = await attach('generated').create(turnOf(undefined));
+    expect(made).toEqual({ password: expect.stringMatching(/^[A-Za-z0-9]{32}$/) });
+  });
+
+  it('are refused by their test when one is missing, too short, or of other characters', async () => {
+    const made = await target.create(turnOf(undefined));
+    for (const wrong of [
+      { password: made['password']! },
+      { ...made, token: 'abc' },
+      { ...made, token: 'g'.repeat(40) },
+      { ...made, token: { base64: 'AAAA' } },
+    ]) {
+      const verdict = await target.test(wrong, contextOf());
+      expect(verdict).toEqual({ accepted: false, reason: 'not_as_asked' });
+    }
+  });
+
+  it.each([
+    ['a length of one (R08)', { keys: { pin: { length: 1 } } }, '/keys/pin/length'],
+    ['a PIN', { keys: { pin: { length: 6, alphabet: '0123456789' } } }, '/keys/pin/length'],
+    ['no character left', { keys: { p: { alphabet: 'ab', exclude: 'ba' } } }, '/keys/p/exclude'],
+    ['an unknown class', { keys: { p: { require: ['emoji'] } } }, '/keys/p/require/0'],
+    ['no key', { keys: {} }, '/keys'],
+    ['a key that cannot be', { keys: { 'a\nb': {} } }, '/keys/a\nb'],
+    ['an option that is not known', { keys: {}, regex: '(a+)+$' }, ''],
+  ])('cannot be of %s', (_what, options, pointer) => {
+    expect(() => attach('generated', options)).toThrow(
+      expect.objectContaining({
+        code: 'ERR_BODY_INVALID',
+        problems: expect.arrayContaining([expect.objectContaining({ pointer })]),
+      }),
+    );
+  });
+});
+
+describe('a generated key pair', () => {
+  it('has all its forms under their names unless others are given', async () => {
+    const made = await attach('key-pair').create(turnOf(undefined));
+    expect(made).toEqual({
+      privateKey: expect.stringContaining('BEGIN PRIVATE KEY'),
+      publicKey: expect.stringContaining('BEGIN PUBLIC KEY'),
+      openSsh: expect.stringMatching(/^ssh-ed25519 [A-Za-z0-9+/=]+$/),
+    });
+    const named = attach('key-pair', { type: 'ec-p256', keys: { privateKey: 'tls.key' } });
+    expect(Object.keys(await named.create(turnOf(undefined)))).toEqual(['tls.key']);
+  });
+
+  it('is refused by its test when its halves do not belong together, or it is of another type', async () => {
+    const target = attach('key-pair');
+    const [one, other] = [
+      await target.create(turnOf(undefined)),
+      await target.create(turnOf(undefined)),
+    ];
+    const mixed = { ...one, publicKey: other['publicKey']! };
+    expect(await target.test(mixed, contextOf())).toEqual({
+      accepted: false,
+      reason: 'keys_differ',
+    });
+    const asked = attach('key-pair', { type: 'rsa-2048' });
+    expect(await asked.test(one, contextOf())).toEqual({ accepted: false, reason: 'not_as_asked' });
+    expect(await target.test({}, contextOf())).toEqual({ accepted: false, reason: 'not_a_key' });
+  });
+
+  it.each([
+    ['a type that is too weak', { type: 'rsa-1024' }, '/type'],
+    ['one key for two forms', { keys: { privateKey: 'k', publicKey: 'k' } }, '/keys'],
+  ])('cannot be of %s', (_what, options, pointer) => {
+    expect(() => attach('key-pair', options)).toThrow(
+      expect.objectContaining({ problems: [expect.objectContaining({ pointer })] }),
+    );
+  });
+});
+
+it('a strategy that nobody has is refused with those that there are', () => {
+  for (const strategy of ['nonesuch', 'constructor', '__proto__']) {
+    expect(() => attach(strategy)).toThrow(
+      expect.objectContaining({ problems: [expect.objectContaining({ pointer: '/strategy' })] }),
+    );
+  }
+});
