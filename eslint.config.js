@@ -48,6 +48,7 @@ const REVEALING_FILES = [
   'src/auth/**/*.ts',
   'src/kms/**/*.ts',
   'src/providers/**/*.ts',
+  'src/rotation/webhook/deliveries.ts',
   'src/broker/**/*.ts',
   'src/api/routes/**/*.ts',
   'src/compose/**/*.ts',
