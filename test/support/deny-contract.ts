@@ -18,6 +18,8 @@ export interface DenyExpectation {
   readonly outcome?: 'deny' | 'error';
   /** What was sent and must not come back. */
   readonly unechoed?: readonly string[];
+  /** Requests that backends have seen so far: none comes of this one. */
+  readonly asked?: () => number;
   readonly send: () => Promise<Denial | undefined>;
 }
 
@@ -26,7 +28,7 @@ const EXPLAINED = new Set([400, 404, 405, 409, 412, 413, 415, 428, 429, 431]);
 
 /**
  * The whole contract of a refusal: status, a problem that says nothing of the request, no caching, one entry with a reason and only
- * proven identity, nothing changed, and a process that lives. @returns the entry.
+ * proven identity, nothing changed, no backend asked where that is promised, and a process that lives. @returns the entry.
  */
 export async function expectDenied(
   api: RunningApi,
@@ -34,6 +36,7 @@ export async function expectDenied(
 ): Promise<StoredEntry> {
   const { store } = api.broker.parts;
   const before = await storeSnapshot(store);
+  const asked = expected.asked?.();
   const answer = await expected.send();
   if (answer === undefined) throw new Error('no answer came');
   expectProblem(answer, expected);
@@ -44,6 +47,7 @@ export async function expectDenied(
   expect(entry).toMatchObject({ outcome: expected.outcome ?? 'deny', code: expected.code });
   if (expected.reason !== undefined) expect(entry?.reason).toBe(expected.reason);
   expect(await storeSnapshot(store)).toEqual(before);
+  expect(expected.asked?.()).toBe(asked);
   expect((await fetch(`${api.url}/healthz`)).status).toBe(200);
   return entry!;
 }

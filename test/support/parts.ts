@@ -25,6 +25,8 @@ export interface PartsOptions {
   readonly limits?: Record<string, unknown>;
   readonly listener?: Record<string, unknown>;
   readonly refusals?: Record<string, unknown>;
+  /** Beside `keys`, which has the keys of `c1`. */
+  readonly connections?: Record<string, unknown>;
   readonly failpoint?: (name: string) => void;
 }
 
@@ -257,7 +259,10 @@ function configOf(directory: string, options: PartsOptions): Config {
       checkpointFile: join(directory, 'keys', 'checkpoint'),
       refusals: options.refusals,
     },
-    connections: { keys: { type: 'jwks', file: join(directory, 'jwks.json') } },
+    connections: {
+      keys: { type: 'jwks', file: join(directory, 'jwks.json') },
+      ...options.connections,
+    },
     limits: options.limits,
   });
 }
