@@ -62,6 +62,8 @@ const ROWS = {
     10,
     'credential.issue',
   ],
+  acknowledge: ['POST', '/api/v1/acknowledgements', 'workload', NOBODY, 1, 'secret.acknowledge'],
+  followEvents: ['GET', '/api/v1/events', 'workload', NOBODY, 10, 'event.follow'],
   listLeases: ['GET', '/api/v1/leases', 'operator', LEASES, 5, 'lease.list'],
   readLease: ['GET', '/api/v1/leases/{id}', 'caller', LEASES, 1, 'lease.read'],
   releaseLease: ['DELETE', '/api/v1/leases/{id}', 'workload', NOBODY, 1, 'lease.revoke'],

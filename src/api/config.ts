@@ -21,7 +21,7 @@ export const listenerConfigSchema = z
     plaintextBehindProxy: z.boolean().default(false),
     /** Peers whose `X-Forwarded-For` is believed; of it, the rightmost address that is not one of these. */
     trustedProxies: z.array(cidr).max(100).default([]),
-    maxConnections: z.int().min(1).max(100_000).default(10_000),
+    maxConnections: z.int().min(1).max(100_000).default(20_000),
     maxConnectionsPerAddress: z.int().min(1).max(100_000).default(1_000),
   })
   .refine(
@@ -58,6 +58,8 @@ export const limitsConfigSchema = z
     maxValueBytes: z.int().min(1_024).max(1_048_576).default(65_536),
     /** After this a request's calls to others are given up. */
     requestSeconds: z.int().min(1).max(25).default(20),
+    /** Event streams open at a time, of everybody together. */
+    eventStreams: z.int().min(1).max(100_000).default(16_000),
     /** Each workload, and each operator token: weights of the operations it asks for. */
     identityRate: rate(2_000, 4_000),
     /** Each workload: logins that succeed. A rollout of many pods of one service account is a burst. */

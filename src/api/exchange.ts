@@ -118,6 +118,19 @@ export class Exchange implements Call {
     else response.end(body.toString('latin1'), 'latin1');
   }
 
+  /** Sends the head of an answer that goes on; its connection ends with it. */
+  open(status: number, headers: readonly string[]): ServerResponse {
+    const { response } = this;
+    this.#cancel?.();
+    this.peer.underWay -= 1;
+    const { tallies, parts } = this.#surroundings;
+    tallies.count(this.tally, status, parts.clock.monotonic() - this.startedAt);
+    const own = ['Cache-Control', 'no-store', 'X-Content-Type-Options', 'nosniff'];
+    const ours = [...own, 'X-Request-Id', this.requestId, 'Connection', 'close'];
+    if (!response.destroyed) response.writeHead(status, [...headers, ...ours]);
+    return response;
+  }
+
   /** A connection is not kept while draining, nor with a body on it that nobody will read. */
   #mustClose(): boolean {
     return this.#surroundings.drain.active || !this.request.complete;

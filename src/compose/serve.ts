@@ -64,6 +64,7 @@ function stopOnce(
 ): (cause: string) => Promise<void> {
   let stopping: Promise<void> | undefined;
   const stop = async (cause: string): Promise<void> => {
+    broker.parts.events.close();
     await server.drain(DRAIN_MS);
     await beside?.close();
     await broker.close(cause);

@@ -216,6 +216,7 @@ export class RunningApi {
   }
 
   async stop(): Promise<void> {
+    this.broker.parts.events.close();
     await this.server.drain(2_000);
     await this.broker.close('test_over');
     await rm(this.directory, { recursive: true, force: true });

@@ -1,5 +1,6 @@
 import type { MachineFacts } from '../machine-facts.ts';
 import type { Routes } from '../route.ts';
+import { acknowledge } from './acknowledgements.ts';
 import {
   listHeads,
   proveEntry,
@@ -10,6 +11,7 @@ import {
 } from './audit.ts';
 import { issueCredential } from './credentials.ts';
 import { documentRoutes } from './documents.ts';
+import { followEvents } from './events.ts';
 import { listLeases, readLease, releaseLease, renewLease, revokeLeases } from './leases.ts';
 import { machineRoutes } from './machine.ts';
 import { checkMount } from './mount-check.ts';
@@ -38,7 +40,7 @@ export function allRoutes(facts: MachineFacts): Routes {
     readSecret,
     ...{ createSession, readSession, renewSession, endSession },
     ...{ readSecrets, listSecrets, writeSecret, destroySecret, listSecretVersions },
-    issueCredential,
+    ...{ issueCredential, acknowledge, followEvents },
     ...{ listLeases, readLease, releaseLease, renewLease, revokeLeases },
     ...{ listRevocations, retryRevocation },
     ...{ validatePolicy, explainDecision, checkMount },

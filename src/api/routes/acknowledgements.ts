@@ -1,0 +1,51 @@
+import { z } from 'zod';
+import { acknowledgeVersions } from '../../broker/acknowledge.ts';
+import { BrokerError } from '../../domain/errors.ts';
+import { problemOf } from '../error-response.ts';
+import { secretPath, secretVersion } from '../fields.ts';
+import { parseInput } from '../parse-input.ts';
+import type { RouteOf } from '../route.ts';
+
+const BODY_BYTES = 65_536;
+
+/** A word, not a text: what an application says of its failure may hold the secret. */
+const reason = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9_.-]{0,63}$/, 'a word of [a-z0-9_.-], 64 characters at most');
+
+const item = z
+  .strictObject({
+    path: secretPath,
+    version: secretVersion,
+    outcome: z.enum(['ok', 'failed']).default('ok'),
+    reason: reason.optional(),
+  })
+  .refine(({ outcome, reason: why }) => outcome === 'failed' || why === undefined, {
+    path: ['reason'],
+    message: 'is for failures',
+  });
+
+/** Which versions the holder uses now, or cannot use; each is decided, recorded and answered by itself. */
+export const acknowledge: RouteOf<'acknowledge'> = {
+  body: { maxBytes: BODY_BYTES },
+  read: ({ body, caller, limits, rates }) => {
+    const items = z
+      .array(item)
+      .min(1)
+      .max(limits.batchItems)
+      .refine((all) => new Set(all.map(({ path }) => path)).size === all.length, {
+        message: 'name each path once',
+      });
+    const acknowledged = parseInput(z.strictObject({ items }), body?.value).items;
+    if (caller !== undefined) rates.takeFromCaller(caller, acknowledged.length - 1);
+    return async ({ parts, call, caller: live }) => {
+      const results = await acknowledgeVersions(parts, call, live, acknowledged);
+      const shown = results.map((result, index) =>
+        result instanceof BrokerError
+          ? { path: acknowledged[index]?.path, error: problemOf(result, call.requestId) }
+          : { path: result.path, version: result.version, endedLeases: result.ended },
+      );
+      return { status: 200, body: { items: shown } };
+    };
+  },
+};

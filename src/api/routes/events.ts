@@ -1,0 +1,23 @@
+import { z } from 'zod';
+import { followEvents as follow } from '../../broker/follow-events.ts';
+import { EVENT_STREAM_HEAD } from '../event-response.ts';
+import { parseParameter } from '../parse-input.ts';
+import type { RouteOf } from '../route.ts';
+
+/** The id of an event: the number of a change. */
+const lastEventId = z
+  .string()
+  .regex(/^(0|[1-9][0-9]{0,15})$/, 'Last-Event-ID is the id of an event of this stream')
+  .transform(Number)
+  .optional();
+
+export const followEvents: RouteOf<'followEvents'> = {
+  read: ({ headers }) => {
+    const since = parseParameter(lastEventId, headers['last-event-id']);
+    return async ({ parts, call, caller }) => ({
+      status: 200,
+      headers: EVENT_STREAM_HEAD,
+      feed: await follow(parts, call, caller, since),
+    });
+  },
+};
