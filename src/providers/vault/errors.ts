@@ -11,6 +11,7 @@ const PHRASES: Readonly<Record<string, string>> = {
   credential_file: 'the credential of the broker cannot be read',
   login_refused: 'the login of the broker was refused',
   no_engine: 'there is no engine at this path',
+  contended: 'others write to the same secret all the time',
   token_lost: 'the credential has to be asked for anew',
   token_role: 'the token role does not make orphan tokens that end',
 };

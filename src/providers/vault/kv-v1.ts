@@ -3,7 +3,9 @@ import { BrokerError } from '../../domain/errors.ts';
 import type { SecretVersion } from '../../domain/secret.ts';
 import type { CallContext } from '../../ports/call-context.ts';
 import { failMalformed } from './errors.ts';
-import type { KvEngine } from './kv-engine.ts';
+import { isCode } from './findings.ts';
+import type { KvContent, KvEngine } from './kv-engine.ts';
+import { toKvObject } from './kv-object.ts';
 import { toSecretData } from './secret-data.ts';
 import type { VaultCalls } from './vault-calls.ts';
 
@@ -23,8 +25,32 @@ export class KvV1 implements KvEngine {
     context: CallContext,
   ): Promise<SecretVersion> {
     if (version !== undefined && version !== '') throw new BrokerError('ERR_NOT_FOUND');
+    return { data: toSecretData(await this.#content(path, context)), version: '' };
+  }
+
+  async find(path: string, context: CallContext): Promise<KvContent> {
+    try {
+      return { content: toKvObject(await this.#content(path, context)), version: '' };
+    } catch (error) {
+      if (isCode(error, 'ERR_NOT_FOUND')) return { content: undefined, version: '' };
+      throw error;
+    }
+  }
+
+  /** There is no compare-and-set: who writes last wins. */
+  async write(
+    path: string,
+    content: Readonly<Record<string, unknown>>,
+    _on: KvContent,
+    context: CallContext,
+  ): Promise<string> {
+    const request = { method: 'POST', path, body: content, secretive: true } as const;
+    await this.#calls.effect(request, context);
+    return '';
+  }
+
+  async #content(path: string, context: CallContext): Promise<unknown> {
     const answer = answerSchema.safeParse(await this.#calls.read({ method: 'GET', path }, context));
-    if (!answer.success) return failMalformed('kv_v1_answer');
-    return { data: toSecretData(answer.data.data), version: '' };
+    return answer.success ? answer.data.data : failMalformed('kv_v1_answer');
   }
 }

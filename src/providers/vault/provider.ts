@@ -6,6 +6,7 @@ import type {
   CheckReport,
   DynamicCredentials,
   SecretProvider,
+  SecretPublishing,
 } from '../../ports/secret-provider.ts';
 import { checkDynamicMount } from './check-dynamic.ts';
 import { checkKvMount } from './check-kv.ts';
@@ -14,6 +15,7 @@ import { VaultCredentials } from './dynamic.ts';
 import type { HeldTokens } from './held-tokens.ts';
 import type { KvEngine } from './kv-engine.ts';
 import { KvList } from './kv-list.ts';
+import { KvPublishing } from './kv-publishing.ts';
 import { KvV1 } from './kv-v1.ts';
 import { KvV2 } from './kv-v2.ts';
 import { listingRoot, Locators, parseLocator } from './locators.ts';
@@ -35,6 +37,7 @@ export function mountVault(
 
 /** A KV engine, or one folder of it. */
 class KvProvider implements SecretProvider {
+  readonly publishing: SecretPublishing;
   readonly #calls: VaultCalls;
   readonly #options: KvOptions;
   readonly #locators: Locators;
@@ -45,7 +48,8 @@ class KvProvider implements SecretProvider {
     this.#calls = calls;
     this.#options = options;
     this.#locators = new Locators(options);
-    this.#engine = options.engine === 'kv-v1' ? new KvV1(calls) : new KvV2(calls);
+    this.#engine = options.engine === 'kv-v1' ? new KvV1(calls) : new KvV2(calls, options.path);
+    this.publishing = new KvPublishing(calls, this.#engine);
     this.#list = new KvList(calls, listingRoot(options));
   }
 

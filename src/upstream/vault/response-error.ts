@@ -1,5 +1,5 @@
 const HARMLESS =
-  /invalid accessor|lease not found|invalid lease|unknown role|permission denied|is sealed|no handler for route/i;
+  /invalid accessor|lease not found|invalid lease|unknown role|permission denied|is sealed|no handler for route|check-and-set parameter did not match/i;
 
 /** The server answered, and not with success. Its words are kept for the log only, and not at all where they may quote a secret. */
 export class VaultResponseError extends Error {
