@@ -1,7 +1,7 @@
 import { BrokerError } from '../../domain/errors.ts';
 import { AwsRefusal } from '../../upstream/aws/aws-error.ts';
 
-/** Of a read: a secret that is scheduled for deletion answers InvalidRequestException, and is gone for us. */
+/** Of a read or write: a secret that is scheduled for deletion answers InvalidRequestException, and is gone for us. */
 export function readError(error: unknown): unknown {
   if (!(error instanceof BrokerError) || !(error.cause instanceof AwsRefusal)) return error;
   if (error.cause.errorName !== 'InvalidRequestException') return error;

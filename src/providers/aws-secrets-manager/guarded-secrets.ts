@@ -1,4 +1,4 @@
-import type { SecretListEntry } from '@aws-sdk/client-secrets-manager';
+import type { PutSecretValueRequest, SecretListEntry } from '@aws-sdk/client-secrets-manager';
 import { BrokerError } from '../../domain/errors.ts';
 import type { CallContext } from '../../ports/call-context.ts';
 import type { SecretsManagerApi } from '../../upstream/aws/secrets-manager-api.ts';
@@ -19,7 +19,7 @@ export interface NamesAnswer {
   readonly next: string | undefined;
 }
 
-/** The three calls this provider makes, each under the connection's guard. */
+/** The calls this provider makes, each under the connection's guard. */
 export class GuardedSecrets {
   readonly #api: SecretsManagerApi;
   readonly #guard: Guard;
@@ -39,6 +39,21 @@ export class GuardedSecrets {
     } catch (error) {
       throw readError(error);
     }
+  }
+
+  /** Writes a version that carries `stage` from now on, and gives its id. */
+  async put(request: PutSecretValueRequest, stage: string, context: CallContext): Promise<string> {
+    try {
+      const answer = await this.#guard.effect(context, (signal) =>
+        this.#api.putSecretValue(request, signal),
+      );
+      const { VersionId: version, VersionStages: stages } = answer;
+      const isCurrent = Array.isArray(stages) && stages.includes(stage);
+      if (typeof version === 'string' && isCurrent) return version;
+    } catch (error) {
+      throw readError(error);
+    }
+    throw new BrokerError('ERR_PROVIDER_MALFORMED', undefined, { reason: 'not_current' });
   }
 
   async getMany(names: readonly string[], context: CallContext): Promise<BatchAnswer> {

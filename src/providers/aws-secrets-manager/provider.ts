@@ -3,13 +3,14 @@ import { isSecretPath } from '../../domain/names.ts';
 import type { Page, PageRequest } from '../../domain/page.ts';
 import type { SecretListing, SecretVersion } from '../../domain/secret.ts';
 import type { CallContext } from '../../ports/call-context.ts';
-import type { CheckReport, SecretProvider } from '../../ports/secret-provider.ts';
+import type { CheckReport, SecretProvider, SecretPublishing } from '../../ports/secret-provider.ts';
 import { parseOptions } from '../parse-options.ts';
 import { versionOf, type AwsWanted } from './answer.ts';
 import { awsRef, isVersionId, type AwsMountOptions } from './config.ts';
 import type { GuardedSecrets } from './guarded-secrets.ts';
 import { listNames } from './list-names.ts';
 import { formatLocation, parseLocation, type AwsLocation } from './location.ts';
+import { AwsPublishing } from './publishing.ts';
 import { BatchReader } from './read-many.ts';
 
 type Check = (prefix: string, context: CallContext) => Promise<CheckReport>;
@@ -17,6 +18,7 @@ type Check = (prefix: string, context: CallContext) => Promise<CheckReport>;
 /** Secrets of one region whose names begin with the mount's prefix. A version is AWS's version id. */
 export class AwsSecretsProvider implements SecretProvider {
   readonly covers: string;
+  readonly publishing: SecretPublishing;
   readonly #options: AwsMountOptions;
   readonly #secrets: GuardedSecrets;
   readonly #batches: BatchReader;
@@ -26,6 +28,7 @@ export class AwsSecretsProvider implements SecretProvider {
     this.#secrets = secrets;
     this.#options = options;
     this.covers = options.namePrefix;
+    this.publishing = new AwsPublishing(secrets, options.stage);
     this.#batches = new BatchReader(secrets, options.stage);
     this.#check = check;
   }

@@ -1,5 +1,6 @@
 import { BrokerError } from '../../domain/errors.ts';
 import type { SecretData } from '../../domain/secret.ts';
+import { memberText, parseMembers } from './json-members.ts';
 
 const MAX_KEYS = 256;
 
@@ -38,38 +39,12 @@ function fromText(text: string): SecretData {
 type Member = readonly [string, string];
 
 function membersOf(text: string): readonly Member[] | undefined {
-  if (!text.trimStart().startsWith('{')) return undefined;
-  const parsed = parseKeepingDigits(text);
+  const parsed = parseMembers(text);
   if (parsed === undefined) return undefined;
-  return Object.entries(parsed).map(([key, value]) => [wellFormed(key), wellFormed(textOf(value))]);
-}
-
-interface SourceText {
-  readonly source: string;
-}
-/** TypeScript 6 does not know these yet; Node 24 has them (ECMAScript JSON.parse source text access). */
-const json = JSON as unknown as {
-  parse(
-    text: string,
-    reviver: (key: string, value: unknown, context: SourceText) => unknown,
-  ): unknown;
-  rawJSON(text: string): unknown;
-};
-
-/** undefined for text that is not JSON: it only looked like it. */
-function parseKeepingDigits(text: string): Record<string, unknown> | undefined {
-  try {
-    return json.parse(text, (_key, value, context) =>
-      typeof value === 'number' ? json.rawJSON(context.source) : value,
-    ) as Record<string, unknown>;
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw malformed('too_deep');
-  }
-}
-
-function textOf(value: unknown): string {
-  return typeof value === 'string' ? value : JSON.stringify(value);
+  return Object.entries(parsed).map(([key, value]) => [
+    wellFormed(key),
+    wellFormed(memberText(value)),
+  ]);
 }
 
 /** Half a surrogate pair has no UTF-8 form: two values would be sent, sealed and fingerprinted as one. */

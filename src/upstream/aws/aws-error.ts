@@ -16,6 +16,7 @@ export class AwsRefusal extends Error {
   }
 }
 
+const ABSENT = new Set(['NoSuchEntity', 'NoSuchEntityException', 'ResourceNotFoundException']);
 const DENIED = new Set([
   'AccessDenied',
   'AccessDeniedException',
@@ -86,7 +87,7 @@ function printable(text: unknown, shape: RegExp): string | undefined {
 function answered(cause: AwsRefusal, name: string, status: number | undefined): BrokerError {
   const fail = (code: ErrorCode, reason?: string): BrokerError =>
     new BrokerError(code, undefined, { cause, ...(reason !== undefined && { reason }) });
-  if (name === 'ResourceNotFoundException') return fail('ERR_NOT_FOUND');
+  if (ABSENT.has(name)) return fail('ERR_NOT_FOUND');
   if (THROTTLED.has(name) || status === 429) return fail('ERR_PROVIDER_UNAVAILABLE', 'throttled');
   if (DENIED.has(name) || status === 401 || status === 403) return fail('ERR_PROVIDER_DENIED');
   if (status === 503) return fail('ERR_PROVIDER_UNAVAILABLE');

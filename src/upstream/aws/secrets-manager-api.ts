@@ -1,10 +1,17 @@
 import type {
   BatchGetSecretValueRequest,
   BatchGetSecretValueResponse,
+  CancelRotateSecretRequest,
+  DescribeSecretRequest,
+  DescribeSecretResponse,
   GetSecretValueRequest,
   GetSecretValueResponse,
   ListSecretsRequest,
   ListSecretsResponse,
+  PutSecretValueRequest,
+  PutSecretValueResponse,
+  RotateSecretRequest,
+  UpdateSecretVersionStageRequest,
 } from '@aws-sdk/client-secrets-manager';
 
 /**
@@ -22,5 +29,19 @@ export interface SecretsManagerApi {
     signal: AbortSignal,
   ): Promise<BatchGetSecretValueResponse>;
   listSecrets(request: ListSecretsRequest, signal: AbortSignal): Promise<ListSecretsResponse>;
+  putSecretValue(
+    request: PutSecretValueRequest,
+    signal: AbortSignal,
+  ): Promise<PutSecretValueResponse>;
+  describeSecret(
+    request: DescribeSecretRequest,
+    signal: AbortSignal,
+  ): Promise<DescribeSecretResponse>;
+  rotateSecret(request: RotateSecretRequest, signal: AbortSignal): Promise<void>;
+  cancelRotateSecret(request: CancelRotateSecretRequest, signal: AbortSignal): Promise<void>;
+  updateSecretVersionStage(
+    request: UpdateSecretVersionStageRequest,
+    signal: AbortSignal,
+  ): Promise<void>;
   close(): void;
 }
