@@ -4,7 +4,7 @@ import { isSubdomain } from './names.ts';
 
 /** Carried by every anchor, so that lists of secrets leave them out and people know whose they are. */
 export const ANCHOR_LABEL = 'quaymaster.dev/credential';
-const ANCHOR_TYPE = 'quaymaster.dev/anchor';
+export const ANCHOR_TYPE = 'quaymaster.dev/anchor';
 
 /** The name of the Secret on which an intent's token hangs: found again from the intent alone. @throws ERR_INTERNAL */
 export function anchorName(intentId: string): string {

@@ -8,6 +8,7 @@ import type {
   CheckReport,
   DynamicCredentials,
   SecretProvider,
+  SecretPublishing,
 } from '../../ports/secret-provider.ts';
 import { parseOptions } from '../parse-options.ts';
 import { refuseForbiddenAudiences, refused, type KubernetesBounds } from './bounds.ts';
@@ -17,16 +18,15 @@ import type { GuardedApi } from './guarded-api.ts';
 import { listSecretNames } from './list-secrets.ts';
 import { formatLocation, parseLocation, type KubernetesLocation } from './location.ts';
 import { isDataKey, isSubdomain } from './names.ts';
-import { readSecretObject } from './secret-object.ts';
+import { KubernetesPublishing } from './publishing.ts';
+import { MAX_SECRET_BYTES, readSecretObject } from './secret-object.ts';
 import { TokenCredentials } from './token-credentials.ts';
-
-/** etcd takes objects of 1.5 MiB; managed fields and the base64 of a last-applied copy come on top. */
-const MAX_SECRET_BYTES = 4 * 1024 * 1024;
 
 /** Secrets of one namespace, and tokens of its service accounts. Kubernetes has no versions: `version` is ''. */
 export class KubernetesSecretsProvider implements SecretProvider {
   readonly covers: string;
   readonly credentials: DynamicCredentials;
+  readonly publishing: SecretPublishing;
   readonly #api: GuardedApi;
   readonly #namespace: string;
   readonly #bounds: KubernetesBounds;
@@ -41,6 +41,7 @@ export class KubernetesSecretsProvider implements SecretProvider {
     this.#bounds = parts;
     this.covers = `${namespace}/`;
     this.credentials = new TokenCredentials(api, parts.clock);
+    this.publishing = new KubernetesPublishing(api);
   }
 
   locate(rest: string, ref?: unknown): string {

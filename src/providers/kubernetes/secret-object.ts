@@ -3,6 +3,8 @@ import { BrokerError } from '../../domain/errors.ts';
 import type { SecretData } from '../../domain/secret.ts';
 import { isDataKey } from './names.ts';
 
+/** etcd takes objects of 1.5 MiB; managed fields and the base64 of a last-applied copy come on top. */
+export const MAX_SECRET_BYTES = 4 * 1024 * 1024;
 const MAX_KEYS = 256;
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
