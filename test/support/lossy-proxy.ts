@@ -1,0 +1,88 @@
+import {
+  createServer,
+  request as httpRequest,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
+import { createServer as createTlsServer, request as httpsRequest } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { buffer } from 'node:stream/consumers';
+import type { Certificate } from './certificates.ts';
+
+/** Where requests go on to, and as what the proxy shows itself where the target speaks TLS. */
+export interface LossyTarget {
+  readonly address: string;
+  readonly tls?: { readonly ca: string; readonly own: Certificate };
+}
+
+/** An HTTP proxy before one real server that can lose answers: the server has done what was asked, and nobody hears of it. */
+export class LossyProxy {
+  /** Whose answers are lost; undefined: nobody's. */
+  loses: ((request: IncomingMessage) => boolean) | undefined;
+  /** Before a request goes on: what another client does in between. */
+  before: ((request: IncomingMessage) => Promise<void>) | undefined;
+  /** Answers that were lost. */
+  lost = 0;
+  readonly #server: Server;
+  readonly #target: LossyTarget;
+
+  private constructor(target: LossyTarget) {
+    this.#target = target;
+    const serve = (request: IncomingMessage, response: ServerResponse): void => {
+      void this.#serve(request, response).catch(() => response.destroy());
+    };
+    this.#server =
+      target.tls === undefined ? createServer(serve) : createTlsServer(target.tls.own, serve);
+  }
+
+  static async start(target: LossyTarget): Promise<LossyProxy> {
+    const proxy = new LossyProxy(target);
+    const { promise, resolve } = Promise.withResolvers<undefined>();
+    proxy.#server.listen(0, '127.0.0.1', () => resolve(undefined));
+    await promise;
+    return proxy;
+  }
+
+  get address(): string {
+    const scheme = this.#target.tls === undefined ? 'http' : 'https';
+    return `${scheme}://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  }
+
+  async close(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<undefined>();
+    this.#server.close(() => resolve(undefined));
+    this.#server.closeAllConnections();
+    await promise;
+  }
+
+  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const body = await buffer(request);
+    await this.before?.(request);
+    const answer = await this.#ask(request, body);
+    const answered = await buffer(answer);
+    if (this.loses?.(request) === true) {
+      this.lost += 1;
+      response.destroy();
+      return;
+    }
+    const headers = { ...answer.headers };
+    // Of the hop behind.
+    for (const name of ['transfer-encoding', 'connection']) Reflect.deleteProperty(headers, name);
+    response.writeHead(answer.statusCode ?? 502, headers);
+    response.end(answered);
+  }
+
+  #ask(request: IncomingMessage, body: Buffer): Promise<IncomingMessage> {
+    const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
+    const { address, tls } = this.#target;
+    const options = { method: request.method, headers: request.headers };
+    const url = new URL(request.url ?? '/', address);
+    const outgoing =
+      tls === undefined ? httpRequest(url, options) : httpsRequest(url, { ...options, ca: tls.ca });
+    outgoing.once('response', resolve);
+    outgoing.once('error', reject);
+    outgoing.end(body);
+    return promise;
+  }
+}
