@@ -8,6 +8,7 @@ import type { Call } from './call.ts';
 import { denied, judge, type Verdict } from './judge.ts';
 import { recordFailure } from './operation.ts';
 import type { Parts } from './parts.ts';
+import { lookAtRotation } from './rotation/look-at-rotation.ts';
 import { commitAs, entryOf, outcomeOf, type Attempt } from './record.ts';
 import { openLease } from './state/lease-rows.ts';
 import { listAll } from './state/list-all.ts';
@@ -52,6 +53,19 @@ export async function acknowledgeVersions(
   items: readonly Acknowledgement[],
 ): Promise<readonly Result[]> {
   for (const { path } of items) parseSecretPath(path);
+  const results = await record(parts, call, live, items);
+  for (const result of results) {
+    if (!(result instanceof BrokerError)) await lookAtRotation(parts, result.path);
+  }
+  return results;
+}
+
+async function record(
+  parts: Parts,
+  call: Call,
+  live: LiveSession,
+  items: readonly Acknowledgement[],
+): Promise<readonly Result[]> {
   return commitAs(parts, live, async (decidedAt, holder): Promise<Attempt<readonly Result[]>> => {
     const prepared = await Promise.all(
       items.map((item, index) => prepare(parts, call, holder, { item, index })),

@@ -10,6 +10,7 @@ import type { WorkloadAuthenticator } from '../ports/workload-authenticator.ts';
 import type { Keyring } from '../crypto/keyring.ts';
 import type { SecretKey } from '../crypto/secret-key.ts';
 import type { LeaseQuota } from './lease-quota.ts';
+import type { Canaries } from './state/canaries.ts';
 import type { Catalog } from './state/catalog.ts';
 import type { Connections } from './state/connections.ts';
 import type { EventStreams } from './state/event-streams.ts';
@@ -55,6 +56,7 @@ export interface Parts {
   readonly rotationsDue: DueSignal;
   readonly clusters: Clusters;
   readonly values: ValueCache;
+  readonly canaries: Canaries;
   readonly quota: LeaseQuota;
   readonly events: EventStreams;
   readonly audit: AuditLog;

@@ -151,7 +151,8 @@ function prepareAtOnce(parts: Parts, call: Call, caller: Caller, item: Item): Pr
   if (!verdict.allowed || mount === undefined) return undefined;
   const target = { mount, definition: parts.catalog.find('definition', item.path) };
   if (target.definition?.spec.class === 'dynamic') return undefined;
-  const value = parts.values.fresh(item.path, cacheTerms(target));
+  const value =
+    parts.canaries.valueFor(caller, item.path) ?? parts.values.fresh(item.path, cacheTerms(target));
   if (value === undefined) return undefined;
   const lease = standingLease(parts, caller, leaseTerms(item, target, value, verdict));
   const grant = lease && { lease };
@@ -173,7 +174,7 @@ async function prepare(parts: Parts, call: Call, caller: Caller, item: Item): Pr
   try {
     if (!verdict.allowed) throw denied(verdict.reason);
     const target = targetOf(parts, item.path);
-    const value = await fetchValue(parts, call, target, item);
+    const value = earlyValue(parts, caller, item) ?? (await fetchValue(parts, call, target, item));
     const grant =
       caller instanceof LiveSession
         ? await grantLease(parts, caller, leaseTerms(item, target, value, verdict))
@@ -232,6 +233,12 @@ function refused(
     item: item.index,
   });
   return { result: failure, entry };
+}
+
+/** What a canary has before everybody else, asked for as the current version or by its name. */
+function earlyValue(parts: Parts, caller: Caller, { path, version }: Item): Value | undefined {
+  const value = caller instanceof LiveSession ? parts.canaries.valueFor(caller, path) : undefined;
+  return version === undefined || version === value?.version ? value : undefined;
 }
 
 async function fetchValue(parts: Parts, call: Call, target: Target, item: Item): Promise<Value> {

@@ -2,6 +2,7 @@ import type { Config } from '../config/schema.ts';
 import type { Limits, Parts } from '../broker/parts.ts';
 import { LeaseQuota } from '../broker/lease-quota.ts';
 import { SystemActor } from '../broker/record.ts';
+import { Canaries } from '../broker/state/canaries.ts';
 import { Catalog } from '../broker/state/catalog.ts';
 import { Connections } from '../broker/state/connections.ts';
 import { EventStreams } from '../broker/state/event-streams.ts';
@@ -181,7 +182,9 @@ async function openParts(
   const sessions = new Sessions(store, sealing);
   const tokens = new OperatorTokens(store, sealing);
   const values = new ValueCache(clock, root.keyFor('valueFingerprint'), config.cache.maxBytes);
+  const canaries = new Canaries({ store, values, ...keys });
   const state = await State.start({
+    canaries,
     store,
     clock,
     log,
@@ -203,6 +206,7 @@ async function openParts(
     sessions,
     tokens,
     values,
+    canaries,
     quota: new LeaseQuota(store, limits.leasesPerWorkload),
     events: new EventStreams({ store, clock, log, state, most: limits.eventStreams }),
     audit: trail.reader,

@@ -9,6 +9,7 @@ import { parseSpec } from '../../src/broker/documents/schema.ts';
 import { LeaseQuota } from '../../src/broker/lease-quota.ts';
 import { logIn } from '../../src/broker/log-in.ts';
 import type { Limits, Parts } from '../../src/broker/parts.ts';
+import { Canaries } from '../../src/broker/state/canaries.ts';
 import { Catalog } from '../../src/broker/state/catalog.ts';
 import { Connections } from '../../src/broker/state/connections.ts';
 import { EventStreams } from '../../src/broker/state/event-streams.ts';
@@ -304,9 +305,23 @@ async function openParts(made: PartsOf): Promise<Parts> {
   const root = keyring.active;
   const values = new ValueCache(clock, root.keyFor('valueFingerprint'), 1_000_000);
   const log = collector(logged);
-  const state = await State.start({ store, clock, log, catalog, sessions, tokens, values });
+  const canaries = new Canaries({ store, values, keyring, installation: 'in_test' });
+  const followers = { store, clock, log, catalog, sessions, tokens, values, canaries };
+  const state = await State.start(followers);
   return {
-    ...{ store, clock, log, limits, state, catalog, sessions, tokens, connections, values },
+    ...{
+      store,
+      clock,
+      log,
+      limits,
+      state,
+      catalog,
+      sessions,
+      tokens,
+      connections,
+      values,
+      canaries,
+    },
     ...{ keyring, rows, installation: 'in_test', digest: sha256Hex },
     clusters: {
       authenticator: (name) =>

@@ -3,6 +3,7 @@ import type { Clock } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log.ts';
 import type { Change, Store } from '../../ports/store.ts';
 import type { ValueCache } from '../value-cache.ts';
+import type { Canaries } from './canaries.ts';
 import type { Catalog } from './catalog.ts';
 import type { DocumentKind } from '../documents/kinds.ts';
 import type { OperatorTokens } from './operator-tokens.ts';
@@ -17,6 +18,7 @@ export interface Followers {
   readonly sessions: Sessions;
   readonly tokens: OperatorTokens;
   readonly values: ValueCache;
+  readonly canaries: Canaries;
 }
 
 const RETRY_MS = 250;
@@ -37,9 +39,11 @@ export class State {
     this.#followers = followers;
     this.#applied = followers.store.seq();
     this.#unwatch = followers.store.watch((changes) => this.#take(changes));
-    this.#work = followers.catalog.load().finally(() => {
-      this.#pending -= 1;
-    });
+    this.#work = Promise.all([followers.catalog.load(), followers.canaries.load()])
+      .then(() => undefined)
+      .finally(() => {
+        this.#pending -= 1;
+      });
   }
 
   /** Follows first and loads then, so that no change falls between. @throws ERR_CIPHERTEXT_INVALID for a row we did not write. */
@@ -84,15 +88,15 @@ export class State {
 
   #take(changes: readonly Change[]): void {
     for (const change of changes) this.#forget(change);
-    const documents = changes.filter((change) => change.kind === 'document');
+    const reread = changes.filter(({ kind }) => kind === 'document' || kind === 'canary');
     const last = changes.at(-1)?.seq ?? this.#applied;
-    if (documents.length === 0 && this.#pending === 0) {
+    if (reread.length === 0 && this.#pending === 0) {
       this.#reach(last);
       return;
     }
     this.#pending += 1;
     this.#work = this.#work.then(async () => {
-      for (const { key } of documents) await this.#reload(key);
+      for (const change of reread) await this.#reload(change);
       this.#pending -= 1;
       this.#reach(last);
     });
@@ -114,20 +118,22 @@ export class State {
   }
 
   /** Until it is read, nothing decided on the old document can commit: so it is tried again for as long as the store fails. */
-  async #reload(document: string): Promise<void> {
-    const { catalog, clock, log } = this.#followers;
-    const slash = document.indexOf('/');
-    const kind = document.slice(0, slash) as DocumentKind;
-    const name = document.slice(slash + 1);
+  async #reload(change: Change): Promise<void> {
+    const { catalog, canaries, clock, log } = this.#followers;
+    const { key } = change;
+    const slash = key.indexOf('/');
+    const kind = key.slice(0, slash) as DocumentKind;
+    const name = key.slice(slash + 1);
+    const isDocument = change.kind === 'document';
     while (!this.#closed) {
       try {
-        await catalog.refresh(kind, name);
+        await (isDocument ? catalog.refresh(kind, name) : canaries.refresh(key));
         break;
       } catch (error) {
-        log.error({ err: error, document }, 'a changed document cannot be read; trying again');
+        log.error({ err: error, changed: key }, 'what changed cannot be read; trying again');
         await clock.sleep(RETRY_MS);
       }
     }
-    for (const listener of this.#listeners) listener(kind, name);
+    if (isDocument) for (const listener of this.#listeners) listener(kind, name);
   }
 }

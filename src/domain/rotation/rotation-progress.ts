@@ -17,6 +17,10 @@ export interface RotationTraits {
   readonly canary: boolean;
   /** Whether a value was current before, so that there is something to go back to. */
   readonly hasPrevious: boolean;
+  /** Whether the new version was made current. */
+  readonly wasPromoted: boolean;
+  /** Whether there is a new value, which may work at the target. */
+  readonly hasPending: boolean;
 }
 
 /**
@@ -97,7 +101,13 @@ function done(
   expectUnderWay(progress, step);
   const next = step === 'test' ? afterTest(traits) : AFTER[step];
   if (next === undefined) throw refused(`nothing follows the step ${step}`);
-  return { state: progress.state, step: next, attempts: 0 };
+  const state = next === 'end' ? endOf(progress, traits) : progress.state;
+  return { state, step: next, attempts: 0 };
+}
+
+function endOf({ state }: RotationProgress, { wasPromoted }: RotationTraits): RotationState {
+  if (state === 'running') return 'done';
+  return wasPromoted ? 'rolled_back' : 'aborted';
 }
 
 /** A drill ends with what it made taken back; it promotes nothing. */
@@ -117,7 +127,10 @@ function failed(
 }
 
 /** Before the new version is current; while it becomes current it may be so already, and both are taken back. */
-function aborted({ step, attempts }: RotationProgress, traits: RotationTraits): RotationProgress {
+function aborted(
+  { state, step, attempts }: RotationProgress,
+  traits: RotationTraits,
+): RotationProgress {
   switch (step) {
     case 'create':
     case 'set':
@@ -132,9 +145,19 @@ function aborted({ step, attempts }: RotationProgress, traits: RotationTraits): 
     case 'retire':
       throw refused('the old credential is being ended: rotate again instead');
     case 'discard':
+      if (state !== 'parked') throw refused('it is being undone already');
+      return givenUp(traits);
     case 'end':
-      throw refused('it is being undone already');
+      throw refused('it is over');
   }
+}
+
+/** What cannot be taken back is left at the target, unless it is all that works there. */
+function givenUp({ slots, hasPending, wasPromoted }: RotationTraits): RotationProgress {
+  if (slots === 'one' && hasPending) {
+    throw refused('the new value may be the only one that works at the target: retry');
+  }
+  return { state: wasPromoted ? 'rolled_back' : 'aborted', step: 'end', attempts: 0 };
 }
 
 const NOTHING_BEFORE = 'there was no value before it: rotate again instead';

@@ -1,0 +1,309 @@
+import { BrokerError } from '../../domain/errors.ts';
+import {
+  isOver,
+  progressAfter,
+  type RotationEvent,
+  type RotationProgress,
+} from '../../domain/rotation/rotation-progress.ts';
+import { randomFraction } from '../../crypto/random.ts';
+import type { Parts } from '../parts.ts';
+import type { SystemActor } from '../record.ts';
+import { canaryChanged, canaryDone } from './canary.ts';
+import { CLAIM_MS, RotationClaim } from './rotation-claim.ts';
+import { endChanges } from './end-rotation.ts';
+import { EFFECTS, type StepResult } from './rotation-effects.ts';
+import { rotatingPlace, traitsOf, type RotatingPlace } from './rotation-place.ts';
+import {
+  asItWas,
+  changed,
+  nextStepNumber,
+  progressOf,
+  UNCLAIMED,
+  type RotationRow,
+  type StepRow,
+} from './rotation-row.ts';
+import { settled } from './settle.ts';
+
+const FIRST_PAUSE_MS = 10_000;
+const LONGEST_PAUSE_MS = 900_000;
+const SOON_MS = 1_000;
+
+/** Who carries rotations on: one owner a process. */
+export interface Driver {
+  readonly parts: Parts;
+  readonly owner: string;
+  readonly actor: SystemActor;
+  /** Aborts when the process stops: no further step begins, and the present one is cut short. */
+  readonly signal: AbortSignal;
+}
+
+/** Carries one rotation on from where it is until it waits, fails or is over. Never throws: what the store cannot take is found again when the claim ends. */
+export async function driveRotation(driver: Driver, found: RotationRow): Promise<void> {
+  try {
+    const run = await RotationRun.claim(driver, found);
+    await run?.untilItWaits();
+  } catch (error) {
+    if (isLost(error)) return;
+    driver.parts.log.error({ err: error, rotation: found.id }, 'a rotation is carried on later');
+  }
+}
+
+function isLost(error: unknown): boolean {
+  return error instanceof BrokerError && error.reason === 'claim_lost';
+}
+
+class RotationRun {
+  readonly #driver: Driver;
+  #row: RotationRow;
+  #seq: number;
+
+  private constructor(driver: Driver, row: RotationRow, seq: number) {
+    this.#driver = driver;
+    this.#row = row;
+    this.#seq = seq;
+  }
+
+  /** Takes the rotation under a new epoch; undefined when somebody else did. */
+  static async claim(driver: Driver, found: RotationRow): Promise<RotationRun | undefined> {
+    const { parts, owner } = driver;
+    const now = parts.clock.now();
+    const { id, next_attempt_at } = found;
+    const change = {
+      owner,
+      epoch: found.epoch + 1,
+      claimed_until: now + CLAIM_MS,
+      // Due again when the claim ends: so whoever carries it on next finds it by the same index.
+      next_attempt_at: now + CLAIM_MS,
+    };
+    const seen = asItWas(found);
+    const { status } = await parts.store.commit({
+      expect: [seen, { table: 'rotations', key: { id }, match: { next_attempt_at } }],
+      writes: [changed(id, change)],
+    });
+    if (status !== 'committed') return undefined;
+    return new RotationRun(driver, { ...found, ...change }, await nextStepNumber(parts, id));
+  }
+
+  async untilItWaits(): Promise<void> {
+    while (!isOver(this.#row)) {
+      if (this.#driver.signal.aborted) {
+        await this.#release(this.#driver.parts.clock.now());
+        return;
+      }
+      if (!(await this.#step())) return;
+    }
+  }
+
+  /** @returns whether the next step may begin at once. */
+  async #step(): Promise<boolean> {
+    const { parts } = this.#driver;
+    const { step } = this.#row;
+    try {
+      const place = rotatingPlace(parts, this.#row.path, this.#row);
+      if (step === 'settle' || step === 'canary') {
+        const look = step === 'settle' ? settled : canaryDone;
+        const waiting = await look(parts, this.#row);
+        if (!waiting.settled && waiting.refused === true) {
+          await this.#takeBack(place);
+          return true;
+        }
+        if (!waiting.settled) {
+          await this.#release(waiting.lookAgainAt);
+          return false;
+        }
+        await this.#done(place, {});
+        return true;
+      }
+      await this.#begin(place);
+      await this.#effect(place);
+      return true;
+    } catch (error) {
+      if (isLost(error)) throw error;
+      await this.#failed(BrokerError.from(error));
+      return false;
+    }
+  }
+
+  /** Several holders cannot work with the new version. */
+  async #takeBack(place: RotatingPlace): Promise<void> {
+    const change = this.#after({ type: 'rollBack' }, place, this.#row);
+    const narrows = this.#row.canary === null ? [] : canaryChanged(this.#row.path);
+    await this.#commit({ change, narrows }, { outcome: 'failed', error: 'holders_failed' });
+  }
+
+  async #effect(place: RotatingPlace): Promise<void> {
+    const { parts, signal } = this.#driver;
+    const { step } = this.#row;
+    const effect = EFFECTS[step];
+    if (effect === undefined) throw new BrokerError('ERR_INTERNAL');
+    const claim = new RotationClaim(parts.clock, signal);
+    const result = await claim.within(() => effect({ parts, row: this.#row, place, claim }));
+    await parts.failpoint?.(`rotation.${step}.after_effect`);
+    await this.#done(place, result);
+  }
+
+  /** Recorded before anything happens outside: whoever carries on knows that it may have. */
+  async #begin(place: RotatingPlace): Promise<void> {
+    const { parts } = this.#driver;
+    const { step } = this.#row;
+    await parts.failpoint?.(`rotation.${step}.before_begun`);
+    const next = progressAfter(progressOf(this.#row), { type: 'begun', step }, this.#traits(place));
+    const until = parts.clock.now() + CLAIM_MS;
+    const change = { attempts: next.attempts, claimed_until: until, next_attempt_at: until };
+    await this.#commit({ change }, { outcome: 'begun', error: null });
+    await parts.failpoint?.(`rotation.${step}.after_begun`);
+  }
+
+  async #done(place: RotatingPlace, result: StepResult): Promise<void> {
+    const { parts } = this.#driver;
+    const { step } = this.#row;
+    const after = { ...this.#row, ...result.change };
+    const next = this.#after({ type: 'done', step }, place, after);
+    const ending = isOver(next) ? await endChanges(parts, after, place.spec) : undefined;
+    const change = {
+      ...result.change,
+      ...next,
+      last_error: null,
+      ...ending?.change,
+    };
+    const schedule = { ...result.schedule, ...ending?.schedule };
+    await this.#commit({ ...result, change, schedule }, { outcome: 'done', error: null });
+    await parts.failpoint?.(`rotation.${step}.after_done`);
+  }
+
+  /** Back-off with full jitter: doubling from ten seconds to a quarter of an hour, then it waits for an operator. */
+  async #failed(error: BrokerError): Promise<void> {
+    const { parts, signal } = this.#driver;
+    const { id, path, step, attempts } = this.#row;
+    if (signal.aborted) {
+      await this.#release(parts.clock.now(), { attempts: Math.max(0, attempts - 1) });
+      return;
+    }
+    const isFinal = error.code === 'ERR_CONFLICT' || error.code === 'ERR_BODY_INVALID';
+    const next = this.#after({ type: 'failed', step, isFinal }, undefined, this.#row);
+    const isParked = next.state === 'parked';
+    const pause = Math.min(FIRST_PAUSE_MS * 2 ** Math.max(0, attempts - 1), LONGEST_PAUSE_MS);
+    const at = parts.clock.now() + SOON_MS + Math.round(pause * randomFraction());
+    const why = error.reason ?? error.code;
+    const known = await parts.store.get('rotation_schedules', { path });
+    const fields = { err: error, rotation: id, path, step, attempt: attempts };
+    if (isParked) parts.log.error(fields, 'a rotation is parked: look at it, then retry or abort');
+    else parts.log.warn(fields, 'a step of a rotation failed; it is tried again');
+    await this.#commit(
+      {
+        change: {
+          ...next,
+          ...UNCLAIMED,
+          last_error: why,
+          next_attempt_at: isParked ? null : at,
+        },
+        schedule: { failures: (known?.failures ?? 0) + 1 },
+      },
+      { outcome: 'failed', error: why },
+    );
+    parts.rotationsDue.ring();
+  }
+
+  /** Lets go of it until `at`; nothing is recorded, since nothing happened. */
+  async #release(at: number | null, more: Partial<RotationRow> = {}): Promise<void> {
+    await this.#commit({ change: { ...more, ...UNCLAIMED, next_attempt_at: at } }, undefined);
+  }
+
+  /** One commit for the row, its history, the schedule, the log and what the effect brings. @throws ERR_CONFLICT `claim_lost`. */
+  async #commit(
+    result: StepResult,
+    said: Pick<StepRow, 'outcome' | 'error'> | undefined,
+  ): Promise<void> {
+    const { parts, actor } = this.#driver;
+    const { id, path, step } = this.#row;
+    const seq = this.#seq;
+    const { schedule = {}, change = {} } = result;
+    const isSchedule = Object.keys(schedule).length > 0;
+    const next = { ...this.#row, ...change };
+    const key = { path };
+    const history = { rotation_id: id, seq, step, actor: 'rotation', at: parts.clock.now() };
+    const outcome = await parts.store.commit({
+      expect: [
+        asItWas(this.#row),
+        ...(result.expect ?? []),
+        ...(isSchedule
+          ? [{ table: 'rotation_schedules' as const, key, match: { active_id: id } }]
+          : []),
+      ],
+      writes: [
+        ...(result.writes ?? []),
+        ...(Object.keys(change).length > 0 ? [changed(id, change)] : []),
+        ...(isSchedule ? [{ table: 'rotation_schedules' as const, key, change: schedule }] : []),
+        ...(said === undefined
+          ? []
+          : [{ table: 'rotation_steps' as const, put: { ...history, ...said } }]),
+      ],
+      narrows: result.narrows ?? [],
+      entries: said === undefined ? [] : entriesOf(actor, this.#row, next, said),
+    });
+    if (outcome.status !== 'committed') throw conflictAt(outcome);
+    if (said !== undefined) this.#seq += 1;
+    this.#row = next;
+    if (outcome.seq > 0) await parts.state.reached(outcome.seq);
+  }
+
+  #traits(place: RotatingPlace): ReturnType<typeof traitsOf> {
+    return traitsOf(this.#row, place);
+  }
+
+  #after(
+    event: RotationEvent,
+    place: RotatingPlace | undefined,
+    row: RotationRow,
+  ): RotationProgress {
+    return progressAfter(progressOf(this.#row), event, traitsFor(row, place));
+  }
+}
+
+/** A failure decides nothing that depends on the target, which may be what is missing. */
+function traitsFor(
+  row: RotationRow,
+  place: RotatingPlace | undefined,
+): ReturnType<typeof traitsOf> {
+  if (place !== undefined) return traitsOf(row, place);
+  return {
+    kind: row.kind,
+    slots: 'one',
+    canary: false,
+    hasPrevious: row.previous !== null,
+    wasPromoted: row.promoted_at !== null,
+    hasPending: row.pending !== null,
+  };
+}
+
+/** The first expectation is the claim; another is a secret that was written at the same moment: the step is done again. */
+function conflictAt(outcome: { readonly status: string; readonly index?: number }): BrokerError {
+  if (outcome.index === 0) {
+    return new BrokerError('ERR_CONFLICT', undefined, { reason: 'claim_lost' });
+  }
+  return new BrokerError('ERR_BUSY', undefined, { reason: 'written_meanwhile' });
+}
+
+function entriesOf(
+  actor: SystemActor,
+  row: RotationRow,
+  next: RotationRow,
+  { outcome, error }: Pick<StepRow, 'outcome' | 'error'>,
+): readonly string[] {
+  const { id: rotation, path, step, requested_by: requestedBy } = row;
+  const facts = { path, rotation, requestedBy, version: next.version ?? undefined };
+  const entry = actor.entry({
+    action: 'rotation.step',
+    outcome: outcome === 'failed' ? 'error' : 'ok',
+    ...(error === null ? {} : { reason: error }),
+    ...facts,
+    step,
+    cause: next.state === 'parked' ? 'parked' : outcome,
+    count: next.attempts,
+  });
+  if (!isOver(next)) return [entry];
+  return [
+    entry,
+    actor.entry({ action: 'rotation.end', outcome: 'ok', ...facts, cause: next.state }),
+  ];
+}

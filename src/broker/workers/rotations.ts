@@ -1,0 +1,177 @@
+import { randomId } from '../../crypto/random.ts';
+import type { Parts } from '../parts.ts';
+import { SystemActor } from '../record.ts';
+import { driveRotation, type Driver } from '../rotation/drive-rotation.ts';
+import { UNCLAIMED, changed, type RotationRow } from '../rotation/rotation-row.ts';
+import { nextDue, startDue } from '../rotation/start-due.ts';
+import { listAll } from '../state/list-all.ts';
+
+/** Rotations that one process carries on at the same time, whatever the connections. */
+const MOST_RUNNING = 64;
+const CHUNK = 500;
+const MOST_LOOKED_AT = 5_000;
+/** What another process left is found this late at most. */
+const LONGEST_SLEEP_MS = 10_000;
+const SHORTEST_SLEEP_MS = 50;
+const AFTER_FAILURE_MS = 1_000;
+
+/**
+ * Begins what schedules say is due, and carries rotations on. Sleeps until the next thing is due: a round in which nothing is costs three look-ups
+ * by index.
+ */
+export class Rotations {
+  readonly #parts: Parts;
+  readonly #driver: Driver;
+  readonly #stopping = new AbortController();
+  readonly #running = new Map<string, Promise<void>>();
+  readonly #perConnection = new Map<string, number>();
+  #queue: RotationRow[] = [];
+  #wake: () => void = () => undefined;
+  #isRung = false;
+  #unlisten: () => void = () => undefined;
+  #loop: Promise<void> | undefined;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+    this.#driver = {
+      parts,
+      owner: randomId('own'),
+      actor: new SystemActor(parts, 'rotation'),
+      signal: this.#stopping.signal,
+    };
+  }
+
+  start(): void {
+    if (this.#loop !== undefined) return;
+    this.#unlisten = this.#parts.rotationsDue.listen(() => this.#ring());
+    this.#loop = this.#run();
+  }
+
+  /** Steps under way are cut short and let go of; waits for them. */
+  async stop(): Promise<void> {
+    this.#stopping.abort(new Error('stopping'));
+    this.#unlisten();
+    this.#ring();
+    await this.#loop;
+    await Promise.all(this.#running.values());
+  }
+
+  #ring(): void {
+    this.#isRung = true;
+    this.#wake();
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stopping;
+    while (!signal.aborted) {
+      this.#isRung = false;
+      let pause = AFTER_FAILURE_MS;
+      try {
+        const started = await startDue(this.#parts, this.#driver.actor);
+        await this.#fill();
+        pause = started > 0 ? SHORTEST_SLEEP_MS : await this.#untilNext();
+      } catch (error) {
+        this.#parts.log.error({ err: error }, 'a round of rotations failed; the next one goes on');
+      }
+      await this.#sleep(pause);
+    }
+  }
+
+  async #sleep(ms: number): Promise<void> {
+    if (this.#isRung) return;
+    const { promise, resolve } = Promise.withResolvers<undefined>();
+    const cancel = this.#parts.clock.after(ms, () => resolve(undefined));
+    this.#wake = () => resolve(undefined);
+    await promise;
+    cancel();
+  }
+
+  /** Until the next schedule or rotation is due. What is due now but waits for a free place is taken as places become free. */
+  async #untilNext(): Promise<number> {
+    const { store, clock } = this.#parts;
+    const [next] = await store.list('rotations', {
+      from: { next_attempt_at: clock.now() + 1 },
+      orderBy: ['next_attempt_at'],
+      limit: 1,
+    });
+    const times = [next?.next_attempt_at, await nextDue(this.#parts)];
+    const at = Math.min(...times.filter((time) => time != null));
+    return Math.max(SHORTEST_SLEEP_MS, Math.min(LONGEST_SLEEP_MS, at - clock.now()));
+  }
+
+  /** Takes up what is due, oldest first; each connection within its cap, so that a slow one keeps no other waiting. */
+  async #fill(): Promise<void> {
+    const { store, clock } = this.#parts;
+    const due: RotationRow[] = [];
+    let after: RotationRow | undefined;
+    const upTo = { next_attempt_at: clock.now() };
+    while (due.length < MOST_LOOKED_AT) {
+      const rows: readonly RotationRow[] = await store.list('rotations', {
+        upTo,
+        orderBy: ['next_attempt_at'],
+        limit: CHUNK,
+        ...(after === undefined ? {} : { after: positionOf(after) }),
+      });
+      due.push(...rows);
+      after = rows.at(-1);
+      if (rows.length < CHUNK) break;
+    }
+    this.#queue = due;
+    this.#pump();
+  }
+
+  #pump(): void {
+    const { targets } = this.#parts;
+    const left: RotationRow[] = [];
+    for (const row of this.#queue) {
+      if (this.#running.has(row.id)) continue;
+      const busy = this.#perConnection.get(row.connection) ?? 0;
+      const isFree =
+        this.#running.size < MOST_RUNNING &&
+        !this.#stopping.signal.aborted &&
+        busy < targets.concurrency(row.connection);
+      if (isFree) this.#drive(row);
+      else left.push(row);
+    }
+    this.#queue = left;
+  }
+
+  #drive(row: RotationRow): void {
+    const { id, connection } = row;
+    const count = (by: number): void => {
+      this.#perConnection.set(connection, (this.#perConnection.get(connection) ?? 0) + by);
+    };
+    count(1);
+    const work = driveRotation(this.#driver, row).finally(() => {
+      count(-1);
+      this.#running.delete(id);
+      // The next in the queue takes the place; where none waits, the end may have made a schedule due.
+      if (this.#queue.length > 0) this.#pump();
+      else this.#ring();
+    });
+    this.#running.set(id, work);
+  }
+}
+
+function positionOf({ next_attempt_at, id }: RotationRow): Partial<RotationRow> {
+  return { next_attempt_at, id };
+}
+
+/** After a start with a store of our own no rotation is being carried on: what a crash left claimed is due at once. */
+export async function adoptRotations(parts: Parts): Promise<void> {
+  const now = parts.clock.now();
+  for (const state of ['running', 'undoing'] as const) {
+    for await (const row of listAll(parts.store, 'rotations', { equals: { state } }, idOf)) {
+      if (row.owner === null) continue;
+      const { id, epoch } = row;
+      await parts.store.commit({
+        expect: [{ table: 'rotations', key: { id }, match: { epoch } }],
+        writes: [changed(id, { ...UNCLAIMED, next_attempt_at: now })],
+      });
+    }
+  }
+}
+
+function idOf({ id }: RotationRow): { readonly id: string } {
+  return { id };
+}
