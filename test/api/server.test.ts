@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { Agent, request as httpRequest, type IncomingMessage } from 'node:http';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { Agent, request as httpRequest, type IncomingMessage, type Server } from 'node:http';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,6 +15,9 @@ import { MalformedRequests } from '../../src/api/malformed-requests.ts';
 import { CertificateAuthority } from '../support/certificates.ts';
 import { RunningApi, type PartsOptions } from '../support/parts.ts';
 import { storedEntries } from '../support/store-diff.ts';
+
+const SLOW = 200;
+const HALF_OPEN = 2_000;
 
 let api: RunningApi;
 let second: ApiServer | undefined;
@@ -130,10 +134,62 @@ describe('connections', () => {
     const entries = await storedEntries(api.broker.parts.store);
     expect(entries.at(-1)).toMatchObject({ action: 'request.refused', reason: 'timeout' });
   });
+
+  it('that send their bodies drop by drop are cut, each is recorded, and others are served meanwhile', async () => {
+    await start({ refusals: { entriesPerWindow: 1_000 } });
+    await api.furnish();
+    const token = await api.logIn();
+    await api.call('PUT', '/api/v1/secrets/app/x', { token, body: { data: { a: 'b' } } });
+    const server = await listening();
+    expect(server.requestTimeout).toBe(30_000);
+    server.requestTimeout = 1_000;
+
+    const head = `PUT /api/v1/secrets/app/x HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${token}`;
+    const open = new Set(Array.from({ length: SLOW }, () => connect(api.port, '127.0.0.1')));
+    let answers = '';
+    const closed = [...open].map(async (socket) => {
+      socket.on('data', (chunk: Buffer) => (answers += chunk.toString()));
+      socket.on('error', () => undefined);
+      socket.write(`${head}\r\nContent-Type: application/json\r\nContent-Length: 900\r\n\r\n{`);
+      await once(socket, 'close');
+      open.delete(socket);
+    });
+    const drops = setInterval(() => open.forEach((socket) => socket.write(' ')), 200);
+    let served = 0;
+    while (open.size > 0) {
+      const answer = await api.call('GET', '/api/v1/secrets/app/x', { token });
+      expect(answer.status).toBe(200);
+      served += 1;
+    }
+    await Promise.all(closed);
+    clearInterval(drops);
+    expect(served).toBeGreaterThan(20);
+    expect(answers.match(/HTTP\/1\.1 400 /g)).toHaveLength(SLOW);
+    const entries = await storedEntries(api.broker.parts.store);
+    const refused = entries.filter(({ outcome }) => outcome === 'deny');
+    expect(new Set(refused.map(({ requestId }) => requestId)).size).toBe(refused.length);
+    expect(refused.filter(({ reason }) => reason === 'timeout')).toHaveLength(SLOW);
+    const { body } = await api.call('GET', '/api/v1/secrets/app/x', { token });
+    expect(body).toMatchObject({ version: '1', data: { a: 'b' } });
+  }, 60_000);
 });
 
+/** The server of Node below the API: a test shortens its patience, which for a body is half a minute. */
+async function listening(): Promise<Server> {
+  const { promise, resolve } = Promise.withResolvers<Server>();
+  const heard = (message: unknown): void =>
+    resolve((message as { readonly server: Server }).server);
+  subscribe('http.server.request.start', heard);
+  try {
+    await api.call('GET', '/healthz');
+    return await promise;
+  } finally {
+    unsubscribe('http.server.request.start', heard);
+  }
+}
+
 describe('TLS', () => {
-  async function startTls(): Promise<{
+  async function startTls(more: object = {}): Promise<{
     port: number;
     authority: CertificateAuthority;
     paths: { certificateFile: string; keyFile: string };
@@ -152,7 +208,7 @@ describe('TLS', () => {
     };
     second = await createServer(
       (_request, response) => response.end('here'),
-      listenerConfigSchema.parse({ port: 0, tls: paths }),
+      listenerConfigSchema.parse({ port: 0, tls: paths, ...more }),
       deps,
     );
     const { port } = await second.listen();
@@ -217,15 +273,19 @@ describe('TLS', () => {
     ).rejects.toMatchObject({ code: 'ERR_CONFIG_INVALID' });
   });
 
-  it('survives handshakes that stay half open, and garbage', async () => {
-    const { port, authority } = await startTls();
-    const sockets = Array.from({ length: 50 }, () => connect(port, '127.0.0.1'));
+  it('survives thousands of handshakes that stay half open, and garbage', async () => {
+    const { port, authority } = await startTls({ maxConnectionsPerAddress: 2 * HALF_OPEN });
+    const sockets = Array.from({ length: HALF_OPEN }, () => connect(port, '127.0.0.1'));
+    for (const socket of sockets) socket.resume().on('error', () => undefined);
     await Promise.all(sockets.map((socket) => once(socket, 'connect')));
     sockets.slice(0, 10).forEach((socket) => socket.write('\x16\x03\x01\xff\xff garbage'));
+    sockets.slice(10, 1_000).forEach((socket) => socket.write('\x16\x03\x01\x02'));
     const trust = { ca: authority.cert, servername: 'first.test' };
     expect((await handshake(port, trust)).protocol).toBe('TLSv1.3');
+    expect(second?.connections.open).toBeGreaterThan(HALF_OPEN / 2);
+    expect(second?.connections.refused).toBe(0);
     for (const socket of sockets) socket.destroy();
-  });
+  }, 60_000);
 });
 
 describe('the listener', () => {
