@@ -1,7 +1,6 @@
 import type { Caller } from '../broker/call.ts';
 import { LiveSession } from '../broker/state/sessions.ts';
 import { BrokerError } from '../domain/errors.ts';
-import { workloadId } from '../domain/workload.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { LimitsConfig } from './config.ts';
 import { Buckets, type TokenBucket } from './token-bucket.ts';
@@ -29,7 +28,7 @@ export class Rates {
     if (!(caller instanceof LiveSession)) return this.#identities.of(caller.operator.tokenId);
     const known = this.#bySession.get(caller);
     if (known !== undefined) return known;
-    const bucket = this.#identities.of(workloadId(caller.session.workload));
+    const bucket = this.#identities.of(caller.workloadId);
     this.#bySession.set(caller, bucket);
     return bucket;
   }

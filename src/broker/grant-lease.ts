@@ -1,5 +1,4 @@
 import { isInLastThird, type Lease } from '../domain/lease.ts';
-import { workloadId } from '../domain/workload.ts';
 import type { Write } from '../ports/store.ts';
 import { randomId } from '../crypto/random.ts';
 import { denied } from './judge.ts';
@@ -59,7 +58,7 @@ export async function grantLease(
     if (!isTooLong && endsAt <= held.endsAt) return { lease: held };
     return keep(live, { ...held, endsAt, maxEndsAt: live.session.endsAt }, held);
   }
-  const workload = workloadId(live.session.workload);
+  const workload = live.workloadId;
   const settled = await parts.quota.take(workload);
   const rival = live.leases.find(terms);
   if (rival !== held) {

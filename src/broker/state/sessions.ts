@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import type { Session } from '../../domain/principal.ts';
-import type { Workload } from '../../domain/workload.ts';
+import { workloadId, type Workload } from '../../domain/workload.ts';
 import { viewFor, type CompiledPolicies, type WorkloadView } from '../../domain/policy/index.ts';
 import type { Store } from '../../ports/store.ts';
 import type { Tables } from '../../ports/tables.ts';
@@ -19,6 +19,8 @@ const MAX_CACHED = 50_000;
 /** A session in use: its policy view and its leases are kept with it. */
 export class LiveSession {
   readonly session: Session;
+  /** One text for all that is kept under it: leases and rates. */
+  readonly workloadId: string;
   /** The actor's part of every audit entry, encoded once. */
   readonly actor: EncodedActor;
   readonly leases: SessionLeases;
@@ -35,6 +37,7 @@ export class LiveSession {
   constructor(session: Session, hash: Buffer, store: Store, digest: TextDigest) {
     const { cluster, pod } = session.workload;
     this.session = session;
+    this.workloadId = workloadId(session.workload);
     this.hash = hash;
     this.actor = encodeActor(
       { kind: 'workload', workload: session.workload, session: session.id },
