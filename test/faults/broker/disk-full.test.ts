@@ -1,53 +1,25 @@
-import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { LEFT_OUT } from '../../backends/left-out.ts';
+import { afterAll, beforeAll, describe, expect } from '@jest/globals';
 import { until } from '../../backends/until.ts';
 import { Furnished } from '../../e2e/furnished.ts';
 import type { Answer } from '../../e2e/installation.ts';
+import { canMount, leftOut, SmallDisk, whereMounted } from '../../support/small-disk.ts';
 
 /** Left of the disk, for reads to take. */
 const BYTES_LEFT = 16_384;
 
-function tryMount(): string | undefined {
-  const point = mkdtempSync(join(tmpdir(), 'quaymaster-full-'));
-  const { status } = spawnSync('mount', [
-    '-t',
-    'tmpfs',
-    '-o',
-    'size=96m,mode=0700',
-    'tmpfs',
-    point,
-  ]);
-  if (status === 0) return point;
-  rmSync(point, { recursive: true });
-  return undefined;
-}
-
-function unmount(point: string | undefined): void {
-  if (point === undefined) return;
-  spawnSync('umount', [point]);
-  rmSync(point, { recursive: true });
-}
-
-const probe = tryMount();
-unmount(probe);
-const whereMounted = probe === undefined ? it.skip : it;
-const suffix = probe === undefined ? ` (${LEFT_OUT}no file system can be mounted here)` : '';
-
-describe(`F22, F32: a broker whose disk is full${suffix}`, () => {
-  let point: string | undefined;
+describe(`F22, F32: a broker whose disk is full${leftOut}`, () => {
+  let disk: SmallDisk | undefined;
   let broker: Furnished;
   let sessions: string[];
   let filler: string;
 
   beforeAll(async () => {
-    if (probe === undefined) return;
-    point = tryMount()!;
-    filler = join(point, 'filler');
-    const path = join(point, 'quaymaster.db');
+    if (!canMount) return;
+    disk = SmallDisk.mount('96m')!;
+    filler = join(disk.path, 'filler');
+    const path = join(disk.path, 'quaymaster.db');
     broker = await Furnished.start({ config: () => ({ store: { type: 'sqlite', path } }) });
     await broker.write('own/key', { key: 'mine' });
     sessions = await Promise.all(['a-0', 'a-1', 'a-2'].map((pod) => broker.logIn({ pod })));
@@ -56,12 +28,12 @@ describe(`F22, F32: a broker whose disk is full${suffix}`, () => {
   }, 30_000);
   afterAll(async () => {
     await (broker as Furnished | undefined)?.remove();
-    unmount(point);
+    disk?.unmount();
   });
 
   /** Takes what is free, and lets reads take the rest. The broker writes meanwhile, so that the last of it may be gone. */
   const fill = async (): Promise<void> => {
-    const { bavail, bsize } = statfsSync(point!);
+    const { bavail, bsize } = statfsSync(disk!.path);
     try {
       writeFileSync(filler, Buffer.alloc(Math.max(0, bavail * bsize - BYTES_LEFT)));
     } catch (error) {

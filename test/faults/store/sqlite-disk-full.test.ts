@@ -1,49 +1,20 @@
-import { spawnSync } from 'node:child_process';
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  rmSync,
-  statfsSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdirSync, rmSync, statfsSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect } from '@jest/globals';
 import type { BrokerError } from '../../../src/domain/errors.ts';
 import type { Store } from '../../../src/ports/store.ts';
 import { openSqliteStore } from '../../../src/store/sqlite/open-sqlite-store.ts';
-import { LEFT_OUT } from '../../backends/left-out.ts';
 import { FakeAuditChain } from '../../fakes/fake-audit-chain.ts';
 import { HandClock } from '../../support/hand-clock.ts';
 import { leaseRow } from '../../fakes/store-rows.ts';
 import { storedIds } from './stored-entries.ts';
+import { leftOut, SmallDisk, whereMounted } from '../../support/small-disk.ts';
 
 const MEBIBYTE = 1024 * 1024;
 const BALLAST = MEBIBYTE;
 
-function tryMount(): string | undefined {
-  const point = mkdtempSync(join(tmpdir(), 'quaymaster-full-'));
-  const { status } = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=8m,mode=0700', 'tmpfs', point]);
-  if (status === 0) return point;
-  rmSync(point, { recursive: true });
-  return undefined;
-}
-
-function unmount(point: string | undefined): void {
-  if (point === undefined) return;
-  spawnSync('umount', [point]);
-  rmSync(point, { recursive: true });
-}
-
-const probe = tryMount();
-unmount(probe);
-const whereMounted = probe === undefined ? it.skip : it;
-const suffix = probe === undefined ? ` (${LEFT_OUT}no file system can be mounted here)` : '';
-
-describe(`a store whose disk is full${suffix}`, () => {
-  let point: string | undefined;
+describe(`a store whose disk is full${leftOut}`, () => {
+  let disk: SmallDisk | undefined;
   let directory: string;
   let path: string;
   let filler: string;
@@ -91,14 +62,14 @@ describe(`a store whose disk is full${suffix}`, () => {
   };
 
   beforeAll(() => {
-    point = tryMount();
+    disk = SmallDisk.mount('8m');
   });
 
-  afterAll(() => unmount(point));
+  afterAll(() => disk?.unmount());
 
   beforeEach(async () => {
-    if (point === undefined) return;
-    directory = join(point, `run-${count}`);
+    if (disk === undefined) return;
+    directory = join(disk.path, `run-${count}`);
     mkdirSync(directory, { mode: 0o700 });
     path = join(directory, 'store.db');
     filler = join(directory, 'filler');
@@ -106,7 +77,7 @@ describe(`a store whose disk is full${suffix}`, () => {
   });
 
   afterEach(async () => {
-    if (point === undefined) return;
+    if (disk === undefined) return;
     await store.close();
     rmSync(directory, { recursive: true });
   });
