@@ -64,7 +64,7 @@ export function createApp(parts: Parts, deps: ApiDeps): RequestListener {
 
 /**
  * Express looks for a route where there is something to look for. A secret's path and the fixed targets, logins and batches among them,
- * are one comparison, for which it takes 8 µs (measured).
+ * are one comparison, where it took 3 to 4 % of a login (one profile).
  */
 function shortWays(
   app: Express,

@@ -91,7 +91,7 @@ export function randomId(prefix: string): string {
 
 /**
  * The same shape with the time in front, 48 bits of milliseconds as in a UUIDv7 (RFC 9562 section 5.7), and 80 random bits: what is made
- * together lies together in an index, which a random id would write all over (measured: a third of the pages of a login).
+ * together lies together in an index, which a random id would write all over (measured: a third of a login's part of a commit).
  */
 export function orderedId(prefix: string, at: number): string {
   const bytes = system.id();
