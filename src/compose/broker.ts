@@ -16,6 +16,7 @@ import { ValueCache } from '../broker/value-cache.ts';
 import { expiryWorker } from '../broker/workers/expiry.ts';
 import { PodEndings } from '../broker/workers/pod-endings.ts';
 import { adoptAbandoned, revoker } from '../broker/workers/revoker.ts';
+import { adoptRotations, Rotations } from '../broker/workers/rotations.ts';
 import { Refusals } from '../audit/refusals.ts';
 import { sha256Hex } from '../crypto/digest.ts';
 import { randomFraction } from '../crypto/random.ts';
@@ -151,8 +152,13 @@ async function openCore(config: Config, deps: CoreDeps): Promise<Core> {
   parts.state.onDocument((kind, name) => {
     if (kind === 'cluster' && !isHeld) clusters.apply(name, parts.catalog.find('cluster', name));
   });
-  if (!isHeld && config.store.type === 'sqlite') await adoptAbandoned(parts, clock.now());
-  const workers = isHeld ? [] : [expiryWorker(parts), revoker(parts, randomFraction)];
+  if (!isHeld && config.store.type === 'sqlite') {
+    await adoptAbandoned(parts, clock.now());
+    await adoptRotations(parts);
+  }
+  const workers = isHeld
+    ? []
+    : [expiryWorker(parts), revoker(parts, randomFraction), new Rotations(parts)];
   for (const worker of workers) worker.start();
   return {
     parts,

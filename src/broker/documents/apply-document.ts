@@ -20,6 +20,7 @@ import {
 import type { DocumentKind } from './kinds.ts';
 import { policyIn, policyOf } from './policy-form.ts';
 import { checkPrecondition, type Precondition } from './precondition.ts';
+import { scheduleChange, type ScheduleChange } from './schedule-row.ts';
 import { parseSpec } from './schema.ts';
 
 export interface DocumentChange {
@@ -49,15 +50,19 @@ export async function applyDocument(
     const current = parts.catalog.find(change.kind, change.name);
     const document = next(parts, editor, change, current);
     await checkReferences(parts, document, current);
+    const schedule = await scheduleChange(parts, current, document);
     const { kind, name, version } = document;
     const facts = { ...described, outcome: 'ok', document: { kind, name, version } } as const;
     return {
       plan: {
-        ...changePlan(parts, current, document),
+        ...changePlan(parts, current, document, schedule),
         ...authority(editor, decidedAt),
         entries: [entryOf(parts, call, editor, facts)],
       },
-      settle: () => ({ document, created: current === undefined }),
+      settle: () => {
+        if (schedule.writes.length > 0) parts.rotationsDue.ring();
+        return { document, created: current === undefined };
+      },
       conflict: changedMeanwhile,
     };
   }).catch((error: unknown) => recordFailure({ parts, call, caller: live }, [described], error));
@@ -77,6 +82,7 @@ export async function deleteDocument(
     if (current === undefined) throw new BrokerError('ERR_NOT_FOUND');
     checkPrecondition(change.precondition, current);
     await checkUnused(parts, current);
+    const schedule = await scheduleChange(parts, current, undefined);
     const { kind, name, version } = current;
     const updatedAt = parts.clock.now();
     const updatedBy = editor.operator.name;
@@ -85,10 +91,11 @@ export async function deleteDocument(
     return {
       plan: {
         ...authority(editor, decidedAt),
-        expect: [expectation(change, current)],
+        expect: [expectation(change, current), ...schedule.expect],
         writes: [
           { table: 'documents', remove: { kind, name } },
           { table: 'document_versions', put: sealDocumentVersion(parts.rows, gone, true) },
+          ...schedule.writes,
         ],
         narrows: [documentFence(kind, name), `document:${kind}/${name}`],
         urgent: true,
@@ -140,13 +147,15 @@ function changePlan(
   parts: Parts,
   current: StoredDocument | undefined,
   document: StoredDocument,
+  schedule: ScheduleChange,
 ): Plan {
   const { kind, name } = document;
   return {
-    expect: [expectation(document, current)],
+    expect: [expectation(document, current), ...schedule.expect],
     writes: [
       { table: 'documents', put: sealDocument(parts.rows, document) },
       { table: 'document_versions', put: sealDocumentVersion(parts.rows, document, false) },
+      ...schedule.writes,
     ],
     narrows: [documentFence(kind, name), `document:${kind}/${name}`],
   };

@@ -3,9 +3,12 @@ import { BrokerError } from '../../domain/errors.ts';
 import { coversOverlap, isWithinBounds } from '../../domain/locator-bounds.ts';
 import type { MountSpec } from '../../domain/mount.ts';
 import type { Parts } from '../parts.ts';
+import { checkRotation } from './check-rotation.ts';
 import type { StoredDocument } from './document.ts';
 
 const UNREVOKED = ['intended', 'prepared', 'issued', 'revoking', 'irrevocable'] as const;
+
+const UNDER_WAY = ['running', 'parked', 'undoing'] as const;
 
 /**
  * What a document names must be there, and must leave the others alone.
@@ -24,7 +27,7 @@ export async function checkReferences(
   } else if (document.kind === 'cluster')
     checkCluster(parts, document as StoredDocument<'cluster'>);
   else if (document.kind === 'definition') {
-    checkDefinition(parts, document as StoredDocument<'definition'>);
+    await checkDefinition(parts, document as StoredDocument<'definition'>);
   }
 }
 
@@ -73,7 +76,10 @@ function checkCluster(parts: Parts, { spec }: StoredDocument<'cluster'>): void {
   if (problem !== undefined) throw wrong('/connection', problem);
 }
 
-function checkDefinition(parts: Parts, definition: StoredDocument<'definition'>): void {
+async function checkDefinition(
+  parts: Parts,
+  definition: StoredDocument<'definition'>,
+): Promise<void> {
   const mount = parts.catalog.mounts.find(definition.name);
   if (mount === undefined) {
     throw new BrokerError('ERR_CONFLICT', 'no mount covers this path; create the mount first');
@@ -89,6 +95,7 @@ function checkDefinition(parts: Parts, definition: StoredDocument<'definition'>)
   } catch (error) {
     throw outOfBounds(error);
   }
+  await checkRotation(parts, definition, mount);
 }
 
 /** Who reads is only refused; who defines the path is told what to change, and where. */
@@ -106,6 +113,15 @@ function outOfBounds(error: unknown): unknown {
  */
 export async function checkUnused(parts: Parts, document: StoredDocument): Promise<void> {
   if (document.kind !== 'mount') return;
+  for (const state of UNDER_WAY) {
+    const count = await parts.store.count('rotations', { mount_uid: document.uid, state });
+    if (count > 0) {
+      throw new BrokerError(
+        'ERR_CONFLICT',
+        `${count} rotations of its paths are ${state}: wait for their end, or abort them`,
+      );
+    }
+  }
   for (const state of UNREVOKED) {
     const count = await parts.store.count('credentials', { mount_uid: document.uid, state });
     if (count > 0) {
