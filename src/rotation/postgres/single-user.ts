@@ -1,0 +1,84 @@
+import type { SecretData } from '../../domain/secret.ts';
+import type { CallContext } from '../../ports/call-context.ts';
+import type { RotationTarget, RotationTurn, TargetVerdict } from '../../ports/rotation-target.ts';
+import { quoteIdentifier } from '../../upstream/postgres/quote.ts';
+import type { PostgresServer } from '../../upstream/postgres/postgres-server.ts';
+import { checkHost } from '../check-host.ts';
+import type { SingleUserOptions } from './config.ts';
+import { credentialOf, nextValue, type Credential } from './credential.ts';
+import { expectGrants, testLogin } from './login-test.ts';
+import { placeOfRole } from './place-of-role.ts';
+import { lockRoles, needRole, setPassword } from './roles.ts';
+
+/** One role with one password: the new one ends the old one. Sessions that are open stay open. */
+export class SingleUser implements RotationTarget {
+  readonly slots = 'one';
+  readonly drillable = false;
+  readonly locators: readonly string[];
+  readonly #server: PostgresServer;
+  readonly #options: SingleUserOptions;
+
+  constructor(server: PostgresServer, options: SingleUserOptions) {
+    this.#server = server;
+    this.#options = options;
+    this.locators = [placeOfRole(options.username)];
+  }
+
+  // eslint-disable-next-line @typescript-eslint/require-await -- refusals are rejections
+  async create({ current }: RotationTurn): Promise<SecretData> {
+    checkHost(current, this.#server);
+    const { username, keys } = this.#options;
+    if (current?.[keys.username] !== undefined) this.#credential(current);
+    return nextValue(current, this.#options, username);
+  }
+
+  async set(turn: RotationTurn, pending: SecretData): Promise<void> {
+    checkHost(turn.current, this.#server);
+    await this.#install(turn, this.#credential(pending));
+  }
+
+  test(data: SecretData, context: CallContext): Promise<TargetVerdict> {
+    return this.#test(data, context);
+  }
+
+  retire(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  async discard(turn: RotationTurn, pending: SecretData): Promise<void> {
+    const { username } = this.#credential(pending);
+    if (turn.current !== undefined) {
+      await this.#install(turn, this.#credential(turn.current));
+      return;
+    }
+    await this.#server.change(turn.context, async (session) => {
+      await lockRoles(session, [username]);
+      await needRole(session, username);
+      turn.stillOurs();
+      await session.query(`ALTER ROLE ${quoteIdentifier(username)} WITH PASSWORD NULL`);
+    });
+  }
+
+  async #test(data: SecretData, context: CallContext): Promise<TargetVerdict> {
+    const { keys, username, grants } = this.#options;
+    if (data[keys.username] !== username) return { accepted: false, reason: 'username_mismatch' };
+    const credential = this.#credential(data);
+    return testLogin(this.#server, credential, context, [expectGrants(grants)]);
+  }
+
+  /** Nothing where it works already: then an earlier try was not heard to succeed. */
+  async #install(turn: RotationTurn, credential: Credential): Promise<void> {
+    const { accepted } = await testLogin(this.#server, credential, turn.context);
+    if (accepted) return;
+    await this.#server.change(turn.context, async (session) => {
+      await lockRoles(session, [credential.username]);
+      await needRole(session, credential.username);
+      turn.stillOurs();
+      await setPassword(session, credential);
+    });
+  }
+
+  #credential(data: SecretData): Credential {
+    return credentialOf(data, this.#options, [this.#options.username]);
+  }
+}
