@@ -5,6 +5,7 @@ import type { BoundTargets } from '../broker/state/rotation-targets.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { RotationConnection } from '../ports/rotation-target.ts';
 import type { ProviderConnection } from '../ports/secret-provider.ts';
+import { connectGenerated } from '../rotation/generated/connection.ts';
 
 /** Everything that the configuration file connects to, opened once. */
 export interface OpenedConnections {
@@ -19,6 +20,12 @@ interface ConnectionDeps {
   readonly forbiddenNamespaces: readonly string[];
   readonly forbiddenAudiences: readonly string[];
 }
+
+const GENERATED: BoundTargets = {
+  connection: connectGenerated(),
+  locators: [],
+  prefixes: ['**'],
+};
 
 /** What one connection is good for: secrets, credentials that rotate, workloads that log in. */
 interface Opened {
@@ -51,6 +58,11 @@ const OPENERS: Openers = {
     const provider = await connectAwsSecretsManager(name, connection, deps);
     return { provider, close: () => provider.close() };
   },
+  async webhook(name, connection, deps) {
+    const { connectWebhook } = await import('../rotation/webhook/connection.ts');
+    const rotation = connectWebhook(name, connection, deps);
+    return { rotation, close: () => undefined };
+  },
   async kubernetes(name, connection, deps) {
     const { connectKubernetes } = await import('../upstream/kubernetes/index.ts');
     const { connectKubernetesSecrets } = await import('../providers/kubernetes/connection.ts');
@@ -73,7 +85,7 @@ export async function openConnections(
   deps: ConnectionDeps,
 ): Promise<OpenedConnections> {
   const providers: BoundConnection[] = [];
-  const targets: BoundTargets[] = [];
+  const targets: BoundTargets[] = [GENERATED];
   const clusters = new Map<string, ClusterConnection>();
   const closing: (() => Promise<void> | void)[] = [];
   for (const [name, connection] of Object.entries(config.connections)) {

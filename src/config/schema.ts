@@ -8,10 +8,11 @@ import { vaultTransitConfig } from '../kms/vault-transit/config.ts';
 import { awsSecretsManagerConnectionSchema } from '../providers/aws-secrets-manager/config.ts';
 import { kubernetesProviderConnectionSchema } from '../providers/kubernetes/config.ts';
 import { vaultConnectionSchema } from '../upstream/vault/config.ts';
+import { webhookConnectionSchema } from '../upstream/webhook/config.ts';
 import { storeConfigSchema } from '../store/config.ts';
 
-/** The embedded provider is always there and needs no configuration: its name is taken. */
-const RESERVED_NAMES = ['embedded'];
+/** The embedded provider and what generates values are always there and need no configuration: their names are taken. */
+const RESERVED_NAMES = ['embedded', 'generated'];
 
 const connectionName = z
   .string()
@@ -28,6 +29,7 @@ const connection = z.union([
     vaultConnectionSchema.safeExtend({ prefixes }),
     awsSecretsManagerConnectionSchema.safeExtend({ prefixes }),
     kubernetesProviderConnectionSchema.safeExtend({ prefixes }),
+    webhookConnectionSchema.safeExtend({ prefixes }),
   ]),
   jwksConnectionSchema,
 ]);

@@ -9,7 +9,7 @@ const LABELS = {
 } as const;
 
 const LEAST_KEY_BYTES = 32;
-const HEADER = /^t=(\d{1,12}),id=([0-9a-z_]{1,64}),v1=([0-9a-f]{64})$/;
+const HEADER = /^t=(0|[1-9]\d{0,11}),id=([0-9a-z_]{1,64}),v1=([0-9a-f]{64})$/;
 
 /** What one message of a webhook is, and in which direction; docs/spec/webhook-v1.md. */
 export interface WebhookMessage {

@@ -88,10 +88,13 @@ describe('a configuration file', () => {
     expect((await load(vouched)).listener.plaintextBehindProxy).toBe(true);
   });
 
-  it.each(['embedded', 'Upper', '-dash', ''])('cannot name a connection %j', async (name) => {
-    const connections = JSON.stringify({ [name]: { type: 'kubernetes', inCluster: true } });
-    await refusal(load(`${LEAST}connections: ${connections}\n`));
-  });
+  it.each(['embedded', 'generated', 'Upper', '-dash', ''])(
+    'cannot name a connection %j',
+    async (name) => {
+      const connections = JSON.stringify({ [name]: { type: 'kubernetes', inCluster: true } });
+      await refusal(load(`${LEAST}connections: ${connections}\n`));
+    },
+  );
 
   it('does not let a name of JavaScript itself become a setting', async () => {
     await refusal(load(`${LEAST}constructor: { prototype: {} }\n`));
