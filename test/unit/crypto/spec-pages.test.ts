@@ -36,6 +36,12 @@ describe('the worked example of each page is the first vector', () => {
       expect(page('tokens-v1')).toContain(text);
   });
 
+  it('webhook-v1', () => {
+    const { key, cases } = vectors('webhook-v1');
+    for (const text of longTexts([key, cases[0], cases[1]?.['header']]))
+      expect(page('webhook-v1')).toContain(text);
+  });
+
   it('checkpoint-v1', () => {
     const { seed, publicKey, verifierKey, root, note } = vectors('checkpoint-v1');
     for (const text of longTexts([seed, publicKey, verifierKey, root, note]))
