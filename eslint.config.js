@@ -49,6 +49,7 @@ const REVEALING_FILES = [
   'src/kms/**/*.ts',
   'src/providers/**/*.ts',
   'src/rotation/webhook/deliveries.ts',
+  'src/rotation/redis/acl-user.ts',
   'src/broker/**/*.ts',
   'src/api/routes/**/*.ts',
   'src/compose/**/*.ts',
