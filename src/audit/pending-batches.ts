@@ -69,10 +69,8 @@ export class PendingBatches {
   accepts({ row }: ChainedBatch): boolean {
     const writer = this.#writers.get(row.writer);
     if (writer === undefined || this.#broken.has(row.writer)) return false;
-    const next = writer.position.seq + 1;
-    if (row.first_seq < next) return false;
     writer.progressedAt = this.#clock.monotonic();
-    writer.isFollowed = row.first_seq === next;
+    writer.isFollowed = row.first_seq === writer.position.seq + 1;
     if (!writer.isFollowed) return false;
     const seq = row.first_seq + row.count - 1;
     writer.position = { writer: row.writer, seq, head: hex(row.head) };
