@@ -101,6 +101,7 @@ export class RotationBench {
 
   /** Time goes on in steps as long as a worker sleeps, until it has gone on so far. */
   async pass(ms: number): Promise<void> {
+    await this.rest();
     const step = Math.max(500, Math.ceil(ms / 20));
     for (let gone = 0; gone < ms; gone += step) {
       this.broker.clock.advance(Math.min(step, ms - gone));

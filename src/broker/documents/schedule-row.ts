@@ -25,34 +25,42 @@ export async function scheduleChange(
   current: StoredDocument | undefined,
   next: StoredDocument | undefined,
 ): Promise<ScheduleChange> {
-  const path = (next ?? current)?.name;
-  if ((next ?? current)?.kind !== 'definition' || path === undefined) return NOTHING;
-  const before = current as StoredDocument<'definition'> | undefined;
-  const after = next as StoredDocument<'definition'> | undefined;
-  if (before?.spec.rotation === undefined && after?.spec.rotation === undefined) return NOTHING;
+  const before = rotating(current);
+  const after = rotating(next);
+  const path = (after ?? before)?.name;
+  if (path === undefined) return NOTHING;
   const key = { path };
   const row = await parts.store.get('rotation_schedules', key);
-  if (row !== undefined && row.active_id !== null && !isSameCredential(before, after)) {
-    throw new BrokerError(
-      'ERR_CONFLICT',
-      `the rotation ${row.active_id} is under way: abort it, or wait`,
-    );
+  const active = row?.active_id ?? null;
+  if (active !== null && !isSameCredential(before, after)) {
+    throw new BrokerError('ERR_CONFLICT', `the rotation ${active} is under way: abort it, or wait`);
   }
   const expect: Expectation =
     row === undefined
       ? { table: 'rotation_schedules', key, absent: true }
-      : { table: 'rotation_schedules', key, match: { active_id: row.active_id } };
-  if (after?.spec.rotation === undefined) {
-    const writes: readonly Write[] =
-      row === undefined ? [] : [{ table: 'rotation_schedules', remove: key }];
-    return { expect: [expect], writes };
-  }
+      : { table: 'rotation_schedules', key, match: { active_id: active } };
+  return { expect: [expect], writes: await writesOf(parts, key, row, after) };
+}
+
+async function writesOf(
+  parts: Parts,
+  key: { readonly path: string },
+  row: Row | undefined,
+  after: StoredDocument<'definition'> | undefined,
+): Promise<readonly Write[]> {
+  if (after === undefined)
+    return row === undefined ? [] : [{ table: 'rotation_schedules', remove: key }];
   const times = await timesOf(parts, after, row);
-  const write: Write =
-    row === undefined
-      ? { table: 'rotation_schedules', put: { ...freshRow(path), ...times } }
-      : { table: 'rotation_schedules', key, change: times };
-  return { expect: [expect], writes: [write] };
+  return row === undefined
+    ? [{ table: 'rotation_schedules', put: { ...freshRow(key.path), ...times } }]
+    : [{ table: 'rotation_schedules', key, change: times }];
+}
+
+/** The definition that a document is, if it is one and rotates. */
+function rotating(document: StoredDocument | undefined): StoredDocument<'definition'> | undefined {
+  if (document?.kind !== 'definition') return undefined;
+  const definition = document as StoredDocument<'definition'>;
+  return definition.spec.rotation === undefined ? undefined : definition;
 }
 
 /** Whether what is under way still rotates what it began to. */
@@ -64,7 +72,7 @@ function isSameCredential(
     const { connection, strategy, options } = definition?.spec.rotation ?? {};
     return [connection, strategy, options, definition?.spec.ref];
   };
-  return after?.spec.rotation !== undefined && isDeepStrictEqual(of(before), of(after));
+  return after !== undefined && isDeepStrictEqual(of(before), of(after));
 }
 
 function freshRow(path: string): Omit<Row, keyof Awaited<ReturnType<typeof timesOf>>> {

@@ -6,6 +6,7 @@ import {
   type RotationProgress,
 } from '../../domain/rotation/rotation-progress.ts';
 import { randomFraction } from '../../crypto/random.ts';
+import type { PlanFragment, Write } from '../../ports/store.ts';
 import type { Parts } from '../parts.ts';
 import type { SystemActor } from '../record.ts';
 import { canaryChanged, canaryDone } from './canary.ts';
@@ -20,6 +21,7 @@ import {
   progressOf,
   UNCLAIMED,
   type RotationRow,
+  type ScheduleRow,
   type StepRow,
 } from './rotation-row.ts';
 import { settled } from './settle.ts';
@@ -56,6 +58,8 @@ class RotationRun {
   readonly #driver: Driver;
   #row: RotationRow;
   #seq: number;
+  /** Whether the present step's beginning is recorded, and counted as a try. */
+  #isBegun = false;
 
   private constructor(driver: Driver, row: RotationRow, seq: number) {
     this.#driver = driver;
@@ -98,6 +102,7 @@ class RotationRun {
   async #step(): Promise<boolean> {
     const { parts } = this.#driver;
     const { step } = this.#row;
+    this.#isBegun = false;
     try {
       const place = rotatingPlace(parts, this.#row.path, this.#row);
       if (step === 'settle' || step === 'canary') {
@@ -114,8 +119,7 @@ class RotationRun {
         await this.#done(place, {});
         return true;
       }
-      await this.#begin(place);
-      await this.#effect(place);
+      await this.#act(place);
       return true;
     } catch (error) {
       if (isLost(error)) throw error;
@@ -131,15 +135,21 @@ class RotationRun {
     await this.#commit({ change, narrows }, { outcome: 'failed', error: 'holders_failed' });
   }
 
-  async #effect(place: RotatingPlace): Promise<void> {
+  /** The step's time counts from before its beginning is recorded: a process that stands still in between finds it run out. */
+  async #act(place: RotatingPlace): Promise<void> {
     const { parts, signal } = this.#driver;
     const { step } = this.#row;
     const effect = EFFECTS[step];
     if (effect === undefined) throw new BrokerError('ERR_INTERNAL');
     const claim = new RotationClaim(parts.clock, signal);
-    const result = await claim.within(() => effect({ parts, row: this.#row, place, claim }));
-    await parts.failpoint?.(`rotation.${step}.after_effect`);
-    await this.#done(place, result);
+    try {
+      await this.#begin(place);
+      const result = await claim.within(() => effect({ parts, row: this.#row, place, claim }));
+      await parts.failpoint?.(`rotation.${step}.after_effect`);
+      await this.#done(place, result);
+    } finally {
+      claim.end();
+    }
   }
 
   /** Recorded before anything happens outside: whoever carries on knows that it may have. */
@@ -151,6 +161,7 @@ class RotationRun {
     const until = parts.clock.now() + CLAIM_MS;
     const change = { attempts: next.attempts, claimed_until: until, next_attempt_at: until };
     await this.#commit({ change }, { outcome: 'begun', error: null });
+    this.#isBegun = true;
     await parts.failpoint?.(`rotation.${step}.after_begun`);
   }
 
@@ -174,13 +185,19 @@ class RotationRun {
   /** Back-off with full jitter: doubling from ten seconds to a quarter of an hour, then it waits for an operator. */
   async #failed(error: BrokerError): Promise<void> {
     const { parts, signal } = this.#driver;
-    const { id, path, step, attempts } = this.#row;
+    const { id, path, step } = this.#row;
+    const attempts = this.#row.attempts + (this.#isBegun ? 0 : 1);
     if (signal.aborted) {
-      await this.#release(parts.clock.now(), { attempts: Math.max(0, attempts - 1) });
+      await this.#release(parts.clock.now(), { attempts: attempts - 1 });
       return;
     }
     const isFinal = error.code === 'ERR_CONFLICT' || error.code === 'ERR_BODY_INVALID';
-    const next = this.#after({ type: 'failed', step, isFinal }, undefined, this.#row);
+    const progress = { ...progressOf(this.#row), attempts };
+    const next = progressAfter(
+      progress,
+      { type: 'failed', step, isFinal },
+      traitsFor(this.#row, undefined),
+    );
     const isParked = next.state === 'parked';
     const pause = Math.min(FIRST_PAUSE_MS * 2 ** Math.max(0, attempts - 1), LONGEST_PAUSE_MS);
     const at = parts.clock.now() + SOON_MS + Math.round(pause * randomFraction());
@@ -215,28 +232,17 @@ class RotationRun {
     said: Pick<StepRow, 'outcome' | 'error'> | undefined,
   ): Promise<void> {
     const { parts, actor } = this.#driver;
-    const { id, path, step } = this.#row;
-    const seq = this.#seq;
+    const { id } = this.#row;
     const { schedule = {}, change = {} } = result;
-    const isSchedule = Object.keys(schedule).length > 0;
     const next = { ...this.#row, ...change };
-    const key = { path };
-    const history = { rotation_id: id, seq, step, actor: 'rotation', at: parts.clock.now() };
+    const following = this.#scheduleChange(schedule);
     const outcome = await parts.store.commit({
-      expect: [
-        asItWas(this.#row),
-        ...(result.expect ?? []),
-        ...(isSchedule
-          ? [{ table: 'rotation_schedules' as const, key, match: { active_id: id } }]
-          : []),
-      ],
+      expect: [asItWas(this.#row), ...(result.expect ?? []), ...following.expect],
       writes: [
         ...(result.writes ?? []),
         ...(Object.keys(change).length > 0 ? [changed(id, change)] : []),
-        ...(isSchedule ? [{ table: 'rotation_schedules' as const, key, change: schedule }] : []),
-        ...(said === undefined
-          ? []
-          : [{ table: 'rotation_steps' as const, put: { ...history, ...said } }]),
+        ...following.writes,
+        ...(said === undefined ? [] : [this.#history(said)]),
       ],
       narrows: result.narrows ?? [],
       entries: said === undefined ? [] : entriesOf(actor, this.#row, next, said),
@@ -245,6 +251,23 @@ class RotationRun {
     if (said !== undefined) this.#seq += 1;
     this.#row = next;
     if (outcome.seq > 0) await parts.state.reached(outcome.seq);
+  }
+
+  #scheduleChange(change: Partial<ScheduleRow>): Pick<PlanFragment, 'expect' | 'writes'> {
+    if (Object.keys(change).length === 0) return { expect: [], writes: [] };
+    const { id, path } = this.#row;
+    const table = 'rotation_schedules';
+    return {
+      expect: [{ table, key: { path }, match: { active_id: id } }],
+      writes: [{ table, key: { path }, change }],
+    };
+  }
+
+  #history(said: Pick<StepRow, 'outcome' | 'error'>): Write {
+    const { id, step } = this.#row;
+    const at = this.#driver.parts.clock.now();
+    const put = { rotation_id: id, seq: this.#seq, step, actor: 'rotation', at, ...said };
+    return { table: 'rotation_steps', put };
   }
 
   #traits(place: RotatingPlace): ReturnType<typeof traitsOf> {

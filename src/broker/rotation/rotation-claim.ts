@@ -47,19 +47,26 @@ export class RotationClaim {
   /** What `work` brings, or the end of the step's time: what hangs is left behind, and changes nothing any more. */
   async within<T>(work: () => Promise<T>): Promise<T> {
     const { signal } = this.context;
+    // Between the record of the beginning and here the process may have stood still, or begun to stop.
+    signal.throwIfAborted();
+    this.stillOurs();
     const { promise, reject } = Promise.withResolvers<never>();
     const end = (): void => reject(signal.reason as Error);
-    if (signal.aborted) end();
-    else signal.addEventListener('abort', end, { once: true });
+    signal.addEventListener('abort', end, { once: true });
     const started = work();
     started.catch(() => undefined);
     try {
       return await Promise.race([started, promise]);
     } finally {
-      this.#isOver = true;
-      this.#cancel();
+      this.end();
       signal.removeEventListener('abort', end);
       promise.catch(() => undefined);
     }
+  }
+
+  /** Whatever still runs for it changes nothing any more. */
+  end(): void {
+    this.#isOver = true;
+    this.#cancel();
   }
 }

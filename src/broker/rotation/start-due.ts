@@ -5,7 +5,7 @@ import type { Parts } from '../parts.ts';
 import type { SystemActor } from '../record.ts';
 import { nextDrill, nextRun } from './next-run.ts';
 import { rotatingPlace, type RotatingPlace } from './rotation-place.ts';
-import type { ScheduleRow } from './rotation-row.ts';
+import type { RotationRow, ScheduleRow } from './rotation-row.ts';
 import { startRotation } from './start-rotation.ts';
 
 const CHUNK = 200;
@@ -41,7 +41,7 @@ export async function nextDue({ store, clock }: Parts): Promise<number | undefin
       limit: 1,
     });
     const at = row?.[due];
-    if (at != null) times.push(at);
+    if (at !== undefined && at !== null) times.push(at);
   }
   return times.length === 0 ? undefined : Math.min(...times);
 }
@@ -56,7 +56,7 @@ async function startOne(
     const place = rotatingPlace(parts, row.path);
     // A definition that this process does not know yet: its change is on the way.
     if (place.definition.version !== row.definition_version) return;
-    const later = await postponed(parts, place.spec, row);
+    const later = await postponed(parts, place.spec, row, kindOf(due));
     if (later === undefined) await begin(parts, actor, { place, row, due });
     else await postpone(parts, row, due, later);
   } catch (error) {
@@ -72,10 +72,11 @@ async function postponed(
   { store, clock }: Parts,
   { windows, atMostEverySeconds }: RotationSpec,
   { path }: ScheduleRow,
+  kind: RotationRow['kind'],
 ): Promise<number | undefined> {
   const now = clock.now();
   const [last] = await store.list('rotations', {
-    equals: { path },
+    equals: { path, kind },
     orderBy: ['created_at'],
     descending: true,
     limit: 1,
@@ -112,7 +113,7 @@ async function begin(
   actor: SystemActor,
   { place, row, due }: Beginning,
 ): Promise<void> {
-  const kind = due === 'next_run_at' ? 'rotation' : 'drill';
+  const kind = kindOf(due);
   const after = Math.max(parts.clock.now(), row[due] ?? 0);
   const started = startRotation(parts, place, row, {
     reason: { kind, cause: 'schedule', requestedBy: 'schedule' },
@@ -144,4 +145,8 @@ async function following(
   if (due === 'next_drill_at') return nextDrill(spec, { path, after, rotatedAt: after }) ?? null;
   if (spec.schedule === undefined || !('cron' in spec.schedule)) return null;
   return (await nextRun(spec, { path, after, lastRunAt: after })) ?? null;
+}
+
+function kindOf(due: Due): RotationRow['kind'] {
+  return due === 'next_run_at' ? 'rotation' : 'drill';
 }

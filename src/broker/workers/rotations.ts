@@ -94,8 +94,8 @@ export class Rotations {
       orderBy: ['next_attempt_at'],
       limit: 1,
     });
-    const times = [next?.next_attempt_at, await nextDue(this.#parts)];
-    const at = Math.min(...times.filter((time) => time != null));
+    const times = [next?.next_attempt_at ?? Infinity, (await nextDue(this.#parts)) ?? Infinity];
+    const at = Math.min(...times);
     return Math.max(SHORTEST_SLEEP_MS, Math.min(LONGEST_SLEEP_MS, at - clock.now()));
   }
 

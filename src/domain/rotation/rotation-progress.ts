@@ -126,31 +126,29 @@ function failed(
   return { ...progress, state: isEnough ? 'parked' : progress.state };
 }
 
+/** Why a step cannot be aborted. */
+const NO_ABORT: Partial<Record<RotationStep, string>> = {
+  settle: 'the new version is current already: roll it back, or retire the old one',
+  retire: 'the old credential is being ended: rotate again instead',
+  end: 'it is over',
+};
+
 /** Before the new version is current; while it becomes current it may be so already, and both are taken back. */
 function aborted(
   { state, step, attempts }: RotationProgress,
   traits: RotationTraits,
 ): RotationProgress {
-  switch (step) {
-    case 'create':
-    case 'set':
-    case 'test':
-    case 'canary':
-      return { state: 'undoing', step: 'discard', attempts: 0 };
-    case 'promote':
-      if (attempts > 0 && !traits.hasPrevious) throw refused(NOTHING_BEFORE);
-      return { state: 'undoing', step: 'discard', attempts: 0 };
-    case 'settle':
-      throw refused('the new version is current already: roll it back, or retire the old one');
-    case 'retire':
-      throw refused('the old credential is being ended: rotate again instead');
-    case 'discard':
-      if (state !== 'parked') throw refused('it is being undone already');
-      return givenUp(traits);
-    case 'end':
-      throw refused('it is over');
+  const why = NO_ABORT[step];
+  if (why !== undefined) throw refused(why);
+  if (step === 'discard') {
+    if (state !== 'parked') throw refused('it is being undone already');
+    return givenUp(traits);
   }
+  if (step === 'promote' && attempts > 0 && !traits.hasPrevious) throw refused(NOTHING_BEFORE);
+  return UNDOING;
 }
+
+const UNDOING: RotationProgress = { state: 'undoing', step: 'discard', attempts: 0 };
 
 /** What cannot be taken back is left at the target, unless it is all that works there. */
 function givenUp({ slots, hasPending, wasPromoted }: RotationTraits): RotationProgress {
@@ -164,13 +162,13 @@ const NOTHING_BEFORE = 'there was no value before it: rotate again instead';
 
 /** Only while the old credential still works. */
 function rolledBack({ step }: RotationProgress, traits: RotationTraits): RotationProgress {
-  if (step === 'canary') return { state: 'undoing', step: 'discard', attempts: 0 };
+  if (step === 'canary') return UNDOING;
   if (step !== 'settle') throw refused('only a version whose old one still works is rolled back');
   if (traits.slots === 'one') {
     throw refused('the old credential ended when the new one was set: rotate again instead');
   }
   if (!traits.hasPrevious) throw refused(NOTHING_BEFORE);
-  return { state: 'undoing', step: 'discard', attempts: 0 };
+  return UNDOING;
 }
 
 function expectUnderWay(progress: RotationProgress, step: RotationStep): void {

@@ -1,0 +1,298 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { BrokerError } from '../../../src/domain/errors.ts';
+import { openedValue } from '../../../src/broker/rotation/rotation-row.ts';
+import { directRotation } from '../../../src/broker/rotation/direct-rotation.ts';
+import { requestRotation } from '../../../src/broker/rotation/request-rotation.ts';
+import { codeOf } from '../../support/broker-parts.ts';
+import { PATH, RotationBench } from '../../support/rotation-bench.ts';
+import type { TargetStep } from '../../support/scripted-target.ts';
+
+let bench: RotationBench;
+afterEach(async () => bench.close());
+
+const STEPS = ['create', 'set', 'test', 'promote', 'retire'] as const;
+const POINTS = STEPS.flatMap((step) =>
+  ['before_begun', 'after_begun', 'after_effect', 'after_done'].map((when) => `${step}.${when}`),
+);
+const SLOTS = ['one', 'two'] as const;
+const MINUTE = 60_000;
+
+async function open(slots: 'one' | 'two' = 'two', rotation: object = {}): Promise<void> {
+  bench = await RotationBench.open({ options: { slots }, ...rotation });
+}
+
+async function request(more: object = {}): Promise<void> {
+  const { parts } = bench.broker;
+  const order = { path: PATH, kind: 'rotation' as const, incident: false, ...more };
+  await requestRotation(parts, bench.broker.call(), bench.admin, order);
+}
+
+function direct(verb: 'retry' | 'abort' | 'rollBack' | 'retire'): Promise<unknown> {
+  return directRotation(bench.broker.parts, bench.broker.call(), bench.admin, { path: PATH, verb });
+}
+
+/** I5: what is current, or what the rotation keeps, is let in by the target. */
+async function expectAccess(): Promise<void> {
+  const { parts, target } = bench.broker;
+  const row = await bench.latest();
+  const stored = [await bench.current(), openedValue(parts, row, 'pending')];
+  expect(stored.some((data) => target.works(data))).toBe(true);
+}
+
+async function expectOver(state: string): Promise<void> {
+  const row = await bench.latest();
+  const { target } = bench.broker;
+  expect({ state: row.state, error: row.last_error }).toEqual({ state, error: null });
+  expect(target.works(await bench.current())).toBe(true);
+  expect(target.accepted.get('app')?.size).toBe(1);
+  expect((await bench.schedule())?.active_id).toBeNull();
+  expect([row.pending, row.previous, row.owner]).toEqual([null, null, null]);
+}
+
+describe.each(SLOTS)('a rotation with slots %s', (slots) => {
+  it.each(POINTS)('that fails at %s goes on, with one new value', async (point) => {
+    await open(slots);
+    let isHit = false;
+    Object.assign(bench.broker.parts, {
+      failpoint: (name: string) => {
+        if (isHit || name !== `rotation.${point}`) return;
+        isHit = true;
+        throw new Error('failpoint');
+      },
+    });
+    bench.work();
+    await request();
+    await bench.rest();
+    expect(isHit).toBe(true);
+    await expectAccess();
+    await bench.pass(5 * MINUTE);
+    await expectOver('done');
+    expect(bench.broker.target.made).toEqual(
+      point.startsWith('create') ? ['p0', expect.any(String)] : ['p0', 'p1'],
+    );
+  });
+
+  it.each(POINTS)('whose process stands still at %s is taken over', async (point) => {
+    await open(slots);
+    const { promise, resolve } = Promise.withResolvers<undefined>();
+    let isHit = false;
+    Object.assign(bench.broker.parts, {
+      failpoint: (name: string) => {
+        if (isHit || name !== `rotation.${point}`) return undefined;
+        isHit = true;
+        return promise;
+      },
+    });
+    bench.work();
+    await request();
+    await bench.rest();
+    expect(isHit).toBe(true);
+    await expectAccess();
+    bench.work();
+    await bench.pass(3 * MINUTE);
+    await expectOver('done');
+    const calls = bench.broker.target.calls.length;
+    const version = await bench.current();
+    // The one that stood still continues: it finds that the rotation is not its own any more.
+    resolve(undefined);
+    await bench.rest();
+    await expectOver('done');
+    expect(bench.broker.target.calls).toHaveLength(calls);
+    expect(await bench.current()).toEqual(version);
+  });
+
+  it.each(['set', 'test', 'retire'] as const)(
+    'whose answer to %s is lost looks first, and ends',
+    async (step) => {
+      await open(slots);
+      let isLost = false;
+      bench.broker.target.after = (done: TargetStep) => {
+        if (isLost || done !== step) return;
+        isLost = true;
+        throw new BrokerError('ERR_PROVIDER_TIMEOUT');
+      };
+      bench.work();
+      await request();
+      await bench.rest();
+      await expectAccess();
+      await bench.pass(2 * MINUTE);
+      expect(isLost).toBe(true);
+      await expectOver('done');
+      expect(bench.broker.target.made).toEqual(['p0', 'p1']);
+    },
+  );
+
+  it.each(['create', 'set', 'test'] as const)(
+    'is parked when %s always fails, and an abort leaves what worked before',
+    async (step) => {
+      await open(slots);
+      bench.broker.target.before = (at) => {
+        if (at === step) throw new BrokerError('ERR_PROVIDER_UNAVAILABLE');
+      };
+      bench.work();
+      await request();
+      await bench.pass(60 * MINUTE);
+      const row = await bench.latest();
+      expect([row.state, row.step, row.attempts, row.next_attempt_at]).toEqual([
+        ...['parked', step, 6],
+        null,
+      ]);
+      expect(bench.broker.target.calls.filter((call) => call === step)).toHaveLength(6);
+      expect((await bench.schedule())?.failures).toBe(6);
+      await expectAccess();
+      bench.broker.target.before = () => undefined;
+      await direct('abort');
+      await bench.pass(MINUTE);
+      await expectOver('aborted');
+      expect(await bench.current()).toMatchObject({ password: 'p0' });
+    },
+  );
+
+  it('that is parked goes on when it is retried', async () => {
+    await open(slots);
+    bench.broker.target.refuses = 'login_refused';
+    bench.work();
+    await request();
+    await bench.pass(60 * MINUTE);
+    const row = await bench.latest();
+    expect([row.state, row.last_error]).toEqual(['parked', 'refused_login_refused']);
+    bench.broker.target.refuses = undefined;
+    await direct('retry');
+    await bench.pass(MINUTE);
+    await expectOver('done');
+  });
+});
+
+describe('a rotation', () => {
+  it('of a target that is not as the definition says is parked at once', async () => {
+    await open();
+    bench.broker.target.before = () => {
+      throw new BrokerError('ERR_CONFLICT', 'host', { reason: 'host_mismatch' });
+    };
+    bench.work();
+    await request();
+    await bench.pass(MINUTE);
+    const row = await bench.latest();
+    expect([row.state, row.last_error, row.attempts]).toEqual(['parked', 'host_mismatch', 1]);
+    expect(bench.broker.target.made).toEqual(['p0']);
+  });
+
+  it('whose target hangs gives up the step at its time', async () => {
+    await open();
+    let isHanging = true;
+    bench.broker.target.before = (step) =>
+      step === 'set' && isHanging ? new Promise(() => undefined) : undefined;
+    bench.work();
+    await request();
+    await bench.pass(31_000);
+    expect(await bench.latest()).toMatchObject({ step: 'set', last_error: 'ERR_PROVIDER_TIMEOUT' });
+    isHanging = false;
+    await bench.pass(2 * MINUTE);
+    await expectOver('done');
+  });
+
+  it('makes nothing current that was written meanwhile', async () => {
+    await open();
+    bench.broker.target.before = async (step) => {
+      if (step === 'test') await bench.write({ username: 'app', password: 'stranger' });
+    };
+    bench.work();
+    await request();
+    await bench.pass(MINUTE);
+    await expectOver('done');
+    expect(await bench.current()).toMatchObject({ password: 'p1' });
+  });
+
+  it('is one a path, whoever asks', async () => {
+    await open();
+    await request();
+    expect(await codeOf(request())).toBe('ERR_CONFLICT');
+    bench.work();
+    bench.work();
+    await bench.pass(MINUTE);
+    expect(bench.broker.target.calls.filter((call) => call === 'set')).toHaveLength(1);
+    await expectOver('done');
+  });
+
+  it('leaves no password in the log, the history or the entries', async () => {
+    await open();
+    bench.broker.target.before = (step) => {
+      if (step === 'test') throw new BrokerError('ERR_PROVIDER_FAILED');
+    };
+    bench.work();
+    const entries = await bench.broker.entriesOf(async () => {
+      await request();
+      await bench.pass(MINUTE);
+    });
+    const { store, logged } = bench.broker;
+    const history = await store.list('rotation_steps', { limit: 100 });
+    expect(JSON.stringify([entries, history])).not.toMatch(/"p[01]"/);
+    expect(JSON.stringify(logged)).not.toMatch(/"p[01]"/);
+  });
+
+  it('rolled back makes the old value current again and ends the new one', async () => {
+    await open('two', { retire: 'manual' });
+    bench.work();
+    await request();
+    await bench.pass(MINUTE);
+    expect(await bench.current()).toMatchObject({ password: 'p1' });
+    await direct('rollBack');
+    await bench.pass(MINUTE);
+    await expectOver('rolled_back');
+    expect(await bench.current()).toMatchObject({ password: 'p0' });
+  });
+
+  it('whose roll-back fails half way goes on with it', async () => {
+    await open('two', { retire: 'manual' });
+    bench.work();
+    await request();
+    await bench.pass(MINUTE);
+    let failures = 0;
+    bench.broker.target.before = (step) => {
+      failures += 1;
+      if (step === 'discard' && failures < 3) throw new BrokerError('ERR_PROVIDER_TIMEOUT');
+    };
+    await direct('rollBack');
+    await bench.pass(5 * MINUTE);
+    await expectOver('rolled_back');
+    expect(await bench.current()).toMatchObject({ password: 'p0' });
+  });
+
+  it('for an incident retires at once, whatever the definition waits for', async () => {
+    await open('two', { retire: 'manual' });
+    bench.work();
+    await request({ incident: true });
+    await bench.pass(MINUTE);
+    await expectOver('done');
+  });
+
+  it('waits for the end of the grace period where the definition says so', async () => {
+    await open('two', { retire: 'afterGrace', grace: '1h' });
+    bench.work();
+    await request();
+    await bench.pass(59 * MINUTE);
+    expect(await bench.latest()).toMatchObject({ state: 'running', step: 'settle' });
+    expect(bench.broker.target.works({ username: 'app', password: 'p0' })).toBe(true);
+    await bench.pass(2 * MINUTE);
+    await expectOver('done');
+  });
+});
+
+describe('a drill', () => {
+  it('proves the credential and leaves everything as it was', async () => {
+    await open('two', { drill: { every: '1d' } });
+    bench.work();
+    await bench.pass(24 * 60 * MINUTE + MINUTE);
+    await expectOver('done');
+    expect(await bench.latest()).toMatchObject({ kind: 'drill', promoted_at: null });
+    expect(bench.broker.target.calls).toEqual(['create', 'set', 'test', 'discard']);
+    expect(await bench.current()).toMatchObject({ password: 'p0' });
+    const { proven_at, next_drill_at } = (await bench.schedule())!;
+    expect(next_drill_at).toBe(proven_at! + 24 * 60 * MINUTE);
+  });
+
+  it('is refused where there is no second slot', async () => {
+    await open('one');
+    expect(await codeOf(request({ kind: 'drill' }))).toBe('ERR_CONFLICT');
+  });
+});
