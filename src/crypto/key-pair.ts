@@ -4,7 +4,6 @@ import {
   generateKeyPair as generate,
   type KeyObject,
 } from 'node:crypto';
-import { promisify } from 'node:util';
 
 export const KEY_TYPES = ['ed25519', 'ec-p256', 'rsa-2048', 'rsa-3072', 'rsa-4096'] as const;
 export type KeyType = (typeof KEY_TYPES)[number];
@@ -23,7 +22,7 @@ const PUBLIC_EXPONENT = 65_537;
 
 /** Off the main thread: a prime of 2048 bits takes a second on a bad day. */
 export async function generateKeyPair(type: KeyType): Promise<KeyPair> {
-  const { privateKey } = await generateKeys(type);
+  const privateKey = await generateKeys(type);
   return { privateKey: pemOf(privateKey), ...publicFormsOf(createPublicKey(privateKey)) };
 }
 
@@ -37,19 +36,19 @@ export function readKeyPair(
   return { privateKey: pemOf(key), type, ...publicFormsOf(createPublicKey(key)) };
 }
 
-function generateKeys(type: KeyType): Promise<{ privateKey: KeyObject }> {
-  switch (type) {
-    case 'ed25519':
-      return promisify(generate)('ed25519');
-    case 'ec-p256':
-      return promisify(generate)('ec', { namedCurve: 'prime256v1' });
-    case 'rsa-2048':
-    case 'rsa-3072':
-    case 'rsa-4096': {
-      const modulusLength = Number(type.slice('rsa-'.length));
-      return promisify(generate)('rsa', { modulusLength, publicExponent: PUBLIC_EXPONENT });
-    }
+function generateKeys(type: KeyType): Promise<KeyObject> {
+  const { promise, resolve, reject } = Promise.withResolvers<KeyObject>();
+  const done = (error: Error | null, _publicKey: KeyObject, privateKey: KeyObject): void => {
+    if (error === null) resolve(privateKey);
+    else reject(error);
+  };
+  if (type === 'ed25519') generate('ed25519', undefined, done);
+  else if (type === 'ec-p256') generate('ec', { namedCurve: 'prime256v1' }, done);
+  else {
+    const modulusLength = Number(type.slice('rsa-'.length));
+    generate('rsa', { modulusLength, publicExponent: PUBLIC_EXPONENT }, done);
   }
+  return promise;
 }
 
 function parsePrivateKey(text: string): KeyObject | undefined {

@@ -1,5 +1,8 @@
+import { readFile } from 'node:fs/promises';
+import { request } from 'node:https';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { systemClock } from '../../src/clock.ts';
+import { importWebhookKey, signWebhook } from '../../src/crypto/webhook-signature.ts';
 import type { SecretData } from '../../src/domain/secret.ts';
 import type { RotationTarget } from '../../src/ports/rotation-target.ts';
 import { connectWebhook } from '../../src/rotation/webhook/connection.ts';
@@ -104,5 +107,49 @@ describe('an account that the receiver does not know', () => {
     await expect(target.test({ password: 'new' }, contextOf())).rejects.toMatchObject({
       code: 'ERR_CONFLICT',
     });
+  });
+});
+
+describe('the receiver of the documentation', () => {
+  const BODY = Buffer.from(
+    '{"version":1,"step":"test","target":"accounts/x","value":{"password":"p"}}',
+  );
+
+  async function signed(id: string, secondsAgo = 0): Promise<string> {
+    const key = importWebhookKey((await readFile(receiver.secretFile, 'utf8')).trim())!;
+    const at = Math.floor(Date.now() / 1000) - secondsAgo;
+    return signWebhook(key, { direction: 'request', id, at, body: BODY });
+  }
+
+  async function post(signature: string | undefined, body = BODY): Promise<number | undefined> {
+    const ca = await readFile(receiver.caFile, 'utf8');
+    const headers = signature === undefined ? {} : { 'quaymaster-signature': signature };
+    const { promise, resolve, reject } = Promise.withResolvers<number | undefined>();
+    const outgoing = request(receiver.url, { method: 'POST', ca, headers, agent: false });
+    outgoing.once('response', (response) => {
+      response.resume().once('end', () => resolve(response.statusCode));
+    });
+    outgoing.once('error', reject);
+    outgoing.end(body);
+    return promise;
+  }
+
+  it('accepts a delivery once', async () => {
+    const signature = await signed('dlv_once');
+    expect([await post(signature), await post(signature)]).toEqual([200, 401]);
+  });
+
+  it('accepts one of four minutes ago, and none of six, before or after', async () => {
+    expect(await post(await signed('dlv_four', 240))).toBe(200);
+    expect(await post(await signed('dlv_six', 360))).toBe(401);
+    expect(await post(await signed('dlv_ahead', -360))).toBe(401);
+  });
+
+  it('accepts nothing that is not signed as it is', async () => {
+    const signature = await signed('dlv_wrong');
+    expect(await post(undefined)).toBe(401);
+    expect(await post(signature, Buffer.from(BODY.toString().replace('"p"', '"q"')))).toBe(401);
+    expect(await post(signature.replace('dlv_wrong', 'dlv_other'))).toBe(401);
+    expect(await post(signature)).toBe(200);
   });
 });

@@ -38,6 +38,7 @@ describe('the signature of a webhook', () => {
       signWebhook(key, { direction: 'request', id, at: 5, body }),
       { id, body },
     ],
+    ['another request by its name alone', header.replace('dlv_1', 'dlv_2'), { id, body }],
     ['another time', header.replace('t=5', 't=6'), { id, body }],
     ['a time with a zero in front', header.replace('t=5', 't=05'), { id, body }],
     [

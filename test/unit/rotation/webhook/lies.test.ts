@@ -200,13 +200,13 @@ describe('what the receiver is sent', () => {
     expect(discard!.message).toMatchObject({ step: 'discard', current: CURRENT, pending: PENDING });
   });
 
+  it('is no retirement where set has ended the old value', async () => {
+    await receiver.target({ slots: 'one' }).retire(turnOf(PENDING), CURRENT);
+    expect(receiver.heard).toEqual([]);
+  });
+
   it('is nothing where there is no key to sign with', async () => {
-    for (const text of [
-      '',
-      'short',
-      'a'.repeat(40),
-      `a key of the tests, 0123456789\n\nabcdef`,
-    ]) {
+    for (const text of ['', 'short', 'a'.repeat(40), `a key of the tests, 0123456789\n\nabcdef`]) {
       await writeFile(receiver.keyFile, text);
       const error = await failureOf(receiver.target().set(turnOf(CURRENT), PENDING));
       expect(error).toMatchObject({ code: 'ERR_PROVIDER_UNAVAILABLE', reason: 'credential_file' });
@@ -286,6 +286,17 @@ describe('where a webhook may be (R07)', () => {
     const error = await failureOf(target.set(turnOf(CURRENT), PENDING));
     expect(error).toMatchObject({ code: 'ERR_CONFLICT', reason: 'address_refused' });
     expect(receiver.heard).toHaveLength(1);
+  });
+
+  it('is not what the system would have answered for its name', async () => {
+    receiver.lie = say(DONE);
+    const url = `http://localhost:${receiver.port}/`;
+    const target = receiver.target({}, { url }, () =>
+      Promise.resolve([{ address: '127.0.0.2', family: 4 }]),
+    );
+    const error = await failureOf(target.set(turnOf(CURRENT), PENDING));
+    expect(error.code).toBe('ERR_PROVIDER_UNAVAILABLE');
+    expect(receiver.heard).toEqual([]);
   });
 
   it('is nowhere when its name has no address', async () => {
