@@ -16,6 +16,8 @@ export interface RotationConnection {
 export interface RotationTurn {
   /** The same in every try: names that a rotation makes at the target derive from it, so that a later try finds them again. */
   readonly rotationId: string;
+  /** When the rotation began, milliseconds since the epoch: what is older at the target, it did not make. */
+  readonly startedAt: number;
   /** The value that works now and is current in the provider; undefined where there is none yet. */
   readonly current: SecretData | undefined;
   readonly context: CallContext;

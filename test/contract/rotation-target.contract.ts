@@ -33,6 +33,8 @@ export interface RotationTraits {
   readonly drillable: boolean;
   /** `create` makes the credential at the target, so that it works before `set`; only then may it change something. */
   readonly madeByTarget?: true;
+  /** Making the value ends the one before, and nothing brings that back: `discard` says so and leaves the new one working. */
+  readonly oneWay?: true;
   /** There is no first value to be made: `create` without a current one is ERR_CONFLICT. */
   readonly needsCurrent?: true;
   /** Values name no host, so that none can be compared. */
@@ -75,6 +77,7 @@ export function turnOf(
   rotations += 1;
   return {
     rotationId: given.rotationId ?? `rot_contract${rotations}`,
+    startedAt: Date.now(),
     current,
     context: contextOf(given.signal),
     stillOurs() {
@@ -99,6 +102,7 @@ export function rotationTargetContract(
 ): void {
   const madeByTarget = traits.madeByTarget === true;
   const local = traits.local === true;
+  const oneWay = traits.oneWay === true;
 
   describe(`${name} as a place where credentials are changed`, () => {
     const open: RotationFixture[] = [];
@@ -155,7 +159,7 @@ export function rotationTargetContract(
         const fixture = await begin();
         const before = await fixture.state();
         const pending = await fixture.target.create(turnOf(fixture.current));
-        expect(await fixture.logsIn(fixture.current)).toBe(true);
+        expect(await fixture.logsIn(fixture.current)).toBe(!oneWay);
         if (!madeByTarget) expect(await fixture.state()).toBe(before);
         if (!madeByTarget && !local) expect(await fixture.logsIn(pending)).toBe(false);
       });
@@ -327,38 +331,51 @@ export function rotationTargetContract(
     });
 
     describe('discard', () => {
-      it('ends the new value, and the old one works', async () => {
-        const { fixture, turn, pending } = await isSet();
-        await fixture.target.discard(turn, pending);
-        expect(await fixture.logsIn(fixture.current)).toBe(true);
-        if (!local) expect(await fixture.logsIn(pending)).toBe(false);
-        expect(await fixture.target.test(fixture.current, contextOf())).toEqual({ accepted: true });
-      });
+      if (oneWay) {
+        it('says that nothing brings the old value back, and leaves the new one working', async () => {
+          const { fixture, turn, pending } = await isSet();
+          const error = await failureOf(fixture.target.discard(turn, pending));
+          expect(error).toMatchObject({ code: 'ERR_CONFLICT', reason: 'no_way_back' });
+          expect(await fixture.logsIn(pending)).toBe(true);
+        });
+      }
 
-      it('twice is the same as once, also in another process', async () => {
-        const { fixture, turn, pending } = await isSet();
-        await fixture.target.discard(turn, pending);
-        const before = await fixture.state();
-        await (await fixture.restart()).discard(turn, pending);
-        expect(await fixture.state()).toBe(before);
-        expect(await fixture.logsIn(fixture.current)).toBe(true);
-      });
+      if (!oneWay) {
+        it('ends the new value, and the old one works', async () => {
+          const { fixture, turn, pending } = await isSet();
+          await fixture.target.discard(turn, pending);
+          expect(await fixture.logsIn(fixture.current)).toBe(true);
+          if (!local) expect(await fixture.logsIn(pending)).toBe(false);
+          expect(await fixture.target.test(fixture.current, contextOf())).toEqual({
+            accepted: true,
+          });
+        });
 
-      it('of what was never set harms nothing', async () => {
-        const { fixture, turn, pending } = await created();
-        await fixture.target.discard(turn, pending);
-        expect(await fixture.logsIn(fixture.current)).toBe(true);
-        if (!local) expect(await fixture.logsIn(pending)).toBe(false);
-      });
+        it('twice is the same as once, also in another process', async () => {
+          const { fixture, turn, pending } = await isSet();
+          await fixture.target.discard(turn, pending);
+          const before = await fixture.state();
+          await (await fixture.restart()).discard(turn, pending);
+          expect(await fixture.state()).toBe(before);
+          expect(await fixture.logsIn(fixture.current)).toBe(true);
+        });
 
-      it('leaves a target on which the next rotation goes through', async () => {
-        const { fixture, turn, pending } = await isSet();
-        await fixture.target.discard(turn, pending);
-        const next = turnOf(fixture.current);
-        const another = await fixture.target.create(next);
-        await fixture.target.set(next, another);
-        expect(await fixture.logsIn(another)).toBe(true);
-      });
+        it('of what was never set harms nothing', async () => {
+          const { fixture, turn, pending } = await created();
+          await fixture.target.discard(turn, pending);
+          expect(await fixture.logsIn(fixture.current)).toBe(true);
+          if (!local) expect(await fixture.logsIn(pending)).toBe(false);
+        });
+
+        it('leaves a target on which the next rotation goes through', async () => {
+          const { fixture, turn, pending } = await isSet();
+          await fixture.target.discard(turn, pending);
+          const next = turnOf(fixture.current);
+          const another = await fixture.target.create(next);
+          await fixture.target.set(next, another);
+          expect(await fixture.logsIn(another)).toBe(true);
+        });
+      }
 
       if (!local) {
         it('stops before the change when another process carries the rotation on', async () => {
@@ -395,7 +412,7 @@ export function rotationTargetContract(
           expect(await failureOf(step())).toMatchObject({ code: 'ERR_PROVIDER_TIMEOUT' });
         }
         expect(await fixture.state()).toBe(before);
-        expect(await fixture.logsIn(fixture.current)).toBe(true);
+        expect(await fixture.logsIn(fixture.current)).toBe(!oneWay);
       });
 
       it('tells no value in what it refuses', async () => {

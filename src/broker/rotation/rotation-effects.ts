@@ -159,6 +159,8 @@ async function restore(
  */
 async function discardUnknown(work: StepWork): Promise<StepResult> {
   const { place, claim } = work;
+  // With one slot, creating could only end what works now.
+  if (place.target.slots === 'one') return {};
   const current = (await currentValue(place, claim.context))?.data;
   try {
     const pending = await place.target.create(turnOf(work, current));
@@ -189,6 +191,7 @@ function isSame({ values }: Parts, left: SecretData, right: SecretData): boolean
 function turnOf({ row, claim }: StepWork, current: SecretData | undefined): RotationTurn {
   return {
     rotationId: row.id,
+    startedAt: row.created_at,
     current,
     context: claim.context,
     stillOurs: () => claim.stillOurs(),
