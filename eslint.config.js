@@ -48,6 +48,8 @@ const REVEALING_FILES = [
   'src/auth/**/*.ts',
   'src/kms/**/*.ts',
   'src/providers/**/*.ts',
+  'src/rotation/aws/access-keys.ts',
+  'src/rotation/vault/static-role.ts',
   'src/rotation/webhook/deliveries.ts',
   'src/rotation/redis/acl-user.ts',
   'src/broker/**/*.ts',
