@@ -8,16 +8,17 @@ function isEndpoint(text: string): boolean {
   return url.protocol === 'https:' || (url.protocol === 'http:' && LOOPBACK.has(url.hostname));
 }
 
+export const awsEndpoint = z
+  .string()
+  .refine(isEndpoint, 'an https address without user, query or fragment (http on loopback only)');
+
 /** The fields that say how to reach AWS and as whom; a connection's schema spreads them. */
 export const awsAccessFields = {
   region: z
     .string()
     .regex(/^[a-z]{2}(?:-[a-z]+){1,3}-[0-9]{1,2}$/, 'a region, for example eu-central-1'),
   /** Instead of the region's public endpoint: a VPC endpoint, or an emulator on loopback. */
-  endpoint: z
-    .string()
-    .refine(isEndpoint, 'an https address without user, query or fragment (http on loopback only)')
-    .optional(),
+  endpoint: awsEndpoint.optional(),
   /** A profile of the shared AWS configuration (keys, `role_arn`, web identity, SSO); absent: the SDK's default chain. */
   profile: z
     .string()

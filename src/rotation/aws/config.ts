@@ -1,0 +1,30 @@
+import { z } from 'zod';
+import { secretKey } from '../secret-key.ts';
+
+/** Strategy `access-keys` of a connection `aws-iam`. */
+export const accessKeysOptions = z.strictObject({
+  username: z
+    .string()
+    .regex(/^(?!\.{1,2}$)[A-Za-z0-9_+=,.@-]{1,64}$/, 'an IAM user name without its path'),
+  /** Which keys of the secret's data hold the access key; all others are carried over. */
+  keys: z
+    .strictObject({
+      accessKeyId: secretKey.default('accessKeyId'),
+      secretAccessKey: secretKey.default('secretAccessKey'),
+    })
+    .refine((keys) => keys.accessKeyId !== keys.secretAccessKey, 'names one key twice')
+    .prefault({}),
+});
+export type AccessKeysOptions = z.output<typeof accessKeysOptions>;
+
+/** Strategy `own-rotation` of a connection `aws-secrets-manager`. */
+export const ownRotationOptions = z.strictObject({
+  /** The secret at AWS, by its name: that of the definition's path, unless its value is copied elsewhere. */
+  name: z
+    .string()
+    .regex(
+      /^(?!.*\/\/)(?!\/)[A-Za-z0-9/_+=.@-]{1,512}(?<!\/)$/,
+      'a secret name of [A-Za-z0-9/_+=.@-]',
+    ),
+});
+export type OwnRotationOptions = z.output<typeof ownRotationOptions>;

@@ -1,0 +1,256 @@
+import {
+  CreateAccessKeyCommand,
+  CreateUserCommand,
+  DeleteAccessKeyCommand,
+  IAMClient,
+  ListAccessKeysCommand,
+  PutUserPolicyCommand,
+  UpdateAccessKeyCommand,
+} from '@aws-sdk/client-iam';
+import { GetCallerIdentityCommand, STSClient } from '@aws-sdk/client-sts';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { systemClock } from '../../src/clock.ts';
+import type { SecretData } from '../../src/domain/secret.ts';
+import type { RotationTarget } from '../../src/ports/rotation-target.ts';
+import { connectIamRotation } from '../../src/rotation/aws/iam-connection.ts';
+import type { AwsAccount } from '../../src/upstream/aws/aws-account.ts';
+import { connectAwsAccount } from '../../src/upstream/aws/connect-aws-account.ts';
+import { createGuard } from '../../src/upstream/guard.ts';
+import { guardLimitsSchema } from '../../src/upstream/guard/config.ts';
+import { describeWith } from '../backends/backends.ts';
+import { startMoto } from '../backends/moto.ts';
+import { uniqueName } from '../backends/unique-name.ts';
+import { HandClock } from '../support/hand-clock.ts';
+import {
+  CARRIED,
+  HOSTILE_NAMES,
+  rotationTargetContract,
+  turnOf,
+  type RotationFixture,
+} from './rotation-target.contract.ts';
+import { contextOf, failureOf } from './secret-provider.contract.ts';
+
+const REGION = 'eu-central-1';
+type Running = Awaited<ReturnType<typeof startMoto>>;
+
+/** A moto that checks keys, signatures and rights; the environment has the broker's own key, as docs/rotators/aws-iam.md sets it up. */
+async function strictMoto(): Promise<Running> {
+  const moto = await startMoto();
+  Object.assign(process.env, {
+    AWS_ACCESS_KEY_ID: moto.accessKeyId,
+    AWS_SECRET_ACCESS_KEY: moto.secretAccessKey,
+  });
+  const iam = new IAMClient({ region: REGION, endpoint: moto.endpoint });
+  await iam.send(new CreateUserCommand({ UserName: 'broker' }));
+  const Statement = [{ Effect: 'Allow', Action: ['iam:*', 'sts:*'], Resource: '*' }];
+  const PolicyDocument = JSON.stringify({ Version: '2012-10-17', Statement });
+  await iam.send(
+    new PutUserPolicyCommand({ UserName: 'broker', PolicyName: 'rotate', PolicyDocument }),
+  );
+  const { AccessKey } = await iam.send(new CreateAccessKeyCommand({ UserName: 'broker' }));
+  iam.destroy();
+  Object.assign(process.env, {
+    AWS_ACCESS_KEY_ID: AccessKey?.AccessKeyId,
+    AWS_SECRET_ACCESS_KEY: AccessKey?.SecretAccessKey,
+  });
+  await fetch(`${moto.endpoint}/moto-api/reset-auth`, { method: 'POST', body: '0' });
+  return moto;
+}
+
+interface IamFixture extends RotationFixture {
+  readonly username: string;
+  readonly iam: IAMClient;
+}
+
+async function iamFixture(moto: Running, username = uniqueName('app')): Promise<IamFixture> {
+  const accounts: AwsAccount[] = [];
+  const restart = async (): Promise<RotationTarget> => {
+    const access = { region: REGION, endpoint: moto.endpoint, stsEndpoint: moto.endpoint };
+    const guard = createGuard(guardLimitsSchema.parse({}), { clock: systemClock });
+    const account = await connectAwsAccount(access, guard);
+    accounts.push(account);
+    const connection = connectIamRotation('iam', account, systemClock);
+    return connection.target('access-keys', { username });
+  };
+  const target = await restart();
+  const iam = new IAMClient({ region: REGION, endpoint: moto.endpoint });
+  await iam.send(new CreateUserCommand({ UserName: username }));
+  const { AccessKey: key } = await iam.send(new CreateAccessKeyCommand({ UserName: username }));
+  const keysOf = async (UserName: string): Promise<string> => {
+    const { AccessKeyMetadata = [] } = await iam.send(new ListAccessKeysCommand({ UserName }));
+    return JSON.stringify(AccessKeyMetadata.map(({ AccessKeyId: id, Status }) => [id, Status]));
+  };
+  return {
+    username,
+    iam,
+    target,
+    restart,
+    current: {
+      ...CARRIED,
+      accessKeyId: key?.AccessKeyId ?? '',
+      secretAccessKey: key?.SecretAccessKey ?? '',
+    },
+    async logsIn({ accessKeyId, secretAccessKey }: SecretData) {
+      const credentials = {
+        accessKeyId: accessKeyId as string,
+        secretAccessKey: secretAccessKey as string,
+      };
+      const listed = await keysOf(username);
+      // moto looks at no status when somebody logs in.
+      if (!listed.includes(`["${credentials.accessKeyId}","Active"]`)) return false;
+      const client = new STSClient({ region: REGION, endpoint: moto.endpoint, credentials });
+      try {
+        await client.send(new GetCallerIdentityCommand({}));
+        return true;
+      } catch {
+        return false;
+      } finally {
+        client.destroy();
+      }
+    },
+    state: () => keysOf(username),
+    bystanders: () => keysOf('broker'),
+    close: () => {
+      iam.destroy();
+      for (const account of accounts) account.close();
+      return Promise.resolve();
+    },
+  };
+}
+
+describeWith(['moto'], 'moto that checks signatures', () => {
+  let moto: Running;
+  beforeAll(async () => {
+    moto = await strictMoto();
+  });
+  afterAll(() => moto.stop());
+
+  rotationTargetContract('an IAM user', (names) => iamFixture(moto, names?.username), {
+    slots: 'two',
+    drillable: true,
+    madeByTarget: true,
+    hostless: true,
+    impossibleNames: HOSTILE_NAMES,
+  });
+
+  describe('access keys', () => {
+    const make = async (UserName: string, iam: IAMClient): Promise<string> => {
+      const { AccessKey } = await iam.send(new CreateAccessKeyCommand({ UserName }));
+      return AccessKey?.AccessKeyId ?? '';
+    };
+
+    it('leave a key alone that was there before the rotation began', async () => {
+      const { target, current, iam, username, ...fixture } = await iamFixture(moto);
+      await make(username, iam);
+      const before = await fixture.state();
+      const turn = { ...turnOf(current), startedAt: Date.now() + 60_000 };
+      expect(await failureOf(target.create(turn))).toMatchObject({
+        code: 'ERR_CONFLICT',
+        reason: 'no_free_slot',
+      });
+      expect(await fixture.state()).toBe(before);
+      await fixture.close();
+    });
+
+    it('leave a key alone that was used, however young', async () => {
+      const { target, current, iam, username, ...fixture } = await iamFixture(moto);
+      const turn = turnOf(current);
+      const { AccessKey: key } = await iam.send(new CreateAccessKeyCommand({ UserName: username }));
+      const data = {
+        accessKeyId: key?.AccessKeyId ?? '',
+        secretAccessKey: key?.SecretAccessKey ?? '',
+      };
+      expect(await fixture.logsIn(data)).toBe(true);
+      const before = await fixture.state();
+      expect(await failureOf(target.create(turn))).toMatchObject({ reason: 'no_free_slot' });
+      expect(await fixture.state()).toBe(before);
+      await fixture.close();
+    });
+
+    it('remove what an earlier try made and nobody stored, and make no third key', async () => {
+      const { target, current, iam, username, ...fixture } = await iamFixture(moto);
+      const turn = turnOf(current);
+      const left = await make(username, iam);
+      const pending = await target.create(turn);
+      expect(await fixture.state()).not.toContain(left);
+      expect(JSON.parse(await fixture.state())).toHaveLength(2);
+      expect(await fixture.logsIn(pending)).toBe(true);
+      await fixture.close();
+    });
+
+    it('stop before anything is made or removed when the claim is lost', async () => {
+      const { target, current, iam, username, ...fixture } = await iamFixture(moto);
+      const lost = turnOf(current, { lost: true });
+      const empty = await fixture.state();
+      expect(await failureOf(target.create(lost))).toMatchObject({ reason: 'claim_lost' });
+      expect(await fixture.state()).toBe(empty);
+      await make(username, iam);
+      const full = await fixture.state();
+      expect(await failureOf(target.create(lost))).toMatchObject({ reason: 'claim_lost' });
+      expect(await fixture.state()).toBe(full);
+      await fixture.close();
+    });
+
+    it('refuse a current value whose key is of another user', async () => {
+      const { target, current, ...fixture } = await iamFixture(moto);
+      const other = await iamFixture(moto);
+      const turn = turnOf({ ...current, accessKeyId: other.current['accessKeyId'] ?? '' });
+      expect(await failureOf(target.create(turn))).toMatchObject({ reason: 'key_of_another' });
+      const pending = await target.create(turnOf(current));
+      await target.retire(turnOf(pending), other.current);
+      expect(await other.logsIn(other.current)).toBe(true);
+      expect(await target.test(other.current, contextOf())).toEqual({
+        accepted: false,
+        reason: 'another_user',
+      });
+      await fixture.close();
+      await other.close();
+    });
+
+    it('are made active again when they are set', async () => {
+      const { target, current, iam, username, ...fixture } = await iamFixture(moto);
+      const turn = turnOf(current);
+      const pending = await target.create(turn);
+      const id = pending['accessKeyId'] as string;
+      const inactive = { UserName: username, AccessKeyId: id, Status: 'Inactive' } as const;
+      await iam.send(new UpdateAccessKeyCommand(inactive));
+      await target.set(turn, pending);
+      expect(await fixture.logsIn(pending)).toBe(true);
+      await iam.send(new DeleteAccessKeyCommand({ UserName: username, AccessKeyId: id }));
+      expect(await failureOf(target.set(turn, pending))).toMatchObject({ reason: 'not_yet' });
+      await fixture.close();
+    });
+  });
+});
+
+describe('an access key that AWS has not heard of everywhere', () => {
+  const key = { id: 'AKIAIOSFODNN7EXAMPLE', isActive: true, createdAt: 1_760_000_000_000 };
+  const data = { accessKeyId: key.id, secretAccessKey: 's' };
+
+  /** An account that knows the key in its lists, and not yet when somebody signs with it. */
+  async function probe(clock: HandClock, answer: string): Promise<unknown> {
+    const { awsError } = await import('../../src/upstream/aws/aws-error.ts');
+    const refusal = { name: answer, $metadata: { httpStatusCode: 403 } };
+    const account = {
+      listKeys: () => Promise.resolve([key]),
+      identityOf: () => Promise.reject(awsError(refusal, new AbortController().signal)),
+    } as Partial<AwsAccount> as AwsAccount;
+    const target = connectIamRotation('iam', account, clock).target('access-keys', {
+      username: 'app',
+    });
+    return target.test(data, contextOf()).catch((error: unknown) => error);
+  }
+
+  it('is asked again while it is young, and refused when it is not', async () => {
+    const clock = new HandClock(key.createdAt + 5_000);
+    expect(await probe(clock, 'InvalidClientTokenId')).toMatchObject({
+      code: 'ERR_PROVIDER_UNAVAILABLE',
+      reason: 'not_yet',
+    });
+    const refused = { accepted: false, reason: 'login_refused' };
+    expect(await probe(clock, 'SignatureDoesNotMatch')).toEqual(refused);
+    expect(await probe(new HandClock(key.createdAt + 120_000), 'InvalidClientTokenId')).toEqual(
+      refused,
+    );
+  });
+});
