@@ -22,6 +22,8 @@ export class LossyProxy {
   loses: ((request: IncomingMessage) => boolean) | undefined;
   /** Before a request goes on: what another client does in between. */
   before: ((request: IncomingMessage) => Promise<void>) | undefined;
+  /** Answers instead of the server, with the JSON of a 200; undefined lets the server answer. */
+  instead: ((request: IncomingMessage, body: Buffer) => Promise<object | undefined>) | undefined;
   /** Answers that were lost. */
   lost = 0;
   readonly #server: Server;
@@ -59,6 +61,12 @@ export class LossyProxy {
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const body = await buffer(request);
     await this.before?.(request);
+    const own = await this.instead?.(request, body);
+    if (own !== undefined) {
+      response.writeHead(200, { 'content-type': 'application/x-amz-json-1.1' });
+      response.end(JSON.stringify(own));
+      return;
+    }
     const answer = await this.#ask(request, body);
     const answered = await buffer(answer);
     if (this.loses?.(request) === true) {

@@ -8,7 +8,7 @@ import { isAsAsked, type AwsAnswer } from './answer.ts';
 import type { GuardedSecrets } from './guarded-secrets.ts';
 import { parseLocation } from './location.ts';
 import { contentOf } from './secret-content.ts';
-import { toSecretData, type AwsValue } from './secret-data.ts';
+import { toSecretData, type AwsValue } from '../../upstream/aws/secret-data.ts';
 
 /** Stages that AWS itself moves, when another one is. */
 const NOT_OURS = ['AWSPREVIOUS', 'AWSPENDING'];

@@ -1,0 +1,22 @@
+import type { RotationConnection, RotationTarget } from '../../ports/rotation-target.ts';
+import type { SecretRotation } from '../../upstream/aws/secret-rotation.ts';
+import { parseOptions } from '../parse-options.ts';
+import { unknownStrategy } from '../unknown-strategy.ts';
+import { ownRotationOptions } from './config.ts';
+import { OwnRotation } from './own-rotation.ts';
+
+/** Secrets of one account and region that AWS rotates itself. */
+export function connectOwnRotation(
+  name: string,
+  rotationOf: (secret: string) => SecretRotation,
+): RotationConnection {
+  return {
+    name,
+    kind: 'aws-secrets-manager',
+    target(strategy, options): RotationTarget {
+      if (strategy !== 'own-rotation') throw unknownStrategy(['own-rotation']);
+      const { name: secret } = parseOptions(ownRotationOptions, options);
+      return new OwnRotation(rotationOf(secret), secret);
+    },
+  };
+}
