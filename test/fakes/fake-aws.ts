@@ -71,7 +71,7 @@ export class FakeAws {
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const chunks: Buffer[] = [];
     for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk);
-    const body = JSON.parse(Buffer.concat(chunks).toString()) as AwsBody;
+    const body = bodyOf(Buffer.concat(chunks).toString());
     const operation = String(request.headers['x-amz-target']).replace(/^secretsmanager\./, '');
     this.requests.push({ operation, body });
     const scripted = this.#scripts.shift()?.(body);
@@ -107,6 +107,12 @@ export class FakeAws {
       this.dripping -= 1;
     });
   }
+}
+
+/** JSON of Secrets Manager, or the form of IAM and STS. */
+function bodyOf(text: string): AwsBody {
+  if (text.startsWith('{')) return JSON.parse(text) as AwsBody;
+  return Object.fromEntries(new URLSearchParams(text));
 }
 
 /** An error as AWS words it. */
