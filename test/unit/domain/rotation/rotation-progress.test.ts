@@ -1,0 +1,174 @@
+import { describe, expect, it } from '@jest/globals';
+import { BrokerError } from '../../../../src/domain/errors.ts';
+import {
+  MOST_ATTEMPTS,
+  progressAfter,
+  type RotationEvent,
+  type RotationProgress,
+  type RotationTraits,
+} from '../../../../src/domain/rotation/rotation-progress.ts';
+import type { RotationStep } from '../../../../src/domain/rotation/rotation-words.ts';
+
+const TRAITS: RotationTraits = {
+  kind: 'rotation',
+  slots: 'two',
+  canary: false,
+  hasPrevious: true,
+  wasPromoted: false,
+  hasPending: true,
+};
+const STEPS: readonly RotationStep[] = [
+  ...([
+    'create',
+    'set',
+    'test',
+    'canary',
+    'promote',
+    'settle',
+    'retire',
+    'discard',
+    'end',
+  ] as const),
+];
+
+/** `state/step/attempts` after the event, or `refused`. */
+function after(
+  from: Partial<RotationProgress>,
+  event: RotationEvent,
+  traits: Partial<RotationTraits> = {},
+): string {
+  const progress: RotationProgress = { state: 'running', step: 'create', attempts: 1, ...from };
+  try {
+    const { state, step, attempts } = progressAfter(progress, event, { ...TRAITS, ...traits });
+    return `${state}/${step}/${attempts}`;
+  } catch (error) {
+    return error instanceof BrokerError && error.code === 'ERR_CONFLICT' ? 'refused' : 'threw';
+  }
+}
+
+describe('the steps of a rotation (R01)', () => {
+  it.each([
+    ['create', 'running/set/0'],
+    ['set', 'running/test/0'],
+    ['test', 'running/promote/0'],
+    ['canary', 'running/promote/0'],
+    ['promote', 'running/settle/0'],
+    ['settle', 'running/retire/0'],
+    ['retire', 'done/end/0'],
+    ['discard', 'done/end/0'],
+    ['end', 'refused'],
+  ] as const)('%s, done, leads to %s', (step, expected) => {
+    expect(after({ step }, { type: 'done', step })).toBe(expected);
+  });
+
+  it.each(STEPS)('at %s nothing is taken for done but itself', (step) => {
+    for (const other of STEPS.filter((each) => each !== step)) {
+      expect(after({ step }, { type: 'done', step: other })).toBe('refused');
+      expect(after({ step }, { type: 'begun', step: other })).toBe('refused');
+      expect(after({ step }, { type: 'failed', step: other, isFinal: false })).toBe('refused');
+    }
+  });
+
+  it.each([
+    ['a drill is taken back after its test', { kind: 'drill' }, 'running/discard/0'],
+    ['a drill has no canary', { kind: 'drill', canary: true }, 'running/discard/0'],
+    ['a canary comes before everybody', { canary: true }, 'running/canary/0'],
+  ] as const)('%s', (_name, traits, expected) => {
+    expect(after({ step: 'test' }, { type: 'done', step: 'test' }, traits)).toBe(expected);
+  });
+
+  it.each([
+    [false, 'aborted/end/0'],
+    [true, 'rolled_back/end/0'],
+  ])('an undoing of what was promoted (%s) ends as %s', (wasPromoted, expected) => {
+    const from = { state: 'undoing', step: 'discard' } as const;
+    expect(after(from, { type: 'done', step: 'discard' }, { wasPromoted })).toBe(expected);
+  });
+
+  it('counts each beginning, and starts anew with each step', () => {
+    expect(after({ attempts: 2 }, { type: 'begun', step: 'create' })).toBe('running/create/3');
+    expect(after({ attempts: 2 }, { type: 'done', step: 'create' })).toBe('running/set/0');
+  });
+});
+
+describe('a step that fails', () => {
+  it.each([
+    [1, false, 'running/set/1'],
+    [MOST_ATTEMPTS - 1, false, 'running/set/5'],
+    [MOST_ATTEMPTS, false, 'parked/set/6'],
+    [1, true, 'parked/set/1'],
+  ])('for the %s. time, finally: %s, gives %s', (attempts, isFinal, expected) => {
+    expect(after({ step: 'set', attempts }, { type: 'failed', step: 'set', isFinal })).toBe(
+      expected,
+    );
+  });
+
+  it.each(STEPS)('and parked at %s goes nowhere by itself', (step) => {
+    const from = { state: 'parked', step } as const;
+    expect(after(from, { type: 'begun', step })).toBe('refused');
+    expect(after(from, { type: 'done', step })).toBe('refused');
+    expect(after(from, { type: 'failed', step, isFinal: false })).toBe('refused');
+  });
+
+  it.each([
+    ['set', {}, 'running/set/0'],
+    ['retire', {}, 'running/retire/0'],
+    ['discard', {}, 'undoing/discard/0'],
+    ['discard', { kind: 'drill' }, 'running/discard/0'],
+  ] as const)('and parked at %s (%j) is retried as %s', (step, traits, expected) => {
+    expect(after({ state: 'parked', step }, { type: 'retry' }, traits)).toBe(expected);
+  });
+
+  it.each(['running', 'undoing'] as const)('is not retried by hand while it is %s', (state) => {
+    expect(after({ state }, { type: 'retry' })).toBe('refused');
+  });
+});
+
+describe('what an operator asks', () => {
+  const undone = 'undoing/discard/0';
+  it.each([
+    ['create', undone, 'refused', 'refused'],
+    ['set', undone, 'refused', 'refused'],
+    ['test', undone, 'refused', 'refused'],
+    ['canary', undone, undone, 'refused'],
+    ['promote', undone, 'refused', 'refused'],
+    ['settle', 'refused', undone, 'running/retire/0'],
+    ['retire', 'refused', 'refused', 'refused'],
+    ['discard', 'refused', 'refused', 'refused'],
+    ['end', 'refused', 'refused', 'refused'],
+  ] as const)('at %s: abort %s, roll back %s, retire %s', (step, abort, rollBack, retire) => {
+    expect(after({ step }, { type: 'abort' })).toBe(abort);
+    expect(after({ step }, { type: 'rollBack' })).toBe(rollBack);
+    expect(after({ step }, { type: 'retire' })).toBe(retire);
+  });
+
+  it.each([
+    ['roll back with one slot', 'settle', 'rollBack', { slots: 'one' }],
+    ['roll back to nothing', 'settle', 'rollBack', { hasPrevious: false }],
+    [
+      'abort a promotion that may have happened, to nothing',
+      'promote',
+      'abort',
+      { hasPrevious: false },
+    ],
+  ] as const)('does not %s', (_name, step, type, traits) => {
+    expect(after({ step }, { type }, traits)).toBe('refused');
+  });
+
+  it.each([
+    [{ slots: 'two' }, 'aborted/end/0'],
+    [{ slots: 'two', wasPromoted: true }, 'rolled_back/end/0'],
+    [{ slots: 'one', hasPending: false }, 'aborted/end/0'],
+    [{ slots: 'one' }, 'refused'],
+  ] as const)('gives a parked undoing up (%j): %s', (traits, expected) => {
+    const from = { state: 'parked', step: 'discard' } as const;
+    expect(after(from, { type: 'abort' }, traits)).toBe(expected);
+  });
+
+  it.each(['done', 'aborted', 'rolled_back'] as const)('is refused when it is %s', (state) => {
+    for (const type of ['retry', 'abort', 'rollBack', 'retire'] as const)
+      expect(after({ state, step: 'end' }, { type })).toBe('refused');
+    for (const step of STEPS)
+      expect(after({ state, step }, { type: 'begun', step })).toBe('refused');
+  });
+});
