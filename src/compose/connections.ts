@@ -6,6 +6,7 @@ import type { Clock } from '../ports/clock.ts';
 import type { RotationConnection } from '../ports/rotation-target.ts';
 import type { ProviderConnection } from '../ports/secret-provider.ts';
 import { connectGenerated } from '../rotation/generated/connection.ts';
+import { createGuard } from '../upstream/guard.ts';
 
 /** Everything that the configuration file connects to, opened once. */
 export interface OpenedConnections {
@@ -49,14 +50,27 @@ const OPENERS: Openers = {
   jwks: (_name, connection) => ({ cluster: connection, close: () => undefined }),
   async vault(name, connection, deps) {
     const { connectVaultProvider } = await import('../providers/vault/connection.ts');
+    const { connectVaultRotation } = await import('../rotation/vault/connection.ts');
     const provider = await connectVaultProvider(name, connection, deps.clock);
-    return { provider, close: () => provider.close() };
+    const rotation = connectVaultRotation(name, provider.client);
+    return { provider, rotation, close: () => provider.close() };
   },
   async 'aws-secrets-manager'(name, connection, deps) {
     const { connectAwsSecretsManager } =
       await import('../providers/aws-secrets-manager/connection.ts');
+    const { connectOwnRotation } = await import('../rotation/aws/own-connection.ts');
     const provider = await connectAwsSecretsManager(name, connection, deps);
-    return { provider, close: () => provider.close() };
+    const rotation = connectOwnRotation(name, (secret) => provider.rotationOf(secret));
+    return { provider, rotation, close: () => provider.close() };
+  },
+  async 'aws-iam'(name, connection, deps) {
+    const { connectAwsAccount } = await import('../upstream/aws/connect-aws-account.ts');
+    const { connectAwsIam } = await import('../providers/aws-iam/connection.ts');
+    const { connectIamRotation } = await import('../rotation/aws/iam-connection.ts');
+    const account = await connectAwsAccount(connection, createGuard(connection.limits, deps));
+    const provider = connectAwsIam(name, account, deps.clock);
+    const rotation = connectIamRotation(name, account, deps.clock);
+    return { provider, rotation, close: () => provider.close() };
   },
   async webhook(name, connection, deps) {
     const { connectWebhook } = await import('../rotation/webhook/connection.ts');

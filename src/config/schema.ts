@@ -5,6 +5,7 @@ import { jwksConnectionSchema } from '../auth/config.ts';
 import { isName } from '../domain/names.ts';
 import { localFileConfig } from '../kms/local-file/config.ts';
 import { vaultTransitConfig } from '../kms/vault-transit/config.ts';
+import { awsIamConnectionSchema } from '../providers/aws-iam/config.ts';
 import { awsSecretsManagerConnectionSchema } from '../providers/aws-secrets-manager/config.ts';
 import { kubernetesProviderConnectionSchema } from '../providers/kubernetes/config.ts';
 import { vaultConnectionSchema } from '../upstream/vault/config.ts';
@@ -28,6 +29,7 @@ const connection = z.union([
   z.discriminatedUnion('type', [
     vaultConnectionSchema.safeExtend({ prefixes }),
     awsSecretsManagerConnectionSchema.safeExtend({ prefixes }),
+    awsIamConnectionSchema.safeExtend({ prefixes }),
     kubernetesProviderConnectionSchema.safeExtend({ prefixes }),
     webhookConnectionSchema.safeExtend({ prefixes }),
   ]),
