@@ -31,6 +31,8 @@ const EDITORS: readonly Role[] = ['secret-editor', 'admin'];
 const LISTERS: readonly Role[] = ['secret-reader', 'secret-editor', 'admin'];
 const LEASES: readonly Role[] = ['responder', 'auditor', 'admin'];
 const RESPONDERS: readonly Role[] = ['responder', 'admin'];
+const TURNERS: readonly Role[] = ['rotator', 'admin'];
+const ROTATORS: readonly Role[] = ['rotator', 'auditor', 'admin'];
 const AUDITORS: readonly Role[] = ['auditor', 'admin'];
 /** Any operator may see and revoke its own tokens. */
 const ANY: readonly Role[] = ROLES;
@@ -64,6 +66,43 @@ const ROWS = {
   ],
   acknowledge: ['POST', '/api/v1/acknowledgements', 'workload', NOBODY, 1, 'secret.acknowledge'],
   followEvents: ['GET', '/api/v1/events', 'workload', NOBODY, 10, 'event.follow'],
+  listRotations: ['GET', '/api/v1/rotations', 'operator', ROTATORS, 5, 'rotation.list'],
+  readRotation: ['GET', '/api/v1/rotations/{path}', 'caller', ROTATORS, 5, 'rotation.read'],
+  readRotationHistory: [
+    'GET',
+    '/api/v1/rotation-history/{path}',
+    'caller',
+    ROTATORS,
+    5,
+    'rotation.read',
+  ],
+  runRotation: ['POST', '/api/v1/rotations/{path}:run', 'caller', TURNERS, 10, 'rotation.request'],
+  drillRotation: [
+    'POST',
+    '/api/v1/rotations/{path}:drill',
+    'caller',
+    TURNERS,
+    10,
+    'rotation.request',
+  ],
+  retryRotation: ['POST', '/api/v1/rotations/{path}:retry', 'caller', TURNERS, 5, 'rotation.retry'],
+  abortRotation: ['POST', '/api/v1/rotations/{path}:abort', 'caller', TURNERS, 5, 'rotation.abort'],
+  rollBackRotation: [
+    'POST',
+    '/api/v1/rotations/{path}:rollback',
+    'caller',
+    TURNERS,
+    5,
+    'rotation.abort',
+  ],
+  retireRotation: [
+    'POST',
+    '/api/v1/rotations/{path}:retire',
+    'caller',
+    TURNERS,
+    5,
+    'rotation.retire',
+  ],
   listLeases: ['GET', '/api/v1/leases', 'operator', LEASES, 5, 'lease.list'],
   readLease: ['GET', '/api/v1/leases/{id}', 'caller', LEASES, 1, 'lease.read'],
   releaseLease: ['DELETE', '/api/v1/leases/{id}', 'workload', NOBODY, 1, 'lease.revoke'],

@@ -12,6 +12,9 @@ import { SourceAddress } from './source-address.ts';
 
 /** Faults of the connection itself: there is nobody left to answer, and no request to record. */
 const GONE = new Set(['ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'HPE_INVALID_EOF_STATE']);
+const HANDSHAKE_TIMEOUT = 'ERR_TLS_HANDSHAKE_TIMEOUT';
+/** For an answer to get out: an end only says that we are done, and whoever never says so too would keep the connection. */
+const LINGER_MS = 5_000;
 
 /** Answers what Node's parser would not take as a request; each is recorded, or counted when there are many. */
 export class MalformedRequests {
@@ -31,8 +34,9 @@ export class MalformedRequests {
     }
     const code =
       fault.code === 'HPE_HEADER_OVERFLOW' ? 'ERR_HEADERS_TOO_LARGE' : 'ERR_REQUEST_INVALID';
-    const reason = fault.code?.startsWith('HPE_') === true ? 'framing' : 'timeout';
-    this.#answer(socket, code, reason);
+    this.#answer(socket, code, reasonOf(fault));
+    // What is written before a handshake is done waits for it, which is for ever.
+    if (fault.code === HANDSHAKE_TIMEOUT) socket.destroy();
   };
 
   /** For `connect`: nothing is tunnelled. */
@@ -43,6 +47,10 @@ export class MalformedRequests {
   #answer(socket: Duplex, code: ErrorCode, reason: string): void {
     const error = new BrokerError(code, undefined, { reason });
     const call = this.#call(socket);
+    socket.once(
+      'close',
+      this.#parts.clock.after(LINGER_MS, () => socket.destroy()),
+    );
     refuseRequest(this.#parts, call, error)
       .catch((failure: unknown) => BrokerError.from(failure))
       .then((failure) => {
@@ -63,6 +71,11 @@ export class MalformedRequests {
       context: () => ({ requestId, signal: AbortSignal.abort() }),
     };
   }
+}
+
+function reasonOf({ code = '' }: NodeJS.ErrnoException): string {
+  if (code.startsWith('HPE_')) return 'framing';
+  return code.startsWith('ERR_SSL_') ? 'tls' : 'timeout';
 }
 
 function rawResponse(error: BrokerError, requestId: string): string {

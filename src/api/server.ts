@@ -31,6 +31,8 @@ export interface ServerDeps {
   readonly log: Log;
   readonly drain: Drain;
   readonly malformed: MalformedRequests;
+  /** What a TLS handshake may take in milliseconds; 10 s unless told. */
+  readonly handshakeMs?: number;
 }
 
 /**
@@ -49,6 +51,10 @@ export async function createServer(
   return new ApiServer(app, config, { ...deps, material });
 }
 
+interface WithMaterial {
+  readonly material: TlsMaterial | undefined;
+}
+
 /** Listens, and stops listening without cutting anybody off. */
 export class ApiServer {
   readonly connections: ConnectionLimits;
@@ -57,14 +63,10 @@ export class ApiServer {
   readonly #deps: ServerDeps;
   #cancelReload: (() => void) | undefined;
 
-  constructor(
-    app: RequestListener,
-    config: ListenerConfig,
-    deps: ServerDeps & { readonly material: TlsMaterial | undefined },
-  ) {
+  constructor(app: RequestListener, config: ListenerConfig, deps: ServerDeps & WithMaterial) {
     this.#config = config;
     this.#deps = deps;
-    this.#server = build(app, deps.material);
+    this.#server = build(app, deps);
     this.connections = new ConnectionLimits(config, new SourceAddress(config.trustedProxies));
     this.connections.guard(this.#server);
     this.#server.maxHeadersCount = MOST_HEADERS + 50;
@@ -136,8 +138,11 @@ export class ApiServer {
 
 const TLS = { minVersion: 'TLSv1.3', maxVersion: 'TLSv1.3' } as const;
 
-function build(app: RequestListener, material: TlsMaterial | undefined): Server {
+function build(
+  app: RequestListener,
+  { material, handshakeMs = HANDSHAKE_MS }: Pick<ServerDeps, 'handshakeMs'> & WithMaterial,
+): Server {
   return material === undefined
     ? createHttpServer(BOUNDS, app)
-    : createHttpsServer({ ...BOUNDS, ...TLS, ...material, handshakeTimeout: HANDSHAKE_MS }, app);
+    : createHttpsServer({ ...BOUNDS, ...TLS, ...material, handshakeTimeout: handshakeMs }, app);
 }

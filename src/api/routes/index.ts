@@ -18,6 +18,15 @@ import { checkMount } from './mount-check.ts';
 import { createOperatorToken, listOperatorTokens, revokeOperatorToken } from './operator-tokens.ts';
 import { explainDecision, validatePolicy } from './policies.ts';
 import { listRevocations, retryRevocation } from './revocations.ts';
+import {
+  abortRotation,
+  drillRotation,
+  retireRotation,
+  retryRotation,
+  rollBackRotation,
+  runRotation,
+} from './rotation-requests.ts';
+import { listRotations, readRotation, readRotationHistory } from './rotations.ts';
 import { readSecrets } from './secret-batch.ts';
 import {
   destroySecret,
@@ -41,6 +50,8 @@ export function allRoutes(facts: MachineFacts): Routes {
     ...{ createSession, readSession, renewSession, endSession },
     ...{ readSecrets, listSecrets, writeSecret, destroySecret, listSecretVersions },
     ...{ issueCredential, acknowledge, followEvents },
+    ...{ listRotations, readRotation, readRotationHistory, runRotation, drillRotation },
+    ...{ retryRotation, abortRotation, rollBackRotation, retireRotation },
     ...{ listLeases, readLease, releaseLease, renewLease, revokeLeases },
     ...{ listRevocations, retryRevocation },
     ...{ validatePolicy, explainDecision, checkMount },

@@ -122,9 +122,8 @@ async function cronProblem(schedule: CronSchedule): Promise<string | undefined> 
   try {
     await openCron(schedule);
     return undefined;
-  } catch (error) {
-    const why = error instanceof Error ? error.message.replace('CronPattern: ', '') : '';
-    return `is not a cron expression of five or six fields: ${why}`;
+  } catch {
+    return 'is not a cron expression of five fields (minute, hour, day, month, weekday), or six with seconds first';
   }
 }
 

@@ -1,0 +1,74 @@
+import { z } from 'zod';
+import { directRotation, type RotationDirection } from '../../broker/rotation/direct-rotation.ts';
+import { requestRotation } from '../../broker/rotation/request-rotation.ts';
+import { parseSecretPath } from '../../domain/names.ts';
+import type { Caller } from '../../broker/call.ts';
+import { remark } from '../fields.ts';
+import { parseInput } from '../parse-input.ts';
+import type { Route } from '../route.ts';
+import { shownRotation } from '../rotation-json.ts';
+
+const SMALL = { maxBytes: 4_096 };
+const comment = remark.min(1).optional();
+
+/** For an incident the old credential ends at once: it says why. */
+const run = z
+  .strictObject({ comment, incident: z.boolean().default(false) })
+  .refine(({ incident, comment: why }) => !incident || why !== undefined, {
+    path: ['comment'],
+    message: 'an incident needs one',
+  });
+
+export const runRotation: Route<Caller> = {
+  body: SMALL,
+  read: ({ params, body }) => {
+    const path = parseSecretPath(params['path'] ?? '');
+    const order = parseInput(run, body?.value);
+    return async ({ parts, call, caller }) => ({
+      status: 202,
+      body: shownRotation(
+        await requestRotation(parts, call, caller, { path, kind: 'rotation', ...order }),
+      ),
+    });
+  },
+};
+
+const asked = z.strictObject({ comment });
+
+export const drillRotation: Route<Caller> = {
+  body: SMALL,
+  read: ({ params, body }) => {
+    const path = parseSecretPath(params['path'] ?? '');
+    const order = parseInput(asked, body?.value);
+    return async ({ parts, call, caller }) => ({
+      status: 202,
+      body: shownRotation(
+        await requestRotation(parts, call, caller, {
+          ...{ path, kind: 'drill', incident: false },
+          ...order,
+        }),
+      ),
+    });
+  },
+};
+
+export const retryRotation = directed('retry');
+export const abortRotation = directed('abort');
+export const rollBackRotation = directed('rollBack');
+export const retireRotation = directed('retire');
+
+function directed(verb: RotationDirection['verb']): Route<Caller> {
+  return {
+    body: SMALL,
+    read: ({ params, body }) => {
+      const path = parseSecretPath(params['path'] ?? '');
+      const { comment: why } = parseInput(asked, body?.value);
+      return async ({ parts, call, caller }) => ({
+        status: 202,
+        body: shownRotation(
+          await directRotation(parts, call, caller, { path, verb, comment: why }),
+        ),
+      });
+    },
+  };
+}

@@ -1,0 +1,63 @@
+import { z } from 'zod';
+import {
+  listRotations as list,
+  rotationHistory,
+  rotationStatus,
+} from '../../broker/rotation/rotation-status.ts';
+import { parseSecretPath } from '../../domain/names.ts';
+import { PAGE_QUERY, readPage, shownPage } from '../page-query.ts';
+import { parseParameter } from '../parse-input.ts';
+import type { RouteOf } from '../route.ts';
+import { shownListed, shownRotation, shownStatus } from '../rotation-json.ts';
+
+const HISTORY_MOST = 100;
+
+export const readRotation: RouteOf<'readRotation'> = {
+  read: ({ params }) => {
+    const path = parseSecretPath(params['path'] ?? '');
+    return async ({ parts, call, caller }) => ({
+      status: 200,
+      body: shownStatus(await rotationStatus(parts, call, caller, path)),
+    });
+  },
+};
+
+export const readRotationHistory: RouteOf<'readRotationHistory'> = {
+  query: PAGE_QUERY,
+  read: ({ params, query }) => {
+    const path = parseSecretPath(params['path'] ?? '');
+    const { limit, after } = readPage(query);
+    const page = { after, limit: Math.min(limit, HISTORY_MOST) };
+    return async ({ parts, call, caller }) => ({
+      status: 200,
+      body: shownPage(await rotationHistory(parts, call, caller, { path, page }), shownRotation),
+    });
+  },
+};
+
+const flag = z
+  .enum(['true', 'false'])
+  .transform((text) => text === 'true')
+  .optional();
+const time = z.iso
+  .datetime('dueBefore is a time such as 2026-01-31T00:00:00Z')
+  .transform((text) => Date.parse(text))
+  .optional();
+const state = z.enum(['running', 'parked', 'undoing']).optional();
+
+export const listRotations: RouteOf<'listRotations'> = {
+  query: ['dueBefore', 'overdue', 'neverProven', 'state', ...PAGE_QUERY],
+  read: ({ query }) => {
+    const filter = {
+      dueBefore: parseParameter(time, query.get('dueBefore')),
+      overdue: parseParameter(flag, query.get('overdue')),
+      neverProven: parseParameter(flag, query.get('neverProven')),
+      state: parseParameter(state, query.get('state')),
+    };
+    const page = readPage(query);
+    return async ({ parts, call, caller }) => ({
+      status: 200,
+      body: shownPage(await list(parts, call, caller, { filter, page }), shownListed),
+    });
+  },
+};

@@ -1,0 +1,260 @@
+import { BrokerError } from '../../domain/errors.ts';
+import { parseSecretPath } from '../../domain/names.ts';
+import { holdsFor } from '../../domain/principal.ts';
+import type { Page, PageRequest } from '../../domain/page.ts';
+import type { RotationSpec } from '../../domain/rotation/rotation-spec.ts';
+import type { SecretData } from '../../domain/secret.ts';
+import type { CallContext } from '../../ports/call-context.ts';
+import type { Call, Caller } from '../call.ts';
+import { decodeCursor, encodeCursor } from '../cursor.ts';
+import { denied, judge } from '../judge.ts';
+import { recordOperation } from '../operation.ts';
+import type { Parts } from '../parts.ts';
+import { listAll } from '../state/list-all.ts';
+import { LiveSession } from '../state/sessions.ts';
+import { holdersOf, reportsOf } from './holders.ts';
+import { currentValue, rotatingPlace } from './rotation-place.ts';
+import { openedValue, type RotationRow, type ScheduleRow, type StepRow } from './rotation-row.ts';
+
+/** What a holder has, and what it last said of it. */
+export interface HolderStatus {
+  readonly workload: string;
+  readonly podUid: string | undefined;
+  readonly versions: readonly string[];
+  readonly said:
+    | {
+        readonly version: string;
+        readonly outcome: 'ok' | 'failed';
+        readonly reason: string | null;
+        readonly at: number;
+      }
+    | undefined;
+}
+
+/** Whether the target accepts a value now: `absent` where there is none, `unknown` where it could not be asked. */
+type Probe = 'accepted' | 'refused' | 'absent' | 'unknown';
+
+export interface RotationStatus {
+  readonly path: string;
+  readonly spec: RotationSpec;
+  readonly slots: 'one' | 'two';
+  readonly drillable: boolean;
+  readonly schedule: ScheduleRow;
+  readonly active: (RotationRow & { readonly steps: readonly StepRow[] }) | undefined;
+  readonly holders: readonly HolderStatus[];
+  readonly holderCount: number;
+  /** Of a parked rotation: which of the stored values works. */
+  readonly probe: { readonly current: Probe; readonly pending: Probe } | undefined;
+}
+
+const MOST_HOLDERS = 200;
+const MOST_STEPS = 500;
+
+/** @throws ERR_DENIED; ERR_NOT_FOUND where the path does not rotate. */
+export async function rotationStatus(
+  parts: Parts,
+  call: Call,
+  caller: Caller,
+  path: string,
+): Promise<RotationStatus> {
+  parseSecretPath(path);
+  const described = { action: 'rotation.read', path } as const;
+  return recordOperation({ parts, call, caller }, described, async (now) => {
+    requireSight(parts, call, now, path);
+    return statusOf(parts, call, path);
+  });
+}
+
+async function statusOf(parts: Parts, call: Call, path: string): Promise<RotationStatus> {
+  const schedule = await parts.store.get('rotation_schedules', { path });
+  const spec = parts.catalog.find('definition', path)?.spec.rotation;
+  if (schedule === undefined || spec === undefined) throw new BrokerError('ERR_NOT_FOUND');
+  const { target } = rotatingPlace(parts, path);
+  const id = schedule.active_id ?? undefined;
+  const row = id === undefined ? undefined : await parts.store.get('rotations', { id });
+  const holders = await holderStatus(parts, path);
+  return {
+    path,
+    spec,
+    slots: target.slots,
+    drillable: target.drillable,
+    schedule,
+    active: row && { ...row, steps: await stepsOf(parts, row.id) },
+    holders: holders.slice(0, MOST_HOLDERS),
+    holderCount: holders.length,
+    probe: row?.state === 'parked' ? await probed(parts, row, call.context()) : undefined,
+  };
+}
+
+/** Whoever may rotate it, and auditors. @throws ERR_DENIED */
+function requireSight(parts: Parts, call: Call, caller: Caller, path: string): void {
+  if (!(caller instanceof LiveSession) && holdsFor(caller.operator, 'auditor', path)) return;
+  const verdict = judge(parts, call, caller, { capability: 'rotate', path });
+  if (!verdict.allowed) throw denied(verdict.reason);
+}
+
+async function holderStatus(parts: Parts, path: string): Promise<readonly HolderStatus[]> {
+  const reports = await reportsOf(parts, path);
+  return [...(await holdersOf(parts, path))].map(([key, { workload, podUid, versions }]) => {
+    const report = reports.get(key);
+    const said = report && {
+      version: report.version,
+      outcome: report.outcome,
+      reason: report.reason,
+      at: report.at,
+    };
+    return { workload, podUid, versions: [...versions], said };
+  });
+}
+
+async function stepsOf({ store }: Parts, rotationId: string): Promise<readonly StepRow[]> {
+  const query = { equals: { rotation_id: rotationId }, orderBy: ['seq'] as const };
+  return store.list('rotation_steps', { ...query, limit: MOST_STEPS });
+}
+
+async function probed(
+  parts: Parts,
+  row: RotationRow,
+  context: CallContext,
+): Promise<RotationStatus['probe']> {
+  const place = rotatingPlace(parts, row.path, row);
+  const ask = async (find: () => Promise<SecretData | undefined>): Promise<Probe> => {
+    try {
+      const data = await find();
+      if (data === undefined) return 'absent';
+      return (await place.target.test(data, context)).accepted ? 'accepted' : 'refused';
+    } catch (error) {
+      parts.log.warn({ err: error, rotation: row.id }, 'a parked rotation could not be looked at');
+      return 'unknown';
+    }
+  };
+  return {
+    current: await ask(async () => (await currentValue(place, context))?.data),
+    pending: await ask(() => Promise.resolve(openedValue(parts, row, 'pending'))),
+  };
+}
+
+/** Rotations and drills of a path, newest first. @throws ERR_DENIED */
+export async function rotationHistory(
+  parts: Parts,
+  call: Call,
+  caller: Caller,
+  { path, page }: { readonly path: string; readonly page: PageRequest },
+): Promise<Page<RotationRow & { readonly steps: readonly StepRow[] }>> {
+  parseSecretPath(path);
+  const described = { action: 'rotation.read', path } as const;
+  return recordOperation({ parts, call, caller }, described, async (now) => {
+    requireSight(parts, call, now, path);
+    const list = `rotation-history/${path}`;
+    const after = decodeCursor(parts, list, page.after) as Partial<RotationRow> | undefined;
+    const rows = await parts.store.list('rotations', {
+      equals: { path },
+      orderBy: ['created_at'],
+      descending: true,
+      limit: page.limit + 1,
+      ...(after === undefined ? {} : { after }),
+    });
+    const shown = rows.slice(0, page.limit);
+    const items = await Promise.all(
+      shown.map(async (row) => ({ ...row, steps: await stepsOf(parts, row.id) })),
+    );
+    const last = shown.at(-1);
+    if (rows.length === shown.length || last === undefined) return { items };
+    const { created_at, id } = last;
+    return { items, next: encodeCursor(parts, list, { created_at, id }) };
+  });
+}
+
+/** Which paths that rotate to list: all, or those of which something is to be done. */
+export interface RotationFilter {
+  /** Next run at this time or before. */
+  readonly dueBefore?: number | undefined;
+  /** Whose run was due five minutes ago. */
+  readonly overdue?: boolean | undefined;
+  /** Whose credential was never tested by a rotation or a drill. */
+  readonly neverProven?: boolean | undefined;
+  readonly state?: 'running' | 'parked' | 'undoing' | undefined;
+}
+
+export interface ListedRotation {
+  readonly schedule: ScheduleRow;
+  readonly active: RotationRow | undefined;
+}
+
+const OVERDUE_MS = 300_000;
+
+/** Paths that rotate, within the scope of the operator, in order of path. */
+export async function listRotations(
+  parts: Parts,
+  call: Call,
+  caller: Caller,
+  { filter, page }: { readonly filter: RotationFilter; readonly page: PageRequest },
+): Promise<Page<ListedRotation>> {
+  const described = { action: 'rotation.list' } as const;
+  return recordOperation({ parts, call, caller }, described, async (now) => {
+    const list = `rotations/${JSON.stringify(filter)}`;
+    const after = decodeCursor(parts, list, page.after) as string | undefined;
+    const items: ListedRotation[] = [];
+    for await (const schedule of schedules(parts, filter, after)) {
+      if (!maySee(parts, call, now, schedule.path)) continue;
+      if (items.length === page.limit) {
+        const next = encodeCursor(parts, list, items.at(-1)?.schedule.path ?? '');
+        return { items, next };
+      }
+      const id = schedule.active_id ?? undefined;
+      const active = id === undefined ? undefined : await parts.store.get('rotations', { id });
+      items.push({ schedule, active });
+    }
+    return { items };
+  });
+}
+
+function maySee(parts: Parts, call: Call, caller: Caller, path: string): boolean {
+  try {
+    requireSight(parts, call, caller, path);
+    return true;
+  } catch (error) {
+    if (error instanceof BrokerError && error.code === 'ERR_DENIED') return false;
+    throw error;
+  }
+}
+
+/** In order of path, each looked at by itself: this is for people, not for the scheduler. */
+async function* schedules(
+  parts: Parts,
+  filter: RotationFilter,
+  after: string | undefined,
+): AsyncGenerator<ScheduleRow> {
+  const { state } = filter;
+  const active = state === undefined ? undefined : await pathsIn(parts, state);
+  const isWanted = wanted(filter, parts.clock.now());
+  const from = after === undefined ? {} : { from: { path: after } };
+  const keyOf = ({ path }: ScheduleRow): Partial<ScheduleRow> => ({ path });
+  for await (const row of listAll(parts.store, 'rotation_schedules', from, keyOf)) {
+    const isInState = active === undefined || active.has(row.path);
+    if (row.path !== after && isInState && isWanted(row)) yield row;
+  }
+}
+
+function wanted(
+  { dueBefore = Infinity, overdue, neverProven }: RotationFilter,
+  now: number,
+): (row: ScheduleRow) => boolean {
+  const until = Math.min(dueBefore, overdue === true ? now - OVERDUE_MS : Infinity);
+  return ({ next_run_at, proven_at }) => {
+    const isDue = until === Infinity || (next_run_at !== null && next_run_at <= until);
+    return isDue && (neverProven !== true || proven_at === null);
+  };
+}
+
+async function pathsIn(
+  { store }: Parts,
+  state: 'running' | 'parked' | 'undoing',
+): Promise<ReadonlySet<string>> {
+  const paths = new Set<string>();
+  const query = { equals: { state } };
+  for await (const row of listAll(store, 'rotations', query, ({ id }) => ({ id }))) {
+    paths.add(row.path);
+  }
+  return paths;
+}
