@@ -1,0 +1,38 @@
+import { z } from 'zod';
+import { mysqlAccountHost, mysqlUsername } from '../../upstream/mysql/account.ts';
+import { loginKeys } from '../login-keys.ts';
+import { passwordOptions } from '../password-options.ts';
+
+/** What both strategies have. */
+const common = {
+  /** The part of the accounts behind the `@`. */
+  host: mysqlAccountHost.default('%'),
+  password: passwordOptions.prefault({}),
+  keys: loginKeys,
+  /** Tables, as `database.table`, that the user must be able to read; tested before the new value is made current. */
+  reads: z
+    .array(
+      z
+        .string()
+        .max(129)
+        .regex(/^[^.\0]{1,64}\.[^.\0]{1,64}$/, 'is database.table'),
+    )
+    .max(64)
+    .default([]),
+};
+
+const username = mysqlUsername.min(1);
+
+export const singleUserOptions = z.strictObject({ username, ...common });
+
+export const alternatingUsersOptions = z.strictObject({
+  usernames: z
+    .tuple([username, username])
+    .refine(([first, second]) => first !== second, 'names one user twice'),
+  /** Whether retiring a user also ends the connections that it still has. */
+  endSessions: z.boolean().default(true),
+  ...common,
+});
+
+export type SingleUserOptions = z.output<typeof singleUserOptions>;
+export type AlternatingUsersOptions = z.output<typeof alternatingUsersOptions>;
