@@ -2,17 +2,20 @@ import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { Agent, request as httpRequest, type IncomingMessage, type Server } from 'node:http';
-import { connect } from 'node:net';
+import { connect, createServer as createListener, type AddressInfo, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
 import { afterEach, describe, expect, it } from '@jest/globals';
+import { systemClock } from '../../src/clock.ts';
 import { listenerConfigSchema } from '../../src/api/config.ts';
 import type { ApiServer } from '../../src/api/server.ts';
 import { createServer } from '../../src/api/server.ts';
 import { Drain } from '../../src/api/drain.ts';
 import { MalformedRequests } from '../../src/api/malformed-requests.ts';
+import { until } from '../backends/until.ts';
 import { CertificateAuthority } from '../support/certificates.ts';
+import { fastClock } from '../support/fast-clock.ts';
 import { RunningApi, type PartsOptions } from '../support/parts.ts';
 import { storedEntries } from '../support/store-diff.ts';
 
@@ -123,11 +126,14 @@ describe('connections', () => {
 
   it('that send their headers drop by drop are cut, and that is recorded', async () => {
     await start();
+    const server = await listening();
+    expect(server.headersTimeout).toBe(10_000);
+    server.headersTimeout = 1_000;
     const slow = connect(api.port, '127.0.0.1');
     let answer = '';
     slow.on('data', (chunk: Buffer) => (answer += chunk.toString()));
     slow.write('GET / HTTP/1.1\r\nHost: x\r\nA: ');
-    const drops = setInterval(() => slow.write('b'), 500);
+    const drops = setInterval(() => slow.write('b'), 100);
     await once(slow, 'close');
     clearInterval(drops);
     expect(answer).toMatch(/^HTTP\/1\.1 400 /);
@@ -174,6 +180,22 @@ describe('connections', () => {
   }, 60_000);
 });
 
+describe('a refusal on the connection itself', () => {
+  it.each([
+    ['what is no HTTP', 'no HTTP\r\n\r\n', 'framing'],
+    ['a tunnel', 'CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n', 'method'],
+  ])('ends the connection of who never hangs up: %s', async (_, request, reason) => {
+    await start({ clock: fastClock(Date.now(), 20) });
+    const socket = connect({ port: api.port, host: '127.0.0.1', allowHalfOpen: true });
+    socket.resume().write(request);
+    await once(socket, 'end');
+    await until('it is cut', () => Promise.resolve(api.server.connections.open === 0));
+    const entries = await storedEntries(api.broker.parts.store);
+    expect(entries.at(-1)).toMatchObject({ action: 'request.refused', reason });
+    socket.destroy();
+  });
+});
+
 /** The server of Node below the API: a test shortens its patience, which for a body is half a minute. */
 async function listening(): Promise<Server> {
   const { promise, resolve } = Promise.withResolvers<Server>();
@@ -189,7 +211,10 @@ async function listening(): Promise<Server> {
 }
 
 describe('TLS', () => {
-  async function startTls(more: object = {}): Promise<{
+  async function startTls(
+    more: object = {},
+    handshakeMs?: number,
+  ): Promise<{
     port: number;
     authority: CertificateAuthority;
     paths: { certificateFile: string; keyFile: string };
@@ -205,6 +230,7 @@ describe('TLS', () => {
       log,
       drain: new Drain(),
       malformed: new MalformedRequests(api.broker.parts, 'tls'),
+      ...(handshakeMs !== undefined && { handshakeMs }),
     };
     second = await createServer(
       (_request, response) => response.end('here'),
@@ -286,7 +312,81 @@ describe('TLS', () => {
     expect(second?.connections.refused).toBe(0);
     for (const socket of sockets) socket.destroy();
   }, 60_000);
+
+  it.each<[string, (socket: Socket, hello: Buffer) => void]>([
+    ['say nothing', () => undefined],
+    ['say half of it', (socket, hello) => void socket.write(hello.subarray(0, 40))],
+    ['say it all and do not go on', (socket, hello) => void socket.write(hello)],
+    ['say it byte by byte', (socket, hello) => void drip(socket, hello)],
+    ['do not hear', (socket, hello) => void socket.pause().write(hello)],
+  ])('cuts handshakes that take too long, and records them: clients that %s', async (_, say) => {
+    const hello = await clientHello();
+    const { port } = await startTls({}, 500);
+    const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+    socket.on('error', () => undefined);
+    socket.resume();
+    await once(socket, 'connect');
+    await until('it is open', () => Promise.resolve(second?.connections.open === 1));
+    say(socket, hello);
+    await until('it is cut', () => Promise.resolve(second?.connections.open === 0));
+    socket.destroy();
+    await until('it is recorded', async () => {
+      const entries = await storedEntries(api.broker.parts.store);
+      return entries.some(({ action, reason, client }) => {
+        const { address } = (client ?? {}) as { readonly address?: string };
+        return action === 'request.refused' && reason === 'timeout' && address === '127.0.0.1';
+      });
+    });
+  });
+
+  it('lets who has shaken hands be as quiet as it likes for a while', async () => {
+    const { port, authority } = await startTls({}, 100);
+    const trust = { ca: authority.cert, servername: 'first.test' };
+    const quiet = connectTls({ port, host: '127.0.0.1', ...trust });
+    await once(quiet, 'secureConnect');
+    const silent = connect(port, '127.0.0.1');
+    await once(silent.resume(), 'close');
+    quiet.write('GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
+    let answer = '';
+    for await (const chunk of quiet) answer += String(chunk);
+    expect(answer).toContain('here');
+  });
+
+  it('records what is no handshake as that', async () => {
+    const { port } = await startTls();
+    const socket = connect(port, '127.0.0.1');
+    socket.resume().write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+    await once(socket, 'close');
+    await until('it is recorded', async () => {
+      const entries = await storedEntries(api.broker.parts.store);
+      return entries.some(({ reason }) => reason === 'tls');
+    });
+  });
 });
+
+/** The first message of a TLS client, as one sends it. */
+async function clientHello(): Promise<Buffer> {
+  const listener = createListener();
+  listener.listen(0, '127.0.0.1');
+  await once(listener, 'listening');
+  const { port } = listener.address() as AddressInfo;
+  const client = connectTls({ port, host: '127.0.0.1' });
+  client.on('error', () => undefined);
+  const [socket] = (await once(listener, 'connection')) as [Socket];
+  const [hello] = (await once(socket, 'data')) as [Buffer];
+  client.destroy();
+  socket.destroy();
+  listener.close();
+  return hello;
+}
+
+async function drip(socket: Socket, bytes: Buffer): Promise<void> {
+  for (const byte of bytes) {
+    if (socket.destroyed) return;
+    socket.write(Buffer.from([byte]));
+    await systemClock.sleep(50);
+  }
+}
 
 describe('the listener', () => {
   it.each([
