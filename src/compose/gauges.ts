@@ -1,6 +1,7 @@
 import { collectDefaultMetrics, Gauge, type Registry } from 'prom-client';
 import type { Parts } from '../broker/parts.ts';
 import type { RunningBroker } from './broker.ts';
+import { registerRotations } from './rotation-gauges.ts';
 
 /** What the parts of the broker say of themselves when metrics are asked for: counts and states, no names, since anybody may ask. */
 export function registerGauges(registry: Registry, broker: RunningBroker): void {
@@ -53,6 +54,7 @@ export function registerGauges(registry: Registry, broker: RunningBroker): void 
     },
   });
   registerHoldings(registers, parts);
+  registerRotations(registers, parts);
 }
 
 /** What is held at this moment, counted in the store when asked. */

@@ -1,0 +1,48 @@
+import { Gauge, type Registry } from 'prom-client';
+import type { Parts } from '../broker/parts.ts';
+
+const OVERDUE_MS = 300_000;
+const UNDER_WAY = ['running', 'parked', 'undoing'] as const;
+
+/** What rotations say of themselves, looked up by index when metrics are asked for: counts and ages, no names. */
+export function registerRotations(registers: Registry[], { store, clock }: Parts): void {
+  new Gauge({
+    name: 'quaymaster_rotations',
+    help: 'Rotations and drills under way by state; parked ones need an operator',
+    labelNames: ['state'],
+    registers,
+    async collect() {
+      for (const state of UNDER_WAY) this.set({ state }, await store.count('rotations', { state }));
+    },
+  });
+  new Gauge({
+    name: 'quaymaster_rotations_settling',
+    help: 'Rotations whose new version is current while the old one still works',
+    registers,
+    async collect() {
+      this.set(await store.count('rotations', { state: 'running', step: 'settle' }));
+    },
+  });
+  new Gauge({
+    name: 'quaymaster_rotations_never_proven',
+    help: 'Secrets that rotate and whose rotation was never tested at the target',
+    registers,
+    async collect() {
+      this.set(await store.count('rotation_schedules', { proven_at: null }));
+    },
+  });
+  new Gauge({
+    name: 'quaymaster_rotation_overdue_seconds',
+    help: 'How long the run that has waited longest is overdue; 0 when none is by five minutes',
+    registers,
+    async collect() {
+      const [row] = await store.list('rotation_schedules', {
+        from: { next_run_at: 0 },
+        upTo: { next_run_at: clock.now() - OVERDUE_MS },
+        orderBy: ['next_run_at'],
+        limit: 1,
+      });
+      this.set(row === undefined ? 0 : (clock.now() - (row.next_run_at ?? 0)) / 1000);
+    },
+  });
+}
