@@ -6,6 +6,7 @@ import {
   dataKeyData,
   secretValueData,
   type CredentialPlace,
+  type RotationPlace,
   type SecretPlace,
 } from '../../../src/crypto/associated-data.ts';
 import {
@@ -19,6 +20,7 @@ import {
 import { Keyring } from '../../../src/crypto/keyring.ts';
 import { generateRootKey, RootKey } from '../../../src/crypto/root-keys.ts';
 import { openCredential, sealCredential } from '../../../src/crypto/sealed-credential.ts';
+import { openRotation, sealRotation } from '../../../src/crypto/sealed-rotation.ts';
 import { importSecretKey } from '../../../src/crypto/secret-key.ts';
 import { codeOf } from './code-of.ts';
 
@@ -38,6 +40,7 @@ interface EnvelopeVectors {
   >;
   readonly cases: EnvelopeCase[];
   readonly credential: { place: CredentialPlace; sealed: string; expect: string };
+  readonly rotation: { place: RotationPlace; sealed: string; expect: string };
 }
 
 const vectors = JSON.parse(
@@ -207,5 +210,33 @@ describe('the keyring', () => {
     const printed = `${inspect(keyring, { depth: 9, showHidden: true })}${JSON.stringify(keyring)}${JSON.stringify(root)}`;
     expect(printed).not.toContain(rootKeyHex);
     expect(inspect(root.keyFor('rowMac'), { depth: 9 })).not.toMatch(/[0-9a-f]{32}/);
+  });
+});
+
+describe('a value that a rotation keeps', () => {
+  const { place: at, sealed: hex, expect: value } = vectors.rotation;
+  const frozen = Buffer.from(hex, 'hex');
+
+  it('opens the frozen vector and what it sealed itself', () => {
+    expect(openRotation(find, at, frozen).toString()).toBe(value);
+    expect(openRotation(find, at, sealRotation(root, at, Buffer.from('v'))).toString()).toBe('v');
+  });
+
+  it('refuses another rotation, path, slot and installation, and a change of any byte', () => {
+    const others: readonly Partial<RotationPlace>[] = [
+      { rotationId: 'rot_0' },
+      { path: 'payments/other' },
+      { slot: 'previous' },
+      { installation: 'x' },
+    ];
+    for (const other of others)
+      expect(codeOf(() => openRotation(find, { ...at, ...other }, frozen))).toBe(INVALID);
+    expect(codeOf(() => openRotation(() => undefined, at, frozen))).toBe(INVALID);
+    for (let i = 0; i < frozen.length; i++) {
+      const changed = Buffer.from(frozen);
+      changed.writeUInt8(changed.readUInt8(i) ^ 1, i);
+      expect(codeOf(() => openRotation(find, at, changed))).toBe(INVALID);
+      expect(codeOf(() => openRotation(find, at, frozen.subarray(0, i)))).toBe(INVALID);
+    }
   });
 });
