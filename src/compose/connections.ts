@@ -22,12 +22,6 @@ interface ConnectionDeps {
   readonly forbiddenAudiences: readonly string[];
 }
 
-const GENERATED: BoundTargets = {
-  connection: connectGenerated(),
-  locators: [],
-  prefixes: ['**'],
-};
-
 /** What one connection is good for: secrets, credentials that rotate, workloads that log in. */
 interface Opened {
   readonly provider?: ProviderConnection;
@@ -99,7 +93,8 @@ export async function openConnections(
   deps: ConnectionDeps,
 ): Promise<OpenedConnections> {
   const providers: BoundConnection[] = [];
-  const targets: BoundTargets[] = [GENERATED];
+  const generated = connectGenerated(deps.clock);
+  const targets: BoundTargets[] = [{ connection: generated, locators: [], prefixes: ['**'] }];
   const clusters = new Map<string, ClusterConnection>();
   const closing: (() => Promise<void> | void)[] = [];
   for (const [name, connection] of Object.entries(config.connections)) {

@@ -1,11 +1,16 @@
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { connect, createServer } from 'node:tls';
 import { describe, expect, it } from '@jest/globals';
 import type { SecretData } from '../../src/domain/secret.ts';
 import type { RotationTarget } from '../../src/ports/rotation-target.ts';
 import { connectGenerated } from '../../src/rotation/generated/connection.ts';
+import { HandClock } from '../support/hand-clock.ts';
 import { CARRIED, rotationTargetContract, turnOf } from './rotation-target.contract.ts';
 import { contextOf } from './secret-provider.contract.ts';
 
-const connection = connectGenerated();
+const clock = new HandClock(Date.now());
+const connection = connectGenerated(clock);
 const attach = (strategy: string, options: object = {}): RotationTarget =>
   connection.target(strategy, options);
 
@@ -125,4 +130,76 @@ it('a strategy that nobody has is refused with those that there are', () => {
       expect.objectContaining({ problems: [expect.objectContaining({ pointer: '/strategy' })] }),
     );
   }
+});
+
+const NAMES = {
+  dnsNames: ['app.example', '*.app.example'],
+  ipAddresses: ['10.0.0.1', '2001:db8::1'],
+};
+rotationTargetContract('a self-signed certificate', () => fixtureOf('certificate', NAMES), TRAITS);
+
+describe('a self-signed certificate', () => {
+  const make = (options: object): Promise<SecretData> =>
+    attach('certificate', options).create(turnOf(undefined));
+
+  it.each(['ec-p256', 'ed25519', 'rsa-2048'])(
+    'of type %s is believed by who trusts it, for its names and no other',
+    async (keyType) => {
+      const made = await make({ ...NAMES, keyType });
+      const [cert, key] = [made['tls.crt'] as string, made['tls.key'] as string];
+      const server = createServer({ cert, key }, (socket) => socket.end());
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+      const { port } = server.address() as AddressInfo;
+      const dial = async (servername: string): Promise<string> => {
+        const socket = connect({ port, host: '127.0.0.1', ca: cert, servername });
+        const settled = Promise.withResolvers<string>();
+        socket.once('secureConnect', () => settled.resolve('believed'));
+        socket.once('error', (error: NodeJS.ErrnoException) => settled.resolve(error.code ?? ''));
+        const outcome = await settled.promise;
+        socket.destroy();
+        return outcome;
+      };
+      expect(await dial('app.example')).toBe('believed');
+      expect(await dial('one.app.example')).toBe('believed');
+      expect(await dial('elsewhere.example')).toBe('ERR_TLS_CERT_ALTNAME_INVALID');
+      server.close();
+      await once(server, 'close');
+    },
+  );
+
+  it('is refused by its test when it is another key, other names, out of its time, or none', async () => {
+    const target = attach('certificate', NAMES);
+    const [one, other] = [await make(NAMES), await make(NAMES)];
+    const reason = async (data: SecretData, asked = target): Promise<unknown> =>
+      (await asked.test(data, contextOf()));
+    const refused = (word: string): object => ({ accepted: false, reason: word });
+    expect(await reason({ ...one, 'tls.key': other['tls.key']! })).toEqual(refused('keys_differ'));
+    expect(await reason({ ...one, 'tls.crt': 'x' })).toEqual(refused('not_a_certificate'));
+    for (const names of [
+      { ...NAMES, dnsNames: ['app.example'] },
+      { ...NAMES, dnsNames: ['app.example', 'b.example'] },
+      { ...NAMES, ipAddresses: ['10.0.0.1', '10.0.0.2'] },
+    ]) {
+      expect(await reason(one, attach('certificate', names))).toEqual(refused('names_differ'));
+    }
+    const rsa = attach('certificate', { ...NAMES, keyType: 'rsa-2048' });
+    expect(await reason(one, rsa)).toEqual(refused('not_as_asked'));
+    clock.advance(90 * 86_400_000);
+    expect(await reason(one)).toEqual(refused('expired'));
+  });
+
+  it.each([
+    ['no name', {}, '/dnsNames'],
+    ['a name in capitals', { dnsNames: ['App.example'] }, '/dnsNames/0'],
+    ['a star in the middle', { dnsNames: ['a.*.example'] }, '/dnsNames/0'],
+    ['a name that is two', { dnsNames: ['a.example, DNS:b.example'] }, '/dnsNames/0'],
+    ['an address that is none', { ipAddresses: ['10.1'] }, '/ipAddresses/0'],
+    ['a name twice', { dnsNames: ['a', 'a'] }, ''],
+    ['three years', { dnsNames: ['a'], validDays: 1096 }, '/validDays'],
+    ['one key for both', { dnsNames: ['a'], keys: { certificate: 'k', privateKey: 'k' } }, '/keys'],
+  ])('cannot be of %s', (_what, options, pointer) => {
+    expect(() => attach('certificate', options)).toThrow(
+      expect.objectContaining({ problems: [expect.objectContaining({ pointer })] }),
+    );
+  });
 });

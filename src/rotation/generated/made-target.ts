@@ -4,14 +4,13 @@ import type { MadeValue } from './made-value.ts';
 
 /** Nothing but the provider changes: nobody else knows the value, so there is nothing to set and nothing to end. */
 export class MadeTarget implements RotationTarget {
-  readonly locators: readonly string[];
+  readonly locators: readonly string[] = [];
   readonly slots = 'two';
   readonly drillable = true;
   readonly #value: MadeValue;
 
-  constructor(value: MadeValue, locators: readonly string[] = []) {
+  constructor(value: MadeValue) {
     this.#value = value;
-    this.locators = locators;
   }
 
   async create(turn: RotationTurn): Promise<SecretData> {

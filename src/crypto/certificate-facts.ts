@@ -1,0 +1,30 @@
+import { createPrivateKey, X509Certificate } from 'node:crypto';
+
+/** What a certificate says of itself; nothing here is checked against anybody's trust. */
+export interface CertificateFacts {
+  /** Milliseconds since the epoch. */
+  readonly notBefore: number;
+  readonly notAfter: number;
+  readonly nameCount: number;
+  holdsDnsName(name: string): boolean;
+  holdsAddress(address: string): boolean;
+  belongsTo(privateKey: string): boolean;
+}
+
+/** undefined where the text is no certificate in PEM. */
+export function readCertificate(pem: string): CertificateFacts | undefined {
+  try {
+    const certificate = new X509Certificate(pem);
+    const names = certificate.subjectAltName?.split(', ') ?? [];
+    return {
+      notBefore: certificate.validFromDate.getTime(),
+      notAfter: certificate.validToDate.getTime(),
+      nameCount: names.length,
+      holdsDnsName: (name) => names.includes(`DNS:${name}`),
+      holdsAddress: (address) => certificate.checkIP(address) !== undefined,
+      belongsTo: (privateKey) => certificate.checkPrivateKey(createPrivateKey(privateKey)),
+    };
+  } catch {
+    return undefined;
+  }
+}
