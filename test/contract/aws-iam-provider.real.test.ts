@@ -13,6 +13,7 @@ import { uniqueName } from '../backends/unique-name.ts';
 import { awsFault, FakeAws } from '../fakes/fake-aws.ts';
 import { LossyProxy } from '../support/lossy-proxy.ts';
 import { REGION, setCredentials } from '../unit/providers/aws/aws-connection.ts';
+import { dynamicCredentialsContract } from './dynamic-credentials.contract.ts';
 import { contextOf, failureOf } from './secret-provider.contract.ts';
 
 const ACCOUNT = '123456789012';
@@ -30,6 +31,22 @@ async function connectTo(endpoint: string): Promise<ProviderConnection> {
   const config = awsIamConnectionSchema.parse(access);
   const guard = createGuard(config.limits, { clock: systemClock });
   return connectAwsIam('iam', await connectAwsAccount(config, guard), systemClock);
+}
+
+/** As whom AWS knows the holder of a session. */
+async function identityOf(
+  endpoint: string,
+  data: Readonly<Record<string, unknown>>,
+): Promise<string> {
+  const credentials = {
+    accessKeyId: data['accessKeyId'] as string,
+    secretAccessKey: data['secretAccessKey'] as string,
+    sessionToken: data['sessionToken'] as string,
+  };
+  const client = new STSClient({ region: REGION, endpoint, credentials });
+  const { Arn } = await client.send(new GetCallerIdentityCommand({}));
+  client.destroy();
+  return Arn ?? '';
 }
 
 interface Vectors {
@@ -70,6 +87,30 @@ describeWith(['moto'], 'moto', ({ moto }) => {
     await proxy.close();
   });
 
+  dynamicCredentialsContract(
+    'STS',
+    async () => {
+      const open = [await connectTo(moto.endpoint)];
+      const path = `team/${role}`;
+      return {
+        provider: open[0]!.mount({ account: ACCOUNT }),
+        restart: async () => {
+          open.push(await connectTo(moto.endpoint));
+          return open.at(-1)!.mount({ account: ACCOUNT });
+        },
+        path,
+        ref: { role: path },
+        live: () => Promise.resolve([]),
+        settled: () => Promise.resolve(),
+        works: async (data) => (await identityOf(moto.endpoint, data)).includes(`/${role}/`),
+        close: async () => {
+          for (const connection of open) await connection.close();
+        },
+      };
+    },
+    { notRenewable: true, resumable: true, expiresOnly: true },
+  );
+
   const begin = (ref: object | undefined, ttlSeconds = 1200): string => {
     const rest = `team/${role}`;
     const locator = provider.locate(rest, ref);
@@ -84,19 +125,9 @@ describeWith(['moto'], 'moto', ({ moto }) => {
     expect(issued).toMatchObject({ renewable: false, handle });
     expect(issued.ttlSeconds).toBeGreaterThan(1100);
     expect(issued.ttlSeconds).toBeLessThanOrEqual(1200);
-    const { accessKeyId, secretAccessKey, sessionToken } = issued.data as Record<string, string>;
-    const client = new STSClient({
-      region: REGION,
-      endpoint: moto.endpoint,
-      credentials: {
-        accessKeyId: accessKeyId!,
-        secretAccessKey: secretAccessKey!,
-        sessionToken: sessionToken!,
-      },
-    });
-    const { Arn } = await client.send(new GetCallerIdentityCommand({}));
-    client.destroy();
-    expect(Arn).toContain(`:assumed-role/${role}/payments.api-`);
+    expect(await identityOf(moto.endpoint, issued.data)).toContain(
+      `:assumed-role/${role}/payments.api-`,
+    );
     for (const value of Object.values(issued.data)) expect(handle).not.toContain(value);
     expect(credentials.revocation).toBe('expires-only');
     await credentials.revoke(handle, contextOf());
