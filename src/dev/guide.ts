@@ -19,6 +19,9 @@ curl -s ${url}/api/v1/secrets/demo/shop/db -H "Authorization: Bearer $SESSION"; 
 curl -s ${url}/api/v1/secrets:batch -H "Authorization: Bearer $SESSION" -H 'Content-Type: application/json' -d '{"items":[{"path":"demo/shop/db"},{"path":"demo/shop/api"},{"path":"demo/payments/db"}]}'; echo
 # be refused
 curl -s ${url}/api/v1/secrets/demo/payments/db -H "Authorization: Bearer $SESSION"; echo
+# give it a new password, and see who is on which version: whoever read it above still holds the old one
+curl -s -X POST ${url}/api/v1/rotations/demo/shop/db:run -H "Authorization: Bearer $(cat ${files.operatorToken})" -H 'Content-Type: application/json' -d '{"comment":"try it"}'; echo; sleep 1
+curl -s ${url}/api/v1/rotations/demo/shop/db -H "Authorization: Bearer $(cat ${files.operatorToken})"; echo
 # see who did what (the operator's token is in a file of its own)
 curl -s "${url}/api/v1/audit/entries?limit=5" -H "Authorization: Bearer $(cat ${files.operatorToken})"; echo
 # take the log out and prove it offline, against the checkpoint that is kept outside the store (copied first: the export is an entry too)

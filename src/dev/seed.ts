@@ -14,13 +14,21 @@ export async function seed(operator: ApiClient): Promise<readonly string[]> {
   await operator.put('/mounts/demo', { prefix: 'demo', connection: 'embedded' });
   for (const [path, data] of Object.entries(SECRETS)) await writeOnce(operator, path, data);
   await operator.put('/policies/demo-web', POLICY);
+  await operator.put('/definitions/demo/shop/db', { rotation: ROTATION });
   return [
     'registered the cluster "dev", whose tokens this process signs',
     'mounted the embedded, envelope-encrypted store at demo/',
     `wrote ${Object.keys(SECRETS).join(', ')}`,
     'saved the policy "demo-web": service account shop/web may read and list demo/shop/**, and nothing else',
+    'defined demo/shop/db to rotate every 30 days',
   ];
 }
+
+const ROTATION = {
+  strategy: 'generated',
+  options: { keys: { password: { length: 24 } } },
+  schedule: { every: '30d' },
+} as const;
 
 const SECRETS = {
   'demo/shop/db': { username: 'shop', password: 'correct-horse-battery-staple' },

@@ -54,9 +54,9 @@ describe('development mode', () => {
     expect(output).toContain('it asked for demo/payments/db: 403 ERR_DENIED');
   });
 
-  it('prints lines that log in, read one, read a batch and are refused', async () => {
+  it('prints lines that log in, read one, read a batch, are refused and rotate', async () => {
     const answers = (await paste('SESSION=', 'curl')).trim().split('\n');
-    const [one, batch, refused, entries] = answers.map(
+    const [one, batch, refused, rotation, status, entries] = answers.map(
       (line) => JSON.parse(line) as Record<string, unknown>,
     );
     expect(one).toMatchObject({ path: 'demo/shop/db', data: { username: 'shop' }, lease: {} });
@@ -66,6 +66,8 @@ describe('development mode', () => {
       { error: { code: 'ERR_DENIED' } },
     ]);
     expect(refused).toMatchObject({ code: 'ERR_DENIED', status: 403 });
+    expect(rotation).toMatchObject({ path: 'demo/shop/db', state: 'running' });
+    expect(status).toMatchObject({ active: { step: 'settle', version: '2' }, holderCount: 1 });
     expect(entries?.['items']).toHaveLength(5);
   });
 
