@@ -143,7 +143,7 @@ describe('a rotation asked for', () => {
     await ask('run', 'app/canary');
     const chosen = async (stage: string): Promise<string[]> => {
       await until('app/canary', ({ canary }) => canary?.stage === stage);
-      const versions = [];
+      const versions: string[] = [];
       for (const token of tokens) versions.push((await read('app/canary', token)).body.version);
       return tokens.filter((_, index) => versions[index] !== '1');
     };
