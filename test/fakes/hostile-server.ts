@@ -1,0 +1,40 @@
+import { createServer, type AddressInfo, type Socket } from 'node:net';
+
+/** A server that answers with what it is told, whatever it is asked; `received` is all that was sent to it. */
+export interface HostileServer {
+  readonly port: number;
+  received(): Buffer;
+  close(): Promise<void>;
+}
+
+/** `answer` is called at each connection with no data, then with each chunk; the count begins at 0. */
+export async function startHostileServer(
+  answer: (socket: Socket, count: number) => void,
+): Promise<HostileServer> {
+  const chunks: Buffer[] = [];
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket);
+    let count = 0;
+    socket.on('error', () => undefined);
+    socket.on('data', (chunk: Buffer) => {
+      chunks.push(chunk);
+      count += 1;
+      answer(socket, count);
+    });
+    answer(socket, 0);
+  });
+  const { promise, resolve } = Promise.withResolvers<undefined>();
+  server.listen(0, '127.0.0.1', () => resolve(undefined));
+  await promise;
+  return {
+    port: (server.address() as AddressInfo).port,
+    received: () => Buffer.concat(chunks),
+    async close() {
+      for (const socket of sockets) socket.destroy();
+      const closed = Promise.withResolvers<undefined>();
+      server.close(() => closed.resolve(undefined));
+      await closed.promise;
+    },
+  };
+}

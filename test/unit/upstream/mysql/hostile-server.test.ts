@@ -1,0 +1,140 @@
+import type { Socket } from 'node:net';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { systemClock } from '../../../../src/clock.ts';
+import { Sensitive } from '../../../../src/domain/sensitive.ts';
+import { mysqlConnectionSchema } from '../../../../src/upstream/mysql/config.ts';
+import { connectMysql, type MysqlServer } from '../../../../src/upstream/mysql/mysql-server.ts';
+import { wholeText } from '../../../contract/rotation-target.contract.ts';
+import { contextOf, failureOf } from '../../../contract/secret-provider.contract.ts';
+import { startHostileServer, type HostileServer } from '../../../fakes/hostile-server.ts';
+
+const PASSWORD = 'canary-password-of-the-login';
+
+/** A packet of the client/server protocol (MySQL, "MySQL Packets"). */
+function packet(sequence: number, ...parts: readonly (Buffer | string)[]): Buffer {
+  const body = Buffer.concat(parts.map((part) => Buffer.from(part)));
+  const head = Buffer.from([body.length & 0xff, body.length >> 8, 0, sequence]);
+  return Buffer.concat([head, body]);
+}
+
+const bytes = (...values: readonly number[]): Buffer => Buffer.from(values);
+/** HandshakeV10 without TLS: PROTOCOL_41, SECURE_CONNECTION, LOCAL_FILES, PLUGIN_AUTH. */
+const GREETING = packet(
+  0,
+  '\x0a8.0.40\0',
+  bytes(1, 0, 0, 0),
+  'saltsalt\0',
+  bytes(0x80, 0x82, 45, 2, 0, 8, 0, 21),
+  Buffer.alloc(10),
+  'saltsaltsalt\0mysql_native_password\0',
+);
+const OK = bytes(0, 0, 0, 2, 0, 0, 0);
+
+describe('a hostile MySQL server (R05)', () => {
+  let directory: string;
+  let server: HostileServer;
+  beforeAll(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'quaymaster-hostile-mysql-'));
+    await writeFile(join(directory, 'password'), PASSWORD);
+  });
+  afterEach(() => server.close());
+  afterAll(() => rm(directory, { recursive: true }));
+
+  const reach = async (
+    answer: (socket: Socket, count: number) => void,
+    tls?: object,
+  ): Promise<MysqlServer> => {
+    server = await startHostileServer(answer);
+    const config = mysqlConnectionSchema.parse({
+      type: 'mysql',
+      host: '127.0.0.1',
+      port: server.port,
+      username: 'admin',
+      passwordFile: join(directory, 'password'),
+      locators: ['users/*'],
+      limits: { maxRetries: 0, timeoutMs: 3000 },
+      ...(tls !== undefined && { tls }),
+    });
+    return connectMysql(config, systemClock);
+  };
+  const failure = async (mysql: MysqlServer) => {
+    const login = { username: 'app', password: new Sensitive(PASSWORD) };
+    const error = await failureOf(
+      mysql.logIn(login, contextOf(), (session) => session.ask('SELECT 1')),
+    );
+    expect(wholeText(error)).not.toContain('canary');
+    return error;
+  };
+
+  it.each(['mysql_clear_password', 'sha256_password'])(
+    'that asks for the password itself, by %s, does not get it',
+    async (method) => {
+      const mysql = await reach((socket, count) => {
+        if (count === 0) socket.write(GREETING);
+        if (count === 1) socket.write(packet(2, bytes(0xfe), `${method}\0salt\0`));
+      });
+      expect(await failure(mysql)).toMatchObject({
+        code: 'ERR_PROVIDER_DENIED',
+        reason: 'login_method',
+      });
+      expect(server.received().toString('latin1')).not.toContain(PASSWORD);
+    },
+  );
+
+  it('that offers no TLS where it is wanted gets no login', async () => {
+    const mysql = await reach(
+      (socket, count) => {
+        if (count === 0) socket.write(GREETING);
+      },
+      { serverName: 'db.example' },
+    );
+    expect(await failure(mysql)).toMatchObject({ code: 'ERR_PROVIDER_UNAVAILABLE', reason: 'tls' });
+    expect(server.received()).toHaveLength(0);
+  });
+
+  it('that asks for a file of ours does not get it', async () => {
+    const mysql = await reach((socket, count) => {
+      if (count === 0) socket.write(GREETING);
+      if (count === 1) socket.write(packet(2, OK));
+      if (count === 2) socket.write(packet(1, bytes(0xfb), join(directory, 'password')));
+    });
+    expect((await failure(mysql)).code).toMatch(/^ERR_PROVIDER_/);
+    expect(server.received().toString('latin1')).not.toContain(PASSWORD);
+  });
+
+  it('that never stops sending is cut off', async () => {
+    const mysql = await reach((socket, count) => {
+      if (count === 0) socket.write(GREETING);
+      if (count === 1) socket.write(packet(2, OK));
+      if (count === 2) {
+        socket.write(bytes(0xff, 0xff, 0xff, 1));
+        for (let sent = 0; sent < 64; sent += 1) socket.write(Buffer.alloc(65_536));
+      }
+    });
+    expect(await failure(mysql)).toMatchObject({
+      code: 'ERR_PROVIDER_MALFORMED',
+      reason: 'too_large',
+    });
+  });
+
+  it('that quotes the password in its error has none of its words kept', async () => {
+    const mysql = await reach((socket, count) => {
+      if (count === 0) socket.write(GREETING);
+      if (count === 1) socket.write(packet(2, bytes(0xff, 0x15, 0x04), `#28000 no: ${PASSWORD}`));
+    });
+    expect(await failure(mysql)).toMatchObject({
+      code: 'ERR_PROVIDER_DENIED',
+      reason: 'login_refused',
+    });
+  });
+
+  it('that sends what is no greeting ends that connection alone', async () => {
+    const mysql = await reach((socket, count) => {
+      if (count === 0) socket.write('SSH-2.0-OpenSSH_9.2\r\n'.repeat(20));
+    });
+    expect((await failure(mysql)).code).toMatch(/^ERR_PROVIDER_/);
+  });
+});

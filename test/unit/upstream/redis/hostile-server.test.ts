@@ -1,0 +1,48 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { systemClock } from '../../../../src/clock.ts';
+import { Sensitive } from '../../../../src/domain/sensitive.ts';
+import { redisConnectionSchema } from '../../../../src/upstream/redis/config.ts';
+import { connectRedis } from '../../../../src/upstream/redis/redis-server.ts';
+import { wholeText } from '../../../contract/rotation-target.contract.ts';
+import { contextOf, failureOf } from '../../../contract/secret-provider.contract.ts';
+import { startHostileServer, type HostileServer } from '../../../fakes/hostile-server.ts';
+
+const PASSWORD = 'canary-password-of-the-login';
+const CONFIG = {
+  type: 'redis',
+  host: '127.0.0.1',
+  username: 'admin',
+  passwordFile: '/nowhere',
+  locators: ['users/*'],
+  limits: { maxRetries: 0, timeoutMs: 2000 },
+};
+
+describe('a hostile Redis server (R05)', () => {
+  let server: HostileServer | undefined;
+  afterEach(() => server?.close());
+
+  it.each([
+    ['quotes the password in an error', `-WRONGPASS ${PASSWORD}\r\n`, 'ERR_PROVIDER_DENIED'],
+    ['is busy', `-LOADING ${PASSWORD}\r\n`, 'ERR_PROVIDER_UNAVAILABLE'],
+    ['speaks another protocol', 'HTTP/1.1 400 Bad Request\r\n\r\n', 'ERR_PROVIDER_MALFORMED'],
+  ])('that %s is one failure in our words', async (_case, answer, code) => {
+    server = await startHostileServer((socket, count) => {
+      if (count > 0) socket.write(answer);
+    });
+    const redis = await connectRedis(
+      redisConnectionSchema.parse({ ...CONFIG, port: server.port }),
+      systemClock,
+    );
+    const login = { username: 'app', password: new Sensitive(PASSWORD) };
+    const error = await failureOf(redis.logIn(login, contextOf()));
+    expect(error.code).toBe(code);
+    expect(wholeText(error)).not.toContain('canary');
+  });
+
+  it('is not logged in to without TLS, unless nobody is in between', () => {
+    const remote = { ...CONFIG, host: 'cache.example' };
+    expect(redisConnectionSchema.safeParse({ ...remote, tls: 'off' }).success).toBe(false);
+    expect(redisConnectionSchema.safeParse(remote).success).toBe(true);
+    expect(redisConnectionSchema.safeParse({ ...CONFIG, tls: 'off' }).success).toBe(true);
+  });
+});
