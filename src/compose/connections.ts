@@ -71,6 +71,18 @@ const OPENERS: Openers = {
     const rotation = connectWebhook(name, connection, deps);
     return { rotation, close: () => undefined };
   },
+  async mysql(name, connection, deps) {
+    const { connectMysql } = await import('../upstream/mysql/mysql-server.ts');
+    const { connectMysqlRotation } = await import('../rotation/mysql/connection.ts');
+    const rotation = connectMysqlRotation(name, await connectMysql(connection, deps.clock));
+    return { rotation, close: () => undefined };
+  },
+  async redis(name, connection, deps) {
+    const { connectRedis } = await import('../upstream/redis/redis-server.ts');
+    const { connectRedisRotation } = await import('../rotation/redis/connection.ts');
+    const rotation = connectRedisRotation(name, await connectRedis(connection, deps.clock));
+    return { rotation, close: () => undefined };
+  },
   async kubernetes(name, connection, deps) {
     const { connectKubernetes } = await import('../upstream/kubernetes/index.ts');
     const { connectKubernetesSecrets } = await import('../providers/kubernetes/connection.ts');

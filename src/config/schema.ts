@@ -8,6 +8,8 @@ import { vaultTransitConfig } from '../kms/vault-transit/config.ts';
 import { awsIamConnectionSchema } from '../providers/aws-iam/config.ts';
 import { awsSecretsManagerConnectionSchema } from '../providers/aws-secrets-manager/config.ts';
 import { kubernetesProviderConnectionSchema } from '../providers/kubernetes/config.ts';
+import { mysqlConnectionSchema } from '../upstream/mysql/config.ts';
+import { redisConnectionSchema } from '../upstream/redis/config.ts';
 import { vaultConnectionSchema } from '../upstream/vault/config.ts';
 import { webhookConnectionSchema } from '../upstream/webhook/config.ts';
 import { storeConfigSchema } from '../store/config.ts';
@@ -32,6 +34,8 @@ const connection = z.union([
     awsIamConnectionSchema.safeExtend({ prefixes }),
     kubernetesProviderConnectionSchema.safeExtend({ prefixes }),
     webhookConnectionSchema.safeExtend({ prefixes }),
+    mysqlConnectionSchema.safeExtend({ prefixes }),
+    redisConnectionSchema.safeExtend({ prefixes }),
   ]),
   jwksConnectionSchema,
 ]);

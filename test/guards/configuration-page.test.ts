@@ -31,7 +31,7 @@ describe('docs/configuration.md', () => {
     const differing = options
       .filter(({ place, fallback }) => {
         const said = rows.find(([row]) => row === place)?.[1];
-        const isVariant = /\.auth\.(?:mount|tokenFile)$/.test(place);
+        const isVariant = /\.auth\.(?:mount|tokenFile)$|>\.port$/.test(place);
         if (said === undefined || isVariant) return false;
         return fallback === undefined
           ? said.startsWith('`')
