@@ -1,3 +1,4 @@
+import { AccountMismatch } from '../domain/account-mismatch.ts';
 import { BrokerError } from '../domain/errors.ts';
 import type { Session } from '../domain/principal.ts';
 import type { AttestedWorkload } from '../ports/workload-authenticator.ts';
@@ -115,6 +116,12 @@ async function recordLogInRefusal(parts: Parts, call: Call, error: unknown): Pro
   const { code, reason } = failure;
   const outcome = outcomeOf(failure);
   await recordRefusal(parts, call, () =>
-    entryOfStranger(parts, call, { action: 'session.create', outcome, code, reason }),
+    entryOfStranger(parts, call, {
+      action: 'session.create',
+      outcome,
+      code,
+      reason,
+      ...AccountMismatch.factsOf(failure),
+    }),
   );
 }

@@ -1,3 +1,4 @@
+import { AccountMismatch } from '../domain/account-mismatch.ts';
 import { BrokerError } from '../domain/errors.ts';
 import type { Session } from '../domain/principal.ts';
 import type { Workload } from '../domain/workload.ts';
@@ -51,7 +52,10 @@ export async function renewSession(
       settle: () => renewed,
       conflict: () => new BrokerError('ERR_CONFLICT', 'the session changed meanwhile; try again'),
     };
-  }).catch((error: unknown) => recordFailure(acting, [described], error));
+  }).catch((error: unknown) => {
+    const failed = { ...described, ...AccountMismatch.factsOf(error) };
+    return recordFailure(acting, [failed], error);
+  });
 }
 
 function isSameHolder(own: Workload, other: Workload): boolean {

@@ -57,6 +57,9 @@ export interface AuditFacts {
   readonly step: string;
   /** Who asked for it: an operator's name, a workload, or `schedule`. */
   readonly requestedBy: string;
+  /** The service account's UID in a token that the API server accepted for another one, whose UID is `reviewedUid`. */
+  readonly claimedUid: string;
+  readonly reviewedUid: string;
   readonly boot: BootReference;
 }
 
@@ -126,6 +129,10 @@ type OfLease = With<
   | 'count'
   | 'endsAt'
 >;
+type OfLogIn = With<
+  never,
+  'session' | 'tokenId' | 'method' | 'endsAt' | 'claimedUid' | 'reviewedUid'
+>;
 type OfDocument = With<'document', 'comment' | 'cause'>;
 type OfRotation = With<
   'path',
@@ -135,8 +142,8 @@ type OfNothing = With<never, 'comment' | 'cause' | 'count'>;
 
 /** Every audited action and the facts that go with it. A new action is a new row here and in docs/spec/audit-log-v1.md. */
 interface AuditActions {
-  'session.create': With<never, 'session' | 'tokenId' | 'method' | 'endsAt'>;
-  'session.renew': With<never, 'session' | 'tokenId' | 'method' | 'endsAt'>;
+  'session.create': OfLogIn;
+  'session.renew': OfLogIn;
   'session.read': With<never, 'session'>;
   'session.end': With<never, 'session' | 'workload' | 'pod' | 'cause' | 'count'>;
   'secret.read': OfSecret<'endsAt'>;

@@ -98,7 +98,9 @@ function encodeTexts(facts: Partial<AuditFacts>, digest: TextDigest): string {
     textFact('query', facts.query, digest) +
     textFact('rotation', facts.rotation, digest) +
     textFact('step', facts.step, digest) +
-    textFact('requestedBy', facts.requestedBy, digest)
+    textFact('requestedBy', facts.requestedBy, digest) +
+    textFact('claimedUid', facts.claimedUid, digest) +
+    textFact('reviewedUid', facts.reviewedUid, digest)
   );
 }
 

@@ -171,9 +171,32 @@ describe('a login that the API server reviews', () => {
 
   it('is refused with the token of an account that was made anew (T03)', async () => {
     const reason = 'claim_mismatch';
-    await withReview(reviewing({}, { uid: 'uid-of-the-new-one' }), () =>
-      refuses(cluster, { reason }),
-    );
+    const claimedUid = kube.accounts.get('prod/api');
+    for (const [uid, recorded] of [
+      ['uid-of-the-new-one', 'uid-of-the-new-one'],
+      [`\u001b[2J${'u'.repeat(5_000)}`, expect.stringMatching(/^.{512}\.\.\.\[5004 characters/s)],
+    ] as const)
+      await withReview(reviewing({}, { uid }), async () => {
+        const entry = await refuses(cluster, { reason });
+        expect(entry).toMatchObject({ claimedUid, reviewedUid: recorded });
+      });
+    const session = (await logIn(cluster)).body['token'] as string;
+    const shown = tokenOf();
+    await withReview(reviewing({}, { uid: 'uid-of-the-new-one' }), async () => {
+      const entry = await expectDenied(api, {
+        status: 401,
+        code: 'ERR_TOKEN_INVALID',
+        reason,
+        unechoed: [shown, reason],
+        send: () =>
+          api.call('POST', '/api/v1/sessions/self/renew', {
+            token: session,
+            body: { token: shown },
+          }),
+      });
+      const uids = { claimedUid, reviewedUid: 'uid-of-the-new-one' };
+      expect(entry).toMatchObject({ action: 'session.renew', ...uids });
+    });
     const old = tokenOf();
     kube.createAccount('prod', 'api');
     await refuses(cluster, { reason: 'review_refused', token: old });

@@ -1,3 +1,4 @@
+import { AccountMismatch } from '../../domain/account-mismatch.ts';
 import type { TokenClaims } from '../jwt/token-claims.ts';
 import { tokenRefused } from '../token-refused.ts';
 import type { ReviewedUser } from './reviewed-user.ts';
@@ -10,13 +11,13 @@ const ACCOUNT = /^system:serviceaccount:[^:]+:[^:]+$/;
  */
 export function requireAgreement(claims: TokenClaims, user: ReviewedUser): void {
   if (!ACCOUNT.test(user.username)) throw tokenRefused('not_a_service_account');
-  if (!isSameAccount(claims, user) || !isSamePod(claims, user) || !isSameToken(claims, user)) {
+  const { serviceAccountUid } = claims.workload;
+  if (user.uid !== serviceAccountUid) {
+    throw tokenRefused('claim_mismatch', new AccountMismatch(serviceAccountUid, user.uid));
+  }
+  if (user.username !== claims.subject || !isSamePod(claims, user) || !isSameToken(claims, user)) {
     throw tokenRefused('claim_mismatch');
   }
-}
-
-function isSameAccount({ subject, workload }: TokenClaims, user: ReviewedUser): boolean {
-  return user.username === subject && user.uid === workload.serviceAccountUid;
 }
 
 function isSamePod({ workload }: TokenClaims, user: ReviewedUser): boolean {

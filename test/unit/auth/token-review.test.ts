@@ -1,4 +1,6 @@
+import { inspect } from 'node:util';
 import { afterEach, describe, expect, it } from '@jest/globals';
+import { AccountMismatch } from '../../../src/domain/account-mismatch.ts';
 import { until } from '../../backends/until.ts';
 import { answer, drip, drop, flood, redirect, stall } from '../../fakes/server-faults.ts';
 import type { ServerFault } from '../../fakes/server-faults.ts';
@@ -114,6 +116,22 @@ describe.each(['token-review', 'both'] as const)('a login by %s', (mode) => {
     const token = cluster.token();
     cluster.fake.createAccount('prod', 'api');
     expect(await refusal(token)).toBe(refused('review_refused'));
+  });
+
+  it('keeps both UIDs for the entry where the accounts are two, and nothing where they are not (T03)', async () => {
+    cluster = await fakeCluster({ mode });
+    const claimedUid = cluster.fake.accounts.get('prod/api');
+    const failing = async (user: Members): Promise<unknown> => {
+      cluster.fake.script('review', reviewing({}, user));
+      return cluster.authenticate(cluster.token()).catch((error: unknown) => error);
+    };
+    const other = await failing({ uid: 'another-uid' });
+    expect(AccountMismatch.factsOf(other)).toEqual({ claimedUid, reviewedUid: 'another-uid' });
+    expect(inspect(other, { depth: 9, showHidden: true })).not.toContain('another-uid');
+    const renamed = await failing({ username: 'system:serviceaccount:prod:admin' });
+    expect(AccountMismatch.factsOf(renamed)).toEqual({});
+    const person = await failing({ username: 'alice', uid: 'another-uid' });
+    expect(AccountMismatch.factsOf(person)).toEqual({});
   });
 
   it('is refused once the pod is gone or another has its name', async () => {
