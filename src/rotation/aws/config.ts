@@ -27,4 +27,3 @@ export const ownRotationOptions = z.strictObject({
       'a secret name of [A-Za-z0-9/_+=.@-]',
     ),
 });
-export type OwnRotationOptions = z.output<typeof ownRotationOptions>;

@@ -1,0 +1,63 @@
+import { describe, expect, it } from '@jest/globals';
+import { inspect } from 'node:util';
+import type { RotationTarget } from '../../../../src/ports/rotation-target.ts';
+import { connectVaultRotation } from '../../../../src/rotation/vault/connection.ts';
+import type { VaultClient } from '../../../../src/upstream/vault/vault-client.ts';
+import { turnOf } from '../../../contract/rotation-target.contract.ts';
+import { contextOf, failureOf } from '../../../contract/secret-provider.contract.ts';
+
+const CANARY = 'canary-77f0';
+const CURRENT = { username: 'app', password: 'held' };
+
+/** A Vault that answers what it is told to, and counts what it was asked to change. */
+function answering(...answers: readonly unknown[]): { target: RotationTarget; changes: string[] } {
+  const changes: string[] = [];
+  const left = [...answers];
+  const client = {
+    read: () => Promise.resolve(left.length > 1 ? left.shift() : left[0]),
+    effect: ({ path }: { path: string }) => Promise.resolve(changes.push(path)),
+  } as Partial<VaultClient> as VaultClient;
+  const target = connectVaultRotation('vault', client).target('static-role', { role: 'app' });
+  return { target, changes };
+}
+
+describe('a Vault that lies about a static role', () => {
+  it.each([
+    ['nothing', undefined],
+    ['a list', { data: [CANARY] }],
+    ['no password', { data: { username: 'app' } }],
+    ['an empty password', { data: { username: 'app', password: '' } }],
+    ['a number', { data: { username: 'app', password: 5 } }],
+    ['a password without end', { data: { username: 'app', password: CANARY.repeat(1000) } }],
+  ])('is refused when it answers %s, and nothing is changed', async (_what, answer) => {
+    const { target, changes } = answering(answer);
+    for (const step of [
+      target.create(turnOf(CURRENT)),
+      target.set(turnOf(CURRENT), CURRENT),
+      target.test(CURRENT, contextOf()),
+    ]) {
+      const error = await failureOf(step);
+      expect(error.code).toBe('ERR_PROVIDER_MALFORMED');
+      expect(inspect(error, { depth: 20, showHidden: true })).not.toContain(CANARY);
+    }
+    expect(changes).toEqual([]);
+  });
+
+  it('is refused when it says that it changed the password, and still has the same', async () => {
+    const { target, changes } = answering({ data: CURRENT });
+    expect(await failureOf(target.create(turnOf(CURRENT)))).toMatchObject({
+      code: 'ERR_PROVIDER_MALFORMED',
+      reason: 'not_rotated',
+    });
+    expect(changes).toEqual(['database/rotate-role/app']);
+  });
+
+  it('is asked for nothing where the current value holds half a login', async () => {
+    const { target, changes } = answering({ data: CURRENT });
+    expect(await failureOf(target.create(turnOf({ username: 'app' })))).toMatchObject({
+      code: 'ERR_CONFLICT',
+      reason: 'no_login',
+    });
+    expect(changes).toEqual([]);
+  });
+});
