@@ -27,8 +27,11 @@ export class AlternatingUsers implements RotationTarget {
     this.locators = options.usernames.map((name) => accountLocator(this.#account(name)));
   }
 
-  // eslint-disable-next-line @typescript-eslint/require-await -- refusals are rejections
-  async create({ current }: RotationTurn): Promise<SecretData> {
+  create({ current }: RotationTurn): Promise<SecretData> {
+    return Promise.resolve().then(() => this.#next(current));
+  }
+
+  #next(current: SecretData | undefined): SecretData {
     checkHost(current, this.#server);
     const { usernames, keys, password } = this.#options;
     const isNamed = current?.[keys.username] !== undefined;

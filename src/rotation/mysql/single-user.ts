@@ -28,8 +28,11 @@ export class SingleUser implements RotationTarget {
     this.locators = [accountLocator(this.#account)];
   }
 
-  // eslint-disable-next-line @typescript-eslint/require-await -- refusals are rejections
-  async create({ current }: RotationTurn): Promise<SecretData> {
+  create({ current }: RotationTurn): Promise<SecretData> {
+    return Promise.resolve().then(() => this.#next(current));
+  }
+
+  #next(current: SecretData | undefined): SecretData {
     checkHost(current, this.#server);
     const { username, keys, password } = this.#options;
     const named = current?.[keys.username];

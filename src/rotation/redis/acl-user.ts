@@ -133,7 +133,8 @@ export class AclUser implements RotationTarget {
   async #checked<T>(data: SecretData | undefined, work: () => Promise<T>): Promise<T> {
     checkHost(data, this.#server);
     const named = data?.[this.#options.keys.username];
-    if (named !== undefined && named !== this.#options.username) throw conflict('username_mismatch');
+    if (named !== undefined && named !== this.#options.username)
+      throw conflict('username_mismatch');
     return work();
   }
 }
