@@ -7,9 +7,10 @@ import type {
   IssuedCredential,
   ProviderConnection,
   SecretProvider,
+  SecretPublishing,
 } from '../../src/ports/secret-provider.ts';
 
-type Step = 'read' | 'readMany' | 'list' | 'prepare' | 'issue' | 'renew' | 'revoke';
+type Step = 'read' | 'readMany' | 'list' | 'publish' | 'prepare' | 'issue' | 'renew' | 'revoke';
 
 /** A backend in memory that does what a test tells it: what it holds, what it answers, and what happens while it is asked. */
 export class ScriptedBackend implements ProviderConnection {
@@ -37,10 +38,15 @@ export class ScriptedBackend implements ProviderConnection {
   }
 
   mount(options: unknown): SecretProvider {
-    const { root = '', dynamic = false } = options as { root?: string; dynamic?: boolean };
+    const {
+      root = '',
+      dynamic = false,
+      publishes = false,
+    } = options as { root?: string; dynamic?: boolean; publishes?: boolean };
     if (root === 'refused') throw new BrokerError('ERR_BODY_INVALID');
     const reads = this.#reads(`${root}/`);
-    return dynamic ? { ...reads, credentials: this.#credentials() } : reads;
+    const writes = publishes ? { ...reads, publishing: this.#publishing() } : reads;
+    return dynamic ? { ...writes, credentials: this.#credentials() } : writes;
   }
 
   check(): Promise<CheckReport> {
@@ -82,6 +88,17 @@ export class ScriptedBackend implements ProviderConnection {
         );
         await this.#do('readMany', locators.join(' '), signal);
         return found;
+      },
+    };
+  }
+
+  #publishing(): SecretPublishing {
+    return {
+      publish: async (locator, data, token, { signal }) => {
+        // What happens meanwhile, happens after the write: an answer that is lost is one to a call that was obeyed.
+        this.secrets.set(locator, { data, version: `v-${token}` });
+        await this.#do('publish', token, signal);
+        return { version: `v-${token}` };
       },
     };
   }

@@ -107,6 +107,7 @@ class RotationRun {
       const place = rotatingPlace(parts, this.#row.path, this.#row);
       if (step === 'settle' || step === 'canary') {
         const look = step === 'settle' ? settled : canaryDone;
+        await this.#rereadCause();
         const waiting = await look(parts, this.#row);
         if (!waiting.settled && waiting.refused === true) {
           await this.#takeBack(place);
@@ -126,6 +127,13 @@ class RotationRun {
       await this.#failed(BrokerError.from(error));
       return false;
     }
+  }
+
+  /** What somebody made a rotation for an incident meanwhile waits for nobody. */
+  async #rereadCause(): Promise<void> {
+    const { id } = this.#row;
+    const found = await this.#driver.parts.store.get('rotations', { id });
+    if (found !== undefined) this.#row = { ...this.#row, cause: found.cause };
   }
 
   /** Several holders cannot work with the new version. */

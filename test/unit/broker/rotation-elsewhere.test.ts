@@ -1,0 +1,137 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { directRotation } from '../../../src/broker/rotation/direct-rotation.ts';
+import { requestRotation } from '../../../src/broker/rotation/request-rotation.ts';
+import { readSecret } from '../../../src/broker/read-secrets.ts';
+import type { LiveSession } from '../../../src/broker/state/sessions.ts';
+import { BrokerError } from '../../../src/domain/errors.ts';
+import { mount } from '../../support/broker-parts.ts';
+import { RotationBench } from '../../support/rotation-bench.ts';
+
+const PATH = 'kv/db';
+const MINUTE = 60_000;
+let bench: RotationBench;
+let live: LiveSession;
+
+beforeEach(async () => {
+  bench = await RotationBench.open({ paused: true });
+  const { broker, admin } = bench;
+  await broker.put(admin, 'mount', 'kv', mount('kv', { publishes: true }));
+  broker.backend.secrets.set(PATH, { data: { username: 'u', password: 'old' }, version: '1' });
+  broker.target.allow({ username: 'u', password: 'old' });
+  await bench.define({ options: { user: 'u' }, retire: 'manual' }, PATH);
+  live = await broker.logIn();
+});
+afterEach(async () => bench.close());
+
+async function read(): Promise<{ readonly version: string; readonly text: string }> {
+  const { value } = await readSecret(bench.broker.parts, bench.broker.call(), live, { path: PATH });
+  return { version: value.version, text: value.json.toString() };
+}
+
+async function request(incident = false): Promise<string> {
+  const { parts } = bench.broker;
+  const order = { path: PATH, kind: 'rotation', incident } as const;
+  return (await requestRotation(parts, bench.broker.call(), bench.admin, order)).id;
+}
+
+async function direct(verb: 'abort' | 'rollBack' | 'retire'): Promise<void> {
+  await directRotation(bench.broker.parts, bench.broker.call(), bench.admin, { path: PATH, verb });
+}
+
+describe('a rotation of a secret at a backend', () => {
+  it('is seen by the next read, though the old value was in memory', async () => {
+    expect((await read()).text).toContain('"old"');
+    bench.work();
+    const id = await request();
+    await bench.pass(MINUTE);
+    expect(await read()).toEqual({
+      version: `v-${id}`,
+      text: JSON.stringify({ username: 'u', password: 'p1' }),
+    });
+    expect(await bench.latest(PATH)).toMatchObject({ previous_version: '1', version: `v-${id}` });
+  });
+
+  it('is published again under the same token when the answer is lost', async () => {
+    let isLost = false;
+    bench.broker.backend.during = (step) => {
+      if (isLost || step !== 'publish') return;
+      isLost = true;
+      throw new BrokerError('ERR_PROVIDER_TIMEOUT');
+    };
+    bench.work();
+    const id = await request();
+    await bench.pass(2 * MINUTE);
+    expect(await bench.latest(PATH)).toMatchObject({ step: 'settle', version: `v-${id}` });
+    expect(bench.broker.backend.calls.filter((call) => call === `publish:${id}`)).toHaveLength(2);
+  });
+
+  it('aborted after a publication that was not confirmed makes the old value current again', async () => {
+    let isDown = false;
+    bench.broker.backend.during = (step) => {
+      isDown ||= step === 'publish';
+      if (isDown) throw new BrokerError('ERR_PROVIDER_UNAVAILABLE');
+    };
+    bench.work();
+    await request();
+    await bench.pass(60 * MINUTE);
+    expect(await bench.latest(PATH)).toMatchObject({ state: 'parked', step: 'promote' });
+    bench.broker.backend.during = () => undefined;
+    await direct('abort');
+    await bench.pass(MINUTE);
+    expect(await bench.latest(PATH)).toMatchObject({ state: 'aborted' });
+    expect(bench.broker.backend.secrets.get(PATH)?.data).toEqual({
+      username: 'u',
+      password: 'old',
+    });
+    expect(bench.broker.target.accepted.get('u')).toEqual(new Set(['old']));
+  });
+
+  it('ends the leases on the old version when it is retired', async () => {
+    await read();
+    bench.work();
+    await request();
+    await bench.pass(MINUTE);
+    expect(await bench.latest(PATH)).toMatchObject({ step: 'settle' });
+    await direct('retire');
+    await bench.pass(MINUTE);
+    const leases = await bench.broker.store.list('leases', { equals: { path: PATH }, limit: 10 });
+    expect(leases.map(({ state, cause }) => [state, cause])).toEqual([['ended', 'superseded']]);
+    expect(bench.broker.target.works({ username: 'u', password: 'old' })).toBe(false);
+  });
+
+  it('of a path without a value begins with one', async () => {
+    bench.broker.backend.secrets.delete(PATH);
+    bench.work();
+    await request();
+    await bench.pass(MINUTE);
+    expect(await bench.latest(PATH)).toMatchObject({ state: 'done', previous_version: null });
+    expect((await read()).text).toContain('"p1"');
+  });
+
+  it('that becomes one for an incident while it is carried on waits for nobody', async () => {
+    const { promise, resolve } = Promise.withResolvers<undefined>();
+    bench.broker.target.before = (step) => (step === 'test' ? promise : undefined);
+    bench.work();
+    await request();
+    await bench.rest();
+    await request(true).catch(() => undefined);
+    resolve(undefined);
+    await bench.pass(MINUTE);
+    expect(await bench.latest(PATH)).toMatchObject({ state: 'done', cause: 'incident' });
+  });
+
+  it('is let go of when the process stops, and carried on by the next at once', async () => {
+    let isHanging = true;
+    bench.broker.target.before = (step) =>
+      step === 'set' && isHanging ? new Promise(() => undefined) : undefined;
+    const first = bench.work();
+    await request();
+    await bench.rest();
+    await first.stop();
+    isHanging = false;
+    expect(await bench.latest(PATH)).toMatchObject({ owner: null, step: 'set', attempts: 0 });
+    bench.work();
+    await bench.pass(1_000);
+    expect(await bench.latest(PATH)).toMatchObject({ step: 'settle', state: 'running' });
+  });
+});
