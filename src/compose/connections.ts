@@ -71,6 +71,15 @@ const OPENERS: Openers = {
     const rotation = connectWebhook(name, connection, deps);
     return { rotation, close: () => undefined };
   },
+  async postgres(name, connection, deps) {
+    const { connectPostgres } = await import('../upstream/postgres/postgres-server.ts');
+    const { connectPostgresProvider } = await import('../providers/postgres/connection.ts');
+    const { connectPostgresRotation } = await import('../rotation/postgres/connection.ts');
+    const server = await connectPostgres(connection, deps);
+    const provider = connectPostgresProvider(name, server, deps);
+    const rotation = connectPostgresRotation(name, server);
+    return { provider, rotation, close: () => provider.close() };
+  },
   async mysql(name, connection, deps) {
     const { connectMysql } = await import('../upstream/mysql/mysql-server.ts');
     const { connectMysqlRotation } = await import('../rotation/mysql/connection.ts');

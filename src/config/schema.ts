@@ -8,6 +8,7 @@ import { vaultTransitConfig } from '../kms/vault-transit/config.ts';
 import { awsIamConnectionSchema } from '../providers/aws-iam/config.ts';
 import { awsSecretsManagerConnectionSchema } from '../providers/aws-secrets-manager/config.ts';
 import { kubernetesProviderConnectionSchema } from '../providers/kubernetes/config.ts';
+import { postgresConnectionSchema } from '../upstream/postgres/config.ts';
 import { mysqlConnectionSchema } from '../upstream/mysql/config.ts';
 import { redisConnectionSchema } from '../upstream/redis/config.ts';
 import { vaultConnectionSchema } from '../upstream/vault/config.ts';
@@ -33,6 +34,7 @@ const connection = z.union([
     awsSecretsManagerConnectionSchema.safeExtend({ prefixes }),
     awsIamConnectionSchema.safeExtend({ prefixes }),
     kubernetesProviderConnectionSchema.safeExtend({ prefixes }),
+    postgresConnectionSchema.safeExtend({ prefixes }),
     webhookConnectionSchema.safeExtend({ prefixes }),
     mysqlConnectionSchema.safeExtend({ prefixes }),
     redisConnectionSchema.safeExtend({ prefixes }),

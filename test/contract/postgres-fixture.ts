@@ -19,6 +19,7 @@ export interface PostgresPlace {
   readonly port: number;
   readonly database: string;
   readonly admin: string;
+  readonly adminPassword: string;
   readonly server: PostgresServer;
   /** Another connection with the same settings, and what `changes` says. */
   connect(changes?: Readonly<Record<string, unknown>>): Promise<PostgresServer>;
@@ -68,6 +69,7 @@ export async function makePostgresPlace(postgres: Postgres): Promise<PostgresPla
     port,
     database,
     admin,
+    adminPassword,
     server: await connect(),
     connect,
     query,
