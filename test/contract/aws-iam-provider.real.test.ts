@@ -120,7 +120,7 @@ describeWith(['moto'], 'moto', ({ moto }) => {
 
   it('makes a session of the role that works, and says how long', async () => {
     const credentials = provider.credentials!;
-    const handle = await credentials.prepare(begin(undefined));
+    const handle = await credentials.prepare(begin(undefined), contextOf());
     const issued = await credentials.issue(handle, contextOf());
     expect(issued).toMatchObject({ renewable: false, handle });
     expect(issued.ttlSeconds).toBeGreaterThan(1100);
