@@ -124,9 +124,10 @@ export async function openConnections(
     closing.push(() => opened.close());
     if (cluster !== undefined) clusters.set(name, cluster);
     if (connection.type === 'jwks') continue;
-    const { locators, prefixes } = connection;
+    const { locators, prefixes, limits } = connection;
+    const bounds = { locators, prefixes, concurrency: limits.maxRotations };
     if (provider !== undefined) providers.push({ connection: provider, locators, prefixes });
-    if (rotation !== undefined) targets.push({ connection: rotation, locators, prefixes });
+    if (rotation !== undefined) targets.push({ connection: rotation, ...bounds });
   }
   return {
     providers,

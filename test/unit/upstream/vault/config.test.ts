@@ -16,6 +16,7 @@ describe('a Vault connection in the configuration', () => {
     expect(vaultConnectionSchema.parse(config()).limits).toEqual({
       timeoutMs: 5000,
       maxConcurrent: 32,
+      maxRotations: 4,
       maxQueue: 64,
       maxRetries: 2,
       failuresToOpen: 5,
