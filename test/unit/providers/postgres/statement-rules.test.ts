@@ -1,0 +1,98 @@
+import { describe, expect, it } from '@jest/globals';
+import { postgresMountOptions } from '../../../../src/providers/postgres/config.ts';
+import { fillStatement } from '../../../../src/providers/postgres/fill-statement.ts';
+import {
+  creationProblem,
+  revocationProblem,
+} from '../../../../src/providers/postgres/statement-rules.ts';
+
+const CREATE = 'CREATE ROLE {{name}} LOGIN PASSWORD {{password}} VALID UNTIL {{expiration}}';
+
+describe('a statement of a mount (R04)', () => {
+  it.each([
+    CREATE,
+    `create user "{{name}}" with password '{{ password }}' valid until '{{expiration}}' in role app`,
+    `CREATE ROLE {{name}} LOGIN PASSWORD {{password}} VALID UNTIL {{expiration}} CONNECTION LIMIT 5`,
+  ])('may create a role: %s', (text) => {
+    expect(creationProblem(text, true)).toBeUndefined();
+  });
+
+  it.each([
+    'CREATE ROLE {{name}} LOGIN PASSWORD {{password}}',
+    'CREATE ROLE {{name}} PASSWORD {{password}} VALID UNTIL {{expiration}}',
+    'CREATE ROLE other LOGIN PASSWORD {{password}} VALID UNTIL {{expiration}}',
+    'GRANT app TO {{name}}',
+    `${CREATE} SUPERUSER`,
+    `${CREATE} CreateRole`,
+    `${CREATE} IN ROLE pg_write_server_files`,
+    `${CREATE} IN ROLE "pg_write_server_files"`,
+    `${CREATE} ADMIN {{name}}`,
+    `${CREATE} IN ROLE {{password}}`,
+  ])('may not create one like this: %s', (text) => {
+    expect(creationProblem(text, true)).toEqual(expect.any(String));
+  });
+
+  it.each([
+    'GRANT app_readonly TO {{name}}',
+    'GRANT SELECT (id, "odd "" name"), INSERT ON sales.orders TO {{name}}',
+    `ALTER ROLE {{name}} SET search_path TO sales, 'it''s'`,
+    'GRANT SELECT ON pg_catalog.pg_authid TO {{name}}',
+  ])('may give: %s', (text) => {
+    expect(creationProblem(text, false)).toBeUndefined();
+  });
+
+  it.each([
+    'GRANT app TO {{name}}; DROP TABLE x',
+    'GRANT app TO {{name}} -- to all',
+    'GRANT app /* */ TO {{name}}',
+    'GRANT app TO "x{{name}}"',
+    `GRANT app TO {{name}} $$x$$`,
+    `ALTER ROLE {{name}} SET x TO E'a'`,
+    `ALTER ROLE {{name}} SET x TO 'a\\'`,
+    'GRANT U&"\\0061" TO {{name}}',
+    'GRANT app TO {{other}}',
+    'GRANT app TO {{name}} {{password}}',
+    'GRANT app TO x',
+    'ALTER ROLE admin IN DATABASE {{name}} RESET ALL',
+    'ALTER ROLE {{name}} BYPASSRLS',
+    'GRANT pg_execute_server_program TO {{name}}',
+    'COPY x TO PROGRAM {{name}}',
+    'DO {{name}}',
+    'SELECT {{name}}',
+    'GRANT app TO {{name}}\u0000',
+    'GRANT "unended TO {{name}}',
+  ])('may not be: %s', (text) => {
+    expect(creationProblem(text, false)).toEqual(expect.any(String));
+  });
+
+  it('takes back what it names, and knows no password any more', () => {
+    expect(revocationProblem('DROP OWNED BY {{name}}')).toBeUndefined();
+    expect(revocationProblem('REASSIGN OWNED BY {{name}} TO app')).toBeUndefined();
+    expect(revocationProblem('ALTER ROLE {{name}} PASSWORD {{password}}')).toBeDefined();
+    expect(revocationProblem('DROP TABLE x')).toBeDefined();
+  });
+
+  it('is filled with each value quoted as what it is', () => {
+    const values = { name: 'x"; DROP ROLE y;--', password: `'\\ $$ 🔑`, expiration: '2030-01-01' };
+    expect(fillStatement(CREATE, values)).toBe(
+      `CREATE ROLE "x""; DROP ROLE y;--" LOGIN PASSWORD  E'''\\\\ $$ 🔑' VALID UNTIL '2030-01-01'`,
+    );
+    expect(fillStatement('GRANT a TO "{{name}}"', { name: 'b' })).toBe('GRANT a TO "b"');
+    expect(() => fillStatement('GRANT a TO {{name}}', { name: 'nul\0' })).toThrow(
+      expect.objectContaining({ code: 'ERR_BODY_INVALID' }),
+    );
+    expect(() => fillStatement(CREATE, { name: 'b' })).toThrow(
+      expect.objectContaining({ code: 'ERR_INTERNAL' }),
+    );
+  });
+
+  it('that is wrong is named by its place when the mount is saved', () => {
+    const parsed = postgresMountOptions.safeParse({
+      roles: { a: { creation: [CREATE, 'DROP TABLE x'], revocation: ['SELECT 1'] } },
+    });
+    expect(parsed.error?.issues.map(({ path }) => path.join('/'))).toEqual([
+      'roles/a/creation/1',
+      'roles/a/revocation/0',
+    ]);
+  });
+});
