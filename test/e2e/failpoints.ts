@@ -1,13 +1,14 @@
 import { readFileSync, rmSync } from 'node:fs';
 import type { Store, Write } from '../../src/ports/store.ts';
 
-/** What happens at a point: the process is killed there, or the code there throws. */
-export type FailpointAction = 'kill' | 'throw';
+/** What happens at a point: the process is killed or stopped there, or the code there throws. */
+export type FailpointAction = 'kill' | 'stop' | 'throw';
 
 /**
  * Points at which the broker can be made to fail, once each time a file says so: `<point> <action>`. Points are
  * `store.before_commit` and `store.after_commit`, the same of the commits that move a credential on
- * (`credential.prepared.before_commit`), and every read of a table (`list.leases`, `get.credentials`).
+ * (`credential.prepared.before_commit`) and of those that begin a rotation, the moments of a rotation's step (`rotation.set.after_effect`), and
+ * every read of a table (`list.leases`, `get.credentials`).
  */
 export class Failpoints {
   readonly #file: string;
@@ -17,9 +18,13 @@ export class Failpoints {
     this.#file = file;
   }
 
-  /** At a named point of a commit: the name stands for every plan of the batch as well. */
+  /** At a named point: that of a commit stands for every plan of the batch as well. */
   readonly commit = (name: string): void => {
-    const [, moment = ''] = name.split('.');
+    const [room, moment = ''] = name.split('.');
+    if (room !== 'store') {
+      this.#pass(name);
+      return;
+    }
     const stages = [...this.#stages];
     if (moment === 'after_commit') this.#stages = new Set();
     for (const point of [name, ...stages.map((stage) => `${stage}.${moment}`)]) this.#pass(point);
@@ -57,6 +62,10 @@ export class Failpoints {
     if (armed !== point) return;
     rmSync(this.#file);
     if (action === 'kill') process.kill(process.pid, 'SIGKILL');
+    if (action === 'stop') {
+      process.kill(process.pid, 'SIGSTOP');
+      return;
+    }
     throw new TypeError(`failpoint ${point}`);
   }
 
@@ -69,9 +78,10 @@ export class Failpoints {
   }
 }
 
-/** A state that a commit brings a credential into, or a session that it opens. */
+/** A state that a commit brings a credential into, or a session or rotation that it begins. */
 function stageOf(write: Write): string | undefined {
   if (write.table === 'sessions' && 'put' in write) return 'session.created';
+  if (write.table === 'rotations' && 'put' in write) return 'rotation.started';
   if (write.table !== 'credentials') return undefined;
   if ('put' in write) return 'credential.intended';
   const state = 'change' in write ? write.change.state : undefined;

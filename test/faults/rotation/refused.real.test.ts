@@ -1,0 +1,97 @@
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { describeWith } from '../../backends/backends.ts';
+import { until } from '../../backends/until.ts';
+import { CommitProxy } from './commit-proxy.ts';
+import { RotatingBroker } from './rotating-broker.ts';
+
+/** Back-off of ten seconds passes in one. */
+const SPEED = 10;
+const GRANTS = { grants: [{ on: 'public.orders', privileges: ['SELECT'] }] };
+const PATHS = {
+  alternating: 'own/alternating',
+  single: 'own/single',
+  granted: 'own/granted',
+  refused: 'own/refused',
+} as const;
+
+describeWith(['postgres'], 'a rotation at a target that does not say yes', ({ postgres }) => {
+  let broker: RotatingBroker;
+  let proxy: CommitProxy;
+
+  beforeAll(async () => {
+    proxy = await CommitProxy.start(postgres.port);
+    broker = await RotatingBroker.start(
+      postgres,
+      [
+        { path: PATHS.alternating, strategy: 'alternating-users' },
+        { path: PATHS.single, strategy: 'single-user' },
+        { path: PATHS.granted, strategy: 'alternating-users', options: GRANTS },
+        { path: PATHS.refused, strategy: 'single-user', options: GRANTS },
+      ],
+      { port: proxy.port },
+    );
+    await broker.place.query('CREATE TABLE public.orders (id int)');
+    await broker.restart({ epoch: Date.now(), speed: SPEED });
+  }, 60_000);
+  afterAll(async () => {
+    await broker.remove();
+    await proxy.close();
+  });
+
+  it.each(['single', 'alternating'] as const)(
+    'looks whether it was done before it does it again, when the answer is lost: %s (F06, I12)',
+    async (name) => {
+      const path = PATHS[name];
+      const before = await broker.current(path);
+      proxy.loses = 1;
+      expect(await broker.ask(path)).toBe(202);
+      await until('an answer is lost', () => Promise.resolve(proxy.loses === 0));
+      const verifiers = await broker.verifiers();
+      await broker.untilOver(path);
+      const after = await broker.current(path);
+      const { username } = after.login;
+      expect((await broker.verifiers()).get(username)).toBe(verifiers.get(username));
+      expect(await broker.logsIn(after.login)).toBe(true);
+      expect(await broker.logsIn(before.login)).toBe(false);
+      const [rotation] = await broker.history(path);
+      const said = rotation?.steps.map(({ step, outcome }) => `${step} ${outcome}`);
+      const failed = said?.filter((text) => text.endsWith(' failed'));
+      expect(new Set(failed)).toEqual(new Set(['set failed']));
+      expect(said?.filter((text) => text === 'create done')).toHaveLength(1);
+      expect(Number(after.version)).toBe(Number(before.version) + 1);
+    },
+    40_000,
+  );
+
+  it('moves no label while the test is refused, and goes on when the grant is there (F04)', async () => {
+    const path = PATHS.granted;
+    const before = await broker.current(path);
+    expect(await broker.ask(path)).toBe(202);
+    await until('the test is refused', async () => {
+      return (await broker.active(path))?.lastError === 'refused_grants_missing';
+    });
+    expect(await broker.current(path)).toEqual(before);
+    expect(await broker.logsIn(before.login)).toBe(true);
+    await broker.place.query('GRANT SELECT ON public.orders TO PUBLIC');
+    await broker.untilOver(path);
+    const after = await broker.current(path);
+    expect(await broker.logsIn(after.login)).toBe(true);
+    expect(await broker.logsIn(before.login)).toBe(false);
+    await broker.place.query('REVOKE SELECT ON public.orders FROM PUBLIC');
+  }, 40_000);
+
+  it('has its old login again when a single user whose test is refused is aborted (F04)', async () => {
+    const path = PATHS.refused;
+    const before = await broker.current(path);
+    expect(await broker.ask(path)).toBe(202);
+    await until('the test is refused', async () => {
+      return (await broker.active(path))?.lastError === 'refused_grants_missing';
+    });
+    expect(await broker.current(path)).toEqual(before);
+    expect(await broker.ask(path, 'abort')).toBe(202);
+    await broker.untilOver(path);
+    expect(await broker.current(path)).toEqual(before);
+    expect(await broker.logsIn(before.login)).toBe(true);
+    expect((await broker.history(path))[0]?.state).toBe('aborted');
+  }, 40_000);
+});

@@ -1,0 +1,66 @@
+import { randomId } from '../../../src/crypto/random.ts';
+import { openedValue, type RotationRow } from '../../../src/broker/rotation/rotation-row.ts';
+import type { Parts } from '../../../src/broker/parts.ts';
+import { systemClock } from '../../../src/clock.ts';
+import { openBootLog } from '../../../src/compose/audit-trail.ts';
+import { loadKeys, openKek } from '../../../src/compose/keys.ts';
+import { loadConfig } from '../../../src/config/load.ts';
+import type { SecretData } from '../../../src/domain/secret.ts';
+import type { Store } from '../../../src/ports/store.ts';
+import { connectEmbedded } from '../../../src/providers/embedded/connection.ts';
+import { openStore } from '../../../src/store/index.ts';
+
+/** What a store has of one path below `own`: everything that somebody who recovers the broker could log in with. */
+export interface StoredSecret {
+  readonly current: SecretData | undefined;
+  /** Of the rotation under way. */
+  readonly pending: SecretData | undefined;
+  /** The newest last. */
+  readonly rotations: readonly RotationRow[];
+  /** Of all of them, as `step outcome`. */
+  readonly steps: readonly string[];
+}
+
+/** Looks into the store of a broker that does not run, with the keys of its installation. */
+export async function storedSecret(configFile: string, path: string): Promise<StoredSecret> {
+  const config = await loadConfig(configFile);
+  const { chain } = await openBootLog(config, systemClock);
+  const store = await openStore(config.store, { chain, clock: systemClock, mode: config.mode });
+  try {
+    const keys = await loadKeys(store, await openKek(config, systemClock));
+    const rotations = await store.list('rotations', {
+      equals: { path },
+      orderBy: ['created_at'],
+      limit: 1_000,
+    });
+    const embedded = connectEmbedded({ store, clock: systemClock, ...keys });
+    const provider = embedded.mount({ prefix: 'own' });
+    const locator = provider.locate(path.slice('own/'.length), undefined);
+    const context = { requestId: randomId('req'), signal: AbortSignal.timeout(10_000) };
+    const active = rotations.find(({ pending }) => pending !== null);
+    return {
+      current: await provider.read(locator, undefined, context).then(
+        ({ data }) => data,
+        () => undefined,
+      ),
+      pending: active && openedValue(keys as unknown as Parts, active, 'pending'),
+      rotations,
+      steps: await stepsOf(store, rotations),
+    };
+  } finally {
+    await store.close();
+  }
+}
+
+async function stepsOf(store: Store, rotations: readonly RotationRow[]): Promise<string[]> {
+  const all: string[] = [];
+  for (const { id } of rotations) {
+    const rows = await store.list('rotation_steps', {
+      equals: { rotation_id: id },
+      orderBy: ['seq'],
+      limit: 1_000,
+    });
+    all.push(...rows.map(({ step, outcome }) => `${step} ${outcome}`));
+  }
+  return all;
+}

@@ -1,0 +1,209 @@
+import { readFile } from 'node:fs/promises';
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import pg from 'pg';
+import { describeWith } from '../../backends/backends.ts';
+import { createDatabase, type TestDatabase } from '../../backends/postgres.ts';
+import { until } from '../../backends/until.ts';
+import { Furnished } from '../../e2e/furnished.ts';
+import { AccountReceiver } from './account-receiver.ts';
+
+/** Secrets that are due at one moment. */
+const DUE = Number(process.env['DUE'] ?? 500);
+const AT_ONCE = 20;
+/** A claim of a minute ends in six seconds, a step in three. */
+const SPEED = 10;
+const DAY_MS = 86_400_000;
+const FREE = { perSecond: 1_000_000, burst: 10_000_000 };
+
+/** Where the owner stands still: before the target is asked, after it did, and around what makes the new version current. */
+const POINTS = [
+  'rotation.set.after_begun',
+  'rotation.set.after_effect',
+  'rotation.promote.after_effect',
+  'rotation.retire.after_begun',
+] as const;
+
+describeWith(['postgres'], 'two brokers that rotate on one PostgreSQL (I6)', ({ postgres }) => {
+  let database: TestDatabase;
+  let client: pg.Client;
+  let target: AccountReceiver;
+  let first: Furnished;
+  let second: Furnished;
+
+  beforeAll(async () => {
+    target = await AccountReceiver.start();
+    database = await createDatabase(postgres);
+    client = new pg.Client({ connectionString: database.connectionString });
+    await client.connect();
+    first = await Furnished.start({
+      files: { dsn: database.connectionString },
+      config: (directory) => ({
+        store: { type: 'postgres', connectionStringFile: `${directory}/dsn` },
+        limits: { identityRate: FREE, addressRate: FREE },
+        connections: { portal: target.connection() },
+      }),
+    });
+    second = await first.replica();
+    for (const name of ['stopped', 'other']) await define(name);
+  }, 60_000);
+  afterAll(async () => {
+    await (second as Furnished | undefined)?.remove();
+    await (first as Furnished | undefined)?.remove();
+    await client.end();
+    await database.drop();
+    await target.stop();
+  });
+
+  async function define(name: string, more: object = {}): Promise<void> {
+    await first.write(`own/${name}`, { password: `first of ${name}` });
+    const options = { target: `accounts/${name}`, slots: 'two' };
+    await first.create(`/definitions/own/${name}`, {
+      rotation: { connection: 'portal', strategy: 'webhook', options, ...more },
+    });
+  }
+
+  async function start(clock: { readonly epoch: number; readonly speed: number }): Promise<void> {
+    await first.installation.stop();
+    await second.installation.stop();
+    await first.startWithFailpoints(clock);
+    await second.startWithFailpoints(clock);
+  }
+
+  /** Plain columns of what is stored; no request, which would wait for a broker that stands still. */
+  async function rows(text: string, ...values: readonly unknown[]): Promise<readonly unknown[][]> {
+    return (await client.query<unknown[]>({ text, values: [...values], rowMode: 'array' })).rows;
+  }
+
+  async function ask(broker: Furnished, name: string): Promise<number> {
+    const path = `/api/v1/rotations/own/${name}:run`;
+    const { status } = await broker.installation.call('POST', path, {
+      token: broker.operator,
+      body: {},
+    });
+    return status;
+  }
+
+  async function isOver(name: string): Promise<boolean> {
+    const text = 'SELECT active_id IS NULL FROM rotation_schedules WHERE path = $1';
+    return (await rows(text, `own/${name}`))[0]?.[0] === true;
+  }
+
+  async function doneOf(name: string): Promise<number> {
+    const text = `SELECT count(*)::int FROM rotations WHERE path = $1 AND state = 'done'`;
+    return Number((await rows(text, `own/${name}`))[0]?.[0]);
+  }
+
+  /** What a workload reads at `broker`. */
+  async function current(broker: Furnished, name: string): Promise<unknown> {
+    const session = await broker.logIn({ at: await brokerNow() });
+    const { json } = await broker.read(session, `own/${name}`);
+    await broker.installation.call('DELETE', '/api/v1/sessions/self', { token: session });
+    return json;
+  }
+
+  /** Who made each of those that were due current: a process has one name a boot. */
+  async function promoters(): Promise<readonly unknown[]> {
+    const batches = await rows('SELECT entries FROM audit_batches');
+    return batches
+      .flatMap(([entries]) => (entries as Buffer).toString().trimEnd().split('\n'))
+      .map((line) => JSON.parse(line) as Record<string, unknown>)
+      .filter(({ action, step, cause, path }) => {
+        const isPromoted = action === 'rotation.step' && step === 'promote' && cause === 'done';
+        return isPromoted && String(path).startsWith('own/due-');
+      })
+      .map(({ writer }) => writer);
+  }
+
+  let clock = { epoch: 0, speed: SPEED };
+  // eslint-disable-next-line @typescript-eslint/require-await -- beside calls that wait
+  async function brokerNow(): Promise<number> {
+    return clock.epoch + (Date.now() - clock.epoch) * clock.speed;
+  }
+
+  it.each(POINTS)(
+    'are one owner: who stood still longer than its claim changes nothing any more: %s (F08)',
+    async (point) => {
+      if (clock.epoch === 0) {
+        clock = { epoch: Date.now(), speed: SPEED };
+        await start(clock);
+      }
+      const done = await doneOf('stopped');
+      const before = (await current(first, 'stopped')) as Record<string, unknown>;
+      await first.arm(point, 'stop');
+      // Now and then the other one is quicker, and nobody stops: then it is asked again.
+      let asked = 0;
+      await until('the owner stands still', async () => {
+        if (await isStopped(first)) return true;
+        if ((await isOver('stopped')) && (await ask(first, 'stopped').catch(() => 0)) === 202)
+          asked += 1;
+        return isStopped(first);
+      });
+      await until('the other one ends it', async () => (await doneOf('stopped')) === done + asked);
+      expect(await isStopped(first)).toBe(true);
+      const after = (await current(second, 'stopped')) as Record<string, unknown>;
+      const deliveries = target.deliveries.length;
+      const version = Number(before['version']) + asked;
+      expect(Number(after['version'])).toBe(version);
+
+      first.installation.signal('SIGCONT');
+      // What it had begun comes to its end before anything that it is asked for afterwards.
+      expect(await ask(first, 'other')).toBe(202);
+      await until('it works again', () => isOver('other'));
+      const late = target.deliveries.slice(deliveries).filter(isOf('stopped'));
+      expect(late).toEqual([]);
+      expect(await current(first, 'stopped')).toMatchObject({
+        data: after['data'],
+        version: after['version'],
+      });
+      const { password } = after['data'] as Record<string, unknown>;
+      expect(target.accepts('accounts/stopped', password)).toBe(true);
+      expect(await doneOf('stopped')).toBe(done + asked);
+    },
+    60_000,
+  );
+
+  it('rotate each of many secrets that are due at one moment once (F07)', async () => {
+    await first.installation.stop();
+    await first.installation.start();
+    const names = Array.from({ length: DUE }, (_, n) => `due-${n}`);
+    for (let at = 0; at < DUE; at += AT_ONCE) {
+      const some = names.slice(at, at + AT_ONCE);
+      await Promise.all(some.map((name) => define(name, { schedule: { every: '1d' } })));
+    }
+    // A day and an hour later for both.
+    clock = { epoch: Date.now() - (DAY_MS + 3_600_000) / (SPEED - 1), speed: SPEED };
+    await start(clock);
+    const text = `SELECT count(*)::int FROM rotations WHERE path LIKE 'own/due-%' AND state = 'done'`;
+    for (let done = 0; done < DUE;) {
+      await until('more have rotated', async () => Number((await rows(text))[0]?.[0]) > done);
+      done = Number((await rows(text))[0]?.[0]);
+    }
+
+    const sets = target.steps('set').filter(({ target: place }) => place.includes('/due-'));
+    expect(new Set(sets.map(({ target: place }) => place)).size).toBe(DUE);
+    expect(sets).toHaveLength(DUE);
+    const all = `SELECT path, count(*)::int FROM rotations WHERE path LIKE 'own/due-%' GROUP BY path`;
+    const counts = (await rows(all)).map(([, count]) => count);
+    expect([counts.length, new Set(counts)]).toEqual([DUE, new Set([1])]);
+    const promotions = `SELECT count(*)::int FROM rotation_steps s JOIN rotations r ON r.id = s.rotation_id
+       WHERE r.path LIKE 'own/due-%' AND s.step = 'promote' AND s.outcome = 'done'`;
+    expect((await rows(promotions))[0]?.[0]).toBe(DUE);
+    const owners = await promoters();
+    expect(owners).toHaveLength(DUE);
+    expect(new Set(owners).size).toBe(2);
+  }, 150_000);
+
+  it('keep one log, which holds', async () => {
+    expect(await second.installation.stop()).toBe(0);
+    expect(await first.verifiedLog()).toContain('the log holds');
+  }, 60_000);
+});
+
+function isOf(name: string): (delivered: { readonly target: string }) => boolean {
+  return ({ target }) => target === `accounts/${name}`;
+}
+
+async function isStopped({ installation }: Furnished): Promise<boolean> {
+  const text = await readFile(`/proc/${installation.pid}/stat`, 'utf8');
+  return text.slice(text.lastIndexOf(')') + 2).startsWith('T');
+}
