@@ -187,7 +187,8 @@ export function secretPublishingContract(
 
     it('goes on top of what another writes between its own reading and writing', async () => {
       await fixture.put(secret, OLD);
-      const meanwhile = () => fixture.put(secret, { ...OLD, password: 'by hand' });
+      // Also the key that stays the same is another by then.
+      const meanwhile = () => fixture.put(secret, { username: 'other', password: 'by hand' });
       await fixture.overtaken?.(meanwhile, async (provider) => {
         await publishBy(provider, NEW);
       });
