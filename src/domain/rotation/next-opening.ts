@@ -12,7 +12,10 @@ export function nextOpening(windows: readonly TimeWindow[], from: number): numbe
   if (windows.length === 0 || isOpen(windows, from)) return from;
   let at = Math.ceil(from / MINUTE_MS) * MINUTE_MS;
   for (let looks = 0; looks < MOST_LOOKS; looks += 1) {
-    const ahead = Math.min(...windows.map((window) => minutesUntilStart(window, at)));
+    const waits = windows.map((window) => minutesUntilStart(window, at));
+    const ahead = Math.min(...waits);
+    if (windows.every((window, index) => startsAfter(window, at, waits[index] ?? 0)))
+      return at + ahead * MINUTE_MS;
     const first = Math.max(0, ahead - SLACK_MINUTES);
     for (let minute = first; minute <= ahead + SLACK_MINUTES; minute += 1) {
       const candidate = at + minute * MINUTE_MS;
@@ -35,4 +38,9 @@ function minutesUntilStart({ days, fromMinute, zone }: TimeWindow, at: number): 
     (start) => (start * 24 * 60 + fromMinute - now + WEEK_MINUTES) % WEEK_MINUTES,
   );
   return Math.min(...waits);
+}
+
+/** Whether arithmetic was right: no change of the offset lies between, so that there is nothing to look for minute by minute. */
+function startsAfter({ fromMinute, zone }: TimeWindow, at: number, minutes: number): boolean {
+  return zone.at(at + minutes * MINUTE_MS).minute === fromMinute;
 }
