@@ -52,7 +52,6 @@ const REVEALING_FILES = [
   'src/rotation/vault/static-role.ts',
   'src/rotation/webhook/deliveries.ts',
   'src/rotation/redis/acl-user.ts',
-  'src/rotation/mysql/password-clause.ts',
   'src/broker/**/*.ts',
   'src/api/routes/**/*.ts',
   'src/compose/**/*.ts',

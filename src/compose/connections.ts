@@ -82,9 +82,12 @@ const OPENERS: Openers = {
   },
   async mysql(name, connection, deps) {
     const { connectMysql } = await import('../upstream/mysql/mysql-server.ts');
+    const { connectMysqlProvider } = await import('../providers/mysql/connection.ts');
     const { connectMysqlRotation } = await import('../rotation/mysql/connection.ts');
-    const rotation = connectMysqlRotation(name, await connectMysql(connection, deps.clock));
-    return { rotation, close: () => undefined };
+    const server = await connectMysql(connection, deps.clock);
+    const provider = connectMysqlProvider(name, server);
+    const rotation = connectMysqlRotation(name, server);
+    return { provider, rotation, close: () => provider.close() };
   },
   async redis(name, connection, deps) {
     const { connectRedis } = await import('../upstream/redis/redis-server.ts');

@@ -1,10 +1,11 @@
+import { mysqlNativeHash } from '../../crypto/mysql-native-hash.ts';
 import type { Sensitive } from '../../domain/sensitive.ts';
 import type { RotationTurn } from '../../ports/rotation-target.ts';
 import { quoteAccount, type MysqlAccount } from '../../upstream/mysql/account.ts';
 import { errorNumberOf } from '../../upstream/mysql/mysql-error.ts';
 import type { MysqlSession } from '../../upstream/mysql/mysql-session.ts';
+import { passwordClause } from '../../upstream/mysql/password-clause.ts';
 import { conflict } from './conflict.ts';
-import { passwordClause } from './password-clause.ts';
 
 /** The operation failed for the account named: it is there already, or is not there. */
 const ER_CANNOT_USER = 1396;
@@ -26,17 +27,17 @@ export class Accounts {
 
   /** Nobody logs in before `open`. */
   async createLocked(account: MysqlAccount, password: Sensitive<string>): Promise<void> {
-    const clause = await passwordClause(this.#session, password);
+    const clause = await passwordClause(this.#session, password, mysqlNativeHash);
     await this.#change(`CREATE USER ${quoteAccount(account)} ${clause} ACCOUNT LOCK`);
   }
 
   async setPassword(account: MysqlAccount, password: Sensitive<string>): Promise<void> {
-    const clause = await passwordClause(this.#session, password);
+    const clause = await passwordClause(this.#session, password, mysqlNativeHash);
     await this.#change(`ALTER USER ${quoteAccount(account)} ${clause}`);
   }
 
   async open(account: MysqlAccount, password: Sensitive<string>): Promise<void> {
-    const clause = await passwordClause(this.#session, password);
+    const clause = await passwordClause(this.#session, password, mysqlNativeHash);
     await this.#change(`ALTER USER ${quoteAccount(account)} ${clause} ACCOUNT UNLOCK`);
   }
 

@@ -1,0 +1,62 @@
+import { BrokerError } from '../../domain/errors.ts';
+import type { CallContext } from '../../ports/call-context.ts';
+import type {
+  CheckReport,
+  ProviderConnection,
+  SecretProvider,
+} from '../../ports/secret-provider.ts';
+import type { MysqlServer } from '../../upstream/mysql/mysql-server.ts';
+import { parseOptions } from '../parse-options.ts';
+import { mysqlMountOptions, roleRef, type UserSets } from './config.ts';
+import { UserCredentials } from './user-credentials.ts';
+
+const CREDENTIALS = 'credentials/';
+
+/** Credentials to order of one server; opens no connection. */
+export function connectMysqlProvider(name: string, server: MysqlServer): ProviderConnection {
+  return {
+    name,
+    kind: 'mysql',
+    mount: (options) => mountMysql(server, parseOptions(mysqlMountOptions, options).roles),
+    check: (context) => checkServer(server, context),
+    close: () => Promise.resolve(),
+  };
+}
+
+/** Users made to order, and nothing to read: `<mount>/<set>` names what kind. */
+function mountMysql(server: MysqlServer, sets: UserSets): SecretProvider {
+  return {
+    covers: CREDENTIALS,
+    credentials: new UserCredentials(server, sets),
+    locate(rest, ref) {
+      const name = ref === undefined ? rest : parseOptions(roleRef, ref).role;
+      if (Object.hasOwn(sets, name)) return `${CREDENTIALS}${name}`;
+      if (ref === undefined) {
+        throw new BrokerError('ERR_PATH_INVALID', 'below this mount a path is one of its roles');
+      }
+      throw new BrokerError('ERR_BODY_INVALID', undefined, {
+        problems: [{ pointer: '/role', message: 'is not a role of the mount' }],
+      });
+    },
+    read: () => Promise.reject(new BrokerError('ERR_NOT_FOUND')),
+    list(prefix, page) {
+      const all = prefix === '' ? Object.keys(sets).sort() : [];
+      const rest = all.filter((name) => name > (page.after ?? ''));
+      const items = rest.slice(0, page.limit).map((name) => ({ name }));
+      const next = rest.length > items.length ? items.at(-1)?.name : undefined;
+      return Promise.resolve({ items, next });
+    },
+    check: (context) => checkServer(server, context),
+  };
+}
+
+async function checkServer(server: MysqlServer, context: CallContext): Promise<CheckReport> {
+  try {
+    await server.look(context, (session) => session.ask('SELECT 1 FROM mysql.user LIMIT 1'));
+    return { healthy: true, findings: [] };
+  } catch (error) {
+    const { code, reason = '' } = BrokerError.from(error);
+    const finding = `logging in and reading mysql.user: ${code} ${reason}; see docs/providers/mysql.md`;
+    return { healthy: false, findings: [finding] };
+  }
+}

@@ -1,0 +1,120 @@
+import { sha256Hex } from '../../crypto/digest.ts';
+import { generatePassword } from '../../crypto/generated-value.ts';
+import { mysqlNativeHash } from '../../crypto/mysql-native-hash.ts';
+import { BrokerError } from '../../domain/errors.ts';
+import { Sensitive } from '../../domain/sensitive.ts';
+import type { CallContext } from '../../ports/call-context.ts';
+import type {
+  CredentialRequest,
+  DynamicCredentials,
+  IssuedCredential,
+} from '../../ports/secret-provider.ts';
+import { quoteAccount, type MysqlAccount } from '../../upstream/mysql/account.ts';
+import { endSessions } from '../../upstream/mysql/end-sessions.ts';
+import { errorNumberOf } from '../../upstream/mysql/mysql-error.ts';
+import type { MysqlServer } from '../../upstream/mysql/mysql-server.ts';
+import type { MysqlSession } from '../../upstream/mysql/mysql-session.ts';
+import { passwordClause } from '../../upstream/mysql/password-clause.ts';
+import type { UserSets } from './config.ts';
+import { formatHandle, parseHandle, type UserHandle } from './user-handle.ts';
+
+/** The operation failed for the account named: it is there already, or is not there. */
+const ER_CANNOT_USER = 1396;
+
+/**
+ * Users made to order. The name follows from the intent, so the user is found from the intent alone; it is made locked, and opened last. The servers
+ * know no end of a user: the broker's own revocation is its end.
+ */
+export class UserCredentials implements DynamicCredentials {
+  readonly revocation = 'revocable';
+  readonly #server: MysqlServer;
+  readonly #sets: UserSets;
+
+  constructor(server: MysqlServer, sets: UserSets) {
+    this.#server = server;
+    this.#sets = sets;
+  }
+
+  begin({ intentId, locator, ttlSeconds }: CredentialRequest): string {
+    const set = locator.slice(locator.lastIndexOf('/') + 1);
+    const host = this.#sets[set]?.host;
+    if (host === undefined) throw new BrokerError('ERR_INTERNAL');
+    return formatHandle({ v: 1, set, intent: intentId, host, ttl: ttlSeconds });
+  }
+
+  async prepare(text: string, context: CallContext): Promise<string> {
+    const account = quoteAccount(accountOf(parseHandle(text)));
+    await this.#server.change(context, async (session) => {
+      const clause = await unknownPassword(session);
+      await session.run(`CREATE USER IF NOT EXISTS ${account} ${clause} ACCOUNT LOCK`);
+    });
+    return text;
+  }
+
+  async issue(text: string, context: CallContext): Promise<IssuedCredential> {
+    const handle = parseHandle(text);
+    const account = quoteAccount(accountOf(handle));
+    const password = new Sensitive(generatePassword({}));
+    await this.#server.change(context, async (session) => {
+      await refuseMissing(session, accountOf(handle));
+      for (const grant of this.#grantsOf(handle)) await session.run(grant);
+      const clause = await passwordClause(session, password, mysqlNativeHash);
+      await session.run(`ALTER USER ${account} ${clause} ACCOUNT UNLOCK`).catch(failGone);
+    });
+    return {
+      data: { username: accountOf(handle).username, password: password.reveal() },
+      ttlSeconds: handle.ttl,
+      renewable: true,
+      handle: text,
+    };
+  }
+
+  async renew(text: string, ttlSeconds: number, context: CallContext): Promise<number> {
+    const handle = parseHandle(text);
+    await this.#server.look(context, (session) => refuseMissing(session, accountOf(handle)));
+    return ttlSeconds;
+  }
+
+  /** Locked first: who is thrown out must not come back before the user is gone. */
+  async revoke(text: string, context: CallContext): Promise<void> {
+    const handle = parseHandle(text);
+    const account = quoteAccount(accountOf(handle));
+    await this.#server.change(context, async (session) => {
+      if (!(await exists(session, accountOf(handle)))) return;
+      await session.run(`ALTER USER IF EXISTS ${account} ACCOUNT LOCK`);
+      await endSessions(session, accountOf(handle), () => undefined);
+      await session.run(`DROP USER IF EXISTS ${account}`);
+    });
+  }
+
+  #grantsOf(handle: UserHandle): readonly string[] {
+    const set = this.#sets[handle.set];
+    if (set === undefined) throw new BrokerError('ERR_NOT_FOUND');
+    return set.creation.map((text) =>
+      text.replace('{{name}}', () => quoteAccount(accountOf(handle))),
+    );
+  }
+}
+
+/** 27 characters, of the 32 that MySQL allows. */
+function accountOf({ intent, host }: UserHandle): MysqlAccount {
+  return { username: `qm_${sha256Hex(intent).slice(0, 24)}`, host };
+}
+
+function unknownPassword(session: MysqlSession): Promise<string> {
+  return passwordClause(session, new Sensitive(generatePassword({})), mysqlNativeHash);
+}
+
+async function exists(session: MysqlSession, account: MysqlAccount): Promise<boolean> {
+  const sql = 'SELECT 1 FROM mysql.user WHERE User = ? AND Host = ?';
+  return (await session.ask(sql, [account.username, account.host])).length > 0;
+}
+
+/** Revoked meanwhile: GRANT must not make it anew, as servers without NO_AUTO_CREATE_USER do. */
+async function refuseMissing(session: MysqlSession, account: MysqlAccount): Promise<void> {
+  if (!(await exists(session, account))) throw new BrokerError('ERR_NOT_FOUND');
+}
+
+function failGone(error: unknown): never {
+  throw errorNumberOf(error) === ER_CANNOT_USER ? new BrokerError('ERR_NOT_FOUND') : error;
+}

@@ -1,0 +1,98 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, it } from '@jest/globals';
+import mysql from 'mysql2/promise';
+import { systemClock } from '../../src/clock.ts';
+import type { SecretProvider } from '../../src/ports/secret-provider.ts';
+import { connectMysqlProvider } from '../../src/providers/mysql/connection.ts';
+import { mysqlConnectionSchema } from '../../src/upstream/mysql/config.ts';
+import { connectMysql } from '../../src/upstream/mysql/mysql-server.ts';
+import { describeWith } from '../backends/backends.ts';
+import { uniqueName } from '../backends/unique-name.ts';
+import { until } from '../backends/until.ts';
+import { dynamicCredentialsContract } from './dynamic-credentials.contract.ts';
+import { contextOf } from './secret-provider.contract.ts';
+
+describeWith(['mariadb'], 'credentials of MariaDB', ({ mariadb }) => {
+  const { host, port, username: user, password } = mariadb;
+  const query = async (sql: string): Promise<string[][]> => {
+    const admin = await mysql.createConnection({ host, port, user, password, rowsAsArray: true });
+    const [rows] = await admin.query(sql);
+    await admin.end();
+    return rows as unknown as string[][];
+  };
+  const mount = async (passwordFile: string, creation: string): Promise<SecretProvider> => {
+    const config = mysqlConnectionSchema.parse({
+      type: 'mysql',
+      host,
+      port,
+      username: user,
+      passwordFile,
+      locators: ['credentials/*'],
+    });
+    const connection = connectMysqlProvider('db', await connectMysql(config, systemClock));
+    return connection.mount({ roles: { reader: { creation: [creation] } } });
+  };
+  const make = async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'quaymaster-mysql-provider-'));
+    const passwordFile = join(directory, 'password');
+    await writeFile(passwordFile, password, { mode: 0o600 });
+    const database = uniqueName('db');
+    await query(`CREATE DATABASE \`${database}\``);
+    const creation = `GRANT SELECT ON \`${database}\`.* TO {{name}}`;
+    const live = async (): Promise<readonly string[]> =>
+      (await query(`SELECT DISTINCT User FROM mysql.db WHERE Db = '${database}'`)).flat();
+    return {
+      provider: await mount(passwordFile, creation),
+      restart: () => mount(passwordFile, creation),
+      path: 'reader',
+      ref: undefined,
+      live,
+      works: async (data: Readonly<Record<string, unknown>>) => {
+        const login = { user: String(data['username']), password: String(data['password']) };
+        return mysql
+          .createConnection({ host, port, database, ...login })
+          .then((connection) => connection.end())
+          .then(
+            () => true,
+            () => false,
+          );
+      },
+      settled: (expected: number) =>
+        until('as many users as expected', async () => (await live()).length === expected),
+      close: async () => {
+        await query(`DROP DATABASE \`${database}\``);
+        await rm(directory, { recursive: true });
+      },
+    };
+  };
+  dynamicCredentialsContract('MariaDB', make, { resumable: true });
+
+  it('ends the open connections of a user that is revoked', async () => {
+    const fixture = await make();
+    const credentials = fixture.provider.credentials!;
+    const workload = { cluster: 'c', namespace: 'n', serviceAccount: 's', serviceAccountUid: 'u' };
+    const request = { intentId: uniqueName('int'), workload, ttlSeconds: 60, ref: undefined };
+    const handle = credentials.begin({ ...request, locator: fixture.provider.locate('reader') });
+    await credentials.prepare(handle, contextOf());
+    const { data } = await credentials.issue(handle, contextOf());
+    const { username, password: made } = data as Readonly<Record<string, string>>;
+    const login = { user: username ?? '', password: made ?? '' };
+    const open = await mysql.createConnection({ host, port, ...login });
+    open.on('error', () => undefined);
+    await credentials.revoke(handle, contextOf());
+    await expect(open.query('SELECT 1')).rejects.toThrow();
+    open.destroy();
+    await fixture.close();
+  });
+
+  it.each([
+    'DROP USER {{name}}',
+    'GRANT ALL ON *.* TO root',
+    'GRANT SELECT ON a.* TO {{name}}; DROP DATABASE a',
+    'GRANT SELECT ON a.* TO {{name}} /* {{password}} */',
+  ])('refuses the statement %s when the mount is saved', async (statement) => {
+    await expect(mount('/nowhere', statement)).rejects.toMatchObject({ code: 'ERR_BODY_INVALID' });
+  });
+});
