@@ -1,0 +1,52 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { Registry } from 'prom-client';
+import { requestRotation } from '../../../src/broker/rotation/request-rotation.ts';
+import { registerRotations } from '../../../src/compose/rotation-gauges.ts';
+import { BrokerError } from '../../../src/domain/errors.ts';
+import { PATH, RotationBench } from '../../support/rotation-bench.ts';
+
+let bench: RotationBench;
+beforeEach(async () => {
+  bench = await RotationBench.open({ schedule: { every: '1h' }, retire: 'manual' });
+});
+afterEach(async () => bench.close());
+
+async function metrics(): Promise<Readonly<Record<string, number>>> {
+  const registry = new Registry();
+  registerRotations([registry], bench.broker.parts);
+  const lines = (await registry.metrics()).split('\n').filter((line) => /^quaymaster/.test(line));
+  return Object.fromEntries(
+    lines.map((line) => line.split(' ')).map(([name, value]) => [name, Number(value)]),
+  );
+}
+
+describe('the metrics of rotations', () => {
+  it('count what runs, is parked, settles and was never proven', async () => {
+    expect(await metrics()).toMatchObject({
+      'quaymaster_rotations{state="running"}': 0,
+      quaymaster_rotations_never_proven: 1,
+      quaymaster_rotation_overdue_seconds: 0,
+    });
+    bench.work();
+    await bench.pass(3_700_000);
+    expect(await metrics()).toMatchObject({
+      'quaymaster_rotations{state="running"}': 1,
+      quaymaster_rotations_settling: 1,
+      quaymaster_rotations_never_proven: 0,
+    });
+  });
+
+  it('tell of one that is parked, and of a run that nobody begins', async () => {
+    bench.broker.target.before = () => {
+      throw new BrokerError('ERR_CONFLICT');
+    };
+    const order = { path: PATH, kind: 'rotation', incident: false } as const;
+    await requestRotation(bench.broker.parts, bench.broker.call(), bench.admin, order);
+    bench.work();
+    await bench.pass(3_600_000 + 600_000);
+    expect(await metrics()).toMatchObject({
+      'quaymaster_rotations{state="parked"}': 1,
+      quaymaster_rotation_overdue_seconds: 600,
+    });
+  });
+});
