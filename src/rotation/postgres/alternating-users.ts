@@ -25,13 +25,9 @@ export class AlternatingUsers implements RotationTarget {
     this.locators = options.usernames.map(placeOfRole);
   }
 
-  // eslint-disable-next-line @typescript-eslint/require-await -- refusals are rejections
-  async create({ current }: RotationTurn): Promise<SecretData> {
-    checkHost(current, this.#server);
-    const { usernames, keys } = this.#options;
-    const isNamed = current?.[keys.username] !== undefined;
-    const next = isNamed ? this.#other(this.#credential(current).username) : usernames[0];
-    return nextValue(current, this.#options, next);
+  create({ current }: RotationTurn): Promise<SecretData> {
+    // What is refused is a rejection too.
+    return Promise.resolve(current).then((value) => this.#next(value));
   }
 
   async set(turn: RotationTurn, pending: SecretData): Promise<void> {
@@ -92,6 +88,14 @@ export class AlternatingUsers implements RotationTarget {
   #other(username: string): string {
     const [first, second] = this.#options.usernames;
     return username === first ? second : first;
+  }
+
+  #next(current: SecretData | undefined): SecretData {
+    checkHost(current, this.#server);
+    const { usernames, keys } = this.#options;
+    const isNamed = current?.[keys.username] !== undefined;
+    const next = isNamed ? this.#other(this.#credential(current).username) : usernames[0];
+    return nextValue(current, this.#options, next);
   }
 
   #credential(data: SecretData): Credential {

@@ -24,12 +24,9 @@ export class SingleUser implements RotationTarget {
     this.locators = [placeOfRole(options.username)];
   }
 
-  // eslint-disable-next-line @typescript-eslint/require-await -- refusals are rejections
-  async create({ current }: RotationTurn): Promise<SecretData> {
-    checkHost(current, this.#server);
-    const { username, keys } = this.#options;
-    if (current?.[keys.username] !== undefined) this.#credential(current);
-    return nextValue(current, this.#options, username);
+  create({ current }: RotationTurn): Promise<SecretData> {
+    // What is refused is a rejection too.
+    return Promise.resolve(current).then((value) => this.#next(value));
   }
 
   async set(turn: RotationTurn, pending: SecretData): Promise<void> {
@@ -37,8 +34,11 @@ export class SingleUser implements RotationTarget {
     await this.#install(turn, this.#credential(pending));
   }
 
-  test(data: SecretData, context: CallContext): Promise<TargetVerdict> {
-    return this.#test(data, context);
+  async test(data: SecretData, context: CallContext): Promise<TargetVerdict> {
+    const { keys, username, grants } = this.#options;
+    if (data[keys.username] !== username) return { accepted: false, reason: 'username_mismatch' };
+    const credential = this.#credential(data);
+    return testLogin(this.#server, credential, context, [expectGrants(grants)]);
   }
 
   retire(): Promise<void> {
@@ -59,13 +59,6 @@ export class SingleUser implements RotationTarget {
     });
   }
 
-  async #test(data: SecretData, context: CallContext): Promise<TargetVerdict> {
-    const { keys, username, grants } = this.#options;
-    if (data[keys.username] !== username) return { accepted: false, reason: 'username_mismatch' };
-    const credential = this.#credential(data);
-    return testLogin(this.#server, credential, context, [expectGrants(grants)]);
-  }
-
   /** Nothing where it works already: then an earlier try was not heard to succeed. */
   async #install(turn: RotationTurn, credential: Credential): Promise<void> {
     const { accepted } = await testLogin(this.#server, credential, turn.context);
@@ -76,6 +69,13 @@ export class SingleUser implements RotationTarget {
       turn.stillOurs();
       await setPassword(session, credential);
     });
+  }
+
+  #next(current: SecretData | undefined): SecretData {
+    checkHost(current, this.#server);
+    const { username, keys } = this.#options;
+    if (current?.[keys.username] !== undefined) this.#credential(current);
+    return nextValue(current, this.#options, username);
   }
 
   #credential(data: SecretData): Credential {
