@@ -25,10 +25,11 @@ export async function checkRotation(
   if (problem !== undefined) throw wrong(problem.pointer, problem.message);
   const target = targetOf(parts, definition, spec);
   checkSense(spec, target);
+  if (target.locators.length === 0) return;
   for (const other of parts.catalog.all('definition')) {
     if (other.name === definition.name || other.spec.rotation?.connection !== spec.connection)
       continue;
-    if (target.locators.length > 0 && sharesPlace(parts, other, target)) {
+    if (sharesPlace(parts, other, target)) {
       throw new BrokerError(
         'ERR_CONFLICT',
         `it rotates the same place as the definition of "${other.name}"`,
