@@ -1,0 +1,85 @@
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { readFile } from 'node:fs/promises';
+import pg from 'pg';
+import { describeWith } from '../../backends/backends.ts';
+import { createDatabase, type TestDatabase } from '../../backends/postgres.ts';
+import { until } from '../../backends/until.ts';
+import { Furnished } from '../../e2e/furnished.ts';
+import type { StoredEntry } from '../../support/store-diff.ts';
+import { Load } from './load.ts';
+
+/** `ROUNDS` in the environment asks for more. */
+const ROUNDS = Number(process.env['ROUNDS'] ?? 3);
+
+/** The log as it is in the database; the entries of one boot are in their order. */
+async function storedLog(connectionString: string): Promise<readonly StoredEntry[]> {
+  const client = new pg.Client({ connectionString });
+  await client.connect();
+  try {
+    const { rows } = await client.query<{ readonly entries: Buffer }>(
+      'SELECT "entries" FROM "audit_batches" ORDER BY "writer", "first_seq"',
+    );
+    return rows
+      .flatMap(({ entries }) => entries.toString().trimEnd().split('\n'))
+      .map((line) => JSON.parse(line) as StoredEntry);
+  } finally {
+    await client.end();
+  }
+}
+
+const placeOf = ({ writer, seq }: StoredEntry): string => `${String(writer)} ${String(seq)}`;
+
+describeWith(['postgres'], 'F24: a broker on PostgreSQL killed under load', ({ postgres }) => {
+  let database: TestDatabase;
+  let broker: Furnished;
+
+  beforeAll(async () => {
+    database = await createDatabase(postgres);
+    broker = await Furnished.start({
+      files: { dsn: database.connectionString },
+      config: (directory) => ({
+        store: { type: 'postgres', connectionStringFile: `${directory}/dsn` },
+      }),
+    });
+  }, 60_000);
+  afterAll(async () => {
+    await broker.remove();
+    await database.drop();
+  });
+
+  it(
+    'recorded all that it disclosed, kept all that it acknowledged, its log holds and its sink is whole',
+    async () => {
+      const load = new Load(broker);
+      await load.prepare();
+      for (let round = 0; round < ROUNDS; round += 1) await load.killUnder(round);
+      const last = await load.lastValues();
+      const sink = async (): Promise<readonly string[]> => {
+        const text = await readFile(broker.installation.file('audit.jsonl'), 'utf8');
+        return text.split('\n').slice(0, -1);
+      };
+      const recovered = (lines: readonly string[]): number =>
+        lines.filter((line) => line.includes('"action":"recovery"')).length;
+      await until('the sink caught up', async () => recovered(await sink()) === ROUNDS);
+
+      const report = await broker.verifiedLog();
+      expect(report).toContain('the log holds');
+      expect(report).toContain('anchored');
+      const entries = await storedLog(database.connectionString);
+      expect(load.history.violations(entries, last)).toEqual([]);
+      expect(entries.filter(({ action }) => action === 'recovery')).toHaveLength(ROUNDS);
+      expect(load.history.count('ok')).toBeGreaterThan(ROUNDS * 50);
+      expect(load.history.count('unknown')).toBeGreaterThan(0);
+
+      const delivered = (await sink()).map((line) => placeOf(JSON.parse(line) as StoredEntry));
+      const places = new Set(delivered);
+      const [newest] = entries
+        .map(({ writer }) => String(writer))
+        .toSorted()
+        .slice(-1);
+      const killed = entries.filter(({ writer }) => writer !== newest);
+      expect(killed.map(placeOf).filter((place) => !places.has(place))).toEqual([]);
+    },
+    60_000 + ROUNDS * 15_000,
+  );
+});
