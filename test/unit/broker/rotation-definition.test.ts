@@ -151,6 +151,28 @@ describe('schedules', () => {
     expect(await bench.rotations()).toHaveLength(1);
   });
 
+  it('that were missed wait for the next window', async () => {
+    const windows = [{ from: '12:00', to: '13:00', timeZone: 'UTC' }];
+    await bench.define({ schedule: { cron: '0 12 * * *', timeZone: 'UTC' }, windows });
+    bench.broker.clock.advance(15 * 3_600_000);
+    bench.work();
+    await bench.pass(60_000);
+    expect(await bench.rotations()).toEqual([]);
+    expect((await bench.schedule())?.next_run_at).toBe(Date.UTC(2026, 0, 2, 12));
+  });
+
+  it('keep their distance from a run that was asked for', async () => {
+    const schedule = { cron: '0 12 * * *', timeZone: 'UTC' };
+    await bench.define({ schedule, atMostEvery: '1h' });
+    bench.broker.clock.advance(11.5 * 3_600_000);
+    const order = { path: PATH, kind: 'rotation', incident: false } as const;
+    await requestRotation(bench.broker.parts, bench.broker.call(), bench.admin, order);
+    bench.work();
+    await bench.pass(3_000_000);
+    expect(await bench.rotations()).toHaveLength(1);
+    expect((await bench.schedule())?.next_run_at).toBe(Date.UTC(2026, 0, 1, 12, 30));
+  });
+
   it('that are due while a rotation settles wait for its end', async () => {
     await bench.define({ schedule: { every: '1h' }, retire: 'afterGrace', grace: '3h' });
     bench.work();
