@@ -1,5 +1,6 @@
 import { copyFile, mkdir } from 'node:fs/promises';
 import { boundClaims, ecKey, signedToken, type SigningKey } from '../support/token-factory.ts';
+import { eventually } from './eventually.ts';
 import type { FailpointAction } from './failpoints.ts';
 import { Installation, type Answer } from './installation.ts';
 
@@ -139,6 +140,16 @@ export class Furnished {
     const answer = await this.installation.call('POST', '/api/v1/sessions', { body });
     if (answer.status !== 201) throw new Error(`no session: ${JSON.stringify(answer.json)}`);
     return String(answer.json['token']);
+  }
+
+  /** As `logIn`; keys of a cluster come a moment after the start. */
+  async logInEarly(pod: Pod = {}): Promise<string> {
+    return eventually('a session', () =>
+      this.logIn(pod).catch((error: unknown) => {
+        if (!String(error).includes('ERR_IDENTITY_UNAVAILABLE')) throw error;
+        return undefined;
+      }),
+    );
   }
 
   async read(token: string, path: string): Promise<Answer> {

@@ -39,13 +39,10 @@ export class CommitProxy {
       socket.on('error', () => undefined);
       socket.once('close', () => this.#sockets.delete(socket));
     }
-    let isCommitting = false;
-    client.on('data', (chunk) => {
-      isCommitting = this.loses > 0 && chunk.includes('COMMIT');
-      server.write(chunk);
-    });
+    client.pipe(server);
     server.on('data', (chunk) => {
-      if (!isCommitting) {
+      // The tag of the command that is complete.
+      if (this.loses === 0 || !chunk.includes('COMMIT\0')) {
         client.write(chunk);
         return;
       }

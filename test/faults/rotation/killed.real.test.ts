@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { describeWith } from '../../backends/backends.ts';
 import { createDatabase, type TestDatabase } from '../../backends/postgres.ts';
@@ -10,8 +11,8 @@ const pointsOf = (...steps: readonly string[]): readonly string[] =>
 
 const STARTED = ['rotation.started.before_commit', 'rotation.started.after_commit'];
 const ALTERNATING = [...STARTED, ...pointsOf('create', 'set', 'test', 'promote', 'retire')];
-/** Creating and retiring touch nothing with one slot. */
-const SINGLE = pointsOf('set', 'test', 'promote');
+/** Retiring touches nothing with one slot, and creating must not. */
+const SINGLE = ['rotation.create.after_effect', ...pointsOf('set', 'test', 'promote')];
 /** With a database server a claim has to run out before anybody takes over. */
 const SHARED = [
   'rotation.create.after_effect',
@@ -20,6 +21,10 @@ const SHARED = [
   'rotation.promote.after_done',
   'rotation.retire.after_effect',
 ];
+/** `ROUNDS` in the environment asks for more. */
+const ROUNDS = Number(process.env['ROUNDS'] ?? 20);
+/** Within it a rotation comes from its first step to its last, on a machine that has nothing else to do. */
+const LATEST_MS = 500;
 /** A minute passes in three seconds, a step's thirty seconds in one and a half. */
 const SPEED = 20;
 
@@ -126,6 +131,35 @@ describeWith(['postgres'], 'F01 to F05: a broker killed while a user rotates (I5
       },
       60_000,
     );
+
+    it('leaves a login that works whenever it is killed, and ends what it began (F03)', async () => {
+      const paths = ['own/alternating', 'own/single'] as const;
+      for (let round = 0; round < ROUNDS; round += 1) {
+        await Promise.all(paths.map((path) => broker.ask(path)));
+        // The fault is the instant; no condition says when it is.
+        await pause(Math.random() * LATEST_MS);
+        await broker.furnished.installation.stop('SIGKILL');
+        for (const path of paths) {
+          const { current, pending } = await broker.stored(path);
+          const works = [await broker.logsIn(current), await broker.logsIn(pending)];
+          expect(works).toContain(true);
+        }
+        await broker.restart();
+      }
+      for (const path of paths) {
+        await broker.untilOver(path);
+        const { login, version } = await broker.current(path);
+        expect(await broker.logsIn(login)).toBe(true);
+        await broker.furnished.installation.stop('SIGKILL');
+        const { rotations, steps } = await broker.stored(path);
+        expect(new Set(rotations.map(({ state }) => state))).toEqual(new Set(['done']));
+        for (const step of ['create', 'set', 'test', 'promote', 'retire']) {
+          expect(steps.filter((said) => said === `${step} done`)).toHaveLength(rotations.length);
+        }
+        expect(Number(version)).toBe(rotations.length + 1);
+        await broker.restart();
+      }
+    }, 240_000);
 
     it('keeps a log that holds', async () => {
       expect(await broker.furnished.verifiedLog()).toContain('the log holds');

@@ -144,7 +144,7 @@ describe('a rotation that goes wrong', () => {
   });
 
   async function version(path: string): Promise<string> {
-    const session = await broker.logIn({ at: epoch + (Date.now() - epoch) * SPEED });
+    const session = await broker.logInEarly({ at: epoch + (Date.now() - epoch) * SPEED });
     const { json } = await broker.read(session, path);
     return String(json['version']);
   }

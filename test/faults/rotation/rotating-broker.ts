@@ -3,7 +3,6 @@ import type { Postgres } from '../../backends/postgres.ts';
 import { uniqueName } from '../../backends/unique-name.ts';
 import { until } from '../../backends/until.ts';
 import { makePostgresPlace, type PostgresPlace } from '../../contract/postgres-fixture.ts';
-import { eventually } from '../../e2e/eventually.ts';
 import { Furnished, type Furniture } from '../../e2e/furnished.ts';
 import { storedSecret, type StoredSecret } from './stored-secret.ts';
 
@@ -137,12 +136,8 @@ export class RotatingBroker {
   /** What a workload reads, which lets go of it at once. */
   async current(path: string): Promise<{ readonly login: Login; readonly version: string }> {
     const { epoch, speed } = this.#clock;
-    // Keys of the cluster come a moment after the start.
-    const session = await eventually('a session', () =>
-      this.furnished
-        .logIn({ at: epoch + (Date.now() - epoch) * speed })
-        .catch((error: unknown) => undefinedWhile('ERR_IDENTITY_UNAVAILABLE', error)),
-    );
+    const at = epoch + (Date.now() - epoch) * speed;
+    const session = await this.furnished.logInEarly({ at });
     const { json } = await this.furnished.read(session, path);
     await this.furnished.installation.call('DELETE', '/api/v1/sessions/self', { token: session });
     return { login: json['data'] as Login, version: String(json['version']) };
@@ -169,8 +164,4 @@ export class RotatingBroker {
     await this.furnished.remove();
     await this.place.close();
   }
-}
-
-function undefinedWhile(code: string, error: unknown): undefined {
-  if (!String(error).includes(code)) throw error;
 }

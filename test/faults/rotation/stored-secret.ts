@@ -1,5 +1,9 @@
 import { randomId } from '../../../src/crypto/random.ts';
-import { openedValue, type RotationRow } from '../../../src/broker/rotation/rotation-row.ts';
+import {
+  openedValue,
+  type RotationRow,
+  type ScheduleRow,
+} from '../../../src/broker/rotation/rotation-row.ts';
 import type { Parts } from '../../../src/broker/parts.ts';
 import { systemClock } from '../../../src/clock.ts';
 import { openBootLog } from '../../../src/compose/audit-trail.ts';
@@ -15,6 +19,7 @@ export interface StoredSecret {
   readonly current: SecretData | undefined;
   /** Of the rotation under way. */
   readonly pending: SecretData | undefined;
+  readonly schedule: ScheduleRow | undefined;
   /** The newest last. */
   readonly rotations: readonly RotationRow[];
   /** Of all of them, as `step outcome`. */
@@ -44,6 +49,7 @@ export async function storedSecret(configFile: string, path: string): Promise<St
         () => undefined,
       ),
       pending: active && openedValue(keys as unknown as Parts, active, 'pending'),
+      schedule: await store.get('rotation_schedules', { path }),
       rotations,
       steps: await stepsOf(store, rotations),
     };

@@ -94,8 +94,9 @@ describeWith(['postgres'], 'two brokers that rotate on one PostgreSQL (I6)', ({ 
   }
 
   /** What a workload reads at `broker`. */
-  async function current(broker: Furnished, name: string): Promise<unknown> {
-    const session = await broker.logIn({ at: await brokerNow() });
+  async function current(broker: Furnished, name: string): Promise<Record<string, unknown>> {
+    const { epoch, speed } = clock;
+    const session = await broker.logInEarly({ at: epoch + (Date.now() - epoch) * speed });
     const { json } = await broker.read(session, `own/${name}`);
     await broker.installation.call('DELETE', '/api/v1/sessions/self', { token: session });
     return json;
@@ -115,47 +116,67 @@ describeWith(['postgres'], 'two brokers that rotate on one PostgreSQL (I6)', ({ 
   }
 
   let clock = { epoch: 0, speed: SPEED };
-  // eslint-disable-next-line @typescript-eslint/require-await -- beside calls that wait
-  async function brokerNow(): Promise<number> {
-    return clock.epoch + (Date.now() - clock.epoch) * clock.speed;
+  beforeAll(async () => {
+    clock = { epoch: Date.now(), speed: SPEED };
+    await start(clock);
+  }, 60_000);
+
+  /** Brings the first one to a stand while it carries a rotation of `stopped` on. @returns how many rotations that took. */
+  type Stop = () => Promise<number>;
+
+  async function stopAt(point: string): Promise<number> {
+    await first.arm(point, 'stop');
+    let asked = 0;
+    await until('the owner stands still', async () => {
+      // Now and then the other one is quicker, and nobody stops: then it is asked again.
+      if (!(await isStopped(first)) && (await isOver('stopped')))
+        asked += (await ask(first, 'stopped')) === 202 ? 1 : 0;
+      return isStopped(first);
+    });
+    return asked;
   }
 
-  it.each(POINTS)(
+  async function stopInCall(): Promise<number> {
+    const { promise, resolve } = Promise.withResolvers<undefined>();
+    let held = 0;
+    target.hold = ({ step, target: place }) => {
+      if (step !== 'set' || !place.endsWith('/stopped')) return undefined;
+      held += 1;
+      return held === 1 ? promise : undefined;
+    };
+    expect(await ask(first, 'stopped')).toBe(202);
+    await until('the target is asked', () => Promise.resolve(held === 1));
+    first.installation.signal('SIGSTOP');
+    await until('the owner stands still', () => isStopped(first));
+    release = () => resolve(undefined);
+    return 1;
+  }
+  let release = (): void => undefined;
+
+  it.each<readonly [string, Stop]>([
+    ...POINTS.map((point) => [point, () => stopAt(point)] as const),
+    ['within a call', stopInCall],
+  ])(
     'are one owner: who stood still longer than its claim changes nothing any more: %s (F08)',
-    async (point) => {
-      if (clock.epoch === 0) {
-        clock = { epoch: Date.now(), speed: SPEED };
-        await start(clock);
-      }
+    async (_where, stop) => {
       const done = await doneOf('stopped');
-      const before = (await current(first, 'stopped')) as Record<string, unknown>;
-      await first.arm(point, 'stop');
-      // Now and then the other one is quicker, and nobody stops: then it is asked again.
-      let asked = 0;
-      await until('the owner stands still', async () => {
-        if (await isStopped(first)) return true;
-        if ((await isOver('stopped')) && (await ask(first, 'stopped').catch(() => 0)) === 202)
-          asked += 1;
-        return isStopped(first);
-      });
+      const before = await current(first, 'stopped');
+      const asked = await stop();
       await until('the other one ends it', async () => (await doneOf('stopped')) === done + asked);
       expect(await isStopped(first)).toBe(true);
-      const after = (await current(second, 'stopped')) as Record<string, unknown>;
+      const after = await current(second, 'stopped');
+      expect(Number(after['version'])).toBe(Number(before['version']) + asked);
       const deliveries = target.deliveries.length;
-      const version = Number(before['version']) + asked;
-      expect(Number(after['version'])).toBe(version);
 
       first.installation.signal('SIGCONT');
+      release();
       // What it had begun comes to its end before anything that it is asked for afterwards.
       expect(await ask(first, 'other')).toBe(202);
       await until('it works again', () => isOver('other'));
-      const late = target.deliveries.slice(deliveries).filter(isOf('stopped'));
-      expect(late).toEqual([]);
-      expect(await current(first, 'stopped')).toMatchObject({
-        data: after['data'],
-        version: after['version'],
-      });
-      const { password } = after['data'] as Record<string, unknown>;
+      expect(target.deliveries.slice(deliveries).filter(isOf('stopped'))).toEqual([]);
+      const { data, version } = after;
+      expect(await current(first, 'stopped')).toMatchObject({ data, version });
+      const { password } = data as Record<string, unknown>;
       expect(target.accepts('accounts/stopped', password)).toBe(true);
       expect(await doneOf('stopped')).toBe(done + asked);
     },

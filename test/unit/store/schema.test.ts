@@ -94,6 +94,23 @@ describe('the tables that the SQLite migrations make', () => {
         orderBy: ['next_attempt_at'],
         limit: 1,
       }),
+      planOf('rotation_schedules', {
+        equals: { active_id: null },
+        upTo: { next_run_at: 1 },
+        orderBy: ['next_run_at'],
+        limit: 1,
+      }),
+      planOf('rotation_schedules', {
+        equals: { active_id: null },
+        from: { next_drill_at: 1 },
+        orderBy: ['next_drill_at'],
+        limit: 1,
+      }),
+      planOf('rotations', {
+        upTo: { next_attempt_at: 1 },
+        orderBy: ['next_attempt_at'],
+        limit: 1,
+      }),
       planOf('credentials', { equals: { lease_id: 'l' }, limit: 1 }),
       planOf('credentials', { equals: { cluster: 'c', pod_uid: 'p' }, limit: 1 }),
       planOf('operator_tokens', { equals: { hash: bytes }, limit: 1 }),

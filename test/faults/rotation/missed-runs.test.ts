@@ -1,0 +1,57 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { until } from '../../backends/until.ts';
+import { Furnished } from '../../e2e/furnished.ts';
+import { storedSecret } from './stored-secret.ts';
+
+const DAY_MS = 86_400_000;
+const DAYS = 5;
+const SPEED = 10;
+const ROTATING = {
+  'own/by-cron': { schedule: { cron: '0 3 * * *', timeZone: 'Europe/Berlin' } },
+  'own/by-interval': { schedule: { every: '1d' } },
+} as const;
+const PATHS = Object.keys(ROTATING);
+
+/** Noon in UTC, some days later: no tick of the cron comes while the test looks. */
+function noonLater(): number {
+  return Math.ceil(Date.now() / DAY_MS) * DAY_MS + DAYS * DAY_MS + DAY_MS / 2;
+}
+
+describe('a broker that was down when rotations were due', () => {
+  let broker: Furnished;
+  const clock = { epoch: Date.now() - (noonLater() - Date.now()) / (SPEED - 1), speed: SPEED };
+  const now = (): number => clock.epoch + (Date.now() - clock.epoch) * SPEED;
+
+  beforeAll(async () => {
+    broker = await Furnished.start();
+    for (const [path, rotation] of Object.entries(ROTATING)) {
+      await broker.write(path, { password: 'first' });
+      await broker.create(`/definitions/${path}`, { rotation });
+    }
+    await broker.installation.stop();
+  }, 60_000);
+  afterAll(() => broker.remove());
+
+  async function version(path: string): Promise<string> {
+    const session = await broker.logInEarly({ at: now() });
+    return String((await broker.read(session, path)).json['version']);
+  }
+
+  it('runs what it missed once, however often it was due, and not again when it starts again (F10)', async () => {
+    const config = broker.installation.file('config.yaml');
+    for (let start = 0; start < 2; start += 1) {
+      await broker.startWithFailpoints(clock);
+      await until('all have rotated', async () => {
+        return (await Promise.all(PATHS.map(version))).every((each) => each === '2');
+      });
+      await broker.installation.stop();
+      for (const path of PATHS) {
+        const { rotations, schedule, steps } = await storedSecret(config, path);
+        expect(rotations.map(({ cause }) => cause)).toEqual(['schedule']);
+        expect(steps.filter((said) => said === 'promote done')).toHaveLength(1);
+        expect(schedule?.next_run_at).toBeGreaterThan(now());
+        expect(schedule?.next_run_at).toBeLessThanOrEqual(now() + DAY_MS);
+      }
+    }
+  }, 60_000);
+});
