@@ -110,6 +110,30 @@ export const MEMORY_FIGURES: readonly MemoryFigure[] = [
   },
 ];
 
+export interface RotationFigure {
+  readonly name: 'rotation-thousand' | 'rotation-reads' | 'rotation-idle';
+  readonly label: string;
+  readonly target: Target;
+}
+
+export const ROTATION_FIGURES: readonly RotationFigure[] = [
+  {
+    name: 'rotation-thousand',
+    label: '1,000 rotations of one minute, at a target that answers in 500 ms',
+    target: { most: 10 },
+  },
+  {
+    name: 'rotation-reads',
+    label: 'p99 of durable audited GETs meanwhile, to before and after',
+    target: { most: 2 },
+  },
+  {
+    name: 'rotation-idle',
+    label: 'Processor time of an idle broker with 100,000 schedules, to one without',
+    target: { most: 1.5 },
+  },
+];
+
 /** Whether the value keeps its bound. */
 export function holds({ least, most }: Target, value: number): boolean {
   return (least === undefined || value >= least) && (most === undefined || value <= most);

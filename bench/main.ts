@@ -2,7 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
-import { MEMORY_FIGURES, RATIO_FIGURES } from './figures.ts';
+import { MEMORY_FIGURES, RATIO_FIGURES, ROTATION_FIGURES } from './figures.ts';
 import { setUp } from './load-stage.ts';
 import { assertMachine, describeMachine, moveTo, SERVER_CORE } from './machine.ts';
 import { memoryResult } from './memory.ts';
@@ -10,6 +10,7 @@ import { ratioResult } from './ratios.ts';
 import { chart } from './report/chart.ts';
 import { figureLines, variantLines, variantRecords } from './report/table.ts';
 import type { Result } from './result.ts';
+import { rotationResults } from './rotation.ts';
 import { runRounds, type Samples } from './rounds.ts';
 import { Stage } from './stage.ts';
 
@@ -21,9 +22,16 @@ interface Options {
   readonly quick?: true;
 }
 
-const FULL = { sessions: 10_000, settleSeconds: 10 };
-const QUICK = { sessions: 200, settleSeconds: 1 };
-const NAMES = [...RATIO_FIGURES, ...MEMORY_FIGURES].map(({ name }) => name);
+const FULL = {
+  sessions: 10_000,
+  settleSeconds: 10,
+  rotations: 1_000,
+  schedules: 100_000,
+  idleSeconds: 60,
+};
+const QUICK = { sessions: 200, settleSeconds: 1, rotations: 10, schedules: 1_000, idleSeconds: 5 };
+const FIGURES = [...RATIO_FIGURES, ...MEMORY_FIGURES, ...ROTATION_FIGURES];
+const NAMES = FIGURES.map(({ name }) => name);
 
 const program = new Command('bench')
   .description('Measures the built broker against a bare node:http server and a real OpenBao.')
@@ -60,20 +68,31 @@ async function bench(options: Options): Promise<void> {
   const results: Result[] = RATIO_FIGURES.filter(isChosen).map((each) =>
     ratioResult(each, samples),
   );
+  const settings = options.quick === true ? QUICK : FULL;
   for (const figure of MEMORY_FIGURES.filter(isChosen)) {
-    const settings = options.quick === true ? QUICK : FULL;
     results.push(await staged((stage) => memoryResult(stage, figure, settings)));
+  }
+  const rotation = ROTATION_FIGURES.filter(isChosen);
+  if (rotation.length > 0) {
+    const length = lengthOf(options);
+    const measure = (stage: Stage): Promise<readonly Result[]> =>
+      rotationResults(stage, rotation, { ...settings, ...length });
+    results.push(...(await staged(measure)));
   }
   await publish(options.out, samples, results);
 }
 
+function lengthOf({ quick, rounds, seconds }: Options): Pick<Options, 'rounds' | 'seconds'> {
+  return quick === true ? { rounds: 1, seconds: 1 } : { rounds, seconds };
+}
+
 async function measureLoads(
-  { quick, rounds, seconds }: Options,
+  options: Options,
   isChosen: (figure: { readonly name: string }) => boolean,
 ): Promise<Samples> {
   const wanted = new Set(RATIO_FIGURES.filter(isChosen).flatMap(({ ours, peer }) => [ours, peer]));
   if (wanted.size === 0) return new Map();
-  const length = quick === true ? { rounds: 1, seconds: 1 } : { rounds, seconds };
+  const length = lengthOf(options);
   return staged(async (stage) => {
     console.log('starting servers');
     const variants = await setUp(stage, wanted);

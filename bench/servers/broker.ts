@@ -28,6 +28,8 @@ export interface BrokerOptions {
   readonly directory: string;
   readonly connections: Readonly<Record<string, unknown>>;
   readonly environment?: Readonly<Record<string, string>>;
+  /** What is done to the file of the store between its making and the start. */
+  readonly prepare?: (storeFile: string) => void;
 }
 
 const run = promisify(execFile);
@@ -55,6 +57,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
   await writeFile(file('config.yaml'), stringify(config));
   const where = ['--config', file('config.yaml')];
   await run(process.execPath, [MAIN, 'init', ...where, '--token-file', file('operator.token')]);
+  options.prepare?.(file('store/quaymaster.db'));
   const server = await startServer({
     command: process.execPath,
     args: ['--disable-sigusr1', MAIN, 'serve', ...where],
