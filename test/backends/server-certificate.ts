@@ -11,7 +11,7 @@ interface ServerCertificate {
 }
 
 /** The name in every server's certificate, beside 127.0.0.1. */
-export const SERVER_NAME = 'localhost';
+const SERVER_NAME = 'localhost';
 
 // What `npm run backends start` leaves running lives for days.
 const A_YEAR_MS = 365 * 86_400_000;

@@ -171,7 +171,7 @@ describe('a self-signed certificate', () => {
     const target = attach('certificate', NAMES);
     const [one, other] = [await make(NAMES), await make(NAMES)];
     const reason = async (data: SecretData, asked = target): Promise<unknown> =>
-      (await asked.test(data, contextOf()));
+      await asked.test(data, contextOf());
     const refused = (word: string): object => ({ accepted: false, reason: word });
     expect(await reason({ ...one, 'tls.key': other['tls.key']! })).toEqual(refused('keys_differ'));
     expect(await reason({ ...one, 'tls.crt': 'x' })).toEqual(refused('not_a_certificate'));

@@ -61,7 +61,7 @@ export const HOSTILE_NAMES: readonly string[] = [
   `%s {{name}} \${name} ~* >all`,
   'ключ🔑',
 ];
-export const HOSTILE_PASSWORD = `'"\\'; DROP ROLE y;-- $$ \`x\` %s 🔑`;
+const HOSTILE_PASSWORD = `'"\\'; DROP ROLE y;-- $$ \`x\` %s 🔑`;
 
 let rotations = 0;
 

@@ -13,7 +13,7 @@ export interface Holder {
 type Report = Tables['acknowledgements'];
 
 /** `<cluster>/<pod UID>`, or the workload where there is no pod. */
-export function holderKey(row: Pick<Report, 'cluster' | 'pod_uid' | 'workload'>): string {
+function holderKey(row: Pick<Report, 'cluster' | 'pod_uid' | 'workload'>): string {
   return row.pod_uid === null ? row.workload : `${row.cluster}/${row.pod_uid}`;
 }
 

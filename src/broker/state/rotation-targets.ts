@@ -14,7 +14,7 @@ export interface BoundTargets {
 }
 
 /** What a definition rotates when it names no connection: the value itself. */
-export const GENERATED = 'generated';
+const GENERATED = 'generated';
 const CONCURRENCY = 4;
 
 /** What each definition rotates: made when first used, kept until the definition changes. */
