@@ -8,9 +8,6 @@ export interface MysqlAccount {
   readonly host: string;
 }
 
-/** MySQL's own limit, in characters; MariaDB allows more. */
-const MOST_USERNAME_CHARACTERS = 32;
-
 /** Names of accounts are kept in three bytes a character: what needs four would become another name (MariaDB, mysql.global_priv). */
 const PLAIN = /^[^\p{Cc}\u{10000}-\u{10ffff}]+$/u;
 
