@@ -16,7 +16,7 @@ async function metrics(): Promise<Readonly<Record<string, number>>> {
   registerRotations([registry], bench.broker.parts);
   const lines = (await registry.metrics()).split('\n').filter((line) => /^quaymaster/.test(line));
   return Object.fromEntries<number>(
-    lines.map((line) => line.split(' ')).map(([name, value]) => [name, Number(value)]),
+    lines.map((line) => line.split(' ')).map(([name = '', value]) => [name, Number(value)]),
   );
 }
 
