@@ -13,6 +13,8 @@ CREATE TABLE "rotation_schedules" (
 CREATE INDEX "rotation_schedules_run" ON "rotation_schedules" ("next_run_at");
 CREATE INDEX "rotation_schedules_drill" ON "rotation_schedules" ("next_drill_at");
 CREATE INDEX "rotation_schedules_proven" ON "rotation_schedules" ("proven_at");
+CREATE INDEX "rotation_schedules_rotated" ON "rotation_schedules" ("rotated_at");
+CREATE INDEX "rotation_schedules_failures" ON "rotation_schedules" ("failures");
 
 CREATE TABLE "rotations" (
   "id" TEXT NOT NULL PRIMARY KEY,
@@ -44,6 +46,7 @@ CREATE TABLE "rotations" (
 ) STRICT;
 CREATE INDEX "rotations_path" ON "rotations" ("path", "created_at");
 CREATE INDEX "rotations_due" ON "rotations" ("next_attempt_at");
+CREATE INDEX "rotations_ended" ON "rotations" ("ended_at");
 CREATE INDEX "rotations_state" ON "rotations" ("state", "created_at");
 
 CREATE TABLE "rotation_steps" (

@@ -2,10 +2,17 @@ import { Gauge, type Registry } from 'prom-client';
 import type { Parts } from '../broker/parts.ts';
 
 const OVERDUE_MS = 300_000;
+/** Beyond it a number says no more. */
+const MOST_FAILING = 10_000;
 const UNDER_WAY = ['running', 'parked', 'undoing'] as const;
 
 /** What rotations say of themselves, looked up by index when metrics are asked for: counts and ages, no names. */
-export function registerRotations(registers: Registry[], { store, clock }: Parts): void {
+export function registerRotations(registers: Registry[], parts: Parts): void {
+  registerStates(registers, parts);
+  registerTimes(registers, parts);
+}
+
+function registerStates(registers: Registry[], { store }: Parts): void {
   new Gauge({
     name: 'quaymaster_rotations',
     help: 'Rotations and drills under way by state; parked ones need an operator',
@@ -32,6 +39,22 @@ export function registerRotations(registers: Registry[], { store, clock }: Parts
     },
   });
   new Gauge({
+    name: 'quaymaster_rotations_failing',
+    help: 'Secrets whose last rotation or drill had a step that failed',
+    registers,
+    async collect() {
+      const rows = await store.list('rotation_schedules', {
+        from: { failures: 1 },
+        orderBy: ['failures'],
+        limit: MOST_FAILING,
+      });
+      this.set(rows.length);
+    },
+  });
+}
+
+function registerTimes(registers: Registry[], { store, clock }: Parts): void {
+  new Gauge({
     name: 'quaymaster_rotation_overdue_seconds',
     help: 'How long the run that has waited longest is overdue; 0 when none is by five minutes',
     registers,
@@ -43,6 +66,32 @@ export function registerRotations(registers: Registry[], { store, clock }: Parts
         limit: 1,
       });
       this.set(row === undefined ? 0 : (clock.now() - (row.next_run_at ?? 0)) / 1000);
+    },
+  });
+  new Gauge({
+    name: 'quaymaster_rotation_oldest_seconds',
+    help: 'Age of the credential that was rotated longest ago; 0 when none was yet',
+    registers,
+    async collect() {
+      const [row] = await store.list('rotation_schedules', {
+        from: { rotated_at: 0 },
+        orderBy: ['rotated_at'],
+        limit: 1,
+      });
+      this.set(row === undefined ? 0 : (clock.now() - (row.rotated_at ?? 0)) / 1000);
+    },
+  });
+  new Gauge({
+    name: 'quaymaster_rotation_next_timestamp_seconds',
+    help: 'When the next scheduled run is due, as Unix time; 0 when none is scheduled',
+    registers,
+    async collect() {
+      const [row] = await store.list('rotation_schedules', {
+        from: { next_run_at: 0 },
+        orderBy: ['next_run_at'],
+        limit: 1,
+      });
+      this.set((row?.next_run_at ?? 0) / 1000);
     },
   });
 }

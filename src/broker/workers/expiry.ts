@@ -1,5 +1,5 @@
 import type { Lease } from '../../domain/lease.ts';
-import type { Expectation } from '../../ports/store.ts';
+import type { Expectation, Write } from '../../ports/store.ts';
 import { endLeases, TOMBSTONE_MS } from '../end-leases.ts';
 import { endSessions } from '../end-session.ts';
 import type { Parts } from '../parts.ts';
@@ -11,6 +11,7 @@ const EVERY_MS = 1_000;
 const CHUNK = 500;
 /** As long as a grace period can be. */
 const ACKNOWLEDGEMENT_MS = 31 * 24 * 3_600_000;
+const HISTORY_MS = 400 * 24 * 3_600_000;
 
 /** Ends sessions and leases at their time, revokes what is under them, and forgets old tombstones. */
 export function expiryWorker(parts: Parts): Worker {
@@ -30,6 +31,7 @@ const ENDINGS: readonly ((parts: Parts, actor: SystemActor) => Promise<number>)[
   purgeLeases,
   purgeCredentials,
   purgeAcknowledgements,
+  purgeRotations,
 ];
 
 async function expireLeases(parts: Parts, actor: SystemActor): Promise<number> {
@@ -154,6 +156,23 @@ async function purgeAcknowledgements(parts: Parts): Promise<number> {
       table: 'acknowledgements',
       remove: { session_id, path, at },
     })),
+  });
+  return rows.length;
+}
+
+/** The history of rotations is kept for more than a year; what happened is in the log for good. */
+async function purgeRotations(parts: Parts): Promise<number> {
+  const rows = await parts.store.list('rotations', {
+    upTo: { ended_at: parts.clock.now() - HISTORY_MS },
+    orderBy: ['ended_at'],
+    limit: CHUNK,
+  });
+  if (rows.length === 0) return 0;
+  await parts.store.commit({
+    writes: rows.flatMap(({ id }): Write[] => [
+      { table: 'rotation_steps', remove: { rotation_id: id } },
+      { table: 'rotations', remove: { id } },
+    ]),
   });
   return rows.length;
 }

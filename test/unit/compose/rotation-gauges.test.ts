@@ -34,6 +34,8 @@ describe('the metrics of rotations', () => {
       quaymaster_rotations_settling: 1,
       quaymaster_rotations_never_proven: 0,
     });
+    bench.broker.clock.advance(100_000);
+    expect(await metrics()).toMatchObject({ quaymaster_rotation_oldest_seconds: 100 });
   });
 
   it('tell of one that is parked, and of a run that nobody begins', async () => {
@@ -46,6 +48,7 @@ describe('the metrics of rotations', () => {
     await bench.pass(3_600_000 + 600_000);
     expect(await metrics()).toMatchObject({
       'quaymaster_rotations{state="parked"}': 1,
+      quaymaster_rotations_failing: 1,
       quaymaster_rotation_overdue_seconds: 600,
     });
   });
