@@ -178,7 +178,7 @@ describeWith(['postgres'], 'F01 to F05: a broker killed while a user rotates (I5
       await broker.restart({ epoch: Date.now(), speed: SPEED });
     }, 60_000);
     afterAll(async () => {
-      await broker.remove();
+      await (broker as RotatingBroker | undefined)?.remove();
       await database.drop();
     });
 

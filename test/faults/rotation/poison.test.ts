@@ -37,7 +37,7 @@ describe('a rotation that goes wrong', () => {
     await broker.startWithFailpoints({ epoch, speed: SPEED });
   }, 60_000);
   afterAll(async () => {
-    await broker.remove();
+    await (broker as Furnished | undefined)?.remove();
     await target.stop();
   });
 
@@ -84,6 +84,7 @@ describe('a rotation that goes wrong', () => {
     expect(active).toMatchObject({ step: 'set', attempts: 6, lastError: 'target_unavailable' });
     expect(failures).toBe(6);
     expect(probe).toEqual({ current: 'accepted', pending: 'refused' });
+    expect(await broker.metric('quaymaster_rotations{state="parked"}')).toBe(1);
     const tries = target.steps('set').filter(({ target: place }) => place.includes('poison'));
     expect(tries).toHaveLength(6);
     expect(new Set(tries.map(({ rotation }) => rotation)).size).toBe(1);

@@ -34,7 +34,7 @@ describeWith(['postgres'], 'a rotation at a target that does not say yes', ({ po
     await broker.restart({ epoch: Date.now(), speed: SPEED });
   }, 60_000);
   afterAll(async () => {
-    await broker.remove();
+    await (broker as RotatingBroker | undefined)?.remove();
     await proxy.close();
   });
 
