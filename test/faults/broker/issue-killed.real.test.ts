@@ -15,16 +15,8 @@ import { uniqueName } from '../../backends/unique-name.ts';
 import { until } from '../../backends/until.ts';
 import { Furnished } from '../../e2e/furnished.ts';
 import { dynamicPolicy } from '../../support/vault-policies.ts';
+import { KILL_POINTS } from './kill-points.ts';
 
-/** Between the intent, the preparation, the credential itself and its lease. */
-const POINTS = [
-  'credential.intended.before_commit',
-  'credential.intended.after_commit',
-  'credential.prepared.before_commit',
-  'credential.prepared.after_commit',
-  'credential.issued.before_commit',
-  'credential.issued.after_commit',
-] as const;
 /** Tokens and leases of one order live so long at the most, whoever forgets them. */
 const LEASE_TTL = '3s';
 
@@ -154,7 +146,7 @@ function suite(title: string, make: () => Promise<Target>): void {
     }, 60_000);
     afterAll(() => broker.remove());
 
-    it.each(POINTS)(
+    it.each(KILL_POINTS)(
       'leaves nothing at the backend: %s',
       async (point) => {
         await broker.startWithFailpoints();

@@ -1,0 +1,82 @@
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { describeWith } from '../../backends/backends.ts';
+import { createDatabase, type TestDatabase } from '../../backends/postgres.ts';
+import { until } from '../../backends/until.ts';
+import { Furnished, vaultConnection } from '../../e2e/furnished.ts';
+import { FakeVault } from '../../fakes/fake-vault.ts';
+import { KILL_POINTS } from './kill-points.ts';
+
+/** An order counts as abandoned after two minutes, because another replica may be filling it. */
+const SPEED = 30;
+
+describeWith(
+  ['postgres'],
+  'F18: a broker on PostgreSQL killed while it makes a credential (I2)',
+  ({ postgres }) => {
+    let database: TestDatabase;
+    let vault: FakeVault;
+    let broker: Furnished;
+    let survivor: Furnished;
+    let session: string;
+
+    beforeAll(async () => {
+      database = await createDatabase(postgres);
+      vault = await FakeVault.start();
+      broker = await Furnished.start({
+        files: { 'vault.token': 's.broker', dsn: database.connectionString },
+        config: (directory) => ({
+          store: { type: 'postgres', connectionStringFile: `${directory}/dsn` },
+          connections: { vault: vaultConnection(directory, vault.address) },
+        }),
+        documents: {
+          '/mounts/db': {
+            prefix: 'db',
+            connection: 'vault',
+            options: { engine: 'dynamic', path: 'db', root: 'creds', tokenRole: 'creds' },
+          },
+          '/definitions/db/app': { class: 'dynamic', leaseTtl: '90s' },
+        },
+      });
+      survivor = await broker.replica();
+      session = await broker.logIn();
+      await broker.installation.stop();
+    }, 60_000);
+    afterAll(async () => {
+      await survivor.remove();
+      await broker.remove();
+      await vault.close();
+      await database.drop();
+    });
+
+    const asked = (path: string): number =>
+      vault.requests.filter(({ target }) => target === path).length;
+
+    it('leaves nothing at the backend, wherever it dies: another takes over', async () => {
+      const clock = { epoch: Date.now(), speed: SPEED };
+      await survivor.startWithFailpoints(clock);
+      for (const point of KILL_POINTS) {
+        await broker.startWithFailpoints(clock);
+        await broker.arm(point, 'kill');
+        await expect(broker.order(session, 'db/app', point)).rejects.toThrow();
+        expect(await broker.installation.ended()).toBeNull();
+      }
+      // There was something to take back: a token from the third point on, and a lease under it from the fifth.
+      expect([asked('/v1/auth/token/create/creds'), asked('/v1/db/creds/app')]).toEqual([4, 2]);
+      await until('every order is settled', async () => {
+        const states = ['intended', 'prepared', 'issued', 'revoking', 'irrevocable'];
+        const counts = states.map((state) => {
+          return survivor.metric(`quaymaster_credentials{state="${state}"}`);
+        });
+        return (await Promise.all(counts)).every((count) => count === 0);
+      });
+      const made = () => [...vault.tokens.values()].filter(({ metadata }) => metadata !== null);
+      await until('no lease lives at the backend', () =>
+        Promise.resolve(vault.leases.size === 0 && made().length < 2),
+      );
+      // Killed before anybody knew its name: a token by itself, which Vault ends within a minute.
+      expect(made()).toMatchObject([{ ttl: 60 }]);
+      expect((await survivor.order(session, 'db/app', 'after-all')).status).toBe(201);
+      expect(await survivor.verifiedLog()).toContain('the log holds');
+    }, 120_000);
+  },
+);
