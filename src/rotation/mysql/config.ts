@@ -21,13 +21,11 @@ const common = {
     .default([]),
 };
 
-const username = mysqlUsername.min(1);
-
-export const singleUserOptions = z.strictObject({ username, ...common });
+export const singleUserOptions = z.strictObject({ username: mysqlUsername, ...common });
 
 export const alternatingUsersOptions = z.strictObject({
   usernames: z
-    .tuple([username, username])
+    .tuple([mysqlUsername, mysqlUsername])
     .refine(([first, second]) => first !== second, 'names one user twice'),
   /** Whether retiring a user also ends the connections that it still has. */
   endSessions: z.boolean().default(true),

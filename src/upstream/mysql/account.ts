@@ -14,6 +14,7 @@ const PLAIN = /^[^\p{Cc}\u{10000}-\u{10ffff}]+$/u;
 /** A user's name as either server keeps it. */
 export const mysqlUsername = z
   .string()
+  .min(1)
   .max(80)
   .refine((name) => name.isWellFormed() && PLAIN.test(name), {
     message: 'is a name without control characters, of characters up to U+FFFF',
