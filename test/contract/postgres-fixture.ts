@@ -31,7 +31,27 @@ export interface PostgresPlace {
   logsIn(username: string, password: string): Promise<boolean>;
   /** A session of that user, left open. */
   openSession(username: string, password: string): Promise<pg.Client>;
+  /** Leaves nothing at the server: neither the database nor a role. */
   close(): Promise<void>;
+}
+
+/** Whom the administrator made, and who owns or may do anything in the database: both are the place's own, so nobody else's role is among them. */
+const OWN_ROLES = `
+  SELECT m.roleid::regrole::text FROM pg_auth_members m JOIN pg_roles a ON a.oid = m.member
+   WHERE a.rolname = $1 AND m.admin_option
+  UNION SELECT d.refobjid::regrole::text FROM pg_shdepend d JOIN pg_database b ON b.oid = d.dbid
+   WHERE b.datname = current_database() AND d.refclassid = 'pg_authid'::regclass
+  UNION SELECT oid::regrole::text FROM pg_roles WHERE rolname = $1`;
+
+async function dropRoles(postgres: Postgres, quoted: readonly string[]): Promise<void> {
+  const client = new pg.Client({ connectionString: postgres.adminConnectionString });
+  await client.connect();
+  try {
+    // In one statement, because rights that they gave each other keep them from going one by one.
+    await client.query(`DROP ROLE ${quoted.join(', ')}`);
+  } finally {
+    await client.end();
+  }
 }
 
 export async function makePostgresPlace(postgres: Postgres): Promise<PostgresPlace> {
@@ -104,8 +124,13 @@ export async function makePostgresPlace(postgres: Postgres): Promise<PostgresPla
       return client;
     },
     async close() {
+      const roles = await query(OWN_ROLES, [admin]);
       await superuser.end();
       await drop();
+      await dropRoles(
+        postgres,
+        roles.map(([name]) => name as string),
+      );
       await rm(directory, { recursive: true, force: true });
     },
   };
