@@ -6,6 +6,8 @@ const UNIQUE_VIOLATION = '23505';
 const RETRYABLE: ReadonlySet<string> = new Set(['40001', '40P01', '55P03']);
 /** Integrity violations and bad data: the row is at fault. */
 const ROW_CLASSES = ['22', '23'];
+/** Insufficient resources: disk, memory, a configured limit. */
+const NO_ROOM_CLASS = '53';
 
 /** The SQLSTATE of an error that the server sent; empty for any other, such as a lost connection. */
 function sqlState(error: unknown): string {
@@ -14,6 +16,11 @@ function sqlState(error: unknown): string {
 
 export function isRetryable(error: unknown): boolean {
   return RETRYABLE.has(sqlState(error));
+}
+
+/** The server is there, and cannot take anything in. */
+export function isNoRoom(error: unknown): boolean {
+  return sqlState(error).startsWith(NO_ROOM_CLASS);
 }
 
 /** A row that the schema refuses: its plan is at fault, and no other. */

@@ -1,3 +1,4 @@
+import { randomBytes } from '../../crypto/random.ts';
 import type { Change } from '../../ports/store.ts';
 import type { Tables } from '../../ports/tables.ts';
 import type { ChangeFeed } from '../change-feed.ts';
@@ -9,13 +10,15 @@ import { StagedBatch } from '../staged-batch.ts';
 import type { StoreDeps } from '../store-deps.ts';
 import { RETRY_AFTER_MS } from '../store-deps.ts';
 import { writeSql } from '../write-sql.ts';
-import { isRetryable } from './postgres-fault.ts';
+import { isNoRoom, isRetryable } from './postgres-fault.ts';
 import { runPlans } from './run-plans.ts';
 import type { WriterConnection } from './writer-connection.ts';
 import { NOTIFY } from './writer-connection.ts';
 
 const COMMIT: Statement = { text: 'COMMIT', values: [] };
 const ATTEMPTS = 3;
+/** More than the free space that a page may have left, and not to be compressed. */
+const PROBE_BYTES = 65_536;
 
 export interface PostgresWriterParts {
   readonly connect: () => Promise<WriterConnection>;
@@ -38,6 +41,9 @@ export class PostgresWriter {
   #unknown: Unknown | undefined;
   #cause: unknown;
   #isCommitting = false;
+  /** The server had no room for the last batch: whatever is written next without complaint says that it has. */
+  #isFull = false;
+  #probing: Promise<void> | undefined;
   #reconnecting: Promise<void> | undefined;
   /** The first attempt to connect anew has failed too: batches do not wait for the next. */
   #isDown = false;
@@ -51,13 +57,15 @@ export class PostgresWriter {
     this.#parts = parts;
   }
 
-  fault(): 'ERR_STORE_UNAVAILABLE' | undefined {
+  fault(): 'ERR_AUDIT_UNAVAILABLE' | 'ERR_STORE_UNAVAILABLE' | undefined {
     const isDown = this.#connection === undefined || this.#connection.isLost;
-    return isDown || this.#isBehind ? 'ERR_STORE_UNAVAILABLE' : undefined;
+    if (isDown || this.#isBehind) return 'ERR_STORE_UNAVAILABLE';
+    return this.#isFull ? 'ERR_AUDIT_UNAVAILABLE' : undefined;
   }
 
   async commit(batch: readonly PendingPlan[]): Promise<void> {
     if (!this.#isDown) await this.#reconnecting;
+    await this.#probing;
     this.#isCommitting = true;
     await this.#commit(batch);
     this.#isCommitting = false;
@@ -82,6 +90,7 @@ export class PostgresWriter {
     this.#isClosed = true;
     this.#cancelProbe?.();
     await this.#reconnecting;
+    await this.#probing;
     await this.#connection?.close();
     this.#connection = undefined;
   }
@@ -90,12 +99,14 @@ export class PostgresWriter {
     for (let attempt = 1; ; attempt += 1) {
       try {
         await this.#transact(batch);
+        this.#isFull = false;
         return;
       } catch (cause) {
         const isUndone = await this.#undo();
         if (isUndone && attempt < ATTEMPTS && isRetryable(cause)) continue;
         rejectAll(batch, cause);
         if (!isUndone && this.#connection !== undefined) await this.#reconnect(cause);
+        else if (isNoRoom(cause) || this.#isFull) this.#waitForRoom();
         return;
       }
     }
@@ -161,10 +172,43 @@ export class PostgresWriter {
     );
   }
 
+  #waitForRoom(): void {
+    this.#isFull = true;
+    this.#cancelProbe?.();
+    this.#cancelProbe = this.#parts.deps.clock.after(RETRY_AFTER_MS, () => {
+      // A batch that is under way finds out by itself.
+      if (this.#isFull && !this.#isCommitting) this.#probing = this.#probe();
+    });
+  }
+
+  /** Nobody asks a broker that is not ready, so it asks itself: writes a row of the log, and takes it back. */
+  async #probe(): Promise<void> {
+    const connection = this.#connection;
+    if (connection === undefined) return;
+    const put = {
+      writer: 'probe',
+      first_seq: 0,
+      count: 0,
+      entries: randomBytes(PROBE_BYTES),
+      head: new Uint8Array(),
+      signature: new Uint8Array(),
+    };
+    try {
+      await connection.begin('read', this.#parts.feed.seq);
+      await connection.run(writeSql(POSTGRES, { table: 'audit_batches', put }, true));
+      this.#isFull = false;
+    } catch {
+      this.#waitForRoom();
+    }
+    await connection.rollback().catch(() => undefined);
+    this.noticeLoss();
+  }
+
   /** Connects anew and settles what was left open; tries again every second until that succeeds. */
   #reconnect(cause: unknown): Promise<void> {
     const previous = this.#connection;
     this.#connection = undefined;
+    this.#isFull = false;
     this.#cause = cause;
     this.#reconnecting = this.#replace(previous);
     return this.#reconnecting;

@@ -1,0 +1,122 @@
+import { chownSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect } from '@jest/globals';
+import pg from 'pg';
+import { describeWith } from '../../backends/backends.ts';
+import type { Running } from '../../backends/footprint.ts';
+import { startPostgres, type Postgres } from '../../backends/postgres.ts';
+import { unprivilegedUser } from '../../backends/unprivileged-user.ts';
+import { until } from '../../backends/until.ts';
+import { Furnished } from '../../e2e/furnished.ts';
+import type { Answer } from '../../e2e/installation.ts';
+import { canMount, leftOut, SmallDisk, whereMounted } from '../../support/small-disk.ts';
+
+/**
+ * The database is on the small disk, as a tablespace. The server's write-ahead log is not: where that finds no room the server ends itself, which
+ * is a server that is away.
+ */
+async function databaseOn(disk: SmallDisk, postgres: Postgres): Promise<string> {
+  const user = await unprivilegedUser();
+  if (user !== undefined) chownSync(disk.path, user.uid, user.gid);
+  const client = new pg.Client({ connectionString: postgres.adminConnectionString });
+  await client.connect();
+  await client.query(`CREATE TABLESPACE small LOCATION '${disk.path}'`);
+  await client.query('CREATE DATABASE small TABLESPACE small');
+  await client.end();
+  return postgres.adminConnectionString.replace(/\/postgres$/, '/small');
+}
+
+describeWith(['postgres'], `F22: a broker whose PostgreSQL has a full disk${leftOut}`, () => {
+  let disk: SmallDisk | undefined;
+  let postgres: Running<Postgres>;
+  let broker: Furnished;
+  let session: string;
+  let filler: string;
+
+  beforeAll(async () => {
+    if (!canMount) return;
+    disk = SmallDisk.mount('64m')!;
+    filler = join(disk.path, 'filler');
+    // One of its own: a table space that went away would harm the others.
+    postgres = await startPostgres();
+    const dsn = await databaseOn(disk, postgres);
+    broker = await Furnished.start({
+      files: { dsn },
+      config: (directory) => ({
+        store: { type: 'postgres', connectionStringFile: `${directory}/dsn` },
+      }),
+    });
+    await broker.write('own/key', { key: 'mine' });
+    session = await broker.logIn();
+    expect((await broker.read(session, 'own/key')).status).toBe(200);
+  }, 60_000);
+  afterAll(async () => {
+    await (broker as Furnished | undefined)?.remove();
+    await (postgres as Running<Postgres> | undefined)?.stop();
+    disk?.unmount();
+  });
+
+  const call = (method: string, path: string, token?: string, body?: unknown): Promise<Answer> =>
+    broker.installation.call(method, path, {
+      ...(token !== undefined && { token }),
+      ...(body !== undefined && { body }),
+    });
+
+  /** All that is free, and then what the tables have of their own. */
+  const fill = async (): Promise<void> => {
+    const { bavail, bsize } = statfsSync(disk!.path);
+    try {
+      writeFileSync(filler, Buffer.alloc(bavail * bsize));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
+    }
+    await until('the disk is full', async () => {
+      const reads = Array.from({ length: 50 }, () => broker.read(session, 'own/key'));
+      return (await Promise.all(reads)).every(({ status }) => status === 503);
+    });
+  };
+
+  whereMounted(
+    'refuses everything that must be recorded, discloses nothing, and changes nothing',
+    async () => {
+      await fill();
+      const { operator } = broker;
+      const refused = await Promise.all([
+        call('GET', '/api/v1/secrets/own/key', session),
+        call('POST', '/api/v1/secrets:batch', session, { items: [{ path: 'own/key' }] }),
+        call('POST', '/api/v1/sessions', undefined, {
+          cluster: 'c1',
+          token: broker.serviceAccountToken(),
+        }),
+        call('DELETE', '/api/v1/sessions/self', session),
+        call('GET', '/api/v1/leases', operator),
+        call('POST', '/api/v1/leases:revoke', operator, { by: 'pod', pod: 'uid-of-api-0' }),
+        call('GET', '/api/v1/secrets/own/key', 'qms_nobody'),
+      ]);
+      for (const { status, json } of refused) {
+        expect([status, json['code']]).toEqual([503, 'ERR_AUDIT_UNAVAILABLE']);
+        expect(JSON.stringify(json)).not.toContain('mine');
+      }
+    },
+    60_000,
+  );
+
+  whereMounted('lives, says that it is not ready, and shows its metrics', async () => {
+    expect((await call('GET', '/healthz')).status).toBe(200);
+    await until('it says so', async () => (await call('GET', '/readyz')).status === 503);
+    expect(await broker.metric('quaymaster_ready')).toBe(0);
+    expect(await broker.metric('quaymaster_leases_live')).toBe(1);
+  });
+
+  whereMounted(
+    'heals by itself when there is room again',
+    async () => {
+      rmSync(filler);
+      await until('it is ready', async () => (await call('GET', '/readyz')).status === 200);
+      await until('it reads', async () => (await broker.read(session, 'own/key')).status === 200);
+      expect((await call('DELETE', '/api/v1/sessions/self', session)).status).toBe(204);
+      expect(await broker.verifiedLog()).toContain('the log holds');
+    },
+    60_000,
+  );
+});
