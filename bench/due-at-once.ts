@@ -1,0 +1,165 @@
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { z } from 'zod';
+import type { ApiClient } from '../src/dev/api-client.ts';
+import { AccountReceiver } from '../test/faults/rotation/account-receiver.ts';
+import { LOAD_CORE, on } from './machine.ts';
+import { median } from './result.ts';
+import type { RotationMeasure } from './rotation.ts';
+import { startBroker, type Broker } from './servers/broker.ts';
+import { furnish, logIn, OWN_PATHS } from './servers/furnish.ts';
+import { offlinePods } from './servers/pods.ts';
+import type { Stage } from './stage.ts';
+import { drive, type Load } from './wrk.ts';
+
+export interface DueOptions {
+  /** Secrets that rotate within one minute. */
+  readonly rotations: number;
+  readonly rounds: number;
+  readonly seconds: number;
+}
+
+const READERS = 64;
+/** How long the target takes for each request. */
+const LATENCY_MS = 500;
+const MINUTE_MS = 60_000;
+const LONGEST_MINUTES = 30;
+/** For making a definition and its value. */
+const MAKING_MS = 60;
+const AT_ONCE = 16;
+const LOOK_MS = 1_000;
+/** Between rounds of reads, in which the rotations are alone. */
+const ROUND_PAUSE_MS = 10_000;
+
+/** Rotates so many secrets of one minute at one slow target, and reads another secret before, during and after. */
+export async function dueAtOnce(
+  stage: Stage,
+  options: DueOptions,
+): Promise<Readonly<Record<'rotation-thousand' | 'rotation-reads', RotationMeasure>>> {
+  const offline = await offlinePods(stage.directory, 1);
+  const target = await stage.own(AccountReceiver.start());
+  target.latencyMs = LATENCY_MS;
+  const broker = await stage.own(
+    startBroker({
+      directory: join(stage.directory, 'rotating'),
+      connections: {
+        issuer: { type: 'jwks', file: offline.keySetFile },
+        portal: target.connection(),
+      },
+    }),
+  );
+  await furnish(broker.operator);
+  const load = loadOf(broker, await logIn(broker.url, offline));
+  return on(LOAD_CORE, async () => {
+    const due = await define(broker.operator, options.rotations);
+    const quiet = [...(await rounds(load, options))];
+    await pause(Math.max(0, due + LOOK_MS - Date.now()));
+    const done = untilDone(target, options.rotations);
+    await pause(ROUND_PAUSE_MS);
+    const during = await rounds(load, options, () => target.steps('retire').length);
+    const minutes = ((await done) - due) / MINUTE_MS;
+    await expectRotated(broker.operator, options.rotations);
+    quiet.push(...(await rounds(load, options)));
+    return measures(minutes, quiet, during);
+  });
+}
+
+function loadOf({ url }: Broker, session: string): Load {
+  return {
+    url: `${url}/api/v1/secrets/${OWN_PATHS[0]}`,
+    connections: READERS,
+    headers: { Authorization: `Bearer ${session}` },
+  };
+}
+
+/** @returns when the first may be due; each is within the minute after it. */
+async function define(operator: ApiClient, count: number): Promise<number> {
+  const earliest = Date.now() + MINUTE_MS + count * MAKING_MS;
+  const due = new Date(Math.ceil(earliest / MINUTE_MS) * MINUTE_MS);
+  const cron = `${due.getUTCMinutes()} ${due.getUTCHours()} * * *`;
+  let next = 0;
+  const maker = async (): Promise<void> => {
+    for (let n = next++; n < count; n = next++) {
+      await operator.put(`/secrets/own/due/n${n}`, { data: { password: `first of ${n}` } });
+      await operator.put(`/definitions/own/due/n${n}`, {
+        rotation: {
+          connection: 'portal',
+          strategy: 'webhook',
+          options: { target: `accounts/n${n}`, slots: 'two' },
+          schedule: { cron },
+          jitter: '59s',
+        },
+      });
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, maker));
+  if (Date.now() > due.getTime()) throw new Error('the definitions were not made before the run');
+  return due.getTime();
+}
+
+/** @returns when the last old credential was ended. */
+async function untilDone(target: AccountReceiver, count: number): Promise<number> {
+  const end = Date.now() + LONGEST_MINUTES * MINUTE_MS;
+  while (new Set(target.steps('retire').map((delivered) => delivered.target)).size < count) {
+    if (Date.now() > end) throw new Error(`not done in ${LONGEST_MINUTES} minutes`);
+    await pause(LOOK_MS);
+  }
+  return Date.now();
+}
+
+const page = z.object({
+  items: z.array(z.object({ path: z.string(), rotatedAt: z.string().optional() })),
+  next: z.string().optional(),
+});
+
+async function expectRotated(operator: ApiClient, count: number): Promise<void> {
+  let rotated = 0;
+  let query = '';
+  do {
+    const { json } = await operator.call('GET', `/rotations${query}`);
+    const { items, next } = page.parse(json);
+    rotated += items.filter(({ rotatedAt }) => rotatedAt !== undefined).length;
+    query = next === undefined ? '' : `?after=${encodeURIComponent(next)}`;
+  } while (query !== '');
+  if (rotated !== count) throw new Error(`${rotated} of ${count} have rotated`);
+}
+
+async function rounds(
+  load: Load,
+  { rounds: count, seconds }: DueOptions,
+  isOn: () => number = () => 0,
+): Promise<readonly number[]> {
+  const found: number[] = [];
+  for (let round = 0; round < count; round += 1) {
+    if (round > 0) await pause(ROUND_PAUSE_MS);
+    const { p99, perSecond } = await drive(load, seconds);
+    console.log(`reads: ${Math.round(perSecond)}/s, p99 ${p99.toFixed(1)} ms, ${isOn()} rotated`);
+    found.push(p99);
+  }
+  return found;
+}
+
+function measures(
+  minutes: number,
+  quiet: readonly number[],
+  during: readonly number[],
+): Readonly<Record<'rotation-thousand' | 'rotation-reads', RotationMeasure>> {
+  const ours = median(during);
+  const peer = median(quiet);
+  return {
+    'rotation-thousand': {
+      unit: 'minutes',
+      ours: minutes,
+      peer: null,
+      ratio: null,
+      spread: [minutes, minutes],
+    },
+    'rotation-reads': {
+      unit: 'ms',
+      ours,
+      peer,
+      ratio: ours / peer,
+      spread: [Math.min(...during) / peer, Math.max(...during) / peer],
+    },
+  };
+}

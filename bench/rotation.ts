@@ -1,0 +1,33 @@
+import { dueAtOnce, type DueOptions } from './due-at-once.ts';
+import { holds, targetText, type RotationFigure } from './figures.ts';
+import { idleSchedules, type IdleOptions } from './idle-schedules.ts';
+import type { Result } from './result.ts';
+import type { Stage } from './stage.ts';
+
+export type RotationOptions = DueOptions & IdleOptions;
+
+/** What came of one figure; judged by the ratio where there is one. */
+export type RotationMeasure = Pick<Result, 'unit' | 'ours' | 'peer' | 'ratio' | 'spread'>;
+
+/** Measures the figures that are wanted; the two about rotations that are due at once come from one run. */
+export async function rotationResults(
+  stage: Stage,
+  figures: readonly RotationFigure[],
+  options: RotationOptions,
+): Promise<readonly Result[]> {
+  const isDue = figures.some(({ name }) => name !== 'rotation-idle');
+  const isIdle = figures.some(({ name }) => name === 'rotation-idle');
+  const measures: Partial<Record<RotationFigure['name'], RotationMeasure>> = {
+    ...(isIdle && { 'rotation-idle': await idleSchedules(stage, options) }),
+    ...(isDue && (await dueAtOnce(stage, options))),
+  };
+  return figures.flatMap((figure) => {
+    const measure = measures[figure.name];
+    return measure === undefined ? [] : [resultOf(figure, measure)];
+  });
+}
+
+function resultOf({ name, label, target }: RotationFigure, measure: RotationMeasure): Result {
+  const isReached = holds(target, measure.ratio ?? measure.ours);
+  return { name, label, ...measure, target: targetText(target), isReached };
+}
