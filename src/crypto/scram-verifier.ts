@@ -27,7 +27,10 @@ export function scramVerifier(
   return `SCRAM-SHA-256$${ITERATIONS}:${Buffer.from(salt).toString('base64')}$${stored}:${server}`;
 }
 
-/** SASLprep (RFC 4013) without its refusals, as drivers and the server do it. */
+/**
+ * SASLprep (RFC 4013) without its refusals, as our driver does it. The server and libpq take a password that SASLprep refuses as it is, which is
+ * another one only where it has characters to be replaced too.
+ */
 function prepare(password: string): string {
   const kept = Array.from(password.replace(SPACES, ' ')).filter((text) => {
     const point = text.codePointAt(0) ?? 0;
