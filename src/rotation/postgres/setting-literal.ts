@@ -7,8 +7,8 @@ const LISTS = new Set([
   'local_preload_libraries',
   'session_preload_libraries',
 ]);
-/** A name in quotes, or one without. */
-const ITEM = /\s*(?:"((?:[^"]|"")*)"|([^",]*?))\s*(?:,|$)/y;
+/** A name in quotes, or one without and its blanks: no two parts could share a character, or a hostile server's text would take for ever. */
+const ITEM = /(?:\s*"((?:[^"]|"")*)"\s*|([^",]*))(?:,|$)/y;
 
 /** The stored text of a setting as `ALTER ROLE … SET name TO` takes it. */
 export function settingLiteral(name: string, value: string): string {
@@ -23,7 +23,7 @@ function itemsOf(value: string): readonly string[] {
     const found = ITEM.exec(value);
     // Not as the server writes lists: handed on as one text, which it judges itself.
     if (found === null) return [value];
-    items.push(found[1]?.replaceAll('""', '"') ?? found[2] ?? '');
+    items.push(found[1]?.replaceAll('""', '"') ?? found[2]?.trim() ?? '');
   } while (ITEM.lastIndex < value.length);
   return items;
 }
