@@ -1,30 +1,14 @@
-import { chownSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect } from '@jest/globals';
-import pg from 'pg';
 import { describeWith } from '../../backends/backends.ts';
 import type { Running } from '../../backends/footprint.ts';
 import { startPostgres, type Postgres } from '../../backends/postgres.ts';
-import { unprivilegedUser } from '../../backends/unprivileged-user.ts';
 import { until } from '../../backends/until.ts';
 import { Furnished } from '../../e2e/furnished.ts';
 import type { Answer } from '../../e2e/installation.ts';
 import { canMount, leftOut, SmallDisk, whereMounted } from '../../support/small-disk.ts';
-
-/**
- * The database is on the small disk, as a tablespace. The server's write-ahead log is not: where that finds no room the server ends itself, which
- * is a server that is away.
- */
-async function databaseOn(disk: SmallDisk, postgres: Postgres): Promise<string> {
-  const user = await unprivilegedUser();
-  if (user !== undefined) chownSync(disk.path, user.uid, user.gid);
-  const client = new pg.Client({ connectionString: postgres.adminConnectionString });
-  await client.connect();
-  await client.query(`CREATE TABLESPACE small LOCATION '${disk.path}'`);
-  await client.query('CREATE DATABASE small TABLESPACE small');
-  await client.end();
-  return postgres.adminConnectionString.replace(/\/postgres$/, '/small');
-}
+import { smallDatabase } from '../store/small-database.ts';
 
 describeWith(['postgres'], `F22: a broker whose PostgreSQL has a full disk${leftOut}`, () => {
   let disk: SmallDisk | undefined;
@@ -39,7 +23,7 @@ describeWith(['postgres'], `F22: a broker whose PostgreSQL has a full disk${left
     filler = join(disk.path, 'filler');
     // One of its own: a table space that went away would harm the others.
     postgres = await startPostgres();
-    const dsn = await databaseOn(disk, postgres);
+    const dsn = await smallDatabase(disk, postgres);
     broker = await Furnished.start({
       files: { dsn },
       config: (directory) => ({
