@@ -146,7 +146,8 @@ export class FakeVault {
     if (path === 'sys/health')
       return OK({ initialized: true, sealed: this.sealed, version: '1.20.0' });
     if (this.sealed) return failed(503, 'Vault is sealed');
-    if (/^auth\/[^/]+\/login$/.test(path)) return this.#logIn(seen);
+    const login = /^auth\/([^/]+)\/login$/.exec(path)?.[1];
+    if (login !== undefined) return this.#logIn(login, seen);
     const token = this.tokens.get(seen.token ?? '');
     if (token === undefined) return failed(403, 'permission denied');
     const routes: readonly [RegExp, (rest: string) => FakeAnswer][] = [
@@ -170,10 +171,10 @@ export class FakeVault {
     return failed(404, `no handler for route "${path}". route entry not found.`);
   }
 
-  #logIn(seen: SeenRequest): FakeAnswer {
+  #logIn(mount: string, seen: SeenRequest): FakeAnswer {
     this.logins += 1;
-    const secret = seen.body['secret_id'] ?? seen.body['jwt'];
-    if (secret !== 'right') return failed(400, 'invalid role or secret ID');
+    const refused = refusedLogin(mount, seen.body);
+    if (refused !== undefined) return refused;
     const token = `s.login-${this.logins}`;
     this.addToken(token, this.loginSeconds);
     return OK({
@@ -222,6 +223,7 @@ export class FakeVault {
     }
     if (action === 'lookup-self') return answer({ ttl: own.ttl });
     if (action === 'renew-self') {
+      if (!this.loginRenewable) return failed(400, 'lease is not renewable');
       return OK({ auth: { client_token: seen.token, lease_duration: own.ttl, renewable: true } });
     }
     if (action === 'revoke-self') {
@@ -280,6 +282,27 @@ export class FakeVault {
     return mount === undefined
       ? failed(403, 'preflight capability check returned 403')
       : answer({ type: 'kv', options: { version: mount } });
+  }
+}
+
+/** Roles are `r` (AppRole) and `broker`, the credential is `right`; the answers are those of OpenBao 2.7.2. */
+function refusedLogin(mount: string, body: SeenRequest['body']): FakeAnswer | undefined {
+  const isRight = [body['secret_id'], body['jwt']].includes('right');
+  switch (mount) {
+    case 'approle':
+      return isRight && body['role_id'] === 'r'
+        ? undefined
+        : failed(400, 'invalid role or secret ID');
+    case 'kubernetes':
+      if (body['role'] !== 'broker') return failed(400, 'invalid role name "…"');
+      return isRight ? undefined : failed(403, 'permission denied');
+    case 'jwt':
+      if (body['role'] !== 'broker') return failed(400, 'role "…" could not be found');
+      return isRight
+        ? undefined
+        : failed(400, 'error validating token: invalid subject (sub) claim');
+    default:
+      return failed(403, 'permission denied');
   }
 }
 

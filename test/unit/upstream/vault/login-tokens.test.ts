@@ -60,6 +60,20 @@ describe('a token by login', () => {
     });
   });
 
+  it.each([
+    ['kubernetes', 'broker', 'wrong'],
+    ['kubernetes', 'nobody', 'right'],
+    ['jwt', 'broker', 'wrong'],
+    ['jwt', 'nobody', 'right'],
+  ])('is refused by %s for the role %s and a token that is %s', async (method, role, token) => {
+    await connect({ method, role, tokenFile: await files.file(token) });
+    expect(await failureOf(read())).toMatchObject({
+      code: 'ERR_PROVIDER_DENIED',
+      reason: 'login_refused',
+    });
+    expect(vault.requests).toHaveLength(1);
+  });
+
   it('is renewed from two thirds of its life on, behind the calls that use it', async () => {
     await byAppRole();
     await read();
