@@ -188,7 +188,7 @@ describeWith(['postgres'], 'PostgreSQL', ({ postgres }) => {
     const { rows } = await client.query<{ version: string }>('SELECT version()');
     expect(rows[0]?.version).toMatch(/^PostgreSQL \d+\.\d+/);
     const hashed = await client.query(
-      "SELECT FROM pg_authid WHERE rolpassword LIKE 'SCRAM-SHA-256$%'",
+      "SELECT FROM pg_authid WHERE rolname = current_user AND rolpassword LIKE 'SCRAM-SHA-256$%'",
     );
     expect(hashed.rowCount).toBe(1);
     await client.end();

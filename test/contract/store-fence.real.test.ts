@@ -240,6 +240,7 @@ describeWith(['postgres'], 'several stores on one PostgreSQL', () => {
       expect(await query('SELECT "version" FROM "quaymaster_schema" ORDER BY 1')).toEqual([
         { version: '0' },
         { version: '1' },
+        { version: '2' },
       ]);
     });
 
