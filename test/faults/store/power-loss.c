@@ -1,0 +1,56 @@
+/* Preloaded into a writer: after each sync that succeeded, the file as it then is goes into the folder SYNCED, under its own name.
+   What is there when the power fails is what the disk has for certain. The file is read through the writer's own descriptor,
+   because closing another one would give up its locks (fcntl(2)). */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static void keep(int fd) {
+  struct stat file;
+  char link[64], path[4096], part[8192], kept[8192];
+  static char bytes[1 << 16];
+  const char *folder = getenv("SYNCED");
+  if (folder == NULL || fstat(fd, &file) != 0 || !S_ISREG(file.st_mode)) return;
+  snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+  ssize_t length = readlink(link, path, sizeof path - 1);
+  if (length < 0) abort();
+  path[length] = 0;
+  snprintf(part, sizeof part, "%s/.part", folder);
+  snprintf(kept, sizeof kept, "%s/%s", folder, strrchr(path, '/') + 1);
+  int copy = open(part, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+  if (copy < 0) abort();
+  for (off_t at = 0;;) {
+    ssize_t count = pread(fd, bytes, sizeof bytes, at);
+    if (count == 0) break;
+    if (count < 0 || write(copy, bytes, count) != count) abort();
+    at += count;
+  }
+  if (close(copy) != 0 || rename(part, kept) != 0) abort();
+}
+
+static int sync_with(const char *name, int fd) {
+  int (*real)(int) = (int (*)(int))dlsym(RTLD_NEXT, name);
+  int result = real(fd);
+  if (result == 0) keep(fd);
+  return result;
+}
+
+int fsync(int fd) { return sync_with("fsync", fd); }
+int fdatasync(int fd) { return sync_with("fdatasync", fd); }
+
+/* A removal counts as done at once: file systems with a journal write it before what is synced after it. */
+int unlink(const char *path) {
+  int (*real)(const char *) = (int (*)(const char *))dlsym(RTLD_NEXT, "unlink");
+  const char *folder = getenv("SYNCED"), *name = strrchr(path, '/');
+  char kept[8192];
+  int result = real(path);
+  if (result != 0 || folder == NULL || name == NULL) return result;
+  snprintf(kept, sizeof kept, "%s%s", folder, name);
+  real(kept);
+  return result;
+}

@@ -1,0 +1,79 @@
+import { spawnSync } from 'node:child_process';
+import { cpSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { systemClock } from '../../../src/clock.ts';
+import { openSqliteStore } from '../../../src/store/sqlite/open-sqlite-store.ts';
+import { LEFT_OUT } from '../../backends/left-out.ts';
+import { FakeAuditChain } from '../../fakes/fake-audit-chain.ts';
+import { integrityOf } from '../../support/stored-log.ts';
+import { storedIds, storedNames } from './stored-entries.ts';
+import { WriterChild } from './writer-child.ts';
+
+/** `ROUNDS` in the environment asks for more. */
+const ROUNDS = Number(process.env['ROUNDS'] ?? 3);
+const SOURCE = fileURLToPath(new URL('./power-loss.c', import.meta.url));
+const canCompile = spawnSync('cc', ['--version']).status === 0;
+const whereCompiled = canCompile ? it : it.skip;
+const suffix = canCompile ? '' : ` (${LEFT_OUT}there is no C compiler here)`;
+
+describe(`F30: a store whose machine loses its power${suffix}`, () => {
+  let directory: string;
+  let library: string;
+  const live = (): string => join(directory, 'live');
+  const synced = (): string => join(directory, 'synced');
+  const path = (): string => join(live(), 'store.db');
+
+  beforeAll(() => {
+    if (!canCompile) return;
+    directory = mkdtempSync(join(tmpdir(), 'quaymaster-power-'));
+    library = join(directory, 'power-loss.so');
+    const flags = ['-shared', '-fPIC', '-O2', '-o', library, SOURCE, '-ldl'];
+    const { status, stderr } = spawnSync('cc', flags);
+    if (status !== 0) throw new Error(stderr.toString());
+    mkdirSync(live(), { mode: 0o700 });
+  });
+  afterAll(() => {
+    if (canCompile) rmSync(directory, { recursive: true });
+  });
+
+  const contents = async (): Promise<{ recorded: string[]; written: string[] }> => {
+    const store = await openSqliteStore(
+      { path: path(), ballastBytes: 0 },
+      { chain: new FakeAuditChain(), clock: systemClock, mode: 'development' },
+    );
+    const found = { recorded: await storedIds(store), written: await storedNames(store) };
+    await store.close();
+    return found;
+  };
+
+  whereCompiled(
+    'has all that it acknowledged in what had been synced, whole plans only, and opens as it is',
+    async () => {
+      const acknowledged = new Set<string>();
+      for (let round = 0; round < ROUNDS; round += 1) {
+        // What was there before this start had long been written.
+        mkdirSync(synced(), { mode: 0o700 });
+        cpSync(live(), synced(), { recursive: true });
+        const before = ['env', `LD_PRELOAD=${library}`, `SYNCED=${synced()}`];
+        const child = new WriterChild(path(), { width: 1 + (round % 3) * 24, before });
+        await child.until(30 + ((round * 271) % 900));
+        await child.kill();
+        for (const id of child.said('ack')) acknowledged.add(id);
+        expect([child.said('no'), child.errors]).toEqual([[], '']);
+
+        rmSync(live(), { recursive: true });
+        rmSync(join(synced(), '.part'), { force: true });
+        renameSync(synced(), live());
+        const { recorded, written } = await contents();
+        expect(new Set(recorded)).toEqual(new Set(written));
+        expect([...acknowledged].filter((id) => !recorded.includes(id))).toEqual([]);
+        expect(integrityOf(path())).toBe('ok');
+      }
+      expect(acknowledged.size).toBeGreaterThan(ROUNDS * 30);
+    },
+    30_000 + ROUNDS * 10_000,
+  );
+});
