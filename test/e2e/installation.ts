@@ -97,7 +97,7 @@ export class Installation {
   async start(program: readonly string[] = [MAIN, 'serve']): Promise<void> {
     const words = ['--disable-sigusr1', ...program, '--config', this.file('config.yaml')];
     const child = spawn(NODE, words, {
-      env: { ...process.env, ...this.#environment },
+      env: { ...process.env, NODE_COMPILE_CACHE: this.file('compiled'), ...this.#environment },
       stdio: 'pipe',
     });
     this.#process = child;
