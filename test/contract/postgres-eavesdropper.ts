@@ -45,6 +45,16 @@ export class PostgresEavesdropper {
     return Buffer.concat(this.#heard).toString('latin1');
   }
 
+  /** When nobody is connected, so that nothing more will be heard. */
+  async silence(): Promise<void> {
+    const ends = Array.from(this.#sockets, (socket) => {
+      const { promise, resolve } = Promise.withResolvers<undefined>();
+      socket.once('close', () => resolve(undefined));
+      return promise;
+    });
+    await Promise.all(ends);
+  }
+
   async close(): Promise<void> {
     for (const socket of this.#sockets) socket.destroy();
     const { promise, resolve } = Promise.withResolvers<undefined>();

@@ -148,6 +148,7 @@ describeWith(['postgres'], 'PostgreSQL over TLS', ({ postgres }) => {
         expect(error).toMatchObject(REFUSED);
         expect(wholeText(error)).not.toMatch(new RegExp(`${PASSWORD}|${place.adminPassword}`));
       }
+      await eavesdropper.silence();
       expect(eavesdropper.openings).toEqual([TLS_REQUEST, TLS_REQUEST, TLS_REQUEST]);
     };
 
