@@ -11,7 +11,7 @@ beforeAll(async () => {
   token = await api.logIn();
   await api.call('PUT', '/api/v1/secrets/app/hidden-name', {
     token,
-    body: { data: { a: 'canary' } },
+    body: { data: { a: 'the-value-of-it' } },
   });
   await api.call('GET', '/api/v1/secrets/app/hidden-name', { token });
   await api.call('GET', '/api/v1/secrets/app/none', { token });
@@ -24,7 +24,7 @@ describe('what anybody may ask', () => {
     async (path) => {
       const answer = await api.call('GET', path);
       expect(answer.status).toBe(200);
-      for (const name of ['hidden-name', 'canary', 'k8s://c1', 'bootstrap', api.directory, token]) {
+      for (const name of ['hidden-name', 'the-value-of-it', 'k8s://c1', 'bootstrap', api.directory, token]) {
         expect(answer.text).not.toContain(name);
       }
     },
