@@ -1,0 +1,154 @@
+import { execFile } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, describe, expect, it } from '@jest/globals';
+import { freePort } from '../backends/free-port.ts';
+import { textOf } from './tracked-files.ts';
+
+const { dependencies } = JSON.parse(textOf('package.json')) as {
+  readonly dependencies: Readonly<Record<string, string>>;
+};
+
+/** What every broker runs on, in the order of their names. */
+const RUNS_ON = [
+  'better-sqlite3',
+  'cockatiel',
+  'express',
+  'jose',
+  'lru-cache',
+  'pino',
+  'postgrator',
+  'prom-client',
+  'yaml',
+  'zod',
+];
+/** The others cost memory and start-up time where the configuration or a document names their use. */
+const ON_DEMAND = Object.keys(dependencies).filter((name) => !RUNS_ON.includes(name));
+
+const directory = mkdtempSync(join(tmpdir(), 'qm-libraries-'));
+const secretFile = join(directory, 'secret');
+writeFileSync(secretFile, 'a secret of thirty-two characters', { mode: 0o600 });
+const kubeconfigFile = join(directory, 'kubeconfig');
+writeFileSync(
+  kubeconfigFile,
+  JSON.stringify({
+    clusters: [{ name: 'c', cluster: { server: 'https://127.0.0.1:9' } }],
+    users: [{ name: 'u', user: { token: 't' } }],
+    contexts: [{ name: 'x', context: { cluster: 'c', user: 'u' } }],
+    'current-context': 'x',
+  }),
+);
+afterAll(() => rmSync(directory, { recursive: true }));
+
+const source = (path: string): string =>
+  JSON.stringify(new URL(`../../src/${path}`, import.meta.url).href);
+
+/** Tells at the end which files were loaded, by `import` or `require`. */
+const RECORDER = `data:text/javascript,${encodeURIComponent(`
+  import { registerHooks } from 'node:module';
+  const loaded = [];
+  registerHooks({ load: (url, context, next) => { loaded.push(url); return next(url, context); } });
+  process.on('exit', () => process.stdout.write(JSON.stringify(loaded)));`)}`;
+
+const READ = `
+  const { checkConfig } = await import(${source('config/load.ts')});
+  const { systemClock: clock } = await import(${source('clock.ts')});`;
+
+/** The dependencies that a program loads, in the order of their names. */
+async function loadedBy(program: string): Promise<readonly string[]> {
+  const args = ['--no-warnings', '--import', RECORDER, '--input-type=module', '-e', program];
+  const { stdout } = await promisify(execFile)(process.execPath, args, {
+    env: {},
+  });
+  const urls = JSON.parse(stdout) as readonly string[];
+  const names = urls.map((url) => /^.*\/node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(url)?.[1] ?? '');
+  return [...new Set(names)].filter((name) => name in dependencies).sort();
+}
+
+function configWith(more: Readonly<Record<string, unknown>>): string {
+  return JSON.stringify({
+    store: { type: 'sqlite', path: join(directory, 'store', 'quaymaster.db') },
+    kek: { type: 'local-file', path: join(directory, 'keys', 'kek') },
+    audit: {
+      origin: 'quaymaster.test/libraries',
+      logKeyFile: join(directory, 'keys', 'log.pem'),
+      checkpointFile: join(directory, 'keys', 'checkpoint'),
+    },
+    log: { level: 'error' },
+    ...more,
+  });
+}
+
+/** Opens connections, does something with the first provider, `it`, and closes them. */
+const opening = (connections: Readonly<Record<string, unknown>>, use = ''): string => `${READ}
+  const { openConnections } = await import(${source('compose/connections.ts')});
+  const config = checkConfig(${configWith({ connections })}, 'test');
+  const deps = { clock, forbiddenNamespaces: [], forbiddenAudiences: [] };
+  const opened = await openConnections(config, deps);
+  const it = opened.providers[0]?.connection;
+  ${use}
+  await opened.close();`;
+
+const LOCATORS = { locators: ['**'] };
+const DATABASE = { host: '127.0.0.1', username: 'admin', passwordFile: secretFile, ...LOCATORS };
+const AWS = { region: 'eu-central-1', ...LOCATORS };
+const VAULT = {
+  type: 'vault',
+  address: 'http://127.0.0.1:9',
+  auth: { method: 'token', tokenFile: secretFile },
+  locators: ['kv/**'],
+};
+
+describe('libraries', () => {
+  it('of no outside system are loaded by a broker that is opened with embedded defaults', async () => {
+    const listener = { host: '127.0.0.1', port: await freePort() };
+    const tokenFile = JSON.stringify(join(directory, 'operator.token'));
+    const loaded = await loadedBy(`${READ}
+      const { createLog } = await import(${source('log.ts')});
+      const { initialise } = await import(${source('compose/initialise.ts')});
+      const { serve } = await import(${source('compose/serve.ts')});
+      const config = checkConfig(${configWith({ listener })}, 'test');
+      const deps = { clock, log: createLog({ level: 'error', clock }) };
+      await initialise(config, { tokenFile: ${tokenFile}, tokenTtlSeconds: 3600 }, deps);
+      const serving = await serve(config, deps);
+      await (await fetch(serving.url + '/readyz')).text();
+      await serving.stop('over');`);
+    expect(loaded).toEqual(RUNS_ON);
+  });
+
+  it.each([
+    ['an aws-iam', { type: 'aws-iam', ...AWS }, ['@aws-sdk/client-iam', '@aws-sdk/client-sts']],
+    [
+      'an aws-secrets-manager',
+      { type: 'aws-secrets-manager', ...AWS },
+      ['@aws-sdk/client-secrets-manager'],
+    ],
+    ['a kubeconfig', { type: 'kubernetes', kubeconfigFile }, ['@kubernetes/client-node']],
+    ['a mysql', { type: 'mysql', ...DATABASE }, ['mysql2']],
+    ['a postgres', { type: 'postgres', ...DATABASE }, ['pg']],
+    ['a redis', { type: 'redis', ...DATABASE }, ['@redis/client']],
+  ])('of %s connection are loaded for it, and no others', async (_what, connection, expected) => {
+    const loaded = await loadedBy(opening({ it: connection }));
+    expect(loaded.filter((name) => ON_DEMAND.includes(name))).toEqual(expected);
+  });
+
+  it('of a vault connection are loaded for its first call', async () => {
+    const check = "await it.check({ requestId: 'r', signal: AbortSignal.timeout(5000) });";
+    const loaded = await loadedBy(opening({ it: VAULT }, check));
+    expect(loaded.filter((name) => ON_DEMAND.includes(name))).toEqual(['node-vault']);
+  });
+
+  it('are none for connections that need none, or none before a call', async () => {
+    const server = { server: 'https://127.0.0.1:9', tokenFile: secretFile };
+    const loaded = await loadedBy(
+      opening({
+        vault: VAULT,
+        kubernetes: { type: 'kubernetes', ...server, ...LOCATORS },
+        webhook: { type: 'webhook', url: 'https://hook.test/', secretFile, ...LOCATORS },
+      }),
+    );
+    expect(loaded.filter((name) => ON_DEMAND.includes(name))).toEqual([]);
+  });
+});
