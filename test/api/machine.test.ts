@@ -24,7 +24,14 @@ describe('what anybody may ask', () => {
     async (path) => {
       const answer = await api.call('GET', path);
       expect(answer.status).toBe(200);
-      for (const name of ['hidden-name', 'the-value-of-it', 'k8s://c1', 'bootstrap', api.directory, token]) {
+      for (const name of [
+        'hidden-name',
+        'the-value-of-it',
+        'k8s://c1',
+        'bootstrap',
+        api.directory,
+        token,
+      ]) {
         expect(answer.text).not.toContain(name);
       }
     },
