@@ -1,9 +1,11 @@
-import { setTimeout as pause } from 'node:timers/promises';
+import { until } from '../../backends/until.ts';
 import type { Furnished } from '../../e2e/furnished.ts';
 import { History } from '../../support/history.ts';
 
 const READERS = 8;
 const WRITERS = 4;
+/** Answers of a round before the broker is killed. */
+const ENOUGH = 80;
 
 /** Clients that read, write, log in and out at one broker until it dies, and what they know of it. */
 export class Load {
@@ -20,7 +22,7 @@ export class Load {
       await this.#write(`own/p${n}`, 'first', { 'if-none-match': '*' });
   }
 
-  /** Lets all of them work for a while, kills the broker, and starts it again when they know. */
+  /** Lets all of them work until many were answered, kills the broker, and starts it again when they know. */
   async killUnder(round: number): Promise<void> {
     const state = { over: false };
     const isOver = (): boolean => state.over;
@@ -28,7 +30,10 @@ export class Load {
       ...Array.from({ length: READERS }, (_, n) => this.#readOn(`r${round}-${n}`, isOver)),
       ...Array.from({ length: WRITERS }, (_, n) => this.#writeOn(`own/p${n}`, round, isOver)),
     ];
-    await pause(300 + ((round * 377) % 700));
+    const enough = this.history.count('ok') + ENOUGH + ((round * 37) % 100);
+    await until('they are well under way', () =>
+      Promise.resolve(this.history.count('ok') >= enough),
+    );
     await this.#broker.installation.stop('SIGKILL');
     state.over = true;
     await Promise.all(load);
