@@ -269,51 +269,5 @@ describeWith(['openbao', 'postgres'], 'OpenBao', ({ openbao, postgres }) => {
       expect(none.healthy).toBe(false);
       await connections.close();
     });
-
-    it('logs in by AppRole and reads', async () => {
-      const connections = await VaultConnections.create();
-      const mount = uniqueName('approle');
-      await openBaoCall(openbao, 'POST', `sys/auth/${mount}`, { type: 'approle' });
-      const policy = uniqueName('policy');
-      await openBaoCall(openbao, 'PUT', `sys/policies/acl/${policy}`, {
-        policy: kvV2Policy('secret', 'app'),
-      });
-      const role = { token_policies: [policy], token_ttl: '10m', token_max_ttl: '1h' };
-      await openBaoCall(openbao, 'POST', `auth/${mount}/role/broker`, role);
-      const roleId = await field(openbao, 'GET', `auth/${mount}/role/broker/role-id`, 'role_id');
-      const secretId = await field(
-        openbao,
-        'POST',
-        `auth/${mount}/role/broker/secret-id`,
-        'secret_id',
-      );
-      await openBaoCall(openbao, 'POST', 'secret/data/app/db', { data: { password: 'p' } });
-      const secretIdFile = await connections.file(secretId);
-      const auth = { method: 'approle', mount, roleId, secretIdFile };
-      const connection = await connections.connect(openbao.address, '', { auth });
-      const provider = connection.mount({ engine: 'kv-v2', path: 'secret', root: 'app' });
-      const secret = await provider.read(provider.locate('db'), undefined, contextOf());
-      expect(secret.data).toEqual({ password: 'p' });
-      const wrong = await connections.connect(openbao.address, '', {
-        auth: { ...auth, secretIdFile: await connections.file('wrong') },
-      });
-      const error = await failureOf(
-        wrong
-          .mount({ engine: 'kv-v2', path: 'secret' })
-          .read('secret/data/app/db', undefined, contextOf()),
-      );
-      expect(error).toMatchObject({ code: 'ERR_PROVIDER_DENIED', reason: 'login_refused' });
-      await connections.close();
-    });
   });
 });
-
-async function field(
-  bao: OpenBao,
-  verb: 'GET' | 'POST',
-  path: string,
-  name: string,
-): Promise<string> {
-  const answer = (await openBaoCall(bao, verb, path)) as { data: Record<string, string> };
-  return answer.data[name]!;
-}
