@@ -1,23 +1,15 @@
-import { invalidCiphertext, open, seal } from './aead.ts';
 import { credentialData, type CredentialPlace } from './associated-data.ts';
 import type { FindRootKey } from './envelope.ts';
 import type { RootKey } from './root-keys.ts';
+import { openColumn, sealColumn, type ColumnSeal } from './sealed-column.ts';
 
-const VERSION = 1;
-const ID_START = 2;
-
-/**
- * A dynamic credential kept for a repeat with the same idempotency key, in one column: version byte 1, length and text of
- * the root key's id, and AES-256-GCM under a key derived from it; docs/spec/envelope-v1.md.
- */
+/** A dynamic credential kept for a repeat with the same idempotency key. */
 export function sealCredential(
   rootKey: RootKey,
   place: CredentialPlace,
   plaintext: Uint8Array,
 ): Buffer {
-  const id = Buffer.from(rootKey.id);
-  const sealed = seal(rootKey.keyFor('credential'), plaintext, credentialData(place, rootKey.id));
-  return Buffer.concat([Buffer.of(VERSION, id.length), id, sealed]);
+  return sealColumn(rootKey, at(place), plaintext);
 }
 
 /** @throws ERR_CIPHERTEXT_INVALID, the same whatever is wrong. */
@@ -26,14 +18,9 @@ export function openCredential(
   place: CredentialPlace,
   sealed: Uint8Array,
 ): Buffer {
-  const bodyStart = ID_START + (sealed[1] ?? 0);
-  if (sealed[0] !== VERSION || bodyStart > sealed.length) throw invalidCiphertext();
-  const rootKey = findRootKey(Buffer.from(sealed.subarray(ID_START, bodyStart)).toString());
-  if (rootKey === undefined)
-    throw invalidCiphertext(new Error('the root key is not in the keyring'));
-  return open(
-    rootKey.keyFor('credential'),
-    sealed.subarray(bodyStart),
-    credentialData(place, rootKey.id),
-  );
+  return openColumn(findRootKey, at(place), sealed);
+}
+
+function at(place: CredentialPlace): ColumnSeal {
+  return { purpose: 'credential', place: (rootKeyId) => credentialData(place, rootKeyId) };
 }
