@@ -12,7 +12,9 @@ export type FailpointAction = 'kill' | 'stop' | 'throw';
  */
 export class Failpoints {
   readonly #file: string;
-  #stages = new Set<string>();
+  /** Of plans that wait for their commit, and of those in it. */
+  readonly #stages = new Set<string>();
+  readonly #committing = new Set<string>();
 
   constructor(file: string) {
     this.#file = file;
@@ -25,8 +27,13 @@ export class Failpoints {
       this.#pass(name);
       return;
     }
-    const stages = [...this.#stages];
-    if (moment === 'after_commit') this.#stages = new Set();
+    if (moment === 'before_commit') {
+      // What is asked for while a batch commits belongs to the next one: the end of this one is not its end.
+      for (const stage of this.#stages) this.#committing.add(stage);
+      this.#stages.clear();
+    }
+    const stages = [...this.#committing];
+    if (moment === 'after_commit') this.#committing.clear();
     for (const point of [name, ...stages.map((stage) => `${stage}.${moment}`)]) this.#pass(point);
   };
 
