@@ -1,19 +1,16 @@
 import { BrokerError } from '../../domain/errors.ts';
-import { parseSecretPath } from '../../domain/names.ts';
 import {
   isOver,
   progressAfter,
   type RotationProgress,
 } from '../../domain/rotation/rotation-progress.ts';
-import type { Plan } from '../../ports/store.ts';
-import { authorityEnd, type Call, type Caller } from '../call.ts';
-import { denied, judge } from '../judge.ts';
-import { recordFailure } from '../operation.ts';
+import type { PlanFragment } from '../../ports/store.ts';
+import type { Call, Caller } from '../call.ts';
 import type { Parts } from '../parts.ts';
-import { commitAs, entryOf, type Attempt } from '../record.ts';
+import { actOnRotation, type ActedRotation } from './act-on-rotation.ts';
+import { activeRotation } from './active-rotation.ts';
 import { canaryChanged } from './canary.ts';
 import { endChanges } from './end-rotation.ts';
-import { nameOf } from './request-rotation.ts';
 import { rotatingPlace, traitsOf, type RotatingPlace } from './rotation-place.ts';
 import {
   asItWas,
@@ -50,38 +47,18 @@ export async function directRotation(
   direction: RotationDirection,
 ): Promise<RotationRow> {
   const { path, verb, comment } = direction;
-  parseSecretPath(path);
   const described = { action: ACTIONS[verb], path, comment, cause: verb } as const;
-  const acting = { parts, call, caller };
-  return commitAs(parts, caller, async (decidedAt, now): Promise<Attempt<RotationRow>> => {
-    const verdict = judge(parts, call, now, { capability: 'rotate', path });
-    if (!verdict.allowed) throw denied(verdict.reason);
-    const row = await activeRotation(parts, path);
+  return actOnRotation({ parts, call, caller }, described, async (actor) => {
+    const row = await underWay(parts, path);
     const place = rotatingPlace(parts, path, row);
     const next = progressAfter(progressOf(row), { type: verb }, traitsOf(row, place));
-    const { plan, after } = await changes(parts, { row, place, next, actor: nameOf(now), verb });
-    const { policy } = verdict;
-    const facts = { ...described, outcome: 'ok', rotation: row.id, policy } as const;
-    return {
-      plan: {
-        ...plan,
-        decidedAt,
-        reads: [...now.fences, `definition:${path}`],
-        notAfter: authorityEnd(now),
-        entries: [entryOf(parts, call, now, facts)],
-      },
-      settle: () => {
-        parts.rotationsDue.ring();
-        return after;
-      },
-    };
-  }).catch((error: unknown) => recordFailure(acting, [described], error));
+    return changes(parts, { row, place, next, actor, verb });
+  });
 }
 
 /** @throws ERR_CONFLICT */
-async function activeRotation({ store }: Parts, path: string): Promise<RotationRow> {
-  const id = (await store.get('rotation_schedules', { path }))?.active_id ?? undefined;
-  const row = id === undefined ? undefined : await store.get('rotations', { id });
+async function underWay({ store }: Parts, path: string): Promise<RotationRow> {
+  const row = await activeRotation(store, path);
   if (row !== undefined) return row;
   throw new BrokerError('ERR_CONFLICT', 'no rotation of this path is under way', {
     reason: 'none_under_way',
@@ -100,7 +77,7 @@ interface Directed {
 async function changes(
   parts: Parts,
   { row, place, next, actor, verb }: Directed,
-): Promise<{ readonly plan: Plan; readonly after: RotationRow }> {
+): Promise<ActedRotation> {
   const now = parts.clock.now();
   const ending = isOver(next) ? await endChanges(parts, row, place.spec) : undefined;
   const change: Partial<RotationRow> = {
@@ -120,7 +97,7 @@ async function changes(
     actor,
     error: verb,
   } as const;
-  const plan: Plan = {
+  const plan: PlanFragment = {
     expect: [asItWas(row)],
     writes: [
       changed(id, change),
@@ -137,5 +114,5 @@ async function changes(
     ],
     narrows: row.step === 'canary' && row.canary !== null ? canaryChanged(path) : [],
   };
-  return { plan, after: { ...row, ...change } };
+  return { plan, row: { ...row, ...change } };
 }

@@ -1,12 +1,7 @@
 import { BrokerError } from '../../domain/errors.ts';
-import { parseSecretPath } from '../../domain/names.ts';
-import { workloadId } from '../../domain/workload.ts';
-import { authorityEnd, type Call, type Caller } from '../call.ts';
-import { denied, judge } from '../judge.ts';
-import { recordFailure } from '../operation.ts';
+import type { Call, Caller } from '../call.ts';
 import type { Parts } from '../parts.ts';
-import { commitAs, entryOf, type Attempt } from '../record.ts';
-import { LiveSession } from '../state/sessions.ts';
+import { actOnRotation } from './act-on-rotation.ts';
 import { rotatingPlace, type RotatingPlace } from './rotation-place.ts';
 import { changed, type RotationRow, type ScheduleRow } from './rotation-row.ts';
 import { startRotation } from './start-rotation.ts';
@@ -30,40 +25,20 @@ export async function requestRotation(
   order: RotationOrder,
 ): Promise<RotationRow> {
   const { path, comment } = order;
-  parseSecretPath(path);
-  const described = { action: 'rotation.request', path, comment, cause: causeOf(order) } as const;
-  const acting = { parts, call, caller };
-  return commitAs(parts, caller, async (decidedAt, now): Promise<Attempt<RotationRow>> => {
-    const verdict = judge(parts, call, now, { capability: 'rotate', path });
-    if (!verdict.allowed) throw denied(verdict.reason);
+  const cause = causeOf(order);
+  const described = { action: 'rotation.request', path, comment, cause } as const;
+  return actOnRotation({ parts, call, caller }, described, async (requestedBy) => {
     const place = rotatingPlace(parts, path);
     const schedule = await scheduleFor(parts, order, place);
-    const reason = { ...order, cause: causeOf(order), requestedBy: nameOf(now) };
-    const { row, ...started } = startRotation(parts, place, schedule, { reason });
-    const { policy } = verdict;
-    const facts = { ...described, outcome: 'ok', rotation: row.id, policy } as const;
-    return {
-      plan: {
-        ...started,
-        decidedAt,
-        reads: [...now.fences, `definition:${path}`],
-        notAfter: authorityEnd(now),
-        entries: [entryOf(parts, call, now, facts)],
-      },
-      settle: () => {
-        parts.rotationsDue.ring();
-        return row;
-      },
-    };
-  }).catch((error: unknown) => recordFailure(acting, [described], error));
+    const { row, ...plan } = startRotation(parts, place, schedule, {
+      reason: { ...order, cause, requestedBy },
+    });
+    return { plan, row };
+  });
 }
 
 function causeOf({ incident }: RotationOrder): RotationRow['cause'] {
   return incident ? 'incident' : 'requested';
-}
-
-export function nameOf(caller: Caller): string {
-  return caller instanceof LiveSession ? workloadId(caller.session.workload) : caller.operator.name;
 }
 
 async function scheduleFor(

@@ -4,6 +4,7 @@ import { openCanaryStage } from '../../domain/rotation/canary-stage.ts';
 import type { SecretData } from '../../domain/secret.ts';
 import type { Store } from '../../ports/store.ts';
 import type { Tables } from '../../ports/tables.ts';
+import { activeRotation } from '../rotation/active-rotation.ts';
 import type { Value, ValueCache } from '../value-cache.ts';
 import { listAll } from './list-all.ts';
 import type { LiveSession } from './sessions.ts';
@@ -39,10 +40,7 @@ export class Canaries {
   }
 
   async refresh(path: string): Promise<void> {
-    const { store } = this.#deps;
-    const schedule = await store.get('rotation_schedules', { path });
-    const id = schedule?.active_id ?? '';
-    const row = id === '' ? undefined : await store.get('rotations', { id });
+    const row = await activeRotation(this.#deps.store, path);
     this.#byPath.delete(path);
     if (row !== undefined) this.#keep(row);
   }
