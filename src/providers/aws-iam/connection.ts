@@ -2,7 +2,7 @@ import type { CallContext } from '../../ports/call-context.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { ProviderConnection } from '../../ports/secret-provider.ts';
 import type { AwsAccount } from '../../upstream/aws/aws-account.ts';
-import { parseOptions } from '../parse-options.ts';
+import { parseOptions } from '../../upstream/parse-options.ts';
 import { checkIdentity } from './check.ts';
 import { awsIamMountOptions } from './config.ts';
 import { AwsIamProvider } from './provider.ts';

@@ -9,7 +9,7 @@ import type {
   SecretProvider,
 } from '../../ports/secret-provider.ts';
 import type { AwsAccount } from '../../upstream/aws/aws-account.ts';
-import { parseOptions } from '../parse-options.ts';
+import { parseOptions } from '../../upstream/parse-options.ts';
 import { checkIdentity } from './check.ts';
 import { isRoleName, roleRef, type AwsIamMountOptions } from './config.ts';
 import { RoleCredentials } from './role-credentials.ts';

@@ -8,7 +8,7 @@ import type {
   IssuedCredential,
 } from '../../ports/secret-provider.ts';
 import type { AwsAccount } from '../../upstream/aws/aws-account.ts';
-import { parseOptions } from '../parse-options.ts';
+import { parseOptions } from '../../upstream/parse-options.ts';
 import { MIN_SESSION_SECONDS, roleRef } from './config.ts';
 import { formatHandle, parseHandle } from './role-handle.ts';
 import { roleArnOf } from './role-location.ts';

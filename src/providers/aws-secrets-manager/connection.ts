@@ -4,7 +4,7 @@ import type { CheckReport, ProviderConnection } from '../../ports/secret-provide
 import { connectSecretsManager } from '../../upstream/aws/connect-secrets-manager.ts';
 import { SecretRotation } from '../../upstream/aws/secret-rotation.ts';
 import { createGuard } from '../../upstream/guard.ts';
-import { parseOptions } from '../parse-options.ts';
+import { parseOptions } from '../../upstream/parse-options.ts';
 import { checkSecrets } from './check.ts';
 import { awsMountOptions, type AwsSecretsManagerConfig } from './config.ts';
 import { GuardedSecrets } from './guarded-secrets.ts';

@@ -4,7 +4,7 @@ import type { Page, PageRequest } from '../../domain/page.ts';
 import type { SecretListing, SecretVersion } from '../../domain/secret.ts';
 import type { CallContext } from '../../ports/call-context.ts';
 import type { CheckReport, SecretProvider, SecretPublishing } from '../../ports/secret-provider.ts';
-import { parseOptions } from '../parse-options.ts';
+import { parseOptions } from '../../upstream/parse-options.ts';
 import { versionOf, type AwsWanted } from './answer.ts';
 import { awsRef, isVersionId, type AwsMountOptions } from './config.ts';
 import type { GuardedSecrets } from './guarded-secrets.ts';

@@ -6,7 +6,7 @@ import type {
   SecretProvider,
 } from '../../ports/secret-provider.ts';
 import type { MysqlServer } from '../../upstream/mysql/mysql-server.ts';
-import { parseOptions } from '../parse-options.ts';
+import { parseOptions } from '../../upstream/parse-options.ts';
 import { mysqlMountOptions, roleRef, type UserSets } from './config.ts';
 import { UserCredentials } from './user-credentials.ts';
 

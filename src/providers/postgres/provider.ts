@@ -9,7 +9,7 @@ import type {
   SecretProvider,
 } from '../../ports/secret-provider.ts';
 import type { PostgresServer } from '../../upstream/postgres/postgres-server.ts';
-import { parseOptions } from '../parse-options.ts';
+import { parseOptions } from '../../upstream/parse-options.ts';
 import { checkServer } from './check.ts';
 import { roleRef, type RoleSets } from './config.ts';
 import { CREDENTIALS } from './location.ts';

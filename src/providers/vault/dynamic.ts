@@ -6,7 +6,7 @@ import type {
   IssuedCredential,
 } from '../../ports/secret-provider.ts';
 import type { VaultRequest } from '../../upstream/vault/wire.ts';
-import { parseOptions } from '../parse-options.ts';
+import { parseOptions } from '../../upstream/parse-options.ts';
 import {
   parseCredential,
   parseLeaseSeconds,

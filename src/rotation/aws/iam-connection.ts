@@ -1,7 +1,7 @@
 import type { Clock } from '../../ports/clock.ts';
 import type { RotationConnection, RotationTarget } from '../../ports/rotation-target.ts';
 import type { AwsAccount } from '../../upstream/aws/aws-account.ts';
-import { parseOptions } from '../parse-options.ts';
+import { parseOptions } from '../../upstream/parse-options.ts';
 import { unknownStrategy } from '../unknown-strategy.ts';
 import { AccessKeys } from './access-keys.ts';
 import { accessKeysOptions } from './config.ts';

@@ -1,6 +1,6 @@
 import type { RotationConnection, RotationTarget } from '../../ports/rotation-target.ts';
 import type { SecretRotation } from '../../upstream/aws/secret-rotation.ts';
-import { parseOptions } from '../parse-options.ts';
+import { parseOptions } from '../../upstream/parse-options.ts';
 import { unknownStrategy } from '../unknown-strategy.ts';
 import { ownRotationOptions } from './config.ts';
 import { OwnRotation } from './own-rotation.ts';

@@ -1,6 +1,6 @@
 import type { Clock } from '../../ports/clock.ts';
 import type { RotationConnection } from '../../ports/rotation-target.ts';
-import { parseOptions } from '../parse-options.ts';
+import { parseOptions } from '../../upstream/parse-options.ts';
 import { unknownStrategy } from '../unknown-strategy.ts';
 import { certificateOptions, generatedOptions, keyPairOptions } from './config.ts';
 import { MadeCertificate } from './made-certificate.ts';

@@ -1,7 +1,7 @@
 import { BrokerError } from '../../domain/errors.ts';
 import type { RotationConnection, RotationTarget } from '../../ports/rotation-target.ts';
 import type { PostgresServer } from '../../upstream/postgres/postgres-server.ts';
-import { parseOptions } from '../parse-options.ts';
+import { parseOptions } from '../../upstream/parse-options.ts';
 import { unknownStrategy } from '../unknown-strategy.ts';
 import { AlternatingUsers } from './alternating-users.ts';
 import { alternatingUsersOptions, singleUserOptions } from './config.ts';

@@ -1,6 +1,6 @@
 import type { RotationConnection, RotationTarget } from '../../ports/rotation-target.ts';
 import type { RedisServer } from '../../upstream/redis/redis-server.ts';
-import { parseOptions } from '../parse-options.ts';
+import { parseOptions } from '../../upstream/parse-options.ts';
 import { unknownStrategy } from '../unknown-strategy.ts';
 import { AclUser } from './acl-user.ts';
 import { aclUserOptions } from './config.ts';

@@ -1,6 +1,6 @@
 import type { RotationConnection, RotationTarget } from '../../ports/rotation-target.ts';
 import type { VaultClient } from '../../upstream/vault/vault-client.ts';
-import { parseOptions } from '../parse-options.ts';
+import { parseOptions } from '../../upstream/parse-options.ts';
 import { unknownStrategy } from '../unknown-strategy.ts';
 import { staticRoleOptions } from './config.ts';
 import { StaticRole } from './static-role.ts';

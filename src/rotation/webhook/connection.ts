@@ -3,7 +3,7 @@ import type { RotationConnection } from '../../ports/rotation-target.ts';
 import { systemResolve, type Resolve } from '../../upstream/webhook/checked-lookup.ts';
 import type { WebhookConnectionConfig } from '../../upstream/webhook/config.ts';
 import { WebhookEndpoint } from '../../upstream/webhook/webhook-endpoint.ts';
-import { parseOptions } from '../parse-options.ts';
+import { parseOptions } from '../../upstream/parse-options.ts';
 import { unknownStrategy } from '../unknown-strategy.ts';
 import { webhookOptions } from './config.ts';
 import { Deliveries } from './deliveries.ts';

@@ -1,7 +1,10 @@
 import type * as z from 'zod';
 import { BrokerError } from '../domain/errors.ts';
 
-/** A definition's options under a strategy's own strict schema. @throws ERR_BODY_INVALID with problems, their pointers relative to `options`. */
+/**
+ * A document's options or reference under the strict schema of a provider or of a way to rotate.
+ * @throws ERR_BODY_INVALID with problems, their pointers relative to what is given.
+ */
 export function parseOptions<Schema extends z.ZodType>(
   schema: Schema,
   given: unknown,
