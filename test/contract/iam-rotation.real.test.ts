@@ -1,28 +1,24 @@
 import {
   CreateAccessKeyCommand,
-  CreateUserCommand,
   DeleteAccessKeyCommand,
-  IAMClient,
-  ListAccessKeysCommand,
-  PutUserPolicyCommand,
   UpdateAccessKeyCommand,
+  type IAMClient,
 } from '@aws-sdk/client-iam';
-import { GetCallerIdentityCommand, STSClient } from '@aws-sdk/client-sts';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { systemClock } from '../../src/clock.ts';
-import type { SecretData } from '../../src/domain/secret.ts';
-import type { RotationTarget } from '../../src/ports/rotation-target.ts';
+import { awsIamConnectionSchema } from '../../src/providers/aws-iam/config.ts';
 import { connectIamRotation } from '../../src/rotation/aws/iam-connection.ts';
 import type { AwsAccount } from '../../src/upstream/aws/aws-account.ts';
 import { connectAwsAccount } from '../../src/upstream/aws/connect-aws-account.ts';
 import { createGuard } from '../../src/upstream/guard.ts';
 import { guardLimitsSchema } from '../../src/upstream/guard/config.ts';
 import { describeWith } from '../backends/backends.ts';
-import { startMoto } from '../backends/moto.ts';
-import { uniqueName } from '../backends/unique-name.ts';
+import type { Running } from '../backends/footprint.ts';
+import type { Moto } from '../backends/moto.ts';
 import { HandClock } from '../support/hand-clock.ts';
+import { iamUser, strictMoto, type IamUser } from './iam-user.ts';
+import { fixtureAt } from './rotating-place.ts';
 import {
-  CARRIED,
   HOSTILE_NAMES,
   rotationTargetContract,
   turnOf,
@@ -30,96 +26,26 @@ import {
 } from './rotation-target.contract.ts';
 import { contextOf, failureOf } from './secret-provider.contract.ts';
 
-const REGION = 'eu-central-1';
-type Running = Awaited<ReturnType<typeof startMoto>>;
+type IamFixture = IamUser & RotationFixture;
 
-/** A moto that checks keys, signatures and rights; the environment has the broker's own key, as docs/rotators/aws-iam.md sets it up. */
-async function strictMoto(): Promise<Running> {
-  const moto = await startMoto();
-  Object.assign(process.env, {
-    AWS_ACCESS_KEY_ID: moto.accessKeyId,
-    AWS_SECRET_ACCESS_KEY: moto.secretAccessKey,
-  });
-  const iam = new IAMClient({ region: REGION, endpoint: moto.endpoint });
-  await iam.send(new CreateUserCommand({ UserName: 'broker' }));
-  const Statement = [{ Effect: 'Allow', Action: ['iam:*', 'sts:*'], Resource: '*' }];
-  const PolicyDocument = JSON.stringify({ Version: '2012-10-17', Statement });
-  await iam.send(
-    new PutUserPolicyCommand({ UserName: 'broker', PolicyName: 'rotate', PolicyDocument }),
-  );
-  const { AccessKey } = await iam.send(new CreateAccessKeyCommand({ UserName: 'broker' }));
-  iam.destroy();
-  Object.assign(process.env, {
-    AWS_ACCESS_KEY_ID: AccessKey?.AccessKeyId,
-    AWS_SECRET_ACCESS_KEY: AccessKey?.SecretAccessKey,
-  });
-  await fetch(`${moto.endpoint}/moto-api/reset-auth`, { method: 'POST', body: '0' });
-  return moto;
-}
-
-interface IamFixture extends RotationFixture {
-  readonly username: string;
-  readonly iam: IAMClient;
-}
-
-async function iamFixture(moto: Running, username = uniqueName('app')): Promise<IamFixture> {
+async function iamFixture(moto: Moto, username?: string): Promise<IamFixture> {
   const accounts: AwsAccount[] = [];
-  const restart = async (): Promise<RotationTarget> => {
-    const access = { region: REGION, endpoint: moto.endpoint, stsEndpoint: moto.endpoint };
+  const fixture = await fixtureAt(iamUser(moto, username), async (connection) => {
+    const { region, endpoint, stsEndpoint } = awsIamConnectionSchema.parse(connection);
     const guard = createGuard(guardLimitsSchema.parse({}), { clock: systemClock });
-    const account = await connectAwsAccount(access, guard);
+    const account = await connectAwsAccount({ region, endpoint, stsEndpoint }, guard);
     accounts.push(account);
-    const connection = connectIamRotation('iam', account, systemClock);
-    return connection.target('access-keys', { username });
+    return connectIamRotation('iam', account, systemClock);
+  });
+  const close = async (): Promise<void> => {
+    for (const account of accounts) account.close();
+    await fixture.close();
   };
-  const target = await restart();
-  const iam = new IAMClient({ region: REGION, endpoint: moto.endpoint });
-  await iam.send(new CreateUserCommand({ UserName: username }));
-  const { AccessKey: key } = await iam.send(new CreateAccessKeyCommand({ UserName: username }));
-  const keysOf = async (UserName: string): Promise<string> => {
-    const { AccessKeyMetadata = [] } = await iam.send(new ListAccessKeysCommand({ UserName }));
-    return JSON.stringify(AccessKeyMetadata.map(({ AccessKeyId: id, Status }) => [id, Status]));
-  };
-  return {
-    username,
-    iam,
-    target,
-    restart,
-    current: {
-      ...CARRIED,
-      accessKeyId: key?.AccessKeyId ?? '',
-      secretAccessKey: key?.SecretAccessKey ?? '',
-    },
-    async logsIn({ accessKeyId, secretAccessKey }: SecretData) {
-      const credentials = {
-        accessKeyId: accessKeyId as string,
-        secretAccessKey: secretAccessKey as string,
-      };
-      const listed = await keysOf(username);
-      // moto looks at no status when somebody logs in.
-      if (!listed.includes(`["${credentials.accessKeyId}","Active"]`)) return false;
-      const client = new STSClient({ region: REGION, endpoint: moto.endpoint, credentials });
-      try {
-        await client.send(new GetCallerIdentityCommand({}));
-        return true;
-      } catch {
-        return false;
-      } finally {
-        client.destroy();
-      }
-    },
-    state: () => keysOf(username),
-    bystanders: () => keysOf('broker'),
-    close: () => {
-      iam.destroy();
-      for (const account of accounts) account.close();
-      return Promise.resolve();
-    },
-  };
+  return { ...fixture, close };
 }
 
 describeWith(['moto'], 'moto that checks signatures', () => {
-  let moto: Running;
+  let moto: Running<Moto>;
   beforeAll(async () => {
     moto = await strictMoto();
   });

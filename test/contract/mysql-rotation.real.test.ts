@@ -1,8 +1,5 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import mysql from 'mysql2/promise';
 import { systemClock } from '../../src/clock.ts';
 import type { SecretData } from '../../src/domain/secret.ts';
 import type { RotationConnection } from '../../src/ports/rotation-target.ts';
@@ -10,10 +7,10 @@ import { connectMysqlRotation } from '../../src/rotation/mysql/connection.ts';
 import { mysqlConnectionSchema } from '../../src/upstream/mysql/config.ts';
 import { connectMysql } from '../../src/upstream/mysql/mysql-server.ts';
 import { describeWith } from '../backends/backends.ts';
-import type { MariaDb } from '../backends/mariadb.ts';
 import { uniqueName } from '../backends/unique-name.ts';
+import { asAdmin, connected, grants, mysqlUsers, sql, type MysqlStrategy } from './mysql-users.ts';
+import { fixtureAt, privateFile, type RotatingPlace } from './rotating-place.ts';
 import {
-  CARRIED,
   HOSTILE_NAMES,
   rotationTargetContract,
   turnOf,
@@ -23,72 +20,26 @@ import {
 } from './rotation-target.contract.ts';
 import { contextOf, failureOf } from './secret-provider.contract.ts';
 
-interface MysqlFixture extends RotationFixture {
-  readonly usernames: readonly [string, string];
-  readonly database: string;
-}
-
 describeWith(['mariadb'], 'rotation on MariaDB', ({ mariadb }) => {
-  let directory: string;
-  let passwordFile: string;
+  let file: Awaited<ReturnType<typeof privateFile>>;
   beforeAll(async () => {
-    directory = await mkdtemp(join(tmpdir(), 'quaymaster-mysql-rotation-'));
-    passwordFile = join(directory, 'password');
-    await writeFile(passwordFile, mariadb.password, { mode: 0o600 });
+    file = await privateFile(mariadb.password);
   });
-  afterAll(() => rm(directory, { recursive: true }));
+  afterAll(() => file.remove());
 
-  const connect = async (changes: object = {}): Promise<RotationConnection> => {
-    const config = mysqlConnectionSchema.parse({
-      type: 'mysql',
-      host: mariadb.host,
-      port: mariadb.port,
-      username: mariadb.username,
-      passwordFile,
-      tls: { caFile: mariadb.caFile, serverName: 'localhost' },
-      locators: ['users/*'],
-      ...changes,
-    });
+  const connect = async (
+    { connection }: RotatingPlace,
+    changes: object = {},
+  ): Promise<RotationConnection> => {
+    const config = mysqlConnectionSchema.parse({ ...connection, ...changes });
     return connectMysqlRotation('db', await connectMysql(config, systemClock));
   };
-
-  const make =
-    (strategy: 'single-user' | 'alternating-users') =>
-    async (names: RotationNames = {}): Promise<MysqlFixture> => {
-      const username = names.username ?? uniqueName('app');
-      const password = names.password ?? 'first-password-of-this-user';
-      const usernames = [username, uniqueName('app-b')] as const;
-      const database = uniqueName('db');
-      const users = strategy === 'single-user' ? { username } : { usernames };
-      const options = { ...users, reads: [`${database}.orders`] };
-      const target = (await connect()).target(strategy, options);
-      const bystander = uniqueName('bystander');
-      await asAdmin(mariadb, [
-        sql`CREATE DATABASE ${[database]}`,
-        sql`CREATE TABLE ${[database]}.orders (id INT)`,
-        sql`CREATE USER ${[username]}@'%' IDENTIFIED BY ${password}`,
-        sql`GRANT SELECT, INSERT ON ${[database]}.* TO ${[username]}@'%'`,
-        sql`CREATE USER ${[bystander]}@'%' IDENTIFIED BY 'of-somebody-else'`,
-        sql`GRANT SELECT ON ${[database]}.orders TO ${[bystander]}@'%'`,
-      ]);
-      return {
-        target,
-        usernames,
-        database,
-        current: { ...CARRIED, username, password },
-        restart: async () => (await connect()).target(strategy, options),
-        logsIn: (data) => logsIn(mariadb, data),
-        state: async () =>
-          (await Promise.all(usernames.map((name) => about(mariadb, name)))).join(),
-        bystanders: () => about(mariadb, bystander),
-        close: async () => {
-          await asAdmin(mariadb, [
-            sql`DROP USER IF EXISTS ${[username]}@'%', ${[usernames[1]]}@'%', ${[bystander]}@'%'`,
-            sql`DROP DATABASE ${[database]}`,
-          ]);
-        },
-      };
-    };
+  const place = (strategy: MysqlStrategy, names?: RotationNames) =>
+    mysqlUsers({ mariadb, passwordFile: file.path }, strategy, names);
+  const make = (strategy: MysqlStrategy) => (names?: RotationNames) => {
+    const named = place(strategy, names);
+    return fixtureAt(named, () => connect(named));
+  };
 
   // A character of four bytes cannot be in a name, which is kept in three.
   const impossibleNames = HOSTILE_NAMES.filter((name) => /[\u{10000}-\u{10ffff}]/u.test(name));
@@ -105,7 +56,7 @@ describeWith(['mariadb'], 'rotation on MariaDB', ({ mariadb }) => {
 
   describe('two MariaDB users by turns', () => {
     const begin = make('alternating-users');
-    const rotated = async (fixture: MysqlFixture): Promise<SecretData> => {
+    const rotated = async (fixture: RotationFixture): Promise<SecretData> => {
       const turn = turnOf(fixture.current);
       const pending = await fixture.target.create(turn);
       await fixture.target.set(turn, pending);
@@ -172,7 +123,7 @@ describeWith(['mariadb'], 'rotation on MariaDB', ({ mariadb }) => {
     it('are refused by the test when they cannot read what they are for', async () => {
       const fixture = await begin();
       const { usernames, current } = fixture;
-      const target = (await connect()).target('alternating-users', {
+      const target = (await connect(place('alternating-users'))).target('alternating-users', {
         usernames,
         reads: ['mysql.global_priv'],
       });
@@ -187,7 +138,9 @@ describeWith(['mariadb'], 'rotation on MariaDB', ({ mariadb }) => {
       const fixture = await make('single-user')();
       const tls = { caFile: mariadb.caFile, serverName: 'elsewhere.example' };
       const { username } = fixture.current;
-      const target = (await connect({ tls })).target('single-user', { username });
+      const target = (await connect(place('single-user'), { tls })).target('single-user', {
+        username,
+      });
       const error = await failureOf(target.test(fixture.current, contextOf()));
       expect(error).toMatchObject({ code: 'ERR_PROVIDER_UNAVAILABLE', reason: 'tls' });
       expect(wholeText(error)).not.toContain(fixture.current['password']);
@@ -195,7 +148,7 @@ describeWith(['mariadb'], 'rotation on MariaDB', ({ mariadb }) => {
     });
 
     it('does not change its own user, and has no strategy but its own', async () => {
-      const connection = await connect();
+      const connection = await connect(place('single-user'));
       const refusal = expect.objectContaining({ code: 'ERR_BODY_INVALID' });
       const { username } = mariadb;
       expect(() => connection.target('single-user', { username })).toThrow(refusal);
@@ -203,66 +156,3 @@ describeWith(['mariadb'], 'rotation on MariaDB', ({ mariadb }) => {
     });
   });
 });
-
-/** Names are lists of one, texts are themselves; both as MariaDB quotes them outside NO_BACKSLASH_ESCAPES. */
-function sql(
-  parts: TemplateStringsArray,
-  ...values: readonly (string | readonly [string])[]
-): string {
-  return parts.reduce((text, part, index) => {
-    const value = values[index - 1] ?? '';
-    return text + (typeof value === 'string' ? mysql.escape(value) : tick(value[0])) + part;
-  });
-}
-
-function tick(name: string): string {
-  return `\`${name.replaceAll('`', '``')}\``;
-}
-
-async function asAdmin(mariadb: MariaDb, statements: readonly string[]): Promise<string[][]> {
-  const { host, port, username: user, password } = mariadb;
-  const admin = await mysql.createConnection({ host, port, user, password, rowsAsArray: true });
-  try {
-    let rows: unknown = [];
-    for (const statement of statements) [rows] = await admin.query(statement);
-    return rows as string[][];
-  } finally {
-    await admin.end();
-  }
-}
-
-async function grants(mariadb: MariaDb, name: string): Promise<readonly string[]> {
-  const rows = await asAdmin(mariadb, [sql`SHOW GRANTS FOR ${[name]}@'%'`]);
-  return rows.map(([line = '']) => line).sort();
-}
-
-/** What CREATE USER and GRANT would say of it, '' where it does not exist. */
-async function about(mariadb: MariaDb, name: string): Promise<string> {
-  try {
-    const [row] = await asAdmin(mariadb, [sql`SHOW CREATE USER ${[name]}@'%'`]);
-    return [row?.[0], ...(await grants(mariadb, name))].join('\n');
-  } catch {
-    return '';
-  }
-}
-
-async function connected(mariadb: MariaDb, data: SecretData): Promise<mysql.Connection> {
-  const { host, port, caFile } = mariadb;
-  const { username: user, password } = data as {
-    readonly username: string;
-    readonly password: string;
-  };
-  const ssl = { ca: await readFile(caFile, 'utf8') };
-  const connection = await mysql.createConnection({ host, port, user, password, ssl });
-  connection.on('error', () => undefined);
-  return connection;
-}
-
-async function logsIn(mariadb: MariaDb, data: SecretData): Promise<boolean> {
-  try {
-    await (await connected(mariadb, data)).end();
-    return true;
-  } catch {
-    return false;
-  }
-}

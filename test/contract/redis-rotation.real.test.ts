@@ -1,20 +1,14 @@
-import { createHash } from 'node:crypto';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { createClient } from '@redis/client';
 import { systemClock } from '../../src/clock.ts';
-import type { SecretData } from '../../src/domain/secret.ts';
 import type { RotationConnection } from '../../src/ports/rotation-target.ts';
 import { connectRedisRotation } from '../../src/rotation/redis/connection.ts';
 import { redisConnectionSchema } from '../../src/upstream/redis/config.ts';
 import { connectRedis } from '../../src/upstream/redis/redis-server.ts';
 import { describeWith } from '../backends/backends.ts';
-import type { Redis } from '../backends/redis.ts';
-import { uniqueName } from '../backends/unique-name.ts';
+import { asAdmin, connected, redisUser, sha256, textOf } from './redis-user.ts';
+import { fixtureAt, privateFile, type RotatingPlace } from './rotating-place.ts';
 import {
-  CARRIED,
   HOSTILE_NAMES,
   rotationTargetContract,
   turnOf,
@@ -24,63 +18,24 @@ import {
 } from './rotation-target.contract.ts';
 import { contextOf, failureOf } from './secret-provider.contract.ts';
 
-const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
-
 describeWith(['redis'], 'rotation on Redis', ({ redis }) => {
-  let directory: string;
-  let passwordFile: string;
+  let file: Awaited<ReturnType<typeof privateFile>>;
   beforeAll(async () => {
-    directory = await mkdtemp(join(tmpdir(), 'quaymaster-redis-rotation-'));
-    passwordFile = join(directory, 'password');
-    await writeFile(passwordFile, redis.password, { mode: 0o600 });
+    file = await privateFile(redis.password);
   });
-  afterAll(() => rm(directory, { recursive: true }));
+  afterAll(() => file.remove());
 
-  const connect = async (changes: object = {}): Promise<RotationConnection> => {
-    const config = redisConnectionSchema.parse({
-      type: 'redis',
-      host: redis.host,
-      port: redis.tlsPort,
-      username: redis.username,
-      passwordFile,
-      tls: { caFile: redis.caFile },
-      locators: ['users/*'],
-      ...changes,
-    });
+  const connect = async (
+    { connection }: RotatingPlace,
+    changes: object = {},
+  ): Promise<RotationConnection> => {
+    const config = redisConnectionSchema.parse({ ...connection, ...changes });
     return connectRedisRotation('cache', await connectRedis(config, systemClock));
   };
-
-  const make = async (names: RotationNames = {}): Promise<RotationFixture> => {
-    const username = names.username ?? uniqueName('app');
-    const password = names.password ?? 'first-password-of-this-user';
-    const options = { username, allowed: [['GET', 'app:1']] };
-    const target = (await connect()).target('acl-user', options);
-    const bystander = uniqueName('bystander');
-    await asAdmin(redis, [
-      [
-        'ACL',
-        'SETUSER',
-        username,
-        'reset',
-        'on',
-        `#${sha256(password)}`,
-        '~app:*',
-        '+get',
-        '+ping',
-      ],
-      ['ACL', 'SETUSER', bystander, 'on', '>of-somebody-else', '~*', '+get'],
-    ]);
-    return {
-      target,
-      current: { ...CARRIED, username, password },
-      restart: async () => (await connect()).target('acl-user', options),
-      logsIn: (data) => logsIn(redis, data),
-      state: async () => JSON.stringify(await asAdmin(redis, [['ACL', 'GETUSER', username]])),
-      bystanders: async () => JSON.stringify(await asAdmin(redis, [['ACL', 'GETUSER', bystander]])),
-      close: async () => {
-        await asAdmin(redis, [['ACL', 'DELUSER', username, bystander]]);
-      },
-    };
+  const place = (names?: RotationNames) => redisUser({ redis, passwordFile: file.path }, names);
+  const make = (names?: RotationNames): Promise<RotationFixture> => {
+    const named = place(names);
+    return fixtureAt(named, () => connect(named));
   };
 
   rotationTargetContract('a Redis user', make, {
@@ -122,7 +77,7 @@ describeWith(['redis'], 'rotation on Redis', ({ redis }) => {
       const fixture = await make();
       const { current } = fixture;
       const options = { username: current['username'], allowed: [['SET', 'app:1', 'x']] };
-      const target = (await connect()).target('acl-user', options);
+      const target = (await connect(place())).target('acl-user', options);
       const verdict = await target.test(current, contextOf());
       expect(verdict).toEqual({ accepted: false, reason: 'commands_missing' });
       await fixture.close();
@@ -164,7 +119,9 @@ describeWith(['redis'], 'rotation on Redis', ({ redis }) => {
       const fixture = await make();
       const { current } = fixture;
       const tls = { caFile: redis.caFile, serverName: 'elsewhere.example' };
-      const target = (await connect({ tls })).target('acl-user', { username: current['username'] });
+      const target = (await connect(place(), { tls })).target('acl-user', {
+        username: current['username'],
+      });
       const error = await failureOf(target.test(current, contextOf()));
       expect(error).toMatchObject({ code: 'ERR_PROVIDER_UNAVAILABLE', reason: 'tls' });
       expect(wholeText(error)).not.toContain(current['password']);
@@ -172,48 +129,10 @@ describeWith(['redis'], 'rotation on Redis', ({ redis }) => {
     });
 
     it('has no strategy but its own', async () => {
-      const connection = await connect();
+      const connection = await connect(place());
       expect(() => connection.target('single-user', {})).toThrow(
         expect.objectContaining({ code: 'ERR_BODY_INVALID' }),
       );
     });
   });
 });
-
-function textOf(data: SecretData, key: string): string {
-  const value = data[key];
-  if (typeof value !== 'string') throw new Error(`no text under ${key}`);
-  return value;
-}
-
-function client(redis: Redis, username: string, password: string) {
-  const socket = { host: redis.host, port: redis.port, reconnectStrategy: false } as const;
-  return createClient({ username, password, socket, RESP: 2 }).on('error', () => undefined);
-}
-
-async function connected(redis: Redis, data: SecretData) {
-  const opened = client(redis, textOf(data, 'username'), textOf(data, 'password'));
-  await opened.connect();
-  return opened;
-}
-
-async function asAdmin(redis: Redis, commands: readonly string[][]): Promise<unknown[]> {
-  const admin = client(redis, redis.username, redis.password);
-  await admin.connect();
-  try {
-    const answers: unknown[] = [];
-    for (const command of commands) answers.push(await admin.sendCommand(command));
-    return answers;
-  } finally {
-    admin.destroy();
-  }
-}
-
-async function logsIn(redis: Redis, data: SecretData): Promise<boolean> {
-  try {
-    (await connected(redis, data)).destroy();
-    return true;
-  } catch {
-    return false;
-  }
-}

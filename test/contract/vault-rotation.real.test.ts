@@ -1,26 +1,19 @@
 import { expect, it } from '@jest/globals';
-import pg from 'pg';
-import type { SecretData } from '../../src/domain/secret.ts';
 import { staticRoleOptions } from '../../src/rotation/vault/config.ts';
 import { connectVaultRotation } from '../../src/rotation/vault/connection.ts';
 import { describeWith } from '../backends/backends.ts';
-import { createToken, mountEngine, openBaoCall } from '../backends/openbao-calls.ts';
+import { openBaoCall } from '../backends/openbao-calls.ts';
 import type { OpenBao } from '../backends/openbao.ts';
 import type { Postgres } from '../backends/postgres.ts';
-import { uniqueName } from '../backends/unique-name.ts';
 import { VaultConnections } from '../support/vault-connections.ts';
+import { databaseRole } from './database-role.ts';
+import { fixtureAt } from './rotating-place.ts';
 import {
-  CARRIED,
   rotationTargetContract,
   turnOf,
   type RotationFixture,
 } from './rotation-target.contract.ts';
 import { contextOf, failureOf } from './secret-provider.contract.ts';
-
-/** What docs/rotators/vault.md tells operators to allow, and nothing else. */
-const policy = (engine: string): string => `
-path "${engine}/static-creds/app" { capabilities = ["read"] }
-path "${engine}/rotate-role/app" { capabilities = ["update"] }`;
 
 interface StaticRoleFixture extends RotationFixture {
   readonly engine: string;
@@ -28,65 +21,17 @@ interface StaticRoleFixture extends RotationFixture {
 
 /** A static role of the database engine over a real PostgreSQL. */
 async function staticRole(bao: OpenBao, postgres: Postgres): Promise<StaticRoleFixture> {
-  const engine = await mountEngine(bao, 'database');
-  const admin = new URL(postgres.adminConnectionString);
-  const database = new pg.Client({ connectionString: postgres.adminConnectionString });
-  await database.connect();
-  const user = uniqueName('static').replaceAll('-', '_');
-  await database.query(`CREATE ROLE ${user} LOGIN PASSWORD 'before'`);
-  await openBaoCall(bao, 'POST', `${engine}/config/pg`, {
-    plugin_name: 'postgresql-database-plugin',
-    connection_url: `postgres://{{username}}:{{password}}@${admin.host}/postgres?sslmode=disable`,
-    allowed_roles: ['app'],
-    username: admin.username,
-    password: admin.password,
-  });
-  const role = { db_name: 'pg', username: user, rotation_period: '24h' };
-  await openBaoCall(bao, 'POST', `${engine}/static-roles/app`, role);
-  const held = (await openBaoCall(bao, 'GET', `${engine}/static-creds/app`)) as {
-    data: { username: string; password: string };
-  };
-  const { username, password } = held.data;
   const connections = await VaultConnections.create();
-  const token = await createToken(bao, policy(engine));
-  const restart = async () => {
-    const { client } = await connections.connect(bao.address, token);
-    return connectVaultRotation('vault', client).target('static-role', { engine, role: 'app' });
+  const place = await databaseRole(bao, postgres);
+  const fixture = await fixtureAt(place, async () => {
+    const { client } = await connections.connect(bao.address, place.token);
+    return connectVaultRotation('vault', client);
+  });
+  const close = async (): Promise<void> => {
+    await connections.close();
+    await fixture.close();
   };
-  const roles = async (mine: boolean): Promise<string> => {
-    const { rows } = await database.query(
-      `SELECT rolname, rolcanlogin, rolpassword FROM pg_authid WHERE (rolname = $1) = $2 AND ($2 OR rolname = 'postgres')`,
-      [user, mine],
-    );
-    return JSON.stringify(rows);
-  };
-  return {
-    engine,
-    target: await restart(),
-    restart,
-    current: { ...CARRIED, username, password },
-    async logsIn(data: SecretData) {
-      const [user, password] = [data['username'] as string, data['password'] as string];
-      const at = { host: admin.hostname, port: Number(admin.port), database: 'postgres' };
-      const client = new pg.Client({ ...at, user, password });
-      try {
-        await client.connect();
-        return true;
-      } catch {
-        return false;
-      } finally {
-        await client.end().catch(() => undefined);
-      }
-    },
-    state: () => roles(true),
-    bystanders: () => roles(false),
-    close: async () => {
-      await connections.close();
-      await openBaoCall(bao, 'DELETE', `sys/mounts/${engine}`);
-      await database.query(`DROP ROLE IF EXISTS ${user}`);
-      await database.end();
-    },
-  };
+  return { ...fixture, engine: place.engine, close };
 }
 
 describeWith(['openbao', 'postgres'], 'OpenBao', ({ openbao, postgres }) => {
@@ -94,7 +39,7 @@ describeWith(['openbao', 'postgres'], 'OpenBao', ({ openbao, postgres }) => {
     slots: 'one',
     drillable: false,
     madeByTarget: true,
-    oneWay: true,
+    oneWay: 'create',
     hostless: true,
     unnamed: true,
   });
