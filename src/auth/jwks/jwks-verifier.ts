@@ -14,13 +14,12 @@ export class JwksVerifier {
 
   /** The payload that was signed. @throws ERR_TOKEN_INVALID, ERR_IDENTITY_UNAVAILABLE. */
   async verify(token: string, signal: AbortSignal): Promise<Uint8Array> {
-    const { header, payload, signature } = parseCompactToken(token);
+    const { header, payload, signature, input } = parseCompactToken(token);
     const { alg, kid } = readTokenHeader(header);
     const trusted = await this.#keys.find(kid, signal);
     if (trusted === undefined) throw tokenRefused('key_not_trusted');
     const key = trusted.byAlgorithm.get(alg);
     if (key === undefined) throw tokenRefused('bad_alg');
-    const input = token.slice(0, token.lastIndexOf('.'));
     if (!isJwsSignature(alg, key, { input, signature })) throw tokenRefused('bad_signature');
     return payload;
   }

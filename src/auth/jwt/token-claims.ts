@@ -4,8 +4,8 @@ import { tokenRefused } from '../token-refused.ts';
 import { parseAccountSubject } from './account-subject.ts';
 import { readKubernetesClaim } from './kubernetes-claim.ts';
 import type { KubernetesClaim } from './kubernetes-claim.ts';
-import { parseStrictObject } from './strict-json.ts';
-import type { JsonObject } from './strict-json.ts';
+import { parseStrictObject } from '../../domain/strict-json.ts';
+import type { JsonObject } from '../../domain/strict-json.ts';
 import { readTokenAudiences } from './token-audiences.ts';
 import { readTokenTimes } from './token-times.ts';
 import type { TokenTimes } from './token-times.ts';
@@ -38,7 +38,7 @@ export function readTokenClaims(
   rules: TokenRules,
   now: number,
 ): TokenClaims {
-  const claims = parseStrictObject(payload);
+  const claims = parseStrictObject(payload, tokenRefused);
   refuseLegacy(claims);
   if (claims['iss'] !== rules.issuer) throw tokenRefused('iss_mismatch');
   const audiences = readTokenAudiences(claims['aud'], rules);

@@ -1,5 +1,5 @@
 import { tokenRefused } from '../token-refused.ts';
-import { parseStrictObject } from './strict-json.ts';
+import { parseStrictObject } from '../../domain/strict-json.ts';
 
 /** What kube-apiserver signs with; symmetric algorithms and `none` are not in it (RFC 8725 §3.1, §3.2). */
 const ALGORITHMS: ReadonlySet<string> = new Set([
@@ -21,7 +21,7 @@ export interface TokenHeader {
 
 /** @throws ERR_TOKEN_INVALID `malformed`, `duplicate_claim`, `bad_alg`, `bad_typ`, `bad_crit`, `key_not_trusted`, `bad_kid`. */
 export function readTokenHeader(bytes: Uint8Array): TokenHeader {
-  const header = parseStrictObject(bytes);
+  const header = parseStrictObject(bytes, tokenRefused);
   const { alg, typ, kid } = header;
   if (typeof alg !== 'string' || !ALGORITHMS.has(alg)) throw tokenRefused('bad_alg');
   if (typ !== undefined && typ !== 'JWT') throw tokenRefused('bad_typ');

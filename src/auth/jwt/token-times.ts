@@ -1,6 +1,6 @@
 import { tokenRefused } from '../token-refused.ts';
 import type { TokenRefusal } from '../token-refused.ts';
-import type { JsonObject } from './strict-json.ts';
+import type { JsonObject } from '../../domain/strict-json.ts';
 
 /** Clock skew between us and the API server. */
 const TOLERANCE_MS = 30_000;

@@ -1,8 +1,9 @@
-import { tokenRefused } from '../token-refused.ts';
-
 export type JsonObject = Readonly<Record<string, unknown>>;
 
-/** A Kubernetes token nests three deep; what is deeper overflows recursive readers later (RFC 8259 §9 lets us say no). */
+/** What is wrong with the text becomes the error of whoever reads it. */
+export type StrictJsonRefusal = (reason: 'malformed' | 'duplicate_claim') => Error;
+
+/** A Kubernetes token nests three deep, a proof two; what is deeper overflows recursive readers later (RFC 8259 §9 lets us say no). */
 const DEEPEST = 16;
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
@@ -16,28 +17,29 @@ const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /**
  * A JSON object in which no object, at any depth, names a member twice: parsers disagree which one counts (RFC 7519 §4).
- * @throws ERR_TOKEN_INVALID `malformed`, `duplicate_claim`.
+ * @throws what `refused` makes of `malformed`, `duplicate_claim`.
  */
-export function parseStrictObject(bytes: Uint8Array): JsonObject {
-  const { text, value } = parse(bytes);
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw tokenRefused('malformed');
+export function parseStrictObject(bytes: Uint8Array, refused: StrictJsonRefusal): JsonObject {
+  const parsed = parse(bytes);
+  const value = parsed?.value;
+  if (parsed === undefined || typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw refused('malformed');
   }
-  refuseDuplicates(text);
+  refuseDuplicates(parsed.text, refused);
   return value as JsonObject;
 }
 
-function parse(bytes: Uint8Array): { readonly text: string; readonly value: unknown } {
+function parse(bytes: Uint8Array): { readonly text: string; readonly value: unknown } | undefined {
   try {
     const text = decoder.decode(bytes);
     return { text, value: JSON.parse(text) as unknown };
   } catch {
-    throw tokenRefused('malformed');
+    return undefined;
   }
 }
 
 /** Walks text that `JSON.parse` accepted, so only strings and brackets need be told apart. */
-function refuseDuplicates(text: string): void {
+function refuseDuplicates(text: string, refused: StrictJsonRefusal): void {
   const open: (Set<string> | undefined)[] = [];
   for (let at = 0; at < text.length; at += 1) {
     const character = text.charCodeAt(at);
@@ -46,10 +48,12 @@ function refuseDuplicates(text: string): void {
     else if (character === CLOSE_OBJECT || character === CLOSE_ARRAY) open.pop();
     else if (character === QUOTE) {
       const end = endOfString(text, at);
-      if (isFollowedByColon(text, end)) remember(open.at(-1), text.slice(at, end + 1));
+      if (isFollowedByColon(text, end) && !isNew(open.at(-1), text.slice(at, end + 1))) {
+        throw refused('duplicate_claim');
+      }
       at = end;
     }
-    if (open.length > DEEPEST) throw tokenRefused('malformed');
+    if (open.length > DEEPEST) throw refused('malformed');
   }
 }
 
@@ -74,8 +78,9 @@ function isEscaped(text: string, at: number): boolean {
 }
 
 /** `"s\u0075b"` and `"sub"` are one name. */
-function remember(names: Set<string> | undefined, literal: string): void {
+function isNew(names: Set<string> | undefined, literal: string): boolean {
   const name = literal.includes('\\') ? (JSON.parse(literal) as string) : literal.slice(1, -1);
-  if (names === undefined || names.has(name)) throw tokenRefused('duplicate_claim');
+  if (names === undefined || names.has(name)) return false;
   names.add(name);
+  return true;
 }

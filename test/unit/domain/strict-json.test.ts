@@ -1,9 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { parseStrictObject } from '../../../src/auth/jwt/strict-json.ts';
+import { parseStrictObject } from '../../../src/domain/strict-json.ts';
 import { BrokerError } from '../../../src/domain/errors.ts';
 
-const parse = (text: string): unknown => parseStrictObject(Buffer.from(text));
+const refused = (reason: string): BrokerError =>
+  new BrokerError('ERR_TOKEN_INVALID', undefined, { reason });
+const parse = (text: string): unknown => parseStrictObject(Buffer.from(text), refused);
 const reasonOf = (text: string): string | undefined => {
   try {
     parse(text);

@@ -1,0 +1,35 @@
+/** The three parts of a JWS in compact form (RFC 7515 §7.1), decoded. All attacker-controlled: no signature was checked. */
+export interface CompactJws {
+  readonly header: Buffer;
+  readonly payload: Buffer;
+  readonly signature: Buffer;
+  /** What was signed, as it came: `<header>.<payload>`. */
+  readonly input: string;
+}
+
+/** What is wrong with the text becomes the error of whoever reads it. */
+export type CompactJwsRefusal = (reason: 'malformed' | 'not_canonical') => Error;
+
+/**
+ * One token has exactly one text: decoders that skip padding, line ends and unused bits let a revoked or counted token come back as another
+ * string (RFC 7515 §2, RFC 4648 §3.5).
+ * @throws what `refused` makes of `malformed`, `not_canonical`.
+ */
+export function parseCompactJws(text: string, refused: CompactJwsRefusal): CompactJws {
+  const first = text.indexOf('.');
+  const second = text.indexOf('.', first + 1);
+  if (first < 1 || second < first + 2 || text.includes('.', second + 1)) {
+    throw refused('malformed');
+  }
+  const decoded = (segment: string): Buffer => {
+    const bytes = Buffer.from(segment, 'base64url');
+    if (bytes.toString('base64url') !== segment) throw refused('not_canonical');
+    return bytes;
+  };
+  return {
+    header: decoded(text.slice(0, first)),
+    payload: decoded(text.slice(first + 1, second)),
+    signature: decoded(text.slice(second + 1)),
+    input: text.slice(0, second),
+  };
+}
