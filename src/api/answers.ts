@@ -1,5 +1,8 @@
+import type { Caller } from '../broker/call.ts';
 import type { EventFeed } from '../broker/follow-events.ts';
+import { deliver } from '../broker/seal-answer.ts';
 import { BrokerError } from '../domain/errors.ts';
+import { challengeOf } from './bearer.ts';
 import { errorResponse } from './error-response.ts';
 import { sendEvents } from './event-response.ts';
 import type { Exchange } from './exchange.ts';
@@ -11,11 +14,28 @@ export interface Answer {
   readonly headers?: readonly string[];
   /** Rendered already, or an object for JSON; undefined for 204. */
   readonly body?: string | Buffer | object | undefined;
+  /** Instead of a body: JSON that holds values. To a session that is bound to a key it goes sealed. */
+  readonly values?: Buffer;
   /** Instead of a body: what follows the head for as long as both ends stay. */
   readonly feed?: EventFeed;
 }
 
 export const JSON_TYPE = ['Content-Type', 'application/json'] as const;
+const JOSE_TYPE = ['Content-Type', 'application/jose'] as const;
+
+/** The answer as this caller gets it: values become a body here, and nowhere else. */
+export async function delivered(
+  made: Answer,
+  caller: Caller | undefined,
+  proofId: string | undefined,
+): Promise<Answer> {
+  const { status, values } = made;
+  if (values === undefined) return made;
+  const delivery = await deliver(values, caller, proofId);
+  return 'jwe' in delivery
+    ? { status, headers: JOSE_TYPE, body: delivery.jwe }
+    : { status, headers: JSON_TYPE, body: delivery.json };
+}
 
 export function answer(exchange: Exchange, { status, headers, body, feed }: Answer): void {
   if (feed !== undefined) {
@@ -37,6 +57,6 @@ export function answerError(
 ): void {
   const error = BrokerError.from(thrown);
   log.failed(exchange, error);
-  const problem = errorResponse(error, exchange.requestId);
+  const problem = errorResponse(error, exchange.requestId, challengeOf(exchange.request));
   exchange.send(problem.status, [...problem.headers, ...headers], problem.body);
 }

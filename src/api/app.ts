@@ -31,6 +31,8 @@ export interface ApiDeps {
   readonly boot: string;
   readonly limits: LimitsConfig;
   readonly trustedProxies: readonly string[];
+  /** What clients may use to reach the listener: `http`, `https`, or both behind a proxy that ends TLS. */
+  readonly schemes: readonly string[];
   readonly drain: Drain;
   /** Codes of why requests should go elsewhere now; empty: ready. */
   readonly unready: () => readonly string[];
@@ -105,6 +107,7 @@ function surroundingsOf(parts: Parts, deps: ApiDeps): Surroundings {
     log: new RequestLog(parts.log, parts.clock),
     drain: deps.drain,
     requestMs: deps.limits.requestSeconds * 1000,
+    schemes: deps.schemes,
   };
 }
 

@@ -2,15 +2,18 @@ import type { IncomingMessage } from 'node:http';
 import { BrokerError } from '../domain/errors.ts';
 import { isRepeated } from './check-request.ts';
 
-const SCHEME = 'Bearer ';
+const BEARER = 'Bearer ';
+const DPOP = 'DPoP ';
 const TOKEN = /^[0-9A-Za-z_]{1,128}$/;
 
 /** The token of the one accepted form, `Authorization: Bearer <token>`; undefined for anything else, never a part of it. */
 export function findBearer(request: IncomingMessage): string | undefined {
-  const header = request.headers.authorization;
-  if (header?.startsWith(SCHEME) !== true) return undefined;
-  const token = header.slice(SCHEME.length);
-  return TOKEN.test(token) && !isRepeated(request.rawHeaders, 'authorization') ? token : undefined;
+  return tokenOf(request, BEARER);
+}
+
+/** The token of a request that shows a proof beside it, `Authorization: DPoP <token>` (RFC 9449 §7.1). */
+export function findSenderToken(request: IncomingMessage): string | undefined {
+  return tokenOf(request, DPOP);
 }
 
 /** @throws ERR_UNAUTHENTICATED */
@@ -19,4 +22,20 @@ export function readBearer(request: IncomingMessage): string {
   if (token !== undefined) return token;
   const reason = request.headers.authorization === undefined ? 'no_token' : 'token_form';
   throw new BrokerError('ERR_UNAUTHENTICATED', undefined, { reason });
+}
+
+/**
+ * What a 401 asks for, by what the request tried and nothing else: with a token that is not known, and with one that is but whose proof
+ * fails, the answer is the same.
+ */
+export function challengeOf(request: IncomingMessage): string {
+  const isProof = request.headers.authorization?.startsWith(DPOP) === true;
+  return isProof ? 'DPoP error="invalid_dpop_proof"' : 'Bearer';
+}
+
+function tokenOf(request: IncomingMessage, scheme: string): string | undefined {
+  const header = request.headers.authorization;
+  if (header?.startsWith(scheme) !== true) return undefined;
+  const token = header.slice(scheme.length);
+  return TOKEN.test(token) && !isRepeated(request.rawHeaders, 'authorization') ? token : undefined;
 }

@@ -70,4 +70,10 @@ export const limitsConfigSchema = z
   .prefault({});
 
 export type ListenerConfig = z.infer<typeof listenerConfigSchema>;
+/** What clients may use to reach it: behind a proxy that ends TLS, what they wrote is not what arrives. */
+export function schemesOf({ tls: files, plaintextBehindProxy }: ListenerConfig): readonly string[] {
+  if (files !== undefined) return ['https'];
+  return plaintextBehindProxy ? ['https', 'http'] : ['http'];
+}
+
 export type LimitsConfig = z.infer<typeof limitsConfigSchema>;

@@ -55,17 +55,22 @@ export function problemOf(error: BrokerError, requestId: string): object {
   };
 }
 
-export function errorResponse(error: BrokerError, requestId: string): ErrorResponse {
+/** `challenge` is what a 401 asks for (RFC 9110 §11.6.1). */
+export function errorResponse(
+  error: BrokerError,
+  requestId: string,
+  challenge = 'Bearer',
+): ErrorResponse {
   const status = statusOf(error);
   return {
     status,
-    headers: ['Content-Type', 'application/problem+json', ...hints(error, status)],
+    headers: ['Content-Type', 'application/problem+json', ...hints(error, status, challenge)],
     body: JSON.stringify(problemOf(error, requestId)),
   };
 }
 
-function hints(error: BrokerError, status: number): readonly string[] {
-  if (status === 401) return ['WWW-Authenticate', 'Bearer'];
+function hints(error: BrokerError, status: number, challenge: string): readonly string[] {
+  if (status === 401) return ['WWW-Authenticate', challenge];
   const seconds =
     error.retryAfterSeconds ?? (status === 503 ? UNAVAILABLE_RETRY_SECONDS : undefined);
   return seconds === undefined ? [] : ['Retry-After', String(Math.max(1, Math.ceil(seconds)))];

@@ -1,26 +1,44 @@
-import { authenticate, authenticateFromMemory } from '../broker/authenticate.ts';
+import {
+  authenticate,
+  authenticateFromMemory,
+  authenticateSender,
+  sessionInMemory,
+} from '../broker/authenticate.ts';
 import type { Caller } from '../broker/call.ts';
 import { LiveSession } from '../broker/state/sessions.ts';
 import { BrokerError } from '../domain/errors.ts';
 import type { Operation } from './access.ts';
-import { findBearer, readBearer } from './bearer.ts';
+import { findBearer, findSenderToken, readBearer } from './bearer.ts';
 import type { Exchange } from './exchange.ts';
+import { shownProof } from './shown-proof.ts';
 import type { Surroundings } from './surroundings.ts';
 
-/** Who calls; undefined where nobody needs to say. @throws ERR_UNAUTHENTICATED, ERR_RATE_LIMITED */
+/** Who calls, and what the request proved. */
+export interface Identity {
+  /** Undefined where nobody needs to say. */
+  readonly caller: Caller | undefined;
+  /** `jti` of the proof, of a session that is bound to a key. */
+  readonly proofId?: string;
+  /** The token that was shown; '' where none is asked for. */
+  readonly token: string;
+}
+
+/** @throws ERR_UNAUTHENTICATED, ERR_RATE_LIMITED */
 export async function identify(
   surroundings: Surroundings,
   exchange: Exchange,
   operation: Operation,
-): Promise<Caller | undefined> {
+): Promise<Identity> {
   const { parts, rates } = surroundings;
   if (operation.who === 'public') {
     if (operation.weight > 0) rates.takeFromAddress(exchange.address, operation.weight);
-    return undefined;
+    return { caller: undefined, token: '' };
   }
-  const token = findBearer(exchange.request);
-  const known = token === undefined ? undefined : authenticateFromMemory(parts, token);
-  return known ?? identifyStranger(surroundings, exchange);
+  const senderToken = findSenderToken(exchange.request);
+  if (senderToken !== undefined) return identifySender(surroundings, exchange, senderToken);
+  const token = findBearer(exchange.request) ?? '';
+  const known = token === '' ? undefined : authenticateFromMemory(parts, token);
+  return { caller: known ?? (await identifyStranger(surroundings, exchange)), token };
 }
 
 /** @throws ERR_DENIED to a workload that asks for an operator's operation, and the other way round; ERR_RATE_LIMITED */
@@ -40,9 +58,32 @@ async function identifyStranger(
   try {
     return await authenticate(parts, exchange, readBearer(exchange.request));
   } catch (error) {
-    if (error instanceof BrokerError && error.kind === 'unauthenticated') {
-      rates.failed(exchange.address);
+    if (isRefused(error)) rates.failed(exchange.address);
+    throw error;
+  }
+}
+
+/** A session that is known is not asked what its address may take, but a proof that fails is: a stolen token is no way to ask for more. */
+async function identifySender(
+  { parts, rates, schemes }: Surroundings,
+  { request, address }: Exchange,
+  token: string,
+): Promise<Identity> {
+  const known = sessionInMemory(parts, token);
+  if (known === undefined) rates.takeFromAddress(address, 1);
+  try {
+    const shown = shownProof(request, schemes);
+    const { live, proofId } = await authenticateSender(parts, { token, known }, shown);
+    return { caller: live, proofId, token };
+  } catch (error) {
+    if (isRefused(error)) {
+      if (known !== undefined) rates.takeFromAddress(address, 1);
+      rates.failed(address);
     }
     throw error;
   }
+}
+
+function isRefused(error: unknown): boolean {
+  return error instanceof BrokerError && error.kind === 'unauthenticated';
 }

@@ -1,18 +1,18 @@
 import type { Caller } from '../broker/call.ts';
 import { BrokerError, type Problem } from '../domain/errors.ts';
 import type { Operation } from './access.ts';
-import { answer, answerError, type Answer } from './answers.ts';
-import { findBearer } from './bearer.ts';
+import { answer, answerError, delivered, type Answer } from './answers.ts';
 import type { ParsedBody } from './body/parsed-body.ts';
 import { hasBody, readBody } from './body/read-body.ts';
 import { checkRequest } from './check-request.ts';
 import type { Exchange } from './exchange.ts';
-import { admit, identify } from './identify.ts';
+import { admit, identify, type Identity } from './identify.ts';
 import type { OperationTally } from './operation-tallies.ts';
 import type { PathTemplate } from './path-template.ts';
 import { NO_QUERY, parseQuery, type Query } from './query.ts';
 import { refuse } from './refuse.ts';
 import type { Asked, Incoming, Route } from './route.ts';
+import { shownProof } from './shown-proof.ts';
 import type { Surroundings } from './surroundings.ts';
 
 /** One row with its route, ready to be called and counted. */
@@ -32,24 +32,27 @@ export async function perform(
   exchange: Exchange,
   performance: Performance,
 ): Promise<void> {
-  let caller: Caller | undefined;
+  let identity: Identity | undefined;
   let body: ParsedBody | undefined;
   let run: (asked: Asked<Caller | undefined>) => Promise<Answer>;
   try {
     checkRequest(exchange);
-    caller = await identify(surroundings, exchange, performance.operation);
+    identity = await identify(surroundings, exchange, performance.operation);
+    const { caller } = identity;
     if (caller !== undefined) admit(surroundings, caller, performance.operation);
     const query = queryOf(exchange, performance.route);
     body = await bodyOf(exchange, performance.route);
     run = performance.route.read(
-      incoming(surroundings, exchange, { performance, caller, query, body }),
+      incoming(surroundings, exchange, { performance, identity, query, body }),
     );
   } catch (error) {
-    await refuse(surroundings, exchange, placed(error, body), { caller });
+    await refuse(surroundings, exchange, placed(error, body), { caller: identity?.caller });
     return;
   }
+  const { caller, proofId } = identity;
   try {
-    answer(exchange, await run({ parts: surroundings.parts, call: exchange, caller }));
+    const made = await run({ parts: surroundings.parts, call: exchange, caller });
+    answer(exchange, await delivered(made, caller, proofId));
   } catch (error) {
     const failure = placed(error, body);
     if (exchange.wasRecorded) answerError(surroundings, exchange, failure);
@@ -58,24 +61,25 @@ export async function perform(
 }
 
 function incoming(
-  { rates, parts }: Surroundings,
+  { rates, parts, schemes }: Surroundings,
   exchange: Exchange,
   read: {
     readonly performance: Performance;
-    readonly caller: Caller | undefined;
+    readonly identity: Identity;
     readonly query: Query;
     readonly body: ParsedBody | undefined;
   },
 ): Incoming {
-  const { performance, caller, query, body } = read;
+  const { performance, identity, query, body } = read;
   const { url = '', headers } = exchange.request;
   return {
     params: performance.template.parametersOf(pathOf(url)),
     query,
     headers,
     body,
-    bearer: caller === undefined ? '' : (findBearer(exchange.request) ?? ''),
-    caller,
+    token: identity.token,
+    caller: identity.caller,
+    proof: headers['dpop'] === undefined ? undefined : shownProof(exchange.request, schemes),
     limits: parts.limits,
     address: exchange.address,
     rates,

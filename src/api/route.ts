@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Call, Caller } from '../broker/call.ts';
 import type { Limits, Parts } from '../broker/parts.ts';
+import type { ShownProof } from '../broker/proof/shown-proof.ts';
 import type { LiveOperator } from '../broker/state/operator-tokens.ts';
 import type { LiveSession } from '../broker/state/sessions.ts';
 import type { OperationId, WhoOf } from './access.ts';
@@ -18,7 +19,9 @@ export interface Incoming {
   readonly headers: IncomingHttpHeaders;
   readonly body: ParsedBody | undefined;
   /** The token that the caller was identified by; '' where none is asked for. */
-  readonly bearer: string;
+  readonly token: string;
+  /** What the header `DPoP` says, and what it has to be about; undefined without one. Where the caller is a bound session it was checked. */
+  readonly proof: ShownProof | undefined;
   /** Who asks, where the operation wants to know. */
   readonly caller: Caller | undefined;
   readonly limits: Limits;

@@ -16,4 +16,6 @@ export interface Surroundings {
   readonly log: RequestLog;
   readonly drain: Drain;
   readonly requestMs: number;
+  /** What clients may use to reach the listener: `http`, `https`, or both behind a proxy that ends TLS. */
+  readonly schemes: readonly string[];
 }

@@ -4,14 +4,26 @@ import { parseIpAddress } from '../domain/ip-address.ts';
 import { isWellFormedToken } from '../crypto/token.ts';
 import type { Call, Caller } from './call.ts';
 import type { Parts } from './parts.ts';
+import { checkRequestProof } from './proof/check-proof.ts';
+import { proofRefused } from './proof/proof-refused.ts';
+import type { ShownProof } from './proof/shown-proof.ts';
 import type { LiveOperator } from './state/operator-tokens.ts';
 import { LiveSession } from './state/sessions.ts';
 
 const UNKNOWN = (reason: string): BrokerError =>
   new BrokerError('ERR_UNAUTHENTICATED', undefined, { reason });
 
-/** The session of a token that was used before, without leaving this loop turn; undefined says nothing. */
+/**
+ * The session of a bearer token that was used before, without leaving this loop turn; undefined says nothing. Never a session that is
+ * bound to a key: a bearer shows no proof (RFC 9449 §7.2).
+ */
 export function authenticateFromMemory(parts: Parts, token: string): LiveSession | undefined {
+  const live = sessionInMemory(parts, token);
+  return live?.session.senderKey === undefined ? live : undefined;
+}
+
+/** As `authenticateFromMemory`, of any session: nothing is proved yet. */
+export function sessionInMemory(parts: Parts, token: string): LiveSession | undefined {
   if (!isWellFormedToken('qms', token)) return undefined;
   const live = parts.sessions.cached(parts.sessions.hash(token));
   return live !== undefined && stands(parts, live) ? live : undefined;
@@ -20,6 +32,32 @@ export function authenticateFromMemory(parts: Parts, token: string): LiveSession
 /** Who presents this bearer token. @throws ERR_UNAUTHENTICATED, the same whatever is wrong. */
 export async function authenticate(parts: Parts, call: Call, token: string): Promise<Caller> {
   if (token.startsWith('qmo_')) return authenticateOperator(parts, call, token);
+  const live = await findSession(parts, token);
+  if (live.session.senderKey !== undefined) throw proofRefused('dpop_scheme');
+  return live;
+}
+
+/** A session whose holder proved, with this request, to have its key. */
+export interface ProvenSender {
+  readonly live: LiveSession;
+  /** `jti` of the proof: the answer names it. */
+  readonly proofId: string;
+}
+
+/**
+ * Who presents this token with a proof (RFC 9449 §7.1); `known` is what memory has of the token.
+ * @throws ERR_UNAUTHENTICATED, the same whatever is wrong; ERR_RATE_LIMITED when no more proofs can be remembered.
+ */
+export async function authenticateSender(
+  parts: Parts,
+  { token, known }: { readonly token: string; readonly known: LiveSession | undefined },
+  shown: ShownProof,
+): Promise<ProvenSender> {
+  const live = known ?? (await findSession(parts, token));
+  return { live, proofId: checkRequestProof(parts, shown, live, token) };
+}
+
+async function findSession(parts: Parts, token: string): Promise<LiveSession> {
   const live = await parts.sessions.find(token);
   if (live === undefined) throw UNKNOWN('unknown_session');
   if (!stands(parts, live)) throw UNKNOWN('session_ended');

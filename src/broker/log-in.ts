@@ -1,12 +1,15 @@
 import { AccountMismatch } from '../domain/account-mismatch.ts';
 import { BrokerError } from '../domain/errors.ts';
 import type { Session } from '../domain/principal.ts';
+import type { SenderKey } from '../domain/sender-key.ts';
 import type { AttestedWorkload } from '../ports/workload-authenticator.ts';
 import { orderedId } from '../crypto/random.ts';
 import { newToken } from '../crypto/token.ts';
 import type { Call } from './call.ts';
 import type { Parts } from './parts.ts';
 import { checkPod } from './check-pod.ts';
+import { checkLogInProof } from './proof/check-proof.ts';
+import type { ShownProof } from './proof/shown-proof.ts';
 import { commitDecided, entryOf, entryOfStranger, outcomeOf } from './record.ts';
 import { recordRefusal } from './refusals.ts';
 import type { StoredDocument } from './documents/document.ts';
@@ -16,6 +19,8 @@ export interface LogInRequest {
   readonly cluster: string;
   /** The service-account token of the pod. */
   readonly token: string;
+  /** Binds the session to its key. */
+  readonly proof?: ShownProof | undefined;
 }
 
 export interface OpenedSession {
@@ -34,15 +39,18 @@ export async function logIn(
   request: LogInRequest,
 ): Promise<OpenedSession> {
   try {
+    const { proof } = request;
+    const senderKey = proof === undefined ? undefined : checkLogInProof(parts, proof);
     return await commitDecided(parts, async (decidedAt) => {
       const { cluster, attested } = await attest(parts, call, request);
-      const { token, live, row } = open(parts, cluster, attested);
+      const { token, live, row } = open(parts, cluster, attested, senderKey);
       const entry = entryOf(parts, call, live, {
         action: 'session.create',
         outcome: 'ok',
         session: live.session.id,
         tokenId: attested.tokenId,
         method: attested.method,
+        keyThumbprint: senderKey?.thumbprint,
         endsAt: live.session.endsAt,
       });
       return {
@@ -86,6 +94,7 @@ function open(
   parts: Parts,
   cluster: StoredDocument<'cluster'>,
   attested: AttestedWorkload,
+  senderKey: SenderKey | undefined,
 ): {
   readonly token: string;
   readonly live: LiveSession;
@@ -99,6 +108,7 @@ function open(
     clusterUid: cluster.uid,
     createdAt: now,
     endsAt: sessionEnd(parts, attested),
+    senderKey,
   };
   const token = newToken('qms');
   const hash = parts.sessions.hash(token);

@@ -15,6 +15,7 @@ import type { Catalog } from './state/catalog.ts';
 import type { Connections } from './state/connections.ts';
 import type { EventStreams } from './state/event-streams.ts';
 import type { DueSignal } from './state/due-signal.ts';
+import type { ProofMemory } from './state/proof-memory.ts';
 import type { OperatorTokens } from './state/operator-tokens.ts';
 import type { RotationTargets } from './state/rotation-targets.ts';
 import type { RowSeals } from './state/row-seals.ts';
@@ -50,6 +51,7 @@ export interface Parts {
   readonly catalog: Catalog;
   readonly sessions: Sessions;
   readonly tokens: OperatorTokens;
+  readonly proofs: ProofMemory;
   readonly connections: Connections;
   readonly targets: RotationTargets;
   /** Rung when a rotation or a schedule changes: what this process does next may be due sooner. */

@@ -7,6 +7,7 @@ import { Catalog } from '../broker/state/catalog.ts';
 import { Connections } from '../broker/state/connections.ts';
 import { EventStreams } from '../broker/state/event-streams.ts';
 import { DueSignal } from '../broker/state/due-signal.ts';
+import { ProofMemory } from '../broker/state/proof-memory.ts';
 import { OperatorTokens } from '../broker/state/operator-tokens.ts';
 import { RotationTargets } from '../broker/state/rotation-targets.ts';
 import { RowSeals } from '../broker/state/row-seals.ts';
@@ -211,6 +212,7 @@ async function openParts(
     catalog,
     sessions,
     tokens,
+    proofs: new ProofMemory(clock),
     values,
     canaries,
     quota: new LeaseQuota(store, limits.leasesPerWorkload),

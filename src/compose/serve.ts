@@ -1,6 +1,7 @@
 import { Registry } from 'prom-client';
 import type { Config } from '../config/schema.ts';
 import { createApp } from '../api/app.ts';
+import { schemesOf } from '../api/config.ts';
 import { Drain } from '../api/drain.ts';
 import { MalformedRequests } from '../api/malformed-requests.ts';
 import { MetricsServer } from '../api/metrics-server.ts';
@@ -41,6 +42,7 @@ async function listen(config: Config, deps: BrokerDeps, broker: RunningBroker): 
     boot,
     limits: config.limits,
     trustedProxies: config.listener.trustedProxies,
+    schemes: schemesOf(config.listener),
     drain,
     unready: () => broker.unready(),
     metrics,

@@ -60,6 +60,8 @@ export interface AuditFacts {
   /** The service account's UID in a token that the API server accepted for another one, whose UID is `reviewedUid`. */
   readonly claimedUid: string;
   readonly reviewedUid: string;
+  /** RFC 7638 thumbprint of the key that the session is bound to. */
+  readonly keyThumbprint: string;
   readonly boot: BootReference;
 }
 
@@ -131,7 +133,7 @@ type OfLease = With<
 >;
 type OfLogIn = With<
   never,
-  'session' | 'tokenId' | 'method' | 'endsAt' | 'claimedUid' | 'reviewedUid'
+  'session' | 'tokenId' | 'method' | 'endsAt' | 'claimedUid' | 'reviewedUid' | 'keyThumbprint'
 >;
 type OfDocument = With<'document', 'comment' | 'cause'>;
 type OfRotation = With<

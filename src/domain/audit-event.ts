@@ -100,7 +100,8 @@ function encodeTexts(facts: Partial<AuditFacts>, digest: TextDigest): string {
     textFact('step', facts.step, digest) +
     textFact('requestedBy', facts.requestedBy, digest) +
     textFact('claimedUid', facts.claimedUid, digest) +
-    textFact('reviewedUid', facts.reviewedUid, digest)
+    textFact('reviewedUid', facts.reviewedUid, digest) +
+    textFact('keyThumbprint', facts.keyThumbprint, digest)
   );
 }
 

@@ -1,4 +1,5 @@
 import { isUnder } from './names.ts';
+import type { SenderKey } from './sender-key.ts';
 import type { Workload } from './workload.ts';
 
 /** What an operator may do, each within a path scope; `admin` alone is never scoped. */
@@ -40,6 +41,8 @@ export interface Session {
   readonly clusterUid: string;
   readonly createdAt: number;
   readonly endsAt: number;
+  /** Whose holder alone may use it: each request proves so, and values go out sealed to it. Absent: a bearer token is enough. */
+  readonly senderKey?: SenderKey | undefined;
 }
 
 /** An operator's token, as later requests find it. */

@@ -55,6 +55,8 @@ export interface Tables {
     created_at: number;
     ends_at: number;
     mac: Uint8Array;
+    /** Canonical JWK (RFC 7638) of the key that the session is bound to. */
+    sender_key: string | null;
   };
   leases: {
     id: string;

@@ -86,6 +86,7 @@ export const SCHEMA = {
       created_at: 'integer',
       ends_at: 'integer',
       mac: 'bytes',
+      sender_key: 'text?',
     },
     key: ['id'],
   },

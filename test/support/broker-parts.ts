@@ -14,6 +14,7 @@ import { Catalog } from '../../src/broker/state/catalog.ts';
 import { Connections } from '../../src/broker/state/connections.ts';
 import { EventStreams } from '../../src/broker/state/event-streams.ts';
 import { DueSignal } from '../../src/broker/state/due-signal.ts';
+import { ProofMemory } from '../../src/broker/state/proof-memory.ts';
 import { OperatorTokens, type LiveOperator } from '../../src/broker/state/operator-tokens.ts';
 import { RotationTargets } from '../../src/broker/state/rotation-targets.ts';
 import { RowSeals } from '../../src/broker/state/row-seals.ts';
@@ -318,6 +319,7 @@ async function openParts(made: PartsOf): Promise<Parts> {
       catalog,
       sessions,
       tokens,
+      proofs: new ProofMemory(clock),
       connections,
       values,
       canaries,

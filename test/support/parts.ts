@@ -5,6 +5,7 @@ import { Writable } from 'node:stream';
 import { Registry } from 'prom-client';
 import supertest from 'supertest';
 import { createApp } from '../../src/api/app.ts';
+import { schemesOf } from '../../src/api/config.ts';
 import { Drain } from '../../src/api/drain.ts';
 import { MalformedRequests } from '../../src/api/malformed-requests.ts';
 import { createServer, type ApiServer } from '../../src/api/server.ts';
@@ -119,6 +120,7 @@ export class RunningApi {
       boot: 'test',
       limits: config.limits,
       trustedProxies: config.listener.trustedProxies,
+      schemes: schemesOf(config.listener),
       drain,
       unready: () => broker.unready(),
       metrics: new Registry(),

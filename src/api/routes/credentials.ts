@@ -1,7 +1,6 @@
 import { z } from 'zod';
 import { issueCredential as issue } from '../../broker/issue-credential.ts';
 import { parseSecretPath } from '../../domain/names.ts';
-import { JSON_TYPE } from '../answers.ts';
 import { disclosureJson } from '../disclosure-json.ts';
 import { duration, idempotencyKey } from '../fields.ts';
 import { parseInput, parseParameter } from '../parse-input.ts';
@@ -19,7 +18,7 @@ export const issueCredential: RouteOf<'issueCredential'> = {
     return async ({ parts, call, caller: live }) => {
       const wanted = { path, idempotencyKey: key, ttlSeconds: ttl };
       const disclosure = await issue({ parts, call, live, order: wanted });
-      return { status: 201, headers: JSON_TYPE, body: disclosureJson(disclosure) };
+      return { status: 201, values: disclosureJson(disclosure) };
     };
   },
 };

@@ -5,7 +5,6 @@ import type { Parts } from '../../broker/parts.ts';
 import { readSecrets as discloseSecrets } from '../../broker/read-secrets.ts';
 import { LiveSession } from '../../broker/state/sessions.ts';
 import { BrokerError } from '../../domain/errors.ts';
-import { JSON_TYPE } from '../answers.ts';
 import { disclosureJson, listJson } from '../disclosure-json.ts';
 import { problemOf } from '../error-response.ts';
 import { duration, idempotencyKey, secretPath, secretVersion } from '../fields.ts';
@@ -37,8 +36,7 @@ export const readSecrets: RouteOf<'readSecrets'> = {
     }
     return async ({ parts, call, caller: asked }) => ({
       status: 200,
-      headers: JSON_TYPE,
-      body: listJson('items', await answers(parts, call, asked, items)),
+      values: listJson('items', await answers(parts, call, asked, items)),
     });
   },
 };

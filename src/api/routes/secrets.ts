@@ -9,7 +9,6 @@ import {
 import { BrokerError } from '../../domain/errors.ts';
 import { parseSecretPath } from '../../domain/names.ts';
 import type { SecretData } from '../../domain/secret.ts';
-import { JSON_TYPE } from '../answers.ts';
 import { disclosureJson } from '../disclosure-json.ts';
 import { readPreconditions } from '../entity-tag.ts';
 import { secretData, secretVersion } from '../fields.ts';
@@ -30,7 +29,7 @@ export const readSecret: RouteOf<'readSecret'> = {
     const version = parseParameter(secretVersion.optional(), query.get('version'));
     return async ({ parts, call, caller }) => {
       const disclosure = await discloseSecret(parts, call, caller, { path, version });
-      return { status: 200, headers: JSON_TYPE, body: disclosureJson(disclosure) };
+      return { status: 200, values: disclosureJson(disclosure) };
     };
   },
 };

@@ -19,12 +19,12 @@ const renewal = z.strictObject({ token });
 
 export const createSession: RouteOf<'createSession'> = {
   body: { maxBytes: LOGIN_BYTES },
-  read: ({ body, address, rates }) => {
+  read: ({ body, address, rates, proof }) => {
     const request = parseInput(login, body?.value);
     const account = claimedAccount(request.cluster, request.token);
     if (account !== undefined) rates.admitLogin(account);
     return async ({ parts, call }) => {
-      const opened = await logIn(parts, call, request).catch((error: unknown) => {
+      const opened = await logIn(parts, call, { ...request, proof }).catch((error: unknown) => {
         if (BrokerError.from(error).kind === 'unauthenticated') rates.failed(address);
         throw error;
       });
@@ -36,12 +36,12 @@ export const createSession: RouteOf<'createSession'> = {
 
 export const renewSession: RouteOf<'renewSession'> = {
   body: { maxBytes: LOGIN_BYTES },
-  read: ({ body, bearer }) => {
+  read: ({ body, token: sessionToken }) => {
     const { token: presented } = parseInput(renewal, body?.value);
     return async ({ parts, call, caller }) => {
       const session = await renew(parts, call, caller, {
         token: presented,
-        sessionToken: bearer,
+        sessionToken,
       });
       return { status: 200, body: { session: shownSession(session) } };
     };
@@ -69,11 +69,12 @@ export const endSession: RouteOf<'endSession'> = {
 };
 
 /** A session as its holder sees it; never its token. */
-function shownSession({ id, workload, createdAt, endsAt }: Session): object {
+function shownSession({ id, workload, createdAt, endsAt, senderKey }: Session): object {
   return {
     id,
     workload: { id: workloadId(workload), ...workload },
     createdAt: instant(createdAt),
     endsAt: instant(endsAt),
+    ...(senderKey !== undefined && { keyThumbprint: senderKey.thumbprint }),
   };
 }

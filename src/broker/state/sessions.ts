@@ -5,6 +5,8 @@ import { viewFor, type CompiledPolicies, type WorkloadView } from '../../domain/
 import type { Store } from '../../ports/store.ts';
 import type { Tables } from '../../ports/tables.ts';
 import { hmac } from '../../crypto/digest.ts';
+import { senderKey, senderKeyText } from '../../crypto/sender-key.ts';
+import type { SenderKey } from '../../domain/sender-key.ts';
 import type { Keyring } from '../../crypto/keyring.ts';
 import { isWellFormedToken } from '../../crypto/token.ts';
 import type { EncodedActor } from '../../domain/audit-event.ts';
@@ -143,8 +145,8 @@ export class Sessions {
 
   /** @throws ERR_CIPHERTEXT_INVALID for a row we did not write. */
   open(row: Tables['sessions']): Session {
-    const { mac, ...fields } = row;
-    this.#keys.rows.verify('sessions', fields, mac);
+    const { mac, sender_key: key, ...fields } = row;
+    this.#keys.rows.verify('sessions', { ...fields, ...whereBound(key) }, mac);
     return {
       kind: 'workload',
       id: row.id,
@@ -152,6 +154,7 @@ export class Sessions {
       clusterUid: row.cluster_uid,
       createdAt: row.created_at,
       endsAt: row.ends_at,
+      ...(key !== null && { senderKey: senderKey(JSON.parse(key) as SenderKey) }),
     };
   }
 
@@ -169,6 +172,13 @@ export class Sessions {
       created_at: session.createdAt,
       ends_at: session.endsAt,
     };
-    return { ...fields, mac: this.#keys.rows.mac('sessions', fields) };
+    const key = session.senderKey === undefined ? null : senderKeyText(session.senderKey);
+    const mac = this.#keys.rows.mac('sessions', { ...fields, ...whereBound(key) });
+    return { ...fields, sender_key: key, mac };
   }
+}
+
+/** A MAC covers the key where there is one: without, it is that of a row from before there were any. */
+function whereBound(key: string | null): { readonly sender_key?: string } {
+  return key === null ? {} : { sender_key: key };
 }

@@ -40,7 +40,7 @@ describe('migrations', () => {
       UPDATE meta SET value = 'other' WHERE key = 'migrations'`);
     await expect(open()).rejects.toMatchObject({
       code: 'ERR_CONFIG_INVALID',
-      detail: 'the store has schema 42, this program knows up to 2: run a newer program',
+      detail: 'the store has schema 42, this program knows up to 3: run a newer program',
     });
   });
 

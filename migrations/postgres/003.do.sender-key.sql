@@ -1,0 +1,1 @@
+ALTER TABLE "sessions" ADD COLUMN "sender_key" text COLLATE "C";

@@ -1,0 +1,113 @@
+import { generateKeyPairSync, randomBytes, type KeyObject } from 'node:crypto';
+import { calculateJwkThumbprint, compactDecrypt, type CompactDecryptResult } from 'jose';
+import { sha256 } from '../../src/crypto/digest.ts';
+import type { Answered, RunningApi } from './parts.ts';
+import { rawToken, type SigningKey } from './token-factory.ts';
+
+type Jwk = {
+  readonly kty: string;
+  readonly crv: string;
+  readonly x: string;
+  readonly y: string;
+};
+
+export interface ProofChange {
+  readonly header?: Readonly<Record<string, unknown>> | string;
+  readonly claims?: Readonly<Record<string, unknown>> | string;
+  /** Signs instead of the sender's own key; the header still shows the own one. */
+  readonly signedBy?: Sender;
+  readonly signature?: Uint8Array;
+}
+
+/** What a proof is about. */
+export interface ProofTarget {
+  readonly method: string;
+  readonly url: string;
+  /** Of the session; left out at a login. */
+  readonly token?: string;
+  /** Seconds since the epoch; now, unless told. */
+  readonly at?: number;
+}
+
+/** A client with a key of its own, which writes proofs as any library would, or as none would. */
+export class Sender {
+  readonly privateKey: KeyObject;
+  readonly jwk: Jwk;
+  readonly #signing: SigningKey;
+
+  constructor() {
+    const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    this.privateKey = privateKey;
+    this.jwk = publicKey.export({ format: 'jwk' }) as unknown as Jwk;
+    this.#signing = { kid: '', alg: 'ES256', privateKey, jwk: this.jwk };
+  }
+
+  thumbprint(): Promise<string> {
+    return calculateJwkThumbprint(this.jwk);
+  }
+
+  proof({ method, url, token, at }: ProofTarget, change: ProofChange = {}): string {
+    const header = { typ: 'dpop+jwt', alg: 'ES256', jwk: this.jwk };
+    const claims = {
+      jti: randomBytes(16).toString('base64url'),
+      htm: method,
+      htu: url,
+      iat: at ?? Math.floor(Date.now() / 1000),
+      ...(token !== undefined && { ath: sha256(token).toString('base64url') }),
+    };
+    const changed = (
+      part: Readonly<Record<string, unknown>> | string | undefined,
+      base: object,
+    ): Readonly<Record<string, unknown>> | string =>
+      typeof part === 'string' ? part : { ...base, ...part };
+    return rawToken({
+      header: changed(change.header, header),
+      payload: changed(change.claims, claims),
+      key: (change.signedBy ?? this).#signing,
+      ...(change.signature !== undefined && { signature: change.signature }),
+    });
+  }
+
+  open(jwe: string): Promise<CompactDecryptResult> {
+    return compactDecrypt(jwe, this.privateKey);
+  }
+}
+
+/** A session that is bound to the key of a client. */
+export class BoundSession {
+  readonly api: RunningApi;
+  readonly sender: Sender;
+  readonly token: string;
+
+  private constructor(api: RunningApi, sender: Sender, token: string) {
+    this.api = api;
+    this.sender = sender;
+    this.token = token;
+  }
+
+  static async open(api: RunningApi, sender = new Sender()): Promise<BoundSession> {
+    const url = `${api.url}/api/v1/sessions`;
+    const body = { cluster: 'c1', token: api.serviceAccountToken() };
+    const headers = { DPoP: sender.proof({ method: 'POST', url }) };
+    const answer = await api.call('POST', '/api/v1/sessions', { body, headers });
+    if (answer.status !== 201) throw new Error(`no session: ${answer.text}`);
+    return new BoundSession(api, sender, answer.body.token as string);
+  }
+
+  /** The headers of a request; `change` spoils the proof. */
+  headers(method: string, path: string, change?: ProofChange): Record<string, string> {
+    const url = `${this.api.url}${path.split('?', 1)[0] ?? ''}`;
+    const proof = this.sender.proof({ method, url, token: this.token }, change);
+    return { Authorization: `DPoP ${this.token}`, DPoP: proof };
+  }
+
+  call(method: string, path: string, body?: unknown): Promise<Answered> {
+    return this.api.call(method, path, { headers: this.headers(method, path), body });
+  }
+
+  /** A sealed answer, opened: what stands in clear beside it, and the JSON within. */
+  async opened(answer: Answered): Promise<{ readonly header: object; readonly body: unknown }> {
+    const { plaintext, protectedHeader } = await this.sender.open(answer.text);
+    return { header: protectedHeader, body: JSON.parse(Buffer.from(plaintext).toString()) };
+  }
+}
