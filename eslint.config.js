@@ -54,6 +54,9 @@ const REVEALING_FILES = [
   'src/rotation/redis/acl-user.ts',
   'src/broker/**/*.ts',
   'src/api/routes/**/*.ts',
+  'src/agent/child/environment.ts',
+  'src/agent/delivery/**/*.ts',
+  'src/agent/local-api/**/*.ts',
   'src/compose/**/*.ts',
   'src/compose.ts',
 ];
@@ -109,6 +112,7 @@ export default tseslint.config(
   { files: ['src/clock.ts'], rules: without(CLOCK_BANS) },
   { files: ['src/config/**/*.ts'], rules: without(ENV_BANS) },
   { files: ['src/main.ts'], rules: { ...without(EXIT_BANS), 'no-console': 'off' } },
+  { files: ['src/agent/main.ts'], rules: without(EXIT_BANS, ENV_BANS) },
   {
     files: ['src/cli/**/*.ts', 'bench/**/*.ts', 'test/backends/**/*.ts'],
     rules: { 'no-console': 'off' },

@@ -1,0 +1,91 @@
+import * as z from 'zod/mini';
+import { absolutePath, argv, duration, signalName } from './fields.ts';
+
+const DEFAULT_TIMEOUT_MS = 10_000;
+
+const httpCall = z.strictObject({
+  url: z
+    .string()
+    .check(z.regex(/^https?:\/\/[^\s@]+$/, 'an http or https URL without credentials')),
+  method: z._default(z.enum(['GET', 'POST', 'PUT']), 'POST'),
+});
+
+/** What is done when values have changed. */
+export const actionSchema = z.pipe(
+  z
+    .strictObject({
+      signal: z.optional(signalName),
+      /** A file with the number of the process that gets the signal. */
+      pidFile: z.optional(absolutePath),
+      /** The name of that process as `/proc/<pid>/comm` has it: needs a shared process namespace. */
+      process: z.optional(z.string().check(z.minLength(1), z.maxLength(15))),
+      command: z.optional(argv),
+      http: z.optional(httpCall),
+      timeout: z.optional(duration),
+    })
+    .check(
+      z.refine(
+        ({ signal, command, http }) => count(signal, command, http) === 1,
+        'needs one of signal, command and http',
+      ),
+      z.refine(
+        ({ signal, pidFile, process }) =>
+          count(pidFile, process) === (signal === undefined ? 0 : 1),
+        'signal needs one of pidFile and process; nothing else has them',
+      ),
+    ),
+  z.transform(({ signal, pidFile, process, command, http, timeout }): ChangeAction => {
+    const timeoutMs = timeout ?? DEFAULT_TIMEOUT_MS;
+    if (command !== undefined) return { kind: 'command', command, timeoutMs };
+    if (http !== undefined) return { kind: 'http', ...http, timeoutMs };
+    return { kind: 'signal', signal: signal ?? 'SIGHUP', pidFile, process };
+  }),
+);
+
+/** When a version counts as taken by the application. */
+export const acknowledgeSchema = z.prefault(
+  z
+    .strictObject({
+      after: z._default(z.enum(['written', 'command', 'http']), 'written'),
+      command: z.optional(argv),
+      http: z.optional(httpCall),
+      /** How long the proof is asked for again and again. */
+      timeout: z.prefault(duration, '30s'),
+    })
+    .check(
+      z.refine(
+        ({ after, command, http }) =>
+          (command !== undefined) === (after === 'command') &&
+          (http !== undefined) === (after === 'http'),
+        'after: command needs command, after: http needs http, and neither has the other',
+      ),
+    ),
+  {},
+);
+
+function count(...values: readonly unknown[]): number {
+  return values.filter((value) => value !== undefined).length;
+}
+
+export interface CommandAction {
+  readonly kind: 'command';
+  readonly command: readonly string[];
+  readonly timeoutMs: number;
+}
+
+export interface HttpAction {
+  readonly kind: 'http';
+  readonly url: string;
+  readonly method: 'GET' | 'POST' | 'PUT';
+  readonly timeoutMs: number;
+}
+
+export interface SignalAction {
+  readonly kind: 'signal';
+  readonly signal: NodeJS.Signals;
+  readonly pidFile: string | undefined;
+  readonly process: string | undefined;
+}
+
+export type ChangeAction = CommandAction | HttpAction | SignalAction;
+export type AcknowledgeSettings = z.output<typeof acknowledgeSchema>;

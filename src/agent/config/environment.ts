@@ -1,0 +1,78 @@
+type Document = Record<string, unknown>;
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+type Reading = (text: string) => unknown;
+const asText: Reading = (text) => text;
+const asNumber: Reading = (text) => (/^\d{1,5}$/.test(text) ? Number(text) : text);
+const asFlag: Reading = (text) => ({ true: true, false: false })[text] ?? text;
+
+/** Every single value of the configuration by the environment variable that sets it. A test compares with the schema. */
+export const VARIABLES: ReadonlyMap<string, readonly [place: string, read: Reading]> = new Map([
+  ['QUAYMASTER_URL', ['broker.url', asText]],
+  ['QUAYMASTER_CA_FILE', ['broker.caFile', asText]],
+  ['QUAYMASTER_SEALED', ['broker.sealed', asFlag]],
+  ['QUAYMASTER_CLUSTER', ['cluster', asText]],
+  ['QUAYMASTER_TOKEN_FILE', ['tokenFile', asText]],
+  ['QUAYMASTER_DIRECTORY', ['directory', asText]],
+  ['QUAYMASTER_DEBOUNCE', ['debounce', asText]],
+  ['QUAYMASTER_WHEN_UNREACHABLE', ['whenUnreachable', asText]],
+  ['QUAYMASTER_END_SESSION_ON_EXIT', ['endSessionOnExit', asFlag]],
+  ['QUAYMASTER_ACKNOWLEDGE_TIMEOUT', ['acknowledge.timeout', asText]],
+  ['QUAYMASTER_EXEC_ON_CHANGE', ['exec.onChange', asText]],
+  ['QUAYMASTER_EXEC_SIGNAL', ['exec.signal', asText]],
+  ['QUAYMASTER_EXEC_STOP_SIGNAL', ['exec.stopSignal', asText]],
+  ['QUAYMASTER_EXEC_STOP_AFTER', ['exec.stopAfter', asText]],
+  ['QUAYMASTER_API_SOCKET', ['api.socket', asText]],
+  ['QUAYMASTER_API_MODE', ['api.mode', asText]],
+  ['QUAYMASTER_API_PORT', ['api.port', asNumber]],
+  ['QUAYMASTER_API_TOKEN_FILE', ['api.tokenFile', asText]],
+  ['QUAYMASTER_HEALTH_HOST', ['health.host', asText]],
+  ['QUAYMASTER_HEALTH_PORT', ['health.port', asNumber]],
+  ['QUAYMASTER_LOG_LEVEL', ['log.level', asText]],
+]);
+
+/** What the kubelet sets for a Service that happens to be called `quaymaster-api`. */
+const SERVICE_LINK = /^(?:tcp|udp|sctp):\/\//;
+
+/**
+ * The environment over a document. Variables that are not ours are left alone, because Kubernetes makes some of its own for every
+ * Service of the namespace.
+ */
+export function withEnvironment(document: Document, environment: Environment): Document {
+  const merged = structuredClone(document);
+  for (const [variable, [place, read]] of VARIABLES) {
+    const text = environment[variable];
+    if (text === undefined || text === '' || SERVICE_LINK.test(text)) continue;
+    put(merged, place.split('.'), read(text));
+  }
+  const list = environment['QUAYMASTER_SECRETS'];
+  if (list !== undefined && list !== '') merged['secrets'] = secretsOf(list);
+  return merged;
+}
+
+function put(target: Document, [key = '', ...rest]: readonly string[], value: unknown): void {
+  if (rest.length === 0) {
+    target[key] = value;
+    return;
+  }
+  const inner = target[key];
+  const next = typeof inner === 'object' && inner !== null ? { ...inner } : {};
+  target[key] = next;
+  put(next, rest, value);
+}
+
+/** `payments/db=db.json:json,payments/api=api:files,payments/key`: path, file and format. A path may have `=`, a file here may not. */
+function secretsOf(list: string): readonly Document[] {
+  return list
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => item !== '')
+    .map((item) => {
+      const [, path = item, file, format] = /^(.+)=([^=:]*)(?::(\w+))?$/.exec(item) ?? [];
+      return {
+        path,
+        ...(file !== undefined && { file }),
+        ...(format !== undefined && { format }),
+      };
+    });
+}
