@@ -10,6 +10,7 @@ import { decodeProtectedHeader, importSPKI, jwtVerify } from 'jose';
 import mysql from 'mysql2/promise';
 import pg from 'pg';
 import { describeWith } from './backends.ts';
+import { runHelm } from './helm-calls.ts';
 import { apply, deleteObject, grant } from './kube-apply.ts';
 import { kubeRequest } from './kube-calls.ts';
 import {
@@ -237,5 +238,12 @@ describeWith(['redis'], 'Redis', ({ redis }) => {
     await stranger.connect().catch(() => undefined);
     await expect(stranger.sendCommand(['PING'])).rejects.toThrow();
     stranger.destroy();
+  });
+});
+
+describeWith(['helm'], 'Helm', ({ helm }) => {
+  it('says the version that it was built as, and keeps to its own home', async () => {
+    expect((await runHelm(helm, ['version', '--short'])).stdout).toContain(`v${helm.version}`);
+    expect((await runHelm(helm, ['env'])).stdout).toContain(`HELM_DATA_HOME="${helm.directory}"`);
   });
 });

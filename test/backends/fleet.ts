@@ -1,4 +1,5 @@
 import type { Running } from './footprint.ts';
+import { startHelm, type Helm } from './helm.ts';
 import { startKube, type Kube } from './kube.ts';
 import { startMariaDb, type MariaDb } from './mariadb.ts';
 import { startMoto, type Moto } from './moto.ts';
@@ -15,6 +16,7 @@ export interface Backends {
   readonly postgres: Postgres;
   readonly mariadb: MariaDb;
   readonly redis: Redis;
+  readonly helm: Helm;
 }
 
 type Starters = {
@@ -30,6 +32,7 @@ const START: Starters = {
   postgres: startPostgres,
   mariadb: startMariaDb,
   redis: startRedis,
+  helm: startHelm,
 };
 
 /** Starts the named backends one after another; those already started are stopped when one fails. */

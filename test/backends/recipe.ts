@@ -1,5 +1,13 @@
 /** The backends suites can ask for; the quick installs come first, so that a failure shows early. */
-export const BACKEND_NAMES = ['openbao', 'moto', 'postgres', 'mariadb', 'redis', 'kube'] as const;
+export const BACKEND_NAMES = [
+  'openbao',
+  'moto',
+  'postgres',
+  'mariadb',
+  'redis',
+  'helm',
+  'kube',
+] as const;
 
 export type BackendName = (typeof BACKEND_NAMES)[number];
 

@@ -54,6 +54,18 @@ export const ETCD = goRecipe({
   linkerVariables: [],
 });
 
+const HELM_VERSION = '4.3.1';
+
+export const HELM = goRecipe({
+  name: 'helm',
+  version: HELM_VERSION,
+  backend: 'helm',
+  module: 'helm.sh/helm/v4',
+  package: 'helm.sh/helm/v4/cmd/helm',
+  replacements: () => [],
+  linkerVariables: [`helm.sh/helm/v4/internal/version.version=v${HELM_VERSION}`],
+});
+
 const STAGED = /^\s*(k8s\.io\/\S+) => \.\/staging\//gm;
 
 /** Kubernetes keeps its libraries in ./staging and publishes each as k8s.io/X v0.N.P beside k8s.io/kubernetes v1.N.P. */
@@ -86,5 +98,6 @@ export const RECIPES: Readonly<Record<BackendName, readonly Recipe[]>> = {
   postgres: [POSTGRES],
   mariadb: [MARIADB],
   redis: [REDIS],
+  helm: [HELM],
   kube: [ETCD, KUBE_APISERVER],
 };

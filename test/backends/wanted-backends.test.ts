@@ -44,6 +44,7 @@ describe('wantedBackends', () => {
       'postgres',
       'mariadb',
       'redis',
+      'helm',
       'kube',
     ]);
   });

@@ -1,0 +1,18 @@
+import { installedProgram } from './cache.ts';
+import { createDataDirectory } from './data-directory.ts';
+import { startIn, type Footprint, type Running } from './footprint.ts';
+import { HELM } from './recipes.ts';
+
+/** Helm: a program and no server. Its `directory` is its home, so that it sees no plugins, repositories or clusters of this user. */
+export interface Helm extends Footprint {
+  readonly program: string;
+}
+
+/** Makes a home for Helm. */
+export async function startHelm(): Promise<Running<Helm>> {
+  const program = installedProgram(HELM);
+  const directory = await createDataDirectory('helm');
+  return startIn(directory, (processes) =>
+    Promise.resolve({ version: HELM.version, processes, directory, program }),
+  );
+}
