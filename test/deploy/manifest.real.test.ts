@@ -1,45 +1,13 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { parse } from 'yaml';
 import { checkConfig } from '../../src/config/load.ts';
-import type { Manifest } from '../backends/kube-apply.ts';
 import { describeWith } from '../backends/backends.ts';
 import { kubeRequest } from '../backends/kube-calls.ts';
 import { createNamespace, createServiceAccount } from '../backends/kube-objects.ts';
 import { boundToken } from '../backends/kube-tokens.ts';
-import type { Kube } from '../backends/kube.ts';
 import { uniqueName } from '../backends/unique-name.ts';
+import { admission, asAccount, podTemplate, type Verb } from './verdicts.ts';
 import { applyStrictly, manifestsOf, movedTo, only } from './manifests.ts';
-
-type Verb = Parameters<typeof kubeRequest>[1];
-
-interface PodTemplate {
-  readonly metadata: { readonly labels: Readonly<Record<string, string>> };
-  readonly spec: Readonly<Record<string, unknown>>;
-}
-
-function podTemplate(manifest: Manifest): PodTemplate {
-  return (manifest['spec'] as { template: PodTemplate }).template;
-}
-
-/** What the broker's account of the manifest is answered: a status for each request. */
-function asAccount(
-  kube: Kube,
-  token: string,
-): (verb: Verb, path: string, body?: unknown) => Promise<number> {
-  return async (verb, path, body) => {
-    const access = { ...kube, adminToken: token };
-    return (await kubeRequest(access, verb, path, body)).status;
-  };
-}
-
-/** Admission of a pod as the cluster would judge it, without making one: "admitted", or why not. */
-async function admission(kube: Kube, namespace: string, template: PodTemplate): Promise<string> {
-  const path = `/api/v1/namespaces/${namespace}/pods?dryRun=All&fieldValidation=Strict`;
-  const metadata = { ...template.metadata, name: uniqueName('pod') };
-  const pod = { apiVersion: 'v1', kind: 'Pod', ...template, metadata };
-  const { status, body } = await kubeRequest(kube, 'POST', path, pod);
-  return status === 201 ? 'admitted' : (body as { message: string }).message;
-}
 
 describe('the configuration in the manifest', () => {
   const config = (

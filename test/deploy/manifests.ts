@@ -5,7 +5,11 @@ import type { Manifest } from '../backends/kube-apply.ts';
 
 /** The objects of a file of `deploy/`, in its order. */
 export function manifestsOf(file: string): readonly Manifest[] {
-  const text = readFileSync(`deploy/${file}`, 'utf8');
+  return parseManifests(readFileSync(`deploy/${file}`, 'utf8'));
+}
+
+/** The objects of a text, in its order. */
+export function parseManifests(text: string): readonly Manifest[] {
   return parseAllDocuments(text, { strict: true, uniqueKeys: true }).map((document) => {
     if (document.errors.length > 0) throw document.errors[0]!;
     return document.toJS() as Manifest;

@@ -1,0 +1,52 @@
+{{/* The broker's configuration file: what `config` says, and over it what the pod around it decides. */}}
+{{- define "quaymaster.config" -}}
+{{- $config := deepCopy .Values.config -}}
+{{- $listener := dict "host" "0.0.0.0" "port" 8200 -}}
+{{- if eq .Values.tls.source "proxy" -}}
+{{- $_ := set $listener "plaintextBehindProxy" true -}}
+{{- else -}}
+{{- $_ := set $listener "tls" (dict "certificateFile" "/etc/quaymaster-tls/tls.crt" "keyFile" "/etc/quaymaster-tls/tls.key") -}}
+{{- end -}}
+{{- $store := dict "path" "/var/lib/quaymaster/store/quaymaster.sqlite" -}}
+{{- if include "quaymaster.isPostgres" . -}}
+{{- $store = dict "connectionStringFile" (printf "/etc/quaymaster-postgres/%s" .Values.postgres.key) -}}
+{{- end -}}
+{{- $kek := dict -}}
+{{- if eq $config.kek.type "local-file" -}}
+{{- $kek = dict "path" "/var/lib/quaymaster-keys/kek.key" -}}
+{{- end -}}
+{{- $audit := dict "logKeyFile" "/var/lib/quaymaster-keys/log.key" "checkpointFile" "/var/lib/quaymaster-keys/checkpoint" -}}
+{{- $metrics := dict "listener" (dict "host" "0.0.0.0" "port" 9090) -}}
+{{- $forbidden := append (dig "kubernetes" "forbiddenNamespaces" list $config) .Release.Namespace | uniq -}}
+{{- $own := dict "listener" $listener "store" $store "kek" $kek "audit" $audit "metrics" $metrics "kubernetes" (dict "forbiddenNamespaces" $forbidden) -}}
+{{- if .Values.injector.enabled -}}
+{{- $_ := set $own "injector" (include "quaymaster.injectorConfig" . | fromYaml) -}}
+{{- end -}}
+{{- mergeOverwrite $config $own | toYaml -}}
+{{- end -}}
+
+{{- define "quaymaster.injectorConfig" -}}
+{{- $name := printf "%s-injector" (include "quaymaster.name" .) -}}
+{{- with .Values.injector -}}
+listener: { host: 0.0.0.0, port: 8443 }
+certificate:
+  {{- if .certificateSecret }}
+  files:
+    certificateFile: /etc/quaymaster-injector-tls/tls.crt
+    keyFile: /etc/quaymaster-injector-tls/tls.key
+  {{- else }}
+  managed:
+    connection: {{ .connection }}
+    webhookConfiguration: {{ $name }}
+    dnsNames: [{{ $name }}.{{ $.Release.Namespace }}.svc]
+  {{- end }}
+image: {{ .image | default (include "quaymaster.image" $) }}
+broker:
+  url: {{ .broker.url | default (printf "%s://%s:8200" (include "quaymaster.scheme" $ | lower) (include "quaymaster.host" $)) }}
+  {{- with .broker.caFile }}
+  caFile: {{ . }}
+  {{- end }}
+  cluster: {{ .cluster }}
+  audience: {{ .audience }}
+{{- end -}}
+{{- end -}}

@@ -1,0 +1,196 @@
+{{- define "quaymaster.podSecurityContext" -}}
+runAsNonRoot: true
+runAsUser: 10001
+runAsGroup: 10001
+# Gives the volumes' roots to this group, once. Done again on every start it would open the store's files to the group, and
+# the broker refuses such files.
+fsGroup: 10001
+fsGroupChangePolicy: OnRootMismatch
+seccompProfile:
+  type: RuntimeDefault
+{{- end -}}
+
+{{- define "quaymaster.containerSecurityContext" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities:
+  drop: [ALL]
+{{- end -}}
+
+{{/* What broker and init have in common. */}}
+{{- define "quaymaster.podCommon" -}}
+serviceAccountName: {{ include "quaymaster.name" . }}
+automountServiceAccountToken: false
+enableServiceLinks: false
+{{- with .Values.image.pullSecrets }}
+imagePullSecrets:
+  {{- range . }}
+  - name: {{ . }}
+  {{- end }}
+{{- end }}
+securityContext:
+  {{- include "quaymaster.podSecurityContext" . | nindent 2 }}
+{{- with .Values.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+{{- end -}}
+
+{{- define "quaymaster.commonMounts" -}}
+- { name: config, mountPath: /etc/quaymaster, readOnly: true }
+- { name: keys, mountPath: /var/lib/quaymaster-keys }
+{{- if include "quaymaster.isPostgres" . }}
+- { name: postgres, mountPath: /etc/quaymaster-postgres, readOnly: true }
+{{- else }}
+- { name: data, mountPath: /var/lib/quaymaster }
+{{- end }}
+{{- with .Values.extraVolumeMounts }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{- define "quaymaster.commonVolumes" -}}
+{{- $name := include "quaymaster.name" . -}}
+- name: config
+  configMap:
+    name: {{ $name }}
+- name: keys
+  persistentVolumeClaim:
+    claimName: {{ .Values.storage.keys.existingClaim | default (printf "%s-keys" $name) }}
+{{- if include "quaymaster.isPostgres" . }}
+- name: postgres
+  secret:
+    secretName: {{ .Values.postgres.secretName }}
+    defaultMode: 0440
+{{- else }}
+- name: data
+  persistentVolumeClaim:
+    claimName: {{ .Values.storage.data.existingClaim | default (printf "%s-data" $name) }}
+{{- end }}
+{{- with .Values.extraVolumes }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{- define "quaymaster.apiAccessMount" -}}
+- { name: api-access, mountPath: /var/run/secrets/kubernetes.io/serviceaccount, readOnly: true }
+{{- end -}}
+
+{{- define "quaymaster.apiAccessVolume" -}}
+# The account's token, for an hour at a time, in this container only.
+- name: api-access
+  projected:
+    sources:
+      - serviceAccountToken: { path: token, expirationSeconds: 3600 }
+      - configMap:
+          name: kube-root-ca.crt
+          items: [{ key: ca.crt, path: ca.crt }]
+{{- end -}}
+
+{{- define "quaymaster.brokerContainer" -}}
+name: quaymaster
+image: {{ include "quaymaster.image" . }}
+imagePullPolicy: {{ .Values.image.pullPolicy }}
+args: [serve]
+ports:
+  - { name: api, containerPort: 8200 }
+  - { name: metrics, containerPort: 9090 }
+  {{- if .Values.injector.enabled }}
+  - { name: injector, containerPort: 8443 }
+  {{- end }}
+securityContext:
+  {{- include "quaymaster.containerSecurityContext" . | nindent 2 }}
+# Starting may check and migrate the store.
+startupProbe:
+  httpGet: { path: /healthz, port: api, scheme: {{ include "quaymaster.scheme" . }} }
+  periodSeconds: 2
+  failureThreshold: 60
+livenessProbe:
+  httpGet: { path: /healthz, port: api, scheme: {{ include "quaymaster.scheme" . }} }
+  periodSeconds: 10
+  timeoutSeconds: 5
+  failureThreshold: 6
+readinessProbe:
+  httpGet: { path: /readyz, port: api, scheme: {{ include "quaymaster.scheme" . }} }
+  periodSeconds: 5
+  timeoutSeconds: 5
+resources:
+  {{- toYaml .Values.resources | nindent 2 }}
+volumeMounts:
+  {{- include "quaymaster.commonMounts" . | nindent 2 }}
+  {{- include "quaymaster.apiAccessMount" . | nindent 2 }}
+  {{- if ne .Values.tls.source "proxy" }}
+  - { name: tls, mountPath: /etc/quaymaster-tls, readOnly: true }
+  {{- end }}
+  {{- if and .Values.injector.enabled .Values.injector.certificateSecret }}
+  - { name: injector-tls, mountPath: /etc/quaymaster-injector-tls, readOnly: true }
+  {{- end }}
+{{- end -}}
+
+{{- define "quaymaster.brokerPod" -}}
+metadata:
+  labels:
+    {{- include "quaymaster.selector" . | nindent 4 }}
+    app.kubernetes.io/component: broker
+  annotations:
+    # The file is read once, at the start: what changes it starts the broker anew.
+    checksum/config: {{ include "quaymaster.config" . | sha256sum }}
+spec:
+  {{- include "quaymaster.podCommon" . | nindent 2 }}
+  # Draining takes up to 25 s.
+  terminationGracePeriodSeconds: 30
+  {{- if or .Values.affinity (include "quaymaster.isPostgres" .) }}
+  affinity:
+    {{- if .Values.affinity }}
+    {{- toYaml .Values.affinity | nindent 4 }}
+    {{- else }}
+    podAntiAffinity:
+      preferredDuringSchedulingIgnoredDuringExecution:
+        - weight: 100
+          podAffinityTerm:
+            topologyKey: kubernetes.io/hostname
+            labelSelector:
+              matchLabels:
+                {{- include "quaymaster.selector" . | nindent 16 }}
+                app.kubernetes.io/component: broker
+    {{- end }}
+  {{- end }}
+  {{- if or .Values.topologySpreadConstraints (include "quaymaster.isPostgres" .) }}
+  topologySpreadConstraints:
+    {{- if .Values.topologySpreadConstraints }}
+    {{- toYaml .Values.topologySpreadConstraints | nindent 4 }}
+    {{- else }}
+    - maxSkew: 1
+      topologyKey: topology.kubernetes.io/zone
+      whenUnsatisfiable: ScheduleAnyway
+      labelSelector:
+        matchLabels:
+          {{- include "quaymaster.selector" . | nindent 10 }}
+          app.kubernetes.io/component: broker
+    {{- end }}
+  {{- end }}
+  containers:
+    - {{- include "quaymaster.brokerContainer" . | nindent 6 }}
+  volumes:
+    {{- include "quaymaster.commonVolumes" . | nindent 4 }}
+    {{- include "quaymaster.apiAccessVolume" . | nindent 4 }}
+    {{- if ne .Values.tls.source "proxy" }}
+    - name: tls
+      secret:
+        secretName: {{ include "quaymaster.tlsSecret" . }}
+        defaultMode: 0440
+    {{- end }}
+    {{- if and .Values.injector.enabled .Values.injector.certificateSecret }}
+    - name: injector-tls
+      secret:
+        secretName: {{ .Values.injector.certificateSecret }}
+        defaultMode: 0440
+    {{- end }}
+{{- end -}}

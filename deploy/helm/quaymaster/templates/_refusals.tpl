@@ -1,0 +1,27 @@
+{{/* What cannot work is refused here, in words, before anything reaches the cluster. */}}
+{{- define "quaymaster.refusals" -}}
+{{- if not .Values.config.audit.origin -}}
+{{- fail "\n\nconfig.audit.origin is empty. It is the audit log's name, for example quaymaster.example/prod, and can never change: choose it now.\n" -}}
+{{- end -}}
+{{- if include "quaymaster.isPostgres" . -}}
+{{- if not .Values.postgres.secretName -}}
+{{- fail "\n\nconfig.store.type is postgres, and postgres.secretName is empty. Name a Secret of this namespace that holds the postgres://… URL under postgres.key.\n" -}}
+{{- end -}}
+{{- else if ne (int .Values.replicas) 1 -}}
+{{- fail (printf "\n\nreplicas: %d does not work on SQLite: the store is a file, and one process holds it. Leave replicas at 1, or set config.store.type to postgres.\n" (int .Values.replicas)) -}}
+{{- end -}}
+{{- if and (eq .Values.tls.source "cert-manager") (not .Values.tls.certManager.issuerRef.name) -}}
+{{- fail "\n\ntls.source is cert-manager, and tls.certManager.issuerRef.name is empty. Name the Issuer or ClusterIssuer that signs the broker's certificate.\n" -}}
+{{- end -}}
+{{- with .Values.injector -}}
+{{- if and .enabled (not .cluster) -}}
+{{- fail "\n\ninjector.enabled is true, and injector.cluster is empty. It is the name under which this cluster is registered at the broker: injected agents log in to it.\n" -}}
+{{- end -}}
+{{- if and .enabled (not .certificateSecret) (ne (dig .connection "type" "" $.Values.config.connections) "kubernetes") -}}
+{{- fail (printf "\n\ninjector.connection is %s, and config.connections has no such connection of type kubernetes. The broker puts its certificate authority into the webhook's configuration through it.\n" (quote .connection)) -}}
+{{- end -}}
+{{- if and .enabled .certificateSecret (not .caBundle) (not .caFromCertManager) -}}
+{{- fail "\n\ninjector.certificateSecret is set: then give injector.caBundle, the authority that the API server is to trust, in base64; or injector.caFromCertManager, the namespace/name of a Certificate.\n" -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}

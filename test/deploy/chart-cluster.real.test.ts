@@ -1,0 +1,138 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { describeWith } from '../backends/backends.ts';
+import type { Running } from '../backends/footprint.ts';
+import { apply, type Manifest } from '../backends/kube-apply.ts';
+import { createNamespace } from '../backends/kube-objects.ts';
+import { boundToken } from '../backends/kube-tokens.ts';
+import { startKube, type Kube } from '../backends/kube.ts';
+import { uniqueName } from '../backends/unique-name.ts';
+import { renderChart, VARIANTS, type Release } from './chart.ts';
+import { applyStrictly } from './manifests.ts';
+import { admission, asAccount, podTemplate, type Verb } from './verdicts.ts';
+
+const RESTRICTED = { 'pod-security.kubernetes.io/enforce': 'restricted' };
+const INJECTOR = { injector: { enabled: true, cluster: 'home' } };
+const CERTIFICATE = { certificateSecret: 'injector-tls', caFromCertManager: 'here/injector' };
+
+const variants: readonly (readonly [string, object])[] = [
+  ...Object.entries(VARIANTS),
+  ['the injector with a certificate of its own making', INJECTOR],
+  [
+    'the injector with a certificate of cert-manager',
+    { injector: { ...INJECTOR.injector, ...CERTIFICATE } },
+  ],
+];
+
+/** Kinds of other projects, as far as the API server must know them. */
+const FOREIGN_KINDS = [
+  { group: 'cert-manager.io', kind: 'Certificate', plural: 'certificates' },
+  { group: 'monitoring.coreos.com', kind: 'ServiceMonitor', plural: 'servicemonitors' },
+];
+
+async function defineForeignKinds(kube: Kube): Promise<void> {
+  const openAPIV3Schema = { type: 'object', 'x-kubernetes-preserve-unknown-fields': true };
+  for (const { group, kind, plural } of FOREIGN_KINDS) {
+    const versions = [{ name: 'v1', served: true, storage: true, schema: { openAPIV3Schema } }];
+    await apply(kube, {
+      apiVersion: 'apiextensions.k8s.io/v1',
+      kind: 'CustomResourceDefinition',
+      metadata: { name: `${plural}.${group}` },
+      spec: { group, scope: 'Namespaced', names: { plural, kind }, versions },
+    });
+    // Waits until it is served.
+    const metadata = { name: uniqueName('probe') };
+    await apply(kube, { apiVersion: `${group}/v1`, kind, metadata, spec: {} });
+  }
+}
+
+/** The pods that the objects make: templates of workloads, and bare pods. */
+function podsOf(manifests: readonly Manifest[]): readonly ReturnType<typeof podTemplate>[] {
+  return manifests
+    .filter(({ kind }) => /^(?:StatefulSet|Deployment|DaemonSet|Job|Pod)$/.test(kind))
+    .map((manifest) =>
+      manifest.kind === 'Pod'
+        ? (manifest as unknown as ReturnType<typeof podTemplate>)
+        : podTemplate(manifest),
+    );
+}
+
+// A cluster of its own: the webhook's configuration is for all namespaces of a cluster, and nobody answers it here.
+describeWith(['helm', 'kube'], 'the chart on a real API server', ({ helm }) => {
+  let kube: Running<Kube>;
+
+  beforeAll(async () => {
+    kube = await startKube();
+    await defineForeignKinds(kube);
+  });
+  afterAll(() => kube.stop());
+
+  /** A release in a restricted namespace, applied object by object. */
+  async function released(values: object): Promise<Release & { objects: readonly Manifest[] }> {
+    const name = uniqueName('quaymaster');
+    await createNamespace(kube, name, RESTRICTED);
+    const objects = await renderChart(helm, values, { name, namespace: name });
+    for (const object of objects.filter(({ kind }) => kind !== 'Pod')) {
+      await applyStrictly(kube, object);
+    }
+    return { name, namespace: name, objects };
+  }
+
+  describe.each(variants)('%s', (_, values) => {
+    const made: { release?: Awaited<ReturnType<typeof released>> } = {};
+
+    beforeAll(async () => {
+      made.release = await released(values);
+    });
+
+    it('is applied whole, no field unknown, and again without a change', async () => {
+      for (const object of made.release!.objects.filter(({ kind }) => kind !== 'Pod')) {
+        await applyStrictly(kube, object);
+      }
+    });
+
+    it('has pods that the restricted level admits', async () => {
+      const { objects, namespace } = made.release!;
+      const pods = podsOf(objects);
+      expect(pods.length).toBeGreaterThanOrEqual(2);
+      for (const pod of pods) expect(await admission(kube, namespace, pod)).toBe('admitted');
+    });
+  });
+
+  describe("the rights of the broker's account", () => {
+    const webhooks = '/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations';
+
+    async function account(values: object): Promise<{
+      release: Release;
+      ask: (verb: Verb, path: string, body?: unknown) => Promise<number>;
+    }> {
+      const release = await released(values);
+      const { namespace, name: serviceAccount } = release;
+      const token = await boundToken(kube, { namespace, serviceAccount, audience: kube.issuer });
+      return { release, ask: asAccount(kube, token) };
+    }
+
+    it("are to logins and to the injector's one object, with the injector", async () => {
+      const other = await released(INJECTOR);
+      const { release, ask } = await account(INJECTOR);
+      const own = `${webhooks}/${release.name}-injector`;
+      const review = { spec: { token: 'e30.e30.e30', audiences: ['quaymaster'] } };
+      expect(await ask('POST', '/apis/authentication.k8s.io/v1/tokenreviews', review)).toBe(201);
+      expect(await ask('GET', '/api/v1/pods?limit=1')).toBe(200);
+      expect(await ask('GET', own)).toBe(200);
+      expect(await ask('GET', `${webhooks}/${other.name}-injector`)).toBe(403);
+      expect(await ask('GET', webhooks)).toBe(403);
+      expect(await ask('DELETE', own)).toBe(403);
+      expect(await ask('POST', webhooks, { metadata: { name: 'planted' } })).toBe(403);
+      expect(await ask('GET', '/api/v1/secrets?limit=1')).toBe(403);
+      expect(await ask('GET', `/api/v1/namespaces/${release.namespace}/secrets`)).toBe(403);
+    });
+
+    it('are to no webhook without the injector, nor with a certificate that others renew', async () => {
+      for (const injector of [{}, { ...INJECTOR.injector, ...CERTIFICATE }]) {
+        const { release, ask } = await account({ injector });
+        expect(await ask('GET', `${webhooks}/${release.name}-injector`)).toBe(403);
+        expect(await ask('GET', '/api/v1/pods?limit=1')).toBe(200);
+      }
+    });
+  });
+});

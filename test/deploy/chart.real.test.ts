@@ -1,0 +1,128 @@
+import { readFileSync } from 'node:fs';
+import { expect, it } from '@jest/globals';
+import { parse } from 'yaml';
+import { checkConfig } from '../../src/config/load.ts';
+import { describeWith } from '../backends/backends.ts';
+import { runHelm } from '../backends/helm-calls.ts';
+import type { Manifest } from '../backends/kube-apply.ts';
+import { chartFiles } from './chart-files.ts';
+import { CHART, renderChart, templateChart, VALUES, VARIANTS } from './chart.ts';
+import { only } from './manifests.ts';
+
+const variants = Object.entries(VARIANTS);
+
+function configOf(manifests: readonly Manifest[]): string {
+  return (only(manifests, 'ConfigMap')['data'] as { 'config.yaml': string })['config.yaml'];
+}
+
+describeWith(['helm'], 'the chart', ({ helm }) => {
+  const refusal = async (values: object): Promise<string> => {
+    const { code, stdout, stderr } = await templateChart(helm, values);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    return stderr;
+  };
+
+  it('has the version of the project', () => {
+    const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
+    const chart = parse(readFileSync(`${CHART}/Chart.yaml`, 'utf8')) as Record<string, unknown>;
+    expect([chart['version'], chart['appVersion']]).toEqual([version, version]);
+  });
+
+  it('has its schema, its table of values and the plain manifests as "npm run manifests" makes them', async () => {
+    for (const [path, text] of await chartFiles(helm)) {
+      expect([path, readFileSync(path, 'utf8')]).toEqual([path, text]);
+    }
+  });
+
+  it.each(variants)('passes "helm lint --strict": %s', async (_, values) => {
+    const { code, stdout } = await runHelm(helm, ['lint', CHART, '--strict', ...VALUES], values);
+    expect({ code, stdout }).toEqual({ code: 0, stdout: expect.not.stringMatching(/WARN|ERROR/) });
+  });
+
+  it.each(variants)('makes a configuration that the broker finds valid: %s', async (_, values) => {
+    const config = checkConfig(parse(configOf(await renderChart(helm, values))), 'the ConfigMap');
+    expect(config.mode).toBe('production');
+    expect(config.audit.origin).toBe('quaymaster.example/home');
+    expect(config.kubernetes.forbiddenNamespaces).toContain('quaymaster');
+  });
+
+  it("takes the broker's settings, and keeps its own namespace forbidden beside others", async () => {
+    const limits = { batchItems: 7 };
+    const values = { config: { limits, kubernetes: { forbiddenNamespaces: ['kube-system'] } } };
+    const config = checkConfig(parse(configOf(await renderChart(helm, values))), 'the ConfigMap');
+    expect(config.limits.batchItems).toBe(7);
+    expect(config.kubernetes.forbiddenNamespaces).toEqual(['kube-system', 'quaymaster']);
+  });
+
+  it('starts the broker anew when its configuration changes', async () => {
+    const sums = [{}, { config: { log: { level: 'debug' } } }].map(async (values) => {
+      const workload = only(await renderChart(helm, values), 'StatefulSet');
+      return JSON.stringify((workload['spec'] as { template: object }).template);
+    });
+    const [before, after] = await Promise.all(sums);
+    expect(before).not.toBe(after);
+  });
+
+  it('runs nothing but the Job while it initialises', async () => {
+    for (const [name, values] of variants) {
+      const manifests = await renderChart(helm, values);
+      const workload = manifests.find(({ kind }) => /^(?:StatefulSet|Deployment)$/.test(kind));
+      const jobs = manifests.filter(({ kind }) => kind === 'Job');
+      const { replicas } = workload!['spec'] as { replicas: number };
+      expect([name, replicas === 0]).toEqual([name, jobs.length === 1]);
+    }
+  });
+
+  it('says no word of a secret: no object of kind Secret is made', async () => {
+    for (const [, values] of variants) {
+      const kinds = (await renderChart(helm, values)).map(({ kind }) => kind);
+      expect(kinds).not.toContain('Secret');
+    }
+  });
+
+  it.each([
+    ['no log origin', { config: { audit: { origin: '' } } }, /config\.audit\.origin is empty/],
+    ['two replicas on SQLite', { replicas: 2 }, /replicas: 2 does not work on SQLite/],
+    [
+      'PostgreSQL without its Secret',
+      { config: { store: { type: 'postgres' } } },
+      /postgres\.secretName is empty/,
+    ],
+    [
+      'cert-manager without an issuer',
+      { tls: { source: 'cert-manager' } },
+      /issuerRef\.name is empty/,
+    ],
+    [
+      'an injector without a cluster',
+      { injector: { enabled: true } },
+      /injector\.cluster is empty/,
+    ],
+    [
+      'an injector without a connection',
+      { injector: { enabled: true, cluster: 'home', connection: 'absent' } },
+      /no such connection of type kubernetes/,
+    ],
+    [
+      'an injector with a certificate that nobody trusts',
+      { injector: { enabled: true, cluster: 'home', certificateSecret: 'cert' } },
+      /injector\.caBundle/,
+    ],
+  ])('refuses %s, and says what to do', async (_, values, words) => {
+    expect(await refusal(values)).toMatch(words);
+  });
+
+  it.each([
+    ['an unknown value', { replicaCount: 1 }, /replicaCount/],
+    ['an unknown value further in', { storage: { data: { sise: '1Gi' } } }, /sise/],
+    ['a wrong type', { replicas: 'two' }, /replicas/],
+    ['no such kind of TLS', { tls: { source: 'none' } }, /tls\/source/],
+    ['an unknown setting of the broker', { config: { cahce: {} } }, /cahce/],
+    ['a wrong type in the file', { config: { limits: { batchItems: 'x' } } }, /limits\/batchItems/],
+    ['a setting that the pod decides', { config: { listener: { port: 1 } } }, /port/],
+    ['a path that the pod decides', { config: { kek: { path: '/kek' } } }, /path/],
+    ['a password in the file', { config: { store: { password: 'x' } } }, /password/],
+  ])('refuses %s by its schema', async (_, values, words) => {
+    expect(await refusal(values)).toMatch(words);
+  });
+});

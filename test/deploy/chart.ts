@@ -1,0 +1,84 @@
+import { runHelm, type HelmOutcome } from '../backends/helm-calls.ts';
+import type { Helm } from '../backends/helm.ts';
+import type { Manifest } from '../backends/kube-apply.ts';
+import { parseManifests } from './manifests.ts';
+
+export const CHART = 'deploy/helm/quaymaster';
+
+/** The least that the chart must be told, and what a test says over it by standard input. */
+export const VALUES = ['--values', 'deploy/helm/plain.values.yaml', '--values', '-'] as const;
+
+/** Values that change what is rendered, each by its name. */
+export const VARIANTS: Readonly<Record<string, object>> = {
+  sqlite: {},
+  'sqlite, being initialised': { initialise: { enabled: true } },
+  'sqlite behind a proxy, on claims of its own': {
+    tls: { source: 'proxy' },
+    storage: { data: { existingClaim: 'store' }, keys: { existingClaim: 'keys' } },
+    networkPolicy: { metricsFrom: [], extraEgress: [{ ports: [{ protocol: 'TCP', port: 6379 }] }] },
+  },
+  'sqlite without a NetworkPolicy, with files of connections': {
+    networkPolicy: { enabled: false },
+    extraVolumes: [{ name: 'vault', secret: { secretName: 'vault-approle' } }],
+    extraVolumeMounts: [{ name: 'vault', mountPath: '/etc/quaymaster-vault', readOnly: true }],
+    nodeSelector: { 'kubernetes.io/os': 'linux' },
+    tolerations: [{ key: 'secrets', operator: 'Exists' }],
+    image: { digest: `sha256:${'a'.repeat(64)}`, pullSecrets: ['registry'] },
+  },
+  postgres: {
+    replicas: 3,
+    config: { store: { type: 'postgres', poolSize: 4 } },
+    postgres: { secretName: 'store' },
+  },
+  'postgres with a key in Vault, being initialised': {
+    replicas: 2,
+    updateStrategy: 'RollingUpdate',
+    initialise: { enabled: true },
+    config: {
+      store: { type: 'postgres' },
+      kek: {
+        type: 'vault-transit',
+        address: 'https://vault.example:8200',
+        connection: 'vault',
+        key: 'quaymaster',
+        auth: { method: 'kubernetes', role: 'quaymaster' },
+      },
+    },
+    postgres: { secretName: 'store', port: 6432 },
+  },
+  'cert-manager and Prometheus': {
+    tls: {
+      source: 'cert-manager',
+      certManager: { issuerRef: { name: 'ca' }, dnsNames: ['q.test'] },
+    },
+    serviceMonitor: { enabled: true, labels: { release: 'prometheus' } },
+  },
+};
+
+/** As what the chart is installed, and where. */
+export interface Release {
+  readonly name: string;
+  readonly namespace: string;
+}
+
+const RELEASE: Release = { name: 'quaymaster', namespace: 'quaymaster' };
+
+/** What Helm makes of the chart with these values over the least ones. */
+export function templateChart(
+  helm: Helm,
+  values: object,
+  { name, namespace }: Release = RELEASE,
+): Promise<HelmOutcome> {
+  return runHelm(helm, ['template', name, CHART, '--namespace', namespace, ...VALUES], values);
+}
+
+/** The chart's objects. @throws with Helm's words when it refuses the values. */
+export async function renderChart(
+  helm: Helm,
+  values: object,
+  release?: Release,
+): Promise<readonly Manifest[]> {
+  const { code, stdout, stderr } = await templateChart(helm, values, release);
+  if (code !== 0) throw new Error(stderr);
+  return parseManifests(stdout);
+}

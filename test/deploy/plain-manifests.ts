@@ -1,0 +1,48 @@
+import { format, resolveConfig } from 'prettier';
+import { runHelm } from '../backends/helm-calls.ts';
+import type { Helm } from '../backends/helm.ts';
+import { CHART } from './chart.ts';
+
+const NAMESPACE = `apiVersion: v1
+kind: Namespace
+metadata:
+  name: quaymaster
+  labels:
+    pod-security.kubernetes.io/enforce: restricted
+    pod-security.kubernetes.io/audit: restricted
+    pod-security.kubernetes.io/warn: restricted
+`;
+
+const BROKER = `# One broker with its own SQLite store, in a namespace of its own: what the chart in deploy/helm makes with the values of
+# deploy/helm/plain.values.yaml. docs/install.md says how it is brought up and what to change: the image, the audit origin (the log's name
+# for ever: choose it before the first start), the certificate, the storage.
+`;
+
+const INITIALISE = `# Made from the chart in deploy/helm, as deploy/quaymaster.yaml is. Run it while no broker runs, because one process holds the store:
+# docs/install.md.
+`;
+
+async function rendered(helm: Helm, args: readonly string[]): Promise<string> {
+  const base = ['template', 'quaymaster', CHART, '--namespace', 'quaymaster', '--no-hooks'];
+  const values = ['--values', 'deploy/helm/plain.values.yaml'];
+  const { code, stdout, stderr } = await runHelm(helm, [...base, ...values, ...args]);
+  if (code !== 0) throw new Error(stderr);
+  return stdout.replaceAll(/^# Source: .*\n/gm, '').replace(/^---\n/, '');
+}
+
+async function formatted(path: string, text: string): Promise<[string, string]> {
+  const options = await resolveConfig(path);
+  return [path, await format(text, { ...options, filepath: path })];
+}
+
+/** The manifests for those without Helm, by their paths, as the chart makes them. */
+export async function plainManifests(helm: Helm): Promise<ReadonlyMap<string, string>> {
+  const job = ['--set', 'initialise.enabled=true', '--show-only', 'templates/initialise.yaml'];
+  return new Map([
+    await formatted(
+      'deploy/quaymaster.yaml',
+      `${BROKER}${NAMESPACE}---\n${await rendered(helm, [])}`,
+    ),
+    await formatted('deploy/initialise.yaml', `${INITIALISE}${await rendered(helm, job)}`),
+  ]);
+}

@@ -1,0 +1,123 @@
+import { z } from 'zod';
+import { configSchema } from '../../src/config/schema.ts';
+
+const name = z.string();
+/** What Kubernetes itself checks. */
+const kubernetesObject = z.looseObject({});
+const texts = z.record(z.string(), z.string());
+const port = z.int().min(1).max(65_535);
+const claim = z.strictObject({ existingClaim: name, storageClassName: name, size: z.string() });
+
+const injector = z.strictObject({
+  enabled: z.boolean(),
+  image: z.string(),
+  cluster: z.string(),
+  audience: z.string().min(1),
+  connection: z.string().min(1),
+  broker: z.strictObject({ url: z.string().regex(/^(?:https?:\/\/.+)?$/), caFile: z.string() }),
+  path: z.string().regex(/^\//),
+  certificateSecret: name,
+  caBundle: z.string(),
+  caFromCertManager: z.string().regex(/^(?:[^/]+\/[^/]+)?$/),
+});
+
+const tls = z.strictObject({
+  source: z.enum(['secret', 'cert-manager', 'proxy']),
+  secretName: name,
+  certManager: z.strictObject({
+    issuerRef: z.strictObject({ name, kind: z.enum(['Issuer', 'ClusterIssuer']), group: name }),
+    dnsNames: z.array(name),
+  }),
+});
+
+const networkPolicy = z.strictObject({
+  enabled: z.boolean(),
+  metricsFrom: z.array(kubernetesObject),
+  egressPorts: z.array(port),
+  extraEgress: z.array(kubernetesObject),
+});
+
+const image = z.strictObject({
+  repository: z.string().min(1),
+  tag: z.string(),
+  digest: z.string().regex(/^(?:sha256:[0-9a-f]{64})?$/),
+  pullPolicy: z.enum(['Always', 'IfNotPresent', 'Never']),
+  pullSecrets: z.array(name),
+});
+
+/** The chart's values, without the broker's configuration file, which has a schema of its own. */
+const values = z.strictObject({
+  // Helm gives it to every chart that is another's dependency.
+  global: kubernetesObject.optional(),
+  image,
+  replicas: z.int().min(1),
+  updateStrategy: z.enum(['Recreate', 'RollingUpdate']),
+  initialise: z.strictObject({ enabled: z.boolean(), tokenTtl: z.string() }),
+  config: kubernetesObject,
+  postgres: z.strictObject({ secretName: name, key: z.string().min(1), port }),
+  storage: z.strictObject({ data: claim, keys: claim }),
+  tls,
+  serviceAccount: z.strictObject({ annotations: texts }),
+  networkPolicy,
+  serviceMonitor: z.strictObject({ enabled: z.boolean(), interval: z.string(), labels: texts }),
+  injector,
+  resources: kubernetesObject,
+  nodeSelector: texts,
+  tolerations: z.array(kubernetesObject),
+  affinity: kubernetesObject,
+  topologySpreadConstraints: z.array(kubernetesObject),
+  priorityClassName: name,
+  extraVolumes: z.array(kubernetesObject),
+  extraVolumeMounts: z.array(kubernetesObject),
+});
+
+/** Settings of the configuration file that the pod decides. */
+const OWN_SETTINGS = new Set([
+  'mode',
+  'metrics',
+  'injector',
+  'listener.host',
+  'listener.port',
+  'listener.tls',
+  'listener.plaintextBehindProxy',
+  'store.path',
+  'store.connectionStringFile',
+  'kek.path',
+  'audit.logKeyFile',
+  'audit.checkpointFile',
+]);
+
+interface Schema {
+  readonly properties?: Readonly<Record<string, Schema>>;
+  readonly oneOf?: readonly Schema[];
+  readonly required?: readonly string[];
+  readonly [keyword: string]: unknown;
+}
+
+/** The schema without the settings that the pod decides. */
+function withoutOwn(schema: Schema, place: string): Schema {
+  // Empty, as in values.yaml, is refused by the chart in words.
+  if (place === 'audit.origin') return { anyOf: [{ const: '' }, schema] };
+  const { properties, oneOf, required, ...rest } = schema;
+  const inside = (key: string): string => (place === '' ? key : `${place}.${key}`);
+  const kept = (key: string): boolean => !OWN_SETTINGS.has(inside(key));
+  return {
+    ...rest,
+    ...(oneOf !== undefined && { oneOf: oneOf.map((variant) => withoutOwn(variant, place)) }),
+    ...(required !== undefined && { required: required.filter(kept) }),
+    ...(properties !== undefined && {
+      properties: Object.fromEntries(
+        Object.entries(properties)
+          .filter(([key]) => kept(key))
+          .map(([key, property]) => [key, withoutOwn(property, inside(key))]),
+      ),
+    }),
+  };
+}
+
+/** values.schema.json: what Helm refuses by itself. */
+export function valuesSchema(): object {
+  const config = z.toJSONSchema(configSchema, { io: 'input', unrepresentable: 'any' }) as Schema;
+  const schema = z.toJSONSchema(values, { io: 'input' }) as Schema;
+  return { ...schema, properties: { ...schema.properties, config: withoutOwn(config, '') } };
+}
