@@ -65,6 +65,26 @@ module.exports = {
       { path: '^src/', pathNot: '^src/(main\\.ts$|compose/|dev/)' },
       { path: '^src/compose/' },
     ),
+    rule(
+      'client-speaks-http-only',
+      { path: room('client') },
+      { path: '^src/', pathNot: '^src/(client|domain|crypto|ports)/|^src/clock\\.ts$' },
+    ),
+    rule(
+      'client-has-one-door',
+      { path: '^src/', pathNot: room('client') },
+      { path: room('client'), pathNot: '^src/client/index\\.ts$' },
+    ),
+    rule(
+      'callers-use-the-client-only',
+      { path: '^src/(agent|cli|csi)/' },
+      { path: '^src/', pathNot: '^src/($1|client|domain|crypto|ports)/|^src/clock\\.ts$' },
+    ),
+    rule(
+      'injector-knows-no-broker',
+      { path: room('injector') },
+      { path: '^src/', pathNot: '^src/(injector|domain|ports|crypto|upstream)/' },
+    ),
     rule('nothing-imports-main', { path: '^src/' }, { path: '^src/main\\.ts$' }),
   ],
   options: {

@@ -68,7 +68,7 @@ const without = (...lists) => {
 };
 
 export default tseslint.config(
-  { ignores: ['dist/', 'node_modules/', 'coverage/', 'bench-out/'] },
+  { ignores: ['dist/', 'node_modules/', 'coverage/', 'bench-out/', 'src/client/generated/'] },
   js.configs.recommended,
   {
     files: ['**/*.ts'],

@@ -20,8 +20,11 @@ const LIFTED = new Map([
 const NAMELESS =
   /(?:^|[/-])(?:utils?|helpers?|common|shared|misc|managers?|services?|handlers?)(?:[./-]|$)/;
 
-const sources = trackedFiles().filter((path) => /^src\/.*\.ts$/.test(path));
-const others = trackedFiles().filter((path) => /^(?:test|bench)\/.*\.ts$/.test(path));
+const GENERATED = 'src/client/generated/';
+const sources = trackedFiles().filter(
+  (path) => /^src\/.*\.ts$/.test(path) && !path.startsWith(GENERATED),
+);
+const others = trackedFiles().filter((path) => /^(?:test|bench|scripts)\/.*\.ts$/.test(path));
 
 function parsed(path: string): ts.SourceFile {
   return ts.createSourceFile(path, textOf(path), ts.ScriptTarget.ES2024, true);

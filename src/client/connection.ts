@@ -1,0 +1,102 @@
+import type { IncomingMessage } from 'node:http';
+import { systemClock } from '../clock.ts';
+import { randomFraction } from '../crypto/random.ts';
+import type { Clock } from '../ports/clock.ts';
+import { brokerUrl } from './broker-url.ts';
+import type { Authorization, Credential } from './credential.ts';
+import { API_VERSION } from './generated/operations.ts';
+import type { PreparedRequest } from './prepared-request.ts';
+import { readAnswer, type AnyAnswer } from './read-answer.ts';
+import { repeating } from './repeat.ts';
+import { withinTime } from './time-limit.ts';
+import { Transport } from './transport.ts';
+
+const TIMEOUT_MS = 30_000;
+const TRIES = 4;
+const LIBRARY = `quaymaster-client/${API_VERSION}`;
+
+export interface ClientOptions {
+  /** `https://HOST[:PORT]`; `http://` on loopback only. */
+  readonly url: string;
+  /** PEM of the authorities that may vouch for the broker; absent: those that come with Node. */
+  readonly ca?: string | undefined;
+  /** `http://` to other machines too: where a mesh encrypts. */
+  readonly allowPlaintext?: boolean;
+  /** For one try, from its beginning to the last byte of its answer; 30,000 unless told. */
+  readonly timeoutMs?: number;
+  /** Tries in all of what is safe to repeat; 4 unless told. */
+  readonly tries?: number;
+  /** Named before this library in the broker's log. */
+  readonly userAgent?: string;
+  readonly clock?: Clock;
+  /** In [0, 1), for jitter. */
+  readonly random?: () => number;
+}
+
+/** The way to one broker, for every caller that goes it. */
+export class Connection {
+  readonly clock: Clock;
+  readonly #transport: Transport;
+  readonly #timeoutMs: number;
+  readonly #tries: number;
+  readonly #random: () => number;
+  readonly #userAgent: string;
+
+  /** @throws TypeError for a URL that cannot be used */
+  constructor(options: ClientOptions) {
+    const { clock = systemClock, random = randomFraction, userAgent } = options;
+    const url = brokerUrl(options.url, options.allowPlaintext === true);
+    this.clock = clock;
+    this.#transport = new Transport(url, options.ca);
+    this.#timeoutMs = options.timeoutMs ?? TIMEOUT_MS;
+    this.#tries = options.tries ?? TRIES;
+    this.#random = random;
+    this.#userAgent = userAgent === undefined ? LIBRARY : `${userAgent} ${LIBRARY}`;
+  }
+
+  /** One call with as many tries as it takes and may have. @throws ApiError, UnreachableError, the reason of `signal` */
+  call(
+    request: PreparedRequest,
+    credential: Credential,
+    signal: AbortSignal | undefined,
+  ): Promise<AnyAnswer> {
+    const options = { tries: this.#tries, clock: this.clock, random: this.#random };
+    const limit = { ms: this.#timeoutMs, clock: this.clock, caller: signal };
+    return repeating(request, options, signal, () =>
+      withinTime(limit, async (within) => {
+        const authorization = await this.#authorize(request, credential);
+        const response = await this.#send(request, authorization, within);
+        return readAnswer(request, response, authorization);
+      }),
+    );
+  }
+
+  /** The head of an answer whose body goes on for longer than a call. One try. @throws as `call` */
+  open(
+    request: PreparedRequest,
+    credential: Credential,
+    signal: AbortSignal,
+  ): Promise<IncomingMessage> {
+    const limit = { ms: this.#timeoutMs, clock: this.clock, caller: signal };
+    return withinTime(limit, async (within) =>
+      this.#send(request, await this.#authorize(request, credential), within),
+    );
+  }
+
+  close(): void {
+    this.#transport.close();
+  }
+
+  #authorize({ method, path }: PreparedRequest, credential: Credential): Promise<Authorization> {
+    return credential.authorize({ method, url: `${this.#transport.origin}${path}` });
+  }
+
+  #send(
+    { method, path, query, headers, body }: PreparedRequest,
+    authorization: Authorization,
+    signal: AbortSignal,
+  ): Promise<IncomingMessage> {
+    const all = { ...headers, 'user-agent': this.#userAgent, ...authorization.headers };
+    return this.#transport.open({ method, target: path + query, headers: all, body }, signal);
+  }
+}

@@ -1,0 +1,74 @@
+import type { IncomingMessage } from 'node:http';
+import type { Clock } from '../ports/clock.ts';
+import { UnreachableError } from './errors.ts';
+import { EventStreamParser, type StreamedEvent } from './event-stream.ts';
+import { transportError } from './transport.ts';
+
+/** What docs/api.md says of each; a broker to come may send more kinds, which are passed over. */
+export type BrokerEvent =
+  | {
+      readonly event: 'secret.changed';
+      readonly id: string;
+      readonly data: { readonly path: string };
+    }
+  | {
+      readonly event: 'ready' | 'reset' | 'leases.changed' | 'session.ended';
+      readonly id: string;
+      readonly data: Readonly<Record<string, never>>;
+    };
+
+/** Three of the broker's beats, which come every 15 seconds. */
+const SILENCE_MS = 45_000;
+const BARE: readonly string[] = ['ready', 'reset', 'leases.changed', 'session.ended'];
+
+/**
+ * The events of an answer until it ends. Leaving the loop ends the stream.
+ * @throws UnreachableError when it is cut off, silent, or not what the broker sends; the reason of `signal`
+ */
+export async function* eventsOf(
+  response: IncomingMessage,
+  clock: Clock,
+  signal: AbortSignal,
+): AsyncGenerator<BrokerEvent> {
+  const parser = new EventStreamParser();
+  const silent = new UnreachableError(
+    'silent',
+    `the event stream was silent for ${SILENCE_MS / 1000} s`,
+  );
+  const watch = (): (() => void) => clock.after(SILENCE_MS, () => void response.destroy(silent));
+  const abort = (): void => void response.destroy();
+  signal.addEventListener('abort', abort, { once: true });
+  let unwatch = watch();
+  try {
+    for await (const piece of response as AsyncIterable<Buffer>) {
+      unwatch();
+      yield* parser.push(piece).flatMap(brokerEvents);
+      unwatch = watch();
+    }
+  } catch (error) {
+    signal.throwIfAborted();
+    throw transportError(error, 'the event stream');
+  } finally {
+    unwatch();
+    signal.removeEventListener('abort', abort);
+    response.destroy();
+  }
+}
+
+/** @throws UnreachableError for an event of ours that is not as it should be */
+function brokerEvents({ event, id, data }: StreamedEvent): readonly BrokerEvent[] {
+  if (BARE.includes(event)) return [{ event, id, data: {} } as BrokerEvent];
+  if (event !== 'secret.changed') return [];
+  const path = pathOf(data);
+  if (path === undefined) throw new UnreachableError('not_ours', 'an event that is not its API');
+  return [{ event, id, data: { path } }];
+}
+
+function pathOf(data: string): string | undefined {
+  try {
+    const { path } = JSON.parse(data) as { readonly path?: unknown };
+    return typeof path === 'string' ? path : undefined;
+  } catch {
+    return undefined;
+  }
+}

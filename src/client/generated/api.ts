@@ -1,0 +1,3618 @@
+// Generated from openapi.yaml by `npm run generate`.
+export interface paths {
+    readonly "/api/v1/secrets/{path}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * Reads a secret under a lease
+         * @description A 404 is only for who may read the path; everybody else gets the same 403, whether it exists or not.
+         */
+        readonly get: operations["readSecret"];
+        /**
+         * Writes a new version of a secret
+         * @description `If-None-Match: *` only creates, and answers 201. `If-Match: "<version>"` only replaces that version. Without either the secret is written whatever is there.
+         */
+        readonly put: operations["writeSecret"];
+        readonly post?: never;
+        /** Deletes a secret, or destroys versions of it, for good */
+        readonly delete: operations["destroySecret"];
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/sessions": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /**
+         * Logs a workload in with its service-account token
+         * @description The session ends no later than the token. Every refusal is the same ERR_TOKEN_INVALID.
+         */
+        readonly post: operations["createSession"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/sessions/self": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** The caller's own session */
+        readonly get: operations["readSession"];
+        readonly put?: never;
+        readonly post?: never;
+        /** Ends the session, its leases and their credentials */
+        readonly delete: operations["endSession"];
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/sessions/self/renew": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /** Moves the session's end to that of a current token */
+        readonly post: operations["renewSession"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/secrets:batch": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /**
+         * Reads several secrets and orders credentials in one call
+         * @description Each item is decided, recorded and answered by itself, in order; the status is 200 also where items failed.
+         */
+        readonly post: operations["readSecrets"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/secrets": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** Names below a prefix that the caller may list */
+        readonly get: operations["listSecrets"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/secret-versions/{path}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** Versions of a secret, never their values */
+        readonly get: operations["listSecretVersions"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/credentials/{path}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /**
+         * Makes a credential to order
+         * @description A repeat with the same key and order finds the same credential.
+         */
+        readonly post: operations["issueCredential"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/acknowledgements": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /**
+         * Says which versions the holder uses now, or cannot use
+         * @description A version in use ends the holder's leases on the versions of that path it had before: a rotation retires the old credential when
+         *     nobody holds it any more. Failures reported by several holders make a rotation roll back. Items are answered each by itself.
+         */
+        readonly post: operations["acknowledge"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/events": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * Tells a holder what happens to its secrets, as it happens
+         * @description Server-sent events. `ready` begins; `secret.changed` names a path that the session holds a lease for; `leases.changed` says that a
+         *     lease of the session ended; `session.ended` is the last one; `reset` says that more was missed than is remembered. No event holds a
+         *     value. `Last-Event-ID` brings what happened since. A comment every 15 seconds shows that the stream lives. A pod may have 4 streams.
+         */
+        readonly get: operations["followEvents"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/rotations": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * Paths that rotate, with their next runs
+         * @description Those within the scope of the operator, in order of path.
+         */
+        readonly get: operations["listRotations"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/rotations/{path}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * Where a path stands, with its next run, what is under way, and who is on which version
+         * @description Of a parked rotation it also says which of the stored values the target accepts.
+         */
+        readonly get: operations["readRotation"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/rotation-history/{path}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** Rotations and drills of a path with their steps, newest first */
+        readonly get: operations["readRotationHistory"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/rotations/{path}:run": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /**
+         * Rotates now
+         * @description For an `incident` the old credential ends as soon as the new one is current, whoever holds it. 409 while one is under way: for an incident that
+         *     one waits for nobody from then on, and the request is repeated.
+         */
+        readonly post: operations["runRotation"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/rotations/{path}:drill": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /** Makes, sets and tests a credential that is never promoted */
+        readonly post: operations["drillRotation"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/rotations/{path}:retry": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /** Tries the step of a parked rotation again */
+        readonly post: operations["retryRotation"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/rotations/{path}:abort": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /** Takes back what a rotation made before its version is current */
+        readonly post: operations["abortRotation"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/rotations/{path}:rollback": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /** Makes the old version current again while its credential still works */
+        readonly post: operations["rollBackRotation"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/rotations/{path}:retire": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /** Ends the old credential now */
+        readonly post: operations["retireRotation"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/leases": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** Leases by workload, pod, path and mount */
+        readonly get: operations["listLeases"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/leases/{id}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** A lease of the caller, or any for a responder */
+        readonly get: operations["readLease"];
+        readonly put?: never;
+        readonly post?: never;
+        /** Gives a lease back */
+        readonly delete: operations["releaseLease"];
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/leases/{id}/renew": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /** Extends a lease as far as the policy still allows */
+        readonly post: operations["renewLease"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/leases:revoke": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /** Ends leases and revokes what is under them */
+        readonly post: operations["revokeLeases"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/revocations": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** Credentials that wait for revocation, or could not be revoked */
+        readonly get: operations["listRevocations"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/revocations/{id}:retry": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /** Tries a revocation again now */
+        readonly post: operations["retryRevocation"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/policies": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** Policies, in order of name */
+        readonly get: operations["listPolicies"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/policies/{name}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** A policy */
+        readonly get: operations["readPolicy"];
+        /**
+         * Creates or replaces a policy
+         * @description `If-None-Match: *` to create, `If-Match` with the ETag that was read to replace; without either 428.
+         */
+        readonly put: operations["putPolicy"];
+        readonly post?: never;
+        /** Deletes a policy; its versions stay */
+        readonly delete: operations["deletePolicy"];
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/policies/{name}/versions": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** Every version of a policy, newest first */
+        readonly get: operations["listPolicyVersions"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/policies:validate": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /** Says what is wrong with a policy document */
+        readonly post: operations["validatePolicy"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/policies:explain": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /** How the policies would decide, and why */
+        readonly post: operations["explainDecision"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/clusters": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** Clusters, in order of name */
+        readonly get: operations["listClusters"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/clusters/{name}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** A cluster */
+        readonly get: operations["readCluster"];
+        /**
+         * Creates or replaces a cluster
+         * @description `If-None-Match: *` to create, `If-Match` with the ETag that was read to replace; without either 428.
+         */
+        readonly put: operations["putCluster"];
+        readonly post?: never;
+        /** Deletes a cluster; its versions stay */
+        readonly delete: operations["deleteCluster"];
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/clusters/{name}/versions": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** Every version of a cluster, newest first */
+        readonly get: operations["listClusterVersions"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/mounts": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** Mounts, in order of name */
+        readonly get: operations["listMounts"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/mounts/{name}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** A mount */
+        readonly get: operations["readMount"];
+        /**
+         * Creates or replaces a mount
+         * @description `If-None-Match: *` to create, `If-Match` with the ETag that was read to replace; without either 428.
+         */
+        readonly put: operations["putMount"];
+        readonly post?: never;
+        /** Deletes a mount; its versions stay */
+        readonly delete: operations["deleteMount"];
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/mounts/{name}/versions": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** Every version of a mount, newest first */
+        readonly get: operations["listMountVersions"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/mounts/{name}:check": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /** Asks the backend of a mount what is wrong, if anything */
+        readonly post: operations["checkMount"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/definitions": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** Definitions, in order of name */
+        readonly get: operations["listDefinitions"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/definitions/{path}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** A definition */
+        readonly get: operations["readDefinition"];
+        /**
+         * Creates or replaces a definition
+         * @description `If-None-Match: *` to create, `If-Match` with the ETag that was read to replace; without either 428.
+         */
+        readonly put: operations["putDefinition"];
+        readonly post?: never;
+        /** Deletes a definition; its versions stay */
+        readonly delete: operations["deleteDefinition"];
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/definition-versions/{path}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** Every version of a definition, newest first */
+        readonly get: operations["listDefinitionVersions"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/operators": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** Operators, in order of name */
+        readonly get: operations["listOperators"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/operators/{name}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** An operator */
+        readonly get: operations["readOperator"];
+        /**
+         * Creates or replaces an operator
+         * @description `If-None-Match: *` to create, `If-Match` with the ETag that was read to replace; without either 428.
+         */
+        readonly put: operations["putOperator"];
+        readonly post?: never;
+        /** Deletes an operator; its versions stay */
+        readonly delete: operations["deleteOperator"];
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/operators/{name}/versions": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** Every version of an operator, newest first */
+        readonly get: operations["listOperatorVersions"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/operators/{name}/tokens": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** Tokens of an operator, never their text */
+        readonly get: operations["listOperatorTokens"];
+        readonly put?: never;
+        /** Makes a token for an operator */
+        readonly post: operations["createOperatorToken"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/operators/{name}/tokens/{id}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        readonly post?: never;
+        /** Revokes a token at once */
+        readonly delete: operations["revokeOperatorToken"];
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/audit/entries": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * Searches the audit log, newest first
+         * @description All that is given must hold. The search is itself recorded.
+         */
+        readonly get: operations["searchAudit"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/audit/entries/{index}/proof": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** An entry and the proof that the last checkpoint covers it */
+        readonly get: operations["proveEntry"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/audit/checkpoint": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * The last signed tree head
+         * @description C2SP tlog-checkpoint: `/api/v1/audit` is the prefix of a log as transparency-log tools know it.
+         */
+        readonly get: operations["readCheckpoint"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/audit/log-key": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * The log's verifier key
+         * @description C2SP signed note: with this key anybody checks the checkpoints.
+         */
+        readonly get: operations["readLogKey"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/audit/heads": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * Signed ends of commits, for an export
+         * @description From the commit that holds the entry `start`, in order; the next page starts where the last of these ends.
+         */
+        readonly get: operations["listHeads"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/audit/tile/{path}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * A tile or an entry bundle
+         * @description C2SP tlog-tiles: `<level>/<index>` or `entries/<index>`.
+         */
+        readonly get: operations["readTile"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/healthz": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** Whether the process runs */
+        readonly get: operations["readHealth"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/readyz": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** Whether the broker should get requests now */
+        readonly get: operations["readReadiness"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/metrics": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * Prometheus metrics
+         * @description 404 where metrics have a listener of their own.
+         */
+        readonly get: operations["readMetrics"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/openapi.json": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** This document */
+        readonly get: operations["readOpenApi"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+}
+export type webhooks = Record<string, never>;
+export interface components {
+    schemas: {
+        /** @description RFC 9457. docs/errors.md explains each code. */
+        readonly Problem: {
+            readonly type: string;
+            readonly title: string;
+            readonly status: number;
+            readonly code: components["schemas"]["ErrorCode"];
+            /** @description For people. Never what a backend said, never whether something exists. */
+            readonly detail?: string;
+            /** @description The id under which the broker logged the request. */
+            readonly requestId: string;
+            readonly problems?: readonly components["schemas"]["DocumentProblem"][];
+        };
+        /** @enum {string} */
+        readonly ErrorCode: "ERR_REQUEST_INVALID" | "ERR_PATH_INVALID" | "ERR_BODY_INVALID" | "ERR_UNKNOWN_FIELD" | "ERR_POLICY_INVALID" | "ERR_TOKEN_INVALID" | "ERR_UNAUTHENTICATED" | "ERR_DENIED" | "ERR_NOT_FOUND" | "ERR_METHOD" | "ERR_CONFLICT" | "ERR_VERSION_CONFLICT" | "ERR_PRECONDITION_REQUIRED" | "ERR_IDEMPOTENCY_MISMATCH" | "ERR_BODY_TOO_LARGE" | "ERR_HEADERS_TOO_LARGE" | "ERR_MEDIA_TYPE" | "ERR_RATE_LIMITED" | "ERR_LEASE_QUOTA" | "ERR_PROVIDER_FAILED" | "ERR_PROVIDER_MALFORMED" | "ERR_PROVIDER_DENIED" | "ERR_PROVIDER_TIMEOUT" | "ERR_PROVIDER_UNAVAILABLE" | "ERR_IDENTITY_UNAVAILABLE" | "ERR_AUDIT_UNAVAILABLE" | "ERR_STORE_UNAVAILABLE" | "ERR_OUTCOME_UNKNOWN" | "ERR_BUSY" | "ERR_SEALED" | "ERR_HELD" | "ERR_CIPHERTEXT_INVALID" | "ERR_CONFIG_INVALID" | "ERR_INTERNAL";
+        readonly DocumentProblem: {
+            /** @description JSON pointer (RFC 6901) into the body. */
+            readonly pointer: string;
+            readonly message: string;
+            readonly line?: number;
+            readonly column?: number;
+        };
+        /**
+         * Format: date-time
+         * @description RFC 3339 in UTC, with milliseconds.
+         */
+        readonly Instant: string;
+        /**
+         * @description A whole number and one of s, m, h, d.
+         * @example 15m
+         */
+        readonly Duration: string;
+        readonly DurationOrNone: string;
+        /** @description 1 to 16 segments, none of them "." or "..". */
+        readonly SecretPath: string;
+        readonly Name: string;
+        readonly Id: string;
+        /** @description Opaque: the provider's own, or a keyed digest where it has none. */
+        readonly SecretVersionId: string;
+        /** @example k8s://prod-eu/payments/api */
+        readonly WorkloadName: string;
+        readonly IdempotencyKey: string;
+        readonly Pod: {
+            readonly name: string;
+            readonly uid: string;
+        };
+        readonly Workload: {
+            readonly id: components["schemas"]["WorkloadName"];
+            readonly cluster: components["schemas"]["Name"];
+            readonly namespace: string;
+            readonly serviceAccount: string;
+            readonly serviceAccountUid: string;
+            readonly pod?: components["schemas"]["Pod"];
+            readonly node?: {
+                readonly name: string;
+                readonly uid?: string;
+            };
+        };
+        readonly Session: {
+            readonly id: components["schemas"]["Id"];
+            readonly workload: components["schemas"]["Workload"];
+            readonly createdAt: components["schemas"]["Instant"];
+            readonly endsAt: components["schemas"]["Instant"];
+        };
+        readonly LogIn: {
+            readonly cluster: components["schemas"]["Name"];
+            /** @description The service-account token of the pod, projected for the broker's audience. */
+            readonly token: string;
+        };
+        readonly OpenedSession: {
+            /** @description Shown once. */
+            readonly token: string;
+            readonly session: components["schemas"]["Session"];
+        };
+        readonly SessionAnswer: {
+            readonly session: components["schemas"]["Session"];
+        };
+        readonly SessionRenewal: {
+            /** @description A current token of the same cluster, service account and pod. */
+            readonly token: string;
+        };
+        readonly SecretData: {
+            readonly [key: string]: string | {
+                readonly base64: string;
+            };
+        };
+        /** @description Until when the value may be held. Operators hold none. */
+        readonly LeaseRight: {
+            readonly id: components["schemas"]["Id"];
+            readonly endsAt: components["schemas"]["Instant"];
+        };
+        readonly Disclosure: {
+            readonly path: components["schemas"]["SecretPath"];
+            readonly version: components["schemas"]["SecretVersionId"];
+            readonly data: components["schemas"]["SecretData"];
+            readonly createdAt?: components["schemas"]["Instant"];
+            /**
+             * @description The backend does not answer; this is what it said before.
+             * @constant
+             */
+            readonly stale?: true;
+            readonly lease?: components["schemas"]["LeaseRight"];
+        };
+        readonly FailedItem: {
+            readonly path: components["schemas"]["SecretPath"];
+            readonly error: components["schemas"]["Problem"];
+        };
+        readonly Batch: {
+            readonly items: readonly (components["schemas"]["BatchRead"] | components["schemas"]["BatchOrder"])[];
+        };
+        readonly BatchRead: {
+            readonly path: components["schemas"]["SecretPath"];
+            readonly version?: components["schemas"]["SecretVersionId"];
+        };
+        readonly BatchOrder: {
+            readonly path: components["schemas"]["SecretPath"];
+            readonly idempotencyKey: components["schemas"]["IdempotencyKey"];
+            readonly ttl?: components["schemas"]["Duration"];
+        };
+        readonly BatchAnswer: {
+            readonly items: readonly (components["schemas"]["Disclosure"] | components["schemas"]["FailedItem"])[];
+        };
+        readonly SecretListing: {
+            readonly path: components["schemas"]["SecretPath"];
+            readonly version?: components["schemas"]["SecretVersionId"];
+        };
+        readonly SecretPage: {
+            readonly items: readonly components["schemas"]["SecretListing"][];
+            /** @description What to send as `after` for the next page; absent on the last one. */
+            readonly next?: string;
+        };
+        readonly SecretWrite: {
+            readonly data: components["schemas"]["SecretData"];
+        };
+        readonly WrittenSecret: {
+            readonly path: components["schemas"]["SecretPath"];
+            readonly version: components["schemas"]["SecretVersionId"];
+        };
+        readonly SecretVersionInfo: {
+            readonly version: components["schemas"]["SecretVersionId"];
+            /** @enum {unknown} */
+            readonly state: "current" | "previous" | "destroyed";
+            readonly createdAt: components["schemas"]["Instant"];
+            readonly createdBy: string;
+            readonly destroyedAt?: components["schemas"]["Instant"];
+        };
+        readonly SecretVersions: {
+            readonly items: readonly components["schemas"]["SecretVersionInfo"][];
+        };
+        readonly CredentialOrder: {
+            readonly ttl?: components["schemas"]["Duration"];
+        };
+        readonly RotationRun: {
+            readonly comment?: components["schemas"]["Remark"];
+            /**
+             * @description Needs a comment.
+             * @default false
+             */
+            readonly incident?: boolean;
+        };
+        readonly RotationRequest: {
+            readonly comment?: components["schemas"]["Remark"];
+        };
+        readonly RotationStepRecord: {
+            readonly step: string;
+            /** @enum {unknown} */
+            readonly outcome: "begun" | "done" | "failed" | "asked";
+            readonly actor: string;
+            /** @description A stable word; of `asked`, what was asked. */
+            readonly error?: string;
+            readonly at: components["schemas"]["Instant"];
+        };
+        readonly Rotation: {
+            readonly id: components["schemas"]["Id"];
+            readonly path: components["schemas"]["SecretPath"];
+            /** @enum {unknown} */
+            readonly kind: "rotation" | "drill";
+            /** @enum {unknown} */
+            readonly cause: "schedule" | "requested" | "incident";
+            /** @enum {unknown} */
+            readonly state: "running" | "parked" | "undoing" | "done" | "aborted" | "rolled_back";
+            /** @enum {unknown} */
+            readonly step: "create" | "set" | "test" | "canary" | "promote" | "settle" | "retire" | "discard" | "end";
+            readonly attempts: number;
+            readonly requestedBy: string;
+            readonly comment?: string;
+            readonly lastError?: string;
+            readonly previousVersion?: components["schemas"]["SecretVersionId"];
+            readonly version?: components["schemas"]["SecretVersionId"];
+            readonly canary?: {
+                /** @enum {unknown} */
+                readonly stage: "pod" | "share";
+                readonly since: components["schemas"]["Instant"];
+                readonly pods: readonly string[];
+                readonly version: components["schemas"]["SecretVersionId"];
+            };
+            readonly createdAt: components["schemas"]["Instant"];
+            readonly nextAttemptAt?: components["schemas"]["Instant"];
+            readonly promotedAt?: components["schemas"]["Instant"];
+            readonly settlesUntil?: components["schemas"]["Instant"];
+            readonly endedAt?: components["schemas"]["Instant"];
+            readonly steps?: readonly components["schemas"]["RotationStepRecord"][];
+        };
+        /** @enum {unknown} */
+        readonly RotationProbe: "accepted" | "refused" | "absent" | "unknown";
+        readonly RotationStatus: {
+            readonly path: components["schemas"]["SecretPath"];
+            readonly strategy: string;
+            readonly connection?: components["schemas"]["Name"];
+            /**
+             * @description With one, a rotation ends the connections of who holds the old credential.
+             * @enum {unknown}
+             */
+            readonly slots: "one" | "two";
+            readonly drillable: boolean;
+            readonly paused: boolean;
+            /** @enum {unknown} */
+            readonly retire: "afterAcks" | "afterGrace" | "manual";
+            /** @description Since the last rotation or drill that went well. */
+            readonly failures: number;
+            readonly nextRunAt?: components["schemas"]["Instant"];
+            readonly nextDrillAt?: components["schemas"]["Instant"];
+            readonly rotatedAt?: components["schemas"]["Instant"];
+            readonly provenAt?: components["schemas"]["Instant"];
+            readonly durationMs?: number;
+            readonly active?: components["schemas"]["Rotation"];
+            readonly target?: {
+                readonly current: components["schemas"]["RotationProbe"];
+                readonly pending: components["schemas"]["RotationProbe"];
+            };
+            /** @description The first 200. */
+            readonly holders: readonly {
+                readonly workload: components["schemas"]["WorkloadName"];
+                readonly podUid?: string;
+                readonly versions: readonly components["schemas"]["SecretVersionId"][];
+                readonly acknowledged?: {
+                    readonly version: components["schemas"]["SecretVersionId"];
+                    /** @enum {unknown} */
+                    readonly outcome: "ok" | "failed";
+                    readonly reason?: string;
+                    readonly at: components["schemas"]["Instant"];
+                };
+            }[];
+            readonly holderCount: number;
+        };
+        readonly RotationPage: {
+            readonly items: readonly {
+                readonly path: components["schemas"]["SecretPath"];
+                readonly failures: number;
+                readonly nextRunAt?: components["schemas"]["Instant"];
+                readonly nextDrillAt?: components["schemas"]["Instant"];
+                readonly rotatedAt?: components["schemas"]["Instant"];
+                readonly provenAt?: components["schemas"]["Instant"];
+                readonly durationMs?: number;
+                readonly active?: components["schemas"]["Rotation"];
+            }[];
+            readonly next?: string;
+        };
+        readonly RotationHistory: {
+            readonly items: readonly components["schemas"]["Rotation"][];
+            readonly next?: string;
+        };
+        readonly Acknowledgements: {
+            /** @description Each path once. */
+            readonly items: readonly {
+                readonly path: components["schemas"]["SecretPath"];
+                readonly version: components["schemas"]["SecretVersionId"];
+                /**
+                 * @default ok
+                 * @enum {unknown}
+                 */
+                readonly outcome?: "ok" | "failed";
+                /** @description A word of the holder's own, for failures. It is recorded, so no text that may hold the secret. */
+                readonly reason?: string;
+            }[];
+        };
+        readonly AcknowledgementsAnswer: {
+            readonly items: readonly ({
+                readonly path: components["schemas"]["SecretPath"];
+                readonly version: components["schemas"]["SecretVersionId"];
+                /** @description Leases on older versions that ended with it. */
+                readonly endedLeases: number;
+            } | components["schemas"]["FailedItem"])[];
+        };
+        readonly Lease: {
+            readonly id: components["schemas"]["Id"];
+            readonly workload: components["schemas"]["WorkloadName"];
+            readonly podUid?: string;
+            readonly path: components["schemas"]["SecretPath"];
+            readonly version: components["schemas"]["SecretVersionId"];
+            /** @enum {unknown} */
+            readonly kind: "static" | "dynamic";
+            /** @enum {unknown} */
+            readonly state: "live" | "ended";
+            /** @enum {unknown} */
+            readonly cause?: "expired" | "released" | "revoked" | "superseded" | "pod_ended" | "session_ended";
+            readonly issuedAt: components["schemas"]["Instant"];
+            readonly endsAt: components["schemas"]["Instant"];
+            readonly maxEndsAt: components["schemas"]["Instant"];
+        };
+        readonly LeasePage: {
+            readonly items: readonly components["schemas"]["Lease"][];
+            /** @description What to send as `after` for the next page; absent on the last one. */
+            readonly next?: string;
+        };
+        readonly LeaseRenewal: {
+            readonly ttl?: components["schemas"]["Duration"];
+        };
+        /** @description Exactly one of five ways to select. A path takes what lies below it along, by whole segments. */
+        readonly LeaseRevocation: {
+            /** @constant */
+            readonly by: "id";
+            readonly id: components["schemas"]["Id"];
+            readonly comment?: components["schemas"]["Remark"];
+        } | {
+            /** @constant */
+            readonly by: "path";
+            readonly path: components["schemas"]["SecretPath"];
+            readonly comment?: components["schemas"]["Remark"];
+        } | {
+            /** @constant */
+            readonly by: "workload";
+            readonly workload: components["schemas"]["WorkloadName"];
+            readonly comment?: components["schemas"]["Remark"];
+        } | {
+            /** @constant */
+            readonly by: "pod";
+            /** @description UID of a pod */
+            readonly pod: string;
+            readonly comment?: components["schemas"]["Remark"];
+        } | {
+            /** @constant */
+            readonly by: "mount";
+            readonly mount: components["schemas"]["Name"];
+            readonly comment?: components["schemas"]["Remark"];
+        };
+        /** @description Why, for people; goes into the log. */
+        readonly Remark: string;
+        readonly RevokedLeases: {
+            readonly revoked: number;
+        };
+        readonly Revocation: {
+            readonly credential: components["schemas"]["Id"];
+            readonly lease: components["schemas"]["Id"];
+            readonly workload: components["schemas"]["WorkloadName"];
+            readonly path: components["schemas"]["SecretPath"];
+            /** @enum {unknown} */
+            readonly state: "revoking" | "irrevocable";
+            readonly attempts: number;
+            readonly lastError?: string;
+            readonly nextAttemptAt?: components["schemas"]["Instant"];
+            readonly endsAt: components["schemas"]["Instant"];
+        };
+        readonly RevocationPage: {
+            readonly items: readonly components["schemas"]["Revocation"][];
+            /** @description What to send as `after` for the next page; absent on the last one. */
+            readonly next?: string;
+        };
+        readonly RetriedRevocation: {
+            readonly credential: components["schemas"]["Id"];
+        };
+        /** @enum {unknown} */
+        readonly Capability: "read" | "list" | "write" | "rotate";
+        /** @description docs/spec/access-policy-v1.md */
+        readonly AccessPolicy: {
+            /** @constant */
+            readonly apiVersion: "quaymaster.dev/v1";
+            /** @constant */
+            readonly kind: "AccessPolicy";
+            readonly metadata: {
+                readonly name: components["schemas"]["Name"];
+                readonly description?: string;
+            };
+            readonly spec: {
+                readonly subjects: readonly components["schemas"]["PolicySubject"][];
+                readonly rules: readonly components["schemas"]["PolicyRule"][];
+            };
+        };
+        readonly PolicySubject: {
+            readonly clusters: readonly string[];
+            readonly namespaces: readonly string[];
+            readonly serviceAccounts: readonly string[];
+            readonly podLabels?: {
+                readonly [key: string]: string;
+            };
+        };
+        readonly PolicyRule: {
+            readonly name?: components["schemas"]["Name"];
+            /** @enum {unknown} */
+            readonly effect: "allow" | "deny";
+            readonly paths: readonly string[];
+            readonly capabilities: readonly components["schemas"]["Capability"][];
+            readonly maxLeaseTtl?: components["schemas"]["Duration"];
+            readonly conditions?: {
+                readonly sourceCidrs?: readonly string[];
+                readonly timeWindows?: readonly {
+                    readonly days?: readonly ("mon" | "tue" | "wed" | "thu" | "fri" | "sat" | "sun")[];
+                    readonly from: string;
+                    readonly to: string;
+                    readonly timeZone: string;
+                }[];
+            };
+        };
+        /** @description docs/clusters.md */
+        readonly Cluster: {
+            readonly connection: components["schemas"]["Name"];
+            readonly issuer: string;
+            readonly audiences: readonly string[];
+            readonly allowSeveralAudiences?: boolean;
+            /** @enum {unknown} */
+            readonly mode?: "jwks" | "token-review" | "both";
+            readonly maxTokenLifetime?: components["schemas"]["Duration"];
+            readonly allowWithoutPod?: boolean;
+            readonly podWatch?: boolean;
+        };
+        readonly Mount: {
+            readonly prefix: components["schemas"]["SecretPath"];
+            readonly connection: components["schemas"]["Name"];
+            /** @description The provider's own; docs/providers. */
+            readonly options?: Record<string, never>;
+            readonly leaseTtl?: components["schemas"]["Duration"];
+            readonly cacheTtl?: components["schemas"]["DurationOrNone"];
+            readonly staleIfError?: components["schemas"]["DurationOrNone"];
+        };
+        readonly Definition: {
+            /** @description The exact reference at the backend, in the provider's own terms. */
+            readonly ref?: unknown;
+            /** @enum {unknown} */
+            readonly class?: "static" | "dynamic";
+            readonly leaseTtl?: components["schemas"]["Duration"];
+            readonly maxLeaseTtl?: components["schemas"]["Duration"];
+            readonly cacheTtl?: components["schemas"]["DurationOrNone"];
+            readonly staleIfError?: components["schemas"]["DurationOrNone"];
+            readonly description?: string;
+            readonly rotation?: components["schemas"]["RotationSpec"];
+        };
+        /** @description How the credential at the path is made anew; docs/rotation.md. */
+        readonly RotationSpec: {
+            readonly connection?: components["schemas"]["Name"];
+            /** @default generated */
+            readonly strategy?: string;
+            /** @description The strategy's own, a page each in docs/rotators. */
+            readonly options?: Record<string, never>;
+            readonly schedule?: {
+                readonly cron: string;
+                /** @default UTC */
+                readonly timeZone?: string;
+            } | {
+                readonly every: components["schemas"]["Duration"];
+            };
+            readonly windows?: readonly {
+                readonly days?: readonly ("mon" | "tue" | "wed" | "thu" | "fri" | "sat" | "sun")[];
+                readonly from: string;
+                readonly to: string;
+                readonly timeZone: string;
+            }[];
+            readonly jitter?: components["schemas"]["DurationOrNone"];
+            readonly atMostEvery?: components["schemas"]["Duration"];
+            /** @default false */
+            readonly paused?: boolean;
+            /**
+             * @default afterAcks
+             * @enum {unknown}
+             */
+            readonly retire?: "afterAcks" | "afterGrace" | "manual";
+            readonly grace?: components["schemas"]["Duration"];
+            readonly canary?: {
+                /** @default 25 */
+                readonly share?: number;
+                readonly soak?: components["schemas"]["Duration"];
+            };
+            readonly drill?: {
+                readonly every: components["schemas"]["Duration"];
+            };
+        };
+        /** @enum {unknown} */
+        readonly Role: "policy-editor" | "secret-editor" | "secret-reader" | "rotator" | "responder" | "auditor" | "admin";
+        readonly Grant: {
+            readonly role: components["schemas"]["Role"];
+            /** @description Path prefixes; none: everywhere. */
+            readonly scope?: readonly components["schemas"]["SecretPath"][];
+        };
+        readonly Operator: {
+            readonly description?: string;
+            readonly grants: readonly components["schemas"]["Grant"][];
+        };
+        readonly OperatorTokenOrder: {
+            readonly ttl: components["schemas"]["Duration"];
+            /** @description Narrows what the operator holds; absent: all of it. */
+            readonly grants?: readonly components["schemas"]["Grant"][];
+            readonly sourceCidrs?: readonly string[];
+            readonly description?: string;
+        };
+        readonly OperatorToken: {
+            readonly id: components["schemas"]["Id"];
+            readonly operator: components["schemas"]["Name"];
+            readonly grants?: readonly components["schemas"]["Grant"][];
+            readonly sourceCidrs: readonly string[];
+            readonly description?: string;
+            readonly createdAt: components["schemas"]["Instant"];
+            readonly endsAt: components["schemas"]["Instant"];
+        };
+        readonly CreatedOperatorToken: {
+            /** @description Shown once. */
+            readonly token: string;
+            readonly id: components["schemas"]["Id"];
+            readonly operator: components["schemas"]["Name"];
+            readonly grants?: readonly components["schemas"]["Grant"][];
+            readonly sourceCidrs: readonly string[];
+            readonly description?: string;
+            readonly createdAt: components["schemas"]["Instant"];
+            readonly endsAt: components["schemas"]["Instant"];
+        };
+        readonly OperatorTokens: {
+            readonly items: readonly components["schemas"]["OperatorToken"][];
+        };
+        readonly CheckReport: {
+            readonly healthy: boolean;
+            readonly findings: readonly string[];
+        };
+        readonly Validation: {
+            readonly valid: boolean;
+            readonly problems: readonly components["schemas"]["DocumentProblem"][];
+        };
+        readonly Question: {
+            readonly workload: {
+                readonly cluster: components["schemas"]["Name"];
+                readonly namespace: string;
+                readonly serviceAccount: string;
+                readonly pod?: components["schemas"]["Pod"];
+            };
+            readonly podLabels?: {
+                readonly [key: string]: string;
+            };
+            readonly capability: components["schemas"]["Capability"];
+            readonly path: components["schemas"]["SecretPath"];
+            readonly sourceAddress: string;
+            readonly at?: components["schemas"]["Instant"];
+        };
+        readonly RuleNote: {
+            readonly policy: components["schemas"]["Name"];
+            readonly version: number;
+            readonly rule: string;
+            /** @enum {unknown} */
+            readonly effect: "allow" | "deny";
+            /** @enum {unknown} */
+            readonly failed?: "subject" | "path" | "capability" | "condition";
+            readonly detail?: string;
+        };
+        readonly Explanation: {
+            readonly decision: {
+                /** @enum {unknown} */
+                readonly effect: "allow" | "deny";
+                /** @enum {unknown} */
+                readonly reason?: "denied_by_rule" | "no_rule" | "path_invalid";
+                readonly policy?: string;
+                readonly version?: number;
+                readonly rule?: string;
+                readonly maxLeaseTtlSeconds?: number;
+            };
+            readonly matched: readonly components["schemas"]["RuleNote"][];
+            readonly nearMisses: readonly components["schemas"]["RuleNote"][];
+            readonly complete: boolean;
+            readonly lines: readonly string[];
+        };
+        readonly AuditEntry: {
+            readonly index: number;
+            /** @description docs/spec/audit-log-v1.md */
+            readonly entry: Record<string, never>;
+        };
+        readonly AuditPage: {
+            readonly items: readonly components["schemas"]["AuditEntry"][];
+            /** @description What to send as `after` for the next page; absent on the last one. */
+            readonly next?: string;
+        };
+        /** @description The signed end of one commit's chain. */
+        readonly BatchHead: {
+            readonly first_index: number;
+            readonly writer: string;
+            readonly first_seq: number;
+            readonly count: number;
+            readonly head: string;
+            readonly signature: string;
+        };
+        readonly EntryProof: {
+            readonly index: number;
+            /** @description The entry byte for byte: what the leaf is the hash of. */
+            readonly entry: string;
+            readonly leaf: string;
+            /** @description RFC 6962 inclusion proof. */
+            readonly hashes: readonly string[];
+            /** @description C2SP signed note. */
+            readonly checkpoint: string;
+        };
+        readonly Health: {
+            /** @constant */
+            readonly status: "ok";
+        };
+        readonly Readiness: {
+            readonly ready: boolean;
+            readonly reasons: readonly string[];
+        };
+        readonly StoredAccessPolicy: {
+            readonly name: string;
+            readonly uid: string;
+            readonly version: number;
+            readonly etag: string;
+            readonly updatedAt: components["schemas"]["Instant"];
+            readonly updatedBy: string;
+            readonly document: components["schemas"]["AccessPolicy"];
+        };
+        readonly AccessPolicyPage: {
+            readonly items: readonly components["schemas"]["StoredAccessPolicy"][];
+            /** @description What to send as `after` for the next page; absent on the last one. */
+            readonly next?: string;
+        };
+        readonly AccessPolicyVersions: {
+            readonly items: readonly {
+                readonly uid: string;
+                readonly version: number;
+                readonly deleted: boolean;
+                readonly createdAt: components["schemas"]["Instant"];
+                readonly createdBy: string;
+                readonly document?: components["schemas"]["AccessPolicy"];
+            }[];
+        };
+        readonly StoredCluster: {
+            readonly name: string;
+            readonly uid: string;
+            readonly version: number;
+            readonly etag: string;
+            readonly updatedAt: components["schemas"]["Instant"];
+            readonly updatedBy: string;
+            readonly document: components["schemas"]["Cluster"];
+        };
+        readonly ClusterPage: {
+            readonly items: readonly components["schemas"]["StoredCluster"][];
+            /** @description What to send as `after` for the next page; absent on the last one. */
+            readonly next?: string;
+        };
+        readonly ClusterVersions: {
+            readonly items: readonly {
+                readonly uid: string;
+                readonly version: number;
+                readonly deleted: boolean;
+                readonly createdAt: components["schemas"]["Instant"];
+                readonly createdBy: string;
+                readonly document?: components["schemas"]["Cluster"];
+            }[];
+        };
+        readonly StoredMount: {
+            readonly name: string;
+            readonly uid: string;
+            readonly version: number;
+            readonly etag: string;
+            readonly updatedAt: components["schemas"]["Instant"];
+            readonly updatedBy: string;
+            readonly document: components["schemas"]["Mount"];
+        };
+        readonly MountPage: {
+            readonly items: readonly components["schemas"]["StoredMount"][];
+            /** @description What to send as `after` for the next page; absent on the last one. */
+            readonly next?: string;
+        };
+        readonly MountVersions: {
+            readonly items: readonly {
+                readonly uid: string;
+                readonly version: number;
+                readonly deleted: boolean;
+                readonly createdAt: components["schemas"]["Instant"];
+                readonly createdBy: string;
+                readonly document?: components["schemas"]["Mount"];
+            }[];
+        };
+        readonly StoredDefinition: {
+            readonly name: string;
+            readonly uid: string;
+            readonly version: number;
+            readonly etag: string;
+            readonly updatedAt: components["schemas"]["Instant"];
+            readonly updatedBy: string;
+            readonly document: components["schemas"]["Definition"];
+        };
+        readonly DefinitionPage: {
+            readonly items: readonly components["schemas"]["StoredDefinition"][];
+            /** @description What to send as `after` for the next page; absent on the last one. */
+            readonly next?: string;
+        };
+        readonly DefinitionVersions: {
+            readonly items: readonly {
+                readonly uid: string;
+                readonly version: number;
+                readonly deleted: boolean;
+                readonly createdAt: components["schemas"]["Instant"];
+                readonly createdBy: string;
+                readonly document?: components["schemas"]["Definition"];
+            }[];
+        };
+        readonly StoredOperator: {
+            readonly name: string;
+            readonly uid: string;
+            readonly version: number;
+            readonly etag: string;
+            readonly updatedAt: components["schemas"]["Instant"];
+            readonly updatedBy: string;
+            readonly document: components["schemas"]["Operator"];
+        };
+        readonly OperatorPage: {
+            readonly items: readonly components["schemas"]["StoredOperator"][];
+            /** @description What to send as `after` for the next page; absent on the last one. */
+            readonly next?: string;
+        };
+        readonly OperatorVersions: {
+            readonly items: readonly {
+                readonly uid: string;
+                readonly version: number;
+                readonly deleted: boolean;
+                readonly createdAt: components["schemas"]["Instant"];
+                readonly createdBy: string;
+                readonly document?: components["schemas"]["Operator"];
+            }[];
+        };
+    };
+    responses: {
+        /** @description Refused or failed */
+        readonly Problem: {
+            headers: {
+                readonly "Retry-After"?: number;
+                readonly "WWW-Authenticate"?: string;
+                readonly Allow?: string;
+                readonly [name: string]: unknown;
+            };
+            content: {
+                readonly "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+    };
+    parameters: {
+        readonly limit: number;
+        /** @description What the page before returned as `next`. */
+        readonly after: string;
+        readonly ifMatch: string;
+        readonly ifNoneMatch: "*";
+    };
+    requestBodies: never;
+    headers: never;
+    pathItems: never;
+}
+export type $defs = Record<string, never>;
+export interface operations {
+    readonly readSecret: {
+        readonly parameters: {
+            readonly query?: {
+                readonly version?: components["schemas"]["SecretVersionId"];
+            };
+            readonly header?: never;
+            readonly path: {
+                readonly path: components["schemas"]["SecretPath"];
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Disclosure"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly writeSecret: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: {
+                readonly "If-Match"?: components["parameters"]["ifMatch"];
+                readonly "If-None-Match"?: components["parameters"]["ifNoneMatch"];
+            };
+            readonly path: {
+                readonly path: components["schemas"]["SecretPath"];
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["SecretWrite"];
+            };
+        };
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    /** @description The version in quotes. */
+                    readonly ETag?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["WrittenSecret"];
+                };
+            };
+            /** @description Created */
+            readonly 201: {
+                headers: {
+                    /** @description The version in quotes. */
+                    readonly ETag?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["WrittenSecret"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly destroySecret: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description Versions joined by commas; absent: the whole secret. */
+                readonly versions?: string;
+            };
+            readonly header?: {
+                readonly "If-Match"?: components["parameters"]["ifMatch"];
+            };
+            readonly path: {
+                readonly path: components["schemas"]["SecretPath"];
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Done */
+            readonly 204: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content?: never;
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly createSession: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["LogIn"];
+            };
+        };
+        readonly responses: {
+            /** @description Created */
+            readonly 201: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["OpenedSession"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly readSession: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["SessionAnswer"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly endSession: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Done */
+            readonly 204: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content?: never;
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly renewSession: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["SessionRenewal"];
+            };
+        };
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["SessionAnswer"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly readSecrets: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["Batch"];
+            };
+        };
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["BatchAnswer"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly listSecrets: {
+        readonly parameters: {
+            readonly query?: {
+                readonly prefix?: components["schemas"]["SecretPath"];
+                readonly limit?: components["parameters"]["limit"];
+                /** @description What the page before returned as `next`. */
+                readonly after?: components["parameters"]["after"];
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["SecretPage"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly listSecretVersions: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly path: components["schemas"]["SecretPath"];
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["SecretVersions"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly issueCredential: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header: {
+                readonly "Idempotency-Key": components["schemas"]["IdempotencyKey"];
+            };
+            readonly path: {
+                readonly path: components["schemas"]["SecretPath"];
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["CredentialOrder"];
+            };
+        };
+        readonly responses: {
+            /** @description Created */
+            readonly 201: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Disclosure"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly acknowledge: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["Acknowledgements"];
+            };
+        };
+        readonly responses: {
+            /** @description Each item, in order */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["AcknowledgementsAnswer"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly followEvents: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: {
+                /** @description The id of the last event that was seen. */
+                readonly "Last-Event-ID"?: string;
+            };
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description For as long as both ends stay */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "text/event-stream": string;
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly listRotations: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description Next run at this time or before. */
+                readonly dueBefore?: string;
+                /** @description Whose run was due five minutes ago. */
+                readonly overdue?: boolean;
+                /** @description Whose credential no rotation and no drill has tested. */
+                readonly neverProven?: boolean;
+                readonly state?: "running" | "parked" | "undoing";
+                readonly limit?: components["parameters"]["limit"];
+                /** @description What the page before returned as `next`. */
+                readonly after?: components["parameters"]["after"];
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["RotationPage"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly readRotation: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly path: components["schemas"]["SecretPath"];
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["RotationStatus"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly readRotationHistory: {
+        readonly parameters: {
+            readonly query?: {
+                readonly limit?: components["parameters"]["limit"];
+                /** @description What the page before returned as `next`. */
+                readonly after?: components["parameters"]["after"];
+            };
+            readonly header?: never;
+            readonly path: {
+                readonly path: components["schemas"]["SecretPath"];
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["RotationHistory"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly runRotation: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly path: components["schemas"]["SecretPath"];
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["RotationRun"];
+            };
+        };
+        readonly responses: {
+            /** @description Accepted */
+            readonly 202: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Rotation"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly drillRotation: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly path: components["schemas"]["SecretPath"];
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["RotationRequest"];
+            };
+        };
+        readonly responses: {
+            /** @description Accepted */
+            readonly 202: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Rotation"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly retryRotation: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly path: components["schemas"]["SecretPath"];
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["RotationRequest"];
+            };
+        };
+        readonly responses: {
+            /** @description Accepted */
+            readonly 202: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Rotation"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly abortRotation: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly path: components["schemas"]["SecretPath"];
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["RotationRequest"];
+            };
+        };
+        readonly responses: {
+            /** @description Accepted */
+            readonly 202: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Rotation"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly rollBackRotation: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly path: components["schemas"]["SecretPath"];
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["RotationRequest"];
+            };
+        };
+        readonly responses: {
+            /** @description Accepted */
+            readonly 202: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Rotation"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly retireRotation: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly path: components["schemas"]["SecretPath"];
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["RotationRequest"];
+            };
+        };
+        readonly responses: {
+            /** @description Accepted */
+            readonly 202: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Rotation"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly listLeases: {
+        readonly parameters: {
+            readonly query?: {
+                readonly workload?: components["schemas"]["WorkloadName"];
+                /** @description UID */
+                readonly pod?: string;
+                /** @description The path and what lies below it. */
+                readonly path?: components["schemas"]["SecretPath"];
+                readonly mount?: components["schemas"]["Name"];
+                readonly state?: "live" | "ended";
+                readonly limit?: components["parameters"]["limit"];
+                /** @description What the page before returned as `next`. */
+                readonly after?: components["parameters"]["after"];
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["LeasePage"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly readLease: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly id: components["schemas"]["Id"];
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Lease"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly releaseLease: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly id: components["schemas"]["Id"];
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Done */
+            readonly 204: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content?: never;
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly renewLease: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly id: components["schemas"]["Id"];
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["LeaseRenewal"];
+            };
+        };
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Lease"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly revokeLeases: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["LeaseRevocation"];
+            };
+        };
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["RevokedLeases"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly listRevocations: {
+        readonly parameters: {
+            readonly query?: {
+                readonly state?: "revoking" | "irrevocable";
+                readonly limit?: components["parameters"]["limit"];
+                /** @description What the page before returned as `next`. */
+                readonly after?: components["parameters"]["after"];
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["RevocationPage"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly retryRevocation: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly id: components["schemas"]["Id"];
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Accepted */
+            readonly 202: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["RetriedRevocation"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly listPolicies: {
+        readonly parameters: {
+            readonly query?: {
+                readonly limit?: components["parameters"]["limit"];
+                /** @description What the page before returned as `next`. */
+                readonly after?: components["parameters"]["after"];
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["AccessPolicyPage"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly readPolicy: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly name: components["schemas"]["Name"];
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly ETag?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["StoredAccessPolicy"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly putPolicy: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: {
+                readonly "If-Match"?: components["parameters"]["ifMatch"];
+                readonly "If-None-Match"?: components["parameters"]["ifNoneMatch"];
+            };
+            readonly path: {
+                readonly name: components["schemas"]["Name"];
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["AccessPolicy"];
+                readonly "application/yaml": components["schemas"]["AccessPolicy"];
+            };
+        };
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly ETag?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["StoredAccessPolicy"];
+                };
+            };
+            /** @description Created */
+            readonly 201: {
+                headers: {
+                    readonly ETag?: string;
+                    readonly Location?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["StoredAccessPolicy"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly deletePolicy: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: {
+                readonly "If-Match"?: components["parameters"]["ifMatch"];
+            };
+            readonly path: {
+                readonly name: components["schemas"]["Name"];
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Done */
+            readonly 204: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content?: never;
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly listPolicyVersions: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly name: components["schemas"]["Name"];
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["AccessPolicyVersions"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly validatePolicy: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": unknown;
+                readonly "application/yaml": unknown;
+            };
+        };
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Validation"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly explainDecision: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["Question"];
+            };
+        };
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Explanation"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly listClusters: {
+        readonly parameters: {
+            readonly query?: {
+                readonly limit?: components["parameters"]["limit"];
+                /** @description What the page before returned as `next`. */
+                readonly after?: components["parameters"]["after"];
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ClusterPage"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly readCluster: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly name: components["schemas"]["Name"];
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly ETag?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["StoredCluster"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly putCluster: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: {
+                readonly "If-Match"?: components["parameters"]["ifMatch"];
+                readonly "If-None-Match"?: components["parameters"]["ifNoneMatch"];
+            };
+            readonly path: {
+                readonly name: components["schemas"]["Name"];
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["Cluster"];
+                readonly "application/yaml": components["schemas"]["Cluster"];
+            };
+        };
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly ETag?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["StoredCluster"];
+                };
+            };
+            /** @description Created */
+            readonly 201: {
+                headers: {
+                    readonly ETag?: string;
+                    readonly Location?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["StoredCluster"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly deleteCluster: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: {
+                readonly "If-Match"?: components["parameters"]["ifMatch"];
+            };
+            readonly path: {
+                readonly name: components["schemas"]["Name"];
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Done */
+            readonly 204: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content?: never;
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly listClusterVersions: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly name: components["schemas"]["Name"];
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ClusterVersions"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly listMounts: {
+        readonly parameters: {
+            readonly query?: {
+                readonly limit?: components["parameters"]["limit"];
+                /** @description What the page before returned as `next`. */
+                readonly after?: components["parameters"]["after"];
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["MountPage"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly readMount: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly name: components["schemas"]["Name"];
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly ETag?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["StoredMount"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly putMount: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: {
+                readonly "If-Match"?: components["parameters"]["ifMatch"];
+                readonly "If-None-Match"?: components["parameters"]["ifNoneMatch"];
+            };
+            readonly path: {
+                readonly name: components["schemas"]["Name"];
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["Mount"];
+                readonly "application/yaml": components["schemas"]["Mount"];
+            };
+        };
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly ETag?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["StoredMount"];
+                };
+            };
+            /** @description Created */
+            readonly 201: {
+                headers: {
+                    readonly ETag?: string;
+                    readonly Location?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["StoredMount"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly deleteMount: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: {
+                readonly "If-Match"?: components["parameters"]["ifMatch"];
+            };
+            readonly path: {
+                readonly name: components["schemas"]["Name"];
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Done */
+            readonly 204: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content?: never;
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly listMountVersions: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly name: components["schemas"]["Name"];
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["MountVersions"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly checkMount: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly name: components["schemas"]["Name"];
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["CheckReport"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly listDefinitions: {
+        readonly parameters: {
+            readonly query?: {
+                readonly limit?: components["parameters"]["limit"];
+                /** @description What the page before returned as `next`. */
+                readonly after?: components["parameters"]["after"];
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["DefinitionPage"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly readDefinition: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly path: components["schemas"]["SecretPath"];
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly ETag?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["StoredDefinition"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly putDefinition: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: {
+                readonly "If-Match"?: components["parameters"]["ifMatch"];
+                readonly "If-None-Match"?: components["parameters"]["ifNoneMatch"];
+            };
+            readonly path: {
+                readonly path: components["schemas"]["SecretPath"];
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["Definition"];
+                readonly "application/yaml": components["schemas"]["Definition"];
+            };
+        };
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly ETag?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["StoredDefinition"];
+                };
+            };
+            /** @description Created */
+            readonly 201: {
+                headers: {
+                    readonly ETag?: string;
+                    readonly Location?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["StoredDefinition"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly deleteDefinition: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: {
+                readonly "If-Match"?: components["parameters"]["ifMatch"];
+            };
+            readonly path: {
+                readonly path: components["schemas"]["SecretPath"];
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Done */
+            readonly 204: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content?: never;
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly listDefinitionVersions: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly path: components["schemas"]["SecretPath"];
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["DefinitionVersions"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly listOperators: {
+        readonly parameters: {
+            readonly query?: {
+                readonly limit?: components["parameters"]["limit"];
+                /** @description What the page before returned as `next`. */
+                readonly after?: components["parameters"]["after"];
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["OperatorPage"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly readOperator: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly name: components["schemas"]["Name"];
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly ETag?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["StoredOperator"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly putOperator: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: {
+                readonly "If-Match"?: components["parameters"]["ifMatch"];
+                readonly "If-None-Match"?: components["parameters"]["ifNoneMatch"];
+            };
+            readonly path: {
+                readonly name: components["schemas"]["Name"];
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["Operator"];
+                readonly "application/yaml": components["schemas"]["Operator"];
+            };
+        };
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly ETag?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["StoredOperator"];
+                };
+            };
+            /** @description Created */
+            readonly 201: {
+                headers: {
+                    readonly ETag?: string;
+                    readonly Location?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["StoredOperator"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly deleteOperator: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: {
+                readonly "If-Match"?: components["parameters"]["ifMatch"];
+            };
+            readonly path: {
+                readonly name: components["schemas"]["Name"];
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Done */
+            readonly 204: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content?: never;
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly listOperatorVersions: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly name: components["schemas"]["Name"];
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["OperatorVersions"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly listOperatorTokens: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly name: components["schemas"]["Name"];
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["OperatorTokens"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly createOperatorToken: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly name: components["schemas"]["Name"];
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["OperatorTokenOrder"];
+            };
+        };
+        readonly responses: {
+            /** @description Created */
+            readonly 201: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["CreatedOperatorToken"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly revokeOperatorToken: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly name: components["schemas"]["Name"];
+                readonly id: components["schemas"]["Id"];
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Done */
+            readonly 204: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content?: never;
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly searchAudit: {
+        readonly parameters: {
+            readonly query?: {
+                readonly workload?: string;
+                readonly cluster?: string;
+                readonly namespace?: string;
+                readonly pod?: string;
+                readonly operator?: string;
+                readonly system?: string;
+                readonly path?: string;
+                readonly pathPrefix?: string;
+                readonly document?: string;
+                readonly action?: string;
+                readonly outcome?: string;
+                readonly code?: string;
+                readonly version?: string;
+                readonly lease?: string;
+                readonly credential?: string;
+                readonly session?: string;
+                readonly token?: string;
+                readonly requestId?: string;
+                readonly fingerprint?: string;
+                readonly from?: components["schemas"]["Instant"];
+                readonly to?: components["schemas"]["Instant"];
+                readonly limit?: components["parameters"]["limit"];
+                /** @description What the page before returned as `next`. */
+                readonly after?: components["parameters"]["after"];
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["AuditPage"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly proveEntry: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly index: number;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["EntryProof"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly readCheckpoint: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "text/plain": string;
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly readLogKey: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "text/plain": string;
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly listHeads: {
+        readonly parameters: {
+            readonly query?: {
+                readonly start?: number;
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": {
+                        readonly items: readonly components["schemas"]["BatchHead"][];
+                    };
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly readTile: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly path: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/octet-stream": unknown;
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly readHealth: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Health"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly readReadiness: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Readiness"];
+                };
+            };
+            /** @description Not now */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Readiness"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly readMetrics: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "text/plain": string;
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly readOpenApi: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": Record<string, never>;
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+}

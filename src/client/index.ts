@@ -1,0 +1,18 @@
+/** The client library, `quaymaster/client`: docs/client.md. */
+export { BrokerClient, type EventOptions } from './broker-client.ts';
+export type { ClientOptions } from './connection.ts';
+export type {
+  Answer,
+  CallId,
+  CallInput,
+  ItemOf,
+  OperationId,
+  PagedId,
+  RawBody,
+  SuccessBody,
+} from './contract-types.ts';
+export { bearer, type Authorization, type Credential, type RequestFacts } from './credential.ts';
+export { ApiError, UnreachableError, type UnreachableReason } from './errors.ts';
+export type { BrokerEvent } from './follow-events.ts';
+export type { components, operations } from './generated/api.ts';
+export { WorkloadSession, type LogIn } from './workload-session.ts';

@@ -1,0 +1,73 @@
+import type { OperationId, RawBody } from './contract-types.ts';
+import { OPERATIONS } from './generated/operations.ts';
+
+/** A request before it is known who sends it. */
+export interface PreparedRequest {
+  readonly id: OperationId;
+  readonly method: string;
+  readonly path: string;
+  /** With its question mark, or empty. */
+  readonly query: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string | undefined;
+}
+
+/** Inputs of every operation as they look at run time. */
+export interface AnyInput {
+  readonly path?: Readonly<Record<string, string | number>> | undefined;
+  readonly query?: Readonly<Record<string, string | number | boolean | undefined>> | undefined;
+  readonly headers?: Readonly<Record<string, string | undefined>> | undefined;
+  readonly body?: unknown;
+  readonly raw?: RawBody | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** The broker decodes no path: what would have to be encoded is in no name, and must not change which operation is called. */
+const SEGMENTS = /^[A-Za-z0-9._+=@-]+(?:\/[A-Za-z0-9._+=@-]+)*$/;
+const SEGMENT = /^[A-Za-z0-9._+=@-]+$/;
+const DOTS = /(?:^|\/)\.{1,2}(?:\/|$)/;
+
+/** @throws TypeError where a path parameter is missing or could not be part of a path; it is not echoed. */
+export function prepareRequest(id: OperationId, input: AnyInput = {}): PreparedRequest {
+  const [method, template] = OPERATIONS[id];
+  const path = template.replaceAll(/\{(\w+)\}/g, (_all, name: string) =>
+    parameterOf(id, name, input.path?.[name]),
+  );
+  const body =
+    input.raw?.text ?? (input.body === undefined ? undefined : JSON.stringify(input.body));
+  const type = input.raw?.type ?? 'application/json';
+  return {
+    id,
+    method,
+    path,
+    query: queryOf(input.query),
+    headers: {
+      ...present(input.headers),
+      ...(body !== undefined && { 'content-type': type }),
+    },
+    body,
+  };
+}
+
+function parameterOf(id: OperationId, name: string, value: string | number | undefined): string {
+  const text = String(value ?? '');
+  const form = name === 'path' ? SEGMENTS : SEGMENT;
+  if (!form.test(text) || DOTS.test(text)) {
+    throw new TypeError(`${id}: ${name} is missing, or has characters that no ${name} has`);
+  }
+  return text;
+}
+
+function queryOf(query: AnyInput['query']): string {
+  const pairs = Object.entries(present(query)).map(
+    ([name, value]) => `${name}=${encodeURIComponent(value)}`,
+  );
+  return pairs.length === 0 ? '' : `?${pairs.join('&')}`;
+}
+
+function present(
+  values: Readonly<Record<string, string | number | boolean | undefined>> = {},
+): Record<string, string> {
+  const given = Object.entries(values).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(given.map(([name, value]) => [name, String(value)]));
+}

@@ -1,0 +1,52 @@
+import type { BrokerClient } from './broker-client.ts';
+import { bearer } from './credential.ts';
+import type { components } from './generated/api.ts';
+
+type Session = components['schemas']['Session'];
+
+export interface LogIn {
+  /** As the broker has it registered. */
+  readonly cluster: string;
+  /** The pod's service-account token, projected for the broker's audience. */
+  readonly token: string;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A workload that is logged in. Its session ends with the token it was last shown. */
+export class WorkloadSession {
+  readonly id: string;
+  readonly workload: components['schemas']['Workload'];
+  /** Calls as this session. */
+  readonly client: BrokerClient;
+  #endsAt: number;
+
+  private constructor(client: BrokerClient, session: Session) {
+    this.client = client;
+    this.id = session.id;
+    this.workload = session.workload;
+    this.#endsAt = Date.parse(session.endsAt);
+  }
+
+  /** @throws as `BrokerClient.call`; ApiError ERR_TOKEN_INVALID whatever is wrong with the token */
+  static async logIn(client: BrokerClient, logIn: LogIn): Promise<WorkloadSession> {
+    const { cluster, token, signal } = logIn;
+    const { body } = await client.call('createSession', { body: { cluster, token }, signal });
+    return new WorkloadSession(client.as(bearer(body.token)), body.session);
+  }
+
+  /** By the broker's clock, in milliseconds since the epoch. */
+  get endsAt(): number {
+    return this.#endsAt;
+  }
+
+  /** Moves the end to that of a current token of the same pod. @throws as `BrokerClient.call` */
+  async renew(token: string, signal?: AbortSignal): Promise<void> {
+    const { body } = await this.client.call('renewSession', { body: { token }, signal });
+    this.#endsAt = Date.parse(body.session.endsAt);
+  }
+
+  /** Ends the leases and credentials of this session too. @throws as `BrokerClient.call` */
+  async end(signal?: AbortSignal): Promise<void> {
+    await this.client.call('endSession', { signal });
+  }
+}

@@ -1,0 +1,114 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { bearer, BrokerClient, WorkloadSession } from '../../src/client/index.ts';
+import { RunningApi } from '../support/parts.ts';
+
+let api: RunningApi;
+let client: BrokerClient;
+let admin: BrokerClient;
+let session: WorkloadSession;
+
+beforeAll(async () => {
+  api = await RunningApi.start();
+  await api.furnish();
+  client = new BrokerClient({ url: api.url });
+  admin = client.as(bearer(api.admin));
+  const login = { cluster: 'c1', token: api.serviceAccountToken() };
+  session = await WorkloadSession.logIn(client, login);
+});
+afterAll(async () => {
+  client.close();
+  await api.stop();
+});
+
+describe('the client at a broker', () => {
+  it('says who logged in, and until when', () => {
+    expect(session.id).toMatch(/^ses_/);
+    expect(session.workload.cluster).toBe('c1');
+    expect(session.endsAt).toBeGreaterThan(api.broker.parts.clock.now());
+  });
+
+  it('writes, reads in one batch and lists', async () => {
+    const written = await session.client.call('writeSecret', {
+      path: { path: 'app/db' },
+      headers: { 'If-None-Match': '*' },
+      body: { data: { user: 'app', password: 'p1' } },
+    });
+    expect(written.status).toBe(201);
+    const { body } = await session.client.call('readSecrets', {
+      body: { items: [{ path: 'app/db' }, { path: 'other/db' }] },
+    });
+    expect(body.items).toEqual([
+      expect.objectContaining({ version: '1', data: { user: 'app', password: 'p1' } }),
+      { path: 'other/db', error: expect.objectContaining({ code: 'ERR_DENIED' }) },
+    ]);
+  });
+
+  it('passes the broker’s no on, with all that it says', async () => {
+    await expect(
+      session.client.call('readSecret', { path: { path: 'other/db' } }),
+    ).rejects.toMatchObject({
+      name: 'ApiError',
+      status: 403,
+      code: 'ERR_DENIED',
+      requestId: expect.stringMatching(/./),
+    });
+  });
+
+  it('follows pages to the end', async () => {
+    const names: string[] = [];
+    for (const name of ['a', 'b', 'c']) {
+      await session.client.call('writeSecret', {
+        path: { path: `app/page/${name}` },
+        headers: { 'If-None-Match': '*' },
+        body: { data: { k: 'v' } },
+      });
+    }
+    const pages = session.client.pages('listSecrets', { query: { prefix: 'app/page', limit: 1 } });
+    for await (const { path } of pages) names.push(path);
+    expect(names).toEqual(['app/page/a', 'app/page/b', 'app/page/c']);
+  });
+
+  it('sends a document as it was written, so that its faults have their lines', async () => {
+    const text =
+      'apiVersion: quaymaster.dev/v1\nkind: AccessPolicy\nmetadata: {name: x}\nspec: 7\n';
+    const { body } = await admin.call('validatePolicy', {
+      raw: { type: 'application/yaml', text },
+    });
+    expect(body).toMatchObject({ valid: false, problems: [{ pointer: '/spec', line: 4 }] });
+  });
+
+  it('hears of a secret that changed', async () => {
+    await session.client.call('readSecret', { path: { path: 'app/db' } });
+    const ending = new AbortController();
+    const events = session.client.events({ signal: ending.signal });
+    expect((await events.next()).value).toMatchObject({ event: 'ready' });
+    await session.client.call('writeSecret', {
+      path: { path: 'app/db' },
+      headers: { 'If-Match': '"1"' },
+      body: { data: { user: 'app', password: 'p2' } },
+    });
+    expect((await events.next()).value).toMatchObject({
+      event: 'secret.changed',
+      data: { path: 'app/db' },
+    });
+    ending.abort(new Error('enough'));
+    await expect(events.next()).rejects.toThrow('enough');
+  });
+
+  it('reads what is neither JSON nor text as bytes', async () => {
+    const { body } = await admin.call('readHealth');
+    expect(body).toEqual({ status: 'ok' });
+    const checkpoint = await admin.call('readCheckpoint');
+    expect(checkpoint.body).toContain('quaymaster.test/api');
+  });
+
+  it('renews and ends the session', async () => {
+    const before = session.endsAt;
+    await session.renew(api.serviceAccountToken());
+    expect(session.endsAt).toBeGreaterThanOrEqual(before);
+    await session.end();
+    await expect(
+      session.client.call('readSecret', { path: { path: 'app/db' } }),
+    ).rejects.toMatchObject({ code: 'ERR_UNAUTHENTICATED' });
+  });
+});
