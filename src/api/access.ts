@@ -194,6 +194,7 @@ const ROWS = {
     5,
     'document.read',
   ],
+  readOwnToken: ['GET', '/api/v1/operator-tokens/self', 'operator', ANY, 1, 'operator-token.list'],
   createOperatorToken: [
     'POST',
     '/api/v1/operators/{name}/tokens',

@@ -1,4 +1,5 @@
 import { BrokerError } from '../domain/errors.ts';
+import type { Operator } from '../domain/principal.ts';
 import { randomId } from '../crypto/random.ts';
 import { newToken } from '../crypto/token.ts';
 import type { Call } from './call.ts';
@@ -74,6 +75,20 @@ export async function listOperatorTokens(
       const rows = await parts.store.list('operator_tokens', { equals: { operator }, limit: MOST });
       return rows.map((row) => parts.tokens.open(row));
     },
+  );
+}
+
+/** The caller's own token, with what it and its operator's document grant together. */
+export async function readOwnToken(
+  parts: Parts,
+  call: Call,
+  live: LiveOperator,
+): Promise<Operator> {
+  const document = { kind: 'operator', name: live.operator.name };
+  return recordOperation(
+    { parts, call, caller: live },
+    { action: 'operator-token.list', document },
+    (now) => Promise.resolve(now.operator),
   );
 }
 

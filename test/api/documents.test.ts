@@ -187,6 +187,17 @@ describe('a token of an operator', () => {
     });
   });
 
+  it('says whose it is and what it may do now', async () => {
+    await api.put('operators/self', { grants: [{ role: 'auditor' }, { role: 'responder' }] });
+    const grants = [{ role: 'auditor', scope: [] }];
+    const made = await asAdmin('POST', 'operators/self/tokens', { ttl: '1h', grants });
+    const own = await api.call('GET', '/api/v1/operator-tokens/self', { token: made.body.token });
+    const { id, endsAt } = made.body as { id: string; endsAt: string };
+    const expected = { id, operator: 'self', grants, sourceCidrs: [], endsAt };
+    expect(own).toMatchObject({ status: 200, body: expected });
+    expect(own.text).not.toContain(made.body.token);
+  });
+
   it('ends with its operator, also where one of the same name is made', async () => {
     const made = await api.operator('again', [{ role: 'admin' }]);
     await asAdmin('DELETE', 'operators/again', undefined, { 'If-Match': '*' });

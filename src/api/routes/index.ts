@@ -15,7 +15,12 @@ import { followEvents } from './events.ts';
 import { listLeases, readLease, releaseLease, renewLease, revokeLeases } from './leases.ts';
 import { machineRoutes } from './machine.ts';
 import { checkMount } from './mount-check.ts';
-import { createOperatorToken, listOperatorTokens, revokeOperatorToken } from './operator-tokens.ts';
+import {
+  createOperatorToken,
+  listOperatorTokens,
+  readOwnToken,
+  revokeOperatorToken,
+} from './operator-tokens.ts';
 import { explainDecision, validatePolicy } from './policies.ts';
 import { listRevocations, retryRevocation } from './revocations.ts';
 import {
@@ -56,7 +61,7 @@ export function allRoutes(facts: MachineFacts): Routes {
     ...{ listRevocations, retryRevocation },
     ...{ validatePolicy, explainDecision, checkMount },
     ...documentOperations(),
-    ...{ createOperatorToken, listOperatorTokens, revokeOperatorToken },
+    ...{ createOperatorToken, listOperatorTokens, readOwnToken, revokeOperatorToken },
     ...{ searchAudit, proveEntry, readCheckpoint, readLogKey, listHeads, readTile },
     ...machineRoutes(facts),
   };

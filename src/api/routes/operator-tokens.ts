@@ -1,6 +1,7 @@
 import {
   createOperatorToken as create,
   listOperatorTokens as list,
+  readOwnToken as readOwn,
   revokeOperatorToken as revoke,
 } from '../../broker/operator-tokens.ts';
 import type { OperatorToken } from '../../broker/state/operator-tokens.ts';
@@ -29,6 +30,17 @@ export const listOperatorTokens: RouteOf<'listOperatorTokens'> = {
       return { status: 200, body: { items: tokens.map(shownToken) } };
     };
   },
+};
+
+/** Who asks, and what the token may do now. */
+export const readOwnToken: RouteOf<'readOwnToken'> = {
+  read:
+    () =>
+    async ({ parts, call, caller }) => {
+      const { name, tokenId, grants, sourceCidrs, endsAt } = await readOwn(parts, call, caller);
+      const own = { id: tokenId, operator: name, grants, sourceCidrs };
+      return { status: 200, body: { ...own, endsAt: instant(endsAt) } };
+    },
 };
 
 export const revokeOperatorToken: RouteOf<'revokeOperatorToken'> = {

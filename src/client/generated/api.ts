@@ -36,7 +36,9 @@ export interface paths {
         readonly put?: never;
         /**
          * Logs a workload in with its service-account token
-         * @description The session ends no later than the token. Every refusal is the same ERR_TOKEN_INVALID.
+         * @description The session ends no later than the token. Every refusal is the same ERR_TOKEN_INVALID. With a proof in the header `DPoP` the session
+         *     is bound to the key that made it: it is used with `Authorization: DPoP <token>` and a proof for each request, and answers that hold
+         *     values are sealed to the key.
          */
         readonly post: operations["createSession"];
         readonly delete?: never;
@@ -794,6 +796,23 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/api/v1/operator-tokens/self": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** Who the caller is, and what its token may do now */
+        readonly get: operations["readOwnToken"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/api/v1/operators/{name}/tokens": {
         readonly parameters: {
             readonly query?: never;
@@ -1083,7 +1102,14 @@ export interface components {
             readonly workload: components["schemas"]["Workload"];
             readonly createdAt: components["schemas"]["Instant"];
             readonly endsAt: components["schemas"]["Instant"];
+            /** @description RFC 7638 thumbprint of the key that the session is bound to; absent: it is not. */
+            readonly keyThumbprint?: string;
         };
+        /**
+         * @description What a session that is bound to a key gets instead of JSON: a compact JWE (RFC 7516) of the same JSON, `alg` `ECDH-ES`, `enc`
+         *     `A256GCM`, `kid` the key's thumbprint, `cty` `json`, `jti` that of the request's proof.
+         */
+        readonly SealedAnswer: string;
         readonly LogIn: {
             readonly cluster: components["schemas"]["Name"];
             /** @description The service-account token of the pod, projected for the broker's audience. */
@@ -1522,6 +1548,14 @@ export interface components {
             readonly createdAt: components["schemas"]["Instant"];
             readonly endsAt: components["schemas"]["Instant"];
         };
+        readonly OwnToken: {
+            readonly id: components["schemas"]["Id"];
+            readonly operator: components["schemas"]["Name"];
+            /** @description What both the token and its operator's document grant. */
+            readonly grants: readonly components["schemas"]["Grant"][];
+            readonly sourceCidrs: readonly string[];
+            readonly endsAt: components["schemas"]["Instant"];
+        };
         readonly CreatedOperatorToken: {
             /** @description Shown once. */
             readonly token: string;
@@ -1758,6 +1792,11 @@ export interface components {
         };
     };
     parameters: {
+        /**
+         * @description A proof of possession (RFC 9449 §4.2), a compact JWS: header `typ` `dpop+jwt`, `alg` `ES256` and the public P-256 key as `jwk`; claims
+         *     `jti`, `htm`, `htu` (without query and fragment), `iat`; no `ath` at a login.
+         */
+        readonly dpop: string;
         readonly limit: number;
         /** @description What the page before returned as `next`. */
         readonly after: string;
@@ -1790,6 +1829,7 @@ export interface operations {
                 };
                 content: {
                     readonly "application/json": components["schemas"]["Disclosure"];
+                    readonly "application/jose": components["schemas"]["SealedAnswer"];
                 };
             };
             readonly default: components["responses"]["Problem"];
@@ -1867,7 +1907,13 @@ export interface operations {
     readonly createSession: {
         readonly parameters: {
             readonly query?: never;
-            readonly header?: never;
+            readonly header?: {
+                /**
+                 * @description A proof of possession (RFC 9449 §4.2), a compact JWS: header `typ` `dpop+jwt`, `alg` `ES256` and the public P-256 key as `jwk`; claims
+                 *     `jti`, `htm`, `htu` (without query and fragment), `iat`; no `ath` at a login.
+                 */
+                readonly DPoP?: components["parameters"]["dpop"];
+            };
             readonly path?: never;
             readonly cookie?: never;
         };
@@ -1974,6 +2020,7 @@ export interface operations {
                 };
                 content: {
                     readonly "application/json": components["schemas"]["BatchAnswer"];
+                    readonly "application/jose": components["schemas"]["SealedAnswer"];
                 };
             };
             readonly default: components["responses"]["Problem"];
@@ -2052,6 +2099,7 @@ export interface operations {
                 };
                 content: {
                     readonly "application/json": components["schemas"]["Disclosure"];
+                    readonly "application/jose": components["schemas"]["SealedAnswer"];
                 };
             };
             readonly default: components["responses"]["Problem"];
@@ -3286,6 +3334,27 @@ export interface operations {
                 };
                 content: {
                     readonly "application/json": components["schemas"]["OperatorVersions"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly readOwnToken: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["OwnToken"];
                 };
             };
             readonly default: components["responses"]["Problem"];

@@ -58,6 +58,7 @@ export const OPERATIONS = {
   putOperator: ["PUT","/api/v1/operators/{name}",{"200":"json","201":"json"}],
   deleteOperator: ["DELETE","/api/v1/operators/{name}",{"204":"none"}],
   listOperatorVersions: ["GET","/api/v1/operators/{name}/versions",{"200":"json"}],
+  readOwnToken: ["GET","/api/v1/operator-tokens/self",{"200":"json"}],
   createOperatorToken: ["POST","/api/v1/operators/{name}/tokens",{"201":"json"}],
   listOperatorTokens: ["GET","/api/v1/operators/{name}/tokens",{"200":"json"}],
   revokeOperatorToken: ["DELETE","/api/v1/operators/{name}/tokens/{id}",{"204":"none"}],
