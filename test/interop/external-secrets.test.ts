@@ -1,0 +1,127 @@
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { parse } from 'yaml';
+import { findProgram } from '../backends/find-program.ts';
+import { Furnished } from '../e2e/furnished.ts';
+
+const run = promisify(execFile);
+const go = findProgram('go');
+// Only a missing Go leaves it out.
+if (go === null)
+  process.stderr.write('left out: the webhook provider of External Secrets (no go)\n');
+/** The provider draws in a good part of Kubernetes: a minute and a half on two cores, the first time. */
+const BUILD_MS = 600_000;
+
+interface Ref {
+  readonly key: string;
+  readonly property?: string;
+  readonly version?: string;
+  /** All keys, as by `dataFrom.extract`. */
+  readonly whole?: boolean;
+}
+
+interface Store {
+  readonly spec: {
+    readonly provider: { readonly webhook: { readonly url: string; readonly result: object } };
+  };
+}
+
+/** The objects of docs/external-secrets.md, in its order. */
+function documented(): readonly object[] {
+  const page = readFileSync('docs/external-secrets.md', 'utf8');
+  return [...page.matchAll(/```yaml\n([^]*?)```/g)].map(([, yaml = '']) => parse(yaml) as object);
+}
+
+(go === null ? describe.skip : describe)('External Secrets Operator', () => {
+  let broker: Furnished;
+  let program: string;
+  let token: string;
+
+  beforeAll(async () => {
+    broker = await Furnished.start({
+      documents: {
+        '/mounts/payments': { prefix: 'payments', connection: 'embedded' },
+        '/operators/eso-payments': { grants: [{ role: 'secret-reader', scope: ['payments'] }] },
+      },
+    });
+    await broker.write('payments/db', { user: 'app', password: 'first' });
+    await broker.write('own/other', { password: 'of another team' });
+    const { json } = await broker.installation.call(
+      'POST',
+      '/api/v1/operators/eso-payments/tokens',
+      {
+        token: broker.operator,
+        body: { ttl: '1h' },
+      },
+    );
+    token = String(json['token']);
+    program = join(broker.installation.directory, 'external-secrets');
+    await run(go ?? '', ['build', '-o', program, '.'], { cwd: 'test/interop/external-secrets' });
+  }, BUILD_MS);
+  afterAll(() => broker.installation.remove());
+
+  /** What the provider makes of it, with the store and the Secret of our page. */
+  async function asked(refs: readonly Ref[], with_: { token?: string; path?: string } = {}) {
+    const [secret, store] = documented() as [object, Store];
+    const webhook = { ...store.spec.provider.webhook, caProvider: undefined };
+    const url = webhook.url.replace(/^https:\/\/[^/]+/, broker.installation.url);
+    const result = with_.path === undefined ? webhook.result : { jsonPath: with_.path };
+    const data = { token: Buffer.from(with_.token ?? token).toString('base64') };
+    const input = {
+      store: { ...store, spec: { provider: { webhook: { ...webhook, url, result } } } },
+      secret: { ...secret, stringData: undefined, data },
+      refs,
+    };
+    const child = spawn(program, { stdio: ['pipe', 'pipe', 'inherit'] });
+    child.stdin.end(JSON.stringify(input));
+    const [lines, [code]] = await Promise.all([text(child.stdout), once(child, 'close')]);
+    expect(code).toBe(0);
+    const outcomes = lines.trim().split('\n');
+    return outcomes.map((line) => JSON.parse(line) as Record<string, unknown>);
+  }
+
+  const DB = 'payments/db';
+
+  it('reads one key, all keys as JSON, and a version, by the store of our page', async () => {
+    const refs = [{ key: DB, property: 'password' }, { key: DB }, { key: DB, version: '1' }];
+    const [one, all, first] = await asked(refs);
+    expect(one).toEqual({ key: DB, value: 'first', gone: false });
+    expect(JSON.parse(String(all!['value']))).toEqual({ user: 'app', password: 'first' });
+    expect(JSON.parse(String(first!['value']))).toEqual({ user: 'app', password: 'first' });
+  });
+
+  it('takes every key as it is by the second store', async () => {
+    const [whole] = await asked([{ key: DB, whole: true }], { path: '$.data' });
+    expect(whole).toMatchObject({ value: { user: 'app', password: 'first' }, gone: false });
+  });
+
+  it('keeps its Secret when it is denied, whether the path exists or not', async () => {
+    const outcomes = await asked([{ key: 'own/other' }, { key: 'own/absent' }, { key: 'nowhere' }]);
+    for (const outcome of outcomes) {
+      expect(outcome).toMatchObject({ gone: false, error: expect.stringContaining('403') });
+    }
+  });
+
+  it('keeps its Secret when its token is not accepted', async () => {
+    const [outcome] = await asked([{ key: DB }], { token: `qmo_${'A'.repeat(49)}` });
+    expect(outcome).toMatchObject({ gone: false, error: expect.stringContaining('401') });
+  });
+
+  it('takes a secret for gone only where it may read it and it is not there', async () => {
+    const [outcome] = await asked([{ key: 'payments/absent' }]);
+    expect(outcome).toEqual({ key: 'payments/absent', gone: true });
+  });
+
+  it('keeps its Secret while the broker is away', async () => {
+    await broker.installation.stop();
+    const [outcome] = await asked([{ key: DB }]);
+    expect(outcome).toMatchObject({ gone: false, error: expect.stringContaining('refused') });
+    await broker.installation.start();
+    expect(await asked([{ key: DB, property: 'user' }])).toMatchObject([{ value: 'app' }]);
+  });
+});
