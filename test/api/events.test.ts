@@ -102,6 +102,20 @@ describe('a stream of events', () => {
     await reader.over();
   });
 
+  it('says once that the session ended, although its leases ended with it', async () => {
+    await write('app/held', 'one');
+    const token = await holder();
+    await read('app/held', token);
+    const reader = await follow(token);
+    await reader.next('ready');
+    await api.call('DELETE', '/api/v1/sessions/self', { token });
+    await reader.over();
+    expect(reader.received.map(({ type }) => type)).toEqual(['ready', 'session.ended']);
+    // What was written after the end would have ended the process of the broker.
+    const alive = await api.call('GET', '/healthz');
+    expect(alive.status).toBe(200);
+  });
+
   it('does not tell of a path that the holder may no longer read', async () => {
     await write('app/lost', 'one');
     await write('app/kept', 'one');

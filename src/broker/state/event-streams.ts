@@ -95,7 +95,7 @@ export class EventStreams {
     const { seen } = open;
     this.#enqueue(open, async () => {
       if (since !== undefined) await this.#replay(open, since, seen);
-      stream.sink.send({ type: 'ready', id: seen });
+      this.#send(open, { type: 'ready', id: seen });
     });
     return () => this.#forget(open);
   }
@@ -153,7 +153,7 @@ export class EventStreams {
     if (id <= open.seen) return;
     open.seen = id;
     if (!(await stream.stands())) {
-      stream.sink.send({ type: 'session.ended', id });
+      this.#send(open, { type: 'session.ended', id });
       this.#end(open);
       return;
     }
@@ -163,8 +163,9 @@ export class EventStreams {
     }
   }
 
+  /** A stream that ended meanwhile is told nothing: to write after the end of an answer is an error that ends the process. */
   #send(open: Open, event: BrokerEvent): void {
-    if (!open.stream.sink.send(event)) this.#end(open);
+    if (this.#isOpen(open) && !open.stream.sink.send(event)) this.#end(open);
   }
 
   /** What is remembered of the changes after `since`, up to `until`, as far as it concerns this session. */
@@ -210,6 +211,10 @@ export class EventStreams {
     if (this.#forget(open)) open.stream.sink.end();
   }
 
+  #isOpen(open: Open): boolean {
+    return this.#bySession.get(open.stream.sessionId)?.has(open) === true;
+  }
+
   #forget(open: Open): boolean {
     const own = this.#bySession.get(open.stream.sessionId);
     if (own?.delete(open) !== true) return false;
@@ -234,7 +239,7 @@ export class EventStreams {
 
   async #endIfOver(open: Open): Promise<void> {
     if (await open.stream.stands()) return;
-    open.stream.sink.send({ type: 'session.ended', id: open.seen });
+    this.#send(open, { type: 'session.ended', id: open.seen });
     this.#end(open);
   }
 }
