@@ -3,8 +3,15 @@ import { parse } from 'yaml';
 
 const HEAD = '// Generated from openapi.yaml by `npm run generate`.\n';
 
+interface Parameter {
+  readonly name: string;
+  readonly in: 'path' | 'query' | 'header';
+}
+
 interface ContractOperation {
   readonly operationId: string;
+  readonly parameters?: readonly (Parameter | { readonly $ref: string })[];
+  readonly requestBody?: { readonly content: Readonly<Record<string, unknown>> };
   readonly responses: Readonly<
     Record<string, { readonly content?: Readonly<Record<string, unknown>> }>
   >;
@@ -13,6 +20,7 @@ interface ContractOperation {
 interface Contract {
   readonly info: { readonly version: string };
   readonly paths: Readonly<Record<string, Readonly<Record<string, ContractOperation>>>>;
+  readonly components: { readonly parameters: Readonly<Record<string, Parameter>> };
 }
 
 /** Types of every request and answer. A field with a default may be left out of a request, so no default makes one required. */
@@ -21,13 +29,26 @@ export async function clientTypes(contract: string): Promise<string> {
   return HEAD + astToString(ast);
 }
 
-/** What is known of each operation at run time: method, path, and the form of the body by status. */
+/** What is known of each operation at run time. */
 export function operationTable(contract: string): string {
-  const { info, paths } = parse(contract) as Contract;
+  const { info, paths, components } = parse(contract) as Contract;
   const rows = Object.entries(paths).flatMap(([path, methods]) =>
-    Object.entries(methods).map(([method, { operationId, responses }]) => {
-      const row = [method.toUpperCase(), path, formsOf(responses)];
-      return `  ${operationId}: ${JSON.stringify(row)},\n`;
+    Object.entries(methods).map(([method, operation]) => {
+      const parameters = (operation.parameters ?? []).map((each) =>
+        '$ref' in each ? components.parameters[each.$ref.split('/').at(-1) ?? ''] : each,
+      );
+      const namesIn = (place: Parameter['in']): readonly string[] =>
+        parameters.flatMap((each) => (each?.in === place ? [each.name] : []));
+      const row = {
+        method: method.toUpperCase(),
+        path,
+        query: namesIn('query'),
+        // The credential makes the proof: it is no header for the caller to give.
+        headers: namesIn('header').filter((name) => name !== 'DPoP'),
+        body: Object.keys(operation.requestBody?.content ?? {}),
+        answers: formsOf(operation.responses),
+      };
+      return `  ${operation.operationId}: ${JSON.stringify(row)},\n`;
     }),
   );
   const version = `export const API_VERSION = ${JSON.stringify(info.version)};\n`;
@@ -42,7 +63,9 @@ function formsOf(responses: ContractOperation['responses']): Readonly<Record<str
   );
 }
 
+/** `sealable` is JSON, or a JWE of it to a session that is bound to a key. */
 function formOf(types: readonly string[]): string {
+  if (types.includes('application/jose')) return 'sealable';
   if (types.includes('application/json')) return 'json';
   if (types.includes('text/plain')) return 'text';
   if (types.includes('application/octet-stream')) return 'bytes';

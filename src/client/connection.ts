@@ -88,7 +88,8 @@ export class Connection {
   }
 
   #authorize({ method, path }: PreparedRequest, credential: Credential): Promise<Authorization> {
-    return credential.authorize({ method, url: `${this.#transport.origin}${path}` });
+    const url = `${this.#transport.origin}${path}`;
+    return credential.authorize({ method, url, at: this.clock.now() });
   }
 
   #send(

@@ -3,12 +3,17 @@ export interface RequestFacts {
   readonly method: string;
   /** Scheme, host and path, without the query (RFC 9449, `htu`). */
   readonly url: string;
+  /** When it is sent, in milliseconds since the epoch. */
+  readonly at: number;
 }
 
 /** What one try of one request carries. */
 export interface Authorization {
   readonly headers: Readonly<Record<string, string>>;
-  /** Opens a sealed answer (a compact JWE) to this try. @throws Error, with nothing of the answer in it, where it is not for this try. */
+  /**
+   * Opens a sealed answer (a compact JWE) to this try; an answer that should be sealed and is not is then refused.
+   * @throws UnreachableError, with nothing of the answer in it, where it is not for this try
+   */
   readonly open?: ((sealed: string) => Promise<string>) | undefined;
 }
 

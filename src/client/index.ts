@@ -15,4 +15,5 @@ export { bearer, type Authorization, type Credential, type RequestFacts } from '
 export { ApiError, UnreachableError, type UnreachableReason } from './errors.ts';
 export type { BrokerEvent } from './follow-events.ts';
 export type { components, operations } from './generated/api.ts';
+export { OPERATIONS } from './generated/operations.ts';
 export { WorkloadSession, type LogIn } from './workload-session.ts';

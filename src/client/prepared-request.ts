@@ -29,7 +29,7 @@ const DOTS = /(?:^|\/)\.{1,2}(?:\/|$)/;
 
 /** @throws TypeError where a path parameter is missing or could not be part of a path; it is not echoed. */
 export function prepareRequest(id: OperationId, input: AnyInput = {}): PreparedRequest {
-  const [method, template] = OPERATIONS[id];
+  const { method, path: template } = OPERATIONS[id];
   const path = template.replaceAll(/\{(\w+)\}/g, (_all, name: string) =>
     parameterOf(id, name, input.path?.[name]),
   );

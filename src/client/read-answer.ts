@@ -11,11 +11,12 @@ const MOST_PROBLEM_BYTES = 256 * 1024;
 const CODE = /^ERR_[A-Z_]{1,60}$/;
 const MEDIA: Readonly<Record<string, string>> = {
   json: 'application/json',
+  sealable: 'application/json',
+  sealed: 'application/jose',
   text: 'text/plain',
   bytes: 'application/octet-stream',
   events: 'text/event-stream',
 };
-const SEALED = 'application/jose';
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** An answer as it is at run time; `Answer` gives it its type. */
@@ -36,31 +37,37 @@ export async function readAnswer(
   { open }: Authorization,
 ): Promise<AnyAnswer> {
   const status = response.statusCode ?? 0;
-  const form = formOf(id, status);
-  if (form === undefined) throw await failureOf(id, response);
-  const headers = headersOf(response);
-  const type = mediaOf(response);
-  const answer = { status, headers, requestId: headers['x-request-id'] ?? '' };
-  if (form === 'none') {
-    response.resume();
-    return { ...answer, body: undefined };
-  }
-  if (type === SEALED && open !== undefined) {
-    const sealed = textOf(await readBody(response, MOST_BYTES), response);
-    return { ...answer, body: jsonOf(await open(sealed), response) };
-  }
+  const form = formOf(id, status, open !== undefined);
   // 503 is said by who cannot serve: with another media type it is a problem or no answer of the broker.
-  if (type !== MEDIA[form]) throw await failureOf(id, response);
-  const bytes = await readBody(response, MOST_BYTES);
-  if (form === 'bytes') return { ...answer, body: new Uint8Array(bytes) };
-  const text = textOf(bytes, response);
-  return { ...answer, body: form === 'json' ? jsonOf(text, response) : text };
+  if (form === undefined || (form !== 'none' && mediaOf(response) !== MEDIA[form])) {
+    throw await failureOf(id, response);
+  }
+  const headers = headersOf(response);
+  const body = await bodyOf(form, response, open);
+  return { status, headers, requestId: headers['x-request-id'] ?? '', body };
 }
 
-/** Undefined where the contract describes no such answer. */
-function formOf(id: PreparedRequest['id'], status: number): string | undefined {
-  const forms: Readonly<Record<number, string>> = OPERATIONS[id][2];
-  return forms[status];
+/** Undefined where the contract describes no such answer. Who can open gets no value that is not sealed. */
+function formOf(id: PreparedRequest['id'], status: number, opens: boolean): string | undefined {
+  const forms: Readonly<Record<number, string>> = OPERATIONS[id].answers;
+  const form = forms[status];
+  return form === 'sealable' && opens ? 'sealed' : form;
+}
+
+async function bodyOf(
+  form: string,
+  response: IncomingMessage,
+  open: Authorization['open'],
+): Promise<unknown> {
+  if (form === 'none') {
+    response.resume();
+    return undefined;
+  }
+  const bytes = await readBody(response, MOST_BYTES);
+  if (form === 'bytes') return new Uint8Array(bytes);
+  const text = textOf(bytes, response);
+  if (form === 'text') return text;
+  return jsonOf(form === 'sealed' && open !== undefined ? await open(text) : text, response);
 }
 
 /** What an answer that is not the wanted one says: the broker's no, or that somebody else answered. */

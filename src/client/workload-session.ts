@@ -1,5 +1,6 @@
 import type { BrokerClient } from './broker-client.ts';
 import { bearer } from './credential.ts';
+import { UnreachableError } from './errors.ts';
 import type { components } from './generated/api.ts';
 
 type Session = components['schemas']['Session'];
@@ -9,6 +10,8 @@ export interface LogIn {
   readonly cluster: string;
   /** The pod's service-account token, projected for the broker's audience. */
   readonly token: string;
+  /** The session is bound to a key that never leaves this process, and values come sealed to it: docs/sealed-delivery.md. */
+  readonly sealed?: boolean;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -27,11 +30,24 @@ export class WorkloadSession {
     this.#endsAt = Date.parse(session.endsAt);
   }
 
-  /** @throws as `BrokerClient.call`; ApiError ERR_TOKEN_INVALID whatever is wrong with the token */
+  /**
+   * @throws as `BrokerClient.call`; ApiError ERR_TOKEN_INVALID whatever is wrong with the token; UnreachableError where `sealed` is asked
+   * for and the session is not bound to the key, because somebody on the way took the proof out
+   */
   static async logIn(client: BrokerClient, logIn: LogIn): Promise<WorkloadSession> {
-    const { cluster, token, signal } = logIn;
-    const { body } = await client.call('createSession', { body: { cluster, token }, signal });
-    return new WorkloadSession(client.as(bearer(body.token)), body.session);
+    const { cluster, token, signal, sealed = false } = logIn;
+    const input = { body: { cluster, token }, signal };
+    if (!sealed) {
+      const { body } = await client.call('createSession', input);
+      return new WorkloadSession(client.as(bearer(body.token)), body.session);
+    }
+    const { SealingKey } = await import('./sealing-key.ts');
+    const key = await SealingKey.generate();
+    const { body } = await client.as(key.introduced()).call('createSession', input);
+    if (body.session.keyThumbprint !== key.thumbprint) {
+      throw new UnreachableError('not_ours', 'the session is not bound to the key of this process');
+    }
+    return new WorkloadSession(client.as(key.bearing(body.token)), body.session);
   }
 
   /** By the broker's clock, in milliseconds since the epoch. */

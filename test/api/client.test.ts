@@ -112,3 +112,41 @@ describe('the client at a broker', () => {
     ).rejects.toMatchObject({ code: 'ERR_UNAUTHENTICATED' });
   });
 });
+
+describe('a sealed session', () => {
+  let sealed: WorkloadSession;
+  beforeAll(async () => {
+    const login = { cluster: 'c1', token: api.serviceAccountToken(), sealed: true };
+    sealed = await WorkloadSession.logIn(client, login);
+  });
+
+  it('reads alone, in a batch and again, each answer opened', async () => {
+    for (let read = 0; read < 2; read += 1) {
+      const { body } = await sealed.client.call('readSecret', { path: { path: 'app/db' } });
+      expect(body.data).toEqual({ user: 'app', password: 'p2' });
+    }
+    const items = [{ path: 'app/db' }, { path: 'app/none' }];
+    const { body } = await sealed.client.call('readSecrets', { body: { items } });
+    expect(body.items).toMatchObject([{ version: '2' }, { error: { code: 'ERR_NOT_FOUND' } }]);
+  });
+
+  it('is told no in clear', async () => {
+    await expect(
+      sealed.client.call('readSecret', { path: { path: 'other/db' } }),
+    ).rejects.toMatchObject({ code: 'ERR_DENIED' });
+  });
+
+  it('lists with a query, follows events, renews and ends', async () => {
+    const pages = sealed.client.pages('listSecrets', { query: { prefix: 'app/page', limit: 2 } });
+    const names: string[] = [];
+    for await (const { path } of pages) names.push(path);
+    expect(names).toHaveLength(3);
+    const ending = new AbortController();
+    const events = sealed.client.events({ signal: ending.signal });
+    expect((await events.next()).value).toMatchObject({ event: 'ready' });
+    await sealed.renew(api.serviceAccountToken());
+    await sealed.end();
+    expect((await events.next()).value).toMatchObject({ event: 'session.ended' });
+    expect((await events.next()).done).toBe(true);
+  });
+});
