@@ -1,0 +1,65 @@
+import type { Liquid } from 'liquidjs';
+import { quoteDotenv } from '../formats/dotenv.ts';
+import { escapePropertyValue } from '../formats/properties.ts';
+import { BytesValue } from './bytes-value.ts';
+
+/**
+ * The library's own that stay: text and lists. None of them evaluates an expression that it is given as text (`where_exp` and its
+ * kin do: a value would be interpreted), reads a clock or draws randomness.
+ */
+const KEPT = new Set(
+  [
+    'append prepend upcase downcase capitalize strip lstrip rstrip strip_newlines replace replace_first remove remove_first',
+    'split join first last size slice sort uniq reverse concat compact map default truncate escape',
+    'url_decode base64_decode',
+  ].flatMap((line) => line.split(' ')),
+);
+
+const OURS: Readonly<Record<string, (value: unknown) => string>> = {
+  base64: (value) => (value instanceof BytesValue ? value.base64 : base64(value, 'base64')),
+  base64url: (value) => base64(value, 'base64url'),
+  json: (value) => JSON.stringify(value),
+  /** One word of a POSIX shell. */
+  shell: (value) => `'${text(value).replaceAll("'", String.raw`'\''`)}'`,
+  dotenv: (value) => quoteDotenv(text(value)),
+  properties: (value) => escapePropertyValue(text(value)),
+  /** One part of a URL (RFC 3986, section 2.3): a user name, a password, a segment or a query's value. */
+  url: (value) => encodeURIComponent(text(value)).replaceAll(/[!'()*]/g, percentEncoded),
+  /** A basic string with its quotes (TOML 1.0), which YAML's and JSON's readers take too. */
+  toml: quoted,
+  yaml: quoted,
+  /** Between quotes in XML and HTML. */
+  xml: (value) => text(value).replaceAll(/[&<>"']/g, (sign) => `&#${sign.charCodeAt(0)};`),
+};
+
+/** Leaves the filters that are listed, and adds ours. */
+export function limitFilters(engine: Liquid): void {
+  for (const name of Object.keys(engine.filters)) {
+    if (!KEPT.has(name)) Reflect.deleteProperty(engine.filters, name);
+  }
+  for (const [name, filter] of Object.entries(OURS)) engine.registerFilter(name, filter);
+}
+
+function text(value: unknown): string {
+  if (typeof value === 'string') return value;
+  if (value instanceof BytesValue) return value.toString();
+  if (typeof value === 'number' || typeof value === 'boolean') return String(value);
+  throw new Error('the filter takes text');
+}
+
+function base64(value: unknown, form: 'base64' | 'base64url'): string {
+  const bytes = value instanceof BytesValue ? Buffer.from(value.base64, 'base64') : text(value);
+  return Buffer.from(bytes).toString(form);
+}
+
+function percentEncoded(sign: string): string {
+  return `%${sign.charCodeAt(0).toString(16).toUpperCase()}`;
+}
+
+/** JSON's escapes are a subset of those of TOML and YAML; what these two call unprintable is escaped as well. */
+function quoted(value: unknown): string {
+  return JSON.stringify(text(value)).replaceAll(
+    /[\u007f-\u009f\u2028\u2029\ufeff\ufffe\uffff]/g,
+    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+}

@@ -1,0 +1,291 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { SecretDirectory } from '../../../../src/agent/delivery/directory/secret-directory.ts';
+import type { RenderedFile } from '../../../../src/agent/delivery/rendered-file.ts';
+import { HandClock } from '../../../support/hand-clock.ts';
+import { leftOut, whereMounted } from '../../../support/small-disk.ts';
+
+const base = mkdtempSync(join(tmpdir(), 'qm-directory-'));
+chmodSync(base, 0o755);
+afterAll(() => rmSync(base, { recursive: true }));
+
+let count = 0;
+let root = '';
+let clock = new HandClock();
+beforeEach(() => {
+  root = join(base, `secrets-${(count += 1)}`);
+  clock = new HandClock();
+});
+
+const NOBODY = 65_534;
+
+function file(target: string, text: string, more: Partial<RenderedFile> = {}): RenderedFile {
+  return { target, bytes: Buffer.from(text), mode: 0o400, ...more };
+}
+
+function open(mode = 0o700): SecretDirectory {
+  return SecretDirectory.open(root, mode, clock);
+}
+
+const read = (target: string): string => readFileSync(join(root, target), 'utf8');
+const modeOf = (path: string): number => statSync(path).mode & 0o7777;
+/** Everything in the root, with the set's own name left out. */
+const listed = (): readonly string[] =>
+  readdirSync(root)
+    .map((name) => name.replace(/^\.\.set-\d+$/, '..set'))
+    .sort();
+
+describe(`the directory of secrets${leftOut}`, () => {
+  it('is made, for the agent alone, with files that are links into one set', () => {
+    const directory = open();
+    const changed = directory.replace([
+      file('db.json', '{}'),
+      file('api/key', 'k'),
+      file('api/user', 'u'),
+    ]);
+    expect(changed).toEqual(['db.json', 'api/key', 'api/user']);
+    expect([read('db.json'), read('api/key'), read('api/user')]).toEqual(['{}', 'k', 'u']);
+    expect(readlinkSync(join(root, 'db.json'))).toBe('..data/db.json');
+    expect(listed()).toEqual(['..data', '..set', 'api', 'db.json']);
+    expect([modeOf(root), modeOf(join(root, '..data')), modeOf(join(root, 'api'))]).toEqual([
+      0o700, 0o700, 0o700,
+    ]);
+    directory.close();
+  });
+
+  it('gives modes that owe nothing to the umask (G03)', () => {
+    for (const umask of [0, 0o777]) {
+      const former = process.umask(umask);
+      try {
+        const directory = open();
+        directory.replace([
+          file('a', 'a'),
+          file(`b${umask}`, 'b', { mode: 0o640 }),
+          file('folder/c', `c${umask}`, { mode: 0o600 }),
+        ]);
+        directory.close();
+      } finally {
+        process.umask(former);
+      }
+      expect([modeOf(root), modeOf(join(root, 'folder'))]).toEqual([0o700, 0o700]);
+      const modes = ['a', `b${umask}`, 'folder/c'].map((name) => modeOf(join(root, name)));
+      expect(modes).toEqual([0o400, 0o640, 0o600]);
+    }
+  });
+
+  it('changes all files by one rename: who opened the set reads the old one to its end', () => {
+    const directory = open();
+    directory.replace([file('cert', 'c1'), file('key', 'k1')]);
+    const set = join(root, readlinkSync(join(root, '..data')));
+    directory.replace([file('cert', 'c2'), file('key', 'k2')]);
+    expect([
+      readFileSync(join(set, 'cert'), 'utf8'),
+      readFileSync(join(set, 'key'), 'utf8'),
+    ]).toEqual(['c1', 'k1']);
+    expect([read('cert'), read('key')]).toEqual(['c2', 'k2']);
+    clock.advance(1_000);
+    expect(existsSync(set)).toBe(false);
+    directory.close();
+  });
+
+  it('leaves what did not change as it is, to the inode', () => {
+    const directory = open();
+    directory.replace([file('a', '1'), file('b', '1')]);
+    const before = statSync(join(root, 'a')).ino;
+    expect(directory.replace([file('a', '1'), file('b', '2')])).toEqual(['b']);
+    expect(statSync(join(root, 'a')).ino).toBe(before);
+    const link = readlinkSync(join(root, '..data'));
+    expect(directory.replace([file('a', '1'), file('b', '2')])).toEqual([]);
+    expect(readlinkSync(join(root, '..data'))).toBe(link);
+    directory.close();
+    const later = open();
+    expect(later.replace([file('a', '1'), file('b', '2')])).toEqual([]);
+    expect(later.replace([file('a', '1', { mode: 0o440 }), file('b', '2')])).toEqual(['a']);
+    later.close();
+  });
+
+  it('takes away what is no longer there, also from the set that lingers', () => {
+    const directory = open();
+    directory.replace([file('a', '1'), file('b', '1'), file('c/d', '1')]);
+    const old = join(root, readlinkSync(join(root, '..data')));
+    expect(directory.replace([file('a', '2')])).toEqual(['a', 'b', 'c/d']);
+    expect(listed()).toEqual(['..data', '..set', '..set', 'a']);
+    expect(existsSync(join(old, 'a'))).toBe(true);
+    expect([existsSync(join(old, 'b')), existsSync(join(old, 'c/d'))]).toEqual([false, false]);
+    expect(directory.replace([])).toEqual(['a']);
+    directory.close();
+    expect(listed()).toEqual(['..data', '..set']);
+    expect(readdirSync(join(root, '..data'))).toEqual([]);
+  });
+
+  it('clears away what a crash left, and keeps the files', () => {
+    const first = open();
+    first.replace([file('a', '1')]);
+    first.replace([file('a', '2')]);
+    mkdirSync(join(root, '..set-99'));
+    writeFileSync(join(root, '..set-99', 'half'), 'ha');
+    symlinkSync('..set-99', join(root, '..new'));
+    const second = open();
+    expect(listed()).toEqual(['..data', '..set', 'a']);
+    expect(read('a')).toBe('2');
+    second.close();
+    first.close();
+  });
+
+  it('keeps all files as they were when one cannot be written', () => {
+    const directory = open();
+    directory.replace([file('a', '1')]);
+    const foreign = file('b', 'CANARY', { owner: -2 });
+    const failed = (): unknown => directory.replace([file('a', '2'), foreign]);
+    expect(failed).toThrow(/^b: cannot be written: /);
+    expect(failed).not.toThrow(/CANARY/);
+    expect(read('a')).toBe('1');
+    expect(listed()).toEqual(['..data', '..set', 'a']);
+    directory.close();
+  });
+
+  it.each(['file', 'folder', 'link'])(
+    'does not replace a %s that it did not make (G02)',
+    (kind) => {
+      mkdirSync(root);
+      const outside = join(base, `outside-${count}`);
+      writeFileSync(outside, 'theirs');
+      if (kind === 'file') writeFileSync(join(root, 'db.json'), 'theirs');
+      else if (kind === 'folder') mkdirSync(join(root, 'db.json'));
+      else symlinkSync(outside, join(root, 'db.json'));
+      const directory = open();
+      expect(directory.obstacle('db.json')).toMatch(/did not make/);
+      expect(() => directory.replace([file('db.json', 'ours')])).toThrow(/did not make: remove it/);
+      expect(readFileSync(outside, 'utf8')).toBe('theirs');
+      directory.close();
+    },
+  );
+
+  it('is not entered through a link, nor is a set (G02)', () => {
+    const elsewhere = join(base, `elsewhere-${count}`);
+    mkdirSync(elsewhere);
+    symlinkSync(elsewhere, root);
+    expect(() => open()).toThrow(/is a link or a file, no directory/);
+    rmSync(root);
+    mkdirSync(root);
+    symlinkSync(elsewhere, join(root, '..data'));
+    expect(() => open()).toThrow(/did not make/);
+    rmSync(join(root, '..data'));
+    symlinkSync('..set-1', join(root, '..data'));
+    symlinkSync(elsewhere, join(root, '..set-1'));
+    const directory = open();
+    directory.replace([file('a', '1')]);
+    expect(readdirSync(elsewhere)).toEqual([]);
+    expect(lstatSync(join(root, readlinkSync(join(root, '..data')))).isDirectory()).toBe(true);
+    directory.close();
+  });
+
+  it('is where it was opened, whatever is put at its path later (G02)', () => {
+    const directory = open();
+    const moved = `${root}-moved`;
+    const trap = `${root}-trap`;
+    mkdirSync(trap);
+    renameSync(root, moved);
+    symlinkSync(trap, root);
+    directory.replace([file('a', '1')]);
+    expect(readdirSync(trap)).toEqual([]);
+    expect(readFileSync(join(moved, 'a'), 'utf8')).toBe('1');
+    directory.close();
+  });
+
+  it('says what to do when its parent is not there', () => {
+    root = join(base, 'nowhere', 'secrets');
+    expect(() => open()).toThrow(/ENOENT: mount a volume/);
+  });
+
+  whereMounted(
+    'of somebody else is refused, but the root of a volume is taken, with a warning (G03)',
+    () => {
+      mkdirSync(root);
+      chownSync(root, NOBODY, NOBODY);
+      expect(() => open()).toThrow(/belongs to user 65534: name a directory below it/);
+      chownSync(root, 0, 0);
+      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m,mode=0777', 'tmpfs', root]);
+      try {
+        expect(asNobody(root)).toEqual({
+          warnings: [
+            'whoever mounts the volume writable can replace files: mount it read-only elsewhere',
+          ],
+          modes: [0o777, 0o700, 0o400],
+        });
+      } finally {
+        execFileSync('umount', [root]);
+      }
+    },
+  );
+
+  whereMounted(
+    'cannot be read by another user of the pod, nor be given to one without the right to (G03)',
+    () => {
+      chmodSync(base, 0o755);
+      const directory = open();
+      directory.replace([file('a', 'CANARY')]);
+      const asOther = { uid: NOBODY, gid: NOBODY, encoding: 'utf8' } as const;
+      expect(spawnSync('cat', [join(root, 'a')], asOther)).toMatchObject({ stdout: '', status: 1 });
+      directory.replace([file('a', 'theirs', { owner: NOBODY, group: NOBODY })]);
+      expect(statSync(join(root, 'a')).uid).toBe(NOBODY);
+      directory.close();
+      const volume = join(base, `volume-${count}`);
+      mkdirSync(volume);
+      chownSync(volume, NOBODY, NOBODY);
+      expect(asNobody(join(volume, 'secrets'), 'owner: 1,').error).toMatch(
+        /^a: cannot be written: owner or group cannot be given \(EPERM\): the agent needs CAP_CHOWN/,
+      );
+    },
+  );
+});
+
+interface Outcome {
+  readonly warnings?: readonly string[];
+  readonly modes?: readonly number[];
+  readonly error?: string;
+}
+
+/** Opens the directory and writes one file, as a user without rights. */
+function asNobody(path: string, more = ''): Outcome {
+  const source = new URL(
+    '../../../../src/agent/delivery/directory/secret-directory.ts',
+    import.meta.url,
+  );
+  const clockSource = new URL('../../../../src/clock.ts', import.meta.url);
+  const script = `
+    import { SecretDirectory } from ${JSON.stringify(source.href)};
+    import { systemClock } from ${JSON.stringify(clockSource.href)};
+    import { statSync } from 'node:fs';
+    process.setgid(${NOBODY}); process.setuid(${NOBODY});
+    const path = ${JSON.stringify(path)};
+    const modes = (...names) => names.map((name) => statSync(path + '/' + name).mode & 0o7777);
+    try {
+      const directory = SecretDirectory.open(path, 0o700, systemClock);
+      directory.replace([{ target: 'a', bytes: Buffer.from('x'), mode: 0o400, ${more} }]);
+      directory.close();
+      console.log(JSON.stringify({ warnings: directory.warnings, modes: modes('.', '..data', 'a') }));
+    } catch (error) { console.log(JSON.stringify({ error: error.message })); }`;
+  const args = ['--no-warnings', '--input-type=module', '-e', script];
+  const { stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
+  if (stdout === '') throw new Error(stderr);
+  return JSON.parse(stdout) as Outcome;
+}
