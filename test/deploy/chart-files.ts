@@ -12,11 +12,9 @@ function readme(): string {
   return readFileSync(`${CHART}/README.md`, 'utf8').replace(TABLE, () => valuesTable(values));
 }
 
-/** All files that are made from the chart, or for it, by their paths. */
-export async function chartFiles(helm: Helm): Promise<ReadonlyMap<string, string>> {
-  return new Map([
-    [`${CHART}/values.schema.json`, `${JSON.stringify(valuesSchema(), null, 1)}\n`],
-    [`${CHART}/README.md`, readme()],
-    ...(await plainManifests(helm)),
-  ]);
+/** All files that are made from the chart, or for it, with their paths; the schema first, which Helm reads for those after it. */
+export async function* chartFiles(helm: Helm): AsyncGenerator<readonly [string, string]> {
+  yield [`${CHART}/values.schema.json`, `${JSON.stringify(valuesSchema(), null, 1)}\n`];
+  yield [`${CHART}/README.md`, readme()];
+  yield* await plainManifests(helm);
 }

@@ -29,7 +29,7 @@ describeWith(['helm'], 'the chart', ({ helm }) => {
   });
 
   it('has its schema, its table of values and the plain manifests as "npm run manifests" makes them', async () => {
-    for (const [path, text] of await chartFiles(helm)) {
+    for await (const [path, text] of chartFiles(helm)) {
       expect([path, readFileSync(path, 'utf8')]).toEqual([path, text]);
     }
   });
@@ -102,6 +102,11 @@ describeWith(['helm'], 'the chart', ({ helm }) => {
       'an injector without a connection',
       { injector: { enabled: true, cluster: 'home', connection: 'absent' } },
       /no such connection of type kubernetes/,
+    ],
+    [
+      'an injector behind a proxy of unknown address',
+      { tls: { source: 'proxy' }, injector: { enabled: true, cluster: 'home' } },
+      /injector\.broker\.url is empty/,
     ],
     [
       'an injector with a certificate that nobody trusts',

@@ -14,8 +14,16 @@ const injector = z.strictObject({
   cluster: z.string(),
   audience: z.string().min(1),
   connection: z.string().min(1),
-  broker: z.strictObject({ url: z.string().regex(/^(?:https?:\/\/.+)?$/), caFile: z.string() }),
-  path: z.string().regex(/^\//),
+  broker: z.strictObject({ url: z.string().regex(/^(?:https:\/\/.+)?$/), caFile: z.string() }),
+  nativeSidecars: z.enum(['auto', 'always', 'never']),
+  resources: z
+    .strictObject({
+      cpuRequest: z.string(),
+      memoryRequest: z.string(),
+      cpuLimit: z.string(),
+      memoryLimit: z.string(),
+    })
+    .partial(),
   certificateSecret: name,
   caBundle: z.string(),
   caFromCertManager: z.string().regex(/^(?:[^/]+\/[^/]+)?$/),

@@ -42,11 +42,14 @@ certificate:
   {{- end }}
 image: {{ .image | default (include "quaymaster.image" $) }}
 broker:
-  url: {{ .broker.url | default (printf "%s://%s:8200" (include "quaymaster.scheme" $ | lower) (include "quaymaster.host" $)) }}
-  {{- with .broker.caFile }}
+  url: {{ .broker.url | default (printf "https://%s:8200" (include "quaymaster.host" $)) }}
+  {{- with .broker.caFile | default (eq $.Values.tls.source "cert-manager" | ternary "/etc/quaymaster-tls/ca.crt" "") }}
   caFile: {{ . }}
   {{- end }}
   cluster: {{ .cluster }}
   audience: {{ .audience }}
+nativeSidecars: {{ .nativeSidecars }}
+resources:
+  {{- toYaml .resources | nindent 2 }}
 {{- end -}}
 {{- end -}}

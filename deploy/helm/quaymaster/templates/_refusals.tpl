@@ -17,6 +17,9 @@
 {{- if and .enabled (not .cluster) -}}
 {{- fail "\n\ninjector.enabled is true, and injector.cluster is empty. It is the name under which this cluster is registered at the broker: injected agents log in to it.\n" -}}
 {{- end -}}
+{{- if and .enabled (eq $.Values.tls.source "proxy") (not .broker.url) -}}
+{{- fail "\n\ninjector.broker.url is empty, and tls.source is proxy. Injected agents speak https only: give the proxy's URL.\n" -}}
+{{- end -}}
 {{- if and .enabled (not .certificateSecret) (ne (dig .connection "type" "" $.Values.config.connections) "kubernetes") -}}
 {{- fail (printf "\n\ninjector.connection is %s, and config.connections has no such connection of type kubernetes. The broker puts its certificate authority into the webhook's configuration through it.\n" (quote .connection)) -}}
 {{- end -}}
