@@ -1,5 +1,6 @@
 import { open, readFile, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { randomId } from '../crypto/random.ts';
 
 /** The last checkpoint, kept where a copy of the store does not reach: what shows that a store was rolled back. */
 export interface CheckpointFile {
@@ -20,6 +21,8 @@ async function syncDirectory(path: string): Promise<void> {
 
 /** A file outside the store's directory. */
 export function checkpointFile(path: string): CheckpointFile {
+  // Replicas may share the file: one that was paused while another took over must not write into the other's draft.
+  const next = `${path}.${randomId('next')}`;
   return {
     async read() {
       try {
@@ -30,7 +33,6 @@ export function checkpointFile(path: string): CheckpointFile {
       }
     },
     async write(note) {
-      const next = `${path}.next`;
       const file = await open(next, 'w', 0o600);
       try {
         await file.writeFile(note);
