@@ -51,6 +51,7 @@ function decideFor(
     sourceAddress: call.address,
     now: parts.clock.now(),
     podLabels: view.dependsOn.podLabels ? podLabels(parts, live) : undefined,
+    sealed: live.session.senderKey !== undefined,
   });
 }
 

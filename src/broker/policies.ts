@@ -38,6 +38,8 @@ export interface ExplainRequest {
   readonly capability: Capability;
   readonly path: string;
   readonly sourceAddress: string;
+  /** Whether the session is bound to a key; not known, when absent. */
+  readonly sealed?: boolean | undefined;
   /** Milliseconds since the epoch; now, when absent. */
   readonly at?: number | undefined;
 }

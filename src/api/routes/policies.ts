@@ -35,6 +35,7 @@ const question = z.strictObject({
   sourceAddress: z
     .string()
     .refine((text) => parseIpAddress(text) !== undefined, 'is not an address'),
+  sealed: z.boolean().optional(),
   at: z.iso
     .datetime({ offset: true })
     .transform((text) => Date.parse(text))

@@ -42,6 +42,8 @@ export interface PolicyRule {
 export interface PolicyConditions {
   readonly sourceCidrs?: readonly string[];
   readonly timeWindows?: readonly PolicyTimeWindow[];
+  /** Whether values go out sealed to a key of the caller's. `true` in an allow, `false` in a deny: the other two say nothing sensible. */
+  readonly sealedDelivery?: boolean;
 }
 
 /** Wall-clock hours of a zone, `from` included and `to` not; `to` before `from` runs past midnight. */

@@ -38,6 +38,7 @@ export interface CompiledRule {
   readonly maxLeaseTtlSeconds: number | undefined;
   readonly sourceCidrs: readonly Cidr[] | undefined;
   readonly timeWindows: readonly TimeWindow[] | undefined;
+  readonly sealedDelivery: boolean | undefined;
 }
 
 /** @throws ERR_POLICY_INVALID when a part does not parse, such as a zone that this runtime lacks. */
@@ -64,6 +65,7 @@ function compileRule(rule: PolicyRule, index: number): CompiledRule {
     maxLeaseTtlSeconds: maxLeaseTtl === undefined ? undefined : parsed(parseDuration(maxLeaseTtl)),
     sourceCidrs: conditions.sourceCidrs?.map((text) => parsed(parseCidr(text))),
     timeWindows: conditions.timeWindows?.map(compileTimeWindow),
+    sealedDelivery: conditions.sealedDelivery,
   };
 }
 

@@ -11,6 +11,8 @@ export interface ViewRequest {
   readonly now: number;
   /** Absent while the pod's labels have not been observed. */
   readonly podLabels?: ReadonlyMap<string, string> | undefined;
+  /** Whether values go out sealed to a key of the caller's; absent when a question does not say. */
+  readonly sealed?: boolean | undefined;
 }
 
 export interface AccessRequest extends ViewRequest {

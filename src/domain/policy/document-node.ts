@@ -115,6 +115,18 @@ export class DocumentNode {
     return '';
   }
 
+  /** The boolean; false after a problem. */
+  flag(check: (flag: boolean) => string | undefined): boolean {
+    const { value } = this;
+    if (typeof value !== 'boolean') {
+      this.refuse('must be true or false');
+      return false;
+    }
+    const problem = check(value);
+    if (problem !== undefined) this.refuse(problem);
+    return value;
+  }
+
   #child(key: string, value: unknown): DocumentNode {
     const escaped = key.replaceAll('~', '~0').replaceAll('/', '~1');
     return new DocumentNode(value, `${this.pointer}/${escaped}`, this.#problems);

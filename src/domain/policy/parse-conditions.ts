@@ -6,21 +6,35 @@ import type { Day, PolicyConditions, PolicyTimeWindow } from './access-policy.ts
 import type { DocumentNode } from './document-node.ts';
 import { POLICY_LIMITS } from './policy-limits.ts';
 
-export function parseConditions(node: DocumentNode): PolicyConditions {
+/** `effect` of the rule, '' when it has none. */
+export function parseConditions(node: DocumentNode, effect: string): PolicyConditions {
   const fields = node.fields({
     required: [],
-    optional: ['sourceCidrs', 'timeWindows'],
-    unsupported: ['postureProfile', 'sealedDelivery'],
+    optional: ['sourceCidrs', 'timeWindows', 'sealedDelivery'],
+    unsupported: ['postureProfile'],
   });
   const cidrs = fields.get('sourceCidrs');
   const windows = fields.get('timeWindows');
-  if (cidrs === undefined && windows === undefined) {
+  const sealed = fields.get('sealedDelivery');
+  if (cidrs === undefined && windows === undefined && sealed === undefined) {
     node.refuse('must have a condition; leave the field out for none');
   }
   return {
     ...(cidrs && { sourceCidrs: cidrs.texts(POLICY_LIMITS.sourceCidrs, cidrProblem) }),
     ...(windows && { timeWindows: windows.items(POLICY_LIMITS.timeWindows).map(parseTimeWindow) }),
+    ...(sealed && { sealedDelivery: sealed.flag((flag) => sealedProblem(flag, effect)) }),
   };
+}
+
+/** Who writes one of the other two has it the wrong way round, and would let values out in clear or nobody in. */
+function sealedProblem(flag: boolean, effect: string): string | undefined {
+  if (effect === 'allow' && !flag) {
+    return 'must be true in an allow; leave the field out where answers need not be sealed';
+  }
+  if (effect === 'deny' && flag) {
+    return 'must be false in a deny: it denies those whose answers are not sealed';
+  }
+  return undefined;
 }
 
 function cidrProblem(text: string): string | undefined {

@@ -30,7 +30,7 @@ function parseRule(node: DocumentNode, names: Set<string>): PolicyRule {
     paths: fields.texts('paths', POLICY_LIMITS.paths, pathPatternProblem),
     capabilities: capabilities as readonly Capability[],
     ...(maxLeaseTtl !== undefined && { maxLeaseTtl }),
-    ...(conditions && { conditions: parseConditions(conditions) }),
+    ...(conditions && { conditions: parseConditions(conditions, effect) }),
   };
 }
 

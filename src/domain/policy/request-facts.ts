@@ -42,4 +42,11 @@ export class RequestFacts {
     if (!(Math.abs(now) <= LAST_INSTANT)) return 'unknown';
     return windows.some((window) => timeWindowHolds(window, now)) ? 'yes' : 'no';
   }
+
+  delivery(sealed: boolean | undefined): Certainty {
+    if (sealed === undefined) return 'yes';
+    const { sealed: isSealed } = this.#request;
+    if (isSealed === undefined) return 'unknown';
+    return isSealed === sealed ? 'yes' : 'no';
+  }
 }

@@ -103,6 +103,7 @@ function patternMatches(
 function conditionFindings(rule: BoundRule, { facts, request }: Inspected): readonly Finding[] {
   const source = facts.source(rule.sourceCidrs);
   const time = facts.time(rule.timeWindows);
+  const delivery = facts.delivery(rule.sealedDelivery);
   return [
     {
       element: 'condition',
@@ -117,5 +118,11 @@ function conditionFindings(rule: BoundRule, { facts, request }: Inspected): read
       certainty: time,
       detail: time === 'unknown' ? 'the time is not known' : 'the time is in none of the windows',
     },
+    { element: 'condition', certainty: delivery, detail: deliveryDetail(delivery, request) },
   ];
+}
+
+function deliveryDetail(certainty: Certainty, { sealed }: ViewRequest): string {
+  if (certainty === 'unknown') return 'it is not known whether answers are sealed';
+  return sealed === true ? 'answers are sealed' : 'answers are not sealed';
 }

@@ -42,7 +42,8 @@ export class RuleOutcome {
     return (
       counts(this.#facts.labels(rule.labelSets), rule.effect) &&
       counts(this.#facts.source(rule.sourceCidrs), rule.effect) &&
-      counts(this.#facts.time(rule.timeWindows), rule.effect)
+      counts(this.#facts.time(rule.timeWindows), rule.effect) &&
+      counts(this.#facts.delivery(rule.sealedDelivery), rule.effect)
     );
   }
 }

@@ -44,14 +44,17 @@ const ruleOf = (effect: fc.Arbitrary<string>): fc.Arbitrary<object> =>
       effect,
       paths: fc.uniqueArray(pattern, { minLength: 1, maxLength: 3 }),
       capabilities: fc.uniqueArray(fc.constantFrom(...CAPABILITIES), { minLength: 1 }),
+      isForSealed: fc.boolean(),
       maxLeaseTtl: fc.option(
         fc.integer({ min: 1, max: 9 }).map((n) => `${n}m`),
         { nil: undefined },
       ),
     })
-    .map(({ maxLeaseTtl, ...rule }) =>
-      maxLeaseTtl === undefined || rule.effect === 'deny' ? rule : { ...rule, maxLeaseTtl },
-    );
+    .map(({ maxLeaseTtl, isForSealed, ...rule }) => ({
+      ...rule,
+      ...(maxLeaseTtl !== undefined && rule.effect === 'allow' && { maxLeaseTtl }),
+      ...(isForSealed && { conditions: { sealedDelivery: rule.effect === 'allow' } }),
+    }));
 const policyOf = (effect: fc.Arbitrary<string>): fc.Arbitrary<Omit<StoredPolicy, 'name'>> =>
   fc
     .record({
@@ -69,14 +72,16 @@ const request = fc
     namespace: word,
     serviceAccount: word,
     capability: fc.constantFrom(...CAPABILITIES),
+    sealed: fc.constantFrom(true, false, undefined),
     path: fc
       .array(fc.oneof(word, fc.constant('a-b')), { minLength: 1, maxLength: 6 })
       .map((s) => s.join('/')),
   })
-  .map(({ capability, path, ...workload }): AccessRequest => ({
+  .map(({ capability, path, sealed, ...workload }): AccessRequest => ({
     ...REQUEST,
     capability,
     path,
+    sealed,
     workload: { ...REQUEST.workload, ...workload },
   }));
 

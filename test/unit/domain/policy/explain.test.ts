@@ -102,6 +102,12 @@ describe('explain', () => {
     expect(miss([allow(['**'], sources)], { sourceAddress: 'x' })).toBe(
       'condition: the source address is not known',
     );
+    const sealed = [allow(['**'], { conditions: { sealedDelivery: true } })];
+    expect(miss(sealed, { sealed: false })).toBe('condition: answers are not sealed');
+    expect(miss(sealed)).toBe('condition: it is not known whether answers are sealed');
+    expect(miss([deny(['**'], { conditions: { sealedDelivery: false } })], { sealed: true })).toBe(
+      'condition: answers are sealed',
+    );
   });
 
   it('counts two conditions that failed as one element', () => {

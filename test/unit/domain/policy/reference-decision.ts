@@ -32,7 +32,7 @@ function pathMatchesByDefinition(pattern: readonly string[], path: readonly stri
   );
 }
 
-/** The effect by going over every policy; for documents without labels, conditions and pod variables. */
+/** The effect by going over every policy; for documents without labels, pod variables and conditions other than `sealedDelivery`. */
 export function effectByDefinition(
   policies: readonly StoredPolicy[],
   request: AccessRequest,
@@ -71,6 +71,7 @@ function ruleMatches(rule: PolicyRule, request: AccessRequest): boolean {
   const { namespace, serviceAccount } = request.workload;
   return (
     rule.capabilities.includes(request.capability) &&
+    isDeliveryMet(rule, request) &&
     rule.paths.some((pattern) => {
       const filled = pattern
         .replaceAll('${namespace}', namespace)
@@ -78,4 +79,10 @@ function ruleMatches(rule: PolicyRule, request: AccessRequest): boolean {
       return pathMatchesByDefinition(filled.split('/'), request.path.split('/'));
     })
   );
+}
+
+/** An allow may ask for sealed answers, and then needs to know of them; a deny of answers in clear spares only those known to be sealed. */
+function isDeliveryMet({ effect, conditions }: PolicyRule, { sealed }: AccessRequest): boolean {
+  if (conditions?.sealedDelivery === undefined) return true;
+  return effect === 'allow' ? sealed === true : sealed !== true;
 }

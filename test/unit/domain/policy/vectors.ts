@@ -40,6 +40,7 @@ export interface DecisionFacts {
   readonly podLabels?: Readonly<Record<string, string>> | null;
   readonly sourceAddress?: string;
   readonly now?: string;
+  readonly sealed?: boolean;
 }
 
 export const DECISIONS = read('policy-decisions-v1') as {
