@@ -54,7 +54,7 @@ export async function authenticateSender(
   shown: ShownProof,
 ): Promise<ProvenSender> {
   const live = known ?? (await findSession(parts, token));
-  return { live, proofId: checkRequestProof(parts, shown, live, token) };
+  return { live, proofId: checkRequestProof(parts, shown, live.session, token) };
 }
 
 async function findSession(parts: Parts, token: string): Promise<LiveSession> {

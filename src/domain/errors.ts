@@ -28,7 +28,7 @@ export const ERRORS = {
   ERR_UNKNOWN_FIELD: { kind: 'invalid', title: 'The body has a field that is not known' },
   ERR_POLICY_INVALID: { kind: 'invalid', title: 'The policy is not valid' },
   ERR_TOKEN_INVALID: { kind: 'unauthenticated', title: 'The credential is not accepted' },
-  ERR_UNAUTHENTICATED: { kind: 'unauthenticated', title: 'A valid bearer token is needed' },
+  ERR_UNAUTHENTICATED: { kind: 'unauthenticated', title: 'A valid token is needed' },
   ERR_DENIED: { kind: 'denied', title: 'Not allowed' },
   ERR_NOT_FOUND: { kind: 'not_found', title: 'Not found' },
   ERR_METHOD: { kind: 'method', title: 'The method is not allowed here' },

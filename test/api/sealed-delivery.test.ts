@@ -1,34 +1,227 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { expectDenied } from '../support/deny-contract.ts';
+import { EventReader } from '../support/event-reader.ts';
 import { RunningApi } from '../support/parts.ts';
-import { BoundSession } from '../support/sender.ts';
+import { BoundSession, jtiOf, Sender } from '../support/sender.ts';
+import { storedEntries } from '../support/store-diff.ts';
+
+const DB = '/api/v1/secrets/app/db';
+const CANARY = 'canary-7f3a91c2d4';
 
 let api: RunningApi;
 let bound: BoundSession;
 beforeAll(async () => {
-  api = await RunningApi.start();
+  const rate = { perSecond: 10_000, burst: 100_000 };
+  api = await RunningApi.start({
+    limits: { addressRate: rate, loginRate: rate },
+    refusals: { entriesPerWindow: 1_000 },
+  });
   await api.furnish();
   bound = await BoundSession.open(api);
-  await bound.call('PUT', '/api/v1/secrets/app/db', { data: { password: 'correct-horse' } });
+  await bound.call('PUT', DB, { data: { password: CANARY } });
 });
 afterAll(() => api.stop());
 
-describe('a session that is bound to a key', () => {
-  it('reads a secret sealed to its key, and to the request that asked', async () => {
-    const headers = bound.headers('GET', '/api/v1/secrets/app/db', { claims: {} });
-    const answer = await api.call('GET', '/api/v1/secrets/app/db', { headers });
-    expect(answer.status).toBe(200);
-    expect(answer.headers['content-type']).toBe('application/jose');
-    const { header, body } = await bound.opened(answer);
-    const [, claims = ''] = headers['DPoP']!.split('.');
-    const { jti } = JSON.parse(Buffer.from(claims, 'base64url').toString()) as { jti: string };
-    expect(header).toMatchObject({
-      alg: 'ECDH-ES',
-      enc: 'A256GCM',
-      kid: await bound.sender.thumbprint(),
-      cty: 'json',
-      jti,
-      epk: { kty: 'EC', crv: 'P-256' },
+describe('a login with a proof', () => {
+  it('binds the session to the key, and says so', async () => {
+    const read = await bound.call('GET', '/api/v1/sessions/self');
+    const thumbprint = await bound.sender.thumbprint();
+    expect(read.body.session.keyThumbprint).toBe(thumbprint);
+    const entries = await storedEntries(api.broker.parts.store);
+    const opened = entries.filter(({ action }) => action === 'session.create');
+    expect(opened.map((entry) => entry['keyThumbprint'])).toContain(thumbprint);
+  });
+
+  it('is what binds it: without, it is as it was', async () => {
+    const token = await api.logIn();
+    const read = await api.call('GET', '/api/v1/sessions/self', { token });
+    expect(read.body.session).not.toHaveProperty('keyThumbprint');
+    expect((await api.call('GET', DB, { token })).body.data).toEqual({ password: CANARY });
+  });
+
+  it('may be of a key that another session is bound to', async () => {
+    const again = await BoundSession.open(api, bound.sender);
+    expect(again.token).not.toBe(bound.token);
+    expect((await again.call('GET', DB)).status).toBe(200);
+    expect((await bound.call('GET', DB)).status).toBe(200);
+  });
+
+  it.each<readonly [string, string, (sender: Sender, url: string) => string]>([
+    [
+      'of another address',
+      'dpop_htu',
+      (sender, url) => sender.proof({ method: 'POST', url: `${url}/self` }),
+    ],
+    [
+      'that is old',
+      'dpop_iat',
+      (sender, url) =>
+        sender.proof({ method: 'POST', url, at: Math.floor(Date.now() / 1000) - 300 }),
+    ],
+    [
+      'that somebody else signed',
+      'dpop_signature',
+      (sender, url) => sender.proof({ method: 'POST', url }, { signedBy: new Sender() }),
+    ],
+    [
+      'for a request of a session',
+      'dpop_ath',
+      (sender, url) => sender.proof({ method: 'POST', url, token: 'x' }),
+    ],
+    ['that is empty', 'dpop_malformed', () => ''],
+    [
+      'twice in one header',
+      'dpop_malformed',
+      (sender, url) =>
+        `${sender.proof({ method: 'POST', url })}, ${sender.proof({ method: 'POST', url })}`,
+    ],
+  ])('%s opens no session, not even one without a key', async (_why, reason, make) => {
+    const proof = make(new Sender(), `${api.url}/api/v1/sessions`);
+    const body = { cluster: 'c1', token: api.serviceAccountToken() };
+    const entry = await expectDenied(api, {
+      status: 401,
+      code: 'ERR_TOKEN_INVALID',
+      reason,
+      unechoed: [reason, ...(proof === '' ? [] : [proof])],
+      send: () => api.call('POST', '/api/v1/sessions', { body, headers: { DPoP: proof } }),
     });
-    expect(body).toMatchObject({ path: 'app/db', data: { password: 'correct-horse' } });
+    expect(entry).toMatchObject({ action: 'session.create', actor: { kind: 'unauthenticated' } });
+  });
+});
+
+describe('an answer that holds values', () => {
+  it('is sealed to the key of the session, and to the request that asked', async () => {
+    const headers = bound.headers('GET', DB);
+    const answer = await api.call('GET', DB, { headers });
+    expect(answer).toMatchObject({ status: 200, headers: { 'content-type': 'application/jose' } });
+    const { header, body } = await bound.opened(answer);
+    expect(header).toMatchObject({
+      ...{ alg: 'ECDH-ES', enc: 'A256GCM', cty: 'json' },
+      kid: await bound.sender.thumbprint(),
+      jti: jtiOf(headers['DPoP']),
+    });
+    expect(body).toMatchObject({ path: 'app/db', version: '1', data: { password: CANARY } });
+    await expect(new Sender().open(answer.text)).rejects.toThrow();
+  });
+
+  it('is sealed as a whole where it is of several, failures among them', async () => {
+    const items = [{ path: 'app/db' }, { path: 'app/nowhere' }, { path: 'other/x' }];
+    const answer = await bound.call('POST', '/api/v1/secrets:batch', { items });
+    expect(answer.headers['content-type']).toBe('application/jose');
+    const { body } = await bound.opened(answer);
+    expect(body).toMatchObject({
+      items: [
+        { data: { password: CANARY } },
+        { error: { code: 'ERR_NOT_FOUND' } },
+        { error: { code: 'ERR_DENIED' } },
+      ],
+    });
+  });
+
+  it('is sealed with a query too, which the proof does not name', async () => {
+    const answer = await bound.call('GET', `${DB}?version=1`);
+    expect((await bound.opened(answer)).body).toMatchObject({ data: { password: CANARY } });
+  });
+
+  it('shows no value in its bytes, and no other answer is sealed', async () => {
+    const sealed = await bound.call('GET', DB);
+    const decoded = sealed.text
+      .split('.')
+      .map((part) => Buffer.from(part, 'base64url').toString('latin1'));
+    for (const text of [sealed.text, ...decoded]) expect(text).not.toContain(CANARY);
+    for (const path of [
+      '/api/v1/secrets',
+      '/api/v1/secret-versions/app/db',
+      '/api/v1/sessions/self',
+    ]) {
+      expect((await bound.call('GET', path)).headers['content-type']).toBe('application/json');
+    }
+    const missing = await bound.call('GET', '/api/v1/secrets/app/none');
+    expect(missing).toMatchObject({ status: 404, body: { code: 'ERR_NOT_FOUND' } });
+  });
+});
+
+describe('a bound session', () => {
+  it('is renewed with its proof, and stays bound', async () => {
+    const held = await BoundSession.open(api);
+    const before = await held.call('GET', '/api/v1/sessions/self');
+    const token = api.serviceAccountToken({ lifetimeSeconds: 900 });
+    const renewed = await held.call('POST', '/api/v1/sessions/self/renew', { token });
+    expect(renewed.status).toBe(200);
+    const { keyThumbprint, endsAt } = renewed.body.session as Record<string, string>;
+    expect(keyThumbprint).toBe(await held.sender.thumbprint());
+    expect(endsAt! > (before.body.session.endsAt as string)).toBe(true);
+    expect((await held.opened(await held.call('GET', DB))).body).toMatchObject({ path: 'app/db' });
+  });
+
+  it('does not forget the proofs of before its renewal', async () => {
+    const held = await BoundSession.open(api);
+    const headers = held.headers('GET', DB);
+    expect((await api.call('GET', DB, { headers })).status).toBe(200);
+    const token = api.serviceAccountToken({ lifetimeSeconds: 900 });
+    await held.call('POST', '/api/v1/sessions/self/renew', { token });
+    expect((await api.call('GET', DB, { headers })).status).toBe(401);
+  });
+
+  it('ends like any other', async () => {
+    const held = await BoundSession.open(api);
+    expect((await held.call('DELETE', '/api/v1/sessions/self')).status).toBe(204);
+    expect((await held.call('GET', DB)).status).toBe(401);
+  });
+
+  it('follows events once it has proved itself', async () => {
+    const held = await BoundSession.open(api);
+    await held.call('GET', DB);
+    const headers = held.headers('GET', '/api/v1/events');
+    const opened = await EventReader.open(api.url, headers);
+    if (!(opened instanceof EventReader)) throw new Error(await opened.text());
+    await opened.next('ready');
+    await held.call('PUT', DB, { data: { password: CANARY } });
+    expect((await opened.next('secret.changed')).data).toEqual({ path: 'app/db' });
+    opened.close();
+    const replayed = await EventReader.open(api.url, headers);
+    expect((replayed as Response).status).toBe(401);
+  });
+});
+
+describe('a policy that asks for sealed delivery', () => {
+  beforeAll(async () => {
+    const rule = { paths: ['app/card/**'], capabilities: ['read'] };
+    await api.put('policies/cards', {
+      apiVersion: 'quaymaster.dev/v1',
+      kind: 'AccessPolicy',
+      metadata: { name: 'cards' },
+      spec: {
+        subjects: [{ clusters: ['c1'], namespaces: ['prod'], serviceAccounts: ['*'] }],
+        rules: [{ ...rule, effect: 'deny', conditions: { sealedDelivery: false } }],
+      },
+    });
+    await bound.call('PUT', '/api/v1/secrets/app/card/1', { data: { pan: CANARY } });
+  });
+
+  it('shuts out who would get values in clear', async () => {
+    const token = await api.logIn();
+    await expectDenied(api, {
+      status: 403,
+      code: 'ERR_DENIED',
+      reason: 'denied_by_rule',
+      send: () => api.call('GET', '/api/v1/secrets/app/card/1', { token }),
+    });
+    expect((await bound.call('GET', '/api/v1/secrets/app/card/1')).status).toBe(200);
+  });
+
+  it('can be tried', async () => {
+    const question = {
+      workload: { cluster: 'c1', namespace: 'prod', serviceAccount: 'api' },
+      ...{ capability: 'read', path: 'app/card/1', sourceAddress: '10.0.0.1' },
+    };
+    const effectOf = async (more: object): Promise<string> => {
+      const body = { ...question, ...more };
+      const answer = await api.call('POST', '/api/v1/policies:explain', { token: api.admin, body });
+      return answer.body.decision.effect as string;
+    };
+    expect(await effectOf({ sealed: true })).toBe('allow');
+    expect(await effectOf({ sealed: false })).toBe('deny');
+    expect(await effectOf({})).toBe('deny');
   });
 });

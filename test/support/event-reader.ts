@@ -17,16 +17,16 @@ export class EventReader {
     void this.#read(response).catch(() => undefined);
   }
 
-  /** @returns the reader, or the refusal. */
+  /** `as` is a bearer token, or the headers of who shows something else. @returns the reader, or the refusal. */
   static async open(
     url: string,
-    token: string,
+    as: string | Readonly<Record<string, string>>,
     lastEventId?: string,
   ): Promise<EventReader | Response> {
     const abort = new AbortController();
     const response = await fetch(`${url}/api/v1/events`, {
       headers: {
-        Authorization: `Bearer ${token}`,
+        ...(typeof as === 'string' ? { Authorization: `Bearer ${as}` } : as),
         ...(lastEventId !== undefined && { 'Last-Event-ID': lastEventId }),
       },
       signal: abort.signal,

@@ -1,4 +1,4 @@
-import { generateKeyPairSync, randomBytes, type KeyObject } from 'node:crypto';
+import { createPublicKey, generateKeyPairSync, randomBytes, type KeyObject } from 'node:crypto';
 import { calculateJwkThumbprint, compactDecrypt, type CompactDecryptResult } from 'jose';
 import { sha256 } from '../../src/crypto/digest.ts';
 import type { Answered, RunningApi } from './parts.ts';
@@ -35,10 +35,11 @@ export class Sender {
   readonly jwk: Jwk;
   readonly #signing: SigningKey;
 
-  constructor() {
-    const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  constructor(
+    privateKey: KeyObject = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey,
+  ) {
     this.privateKey = privateKey;
-    this.jwk = publicKey.export({ format: 'jwk' }) as unknown as Jwk;
+    this.jwk = createPublicKey(privateKey).export({ format: 'jwk' }) as unknown as Jwk;
     this.#signing = { kid: '', alg: 'ES256', privateKey, jwk: this.jwk };
   }
 
@@ -110,4 +111,10 @@ export class BoundSession {
     const { plaintext, protectedHeader } = await this.sender.open(answer.text);
     return { header: protectedHeader, body: JSON.parse(Buffer.from(plaintext).toString()) };
   }
+}
+
+/** The name of a proof. */
+export function jtiOf(proof = ''): string {
+  const claims = Buffer.from(proof.split('.')[1] ?? '', 'base64url').toString();
+  return (JSON.parse(claims) as { readonly jti: string }).jti;
 }

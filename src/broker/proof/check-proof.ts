@@ -2,9 +2,9 @@ import { sha256 } from '../../crypto/digest.ts';
 import { isJwsSignature } from '../../crypto/jws-signature.ts';
 import { importSenderKey, senderKey } from '../../crypto/sender-key.ts';
 import { BrokerError } from '../../domain/errors.ts';
+import type { Session } from '../../domain/principal.ts';
 import type { SenderKey } from '../../domain/sender-key.ts';
 import type { Parts } from '../parts.ts';
-import type { LiveSession } from '../state/sessions.ts';
 import { isTarget } from './is-target.ts';
 import { proofRefused } from './proof-refused.ts';
 import { readProof, type Proof } from './read-proof.ts';
@@ -39,7 +39,7 @@ export function checkLogInProof(parts: Pick<Parts, 'clock'>, shown: ShownProof):
 export function checkRequestProof(
   parts: Pick<Parts, 'clock' | 'proofs'>,
   shown: ShownProof,
-  { session }: LiveSession,
+  session: Session,
   token: string,
 ): string {
   const key = session.senderKey;

@@ -42,6 +42,17 @@ describe('the worked example of each page is the first vector', () => {
       expect(page('webhook-v1')).toContain(text);
   });
 
+  it('sealed-delivery-v1', () => {
+    const { thumbprint, ath, accepted, answer } = vectors('sealed-delivery-v1') as unknown as {
+      readonly thumbprint: string;
+      readonly ath: string;
+      readonly accepted: readonly { readonly proof: string }[];
+      readonly answer: { readonly jwe: string; readonly json: string };
+    };
+    for (const text of [thumbprint, ath, accepted[0]!.proof, answer.jwe, answer.json])
+      expect(page('sealed-delivery-v1')).toContain(text);
+  });
+
   it('checkpoint-v1', () => {
     const { seed, publicKey, verifierKey, root, note } = vectors('checkpoint-v1');
     for (const text of longTexts([seed, publicKey, verifierKey, root, note]))

@@ -1,0 +1,55 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { ProofMemory } from '../../../src/broker/state/proof-memory.ts';
+import { HandClock } from '../../support/hand-clock.ts';
+
+/** A proof is good from 5 s before its `iat` to 60 s after it. */
+const LIFE_MS = 65_000;
+
+describe('what is remembered of proofs', () => {
+  it('lasts for as long as any proof is good, whenever it was seen', () => {
+    fc.assert(
+      fc.property(fc.array(fc.nat(200_000), { maxLength: 5 }), fc.nat(LIFE_MS), (before, after) => {
+        const clock = new HandClock();
+        const memory = new ProofMemory(clock);
+        before.forEach((ms, index) => {
+          clock.advance(ms);
+          memory.remember('ses_1', `earlier-${index}`);
+        });
+        expect(memory.remember('ses_1', 'a')).toBe('new');
+        clock.advance(after);
+        expect(memory.remember('ses_1', 'a')).toBe('seen');
+      }),
+    );
+  });
+
+  it('is forgotten in the end, so that it does not grow', () => {
+    const clock = new HandClock();
+    const memory = new ProofMemory(clock, { ofSession: 2, ofAll: 3 });
+    memory.remember('ses_1', 'a');
+    memory.remember('ses_1', 'b');
+    clock.advance(132_000);
+    expect(memory.remember('ses_1', 'a')).toBe('new');
+  });
+
+  it('refuses what is new where a session has no room, and forgets nothing for it', () => {
+    const clock = new HandClock();
+    const memory = new ProofMemory(clock, { ofSession: 2, ofAll: 100 });
+    expect(memory.remember('ses_1', 'a')).toBe('new');
+    clock.advance(66_000);
+    expect(memory.remember('ses_1', 'b')).toBe('new');
+    expect(memory.remember('ses_1', 'c')).toBe('full');
+    expect(memory.remember('ses_1', 'a')).toBe('seen');
+    expect(memory.remember('ses_2', 'a')).toBe('new');
+    clock.advance(66_000);
+    expect(memory.remember('ses_1', 'c')).toBe('new');
+    expect(memory.remember('ses_1', 'b')).toBe('seen');
+  });
+
+  it('has a bound for all sessions together', () => {
+    const memory = new ProofMemory(new HandClock(), { ofSession: 2, ofAll: 3 });
+    for (const id of ['ses_1', 'ses_2', 'ses_3']) expect(memory.remember(id, 'a')).toBe('new');
+    expect(memory.remember('ses_4', 'a')).toBe('full');
+    expect(memory.remember('ses_1', 'a')).toBe('seen');
+  });
+});
