@@ -1440,6 +1440,8 @@ export interface components {
             readonly capabilities: readonly components["schemas"]["Capability"][];
             readonly maxLeaseTtl?: components["schemas"]["Duration"];
             readonly conditions?: {
+                /** @description `true` in an allow: only sessions whose answers are sealed. `false` in a deny: those whose answers are not. */
+                readonly sealedDelivery?: boolean;
                 readonly sourceCidrs?: readonly string[];
                 readonly timeWindows?: readonly {
                     readonly days?: readonly ("mon" | "tue" | "wed" | "thu" | "fri" | "sat" | "sun")[];
@@ -1591,6 +1593,8 @@ export interface components {
             readonly capability: components["schemas"]["Capability"];
             readonly path: components["schemas"]["SecretPath"];
             readonly sourceAddress: string;
+            /** @description Whether the session is bound to a key, so that answers are sealed; absent: not known. */
+            readonly sealed?: boolean;
             readonly at?: components["schemas"]["Instant"];
         };
         readonly RuleNote: {
