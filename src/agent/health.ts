@@ -1,0 +1,83 @@
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { HealthSettings } from './config/outputs.ts';
+import { codeOf } from './delivery/code-of.ts';
+import { ConfigError } from './failures.ts';
+
+/** Whether the secrets are there, and what is wrong, in words of ours. */
+export interface HealthState {
+  readonly ready: boolean;
+  readonly reasons: readonly string[];
+}
+
+const LIMITS = { maxHeaderSize: 8_192, headersTimeout: 5_000, requestTimeout: 10_000 };
+const LOOPBACK = /^(?:::ffff:)?127\.|^::1$/;
+
+interface Said {
+  readonly status: number;
+  readonly body: object;
+}
+
+/** `GET /healthz`, `GET /readyz` for probes, and `POST /quit` from the same pod. */
+export class Health {
+  readonly #server: Server;
+
+  private constructor(server: Server) {
+    this.#server = server;
+  }
+
+  /** @throws ConfigError where nobody can listen there. */
+  static async listen(
+    { host, port }: HealthSettings,
+    state: () => HealthState,
+    onQuit: () => void,
+  ): Promise<Health> {
+    const server = createServer(LIMITS, (request, response) => {
+      const { status, body } = answer(request, state);
+      const type = { 'content-type': 'application/json', 'cache-control': 'no-store' };
+      response.writeHead(status, type).end(JSON.stringify(body), () => {
+        if (status === QUITTING) onQuit();
+      });
+    });
+    const listening = once(server, 'listening');
+    server.listen(port, host);
+    try {
+      await listening;
+    } catch (error) {
+      throw new ConfigError('health', [`/health: ${host}:${port}: ${codeOf(error)}`]);
+    }
+    return new Health(server);
+  }
+
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port;
+  }
+
+  async close(): Promise<void> {
+    const closed = once(this.#server, 'close');
+    this.#server.close();
+    this.#server.closeAllConnections();
+    await closed;
+  }
+}
+
+const QUITTING = 202;
+
+/** Whoever reaches the port from outside the pod, as probes do, must not end it. */
+export function isSamePod(address: string | undefined): boolean {
+  return address !== undefined && LOOPBACK.test(address);
+}
+
+function answer({ method, url, socket }: IncomingMessage, state: () => HealthState): Said {
+  if (method === 'POST' && url === '/quit') {
+    if (!isSamePod(socket.remoteAddress))
+      return { status: 403, body: { error: 'only from loopback' } };
+    return { status: QUITTING, body: { status: 'quitting' } };
+  }
+  if (method !== 'GET') return { status: 405, body: { error: 'not allowed' } };
+  if (url === '/healthz') return { status: 200, body: { status: 'alive' } };
+  if (url !== '/readyz') return { status: 404, body: { error: 'not found' } };
+  const { ready, reasons } = state();
+  return { status: ready ? 200 : 503, body: { ready, reasons } };
+}

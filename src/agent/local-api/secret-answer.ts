@@ -1,0 +1,51 @@
+import type { HeldSecret } from '../held-secret.ts';
+import type { SecretQuery } from './secret-query.ts';
+
+/** The agent holds one version of each secret. */
+const CURRENT = 'AWSCURRENT';
+
+export interface LocalAnswer {
+  readonly status: number;
+  readonly type: 'application/json' | 'text/plain';
+  readonly body: string;
+}
+
+/** Who answers where AWS's agent would ask Secrets Manager. Finds by name or by path. */
+export interface SecretSource {
+  find(secretId: string): HeldSecret | undefined;
+  /** Reads it anew first. */
+  refresh(secretId: string): Promise<HeldSecret | undefined>;
+}
+
+/** `GetSecretValue` of what the agent holds. A secret that is not its, and another version, look the same. */
+export async function answerSecret(source: SecretSource, query: SecretQuery): Promise<LocalAnswer> {
+  const { secretId, versionId, versionStage = CURRENT, isRefreshed } = query;
+  let secret: HeldSecret | undefined;
+  try {
+    secret = isRefreshed ? await source.refresh(secretId) : source.find(secretId);
+  } catch {
+    return failure(502, 'ConnectionError', 'the broker could not be asked');
+  }
+  const isAsked = versionStage === CURRENT && (versionId ?? secret?.version) === secret?.version;
+  if (secret === undefined || !isAsked) {
+    return failure(400, 'ResourceNotFoundException', 'the agent holds no such secret or version');
+  }
+  return { status: 200, type: 'application/json', body: JSON.stringify(valueOf(secret)) };
+}
+
+/** As AWS's errors look; the text is ours and names nothing that was asked for. */
+function failure(status: number, code: string, message: string): LocalAnswer {
+  return { status, type: 'application/json', body: JSON.stringify({ __type: code, message }) };
+}
+
+function valueOf({ path, version, data }: HeldSecret): object {
+  return {
+    ARN: `arn:quaymaster:secretsmanager:::secret:${path}`,
+    Name: path,
+    VersionId: version,
+    SecretString: JSON.stringify(data.reveal()),
+    VersionStages: [CURRENT],
+    // The broker says when a lease ends, not when a version was made.
+    CreatedDate: null,
+  };
+}
