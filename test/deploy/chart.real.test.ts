@@ -54,6 +54,15 @@ describeWith(['helm'], 'the chart', ({ helm }) => {
     expect(config.kubernetes.forbiddenNamespaces).toEqual(['kube-system', 'quaymaster']);
   });
 
+  it('takes the values of docs/install.md', async () => {
+    const page = readFileSync('docs/install.md', 'utf8');
+    const [, values = ''] = /<<'YAML'\n([^]*?)^YAML$/m.exec(page) ?? [];
+    const manifests = await renderChart(helm, parse(values) as object);
+    expect(checkConfig(parse(configOf(manifests)), 'the ConfigMap').audit.origin).toBe(
+      'quaymaster.example/prod',
+    );
+  });
+
   it('starts the broker anew when its configuration changes', async () => {
     const sums = [{}, { config: { log: { level: 'debug' } } }].map(async (values) => {
       const workload = only(await renderChart(helm, values), 'StatefulSet');
