@@ -1,13 +1,12 @@
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { z } from 'zod';
-import type { ApiClient } from '../src/dev/api-client.ts';
+import type { BrokerClient, components } from '../src/client/index.ts';
 import { AccountReceiver } from '../test/faults/rotation/account-receiver.ts';
 import { LOAD_CORE, on } from './machine.ts';
 import { median } from './result.ts';
 import type { RotationMeasure } from './rotation.ts';
 import { startBroker, type Broker } from './servers/broker.ts';
-import { furnish, logIn, OWN_PATHS } from './servers/furnish.ts';
+import { CREATE, furnish, logIn, OWN_PATHS } from './servers/furnish.ts';
 import { offlinePods } from './servers/pods.ts';
 import type { Stage } from './stage.ts';
 import { drive, type Load } from './wrk.ts';
@@ -73,28 +72,34 @@ function loadOf({ url }: Broker, session: string): Load {
 }
 
 /** @returns when the first may be due; each is within the minute after it. */
-async function define(operator: ApiClient, count: number): Promise<number> {
+async function define(operator: BrokerClient, count: number): Promise<number> {
   const earliest = Date.now() + MINUTE_MS + count * MAKING_MS;
   const due = new Date(Math.ceil(earliest / MINUTE_MS) * MINUTE_MS);
   const cron = `${due.getUTCMinutes()} ${due.getUTCHours()} * * *`;
   let next = 0;
   const maker = async (): Promise<void> => {
     for (let n = next++; n < count; n = next++) {
-      await operator.put(`/secrets/own/due/n${n}`, { data: { password: `first of ${n}` } });
-      await operator.put(`/definitions/own/due/n${n}`, {
-        rotation: {
-          connection: 'portal',
-          strategy: 'webhook',
-          options: { target: `accounts/n${n}`, slots: 'two' },
-          schedule: { cron },
-          jitter: '59s',
-        },
-      });
+      const at = { path: { path: `own/due/n${n}` }, headers: CREATE };
+      const body = { data: { password: `first of ${n}` } };
+      await operator.call('writeSecret', { ...at, body });
+      await operator.call('putDefinition', { ...at, body: rotating(n, cron) });
     }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, maker));
   if (Date.now() > due.getTime()) throw new Error('the definitions were not made before the run');
   return due.getTime();
+}
+
+function rotating(n: number, cron: string): components['schemas']['Definition'] {
+  return {
+    rotation: {
+      connection: 'portal',
+      strategy: 'webhook',
+      options: { target: `accounts/n${n}`, slots: 'two' },
+      schedule: { cron },
+      jitter: '59s',
+    },
+  };
 }
 
 /** @returns when the last old credential was ended. */
@@ -107,20 +112,11 @@ async function untilDone(target: AccountReceiver, count: number): Promise<number
   return Date.now();
 }
 
-const page = z.object({
-  items: z.array(z.object({ path: z.string(), rotatedAt: z.string().optional() })),
-  next: z.string().optional(),
-});
-
-async function expectRotated(operator: ApiClient, count: number): Promise<void> {
+async function expectRotated(operator: BrokerClient, count: number): Promise<void> {
   let rotated = 0;
-  let query = '';
-  do {
-    const { json } = await operator.call('GET', `/rotations${query}`);
-    const { items, next } = page.parse(json);
-    rotated += items.filter(({ rotatedAt }) => rotatedAt !== undefined).length;
-    query = next === undefined ? '' : `?after=${encodeURIComponent(next)}`;
-  } while (query !== '');
+  for await (const { rotatedAt } of operator.pages('listRotations')) {
+    if (rotatedAt !== undefined) rotated += 1;
+  }
   if (rotated !== count) throw new Error(`${rotated} of ${count} have rotated`);
 }
 

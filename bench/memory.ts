@@ -2,7 +2,7 @@ import { Agent, request } from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { z } from 'zod';
-import { ApiClient } from '../src/dev/api-client.ts';
+import { bearer, BrokerClient } from '../src/client/index.ts';
 import { createSecret } from '../test/backends/kube-objects.ts';
 import { startMoto } from '../test/backends/moto.ts';
 import { createAwsSecret } from './servers/aws-secret.ts';
@@ -18,6 +18,7 @@ import {
   logIn,
   loginBody,
   mountVault,
+  putMount,
   registerReviewed,
 } from './servers/furnish.ts';
 import { startPeer } from './servers/open-bao.ts';
@@ -89,21 +90,22 @@ async function everyConnection(stage: Stage): Promise<Broker> {
   await furnish(operator);
   await mountVault(operator);
   await registerReviewed(operator, pods);
-  await operator.put('/mounts/aws', {
+  await putMount(operator, 'aws', {
     prefix: 'aws',
     connection: 'aws',
     options: { namePrefix: 'bench/' },
   });
-  await operator.put('/mounts/kube', {
+  await putMount(operator, 'kube', {
     prefix: 'kube',
     connection: 'kube',
     options: { namespace },
   });
-  const workload = new ApiClient(url, await logIn(url, offline));
+  const client = new BrokerClient({ url });
+  const workload = client.as(bearer(await logIn(url, offline)));
   for (const path of ['own/bench/db0', 'vault/db', 'aws/mail', 'kube/billing']) {
-    const { status, json } = await workload.call('GET', `/secrets/${path}`);
-    if (status !== 200) throw new Error(`GET ${path}: ${status} ${JSON.stringify(json)}`);
+    await workload.call('readSecret', { path: { path } });
   }
+  client.close();
   return broker;
 }
 

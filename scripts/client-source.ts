@@ -25,7 +25,11 @@ interface Contract {
 
 /** Types of every request and answer. A field with a default may be left out of a request, so no default makes one required. */
 export async function clientTypes(contract: string): Promise<string> {
-  const ast = await openapiTS(contract, { immutable: true, defaultNonNullable: false });
+  const ast = await openapiTS(contract, {
+    immutable: true,
+    defaultNonNullable: false,
+    emptyObjectsUnknown: true,
+  });
   return HEAD + astToString(ast);
 }
 

@@ -3,7 +3,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { stringify } from 'yaml';
-import { ApiClient } from '../../src/dev/api-client.ts';
+import { bearer, BrokerClient } from '../../src/client/index.ts';
 import { freePort } from '../../test/backends/free-port.ts';
 import { endProcess } from '../../test/backends/process-id.ts';
 import { startServer } from '../../test/backends/server-process.ts';
@@ -21,7 +21,7 @@ const LIMITS = {
 
 /** The built broker as a process, and its first operator. */
 export interface Broker extends Measured {
-  readonly operator: ApiClient;
+  readonly operator: BrokerClient;
 }
 
 export interface BrokerOptions {
@@ -68,6 +68,10 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
     ready: async () => (await fetch(`${url}/readyz`)).ok,
   });
   const token = (await readFile(file('operator.token'), 'utf8')).trim();
-  const operator = new ApiClient(url, token);
-  return { url, pid: server.pid, operator, stop: () => endProcess(server) };
+  const operator = new BrokerClient({ url }).as(bearer(token));
+  const stop = async (): Promise<void> => {
+    operator.close();
+    await endProcess(server);
+  };
+  return { url, pid: server.pid, operator, stop };
 }

@@ -1,6 +1,4 @@
-import { z } from 'zod';
-import type { ApiClient } from '../../src/dev/api-client.ts';
-import { ApiClient as Client } from '../../src/dev/api-client.ts';
+import { BrokerClient, type components } from '../../src/client/index.ts';
 import { DevIssuer } from '../../src/dev/issuer.ts';
 import { AUDIENCE, SECRET, SERVICE_ACCOUNT } from '../sample.ts';
 import type { OfflinePods, RealPods } from './pods.ts';
@@ -11,44 +9,62 @@ const BATCH = 10;
 export const OWN_PATHS = Array.from({ length: BATCH }, (_, index) => `own/bench/db${index}`);
 export const VAULT_PATH = 'vault/db';
 const CLUSTER = 'offline';
+/** Each broker is new: what is there already is a fault of the benchmark. */
+export const CREATE = { 'If-None-Match': '*' } as const;
 
 /** Documents for the embedded store and the offline issuer: a cluster, a mount, ten secrets and who may read them. */
-export async function furnish(operator: ApiClient): Promise<void> {
-  await operator.put(`/clusters/${CLUSTER}`, {
-    connection: 'issuer',
-    issuer: DevIssuer.issuer,
-    audiences: [DevIssuer.audience],
-    podWatch: false,
-  });
-  await operator.put('/mounts/own', { prefix: 'own', connection: 'embedded' });
-  for (const path of OWN_PATHS) await operator.put(`/secrets/${path}`, { data: SECRET });
-  await operator.put('/policies/web', {
-    apiVersion: 'quaymaster.dev/v1',
-    kind: 'AccessPolicy',
-    metadata: { name: 'web' },
-    spec: {
-      subjects: [
-        {
-          clusters: [CLUSTER, 'reviewed'],
-          namespaces: [SERVICE_ACCOUNT.namespace],
-          serviceAccounts: [SERVICE_ACCOUNT.name],
-        },
-      ],
-      rules: [
-        {
-          name: 'read',
-          effect: 'allow',
-          paths: ['own/${namespace}/**', 'vault/**', 'aws/**', 'kube/**'],
-          capabilities: ['read'],
-        },
-      ],
+export async function furnish(operator: BrokerClient): Promise<void> {
+  await operator.call('putCluster', {
+    path: { name: CLUSTER },
+    headers: CREATE,
+    body: {
+      connection: 'issuer',
+      issuer: DevIssuer.issuer,
+      audiences: [DevIssuer.audience],
+      podWatch: false,
     },
   });
+  await putMount(operator, 'own', { prefix: 'own', connection: 'embedded' });
+  for (const path of OWN_PATHS) {
+    await operator.call('writeSecret', { path: { path }, headers: CREATE, body: { data: SECRET } });
+  }
+  await operator.call('putPolicy', { path: { name: 'web' }, headers: CREATE, body: POLICY });
+}
+
+const POLICY = {
+  apiVersion: 'quaymaster.dev/v1',
+  kind: 'AccessPolicy',
+  metadata: { name: 'web' },
+  spec: {
+    subjects: [
+      {
+        clusters: [CLUSTER, 'reviewed'],
+        namespaces: [SERVICE_ACCOUNT.namespace],
+        serviceAccounts: [SERVICE_ACCOUNT.name],
+      },
+    ],
+    rules: [
+      {
+        name: 'read',
+        effect: 'allow',
+        paths: ['own/${namespace}/**', 'vault/**', 'aws/**', 'kube/**'],
+        capabilities: ['read'],
+      },
+    ],
+  },
+} as const;
+
+export async function putMount(
+  operator: BrokerClient,
+  name: string,
+  body: components['schemas']['Mount'],
+): Promise<void> {
+  await operator.call('putMount', { path: { name }, headers: CREATE, body });
 }
 
 /** Secrets of an OpenBao, kept sealed in memory for an hour. */
-export async function mountVault(operator: ApiClient): Promise<void> {
-  await operator.put('/mounts/vault', {
+export async function mountVault(operator: BrokerClient): Promise<void> {
+  await putMount(operator, 'vault', {
     prefix: 'vault',
     connection: 'vault',
     options: { engine: 'kv-v2', path: 'secret', root: 'bench' },
@@ -57,22 +73,26 @@ export async function mountVault(operator: ApiClient): Promise<void> {
 }
 
 /** A cluster whose API server reviews each token, and whose pods are watched. */
-export async function registerReviewed(operator: ApiClient, pods: RealPods): Promise<void> {
-  await operator.put('/clusters/reviewed', {
-    connection: 'kube',
-    issuer: pods.kube.issuer,
-    audiences: [AUDIENCE],
-    mode: 'token-review',
+export async function registerReviewed(operator: BrokerClient, pods: RealPods): Promise<void> {
+  await operator.call('putCluster', {
+    path: { name: 'reviewed' },
+    headers: CREATE,
+    body: {
+      connection: 'kube',
+      issuer: pods.kube.issuer,
+      audiences: [AUDIENCE],
+      mode: 'token-review',
+    },
   });
 }
 
-const opened = z.object({ token: z.string() });
-
 /** A session of a pod of the offline issuer. */
 export async function logIn(url: string, pods: OfflinePods): Promise<string> {
-  const body = loginBody(CLUSTER, pods.tokens[0] ?? '');
-  const answer = await new Client(url).call('POST', '/sessions', JSON.parse(body));
-  return opened.parse(answer.json).token;
+  const client = new BrokerClient({ url });
+  const login = { cluster: CLUSTER, token: pods.tokens[0] ?? '' };
+  const { body } = await client.call('createSession', { body: login });
+  client.close();
+  return body.token;
 }
 
 /** What a login posts. */

@@ -3,10 +3,10 @@ import { join, resolve } from 'node:path';
 import { systemClock } from '../clock.ts';
 import { BrokerError } from '../domain/errors.ts';
 import { createLog } from '../log.ts';
+import { bearer, BrokerClient } from '../client/index.ts';
 import { initialise } from '../compose/initialise.ts';
 import { serve } from '../compose/serve.ts';
 import { onSignals } from '../compose/on-signals.ts';
-import { ApiClient } from './api-client.ts';
 import { devConfig, devFiles, type DevFiles } from './dev-config.ts';
 import { guide } from './guide.ts';
 import { DevIssuer } from './issuer.ts';
@@ -44,12 +44,11 @@ export async function runDev(
   const serving = await serve(config, deps);
   onSignals(serving, log);
   const operatorToken = (await readFile(files.operatorToken, 'utf8')).trim();
-  for (const line of await seed(new ApiClient(serving.url, operatorToken))) print(line);
-  for (const line of await demonstrate(
-    serving.url,
-    await issuer.token(DEMO_POD, systemClock.now()),
-  ))
-    print(line);
+  const client = new BrokerClient({ url: serving.url });
+  const podToken = await issuer.token(DEMO_POD, systemClock.now());
+  for (const line of await seed(client.as(bearer(operatorToken)))) print(line);
+  for (const line of await demonstrate(client, podToken)) print(line);
+  client.close();
   await keepTokenFresh(files, issuer);
   print(guide(serving.url, files));
 }

@@ -1,20 +1,23 @@
-import { ApiClient } from './api-client.ts';
+import { ApiError, WorkloadSession, type BrokerClient } from '../client/index.ts';
 import { DevIssuer, type DevPod } from './issuer.ts';
 
 export const DEMO_POD: DevPod = { namespace: 'shop', serviceAccount: 'web', name: 'web-0' };
 
 /** A mount, two secrets, a policy that allows one prefix, and the cluster whose tokens log in. Safe to run again. */
-export async function seed(operator: ApiClient): Promise<readonly string[]> {
-  await operator.put('/clusters/dev', {
-    connection: 'dev-issuer',
-    issuer: DevIssuer.issuer,
-    audiences: [DevIssuer.audience],
-    podWatch: false,
-  });
-  await operator.put('/mounts/demo', { prefix: 'demo', connection: 'embedded' });
+export async function seed(operator: BrokerClient): Promise<readonly string[]> {
+  await createOrReplace((headers) =>
+    operator.call('putCluster', { path: { name: 'dev' }, headers, body: CLUSTER }),
+  );
+  await createOrReplace((headers) =>
+    operator.call('putMount', { path: { name: 'demo' }, headers, body: MOUNT }),
+  );
   for (const [path, data] of Object.entries(SECRETS)) await writeOnce(operator, path, data);
-  await operator.put('/policies/demo-web', POLICY);
-  await operator.put('/definitions/demo/shop/db', { rotation: ROTATION });
+  await createOrReplace((headers) =>
+    operator.call('putPolicy', { path: { name: 'demo-web' }, headers, body: POLICY }),
+  );
+  await createOrReplace((headers) =>
+    operator.call('putDefinition', { path: { path: 'demo/shop/db' }, headers, body: DEFINITION }),
+  );
   return [
     'registered the cluster "dev", whose tokens this process signs',
     'mounted the embedded, envelope-encrypted store at demo/',
@@ -24,10 +27,21 @@ export async function seed(operator: ApiClient): Promise<readonly string[]> {
   ];
 }
 
-const ROTATION = {
-  strategy: 'generated',
-  options: { keys: { password: { length: 24 } } },
-  schedule: { every: '30d' },
+const CLUSTER = {
+  connection: 'dev-issuer',
+  issuer: DevIssuer.issuer,
+  audiences: [DevIssuer.audience],
+  podWatch: false,
+};
+
+const MOUNT = { prefix: 'demo', connection: 'embedded' } as const;
+
+const DEFINITION = {
+  rotation: {
+    strategy: 'generated',
+    options: { keys: { password: { length: 24 } } },
+    schedule: { every: '30d' },
+  },
 } as const;
 
 const SECRETS = {
@@ -54,28 +68,53 @@ const POLICY = {
   },
 } as const;
 
+async function createOrReplace(
+  put: (headers: { 'If-Match': '*' } | { 'If-None-Match': '*' }) => Promise<unknown>,
+): Promise<void> {
+  if (!(await isCreated(() => put({ 'If-None-Match': '*' })))) await put({ 'If-Match': '*' });
+}
+
 /** A second start leaves the versions of the first as they are. */
-async function writeOnce(operator: ApiClient, path: string, data: object): Promise<void> {
-  const { status, json } = await operator.call(
-    'PUT',
-    `/secrets/${path}`,
-    { data },
-    { 'if-none-match': '*' },
-  );
-  if (status === 200 || status === 201 || status === 412) return;
-  throw new Error(`PUT /secrets/${path} answered ${status}: ${JSON.stringify(json)}`);
+async function writeOnce(
+  operator: BrokerClient,
+  path: string,
+  data: Readonly<Record<string, string>>,
+): Promise<void> {
+  const headers = { 'If-None-Match': '*' } as const;
+  await isCreated(() => operator.call('writeSecret', { path: { path }, headers, body: { data } }));
+}
+
+/** False where it is there already. */
+async function isCreated(create: () => Promise<unknown>): Promise<boolean> {
+  try {
+    await create();
+    return true;
+  } catch (error) {
+    if (error instanceof ApiError && error.code === 'ERR_VERSION_CONFLICT') return false;
+    throw error;
+  }
 }
 
 /** What the demonstration shows: a login, a read, a refusal. @returns one line each, with what came back. */
-export async function demonstrate(url: string, token: string): Promise<readonly string[]> {
-  const login = await new ApiClient(url).call('POST', '/sessions', { cluster: 'dev', token });
-  const session = new ApiClient(url, String(login.json['token']));
-  const read = await session.call('GET', '/secrets/demo/shop/db');
-  const refused = await session.call('GET', '/secrets/demo/payments/db');
-  await session.call('DELETE', '/sessions/self');
+export async function demonstrate(client: BrokerClient, token: string): Promise<readonly string[]> {
+  const session = await WorkloadSession.logIn(client, { cluster: 'dev', token });
+  const read = { path: { path: 'demo/shop/db' } };
+  const { status, body } = await session.client.call('readSecret', read);
+  const refused = await refusalOf(session.client, 'demo/payments/db');
+  await session.end();
   return [
-    `a pod of shop/web logged in: ${login.status}`,
-    `it read demo/shop/db: ${read.status}, version ${String(read.json['version'])}, under a lease`,
-    `it asked for demo/payments/db: ${refused.status} ${String(refused.json['code'])}`,
+    `a pod of shop/web logged in: ${session.id}`,
+    `it read demo/shop/db: ${status}, version ${body.version}, under a lease`,
+    `it asked for demo/payments/db: ${refused}`,
   ];
+}
+
+async function refusalOf(client: BrokerClient, path: string): Promise<string> {
+  try {
+    const { status } = await client.call('readSecret', { path: { path } });
+    return String(status);
+  } catch (error) {
+    if (error instanceof ApiError) return `${error.status} ${error.code}`;
+    throw error;
+  }
 }

@@ -49,7 +49,7 @@ describe('development mode', () => {
 
   it('says what it made and what its demonstration did', () => {
     expect(output).toContain('created the key-encryption key');
-    expect(output).toContain('a pod of shop/web logged in: 201');
+    expect(output).toContain('a pod of shop/web logged in: ses_');
     expect(output).toContain('it read demo/shop/db: 200');
     expect(output).toContain('it asked for demo/payments/db: 403 ERR_DENIED');
   });

@@ -1467,7 +1467,7 @@ export interface components {
             readonly prefix: components["schemas"]["SecretPath"];
             readonly connection: components["schemas"]["Name"];
             /** @description The provider's own; docs/providers. */
-            readonly options?: Record<string, never>;
+            readonly options?: Record<string, unknown>;
             readonly leaseTtl?: components["schemas"]["Duration"];
             readonly cacheTtl?: components["schemas"]["DurationOrNone"];
             readonly staleIfError?: components["schemas"]["DurationOrNone"];
@@ -1490,7 +1490,7 @@ export interface components {
             /** @default generated */
             readonly strategy?: string;
             /** @description The strategy's own, a page each in docs/rotators. */
-            readonly options?: Record<string, never>;
+            readonly options?: Record<string, unknown>;
             readonly schedule?: {
                 readonly cron: string;
                 /** @default UTC */
@@ -1626,7 +1626,7 @@ export interface components {
         readonly AuditEntry: {
             readonly index: number;
             /** @description docs/spec/audit-log-v1.md */
-            readonly entry: Record<string, never>;
+            readonly entry: Record<string, unknown>;
         };
         readonly AuditPage: {
             readonly items: readonly components["schemas"]["AuditEntry"][];
@@ -3682,7 +3682,7 @@ export interface operations {
                     readonly [name: string]: unknown;
                 };
                 content: {
-                    readonly "application/json": Record<string, never>;
+                    readonly "application/json": Record<string, unknown>;
                 };
             };
             readonly default: components["responses"]["Problem"];
