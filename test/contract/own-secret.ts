@@ -2,6 +2,7 @@ import {
   CreateSecretCommand,
   DescribeSecretCommand,
   GetSecretValueCommand,
+  ListSecretVersionIdsCommand,
   PutSecretValueCommand,
   SecretsManagerClient,
   UpdateSecretVersionStageCommand,
@@ -90,6 +91,13 @@ export class OwnSecret {
     const request = new DescribeSecretCommand({ SecretId: this.name });
     const { VersionIdsToStages = {} } = await this.#client.send(request);
     return JSON.stringify([Object.entries(VersionIdsToStages).sort(), this.#password]);
+  }
+
+  /** All that there ever were. */
+  async versions(): Promise<number> {
+    const request = { SecretId: this.name, IncludeDeprecated: true };
+    const { Versions } = await this.#client.send(new ListSecretVersionIdsCommand(request));
+    return Versions?.length ?? 0;
   }
 
   async createSecret(): Promise<void> {

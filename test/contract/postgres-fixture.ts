@@ -20,6 +20,8 @@ export interface PostgresPlace {
   readonly database: string;
   readonly admin: string;
   readonly adminPassword: string;
+  /** Has it too. */
+  readonly passwordFile: string;
   readonly server: PostgresServer;
   /** Another connection with the same settings, and what `changes` says. */
   connect(changes?: Readonly<Record<string, unknown>>): Promise<PostgresServer>;
@@ -90,6 +92,7 @@ export async function makePostgresPlace(postgres: Postgres): Promise<PostgresPla
     database,
     admin,
     adminPassword,
+    passwordFile,
     server: await connect(),
     connect,
     query,

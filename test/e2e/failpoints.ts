@@ -1,11 +1,11 @@
-import { readFileSync, rmSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import type { Store, Write } from '../../src/ports/store.ts';
 
 /** What happens at a point: the process is killed or stopped there, or the code there throws. */
 export type FailpointAction = 'kill' | 'stop' | 'throw';
 
 /**
- * Points at which the broker can be made to fail, once each time a file says so: `<point> <action>`. Points are
+ * Points at which the broker can be made to fail, once for each line of a file that says so: `<point> <action>`. Points are
  * `store.before_commit` and `store.after_commit`, the same of the commits that move a credential on
  * (`credential.prepared.before_commit`) and of those that begin a rotation, the moments of a rotation's step (`rotation.set.after_effect`), and
  * every read of a table (`list.leases`, `get.credentials`).
@@ -65,9 +65,13 @@ export class Failpoints {
   }
 
   #pass(point: string): void {
-    const [armed, action] = this.#armed();
-    if (armed !== point) return;
-    rmSync(this.#file);
+    const lines = this.#armed();
+    const index = lines.findIndex((line) => line.startsWith(`${point} `));
+    if (index < 0) return;
+    const action = lines[index]?.slice(point.length + 1);
+    const left = lines.toSpliced(index, 1);
+    if (left.length > 0) writeFileSync(this.#file, left.join('\n'));
+    else rmSync(this.#file);
     if (action === 'kill') process.kill(process.pid, 'SIGKILL');
     if (action === 'stop') {
       process.kill(process.pid, 'SIGSTOP');
@@ -78,7 +82,7 @@ export class Failpoints {
 
   #armed(): readonly string[] {
     try {
-      return readFileSync(this.#file, 'utf8').trim().split(' ');
+      return readFileSync(this.#file, 'utf8').trim().split('\n');
     } catch {
       return [];
     }

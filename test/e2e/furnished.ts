@@ -1,4 +1,5 @@
 import { copyFile, mkdir } from 'node:fs/promises';
+import type { SecretData } from '../../src/domain/secret.ts';
 import { boundClaims, ecKey, signedToken, type SigningKey } from '../support/token-factory.ts';
 import { eventually } from './eventually.ts';
 import type { FailpointAction } from './failpoints.ts';
@@ -92,7 +93,7 @@ export class Furnished {
   }
 
   /** Writes a secret that is not there yet. */
-  async write(path: string, data: Readonly<Record<string, string>>): Promise<void> {
+  async write(path: string, data: SecretData): Promise<void> {
     const answer = await this.installation.call('PUT', `/api/v1/secrets/${path}`, {
       token: this.operator,
       body: { data },
@@ -113,9 +114,9 @@ export class Furnished {
     ]);
   }
 
-  /** From now on, once. */
-  async arm(point: string, action: FailpointAction): Promise<void> {
-    await this.installation.write('failpoint', `${point} ${action}\n`);
+  /** From now on, once each. */
+  async arm(point: string, action: FailpointAction, ...more: readonly string[]): Promise<void> {
+    await this.installation.write('failpoint', [`${point} ${action}`, ...more].join('\n'));
   }
 
   serviceAccountToken({

@@ -2,22 +2,13 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { describeWith } from '../../backends/backends.ts';
 import { createDatabase, type TestDatabase } from '../../backends/postgres.ts';
+import { makePostgresPlace, type PostgresPlace } from '../../contract/postgres-fixture.ts';
 import type { Furniture } from '../../e2e/furnished.ts';
-import { RotatingBroker, type Login } from './rotating-broker.ts';
+import { killedAt } from './at-points.ts';
+import { pointsOf } from './fault-points.ts';
+import { RotatingBroker } from './rotating-broker.ts';
+import { postgresUsers } from './rotating/postgres-user.ts';
 
-/** A step's end is the next one's beginning. */
-const MOMENTS = ['after_begun', 'after_effect', 'after_done'] as const;
-const pointsOf = (...steps: readonly string[]): readonly string[] =>
-  steps.flatMap((step) => MOMENTS.map((moment) => `rotation.${step}.${moment}`));
-
-const STARTED = ['rotation.started.before_commit', 'rotation.started.after_commit'];
-const ALTERNATING = [
-  ...STARTED,
-  'rotation.create.before_begun',
-  ...pointsOf('create', 'set', 'test', 'promote', 'retire'),
-];
-/** Retiring touches nothing with one slot, and creating must not. */
-const SINGLE = ['rotation.create.after_effect', ...pointsOf('set', 'promote')];
 /** With a database server a claim has to run out before anybody takes over. */
 const SHARED = [
   'rotation.create.after_effect',
@@ -33,61 +24,6 @@ const LATEST_MS = 500;
 /** A minute passes in three seconds, a step's thirty seconds in one and a half. */
 const SPEED = 20;
 
-/** How one strategy on one store is put to death, time and again. */
-interface Series {
-  readonly path: string;
-  readonly points: readonly string[];
-  readonly broker: () => RotatingBroker;
-}
-
-function killed({ path, points, broker: of }: Series): void {
-  it.each(points)(
-    'leaves a login that works, and is promoted and retired once: %s',
-    async (point) => {
-      const broker = of();
-      const { furnished } = broker;
-      const before = await broker.current(path);
-      await furnished.arm(point, 'kill');
-      await broker.ask(path);
-      expect(await furnished.installation.ended()).toBeNull();
-      const { current, pending } = await broker.stored(path);
-      const works = [await broker.logsIn(current), await broker.logsIn(pending)];
-      expect(works).toContain(true);
-
-      await broker.restart();
-      // Nothing was recorded: nothing happened, and who asks again begins afresh.
-      if (point === STARTED[0]) {
-        expect(await broker.active(path)).toBeUndefined();
-        expect((await broker.current(path)).version).toBe(before.version);
-        expect(await broker.ask(path)).toBe(202);
-      }
-      await broker.untilOver(path);
-      await expectRotated(broker, path, before, pending as Login | undefined);
-    },
-    60_000,
-  );
-}
-
-/** Current logs in and is the value first made; what was before it does not; each step was done once, and the version is the next. */
-async function expectRotated(
-  broker: RotatingBroker,
-  path: string,
-  before: { readonly login: Login; readonly version: string },
-  pending: Login | undefined,
-): Promise<void> {
-  const after = await broker.current(path);
-  expect(await broker.logsIn(after.login)).toBe(true);
-  expect(await broker.logsIn(before.login)).toBe(false);
-  if (pending !== undefined) expect(after.login).toEqual(pending);
-  expect(Number(after.version)).toBe(Number(before.version) + 1);
-  const [rotation] = await broker.history(path);
-  const done = rotation?.steps.filter(({ outcome }) => outcome === 'done');
-  expect([rotation?.state, rotation?.version]).toEqual(['done', after.version]);
-  expect(done?.map(({ step }) => step)).toEqual([
-    ...['create', 'set', 'test', 'promote', 'settle', 'retire'],
-  ]);
-}
-
 describeWith(['postgres'], 'F01 to F05: a broker killed while a user rotates (I5)', (backends) => {
   const rotating = [
     { path: 'own/alternating', strategy: 'alternating-users' },
@@ -97,18 +33,15 @@ describeWith(['postgres'], 'F01 to F05: a broker killed while a user rotates (I5
 
   describe('with SQLite', () => {
     let broker: RotatingBroker;
-    const series = { broker: () => broker };
+    let place: PostgresPlace;
     beforeAll(async () => {
-      broker = await RotatingBroker.start(backends.postgres, rotating);
+      place = await makePostgresPlace(backends.postgres);
+      broker = await RotatingBroker.start(await postgresUsers(place, rotating));
       await broker.restart();
     }, 60_000);
-    afterAll(() => broker.remove());
-
-    describe('that alternates', () => {
-      killed({ ...series, path: 'own/alternating', points: ALTERNATING });
-    });
-    describe('that is single', () => {
-      killed({ ...series, path: 'own/single', points: SINGLE });
+    afterAll(async () => {
+      await broker.remove();
+      await place.close();
     });
 
     it.each(pointsOf('discard'))(
@@ -119,19 +52,19 @@ describeWith(['postgres'], 'F01 to F05: a broker killed while a user rotates (I5
         expect(await broker.ask(path)).toBe(202);
         await broker.untilAt(path, 'settle');
         const promoted = await broker.current(path);
-        expect(promoted.login).not.toEqual(before.login);
+        expect(promoted.data).not.toEqual(before.data);
         await broker.furnished.arm(point, 'kill');
         await broker.ask(path, 'rollback');
         expect(await broker.furnished.installation.ended()).toBeNull();
         const { current } = await broker.stored(path);
-        expect(await broker.logsIn(current)).toBe(true);
+        expect(await broker.logsIn(path, current)).toBe(true);
 
         await broker.restart();
         await broker.untilOver(path);
         const after = await broker.current(path);
-        expect(after.login).toEqual(before.login);
-        expect(await broker.logsIn(after.login)).toBe(true);
-        expect(await broker.logsIn(promoted.login)).toBe(false);
+        expect(after.data).toEqual(before.data);
+        expect(await broker.logsIn(path, after.data)).toBe(true);
+        expect(await broker.logsIn(path, promoted.data)).toBe(false);
         expect((await broker.history(path))[0]?.state).toBe('rolled_back');
       },
       60_000,
@@ -146,15 +79,15 @@ describeWith(['postgres'], 'F01 to F05: a broker killed while a user rotates (I5
         await broker.furnished.installation.stop('SIGKILL');
         for (const path of paths) {
           const { current, pending } = await broker.stored(path);
-          const works = [await broker.logsIn(current), await broker.logsIn(pending)];
+          const works = [await broker.logsIn(path, current), await broker.logsIn(path, pending)];
           expect(works).toContain(true);
         }
         await broker.restart();
       }
       for (const path of paths) {
         await broker.untilOver(path);
-        const { login, version } = await broker.current(path);
-        expect(await broker.logsIn(login)).toBe(true);
+        const { data, version } = await broker.current(path);
+        expect(await broker.logsIn(path, data)).toBe(true);
         await broker.furnished.installation.stop('SIGKILL');
         const { rotations, steps } = await broker.stored(path);
         expect(new Set(rotations.map(({ state }) => state))).toEqual(new Set(['done']));
@@ -174,24 +107,28 @@ describeWith(['postgres'], 'F01 to F05: a broker killed while a user rotates (I5
   describe('with PostgreSQL', () => {
     let broker: RotatingBroker;
     let database: TestDatabase;
+    let place: PostgresPlace;
     const series = { broker: () => broker };
     beforeAll(async () => {
       database = await createDatabase(backends.postgres);
-      broker = await RotatingBroker.start(backends.postgres, rotating, {
-        furniture: onPostgres(database),
-      });
+      place = await makePostgresPlace(backends.postgres);
+      broker = await RotatingBroker.start(
+        await postgresUsers(place, rotating),
+        onPostgres(database),
+      );
       await broker.restart({ epoch: Date.now(), speed: SPEED });
     }, 60_000);
     afterAll(async () => {
       await (broker as RotatingBroker | undefined)?.remove();
+      await place.close();
       await database.drop();
     });
 
     describe('that alternates', () => {
-      killed({ ...series, path: 'own/alternating', points: SHARED });
+      killedAt({ ...series, path: 'own/alternating', points: SHARED });
     });
     describe('that is single', () => {
-      killed({ ...series, path: 'own/single', points: ['rotation.set.after_effect'] });
+      killedAt({ ...series, path: 'own/single', points: ['rotation.set.after_effect'] });
     });
   });
 });

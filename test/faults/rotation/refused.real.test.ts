@@ -2,7 +2,9 @@ import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { describeWith } from '../../backends/backends.ts';
 import { until } from '../../backends/until.ts';
 import { CommitProxy } from './commit-proxy.ts';
+import { makePostgresPlace, type PostgresPlace } from '../../contract/postgres-fixture.ts';
 import { RotatingBroker } from './rotating-broker.ts';
+import { postgresUsers, verifiers, type PostgresUser } from './rotating/postgres-user.ts';
 
 /** Back-off of ten seconds passes in one. */
 const SPEED = 10;
@@ -17,24 +19,24 @@ const PATHS = {
 describeWith(['postgres'], 'a rotation at a target that does not say yes', ({ postgres }) => {
   let broker: RotatingBroker;
   let proxy: CommitProxy;
+  let place: PostgresPlace;
 
   beforeAll(async () => {
     proxy = await CommitProxy.start(postgres.port);
-    broker = await RotatingBroker.start(
-      postgres,
-      [
-        { path: PATHS.alternating, strategy: 'alternating-users' },
-        { path: PATHS.single, strategy: 'single-user' },
-        { path: PATHS.granted, strategy: 'alternating-users', options: GRANTS },
-        { path: PATHS.refused, strategy: 'single-user', options: GRANTS },
-      ],
-      { port: proxy.port },
-    );
-    await broker.place.query('CREATE TABLE public.orders (id int)');
+    place = await makePostgresPlace(postgres);
+    const users: readonly PostgresUser[] = [
+      { path: PATHS.alternating, strategy: 'alternating-users' },
+      { path: PATHS.single, strategy: 'single-user' },
+      { path: PATHS.granted, strategy: 'alternating-users', options: GRANTS },
+      { path: PATHS.refused, strategy: 'single-user', options: GRANTS },
+    ];
+    broker = await RotatingBroker.start(await postgresUsers(place, users, proxy.port));
+    await place.query('CREATE TABLE public.orders (id int)');
     await broker.restart({ epoch: Date.now(), speed: SPEED });
   }, 60_000);
   afterAll(async () => {
     await (broker as RotatingBroker | undefined)?.remove();
+    await place.close();
     await proxy.close();
   });
 
@@ -46,13 +48,13 @@ describeWith(['postgres'], 'a rotation at a target that does not say yes', ({ po
       proxy.loses = 1;
       expect(await broker.ask(path)).toBe(202);
       await until('an answer is lost', () => Promise.resolve(proxy.loses === 0));
-      const verifiers = await broker.verifiers();
+      const set = await verifiers(place);
       await broker.untilOver(path);
       const after = await broker.current(path);
-      const { username } = after.login;
-      expect((await broker.verifiers()).get(username)).toBe(verifiers.get(username));
-      expect(await broker.logsIn(after.login)).toBe(true);
-      expect(await broker.logsIn(before.login)).toBe(false);
+      const username = after.data['username'] as string;
+      expect((await verifiers(place)).get(username)).toBe(set.get(username));
+      expect(await broker.logsIn(path, after.data)).toBe(true);
+      expect(await broker.logsIn(path, before.data)).toBe(false);
       const [rotation] = await broker.history(path);
       const said = rotation?.steps.map(({ step, outcome }) => `${step} ${outcome}`);
       const failed = said?.filter((text) => text.endsWith(' failed'));
@@ -71,13 +73,13 @@ describeWith(['postgres'], 'a rotation at a target that does not say yes', ({ po
       return (await broker.active(path))?.lastError === 'refused_grants_missing';
     });
     expect(await broker.current(path)).toEqual(before);
-    expect(await broker.logsIn(before.login)).toBe(true);
-    await broker.place.query('GRANT SELECT ON public.orders TO PUBLIC');
+    expect(await broker.logsIn(path, before.data)).toBe(true);
+    await place.query('GRANT SELECT ON public.orders TO PUBLIC');
     await broker.untilOver(path);
     const after = await broker.current(path);
-    expect(await broker.logsIn(after.login)).toBe(true);
-    expect(await broker.logsIn(before.login)).toBe(false);
-    await broker.place.query('REVOKE SELECT ON public.orders FROM PUBLIC');
+    expect(await broker.logsIn(path, after.data)).toBe(true);
+    expect(await broker.logsIn(path, before.data)).toBe(false);
+    await place.query('REVOKE SELECT ON public.orders FROM PUBLIC');
   }, 40_000);
 
   it('has its old login again when a single user whose test is refused is aborted (F04)', async () => {
@@ -91,7 +93,7 @@ describeWith(['postgres'], 'a rotation at a target that does not say yes', ({ po
     expect(await broker.ask(path, 'abort')).toBe(202);
     await broker.untilOver(path);
     expect(await broker.current(path)).toEqual(before);
-    expect(await broker.logsIn(before.login)).toBe(true);
+    expect(await broker.logsIn(path, before.data)).toBe(true);
     expect((await broker.history(path))[0]?.state).toBe('aborted');
   }, 40_000);
 });

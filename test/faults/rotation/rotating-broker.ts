@@ -1,15 +1,11 @@
-import { randomBytes } from 'node:crypto';
-import type { Postgres } from '../../backends/postgres.ts';
-import { uniqueName } from '../../backends/unique-name.ts';
+import type { SecretData } from '../../../src/domain/secret.ts';
 import { until } from '../../backends/until.ts';
-import { makePostgresPlace, type PostgresPlace } from '../../contract/postgres-fixture.ts';
 import { Furnished, type Furniture } from '../../e2e/furnished.ts';
+import type { Rotating } from './rotating/rotating.ts';
 import { storedSecret, type StoredSecret } from './stored-secret.ts';
 
-export type Login = Readonly<Record<'username' | 'password', string>>;
-
 /** A clock that has run `speed` times as fast since `epoch`, in milliseconds. */
-interface Clock {
+export interface Clock {
   readonly epoch: number;
   readonly speed: number;
 }
@@ -24,73 +20,42 @@ export interface ShownRotation {
   readonly steps: readonly { readonly step: string; readonly outcome: string }[];
 }
 
-/** How one path rotates at the target. */
-interface Rotating {
-  readonly path: string;
-  readonly strategy: 'alternating-users' | 'single-user';
-  readonly options?: object;
-  readonly more?: object;
+/** What a workload reads. */
+export interface Current {
+  readonly data: SecretData;
+  readonly version: string;
 }
 
-/** How the broker differs from one with SQLite that reaches the target directly. */
-interface Differences {
-  /** Where the target is reached, when something stands before it. */
-  readonly port?: number;
-  readonly furniture?: Furniture;
-}
-
-/** A broker as a process, some of whose secrets are users of a real PostgreSQL. */
+/** A broker as a process, some of whose secrets rotate at real targets. */
 export class RotatingBroker {
   readonly furnished: Furnished;
-  readonly place: PostgresPlace;
+  readonly #rotating: ReadonlyMap<string, Rotating>;
   #clock: Clock = { epoch: 0, speed: 1 };
 
-  private constructor(furnished: Furnished, place: PostgresPlace) {
+  private constructor(furnished: Furnished, rotating: readonly Rotating[]) {
     this.furnished = furnished;
-    this.place = place;
+    this.#rotating = new Map(rotating.map((each) => [each.path, each]));
   }
 
-  /** Makes the users, the first of which each secret names, and the definitions. The broker runs. */
+  /** Writes what the broker keeps itself, and the definitions. The broker runs. */
   static async start(
-    postgres: Postgres,
     rotating: readonly Rotating[],
-    { port, furniture }: Differences = {},
+    furniture: Furniture = {},
   ): Promise<RotatingBroker> {
-    const place = await makePostgresPlace(postgres);
+    const connections = Object.assign({}, ...rotating.map((each) => each.connections)) as object;
     const furnished = await Furnished.start({
-      files: { ...furniture?.files, 'target.password': place.adminPassword },
-      config: (directory) => ({
-        ...furniture?.config?.(directory),
-        connections: {
-          target: {
-            type: 'postgres',
-            host: place.host,
-            port: port ?? place.port,
-            database: place.database,
-            username: place.admin,
-            passwordFile: `${directory}/target.password`,
-            locators: ['roles/**'],
-            limits: { timeoutMs: 60_000 },
-          },
-        },
-      }),
+      ...furniture,
+      config: (directory) => ({ ...furniture.config?.(directory), connections }),
+      documents: Object.assign({}, ...rotating.map((each) => each.mounts ?? {})) as Record<
+        string,
+        object
+      >,
     });
-    const broker = new RotatingBroker(furnished, place);
-    for (const each of rotating) await broker.#rotate(each);
-    return broker;
-  }
-
-  async #rotate({ path, strategy, more = {}, ...given }: Rotating): Promise<void> {
-    const usernames = [uniqueName('app'), uniqueName('app')] as const;
-    const password = randomBytes(12).toString('hex');
-    for (const name of usernames) await this.place.createRole(name, password);
-    const [username] = usernames;
-    await this.furnished.write(path, { username, password, other: 'kept' });
-    const users = strategy === 'single-user' ? { username } : { usernames };
-    const options = { ...users, ...given.options };
-    await this.furnished.create(`/definitions/${path}`, {
-      rotation: { connection: 'target', strategy, options, ...more },
-    });
+    for (const { path, first, rotation } of rotating) {
+      if (first !== undefined) await furnished.write(path, first);
+      await furnished.create(`/definitions/${path}`, { rotation });
+    }
+    return new RotatingBroker(furnished, rotating);
   }
 
   /** Starts it again, as a program with failpoints. */
@@ -134,34 +99,40 @@ export class RotatingBroker {
   }
 
   /** What a workload reads, which lets go of it at once. */
-  async current(path: string): Promise<{ readonly login: Login; readonly version: string }> {
+  async current(path: string): Promise<Current> {
     const { epoch, speed } = this.#clock;
     const at = epoch + (Date.now() - epoch) * speed;
     const session = await this.furnished.logInEarly({ at });
     const { json } = await this.furnished.read(session, path);
     await this.furnished.installation.call('DELETE', '/api/v1/sessions/self', { token: session });
-    return { login: json['data'] as Login, version: String(json['version']) };
+    return { data: json['data'] as SecretData, version: String(json['version']) };
   }
 
-  /** What is stored; the broker does not run. */
-  stored(path: string): Promise<StoredSecret> {
-    return storedSecret(this.furnished.installation.file('config.yaml'), path);
+  /** What is stored, wherever it is; the broker does not run. */
+  async stored(path: string): Promise<StoredSecret> {
+    const { held } = this.#of(path);
+    const stored = await storedSecret(this.furnished.installation.file('config.yaml'), path);
+    return held === undefined ? stored : { ...stored, current: await held() };
   }
 
-  /** What the server has of each user's password: each time it is set, another salt. */
-  async verifiers(): Promise<ReadonlyMap<string, string>> {
-    const rows = await this.place.query('SELECT rolname, rolpassword FROM pg_authid');
-    return new Map(rows.map(([name, verifier]) => [String(name), String(verifier)]));
+  async logsIn(path: string, data: SecretData | undefined): Promise<boolean> {
+    return data !== undefined && this.#of(path).logsIn(data);
   }
 
-  async logsIn(login: object | undefined): Promise<boolean> {
-    if (login === undefined) return false;
-    const { username, password } = login as Login;
-    return this.place.logsIn(username, password);
+  /** How often the path's value was written, as far as its provider counts. */
+  async written(path: string, { version }: Current): Promise<number | undefined> {
+    const { held, written } = this.#of(path);
+    return held === undefined ? Number(version) : written?.();
   }
 
   async remove(): Promise<void> {
     await this.furnished.remove();
-    await this.place.close();
+    for (const { close } of this.#rotating.values()) await close();
+  }
+
+  #of(path: string): Rotating {
+    const found = this.#rotating.get(path);
+    if (found === undefined) throw new Error(`nothing rotates at ${path}`);
+    return found;
   }
 }

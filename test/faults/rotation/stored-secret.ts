@@ -10,11 +10,12 @@ import { openBootLog } from '../../../src/compose/audit-trail.ts';
 import { loadKeys, openKek } from '../../../src/compose/keys.ts';
 import { loadConfig } from '../../../src/config/load.ts';
 import type { SecretData } from '../../../src/domain/secret.ts';
+import type { SecretProvider } from '../../../src/ports/secret-provider.ts';
 import type { Store } from '../../../src/ports/store.ts';
 import { connectEmbedded } from '../../../src/providers/embedded/connection.ts';
 import { openStore } from '../../../src/store/index.ts';
 
-/** What a store has of one path below `own`: everything that somebody who recovers the broker could log in with. */
+/** What a store has of one path, the current value where it is below `own`: everything that somebody who recovers the broker could log in with. */
 export interface StoredSecret {
   readonly current: SecretData | undefined;
   /** Of the rotation under way. */
@@ -40,14 +41,9 @@ export async function storedSecret(configFile: string, path: string): Promise<St
     });
     const embedded = connectEmbedded({ store, clock: systemClock, ...keys });
     const provider = embedded.mount({ prefix: 'own' });
-    const locator = provider.locate(path.slice('own/'.length), undefined);
-    const context = { requestId: randomId('req'), signal: AbortSignal.timeout(10_000) };
     const active = rotations.find(({ pending }) => pending !== null);
     return {
-      current: await provider.read(locator, undefined, context).then(
-        ({ data }) => data,
-        () => undefined,
-      ),
+      current: await currentBelow(provider, path),
       pending: active && openedValue(keys as unknown as Parts, active, 'pending'),
       schedule: await store.get('rotation_schedules', { path }),
       rotations,
@@ -56,6 +52,15 @@ export async function storedSecret(configFile: string, path: string): Promise<St
   } finally {
     await store.close();
   }
+}
+
+async function currentBelow(own: SecretProvider, path: string): Promise<SecretData | undefined> {
+  if (!path.startsWith('own/')) return undefined;
+  const context = { requestId: randomId('req'), signal: AbortSignal.timeout(10_000) };
+  return own.read(own.locate(path.slice('own/'.length)), undefined, context).then(
+    ({ data }) => data,
+    () => undefined,
+  );
 }
 
 async function stepsOf(store: Store, rotations: readonly RotationRow[]): Promise<string[]> {

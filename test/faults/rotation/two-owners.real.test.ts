@@ -1,10 +1,10 @@
-import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import pg from 'pg';
 import { describeWith } from '../../backends/backends.ts';
 import { createDatabase, type TestDatabase } from '../../backends/postgres.ts';
 import { until } from '../../backends/until.ts';
 import { Furnished } from '../../e2e/furnished.ts';
+import { isStandingStill } from './at-points.ts';
 import { AccountReceiver } from './account-receiver.ts';
 
 /** Secrets that are due at one moment. */
@@ -129,9 +129,9 @@ describeWith(['postgres'], 'two brokers that rotate on one PostgreSQL (I6)', ({ 
     let asked = 0;
     await until('the owner stands still', async () => {
       // Now and then the other one is quicker, and nobody stops: then it is asked again.
-      if (!(await isStopped(first)) && (await isOver('stopped')))
+      if (!(await isStandingStill(first)) && (await isOver('stopped')))
         asked += (await ask(first, 'stopped')) === 202 ? 1 : 0;
-      return isStopped(first);
+      return isStandingStill(first);
     });
     return asked;
   }
@@ -147,7 +147,7 @@ describeWith(['postgres'], 'two brokers that rotate on one PostgreSQL (I6)', ({ 
     expect(await ask(first, 'stopped')).toBe(202);
     await until('the target is asked', () => Promise.resolve(held === 1));
     first.installation.signal('SIGSTOP');
-    await until('the owner stands still', () => isStopped(first));
+    await until('the owner stands still', () => isStandingStill(first));
     release = () => resolve(undefined);
     return 1;
   }
@@ -163,7 +163,7 @@ describeWith(['postgres'], 'two brokers that rotate on one PostgreSQL (I6)', ({ 
       const before = await current(first, 'stopped');
       const asked = await stop();
       await until('the other one ends it', async () => (await doneOf('stopped')) === done + asked);
-      expect(await isStopped(first)).toBe(true);
+      expect(await isStandingStill(first)).toBe(true);
       const after = await current(second, 'stopped');
       expect(Number(after['version'])).toBe(Number(before['version']) + asked);
       const deliveries = target.deliveries.length;
@@ -222,9 +222,4 @@ describeWith(['postgres'], 'two brokers that rotate on one PostgreSQL (I6)', ({ 
 
 function isOf(name: string): (delivered: { readonly target: string }) => boolean {
   return ({ target }) => target === `accounts/${name}`;
-}
-
-async function isStopped({ installation }: Furnished): Promise<boolean> {
-  const text = await readFile(`/proc/${installation.pid}/stat`, 'utf8');
-  return text.slice(text.lastIndexOf(')') + 2).startsWith('T');
 }

@@ -1,0 +1,58 @@
+import { afterAll, beforeAll, describe } from '@jest/globals';
+import { describeWith } from '../../backends/backends.ts';
+import type { Running } from '../../backends/footprint.ts';
+import type { Moto } from '../../backends/moto.ts';
+import { databaseRole } from '../../contract/database-role.ts';
+import { iamUser, strictMoto } from '../../contract/iam-user.ts';
+import { rotatingAt } from './rotating/made-at.ts';
+import { ownRotation } from './rotating/own-rotation.ts';
+import { writtenToAws, writtenToKubernetes, writtenToVault } from './rotating/written-elsewhere.ts';
+import { strategy } from './strategy.ts';
+
+describeWith(['openbao', 'postgres'], 'F01 to F05: OpenBao', ({ openbao, postgres }) => {
+  strategy('a static role', {
+    path: 'own/app',
+    isWhole: true,
+    isAhead: true,
+    open: async () => rotatingAt('own/app', await databaseRole(openbao, postgres)),
+  });
+  strategy('a generated value in its KV version 2', {
+    path: 'made/db',
+    isWhole: true,
+    open: () => writtenToVault(openbao),
+  });
+});
+
+describeWith(['kube'], 'F01 to F05: kube-apiserver', ({ kube }) => {
+  strategy('a generated value in a Secret', {
+    path: 'made/db',
+    open: () => writtenToKubernetes(kube),
+  });
+});
+
+describeWith(['moto'], 'F01 to F05: moto', ({ moto }) => {
+  strategy("a secret with AWS's own rotation", {
+    path: 'aws/db',
+    isAhead: true,
+    open: () => ownRotation(moto),
+  });
+  strategy('a generated value in Secrets Manager', {
+    path: 'made/db',
+    open: () => writtenToAws(moto),
+  });
+
+  describe('that checks signatures', () => {
+    let strict: Running<Moto>;
+    beforeAll(async () => {
+      strict = await strictMoto();
+    });
+    afterAll(() => strict.stop());
+
+    strategy('an access key of an IAM user', {
+      path: 'own/app',
+      isWhole: true,
+      isBehind: true,
+      open: () => rotatingAt('own/app', iamUser(strict)),
+    });
+  });
+});
