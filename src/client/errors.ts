@@ -4,7 +4,7 @@ type Problem = components['schemas']['Problem'];
 
 const CONTROL = /\p{Cc}+/gu;
 /** Tokens of sessions and operators, and JWTs: whoever sits between could send ours back to us inside a text. */
-const TOKEN = /\bqm[so]_[0-9A-Za-z]{8,}|\beyJ[\w-]+\.[\w-]+\.[\w-]*/g;
+const TOKEN = /qm[so]_[0-9A-Za-z]{8,}|eyJ[\w-]+\.[\w-]+\.[\w-]*/g;
 const MOST_TEXT = 2_000;
 
 /** The broker answered, and the answer is no. */
