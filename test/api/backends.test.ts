@@ -12,6 +12,7 @@ import { CertificateAuthority } from '../support/certificates.ts';
 import { expectDenied } from '../support/deny-contract.ts';
 import { policy, RunningApi, type Answered } from '../support/parts.ts';
 import { rawHttp, rawRequest, type RawAnswer } from '../support/raw-http.ts';
+import { BoundSession } from '../support/sender.ts';
 import { storedEntries } from '../support/store-diff.ts';
 
 const LIMITS = { timeoutMs: 500, failuresToOpen: 100, maxRetries: 0 };
@@ -220,6 +221,38 @@ describe('a credential whose backend grants', () => {
       const ends = Date.parse((body.lease as { endsAt: string }).endsAt);
       expect(ends).toBeLessThanOrEqual(Date.now() + 600_000);
     } else expect([status, body.code]).toEqual([502, 'ERR_PROVIDER_MALFORMED']);
+  });
+});
+
+describe('a credential for a session that is bound to a key', () => {
+  const PATH = '/api/v1/credentials/db/app';
+
+  it('is sealed, each time it is asked for, alone and in a batch', async () => {
+    vault.credentialAnswer = {};
+    const bound = await BoundSession.open(api);
+    const order = async (): Promise<unknown> => {
+      const headers = { ...bound.headers('POST', PATH), 'Idempotency-Key': 'sealed-1' };
+      const answer = await api.call('POST', PATH, { headers, body: {} });
+      expect(answer).toMatchObject({
+        status: 201,
+        headers: { 'content-type': 'application/jose' },
+      });
+      return (await bound.opened(answer)).body;
+    };
+    const first = await order();
+    expect(first).toMatchObject({ path: 'db/app', data: { username: expect.any(String) } });
+    expect(await order()).toEqual(first);
+    const items = [{ path: 'db/app', idempotencyKey: 'sealed-1' }];
+    const batch = await bound.call('POST', '/api/v1/secrets:batch', { items });
+    expect((await bound.opened(batch)).body).toEqual({ items: [first] });
+  });
+
+  it('is refused in clear: a problem holds no value', async () => {
+    vault.credentialAnswer = { lease_duration: 0 };
+    const bound = await BoundSession.open(api);
+    const headers = { ...bound.headers('POST', PATH), 'Idempotency-Key': 'sealed-2' };
+    const answer = await api.call('POST', PATH, { headers, body: {} });
+    expect(answer).toMatchObject({ status: 502, body: { code: 'ERR_PROVIDER_MALFORMED' } });
   });
 });
 

@@ -120,6 +120,16 @@ describe('a proof of possession', () => {
     expect(parts.proofs.remember(session.id, jti)).toBe('new');
   });
 
+  it('for which there is no room is refused for now, and may come again', () => {
+    const time = clock();
+    const proofs = new ProofMemory(time, { ofSession: 1, ofAll: 1 });
+    proofs.remember(session.id, 'another');
+    const shown = shownWith(VECTORS.accepted[0]!.proof);
+    expect(
+      refusalOf(() => checkRequestProof({ clock: time, proofs }, shown, session, VECTORS.token)),
+    ).toEqual({ code: 'ERR_RATE_LIMITED', reason: 'dpop_memory' });
+  });
+
   it('says nothing for a session that is bound to no key', () => {
     const time = clock();
     const parts = { clock: time, proofs: new ProofMemory(time) };

@@ -1,0 +1,44 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { RunningApi } from '../support/parts.ts';
+import { BoundSession, Sender } from '../support/sender.ts';
+
+const SELF = '/api/v1/sessions/self';
+
+let api: RunningApi;
+afterEach(() => api.stop());
+
+async function started(options: Parameters<typeof RunningApi.start>[0]): Promise<BoundSession> {
+  api = await RunningApi.start(options);
+  await api.furnish();
+  return BoundSession.open(api);
+}
+
+describe('who has a token and not its key', () => {
+  it('is slowed down by its address, and the holder of the key is not', async () => {
+    const slow = { perSecond: 0.001, burst: 100 };
+    const bound = await started({ limits: { addressRate: slow } });
+    const url = `${api.url}${SELF}`;
+    const guess = async (): Promise<number> => {
+      const DPoP = new Sender().proof({ method: 'GET', url, token: bound.token });
+      const headers = { Authorization: `DPoP ${bound.token}`, DPoP };
+      return (await api.call('GET', SELF, { headers })).status;
+    };
+    const guesses: number[] = [];
+    while (guesses.at(-1) !== 429) guesses.push(await guess());
+    expect(guesses.slice(0, -1)).toEqual(guesses.slice(0, -1).map(() => 401));
+    expect((await bound.call('GET', SELF)).status).toBe(200);
+  });
+});
+
+describe('the scheme that a proof names', () => {
+  it('may be https where a proxy in front ends TLS, and http', async () => {
+    const bound = await started({ listener: { plaintextBehindProxy: true } });
+    const statusFor = async (url: string): Promise<number> => {
+      const headers = bound.headers('GET', SELF, { claims: { htu: url } });
+      return (await api.call('GET', SELF, { headers })).status;
+    };
+    expect(await statusFor(`https://127.0.0.1:${api.port}${SELF}`)).toBe(200);
+    expect(await statusFor(`http://127.0.0.1:${api.port}${SELF}`)).toBe(200);
+    expect(await statusFor(`ftp://127.0.0.1:${api.port}${SELF}`)).toBe(401);
+  });
+});
