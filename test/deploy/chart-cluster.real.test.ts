@@ -122,6 +122,7 @@ describeWith(['helm', 'kube'], 'the chart on a real API server', ({ helm }) => {
       expect(await ask('GET', `${webhooks}/${other.name}-injector`)).toBe(403);
       expect(await ask('GET', webhooks)).toBe(403);
       expect(await ask('DELETE', own)).toBe(403);
+      expect(await ask('PUT', own, {})).toBe(403);
       expect(await ask('POST', webhooks, { metadata: { name: 'planted' } })).toBe(403);
       expect(await ask('GET', '/api/v1/secrets?limit=1')).toBe(403);
       expect(await ask('GET', `/api/v1/namespaces/${release.namespace}/secrets`)).toBe(403);
