@@ -1,0 +1,27 @@
+/** Pauses between tries: full jitter up to a bound that doubles, never before `Retry-After`. Bounds in milliseconds; `random` in [0, 1). */
+export class Backoff {
+  readonly #first: number;
+  readonly #longest: number;
+  readonly #random: () => number;
+  #failures = 0;
+
+  constructor(first: number, longest: number, random: () => number) {
+    this.#first = first;
+    this.#longest = longest;
+    this.#random = random;
+  }
+
+  /**
+   * Milliseconds until the next try. The jitter begins after `Retry-After`, so that all who were told the same second do not come together
+   * (AWS Architecture Blog, "Exponential Backoff And Jitter").
+   */
+  next(retryAfterSeconds = 0): number {
+    const bound = Math.min(this.#longest, this.#first * 2 ** Math.min(this.#failures, 30));
+    this.#failures += 1;
+    return retryAfterSeconds * 1000 + this.#random() * bound;
+  }
+
+  reset(): void {
+    this.#failures = 0;
+  }
+}
