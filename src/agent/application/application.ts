@@ -1,0 +1,135 @@
+import type { Clock } from '../../ports/clock.ts';
+import type { Report } from '../access/broker-access.ts';
+import type { AcknowledgeSettings, ChangeAction } from '../config/actions.ts';
+import type { AgentLog } from '../log-lines.ts';
+import { callHttp } from './call-http.ts';
+import { runCommand } from './run-command.ts';
+import { sendSignal } from './send-signal.ts';
+
+/** A value that the application is to take. */
+export interface NewValue {
+  readonly name: string;
+  readonly path: string;
+  readonly version: string;
+  /** Credentials to order are not acknowledged: the one before is given back. */
+  readonly isCredential: boolean;
+  readonly replacedLease: string | undefined;
+}
+
+/** What became of it. */
+export interface Outcome {
+  readonly reports: readonly Report[];
+  /** Leases of credentials that nobody uses any more. */
+  readonly release: readonly string[];
+}
+
+export interface ApplicationDeps {
+  readonly onChange: readonly ChangeAction[];
+  readonly acknowledge: AcknowledgeSettings;
+  /** What `exec` does with its child. @returns why it failed, in a word. */
+  readonly child?: (() => Promise<string | undefined>) | undefined;
+  readonly clock: Clock;
+  readonly log: AgentLog;
+  readonly settled: (outcome: Outcome) => void;
+}
+
+const PROOF_PAUSE_MS = 1_000;
+/** One try of a proof may take as long as this. */
+const PROOF_TRY_MS = 10_000;
+
+/** Tells the application that values have changed, and finds out whether it took them. One change after the other; what comes meanwhile is one more. */
+export class Application {
+  readonly #deps: ApplicationDeps;
+  readonly #waiting = new Map<string, NewValue>();
+  /** Leases of credentials that were replaced before the application took the one in between. */
+  readonly #replaced = new Set<string>();
+  #isTold = false;
+  #work: Promise<void> | undefined;
+
+  constructor(deps: ApplicationDeps) {
+    this.#deps = deps;
+  }
+
+  /** `values`: none where something was only taken away. */
+  tell(values: readonly NewValue[]): void {
+    for (const value of values) {
+      this.#waiting.set(value.name, value);
+      if (value.replacedLease !== undefined) this.#replaced.add(value.replacedLease);
+    }
+    this.#isTold = true;
+    this.#work ??= this.#run().finally(() => (this.#work = undefined));
+  }
+
+  /** Resolves when nothing is left to do. */
+  async idle(): Promise<void> {
+    await this.#work;
+  }
+
+  async #run(): Promise<void> {
+    while (this.#isTold) {
+      this.#isTold = false;
+      const values = [...this.#waiting.values()];
+      const replaced = [...this.#replaced];
+      this.#waiting.clear();
+      this.#replaced.clear();
+      const failure = await this.#take();
+      this.#deps.settled({
+        reports: values
+          .filter(({ isCredential }) => !isCredential)
+          .map((value) => reportOf(value, failure)),
+        release: failure === undefined ? replaced : [],
+      });
+    }
+  }
+
+  /** Every action, in order; what fails keeps none of the others from being tried. @returns the first reason. */
+  async #take(): Promise<string | undefined> {
+    const { onChange, child, log } = this.#deps;
+    const reasons: (string | undefined)[] = [];
+    for (const action of onChange) {
+      const reason = await this.#perform(action);
+      if (reason === undefined) log.info({ by: action.kind }, 'told the application');
+      else log.warn({ by: action.kind, reason }, 'the application could not be told');
+      reasons.push(reason);
+    }
+    reasons.push(await child?.());
+    const failure = reasons.find((reason) => reason !== undefined);
+    return failure ?? (await this.#proof());
+  }
+
+  async #perform(action: ChangeAction): Promise<string | undefined> {
+    const { clock } = this.#deps;
+    if (action.kind === 'command') return runCommand(action, clock);
+    return action.kind === 'http' ? callHttp(action, clock) : sendSignal(action);
+  }
+
+  /** Asks until the application has it, or the time for that is up. */
+  async #proof(): Promise<string | undefined> {
+    const { acknowledge, clock, log } = this.#deps;
+    if (acknowledge.after === 'written') return undefined;
+    const until = clock.monotonic() + acknowledge.timeout;
+    for (;;) {
+      const left = until - clock.monotonic();
+      const reason = await this.#prove(Math.min(PROOF_TRY_MS, left));
+      if (reason === undefined) return undefined;
+      if (clock.monotonic() + PROOF_PAUSE_MS >= until) {
+        log.warn({ reason }, 'the application does not use the new values');
+        return reason;
+      }
+      await clock.sleep(PROOF_PAUSE_MS);
+    }
+  }
+
+  async #prove(timeoutMs: number): Promise<string | undefined> {
+    const { acknowledge, clock } = this.#deps;
+    const { command, http } = acknowledge;
+    if (http !== undefined) return callHttp({ ...http, timeoutMs }, clock);
+    return runCommand({ command: command ?? [], timeoutMs }, clock);
+  }
+}
+
+function reportOf({ path, version }: NewValue, failure: string | undefined): Report {
+  return failure === undefined
+    ? { path, version, outcome: 'ok' }
+    : { path, version, outcome: 'failed', reason: failure };
+}
