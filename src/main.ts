@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { Command } from 'commander';
+import type { Command } from 'commander';
 import { BrokerError } from './domain/errors.ts';
 import { RELEASE } from './compose/release.ts';
 import { leanStart } from './lean-start.ts';
@@ -9,7 +9,8 @@ const EXIT_FAILED = 1;
 /** Bad configuration or arguments: starting again does not help. */
 const EXIT_INVALID = 2;
 
-function program(): Command {
+async function program(): Promise<Command> {
+  const { Command } = await import('commander');
   const quaymaster = new Command('quaymaster')
     .description('A secrets broker for containers.')
     .version(RELEASE)
@@ -123,8 +124,12 @@ function progress(done: number, total: number): void {
   process.stderr.write(`\r${done} of ${total} entries${done === total ? '\n' : ''}`);
 }
 
+/** A program of its own, which loads nothing of the broker. */
+const isAgent = process.argv[2] === 'agent';
+
 try {
-  await program().parseAsync();
+  if (isAgent) await import('./agent/main.ts');
+  else await (await program()).parseAsync();
 } catch (error) {
   const failure = BrokerError.from(error);
   console.error(`${failure.code}: ${failure.message}`);

@@ -10,6 +10,7 @@ const asFlag: Reading = (text) => ({ true: true, false: false })[text] ?? text;
 export const VARIABLES: ReadonlyMap<string, readonly [place: string, read: Reading]> = new Map([
   ['QUAYMASTER_URL', ['broker.url', asText]],
   ['QUAYMASTER_CA_FILE', ['broker.caFile', asText]],
+  ['QUAYMASTER_CA', ['broker.ca', asText]],
   ['QUAYMASTER_SEALED', ['broker.sealed', asFlag]],
   ['QUAYMASTER_CLUSTER', ['cluster', asText]],
   ['QUAYMASTER_TOKEN_FILE', ['tokenFile', asText]],

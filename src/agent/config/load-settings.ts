@@ -6,11 +6,19 @@ import { settingsSchema, type Settings } from './settings.ts';
 
 /** Read by Node itself: with it every certificate is believed (CVE-2021-22939). */
 const TLS_SWITCH = 'NODE_TLS_REJECT_UNAUTHORIZED';
-export const DEFAULT_FILE = '/etc/quaymaster/agent.yaml';
+const DEFAULT_FILE = '/etc/quaymaster/agent.yaml';
+
+/** Holds the YAML itself: what injection writes, since a pod has no file of the agent's. */
+const INLINE = 'QUAYMASTER_CONFIG';
+
+interface Source {
+  readonly name: string;
+  readonly text: string;
+}
 
 /**
- * The settings: one YAML file, then the environment over it. Without a file of its own choice the agent takes the default one where it
- * is there, else the environment alone. @throws ConfigError with every problem at once
+ * The settings: one YAML document, then the environment over it. The document is the file that the command line names, else the variable
+ * `QUAYMASTER_CONFIG`, else the default file where it is there, else nothing. @throws ConfigError with every problem at once
  */
 export async function loadSettings(
   file: string | undefined,
@@ -21,12 +29,9 @@ export async function loadSettings(
       `${TLS_SWITCH}=0 is refused: certificates are always verified; name the authority in broker.caFile`,
     ]);
   }
-  const text = await textOf(file);
-  const document = text === undefined ? {} : await parsed(text, file ?? DEFAULT_FILE);
-  return checkSettings(
-    withEnvironment(document, environment),
-    text === undefined ? 'environment' : (file ?? DEFAULT_FILE),
-  );
+  const source = await sourceOf(file, environment[INLINE]);
+  const document = source === undefined ? {} : await parsed(source);
+  return checkSettings(withEnvironment(document, environment), source?.name ?? 'environment');
 }
 
 /** @throws ConfigError */
@@ -45,26 +50,33 @@ function described(issue: z.core.$ZodIssue): string {
   return `${place}: ${issue.message}`;
 }
 
-async function textOf(file: string | undefined): Promise<string | undefined> {
+async function sourceOf(
+  file: string | undefined,
+  inline: string | undefined,
+): Promise<Source | undefined> {
+  if (file === undefined && inline !== undefined && inline !== '') {
+    return { name: INLINE, text: inline };
+  }
+  const name = file ?? DEFAULT_FILE;
   try {
-    return await readFile(file ?? DEFAULT_FILE, 'utf8');
+    return { name, text: await readFile(name, 'utf8') };
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? 'unknown';
     if (file === undefined && code === 'ENOENT') return undefined;
-    throw new ConfigError(file ?? DEFAULT_FILE, [`cannot be read (${code})`]);
+    throw new ConfigError(name, [`cannot be read (${code})`]);
   }
 }
 
-async function parsed(text: string, source: string): Promise<Record<string, unknown>> {
-  // Loaded only where there is a file: 8 ms of the start.
+async function parsed({ name, text }: Source): Promise<Record<string, unknown>> {
+  // Loaded only where there is a document: 8 ms of the start.
   const { parseDocument } = await import('yaml');
   const document = parseDocument(text, { strict: true, uniqueKeys: true, prettyErrors: false });
   const [error] = document.errors;
   if (error !== undefined) {
     const line = text.slice(0, error.pos[0]).split('\n').length;
-    throw new ConfigError(source, [`line ${line} is not YAML (${error.code})`]);
+    throw new ConfigError(name, [`line ${line} is not YAML (${error.code})`]);
   }
   const value: unknown = document.toJS();
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return { ...value };
-  throw new ConfigError(source, ['is not a map of settings']);
+  throw new ConfigError(name, ['is not a map of settings']);
 }

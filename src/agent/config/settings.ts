@@ -58,6 +58,8 @@ export const settingsSchema = z
     broker: z.strictObject({
       url: z.url(),
       caFile: z.optional(absolutePath),
+      /** PEM; instead of a file. */
+      ca: z.optional(z.string().check(z.startsWith('-----BEGIN CERTIFICATE-----'))),
       sealed: z._default(z.boolean(), false),
     }),
     cluster: clusterName,

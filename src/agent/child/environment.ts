@@ -1,0 +1,31 @@
+import type { ExecSettings } from '../config/settings.ts';
+import { DeliveryError } from '../failures.ts';
+import type { HeldSecret } from '../held-secret.ts';
+
+/**
+ * The environment of the child: that of the agent, and the values that the configuration names. Nobody else gets it. A variable of a secret
+ * that is not held is left out. @throws DeliveryError for a key that the secret has not, and for what no variable can hold
+ */
+export function childEnvironment(
+  wanted: ExecSettings['environment'],
+  values: ReadonlyMap<string, HeldSecret>,
+  inherited: Readonly<Record<string, string | undefined>>,
+): Record<string, string | undefined> {
+  const environment: Record<string, string | undefined> = { ...inherited };
+  for (const [variable, { secret, key }] of Object.entries(wanted)) {
+    const held = values.get(secret);
+    environment[variable] = undefined;
+    if (held === undefined) continue;
+    const data = held.data.reveal();
+    const value = Object.hasOwn(data, key) ? data[key] : undefined;
+    const named = `the variable ${variable} of the child`;
+    if (value === undefined) throw new DeliveryError(`${named}: ${secret} has no key "${key}"`);
+    if (typeof value !== 'string' || value.includes('\0')) {
+      throw new DeliveryError(
+        `${named}: the key "${key}" of ${secret} is bytes, not text; use a file`,
+      );
+    }
+    environment[variable] = value;
+  }
+  return environment;
+}

@@ -1,0 +1,25 @@
+import { AgentFailure, EXIT } from './failures.ts';
+import { runCommandLine } from './run-command-line.ts';
+
+/** `quaymaster agent …`: the words before it are Node's and the program's own. */
+const words = process.argv.slice(3);
+
+try {
+  const print = (text: string): void => void process.stdout.write(text);
+  process.exit(await runCommandLine(words, process.env, print));
+} catch (error) {
+  // A failure of ours says what may be said. Of anything else only its kind and place: its message may hold what it failed on.
+  const text =
+    error instanceof AgentFailure
+      ? error.message
+      : `internal error: ${error instanceof Error ? `${error.name}\n${placeOf(error)}` : typeof error}`;
+  process.stderr.write(`quaymaster agent: ${text}\n`);
+  process.exit(error instanceof AgentFailure ? error.exitCode : EXIT.internal);
+}
+
+function placeOf({ stack = '' }: Error): string {
+  return stack
+    .split('\n')
+    .filter((line) => /^\s+at /.test(line))
+    .join('\n');
+}

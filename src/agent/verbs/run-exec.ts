@@ -1,0 +1,90 @@
+import { constants } from 'node:os';
+import { systemClock } from '../../clock.ts';
+import type { Agent } from '../agent.ts';
+import { Child } from '../child/child.ts';
+import { childEnvironment } from '../child/environment.ts';
+import type { Environment } from '../config/environment.ts';
+import type { Settings } from '../config/settings.ts';
+import { ConfigError, DeliveryError } from '../failures.ts';
+import { furnish } from './furnish.ts';
+import { LocalServers } from './local-servers.ts';
+
+const FORWARDED = [
+  'SIGTERM',
+  'SIGINT',
+  'SIGHUP',
+  'SIGQUIT',
+  'SIGUSR1',
+  'SIGUSR2',
+  'SIGWINCH',
+] as const;
+/** Before there is a child, these end the agent. */
+const ENDING: readonly NodeJS.Signals[] = ['SIGTERM', 'SIGINT', 'SIGQUIT'];
+
+/** Delivers, then runs a program until it ends. @returns its exit code. @throws AgentFailure */
+export async function runExec(
+  settings: Settings,
+  words: readonly string[],
+  environment: Environment,
+): Promise<number> {
+  const command = words.length > 0 ? words : settings.exec.command;
+  if (command === undefined) {
+    throw new ConfigError('exec', ['needs a command: after "--", or as exec.command']);
+  }
+  const child = new Child({ command, settings: settings.exec, clock: systemClock });
+  const outcome = Promise.withResolvers<number>();
+  const quit = new AbortController();
+  let hasChild = false;
+  for (const signal of FORWARDED) {
+    process.on(signal, () => {
+      if (hasChild) child.signal(signal);
+      else if (ENDING.includes(signal)) {
+        outcome.resolve(128 + constants.signals[signal]);
+        quit.abort();
+      }
+    });
+  }
+  const surroundings = (agent: Agent) => () =>
+    childEnvironment(settings.exec.environment, agent.values(), environment);
+  const furnished = await furnish(settings, {
+    isResident: true,
+    child: () => tellChild(child, settings, surroundings(furnished.agent)),
+  });
+  const { agent, close } = furnished;
+  let servers: LocalServers | undefined;
+  try {
+    servers = await LocalServers.listen(settings, agent, () => child.signal('SIGTERM'));
+    await agent.start(quit.signal);
+    child.start(surroundings(agent)());
+    hasChild = true;
+    void child.exit.then(outcome.resolve);
+    agent.run(quit.signal).catch(outcome.reject);
+    return await outcome.promise;
+  } catch (error) {
+    if (quit.signal.aborted) return await outcome.promise;
+    throw error;
+  } finally {
+    quit.abort();
+    await child.stop();
+    await agent.stop();
+    await servers?.close();
+    close();
+  }
+}
+
+/** @returns why the child could not be given the new values, in a word */
+async function tellChild(
+  child: Child,
+  { exec }: Settings,
+  environment: () => Record<string, string | undefined>,
+): Promise<string | undefined> {
+  if (exec.onChange === 'signal') child.signal(exec.signal);
+  if (exec.onChange !== 'restart') return undefined;
+  try {
+    await child.restart(environment);
+    return undefined;
+  } catch (error) {
+    if (error instanceof DeliveryError) return 'environment_failed';
+    throw error;
+  }
+}

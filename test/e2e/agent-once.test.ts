@@ -1,0 +1,113 @@
+import { stat } from 'node:fs/promises';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { findCanary } from '../support/canary.ts';
+import { AgentProcess } from './agent-process.ts';
+import { Furnished } from './furnished.ts';
+
+const PASSWORD = 'canary-once-8d2f';
+
+let broker: Furnished;
+let agent: AgentProcess;
+
+beforeAll(async () => {
+  broker = await Furnished.start();
+  await broker.write('own/db', { user: 'app', password: PASSWORD });
+  await broker.write('own/api', { key: `${PASSWORD}-api` });
+}, 60_000);
+
+afterAll(async () => {
+  await broker.remove();
+});
+
+beforeEach(async () => {
+  agent = await AgentProcess.make(broker);
+});
+
+afterEach(async () => {
+  expect(findCanary(PASSWORD, { output: agent.output })).toEqual([]);
+  await agent.remove();
+});
+
+describe('quaymaster agent --once', () => {
+  it('writes everything and ends with 0', async () => {
+    await agent.configure({
+      secrets: [
+        { path: 'own/db', file: 'db.json' },
+        { path: 'own/api', file: 'api', format: 'files' },
+      ],
+    });
+    agent.start(['--once']);
+    expect(await agent.ended()).toEqual({ code: 0, signal: null });
+    expect(JSON.parse((await agent.read('db.json'))!)).toEqual({ user: 'app', password: PASSWORD });
+    expect(await agent.read('api/key')).toBe(`${PASSWORD}-api`);
+    expect((await stat(`${agent.file('secrets')}/db.json`)).mode & 0o777).toBe(0o400);
+  });
+
+  it('leaves its session to run out, because what it wrote is in use', async () => {
+    await agent.configure({ secrets: [{ path: 'own/db', file: 'db.json' }] });
+    agent.start(['--once']);
+    await agent.ended();
+    const leases = await broker.installation.call('GET', '/api/v1/leases?path=own/db&state=live', {
+      token: broker.operator,
+    });
+    expect(leases.json['items']).not.toEqual([]);
+  });
+
+  it('ends with 4 where a secret is denied, and says which and under which request', async () => {
+    await agent.configure({ secrets: [{ path: 'other/db', file: 'db.json' }] });
+    agent.start(['--once']);
+    expect(await agent.ended()).toMatchObject({ code: 4 });
+    expect(agent.output).toMatch(/other\/db: .*\(ERR_[A-Z_]+, request req_\w+\)/);
+  });
+
+  it('does without what is optional', async () => {
+    const secrets = [
+      { path: 'own/db', file: 'db.json' },
+      { path: 'own/absent', file: 'absent.json', optional: true },
+    ];
+    await agent.configure({ secrets });
+    agent.start(['--once']);
+    expect(await agent.ended()).toMatchObject({ code: 0 });
+    expect(await agent.read('absent.json')).toBeUndefined();
+  });
+
+  it('ends with 4 where the token is not accepted', async () => {
+    await agent.configure({ secrets: [{ path: 'own/db', file: 'db.json' }] });
+    await agent.rotateToken('eyJhbGciOiJub25lIn0.e30.');
+    agent.start(['--once']);
+    expect(await agent.ended()).toMatchObject({ code: 4 });
+    expect(agent.output).toContain('ERR_TOKEN_INVALID');
+    expect(agent.output).not.toContain('eyJ');
+  });
+
+  it('ends with 2 where the token is not there, or the configuration cannot be used', async () => {
+    await agent.configure({ secrets: [{ path: 'own/db' }], tokenFile: agent.file('nowhere') });
+    agent.start(['--once']);
+    expect(await agent.ended()).toMatchObject({ code: 2 });
+    expect(agent.output).toContain('ENOENT');
+    await agent.configure({ secrets: [{ pth: 'own/db' }] });
+    agent.start(['config', 'check']);
+    expect(await agent.ended()).toMatchObject({ code: 2 });
+    expect(agent.output).toContain('/secrets/0: unknown: pth');
+  });
+
+  it('ends with 3 where nobody answers in time', async () => {
+    await agent.configure({
+      broker: { url: 'http://127.0.0.1:9' },
+      secrets: [{ path: 'own/db', file: 'db.json' }],
+    });
+    agent.start(['--once', '--timeout', '1s']);
+    expect(await agent.ended()).toMatchObject({ code: 3 });
+    expect(agent.output).toContain('broker_unreachable');
+  });
+
+  it('ends with 5 where a file cannot be written, and prints no value', async () => {
+    await agent.configure({
+      secrets: [{ path: 'own/db' }],
+      templates: [{ file: 'app.conf', text: '{{ secrets.db.nothing }}' }],
+    });
+    agent.start(['--once']);
+    expect(await agent.ended()).toMatchObject({ code: 5 });
+    expect(await agent.read('app.conf')).toBeUndefined();
+  });
+});
