@@ -5,6 +5,7 @@ export type {
   Answer,
   CallId,
   CallInput,
+  InputArguments,
   ItemOf,
   OperationId,
   PagedId,

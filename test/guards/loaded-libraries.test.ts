@@ -151,4 +151,16 @@ describe('libraries', () => {
     );
     expect(loaded.filter((name) => ON_DEMAND.includes(name))).toEqual([]);
   });
+
+  it('are none in a program that uses the client, and jose in one with a sealed session', async () => {
+    const using = (sealed: boolean): string => `
+      const { BrokerClient, WorkloadSession } = await import(${source('client/index.ts')});
+      const client = new BrokerClient({ url: 'http://127.0.0.1:9', tries: 2, random: () => 0 });
+      const login = { cluster: 'c', token: 't', sealed: ${sealed} };
+      await WorkloadSession.logIn(client, login).catch((error) => {
+        if (error.reason !== 'no_connection') throw error;
+      });`;
+    expect(await loadedBy(using(false))).toEqual([]);
+    expect(await loadedBy(using(true))).toEqual(['jose']);
+  });
 });

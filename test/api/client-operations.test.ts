@@ -1,0 +1,229 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import {
+  ApiError,
+  bearer,
+  BrokerClient,
+  OPERATIONS,
+  WorkloadSession,
+  type CallId,
+  type InputArguments,
+} from '../../src/client/index.ts';
+import { CertificateAuthority } from '../support/certificates.ts';
+import { policy, RunningApi } from '../support/parts.ts';
+
+const CREATE = { 'If-None-Match': '*' } as const;
+const REPLACE = { 'If-Match': '*' } as const;
+const POLICY = policy('app', ['app/**'], ['read', 'list', 'write']) as never;
+
+let directory: string;
+let api: RunningApi;
+let client: BrokerClient;
+let admin: BrokerClient;
+let session: WorkloadSession;
+const called = new Set<string>(['followEvents', 'createSession', 'renewSession', 'endSession']);
+
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'qm-client-tls-'));
+  const authority = new CertificateAuthority();
+  const { cert, key } = authority.issue({ commonName: 'broker', ipAddresses: ['127.0.0.1'] });
+  const tls = { certificateFile: join(directory, 'cert'), keyFile: join(directory, 'key') };
+  await writeFile(tls.certificateFile, cert);
+  await writeFile(tls.keyFile, key);
+  api = await RunningApi.start({ listener: { tls } });
+  client = new BrokerClient({ url: `https://127.0.0.1:${api.port}`, ca: authority.cert });
+  admin = client.as(bearer(api.admin));
+});
+afterAll(async () => {
+  client.close();
+  await api.stop();
+  await rm(directory, { recursive: true });
+});
+
+/** The status of an answer, or the code of a no; and the body. */
+async function ask<Id extends CallId>(
+  caller: BrokerClient,
+  id: Id,
+  ...input: InputArguments<Id>
+): Promise<readonly [number | string, never]> {
+  called.add(id);
+  try {
+    const { status, body } = await caller.call(id, ...input);
+    return [status, body as never];
+  } catch (error) {
+    if (error instanceof ApiError) return [error.code, undefined as never];
+    throw error;
+  }
+}
+
+async function expectAll(
+  asked: readonly (readonly [Promise<readonly [unknown, unknown]>, unknown])[],
+) {
+  const got = await Promise.all(asked.map(async ([answer]) => (await answer)[0]));
+  expect(got).toEqual(asked.map(([, expected]) => expected));
+}
+
+describe('over TLS, by the client, the operations', () => {
+  it('for probes answer nobody', async () => {
+    await expectAll([
+      [ask(client, 'readHealth'), 200],
+      [ask(client, 'readReadiness'), 200],
+      [ask(client, 'readMetrics'), 200],
+      [ask(client, 'readOpenApi'), 200],
+    ]);
+  });
+
+  it('on documents create, replace, read, list and delete', async () => {
+    const cluster = {
+      connection: 'keys',
+      issuer: 'https://issuer.test',
+      audiences: ['quaymaster'],
+    };
+    const named = (name: string) => ({ path: { name }, headers: CREATE });
+    const mount = { prefix: 'app', connection: 'embedded' };
+    const role = { grants: [{ role: 'auditor' as const }] };
+    const app = { name: 'app' };
+    await expectAll([
+      [ask(admin, 'putCluster', { ...named('c1'), body: { ...cluster, podWatch: false } }), 201],
+      [ask(admin, 'putMount', { ...named('app'), body: mount }), 201],
+      [ask(admin, 'putPolicy', { ...named('app'), body: POLICY }), 201],
+      [ask(admin, 'putOperator', { ...named('ann'), body: role }), 201],
+    ]);
+    await expectAll([
+      [ask(admin, 'putPolicy', { path: app, headers: REPLACE, body: POLICY }), 200],
+      [ask(admin, 'putMount', { path: app, headers: CREATE, body: mount }), 'ERR_VERSION_CONFLICT'],
+      [ask(admin, 'readCluster', { path: { name: 'c1' } }), 200],
+      [ask(admin, 'readMount', { path: app }), 200],
+      [ask(admin, 'checkMount', { path: app }), 200],
+      [ask(admin, 'readPolicy', { path: app }), 200],
+      [ask(admin, 'readOperator', { path: { name: 'ann' } }), 200],
+      [ask(admin, 'listClusters'), 200],
+      [ask(admin, 'listMounts'), 200],
+      [ask(admin, 'listPolicies', { query: { limit: 1 } }), 200],
+      [ask(admin, 'listOperators'), 200],
+      [ask(admin, 'listClusterVersions', { path: { name: 'c1' } }), 200],
+      [ask(admin, 'listMountVersions', { path: app }), 200],
+      [ask(admin, 'listPolicyVersions', { path: app }), 200],
+      [ask(admin, 'listOperatorVersions', { path: { name: 'ann' } }), 200],
+      [ask(admin, 'validatePolicy', { body: POLICY }), 200],
+      [ask(admin, 'deleteCluster', { path: { name: 'none' }, headers: REPLACE }), 'ERR_NOT_FOUND'],
+      [ask(admin, 'deletePolicy', { path: { name: 'none' }, headers: REPLACE }), 'ERR_NOT_FOUND'],
+      [ask(admin, 'deleteMount', { path: { name: 'none' }, headers: REPLACE }), 'ERR_NOT_FOUND'],
+    ]);
+  });
+
+  it('on operators make, show and revoke tokens', async () => {
+    const ann = { path: { name: 'ann' } };
+    const { body } = await admin.call('createOperatorToken', { ...ann, body: { ttl: '1h' } });
+    called.add('createOperatorToken');
+    await expectAll([
+      [ask(admin, 'listOperatorTokens', ann), 200],
+      [ask(client.as(bearer(body.token)), 'readOwnToken'), 200],
+      [ask(client.as(bearer(body.token)), 'listMounts'), 'ERR_DENIED'],
+    ]);
+    const token = { path: { name: 'ann', id: body.id } };
+    await expectAll([[ask(admin, 'revokeOperatorToken', token), 204]]);
+    await expectAll([[ask(admin, 'deleteOperator', { ...ann, headers: REPLACE }), 204]]);
+  });
+
+  it.each([false, true])('on secrets and leases serve a workload, sealed: %s', async (sealed) => {
+    const login = { cluster: 'c1', token: api.serviceAccountToken(), sealed };
+    session = await WorkloadSession.logIn(client, login);
+    const at = { path: { path: `app/db-${sealed}` } };
+    const body = { data: { password: 'p' } };
+    const me = session.client;
+    await expectAll([[ask(me, 'writeSecret', { ...at, headers: CREATE, body }), 201]]);
+    const read = await me.call('readSecret', at);
+    called.add('readSecret');
+    expect(read.body).toMatchObject({ version: '1', data: { password: 'p' } });
+    const lease = { path: { id: read.body.lease?.id ?? '' } };
+    const used = { items: [{ path: at.path.path, version: '1' }] };
+    await expectAll([
+      [ask(me, 'readSession'), 200],
+      [ask(me, 'readSecrets', { body: { items: [at.path] } }), 200],
+      [ask(me, 'listSecrets', { query: { prefix: 'app' } }), 200],
+      [ask(me, 'listSecretVersions', at), 200],
+      [ask(me, 'acknowledge', { body: used }), 200],
+      [ask(me, 'readLease', lease), 200],
+      [ask(me, 'renewLease', { ...lease, body: {} }), 200],
+      [
+        ask(me, 'issueCredential', { ...at, headers: { 'Idempotency-Key': 'k' }, body: {} }),
+        'ERR_CONFLICT',
+      ],
+    ]);
+    await session.renew(api.serviceAccountToken());
+    const ending = new AbortController();
+    const events = me.events({ signal: ending.signal });
+    expect((await events.next()).value).toMatchObject({ event: 'ready' });
+    await expectAll([[ask(me, 'releaseLease', lease), 204]]);
+    expect((await events.next()).value).toMatchObject({ event: 'leases.changed' });
+    await events.return(undefined);
+    await session.end();
+    await expectAll([[ask(me, 'readSession'), 'ERR_UNAUTHENTICATED']]);
+  });
+
+  it('on rotations and definitions serve an operator', async () => {
+    const at = { path: { path: 'app/db-true' } };
+    const rotation = { strategy: 'generated', options: { keys: { password: {} } } };
+    await expectAll([
+      [ask(admin, 'putDefinition', { ...at, headers: CREATE, body: { rotation } }), 201],
+    ]);
+    await expectAll([
+      [ask(admin, 'readDefinition', at), 200],
+      [ask(admin, 'listDefinitions'), 200],
+      [ask(admin, 'listDefinitionVersions', at), 200],
+      [ask(admin, 'listRotations', { query: { overdue: false } }), 200],
+      [ask(admin, 'readRotation', at), 200],
+      [ask(admin, 'readRotationHistory', at), 200],
+      [ask(admin, 'retryRotation', { ...at, body: {} }), 'ERR_CONFLICT'],
+      [ask(admin, 'abortRotation', { ...at, body: {} }), 'ERR_CONFLICT'],
+      [ask(admin, 'rollBackRotation', { ...at, body: {} }), 'ERR_CONFLICT'],
+      [ask(admin, 'retireRotation', { ...at, body: {} }), 'ERR_CONFLICT'],
+      [ask(admin, 'runRotation', { ...at, body: { comment: 'now' } }), 202],
+    ]);
+    const [answer] = await ask(admin, 'drillRotation', { ...at, body: {} });
+    expect([202, 'ERR_CONFLICT']).toContain(answer);
+    const other = { path: { path: 'app/db-false' } };
+    await admin.call('putDefinition', { ...other, headers: CREATE, body: { leaseTtl: '5m' } });
+    await expectAll([[ask(admin, 'deleteDefinition', { ...other, headers: REPLACE }), 204]]);
+    await expectAll([[ask(admin, 'destroySecret', { ...other, query: { versions: '1' } }), 204]]);
+  });
+
+  it('for who investigates find, prove and revoke', async () => {
+    const workload = { cluster: 'c1', namespace: 'prod', serviceAccount: 'api' };
+    const question = {
+      workload,
+      capability: 'read' as const,
+      path: 'app/db',
+      sourceAddress: '127.0.0.1',
+    };
+    await expectAll([
+      [ask(admin, 'listLeases', { query: { path: 'app', state: 'ended' } }), 200],
+      [ask(admin, 'revokeLeases', { body: { by: 'path', path: 'app' } }), 200],
+      [ask(admin, 'listRevocations', { query: { state: 'irrevocable' } }), 200],
+      [ask(admin, 'retryRevocation', { path: { id: 'crd_none' } }), 'ERR_NOT_FOUND'],
+      [ask(admin, 'explainDecision', { body: question }), 200],
+      [
+        ask(admin, 'searchAudit', { query: { pathPrefix: 'app', from: '2020-01-01T00:00:00Z' } }),
+        200,
+      ],
+      [ask(admin, 'proveEntry', { path: { index: 0 } }), 200],
+      [ask(admin, 'readCheckpoint'), 200],
+      [ask(admin, 'readLogKey'), 200],
+      [ask(admin, 'listHeads', { query: { start: 0 } }), 200],
+      [ask(admin, 'readTile', { path: { path: '7/000' } }), 'ERR_NOT_FOUND'],
+    ]);
+    const pages: number[] = [];
+    for await (const { index } of admin.pages('searchAudit', { query: { limit: 15 } })) {
+      pages.push(index);
+    }
+    expect(pages.length).toBeGreaterThan(30);
+    expect(new Set(pages).size).toBe(pages.length);
+  });
+
+  it('are all of those of the contract', () => {
+    expect([...called].sort()).toEqual(Object.keys(OPERATIONS).sort());
+  });
+});
