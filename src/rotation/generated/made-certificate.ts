@@ -22,7 +22,7 @@ export class MadeCertificate implements MadeValue {
 
   async make(): Promise<SecretData> {
     const { keyType, validDays, keys, ...subject } = this.#options;
-    const { selfSigned } = await import('./self-signed.ts');
+    const { selfSigned } = await import('../../crypto/self-signed.ts');
     const pair = await generateKeyPair(keyType);
     const now = this.#clock.now();
     const notBefore = new Date(now - BACKDATED);

@@ -25,9 +25,9 @@ import {
   Validity,
   Version,
 } from '@peculiar/asn1-x509';
-import { detachedSignature } from '../../crypto/detached-signature.ts';
-import type { KeyPair, KeyType } from '../../crypto/key-pair.ts';
-import { randomBytes } from '../../crypto/random.ts';
+import { detachedSignature } from './detached-signature.ts';
+import type { KeyPair, KeyType } from './key-pair.ts';
+import { randomBytes } from './random.ts';
 
 const COMMON_NAME = '2.5.4.3';
 const SERIAL_BYTES = 16;
