@@ -9,6 +9,7 @@ import { createServer, type ApiServer } from '../api/server.ts';
 import { randomId } from '../crypto/random.ts';
 import { openBroker, type BrokerDeps, type RunningBroker } from './broker.ts';
 import { registerGauges } from './gauges.ts';
+import type { RunningInjector } from './injector.ts';
 
 const DRAIN_MS = 25_000;
 
@@ -53,22 +54,34 @@ async function listen(config: Config, deps: BrokerDeps, broker: RunningBroker): 
   const { listener } = config.metrics;
   const beside = listener === undefined ? undefined : new MetricsServer(metrics);
   if (listener !== undefined) await beside?.listen(listener);
+  const injector = await openInjector(config, deps, metrics);
   const { port } = await server.listen();
   const scheme = config.listener.tls === undefined ? 'http' : 'https';
   const url = `${scheme}://${config.listener.host}:${port}`;
-  return { url, broker, stop: stopOnce(broker, server, beside) };
+  return { url, broker, stop: stopOnce(broker, server, [beside, injector]) };
+}
+
+/** Loaded only where the configuration asks for it. */
+async function openInjector(
+  { injector, connections }: Config,
+  { clock, log }: BrokerDeps,
+  metrics: Registry,
+): Promise<RunningInjector | undefined> {
+  if (injector === undefined) return undefined;
+  const opened = await import('./injector.ts');
+  return opened.openInjector(injector, connections, { clock, log, metrics });
 }
 
 function stopOnce(
   broker: RunningBroker,
   server: ApiServer,
-  beside: MetricsServer | undefined,
+  beside: readonly (MetricsServer | RunningInjector | undefined)[],
 ): (cause: string) => Promise<void> {
   let stopping: Promise<void> | undefined;
   const stop = async (cause: string): Promise<void> => {
     broker.parts.events.close();
     await server.drain(DRAIN_MS);
-    await beside?.close();
+    for (const other of beside) await other?.close();
     await broker.close(cause);
   };
   return async (cause) => {

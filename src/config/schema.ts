@@ -3,6 +3,7 @@ import { limitsConfigSchema, listenerConfigSchema, metricsConfigSchema } from '.
 import { auditConfigSchema } from '../audit/config.ts';
 import { jwksConnectionSchema } from '../auth/config.ts';
 import { isName } from '../domain/names.ts';
+import { injectorConfigSchema } from '../injector/config.ts';
 import { localFileConfig } from '../kms/local-file/config.ts';
 import { vaultTransitConfig } from '../kms/vault-transit/config.ts';
 import { awsIamConnectionSchema } from '../providers/aws-iam/config.ts';
@@ -55,6 +56,8 @@ export const configSchema = z
     audit: auditConfigSchema,
     connections: z.record(connectionName, connection).default({}),
     limits: limitsConfigSchema,
+    /** Absent: no admission webhook is served. */
+    injector: injectorConfigSchema.optional(),
     cache: z
       .strictObject({
         maxBytes: z
@@ -77,7 +80,18 @@ export const configSchema = z
   .refine(({ mode, listener }) => mode === 'production' || LOOPBACK.includes(listener.host), {
     path: ['listener', 'host'],
     message: 'development mode listens on loopback only',
-  });
+  })
+  .refine(
+    ({ injector, connections }) => {
+      const certificate = injector?.certificate;
+      if (certificate === undefined || !('managed' in certificate)) return true;
+      return connections[certificate.managed.connection]?.type === 'kubernetes';
+    },
+    {
+      path: ['injector', 'certificate', 'managed', 'connection'],
+      message: 'is not the name of a connection of type kubernetes',
+    },
+  );
 
 export type Config = z.output<typeof configSchema>;
 export type ConnectionConfig = Config['connections'][string];

@@ -5,6 +5,8 @@ export interface CertificateFacts {
   /** Milliseconds since the epoch. */
   readonly notBefore: number;
   readonly notAfter: number;
+  /** Of the subject; empty where it has none. */
+  readonly commonName: string;
   readonly nameCount: number;
   holdsDnsName(name: string): boolean;
   holdsAddress(address: string): boolean;
@@ -19,6 +21,7 @@ export function readCertificate(pem: string): CertificateFacts | undefined {
     return {
       notBefore: certificate.validFromDate.getTime(),
       notAfter: certificate.validToDate.getTime(),
+      commonName: /^CN=(.*)$/m.exec(certificate.subject)?.[1] ?? '',
       nameCount: names.length,
       holdsDnsName: (name) => names.includes(`DNS:${name}`),
       holdsAddress: (address) => certificate.checkIP(address) !== undefined,

@@ -1,0 +1,201 @@
+import { readFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { Counter, type Registry } from 'prom-client';
+import { readTlsFiles } from '../api/tls-files.ts';
+import type { Config } from '../config/schema.ts';
+import { BrokerError } from '../domain/errors.ts';
+import type { InjectionSettings } from '../injector/inject.ts';
+import type { InjectorConfig } from '../injector/config.ts';
+import { ManagedCertificate, type CertificateTimes } from '../injector/managed-certificate.ts';
+import { hasNativeSidecars } from '../injector/native-sidecars.ts';
+import { answerReview, type ReviewAnswer } from '../injector/review.ts';
+import { WebhookConfiguration } from '../injector/webhook-configuration.ts';
+import { WebhookServer, type ServingCertificate } from '../injector/webhook-server.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Log } from '../ports/log.ts';
+import { connectKubernetes, type KubernetesApi } from '../upstream/kubernetes/index.ts';
+
+/** As the API's listener reads its own. */
+const RELOAD_MS = 60_000;
+
+export interface InjectorDeps {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: Registry;
+  readonly certificateTimes?: CertificateTimes;
+}
+
+export interface RunningInjector {
+  readonly port: number;
+  close(): Promise<void>;
+}
+
+/** Listens for the API server. @throws ERR_CONFIG_INVALID for files that cannot be used, or an address that cannot be listened on */
+export async function openInjector(
+  injector: InjectorConfig,
+  connections: Config['connections'],
+  deps: InjectorDeps,
+): Promise<RunningInjector> {
+  const { certificate, listener } = injector;
+  const api =
+    'managed' in certificate
+      ? await connect(certificate.managed.connection, connections)
+      : undefined;
+  const settings = await settingsOf(injector, api, deps.log);
+  const { clientCaFile, host, port } = listener;
+  const clientCa = clientCaFile === undefined ? undefined : await textOf(clientCaFile);
+  const review = reviewing(settings, deps);
+  const make = (first: ServingCertificate): WebhookServer =>
+    new WebhookServer({ host, port, ...(clientCa !== undefined && { clientCa }) }, first, {
+      clock: deps.clock,
+      review,
+    });
+  const kept =
+    'managed' in certificate && api !== undefined
+      ? await manage(certificate.managed, { api, make, port, deps })
+      : await follow(certificate as FilesCertificate, make, deps);
+  const address = await kept.server.listen();
+  await kept.start();
+  return {
+    port: address.port,
+    async close() {
+      await kept.stop();
+      await kept.server.close();
+      api?.close();
+    },
+  };
+}
+
+async function connect(name: string, connections: Config['connections']): Promise<KubernetesApi> {
+  const connection = connections[name];
+  if (connection?.type === 'kubernetes') return connectKubernetes(connection);
+  throw new BrokerError('ERR_CONFIG_INVALID', `no kubernetes connection is called ${name}`);
+}
+
+async function settingsOf(
+  { image, broker, resources, nativeSidecars }: InjectorConfig,
+  api: KubernetesApi | undefined,
+  log: Log,
+): Promise<InjectionSettings> {
+  const { url, cluster, audience, caFile } = broker;
+  const ca = caFile === undefined ? {} : { ca: await textOf(caFile) };
+  return {
+    image,
+    resources,
+    broker: { url, cluster, audience, ...ca },
+    hasNativeSidecars:
+      nativeSidecars === 'always' ||
+      (nativeSidecars === 'auto' && (api === undefined || (await asked(api, log)))),
+  };
+}
+
+async function asked(api: KubernetesApi, log: Log): Promise<boolean> {
+  try {
+    return await hasNativeSidecars(api);
+  } catch (error) {
+    log.warn(
+      { err: error },
+      'the version of the cluster is not known; native sidecars are taken for granted',
+    );
+    return true;
+  }
+}
+
+async function textOf(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (cause) {
+    throw new BrokerError('ERR_CONFIG_INVALID', `${path} cannot be read`, { cause });
+  }
+}
+
+/** Injections disclose nothing, so they are counted and logged, and not entries of the audit log. */
+function reviewing(
+  settings: InjectionSettings,
+  { log, metrics }: InjectorDeps,
+): (document: unknown) => object | undefined {
+  const count = new Counter({
+    name: 'quaymaster_injections_total',
+    help: 'Admission reviews by what came of them',
+    labelNames: ['outcome'],
+    registers: [metrics],
+  });
+  return (document) => {
+    const answer = answerReview(document, settings);
+    count.inc({ outcome: answer?.outcome ?? 'malformed' });
+    if (answer !== undefined) logAnswer(log, answer);
+    return answer?.body;
+  };
+}
+
+function logAnswer(log: Log, { outcome, namespace, pod, problems }: ReviewAnswer): void {
+  if (outcome === 'injected') log.info({ namespace, pod }, 'injected');
+  if (outcome === 'denied') log.warn({ namespace, pod, problems }, 'not injected, and so not made');
+}
+
+/** A server and whoever keeps its certificate. */
+interface Kept {
+  readonly server: WebhookServer;
+  start(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+interface Managing {
+  readonly api: KubernetesApi;
+  readonly make: (first: ServingCertificate) => WebhookServer;
+  readonly port: number;
+  readonly deps: InjectorDeps;
+}
+
+type ManagedConfig = Extract<InjectorConfig['certificate'], { managed: unknown }>['managed'];
+type FilesCertificate = Extract<InjectorConfig['certificate'], { files: unknown }>;
+
+async function manage(
+  { webhookConfiguration, dnsNames }: ManagedConfig,
+  { api, make, port, deps }: Managing,
+): Promise<Kept> {
+  const own: { server?: WebhookServer } = {};
+  const certificate = await ManagedCertificate.make({
+    configuration: new WebhookConfiguration(api, webhookConfiguration),
+    dnsNames,
+    owner: `${hostname()}:${port}`,
+    clock: deps.clock,
+    log: deps.log,
+    present: (next) => own.server?.present(next),
+    ...(deps.certificateTimes !== undefined && { times: deps.certificateTimes }),
+  });
+  const server = make(certificate.current);
+  own.server = server;
+  return { server, start: () => certificate.start(), stop: () => certificate.close() };
+}
+
+/** Reads the files again every minute; what cannot be used leaves the old certificate in place, and is logged. */
+async function follow(
+  { files }: FilesCertificate,
+  make: (first: ServingCertificate) => WebhookServer,
+  { clock, log }: InjectorDeps,
+): Promise<Kept> {
+  const server = make(await readTlsFiles(files));
+  const own: { cancel?: () => void } = {};
+  const schedule = (): void => {
+    own.cancel = clock.after(RELOAD_MS, () => {
+      readTlsFiles(files)
+        .then((next) => server.present(next))
+        .catch((error: unknown) => {
+          log.error({ err: error }, 'the certificate could not be read again; the old one stays');
+        })
+        .finally(schedule);
+    });
+  };
+  return {
+    server,
+    start() {
+      schedule();
+      return Promise.resolve();
+    },
+    stop() {
+      own.cancel?.();
+      return Promise.resolve();
+    },
+  };
+}

@@ -1,0 +1,142 @@
+import { DOMAIN, type PodAnnotation } from './annotation-names.ts';
+import type { InjectionRequest, RequestedSecret, RequestedTemplate } from './injection-request.ts';
+import { parseItem } from './parse-item.ts';
+import type { Problems } from './problems.ts';
+import type { AnnotationTexts } from './read-annotations.ts';
+
+export const DEFAULT_DIRECTORY = '/var/run/quaymaster/secrets';
+/** The broker answers so many items of one batch. */
+const MOST_SECRETS = 100;
+const SIGNAL = /^SIG(?:HUP|INT|QUIT|USR1|USR2|TERM|WINCH)$/;
+const PROCESS = /^[A-Za-z0-9._-]{1,15}$/;
+const DIRECTORY = /^(?:\/(?!\.{1,2}(?:\/|$))[A-Za-z0-9._-]+)+$/;
+const LOOPBACK = new Set(['127.0.0.1', '[::1]', 'localhost']);
+
+/** Everything that the annotations ask for; what is wrong goes to `problems`, and then the request is not to be used. */
+export function parseRequest(
+  { pod, items }: AnnotationTexts,
+  problems: Problems,
+): InjectionRequest {
+  const secrets: RequestedSecret[] = [];
+  const templates: RequestedTemplate[] = [];
+  for (const [name, texts] of items) {
+    const { secret, template } = parseItem(name, texts, problems);
+    if (secret !== undefined) secrets.push(secret);
+    if (template !== undefined) templates.push(template);
+  }
+  if (secrets.length === 0) {
+    problems.add(`${DOMAIN}inject`, `no secret is asked for: add ${DOMAIN}secret-<name>`);
+  }
+  if (secrets.length > MOST_SECRETS) {
+    problems.add(`${DOMAIN}inject`, `a pod gets ${MOST_SECRETS} secrets at most`);
+  }
+  checkFiles([...secrets, ...templates], problems);
+  return { secrets, templates, ...parsePodTexts(pod, problems) };
+}
+
+/** No file may be another one, or lie below it. */
+function checkFiles(
+  targets: readonly { readonly name: string; readonly file?: string }[],
+  problems: Problems,
+): void {
+  const taken = new Map<string, string>();
+  for (const { name, file } of targets) {
+    if (file === undefined) continue;
+    for (const [other, owner] of taken) {
+      if (file === other || file.startsWith(`${other}/`) || other.startsWith(`${file}/`)) {
+        problems.add(`${DOMAIN}file-${name}`, `meets the file of "${owner}"`);
+      }
+    }
+    taken.set(file, name);
+  }
+}
+
+type PodTexts = AnnotationTexts['pod'];
+type PodPart = Omit<InjectionRequest, 'secrets' | 'templates'>;
+
+function parsePodTexts(texts: PodTexts, problems: Problems): PodPart {
+  const refuse = (key: PodAnnotation, message: string): void =>
+    problems.add(`${DOMAIN}${key}`, message);
+  const { once = 'false', directory = DEFAULT_DIRECTORY, containers } = texts;
+  if (once !== 'true' && once !== 'false') refuse('once', 'must be "true" or "false"');
+  if (directory.length > 500 || !DIRECTORY.test(directory) || isOfTheSystem(directory)) {
+    refuse(
+      'directory',
+      'must be an absolute path, not of the system, in segments of [A-Za-z0-9._-]',
+    );
+  }
+  const unreachable = texts['when-unreachable'];
+  if (unreachable !== undefined && !['keep', 'remove', 'fail'].includes(unreachable)) {
+    refuse('when-unreachable', 'must be one of keep, remove, fail');
+  }
+  return {
+    isOnce: once === 'true',
+    directory,
+    ...(containers !== undefined && { containers: namesOf(containers) }),
+    ...(unreachable !== undefined && { whenUnreachable: unreachable }),
+    ...healthPortOf(texts, refuse),
+    ...onChangeOf(texts, refuse),
+  };
+}
+
+function isOfTheSystem(directory: string): boolean {
+  const [, first = ''] = directory.split('/');
+  return ['proc', 'sys', 'dev'].includes(first);
+}
+
+function namesOf(list: string): readonly string[] {
+  return [...new Set(list.split(',').map((name) => name.trim()))];
+}
+
+type Refuse = (key: PodAnnotation, message: string) => void;
+
+function healthPortOf(texts: PodTexts, refuse: Refuse): Pick<PodPart, 'healthPort'> {
+  const text = texts['health-port'];
+  if (text === undefined) return {};
+  const healthPort = Number(text);
+  if (!/^[1-9]\d{0,4}$/.test(text) || healthPort > 65_535) {
+    refuse('health-port', 'must be a port, 1 to 65535');
+  }
+  return { healthPort };
+}
+
+function onChangeOf(
+  texts: PodTexts,
+  refuse: Refuse,
+): Pick<PodPart, 'onChangeUrl' | 'onChangeSignal'> {
+  const url = texts['on-change-url'];
+  if (url !== undefined && !isOfThePod(url)) {
+    refuse('on-change-url', 'must be http://127.0.0.1:<port>/… of the pod itself');
+  }
+  return {
+    ...(url !== undefined && { onChangeUrl: url }),
+    ...signalOf(texts['on-change-signal'], texts['on-change-process'], refuse),
+  };
+}
+
+function signalOf(
+  signal: string | undefined,
+  process: string | undefined,
+  refuse: Refuse,
+): Pick<PodPart, 'onChangeSignal'> {
+  if (signal === undefined) {
+    if (process !== undefined) refuse('on-change-process', `needs ${DOMAIN}on-change-signal`);
+    return {};
+  }
+  if (!SIGNAL.test(signal)) refuse('on-change-signal', 'must be a signal like SIGHUP');
+  if (process === undefined) refuse('on-change-signal', `needs ${DOMAIN}on-change-process`);
+  else if (!PROCESS.test(process)) {
+    refuse('on-change-process', 'must be the name of a process, 1 to 15 characters');
+  }
+  return process === undefined ? {} : { onChangeSignal: { signal, process } };
+}
+
+function isOfThePod(text: string): boolean {
+  const url = URL.parse(text);
+  return (
+    url?.protocol === 'http:' &&
+    LOOPBACK.has(url.hostname) &&
+    `${url.username}${url.password}` === '' &&
+    text.length <= 2048
+  );
+}

@@ -1,0 +1,67 @@
+import { z } from 'zod';
+import { BrokerError } from '../domain/errors.ts';
+import type { KubernetesApi } from '../upstream/kubernetes/index.ts';
+
+const TIMEOUT_MS = 5_000;
+/** Lists are merged by the names of their items. */
+const STRATEGIC_MERGE = 'application/strategic-merge-patch+json';
+
+const configurationSchema = z.looseObject({
+  metadata: z.looseObject({ resourceVersion: z.string() }),
+  webhooks: z
+    .array(
+      z.looseObject({
+        name: z.string(),
+        clientConfig: z.looseObject({ caBundle: z.string().optional() }),
+      }),
+    )
+    .default([]),
+});
+
+/** One MutatingWebhookConfiguration: who made it is somebody else, its `caBundle`s are kept here. */
+export class WebhookConfiguration {
+  readonly #api: KubernetesApi;
+  readonly #name: string;
+
+  constructor(api: KubernetesApi, name: string) {
+    this.#api = api;
+    this.#name = name;
+  }
+
+  /**
+   * Gives each webhook the bundle that `change` makes of its present one; writes only what differs, and only onto what was read.
+   * @returns whether something was written. @throws BrokerError as the API server answers; ERR_CONFLICT: somebody wrote between, again
+   */
+  async changeBundles(change: (bundle: string | undefined) => string): Promise<boolean> {
+    const { metadata, webhooks } = await this.#read();
+    if (webhooks.length === 0) {
+      throw new BrokerError('ERR_CONFIG_INVALID', `${this.#name} has no webhooks`);
+    }
+    const changed = webhooks
+      .map(({ name, clientConfig: { caBundle } }) => ({ name, caBundle, next: change(caBundle) }))
+      .filter(({ caBundle, next }) => caBundle !== next)
+      .map(({ name, next }) => ({ name, clientConfig: { caBundle: next } }));
+    if (changed.length === 0) return false;
+    const { resourceVersion } = metadata;
+    await this.#call('PATCH', { metadata: { resourceVersion }, webhooks: changed });
+    return true;
+  }
+
+  async #read(): Promise<z.infer<typeof configurationSchema>> {
+    const parsed = configurationSchema.safeParse(await this.#call('GET'));
+    if (parsed.success) return parsed.data;
+    throw new BrokerError('ERR_PROVIDER_MALFORMED');
+  }
+
+  #call(method: 'GET' | 'PATCH', body?: object): Promise<unknown> {
+    const path = [
+      'apis',
+      'admissionregistration.k8s.io',
+      'v1',
+      'mutatingwebhookconfigurations',
+      this.#name,
+    ];
+    const patch = body === undefined ? {} : { body, contentType: STRATEGIC_MERGE };
+    return this.#api.call({ method, path, ...patch }, AbortSignal.timeout(TIMEOUT_MS));
+  }
+}

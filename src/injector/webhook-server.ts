@@ -1,0 +1,158 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { createServer, type Server } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { BrokerError } from '../domain/errors.ts';
+import type { Clock } from '../ports/clock.ts';
+import { readBody } from './read-body.ts';
+
+/** As the API's listener: slow senders are cut, no flag of the process makes parsing lenient, nothing below TLS 1.3. */
+const BOUNDS = {
+  headersTimeout: 10_000,
+  requestTimeout: 15_000,
+  keepAliveTimeout: 60_000,
+  connectionsCheckingInterval: 1_000,
+  handshakeTimeout: 10_000,
+  maxHeaderSize: 16_384,
+  insecureHTTPParser: false,
+} as const;
+const TLS = { minVersion: 'TLSv1.3', maxVersion: 'TLSv1.3' } as const;
+/** API servers keep a few; anybody in the cluster may reach the port. */
+const MOST_CONNECTIONS = 256;
+const DRAIN_MS = 5_000;
+
+/** Certificate chain and key, PEM. */
+export interface ServingCertificate {
+  readonly cert: string | Buffer;
+  readonly key: string | Buffer;
+}
+
+export interface WebhookServerOptions {
+  readonly host: string;
+  readonly port: number;
+  /** PEM; with it, callers need a certificate of this authority. */
+  readonly clientCa?: string;
+}
+
+/** Answers a review: its JSON, or undefined for what is none. */
+export type Review = (document: unknown) => object | undefined;
+
+/** `POST /inject` over TLS, and nothing else. */
+export class WebhookServer {
+  readonly #server: Server;
+  readonly #options: WebhookServerOptions;
+  readonly #clock: Clock;
+
+  constructor(
+    options: WebhookServerOptions,
+    certificate: ServingCertificate,
+    { clock, review }: { readonly clock: Clock; readonly review: Review },
+  ) {
+    this.#options = options;
+    this.#clock = clock;
+    const clients =
+      options.clientCa === undefined
+        ? {}
+        : { ca: options.clientCa, requestCert: true, rejectUnauthorized: true };
+    this.#server = createServer(
+      { ...BOUNDS, ...TLS, ...clients, ...certificate },
+      (request, response) => {
+        void answerRequest(request, response, review);
+      },
+    );
+    this.#server.maxConnections = MOST_CONNECTIONS;
+  }
+
+  /** @throws ERR_CONFIG_INVALID when it cannot. */
+  async listen(): Promise<AddressInfo> {
+    const { host, port } = this.#options;
+    const { promise, resolve, reject } = Promise.withResolvers<undefined>();
+    const fail = (cause: Error): void =>
+      reject(new BrokerError('ERR_CONFIG_INVALID', `cannot listen at ${host}:${port}`, { cause }));
+    this.#server.once('error', fail);
+    this.#server.listen(port, host, () => resolve(undefined));
+    await promise;
+    this.#server.off('error', fail);
+    return this.#server.address() as AddressInfo;
+  }
+
+  /** New handshakes get this one; connections that are open stay. */
+  present({ cert, key }: ServingCertificate): void {
+    const { clientCa } = this.#options;
+    this.#server.setSecureContext({
+      ...TLS,
+      cert,
+      key,
+      ...(clientCa !== undefined && { ca: clientCa }),
+    });
+  }
+
+  /** Answers what is under way; who is not done after five seconds is cut. */
+  async close(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<undefined>();
+    const cancel = this.#clock.after(DRAIN_MS, () => this.#server.closeAllConnections());
+    this.#server.close(() => resolve(undefined));
+    this.#server.closeIdleConnections();
+    await promise;
+    cancel();
+  }
+}
+
+async function answerRequest(
+  request: IncomingMessage,
+  response: ServerResponse,
+  review: Review,
+): Promise<void> {
+  const refusal = refusalOf(request);
+  if (refusal !== undefined) {
+    refuse(response, refusal);
+    return;
+  }
+  try {
+    const body = await readBody(request);
+    if (body === undefined) {
+      refuse(response, 413);
+      return;
+    }
+    const answer = review(parsed(body));
+    if (answer === undefined) refuse(response, 400);
+    else send(response, answer);
+  } catch {
+    // The caller went away, or something of ours failed: fail closed, the API server denies the pod.
+    refuse(response, 500);
+  }
+}
+
+/** The API server adds `?timeout=…`. */
+function refusalOf({ method, url = '', headers }: IncomingMessage): number | undefined {
+  if (url.split('?', 1)[0] !== '/inject') return 404;
+  if (method !== 'POST') return 405;
+  const type = headers['content-type']?.split(';', 1)[0]?.trim().toLowerCase();
+  return type === 'application/json' ? undefined : 415;
+}
+
+function parsed(body: Buffer): unknown {
+  try {
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body));
+  } catch {
+    return undefined;
+  }
+}
+
+function refuse(response: ServerResponse, status: number): void {
+  if (response.headersSent || response.destroyed) return;
+  response.writeHead(status, {
+    'Content-Length': 0,
+    Connection: 'close',
+    ...(status === 405 && { Allow: 'POST' }),
+  });
+  response.end();
+}
+
+function send(response: ServerResponse, answer: object): void {
+  const text = JSON.stringify(answer);
+  response.writeHead(200, {
+    'Content-Type': 'application/json',
+    'Content-Length': Buffer.byteLength(text),
+  });
+  response.end(text);
+}
