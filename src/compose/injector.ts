@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { Counter, type Registry } from 'prom-client';
 import { readTlsFiles } from '../api/tls-files.ts';
@@ -14,6 +13,7 @@ import { WebhookServer, type ServingCertificate } from '../injector/webhook-serv
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import { connectKubernetes, type KubernetesApi } from '../upstream/kubernetes/index.ts';
+import { FollowedText } from './followed-text.ts';
 
 /** As the API's listener reads its own. */
 const RELOAD_MS = 60_000;
@@ -41,15 +41,20 @@ export async function openInjector(
     'managed' in certificate
       ? await connect(certificate.managed.connection, connections)
       : undefined;
-  const settings = await settingsOf(injector, api, deps.log);
+  const brokerCa = await followed(injector.broker.caFile, deps);
+  const settings = await settingsOf(injector, api, { ...deps, brokerCa });
   const { clientCaFile, host, port } = listener;
-  const clientCa = clientCaFile === undefined ? undefined : await textOf(clientCaFile);
+  const clientCa = await followed(clientCaFile, deps);
   const review = reviewing(settings, deps);
   const make = (first: ServingCertificate): WebhookServer =>
-    new WebhookServer({ host, port, ...(clientCa !== undefined && { clientCa }) }, first, {
-      clock: deps.clock,
-      review,
-    });
+    new WebhookServer(
+      { host, port, ...(clientCa !== undefined && { clientCa: () => clientCa.text }) },
+      first,
+      {
+        clock: deps.clock,
+        review,
+      },
+    );
   const kept =
     'managed' in certificate && api !== undefined
       ? await manage(certificate.managed, { api, make, port, deps })
@@ -61,6 +66,8 @@ export async function openInjector(
     async close() {
       await kept.stop();
       await kept.server.close();
+      brokerCa?.close();
+      clientCa?.close();
       api?.close();
     },
   };
@@ -72,21 +79,25 @@ async function connect(name: string, connections: Config['connections']): Promis
   throw new BrokerError('ERR_CONFIG_INVALID', `no kubernetes connection is called ${name}`);
 }
 
+function followed(path: string | undefined, deps: InjectorDeps): Promise<FollowedText | undefined> {
+  return path === undefined ? Promise.resolve(undefined) : FollowedText.read(path, deps);
+}
+
 async function settingsOf(
   { image, broker, resources, nativeSidecars }: InjectorConfig,
   api: KubernetesApi | undefined,
-  log: Log,
-): Promise<InjectionSettings> {
-  const { url, cluster, audience, caFile } = broker;
-  const ca = caFile === undefined ? {} : { ca: await textOf(caFile) };
-  return {
+  { log, brokerCa }: InjectorDeps & { readonly brokerCa: FollowedText | undefined },
+): Promise<() => InjectionSettings> {
+  const { url, cluster, audience } = broker;
+  const hasNativeSidecars =
+    nativeSidecars === 'always' ||
+    (nativeSidecars === 'auto' && (api === undefined || (await asked(api, log))));
+  return () => ({
     image,
     resources,
-    broker: { url, cluster, audience, ...ca },
-    hasNativeSidecars:
-      nativeSidecars === 'always' ||
-      (nativeSidecars === 'auto' && (api === undefined || (await asked(api, log)))),
-  };
+    broker: { url, cluster, audience, ...(brokerCa !== undefined && { ca: brokerCa.text }) },
+    hasNativeSidecars,
+  });
 }
 
 async function asked(api: KubernetesApi, log: Log): Promise<boolean> {
@@ -101,17 +112,9 @@ async function asked(api: KubernetesApi, log: Log): Promise<boolean> {
   }
 }
 
-async function textOf(path: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (cause) {
-    throw new BrokerError('ERR_CONFIG_INVALID', `${path} cannot be read`, { cause });
-  }
-}
-
 /** Injections disclose nothing, so they are counted and logged, and not entries of the audit log. */
 function reviewing(
-  settings: InjectionSettings,
+  settings: () => InjectionSettings,
   { log, metrics }: InjectorDeps,
 ): (document: unknown) => object | undefined {
   const count = new Counter({
@@ -121,7 +124,7 @@ function reviewing(
     registers: [metrics],
   });
   return (document) => {
-    const answer = answerReview(document, settings);
+    const answer = answerReview(document, settings());
     count.inc({ outcome: answer?.outcome ?? 'malformed' });
     if (answer !== undefined) logAnswer(log, answer);
     return answer?.body;

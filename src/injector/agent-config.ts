@@ -4,7 +4,7 @@ import type { RunAs } from './run-as.ts';
 /** Where the agent's own container has things; where the app has them is another matter. */
 export const AGENT_DIRECTORY = '/var/run/quaymaster/secrets';
 export const TOKEN_DIRECTORY = '/var/run/secrets/quaymaster';
-export const HEALTH_PORT = 8201;
+const HEALTH_PORT = 8201;
 
 /** The broker as injected agents are told of it. */
 export interface BrokerAddress {

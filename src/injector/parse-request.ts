@@ -4,7 +4,7 @@ import { parseItem } from './parse-item.ts';
 import type { Problems } from './problems.ts';
 import type { AnnotationTexts } from './read-annotations.ts';
 
-export const DEFAULT_DIRECTORY = '/var/run/quaymaster/secrets';
+const DEFAULT_DIRECTORY = '/var/run/quaymaster/secrets';
 /** The broker answers so many items of one batch. */
 const MOST_SECRETS = 100;
 const SIGNAL = /^SIG(?:HUP|INT|QUIT|USR1|USR2|TERM|WINCH)$/;

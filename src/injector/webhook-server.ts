@@ -29,8 +29,8 @@ export interface ServingCertificate {
 export interface WebhookServerOptions {
   readonly host: string;
   readonly port: number;
-  /** PEM; with it, callers need a certificate of this authority. */
-  readonly clientCa?: string;
+  /** PEM; with it, callers need a certificate of this authority, which is asked for whenever ours is presented anew. */
+  readonly clientCa?: () => string;
 }
 
 /** Answers a review: its JSON, or undefined for what is none. */
@@ -52,7 +52,7 @@ export class WebhookServer {
     const clients =
       options.clientCa === undefined
         ? {}
-        : { ca: options.clientCa, requestCert: true, rejectUnauthorized: true };
+        : { ca: options.clientCa(), requestCert: true, rejectUnauthorized: true };
     this.#server = createServer(
       { ...BOUNDS, ...TLS, ...clients, ...certificate },
       (request, response) => {
@@ -82,7 +82,7 @@ export class WebhookServer {
       ...TLS,
       cert,
       key,
-      ...(clientCa !== undefined && { ca: clientCa }),
+      ...(clientCa !== undefined && { ca: clientCa() }),
     });
   }
 

@@ -1,0 +1,154 @@
+import { connect } from 'node:tls';
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { inject } from '../../src/injector/inject.ts';
+import { describeWith } from '../backends/backends.ts';
+import { kubeRequest } from '../backends/kube-calls.ts';
+import { until } from '../backends/until.ts';
+import { podWith, SETTINGS } from '../unit/injector/pods.ts';
+import { InjectorBench, WANTED } from './injector-bench.ts';
+
+/** The certificate that is presented now, PEM without its end of line. */
+async function presented(port: number): Promise<string> {
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
+  const socket = connect({ host: '127.0.0.1', port, rejectUnauthorized: false }, () => {
+    const raw = socket.getPeerCertificate().raw.toString('base64');
+    socket.end();
+    resolve(raw);
+  });
+  socket.on('error', reject);
+  return promise;
+}
+
+describeWith(['kube'], 'the injector behind a real API server', ({ kube }) => {
+  let bench: InjectorBench;
+  let namespace: string;
+
+  beforeAll(async () => {
+    bench = await InjectorBench.open(kube);
+    namespace = await bench.namespace();
+  }, 60_000);
+  afterAll(() => bench.close());
+
+  it('gives pods back with the agent in them', async () => {
+    const { status, pod } = await bench.create(namespace, { annotations: WANTED });
+    expect(status).toBe(201);
+    expect(pod.spec.initContainers).toMatchObject([
+      { name: 'quaymaster-agent', restartPolicy: 'Always' },
+    ]);
+    expect(pod.spec.containers[0]?.volumeMounts).toContainEqual({
+      name: 'quaymaster-secrets',
+      mountPath: '/var/run/quaymaster/secrets',
+      readOnly: true,
+    });
+    const config: unknown = JSON.parse(pod.spec.initContainers?.[0]?.env?.[0]?.value ?? '');
+    expect(config).toMatchObject({ broker: { ca: 'PEM of the broker' }, cluster: 'prod' });
+  });
+
+  it('leaves pods that ask for nothing as they are, and namespaces that did not opt in', async () => {
+    const { pod } = await bench.create(namespace, {});
+    expect(pod.spec.initContainers).toBeUndefined();
+    const elsewhere = await bench.namespace({ 'quaymaster.dev/inject': 'no' });
+    const other = await bench.create(elsewhere, { annotations: WANTED });
+    expect(other.status).toBe(201);
+    expect(other.pod.spec.initContainers).toBeUndefined();
+  });
+
+  it('refuses a pod whose annotations are wrong, and says which and why', async () => {
+    const annotations = { ...WANTED, 'quaymaster.dev/mode-db': '999', 'quaymaster.dev/typo': 'x' };
+    const { status, message } = await bench.create(namespace, { annotations });
+    expect(status).toBe(422);
+    expect(message).toContain('quaymaster.dev/typo: is not known');
+    expect(message).toContain('quaymaster.dev/mode-db: must be octal');
+  });
+
+  it('gives the same pod when what it gave is created again', async () => {
+    const { pod } = await bench.create(namespace, { annotations: WANTED, dryRun: true });
+    const again = await bench.create(namespace, {
+      annotations: pod.metadata['annotations'] as Record<string, string>,
+      spec: pod.spec as unknown as Record<string, unknown>,
+      dryRun: true,
+    });
+    expect(again.status).toBe(201);
+    expect(again.pod.spec).toEqual(pod.spec);
+  });
+
+  it('makes pods that the restricted level admits', async () => {
+    const strict = await bench.namespace({ 'pod-security.kubernetes.io/enforce': 'restricted' });
+    const limits = {
+      allowPrivilegeEscalation: false,
+      runAsNonRoot: true,
+      capabilities: { drop: ['ALL'] },
+      seccompProfile: { type: 'RuntimeDefault' },
+    };
+    const spec = { containers: [{ name: 'app', image: 'a', securityContext: limits }] };
+    const own = { ...spec, securityContext: { runAsUser: 1000 } };
+    for (const wish of [{ spec }, { spec: own }]) {
+      const { status, message } = await bench.create(strict, { annotations: WANTED, ...wish });
+      expect([status, message]).toEqual([201, '']);
+    }
+    const { status } = await bench.create(strict, { annotations: WANTED });
+    expect(status).toBe(403);
+  });
+
+  it.each([
+    ['init containers and plain sidecars', {}, false],
+    ['init containers alone', { once: 'true' }, true],
+  ])('makes pods with %s that are valid', async (_what, annotations, hasNativeSidecars) => {
+    const plain = await bench.namespace({ 'quaymaster.dev/inject': 'no' });
+    const injection = inject(podWith(annotations), { ...SETTINGS, hasNativeSidecars });
+    const { pod } = injection as { readonly pod: object };
+    const path = `/api/v1/namespaces/${plain}/pods?dryRun=All&fieldValidation=Strict`;
+    expect(await kubeRequest(kube, 'POST', path, pod)).toMatchObject({ status: 201 });
+  });
+
+  it('counts what came of each', async () => {
+    const text = await bench.metrics.getSingleMetricAsString('quaymaster_injections_total');
+    for (const outcome of ['injected', 'unchanged', 'denied']) {
+      expect(text).toMatch(new RegExp(`outcome="${outcome}"\\} [1-9]`));
+    }
+  });
+
+  it('has its certificate back in the configuration when that was made anew', async () => {
+    await bench.applyAnew();
+    await until('pods are injected again', async () => {
+      const { status, pod } = await bench.create(namespace, { annotations: WANTED, dryRun: true });
+      return status === 201 && pod.spec.initContainers !== undefined;
+    });
+    expect(await bench.bundle()).toHaveLength(1);
+  }, 60_000);
+
+  it('shares the configuration with those of other brokers', async () => {
+    await bench.start();
+    expect(await bench.bundle()).toHaveLength(2);
+    const { status } = await bench.create(namespace, { annotations: WANTED, dryRun: true });
+    expect(status).toBe(201);
+  });
+
+  it('is needed: without it a pod that opted in is not made', async () => {
+    await bench.stop();
+    const { status, message } = await bench.create(namespace, { annotations: WANTED });
+    expect(status).toBe(500);
+    expect(message).toContain('inject.quaymaster.dev');
+  });
+});
+
+describeWith(['kube'], 'the certificate of the injector', ({ kube }) => {
+  it('is renewed under traffic, and no pod is refused for it', async () => {
+    const times = { lifetime: 6_000, look: 200, spread: 1_000 };
+    const bench = await InjectorBench.open(kube, { times });
+    const namespace = await bench.namespace();
+    const seen = new Set<string>();
+    const refused: string[] = [];
+    for (let pods = 0; seen.size < 4 && pods < 5_000; pods += 1) {
+      const { status, message } = await bench.create(namespace, {
+        annotations: WANTED,
+        dryRun: true,
+      });
+      if (status !== 201) refused.push(message);
+      seen.add(await presented(bench.port));
+    }
+    expect(refused).toEqual([]);
+    expect(seen.size).toBe(4);
+    await bench.close();
+  }, 120_000);
+});

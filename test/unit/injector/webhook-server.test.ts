@@ -1,0 +1,174 @@
+import { request as httpsRequest } from 'node:https';
+import { connect } from 'node:net';
+import { once } from 'node:events';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { answerReview } from '../../../src/injector/review.ts';
+import { WebhookServer } from '../../../src/injector/webhook-server.ts';
+import { systemClock } from '../../../src/clock.ts';
+import { CertificateAuthority } from '../../support/certificates.ts';
+import { podWith, SETTINGS } from './pods.ts';
+
+const authority = new CertificateAuthority();
+const issue = (): { cert: string; key: string } =>
+  authority.issue({ commonName: 'injector', ipAddresses: ['127.0.0.1'] });
+const listening = { host: '127.0.0.1', port: 0 };
+
+function serverWith(options: { readonly clientCa?: () => string } = {}): WebhookServer {
+  return new WebhookServer({ ...listening, ...options }, issue(), {
+    clock: systemClock,
+    review: (document) => answerReview(document, SETTINGS)?.body,
+  });
+}
+
+interface Sent {
+  readonly method?: string;
+  readonly path?: string;
+  readonly type?: string;
+  readonly body?: string | Buffer;
+  readonly client?: { readonly cert: string; readonly key: string };
+}
+
+async function ask(
+  port: number,
+  {
+    method = 'POST',
+    path = '/inject?timeout=5s',
+    type = 'application/json',
+    body = '',
+    client,
+  }: Sent,
+): Promise<{ readonly status: number; readonly json: unknown }> {
+  const { promise, resolve, reject } = Promise.withResolvers<{ status: number; json: unknown }>();
+  const outgoing = httpsRequest(
+    {
+      host: '127.0.0.1',
+      port,
+      method,
+      path,
+      ca: authority.cert,
+      agent: false,
+      headers: { 'content-type': type },
+      ...client,
+    },
+    (response) => {
+      let text = '';
+      response.setEncoding('utf8');
+      response.on('data', (chunk: string) => (text += chunk));
+      response.on('end', () =>
+        resolve({ status: response.statusCode ?? 0, json: text === '' ? '' : JSON.parse(text) }),
+      );
+    },
+  );
+  outgoing.on('error', reject);
+  outgoing.end(body);
+  return promise;
+}
+
+function review(object: unknown, more: Readonly<Record<string, unknown>> = {}): string {
+  const resource = { group: '', version: 'v1', resource: 'pods' };
+  const request = { uid: 'u-1', operation: 'CREATE', namespace: 'shop', resource, object, ...more };
+  return JSON.stringify({ apiVersion: 'admission.k8s.io/v1', kind: 'AdmissionReview', request });
+}
+
+describe('the webhook', () => {
+  const server = serverWith();
+  let port: number;
+  beforeAll(async () => {
+    ({ port } = await server.listen());
+  });
+  afterAll(() => server.close());
+
+  it('answers a review with a patch', async () => {
+    const { status, json } = await ask(port, { body: review(podWith({})) });
+    expect(status).toBe(200);
+    expect(json).toEqual({
+      apiVersion: 'admission.k8s.io/v1',
+      kind: 'AdmissionReview',
+      response: { uid: 'u-1', allowed: true, patchType: 'JSONPatch', patch: expect.any(String) },
+    });
+  });
+
+  it('answers a review with all that is wrong', async () => {
+    const { json } = await ask(port, { body: review(podWith({ once: 'x', typo: 'y' })) });
+    expect(json).toMatchObject({
+      response: {
+        uid: 'u-1',
+        allowed: false,
+        status: { code: 422, message: expect.stringMatching(/typo: .*; .*once: /) },
+      },
+    });
+  });
+
+  it.each([
+    ['that is updated', { operation: 'UPDATE' }],
+    ['of another kind', { resource: { group: 'apps', version: 'v1', resource: 'deployments' } }],
+    ['by way of a subresource', { subResource: 'ephemeralcontainers' }],
+  ])('lets an object pass %s, whatever it is', async (_what, more) => {
+    const { json } = await ask(port, { body: review({ nonsense: true }, more) });
+    expect(json).toMatchObject({ response: { uid: 'u-1', allowed: true } });
+  });
+
+  it.each([
+    ['nothing', ''],
+    ['no JSON', '{'],
+    ['no UTF-8', Buffer.from([0x22, 0xff, 0x22])],
+    ['no review', '{}'],
+    ['a review of another version', review({}).replace('/v1"', '/v1beta1"')],
+    ['a review without an id', review(podWith({})).replace('"uid":"u-1",', '')],
+    ['a pod without containers', review({ spec: { containers: [] } })],
+    ['a pod that is no object', review(7)],
+    [
+      'annotations that are no texts',
+      review({ ...podWith({}), metadata: { annotations: { a: 1 } } }),
+    ],
+    ['a deep nest', '['.repeat(100_000)],
+  ])('refuses %s with 400', async (_what, body) => {
+    expect(await ask(port, { body })).toEqual({ status: 400, json: '' });
+  });
+
+  it.each([
+    [{ path: '/' }, 404],
+    [{ path: '/inject/' }, 404],
+    [{ path: '/metrics', method: 'GET' }, 404],
+    [{ method: 'GET' }, 405],
+    [{ method: 'PUT' }, 405],
+    [{ type: 'text/plain' }, 415],
+    [{ type: '' }, 415],
+  ])('refuses %j with %i', async (sent, status) => {
+    expect(await ask(port, sent)).toEqual({ status, json: '' });
+  });
+
+  it('reads 3 MiB and no more, whether the length is said or not', async () => {
+    const long = review({ ...podWith({}), filler: 'x'.repeat(3 * 1024 * 1024) });
+    const refused = await ask(port, { body: long }).catch(() => ({ status: 413 }));
+    expect(refused.status).toBe(413);
+    const fitting = review({ ...podWith({}), filler: 'x'.repeat(2 * 1024 * 1024) });
+    expect((await ask(port, { body: fitting })).status).toBe(200);
+  });
+
+  it('does not speak without TLS', async () => {
+    const socket = connect(port, '127.0.0.1');
+    socket.write('POST /inject HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n');
+    let received = '';
+    socket.on('data', (chunk: Buffer) => (received += chunk.toString('latin1')));
+    socket.on('error', () => undefined);
+    await once(socket, 'close');
+    expect(received).not.toContain('HTTP/1.1 200');
+  });
+});
+
+describe('the webhook with an authority for its callers', () => {
+  it('hears nobody without a certificate of it, also after its own was replaced', async () => {
+    const server = serverWith({ clientCa: () => authority.cert });
+    const { port } = await server.listen();
+    const body = review(podWith({}));
+    for (let rounds = 0; rounds < 2; rounds += 1) {
+      expect((await ask(port, { body, client: issue() })).status).toBe(200);
+      await expect(ask(port, { body })).rejects.toThrow();
+      const stranger = new CertificateAuthority('stranger').issue({ commonName: 'x' });
+      await expect(ask(port, { body, client: stranger })).rejects.toThrow();
+      server.present(issue());
+    }
+    await server.close();
+  });
+});
