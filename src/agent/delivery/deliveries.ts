@@ -2,7 +2,7 @@ import type { Clock } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log.ts';
 import type { HeldSecret } from '../held-secret.ts';
 import { ConfigError, DeliveryError } from '../failures.ts';
-import { SecretDirectory } from './directory/secret-directory.ts';
+import { SecretDirectory, type Replacement } from './directory/secret-directory.ts';
 import { directoryMode, placeProblems, type FileOutput, type Outputs } from './outputs.ts';
 import { SecretRenderer } from './secret-renderer.ts';
 import { TemplateRenderer } from './template-renderer.ts';
@@ -62,13 +62,13 @@ export class Deliveries {
    * Makes the files say what these secrets say. On failure all files stay as they were.
    * @param held by name; what an optional secret would say is left out where it is not here. @throws DeliveryError without any value.
    */
-  deliver(held: ReadonlyMap<string, HeldSecret>): Promise<{ readonly changed: readonly string[] }> {
+  deliver(held: ReadonlyMap<string, HeldSecret>): Promise<Replacement> {
     return settled(() => {
       const gone = new Set([...this.#gone].filter((name) => !held.has(name)));
-      const changed = this.#write(held, gone);
+      const replacement = this.#write(held, gone);
       this.#held = held;
       this.#gone = gone;
-      return { changed };
+      return replacement;
     });
   }
 
@@ -94,9 +94,9 @@ export class Deliveries {
     this.#parts.directory?.close();
   }
 
-  #write(held: ReadonlyMap<string, HeldSecret>, gone: ReadonlySet<string>): readonly string[] {
+  #write(held: ReadonlyMap<string, HeldSecret>, gone: ReadonlySet<string>): Replacement {
     const { files, secrets, templates, directory } = this.#parts;
-    if (directory === undefined) return [];
+    if (directory === undefined) return { changed: [], replaced: [] };
     const rendered = files.flatMap((output) => {
       const secret = held.get(output.name);
       return secret === undefined ? [] : secrets.render(output, secret);

@@ -21,6 +21,13 @@ const SET = /^\.\.set-\d+$/;
 /** A reader that resolved `..data` before the swap still finds its files so long. */
 const LINGER_MS = 1_000;
 
+export interface Replacement {
+  /** Targets that got new bytes or other rights, or went away. */
+  readonly changed: readonly string[];
+  /** Those of them that had lain there before. */
+  readonly replaced: readonly string[];
+}
+
 /**
  * The files of the agent, laid out as the kubelet lays out a Secret's volume: `db.json` is a link to `..data/db.json`, and `..data` a link to one
  * complete set. One rename of that link changes all files at once: a reader sees each file whole, and who opens `..data` first sees
@@ -68,18 +75,21 @@ export class SecretDirectory {
 
   /**
    * Makes exactly these files lie here: all of them at once, or on failure none. Those that are as they should be are not written again.
-   * @returns the targets that got new bytes or went away. @throws DeliveryError.
+   * @throws DeliveryError.
    */
-  replace(files: readonly RenderedFile[]): readonly string[] {
+  replace(files: readonly RenderedFile[]): Replacement {
     const former = this.#current;
     const changed = files.filter(
       (file) => former === undefined || !isAlready(this.#at(`${former}/${file.target}`), file),
     );
-    const gone = former === undefined ? [] : this.#goneFrom(former, files);
+    const before = former === undefined ? [] : this.#targetsIn(former);
+    const wanted = new Set(files.map(({ target }) => target));
+    const gone = before.filter((target) => !wanted.has(target));
     if (changed.length > 0) this.#swap(files, former);
     this.#unlink(gone);
     this.#linkAll(files);
-    return [...changed.map(({ target }) => target), ...gone];
+    const all = [...changed.map(({ target }) => target), ...gone];
+    return { changed: all, replaced: all.filter((target) => before.includes(target)) };
   }
 
   /** Removes superseded sets at once. The current one stays. */
@@ -119,13 +129,11 @@ export class SecretDirectory {
     rmSync(this.#at(name), { recursive: true, force: true });
   }
 
-  #goneFrom(former: string, files: readonly RenderedFile[]): readonly string[] {
-    const wanted = new Set(files.map(({ target }) => target));
-    const prefix = this.#at(former).length + 1;
-    return readdirSync(this.#at(former), { recursive: true, withFileTypes: true })
+  #targetsIn(set: string): readonly string[] {
+    const prefix = this.#at(set).length + 1;
+    return readdirSync(this.#at(set), { recursive: true, withFileTypes: true })
       .filter((entry) => !entry.isDirectory())
-      .map((entry) => `${entry.parentPath}/${entry.name}`.slice(prefix))
-      .filter((target) => !wanted.has(target));
+      .map((entry) => `${entry.parentPath}/${entry.name}`.slice(prefix));
   }
 
   #linkAll(files: readonly RenderedFile[]): void {

@@ -90,7 +90,7 @@ describe('deliveries', () => {
       '"K": "v w"\n',
     ]);
     expect(read('app.conf')).toBe('url = u%40x:k\n');
-    expect(await deliveries.deliver(held)).toEqual({ changed: [] });
+    expect(await deliveries.deliver(held)).toEqual({ changed: [], replaced: [] });
     deliveries.close();
   });
 

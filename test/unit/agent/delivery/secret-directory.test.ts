@@ -56,12 +56,12 @@ const listed = (): readonly string[] =>
 describe(`the directory of secrets${leftOut}`, () => {
   it('is made, for the agent alone, with files that are links into one set', () => {
     const directory = open();
-    const changed = directory.replace([
+    const { changed, replaced } = directory.replace([
       file('db.json', '{}'),
       file('api/key', 'k'),
       file('api/user', 'u'),
     ]);
-    expect(changed).toEqual(['db.json', 'api/key', 'api/user']);
+    expect([changed, replaced]).toEqual([['db.json', 'api/key', 'api/user'], []]);
     expect([read('db.json'), read('api/key'), read('api/user')]).toEqual(['{}', 'k', 'u']);
     expect(readlinkSync(join(root, 'db.json'))).toBe('..data/db.json');
     expect(listed()).toEqual(['..data', '..set', 'api', 'db.json']);
@@ -110,15 +110,15 @@ describe(`the directory of secrets${leftOut}`, () => {
     const directory = open();
     directory.replace([file('a', '1'), file('b', '1')]);
     const before = statSync(join(root, 'a')).ino;
-    expect(directory.replace([file('a', '1'), file('b', '2')])).toEqual(['b']);
+    expect(directory.replace([file('a', '1'), file('b', '2')]).changed).toEqual(['b']);
     expect(statSync(join(root, 'a')).ino).toBe(before);
     const link = readlinkSync(join(root, '..data'));
-    expect(directory.replace([file('a', '1'), file('b', '2')])).toEqual([]);
+    expect(directory.replace([file('a', '1'), file('b', '2')]).changed).toEqual([]);
     expect(readlinkSync(join(root, '..data'))).toBe(link);
     directory.close();
     const later = open();
-    expect(later.replace([file('a', '1'), file('b', '2')])).toEqual([]);
-    expect(later.replace([file('a', '1', { mode: 0o440 }), file('b', '2')])).toEqual(['a']);
+    expect(later.replace([file('a', '1'), file('b', '2')]).changed).toEqual([]);
+    expect(later.replace([file('a', '1', { mode: 0o440 }), file('b', '2')]).changed).toEqual(['a']);
     later.close();
   });
 
@@ -126,11 +126,14 @@ describe(`the directory of secrets${leftOut}`, () => {
     const directory = open();
     directory.replace([file('a', '1'), file('b', '1'), file('c/d', '1')]);
     const old = join(root, readlinkSync(join(root, '..data')));
-    expect(directory.replace([file('a', '2')])).toEqual(['a', 'b', 'c/d']);
-    expect(listed()).toEqual(['..data', '..set', '..set', 'a']);
+    expect(directory.replace([file('a', '2'), file('n', '1')])).toEqual({
+      changed: ['a', 'n', 'b', 'c/d'],
+      replaced: ['a', 'b', 'c/d'],
+    });
+    expect(listed()).toEqual(['..data', '..set', '..set', 'a', 'n']);
     expect(existsSync(join(old, 'a'))).toBe(true);
     expect([existsSync(join(old, 'b')), existsSync(join(old, 'c/d'))]).toEqual([false, false]);
-    expect(directory.replace([])).toEqual(['a']);
+    expect(directory.replace([]).changed).toEqual(['a', 'n']);
     directory.close();
     expect(listed()).toEqual(['..data', '..set']);
     expect(readdirSync(join(root, '..data'))).toEqual([]);
