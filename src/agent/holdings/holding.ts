@@ -13,7 +13,7 @@ interface HeldLease {
 }
 
 /** A lease on which nothing more is to be had is not asked for more often than this. */
-const SHORTEST_PAUSE_MS = 5_000;
+const SHORTEST_PAUSE_MS = 1_000;
 /** Renewals that bring less than this part of what the lease had at first are its last: another credential is ordered. */
 const WORTH = 1 / 3;
 /** Failures of one backend are not the broker's: each secret has its own pauses. */

@@ -1,0 +1,154 @@
+import { existsSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { until } from '../backends/until.ts';
+import { findCanary } from '../support/canary.ts';
+import { AgentProcess } from './agent-process.ts';
+import { Furnished } from './furnished.ts';
+import { Rotated } from './rotated.ts';
+
+const PASSWORD = 'canary-resident-71c0';
+
+let broker: Furnished;
+let agent: AgentProcess;
+
+beforeAll(async () => {
+  broker = await Furnished.start();
+  await broker.write('own/api', { key: PASSWORD });
+}, 60_000);
+
+afterAll(async () => {
+  await broker.remove();
+});
+
+beforeEach(async () => {
+  agent = await AgentProcess.make(broker);
+});
+
+afterEach(async () => {
+  expect(findCanary(PASSWORD, { output: agent.output })).toEqual([]);
+  await agent.remove();
+});
+
+async function passwordIn(file: string): Promise<string | undefined> {
+  const text = await agent.read(file);
+  return text === undefined
+    ? undefined
+    : (JSON.parse(text) as { readonly password: string }).password;
+}
+
+async function leases(path: string): Promise<readonly unknown[]> {
+  const asked = `/api/v1/leases?path=${path}&state=live`;
+  const { json } = await broker.installation.call('GET', asked, { token: broker.operator });
+  return json['items'] as unknown[];
+}
+
+describe('quaymaster agent', () => {
+  it('follows a rotation, and the old version is retired only when the application took the new one', async () => {
+    const rotated = await Rotated.make(broker, 'own/rotated');
+    const accepted = agent.file('accepted');
+    await agent.configure({
+      secrets: [{ path: rotated.path, file: 'db.json' }],
+      onChange: [{ command: ['touch', agent.file('told')] }],
+      acknowledge: { after: 'command', command: ['test', '-e', accepted], timeout: '60s' },
+    });
+    await agent.startReady();
+    expect(await passwordIn('db.json')).toBe('the-first-one');
+    expect(existsSync(agent.file('told'))).toBe(false);
+
+    await rotated.run();
+    await until('the new password is there', async () => {
+      return (await passwordIn('db.json')) !== 'the-first-one';
+    });
+    await until('the application is told', async () => existsSync(agent.file('told')));
+    await rotated.untilAt('settle');
+    expect(agent.logged('acknowledged')).toEqual([]);
+
+    await writeFile(accepted, '');
+    await rotated.untilOver();
+    expect(agent.logged('acknowledged')).toMatchObject([{ path: rotated.path, outcome: 'ok' }]);
+    expect(findCanary((await passwordIn('db.json'))!, { output: agent.output })).toEqual([]);
+  });
+
+  it('reports in a word when the application does not take it', async () => {
+    const rotated = await Rotated.make(broker, 'own/refused');
+    await agent.configure({
+      secrets: [{ path: rotated.path, file: 'db.json' }],
+      onChange: [{ command: ['sh', '-c', 'cat "$0"; exit 3', agent.file('secrets/db.json')] }],
+    });
+    await agent.startReady();
+    await rotated.run();
+    await until('it is reported', async () => agent.logged('acknowledged').length > 0);
+    expect(agent.logged('acknowledged')).toMatchObject([
+      { outcome: 'failed', reason: 'command_exit_3' },
+    ]);
+    expect(findCanary((await passwordIn('db.json'))!, { output: agent.output })).toEqual([]);
+  });
+
+  it('removes what was revoked within seconds, keeps the rest, and tells the application', async () => {
+    await broker.write('own/revoked', { password: PASSWORD });
+    await agent.configure({
+      secrets: [
+        { path: 'own/revoked', file: 'revoked.json' },
+        { path: 'own/api', file: 'api.json' },
+      ],
+      onChange: [{ command: ['touch', agent.file('told')] }],
+    });
+    await agent.startReady();
+    expect(await passwordIn('revoked.json')).toBe(PASSWORD);
+
+    await broker.installation.call('POST', '/api/v1/leases:revoke', {
+      token: broker.operator,
+      body: { by: 'path', path: 'own/revoked' },
+    });
+    await until('the file is gone', async () => (await agent.read('revoked.json')) === undefined);
+    await until('the application is told', async () => existsSync(agent.file('told')));
+    expect(await agent.read('api.json')).toContain(PASSWORD);
+    expect(await agent.health()).toEqual({ ready: false, reasons: ['secret_missing'] });
+    expect(agent.logged('access was taken away')).toMatchObject([
+      { path: 'own/revoked', code: 'ERR_DENIED', request: expect.stringMatching(/^req_/) },
+    ]);
+  });
+
+  it('renews its session with the token that the kubelet wrote meanwhile', async () => {
+    const soonOver = broker.serviceAccountToken({ at: Date.now() - 3_600_000 + 15_000 });
+    await agent.rotateToken(soonOver);
+    await agent.configure({ secrets: [{ path: 'own/api', file: 'api.json' }] });
+    await agent.startReady();
+    await agent.rotateToken();
+    await until('the session is renewed', async () => {
+      const [renewed] = agent.logged('renewed the session');
+      return Date.parse(String(renewed?.['endsAt'])) > Date.now() + 1_800_000;
+    });
+    expect(agent.logged('logged in')).toHaveLength(1);
+    await until('its leases go on for longer', async () => {
+      const held = (await leases('own/api')) as readonly { readonly endsAt: string }[];
+      return held.some(({ endsAt }) => Date.parse(endsAt) > Date.now() + 1_800_000);
+    });
+    expect(await agent.read('api.json')).toContain(PASSWORD);
+  });
+
+  it('ends with 0 on SIGTERM, and its session with it', async () => {
+    await broker.write('own/ended', { key: PASSWORD });
+    await agent.configure({ secrets: [{ path: 'own/ended', file: 'api.json' }] });
+    await agent.startReady();
+    expect(await leases('own/ended')).toHaveLength(1);
+    expect(await agent.stop('SIGTERM')).toEqual({ code: 0, signal: null });
+    expect(await leases('own/ended')).toEqual([]);
+  });
+
+  it('ends when the pod tells it to, and says to probes how it stands', async () => {
+    await agent.configure({ secrets: [{ path: 'own/api', file: 'api.json' }] });
+    await agent.startReady();
+    const asking = await AgentProcess.make(broker);
+    await asking.configure({ secrets: [{ path: 'own/api' }], health: { port: agent.healthPort } });
+    asking.start(['healthcheck', '--ready']);
+    expect(await asking.ended()).toMatchObject({ code: 0 });
+    asking.start(['quit']);
+    expect(await asking.ended()).toMatchObject({ code: 0 });
+    expect(await agent.ended()).toEqual({ code: 0, signal: null });
+    asking.start(['healthcheck']);
+    expect(await asking.ended()).toMatchObject({ code: 1 });
+    await asking.remove();
+  });
+});
