@@ -1,7 +1,7 @@
 import { BrokerError } from '../../domain/errors.ts';
 import { isSameSecretData } from '../../domain/same-secret-data.ts';
 import type { SecretData } from '../../domain/secret.ts';
-import { memberText, parseMembers } from '../../upstream/aws/json-members.ts';
+import { memberText, parseMembers } from '../../domain/json-members.ts';
 import { toSecretData, type AwsValue } from '../../upstream/aws/secret-data.ts';
 
 /** The one key of a secret that is plain text or bytes. */
