@@ -74,7 +74,7 @@ module.exports = {
     ),
     rule(
       'only-main-composes',
-      { path: '^src/', pathNot: '^src/(main\\.ts$|compose/|dev/)' },
+      { path: '^src/', pathNot: '^src/(program\\.ts$|compose/|dev/)' },
       { path: '^src/compose/' },
     ),
     rule(
@@ -98,6 +98,11 @@ module.exports = {
       { path: '^src/', pathNot: '^src/(injector|domain|ports|crypto|upstream)/' },
     ),
     rule('nothing-imports-main', { path: '^src/' }, { path: '^src/main\\.ts$' }),
+    rule(
+      'only-main-is-the-program',
+      { path: '^src/', pathNot: '^src/main\\.ts$' },
+      { path: '^src/program\\.ts$' },
+    ),
   ],
   options: {
     tsConfig: { fileName: 'tsconfig.json' },

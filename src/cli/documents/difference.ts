@@ -1,0 +1,25 @@
+/** One place where two documents differ. */
+export interface Difference {
+  /** JSON pointer. */
+  readonly pointer: string;
+  readonly before?: unknown;
+  readonly after?: unknown;
+}
+
+/** Where they differ, in the order of the documents; lists are compared by place. */
+export function differences(before: unknown, after: unknown, pointer = ''): readonly Difference[] {
+  const [left, right] = [membersOf(before), membersOf(after)];
+  if (left === undefined || right === undefined || Array.isArray(before) !== Array.isArray(after)) {
+    return JSON.stringify(before) === JSON.stringify(after) ? [] : [{ pointer, before, after }];
+  }
+  const keys = new Set([...left.keys(), ...right.keys()]);
+  return [...keys].flatMap((key) => {
+    const at = `${pointer}/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`;
+    return differences(left.get(key), right.get(key), at);
+  });
+}
+
+function membersOf(value: unknown): ReadonlyMap<string, unknown> | undefined {
+  if (typeof value !== 'object' || value === null) return undefined;
+  return new Map<string, unknown>(Object.entries(value));
+}

@@ -1,0 +1,93 @@
+import type { Document, LineCounter, Node } from 'yaml';
+import type { FileProblem } from '../usage-error.ts';
+
+/** One document of a file, with the place of each of its values. */
+export interface LocatedDocument {
+  readonly file: string;
+  readonly value: unknown;
+  /** Where the value at a JSON pointer stands, or the nearest one around it that is there. */
+  readonly locate: (pointer: string) => Place;
+}
+
+interface Place {
+  readonly line: number;
+  readonly column: number;
+}
+
+interface LocatedFile {
+  readonly documents: readonly LocatedDocument[];
+  readonly problems: readonly FileProblem[];
+}
+
+/**
+ * YAML 1.2 that says what JSON could say, several documents to a file; JSON is such YAML. As the broker takes it: no anchors, aliases, tags
+ * or merges, because what is reviewed should be what holds.
+ */
+export async function parseLocated(file: string, text: string): Promise<LocatedFile> {
+  const { LineCounter, parseAllDocuments } = await import('yaml');
+  const lines = new LineCounter();
+  const parsed = parseAllDocuments(text, {
+    lineCounter: lines,
+    version: '1.2',
+    schema: 'core',
+    merge: false,
+    uniqueKeys: true,
+    stringKeys: true,
+    prettyErrors: false,
+    logLevel: 'silent',
+  });
+  const all: readonly Document.Parsed[] = 'empty' in parsed ? [] : parsed;
+  const found = await Promise.all(all.map(oddities));
+  const problems = found
+    .flat()
+    .map(({ message, offset }) => ({ file, message, ...place(lines, offset) }));
+  if (problems.length > 0) return { documents: [], problems };
+  const documents = all
+    .filter(({ contents }) => contents !== null)
+    .map((document) => located(file, document, lines));
+  return { documents, problems };
+}
+
+interface Oddity {
+  readonly message: string;
+  readonly offset: number;
+}
+
+async function oddities(document: Document.Parsed): Promise<readonly Oddity[]> {
+  const { isAlias, isNode, isPair, visit } = await import('yaml');
+  const found: Oddity[] = [...document.errors, ...document.warnings].map(({ code, pos }) => ({
+    message: `is not plain YAML: ${code.toLowerCase().replaceAll('_', ' ')}`,
+    offset: pos[0],
+  }));
+  visit(document, (_key, node) => {
+    if (isPair(node) || !isNode(node)) return;
+    if (isAlias(node) || 'anchor' in node || node.tag !== undefined) {
+      const message = 'anchors, aliases and tags are not allowed';
+      found.push({ message, offset: node.range?.[0] ?? 0 });
+    }
+  });
+  return found;
+}
+
+function located(file: string, document: Document.Parsed, lines: LineCounter): LocatedDocument {
+  return {
+    file,
+    value: document.toJS({ maxAliasCount: 0 }) as unknown,
+    locate: (pointer) => {
+      const path = pointer
+        .split('/')
+        .slice(1)
+        .map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'));
+      for (; path.length > 0; path.pop()) {
+        const node = document.getIn(path, true) as Node | undefined;
+        if (node?.range) return place(lines, node.range[0]);
+      }
+      return place(lines, document.contents?.range[0] ?? 0);
+    },
+  };
+}
+
+function place(lines: LineCounter, offset: number): Place {
+  const { line, col } = lines.linePos(offset);
+  return { line, column: col };
+}

@@ -1,0 +1,109 @@
+import type * as Sdk from '@aws-sdk/client-secrets-manager';
+import { memberText, parseMembers } from '../../domain/json-members.ts';
+import { EXIT } from '../exit-codes.ts';
+import { Failed } from '../failed.ts';
+import { UsageError } from '../usage-error.ts';
+import type { SecretData } from '../verbs/secret-values.ts';
+import type { ImportSource } from './import-source.ts';
+import { SourceError } from './run-import.ts';
+
+export interface AwsPlace {
+  readonly region: string;
+  readonly endpoint?: string | undefined;
+  readonly prefix: string;
+}
+
+type SdkModule = typeof Sdk;
+
+/** Secrets Manager, with the SDK's own search for credentials. The SDK is loaded here and nowhere else in the command line. */
+export class AwsSource implements ImportSource {
+  readonly label: string;
+  readonly #sdk: SdkModule;
+  readonly #client: Sdk.SecretsManagerClient;
+  readonly #prefix: string;
+
+  private constructor(
+    sdk: SdkModule,
+    client: Sdk.SecretsManagerClient,
+    { region, prefix }: AwsPlace,
+  ) {
+    this.#sdk = sdk;
+    this.#client = client;
+    this.#prefix = prefix;
+    this.label = `AWS Secrets Manager in ${region}`;
+  }
+
+  /** @throws UsageError where the SDK is not installed */
+  static async open(place: AwsPlace): Promise<AwsSource> {
+    const sdk = await loadSdk();
+    const { region, endpoint } = place;
+    const client = new sdk.SecretsManagerClient({
+      region,
+      ...(endpoint !== undefined && { endpoint }),
+    });
+    return new AwsSource(sdk, client, place);
+  }
+
+  async *list(): AsyncIterable<string> {
+    const filters = this.#prefix === '' ? [] : [{ Key: 'name' as const, Values: [this.#prefix] }];
+    const pages = this.#sdk.paginateListSecrets({ client: this.#client }, { Filters: filters });
+    try {
+      for await (const { SecretList = [] } of pages) {
+        // The filter is a prefix of characters, ours one of segments.
+        yield* SecretList.map(({ Name = '' }) => Name).filter((name) =>
+          isBelow(name, this.#prefix),
+        );
+      }
+    } catch (error) {
+      throw new Failed(`AWS refused the list: ${nameOf(error)}`, EXIT.failed);
+    }
+  }
+
+  async read(path: string): Promise<SecretData | undefined> {
+    try {
+      const command = new this.#sdk.GetSecretValueCommand({
+        SecretId: path,
+        VersionStage: 'AWSCURRENT',
+      });
+      const { SecretString: text, SecretBinary: bytes } = await this.#client.send(command);
+      if (text !== undefined) return fromText(text);
+      return bytes && { value: { base64: Buffer.from(bytes).toString('base64') } };
+    } catch (error) {
+      if (nameOf(error) === 'ResourceNotFoundException') return undefined;
+      throw new SourceError(nameOf(error));
+    }
+  }
+
+  close(): void {
+    this.#client.destroy();
+  }
+}
+
+/** As the aws-secrets-manager provider reads it, so that a secret looks the same before and after: a JSON object by its members, else `value`. */
+function fromText(text: string): SecretData {
+  const members = Object.entries(parseMembers(text) ?? {});
+  if (members.length === 0) return { value: text };
+  return Object.fromEntries(members.map(([key, value]) => [key, memberText(value)]));
+}
+
+function isBelow(name: string, prefix: string): boolean {
+  return prefix === '' || name === prefix || name.startsWith(`${prefix}/`);
+}
+
+/** The SDK's word for what went wrong; its message may hold anything. */
+function nameOf(error: unknown): string {
+  const name = (error as { readonly name?: unknown } | undefined)?.name;
+  return typeof name === 'string' && /^\w{1,64}$/.test(name) ? name : 'Error';
+}
+
+async function loadSdk(): Promise<SdkModule> {
+  try {
+    return await import('@aws-sdk/client-secrets-manager');
+  } catch (error) {
+    throw new UsageError(
+      'import aws needs the package @aws-sdk/client-secrets-manager beside the program: it is not part of it',
+      [],
+      { cause: error },
+    );
+  }
+}

@@ -1,0 +1,113 @@
+import { request as requestHttp, type IncomingMessage } from 'node:http';
+import { request as requestHttps } from 'node:https';
+import { UnreachableError } from '../../client/index.ts';
+import type { Clock } from '../../ports/clock.ts';
+import { UsageError } from '../usage-error.ts';
+
+const TIMEOUT_MS = 30_000;
+const MOST_BYTES = 16 * 1024 * 1024;
+const TRIES = 4;
+const PAUSE_MS = 500;
+const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/;
+
+export interface VaultAccess {
+  readonly address: string;
+  readonly token: string;
+  readonly namespace?: string | undefined;
+  readonly ca?: string | undefined;
+}
+
+export interface VaultAnswer {
+  readonly status: number;
+  readonly body: unknown;
+}
+
+/** GET requests under `/v1/`, with no library: what an import needs of Vault or OpenBao. No redirect is followed, because it would take the token along. */
+export class VaultHttp {
+  readonly #access: VaultAccess;
+  readonly #clock: Clock;
+  readonly #signal: AbortSignal;
+
+  /** @throws UsageError for an address that is none, or would send the token in clear to another machine */
+  constructor(access: VaultAccess, clock: Clock, signal: AbortSignal) {
+    const url = URL.parse(access.address);
+    if (url === null || !['http:', 'https:'].includes(url.protocol)) {
+      throw new UsageError('--address is https://HOST:PORT of a Vault or an OpenBao');
+    }
+    if (url.protocol === 'http:' && !LOOPBACK.test(url.hostname)) {
+      throw new UsageError(
+        '--address: http:// would send token and secrets in clear; https:// is needed',
+      );
+    }
+    this.#access = access;
+    this.#clock = clock;
+    this.#signal = signal;
+  }
+
+  /** The answer whatever its status; reads are safe to repeat, so a server that is busy is asked again. @throws UnreachableError */
+  async get(path: string, query = ''): Promise<VaultAnswer> {
+    for (let tries = 1; ; tries += 1) {
+      try {
+        const answer = await this.#once(path, query);
+        if (answer.status < 500 && answer.status !== 429) return answer;
+        if (tries === TRIES) return answer;
+      } catch (error) {
+        this.#signal.throwIfAborted();
+        if (tries === TRIES) throw unreachable(error);
+      }
+      await this.#clock.sleep(PAUSE_MS * 2 ** tries, this.#signal);
+    }
+  }
+
+  async #once(path: string, query: string): Promise<VaultAnswer> {
+    const { address, token, namespace, ca } = this.#access;
+    const url = new URL(
+      `/v1/${path.split('/').map(encodeURIComponent).join('/')}${query}`,
+      address,
+    );
+    const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
+    const request = url.protocol === 'https:' ? requestHttps : requestHttp;
+    const headers = {
+      'x-vault-token': token,
+      'x-vault-request': 'true',
+      ...(namespace !== undefined && { 'x-vault-namespace': namespace }),
+    };
+    const signal = AbortSignal.any([this.#signal, AbortSignal.timeout(TIMEOUT_MS)]);
+    const sent = request(url, {
+      headers,
+      signal,
+      minVersion: 'TLSv1.2',
+      ...(ca !== undefined && { ca }),
+    });
+    sent.on('response', resolve);
+    sent.on('error', reject);
+    sent.end();
+    const response = await promise;
+    return { status: response.statusCode ?? 0, body: jsonOf(await readBounded(response)) };
+  }
+}
+
+async function readBounded(response: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of response as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > MOST_BYTES) throw new Error('an answer that is too large');
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return text === '' ? null : (JSON.parse(text) as unknown);
+  } catch {
+    throw new Error('an answer that is no JSON');
+  }
+}
+
+/** The reason as a word: what a server said may hold anything. */
+function unreachable(error: unknown): UnreachableError {
+  const { code, message } = error as NodeJS.ErrnoException;
+  return new UnreachableError('no_connection', `Vault cannot be reached: ${code ?? message}`);
+}

@@ -1,0 +1,94 @@
+import { memberText } from '../../domain/json-members.ts';
+import { EXIT } from '../exit-codes.ts';
+import { Failed } from '../failed.ts';
+import { UsageError } from '../usage-error.ts';
+import type { SecretData } from '../verbs/secret-values.ts';
+import type { ImportSource } from './import-source.ts';
+import { SourceError } from './run-import.ts';
+import type { VaultAnswer, VaultHttp } from './vault-http.ts';
+
+export interface VaultPlace {
+  /** Of the KV engine. */
+  readonly mount: string;
+  /** Below it; '' for all. */
+  readonly prefix: string;
+  readonly kv?: '1' | '2' | undefined;
+}
+
+/** A KV engine of Vault or OpenBao, walked folder by folder. Only current versions are read. */
+export class VaultSource implements ImportSource {
+  readonly label: string;
+  readonly #http: VaultHttp;
+  readonly #place: VaultPlace;
+  readonly #version: '1' | '2';
+
+  private constructor(http: VaultHttp, place: VaultPlace, version: '1' | '2') {
+    this.#http = http;
+    this.#place = place;
+    this.#version = version;
+    this.label = `KV ${version} at ${place.mount}/`;
+  }
+
+  /** Asks which version the engine has, unless told. @throws UsageError when the server does not say */
+  static async open(http: VaultHttp, place: VaultPlace): Promise<VaultSource> {
+    return new VaultSource(http, place, place.kv ?? (await engineVersion(http, place)));
+  }
+
+  list(): AsyncIterable<string> {
+    return this.#walk(this.#place.prefix);
+  }
+
+  async *#walk(folder: string): AsyncGenerator<string> {
+    const { mount } = this.#place;
+    const below = this.#version === '2' ? `${mount}/metadata` : mount;
+    const answer = await this.#http.get(folder === '' ? below : `${below}/${folder}`, '?list=true');
+    if (answer.status === 404) return;
+    for (const key of keysOf(answer, folder)) {
+      const path = folder === '' ? key : `${folder}/${key}`;
+      if (key.endsWith('/')) yield* this.#walk(path.slice(0, -1));
+      else yield path;
+    }
+  }
+
+  async read(path: string): Promise<SecretData | undefined> {
+    const { mount } = this.#place;
+    const at = this.#version === '2' ? `${mount}/data/${path}` : `${mount}/${path}`;
+    const answer = await this.#http.get(at);
+    if (answer.status === 404) return undefined;
+    if (answer.status !== 200) throw new SourceError(`vault_status_${answer.status}`);
+    const outer = membersOf(membersOf(answer.body)?.['data']);
+    const data = this.#version === '2' ? membersOf(outer?.['data']) : outer;
+    if (data === undefined) throw new SourceError('vault_answer');
+    return Object.fromEntries(Object.entries(data).map(([key, value]) => [key, memberText(value)]));
+  }
+
+  close(): void {
+    // Every request has a connection of its own.
+  }
+}
+
+async function engineVersion(http: VaultHttp, { mount }: VaultPlace): Promise<'1' | '2'> {
+  const { status, body } = await http.get(`sys/internal/ui/mounts/${mount}`);
+  const data = membersOf(membersOf(body)?.['data']);
+  if (status === 403) throw new Failed(`Vault refuses the token at ${mount}/`, EXIT.refused);
+  if (status !== 200 || data === undefined) {
+    throw new UsageError(`Vault does not say what is at ${mount}/: name it with --kv 1 or --kv 2`);
+  }
+  if (data['type'] !== 'kv' && data['type'] !== 'generic') {
+    throw new UsageError(`${mount}/ is no KV engine: nothing of it can be copied`);
+  }
+  return membersOf(data['options'])?.['version'] === '2' ? '2' : '1';
+}
+
+/** @throws Failed when a folder may not be listed: an import that leaves things out without a word is worse than none */
+function keysOf({ status, body }: VaultAnswer, folder: string): readonly string[] {
+  const keys = membersOf(membersOf(body)?.['data'])?.['keys'];
+  if (status === 200 && Array.isArray(keys)) return keys.map(String);
+  const exit = status === 403 ? EXIT.refused : EXIT.failed;
+  throw new Failed(`Vault answered ${status} to the list of "${folder}"`, exit);
+}
+
+function membersOf(value: unknown): Readonly<Record<string, unknown>> | undefined {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
+  return value as Readonly<Record<string, unknown>>;
+}

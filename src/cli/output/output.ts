@@ -1,0 +1,83 @@
+import { styleText } from 'node:util';
+import type { Format } from './formats.ts';
+import { printableText } from './printable.ts';
+
+export interface OutputStreams {
+  readonly stdout: NodeJS.WritableStream & { readonly isTTY?: boolean };
+  readonly stderr: NodeJS.WritableStream & { readonly isTTY?: boolean };
+}
+
+/** Results go to standard output, in one format; everything that is only for who watches goes to standard error. */
+export class Output {
+  readonly format: Format;
+  readonly #streams: OutputStreams;
+  #progressing = false;
+
+  constructor(format: Format, streams: OutputStreams) {
+    this.format = format;
+    this.#streams = streams;
+  }
+
+  /** Whether people watch the results. */
+  get isTerminal(): boolean {
+    return this.#streams.stdout.isTTY === true;
+  }
+
+  /** One result: for machines the shape that the API gives, for people what `view` makes of it; it sees to it that all is printable. */
+  async show(body: unknown, view: () => string): Promise<void> {
+    if (this.format === 'json') this.#print(JSON.stringify(body, undefined, 2));
+    else if (this.format === 'yaml') this.#print(await yamlOf(body));
+    else this.#print(view());
+  }
+
+  /** One of many that come as they happen: a line of JSON, a YAML document, or a line. */
+  async item(body: unknown, view: () => string): Promise<void> {
+    if (this.format === 'json') this.#print(JSON.stringify(body));
+    else if (this.format === 'yaml') this.#print(`---\n${await yamlOf(body)}`);
+    else this.#print(view());
+  }
+
+  /** What was done, where there is no result that a machine would read. */
+  say(text: string): void {
+    if (this.format === 'table') this.#print(printableText(text));
+  }
+
+  /** Bytes as they are: the one value that was asked for. */
+  raw(bytes: string | Uint8Array): void {
+    this.#streams.stdout.write(bytes);
+  }
+
+  /** For who watches, whatever the format. */
+  note(text: string): void {
+    this.endProgress();
+    this.#streams.stderr.write(`${printableText(text)}\n`);
+  }
+
+  /** A line that is written over by the next; nothing where nobody looks. */
+  progress(text: string): void {
+    if (this.#streams.stderr.isTTY !== true) return;
+    this.#progressing = true;
+    this.#streams.stderr.write(`\r\u001b[2K${printableText(text)}`);
+  }
+
+  endProgress(): void {
+    if (!this.#progressing) return;
+    this.#progressing = false;
+    this.#streams.stderr.write('\r\u001b[2K');
+  }
+
+  #print(text: string): void {
+    this.endProgress();
+    this.#streams.stdout.write(text.endsWith('\n') ? text : `${text}\n`);
+  }
+}
+
+async function yamlOf(body: unknown): Promise<string> {
+  const { stringify } = await import('yaml');
+  return stringify(body, { lineWidth: 0 });
+}
+
+/** For a terminal that may have colours (NO_COLOR is respected), else as it is. */
+export function coloured(colour: 'green' | 'red' | 'yellow', text: string): string {
+  return styleText(colour, text, { stream: process.stdout });
+}

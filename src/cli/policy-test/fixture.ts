@@ -1,0 +1,132 @@
+import { parseIpAddress } from '../../domain/ip-address.ts';
+import { isSecretPath } from '../../domain/names.ts';
+import { DocumentNode, type DocumentFields } from '../../domain/policy/document-node.ts';
+import { CAPABILITIES, type Capability } from '../../domain/policy/index.ts';
+import { ProblemList } from '../../domain/policy/problem-list.ts';
+import type { LocatedDocument } from '../documents/located-yaml.ts';
+import { problemAt } from '../documents/manifest.ts';
+import { UsageError, type FileProblem } from '../usage-error.ts';
+
+const API_VERSION = 'quaymaster.dev/v1';
+const KIND = 'PolicyTest';
+const MOST_CASES = 10_000;
+const WORKLOAD = /^k8s:\/\/([a-z0-9._-]{1,63})\/([a-z0-9-]{1,63})\/([a-z0-9.-]{1,253})$/;
+const NAMED = /^[a-z0-9._-]+\/\S+$/;
+
+/** One thing that must be decided as said. */
+export interface PolicyCase {
+  readonly source: LocatedDocument;
+  readonly pointer: string;
+  readonly name: string | undefined;
+  readonly who: CaseWorkload;
+  readonly capability: Capability;
+  readonly path: string;
+  readonly expect: 'allow' | 'deny';
+  /** `<policy>/<rule>` that must have decided. */
+  readonly rule: string | undefined;
+  readonly sourceAddress: string | undefined;
+  /** Milliseconds since the epoch. */
+  readonly at: number | undefined;
+  readonly podLabels: ReadonlyMap<string, string> | undefined;
+}
+
+export interface CaseWorkload {
+  readonly cluster: string;
+  readonly namespace: string;
+  readonly serviceAccount: string;
+  readonly pod?: { readonly name: string; readonly uid: string };
+}
+
+/** The cases of some files, in their order. @throws UsageError with every problem, each at its line */
+export function toCases(documents: readonly LocatedDocument[]): readonly PolicyCase[] {
+  const found: FileProblem[] = [];
+  const cases = documents.flatMap((source) => {
+    const problems = new ProblemList();
+    const read = readFixture(source, problems);
+    for (const { pointer, message } of problems.list()) {
+      found.push(problemAt(source, pointer, message));
+    }
+    return read;
+  });
+  if (found.length > 0) throw new UsageError('the tests are not valid', found);
+  return cases;
+}
+
+function readFixture(source: LocatedDocument, problems: ProblemList): readonly PolicyCase[] {
+  const root = new DocumentNode(source.value, '', problems);
+  const fields = root.fields({ required: ['apiVersion', 'kind', 'tests'], optional: ['defaults'] });
+  fields.text('apiVersion', exactly(API_VERSION));
+  fields.text('kind', exactly(KIND));
+  const defaults = fields.object('defaults', { required: [], optional: ['sourceAddress', 'at'] });
+  const facts = { sourceAddress: addressIn(defaults), at: timeIn(defaults) };
+  return fields.items('tests', MOST_CASES, (item) => readCase(source, item, facts));
+}
+
+const OPTIONAL = ['name', 'rule', 'sourceAddress', 'at', 'pod', 'podLabels'];
+
+function readCase(
+  source: LocatedDocument,
+  item: DocumentNode,
+  defaults: Pick<PolicyCase, 'sourceAddress' | 'at'>,
+): PolicyCase {
+  const fields = item.fields({
+    required: ['who', 'capability', 'path', 'expect'],
+    optional: OPTIONAL,
+  });
+  const who = fields.text('who', (text) =>
+    WORKLOAD.test(text) ? undefined : 'must be k8s://<cluster>/<namespace>/<serviceaccount>',
+  );
+  const [, cluster = '', namespace = '', serviceAccount = ''] = WORKLOAD.exec(who) ?? [];
+  const pod = podIn(fields);
+  return {
+    source,
+    pointer: item.pointer,
+    name: fields.get('name')?.text(() => undefined),
+    who: { cluster, namespace, serviceAccount, ...(pod !== undefined && { pod }) },
+    capability: fields.text('capability', oneOf(CAPABILITIES)) as Capability,
+    path: fields.text('path', (text) => (isSecretPath(text) ? undefined : 'must be a path')),
+    expect: fields.text('expect', oneOf(['allow', 'deny'])) as PolicyCase['expect'],
+    rule: fields
+      .get('rule')
+      ?.text((text) => (NAMED.test(text) ? undefined : 'must be <policy>/<rule>')),
+    sourceAddress: addressIn(fields) ?? defaults.sourceAddress,
+    at: timeIn(fields) ?? defaults.at,
+    podLabels: labelsIn(fields),
+  };
+}
+
+function podIn(fields: DocumentFields): CaseWorkload['pod'] {
+  const given = fields.get('pod')?.fields({ required: ['name', 'uid'] });
+  if (given === undefined) return undefined;
+  const any = (): undefined => undefined;
+  return { name: given.text('name', any), uid: given.text('uid', any) };
+}
+
+function labelsIn(fields: DocumentFields): ReadonlyMap<string, string> | undefined {
+  const entries = fields.get('podLabels')?.entries();
+  if (entries === undefined) return undefined;
+  return new Map(entries.map(([key, node]) => [key, node.text(() => undefined)]));
+}
+
+function addressIn(fields: DocumentFields): string | undefined {
+  return fields
+    .get('sourceAddress')
+    ?.text((text) => (parseIpAddress(text) === undefined ? 'must be an address' : undefined));
+}
+
+function timeIn(fields: DocumentFields): number | undefined {
+  const text = fields
+    .get('at')
+    ?.text((given) =>
+      Number.isNaN(Date.parse(given)) ? 'must be a time such as 2026-01-05T10:00:00Z' : undefined,
+    );
+  return text === undefined ? undefined : Date.parse(text);
+}
+
+function exactly(expected: string): (text: string) => string | undefined {
+  return (text) => (text === expected ? undefined : `must be ${expected}`);
+}
+
+function oneOf(words: readonly string[]): (text: string) => string | undefined {
+  return (text) => (words.includes(text) ? undefined : `must be one of ${words.join(', ')}`);
+}

@@ -1,0 +1,72 @@
+import { readFile } from 'node:fs/promises';
+import { OPERATIONS, type CallId } from '../../client/index.ts';
+import { readStdin } from '../ask.ts';
+import { callLoosely } from '../broker.ts';
+import type { Call, CliContext } from '../context.ts';
+import { defined } from '../defined.ts';
+import { printableText } from '../output/printable.ts';
+import { UsageError } from '../usage-error.ts';
+
+interface ApiOptions {
+  readonly param?: readonly string[];
+  readonly body?: string;
+}
+
+/** Any operation of the contract by its name. Answers come as they are, values included. */
+export async function runApi(
+  context: CliContext,
+  { args: [id = ''], options }: Call<ApiOptions>,
+): Promise<void> {
+  if (!Object.hasOwn(OPERATIONS, id) || id === 'followEvents') {
+    throw new UsageError(`${id} is no operation: openapi.yaml has them all (events have a verb)`);
+  }
+  const body = await bodyOf(context, options.body);
+  const input = { ...parametersOf(id as CallId, options.param ?? []), ...defined({ body }) };
+  const answer: { readonly body: unknown } = await callLoosely(
+    await context.broker(),
+    id as CallId,
+    input,
+  );
+  const { output } = context;
+  if (answer.body instanceof Uint8Array) output.raw(answer.body);
+  else if (answer.body !== undefined) {
+    const text =
+      typeof answer.body === 'string' ? answer.body : JSON.stringify(answer.body, undefined, 2);
+    await output.show(answer.body, () => printableText(text));
+  }
+}
+
+type Part = Record<string, string>;
+
+/** Each parameter to the place where the operation has it. @throws UsageError for one that it does not have */
+function parametersOf(
+  id: CallId,
+  words: readonly string[],
+): { readonly path: Part; readonly query: Part; readonly headers: Part } {
+  const operation: { path: string; query: readonly string[]; headers: readonly string[] } =
+    OPERATIONS[id];
+  const parts = { path: {} as Part, query: {} as Part, headers: {} as Part };
+  for (const word of words) {
+    const at = word.indexOf('=');
+    const [name, value] = [word.slice(0, at), word.slice(at + 1)];
+    if (at < 1) throw new UsageError('--param is NAME=VALUE');
+    if (operation.path.includes(`{${name}}`)) parts.path[name] = value;
+    else if (operation.query.includes(name)) parts.query[name] = value;
+    else if (operation.headers.includes(name)) parts.headers[name] = value;
+    else throw new UsageError(`${id} has no parameter ${name}`);
+  }
+  return parts;
+}
+
+/** @throws UsageError for what is no JSON; nothing of it is repeated */
+async function bodyOf(context: CliContext, source: string | undefined): Promise<unknown> {
+  if (source === undefined) return undefined;
+  const bytes =
+    source === '-' ? await readStdin(context) : await readFile(source).catch(() => undefined);
+  if (bytes === undefined) throw new UsageError(`${source} cannot be read`);
+  try {
+    return JSON.parse(bytes.toString('utf8')) as unknown;
+  } catch {
+    throw new UsageError('--body: this is not JSON');
+  }
+}

@@ -1,0 +1,74 @@
+import type { components } from '../../client/index.ts';
+import { filterQuery, type FilterOptions } from '../audit-filters.ts';
+import { callLoosely, type Broker } from '../broker.ts';
+import type { Call, CliContext } from '../context.ts';
+import { printable } from '../output/printable.ts';
+import { entryCells, requestOf } from './audit-entry.ts';
+
+type Found = components['schemas']['AuditEntry'];
+type Page = components['schemas']['AuditPage'];
+
+const EVERY_MS = 2_000;
+const BEGIN_WITH = 10;
+const PAGE = 100;
+/** Our own searches are entries too, and would be shown for ever. */
+const OWN_KEPT = 1_000;
+
+interface Tail {
+  readonly broker: Broker;
+  readonly query: Readonly<Record<string, unknown>>;
+  readonly own: Set<string>;
+  /** Index of the last entry that was seen. */
+  last: number;
+}
+
+/** Prints entries as they come, oldest first, beginning with the last ten, until somebody ends it. */
+export async function runAuditTail(
+  { broker, output, clock, signal }: CliContext,
+  { options }: Call<FilterOptions>,
+): Promise<void> {
+  const query = filterQuery(options);
+  const tail: Tail = { broker: await broker(), query, own: new Set(), last: -1 };
+  for (let items = await first(tail); ; items = await since(tail)) {
+    for (const item of items) {
+      if (tail.own.delete(requestOf(item) ?? '')) continue;
+      await output.item(item, () => entryCells(item).map(cell).join('  '));
+    }
+    await clock.sleep(EVERY_MS, signal);
+  }
+}
+
+async function first(tail: Tail): Promise<readonly Found[]> {
+  const { items } = await page(tail, { limit: BEGIN_WITH });
+  tail.last = items[0]?.index ?? -1;
+  return items.toReversed();
+}
+
+/** What came since, page by page back to what was seen. */
+async function since(tail: Tail): Promise<readonly Found[]> {
+  const found: Found[] = [];
+  for (let after: string | undefined; ;) {
+    const { items, next } = await page(tail, {
+      limit: PAGE,
+      ...(after !== undefined && { after }),
+    });
+    const fresh = items.filter(({ index }) => index > tail.last);
+    found.push(...fresh);
+    if (next === undefined || fresh.length < items.length || items.length === 0) break;
+    after = next;
+  }
+  tail.last = found[0]?.index ?? tail.last;
+  return found.toReversed();
+}
+
+async function page(tail: Tail, more: object): Promise<Page> {
+  const query = { ...tail.query, ...more };
+  const { body, requestId } = await callLoosely(tail.broker, 'searchAudit', { query });
+  if (tail.own.size > OWN_KEPT) tail.own.clear();
+  tail.own.add(requestId);
+  return body;
+}
+
+function cell(value: unknown): string {
+  return typeof value === 'string' || typeof value === 'number' ? printable(String(value)) : '-';
+}

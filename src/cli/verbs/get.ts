@@ -1,0 +1,111 @@
+import type { components } from '../../client/index.ts';
+import type { Call, CliContext } from '../context.ts';
+import { defined } from '../defined.ts';
+import { EXIT, exitCodeOfStatus, type ExitCode } from '../exit-codes.ts';
+import { maskedData } from '../output/masked.ts';
+import { fields, table } from '../output/table.ts';
+import { UsageError } from '../usage-error.ts';
+import { Failed } from '../failed.ts';
+import type { SecretValue } from './secret-values.ts';
+
+type Disclosure = components['schemas']['Disclosure'];
+type FailedItem = components['schemas']['FailedItem'];
+
+interface GetOptions {
+  readonly key?: string;
+  readonly reveal?: boolean;
+  readonly version?: string;
+}
+
+/** Reads one secret, or several in one call. Values are shown only when asked for. */
+export async function runGet(
+  context: CliContext,
+  { args, options }: Call<GetOptions>,
+): Promise<ExitCode> {
+  const [path = '', ...more] = args;
+  if (more.length > 0) return getSeveral(context, args, options);
+  const query = defined({ version: options.version });
+  const { body } = await (await context.broker()).call('readSecret', { path: { path }, query });
+  if (options.key !== undefined) await showKey(context, body, options.key, options.reveal);
+  else await showDisclosure(context, body, options.reveal);
+  return EXIT.done;
+}
+
+/** A secret with what belongs to it; values masked unless they are to be revealed. */
+export async function showDisclosure(
+  { output }: CliContext,
+  body: Disclosure,
+  reveal = false,
+): Promise<void> {
+  const data = reveal ? body.data : maskedData(body.data);
+  await output.show({ ...body, data }, () =>
+    [
+      fields([
+        ['path', body.path],
+        ['version', body.version],
+        ['created', body.createdAt],
+        ['stale', body.stale],
+        ['lease', body.lease?.id],
+        ['ends', body.lease?.endsAt],
+      ]),
+      '',
+      table(
+        ['key', 'value'],
+        Object.entries(data).map(([key, value]) => [key, shown(value)]),
+      ),
+    ].join('\n'),
+  );
+}
+
+/** One value bare, for scripts: text as it is, bytes as bytes. Only a terminal gets a newline after it. */
+async function showKey(
+  { output }: CliContext,
+  { data, path }: Disclosure,
+  key: string,
+  reveal = false,
+): Promise<void> {
+  if (!Object.hasOwn(data, key)) throw new Failed(`${path} has no key ${key}`, EXIT.notFound);
+  if (!reveal) throw new UsageError('--key prints the value itself: say --reveal too');
+  const value = data[key] as SecretValue;
+  if (output.format !== 'table') await output.show(value, () => '');
+  else if (typeof value !== 'string') output.raw(Buffer.from(value.base64, 'base64'));
+  else if (output.isTerminal) output.say(value);
+  else output.raw(value);
+}
+
+async function getSeveral(
+  { broker, output }: CliContext,
+  paths: readonly string[],
+  { key, reveal = false, version }: GetOptions,
+): Promise<ExitCode> {
+  if (key !== undefined || version !== undefined) {
+    throw new UsageError('--key and --version are for one path');
+  }
+  const { body } = await (
+    await broker()
+  ).call('readSecrets', {
+    body: { items: paths.map((path) => ({ path })) },
+  });
+  const items = body.items.map((item) =>
+    'error' in item ? item : { ...item, data: reveal ? item.data : maskedData(item.data) },
+  );
+  await output.show({ items }, () =>
+    table(['path', 'version', 'key', 'value'], items.flatMap(rowsOf)),
+  );
+  const failed = items.find((item): item is FailedItem => 'error' in item);
+  return failed === undefined ? EXIT.done : exitCodeOfStatus(failed.error.status);
+}
+
+function rowsOf(item: Disclosure | FailedItem): readonly (readonly unknown[])[] {
+  if ('error' in item) return [[item.path, '-', '-', item.error.code]];
+  return Object.entries(item.data).map(([key, value]) => [
+    item.path,
+    item.version,
+    key,
+    shown(value),
+  ]);
+}
+
+function shown(value: SecretValue): string {
+  return typeof value === 'string' ? value : `base64:${value.base64}`;
+}

@@ -1,0 +1,159 @@
+import type { components } from '../../client/index.ts';
+import { confirm } from '../ask.ts';
+import { collect } from '../collect.ts';
+import type { Call, CliContext } from '../context.ts';
+import { defined } from '../defined.ts';
+import { fields, table } from '../output/table.ts';
+import { UsageError } from '../usage-error.ts';
+
+type Lease = components['schemas']['Lease'];
+
+interface LeaseFilter {
+  readonly workload?: string;
+  readonly pod?: string;
+  readonly path?: string;
+  readonly mount?: string;
+  readonly state?: 'live' | 'ended';
+}
+
+export async function runLeaseList(
+  { broker, output }: CliContext,
+  { options }: Call<LeaseFilter>,
+): Promise<void> {
+  const { workload, pod, path, mount, state } = options;
+  const query = defined({ workload, pod, path, mount, state, limit: 1000 });
+  const items = await collect((await broker()).pages('listLeases', { query }));
+  await output.show({ items }, () =>
+    table(
+      ['id', 'workload', 'path', 'version', 'state', 'ends'],
+      items.map((each) => [
+        each.id,
+        each.workload,
+        each.path,
+        each.version,
+        each.cause ?? each.state,
+        each.endsAt,
+      ]),
+    ),
+  );
+}
+
+export async function runLeaseGet(
+  { broker, output }: CliContext,
+  { args: [id = ''] }: Call<object>,
+): Promise<void> {
+  const { body } = await (await broker()).call('readLease', { path: { id } });
+  await output.show(body, () => leaseText(body));
+}
+
+export async function runLeaseRenew(
+  { broker, output }: CliContext,
+  { args: [id = ''], options: { ttl } }: Call<{ readonly ttl?: string }>,
+): Promise<void> {
+  const { body } = await (
+    await broker()
+  ).call('renewLease', {
+    path: { id },
+    body: defined({ ttl }),
+  });
+  await output.show(body, () => leaseText(body));
+}
+
+/** A workload gives its own lease back. */
+export async function runLeaseRelease(
+  { broker, output }: CliContext,
+  { args: [id = ''] }: Call<object>,
+): Promise<void> {
+  await (await broker()).call('releaseLease', { path: { id } });
+  output.say(`released ${id}`);
+}
+
+function leaseText(lease: Lease): string {
+  return fields([
+    ['id', lease.id],
+    ['workload', lease.workload],
+    ['pod', lease.podUid],
+    ['path', lease.path],
+    ['version', lease.version],
+    ['kind', lease.kind],
+    ['state', lease.state],
+    ['cause', lease.cause],
+    ['issued', lease.issuedAt],
+    ['ends', lease.endsAt],
+    ['at most until', lease.maxEndsAt],
+  ]);
+}
+
+interface RevokeOptions extends Omit<LeaseFilter, 'state'> {
+  readonly comment?: string;
+  readonly yes?: boolean;
+}
+
+/** Ends leases, selected in exactly one way, and revokes what is under them. */
+export async function runLeaseRevoke(
+  context: CliContext,
+  { args: [id], options }: Call<RevokeOptions>,
+): Promise<void> {
+  const { comment, yes } = options;
+  const selection = selectionOf(id, options);
+  const { by } = selection;
+  const what = `${by} ${Object.values(selection)[1] ?? ''}`;
+  await confirm(context, `revoke the leases of ${what}`, by === 'id' ? true : yes);
+  const { body } = await (
+    await context.broker()
+  ).call('revokeLeases', {
+    body: { ...selection, ...defined({ comment }) },
+  });
+  await context.output.show(body, () => `revoked ${body.revoked} leases`);
+}
+
+type Selection = components['schemas']['LeaseRevocation'];
+
+function selectionOf(
+  id: string | undefined,
+  { path, workload, pod, mount }: RevokeOptions,
+): Selection {
+  const given: readonly (Selection | undefined)[] = [
+    id === undefined ? undefined : { by: 'id', id },
+    path === undefined ? undefined : { by: 'path', path },
+    workload === undefined ? undefined : { by: 'workload', workload },
+    pod === undefined ? undefined : { by: 'pod', pod },
+    mount === undefined ? undefined : { by: 'mount', mount },
+  ];
+  const [selection, more] = given.filter((each) => each !== undefined);
+  if (selection === undefined || more !== undefined) {
+    throw new UsageError(
+      'say which leases in exactly one way: ID, --path, --workload, --pod or --mount',
+    );
+  }
+  return selection;
+}
+
+export async function runRevocationList(
+  { broker, output }: CliContext,
+  { options }: Call<{ readonly state?: 'revoking' | 'irrevocable' }>,
+): Promise<void> {
+  const query = defined({ state: options.state, limit: 1000 });
+  const items = await collect((await broker()).pages('listRevocations', { query }));
+  await output.show({ items }, () =>
+    table(
+      ['credential', 'path', 'state', 'attempts', 'next', 'last error'],
+      items.map((each) => [
+        each.credential,
+        each.path,
+        each.state,
+        each.attempts,
+        each.nextAttemptAt,
+        each.lastError,
+      ]),
+    ),
+  );
+}
+
+export async function runRevocationRetry(
+  { broker, output }: CliContext,
+  { args: [id = ''] }: Call<object>,
+): Promise<void> {
+  const { body } = await (await broker()).call('retryRevocation', { path: { id } });
+  await output.show(body, () => `${body.credential} is tried again now`);
+}

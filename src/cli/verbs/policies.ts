@@ -1,0 +1,114 @@
+import type { components } from '../../client/index.ts';
+import type { parsePolicy } from '../../domain/policy/index.ts';
+import { CAPABILITIES } from '../../domain/policy/index.ts';
+import type { Call, CliContext } from '../context.ts';
+import { defined } from '../defined.ts';
+import { POLICY } from '../documents/kinds.ts';
+import { problemAt, toManifests } from '../documents/manifest.ts';
+import { readDocuments } from '../documents/read-files.ts';
+import { EXIT, type ExitCode } from '../exit-codes.ts';
+import { printable } from '../output/printable.ts';
+import { problemLine, UsageError, type FileProblem } from '../usage-error.ts';
+
+const WORKLOAD = /^k8s:\/\/([^/]+)\/([^/]+)\/([^/]+)$/;
+
+interface ExplainOptions {
+  readonly capability: string;
+  readonly sourceAddress: string;
+  readonly at?: string;
+  readonly podName?: string;
+  readonly podUid?: string;
+  readonly label?: readonly string[];
+}
+
+/** Says what is decided for a workload, and why; exit 3 when it is denied. */
+export async function runExplain(
+  { broker, output }: CliContext,
+  { args: [who = '', path = ''], options }: Call<ExplainOptions>,
+): Promise<ExitCode> {
+  const [, cluster, namespace, serviceAccount] = WORKLOAD.exec(who) ?? [];
+  if (cluster === undefined || namespace === undefined || serviceAccount === undefined) {
+    throw new UsageError('the workload is k8s://<cluster>/<namespace>/<serviceaccount>');
+  }
+  const { podName, podUid, label, capability, sourceAddress, at } = options;
+  if ((podName === undefined) !== (podUid === undefined)) {
+    throw new UsageError('a pod has both --pod-name and --pod-uid');
+  }
+  const pod = podName === undefined ? undefined : { name: podName, uid: podUid ?? '' };
+  const { body } = await (
+    await broker()
+  ).call('explainDecision', {
+    body: {
+      workload: { cluster, namespace, serviceAccount, ...defined({ pod }) },
+      capability: capabilityOf(capability),
+      path,
+      sourceAddress,
+      ...defined({ at, podLabels: label === undefined ? undefined : labelsOf(label) }),
+    },
+  });
+  await output.show(body, () => body.lines.map(printable).join('\n'));
+  return body.decision.effect === 'allow' ? EXIT.done : EXIT.refused;
+}
+
+function capabilityOf(text: string): components['schemas']['Capability'] {
+  const found = CAPABILITIES.find((each) => each === text);
+  if (found === undefined)
+    throw new UsageError(`--capability is one of ${CAPABILITIES.join(', ')}`);
+  return found;
+}
+
+function labelsOf(labels: readonly string[]): Record<string, string> {
+  return Object.fromEntries(
+    labels.map((label) => {
+      const [key = '', ...value] = label.split('=');
+      return [key, value.join('=')];
+    }),
+  );
+}
+
+interface ValidateOptions {
+  readonly offline?: boolean;
+}
+
+/** Lists all that is wrong with policies, each at its line; nothing is saved. */
+export async function runValidate(
+  context: CliContext,
+  { args, options }: Call<ValidateOptions>,
+): Promise<ExitCode> {
+  const documents = await readDocuments(context, args);
+  const problems: FileProblem[] = [];
+  if (options.offline === true) problems.push(...offlineProblems(documents));
+  else {
+    const broker = await context.broker();
+    for (const document of documents) {
+      const body = document.value as ReturnType<typeof parsePolicy>;
+      const { body: found } = await broker.call('validatePolicy', { body: mutable(body) });
+      for (const { pointer, message } of found.problems) {
+        problems.push(problemAt(document, pointer, message));
+      }
+    }
+  }
+  await context.output.show({ valid: problems.length === 0, problems }, () =>
+    problems.length === 0
+      ? `${documents.length} valid`
+      : problems.map((each) => printable(problemLine(each))).join('\n'),
+  );
+  return problems.length === 0 ? EXIT.done : EXIT.failed;
+}
+
+type Documents = Awaited<ReturnType<typeof readDocuments>>;
+
+function offlineProblems(documents: Documents): readonly FileProblem[] {
+  try {
+    toManifests(documents, [POLICY]);
+    return [];
+  } catch (error) {
+    if (error instanceof UsageError) return error.problems;
+    throw error;
+  }
+}
+
+/** The generated types have no `readonly`. */
+function mutable(policy: unknown): components['schemas']['AccessPolicy'] {
+  return policy as components['schemas']['AccessPolicy'];
+}
