@@ -1,0 +1,97 @@
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { describeWith } from '../backends/backends.ts';
+import { createDatabase, type TestDatabase } from '../backends/postgres.ts';
+import { Sender } from '../support/sender.ts';
+import { Furnished } from './furnished.ts';
+
+const VALUE = 'canary-2b7c90e1';
+const PATH = '/api/v1/secrets/own/kept';
+
+let database: TestDatabase;
+let first: Furnished;
+let second: Furnished;
+const sender = new Sender();
+
+/** Logs in with a proof, at the first broker. */
+async function boundToken(): Promise<string> {
+  const url = `${first.installation.url}/api/v1/sessions`;
+  const response = await fetch(url, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', DPoP: sender.proof({ method: 'POST', url }) },
+    body: JSON.stringify({ cluster: 'c1', token: first.serviceAccountToken() }),
+  });
+  const { token } = (await response.json()) as { readonly token: string };
+  return token;
+}
+
+function proofHeaders({ installation }: Furnished, token: string): Record<string, string> {
+  const proof = sender.proof({ method: 'GET', url: `${installation.url}${PATH}`, token });
+  return { Authorization: `DPoP ${token}`, DPoP: proof };
+}
+
+function read(broker: Furnished, headers: Record<string, string>): Promise<Response> {
+  return fetch(`${broker.installation.url}${PATH}`, { headers });
+}
+
+/** What a broker that is known to hold the session, or not, does with each way to ask. */
+async function expectBound(broker: Furnished, token: string): Promise<void> {
+  expect((await read(broker, { Authorization: `Bearer ${token}` })).status).toBe(401);
+  expect((await read(broker, { Authorization: `DPoP ${token}` })).status).toBe(401);
+  const stranger = new Sender().proof({
+    method: 'GET',
+    url: `${broker.installation.url}${PATH}`,
+    token,
+  });
+  expect((await read(broker, { Authorization: `DPoP ${token}`, DPoP: stranger })).status).toBe(401);
+  const headers = proofHeaders(broker, token);
+  const answer = await read(broker, headers);
+  expect([answer.status, answer.headers.get('content-type')]).toEqual([200, 'application/jose']);
+  const sealed = await answer.text();
+  expect(sealed).not.toContain(VALUE);
+  const { plaintext } = await sender.open(sealed);
+  expect(Buffer.from(plaintext).toString()).toContain(VALUE);
+  expect((await read(broker, headers)).status).toBe(401);
+}
+
+describeWith(
+  ['postgres'],
+  'a session that is bound to a key at one of two brokers',
+  ({ postgres }) => {
+    let token: string;
+    beforeAll(async () => {
+      database = await createDatabase(postgres);
+      first = await Furnished.start({
+        files: { dsn: database.connectionString },
+        config: (directory) => ({
+          store: { type: 'postgres', connectionStringFile: `${directory}/dsn` },
+        }),
+      });
+      await first.write('own/kept', { value: VALUE });
+      second = await first.replica();
+      await second.installation.start();
+      token = await boundToken();
+    }, 60_000);
+    afterAll(async () => {
+      await first.remove();
+      await second.remove();
+      await database.drop();
+    });
+
+    it('is bound at both, also at the one that finds it in the store', async () => {
+      await expectBound(second, token);
+      await expectBound(first, token);
+    });
+
+    it('is bound to the address it speaks to: a proof for one is none at the other', async () => {
+      const headers = proofHeaders(first, token);
+      expect((await read(second, headers)).status).toBe(401);
+      expect((await read(first, headers)).status).toBe(200);
+    });
+
+    it('is bound after its broker was killed and started again', async () => {
+      await first.installation.stop('SIGKILL');
+      await first.installation.start();
+      await expectBound(first, token);
+    }, 30_000);
+  },
+);
