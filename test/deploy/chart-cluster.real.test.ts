@@ -7,21 +7,12 @@ import { boundToken } from '../backends/kube-tokens.ts';
 import { startKube, type Kube } from '../backends/kube.ts';
 import { uniqueName } from '../backends/unique-name.ts';
 import { renderChart, VARIANTS, type Release } from './chart.ts';
-import { applyStrictly } from './manifests.ts';
+import { applyStrictly, only } from './manifests.ts';
 import { admission, asAccount, podTemplate, type Verb } from './verdicts.ts';
 
 const RESTRICTED = { 'pod-security.kubernetes.io/enforce': 'restricted' };
 const INJECTOR = { injector: { enabled: true, cluster: 'home' } };
 const CERTIFICATE = { certificateSecret: 'injector-tls', caFromCertManager: 'here/injector' };
-
-const variants: readonly (readonly [string, object])[] = [
-  ...Object.entries(VARIANTS),
-  ['the injector with a certificate of its own making', INJECTOR],
-  [
-    'the injector with a certificate of cert-manager',
-    { injector: { ...INJECTOR.injector, ...CERTIFICATE } },
-  ],
-];
 
 /** Kinds of other projects, as far as the API server must know them. */
 const FOREIGN_KINDS = [
@@ -77,7 +68,7 @@ describeWith(['helm', 'kube'], 'the chart on a real API server', ({ helm }) => {
     return { name, namespace: name, objects };
   }
 
-  describe.each(variants)('%s', (_, values) => {
+  describe.each(Object.entries(VARIANTS))('%s', (_, values) => {
     const made: { release?: Awaited<ReturnType<typeof released>> } = {};
 
     beforeAll(async () => {
@@ -92,10 +83,23 @@ describeWith(['helm', 'kube'], 'the chart on a real API server', ({ helm }) => {
 
     it('has pods that the restricted level admits', async () => {
       const { objects, namespace } = made.release!;
-      const pods = podsOf(objects);
+      const pods = podsOf(objects.filter((object) => object.metadata.namespace === namespace));
       expect(pods.length).toBeGreaterThanOrEqual(2);
       for (const pod of pods) expect(await admission(kube, namespace, pod)).toBe('admitted');
     });
+  });
+
+  it('keeps the CSI provider out of the restricted namespace, with no rights where it is', async () => {
+    const { objects, name, namespace } = await released({ csiProvider: { enabled: true } });
+    const daemons = only(objects, 'DaemonSet');
+    expect(daemons.metadata.namespace).toBe('kube-system');
+    expect(await admission(kube, 'kube-system', podTemplate(daemons))).toBe('admitted');
+    const { spec, ...template } = podTemplate(daemons);
+    const here = { ...template, spec: { ...spec, serviceAccountName: name } };
+    expect(await admission(kube, namespace, here)).toMatch(/violates PodSecurity "restricted/);
+    const bound = objects.filter(({ kind }) => kind.endsWith('Binding'));
+    expect(JSON.stringify(bound)).not.toContain('csi-provider');
+    expect(bound).toHaveLength(1);
   });
 
   describe("the rights of the broker's account", () => {

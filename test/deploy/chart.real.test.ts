@@ -11,8 +11,13 @@ import { only } from './manifests.ts';
 
 const variants = Object.entries(VARIANTS);
 
-function configOf(manifests: readonly Manifest[]): string {
-  return (only(manifests, 'ConfigMap')['data'] as { 'config.yaml': string })['config.yaml'];
+/** The broker's configuration file. */
+function configOf(manifests: readonly Manifest[]): unknown {
+  const [text = ''] = manifests
+    .filter(({ kind }) => kind === 'ConfigMap')
+    .map((map) => (map['data'] as Record<string, string>)['config.yaml'])
+    .filter((file) => file !== undefined);
+  return parse(text);
 }
 
 describeWith(['helm'], 'the chart', ({ helm }) => {
@@ -40,7 +45,7 @@ describeWith(['helm'], 'the chart', ({ helm }) => {
   });
 
   it.each(variants)('makes a configuration that the broker finds valid: %s', async (_, values) => {
-    const config = checkConfig(parse(configOf(await renderChart(helm, values))), 'the ConfigMap');
+    const config = checkConfig(configOf(await renderChart(helm, values)), 'the ConfigMap');
     expect(config.mode).toBe('production');
     expect(config.audit.origin).toBe('quaymaster.example/home');
     expect(config.kubernetes.forbiddenNamespaces).toContain('quaymaster');
@@ -49,7 +54,7 @@ describeWith(['helm'], 'the chart', ({ helm }) => {
   it("takes the broker's settings, and keeps its own namespace forbidden beside others", async () => {
     const limits = { batchItems: 7 };
     const values = { config: { limits, kubernetes: { forbiddenNamespaces: ['kube-system'] } } };
-    const config = checkConfig(parse(configOf(await renderChart(helm, values))), 'the ConfigMap');
+    const config = checkConfig(configOf(await renderChart(helm, values)), 'the ConfigMap');
     expect(config.limits.batchItems).toBe(7);
     expect(config.kubernetes.forbiddenNamespaces).toEqual(['kube-system', 'quaymaster']);
   });
@@ -58,7 +63,7 @@ describeWith(['helm'], 'the chart', ({ helm }) => {
     const page = readFileSync('docs/install.md', 'utf8');
     const [, values = ''] = /<<'YAML'\n([^]*?)^YAML$/m.exec(page) ?? [];
     const manifests = await renderChart(helm, parse(values) as object);
-    expect(checkConfig(parse(configOf(manifests)), 'the ConfigMap').audit.origin).toBe(
+    expect(checkConfig(configOf(manifests), 'the ConfigMap').audit.origin).toBe(
       'quaymaster.example/prod',
     );
   });
@@ -101,6 +106,11 @@ describeWith(['helm'], 'the chart', ({ helm }) => {
       'cert-manager without an issuer',
       { tls: { source: 'cert-manager' } },
       /issuerRef\.name is empty/,
+    ],
+    [
+      "a CSI provider in the broker's namespace",
+      { csiProvider: { enabled: true, namespace: 'quaymaster' } },
+      /csiProvider\.namespace is the broker's own/,
     ],
     [
       'an injector without a cluster',

@@ -8,6 +8,8 @@ export const CHART = 'deploy/helm/quaymaster';
 /** The least that the chart must be told, and what a test says over it by standard input. */
 export const VALUES = ['--values', 'deploy/helm/plain.values.yaml', '--values', '-'] as const;
 
+const INJECTOR = { enabled: true, cluster: 'home' };
+
 /** Values that change what is rendered, each by its name. */
 export const VARIANTS: Readonly<Record<string, object>> = {
   sqlite: {},
@@ -53,6 +55,18 @@ export const VARIANTS: Readonly<Record<string, object>> = {
     },
     serviceMonitor: { enabled: true, labels: { release: 'prometheus' } },
   },
+  'the injector with a certificate of its own making': {
+    injector: { ...INJECTOR, nativeSidecars: 'always', resources: { memoryLimit: '128Mi' } },
+  },
+  'the injector with a certificate of cert-manager': {
+    injector: {
+      ...INJECTOR,
+      certificateSecret: 'injector-tls',
+      caFromCertManager: 'quaymaster/injector',
+      broker: { url: 'https://secrets.example', caFile: '/etc/quaymaster-ca/ca.crt' },
+    },
+  },
+  'the CSI provider': { csiProvider: { enabled: true, caConfigMap: 'quaymaster-ca' } },
 };
 
 /** As what the chart is installed, and where. */

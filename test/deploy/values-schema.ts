@@ -5,6 +5,7 @@ const name = z.string();
 /** What Kubernetes itself checks. */
 const kubernetesObject = z.looseObject({});
 const texts = z.record(z.string(), z.string());
+const httpsUrl = z.string().regex(/^(?:https:\/\/.+)?$/);
 const port = z.int().min(1).max(65_535);
 const claim = z.strictObject({ existingClaim: name, storageClassName: name, size: z.string() });
 
@@ -14,7 +15,7 @@ const injector = z.strictObject({
   cluster: z.string(),
   audience: z.string().min(1),
   connection: z.string().min(1),
-  broker: z.strictObject({ url: z.string().regex(/^(?:https:\/\/.+)?$/), caFile: z.string() }),
+  broker: z.strictObject({ url: httpsUrl, caFile: z.string() }),
   nativeSidecars: z.enum(['auto', 'always', 'never']),
   resources: z
     .strictObject({
@@ -36,6 +37,15 @@ const tls = z.strictObject({
     issuerRef: z.strictObject({ name, kind: z.enum(['Issuer', 'ClusterIssuer']), group: name }),
     dnsNames: z.array(name),
   }),
+});
+
+const csiProvider = z.strictObject({
+  enabled: z.boolean(),
+  namespace: z.string().min(1),
+  providersDirectory: z.string().regex(/^\//),
+  brokerUrl: httpsUrl,
+  caConfigMap: name,
+  resources: kubernetesObject,
 });
 
 const networkPolicy = z.strictObject({
@@ -69,6 +79,7 @@ const values = z.strictObject({
   networkPolicy,
   serviceMonitor: z.strictObject({ enabled: z.boolean(), interval: z.string(), labels: texts }),
   injector,
+  csiProvider,
   resources: kubernetesObject,
   nodeSelector: texts,
   tolerations: z.array(kubernetesObject),

@@ -53,3 +53,13 @@ resources:
   {{- toYaml .resources | nindent 2 }}
 {{- end -}}
 {{- end -}}
+
+{{/* The file of the CSI provider. */}}
+{{- define "quaymaster.csiProviderConfig" -}}
+socket: /run/quaymaster-csi/quaymaster.sock
+broker:
+  url: {{ .Values.csiProvider.brokerUrl | default (printf "https://%s:8200" (include "quaymaster.host" .)) }}
+  {{- if .Values.csiProvider.caConfigMap }}
+  caFile: /etc/quaymaster-ca/ca.crt
+  {{- end }}
+{{- end -}}

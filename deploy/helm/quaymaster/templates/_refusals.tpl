@@ -13,6 +13,14 @@
 {{- if and (eq .Values.tls.source "cert-manager") (not .Values.tls.certManager.issuerRef.name) -}}
 {{- fail "\n\ntls.source is cert-manager, and tls.certManager.issuerRef.name is empty. Name the Issuer or ClusterIssuer that signs the broker's certificate.\n" -}}
 {{- end -}}
+{{- with .Values.csiProvider -}}
+{{- if and .enabled (eq $.Values.tls.source "proxy") (not .brokerUrl) -}}
+{{- fail "\n\ncsiProvider.brokerUrl is empty, and tls.source is proxy. The provider speaks https only: give the proxy's URL.\n" -}}
+{{- end -}}
+{{- if and .enabled (eq .namespace $.Release.Namespace) -}}
+{{- fail (printf "\n\ncsiProvider.namespace is the broker's own. The provider needs a directory of the host, which the restricted level of %s does not admit: use kube-system.\n" .namespace) -}}
+{{- end -}}
+{{- end -}}
 {{- with .Values.injector -}}
 {{- if and .enabled (not .cluster) -}}
 {{- fail "\n\ninjector.enabled is true, and injector.cluster is empty. It is the name under which this cluster is registered at the broker: injected agents log in to it.\n" -}}
