@@ -8,7 +8,7 @@ import { failureOf, mediaOf } from './read-answer.ts';
 export interface EventOptions {
   /** The id of the last event that was seen: what happened since comes first. */
   readonly lastEventId?: string | undefined;
-  readonly signal: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Calls the operations of openapi.yaml at one broker, as one caller. */
@@ -55,10 +55,10 @@ export class BrokerClient {
   }
 
   /**
-   * What happens to the secrets that this session holds, as it happens, until the stream ends; the caller opens the next one with the last
-   * id. One try. @throws ApiError, UnreachableError (reason `silent` after 45 seconds without a sign of life), the reason of `signal`
+   * What happens to the secrets that this session holds, as it happens, until the stream ends; leaving the loop ends it, too. The caller opens
+   * the next one with the last id. One try. @throws ApiError, UnreachableError (reason `silent` after 45 seconds without a sign of life), the reason of `signal`
    */
-  async *events({ lastEventId, signal }: EventOptions): AsyncGenerator<BrokerEvent> {
+  async *events({ lastEventId, signal }: EventOptions = {}): AsyncGenerator<BrokerEvent> {
     const headers = { accept: 'text/event-stream', 'last-event-id': lastEventId };
     const request = prepareRequest('followEvents', { headers });
     const response = await this.#connection.open(request, this.#credential, signal);

@@ -75,7 +75,7 @@ export class Connection {
   open(
     request: PreparedRequest,
     credential: Credential,
-    signal: AbortSignal,
+    signal: AbortSignal | undefined,
   ): Promise<IncomingMessage> {
     const limit = { ms: this.#timeoutMs, clock: this.clock, caller: signal };
     return withinTime(limit, async (within) =>

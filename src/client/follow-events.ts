@@ -28,7 +28,7 @@ const BARE: readonly string[] = ['ready', 'reset', 'leases.changed', 'session.en
 export async function* eventsOf(
   response: IncomingMessage,
   clock: Clock,
-  signal: AbortSignal,
+  signal: AbortSignal | undefined,
 ): AsyncGenerator<BrokerEvent> {
   const parser = new EventStreamParser();
   const silent = new UnreachableError(
@@ -37,7 +37,7 @@ export async function* eventsOf(
   );
   const watch = (): (() => void) => clock.after(SILENCE_MS, () => void response.destroy(silent));
   const abort = (): void => void response.destroy();
-  signal.addEventListener('abort', abort, { once: true });
+  signal?.addEventListener('abort', abort, { once: true });
   let unwatch = watch();
   try {
     for await (const piece of response as AsyncIterable<Buffer>) {
@@ -46,11 +46,11 @@ export async function* eventsOf(
       unwatch = watch();
     }
   } catch (error) {
-    signal.throwIfAborted();
+    signal?.throwIfAborted();
     throw transportError(error, 'the event stream');
   } finally {
     unwatch();
-    signal.removeEventListener('abort', abort);
+    signal?.removeEventListener('abort', abort);
     response.destroy();
   }
 }

@@ -1,0 +1,101 @@
+import { spawn, execFile } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { findProgram } from '../backends/find-program.ts';
+import { findCanary } from '../support/canary.ts';
+import { Furnished } from './furnished.ts';
+
+const EXAMPLES = new URL('../../docs/examples/', import.meta.url).pathname;
+const NODE = new URL('../../node_modules/.bin/node', import.meta.url).pathname;
+const VALUES = ['canary-of-the-first-version', 'canary-of-the-second-version'];
+const FIRST = '/api/v1/secrets/own';
+
+let broker: Furnished;
+let tokenFile: string;
+
+beforeAll(async () => {
+  broker = await Furnished.start();
+  await broker.logInEarly();
+  tokenFile = await broker.installation.write('pod.token', `${broker.serviceAccountToken()}\n`);
+}, 60_000);
+afterAll(() => broker.remove());
+
+async function write(path: string, password: string | undefined): Promise<void> {
+  const answer = await broker.installation.call('PUT', `${FIRST}/${path}`, {
+    token: broker.operator,
+    body: { data: { password } },
+  });
+  expect(answer.status).toBeLessThan(300);
+}
+
+/** Runs an example to its end, and changes the first secret when it follows. @returns all that it wrote. */
+async function follow(name: string, command: readonly string[]): Promise<readonly string[]> {
+  await write(name, VALUES[0]);
+  const [program = '', ...words] = command;
+  const child = spawn(program, [...words, `own/${name}`, `own/${name}-none`], {
+    env: {
+      PATH: process.env['PATH'],
+      HOME: broker.installation.directory,
+      QUAYMASTER_URL: broker.installation.url,
+      QUAYMASTER_CLUSTER: 'c1',
+      QUAYMASTER_TOKEN_FILE: tokenFile,
+    },
+  });
+  const ended = once(child, 'exit');
+  let errors = '';
+  child.stderr.on('data', (chunk: Buffer) => (errors += chunk.toString()));
+  const lines: string[] = [];
+  for await (const line of createInterface({ input: child.stdout })) {
+    lines.push(line);
+    if (line === 'following') await write(name, VALUES[1]);
+  }
+  const [code] = (await ended) as [number | null];
+  return [...lines, ...(errors === '' ? [] : [errors]), `exit ${code}`];
+}
+
+/** What docs/client.md says that each of them does. */
+async function expectFollowed(name: string, command: readonly string[]): Promise<void> {
+  const lines = await follow(name, command);
+  expect(lines).toEqual([
+    `own/${name} version 1`,
+    `own/${name}-none ERR_NOT_FOUND`,
+    'following',
+    `own/${name} changed, version 2`,
+    'renewed',
+    'exit 0',
+  ]);
+  const secrets = [...VALUES, broker.serviceAccountToken()];
+  expect(secrets.flatMap((secret) => findCanary(secret, { output: lines.join('\n') }))).toEqual([]);
+}
+
+/** A runtime that is not on this machine leaves its example out, and says so. */
+function example(what: string, program: string, body: (program: string) => Promise<void>): void {
+  const found = findProgram(program);
+  if (found === null) process.stderr.write(`left out: ${what} (no ${program} on PATH)\n`);
+  (found === null ? it.skip : it)(`${what} reads, follows, renews and prints no value`, () =>
+    body(found ?? ''),
+  );
+}
+
+describe('the example', () => {
+  it('in JavaScript, sealed, reads, follows, renews and prints no value', async () => {
+    await expectFollowed('js', [NODE, join(EXAMPLES, 'follow-secrets.mjs')]);
+  });
+
+  example('in Python', 'python3', (python) =>
+    expectFollowed('python', [python, join(EXAMPLES, 'follow_secrets.py')]),
+  );
+
+  example('in Go', 'go', async (go) => {
+    const built = broker.installation.file('follow-secrets');
+    await promisify(execFile)(go, ['build', '-o', built, join(EXAMPLES, 'follow-secrets.go')]);
+    await expectFollowed('go', [built]);
+  });
+
+  example('in a shell', 'curl', () =>
+    expectFollowed('shell', ['sh', join(EXAMPLES, 'follow-secrets.sh')]),
+  );
+});
