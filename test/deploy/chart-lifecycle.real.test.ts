@@ -1,12 +1,18 @@
+import { X509Certificate } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { parse } from 'yaml';
 import { describeWith } from '../backends/backends.ts';
 import type { Running } from '../backends/footprint.ts';
+import { freePort } from '../backends/free-port.ts';
 import { runHelm } from '../backends/helm-calls.ts';
 import { kubeCall, kubeRequest } from '../backends/kube-calls.ts';
 import { createNamespace } from '../backends/kube-objects.ts';
+import { boundToken } from '../backends/kube-tokens.ts';
 import { startKube, type Kube } from '../backends/kube.ts';
+import { until } from '../backends/until.ts';
+import { Installation } from '../e2e/installation.ts';
 import { CHART, VALUES } from './chart.ts';
 
 const INJECTOR = { injector: { enabled: true, cluster: 'home' } };
@@ -21,13 +27,18 @@ interface WebhookConfiguration {
 // A cluster of its own: objects that are named for the whole cluster bear the names of a real installation.
 describeWith(['helm', 'kube'], 'a release of the chart', ({ helm }) => {
   let kube: Running<Kube>;
+  let broker: Installation;
 
   beforeAll(async () => {
+    broker = await Installation.make();
     kube = await startKube();
     await createNamespace(kube, NAMESPACE);
     await writeFile(join(helm.directory, 'cluster-ca.crt'), kube.caPem);
   });
-  afterAll(() => kube.stop());
+  afterAll(async () => {
+    await broker.remove();
+    await kube.stop();
+  });
 
   async function release(verb: string, args: readonly string[], values = {}): Promise<string> {
     const cluster = [
@@ -56,6 +67,22 @@ describeWith(['helm', 'kube'], 'a release of the chart', ({ helm }) => {
     return webhooks[0]!.clientConfig.caBundle;
   }
 
+  /** What the chart configured, where it is different on this machine: addresses, and how the API server is reached. */
+  async function brokerSettings(): Promise<Readonly<Record<string, unknown>>> {
+    const path = `/api/v1/namespaces/${NAMESPACE}/configmaps/quaymaster`;
+    const { data } = (await kubeCall(kube, 'GET', path)) as { data: { 'config.yaml': string } };
+    const { injector } = parse(data['config.yaml']) as { injector: object };
+    const request = { namespace: NAMESPACE, serviceAccount: 'quaymaster', audience: kube.issuer };
+    const home = {
+      type: 'kubernetes',
+      server: kube.server,
+      caFile: await broker.write('ca.crt', kube.caPem),
+      tokenFile: await broker.write('token', await boundToken(kube, request)),
+    };
+    const listener = { host: '127.0.0.1', port: await freePort() };
+    return { connections: { home }, injector: { ...injector, listener } };
+  }
+
   const job = `/apis/batch/v1/namespaces/${NAMESPACE}/jobs/quaymaster-init`;
 
   it('is installed with the Job and no broker, and says what to do next', async () => {
@@ -74,17 +101,23 @@ describeWith(['helm', 'kube'], 'a release of the chart', ({ helm }) => {
     expect(await replicas()).toBe(1);
   });
 
-  it("keeps the webhook's authority that the broker put in, through upgrades", async () => {
+  it("has the webhook's authority put in by a broker with the rights of its account", async () => {
     expect(await authority()).toBeUndefined();
-    const caBundle = Buffer.from(kube.caPem).toString('base64');
-    const clientConfig = { caBundle };
-    const patch = { webhooks: [{ name: 'inject.quaymaster.dev', clientConfig }] };
-    const strategic = 'application/strategic-merge-patch+json';
-    await kubeCall(kube, 'PATCH', `${WEBHOOK}?fieldManager=broker`, patch, strategic);
+    await broker.configure(await brokerSettings());
+    await broker.initialise();
+    await broker.start();
+    await until('the authority is there', async () => (await authority()) !== undefined);
+    expect(await broker.stop()).toBe(0);
+    const pem = Buffer.from((await authority())!, 'base64').toString();
+    expect(new X509Certificate(pem).subjectAltName).toBe('DNS:quaymaster-injector.quaymaster.svc');
+  });
+
+  it('keeps that authority through upgrades, of either kind', async () => {
+    const before = await authority();
     const change = ['--reuse-values', '--set', 'config.log.level=debug'];
     await release('upgrade', ['quaymaster', CHART, ...change]);
     await release('upgrade', ['quaymaster', CHART, '--reuse-values', '--server-side=false']);
-    expect(await authority()).toBe(caBundle);
+    expect(await authority()).toBe(before);
   });
 
   it('leaves the volumes with the keys and the store when it is uninstalled', async () => {
