@@ -10,6 +10,11 @@ export interface DevFiles {
   readonly logKey: string;
   readonly checkpoint: string;
   readonly operatorToken: string;
+  /** The demonstration pod's, as the kubelet would project it. */
+  readonly podToken: string;
+  readonly agentConfig: string;
+  /** What the agent writes into. */
+  readonly secrets: string;
 }
 
 export function devFiles(directory: string): DevFiles {
@@ -20,6 +25,9 @@ export function devFiles(directory: string): DevFiles {
     logKey: join(directory, 'keys', 'log.pem'),
     checkpoint: join(directory, 'keys', 'checkpoint'),
     operatorToken: join(directory, 'operator.token'),
+    podToken: join(directory, 'pod.token'),
+    agentConfig: join(directory, 'agent.yaml'),
+    secrets: join(directory, 'secrets'),
   };
 }
 

@@ -24,7 +24,12 @@ curl -s -X POST ${url}/api/v1/rotations/demo/shop/db:run -H "Authorization: Bear
 curl -s ${url}/api/v1/rotations/demo/shop/db -H "Authorization: Bearer $(cat ${files.operatorToken})"; echo
 # see who did what (the operator's token is in a file of its own)
 curl -s "${url}/api/v1/audit/entries?limit=5" -H "Authorization: Bearer $(cat ${files.operatorToken})"; echo
+# the same on the command line: as an operator, who does not see values unless a role says so
+QM="${program}"; OPERATOR="--url ${url} --token-file ${files.operatorToken}"
+$QM ls demo $OPERATOR; $QM rotate status demo/shop/db $OPERATOR
+# files for an application, as the sidecar writes them: resident without --once, it keeps them current and says when they are in use
+$QM agent --config ${files.agentConfig} --once && ls -lA ${files.secrets} && cat ${files.secrets}/db.env
 # take the log out and prove it offline, against the checkpoint that is kept outside the store (copied first: the export is an entry too)
-EXPORT=${exported}; cp ${files.checkpoint} "$EXPORT.checkpoint" && ${program} audit export "$EXPORT" --url ${url} --token-file ${files.operatorToken} && ${program} audit verify "$EXPORT" --checkpoint "$EXPORT.checkpoint"
+EXPORT=${exported}; cp ${files.checkpoint} "$EXPORT.checkpoint" && $QM audit export "$EXPORT" $OPERATOR && $QM audit verify "$EXPORT" --checkpoint "$EXPORT.checkpoint"
 `;
 }

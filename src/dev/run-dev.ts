@@ -7,6 +7,7 @@ import { bearer, BrokerClient } from '../client/index.ts';
 import { initialise } from '../compose/initialise.ts';
 import { serve } from '../compose/serve.ts';
 import { onSignals } from '../compose/on-signals.ts';
+import { devAgentConfig } from './agent-config.ts';
 import { devConfig, devFiles, type DevFiles } from './dev-config.ts';
 import { guide } from './guide.ts';
 import { DevIssuer } from './issuer.ts';
@@ -50,12 +51,15 @@ export async function runDev(
   for (const line of await demonstrate(client, podToken)) print(line);
   client.close();
   await keepTokenFresh(files, issuer);
+  await mkdir(files.secrets, { recursive: true, mode: 0o700 });
+  await writeFile(files.agentConfig, devAgentConfig(serving.url, files), { mode: 0o600 });
   print(guide(serving.url, files));
 }
 
-/** The login request of the demonstration pod, in a file that `curl -d @file` sends; made anew before its token ends. */
+/** The demonstration pod's token, and its login request in a file that `curl -d @file` sends; made anew before the token ends. */
 async function keepTokenFresh(files: DevFiles, issuer: DevIssuer): Promise<void> {
   const token = await issuer.token(DEMO_POD, systemClock.now());
+  await writeFile(files.podToken, token, { mode: 0o600 });
   await writeFile(join(files.directory, 'login.json'), JSON.stringify({ cluster: 'dev', token }), {
     mode: 0o600,
   });

@@ -71,8 +71,16 @@ describe('development mode', () => {
     expect(entries?.['items']).toHaveLength(5);
   });
 
+  it('prints lines for the command line and the sidecar, and no value but the one it wrote', async () => {
+    const shown = await paste('QM=', '$QM');
+    expect(shown).toContain('demo/shop/api');
+    expect(shown).toMatch(/api -> .*db\.env -> /s);
+    expect(shown).toContain('username=');
+    expect(shown).not.toContain('not-a-real-key');
+  });
+
   it('prints a line that takes the log out and proves it', async () => {
-    const report = await paste('EXPORT=');
+    const report = await paste('QM=', 'EXPORT=');
     expect(report).toContain('the log holds');
     expect(report).toContain('anchored');
   });
@@ -83,6 +91,8 @@ describe('development mode', () => {
       'keys/log.pem',
       'operator.token',
       'login.json',
+      'pod.token',
+      'agent.yaml',
       'store/quaymaster.db',
     ]) {
       expect((await stat(join(directory, 'files', name))).mode & 0o077).toBe(0);

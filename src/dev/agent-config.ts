@@ -1,0 +1,13 @@
+import type { DevFiles } from './dev-config.ts';
+
+/** What the demonstration pod's sidecar would be told: docs/agent.md. */
+export function devAgentConfig(url: string, files: DevFiles): string {
+  return `broker: { url: '${url}' }
+cluster: dev
+tokenFile: ${files.podToken}
+directory: ${files.secrets}
+secrets:
+  - { path: demo/shop/db, file: db.env, format: dotenv }
+  - { path: demo/shop/api, file: api, format: files }
+`;
+}
