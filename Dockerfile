@@ -8,6 +8,7 @@ COPY package.json package-lock.json ./
 # No package needs its install scripts here: better-sqlite3 ships its binaries, and the npm package "node" is what the base image is for.
 RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY tsconfig.json tsconfig.build.json ./
+COPY scripts ./scripts
 COPY src ./src
 RUN npm run build
 
@@ -32,8 +33,8 @@ USER 10001:10001
 VOLUME ["/var/lib/quaymaster", "/var/lib/quaymaster-keys"]
 EXPOSE 8200
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
-  CMD ["node", "/app/dist/main.js", "healthcheck"]
+  CMD ["node", "/app/dist/quaymaster.cjs", "healthcheck"]
 STOPSIGNAL SIGTERM
 # SIGUSR1 would open the inspector to everybody who can reach loopback in the container.
-ENTRYPOINT ["node", "--disable-sigusr1", "/app/dist/main.js"]
+ENTRYPOINT ["node", "--disable-sigusr1", "/app/dist/quaymaster.cjs"]
 CMD ["serve"]

@@ -134,6 +134,44 @@ export const ROTATION_FIGURES: readonly RotationFigure[] = [
   },
 ];
 
+export interface AgentFigure {
+  readonly name: 'agent-start' | 'agent-memory';
+  readonly label: string;
+  readonly target: Target;
+}
+
+export const AGENT_FIGURES: readonly AgentFigure[] = [
+  {
+    name: 'agent-start',
+    label: 'Start of an agent to ten files written, login included, to OpenBao’s',
+    target: { most: 0.5 },
+  },
+  {
+    name: 'agent-memory',
+    label: 'Resident memory of an agent three seconds later, to OpenBao’s',
+    target: { most: 0.8 },
+  },
+];
+
+export interface FleetFigure {
+  readonly name: 'fleet-cold' | 'fleet-return';
+  readonly label: string;
+  readonly target: Target;
+}
+
+export const FLEET_FIGURES: readonly FleetFigure[] = [
+  {
+    name: 'fleet-cold',
+    label: '10,000 agents that start within a minute: seconds until all have their secrets',
+    target: { most: 120 },
+  },
+  {
+    name: 'fleet-return',
+    label: 'Most logins in a second when the broker is back after five minutes',
+    target: { most: 500 },
+  },
+];
+
 /** Whether the value keeps its bound. */
 export function holds({ least, most }: Target, value: number): boolean {
   return (least === undefined || value >= least) && (most === undefined || value <= most);

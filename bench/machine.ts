@@ -9,6 +9,10 @@ export const SERVER_CORE = 0;
 /** The core of the load generator, and of servers that are asked by those measured. */
 export const LOAD_CORE = 1;
 
+/** For programs that may use what there is. */
+export const BOTH_CORES = '0,1';
+export type Cores = number | typeof BOTH_CORES;
+
 const CORES_NEEDED = 2;
 const TMPFS = 0x01021994;
 
@@ -24,13 +28,13 @@ export function assertMachine(directory: string): void {
     throw new Error(`${directory} is in memory, where nothing is durable: set TMPDIR to a disk`);
 }
 
-/** Moves this process, and with it all that it starts from now on, to one core. */
-export function moveTo(core: number): void {
+/** Moves this process, and with it all that it starts from now on. */
+export function moveTo(core: Cores): void {
   execFileSync('taskset', ['-acp', String(core), String(process.pid)], { stdio: 'ignore' });
 }
 
-/** Runs `work` with what it starts on another core. */
-export async function on<T>(core: number, work: () => Promise<T>): Promise<T> {
+/** Runs `work` with what it starts elsewhere. */
+export async function on<T>(core: Cores, work: () => Promise<T>): Promise<T> {
   moveTo(core);
   try {
     return await work();

@@ -2,7 +2,8 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
-import { MEMORY_FIGURES, RATIO_FIGURES, ROTATION_FIGURES } from './figures.ts';
+import { startUpResults } from './agent/start-up.ts';
+import { AGENT_FIGURES, MEMORY_FIGURES, RATIO_FIGURES, ROTATION_FIGURES } from './figures.ts';
 import { setUp } from './load-stage.ts';
 import { assertMachine, describeMachine, moveTo, SERVER_CORE } from './machine.ts';
 import { memoryResult } from './memory.ts';
@@ -28,9 +29,17 @@ const FULL = {
   rotations: 1_000,
   schedules: 100_000,
   idleSeconds: 60,
+  restSeconds: 3,
 };
-const QUICK = { sessions: 200, settleSeconds: 1, rotations: 10, schedules: 1_000, idleSeconds: 5 };
-const FIGURES = [...RATIO_FIGURES, ...MEMORY_FIGURES, ...ROTATION_FIGURES];
+const QUICK = {
+  sessions: 200,
+  settleSeconds: 1,
+  rotations: 10,
+  schedules: 1_000,
+  idleSeconds: 5,
+  restSeconds: 1,
+};
+const FIGURES = [...RATIO_FIGURES, ...MEMORY_FIGURES, ...ROTATION_FIGURES, ...AGENT_FIGURES];
 const NAMES = FIGURES.map(({ name }) => name);
 
 const program = new Command('bench')
@@ -78,6 +87,11 @@ async function bench(options: Options): Promise<void> {
     const measure = (stage: Stage): Promise<readonly Result[]> =>
       rotationResults(stage, rotation, { ...settings, ...length });
     results.push(...(await staged(measure)));
+  }
+  const agent = AGENT_FIGURES.filter(isChosen);
+  if (agent.length > 0) {
+    const length = { ...settings, ...lengthOf(options) };
+    results.push(...(await staged((stage) => startUpResults(stage, agent, length))));
   }
   await publish(options.out, samples, results);
 }

@@ -17,7 +17,7 @@ export function isReservedVolume(name: string): boolean {
 }
 
 /** Where the image has its program: probes are run without its entry point. */
-const PROGRAM = ['node', '--disable-sigusr1', '/app/dist/main.js'];
+const PROGRAM = ['node', '--disable-sigusr1', '/app/dist/quaymaster.cjs'];
 /** Asked for by the kubelet anew at four fifths; API servers grant nothing under ten minutes. */
 const TOKEN_SECONDS = 3_600;
 

@@ -59,14 +59,14 @@ describe('the Dockerfile', () => {
 
   it('starts the broker without a shell and with SIGUSR1 disabled', () => {
     const program = execForm(the(final, 'ENTRYPOINT'));
-    expect(program).toEqual(['node', '--disable-sigusr1', '/app/dist/main.js']);
+    expect(program).toEqual(['node', '--disable-sigusr1', '/app/dist/quaymaster.cjs']);
     expect(execForm(the(final, 'CMD'))).toEqual(['serve']);
   });
 
   it('asks for its health by the verb for it, without a shell', () => {
     expect(execForm(the(final, 'HEALTHCHECK'))).toEqual([
       'node',
-      '/app/dist/main.js',
+      '/app/dist/quaymaster.cjs',
       'healthcheck',
     ]);
   });

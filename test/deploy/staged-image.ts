@@ -56,8 +56,10 @@ export class StagedImage {
       '--outDir',
       outDir,
     ];
-    const { code, output } = await ended(spawn(process.execPath, tsc));
-    if (code !== 0) throw new Error(output);
+    for (const step of [tsc, ['scripts/bundle.ts', outDir]]) {
+      const { code, output } = await ended(spawn(process.execPath, step));
+      if (code !== 0) throw new Error(output);
+    }
   }
 
   /** Runs a verb to its end, as a container's arguments would. */
@@ -67,7 +69,7 @@ export class StagedImage {
 
   /** Starts a verb that goes on. */
   start(...args: readonly string[]): ChildProcess {
-    const program = ['--disable-sigusr1', join(this.root, 'app/dist/main.js'), ...args];
+    const program = ['--disable-sigusr1', join(this.root, 'app/dist/quaymaster.cjs'), ...args];
     const child = spawn(join(this.root, 'node'), program, {
       cwd: '/',
       env: { NODE_ENV: 'production', ...this.#env },

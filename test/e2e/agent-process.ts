@@ -8,7 +8,7 @@ import { freePort } from '../backends/free-port.ts';
 import { until } from '../backends/until.ts';
 import type { Furnished } from './furnished.ts';
 
-const MAIN = new URL('../../dist/main.js', import.meta.url).pathname;
+const MAIN = new URL('../../dist/quaymaster.cjs', import.meta.url).pathname;
 const NODE = new URL('../../node_modules/.bin/node', import.meta.url).pathname;
 
 export interface End {

@@ -1,8 +1,7 @@
 const LONGEST_SEGMENT = 255;
 const MOST_SEGMENTS = 8;
 /** Below the root only; what begins with two dots is the directory's own (`..data`). */
-// eslint-disable-next-line no-control-regex
-const SEGMENT = /^(?!\.{1,2}$|\.\.)[^/\0-\x1f\x7f]+$/;
+const SEGMENT = /^(?!\.\.|\.$)[^/\p{Cc}]+$/u;
 
 /** What is wrong with a place for a file below the directory; nothing when it is one (CVE-2020-8567, CVE-2020-8568). */
 export function targetProblem(target: string): string | undefined {

@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { constantTimeEqual, sha256 } from '../../crypto/digest.ts';
 
 /** The header of AWS's Lambda extension and agent. A request that somebody was tricked into has no header of its own choice. */
-export const TOKEN_HEADER = 'x-aws-parameters-secrets-token';
+const TOKEN_HEADER = 'x-aws-parameters-secrets-token';
 /** Set by what forwards: no caller of this machine is behind a proxy. */
 const FORWARDED = ['x-forwarded-for', 'x-forwarded-host', 'forwarded', 'via'];
 /** Set by browsers, which nobody runs beside a workload. */

@@ -1,0 +1,31 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { OWN_PATHS } from '../servers/furnish.ts';
+import type { Stage } from '../stage.ts';
+import type { Contender } from './start-up.ts';
+
+const ENTRY = new URL('../../dist/quaymaster.cjs', import.meta.url).pathname;
+
+/** The built agent, which reads ten secrets of the embedded store into a file each. */
+export async function ourAgent(
+  stage: Stage,
+  place: { readonly url: string; readonly token: string; readonly directory: string },
+): Promise<Contender> {
+  const directory = join(place.directory, 'ours');
+  await mkdir(directory);
+  const files = OWN_PATHS.map((_, index) => `db${index}.json`);
+  return {
+    files: files.map((file) => join(directory, 'secrets', file)),
+    directory,
+    command: process.execPath,
+    args: ['--disable-sigusr1', ENTRY, 'agent'],
+    env: {
+      QUAYMASTER_URL: place.url,
+      QUAYMASTER_CLUSTER: 'offline',
+      QUAYMASTER_TOKEN_FILE: await stage.write('our-agent.token', place.token),
+      QUAYMASTER_DIRECTORY: join(directory, 'secrets'),
+      QUAYMASTER_SECRETS: OWN_PATHS.map((path, index) => `${path}=db${index}.json:json`).join(','),
+      QUAYMASTER_LOG_LEVEL: 'warn',
+    },
+  };
+}

@@ -1,0 +1,29 @@
+#!/usr/bin/env node
+/*
+ * The program's entry. The agent starts in every pod, so it has a way of its own: one CommonJS file, whose compiled code lies beside it (made
+ * by scripts/bundle.ts). Not Node's compile cache: that is a directory per user id, and pods choose theirs. A cache of another Node is
+ * rejected by V8 and does no harm. docs/performance.md has what each of these saves.
+ */
+'use strict';
+
+if (process.argv[2] === 'agent') startAgent();
+else import('./main.js');
+
+function startAgent() {
+  const { readFileSync } = require('node:fs');
+  const { Script } = require('node:vm');
+  const filename = `${__dirname}/agent.cjs`;
+  const source = `(function (require) {${readFileSync(filename, 'utf8')}\n})`;
+  new Script(source, {
+    filename,
+    cachedData: cachedCode(readFileSync, filename),
+  }).runInThisContext()(require);
+}
+
+function cachedCode(readFileSync, filename) {
+  try {
+    return readFileSync(`${filename}.cache`);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,21 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** The notice that the licences of bundled packages ask for: who wrote them, and each licence as it came. @throws for a package without one. */
+export function thirdParty(root: string, packages: readonly string[]): string {
+  const parts = packages.map((folder) => {
+    const { name, version, license } = JSON.parse(
+      readFileSync(join(root, folder, 'package.json'), 'utf8'),
+    ) as Readonly<Record<string, string>>;
+    return `${name} ${version} (${license})\n\n${licenceText(join(root, folder)).trim()}\n`;
+  });
+  const head = 'dist/agent.cjs contains code of these packages.\n';
+  return [head, ...parts].join(`\n${'-'.repeat(80)}\n\n`);
+}
+
+function licenceText(folder: string): string {
+  const file = readdirSync(folder).find((name) => /^licen[cs]e(?:\.(?:md|txt))?$/i.test(name));
+  if (file === undefined || !existsSync(join(folder, file)))
+    throw new Error(`${folder} has no licence file`);
+  return readFileSync(join(folder, file), 'utf8');
+}
