@@ -90,7 +90,7 @@ describeWith(['helm', 'kube'], 'the chart on a real API server', ({ helm }) => {
   });
 
   it('keeps the CSI provider out of the restricted namespace, with no rights where it is', async () => {
-    const { objects, name, namespace } = await released({ csiProvider: { enabled: true } });
+    const { objects, name, namespace } = await released(VARIANTS['the CSI provider']!);
     const daemons = only(objects, 'DaemonSet');
     expect(daemons.metadata.namespace).toBe('kube-system');
     expect(await admission(kube, 'kube-system', podTemplate(daemons))).toBe('admitted');

@@ -108,8 +108,13 @@ describeWith(['helm'], 'the chart', ({ helm }) => {
       /issuerRef\.name is empty/,
     ],
     [
+      'a CSI provider without a cluster',
+      { csiProvider: { enabled: true } },
+      /csiProvider\.cluster is empty/,
+    ],
+    [
       "a CSI provider in the broker's namespace",
-      { csiProvider: { enabled: true, namespace: 'quaymaster' } },
+      { csiProvider: { enabled: true, cluster: 'home', namespace: 'quaymaster' } },
       /csiProvider\.namespace is the broker's own/,
     ],
     [

@@ -66,7 +66,9 @@ export const VARIANTS: Readonly<Record<string, object>> = {
       broker: { url: 'https://secrets.example', caFile: '/etc/quaymaster-ca/ca.crt' },
     },
   },
-  'the CSI provider': { csiProvider: { enabled: true, caConfigMap: 'quaymaster-ca' } },
+  'the CSI provider': {
+    csiProvider: { enabled: true, cluster: 'home', caConfigMap: 'quaymaster-ca' },
+  },
 };
 
 /** As what the chart is installed, and where. */

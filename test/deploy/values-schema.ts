@@ -41,6 +41,8 @@ const tls = z.strictObject({
 
 const csiProvider = z.strictObject({
   enabled: z.boolean(),
+  cluster: z.string(),
+  audience: z.string().min(1),
   namespace: z.string().min(1),
   providersDirectory: z.string().regex(/^\//),
   brokerUrl: httpsUrl,

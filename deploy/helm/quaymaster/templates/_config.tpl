@@ -62,4 +62,6 @@ broker:
   {{- if .Values.csiProvider.caConfigMap }}
   caFile: /etc/quaymaster-ca/ca.crt
   {{- end }}
+cluster: {{ .Values.csiProvider.cluster }}
+audience: {{ .Values.csiProvider.audience }}
 {{- end -}}

@@ -14,6 +14,9 @@
 {{- fail "\n\ntls.source is cert-manager, and tls.certManager.issuerRef.name is empty. Name the Issuer or ClusterIssuer that signs the broker's certificate.\n" -}}
 {{- end -}}
 {{- with .Values.csiProvider -}}
+{{- if and .enabled (not .cluster) -}}
+{{- fail "\n\ncsiProvider.enabled is true, and csiProvider.cluster is empty. It is the name under which this cluster is registered at the broker.\n" -}}
+{{- end -}}
 {{- if and .enabled (eq $.Values.tls.source "proxy") (not .brokerUrl) -}}
 {{- fail "\n\ncsiProvider.brokerUrl is empty, and tls.source is proxy. The provider speaks https only: give the proxy's URL.\n" -}}
 {{- end -}}
