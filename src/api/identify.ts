@@ -6,6 +6,7 @@ import {
 } from '../broker/authenticate.ts';
 import type { Caller } from '../broker/call.ts';
 import { LiveSession } from '../broker/state/sessions.ts';
+import { spendProof } from '../broker/proof/check-proof.ts';
 import { BrokerError } from '../domain/errors.ts';
 import type { Operation } from './access.ts';
 import { findBearer, findSenderToken, readBearer } from './bearer.ts';
@@ -23,7 +24,7 @@ export interface Identity {
   readonly token: string;
 }
 
-/** @throws ERR_UNAUTHENTICATED, ERR_RATE_LIMITED */
+/** Takes what the operation weighs from whoever asks. @throws ERR_UNAUTHENTICATED, ERR_RATE_LIMITED */
 export async function identify(
   surroundings: Surroundings,
   exchange: Exchange,
@@ -35,19 +36,22 @@ export async function identify(
     return { caller: undefined, token: '' };
   }
   const senderToken = findSenderToken(exchange.request);
-  if (senderToken !== undefined) return identifySender(surroundings, exchange, senderToken);
+  if (senderToken !== undefined) {
+    return identifySender(surroundings, exchange, { token: senderToken, operation });
+  }
   const token = findBearer(exchange.request) ?? '';
   const known = token === '' ? undefined : authenticateFromMemory(parts, token);
-  return { caller: known ?? (await identifyStranger(surroundings, exchange)), token };
+  const caller = known ?? (await identifyStranger(surroundings, exchange));
+  rates.takeFromCaller(caller, operation.weight);
+  return { caller, token };
 }
 
-/** @throws ERR_DENIED to a workload that asks for an operator's operation, and the other way round; ERR_RATE_LIMITED */
-export function admit({ rates }: Surroundings, caller: Caller, operation: Operation): void {
+/** @throws ERR_DENIED to a workload that asks for an operator's operation, and the other way round. */
+export function admit(caller: Caller, operation: Operation): void {
   const kind = caller instanceof LiveSession ? 'workload' : 'operator';
   if (operation.who !== 'caller' && operation.who !== kind) {
     throw new BrokerError('ERR_DENIED', undefined, { reason: `${operation.who}_only` });
   }
-  rates.takeFromCaller(caller, operation.weight);
 }
 
 async function identifyStranger(
@@ -67,13 +71,15 @@ async function identifyStranger(
 async function identifySender(
   { parts, rates, schemes }: Surroundings,
   { request, address }: Exchange,
-  token: string,
+  { token, operation }: { readonly token: string; readonly operation: Operation },
 ): Promise<Identity> {
   const known = sessionInMemory(parts, token);
   if (known === undefined) rates.takeFromAddress(address, 1);
   try {
     const shown = shownProof(request, schemes);
     const { live, proofId } = await authenticateSender(parts, { token, known }, shown);
+    rates.takeFromCaller(live, operation.weight);
+    spendProof(parts, live.session, proofId);
     return { caller: live, proofId, token };
   } catch (error) {
     if (isRefused(error)) {

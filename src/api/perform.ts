@@ -39,7 +39,7 @@ export async function perform(
     checkRequest(exchange);
     identity = await identify(surroundings, exchange, performance.operation);
     const { caller } = identity;
-    if (caller !== undefined) admit(surroundings, caller, performance.operation);
+    if (caller !== undefined) admit(caller, performance.operation);
     const query = queryOf(exchange, performance.route);
     body = await bodyOf(exchange, performance.route);
     run = performance.route.read(

@@ -40,13 +40,13 @@ export async function authenticate(parts: Parts, call: Call, token: string): Pro
 /** A session whose holder proved, with this request, to have its key. */
 export interface ProvenSender {
   readonly live: LiveSession;
-  /** `jti` of the proof: the answer names it. */
+  /** `jti` of the proof, not spent yet: the answer names it. */
   readonly proofId: string;
 }
 
 /**
  * Who presents this token with a proof (RFC 9449 §7.1); `known` is what memory has of the token.
- * @throws ERR_UNAUTHENTICATED, the same whatever is wrong; ERR_RATE_LIMITED when no more proofs can be remembered.
+ * @throws ERR_UNAUTHENTICATED, the same whatever is wrong.
  */
 export async function authenticateSender(
   parts: Parts,

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { RunningApi } from '../support/parts.ts';
-import { BoundSession, Sender } from '../support/sender.ts';
+import { BoundSession, jtiOf, Sender } from '../support/sender.ts';
 
 const SELF = '/api/v1/sessions/self';
 
@@ -27,6 +27,36 @@ describe('who has a token and not its key', () => {
     while (guesses.at(-1) !== 429) guesses.push(await guess());
     expect(guesses.slice(0, -1)).toEqual(guesses.slice(0, -1).map(() => 401));
     expect((await bound.call('GET', SELF)).status).toBe(200);
+  });
+});
+
+describe('the rate of a workload', () => {
+  it('is not touched by who shows an old proof', async () => {
+    const bound = await started({
+      limits: {
+        addressRate: { perSecond: 1_000, burst: 10_000 },
+        identityRate: { perSecond: 0.001, burst: 40 },
+      },
+    });
+    const headers = bound.headers('GET', SELF);
+    expect((await api.call('GET', SELF, { headers })).status).toBe(200);
+    for (let times = 0; times < 60; times += 1) {
+      expect((await api.call('GET', SELF, { headers })).status).toBe(401);
+    }
+    expect((await bound.call('GET', SELF)).status).toBe(200);
+  });
+
+  it('is asked before a proof is remembered: what was too much leaves nothing behind', async () => {
+    const bound = await started({ limits: { identityRate: { perSecond: 0.001, burst: 40 } } });
+    const session = (await bound.call('GET', SELF)).body.session.id as string;
+    const { proofs } = api.broker.parts;
+    let status = 200;
+    while (status === 200) {
+      const headers = bound.headers('GET', SELF);
+      ({ status } = await api.call('GET', SELF, { headers }));
+      expect(proofs.knows(session, jtiOf(headers['DPoP']))).toBe(status === 200);
+    }
+    expect(status).toBe(429);
   });
 });
 

@@ -33,8 +33,9 @@ export function checkLogInProof(parts: Pick<Parts, 'clock'>, shown: ShownProof):
 }
 
 /**
- * Whether the session's own key made this request, now and only once. @returns the proof's `jti`.
- * @throws ERR_UNAUTHENTICATED; ERR_RATE_LIMITED when more proofs are remembered than there is room for.
+ * Whether the session's own key made this request, now, and the proof was not spent yet. @returns its `jti`, which is to be spent before
+ * anything is done.
+ * @throws ERR_UNAUTHENTICATED
  */
 export function checkRequestProof(
   parts: Pick<Parts, 'clock' | 'proofs'>,
@@ -47,9 +48,28 @@ export function checkRequestProof(
   const proof = readShown(parts, shown);
   if (proof.ath !== sha256(token).toString('base64url')) throw proofRefused('dpop_ath');
   if (proof.key.x !== key.x || proof.key.y !== key.y) throw proofRefused('dpop_key');
+  if (parts.proofs.knows(session.id, proof.jti)) throw proofRefused('dpop_replayed');
   requireSignature(proof, key);
-  remember(parts, session.id, proof.jti);
   return proof.jti;
+}
+
+/**
+ * Uses a proof up, after the caller's rate was asked: so nobody fills the memory faster than he may ask for anything, and nobody who shows
+ * an old proof takes from that rate.
+ * @throws ERR_UNAUTHENTICATED when it was used before; ERR_RATE_LIMITED when more are remembered than there is room for.
+ */
+export function spendProof({ proofs }: Pick<Parts, 'proofs'>, session: Session, jti: string): void {
+  switch (proofs.remember(session.id, jti)) {
+    case 'new':
+      return;
+    case 'seen':
+      throw proofRefused('dpop_replayed');
+    case 'full':
+      throw new BrokerError('ERR_RATE_LIMITED', undefined, {
+        reason: 'dpop_memory',
+        retryAfterSeconds: RETRY_SECONDS,
+      });
+  }
 }
 
 /** All that is cheap; the signature comes last. */
@@ -68,18 +88,4 @@ function requireSignature(proof: Proof, key: SenderKey): void {
   const imported = importSenderKey(key);
   if (imported === undefined) throw proofRefused('dpop_jwk');
   if (!isJwsSignature('ES256', imported, proof.signed)) throw proofRefused('dpop_signature');
-}
-
-function remember({ proofs }: Pick<Parts, 'proofs'>, sessionId: string, jti: string): void {
-  switch (proofs.remember(sessionId, jti)) {
-    case 'new':
-      return;
-    case 'seen':
-      throw proofRefused('dpop_replayed');
-    case 'full':
-      throw new BrokerError('ERR_RATE_LIMITED', undefined, {
-        reason: 'dpop_memory',
-        retryAfterSeconds: RETRY_SECONDS,
-      });
-  }
 }

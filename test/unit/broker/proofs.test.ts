@@ -1,7 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { checkLogInProof, checkRequestProof } from '../../../src/broker/proof/check-proof.ts';
+import {
+  checkLogInProof,
+  checkRequestProof,
+  spendProof,
+} from '../../../src/broker/proof/check-proof.ts';
 import { isTarget } from '../../../src/broker/proof/is-target.ts';
 import type { ShownProof } from '../../../src/broker/proof/shown-proof.ts';
 import { ProofMemory } from '../../../src/broker/state/proof-memory.ts';
@@ -49,9 +53,18 @@ function show({ kind, proof }: Pick<Shown, 'kind' | 'proof'>): string {
   const time = clock();
   const parts = { clock: time, proofs: new ProofMemory(time) };
   const shown = shownWith(proof, kind);
-  return kind === 'logIn'
-    ? checkLogInProof(parts, shown).thumbprint
-    : checkRequestProof(parts, shown, session, VECTORS.token);
+  return kind === 'logIn' ? checkLogInProof(parts, shown).thumbprint : spent(parts, shown);
+}
+
+/** As a request does it. */
+function spent(
+  parts: { readonly clock: HandClock; readonly proofs: ProofMemory },
+  shown: ShownProof,
+  by = session,
+): string {
+  const jti = checkRequestProof(parts, shown, by, VECTORS.token);
+  spendProof(parts, by, jti);
+  return jti;
 }
 
 function refusalOf(work: () => unknown): Pick<BrokerError, 'code' | 'reason'> | undefined {
@@ -78,7 +91,7 @@ describe('a proof of possession', () => {
     const time = clock();
     const parts = { clock: time, proofs: new ProofMemory(time) };
     const reasonOf = (shown: ShownProof): string | undefined =>
-      refusalOf(() => checkRequestProof(parts, shown, session, VECTORS.token))?.reason;
+      refusalOf(() => spent(parts, shown))?.reason;
     const proof = VECTORS.accepted[0]!.proof;
     expect(reasonOf(shownWith(undefined))).toBe('dpop_missing');
     expect(reasonOf({ ...shownWith(proof), isRepeated: true })).toBe('dpop_repeated');
@@ -88,7 +101,7 @@ describe('a proof of possession', () => {
     const time = clock();
     const parts = { clock: time, proofs: new ProofMemory(time) };
     const shown = shownWith(VECTORS.accepted[0]!.proof);
-    const check = (): string => checkRequestProof(parts, shown, session, VECTORS.token);
+    const check = (): string => spent(parts, shown);
     expect(check()).toBe('vector-0001');
     for (const ms of [0, 30_000, 30_000]) {
       time.advance(ms);
@@ -103,7 +116,7 @@ describe('a proof of possession', () => {
     const parts = { clock: time, proofs: new ProofMemory(time) };
     const shown = shownWith(VECTORS.accepted[0]!.proof);
     for (const id of ['ses_1', 'ses_2']) {
-      const jti = checkRequestProof(parts, shown, { ...session, id }, VECTORS.token);
+      const jti = spent(parts, shown, { ...session, id });
       expect(jti).toBe('vector-0001');
     }
   });
@@ -113,10 +126,7 @@ describe('a proof of possession', () => {
     const parts = { clock: time, proofs: new ProofMemory(time) };
     const forged = VECTORS.refused.find(({ reason }) => reason === 'dpop_signature')!;
     const { jti } = claimsOf(forged.proof);
-    expect(
-      refusalOf(() => checkRequestProof(parts, shownWith(forged.proof), session, VECTORS.token))
-        ?.reason,
-    ).toBe('dpop_signature');
+    expect(refusalOf(() => spent(parts, shownWith(forged.proof)))?.reason).toBe('dpop_signature');
     expect(parts.proofs.remember(session.id, jti)).toBe('new');
   });
 
@@ -125,9 +135,10 @@ describe('a proof of possession', () => {
     const proofs = new ProofMemory(time, { ofSession: 1, ofAll: 1 });
     proofs.remember(session.id, 'another');
     const shown = shownWith(VECTORS.accepted[0]!.proof);
-    expect(
-      refusalOf(() => checkRequestProof({ clock: time, proofs }, shown, session, VECTORS.token)),
-    ).toEqual({ code: 'ERR_RATE_LIMITED', reason: 'dpop_memory' });
+    expect(refusalOf(() => spent({ clock: time, proofs }, shown))).toEqual({
+      code: 'ERR_RATE_LIMITED',
+      reason: 'dpop_memory',
+    });
   });
 
   it('says nothing for a session that is bound to no key', () => {
@@ -135,9 +146,7 @@ describe('a proof of possession', () => {
     const parts = { clock: time, proofs: new ProofMemory(time) };
     const unbound: Session = { ...session, senderKey: undefined };
     const shown = shownWith(VECTORS.accepted[0]!.proof);
-    expect(refusalOf(() => checkRequestProof(parts, shown, unbound, VECTORS.token))?.reason).toBe(
-      'dpop_unbound',
-    );
+    expect(refusalOf(() => spent(parts, shown, unbound))?.reason).toBe('dpop_unbound');
   });
 
   it('with any one character changed is refused', () => {
