@@ -10,6 +10,7 @@ import type { PlanFragment, Write } from '../../ports/store.ts';
 import type { Parts } from '../parts.ts';
 import type { SystemActor } from '../record.ts';
 import { canaryChanged, canaryDone } from './canary.ts';
+import { isOverCap } from './connection-places.ts';
 import { CLAIM_MS, RotationClaim } from './rotation-claim.ts';
 import { endChanges } from './end-rotation.ts';
 import { EFFECTS, type StepResult } from './rotation-effects.ts';
@@ -25,6 +26,7 @@ import {
   type StepRow,
 } from './rotation-row.ts';
 import { settled } from './settle.ts';
+import { stepEntries } from './step-entries.ts';
 
 const FIRST_PAUSE_MS = 10_000;
 const LONGEST_PAUSE_MS = 900_000;
@@ -39,14 +41,22 @@ export interface Driver {
   readonly signal: AbortSignal;
 }
 
-/** Carries one rotation on from where it is until it waits, fails or is over. Never throws: what the store cannot take is found again when the claim ends. */
-export async function driveRotation(driver: Driver, found: RotationRow): Promise<void> {
+/**
+ * Carries one rotation on from where it is until it waits, fails or is over. Never throws: what the store cannot take is found again when the claim
+ * ends. @returns `full` where nothing was done, because its connection has as many as it may.
+ */
+export async function driveRotation(
+  driver: Driver,
+  found: RotationRow,
+): Promise<'driven' | 'full'> {
   try {
+    if (await isOverCap(driver.parts, found)) return 'full';
     const run = await RotationRun.claim(driver, found);
-    await run?.untilItWaits();
+    return (await run?.untilItWaits()) ?? 'driven';
   } catch (error) {
-    if (isLost(error)) return;
+    if (isLost(error)) return 'driven';
     driver.parts.log.error({ err: error, rotation: found.id }, 'a rotation is carried on later');
+    return 'driven';
   }
 }
 
@@ -88,14 +98,17 @@ class RotationRun {
     return new RotationRun(driver, { ...found, ...change }, await nextStepNumber(parts, id));
   }
 
-  async untilItWaits(): Promise<void> {
+  async untilItWaits(): Promise<'driven' | 'full'> {
+    const { parts, signal } = this.#driver;
+    const isFull = await isOverCap(parts, this.#row);
     while (!isOver(this.#row)) {
-      if (this.#driver.signal.aborted) {
-        await this.#release(this.#driver.parts.clock.now());
-        return;
+      if (isFull || signal.aborted) {
+        await this.#release(parts.clock.now());
+        return isFull ? 'full' : 'driven';
       }
-      if (!(await this.#step())) return;
+      if (!(await this.#step())) break;
     }
+    return 'driven';
   }
 
   /** @returns whether the next step may begin at once. */
@@ -253,7 +266,7 @@ class RotationRun {
         ...(said === undefined ? [] : [this.#history(said)]),
       ],
       narrows: result.narrows ?? [],
-      entries: said === undefined ? [] : entriesOf(actor, this.#row, next, said),
+      entries: said === undefined ? [] : stepEntries(actor, this.#row, next, said),
     });
     if (outcome.status !== 'committed') throw conflictAt(outcome);
     if (said !== undefined) this.#seq += 1;
@@ -313,28 +326,4 @@ function conflictAt(outcome: { readonly status: string; readonly index?: number 
     return new BrokerError('ERR_CONFLICT', undefined, { reason: 'claim_lost' });
   }
   return new BrokerError('ERR_BUSY', undefined, { reason: 'written_meanwhile' });
-}
-
-function entriesOf(
-  actor: SystemActor,
-  row: RotationRow,
-  next: RotationRow,
-  { outcome, error }: Pick<StepRow, 'outcome' | 'error'>,
-): readonly string[] {
-  const { id: rotation, path, step, requested_by: requestedBy } = row;
-  const facts = { path, rotation, requestedBy, version: next.version ?? undefined };
-  const entry = actor.entry({
-    action: 'rotation.step',
-    outcome: outcome === 'failed' ? 'error' : 'ok',
-    ...(error === null ? {} : { reason: error }),
-    ...facts,
-    step,
-    cause: next.state === 'parked' ? 'parked' : outcome,
-    count: next.attempts,
-  });
-  if (!isOver(next)) return [entry];
-  return [
-    entry,
-    actor.entry({ action: 'rotation.end', outcome: 'ok', ...facts, cause: next.state }),
-  ];
 }

@@ -9,7 +9,7 @@ export interface BoundTargets {
   readonly connection: RotationConnection;
   readonly locators: readonly string[];
   readonly prefixes: readonly string[];
-  /** Rotations that this process carries on there at the same time; where nothing is changed but the provider: 4. */
+  /** Rotations that are carried on there at the same time; where nothing is changed but the provider: 4. */
   readonly concurrency?: number;
 }
 

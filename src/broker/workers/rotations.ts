@@ -1,4 +1,4 @@
-import { randomId } from '../../crypto/random.ts';
+import { randomFraction, randomId } from '../../crypto/random.ts';
 import type { Parts } from '../parts.ts';
 import { SystemActor } from '../record.ts';
 import { driveRotation, type Driver } from '../rotation/drive-rotation.ts';
@@ -14,6 +14,8 @@ const MOST_LOOKED_AT = 5_000;
 const LONGEST_SLEEP_MS = 10_000;
 const SHORTEST_SLEEP_MS = 50;
 const AFTER_FAILURE_MS = 1_000;
+/** How long a connection is left alone that has as many as it may, by chance within that. */
+const FULL_MS = 1_000;
 
 /**
  * Begins what schedules say is due, and carries rotations on. Sleeps until the next thing is due: a round in which nothing is costs three look-ups
@@ -25,6 +27,8 @@ export class Rotations {
   readonly #stopping = new AbortController();
   readonly #running = new Map<string, Promise<void>>();
   readonly #perConnection = new Map<string, number>();
+  /** Connections of which other processes have all places, each with what ends the wait for one. */
+  readonly #full = new Map<string, () => void>();
   #queue: RotationRow[] = [];
   #wake: () => void = () => undefined;
   #isRung = false;
@@ -51,6 +55,7 @@ export class Rotations {
   async stop(): Promise<void> {
     this.#stopping.abort(new Error('stopping'));
     this.#unlisten();
+    for (const cancel of this.#full.values()) cancel();
     this.#ring();
     await this.#loop;
     await Promise.all(this.#running.values());
@@ -129,6 +134,7 @@ export class Rotations {
       const isFree =
         this.#running.size < MOST_RUNNING &&
         !this.#stopping.signal.aborted &&
+        !this.#full.has(row.connection) &&
         busy < targets.concurrency(row.connection);
       if (isFree) this.#drive(row);
       else left.push(row);
@@ -142,14 +148,25 @@ export class Rotations {
       this.#perConnection.set(connection, (this.#perConnection.get(connection) ?? 0) + by);
     };
     count(1);
-    const work = driveRotation(this.#driver, row).finally(() => {
+    const work = driveRotation(this.#driver, row).then((outcome) => {
       count(-1);
       this.#running.delete(id);
+      if (outcome === 'full') this.#leaveAlone(connection);
       // The next in the queue takes the place; where none waits, the end may have made a schedule due.
       if (this.#queue.length > 0) this.#pump();
-      else this.#ring();
+      else if (outcome === 'driven') this.#ring();
     });
     this.#running.set(id, work);
+  }
+
+  /** Nobody says when another process is done: it is looked at again. */
+  #leaveAlone(connection: string): void {
+    if (this.#full.has(connection) || this.#stopping.signal.aborted) return;
+    const again = (): void => {
+      this.#full.delete(connection);
+      this.#ring();
+    };
+    this.#full.set(connection, this.#parts.clock.after(FULL_MS * randomFraction(), again));
   }
 }
 

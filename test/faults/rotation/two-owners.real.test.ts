@@ -13,6 +13,11 @@ const AT_ONCE = 20;
 /** A claim of a minute ends in six seconds, a step in three. */
 const SPEED = 10;
 const DAY_MS = 86_400_000;
+/** Rotations of `portal` at once, in both processes together. */
+const CAP = 3;
+const CAPPED = 24;
+/** Of one process at most 64 rotations run, so that what is due at all of these is for both. */
+const PORTALS = Array.from({ length: 8 }, (_, n) => `portal-${n}`);
 const FREE = { perSecond: 1_000_000, burst: 10_000_000 };
 
 /** Where the owner stands still: before the target is asked, after it did, and around what makes the new version current. */
@@ -32,6 +37,9 @@ describeWith(['postgres'], 'two brokers that rotate on one PostgreSQL (I6)', ({ 
 
   beforeAll(async () => {
     target = await AccountReceiver.start();
+    const portals = Object.fromEntries(
+      PORTALS.map((name) => [name, target.connection({ timeoutMs: 60_000, maxRotations: 16 })]),
+    );
     database = await createDatabase(postgres);
     client = new pg.Client({ connectionString: database.connectionString });
     await client.connect();
@@ -40,7 +48,10 @@ describeWith(['postgres'], 'two brokers that rotate on one PostgreSQL (I6)', ({ 
       config: (directory) => ({
         store: { type: 'postgres', connectionStringFile: `${directory}/dsn` },
         limits: { identityRate: FREE, addressRate: FREE },
-        connections: { portal: target.connection({ timeoutMs: 60_000 }) },
+        connections: {
+          portal: target.connection({ timeoutMs: 60_000, maxRotations: CAP }),
+          ...portals,
+        },
       }),
     });
     second = await first.replica();
@@ -54,11 +65,11 @@ describeWith(['postgres'], 'two brokers that rotate on one PostgreSQL (I6)', ({ 
     await target.stop();
   });
 
-  async function define(name: string, more: object = {}): Promise<void> {
+  async function define(name: string, more: object = {}, connection = 'portal'): Promise<void> {
     await first.write(`own/${name}`, { password: `first of ${name}` });
     const options = { target: `accounts/${name}`, slots: 'two' };
     await first.create(`/definitions/own/${name}`, {
-      rotation: { connection: 'portal', strategy: 'webhook', options, ...more },
+      rotation: { connection, strategy: 'webhook', options, ...more },
     });
   }
 
@@ -183,13 +194,28 @@ describeWith(['postgres'], 'two brokers that rotate on one PostgreSQL (I6)', ({ 
     60_000,
   );
 
+  it('carry on no more rotations of one connection together than its cap', async () => {
+    const names = Array.from({ length: CAPPED }, (_, n) => `capped-${n}`);
+    for (const name of names) await define(name);
+    target.latencyMs = 30;
+    target.mostAtOnce = 0;
+    const asked = names.map((name, n) => ask(n % 2 === 0 ? first : second, name));
+    expect(new Set(await Promise.all(asked))).toEqual(new Set([202]));
+    await until('all have rotated', async () => {
+      return (await Promise.all(names.map(doneOf))).every((done) => done === 1);
+    });
+    target.latencyMs = 0;
+    expect(target.mostAtOnce).toBe(CAP);
+  }, 60_000);
+
   it('rotate each of many secrets that are due at one moment once (F07)', async () => {
     await first.installation.stop();
     await first.installation.start();
     const names = Array.from({ length: DUE }, (_, n) => `due-${n}`);
     for (let at = 0; at < DUE; at += AT_ONCE) {
       const some = names.slice(at, at + AT_ONCE);
-      await Promise.all(some.map((name) => define(name, { schedule: { every: '1d' } })));
+      const daily = { schedule: { every: '1d' } };
+      await Promise.all(some.map((name, n) => define(name, daily, PORTALS[n % PORTALS.length])));
     }
     // A day and an hour later for both, and hardly faster: no step runs out of time where much else runs.
     clock = { epoch: Date.now() - DAY_MS - 3_600_000, speed: 2 };

@@ -1,0 +1,28 @@
+import { isOver } from '../../domain/rotation/rotation-progress.ts';
+import type { SystemActor } from '../record.ts';
+import type { RotationRow, StepRow } from './rotation-row.ts';
+
+/** What the log says of a step that began, ended or failed; `next` is the row after it. */
+export function stepEntries(
+  actor: SystemActor,
+  row: RotationRow,
+  next: RotationRow,
+  { outcome, error }: Pick<StepRow, 'outcome' | 'error'>,
+): readonly string[] {
+  const { id: rotation, path, step, requested_by: requestedBy } = row;
+  const facts = { path, rotation, requestedBy, version: next.version ?? undefined };
+  const entry = actor.entry({
+    action: 'rotation.step',
+    outcome: outcome === 'failed' ? 'error' : 'ok',
+    ...(error === null ? {} : { reason: error }),
+    ...facts,
+    step,
+    cause: next.state === 'parked' ? 'parked' : outcome,
+    count: next.attempts,
+  });
+  if (!isOver(next)) return [entry];
+  return [
+    entry,
+    actor.entry({ action: 'rotation.end', outcome: 'ok', ...facts, cause: next.state }),
+  ];
+}
