@@ -30,7 +30,7 @@ describe('the quickstart', () => {
     directory = await mkdtemp(join(tmpdir(), 'quaymaster-quickstart-'));
     const port = await freePort();
     url = `http://127.0.0.1:${port}`;
-    const [node = '', ...words] = [...PROGRAM, 'dev', '--port', String(port)];
+    const [node, ...words] = [...PROGRAM, 'dev', '--port', String(port)];
     broker = spawn(node, words, { cwd: directory, stdio: ['ignore', 'pipe', 'inherit'] });
     let output = '';
     broker.stdout?.on('data', (chunk: Buffer) => (output += chunk.toString()));
