@@ -7,7 +7,7 @@ import {
 import { logIn } from '../../../src/broker/log-in.ts';
 import type { Parts } from '../../../src/broker/parts.ts';
 import type { ShownProof } from '../../../src/broker/proof/shown-proof.ts';
-import { deliver } from '../../../src/broker/seal-answer.ts';
+import { deliver } from '../../../src/broker/deliver.ts';
 import { ProofMemory } from '../../../src/broker/state/proof-memory.ts';
 import { Sessions } from '../../../src/broker/state/sessions.ts';
 import { BrokerError } from '../../../src/domain/errors.ts';
