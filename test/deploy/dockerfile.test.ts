@@ -50,6 +50,17 @@ describe('the Dockerfile', () => {
     ]);
   });
 
+  it('builds with all that the build runs', () => {
+    const { scripts } = JSON.parse(readFileSync('package.json', 'utf8')) as {
+      scripts: Readonly<Record<string, string>>;
+    };
+    const [build] = stages.filter((stage) => stage.some(({ rest }) => rest === 'npm run build'));
+    const there = build!.filter(({ keyword }) => keyword === 'COPY').flatMap(copied);
+    const needed = scripts['build']!.match(/[\w.-]+(?=\/[\w.-]+\.ts)|[\w.]+\.json/g) ?? [];
+    expect(needed).toContain('tsconfig.build.json');
+    expect(needed.filter((path) => !there.includes(path))).toEqual([]);
+  });
+
   it('runs as a user who is a number and not root', () => {
     expect(the(final, 'USER')).toMatch(/^[1-9][0-9]{3,}:[1-9][0-9]{3,}$/);
     expect(final.findLastIndex(({ keyword }) => keyword === 'RUN')).toBeLessThan(

@@ -80,6 +80,17 @@ describe('the image, as the Dockerfile puts it together', () => {
     expect(await run('config', 'check')).toMatchObject({ code: 0 });
   });
 
+  it('has the agent in it, which finds the settings of the example pod valid', async () => {
+    const { data } = only(manifestsOf('examples/projected-token-pod.yaml'), 'ConfigMap');
+    writeFileSync(file('agent.yaml'), (data as { 'agent.yaml': string })['agent.yaml']);
+    const settings = ['--config', file('agent.yaml')];
+    expect(await image().run('agent', 'config', 'check', ...settings)).toMatchObject({ code: 0 });
+    expect(await image().run('agent', 'healthcheck', '--ready', ...settings)).toEqual({
+      code: 1,
+      output: expect.stringContaining('does not answer'),
+    });
+  });
+
   it('does not serve a store that was never initialised', async () => {
     const { code, output } = await run('serve');
     expect(code).not.toBe(0);
