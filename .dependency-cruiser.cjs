@@ -28,11 +28,6 @@ module.exports = {
       { pathNot: ['^src/crypto/', '(^|/)node_modules/@peculiar/asn1-'] },
     ),
     rule(
-      'injector-knows-no-secrets',
-      { path: room('injector') },
-      { path: '^src/', pathNot: '^src/(injector|upstream|ports|domain|crypto)/' },
-    ),
-    rule(
       'node-crypto-only-in-crypto',
       { path: '^src/', pathNot: room('crypto') },
       { path: '^(node:)?crypto$', dependencyTypes: ['core'] },
@@ -89,8 +84,19 @@ module.exports = {
     ),
     rule(
       'callers-use-the-client-only',
-      { path: '^src/(agent|cli|csi)/' },
+      { path: '^src/(agent|cli)/' },
       { path: '^src/', pathNot: '^src/($1|client|domain|crypto|ports)/|^src/clock\\.ts$' },
+    ),
+    rule(
+      'csi-writes-files-as-the-agent-does',
+      { path: room('csi') },
+      {
+        path: '^src/',
+        pathNot: [
+          '^src/(csi|client|domain|crypto|ports)/|^src/clock\\.ts$',
+          '^src/agent/delivery/(secret-renderer|target)\\.ts$',
+        ],
+      },
     ),
     rule(
       'injector-knows-no-broker',

@@ -57,6 +57,7 @@ const REVEALING_FILES = [
   'src/agent/child/environment.ts',
   'src/agent/delivery/**/*.ts',
   'src/agent/local-api/**/*.ts',
+  'src/csi/pod-sessions.ts',
   'src/compose/**/*.ts',
   'src/compose.ts',
 ];

@@ -55,10 +55,26 @@ function program(): Command {
   addConfig(quaymaster, withConfig);
   addAudit(quaymaster, withConfig);
   addUpkeep(quaymaster, withConfig);
+  addCsiProvider(quaymaster);
   addClientVerbs(quaymaster);
   // Begun by main.ts; here it has its line in the help.
   quaymaster.command('agent').description('bring secrets to one pod, beside it: docs/agent.md');
   return quaymaster;
+}
+
+function addCsiProvider(quaymaster: Command): void {
+  quaymaster
+    .command('csi-provider')
+    .description('serve the Secrets Store CSI driver of one node: docs/csi.md')
+    .option(
+      '-c, --config <file>',
+      'its own configuration file',
+      '/etc/quaymaster/csi-provider.yaml',
+    )
+    .action(async ({ config }: { config: string }) => {
+      const { runCsiProvider } = await import('./compose/verbs/csi-provider.ts');
+      await runCsiProvider(config);
+    });
 }
 
 function addUpkeep(quaymaster: Command, withConfig: (command: Command) => Command): void {

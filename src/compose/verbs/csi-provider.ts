@@ -1,0 +1,18 @@
+import { systemClock } from '../../clock.ts';
+import { Provider } from '../../csi/provider.ts';
+import { loadSettings } from '../../csi/settings.ts';
+import { createLog } from '../../log.ts';
+import { RELEASE } from '../release.ts';
+
+/** Runs the provider of a configuration file until a signal ends it. */
+export async function runCsiProvider(path: string): Promise<void> {
+  const settings = await loadSettings(path);
+  const log = createLog({ level: settings.log.level, clock: systemClock });
+  const provider = await Provider.listen(settings, { clock: systemClock, log, release: RELEASE });
+  log.info({ socket: settings.socket, cluster: settings.cluster }, 'listening');
+  const stop = (): void => {
+    void provider.close().then(() => log.info({}, 'stopped'));
+  };
+  process.once('SIGTERM', stop);
+  process.once('SIGINT', stop);
+}

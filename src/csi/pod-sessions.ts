@@ -1,0 +1,57 @@
+import { LRUCache } from 'lru-cache';
+import { WorkloadSession, type BrokerClient } from '../client/index.ts';
+import { sha256Hex } from '../crypto/digest.ts';
+import type { Sensitive } from '../domain/sensitive.ts';
+import type { Clock } from '../ports/clock.ts';
+
+/** Pods of one node, twice over: tokens rotate. */
+const MOST_SESSIONS = 1_000;
+/** A session that ends within this is not begun anything with. */
+const TOO_SHORT_MS = 5_000;
+
+/**
+ * Sessions by the token that opened them, never by what the driver says of the pod, because a SecretProviderClass could say it too. One lasts
+ * as long as its token: a volume is looked at every few minutes, and its leases go on in the same session. They are not ended here: a
+ * pod holds its files for as long as it lives, and the broker ends everything when the pod does.
+ */
+export class PodSessions {
+  readonly #client: BrokerClient;
+  readonly #cluster: string;
+  readonly #clock: Clock;
+  readonly #sessions = new LRUCache<string, Promise<WorkloadSession>>({ max: MOST_SESSIONS });
+
+  constructor(client: BrokerClient, cluster: string, clock: Clock) {
+    this.#client = client;
+    this.#cluster = cluster;
+    this.#clock = clock;
+  }
+
+  /** @throws as `WorkloadSession.logIn` */
+  async of(token: Sensitive<string>, signal: AbortSignal): Promise<WorkloadSession> {
+    const name = sha256Hex(token.reveal());
+    const known = await this.#sessions.get(name)?.catch(() => undefined);
+    if (known !== undefined && known.endsAt - this.#clock.now() > TOO_SHORT_MS) return known;
+    return this.#logIn(name, token, signal);
+  }
+
+  /** The broker does not know the session any more. */
+  forget(token: Sensitive<string>): void {
+    this.#sessions.delete(sha256Hex(token.reveal()));
+  }
+
+  async #logIn(
+    name: string,
+    token: Sensitive<string>,
+    signal: AbortSignal,
+  ): Promise<WorkloadSession> {
+    const login = { cluster: this.#cluster, token: token.reveal(), signal };
+    const opening = WorkloadSession.logIn(this.#client, login);
+    this.#sessions.set(name, opening);
+    try {
+      return await opening;
+    } catch (error) {
+      this.#sessions.delete(name);
+      throw error;
+    }
+  }
+}
