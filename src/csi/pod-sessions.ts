@@ -29,7 +29,10 @@ export class PodSessions {
   /** @throws as `WorkloadSession.logIn` */
   async of(token: Sensitive<string>, signal: AbortSignal): Promise<WorkloadSession> {
     const name = sha256Hex(token.reveal());
-    const known = await this.#sessions.get(name)?.catch(() => undefined);
+    const opening = this.#sessions.get(name);
+    if (opening === undefined) return this.#logIn(name, token, signal);
+    // One that another caller gave up is opened anew.
+    const known = await opening.catch(() => undefined);
     if (known !== undefined && known.endsAt - this.#clock.now() > TOO_SHORT_MS) return known;
     return this.#logIn(name, token, signal);
   }

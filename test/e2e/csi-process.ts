@@ -1,0 +1,162 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { credentials, loadPackageDefinition, type Client, type ServiceError } from '@grpc/grpc-js';
+import { loadSync } from '@grpc/proto-loader';
+import { stringify } from 'yaml';
+import { freePort } from '../backends/free-port.ts';
+import { until } from '../backends/until.ts';
+import type { Furnished } from './furnished.ts';
+
+const MAIN = new URL('../../dist/main.js', import.meta.url).pathname;
+const NODE = new URL('../../node_modules/.bin/node', import.meta.url).pathname;
+const PROTO = new URL('csi-driver.proto', import.meta.url).pathname;
+
+type Unary = (
+  request: object,
+  done: (error: ServiceError | null, response: unknown) => void,
+) => void;
+
+export interface Mounted {
+  readonly object_version: readonly { readonly id: string; readonly version: string }[];
+  readonly files: readonly {
+    readonly path: string;
+    readonly mode: number;
+    readonly contents: Buffer;
+  }[];
+}
+
+/** One node: the provider as a process, and the driver that asks it, from a contract of its own. */
+export class CsiProcess {
+  readonly directory: string;
+  readonly healthPort: number;
+  readonly #broker: Furnished;
+  #child: ChildProcess | undefined;
+  #end: Promise<number | null> = Promise.resolve(null);
+  #driver: Client | undefined;
+  output = '';
+
+  private constructor(broker: Furnished, directory: string, healthPort: number) {
+    this.#broker = broker;
+    this.directory = directory;
+    this.healthPort = healthPort;
+  }
+
+  static async start(
+    broker: Furnished,
+    more: Readonly<Record<string, unknown>> = {},
+  ): Promise<CsiProcess> {
+    const directory = await mkdtemp(join(tmpdir(), 'qm-csi-'));
+    const csi = new CsiProcess(broker, directory, await freePort());
+    await csi.configure(more);
+    csi.run();
+    await csi.ready();
+    return csi;
+  }
+
+  get socket(): string {
+    return join(this.directory, 'quaymaster.sock');
+  }
+
+  async configure(more: Readonly<Record<string, unknown>> = {}): Promise<void> {
+    const settings = {
+      socket: this.socket,
+      broker: { url: this.#broker.installation.url },
+      cluster: 'c1',
+      health: { host: '127.0.0.1', port: this.healthPort },
+      ...more,
+    };
+    await writeFile(join(this.directory, 'csi.yaml'), stringify(settings));
+  }
+
+  run(): void {
+    const words = [MAIN, 'csi-provider', '--config', join(this.directory, 'csi.yaml')];
+    const child = spawn(NODE, ['--disable-sigusr1', ...words], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { PATH: process.env['PATH'] ?? '' },
+    });
+    this.#child = child;
+    this.#end = once(child, 'exit').then(([code]) => code as number | null);
+    child.stdout.on('data', (chunk: Buffer) => (this.output += chunk.toString()));
+    child.stderr.on('data', (chunk: Buffer) => (this.output += chunk.toString()));
+  }
+
+  async ready(): Promise<void> {
+    await until('the provider listens', async () => {
+      if (this.#child?.exitCode !== null) throw new Error(`the provider ended: ${this.output}`);
+      const url = `http://127.0.0.1:${this.healthPort}/healthz`;
+      return (await fetch(url).catch(() => undefined))?.status === 200;
+    });
+  }
+
+  /** @returns the exit code */
+  async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
+    this.#child?.kill(signal);
+    return this.ended();
+  }
+
+  ended(): Promise<number | null> {
+    return this.#end;
+  }
+
+  async remove(): Promise<void> {
+    this.#driver?.close();
+    await this.stop();
+    await rm(this.directory, { recursive: true });
+  }
+
+  version(): Promise<unknown> {
+    return this.#call('Version', { version: 'v1alpha1' });
+  }
+
+  /** What the driver does for a volume; the token is of the pod unless told. */
+  async mount(
+    objects: unknown,
+    {
+      token = this.#broker.serviceAccountToken(),
+      attributes = {},
+    }: {
+      readonly token?: string | undefined;
+      readonly attributes?: Readonly<Record<string, string>>;
+    } = {},
+  ): Promise<Mounted> {
+    const all = {
+      objects: typeof objects === 'string' ? objects : stringify(objects),
+      'csi.storage.k8s.io/pod.name': 'api-0',
+      'csi.storage.k8s.io/pod.namespace': 'prod',
+      'csi.storage.k8s.io/serviceAccount.tokens': JSON.stringify({
+        quaymaster: { token, expirationTimestamp: '2030-01-01T00:00:00Z' },
+      }),
+      ...attributes,
+    };
+    return (await this.#call('Mount', {
+      attributes: JSON.stringify(all),
+      secrets: '{}',
+      target_path: '/var/lib/kubelet/pods/x/volumes/y/mount',
+      permission: '420',
+      current_object_version: [],
+    })) as Mounted;
+  }
+
+  #call(method: 'Version' | 'Mount', request: object): Promise<unknown> {
+    this.#driver ??= driverOf(this.socket);
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+    const call = (this.#driver as unknown as Record<string, Unary>)[method]!;
+    call.call(this.#driver, request, (error, response) => {
+      if (error === null) resolve(response);
+      else reject(error);
+    });
+    return promise;
+  }
+}
+
+function driverOf(socket: string): Client {
+  const definition = loadSync(PROTO, { keepCase: true, defaults: true });
+  const { v1alpha1 } = loadPackageDefinition(definition) as unknown as {
+    v1alpha1: { CSIDriverProvider: new (...of: unknown[]) => Client };
+  };
+  const options = { 'grpc.default_authority': 'localhost' };
+  return new v1alpha1.CSIDriverProvider(`unix:${socket}`, credentials.createInsecure(), options);
+}

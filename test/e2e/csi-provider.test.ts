@@ -1,0 +1,204 @@
+import { stat, writeFile } from 'node:fs/promises';
+import { status } from '@grpc/grpc-js';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { findCanary } from '../support/canary.ts';
+import { CsiProcess, type Mounted } from './csi-process.ts';
+import { eventually } from './eventually.ts';
+import { Furnished } from './furnished.ts';
+
+const PASSWORD = 'canary-csi-51c0';
+
+let broker: Furnished;
+let csi: CsiProcess;
+
+beforeAll(async () => {
+  broker = await Furnished.start();
+  await broker.write('own/db', { user: 'app', password: PASSWORD });
+  await broker.write('own/key', {
+    'tls.key': { base64: Buffer.from([0, 255]).toString('base64') },
+  });
+  await broker.write('own/large', { a: 'x'.repeat(60_000) });
+  csi = await CsiProcess.start(broker);
+}, 60_000);
+
+afterAll(async () => {
+  expect(findCanary(PASSWORD, { output: csi.output })).toEqual([]);
+  expect(csi.output).not.toContain('eyJ');
+  await csi.remove();
+  await broker.remove();
+});
+
+function textOf({ files }: Mounted): Readonly<Record<string, string>> {
+  return Object.fromEntries(files.map(({ path, contents }) => [path, contents.toString()]));
+}
+
+/** The sessions of the cluster that are or were. */
+async function logins(): Promise<number> {
+  const query = 'action=session.create&limit=100';
+  const answer = await broker.installation.call('GET', `/api/v1/audit/entries?${query}`, {
+    token: broker.operator,
+  });
+  return (answer.json['items'] as unknown[]).length;
+}
+
+describe('quaymaster csi-provider', () => {
+  it('says who it is', async () => {
+    expect(await csi.version()).toEqual({
+      version: 'v1alpha1',
+      runtime_name: 'quaymaster',
+      runtime_version: expect.stringMatching(/^\d+\.\d+\.\d+$/),
+    });
+  });
+
+  it('is a socket for its owner alone', async () => {
+    expect((await stat(csi.socket)).mode & 0o777).toBe(0o600);
+  });
+
+  it('gives the files of a volume, in their formats, with the versions of their secrets', async () => {
+    const mounted = await csi.mount([
+      { path: 'own/db' },
+      { path: 'own/db', key: 'password', mode: '0400' },
+      { path: 'own/db', format: 'dotenv', file: 'conf/app.env' },
+      { path: 'own/key', format: 'files', file: 'tls' },
+    ]);
+    const { 'db.json': json, ...others } = textOf(mounted);
+    expect(JSON.parse(json!)).toEqual({ user: 'app', password: PASSWORD });
+    expect(others).toMatchObject({
+      password: PASSWORD,
+      'conf/app.env': `password=${PASSWORD}\nuser=app\n`,
+    });
+    const { contents } = mounted.files.find(({ path }) => path === 'tls/tls.key')!;
+    expect([...contents]).toEqual([0, 255]);
+    expect(mounted.files.map(({ mode }) => mode)).toEqual([0o444, 0o400, 0o444, 0o444]);
+    expect(mounted.object_version).toEqual([
+      { id: 'own/db', version: '1' },
+      { id: 'own/key', version: '1' },
+    ]);
+  });
+
+  it('reads in one session for as long as the token is the same, and has the new version when there is one', async () => {
+    await broker.write('own/moving', { a: 'first' });
+    const token = broker.serviceAccountToken({ pod: 'moving-0' });
+    const first = await csi.mount([{ path: 'own/moving', key: 'a' }], { token });
+    const before = await eventually('the login is in the log', async () => {
+      const count = await logins();
+      return count > 0 ? count : undefined;
+    });
+    await broker.installation.call('PUT', '/api/v1/secrets/own/moving', {
+      token: broker.operator,
+      body: { data: { a: 'second' } },
+      headers: { 'if-match': `"${first.object_version[0]!.version}"` },
+    });
+    const second = await eventually('the new version', async () => {
+      const mounted = await csi.mount([{ path: 'own/moving', key: 'a' }], { token });
+      return mounted.object_version[0]?.version === '2' ? mounted : undefined;
+    });
+    expect(textOf(second)).toEqual({ a: 'second' });
+    expect(await logins()).toBe(before);
+  });
+
+  it('gives nothing at all where one of them is not to be had', async () => {
+    const objects = [{ path: 'own/db' }, { path: 'own/absent' }, { path: 'other/x' }];
+    await expect(csi.mount(objects)).rejects.toMatchObject({
+      code: status.NOT_FOUND,
+      details: expect.stringMatching(/^own\/absent: ERR_NOT_FOUND; other\/x: ERR_[A-Z_]+$/),
+    });
+  });
+
+  it('gives a workload nothing that its policies do not', async () => {
+    const body = { path: 'own/db' };
+    const name = 'none-for-strangers';
+    await broker.create(`/policies/${name}`, {
+      apiVersion: 'quaymaster.dev/v1',
+      kind: 'AccessPolicy',
+      metadata: { name },
+      spec: {
+        subjects: [{ clusters: ['c1'], namespaces: ['prod'], serviceAccounts: ['stranger'] }],
+        rules: [{ name: 'no', effect: 'deny', paths: ['**'], capabilities: ['read'] }],
+      },
+    });
+    const token = broker.serviceAccountToken({ serviceAccount: 'stranger' });
+    await expect(csi.mount([body], { token })).rejects.toMatchObject({
+      code: status.PERMISSION_DENIED,
+      details: 'own/db: ERR_DENIED',
+    });
+  });
+
+  it('believes the token, and not what is said of the pod', async () => {
+    const attributes = {
+      'csi.storage.k8s.io/pod.name': 'somebody-else',
+      'csi.storage.k8s.io/pod.uid': 'uid-of-api-0',
+    };
+    await csi.mount([{ path: 'own/db' }]);
+    await expect(
+      csi.mount([{ path: 'own/db' }], { token: 'eyJhbGciOiJub25lIn0.e30.', attributes }),
+    ).rejects.toMatchObject({
+      code: status.UNAUTHENTICATED,
+      details: expect.stringContaining('ERR_TOKEN_INVALID'),
+    });
+  });
+
+  it('says how the driver is set up when it gives no token', async () => {
+    const attributes = { 'csi.storage.k8s.io/serviceAccount.tokens': '' };
+    await expect(csi.mount([{ path: 'own/db' }], { attributes })).rejects.toMatchObject({
+      code: status.FAILED_PRECONDITION,
+      details: expect.stringContaining('tokenRequests'),
+    });
+  });
+
+  it('refuses a request that is longer than 1 MiB, and lives', async () => {
+    const attributes = { filler: 'x'.repeat(1024 * 1024) };
+    await expect(csi.mount([{ path: 'own/db' }], { attributes })).rejects.toMatchObject({
+      code: status.RESOURCE_EXHAUSTED,
+    });
+    expect((await csi.mount([{ path: 'own/db' }])).files).toHaveLength(1);
+  });
+
+  it('refuses more bytes than the driver takes, and says so', async () => {
+    const objects = Array.from({ length: 80 }, (_, index) => ({
+      path: 'own/large',
+      file: `f${index}`,
+    }));
+    await expect(csi.mount(objects)).rejects.toMatchObject({
+      code: status.RESOURCE_EXHAUSTED,
+      details: expect.stringContaining('4 MiB'),
+    });
+  });
+
+  it('does not answer with what is not so while the broker is away', async () => {
+    const away = await CsiProcess.start(broker, { broker: { url: 'http://127.0.0.1:9' } });
+    await expect(away.mount([{ path: 'own/db' }])).rejects.toMatchObject({
+      code: status.UNAVAILABLE,
+    });
+    await away.remove();
+  });
+
+  it('starts where one died, not where one lives, and not over what is no socket', async () => {
+    const other = await CsiProcess.start(broker);
+    await other.stop('SIGKILL');
+    other.run();
+    await other.ready();
+    expect((await other.mount([{ path: 'own/db' }])).files).toHaveLength(1);
+    expect(await other.stop()).toBe(0);
+    await other.configure({ socket: csi.socket });
+    other.run();
+    expect(await other.ended()).toBe(2);
+    expect(other.output).toContain('another process listens');
+    await writeFile(`${other.directory}/file`, '');
+    await other.configure({ socket: `${other.directory}/file` });
+    other.run();
+    expect(await other.ended()).toBe(2);
+    expect(other.output).toContain('is not a socket');
+    await other.remove();
+  });
+
+  it('says all that is wrong with its configuration', async () => {
+    const other = await CsiProcess.start(broker);
+    await other.stop();
+    await other.configure({ cluster: 'No', typo: 1 });
+    other.run();
+    expect(await other.ended()).toBe(2);
+    expect(other.output).toMatch(/\/cluster: [^]*typo/);
+    await other.remove();
+  });
+});

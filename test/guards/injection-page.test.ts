@@ -1,0 +1,20 @@
+import { describe, expect, it } from '@jest/globals';
+import { ITEM_ANNOTATIONS, POD_ANNOTATIONS } from '../../src/injector/annotation-names.ts';
+import { textOf } from './tracked-files.ts';
+
+const [, table = ''] =
+  /## Annotations([^]*?)## What a pod gets/.exec(textOf('docs/injection.md')) ?? [];
+const documented = [...table.matchAll(/^\| ([^|]+) \|/gm)].flatMap(([, cell = '']) =>
+  [...cell.matchAll(/`([^`]+)`/g)].map(([, name = '']) => name),
+);
+
+describe('docs/injection.md', () => {
+  it('has every annotation that is understood, and no other', () => {
+    const known = [
+      // The marker is ours to write: it is explained below the table.
+      ...POD_ANNOTATIONS.filter((name) => name !== 'injected'),
+      ...ITEM_ANNOTATIONS.map((name) => `${name}-<name>`),
+    ];
+    expect([...documented].sort()).toEqual([...known].sort());
+  });
+});
