@@ -11,7 +11,8 @@ const EXIT_INVALID = 2;
 /** EX_USAGE of sysexits(3): the words make no sense. */
 const EXIT_USAGE = 64;
 
-function program(): Command {
+/** Every verb with its words; what a verb does is loaded when it runs. */
+export function createProgram(): Command {
   const quaymaster = new Command('quaymaster')
     .description('A secrets broker for containers.')
     .version(RELEASE)
@@ -155,7 +156,7 @@ function progress(done: number, total: number): void {
 /** Runs one verb. Resolves when it has begun, where it is one that goes on. @returns the code to end with at once, if any */
 export async function runProgram(): Promise<number | undefined> {
   try {
-    await program().parseAsync();
+    await createProgram().parseAsync();
     return undefined;
   } catch (error) {
     return failed(error);

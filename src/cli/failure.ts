@@ -34,20 +34,27 @@ export function failureOf(error: unknown): Failure {
 }
 
 function answered(error: ApiError): Failure {
-  const { code, title, detail, status, requestId, problems = [], retryAfterSeconds } = error;
+  const { code, title, detail, status, requestId, problems = [] } = error;
+  const places = problems.map(({ pointer, message }) => `${pointer || '/'}: ${message}`);
+  return {
+    exitCode: exitCodeOfStatus(status),
+    text: answerText(error, places),
+    json: { code, title, detail, status, requestId, problems },
+  };
+}
+
+/** The broker's no, with `places` for what it found wrong. */
+export function answerText(error: ApiError, places: readonly string[]): string {
+  const { code, title, detail, requestId, retryAfterSeconds } = error;
   const advice = adviceOf(code);
   const lines = [
     `${code}: ${detail ?? title}`,
-    ...problems.map(({ pointer, message }) => `  ${pointer || '/'}: ${message}`),
+    ...places.map((place) => `  ${place}`),
     `  request ${requestId}`,
     ...(retryAfterSeconds === undefined ? [] : [`  again after ${retryAfterSeconds} s`]),
     ...(advice === undefined ? [] : [`  ${advice}`]),
   ];
-  return {
-    exitCode: exitCodeOfStatus(status),
-    text: printableText(lines.join('\n')),
-    json: { code, title, detail, status, requestId, problems },
-  };
+  return printableText(lines.join('\n'));
 }
 
 function said(exitCode: ExitCode, code: string, text: string, more: object = {}): Failure {

@@ -54,6 +54,8 @@ function addQuestions(policy: Command): void {
       .option('--capability <word>', 'read, list, write or rotate', 'read')
       .option('--source-address <address>', 'where it calls from', '127.0.0.1')
       .option('--at <time>', 'at this time instead of now')
+      .option('--sealed', 'of a session whose answers are sealed')
+      .option('--no-sealed', 'of a session whose answers are not')
       .option('--pod-name <name>', 'with --pod-uid: its pod')
       .option('--pod-uid <uid>', 'with --pod-name: its pod')
       .option('--label <key=value>', 'a label of its pod; may be repeated', repeated),

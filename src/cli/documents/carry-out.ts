@@ -1,7 +1,7 @@
 import { ApiError } from '../../client/index.ts';
 import { callLoosely, type Broker } from '../broker.ts';
 import type { CliContext } from '../context.ts';
-import { failureOf } from '../failure.ts';
+import { answerText, failureOf } from '../failure.ts';
 import { Failed } from '../failed.ts';
 import { problemLine } from '../usage-error.ts';
 import { pathOf } from './kinds.ts';
@@ -50,9 +50,9 @@ function stopped(
   doneCount: number,
 ): Failed {
   const { text, exitCode } = failureOf(error);
+  const why = error instanceof ApiError ? answerText(error, placesOf(error, change)) : text;
   const lines = [
-    `${changeName(change)}: ${text || 'interrupted'}`,
-    ...(error instanceof ApiError ? placesOf(error, change) : []),
+    `${changeName(change)}: ${why || 'interrupted'}`,
     `${doneCount} done; not done: ${undone.map(changeName).join(', ')}`,
   ];
   return new Failed(lines.join('\n'), exitCode);
@@ -64,6 +64,6 @@ function placesOf({ problems = [] }: ApiError, change: Change): readonly string[
   const { source, bodyPointer } = change.manifest;
   return problems.map(({ pointer, message }) => {
     const found = problemAt(source, `${bodyPointer}${pointer}`, message);
-    return `  ${problemLine(found)}`;
+    return problemLine(found);
   });
 }

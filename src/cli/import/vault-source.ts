@@ -41,7 +41,8 @@ export class VaultSource implements ImportSource {
   async *#walk(folder: string): AsyncGenerator<string> {
     const { mount } = this.#place;
     const below = this.#version === '2' ? `${mount}/metadata` : mount;
-    const answer = await this.#http.get(folder === '' ? below : `${below}/${folder}`, '?list=true');
+    const at = folder === '' ? `${below}/` : `${below}/${folder}/`;
+    const answer = await this.#http.get(at, '?list=true');
     if (answer.status === 404) return;
     for (const key of keysOf(answer, folder)) {
       const path = folder === '' ? key : `${folder}/${key}`;

@@ -20,7 +20,7 @@ export function offlineJudge(policies: readonly Manifest[]): Judge {
   const compiled = compilePolicies(
     policies.map(({ name, body }) => ({ name, version: 0, policy: body as AccessPolicy })),
   );
-  return ({ who, capability, path, sourceAddress, at, podLabels }) => {
+  return ({ who, capability, path, sourceAddress, at, podLabels, sealed }) => {
     const { decision, lines } = explain(compiled, {
       workload: { ...who, serviceAccountUid: '' },
       capability,
@@ -28,6 +28,7 @@ export function offlineJudge(policies: readonly Manifest[]): Judge {
       sourceAddress: sourceAddress ?? '',
       now: at ?? Number.NaN,
       podLabels,
+      sealed,
     });
     return Promise.resolve(verdict(decision, lines));
   };
@@ -36,7 +37,7 @@ export function offlineJudge(policies: readonly Manifest[]): Judge {
 /** By the policies that a broker has now. */
 export function onlineJudge(broker: Broker): Judge {
   return async (test) => {
-    const { who, capability, path, sourceAddress, at, podLabels } = test;
+    const { who, capability, path, sourceAddress, at, podLabels, sealed } = test;
     if (sourceAddress === undefined) {
       const problem = problemAt(test.source, test.pointer, 'needs a sourceAddress');
       throw new UsageError('the broker is asked about a source address', [problem]);
@@ -48,6 +49,7 @@ export function onlineJudge(broker: Broker): Judge {
         path,
         sourceAddress,
         ...(at !== undefined && { at: new Date(at).toISOString() }),
+        ...(sealed !== undefined && { sealed }),
         ...(podLabels !== undefined && { podLabels: Object.fromEntries(podLabels) }),
       },
     });

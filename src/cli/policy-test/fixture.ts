@@ -28,6 +28,8 @@ export interface PolicyCase {
   /** Milliseconds since the epoch. */
   readonly at: number | undefined;
   readonly podLabels: ReadonlyMap<string, string> | undefined;
+  /** Whether values go out sealed. */
+  readonly sealed: boolean | undefined;
 }
 
 export interface CaseWorkload {
@@ -62,7 +64,7 @@ function readFixture(source: LocatedDocument, problems: ProblemList): readonly P
   return fields.items('tests', MOST_CASES, (item) => readCase(source, item, facts));
 }
 
-const OPTIONAL = ['name', 'rule', 'sourceAddress', 'at', 'pod', 'podLabels'];
+const OPTIONAL = ['name', 'rule', 'sourceAddress', 'at', 'pod', 'podLabels', 'sealed'];
 
 function readCase(
   source: LocatedDocument,
@@ -92,6 +94,7 @@ function readCase(
     sourceAddress: addressIn(fields) ?? defaults.sourceAddress,
     at: timeIn(fields) ?? defaults.at,
     podLabels: labelsIn(fields),
+    sealed: fields.get('sealed')?.flag(() => undefined),
   };
 }
 

@@ -19,6 +19,7 @@ interface ExplainOptions {
   readonly podName?: string;
   readonly podUid?: string;
   readonly label?: readonly string[];
+  readonly sealed?: boolean;
 }
 
 /** Says what is decided for a workload, and why; exit 3 when it is denied. */
@@ -30,7 +31,7 @@ export async function runExplain(
   if (cluster === undefined || namespace === undefined || serviceAccount === undefined) {
     throw new UsageError('the workload is k8s://<cluster>/<namespace>/<serviceaccount>');
   }
-  const { podName, podUid, label, capability, sourceAddress, at } = options;
+  const { podName, podUid, label, capability, sourceAddress, at, sealed } = options;
   if ((podName === undefined) !== (podUid === undefined)) {
     throw new UsageError('a pod has both --pod-name and --pod-uid');
   }
@@ -43,7 +44,7 @@ export async function runExplain(
       capability: capabilityOf(capability),
       path,
       sourceAddress,
-      ...defined({ at, podLabels: label === undefined ? undefined : labelsOf(label) }),
+      ...defined({ at, sealed, podLabels: label === undefined ? undefined : labelsOf(label) }),
     },
   });
   await output.show(body, () => body.lines.map(printable).join('\n'));

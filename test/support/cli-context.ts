@@ -1,0 +1,53 @@
+import { PassThrough, Writable } from 'node:stream';
+import type { Broker } from '../../src/cli/broker.ts';
+import type { CliContext } from '../../src/cli/context.ts';
+import type { Format } from '../../src/cli/output/formats.ts';
+import { Output } from '../../src/cli/output/output.ts';
+import { HandClock } from './hand-clock.ts';
+
+export interface CapturedContext extends CliContext {
+  readonly out: () => string;
+  readonly err: () => string;
+}
+
+interface Circumstances {
+  readonly broker?: Broker;
+  readonly format?: Format;
+  readonly stdin?: string;
+  readonly configDirectory?: string;
+}
+
+/** What a verb is given, without a terminal; what it writes is kept. */
+export function cliContext(given: Circumstances = {}): CapturedContext {
+  const { broker, format = 'table', stdin = '', configDirectory = '/nowhere' } = given;
+  const stdout = new Capture();
+  const stderr = new Capture();
+  const input = new PassThrough();
+  input.end(stdin);
+  return {
+    output: new Output(format, { stdout, stderr }),
+    environment: {
+      url: undefined,
+      tokenFile: undefined,
+      caFile: undefined,
+      profile: undefined,
+      configDirectory,
+    },
+    clock: new HandClock(Date.parse('2026-01-05T10:00:00Z')),
+    signal: new AbortController().signal,
+    stdin: input as unknown as NodeJS.ReadStream,
+    broker: () =>
+      broker === undefined ? Promise.reject(new Error('no broker')) : Promise.resolve(broker),
+    out: () => stdout.text,
+    err: () => stderr.text,
+  };
+}
+
+class Capture extends Writable {
+  text = '';
+
+  override _write(chunk: Buffer, _encoding: string, done: () => void): void {
+    this.text += chunk.toString();
+    done();
+  }
+}

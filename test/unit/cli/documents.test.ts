@@ -1,0 +1,202 @@
+import { join } from 'node:path';
+import { describe, expect, it } from '@jest/globals';
+import { failureOf } from '../../../src/cli/failure.ts';
+import type { LooseInput } from '../../../src/cli/broker.ts';
+import { runApply } from '../../../src/cli/verbs/apply.ts';
+import { cliContext } from '../../support/cli-context.ts';
+import { fileTree, removeTreesAfterEach } from '../../support/file-tree.ts';
+import { refusal, ScriptedBroker } from '../../support/scripted-broker.ts';
+
+removeTreesAfterEach();
+
+const MOUNT = `apiVersion: quaymaster.dev/v1
+kind: Mount
+metadata: { name: pay }
+spec: { prefix: pay, connection: embedded }
+`;
+const POLICY = `apiVersion: quaymaster.dev/v1
+kind: AccessPolicy
+metadata: { name: pay }
+spec:
+  subjects: [{ clusters: [c], namespaces: [n], serviceAccounts: [s] }]
+  rules: [{ effect: allow, paths: ['pay/**'], capabilities: [read] }]
+`;
+const BODY = { prefix: 'pay', connection: 'embedded' };
+
+function stored(name: string, document: unknown) {
+  return { name, version: 4, etag: `"${name}.4"`, updatedAt: 't', updatedBy: 'x', document };
+}
+
+interface Applied {
+  readonly exit?: number;
+  readonly text?: string;
+  readonly out: string;
+  readonly err: string;
+  readonly written: readonly (LooseInput & { readonly id: string })[];
+}
+
+async function apply(
+  files: Readonly<Record<string, string>>,
+  at: Readonly<Record<string, unknown>>,
+  options: object = { yes: true },
+): Promise<Applied> {
+  const directory = await fileTree(files);
+  const mounts = (at['listMounts'] ?? []) as unknown[];
+  const policies = (at['listPolicies'] ?? []) as unknown[];
+  const broker = new ScriptedBroker({
+    listMounts: () => ({ items: mounts }),
+    listPolicies: () => ({ items: policies }),
+    putMount: () => ({}),
+    putPolicy: () => ({}),
+    deletePolicy: () => undefined,
+    deleteMount: () => undefined,
+    ...(at['answers'] as object | undefined),
+  });
+  const context = cliContext({ broker });
+  const call = { args: [], options: { file: [directory], ...options } };
+  const outcome = await runApply(context, call).then(
+    (exit) => ({ exit }),
+    (error: unknown) => ({ exit: failureOf(error).exitCode, text: failureOf(error).text }),
+  );
+  const written = broker.asked.filter(({ id }) => !id.startsWith('list'));
+  return { ...outcome, out: context.out(), err: context.err(), written };
+}
+
+describe('apply', () => {
+  it('creates what is missing, in the order in which documents need each other', async () => {
+    const { exit, written, out } = await apply(
+      { 'a-policy.yaml': POLICY, 'b/mount.yml': MOUNT },
+      {},
+    );
+    expect(exit).toBe(0);
+    expect(written).toMatchObject([
+      { id: 'putMount', path: { name: 'pay' }, headers: { 'If-None-Match': '*' }, body: BODY },
+      { id: 'putPolicy', path: { name: 'pay' }, headers: { 'If-None-Match': '*' } },
+    ]);
+    expect(out).toContain('2 to create, 0 to change, 0 to delete, 0 as they should be');
+  });
+
+  it('changes what differs, on the version that the plan was made on', async () => {
+    const listMounts = [stored('pay', { ...BODY, leaseTtl: '1h', connection: 'old' })];
+    const { written, out } = await apply({ 'm.yaml': MOUNT }, { listMounts });
+    expect(written).toMatchObject([{ id: 'putMount', headers: { 'If-Match': '"pay.4"' } }]);
+    expect(out).toContain('/connection: "old" → "embedded"');
+    expect(out).toContain('/leaseTtl: - "1h"');
+  });
+
+  it('does nothing where everything is as the files say', async () => {
+    const listMounts = [stored('pay', BODY)];
+    expect(await apply({ 'm.yaml': MOUNT }, { listMounts }, {})).toMatchObject({
+      exit: 0,
+      written: [],
+    });
+  });
+
+  it('ends a dry run with 2 when something would be done, and sends nothing', async () => {
+    const dry = await apply({ 'm.yaml': MOUNT }, {}, { dryRun: true });
+    expect(dry).toMatchObject({ exit: 2, written: [] });
+    const listMounts = [stored('pay', BODY)];
+    expect(await apply({ 'm.yaml': MOUNT }, { listMounts }, { dryRun: true })).toMatchObject({
+      exit: 0,
+    });
+  });
+
+  it('asks first, and does nothing where nobody is there to ask', async () => {
+    expect(await apply({ 'm.yaml': MOUNT }, {}, {})).toMatchObject({ exit: 64, written: [] });
+  });
+
+  it('deletes what the files lack of the kinds that are to be pruned only', async () => {
+    const at = {
+      listMounts: [stored('pay', BODY), stored('more', BODY)],
+      listPolicies: [stored('gone', {})],
+    };
+    const files = { 'm.yaml': MOUNT, 'p.yaml': POLICY };
+    const { written, out } = await apply(files, at, { yes: true, prune: ['policy'] });
+    expect(written.map(({ id, path }) => [id, path?.['name']])).toEqual([
+      ['putPolicy', 'pay'],
+      ['deletePolicy', 'gone'],
+    ]);
+    expect(written[1]?.headers).toEqual({ 'If-Match': '"gone.4"' });
+    expect(out).toContain('- policy gone');
+  });
+
+  it('refuses to prune a kind of which the files have nothing', async () => {
+    const listPolicies = [stored('gone', {})];
+    const prune = { yes: true, prune: ['policy'] };
+    const { exit, text, written } = await apply({ 'm.yaml': MOUNT }, { listPolicies }, prune);
+    expect({ exit, written }).toEqual({ exit: 64, written: [] });
+    expect(text).toContain('so all would go');
+  });
+
+  it('stops at what changed since the plan, and says what was done and what not', async () => {
+    const answers = {
+      putPolicy: () => {
+        throw refusal(412, 'ERR_VERSION_CONFLICT');
+      },
+    };
+    const second = POLICY.replace('name: pay', 'name: pay2');
+    const files = { 'm.yaml': MOUNT, 'p.yaml': POLICY, 'q.yaml': second };
+    const { exit, text, err, written } = await apply(files, { answers });
+    expect(exit).toBe(6);
+    expect(written).toHaveLength(2);
+    expect(err).toContain('created mount pay');
+    expect(text).toContain('1 done; not done: policy pay, policy pay2');
+  });
+
+  it('tells what the broker finds wrong by the lines of the file', async () => {
+    const answers = {
+      putMount: () => {
+        const problems = [{ pointer: '/connection', message: 'no such connection' }];
+        throw refusal(400, 'ERR_BODY_INVALID', { problems });
+      },
+    };
+    const { exit, text } = await apply({ 'm.yaml': `${POLICY}---\n${MOUNT}` }, { answers });
+    expect(exit).toBe(1);
+    expect(text).toMatch(/m\.yaml:11:34: \/spec\/connection no such connection/);
+    expect(text?.match(/no such connection/g)).toHaveLength(1);
+  });
+
+  it('sends nothing when a document is not valid, and lists every problem at its line', async () => {
+    const files = {
+      'a.yaml': `${MOUNT.replace('name: pay', 'name: Pay')}---\n${POLICY.replace('allow', 'may')}`,
+      'b.yaml': `${MOUNT}---\n${MOUNT}---\nkind: Pod\n`,
+    };
+    const { exit, text = '', written } = await apply(files, {});
+    expect({ exit, written }).toEqual({ exit: 64, written: [] });
+    const found = text.split('\n').slice(1);
+    expect(found.map((line) => /([ab]\.yaml:\d+)/.exec(line)?.[1])).toEqual([
+      'a.yaml:3',
+      'a.yaml:11',
+      'b.yaml:6',
+      'b.yaml:11',
+    ]);
+  });
+
+  it.each([
+    ['kind: &a Mount\n', /b\.yaml:1:\d+: anchors/],
+    ['kind: Mount\nkind: Mount\n', /b\.yaml:2:\d+: is not plain YAML: duplicate key/],
+    ['a: [\n', /b\.yaml:\d+:\d+: is not plain YAML/],
+  ])('refuses what is not plain YAML: %j', async (text, expected) => {
+    const outcome = await apply({ 'b.yaml': text }, {});
+    expect(outcome.exit).toBe(64);
+    expect(outcome.text).toMatch(expected);
+  });
+
+  it('reads JSON files and passes over others and hidden ones', async () => {
+    const json = {
+      apiVersion: 'quaymaster.dev/v1',
+      kind: 'Mount',
+      metadata: { name: 'j' },
+      spec: BODY,
+    };
+    const files = { 'j.json': JSON.stringify(json), 'README.md': '#', '.git/x.yaml': 'a: [' };
+    const { written } = await apply(files, {});
+    expect(written.map(({ path }) => path)).toEqual([{ name: 'j' }]);
+  });
+
+  it('refuses a place that is not there', async () => {
+    const context = cliContext({ broker: new ScriptedBroker({}) });
+    const call = { args: [], options: { file: [join('/nowhere', 'at-all')] } };
+    await expect(runApply(context, call)).rejects.toThrow('is not there');
+  });
+});

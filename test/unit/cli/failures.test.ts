@@ -1,0 +1,60 @@
+import { describe, expect, it } from '@jest/globals';
+import { UnreachableError } from '../../../src/client/index.ts';
+import { failureOf } from '../../../src/cli/failure.ts';
+import { fields, table } from '../../../src/cli/output/table.ts';
+import { UsageError } from '../../../src/cli/usage-error.ts';
+import { refusal } from '../../support/scripted-broker.ts';
+
+describe('a failure', () => {
+  it.each([
+    [400, 'ERR_BODY_INVALID', 1],
+    [401, 'ERR_UNAUTHENTICATED', 3],
+    [403, 'ERR_DENIED', 3],
+    [404, 'ERR_NOT_FOUND', 4],
+    [409, 'ERR_CONFLICT', 6],
+    [412, 'ERR_VERSION_CONFLICT', 6],
+    [428, 'ERR_PRECONDITION_REQUIRED', 6],
+    [429, 'ERR_RATE_LIMITED', 5],
+    [500, 'ERR_INTERNAL', 1],
+    [503, 'ERR_SEALED', 5],
+    [504, 'ERR_PROVIDER_TIMEOUT', 5],
+  ])('that the broker answered with %i %s ends with %i', (status, code, exitCode) => {
+    const failure = failureOf(refusal(status, code));
+    expect(failure).toMatchObject({ exitCode, json: { code, status, requestId: 'req_refused' } });
+    expect(failure.text).toContain('request req_refused');
+  });
+
+  it('without an answer ends with 5, one of the caller with 64', () => {
+    expect(failureOf(new UnreachableError('tls', 'no')).exitCode).toBe(5);
+    const problem = { file: 'a.yaml', line: 3, column: 5, pointer: '/x', message: 'is odd' };
+    expect(failureOf(new UsageError('no', [problem]))).toMatchObject({
+      exitCode: 64,
+      text: 'no\n  a.yaml:3:5: /x is odd',
+    });
+  });
+
+  it('that nobody foresaw is told by its kind, and not in its own words', () => {
+    expect(failureOf(new RangeError('hunter2')).text).toBe('this went wrong: RangeError');
+  });
+});
+
+describe('a table', () => {
+  it('is aligned, and one row stays one line', () => {
+    expect(
+      table(
+        ['a', 'long'],
+        [
+          ['1\n2', undefined],
+          [['x', 'y'], true],
+        ],
+      ),
+    ).toBe('A      LONG\n1\\n2   -\nx, y   yes');
+    expect(
+      fields([
+        ['a', 1],
+        ['none', undefined],
+        ['bc', '\u202ex'],
+      ]),
+    ).toBe('a    1\nbc   \\u{202e}x');
+  });
+});

@@ -1,0 +1,71 @@
+import { describe, expect, it } from '@jest/globals';
+import { failureOf } from '../../../src/cli/failure.ts';
+import { runGet } from '../../../src/cli/verbs/get.ts';
+import { cliContext } from '../../support/cli-context.ts';
+import { ScriptedBroker } from '../../support/scripted-broker.ts';
+
+const DATA = { password: 'hunter2', bell: 'a\u0007\u001b[2Jb', key: { base64: '/wA=' } };
+const DISCLOSURE = { path: 'a/b', version: '3', data: DATA, lease: { id: 'lea_1', endsAt: 't' } };
+const FAILED = { path: 'a/c', error: { status: 403, code: 'ERR_DENIED', title: 'Not allowed' } };
+
+async function get(
+  args: readonly string[],
+  options: object,
+  format: 'table' | 'json' | 'yaml' = 'table',
+) {
+  const broker = new ScriptedBroker({
+    readSecret: () => DISCLOSURE,
+    readSecrets: () => ({ items: [DISCLOSURE, FAILED] }),
+  });
+  const context = cliContext({ broker, format });
+  const exit = await runGet(context, { args, options }).catch(
+    (error: unknown) => failureOf(error).exitCode,
+  );
+  return { exit, out: context.out(), asked: broker.asked };
+}
+
+describe('get', () => {
+  it.each(['table', 'json', 'yaml'] as const)(
+    'masks values in a %s unless asked',
+    async (format) => {
+      const { out } = await get(['a/b'], {}, format);
+      expect(out).toContain('[masked]');
+      expect(out).not.toContain('hunter2');
+      expect(out).not.toContain('/wA=');
+      expect((await get(['a/b'], { reveal: true }, format)).out).toContain('hunter2');
+    },
+  );
+
+  it('gives machines the shape of the API', async () => {
+    const { out } = await get(['a/b'], { reveal: true }, 'json');
+    expect(JSON.parse(out)).toEqual(DISCLOSURE);
+  });
+
+  it('prints nothing that a terminal would obey', async () => {
+    const { out } = await get(['a/b'], { reveal: true });
+    expect(out).toContain('a\\u{7}\\u{1b}[2Jb');
+    expect(out).not.toContain('\u001b');
+  });
+
+  it.each([
+    ['password', 'hunter2'],
+    ['bell', DATA.bell],
+  ])('prints the value of %s bare into a pipe', async (key, expected) => {
+    expect(await get(['a/b'], { key, reveal: true })).toMatchObject({ exit: 0, out: expected });
+  });
+
+  it('prints one value only when it is to be revealed, and says when there is no such key', async () => {
+    expect(await get(['a/b'], { key: 'password' })).toMatchObject({ exit: 64, out: '' });
+    expect(await get(['a/b'], { key: 'toString', reveal: true })).toMatchObject({ exit: 4 });
+  });
+
+  it('reads several in one call, and ends as the worst of them', async () => {
+    const { exit, out, asked } = await get(['a/b', 'a/c'], {});
+    expect(exit).toBe(3);
+    expect(out).toMatch(/a\/c\s+-\s+-\s+ERR_DENIED/);
+    expect(out).not.toContain('hunter2');
+    expect(asked).toEqual([
+      { id: 'readSecrets', body: { items: [{ path: 'a/b' }, { path: 'a/c' }] } },
+    ]);
+  });
+});

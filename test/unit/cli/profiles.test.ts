@@ -1,0 +1,120 @@
+import { chmod, readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from '@jest/globals';
+import { findTarget } from '../../../src/cli/connection.ts';
+import { readEnvironment } from '../../../src/cli/environment.ts';
+import { ProfileFiles } from '../../../src/cli/profile/profile-files.ts';
+import { fileTree, removeTreesAfterEach } from '../../support/file-tree.ts';
+
+removeTreesAfterEach();
+
+const tokenOf = (letter: string): string => `qmo_${letter.repeat(49)}`;
+const profileAt = (url: string) => ({
+  url,
+  login: { kind: 'operator', token: tokenOf('p') } as const,
+});
+
+async function configured(): Promise<{ directory: string; files: ProfileFiles }> {
+  const root = await fileTree({ token: `${tokenOf('f')}\n`, other: 'not a token' });
+  const directory = join(root, 'quaymaster');
+  const files = new ProfileFiles(directory);
+  await files.write('default', profileAt('https://default.test'));
+  await files.write('prod', { ...profileAt('https://prod.test'), caFile: '/ca.pem' });
+  await files.use('prod');
+  return { directory, files };
+}
+
+describe('profiles', () => {
+  it('are kept where nobody else can read them, and leave nothing beside', async () => {
+    const { directory, files } = await configured();
+    await files.write('prod', profileAt('https://prod2.test'));
+    const kept = join(directory, 'profiles');
+    expect((await readdir(kept)).sort()).toEqual(['default.json', 'prod.json']);
+    expect((await stat(kept)).mode & 0o777).toBe(0o700);
+    expect((await stat(join(kept, 'prod.json'))).mode & 0o777).toBe(0o600);
+  });
+
+  it('are refused when others may read them', async () => {
+    const { directory, files } = await configured();
+    await chmod(join(directory, 'profiles/prod.json'), 0o644);
+    await expect(files.read('prod')).rejects.toThrow('chmod 600');
+  });
+
+  it.each(['../prod', 'a/b', '', 'Prod'])('have names and no paths: %j', async (name) => {
+    const { files } = await configured();
+    await expect(files.read(name)).rejects.toThrow('a profile has a lower-case name');
+  });
+
+  it('are forgotten with the choice of them', async () => {
+    const { files } = await configured();
+    await files.remove('prod');
+    expect([await files.read('prod'), await files.current()]).toEqual([undefined, undefined]);
+  });
+});
+
+describe('the broker that is asked', () => {
+  const target = async (
+    options: Parameters<typeof findTarget>[0],
+    variables: NodeJS.ProcessEnv = {},
+  ) => {
+    const { directory } = await configured();
+    const root = join(directory, '..');
+    const environment = readEnvironment({ XDG_CONFIG_HOME: root, ...variables });
+    const told =
+      options.tokenFile === undefined ? {} : { tokenFile: join(root, options.tokenFile) };
+    const { profile } = await findTarget({ ...options, ...told }, environment);
+    return { url: profile.url, ca: profile.caFile, login: profile.login };
+  };
+
+  it('is that of the last login, or of the profile that is named', async () => {
+    const prod = { url: 'https://prod.test', ca: '/ca.pem' };
+    expect(await target({})).toMatchObject(prod);
+    expect(await target({ profile: 'default' })).toMatchObject({ url: 'https://default.test' });
+    const around = { QUAYMASTER_PROFILE: 'default' };
+    expect(await target({}, around)).toMatchObject({ url: 'https://default.test' });
+    expect(await target({ profile: 'prod' }, around)).toMatchObject(prod);
+  });
+
+  it('is that of options before that of the environment', async () => {
+    const around = { QUAYMASTER_URL: 'https://around.test', QUAYMASTER_CA_FILE: '/around.pem' };
+    const said = { url: 'https://said.test', tokenFile: 'token' };
+    expect(await target(said, around)).toEqual({
+      url: 'https://said.test',
+      ca: '/around.pem',
+      login: { kind: 'operator', token: tokenOf('f') },
+    });
+    expect(await target({ tokenFile: 'token' }, around)).toMatchObject({
+      url: 'https://around.test',
+    });
+  });
+
+  it('is wholly that of a profile which an option names, whatever the environment says', async () => {
+    const around = { QUAYMASTER_URL: 'https://around.test', QUAYMASTER_TOKEN_FILE: '/nowhere' };
+    expect(await target({ profile: 'prod' }, around)).toMatchObject({ url: 'https://prod.test' });
+  });
+
+  it('never gets the token of a profile that is of another broker', async () => {
+    await expect(target({ url: 'https://evil.test' })).rejects.toThrow('no token is known');
+    const around = { QUAYMASTER_URL: 'https://evil.test' };
+    await expect(target({}, around)).rejects.toThrow('no token is known');
+    expect(await target({ url: 'https://prod.test/' })).toMatchObject({
+      login: { token: tokenOf('p') },
+    });
+  });
+
+  it('never gets what is in a file that holds no token', async () => {
+    const told = target({ tokenFile: 'other', url: 'https://x.test' });
+    await expect(told).rejects.toThrow('does not hold a token');
+    await expect(told).rejects.not.toThrow('not a token');
+  });
+});
+
+describe('the environment', () => {
+  it.each([
+    [{ QUAYMASTER_TOKEN: tokenOf('e') }, 'QUAYMASTER_TOKEN_FILE'],
+    [{ NODE_TLS_REJECT_UNAUTHORIZED: '0' }, 'always verified'],
+  ])('is refused where it is dangerous: %j', (variables, expected) => {
+    expect(() => readEnvironment(variables)).toThrow(expected);
+    expect(() => readEnvironment(variables)).not.toThrow(tokenOf('e'));
+  });
+});

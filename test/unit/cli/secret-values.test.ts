@@ -1,0 +1,78 @@
+import { join } from 'node:path';
+import { describe, expect, it } from '@jest/globals';
+import { runPut } from '../../../src/cli/verbs/put.ts';
+import { cliContext } from '../../support/cli-context.ts';
+import { fileTree, removeTreesAfterEach } from '../../support/file-tree.ts';
+import { ScriptedBroker } from '../../support/scripted-broker.ts';
+
+removeTreesAfterEach();
+
+async function put(words: readonly string[], options: object = {}, stdin = '') {
+  const broker = new ScriptedBroker({ writeSecret: () => ({ path: 'a/b', version: '1' }) });
+  const context = cliContext({ broker, stdin });
+  const error = await runPut(context, { args: ['a/b', ...words], options }).catch(
+    (failure: unknown) => failure as Error,
+  );
+  const said = `${context.out()}${context.err()}${error === undefined ? '' : error.message}`;
+  return { asked: broker.asked, said, failed: error !== undefined };
+}
+
+describe('put', () => {
+  it('takes values from files and standard input, byte for byte', async () => {
+    const directory = await fileTree({ text: 'ä\n', bytes: Uint8Array.of(0xff, 0) });
+    const words = [`a=@${join(directory, 'text')}`, `b=@${join(directory, 'bytes')}`, 'c=-'];
+    const { asked, said } = await put(words, {}, 'piped = yes\n');
+    expect(asked).toEqual([
+      {
+        id: 'writeSecret',
+        path: { path: 'a/b' },
+        headers: {},
+        body: { data: { a: 'ä\n', b: { base64: '/wA=' }, c: 'piped = yes\n' } },
+      },
+    ]);
+    expect(said).not.toContain('piped');
+  });
+
+  it.each([
+    [{ create: true }, { 'If-None-Match': '*' }],
+    [{ ifVersion: '3' }, { 'If-Match': '"3"' }],
+  ])('says what must be there for %j', async (options, headers) => {
+    const { asked } = await put(['k=-'], options, 'v');
+    expect(asked[0]?.headers).toEqual(headers);
+  });
+
+  it('takes all keys from one JSON object', async () => {
+    const { asked } = await put([], { fromJson: '-' }, '{"k":"v","b":{"base64":"AA=="}}');
+    expect(asked[0]?.body).toEqual({ data: { k: 'v', b: { base64: 'AA==' } } });
+  });
+
+  it.each(['password=hunter2', 'hunter2', 'password=', '=@x', 'k=@'])(
+    'refuses the value in %s, and does not repeat it',
+    async (word) => {
+      const { asked, said, failed } = await put([word]);
+      expect({ asked, failed }).toEqual({ asked: [], failed: true });
+      expect(said).toContain('never an argument');
+      expect(said).not.toContain('hunter2');
+    },
+  );
+
+  it.each([
+    [['a=-', 'b=-'], {}, 'one value only'],
+    [['a=-'], { fromJson: '-' }, 'either'],
+    [[], {}, 'either'],
+    [['a=-'], { create: true, ifVersion: '1' }, 'not both'],
+  ])('refuses %j with %j', async (words, options, expected) => {
+    const { asked, said } = await put(words, options, '{}');
+    expect(asked).toEqual([]);
+    expect(said).toContain(expected);
+  });
+
+  it.each(['[1]', '"x"', '{', 'null', ''])(
+    'refuses %j as data without repeating it',
+    async (text) => {
+      const { asked, said } = await put([], { fromJson: '-' }, `${text} `);
+      expect(asked).toEqual([]);
+      expect(said).toContain('--from-json');
+    },
+  );
+});
