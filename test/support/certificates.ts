@@ -1,4 +1,4 @@
-import { generateKeyPairSync, randomBytes, sign } from 'node:crypto';
+import { generateKeyPairSync, hash, randomBytes, sign } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
 
 /** A certificate with its key, PEM. */
@@ -20,12 +20,19 @@ export class CertificateAuthority {
   readonly cert: string;
   readonly #name: Buffer;
   readonly #key: KeyObject;
+  /** RFC 5280 §4.2.1.1, which strict verifiers (Python 3.13) ask for. */
+  readonly #keyId: Buffer;
 
   constructor(commonName = 'test authority', notAfter?: Date) {
     const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
     this.#key = privateKey;
     this.#name = distinguishedName(commonName);
-    const extensions = [extension('551d13', sequence(boolean(true)), true)];
+    this.#keyId = hash('sha256', spki(publicKey), 'buffer').subarray(0, 20);
+    const extensions = [
+      extension('551d13', sequence(boolean(true)), true),
+      extension('551d0f', tlv(0x03, KEY_CERT_SIGN), true),
+      extension('551d0e', tlv(0x04, this.#keyId), false),
+    ];
     const request = { commonName, ...(notAfter !== undefined && { notAfter }) };
     this.cert = this.#sign(request, this.#name, spki(publicKey), extensions);
   }
@@ -36,7 +43,10 @@ export class CertificateAuthority {
       ...(request.dnsNames ?? []).map((name) => tlv(0x82, Buffer.from(name))),
       ...(request.ipAddresses ?? []).map((address) => tlv(0x87, ipv4(address))),
     ];
-    const extensions = names.length === 0 ? [] : [extension('551d11', sequence(...names), false)];
+    const extensions = [
+      extension('551d23', sequence(tlv(0x80, this.#keyId)), false),
+      ...(names.length === 0 ? [] : [extension('551d11', sequence(...names), false)]),
+    ];
     const subject = distinguishedName(request.commonName);
     const cert = this.#sign(request, subject, spki(publicKey), extensions);
     return { cert, key: privateKey.export({ type: 'pkcs8', format: 'pem' }) as string };
@@ -83,6 +93,9 @@ function oid(hex: string): Buffer {
 
 /** ecdsa-with-SHA256 (RFC 5758 §3.2). */
 const ECDSA_SHA256 = sequence(oid('2a8648ce3d040302'));
+
+/** The key usage of an authority as a bit string: bit 5 of 8, two unused. */
+const KEY_CERT_SIGN = Buffer.from([2, 0x04]);
 
 /** Positive and without a leading zero byte, as DER wants it. */
 function serialNumber(): Buffer {
