@@ -55,6 +55,7 @@ export class Agent {
       ...(this.#hasStarted ? [] : ['starting']),
       ...(this.#hasStarted && isMissing ? ['secret_missing'] : []),
       ...(this.#isAway ? ['broker_unreachable'] : []),
+      ...(this.#follower?.isOpen === false ? ['no_event_stream'] : []),
       ...(hasEnded ? ['stale'] : []),
       ...(handover.isFailing ? ['delivery_failed'] : []),
     ];

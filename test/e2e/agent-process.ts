@@ -73,8 +73,10 @@ export class AgentProcess {
   /** Starts a verb with this configuration and does not wait. */
   start(words: readonly string[] = [], more: readonly string[] = []): void {
     const all = [MAIN, 'agent', ...words, '--config', this.file('agent.yaml'), ...more];
-    const child = spawn(NODE, ['--disable-sigusr1', ...all], {
+    const child = spawn(NODE, all, {
       stdio: ['ignore', 'pipe', 'pipe'],
+      // A group of its own, as a container is: what the agent has started ends with it.
+      detached: true,
       env: { PATH: process.env['PATH'] ?? '' },
     });
     this.#process = child;
@@ -142,7 +144,12 @@ export class AgentProcess {
   }
 
   async remove(): Promise<void> {
-    await this.stop('SIGKILL');
+    try {
+      if (this.pid !== 0) process.kill(-this.pid, 'SIGKILL');
+    } catch {
+      // All of it has ended.
+    }
+    await this.ended();
     await rm(this.directory, { recursive: true, force: true });
   }
 }

@@ -60,7 +60,7 @@ describe('quaymaster agent', () => {
     await until('the new password is there', async () => {
       return (await passwordIn('db.json')) !== 'the-first-one';
     });
-    await until('the application is told', async () => existsSync(agent.file('told')));
+    await until('the application is told', () => Promise.resolve(existsSync(agent.file('told'))));
     await rotated.untilAt('settle');
     expect(agent.logged('acknowledged')).toEqual([]);
 
@@ -78,7 +78,7 @@ describe('quaymaster agent', () => {
     });
     await agent.startReady();
     await rotated.run();
-    await until('it is reported', async () => agent.logged('acknowledged').length > 0);
+    await until('it is reported', () => Promise.resolve(agent.logged('acknowledged').length > 0));
     expect(agent.logged('acknowledged')).toMatchObject([
       { outcome: 'failed', reason: 'command_exit_3' },
     ]);
@@ -102,7 +102,7 @@ describe('quaymaster agent', () => {
       body: { by: 'path', path: 'own/revoked' },
     });
     await until('the file is gone', async () => (await agent.read('revoked.json')) === undefined);
-    await until('the application is told', async () => existsSync(agent.file('told')));
+    await until('the application is told', () => Promise.resolve(existsSync(agent.file('told'))));
     expect(await agent.read('api.json')).toContain(PASSWORD);
     expect(await agent.health()).toEqual({ ready: false, reasons: ['secret_missing'] });
     expect(agent.logged('access was taken away')).toMatchObject([
@@ -116,9 +116,10 @@ describe('quaymaster agent', () => {
     await agent.configure({ secrets: [{ path: 'own/api', file: 'api.json' }] });
     await agent.startReady();
     await agent.rotateToken();
-    await until('the session is renewed', async () => {
+    await until('the session is renewed', () => {
       const [renewed] = agent.logged('renewed the session');
-      return Date.parse(String(renewed?.['endsAt'])) > Date.now() + 1_800_000;
+      const endsAt = Date.parse(String(renewed?.['endsAt']));
+      return Promise.resolve(endsAt > Date.now() + 1_800_000);
     });
     expect(agent.logged('logged in')).toHaveLength(1);
     await until('its leases go on for longer', async () => {

@@ -1,0 +1,140 @@
+import { readFile } from 'node:fs/promises';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { until } from '../backends/until.ts';
+import { findCanary } from '../support/canary.ts';
+import { AgentProcess } from './agent-process.ts';
+import { Furnished } from './furnished.ts';
+import { Rotated } from './rotated.ts';
+
+const PASSWORD = 'canary-exec-44e1';
+
+let broker: Furnished;
+let agent: AgentProcess;
+
+beforeAll(async () => {
+  broker = await Furnished.start();
+  await broker.write('own/db', { user: 'app', password: PASSWORD });
+}, 60_000);
+
+afterAll(async () => {
+  await broker.remove();
+});
+
+beforeEach(async () => {
+  agent = await AgentProcess.make(broker);
+});
+
+afterEach(async () => {
+  expect(findCanary(PASSWORD, { output: agent.output })).toEqual([]);
+  await agent.remove();
+});
+
+async function lines(name: string): Promise<readonly string[]> {
+  const text = await readFile(agent.file(name), 'utf8').catch(() => '');
+  return text.split('\n').filter((line) => line !== '');
+}
+
+/** Runs a shell program as the child, with the secret in DB_PASSWORD. */
+async function run(
+  program: string,
+  { path = 'own/db', exec = {} }: { readonly path?: string; readonly exec?: object } = {},
+): Promise<void> {
+  await agent.configure({
+    secrets: [{ path, name: 'db', file: 'db.json' }],
+    exec: { environment: { DB_PASSWORD: { secret: 'db', key: 'password' } }, ...exec },
+  });
+  agent.start(['exec'], ['--', 'sh', '-c', program, 'sh', agent.directory]);
+}
+
+/** Waits for a signal; `sleep` in the background, because a shell runs its traps between commands. */
+const IDLE = 'while :; do sleep 1 > /dev/null 2>&1 & wait $!; done';
+
+describe('quaymaster agent exec', () => {
+  it('gives values to the child alone, in its environment and in files', async () => {
+    await run(`printf '%s\\n' "$DB_PASSWORD" > $1/seen; cp $1/secrets/db.json $1/copy; ${IDLE}`);
+    await until('the child has begun', async () => (await lines('copy')).length > 0);
+    expect(await lines('seen')).toEqual([PASSWORD]);
+    expect((await lines('copy')).join('')).toContain(PASSWORD);
+    const outputs = {
+      environment: await readFile(`/proc/${agent.pid}/environ`),
+      arguments: await readFile(`/proc/${agent.pid}/cmdline`),
+    };
+    expect(findCanary(PASSWORD, outputs)).toEqual([]);
+  });
+
+  it('ends as the child ends', async () => {
+    await run('exit 7');
+    expect(await agent.ended()).toMatchObject({ code: 7 });
+    await run('kill -KILL $$');
+    expect(await agent.ended()).toMatchObject({ code: 137 });
+  });
+
+  it('ends with 127 where there is no such program', async () => {
+    await agent.configure({ secrets: [{ path: 'own/db' }] });
+    agent.start(['exec'], ['--', '/nowhere/program']);
+    expect(await agent.ended()).toMatchObject({ code: 127 });
+  });
+
+  it('ends with 2 where there is no program at all, with 5 where a variable has no value', async () => {
+    await agent.configure({ secrets: [{ path: 'own/db' }] });
+    agent.start(['exec']);
+    expect(await agent.ended()).toMatchObject({ code: 2 });
+    await run('exit 0', { exec: { environment: { A: { secret: 'db', key: 'nothing' } } } });
+    expect(await agent.ended()).toMatchObject({ code: 5 });
+    expect(agent.output).toContain('the variable A of the child: db has no key "nothing"');
+  });
+
+  it('hands signals on', async () => {
+    const traps = ['HUP', 'USR1', 'USR2', 'WINCH', 'QUIT', 'INT']
+      .map((name) => `trap 'echo ${name} >> $1/heard' ${name}`)
+      .join('; ');
+    await run(`${traps}; trap 'exit 42' TERM; echo up > $1/up; ${IDLE}`);
+    await until('the child has begun', async () => (await lines('up')).length > 0);
+    for (const name of ['HUP', 'USR1', 'USR2', 'WINCH', 'QUIT', 'INT'] as const) {
+      agent.signal(`SIG${name}`);
+      await until(`${name} is heard`, async () => (await lines('heard')).includes(name), 5_000);
+    }
+    agent.signal('SIGTERM');
+    expect(await agent.ended()).toMatchObject({ code: 42 });
+  });
+
+  it('starts the child anew with the new value, and then acknowledges it', async () => {
+    const rotated = await Rotated.make(broker, 'own/restarted');
+    await run(`printf '%s\\n' "$DB_PASSWORD" >> $1/seen; ${IDLE}`, { path: rotated.path });
+    await until('the child has begun', async () => (await lines('seen')).length === 1);
+    await rotated.run();
+    await until('it has begun again', async () => (await lines('seen')).length === 2);
+    const [first, second] = await lines('seen');
+    expect(first).toBe('the-first-one');
+    expect(await agent.read('db.json')).toContain(second!);
+    await rotated.untilOver();
+    expect(agent.logged('acknowledged')).toMatchObject([{ outcome: 'ok' }]);
+    agent.signal('SIGTERM');
+    expect(await agent.ended()).toMatchObject({ code: 143 });
+  });
+
+  it('signals the child where the configuration says so', async () => {
+    const rotated = await Rotated.make(broker, 'own/signalled');
+    await run(`trap 'cp $1/secrets/db.json $1/reloaded' USR2; echo up > $1/up; ${IDLE}`, {
+      path: rotated.path,
+      exec: { onChange: 'signal', signal: 'SIGUSR2' },
+    });
+    await until('the child has begun', async () => (await lines('up')).length > 0);
+    await rotated.run();
+    await until('it has reloaded', async () => (await lines('reloaded')).length > 0);
+    expect((await lines('reloaded')).join('')).not.toContain('the-first-one');
+    await rotated.untilOver();
+  });
+
+  it('kills a child that does not end in time, and goes on with the next', async () => {
+    const rotated = await Rotated.make(broker, 'own/stubborn');
+    await run(`trap '' TERM; printf '%s\\n' "$DB_PASSWORD" >> $1/seen; ${IDLE}`, {
+      path: rotated.path,
+      exec: { stopAfter: '1s' },
+    });
+    await until('the child has begun', async () => (await lines('seen')).length === 1);
+    await rotated.run();
+    await until('it has begun again', async () => (await lines('seen')).length === 2);
+    agent.signal('SIGKILL');
+  });
+});

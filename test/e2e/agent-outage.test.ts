@@ -1,0 +1,106 @@
+import { readFileSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { until } from '../backends/until.ts';
+import { AgentProcess } from './agent-process.ts';
+import { Furnished } from './furnished.ts';
+import { Rotated } from './rotated.ts';
+
+let broker: Furnished;
+const agents: AgentProcess[] = [];
+
+beforeAll(async () => {
+  const short = { prefix: 'short', connection: 'embedded', leaseTtl: '12s' };
+  broker = await Furnished.start({ documents: { '/mounts/short': short } });
+  await broker.write('short/db', { password: 'p' });
+}, 60_000);
+
+afterAll(async () => {
+  await Promise.all(agents.map((agent) => agent.remove()));
+  await broker.remove();
+});
+
+async function started(
+  pod: string,
+  more: Readonly<Record<string, unknown>>,
+): Promise<AgentProcess> {
+  const agent = await AgentProcess.make(broker, pod);
+  agents.push(agent);
+  await agent.configure({ secrets: [{ path: 'short/db', file: 'db.json' }], ...more });
+  await agent.startReady();
+  return agent;
+}
+
+async function untilAlone(agent: AgentProcess): Promise<void> {
+  await until('it notices', async () => (await agent.health()).reasons.includes('no_event_stream'));
+}
+
+describe('an agent whose broker is away', () => {
+  it('does with a lease that ends what the configuration says (F60)', async () => {
+    const keeping = await started('keeping', { whenUnreachable: 'keep' });
+    const removing = await started('removing', { whenUnreachable: 'remove' });
+    const failing = await started('failing', { whenUnreachable: 'fail' });
+    await until('leases are renewed', async () => {
+      const asked = '/api/v1/leases?path=short/db&state=live';
+      const { json } = await broker.installation.call('GET', asked, { token: broker.operator });
+      const held = json['items'] as readonly {
+        readonly issuedAt: string;
+        readonly endsAt: string;
+      }[];
+      return held.some(
+        ({ issuedAt, endsAt }) => Date.parse(endsAt) - Date.parse(issuedAt) > 13_000,
+      );
+    });
+
+    await broker.installation.stop('SIGKILL');
+    for (const agent of [keeping, removing]) await untilAlone(agent);
+    for (const agent of [keeping, removing]) expect(await agent.read('db.json')).toBeDefined();
+
+    expect(await failing.ended()).toMatchObject({ code: 3 });
+    expect(failing.output).toContain('leases have ended without the broker: db');
+    await until('the file is gone', async () => (await removing.read('db.json')) === undefined);
+    await until('it is said', async () => (await keeping.health()).reasons.includes('stale'));
+    expect(await keeping.health()).toMatchObject({ ready: true });
+    expect(await keeping.read('db.json')).toContain('"p"');
+
+    await broker.installation.start();
+    await until(
+      'the file is back',
+      async () => (await removing.read('db.json')) !== undefined,
+      90_000,
+    );
+    await until(
+      'all is well',
+      async () => {
+        const states = await Promise.all([keeping.health(), removing.health()]);
+        return states.every(({ ready, reasons }) => ready && reasons.length === 0);
+      },
+      90_000,
+    );
+  }, 240_000);
+
+  it('goes on where it was when the broker is back, and readers never saw half a file or none (F52, F60)', async () => {
+    const rotated = await Rotated.make(broker, 'own/outage');
+    const agent = await started('reading', { secrets: [{ path: rotated.path, file: 'db.json' }] });
+    const file = `${agent.file('secrets')}/db.json`;
+    const seen = new Set<string>();
+    const enough = new AbortController();
+    const reading = (async () => {
+      while (!enough.signal.aborted) {
+        for (let times = 0; times < 200; times += 1) {
+          seen.add((JSON.parse(readFileSync(file, 'utf8')) as { password: string }).password);
+        }
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    })();
+    await broker.installation.stop('SIGKILL');
+    await untilAlone(agent);
+    expect((await agent.health()).ready).toBe(true);
+    await broker.installation.start();
+    await rotated.run();
+    await until('it has the new value', () => Promise.resolve(seen.size === 2), 120_000);
+    enough.abort();
+    await reading;
+    await rotated.untilOver();
+    expect(agent.logged('logged in')).toHaveLength(1);
+  }, 240_000);
+});
