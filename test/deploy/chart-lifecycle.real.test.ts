@@ -8,7 +8,12 @@ import type { Running } from '../backends/footprint.ts';
 import { freePort } from '../backends/free-port.ts';
 import { runHelm } from '../backends/helm-calls.ts';
 import { kubeCall, kubeRequest } from '../backends/kube-calls.ts';
-import { createNamespace } from '../backends/kube-objects.ts';
+import {
+  createNamespace,
+  createPod,
+  createServiceAccount,
+  deletePod,
+} from '../backends/kube-objects.ts';
 import { boundToken } from '../backends/kube-tokens.ts';
 import { startKube, type Kube } from '../backends/kube.ts';
 import { until } from '../backends/until.ts';
@@ -28,6 +33,7 @@ interface WebhookConfiguration {
 describeWith(['helm', 'kube'], 'a release of the chart', ({ helm }) => {
   let kube: Running<Kube>;
   let broker: Installation;
+  let operator: string;
 
   beforeAll(async () => {
     broker = await Installation.make();
@@ -104,12 +110,31 @@ describeWith(['helm', 'kube'], 'a release of the chart', ({ helm }) => {
   it("has the webhook's authority put in by a broker with the rights of its account", async () => {
     expect(await authority()).toBeUndefined();
     await broker.configure(await brokerSettings());
-    await broker.initialise();
+    operator = await broker.initialise();
     await broker.start();
     await until('the authority is there', async () => (await authority()) !== undefined);
-    expect(await broker.stop()).toBe(0);
     const pem = Buffer.from((await authority())!, 'base64').toString();
     expect(new X509Certificate(pem).subjectAltName).toBe('DNS:quaymaster-injector.quaymaster.svc');
+  });
+
+  it("lets pods of its cluster log in, with no more than its account's rights", async () => {
+    await broker.create(operator, '/clusters/home', {
+      connection: 'home',
+      issuer: kube.issuer,
+      audiences: ['quaymaster'],
+      mode: 'both',
+    });
+    await createNamespace(kube, 'shop');
+    await createServiceAccount(kube, 'shop', 'web');
+    const pod = await createPod(kube, { namespace: 'shop', serviceAccount: 'web' });
+    const request = { namespace: 'shop', serviceAccount: 'web', audience: 'quaymaster', pod };
+    const body = { cluster: 'home', token: await boundToken(kube, request) };
+    const logIn = async (): Promise<number> =>
+      (await broker.call('POST', '/api/v1/sessions', { body })).status;
+    await until('the pod is let in', async () => (await logIn()) === 201);
+    await deletePod(kube, pod);
+    await until('the watch tells of its end', async () => (await logIn()) === 401);
+    expect(await broker.stop()).toBe(0);
   });
 
   it('keeps that authority through upgrades, of either kind', async () => {
