@@ -95,9 +95,20 @@ async function settingsOf(
   return () => ({
     image,
     resources,
-    broker: { url, cluster, audience, ...(brokerCa !== undefined && { ca: brokerCa.text }) },
+    broker: {
+      url,
+      cluster,
+      audience,
+      ...(brokerCa !== undefined && { ca: certificatesOf(brokerCa.text) }),
+    },
     hasNativeSidecars,
   });
+}
+
+/** Without what stands between them, which nobody needs in each pod. */
+function certificatesOf(pem: string): string {
+  const found = pem.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? [];
+  return `${found.join('\n')}\n`;
 }
 
 async function asked(api: KubernetesApi, log: Log): Promise<boolean> {

@@ -114,7 +114,7 @@ export class InjectorBench {
     });
     await writeFile(join(this.#directory, 'token'), token);
     await writeFile(join(this.#directory, 'kube-ca.pem'), kube.caPem);
-    await writeFile(join(this.#directory, 'broker-ca.pem'), 'PEM of the broker');
+    await writeFile(join(this.#directory, 'broker-ca.pem'), `a comment\n${kube.caPem}`);
   }
 
   /** One more broker's injector; the first is where the API server calls. */

@@ -41,7 +41,10 @@ describeWith(['kube'], 'the injector behind a real API server', ({ kube }) => {
       readOnly: true,
     });
     const config: unknown = JSON.parse(pod.spec.initContainers?.[0]?.env?.[0]?.value ?? '');
-    expect(config).toMatchObject({ broker: { ca: 'PEM of the broker' }, cluster: 'prod' });
+    expect(config).toMatchObject({
+      broker: { ca: expect.stringMatching(/^-----BEGIN CERTIFICATE-----/) },
+      cluster: 'prod',
+    });
   });
 
   it('leaves pods that ask for nothing as they are, and namespaces that did not opt in', async () => {
