@@ -42,7 +42,7 @@ describe('the settings of the agent', () => {
     expect(checkSettings(MINIMAL, 'test')).toMatchObject({
       broker: { sealed: false },
       tokenFile: '/var/run/secrets/quaymaster/token',
-      secrets: [{ path: 'payments/db', format: 'json', mode: '0400', optional: false }],
+      secrets: [{ path: 'payments/db', format: 'json', mode: 0o400, optional: false }],
       debounce: 1_000,
       acknowledge: { after: 'written', timeout: 30_000 },
       exec: { onChange: 'restart', stopSignal: 'SIGTERM', stopAfter: 30_000 },
