@@ -2,8 +2,15 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
+import { fleetResults } from './agent/fleet.ts';
 import { startUpResults } from './agent/start-up.ts';
-import { AGENT_FIGURES, MEMORY_FIGURES, RATIO_FIGURES, ROTATION_FIGURES } from './figures.ts';
+import {
+  AGENT_FIGURES,
+  FLEET_FIGURES,
+  MEMORY_FIGURES,
+  RATIO_FIGURES,
+  ROTATION_FIGURES,
+} from './figures.ts';
 import { setUp } from './load-stage.ts';
 import { assertMachine, describeMachine, moveTo, SERVER_CORE } from './machine.ts';
 import { memoryResult } from './memory.ts';
@@ -30,6 +37,9 @@ const FULL = {
   schedules: 100_000,
   idleSeconds: 60,
   restSeconds: 3,
+  agents: 10_000,
+  launchSeconds: 60,
+  outageSeconds: 300,
 };
 const QUICK = {
   sessions: 200,
@@ -38,8 +48,17 @@ const QUICK = {
   schedules: 1_000,
   idleSeconds: 5,
   restSeconds: 1,
+  agents: 200,
+  launchSeconds: 2,
+  outageSeconds: 3,
 };
-const FIGURES = [...RATIO_FIGURES, ...MEMORY_FIGURES, ...ROTATION_FIGURES, ...AGENT_FIGURES];
+const FIGURES = [
+  ...RATIO_FIGURES,
+  ...MEMORY_FIGURES,
+  ...ROTATION_FIGURES,
+  ...AGENT_FIGURES,
+  ...FLEET_FIGURES,
+];
 const NAMES = FIGURES.map(({ name }) => name);
 
 const program = new Command('bench')
@@ -93,6 +112,9 @@ async function bench(options: Options): Promise<void> {
     const length = { ...settings, ...lengthOf(options) };
     results.push(...(await staged((stage) => startUpResults(stage, agent, length))));
   }
+  const fleet = FLEET_FIGURES.filter(isChosen);
+  if (fleet.length > 0)
+    results.push(...(await staged((stage) => fleetResults(stage, fleet, settings))));
   await publish(options.out, samples, results);
 }
 
