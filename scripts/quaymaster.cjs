@@ -13,7 +13,7 @@ function startAgent() {
   const { readFileSync } = require('node:fs');
   const { Script } = require('node:vm');
   const filename = `${__dirname}/agent.cjs`;
-  const source = `(function (require) {${readFileSync(filename, 'utf8')}\n})`;
+  const source = `(function (require) {${readFileSync(filename, 'latin1')}\n})`;
   new Script(source, {
     filename,
     cachedData: cachedCode(readFileSync, filename),

@@ -10,7 +10,7 @@ const { Script } = require('node:vm');
 const [, , filename, ...words] = process.argv;
 process.argv.splice(2, Infinity, 'agent', ...words);
 // The same text as in quaymaster.cjs: V8 keeps code for one source.
-const source = `(function (require) {${readFileSync(filename, 'utf8')}\n})`;
+const source = `(function (require) {${readFileSync(filename, 'latin1')}\n})`;
 const script = new Script(source, { filename });
 process.on('exit', () => writeFileSync(`${filename}.cache`, script.createCachedData()));
 script.runInThisContext()(require);

@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { Furnished } from '../../test/e2e/furnished.ts';
 import { AgentFleet } from '../../test/support/agent-fleet.ts';
 import { holds, targetText, type FleetFigure } from '../figures.ts';
-import { LOAD_CORE, on } from '../machine.ts';
+import { BOTH_CORES, on } from '../machine.ts';
 import type { Result } from '../result.ts';
 import { SECRET } from '../sample.ts';
 import type { Stage } from '../stage.ts';
@@ -36,7 +36,7 @@ export async function fleetResults(
   const broker = await Furnished.start({ config: () => ({ limits: LIMITS }) });
   stage.onEnd(() => broker.remove());
   for (const path of PATHS) await broker.write(path, SECRET);
-  return on(LOAD_CORE, async () => {
+  return on(BOTH_CORES, async () => {
     const tokens = Array.from({ length: agents }, (_, index) =>
       broker.serviceAccountToken({
         pod: `pod-${index}`,

@@ -1,5 +1,5 @@
-import { readFile } from 'node:fs/promises';
 import { AgentFailure, EXIT } from './failures.ts';
+import { readText } from './read-text.ts';
 
 /** A service-account token is some 1,500 bytes. */
 const MOST_BYTES = 16_384;
@@ -15,7 +15,7 @@ export class UnreadableToken extends AgentFailure {
 export async function readToken(file: string): Promise<string> {
   let text: string;
   try {
-    text = (await readFile(file, 'utf8')).trim();
+    text = (await readText(file)).trim();
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? 'unknown';
     throw new UnreadableToken(

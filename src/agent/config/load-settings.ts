@@ -1,8 +1,8 @@
-import { readFile } from 'node:fs/promises';
 import type * as z from 'zod/mini';
 import { ConfigError } from '../failures.ts';
 import { withEnvironment, type Environment } from './environment.ts';
 import { settingsSchema, type Settings } from './settings.ts';
+import { readText } from '../read-text.ts';
 
 /** Read by Node itself: with it every certificate is believed (CVE-2021-22939). */
 const TLS_SWITCH = 'NODE_TLS_REJECT_UNAUTHORIZED';
@@ -59,7 +59,7 @@ async function sourceOf(
   }
   const name = file ?? DEFAULT_FILE;
   try {
-    return { name, text: await readFile(name, 'utf8') };
+    return { name, text: await readText(name) };
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? 'unknown';
     if (file === undefined && code === 'ENOENT') return undefined;

@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import { systemClock } from '../../clock.ts';
 import { BrokerClient } from '../../client/index.ts';
 import { randomFraction } from '../../crypto/random.ts';
@@ -10,6 +9,7 @@ import { Deliveries } from '../delivery/deliveries.ts';
 import { ConfigError } from '../failures.ts';
 import { AgentLog } from '../log-lines.ts';
 import { readToken } from '../read-token.ts';
+import { readText } from '../read-text.ts';
 
 export interface Furnished {
   readonly agent: Agent;
@@ -60,7 +60,7 @@ async function clientOf({ broker: { url, caFile, ca } }: Settings): Promise<Brok
 
 async function authorityIn(file: string): Promise<string> {
   try {
-    return await readFile(file, 'utf8');
+    return await readText(file);
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? 'unknown';
     throw new ConfigError('broker', [`/broker/caFile: ${file} cannot be read (${code})`]);
