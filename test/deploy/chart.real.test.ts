@@ -2,22 +2,30 @@ import { readFileSync } from 'node:fs';
 import { expect, it } from '@jest/globals';
 import { parse } from 'yaml';
 import { checkConfig } from '../../src/config/load.ts';
+import { settingsSchema } from '../../src/csi/settings.ts';
 import { describeWith } from '../backends/backends.ts';
 import { runHelm } from '../backends/helm-calls.ts';
 import type { Manifest } from '../backends/kube-apply.ts';
 import { chartFiles } from './chart-files.ts';
 import { CHART, renderChart, templateChart, VALUES, VARIANTS } from './chart.ts';
 import { only } from './manifests.ts';
+import { podTemplate } from './verdicts.ts';
 
 const variants = Object.entries(VARIANTS);
 
+/** The one file of this name in the ConfigMaps. */
+function fileOf(manifests: readonly Manifest[], name: string): unknown {
+  const files = manifests
+    .filter(({ kind }) => kind === 'ConfigMap')
+    .map((map) => (map['data'] as Record<string, string>)[name])
+    .filter((file) => file !== undefined);
+  expect(files).toHaveLength(1);
+  return parse(files[0]!);
+}
+
 /** The broker's configuration file. */
 function configOf(manifests: readonly Manifest[]): unknown {
-  const [text = ''] = manifests
-    .filter(({ kind }) => kind === 'ConfigMap')
-    .map((map) => (map['data'] as Record<string, string>)['config.yaml'])
-    .filter((file) => file !== undefined);
-  return parse(text);
+  return fileOf(manifests, 'config.yaml');
 }
 
 describeWith(['helm'], 'the chart', ({ helm }) => {
@@ -57,6 +65,26 @@ describeWith(['helm'], 'the chart', ({ helm }) => {
     const config = checkConfig(configOf(await renderChart(helm, values)), 'the ConfigMap');
     expect(config.limits.batchItems).toBe(7);
     expect(config.kubernetes.forbiddenNamespaces).toEqual(['kube-system', 'quaymaster']);
+  });
+
+  it('makes a file that the CSI provider finds valid, whose socket is in the directory of the host', async () => {
+    const manifests = await renderChart(helm, VARIANTS['the CSI provider']!);
+    const file = fileOf(manifests, 'csi-provider.yaml');
+    const { socket, broker, cluster, health } = settingsSchema.parse(file);
+    const { containers, volumes } = podTemplate(only(manifests, 'DaemonSet')).spec as unknown as {
+      containers: { ports: object[]; volumeMounts: { name: string; mountPath: string }[] }[];
+      volumes: { name: string; hostPath?: { path: string } }[];
+    };
+    const host = volumes.find(({ hostPath }) => hostPath !== undefined)!;
+    expect(host.hostPath?.path).toBe('/var/run/secrets-store-csi-providers');
+    const [{ volumeMounts, ports } = { volumeMounts: [], ports: [] }] = containers;
+    const mount = volumeMounts.find(({ name }) => name === host.name)!;
+    expect(socket).toBe(`${mount.mountPath}/quaymaster.sock`);
+    expect(ports).toEqual([{ name: 'health', containerPort: health.port }]);
+    expect({ url: broker.url, cluster }).toEqual({
+      url: 'https://quaymaster.quaymaster.svc:8200',
+      cluster: 'home',
+    });
   });
 
   it('takes the values of docs/install.md', async () => {
