@@ -46,7 +46,7 @@ const OPENERS: Openers = {
     const { connectVaultProvider } = await import('../providers/vault/connection.ts');
     const { connectVaultRotation } = await import('../rotation/vault/connection.ts');
     const provider = await connectVaultProvider(name, connection, deps.clock);
-    const rotation = connectVaultRotation(name, provider.client);
+    const rotation = connectVaultRotation(name, provider.client, deps.clock);
     return { provider, rotation, close: () => provider.close() };
   },
   async 'aws-secrets-manager'(name, connection, deps) {

@@ -1,3 +1,4 @@
+import { systemClock } from '../../src/clock.ts';
 import { expect, it } from '@jest/globals';
 import { staticRoleOptions } from '../../src/rotation/vault/config.ts';
 import { connectVaultRotation } from '../../src/rotation/vault/connection.ts';
@@ -25,7 +26,7 @@ async function staticRole(bao: OpenBao, postgres: Postgres): Promise<StaticRoleF
   const place = await databaseRole(bao, postgres);
   const fixture = await fixtureAt(place, async () => {
     const { client } = await connections.connect(bao.address, place.token);
-    return connectVaultRotation('vault', client);
+    return connectVaultRotation('vault', client, systemClock);
   });
   const close = async (): Promise<void> => {
     await connections.close();
@@ -76,7 +77,7 @@ describeWith(['openbao', 'postgres'], 'OpenBao', ({ openbao, postgres }) => {
   it('says when Vault refuses, or has no such role', async () => {
     const connections = await VaultConnections.create();
     const connection = await connections.connect(openbao.address, openbao.rootToken);
-    const rotation = connectVaultRotation('vault', connection.client);
+    const rotation = connectVaultRotation('vault', connection.client, systemClock);
     const absent = rotation.target('static-role', { engine: 'secret', role: 'none' });
     expect(
       (await failureOf(absent.test({ username: 'a', password: 'b' }, contextOf()))).code,

@@ -31,6 +31,8 @@ import { stepEntries } from './step-entries.ts';
 const FIRST_PAUSE_MS = 10_000;
 const LONGEST_PAUSE_MS = 900_000;
 const SOON_MS = 1_000;
+/** The longest that a target may say it has to be waited for. */
+const LONGEST_WAIT_MS = 86_400_000;
 
 /** Who carries rotations on: one owner a process. */
 export interface Driver {
@@ -221,7 +223,8 @@ class RotationRun {
     );
     const isParked = next.state === 'parked';
     const pause = Math.min(FIRST_PAUSE_MS * 2 ** Math.max(0, attempts - 1), LONGEST_PAUSE_MS);
-    const at = parts.clock.now() + SOON_MS + Math.round(pause * randomFraction());
+    const wait = Math.max(SOON_MS + Math.round(pause * randomFraction()), waitOf(error));
+    const at = parts.clock.now() + wait;
     const why = error.reason ?? error.code;
     const known = await parts.store.get('rotation_schedules', { path });
     const fields = { err: error, rotation: id, path, step, attempt: attempts };
@@ -318,6 +321,11 @@ function traitsFor(
     wasPromoted: row.promoted_at !== null,
     hasPending: row.pending !== null,
   };
+}
+
+/** How long a target is left alone that says when what it does by itself is done. Milliseconds. */
+function waitOf({ reason, retryAfterSeconds = 0 }: BrokerError): number {
+  return reason === 'not_yet' ? Math.min(retryAfterSeconds * 1000, LONGEST_WAIT_MS) : 0;
 }
 
 /** The first expectation is the claim; another is a secret that was written at the same moment: the step is done again. */

@@ -1,19 +1,12 @@
 import { z } from 'zod';
-import { secretKey } from '../secret-key.ts';
+import { accessKeyNames } from '../access-key-names.ts';
 
 /** Strategy `access-keys` of a connection `aws-iam`. */
 export const accessKeysOptions = z.strictObject({
   username: z
     .string()
     .regex(/^(?!\.{1,2}$)[A-Za-z0-9_+=,.@-]{1,64}$/, 'an IAM user name without its path'),
-  /** Which keys of the secret's data hold the access key; all others are carried over. */
-  keys: z
-    .strictObject({
-      accessKeyId: secretKey.default('accessKeyId'),
-      secretAccessKey: secretKey.default('secretAccessKey'),
-    })
-    .refine((keys) => keys.accessKeyId !== keys.secretAccessKey, 'names one key twice')
-    .prefault({}),
+  keys: accessKeyNames,
 });
 export type AccessKeysOptions = z.output<typeof accessKeysOptions>;
 

@@ -191,6 +191,23 @@ describe('a rotation', () => {
     await expectOver('done');
   });
 
+  it('is left alone as long as a target says that it has to be waited for', async () => {
+    await open();
+    let isReady = false;
+    bench.broker.target.before = (step) => {
+      if (step !== 'create' || isReady) return;
+      const when = { reason: 'not_yet', retryAfterSeconds: 3_600 };
+      throw new BrokerError('ERR_PROVIDER_UNAVAILABLE', undefined, when);
+    };
+    bench.work();
+    await request();
+    await bench.pass(59 * MINUTE);
+    expect(await bench.latest()).toMatchObject({ state: 'running', attempts: 1 });
+    isReady = true;
+    await bench.pass(10 * MINUTE);
+    await expectOver('done');
+  });
+
   it('makes nothing current that was written meanwhile', async () => {
     await open();
     bench.broker.target.before = async (step) => {

@@ -1,3 +1,4 @@
+import { systemClock } from '../../../../src/clock.ts';
 import { describe, expect, it } from '@jest/globals';
 import { inspect } from 'node:util';
 import type { RotationTarget } from '../../../../src/ports/rotation-target.ts';
@@ -17,7 +18,9 @@ function answering(...answers: readonly unknown[]): { target: RotationTarget; ch
     read: () => Promise.resolve(left.length > 1 ? left.shift() : left[0]),
     effect: ({ path }: { path: string }) => Promise.resolve(changes.push(path)),
   } as Partial<VaultClient> as VaultClient;
-  const target = connectVaultRotation('vault', client).target('static-role', { role: 'app' });
+  const target = connectVaultRotation('vault', client, systemClock).target('static-role', {
+    role: 'app',
+  });
   return { target, changes };
 }
 
