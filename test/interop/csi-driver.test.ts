@@ -1,0 +1,64 @@
+import { execFile } from 'node:child_process';
+import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { findProgram } from '../backends/find-program.ts';
+import { CsiProcess } from '../e2e/csi-process.ts';
+import { Furnished } from '../e2e/furnished.ts';
+
+const run = promisify(execFile);
+const go = findProgram('go');
+// As with the log under Go's tools: only a missing Go leaves it out.
+if (go === null) process.stderr.write("left out: the CSI driver's own client (no go on PATH)\n");
+
+(go === null ? describe.skip : describe)("the Secrets Store CSI driver's own client", () => {
+  let broker: Furnished;
+  let csi: CsiProcess;
+  let program: string;
+
+  beforeAll(async () => {
+    broker = await Furnished.start();
+    await broker.write('own/db', { user: 'app', password: 'of the driver' });
+    csi = await CsiProcess.start(broker);
+    program = join(csi.directory, 'driver');
+    await run(go ?? '', ['build', '-o', program, '.'], { cwd: 'test/interop/csi-driver' });
+  }, 300_000);
+  afterAll(async () => {
+    await csi.remove();
+    await broker.remove();
+  });
+
+  async function mount(objects: string): Promise<string> {
+    const attributes = join(csi.directory, 'attributes');
+    const tokens = { quaymaster: { token: broker.serviceAccountToken() } };
+    await writeFile(
+      attributes,
+      JSON.stringify({
+        objects,
+        'csi.storage.k8s.io/serviceAccount.tokens': JSON.stringify(tokens),
+      }),
+    );
+    const target = join(csi.directory, 'volume');
+    await mkdir(target, { recursive: true });
+    return (await run(program, [csi.socket, attributes, target])).stdout;
+  }
+
+  it('takes our answer, and its writer our files', async () => {
+    const versions = await mount(
+      "- { path: own/db, key: password, mode: '0400' }\n- { path: own/db, format: files, file: db/keys }",
+    );
+    expect(versions).toBe('own/db 1\n');
+    const file = (name: string): string => join(csi.directory, 'volume', name);
+    expect(await readFile(file('password'), 'utf8')).toBe('of the driver');
+    expect((await stat(file('password'))).mode & 0o777).toBe(0o400);
+    expect(await readFile(file('db/keys/user'), 'utf8')).toBe('app');
+  });
+
+  it('hears why there is nothing', async () => {
+    await expect(mount('- path: own/absent')).rejects.toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('code = NotFound desc = own/absent: ERR_NOT_FOUND'),
+    });
+  });
+});
