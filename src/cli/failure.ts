@@ -20,7 +20,7 @@ export function failureOf(error: unknown): Failure {
   if (error instanceof Interrupted) return { exitCode: error.exitCode, text: '', json: {} };
   if (error instanceof ApiError) return answered(error);
   if (error instanceof UnreachableError) {
-    return said(EXIT.unreachable, 'unreachable', error.message);
+    return said(EXIT.unreachable, 'unreachable', `no answer: ${error.message}`);
   }
   if (error instanceof Failed) return said(error.exitCode, 'failed', error.message);
   if (error instanceof UsageError) {

@@ -71,7 +71,10 @@ function endedFromOutside(): AbortSignal {
   process.once('SIGINT', () => end(EXIT.interrupted));
   process.once('SIGTERM', () => end(EXIT.terminated));
   process.stdout.on('error', ({ code }: NodeJS.ErrnoException) => {
-    end(code === 'EPIPE' ? EXIT.brokenPipe : EXIT.failed);
+    const exitCode = code === 'EPIPE' ? EXIT.brokenPipe : EXIT.failed;
+    end(exitCode);
+    // It may be heard of only after the verb is done.
+    process.exitCode = exitCode;
   });
   return ended.signal;
 }

@@ -30,6 +30,27 @@ const ON_DEMAND = Object.keys(dependencies).filter((name) => !RUNS_ON.includes(n
 const directory = mkdtempSync(join(tmpdir(), 'qm-libraries-'));
 const secretFile = join(directory, 'secret');
 writeFileSync(secretFile, 'a secret of thirty-two characters', { mode: 0o600 });
+const operatorTokenFile = join(directory, 'operator-token');
+writeFileSync(operatorTokenFile, `qmo_${'t'.repeat(49)}`, { mode: 0o600 });
+const policyFile = join(directory, 'policy.yaml');
+writeFileSync(
+  policyFile,
+  JSON.stringify({
+    apiVersion: 'quaymaster.dev/v1',
+    kind: 'AccessPolicy',
+    metadata: { name: 'p' },
+    spec: {
+      subjects: [{ clusters: ['c'], namespaces: ['n'], serviceAccounts: ['s'] }],
+      rules: [{ effect: 'allow', paths: ['a'], capabilities: ['read'] }],
+    },
+  }),
+);
+const testsFile = join(directory, 'tests.yaml');
+const asked = { who: 'k8s://c/n/s', capability: 'read', path: 'a', expect: 'allow' };
+writeFileSync(
+  testsFile,
+  JSON.stringify({ apiVersion: 'quaymaster.dev/v1', kind: 'PolicyTest', tests: [asked] }),
+);
 const kubeconfigFile = join(directory, 'kubeconfig');
 writeFileSync(
   kubeconfigFile,
@@ -132,6 +153,27 @@ describe('libraries', () => {
   ])('of %s connection are loaded for it, and no others', async (_what, connection, expected) => {
     const loaded = await loadedBy(opening({ it: connection }));
     expect(loaded.filter((name) => ON_DEMAND.includes(name))).toEqual(expected);
+  });
+
+  it.each([
+    ['a call', ['ls', '--url', 'http://127.0.0.1:9'], ['commander']],
+    [
+      'a policy test',
+      ['policy', 'test', testsFile, '--policies', policyFile],
+      ['commander', 'yaml'],
+    ],
+  ])('of no broker are loaded by the command line for %s', async (_what, words, expected) => {
+    const argv = [...words, '--token-file', operatorTokenFile];
+    const loaded = await loadedBy(`
+      const said = [];
+      const write = process.stdout.write.bind(process.stdout);
+      process.stdout.write = process.stderr.write = (text) => (said.push(text), true);
+      const { createProgram } = await import(${source('program.ts')});
+      await createProgram().parseAsync(${JSON.stringify(argv)}, { from: 'user' });
+      process.stdout.write = write;
+      if (!/no answer|1 passed/.test(said.join(''))) throw new Error(said.join(''));
+      process.exitCode = 0;`);
+    expect(loaded).toEqual(expected);
   });
 
   it('of a vault connection are loaded for its first call', async () => {

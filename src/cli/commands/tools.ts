@@ -21,8 +21,15 @@ export function addTools(program: Command): void {
     .description('print a script that completes commands and options')
     .addArgument(new Argument('<shell>').choices(['bash', 'zsh', 'fish']))
     .action(async (shell: 'bash' | 'zsh' | 'fish') => {
-      const { commandTree } = await import('../completion/command-tree.ts');
-      const { completionScript } = await import('../completion/scripts.ts');
-      process.stdout.write(completionScript(shell, program.name(), commandTree(program)));
+      const { runVerb } = await import('../run-verb.ts');
+      process.exitCode = await runVerb([shell], {}, async () => {
+        const { commandTree } = await import('../completion/command-tree.ts');
+        const { completionScript } = await import('../completion/scripts.ts');
+        const script = completionScript(shell, program.name(), commandTree(program));
+        return ({ output }) => {
+          output.raw(script);
+          return Promise.resolve();
+        };
+      });
     });
 }

@@ -109,5 +109,5 @@ function jsonOf(text: string): unknown {
 /** The reason as a word: what a server said may hold anything. */
 function unreachable(error: unknown): UnreachableError {
   const { code, message } = error as NodeJS.ErrnoException;
-  return new UnreachableError('no_connection', `Vault cannot be reached: ${code ?? message}`);
+  return new UnreachableError('no_connection', `Vault: ${code ?? message}`);
 }

@@ -1,0 +1,86 @@
+import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+const MAIN = new URL('../../dist/main.js', import.meta.url).pathname;
+const NODE = new URL('../../node_modules/.bin/node', import.meta.url).pathname;
+
+export interface Ran {
+  readonly code: number | null;
+  readonly out: string;
+  readonly err: string;
+}
+
+/** The built program as somebody at a shell has it, with a home of its own. Everything that it ever said, and every word it was given, is kept. */
+export class CommandLine {
+  readonly directory: string;
+  /** All output and all arguments, to look for secrets in. */
+  traces = '';
+  readonly #environment: Readonly<Record<string, string>>;
+
+  private constructor(directory: string, environment: Readonly<Record<string, string>>) {
+    this.directory = directory;
+    this.#environment = environment;
+  }
+
+  static async make(environment: Readonly<Record<string, string>> = {}): Promise<CommandLine> {
+    const directory = await mkdtemp(join(tmpdir(), 'quaymaster-cli-'));
+    return new CommandLine(directory, environment);
+  }
+
+  /** Writes a file of mode 0600 into its directory. @returns its path */
+  async write(name: string, text: string): Promise<string> {
+    const path = join(this.directory, name);
+    await writeFile(path, text, { mode: 0o600 });
+    return path;
+  }
+
+  begin(...words: readonly string[]): ChildProcessWithoutNullStreams {
+    this.traces += `${words.join(' ')}\n`;
+    return spawn(NODE, [MAIN, ...words], {
+      cwd: this.directory,
+      env: {
+        PATH: process.env['PATH'] ?? '',
+        HOME: this.directory,
+        NODE_COMPILE_CACHE: join(this.directory, 'compiled'),
+        ...this.#environment,
+      },
+    });
+  }
+
+  /** Runs to the end; `stdin` is piped. */
+  async pipe(stdin: string, ...words: readonly string[]): Promise<Ran> {
+    const child = this.begin(...words);
+    let [out, err] = ['', ''];
+    child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()));
+    child.stderr.on('data', (chunk: Buffer) => (err += chunk.toString()));
+    child.stdin.on('error', () => undefined);
+    child.stdin.end(stdin);
+    const [code] = (await once(child, 'close')) as [number | null];
+    this.traces += out + err;
+    return { code, out, err };
+  }
+
+  async run(...words: readonly string[]): Promise<Ran> {
+    return this.pipe('', ...words);
+  }
+
+  /** Runs what must end with 0. @returns its output */
+  async ok(...words: readonly string[]): Promise<string> {
+    const { code, out, err } = await this.run(...words);
+    if (code !== 0) throw new Error(`${words.join(' ')} ended with ${code}: ${err}`);
+    return out;
+  }
+
+  /** The JSON of what must end with 0. */
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- shapes are the API's, whose tests check them
+  async json(...words: readonly string[]): Promise<any> {
+    return JSON.parse(await this.ok(...words, '-o', 'json')) as unknown;
+  }
+
+  async remove(): Promise<void> {
+    await rm(this.directory, { recursive: true, force: true });
+  }
+}

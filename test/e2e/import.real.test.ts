@@ -1,0 +1,115 @@
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { CreateSecretCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import { describeWith } from '../backends/backends.ts';
+import { createToken, mountEngine, openBaoCall } from '../backends/openbao-calls.ts';
+import { uniqueName } from '../backends/unique-name.ts';
+import { filesBelow, findCanary } from '../support/canary.ts';
+import { CommandLine } from './command-line.ts';
+import { Furnished } from './furnished.ts';
+
+const CANARY = 'canary-Jq72vv0p';
+
+describeWith(['openbao', 'moto'], 'an import', ({ openbao, moto }) => {
+  let furnished: Furnished;
+  let operator: CommandLine;
+
+  beforeAll(async () => {
+    furnished = await Furnished.start();
+    operator = await CommandLine.make({
+      AWS_ACCESS_KEY_ID: moto.accessKeyId,
+      AWS_SECRET_ACCESS_KEY: moto.secretAccessKey,
+    });
+    const token = await operator.write('token', furnished.operator);
+    await operator.ok('login', '--url', furnished.installation.url, '--token-file', token);
+  }, 60_000);
+  afterAll(async () => {
+    await operator.remove();
+    await furnished.remove();
+  });
+
+  it.each(['1', '2'] as const)(
+    'from KV %s copies what is below a folder, again without harm, and nothing to a disk',
+    async (version) => {
+      const mount = await mountEngine(openbao, 'kv', { options: { version } });
+      const put = async (path: string, data: object): Promise<void> => {
+        const at = version === '2' ? `${mount}/data/${path}` : `${mount}/${path}`;
+        await openBaoCall(openbao, 'POST', at, version === '2' ? { data } : data);
+      };
+      await put('team/db', { password: CANARY, port: 5432 });
+      await put('team/deep/er/key', { k: CANARY });
+      await put('team/odd name', { k: CANARY });
+      await put('elsewhere', { k: CANARY });
+      const scoped = await createToken(
+        openbao,
+        `path "${mount}/*" { capabilities = ["read", "list"] }`,
+      );
+      const words = ['--address', openbao.address, '--mount', mount, '--from', 'team'];
+      const tokenFile = await operator.write('vault-token', `${scoped}\n`);
+      const to = `own/kv${version}`;
+      const all = ['import', 'vault', ...words, '--vault-token-file', tokenFile, '--to', to];
+
+      const plan = await operator.run(...all, '--dry-run', '-o', 'json');
+      expect(plan.code).toBe(2);
+      const { items } = JSON.parse(plan.out) as { items: { source: string; state: string }[] };
+      expect(items.map(({ source, state }) => `${source}: ${state}`).sort()).toEqual([
+        'team/db: create',
+        'team/deep/er/key: create',
+        'team/odd name: unnameable',
+      ]);
+
+      const first = await operator.run(...all, '--yes');
+      expect(first.code).toBe(1);
+      expect(first.out).toContain('2 copied');
+      const map = await operator.write('map.yaml', `'team/odd name': ${to}/odd\n`);
+      const second = await operator.run(...all, '--yes', '--map', map);
+      expect(second).toMatchObject({ code: 0 });
+      expect(second.out).toContain('1 copied');
+      const third = await operator.run(...all, '--yes', '--map', map);
+      expect(third.out).toContain('0 copied');
+
+      await expect(allowedToRead(`${to}/db`)).resolves.toEqual([CANARY, '5432']);
+      const files = await filesBelow(operator.directory);
+      const traces = { said: operator.traces, ...files };
+      expect(findCanary(CANARY, traces)).toEqual([]);
+      expect(findCanary(scoped, { said: operator.traces })).toEqual([]);
+    },
+    60_000,
+  );
+
+  /** Operators of this broker have no role to read: a pod does. */
+  const allowedToRead = async (path: string): Promise<readonly string[]> => {
+    const session = await furnished.logInEarly();
+    const { json } = await furnished.read(session, path);
+    const data = json['data'] as Record<string, string>;
+    return [data['password'] ?? '', data['port'] ?? ''];
+  };
+
+  it('from a KV that the token may not list ends, with nothing copied', async () => {
+    const mount = await mountEngine(openbao, 'kv', { options: { version: '2' } });
+    const scoped = await createToken(openbao, `path "${mount}/data/x" { capabilities = ["read"] }`);
+    const tokenFile = await operator.write('vault-token', scoped);
+    const words = ['--address', openbao.address, '--mount', mount, '--kv', '2', '--yes'];
+    const ran = await operator.run('import', 'vault', ...words, '--vault-token-file', tokenFile);
+    expect(ran.code).toBe(3);
+  });
+
+  it('from AWS copies secrets as the AWS provider would have given them', async () => {
+    const { endpoint, region, accessKeyId, secretAccessKey } = moto;
+    const credentials = { accessKeyId, secretAccessKey };
+    const client = new SecretsManagerClient({ endpoint, region, credentials });
+    const name = uniqueName('import');
+    const create = async (path: string, value: object): Promise<void> => {
+      await client.send(new CreateSecretCommand({ Name: `${name}/${path}`, ...value }));
+    };
+    await create('json', { SecretString: JSON.stringify({ password: CANARY, port: 1 }) });
+    await create('text', { SecretString: CANARY });
+    await create('bytes', { SecretBinary: Uint8Array.of(0xff, 0) });
+    client.destroy();
+    const words = ['--region', region, '--endpoint', endpoint, '--from', name, '--to', 'own/aws'];
+    const { code, out } = await operator.run('import', 'aws', ...words, '--yes');
+    expect(code).toBe(0);
+    expect(out).toContain('3 copied');
+    await expect(allowedToRead('own/aws/json')).resolves.toEqual([CANARY, '1']);
+    expect(findCanary(CANARY, { said: operator.traces })).toEqual([]);
+  }, 60_000);
+});
