@@ -1,5 +1,5 @@
 import { hostname } from 'node:os';
-import { Counter, type Registry } from 'prom-client';
+import { Counter, Gauge, type Registry } from 'prom-client';
 import { readTlsFiles } from '../api/tls-files.ts';
 import type { Config } from '../config/schema.ts';
 import { BrokerError } from '../domain/errors.ts';
@@ -180,6 +180,14 @@ async function manage(
   });
   const server = make(certificate.current);
   own.server = server;
+  new Gauge({
+    name: 'quaymaster_injector_trusted',
+    help: '1 while the webhook configuration holds our certificate, as far as it could be looked at',
+    registers: [deps.metrics],
+    collect() {
+      this.set(certificate.isEntered ? 1 : 0);
+    },
+  });
   return { server, start: () => certificate.start(), stop: () => certificate.close() };
 }
 

@@ -56,6 +56,7 @@ export class ManagedCertificate {
   #cancel: (() => void) | undefined;
   #turn: Promise<void> = Promise.resolve();
   #isFailing = false;
+  #isEntered = false;
   #isClosed = false;
 
   private constructor(parts: ManagedCertificateParts, owner: string, first: Made) {
@@ -72,6 +73,11 @@ export class ManagedCertificate {
 
   get current(): { readonly cert: string; readonly key: string } {
     return this.#current;
+  }
+
+  /** Whether the webhook configuration held it at the last look. */
+  get isEntered(): boolean {
+    return this.#isEntered;
   }
 
   /** Looks after it from now on; resolves after the first look, whether that succeeded or not. */
@@ -110,6 +116,7 @@ export class ManagedCertificate {
         log.info({ certificates: own.length }, 'the webhook configuration has our certificate');
       if (this.#next !== undefined) this.#next.enteredAt ??= clock.monotonic();
       this.#isFailing = false;
+      this.#isEntered = true;
     } catch (error) {
       if (!this.#isFailing) {
         log.error(
@@ -118,6 +125,7 @@ export class ManagedCertificate {
         );
       }
       this.#isFailing = true;
+      this.#isEntered = false;
     }
   }
 

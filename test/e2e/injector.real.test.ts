@@ -109,6 +109,8 @@ describeWith(['kube'], 'the injector behind a real API server', ({ kube }) => {
     for (const outcome of ['injected', 'unchanged', 'denied']) {
       expect(text).toMatch(new RegExp(`outcome="${outcome}"\\} [1-9]`));
     }
+    const trusted = await bench.metrics.getSingleMetricAsString('quaymaster_injector_trusted');
+    expect(trusted).toMatch(/ 1$/);
   });
 
   it('has its certificate back in the configuration when that was made anew', async () => {

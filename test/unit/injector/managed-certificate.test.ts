@@ -166,8 +166,10 @@ describe('a certificate that the broker makes for its webhook', () => {
     api.isAway = true;
     await certificate.start();
     expect(errors).toHaveLength(1);
+    expect(certificate.isEntered).toBe(false);
     api.isAway = false;
     await pass(LOOK);
+    expect(certificate.isEntered).toBe(true);
     expect(api.trusts(certificate.current.cert)).toBe(true);
   });
 
