@@ -80,11 +80,14 @@ async function kept(): Promise<{
   /** Moves time look by look. */
   readonly pass: (ms: number) => Promise<void>;
   readonly presented: string[];
+  /** Of those, what the API server did not trust at that moment. */
+  readonly untrusted: string[];
   readonly errors: unknown[];
 }> {
   const api = new OneConfiguration();
   const clock = new LookClock();
   const presented: string[] = [];
+  const untrusted: string[] = [];
   const errors: unknown[] = [];
   const log = {
     info: () => undefined,
@@ -97,12 +100,15 @@ async function kept(): Promise<{
     owner: 'pod-0:8443',
     clock,
     log,
-    present: ({ cert }) => presented.push(cert),
+    present: ({ cert }) => {
+      presented.push(cert);
+      untrusted.push(...(api.trusts(cert) ? [] : [cert]));
+    },
   });
   const pass = async (ms: number): Promise<void> => {
     for (let left = ms; left > 0; left -= LOOK) await clock.look(LOOK);
   };
-  return { api, certificate, clock, pass, presented, errors };
+  return { api, certificate, clock, pass, presented, untrusted, errors };
 }
 
 describe('a certificate that the broker makes for its webhook', () => {
@@ -131,7 +137,7 @@ describe('a certificate that the broker makes for its webhook', () => {
   });
 
   it('is renewed at two thirds: trusted first, presented a minute later, and trusted at every moment', async () => {
-    const { api, certificate, clock, pass, presented } = await kept();
+    const { api, certificate, clock, pass, presented, untrusted } = await kept();
     await certificate.start();
     const first = certificate.current.cert;
     await clock.look(TWO_THIRDS - 2 * LOOK);
@@ -142,6 +148,7 @@ describe('a certificate that the broker makes for its webhook', () => {
       bundles.push(api.trusts(certificate.current.cert));
     }
     expect(bundles).not.toContain(false);
+    expect(untrusted).toEqual([]);
     expect(presented).toHaveLength(1);
     expect(certificate.current.cert).toBe(presented[0]);
     expect(api.trusts(first)).toBe(false);
