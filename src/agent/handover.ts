@@ -14,7 +14,7 @@ export interface Delivering {
    */
   deliver(
     values: ReadonlyMap<string, HeldSecret>,
-  ): Promise<{ readonly changed: readonly string[]; readonly replaced?: readonly string[] }>;
+  ): Promise<{ readonly changed: readonly string[]; readonly replaced: readonly string[] }>;
   remove(names: readonly string[]): Promise<void>;
 }
 
@@ -56,7 +56,7 @@ export class Handover {
   /** The first time: the application has not begun, unless it has seen other values than these. @throws DeliveryError */
   async begin(): Promise<void> {
     const { deliveries, application, values } = this.#deps;
-    const { replaced = [] } = await deliveries.deliver(values());
+    const { replaced } = await deliveries.deliver(values());
     if (replaced.length > 0) application.tell([]);
   }
 

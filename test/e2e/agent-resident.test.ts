@@ -129,6 +129,24 @@ describe('quaymaster agent', () => {
     expect(await agent.read('api.json')).toContain(PASSWORD);
   });
 
+  it('tells the application what changed while the agent itself was gone', async () => {
+    await broker.write('own/meanwhile', { password: 'first' });
+    await agent.configure({
+      secrets: [{ path: 'own/meanwhile', file: 'db.json' }],
+      onChange: [{ command: ['touch', agent.file('told')] }],
+    });
+    await agent.startReady();
+    await agent.stop('SIGKILL');
+    await broker.installation.call('PUT', '/api/v1/secrets/own/meanwhile', {
+      token: broker.operator,
+      body: { data: { password: 'second' } },
+      headers: { 'if-match': '"1"' },
+    });
+    await agent.startReady();
+    expect(await passwordIn('db.json')).toBe('second');
+    await until('the application is told', () => Promise.resolve(existsSync(agent.file('told'))));
+  });
+
   it('ends with 0 on SIGTERM, and its session with it', async () => {
     await broker.write('own/ended', { key: PASSWORD });
     await agent.configure({ secrets: [{ path: 'own/ended', file: 'api.json' }] });

@@ -58,7 +58,7 @@ export class AgentFleet {
       access: this.#counted(access),
       readToken: () => Promise.resolve(token),
       deliveries: {
-        deliver: () => Promise.resolve({ changed: [] }),
+        deliver: () => Promise.resolve({ changed: [], replaced: [] }),
         remove: () => Promise.resolve(),
       },
       isResident: true,
