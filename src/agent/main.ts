@@ -7,6 +7,9 @@ const words = process.argv.slice(3);
 // Node would open its inspector at SIGUSR1, through which everybody in the pod's network could read the memory.
 process.on('SIGUSR1', () => undefined);
 
+process.on('uncaughtException', fail);
+process.on('unhandledRejection', fail);
+
 const print = (text: string): void => void process.stdout.write(text);
 // No await at the top: the agent is bundled as CommonJS, which starts faster (docs/performance.md).
 void runCommandLine(words, process.env, print).then((code) => process.exit(code), fail);

@@ -35,15 +35,14 @@ export async function runExec(
   const outcome = Promise.withResolvers<number>();
   const quit = new AbortController();
   let hasChild = false;
-  for (const signal of FORWARDED) {
-    process.on(signal, () => {
-      if (hasChild) child.signal(signal);
-      else if (ENDING.includes(signal)) {
-        outcome.resolve(128 + constants.signals[signal]);
-        quit.abort();
-      }
-    });
-  }
+  const hear = (signal: NodeJS.Signals): void => {
+    if (hasChild) child.signal(signal);
+    else if (ENDING.includes(signal)) {
+      outcome.resolve(128 + constants.signals[signal]);
+      quit.abort();
+    }
+  };
+  for (const signal of FORWARDED) process.on(signal, hear);
   const surroundings = (agent: Agent) => () =>
     childEnvironment(settings.exec.environment, agent.values(), environment);
   const furnished = await furnish(settings, {
@@ -53,7 +52,7 @@ export async function runExec(
   const { agent, close } = furnished;
   let servers: LocalServers | undefined;
   try {
-    servers = await LocalServers.listen(settings, agent, () => child.signal('SIGTERM'));
+    servers = await LocalServers.listen(settings, agent, () => hear('SIGTERM'));
     await agent.start(quit.signal);
     child.start(surroundings(agent)());
     hasChild = true;
