@@ -42,7 +42,12 @@ export class AgentFleet {
 
   constructor({ url, cluster, paths, tokens }: FleetOptions) {
     const settings = checkSettings(
-      { broker: { url }, cluster, secrets: paths.map((path) => ({ path })) },
+      {
+        broker: { url },
+        cluster,
+        endSessionOnExit: false,
+        secrets: paths.map((path) => ({ path })),
+      },
       'fleet',
     );
     this.#names = settings.secrets.map(({ path }) => path);
@@ -113,6 +118,8 @@ export class AgentFleet {
   async stop(): Promise<void> {
     this.#stopping.abort();
     await Promise.all(this.#running);
+    // Closes their event streams.
+    await Promise.all(this.#agents.map((agent) => agent.stop()));
     for (const client of this.#clients) client.close();
   }
 
