@@ -241,6 +241,7 @@ describeWith(['postgres'], 'several stores on one PostgreSQL', () => {
         { version: '0' },
         { version: '1' },
         { version: '2' },
+        { version: '3' },
       ]);
     });
 

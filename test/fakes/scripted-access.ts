@@ -10,7 +10,7 @@ import type {
 import { ApiError, type BrokerEvent } from '../../src/client/index.ts';
 import type { HandClock } from '../support/hand-clock.ts';
 
-export function problem(status: number, code: Problem['code']): Problem {
+function problem(status: number, code: Problem['code']): Problem {
   return { type: `urn:quaymaster:error:${code}`, title: 'no', status, code, requestId: 'req_1' };
 }
 
