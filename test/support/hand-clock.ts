@@ -15,8 +15,9 @@ export class HandClock implements Clock {
     this.#wall = wall;
   }
 
+  /** Whole, as the system's: a timer of a part of a millisecond leaves a part behind, which no store takes for a time. */
   now(): number {
-    return this.#wall;
+    return Math.round(this.#wall);
   }
 
   monotonic(): number {
