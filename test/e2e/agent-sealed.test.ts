@@ -1,0 +1,109 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { until } from '../backends/until.ts';
+import { findCanary } from '../support/canary.ts';
+import { RecordingProxy } from '../support/recording-proxy.ts';
+import { AgentProcess } from './agent-process.ts';
+import { Furnished } from './furnished.ts';
+import { Rotated } from './rotated.ts';
+
+const PASSWORD = 'canary-sealed-5e09';
+const SEALED_ONLY = {
+  apiVersion: 'quaymaster.dev/v1',
+  kind: 'AccessPolicy',
+  metadata: { name: 'sealed-only' },
+  spec: {
+    subjects: [{ clusters: ['c1'], namespaces: ['prod'], serviceAccounts: ['*'] }],
+    rules: [
+      {
+        name: 'in-clear',
+        effect: 'deny',
+        paths: ['own/cards'],
+        capabilities: ['read'],
+        conditions: { sealedDelivery: false },
+      },
+    ],
+  },
+};
+
+let broker: Furnished;
+let proxy: RecordingProxy;
+let agent: AgentProcess;
+
+beforeAll(async () => {
+  broker = await Furnished.start({ documents: { '/policies/sealed-only': SEALED_ONLY } });
+  await broker.write('own/cards', { password: PASSWORD });
+  await broker.write('own/open', { password: PASSWORD });
+}, 60_000);
+
+afterAll(async () => {
+  await broker.remove();
+});
+
+beforeEach(async () => {
+  proxy = await RecordingProxy.start(Number(new URL(broker.installation.url).port));
+  agent = await AgentProcess.make(broker);
+});
+
+afterEach(async () => {
+  expect(findCanary(PASSWORD, { output: agent.output })).toEqual([]);
+  await agent.remove();
+  await proxy.close();
+});
+
+async function configure(path: string, sealed: boolean): Promise<void> {
+  await agent.configure({
+    broker: { url: proxy.address, sealed },
+    secrets: [{ path, file: 'db.json' }],
+  });
+}
+
+async function password(): Promise<string | undefined> {
+  const text = await agent.read('db.json');
+  return text === undefined
+    ? undefined
+    : (JSON.parse(text) as { readonly password: string }).password;
+}
+
+describe('an agent with broker.sealed', () => {
+  it('gets what a policy gives only sealed, and nobody on the way sees it', async () => {
+    await configure('own/cards', true);
+    agent.start(['--once']);
+    expect(await agent.ended()).toMatchObject({ code: 0 });
+    expect(await password()).toBe(PASSWORD);
+    expect(proxy.seen.toString('latin1')).toContain('application/jose');
+    expect(findCanary(PASSWORD, { traffic: proxy.seen })).toEqual([]);
+  });
+
+  it('gets it alone: without, the agent is denied', async () => {
+    await configure('own/cards', false);
+    agent.start(['--once']);
+    expect(await agent.ended()).toMatchObject({ code: 4 });
+    expect(agent.output).toMatch(/own\/cards: .*\(ERR_DENIED, request req_\w+\)/);
+    expect(await password()).toBeUndefined();
+    expect(findCanary(PASSWORD, { traffic: proxy.seen })).toEqual([]);
+  });
+
+  it('is what hides the values: without, whoever is on the way sees them', async () => {
+    await configure('own/open', false);
+    agent.start(['--once']);
+    expect(await agent.ended()).toMatchObject({ code: 0 });
+    expect(findCanary(PASSWORD, { traffic: proxy.seen })).toEqual(['traffic']);
+  });
+
+  it('follows a rotation sealed, and acknowledges it', async () => {
+    const rotated = await Rotated.make(broker, 'own/sealed');
+    await configure(rotated.path, true);
+    await agent.startReady();
+    const first = await password();
+    expect(first).toBe('the-first-one');
+    await rotated.run();
+    await until('the new password is there', async () => (await password()) !== first);
+    await rotated.untilOver();
+    expect(agent.logged('acknowledged')).toMatchObject([{ path: rotated.path, outcome: 'ok' }]);
+    const second = (await password())!;
+    expect(await agent.stop()).toEqual({ code: 0, signal: null });
+    for (const value of [first!, second]) {
+      expect(findCanary(value, { traffic: proxy.seen, output: agent.output })).toEqual([]);
+    }
+  });
+});
