@@ -139,6 +139,7 @@ export class Agent {
     const over = await reading.renew(session, signal);
     const list = [...new Set([...work.take(), ...holdings.due(time.now()), ...over])];
     if (list.length > 0) await this.#read(session, list, signal);
+    this.#follower?.begin();
     if (!this.#hasStarted) return;
     await handover.retry();
     if (await outbox.send(session, signal)) work.add(holdings.all);
@@ -149,12 +150,12 @@ export class Agent {
     const before = keeper.session;
     const endedAt = before?.endsAt ?? 0;
     const session = await keeper.current(signal);
-    if (session !== before) await this.#begin(session);
+    if (session !== before) this.#begin(session);
     else if (session.endsAt > endedAt) for (const each of holdings.all) each.sessionMoved(endedAt);
     return session;
   }
 
-  async #begin(session: AgentSession): Promise<void> {
+  #begin(session: AgentSession): void {
     const { holdings, outbox, expected, work } = this.#parts;
     this.#follower?.close();
     for (const holding of holdings.all) holding.newSession();
@@ -164,7 +165,6 @@ export class Agent {
     if (!this.#deps.isResident) return;
     this.#follower = new EventFollower(session, this.#listener(), this.#deps);
     this.#pollAt = this.#deps.clock.monotonic() + POLL_MS;
-    await this.#follower.begin();
   }
 
   #listener(): EventListener {

@@ -24,23 +24,19 @@ export interface FollowerDeps {
 /** When a broker goes away, all its streams end at once: their holders come back spread over this, and over more while it stays away. */
 const FIRST_PAUSE_MS = 5_000;
 const LONGEST_PAUSE_MS = 60_000;
-/** How long a start waits for the stream, so that nothing happens unheard between the first read and the first event. */
-const BEGIN_WITHIN_MS = 250;
-
-/** The push stream of one session, opened again with the last id whenever it ends, until the session is over. */
+/** The push stream of one session since its login, opened again with the last id whenever it ends, until the session is over. */
 export class EventFollower {
   readonly #deps: FollowerDeps;
   readonly #session: AgentSession;
   readonly #listener: EventListener;
   readonly #stop = new AbortController();
-  readonly #begun = Promise.withResolvers<undefined>();
-  #lastId: string | undefined;
+  #lastId: string;
   #isOpen = false;
-  /** Somebody relied on being told from now on. */
-  #isReliedOn = false;
+  #hasBegun = false;
 
   constructor(session: AgentSession, listener: EventListener, deps: FollowerDeps) {
     this.#session = session;
+    this.#lastId = session.eventId;
     this.#listener = listener;
     this.#deps = deps;
   }
@@ -50,19 +46,17 @@ export class EventFollower {
     return this.#isOpen;
   }
 
-  /** Opens the stream and waits a moment until it stands. What is read after this is read from under it: a gap is told as `missed`. */
-  async begin(): Promise<void> {
+  /** What was read before this is no reason to hurry: what changed since the login is told first. */
+  begin(): void {
+    if (this.#hasBegun) return;
+    this.#hasBegun = true;
     void this.#follow();
-    const cancel = this.#deps.clock.after(BEGIN_WITHIN_MS, () => this.#begun.resolve(undefined));
-    await this.#begun.promise;
-    cancel();
-    this.#isReliedOn = true;
   }
 
   close(): void {
     this.#isOpen = false;
+    this.#hasBegun = true;
     this.#stop.abort();
-    this.#begun.resolve(undefined);
   }
 
   async #follow(): Promise<void> {
@@ -81,7 +75,6 @@ export class EventFollower {
         retryAfter = retryAfterOf(error);
       } finally {
         this.#isOpen = false;
-        this.#begun.resolve(undefined);
       }
       await clock.sleep(backoff.next(retryAfter), signal).catch(() => undefined);
       if (signal.aborted) return;
@@ -93,7 +86,7 @@ export class EventFollower {
     const { clock } = this.#deps;
     const begun = clock.monotonic();
     for await (const event of this.#session.events(this.#lastId, signal)) {
-      if (event.event === 'ready') this.#ready();
+      if (event.event === 'ready') this.#isOpen = true;
       else if (event.event === 'secret.changed') this.#listener.changed(event.data.path);
       else if (event.event === 'leases.changed') this.#listener.leasesChanged();
       else if (event.event === 'reset') this.#listener.missed();
@@ -105,13 +98,6 @@ export class EventFollower {
       if (clock.monotonic() - begun > LONGEST_PAUSE_MS) backoff.reset();
     }
     return false;
-  }
-
-  /** A stream that begins without a last id tells nothing of what happened before it. */
-  #ready(): void {
-    this.#isOpen = true;
-    if (this.#lastId === undefined && this.#isReliedOn) this.#listener.missed();
-    this.#begun.resolve(undefined);
   }
 
   #over(): void {

@@ -27,6 +27,8 @@ export interface OpenedSession {
   /** `qms_…`: shown once, stored as a keyed hash. */
   readonly token: string;
   readonly session: Session;
+  /** Where the event stream stood: a follower that begins there misses nothing of what this session is to hold. */
+  readonly eventId: number;
 }
 
 /**
@@ -61,7 +63,7 @@ export async function logIn(
           writes: [{ table: 'sessions', put: row }],
           entries: [entry],
         },
-        settle: () => ({ token, session: live.session }),
+        settle: () => ({ token, session: live.session, eventId: decidedAt }),
       };
     });
   } catch (error) {

@@ -3,7 +3,7 @@ import { bearer } from './credential.ts';
 import { UnreachableError } from './errors.ts';
 import type { components } from './generated/api.ts';
 
-type Session = components['schemas']['Session'];
+type Opened = components['schemas']['OpenedSession'];
 
 export interface LogIn {
   /** As the broker has it registered. */
@@ -21,12 +21,15 @@ export class WorkloadSession {
   readonly workload: components['schemas']['Workload'];
   /** Calls as this session. */
   readonly client: BrokerClient;
+  /** For the first `events`: what happened since the login comes first. */
+  readonly eventId: string;
   #endsAt: number;
 
-  private constructor(client: BrokerClient, session: Session) {
+  private constructor(client: BrokerClient, { session, eventId }: Opened) {
     this.client = client;
     this.id = session.id;
     this.workload = session.workload;
+    this.eventId = eventId;
     this.#endsAt = Date.parse(session.endsAt);
   }
 
@@ -39,7 +42,7 @@ export class WorkloadSession {
     const input = { body: { cluster, token }, signal };
     if (!sealed) {
       const { body } = await client.call('createSession', input);
-      return new WorkloadSession(client.as(bearer(body.token)), body.session);
+      return new WorkloadSession(client.as(bearer(body.token)), body);
     }
     const { SealingKey } = await import('./sealing-key.ts');
     const key = await SealingKey.generate();
@@ -47,7 +50,7 @@ export class WorkloadSession {
     if (body.session.keyThumbprint !== key.thumbprint) {
       throw new UnreachableError('not_ours', 'the session is not bound to the key of this process');
     }
-    return new WorkloadSession(client.as(key.bearing(body.token)), body.session);
+    return new WorkloadSession(client.as(key.bearing(body.token)), body);
   }
 
   /** By the broker's clock, in milliseconds since the epoch. */

@@ -56,6 +56,23 @@ describe('a stream of events', () => {
     other.close();
   });
 
+  it('that begins where the login says brings what changed after it was read', async () => {
+    await write('app/begun', 'one');
+    const opened = await api.call('POST', '/api/v1/sessions', {
+      body: { cluster: 'c1', token: api.serviceAccountToken() },
+    });
+    const { token, eventId } = opened.body as { token: string; eventId: string };
+    await read('app/begun', token);
+    await write('app/begun', 'two');
+    const stream = await follow(token, eventId);
+    await stream.next('ready');
+    expect(stream.received.map(({ type, data }) => [type, data])).toEqual([
+      ['secret.changed', { path: 'app/begun' }],
+      ['ready', {}],
+    ]);
+    stream.close();
+  });
+
   it('brings what happened since the last event that was seen, once', async () => {
     await write('app/since', 'one');
     const token = await holder();

@@ -74,6 +74,7 @@ export class ScriptedAccess implements BrokerAccess {
       get endsAt() {
         return endsAt;
       },
+      eventId: '0',
       renew: async (token) => {
         this.called('renewSession', token);
         if (!token.startsWith('spent')) endsAt = this.clock.now() + this.sessionMs;
@@ -93,7 +94,7 @@ export class ScriptedAccess implements BrokerAccess {
         await Promise.resolve();
       },
       acknowledge: async (reports) => Promise.resolve(this.#acknowledge(reports)),
-      events: (_last, signal) => this.#stream(signal),
+      events: (last, signal) => this.#stream(last, signal),
     };
   }
 
@@ -128,8 +129,8 @@ export class ScriptedAccess implements BrokerAccess {
     return reports.map(({ path, version }) => ({ path, version, endedLeases: 1 }));
   }
 
-  async *#stream(signal: AbortSignal): AsyncGenerator<BrokerEvent> {
-    this.called('followEvents', '');
+  async *#stream(last: string | undefined, signal: AbortSignal): AsyncGenerator<BrokerEvent> {
+    this.called('followEvents', last ?? '');
     yield { event: 'ready', id: '0', data: {} };
     signal.addEventListener('abort', () => this.#wake?.(), { once: true });
     while (!signal.aborted) {

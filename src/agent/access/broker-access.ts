@@ -19,6 +19,8 @@ export interface BatchAnswer {
 /** What the agent asks of the broker while it is logged in. Instants are the broker's, in milliseconds since the epoch. All throw as `BrokerClient.call`. */
 export interface AgentSession {
   readonly endsAt: number;
+  /** Where the event stream stood at the login. */
+  readonly eventId: string;
   renew(token: string, signal: AbortSignal): Promise<void>;
   end(signal: AbortSignal): Promise<void>;
   read(items: readonly BatchItem[], signal: AbortSignal): Promise<BatchAnswer>;

@@ -38,6 +38,10 @@ class ClientSession implements AgentSession {
     return this.#session.endsAt;
   }
 
+  get eventId(): string {
+    return this.#session.eventId;
+  }
+
   renew(token: string, signal: AbortSignal): Promise<void> {
     return this.#session.renew(token, signal);
   }

@@ -4,7 +4,6 @@ import type { AcknowledgeSettings, ChangeAction } from '../config/actions.ts';
 import type { AgentLog } from '../log-lines.ts';
 import { callHttp } from './call-http.ts';
 import { runCommand } from './run-command.ts';
-import { sendSignal } from './send-signal.ts';
 
 /** A value that the application is to take. */
 export interface NewValue {
@@ -100,7 +99,9 @@ export class Application {
   async #perform(action: ChangeAction): Promise<string | undefined> {
     const { clock } = this.#deps;
     if (action.kind === 'command') return runCommand(action, clock);
-    return action.kind === 'http' ? callHttp(action, clock) : sendSignal(action);
+    if (action.kind === 'http') return callHttp(action, clock);
+    const { sendSignal } = await import('./send-signal.ts');
+    return sendSignal(action);
   }
 
   /** Asks until the application has it, or the time for that is up. */

@@ -29,7 +29,11 @@ export const createSession: RouteOf<'createSession'> = {
         throw error;
       });
       rates.loggedIn(accountOf(opened.session.workload));
-      return { status: 201, body: { token: opened.token, session: shownSession(opened.session) } };
+      const { token, session, eventId } = opened;
+      return {
+        status: 201,
+        body: { token, session: shownSession(session), eventId: String(eventId) },
+      };
     };
   },
 };

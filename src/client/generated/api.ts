@@ -1119,6 +1119,8 @@ export interface components {
             /** @description Shown once. */
             readonly token: string;
             readonly session: components["schemas"]["Session"];
+            /** @description Where the event stream stands. Sent as `Last-Event-ID` with the first `GET /events`, nothing is missed that happened after what was read meanwhile. */
+            readonly eventId: string;
         };
         readonly SessionAnswer: {
             readonly session: components["schemas"]["Session"];

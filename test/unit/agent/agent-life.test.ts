@@ -94,13 +94,14 @@ async function living(more: object = {}): Promise<Agent> {
 }
 
 describe('an agent', () => {
-  it('asks for everything in one call, and listens before it reads', async () => {
+  it('asks for everything in one call, and then for what happened since the login', async () => {
     await living();
     expect(broker.calls.map(({ operation }) => operation)).toEqual([
       'createSession',
-      'followEvents',
       'readSecrets',
+      'followEvents',
     ]);
+    expect(broker.about('followEvents')).toEqual(['0']);
     expect(broker.about('readSecrets')).toEqual(['a/db a/api']);
     expect(delivered).toEqual({ db: '1', api: '1' });
   });
