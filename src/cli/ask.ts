@@ -1,7 +1,9 @@
-import { createInterface } from 'node:readline/promises';
+import { createInterface, type Interface } from 'node:readline/promises';
 import { Writable } from 'node:stream';
 import type { CliContext } from './context.ts';
+import { EXIT } from './exit-codes.ts';
 import { Failed } from './failed.ts';
+import { Interrupted } from './interrupted.ts';
 import { UsageError } from './usage-error.ts';
 
 /** Goes on only when somebody at a terminal says yes, or when `--yes` said so before. @throws UsageError, Failed */
@@ -15,7 +17,7 @@ export async function confirm(
   output.endProgress();
   const terminal = createInterface({ input: stdin, output: process.stderr });
   try {
-    const answer = await terminal.question(`${question}? [y/N] `, { signal });
+    const answer = await answerAt(terminal, `${question}? [y/N] `, signal);
     if (!/^y(?:es)?$/i.test(answer.trim())) throw new Failed('nothing was done');
   } finally {
     terminal.close();
@@ -28,11 +30,19 @@ export async function askHidden({ stdin, signal }: CliContext, question: string)
   const terminal = createInterface({ input: stdin, output: silent, terminal: true });
   process.stderr.write(`${question}: `);
   try {
-    return await terminal.question('', { signal });
+    return await answerAt(terminal, '', signal);
   } finally {
     terminal.close();
     process.stderr.write('\n');
   }
+}
+
+/** A terminal in raw mode sends no signal: Ctrl-C is a key there, and so is the end of input. @throws Interrupted, Failed */
+async function answerAt(terminal: Interface, prompt: string, signal: AbortSignal): Promise<string> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  terminal.once('SIGINT', () => reject(new Interrupted(EXIT.interrupted)));
+  terminal.once('close', () => reject(new Failed('nothing was done')));
+  return Promise.race([promise, terminal.question(prompt, { signal })]);
 }
 
 /** Standard input to its end. */

@@ -39,7 +39,17 @@ export class CommandLine {
 
   begin(...words: readonly string[]): ChildProcessWithoutNullStreams {
     this.traces += `${words.join(' ')}\n`;
-    return spawn(NODE, [MAIN, ...words], {
+    return this.#spawn(NODE, [MAIN, ...words]);
+  }
+
+  /** As `begin`, on a terminal of its own, whose keyboard is standard input: `script` of util-linux makes it. */
+  beginOnTerminal(...words: readonly string[]): ChildProcessWithoutNullStreams {
+    const quoted = [NODE, MAIN, ...words].map((word) => `'${word}'`).join(' ');
+    return this.#spawn('script', ['-qec', quoted, '/dev/null']);
+  }
+
+  #spawn(program: string, words: readonly string[]): ChildProcessWithoutNullStreams {
+    return spawn(program, words, {
       cwd: this.directory,
       env: {
         PATH: process.env['PATH'] ?? '',

@@ -1,0 +1,95 @@
+import { once } from 'node:events';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { until } from '../backends/until.ts';
+import { findCanary } from '../support/canary.ts';
+import { CommandLine } from './command-line.ts';
+import { Furnished } from './furnished.ts';
+
+const TYPED = 'canary-typed-90ab';
+const [CTRL_C, CTRL_D, ENTER] = ['\u0003', '\u0004', '\r'];
+const MOUNT = JSON.stringify({
+  apiVersion: 'quaymaster.dev/v1',
+  kind: 'Mount',
+  metadata: { name: 'asked' },
+  spec: { prefix: 'asked', connection: 'embedded' },
+});
+
+let broker: Furnished;
+let operator: CommandLine;
+
+beforeAll(async () => {
+  broker = await Furnished.start();
+  operator = await CommandLine.make();
+  const token = await operator.write('token', broker.operator);
+  await operator.ok('login', '--url', broker.installation.url, '--token-file', token);
+}, 60_000);
+
+afterAll(async () => {
+  await operator.remove();
+  await broker.remove();
+});
+
+/** Runs on a terminal and presses keys when it asks. @returns its exit code and all that the screen shows */
+async function typed(
+  question: string,
+  keys: string,
+  words: readonly string[],
+): Promise<{ readonly code: number | null; readonly screen: string }> {
+  const child = operator.beginOnTerminal(...words);
+  let screen = '';
+  child.stdout.on('data', (chunk: Buffer) => (screen += chunk.toString()));
+  child.stdin.on('error', () => undefined);
+  const closed = once(child, 'close');
+  await until(`it asks: ${screen}`, () => Promise.resolve(screen.includes(question)), 10_000);
+  child.stdin.write(keys);
+  const [code] = (await closed) as [number | null];
+  return { code, screen };
+}
+
+describe('a value that is typed', () => {
+  const put = (keys: string) => typed('Value of k: ', keys, ['put', 'own/typed', 'k=-']);
+
+  it.each([
+    ['Ctrl-C', CTRL_C, 130],
+    ['the end of input', CTRL_D, 1],
+    ['Ctrl-C in the middle of it', `${TYPED}${CTRL_C}`, 130],
+  ])('is not written after %s', async (_name, keys, expected) => {
+    const { code, screen } = await put(keys);
+    expect(code).toBe(expected);
+    expect(screen).not.toContain('went wrong');
+    expect(findCanary(TYPED, { screen })).toEqual([]);
+    expect((await operator.run('versions', 'own/typed')).code).toBe(4);
+  });
+
+  it('is written as it is, and never shown', async () => {
+    const { code, screen } = await put(`${TYPED}${ENTER}`);
+    expect(code).toBe(0);
+    expect(findCanary(TYPED, { screen })).toEqual([]);
+    const token = await broker.logInEarly();
+    expect((await broker.read(token, 'own/typed')).json['data']).toEqual({ k: TYPED });
+  });
+});
+
+describe('apply on a terminal', () => {
+  const apply = async (keys: string) => {
+    const file = await operator.write('mount.json', MOUNT);
+    return typed('[y/N] ', keys, ['apply', '-f', file]);
+  };
+
+  it.each([
+    ['n', `n${ENTER}`, 1],
+    ['Enter alone', ENTER, 1],
+    ['Ctrl-C', CTRL_C, 130],
+    ['the end of input', CTRL_D, 1],
+  ])('does nothing after %s', async (_name, keys, expected) => {
+    const { code, screen } = await apply(keys);
+    expect(code).toBe(expected);
+    expect(screen).not.toContain('went wrong');
+    expect((await operator.run('mount', 'get', 'asked')).code).toBe(4);
+  });
+
+  it('does it after y', async () => {
+    expect((await apply(`y${ENTER}`)).code).toBe(0);
+    expect((await operator.run('mount', 'get', 'asked')).code).toBe(0);
+  });
+});
