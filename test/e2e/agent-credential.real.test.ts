@@ -1,0 +1,149 @@
+import { readFile } from 'node:fs/promises';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from '@jest/globals';
+import { describeWith } from '../backends/backends.ts';
+import { until } from '../backends/until.ts';
+import { makePostgresPlace, type PostgresPlace } from '../contract/postgres-fixture.ts';
+import { findCanary } from '../support/canary.ts';
+import { AgentProcess } from './agent-process.ts';
+import { CommandLine } from './command-line.ts';
+import { eventually } from './eventually.ts';
+import { Furnished } from './furnished.ts';
+
+const CREATE = 'CREATE ROLE {{name}} LOGIN PASSWORD {{password}} VALID UNTIL {{expiration}}';
+const PATH = 'db/readonly';
+const SECRET = { path: PATH, file: 'db.json', credential: { ttl: '10s' } };
+const TOKEN_SECONDS = 3_600;
+
+interface Credential {
+  readonly username: string;
+  readonly password: string;
+}
+
+let place: PostgresPlace;
+let broker: Furnished;
+let agent: AgentProcess;
+
+async function start(place: PostgresPlace): Promise<Furnished> {
+  return Furnished.start({
+    files: { 'pg.password': place.adminPassword },
+    config: (directory) => ({
+      connections: {
+        database: {
+          type: 'postgres',
+          host: place.host,
+          port: place.port,
+          database: place.database,
+          username: place.admin,
+          passwordFile: `${directory}/pg.password`,
+          locators: ['credentials/*'],
+        },
+      },
+    }),
+    documents: {
+      '/mounts/db': {
+        prefix: 'db',
+        connection: 'database',
+        options: { roles: { readonly: { creation: [CREATE] } } },
+      },
+      [`/definitions/${PATH}`]: { class: 'dynamic', leaseTtl: '10s', maxLeaseTtl: '10m' },
+    },
+  });
+}
+
+/** Roles of the server that this administrator made: other suites share it. */
+async function roles(): Promise<readonly string[]> {
+  const rows = await place.query(
+    `SELECT m.roleid::regrole::text FROM pg_auth_members m JOIN pg_roles a ON a.oid = m.member
+      WHERE a.rolname = $1`,
+    [place.admin],
+  );
+  return rows.map(([name]) => String(name)).filter((name) => name.includes('qm-'));
+}
+
+async function delivered(): Promise<Credential> {
+  return JSON.parse((await agent.read('db.json'))!) as Credential;
+}
+
+describeWith(['postgres'], 'an agent with a credential made to order', ({ postgres }) => {
+  beforeAll(async () => {
+    place = await makePostgresPlace(postgres);
+    broker = await start(place);
+  }, 60_000);
+
+  afterAll(async () => {
+    await broker.remove();
+    await place.close();
+  });
+
+  beforeEach(async () => {
+    agent = await AgentProcess.make(broker);
+  });
+
+  afterEach(async () => {
+    await agent.remove();
+  });
+
+  it('renews it as long as it lives, and gives it back at its end', async () => {
+    await agent.configure({ secrets: [SECRET] });
+    await agent.startReady();
+    const { username, password } = await delivered();
+    expect(await place.logsIn(username, password)).toBe(true);
+    const endsAt = async (): Promise<number> => {
+      const text =
+        'SELECT extract(epoch FROM rolvaliduntil)::float8 FROM pg_roles WHERE rolname = $1';
+      const [row] = await place.query(text, [username]);
+      return Number(row?.[0]);
+    };
+    const first = await endsAt();
+    await until('it is renewed at the server', async () => (await endsAt()) > first);
+    expect(await delivered()).toEqual({ username, password });
+    expect(await roles()).toHaveLength(1);
+    expect(await agent.stop()).toEqual({ code: 0, signal: null });
+    await until('the role is gone', async () => (await roles()).length === 0);
+    expect(await place.logsIn(username, password)).toBe(false);
+    expect(findCanary(password, { output: agent.output })).toEqual([]);
+  }, 60_000);
+
+  it('leaves, when it is killed, a credential that ends with its lease', async () => {
+    await agent.configure({ secrets: [SECRET] });
+    await agent.startReady();
+    const { username, password } = await delivered();
+    await agent.stop('SIGKILL');
+    expect(await place.logsIn(username, password)).toBe(true);
+    await until('the role is gone', async () => (await roles()).length === 0);
+    expect(await place.logsIn(username, password)).toBe(false);
+  }, 60_000);
+
+  it('leaves, when it is killed, a credential that ends with its session though its lease could be longer', async () => {
+    const soonOver = broker.serviceAccountToken({ at: Date.now() - TOKEN_SECONDS * 1000 + 15_000 });
+    await agent.rotateToken(soonOver);
+    await agent.configure({ secrets: [{ ...SECRET, credential: { ttl: '10m' } }] });
+    await agent.startReady();
+    await agent.stop('SIGKILL');
+    expect(await roles()).toHaveLength(1);
+    await until('the role is gone', async () => (await roles()).length === 0);
+  }, 60_000);
+
+  it('is ordered at the command line, shown when asked, and given back', async () => {
+    const pod = await CommandLine.make();
+    const token = await pod.write('pod-token', broker.serviceAccountToken());
+    const { url } = broker.installation;
+    await pod.ok('login', '--url', url, '--cluster', 'c1', '--pod-token-file', token);
+    const masked = await pod.json('credential', PATH);
+    expect(masked.data).toBeDefined();
+    const shown = await pod.json('credential', PATH, '--reveal');
+    const { username, password } = shown.data as Credential;
+    expect(await place.logsIn(username, password)).toBe(true);
+    expect(await roles()).toHaveLength(2);
+    await pod.ok('lease', 'release', shown.lease.id as string);
+    await until('one is gone', async () => (await roles()).length === 1);
+    expect(await place.logsIn(username, password)).toBe(false);
+    await pod.ok('logout');
+    await eventually('the other is gone', async () =>
+      (await roles()).length === 0 ? true : undefined,
+    );
+    const log = await readFile(broker.installation.file('audit.jsonl'));
+    expect(findCanary(password, { log, broker: broker.installation.output })).toEqual([]);
+    await pod.remove();
+  }, 60_000);
+});
