@@ -84,6 +84,20 @@ describe('quaymaster agent exec', () => {
     expect(agent.output).toContain('the variable A of the child: db has no key "nothing"');
   });
 
+  it('says of a child that fails, and of a template that does, nothing of a value', async () => {
+    await run('test -n "$DB_PASSWORD" && exit 9');
+    expect(await agent.ended()).toMatchObject({ code: 9 });
+    expect(findCanary(PASSWORD, { output: agent.output })).toEqual([]);
+    await agent.configure({
+      secrets: [{ path: 'own/db', name: 'db' }],
+      templates: [{ file: 'app.conf', text: '{{ secrets.db.password }}{{ secrets.db.nothing }}' }],
+    });
+    agent.start(['exec'], ['--', 'true']);
+    expect(await agent.ended()).toMatchObject({ code: 5 });
+    expect(agent.output).toContain('app.conf');
+    expect(findCanary(PASSWORD, { output: agent.output })).toEqual([]);
+  });
+
   it('hands signals on', async () => {
     const traps = ['HUP', 'USR1', 'USR2', 'WINCH', 'QUIT', 'INT']
       .map((name) => `trap 'echo ${name} >> $1/heard' ${name}`)

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { until } from '../backends/until.ts';
 import { findCanary } from '../support/canary.ts';
@@ -83,6 +83,29 @@ describe('quaymaster agent', () => {
       { outcome: 'failed', reason: 'command_exit_3' },
     ]);
     expect(findCanary((await passwordIn('db.json'))!, { output: agent.output })).toEqual([]);
+  });
+
+  it('gives a command that it runs no value: not in its environment, not in its arguments, and says none to probes', async () => {
+    const rotated = await Rotated.make(broker, 'own/dumped');
+    const dump = 'env > $0/env; cat /proc/$$/cmdline > $0/arguments; touch $0/dumped; exit 3';
+    await agent.configure({
+      secrets: [{ path: rotated.path, file: 'db.json' }],
+      onChange: [{ command: ['sh', '-c', dump, agent.directory] }],
+    });
+    await agent.startReady();
+    await rotated.run();
+    await until('it is dumped', () => Promise.resolve(existsSync(agent.file('dumped'))));
+    const outputs = {
+      environment: await readFile(agent.file('env'), 'utf8'),
+      arguments: await readFile(agent.file('arguments'), 'utf8'),
+      health: JSON.stringify(await agent.health()),
+      output: agent.output,
+    };
+    expect(outputs.environment).toContain('PATH=');
+    expect(outputs.arguments).toContain('/dumped');
+    for (const value of ['the-first-one', (await passwordIn('db.json'))!]) {
+      expect(findCanary(value, outputs)).toEqual([]);
+    }
   });
 
   it('removes what was revoked within seconds, keeps the rest, and tells the application', async () => {
