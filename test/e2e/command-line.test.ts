@@ -281,6 +281,48 @@ describe('leases, rotations and the log', () => {
     expect((await operator.run('rotate', 'abort', 'own/turning')).code).toBe(6);
   });
 
+  it('are drilled, taken back and retired when somebody says so', async () => {
+    const rotation = { strategy: 'generated', retire: 'manual' };
+    const definition = await operator.write(
+      'manual.json',
+      JSON.stringify({
+        apiVersion: API_VERSION,
+        kind: 'Definition',
+        metadata: { name: 'own/manual' },
+        spec: { rotation },
+      }),
+    );
+    await operator.pipe('old', 'put', 'own/manual', 'password=-');
+    await operator.ok('apply', '-f', definition, '--yes');
+    await pod.ok('get', 'own/manual');
+    const drilled = await operator.json('rotate', 'drill', 'own/manual', '--wait');
+    expect(drilled).toMatchObject({ kind: 'drill', state: 'done' });
+    const settles = () =>
+      eventually('it settles', async () => {
+        const { active } = await operator.json('rotate', 'status', 'own/manual');
+        return active?.step === 'settle' ? true : undefined;
+      });
+    const over = () =>
+      eventually('it is over', async () => {
+        const { active } = await operator.json('rotate', 'status', 'own/manual');
+        return active === undefined ? true : undefined;
+      });
+    await operator.ok('rotate', 'run', 'own/manual');
+    await settles();
+    await operator.ok('rotate', 'rollback', 'own/manual', '--comment', 'test');
+    await over();
+    const back = await pod.run('get', 'own/manual', '--key', 'password', '--reveal');
+    expect(back.out).toBe('old');
+    await operator.ok('rotate', 'run', 'own/manual');
+    await settles();
+    await operator.ok('rotate', 'retire', 'own/manual');
+    await over();
+    const { items } = await operator.json('rotate', 'history', 'own/manual');
+    const states = (items as { kind: string; state: string }[]).map((each) => each.state);
+    expect(states).toEqual(['done', 'rolled_back', 'done']);
+    expect((await operator.run('rotate', 'retry', 'own/manual')).code).toBe(6);
+  });
+
   it('are followed until Ctrl-C, which is quiet', async () => {
     const tail = operator.begin('audit', 'tail', '--action', 'secret.write', '-o', 'json');
     let [out, err] = ['', ''];
