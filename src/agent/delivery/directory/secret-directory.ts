@@ -105,7 +105,12 @@ export class SecretDirectory {
       if (obstacle !== undefined) throw new DeliveryError(`${target}: ${obstacle}`);
     }
     writeSet(this.#surroundings, name, files, former);
-    this.#point(CURRENT, name);
+    try {
+      this.#point(CURRENT, name);
+    } catch (error) {
+      rmSync(this.#at(name), { recursive: true, force: true });
+      throw error;
+    }
     this.#current = name;
     if (former !== undefined) {
       this.#superseded.set(

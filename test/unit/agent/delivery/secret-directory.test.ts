@@ -165,6 +165,18 @@ describe(`the directory of secrets${leftOut}`, () => {
     directory.close();
   });
 
+  it('leaves no set behind that could not be put in place', () => {
+    const directory = open();
+    directory.replace([file('a', '1')]);
+    mkdirSync(join(root, '..new'));
+    const failed = (): unknown => directory.replace([file('a', '2')]);
+    expect(failed).toThrow(/^\.\.data: cannot be put there: /);
+    expect(failed).toThrow(/^\.\.data: cannot be put there: /);
+    expect(read('a')).toBe('1');
+    expect(listed()).toEqual(['..data', '..new', '..set', 'a']);
+    directory.close();
+  });
+
   it.each(['file', 'folder', 'link'])(
     'does not replace a %s that it did not make (G02)',
     (kind) => {
