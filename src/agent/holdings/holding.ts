@@ -7,7 +7,8 @@ import type { HeldSecret } from '../held-secret.ts';
 import { twoThirds } from '../two-thirds.ts';
 
 interface HeldLease {
-  readonly id: string;
+  /** None where it was of a session that is over: it ends as it would have, and nobody extends it. */
+  readonly id: string | undefined;
   /** By the broker's clock. */
   readonly endsAt: number;
 }
@@ -103,15 +104,16 @@ export class Holding {
 
   /** @returns whether the credential lasts long enough to stay with it. */
   renewed(endsAt: number): boolean {
-    if (this.#lease === undefined || this.#value === undefined) return false;
-    this.#keepLease(this.#lease.id, endsAt);
+    const id = this.leaseId;
+    if (id === undefined || this.#value === undefined) return false;
+    this.#keepLease(id, endsAt);
     this.#value = { ...this.#value, endsAt: this.#time.here(endsAt) };
     return endsAt - this.#time.now() >= this.#lifeMs * WORTH;
   }
 
   /** Its session goes on for longer: what ended with the session can be extended now. */
   sessionMoved(before: number): void {
-    if (this.#lease === undefined || this.#lease.endsAt < before - 1_000) return;
+    if (this.#lease?.id === undefined || this.#lease.endsAt < before - 1_000) return;
     const left = Math.max(0, this.#lease.endsAt - this.#time.now());
     const dueAt = this.#time.now() + this.#random() * Math.min(10_000, left / 3);
     this.#dueAt = Math.min(dueAt, this.#dueAt);
@@ -135,9 +137,11 @@ export class Holding {
     }
   }
 
-  /** A new session: leases and orders of the last one are not of this one. */
+  /** A new session: leases and orders of the last one are not of this one. What was held under them is held no longer for that. */
   newSession(): void {
+    const endsAt = this.#lease?.endsAt;
     this.#forgetLease();
+    if (endsAt !== undefined) this.#lease = { id: undefined, endsAt };
     this.#order = 1;
   }
 
