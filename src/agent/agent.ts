@@ -119,6 +119,8 @@ export class Agent {
   }
 
   async #turn(signal: AbortSignal): Promise<void> {
+    // Writing and removing what is here needs no broker.
+    if (this.#hasStarted) await this.#parts.handover.retry();
     if (this.#deps.clock.monotonic() >= this.#notBefore) {
       try {
         await this.#round(signal);
@@ -133,7 +135,7 @@ export class Agent {
   }
 
   async #round(signal: AbortSignal): Promise<void> {
-    const { reading, holdings, time, work, outbox, handover } = this.#parts;
+    const { reading, holdings, time, work, outbox } = this.#parts;
     const session = await this.#session(signal);
     if (this.#deps.clock.monotonic() >= this.#pollAt) this.#poll();
     const over = await reading.renew(session, signal);
@@ -141,7 +143,6 @@ export class Agent {
     if (list.length > 0) await this.#read(session, list, signal);
     this.#follower?.begin();
     if (!this.#hasStarted) return;
-    await handover.retry();
     if (await outbox.send(session, signal)) work.add(holdings.all);
   }
 
@@ -297,11 +298,12 @@ export class Agent {
     const { holdings, keeper, time, work, handover, outbox } = this.#parts;
     const monotonic = this.#deps.clock.monotonic();
     const now = time.now();
-    const end = holdings.nextEnd() - now;
+    const retryAt = this.#hasStarted ? handover.retryAt : Infinity;
+    const end = Math.min(holdings.nextEnd() - now, retryAt - monotonic);
     if (monotonic < this.#notBefore) return Math.min(this.#notBefore - monotonic, end);
     const due = Math.min(holdings.nextAt(), keeper.dueAt) - now;
     const { readyAt } = outbox;
-    const next = Math.min(work.readyAt, handover.retryAt, readyAt, this.#pollAt) - monotonic;
+    const next = Math.min(work.readyAt, readyAt, this.#pollAt) - monotonic;
     return Math.min(due, end, next);
   }
 }

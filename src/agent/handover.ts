@@ -70,15 +70,16 @@ export class Handover {
     if (this.#deps.clock.monotonic() >= this.#retryAt) await this.#deliver();
   }
 
-  /** What there is no right to any more goes at once, and the application is told. */
+  /** What there is no right to any more goes at once, or as soon as it can be removed, and the application is told. */
   async lost(holdings: readonly Holding[]): Promise<void> {
-    const { deliveries, application, log } = this.#deps;
+    const { deliveries, application, clock, log } = this.#deps;
     const names = holdings.map(({ name }) => name);
     for (const name of names) this.#waiting.delete(name);
     try {
       await deliveries.remove(names);
     } catch (error) {
       if (!(error instanceof DeliveryError)) throw error;
+      this.#retryAt = clock.monotonic() + this.#backoff.next();
       log.error({ names, error: error.message }, 'files could not be removed');
     }
     application.tell([]);

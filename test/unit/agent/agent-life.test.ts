@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Agent } from '../../../src/agent/agent.ts';
 import { checkSettings } from '../../../src/agent/config/load-settings.ts';
+import { DeliveryError } from '../../../src/agent/failures.ts';
 import type { HeldSecret } from '../../../src/agent/held-secret.ts';
 import { AgentLog } from '../../../src/agent/log-lines.ts';
 import { refusal, ScriptedAccess } from '../../fakes/scripted-access.ts';
@@ -15,6 +16,8 @@ let log: string;
 /** Names and versions of the last delivery, and names that were removed. */
 let delivered: Record<string, string>;
 let removed: string[];
+/** How many removals fail. */
+let unremovable: number;
 let deliveries: number;
 let quit: AbortController;
 let life: Promise<unknown>;
@@ -28,6 +31,7 @@ beforeEach(() => {
   log = '';
   delivered = {};
   removed = [];
+  unremovable = 0;
   deliveries = 0;
   quit = new AbortController();
   life = Promise.resolve();
@@ -71,6 +75,10 @@ function agent(more: object = {}, random = 0.5): Agent {
         return Promise.resolve({ changed: [], replaced: [] });
       },
       remove(names) {
+        if (unremovable > 0) {
+          unremovable -= 1;
+          return Promise.reject(new DeliveryError('no'));
+        }
         removed.push(...names);
         return Promise.resolve();
       },
@@ -182,6 +190,36 @@ describe('an agent', () => {
     await pass(8 * MINUTE, 2_000);
     expect(broker.times('createSession').length).toBeGreaterThan(2);
     expect(removed).toEqual([]);
+  });
+
+  it.each(['remove', 'fail'])(
+    'does what `%s` says when the last session’s lease ends and the next brings nothing',
+    async (whenUnreachable) => {
+      await living({ whenUnreachable });
+      broker.fail('readSecrets', refusal('readSecrets', 401, 'ERR_UNAUTHENTICATED'));
+      const busy = refusal('readSecrets', 503, 'ERR_BUSY', 1);
+      broker.fail('readSecrets', ...Array.from({ length: 100 }, () => busy));
+      await pass(9 * MINUTE);
+      expect(broker.times('createSession')).toHaveLength(2);
+      expect(removed).toEqual([]);
+      await pass(2 * MINUTE);
+      if (whenUnreachable === 'remove') expect(removed).toEqual(['db', 'api']);
+      else expect(await life).toMatchObject({ exitCode: 3 });
+    },
+  );
+
+  it('tries again to take files away, even where it may not log in any more', async () => {
+    const one = await living();
+    unremovable = 1;
+    const denied = refusal('createSession', 401, 'ERR_TOKEN_INVALID');
+    broker.fail('createSession', ...Array.from({ length: 50 }, () => denied));
+    broker.tell('session.ended');
+    await pass(200, 100);
+    expect(one.state().reasons).toContain('delivery_failed');
+    expect(delivered).toEqual({ db: '1', api: '1' });
+    await pass(3_000, 100);
+    expect(delivered).toEqual({});
+    expect(one.state().reasons).not.toContain('delivery_failed');
   });
 
   it('looks at the wall clock when the machine has slept', async () => {
