@@ -1,5 +1,7 @@
-import { findTarget, profileName, type ConnectionOptions } from '../connection.ts';
+import { ending, type Broker } from '../broker.ts';
+import { profileName, type ConnectionOptions } from '../connection.ts';
 import type { Call, CliContext } from '../context.ts';
+import { openBroker } from '../open-broker.ts';
 import { ProfileFiles } from '../profile/profile-files.ts';
 import { isSessionToken } from '../who-is.ts';
 
@@ -20,11 +22,13 @@ export async function runLogout(
     output.say('nobody was logged in');
     return;
   }
-  const own = { ...options, profile: name };
-  const { login } = (await findTarget(own, environment)).profile;
+  const { login } = profile;
   const isSession = login.kind === 'workload' || isSessionToken(login.token);
-  if (isSession) await endSession(context);
-  else if (options.revoke === true) await revokeOwnToken(context);
+  // Who asks is the profile: a token that options or environment name is another's, and stays.
+  const ca = options.ca ?? (options.profile === undefined ? environment.caFile : undefined);
+  const asProfile = asking(context, { profile: name, ca });
+  if (isSession) await endSession(context, asProfile);
+  else if (options.revoke === true) await asProfile(revokeOwnToken);
   await files.remove(name);
   output.say(`logged out: the profile "${name}" is gone`);
   if (!isSession && options.revoke !== true) {
@@ -32,17 +36,29 @@ export async function runLogout(
   }
 }
 
+type Asking = (work: (broker: Broker) => Promise<unknown>) => Promise<void>;
+
+function asking({ environment, clock, signal }: CliContext, connection: ConnectionOptions): Asking {
+  return async (work) => {
+    const { broker, close } = await openBroker(connection, environment, clock);
+    try {
+      await work(ending(broker, signal));
+    } finally {
+      close();
+    }
+  };
+}
+
 /** A session that has ended by itself is over too. */
-async function endSession({ broker, output }: CliContext): Promise<void> {
+async function endSession({ output }: CliContext, asProfile: Asking): Promise<void> {
   try {
-    await (await broker()).call('endSession');
+    await asProfile((broker) => broker.call('endSession'));
   } catch (error) {
     output.note(`the session was not ended: ${(error as Error).message}`);
   }
 }
 
-async function revokeOwnToken({ broker }: CliContext): Promise<void> {
-  const caller = await broker();
-  const { operator, id } = (await caller.call('readOwnToken')).body;
-  await caller.call('revokeOperatorToken', { path: { name: operator, id } });
+async function revokeOwnToken(broker: Broker): Promise<void> {
+  const { operator, id } = (await broker.call('readOwnToken')).body;
+  await broker.call('revokeOperatorToken', { path: { name: operator, id } });
 }
