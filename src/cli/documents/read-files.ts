@@ -27,7 +27,10 @@ export async function readDocuments(
   return documents;
 }
 
-/** Files of a directory in the order of their names; hidden ones are editors' and git's. */
+/**
+ * Files of a directory in the order of their names; hidden ones are editors' and git's. A link to a directory is not followed, because links
+ * can go round in circles, nor left out: `--prune` would delete what is behind it.
+ */
 async function filesAt(place: string): Promise<readonly string[]> {
   if (place === '-') return [place];
   const found = await stat(place).catch(() => undefined);
@@ -38,8 +41,15 @@ async function filesAt(place: string): Promise<readonly string[]> {
   for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
     if (entry.name.startsWith('.')) continue;
     const path = join(place, entry.name);
+    if (entry.isSymbolicLink() && (await isDirectory(path))) {
+      throw new UsageError(`${path} is a link to a directory, which is not followed: put the files there`);
+    }
     if (entry.isDirectory()) files.push(...(await filesAt(path)));
     else if (NAME.test(entry.name)) files.push(path);
   }
   return files;
+}
+
+async function isDirectory(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined))?.isDirectory() ?? false;
 }

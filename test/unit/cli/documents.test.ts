@@ -1,7 +1,9 @@
+import { symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { failureOf } from '../../../src/cli/failure.ts';
 import type { LooseInput } from '../../../src/cli/broker.ts';
+import { readDocuments } from '../../../src/cli/documents/read-files.ts';
 import { runApply } from '../../../src/cli/verbs/apply.ts';
 import { cliContext } from '../../support/cli-context.ts';
 import { fileTree, removeTreesAfterEach } from '../../support/file-tree.ts';
@@ -198,5 +200,22 @@ describe('apply', () => {
     const context = cliContext({ broker: new ScriptedBroker({}) });
     const call = { args: [], options: { file: [join('/nowhere', 'at-all')] } };
     await expect(runApply(context, call)).rejects.toThrow('is not there');
+  });
+});
+
+describe('the files of a directory', () => {
+  const read = (place: string) => readDocuments(cliContext(), [place]);
+
+  it('are never fewer than there are: a link to a directory is refused, not left out', async () => {
+    const root = await fileTree({ 'here/a.yaml': MOUNT, 'elsewhere/b.yaml': POLICY });
+    await symlink(join(root, 'elsewhere'), join(root, 'here/linked'));
+    const message = `${join(root, 'here/linked')} is a link to a directory`;
+    await expect(read(join(root, 'here'))).rejects.toThrow(message);
+  });
+
+  it('are read through links to files, as Kubernetes mounts a ConfigMap', async () => {
+    const root = await fileTree({ 'here/..data/a.yaml': MOUNT });
+    await symlink('..data/a.yaml', join(root, 'here/a.yaml'));
+    expect(await read(join(root, 'here'))).toHaveLength(1);
   });
 });
