@@ -50,7 +50,8 @@ export class EventStreamParser {
     if (name === 'id' && !value.includes('\0')) this.#id = value;
     if (name === 'data') {
       this.#data.push(value);
-      this.#held += value.length;
+      // Its line end too: empty lines of data are held as well.
+      this.#held += value.length + 1;
     }
   }
 

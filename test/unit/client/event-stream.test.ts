@@ -50,6 +50,7 @@ describe('the event stream', () => {
     expect(() => parsed(long)).toThrow('too long');
     const lines = Array.from({ length: 70 }, () => text(`data: ${'x'.repeat(1000)}`, ''));
     expect(() => parsed(...lines)).toThrow('too long');
+    expect(() => parsed(Buffer.from('data\n'.repeat(66_000)))).toThrow('too long');
   });
 });
 
