@@ -59,6 +59,11 @@ export class Transport {
       },
     });
     outgoing.once('response', resolve);
+    // Without a listener Node closes the connection and tells nobody: the call would never end.
+    outgoing.once('upgrade', (_response, socket) => {
+      socket.destroy();
+      reject(new UnreachableError('not_ours', `${this.origin}: switches to another protocol`));
+    });
     outgoing.on('error', (error) => reject(transportError(error, this.origin)));
     outgoing.end(sent.body);
     return promise;

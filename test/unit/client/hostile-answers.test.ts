@@ -102,6 +102,11 @@ describe('an answer that is not the broker’s', () => {
     ],
     ['no HTTP', `SSH-2.0-${VALUE}\r\n\r\n`, 'not_ours'],
     [
+      'another protocol',
+      head('101 Switching Protocols', 'Connection: Upgrade', 'Upgrade: x') + VALUE,
+      'not_ours',
+    ],
+    [
       'a problem that is none',
       head('403 No', PROBLEM_TYPE, 'Content-Length: 2') + '{}',
       'not_ours',
