@@ -3,7 +3,6 @@ import type { Answer, CallId, InputArguments, ItemOf, PagedId } from './contract
 import { nobody, type Credential } from './credential.ts';
 import { eventsOf, type BrokerEvent } from './follow-events.ts';
 import { prepareRequest, type AnyInput } from './prepared-request.ts';
-import { failureOf, mediaOf } from './read-answer.ts';
 
 export interface EventOptions {
   /** The id of the last event that was seen: what happened since comes first. */
@@ -62,9 +61,6 @@ export class BrokerClient {
     const headers = { accept: 'text/event-stream', 'last-event-id': lastEventId };
     const request = prepareRequest('followEvents', { headers });
     const response = await this.#connection.open(request, this.#credential, signal);
-    if (response.statusCode !== 200 || mediaOf(response) !== 'text/event-stream') {
-      throw await failureOf(request.id, response);
-    }
     yield* eventsOf(response, this.#connection.clock, signal);
   }
 

@@ -6,7 +6,7 @@ import { brokerUrl } from './broker-url.ts';
 import type { Authorization, Credential } from './credential.ts';
 import { API_VERSION } from './generated/operations.ts';
 import type { PreparedRequest } from './prepared-request.ts';
-import { readAnswer, type AnyAnswer } from './read-answer.ts';
+import { readAnswer, streamOf, type AnyAnswer } from './read-answer.ts';
 import { repeating } from './repeat.ts';
 import { withinTime } from './time-limit.ts';
 import { Transport } from './transport.ts';
@@ -71,16 +71,17 @@ export class Connection {
     );
   }
 
-  /** The head of an answer whose body goes on for longer than a call. One try. @throws as `call` */
+  /** An event stream from its head on; a refusal is read whole, within the time of a try. One try. @throws as `call` */
   open(
     request: PreparedRequest,
     credential: Credential,
     signal: AbortSignal | undefined,
   ): Promise<IncomingMessage> {
     const limit = { ms: this.#timeoutMs, clock: this.clock, caller: signal };
-    return withinTime(limit, async (within) =>
-      this.#send(request, await this.#authorize(request, credential), within),
-    );
+    return withinTime(limit, async (within) => {
+      const authorization = await this.#authorize(request, credential);
+      return streamOf(request, await this.#send(request, authorization, within));
+    });
   }
 
   close(): void {

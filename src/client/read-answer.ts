@@ -70,8 +70,17 @@ async function bodyOf(
   return jsonOf(form === 'sealed' && open !== undefined ? await open(text) : text, response);
 }
 
+/** The answer where it is an event stream, not read yet. @throws as `readAnswer` */
+export async function streamOf(
+  { id }: PreparedRequest,
+  response: IncomingMessage,
+): Promise<IncomingMessage> {
+  if (response.statusCode === 200 && mediaOf(response) === MEDIA['events']) return response;
+  throw await failureOf(id, response);
+}
+
 /** What an answer that is not the wanted one says: the broker's no, or that somebody else answered. */
-export async function failureOf(
+async function failureOf(
   id: PreparedRequest['id'],
   response: IncomingMessage,
 ): Promise<ApiError | UnreachableError> {
@@ -120,7 +129,7 @@ function headersOf(response: IncomingMessage): Readonly<Record<string, string>> 
   return Object.fromEntries(entries.map(([name, value]) => [name, [value].flat().join(', ')]));
 }
 
-export function mediaOf({ headers }: IncomingMessage): string {
+function mediaOf({ headers }: IncomingMessage): string {
   return (headers['content-type'] ?? '').split(';', 1)[0]?.trim().toLowerCase() ?? '';
 }
 

@@ -116,6 +116,14 @@ describe('following events', () => {
     });
   });
 
+  it('waits for the rest of a refusal no longer than the time of a try', async () => {
+    broker = await ScriptedBroker.start((response) => {
+      response.writeHead(429, { 'Content-Type': 'application/problem+json' }).write('{"code"');
+    });
+    const events = new BrokerClient({ url: broker.url, timeoutMs: 200 }).events();
+    await expect(events.next()).rejects.toMatchObject({ reason: 'timeout' });
+  });
+
   it('refuses an answer that is no stream, and an event that is not ours', async () => {
     const page = await follow((response) => void response.writeHead(200).end('<html>'));
     await expect(page.next()).rejects.toMatchObject({ reason: 'not_ours' });
