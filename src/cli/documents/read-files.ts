@@ -42,7 +42,9 @@ async function filesAt(place: string): Promise<readonly string[]> {
     if (entry.name.startsWith('.')) continue;
     const path = join(place, entry.name);
     if (entry.isSymbolicLink() && (await isDirectory(path))) {
-      throw new UsageError(`${path} is a link to a directory, which is not followed: put the files there`);
+      throw new UsageError(
+        `${path} is a link to a directory, which is not followed: put the files there`,
+      );
     }
     if (entry.isDirectory()) files.push(...(await filesAt(path)));
     else if (NAME.test(entry.name)) files.push(path);
