@@ -113,9 +113,7 @@ async function existingPaths(broker: Broker, prefix: string): Promise<ReadonlySe
 async function mappingOf({ from = '', to = '', map }: EveryImport): Promise<Mapping> {
   const exact = new Map<string, string | null>();
   if (map !== undefined) {
-    const { parse } = await import('yaml');
-    const value = parse(await readText(map)) as Readonly<Record<string, unknown>> | null;
-    for (const [source, target] of Object.entries(value ?? {})) {
+    for (const [source, target] of Object.entries(await membersOf(map))) {
       if (target !== null && typeof target !== 'string') {
         throw new UsageError(`${map}: the target of ${source} is a path, or null to leave it out`);
       }
@@ -123,6 +121,20 @@ async function mappingOf({ from = '', to = '', map }: EveryImport): Promise<Mapp
     }
   }
   return { from: trimmed(from), to: trimmed(to), exact };
+}
+
+/** A list or a text would leave out and rename nothing, without a word. An empty file is an empty map. */
+async function membersOf(map: string): Promise<Readonly<Record<string, unknown>>> {
+  const { parse } = await import('yaml');
+  const text = await readText(map);
+  let value: unknown;
+  try {
+    value = parse(text) ?? {};
+  } catch {
+    value = undefined;
+  }
+  if (typeof value === 'object' && !Array.isArray(value)) return { ...value };
+  throw new UsageError(`${map} is no map: it is YAML with lines like SOURCE: TARGET`);
 }
 
 function trimmed(path: string): string {

@@ -1,14 +1,21 @@
+import { join } from 'node:path';
 import { afterEach, describe, expect, it } from '@jest/globals';
+import { EXIT } from '../../../src/cli/exit-codes.ts';
+import { failureOf } from '../../../src/cli/failure.ts';
 import { planImport, type Mapping } from '../../../src/cli/import/import-plan.ts';
 import type { ImportSource } from '../../../src/cli/import/import-source.ts';
 import { runImport, SourceError } from '../../../src/cli/import/run-import.ts';
 import { VaultHttp } from '../../../src/cli/import/vault-http.ts';
 import { VaultSource } from '../../../src/cli/import/vault-source.ts';
 import { collect } from '../../../src/cli/collect.ts';
+import { runImportVault } from '../../../src/cli/verbs/import.ts';
 import { FakeVault } from '../../fakes/fake-vault.ts';
 import { cliContext } from '../../support/cli-context.ts';
 import { fastClock } from '../../support/fast-clock.ts';
+import { fileTree, removeTreesAfterEach } from '../../support/file-tree.ts';
 import { refusal, ScriptedBroker } from '../../support/scripted-broker.ts';
+
+removeTreesAfterEach();
 
 const mapping = (more: Partial<Mapping> = {}): Mapping => ({
   from: '',
@@ -146,5 +153,26 @@ describe('a Vault that is walked', () => {
     expect(() => new VaultHttp(access, fastClock(0, 1), new AbortController().signal)).toThrow(
       'in clear',
     );
+  });
+});
+
+describe('a file for --map', () => {
+  it.each([
+    ['a list', '- private\n- secret\n'],
+    ['a text', 'private\n'],
+    ['no YAML', 'private: [\n'],
+    ['a source twice', 'private: null\nprivate: x\n'],
+  ])('that is %s stops the import before anything is copied', async (_what, text) => {
+    const root = await fileTree({ map: text, token: 't' });
+    const map = join(root, 'map');
+    const broker = new ScriptedBroker({});
+    const given = { address: 'http://127.0.0.1:9', mount: 'kv', kv: '2', map } as const;
+    const options = { ...given, vaultTokenFile: join(root, 'token') };
+    const failed = await runImportVault(cliContext({ broker }), { args: [], options }).catch(
+      failureOf,
+    );
+    expect(failed).toMatchObject({ exitCode: EXIT.usage });
+    expect((failed as { text: string }).text).toContain(`${map} is no map`);
+    expect(broker.asked).toEqual([]);
   });
 });
