@@ -10,8 +10,13 @@ export async function sendSignal(action: SignalAction): Promise<string | undefin
   const { signal, pidFile, process: name } = action;
   const pids = pidFile === undefined ? await pidsOf(name ?? '') : await pidIn(pidFile);
   if (pids.length === 0) return pidFile === undefined ? 'no_such_process' : 'no_pid_file';
+  return pids.map((pid) => failureOf(pid, signal)).find((failure) => failure !== undefined);
+}
+
+/** One that has ended, or belongs to somebody else, keeps no other from hearing. */
+function failureOf(pid: number, signal: NodeJS.Signals): string | undefined {
   try {
-    for (const pid of pids) process.kill(pid, signal);
+    process.kill(pid, signal);
     return undefined;
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;

@@ -73,6 +73,12 @@ export class Child {
     else this.start(environment);
   }
 
+  /** Stops it for good, also where it is just being replaced. */
+  async end(): Promise<void> {
+    this.#isEnding = true;
+    await this.stop();
+  }
+
   /** Sends the stop signal, and kills what has not ended in time. @returns the exit code */
   async stop(): Promise<number> {
     const { stopSignal, stopAfter } = this.#deps.settings;

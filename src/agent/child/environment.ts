@@ -2,6 +2,9 @@ import type { ExecSettings } from '../config/settings.ts';
 import { DeliveryError } from '../failures.ts';
 import type { HeldSecret } from '../held-secret.ts';
 
+/** Of `NAME=value` and its NUL: a longer string, and the kernel starts no program (execve(2), MAX_ARG_STRLEN). */
+const MOST_BYTES = 131_072;
+
 /**
  * The environment of the child: that of the agent, and the values that the configuration names. Nobody else gets it. A variable of a secret
  * that is not held is left out. @throws DeliveryError for a key that the secret has not, and for what no variable can hold
@@ -23,6 +26,11 @@ export function childEnvironment(
     if (typeof value !== 'string' || value.includes('\0')) {
       throw new DeliveryError(
         `${named}: the key "${key}" of ${secret} is bytes, not text; use a file`,
+      );
+    }
+    if (Buffer.byteLength(variable) + Buffer.byteLength(value) + 2 > MOST_BYTES) {
+      throw new DeliveryError(
+        `${named}: the key "${key}" of ${secret} is too long for a variable; use a file`,
       );
     }
     environment[variable] = value;

@@ -9,12 +9,12 @@ export interface SecretQuery {
 const LOOKUP = '/secretsmanager/get';
 /** The other form of the same question: `/v1/payments/db`. */
 const BY_PATH = '/v1/';
-const TRUTH: Readonly<Record<string, boolean>> = {
-  true: true,
-  '1': true,
-  false: false,
-  '0': false,
-};
+const TRUTH: ReadonlyMap<string, boolean> = new Map([
+  ['true', true],
+  ['1', true],
+  ['false', false],
+  ['0', false],
+]);
 const PARAMETERS = ['secretId', 'versionId', 'versionStage', 'refreshNow'];
 
 /** @returns the question, or what is wrong with it; nothing when the path is another. */
@@ -34,7 +34,7 @@ function readParameters(query: URLSearchParams, path: string | undefined): Secre
   const known = path === undefined ? PARAMETERS : PARAMETERS.slice(1);
   if (names.some((name) => !known.includes(name))) return 'unknown parameter';
   if (new Set(names).size !== names.length) return 'a parameter is given twice';
-  const isRefreshed = TRUTH[(query.get('refreshNow') ?? 'false').toLowerCase()];
+  const isRefreshed = TRUTH.get((query.get('refreshNow') ?? 'false').toLowerCase());
   if (isRefreshed === undefined) return 'invalid refreshNow value';
   const secretId = path ?? query.get('secretId') ?? '';
   if (secretId === '') return 'missing parameter secretId';

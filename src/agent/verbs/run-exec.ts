@@ -64,7 +64,7 @@ export async function runExec(
     throw error;
   } finally {
     quit.abort();
-    await child.stop();
+    await child.end();
     await agent.stop();
     await servers?.close();
     close();

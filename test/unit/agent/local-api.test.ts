@@ -117,6 +117,7 @@ describe('the local API', () => {
     ['?secretId=other', 400],
     ['?secretId=away&refreshNow=1', 502],
     ['?secretId=db&refreshNow=perhaps', 400],
+    ['?secretId=db&refreshNow=constructor', 400],
     ['?secretId=db&more=1', 400],
     ['?secretId=db&secretId=other', 400],
     ['?secretId=', 400],
