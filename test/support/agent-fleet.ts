@@ -105,9 +105,9 @@ export class AgentFleet {
     return (performance.now() - this.#startedAt) / 1_000;
   }
 
-  /** The most in one second, of the seconds from `since` on. */
+  /** The most in one second, of the whole seconds after `since`: what began before it in its own second does not count. */
   peak(kind: keyof Second, since = 0): number {
-    const counts = [...this.#seconds].filter(([second]) => second >= Math.floor(since));
+    const counts = [...this.#seconds].filter(([second]) => second >= Math.ceil(since));
     return Math.max(0, ...counts.map(([, each]) => each[kind]));
   }
 
