@@ -20,12 +20,13 @@ export async function readAssignments(
   if (sources.filter(({ source }) => source === '-').length > 1) {
     throw new UsageError('standard input can be one value only');
   }
-  const data: Record<string, SecretValue> = {};
+  const data = new Map<string, SecretValue>();
   for (const { key, source } of sources) {
-    if (key in data) throw new UsageError(`the key ${key} is given twice`);
-    data[key] = source === '-' ? await typedOrPiped(context, key) : await fromFile(source);
+    if (data.has(key)) throw new UsageError(`the key ${key} is given twice`);
+    data.set(key, source === '-' ? await typedOrPiped(context, key) : await fromFile(source));
   }
-  return data;
+  // fromEntries defines, where an assignment to `__proto__` would change the object itself.
+  return Object.fromEntries(data);
 }
 
 function sourceOf(word: string): { readonly key: string; readonly source: string } {

@@ -67,6 +67,21 @@ describe('put', () => {
     expect(said).toContain(expected);
   });
 
+  it('takes any name for a key, also one that every object has', async () => {
+    const file = join(await fileTree({ v: 'x' }), 'v');
+    const keys = ['constructor', 'toString', '__proto__'];
+    const { asked } = await put(keys.map((key) => `${key}=@${file}`));
+    const { data } = asked[0]?.body as { data: object };
+    expect(Object.entries(data)).toEqual(keys.map((key) => [key, 'x']));
+  });
+
+  it('refuses a key that is given twice', async () => {
+    const file = join(await fileTree({ v: 'x' }), 'v');
+    const { asked, said } = await put([`toString=@${file}`, `toString=@${file}`]);
+    expect(asked).toEqual([]);
+    expect(said).toContain('the key toString is given twice');
+  });
+
   it.each(['[1]', '"x"', '{', 'null', ''])(
     'refuses %j as data without repeating it',
     async (text) => {
