@@ -1,7 +1,9 @@
 import { mkdir, open, readFile, readdir, rename, rm, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { randomId } from '../../crypto/random.ts';
 import { isName } from '../../domain/names.ts';
+import { EXIT } from '../exit-codes.ts';
+import { Failed } from '../failed.ts';
 import { UsageError } from '../usage-error.ts';
 import type { Profile } from './profile.ts';
 
@@ -46,7 +48,6 @@ export class ProfileFiles {
 
   /** Writes it whole or not at all. */
   async write(name: string, profile: Profile): Promise<void> {
-    await mkdir(join(this.#directory, 'profiles'), { recursive: true, mode: DIRECTORY_MODE });
     await this.#replace(this.#path(name), `${JSON.stringify(profile, null, 2)}\n`);
   }
 
@@ -61,14 +62,16 @@ export class ProfileFiles {
 
   async #replace(path: string, text: string): Promise<void> {
     const beside = `${path}.${randomId('new')}`;
-    const file = await open(beside, 'wx', FILE_MODE);
     try {
-      await file.writeFile(text);
-      await file.sync();
-    } finally {
-      await file.close();
+      await mkdir(dirname(path), { recursive: true, mode: DIRECTORY_MODE });
+      await writeSynced(beside, text);
+      await rename(beside, path);
+    } catch (error) {
+      // It may hold a token.
+      await rm(beside, { force: true });
+      const { code = 'unknown' } = error as NodeJS.ErrnoException;
+      throw new Failed(`${path} cannot be written: ${code}`, EXIT.failed, { cause: error });
     }
-    await rename(beside, path);
   }
 
   #path(name: string): string {
@@ -76,6 +79,16 @@ export class ProfileFiles {
       throw new UsageError('a profile has a lower-case name of up to 63 characters [a-z0-9._-]');
     }
     return join(this.#directory, 'profiles', `${name}.json`);
+  }
+}
+
+async function writeSynced(path: string, text: string): Promise<void> {
+  const file = await open(path, 'wx', FILE_MODE);
+  try {
+    await file.writeFile(text);
+    await file.sync();
+  } finally {
+    await file.close();
   }
 }
 

@@ -1,4 +1,4 @@
-import { chmod, readdir, stat } from 'node:fs/promises';
+import { chmod, mkdir, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { findTarget } from '../../../src/cli/connection.ts';
@@ -32,6 +32,16 @@ describe('profiles', () => {
     expect((await readdir(kept)).sort()).toEqual(['default.json', 'prod.json']);
     expect((await stat(kept)).mode & 0o777).toBe(0o700);
     expect((await stat(join(kept, 'prod.json'))).mode & 0o777).toBe(0o600);
+  });
+
+  it('leave nothing beside when they cannot be written', async () => {
+    const { directory, files } = await configured();
+    const kept = join(directory, 'profiles');
+    await mkdir(join(kept, 'taken.json'));
+    await expect(files.write('taken', profileAt('https://x.test'))).rejects.toThrow(
+      `${join(kept, 'taken.json')} cannot be written: EISDIR`,
+    );
+    expect((await readdir(kept)).sort()).toEqual(['default.json', 'prod.json', 'taken.json']);
   });
 
   it('are refused when others may read them', async () => {
