@@ -2,7 +2,8 @@ import type { components } from './generated/api.ts';
 
 type Problem = components['schemas']['Problem'];
 
-const CONTROL = /\p{Cc}+/gu;
+/** Format characters too: some reorder the text around them (CVE-2021-42574) or cannot be seen. */
+const OBEYED = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu;
 /** Tokens of sessions and operators, and JWTs: whoever sits between could send ours back to us inside a text. */
 const TOKEN = /qm[so]_[0-9A-Za-z]{8,}|eyJ[\w-]+\.[\w-]+\.[\w-]*/g;
 const MOST_TEXT = 2_000;
@@ -71,5 +72,5 @@ export class UnreachableError extends Error {
 
 /** What came from outside as it may be printed: bounded, on one line, without anything a terminal obeys. */
 function plainText(text: string): string {
-  return text.slice(0, MOST_TEXT).replaceAll(CONTROL, ' ').replaceAll(TOKEN, '[sensitive]');
+  return text.slice(0, MOST_TEXT).replaceAll(OBEYED, ' ').replaceAll(TOKEN, '[sensitive]');
 }

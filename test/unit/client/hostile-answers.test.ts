@@ -30,7 +30,7 @@ const echo = (type: string): string => {
     status: 403,
     code: 'ERR_DENIED',
     requestId: TOKEN,
-    detail: `\u001b[2J${TOKEN} eyJhbGciOiJub25lIn0.eyJzdWIiOiJ4In0.c2ln`,
+    detail: `\u001b[2J\u202e\u200b\u2028${TOKEN} eyJhbGciOiJub25lIn0.eyJzdWIiOiJ4In0.c2ln`,
     problems: [{ pointer: `/${TOKEN}`, message: TOKEN }],
   });
   return head('403 No', type, `Content-Length: ${Buffer.byteLength(body)}`) + body;
@@ -150,7 +150,8 @@ describe('an answer that is not the broker’s', () => {
       const failure = await failureAt(echo(type));
       const text = inspect(failure, { depth: 10 });
       expect(findCanary(TOKEN, { text })).toEqual([]);
-      expect(text.includes('\u001b') || text.includes('eyJ')).toBe(false);
+      expect(text.includes('eyJ')).toBe(false);
+      expect(failure.message).not.toMatch(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u);
       await hostile?.close();
     }
   });
