@@ -8,6 +8,7 @@ import { failureOf, type Failure } from './failure.ts';
 import { Interrupted } from './interrupted.ts';
 import type { Format } from './output/formats.ts';
 import { Output } from './output/output.ts';
+import { printableJson } from './output/printable.ts';
 
 interface EveryOption extends ConnectionOptions {
   readonly output?: Format;
@@ -81,5 +82,5 @@ function endedFromOutside(): AbortSignal {
 
 function tell({ text, json }: Failure, output: Output): void {
   if (text === '') return;
-  output.note(output.format === 'json' ? JSON.stringify(json) : text);
+  output.note(output.format === 'json' ? printableJson(json) : text);
 }

@@ -15,12 +15,14 @@ interface Circumstances {
   readonly format?: Format;
   readonly stdin?: string;
   readonly configDirectory?: string;
+  /** Whether standard output is one. */
+  readonly isTerminal?: boolean;
 }
 
-/** What a verb is given, without a terminal; what it writes is kept. */
+/** What a verb is given; what it writes is kept. */
 export function cliContext(given: Circumstances = {}): CapturedContext {
   const { broker, format = 'table', stdin = '', configDirectory = '/nowhere' } = given;
-  const stdout = new Capture();
+  const stdout = Object.assign(new Capture(), { isTTY: given.isTerminal ?? false });
   const stderr = new Capture();
   const input = new PassThrough();
   input.end(stdin);

@@ -27,7 +27,7 @@ export function planJson({ changes, unchanged }: DocumentPlan): object {
 }
 
 export function changeName({ kind, name }: Pick<Change, 'kind' | 'name'>): string {
-  return `${kind.word} ${name}`;
+  return `${kind.word} ${printable(name)}`;
 }
 
 function changeLines(change: Change): readonly string[] {

@@ -1,6 +1,7 @@
 import { styleText } from 'node:util';
 import type { Format } from './formats.ts';
-import { printableText } from './printable.ts';
+import { printableJson, printableText } from './printable.ts';
+import { printableYaml } from './printable-yaml.ts';
 
 export interface OutputStreams {
   readonly stdout: NodeJS.WritableStream & { readonly isTTY?: boolean };
@@ -25,15 +26,15 @@ export class Output {
 
   /** One result: for machines the shape that the API gives, for people what `view` makes of it; it sees to it that all is printable. */
   async show(body: unknown, view: () => string): Promise<void> {
-    if (this.format === 'json') this.#print(JSON.stringify(body, undefined, 2));
-    else if (this.format === 'yaml') this.#print(await yamlOf(body));
+    if (this.format === 'json') this.#print(printableJson(body, 2));
+    else if (this.format === 'yaml') this.#print(await printableYaml(body));
     else this.#print(view());
   }
 
   /** One of many that come as they happen: a line of JSON, a YAML document, or a line. */
   async item(body: unknown, view: () => string): Promise<void> {
-    if (this.format === 'json') this.#print(JSON.stringify(body));
-    else if (this.format === 'yaml') this.#print(`---\n${await yamlOf(body)}`);
+    if (this.format === 'json') this.#print(printableJson(body));
+    else if (this.format === 'yaml') this.#print(`---\n${await printableYaml(body)}`);
     else this.#print(view());
   }
 
@@ -70,11 +71,6 @@ export class Output {
     this.endProgress();
     this.#streams.stdout.write(text.endsWith('\n') ? text : `${text}\n`);
   }
-}
-
-async function yamlOf(body: unknown): Promise<string> {
-  const { stringify } = await import('yaml');
-  return stringify(body, { lineWidth: 0 });
 }
 
 /** For a terminal that may have colours (NO_COLOR is respected), else as it is. */

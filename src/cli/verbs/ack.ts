@@ -2,6 +2,7 @@ import { Failed } from '../failed.ts';
 import type { Call, CliContext } from '../context.ts';
 import { defined } from '../defined.ts';
 import { exitCodeOfStatus } from '../exit-codes.ts';
+import { printable } from '../output/printable.ts';
 import { fields } from '../output/table.ts';
 
 interface AckOptions {
@@ -22,7 +23,7 @@ export async function runAck(
   const [answer] = body.items;
   if (answer !== undefined && 'error' in answer) {
     const { code, title, detail, status } = answer.error;
-    throw new Failed(`${code}: ${detail ?? title}`, exitCodeOfStatus(status));
+    throw new Failed(printable(`${code}: ${detail ?? title}`), exitCodeOfStatus(status));
   }
   await output.show(body, () =>
     fields([

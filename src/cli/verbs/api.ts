@@ -4,7 +4,7 @@ import { readStdin } from '../ask.ts';
 import { callLoosely } from '../broker.ts';
 import type { Call, CliContext } from '../context.ts';
 import { defined } from '../defined.ts';
-import { printableText } from '../output/printable.ts';
+import { printableJson, printableText } from '../output/printable.ts';
 import { UsageError } from '../usage-error.ts';
 
 interface ApiOptions {
@@ -28,12 +28,18 @@ export async function runApi(
     input,
   );
   const { output } = context;
-  if (answer.body instanceof Uint8Array) output.raw(answer.body);
-  else if (answer.body !== undefined) {
-    const text =
-      typeof answer.body === 'string' ? answer.body : JSON.stringify(answer.body, undefined, 2);
-    await output.show(answer.body, () => printableText(text));
+  if (answer.body instanceof Uint8Array) showBytes(output, answer.body);
+  else if (typeof answer.body === 'string') {
+    const text = answer.body;
+    await output.show(text, () => printableText(text));
+  } else if (answer.body !== undefined) {
+    await output.show(answer.body, () => printableJson(answer.body, 2));
   }
+}
+
+function showBytes(output: CliContext['output'], bytes: Uint8Array): void {
+  if (output.isTerminal) output.note(`base64:${Buffer.from(bytes).toString('base64')}`);
+  else output.raw(bytes);
 }
 
 type Part = Record<string, string>;

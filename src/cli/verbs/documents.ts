@@ -4,7 +4,7 @@ import type { Call, CliContext, Verb } from '../context.ts';
 import { kindOf, pathOf, type Word } from '../documents/kinds.ts';
 import { asManifest } from '../documents/manifest.ts';
 import { listStored, type DocumentVersion, type StoredDocument } from '../documents/stored.ts';
-import { printableText } from '../output/printable.ts';
+import { printableYaml } from '../output/printable-yaml.ts';
 import { fields, table } from '../output/table.ts';
 
 interface ShownAs {
@@ -39,7 +39,7 @@ export function getDocument(word: Word): Verb<ShownAs> {
       await showManifest(output, asManifest(kind, name, stored.document));
       return;
     }
-    const { stringify } = await import('yaml');
+    const document = await printableYaml(stored.document);
     await output.show(stored, () =>
       [
         fields([
@@ -49,7 +49,7 @@ export function getDocument(word: Word): Verb<ShownAs> {
           ['by', stored.updatedBy],
         ]),
         '',
-        printableText(stringify(stored.document, { lineWidth: 0 })),
+        document,
       ].join('\n'),
     );
   };
@@ -57,8 +57,8 @@ export function getDocument(word: Word): Verb<ShownAs> {
 
 /** A file that `apply -f` reads, whatever the format: JSON where that was asked for. */
 async function showManifest(output: CliContext['output'], manifest: unknown): Promise<void> {
-  const { stringify } = await import('yaml');
-  await output.item(manifest, () => printableText(`---\n${stringify(manifest, { lineWidth: 0 })}`));
+  const text = await printableYaml(manifest);
+  await output.item(manifest, () => `---\n${text}`);
 }
 
 export function removeDocument(word: Word): Verb<{ readonly yes?: boolean }> {

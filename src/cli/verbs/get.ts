@@ -57,7 +57,7 @@ export async function showDisclosure(
   );
 }
 
-/** One value bare, for scripts: text as it is, bytes as bytes. Only a terminal gets a newline after it. */
+/** One value bare, for scripts: text as it is, bytes as bytes. A terminal gets neither: what it would obey is escaped. */
 async function showKey(
   { output }: CliContext,
   { data, path }: Disclosure,
@@ -68,8 +68,8 @@ async function showKey(
   if (!reveal) throw new UsageError('--key prints the value itself: say --reveal too');
   const value = data[key] as SecretValue;
   if (output.format !== 'table') await output.show(value, () => '');
+  else if (output.isTerminal) output.say(shown(value));
   else if (typeof value !== 'string') output.raw(Buffer.from(value.base64, 'base64'));
-  else if (output.isTerminal) output.say(value);
   else output.raw(value);
 }
 

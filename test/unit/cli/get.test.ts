@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { parse } from 'yaml';
 import { failureOf } from '../../../src/cli/failure.ts';
 import { runGet } from '../../../src/cli/verbs/get.ts';
 import { cliContext } from '../../support/cli-context.ts';
@@ -45,6 +46,48 @@ describe('get', () => {
     const { out } = await get(['a/b'], { reveal: true });
     expect(out).toContain('a\\u{7}\\u{1b}[2Jb');
     expect(out).not.toContain('\u001b');
+  });
+
+  it('masks and shows every key, also one that every object has', async () => {
+    const data = JSON.parse('{"__proto__":"p","constructor":"c","toString":"s"}') as object;
+    const broker = new ScriptedBroker({ readSecret: () => ({ path: 'a/b', version: '1', data }) });
+    const read = async (options: object, format: 'json' | 'table'): Promise<string> => {
+      const context = cliContext({ broker, format });
+      await runGet(context, { args: ['a/b'], options });
+      return context.out();
+    };
+    const masked = JSON.parse(await read({}, 'json')) as { data: object };
+    expect(Object.entries(masked.data)).toEqual(Object.keys(data).map((key) => [key, '[masked]']));
+    expect(await read({ reveal: true }, 'table')).toMatch(
+      /__proto__ +p\nconstructor +c\ntoString +s/,
+    );
+    expect(await read({ key: '__proto__', reveal: true }, 'table')).toBe('p');
+  });
+
+  it.each(['table', 'json', 'yaml'] as const)(
+    'gives a %s without what a terminal obeys, and machines the same value as was sent',
+    async (format) => {
+      const data = { ['k\u200b']: 'a\u202eb\u009b2Jc\u2028d\u{e0041}e\u061cf\nsecond line' };
+      const disclosure = { path: 'a/b\u202e', version: '3', data };
+      const broker = new ScriptedBroker({ readSecret: () => disclosure });
+      const context = cliContext({ broker, format });
+      await runGet(context, { args: ['a/b'], options: { reveal: true } });
+      expect(context.out()).not.toMatch(/[^\P{Cc}\n]|[\p{Cf}\p{Zl}\p{Zp}]/u);
+      if (format === 'json') expect(JSON.parse(context.out())).toEqual(disclosure);
+      if (format === 'yaml') expect(parse(context.out())).toEqual(disclosure);
+    },
+  );
+
+  it('shows one value on a terminal without what a terminal obeys', async () => {
+    const data = { text: 'a\u202eb', bytes: { base64: '/wA=' } };
+    const broker = new ScriptedBroker({ readSecret: () => ({ ...DISCLOSURE, data }) });
+    const read = async (key: string): Promise<string> => {
+      const context = cliContext({ broker, isTerminal: true });
+      await runGet(context, { args: ['a/b'], options: { key, reveal: true } });
+      return context.out();
+    };
+    expect(await read('text')).toBe('a\\u{202e}b\n');
+    expect(await read('bytes')).toBe('base64:/wA=\n');
   });
 
   it.each([
