@@ -10,7 +10,7 @@ import type { Parts } from './parts.ts';
 import { checkPod } from './check-pod.ts';
 import { checkLogInProof } from './proof/check-proof.ts';
 import type { ShownProof } from './proof/shown-proof.ts';
-import { commitDecided, entryOf, entryOfStranger, outcomeOf } from './record.ts';
+import { commitDecided, entryOf, entryOfStranger, isUnrecordable, outcomeOf } from './record.ts';
 import { recordRefusal } from './refusals.ts';
 import type { StoredDocument } from './documents/document.ts';
 import { LiveSession } from './state/sessions.ts';
@@ -124,7 +124,7 @@ export function sessionEnd(parts: Parts, attested: AttestedWorkload): number {
 
 async function recordLogInRefusal(parts: Parts, call: Call, error: unknown): Promise<void> {
   const failure = BrokerError.from(error);
-  if (failure.code === 'ERR_AUDIT_UNAVAILABLE') return;
+  if (isUnrecordable(failure)) return;
   const { code, reason } = failure;
   const outcome = outcomeOf(failure);
   await recordRefusal(parts, call, () =>

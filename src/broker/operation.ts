@@ -3,7 +3,7 @@ import { holdsEverywhere, type Role } from '../domain/principal.ts';
 import { authorityEnd, type Call, type Caller } from './call.ts';
 import { denied } from './judge.ts';
 import type { Parts, Recordable } from './parts.ts';
-import { commitAs, entryOf, outcomeOf } from './record.ts';
+import { commitAs, entryOf, isUnrecordable, outcomeOf } from './record.ts';
 import type { LiveOperator } from './state/operator-tokens.ts';
 
 /** Who does something, through which request. */
@@ -46,8 +46,8 @@ export async function recordOperation<C extends Caller, T>(
 }
 
 /**
- * Records a failure for which no plan committed, one entry for each thing that was asked, and throws it. A commit that failed is not
- * known to have failed, and leaves nothing to record with.
+ * Records a failure for which no plan committed, one entry for each thing that was asked, and throws it. A commit that failed
+ * leaves nothing to record with, and what may have happened is not recorded as a failure.
  */
 export async function recordFailure(
   { parts, call, caller }: Acting,
@@ -55,7 +55,7 @@ export async function recordFailure(
   error: unknown,
 ): Promise<never> {
   const failure = BrokerError.from(error);
-  if (failure.code === 'ERR_AUDIT_UNAVAILABLE') throw failure;
+  if (isUnrecordable(failure)) throw failure;
   const { code, reason } = failure;
   const outcome = outcomeOf(failure);
   const entries = described.map((each) =>

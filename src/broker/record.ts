@@ -66,6 +66,11 @@ export function outcomeOf(error: BrokerError): 'deny' | 'error' {
   return REFUSALS.includes(error.kind) ? 'deny' : 'error';
 }
 
+/** The commit itself failed: certainly, or so that nobody knows. */
+export function isUnrecordable({ code }: BrokerError): boolean {
+  return code === 'ERR_AUDIT_UNAVAILABLE' || code === 'ERR_OUTCOME_UNKNOWN';
+}
+
 /** One try at a use case: what it would commit, and what then follows. */
 export interface Attempt<T> {
   readonly plan: Plan;

@@ -14,11 +14,12 @@ const SAME_TWICE: ReadonlySet<OperationId> = new Set<OperationId>([
   'explainDecision',
   'checkMount',
 ]);
-/** Said before anything is done. Not ERR_AUDIT_UNAVAILABLE: a commit whose end is not known is told so, too. */
+/** Said where nothing was done, for certain: not ERR_OUTCOME_UNKNOWN. */
 const NOTHING_DONE: readonly string[] = [
   'ERR_RATE_LIMITED',
   'ERR_LEASE_QUOTA',
   'ERR_IDENTITY_UNAVAILABLE',
+  'ERR_AUDIT_UNAVAILABLE',
   'ERR_BUSY',
   'ERR_SEALED',
 ];

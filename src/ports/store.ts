@@ -82,7 +82,8 @@ export interface ListQuery<T extends TableName> {
 export interface Store {
   /**
    * Commits at the end of this loop turn, with every other plan of the turn, in the order of the calls.
-   * @throws ERR_AUDIT_UNAVAILABLE (nothing of the plan happened, or it is not known: release nothing) or ERR_STORE_UNAVAILABLE.
+   * @throws ERR_AUDIT_UNAVAILABLE, or ERR_STORE_UNAVAILABLE for a plan without entries: for certain nothing of the plan happened.
+   * ERR_OUTCOME_UNKNOWN: all of it happened or nothing: release nothing.
    */
   commit(plan: Plan): Promise<Outcome>;
   get<T extends TableName>(table: T, key: KeyOf<T>): Promise<Tables[T] | undefined>;

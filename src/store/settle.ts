@@ -15,8 +15,8 @@ export function settleAll(
   });
 }
 
-/** Nothing of these plans happened, or nobody knows: nothing may be released. */
-export function rejectAll(batch: readonly PendingPlan[], cause: unknown): void {
+/** For certain nothing of these plans happened: they may be made again. */
+export function refuseAll(batch: readonly PendingPlan[], cause: unknown): void {
   for (const { plan, reject } of batch) {
     const records = plan.entries !== undefined && plan.entries.length > 0;
     reject(
@@ -24,5 +24,12 @@ export function rejectAll(batch: readonly PendingPlan[], cause: unknown): void {
         cause,
       }),
     );
+  }
+}
+
+/** The end of their COMMIT is not known, or came too late to tell one from the other: nothing may be released, nothing made again. */
+export function leaveUnknown(batch: readonly PendingPlan[], cause: unknown): void {
+  for (const { reject } of batch) {
+    reject(new BrokerError('ERR_OUTCOME_UNKNOWN', undefined, { cause }));
   }
 }

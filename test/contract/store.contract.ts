@@ -536,27 +536,44 @@ export function storeContract(name: string, makeFixture: () => Promise<StoreFixt
 
     describe('a commit that fails', () => {
       it.each([
-        ['store.before_commit', 0, 1],
-        ['store.after_commit', 1, 0],
-      ])('releases nothing, and finds out what is durable (%s)', async (point, kept, dropped) => {
-        await open();
-        const heard: Change[] = [];
-        store.watch((changes) => heard.push(...changes));
-        failAt = point;
-        const codes = await Promise.all([
-          codeOf(store.commit({ writes: [put('a')], entries: ['"a"'], narrows: ['policies'] })),
-          codeOf(store.commit({ writes: [put('b')] })),
-        ]);
-        expect(codes).toEqual(['ERR_AUDIT_UNAVAILABLE', 'ERR_STORE_UNAVAILABLE']);
-        expect(await store.commit({ entries: ['"c"'], writes: [put('c')] })).toMatchObject({
-          status: 'committed',
-        });
-        expect([chain.kept, chain.dropped]).toEqual([kept + 1, dropped]);
-        expect(await bodies()).toEqual(kept === 1 ? ['"a"', '"c"'] : ['"c"']);
-        expect(await ids({})).toEqual(kept === 1 ? ['a', 'b', 'c'] : ['c']);
-        expect(heard.map(({ seq }) => seq)).toEqual(kept === 1 ? [1] : []);
-        expect(store.fault()).toBeUndefined();
-      });
+        ['store.before_commit', 0, 1, ['ERR_AUDIT_UNAVAILABLE', 'ERR_STORE_UNAVAILABLE']],
+        ['store.after_commit', 1, 0, ['ERR_OUTCOME_UNKNOWN', 'ERR_OUTCOME_UNKNOWN']],
+      ])(
+        'releases nothing, and finds out what is durable (%s)',
+        async (point, kept, dropped, said) => {
+          await open();
+          const heard: Change[] = [];
+          store.watch((changes) => heard.push(...changes));
+          failAt = point;
+          const codes = await Promise.all([
+            codeOf(store.commit({ writes: [put('a')], entries: ['"a"'], narrows: ['policies'] })),
+            codeOf(store.commit({ writes: [put('b')] })),
+          ]);
+          expect(codes).toEqual(said);
+          expect(await store.commit({ entries: ['"c"'], writes: [put('c')] })).toMatchObject({
+            status: 'committed',
+          });
+          expect([chain.kept, chain.dropped]).toEqual([kept + 1, dropped]);
+          expect(await bodies()).toEqual(kept === 1 ? ['"a"', '"c"'] : ['"c"']);
+          expect(await ids({})).toEqual(kept === 1 ? ['a', 'b', 'c'] : ['c']);
+          expect(heard.map(({ seq }) => seq)).toEqual(kept === 1 ? [1] : []);
+          expect(store.fault()).toBeUndefined();
+        },
+      );
+
+      it.each([
+        ['store.before_commit', 'ERR_STORE_UNAVAILABLE', []],
+        ['store.after_commit', 'ERR_OUTCOME_UNKNOWN', ['a']],
+      ])(
+        'is told from one that never began, without entries too (%s)',
+        async (point, said, left) => {
+          await open();
+          failAt = point;
+          expect(await codeOf(store.commit({ writes: [put('a')] }))).toBe(said);
+          expect(await codeOf(store.commit({ writes: [put('b')] }))).toBe('resolved');
+          expect(await ids({})).toEqual([...left, 'b']);
+        },
+      );
     });
   });
 }

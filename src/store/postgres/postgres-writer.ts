@@ -3,7 +3,7 @@ import type { Change } from '../../ports/store.ts';
 import type { Tables } from '../../ports/tables.ts';
 import type { ChangeFeed } from '../change-feed.ts';
 import type { PendingPlan } from '../commit-queue.ts';
-import { rejectAll, settleAll } from '../settle.ts';
+import { leaveUnknown, refuseAll, settleAll } from '../settle.ts';
 import type { Statement } from '../sql.ts';
 import { POSTGRES } from '../sql.ts';
 import { StagedBatch } from '../staged-batch.ts';
@@ -26,7 +26,7 @@ export interface PostgresWriterParts {
   readonly deps: StoreDeps;
 }
 
-/** A batch whose COMMIT was sent and not answered. */
+/** Entries whose COMMIT was sent and not answered. */
 interface Unknown {
   readonly row: Tables['audit_batches'];
   readonly sessionName: string;
@@ -39,6 +39,8 @@ export class PostgresWriter {
   /** Staged with the chain, its COMMIT not sent. */
   #staged: Tables['audit_batches'] | undefined;
   #unknown: Unknown | undefined;
+  /** The COMMIT of the last batch was sent, and not refused. */
+  #isSent = false;
   #cause: unknown;
   #isCommitting = false;
   /** The server had no room for the last batch: whatever is written next without complaint says that it has. */
@@ -104,7 +106,8 @@ export class PostgresWriter {
       } catch (cause) {
         const isUndone = await this.#undo();
         if (isUndone && attempt < ATTEMPTS && isRetryable(cause)) continue;
-        rejectAll(batch, cause);
+        if (this.#isSent) leaveUnknown(batch, cause);
+        else refuseAll(batch, cause);
         if (!isUndone && this.#connection !== undefined) await this.#reconnect(cause);
         else if (isNoRoom(cause) || this.#isFull) this.#waitForRoom();
         return;
@@ -114,6 +117,7 @@ export class PostgresWriter {
 
   async #transact(batch: readonly PendingPlan[]): Promise<void> {
     const { feed, deps } = this.#parts;
+    this.#isSent = false;
     const connection = this.#ready();
     const narrows = batch.some(({ plan }) => (plan.narrows ?? []).length > 0);
     const { changes, now } = await connection.begin(narrows ? 'narrow' : 'read', feed.seq);
@@ -148,6 +152,8 @@ export class PostgresWriter {
 
   /** One round trip: when a write fails, the COMMIT behind it is a rollback, and says so. */
   async #finish(connection: WriterConnection, writes: readonly Statement[]): Promise<void> {
+    if (connection.isLost) throw new Error('the connection was lost before the COMMIT');
+    this.#isSent = true;
     if (this.#staged !== undefined) {
       this.#unknown = { row: this.#staged, sessionName: connection.sessionName };
       this.#staged = undefined;
@@ -156,6 +162,7 @@ export class PostgresWriter {
     const last = answers.at(-1);
     if (last?.status === 'rejected') throw last.reason;
     if (last?.value.command === 'COMMIT') return;
+    this.#isSent = false;
     this.#staged = this.#unknown?.row;
     this.#unknown = undefined;
     throw answers.find((answer) => answer.status === 'rejected')?.reason;

@@ -3,7 +3,7 @@ import type { Change } from '../../ports/store.ts';
 import type { Tables } from '../../ports/tables.ts';
 import type { ChangeFeed } from '../change-feed.ts';
 import type { PendingPlan } from '../commit-queue.ts';
-import { rejectAll, settleAll } from '../settle.ts';
+import { leaveUnknown, refuseAll, settleAll } from '../settle.ts';
 import { StagedBatch } from '../staged-batch.ts';
 import type { StoreDeps } from '../store-deps.ts';
 import { RETRY_AFTER_MS } from '../store-deps.ts';
@@ -32,6 +32,8 @@ export class SqliteWriter {
   #cause: unknown;
   /** Staged with the chain, and not known to be durable or absent. */
   #unsettled: Tables['audit_batches'] | undefined;
+  /** The COMMIT of the last batch was begun. */
+  #isSent = false;
   #cancelProbe: (() => void) | undefined;
 
   constructor(connection: SqliteConnection, parts: SqliteWriterParts) {
@@ -62,9 +64,8 @@ export class SqliteWriter {
     try {
       this.#transact(batch);
     } catch (cause) {
-      // What turns out to be durable is not done twice, but stays unknown to its callers: they were not told apart in time.
-      if (this.#recover(cause)) rejectAll(batch, cause);
-      else this.#commitUrgent(batch, cause);
+      if (this.#recover(cause)) this.#commitUrgent(batch, cause);
+      else leaveUnknown(batch, cause);
     }
   }
 
@@ -85,6 +86,7 @@ export class SqliteWriter {
   }
 
   #transact(batch: readonly PendingPlan[]): void {
+    this.#isSent = false;
     const { connection } = this;
     const { feed, deps } = this.#parts;
     const staged = new StagedBatch(feed, deps.clock.now());
@@ -96,6 +98,7 @@ export class SqliteWriter {
       putBatch(connection, this.#unsettled);
     }
     deps.failpoint?.('store.before_commit');
+    this.#isSent = true;
     connection.commit();
     deps.failpoint?.('store.after_commit');
     if (this.#unsettled !== undefined) deps.chain.keep();
@@ -108,7 +111,7 @@ export class SqliteWriter {
   #commitUrgent(batch: readonly PendingPlan[], cause: unknown): void {
     const isUrgent = ({ plan }: PendingPlan): boolean =>
       this.#state === 'full' && plan.urgent === true;
-    rejectAll(
+    refuseAll(
       batch.filter((pending) => !isUrgent(pending)),
       cause,
     );
@@ -118,21 +121,26 @@ export class SqliteWriter {
     try {
       this.#transact(urgent);
     } catch (again) {
-      this.#recover(again);
-      rejectAll(urgent, again);
+      if (this.#recover(again)) refuseAll(urgent, again);
+      else leaveUnknown(urgent, again);
     }
   }
 
-  /** A failed commit may be durable or not: closes, opens again and looks. @returns whether it was found durable. */
+  /**
+   * A failed commit may be durable or not: closes, opens again and looks. What a failed sync left of it in the log may come back after a loss of
+   * power, even if it is not seen now; a write that found no room never got as far as the frame that commits.
+   * @returns whether it is certain that nothing happened.
+   */
   #recover(cause: unknown): boolean {
+    const isCertain = !this.#isSent || isNoRoom(cause);
     try {
       if (this.#connection !== undefined) this.#connection.rollback();
       const isDurable = isSqliteFault(cause) ? this.#reopen(cause) : this.#learn(this.connection);
       if (isNoRoom(cause)) this.#fail('full', cause);
-      return isDurable;
+      return isCertain && !isDurable;
     } catch (lost) {
       this.#fail('broken', lost);
-      return false;
+      return isCertain;
     }
   }
 
@@ -159,20 +167,18 @@ export class SqliteWriter {
     return isDurable;
   }
 
+  /** @returns whether the entries that were staged are there. */
   #learn(connection: SqliteConnection): boolean {
     const { feed, deps } = this.#parts;
     const batch = this.#unsettled;
-    let isDurable = false;
-    if (batch !== undefined) {
-      const found = connection.prepare(FIND_BATCH).get(batch.writer, batch.first_seq);
-      isDurable = found !== undefined;
-      if (isDurable) deps.chain.keep();
-      else deps.chain.drop();
-      this.#unsettled = undefined;
-    }
-    const changes = connection.prepare(CHANGES_AFTER).all(feed.seq) as Change[];
-    feed.apply(changes);
-    return isDurable || changes.length > 0;
+    const isDurable =
+      batch !== undefined &&
+      connection.prepare(FIND_BATCH).get(batch.writer, batch.first_seq) !== undefined;
+    if (isDurable) deps.chain.keep();
+    else if (batch !== undefined) deps.chain.drop();
+    this.#unsettled = undefined;
+    feed.apply(connection.prepare(CHANGES_AFTER).all(feed.seq) as Change[]);
+    return isDurable;
   }
 
   #fail(state: 'full' | 'broken', cause: unknown): void {

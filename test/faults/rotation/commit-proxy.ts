@@ -1,9 +1,12 @@
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 
-/** A TCP proxy before PostgreSQL that loses answers to COMMIT: the change is made, and nobody hears of it. */
+/** A TCP proxy before PostgreSQL that cuts a connection at a chosen message of a commit. */
 export class CommitProxy {
-  /** How many are to be lost from now on. */
-  loses = 0;
+  /**
+   * Once, instead of what is passed on: the BEGIN of a batch of the store, the first COMMIT of a connection, or the answer to a COMMIT
+   * (the change is made, and nobody hears of it).
+   */
+  cut: 'begin' | 'commit' | 'answer' | undefined;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
   readonly #target: number;
@@ -39,16 +42,27 @@ export class CommitProxy {
       socket.on('error', () => undefined);
       socket.once('close', () => this.#sockets.delete(socket));
     }
-    client.pipe(server);
+    const end = (): void => {
+      client.destroy();
+      server.destroy();
+    };
+    client.on('data', (chunk) => {
+      const sought = this.cut === 'begin' ? 'BEGIN ISOLATION' : 'COMMIT\0';
+      if (this.cut === undefined || this.cut === 'answer' || !chunk.includes(sought)) {
+        server.write(chunk);
+        return;
+      }
+      this.cut = undefined;
+      end();
+    });
     server.on('data', (chunk) => {
       // The tag of the command that is complete.
-      if (this.loses === 0 || !chunk.includes('COMMIT\0')) {
+      if (this.cut !== 'answer' || !chunk.includes('COMMIT\0')) {
         client.write(chunk);
         return;
       }
-      this.loses -= 1;
-      client.destroy();
-      server.destroy();
+      this.cut = undefined;
+      end();
     });
     client.once('close', () => server.destroy());
     server.once('close', () => client.destroy());

@@ -45,9 +45,9 @@ describeWith(['postgres'], 'a rotation at a target that does not say yes', ({ po
     async (name) => {
       const path = PATHS[name];
       const before = await broker.current(path);
-      proxy.loses = 1;
+      proxy.cut = 'answer';
       expect(await broker.ask(path)).toBe(202);
-      await until('an answer is lost', () => Promise.resolve(proxy.loses === 0));
+      await until('an answer is lost', () => Promise.resolve(proxy.cut === undefined));
       const set = await verifiers(place);
       await broker.untilOver(path);
       const after = await broker.current(path);

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 import { systemClock } from '../../../src/clock.ts';
 import type { Store } from '../../../src/ports/store.ts';
@@ -8,7 +8,16 @@ import type { Running } from '../../backends/footprint.ts';
 import type { Postgres, TestDatabase } from '../../backends/postgres.ts';
 import { createDatabase, startPostgres } from '../../backends/postgres.ts';
 import { FakeAuditChain } from '../../fakes/fake-audit-chain.ts';
+import { CommitProxy } from '../rotation/commit-proxy.ts';
 import { storedIds, storedNames } from './stored-entries.ts';
+
+/** The same database, by way of the proxy. */
+function proxied(connectionString: string, { port }: CommitProxy): string {
+  const url = new URL(connectionString);
+  url.hostname = '127.0.0.1';
+  url.port = String(port);
+  return url.href;
+}
 
 const ROUNDS = Number(process.env['ROUNDS'] ?? 6);
 
@@ -60,6 +69,7 @@ describeWith(['postgres'], 'a PostgreSQL that fails', () => {
       async () => {
         const acknowledged: string[] = [];
         const refused: string[] = [];
+        const absent: string[] = [];
         const store = await open();
         for (let round = 0; round < ROUNDS; round += 1) {
           const [pid] = await sessions();
@@ -72,8 +82,9 @@ describeWith(['postgres'], 'a PostgreSQL that fails', () => {
             results.forEach((result, k) => {
               if (result === 'committed') acknowledged.push(ids[k]!);
               else {
-                expect(result).toBe('ERR_AUDIT_UNAVAILABLE');
+                expect(['ERR_AUDIT_UNAVAILABLE', 'ERR_OUTCOME_UNKNOWN']).toContain(result);
                 refused.push(ids[k]!);
+                if (result === 'ERR_AUDIT_UNAVAILABLE') absent.push(ids[k]!);
               }
             });
           }
@@ -88,6 +99,7 @@ describeWith(['postgres'], 'a PostgreSQL that fails', () => {
         expect(new Set(recorded).size).toBe(recorded.length);
         expect(recorded.toSorted()).toEqual(written.toSorted());
         expect(acknowledged.filter((id) => !recorded.includes(id))).toEqual([]);
+        expect(absent.filter((id) => recorded.includes(id))).toEqual([]);
         expect(await again.count('changes', {})).toBe(recorded.length);
         expect(again.seq()).toBe(recorded.length);
         await again.close();
@@ -122,13 +134,56 @@ describeWith(['postgres'], 'a PostgreSQL that fails', () => {
       throw new Error('the answer to the commit is lost');
     });
     failAt = 'store.after_commit';
-    expect(await commit(store, 'durable')).toBe('ERR_AUDIT_UNAVAILABLE');
+    expect(await commit(store, 'durable')).toBe('ERR_OUTCOME_UNKNOWN');
     await untilWell(store);
     expect(await commit(store, 'next')).toBe('committed');
     const recorded = await storedIds(store);
     expect(recorded.filter((id) => !id.includes('-'))).toEqual(['durable', 'next']);
     expect(await sessions()).toHaveLength(1);
     await store.close();
+  });
+
+  describe('whose connection breaks', () => {
+    let proxy: CommitProxy;
+    let store: Store;
+
+    beforeEach(async () => {
+      proxy = await CommitProxy.start(postgres.port);
+      const { connectionString } = database;
+      store = await openPostgresStore(
+        { connectionString: proxied(connectionString, proxy), poolSize: 2 },
+        { chain: new FakeAuditChain(), clock: systemClock, mode: 'development' },
+      );
+    });
+
+    afterEach(async () => {
+      await store.close();
+      await proxy.close();
+    });
+
+    it.each([
+      ['before the batch begins', 'begin', 'ERR_AUDIT_UNAVAILABLE', false],
+      ['before the COMMIT arrives', 'commit', 'ERR_OUTCOME_UNKNOWN', false],
+      ['before the COMMIT is answered', 'answer', 'ERR_OUTCOME_UNKNOWN', true],
+    ] as const)('says what it knows: %s', async (_when, cut, code, isDurable) => {
+      proxy.cut = cut;
+      expect(await commit(store, `cut ${cut}`)).toBe(code);
+      await untilWell(store);
+      expect(await commit(store, `after ${cut}`)).toBe('committed');
+      const recorded = await storedIds(store);
+      const written = await storedNames(store);
+      expect(recorded.includes(`cut ${cut}`)).toBe(isDurable);
+      expect(written.includes(`cut ${cut}`)).toBe(isDurable);
+    });
+
+    it('knows nothing of a plan without entries either', async () => {
+      proxy.cut = 'answer';
+      const put = { name: 'unrecorded', owner: 'w', epoch: 1, until: 1 };
+      const plan = { writes: [{ table: 'claims', put }] } as const;
+      await expect(store.commit(plan)).rejects.toMatchObject({ code: 'ERR_OUTCOME_UNKNOWN' });
+      await untilWell(store);
+      expect(await store.get('claims', { name: 'unrecorded' })).toMatchObject(put);
+    });
   });
 
   it('fails a batch that waits too long for the fence, and no other', async () => {
