@@ -49,6 +49,8 @@ export interface RotationTarget {
   readonly slots: 'one' | 'two';
   /** Whether create, set and test can run on a credential that is never promoted while the current one goes on working. */
   readonly drillable: boolean;
+  /** How long what it makes is good for by itself, as a certificate is: it rotates before that. Absent: until something ends it. */
+  readonly lifetimeSeconds?: number;
   /**
    * The next value: all keys of `current` that this target does not own, and the new credential. Compares hosts first: a current value that names
    * another host than the connection's is ERR_CONFLICT `host_mismatch`. Changes nothing at the target, except where the target itself makes the

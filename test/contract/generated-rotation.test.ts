@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { connect, createServer } from 'node:tls';
@@ -166,6 +167,14 @@ describe('a self-signed certificate', () => {
       await once(server, 'close');
     },
   );
+
+  it('says how long it is good for, as its schedule has to be shorter', async () => {
+    expect(attach('certificate', { ...NAMES, validDays: 7 }).lifetimeSeconds).toBe(7 * 86_400);
+    const made = await make({ ...NAMES, validDays: 7 });
+    const { validTo } = new X509Certificate(made['tls.crt'] as string);
+    expect(Date.parse(validTo)).toBe(Math.floor(clock.now() / 1000) * 1000 + 7 * 86_400_000);
+    expect(attach('key-pair').lifetimeSeconds).toBeUndefined();
+  });
 
   it('is refused by its test when it is another key, other names, out of its time, or none', async () => {
     const target = attach('certificate', NAMES);

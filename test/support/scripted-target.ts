@@ -14,6 +14,7 @@ interface Options {
   readonly user?: string;
   readonly slots?: 'one' | 'two';
   readonly drillable?: boolean;
+  readonly lifetimeSeconds?: number;
 }
 
 /** A place in memory where passwords are changed, which does what a test tells it and remembers when which of them worked. */
@@ -59,7 +60,8 @@ export class ScriptedTarget implements RotationConnection {
         problems: [{ pointer: '/strategy', message: 'is not known here' }],
       });
     }
-    const { user = 'app', slots = 'two', drillable = slots === 'two' } = options as Options;
+    const given = options as Options;
+    const { user = 'app', slots = 'two', drillable = slots === 'two', lifetimeSeconds } = given;
     if (user === '') {
       throw new BrokerError('ERR_BODY_INVALID', undefined, {
         problems: [{ pointer: '/user', message: 'is empty' }],
@@ -69,6 +71,7 @@ export class ScriptedTarget implements RotationConnection {
       locators: [`users/${user}`],
       slots,
       drillable,
+      ...(lifetimeSeconds === undefined ? {} : { lifetimeSeconds }),
       create: (turn) => this.#create(turn, user),
       set: (turn, pending) => this.#set(turn, pending, slots),
       test: (data, context) => this.#test(data, context),

@@ -3,6 +3,7 @@ import { isWithinBounds } from '../../domain/locator-bounds.ts';
 import type { RotationSpec } from '../../domain/rotation/rotation-spec.ts';
 import type { RotationTarget } from '../../ports/rotation-target.ts';
 import type { Parts } from '../parts.ts';
+import { lifetimeProblem } from '../rotation/lifetime-problem.ts';
 import { scheduleProblem } from '../rotation/next-run.ts';
 import type { StoredDocument } from './document.ts';
 
@@ -25,6 +26,7 @@ export async function checkRotation(
   if (problem !== undefined) throw wrong(problem.pointer, problem.message);
   const target = targetOf(parts, definition, spec);
   checkSense(spec, target);
+  await checkLifetime(spec, target, { path: definition.name, now: parts.clock.now() });
   if (target.locators.length === 0) return;
   for (const other of parts.catalog.all('definition')) {
     if (other.name === definition.name || other.spec.rotation?.connection !== spec.connection)
@@ -82,6 +84,16 @@ function checkSense(spec: RotationSpec, { slots, drillable }: RotationTarget): v
   if (!drillable && spec.drillEverySeconds !== undefined) {
     throw wrong('/drill', 'this strategy cannot be tried without ending the current credential');
   }
+}
+
+async function checkLifetime(
+  spec: RotationSpec,
+  { lifetimeSeconds }: RotationTarget,
+  place: { readonly path: string; readonly now: number },
+): Promise<void> {
+  if (lifetimeSeconds === undefined) return;
+  const problem = await lifetimeProblem(spec, { ...place, lifetimeSeconds });
+  if (problem !== undefined) throw wrong(problem.pointer, problem.message);
 }
 
 /** One whose connection is gone shares nothing: it cannot rotate. */

@@ -118,14 +118,20 @@ async function openCron({ cron, timeZone }: CronSchedule): Promise<Cron> {
   return new Pattern(cron, { timezone: timeZone, paused: true, mode: '5-or-6-parts' });
 }
 
+/** Fields and nothing else: the library also takes a date, which comes once and never again. */
 async function cronProblem(schedule: CronSchedule): Promise<string | undefined> {
+  const fields = schedule.cron.trim().split(/\s+/).length;
+  if (fields !== 5 && fields !== 6) return NO_CRON;
   try {
     await openCron(schedule);
     return undefined;
   } catch {
-    return 'is not a cron expression of five fields (minute, hour, day, month, weekday), or six with seconds first';
+    return NO_CRON;
   }
 }
+
+const NO_CRON =
+  'is not a cron expression of five fields (minute, hour, day, month, weekday), or six with seconds first';
 
 /**
  * Spread so that a thousand definitions with one cron line are not due in one second: by the path and the tick, the same in every process. A run

@@ -6,28 +6,31 @@ import type { TargetVerdict } from '../../ports/rotation-target.ts';
 import type { CertificateOptions } from './config.ts';
 import type { MadeValue } from './made-value.ts';
 
-const DAY = 86_400_000;
+const DAY_SECONDS = 86_400;
 /** For those whose clock is behind ours. */
 const BACKDATED = 300_000;
 
 /** A key and its self-signed certificate. What writes certificates is loaded when the first is made. */
 export class MadeCertificate implements MadeValue {
+  readonly lifetimeSeconds: number;
   readonly #options: CertificateOptions;
   readonly #clock: Clock;
 
   constructor(options: CertificateOptions, clock: Clock) {
+    this.lifetimeSeconds = options.validDays * DAY_SECONDS;
     this.#options = options;
     this.#clock = clock;
   }
 
   async make(): Promise<SecretData> {
-    const { keyType, validDays, keys, ...subject } = this.#options;
+    const { keyType, keys, commonName, dnsNames, ipAddresses } = this.#options;
     const { selfSigned } = await import('../../crypto/self-signed.ts');
     const pair = await generateKeyPair(keyType);
     const now = this.#clock.now();
     const notBefore = new Date(now - BACKDATED);
-    const notAfter = new Date(now + validDays * DAY);
-    const certificate = selfSigned(keyType, pair, { ...subject, notBefore, notAfter });
+    const notAfter = new Date(now + this.lifetimeSeconds * 1000);
+    const subject = { commonName, dnsNames, ipAddresses, notBefore, notAfter };
+    const certificate = selfSigned(keyType, pair, subject);
     return { [keys.certificate]: certificate, [keys.privateKey]: pair.privateKey };
   }
 

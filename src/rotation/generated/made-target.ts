@@ -7,10 +7,12 @@ export class MadeTarget implements RotationTarget {
   readonly locators: readonly string[] = [];
   readonly slots = 'two';
   readonly drillable = true;
+  readonly lifetimeSeconds?: number;
   readonly #value: MadeValue;
 
   constructor(value: MadeValue) {
     this.#value = value;
+    if (value.lifetimeSeconds !== undefined) this.lifetimeSeconds = value.lifetimeSeconds;
   }
 
   async create(turn: RotationTurn): Promise<SecretData> {

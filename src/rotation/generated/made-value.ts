@@ -3,6 +3,8 @@ import type { TargetVerdict } from '../../ports/rotation-target.ts';
 
 /** A kind of value that is made here and nowhere else. */
 export interface MadeValue {
+  /** How long it is good for; absent: for ever. */
+  readonly lifetimeSeconds?: number;
   /** The keys that it owns, anew. */
   make(): Promise<SecretData>;
   /** Whether `data` holds such a value. */

@@ -44,6 +44,14 @@ describe('a definition that rotates', () => {
       { options: { user: 'o', slots: 'one' }, drill: { every: '1d' } },
       '/rotation/drill',
     ],
+    [
+      'values that expire before the next',
+      {
+        options: { user: 'o', lifetimeSeconds: 30 * 86_400 },
+        schedule: { every: '30d' },
+      },
+      '/rotation/schedule',
+    ],
   ])('is refused for %s', async (_name, rotation, pointer) => {
     expect(await pointersOf(rotation)).toEqual([pointer]);
   });

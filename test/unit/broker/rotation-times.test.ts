@@ -6,6 +6,7 @@ import {
   scheduleProblem,
   type RunClock,
 } from '../../../src/broker/rotation/next-run.ts';
+import { lifetimeProblem } from '../../../src/broker/rotation/lifetime-problem.ts';
 import { parseSpec } from '../../../src/broker/documents/schema.ts';
 import type { RotationSpec } from '../../../src/domain/rotation/rotation-spec.ts';
 
@@ -152,6 +153,8 @@ describe('a schedule that cannot be followed', () => {
   it.each([
     ['0 3 * *', {}, '/schedule/cron', 'five fields'],
     ['61 * * * *', {}, '/schedule/cron', 'five fields'],
+    ['@daily', {}, '/schedule/cron', 'five fields'],
+    ['2026-12-01T00:00:00', {}, '/schedule/cron', 'five fields'],
     ['0 0 30 2 *', {}, '/schedule/cron', 'never comes'],
     ['0 12 * * *', { windows: WEEKEND }, '/windows', 'a window that never opens'],
     ['0 3 * * 3', { windows: WEEKEND }, '/windows', 'a window that never opens'],
@@ -181,5 +184,35 @@ describe('a schedule that cannot be followed', () => {
     [{ hurry: true }],
   ])('is refused with the definition: %j', (rotation) => {
     expect(() => spec(rotation)).toThrow();
+  });
+});
+
+describe('a schedule of what expires by itself', () => {
+  const now = at('2026-01-01T00:00Z');
+  const DAY = 86_400;
+  const problemOf = (rotation: object, days: number) =>
+    lifetimeProblem(spec(rotation), { path: 'app/tls', lifetimeSeconds: days * DAY, now });
+
+  it.each<[string, object, number]>([
+    ['runs too seldom', { schedule: { every: '90d' } }, 90],
+    ['leaves no time for the holders of the one before', { schedule: { every: '89d' } }, 89.5],
+    ['leaves a month out', { schedule: { cron: '0 3 1 1-6,8-12 *' } }, 45],
+    ['waits for a window that is far', { schedule: { every: '2d' }, windows: WEEKEND }, 8],
+    ['is itself waited for', { schedule: { every: '1h' }, grace: '10d' }, 15],
+    ['is paused, and would be too seldom', { schedule: { every: '90d' }, paused: true }, 60],
+  ])('is refused where it %s: %j of %d days', async (_why, rotation, days) => {
+    const problem = await problemOf(rotation, days);
+    expect(problem?.pointer).toBe('/schedule');
+    expect(problem?.message).toContain('would have expired');
+  });
+
+  it.each<[object, number]>([
+    [{ schedule: { every: '60d' } }, 90],
+    [{ schedule: { cron: '0 3 1 * *' } }, 32.5],
+    [{ schedule: { every: '2d' }, windows: WEEKEND }, 10],
+    [{ schedule: { every: '1h' }, grace: '1h' }, 1],
+    [{}, 1],
+  ])('is none of these: %j of %d days', async (rotation, days) => {
+    expect(await problemOf(rotation, days)).toBeUndefined();
   });
 });
