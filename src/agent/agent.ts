@@ -10,6 +10,7 @@ import type { HeldSecret } from './held-secret.ts';
 import type { Holding } from './holdings/holding.ts';
 import type { Refusal } from './holdings/holdings.ts';
 import { UnreadableToken } from './read-token.ts';
+import { NotRefreshed, Refreshes } from './refreshes.ts';
 
 export interface AgentState {
   readonly ready: boolean;
@@ -31,7 +32,7 @@ export class Agent {
   readonly #deps: AgentDeps;
   readonly #parts: AgentParts;
   readonly #backoff: Backoff;
-  readonly #refreshes = new Map<Holding, PromiseWithResolvers<undefined>>();
+  readonly #refreshes: Refreshes;
   #follower: EventFollower | undefined;
   #hasStarted = false;
   #isAway = false;
@@ -43,6 +44,7 @@ export class Agent {
     this.#settings = settings;
     this.#deps = deps;
     this.#parts = agentParts(settings, deps);
+    this.#refreshes = new Refreshes(deps.clock);
     this.#backoff = new Backoff(FIRST_PAUSE_MS, LONGEST_PAUSE_MS, deps.random);
   }
 
@@ -71,17 +73,22 @@ export class Agent {
     return this.#parts.holdings.values();
   }
 
-  /** Reads it again first, unless the broker is away. */
+  /** Reads it again first, where that was not done within the last second. @throws NotRefreshed */
   async refresh(id: string): Promise<HeldSecret | undefined> {
-    const holding = this.#parts.holdings.find(id);
-    if (holding !== undefined && this.#hasStarted && !this.#isAway) {
-      const waiting = this.#refreshes.get(holding) ?? Promise.withResolvers<undefined>();
-      this.#refreshes.set(holding, waiting);
-      this.#parts.work.addNow([holding]);
-      this.#parts.nap.wake();
-      await waiting.promise;
-    }
-    return holding?.value;
+    const { holdings, work, nap } = this.#parts;
+    const holding = holdings.find(id);
+    if (holding === undefined || this.#refreshes.isFresh(holding)) return holding?.value;
+    if (!this.#hasStarted || this.#isAway) throw new NotRefreshed();
+    const read = this.#refreshes.next(holding);
+    work.addNow([holding]);
+    nap.wake();
+    await read;
+    return holding.value;
+  }
+
+  /** Until the application has heard of what was delivered, or could not be told. */
+  async told(): Promise<void> {
+    await this.#parts.application.idle();
   }
 
   /**
@@ -109,7 +116,7 @@ export class Agent {
   /** Ends the session where the configuration says so, and with it leases and credentials. */
   async stop(): Promise<void> {
     this.#follower?.close();
-    this.#refreshed([...this.#refreshes.keys()]);
+    this.#refreshes.fail();
     if (!this.#deps.isResident || !this.#settings.endSessionOnExit) return;
     try {
       await this.#parts.keeper.end(AbortSignal.timeout(END_WITHIN_MS));
@@ -126,7 +133,7 @@ export class Agent {
         await this.#round(signal);
         this.#reached();
       } catch (error) {
-        this.#refreshed([...this.#refreshes.keys()]);
+        this.#refreshes.fail();
         if (signal.aborted) return;
         await this.#failed(error);
       }
@@ -199,6 +206,7 @@ export class Agent {
 
   async #read(session: AgentSession, list: readonly Holding[], signal: AbortSignal): Promise<void> {
     const { reading, work, handover } = this.#parts;
+    const end = this.#refreshes.begin(list);
     try {
       const { values, lost, refusals } = await reading.read(session, list, signal);
       if (!this.#hasStarted) await this.#startWith(refusals);
@@ -206,8 +214,9 @@ export class Agent {
         if (lost.length > 0) await handover.lost(lost);
         if (values.length > 0) await handover.changed(values);
       }
-      this.#refreshed(list);
+      end(refusals);
     } catch (error) {
+      end();
       work.addNow(list);
       throw error;
     }
@@ -223,13 +232,6 @@ export class Agent {
     await handover.begin();
     this.#hasStarted = true;
     this.#deps.log.info({ names: [...holdings.values().keys()] }, 'delivered');
-  }
-
-  #refreshed(list: readonly Holding[]): void {
-    for (const holding of list) {
-      this.#refreshes.get(holding)?.resolve(undefined);
-      this.#refreshes.delete(holding);
-    }
   }
 
   #reached(): void {
@@ -271,21 +273,25 @@ export class Agent {
     await this.#parts.handover.lost(held);
   }
 
-  /** Leases that ended while nobody could be asked for more. @throws OutOfTime */
+  /**
+   * Leases that ended while nobody could be asked for more. Before the first delivery there is nothing to keep, to remove or to end: what lies
+   * there is of an agent before this one, under leases of its own. @throws OutOfTime
+   */
   async #endOutlived(): Promise<void> {
     const { holdings, time, handover } = this.#parts;
     const ended = holdings.ended(time.now());
     if (ended.length === 0) return;
     const names = ended.map(({ name }) => name);
     const { whenUnreachable } = this.#settings;
+    if (!this.#hasStarted) {
+      for (const holding of ended) holding.outlived(false);
+      return;
+    }
     if (whenUnreachable === 'fail') {
       throw new OutOfTime(`leases have ended without the broker: ${names.join(', ')}`);
     }
     this.#deps.log.warn({ names, then: whenUnreachable }, 'leases have ended without the broker');
-    for (const holding of ended) {
-      if (whenUnreachable === 'keep') holding.outlived();
-      else holding.drop();
-    }
+    for (const holding of ended) holding.outlived(whenUnreachable === 'keep');
     if (whenUnreachable === 'remove') await handover.lost(ended);
   }
 

@@ -1,5 +1,7 @@
-import { stat } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { readFile, stat } from 'node:fs/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { until } from '../backends/until.ts';
 import { findCanary } from '../support/canary.ts';
 import { AgentProcess } from './agent-process.ts';
 import { Furnished } from './furnished.ts';
@@ -41,6 +43,42 @@ describe('quaymaster agent --once', () => {
     expect(JSON.parse((await agent.read('db.json'))!)).toEqual({ user: 'app', password: PASSWORD });
     expect(await agent.read('api/key')).toBe(`${PASSWORD}-api`);
     expect((await stat(`${agent.file('secrets')}/db.json`)).mode & 0o777).toBe(0o400);
+  });
+
+  it('ends when the application has heard of what changed, and not before', async () => {
+    await broker.write('own/changed', { password: 'first' });
+    const told = agent.file('told');
+    await agent.configure({
+      secrets: [{ path: 'own/changed', file: 'db.json' }],
+      onChange: [
+        { command: ['sh', '-c', 'exit 3'] },
+        { command: ['sh', '-c', `sleep 1; cp ${agent.file('secrets/db.json')} ${told}`] },
+      ],
+    });
+    agent.start(['--once']);
+    expect(await agent.ended()).toMatchObject({ code: 0 });
+    expect(existsSync(told)).toBe(false);
+    await broker.installation.call('PUT', '/api/v1/secrets/own/changed', {
+      token: broker.operator,
+      body: { data: { password: 'second' } },
+      headers: { 'if-match': '"1"' },
+    });
+    agent.start(['--once']);
+    expect(await agent.ended()).toMatchObject({ code: 0 });
+    expect(await readFile(told, 'utf8')).toContain('second');
+    expect(agent.logged('the application could not be told')).toMatchObject([
+      { reason: 'command_exit_3' },
+    ]);
+  });
+
+  it('ends by a signal, as 128 and its number, whatever it waits for', async () => {
+    const broken = { url: 'http://127.0.0.1:9' };
+    await agent.configure({ broker: broken, secrets: [{ path: 'own/db', file: 'db.json' }] });
+    agent.start(['--once']);
+    await until('it has begun', () => {
+      return Promise.resolve(agent.logged('the broker does not serve this agent now').length > 0);
+    });
+    expect(await agent.stop('SIGTERM')).toEqual({ code: 143, signal: null });
   });
 
   it('leaves its session to run out, because what it wrote is in use', async () => {

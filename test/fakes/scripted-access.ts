@@ -23,6 +23,8 @@ export class ScriptedAccess implements BrokerAccess {
   readonly clock: HandClock;
   /** Version and value by path; what is not here is denied. */
   readonly secrets = new Map<string, string>();
+  /** Paths whose backend is away at present. */
+  readonly away = new Set<string>();
   sessionMs = 3_600_000;
   leaseMs = 600_000;
   /** What the next calls throw, by operation, one after the other. */
@@ -110,6 +112,7 @@ export class ScriptedAccess implements BrokerAccess {
       items: items.map((item) => {
         const version = this.secrets.get(item.path);
         const { path } = item;
+        if (this.away.has(path)) return { path, error: problem(503, 'ERR_PROVIDER_UNAVAILABLE') };
         if (version === undefined) return { path, error: problem(403, 'ERR_DENIED') };
         const isOrder = 'idempotencyKey' in item;
         const own = isOrder ? `${version}-${item.idempotencyKey}` : version;

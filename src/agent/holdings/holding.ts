@@ -128,13 +128,12 @@ export class Holding {
     this.#dueAt = this.#time.now() + DENIED_PAUSE_MS * (0.5 + this.#random() / 2);
   }
 
-  /** Its lease has ended, and nobody could be asked for another: the value is kept at the configuration's word. */
-  outlived(): void {
+  /** Its lease has ended, and nobody could be asked for another: it goes on being asked for, whether the value is kept meanwhile or not. */
+  outlived(isKept: boolean): void {
     this.#lease = undefined;
     if (this.isCredential) this.orderAnew();
-    if (this.#value !== undefined) {
-      this.#value = { ...this.#value, leaseId: undefined, stale: true };
-    }
+    const kept = isKept ? this.#value : undefined;
+    this.#value = kept && { ...kept, leaseId: undefined, stale: true };
   }
 
   /** A new session: leases and orders of the last one are not of this one. What was held under them is held no longer for that. */

@@ -13,7 +13,7 @@ export interface LocalAnswer {
 /** Who answers where AWS's agent would ask Secrets Manager. Finds by name or by path. */
 export interface SecretSource {
   find(secretId: string): HeldSecret | undefined;
-  /** Reads it anew first. */
+  /** Reads it anew first. @throws where that cannot be done */
   refresh(secretId: string): Promise<HeldSecret | undefined>;
 }
 

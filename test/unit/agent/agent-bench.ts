@@ -1,0 +1,100 @@
+import { Agent } from '../../../src/agent/agent.ts';
+import { checkSettings } from '../../../src/agent/config/load-settings.ts';
+import { DeliveryError } from '../../../src/agent/failures.ts';
+import type { HeldSecret } from '../../../src/agent/held-secret.ts';
+import { AgentLog } from '../../../src/agent/log-lines.ts';
+import { ScriptedAccess } from '../../fakes/scripted-access.ts';
+import { HandClock } from '../../support/hand-clock.ts';
+
+/** One agent with a broker that the test writes, time that it moves, and deliveries that it sees. */
+export class AgentBench {
+  readonly clock = new HandClock();
+  readonly broker = new ScriptedAccess(this.clock);
+  quit = new AbortController();
+  token = 'token-1';
+  log = '';
+  /** Names and versions of the last delivery, and names that were removed. */
+  delivered: Readonly<Record<string, string>> = {};
+  readonly removed: string[] = [];
+  deliveries = 0;
+  /** How many removals fail. */
+  unremovable = 0;
+  life: Promise<unknown> = Promise.resolve();
+
+  constructor() {
+    this.broker.secrets.set('a/db', '1');
+    this.broker.secrets.set('a/api', '1');
+  }
+
+  async end(): Promise<void> {
+    this.quit.abort();
+    await this.life;
+  }
+
+  /** Lets everything run that waits for nothing but the loop. */
+  async settle(): Promise<void> {
+    for (let turn = 0; turn < 20; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+  }
+
+  /** Moves time on, and lets what falls due run. */
+  async pass(ms: number, step = 1_000): Promise<void> {
+    for (let passed = 0; passed < ms; passed += step) {
+      this.clock.advance(Math.min(step, ms - passed));
+      await this.settle();
+    }
+  }
+
+  agent(more: object = {}): Agent {
+    const settings = checkSettings(
+      {
+        broker: { url: 'https://broker.test' },
+        cluster: 'c1',
+        secrets: [{ path: 'a/db' }, { path: 'a/api' }],
+        ...more,
+      },
+      'test',
+    );
+    return new Agent(settings, {
+      access: this.broker,
+      readToken: () => Promise.resolve(this.token),
+      deliveries: {
+        deliver: (values) => Promise.resolve(this.#deliver(values)),
+        remove: (names) => this.#remove(names),
+      },
+      isResident: true,
+      clock: this.clock,
+      random: () => 0.5,
+      log: new AgentLog('debug', this.clock, (line) => (this.log += line)),
+    });
+  }
+
+  /** Starts one that stays. */
+  async living(more: object = {}): Promise<Agent> {
+    const one = this.agent(more);
+    const start = one.start(this.quit.signal);
+    await this.settle();
+    await start;
+    await this.stay(one);
+    return one;
+  }
+
+  async stay(one: Agent): Promise<void> {
+    this.life = one.run(this.quit.signal).catch((error: unknown) => error);
+    await this.settle();
+  }
+
+  #deliver(values: ReadonlyMap<string, HeldSecret>) {
+    this.deliveries += 1;
+    this.delivered = Object.fromEntries([...values].map(([name, { version }]) => [name, version]));
+    return { changed: [], replaced: [] };
+  }
+
+  #remove(names: readonly string[]): Promise<void> {
+    if (this.unremovable > 0) {
+      this.unremovable -= 1;
+      return Promise.reject(new DeliveryError('no'));
+    }
+    this.removed.push(...names);
+    return Promise.resolve();
+  }
+}
