@@ -56,16 +56,20 @@ function registerStates(registers: Registry[], { store }: Parts): void {
 function registerTimes(registers: Registry[], { store, clock }: Parts): void {
   new Gauge({
     name: 'quaymaster_rotation_overdue_seconds',
-    help: 'How long the run that has waited longest is overdue; 0 when none is by five minutes',
+    help: 'How long the run or drill that has waited longest is overdue; 0 when none is by five minutes',
     registers,
     async collect() {
-      const [row] = await store.list('rotation_schedules', {
-        from: { next_run_at: 0 },
-        upTo: { next_run_at: clock.now() - OVERDUE_MS },
-        orderBy: ['next_run_at'],
-        limit: 1,
-      });
-      this.set(row === undefined ? 0 : (clock.now() - (row.next_run_at ?? 0)) / 1000);
+      let waited = 0;
+      for (const due of ['next_run_at', 'next_drill_at'] as const) {
+        const [row] = await store.list('rotation_schedules', {
+          from: { [due]: 0 },
+          upTo: { [due]: clock.now() - OVERDUE_MS },
+          orderBy: [due],
+          limit: 1,
+        });
+        waited = Math.max(waited, clock.now() - (row?.[due] ?? clock.now()));
+      }
+      this.set(waited / 1000);
     },
   });
   new Gauge({

@@ -13,6 +13,7 @@ import type { Parts } from '../parts.ts';
 import { listAll } from '../state/list-all.ts';
 import { LiveSession } from '../state/sessions.ts';
 import { holdersOf, reportsOf } from './holders.ts';
+import { isOverdue } from './overdue.ts';
 import { currentValue, rotatingPlace } from './rotation-place.ts';
 import { openedValue, type RotationRow, type ScheduleRow, type StepRow } from './rotation-row.ts';
 
@@ -169,7 +170,7 @@ export async function rotationHistory(
 export interface RotationFilter {
   /** Next run at this time or before. */
   readonly dueBefore?: number | undefined;
-  /** Whose run was due five minutes ago. */
+  /** As `isOverdue`. */
   readonly overdue?: boolean | undefined;
   /** Whose credential was never tested by a rotation or a drill. */
   readonly neverProven?: boolean | undefined;
@@ -180,8 +181,6 @@ export interface ListedRotation {
   readonly schedule: ScheduleRow;
   readonly active: RotationRow | undefined;
 }
-
-const OVERDUE_MS = 300_000;
 
 /** Paths that rotate, within the scope of the operator, in order of path. */
 export async function listRotations(
@@ -227,24 +226,23 @@ async function* schedules(
 ): AsyncGenerator<ScheduleRow> {
   const { state } = filter;
   const active = state === undefined ? undefined : await pathsIn(parts, state);
-  const isWanted = wanted(filter, parts.clock.now());
   const from = after === undefined ? {} : { from: { path: after } };
   const keyOf = ({ path }: ScheduleRow): Partial<ScheduleRow> => ({ path });
   for await (const row of listAll(parts.store, 'rotation_schedules', from, keyOf)) {
     const isInState = active === undefined || active.has(row.path);
-    if (row.path !== after && isInState && isWanted(row)) yield row;
+    if (row.path !== after && isInState && (await isWanted(parts, row, filter))) yield row;
   }
 }
 
-function wanted(
-  { dueBefore = Infinity, overdue, neverProven }: RotationFilter,
-  now: number,
-): (row: ScheduleRow) => boolean {
-  const until = Math.min(dueBefore, overdue === true ? now - OVERDUE_MS : Infinity);
-  return ({ next_run_at, proven_at }) => {
-    const isDue = until === Infinity || (next_run_at !== null && next_run_at <= until);
-    return isDue && (neverProven !== true || proven_at === null);
-  };
+async function isWanted(
+  parts: Parts,
+  row: ScheduleRow,
+  { dueBefore, overdue, neverProven }: RotationFilter,
+): Promise<boolean> {
+  const { next_run_at, proven_at } = row;
+  if (neverProven === true && proven_at !== null) return false;
+  const isDue = dueBefore === undefined || (next_run_at !== null && next_run_at <= dueBefore);
+  return isDue && (overdue !== true || (await isOverdue(parts, row)));
 }
 
 async function pathsIn(

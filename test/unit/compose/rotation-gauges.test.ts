@@ -52,4 +52,10 @@ describe('the metrics of rotations', () => {
       quaymaster_rotation_overdue_seconds: 600,
     });
   });
+
+  it('tell of a drill that nobody begins', async () => {
+    await bench.define({ drill: { every: '1h' } });
+    bench.broker.clock.advance(3_600_000 + 400_000);
+    expect(await metrics()).toMatchObject({ quaymaster_rotation_overdue_seconds: 400 });
+  });
 });

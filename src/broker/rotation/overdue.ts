@@ -1,0 +1,35 @@
+import type { RotationSpec } from '../../domain/rotation/rotation-spec.ts';
+import type { Parts } from '../parts.ts';
+import { nextDrill } from './next-run.ts';
+import type { RotationRow, ScheduleRow } from './rotation-row.ts';
+
+/** What is due has this long to begin, and to bring what it is for. */
+const LATE_MS = 300_000;
+
+/**
+ * Whether a run or drill was due five minutes ago and nobody has begun it, or what the schedule began has not come to a new version; or whether the
+ * credential's last proof is older than its definition says, whatever became of the drills since.
+ */
+export async function isOverdue(parts: Parts, schedule: ScheduleRow): Promise<boolean> {
+  const late = parts.clock.now() - LATE_MS;
+  if (isDueBy(schedule.next_run_at, late) || isDueBy(schedule.next_drill_at, late)) return true;
+  const spec = parts.catalog.find('definition', schedule.path)?.spec.rotation;
+  if (spec !== undefined && isProofOld(spec, schedule, late)) return true;
+  const { active_id: id } = schedule;
+  const active = id === null ? undefined : await parts.store.get('rotations', { id });
+  return active !== undefined && isStuck(active, late);
+}
+
+function isDueBy(at: number | null, late: number): boolean {
+  return at !== null && at <= late;
+}
+
+function isProofOld(spec: RotationSpec, { path, proven_at }: ScheduleRow, late: number): boolean {
+  if (proven_at === null) return false;
+  const due = nextDrill(spec, { path, after: proven_at, rotatedAt: proven_at });
+  return due !== undefined && due <= late;
+}
+
+function isStuck({ cause, created_at, promoted_at }: RotationRow, late: number): boolean {
+  return cause === 'schedule' && promoted_at === null && created_at <= late;
+}

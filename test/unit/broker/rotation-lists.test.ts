@@ -1,0 +1,98 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { directRotation } from '../../../src/broker/rotation/direct-rotation.ts';
+import { requestRotation } from '../../../src/broker/rotation/request-rotation.ts';
+import {
+  listRotations,
+  type RotationFilter,
+} from '../../../src/broker/rotation/rotation-status.ts';
+import { BrokerError } from '../../../src/domain/errors.ts';
+import { PATH, RotationBench } from '../../support/rotation-bench.ts';
+
+const HOUR = 3_600_000;
+const LATE = 6 * 60_000;
+
+let bench: RotationBench;
+beforeEach(async () => {
+  bench = await RotationBench.open();
+});
+afterEach(async () => bench.close());
+
+async function listed(filter: RotationFilter): Promise<readonly string[]> {
+  const { parts } = bench.broker;
+  const asked = { filter, page: { limit: 10, after: undefined } };
+  const { items } = await listRotations(parts, bench.broker.call(), bench.admin, asked);
+  return items.map(({ schedule }) => schedule.path);
+}
+
+async function drill(): Promise<void> {
+  const order = { path: PATH, kind: 'drill', incident: false } as const;
+  await requestRotation(bench.broker.parts, bench.broker.call(), bench.admin, order);
+}
+
+function spoilTarget(): void {
+  bench.broker.target.before = () => {
+    throw new BrokerError('ERR_CONFLICT');
+  };
+}
+
+describe('the list of what is overdue', () => {
+  it('has a run that nobody began', async () => {
+    await bench.define({ schedule: { every: '1h' } });
+    bench.broker.clock.advance(HOUR);
+    expect(await listed({ overdue: true })).toEqual([]);
+    bench.broker.clock.advance(LATE);
+    expect(await listed({ overdue: true })).toEqual([PATH]);
+  });
+
+  it('has a run of the schedule that began, and does not come to a new version', async () => {
+    await bench.define({ schedule: { every: '1h' } });
+    spoilTarget();
+    bench.work();
+    await bench.pass(HOUR + 2 * LATE);
+    expect((await bench.latest()).state).toBe('parked');
+    expect(await listed({ overdue: true })).toEqual([PATH]);
+  });
+
+  it('has none that is current and only settles', async () => {
+    await bench.define({ schedule: { every: '1h' }, retire: 'manual' });
+    bench.work();
+    await bench.pass(HOUR + LATE);
+    expect((await bench.latest()).step).toBe('settle');
+    expect(await listed({ overdue: true })).toEqual([]);
+  });
+
+  it('has a drill that nobody began', async () => {
+    await bench.define({ drill: { every: '1h' } });
+    bench.broker.clock.advance(HOUR + LATE);
+    expect(await listed({ overdue: true })).toEqual([PATH]);
+  });
+
+  it('has a credential whose proof is older than its drills are apart, until it is proven again', async () => {
+    await bench.define({ drill: { every: '1h' } });
+    bench.work();
+    await drill();
+    await bench.pass(60_000);
+    expect(await listed({ overdue: true })).toEqual([]);
+    spoilTarget();
+    await bench.pass(HOUR + LATE);
+    expect(await listed({ overdue: true })).toEqual([PATH]);
+    bench.broker.target.before = () => undefined;
+    const abort = { path: PATH, verb: 'abort' } as const;
+    await directRotation(bench.broker.parts, bench.broker.call(), bench.admin, abort);
+    await bench.pass(60_000);
+    expect(await listed({ overdue: true })).toEqual([PATH]);
+    await drill();
+    await bench.pass(60_000);
+    expect(await listed({ overdue: true })).toEqual([]);
+  });
+});
+
+describe('the list of what was never proven', () => {
+  it('has a path until a drill or a rotation tested its credential', async () => {
+    expect(await listed({ neverProven: true })).toEqual([PATH]);
+    bench.work();
+    await drill();
+    await bench.pass(60_000);
+    expect(await listed({ neverProven: true })).toEqual([]);
+  });
+});
