@@ -5,15 +5,16 @@ import { driveRotation, type Driver } from '../rotation/drive-rotation.ts';
 import { UNCLAIMED, changed, type RotationRow } from '../rotation/rotation-row.ts';
 import { nextDue, startDue } from '../rotation/start-due.ts';
 import { listAll } from '../state/list-all.ts';
+import { DueRotations } from './due-rotations.ts';
 
 /** Rotations that one process carries on at the same time, whatever the connections. */
 const MOST_RUNNING = 64;
-const CHUNK = 500;
-const MOST_LOOKED_AT = 5_000;
 /** What another process left is found this late at most. */
 const LONGEST_SLEEP_MS = 10_000;
 const SHORTEST_SLEEP_MS = 50;
 const AFTER_FAILURE_MS = 1_000;
+/** How soon a look goes on that was of so many rows that it was ended. */
+const LOOK_ON_MS = 250;
 /** How long a connection is left alone that has as many as it may, by chance within that. */
 const FULL_MS = 1_000;
 
@@ -29,7 +30,7 @@ export class Rotations {
   readonly #perConnection = new Map<string, number>();
   /** Connections of which other processes have all places, each with what ends the wait for one. */
   readonly #full = new Map<string, () => void>();
-  #queue: RotationRow[] = [];
+  readonly #due: DueRotations;
   #wake: () => void = () => undefined;
   #isRung = false;
   #unlisten: () => void = () => undefined;
@@ -37,6 +38,7 @@ export class Rotations {
 
   constructor(parts: Parts) {
     this.#parts = parts;
+    this.#due = new DueRotations(parts);
     this.#driver = {
       parts,
       owner: randomId('own'),
@@ -73,8 +75,10 @@ export class Rotations {
       let pause = AFTER_FAILURE_MS;
       try {
         const started = await startDue(this.#parts, this.#driver.actor);
-        await this.#fill();
-        pause = started > 0 ? SHORTEST_SLEEP_MS : await this.#untilNext();
+        const isWhole = await this.#due.look();
+        this.#pump();
+        if (started > 0) pause = SHORTEST_SLEEP_MS;
+        else pause = isWhole ? await this.#untilNext() : LOOK_ON_MS;
       } catch (error) {
         this.#parts.log.error({ err: error }, 'a round of rotations failed; the next one goes on');
       }
@@ -104,42 +108,20 @@ export class Rotations {
     return Math.max(SHORTEST_SLEEP_MS, Math.min(LONGEST_SLEEP_MS, at - clock.now()));
   }
 
-  /** Takes up what is due, oldest first; each connection within its cap, so that a slow one keeps no other waiting. */
-  async #fill(): Promise<void> {
-    const { store, clock } = this.#parts;
-    const due: RotationRow[] = [];
-    let after: RotationRow | undefined;
-    const upTo = { next_attempt_at: clock.now() };
-    while (due.length < MOST_LOOKED_AT) {
-      const rows: readonly RotationRow[] = await store.list('rotations', {
-        upTo,
-        orderBy: ['next_attempt_at'],
-        limit: CHUNK,
-        ...(after === undefined ? {} : { after: positionOf(after) }),
-      });
-      due.push(...rows);
-      after = rows.at(-1);
-      if (rows.length < CHUNK) break;
+  /** Takes up what is due; each connection within its cap, so that a slow one keeps no other waiting. */
+  #pump(): void {
+    while (this.#running.size < MOST_RUNNING && !this.#stopping.signal.aborted) {
+      const row = this.#due.take((connection) => this.#underWay(connection));
+      if (row === undefined) return;
+      if (!this.#running.has(row.id)) this.#drive(row);
     }
-    this.#queue = due;
-    this.#pump();
   }
 
-  #pump(): void {
-    const { targets } = this.#parts;
-    const left: RotationRow[] = [];
-    for (const row of this.#queue) {
-      if (this.#running.has(row.id)) continue;
-      const busy = this.#perConnection.get(row.connection) ?? 0;
-      const isFree =
-        this.#running.size < MOST_RUNNING &&
-        !this.#stopping.signal.aborted &&
-        !this.#full.has(row.connection) &&
-        busy < targets.concurrency(row.connection);
-      if (isFree) this.#drive(row);
-      else left.push(row);
-    }
-    this.#queue = left;
+  /** How many are carried on there; undefined where there may be no more. */
+  #underWay(connection: string): number | undefined {
+    const busy = this.#perConnection.get(connection) ?? 0;
+    const most = this.#parts.targets.concurrency(connection);
+    return busy < most && !this.#full.has(connection) ? busy : undefined;
   }
 
   #drive(row: RotationRow): void {
@@ -152,9 +134,9 @@ export class Rotations {
       count(-1);
       this.#running.delete(id);
       if (outcome === 'full') this.#leaveAlone(connection);
-      // The next in the queue takes the place; where none waits, the end may have made a schedule due.
-      if (this.#queue.length > 0) this.#pump();
-      else if (outcome === 'driven') this.#ring();
+      // Another takes the place; where none waits, the end may have made a schedule due.
+      this.#pump();
+      if (outcome === 'driven' && this.#due.isUsedUp(connection)) this.#ring();
     });
     this.#running.set(id, work);
   }
@@ -168,10 +150,6 @@ export class Rotations {
     };
     this.#full.set(connection, this.#parts.clock.after(FULL_MS * randomFraction(), again));
   }
-}
-
-function positionOf({ next_attempt_at, id }: RotationRow): Partial<RotationRow> {
-  return { next_attempt_at, id };
 }
 
 /** After a start with a store of our own no rotation is being carried on: what a crash left claimed is due at once. */
