@@ -17,7 +17,7 @@ export interface Failure {
 }
 
 export function failureOf(error: unknown): Failure {
-  if (error instanceof Interrupted) return { exitCode: error.exitCode, text: '', json: {} };
+  if (error instanceof Interrupted) return interrupted(error);
   if (error instanceof ApiError) return answered(error);
   if (error instanceof UnreachableError) {
     return said(EXIT.unreachable, 'unreachable', `no answer: ${error.message}`);
@@ -31,6 +31,11 @@ export function failureOf(error: unknown): Failure {
   // Of what nobody foresaw only the kind is told: its message may hold anything.
   const { name, code } = error as { readonly name?: string; readonly code?: string };
   return said(EXIT.failed, 'internal', `this went wrong: ${code ?? name ?? 'unknown'}`);
+}
+
+function interrupted({ exitCode, progress }: Interrupted): Failure {
+  if (progress === '') return { exitCode, text: '', json: {} };
+  return said(exitCode, 'interrupted', `interrupted\n${progress}`);
 }
 
 function answered(error: ApiError): Failure {

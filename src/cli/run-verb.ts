@@ -29,7 +29,8 @@ export async function runVerb<Options>(
     ended.throwIfAborted();
     return typeof code === 'number' ? (code as ExitCode) : EXIT.done;
   } catch (error) {
-    const failure = failureOf(ended.aborted ? ended.reason : error);
+    const isOutcome = error instanceof Interrupted || !ended.aborted;
+    const failure = failureOf(isOutcome ? error : ended.reason);
     tell(failure, output);
     return failure.exitCode;
   } finally {

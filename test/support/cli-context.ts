@@ -17,6 +17,7 @@ interface Circumstances {
   readonly configDirectory?: string;
   /** Whether standard output is one. */
   readonly isTerminal?: boolean;
+  readonly signal?: AbortSignal;
 }
 
 /** What a verb is given; what it writes is kept. */
@@ -36,7 +37,7 @@ export function cliContext(given: Circumstances = {}): CapturedContext {
       configDirectory,
     },
     clock: new HandClock(Date.parse('2026-01-05T10:00:00Z')),
-    signal: new AbortController().signal,
+    signal: given.signal ?? new AbortController().signal,
     stdin: input as unknown as NodeJS.ReadStream,
     broker: () =>
       broker === undefined ? Promise.reject(new Error('no broker')) : Promise.resolve(broker),

@@ -2,7 +2,8 @@ import { ApiError } from '../../client/index.ts';
 import { callLoosely, type Broker } from '../broker.ts';
 import type { CliContext } from '../context.ts';
 import { answerText, failureOf } from '../failure.ts';
-import { Failed } from '../failed.ts';
+import { mayHaveBeenDone } from '../may-have-been-done.ts';
+import { causeOf, stopped } from '../stopped.ts';
 import { problemLine } from '../usage-error.ts';
 import { pathOf } from './kinds.ts';
 import { problemAt } from './manifest.ts';
@@ -13,7 +14,7 @@ const DONE = { create: 'created', change: 'changed', delete: 'deleted' } as cons
 
 /**
  * Does what a plan says, one after the other, and stops at the first that fails: what comes after may need it.
- * @throws Failed, which says what was done and what was not
+ * @throws Failed or Interrupted, which say what was done, what was not, and of what it is not known
  */
 export async function carryOut(
   { output, signal }: Pick<CliContext, 'output' | 'signal'>,
@@ -21,14 +22,32 @@ export async function carryOut(
   { changes }: DocumentPlan,
 ): Promise<void> {
   for (const [index, change] of changes.entries()) {
+    let sent = false;
     try {
       signal.throwIfAborted();
+      sent = true;
       await doOne(broker, change);
     } catch (error) {
-      throw stopped(error, change, changes.slice(index), index);
+      const cause = causeOf(error, signal);
+      const unknown = sent && mayHaveBeenDone(cause) ? [change] : [];
+      const undone = changes.slice(index + unknown.length);
+      throw stopped(cause, progressOf(index, unknown, undone), whyOf(cause, change));
     }
     output.note(`${DONE[change.action]} ${changeName(change)}`);
   }
+}
+
+function progressOf(
+  doneCount: number,
+  unknown: readonly Change[],
+  undone: readonly Change[],
+): string {
+  const names = (changes: readonly Change[]): string => changes.map(changeName).join(', ');
+  return [
+    `${doneCount} done`,
+    ...(unknown.length === 0 ? [] : [`not known whether done: ${names(unknown)}`]),
+    ...(undone.length === 0 ? [] : [`not done: ${names(undone)}`]),
+  ].join('; ');
 }
 
 async function doOne(broker: Broker, change: Change): Promise<void> {
@@ -43,19 +62,10 @@ async function doOne(broker: Broker, change: Change): Promise<void> {
   await callLoosely(broker, kind.put, { path, headers, body: change.manifest.body });
 }
 
-function stopped(
-  error: unknown,
-  change: Change,
-  undone: readonly Change[],
-  doneCount: number,
-): Failed {
-  const { text, exitCode } = failureOf(error);
-  const why = error instanceof ApiError ? answerText(error, placesOf(error, change)) : text;
-  const lines = [
-    `${changeName(change)}: ${why || 'interrupted'}`,
-    `${doneCount} done; not done: ${undone.map(changeName).join(', ')}`,
-  ];
-  return new Failed(lines.join('\n'), exitCode);
+function whyOf(error: unknown, change: Change): string {
+  const why =
+    error instanceof ApiError ? answerText(error, placesOf(error, change)) : failureOf(error).text;
+  return `${changeName(change)}: ${why}`;
 }
 
 /** What the broker found wrong, by the lines of the file. */

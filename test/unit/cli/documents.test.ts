@@ -1,9 +1,12 @@
 import { symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
+import { UnreachableError } from '../../../src/client/index.ts';
+import { EXIT } from '../../../src/cli/exit-codes.ts';
 import { failureOf } from '../../../src/cli/failure.ts';
 import type { LooseInput } from '../../../src/cli/broker.ts';
 import { readDocuments } from '../../../src/cli/documents/read-files.ts';
+import { Interrupted } from '../../../src/cli/interrupted.ts';
 import { runApply } from '../../../src/cli/verbs/apply.ts';
 import { cliContext } from '../../support/cli-context.ts';
 import { fileTree, removeTreesAfterEach } from '../../support/file-tree.ts';
@@ -54,7 +57,8 @@ async function apply(
     deleteMount: () => undefined,
     ...(at['answers'] as object | undefined),
   });
-  const context = cliContext({ broker });
+  const signal = at['signal'] as AbortSignal | undefined;
+  const context = cliContext({ broker, ...(signal !== undefined && { signal }) });
   const call = { args: [], options: { file: [directory], ...options } };
   const outcome = await runApply(context, call).then(
     (exit) => ({ exit }),
@@ -143,6 +147,50 @@ describe('apply', () => {
     expect(written).toHaveLength(2);
     expect(err).toContain('created mount pay');
     expect(text).toContain('1 done; not done: policy pay, policy pay2');
+  });
+
+  it.each([
+    [
+      'of which no answer came',
+      () => new UnreachableError('cut_off', 'broke'),
+      EXIT.unreachable,
+      'policy pay: no answer: broke',
+    ],
+    [
+      'whose commit may have happened',
+      () => refusal(503, 'ERR_OUTCOME_UNKNOWN'),
+      EXIT.unreachable,
+      'policy pay: ERR_OUTCOME_UNKNOWN',
+    ],
+    ['in which it is ended', () => new Error('aborted'), EXIT.interrupted, 'interrupted'],
+  ])('does not call a change undone %s', async (_what, failure, expected, said) => {
+    const ended = new AbortController();
+    const answers = {
+      putPolicy: () => {
+        if (expected === EXIT.interrupted) ended.abort(new Interrupted(EXIT.interrupted));
+        throw failure();
+      },
+    };
+    const second = POLICY.replace('name: pay', 'name: pay2');
+    const files = { 'm.yaml': MOUNT, 'p.yaml': POLICY, 'q.yaml': second };
+    const { exit, text, written } = await apply(files, { answers, signal: ended.signal });
+    expect({ exit, sent: written.length }).toEqual({ exit: expected, sent: 2 });
+    expect(text).toContain(said);
+    expect(text).toContain('1 done; not known whether done: policy pay; not done: policy pay2');
+  });
+
+  it('begins nothing more once it is ended', async () => {
+    const ended = new AbortController();
+    const putMount = (): object => {
+      ended.abort(new Interrupted(EXIT.terminated));
+      return {};
+    };
+    const files = { 'm.yaml': MOUNT, 'p.yaml': POLICY };
+    const { exit, text } = await apply(files, { answers: { putMount }, signal: ended.signal });
+    expect({ exit, text }).toEqual({
+      exit: EXIT.terminated,
+      text: 'interrupted\n1 done; not done: policy pay',
+    });
   });
 
   it('tells what the broker finds wrong by the lines of the file', async () => {
