@@ -67,6 +67,15 @@ describeWith(['openbao', 'moto'], 'an import', ({ openbao, moto }) => {
       const third = await operator.run(...all, '--yes', '--map', map);
       expect(third.out).toContain('0 copied');
 
+      const elsewhere = await operator.write('elsewhere.yaml', `team/db: own/kept/kv${version}\n`);
+      await operator.pipe('kept', 'put', `own/kept/kv${version}`, 'k=-', '--create');
+      const spared = await operator.run(...all, '--dry-run', '--map', elsewhere);
+      expect(spared.out).toMatch(new RegExp(`team/db +own/kept/kv${version} +exists\\n`));
+      const misspelt = await operator.write('misspelt.yaml', 'team/bd: null\n');
+      const refused = await operator.run(...all, '--yes', '--map', misspelt);
+      expect(refused).toMatchObject({ code: 64, out: '' });
+      expect(refused.err).toContain('misspelt.yaml:1:10: team/bd: nothing of this name');
+
       await expect(allowedToRead(`${to}/db`)).resolves.toEqual([CANARY, '5432']);
       const files = await filesBelow(operator.directory);
       const traces = { said: operator.traces, ...files };

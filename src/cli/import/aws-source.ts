@@ -4,8 +4,7 @@ import { EXIT } from '../exit-codes.ts';
 import { Failed } from '../failed.ts';
 import { UsageError } from '../usage-error.ts';
 import type { SecretData } from '../verbs/secret-values.ts';
-import type { ImportSource } from './import-source.ts';
-import { SourceError } from './run-import.ts';
+import { SourceError, type ImportSource, type ListedPath } from './import-source.ts';
 
 export interface AwsPlace {
   readonly region: string;
@@ -44,14 +43,14 @@ export class AwsSource implements ImportSource {
     return new AwsSource(sdk, client, place);
   }
 
-  async *list(): AsyncIterable<string> {
+  async *list(): AsyncIterable<ListedPath> {
     const filters = this.#prefix === '' ? [] : [{ Key: 'name' as const, Values: [this.#prefix] }];
     const pages = this.#sdk.paginateListSecrets({ client: this.#client }, { Filters: filters });
     try {
       for await (const { SecretList = [] } of pages) {
         // The filter is a prefix of characters, ours one of segments.
-        yield* SecretList.map(({ Name = '' }) => Name).filter((name) =>
-          isBelow(name, this.#prefix),
+        yield* SecretList.map(({ Name = '' }) => ({ path: Name })).filter(({ path }) =>
+          isBelow(path, this.#prefix),
         );
       }
     } catch (error) {

@@ -1,13 +1,16 @@
 import { isSecretPath } from '../../domain/names.ts';
 import { UsageError } from '../usage-error.ts';
+import type { ListedPath } from './import-source.ts';
 
-export type PlanState = 'create' | 'exists' | 'unnameable' | 'left out';
+export type PlanState = 'create' | 'exists' | 'unnameable' | 'unreadable' | 'left out';
 
 export interface PlannedImport {
   readonly source: string;
   /** The path at the broker; undefined where there is none. */
   readonly target: string | undefined;
   readonly state: PlanState;
+  /** Of what is unreadable: a word why. */
+  readonly code?: string;
 }
 
 /** How source paths become paths of the broker. */
@@ -20,24 +23,38 @@ export interface Mapping {
   readonly exact: ReadonlyMap<string, string | null>;
 }
 
-/** What would be written; what is there already stays as it is. @throws UsageError when two sources meet at one target */
+/** What would be written where nothing is. @throws UsageError when two sources meet at one target */
 export function planImport(
-  sources: readonly string[],
+  sources: readonly ListedPath[],
   mapping: Mapping,
-  existing: ReadonlySet<string>,
 ): readonly PlannedImport[] {
   const taken = new Map<string, string>();
-  return sources.map((source) => {
+  return sources.map(({ path: source, unreadable }) => {
     const target = targetOf(source, mapping);
     if (target === null) return { source, target: undefined, state: 'left out' };
+    if (unreadable !== undefined) {
+      return { source, target: undefined, state: 'unreadable', code: unreadable };
+    }
     if (!isSecretPath(target)) return { source, target, state: 'unnameable' };
     const other = taken.get(target);
     if (other !== undefined) {
       throw new UsageError(`${other} and ${source} would both become ${target}: name one in --map`);
     }
     taken.set(target, source);
-    return { source, target, state: existing.has(target) ? 'exists' : 'create' };
+    return { source, target, state: 'create' };
   });
+}
+
+/** The plan where something is already: that stays as it is. */
+export function sparing(
+  plan: readonly PlannedImport[],
+  existing: ReadonlySet<string>,
+): readonly PlannedImport[] {
+  return plan.map((planned) =>
+    planned.state === 'create' && existing.has(planned.target ?? '')
+      ? { ...planned, state: 'exists' }
+      : planned,
+  );
 }
 
 function targetOf(source: string, { from, to, exact }: Mapping): string | null {

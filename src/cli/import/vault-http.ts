@@ -1,8 +1,10 @@
 import { request as requestHttp, type IncomingMessage } from 'node:http';
 import { request as requestHttps } from 'node:https';
 import { UnreachableError } from '../../client/index.ts';
+import { parseMembers } from '../../domain/json-members.ts';
 import type { Clock } from '../../ports/clock.ts';
 import { UsageError } from '../usage-error.ts';
+import { SourceError } from './import-source.ts';
 
 const TIMEOUT_MS = 30_000;
 const MOST_BYTES = 16 * 1024 * 1024;
@@ -19,7 +21,8 @@ export interface VaultAccess {
 
 export interface VaultAnswer {
   readonly status: number;
-  readonly body: unknown;
+  /** Of status 200, where it is a JSON object; numbers have the digits they came with. */
+  readonly body: Readonly<Record<string, unknown>> | undefined;
 }
 
 /** GET requests under `/v1/`, with no library: what an import needs of Vault or OpenBao. No redirect is followed, because it would take the token along. */
@@ -44,7 +47,10 @@ export class VaultHttp {
     this.#signal = signal;
   }
 
-  /** The answer whatever its status; reads are safe to repeat, so a server that is busy is asked again. @throws UnreachableError */
+  /**
+   * The answer whatever its status; reads are safe to repeat, so a server that is busy is asked again.
+   * @throws UnreachableError, SourceError for an answer that is too large or nested too deep
+   */
   async get(path: string, query = ''): Promise<VaultAnswer> {
     for (let tries = 1; ; tries += 1) {
       try {
@@ -53,6 +59,7 @@ export class VaultHttp {
         if (tries === TRIES) return answer;
       } catch (error) {
         this.#signal.throwIfAborted();
+        if (error instanceof SourceError) throw error;
         if (tries === TRIES) throw unreachable(error);
       }
       await this.#clock.sleep(PAUSE_MS * 2 ** tries, this.#signal);
@@ -83,7 +90,9 @@ export class VaultHttp {
     sent.on('error', reject);
     sent.end();
     const response = await promise;
-    return { status: response.statusCode ?? 0, body: jsonOf(await readBounded(response)) };
+    const status = response.statusCode ?? 0;
+    const text = await readBounded(response);
+    return { status, body: status === 200 ? membersIn(text) : undefined };
   }
 }
 
@@ -92,17 +101,17 @@ async function readBounded(response: IncomingMessage): Promise<string> {
   let size = 0;
   for await (const chunk of response as AsyncIterable<Buffer>) {
     size += chunk.length;
-    if (size > MOST_BYTES) throw new Error('an answer that is too large');
+    if (size > MOST_BYTES) throw new SourceError('vault_too_large');
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString('utf8');
 }
 
-function jsonOf(text: string): unknown {
+function membersIn(text: string): VaultAnswer['body'] {
   try {
-    return text === '' ? null : (JSON.parse(text) as unknown);
+    return parseMembers(text);
   } catch {
-    throw new Error('an answer that is no JSON');
+    throw new SourceError('vault_too_deep');
   }
 }
 

@@ -3,9 +3,9 @@ import { EXIT } from '../exit-codes.ts';
 import { Failed } from '../failed.ts';
 import { UsageError } from '../usage-error.ts';
 import type { SecretData } from '../verbs/secret-values.ts';
-import type { ImportSource } from './import-source.ts';
-import { SourceError } from './run-import.ts';
+import { SourceError, type ImportSource, type ListedPath } from './import-source.ts';
 import type { VaultAnswer, VaultHttp } from './vault-http.ts';
+import { keyProblem, shownPath } from './vault-key.ts';
 
 export interface VaultPlace {
   /** Of the KV engine. */
@@ -29,25 +29,38 @@ export class VaultSource implements ImportSource {
     this.label = `KV ${version} at ${place.mount}/`;
   }
 
-  /** Asks which version the engine has, unless told. @throws UsageError when the server does not say */
+  /** Asks which version the engine has, unless told. @throws UsageError when the server does not say, and for a place that is none */
   static async open(http: VaultHttp, place: VaultPlace): Promise<VaultSource> {
+    refuseOddPath('--mount', place.mount);
+    if (place.prefix !== '') refuseOddPath('--from', place.prefix);
     return new VaultSource(http, place, place.kv ?? (await engineVersion(http, place)));
   }
 
-  list(): AsyncIterable<string> {
+  list(): AsyncIterable<ListedPath> {
     return this.#walk(this.#place.prefix);
   }
 
-  async *#walk(folder: string): AsyncGenerator<string> {
+  async *#walk(folder: string): AsyncGenerator<ListedPath> {
+    for (const key of new Set(await this.#keysIn(folder))) {
+      const path = folder === '' ? key : `${folder}/${key}`;
+      const unreadable = keyProblem(key, folder);
+      if (unreadable !== undefined) yield { path: shownPath(path), unreadable };
+      else if (key.endsWith('/')) yield* this.#walk(path.slice(0, -1));
+      else yield { path };
+    }
+  }
+
+  /** @throws Failed when the folder cannot be listed: an import that leaves things out without a word is worse than none */
+  async #keysIn(folder: string): Promise<readonly string[]> {
     const { mount } = this.#place;
     const below = this.#version === '2' ? `${mount}/metadata` : mount;
     const at = folder === '' ? `${below}/` : `${below}/${folder}/`;
-    const answer = await this.#http.get(at, '?list=true');
-    if (answer.status === 404) return;
-    for (const key of keysOf(answer, folder)) {
-      const path = folder === '' ? key : `${folder}/${key}`;
-      if (key.endsWith('/')) yield* this.#walk(path.slice(0, -1));
-      else yield path;
+    try {
+      const answer = await this.#http.get(at, '?list=true');
+      return answer.status === 404 ? [] : keysOf(answer, folder);
+    } catch (error) {
+      if (!(error instanceof SourceError)) throw error;
+      throw new Failed(`the list of "${folder}" cannot be read: ${error.message}`, EXIT.failed);
     }
   }
 
@@ -57,7 +70,7 @@ export class VaultSource implements ImportSource {
     const answer = await this.#http.get(at);
     if (answer.status === 404) return undefined;
     if (answer.status !== 200) throw new SourceError(`vault_status_${answer.status}`);
-    const outer = membersOf(membersOf(answer.body)?.['data']);
+    const outer = membersOf(answer.body?.['data']);
     const data = this.#version === '2' ? membersOf(outer?.['data']) : outer;
     if (data === undefined) throw new SourceError('vault_answer');
     return Object.fromEntries(Object.entries(data).map(([key, value]) => [key, memberText(value)]));
@@ -68,9 +81,15 @@ export class VaultSource implements ImportSource {
   }
 }
 
+/** A URL would go elsewhere with it. @throws UsageError */
+function refuseOddPath(option: string, path: string): void {
+  if (path.split('/').every((name) => keyProblem(name, '') === undefined)) return;
+  throw new UsageError(`${option} is names joined by single slashes, none of them "." or ".."`);
+}
+
 async function engineVersion(http: VaultHttp, { mount }: VaultPlace): Promise<'1' | '2'> {
   const { status, body } = await http.get(`sys/internal/ui/mounts/${mount}`);
-  const data = membersOf(membersOf(body)?.['data']);
+  const data = membersOf(body?.['data']);
   if (status === 403) throw new Failed(`Vault refuses the token at ${mount}/`, EXIT.refused);
   if (status !== 200 || data === undefined) {
     throw new UsageError(`Vault does not say what is at ${mount}/: name it with --kv 1 or --kv 2`);
@@ -81,10 +100,9 @@ async function engineVersion(http: VaultHttp, { mount }: VaultPlace): Promise<'1
   return membersOf(data['options'])?.['version'] === '2' ? '2' : '1';
 }
 
-/** @throws Failed when a folder may not be listed: an import that leaves things out without a word is worse than none */
 function keysOf({ status, body }: VaultAnswer, folder: string): readonly string[] {
-  const keys = membersOf(membersOf(body)?.['data'])?.['keys'];
-  if (status === 200 && Array.isArray(keys)) return keys.map(String);
+  const keys = membersOf(body?.['data'])?.['keys'];
+  if (Array.isArray(keys) && keys.every((key) => typeof key === 'string')) return keys;
   const exit = status === 403 ? EXIT.refused : EXIT.failed;
   throw new Failed(`Vault answered ${status} to the list of "${folder}"`, exit);
 }

@@ -1,15 +1,15 @@
 import { confirm } from '../ask.ts';
-import { collect } from '../collect.ts';
 import { readText } from '../connection.ts';
 import type { Broker } from '../broker.ts';
 import type { Call, CliContext } from '../context.ts';
 import { defined } from '../defined.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
-import { planImport, type Mapping, type PlannedImport } from '../import/import-plan.ts';
-import type { ImportSource } from '../import/import-source.ts';
+import { planImport, sparing, type PlannedImport } from '../import/import-plan.ts';
+import type { ImportSource, ListedPath } from '../import/import-source.ts';
+import { readMap } from '../import/mapping.ts';
 import { runImport, type ImportResult } from '../import/run-import.ts';
 import { table } from '../output/table.ts';
-import { UsageError } from '../usage-error.ts';
+import { stopped } from '../stopped.ts';
 
 interface EveryImport {
   readonly from?: string;
@@ -67,13 +67,7 @@ async function copy(
 ): Promise<ExitCode> {
   try {
     const { output } = context;
-    const mapping = await mappingOf(options);
-    const broker = await context.broker();
-    const plan = planImport(
-      await listed(context, source),
-      mapping,
-      await existingPaths(broker, mapping.to),
-    );
+    const plan = await planned(context, source, options);
     const news = plan.filter(({ state }) => state === 'create').length;
     if (options.dryRun === true) {
       await output.show({ items: plan }, () => planText(plan));
@@ -81,19 +75,35 @@ async function copy(
     }
     output.note(summary(source.label, plan));
     if (news > 0) await confirm(context, `write ${news} secrets`, options.yes);
-    const results = await runImport(context, broker, source, plan);
+    const { results, stoppedBy } = await runImport(context, await context.broker(), source, plan);
     await output.show({ items: results }, () => resultText(results));
+    if (stoppedBy !== undefined) throw stopped(stoppedBy, progressOf(results));
     return results.every(isWell) ? EXIT.done : EXIT.failed;
   } finally {
     source.close();
   }
 }
 
+/** What would be done, as the source and the broker are now. @throws UsageError for a map that cannot be followed */
+async function planned(
+  context: CliContext,
+  source: ImportSource,
+  { from = '', to = '', map }: EveryImport,
+): Promise<readonly PlannedImport[]> {
+  const { exact, refuseOthersThan } = await readMap(map);
+  const mapping = { from: trimmed(from), to: trimmed(to), exact };
+  const broker = await context.broker();
+  const sources = await listed(context, source);
+  refuseOthersThan(new Set(sources.map(({ path }) => path)));
+  const plan = planImport(sources, mapping);
+  return sparing(plan, await existingPaths(broker, plan, mapping.to));
+}
+
 async function listed(
   { output, signal }: CliContext,
   source: ImportSource,
-): Promise<readonly string[]> {
-  const found: string[] = [];
+): Promise<readonly ListedPath[]> {
+  const found: ListedPath[] = [];
   for await (const path of source.list()) {
     signal.throwIfAborted();
     found.push(path);
@@ -103,38 +113,22 @@ async function listed(
   return found;
 }
 
-async function existingPaths(broker: Broker, prefix: string): Promise<ReadonlySet<string>> {
-  const query = { limit: 1000, ...defined({ prefix: prefix === '' ? undefined : prefix }) };
-  const items = await collect(broker.pages('listSecrets', { query }));
-  return new Set(items.map(({ path }) => path));
-}
-
-/** @throws UsageError for a map that is none */
-async function mappingOf({ from = '', to = '', map }: EveryImport): Promise<Mapping> {
-  const exact = new Map<string, string | null>();
-  if (map !== undefined) {
-    for (const [source, target] of Object.entries(await membersOf(map))) {
-      if (target !== null && typeof target !== 'string') {
-        throw new UsageError(`${map}: the target of ${source} is a path, or null to leave it out`);
-      }
-      exact.set(source, target);
-    }
+/** Paths that are there, below the prefix and wherever else the map puts something. */
+async function existingPaths(
+  broker: Broker,
+  plan: readonly PlannedImport[],
+  prefix: string,
+): Promise<ReadonlySet<string>> {
+  const targets = plan.flatMap(({ state, target }) => (state === 'create' ? [target ?? ''] : []));
+  const elsewhere = targets.filter((target) => prefix !== '' && !target.startsWith(`${prefix}/`));
+  // What is called exactly as a prefix is not in its list.
+  const folders = elsewhere.map((target) => target.slice(0, Math.max(0, target.lastIndexOf('/'))));
+  const found = new Set<string>();
+  for (const place of new Set([prefix, ...folders])) {
+    const query = { limit: 1000, ...defined({ prefix: place === '' ? undefined : place }) };
+    for await (const { path } of broker.pages('listSecrets', { query })) found.add(path);
   }
-  return { from: trimmed(from), to: trimmed(to), exact };
-}
-
-/** A list or a text would leave out and rename nothing, without a word. An empty file is an empty map. */
-async function membersOf(map: string): Promise<Readonly<Record<string, unknown>>> {
-  const { parse } = await import('yaml');
-  const text = await readText(map);
-  let value: unknown;
-  try {
-    value = parse(text) ?? {};
-  } catch {
-    value = undefined;
-  }
-  if (typeof value === 'object' && !Array.isArray(value)) return { ...value };
-  throw new UsageError(`${map} is no map: it is YAML with lines like SOURCE: TARGET`);
+  return found;
 }
 
 function trimmed(path: string): string {
@@ -144,16 +138,25 @@ function trimmed(path: string): string {
 function summary(label: string, plan: readonly PlannedImport[]): string {
   const count = (state: PlannedImport['state']): number =>
     plan.filter((each) => each.state === state).length;
-  return `${label}: ${count('create')} to copy, ${count('exists')} there already, ${count('left out')} left out, ${count('unnameable')} that need a name in --map`;
+  return `${label}: ${count('create')} to copy, ${count('exists')} there already, ${count('left out')} left out, ${count('unnameable')} that need a name in --map, ${count('unreadable')} that cannot be read`;
 }
 
 function planText(plan: readonly PlannedImport[]): string {
-  const rows = plan.map(({ source, target, state }) => [source, target, state]);
+  const rows = plan.map(({ source, target, state, code }) => [source, target, code ?? state]);
   return table(['source', 'target', 'plan'], rows);
 }
 
+const WELL: readonly ImportResult['outcome'][] = ['created', 'exists', 'empty', 'left out'];
+
 function isWell({ outcome }: ImportResult): boolean {
-  return outcome !== 'failed' && outcome !== 'unnameable';
+  return WELL.includes(outcome);
+}
+
+/** How far it had come, on one line. */
+function progressOf(results: readonly ImportResult[]): string {
+  const count = (outcome: ImportResult['outcome']): number =>
+    results.filter((each) => each.outcome === outcome).length;
+  return `${count('created')} copied, ${count('not known')} not known, ${count('not reached')} not reached; to go on, run it again: what is there stays as it is`;
 }
 
 /** What was not copied, and how many were. */

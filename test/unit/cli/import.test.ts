@@ -1,17 +1,15 @@
 import { join } from 'node:path';
-import { afterEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { UnreachableError } from '../../../src/client/index.ts';
 import { EXIT } from '../../../src/cli/exit-codes.ts';
 import { failureOf } from '../../../src/cli/failure.ts';
-import { planImport, type Mapping } from '../../../src/cli/import/import-plan.ts';
-import type { ImportSource } from '../../../src/cli/import/import-source.ts';
-import { runImport, SourceError } from '../../../src/cli/import/run-import.ts';
-import { VaultHttp } from '../../../src/cli/import/vault-http.ts';
-import { VaultSource } from '../../../src/cli/import/vault-source.ts';
-import { collect } from '../../../src/cli/collect.ts';
+import { planImport, sparing, type Mapping } from '../../../src/cli/import/import-plan.ts';
+import { SourceError, type ImportSource } from '../../../src/cli/import/import-source.ts';
+import { runImport } from '../../../src/cli/import/run-import.ts';
+import { Interrupted } from '../../../src/cli/interrupted.ts';
 import { runImportVault } from '../../../src/cli/verbs/import.ts';
 import { FakeVault } from '../../fakes/fake-vault.ts';
 import { cliContext } from '../../support/cli-context.ts';
-import { fastClock } from '../../support/fast-clock.ts';
 import { fileTree, removeTreesAfterEach } from '../../support/file-tree.ts';
 import { refusal, ScriptedBroker } from '../../support/scripted-broker.ts';
 
@@ -23,8 +21,16 @@ const mapping = (more: Partial<Mapping> = {}): Mapping => ({
   exact: new Map(),
   ...more,
 });
-const states = (sources: string[], more: Partial<Mapping>, existing: string[] = []) =>
-  planImport(sources, mapping(more), new Set(existing)).map(({ target, state }) => [target, state]);
+const planOf = (sources: string[], more: Partial<Mapping> = {}, existing: string[] = []) =>
+  sparing(
+    planImport(
+      sources.map((path) => ({ path })),
+      mapping(more),
+    ),
+    new Set(existing),
+  );
+const states = (...given: Parameters<typeof planOf>) =>
+  planOf(...given).map(({ target, state }) => [target, state]);
 
 describe('the plan of an import', () => {
   it('moves whole segments from one prefix to another', () => {
@@ -51,6 +57,18 @@ describe('the plan of an import', () => {
   it('is refused where two would become one', () => {
     expect(() => states(['a/x', 'x'], { from: 'a' })).toThrow('would both become x');
   });
+
+  it('says what cannot be read, unless it is left out', () => {
+    const sources = [
+      { path: 'a/..', unreadable: 'dot_name' },
+      { path: 'b/.', unreadable: 'dot_name' },
+    ];
+    const plan = planImport(sources, mapping({ exact: new Map([['b/.', null]]) }));
+    expect(plan.map(({ state, code }) => [state, code])).toEqual([
+      ['unreadable', 'dot_name'],
+      ['left out', undefined],
+    ]);
+  });
 });
 
 describe('an import', () => {
@@ -60,7 +78,7 @@ describe('an import', () => {
     read,
     close: () => undefined,
   });
-  const plan = planImport(['a', 'b', 'c', 'd'], mapping(), new Set(['d']));
+  const plan = planOf(['a', 'b', 'c', 'd'], {}, ['d']);
 
   it('only creates, so that it can be run again, and goes on after one that fails', async () => {
     const broker = new ScriptedBroker({
@@ -72,8 +90,9 @@ describe('an import', () => {
     const read = (path: string) =>
       path === 'b' ? Promise.reject(new SourceError('word')) : Promise.resolve({ k: 'hunter2' });
     const context = cliContext();
-    const results = await runImport(context, broker, source(read), plan);
-    expect([...results].sort((x, y) => (x.source < y.source ? -1 : 1))).toEqual([
+    const { results, stoppedBy } = await runImport(context, broker, source(read), plan);
+    expect(stoppedBy).toBeUndefined();
+    expect(results).toEqual([
       { source: 'a', target: 'a', outcome: 'exists' },
       { source: 'b', target: 'b', outcome: 'failed', code: 'word' },
       { source: 'c', target: 'c', outcome: 'created' },
@@ -85,94 +104,176 @@ describe('an import', () => {
     expect(context.out() + context.err()).not.toContain('hunter2');
   });
 
-  it('stops when the broker does not know the caller any more', async () => {
+  const outcomes = async (
+    answer: (path: string | undefined) => unknown,
+    context = cliContext(),
+    read: ImportSource['read'] = () => Promise.resolve({ k: 'v' }),
+  ) => {
+    const broker = new ScriptedBroker({ writeSecret: ({ path }) => answer(path?.['path']) });
+    const many = planOf(['a', 'b', 'c', 'd', 'e', 'f'], {}, ['f']);
+    const { results, stoppedBy } = await runImport(context, broker, source(read), many);
+    const words = results.map(({ outcome, code }) => code ?? outcome);
+    return { words, stoppedBy, sent: broker.asked.length };
+  };
+
+  it('begins nothing more when the broker does not know the caller any more', async () => {
+    const { words, stoppedBy } = await outcomes(() => {
+      throw refusal(401, 'ERR_UNAUTHENTICATED');
+    });
+    const refused = 'ERR_UNAUTHENTICATED';
+    expect(words).toEqual([refused, refused, refused, refused, 'not reached', 'exists']);
+    expect(stoppedBy).toMatchObject({ status: 401 });
+  });
+
+  it('waits for what is under way when it is ended, and tells what was not reached', async () => {
+    const ended = new AbortController();
+    const context = cliContext({ signal: ended.signal });
+    const interrupted = new Interrupted(EXIT.interrupted);
+    const { words, stoppedBy } = await outcomes((path) => {
+      if (path !== 'a') return {};
+      ended.abort(interrupted);
+      throw interrupted;
+    }, context);
+    expect(words).toEqual(['not known', 'created', 'created', 'created', 'not reached', 'exists']);
+    expect(stoppedBy).toBe(interrupted);
+  });
+
+  it('writes nothing that was read when it was ended already', async () => {
+    const ended = new AbortController();
+    const context = cliContext({ signal: ended.signal });
+    const read = () => {
+      ended.abort(new Interrupted(EXIT.interrupted));
+      return Promise.resolve({ k: 'v' });
+    };
+    const { words, sent } = await outcomes(() => ({}), context, read);
+    expect(sent).toBe(0);
+    expect(new Set(words)).toEqual(new Set(['not reached', 'exists']));
+  });
+
+  it('does not say that it failed where a commit may have happened', async () => {
+    const { words } = await outcomes((path) => {
+      if (path === 'a') throw refusal(503, 'ERR_OUTCOME_UNKNOWN');
+      return {};
+    });
+    expect(words[0]).toBe('ERR_OUTCOME_UNKNOWN');
+    const { words: lost, stoppedBy } = await outcomes((path) => {
+      if (path === 'a') throw new UnreachableError('cut_off', 'x');
+      return {};
+    });
+    expect(lost[0]).toBe('not known');
+    expect(stoppedBy).toBeInstanceOf(UnreachableError);
+  });
+});
+
+describe('import vault', () => {
+  let vault: FakeVault;
+  beforeEach(async () => {
+    vault = await FakeVault.start();
+    vault.put('secret', 'team/db', { k: 'hunter2' });
+    vault.put('secret', 'team/key', { k: 'hunter2' });
+  });
+  afterEach(() => vault.close());
+
+  const run = async (given: {
+    readonly map?: string;
+    readonly options?: object;
+    readonly existing?: readonly string[];
+    readonly write?: () => unknown;
+  }) => {
+    const { map, existing = [], write = () => ({}) } = given;
+    const root = await fileTree({ map: map ?? '', token: 's.broker' });
     const broker = new ScriptedBroker({
-      writeSecret: () => {
+      listSecrets: ({ query }) => {
+        const { prefix = '' } = query as { readonly prefix?: string };
+        return {
+          items: existing.filter((path) => path.startsWith(`${prefix}/`)).map((path) => ({ path })),
+        };
+      },
+      writeSecret: write,
+    });
+    const context = cliContext({ broker });
+    const place = { address: vault.address, mount: 'secret', kv: '2', from: 'team', to: 'own' };
+    const files = {
+      vaultTokenFile: join(root, 'token'),
+      ...(map !== undefined && { map: join(root, 'map') }),
+    };
+    const options = { ...place, ...files, yes: true, ...given.options } as const;
+    const outcome = await runImportVault(context, {
+      args: [],
+      options: options as Parameters<typeof runImportVault>[1]['options'],
+    }).then(
+      (exitCode) => ({ exitCode, text: '' }),
+      (error: unknown) => failureOf(error),
+    );
+    const said = `${context.out()}${context.err()}${outcome.text}`;
+    expect(said).not.toContain('hunter2');
+    const written = broker.asked.filter(({ id }) => id === 'writeSecret');
+    return { ...outcome, said, written: written.map(({ path }) => path?.['path']), root };
+  };
+
+  it('finds what is there already wherever a map puts something', async () => {
+    const map = 'team/db: elsewhere/db\n';
+    const existing = ['elsewhere/db', 'own/other'];
+    const dry = await run({ map, existing, options: { dryRun: true } });
+    expect(dry.said).toMatch(/team\/db +elsewhere\/db +exists\n/);
+    expect(await run({ map, existing })).toMatchObject({ exitCode: 0, written: ['own/key'] });
+  });
+
+  it.each([
+    ['a list', '- private\n- secret\n', 'is no map'],
+    ['a text', 'private\n', 'is no map'],
+    ['no YAML', 'private: [\n', 'is no map'],
+    ['a source twice', 'private: null\nprivate: x\n', 'is no map'],
+    ['two maps', 'team/db: null\n---\nteam/key: null\n', 'is no map'],
+    ['full of anchors', 'team/db: &a null\n', 'is no map'],
+    ['misspelt', 'team/db: null\nteam/kay: null\n', 'map:2:11: team/kay: nothing of this name'],
+    ['without a path', 'team/db: own/a b\n', 'map:1:10: team/db: the target is a path'],
+    ['without a text', 'team/db: { x: 1 }\n', 'map:1:10: team/db: the target is a path'],
+  ])('stops before anything is copied where the file of --map is %s', async (_what, map, said) => {
+    const { exitCode, text, written } = await run({ map });
+    expect({ exitCode, written }).toEqual({ exitCode: EXIT.usage, written: [] });
+    expect(text).toContain(said);
+  });
+
+  it('takes an empty file for an empty map, and any name for a source', async () => {
+    expect(await run({ map: '' })).toMatchObject({ exitCode: 0 });
+    vault.put('secret', '__proto__', { k: 'v' });
+    const map = '__proto__: null\nteam/db: null\n';
+    const all = await run({ map, options: { from: '' } });
+    expect(all).toMatchObject({ exitCode: 0, written: ['own/team/key'] });
+  });
+
+  it('goes on after one that is too large, lists it, and ends with 1', async () => {
+    vault.fault = ({ target }, response) => {
+      if (!target.endsWith('/data/team/db')) return undefined;
+      response.end(`{"x":"${'x'.repeat(16 * 1024 * 1024)}"}`);
+      return 'handled';
+    };
+    const { exitCode, said, written } = await run({});
+    expect({ exitCode, written }).toEqual({ exitCode: EXIT.failed, written: ['own/key'] });
+    expect(said).toMatch(/team\/db +own\/db +vault_too_large\n\n1 copied/);
+  });
+
+  it('lists what it cannot ask for, and ends with 1', async () => {
+    vault.fault = ({ target }) =>
+      target.endsWith('?list=true')
+        ? { status: 200, body: { data: { keys: ['..', 'key'] } } }
+        : undefined;
+    const { exitCode, said, written } = await run({});
+    expect({ exitCode, written }).toEqual({ exitCode: EXIT.failed, written: ['own/key'] });
+    expect(said).toContain('1 that cannot be read');
+    expect(said).toMatch(/team\/\.\. +- +dot_name\n/);
+  });
+
+  it('tells how far it came when something ends it', async () => {
+    const { exitCode, text, said } = await run({
+      write: () => {
         throw refusal(401, 'ERR_UNAUTHENTICATED');
       },
     });
-    const read = () => Promise.resolve({ k: 'v' });
-    await expect(runImport(cliContext(), broker, source(read), plan)).rejects.toMatchObject({
-      status: 401,
-    });
-  });
-});
-
-describe('a Vault that is walked', () => {
-  const started: FakeVault[] = [];
-  const start = async (): Promise<FakeVault> => {
-    const vault = await FakeVault.start();
-    started.push(vault);
-    return vault;
-  };
-  afterEach(async () => {
-    for (const vault of started.splice(0)) await vault.close();
-  });
-
-  const open = async (vault: FakeVault, mount: string, kv: '1' | '2', prefix = '') => {
-    const access = { address: vault.address, token: 's.broker' };
-    const http = new VaultHttp(access, fastClock(0, 1_000), new AbortController().signal);
-    return VaultSource.open(http, { mount, kv, prefix });
-  };
-
-  it('gives every current version below a folder, and no deleted one a value', async () => {
-    const vault = await start();
-    vault.put('secret', 'a/one', { k: 'v', n: 1, o: { x: [true] } });
-    vault.put('secret', 'a/b/two', { k: 'old' });
-    vault.put('secret', 'a/b/two', { k: 'new' });
-    vault.put('secret', 'gone', { k: 'v' });
-    vault.remove('secret', 'gone');
-    const source = await open(vault, 'secret', '2');
-    expect((await collect(source.list())).toSorted()).toEqual(['a/b/two', 'a/one', 'gone']);
-    expect(await source.read('a/b/two')).toEqual({ k: 'new' });
-    expect(await source.read('a/one')).toEqual({ k: 'v', n: '1', o: '{"x":[true]}' });
-    expect(await source.read('gone')).toBeUndefined();
-  });
-
-  it('is asked again while it is busy, and given up with a word when it stays so', async () => {
-    const vault = await start();
-    vault.put('old', 'x', { k: 'v' });
-    let busy = 2;
-    vault.fault = () => (busy-- > 0 ? { status: 503, body: { errors: ['canary'] } } : undefined);
-    const source = await open(vault, 'old', '1');
-    expect(await source.read('x')).toEqual({ k: 'v' });
-    busy = 100;
-    const failure = await source.read('x').catch((error: unknown) => error as Error);
-    expect(failure).toMatchObject({ message: 'vault_status_503' });
-  });
-
-  it('ends the import where a folder may not be listed', async () => {
-    const vault = await start();
-    vault.tokens.clear();
-    const source = await open(vault, 'secret', '2');
-    await expect(collect(source.list())).rejects.toMatchObject({ exitCode: 3 });
-  });
-
-  it('is not asked in clear at another machine', () => {
-    const access = { address: 'http://vault.test:8200', token: 't' };
-    expect(() => new VaultHttp(access, fastClock(0, 1), new AbortController().signal)).toThrow(
-      'in clear',
-    );
-  });
-});
-
-describe('a file for --map', () => {
-  it.each([
-    ['a list', '- private\n- secret\n'],
-    ['a text', 'private\n'],
-    ['no YAML', 'private: [\n'],
-    ['a source twice', 'private: null\nprivate: x\n'],
-  ])('that is %s stops the import before anything is copied', async (_what, text) => {
-    const root = await fileTree({ map: text, token: 't' });
-    const map = join(root, 'map');
-    const broker = new ScriptedBroker({});
-    const given = { address: 'http://127.0.0.1:9', mount: 'kv', kv: '2', map } as const;
-    const options = { ...given, vaultTokenFile: join(root, 'token') };
-    const failed = await runImportVault(cliContext({ broker }), { args: [], options }).catch(
-      failureOf,
-    );
-    expect(failed).toMatchObject({ exitCode: EXIT.usage });
-    expect((failed as { text: string }).text).toContain(`${map} is no map`);
-    expect(broker.asked).toEqual([]);
+    expect(exitCode).toBe(EXIT.refused);
+    expect(text).toContain('log in again');
+    expect(text).toContain('0 copied, 0 not known, 0 not reached; to go on, run it again');
+    expect(said).toMatch(/team\/db +own\/db +ERR_UNAUTHENTICATED\n/);
   });
 });

@@ -1,0 +1,109 @@
+import type { ChildProcessWithoutNullStreams } from 'node:child_process';
+import { once } from 'node:events';
+import { afterAll, beforeAll, beforeEach, expect, it } from '@jest/globals';
+import { FakeVault } from '../fakes/fake-vault.ts';
+import { LossyProxy } from '../support/lossy-proxy.ts';
+import { CommandLine } from './command-line.ts';
+import { Furnished } from './furnished.ts';
+
+const forever = (): Promise<void> => new Promise(() => undefined);
+const mount = (name: string): string =>
+  JSON.stringify({
+    apiVersion: 'quaymaster.dev/v1',
+    kind: 'Mount',
+    metadata: { name },
+    spec: { prefix: name, connection: 'embedded' },
+  });
+
+let broker: Furnished;
+let proxy: LossyProxy;
+let vault: FakeVault;
+let operator: CommandLine;
+
+beforeAll(async () => {
+  broker = await Furnished.start();
+  proxy = await LossyProxy.start({ address: broker.installation.url });
+  vault = await FakeVault.start();
+  operator = await CommandLine.make();
+  const token = await operator.write('token', broker.operator);
+  await operator.ok('login', '--url', proxy.address, '--token-file', token);
+}, 60_000);
+beforeEach(() => {
+  proxy.before = undefined;
+  proxy.loses = undefined;
+});
+afterAll(async () => {
+  await operator.remove();
+  await vault.close();
+  await proxy.close();
+  await broker.remove();
+});
+
+interface Ended {
+  readonly code: number | null;
+  readonly out: string;
+  readonly err: string;
+}
+
+async function end(child: ChildProcessWithoutNullStreams): Promise<Ended> {
+  let [out, err] = ['', ''];
+  child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()));
+  child.stderr.on('data', (chunk: Buffer) => (err += chunk.toString()));
+  const [code] = (await once(child, 'close')) as [number | null];
+  return { code, out, err };
+}
+
+it('says of an apply what was done, what was not, and of what it is not known', async () => {
+  const file = await operator.write('all.yaml', ['one', 'two', 'three'].map(mount).join('\n---\n'));
+  const apply = operator.begin('apply', '-f', file, '--yes');
+  // The broker makes the second, nobody hears of it, and Ctrl-C comes while it is asked again.
+  proxy.loses = ({ url }) => url === '/api/v1/mounts/two';
+  proxy.before = async ({ method, url }) => {
+    if (method !== 'PUT' || url !== '/api/v1/mounts/two' || proxy.lost === 0) return;
+    apply.kill('SIGINT');
+    await forever();
+  };
+  const { code, err } = await end(apply);
+  expect(code).toBe(130);
+  expect(err).toBe(
+    [
+      'created mount one',
+      'interrupted',
+      '1 done; not known whether done: mount two; not done: mount three',
+      '',
+    ].join('\n'),
+  );
+  proxy.before = undefined;
+  proxy.loses = undefined;
+  await operator.ok('mount', 'get', 'two');
+  const again = await operator.run('apply', '-f', file, '--yes', '-o', 'json');
+  expect(again).toMatchObject({ code: 0, err: 'created mount three\n' });
+});
+
+it('says of an import what was copied, what was not, and of what it is not known', async () => {
+  const names = ['a', 'b', 'c', 'd', 'e', 'f'];
+  for (const name of names) vault.put('secret', name, { k: 'v' });
+  const token = await operator.write('vault-token', 's.broker');
+  const place = ['--address', vault.address, '--kv', '2', '--to', 'own/in', '--yes'];
+  const words = ['import', 'vault', ...place, '--vault-token-file', token];
+  const child = operator.begin(...words, '-o', 'json');
+  let written = 0;
+  proxy.before = async ({ method }) => {
+    if (method !== 'PUT') return;
+    written += 1;
+    if (written === 1) return;
+    if (written === 5) child.kill('SIGTERM');
+    await forever();
+  };
+  const { code, out, err } = await end(child);
+  expect(code).toBe(143);
+  expect(JSON.parse(err.split('\n').at(-2) ?? '')).toEqual({
+    code: 'interrupted',
+    detail:
+      'interrupted\n1 copied, 4 not known, 1 not reached; to go on, run it again: what is there stays as it is',
+  });
+  const { items } = JSON.parse(out) as { items: { source: string; outcome: string }[] };
+  expect(items.map(({ source }) => source)).toEqual(names);
+  proxy.before = undefined;
+  expect(await operator.ok(...words)).toContain('5 copied');
+});

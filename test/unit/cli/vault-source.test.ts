@@ -1,0 +1,160 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { collect } from '../../../src/cli/collect.ts';
+import { SourceError } from '../../../src/cli/import/import-source.ts';
+import { VaultHttp } from '../../../src/cli/import/vault-http.ts';
+import { VaultSource } from '../../../src/cli/import/vault-source.ts';
+import { FakeVault } from '../../fakes/fake-vault.ts';
+import { fastClock } from '../../support/fast-clock.ts';
+
+describe('a Vault that is walked', () => {
+  const started: FakeVault[] = [];
+  const start = async (): Promise<FakeVault> => {
+    const vault = await FakeVault.start();
+    started.push(vault);
+    return vault;
+  };
+  afterEach(async () => {
+    for (const vault of started.splice(0)) await vault.close();
+  });
+
+  const open = async (vault: FakeVault, mount: string, kv: '1' | '2', prefix = '') => {
+    const access = { address: vault.address, token: 's.broker' };
+    const http = new VaultHttp(access, fastClock(0, 1_000), new AbortController().signal);
+    return VaultSource.open(http, { mount, kv, prefix });
+  };
+
+  const listed = async (source: VaultSource): Promise<readonly string[]> =>
+    (await collect(source.list())).map(({ path, unreadable }) =>
+      unreadable === undefined ? path : `${JSON.stringify(path)} ${unreadable}`,
+    );
+  /** A KV 2 at `secret/` whose every folder lists these keys. */
+  const listing = async (keys: readonly unknown[]) => {
+    const vault = await start();
+    vault.fault = ({ target }) =>
+      target.endsWith('?list=true') ? { status: 200, body: { data: { keys } } } : undefined;
+    return { vault, source: await open(vault, 'secret', '2', 'team') };
+  };
+
+  it('gives every current version below a folder, and no deleted one a value', async () => {
+    const vault = await start();
+    vault.put('secret', 'a/one', { k: 'v', n: 1, o: { x: [true] } });
+    vault.put('secret', 'a/b/two', { k: 'old' });
+    vault.put('secret', 'a/b/two', { k: 'new' });
+    vault.put('secret', 'gone', { k: 'v' });
+    vault.remove('secret', 'gone');
+    const source = await open(vault, 'secret', '2');
+    expect((await listed(source)).toSorted()).toEqual(['a/b/two', 'a/one', 'gone']);
+    expect(await source.read('a/b/two')).toEqual({ k: 'new' });
+    expect(await source.read('a/one')).toEqual({ k: 'v', n: '1', o: '{"x":[true]}' });
+    expect(await source.read('gone')).toBeUndefined();
+  });
+
+  it('is asked again while it is busy, and given up with a word when it stays so', async () => {
+    const vault = await start();
+    vault.put('old', 'x', { k: 'v' });
+    let busy = 2;
+    vault.fault = () => (busy-- > 0 ? { status: 503, body: { errors: ['canary'] } } : undefined);
+    const source = await open(vault, 'old', '1');
+    expect(await source.read('x')).toEqual({ k: 'v' });
+    busy = 100;
+    const failure = await source.read('x').catch((error: unknown) => error as Error);
+    expect(failure).toMatchObject({ message: 'vault_status_503' });
+  });
+
+  it('ends the import where a folder may not be listed', async () => {
+    const vault = await start();
+    vault.tokens.clear();
+    const source = await open(vault, 'secret', '2');
+    await expect(collect(source.list())).rejects.toMatchObject({ exitCode: 3 });
+  });
+
+  it('is asked for nothing outside its root, whatever its keys are, and each of them is told', async () => {
+    const odd = ['..', '../', '.', './', '', '/', 'a/b', '../../sys/', '..%2f', '%2e%2e', 'a?b#c'];
+    const { vault, source } = await listing([...odd, 'bell\u0007', '\ud800', 'ok', 'ok']);
+    expect(await listed(source)).toEqual([
+      '"team/.." dot_name',
+      '"team/../" dot_name',
+      '"team/." dot_name',
+      '"team/./" dot_name',
+      '"team/" empty_name',
+      '"team//" empty_name',
+      '"team/a/b" slash_in_name',
+      '"team/../../sys/" slash_in_name',
+      'team/..%2f',
+      'team/%2e%2e',
+      'team/a?b#c',
+      '"team/bell\\u0007" control_character',
+      '"team/\\ud800" not_unicode',
+      'team/ok',
+    ]);
+    for (const path of ['team/..%2f', 'team/%2e%2e', 'team/a?b#c']) await source.read(path);
+    expect(vault.requests.map(({ target }) => target)).toEqual([
+      '/v1/secret/metadata/team/?list=true',
+      '/v1/secret/data/team/..%252f',
+      '/v1/secret/data/team/%252e%252e',
+      '/v1/secret/data/team/a%3Fb%23c',
+    ]);
+  });
+
+  it('is not walked for ever, where every folder holds itself', async () => {
+    const { source } = await listing(['again/']);
+    const [only, ...more] = await listed(source);
+    expect(only).toMatch(/^"team\/again\/.{150,200}…" too_long$/);
+    expect(more).toEqual([]);
+  });
+
+  it.each([[[1]], [[{}]], ['ok']])('ends the import where keys are no texts: %j', async (keys) => {
+    const { source } = await listing(keys as unknown[]);
+    await expect(listed(source)).rejects.toThrow('Vault answered 200 to the list of "team"');
+  });
+
+  it.each(['/x', 'a//b', '../b', 'a/./b'])('is not opened at %s', async (place) => {
+    const vault = await start();
+    await expect(open(vault, place, '2')).rejects.toThrow('--mount is names');
+    await expect(open(vault, 'secret', '2', place)).rejects.toThrow('--from is names');
+    expect(vault.requests).toEqual([]);
+  });
+
+  it('gives values as they are: names of every object, and all digits', async () => {
+    const vault = await start();
+    const text =
+      '{"__proto__":"p","constructor":"c","n":12345678901234567890,"f":1.0,"o":{"x":1.10}}';
+    vault.fault = (_request, response) => {
+      response.end(`{"data":{"data":${text}}}`);
+      return 'handled';
+    };
+    const source = await open(vault, 'secret', '2');
+    expect(Object.entries((await source.read('x')) ?? {})).toEqual([
+      ['__proto__', 'p'],
+      ['constructor', 'c'],
+      ['n', '12345678901234567890'],
+      ['f', '1.0'],
+      ['o', '{"x":1.10}'],
+    ]);
+  });
+
+  it.each([
+    ['above 16 MiB', 'vault_too_large', `"${'x'.repeat(16 * 1024 * 1024)}"`],
+    ['nested without end', 'vault_too_deep', '['.repeat(100_000) + ']'.repeat(100_000)],
+    ['no JSON', 'vault_answer', 'x'],
+  ])(
+    'fails alone with an answer that is %s, which is asked for once',
+    async (_what, word, value) => {
+      const vault = await start();
+      vault.fault = (_request, response) => {
+        response.end(`{"data":{"data":{"k":${value}}}}`);
+        return 'handled';
+      };
+      const source = await open(vault, 'secret', '2');
+      await expect(source.read('x')).rejects.toThrow(new SourceError(word));
+      expect(vault.requests).toHaveLength(1);
+    },
+  );
+
+  it('is not asked in clear at another machine', () => {
+    const access = { address: 'http://vault.test:8200', token: 't' };
+    expect(() => new VaultHttp(access, fastClock(0, 1), new AbortController().signal)).toThrow(
+      'in clear',
+    );
+  });
+});
