@@ -34,7 +34,7 @@ export class Deliveries {
    * Reads templates and opens the directory; whatever is loaded is loaded here.
    * @throws ConfigError with every problem.
    */
-  static async prepare(outputs: Outputs, { clock, log }: DeliveryDeps): Promise<Deliveries> {
+  static async prepare(outputs: Outputs, deps: DeliveryDeps): Promise<Deliveries> {
     const problems = [...placeProblems(outputs)];
     const files = outputs.secrets.filter(
       (output): output is FileOutput => output.file !== undefined,
@@ -44,7 +44,8 @@ export class Deliveries {
     const places = [...files, ...outputs.templates];
     if (places.length === 0)
       return new Deliveries({ files, secrets, templates, directory: undefined });
-    const directory = openDirectory(outputs.directory, directoryMode(places), clock, problems);
+    const opening = () => SecretDirectory.open(outputs.directory, directoryMode(places), deps);
+    const directory = opened(opening, problems);
     for (const { file } of places) {
       const obstacle = directory?.obstacle(file);
       if (obstacle !== undefined) problems.push(`${outputs.directory}/${file}: ${obstacle}`);
@@ -54,7 +55,7 @@ export class Deliveries {
       throw new ConfigError('files', problems);
     }
     for (const warning of directory?.warnings ?? [])
-      log.warn({ directory: outputs.directory }, warning);
+      deps.log.warn({ directory: outputs.directory }, warning);
     return new Deliveries({ files, secrets, templates, directory });
   }
 
@@ -105,14 +106,9 @@ export class Deliveries {
   }
 }
 
-function openDirectory(
-  path: string,
-  mode: number,
-  clock: Clock,
-  problems: string[],
-): SecretDirectory | undefined {
+function opened(opening: () => SecretDirectory, problems: string[]): SecretDirectory | undefined {
   try {
-    return SecretDirectory.open(path, mode, clock);
+    return opening();
   } catch (error) {
     if (!(error instanceof DeliveryError)) throw error;
     problems.push(error.message);

@@ -5,22 +5,19 @@ import {
   renameSync,
   rmSync,
   symlinkSync,
-  unlinkSync,
+  type Stats,
 } from 'node:fs';
-import type { Clock } from '../../../ports/clock.ts';
 import { DeliveryError } from '../../failures.ts';
-import { codeOf } from '../code-of.ts';
+import { deliveryFailure } from '../delivery-failure.ts';
 import type { RenderedFile } from '../rendered-file.ts';
-import { writeSet, type Surroundings } from './file-set.ts';
+import { FileSet, type Surroundings } from './file-set.ts';
 import { openRoot } from './open-root.ts';
-import { isAlready } from './write-file.ts';
+import { SupersededSets, type DirectoryDeps } from './superseded-sets.ts';
+import { unlinkIfThere } from './unlink-if-there.ts';
 
 const CURRENT = '..data';
 const NEW_LINK = '..new';
 const SET = /^\.\.set-\d+$/;
-/** A reader that resolved `..data` before the swap still finds its files so long. */
-const LINGER_MS = 1_000;
-
 export interface Replacement {
   /** Targets that got new bytes or other rights, or went away. */
   readonly changed: readonly string[];
@@ -36,32 +33,32 @@ export interface Replacement {
 export class SecretDirectory {
   /** What an operator should know of the place, as sentences. */
   readonly warnings: readonly string[];
-  readonly #clock: Clock;
+  readonly #path: string;
   readonly #surroundings: Surroundings;
-  /** Sets that were swapped out, and how to stop waiting for their end. */
-  readonly #superseded = new Map<string, () => void>();
-  #current: string | undefined;
+  readonly #superseded: SupersededSets;
+  #current: FileSet | undefined;
 
-  private constructor(surroundings: Surroundings, clock: Clock, warnings: readonly string[]) {
-    this.#surroundings = surroundings;
-    this.#clock = clock;
+  private constructor(path: string, mode: number, deps: DirectoryDeps) {
+    const { directory, isInMemory, warnings } = openRoot(path, mode);
+    this.#path = path;
+    this.#superseded = new SupersededSets(deps);
+    this.#surroundings = { root: directory, isInMemory, directoryMode: mode };
     this.warnings = warnings;
   }
 
   /**
    * Takes over what an earlier process left, and clears away what it did not finish.
-   * @param directoryMode of the directory and all below. @throws DeliveryError for a directory in which others may write.
+   * @param mode of the directory and all below. @throws DeliveryError for a directory in which others may write, or that cannot be used.
    */
-  static open(path: string, directoryMode: number, clock: Clock): SecretDirectory {
-    const { directory, isInMemory, warnings } = openRoot(path, directoryMode);
-    const surroundings = { root: directory, isInMemory, directoryMode };
-    const opened = new SecretDirectory(surroundings, clock, warnings);
+  static open(path: string, mode: number, deps: DirectoryDeps): SecretDirectory {
+    let opened: SecretDirectory | undefined;
     try {
+      opened = new SecretDirectory(path, mode, deps);
       opened.#takeOver();
       return opened;
     } catch (error) {
-      directory.close();
-      throw error;
+      opened?.close();
+      throw deliveryFailure(`${path}: cannot be used`, error);
     }
   }
 
@@ -78,67 +75,64 @@ export class SecretDirectory {
    * @throws DeliveryError.
    */
   replace(files: readonly RenderedFile[]): Replacement {
-    const former = this.#current;
-    const changed = files.filter(
-      (file) => former === undefined || !isAlready(this.#at(`${former}/${file.target}`), file),
-    );
-    const before = former === undefined ? [] : this.#targetsIn(former);
-    const wanted = new Set(files.map(({ target }) => target));
-    const gone = before.filter((target) => !wanted.has(target));
-    if (changed.length > 0) this.#swap(files, former);
-    this.#unlink(gone);
-    this.#linkAll(files);
-    const all = [...changed.map(({ target }) => target), ...gone];
-    return { changed: all, replaced: all.filter((target) => before.includes(target)) };
+    try {
+      return this.#replace(files);
+    } catch (error) {
+      throw deliveryFailure(`${this.#path}: cannot be changed`, error);
+    }
   }
 
   /** Removes superseded sets at once. The current one stays. */
   close(): void {
-    for (const name of [...this.#superseded.keys()]) this.#end(name);
+    this.#superseded.close();
+    this.#current?.close();
     this.#surroundings.root.close();
   }
 
-  #swap(files: readonly RenderedFile[], former: string | undefined): void {
-    const name = this.#freeName();
+  #replace(files: readonly RenderedFile[]): Replacement {
+    const former = this.#current;
+    const isInPlace = former?.isInPlace === true && this.#linkAt(CURRENT) === former.name;
+    const changed = files.filter((file) => !isInPlace || former.placeOf(file) === undefined);
+    const before = former?.targets() ?? [];
+    const wanted = new Set(files.map(({ target }) => target));
+    const gone = before.filter((target) => !wanted.has(target));
+    if (changed.length > 0) this.#swap(files, former);
+    // What cannot be taken away keeps nothing else from being put right.
+    const failures = [
+      ...this.#unlinkAllBut(wanted),
+      failureOf('links cannot be put there', () => this.#linkAll(files)),
+    ];
+    const failure = failures.find((each) => each !== undefined);
+    if (failure !== undefined) throw failure;
+    const all = [...changed.map(({ target }) => target), ...gone];
+    return { changed: all, replaced: all.filter((target) => before.includes(target)) };
+  }
+
+  #swap(files: readonly RenderedFile[], former: FileSet | undefined): void {
     for (const { target } of files) {
       const obstacle = this.obstacle(target);
       if (obstacle !== undefined) throw new DeliveryError(`${target}: ${obstacle}`);
     }
-    writeSet(this.#surroundings, name, files, former);
+    const set = FileSet.write(this.#surroundings, this.#freeName(), files, former);
     try {
-      this.#point(CURRENT, name);
+      this.#point(CURRENT, set.name);
     } catch (error) {
-      rmSync(this.#at(name), { recursive: true, force: true });
+      this.#superseded.end(set);
       throw error;
     }
-    this.#current = name;
-    if (former !== undefined) {
-      this.#superseded.set(
-        former,
-        this.#clock.after(LINGER_MS, () => this.#end(former)),
-      );
-    }
+    this.#current = set;
+    if (former !== undefined) this.#superseded.add(former);
   }
 
-  /** Files that nobody shall have any more go at once, where a superseded set lingers too. This needs no space. */
-  #unlink(targets: readonly string[]): void {
-    const sets = [this.#current, ...this.#superseded.keys()];
-    for (const set of sets) {
-      for (const target of targets) rmSync(this.#at(`${set}/${target}`), { force: true });
-    }
-  }
-
-  #end(name: string): void {
-    this.#superseded.get(name)?.();
-    this.#superseded.delete(name);
-    rmSync(this.#at(name), { recursive: true, force: true });
-  }
-
-  #targetsIn(set: string): readonly string[] {
-    const prefix = this.#at(set).length + 1;
-    return readdirSync(this.#at(set), { recursive: true, withFileTypes: true })
-      .filter((entry) => !entry.isDirectory())
-      .map((entry) => `${entry.parentPath}/${entry.name}`.slice(prefix));
+  /** Files that nobody shall have any more go at once, where a superseded set lingers too. This needs no space. @returns why one did not */
+  #unlinkAllBut(wanted: ReadonlySet<string>): readonly (DeliveryError | undefined)[] {
+    const sets = [...this.#superseded.all, ...(this.#current === undefined ? [] : [this.#current])];
+    return sets.flatMap((set) =>
+      set
+        .targets()
+        .filter((target) => !wanted.has(target))
+        .map((target) => failureOf(`${target}: cannot be taken away`, () => set.unlink(target))),
+    );
   }
 
   #linkAll(files: readonly RenderedFile[]): void {
@@ -147,8 +141,9 @@ export class SecretDirectory {
       if (this.#linkAt(name) === undefined) this.#point(name, `${CURRENT}/${name}`);
     }
     for (const name of readdirSync(this.#at('.'))) {
-      if (!names.has(name) && this.#linkAt(name) === `${CURRENT}/${name}`)
-        unlinkSync(this.#at(name));
+      if (!names.has(name) && this.#linkAt(name) === `${CURRENT}/${name}`) {
+        unlinkIfThere(this.#at(name));
+      }
     }
   }
 
@@ -160,31 +155,35 @@ export class SecretDirectory {
       );
     }
     for (const name of readdirSync(this.#at('.'))) {
-      const isLeft = SET.test(name) && name !== current;
-      if (isLeft || name === NEW_LINK) rmSync(this.#at(name), { recursive: true, force: true });
+      const isLeft = name === NEW_LINK || (SET.test(name) && name !== current);
+      if (isLeft && this.#isOurs(name)) rmSync(this.#at(name), { recursive: true, force: true });
     }
-    this.#current = current !== undefined && this.#isOurs(current) ? current : undefined;
+    if (current === undefined || this.#stat(current)?.isDirectory() !== true) return;
+    if (this.#isOurs(current)) this.#current = FileSet.takeOver(this.#surroundings.root, current);
   }
 
   #isOurs(name: string): boolean {
-    const found = lstatSync(this.#at(name), { throwIfNoEntry: false });
-    return found?.isDirectory() === true && found.uid === process.geteuid?.();
+    return this.#stat(name)?.uid === process.geteuid?.();
+  }
+
+  #stat(name: string): Stats | undefined {
+    return lstatSync(this.#at(name), { throwIfNoEntry: false });
   }
 
   /** Puts a link there by one rename, over what was there before. */
   #point(name: string, to: string): void {
     try {
-      rmSync(this.#at(NEW_LINK), { force: true });
+      unlinkIfThere(this.#at(NEW_LINK));
       symlinkSync(to, this.#at(NEW_LINK));
       renameSync(this.#at(NEW_LINK), this.#at(name));
     } catch (error) {
-      throw new DeliveryError(`${name}: cannot be put there: ${codeOf(error)}`);
+      throw deliveryFailure(`${name}: cannot be put there`, error);
     }
   }
 
   /** Where a link points; `''` for something else; nothing where nothing is. */
   #linkAt(name: string): string | undefined {
-    const found = lstatSync(this.#at(name), { throwIfNoEntry: false });
+    const found = this.#stat(name);
     if (found === undefined) return undefined;
     return found.isSymbolicLink() ? readlinkSync(this.#at(name)) : '';
   }
@@ -197,5 +196,14 @@ export class SecretDirectory {
 
   #at(name: string): string {
     return this.#surroundings.root.at(name);
+  }
+}
+
+function failureOf(what: string, work: () => void): DeliveryError | undefined {
+  try {
+    work();
+    return undefined;
+  } catch (error) {
+    return deliveryFailure(what, error);
   }
 }

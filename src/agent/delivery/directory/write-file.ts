@@ -13,7 +13,7 @@ import { DeliveryError } from '../../failures.ts';
 import { codeOf } from '../code-of.ts';
 import type { RenderedFile } from '../rendered-file.ts';
 
-const { O_CREAT, O_EXCL, O_NOFOLLOW, O_RDONLY, O_WRONLY } = constants;
+const { O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY } = constants;
 const PERMISSIONS = 0o7777;
 
 /** Writes a file that does not exist yet; its mode and owner are set on the descriptor and owe nothing to the umask. */
@@ -40,17 +40,20 @@ function giveTo(fd: number, { owner = -1, group = -1 }: RenderedFile): void {
   }
 }
 
-/** Whether the file at the path is already what it should be. A link or an unreadable file is not. */
+/** Whether the file at the path is already what it should be. A link, a pipe or an unreadable file is not. */
 export function isAlready(path: string, file: RenderedFile): boolean {
   let fd: number;
   try {
-    fd = openSync(path, O_RDONLY | O_NOFOLLOW);
+    // A pipe that nobody writes to would keep open(2) for ever.
+    fd = openSync(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
   } catch {
     return false;
   }
   try {
-    const { mode, uid, gid, size } = fstatSync(fd);
+    const found = fstatSync(fd);
+    const { mode, uid, gid, size } = found;
     const isKept =
+      found.isFile() &&
       (mode & PERMISSIONS) === file.mode &&
       (file.owner ?? process.geteuid?.()) === uid &&
       (file.group ?? gid) === gid &&

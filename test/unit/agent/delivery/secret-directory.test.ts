@@ -35,6 +35,11 @@ beforeEach(() => {
   clock = new HandClock();
 });
 
+const warned: string[] = [];
+const log = {
+  warn: ({ error }: Readonly<Record<string, unknown>>) => void warned.push(String(error)),
+};
+
 const NOBODY = 65_534;
 
 function file(target: string, text: string, more: Partial<RenderedFile> = {}): RenderedFile {
@@ -42,7 +47,7 @@ function file(target: string, text: string, more: Partial<RenderedFile> = {}): R
 }
 
 function open(mode = 0o700): SecretDirectory {
-  return SecretDirectory.open(root, mode, clock);
+  return SecretDirectory.open(root, mode, { clock, log });
 }
 
 const read = (target: string): string => readFileSync(join(root, target), 'utf8');
@@ -226,10 +231,83 @@ describe(`the directory of secrets${leftOut}`, () => {
     directory.close();
   });
 
+  it('heals when its current set was moved away, and empties that one wherever it is (G02)', () => {
+    const directory = open();
+    directory.replace([file('a', '1'), file('folder/b', '1')]);
+    const set = join(root, readlinkSync(join(root, '..data')));
+    const moved = `${root}-taken`;
+    renameSync(set, moved);
+    const trap = `${root}-trap`;
+    mkdirSync(trap);
+    writeFileSync(join(trap, 'a'), 'theirs');
+    symlinkSync(trap, set);
+    const again = [file('a', '1'), file('folder/b', '1')];
+    expect(directory.replace(again).changed).toEqual(['a', 'folder/b']);
+    expect([read('a'), read('folder/b')]).toEqual(['1', '1']);
+    directory.replace([]);
+    expect(readdirSync(moved, { recursive: true })).toEqual(['folder']);
+    expect(readdirSync(trap)).toEqual(['a']);
+    directory.close();
+  });
+
+  it('heals when somebody removed all of it', () => {
+    const directory = open();
+    directory.replace([file('a', '1')]);
+    for (const name of readdirSync(root)) rmSync(join(root, name), { recursive: true });
+    expect(directory.replace([file('a', '1')]).changed).toEqual(['a']);
+    expect(read('a')).toBe('1');
+    directory.close();
+  });
+
+  it('waits for nobody where a pipe lies in the place of a file (G02)', () => {
+    const directory = open();
+    directory.replace([file('a', '1')]);
+    const place = join(root, readlinkSync(join(root, '..data')), 'a');
+    rmSync(place);
+    execFileSync('mkfifo', [place]);
+    expect(directory.replace([file('a', '1')]).changed).toEqual(['a']);
+    expect(read('a')).toBe('1');
+    directory.close();
+  });
+
   it('says what to do when its parent is not there', () => {
     root = join(base, 'nowhere', 'secrets');
     expect(() => open()).toThrow(/ENOENT: mount a volume/);
   });
+
+  whereMounted(
+    'that cannot be changed says why, and tries again to remove what was replaced',
+    () => {
+      mkdirSync(root);
+      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', root]);
+      let directory: SecretDirectory | undefined;
+      try {
+        directory = open();
+        directory.replace([file('a', '1'), file('b', '1')]);
+        directory.replace([file('a', '2'), file('b', '2')]);
+        remount('ro');
+        const readOnly =
+          /a: cannot be taken away: EROFS: the volume is read-only: mount it writable/;
+        expect(() => directory?.replace([])).toThrow(readOnly);
+        clock.advance(1_000);
+        expect(warned.splice(0)).toEqual([expect.stringMatching(/\.\.set-1: EROFS: the volume/)]);
+        remount('rw');
+        directory.replace([file('b', '2')]);
+        expect(listed()).toEqual(['..data', '..set', '..set', 'b']);
+        clock.advance(60_000);
+        expect(listed()).toEqual(['..data', '..set', 'b']);
+        const large = file('c', 'c'.repeat(2 * 1024 * 1024));
+        expect(() => directory?.replace([large])).toThrow(
+          /^c: cannot be written: ENOSPC: .*sizeLimit/,
+        );
+        remount('ro');
+        expect(() => open()).toThrow(/secrets-\d+: cannot be used: EROFS: /);
+      } finally {
+        directory?.close();
+        execFileSync('umount', [root]);
+      }
+    },
+  );
 
   whereMounted(
     'of somebody else is refused, but the root of a volume is taken, with a warning (G03)',
@@ -273,6 +351,10 @@ describe(`the directory of secrets${leftOut}`, () => {
   );
 });
 
+function remount(how: 'ro' | 'rw'): void {
+  execFileSync('mount', ['-o', `remount,${how}`, root]);
+}
+
 interface Outcome {
   readonly warnings?: readonly string[];
   readonly modes?: readonly number[];
@@ -294,7 +376,7 @@ function asNobody(path: string, more = ''): Outcome {
     const path = ${JSON.stringify(path)};
     const modes = (...names) => names.map((name) => statSync(path + '/' + name).mode & 0o7777);
     try {
-      const directory = SecretDirectory.open(path, 0o700, systemClock);
+      const directory = SecretDirectory.open(path, 0o700, { clock: systemClock });
       directory.replace([{ target: 'a', bytes: Buffer.from('x'), mode: 0o400, ${more} }]);
       directory.close();
       console.log(JSON.stringify({ warnings: directory.warnings, modes: modes('.', '..data', 'a') }));
