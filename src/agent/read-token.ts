@@ -1,5 +1,6 @@
 import { AgentFailure, EXIT } from './failures.ts';
-import { readText } from './read-text.ts';
+import { codeOf } from './delivery/code-of.ts';
+import { readSmallFile } from './read-small-file.ts';
 
 /** A service-account token is some 1,500 bytes. */
 const MOST_BYTES = 16_384;
@@ -12,18 +13,17 @@ export class UnreadableToken extends AgentFailure {
 }
 
 /** The token as it is now: read each time, because the kubelet replaces it. @throws UnreadableToken */
-export async function readToken(file: string): Promise<string> {
+export function readToken(file: string): string {
   let text: string;
   try {
-    text = (await readText(file)).trim();
+    text = readSmallFile(file, MOST_BYTES).text.trim();
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code ?? 'unknown';
     throw new UnreadableToken(
       file,
-      `cannot be read (${code}); is the token projected into this container?`,
+      `cannot be read (${codeOf(error)}); is the token projected into this container?`,
     );
   }
-  if (text === '' || text.length > MOST_BYTES || !/^[!-~]+$/.test(text)) {
+  if (!/^[!-~]+$/.test(text)) {
     throw new UnreadableToken(file, 'has no token in it');
   }
   return text;

@@ -1,16 +1,21 @@
-import { open, readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import type { SignalAction } from '../config/actions.ts';
+import { codeOf } from '../delivery/code-of.ts';
+import { readSmallFile } from '../read-small-file.ts';
 
 /** A PID in decimal: never 0, 1 or a negative number, which are process groups, `init` and everybody. */
 const PID = /^(?:[2-9]|[1-9][0-9]{1,9})$/;
 const MOST_BYTES = 32;
 
+/** Processes, or a word that says why there are none. */
+type Found = readonly number[] | string;
+
 /** @returns why it failed, in a word; undefined when it did not. */
 export async function sendSignal(action: SignalAction): Promise<string | undefined> {
   const { signal, pidFile, process: name } = action;
-  const pids = pidFile === undefined ? await pidsOf(name ?? '') : await pidIn(pidFile);
-  if (pids.length === 0) return pidFile === undefined ? 'no_such_process' : 'no_pid_file';
-  return pids.map((pid) => failureOf(pid, signal)).find((failure) => failure !== undefined);
+  const found = pidFile === undefined ? await pidsOf(name ?? '') : pidIn(pidFile);
+  if (typeof found === 'string') return found;
+  return found.map((pid) => failureOf(pid, signal)).find((failure) => failure !== undefined);
 }
 
 /** One that has ended, or belongs to somebody else, keeps no other from hearing. */
@@ -25,24 +30,24 @@ function failureOf(pid: number, signal: NodeJS.Signals): string | undefined {
 }
 
 /** The application writes this file, so it is read as any input: bounded, and only what is a PID. */
-async function pidIn(file: string): Promise<readonly number[]> {
+function pidIn(file: string): Found {
   try {
-    await using opened = await open(file);
-    const { buffer, bytesRead } = await opened.read(Buffer.alloc(MOST_BYTES), 0, MOST_BYTES, 0);
-    return accepted([buffer.toString('latin1', 0, bytesRead).trim()]);
-  } catch {
-    return [];
+    const pids = accepted([readSmallFile(file, MOST_BYTES).text.trim()]);
+    return pids.length > 0 ? pids : 'no_pid_in_file';
+  } catch (error) {
+    return ['ENOENT', 'ENOTDIR'].includes(codeOf(error)) ? 'no_pid_file' : 'pid_file_unreadable';
   }
 }
 
-async function pidsOf(name: string): Promise<readonly number[]> {
+async function pidsOf(name: string): Promise<Found> {
   const found: string[] = [];
   for (const entry of await readdir('/proc').catch(() => [])) {
     if (!PID.test(entry)) continue;
     const comm = await readFile(`/proc/${entry}/comm`, 'utf8').catch(() => '');
     if (comm.trimEnd() === name) found.push(entry);
   }
-  return accepted(found);
+  const pids = accepted(found);
+  return pids.length > 0 ? pids : 'no_such_process';
 }
 
 function accepted(texts: readonly string[]): readonly number[] {

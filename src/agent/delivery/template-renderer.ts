@@ -1,7 +1,7 @@
-import { readFileSync } from 'node:fs';
 import type { SecretData } from '../../domain/secret.ts';
 import type { HeldSecret } from '../held-secret.ts';
 import { DeliveryError } from '../failures.ts';
+import { readSmallFile } from '../read-small-file.ts';
 import { codeOf } from './code-of.ts';
 import type { Outputs, TemplateOutput } from './outputs.ts';
 import type { RenderedFile } from './rendered-file.ts';
@@ -115,13 +115,9 @@ function parse(
 
 /** @throws DeliveryError with the system's code. */
 function readSource(source: string): string {
-  let bytes: Buffer;
   try {
-    bytes = readFileSync(source);
+    return readSmallFile(source, LONGEST_SOURCE).text;
   } catch (error) {
     throw new DeliveryError(`${source} cannot be read: ${codeOf(error)}`);
   }
-  if (bytes.length > LONGEST_SOURCE)
-    throw new DeliveryError(`${source} is longer than ${LONGEST_SOURCE} bytes`);
-  return bytes.toString('utf8');
 }

@@ -31,7 +31,7 @@ export async function furnish(settings: Settings, wanted: Wanted): Promise<Furni
   const agent = new Agent(settings, {
     ...wanted,
     access: new ClientAccess(client, settings),
-    readToken: () => readToken(settings.tokenFile),
+    readToken: async () => Promise.resolve(readToken(settings.tokenFile)),
     deliveries,
     clock,
     random: randomFraction,

@@ -1,4 +1,4 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
@@ -122,14 +122,25 @@ describe('a signal', () => {
     expect(await ended).toEqual([null, 'SIGHUP']);
   });
 
-  it.each(['0', '1', '-1', '-5', '', 'abc', '12 34', '1e3', `${process.pid}`, '9'.repeat(40)])(
+  it.each(['0', '1', '-1', '-5', '', 'abc', '12 34', '1e3', `${process.pid}`, '9'.repeat(30)])(
     'goes nowhere for a PID file that says "%s"',
     async (text) => {
       const pidFile = await file(text);
       const action = { kind: 'signal', signal: 'SIGCONT', pidFile, process: undefined } as const;
-      expect(await sendSignal(action)).toBe('no_pid_file');
+      expect(await sendSignal(action)).toBe('no_pid_in_file');
     },
   );
+
+  it('waits for nobody, and says so, where the PID file is none', async () => {
+    const pipe = join(directory, 'pipe');
+    execFileSync('mkfifo', [pipe]);
+    const action = { kind: 'signal', signal: 'SIGCONT', process: undefined } as const;
+    for (const pidFile of [pipe, directory, '/dev/zero', await file('1'.repeat(100))]) {
+      expect(await sendSignal({ ...action, pidFile })).toBe('pid_file_unreadable');
+    }
+    const pidFile = join(directory, 'nowhere');
+    expect(await sendSignal({ ...action, pidFile })).toBe('no_pid_file');
+  });
 
   it('says when the process is not there any more', async () => {
     const ended = ends();

@@ -6,6 +6,7 @@ import {
   statSync,
   writeFileSync,
   chmodSync,
+  chownSync,
   existsSync,
 } from 'node:fs';
 import { request } from 'node:http';
@@ -209,6 +210,23 @@ describe('the local API', () => {
       const { where, token } = await atPort();
       const headers = { host, 'x-aws-parameters-secrets-token': token };
       expect(await ask({ where, headers })).toMatchObject({ status: 403, text: 'Not this host' });
+    });
+
+    it('takes no token that another user of the pod may have put there, and waits for nobody', async () => {
+      const port = await freePort();
+      const tokenFile = join(base, 'planted');
+      const listen = () => LocalApi.listen({ port, tokenFile, mode: 0o600 }, source);
+      writeFileSync(tokenFile, 'x'.repeat(43), { mode: 0o644 });
+      if (process.getuid?.() === 0) {
+        chownSync(tokenFile, 65_534, 65_534);
+        await expect(listen()).rejects.toThrow(/belongs to user 65534: remove it/);
+        chownSync(tokenFile, 0, 0);
+      }
+      chmodSync(tokenFile, 0o646);
+      await expect(listen()).rejects.toThrow(/can be written by everybody/);
+      rmSync(tokenFile);
+      spawnSync('mkfifo', [tokenFile]);
+      await expect(listen()).rejects.toThrow(/tokenFile: not a regular file/);
     });
 
     it('refuses a file without a token, and a port that is taken', async () => {
