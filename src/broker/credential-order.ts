@@ -16,6 +16,9 @@ import { targetOf, type Target } from './target.ts';
 import type { LiveSession } from './state/sessions.ts';
 import type { Value } from './value-cache.ts';
 
+/** An order older than this is filled by nobody: its process died. */
+export const FILLED_MS = 120_000;
+
 export interface CredentialOrder {
   readonly path: string;
   /** The caller's: a repeat with the same key and order finds the same credential. */
@@ -149,8 +152,14 @@ export function intentRow(decided: DecidedOrder): CredentialRow {
     next_attempt_at: null,
     last_error: null,
     created_at: now,
-    ends_at: now + decided.ttlMs,
+    ends_at: now + longestLifeMs(decided),
   };
+}
+
+/** Until when what is made may live: where only time ends it, from the last moment at which the order may still be filled. */
+function longestLifeMs({ credentials, ttlMs }: DecidedOrder): number {
+  if (credentials.revocation === 'revocable') return ttlMs;
+  return FILLED_MS + Math.max(ttlMs, (credentials.shortestSeconds ?? 0) * 1000);
 }
 
 /** An order with the same key is being filled at this moment. */

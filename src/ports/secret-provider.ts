@@ -127,6 +127,8 @@ export interface CredentialRequest {
 export interface DynamicCredentials {
   /** `expires-only`: cannot be revoked at the backend and is therefore short. */
   readonly revocation: 'revocable' | 'expires-only';
+  /** The least that the backend lets one live, however little is asked for. */
+  readonly shortestSeconds?: number;
   /** Pure: the handle from which whatever `prepare` makes can be found. */
   begin(request: CredentialRequest): string;
   /** Makes what the credential will hang on (an orphan token, an anchor Secret) and returns the handle that names it. */

@@ -23,6 +23,7 @@ export class ScriptedBackend implements ProviderConnection {
   /** Handles of credentials that exist at the backend. */
   readonly credentials = new Set<string>();
   revocation: 'revocable' | 'expires-only' = 'revocable';
+  shortestSeconds: number | undefined;
   ttlSeconds = 3_600;
   renewable = true;
   /** Seconds granted to a renewal; what is asked, unless told. */
@@ -117,6 +118,7 @@ export class ScriptedBackend implements ProviderConnection {
     const id = (handle: string): string => handle.split('.')[0] ?? '';
     return {
       revocation: this.revocation,
+      ...(this.shortestSeconds === undefined ? {} : { shortestSeconds: this.shortestSeconds }),
       begin: ({ intentId }) => intentId,
       prepare: async (handle, { signal }) => {
         await this.#do('prepare', handle, signal);

@@ -2,6 +2,7 @@ import { BrokerError } from '../../domain/errors.ts';
 import type { Expectation } from '../../ports/store.ts';
 import type { Tables } from '../../ports/tables.ts';
 import { randomId } from '../../crypto/random.ts';
+import { FILLED_MS } from '../credential-order.ts';
 import { queueRevocation } from '../end-leases.ts';
 import type { Parts } from '../parts.ts';
 import { SystemActor } from '../record.ts';
@@ -18,14 +19,12 @@ const FIRST_PAUSE_MS = 10_000;
 const LONGEST_PAUSE_MS = 300_000;
 const HELD_BACK_PAUSE_MS = 60_000;
 const DEADLINE_MS = 10_000;
-/** An intent this old was left by a process that died: nobody is still filling it. */
-const ABANDONED_MS = 120_000;
 
 /** Works off the revoke queue: durable, with back-off, one backend's failure no other's. */
 export function revoker(parts: Parts, random: () => number): Worker {
   const actor = new SystemActor(parts, 'revoker');
   return new Worker('revoker', EVERY_MS, parts, async (signal) => {
-    await adoptAbandoned(parts, parts.clock.now() - ABANDONED_MS);
+    await adoptAbandoned(parts, parts.clock.now() - FILLED_MS);
     for (const state of ['revoking', 'irrevocable'] as const) {
       const due = await parts.store.list('credentials', {
         equals: { state },

@@ -21,6 +21,7 @@ const LONGEST_NAME = 64;
  */
 export class RoleCredentials implements DynamicCredentials {
   readonly revocation = 'expires-only';
+  readonly shortestSeconds = MIN_SESSION_SECONDS;
   readonly #account: AwsAccount;
   readonly #partition: string;
   readonly #clock: Clock;
