@@ -1,21 +1,38 @@
-import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { createHash } from 'node:crypto';
+import { readFile, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
 import { installedProgram } from './cache.ts';
 import { createDataDirectory } from './data-directory.ts';
 import { startIn, type Footprint, type Running } from './footprint.ts';
 import { freePort } from './free-port.ts';
 import { openBaoCall, openBaoRequest, type OpenBaoAccess } from './openbao-calls.ts';
-import { OPENBAO } from './recipes.ts';
+import { AWS_ENGINE, OPENBAO } from './recipes.ts';
 import { startServer } from './server-process.ts';
 import { until } from './until.ts';
 
-/** A running OpenBao: initialised, unsealed, KV v2 at `secret/`, every request in `auditFile`. */
+/** A running OpenBao: initialised, unsealed, KV v2 at `secret/`, an engine `aws` to mount, every request in `auditFile`. */
 export interface OpenBao extends Footprint {
   readonly address: string;
   readonly rootToken: string;
   readonly unsealKey: string;
   readonly auditFile: string;
+}
+
+/** A program is run only when the configuration names its digest. */
+async function awsEngine(): Promise<string> {
+  const program = installedProgram(AWS_ENGINE);
+  const digest = createHash('sha256')
+    .update(await readFile(program))
+    .digest('hex');
+  return `
+plugin_directory = ${JSON.stringify(dirname(program))}
+plugin_auto_register = true
+plugin "secret" "aws" {
+  command = ${JSON.stringify(basename(program))}
+  sha256sum = "${digest}"
+}
+`;
 }
 
 function configuration(directory: string, port: number, clusterPort: number): string {
@@ -74,7 +91,8 @@ export async function startOpenBao({ keep = false } = {}): Promise<Running<OpenB
     const port = await freePort();
     const address = `http://127.0.0.1:${port}`;
     const configFile = join(directory, 'config.hcl');
-    await writeFile(configFile, configuration(directory, port, await freePort()));
+    const lines = configuration(directory, port, await freePort()) + (await awsEngine());
+    await writeFile(configFile, lines);
     const server = await startServer({
       command: program,
       args: ['server', `-config=${configFile}`],

@@ -66,6 +66,19 @@ export const HELM = goRecipe({
   linkerVariables: [`helm.sh/helm/v4/internal/version.version=v${HELM_VERSION}`],
 });
 
+/**
+ * Vault's AWS engine, the last version under the MPL, as the plugin that Vault publishes it as: OpenBao has none of its own, and takes Vault's.
+ */
+export const AWS_ENGINE = goRecipe({
+  name: 'aws-engine',
+  version: '1.14.8',
+  backend: 'openbao',
+  module: 'github.com/hashicorp/vault',
+  package: 'github.com/hashicorp/vault/builtin/logical/aws/cmd/aws',
+  replacements: () => [],
+  linkerVariables: [],
+});
+
 const STAGED = /^\s*(k8s\.io\/\S+) => \.\/staging\//gm;
 
 /** Kubernetes keeps its libraries in ./staging and publishes each as k8s.io/X v0.N.P beside k8s.io/kubernetes v1.N.P. */
@@ -93,7 +106,7 @@ export const KUBE_APISERVER = goRecipe({
 
 /** What each backend is made of. */
 export const RECIPES: Readonly<Record<BackendName, readonly Recipe[]>> = {
-  openbao: [OPENBAO],
+  openbao: [OPENBAO, AWS_ENGINE],
   moto: [MOTO],
   postgres: [POSTGRES],
   mariadb: [MARIADB],
