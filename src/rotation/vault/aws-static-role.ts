@@ -9,9 +9,9 @@ import type { VaultClient } from '../../upstream/vault/vault-client.ts';
 import type { AwsStaticRoleOptions } from './config.ts';
 
 const MS = 1000;
-/** Vault looks at its queue every some seconds. */
-const LATE_SECONDS = 10;
-/** Where it is not said when Vault makes the next key: OpenBao's engine does not say it. */
+/** Vault looks once a minute whether a key is due. */
+const LATE_SECONDS = 65;
+/** Where it is not said when Vault makes the next key: the engine of Vault 1.14 does not say it, that of 1.18 does. */
 const ASK_AGAIN_SECONDS = 900;
 
 const credsAnswer = z.object({
@@ -29,7 +29,7 @@ type Key = z.output<typeof credsAnswer>['data'];
  */
 export class AwsStaticRole implements RotationTarget {
   readonly locators: readonly string[];
-  /** The old key works until Vault makes the one after the next; there is nothing to end, and no way back that would last. */
+  /** The old key works until Vault makes the one after the new one; there is nothing to end here, and no way back that would last. */
   readonly slots = 'one';
   readonly drillable = false;
   readonly #client: VaultClient;

@@ -58,8 +58,8 @@ describe('a static role of an AWS engine', () => {
   });
 
   it.each([
-    ['says when', '2026-06-01T10:05:00.25Z', 311],
-    ['says a time that is over', '2026-06-01T09:00:00Z', 10],
+    ['says when', '2026-06-01T10:05:00.250022397Z', 366],
+    ['says a time that is over', '2026-06-01T09:00:00Z', 65],
     ['says nothing of it', undefined, 900],
     ['says what is no time', CANARY, 900],
   ])('waits while Vault has the current key, which %s', async (_what, expiration, seconds) => {
