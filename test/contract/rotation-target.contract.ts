@@ -35,6 +35,8 @@ export interface RotationTraits {
   readonly madeByTarget?: true;
   /** The step that ends the value before, which nothing brings back: `discard` says so after it, and leaves the new one working. */
   readonly oneWay?: 'create' | 'set';
+  /** The old value goes on working until the target itself makes the one after the new: neither `set` nor `retire` ends it. */
+  readonly outlives?: true;
   /** The target keeps the whole value, and bytes are none of it. */
   readonly textOnly?: true;
   /** There is no first value to be made: `create` without a current one is ERR_CONFLICT. */
@@ -106,6 +108,12 @@ export function rotationTargetContract(
   const madeByTarget = traits.madeByTarget === true;
   const local = traits.local === true;
   const oneWay = traits.oneWay !== undefined;
+  const outlives = traits.outlives === true;
+  const isAliveAfter = {
+    create: outlives || traits.oneWay !== 'create',
+    set: outlives || traits.slots === 'two',
+    retire: outlives,
+  };
   const carried = traits.textOnly === true ? CARRIED_TEXTS : CARRIED;
 
   describe(`${name} as a place where credentials are changed`, () => {
@@ -163,7 +171,7 @@ export function rotationTargetContract(
         const fixture = await begin();
         const before = await fixture.state();
         const pending = await fixture.target.create(turnOf(fixture.current));
-        expect(await fixture.logsIn(fixture.current)).toBe(traits.oneWay !== 'create');
+        expect(await fixture.logsIn(fixture.current)).toBe(isAliveAfter.create);
         if (!madeByTarget) expect(await fixture.state()).toBe(before);
         if (!madeByTarget && !local) expect(await fixture.logsIn(pending)).toBe(false);
       });
@@ -235,10 +243,10 @@ export function rotationTargetContract(
         expect(await fixture.logsIn(pending)).toBe(true);
       });
 
-      it(`leaves the old value ${traits.slots === 'two' ? 'working' : 'dead'}`, async () => {
+      it(`leaves the old value ${isAliveAfter.set ? 'working' : 'dead'}`, async () => {
         const { fixture } = await isSet();
         if (local) return;
-        expect(await fixture.logsIn(fixture.current)).toBe(traits.slots === 'two');
+        expect(await fixture.logsIn(fixture.current)).toBe(isAliveAfter.set);
       });
 
       if (!madeByTarget && !local) {
@@ -282,11 +290,11 @@ export function rotationTargetContract(
     });
 
     describe('retire', () => {
-      it('ends the old value, and leaves the new one working', async () => {
+      it(`${outlives ? 'does not end' : 'ends'} the old value, and leaves the new one working`, async () => {
         const { fixture, pending } = await isSet();
         await fixture.target.retire(turnOf(pending), fixture.current);
         expect(await fixture.logsIn(pending)).toBe(true);
-        if (!local) expect(await fixture.logsIn(fixture.current)).toBe(false);
+        if (!local) expect(await fixture.logsIn(fixture.current)).toBe(isAliveAfter.retire);
       });
 
       it('twice is the same as once, also in another process', async () => {
@@ -327,7 +335,7 @@ export function rotationTargetContract(
           await fixture.target.set(turn, pending);
           expect(await fixture.target.test(pending, contextOf())).toEqual({ accepted: true });
           await fixture.target.retire(turnOf(pending, turn), current);
-          if (!local) expect(await fixture.logsIn(current)).toBe(false);
+          if (!local) expect(await fixture.logsIn(current)).toBe(isAliveAfter.retire);
           expect(await fixture.logsIn(pending)).toBe(true);
           current = pending;
         }
@@ -423,7 +431,7 @@ export function rotationTargetContract(
           expect(await failureOf(step())).toMatchObject({ code: 'ERR_PROVIDER_TIMEOUT' });
         }
         expect(await fixture.state()).toBe(before);
-        expect(await fixture.logsIn(fixture.current)).toBe(traits.oneWay !== 'create');
+        expect(await fixture.logsIn(fixture.current)).toBe(isAliveAfter.create);
       });
 
       it('tells no value in what it refuses', async () => {

@@ -43,12 +43,17 @@ const failed = (status: number, ...errors: string[]): FakeAnswer => ({ status, b
 const answer = (data: unknown): FakeAnswer =>
   OK({ lease_id: '', lease_duration: 0, renewable: false, data });
 
-/** A small Vault with KV v2 at `secret/`, KV v1 at `old/` and credentials at `db/creds/<role>`: for faults that a real one cannot be made to show. */
+/**
+ * A small Vault with KV v2 at `secret/`, KV v1 at `old/`, credentials at `db/creds/<role>` and static roles of an AWS engine at `aws/static-creds/<role>`:
+ * for faults that a real one cannot be made to show.
+ */
 export class FakeVault {
   readonly requests: SeenRequest[] = [];
   /** Tokens of the broker; an empty set refuses everybody. */
   readonly tokens = new Map<string, FakeToken>();
   readonly leases = new Map<string, { readonly accessor: string; seconds: number }>();
+  /** What static roles of the AWS engine have, by role. */
+  readonly staticKeys = new Map<string, Readonly<Record<string, unknown>>>();
   fault: Fault | undefined;
   sealed = false;
   tokenRole: Readonly<Record<string, unknown>> | undefined = {
@@ -159,6 +164,10 @@ export class FakeVault {
       [
         /^old\/(.*)$/,
         (rest) => (query === 'list=true' ? list(this.#kv1, rest) : this.#readKv1(rest)),
+      ],
+      [
+        /^aws\/static-creds\/(.+)$/,
+        (role) => (this.staticKeys.has(role) ? answer(this.staticKeys.get(role)) : failed(404)),
       ],
       [/^db\/creds\/(.+)$/, (rest) => this.#makeCredential(token, rest)],
       [/^auth\/token\/(.+)$/, (rest) => this.#token(rest, seen, token)],

@@ -2,9 +2,10 @@ import { afterAll, beforeAll, describe } from '@jest/globals';
 import { describeWith } from '../../backends/backends.ts';
 import type { Running } from '../../backends/footprint.ts';
 import type { Moto } from '../../backends/moto.ts';
+import { scriptedAwsRole } from '../../contract/aws-role.ts';
 import { databaseRole } from '../../contract/database-role.ts';
 import { iamUser, strictMoto } from '../../contract/iam-user.ts';
-import { rotatingAt } from './rotating/made-at.ts';
+import { followedAt, rotatingAt } from './rotating/made-at.ts';
 import { ownRotation } from './rotating/own-rotation.ts';
 import { writtenToAws, writtenToKubernetes, writtenToVault } from './rotating/written-elsewhere.ts';
 import { strategy } from './strategy.ts';
@@ -53,6 +54,13 @@ describeWith(['moto'], 'F01 to F05: moto', ({ moto }) => {
       isWhole: true,
       isBehind: true,
       open: () => rotatingAt('own/app', iamUser(strict)),
+    });
+    strategy('a static role of an AWS engine, whose period is over', {
+      path: 'own/app',
+      isWhole: true,
+      isAhead: true,
+      outlives: true,
+      open: async () => followedAt('own/app', await scriptedAwsRole(strict)),
     });
   });
 });

@@ -68,6 +68,8 @@ export class RotatingBroker {
   /** Asks for a rotation, or directs the one under way. Undefined where the broker died meanwhile. */
   async ask(path: string, verb = 'run', body: object = {}): Promise<number | undefined> {
     const { installation, operator } = this.furnished;
+    const { due } = this.#of(path);
+    if (verb === 'run') await due?.((await this.current(path)).data);
     const asked = `/api/v1/rotations/${path}:${verb}`;
     const answer = await installation
       .call('POST', asked, { token: operator, body })

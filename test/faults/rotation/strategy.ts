@@ -27,6 +27,8 @@ interface Strategy {
   readonly isWhole?: true;
   /** The target has the new value before the broker; from then on there is no way back. */
   readonly isAhead?: boolean;
+  /** The old value goes on working until the target makes the one after the new. */
+  readonly outlives?: boolean;
   /** The broker's clock must not be ahead of the target's, which says when something was made. */
   readonly isBehind?: true;
 }
@@ -39,11 +41,14 @@ function share(points: readonly string[], every: number, offset: number): readon
 let offset = 0;
 
 /** What happens to one strategy wherever the process that carries it on is killed, throws or stands still. */
-export function strategy(title: string, { path, open, isAhead = false, ...more }: Strategy): void {
+export function strategy(
+  title: string,
+  { path, open, isAhead = false, outlives = false, ...more }: Strategy,
+): void {
   const own = offset++;
   describe(title, () => {
     let broker: RotatingBroker;
-    const series = { path, broker: () => broker, isAhead };
+    const series = { path, broker: () => broker, isAhead, outlives };
     const start = async (): Promise<void> => {
       broker = await RotatingBroker.start([await open()]);
     };

@@ -1,3 +1,4 @@
+import type { AwsRole } from '../../../contract/aws-role.ts';
 import type { RotatingPlace } from '../../../contract/rotating-place.ts';
 import { PATIENT, type Rotating } from './rotating.ts';
 
@@ -13,4 +14,11 @@ export async function rotatingAt(path: string, place: RotatingPlace): Promise<Ro
     logsIn: (data) => logsIn(data),
     close: () => close(),
   };
+}
+
+/** A static role of an AWS engine: its period is over whenever a rotation is asked for. */
+export async function followedAt(path: string, place: RotatingPlace<AwsRole>): Promise<Rotating> {
+  const role = await place.make();
+  const rotating = await rotatingAt(path, { ...place, make: () => Promise.resolve(role) });
+  return { ...rotating, due: (current) => role.makeNext(current) };
 }

@@ -11,6 +11,8 @@ export interface Rotating {
   readonly first?: SecretData;
   /** Of the definition. */
   readonly rotation: object;
+  /** What the target does by itself before a rotation finds anything to take over. */
+  readonly due?: (current: SecretData) => Promise<void>;
   /** Really logs in, past the broker. */
   readonly logsIn: (data: SecretData) => Promise<boolean>;
   /** What a provider outside has; absent: the broker keeps it. */
