@@ -14,6 +14,9 @@ import type { Exchange } from './exchange.ts';
 import { shownProof } from './shown-proof.ts';
 import type { Surroundings } from './surroundings.ts';
 
+/** The one proof whose refusal costs a verification. */
+const FORGED = 'dpop_signature';
+
 /** Who calls, and what the request proved. */
 export interface Identity {
   /** Undefined where nobody needs to say. */
@@ -67,7 +70,10 @@ async function identifyStranger(
   }
 }
 
-/** A session that is known is not asked what its address may take, but a proof that fails is: a stolen token is no way to ask for more. */
+/**
+ * A session that is known is not asked what its address may take, but a proof that fails is: a stolen token is no way to ask for more, nor
+ * to have many signatures looked at.
+ */
 async function identifySender(
   { parts, rates, schemes }: Surroundings,
   { request, address }: Exchange,
@@ -75,6 +81,7 @@ async function identifySender(
 ): Promise<Identity> {
   const known = sessionInMemory(parts, token);
   if (known === undefined) rates.takeFromAddress(address, 1);
+  else rates.admitProof(known.session.id, address);
   try {
     const shown = shownProof(request, schemes);
     const { live, proofId } = await authenticateSender(parts, { token, known }, shown);
@@ -83,6 +90,7 @@ async function identifySender(
     return { caller: live, proofId, token };
   } catch (error) {
     if (isRefused(error)) {
+      if (known !== undefined && error.reason === FORGED) rates.forged(known.session.id, address);
       if (known !== undefined) rates.takeFromAddress(address, 1);
       rates.failed(address);
     }
@@ -90,6 +98,6 @@ async function identifySender(
   }
 }
 
-function isRefused(error: unknown): boolean {
+function isRefused(error: unknown): error is BrokerError {
   return error instanceof BrokerError && error.kind === 'unauthenticated';
 }

@@ -14,6 +14,7 @@ export class Rates {
   readonly #identities: Buckets;
   readonly #addresses: Buckets;
   readonly #logins: Buckets;
+  readonly #forgeries: Buckets;
   readonly #bySession = new WeakMap<LiveSession, TokenBucket>();
 
   constructor(clock: Clock, limits: LimitsConfig) {
@@ -21,6 +22,7 @@ export class Rates {
     this.#identities = new Buckets(clock, limits.identityRate);
     this.#addresses = new Buckets(clock, limits.addressRate);
     this.#logins = new Buckets(clock, limits.loginRate);
+    this.#forgeries = new Buckets(clock, limits.addressRate);
   }
 
   /** All sessions of a workload share one bucket; an operator has one for each token. */
@@ -46,6 +48,20 @@ export class Rates {
   /** A token from this address was not accepted. */
   failed(address: string): void {
     this.#addresses.of(address).charge(FAILURE_WEIGHT, this.#clock.monotonic());
+  }
+
+  /**
+   * Whether the signature of a proof for this session is looked at: not while its address has shown too many that were forged. Only those
+   * count, so the holder of the key is kept out by none but who shares his address. @throws ERR_RATE_LIMITED
+   */
+  admitProof(sessionId: string, address: string): void {
+    const bucket = this.#forgeries.find(`${sessionId} ${address}`);
+    if (bucket !== undefined) refuseAfter(bucket.wait(1, this.#clock.monotonic()), 'proof_rate');
+  }
+
+  forged(sessionId: string, address: string): void {
+    const bucket = this.#forgeries.of(`${sessionId} ${address}`);
+    bucket.charge(FAILURE_WEIGHT, this.#clock.monotonic());
   }
 
   /**

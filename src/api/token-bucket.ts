@@ -59,6 +59,11 @@ export class Buckets {
     this.#rate = rate;
   }
 
+  /** Undefined for one that nothing was taken from yet. */
+  find(key: string): TokenBucket | undefined {
+    return this.#buckets.get(key);
+  }
+
   of(key: string): TokenBucket {
     const known = this.#buckets.get(key);
     if (known !== undefined) return known;

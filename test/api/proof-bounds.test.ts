@@ -1,3 +1,4 @@
+import { request } from 'node:http';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { RunningApi } from '../support/parts.ts';
 import { BoundSession, jtiOf, Sender } from '../support/sender.ts';
@@ -28,7 +29,31 @@ describe('who has a token and not its key', () => {
     expect(guesses.slice(0, -1)).toEqual(guesses.slice(0, -1).map(() => 401));
     expect((await bound.call('GET', SELF)).status).toBe(200);
   });
+
+  it('cannot have signatures looked at without end, and the holder of the key is not kept out elsewhere', async () => {
+    const slow = { perSecond: 0.001, burst: 100 };
+    const bound = await started({ limits: { addressRate: slow } });
+    const other = new Sender();
+    for (let tries = 0; tries < 12; tries += 1) {
+      const headers = bound.headers('GET', SELF, { signedBy: other });
+      expect([401, 429]).toContain(await statusFrom('127.0.0.1', headers));
+    }
+    // Not even a good one is looked at.
+    expect(await statusFrom('127.0.0.1', bound.headers('GET', SELF))).toBe(429);
+    expect(await statusFrom('127.0.0.2', bound.headers('GET', SELF))).toBe(200);
+  });
 });
+
+/** Of a request from another address of this machine. */
+async function statusFrom(localAddress: string, headers: Record<string, string>): Promise<number> {
+  const { promise, resolve, reject } = Promise.withResolvers<number>();
+  const sent = request(`${api.url}${SELF}`, { localAddress, headers }, (response) => {
+    response.resume();
+    resolve(response.statusCode ?? 0);
+  });
+  sent.once('error', reject).end();
+  return promise;
+}
 
 describe('the rate of a workload', () => {
   it('is not touched by who shows an old proof', async () => {

@@ -59,7 +59,7 @@ export function checkRequestProof(
  * @throws ERR_UNAUTHENTICATED when it was used before; ERR_RATE_LIMITED when more are remembered than there is room for.
  */
 export function spendProof({ proofs }: Pick<Parts, 'proofs'>, session: Session, jti: string): void {
-  switch (proofs.remember(session.id, jti)) {
+  switch (proofs.remember(session, jti)) {
     case 'new':
       return;
     case 'seen':

@@ -116,6 +116,17 @@ describe('a write', () => {
     expect(await write('app/s')).toEqual({ path: 'app/s', version: '3' });
   });
 
+  it('that may have happened is not recorded as one that failed, and its caller is told so', async () => {
+    broker.store.once(records('secret.write'), async (plan) => {
+      await broker.store.real.commit(plan);
+      throw new BrokerError('ERR_OUTCOME_UNKNOWN');
+    });
+    const entries = await broker.entriesOf(async () => {
+      expect(await codeOf(write('app/s'))).toBe('ERR_OUTCOME_UNKNOWN');
+    });
+    expect(entries).toMatchObject([{ action: 'secret.write', outcome: 'ok' }]);
+  });
+
   it('can be listed by version and taken back, by who may', async () => {
     await write('app/s');
     const editor = await broker.operator('ed', [{ role: 'secret-editor', scope: ['app'] }]);

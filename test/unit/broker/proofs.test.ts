@@ -127,13 +127,13 @@ describe('a proof of possession', () => {
     const forged = VECTORS.refused.find(({ reason }) => reason === 'dpop_signature')!;
     const { jti } = claimsOf(forged.proof);
     expect(refusalOf(() => spent(parts, shownWith(forged.proof)))?.reason).toBe('dpop_signature');
-    expect(parts.proofs.remember(session.id, jti)).toBe('new');
+    expect(parts.proofs.remember(session, jti)).toBe('new');
   });
 
   it('for which there is no room is refused for now, and may come again', () => {
     const time = clock();
-    const proofs = new ProofMemory(time, { ofSession: 1, ofAll: 1 });
-    proofs.remember(session.id, 'another');
+    const proofs = new ProofMemory(time, { ofSession: 1, ofWorkload: 1, ofAll: 1 });
+    proofs.remember(session, 'another');
     const shown = shownWith(VECTORS.accepted[0]!.proof);
     expect(refusalOf(() => spent({ clock: time, proofs }, shown))).toEqual({
       code: 'ERR_RATE_LIMITED',
