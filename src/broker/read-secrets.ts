@@ -3,6 +3,7 @@ import type { Lease } from '../domain/lease.ts';
 import { parseSecretPath } from '../domain/names.ts';
 import type { SecretVersion } from '../domain/secret.ts';
 import type { CallContext } from '../ports/call-context.ts';
+import { withDeadline } from '../ports/deadline.ts';
 import type { Write } from '../ports/store.ts';
 import { grantLease, standingLease, type GrantedLease, type LeaseTerms } from './grant-lease.ts';
 import { denied, judge, type Verdict } from './judge.ts';
@@ -257,14 +258,12 @@ async function fetchValue(parts: Parts, call: Call, target: Target, item: Item):
   const fresh = parts.values.fresh(item.path, terms);
   if (fresh !== undefined) return fresh;
   const { fetched } = item;
-  return parts.values.current(item.path, terms, async () =>
-    fetched?.generation === terms.generation ? fetched.secret : read(sharedContext(call)),
-  );
-}
-
-/** Of a read that others may join: it does not end because the caller who happened to be first goes away. */
-function sharedContext({ requestId }: Call): CallContext {
-  return { requestId, signal: AbortSignal.timeout(SHARED_READ_MS) };
+  return parts.values.current(item.path, terms, async () => {
+    if (fetched?.generation === terms.generation) return fetched.secret;
+    // Others may join it: it does not end because the caller who happened to be first goes away.
+    const { requestId } = call;
+    return withDeadline(parts.clock, SHARED_READ_MS, (signal) => read({ requestId, signal }));
+  });
 }
 
 /** What one call to a backend brought for several items; a failure there is found again, and told, by the item's own read. */

@@ -89,7 +89,7 @@ async function openOn(
     if (held === undefined) await trail.stop(cause);
   };
   try {
-    const keys = await loadKeys(store, await openKek(config, clock));
+    const keys = await loadKeys(store, await openKek(config, clock), clock);
     const core = await openCore(config, { ...deps, store, trail, keys });
     return {
       ...core,

@@ -69,7 +69,7 @@ export async function initialise(
     const fresh = (await store.get('meta', { key: 'installation' })) === undefined;
     if (fresh) created.push(...(await createKek(config)));
     const kek = await openKek(config, clock);
-    const keys = fresh ? await createKeys(store, kek, clock) : await loadKeys(store, kek);
+    const keys = fresh ? await createKeys(store, kek, clock) : await loadKeys(store, kek, clock);
     if (fresh) created.push('the store with its first root key');
     const token = await mint(store, keys, clock, options);
     await writeToken(options.tokenFile, token.text);

@@ -86,12 +86,12 @@ function followed(path: string | undefined, deps: InjectorDeps): Promise<Followe
 async function settingsOf(
   { image, broker, resources, nativeSidecars }: InjectorConfig,
   api: KubernetesApi | undefined,
-  { log, brokerCa }: InjectorDeps & { readonly brokerCa: FollowedText | undefined },
+  { clock, log, brokerCa }: InjectorDeps & { readonly brokerCa: FollowedText | undefined },
 ): Promise<() => InjectionSettings> {
   const { url, cluster, audience } = broker;
   const hasNativeSidecars =
     nativeSidecars === 'always' ||
-    (nativeSidecars === 'auto' && (api === undefined || (await asked(api, log))));
+    (nativeSidecars === 'auto' && (api === undefined || (await asked(api, clock, log))));
   return () => ({
     image,
     resources,
@@ -111,9 +111,9 @@ function certificatesOf(pem: string): string {
   return `${found.join('\n')}\n`;
 }
 
-async function asked(api: KubernetesApi, log: Log): Promise<boolean> {
+async function asked(api: KubernetesApi, clock: Clock, log: Log): Promise<boolean> {
   try {
-    return await hasNativeSidecars(api);
+    return await hasNativeSidecars(api, clock);
   } catch (error) {
     log.warn(
       { err: error },
@@ -170,7 +170,7 @@ async function manage(
 ): Promise<Kept> {
   const own: { server?: WebhookServer } = {};
   const certificate = await ManagedCertificate.make({
-    configuration: new WebhookConfiguration(api, webhookConfiguration),
+    configuration: new WebhookConfiguration(api, webhookConfiguration, deps.clock),
     dnsNames,
     owner: `${hostname()}:${port}`,
     clock: deps.clock,

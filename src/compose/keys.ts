@@ -3,6 +3,7 @@ import { BrokerError } from '../domain/errors.ts';
 import type { Config } from '../config/schema.ts';
 import type { CallContext } from '../ports/call-context.ts';
 import type { Clock } from '../ports/clock.ts';
+import { withDeadline } from '../ports/deadline.ts';
 import type { KeyEncryptionKey } from '../ports/key-encryption-key.ts';
 import type { Store } from '../ports/store.ts';
 import type { Tables } from '../ports/tables.ts';
@@ -43,7 +44,11 @@ export async function openKek(config: Config, clock: Clock): Promise<KeyEncrypti
 }
 
 /** Unwraps every root key of the store. @throws ERR_CONFIG_INVALID for a store that was never initialised, ERR_SEALED, ERR_CIPHERTEXT_INVALID */
-export async function loadKeys(store: Store, kek: KeyEncryptionKey): Promise<InstallationKeys> {
+export async function loadKeys(
+  store: Store,
+  kek: KeyEncryptionKey,
+  clock: Clock,
+): Promise<InstallationKeys> {
   const installation = await store.get('meta', { key: INSTALLATION });
   const rows = await store.list('root_keys', { limit: 1_000, orderBy: ['created_at'] });
   const active = rows.find(({ state }) => state === 'active');
@@ -54,15 +59,17 @@ export async function loadKeys(store: Store, kek: KeyEncryptionKey): Promise<Ins
     );
   }
   const open = async (row: Tables['root_keys']): Promise<RootKey> =>
-    unwrapRootKey(
-      {
-        id: row.id,
-        kekId: row.kek_id,
-        wrapped: row.wrapped,
-        commitment: row.commitment,
-        createdAt: row.created_at,
-      },
-      { kek, installation: installation.value, context: startContext() },
+    atStart(clock, (context) =>
+      unwrapRootKey(
+        {
+          id: row.id,
+          kekId: row.kek_id,
+          wrapped: row.wrapped,
+          commitment: row.commitment,
+          createdAt: row.created_at,
+        },
+        { kek, installation: installation.value, context },
+      ),
     );
   const older = await Promise.all(rows.filter((row) => row !== active).map(open));
   const root = await open(active);
@@ -80,11 +87,9 @@ export async function createKeys(
   const installation = randomId('inst');
   const rootKey = generateRootKey();
   const createdAt = clock.now();
-  const wrapped = await wrapRootKey(rootKey, createdAt, {
-    kek,
-    installation,
-    context: startContext(),
-  });
+  const wrapped = await atStart(clock, (context) =>
+    wrapRootKey(rootKey, createdAt, { kek, installation, context }),
+  );
   const mac = macRow(
     rootMacKey(rootKey),
     'root_keys',
@@ -123,6 +128,7 @@ function rootMacKey(root: RootKey): SecretKey {
   return root.keyFor('rowMac');
 }
 
-function startContext(): CallContext {
-  return { requestId: randomId('req'), signal: AbortSignal.timeout(DEADLINE_MS) };
+function atStart<T>(clock: Clock, work: (context: CallContext) => Promise<T>): Promise<T> {
+  const requestId = randomId('req');
+  return withDeadline(clock, DEADLINE_MS, (signal) => work({ requestId, signal }));
 }

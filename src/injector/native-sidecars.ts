@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import type { Clock } from '../ports/clock.ts';
+import { withDeadline } from '../ports/deadline.ts';
 import type { KubernetesApi } from '../upstream/kubernetes/index.ts';
 
 const TIMEOUT_MS = 5_000;
@@ -8,11 +10,11 @@ const SINCE_MINOR = 29;
 const versionSchema = z.looseObject({ major: z.string(), minor: z.string() });
 
 /** Whether the cluster's version has native sidecars. @throws BrokerError as the API server answers */
-export async function hasNativeSidecars(api: KubernetesApi): Promise<boolean> {
-  const signal = AbortSignal.timeout(TIMEOUT_MS);
-  const { major, minor } = versionSchema.parse(
-    await api.call({ method: 'GET', path: ['version'] }, signal),
+export async function hasNativeSidecars(api: KubernetesApi, clock: Clock): Promise<boolean> {
+  const answer = await withDeadline(clock, TIMEOUT_MS, (signal) =>
+    api.call({ method: 'GET', path: ['version'] }, signal),
   );
+  const { major, minor } = versionSchema.parse(answer);
   // Some say `29+`.
   return Number(major) > 1 || Number.parseInt(minor, 10) >= SINCE_MINOR;
 }

@@ -1,5 +1,7 @@
 import { z } from 'zod';
 import { BrokerError } from '../domain/errors.ts';
+import type { Clock } from '../ports/clock.ts';
+import { withDeadline } from '../ports/deadline.ts';
 import type { KubernetesApi } from '../upstream/kubernetes/index.ts';
 
 const TIMEOUT_MS = 5_000;
@@ -22,10 +24,12 @@ const configurationSchema = z.looseObject({
 export class WebhookConfiguration {
   readonly #api: KubernetesApi;
   readonly #name: string;
+  readonly #clock: Clock;
 
-  constructor(api: KubernetesApi, name: string) {
+  constructor(api: KubernetesApi, name: string, clock: Clock) {
     this.#api = api;
     this.#name = name;
+    this.#clock = clock;
   }
 
   /**
@@ -62,6 +66,8 @@ export class WebhookConfiguration {
       this.#name,
     ];
     const patch = body === undefined ? {} : { body, contentType: STRATEGIC_MERGE };
-    return this.#api.call({ method, path, ...patch }, AbortSignal.timeout(TIMEOUT_MS));
+    return withDeadline(this.#clock, TIMEOUT_MS, (signal) =>
+      this.#api.call({ method, path, ...patch }, signal),
+    );
   }
 }

@@ -1,6 +1,6 @@
 import type { Clock } from '../../ports/clock.ts';
 import type { AuthLog } from '../auth-log.ts';
-import { withDeadline } from '../deadline.ts';
+import { withDeadline } from '../../ports/deadline.ts';
 import { identityUnavailable } from '../identity-unavailable.ts';
 import { waitFor } from '../wait-for.ts';
 import type { JwksSource } from './jwks-source.ts';

@@ -2,7 +2,7 @@ import { BrokerError } from '../../domain/errors.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { PodFacts } from '../../ports/pod-watch.ts';
 import type { KubernetesApi } from '../../upstream/kubernetes/index.ts';
-import { withDeadline } from '../deadline.ts';
+import { withDeadline } from '../../ports/deadline.ts';
 import { identityUnavailable } from '../identity-unavailable.ts';
 import { readPod } from './observed-pod.ts';
 import { podStateOf } from './pod-state.ts';

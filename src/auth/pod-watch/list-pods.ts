@@ -1,7 +1,7 @@
 import { BrokerError } from '../../domain/errors.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { KubernetesApi } from '../../upstream/kubernetes/index.ts';
-import { withDeadline } from '../deadline.ts';
+import { withDeadline } from '../../ports/deadline.ts';
 import { membersOf, readPod, resourceVersionOf } from './observed-pod.ts';
 import type { ObservedPod } from './observed-pod.ts';
 

@@ -2,7 +2,7 @@ import { sha256Hex } from '../../crypto/digest.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { KubernetesApi } from '../../upstream/kubernetes/index.ts';
-import { withDeadline } from '../deadline.ts';
+import { withDeadline } from '../../ports/deadline.ts';
 import { identityUnavailable } from '../identity-unavailable.ts';
 import { waitFor } from '../wait-for.ts';
 import { readReviewedUser } from './reviewed-user.ts';

@@ -1,3 +1,4 @@
+import { withDeadline } from '../../ports/deadline.ts';
 import type { PodEnd, PodWatch } from '../../ports/pod-watch.ts';
 import type { Workload } from '../../domain/workload.ts';
 import type { Lease } from '../../domain/lease.ts';
@@ -101,8 +102,11 @@ export class PodEndings {
 
   /** A pod that logged in a moment ago may not be in the watch yet: one fresh look, and where nobody can tell, what a login undoes. */
   async #confirmEnd(end: PodEnd, watch: PodWatch): Promise<void> {
-    const context = { requestId: randomId('req'), signal: AbortSignal.timeout(CONFIRM_MS) };
-    const state = await watch.confirm(end, context).then(
+    const requestId = randomId('req');
+    const confirmed = withDeadline(this.#parts.clock, CONFIRM_MS, (signal) =>
+      watch.confirm(end, { requestId, signal }),
+    );
+    const state = await confirmed.then(
       (facts) => facts.state,
       () => 'unknown' as const,
     );

@@ -33,7 +33,7 @@ export async function storedSecret(configFile: string, path: string): Promise<St
   const { chain } = await openBootLog(config, systemClock);
   const store = await openStore(config.store, { chain, clock: systemClock, mode: config.mode });
   try {
-    const keys = await loadKeys(store, await openKek(config, systemClock));
+    const keys = await loadKeys(store, await openKek(config, systemClock), systemClock);
     const rotations = await store.list('rotations', {
       equals: { path },
       orderBy: ['created_at'],

@@ -34,14 +34,14 @@ afterEach(async () => {
 describe('root keys', () => {
   it('open as they were made, and are made once', async () => {
     const made = await createKeys(store, KEK, clock);
-    const loaded = await loadKeys(store, KEK);
+    const loaded = await loadKeys(store, KEK, clock);
     expect(loaded.installation).toBe(made.installation);
     expect(loaded.keyring.active.id).toBe(made.keyring.active.id);
     expect(await codeOf(createKeys(store, KEK, clock))).toBe('ERR_CONFLICT');
   });
 
   it('are missing from a store that was never initialised', async () => {
-    expect(await codeOf(loadKeys(store, KEK))).toBe('ERR_CONFIG_INVALID');
+    expect(await codeOf(loadKeys(store, KEK, clock))).toBe('ERR_CONFIG_INVALID');
   });
 
   it('are not loaded when somebody with the database added one and made it active', async () => {
@@ -52,7 +52,7 @@ describe('root keys', () => {
     const { id, kekId: kek_id, commitment } = wrapped;
     const row = { id, kek_id, wrapped: wrapped.wrapped, commitment, created_at: 1 };
     await store.commit({ writes: [{ table: 'root_keys', put: { ...row, state: 'retired' } }] });
-    expect(await codeOf(loadKeys(store, KEK))).toBe('ERR_CIPHERTEXT_INVALID');
+    expect(await codeOf(loadKeys(store, KEK, clock))).toBe('ERR_CIPHERTEXT_INVALID');
     const first = { id: keyring.active.id };
     await store.commit({
       writes: [
@@ -60,12 +60,12 @@ describe('root keys', () => {
         { table: 'root_keys', key: { id }, change: { state: 'active' } },
       ],
     });
-    expect(await codeOf(loadKeys(store, KEK))).toBe('ERR_CIPHERTEXT_INVALID');
+    expect(await codeOf(loadKeys(store, KEK, clock))).toBe('ERR_CIPHERTEXT_INVALID');
   });
 
   it('are not loaded when their MAC is gone', async () => {
     await createKeys(store, KEK, clock);
     await store.commit({ writes: [{ table: 'meta', remove: { key: 'root-keys-mac' } }] });
-    expect(await codeOf(loadKeys(store, KEK))).toBe('ERR_CIPHERTEXT_INVALID');
+    expect(await codeOf(loadKeys(store, KEK, clock))).toBe('ERR_CIPHERTEXT_INVALID');
   });
 });
