@@ -60,7 +60,12 @@ module.exports = {
     rule(
       'api-calls-the-broker',
       { path: room('api') },
-      { path: '^src/', pathNot: '^src/(api|broker|ports|domain)/' },
+      { path: '^src/', pathNot: '^src/(api|broker|ports|domain|listener)/' },
+    ),
+    rule(
+      'listener-is-a-leaf',
+      { path: room('listener') },
+      { path: '^src/', pathNot: '^src/(listener|domain)/' },
     ),
     rule(
       'config-reads-schemas-only',
@@ -101,7 +106,7 @@ module.exports = {
     rule(
       'injector-knows-no-broker',
       { path: room('injector') },
-      { path: '^src/', pathNot: '^src/(injector|domain|ports|crypto|upstream)/' },
+      { path: '^src/', pathNot: '^src/(injector|domain|ports|crypto|upstream|listener)/' },
     ),
     rule('nothing-imports-main', { path: '^src/' }, { path: '^src/main\\.ts$' }),
     rule(

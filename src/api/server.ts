@@ -2,6 +2,8 @@ import { createServer as createHttpServer, type RequestListener, type Server } f
 import { createServer as createHttpsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { BrokerError } from '../domain/errors.ts';
+import { HANDSHAKE_MS, HTTP_BOUNDS, TLS_BOUNDS } from '../listener/bounds.ts';
+import { listenAt } from '../listener/listen-at.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import { MOST_HEADERS } from './check-request.ts';
@@ -12,17 +14,6 @@ import type { MalformedRequests } from './malformed-requests.ts';
 import { SourceAddress } from './source-address.ts';
 import { readTlsFiles, type TlsMaterial } from './tls-files.ts';
 
-/** Slow senders are cut after these (CVE-2018-12122); checked every second, Node's own default is every thirty. */
-const BOUNDS = {
-  headersTimeout: 10_000,
-  requestTimeout: 30_000,
-  keepAliveTimeout: 60_000,
-  connectionsCheckingInterval: 1_000,
-  maxHeaderSize: 16_384,
-  /** Set, so that no flag of the process can say otherwise (CVE-2022-32213). */
-  insecureHTTPParser: false,
-} as const;
-const HANDSHAKE_MS = 10_000;
 const RELOAD_MS = 60_000;
 const LENIENT_FLAG = '--insecure-http-parser';
 
@@ -77,16 +68,9 @@ export class ApiServer {
 
   /** @returns the address it listens at. @throws ERR_CONFIG_INVALID when it cannot. */
   async listen(): Promise<AddressInfo> {
-    const { host, port } = this.#config;
-    const { promise, resolve, reject } = Promise.withResolvers<undefined>();
-    const fail = (cause: Error): void =>
-      reject(new BrokerError('ERR_CONFIG_INVALID', `cannot listen at ${host}:${port}`, { cause }));
-    this.#server.once('error', fail);
-    this.#server.listen(port, host, () => resolve(undefined));
-    await promise;
-    this.#server.off('error', fail);
+    const address = await listenAt(this.#server, this.#config);
     this.#scheduleReload();
-    return this.#server.address() as AddressInfo;
+    return address;
   }
 
   /**
@@ -116,7 +100,7 @@ export class ApiServer {
     try {
       const { cert, key } = await readTlsFiles(tls);
       (this.#server as ReturnType<typeof createHttpsServer>).setSecureContext({
-        ...TLS,
+        ...TLS_BOUNDS,
         cert,
         key,
       });
@@ -136,13 +120,14 @@ export class ApiServer {
   }
 }
 
-const TLS = { minVersion: 'TLSv1.3', maxVersion: 'TLSv1.3' } as const;
-
 function build(
   app: RequestListener,
   { material, handshakeMs = HANDSHAKE_MS }: Pick<ServerDeps, 'handshakeMs'> & WithMaterial,
 ): Server {
   return material === undefined
-    ? createHttpServer(BOUNDS, app)
-    : createHttpsServer({ ...BOUNDS, ...TLS, ...material, handshakeTimeout: handshakeMs }, app);
+    ? createHttpServer(HTTP_BOUNDS, app)
+    : createHttpsServer(
+        { ...HTTP_BOUNDS, ...TLS_BOUNDS, ...material, handshakeTimeout: handshakeMs },
+        app,
+      );
 }

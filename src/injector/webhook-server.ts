@@ -1,21 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import { BrokerError } from '../domain/errors.ts';
+import { HANDSHAKE_MS, HTTP_BOUNDS, TLS_BOUNDS } from '../listener/bounds.ts';
+import { listenAt } from '../listener/listen-at.ts';
 import type { Clock } from '../ports/clock.ts';
 import { readBody } from './read-body.ts';
 
-/** As the API's listener: slow senders are cut, no flag of the process makes parsing lenient, nothing below TLS 1.3. */
-const BOUNDS = {
-  headersTimeout: 10_000,
-  requestTimeout: 15_000,
-  keepAliveTimeout: 60_000,
-  connectionsCheckingInterval: 1_000,
-  handshakeTimeout: 10_000,
-  maxHeaderSize: 16_384,
-  insecureHTTPParser: false,
-} as const;
-const TLS = { minVersion: 'TLSv1.3', maxVersion: 'TLSv1.3' } as const;
 /** API servers keep a few; anybody in the cluster may reach the port. */
 const MOST_CONNECTIONS = 256;
 const DRAIN_MS = 5_000;
@@ -54,7 +44,13 @@ export class WebhookServer {
         ? {}
         : { ca: options.clientCa(), requestCert: true, rejectUnauthorized: true };
     this.#server = createServer(
-      { ...BOUNDS, ...TLS, ...clients, ...certificate },
+      {
+        ...HTTP_BOUNDS,
+        ...TLS_BOUNDS,
+        handshakeTimeout: HANDSHAKE_MS,
+        ...clients,
+        ...certificate,
+      },
       (request, response) => {
         void answerRequest(request, response, review);
       },
@@ -63,23 +59,15 @@ export class WebhookServer {
   }
 
   /** @throws ERR_CONFIG_INVALID when it cannot. */
-  async listen(): Promise<AddressInfo> {
-    const { host, port } = this.#options;
-    const { promise, resolve, reject } = Promise.withResolvers<undefined>();
-    const fail = (cause: Error): void =>
-      reject(new BrokerError('ERR_CONFIG_INVALID', `cannot listen at ${host}:${port}`, { cause }));
-    this.#server.once('error', fail);
-    this.#server.listen(port, host, () => resolve(undefined));
-    await promise;
-    this.#server.off('error', fail);
-    return this.#server.address() as AddressInfo;
+  listen(): Promise<AddressInfo> {
+    return listenAt(this.#server, this.#options);
   }
 
   /** New handshakes get this one; connections that are open stay. */
   present({ cert, key }: ServingCertificate): void {
     const { clientCa } = this.#options;
     this.#server.setSecureContext({
-      ...TLS,
+      ...TLS_BOUNDS,
       cert,
       key,
       ...(clientCa !== undefined && { ca: clientCa() }),
