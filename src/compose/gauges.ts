@@ -4,7 +4,11 @@ import type { RunningBroker } from './broker.ts';
 import { registerRotations } from './rotation-gauges.ts';
 
 /** What the parts of the broker say of themselves when metrics are asked for: counts and states, no names, since anybody may ask. */
-export function registerGauges(registry: Registry, broker: RunningBroker): void {
+export function registerGauges(
+  registry: Registry,
+  broker: RunningBroker,
+  unready: () => readonly string[],
+): void {
   const { parts, trail, clusters } = broker;
   collectDefaultMetrics({ register: registry });
   const registers = [registry];
@@ -13,7 +17,7 @@ export function registerGauges(registry: Registry, broker: RunningBroker): void 
     help: '1 while requests are served',
     registers,
     collect() {
-      this.set(broker.unready().length === 0 ? 1 : 0);
+      this.set(unready().length === 0 ? 1 : 0);
     },
   });
   new Gauge({

@@ -9,7 +9,7 @@ import { ManagedCertificate, type CertificateTimes } from '../injector/managed-c
 import { hasNativeSidecars } from '../injector/native-sidecars.ts';
 import { answerReview, type ReviewAnswer } from '../injector/review.ts';
 import { WebhookConfiguration } from '../injector/webhook-configuration.ts';
-import { WebhookServer, type ServingCertificate } from '../injector/webhook-server.ts';
+import { WebhookServer, type Review, type ServingCertificate } from '../injector/webhook-server.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import { connectKubernetes, type KubernetesApi } from '../upstream/kubernetes/index.ts';
@@ -27,10 +27,15 @@ export interface InjectorDeps {
 
 export interface RunningInjector {
   readonly port: number;
+  /** Why the broker should get no requests yet. */
+  unready(): readonly string[];
   close(): Promise<void>;
 }
 
-/** Listens for the API server. @throws ERR_CONFIG_INVALID for files that cannot be used, or an address that cannot be listened on */
+/**
+ * Listens for the API server, which is not waited for. @throws ERR_CONFIG_INVALID for files that cannot be used, or an address that cannot
+ * be listened on
+ */
 export async function openInjector(
   injector: InjectorConfig,
   connections: Config['connections'],
@@ -42,7 +47,7 @@ export async function openInjector(
       ? await connect(certificate.managed.connection, connections)
       : undefined;
   const brokerCa = await followed(injector.broker.caFile, deps);
-  const settings = await settingsOf(injector, api, { ...deps, brokerCa });
+  const settings = settingsOf(injector, api, { ...deps, brokerCa });
   const { clientCaFile, host, port } = listener;
   const clientCa = await followed(clientCaFile, deps);
   const review = reviewing(settings, deps);
@@ -60,9 +65,10 @@ export async function openInjector(
       ? await manage(certificate.managed, { api, make, port, deps })
       : await follow(certificate as FilesCertificate, make, deps);
   const address = await kept.server.listen();
-  await kept.start();
+  kept.start();
   return {
     port: address.port,
+    unready: () => (kept.isAwaited() ? ['injector_untrusted'] : []),
     async close() {
       await kept.stop();
       await kept.server.close();
@@ -83,16 +89,17 @@ function followed(path: string | undefined, deps: InjectorDeps): Promise<Followe
   return path === undefined ? Promise.resolve(undefined) : FollowedText.read(path, deps);
 }
 
-async function settingsOf(
+function settingsOf(
   { image, broker, resources, nativeSidecars }: InjectorConfig,
   api: KubernetesApi | undefined,
   { clock, log, brokerCa }: InjectorDeps & { readonly brokerCa: FollowedText | undefined },
-): Promise<() => InjectionSettings> {
+): () => Promise<InjectionSettings> {
   const { url, cluster, audience } = broker;
-  const hasNativeSidecars =
-    nativeSidecars === 'always' ||
-    (nativeSidecars === 'auto' && (api === undefined || (await asked(api, clock, log))));
-  return () => ({
+  const runsSidecars =
+    nativeSidecars === 'auto' && api !== undefined
+      ? asking(api, clock, log)
+      : (): Promise<boolean> => Promise.resolve(nativeSidecars !== 'never');
+  return async () => ({
     image,
     resources,
     broker: {
@@ -101,7 +108,7 @@ async function settingsOf(
       audience,
       ...(brokerCa !== undefined && { ca: certificatesOf(brokerCa.text) }),
     },
-    hasNativeSidecars,
+    hasNativeSidecars: await runsSidecars(),
   });
 }
 
@@ -111,31 +118,37 @@ function certificatesOf(pem: string): string {
   return `${found.join('\n')}\n`;
 }
 
-async function asked(api: KubernetesApi, clock: Clock, log: Log): Promise<boolean> {
-  try {
-    return await hasNativeSidecars(api, clock);
-  } catch (error) {
-    log.warn(
-      { err: error },
-      'the version of the cluster is not known; native sidecars are taken for granted',
-    );
-    return true;
-  }
+/** Asks once, at the first review; again at the next one where there was no answer. */
+function asking(api: KubernetesApi, clock: Clock, log: Log): () => Promise<boolean> {
+  let asked: Promise<boolean> | undefined;
+  const ask = async (): Promise<boolean> => {
+    try {
+      return await hasNativeSidecars(api, clock);
+    } catch (error) {
+      asked = undefined;
+      log.warn(
+        { err: error },
+        'the version of the cluster is not known; native sidecars are taken for granted',
+      );
+      return true;
+    }
+  };
+  return () => (asked ??= ask());
 }
 
 /** Injections disclose nothing, so they are counted and logged, and not entries of the audit log. */
 function reviewing(
-  settings: () => InjectionSettings,
+  settings: () => Promise<InjectionSettings>,
   { log, metrics }: InjectorDeps,
-): (document: unknown) => object | undefined {
+): Review {
   const count = new Counter({
     name: 'quaymaster_injections_total',
     help: 'Admission reviews by what came of them',
     labelNames: ['outcome'],
     registers: [metrics],
   });
-  return (document) => {
-    const answer = answerReview(document, settings());
+  return async (document) => {
+    const answer = answerReview(document, await settings());
     count.inc({ outcome: answer?.outcome ?? 'malformed' });
     if (answer !== undefined) logAnswer(log, answer);
     return answer?.body;
@@ -150,7 +163,9 @@ function logAnswer(log: Log, { outcome, namespace, pod, problems }: ReviewAnswer
 /** A server and whoever keeps its certificate. */
 interface Kept {
   readonly server: WebhookServer;
-  start(): Promise<void>;
+  /** API servers do not trust what is presented, as far as is known, and it is worth waiting until they do. */
+  isAwaited(): boolean;
+  start(): void;
   stop(): Promise<void>;
 }
 
@@ -188,7 +203,12 @@ async function manage(
       this.set(certificate.isEntered ? 1 : 0);
     },
   });
-  return { server, start: () => certificate.start(), stop: () => certificate.close() };
+  return {
+    server,
+    isAwaited: () => certificate.isAwaited,
+    start: () => void certificate.start(),
+    stop: () => certificate.close(),
+  };
 }
 
 /** Reads the files again every minute; what cannot be used leaves the old certificate in place, and is logged. */
@@ -211,10 +231,8 @@ async function follow(
   };
   return {
     server,
-    start() {
-      schedule();
-      return Promise.resolve();
-    },
+    isAwaited: () => false,
+    start: schedule,
     stop() {
       own.cancel?.();
       return Promise.resolve();

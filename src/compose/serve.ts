@@ -37,7 +37,9 @@ async function listen(config: Config, deps: BrokerDeps, broker: RunningBroker): 
   const { parts } = broker;
   const drain = new Drain();
   const metrics = new Registry();
-  registerGauges(metrics, broker);
+  const injector = await openInjector(config, deps, metrics);
+  const unready = (): readonly string[] => [...broker.unready(), ...(injector?.unready() ?? [])];
+  registerGauges(metrics, broker, unready);
   const boot = randomId('r').slice(2, 10);
   const app = createApp(parts, {
     boot,
@@ -45,7 +47,7 @@ async function listen(config: Config, deps: BrokerDeps, broker: RunningBroker): 
     trustedProxies: config.listener.trustedProxies,
     schemes: schemesOf(config.listener),
     drain,
-    unready: () => broker.unready(),
+    unready,
     metrics,
     servesMetrics: config.metrics.listener === undefined,
   });
@@ -54,7 +56,6 @@ async function listen(config: Config, deps: BrokerDeps, broker: RunningBroker): 
   const { listener } = config.metrics;
   const beside = listener === undefined ? undefined : new MetricsServer(metrics);
   if (listener !== undefined) await beside?.listen(listener);
-  const injector = await openInjector(config, deps, metrics);
   const { port } = await server.listen();
   const scheme = config.listener.tls === undefined ? 'http' : 'https';
   const url = `${scheme}://${config.listener.host}:${port}`;

@@ -11,6 +11,10 @@ const LONGEST_OWNER = 64 - COMMON_NAME_PREFIX.length;
 /** Clocks differ. */
 const BACKDATED = 300_000;
 const LOOK_MS = 10_000;
+/** The first pause after a look that failed; doubled up to that between looks. */
+const RETRY_MS = 500;
+/** For how long the first entry is worth waiting for. */
+const PATIENCE_MS = 30_000;
 /** Every API server must have heard of a certificate before it meets it. */
 const SPREAD_MS = 60_000;
 
@@ -44,7 +48,7 @@ export interface ManagedCertificateParts {
 
 /**
  * A certificate that this process signs for itself and alone holds the key of, and its place in the webhook configuration's `caBundle`:
- * the API server trusts it as it is. Looked after every ten seconds, so that an entry which somebody took away comes back. At two thirds of
+ * the API server trusts it as it is. Looked after every ten seconds, and sooner after a look that failed, so that an entry which somebody took away comes back. At two thirds of
  * its life the next one is made and entered, and presented a minute later: at every moment what is presented is in the bundle.
  */
 export class ManagedCertificate {
@@ -55,8 +59,9 @@ export class ManagedCertificate {
   #next: { readonly made: Made; enteredAt?: number } | undefined;
   #cancel: (() => void) | undefined;
   #turn: Promise<void> = Promise.resolve();
-  #isFailing = false;
+  #failures = 0;
   #isEntered = false;
+  #startedAt: number | undefined;
   #isClosed = false;
 
   private constructor(parts: ManagedCertificateParts, owner: string, first: Made) {
@@ -80,8 +85,18 @@ export class ManagedCertificate {
     return this.#isEntered;
   }
 
+  /**
+   * Until it was entered for the first time, for half a minute at most: who is sent reviews before that refuses pods, and an API server that is
+   * away for longer is no reason to keep secrets from anybody.
+   */
+  get isAwaited(): boolean {
+    if (this.#isEntered || this.#startedAt === undefined) return false;
+    return this.#parts.clock.monotonic() - this.#startedAt < PATIENCE_MS;
+  }
+
   /** Looks after it from now on; resolves after the first look, whether that succeeded or not. */
   async start(): Promise<void> {
+    this.#startedAt = this.#parts.clock.monotonic();
     await this.#look();
   }
 
@@ -93,10 +108,15 @@ export class ManagedCertificate {
 
   #look(): Promise<void> {
     this.#turn = this.#tend().then(() => {
-      if (!this.#isClosed)
-        this.#cancel = this.#parts.clock.after(this.#times.look, () => void this.#look());
+      if (this.#isClosed) return;
+      this.#cancel = this.#parts.clock.after(this.#pause(), () => void this.#look());
     });
     return this.#turn;
+  }
+
+  #pause(): number {
+    const { look } = this.#times;
+    return this.#failures === 0 ? look : Math.min(look, RETRY_MS * 2 ** (this.#failures - 1));
   }
 
   async #tend(): Promise<void> {
@@ -115,16 +135,17 @@ export class ManagedCertificate {
       if (isWritten)
         log.info({ certificates: own.length }, 'the webhook configuration has our certificate');
       if (this.#next !== undefined) this.#next.enteredAt ??= clock.monotonic();
-      this.#isFailing = false;
+      this.#failures = 0;
       this.#isEntered = true;
+      this.#startedAt = undefined;
     } catch (error) {
-      if (!this.#isFailing) {
+      if (this.#failures === 0) {
         log.error(
           { err: error },
           'the certificate could not be entered into the webhook configuration; until it is, no pod can be injected',
         );
       }
-      this.#isFailing = true;
+      this.#failures += 1;
       this.#isEntered = false;
     }
   }

@@ -24,7 +24,7 @@ export interface WebhookServerOptions {
 }
 
 /** Answers a review: its JSON, or undefined for what is none. */
-export type Review = (document: unknown) => object | undefined;
+export type Review = (document: unknown) => Promise<object | undefined>;
 
 /** `POST /inject` over TLS, and nothing else. */
 export class WebhookServer {
@@ -101,7 +101,7 @@ async function answerRequest(
       refuse(response, 413);
       return;
     }
-    const answer = review(parsed(body));
+    const answer = await review(parsed(body));
     if (answer === undefined) refuse(response, 400);
     else send(response, answer);
   } catch {

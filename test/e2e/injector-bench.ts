@@ -161,6 +161,7 @@ export class InjectorBench {
       ...(times !== undefined && { certificateTimes: times }),
     });
     this.#running.push(running);
+    while (running.unready().length > 0) await systemClock.sleep(10);
     return running;
   }
 

@@ -23,8 +23,10 @@ class OneConfiguration implements KubernetesApi {
   version = 1;
   writes = 0;
   isAway = false;
+  calls = 0;
 
   call(request: KubernetesRequest): Promise<unknown> {
+    this.calls += 1;
     if (this.isAway) return Promise.reject(new BrokerError('ERR_PROVIDER_UNAVAILABLE'));
     if (request.method === 'PATCH') {
       const { metadata, webhooks } = request.body as Patch;
@@ -169,16 +171,45 @@ describe('a certificate that the broker makes for its webhook', () => {
     expect(api.trusts(certificate.current.cert)).toBe(true);
   });
 
-  it('does not keep the broker from starting when the API server is away', async () => {
-    const { api, certificate, pass, errors } = await kept();
+  it('is tried again soon, and then less often, while the API server is away', async () => {
+    const { api, certificate, clock, errors } = await kept();
     api.isAway = true;
     await certificate.start();
+    for (const ms of [500, 1_000, 2_000, 4_000, 8_000, LOOK, LOOK]) {
+      const before = api.calls;
+      clock.advance(ms - 1);
+      expect(api.calls).toBe(before);
+      await clock.look(1);
+      expect(api.calls).toBe(before + 1);
+    }
     expect(errors).toHaveLength(1);
     expect(certificate.isEntered).toBe(false);
     api.isAway = false;
-    await pass(LOOK);
+    await clock.look(LOOK);
     expect(certificate.isEntered).toBe(true);
     expect(api.trusts(certificate.current.cert)).toBe(true);
+  });
+
+  it('is waited for until it is entered, and for half a minute at most', async () => {
+    const { api, certificate, clock, pass } = await kept();
+    expect(certificate.isAwaited).toBe(false);
+    api.isAway = true;
+    const first = certificate.start();
+    expect(certificate.isAwaited).toBe(true);
+    await first;
+    await pass(20_000);
+    expect(certificate.isAwaited).toBe(true);
+    await clock.look(LOOK);
+    expect(certificate.isAwaited).toBe(false);
+  });
+
+  it('is not waited for again once it was entered', async () => {
+    const { api, certificate, clock } = await kept();
+    await certificate.start();
+    expect(certificate.isAwaited).toBe(false);
+    api.isAway = true;
+    await clock.look(LOOK);
+    expect([certificate.isEntered, certificate.isAwaited]).toEqual([false, false]);
   });
 
   it('is looked after no longer once it is closed', async () => {

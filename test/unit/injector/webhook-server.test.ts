@@ -16,7 +16,7 @@ const listening = { host: '127.0.0.1', port: 0 };
 function serverWith(options: { readonly clientCa?: () => string } = {}): WebhookServer {
   return new WebhookServer({ ...listening, ...options }, issue(), {
     clock: systemClock,
-    review: (document) => answerReview(document, SETTINGS)?.body,
+    review: (document) => Promise.resolve(answerReview(document, SETTINGS)?.body),
   });
 }
 

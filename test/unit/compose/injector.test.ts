@@ -1,0 +1,73 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { Registry } from 'prom-client';
+import { openInjector } from '../../../src/compose/injector.ts';
+import { checkConfig } from '../../../src/config/load.ts';
+import { HandClock } from '../../support/hand-clock.ts';
+
+const SILENT = { info: () => undefined, warn: () => undefined, error: () => undefined };
+
+/** An API server that takes connections and says nothing. */
+let silent: Server;
+let directory: string;
+const sockets = new Set<Socket>();
+
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'quaymaster-injector-'));
+  await writeFile(join(directory, 'token'), 'x');
+  silent = createServer((socket) => void sockets.add(socket));
+  await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+});
+afterEach(async () => {
+  for (const socket of sockets) socket.destroy();
+  sockets.clear();
+  silent.close();
+  await rm(directory, { recursive: true });
+});
+
+describe('an injector whose API server does not answer', () => {
+  it('listens at once, and is not ready for half a minute at most', async () => {
+    const file = (name: string): string => join(directory, name);
+    const { injector, connections } = checkConfig(
+      {
+        store: { type: 'sqlite', path: file('store/db') },
+        kek: { type: 'local-file', path: file('kek') },
+        audit: { origin: 'quaymaster.test/i', logKeyFile: file('l'), checkpointFile: file('c') },
+        connections: {
+          kube: {
+            type: 'kubernetes',
+            server: `https://127.0.0.1:${(silent.address() as AddressInfo).port}`,
+            tokenFile: file('token'),
+          },
+        },
+        injector: {
+          listener: { host: '127.0.0.1', port: 0 },
+          certificate: {
+            managed: {
+              connection: 'kube',
+              webhookConfiguration: 'quaymaster-injector',
+              dnsNames: ['injector.test'],
+            },
+          },
+          image: 'registry.test/quaymaster:1',
+          broker: { url: 'https://quaymaster.test:8200', cluster: 'prod' },
+        },
+      },
+      'test',
+    );
+    // Its time stands still: who waited for an answer, or for the end of patience, would wait for ever.
+    const clock = new HandClock();
+    const metrics = new Registry();
+    const running = await openInjector(injector!, connections, { clock, log: SILENT, metrics });
+    expect(running.port).toBeGreaterThan(0);
+    expect(running.unready()).toEqual(['injector_untrusted']);
+    clock.advance(29_999);
+    expect(running.unready()).toEqual(['injector_untrusted']);
+    clock.advance(1);
+    expect(running.unready()).toEqual([]);
+    await running.close();
+  });
+});
