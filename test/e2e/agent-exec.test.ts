@@ -46,6 +46,11 @@ async function run(
   agent.start(['exec'], ['--', 'sh', '-c', program, 'sh', agent.directory]);
 }
 
+async function quit(): Promise<void> {
+  const told = await fetch(`http://127.0.0.1:${agent.healthPort}/quit`, { method: 'POST' });
+  expect(told.status).toBe(202);
+}
+
 /** Waits for a signal; `sleep` in the background, because a shell runs its traps between commands. */
 const IDLE = 'while :; do sleep 1 > /dev/null 2>&1 & wait $!; done';
 
@@ -110,6 +115,22 @@ describe('quaymaster agent exec', () => {
     }
     agent.signal('SIGTERM');
     expect(await agent.ended()).toMatchObject({ code: 42 });
+  });
+
+  it('ends the child by its own stop signal when the pod tells it to quit, and kills it where that does not help', async () => {
+    await run(
+      `trap 'echo USR1 >> $1/heard; exit 42' USR1; trap '' TERM; echo up > $1/up; ${IDLE}`,
+      {
+        exec: { stopSignal: 'SIGUSR1' },
+      },
+    );
+    await until('the child has begun', async () => (await lines('up')).length > 0);
+    await quit();
+    expect(await agent.ended()).toMatchObject({ code: 42 });
+    await run(`trap '' TERM; echo up > $1/up2; ${IDLE}`, { exec: { stopAfter: '1s' } });
+    await until('the child has begun', async () => (await lines('up2')).length > 0);
+    await quit();
+    expect(await agent.ended()).toMatchObject({ code: 137 });
   });
 
   it('starts the child anew with the new value, and then acknowledges it', async () => {

@@ -5,7 +5,7 @@ import { Child } from '../child/child.ts';
 import { childEnvironment } from '../child/environment.ts';
 import type { Environment } from '../config/environment.ts';
 import type { Settings } from '../config/settings.ts';
-import { ConfigError, DeliveryError } from '../failures.ts';
+import { AgentFailure, ConfigError, DeliveryError, EXIT } from '../failures.ts';
 import { furnish } from './furnish.ts';
 import { LocalServers } from './local-servers.ts';
 
@@ -31,12 +31,11 @@ export async function runExec(
   if (command === undefined) {
     throw new ConfigError('exec', ['needs a command: after "--", or as exec.command']);
   }
-  const child = new Child({ command, settings: settings.exec, clock: systemClock });
   const outcome = Promise.withResolvers<number>();
   const quit = new AbortController();
-  let hasChild = false;
+  let child: Child | undefined;
   const hear = (signal: NodeJS.Signals): void => {
-    if (hasChild) child.signal(signal);
+    if (child !== undefined) child.signal(signal);
     else if (ENDING.includes(signal)) {
       outcome.resolve(128 + constants.signals[signal]);
       quit.abort();
@@ -49,13 +48,20 @@ export async function runExec(
     isResident: true,
     child: () => tellChild(child, settings, surroundings(furnished.agent)),
   });
-  const { agent, close } = furnished;
+  const { agent, log, close } = furnished;
   let servers: LocalServers | undefined;
   try {
-    servers = await LocalServers.listen(settings, agent, () => hear('SIGTERM'));
+    servers = await LocalServers.listen(settings, agent, () => {
+      if (child === undefined) hear('SIGTERM');
+      void child?.end().then((failure) => {
+        if (failure !== undefined) outcome.reject(new AgentFailure(EXIT.internal, failure));
+      });
+    });
     await agent.start(quit.signal);
+    // It may have been told to end while the last file was written.
+    quit.signal.throwIfAborted();
+    child = new Child({ command, settings: settings.exec, clock: systemClock, log });
     child.start(surroundings(agent)());
-    hasChild = true;
     void child.exit.then(outcome.resolve);
     agent.run(quit.signal).catch(outcome.reject);
     return await outcome.promise;
@@ -64,7 +70,7 @@ export async function runExec(
     throw error;
   } finally {
     quit.abort();
-    await child.end();
+    await child?.end();
     await agent.stop();
     await servers?.close();
     close();
@@ -73,15 +79,14 @@ export async function runExec(
 
 /** @returns why the child could not be given the new values, in a word */
 async function tellChild(
-  child: Child,
+  child: Child | undefined,
   { exec }: Settings,
   environment: () => Record<string, string | undefined>,
 ): Promise<string | undefined> {
-  if (exec.onChange === 'signal') child.signal(exec.signal);
-  if (exec.onChange !== 'restart') return undefined;
+  if (child === undefined || exec.onChange === 'none') return undefined;
+  if (exec.onChange === 'signal') return child.signal(exec.signal);
   try {
-    await child.restart(environment);
-    return undefined;
+    return await child.restart(environment);
   } catch (error) {
     if (error instanceof DeliveryError) return 'environment_failed';
     throw error;
