@@ -63,6 +63,19 @@ const place = (
   options: { engine, role: 'app' },
 });
 
+/** The engine acts as who `strictMoto` made. */
+export async function configureAwsEngine(
+  bao: OpenBao,
+  engine: string,
+  { region, endpoint }: Moto,
+): Promise<void> {
+  await openBaoCall(bao, 'POST', `${engine}/config/root`, {
+    access_key: process.env['AWS_ACCESS_KEY_ID'],
+    secret_key: process.env['AWS_SECRET_ACCESS_KEY'],
+    ...{ region, iam_endpoint: endpoint, sts_endpoint: endpoint },
+  });
+}
+
 export interface RealAwsRole extends RotatingPlace<AwsRole> {
   readonly engine: string;
   /** Of the broker. */
@@ -84,11 +97,7 @@ export async function realAwsRole(bao: OpenBao, moto: Moto): Promise<RealAwsRole
     ...{ engine, token },
     async make() {
       const user = await iamUser(moto).make();
-      await openBaoCall(bao, 'POST', `${engine}/config/root`, {
-        access_key: process.env['AWS_ACCESS_KEY_ID'],
-        secret_key: process.env['AWS_SECRET_ACCESS_KEY'],
-        ...{ region: moto.region, iam_endpoint: moto.endpoint, sts_endpoint: moto.endpoint },
-      });
+      await configureAwsEngine(bao, engine, moto);
       const write = () =>
         openBaoCall(bao, 'POST', role, { username: user.username, rotation_period: '60s' });
       await write();

@@ -12,11 +12,12 @@ import type { Postgres } from '../backends/postgres.ts';
 import { uniqueName } from '../backends/unique-name.ts';
 import { until } from '../backends/until.ts';
 import { VaultConnections } from '../support/vault-connections.ts';
-import { dynamicPolicy, kvV1Policy, kvV2Policy } from '../support/vault-policies.ts';
+import { kvV1Policy, kvV2Policy } from '../support/vault-policies.ts';
 import {
   dynamicCredentialsContract,
   type CredentialsFixture,
 } from './dynamic-credentials.contract.ts';
+import { dynamicMount } from './dynamic-mount.ts';
 import {
   contextOf,
   failureOf,
@@ -83,26 +84,7 @@ async function databaseFixture(bao: OpenBao, postgres: Postgres): Promise<Databa
     const body = { ...times, creation_statements: creation };
     await openBaoCall(bao, 'POST', `${engine}/roles/${role}`, body);
   }
-  const childPolicy = uniqueName('creds');
-  await openBaoCall(bao, 'PUT', `sys/policies/acl/${childPolicy}`, {
-    policy: `path "${engine}/creds/readonly" { capabilities = ["read"] }
-path "${engine}/creds/slow" { capabilities = ["read"] }`,
-  });
-  const tokenRole = uniqueName('role');
-  await openBaoCall(bao, 'POST', `auth/token/roles/${tokenRole}`, {
-    orphan: true,
-    renewable: true,
-    token_type: 'service',
-    token_explicit_max_ttl: '2h',
-    allowed_policies: [childPolicy],
-    token_no_default_policy: true,
-  });
-  const brokerToken = await createToken(bao, dynamicPolicy(tokenRole));
-  const connections = await VaultConnections.create();
-  const mount = async () => {
-    const connection = await connections.connect(bao.address, brokerToken);
-    return connection.mount({ engine: 'dynamic', path: engine, root: 'creds', tokenRole });
-  };
+  const { mount, close } = await dynamicMount(bao, engine, ['readonly', 'slow']);
   const database = new pg.Client({ connectionString: postgres.adminConnectionString });
   await database.connect();
   const live = async () => {
@@ -155,10 +137,8 @@ path "${engine}/creds/slow" { capabilities = ["read"] }`,
       expect(await live()).toHaveLength(expected);
     },
     close: async () => {
-      await connections.close();
       await database.end();
-      await openBaoCall(bao, 'PUT', `sys/leases/revoke-force/${engine}/creds`);
-      await openBaoCall(bao, 'DELETE', `sys/mounts/${engine}`);
+      await close();
     },
   };
 }
