@@ -1,6 +1,6 @@
 import { once } from 'node:events';
-import { createServer, type IncomingMessage, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { IncomingMessage, Server } from 'node:http';
+import { boundedServer, closeServer } from './bounded-server.ts';
 import type { HealthSettings } from './config/outputs.ts';
 import { codeOf } from './delivery/code-of.ts';
 import { ConfigError } from './failures.ts';
@@ -11,7 +11,6 @@ export interface HealthState {
   readonly reasons: readonly string[];
 }
 
-const LIMITS = { maxHeaderSize: 8_192, headersTimeout: 5_000, requestTimeout: 10_000 };
 const LOOPBACK = /^(?:::ffff:)?127\.|^::1$/;
 
 interface Said {
@@ -33,7 +32,7 @@ export class Health {
     state: () => HealthState,
     onQuit: () => void,
   ): Promise<Health> {
-    const server = createServer(LIMITS, (request, response) => {
+    const server = boundedServer((request, response) => {
       const { status, body } = answer(request, state);
       const type = { 'content-type': 'application/json', 'cache-control': 'no-store' };
       response.writeHead(status, type).end(JSON.stringify(body), () => {
@@ -50,15 +49,8 @@ export class Health {
     return new Health(server);
   }
 
-  get port(): number {
-    return (this.#server.address() as AddressInfo).port;
-  }
-
   async close(): Promise<void> {
-    const closed = once(this.#server, 'close');
-    this.#server.close();
-    this.#server.closeAllConnections();
-    await closed;
+    await closeServer(this.#server);
   }
 }
 

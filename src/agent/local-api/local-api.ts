@@ -1,5 +1,6 @@
 import { once } from 'node:events';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { boundedServer, closeServer } from '../bounded-server.ts';
 import type { ApiSettings } from '../config/outputs.ts';
 import { codeOf } from '../delivery/code-of.ts';
 import { ConfigError } from '../failures.ts';
@@ -9,8 +10,6 @@ import { parseSecretQuery } from './secret-query.ts';
 import { openToken } from './token-file.ts';
 import { listenAt } from './unix-socket.ts';
 
-const LIMITS = { maxHeaderSize: 8_192, headersTimeout: 5_000, requestTimeout: 10_000 };
-const MOST_CONNECTIONS = 100;
 const HEADERS = { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' };
 
 /** What a request must show before it is read any further. */
@@ -31,20 +30,16 @@ export class LocalApi {
   static async listen(settings: ApiSettings, source: SecretSource): Promise<LocalApi> {
     const { socket, port, tokenFile, mode } = settings;
     const admit = tokenFile === undefined ? admitAtSocket : admitAtPort(openToken(tokenFile, mode));
-    const server = createServer(LIMITS, (request, response) => {
+    const server = boundedServer((request, response) => {
       void answer(request, admit, source).then((said) => send(response, said));
     });
-    server.maxConnections = MOST_CONNECTIONS;
     if (socket === undefined) await listenOnLoopback(server, port ?? 0);
     else await listenAt(server, socket, mode);
     return new LocalApi(server);
   }
 
   async close(): Promise<void> {
-    const closed = once(this.#server, 'close');
-    this.#server.close();
-    this.#server.closeAllConnections();
-    await closed;
+    await closeServer(this.#server);
   }
 }
 

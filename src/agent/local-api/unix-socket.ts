@@ -32,17 +32,21 @@ async function clear(path: string): Promise<void> {
   if (found === undefined) return;
   if (!found.isSocket()) throw refused('something else is there, and is not removed');
   if (found.uid !== process.geteuid?.()) throw refused(`belongs to user ${found.uid}`);
-  if (await isAlive(path)) throw refused('somebody listens there already');
+  const code = await connectionCode(path);
+  if (code === undefined) throw refused('somebody listens there already');
+  // Anything else is said of the living too: EAGAIN of one who is busy, EPROTOTYPE of one who speaks datagrams.
+  if (code !== 'ECONNREFUSED') throw refused(`cannot be asked whether it is alive (${code})`);
   unlinkSync(path);
 }
 
-async function isAlive(path: string): Promise<boolean> {
+/** @returns why there is no connection */
+async function connectionCode(path: string): Promise<string | undefined> {
   const probe = connect(path);
   try {
     await once(probe, 'connect');
-    return true;
-  } catch {
-    return false;
+    return undefined;
+  } catch (error) {
+    return codeOf(error);
   } finally {
     probe.destroy();
   }

@@ -9,14 +9,16 @@ import {
   chownSync,
   existsSync,
 } from 'node:fs';
-import { request } from 'node:http';
+import { request, Server as HttpServer } from 'node:http';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, it } from '@jest/globals';
 import type { HeldSecret } from '../../../src/agent/held-secret.ts';
 import { LocalApi } from '../../../src/agent/local-api/local-api.ts';
+import { listenAt } from '../../../src/agent/local-api/unix-socket.ts';
 import { freePort } from '../../backends/free-port.ts';
+import { BusySocket } from '../../support/busy-socket.ts';
 import { heldSecret } from './delivery/held.ts';
 
 const CANARY = 'qm-canary-91de';
@@ -277,6 +279,35 @@ describe('the local API', () => {
       writeFileSync(file, 'mine');
       await expect(atSocket(file)).rejects.toThrow(/something else is there/);
       expect(readFileSync(file, 'utf8')).toBe('mine');
+    });
+
+    it('is born with its mode, before anybody can connect (G03)', async () => {
+      const former = process.umask(0);
+      const modes: number[] = [];
+      class Watched extends HttpServer {
+        override listen(path: unknown): this {
+          super.listen(path as string);
+          modes.push(statSync(path as string).mode & 0o777);
+          return this;
+        }
+      }
+      const server = new Watched();
+      try {
+        await listenAt(server, newPath(), 0o600);
+      } finally {
+        expect([modes, process.umask(former)]).toEqual([[0o600], 0]);
+        server.close();
+      }
+    });
+
+    it('is not taken from one who is too busy to answer', async () => {
+      const path = newPath();
+      const busy = await BusySocket.listen(path);
+      await expect(atSocket(path)).rejects.toThrow(
+        /cannot be asked whether it is alive \(EAGAIN\)/,
+      );
+      expect(existsSync(path)).toBe(true);
+      await busy.close();
     });
 
     it('is gone when it is closed', async () => {
