@@ -228,7 +228,9 @@ class RotationRun {
     const why = error.reason ?? error.code;
     const known = await parts.store.get('rotation_schedules', { path });
     const fields = { err: error, rotation: id, path, step, attempt: attempts };
+    const isWaiting = !isParked && error.reason === 'not_yet';
     if (isParked) parts.log.error(fields, 'a rotation is parked: look at it, then retry or abort');
+    else if (isWaiting) parts.log.info(fields, 'a rotation waits for its target');
     else parts.log.warn(fields, 'a step of a rotation failed; it is tried again');
     await this.#commit(
       {
@@ -238,7 +240,8 @@ class RotationRun {
           last_error: why,
           next_attempt_at: isParked ? null : at,
         },
-        schedule: { failures: (known?.failures ?? 0) + 1 },
+        // A target that goes on by itself and is waited for fails nobody: what looks at failures is to raise alarms.
+        schedule: isWaiting ? {} : { failures: (known?.failures ?? 0) + 1 },
       },
       { outcome: 'failed', error: why },
     );

@@ -203,6 +203,7 @@ describe('a rotation', () => {
     await request();
     await bench.pass(59 * MINUTE);
     expect(await bench.latest()).toMatchObject({ state: 'running', attempts: 1 });
+    expect((await bench.schedule())?.failures).toBe(0);
     isReady = true;
     await bench.pass(10 * MINUTE);
     await expectOver('done');
