@@ -23,13 +23,17 @@ export async function canaryDone(parts: Parts, row: RotationRow): Promise<Waitin
   const now = parts.clock.now();
   const holders = await holdersOf(parts, row.path);
   const stage = openCanaryStage(row.canary);
-  if (stage === undefined) return begin(parts, row, holders, 1);
+  if (stage === undefined) return begin(parts, row, holders, { stage: 'pod', count: 1 });
   const reports = await reportsOf(parts, row.path);
-  if (failuresOf(reports, new Set([stage.version])) >= SEVERAL) return REFUSED;
+  const complaints = failuresOf(reports, new Set([stage.version]));
+  if (complaints >= SEVERAL) return REFUSED;
+  if (complaints > 0) parts.log.warn({ rotation: row.id, path: row.path, complaints }, HELD_BACK);
   const soaked = stage.since + spec.canary.soakSeconds * 1000;
   if (now < soaked) return { settled: false, lookAgainAt: soaked };
   const living = stage.pods.filter((pod) => holders.has(pod));
-  if (living.length === 0) return begin(parts, row, holders, stage.pods.length);
+  if (living.length === 0) {
+    return begin(parts, row, holders, { stage: stage.stage, count: stage.pods.length });
+  }
   const isLate = now >= stage.since + spec.graceSeconds * 1000;
   if (!areContent(living, stage, reports, isLate)) {
     return { settled: false, lookAgainAt: now + LOOK_MS };
@@ -37,8 +41,11 @@ export async function canaryDone(parts: Parts, row: RotationRow): Promise<Waitin
   const share = Math.ceil((holders.size * spec.canary.sharePercent) / 100);
   return stage.stage === 'share' || share <= living.length
     ? SETTLED
-    : begin(parts, row, holders, share);
+    : begin(parts, row, holders, { stage: 'share', count: share });
 }
+
+const HELD_BACK =
+  'a holder cannot work with the new version, and it goes to no others: look at it, then abort, or run it for an incident';
 
 function areContent(
   pods: readonly string[],
@@ -57,12 +64,12 @@ async function begin(
   parts: Parts,
   row: RotationRow,
   holders: ReadonlyMap<string, Holder>,
-  count: number,
+  { stage: name, count }: Pick<CanaryStage, 'stage'> & { readonly count: number },
 ): Promise<Waiting> {
   const pods = inOrder(parts, row, holders).slice(0, count);
   if (pods.length === 0) return SETTLED;
   const stage: CanaryStage = {
-    stage: row.canary === null ? 'pod' : 'share',
+    stage: name,
     since: parts.clock.now(),
     pods,
     version: provisionalVersion(row.id),

@@ -1,5 +1,7 @@
+import { openCanaryStage } from '../../domain/rotation/canary-stage.ts';
 import type { RotationSpec } from '../../domain/rotation/rotation-spec.ts';
 import type { Parts } from '../parts.ts';
+import { failuresOf, reportsOf } from './holders.ts';
 import { nextDrill } from './next-run.ts';
 import type { RotationRow, ScheduleRow } from './rotation-row.ts';
 
@@ -17,7 +19,7 @@ export async function isOverdue(parts: Parts, schedule: ScheduleRow): Promise<bo
   if (spec !== undefined && isProofOld(spec, schedule, late)) return true;
   const { active_id: id } = schedule;
   const active = id === null ? undefined : await parts.store.get('rotations', { id });
-  return active !== undefined && isStuck(active, late);
+  return active !== undefined && isLate(active, late) && (await isStuck(parts, active));
 }
 
 function isDueBy(at: number | null, late: number): boolean {
@@ -30,6 +32,14 @@ function isProofOld(spec: RotationSpec, { path, proven_at }: ScheduleRow, late: 
   return due !== undefined && due <= late;
 }
 
-function isStuck({ cause, created_at, promoted_at }: RotationRow, late: number): boolean {
+function isLate({ cause, created_at, promoted_at }: RotationRow, late: number): boolean {
   return cause === 'schedule' && promoted_at === null && created_at <= late;
+}
+
+/** A canary takes its time by design, unless a holder's complaint keeps it where it is. */
+async function isStuck(parts: Parts, { path, state, step, canary }: RotationRow): Promise<boolean> {
+  if (state !== 'running' || step !== 'canary') return true;
+  const stage = openCanaryStage(canary);
+  if (stage === undefined) return false;
+  return failuresOf(await reportsOf(parts, path), new Set([stage.version])) > 0;
 }
