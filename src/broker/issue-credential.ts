@@ -24,6 +24,9 @@ import { commitAs, type Attempt } from './record.ts';
 import { repeatCredential } from './repeat-credential.ts';
 import { leaseRow } from './state/lease-rows.ts';
 
+/** Of a definition without `maxLeaseTtl`: renewing goes on for a day, and not for as long as a pod lives. */
+const MAX_LEASE_SECONDS = 86_400;
+
 /**
  * Makes a credential to order. Its intent is committed before anything exists at the backend, and each handle before it is used, so
  * that whatever happens the credential is under a live lease, revoked, or in the revoke queue.
@@ -142,7 +145,8 @@ function leaseOf(
   const { parts, live, order, target, id, ttlMs } = decided;
   const now = parts.clock.now();
   const granted = Math.min(now + ttlMs, issued.endsAt);
-  const most = now + (target.definition?.spec.maxLeaseTtlSeconds ?? 0) * 1000;
+  const maxSeconds = target.definition?.spec.maxLeaseTtlSeconds ?? MAX_LEASE_SECONDS;
+  const most = now + maxSeconds * 1000;
   return {
     id: intent.lease_id,
     sessionId: live.session.id,

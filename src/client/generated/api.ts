@@ -1480,6 +1480,7 @@ export interface components {
             /** @enum {unknown} */
             readonly class?: "static" | "dynamic";
             readonly leaseTtl?: components["schemas"]["Duration"];
+            /** @description Of a dynamic definition; what all renewals of a lease come to, from the order on. 24h unless said. */
             readonly maxLeaseTtl?: components["schemas"]["Duration"];
             readonly cacheTtl?: components["schemas"]["DurationOrNone"];
             readonly staleIfError?: components["schemas"]["DurationOrNone"];

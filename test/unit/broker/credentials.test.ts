@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { endOwnSession } from '../../../src/broker/end-session.ts';
 import { issueCredential } from '../../../src/broker/issue-credential.ts';
 import { readLease, releaseLease } from '../../../src/broker/leases.ts';
+import { renewSession } from '../../../src/broker/renew-session.ts';
 import { renewLease } from '../../../src/broker/renew-lease.ts';
 import { listRevocations, retryRevocation } from '../../../src/broker/revocations.ts';
 import type { LiveOperator } from '../../../src/broker/state/operator-tokens.ts';
@@ -251,6 +252,30 @@ describe('a renewal', () => {
     expect((await renew(lease.id, 1)).endsAt).toBe(broker.clock.now() + 120_000);
     broker.backend.renewed = Number.NaN;
     expect(await codeOf(renew(lease.id, 600))).toBe('ERR_PROVIDER_MALFORMED');
+  });
+
+  it.each([
+    ['a day of renewals, without one', {}, 86_400_000],
+    ['what it says', { maxLeaseTtl: '3h' }, 10_800_000],
+    ['its first lease, with one that is shorter', { maxLeaseTtl: '1m' }, 3_600_000],
+  ])('is bound by maxLeaseTtl of the definition: %s', async (_what, more, longest) => {
+    await broker.put(admin, 'definition', 'dyn/db', { class: 'dynamic', leaseTtl: '1h', ...more });
+    const { token: sessionToken } = await broker.openSession();
+    const orderedAt = broker.clock.now();
+    const own = async (): Promise<LiveSession> => (await broker.parts.sessions.find(sessionToken))!;
+    const { lease } = await order('k', {}, await own());
+    let { endsAt } = lease;
+    for (let before = 0; endsAt > before;) {
+      before = endsAt;
+      broker.clock.advance(1_800_000);
+      const { parts } = broker;
+      const fresh = { token: broker.token(), sessionToken };
+      await renewSession(parts, broker.call(), await own(), fresh);
+      const renewal = { id: lease.id };
+      ({ endsAt } = await renewLease(parts, broker.call(), await own(), renewal));
+    }
+    expect(endsAt - orderedAt).toBe(longest);
+    expect(lease.maxEndsAt - orderedAt).toBe(longest);
   });
 
   it('that another one overtook does not shorten it', async () => {
