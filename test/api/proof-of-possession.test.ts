@@ -1,25 +1,23 @@
 import { Agent, request as httpRequest } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { expectDenied, type Denial } from '../support/deny-contract.ts';
-import { RunningApi, type Answered } from '../support/parts.ts';
+import type { Answered, RunningApi } from '../support/parts.ts';
 import { rawHttp, rawRequest } from '../support/raw-http.ts';
-import { BoundSession, jtiOf, Sender } from '../support/sender.ts';
+import {
+  BOUND_SECRET as DB,
+  BOUND_VALUE as CANARY,
+  jtiOf,
+  Sender,
+  startWithBound,
+  type BoundSession,
+} from '../support/sender.ts';
 
-const DB = '/api/v1/secrets/app/db';
-const CANARY = 'canary-7f3a91c2d4';
 const CHALLENGE = 'DPoP error="invalid_dpop_proof"';
 
 let api: RunningApi;
 let bound: BoundSession;
 beforeAll(async () => {
-  const rate = { perSecond: 10_000, burst: 100_000 };
-  api = await RunningApi.start({
-    limits: { addressRate: rate, loginRate: rate },
-    refusals: { entriesPerWindow: 1_000 },
-  });
-  await api.furnish();
-  bound = await BoundSession.open(api);
-  await bound.call('PUT', DB, { data: { password: CANARY } });
+  ({ api, bound } = await startWithBound());
 });
 afterAll(() => api.stop());
 

@@ -1,24 +1,21 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { expectDenied } from '../support/deny-contract.ts';
 import { EventReader } from '../support/event-reader.ts';
-import { RunningApi } from '../support/parts.ts';
-import { BoundSession, jtiOf, Sender } from '../support/sender.ts';
+import type { RunningApi } from '../support/parts.ts';
+import {
+  BOUND_SECRET as DB,
+  BOUND_VALUE as CANARY,
+  jtiOf,
+  Sender,
+  startWithBound,
+  BoundSession,
+} from '../support/sender.ts';
 import { storedEntries } from '../support/store-diff.ts';
-
-const DB = '/api/v1/secrets/app/db';
-const CANARY = 'canary-7f3a91c2d4';
 
 let api: RunningApi;
 let bound: BoundSession;
 beforeAll(async () => {
-  const rate = { perSecond: 10_000, burst: 100_000 };
-  api = await RunningApi.start({
-    limits: { addressRate: rate, loginRate: rate },
-    refusals: { entriesPerWindow: 1_000 },
-  });
-  await api.furnish();
-  bound = await BoundSession.open(api);
-  await bound.call('PUT', DB, { data: { password: CANARY } });
+  ({ api, bound } = await startWithBound());
 });
 afterAll(() => api.stop());
 

@@ -1,7 +1,7 @@
 import { createPublicKey, generateKeyPairSync, randomBytes, type KeyObject } from 'node:crypto';
 import { calculateJwkThumbprint, compactDecrypt, type CompactDecryptResult } from 'jose';
 import { sha256 } from '../../src/crypto/digest.ts';
-import type { Answered, RunningApi } from './parts.ts';
+import { RunningApi, type Answered } from './parts.ts';
 import { rawToken, type SigningKey } from './token-factory.ts';
 
 type Jwk = {
@@ -72,6 +72,23 @@ export class Sender {
   open(jwe: string): Promise<CompactDecryptResult> {
     return compactDecrypt(jwe, this.privateKey);
   }
+}
+
+/** A secret that a bound session has written, and the value in it that nobody else may see. */
+export const BOUND_SECRET = '/api/v1/secrets/app/db';
+export const BOUND_VALUE = 'canary-7f3a91c2d4';
+
+/** A broker that counts no refusal against anybody, with a bound session and its secret. */
+export async function startWithBound(): Promise<{ api: RunningApi; bound: BoundSession }> {
+  const rate = { perSecond: 10_000, burst: 100_000 };
+  const api = await RunningApi.start({
+    limits: { addressRate: rate, loginRate: rate },
+    refusals: { entriesPerWindow: 1_000 },
+  });
+  await api.furnish();
+  const bound = await BoundSession.open(api);
+  await bound.call('PUT', BOUND_SECRET, { data: { password: BOUND_VALUE } });
+  return { api, bound };
 }
 
 /** A session that is bound to the key of a client. */
