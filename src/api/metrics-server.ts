@@ -1,7 +1,7 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Registry } from 'prom-client';
-import { HTTP_BOUNDS } from '../listener/bounds.ts';
+import { HTTP_BOUNDS, STALLED_MS } from '../listener/bounds.ts';
 import { listenAt, type ListeningPlace } from '../listener/listen-at.ts';
 
 /** `/metrics` at an address of its own, for those who may not reach the API, or the other way round. */
@@ -21,6 +21,7 @@ export class MetricsServer {
       );
     });
     this.#server.maxConnections = 64;
+    this.#server.timeout = STALLED_MS;
   }
 
   /** @throws ERR_CONFIG_INVALID */

@@ -2,7 +2,7 @@ import { createServer as createHttpServer, type RequestListener, type Server } f
 import { createServer as createHttpsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { BrokerError } from '../domain/errors.ts';
-import { HANDSHAKE_MS, HTTP_BOUNDS, TLS_BOUNDS } from '../listener/bounds.ts';
+import { HANDSHAKE_MS, HTTP_BOUNDS, STALLED_MS, TLS_BOUNDS } from '../listener/bounds.ts';
 import { listenAt } from '../listener/listen-at.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
@@ -61,6 +61,7 @@ export class ApiServer {
     this.connections = new ConnectionLimits(config, new SourceAddress(config.trustedProxies));
     this.connections.guard(this.#server);
     this.#server.maxHeadersCount = MOST_HEADERS + 50;
+    this.#server.timeout = STALLED_MS;
     this.#server.on('clientError', deps.malformed.refuse);
     this.#server.on('connect', deps.malformed.refuseConnect);
     this.#server.on('checkExpectation', app);

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import { HANDSHAKE_MS, HTTP_BOUNDS, TLS_BOUNDS } from '../listener/bounds.ts';
+import { HANDSHAKE_MS, HTTP_BOUNDS, STALLED_MS, TLS_BOUNDS } from '../listener/bounds.ts';
 import { listenAt } from '../listener/listen-at.ts';
 import type { Clock } from '../ports/clock.ts';
 import { readBody } from './read-body.ts';
@@ -56,6 +56,7 @@ export class WebhookServer {
       },
     );
     this.#server.maxConnections = MOST_CONNECTIONS;
+    this.#server.timeout = STALLED_MS;
   }
 
   /** @throws ERR_CONFIG_INVALID when it cannot. */

@@ -9,6 +9,12 @@ export const HTTP_BOUNDS = {
   insecureHTTPParser: false,
 } as const;
 
+/**
+ * A connection on which nothing moves for this long while a request is under way is cut: an answer that nobody takes is memory. Longer than any
+ * request is silent, which is 25 s at most.
+ */
+export const STALLED_MS = 45_000;
+
 /** Of every listener with TLS. */
 export const TLS_BOUNDS = { minVersion: 'TLSv1.3', maxVersion: 'TLSv1.3' } as const;
 

@@ -7,11 +7,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
 import { afterEach, describe, expect, it } from '@jest/globals';
+import { Registry } from 'prom-client';
 import { systemClock } from '../../src/clock.ts';
 import { listenerConfigSchema } from '../../src/api/config.ts';
 import type { ApiServer } from '../../src/api/server.ts';
 import { createServer } from '../../src/api/server.ts';
 import { Drain } from '../../src/api/drain.ts';
+import { MetricsServer } from '../../src/api/metrics-server.ts';
 import { MalformedRequests } from '../../src/api/malformed-requests.ts';
 import { until } from '../backends/until.ts';
 import { CertificateAuthority } from '../support/certificates.ts';
@@ -181,6 +183,38 @@ describe('connections', () => {
   }, 60_000);
 });
 
+describe('an answer that nobody takes', () => {
+  it('is not kept for ever, and others are answered meanwhile', async () => {
+    await start({ limits: { maxValueBytes: 1_048_576 } });
+    await api.furnish();
+    const token = await api.logIn();
+    const data = { a: 'x'.repeat(1_000_000) };
+    await api.call('PUT', '/api/v1/secrets/app/x', { token, body: { data } });
+    const server = await listening();
+    expect(server.timeout).toBe(45_000);
+    server.timeout = 1_000;
+    const body = JSON.stringify({ items: Array(40).fill({ path: 'app/x' }) });
+    const head = [
+      'POST /api/v1/secrets:batch HTTP/1.1',
+      'Host: x',
+      `Authorization: Bearer ${token}`,
+      'Content-Type: application/json',
+      `Content-Length: ${body.length}`,
+    ];
+    const deaf = connect(api.port, '127.0.0.1');
+    deaf.on('error', () => undefined);
+    deaf.pause().write(`${head.join('\r\n')}\r\n\r\n${body}`);
+    await until('it was answered', async () => {
+      const entries = await storedEntries(api.broker.parts.store);
+      return entries.filter(({ action }) => action === 'secret.read').length === 40;
+    });
+    expect(api.server.connections.open).toBeGreaterThan(0);
+    expect((await api.call('GET', '/healthz')).status).toBe(200);
+    await until('it is cut', () => Promise.resolve(api.server.connections.open === 0));
+    deaf.destroy();
+  });
+});
+
 describe('a refusal on the connection itself', () => {
   it.each([
     ['what is no HTTP', 'no HTTP\r\n\r\n', 'framing'],
@@ -197,14 +231,30 @@ describe('a refusal on the connection itself', () => {
   });
 });
 
-/** The server of Node below the API: a test shortens its patience, which for a body is half a minute. */
-async function listening(): Promise<Server> {
+describe('the listener of metrics', () => {
+  it('is bounded as the others are', async () => {
+    await start();
+    const metrics = new MetricsServer(new Registry());
+    const { port } = await metrics.listen({ host: '127.0.0.1', port: 0 });
+    const server = await listening(() => fetch(`http://127.0.0.1:${port}/metrics`));
+    await metrics.close();
+    expect(server).toMatchObject({
+      ...{ headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 60_000 },
+      ...{ timeout: 45_000, maxConnections: 64 },
+    });
+  });
+});
+
+/** The server of Node that answers what `ask` asks: a test shortens its patience, which for a body is half a minute. */
+async function listening(
+  ask: () => Promise<unknown> = () => api.call('GET', '/healthz'),
+): Promise<Server> {
   const { promise, resolve } = Promise.withResolvers<Server>();
   const heard = (message: unknown): void =>
     resolve((message as { readonly server: Server }).server);
   subscribe('http.server.request.start', heard);
   try {
-    await api.call('GET', '/healthz');
+    await ask();
     return await promise;
   } finally {
     unsubscribe('http.server.request.start', heard);
