@@ -9,6 +9,7 @@ import {
   type Node,
 } from 'yaml';
 import { BrokerError, type Problem } from '../../domain/errors.ts';
+import { PLAIN_YAML } from '../../domain/plain-yaml.ts';
 import { checkValue } from './check-value.ts';
 import type { ParsedBody, Position } from './parsed-body.ts';
 
@@ -23,16 +24,7 @@ const DEEPEST_INDENT = 256;
 export function parseYaml(text: string): ParsedBody {
   refuseDeep(text);
   const lines = new LineCounter();
-  const documents = parseAllDocuments(text, {
-    lineCounter: lines,
-    version: '1.2',
-    schema: 'core',
-    merge: false,
-    uniqueKeys: true,
-    stringKeys: true,
-    prettyErrors: false,
-    logLevel: 'silent',
-  });
+  const documents = parseAllDocuments(text, { ...PLAIN_YAML, lineCounter: lines });
   const document = 'empty' in documents ? undefined : documents[0];
   if (document === undefined || documents.length !== 1) {
     throw invalid([{ pointer: '', message: 'must be exactly one document' }]);

@@ -1,4 +1,5 @@
 import type { Document, LineCounter, Node } from 'yaml';
+import { PLAIN_YAML } from '../../domain/plain-yaml.ts';
 import type { FileProblem } from '../usage-error.ts';
 
 /** One document of a file, with the place of each of its values. */
@@ -26,16 +27,7 @@ interface LocatedFile {
 export async function parseLocated(file: string, text: string): Promise<LocatedFile> {
   const { LineCounter, parseAllDocuments } = await import('yaml');
   const lines = new LineCounter();
-  const parsed = parseAllDocuments(text, {
-    lineCounter: lines,
-    version: '1.2',
-    schema: 'core',
-    merge: false,
-    uniqueKeys: true,
-    stringKeys: true,
-    prettyErrors: false,
-    logLevel: 'silent',
-  });
+  const parsed = parseAllDocuments(text, { ...PLAIN_YAML, lineCounter: lines });
   const all: readonly Document.Parsed[] = 'empty' in parsed ? [] : parsed;
   const found = await Promise.all(all.map(oddities));
   const problems = found

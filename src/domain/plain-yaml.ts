@@ -1,0 +1,14 @@
+/**
+ * How YAML is read that people write for us, by whoever parses it: version 1.2 of the core schema that says what JSON could say. Keys are texts and
+ * come once, and nothing is merged in from elsewhere: what is reviewed is what holds. Options of the library `yaml`; anchors, aliases and tags
+ * have none, and are refused where they are found.
+ */
+export const PLAIN_YAML = {
+  version: '1.2',
+  schema: 'core',
+  merge: false,
+  uniqueKeys: true,
+  stringKeys: true,
+  prettyErrors: false,
+  logLevel: 'silent',
+} as const;
