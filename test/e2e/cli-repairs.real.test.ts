@@ -1,0 +1,153 @@
+import { randomBytes } from 'node:crypto';
+import pg from 'pg';
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import type { components } from '../../src/client/index.ts';
+import { describeWith } from '../backends/backends.ts';
+import { createDatabase, type TestDatabase } from '../backends/postgres.ts';
+import { uniqueName } from '../backends/unique-name.ts';
+import { makePostgresPlace, type PostgresPlace } from '../contract/postgres-fixture.ts';
+import { findCanary } from '../support/canary.ts';
+import { CommandLine } from './command-line.ts';
+import { eventually } from './eventually.ts';
+import { Furnished } from './furnished.ts';
+
+const CREATE = 'CREATE ROLE {{name}} LOGIN PASSWORD {{password}} VALID UNTIL {{expiration}}';
+
+type Rotation = components['schemas']['Rotation'];
+type Status = components['schemas']['RotationStatus'];
+
+let place: PostgresPlace;
+/** Another database of the same server, and its owner. */
+let elsewhere: TestDatabase;
+let superuser: pg.Client;
+let broker: Furnished;
+let operator: CommandLine;
+let pod: CommandLine;
+const role = uniqueName('cli_app').replaceAll('-', '_');
+const password = randomBytes(12).toString('hex');
+
+async function start(): Promise<Furnished> {
+  return Furnished.start({
+    files: { 'pg.password': place.adminPassword },
+    config: (directory) => ({
+      connections: {
+        database: {
+          type: 'postgres',
+          host: place.host,
+          port: place.port,
+          database: place.database,
+          username: place.admin,
+          passwordFile: `${directory}/pg.password`,
+          locators: ['credentials/*', 'roles/*'],
+        },
+      },
+    }),
+    documents: {
+      '/mounts/db': {
+        prefix: 'db',
+        connection: 'database',
+        options: { roles: { readonly: { creation: [CREATE] } } },
+      },
+      '/definitions/db/readonly': { class: 'dynamic', leaseTtl: '10m' },
+      '/definitions/own/app': {
+        rotation: {
+          connection: 'database',
+          strategy: 'single-user',
+          options: { username: role },
+        },
+      },
+    },
+  });
+}
+
+describeWith(['postgres'], 'somebody who puts right what got stuck', ({ postgres }) => {
+  beforeAll(async () => {
+    elsewhere = await createDatabase(postgres);
+    superuser = new pg.Client({ connectionString: elsewhere.connectionString });
+    await superuser.connect();
+    place = await makePostgresPlace(postgres);
+    broker = await start();
+    const { url } = broker.installation;
+    operator = await CommandLine.make();
+    const token = await operator.write('token', broker.operator);
+    await operator.ok('login', '--url', url, '--token-file', token);
+    await broker.logInEarly();
+    pod = await CommandLine.make();
+    const podToken = await pod.write('pod-token', broker.serviceAccountToken());
+    await pod.ok('login', '--url', url, '--cluster', 'c1', '--pod-token-file', podToken);
+  }, 60_000);
+
+  afterAll(async () => {
+    await operator.remove();
+    await pod.remove();
+    await broker.remove();
+    await superuser.end();
+    await elsewhere.drop();
+    await place.close();
+  });
+
+  it('sees why a rotation is parked, removes the cause, and has it go on to its end', async () => {
+    await broker.write('own/app', { username: role, password });
+    const parked = await operator.run('rotate', 'run', 'own/app', '--wait');
+    expect(parked.code).toBe(1);
+    expect(parked.out).toMatch(/state +parked\n/);
+    expect(await operator.ok('rotate', 'ls', '--state', 'parked')).toMatch(
+      /own\/app.*parked: \w+\n/,
+    );
+    const status = await operator.ok('rotate', 'status', 'own/app');
+    expect(status).toMatch(/last error +.*role_missing/);
+
+    // The cause is still there: it is tried once, and parked again.
+    const retried = await operator.ok('rotate', 'retry', 'own/app', '--comment', 'too early');
+    expect(retried).toMatch(/state +running\n/);
+    await eventually('it is parked again', async () => {
+      const { active } = (await operator.json('rotate', 'status', 'own/app')) as Status;
+      return active?.state === 'parked' ? true : undefined;
+    });
+
+    await place.createRole(role, password);
+    await operator.ok('rotate', 'retry', 'own/app', '--comment', 'made the role');
+    const [ended] = await eventually('it is over', async () => {
+      const { items } = await operator.json('rotate', 'history', 'own/app');
+      return (items as Rotation[])[0]?.state === 'done' ? (items as Rotation[]) : undefined;
+    });
+    expect(ended).toMatchObject({ state: 'done', version: '2' });
+    const read = await pod.ok('get', 'own/app', '--key', 'password', '--reveal');
+    pod.traces = pod.traces.replaceAll(read, '');
+    expect(read).not.toBe(password);
+    expect(await place.logsIn(role, read)).toBe(true);
+    expect((await operator.run('rotate', 'retry', 'own/app')).code).toBe(6);
+    expect(findCanary(read, { said: operator.traces })).toEqual([]);
+  }, 60_000);
+
+  it('sees why a credential cannot be revoked, removes the cause, and has it tried again', async () => {
+    const { data } = await pod.json('credential', 'db/readonly', '--reveal');
+    const { username, password: secret } = data as { username: string; password: string };
+    pod.traces = pod.traces.replaceAll(secret, '');
+    // What it owns in another database keeps it from being dropped: docs/providers/postgres.md.
+    await superuser.query(`CREATE TABLE kept (); ALTER TABLE kept OWNER TO "${username}"`);
+
+    await operator.ok('lease', 'revoke', '--path', 'db/readonly', '--yes', '--comment', 'test');
+    const failed = await eventually('it fails', async () => {
+      const { items } = await operator.json('revocation', 'ls');
+      const [item] = items as { credential: string; attempts: number; lastError?: string }[];
+      return item?.lastError === undefined ? undefined : item;
+    });
+    expect(username).toContain(failed.credential);
+    expect(failed.attempts).toBe(1);
+    expect(await operator.ok('revocation', 'ls')).toContain(failed.lastError ?? '');
+
+    await superuser.query('DROP TABLE kept');
+    const said = await operator.ok('revocation', 'retry', failed.credential);
+    expect(said).toBe(`${failed.credential} is tried again now\n`);
+    await eventually('it is revoked', async () => {
+      const { items } = await operator.json('revocation', 'ls');
+      return (items as unknown[]).length === 0 ? true : undefined;
+    });
+    const rows = await place.query('SELECT 1 FROM pg_roles WHERE rolname = $1', [username]);
+    expect(rows).toEqual([]);
+    const entries = await operator.ok('audit', 'search', '--credential', failed.credential);
+    expect(entries).toMatch(/bootstrap +credential\.revoke +ok/);
+    expect((await operator.run('revocation', 'retry', failed.credential)).code).toBe(6);
+  }, 60_000);
+});
