@@ -93,13 +93,13 @@ module.exports = {
       { path: '^src/', pathNot: '^src/($1|client|domain|crypto|ports)/|^src/clock\\.ts$' },
     ),
     rule(
-      'csi-writes-files-as-the-agent-does',
+      'csi-writes-and-answers-as-the-agent-does',
       { path: room('csi') },
       {
         path: '^src/',
         pathNot: [
           '^src/(csi|client|domain|crypto|ports)/|^src/clock\\.ts$',
-          '^src/agent/delivery/(secret-renderer|target)\\.ts$',
+          '^src/agent/(bounded-server|delivery/(secret-renderer|target))\\.ts$',
         ],
       },
     ),

@@ -47,7 +47,7 @@ async function readAll(
     return await read(session, wish.objects, signal);
   } catch (error) {
     if (!(error instanceof ApiError) || error.status !== 401) throw error;
-    sessions.forget(wish.token);
+    await sessions.forget(wish.token, session);
     return read(await sessions.of(wish.token, signal), wish.objects, signal);
   }
 }

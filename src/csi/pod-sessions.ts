@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache';
-import { WorkloadSession, type BrokerClient } from '../client/index.ts';
+import { ApiError, WorkloadSession, type BrokerClient } from '../client/index.ts';
 import { sha256Hex } from '../crypto/digest.ts';
 import type { Sensitive } from '../domain/sensitive.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -29,17 +29,26 @@ export class PodSessions {
   /** @throws as `WorkloadSession.logIn` */
   async of(token: Sensitive<string>, signal: AbortSignal): Promise<WorkloadSession> {
     const name = sha256Hex(token.reveal());
-    const opening = this.#sessions.get(name);
-    if (opening === undefined) return this.#logIn(name, token, signal);
-    // One that another caller gave up is opened anew.
-    const known = await opening.catch(() => undefined);
-    if (known !== undefined && known.endsAt - this.#clock.now() > TOO_SHORT_MS) return known;
-    return this.#logIn(name, token, signal);
+    for (;;) {
+      const opening = this.#sessions.get(name);
+      if (opening === undefined) return this.#logIn(name, token, signal);
+      const known = await opening.catch(ofCaller);
+      if (known !== undefined && known.endsAt - this.#clock.now() > TOO_SHORT_MS) return known;
+      this.#drop(name, opening);
+    }
   }
 
-  /** The broker does not know the session any more. */
-  forget(token: Sensitive<string>): void {
-    this.#sessions.delete(sha256Hex(token.reveal()));
+  /** The broker does not know the session any more. One that was opened meanwhile stays. */
+  async forget(token: Sensitive<string>, session: WorkloadSession): Promise<void> {
+    const name = sha256Hex(token.reveal());
+    const opening = this.#sessions.get(name);
+    if (opening !== undefined && (await opening.catch(() => undefined)) === session) {
+      this.#drop(name, opening);
+    }
+  }
+
+  #drop(name: string, opening: Promise<WorkloadSession>): void {
+    if (this.#sessions.get(name) === opening) this.#sessions.delete(name);
   }
 
   async #logIn(
@@ -53,8 +62,13 @@ export class PodSessions {
     try {
       return await opening;
     } catch (error) {
-      this.#sessions.delete(name);
+      this.#drop(name, opening);
       throw error;
     }
   }
+}
+
+/** What the broker said of the token is said to all who show it; a login that another caller gave up is begun anew. */
+function ofCaller(error: unknown): undefined {
+  if (error instanceof ApiError) throw error;
 }

@@ -3,39 +3,22 @@ import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { credentials, loadPackageDefinition, type Client, type ServiceError } from '@grpc/grpc-js';
-import { loadSync } from '@grpc/proto-loader';
 import { stringify } from 'yaml';
 import { freePort } from '../backends/free-port.ts';
 import { until } from '../backends/until.ts';
+import { CsiDriver, type Mounted } from '../support/csi-driver.ts';
 import type { Furnished } from './furnished.ts';
 
 const MAIN = new URL('../../dist/main.js', import.meta.url).pathname;
 const NODE = new URL('../../node_modules/.bin/node', import.meta.url).pathname;
-const PROTO = new URL('csi-driver.proto', import.meta.url).pathname;
-
-type Unary = (
-  request: object,
-  done: (error: ServiceError | null, response: unknown) => void,
-) => void;
-
-export interface Mounted {
-  readonly object_version: readonly { readonly id: string; readonly version: string }[];
-  readonly files: readonly {
-    readonly path: string;
-    readonly mode: number;
-    readonly contents: Buffer;
-  }[];
-}
-
-/** One node: the provider as a process, and the driver that asks it, from a contract of its own. */
+/** One node: the provider as a process, and the driver that asks it. */
 export class CsiProcess {
   readonly directory: string;
   readonly healthPort: number;
   readonly #broker: Furnished;
   #child: ChildProcess | undefined;
   #end: Promise<number | null> = Promise.resolve(null);
-  #driver: Client | undefined;
+  #driver: CsiDriver | undefined;
   output = '';
 
   private constructor(broker: Furnished, directory: string, healthPort: number) {
@@ -108,55 +91,24 @@ export class CsiProcess {
   }
 
   version(): Promise<unknown> {
-    return this.#call('Version', { version: 'v1alpha1' });
+    return this.#asking.version();
   }
 
-  /** What the driver does for a volume; the token is of the pod unless told. */
-  async mount(
+  /** As the driver; the token is of the pod unless told. */
+  mount(
     objects: unknown,
     {
       token = this.#broker.serviceAccountToken(),
-      attributes = {},
+      ...more
     }: {
       readonly token?: string | undefined;
       readonly attributes?: Readonly<Record<string, string>>;
     } = {},
   ): Promise<Mounted> {
-    const all = {
-      objects: typeof objects === 'string' ? objects : stringify(objects),
-      'csi.storage.k8s.io/pod.name': 'api-0',
-      'csi.storage.k8s.io/pod.namespace': 'prod',
-      'csi.storage.k8s.io/serviceAccount.tokens': JSON.stringify({
-        quaymaster: { token, expirationTimestamp: '2030-01-01T00:00:00Z' },
-      }),
-      ...attributes,
-    };
-    return (await this.#call('Mount', {
-      attributes: JSON.stringify(all),
-      secrets: '{}',
-      target_path: '/var/lib/kubelet/pods/x/volumes/y/mount',
-      permission: '420',
-      current_object_version: [],
-    })) as Mounted;
+    return this.#asking.mount(objects, { token, ...more });
   }
 
-  #call(method: 'Version' | 'Mount', request: object): Promise<unknown> {
-    this.#driver ??= driverOf(this.socket);
-    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
-    const call = (this.#driver as unknown as Record<string, Unary>)[method]!;
-    call.call(this.#driver, request, (error, response) => {
-      if (error === null) resolve(response);
-      else reject(error);
-    });
-    return promise;
+  get #asking(): CsiDriver {
+    return (this.#driver ??= new CsiDriver(this.socket));
   }
-}
-
-function driverOf(socket: string): Client {
-  const definition = loadSync(PROTO, { keepCase: true, defaults: true });
-  const { v1alpha1 } = loadPackageDefinition(definition) as unknown as {
-    v1alpha1: { CSIDriverProvider: new (...of: unknown[]) => Client };
-  };
-  const options = { 'grpc.default_authority': 'localhost' };
-  return new v1alpha1.CSIDriverProvider(`unix:${socket}`, credentials.createInsecure(), options);
 }

@@ -1,4 +1,4 @@
-import { createServer } from 'node:http';
+import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { status } from '@grpc/grpc-js';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
@@ -8,27 +8,32 @@ import { mountVolume } from '../../../src/csi/mount-volume.ts';
 import { PodSessions } from '../../../src/csi/pod-sessions.ts';
 import type { MountResponse } from '../../../src/csi/driver-protocol.ts';
 import { Sensitive } from '../../../src/domain/sensitive.ts';
+import { until } from '../../backends/until.ts';
 import { HandClock } from '../../support/hand-clock.ts';
 
 const HOUR = 3_600_000;
 
 /** A broker that answers what a test says; the real one cannot lose a session at will. */
 class ScriptedBroker {
+  /** Logins that were asked for, and those that were answered. */
+  asked = 0;
   logins = 0;
   reads = 0;
+  /** Whether it accepts no token. */
+  refused = false;
   /** Sessions that it still knows, by their number. */
   known = new Set<number>();
   readonly clock = new HandClock();
+  /** Logins wait for this. */
+  open: Promise<unknown> = Promise.resolve();
   item: object = { path: 'a/db', version: '1', data: { k: 'v' } };
   readonly #server = createServer((request, response) => {
     request.resume();
-    const isLogin = request.url === '/api/v1/sessions';
-    const session = Number(/(\d+)$/.exec(request.headers.authorization ?? '')?.[1]);
-    const answer = isLogin ? this.#logIn() : this.#read(session);
-    const [code, body] = answer;
-    const type = code < 400 ? 'application/json' : 'application/problem+json';
-    response.writeHead(code, { 'content-type': type, 'x-request-id': 'req_1' });
-    response.end(JSON.stringify(body));
+    void this.#answer(request).then(([code, body]) => {
+      const type = code < 400 ? 'application/json' : 'application/problem+json';
+      response.writeHead(code, { 'content-type': type, 'x-request-id': 'req_1' });
+      response.end(JSON.stringify(body));
+    });
   });
 
   async listen(): Promise<BrokerClient> {
@@ -44,6 +49,14 @@ class ScriptedBroker {
     this.#server.closeAllConnections();
   }
 
+  async #answer({ url, headers }: IncomingMessage): Promise<readonly [number, object]> {
+    const session = Number(/(\d+)$/.exec(headers.authorization ?? '')?.[1]);
+    if (url !== '/api/v1/sessions') return this.#read(session);
+    this.asked += 1;
+    await this.open;
+    return this.refused ? problem('ERR_TOKEN_INVALID') : this.#logIn();
+  }
+
   #logIn(): readonly [number, object] {
     this.logins += 1;
     this.known.add(this.logins);
@@ -55,10 +68,12 @@ class ScriptedBroker {
   #read(session: number): readonly [number, object] {
     this.reads += 1;
     if (this.known.has(session)) return [200, { items: [this.item] }];
-    const code = 'ERR_UNAUTHENTICATED';
-    const problem = { type: 'about:blank', title: 'A valid bearer token is needed', code };
-    return [401, { ...problem, status: 401, requestId: 'req_1' }];
+    return problem('ERR_UNAUTHENTICATED');
   }
+}
+
+function problem(code: string): readonly [number, object] {
+  return [401, { type: 'about:blank', title: 'No', code, status: 401, requestId: 'req_1' }];
 }
 
 let broker: ScriptedBroker;
@@ -75,7 +90,11 @@ afterEach(() => {
   broker.close();
 });
 
-function mount(key?: string, token = 'token-1'): Promise<MountResponse> {
+function mount(
+  key?: string,
+  token = 'token-1',
+  signal = AbortSignal.timeout(10_000),
+): Promise<MountResponse> {
   const format = key === undefined ? 'json' : 'files';
   const object = {
     path: 'a/db',
@@ -86,7 +105,7 @@ function mount(key?: string, token = 'token-1'): Promise<MountResponse> {
     mode: 0o444,
   } as const;
   const wish = { pod: 'prod/api-0', token: new Sensitive(token), objects: [object] };
-  return mountVolume(wish, sessions, AbortSignal.timeout(10_000));
+  return mountVolume(wish, sessions, signal);
 }
 
 describe('mounting a volume', () => {
@@ -106,6 +125,42 @@ describe('mounting a volume', () => {
     broker.known.clear();
     expect((await mount()).files).toHaveLength(1);
     expect(broker.logins).toBe(3);
+  });
+
+  it('opens one session for all who find at once that theirs is gone', async () => {
+    await mount();
+    broker.known.clear();
+    await Promise.all([mount(), mount(), mount()]);
+    expect(broker.logins).toBe(2);
+    await mount();
+    expect(broker.logins).toBe(2);
+  });
+
+  it('opens one session for all who waited for a login that its caller gave up', async () => {
+    const gate = Promise.withResolvers<undefined>();
+    broker.open = gate.promise;
+    const quit = new AbortController();
+    const first = mount(undefined, 'token-1', quit.signal).catch((error: unknown) => error);
+    const others = [mount(), mount(), mount()];
+    await until('it is asked', () => Promise.resolve(broker.asked === 1));
+    quit.abort(new Error('gave up'));
+    expect(await first).toMatchObject({ message: 'gave up' });
+    await until('it is asked again', () => Promise.resolve(broker.asked === 2));
+    gate.resolve(undefined);
+    await Promise.all(others);
+    await mount();
+    expect(broker.asked).toBe(2);
+  });
+
+  it('tells all who waited for one login that the token is not accepted', async () => {
+    broker.refused = true;
+    const mounts = await Promise.allSettled([mount(), mount(), mount()]);
+    for (const result of mounts) {
+      expect(result).toMatchObject({ reason: { code: 'ERR_TOKEN_INVALID' } });
+    }
+    expect(broker.asked).toBe(1);
+    broker.refused = false;
+    expect((await mount()).files).toHaveLength(1);
   });
 
   it('tries no third session', async () => {
