@@ -1,51 +1,58 @@
 const BACKSLASH = 0x5c;
 
-/** Walks JSON text that `JSON.parse` accepted and `checkValue` bounded, so that recursion is shallow and every token is well formed. */
+/** Where a value begins in its text, and those within it. */
+interface Place {
+  readonly at: number;
+  readonly within?: Within;
+}
+
+/** By name in an object, in order in an array. */
+type Within = ReadonlyMap<string, Place> | readonly Place[];
+
+/**
+ * Walks JSON text that `JSON.parse` accepted and `checkValue` bounded, so that recursion is shallow and every token is well formed. Once,
+ * however many places are asked for: a body may have fifty problems, each at the end of a long text.
+ */
 export class JsonText {
   readonly #text: string;
   #at = 0;
   #duplicate = false;
-  #wanted: readonly string[] | undefined;
-  #found: number | undefined;
+  readonly #root: Place;
 
   constructor(text: string) {
     this.#text = text;
+    this.#root = this.#value();
   }
 
   /** Whether an object names a member twice: parsers disagree which of them counts (RFC 8259 §4). */
   hasDuplicateKeys(): boolean {
-    this.#walk([]);
     return this.#duplicate;
   }
 
   /** Where the value at a JSON pointer begins; undefined when it is not there. */
   offsetOf(pointer: string): number | undefined {
-    this.#wanted = pointer
+    const parts = pointer
       .split('/')
       .slice(1)
       .map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'));
-    this.#walk([]);
-    return this.#found;
+    let place: Place | undefined = this.#root;
+    for (const part of parts) place = place && childOf(place, part);
+    return place?.at;
   }
 
-  #walk(root: string[]): void {
-    this.#at = 0;
-    this.#found = undefined;
-    this.#value(root);
-  }
-
-  #value(place: string[]): void {
+  #value(): Place {
     this.#space();
-    if (this.#wanted !== undefined && isSame(this.#wanted, place)) this.#found = this.#at;
-    const character = this.#text.charAt(this.#at);
-    if (character === '{') this.#object(place);
-    else if (character === '[') this.#array(place);
-    else if (character === '"') this.#string();
+    const at = this.#at;
+    const character = this.#text.charAt(at);
+    if (character === '{') return { at, within: this.#object() };
+    if (character === '[') return { at, within: this.#array() };
+    if (character === '"') this.#string();
     else this.#skip((next) => !',]} \t\r\n'.includes(next));
+    return { at };
   }
 
-  #object(place: string[]): void {
-    const names = new Set<string>();
+  #object(): ReadonlyMap<string, Place> {
+    const members = new Map<string, Place>();
     this.#at += 1;
     for (;;) {
       this.#space();
@@ -53,32 +60,26 @@ export class JsonText {
       if (this.#text.charAt(this.#at) === ',') this.#at += 1;
       this.#space();
       const name = JSON.parse(this.#string()) as string;
-      if (names.has(name)) this.#duplicate = true;
-      names.add(name);
+      if (members.has(name)) this.#duplicate = true;
       this.#space();
       this.#at += 1;
-      this.#child(place, name);
+      members.set(name, this.#value());
     }
     this.#at += 1;
+    return members;
   }
 
-  #array(place: string[]): void {
+  #array(): readonly Place[] {
+    const items: Place[] = [];
     this.#at += 1;
-    let index = 0;
     for (;;) {
       this.#space();
       if (this.#text.charAt(this.#at) === ']') break;
       if (this.#text.charAt(this.#at) === ',') this.#at += 1;
-      this.#child(place, String(index));
-      index += 1;
+      items.push(this.#value());
     }
     this.#at += 1;
-  }
-
-  #child(place: string[], name: string): void {
-    place.push(name);
-    this.#value(place);
-    place.pop();
+    return items;
   }
 
   /** The literal with its quotes. `"k\u0065y"` and `"key"` are one name, so names are compared decoded. */
@@ -105,6 +106,7 @@ export class JsonText {
   }
 }
 
-function isSame(wanted: readonly string[], place: readonly string[]): boolean {
-  return wanted.length === place.length && wanted.every((part, index) => part === place[index]);
+function childOf({ within }: Place, part: string): Place | undefined {
+  if (within === undefined) return undefined;
+  return 'get' in within ? within.get(part) : within[Number(part)];
 }

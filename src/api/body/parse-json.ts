@@ -1,13 +1,15 @@
 import { BrokerError } from '../../domain/errors.ts';
 import { checkValue } from './check-value.ts';
 import { JsonText } from './json-text.ts';
-import { positionAt, type ParsedBody } from './parsed-body.ts';
+import { Lines, type ParsedBody } from './parsed-body.ts';
 
 /** @throws ERR_BODY_INVALID; neither the text nor the parser's message about it is repeated. */
 export function parseJson(text: string): ParsedBody {
-  const value = parse(text);
+  const lines = new Lines(text);
+  const value = parse(text, lines);
   checkValue(value);
-  if (new JsonText(text).hasDuplicateKeys()) {
+  const walked = new JsonText(text);
+  if (walked.hasDuplicateKeys()) {
     throw new BrokerError('ERR_BODY_INVALID', 'the body names a field twice', {
       reason: 'duplicate_key',
     });
@@ -15,18 +17,18 @@ export function parseJson(text: string): ParsedBody {
   return {
     value,
     locate: (pointer) => {
-      const offset = new JsonText(text).offsetOf(pointer);
-      return offset === undefined ? undefined : positionAt(text, offset);
+      const offset = walked.offsetOf(pointer);
+      return offset === undefined ? undefined : lines.positionAt(offset);
     },
   };
 }
 
-function parse(text: string): unknown {
+function parse(text: string, lines: Lines): unknown {
   try {
     return JSON.parse(text) as unknown;
   } catch (error) {
     const [, offset] = /at position (\d+)/.exec((error as Error).message) ?? [];
-    const place = offset === undefined ? undefined : positionAt(text, Number(offset));
+    const place = offset === undefined ? undefined : lines.positionAt(Number(offset));
     throw new BrokerError('ERR_BODY_INVALID', 'the body is not JSON (RFC 8259)', {
       reason: 'malformed',
       ...(place !== undefined && { problems: [{ pointer: '', message: 'is not JSON', ...place }] }),
