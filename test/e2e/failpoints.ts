@@ -12,29 +12,20 @@ export type FailpointAction = 'kill' | 'stop' | 'throw';
  */
 export class Failpoints {
   readonly #file: string;
-  /** Of plans that wait for their commit, and of those in it. */
+  /** Of plans that wait for their commit. */
   readonly #stages = new Set<string>();
-  readonly #committing = new Set<string>();
 
   constructor(file: string) {
     this.#file = file;
   }
 
-  /** At a named point: that of a commit stands for every plan of the batch as well. */
+  /** At a named point: that of a commit's beginning stands for every plan of the batch as well. */
   readonly commit = (name: string): void => {
-    const [room, moment = ''] = name.split('.');
-    if (room !== 'store') {
-      this.#pass(name);
-      return;
-    }
-    if (moment === 'before_commit') {
-      // What is asked for while a batch commits belongs to the next one: the end of this one is not its end.
-      for (const stage of this.#stages) this.#committing.add(stage);
-      this.#stages.clear();
-    }
-    const stages = [...this.#committing];
-    if (moment === 'after_commit') this.#committing.clear();
-    for (const point of [name, ...stages.map((stage) => `${stage}.${moment}`)]) this.#pass(point);
+    const stages = name === 'store.before_commit' ? [...this.#stages] : [];
+    // What is asked for while a batch commits belongs to the next one.
+    if (name === 'store.before_commit') this.#stages.clear();
+    this.#pass(name);
+    for (const stage of stages) this.#pass(`${stage}.before_commit`);
   };
 
   /** Learns what is committed, and makes reads fail. */
@@ -45,12 +36,14 @@ export class Failpoints {
       get: store.get.bind(store),
     };
     const replaced: Pick<Store, 'commit' | 'list' | 'get'> = {
-      commit: (plan) => {
-        for (const write of plan.writes ?? []) {
-          const stage = stageOf(write);
-          if (stage !== undefined) this.#stages.add(stage);
-        }
-        return before.commit(plan);
+      commit: async (plan) => {
+        const stages = (plan.writes ?? []).map(stageOf).filter((stage) => stage !== undefined);
+        for (const stage of stages) this.#stages.add(stage);
+        const outcome = await before.commit(plan);
+        // A batch may commit without a plan that has to be decided again.
+        const isIn = outcome.status === 'committed';
+        if (isIn) for (const stage of stages) this.#pass(`${stage}.after_commit`);
+        return outcome;
       },
       list: (table, query) => {
         this.#pass(`list.${table}`);
