@@ -7,7 +7,8 @@ import {
   throwingUndoingAt,
 } from './at-points.ts';
 import { EVERY_POINT, POINTS_WITHIN, pointsOf } from './fault-points.ts';
-import { RotatingBroker } from './rotating-broker.ts';
+import type { StoreElsewhere } from './postgres-store.ts';
+import { RotatingBroker, type Clock } from './rotating-broker.ts';
 import type { Rotating } from './rotating/rotating.ts';
 
 /** `ALL=1` in the environment asks for every point of every strategy. Otherwise each has a share, and those of one file have every point together. */
@@ -23,6 +24,8 @@ const UNDOING = pointsOf('discard');
 interface Strategy {
   readonly path: string;
   readonly open: () => Promise<Rotating>;
+  /** Where the broker keeps what it knows; absent: in a file of its own. */
+  readonly store?: () => Promise<StoreElsewhere>;
   /** Killed at every point: the one of its kind. */
   readonly isWhole?: true;
   /** The target has the new value before the broker; from then on there is no way back. */
@@ -41,36 +44,45 @@ function share(points: readonly string[], every: number, offset: number): readon
 let offset = 0;
 
 /** What happens to one strategy wherever the process that carries it on is killed, throws or stands still. */
-export function strategy(
-  title: string,
-  { path, open, isAhead = false, outlives = false, ...more }: Strategy,
-): void {
+export function strategy(title: string, tried: Strategy): void {
+  const { path, open, store, isAhead = false, outlives = false } = tried;
   const own = offset++;
   describe(title, () => {
     let broker: RotatingBroker;
+    let elsewhere: StoreElsewhere | undefined;
     const series = { path, broker: () => broker, isAhead, outlives };
-    const start = async (): Promise<void> => {
-      broker = await RotatingBroker.start([await open()]);
+    const start = async (clock?: Clock): Promise<void> => {
+      elsewhere = await store?.();
+      broker = await RotatingBroker.start([await open()], elsewhere?.furniture);
+      await broker.restart(clock);
     };
-    beforeAll(async () => {
-      await start();
-      await broker.restart();
-    }, 60_000);
-    afterAll(() => broker.remove());
-
-    const killed = more.isWhole === true ? EVERY_POINT : share(EVERY_POINT, 4, own);
-    killedAt({ ...series, points: killed });
-    if (!isAhead) killedUndoingAt({ ...series, points: share(UNDOING, 3, own) });
+    const end = async (): Promise<void> => {
+      await broker.remove();
+      await elsewhere?.drop();
+    };
+    const fast = (): Clock => {
+      const ahead = tried.isBehind === true ? BEHIND_MS : 0;
+      return { epoch: Date.now() + ahead, speed: SPEED };
+    };
+    const killed = tried.isWhole === true ? EVERY_POINT : share(EVERY_POINT, 4, own);
+    const kill = (): void => {
+      killedAt({ ...series, points: killed });
+      if (!isAhead) killedUndoingAt({ ...series, points: share(UNDOING, 3, own) });
+    };
+    // Only a file's one process knows at its start that nobody else holds a claim: elsewhere the claim's minute has to pass.
+    const isAlone = store === undefined;
+    beforeAll(() => start(isAlone ? undefined : fast()), 60_000);
+    afterAll(end);
+    if (isAlone) kill();
 
     describe('in a broker whose clock is fast', () => {
-      beforeAll(async () => {
-        if (more.isBehind === true) {
-          await broker.remove();
-          await start();
-        }
-        const epoch = Date.now() + (more.isBehind === true ? BEHIND_MS : 0);
-        await broker.restart({ epoch, speed: SPEED });
-      }, 60_000);
+      if (isAlone) {
+        beforeAll(async () => {
+          if (tried.isBehind !== true) return broker.restart(fast());
+          await end();
+          await start(fast());
+        }, 60_000);
+      } else kill();
 
       throwingAt({ ...series, points: share(POINTS_WITHIN, 4, own) });
       if (!isAhead) throwingUndoingAt({ ...series, points: share(UNDOING, 3, own) });

@@ -1,0 +1,41 @@
+import { afterAll, beforeAll } from '@jest/globals';
+import { describeWith } from '../../backends/backends.ts';
+import { databaseRole } from '../../contract/database-role.ts';
+import { makePostgresPlace, type PostgresPlace } from '../../contract/postgres-fixture.ts';
+import { postgresStore } from './postgres-store.ts';
+import { rotatingAt } from './rotating/made-at.ts';
+import { postgresUsers } from './rotating/postgres-user.ts';
+import { writtenToVault } from './rotating/written-elsewhere.ts';
+import { strategy } from './strategy.ts';
+
+const title = 'F01 to F05: a broker whose store is in PostgreSQL';
+
+describeWith(['openbao', 'postgres'], title, ({ openbao, postgres }) => {
+  let place: PostgresPlace;
+  beforeAll(async () => {
+    place = await makePostgresPlace(postgres);
+  });
+  afterAll(() => place.close());
+  const store = () => postgresStore(postgres);
+
+  strategy('alternating users', {
+    path: 'own/app',
+    store,
+    async open() {
+      const users = [{ path: 'own/app', strategy: 'alternating-users' }] as const;
+      const [user] = await postgresUsers(place, users);
+      return user!;
+    },
+  });
+  strategy('a static role of OpenBao', {
+    path: 'own/app',
+    store,
+    isAhead: true,
+    open: async () => rotatingAt('own/app', await databaseRole(openbao, postgres)),
+  });
+  strategy('a generated value in KV version 2 of OpenBao', {
+    path: 'made/db',
+    store,
+    open: () => writtenToVault(openbao),
+  });
+});
