@@ -1,9 +1,12 @@
-import { existsSync } from 'node:fs';
-import { readFile, writeFile } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { constants, existsSync } from 'node:fs';
+import { open, readFile, writeFile } from 'node:fs/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { until } from '../backends/until.ts';
+import { CertificateAuthority } from '../support/certificates.ts';
 import { findCanary } from '../support/canary.ts';
 import { AgentProcess } from './agent-process.ts';
+import { eventually } from './eventually.ts';
 import { Furnished } from './furnished.ts';
 import { Rotated } from './rotated.ts';
 
@@ -177,6 +180,21 @@ describe('quaymaster agent', () => {
     expect(await leases('own/ended')).toHaveLength(1);
     expect(await agent.stop('SIGTERM')).toEqual({ code: 0, signal: null });
     expect(await leases('own/ended')).toEqual([]);
+  });
+
+  it('ends with 0 on a SIGTERM that comes before it has read everything', async () => {
+    const caFile = agent.file('ca.crt');
+    execFileSync('mkfifo', [caFile]);
+    const away = { url: 'https://127.0.0.1:9', caFile };
+    await agent.configure({ broker: away, secrets: [{ path: 'own/api', file: 'api.json' }] });
+    agent.start();
+    const pipe = await eventually('it reads the authority', () =>
+      open(caFile, constants.O_WRONLY | constants.O_NONBLOCK).catch(() => undefined),
+    );
+    agent.signal('SIGTERM');
+    await pipe.writeFile(new CertificateAuthority().cert);
+    await pipe.close();
+    expect(await agent.ended()).toEqual({ code: 0, signal: null });
   });
 
   it('ends when the pod tells it to, and says to probes how it stands', async () => {
