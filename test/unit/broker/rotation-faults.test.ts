@@ -10,12 +10,33 @@ import type { TargetStep } from '../../support/scripted-target.ts';
 let bench: RotationBench;
 afterEach(async () => bench.close());
 
-const STEPS = ['create', 'set', 'test', 'promote', 'retire'] as const;
-const POINTS = STEPS.flatMap((step) =>
-  ['before_begun', 'after_begun', 'after_effect', 'after_done'].map((when) => `${step}.${when}`),
-);
+const POINTS = pointsOf('create', 'set', 'test', 'promote', 'retire');
+const DRILL_POINTS = pointsOf('create', 'set', 'test', 'discard');
 const SLOTS = ['one', 'two'] as const;
 const MINUTE = 60_000;
+
+function pointsOf(...steps: readonly string[]): readonly string[] {
+  return steps.flatMap((step) =>
+    ['before_begun', 'after_begun', 'after_effect', 'after_done'].map((when) => `${step}.${when}`),
+  );
+}
+
+/** What happens once, at one failpoint. @returns whether it did. */
+function once(point: string, happens: () => unknown): () => boolean {
+  let isHit = false;
+  Object.assign(bench.broker.parts, {
+    failpoint: (name: string) => {
+      if (isHit || name !== `rotation.${point}`) return undefined;
+      isHit = true;
+      return happens();
+    },
+  });
+  return () => isHit;
+}
+
+function fail(): never {
+  throw new Error('failpoint');
+}
 
 async function open(slots: 'one' | 'two' = 'two', rotation: object = {}): Promise<void> {
   bench = await RotationBench.open({ options: { slots }, ...rotation });
@@ -52,18 +73,11 @@ async function expectOver(state: string): Promise<void> {
 describe.each(SLOTS)('a rotation with slots %s', (slots) => {
   it.each(POINTS)('that fails at %s goes on, with one new value', async (point) => {
     await open(slots);
-    let isHit = false;
-    Object.assign(bench.broker.parts, {
-      failpoint: (name: string) => {
-        if (isHit || name !== `rotation.${point}`) return;
-        isHit = true;
-        throw new Error('failpoint');
-      },
-    });
+    const isHit = once(point, fail);
     bench.work();
     await request();
     await bench.rest();
-    expect(isHit).toBe(true);
+    expect(isHit()).toBe(true);
     await expectAccess();
     await bench.pass(5 * MINUTE);
     await expectOver('done');
@@ -75,18 +89,11 @@ describe.each(SLOTS)('a rotation with slots %s', (slots) => {
   it.each(POINTS)('whose process stands still at %s is taken over', async (point) => {
     await open(slots);
     const { promise, resolve } = Promise.withResolvers<undefined>();
-    let isHit = false;
-    Object.assign(bench.broker.parts, {
-      failpoint: (name: string) => {
-        if (isHit || name !== `rotation.${point}`) return undefined;
-        isHit = true;
-        return promise;
-      },
-    });
+    const isHit = once(point, () => promise);
     bench.work();
     await request();
     await bench.rest();
-    expect(isHit).toBe(true);
+    expect(isHit()).toBe(true);
     await expectAccess();
     bench.work();
     await bench.pass(3 * MINUTE);
@@ -296,6 +303,13 @@ describe('a rotation', () => {
   });
 });
 
+async function expectDrilled(): Promise<void> {
+  await expectOver('done');
+  expect(await bench.latest()).toMatchObject({ kind: 'drill', promoted_at: null, version: null });
+  expect(await bench.current()).toMatchObject({ password: 'p0', other: 'kept' });
+  expect((await bench.schedule())?.proven_at).not.toBeNull();
+}
+
 describe('a drill', () => {
   it('proves the credential and leaves everything as it was', async () => {
     await open('two', { drill: { every: '1d' } });
@@ -307,6 +321,49 @@ describe('a drill', () => {
     expect(await bench.current()).toMatchObject({ password: 'p0' });
     const { proven_at, next_drill_at } = (await bench.schedule())!;
     expect(next_drill_at).toBe(proven_at! + 24 * 60 * MINUTE);
+  });
+
+  it.each(DRILL_POINTS)('that fails at %s goes on, and leaves all as it was', async (point) => {
+    await open();
+    const isHit = once(point, fail);
+    bench.work();
+    await request({ kind: 'drill' });
+    await bench.rest();
+    expect(isHit()).toBe(true);
+    expect(bench.broker.target.works(await bench.current())).toBe(true);
+    await bench.pass(5 * MINUTE);
+    await expectDrilled();
+  });
+
+  it.each(DRILL_POINTS)('whose process stands still at %s is taken over', async (point) => {
+    await open();
+    const { promise, resolve } = Promise.withResolvers<undefined>();
+    const isHit = once(point, () => promise);
+    bench.work();
+    await request({ kind: 'drill' });
+    await bench.rest();
+    expect(isHit()).toBe(true);
+    bench.work();
+    await bench.pass(3 * MINUTE);
+    await expectDrilled();
+    resolve(undefined);
+    await bench.rest();
+    await expectDrilled();
+  });
+
+  it('whose test is refused is no proof, and ends the new credential when it is aborted', async () => {
+    await open();
+    bench.broker.target.refuses = 'grants_missing';
+    bench.work();
+    await request({ kind: 'drill' });
+    await bench.pass(60 * MINUTE);
+    const { state, last_error } = await bench.latest();
+    expect([state, last_error]).toEqual(['parked', 'refused_grants_missing']);
+    expect((await bench.schedule())?.proven_at).toBeNull();
+    await direct('abort');
+    await bench.pass(MINUTE);
+    await expectOver('aborted');
+    expect(await bench.current()).toMatchObject({ password: 'p0' });
   });
 
   it('is refused where there is no second slot', async () => {
