@@ -22,6 +22,7 @@ import type { Route } from './route.ts';
 import { allRoutes } from './routes/index.ts';
 import { SourceAddress } from './source-address.ts';
 import type { Surroundings } from './surroundings.ts';
+import { WaitingAnswers } from './waiting-answers.ts';
 
 const HOT = 'readSecret';
 
@@ -103,6 +104,7 @@ function surroundingsOf(parts: Parts, deps: ApiDeps): Surroundings {
     ids: new RequestIds(deps.boot),
     sources: new SourceAddress(deps.trustedProxies),
     rates: new Rates(parts.clock, deps.limits),
+    waiting: new WaitingAnswers(),
     tallies: new OperationTallies(deps.metrics),
     log: new RequestLog(parts.log, parts.clock),
     drain: deps.drain,

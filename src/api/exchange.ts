@@ -9,6 +9,8 @@ import type { Surroundings } from './surroundings.ts';
 const NAME_OF_TOKEN =
   /qm[so]_[0-9A-Za-z]{20,}|ey[0-9A-Za-z_-]{10,}\.[0-9A-Za-z_-]*\.?[0-9A-Za-z_-]*/g;
 
+const LONG_BYTES = 65_536;
+
 /** One request and its answer, as the broker's `Call`. */
 export class Exchange implements Call {
   readonly requestId: string;
@@ -17,6 +19,8 @@ export class Exchange implements Call {
   readonly response: ServerResponse;
   readonly tally: OperationTally;
   readonly startedAt: number;
+  /** Whom the answer is for: an address, until it is known who calls. */
+  holder: string;
   readonly #surroundings: Surroundings;
   readonly peer: Peer;
   readonly #client: EncodedClient;
@@ -44,6 +48,7 @@ export class Exchange implements Call {
     this.requestId = ids.next();
     this.address =
       forwarded === undefined ? peer.address : sources.behind(peer.address, String(forwarded));
+    this.holder = this.address;
     this.#client =
       forwarded === undefined && headers['x-request-id'] === undefined
         ? peer.client(userAgent, parts.digest)
@@ -96,10 +101,11 @@ export class Exchange implements Call {
     const { response } = this;
     this.#cancel?.();
     this.peer.underWay -= 1;
-    const { tallies, parts } = this.#surroundings;
+    const { tallies, parts, waiting } = this.#surroundings;
     tallies.count(this.tally, status, parts.clock.monotonic() - this.startedAt);
     if (response.destroyed) return;
     const length = typeof body === 'string' ? Buffer.byteLength(body) : body.length;
+    waiting.hold(this.holder, length, response);
     const all = [
       ...headers,
       'Content-Length',
@@ -113,8 +119,8 @@ export class Exchange implements Call {
     ];
     if (this.#mustClose()) all.push('Connection', 'close');
     response.writeHead(status, all);
-    // As text of one byte a character, Node writes head and body in one piece: with bytes it is two (measured: 2 µs).
-    if (typeof body === 'string') response.end(body);
+    // As text of one byte a character, Node writes head and body in one piece: with bytes it is two (measured: 2 µs). A long one is not copied.
+    if (typeof body === 'string' || body.length > LONG_BYTES) response.end(body);
     else response.end(body.toString('latin1'), 'latin1');
   }
 

@@ -33,11 +33,13 @@ function pathOf({ url = '' }: IncomingMessage): string {
  * made here in one go; whatever does not pass answers false and goes that way, which knows how to refuse.
  */
 export function hotRead(surroundings: Surroundings, exchange: Exchange): boolean {
-  const { parts, rates } = surroundings;
+  const { parts, rates, waiting } = surroundings;
   const { request } = exchange;
   if (hasBody(request) || !isAcceptable(exchange)) return false;
   const live = sessionOf(parts, exchange);
-  if (live === undefined || rates.of(live).take(1, exchange.startedAt) > 0) return false;
+  if (live === undefined || waiting.isFull(live.workloadId)) return false;
+  if (rates.of(live).take(1, exchange.startedAt) > 0) return false;
+  exchange.holder = live.workloadId;
   void disclose(surroundings, exchange, live, pathOf(request));
   return true;
 }

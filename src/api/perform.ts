@@ -10,6 +10,7 @@ import { admit, identify, type Identity } from './identify.ts';
 import type { OperationTally } from './operation-tallies.ts';
 import type { PathTemplate } from './path-template.ts';
 import { NO_QUERY, parseQuery, type Query } from './query.ts';
+import { identityOf } from './rates.ts';
 import { refuse } from './refuse.ts';
 import type { Asked, Incoming, Route } from './route.ts';
 import { shownProof } from './shown-proof.ts';
@@ -39,7 +40,11 @@ export async function perform(
     checkRequest(exchange);
     identity = await identify(surroundings, exchange, performance.operation);
     const { caller } = identity;
-    if (caller !== undefined) admit(caller, performance.operation);
+    if (caller !== undefined) {
+      exchange.holder = identityOf(caller);
+      admit(caller, performance.operation);
+    }
+    if (surroundings.waiting.isFull(exchange.holder)) throw tooMuchWaits();
     const query = queryOf(exchange, performance.route);
     body = await bodyOf(exchange, performance.route);
     run = performance.route.read(
@@ -58,6 +63,13 @@ export async function perform(
     if (exchange.wasRecorded) answerError(surroundings, exchange, failure);
     else await refuse(surroundings, exchange, failure, { caller });
   }
+}
+
+function tooMuchWaits(): BrokerError {
+  return new BrokerError('ERR_RATE_LIMITED', undefined, {
+    reason: 'answers_waiting',
+    retryAfterSeconds: 1,
+  });
 }
 
 function incoming(

@@ -25,12 +25,12 @@ export class Rates {
     this.#forgeries = new Buckets(clock, limits.addressRate);
   }
 
-  /** All sessions of a workload share one bucket; an operator has one for each token. */
   of(caller: Caller): TokenBucket {
-    if (!(caller instanceof LiveSession)) return this.#identities.of(caller.operator.tokenId);
+    const identity = identityOf(caller);
+    if (!(caller instanceof LiveSession)) return this.#identities.of(identity);
     const known = this.#bySession.get(caller);
     if (known !== undefined) return known;
-    const bucket = this.#identities.of(caller.workloadId);
+    const bucket = this.#identities.of(identity);
     this.#bySession.set(caller, bucket);
     return bucket;
   }
@@ -75,6 +75,11 @@ export class Rates {
   loggedIn(account: string): void {
     this.#logins.of(account).charge(1, this.#clock.monotonic());
   }
+}
+
+/** All sessions of a workload are one; of an operator, each token is. */
+export function identityOf(caller: Caller): string {
+  return caller instanceof LiveSession ? caller.workloadId : caller.operator.tokenId;
 }
 
 function refuseAfter(retryAfterSeconds: number, reason: string): void {
