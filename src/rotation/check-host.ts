@@ -1,5 +1,5 @@
-import { BrokerError } from '../domain/errors.ts';
 import type { SecretData } from '../domain/secret.ts';
+import { conflict } from './refusals.ts';
 
 const HOST_KEYS = ['host', 'hostname', 'endpoint'];
 
@@ -14,10 +14,10 @@ export function checkHost(
 ): void {
   for (const key of HOST_KEYS) {
     const named = data?.[key];
-    if (named !== undefined && !isSame(named, server)) throw mismatch();
+    if (named !== undefined && !isSame(named, server)) throw conflict('host_mismatch');
   }
   const port = data?.['port'];
-  if (port !== undefined && port !== String(server.port)) throw mismatch();
+  if (port !== undefined && port !== String(server.port)) throw conflict('host_mismatch');
 }
 
 /** `host` or `host:port`, as connection strings have it. */
@@ -29,8 +29,4 @@ function isSame(
   const text = named.toLowerCase();
   const name = host.toLowerCase();
   return text === name || text === `${name}:${port}`;
-}
-
-function mismatch(): BrokerError {
-  return new BrokerError('ERR_CONFLICT', undefined, { reason: 'host_mismatch' });
 }

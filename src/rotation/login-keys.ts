@@ -1,7 +1,7 @@
 import * as z from 'zod';
-import { BrokerError } from '../domain/errors.ts';
 import type { SecretData } from '../domain/secret.ts';
 import { Sensitive } from '../domain/sensitive.ts';
+import { conflict } from './refusals.ts';
 import { secretKey } from './secret-key.ts';
 
 /** The option `keys`: which keys of the secret's data hold the name and the password of a login; all others are carried over. */
@@ -27,5 +27,5 @@ export function readLogin(data: SecretData, keys: LoginKeys): Login {
   if (typeof username === 'string' && typeof password === 'string' && password !== '') {
     return { username, password: new Sensitive(password) };
   }
-  throw new BrokerError('ERR_CONFLICT', undefined, { reason: 'no_login' });
+  throw conflict('no_login');
 }

@@ -6,6 +6,7 @@ import type { Clock } from '../../ports/clock.ts';
 import type { RotationTarget, RotationTurn, TargetVerdict } from '../../ports/rotation-target.ts';
 import type { AccessKey, AwsAccount, ListedKey } from '../../upstream/aws/aws-account.ts';
 import { AwsRefusal } from '../../upstream/aws/aws-error.ts';
+import { conflict, notYet } from '../refusals.ts';
 import type { AccessKeysOptions } from './config.ts';
 
 /** What AWS allows one user. */
@@ -57,7 +58,7 @@ export class AccessKeys implements RotationTarget {
     const id = this.#idIn(pending);
     const listed = await this.#account.listKeys(username, turn.context);
     const key = listed.find((candidate) => candidate.id === id);
-    if (key === undefined) throw notYet();
+    if (key === undefined) throw notYet(ASK_AGAIN_SECONDS);
     if (key.isActive) return;
     turn.stillOurs();
     await this.#account.activateKey(username, key.id, turn.context);
@@ -72,7 +73,7 @@ export class AccessKeys implements RotationTarget {
       return isUser ? { accepted: true } : { accepted: false, reason: 'another_user' };
     } catch (error) {
       if (!(error instanceof BrokerError) || error.code !== 'ERR_PROVIDER_DENIED') throw error;
-      if (await this.#isSettling(error, key.id, context)) throw notYet();
+      if (await this.#isSettling(error, key.id, context)) throw notYet(ASK_AGAIN_SECONDS);
       return { accepted: false, reason: 'login_refused' };
     }
   }
@@ -148,13 +149,4 @@ export class AccessKeys implements RotationTarget {
     if (id === undefined || typeof secret !== 'string' || secret === '') return undefined;
     return { id, secret: new Sensitive(secret) };
   }
-}
-
-function conflict(reason: string, detail: string): BrokerError {
-  return new BrokerError('ERR_CONFLICT', detail, { reason });
-}
-
-function notYet(): BrokerError {
-  const options = { reason: 'not_yet', retryAfterSeconds: ASK_AGAIN_SECONDS };
-  return new BrokerError('ERR_PROVIDER_UNAVAILABLE', undefined, options);
 }

@@ -6,6 +6,7 @@ import type { CallContext } from '../../ports/call-context.ts';
 import type { RotationTarget, RotationTurn, TargetVerdict } from '../../ports/rotation-target.ts';
 import { toSecretData } from '../../upstream/aws/secret-data.ts';
 import type { SecretRotation } from '../../upstream/aws/secret-rotation.ts';
+import { conflict, notYet } from '../refusals.ts';
 
 const CURRENT = 'AWSCURRENT';
 const PENDING = 'AWSPENDING';
@@ -35,12 +36,12 @@ export class OwnRotation implements RotationTarget {
     const version = versionOf(turn);
     const stages = await this.#rotation.stages(context);
     if (!stages.has(version)) {
-      if (isUnderWay(stages)) throw notYet('rotation_under_way');
+      if (isUnderWay(stages)) throw underWay();
       turn.stillOurs();
       await this.#rotation.start(version, context);
     }
     const value = await this.#valueOf(version, context);
-    if (value === undefined) throw notYet('not_yet');
+    if (value === undefined) throw notYet(ASK_AGAIN_SECONDS);
     return value;
   }
 
@@ -49,7 +50,7 @@ export class OwnRotation implements RotationTarget {
     const stages = await this.#rotation.stages(turn.context);
     const own = stages.get(versionOf(turn)) ?? [];
     if (own.includes(CURRENT)) return;
-    if (own.includes(PENDING)) throw notYet('not_yet');
+    if (own.includes(PENDING)) throw notYet(ASK_AGAIN_SECONDS);
     const detail =
       'AWS no longer carries this rotation on: look at its function, then rotate again';
     throw conflict('ended_at_aws', detail);
@@ -113,11 +114,7 @@ function currentIn(stages: Stages): string | undefined {
   return [...stages].find(([, own]) => own.includes(CURRENT))?.[0];
 }
 
-function notYet(reason: string): BrokerError {
-  const options = { reason, retryAfterSeconds: ASK_AGAIN_SECONDS };
-  return new BrokerError('ERR_PROVIDER_UNAVAILABLE', undefined, options);
-}
-
-function conflict(reason: string, detail: string): BrokerError {
-  return new BrokerError('ERR_CONFLICT', detail, { reason });
+/** Of somebody else: whether it ends is not for us to say. */
+function underWay(): BrokerError {
+  return new BrokerError('ERR_PROVIDER_UNAVAILABLE', undefined, { reason: 'rotation_under_way' });
 }

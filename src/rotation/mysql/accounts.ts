@@ -5,7 +5,7 @@ import { quoteAccount, type MysqlAccount } from '../../upstream/mysql/account.ts
 import { errorNumberOf } from '../../upstream/mysql/mysql-error.ts';
 import type { MysqlSession } from '../../upstream/mysql/mysql-session.ts';
 import { passwordClause } from '../../upstream/mysql/password-clause.ts';
-import { conflict } from './conflict.ts';
+import { conflict } from '../refusals.ts';
 
 /** The operation failed for the account named: it is there already, or is not there. */
 const ER_CANNOT_USER = 1396;

@@ -9,7 +9,7 @@ import { checkHost } from '../check-host.ts';
 import { readLogin } from '../login-keys.ts';
 import { Accounts } from './accounts.ts';
 import type { AlternatingUsersOptions } from './config.ts';
-import { conflict } from './conflict.ts';
+import { conflict } from '../refusals.ts';
 import { followGrants } from './grants.ts';
 import { testLogin } from './login-test.ts';
 

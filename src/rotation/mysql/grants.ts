@@ -1,7 +1,7 @@
 import type { RotationTurn } from '../../ports/rotation-target.ts';
 import { quoteAccount, type MysqlAccount } from '../../upstream/mysql/account.ts';
 import type { MysqlSession } from '../../upstream/mysql/mysql-session.ts';
-import { conflict } from './conflict.ts';
+import { conflict } from '../refusals.ts';
 
 /** Quoted names and texts, and what is between them: a word inside a name is none. */
 const TOKENS = /`(?:[^`]|``)*`|'(?:[^']|'')*'|[^`']+/g;

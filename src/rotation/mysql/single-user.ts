@@ -9,7 +9,7 @@ import { checkHost } from '../check-host.ts';
 import { readLogin } from '../login-keys.ts';
 import { Accounts } from './accounts.ts';
 import type { SingleUserOptions } from './config.ts';
-import { conflict } from './conflict.ts';
+import { conflict } from '../refusals.ts';
 import { testLogin } from './login-test.ts';
 
 /** One user whose password is replaced: who still holds the old one cannot log in from then on. */

@@ -5,7 +5,8 @@ import type { PostgresServer } from '../../upstream/postgres/postgres-server.ts'
 import { checkHost } from '../check-host.ts';
 import { followRole } from './follow-role.ts';
 import type { AlternatingUsersOptions } from './config.ts';
-import { conflict, credentialOf, nextValue, type Credential } from './credential.ts';
+import { conflict } from '../refusals.ts';
+import { credentialOf, nextValue, type Credential } from './credential.ts';
 import { expectGrants, testLogin } from './login-test.ts';
 import { missingRights } from './missing-rights.ts';
 import { placeOfRole } from './place-of-role.ts';

@@ -1,6 +1,6 @@
 import { generatePassword } from '../../crypto/generated-value.ts';
-import { BrokerError } from '../../domain/errors.ts';
 import type { SecretData } from '../../domain/secret.ts';
+import { conflict } from '../refusals.ts';
 import type { SingleUserOptions } from './config.ts';
 
 export interface Credential {
@@ -34,10 +34,6 @@ export function nextValue(
   username: string,
 ): SecretData {
   return { ...current, [keys.username]: username, [keys.password]: generatePassword(password) };
-}
-
-export function conflict(reason: string, detail: string): BrokerError {
-  return new BrokerError('ERR_CONFLICT', detail, { reason });
 }
 
 /** In the protocol a NUL is the end, and an empty password none. */

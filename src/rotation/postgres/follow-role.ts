@@ -1,7 +1,7 @@
 import { BrokerError } from '../../domain/errors.ts';
 import { quoteIdentifier, quoteLiteral } from '../../upstream/postgres/quote.ts';
 import type { PostgresRow, PostgresSession } from '../../upstream/postgres/session.ts';
-import { conflict } from './credential.ts';
+import { conflict } from '../refusals.ts';
 import { needRole, roleExists } from './roles.ts';
 import { settingLiteral } from './setting-literal.ts';
 

@@ -3,7 +3,8 @@ import { quoteIdentifier, quoteLiteral } from '../../upstream/postgres/quote.ts'
 import type { PostgresServer } from '../../upstream/postgres/postgres-server.ts';
 import type { PostgresSession } from '../../upstream/postgres/session.ts';
 import type { RotationTurn } from '../../ports/rotation-target.ts';
-import { conflict, type Credential } from './credential.ts';
+import { conflict } from '../refusals.ts';
+import type { Credential } from './credential.ts';
 
 const SESSION_END_MS = '2000';
 

@@ -8,6 +8,7 @@ import { refusalWordOf } from '../../upstream/redis/redis-error.ts';
 import type { RedisCommand, RedisServer } from '../../upstream/redis/redis-server.ts';
 import { checkHost } from '../check-host.ts';
 import { readLogin } from '../login-keys.ts';
+import { conflict } from '../refusals.ts';
 import type { AclUserOptions } from './config.ts';
 
 /**
@@ -148,10 +149,6 @@ function fieldOf(fields: readonly unknown[], name: string): readonly string[] {
 
 function isLoginRefused(error: unknown): boolean {
   return error instanceof BrokerError && error.reason === 'login_refused';
-}
-
-function conflict(reason: string): BrokerError {
-  return new BrokerError('ERR_CONFLICT', undefined, { reason });
 }
 
 function malformed(): BrokerError {

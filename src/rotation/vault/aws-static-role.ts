@@ -6,6 +6,7 @@ import type { Clock } from '../../ports/clock.ts';
 import type { RotationTarget, RotationTurn, TargetVerdict } from '../../ports/rotation-target.ts';
 import { encodeVaultPath } from '../../upstream/vault/encode-path.ts';
 import type { VaultClient } from '../../upstream/vault/vault-client.ts';
+import { conflict, notYet } from '../refusals.ts';
 import type { AwsStaticRoleOptions } from './config.ts';
 
 const MS = 1000;
@@ -46,7 +47,7 @@ export class AwsStaticRole implements RotationTarget {
   /** @throws ERR_PROVIDER_UNAVAILABLE `not_yet` while Vault has the current key. */
   async create({ current = {}, context }: RotationTurn): Promise<SecretData> {
     const key = await this.#held(context);
-    if (this.#isKey(current, key)) throw this.#notYet(key);
+    if (this.#isKey(current, key)) throw notYet(this.#askAgainSeconds(key));
     const { accessKeyId, secretAccessKey } = this.#options.keys;
     return { ...current, [accessKeyId]: key.access_key, [secretAccessKey]: key.secret_key };
   }
@@ -92,15 +93,8 @@ export class AwsStaticRole implements RotationTarget {
     return data[accessKeyId] === access_key && data[secretAccessKey] === secret_key;
   }
 
-  #notYet({ expiration }: Key): BrokerError {
-    const at = Date.parse(expiration ?? '');
-    const left = Math.ceil((at - this.#clock.now()) / MS);
-    const seconds = Number.isNaN(left) ? ASK_AGAIN_SECONDS : Math.max(0, left) + LATE_SECONDS;
-    const options = { reason: 'not_yet', retryAfterSeconds: seconds };
-    return new BrokerError('ERR_PROVIDER_UNAVAILABLE', undefined, options);
+  #askAgainSeconds({ expiration }: Key): number {
+    const left = Math.ceil((Date.parse(expiration ?? '') - this.#clock.now()) / MS);
+    return Number.isNaN(left) ? ASK_AGAIN_SECONDS : Math.max(0, left) + LATE_SECONDS;
   }
-}
-
-function conflict(reason: string, detail: string): BrokerError {
-  return new BrokerError('ERR_CONFLICT', detail, { reason });
 }

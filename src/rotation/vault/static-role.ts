@@ -7,6 +7,7 @@ import type { RotationTarget, RotationTurn, TargetVerdict } from '../../ports/ro
 import { encodeVaultPath } from '../../upstream/vault/encode-path.ts';
 import type { VaultClient } from '../../upstream/vault/vault-client.ts';
 import { readLogin } from '../login-keys.ts';
+import { conflict } from '../refusals.ts';
 import type { StaticRoleOptions } from './config.ts';
 
 const credsAnswer = z.object({
@@ -116,10 +117,6 @@ export class StaticRole implements RotationTarget {
 
 function isSame(left: Login, right: Login): boolean {
   return left.username === right.username && left.password.reveal() === right.password.reveal();
-}
-
-function conflict(reason: string, detail: string): BrokerError {
-  return new BrokerError('ERR_CONFLICT', detail, { reason });
 }
 
 function malformed(reason: string): BrokerError {

@@ -3,6 +3,7 @@ import { BrokerError } from '../../domain/errors.ts';
 import type { SecretData } from '../../domain/secret.ts';
 import type { CallContext } from '../../ports/call-context.ts';
 import type { RotationTarget, RotationTurn, TargetVerdict } from '../../ports/rotation-target.ts';
+import { conflict } from '../refusals.ts';
 import { madeOf, refuseUnlessDone, verdictOf, type Step } from './answers.ts';
 import type { WebhookOptions } from './config.ts';
 import type { Deliveries, Message } from './deliveries.ts';
@@ -107,9 +108,7 @@ export class WebhookTarget implements RotationTarget {
 
   #refuseToEndCurrent({ current }: RotationTurn, ended: SecretData): void {
     if (!this.#isSame(ended, current)) return;
-    throw new BrokerError('ERR_CONFLICT', 'this value is the one that must go on working', {
-      reason: 'in_use',
-    });
+    throw conflict('in_use', 'this value is the one that must go on working');
   }
 
   #isSame(one: SecretData, other: SecretData | undefined): boolean {
