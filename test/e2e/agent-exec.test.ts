@@ -1,9 +1,10 @@
 import { readFile } from 'node:fs/promises';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { until } from '../backends/until.ts';
 import { findCanary } from '../support/canary.ts';
-import { AgentProcess } from './agent-process.ts';
-import { Furnished } from './furnished.ts';
+import type { AgentProcess } from './agent-process.ts';
+import { agentSuite } from './agent-suite.ts';
+import type { Furnished } from './furnished.ts';
 import { Rotated } from './rotated.ts';
 
 const PASSWORD = 'canary-exec-44e1';
@@ -11,22 +12,12 @@ const PASSWORD = 'canary-exec-44e1';
 let broker: Furnished;
 let agent: AgentProcess;
 
-beforeAll(async () => {
-  broker = await Furnished.start();
-  await broker.write('own/db', { user: 'app', password: PASSWORD });
-}, 60_000);
-
-afterAll(async () => {
-  await broker.remove();
-});
-
-beforeEach(async () => {
-  agent = await AgentProcess.make(broker);
-});
-
-afterEach(async () => {
-  expect(findCanary(PASSWORD, { output: agent.output })).toEqual([]);
-  await agent.remove();
+agentSuite({
+  canary: PASSWORD,
+  furniture: {
+    secrets: { 'own/db': { user: 'app', password: PASSWORD } },
+  },
+  begin: (running) => ({ broker, agent } = running),
 });
 
 async function lines(name: string): Promise<readonly string[]> {

@@ -1,33 +1,25 @@
 import { existsSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { until } from '../backends/until.ts';
-import { findCanary } from '../support/canary.ts';
-import { AgentProcess } from './agent-process.ts';
-import { Furnished } from './furnished.ts';
+import type { AgentProcess } from './agent-process.ts';
+import { agentSuite } from './agent-suite.ts';
+import type { Furnished } from './furnished.ts';
 
 const PASSWORD = 'canary-once-8d2f';
 
 let broker: Furnished;
 let agent: AgentProcess;
 
-beforeAll(async () => {
-  broker = await Furnished.start();
-  await broker.write('own/db', { user: 'app', password: PASSWORD });
-  await broker.write('own/api', { key: `${PASSWORD}-api` });
-}, 60_000);
-
-afterAll(async () => {
-  await broker.remove();
-});
-
-beforeEach(async () => {
-  agent = await AgentProcess.make(broker);
-});
-
-afterEach(async () => {
-  expect(findCanary(PASSWORD, { output: agent.output })).toEqual([]);
-  await agent.remove();
+agentSuite({
+  canary: PASSWORD,
+  furniture: {
+    secrets: {
+      'own/db': { user: 'app', password: PASSWORD },
+      'own/api': { key: `${PASSWORD}-api` },
+    },
+  },
+  begin: (running) => ({ broker, agent } = running),
 });
 
 describe('quaymaster agent --once', () => {

@@ -130,6 +130,14 @@ export class AgentProcess {
     return readFile(join(this.file('secrets'), name), 'utf8').catch(() => undefined);
   }
 
+  /** The key `password` of a delivered JSON file. */
+  async password(name = 'db.json'): Promise<string | undefined> {
+    const text = await this.read(name);
+    return text === undefined
+      ? undefined
+      : (JSON.parse(text) as { readonly password: string }).password;
+  }
+
   signal(signal: NodeJS.Signals): void {
     if (!this.hasEnded) this.#process?.kill(signal);
   }

@@ -1,13 +1,14 @@
 import { execFileSync } from 'node:child_process';
 import { constants, existsSync } from 'node:fs';
 import { open, readFile, writeFile } from 'node:fs/promises';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { until } from '../backends/until.ts';
 import { CertificateAuthority } from '../support/certificates.ts';
 import { findCanary } from '../support/canary.ts';
 import { AgentProcess } from './agent-process.ts';
+import { agentSuite } from './agent-suite.ts';
 import { eventually } from './eventually.ts';
-import { Furnished } from './furnished.ts';
+import type { Furnished } from './furnished.ts';
 import { Rotated } from './rotated.ts';
 
 const PASSWORD = 'canary-resident-71c0';
@@ -15,30 +16,11 @@ const PASSWORD = 'canary-resident-71c0';
 let broker: Furnished;
 let agent: AgentProcess;
 
-beforeAll(async () => {
-  broker = await Furnished.start();
-  await broker.write('own/api', { key: PASSWORD });
-}, 60_000);
-
-afterAll(async () => {
-  await broker.remove();
+agentSuite({
+  canary: PASSWORD,
+  furniture: { secrets: { 'own/api': { key: PASSWORD } } },
+  begin: (running) => ({ broker, agent } = running),
 });
-
-beforeEach(async () => {
-  agent = await AgentProcess.make(broker);
-});
-
-afterEach(async () => {
-  expect(findCanary(PASSWORD, { output: agent.output })).toEqual([]);
-  await agent.remove();
-});
-
-async function passwordIn(file: string): Promise<string | undefined> {
-  const text = await agent.read(file);
-  return text === undefined
-    ? undefined
-    : (JSON.parse(text) as { readonly password: string }).password;
-}
 
 async function leases(path: string): Promise<readonly unknown[]> {
   const asked = `/api/v1/leases?path=${path}&state=live`;
@@ -56,12 +38,12 @@ describe('quaymaster agent', () => {
       acknowledge: { after: 'command', command: ['test', '-e', accepted], timeout: '60s' },
     });
     await agent.startReady();
-    expect(await passwordIn('db.json')).toBe('the-first-one');
+    expect(await agent.password('db.json')).toBe('the-first-one');
     expect(existsSync(agent.file('told'))).toBe(false);
 
     await rotated.run();
     await until('the new password is there', async () => {
-      return (await passwordIn('db.json')) !== 'the-first-one';
+      return (await agent.password('db.json')) !== 'the-first-one';
     });
     await until('the application is told', () => Promise.resolve(existsSync(agent.file('told'))));
     await rotated.untilAt('settle');
@@ -70,7 +52,7 @@ describe('quaymaster agent', () => {
     await writeFile(accepted, '');
     await rotated.untilOver();
     expect(agent.logged('acknowledged')).toMatchObject([{ path: rotated.path, outcome: 'ok' }]);
-    expect(findCanary((await passwordIn('db.json'))!, { output: agent.output })).toEqual([]);
+    expect(findCanary((await agent.password('db.json'))!, { output: agent.output })).toEqual([]);
   });
 
   it('reports in a word when the application does not take it', async () => {
@@ -85,7 +67,7 @@ describe('quaymaster agent', () => {
     expect(agent.logged('acknowledged')).toMatchObject([
       { outcome: 'failed', reason: 'command_exit_3' },
     ]);
-    expect(findCanary((await passwordIn('db.json'))!, { output: agent.output })).toEqual([]);
+    expect(findCanary((await agent.password('db.json'))!, { output: agent.output })).toEqual([]);
   });
 
   it('gives a command that it runs no value: not in its environment, not in its arguments, and says none to probes', async () => {
@@ -106,7 +88,7 @@ describe('quaymaster agent', () => {
     };
     expect(outputs.environment).toContain('PATH=');
     expect(outputs.arguments).toContain('/dumped');
-    for (const value of ['the-first-one', (await passwordIn('db.json'))!]) {
+    for (const value of ['the-first-one', (await agent.password('db.json'))!]) {
       expect(findCanary(value, outputs)).toEqual([]);
     }
   });
@@ -121,7 +103,7 @@ describe('quaymaster agent', () => {
       onChange: [{ command: ['touch', agent.file('told')] }],
     });
     await agent.startReady();
-    expect(await passwordIn('revoked.json')).toBe(PASSWORD);
+    expect(await agent.password('revoked.json')).toBe(PASSWORD);
 
     await broker.installation.call('POST', '/api/v1/leases:revoke', {
       token: broker.operator,
@@ -169,7 +151,7 @@ describe('quaymaster agent', () => {
       headers: { 'if-match': '"1"' },
     });
     await agent.startReady();
-    expect(await passwordIn('db.json')).toBe('second');
+    expect(await agent.password('db.json')).toBe('second');
     await until('the application is told', () => Promise.resolve(existsSync(agent.file('told'))));
   });
 

@@ -1,9 +1,10 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { until } from '../backends/until.ts';
 import { findCanary } from '../support/canary.ts';
 import { RecordingProxy } from '../support/recording-proxy.ts';
-import { AgentProcess } from './agent-process.ts';
-import { Furnished } from './furnished.ts';
+import type { AgentProcess } from './agent-process.ts';
+import { agentSuite } from './agent-suite.ts';
+import type { Furnished } from './furnished.ts';
 import { Rotated } from './rotated.ts';
 
 const PASSWORD = 'canary-sealed-5e09';
@@ -29,26 +30,20 @@ let broker: Furnished;
 let proxy: RecordingProxy;
 let agent: AgentProcess;
 
-beforeAll(async () => {
-  broker = await Furnished.start({ documents: { '/policies/sealed-only': SEALED_ONLY } });
-  await broker.write('own/cards', { password: PASSWORD });
-  await broker.write('own/open', { password: PASSWORD });
-}, 60_000);
-
-afterAll(async () => {
-  await broker.remove();
+agentSuite({
+  canary: PASSWORD,
+  furniture: {
+    documents: { '/policies/sealed-only': SEALED_ONLY },
+    secrets: { 'own/cards': { password: PASSWORD }, 'own/open': { password: PASSWORD } },
+  },
+  begin: (running) => ({ broker, agent } = running),
 });
 
 beforeEach(async () => {
   proxy = await RecordingProxy.start(Number(new URL(broker.installation.url).port));
-  agent = await AgentProcess.make(broker);
 });
 
-afterEach(async () => {
-  expect(findCanary(PASSWORD, { output: agent.output })).toEqual([]);
-  await agent.remove();
-  await proxy.close();
-});
+afterEach(() => proxy.close());
 
 async function configure(path: string, sealed: boolean): Promise<void> {
   await agent.configure({
@@ -57,19 +52,12 @@ async function configure(path: string, sealed: boolean): Promise<void> {
   });
 }
 
-async function password(): Promise<string | undefined> {
-  const text = await agent.read('db.json');
-  return text === undefined
-    ? undefined
-    : (JSON.parse(text) as { readonly password: string }).password;
-}
-
 describe('an agent with broker.sealed', () => {
   it('gets what a policy gives only sealed, and nobody on the way sees it', async () => {
     await configure('own/cards', true);
     agent.start(['--once']);
     expect(await agent.ended()).toMatchObject({ code: 0 });
-    expect(await password()).toBe(PASSWORD);
+    expect(await agent.password()).toBe(PASSWORD);
     expect(proxy.seen.toString('latin1')).toContain('application/jose');
     expect(findCanary(PASSWORD, { traffic: proxy.seen })).toEqual([]);
   });
@@ -79,7 +67,7 @@ describe('an agent with broker.sealed', () => {
     agent.start(['--once']);
     expect(await agent.ended()).toMatchObject({ code: 4 });
     expect(agent.output).toMatch(/own\/cards: .*\(ERR_DENIED, request req_\w+\)/);
-    expect(await password()).toBeUndefined();
+    expect(await agent.password()).toBeUndefined();
     expect(findCanary(PASSWORD, { traffic: proxy.seen })).toEqual([]);
   });
 
@@ -94,13 +82,13 @@ describe('an agent with broker.sealed', () => {
     const rotated = await Rotated.make(broker, 'own/sealed');
     await configure(rotated.path, true);
     await agent.startReady();
-    const first = await password();
+    const first = await agent.password();
     expect(first).toBe('the-first-one');
     await rotated.run();
-    await until('the new password is there', async () => (await password()) !== first);
+    await until('the new password is there', async () => (await agent.password()) !== first);
     await rotated.untilOver();
     expect(agent.logged('acknowledged')).toMatchObject([{ path: rotated.path, outcome: 'ok' }]);
-    const second = (await password())!;
+    const second = (await agent.password())!;
     expect(await agent.stop()).toEqual({ code: 0, signal: null });
     for (const value of [first!, second]) {
       expect(findCanary(value, { traffic: proxy.seen, output: agent.output })).toEqual([]);

@@ -26,6 +26,8 @@ export interface Furniture {
   readonly config?: (directory: string) => Readonly<Record<string, unknown>>;
   /** Documents in the order given, by their paths in the API. */
   readonly documents?: Readonly<Record<string, object>>;
+  /** By path. */
+  readonly secrets?: Readonly<Record<string, SecretData>>;
 }
 
 /** The built broker as a process, with a cluster whose tokens the test signs: `prod/*` may read and write everything. */
@@ -46,7 +48,12 @@ export class Furnished {
     return furnished;
   }
 
-  async #furnish({ files = {}, config = () => ({}), documents = {} }: Furniture): Promise<void> {
+  async #furnish({
+    files = {},
+    config = () => ({}),
+    documents = {},
+    secrets = {},
+  }: Furniture): Promise<void> {
     const { installation } = this;
     const keys = await installation.write('jwks.json', JSON.stringify({ keys: [this.#key.jwk] }));
     for (const [name, text] of Object.entries(files)) await installation.write(name, text);
@@ -67,6 +74,7 @@ export class Furnished {
     await this.create('/mounts/own', { prefix: 'own', connection: 'embedded' });
     for (const [path, document] of Object.entries(documents)) await this.create(path, document);
     await this.create('/policies/all', POLICY);
+    for (const [path, data] of Object.entries(secrets)) await this.write(path, data);
   }
 
   /** Another broker, not started yet, on the same database and with the same keys; its checkpoint, which a log that is old demands, and its sink are its own. */
