@@ -369,43 +369,6 @@ describe('the revoke queue', () => {
     ]);
   });
 
-  it('lists what only time ends until its backend ends it', async () => {
-    broker.backend.revocation = 'expires-only';
-    broker.backend.ttlSeconds = 900;
-    await broker.put(admin, 'mount', 'dyn', mount('dyn', { dynamic: true }, { leaseTtl: '2h' }));
-    const { lease } = await order('k', { ttlSeconds: 60 });
-    await releaseLease(broker.parts, broker.call(), live, lease.id);
-    await revokeAll();
-    expect(await row()).toMatchObject({ state: 'irrevocable', last_error: 'expires_only' });
-    broker.clock.advance(899_000);
-    await revokeAll();
-    expect(await row()).toMatchObject({ state: 'irrevocable' });
-    broker.clock.advance(2_000);
-    await revokeAll();
-    expect(await row()).toMatchObject({ state: 'revoked' });
-    expect(broker.backend.calls.some((call) => call.startsWith('revoke'))).toBe(false);
-  });
-
-  it('lists what only time ends as long as it may live, when its order was never recorded', async () => {
-    broker.backend.revocation = 'expires-only';
-    broker.backend.shortestSeconds = 900;
-    await broker.put(admin, 'mount', 'dyn', mount('dyn', { dynamic: true }, { leaseTtl: '2h' }));
-    broker.store.beforeCommit = (plan) => {
-      if (plan.urgent === true || records('credential.issue')(plan)) {
-        throw new BrokerError('ERR_STORE_UNAVAILABLE');
-      }
-    };
-    expect(await codeOf(order('k', { ttlSeconds: 60 }))).toBe('ERR_STORE_UNAVAILABLE');
-    broker.store.beforeCommit = () => undefined;
-    await adoptAbandoned(broker.parts, broker.clock.now());
-    broker.clock.advance(900_000);
-    await revokeAll();
-    expect(await row()).toMatchObject({ state: 'irrevocable', last_error: 'expires_only' });
-    broker.clock.advance(121_000);
-    await revokeAll();
-    expect(await row()).toMatchObject({ state: 'revoked' });
-  });
-
   it('takes a credential that was queued again under another handle for another', async () => {
     const { lease } = await order();
     await releaseLease(broker.parts, broker.call(), live, lease.id);
