@@ -1,12 +1,16 @@
 import {
   isAlias,
+  isMap,
   isNode,
   isPair,
+  isScalar,
   LineCounter,
   parseAllDocuments,
   visit,
   type Document,
   type Node,
+  type Scalar,
+  type YAMLMap,
 } from 'yaml';
 import { BrokerError, type Problem } from '../../domain/errors.ts';
 import { PLAIN_YAML } from '../../domain/plain-yaml.ts';
@@ -24,7 +28,9 @@ const DEEPEST_INDENT = 256;
 export function parseYaml(text: string): ParsedBody {
   refuseDeep(text);
   const lines = new LineCounter();
-  const documents = parseAllDocuments(text, { ...PLAIN_YAML, lineCounter: lines });
+  // The library compares each key with each other one, a second for 8,000 keys: they are looked at below.
+  const options = { ...PLAIN_YAML, uniqueKeys: false, lineCounter: lines };
+  const documents = parseAllDocuments(text, options);
   const document = 'empty' in documents ? undefined : documents[0];
   if (document === undefined || documents.length !== 1) {
     throw invalid([{ pointer: '', message: 'must be exactly one document' }]);
@@ -47,10 +53,26 @@ function refuseProblems(document: Document.Parsed, at: (offset: number) => Posit
   }));
   visit(document, (_key, node) => {
     if (isPair(node) || !isNode(node)) return;
+    const repeated = isMap(node) ? firstRepeated(node) : undefined;
+    if (repeated !== undefined) {
+      const place = at(repeated.range?.[0] ?? 0);
+      problems.push({ pointer: '', message: 'is not plain YAML: duplicate key', ...place });
+    }
     const message = oddity(node);
     if (message !== undefined) problems.push({ pointer: '', message, ...at(node.range?.[0] ?? 0) });
   });
   if (problems.length > 0) throw invalid(problems.slice(0, 100));
+}
+
+/** The first key that its map had before. */
+function firstRepeated({ items }: YAMLMap): Scalar | undefined {
+  const seen = new Set<unknown>();
+  for (const { key } of items) {
+    if (!isScalar(key)) continue;
+    if (seen.has(key.value)) return key;
+    seen.add(key.value);
+  }
+  return undefined;
 }
 
 function oddity(node: Node): string | undefined {
