@@ -1,4 +1,4 @@
-import { ApiError, UnreachableError } from '../client/index.ts';
+import { ApiError, InputError, UnreachableError } from '../client/index.ts';
 import { BrokerError } from '../domain/errors.ts';
 import { adviceOf } from './advice.ts';
 import { EXIT, exitCodeOfStatus, type ExitCode } from './exit-codes.ts';
@@ -27,6 +27,7 @@ export function failureOf(error: unknown): Failure {
     const lines = [error.message, ...error.problems.map((each) => `  ${problemLine(each)}`)];
     return said(EXIT.usage, 'usage', lines.join('\n'), { problems: error.problems });
   }
+  if (error instanceof InputError) return said(EXIT.usage, 'usage', error.message);
   if (error instanceof BrokerError) return said(EXIT.failed, error.code, error.message);
   // Of what nobody foresaw only the kind is told: its message may hold anything.
   const { name, code } = error as { readonly name?: string; readonly code?: string };

@@ -28,7 +28,7 @@ export class BrokerClient {
 
   /**
    * One operation. What is safe to repeat is repeated when the broker is away or says that it cannot now.
-   * @throws ApiError for the broker's no, UnreachableError without an answer of it, TypeError for a path that is none, the reason of `signal`
+   * @throws ApiError for the broker's no, UnreachableError without an answer of it, InputError for a path that is none, the reason of `signal`
    */
   async call<Id extends CallId>(id: Id, ...input: InputArguments<Id>): Promise<Answer<Id>> {
     const given = (input[0] ?? {}) as AnyInput;

@@ -44,6 +44,14 @@ export class ApiError extends Error {
   }
 }
 
+/** It was called with what cannot be sent; nothing was. The value is not in it. */
+export class InputError extends TypeError {
+  constructor(message: string) {
+    super(message);
+    this.name = 'InputError';
+  }
+}
+
 /**
  * `no_connection`: nothing was sent. `tls`: the other end did not prove who it is. `timeout`, `cut_off`: no whole answer; what was asked may
  * have been done. `silent`: an event stream that shows no life. `not_ours`: somebody else answered, `too_large`: with more than we hold.

@@ -13,7 +13,7 @@ export type {
   SuccessBody,
 } from './contract-types.ts';
 export { bearer, type Authorization, type Credential, type RequestFacts } from './credential.ts';
-export { ApiError, UnreachableError, type UnreachableReason } from './errors.ts';
+export { ApiError, InputError, UnreachableError, type UnreachableReason } from './errors.ts';
 export type { BrokerEvent } from './follow-events.ts';
 export type { components, operations } from './generated/api.ts';
 export { OPERATIONS } from './generated/operations.ts';

@@ -1,4 +1,5 @@
 import type { OperationId, RawBody } from './contract-types.ts';
+import { InputError } from './errors.ts';
 import { OPERATIONS } from './generated/operations.ts';
 
 /** A request before it is known who sends it. */
@@ -27,7 +28,7 @@ const SEGMENTS = /^[A-Za-z0-9._+=@-]+(?:\/[A-Za-z0-9._+=@-]+)*$/;
 const SEGMENT = /^[A-Za-z0-9._+=@-]+$/;
 const DOTS = /(?:^|\/)\.{1,2}(?:\/|$)/;
 
-/** @throws TypeError where a path parameter is missing or could not be part of a path; it is not echoed. */
+/** @throws InputError where a path parameter is missing or could not be part of a path; it is not echoed. */
 export function prepareRequest(id: OperationId, input: AnyInput = {}): PreparedRequest {
   const { method, path: template } = OPERATIONS[id];
   const path = template.replaceAll(/\{(\w+)\}/g, (_all, name: string) =>
@@ -53,7 +54,7 @@ function parameterOf(id: OperationId, name: string, value: string | number | und
   const text = String(value ?? '');
   const form = name === 'path' ? SEGMENTS : SEGMENT;
   if (!form.test(text) || DOTS.test(text)) {
-    throw new TypeError(`${id}: ${name} is missing, or has characters that no ${name} has`);
+    throw new InputError(`${id}: ${name} is missing, or has characters that no ${name} has`);
   }
   return text;
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { UnreachableError } from '../../../src/client/index.ts';
+import { BrokerClient, UnreachableError } from '../../../src/client/index.ts';
 import { failureOf } from '../../../src/cli/failure.ts';
 import { fields, table } from '../../../src/cli/output/table.ts';
 import { UsageError } from '../../../src/cli/usage-error.ts';
@@ -30,6 +30,17 @@ describe('a failure', () => {
     expect(failureOf(new UsageError('no', [problem]))).toMatchObject({
       exitCode: 64,
       text: 'no\n  a.yaml:3:5: /x is odd',
+    });
+  });
+
+  it('of a call that cannot be sent is one of the caller, and does not repeat the value', async () => {
+    const client = new BrokerClient({ url: 'http://127.0.0.1:9' });
+    const failure = await client
+      .call('readSecret', { path: { path: '/hunter2' } })
+      .catch(failureOf);
+    expect(failure).toMatchObject({
+      exitCode: 64,
+      text: 'readSecret: path is missing, or has characters that no path has',
     });
   });
 
