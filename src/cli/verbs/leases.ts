@@ -129,12 +129,19 @@ function selectionOf(
   return selection;
 }
 
+/** What needs somebody comes first. */
+const REVOCATION_STATES = ['irrevocable', 'revoking'] as const;
+
 export async function runRevocationList(
   { broker, output }: CliContext,
-  { options }: Call<{ readonly state?: 'revoking' | 'irrevocable' }>,
+  { options }: Call<{ readonly state?: (typeof REVOCATION_STATES)[number] }>,
 ): Promise<void> {
-  const query = defined({ state: options.state, limit: 1000 });
-  const items = await collect((await broker()).pages('listRevocations', { query }));
+  const caller = await broker();
+  const states = options.state === undefined ? REVOCATION_STATES : [options.state];
+  const lists = states.map((state) =>
+    collect(caller.pages('listRevocations', { query: { state, limit: 1000 } })),
+  );
+  const items = (await Promise.all(lists)).flat();
   await output.show({ items }, () =>
     table(
       ['credential', 'path', 'state', 'attempts', 'next', 'last error'],
