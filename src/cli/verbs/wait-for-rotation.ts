@@ -6,7 +6,8 @@ import { fields } from '../output/table.ts';
 
 type Rotation = components['schemas']['Rotation'];
 
-const EVERY_MS = 1_000;
+const FIRST_PAUSE_MS = 1_000;
+const LONGEST_PAUSE_MS = 10_000;
 
 /** Follows a rotation to its end, or until it needs somebody. Ctrl-C ends the waiting and not the rotation. */
 export async function waitForEnd(
@@ -16,10 +17,16 @@ export async function waitForEnd(
 ): Promise<ExitCode> {
   output.note(`${begun.kind} ${begun.id} goes on at the broker, also when this stops waiting`);
   let now = begun;
+  let pause = FIRST_PAUSE_MS;
   while (now.state === 'running' || now.state === 'undoing') {
-    output.progress(`${now.path}: ${now.step}${waitsFor(now)}`);
-    await clock.sleep(EVERY_MS, signal);
-    now = await lookUp(broker, now);
+    output.progress(`${now.path}: ${now.step}`);
+    await clock.sleep(pause, signal);
+    const next = await lookUp(broker, now);
+    const isFurther = next.step !== now.step;
+    if (isFurther) sayWhatItWaitsFor(output, next);
+    // Each look is an entry of the log: what stays where it is, is looked at more seldom.
+    pause = isFurther ? FIRST_PAUSE_MS : Math.min(pause * 2, LONGEST_PAUSE_MS);
+    now = next;
   }
   output.endProgress();
   await output.show(now, () =>
@@ -44,8 +51,12 @@ async function lookUp(broker: Broker, { id, path }: Rotation): Promise<Rotation>
   throw new TypeError('a rotation that was begun is not in the history');
 }
 
-function waitsFor({ step, settlesUntil }: Rotation): string {
-  return step === 'settle' && settlesUntil !== undefined
-    ? `, until its holders have moved on, at the latest ${settlesUntil}`
-    : '';
+function sayWhatItWaitsFor(
+  output: CliContext['output'],
+  { path, state, step, settlesUntil }: Rotation,
+): void {
+  if (state !== 'running' || step !== 'settle' || settlesUntil === undefined) return;
+  output.note(
+    `${path} waits until its holders have moved on, at the latest until ${settlesUntil}; who they are: quaymaster rotate status ${path}`,
+  );
 }
