@@ -4,7 +4,7 @@ const ADVICE: Readonly<Record<string, string>> = {
     'the pod token is not accepted: is it of this cluster, for this audience, and of a pod that runs?',
   ERR_UNAUTHENTICATED: 'log in again: quaymaster login',
   ERR_DENIED:
-    'whether it exists or not is not told; who edits policies sees why with: quaymaster policy explain',
+    'whether it exists or not is not told; why a workload is denied: quaymaster policy explain; what an operator may: quaymaster whoami',
   ERR_VERSION_CONFLICT: 'somebody changed it meanwhile: look at it again, then repeat',
   ERR_PRECONDITION_REQUIRED: 'say which version you have seen: --if-version or --create',
   ERR_RATE_LIMITED: 'fewer calls at once, or later',

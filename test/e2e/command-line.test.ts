@@ -371,6 +371,19 @@ describe('the program', () => {
     expect((await operator.run('api', 'nothing')).code).toBe(64);
   });
 
+  it('says what is wrong with its words, and sends nothing', async () => {
+    const [kind, path, label] = await Promise.all([
+      operator.run('apply', '-f', 'x', '--prune', 'mount,policies'),
+      operator.run('get', '/own/told'),
+      operator.run('policy', 'explain', 'k8s://c1/prod/api', 'own/x', '--label', 'app'),
+    ]);
+    expect([kind, path, label].map(({ code }) => code)).toEqual([64, 64, 64]);
+    expect(kind.err).toContain('policies is not one of cluster, mount, operator');
+    expect(kind.err).not.toContain('ERR_INTERNAL');
+    expect(path.err).toContain('path is missing, or has characters that no path has');
+    expect(label.err).toBe('--label is KEY=VALUE\n');
+  });
+
   it('tells machines what went wrong on one line', async () => {
     const { code, err } = await operator.run('get', 'own/told', '-o', 'json');
     expect(code).toBe(3);

@@ -8,7 +8,7 @@ export function addAuditQueries(audit: Command): void {
     .command('search')
     .description('list entries that fit all filters, newest first');
   withFilters(search)
-    .option('--from <time>', 'not before')
+    .option('--from <time>', 'not before, such as 2026-01-05T10:00:00Z')
     .option('--to <time>', 'not after')
     .option('--limit <count>', 'at most so many', '100');
   online(search, async () => (await import('../verbs/audit-search.ts')).runAuditSearch);

@@ -1,4 +1,4 @@
-import { Option, type Command } from 'commander';
+import { InvalidArgumentError, Option, type Command } from 'commander';
 import { online } from './declare.ts';
 import { repeated } from './repeated.ts';
 import type { Word } from '../documents/kinds.ts';
@@ -6,6 +6,9 @@ import type { Word } from '../documents/kinds.ts';
 const WORDS: readonly Word[] = ['cluster', 'mount', 'operator', 'definition', 'policy'];
 const YES = ['-y, --yes', 'do not ask'] as const;
 const MANIFEST = ['--manifest', 'as a file that "apply -f" reads'] as const;
+
+/** Behind what a kind is: there is no verb that makes one. */
+export const MADE = '; made and changed with "apply"';
 
 /** Several times, or once with commas. */
 function several(text: string, before: readonly string[] = []): readonly string[] {
@@ -39,7 +42,9 @@ export function pruneOption(words: readonly Word[]): Option {
   ).argParser((text, before: readonly string[] | undefined) => {
     const kinds = several(text, before);
     const unknown = kinds.find((kind) => !words.includes(kind as Word));
-    if (unknown !== undefined) throw new TypeError(`${unknown} is not one of ${words.join(', ')}`);
+    if (unknown !== undefined) {
+      throw new InvalidArgumentError(`${unknown} is not one of ${words.join(', ')}.`);
+    }
     return kinds;
   });
 }
@@ -78,9 +83,9 @@ export function addDocumentVerbs(group: Command, word: Word): void {
 }
 
 export function addDocuments(program: Command): void {
-  const cluster = program.command('cluster').description('registered token issuers');
+  const cluster = program.command('cluster').description(`registered token issuers${MADE}`);
   addDocumentVerbs(cluster, 'cluster');
-  const mount = program.command('mount').description('providers attached at prefixes');
+  const mount = program.command('mount').description(`providers attached at prefixes${MADE}`);
   addDocumentVerbs(mount, 'mount');
   online(
     mount
@@ -89,6 +94,6 @@ export function addDocuments(program: Command): void {
       .argument('<name>'),
     async () => (await import('../verbs/mount-check.ts')).runMountCheck,
   );
-  const definition = program.command('definition').description('what is said of one path');
+  const definition = program.command('definition').description(`what is said of one path${MADE}`);
   addDocumentVerbs(definition, 'definition');
 }

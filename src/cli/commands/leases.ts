@@ -44,7 +44,7 @@ function addOwn(lease: Command): void {
       .command('renew')
       .description('extend a lease of your own, as a workload')
       .argument('<id>')
-      .option('--ttl <duration>', 'for how long from now'),
+      .option('--ttl <duration>', 'for how long from now, such as 15m'),
     async () => (await load()).runLeaseRenew,
   );
   online(
@@ -64,7 +64,7 @@ function addRevocations(program: Command): void {
     revocation
       .command('ls')
       .description('list them')
-      .addOption(new Option('--state <state>', 'which').choices(['revoking', 'irrevocable'])),
+      .addOption(new Option('--state <state>', 'only these').choices(['revoking', 'irrevocable'])),
     async () => (await load()).runRevocationList,
   );
   online(

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { online } from './declare.ts';
-import { addDocumentVerbs } from './documents.ts';
+import { addDocumentVerbs, MADE } from './documents.ts';
 import { repeated } from './repeated.ts';
 
 const load = () => import('../verbs/operator-tokens.ts');
@@ -8,7 +8,7 @@ const load = () => import('../verbs/operator-tokens.ts');
 export function addOperators(program: Command): void {
   const operator = program
     .command('operator')
-    .description('people and machines that operate the broker');
+    .description(`people and machines that operate the broker${MADE}`);
   addDocumentVerbs(operator, 'operator');
   const token = operator.command('token').description('what operators log in with');
   online(
@@ -17,7 +17,7 @@ export function addOperators(program: Command): void {
       .description('make a token, into a new file')
       .argument('<operator>')
       .requiredOption('--out <file>', 'a file that is not there yet; it gets mode 0600')
-      .option('--ttl <duration>', 'how long it lives', '1h')
+      .option('--ttl <duration>', 'how long it lives, such as 8h', '1h')
       .option(
         '--role <role>',
         'only this of what the operator holds, ROLE or ROLE:PATH,PATH; may be repeated',

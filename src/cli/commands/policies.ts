@@ -1,13 +1,13 @@
 import type { Command } from 'commander';
 import { online } from './declare.ts';
 import { repeated } from './repeated.ts';
-import { addDocumentVerbs, pruneOption } from './documents.ts';
+import { addDocumentVerbs, MADE, pruneOption } from './documents.ts';
 
 const FILES = '<place...>';
 const FILES_ARE = 'files, directories with all below them, or -';
 
 export function addPolicies(program: Command): void {
-  const policy = program.command('policy').description('who may do what');
+  const policy = program.command('policy').description(`who may do what${MADE}`);
   addDocumentVerbs(policy, 'policy');
   addChanges(policy);
   addQuestions(policy);
@@ -53,7 +53,7 @@ function addQuestions(policy: Command): void {
       .argument('<path>', 'of the secret')
       .option('--capability <word>', 'read, list, write or rotate', 'read')
       .option('--source-address <address>', 'where it calls from', '127.0.0.1')
-      .option('--at <time>', 'at this time instead of now')
+      .option('--at <time>', 'at this time instead of now, such as 2026-01-05T10:00:00Z')
       .option('--sealed', 'of a session whose answers are sealed')
       .option('--no-sealed', 'of a session whose answers are not')
       .option('--pod-name <name>', 'with --pod-uid: its pod')

@@ -63,7 +63,10 @@ function addViews(rotate: Command): void {
           'undoing',
         ]),
       )
-      .option('--due-before <time>', 'only those that are due by then'),
+      .option(
+        '--due-before <time>',
+        'only those that are due by then, such as 2026-01-05T10:00:00Z',
+      ),
     async () => (await load()).runRotationList,
   );
   online(

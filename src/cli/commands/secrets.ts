@@ -59,7 +59,7 @@ function addForHolders(program: Command): void {
       .command('credential')
       .description('have a credential made to order, as a workload')
       .argument('<path>', 'its path')
-      .option('--ttl <duration>', 'how long it is wanted')
+      .option('--ttl <duration>', 'how long it is wanted, such as 15m')
       .option('--idempotency-key <key>', 'the same key finds the same credential')
       .option(...REVEAL),
     async () => (await import('../verbs/credential.ts')).runCredential,

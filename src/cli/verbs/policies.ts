@@ -62,6 +62,7 @@ function labelsOf(labels: readonly string[]): Record<string, string> {
   return Object.fromEntries(
     labels.map((label) => {
       const [key = '', ...value] = label.split('=');
+      if (key === '' || value.length === 0) throw new UsageError('--label is KEY=VALUE');
       return [key, value.join('=')];
     }),
   );
