@@ -189,6 +189,19 @@ describe('a rotation asked for', () => {
     await until('app/once', ({ state }) => state === 'done');
   });
 
+  it('goes on at once when another is asked for because of an incident, and says so', async () => {
+    await rotating('app/leaked', { retire: 'manual' });
+    await read('app/leaked', await holder());
+    await ask('run', 'app/leaked');
+    await until('app/leaked', ({ step }) => step === 'settle');
+    const hurried = await ask('run', 'app/leaked', { incident: true, comment: 'it leaked' });
+    expect([hurried.status, hurried.body.detail]).toEqual([
+      409,
+      expect.stringMatching(/ waits for nobody from now on: ask again when it is over$/),
+    ]);
+    await until('app/leaked', ({ state }) => state === 'done');
+  });
+
   it('is rolled back by whoever may rotate it, while the old version is there', async () => {
     await rotating('app/undo', { retire: 'manual' });
     await read('app/undo', await holder());

@@ -59,7 +59,8 @@ async function scheduleFor(
   const { active_id: id } = schedule;
   if (id === null) return schedule;
   if (incident) await hurry(parts, id);
-  throw new BrokerError('ERR_CONFLICT', `the rotation ${id} of this path is under way`, {
+  const hurried = incident ? ', and waits for nobody from now on: ask again when it is over' : '';
+  throw new BrokerError('ERR_CONFLICT', `the rotation ${id} of this path is under way${hurried}`, {
     reason: 'under_way',
     ...(incident && { retryAfterSeconds: 1 }),
   });
