@@ -127,12 +127,12 @@ describe('a rotation asked for', () => {
   });
 
   it('waits for nobody in an incident', async () => {
-    await rotating('app/leaked');
-    await read('app/leaked', await holder());
-    const needs = await ask('run', 'app/leaked', { incident: true });
+    await rotating('app/hurried');
+    await read('app/hurried', await holder());
+    const needs = await ask('run', 'app/hurried', { incident: true });
     expect(needs.status).toBe(400);
-    await ask('run', 'app/leaked', { incident: true, comment: 'it is on a pastebin' });
-    const ended = await until('app/leaked', ({ state }) => state === 'done');
+    await ask('run', 'app/hurried', { incident: true, comment: 'it is on a pastebin' });
+    const ended = await until('app/hurried', ({ state }) => state === 'done');
     expect(ended).toMatchObject({ cause: 'incident', comment: 'it is on a pastebin' });
   });
 
@@ -190,16 +190,16 @@ describe('a rotation asked for', () => {
   });
 
   it('goes on at once when another is asked for because of an incident, and says so', async () => {
-    await rotating('app/leaked', { retire: 'manual' });
-    await read('app/leaked', await holder());
-    await ask('run', 'app/leaked');
-    await until('app/leaked', ({ step }) => step === 'settle');
-    const hurried = await ask('run', 'app/leaked', { incident: true, comment: 'it leaked' });
+    await rotating('app/urgent', { retire: 'manual' });
+    await read('app/urgent', await holder());
+    await ask('run', 'app/urgent');
+    await until('app/urgent', ({ step }) => step === 'settle');
+    const hurried = await ask('run', 'app/urgent', { incident: true, comment: 'it leaked' });
     expect([hurried.status, hurried.body.detail]).toEqual([
       409,
       expect.stringMatching(/ waits for nobody from now on: ask again when it is over$/),
     ]);
-    await until('app/leaked', ({ state }) => state === 'done');
+    await until('app/urgent', ({ state }) => state === 'done');
   });
 
   it('is rolled back by whoever may rotate it, while the old version is there', async () => {
