@@ -214,11 +214,10 @@ class RotationRun {
       await this.#release(parts.clock.now(), { attempts: attempts - 1 });
       return;
     }
-    const isFinal = error.code === 'ERR_CONFLICT' || error.code === 'ERR_BODY_INVALID';
     const progress = { ...progressOf(this.#row), attempts };
     const next = progressAfter(
       progress,
-      { type: 'failed', step, isFinal },
+      { type: 'failed', step, isFinal: isFinal(error) },
       traitsFor(this.#row, undefined),
     );
     const isParked = next.state === 'parked';
@@ -324,6 +323,11 @@ function traitsFor(
     wasPromoted: row.promoted_at !== null,
     hasPending: row.pending !== null,
   };
+}
+
+/** Another try would end the same; but a connection that this process does not have, another one may: their configurations change one by one. */
+function isFinal({ code, reason }: BrokerError): boolean {
+  return (code === 'ERR_CONFLICT' && reason !== 'no_connection') || code === 'ERR_BODY_INVALID';
 }
 
 /** How long a target is left alone that says when what it does by itself is done. Milliseconds. */
