@@ -20,32 +20,39 @@ export class AwsSource implements ImportSource {
   readonly #sdk: SdkModule;
   readonly #client: Sdk.SecretsManagerClient;
   readonly #prefix: string;
+  readonly #signal: AbortSignal;
 
   private constructor(
     sdk: SdkModule,
     client: Sdk.SecretsManagerClient,
     { region, prefix }: AwsPlace,
+    signal: AbortSignal,
   ) {
     this.#sdk = sdk;
     this.#client = client;
     this.#prefix = prefix;
+    this.#signal = signal;
     this.label = `AWS Secrets Manager in ${region}`;
   }
 
   /** @throws UsageError where the SDK is not installed */
-  static async open(place: AwsPlace): Promise<AwsSource> {
+  static async open(place: AwsPlace, signal: AbortSignal): Promise<AwsSource> {
     const sdk = await loadSdk();
     const { region, endpoint } = place;
     const client = new sdk.SecretsManagerClient({
       region,
       ...(endpoint !== undefined && { endpoint }),
     });
-    return new AwsSource(sdk, client, place);
+    return new AwsSource(sdk, client, place, signal);
   }
 
   async *list(): AsyncIterable<ListedPath> {
     const filters = this.#prefix === '' ? [] : [{ Key: 'name' as const, Values: [this.#prefix] }];
-    const pages = this.#sdk.paginateListSecrets({ client: this.#client }, { Filters: filters });
+    const pages = this.#sdk.paginateListSecrets(
+      { client: this.#client },
+      { Filters: filters },
+      { abortSignal: this.#signal },
+    );
     try {
       for await (const { SecretList = [] } of pages) {
         // The filter is a prefix of characters, ours one of segments.
@@ -54,6 +61,7 @@ export class AwsSource implements ImportSource {
         );
       }
     } catch (error) {
+      this.#signal.throwIfAborted();
       throw new Failed(`AWS refused the list: ${nameOf(error)}`, EXIT.failed);
     }
   }
@@ -64,10 +72,13 @@ export class AwsSource implements ImportSource {
         SecretId: path,
         VersionStage: 'AWSCURRENT',
       });
-      const { SecretString: text, SecretBinary: bytes } = await this.#client.send(command);
+      const { SecretString: text, SecretBinary: bytes } = await this.#client.send(command, {
+        abortSignal: this.#signal,
+      });
       if (text !== undefined) return fromText(text);
       return bytes && { value: { base64: Buffer.from(bytes).toString('base64') } };
     } catch (error) {
+      this.#signal.throwIfAborted();
       if (nameOf(error) === 'ResourceNotFoundException') return undefined;
       throw new SourceError(nameOf(error));
     }

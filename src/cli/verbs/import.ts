@@ -56,7 +56,8 @@ export async function runImportAws(
 ): Promise<ExitCode> {
   const { AwsSource } = await import('../import/aws-source.ts');
   const { region, endpoint, from = '' } = options;
-  const source = await AwsSource.open({ region, endpoint, prefix: trimmed(from) });
+  const place = { region, endpoint, prefix: trimmed(from) };
+  const source = await AwsSource.open(place, context.signal);
   return copy(context, source, options);
 }
 
