@@ -44,7 +44,7 @@ export async function perform(
       exchange.holder = identityOf(caller);
       admit(caller, performance.operation);
     }
-    if (surroundings.waiting.isFull(exchange.holder)) throw tooMuchWaits();
+    if (saysMuch(performance.operation)) requireRoom(surroundings, exchange);
     const query = queryOf(exchange, performance.route);
     body = await bodyOf(exchange, performance.route);
     run = performance.route.read(
@@ -65,8 +65,16 @@ export async function perform(
   }
 }
 
-function tooMuchWaits(): BrokerError {
-  return new BrokerError('ERR_RATE_LIMITED', undefined, {
+const PROBES: readonly string[] = ['/healthz', '/readyz'];
+
+/** Whose answers are worth counting. Probes are answered whatever waits, and so is what ends, revokes or renews something. */
+function saysMuch({ method, path }: Operation): boolean {
+  return method === 'GET' ? !PROBES.includes(path) : path.endsWith(':batch');
+}
+
+function requireRoom({ waiting }: Surroundings, { holder }: Exchange): void {
+  if (!waiting.isFull(holder)) return;
+  throw new BrokerError('ERR_RATE_LIMITED', undefined, {
     reason: 'answers_waiting',
     retryAfterSeconds: 1,
   });

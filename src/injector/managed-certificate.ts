@@ -48,8 +48,9 @@ export interface ManagedCertificateParts {
 
 /**
  * A certificate that this process signs for itself and alone holds the key of, and its place in the webhook configuration's `caBundle`:
- * the API server trusts it as it is. Looked after every ten seconds, and sooner after a look that failed, so that an entry which somebody took away comes back. At two thirds of
- * its life the next one is made and entered, and presented a minute later: at every moment what is presented is in the bundle.
+ * the API server trusts it as it is. Looked after every ten seconds, and sooner after a look that failed, so that an entry which somebody
+ * took away comes back. At two thirds of its life the next one is made and entered, and presented a minute later: at every moment what is
+ * presented is in the bundle.
  */
 export class ManagedCertificate {
   readonly #parts: ManagedCertificateParts;

@@ -205,6 +205,7 @@ describe('an answer that nobody takes', () => {
     await start({ limits: { maxValueBytes: 1_048_576 } });
     await api.furnish();
     const token = await api.logIn();
+    const ended = await api.logIn();
     const another = await api.logIn({ serviceAccount: { name: 'web', uid: 'sa-web' } });
     const data = { a: 'x'.repeat(1_000_000) };
     await api.call('PUT', '/api/v1/secrets/app/x', { token, body: { data } });
@@ -224,6 +225,7 @@ describe('an answer that nobody takes', () => {
       });
       expect((await api.call('GET', path, { token: another })).status).toBe(200);
     }
+    expect((await api.call('DELETE', '/api/v1/sessions/self', { token: ended })).status).toBe(204);
     deaf.destroy();
     await until('it is served again', async () => (await asked[0]!()).status === 200);
   });
