@@ -1,3 +1,6 @@
+/** Whoever stands in front of the broker may say any number: nobody is kept away for longer, and no timer gets what it cannot count. */
+const LONGEST_RETRY_AFTER_SECONDS = 3_600;
+
 /** Pauses between tries: full jitter up to a bound that doubles, never before `Retry-After`. Bounds in milliseconds; `random` in [0, 1). */
 export class Backoff {
   readonly #first: number;
@@ -18,7 +21,7 @@ export class Backoff {
   next(retryAfterSeconds = 0): number {
     const bound = Math.min(this.#longest, this.#first * 2 ** Math.min(this.#failures, 30));
     this.#failures += 1;
-    return retryAfterSeconds * 1000 + this.#random() * bound;
+    return Math.min(retryAfterSeconds, LONGEST_RETRY_AFTER_SECONDS) * 1000 + this.#random() * bound;
   }
 
   reset(): void {

@@ -53,6 +53,8 @@ const ACCEPTED: Readonly<Record<string, readonly Name[]>> = {
   quit: ['config', 'port'],
 };
 const DEFAULT_TIMEOUT = '5m';
+/** Node's timers take 24 days for none at all. */
+const LONGEST_TIMEOUT_SECONDS = 7 * 24 * 3_600;
 
 /** The words after `quaymaster agent`. @throws ConfigError */
 export function parseCommand(words: readonly string[]): Command {
@@ -77,7 +79,9 @@ function commandOf(verb: string, values: Values, words: readonly string[]): Comm
     return { verb, config, port: portOf(values.port), isReady: values.ready === true };
   }
   const seconds = parseDuration(values.timeout ?? DEFAULT_TIMEOUT);
-  if (seconds === undefined) throw unusable('--timeout is a whole number and one of s, m, h, d');
+  if (seconds === undefined || seconds > LONGEST_TIMEOUT_SECONDS) {
+    throw unusable('--timeout is a whole number and one of s, m, h, d, and at most 7d');
+  }
   if (values.once === true) return { verb: 'once', config, timeoutMs: seconds * 1000 };
   if (values.timeout !== undefined) throw unusable('--timeout belongs to --once');
   return { verb: 'resident', config };

@@ -4,6 +4,7 @@ import { boundedServer, closeServer } from './bounded-server.ts';
 import type { HealthSettings } from './config/outputs.ts';
 import { codeOf } from './delivery/code-of.ts';
 import { ConfigError } from './failures.ts';
+import { hostRefusal, refusalOf } from './local-api/admission.ts';
 
 /** Whether the secrets are there, and what is wrong, in words of ours. */
 export interface HealthState {
@@ -61,10 +62,13 @@ export function isSamePod(address: string | undefined): boolean {
   return address !== undefined && LOOPBACK.test(address);
 }
 
-function answer({ method, url, socket }: IncomingMessage, state: () => HealthState): Said {
+function answer(request: IncomingMessage, state: () => HealthState): Said {
+  const { method, url, headers, socket } = request;
   if (method === 'POST' && url === '/quit') {
     if (!isSamePod(socket.remoteAddress))
       return { status: 403, body: { error: 'only from loopback' } };
+    const refusal = refusalOf(headers) ?? hostRefusal(headers);
+    if (refusal !== undefined) return { status: 403, body: { error: refusal.message } };
     return { status: QUITTING, body: { status: 'quitting' } };
   }
   if (method !== 'GET') return { status: 405, body: { error: 'not allowed' } };

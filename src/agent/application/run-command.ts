@@ -13,7 +13,13 @@ export async function runCommand(
   // Loaded with the first command: most agents run none at their start.
   const { spawn } = await import('node:child_process');
   const { promise, resolve } = Promise.withResolvers<string | undefined>();
-  const child = spawn(program, words, { stdio: 'ignore', shell: false, detached: true });
+  let child: ChildProcess;
+  try {
+    child = spawn(program, words, { stdio: 'ignore', shell: false, detached: true });
+  } catch {
+    // What libuv does not foresee at a start is thrown: E2BIG, ENOMEM.
+    return 'command_not_started';
+  }
   const cancel = clock.after(timeoutMs, () => {
     killGroup(child);
     resolve('command_timeout');

@@ -7,7 +7,7 @@ import { parseDuration } from '../../domain/policy/duration.ts';
  */
 
 /** `90s`, `15m`, `12h`, `7d`; becomes milliseconds. */
-export const duration = z.pipe(
+export const lifetime = z.pipe(
   z
     .string()
     .check(
@@ -18,6 +18,12 @@ export const duration = z.pipe(
     ),
   z.transform((text) => (parseDuration(text) ?? 0) * 1000),
 );
+
+/** Node's timers take 24 days for none at all: a child would be killed at once. */
+const LONGEST_WAIT_MS = 7 * 24 * 3_600_000;
+
+/** A time that the agent waits itself. */
+export const duration = lifetime.check(z.refine((ms) => ms <= LONGEST_WAIT_MS, 'at most 7d'));
 
 export const secretPath = z
   .string()

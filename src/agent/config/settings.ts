@@ -5,6 +5,7 @@ import {
   argv,
   clusterName,
   duration,
+  lifetime,
   secretName,
   secretPath,
   signalName,
@@ -19,7 +20,7 @@ const secret = z
     /** A pin. Absent: the current version, and what comes after it. */
     version: z.optional(z.string().check(z.minLength(1), z.maxLength(128))),
     /** A credential made to order instead of a secret that is read. */
-    credential: z.optional(z.strictObject({ ttl: z.optional(duration) })),
+    credential: z.optional(z.strictObject({ ttl: z.optional(lifetime) })),
     /** Whether the agent may start without it. */
     optional: z._default(z.boolean(), false),
     ...secretFile,

@@ -5,8 +5,8 @@ import { constantTimeEqual, sha256 } from '../../crypto/digest.ts';
 const TOKEN_HEADER = 'x-aws-parameters-secrets-token';
 /** Set by what forwards: no caller of this machine is behind a proxy. */
 const FORWARDED = ['x-forwarded-for', 'x-forwarded-host', 'forwarded', 'via'];
-/** Set by browsers, which nobody runs beside a workload. */
-const BROWSER = ['origin', 'sec-fetch-site', 'sec-fetch-mode'];
+/** Set by browsers, which nobody runs beside a workload. Not `sec-fetch-mode`: Node's own `fetch` sends that one alone. */
+const BROWSER = ['origin', 'sec-fetch-site'];
 const LOCAL_NAME = /^(?:localhost|127\.0\.0\.1|\[::1\])(?::\d+)?$/;
 
 export interface Refusal {

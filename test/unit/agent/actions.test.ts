@@ -46,6 +46,7 @@ describe('a command', () => {
     );
     expect(await command('sh', '-c', 'kill -TERM $$')).toBe('command_sigterm');
     expect(await command('/nowhere/program')).toBe('command_not_started');
+    expect(await command('true', 'x'.repeat(200_000))).toBe('command_not_started');
   });
 
   it('is killed with all that it started when its time is up', async () => {

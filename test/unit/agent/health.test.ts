@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { request, type IncomingMessage } from 'node:http';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { Health, isSamePod, type HealthState } from '../../../src/agent/health.ts';
 import { freePort } from '../../backends/free-port.ts';
@@ -42,6 +44,20 @@ describe('the health of an agent', () => {
     const told = await fetch(`${url}/quit`, { method: 'POST' });
     expect([told.status, await told.json()]).toEqual([202, { status: 'quitting' }]);
     await quit.promise;
+  });
+
+  it('is not told to quit by what an application was talked into sending', async () => {
+    const url = await listening();
+    for (const headers of [
+      { host: 'evil.test' },
+      { 'x-forwarded-for': '10.0.0.9' },
+      { origin: 'http://a.test' },
+    ]) {
+      const told = request(`${url}/quit`, { method: 'POST', headers, agent: false }).end();
+      const [{ statusCode }] = (await once(told, 'response')) as [IncomingMessage];
+      expect(statusCode).toBe(403);
+      told.destroy();
+    }
   });
 
   it.each([

@@ -202,6 +202,13 @@ describe('the local API', () => {
       }
     });
 
+    it('is for programs that ask with the fetch of Node too', async () => {
+      const { where, token } = await atPort();
+      const headers = { 'x-aws-parameters-secrets-token': token };
+      const url = `http://127.0.0.1:${where.port}/secretsmanager/get?secretId=db`;
+      expect((await fetch(url, { headers })).status).toBe(200);
+    });
+
     it.each([
       'evil.test',
       'evil.test:2773',

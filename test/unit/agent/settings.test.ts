@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type * as z from 'zod';
+import { parseCommand } from '../../../src/agent/command-line.ts';
 import { VARIABLES } from '../../../src/agent/config/environment.ts';
 import { checkSettings, loadSettings } from '../../../src/agent/config/load-settings.ts';
 import { settingsSchema } from '../../../src/agent/config/settings.ts';
@@ -75,6 +76,22 @@ describe('the settings of the agent', () => {
     ]) {
       expect(text).toContain(line);
     }
+  });
+
+  it('have no time to wait that a timer cannot count', async () => {
+    const text = await problemsOf(
+      [
+        'broker: { url: https://b.test }',
+        'cluster: c1',
+        'secrets: [{ path: x/db, credential: { ttl: 30d } }]',
+        'exec: { stopAfter: 30d }',
+        'onChange: [{ command: [a], timeout: 8d }]',
+      ].join('\n'),
+    );
+    expect(text).toContain('/exec/stopAfter: at most 7d');
+    expect(text).toContain('/onChange/0/timeout: at most 7d');
+    expect(text).not.toContain('ttl');
+    expect(() => parseCommand(['--once', '--timeout', '50d'])).toThrow(/at most 7d/);
   });
 
   it('call no two secrets by one name, and know those that the child wants', async () => {
