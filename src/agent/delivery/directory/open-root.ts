@@ -1,11 +1,14 @@
-import { fchmodSync, mkdirSync, realpathSync, statfsSync } from 'node:fs';
+import { fchmodSync, mkdirSync, readdirSync, realpathSync, statfsSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { DeliveryError } from '../../failures.ts';
 import { codeOf } from '../code-of.ts';
 import { OpenDirectory } from './open-directory.ts';
 
+/** The link to the current set: where it is, the directory is one of the agent's. */
+export const CURRENT = '..data';
 const ROOT = 0;
 const WRITABLE_BY_OTHERS = 0o022;
+const PERMISSIONS = 0o7777;
 /** New entries take the directory's group, as a volume's `fsGroup` wants. */
 const SET_GROUP_ID = 0o2000;
 /** Magic numbers of statfs(2): tmpfs, ramfs. */
@@ -61,7 +64,14 @@ function checked(directory: OpenDirectory, { path, mode, isVolume }: Place): Ope
   const found = directory.stat();
   const warnings: string[] = [];
   if (found.uid === process.geteuid?.()) {
-    fchmodSync(directory.descriptor, mode | (found.mode & SET_GROUP_ID));
+    const wanted = mode | (found.mode & SET_GROUP_ID);
+    const isOther = (found.mode & PERMISSIONS) !== wanted;
+    if (isOther && !isVolume && isOfOthers(directory)) {
+      throw new DeliveryError(
+        `${path}: there are files that the agent did not make: name a directory of its own`,
+      );
+    }
+    fchmodSync(directory.descriptor, wanted);
   } else if (found.uid !== ROOT || !isVolume) {
     throw new DeliveryError(
       `${path}: belongs to user ${found.uid}: name a directory below it, which the agent makes`,
@@ -74,6 +84,12 @@ function checked(directory: OpenDirectory, { path, mode, isVolume }: Place): Ope
   const isInMemory = IN_MEMORY.includes(statfsSync(directory.at('.')).type);
   if (!isInMemory) warnings.push('the directory is on a disk: use a volume of medium Memory');
   return { directory, isInMemory, warnings };
+}
+
+/** Somebody who names /tmp or /etc, and runs the agent as root, is not to find it closed to everybody else. */
+function isOfOthers(directory: OpenDirectory): boolean {
+  const names = readdirSync(directory.at('.'));
+  return !names.includes(CURRENT) && names.some((name) => !name.startsWith('..'));
 }
 
 /** Links on the way there are the operator's (`/var/run` is one); the last part must be none. */

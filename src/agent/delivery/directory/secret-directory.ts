@@ -11,11 +11,10 @@ import { DeliveryError } from '../../failures.ts';
 import { deliveryFailure } from '../delivery-failure.ts';
 import type { RenderedFile } from '../rendered-file.ts';
 import { FileSet, type Surroundings } from './file-set.ts';
-import { openRoot } from './open-root.ts';
+import { CURRENT, openRoot } from './open-root.ts';
 import { SupersededSets, type DirectoryDeps } from './superseded-sets.ts';
 import { unlinkIfThere } from './unlink-if-there.ts';
 
-const CURRENT = '..data';
 const NEW_LINK = '..new';
 const SET = /^\.\.set-\d+$/;
 export interface Replacement {

@@ -108,7 +108,7 @@ describe('deliveries', () => {
   });
 
   it('are refused with every problem at once', async () => {
-    mkdirSync(directory);
+    mkdirSync(directory, { mode: 0o700 });
     writeFileSync(join(directory, 'mine.json'), '');
     const outputs = {
       secrets: [secret('a', 'a'), secret('b', 'a/b'), secret('c', 'mine.json')],

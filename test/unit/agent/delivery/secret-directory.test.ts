@@ -185,7 +185,7 @@ describe(`the directory of secrets${leftOut}`, () => {
   it.each(['file', 'folder', 'link'])(
     'does not replace a %s that it did not make (G02)',
     (kind) => {
-      mkdirSync(root);
+      mkdirSync(root, { mode: 0o700 });
       const outside = join(base, `outside-${count}`);
       writeFileSync(outside, 'theirs');
       if (kind === 'file') writeFileSync(join(root, 'db.json'), 'theirs');
@@ -198,6 +198,23 @@ describe(`the directory of secrets${leftOut}`, () => {
       directory.close();
     },
   );
+
+  it('that has other things in it is left as it is, mode and all', () => {
+    mkdirSync(root);
+    chmodSync(root, 0o1777);
+    writeFileSync(join(root, 'theirs'), '');
+    expect(() => open()).toThrow(
+      /there are files that the agent did not make: name a directory of its own/,
+    );
+    expect(modeOf(root)).toBe(0o1777);
+    rmSync(join(root, 'theirs'));
+    const directory = open();
+    directory.replace([file('a', '1')]);
+    directory.close();
+    writeFileSync(join(root, 'theirs'), '');
+    open(0o750).close();
+    expect(modeOf(root)).toBe(0o750);
+  });
 
   it('is not entered through a link, nor is a set (G02)', () => {
     const elsewhere = join(base, `elsewhere-${count}`);
