@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { request as requestHttp, type IncomingMessage } from 'node:http';
 import { request as requestHttps } from 'node:https';
 import { UnreachableError } from '../../client/index.ts';
@@ -91,12 +92,12 @@ export class VaultHttp {
     sent.end();
     const response = await promise;
     const status = response.statusCode ?? 0;
-    const text = await readBounded(response);
-    return { status, body: status === 200 ? membersIn(text) : undefined };
+    const bytes = await readBounded(response);
+    return { status, body: status === 200 ? membersIn(bytes) : undefined };
   }
 }
 
-async function readBounded(response: IncomingMessage): Promise<string> {
+async function readBounded(response: IncomingMessage): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of response as AsyncIterable<Buffer>) {
@@ -104,12 +105,14 @@ async function readBounded(response: IncomingMessage): Promise<string> {
     if (size > MOST_BYTES) throw new SourceError('vault_too_large');
     chunks.push(chunk);
   }
-  return Buffer.concat(chunks).toString('utf8');
+  return Buffer.concat(chunks, size);
 }
 
-function membersIn(text: string): VaultAnswer['body'] {
+/** Bytes that are no UTF-8 are no JSON: a value must not change on its way. */
+function membersIn(bytes: Buffer): VaultAnswer['body'] {
+  if (!isUtf8(bytes)) return undefined;
   try {
-    return parseMembers(text);
+    return parseMembers(bytes.toString('utf8'));
   } catch {
     throw new SourceError('vault_too_deep');
   }

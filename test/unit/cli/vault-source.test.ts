@@ -137,12 +137,19 @@ describe('a Vault that is walked', () => {
     ['above 16 MiB', 'vault_too_large', `"${'x'.repeat(16 * 1024 * 1024)}"`],
     ['nested without end', 'vault_too_deep', '['.repeat(100_000) + ']'.repeat(100_000)],
     ['no JSON', 'vault_answer', 'x'],
+    ['no text', 'vault_answer', Buffer.from('"\xff"', 'latin1')],
   ])(
     'fails alone with an answer that is %s, which is asked for once',
     async (_what, word, value) => {
       const vault = await start();
       vault.fault = (_request, response) => {
-        response.end(`{"data":{"data":{"k":${value}}}}`);
+        response.end(
+          Buffer.concat([
+            Buffer.from('{"data":{"data":{"k":'),
+            Buffer.from(value),
+            Buffer.from('}}}'),
+          ]),
+        );
         return 'handled';
       };
       const source = await open(vault, 'secret', '2');
