@@ -24,18 +24,18 @@ export class Output {
     return this.#streams.stdout.isTTY === true;
   }
 
-  /** One result: for machines the shape that the API gives, for people what `view` makes of it; it sees to it that all is printable. */
+  /** One result: for machines the shape that the API gives, for people what `view` makes of it. */
   async show(body: unknown, view: () => string): Promise<void> {
     if (this.format === 'json') this.#print(printableJson(body, 2));
     else if (this.format === 'yaml') this.#print(await printableYaml(body));
-    else this.#print(view());
+    else this.#print(printableView(view()));
   }
 
   /** One of many that come as they happen: a line of JSON, a YAML document, or a line. */
   async item(body: unknown, view: () => string): Promise<void> {
     if (this.format === 'json') this.#print(printableJson(body));
     else if (this.format === 'yaml') this.#print(`---\n${await printableYaml(body)}`);
-    else this.#print(view());
+    else this.#print(printableView(view()));
   }
 
   /** What was done, where there is no result that a machine would read. */
@@ -71,6 +71,13 @@ export class Output {
     this.endProgress();
     this.#streams.stdout.write(text.endsWith('\n') ? text : `${text}\n`);
   }
+}
+
+/** What a view forgot to make printable is made so here; our own colours stay. */
+function printableView(text: string): string {
+  // eslint-disable-next-line no-control-regex -- the escape character is what a colour begins with
+  const parts = text.split(/(\u001b\[\d{1,2}m)/);
+  return parts.map((part, index) => (index % 2 === 0 ? printableText(part) : part)).join('');
 }
 
 /** For a terminal that may have colours (NO_COLOR is respected), else as it is. */

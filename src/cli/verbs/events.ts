@@ -33,7 +33,7 @@ async function follow(
     last = event;
     seen(event);
     const path = 'path' in event.data ? event.data.path : '';
-    await output.item(event, () => `${event.id}  ${event.event}  ${printable(path)}`.trimEnd());
+    await output.item(event, () => printable(`${event.id}  ${event.event}  ${path}`).trimEnd());
   }
   return last;
 }
