@@ -19,6 +19,8 @@ export async function runCommandLine(
   if (command.verb === 'healthcheck' || command.verb === 'quit') return ask(command, environment);
   const settings = await loadSettings(command.config, environment);
   if (command.verb === 'config check') {
+    const { checkConfig } = await import('./verbs/check-config.ts');
+    await checkConfig(settings);
     print('the configuration is valid\n');
     return EXIT.done;
   }

@@ -119,6 +119,21 @@ describe('quaymaster agent --once', () => {
     agent.start(['config', 'check']);
     expect(await agent.ended()).toMatchObject({ code: 2 });
     expect(agent.output).toContain('/secrets/0: unknown: pth');
+    await agent.configure({
+      secrets: [
+        { path: 'own/db', file: 'a' },
+        { path: 'own/api', file: 'a/b' },
+      ],
+      templates: [
+        { file: 'app.conf', text: '{{ secrets.nobody.key }}' },
+        { file: 'other.conf', source: agent.file('nowhere') },
+      ],
+    });
+    agent.start(['config', 'check']);
+    expect(await agent.ended()).toMatchObject({ code: 2 });
+    expect(agent.output).toContain('/secrets/1/file: is at or within the place of /secrets/0/file');
+    expect(agent.output).toContain('/templates/0: app.conf uses secrets that');
+    expect(agent.output).not.toContain('nowhere');
   });
 
   it('ends with 3 where nobody answers in time', async () => {

@@ -4,7 +4,8 @@ import { randomFraction } from '../../crypto/random.ts';
 import { ClientAccess } from '../access/client-access.ts';
 import { Agent } from '../agent.ts';
 import type { AgentDeps } from '../agent-parts.ts';
-import { nameOf, type Settings } from '../config/settings.ts';
+import { outputsOf } from '../config/outputs-of.ts';
+import type { Settings } from '../config/settings.ts';
 import { Deliveries } from '../delivery/deliveries.ts';
 import { ConfigError } from '../failures.ts';
 import { AgentLog } from '../log-lines.ts';
@@ -25,9 +26,7 @@ export async function furnish(settings: Settings, wanted: Wanted): Promise<Furni
   const clock = systemClock;
   const log = new AgentLog(settings.log.level, clock, (line) => void process.stderr.write(line));
   const client = await clientOf(settings);
-  const { directory, templates } = settings;
-  const secrets = settings.secrets.map((secret) => ({ ...secret, name: nameOf(secret) }));
-  const deliveries = await Deliveries.prepare({ directory, secrets, templates }, { clock, log });
+  const deliveries = await Deliveries.prepare(outputsOf(settings), { clock, log });
   const agent = new Agent(settings, {
     ...wanted,
     access: new ClientAccess(client, settings),
