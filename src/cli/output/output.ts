@@ -73,11 +73,17 @@ export class Output {
   }
 }
 
+const ESCAPE = '\u001b';
+
 /** What a view forgot to make printable is made so here; our own colours stay. */
 function printableView(text: string): string {
-  // eslint-disable-next-line no-control-regex -- the escape character is what a colour begins with
-  const parts = text.split(/(\u001b\[\d{1,2}m)/);
-  return parts.map((part, index) => (index % 2 === 0 ? printableText(part) : part)).join('');
+  const [first = '', ...rest] = text.split(ESCAPE);
+  const parts = rest.map((part) => {
+    const [colour = ''] = /^\[\d{1,2}m/.exec(part) ?? [];
+    const escape = colour === '' ? printableText(ESCAPE) : ESCAPE;
+    return `${escape}${colour}${printableText(part.slice(colour.length))}`;
+  });
+  return [printableText(first), ...parts].join('');
 }
 
 /** For a terminal that may have colours (NO_COLOR is respected), else as it is. */
