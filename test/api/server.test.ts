@@ -1,7 +1,6 @@
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { subscribe, unsubscribe } from 'node:diagnostics_channel';
-import { Agent, request as httpRequest, type IncomingMessage, type Server } from 'node:http';
+import { Agent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { connect, createServer as createListener, type AddressInfo, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -17,8 +16,8 @@ import { MetricsServer } from '../../src/api/metrics-server.ts';
 import { MalformedRequests } from '../../src/api/malformed-requests.ts';
 import { until } from '../backends/until.ts';
 import { CertificateAuthority } from '../support/certificates.ts';
-import { expectDenied } from '../support/deny-contract.ts';
 import { fastClock } from '../support/fast-clock.ts';
+import { serverBehind } from '../support/node-server.ts';
 import { RunningApi, type PartsOptions } from '../support/parts.ts';
 import { storedEntries } from '../support/store-diff.ts';
 
@@ -129,7 +128,7 @@ describe('connections', () => {
 
   it('that send their headers drop by drop are cut, and that is recorded', async () => {
     await start();
-    const server = await listening();
+    const server = await serverBehind(() => api.call('GET', '/healthz'));
     expect(server.headersTimeout).toBe(10_000);
     server.headersTimeout = 1_000;
     const slow = connect(api.port, '127.0.0.1');
@@ -149,7 +148,7 @@ describe('connections', () => {
     await api.furnish();
     const token = await api.logIn();
     await api.call('PUT', '/api/v1/secrets/app/x', { token, body: { data: { a: 'b' } } });
-    const server = await listening();
+    const server = await serverBehind(() => api.call('GET', '/healthz'));
     expect(server.requestTimeout).toBe(30_000);
     // Node takes the shorter of the two for headers, whichever it is called.
     server.headersTimeout = server.requestTimeout = 2_000;
@@ -184,73 +183,6 @@ describe('connections', () => {
   }, 60_000);
 });
 
-describe('an answer that nobody takes', () => {
-  it('is not kept for ever, and others are answered meanwhile', async () => {
-    await start({ limits: { maxValueBytes: 1_048_576 } });
-    await api.furnish();
-    const token = await api.logIn();
-    const data = { a: 'x'.repeat(1_000_000) };
-    await api.call('PUT', '/api/v1/secrets/app/x', { token, body: { data } });
-    const server = await listening();
-    expect(server.timeout).toBe(45_000);
-    server.timeout = 1_000;
-    const deaf = await askAndNotRead(token);
-    expect(api.server.connections.open).toBeGreaterThan(0);
-    expect((await api.call('GET', '/healthz')).status).toBe(200);
-    await until('it is cut', () => Promise.resolve(api.server.connections.open === 0));
-    deaf.destroy();
-  });
-
-  it('is in the way of who asked for it, until he takes it or goes, and of nobody else', async () => {
-    await start({ limits: { maxValueBytes: 1_048_576 } });
-    await api.furnish();
-    const token = await api.logIn();
-    const ended = await api.logIn();
-    const another = await api.logIn({ serviceAccount: { name: 'web', uid: 'sa-web' } });
-    const data = { a: 'x'.repeat(1_000_000) };
-    await api.call('PUT', '/api/v1/secrets/app/x', { token, body: { data } });
-    const deaf = await askAndNotRead(token);
-    const path = '/api/v1/secrets/app/x';
-    const batch = { items: [{ path: 'app/x' }] };
-    const asked = [
-      () => api.call('GET', path, { token }),
-      () => api.call('POST', '/api/v1/secrets:batch', { token, body: batch }),
-    ];
-    for (const ask of asked) {
-      await expectDenied(api, {
-        status: 429,
-        code: 'ERR_RATE_LIMITED',
-        reason: 'answers_waiting',
-        send: ask,
-      });
-      expect((await api.call('GET', path, { token: another })).status).toBe(200);
-    }
-    expect((await api.call('DELETE', '/api/v1/sessions/self', { token: ended })).status).toBe(204);
-    deaf.destroy();
-    await until('it is served again', async () => (await asked[0]!()).status === 200);
-  });
-
-  /** Forty values of a megabyte: more than the kernel takes, and than may wait for one workload. */
-  async function askAndNotRead(token: string): Promise<Socket> {
-    const body = JSON.stringify({ items: Array(40).fill({ path: 'app/x' }) });
-    const head = [
-      'POST /api/v1/secrets:batch HTTP/1.1',
-      'Host: x',
-      `Authorization: Bearer ${token}`,
-      'Content-Type: application/json',
-      `Content-Length: ${body.length}`,
-    ];
-    const deaf = connect(api.port, '127.0.0.1');
-    deaf.on('error', () => undefined);
-    deaf.pause().write(`${head.join('\r\n')}\r\n\r\n${body}`);
-    await until('it was answered', async () => {
-      const entries = await storedEntries(api.broker.parts.store);
-      return entries.filter(({ action }) => action === 'secret.read').length >= 40;
-    });
-    return deaf;
-  }
-});
-
 describe('a refusal on the connection itself', () => {
   it.each([
     ['what is no HTTP', 'no HTTP\r\n\r\n', 'framing'],
@@ -272,7 +204,7 @@ describe('the listener of metrics', () => {
     await start();
     const metrics = new MetricsServer(new Registry());
     const { port } = await metrics.listen({ host: '127.0.0.1', port: 0 });
-    const server = await listening(() => fetch(`http://127.0.0.1:${port}/metrics`));
+    const server = await serverBehind(() => fetch(`http://127.0.0.1:${port}/metrics`));
     await metrics.close();
     expect(server).toMatchObject({
       ...{ headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 60_000 },
@@ -280,22 +212,6 @@ describe('the listener of metrics', () => {
     });
   });
 });
-
-/** The server of Node that answers what `ask` asks: a test shortens its patience, which for a body is half a minute. */
-async function listening(
-  ask: () => Promise<unknown> = () => api.call('GET', '/healthz'),
-): Promise<Server> {
-  const { promise, resolve } = Promise.withResolvers<Server>();
-  const heard = (message: unknown): void =>
-    resolve((message as { readonly server: Server }).server);
-  subscribe('http.server.request.start', heard);
-  try {
-    await ask();
-    return await promise;
-  } finally {
-    unsubscribe('http.server.request.start', heard);
-  }
-}
 
 describe('TLS', () => {
   async function startTls(

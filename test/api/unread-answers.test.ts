@@ -1,0 +1,79 @@
+import { connect, type Socket } from 'node:net';
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { until } from '../backends/until.ts';
+import { expectDenied } from '../support/deny-contract.ts';
+import { serverBehind } from '../support/node-server.ts';
+import { RunningApi } from '../support/parts.ts';
+import { storedEntries } from '../support/store-diff.ts';
+
+let api: RunningApi;
+afterEach(() => api.stop());
+
+/** With a secret of a megabyte. @returns the token of who may read it. */
+async function start(): Promise<string> {
+  api = await RunningApi.start({ limits: { maxValueBytes: 1_048_576 } });
+  await api.furnish();
+  const token = await api.logIn();
+  const data = { a: 'x'.repeat(1_000_000) };
+  await api.call('PUT', '/api/v1/secrets/app/x', { token, body: { data } });
+  return token;
+}
+
+describe('an answer that nobody takes', () => {
+  it('is not kept for ever, and others are answered meanwhile', async () => {
+    const token = await start();
+    const server = await serverBehind(() => api.call('GET', '/healthz'));
+    expect(server.timeout).toBe(45_000);
+    server.timeout = 1_000;
+    const deaf = await askAndNotRead(token);
+    expect(api.server.connections.open).toBeGreaterThan(0);
+    expect((await api.call('GET', '/healthz')).status).toBe(200);
+    await until('it is cut', () => Promise.resolve(api.server.connections.open === 0));
+    deaf.destroy();
+  });
+
+  it('is in the way of who asked for it, until he takes it or goes, and of nobody else', async () => {
+    const token = await start();
+    const ended = await api.logIn();
+    const another = await api.logIn({ serviceAccount: { name: 'web', uid: 'sa-web' } });
+    const deaf = await askAndNotRead(token);
+    const path = '/api/v1/secrets/app/x';
+    const batch = { items: [{ path: 'app/x' }] };
+    const asked = [
+      () => api.call('GET', path, { token }),
+      () => api.call('POST', '/api/v1/secrets:batch', { token, body: batch }),
+    ];
+    for (const ask of asked) {
+      await expectDenied(api, {
+        status: 429,
+        code: 'ERR_RATE_LIMITED',
+        reason: 'answers_waiting',
+        send: ask,
+      });
+      expect((await api.call('GET', path, { token: another })).status).toBe(200);
+    }
+    expect((await api.call('DELETE', '/api/v1/sessions/self', { token: ended })).status).toBe(204);
+    deaf.destroy();
+    await until('it is served again', async () => (await asked[0]!()).status === 200);
+  });
+
+  /** Forty values of a megabyte: more than the kernel takes, and than may wait for one workload. */
+  async function askAndNotRead(token: string): Promise<Socket> {
+    const body = JSON.stringify({ items: Array(40).fill({ path: 'app/x' }) });
+    const head = [
+      'POST /api/v1/secrets:batch HTTP/1.1',
+      'Host: x',
+      `Authorization: Bearer ${token}`,
+      'Content-Type: application/json',
+      `Content-Length: ${body.length}`,
+    ];
+    const deaf = connect(api.port, '127.0.0.1');
+    deaf.on('error', () => undefined);
+    deaf.pause().write(`${head.join('\r\n')}\r\n\r\n${body}`);
+    await until('it was answered', async () => {
+      const entries = await storedEntries(api.broker.parts.store);
+      return entries.filter(({ action }) => action === 'secret.read').length >= 40;
+    });
+    return deaf;
+  }
+});
