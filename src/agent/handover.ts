@@ -37,6 +37,8 @@ export class Handover {
   readonly #backoff: Backoff;
   /** Not written yet. */
   readonly #waiting = new Map<string, NewValue>();
+  /** Names of what could not be taken away yet. */
+  readonly #unremoved = new Set<string>();
   #retryAt = Infinity;
 
   constructor(deps: HandoverDeps) {
@@ -72,11 +74,14 @@ export class Handover {
 
   /** What there is no right to any more goes at once, or as soon as it can be removed, and the application is told. */
   async lost(holdings: readonly Holding[]): Promise<void> {
-    const { deliveries, application, clock, log } = this.#deps;
+    const { application, clock, log } = this.#deps;
     const names = holdings.map(({ name }) => name);
-    for (const name of names) this.#waiting.delete(name);
+    for (const name of names) {
+      this.#waiting.delete(name);
+      this.#unremoved.add(name);
+    }
     try {
-      await deliveries.remove(names);
+      await this.#remove();
     } catch (error) {
       if (!(error instanceof DeliveryError)) throw error;
       this.#retryAt = clock.monotonic() + this.#backoff.next();
@@ -85,10 +90,19 @@ export class Handover {
     application.tell([]);
   }
 
+  /** Needs no space, so it comes before anything that does. @throws DeliveryError */
+  async #remove(): Promise<void> {
+    const { deliveries, values } = this.#deps;
+    const names = [...this.#unremoved].filter((name) => !values().has(name));
+    if (names.length > 0) await deliveries.remove(names);
+    this.#unremoved.clear();
+  }
+
   async #deliver(): Promise<void> {
     const { deliveries, application, clock, log, outbox, values } = this.#deps;
     const waiting = [...this.#waiting.values()];
     try {
+      await this.#remove();
       const { changed } = await deliveries.deliver(values());
       log.info({ names: waiting.map(({ name }) => name), targets: changed }, 'delivered');
     } catch (error) {

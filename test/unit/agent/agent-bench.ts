@@ -19,6 +19,8 @@ export class AgentBench {
   deliveries = 0;
   /** How many removals fail. */
   unremovable = 0;
+  /** And how many deliveries. */
+  undeliverable = 0;
   life: Promise<unknown> = Promise.resolve();
 
   constructor() {
@@ -58,7 +60,7 @@ export class AgentBench {
       access: this.broker,
       readToken: () => Promise.resolve(this.token),
       deliveries: {
-        deliver: (values) => Promise.resolve(this.#deliver(values)),
+        deliver: async (values) => Promise.resolve(this.#deliver(values)),
         remove: (names) => this.#remove(names),
       },
       isResident: true,
@@ -84,6 +86,10 @@ export class AgentBench {
   }
 
   #deliver(values: ReadonlyMap<string, HeldSecret>) {
+    if (this.undeliverable > 0) {
+      this.undeliverable -= 1;
+      throw new DeliveryError('full');
+    }
     this.deliveries += 1;
     this.delivered = Object.fromEntries([...values].map(([name, { version }]) => [name, version]));
     return { changed: [], replaced: [] };
