@@ -14,7 +14,7 @@ const LONGEST_SLEEP_MS = 10_000;
 const SHORTEST_SLEEP_MS = 50;
 const AFTER_FAILURE_MS = 1_000;
 /** How soon a look goes on that was of so many rows that it was ended. */
-const LOOK_ON_MS = 250;
+const LOOK_ON_MS = 1_000;
 /** How long a connection is left alone that has as many as it may, by chance within that. */
 const FULL_MS = 1_000;
 
