@@ -8,7 +8,8 @@ import { rotatingPlace, type RotatingPlace } from './rotation-place.ts';
 import type { RotationRow, ScheduleRow } from './rotation-row.ts';
 import { startRotation } from './start-rotation.ts';
 
-const CHUNK = 200;
+/** So many begin at a time: what they take keeps who reads meanwhile waiting. */
+const CHUNK = 50;
 /** How long a schedule that cannot be followed (no mount, no connection) waits before it is looked at again. */
 const BROKEN_PAUSE_MS = 300_000;
 
