@@ -1,3 +1,4 @@
+import type { DirectedRotation } from '../broker/rotation/direct-rotation.ts';
 import type { ListedRotation, RotationStatus } from '../broker/rotation/rotation-status.ts';
 import type { Tables } from '../ports/tables.ts';
 import { instant } from '../domain/instant.ts';
@@ -36,6 +37,11 @@ export function shownRotation(row: Row & { readonly steps?: Steps }): object {
     }),
     ...(row.steps !== undefined && { steps: row.steps.map(shownStep) }),
   };
+}
+
+/** As it is from now on, with what the target of a parked one had right before. */
+export function shownDirected({ row, probe }: DirectedRotation): object {
+  return { ...shownRotation(row), ...(probe !== undefined && { target: probe }) };
 }
 
 function shownStep({ step, outcome, actor, error, at }: Steps[number]): object {

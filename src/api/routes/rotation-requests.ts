@@ -6,7 +6,7 @@ import type { Caller } from '../../broker/call.ts';
 import { remark } from '../fields.ts';
 import { parseInput } from '../parse-input.ts';
 import type { Route } from '../route.ts';
-import { shownRotation } from '../rotation-json.ts';
+import { shownDirected, shownRotation } from '../rotation-json.ts';
 
 const SMALL = { maxBytes: 4_096 };
 const comment = remark.min(1).optional();
@@ -65,7 +65,7 @@ function directed(verb: RotationDirection['verb']): Route<Caller> {
       const { comment: why } = parseInput(asked, body?.value);
       return async ({ parts, call, caller }) => ({
         status: 202,
-        body: shownRotation(
+        body: shownDirected(
           await directRotation(parts, call, caller, { path, verb, comment: why }),
         ),
       });

@@ -11,6 +11,7 @@ import { actOnRotation, type ActedRotation } from './act-on-rotation.ts';
 import { activeRotation } from './active-rotation.ts';
 import { canaryChanged } from './canary.ts';
 import { endChanges } from './end-rotation.ts';
+import { probeTarget, type TargetState } from './probe-target.ts';
 import { rotatingPlace, traitsOf, type RotatingPlace } from './rotation-place.ts';
 import {
   asItWas,
@@ -39,21 +40,30 @@ const ACTIONS = {
   retire: 'rotation.retire',
 } as const;
 
+/** The rotation as it is from now on; `probe`: of one that was parked, what its target had right before. */
+export interface DirectedRotation {
+  readonly row: RotationRow;
+  readonly probe: TargetState | undefined;
+}
+
 /** @throws ERR_DENIED; ERR_CONFLICT where nothing is under way, or the state does not allow it: the detail says what it does allow. */
 export async function directRotation(
   parts: Parts,
   call: Call,
   caller: Caller,
   direction: RotationDirection,
-): Promise<RotationRow> {
+): Promise<DirectedRotation> {
   const { path, verb, comment } = direction;
   const described = { action: ACTIONS[verb], path, comment, cause: verb } as const;
-  return actOnRotation({ parts, call, caller }, described, async (actor) => {
-    const row = await underWay(parts, path);
-    const place = rotatingPlace(parts, path, row);
-    const next = progressAfter(progressOf(row), { type: verb }, traitsOf(row, place));
-    return changes(parts, { row, place, next, actor, verb });
+  let probe: TargetState | undefined;
+  const row = await actOnRotation({ parts, call, caller }, described, async (actor) => {
+    const found = await underWay(parts, path);
+    const place = rotatingPlace(parts, path, found);
+    const next = progressAfter(progressOf(found), { type: verb }, traitsOf(found, place));
+    if (found.state === 'parked') probe = await probeTarget(parts, found, call.context());
+    return changes(parts, { row: found, place, next, actor, verb });
   });
+  return { row, probe };
 }
 
 /** @throws ERR_CONFLICT */

@@ -3,8 +3,6 @@ import { parseSecretPath } from '../../domain/names.ts';
 import { holdsFor } from '../../domain/principal.ts';
 import type { Page, PageRequest } from '../../domain/page.ts';
 import type { RotationSpec } from '../../domain/rotation/rotation-spec.ts';
-import type { SecretData } from '../../domain/secret.ts';
-import type { CallContext } from '../../ports/call-context.ts';
 import type { Call, Caller } from '../call.ts';
 import { decodeCursor, encodeCursor } from '../cursor.ts';
 import { denied, judge } from '../judge.ts';
@@ -14,8 +12,9 @@ import { listAll } from '../state/list-all.ts';
 import { LiveSession } from '../state/sessions.ts';
 import { holdersOf, reportsOf } from './holders.ts';
 import { isOverdue } from './overdue.ts';
-import { currentValue, rotatingPlace } from './rotation-place.ts';
-import { openedValue, type RotationRow, type ScheduleRow, type StepRow } from './rotation-row.ts';
+import { probeTarget, type TargetState } from './probe-target.ts';
+import { rotatingPlace } from './rotation-place.ts';
+import type { RotationRow, ScheduleRow, StepRow } from './rotation-row.ts';
 
 /** What a holder has, and what it last said of it. */
 export interface HolderStatus {
@@ -32,9 +31,6 @@ export interface HolderStatus {
     | undefined;
 }
 
-/** Whether the target accepts a value now: `absent` where there is none, `unknown` where it could not be asked. */
-type Probe = 'accepted' | 'refused' | 'absent' | 'unknown';
-
 export interface RotationStatus {
   readonly path: string;
   readonly spec: RotationSpec;
@@ -45,7 +41,7 @@ export interface RotationStatus {
   readonly holders: readonly HolderStatus[];
   readonly holderCount: number;
   /** Of a parked rotation: which of the stored values works. */
-  readonly probe: { readonly current: Probe; readonly pending: Probe } | undefined;
+  readonly probe: TargetState | undefined;
 }
 
 const MOST_HOLDERS = 200;
@@ -83,7 +79,7 @@ async function statusOf(parts: Parts, call: Call, path: string): Promise<Rotatio
     active: row && { ...row, steps: await stepsOf(parts, row.id) },
     holders: holders.slice(0, MOST_HOLDERS),
     holderCount: holders.length,
-    probe: row?.state === 'parked' ? await probed(parts, row, call.context()) : undefined,
+    probe: row?.state === 'parked' ? await probeTarget(parts, row, call.context()) : undefined,
   };
 }
 
@@ -111,28 +107,6 @@ async function holderStatus(parts: Parts, path: string): Promise<readonly Holder
 async function stepsOf({ store }: Parts, rotationId: string): Promise<readonly StepRow[]> {
   const query = { equals: { rotation_id: rotationId }, orderBy: ['seq'] as const };
   return store.list('rotation_steps', { ...query, limit: MOST_STEPS });
-}
-
-async function probed(
-  parts: Parts,
-  row: RotationRow,
-  context: CallContext,
-): Promise<RotationStatus['probe']> {
-  const place = rotatingPlace(parts, row.path, row);
-  const ask = async (find: () => Promise<SecretData | undefined>): Promise<Probe> => {
-    try {
-      const data = await find();
-      if (data === undefined) return 'absent';
-      return (await place.target.test(data, context)).accepted ? 'accepted' : 'refused';
-    } catch (error) {
-      parts.log.warn({ err: error, rotation: row.id }, 'a parked rotation could not be looked at');
-      return 'unknown';
-    }
-  };
-  return {
-    current: await ask(async () => (await currentValue(place, context))?.data),
-    pending: await ask(() => Promise.resolve(openedValue(parts, row, 'pending'))),
-  };
 }
 
 /** Rotations and drills of a path, newest first. @throws ERR_DENIED */

@@ -63,10 +63,7 @@ function statusText(status: Status): string {
       ['state', active === undefined ? undefined : `${active.state}: ${active.step}`],
       ['last error', active?.lastError],
       ['settles until', active?.settlesUntil],
-      [
-        'target',
-        target === undefined ? undefined : `current ${target.current}, new ${target.pending}`,
-      ],
+      ['target', target && targetText(target)],
       ['holders', status.holderCount],
     ]),
   ];
@@ -144,5 +141,10 @@ export function rotationText(rotation: Rotation): string {
     ['step', rotation.step],
     ['version', rotation.version],
     ['last error', rotation.lastError],
+    ['target', rotation.target && targetText(rotation.target)],
   ]);
+}
+
+function targetText({ current, pending }: NonNullable<Rotation['target']>): string {
+  return `current ${current}, new ${pending}`;
 }

@@ -1250,6 +1250,12 @@ export interface components {
             readonly settlesUntil?: components["schemas"]["Instant"];
             readonly endedAt?: components["schemas"]["Instant"];
             readonly steps?: readonly components["schemas"]["RotationStepRecord"][];
+            readonly target?: components["schemas"]["RotationTargetState"];
+        };
+        /** @description Of a parked rotation; which of the stored values the target accepts. */
+        readonly RotationTargetState: {
+            readonly current: components["schemas"]["RotationProbe"];
+            readonly pending: components["schemas"]["RotationProbe"];
         };
         /** @enum {unknown} */
         readonly RotationProbe: "accepted" | "refused" | "absent" | "unknown";
@@ -1274,10 +1280,7 @@ export interface components {
             readonly provenAt?: components["schemas"]["Instant"];
             readonly durationMs?: number;
             readonly active?: components["schemas"]["Rotation"];
-            readonly target?: {
-                readonly current: components["schemas"]["RotationProbe"];
-                readonly pending: components["schemas"]["RotationProbe"];
-            };
+            readonly target?: components["schemas"]["RotationTargetState"];
             /** @description The first 200. */
             readonly holders: readonly {
                 readonly workload: components["schemas"]["WorkloadName"];
@@ -2166,7 +2169,7 @@ export interface operations {
             readonly query?: {
                 /** @description Next run at this time or before. */
                 readonly dueBefore?: string;
-                /** @description Whose run was due five minutes ago. */
+                /** @description Whose run or drill was due five minutes ago, or is stuck, or whose proof is older than its drills are apart. */
                 readonly overdue?: boolean;
                 /** @description Whose credential no rotation and no drill has tested. */
                 readonly neverProven?: boolean;

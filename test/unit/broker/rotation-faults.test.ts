@@ -1,7 +1,10 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { BrokerError } from '../../../src/domain/errors.ts';
 import { openedValue } from '../../../src/broker/rotation/rotation-row.ts';
-import { directRotation } from '../../../src/broker/rotation/direct-rotation.ts';
+import {
+  directRotation,
+  type DirectedRotation,
+} from '../../../src/broker/rotation/direct-rotation.ts';
 import { requestRotation } from '../../../src/broker/rotation/request-rotation.ts';
 import { RotationTargets } from '../../../src/broker/state/rotation-targets.ts';
 import { codeOf } from '../../support/broker-parts.ts';
@@ -49,7 +52,7 @@ async function request(more: object = {}): Promise<void> {
   await requestRotation(parts, bench.broker.call(), bench.admin, order);
 }
 
-function direct(verb: 'retry' | 'abort' | 'rollBack' | 'retire'): Promise<unknown> {
+function direct(verb: 'retry' | 'abort' | 'rollBack' | 'retire'): Promise<DirectedRotation> {
   return directRotation(bench.broker.parts, bench.broker.call(), bench.admin, { path: PATH, verb });
 }
 
@@ -168,6 +171,29 @@ describe.each(SLOTS)('a rotation with slots %s', (slots) => {
     await direct('retry');
     await bench.pass(MINUTE);
     await expectOver('done');
+  });
+
+  it.each(['retry', 'abort'] as const)(
+    'that is parked says what the target has when it is told to %s',
+    async (verb) => {
+      await open(slots);
+      bench.broker.target.before = (step) => {
+        if (step === 'test') throw new BrokerError('ERR_PROVIDER_UNAVAILABLE');
+      };
+      bench.work();
+      await request();
+      await bench.pass(60 * MINUTE);
+      expect((await bench.latest()).state).toBe('parked');
+      bench.broker.target.before = () => undefined;
+      const current = slots === 'two' ? 'accepted' : 'refused';
+      expect((await direct(verb)).probe).toEqual({ current, pending: 'accepted' });
+    },
+  );
+
+  it('that is under way is not asked about', async () => {
+    await open(slots);
+    await request();
+    expect((await direct('abort')).probe).toBeUndefined();
   });
 });
 
