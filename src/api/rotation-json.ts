@@ -57,6 +57,7 @@ export function shownStatus(status: RotationStatus): object {
     ...(spec.connection !== undefined && { connection: spec.connection }),
     ...{ slots, drillable, paused: spec.paused, retire: spec.retire },
     ...shownSchedule(schedule),
+    nextRuns: status.nextRuns.map(instant),
     ...(active !== undefined && { active: shownRotation(active) }),
     ...(probe !== undefined && { target: probe }),
     holders: holders.map(({ workload, podUid, versions, said }) => ({

@@ -76,7 +76,11 @@ describe('a rotation asked for', () => {
     expect(data).toMatchObject({ username: 'app' });
     expect(data.password).not.toBe('the-first-password');
     expect(version).toBe('2');
-    expect((await statusOf('app/plain')).body).toMatchObject({ failures: 0, slots: 'two' });
+    expect((await statusOf('app/plain')).body).toMatchObject({
+      failures: 0,
+      slots: 'two',
+      nextRuns: [],
+    });
   });
 
   it('tells its holders within a second, and ends the old version when they moved on', async () => {

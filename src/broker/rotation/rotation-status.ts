@@ -11,6 +11,7 @@ import type { Parts } from '../parts.ts';
 import { listAll } from '../state/list-all.ts';
 import { LiveSession } from '../state/sessions.ts';
 import { holdersOf, reportsOf } from './holders.ts';
+import { nextRuns } from './next-run.ts';
 import { isOverdue } from './overdue.ts';
 import { probeTarget, type TargetState } from './probe-target.ts';
 import { rotatingPlace } from './rotation-place.ts';
@@ -37,6 +38,8 @@ export interface RotationStatus {
   readonly slots: 'one' | 'two';
   readonly drillable: boolean;
   readonly schedule: ScheduleRow;
+  /** The next runs by the schedule, the first being the schedule's own. Milliseconds since the epoch. */
+  readonly nextRuns: readonly number[];
   readonly active: (RotationRow & { readonly steps: readonly StepRow[] }) | undefined;
   readonly holders: readonly HolderStatus[];
   readonly holderCount: number;
@@ -45,6 +48,7 @@ export interface RotationStatus {
 }
 
 const MOST_HOLDERS = 200;
+const MOST_NEXT_RUNS = 5;
 const MOST_STEPS = 500;
 
 /** @throws ERR_DENIED; ERR_NOT_FOUND where the path does not rotate. */
@@ -76,11 +80,21 @@ async function statusOf(parts: Parts, call: Call, path: string): Promise<Rotatio
     slots: target.slots,
     drillable: target.drillable,
     schedule,
+    nextRuns: await comingRuns(spec, schedule),
     active: row && { ...row, steps: await stepsOf(parts, row.id) },
     holders: holders.slice(0, MOST_HOLDERS),
     holderCount: holders.length,
     probe: row?.state === 'parked' ? await probeTarget(parts, row, call.context()) : undefined,
   };
+}
+
+async function comingRuns(
+  spec: RotationSpec,
+  { path, next_run_at: first }: ScheduleRow,
+): Promise<readonly number[]> {
+  if (first === null) return [];
+  const clock = { path, after: first, lastRunAt: first, rotatedAt: first };
+  return [first, ...(await nextRuns(spec, clock, MOST_NEXT_RUNS - 1))];
 }
 
 /** Whoever may rotate it, and auditors. @throws ERR_DENIED */

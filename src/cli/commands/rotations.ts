@@ -54,7 +54,7 @@ function addViews(rotate: Command): void {
     rotate
       .command('ls')
       .description('list the paths that rotate')
-      .option('--overdue', 'only those whose run was due five minutes ago')
+      .option('--overdue', 'only those whose run or drill was due five minutes ago, or is stuck')
       .option('--never-proven', 'only those that no rotation and no drill has tested')
       .addOption(
         new Option('--state <state>', 'only those whose rotation is in this state').choices([

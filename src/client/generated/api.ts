@@ -1275,6 +1275,8 @@ export interface components {
             /** @description Since the last rotation or drill that went well. */
             readonly failures: number;
             readonly nextRunAt?: components["schemas"]["Instant"];
+            /** @description The next five by the schedule, of which the first is `nextRunAt`; fewer where there are fewer. */
+            readonly nextRuns: readonly components["schemas"]["Instant"][];
             readonly nextDrillAt?: components["schemas"]["Instant"];
             readonly rotatedAt?: components["schemas"]["Instant"];
             readonly provenAt?: components["schemas"]["Instant"];

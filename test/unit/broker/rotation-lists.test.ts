@@ -3,6 +3,7 @@ import { directRotation } from '../../../src/broker/rotation/direct-rotation.ts'
 import { requestRotation } from '../../../src/broker/rotation/request-rotation.ts';
 import {
   listRotations,
+  rotationStatus,
   type RotationFilter,
 } from '../../../src/broker/rotation/rotation-status.ts';
 import { BrokerError } from '../../../src/domain/errors.ts';
@@ -34,6 +35,31 @@ function spoilTarget(): void {
     throw new BrokerError('ERR_CONFLICT');
   };
 }
+
+describe('the next runs of a path', () => {
+  const nextRuns = async (): Promise<readonly number[]> => {
+    const { parts } = bench.broker;
+    return (await rotationStatus(parts, bench.broker.call(), bench.admin, PATH)).nextRuns;
+  };
+
+  it('are five, the first being the one that is due next', async () => {
+    await bench.define({ schedule: { cron: '0 3 1 * *', timeZone: 'Europe/Berlin' } });
+    const runs = await nextRuns();
+    expect(runs[0]).toBe((await bench.schedule())?.next_run_at);
+    const format = new Intl.DateTimeFormat('en-GB', {
+      ...{ timeZone: 'Europe/Berlin', day: 'numeric', hour: 'numeric', minute: 'numeric' },
+    });
+    expect(runs.map((at) => format.format(at))).toEqual(Array(5).fill('1, 03:00'));
+    expect(new Set(runs).size).toBe(5);
+  });
+
+  it('are none without a schedule, or where it is paused', async () => {
+    await bench.define({});
+    expect(await nextRuns()).toEqual([]);
+    await bench.define({ schedule: { every: '1h' }, paused: true });
+    expect(await nextRuns()).toEqual([]);
+  });
+});
 
 describe('the list of what is overdue', () => {
   it('has a run that nobody began', async () => {
