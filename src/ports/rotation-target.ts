@@ -53,7 +53,7 @@ export interface RotationTarget {
   readonly lifetimeSeconds?: number;
   /**
    * The next value: all keys of `current` that this target does not own, and the new credential. Compares hosts first: a current value that names
-   * another host than the connection's is ERR_CONFLICT `host_mismatch`. Changes nothing at the target, except where the target itself makes the
+   * another host than the connection's is ERR_CONFLICT `host_mismatch`, one with a copy of what is made anew `stale_copy`. Changes nothing at the target, except where the target itself makes the
    * credential (an access key): such a target finds and removes what an earlier try left before it makes another.
    */
   create(turn: RotationTurn): Promise<SecretData>;

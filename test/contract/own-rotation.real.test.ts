@@ -89,6 +89,7 @@ describeWith(['moto'], "AWS's own rotation", ({ moto }) => {
       drillable: false,
       madeByTarget: true,
       oneWay: 'set',
+      follows: true,
       textOnly: true,
       hostless: true,
       unnamed: true,

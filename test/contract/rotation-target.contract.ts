@@ -41,6 +41,8 @@ export interface RotationTraits {
   readonly textOnly?: true;
   /** There is no first value to be made: `create` without a current one is ERR_CONFLICT. */
   readonly needsCurrent?: true;
+  /** Somebody else makes the whole value: what becomes of copies of the old one in it is theirs to say. */
+  readonly follows?: true;
   /** Values name no host, so that none can be compared. */
   readonly hostless?: true;
   /** Nobody is asked: there is no call that a signal could end, and nothing to log in to but what `logsIn` says of the value. */
@@ -188,6 +190,30 @@ export function rotationTargetContract(
         expect(await fixture.logsIn(pending)).toBe(true);
         expect(await target.test(pending, contextOf())).toEqual({ accepted: true });
       });
+
+      const withCopies = ({ current }: RotationFixture): SecretData => {
+        const copies = Object.entries(current)
+          .filter(([key]) => !Object.hasOwn(carried, key))
+          .map(([, text]) => encodeURIComponent(text as string));
+        return { ...current, url: `x://${copies.join(':')}@db` };
+      };
+
+      if (traits.follows === true) {
+        it('takes what there is, also where the old value has copies', async () => {
+          const fixture = await begin();
+          const pending = await fixture.target.create(turnOf(withCopies(fixture)));
+          expect(pending).not.toEqual(fixture.current);
+        });
+      } else {
+        it('refuses a value with copies of what it makes anew, before anything is changed', async () => {
+          const fixture = await begin();
+          const before = await fixture.state();
+          const error = await failureOf(fixture.target.create(turnOf(withCopies(fixture))));
+          expect(error).toMatchObject({ code: 'ERR_CONFLICT', reason: 'stale_copy' });
+          expect(await fixture.state()).toBe(before);
+          expect(await fixture.logsIn(fixture.current)).toBe(true);
+        });
+      }
 
       if (traits.hostless !== true) {
         it('refuses a value that names another host, before anything is changed', async () => {

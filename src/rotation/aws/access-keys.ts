@@ -7,6 +7,7 @@ import type { RotationTarget, RotationTurn, TargetVerdict } from '../../ports/ro
 import type { AccessKey, AwsAccount, ListedKey } from '../../upstream/aws/aws-account.ts';
 import { AwsRefusal } from '../../upstream/aws/aws-error.ts';
 import { conflict, notYet } from '../refusals.ts';
+import { refuseStaleCopies } from '../stale-copies.ts';
 import type { AccessKeysOptions } from './config.ts';
 
 /** What AWS allows one user. */
@@ -47,6 +48,7 @@ export class AccessKeys implements RotationTarget {
     if (left >= MOST_KEYS) {
       throw conflict('no_free_slot', `user ${username} has two access keys: delete the unused one`);
     }
+    refuseStaleCopies(turn.current, [keys.accessKeyId, keys.secretAccessKey]);
     turn.stillOurs();
     const { id, secret } = await this.#account.createKey(username, context);
     return { ...current, [keys.accessKeyId]: id, [keys.secretAccessKey]: secret.reveal() };

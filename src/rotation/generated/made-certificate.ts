@@ -13,11 +13,13 @@ const BACKDATED = 300_000;
 /** A key and its self-signed certificate. What writes certificates is loaded when the first is made. */
 export class MadeCertificate implements MadeValue {
   readonly lifetimeSeconds: number;
+  readonly secrets: readonly string[];
   readonly #options: CertificateOptions;
   readonly #clock: Clock;
 
   constructor(options: CertificateOptions, clock: Clock) {
     this.lifetimeSeconds = options.validDays * DAY_SECONDS;
+    this.secrets = [options.keys.privateKey];
     this.#options = options;
     this.#clock = clock;
   }

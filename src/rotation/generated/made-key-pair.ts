@@ -8,9 +8,11 @@ const FORMS = ['privateKey', 'publicKey', 'openSsh'] as const;
 
 /** A private key and the forms of its public one. */
 export class MadeKeyPair implements MadeValue {
+  readonly secrets: readonly string[];
   readonly #options: KeyPairOptions;
 
   constructor(options: KeyPairOptions) {
+    this.secrets = [options.keys.privateKey];
     this.#options = options;
   }
 

@@ -1,5 +1,6 @@
 import type { SecretData } from '../../domain/secret.ts';
 import type { RotationTarget, RotationTurn, TargetVerdict } from '../../ports/rotation-target.ts';
+import { refuseStaleCopies } from '../stale-copies.ts';
 import type { MadeValue } from './made-value.ts';
 
 /** Nothing but the provider changes: nobody else knows the value, so there is nothing to set and nothing to end. */
@@ -16,6 +17,7 @@ export class MadeTarget implements RotationTarget {
   }
 
   async create(turn: RotationTurn): Promise<SecretData> {
+    refuseStaleCopies(turn.current, this.#value.secrets);
     return { ...turn.current, ...(await this.#value.make()) };
   }
 

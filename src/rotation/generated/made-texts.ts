@@ -6,9 +6,11 @@ import type { MadeValue } from './made-value.ts';
 
 /** Texts, each under its own rules. */
 export class MadeTexts implements MadeValue {
+  readonly secrets: readonly string[];
   readonly #specs: GeneratedOptions['keys'];
 
   constructor({ keys }: GeneratedOptions) {
+    this.secrets = Object.keys(keys);
     this.#specs = keys;
   }
 

@@ -10,6 +10,7 @@ import { readLogin } from '../login-keys.ts';
 import { Accounts } from './accounts.ts';
 import type { AlternatingUsersOptions } from './config.ts';
 import { conflict } from '../refusals.ts';
+import { refuseStaleLogin } from '../stale-copies.ts';
 import { followGrants } from './grants.ts';
 import { testLogin } from './login-test.ts';
 
@@ -36,6 +37,7 @@ export class AlternatingUsers implements RotationTarget {
     const { usernames, keys, password } = this.#options;
     const isNamed = current?.[keys.username] !== undefined;
     const next = isNamed ? this.#other(this.#login(current).username) : usernames[0];
+    refuseStaleLogin(current, keys, next);
     return { ...current, [keys.username]: next, [keys.password]: generatePassword(password) };
   }
 

@@ -10,6 +10,7 @@ import { readLogin } from '../login-keys.ts';
 import { Accounts } from './accounts.ts';
 import type { SingleUserOptions } from './config.ts';
 import { conflict } from '../refusals.ts';
+import { refuseStaleLogin } from '../stale-copies.ts';
 import { testLogin } from './login-test.ts';
 
 /** One user whose password is replaced: who still holds the old one cannot log in from then on. */
@@ -37,6 +38,7 @@ export class SingleUser implements RotationTarget {
     const { username, keys, password } = this.#options;
     const named = current?.[keys.username];
     if (named !== undefined && named !== username) throw otherUser();
+    refuseStaleLogin(current, keys, username);
     return { ...current, [keys.username]: username, [keys.password]: generatePassword(password) };
   }
 

@@ -1,6 +1,7 @@
 import { generatePassword } from '../../crypto/generated-value.ts';
 import type { SecretData } from '../../domain/secret.ts';
 import { conflict } from '../refusals.ts';
+import { refuseStaleLogin } from '../stale-copies.ts';
 import type { SingleUserOptions } from './config.ts';
 
 export interface Credential {
@@ -27,12 +28,13 @@ export function credentialOf(
   return { username, password };
 }
 
-/** The next value for `username`: a new password, everything else as it is. */
+/** The next value for `username`: a new password, everything else as it is. @throws ERR_CONFLICT, reason `stale_copy`. */
 export function nextValue(
   current: SecretData | undefined,
   { keys, password }: Terms,
   username: string,
 ): SecretData {
+  refuseStaleLogin(current, keys, username);
   return { ...current, [keys.username]: username, [keys.password]: generatePassword(password) };
 }
 

@@ -9,6 +9,7 @@ import type { RedisCommand, RedisServer } from '../../upstream/redis/redis-serve
 import { checkHost } from '../check-host.ts';
 import { readLogin } from '../login-keys.ts';
 import { conflict } from '../refusals.ts';
+import { refuseStaleLogin } from '../stale-copies.ts';
 import type { AclUserOptions } from './config.ts';
 
 /**
@@ -31,6 +32,7 @@ export class AclUser implements RotationTarget {
   create({ current }: RotationTurn): Promise<SecretData> {
     return this.#checked(current, () => {
       const { username, keys, password } = this.#options;
+      refuseStaleLogin(current, keys, username);
       return Promise.resolve({
         ...current,
         [keys.username]: username,

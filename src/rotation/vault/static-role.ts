@@ -8,6 +8,7 @@ import { encodeVaultPath } from '../../upstream/vault/encode-path.ts';
 import type { VaultClient } from '../../upstream/vault/vault-client.ts';
 import { readLogin } from '../login-keys.ts';
 import { conflict } from '../refusals.ts';
+import { refuseStaleLogin } from '../stale-copies.ts';
 import type { StaticRoleOptions } from './config.ts';
 
 const credsAnswer = z.object({
@@ -50,6 +51,7 @@ export class StaticRole implements RotationTarget {
       throw conflict('another_user', 'the current value is not of the user of the static role');
     }
     if (!isSame(known, held)) return this.#valueOf(current, held);
+    refuseStaleLogin(current, this.#options.keys, held.username);
     turn.stillOurs();
     await this.#rotate(context);
     const made = await this.#held(context);

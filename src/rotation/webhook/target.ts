@@ -4,6 +4,7 @@ import type { SecretData } from '../../domain/secret.ts';
 import type { CallContext } from '../../ports/call-context.ts';
 import type { RotationTarget, RotationTurn, TargetVerdict } from '../../ports/rotation-target.ts';
 import { conflict } from '../refusals.ts';
+import { refuseStaleCopies } from '../stale-copies.ts';
 import { madeOf, refuseUnlessDone, verdictOf, type Step } from './answers.ts';
 import type { WebhookOptions } from './config.ts';
 import type { Deliveries, Message } from './deliveries.ts';
@@ -29,6 +30,7 @@ export class WebhookTarget implements RotationTarget {
 
   async create(turn: RotationTurn): Promise<SecretData> {
     const { current } = turn;
+    refuseStaleCopies(current, this.#own);
     if (this.#options.makes === undefined) return { ...current, ...this.#generated() };
     const told = this.#message('create', turn, { current });
     const stillOurs = (): void => turn.stillOurs();
