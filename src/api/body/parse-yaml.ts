@@ -4,6 +4,7 @@ import {
   isNode,
   isPair,
   isScalar,
+  Lexer,
   LineCounter,
   parseAllDocuments,
   visit,
@@ -20,6 +21,10 @@ import type { ParsedBody, Position } from './parsed-body.ts';
 /** Nesting is a text's own length at most: the composer recurses, so deep text is refused before it. */
 const DEEPEST_FLOW = 64;
 const DEEPEST_INDENT = 256;
+/** Composing takes microseconds for each, and more where each is wrong: a text of signs alone would hold everybody else up. */
+const MOST_MARKS = 10_000;
+/** Blanks, comments, and the lexer's own marks. */
+const UNCOUNTED = /^[\s#\p{Cc}]/u;
 
 /**
  * One document of YAML 1.2 core that says what JSON could say: no anchors, aliases, tags, merges or keys that are not texts.
@@ -27,6 +32,7 @@ const DEEPEST_INDENT = 256;
  */
 export function parseYaml(text: string): ParsedBody {
   refuseDeep(text);
+  refuseCrowded(text);
   const lines = new LineCounter();
   // The library compares each key with each other one, a second for 8,000 keys: they are looked at below.
   const options = { ...PLAIN_YAML, uniqueKeys: false, lineCounter: lines };
@@ -90,6 +96,17 @@ function refuseDeep(text: string): void {
   }
   if (/^ {257}|(?:[-?:] ){65}/m.test(text)) {
     throw invalid([{ pointer: '', message: `is indented by more than ${DEEPEST_INDENT}` }]);
+  }
+}
+
+/** A double-quoted text is as many as it has escapes, each of which can be wrong. */
+function refuseCrowded(text: string): void {
+  let marks = 0;
+  for (const lexeme of new Lexer().lex(text)) {
+    if (UNCOUNTED.test(lexeme)) continue;
+    marks += lexeme.startsWith('"') ? lexeme.split('\\').length : 1;
+    if (marks <= MOST_MARKS) continue;
+    throw invalid([{ pointer: '', message: `has more than ${MOST_MARKS} keys, values and signs` }]);
   }
 }
 
