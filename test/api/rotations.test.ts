@@ -176,6 +176,58 @@ describe('a rotation asked for', () => {
     await until('app/canary', ({ state }) => state === 'done');
   }, 20_000);
 
+  it.each(['run', 'drill'])('is begun once, however often its %s is asked for', async (verb) => {
+    const path = `app/repeated-${verb}`;
+    await rotating(path);
+    const order = (key: string, body: object, at = path) =>
+      api.call('POST', `/api/v1/rotations/${at}:${verb}`, {
+        token: api.admin,
+        headers: { 'Idempotency-Key': key },
+        body,
+      });
+    const key = `${verb}-1`;
+    const both = await Promise.all([order(key, {}), order(key, {})]);
+    expect(both.map(({ status }) => status)).toEqual([202, 202]);
+    const { id } = both[0].body as { readonly id: string };
+    await until(path, ({ state }) => state === 'done');
+    expect(await order(key, {})).toMatchObject({ status: 202, body: { id, state: 'done' } });
+    expect(both[1].body).toMatchObject({ id });
+    await rotating(`${path}/other`);
+    for (const [body, at] of [
+      [{ comment: 'another' }, path],
+      [{}, `${path}/other`],
+    ] as const) {
+      expect(await order(key, body, at)).toMatchObject({
+        status: 409,
+        body: { code: 'ERR_IDEMPOTENCY_MISMATCH' },
+      });
+    }
+    expect(await order('a b', {})).toMatchObject({ status: 400 });
+    const another = await order(`${verb}-2`, {});
+    expect(another).toMatchObject({ status: 202 });
+    expect(another.body).not.toMatchObject({ id });
+  });
+
+  it('is not another caller’s of the same key, nor an incident that was asked for as none', async () => {
+    await rotating('app/keys', { retire: 'manual' });
+    const order = (token: string, body: object) =>
+      api.call('POST', '/api/v1/rotations/app/keys:run', {
+        token,
+        headers: { 'Idempotency-Key': 'mine' },
+        body,
+      });
+    expect((await order(api.admin, { comment: 'why' })).status).toBe(202);
+    expect(await order(await holder(), { comment: 'why' })).toMatchObject({
+      status: 409,
+      body: { code: 'ERR_CONFLICT' },
+    });
+    expect(await order(api.admin, { comment: 'why', incident: true })).toMatchObject({
+      status: 409,
+      body: { code: 'ERR_IDEMPOTENCY_MISMATCH' },
+    });
+    expect((await order(api.admin, { comment: 'why' })).status).toBe(202);
+  });
+
   it('is one at a time', async () => {
     await rotating('app/once', { retire: 'manual' });
     await read('app/once', await holder());

@@ -1,10 +1,11 @@
+import type { IncomingHttpHeaders } from 'node:http';
 import { z } from 'zod';
 import { directRotation, type RotationDirection } from '../../broker/rotation/direct-rotation.ts';
 import { requestRotation } from '../../broker/rotation/request-rotation.ts';
 import { parseSecretPath } from '../../domain/names.ts';
 import type { Caller } from '../../broker/call.ts';
-import { remark } from '../fields.ts';
-import { parseInput } from '../parse-input.ts';
+import { idempotencyKey, remark } from '../fields.ts';
+import { parseInput, parseParameter } from '../parse-input.ts';
 import type { Route } from '../route.ts';
 import { shownDirected, shownRotation } from '../rotation-json.ts';
 
@@ -21,9 +22,9 @@ const run = z
 
 export const runRotation: Route<Caller> = {
   body: SMALL,
-  read: ({ params, body }) => {
+  read: ({ params, headers, body }) => {
     const path = parseSecretPath(params['path'] ?? '');
-    const order = parseInput(run, body?.value);
+    const order = { ...parseInput(run, body?.value), idempotencyKey: keyIn(headers) };
     return async ({ parts, call, caller }) => ({
       status: 202,
       body: shownRotation(
@@ -37,9 +38,9 @@ const asked = z.strictObject({ comment });
 
 export const drillRotation: Route<Caller> = {
   body: SMALL,
-  read: ({ params, body }) => {
+  read: ({ params, headers, body }) => {
     const path = parseSecretPath(params['path'] ?? '');
-    const order = parseInput(asked, body?.value);
+    const order = { ...parseInput(asked, body?.value), idempotencyKey: keyIn(headers) };
     return async ({ parts, call, caller }) => ({
       status: 202,
       body: shownRotation(
@@ -51,6 +52,10 @@ export const drillRotation: Route<Caller> = {
     });
   },
 };
+
+function keyIn(headers: IncomingHttpHeaders): string | undefined {
+  return parseParameter(idempotencyKey.optional(), headers['idempotency-key']);
+}
 
 export const retryRotation = directed('retry');
 export const abortRotation = directed('abort');

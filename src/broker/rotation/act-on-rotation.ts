@@ -21,6 +21,8 @@ interface RotationAct {
 export interface ActedRotation {
   readonly plan: Partial<PlanFragment>;
   readonly row: RotationRow;
+  /** For the log. */
+  readonly reason?: string;
 }
 
 /**
@@ -38,9 +40,9 @@ export async function actOnRotation(
   return commitAs(parts, caller, async (decidedAt, now): Promise<Attempt<RotationRow>> => {
     const verdict = judge(parts, call, now, { capability: 'rotate', path });
     if (!verdict.allowed) throw denied(verdict.reason);
-    const { plan, row } = await act(nameOf(now));
+    const { plan, row, reason } = await act(nameOf(now));
     const { policy } = verdict;
-    const facts = { ...described, outcome: 'ok', rotation: row.id, policy } as const;
+    const facts = { ...described, outcome: 'ok', reason, rotation: row.id, policy } as const;
     return {
       plan: {
         ...plan,

@@ -1,7 +1,8 @@
+import { hmac } from '../../crypto/digest.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import type { Call, Caller } from '../call.ts';
 import type { Parts } from '../parts.ts';
-import { actOnRotation } from './act-on-rotation.ts';
+import { actOnRotation, type ActedRotation } from './act-on-rotation.ts';
 import { rotatingPlace, type RotatingPlace } from './rotation-place.ts';
 import { changed, type RotationRow, type ScheduleRow } from './rotation-row.ts';
 import { startRotation } from './start-rotation.ts';
@@ -12,10 +13,12 @@ export interface RotationOrder {
   /** The credential is known to others: nothing waits for its holders. */
   readonly incident: boolean;
   readonly comment?: string | undefined;
+  /** The caller's: a repeat with the same key and order finds the same rotation. */
+  readonly idempotencyKey?: string | undefined;
 }
 
 /**
- * Rotates now, or drills. @throws ERR_DENIED; ERR_CONFLICT where the path does not rotate, cannot be drilled, or has a rotation under way: for an
+ * Rotates now, or drills. @throws ERR_DENIED; ERR_IDEMPOTENCY_MISMATCH for another order under the same key; ERR_CONFLICT where the path does not rotate, cannot be drilled, or has a rotation under way: for an
  * incident that one waits for nobody from then on, and the order is repeated when it is over.
  */
 export async function requestRotation(
@@ -28,13 +31,37 @@ export async function requestRotation(
   const cause = causeOf(order);
   const described = { action: 'rotation.request', path, comment, cause } as const;
   return actOnRotation({ parts, call, caller }, described, async (requestedBy) => {
+    const id = rotationId(parts, requestedBy, order);
+    const begun = id === undefined ? undefined : await parts.store.get('rotations', { id });
+    if (begun !== undefined) return repeated(begun, order);
     const place = rotatingPlace(parts, path);
     const schedule = await scheduleFor(parts, order, place);
     const { row, ...plan } = startRotation(parts, place, schedule, {
-      reason: { ...order, cause, requestedBy },
+      reason: { ...order, cause, requestedBy, id },
     });
     return { plan, row };
   });
+}
+
+/** One key of one caller is one rotation: the id is derived, so that two requests at once cannot both begin one. */
+function rotationId(
+  parts: Parts,
+  requestedBy: string,
+  { idempotencyKey }: RotationOrder,
+): string | undefined {
+  if (idempotencyKey === undefined) return undefined;
+  const key = parts.keyring.active.keyFor('idempotencyKey');
+  return `rot_${hmac(key, 'rotation\n', requestedBy, '\n', idempotencyKey).toString('hex', 0, 16)}`;
+}
+
+/** What was begun as a request has become one for an incident meanwhile where somebody hurried it. */
+function repeated(row: RotationRow, order: RotationOrder): ActedRotation {
+  const { path, kind, incident, comment = null } = order;
+  const isSame = row.path === path && row.kind === kind && row.comment === comment;
+  if (!isSame || (incident && row.cause !== 'incident')) {
+    throw new BrokerError('ERR_IDEMPOTENCY_MISMATCH');
+  }
+  return { plan: {}, row, reason: 'repeated' };
 }
 
 function causeOf({ incident }: RotationOrder): RotationRow['cause'] {

@@ -10,6 +10,8 @@ export interface RotationReason {
   readonly cause: RotationRow['cause'];
   readonly comment?: string | undefined;
   readonly requestedBy: string;
+  /** Where a repeat of the request is to find it; a new one otherwise. */
+  readonly id?: string | undefined;
 }
 
 export interface StartedRotation extends PlanFragment {
@@ -30,7 +32,7 @@ export function startRotation(
   const { path, definition_version, next_run_at, next_drill_at } = schedule;
   const row: RotationRow = {
     ...UNCLAIMED,
-    id: randomId('rot'),
+    id: reason.id ?? randomId('rot'),
     path,
     definition_uid: place.definition.uid,
     mount_uid: place.mount.uid,

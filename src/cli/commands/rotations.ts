@@ -3,6 +3,7 @@ import { online } from './declare.ts';
 
 const load = () => import('../verbs/rotations.ts');
 const COMMENT = ['--comment <text>', 'why; it goes into the log'] as const;
+const KEY = ['--idempotency-key <key>', 'the same key finds the same one'] as const;
 const WAIT = ['--wait', 'go along to its end; exit 1 unless it is done'] as const;
 
 export function addRotations(program: Command): void {
@@ -14,6 +15,7 @@ export function addRotations(program: Command): void {
       .argument('<path>')
       .option('--incident', 'wait for no holder; needs --comment')
       .option(...COMMENT)
+      .option(...KEY)
       .option(...WAIT),
     async () => (await load()).askRotation('runRotation'),
   );
@@ -23,6 +25,7 @@ export function addRotations(program: Command): void {
       .description('prove that a rotation would work, without giving the new credential out')
       .argument('<path>')
       .option(...COMMENT)
+      .option(...KEY)
       .option(...WAIT),
     async () => (await load()).askRotation('drillRotation'),
   );

@@ -1,4 +1,5 @@
 import type { components } from '../../client/index.ts';
+import { randomId } from '../../crypto/random.ts';
 import { callLoosely } from '../broker.ts';
 import { collect } from '../collect.ts';
 import type { Call, CliContext, Verb } from '../context.ts';
@@ -110,6 +111,7 @@ interface AskOptions {
   readonly comment?: string;
   readonly incident?: boolean;
   readonly wait?: boolean;
+  readonly idempotencyKey?: string;
 }
 
 type Asked =
@@ -120,13 +122,20 @@ type Asked =
   | 'rollBackRotation'
   | 'retireRotation';
 
+/** What would begin another one when it is asked for twice. */
+const BEGINNINGS: readonly Asked[] = ['runRotation', 'drillRotation'];
+
 /** Asks for something to be done with the rotation of a path; with `--wait` goes along to its end. */
 export function askRotation(id: Asked): Verb<AskOptions> {
   return async (context, { args: [path = ''], options }) => {
-    const { comment, incident, wait } = options;
+    const { comment, incident, wait, idempotencyKey = randomId('cli') } = options;
     const broker = await context.broker();
-    const body = defined({ comment, incident });
-    const rotation = (await callLoosely(broker, id, { path: { path }, body })).body as Rotation;
+    const input = {
+      path: { path },
+      body: defined({ comment, incident }),
+      ...(BEGINNINGS.includes(id) && { headers: { 'Idempotency-Key': idempotencyKey } }),
+    };
+    const rotation = (await callLoosely(broker, id, input)).body as Rotation;
     if (wait === true) return waitForEnd(context, broker, rotation);
     await context.output.show(rotation, () => rotationText(rotation));
     return undefined;

@@ -268,7 +268,7 @@ export interface paths {
         /**
          * Rotates now
          * @description For an `incident` the old credential ends as soon as the new one is current, whoever holds it. 409 while one is under way: for an incident that
-         *     one waits for nobody from then on, and the request is repeated.
+         *     one waits for nobody from then on, and the request is repeated. A repeat with the same `Idempotency-Key` and order finds the same rotation.
          */
         readonly post: operations["runRotation"];
         readonly delete?: never;
@@ -286,7 +286,10 @@ export interface paths {
         };
         readonly get?: never;
         readonly put?: never;
-        /** Makes, sets and tests a credential that is never promoted */
+        /**
+         * Makes, sets and tests a credential that is never promoted
+         * @description A repeat with the same `Idempotency-Key` and order finds the same drill.
+         */
         readonly post: operations["drillRotation"];
         readonly delete?: never;
         readonly options?: never;
@@ -2251,7 +2254,9 @@ export interface operations {
     readonly runRotation: {
         readonly parameters: {
             readonly query?: never;
-            readonly header?: never;
+            readonly header?: {
+                readonly "Idempotency-Key"?: components["schemas"]["IdempotencyKey"];
+            };
             readonly path: {
                 readonly path: components["schemas"]["SecretPath"];
             };
@@ -2278,7 +2283,9 @@ export interface operations {
     readonly drillRotation: {
         readonly parameters: {
             readonly query?: never;
-            readonly header?: never;
+            readonly header?: {
+                readonly "Idempotency-Key"?: components["schemas"]["IdempotencyKey"];
+            };
             readonly path: {
                 readonly path: components["schemas"]["SecretPath"];
             };

@@ -6,6 +6,26 @@ import { ScriptedBroker } from '../../support/scripted-broker.ts';
 
 const ROTATION = { id: 'rot_1', path: 'a/b', kind: 'rotation', state: 'running', step: 'create' };
 
+describe('asking for a rotation', () => {
+  it('has a key where a repeat would begin another, and none where it would not', async () => {
+    const broker = new ScriptedBroker({
+      runRotation: () => ROTATION,
+      drillRotation: () => ROTATION,
+      retryRotation: () => ROTATION,
+    });
+    const context = cliContext({ broker });
+    const args = ['a/b'];
+    await askRotation('runRotation')(context, { args, options: { idempotencyKey: 'mine' } });
+    await askRotation('drillRotation')(context, { args, options: {} });
+    await askRotation('retryRotation')(context, { args, options: {} });
+    expect(broker.asked.map(({ headers }) => headers?.['Idempotency-Key'])).toEqual([
+      'mine',
+      expect.stringMatching(/^cli_/),
+      undefined,
+    ]);
+  });
+});
+
 describe('waiting for a rotation', () => {
   it('looks more seldom while nothing happens, says what it waits for, and ends as it ends', async () => {
     const settling = { ...ROTATION, step: 'settle', settlesUntil: '2026-01-06T10:00:00Z' };
