@@ -106,11 +106,9 @@ describeWith(['postgres'], 'somebody who puts right what got stuck', ({ postgres
     });
 
     await place.createRole(role, password);
-    await operator.ok('rotate', 'retry', 'own/app', '--comment', 'made the role');
-    const [ended] = await eventually('it is over', async () => {
-      const { items } = await operator.json('rotate', 'history', 'own/app');
-      return (items as Rotation[])[0]?.state === 'done' ? (items as Rotation[]) : undefined;
-    });
+    const words = ['rotate', 'retry', 'own/app', '--comment', 'made the role', '--wait'];
+    expect(await operator.ok(...words)).toMatch(/state +done\nversion +2\n/);
+    const [ended] = (await operator.json('rotate', 'history', 'own/app')).items as Rotation[];
     expect(ended).toMatchObject({ state: 'done', version: '2' });
     const read = await pod.ok('get', 'own/app', '--key', 'password', '--reveal');
     pod.traces = pod.traces.replaceAll(read, '');

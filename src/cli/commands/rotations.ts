@@ -4,7 +4,7 @@ import { online } from './declare.ts';
 const load = () => import('../verbs/rotations.ts');
 const COMMENT = ['--comment <text>', 'why; it goes into the log'] as const;
 const KEY = ['--idempotency-key <key>', 'the same key finds the same one'] as const;
-const WAIT = ['--wait', 'go along to its end; exit 1 unless it is done'] as const;
+const WAIT = ['--wait', 'go along to its end; exit 1 unless it ends as was asked'] as const;
 
 export function addRotations(program: Command): void {
   const rotate = program.command('rotate').description('credentials made anew');
@@ -46,7 +46,8 @@ function addSteering(rotate: Command): void {
         .command(verb)
         .description(description)
         .argument('<path>')
-        .option(...COMMENT),
+        .option(...COMMENT)
+        .option(...WAIT),
       async () => (await load()).askRotation(id),
     );
   }

@@ -125,6 +125,8 @@ type Asked =
 /** What would begin another one when it is asked for twice. */
 const BEGINNINGS: readonly Asked[] = ['runRotation', 'drillRotation'];
 
+const UNDOINGS: readonly Asked[] = ['abortRotation', 'rollBackRotation'];
+
 /** Asks for something to be done with the rotation of a path; with `--wait` goes along to its end. */
 export function askRotation(id: Asked): Verb<AskOptions> {
   return async (context, { args: [path = ''], options }) => {
@@ -136,10 +138,16 @@ export function askRotation(id: Asked): Verb<AskOptions> {
       ...(BEGINNINGS.includes(id) && { headers: { 'Idempotency-Key': idempotencyKey } }),
     };
     const rotation = (await callLoosely(broker, id, input)).body as Rotation;
-    if (wait === true) return waitForEnd(context, broker, rotation);
+    if (wait === true) return waitForEnd(context, broker, rotation, wantedEnd(id, rotation));
     await context.output.show(rotation, () => rotationText(rotation));
     return undefined;
   };
+}
+
+/** What is tried again goes on in the direction that it had. */
+function wantedEnd(id: Asked, { state }: Rotation): readonly Rotation['state'][] {
+  const isUndone = id === 'retryRotation' ? state === 'undoing' : UNDOINGS.includes(id);
+  return isUndone ? ['aborted', 'rolled_back'] : ['done'];
 }
 
 export function rotationText(rotation: Rotation): string {

@@ -5,15 +5,17 @@ import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { fields } from '../output/table.ts';
 
 type Rotation = components['schemas']['Rotation'];
+type State = Rotation['state'];
 
 const FIRST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 10_000;
 
-/** Follows a rotation to its end, or until it needs somebody. Ctrl-C ends the waiting and not the rotation. */
+/** Follows a rotation to its end, or until it needs somebody. Ctrl-C ends the waiting and not the rotation. @returns 1 for an end that was not wanted */
 export async function waitForEnd(
   { output, clock, signal }: CliContext,
   broker: Broker,
   begun: Rotation,
+  wanted: readonly State[],
 ): Promise<ExitCode> {
   output.note(`${begun.kind} ${begun.id} goes on at the broker, also when this stops waiting`);
   let now = begun;
@@ -38,7 +40,7 @@ export async function waitForEnd(
       ['last error', now.lastError],
     ]),
   );
-  return now.state === 'done' ? EXIT.done : EXIT.failed;
+  return wanted.includes(now.state) ? EXIT.done : EXIT.failed;
 }
 
 /** As it is under way, or as it ended. */

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { EXIT } from '../../../src/cli/exit-codes.ts';
+import { createProgram } from '../../../src/program.ts';
 import { askRotation } from '../../../src/cli/verbs/rotations.ts';
 import { cliContext } from '../../support/cli-context.ts';
 import { ScriptedBroker } from '../../support/scripted-broker.ts';
@@ -54,4 +55,41 @@ describe('waiting for a rotation', () => {
     expect(context.err().match(/waits until its holders have moved on/g)).toHaveLength(1);
     expect(context.out()).toMatch(/state +done\n/);
   });
+
+  it.each([
+    ['retryRotation', 'running', 'done', EXIT.done],
+    ['retryRotation', 'running', 'parked', EXIT.failed],
+    ['retryRotation', 'undoing', 'aborted', EXIT.done],
+    ['retireRotation', 'running', 'done', EXIT.done],
+    ['runRotation', 'running', 'rolled_back', EXIT.failed],
+    // Found again under its key, when it is undone by now.
+    ['runRotation', 'undoing', 'aborted', EXIT.failed],
+    ['runRotation', 'rolled_back', 'rolled_back', EXIT.failed],
+    ['abortRotation', 'undoing', 'aborted', EXIT.done],
+    ['abortRotation', 'undoing', 'parked', EXIT.failed],
+    ['abortRotation', 'aborted', 'aborted', EXIT.done],
+    ['rollBackRotation', 'undoing', 'rolled_back', EXIT.done],
+  ] as const)('%s that is %s and then %s ends with %i', async (id, asked, ended, code) => {
+    const broker = new ScriptedBroker({
+      [id]: () => ({ ...ROTATION, state: asked }),
+      readRotation: () => ({ active: { ...ROTATION, state: ended } }),
+    });
+    const context = cliContext({ broker });
+    const clock = { ...context.clock, sleep: () => Promise.resolve() };
+    const call = { args: ['a/b'], options: { wait: true } };
+    expect(await askRotation(id)({ ...context, clock }, call)).toBe(code);
+    expect(context.out()).toMatch(new RegExp(`state +${ended}\\n`));
+  });
+});
+
+describe('what is asked for with a rotation', () => {
+  const steering = createProgram().commands.find((each) => each.name() === 'rotate')?.commands;
+
+  it.each(['run', 'drill', 'retry', 'abort', 'rollback', 'retire'])(
+    'can be waited for: %s',
+    (verb) => {
+      const options = steering?.find((each) => each.name() === verb)?.options;
+      expect(options?.map(({ long }) => long)).toContain('--wait');
+    },
+  );
 });
