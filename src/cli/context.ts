@@ -8,7 +8,7 @@ export interface CliContext {
   readonly output: Output;
   readonly environment: CliEnvironment;
   readonly clock: Clock;
-  /** Aborted by Ctrl-C, or when nobody reads the output any more. */
+  /** Aborted by Ctrl-C, or by a request to end. */
   readonly signal: AbortSignal;
   readonly stdin: NodeJS.ReadStream;
   /** As the options and the environment say, logged in at the first use. @throws UsageError when nobody is logged in */

@@ -20,6 +20,8 @@ export async function runVerb<Options>(
   given: EveryOption & Options,
   load: () => Promise<Verb<Options>>,
 ): Promise<ExitCode> {
+  // Whoever writes a result hears of it from the write; what only goes to who watches ends nothing.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
   const output = new Output(given.output ?? 'table', process);
   const ended = endedFromOutside();
   const closings: (() => void)[] = [];
@@ -66,18 +68,12 @@ function createContext(
   };
 }
 
-/** Aborted by Ctrl-C, by a request to end, and when nobody reads standard output any more (`| head`). */
+/** Aborted by Ctrl-C and by a request to end. */
 function endedFromOutside(): AbortSignal {
   const ended = new AbortController();
   const end = (code: ExitCode): void => ended.abort(new Interrupted(code));
   process.once('SIGINT', () => end(EXIT.interrupted));
   process.once('SIGTERM', () => end(EXIT.terminated));
-  process.stdout.on('error', ({ code }: NodeJS.ErrnoException) => {
-    const exitCode = code === 'EPIPE' ? EXIT.brokenPipe : EXIT.failed;
-    end(exitCode);
-    // It may be heard of only after the verb is done.
-    process.exitCode = exitCode;
-  });
   return ended.signal;
 }
 

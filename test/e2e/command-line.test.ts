@@ -364,6 +364,26 @@ describe('the program', () => {
     expect(err).toBe('');
   });
 
+  it('says that its output cannot be written', async () => {
+    const { code, err } = await operator.redirected('>/dev/full', 'completion', 'bash');
+    expect(code).toBe(1);
+    expect(err).toContain('standard output cannot be written: ENOSPC');
+  });
+
+  it('goes on to the end of what it does, where nobody hears of it', async () => {
+    const mounts = ['unheard1', 'unheard2'].map((name) =>
+      JSON.stringify({
+        ...MOUNT,
+        metadata: { name },
+        spec: { prefix: name, connection: 'embedded' },
+      }),
+    );
+    const file = await operator.write('unheard.yaml', mounts.join('\n---\n'));
+    const words = ['apply', '-f', file, '--yes'];
+    expect(await operator.redirected('2>/dev/full', ...words)).toMatchObject({ code: 0 });
+    expect((await operator.run('apply', '-f', file, '--dry-run')).code).toBe(0);
+  });
+
   it('calls any operation by its name', async () => {
     const { items } = await operator.json('api', 'listMounts', '-p', 'limit=1');
     expect(items).toHaveLength(1);

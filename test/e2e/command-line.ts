@@ -62,7 +62,17 @@ export class CommandLine {
 
   /** Runs to the end; `stdin` is piped. */
   async pipe(stdin: string, ...words: readonly string[]): Promise<Ran> {
-    const child = this.begin(...words);
+    return this.#end(this.begin(...words), stdin);
+  }
+
+  /** As `run`, with what a shell would read as a redirection. */
+  async redirected(redirection: string, ...words: readonly string[]): Promise<Ran> {
+    this.traces += `${words.join(' ')}\n`;
+    const line = `exec "$@" ${redirection}`;
+    return this.#end(this.#spawn('sh', ['-c', line, 'sh', NODE, MAIN, ...words]), '');
+  }
+
+  async #end(child: ChildProcessWithoutNullStreams, stdin: string): Promise<Ran> {
     let [out, err] = ['', ''];
     child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()));
     child.stderr.on('data', (chunk: Buffer) => (err += chunk.toString()));

@@ -167,7 +167,7 @@ describe('libraries', () => {
     const loaded = await loadedBy(`
       const said = [];
       const write = process.stdout.write.bind(process.stdout);
-      process.stdout.write = process.stderr.write = (text) => (said.push(text), true);
+      process.stdout.write = process.stderr.write = (text, written) => (said.push(text), written?.(), true);
       const { createProgram } = await import(${source('program.ts')});
       await createProgram().parseAsync(${JSON.stringify(argv)}, { from: 'user' });
       process.stdout.write = write;

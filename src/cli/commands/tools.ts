@@ -26,10 +26,7 @@ export function addTools(program: Command): void {
         const { commandTree } = await import('../completion/command-tree.ts');
         const { completionScript } = await import('../completion/scripts.ts');
         const script = completionScript(shell, program.name(), commandTree(program));
-        return ({ output }) => {
-          output.raw(script);
-          return Promise.resolve();
-        };
+        return ({ output }) => output.raw(script);
       });
     });
 }

@@ -1,4 +1,7 @@
 import { styleText } from 'node:util';
+import { EXIT } from '../exit-codes.ts';
+import { Failed } from '../failed.ts';
+import { Interrupted } from '../interrupted.ts';
 import type { Format } from './formats.ts';
 import { printableJson, printableText } from './printable.ts';
 import { printableYaml } from './printable-yaml.ts';
@@ -8,7 +11,10 @@ export interface OutputStreams {
   readonly stderr: NodeJS.WritableStream & { readonly isTTY?: boolean };
 }
 
-/** Results go to standard output, in one format; everything that is only for who watches goes to standard error. */
+/**
+ * Results go to standard output, in one format, and whoever writes them hears of it when they cannot be written: Interrupted where nobody reads any
+ * more (`| head`), else Failed. What is only for who watches goes to standard error, and whether anybody does changes nothing.
+ */
 export class Output {
   readonly format: Format;
   readonly #streams: OutputStreams;
@@ -26,26 +32,30 @@ export class Output {
 
   /** One result: for machines the shape that the API gives, for people what `view` makes of it. */
   async show(body: unknown, view: () => string): Promise<void> {
-    if (this.format === 'json') this.#print(printableJson(body, 2));
-    else if (this.format === 'yaml') this.#print(await printableYaml(body));
-    else this.#print(printableView(view()));
+    if (this.format === 'json') await this.#print(printableJson(body, 2));
+    else if (this.format === 'yaml') await this.#print(await printableYaml(body));
+    else await this.#print(printableView(view()));
   }
 
   /** One of many that come as they happen: a line of JSON, a YAML document, or a line. */
   async item(body: unknown, view: () => string): Promise<void> {
-    if (this.format === 'json') this.#print(printableJson(body));
-    else if (this.format === 'yaml') this.#print(`---\n${await printableYaml(body)}`);
-    else this.#print(printableView(view()));
+    if (this.format === 'json') await this.#print(printableJson(body));
+    else if (this.format === 'yaml') await this.#print(`---\n${await printableYaml(body)}`);
+    else await this.#print(printableView(view()));
   }
 
   /** What was done, where there is no result that a machine would read. */
-  say(text: string): void {
-    if (this.format === 'table') this.#print(printableText(text));
+  async say(text: string): Promise<void> {
+    if (this.format === 'table') await this.#print(printableText(text));
   }
 
   /** Bytes as they are: the one value that was asked for. */
-  raw(bytes: string | Uint8Array): void {
-    this.#streams.stdout.write(bytes);
+  raw(bytes: string | Uint8Array): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<undefined>();
+    this.#streams.stdout.write(bytes, (error) =>
+      error ? reject(unwritable(error)) : resolve(undefined),
+    );
+    return promise;
   }
 
   /** For who watches, whatever the format. */
@@ -67,10 +77,17 @@ export class Output {
     this.#streams.stderr.write('\r\u001b[2K');
   }
 
-  #print(text: string): void {
+  #print(text: string): Promise<void> {
     this.endProgress();
-    this.#streams.stdout.write(text.endsWith('\n') ? text : `${text}\n`);
+    return this.raw(text.endsWith('\n') ? text : `${text}\n`);
   }
+}
+
+function unwritable({ code = 'unknown' }: NodeJS.ErrnoException): Error {
+  if (code === 'EPIPE') return new Interrupted(EXIT.brokenPipe);
+  return new Failed(
+    `standard output cannot be written: ${code}; what the broker was asked before stays done`,
+  );
 }
 
 const ESCAPE = '\u001b';

@@ -28,7 +28,7 @@ export async function runApi(
     input,
   );
   const { output } = context;
-  if (answer.body instanceof Uint8Array) showBytes(output, answer.body);
+  if (answer.body instanceof Uint8Array) await showBytes(output, answer.body);
   else if (typeof answer.body === 'string') {
     const text = answer.body;
     await output.show(text, () => printableText(text));
@@ -37,9 +37,9 @@ export async function runApi(
   }
 }
 
-function showBytes(output: CliContext['output'], bytes: Uint8Array): void {
+async function showBytes(output: CliContext['output'], bytes: Uint8Array): Promise<void> {
   if (output.isTerminal) output.note(`base64:${Buffer.from(bytes).toString('base64')}`);
-  else output.raw(bytes);
+  else await output.raw(bytes);
 }
 
 type Part = Record<string, string>;

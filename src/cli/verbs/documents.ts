@@ -69,7 +69,7 @@ export function removeDocument(word: Word): Verb<{ readonly yes?: boolean }> {
     const { etag } = (await callLoosely(broker, kind.read, { path })).body as StoredDocument;
     await confirm(context, `delete the ${word} ${name}`, options.yes);
     await callLoosely(broker, kind.remove, { path, headers: { 'If-Match': etag } });
-    context.output.say(`deleted the ${word} ${name}`);
+    await context.output.say(`deleted the ${word} ${name}`);
   };
 }
 

@@ -68,9 +68,9 @@ async function showKey(
   if (!reveal) throw new UsageError('--key prints the value itself: say --reveal too');
   const value = data[key] as SecretValue;
   if (output.format !== 'table') await output.show(value, () => '');
-  else if (output.isTerminal) output.say(shown(value));
-  else if (typeof value !== 'string') output.raw(Buffer.from(value.base64, 'base64'));
-  else output.raw(value);
+  else if (output.isTerminal) await output.say(shown(value));
+  else if (typeof value !== 'string') await output.raw(Buffer.from(value.base64, 'base64'));
+  else await output.raw(value);
 }
 
 async function getSeveral(

@@ -65,7 +65,7 @@ export async function runLeaseRelease(
   { args: [id = ''] }: Call<object>,
 ): Promise<void> {
   await (await broker()).call('releaseLease', { path: { id } });
-  output.say(`released ${id}`);
+  await output.say(`released ${id}`);
 }
 
 function leaseText(lease: Lease): string {

@@ -38,7 +38,7 @@ export async function runLogin(
     : await checkedLogin({ url, caFile }, await operatorToken(context, options));
   await files.write(name, { url, ...(caFile !== undefined && { caFile }), login });
   await files.use(name);
-  output.say(`logged in at ${url} as ${who(login)}; it is the profile "${name}" now`);
+  await output.say(`logged in at ${url} as ${who(login)}; it is the profile "${name}" now`);
 }
 
 function isWorkload({ cluster, podTokenFile, tokenFile, tokenStdin }: LoginOptions): boolean {

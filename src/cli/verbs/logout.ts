@@ -19,7 +19,7 @@ export async function runLogout(
   const files = new ProfileFiles(environment.configDirectory);
   const profile = await files.read(name);
   if (profile === undefined) {
-    output.say('nobody was logged in');
+    await output.say('nobody was logged in');
     return;
   }
   const { login } = profile;
@@ -30,7 +30,7 @@ export async function runLogout(
   if (isSession) await endSession(context, asProfile);
   else if (options.revoke === true) await asProfile(revokeOwnToken);
   await files.remove(name);
-  output.say(`logged out: the profile "${name}" is gone`);
+  await output.say(`logged out: the profile "${name}" is gone`);
   if (!isSession && options.revoke !== true) {
     output.note('its token is still good where else it is kept; --revoke ends it');
   }

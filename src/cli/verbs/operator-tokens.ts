@@ -98,5 +98,5 @@ export async function runTokenRevoke(
   { args: [name = '', id = ''] }: Call<object>,
 ): Promise<void> {
   await (await broker()).call('revokeOperatorToken', { path: { name, id } });
-  output.say(`revoked ${id} of ${name}`);
+  await output.say(`revoked ${id} of ${name}`);
 }

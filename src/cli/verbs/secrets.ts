@@ -59,5 +59,5 @@ export async function runRm(
     query: defined({ versions }),
     headers: ifVersion === undefined ? {} : { 'If-Match': `"${ifVersion}"` },
   });
-  context.output.say(`destroyed ${what}`);
+  await context.output.say(`destroyed ${what}`);
 }

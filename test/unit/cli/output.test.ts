@@ -1,5 +1,6 @@
 import { Writable } from 'node:stream';
 import { describe, expect, it } from '@jest/globals';
+import { failureOf } from '../../../src/cli/failure.ts';
 import { Output } from '../../../src/cli/output/output.ts';
 
 function capture() {
@@ -21,5 +22,31 @@ describe('what is shown to people', () => {
     await output.item({}, () => view);
     const line = '\u001b[32mgreen\u001b[39m \\u{1b}[2J\\u{202e}\\u{1b}]0;title\\u{7}\nnext\tcell\n';
     expect(text()).toBe(line + line);
+  });
+});
+
+describe('standard output that takes nothing', () => {
+  const output = (code: string): Output => {
+    const stream = new Writable({
+      write: (_chunk, _encoding, done) => done(Object.assign(new Error('canary'), { code })),
+    });
+    // As of the process: whoever writes hears of it from the write.
+    stream.on('error', () => undefined);
+    return new Output('table', { stdout: stream, stderr: stream });
+  };
+
+  it.each([
+    ['a result', (to: Output) => to.show({}, () => 'x')],
+    ['one of many', (to: Output) => to.item({}, () => 'x')],
+    ['what was done', (to: Output) => to.say('x')],
+    ['bytes', (to: Output) => to.raw('x')],
+  ])('fails who writes %s, with a word why', async (_what, write) => {
+    const full = await write(output('ENOSPC')).catch(failureOf);
+    expect(full).toMatchObject({
+      exitCode: 1,
+      text: 'standard output cannot be written: ENOSPC; what the broker was asked before stays done',
+    });
+    const closed = await write(output('EPIPE')).catch(failureOf);
+    expect(closed).toMatchObject({ exitCode: 141, text: '' });
   });
 });
