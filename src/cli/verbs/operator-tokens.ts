@@ -1,9 +1,14 @@
-import { open, rm } from 'node:fs/promises';
+import { open, rm, type FileHandle } from 'node:fs/promises';
 import type { components } from '../../client/index.ts';
 import { ROLES } from '../../domain/principal.ts';
+import type { Broker } from '../broker.ts';
 import type { Call, CliContext } from '../context.ts';
 import { defined } from '../defined.ts';
+import { EXIT } from '../exit-codes.ts';
+import { Failed } from '../failed.ts';
+import { mayHaveBeenDone } from '../may-have-been-done.ts';
 import { fields, table } from '../output/table.ts';
+import { causeOf, stopped } from '../stopped.ts';
 import { UsageError } from '../usage-error.ts';
 import { grantText } from './whoami.ts';
 
@@ -17,7 +22,7 @@ interface TokenOptions {
 
 /** Makes a token into a new file of mode 0600: it is shown nowhere else, ever. */
 export async function runTokenCreate(
-  { broker, output }: CliContext,
+  context: CliContext,
   { args: [name = ''], options }: Call<TokenOptions>,
 ): Promise<void> {
   const { out, ttl, role, from, description } = options;
@@ -25,27 +30,80 @@ export async function runTokenCreate(
     ttl,
     ...defined({ grants: role?.map(grantOf), sourceCidrs: copyOf(from), description }),
   };
-  const caller = await broker();
-  let made: Token;
+  const broker = await context.broker();
   // The file comes first: a token that cannot be kept would be lost, and would still be good.
-  const file = await open(out, 'wx', 0o600).catch((error: unknown) => {
-    const { code } = error as NodeJS.ErrnoException;
-    throw new UsageError(
-      `${out} cannot be made: ${code === 'EEXIST' ? 'it is there already' : (code ?? '')}`,
-    );
-  });
+  const file = await openNew(out);
+  let made: Token;
   try {
-    const { body } = await caller.call('createOperatorToken', { path: { name }, body: order });
-    const { token, ...rest } = body;
-    await file.writeFile(`${token}\n`);
+    const { token, ...rest } = await makeToken(context, broker, { name, order });
     made = rest;
+    await keepToken(broker, made, { file, out, token });
   } catch (error) {
-    await rm(out);
+    await rm(out, { force: true });
     throw error;
   } finally {
     await file.close();
   }
-  await output.show(made, () => `${tokenText(made)}\nits text is in ${out}`);
+  await context.output.show(made, () => `${tokenText(made)}\nits text is in ${out}`);
+}
+
+async function openNew(out: string): Promise<FileHandle> {
+  try {
+    return await open(out, 'wx', 0o600);
+  } catch (error) {
+    const { code = 'unknown' } = error as NodeJS.ErrnoException;
+    throw new UsageError(
+      `${out} cannot be made: ${code === 'EEXIST' ? 'it is there already' : code}`,
+    );
+  }
+}
+
+interface Order {
+  readonly name: string;
+  readonly order: components['schemas']['OperatorTokenOrder'];
+}
+
+async function makeToken(
+  { signal }: CliContext,
+  broker: Broker,
+  { name, order }: Order,
+): Promise<Token & { readonly token: string }> {
+  try {
+    return (await broker.call('createOperatorToken', { path: { name }, body: order })).body;
+  } catch (error) {
+    const cause = causeOf(error, signal);
+    if (!mayHaveBeenDone(cause)) throw error;
+    throw stopped(
+      cause,
+      `a token may have been made, whose text nobody has: quaymaster operator token ls ${name}, then revoke it`,
+    );
+  }
+}
+
+interface Kept {
+  readonly file: FileHandle;
+  readonly out: string;
+  readonly token: string;
+}
+
+/** @throws Failed when it cannot be kept: then it is taken back */
+async function keepToken(
+  broker: Broker,
+  { operator, id }: Token,
+  { file, out, token }: Kept,
+): Promise<void> {
+  try {
+    await file.writeFile(`${token}\n`);
+    await file.sync();
+  } catch (error) {
+    const { code = 'unknown' } = error as NodeJS.ErrnoException;
+    const left = await broker.call('revokeOperatorToken', { path: { name: operator, id } }).then(
+      () => 'is revoked again',
+      () => `may still be good: quaymaster operator token revoke ${operator} ${id}`,
+    );
+    const text = `${out} cannot be written: ${code}; the token that was made ${left}`;
+    throw new Failed(text, EXIT.failed, { cause: error });
+  }
 }
 
 type Grant = components['schemas']['Grant'];

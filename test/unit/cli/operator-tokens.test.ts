@@ -1,0 +1,112 @@
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { UnreachableError } from '../../../src/client/index.ts';
+import { failureOf } from '../../../src/cli/failure.ts';
+import { runTokenCreate } from '../../../src/cli/verbs/operator-tokens.ts';
+import { cliContext } from '../../support/cli-context.ts';
+import { fileTree, removeTreesAfterEach } from '../../support/file-tree.ts';
+import { refusal, ScriptedBroker } from '../../support/scripted-broker.ts';
+import { leftOut, SmallDisk, whereMounted } from '../../support/small-disk.ts';
+
+removeTreesAfterEach();
+
+const TEXT = `qmo_${'c'.repeat(49)}`;
+const MADE = { id: 'tok_1', operator: 'ops', token: TEXT, sourceCidrs: [], endsAt: 't' };
+
+async function create(
+  out: string,
+  answers: ConstructorParameters<typeof ScriptedBroker>[0] = {},
+): Promise<{ code: number; said: string; asked: string[] }> {
+  const broker = new ScriptedBroker({
+    createOperatorToken: () => MADE,
+    revokeOperatorToken: () => undefined,
+    ...answers,
+  });
+  const context = cliContext({ broker });
+  const call = { args: ['ops'], options: { out, ttl: '1h' } };
+  const { exitCode, text } = await runTokenCreate(context, call).then(
+    () => ({ exitCode: 0, text: '' }),
+    failureOf,
+  );
+  const said = `${context.out()}${context.err()}${text}`;
+  expect(said).not.toContain(TEXT);
+  const asked = broker.asked.map(({ id, path }) => [id, ...Object.values(path ?? {})].join(' '));
+  return { code: exitCode, said, asked };
+}
+
+describe(`a token that is made into a file${leftOut}`, () => {
+  let disk: SmallDisk | undefined;
+  beforeAll(async () => {
+    disk = SmallDisk.mount('1m');
+    if (disk === undefined) return;
+    await writeFile(join(disk.path, 'full'), Buffer.alloc(2_000_000)).catch(() => undefined);
+  });
+  afterAll(() => disk?.unmount());
+
+  it('is there alone, for nobody else to read', async () => {
+    const out = join(await fileTree({}), 'token');
+    expect(await create(out)).toMatchObject({ code: 0, asked: ['createOperatorToken ops'] });
+    expect(readFileSync(out, 'utf8')).toBe(`${TEXT}\n`);
+    expect(statSync(out).mode & 0o777).toBe(0o600);
+  });
+
+  it.each(['taken', 'nowhere/token'])('is not made where %s cannot be', async (name) => {
+    const out = join(await fileTree({ taken: 'before' }), name);
+    const { code, said, asked } = await create(out);
+    expect({ code, asked }).toEqual({ code: 64, asked: [] });
+    expect(said).toMatch(/cannot be made: (?:it is there already|ENOENT)$/);
+  });
+
+  whereMounted('is taken back when the file cannot be written', async () => {
+    const out = join(disk?.path ?? '', 'token');
+    const { code, said, asked } = await create(out);
+    expect({ code, asked }).toEqual({
+      code: 1,
+      asked: ['createOperatorToken ops', 'revokeOperatorToken ops tok_1'],
+    });
+    expect(said).toBe(`${out} cannot be written: ENOSPC; the token that was made is revoked again`);
+    expect(existsSync(out)).toBe(false);
+  });
+
+  whereMounted('is named when it cannot be taken back either', async () => {
+    const out = join(disk?.path ?? '', 'token');
+    const { code, said } = await create(out, {
+      revokeOperatorToken: () => {
+        throw new UnreachableError('timeout', 'x');
+      },
+    });
+    expect(code).toBe(1);
+    expect(said).toBe(
+      `${out} cannot be written: ENOSPC; the token that was made may still be good: quaymaster operator token revoke ops tok_1`,
+    );
+    expect(existsSync(out)).toBe(false);
+  });
+
+  it('may be there without its text where no answer came, which is said', async () => {
+    const out = join(await fileTree({}), 'token');
+    const { code, said } = await create(out, {
+      createOperatorToken: () => {
+        throw new UnreachableError('cut_off', 'x');
+      },
+    });
+    expect(code).toBe(5);
+    expect(said).toBe(
+      'no answer: x\na token may have been made, whose text nobody has: quaymaster operator token ls ops, then revoke it',
+    );
+    expect(existsSync(out)).toBe(false);
+  });
+
+  it('leaves no file where it is refused', async () => {
+    const out = join(await fileTree({}), 'token');
+    const { code, said } = await create(out, {
+      createOperatorToken: () => {
+        throw refusal(403, 'ERR_DENIED');
+      },
+    });
+    expect(code).toBe(3);
+    expect(said).not.toContain('may have been made');
+    expect(existsSync(out)).toBe(false);
+  });
+});
