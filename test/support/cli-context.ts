@@ -18,12 +18,14 @@ interface Circumstances {
   /** Whether standard output is one. */
   readonly isTerminal?: boolean;
   readonly signal?: AbortSignal;
+  /** The code with which standard output cannot be written. */
+  readonly unwritable?: string;
 }
 
 /** What a verb is given; what it writes is kept. */
 export function cliContext(given: Circumstances = {}): CapturedContext {
   const { broker, format = 'table', stdin = '', configDirectory = '/nowhere' } = given;
-  const stdout = Object.assign(new Capture(), { isTTY: given.isTerminal ?? false });
+  const stdout = Object.assign(new Capture(given.unwritable), { isTTY: given.isTerminal ?? false });
   const stderr = new Capture();
   const input = new PassThrough();
   input.end(stdin);
@@ -48,8 +50,20 @@ export function cliContext(given: Circumstances = {}): CapturedContext {
 
 class Capture extends Writable {
   text = '';
+  readonly #unwritable: string | undefined;
 
-  override _write(chunk: Buffer, _encoding: string, done: () => void): void {
+  constructor(unwritable?: string) {
+    super();
+    this.#unwritable = unwritable;
+    // As of the process: whoever writes hears of it from the write.
+    this.on('error', () => undefined);
+  }
+
+  override _write(chunk: Buffer, _encoding: string, done: (error?: Error) => void): void {
+    if (this.#unwritable !== undefined) {
+      done(Object.assign(new Error('unwritable'), { code: this.#unwritable }));
+      return;
+    }
     this.text += chunk.toString();
     done();
   }
