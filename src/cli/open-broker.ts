@@ -28,7 +28,9 @@ export async function openBroker(
     const session = await freshSession(client, login, clock);
     if (session !== login.session && profileName !== undefined) {
       const files = new ProfileFiles(environment.configDirectory);
-      await files.write(profileName, { ...profile, login: { ...login, session } });
+      const keep = () => files.write(profileName, { ...profile, login: { ...login, session } });
+      if (session.token === login.session.token) await keep();
+      else await keepOrEnd(client, session, keep);
     }
     return { broker: client.as(bearer(session.token)), close };
   } catch (error) {
@@ -60,4 +62,22 @@ export async function logInWorkload(
   const token = (await readText(podTokenFile)).trim();
   const { body } = await client.call('createSession', { body: { cluster, token } });
   return { token: body.token, endsAt: body.session.endsAt };
+}
+
+/** A session that was made and cannot be kept is ended: nobody would have its token. */
+export async function keepOrEnd(
+  client: BrokerClient,
+  { token }: WorkloadLogin['session'],
+  keep: () => Promise<void>,
+): Promise<void> {
+  try {
+    await keep();
+  } catch (error) {
+    // Where that fails too it ends with the token of its pod.
+    await client
+      .as(bearer(token))
+      .call('endSession')
+      .catch(() => undefined);
+    throw error;
+  }
 }

@@ -9,7 +9,7 @@ import {
   type ConnectionOptions,
 } from '../connection.ts';
 import type { Call, CliContext } from '../context.ts';
-import { logInWorkload } from '../open-broker.ts';
+import { keepOrEnd, logInWorkload } from '../open-broker.ts';
 import { ProfileFiles } from '../profile/profile-files.ts';
 import type { OperatorLogin, Profile, WorkloadLogin } from '../profile/profile.ts';
 import { UsageError } from '../usage-error.ts';
@@ -33,13 +33,18 @@ export async function runLogin(
   const url = options.url ?? environment.url ?? (await files.read(name))?.url;
   if (url === undefined) throw new UsageError('login needs --url https://…');
   const caFile = absolute(options.ca ?? environment.caFile);
+  const broker = { url, ...(caFile !== undefined && { caFile }) };
+  const keep: Keep = async (login) => {
+    await files.write(name, { ...broker, login });
+    await files.use(name);
+  };
   const login = isWorkload(options)
-    ? await workloadLogin({ url, caFile }, options)
-    : await checkedLogin({ url, caFile }, await operatorToken(context, options));
-  await files.write(name, { url, ...(caFile !== undefined && { caFile }), login });
-  await files.use(name);
+    ? await workloadLogin(broker, options, keep)
+    : await checkedLogin(broker, await operatorToken(context, options), keep);
   await output.say(`logged in at ${url} as ${who(login)}; it is the profile "${name}" now`);
 }
+
+type Keep = (login: OperatorLogin | WorkloadLogin) => Promise<void>;
 
 function isWorkload({ cluster, podTokenFile, tokenFile, tokenStdin }: LoginOptions): boolean {
   if (cluster === undefined && podTokenFile === undefined) return false;
@@ -57,12 +62,15 @@ function isWorkload({ cluster, podTokenFile, tokenFile, tokenStdin }: LoginOptio
 async function workloadLogin(
   broker: Pick<Profile, 'url' | 'caFile'>,
   { cluster = '', podTokenFile = '' }: LoginOptions,
+  keep: Keep,
 ): Promise<WorkloadLogin> {
   const client = await openClient(broker);
   try {
     const path = absolute(podTokenFile) ?? '';
     const session = await logInWorkload(client, { cluster, podTokenFile: path });
-    return { kind: 'workload', cluster, podTokenFile: path, session };
+    const login = { kind: 'workload', cluster, podTokenFile: path, session } as const;
+    await keepOrEnd(client, session, () => keep(login));
+    return login;
   } finally {
     client.close();
   }
@@ -89,10 +97,12 @@ async function operatorToken(
 async function checkedLogin(
   broker: Pick<Profile, 'url' | 'caFile'>,
   login: OperatorLogin,
+  keep: Keep,
 ): Promise<OperatorLogin> {
   const client = await openClient(broker);
   try {
     await whoIs(client.as(bearer(login.token)), isSessionToken(login.token));
+    await keep(login);
     return login;
   } finally {
     client.close();

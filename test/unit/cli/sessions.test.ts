@@ -1,0 +1,82 @@
+import { once } from 'node:events';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { failureOf } from '../../../src/cli/failure.ts';
+import { openBroker } from '../../../src/cli/open-broker.ts';
+import { runLogin } from '../../../src/cli/verbs/login.ts';
+import { cliContext } from '../../support/cli-context.ts';
+import { fileTree, removeTreesAfterEach } from '../../support/file-tree.ts';
+import { leftOut, SmallDisk, whereMounted } from '../../support/small-disk.ts';
+
+removeTreesAfterEach();
+
+/** Of the session that is made in a test for this time. */
+const tokenOf = (time: number): string => `qms_${String(time).repeat(49)}`;
+const SESSION = {
+  id: 'ses_1',
+  workload: { id: 'k8s://c1/prod/api' },
+  endsAt: '2026-01-05T11:00:00Z',
+};
+
+let asked: string[] = [];
+let made = 0;
+let server: Server;
+let root: string;
+
+beforeEach(async () => {
+  [asked, made] = [[], 0];
+  server = createServer(({ method, url, headers }, response) => {
+    asked.push(`${method} ${url} ${headers.authorization ?? 'nobody'}`);
+    if (method === 'DELETE') response.writeHead(204).end();
+    else {
+      response.writeHead(201, { 'Content-Type': 'application/json' });
+      response.end(JSON.stringify({ token: tokenOf((made += 1)), session: SESSION }));
+    }
+  });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  root = await fileTree({ 'pod-token': 'a.b.c' });
+});
+afterEach(() => {
+  server.close();
+  server.closeAllConnections();
+});
+
+const MADE = 'POST /api/v1/sessions nobody';
+const ended = (time: number) => `DELETE /api/v1/sessions/self Bearer ${tokenOf(time)}`;
+
+describe(`the session of a pod${leftOut}`, () => {
+  const address = (): string => `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const context = () => cliContext({ configDirectory: join(root, 'quaymaster') });
+
+  it('is ended again when its profile cannot be written: nobody has its token', async () => {
+    await mkdir(join(root, 'quaymaster/profiles/default.json'), { recursive: true });
+    const podTokenFile = join(root, 'pod-token');
+    const options = { name: 'default', url: address(), cluster: 'c1', podTokenFile };
+    const failure = await runLogin(context(), { args: [], options }).catch(failureOf);
+    expect(failure).toMatchObject({ exitCode: 1 });
+    expect((failure as { text: string }).text).toContain('default.json cannot be written: EISDIR');
+    expect(asked).toEqual([MADE, ended(1)]);
+  });
+
+  whereMounted('is ended again when it was made anew and cannot be kept', async () => {
+    const disk = SmallDisk.mount('1m');
+    const configDirectory = disk?.path ?? '';
+    try {
+      const { environment, clock } = cliContext({ configDirectory });
+      const login = { cluster: 'c1', podTokenFile: join(root, 'pod-token') };
+      const options = { ...login, url: address() };
+      await runLogin(cliContext({ configDirectory }), { args: [], options });
+      await writeFile(join(configDirectory, 'full'), Buffer.alloc(2_000_000)).catch(() => 'full');
+      asked = [];
+      const later = { ...clock, now: () => Date.parse(SESSION.endsAt) };
+      const failure = await openBroker({}, environment, later).catch(failureOf);
+      expect(failure).toMatchObject({ exitCode: 1 });
+      expect(asked).toEqual([MADE, ended(2)]);
+    } finally {
+      disk?.unmount();
+    }
+  });
+});
