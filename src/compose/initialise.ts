@@ -1,4 +1,4 @@
-import { chmod, mkdir, open, stat } from 'node:fs/promises';
+import { chmod, mkdir, open, rm, stat, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Config } from '../config/schema.ts';
 import { SystemActor } from '../broker/record.ts';
@@ -47,13 +47,24 @@ export async function initialise(
   options: InitialiseOptions,
   deps: { readonly clock: Clock; readonly log: Log },
 ): Promise<Initialised> {
-  const { clock, log } = deps;
-  if (await exists(options.tokenFile)) {
-    throw new BrokerError(
-      'ERR_CONFLICT',
-      `${options.tokenFile} exists; move it away or name another file`,
-    );
+  const { tokenFile } = options;
+  // The file comes first: a token that cannot be kept would be lost, and would still be good.
+  const file = await openTokenFile(tokenFile);
+  try {
+    return await initialiseWith(config, { ...options, file }, deps);
+  } catch (error) {
+    await rm(tokenFile, { force: true });
+    throw error;
+  } finally {
+    await file.close();
   }
+}
+
+async function initialiseWith(
+  config: Config,
+  options: InitialiseOptions & { readonly file: FileHandle },
+  { clock, log }: { readonly clock: Clock; readonly log: Log },
+): Promise<Initialised> {
   const created = await createLogKey(config);
   const bootLog = await openBootLog(config, clock);
   const store = await openStore(config.store, { chain: bootLog.chain, clock, mode: config.mode });
@@ -72,7 +83,7 @@ export async function initialise(
     const keys = fresh ? await createKeys(store, kek, clock) : await loadKeys(store, kek, clock);
     if (fresh) created.push('the store with its first root key');
     const token = await mint(store, keys, clock, options);
-    await writeToken(options.tokenFile, token.text);
+    await writeToken(options, token.text);
     return { created, operator: BOOTSTRAP_OPERATOR, tokenEndsAt: token.stored.endsAt };
   } finally {
     await trail.stop('initialised');
@@ -172,15 +183,38 @@ async function bootstrapOperator(store: Store, now: number): Promise<StoredDocum
   };
 }
 
-async function writeToken(path: string, token: string): Promise<void> {
-  await privateDirectory(dirname(path));
-  const file = await open(path, 'wx', 0o600);
+/** @throws ERR_CONFLICT when it is there, ERR_CONFIG_INVALID when it cannot be made */
+async function openTokenFile(path: string): Promise<FileHandle> {
+  try {
+    await privateDirectory(dirname(path));
+  } catch (error) {
+    throw unusable(path, 'made', error);
+  }
+  try {
+    return await open(path, 'wx', 0o600);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw unusable(path, 'made', error);
+    throw new BrokerError('ERR_CONFLICT', `${path} exists; move it away or name another file`);
+  }
+}
+
+function unusable(path: string, verb: 'made' | 'written', error: unknown, what = ''): BrokerError {
+  const { code = 'unknown' } = error as NodeJS.ErrnoException;
+  return new BrokerError('ERR_CONFIG_INVALID', `${path} cannot be ${verb}: ${code}${what}`);
+}
+
+/** @throws ERR_CONFIG_INVALID when it cannot be written: the next run ends the token with its operator */
+async function writeToken(
+  { file, tokenFile }: { readonly file: FileHandle; readonly tokenFile: string },
+  token: string,
+): Promise<void> {
   try {
     await file.chmod(0o600);
     await file.writeFile(`${token}\n`);
     await file.sync();
-  } finally {
-    await file.close();
+  } catch (error) {
+    const again = '; run it again with another file, which ends the token that was made';
+    throw unusable(tokenFile, 'written', error, again);
   }
 }
 

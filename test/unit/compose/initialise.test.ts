@@ -65,6 +65,14 @@ describe('initialise', () => {
     expect(await isThere('store/quaymaster.db')).toBe(false);
   });
 
+  it('makes nothing where the token cannot be kept, and says why', async () => {
+    await writeFile(at('taken'), 'mine');
+    const failed = init('taken/token');
+    await expect(failed).rejects.toMatchObject({ code: 'ERR_CONFIG_INVALID' });
+    await expect(failed).rejects.toThrow(`${at('taken/token')} cannot be made: EEXIST`);
+    expect(await isThere('store/quaymaster.db')).toBe(false);
+  });
+
   it.each([
     ['keys/log.pem', 'ERR_CONFIG_INVALID'],
     ['keys/kek', 'ERR_SEALED'],
