@@ -54,7 +54,7 @@ const OPENERS: Openers = {
       await import('../providers/aws-secrets-manager/connection.ts');
     const { connectOwnRotation } = await import('../rotation/aws/own-connection.ts');
     const provider = await connectAwsSecretsManager(name, connection, deps);
-    const rotation = connectOwnRotation(name, (secret) => provider.rotationOf(secret));
+    const rotation = connectOwnRotation(name, (secret) => provider.rotationOf(secret), deps.clock);
     return { provider, rotation, close: () => provider.close() };
   },
   async 'aws-iam'(name, connection, deps) {

@@ -180,12 +180,12 @@ export interface Tables {
     settle_until: number | null;
     ended_at: number | null;
   };
-  /** Every step's beginning, end and failure. */
+  /** Every step's beginning, end, failure and waiting. */
   rotation_steps: {
     rotation_id: string;
     seq: number;
     step: string;
-    outcome: 'begun' | 'done' | 'failed' | 'asked';
+    outcome: 'begun' | 'done' | 'failed' | 'waits' | 'asked';
     actor: string;
     error: string | null;
     at: number;

@@ -143,7 +143,7 @@ describeWith(['moto'], 'moto that checks signatures', () => {
       await target.set(turn, pending);
       expect(await fixture.logsIn(pending)).toBe(true);
       await iam.send(new DeleteAccessKeyCommand({ UserName: username, AccessKeyId: id }));
-      expect(await failureOf(target.set(turn, pending))).toMatchObject({ reason: 'not_yet' });
+      expect(await failureOf(target.set(turn, pending))).toMatchObject({ reason: 'not_listed' });
       await fixture.close();
     });
   });

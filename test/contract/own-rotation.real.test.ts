@@ -33,7 +33,7 @@ async function start(moto: Moto): Promise<Started> {
     return connection;
   };
   const rotationOn = (connection: AwsSecretsConnection): RotationConnection =>
-    connectOwnRotation('aws', (name) => connection.rotationOf(name));
+    connectOwnRotation('aws', (name) => connection.rotationOf(name), systemClock);
   const connection = await open();
   const rotation = rotationOn(connection);
   const options = { name: secret.name };
@@ -141,6 +141,21 @@ describeWith(['moto'], "AWS's own rotation", ({ moto }) => {
       reason: 'still_current',
     });
     expect(await secret.current()).toEqual(secret.made);
+  });
+
+  it('is not waited for longer than a day', async () => {
+    const turn = turnOf(old);
+    await failureOf(target.create(turn));
+    const late = { ...turn, startedAt: turn.startedAt - 86_400_000 };
+    expect(await failureOf(target.create(late))).toMatchObject({
+      code: 'ERR_CONFLICT',
+      reason: 'hangs_at_aws',
+    });
+    await secret.createSecret();
+    const pending = await target.create(late);
+    expect(await failureOf(target.set(late, pending))).toMatchObject({ reason: 'hangs_at_aws' });
+    await secret.finishSecret();
+    await target.set(late, pending);
   });
 
   it('is called off while it is under way, so that the next one can begin', async () => {

@@ -5,7 +5,6 @@ import {
   type RotationEvent,
   type RotationProgress,
 } from '../../domain/rotation/rotation-progress.ts';
-import { randomFraction } from '../../crypto/random.ts';
 import type { PlanFragment, Write } from '../../ports/store.ts';
 import type { Parts } from '../parts.ts';
 import type { SystemActor } from '../record.ts';
@@ -13,6 +12,7 @@ import { canaryChanged, canaryDone } from './canary.ts';
 import { isOverCap } from './connection-places.ts';
 import { CLAIM_MS, RotationClaim } from './rotation-claim.ts';
 import { endChanges } from './end-rotation.ts';
+import { isFinal, pauseAfterFailure, pauseWhileWaiting } from './next-try.ts';
 import { EFFECTS, type StepResult } from './rotation-effects.ts';
 import { rotatingPlace, traitsOf, type RotatingPlace } from './rotation-place.ts';
 import {
@@ -28,11 +28,8 @@ import {
 import { settled } from './settle.ts';
 import { stepEntries } from './step-entries.ts';
 
-const FIRST_PAUSE_MS = 10_000;
-const LONGEST_PAUSE_MS = 900_000;
-const SOON_MS = 1_000;
-/** The longest that a target may say it has to be waited for. */
-const LONGEST_WAIT_MS = 86_400_000;
+/** What a target says that goes on by itself. */
+const NOT_YET = 'not_yet';
 
 /** Who carries rotations on: one owner a process. */
 export interface Driver {
@@ -180,7 +177,11 @@ class RotationRun {
     const { parts } = this.#driver;
     const { step } = this.#row;
     await parts.failpoint?.(`rotation.${step}.before_begun`);
-    const next = progressAfter(progressOf(this.#row), { type: 'begun', step }, this.#traits(place));
+    const next = progressAfter(
+      progressOf(this.#row),
+      { type: 'begun', step },
+      traitsOf(this.#row, place),
+    );
     const until = parts.clock.now() + CLAIM_MS;
     const change = { attempts: next.attempts, claimed_until: until, next_attempt_at: until };
     await this.#commit({ change }, { outcome: 'begun', error: null });
@@ -205,7 +206,7 @@ class RotationRun {
     await parts.failpoint?.(`rotation.${step}.after_done`);
   }
 
-  /** Back-off with full jitter: doubling from ten seconds to a quarter of an hour, then it waits for an operator. */
+  /** Tried again after a pause, six times; then it waits for an operator. */
   async #failed(error: BrokerError): Promise<void> {
     const { parts, signal } = this.#driver;
     const { id, path, step } = this.#row;
@@ -214,22 +215,22 @@ class RotationRun {
       await this.#release(parts.clock.now(), { attempts: attempts - 1 });
       return;
     }
+    if (error.reason === NOT_YET) {
+      await this.#waits(error);
+      return;
+    }
     const progress = { ...progressOf(this.#row), attempts };
     const next = progressAfter(
       progress,
       { type: 'failed', step, isFinal: isFinal(error) },
-      traitsFor(this.#row, undefined),
+      traitsOf(this.#row, undefined),
     );
     const isParked = next.state === 'parked';
-    const pause = Math.min(FIRST_PAUSE_MS * 2 ** Math.max(0, attempts - 1), LONGEST_PAUSE_MS);
-    const wait = Math.max(SOON_MS + Math.round(pause * randomFraction()), waitOf(error));
-    const at = parts.clock.now() + wait;
+    const at = parts.clock.now() + pauseAfterFailure(attempts);
     const why = error.reason ?? error.code;
     const known = await parts.store.get('rotation_schedules', { path });
     const fields = { err: error, rotation: id, path, step, attempt: attempts };
-    const isWaiting = !isParked && error.reason === 'not_yet';
     if (isParked) parts.log.error(fields, 'a rotation is parked: look at it, then retry or abort');
-    else if (isWaiting) parts.log.info(fields, 'a rotation waits for its target');
     else parts.log.warn(fields, 'a step of a rotation failed; it is tried again');
     await this.#commit(
       {
@@ -239,10 +240,28 @@ class RotationRun {
           last_error: why,
           next_attempt_at: isParked ? null : at,
         },
-        // A target that goes on by itself and is waited for fails nobody: what looks at failures is to raise alarms.
-        schedule: isWaiting ? {} : { failures: (known?.failures ?? 0) + 1 },
+        schedule: { failures: (known?.failures ?? 0) + 1 },
       },
       { outcome: 'failed', error: why },
+    );
+    parts.rotationsDue.ring();
+  }
+
+  /** The target goes on by itself and said so: what looks at failures is to raise no alarm, and no try is used up. */
+  async #waits({ retryAfterSeconds = 0 }: BrokerError): Promise<void> {
+    const { parts } = this.#driver;
+    const { id, path, step, created_at: createdAt } = this.#row;
+    const now = parts.clock.now();
+    const at = now + pauseWhileWaiting(retryAfterSeconds, now - createdAt);
+    const next = progressAfter(
+      progressOf(this.#row),
+      { type: 'waits', step },
+      traitsOf(this.#row, undefined),
+    );
+    parts.log.info({ rotation: id, path, step }, 'a rotation waits for its target');
+    await this.#commit(
+      { change: { ...next, ...UNCLAIMED, last_error: NOT_YET, next_attempt_at: at } },
+      { outcome: 'waits', error: NOT_YET },
     );
     parts.rotationsDue.ring();
   }
@@ -296,43 +315,13 @@ class RotationRun {
     return { table: 'rotation_steps', put };
   }
 
-  #traits(place: RotatingPlace): ReturnType<typeof traitsOf> {
-    return traitsOf(this.#row, place);
-  }
-
   #after(
     event: RotationEvent,
     place: RotatingPlace | undefined,
     row: RotationRow,
   ): RotationProgress {
-    return progressAfter(progressOf(this.#row), event, traitsFor(row, place));
+    return progressAfter(progressOf(this.#row), event, traitsOf(row, place));
   }
-}
-
-/** A failure decides nothing that depends on the target, which may be what is missing. */
-function traitsFor(
-  row: RotationRow,
-  place: RotatingPlace | undefined,
-): ReturnType<typeof traitsOf> {
-  if (place !== undefined) return traitsOf(row, place);
-  return {
-    kind: row.kind,
-    slots: 'one',
-    canary: false,
-    hasPrevious: row.previous !== null,
-    wasPromoted: row.promoted_at !== null,
-    hasPending: row.pending !== null,
-  };
-}
-
-/** Another try would end the same; but a connection that this process does not have, another one may: their configurations change one by one. */
-function isFinal({ code, reason }: BrokerError): boolean {
-  return (code === 'ERR_CONFLICT' && reason !== 'no_connection') || code === 'ERR_BODY_INVALID';
-}
-
-/** How long a target is left alone that says when what it does by itself is done. Milliseconds. */
-function waitOf({ reason, retryAfterSeconds = 0 }: BrokerError): number {
-  return reason === 'not_yet' ? Math.min(retryAfterSeconds * 1000, LONGEST_WAIT_MS) : 0;
 }
 
 /** The first expectation is the claim; another is a secret that was written at the same moment: the step is done again. */

@@ -9,7 +9,7 @@ import type { RotationRow, ScheduleRow } from './rotation-row.ts';
 const LATE_MS = 300_000;
 
 /**
- * Whether a run or drill was due five minutes ago and nobody has begun it, or what the schedule began has not come to a new version; or whether the
+ * Whether a run or drill was due five minutes ago and nobody has begun it, or what began then has not come to a new version; or whether the
  * credential's last proof is older than its definition says, whatever became of the drills since.
  */
 export async function isOverdue(parts: Parts, schedule: ScheduleRow): Promise<boolean> {
@@ -32,8 +32,8 @@ function isProofOld(spec: RotationSpec, { path, proven_at }: ScheduleRow, late: 
   return due !== undefined && due <= late;
 }
 
-function isLate({ cause, created_at, promoted_at }: RotationRow, late: number): boolean {
-  return cause === 'schedule' && promoted_at === null && created_at <= late;
+function isLate({ created_at, promoted_at }: RotationRow, late: number): boolean {
+  return promoted_at === null && created_at <= late;
 }
 
 /** A canary takes its time by design, unless a holder's complaint keeps it where it is. */

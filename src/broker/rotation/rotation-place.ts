@@ -56,15 +56,16 @@ function conflict(reason: keyof typeof WHY): BrokerError {
   return new BrokerError('ERR_CONFLICT', WHY[reason], { reason });
 }
 
-/** What decides where the rotation may go. */
+/** What decides where the rotation may go. What needs no place is decided without one: the target may be what is missing. */
 export function traitsOf(
   row: RotationRow,
-  { spec, target }: Pick<RotatingPlace, 'spec' | 'target'>,
+  place: Pick<RotatingPlace, 'spec' | 'target'> | undefined,
 ): RotationTraits {
+  const slots = place?.target.slots ?? 'one';
   return {
     kind: row.kind,
-    slots: target.slots,
-    canary: spec.canary !== undefined && target.slots === 'two' && row.cause !== 'incident',
+    slots,
+    canary: place?.spec.canary !== undefined && slots === 'two' && row.cause !== 'incident',
     hasPrevious: row.previous !== null,
     hasPending: row.pending !== null,
     wasPromoted: row.promoted_at !== null,

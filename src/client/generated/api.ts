@@ -1217,7 +1217,7 @@ export interface components {
         readonly RotationStepRecord: {
             readonly step: string;
             /** @enum {unknown} */
-            readonly outcome: "begun" | "done" | "failed" | "asked";
+            readonly outcome: "begun" | "done" | "failed" | "waits" | "asked";
             readonly actor: string;
             /** @description A stable word; of `asked`, what was asked. */
             readonly error?: string;
@@ -2174,7 +2174,7 @@ export interface operations {
             readonly query?: {
                 /** @description Next run at this time or before. */
                 readonly dueBefore?: string;
-                /** @description Whose run or drill was due five minutes ago, or is stuck, or whose proof is older than its drills are apart. */
+                /** @description Whose run or drill was due five minutes ago and has not begun, or has not come to its new version since, or whose proof is older than its drills are apart. */
                 readonly overdue?: boolean;
                 /** @description Whose credential no rotation and no drill has tested. */
                 readonly neverProven?: boolean;

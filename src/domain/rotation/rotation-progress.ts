@@ -1,7 +1,7 @@
 import { BrokerError } from '../errors.ts';
 import type { RotationState, RotationStep } from './rotation-words.ts';
 
-/** How far a rotation is. `attempts`: how often the present step was begun since the last step was done. */
+/** How far a rotation is. `attempts`: how often the present step was begun since the last one was done; those before it waited, or was parked, count as one. */
 export interface RotationProgress {
   readonly state: RotationState;
   readonly step: RotationStep;
@@ -24,13 +24,14 @@ export interface RotationTraits {
 }
 
 /**
- * What happens to a rotation. `done` and `failed` name the step they are about: an answer that comes late, from before a restart or from another
+ * What happens to a rotation. `done`, `failed` and `waits` name the step they are about: an answer that comes late, from before a restart or from another
  * owner, is refused rather than taken for the present step's.
  */
 export type RotationEvent =
   | { readonly type: 'begun'; readonly step: RotationStep }
   | { readonly type: 'done'; readonly step: RotationStep }
   | { readonly type: 'failed'; readonly step: RotationStep; readonly isFinal: boolean }
+  | { readonly type: 'waits'; readonly step: RotationStep }
   | { readonly type: 'retry' }
   | { readonly type: 'abort' }
   | { readonly type: 'rollBack' }
@@ -66,9 +67,16 @@ export function progressAfter(
       return done(progress, event.step, traits);
     case 'failed':
       return failed(progress, event.step, event.isFinal);
+    case 'waits':
+      expectUnderWay(progress, event.step);
+      return { ...progress, attempts: triesForgotten(progress) };
     case 'retry':
       if (progress.state !== 'parked') throw refused('only what is parked is tried again');
-      return { state: directionOf(progress.step, traits), step: progress.step, attempts: 0 };
+      return {
+        state: directionOf(progress.step, traits),
+        step: progress.step,
+        attempts: triesForgotten(progress),
+      };
     case 'abort':
       return aborted(progress, traits);
     case 'rollBack':
@@ -86,6 +94,11 @@ export function isOver({ state }: Pick<RotationProgress, 'state'>): boolean {
 /** What a step is carried on as after somebody looked: the steps alone say whether the rotation goes forward or back. */
 function directionOf(step: RotationStep, { kind }: RotationTraits): 'running' | 'undoing' {
   return step === 'discard' && kind === 'rotation' ? 'undoing' : 'running';
+}
+
+/** What was begun stays begun: it may have happened. */
+function triesForgotten({ attempts }: RotationProgress): number {
+  return Math.min(attempts, 1);
 }
 
 function begun(progress: RotationProgress, step: RotationStep): RotationProgress {

@@ -60,7 +60,8 @@ export class AccessKeys implements RotationTarget {
     const id = this.#idIn(pending);
     const listed = await this.#account.listKeys(username, turn.context);
     const key = listed.find((candidate) => candidate.id === id);
-    if (key === undefined) throw notYet(ASK_AGAIN_SECONDS);
+    // AWS may only not list it everywhere; but it may have been deleted as well, so that this is a failure, and not waited for.
+    if (key === undefined) throw notListed();
     if (key.isActive) return;
     turn.stillOurs();
     await this.#account.activateKey(username, key.id, turn.context);
@@ -151,4 +152,8 @@ export class AccessKeys implements RotationTarget {
     if (id === undefined || typeof secret !== 'string' || secret === '') return undefined;
     return { id, secret: new Sensitive(secret) };
   }
+}
+
+function notListed(): BrokerError {
+  return new BrokerError('ERR_PROVIDER_UNAVAILABLE', undefined, { reason: 'not_listed' });
 }

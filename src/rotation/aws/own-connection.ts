@@ -1,3 +1,4 @@
+import type { Clock } from '../../ports/clock.ts';
 import type { RotationConnection, RotationTarget } from '../../ports/rotation-target.ts';
 import type { SecretRotation } from '../../upstream/aws/secret-rotation.ts';
 import { parseOptions } from '../../upstream/parse-options.ts';
@@ -9,6 +10,7 @@ import { OwnRotation } from './own-rotation.ts';
 export function connectOwnRotation(
   name: string,
   rotationOf: (secret: string) => SecretRotation,
+  clock: Clock,
 ): RotationConnection {
   return {
     name,
@@ -16,7 +18,7 @@ export function connectOwnRotation(
     target(strategy, options): RotationTarget {
       if (strategy !== 'own-rotation') throw unknownStrategy(['own-rotation']);
       const { name: secret } = parseOptions(ownRotationOptions, options);
-      return new OwnRotation(rotationOf(secret), secret);
+      return new OwnRotation(rotationOf(secret), secret, clock);
     },
   };
 }

@@ -3,6 +3,7 @@ import { BrokerError } from '../../domain/errors.ts';
 import { isSameSecretData } from '../../domain/same-secret-data.ts';
 import type { SecretData } from '../../domain/secret.ts';
 import type { CallContext } from '../../ports/call-context.ts';
+import type { Clock } from '../../ports/clock.ts';
 import type { RotationTarget, RotationTurn, TargetVerdict } from '../../ports/rotation-target.ts';
 import { toSecretData } from '../../upstream/aws/secret-data.ts';
 import type { SecretRotation } from '../../upstream/aws/secret-rotation.ts';
@@ -11,6 +12,8 @@ import { conflict, notYet } from '../refusals.ts';
 const CURRENT = 'AWSCURRENT';
 const PENDING = 'AWSPENDING';
 const ASK_AGAIN_SECONDS = 10;
+/** Four steps of a function take an hour at most, and AWS tries a few times. */
+const LONGEST_MS = 86_400_000;
 
 type Stages = ReadonlyMap<string, readonly string[]>;
 
@@ -24,13 +27,15 @@ export class OwnRotation implements RotationTarget {
   readonly slots = 'one';
   readonly drillable = false;
   readonly #rotation: SecretRotation;
+  readonly #clock: Clock;
 
-  constructor(rotation: SecretRotation, name: string) {
+  constructor(rotation: SecretRotation, name: string, clock: Clock) {
     this.#rotation = rotation;
+    this.#clock = clock;
     this.locators = [name];
   }
 
-  /** @throws ERR_PROVIDER_UNAVAILABLE `not_yet` until the function has made the value. */
+  /** @throws ERR_PROVIDER_UNAVAILABLE `not_yet` until the function has made the value, ERR_CONFLICT after a day. */
   async create(turn: RotationTurn): Promise<SecretData> {
     const { context } = turn;
     const version = versionOf(turn);
@@ -41,16 +46,16 @@ export class OwnRotation implements RotationTarget {
       await this.#rotation.start(version, context);
     }
     const value = await this.#valueOf(version, context);
-    if (value === undefined) throw notYet(ASK_AGAIN_SECONDS);
+    if (value === undefined) throw this.#waiting(turn);
     return value;
   }
 
-  /** @throws ERR_PROVIDER_UNAVAILABLE `not_yet` until AWS has made the new version current. */
+  /** @throws ERR_PROVIDER_UNAVAILABLE `not_yet` until AWS has made the new version current, ERR_CONFLICT after a day. */
   async set(turn: RotationTurn): Promise<void> {
     const stages = await this.#rotation.stages(turn.context);
     const own = stages.get(versionOf(turn)) ?? [];
     if (own.includes(CURRENT)) return;
-    if (own.includes(PENDING)) throw notYet(ASK_AGAIN_SECONDS);
+    if (own.includes(PENDING)) throw this.#waiting(turn);
     const detail =
       'AWS no longer carries this rotation on: look at its function, then rotate again';
     throw conflict('ended_at_aws', detail);
@@ -88,6 +93,12 @@ export class OwnRotation implements RotationTarget {
     await this.#rotation.cancel(context);
     turn.stillOurs();
     await this.#rotation.dropPending(version, context);
+  }
+
+  #waiting({ startedAt }: RotationTurn): BrokerError {
+    if (this.#clock.now() - startedAt < LONGEST_MS) return notYet(ASK_AGAIN_SECONDS);
+    const detail = 'AWS has not ended this rotation in a day: look at its function, then retry';
+    return conflict('hangs_at_aws', `${detail}, or abort`);
   }
 
   /** undefined while the version has no value yet. */

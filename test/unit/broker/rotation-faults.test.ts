@@ -6,6 +6,7 @@ import {
   type DirectedRotation,
 } from '../../../src/broker/rotation/direct-rotation.ts';
 import { requestRotation } from '../../../src/broker/rotation/request-rotation.ts';
+import { notYet } from '../../../src/rotation/refusals.ts';
 import { RotationTargets } from '../../../src/broker/state/rotation-targets.ts';
 import { codeOf } from '../../support/broker-parts.ts';
 import { PATH, RotationBench } from '../../support/rotation-bench.ts';
@@ -54,6 +55,17 @@ async function request(more: object = {}): Promise<void> {
 
 function direct(verb: 'retry' | 'abort' | 'rollBack' | 'retire'): Promise<DirectedRotation> {
   return directRotation(bench.broker.parts, bench.broker.call(), bench.admin, { path: PATH, verb });
+}
+
+/** A target that goes on by itself. @returns what lets it be done. */
+function waiting(retryAfterSeconds: number): () => void {
+  let isReady = false;
+  bench.broker.target.before = (step) => {
+    if (step === 'create' && !isReady) throw notYet(retryAfterSeconds);
+  };
+  return () => {
+    isReady = true;
+  };
 }
 
 /** I5: what is current, or what the rotation keeps, is let in by the target. */
@@ -243,19 +255,51 @@ describe('a rotation', () => {
 
   it('is left alone as long as a target says that it has to be waited for', async () => {
     await open();
-    let isReady = false;
-    bench.broker.target.before = (step) => {
-      if (step !== 'create' || isReady) return;
-      const when = { reason: 'not_yet', retryAfterSeconds: 3_600 };
-      throw new BrokerError('ERR_PROVIDER_UNAVAILABLE', undefined, when);
-    };
+    const letOn = waiting(3_600);
     bench.work();
     await request();
     await bench.pass(59 * MINUTE);
     expect(await bench.latest()).toMatchObject({ state: 'running', attempts: 1 });
     expect((await bench.schedule())?.failures).toBe(0);
-    isReady = true;
+    letOn();
     await bench.pass(10 * MINUTE);
+    await expectOver('done');
+  });
+
+  it('waits for hours, asks more seldom, and calls it neither failed nor parked', async () => {
+    await open();
+    const letOn = waiting(10);
+    bench.work();
+    const entries = await bench.broker.entriesOf(async () => {
+      await request();
+      for (let passed = 0; passed < 180; passed += 20) await bench.pass(20 * MINUTE);
+    });
+    expect(await bench.latest()).toMatchObject({ state: 'running', last_error: 'not_yet' });
+    expect((await bench.schedule())?.failures).toBe(0);
+    const waits = (await bench.steps()).filter((step) => step === 'create waits');
+    expect(waits.length).toBeGreaterThan(20);
+    expect(waits.length).toBeLessThan(65);
+    const said = entries.filter(({ action }) => action === 'rotation.step');
+    expect(said.some(({ outcome }) => outcome !== 'ok')).toBe(false);
+    expect(said.filter(({ cause }) => cause === 'waits')).toHaveLength(waits.length);
+    letOn();
+    await bench.pass(20 * MINUTE);
+    await expectOver('done');
+  });
+
+  it('counts its tries anew after it waited', async () => {
+    await open();
+    let asked = 0;
+    bench.broker.target.before = (step) => {
+      if (step !== 'create') return;
+      asked += 1;
+      if (asked % 5 === 0) throw notYet(1);
+      if (asked < 20) throw new BrokerError('ERR_PROVIDER_FAILED');
+    };
+    bench.work();
+    await request();
+    for (let passed = 0; passed < 100; passed += 20) await bench.pass(20 * MINUTE);
+    expect(asked).toBe(21);
     await expectOver('done');
   });
 

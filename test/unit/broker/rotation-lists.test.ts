@@ -79,6 +79,16 @@ describe('the list of what is overdue', () => {
     expect(await listed({ overdue: true })).toEqual([PATH]);
   });
 
+  it('has one that somebody asked for, and that does not come to a new version', async () => {
+    await bench.define({});
+    spoilTarget();
+    bench.work();
+    const order = { path: PATH, kind: 'rotation' as const, incident: true };
+    await requestRotation(bench.broker.parts, bench.broker.call(), bench.admin, order);
+    await bench.pass(2 * LATE);
+    expect(await listed({ overdue: true })).toEqual([PATH]);
+  });
+
   it('has none that is current and only settles', async () => {
     await bench.define({ schedule: { every: '1h' }, retire: 'manual' });
     bench.work();

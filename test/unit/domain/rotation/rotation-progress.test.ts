@@ -111,16 +111,40 @@ describe('a step that fails', () => {
   });
 
   it.each([
-    ['set', {}, 'running/set/0'],
-    ['retire', {}, 'running/retire/0'],
-    ['discard', {}, 'undoing/discard/0'],
-    ['discard', { kind: 'drill' }, 'running/discard/0'],
+    ['set', {}, 'running/set/1'],
+    ['retire', {}, 'running/retire/1'],
+    ['discard', {}, 'undoing/discard/1'],
+    ['discard', { kind: 'drill' }, 'running/discard/1'],
   ] as const)('and parked at %s (%j) is retried as %s', (step, traits, expected) => {
-    expect(after({ state: 'parked', step }, { type: 'retry' }, traits)).toBe(expected);
+    const from = { state: 'parked', step, attempts: MOST_ATTEMPTS } as const;
+    expect(after(from, { type: 'retry' }, traits)).toBe(expected);
+  });
+
+  it('and parked before it was ever begun, is retried as that', () => {
+    const from = { state: 'parked', step: 'promote', attempts: 0 } as const;
+    expect(after(from, { type: 'retry' })).toBe('running/promote/0');
+  });
+
+  it('may have happened, also when it is retried: there is no way back to nothing', () => {
+    const from = { state: 'parked', step: 'promote', attempts: 6 } as const;
+    const retried = progressAfter(from, { type: 'retry' }, TRAITS);
+    expect(after(retried, { type: 'abort' }, { hasPrevious: false })).toBe('refused');
   });
 
   it.each(['running', 'undoing'] as const)('is not retried by hand while it is %s', (state) => {
     expect(after({ state }, { type: 'retry' })).toBe('refused');
+  });
+});
+
+describe('a step that waits for its target', () => {
+  it.each(STEPS)('%s, goes on being it, and uses up no try', (step) => {
+    const from = { step, attempts: MOST_ATTEMPTS };
+    expect(after(from, { type: 'waits', step })).toBe(`running/${step}/1`);
+  });
+
+  it('is the present one, and not parked', () => {
+    expect(after({ step: 'set' }, { type: 'waits', step: 'create' })).toBe('refused');
+    expect(after({ state: 'parked' }, { type: 'waits', step: 'create' })).toBe('refused');
   });
 });
 
