@@ -21,6 +21,10 @@ const CLOCK_BANS = [
   ),
   ban("NewExpression[callee.name='Date'][arguments.length=0]", 'Time comes from the Clock.'),
   ban('CallExpression[callee.name=/^set(Timeout|Interval)$/]', 'Timers come from the Clock.'),
+  ban(
+    "MemberExpression[object.name='AbortSignal'][property.name='timeout']",
+    'Deadlines go by the Clock: src/ports/deadline.ts.',
+  ),
 ];
 const ENV_BANS = [
   ban(

@@ -1,4 +1,5 @@
 import { ApiError } from '../client/index.ts';
+import { withDeadline } from '../ports/deadline.ts';
 import type { AgentSession } from './access/broker-access.ts';
 import { factsOf, failureKind, retryAfterOf } from './access/failure-kind.ts';
 import { agentParts, type AgentDeps, type AgentParts } from './agent-parts.ts';
@@ -119,7 +120,8 @@ export class Agent {
     this.#refreshes.fail();
     if (!this.#deps.isResident || !this.#settings.endSessionOnExit) return;
     try {
-      await this.#parts.keeper.end(AbortSignal.timeout(END_WITHIN_MS));
+      const { keeper } = this.#parts;
+      await withDeadline(this.#deps.clock, END_WITHIN_MS, (signal) => keeper.end(signal));
     } catch (error) {
       this.#deps.log.info(factsOf(error), 'the session could not be ended; it runs out');
     }

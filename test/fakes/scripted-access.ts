@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import type {
   AgentSession,
   BatchAnswer,
@@ -25,6 +26,8 @@ export class ScriptedAccess implements BrokerAccess {
   readonly secrets = new Map<string, string>();
   /** Paths whose backend is away at present. */
   readonly away = new Set<string>();
+  /** Whether it says nothing to the end of a session. */
+  isSilent = false;
   sessionMs = 3_600_000;
   leaseMs = 600_000;
   /** What the next calls throw, by operation, one after the other. */
@@ -82,9 +85,10 @@ export class ScriptedAccess implements BrokerAccess {
         if (!token.startsWith('spent')) endsAt = this.clock.now() + this.sessionMs;
         await Promise.resolve();
       },
-      end: async () => {
+      end: async (signal) => {
         this.called('endSession', '');
-        await Promise.resolve();
+        if (this.isSilent) await once(signal, 'abort');
+        signal.throwIfAborted();
       },
       read: async (items) => Promise.resolve(this.#read(items, endsAt)),
       renewLease: async (id) => {

@@ -26,7 +26,7 @@ describe('the bundle of the agent', () => {
   it('has no room of the broker', () => {
     const own = paths.filter((path) => !path.includes('node_modules/'));
     const rooms = new Set(own.flatMap((path) => /(?:^|\/)dist\/(\w+)\//.exec(path)?.[1] ?? []));
-    expect([...rooms].sort()).toEqual(['agent', 'client', 'crypto', 'domain']);
+    expect([...rooms].sort()).toEqual(['agent', 'client', 'crypto', 'domain', 'ports']);
   });
 
   it('needs nothing beside it but Node', () => {

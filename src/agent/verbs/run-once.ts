@@ -1,4 +1,7 @@
 import { constants } from 'node:os';
+import { systemClock } from '../../clock.ts';
+import { withDeadline } from '../../ports/deadline.ts';
+import type { Agent } from '../agent.ts';
 import type { Settings } from '../config/settings.ts';
 import { EXIT, OutOfTime } from '../failures.ts';
 import { furnish } from './furnish.ts';
@@ -19,18 +22,27 @@ export async function runOnce(settings: Settings, timeoutMs: number): Promise<nu
     });
   }
   const { agent, close } = await furnish(settings, { isResident: false });
-  const deadline = AbortSignal.timeout(timeoutMs);
   try {
-    await agent.start(AbortSignal.any([deadline, quitting.signal]));
+    await start(agent, timeoutMs, quitting.signal);
     return await Promise.race([quit.promise, agent.told().then(() => EXIT.done)]);
   } catch (error) {
     if (quitting.signal.aborted) return await quit.promise;
-    if (!deadline.aborted) throw error;
-    const { reasons } = agent.state();
-    throw new OutOfTime(
-      `not everything was delivered within ${timeoutMs / 1000} s: ${reasons.join(', ')}`,
-    );
+    throw error;
   } finally {
     close();
   }
+}
+
+/** @throws OutOfTime where that takes too long; as `Agent.start` */
+async function start(agent: Agent, timeoutMs: number, quitting: AbortSignal): Promise<void> {
+  await withDeadline(systemClock, timeoutMs, async (deadline) => {
+    try {
+      await agent.start(AbortSignal.any([deadline, quitting]));
+    } catch (error) {
+      if (!deadline.aborted) throw error;
+      const { reasons } = agent.state();
+      const limit = `within ${timeoutMs / 1000} s`;
+      throw new OutOfTime(`not everything was delivered ${limit}: ${reasons.join(', ')}`);
+    }
+  });
 }

@@ -4,6 +4,7 @@ import { request as requestHttps } from 'node:https';
 import { UnreachableError } from '../../client/index.ts';
 import { parseMembers } from '../../domain/json-members.ts';
 import type { Clock } from '../../ports/clock.ts';
+import { withDeadline } from '../../ports/deadline.ts';
 import { UsageError } from '../usage-error.ts';
 import { SourceError } from './import-source.ts';
 
@@ -55,7 +56,9 @@ export class VaultHttp {
   async get(path: string, query = ''): Promise<VaultAnswer> {
     for (let tries = 1; ; tries += 1) {
       try {
-        const answer = await this.#once(path, query);
+        const answer = await withDeadline(this.#clock, TIMEOUT_MS, (deadline) =>
+          this.#once(path, query, AbortSignal.any([this.#signal, deadline])),
+        );
         if (answer.status < 500 && answer.status !== 429) return answer;
         if (tries === TRIES) return answer;
       } catch (error) {
@@ -67,7 +70,7 @@ export class VaultHttp {
     }
   }
 
-  async #once(path: string, query: string): Promise<VaultAnswer> {
+  async #once(path: string, query: string, signal: AbortSignal): Promise<VaultAnswer> {
     const { address, token, namespace, ca } = this.#access;
     const url = new URL(
       `/v1/${path.split('/').map(encodeURIComponent).join('/')}${query}`,
@@ -80,7 +83,6 @@ export class VaultHttp {
       'x-vault-request': 'true',
       ...(namespace !== undefined && { 'x-vault-namespace': namespace }),
     };
-    const signal = AbortSignal.any([this.#signal, AbortSignal.timeout(TIMEOUT_MS)]);
     const sent = request(url, {
       headers,
       signal,

@@ -165,6 +165,19 @@ describe('an agent', () => {
     });
   });
 
+  it('gives the end of its session five seconds by its own clock', async () => {
+    const one = await bench.living();
+    bench.quit.abort();
+    bench.broker.isSilent = true;
+    const begun = performance.now();
+    const stopped = one.stop();
+    await bench.settle();
+    bench.clock.advance(5_000);
+    await stopped;
+    expect(performance.now() - begun).toBeLessThan(4_000);
+    expect(bench.log).toContain('the session could not be ended');
+  });
+
   it('ends its session at the end, and not where the configuration says so', async () => {
     const one = await bench.living();
     bench.quit.abort();
