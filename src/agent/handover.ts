@@ -59,7 +59,7 @@ export class Handover {
   async begin(): Promise<void> {
     const { deliveries, application, values } = this.#deps;
     const { replaced } = await deliveries.deliver(values());
-    if (replaced.length > 0) application.tell([]);
+    if (replaced.length > 0) application.tellOthers();
   }
 
   /** Never throws for what cannot be written: it is reported, and tried again. */

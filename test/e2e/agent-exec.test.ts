@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from '@jest/globals';
 import { until } from '../backends/until.ts';
@@ -25,14 +26,21 @@ async function lines(name: string): Promise<readonly string[]> {
   return text.split('\n').filter((line) => line !== '');
 }
 
+interface Wanted {
+  readonly path?: string;
+  readonly exec?: object;
+  readonly more?: object;
+}
+
 /** Runs a shell program as the child, with the secret in DB_PASSWORD. */
 async function run(
   program: string,
-  { path = 'own/db', exec = {} }: { readonly path?: string; readonly exec?: object } = {},
+  { path = 'own/db', exec = {}, more = {} }: Wanted = {},
 ): Promise<void> {
   await agent.configure({
     secrets: [{ path, name: 'db', file: 'db.json' }],
     exec: { environment: { DB_PASSWORD: { secret: 'db', key: 'password' } }, ...exec },
+    ...more,
   });
   agent.start(['exec'], ['--', 'sh', '-c', program, 'sh', agent.directory]);
 }
@@ -137,6 +145,29 @@ describe('quaymaster agent exec', () => {
     expect(agent.logged('acknowledged')).toMatchObject([{ outcome: 'ok' }]);
     agent.signal('SIGTERM');
     expect(await agent.ended()).toMatchObject({ code: 143 });
+  });
+
+  it('starts the child once with what changed while the agent itself was gone, and tells the others', async () => {
+    await broker.write('own/meanwhile', { user: 'app', password: 'first' });
+    const told = { onChange: [{ command: ['touch', agent.file('told')] }] };
+    const program = `printf '%s\\n' "$DB_PASSWORD" >> $1/seen; ${IDLE}`;
+    await run(program, { path: 'own/meanwhile', more: told });
+    await until('the child has begun', async () => (await lines('seen')).length === 1);
+    // As a container ends: the child with it.
+    process.kill(-agent.pid, 'SIGKILL');
+    await agent.ended();
+    await broker.installation.call('PUT', '/api/v1/secrets/own/meanwhile', {
+      token: broker.operator,
+      body: { data: { password: 'second' } },
+      headers: { 'if-match': '"1"' },
+    });
+    await run(program, { path: 'own/meanwhile', more: told });
+    await until('others are told', () => Promise.resolve(existsSync(agent.file('told'))));
+    await until('it is said', () =>
+      Promise.resolve(agent.logged('told the application').length > 0),
+    );
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    expect(await lines('seen')).toEqual(['first', 'second']);
   });
 
   it('signals the child where the configuration says so', async () => {

@@ -43,6 +43,7 @@ export class Application {
   /** Leases of credentials that were replaced before the application took the one in between. */
   readonly #replaced = new Set<string>();
   #isTold = false;
+  #isChildBehind = false;
   #work: Promise<void> | undefined;
 
   constructor(deps: ApplicationDeps) {
@@ -55,6 +56,12 @@ export class Application {
       this.#waiting.set(value.name, value);
       if (value.replacedLease !== undefined) this.#replaced.add(value.replacedLease);
     }
+    this.#isChildBehind = true;
+    this.tellOthers();
+  }
+
+  /** All but the child of `exec`, which has not begun, and begins with what was delivered. */
+  tellOthers(): void {
     this.#isTold = true;
     this.#work ??= this.#run().finally(() => (this.#work = undefined));
   }
@@ -83,8 +90,10 @@ export class Application {
 
   /** Every action, in order; what fails keeps none of the others from being tried. @returns the first reason. */
   async #take(): Promise<string | undefined> {
-    const { onChange, child, log } = this.#deps;
+    const { onChange, log } = this.#deps;
     const reasons: (string | undefined)[] = [];
+    const child = this.#isChildBehind ? this.#deps.child : undefined;
+    this.#isChildBehind = false;
     for (const action of onChange) {
       const reason = await this.#perform(action);
       if (reason === undefined) log.info({ by: action.kind }, 'told the application');

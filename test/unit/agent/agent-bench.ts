@@ -3,6 +3,7 @@ import { checkSettings } from '../../../src/agent/config/load-settings.ts';
 import { DeliveryError } from '../../../src/agent/failures.ts';
 import type { HeldSecret } from '../../../src/agent/held-secret.ts';
 import { AgentLog } from '../../../src/agent/log-lines.ts';
+import { until } from '../../backends/until.ts';
 import { ScriptedAccess } from '../../fakes/scripted-access.ts';
 import { HandClock } from '../../support/hand-clock.ts';
 
@@ -21,6 +22,10 @@ export class AgentBench {
   unremovable = 0;
   /** And how many deliveries. */
   undeliverable = 0;
+  /** What the next deliveries say that had lain there before. */
+  replaced: readonly string[] = [];
+  /** How often the child of `exec` was told. */
+  toldChild = 0;
   life: Promise<unknown> = Promise.resolve();
 
   constructor() {
@@ -36,6 +41,10 @@ export class AgentBench {
   /** Lets everything run that waits for nothing but the loop. */
   async settle(): Promise<void> {
     for (let turn = 0; turn < 20; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+  }
+
+  async untilLogged(text: string, times = 1): Promise<void> {
+    await until(text, () => Promise.resolve(this.log.split(text).length > times));
   }
 
   /** Moves time on, and lets what falls due run. */
@@ -63,6 +72,7 @@ export class AgentBench {
         deliver: async (values) => Promise.resolve(this.#deliver(values)),
         remove: (names) => this.#remove(names),
       },
+      child: () => Promise.resolve(void (this.toldChild += 1)),
       isResident: true,
       clock: this.clock,
       random: () => 0.5,
@@ -92,7 +102,7 @@ export class AgentBench {
     }
     this.deliveries += 1;
     this.delivered = Object.fromEntries([...values].map(([name, { version }]) => [name, version]));
-    return { changed: [], replaced: [] };
+    return { changed: [], replaced: this.replaced };
   }
 
   #remove(names: readonly string[]): Promise<void> {

@@ -165,6 +165,20 @@ describe('an agent', () => {
     });
   });
 
+  it('tells the child of changes after its start, and not of what an agent before this one had left', async () => {
+    bench.replaced = ['db.json'];
+    await bench.living({ onChange: [{ command: ['/bin/true'] }] });
+    await bench.untilLogged('told the application');
+    await bench.settle();
+    expect(bench.toldChild).toBe(0);
+    bench.broker.secrets.set('a/db', '2');
+    bench.broker.tell('secret.changed', 'a/db');
+    await bench.pass(3_000, 100);
+    await bench.untilLogged('told the application', 2);
+    await bench.settle();
+    expect(bench.toldChild).toBe(1);
+  });
+
   it('gives the end of its session five seconds by its own clock', async () => {
     const one = await bench.living();
     bench.quit.abort();
