@@ -114,10 +114,14 @@ export class Agent {
     }
   }
 
-  /** Ends the session where the configuration says so, and with it leases and credentials. */
+  /**
+   * Lets what tells the application come to its end, which may need what it was given; then ends the session where the configuration says so, and
+   * with it leases and credentials.
+   */
   async stop(): Promise<void> {
     this.#follower?.close();
     this.#refreshes.fail();
+    await this.#parts.application.end();
     if (!this.#deps.isResident || !this.#settings.endSessionOnExit) return;
     try {
       const { keeper } = this.#parts;

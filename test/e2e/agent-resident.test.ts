@@ -164,6 +164,29 @@ describe('quaymaster agent', () => {
     expect(await leases('own/ended')).toEqual([]);
   });
 
+  it('lets a command that tells the application come to its end, with what it was given', async () => {
+    await broker.write('own/told-late', { password: 'first' });
+    await agent.configure({
+      secrets: [{ path: 'own/told-late', file: 'db.json' }],
+      onChange: [
+        { command: ['sh', '-c', 'touch $0/begun; sleep 2; touch $0/ended', agent.directory] },
+      ],
+    });
+    await agent.startReady();
+    await broker.installation.call('PUT', '/api/v1/secrets/own/told-late', {
+      token: broker.operator,
+      body: { data: { password: 'second' } },
+      headers: { 'if-match': '"1"' },
+    });
+    await until('it has begun', () => Promise.resolve(existsSync(agent.file('begun'))));
+    agent.signal('SIGTERM');
+    await until('it ends', () => Promise.resolve(agent.logged('ending').length > 0));
+    expect(await leases('own/told-late')).not.toEqual([]);
+    expect(await agent.ended()).toEqual({ code: 0, signal: null });
+    expect(existsSync(agent.file('ended'))).toBe(true);
+    expect(await leases('own/told-late')).toEqual([]);
+  });
+
   it('ends with 0 on a SIGTERM that comes before it has read everything', async () => {
     const caFile = agent.file('ca.crt');
     execFileSync('mkfifo', [caFile]);

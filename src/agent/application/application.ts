@@ -35,6 +35,10 @@ export interface ApplicationDeps {
 const PROOF_PAUSE_MS = 1_000;
 /** One try of a proof may take as long as this. */
 const PROOF_TRY_MS = 10_000;
+/** What runs when the agent ends has so long: with the end of the session less than the 30 seconds that a pod has by default. */
+const END_WITHIN_MS = 20_000;
+/** Why something was not done, or not to its end. */
+const ENDED = 'agent_ended';
 
 /** Tells the application that values have changed, and finds out whether it took them. One change after the other; what comes meanwhile is one more. */
 export class Application {
@@ -42,6 +46,9 @@ export class Application {
   readonly #waiting = new Map<string, NewValue>();
   /** Leases of credentials that were replaced before the application took the one in between. */
   readonly #replaced = new Set<string>();
+  readonly #ending = new AbortController();
+  /** Time is up for what still runs after that. */
+  readonly #over = new AbortController();
   #isTold = false;
   #isChildBehind = false;
   #work: Promise<void> | undefined;
@@ -63,7 +70,7 @@ export class Application {
   /** All but the child of `exec`, which has not begun, and begins with what was delivered. */
   tellOthers(): void {
     this.#isTold = true;
-    this.#work ??= this.#run().finally(() => (this.#work = undefined));
+    this.#work ??= this.#run();
   }
 
   /** Resolves when nothing is left to do. */
@@ -71,8 +78,20 @@ export class Application {
     await this.#work;
   }
 
+  /** Begins nothing more, and lets what runs come to its end, in its own time and in ours. */
+  async end(): Promise<void> {
+    this.#ending.abort();
+    const cancel = this.#deps.clock.after(END_WITHIN_MS, () => this.#over.abort());
+    await this.#work;
+    cancel();
+  }
+
+  get #isEnding(): boolean {
+    return this.#ending.signal.aborted;
+  }
+
   async #run(): Promise<void> {
-    while (this.#isTold) {
+    while (this.#isTold && !this.#isEnding) {
       this.#isTold = false;
       const values = [...this.#waiting.values()];
       const replaced = [...this.#replaced];
@@ -86,6 +105,8 @@ export class Application {
         release: failure === undefined ? replaced : [],
       });
     }
+    // In the turn of the last look: a moment later, somebody could tell something and find it still at work.
+    this.#work = undefined;
   }
 
   /** Every action, in order; what fails keeps none of the others from being tried. @returns the first reason. */
@@ -95,6 +116,7 @@ export class Application {
     const child = this.#isChildBehind ? this.#deps.child : undefined;
     this.#isChildBehind = false;
     for (const action of onChange) {
+      if (this.#isEnding) return ENDED;
       const reason = await this.#perform(action);
       if (reason === undefined) log.info({ by: action.kind }, 'told the application');
       else log.warn({ by: action.kind, reason }, 'the application could not be told');
@@ -107,8 +129,9 @@ export class Application {
 
   async #perform(action: ChangeAction): Promise<string | undefined> {
     const { clock } = this.#deps;
-    if (action.kind === 'command') return runCommand(action, clock);
-    if (action.kind === 'http') return callHttp(action, clock);
+    const { signal } = this.#over;
+    if (action.kind === 'command') return runCommand(action, clock, signal);
+    if (action.kind === 'http') return callHttp(action, clock, signal);
     const { sendSignal } = await import('./send-signal.ts');
     return sendSignal(action);
   }
@@ -119,6 +142,7 @@ export class Application {
     if (acknowledge.after === 'written') return undefined;
     const until = clock.monotonic() + acknowledge.timeout;
     for (;;) {
+      if (this.#isEnding) return ENDED;
       const left = until - clock.monotonic();
       const reason = await this.#prove(Math.min(PROOF_TRY_MS, left));
       if (reason === undefined) return undefined;
@@ -126,15 +150,16 @@ export class Application {
         log.warn({ reason }, 'the application does not use the new values');
         return reason;
       }
-      await clock.sleep(PROOF_PAUSE_MS);
+      await clock.sleep(PROOF_PAUSE_MS, this.#ending.signal).catch(() => undefined);
     }
   }
 
   async #prove(timeoutMs: number): Promise<string | undefined> {
     const { acknowledge, clock } = this.#deps;
     const { command, http } = acknowledge;
-    if (http !== undefined) return callHttp({ ...http, timeoutMs }, clock);
-    return runCommand({ command: command ?? [], timeoutMs }, clock);
+    const { signal } = this.#over;
+    if (http !== undefined) return callHttp({ ...http, timeoutMs }, clock, signal);
+    return runCommand({ command: command ?? [], timeoutMs }, clock, signal);
   }
 }
 

@@ -3,11 +3,12 @@ import type { HttpAction } from '../config/actions.ts';
 
 /**
  * One request without a body; redirects are not followed and the answer's body is not read. Any 2xx will do.
- * @returns why it failed, in a word; undefined when it did not.
+ * @param over says that the agent waits no longer. @returns why it failed, in a word; undefined when it did not.
  */
 export async function callHttp(
   { url, method, timeoutMs }: Pick<HttpAction, 'url' | 'method' | 'timeoutMs'>,
   clock: Clock,
+  over: AbortSignal,
 ): Promise<string | undefined> {
   const { request } = url.startsWith('https:')
     ? await import('node:https')
@@ -15,6 +16,8 @@ export async function callHttp(
   const { promise, resolve } = Promise.withResolvers<string | undefined>();
   const call = request(url, { method, agent: false, headers: { 'content-length': '0' } });
   const cancel = clock.after(timeoutMs, () => resolve('http_timeout'));
+  const giveUp = (): void => resolve('agent_ended');
+  over.addEventListener('abort', giveUp);
   call.once('response', ({ statusCode = 0 }) => {
     resolve(statusCode >= 200 && statusCode < 300 ? undefined : `http_${statusCode}`);
   });
@@ -22,6 +25,7 @@ export async function callHttp(
   call.end();
   const reason = await promise;
   cancel();
+  over.removeEventListener('abort', giveUp);
   call.destroy();
   return reason;
 }

@@ -4,11 +4,12 @@ import type { CommandAction } from '../config/actions.ts';
 
 /**
  * Runs a program to its end. Its output goes nowhere, because a program that was given secrets may print them; when its time is up its whole
- * process group is killed. @returns why it failed, in a word; undefined when it did not.
+ * process group is killed, and so it is when `over` says that the agent waits no longer. @returns why it failed, in a word; undefined when it did not.
  */
 export async function runCommand(
   { command: [program = '', ...words], timeoutMs }: Pick<CommandAction, 'command' | 'timeoutMs'>,
   clock: Clock,
+  over: AbortSignal,
 ): Promise<string | undefined> {
   // Loaded with the first command: most agents run none at their start.
   const { spawn } = await import('node:child_process');
@@ -20,10 +21,13 @@ export async function runCommand(
     // What libuv does not foresee at a start is thrown: E2BIG, ENOMEM.
     return 'command_not_started';
   }
-  const cancel = clock.after(timeoutMs, () => {
+  const end = (why: string): void => {
     killGroup(child);
-    resolve('command_timeout');
-  });
+    resolve(why);
+  };
+  const cancel = clock.after(timeoutMs, () => end('command_timeout'));
+  const giveUp = (): void => end('agent_ended');
+  over.addEventListener('abort', giveUp);
   child.once('error', () => resolve('command_not_started'));
   child.once('exit', (code, signal) => {
     if (code === 0) resolve(undefined);
@@ -31,6 +35,7 @@ export async function runCommand(
   });
   const reason = await promise;
   cancel();
+  over.removeEventListener('abort', giveUp);
   return reason;
 }
 

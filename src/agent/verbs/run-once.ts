@@ -29,6 +29,7 @@ export async function runOnce(settings: Settings, timeoutMs: number): Promise<nu
     if (quitting.signal.aborted) return await quit.promise;
     throw error;
   } finally {
+    await agent.stop();
     close();
   }
 }

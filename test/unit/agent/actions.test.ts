@@ -12,6 +12,9 @@ import { runCommand } from '../../../src/agent/application/run-command.ts';
 import { sendSignal } from '../../../src/agent/application/send-signal.ts';
 import { until } from '../../backends/until.ts';
 
+/** The agent goes on. */
+const NEVER = new AbortController().signal;
+
 let directory: string;
 
 beforeAll(async () => {
@@ -29,7 +32,7 @@ async function file(text: string): Promise<string> {
 }
 
 function command(...words: readonly string[]): Promise<string | undefined> {
-  return runCommand({ command: words, timeoutMs: 10_000 }, systemClock);
+  return runCommand({ command: words, timeoutMs: 10_000 }, systemClock, NEVER);
 }
 
 describe('a command', () => {
@@ -52,7 +55,7 @@ describe('a command', () => {
   it('is killed with all that it started when its time is up', async () => {
     const pid = join(directory, 'pid');
     const words = ['sh', '-c', 'sleep 60 & echo $! > "$0"; wait', pid];
-    expect(await runCommand({ command: words, timeoutMs: 1_000 }, systemClock)).toBe(
+    expect(await runCommand({ command: words, timeoutMs: 1_000 }, systemClock, NEVER)).toBe(
       'command_timeout',
     );
     const started = Number(await readFile(pid, 'utf8'));
@@ -85,7 +88,7 @@ describe('an HTTP call', () => {
   });
 
   function call(path: string, timeoutMs = 10_000): Promise<string | undefined> {
-    return callHttp({ url: `${url}${path}`, method: 'POST', timeoutMs }, systemClock);
+    return callHttp({ url: `${url}${path}`, method: 'POST', timeoutMs }, systemClock, NEVER);
   }
 
   it('succeeds with 2xx and follows no redirect', async () => {
@@ -101,7 +104,7 @@ describe('an HTTP call', () => {
 
   it('says when nobody answers', async () => {
     const nobody = { url: 'http://127.0.0.1:9/', method: 'POST', timeoutMs: 5_000 } as const;
-    expect(await callHttp(nobody, systemClock)).toBe('http_no_answer');
+    expect(await callHttp(nobody, systemClock, NEVER)).toBe('http_no_answer');
   });
 });
 
