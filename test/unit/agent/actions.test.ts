@@ -1,6 +1,6 @@
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -120,9 +120,9 @@ describe('a signal', () => {
   it('goes to the process of a PID file', async () => {
     const pidFile = await file(`${started().pid}\n`);
     const ended = ends();
-    expect(
-      await sendSignal({ kind: 'signal', signal: 'SIGHUP', pidFile, process: undefined }),
-    ).toBe(undefined);
+    expect(sendSignal({ kind: 'signal', signal: 'SIGHUP', pidFile, process: undefined })).toBe(
+      undefined,
+    );
     expect(await ended).toEqual([null, 'SIGHUP']);
   });
 
@@ -131,7 +131,7 @@ describe('a signal', () => {
     async (text) => {
       const pidFile = await file(text);
       const action = { kind: 'signal', signal: 'SIGCONT', pidFile, process: undefined } as const;
-      expect(await sendSignal(action)).toBe('no_pid_in_file');
+      expect(sendSignal(action)).toBe('no_pid_in_file');
     },
   );
 
@@ -140,10 +140,10 @@ describe('a signal', () => {
     execFileSync('mkfifo', [pipe]);
     const action = { kind: 'signal', signal: 'SIGCONT', process: undefined } as const;
     for (const pidFile of [pipe, directory, '/dev/zero', await file('1'.repeat(100))]) {
-      expect(await sendSignal({ ...action, pidFile })).toBe('pid_file_unreadable');
+      expect(sendSignal({ ...action, pidFile })).toBe('pid_file_unreadable');
     }
     const pidFile = join(directory, 'nowhere');
-    expect(await sendSignal({ ...action, pidFile })).toBe('no_pid_file');
+    expect(sendSignal({ ...action, pidFile })).toBe('no_pid_file');
   });
 
   it('says when the process is not there any more', async () => {
@@ -152,15 +152,32 @@ describe('a signal', () => {
     child.kill('SIGKILL');
     await once(child, 'exit');
     const action = { kind: 'signal', signal: 'SIGHUP', pidFile, process: undefined } as const;
-    expect(await sendSignal(action)).toBe('no_such_process');
+    expect(sendSignal(action)).toBe('no_such_process');
     void ended;
+  });
+
+  it('goes to nobody where the process has ended and its parent has not noticed', async () => {
+    const name = `qz${Math.random().toString(36).slice(2, 10)}`;
+    const program = join(directory, name);
+    await copyFile('/bin/sleep', program);
+    // The shell becomes a program that waits for no child.
+    const script = '"$0" 0.3 & echo $! > "$1"; exec sleep 60';
+    const pidFile = join(directory, 'zombie');
+    const parent = spawn('sh', ['-c', script, program, pidFile], { stdio: 'ignore' });
+    await until('it has ended', async () => {
+      const pid = (await readFile(pidFile, 'utf8').catch(() => '')).trim();
+      return (await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '')).includes(') Z ');
+    });
+    const action = { kind: 'signal', signal: 'SIGHUP' } as const;
+    expect(sendSignal({ ...action, pidFile, process: undefined })).toBe('no_such_process');
+    expect(sendSignal({ ...action, pidFile: undefined, process: name })).toBe('no_such_process');
+    parent.kill('SIGKILL');
   });
 
   it('finds a process by its name', async () => {
     const name = `qm${Math.random().toString(36).slice(2, 10)}`;
     const program = join(directory, name);
     await rm(program, { force: true });
-    const { copyFile } = await import('node:fs/promises');
     await copyFile('/bin/sleep', program);
     child = spawn(program, ['60'], { stdio: 'ignore' });
     const ended = ends();
@@ -169,8 +186,8 @@ describe('a signal', () => {
       return comm.trim() === name;
     });
     const action = { kind: 'signal', signal: 'SIGTERM', pidFile: undefined } as const;
-    expect(await sendSignal({ ...action, process: name })).toBeUndefined();
+    expect(sendSignal({ ...action, process: name })).toBeUndefined();
     expect(await ended).toEqual([null, 'SIGTERM']);
-    expect(await sendSignal({ ...action, process: name })).toBe('no_such_process');
+    expect(sendSignal({ ...action, process: name })).toBe('no_such_process');
   });
 });
