@@ -13,6 +13,7 @@ import { WebhookServer, type Review, type ServingCertificate } from '../injector
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import { connectKubernetes, type KubernetesApi } from '../upstream/kubernetes/index.ts';
+import { Closings } from './closings.ts';
 import { FollowedText } from './followed-text.ts';
 
 /** As the API's listener reads its own. */
@@ -41,13 +42,32 @@ export async function openInjector(
   connections: Config['connections'],
   deps: InjectorDeps,
 ): Promise<RunningInjector> {
+  const closings = new Closings();
+  try {
+    return await open(injector, connections, { ...deps, closings });
+  } catch (error) {
+    await closings.close();
+    throw error;
+  }
+}
+
+type OpeningDeps = InjectorDeps & { readonly closings: Closings };
+
+async function open(
+  injector: InjectorConfig,
+  connections: Config['connections'],
+  deps: OpeningDeps,
+): Promise<RunningInjector> {
   const { certificate, listener } = injector;
+  const { closings, clock } = deps;
+  const closed = new AbortController();
   const api =
     'managed' in certificate
       ? await connect(certificate.managed.connection, connections)
       : undefined;
+  closings.add(() => api?.close());
   const brokerCa = await followed(injector.broker.caFile, deps);
-  const settings = settingsOf(injector, api, { ...deps, brokerCa });
+  const settings = settingsOf(injector, api, { ...deps, brokerCa, closed: closed.signal });
   const { clientCaFile, host, port } = listener;
   const clientCa = await followed(clientCaFile, deps);
   const review = reviewing(settings, deps);
@@ -55,27 +75,22 @@ export async function openInjector(
     new WebhookServer(
       { host, port, ...(clientCa !== undefined && { clientCa: () => clientCa.text }) },
       first,
-      {
-        clock: deps.clock,
-        review,
-      },
+      { clock, review },
     );
   const kept =
     'managed' in certificate && api !== undefined
       ? await manage(certificate.managed, { api, make, port, deps })
       : await follow(certificate as FilesCertificate, make, deps);
   const address = await kept.server.listen();
+  closings.add(() => kept.server.close());
+  // A review that waits for an API server is answered without.
+  closings.add(() => closed.abort());
   kept.start();
+  closings.add(() => kept.stop());
   return {
     port: address.port,
     unready: () => (kept.isAwaited() ? ['injector_untrusted'] : []),
-    async close() {
-      await kept.stop();
-      await kept.server.close();
-      brokerCa?.close();
-      clientCa?.close();
-      api?.close();
-    },
+    close: () => closings.close(),
   };
 }
 
@@ -85,19 +100,30 @@ async function connect(name: string, connections: Config['connections']): Promis
   throw new BrokerError('ERR_CONFIG_INVALID', `no kubernetes connection is called ${name}`);
 }
 
-function followed(path: string | undefined, deps: InjectorDeps): Promise<FollowedText | undefined> {
-  return path === undefined ? Promise.resolve(undefined) : FollowedText.read(path, deps);
+async function followed(
+  path: string | undefined,
+  deps: OpeningDeps,
+): Promise<FollowedText | undefined> {
+  if (path === undefined) return undefined;
+  const text = await FollowedText.read(path, deps);
+  deps.closings.add(() => text.close());
+  return text;
+}
+
+interface SettingsDeps extends InjectorDeps {
+  readonly brokerCa: FollowedText | undefined;
+  readonly closed: AbortSignal;
 }
 
 function settingsOf(
   { image, broker, resources, nativeSidecars }: InjectorConfig,
   api: KubernetesApi | undefined,
-  { clock, log, brokerCa }: InjectorDeps & { readonly brokerCa: FollowedText | undefined },
+  { brokerCa, ...deps }: SettingsDeps,
 ): () => Promise<InjectionSettings> {
   const { url, cluster, audience } = broker;
   const runsSidecars =
     nativeSidecars === 'auto' && api !== undefined
-      ? asking(api, clock, log)
+      ? asking(api, deps)
       : (): Promise<boolean> => Promise.resolve(nativeSidecars !== 'never');
   return async () => ({
     image,
@@ -119,11 +145,14 @@ function certificatesOf(pem: string): string {
 }
 
 /** Asks once, at the first review; again at the next one where there was no answer. */
-function asking(api: KubernetesApi, clock: Clock, log: Log): () => Promise<boolean> {
+function asking(
+  api: KubernetesApi,
+  { clock, log, closed }: Omit<SettingsDeps, 'brokerCa'>,
+): () => Promise<boolean> {
   let asked: Promise<boolean> | undefined;
   const ask = async (): Promise<boolean> => {
     try {
-      return await hasNativeSidecars(api, clock);
+      return await hasNativeSidecars(api, clock, closed);
     } catch (error) {
       asked = undefined;
       log.warn(

@@ -63,7 +63,7 @@ export class ManagedCertificate {
   #failures = 0;
   #isEntered = false;
   #startedAt: number | undefined;
-  #isClosed = false;
+  readonly #closed = new AbortController();
 
   private constructor(parts: ManagedCertificateParts, owner: string, first: Made) {
     this.#parts = parts;
@@ -101,15 +101,16 @@ export class ManagedCertificate {
     await this.#look();
   }
 
+  /** Gives up a look that is under way: the next process looks anew. */
   async close(): Promise<void> {
-    this.#isClosed = true;
+    this.#closed.abort();
     this.#cancel?.();
     await this.#turn;
   }
 
   #look(): Promise<void> {
     this.#turn = this.#tend().then(() => {
-      if (this.#isClosed) return;
+      if (this.#closed.signal.aborted) return;
       this.#cancel = this.#parts.clock.after(this.#pause(), () => void this.#look());
     });
     return this.#turn;
@@ -130,8 +131,9 @@ export class ManagedCertificate {
       const own = [this.#current, ...(this.#next === undefined ? [] : [this.#next.made])];
       const certificates = own.map(({ cert }) => cert);
       const at = { owner: this.#owner, now: clock.now() };
-      const isWritten = await configuration.changeBundles((bundle) =>
-        withCertificates(bundle, certificates, at),
+      const isWritten = await configuration.changeBundles(
+        (bundle) => withCertificates(bundle, certificates, at),
+        this.#closed.signal,
       );
       if (isWritten)
         log.info({ certificates: own.length }, 'the webhook configuration has our certificate');
@@ -140,6 +142,7 @@ export class ManagedCertificate {
       this.#isEntered = true;
       this.#startedAt = undefined;
     } catch (error) {
+      if (this.#closed.signal.aborted) return;
       if (this.#failures === 0) {
         log.error(
           { err: error },

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { BrokerError } from '../domain/errors.ts';
 import type { Clock } from '../ports/clock.ts';
 import { withDeadline } from '../ports/deadline.ts';
-import type { KubernetesApi } from '../upstream/kubernetes/index.ts';
+import type { KubernetesApi, KubernetesRequest } from '../upstream/kubernetes/index.ts';
 
 const TIMEOUT_MS = 5_000;
 /** Lists are merged by the names of their items. */
@@ -34,10 +34,13 @@ export class WebhookConfiguration {
 
   /**
    * Gives each webhook the bundle that `change` makes of its present one; writes only what differs, and only onto what was read.
-   * @returns whether something was written. @throws BrokerError as the API server answers; ERR_CONFLICT: somebody wrote between, again
+   * @param signal gives it up. @returns whether something was written. @throws BrokerError as the API server answers; ERR_CONFLICT: somebody wrote between, again
    */
-  async changeBundles(change: (bundle: string | undefined) => string): Promise<boolean> {
-    const { metadata, webhooks } = await this.#read();
+  async changeBundles(
+    change: (bundle: string | undefined) => string,
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    const { metadata, webhooks } = await this.#read(signal);
     if (webhooks.length === 0) {
       throw new BrokerError('ERR_CONFIG_INVALID', `${this.#name} has no webhooks`);
     }
@@ -47,17 +50,18 @@ export class WebhookConfiguration {
       .map(({ name, next }) => ({ name, clientConfig: { caBundle: next } }));
     if (changed.length === 0) return false;
     const { resourceVersion } = metadata;
-    await this.#call('PATCH', { metadata: { resourceVersion }, webhooks: changed });
+    const body = { metadata: { resourceVersion }, webhooks: changed };
+    await this.#call({ method: 'PATCH', body, contentType: STRATEGIC_MERGE }, signal);
     return true;
   }
 
-  async #read(): Promise<z.infer<typeof configurationSchema>> {
-    const parsed = configurationSchema.safeParse(await this.#call('GET'));
+  async #read(signal: AbortSignal): Promise<z.infer<typeof configurationSchema>> {
+    const parsed = configurationSchema.safeParse(await this.#call({ method: 'GET' }, signal));
     if (parsed.success) return parsed.data;
     throw new BrokerError('ERR_PROVIDER_MALFORMED');
   }
 
-  #call(method: 'GET' | 'PATCH', body?: object): Promise<unknown> {
+  #call(request: Omit<KubernetesRequest, 'path'>, signal: AbortSignal): Promise<unknown> {
     const path = [
       'apis',
       'admissionregistration.k8s.io',
@@ -65,9 +69,8 @@ export class WebhookConfiguration {
       'mutatingwebhookconfigurations',
       this.#name,
     ];
-    const patch = body === undefined ? {} : { body, contentType: STRATEGIC_MERGE };
-    return withDeadline(this.#clock, TIMEOUT_MS, (signal) =>
-      this.#api.call({ method, path, ...patch }, signal),
+    return withDeadline(this.#clock, TIMEOUT_MS, (deadline) =>
+      this.#api.call({ ...request, path }, AbortSignal.any([signal, deadline])),
     );
   }
 }

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { HANDSHAKE_MS, HTTP_BOUNDS, STALLED_MS, TLS_BOUNDS } from '../listener/bounds.ts';
 import { listenAt } from '../listener/listen-at.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -31,6 +31,10 @@ export class WebhookServer {
   readonly #server: Server;
   readonly #options: WebhookServerOptions;
   readonly #clock: Clock;
+  /** From before their handshake on, of which the server itself knows nothing. */
+  readonly #sockets = new Set<Socket>();
+  #underWay = 0;
+  #isClosing = false;
 
   constructor(
     options: WebhookServerOptions,
@@ -52,9 +56,18 @@ export class WebhookServer {
         ...certificate,
       },
       (request, response) => {
+        this.#underWay += 1;
+        response.once('close', () => {
+          this.#underWay -= 1;
+          if (this.#isClosing && this.#underWay === 0) this.#cutAll();
+        });
         void answerRequest(request, response, review);
       },
     );
+    this.#server.on('connection', (socket: Socket) => {
+      this.#sockets.add(socket);
+      socket.once('close', () => this.#sockets.delete(socket));
+    });
     this.#server.maxConnections = MOST_CONNECTIONS;
     this.#server.timeout = STALLED_MS;
   }
@@ -75,14 +88,19 @@ export class WebhookServer {
     });
   }
 
-  /** Answers what is under way; who is not done after five seconds is cut. */
+  /** Answers what is under way, and waits for nobody else; what is not done after five seconds is cut. */
   async close(): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<undefined>();
-    const cancel = this.#clock.after(DRAIN_MS, () => this.#server.closeAllConnections());
+    const cancel = this.#clock.after(DRAIN_MS, () => this.#cutAll());
+    this.#isClosing = true;
     this.#server.close(() => resolve(undefined));
-    this.#server.closeIdleConnections();
+    if (this.#underWay === 0) this.#cutAll();
     await promise;
     cancel();
+  }
+
+  #cutAll(): void {
+    for (const socket of this.#sockets) socket.destroy();
   }
 }
 

@@ -1,11 +1,14 @@
-import { request as httpsRequest } from 'node:https';
+import { Agent, request as httpsRequest } from 'node:https';
 import { connect } from 'node:net';
+import { connect as tlsConnect } from 'node:tls';
 import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { answerReview } from '../../../src/injector/review.ts';
-import { WebhookServer } from '../../../src/injector/webhook-server.ts';
+import { WebhookServer, type Review } from '../../../src/injector/webhook-server.ts';
 import { systemClock } from '../../../src/clock.ts';
+import type { Clock } from '../../../src/ports/clock.ts';
 import { CertificateAuthority } from '../../support/certificates.ts';
+import { HandClock } from '../../support/hand-clock.ts';
 import { podWith, SETTINGS } from './pods.ts';
 
 const authority = new CertificateAuthority();
@@ -13,11 +16,16 @@ const issue = (): { cert: string; key: string } =>
   authority.issue({ commonName: 'injector', ipAddresses: ['127.0.0.1'] });
 const listening = { host: '127.0.0.1', port: 0 };
 
-function serverWith(options: { readonly clientCa?: () => string } = {}): WebhookServer {
-  return new WebhookServer({ ...listening, ...options }, issue(), {
-    clock: systemClock,
-    review: (document) => Promise.resolve(answerReview(document, SETTINGS)?.body),
-  });
+interface Wanted {
+  readonly clientCa?: () => string;
+  readonly clock?: Clock;
+}
+
+const answering: Review = (document) => Promise.resolve(answerReview(document, SETTINGS)?.body);
+
+function serverWith({ clock, ...options }: Wanted = {}, review = answering): WebhookServer {
+  const deps = { clock: clock ?? systemClock, review };
+  return new WebhookServer({ ...listening, ...options }, issue(), deps);
 }
 
 interface Sent {
@@ -25,6 +33,7 @@ interface Sent {
   readonly path?: string;
   readonly type?: string;
   readonly body?: string | Buffer;
+  readonly agent?: Agent;
   readonly client?: { readonly cert: string; readonly key: string };
 }
 
@@ -35,6 +44,7 @@ async function ask(
     path = '/inject?timeout=5s',
     type = 'application/json',
     body = '',
+    agent,
     client,
   }: Sent,
 ): Promise<{ readonly status: number; readonly json: unknown }> {
@@ -46,7 +56,7 @@ async function ask(
       method,
       path,
       ca: authority.cert,
-      agent: false,
+      agent: agent ?? false,
       headers: { 'content-type': type },
       ...client,
     },
@@ -170,5 +180,58 @@ describe('the webhook with an authority for its callers', () => {
       server.present(issue());
     }
     await server.close();
+  });
+});
+
+describe('the webhook that closes', () => {
+  // Its time stands still: who waited for a bound would wait for ever.
+  const clock = new HandClock();
+
+  it('waits for nobody who asks nothing', async () => {
+    const server = serverWith({ clock });
+    const { port } = await server.listen();
+    const silent = connect(port, '127.0.0.1');
+    const greeted = tlsConnect({ port, host: '127.0.0.1', ca: authority.cert });
+    const idle = new Agent({ keepAlive: true, ca: authority.cert });
+    await Promise.all([once(silent, 'connect'), once(greeted, 'secureConnect')]);
+    expect((await ask(port, { body: review(podWith({})), agent: idle })).status).toBe(200);
+    const cut = Promise.all([silent, greeted].map((socket) => once(socket.resume(), 'close')));
+    for (const socket of [silent, greeted]) socket.on('error', () => undefined);
+    await server.close();
+    await cut;
+    idle.destroy();
+  });
+
+  it('answers what is under way, and then waits for nobody', async () => {
+    const asked = Promise.withResolvers<undefined>();
+    const answer = Promise.withResolvers<object>();
+    const server = serverWith({ clock }, () => {
+      asked.resolve(undefined);
+      return answer.promise;
+    });
+    const { port } = await server.listen();
+    const kept = new Agent({ keepAlive: true, ca: authority.cert });
+    const asking = ask(port, { body: '{}', agent: kept });
+    await asked.promise;
+    const closed = server.close();
+    answer.resolve({ filler: 'x'.repeat(1024 * 1024) });
+    expect(await asking).toMatchObject({ status: 200 });
+    await closed;
+    kept.destroy();
+  });
+
+  it('cuts a review that takes too long', async () => {
+    const asked = Promise.withResolvers<undefined>();
+    const server = serverWith({ clock }, () => {
+      asked.resolve(undefined);
+      return new Promise(() => undefined);
+    });
+    const { port } = await server.listen();
+    const asking = ask(port, { body: '{}' }).catch(() => 'cut');
+    await asked.promise;
+    const closed = server.close();
+    clock.advance(5_000);
+    await closed;
+    expect(await asking).toBe('cut');
   });
 });
