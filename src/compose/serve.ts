@@ -7,6 +7,7 @@ import { MalformedRequests } from '../api/malformed-requests.ts';
 import { MetricsServer } from '../api/metrics-server.ts';
 import { createServer, type ApiServer } from '../api/server.ts';
 import { randomId } from '../crypto/random.ts';
+import { Closings } from './closings.ts';
 import { openBroker, type BrokerDeps, type RunningBroker } from './broker.ts';
 import { registerGauges } from './gauges.ts';
 import type { RunningInjector } from './injector.ts';
@@ -22,22 +23,35 @@ export interface Serving {
   stop(cause: string): Promise<void>;
 }
 
-/** Opens the broker and listens. @throws as `openBroker`, and ERR_CONFIG_INVALID when an address cannot be listened on. */
+/** Opens the broker and listens. @throws as `openBroker`, and ERR_CONFIG_INVALID when an address cannot be listened on: then all is closed. */
 export async function serve(config: Config, deps: BrokerDeps): Promise<Serving> {
   const broker = await openBroker(config, deps);
+  const beside = new Closings();
   try {
-    return await listen(config, deps, broker);
+    return await listen(config, deps, { broker, beside });
   } catch (error) {
+    await beside.close();
     await broker.close('start_failed');
     throw error;
   }
 }
 
-async function listen(config: Config, deps: BrokerDeps, broker: RunningBroker): Promise<Serving> {
+interface Opened {
+  readonly broker: RunningBroker;
+  /** Listeners other than the API's. */
+  readonly beside: Closings;
+}
+
+async function listen(
+  config: Config,
+  deps: BrokerDeps,
+  { broker, beside }: Opened,
+): Promise<Serving> {
   const { parts } = broker;
   const drain = new Drain();
   const metrics = new Registry();
   const injector = await openInjector(config, deps, metrics);
+  beside.add(() => injector?.close());
   const unready = (): readonly string[] => [...broker.unready(), ...(injector?.unready() ?? [])];
   registerGauges(metrics, broker, unready);
   const boot = randomId('r').slice(2, 10);
@@ -53,13 +67,22 @@ async function listen(config: Config, deps: BrokerDeps, broker: RunningBroker): 
   });
   const malformed = new MalformedRequests(parts, boot);
   const server = await createServer(app, config.listener, { ...deps, drain, malformed });
-  const { listener } = config.metrics;
-  const beside = listener === undefined ? undefined : new MetricsServer(metrics);
-  if (listener !== undefined) await beside?.listen(listener);
+  await listenForMetrics(config.metrics.listener, metrics, beside);
   const { port } = await server.listen();
   const scheme = config.listener.tls === undefined ? 'http' : 'https';
   const url = `${scheme}://${config.listener.host}:${port}`;
-  return { url, broker, stop: stopOnce(broker, server, [beside, injector]) };
+  return { url, broker, stop: stopOnce({ broker, beside }, server) };
+}
+
+async function listenForMetrics(
+  listener: Config['metrics']['listener'],
+  metrics: Registry,
+  beside: Closings,
+): Promise<void> {
+  if (listener === undefined) return;
+  const server = new MetricsServer(metrics);
+  await server.listen(listener);
+  beside.add(() => server.close());
 }
 
 /** Loaded only where the configuration asks for it. */
@@ -73,16 +96,12 @@ async function openInjector(
   return opened.openInjector(injector, connections, { clock, log, metrics });
 }
 
-function stopOnce(
-  broker: RunningBroker,
-  server: ApiServer,
-  beside: readonly (MetricsServer | RunningInjector | undefined)[],
-): (cause: string) => Promise<void> {
+function stopOnce({ broker, beside }: Opened, server: ApiServer): (cause: string) => Promise<void> {
   let stopping: Promise<void> | undefined;
   const stop = async (cause: string): Promise<void> => {
     broker.parts.events.close();
     await server.drain(DRAIN_MS);
-    for (const other of beside) await other?.close();
+    await beside.close();
     await broker.close(cause);
   };
   return async (cause) => {
