@@ -1,6 +1,9 @@
 import { status } from '@grpc/grpc-js';
 import { ApiError, UnreachableError } from '../client/index.ts';
 
+/** Each look at a volume would order another one. */
+export const NO_CREDENTIALS = 'volumes have no credentials to order: let the agent deliver it';
+
 /** Why a volume cannot be mounted, as the driver is told: a status of gRPC and words without any value. */
 export class MountRefused extends Error {
   readonly code: status;

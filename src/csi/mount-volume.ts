@@ -4,7 +4,7 @@ import { ApiError, type SuccessBody, type WorkloadSession } from '../client/inde
 import type { SecretData } from '../domain/secret.ts';
 import { Sensitive } from '../domain/sensitive.ts';
 import type { MountedFile, MountResponse, ObjectVersion } from './driver-protocol.ts';
-import { grpcStatus, MountRefused } from './mount-refused.ts';
+import { grpcStatus, MountRefused, NO_CREDENTIALS } from './mount-refused.ts';
 import type { MountWish, WishedObject } from './mount-wish.ts';
 import type { PodSessions } from './pod-sessions.ts';
 
@@ -69,15 +69,21 @@ interface Failed {
   readonly item: Item | undefined;
 }
 
-/** The status of the first; the words of all. */
+/** The status of the first and the request of all; the words of each. */
 function refusal(failed: readonly Failed[]): MountRefused {
-  const [first] = failed;
-  const words = failed.map(({ path, item }) => {
-    if (item === undefined || !('error' in item)) return `${path}: not answered`;
-    return `${path}: ${item.error.code}`;
-  });
-  const http = first?.item !== undefined && 'error' in first.item ? first.item.error.status : 500;
-  return new MountRefused(grpcStatus(http), words.join('; '));
+  const errors = failed.flatMap(({ item }) =>
+    item !== undefined && 'error' in item ? [item.error] : [],
+  );
+  const words = failed.map(({ path, item }) => `${path}: ${reasonOf(item)}`).join('; ');
+  const [first] = errors;
+  if (first === undefined) return new MountRefused(status.INTERNAL, words);
+  return new MountRefused(grpcStatus(first.status), `${words} (request ${first.requestId})`);
+}
+
+function reasonOf(item: Item | undefined): string {
+  if (item === undefined || !('error' in item)) return 'not answered';
+  const { code } = item.error;
+  return code === 'ERR_CONFLICT' ? `${code}: is made to order; ${NO_CREDENTIALS}` : code;
 }
 
 function filesOf(

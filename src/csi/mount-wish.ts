@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { targetProblem } from '../agent/delivery/target.ts';
 import { isSecretPath } from '../domain/names.ts';
 import { Sensitive } from '../domain/sensitive.ts';
-import { MountRefused } from './mount-refused.ts';
+import { MountRefused, NO_CREDENTIALS } from './mount-refused.ts';
 
 const TOKENS = 'csi.storage.k8s.io/serviceAccount.tokens';
 const POD = 'csi.storage.k8s.io/pod.name';
@@ -32,6 +32,8 @@ const objectSchema = z
   .strictObject({
     path: z.string().refine(isSecretPath, "is not a secret's path"),
     version: z.string().min(1).max(128).optional(),
+    /** For those who know the agent's settings. */
+    credential: z.undefined(NO_CREDENTIALS).optional(),
     /** Below the volume; a folder where the format is `files`. */
     file: z
       .string()

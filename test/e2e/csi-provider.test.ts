@@ -5,15 +5,45 @@ import { findCanary } from '../support/canary.ts';
 import type { Mounted } from '../support/csi-driver.ts';
 import { CsiProcess } from './csi-process.ts';
 import { eventually } from './eventually.ts';
-import { Furnished } from './furnished.ts';
+import { Furnished, type Furniture } from './furnished.ts';
 
 const PASSWORD = 'canary-csi-51c0';
+
+/** A path whose credentials are made to order; nobody is to order one, so nobody is there. */
+const ORDERS: Furniture = {
+  files: { 'pg.password': 'x' },
+  config: (directory) => ({
+    connections: {
+      database: {
+        ...{ type: 'postgres', host: '127.0.0.1', port: 9, database: 'x', username: 'x' },
+        passwordFile: `${directory}/pg.password`,
+        locators: ['credentials/*'],
+      },
+    },
+  }),
+  documents: {
+    '/mounts/db': {
+      prefix: 'db',
+      connection: 'database',
+      options: {
+        roles: {
+          ordered: {
+            creation: [
+              'CREATE ROLE {{name}} LOGIN PASSWORD {{password}} VALID UNTIL {{expiration}}',
+            ],
+          },
+        },
+      },
+    },
+    '/definitions/db/ordered': { class: 'dynamic' },
+  },
+};
 
 let broker: Furnished;
 let csi: CsiProcess;
 
 beforeAll(async () => {
-  broker = await Furnished.start();
+  broker = await Furnished.start(ORDERS);
   await broker.write('own/db', { user: 'app', password: PASSWORD });
   await broker.write('own/key', {
     'tls.key': { base64: Buffer.from([0, 255]).toString('base64') },
@@ -102,7 +132,16 @@ describe('quaymaster csi-provider', () => {
     const objects = [{ path: 'own/db' }, { path: 'own/absent' }, { path: 'other/x' }];
     await expect(csi.mount(objects)).rejects.toMatchObject({
       code: status.NOT_FOUND,
-      details: expect.stringMatching(/^own\/absent: ERR_NOT_FOUND; other\/x: ERR_[A-Z_]+$/),
+      details: expect.stringMatching(
+        /^own\/absent: ERR_NOT_FOUND; other\/x: ERR_[A-Z_]+ \(request req_\w+\)$/,
+      ),
+    });
+  });
+
+  it('has no credentials to order, and says what has', async () => {
+    await expect(csi.mount([{ path: 'db/ordered' }])).rejects.toMatchObject({
+      code: status.FAILED_PRECONDITION,
+      details: expect.stringMatching(/^db\/ordered: ERR_CONFLICT: .*let the agent deliver it/),
     });
   });
 
@@ -121,7 +160,7 @@ describe('quaymaster csi-provider', () => {
     const token = broker.serviceAccountToken({ serviceAccount: 'stranger' });
     await expect(csi.mount([body], { token })).rejects.toMatchObject({
       code: status.PERMISSION_DENIED,
-      details: 'own/db: ERR_DENIED',
+      details: expect.stringMatching(/^own\/db: ERR_DENIED \(request req_\w+\)$/),
     });
   });
 

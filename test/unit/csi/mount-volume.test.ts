@@ -76,6 +76,11 @@ function problem(code: string): readonly [number, object] {
   return [401, { type: 'about:blank', title: 'No', code, status: 401, requestId: 'req_1' }];
 }
 
+function refused(status: number, code: string): object {
+  const error = { type: 'about:blank', title: 'No', code, status, requestId: 'req_1' };
+  return { path: 'a/db', error };
+}
+
 let broker: ScriptedBroker;
 let client: BrokerClient;
 let sessions: PodSessions;
@@ -167,6 +172,24 @@ describe('mounting a volume', () => {
     broker.known.add = () => broker.known;
     await expect(mount()).rejects.toMatchObject({ code: 'ERR_UNAUTHENTICATED' });
     expect(broker.logins).toBe(2);
+  });
+
+  it('names the path, the code and the request of what is refused', async () => {
+    broker.item = refused(403, 'ERR_DENIED');
+    await expect(mount()).rejects.toMatchObject({
+      code: status.PERMISSION_DENIED,
+      message: 'a/db: ERR_DENIED (request req_1)',
+    });
+  });
+
+  it('says of a credential to order what to do instead', async () => {
+    broker.item = refused(409, 'ERR_CONFLICT');
+    await expect(mount()).rejects.toMatchObject({
+      code: status.FAILED_PRECONDITION,
+      message: expect.stringMatching(
+        /^a\/db: ERR_CONFLICT: is made to order; .*agent.* \(request req_1\)$/,
+      ),
+    });
   });
 
   it('gives one key alone, byte for byte, and fails where there is none', async () => {

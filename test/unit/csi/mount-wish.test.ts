@@ -61,6 +61,11 @@ describe('what a SecretProviderClass asks for', () => {
     await expect(wishOf(objects)).rejects.toThrow(/\/0\/path.*\/0\/mode.*\/1\/format/);
   });
 
+  it('is told that a volume has no credentials to order, and what has', async () => {
+    const objects = '- { path: a, credential: { ttl: 10m } }';
+    await expect(wishOf(objects)).rejects.toThrow(/\/0\/credential: .*to order.*agent/);
+  });
+
   it.each([
     [''],
     ['{'],
