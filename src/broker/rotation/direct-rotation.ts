@@ -4,6 +4,7 @@ import {
   progressAfter,
   type RotationProgress,
 } from '../../domain/rotation/rotation-progress.ts';
+import type { RotationSpec } from '../../domain/rotation/rotation-spec.ts';
 import type { PlanFragment } from '../../ports/store.ts';
 import type { Call, Caller } from '../call.ts';
 import type { Parts } from '../parts.ts';
@@ -12,7 +13,7 @@ import { activeRotation } from './active-rotation.ts';
 import { canaryChanged } from './canary.ts';
 import { endChanges } from './end-rotation.ts';
 import { probeTarget, type TargetState } from './probe-target.ts';
-import { rotatingPlace, traitsOf, type RotatingPlace } from './rotation-place.ts';
+import { rotatingPlace, traitsOf } from './rotation-place.ts';
 import {
   asItWas,
   changed,
@@ -58,10 +59,14 @@ export async function directRotation(
   let probe: TargetState | undefined;
   const row = await actOnRotation({ parts, call, caller }, described, async (actor) => {
     const found = await underWay(parts, path);
+    if (verb === 'abort' && (await isUntouched(parts, found))) {
+      const spec = parts.catalog.find('definition', path)?.spec.rotation;
+      return changes(parts, { row: found, spec, next: NOTHING_DONE, actor, verb });
+    }
     const place = rotatingPlace(parts, path, found);
     const next = progressAfter(progressOf(found), { type: verb }, traitsOf(found, place));
     if (found.state === 'parked') probe = await probeTarget(parts, found, call.context());
-    return changes(parts, { row: found, place, next, actor, verb });
+    return changes(parts, { row: found, spec: place.spec, next, actor, verb });
   });
   return { row, probe };
 }
@@ -75,9 +80,18 @@ async function underWay({ store }: Parts, path: string): Promise<RotationRow> {
   });
 }
 
+const NOTHING_DONE: RotationProgress = { state: 'aborted', step: 'end', attempts: 0 };
+
+/** Parked before any step began, as without its connection: there is nothing to take back, and so nobody to ask. */
+async function isUntouched({ store }: Parts, { id, state }: RotationRow): Promise<boolean> {
+  if (state !== 'parked') return false;
+  const equals = { rotation_id: id, outcome: 'begun' } as const;
+  return (await store.list('rotation_steps', { equals, limit: 1 })).length === 0;
+}
+
 interface Directed {
   readonly row: RotationRow;
-  readonly place: RotatingPlace;
+  readonly spec: RotationSpec | undefined;
   readonly next: RotationProgress;
   readonly actor: string;
   readonly verb: RotationDirection['verb'];
@@ -86,10 +100,10 @@ interface Directed {
 /** Whoever carries the rotation on loses it by the new epoch; what it has sent by then has arrived before anybody goes on. */
 async function changes(
   parts: Parts,
-  { row, place, next, actor, verb }: Directed,
+  { row, spec, next, actor, verb }: Directed,
 ): Promise<ActedRotation> {
   const now = parts.clock.now();
-  const ending = isOver(next) ? await endChanges(parts, row, place.spec) : undefined;
+  const ending = isOver(next) ? await endChanges(parts, row, spec) : undefined;
   const change: Partial<RotationRow> = {
     ...next,
     ...UNCLAIMED,

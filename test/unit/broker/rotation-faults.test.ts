@@ -7,7 +7,6 @@ import {
 } from '../../../src/broker/rotation/direct-rotation.ts';
 import { requestRotation } from '../../../src/broker/rotation/request-rotation.ts';
 import { notYet } from '../../../src/rotation/refusals.ts';
-import { RotationTargets } from '../../../src/broker/state/rotation-targets.ts';
 import { codeOf } from '../../support/broker-parts.ts';
 import { PATH, RotationBench } from '../../support/rotation-bench.ts';
 import type { TargetStep } from '../../support/scripted-target.ts';
@@ -221,22 +220,6 @@ describe('a rotation', () => {
     const row = await bench.latest();
     expect([row.state, row.last_error, row.attempts]).toEqual(['parked', 'host_mismatch', 1]);
     expect(bench.broker.target.made).toEqual(['p0']);
-  });
-
-  it('whose connection this process does not have is left to one that has it', async () => {
-    await open();
-    const { parts } = bench.broker;
-    const { targets } = parts;
-    await request();
-    Object.assign(parts, { targets: new RotationTargets([]) });
-    const without = bench.work();
-    await bench.pass(5_000);
-    expect(await bench.latest()).toMatchObject({ state: 'running', last_error: 'no_connection' });
-    await without.stop();
-    Object.assign(parts, { targets });
-    bench.work();
-    await bench.pass(MINUTE);
-    await expectOver('done');
   });
 
   it('whose target hangs gives up the step at its time', async () => {
