@@ -58,7 +58,10 @@ function addViews(rotate: Command): void {
     rotate
       .command('ls')
       .description('list the paths that rotate')
-      .option('--overdue', 'only those whose run or drill was due five minutes ago, or is stuck')
+      .option(
+        '--overdue',
+        'only those whose run or drill was due five minutes ago, or is stuck, and what expires soon and is not scheduled',
+      )
       .option('--never-proven', 'only those that no rotation and no drill has tested')
       .addOption(
         new Option('--state <state>', 'only those whose rotation is in this state').choices([

@@ -2174,7 +2174,10 @@ export interface operations {
             readonly query?: {
                 /** @description Next run at this time or before. */
                 readonly dueBefore?: string;
-                /** @description Whose run or drill was due five minutes ago and has not begun, or has not come to its new version since, or whose proof is older than its drills are apart. */
+                /**
+                 * @description Whose run or drill was due five minutes ago and has not begun, or has not come to its new version since, or whose proof is older than its drills
+                 *     are apart; and what is in the last third of its time while no schedule will replace it.
+                 */
                 readonly overdue?: boolean;
                 /** @description Whose credential no rotation and no drill has tested. */
                 readonly neverProven?: boolean;

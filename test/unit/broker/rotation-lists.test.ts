@@ -6,6 +6,7 @@ import {
   rotationStatus,
   type RotationFilter,
 } from '../../../src/broker/rotation/rotation-status.ts';
+import { RotationTargets } from '../../../src/broker/state/rotation-targets.ts';
 import { BrokerError } from '../../../src/domain/errors.ts';
 import { PATH, RotationBench } from '../../support/rotation-bench.ts';
 
@@ -119,6 +120,43 @@ describe('the list of what is overdue', () => {
     expect(await listed({ overdue: true })).toEqual([PATH]);
     await drill();
     await bench.pass(60_000);
+    expect(await listed({ overdue: true })).toEqual([]);
+  });
+});
+
+describe('a value that expires by itself', () => {
+  const DAYS = 24 * HOUR;
+  const options = { lifetimeSeconds: 90 * 86_400 };
+  const rotated = async (rotation: object): Promise<void> => {
+    await bench.define({ options, retire: 'afterGrace', grace: '1m', ...rotation });
+    bench.work();
+    const order = { path: PATH, kind: 'rotation', incident: false } as const;
+    await requestRotation(bench.broker.parts, bench.broker.call(), bench.admin, order);
+    await bench.pass(10 * 60_000);
+    expect(await bench.latest()).toMatchObject({ state: 'done' });
+  };
+
+  it.each([{}, { schedule: { every: '30d' }, paused: true }])(
+    'is overdue in its last third where nothing rotates it by itself: %j',
+    async (rotation) => {
+      await rotated(rotation);
+      bench.broker.clock.advance(59 * DAYS);
+      expect(await listed({ overdue: true })).toEqual([]);
+      bench.broker.clock.advance(2 * DAYS);
+      expect(await listed({ overdue: true })).toEqual([PATH]);
+    },
+  );
+
+  it('is not where its schedule will', async () => {
+    await rotated({ schedule: { every: '80d' } });
+    bench.broker.clock.advance(70 * DAYS);
+    expect(await listed({ overdue: true })).toEqual([]);
+  });
+
+  it('is not where nothing is known of its connection', async () => {
+    await rotated({});
+    bench.broker.clock.advance(70 * DAYS);
+    Object.assign(bench.broker.parts, { targets: new RotationTargets([]) });
     expect(await listed({ overdue: true })).toEqual([]);
   });
 });
