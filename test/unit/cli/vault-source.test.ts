@@ -19,7 +19,7 @@ describe('a Vault that is walked', () => {
 
   const open = async (vault: FakeVault, mount: string, kv: '1' | '2', prefix = '') => {
     const access = { address: vault.address, token: 's.broker' };
-    const http = new VaultHttp(access, fastClock(0, 1_000), new AbortController().signal);
+    const http = new VaultHttp(access, fastClock(0, 20), new AbortController().signal);
     return VaultSource.open(http, { mount, kv, prefix });
   };
 
