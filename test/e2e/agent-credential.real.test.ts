@@ -1,13 +1,14 @@
 import { readFile } from 'node:fs/promises';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from '@jest/globals';
+import { afterAll, expect, it } from '@jest/globals';
 import { describeWith } from '../backends/backends.ts';
 import { until } from '../backends/until.ts';
 import { makePostgresPlace, type PostgresPlace } from '../contract/postgres-fixture.ts';
 import { findCanary } from '../support/canary.ts';
-import { AgentProcess } from './agent-process.ts';
+import type { AgentProcess } from './agent-process.ts';
+import { agentSuite } from './agent-suite.ts';
 import { CommandLine } from './command-line.ts';
 import { eventually } from './eventually.ts';
-import { Furnished } from './furnished.ts';
+import type { Furnished, Furniture } from './furnished.ts';
 
 const CREATE = 'CREATE ROLE {{name}} LOGIN PASSWORD {{password}} VALID UNTIL {{expiration}}';
 const PATH = 'db/readonly';
@@ -23,8 +24,8 @@ let place: PostgresPlace;
 let broker: Furnished;
 let agent: AgentProcess;
 
-async function start(place: PostgresPlace): Promise<Furnished> {
-  return Furnished.start({
+function furniture(): Furniture {
+  return {
     files: { 'pg.password': place.adminPassword },
     config: (directory) => ({
       connections: {
@@ -47,7 +48,7 @@ async function start(place: PostgresPlace): Promise<Furnished> {
       },
       [`/definitions/${PATH}`]: { class: 'dynamic', leaseTtl: '10s', maxLeaseTtl: '10m' },
     },
-  });
+  };
 }
 
 /** Roles of the server that this administrator made: other suites share it. */
@@ -65,23 +66,15 @@ async function delivered(): Promise<Credential> {
 }
 
 describeWith(['postgres'], 'an agent with a credential made to order', ({ postgres }) => {
-  beforeAll(async () => {
-    place = await makePostgresPlace(postgres);
-    broker = await start(place);
-  }, 60_000);
-
-  afterAll(async () => {
-    await broker.remove();
-    await place.close();
+  agentSuite({
+    async furniture() {
+      place = await makePostgresPlace(postgres);
+      return furniture();
+    },
+    begin: (running) => ({ broker, agent } = running),
   });
 
-  beforeEach(async () => {
-    agent = await AgentProcess.make(broker);
-  });
-
-  afterEach(async () => {
-    await agent.remove();
-  });
+  afterAll(() => place.close());
 
   it('renews it as long as it lives, and gives it back at its end', async () => {
     await agent.configure({ secrets: [SECRET] });

@@ -6,23 +6,31 @@ import { Furnished, type Furniture } from './furnished.ts';
 interface Running {
   readonly broker: Furnished;
   readonly agent: AgentProcess;
+  /** One more, in another pod. */
+  readonly another: (pod: string) => Promise<AgentProcess>;
 }
 
 interface AgentSuite {
   /** A value that no agent of the suite may print. */
-  readonly canary: string;
-  readonly furniture: Furniture;
+  readonly canary?: string;
+  readonly furniture: Furniture | (() => Promise<Furniture>);
   /** Before each test. */
   readonly begin: (running: Running) => void;
 }
 
-/** One broker for the tests of a file, and one agent for each, whose output is looked through when it is over. */
+/** One broker for the tests of a file, and agents for each, whose output is looked through when it is over. */
 export function agentSuite({ canary, furniture, begin }: AgentSuite): void {
   let broker: Furnished;
-  let agent: AgentProcess;
+  let agents: AgentProcess[];
+
+  const another = async (pod?: string): Promise<AgentProcess> => {
+    const agent = await AgentProcess.make(broker, pod);
+    agents.push(agent);
+    return agent;
+  };
 
   beforeAll(async () => {
-    broker = await Furnished.start(furniture);
+    broker = await Furnished.start(typeof furniture === 'function' ? await furniture() : furniture);
   }, 60_000);
 
   afterAll(async () => {
@@ -30,12 +38,13 @@ export function agentSuite({ canary, furniture, begin }: AgentSuite): void {
   });
 
   beforeEach(async () => {
-    agent = await AgentProcess.make(broker);
-    begin({ broker, agent });
+    agents = [];
+    begin({ broker, agent: await another(), another });
   });
 
   afterEach(async () => {
-    expect(findCanary(canary, { output: agent.output })).toEqual([]);
-    await agent.remove();
+    const outputs = Object.fromEntries(agents.map(({ output }, index) => [index, output]));
+    await Promise.all(agents.map((agent) => agent.remove()));
+    if (canary !== undefined) expect(findCanary(canary, outputs)).toEqual([]);
   });
 }
