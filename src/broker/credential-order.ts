@@ -63,8 +63,13 @@ export function decideOrder(ordering: Ordering): DecidedOrder {
   if (!verdict.allowed) throw denied(verdict.reason);
   const target = targetOf(parts, order.path);
   const { credentials } = parts.connections.provider(target.mount);
-  if (target.definition?.spec.class !== 'dynamic' || credentials === undefined) {
+  if (credentials === undefined) {
     throw new BrokerError('ERR_CONFLICT', 'this path holds a secret: GET /secrets/{path}');
+  }
+  if (target.definition?.spec.class !== 'dynamic') {
+    const detail =
+      'nothing is made to order here without a definition of the path with "class: dynamic"';
+    throw new BrokerError('ERR_CONFLICT', detail);
   }
   if (live.session.workload.pod === undefined) throw denied('pod_required');
   const state = podState(parts, live);

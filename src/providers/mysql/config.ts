@@ -8,11 +8,12 @@ const grant = z
   .string()
   .min(1)
   .max(4096)
-  .refine((text) => /^GRANT\s/i.test(text), 'begins with GRANT')
+  .refine((text) => /^GRANT\s/i.test(text), 'begins with GRANT: the broker makes the user itself')
   .refine((text) => text.split('{{name}}').length === 2, 'has {{name}} once')
   .refine((text) => !text.replace('{{name}}', '').includes('{{'), 'has no other placeholder')
   .refine((text) => !/[;'"\\\0]|--|#|\/\*/.test(text), {
-    message: 'is one statement, without comments and texts',
+    message:
+      'is one statement without quotes, backslashes, comments and a semicolon: {{name}} is the whole account, its host included',
   });
 
 const userSet = z.strictObject({

@@ -1,4 +1,4 @@
-import { tokensOf, type StatementToken } from './statement-tokens.ts';
+import { PLACEHOLDERS, tokensOf, type StatementToken } from './statement-tokens.ts';
 
 /** What no credential to order may be. */
 const GREAT_ATTRIBUTES = ['superuser', 'createrole', 'replication', 'bypassrls'];
@@ -11,7 +11,7 @@ const NOT_PLAIN =
 /** What is wrong with a statement that makes a role, in words for who wrote it. */
 export function creationProblem(template: string, isFirst: boolean): string | undefined {
   const tokens = tokensOf(template);
-  if (tokens === undefined) return NOT_PLAIN;
+  if (tokens === undefined) return unreadable(template);
   if (isFirst) return creatingProblem(tokens);
   if (has(tokens, 'password')) return 'has {{password}}, which belongs into the first statement';
   return commonProblem(tokens, GIVING);
@@ -20,9 +20,16 @@ export function creationProblem(template: string, isFirst: boolean): string | un
 /** The same for one that takes back. */
 export function revocationProblem(template: string): string | undefined {
   const tokens = tokensOf(template);
-  if (tokens === undefined) return NOT_PLAIN;
+  if (tokens === undefined) return unreadable(template);
   if (has(tokens, 'password') || has(tokens, 'expiration')) return 'has {{name}} only';
   return commonProblem(tokens, TAKING);
+}
+
+function unreadable(template: string): string {
+  const named = [...template.matchAll(/\{\{\s*(\w+)\s*\}\}/g)].map(([, name]) => name ?? '');
+  const unknown = named.find((name) => !PLACEHOLDERS.some((known) => known === name));
+  if (unknown === undefined) return NOT_PLAIN;
+  return `has no such placeholder as {{${unknown}}}: {{name}}, {{password}} and {{expiration}}`;
 }
 
 function creatingProblem(tokens: readonly StatementToken[]): string | undefined {
@@ -30,10 +37,16 @@ function creatingProblem(tokens: readonly StatementToken[]): string | undefined 
   const isCreation = first === 'create' && (second === 'role' || second === 'user');
   const isOfName = third === 'name' && isName(tokens[2]) && tokens.filter(isName).length === 1;
   const mayLogIn = second === 'user' || hasWord(tokens, 'login');
-  const isBounded =
-    follows(tokens, 'password', 'password') && follows(tokens, 'until', 'expiration');
-  if (isCreation && isOfName && mayLogIn && isBounded) return greatProblem(tokens);
-  return 'is CREATE ROLE {{name}} … LOGIN PASSWORD {{password}} VALID UNTIL {{expiration}}';
+  const parts = [
+    { text: 'CREATE ROLE {{name}}', isThere: isCreation && isOfName },
+    { text: 'LOGIN', isThere: mayLogIn },
+    { text: 'PASSWORD {{password}}', isThere: follows(tokens, 'password', 'password') },
+    { text: 'VALID UNTIL {{expiration}}', isThere: follows(tokens, 'until', 'expiration') },
+  ];
+  const lacking = parts.filter(({ isThere }) => !isThere).map(({ text }) => text);
+  if (lacking.length === 0) return greatProblem(tokens);
+  const whole = parts.map(({ text }) => text).join(' ');
+  return `is ${whole}, and lacks ${lacking.join(', ')}`;
 }
 
 function commonProblem(

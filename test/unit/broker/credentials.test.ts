@@ -173,6 +173,17 @@ describe('an order', () => {
     expect(await row()).toMatchObject({ state: 'revoked', handle: `${(await row()).id}.issued` });
   });
 
+  it('says what a path lacks whose mount makes credentials', async () => {
+    await expect(order('k', { path: 'dyn/undefined' })).rejects.toMatchObject({
+      code: 'ERR_CONFLICT',
+      detail: expect.stringContaining('class: dynamic'),
+    });
+    await expect(order('k', { path: 'kv/db' })).rejects.toMatchObject({
+      code: 'ERR_CONFLICT',
+      detail: expect.stringContaining('GET /secrets/'),
+    });
+  });
+
   it('is refused for what is not made to order, without a pod, and by a pod that ends', async () => {
     expect(await codeOf(order('k', { path: 'kv/db' }))).toBe('ERR_CONFLICT');
     expect(await codeOf(order('k', { path: 'else/db' }))).toBe('ERR_DENIED');

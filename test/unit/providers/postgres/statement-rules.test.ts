@@ -65,6 +65,24 @@ describe('a statement of a mount (R04)', () => {
     expect(creationProblem(text, false)).toEqual(expect.any(String));
   });
 
+  it.each([
+    ['CREATE ROLE {{name}} LOGIN PASSWORD {{password}}', /lacks VALID UNTIL \{\{expiration\}\}$/],
+    ['CREATE ROLE {{name}} PASSWORD {{password}} VALID UNTIL {{expiration}}', /lacks LOGIN$/],
+    ['CREATE ROLE {{name}} LOGIN VALID UNTIL {{expiration}}', /lacks PASSWORD \{\{password\}\}$/],
+    ['CREATE USER {{name}}', /lacks PASSWORD \{\{password\}\}, VALID UNTIL/],
+    ['GRANT app TO {{name}}', /lacks CREATE ROLE \{\{name\}\}, LOGIN/],
+    ['CREATE ROLE {{username}} LOGIN', /no such placeholder as \{\{username\}\}/],
+    [`${CREATE};`, /no semicolon/],
+  ])('says what it lacks: %s', (text, said) => {
+    expect(creationProblem(text, true)).toMatch(said);
+  });
+
+  it('says which placeholders there are', () => {
+    const said = 'has no such placeholder as {{role}}: {{name}}, {{password}} and {{expiration}}';
+    expect(creationProblem('GRANT {{role}} TO {{name}}', false)).toBe(said);
+    expect(revocationProblem('REVOKE {{role}} FROM {{name}}')).toBe(said);
+  });
+
   it('takes back what it names, and knows no password any more', () => {
     expect(revocationProblem('DROP OWNED BY {{name}}')).toBeUndefined();
     expect(revocationProblem('REASSIGN OWNED BY {{name}} TO app')).toBeUndefined();
