@@ -54,6 +54,7 @@ export function agentParts(settings: Settings, deps: AgentDeps): AgentParts {
   const nap = new Nap(clock);
   const application = new Application({
     ...{ onChange, acknowledge, child, clock, log },
+    telling: () => deliveries.telling(),
     settled(outcome) {
       outbox.add(outcome);
       nap.wake();

@@ -16,6 +16,10 @@ export interface Delivering {
     values: ReadonlyMap<string, HeldSecret>,
   ): Promise<{ readonly changed: readonly string[]; readonly replaced: readonly string[] }>;
   remove(names: readonly string[]): Promise<void>;
+  /** Before the first delivery: whether what lies here changed, and the application was not told of it to the end. */
+  readonly isLeftUntold: boolean;
+  /** The application is being told. @returns to be called when it took what lies here now */
+  telling(): () => void;
 }
 
 export interface HandoverDeps {
@@ -55,11 +59,13 @@ export class Handover {
     return this.#retryAt;
   }
 
-  /** The first time: the application has not begun, unless it has seen other values than these. @throws DeliveryError */
+  /** The first time: the application has not begun, unless it may have seen other values than these. @throws DeliveryError */
   async begin(): Promise<void> {
     const { deliveries, application, values } = this.#deps;
+    const { isLeftUntold } = deliveries;
     const { replaced } = await deliveries.deliver(values());
-    if (replaced.length > 0) application.tellOthers();
+    if (isLeftUntold || replaced.length > 0) application.tellOthers();
+    else deliveries.telling()();
   }
 
   /** Never throws for what cannot be written: it is reported, and tried again. */

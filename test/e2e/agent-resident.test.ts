@@ -155,6 +155,37 @@ describe('quaymaster agent', () => {
     await until('the application is told', () => Promise.resolve(existsSync(agent.file('told'))));
   });
 
+  it('tells the application again what it could not tell to the end, and no more once that is done', async () => {
+    await broker.write('own/half-told', { password: 'first' });
+    const script = 'echo told >> $0/told; [ -e $0/go ] || sleep 3';
+    await agent.configure({
+      secrets: [{ path: 'own/half-told', file: 'db.json' }],
+      onChange: [{ command: ['sh', '-c', script, agent.directory] }],
+    });
+    const told = async (): Promise<number> => {
+      const text = await readFile(agent.file('told'), 'utf8').catch(() => '');
+      return text.split('told').length - 1;
+    };
+    await agent.startReady();
+    await broker.installation.call('PUT', '/api/v1/secrets/own/half-told', {
+      token: broker.operator,
+      body: { data: { password: 'second' } },
+      headers: { 'if-match': '"1"' },
+    });
+    await until('it is being told', async () => (await told()) === 1);
+    await agent.stop('SIGKILL');
+    await writeFile(agent.file('go'), '');
+    await agent.startReady();
+    await until('it is told', () =>
+      Promise.resolve(agent.logged('told the application').length === 1),
+    );
+    expect([await told(), await agent.password()]).toEqual([2, 'second']);
+    await agent.stop();
+    await agent.startReady();
+    await agent.stop();
+    expect(await told()).toBe(2);
+  });
+
   it('ends with 0 on SIGTERM, and its session with it', async () => {
     await broker.write('own/ended', { key: PASSWORD });
     await agent.configure({ secrets: [{ path: 'own/ended', file: 'api.json' }] });

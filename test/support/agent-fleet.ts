@@ -65,6 +65,8 @@ export class AgentFleet {
       deliveries: {
         deliver: () => Promise.resolve({ changed: [], replaced: [] }),
         remove: () => Promise.resolve(),
+        isLeftUntold: false,
+        telling: () => () => undefined,
       },
       isResident: true,
       clock: systemClock,

@@ -29,6 +29,8 @@ export interface ApplicationDeps {
   readonly child?: (() => Promise<string | undefined>) | undefined;
   readonly clock: Clock;
   readonly log: AgentLog;
+  /** Telling begins. @returns to be called when the application took all that there is */
+  readonly telling: () => () => void;
   readonly settled: (outcome: Outcome) => void;
 }
 
@@ -97,7 +99,9 @@ export class Application {
       const replaced = [...this.#replaced];
       this.#waiting.clear();
       this.#replaced.clear();
+      const taken = this.#deps.telling();
       const failure = await this.#take();
+      if (failure === undefined) taken();
       this.#deps.settled({
         reports: values
           .filter(({ isCredential }) => !isCredential)

@@ -25,6 +25,7 @@ export class Deliveries {
   /** Names of secrets that were taken away and have not come back. */
   #gone: ReadonlySet<string> = new Set();
   #held: ReadonlyMap<string, HeldSecret> = new Map();
+  #writes = 0;
 
   private constructor(parts: Parts) {
     this.#parts = parts;
@@ -82,6 +83,19 @@ export class Deliveries {
     });
   }
 
+  /** Whether an agent before this one has changed something, and the application was not told of it to the end. */
+  get isLeftUntold(): boolean {
+    return this.#writes === 0 && this.#parts.directory?.isUntold === true;
+  }
+
+  /** The application is being told. @returns to be called when it took what lies here now */
+  telling(): () => void {
+    const told = this.#writes;
+    return () => {
+      if (told === this.#writes) this.#parts.directory?.markUntold(false);
+    };
+  }
+
   /** Takes away every file. @throws DeliveryError. */
   removeAll(): Promise<void> {
     return settled(() => {
@@ -98,6 +112,8 @@ export class Deliveries {
   #write(held: ReadonlyMap<string, HeldSecret>, gone: ReadonlySet<string>): Replacement {
     const { files, secrets, templates, directory } = this.#parts;
     if (directory === undefined) return { changed: [], replaced: [] };
+    this.#writes += 1;
+    directory.markUntold(true);
     const rendered = files.flatMap((output) => {
       const secret = held.get(output.name);
       return secret === undefined ? [] : secrets.render(output, secret);

@@ -32,6 +32,7 @@ function application(more: Partial<ApplicationDeps> = {}): Application {
     acknowledge: { after: 'written', timeout: 30_000 },
     clock,
     log: new AgentLog('error', clock, () => undefined),
+    telling: () => () => undefined,
     settled: (outcome) => void outcomes.push(outcome),
     ...more,
   });

@@ -16,6 +16,8 @@ import { SupersededSets, type DirectoryDeps } from './superseded-sets.ts';
 import { unlinkIfThere } from './unlink-if-there.ts';
 
 const NEW_LINK = '..new';
+/** Here while the application may not know what lies here: an agent that is killed tells the next one by it. */
+const UNTOLD = '..untold';
 const SET = /^\.\.set-\d+$/;
 export interface Replacement {
   /** Targets that got new bytes or other rights, or went away. */
@@ -79,6 +81,18 @@ export class SecretDirectory {
     } catch (error) {
       throw deliveryFailure(`${this.#path}: cannot be changed`, error);
     }
+  }
+
+  get isUntold(): boolean {
+    return this.#linkAt(UNTOLD) !== undefined;
+  }
+
+  /** Nothing depends on it but what the next agent does at its start, so a volume that is full keeps nothing from being delivered or removed. */
+  markUntold(isUntold: boolean): void {
+    failureOf(UNTOLD, () => {
+      if (isUntold) this.#point(UNTOLD, CURRENT);
+      else unlinkIfThere(this.#at(UNTOLD));
+    });
   }
 
   /** Removes superseded sets at once. The current one stays. */

@@ -57,6 +57,31 @@ const read = (target: string): string => readFileSync(join(directory, target), '
 const isThere = (target: string): boolean => existsSync(join(directory, target));
 
 describe('deliveries', () => {
+  it('are known to be untold, also to the next agent, until the application took the last of them', async () => {
+    const outputs = { secrets: [secret('db', 'db.json')] };
+    const held = (value: string) => heldSecrets({ db: { key: value } });
+    const first = await prepared(outputs);
+    expect(first.isLeftUntold).toBe(false);
+    await first.deliver(held('1'));
+    first.telling()();
+    const tookFormer = first.telling();
+    await first.deliver(held('2'));
+    tookFormer();
+    first.close();
+    const second = await prepared(outputs);
+    expect(second.isLeftUntold).toBe(true);
+    await second.deliver(held('2'));
+    second.telling()();
+    second.close();
+    const third = await prepared(outputs);
+    expect(third.isLeftUntold).toBe(false);
+    await third.remove(['db']);
+    third.close();
+    const fourth = await prepared(outputs);
+    expect(fourth.isLeftUntold).toBe(true);
+    fourth.close();
+  });
+
   it('write every secret in its format, and templates of several, at once', async () => {
     const source = join(base, 'app.conf.liquid');
     writeFileSync(source, 'url = {{ secrets.db.user | url }}:{{ secrets.mail.key }}\n');
