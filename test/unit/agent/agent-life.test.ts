@@ -192,6 +192,16 @@ describe('an agent', () => {
     expect(bench.log).toContain('the session could not be ended');
   });
 
+  it('starts without an optional secret whose backend is away, and delivers it when that is back', async () => {
+    bench.broker.away.add('a/api');
+    await bench.living({ secrets: [{ path: 'a/db' }, { path: 'a/api', optional: true }] });
+    expect(bench.delivered).toEqual({ db: '1' });
+    bench.broker.away.delete('a/api');
+    await bench.pass(2_000, 100);
+    expect(bench.delivered).toEqual({ db: '1', api: '1' });
+    expect(bench.toldChild).toBe(1);
+  });
+
   it('ends its session at the end, and not where the configuration says so', async () => {
     const one = await bench.living();
     bench.quit.abort();
