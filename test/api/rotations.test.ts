@@ -228,6 +228,26 @@ describe('a rotation asked for', () => {
     expect((await order(api.admin, { comment: 'why' })).status).toBe(202);
   });
 
+  it('that would leave a copy of the old secret is parked, and goes on once it is gone', async () => {
+    const path = 'app/copies';
+    const data = { username: 'app', password: 'the-first-password' };
+    const write = (version: string, value: object) =>
+      api.call('PUT', `/api/v1/secrets/${path}`, {
+        token: api.admin,
+        headers: { 'If-Match': `"${version}"` },
+        body: { data: value },
+      });
+    await rotating(path);
+    await write('1', { ...data, url: 'postgres://app:the-first-password@db/pay' });
+    await ask('run', path);
+    const parked = await until(path, ({ state }) => state === 'parked');
+    expect(parked).toMatchObject({ step: 'create', lastError: 'stale_copy' });
+    expect((await write('2', data)).status).toBe(200);
+    expect((await ask('retry', path)).status).toBe(202);
+    await until(path, ({ state }) => state === 'done');
+    expect((await read(path, await holder())).body).toMatchObject({ version: '4' });
+  });
+
   it('is one at a time', async () => {
     await rotating('app/once', { retire: 'manual' });
     await read('app/once', await holder());
