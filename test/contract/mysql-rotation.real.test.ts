@@ -67,9 +67,13 @@ describeWith(['mariadb'], 'rotation on MariaDB', ({ mariadb }) => {
       const fixture = await begin();
       const [first, second] = fixture.usernames;
       const role = uniqueName('role');
-      const { database } = fixture;
+      const { database, broker } = fixture;
       await asAdmin(mariadb, [
         sql`CREATE ROLE ${[role]}`,
+        sql`GRANT ${[role]} TO ${[broker]}@'127.0.0.1' WITH ADMIN OPTION`,
+        sql`GRANT UPDATE ON mysql.* TO ${[broker]}@'127.0.0.1'`,
+        sql`GRANT PROCESS ON *.* TO ${[broker]}@'127.0.0.1' WITH GRANT OPTION`,
+        sql`GRANT UPDATE ON ${[database]}.* TO ${[broker]}@'127.0.0.1' WITH GRANT OPTION`,
         sql`GRANT UPDATE (id) ON ${[database]}.orders TO ${[first]}@'%' WITH GRANT OPTION`,
         sql`GRANT PROCESS ON *.* TO ${[first]}@'%' REQUIRE SSL WITH MAX_USER_CONNECTIONS 7`,
         sql`GRANT ${[role]} TO ${[first]}@'%'`,
@@ -89,6 +93,27 @@ describeWith(['mariadb'], 'rotation on MariaDB', ({ mariadb }) => {
       expect(held?.join('\n')).toContain(role);
       await fixture.close();
       await asAdmin(mariadb, [sql`DROP ROLE ${[role]}`]);
+    });
+
+    it('may do the same by a connection that holds none of it: a demand for TLS, and limits', async () => {
+      const fixture = await begin();
+      const [first, second] = fixture.usernames;
+      await asAdmin(mariadb, [
+        sql`ALTER USER ${[first]}@'%' REQUIRE SSL WITH MAX_USER_CONNECTIONS 7`,
+      ]);
+      await rotated(fixture);
+      const held = (await grants(mariadb, second)).join();
+      expect(held).toContain('REQUIRE SSL WITH MAX_USER_CONNECTIONS 7');
+      await fixture.close();
+    });
+
+    it('say that the connection may not give what the first one has', async () => {
+      const fixture = await begin();
+      const [first] = fixture.usernames;
+      await asAdmin(mariadb, [sql`GRANT DELETE ON ${[fixture.database]}.* TO ${[first]}@'%'`]);
+      const error = await failureOf(rotated(fixture));
+      expect(error).toMatchObject({ code: 'ERR_PROVIDER_DENIED', reason: 'not_permitted' });
+      await fixture.close();
     });
 
     it('end their open connections when they are retired', async () => {
@@ -148,9 +173,10 @@ describeWith(['mariadb'], 'rotation on MariaDB', ({ mariadb }) => {
     });
 
     it('does not change its own user, and has no strategy but its own', async () => {
-      const connection = await connect(place('single-user'));
+      const own = place('single-user');
+      const connection = await connect(own);
       const refusal = expect.objectContaining({ code: 'ERR_BODY_INVALID' });
-      const { username } = mariadb;
+      const { username } = own.connection;
       expect(() => connection.target('single-user', { username })).toThrow(refusal);
       expect(() => connection.target('toString', { username: 'app' })).toThrow(refusal);
     });

@@ -9,6 +9,8 @@ import { CARRIED, type RotationNames } from './rotation-target.contract.ts';
 export type MysqlStrategy = 'single-user' | 'alternating-users';
 
 interface MysqlUsers extends MadeCredential {
+  /** The connection's own account, with the rights that docs/rotators/mysql.md says and no more. */
+  readonly broker: string;
   readonly usernames: readonly [string, string];
   readonly database: string;
 }
@@ -30,13 +32,14 @@ export function mysqlUsers(
   const usernames = [username, uniqueName('app-b')] as const;
   const database = uniqueName('db');
   const bystander = uniqueName('bystander');
+  const broker = uniqueName('broker');
   const users = strategy === 'single-user' ? { username } : { usernames };
   return {
     connection: {
       type: 'mysql',
       host: mariadb.host,
       port: mariadb.port,
-      username: mariadb.username,
+      username: broker,
       passwordFile,
       tls: { caFile: mariadb.caFile, serverName: 'localhost' },
       locators: ['users/*'],
@@ -47,12 +50,18 @@ export function mysqlUsers(
       await asAdmin(mariadb, [
         sql`CREATE DATABASE ${[database]}`,
         sql`CREATE TABLE ${[database]}.orders (id INT)`,
+        sql`CREATE USER ${[broker]}@'127.0.0.1' IDENTIFIED BY ${mariadb.password} REQUIRE SSL`,
+        sql`GRANT CREATE USER, PROCESS ON *.* TO ${[broker]}@'127.0.0.1'`,
+        sql`GRANT CONNECTION ADMIN ON *.* TO ${[broker]}@'127.0.0.1'`,
+        sql`GRANT SELECT ON mysql.* TO ${[broker]}@'127.0.0.1'`,
+        sql`GRANT SELECT, INSERT ON ${[database]}.* TO ${[broker]}@'127.0.0.1' WITH GRANT OPTION`,
         sql`CREATE USER ${[username]}@'%' IDENTIFIED BY ${password}`,
         sql`GRANT SELECT, INSERT ON ${[database]}.* TO ${[username]}@'%'`,
         sql`CREATE USER ${[bystander]}@'%' IDENTIFIED BY 'of-somebody-else'`,
         sql`GRANT SELECT ON ${[database]}.orders TO ${[bystander]}@'%'`,
       ]);
       return {
+        broker,
         usernames,
         database,
         current: { ...CARRIED, username, password },
@@ -63,6 +72,7 @@ export function mysqlUsers(
         close: async () => {
           await asAdmin(mariadb, [
             sql`DROP USER IF EXISTS ${[username]}@'%', ${[usernames[1]]}@'%', ${[bystander]}@'%'`,
+            sql`DROP USER ${[broker]}@'127.0.0.1'`,
             sql`DROP DATABASE ${[database]}`,
           ]);
         },

@@ -10,6 +10,8 @@ const LOGIN = /^ IDENTIFIED (?:(?! REQUIRE | WITH )[^'`]|'(?:[^']|'')*'|`(?:[^`]
 /** A role, or several; everything else is granted ON something. */
 const ROLE = /^GRANT ((?:`(?:[^`]|``)*`(?:@`(?:[^`]|``)*`)?,?)+) TO $/;
 const DEFAULT_ROLE = /^SET DEFAULT ROLE /;
+/** The line that every account has: it grants nothing, and holds demands and limits. */
+const NOTHING = 'GRANT USAGE ON *.* TO ';
 const NO_DEMANDS =
   'REQUIRE NONE WITH MAX_QUERIES_PER_HOUR 0 MAX_UPDATES_PER_HOUR 0 MAX_CONNECTIONS_PER_HOUR 0 MAX_USER_CONNECTIONS 0';
 
@@ -62,7 +64,13 @@ function giving(wanted: readonly Grant[], to: MysqlAccount): readonly string[] {
     wanted.filter(({ head }) => !DEFAULT_ROLE.test(head)),
     wanted.filter(({ head }) => DEFAULT_ROLE.test(head)),
   ];
-  return [...first, ...last].map(({ head, tail }) => head + account + tail);
+  return [...first, ...last].flatMap((grant) => statementOf(grant, account));
+}
+
+/** GRANT on everything is for who may grant everything; what grants nothing is said so that the right to change accounts is enough. */
+function statementOf({ head, tail }: Grant, account: string): readonly string[] {
+  if (head !== NOTHING || tail.includes('GRANT OPTION')) return [head + account + tail];
+  return tail === '' ? [] : [`ALTER USER ${account}${tail}`];
 }
 
 async function grantsOf(session: MysqlSession, of: MysqlAccount): Promise<readonly Grant[]> {

@@ -16,6 +16,9 @@ const NUMBERS = {
   read_only: [1290, 1792, 1836],
 } as const;
 
+/** Said of a login, and of a right to all there is or to a database. */
+const ACCESS_DENIED: readonly number[] = [1044, 1045];
+
 /** The server said no. Only its number is kept: its words quote statements, values and passwords. */
 class MysqlRefusal extends Error {
   readonly number: number;
@@ -47,6 +50,13 @@ export function toBrokerError(error: unknown): BrokerError {
   if (SOCKET_CODE.test(code)) return failure('ERR_PROVIDER_UNAVAILABLE', 'network');
   // Errors of the protocol quote what the server sent.
   return failure('ERR_PROVIDER_MALFORMED', 'protocol');
+}
+
+/** As `toBrokerError`, of a statement: to who is logged in already, "access denied" is said of a right. */
+export function ofStatement(error: unknown): BrokerError {
+  const failed = toBrokerError(error);
+  if (!ACCESS_DENIED.includes(errorNumberOf(failed))) return failed;
+  return failure('ERR_PROVIDER_DENIED', 'not_permitted', failed.cause);
 }
 
 function fromServer(number: number): BrokerError {

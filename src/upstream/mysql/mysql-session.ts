@@ -1,5 +1,5 @@
 import type { Connection, FieldPacket, QueryResult } from 'mysql2/promise';
-import { toBrokerError } from './mysql-error.ts';
+import { ofStatement } from './mysql-error.ts';
 
 /** A row's columns in the order asked for, as text. */
 export type MysqlRow = readonly (string | null)[];
@@ -34,7 +34,7 @@ export class MysqlSession {
       return (await pending)[0];
     } catch (error) {
       // The driver's own error quotes the statement and the server.
-      throw toBrokerError(error);
+      throw ofStatement(error);
     }
   }
 }
