@@ -6,8 +6,19 @@
  */
 'use strict';
 
-if (process.argv[2] === 'agent') startAgent();
+const NODE = 24;
+
+if (parseInt(process.version.slice(1), 10) < NODE) refuseOldNode();
+else if (process.argv[2] === 'agent') startAgent();
 else import('./main.js');
+
+/** What it lacks would show in the middle of something. */
+function refuseOldNode() {
+  process.stderr.write(
+    `quaymaster needs Node ${NODE}, and this is ${process.version}. npm ci brings one: npx node dist/quaymaster.cjs …\n`,
+  );
+  process.exitCode = 1;
+}
 
 function startAgent() {
   const { readFileSync } = require('node:fs');

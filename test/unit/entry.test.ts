@@ -1,0 +1,16 @@
+import { spawnSync } from 'node:child_process';
+import { expect, it } from '@jest/globals';
+
+const OLD_NODE = `
+  Object.defineProperty(process, 'version', { value: 'v20.20.2' });
+  process.argv = [process.execPath, 'quaymaster', 'whoami'];
+  require('./scripts/quaymaster.cjs');
+`;
+
+it('says which Node it needs, and how to have it, instead of failing in the middle', () => {
+  const { status, stderr } = spawnSync(process.execPath, ['-e', OLD_NODE], { encoding: 'utf8' });
+  expect(stderr).toBe(
+    'quaymaster needs Node 24, and this is v20.20.2. npm ci brings one: npx node dist/quaymaster.cjs …\n',
+  );
+  expect(status).toBe(1);
+});
