@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import { BrokerError, type Problem } from '../domain/errors.ts';
+import { schemaWords } from '../domain/schema-words.ts';
 
 const MOST_PROBLEMS = 50;
 const LONGEST_KEY = 64;
@@ -9,7 +10,7 @@ const LONGEST_KEY = 64;
  * @throws ERR_UNKNOWN_FIELD, ERR_BODY_INVALID with the pointer of each problem; values are not repeated.
  */
 export function parseInput<T>(schema: z.ZodType<T>, value: unknown, at = ''): T {
-  const parsed = schema.safeParse(value);
+  const parsed = schema.safeParse(value, { error: schemaWords });
   if (parsed.success) return parsed.data;
   const { issues } = parsed.error;
   const problems = issues.flatMap((issue) => problemsOf(issue, at)).slice(0, MOST_PROBLEMS);
@@ -35,7 +36,7 @@ function escape(part: string): string {
 
 /** The same for a parameter of the path or the query, or a header. @throws ERR_REQUEST_INVALID */
 export function parseParameter<T>(schema: z.ZodType<T>, value: unknown): T {
-  const parsed = schema.safeParse(value);
+  const parsed = schema.safeParse(value, { error: schemaWords });
   if (parsed.success) return parsed.data;
   const detail = parsed.error.issues[0]?.message;
   throw new BrokerError('ERR_REQUEST_INVALID', detail, { reason: 'parameter' });

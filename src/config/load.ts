@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { parse } from 'yaml';
 import type { z } from 'zod';
 import { BrokerError, type Problem } from '../domain/errors.ts';
+import { schemaWords } from '../domain/schema-words.ts';
 import { configSchema, type Config } from './schema.ts';
 
 const ENVIRONMENT_PREFIX = 'QUAYMASTER__';
@@ -37,7 +38,7 @@ export async function loadConfig(
 
 /** @throws ERR_CONFIG_INVALID */
 export function checkConfig(document: unknown, source: string): Config {
-  const checked = configSchema.safeParse(document);
+  const checked = configSchema.safeParse(document, { error: schemaWords });
   if (checked.success) return checked.data;
   const problems = checked.error.issues.flatMap((issue) => problemsOf(issue, []));
   const lines = problems.map(({ pointer, message }) => `  ${pointer || '/'}: ${message}`);
@@ -48,13 +49,32 @@ export function checkConfig(document: unknown, source: string): Config {
 function problemsOf(issue: z.core.$ZodIssue, above: readonly PropertyKey[]): readonly Problem[] {
   const path = [...above, ...issue.path];
   if (issue.code === 'invalid_union') {
-    const meant = issue.errors.find((form) => !form.some(({ path: at }) => at[0] === 'type'));
+    const meant = issue.errors.find((form) => typesOf(form).length === 0);
     if (meant !== undefined) return meant.flatMap((inner) => problemsOf(inner, path));
+    const types = new Set(issue.errors.flatMap(typesOf));
+    if (types.size > 0) {
+      const message = `is one of: ${[...types].join(', ')}`;
+      return [{ pointer: pointerTo([...path, 'type']), message }];
+    }
   }
-  const pointer = path.map((part) => `/${String(part)}`).join('');
   const message =
     issue.code === 'unrecognized_keys' ? `unknown: ${issue.keys.join(', ')}` : issue.message;
-  return [{ pointer, message }];
+  return [{ pointer: pointerTo(path), message }];
+}
+
+/** The types that a form, or what it is made of, would have taken instead. */
+function typesOf(form: readonly z.core.$ZodIssue[]): readonly string[] {
+  return form.flatMap((issue) => {
+    const [at] = issue.path;
+    if (issue.code === 'invalid_union' && at === undefined) return issue.errors.flatMap(typesOf);
+    if (at !== 'type') return [];
+    if (issue.code === 'invalid_union' && 'options' in issue) return issue.options.map(String);
+    return issue.code === 'invalid_value' ? issue.values.map(String) : [];
+  });
+}
+
+function pointerTo(path: readonly PropertyKey[]): string {
+  return path.map((part) => `/${String(part)}`).join('');
 }
 
 async function readDocument(path: string): Promise<Record<string, unknown>> {

@@ -1,5 +1,6 @@
 import type * as z from 'zod';
 import { BrokerError } from '../domain/errors.ts';
+import { schemaWords } from '../domain/schema-words.ts';
 
 /**
  * A document's options or reference under the strict schema of a provider or of a way to rotate.
@@ -9,7 +10,7 @@ export function parseOptions<Schema extends z.ZodType>(
   schema: Schema,
   given: unknown,
 ): z.output<Schema> {
-  const parsed = schema.safeParse(given);
+  const parsed = schema.safeParse(given, { error: schemaWords });
   if (parsed.success) return parsed.data;
   const problems = parsed.error.issues.map((issue) => ({
     pointer: issue.path.map((part) => `/${String(part)}`).join(''),

@@ -5,6 +5,7 @@ import { BrokerError, type Problem } from '../../domain/errors.ts';
 import type { MountSpec } from '../../domain/mount.ts';
 import { parseCidr } from '../../domain/cidr.ts';
 import { parsePolicy } from '../../domain/policy/index.ts';
+import { schemaWords } from '../../domain/schema-words.ts';
 import {
   ROLES,
   type Grant,
@@ -158,7 +159,7 @@ export function parseOperatorToken(body: unknown): z.output<typeof operatorToken
 }
 
 function parseWith<S extends z.ZodType>(schema: S, body: unknown): z.output<S> {
-  const parsed = schema.safeParse(body);
+  const parsed = schema.safeParse(body, { error: schemaWords });
   if (parsed.success) return parsed.data;
   const problems = parsed.error.issues.flatMap(problemsOf);
   const unknown = parsed.error.issues.some((issue) => issue.code === 'unrecognized_keys');

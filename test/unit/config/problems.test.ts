@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { checkConfig } from '../../../src/config/load.ts';
-import type { BrokerError } from '../../../src/domain/errors.ts';
+import type { BrokerError, Problem } from '../../../src/domain/errors.ts';
 
 const BASE = {
   store: { type: 'sqlite', path: '/var/lib/quaymaster/store.db' },
@@ -12,20 +12,28 @@ const BASE = {
   },
 };
 
-function problemsWith(connections: object): readonly string[] {
+function problemsWith(connections: object): readonly Problem[] {
   try {
     checkConfig({ ...BASE, connections }, 'test');
     return [];
   } catch (error) {
-    return (error as BrokerError).problems?.map(({ pointer }) => pointer) ?? [];
+    return (error as BrokerError).problems ?? [];
   }
 }
 
 describe('a faulty connection', () => {
   it('is told by what is wrong in the form its type names, not by every form there is', () => {
     const vault = { type: 'vault', address: 'https://vault.example', locators: ['secret/**'] };
-    expect(problemsWith({ vault })).toEqual(['/connections/vault/auth']);
+    expect(problemsWith({ vault })).toEqual([
+      { pointer: '/connections/vault/auth', message: 'is missing' },
+    ]);
     expect(problemsWith({ keys: { type: 'jwks' } })).not.toEqual([]);
-    expect(problemsWith({ odd: { type: 'carrier-pigeon' } })).not.toEqual([]);
+  });
+
+  it('of no type that there is, is told which there are', () => {
+    const [problem, ...others] = problemsWith({ odd: { type: 'carrier-pigeon' } });
+    expect(others).toEqual([]);
+    expect(problem).toMatchObject({ pointer: '/connections/odd/type' });
+    expect(problem?.message).toMatch(/^is one of: .*\bpostgres\b.*\bjwks\b/);
   });
 });
