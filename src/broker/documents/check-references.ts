@@ -39,7 +39,7 @@ function checkMount(parts: Parts, mount: StoredDocument<'mount'>): void {
   if (!isWithinBounds(spec.prefix, bound.prefixes)) {
     throw wrong(
       '/prefix',
-      'the connection may not be used under this prefix; see its "prefixes" in the configuration',
+      `the connection may not be used at this prefix: its "prefixes" in the configuration would need "${spec.prefix}"`,
     );
   }
   const nesting = parts.catalog.mounts.nesting(name, spec.prefix);

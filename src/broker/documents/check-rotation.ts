@@ -50,9 +50,10 @@ function targetOf(
     throw wrong('/connection', 'no connection of this name in the configuration file rotates');
   }
   if (!isWithinBounds(definition.name, bound.prefixes)) {
+    const pattern = definition.name.replace(/\/[^/]+$/, '/**');
     throw wrong(
       '/connection',
-      'the connection may not be used under this path; see its "prefixes" in the configuration',
+      `the connection may not be used at this path: its "prefixes" in the configuration would need a pattern such as "${pattern}"`,
     );
   }
   let target: RotationTarget;

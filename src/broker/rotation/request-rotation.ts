@@ -76,7 +76,7 @@ async function scheduleFor(
   if (kind === 'drill' && !target.drillable) {
     throw new BrokerError(
       'ERR_CONFLICT',
-      'this credential cannot be drilled: there is no second place beside the one in use',
+      'this credential cannot be drilled: a new one would end the one in use, or the definition does not say that it is `drillable`',
       { reason: 'not_drillable' },
     );
   }

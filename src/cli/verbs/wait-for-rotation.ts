@@ -26,6 +26,7 @@ export async function waitForEnd(
     const next = await lookUp(broker, now);
     const isFurther = next.step !== now.step;
     if (isFurther) sayWhatItWaitsFor(output, next);
+    if (next.attempts !== now.attempts || isFurther) sayWhatFailed(output, next);
     // Each look is an entry of the log: what stays where it is, is looked at more seldom.
     pause = isFurther ? FIRST_PAUSE_MS : Math.min(pause * 2, LONGEST_PAUSE_MS);
     now = next;
@@ -36,10 +37,12 @@ export async function waitForEnd(
       ['id', now.id],
       ['path', now.path],
       ['state', now.state],
+      ['step', now.state === 'parked' ? now.step : undefined],
       ['version', now.version],
       ['last error', now.lastError],
     ]),
   );
+  if (now.state === 'parked') sayWhatToDo(output, now);
   return wanted.includes(now.state) ? EXIT.done : EXIT.failed;
 }
 
@@ -60,5 +63,25 @@ function sayWhatItWaitsFor(
   if (state !== 'running' || step !== 'settle' || settlesUntil === undefined) return;
   output.note(
     `${path} waits until its holders have moved on, at the latest until ${settlesUntil}; who they are: quaymaster rotate status ${path}`,
+  );
+}
+
+function sayWhatFailed(
+  output: CliContext['output'],
+  { path, state, step, attempts, lastError, nextAttemptAt }: Rotation,
+): void {
+  if (state === 'parked' || attempts === 0 || lastError === undefined) return;
+  if (nextAttemptAt === undefined) return;
+  output.note(`${path}: ${step} failed (${lastError}); it is tried again at ${nextAttemptAt}`);
+}
+
+function sayWhatToDo(output: CliContext['output'], { path }: Rotation): void {
+  output.note(
+    [
+      `it waits for somebody: the page of its rotator (docs/rotators) says what the error means`,
+      `  what the target accepts now: quaymaster rotate status ${path}`,
+      `  when the cause is removed:   quaymaster rotate retry ${path}`,
+      `  to give it up:               quaymaster rotate abort ${path}`,
+    ].join('\n'),
   );
 }

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { requestRotation } from '../../../src/broker/rotation/request-rotation.ts';
-import { BrokerError } from '../../../src/domain/errors.ts';
+import { BrokerError, type Problem } from '../../../src/domain/errors.ts';
 import { until } from '../../backends/until.ts';
 import { codeOf } from '../../support/broker-parts.ts';
 import { definition, PATH, RotationBench } from '../../support/rotation-bench.ts';
@@ -12,12 +12,14 @@ beforeEach(async () => {
 afterEach(async () => bench.close());
 
 /** Pointers of what is wrong with a definition of `path`. */
-async function pointersOf(rotation: object, path = 'app/other'): Promise<readonly string[]> {
-  const problems = await bench.define(rotation, path).then(
+function problemsOf(rotation: object, path: string): Promise<readonly Problem[]> {
+  return bench.define(rotation, path).then(
     () => [],
     (error: unknown) => BrokerError.from(error).problems ?? [],
   );
-  return problems.map(({ pointer }) => pointer);
+}
+async function pointersOf(rotation: object, path = 'app/other'): Promise<readonly string[]> {
+  return (await problemsOf(rotation, path)).map(({ pointer }) => pointer);
 }
 const DAY = 24 * 3_600_000;
 const other = { options: { user: 'other' } };
@@ -59,7 +61,10 @@ describe('a definition that rotates', () => {
   it('is refused under a path that the connection may not be used for, and on a mount that is read only', async () => {
     expect(await pointersOf(other, 'dyn/x')).toEqual(['/rotation']);
     await bench.broker.put(bench.admin, 'mount', 'far', { prefix: 'far', connection: 'embedded' });
-    expect(await pointersOf(other, 'far/x')).toEqual(['/rotation/connection']);
+    const [problem, ...others] = await problemsOf(other, 'far/x');
+    expect(others).toEqual([]);
+    expect(problem?.pointer).toBe('/rotation/connection');
+    expect(problem?.message).toContain('"far/**"');
   });
 
   it('is refused for what is made to order', async () => {

@@ -56,6 +56,29 @@ describe('waiting for a rotation', () => {
     expect(context.out()).toMatch(/state +done\n/);
   });
 
+  it('says each failure of a step, when it is tried again, and what to do when it is parked', async () => {
+    const failing = { ...ROTATION, step: 'set', attempts: 1, lastError: 'login_refused' };
+    const seen: object[] = [
+      { ...ROTATION, step: 'set' },
+      { ...failing, nextAttemptAt: '2026-01-06T10:00:00Z' },
+      { ...failing, nextAttemptAt: '2026-01-06T10:00:00Z' },
+      { ...failing, state: 'parked', attempts: 2 },
+    ];
+    const broker = new ScriptedBroker({
+      runRotation: () => ROTATION,
+      readRotation: () => ({ active: seen.shift() }),
+    });
+    const context = cliContext({ broker });
+    const clock = { ...context.clock, sleep: () => Promise.resolve() };
+    const call = { args: ['a/b'], options: { wait: true } };
+    expect(await askRotation('runRotation')({ ...context, clock }, call)).toBe(EXIT.failed);
+    const again = 'a/b: set failed (login_refused); it is tried again at 2026-01-06T10:00:00Z';
+    expect(context.err().split(again)).toHaveLength(2);
+    expect(context.err()).toContain('quaymaster rotate status a/b');
+    expect(context.err()).toContain('quaymaster rotate retry a/b');
+    expect(context.out()).toMatch(/step +set\n/);
+  });
+
   it.each([
     ['retryRotation', 'running', 'done', EXIT.done],
     ['retryRotation', 'running', 'parked', EXIT.failed],
