@@ -1,5 +1,7 @@
+import { inspect } from 'node:util';
 import { Command, CommanderError } from 'commander';
 import { addAuditQueries, addClientVerbs } from './cli/main.ts';
+import { printableText } from './cli/output/printable.ts';
 import { BrokerError } from './domain/errors.ts';
 import { RELEASE } from './compose/release.ts';
 import { leanStart } from './lean-start.ts';
@@ -19,6 +21,7 @@ export function createProgram(): Command {
     // A verb may have a `--version` of its own.
     .enablePositionalOptions()
     .showHelpAfterError('(--help says more)')
+    .configureOutput({ writeErr: (text) => process.stderr.write(printableText(text)) })
     .exitOverride();
   const withConfig = (command: Command): Command =>
     command.option('-c, --config <file>', 'the configuration file', DEFAULT_CONFIG);
@@ -143,8 +146,9 @@ function addAudit(quaymaster: Command, withConfig: (command: Command) => Command
     });
 }
 
+/** What it prints may be other people's: nothing of it is obeyed by a terminal. */
 function print(text: string): void {
-  console.log(text);
+  console.log(printableText(text));
 }
 
 /** On long work, one line that is written over; nothing where nobody looks. */
@@ -167,8 +171,9 @@ export async function runProgram(): Promise<number | undefined> {
 function failed(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_USAGE;
   const failure = BrokerError.from(error);
-  console.error(`${failure.code}: ${failure.message}`);
-  if (failure.code === 'ERR_INTERNAL') console.error(failure.cause);
-  else if (failure.cause instanceof Error) console.error(`  because: ${failure.cause.message}`);
+  const lines = [`${failure.code}: ${failure.message}`];
+  if (failure.code === 'ERR_INTERNAL') lines.push(inspect(failure.cause));
+  else if (failure.cause instanceof Error) lines.push(`  because: ${failure.cause.message}`);
+  console.error(printableText(lines.join('\n')));
   return failure.code === 'ERR_CONFIG_INVALID' ? EXIT_INVALID : EXIT_FAILED;
 }

@@ -1,0 +1,62 @@
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it, jest } from '@jest/globals';
+import { runProgram } from '../../src/program.ts';
+import { fileTree, removeTreesAfterEach } from '../support/file-tree.ts';
+
+removeTreesAfterEach();
+
+const argv = process.argv;
+let said = '';
+
+beforeEach(() => {
+  said = '';
+  for (const name of ['log', 'error'] as const) {
+    jest.spyOn(console, name).mockImplementation((text: unknown) => {
+      said += `${String(text)}\n`;
+    });
+  }
+});
+afterEach(() => {
+  process.argv = argv;
+  process.exitCode = undefined;
+  jest.restoreAllMocks();
+});
+
+const ODD = '/nowhere/\u001b[2Jx\u202e';
+
+it.each([
+  ['a message and its cause', ['config', 'check', '-c', ODD], 2],
+  ['what nobody foresaw', ['audit', 'verify', tmpdir(), '--log-key', 'x', '--checkpoint', ODD], 1],
+])('escapes what a terminal would obey in %s', async (_what, words, code) => {
+  process.argv = ['node', 'quaymaster', ...words];
+  expect(await runProgram()).toBe(code);
+  expect(said).toContain('/nowhere/\\u{1b}[2Jx\\u{202e}');
+  expect(said).not.toMatch(/[^\P{Cc}\n\t]|[\p{Cf}]/u);
+});
+
+it('escapes what a terminal would obey in words that it does not know', async () => {
+  jest.spyOn(process.stderr, 'write').mockImplementation((text) => {
+    said += text.toString();
+    return true;
+  });
+  process.argv = ['node', 'quaymaster', 'policy', 'x\u001b[2J'];
+  expect(await runProgram()).toBe(64);
+  expect(said).toContain("unknown command 'x\\u{1b}[2J'\n");
+});
+
+it('escapes what a terminal would obey in what it says was done', async () => {
+  const config = {
+    store: { type: 'sqlite', path: '/nowhere/db' },
+    kek: { type: 'local-file', path: '/nowhere/kek' },
+    audit: {
+      origin: 'quaymaster.test/odd',
+      logKeyFile: '/nowhere/log.pem',
+      checkpointFile: '/nowhere/checkpoint',
+    },
+  };
+  const root = await fileTree({ 'odd\u001b[2J': JSON.stringify(config) });
+  process.argv = ['node', 'quaymaster', 'config', 'check', '-c', join(root, 'odd\u001b[2J')];
+  expect(await runProgram()).toBeUndefined();
+  expect(said).toBe(`${root}/odd\\u{1b}[2J is valid\n`);
+});
