@@ -1,12 +1,10 @@
 import type { Agent, ClientRequest, IncomingMessage, RequestOptions } from 'node:http';
+import { isTlsFault } from '../domain/tls-fault.ts';
 import { UnreachableError, type UnreachableReason } from './errors.ts';
 
 /** Below the broker's 60 s, so that a connection is not closed under a request. */
 const IDLE_SOCKET_MS = 30_000;
 const MOST_SOCKETS = 32;
-/** OpenSSL and Node name what is wrong with a certificate or a handshake so. */
-const TLS_FAULT =
-  /^(?:ERR_TLS|ERR_SSL|EPROTO|CERT_|DEPTH_|SELF_SIGNED|UNABLE_TO|HOSTNAME|INVALID_CA)/;
 const BEFORE_SENDING = ['connect', 'getaddrinfo'];
 
 export interface SentRequest {
@@ -107,7 +105,7 @@ export function transportError(error: unknown, origin: string): UnreachableError
 }
 
 function reasonOf(error: NodeJS.ErrnoException): UnreachableReason {
-  if (TLS_FAULT.test(error.code ?? '')) return 'tls';
+  if (isTlsFault(error.code)) return 'tls';
   // Node gathers the faults of several addresses of one name.
   if (error instanceof AggregateError || BEFORE_SENDING.includes(error.syscall ?? '')) {
     return 'no_connection';

@@ -1,10 +1,12 @@
 import { isUtf8 } from 'node:buffer';
 import { request as requestHttp, type IncomingMessage } from 'node:http';
 import { request as requestHttps } from 'node:https';
-import { UnreachableError } from '../../client/index.ts';
 import { parseMembers } from '../../domain/json-members.ts';
+import { isTlsFault } from '../../domain/tls-fault.ts';
 import type { Clock } from '../../ports/clock.ts';
 import { withDeadline } from '../../ports/deadline.ts';
+import { EXIT } from '../exit-codes.ts';
+import { Failed } from '../failed.ts';
 import { UsageError } from '../usage-error.ts';
 import { SourceError } from './import-source.ts';
 
@@ -51,7 +53,7 @@ export class VaultHttp {
 
   /**
    * The answer whatever its status; reads are safe to repeat, so a server that is busy is asked again.
-   * @throws UnreachableError, SourceError for an answer that is too large or nested too deep
+   * @throws Failed without an answer; SourceError for an answer that is too large or nested too deep
    */
   async get(path: string, query = ''): Promise<VaultAnswer> {
     for (let tries = 1; ; tries += 1) {
@@ -64,7 +66,8 @@ export class VaultHttp {
       } catch (error) {
         this.#signal.throwIfAborted();
         if (error instanceof SourceError) throw error;
-        if (tries === TRIES) throw unreachable(error);
+        const isFinal = tries === TRIES || isTlsFault((error as NodeJS.ErrnoException).code);
+        if (isFinal) throw unreachable(error, this.#access);
       }
       await this.#clock.sleep(PAUSE_MS * 2 ** tries, this.#signal);
     }
@@ -121,7 +124,12 @@ function membersIn(bytes: Buffer): VaultAnswer['body'] {
 }
 
 /** The reason as a word: what a server said may hold anything. */
-function unreachable(error: unknown): UnreachableError {
-  const { code, message } = error as NodeJS.ErrnoException;
-  return new UnreachableError('no_connection', `Vault: ${code ?? message}`);
+function unreachable(error: unknown, { address }: VaultAccess): Failed {
+  const { code = 'unknown' } = error as NodeJS.ErrnoException;
+  const why = code === 'ABORT_ERR' ? `no whole answer within ${TIMEOUT_MS / 1000} s` : code;
+  const advice = isTlsFault(code)
+    ? '; the authority of its certificate is named with --vault-ca'
+    : '';
+  const { host } = new URL(address);
+  return new Failed(`no answer of Vault at ${host}: ${why}${advice}`, EXIT.unreachable);
 }

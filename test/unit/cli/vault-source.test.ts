@@ -1,10 +1,17 @@
+import { once } from 'node:events';
+import { createServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { collect } from '../../../src/cli/collect.ts';
+import { failureOf, type Failure } from '../../../src/cli/failure.ts';
 import { SourceError } from '../../../src/cli/import/import-source.ts';
 import { VaultHttp } from '../../../src/cli/import/vault-http.ts';
 import { VaultSource } from '../../../src/cli/import/vault-source.ts';
 import { FakeVault } from '../../fakes/fake-vault.ts';
+import { CertificateAuthority } from '../../support/certificates.ts';
 import { fastClock } from '../../support/fast-clock.ts';
+
+const NEVER = new AbortController().signal;
 
 describe('a Vault that is walked', () => {
   const started: FakeVault[] = [];
@@ -19,7 +26,7 @@ describe('a Vault that is walked', () => {
 
   const open = async (vault: FakeVault, mount: string, kv: '1' | '2', prefix = '') => {
     const access = { address: vault.address, token: 's.broker' };
-    const http = new VaultHttp(access, fastClock(0, 20), new AbortController().signal);
+    const http = new VaultHttp(access, fastClock(0, 20), NEVER);
     return VaultSource.open(http, { mount, kv, prefix });
   };
 
@@ -59,6 +66,35 @@ describe('a Vault that is walked', () => {
     busy = 100;
     const failure = await source.read('x').catch((error: unknown) => error as Error);
     expect(failure).toMatchObject({ message: 'vault_status_503' });
+  });
+
+  it('is given up when it does not answer, by the clock of the program', async () => {
+    const vault = await start();
+    vault.fault = () => 'handled';
+    const access = { address: vault.address, token: 's.broker' };
+    const http = new VaultHttp(access, fastClock(0, 1_000), NEVER);
+    await expect(http.get('x')).rejects.toMatchObject({
+      exitCode: 5,
+      message: `no answer of Vault at ${new URL(vault.address).host}: no whole answer within 30 s`,
+    });
+    expect(vault.requests).toHaveLength(4);
+  });
+
+  it('is not asked twice where its certificate is not trusted, and says what to name', async () => {
+    const { cert, key } = new CertificateAuthority().issue({
+      commonName: 'vault',
+      ipAddresses: ['127.0.0.1'],
+    });
+    let connections = 0;
+    const server = createServer({ cert, key }).on('connection', () => (connections += 1));
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    const address = `https://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const http = new VaultHttp({ address, token: 't' }, fastClock(0, 10), NEVER);
+    const failure = await http.get('x').catch(failureOf);
+    server.close();
+    expect(failure).toMatchObject({ exitCode: 5 });
+    expect((failure as Failure).text).toMatch(/: UNABLE_TO_\w+; the authority .* --vault-ca$/);
+    expect(connections).toBe(1);
   });
 
   it('ends the import where a folder may not be listed', async () => {
@@ -160,8 +196,6 @@ describe('a Vault that is walked', () => {
 
   it('is not asked in clear at another machine', () => {
     const access = { address: 'http://vault.test:8200', token: 't' };
-    expect(() => new VaultHttp(access, fastClock(0, 1), new AbortController().signal)).toThrow(
-      'in clear',
-    );
+    expect(() => new VaultHttp(access, fastClock(0, 1), NEVER)).toThrow('in clear');
   });
 });

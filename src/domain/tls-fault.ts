@@ -1,0 +1,8 @@
+/** OpenSSL and Node name what is wrong with a certificate or a handshake so. */
+const TLS_FAULT =
+  /^(?:ERR_TLS|ERR_SSL|EPROTO|CERT_|DEPTH_|SELF_SIGNED|UNABLE_TO|HOSTNAME|INVALID_CA)/;
+
+/** Whether the other end did not prove who it is, or there is no common way to speak: trying again does not help. */
+export function isTlsFault(code: string | undefined): boolean {
+  return TLS_FAULT.test(code ?? '');
+}
