@@ -76,6 +76,14 @@ describeWith(['openbao', 'moto'], 'an import', ({ openbao, moto }) => {
       expect(refused).toMatchObject({ code: 64, out: '' });
       expect(refused.err).toContain('misspelt.yaml:1:10: team/bd: nothing of this name');
 
+      const mistyped = await operator.run(...all, '--from', 'taem', '--yes');
+      expect(mistyped).toMatchObject({ code: 4, out: '' });
+      expect(mistyped.err).toContain(`nothing is below "taem" of KV ${version} at ${mount}/`);
+      // An engine of version 1 has a folder of any name, and this one is empty.
+      const other = version === '1' ? { kv: '2', code: 0 } : { kv: '1', code: 4 };
+      const mistaken = await operator.run(...all, '--from', '', '--kv', other.kv);
+      expect(mistaken.code).toBe(other.code);
+
       await expect(allowedToRead(`${to}/db`)).resolves.toEqual([CANARY, '5432']);
       const files = await filesBelow(operator.directory);
       const traces = { said: operator.traces, ...files };

@@ -25,7 +25,7 @@ export interface VaultAccess {
 
 export interface VaultAnswer {
   readonly status: number;
-  /** Of status 200, where it is a JSON object; numbers have the digits they came with. */
+  /** Of status 200 and 404, where it is a JSON object; numbers have the digits they came with. */
   readonly body: Readonly<Record<string, unknown>> | undefined;
 }
 
@@ -98,7 +98,7 @@ export class VaultHttp {
     const response = await promise;
     const status = response.statusCode ?? 0;
     const bytes = await readBounded(response);
-    return { status, body: status === 200 ? membersIn(bytes) : undefined };
+    return { status, body: [200, 404].includes(status) ? membersIn(bytes) : undefined };
   }
 }
 

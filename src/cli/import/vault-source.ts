@@ -57,7 +57,12 @@ export class VaultSource implements ImportSource {
     const at = folder === '' ? `${below}/` : `${below}/${folder}/`;
     try {
       const answer = await this.#http.get(at, '?list=true');
-      return answer.status === 404 ? [] : keysOf(answer, folder);
+      if (answer.status !== 404) return keysOf(answer, folder);
+      if (isEmpty(answer)) return [];
+      throw new Failed(
+        `Vault has nothing at ${mount}/: --mount names the path of a KV engine, --kv its version`,
+        EXIT.notFound,
+      );
     } catch (error) {
       if (!(error instanceof SourceError)) throw error;
       throw new Failed(`the list of "${folder}" cannot be read: ${error.message}`, EXIT.failed);
@@ -105,6 +110,14 @@ function keysOf({ status, body }: VaultAnswer, folder: string): readonly string[
   if (Array.isArray(keys) && keys.every((key) => typeof key === 'string')) return keys;
   const exit = status === 403 ? EXIT.refused : EXIT.failed;
   throw new Failed(`Vault answered ${status} to the list of "${folder}"`, exit);
+}
+
+/** A folder that is empty, or not there, is a 404 without a word; where no engine is, or one of the other version, there is one. */
+function isEmpty({ body }: VaultAnswer): boolean {
+  return [body?.['errors'], body?.['warnings']].every(
+    (words) =>
+      words === undefined || words === null || (Array.isArray(words) && words.length === 0),
+  );
 }
 
 function membersOf(value: unknown): Readonly<Record<string, unknown>> | undefined {

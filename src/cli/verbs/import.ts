@@ -4,6 +4,7 @@ import type { Broker } from '../broker.ts';
 import type { Call, CliContext } from '../context.ts';
 import { defined } from '../defined.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
+import { Failed } from '../failed.ts';
 import { planImport, sparing, type PlannedImport } from '../import/import-plan.ts';
 import type { ImportSource, ListedPath } from '../import/import-source.ts';
 import { readMap } from '../import/mapping.ts';
@@ -77,7 +78,11 @@ async function copy(
     output.note(summary(source.label, plan));
     if (news > 0) await confirm(context, `write ${news} secrets`, options.yes);
     const { results, stoppedBy } = await runImport(context, await context.broker(), source, plan);
-    await output.show({ items: results }, () => resultText(results));
+    try {
+      await output.show({ items: results }, () => resultText(results));
+    } catch (error) {
+      throw stopped(stoppedBy ?? error, progressOf(results));
+    }
     if (stoppedBy !== undefined) throw stopped(stoppedBy, progressOf(results));
     return results.every(isWell) ? EXIT.done : EXIT.failed;
   } finally {
@@ -85,7 +90,7 @@ async function copy(
   }
 }
 
-/** What would be done, as the source and the broker are now. @throws UsageError for a map that cannot be followed */
+/** What would be done, as the source and the broker are now. @throws UsageError for a map that cannot be followed, Failed where nothing is below `--from` */
 async function planned(
   context: CliContext,
   source: ImportSource,
@@ -95,6 +100,12 @@ async function planned(
   const mapping = { from: trimmed(from), to: trimmed(to), exact };
   const broker = await context.broker();
   const sources = await listed(context, source);
+  if (sources.length === 0 && mapping.from !== '') {
+    throw new Failed(
+      `nothing is below "${mapping.from}" of ${source.label}: --from names a folder as the source has it; without it all is taken`,
+      EXIT.notFound,
+    );
+  }
   refuseOthersThan(new Set(sources.map(({ path }) => path)));
   const plan = planImport(sources, mapping);
   return sparing(plan, await existingPaths(broker, plan, mapping.to));

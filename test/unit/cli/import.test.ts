@@ -179,8 +179,9 @@ describe('import vault', () => {
     readonly options?: object;
     readonly existing?: readonly string[];
     readonly write?: () => unknown;
+    readonly unwritable?: string;
   }) => {
-    const { map, existing = [], write = () => ({}) } = given;
+    const { map, existing = [], write = () => ({}), unwritable } = given;
     const root = await fileTree({ map: map ?? '', token: 's.broker' });
     const broker = new ScriptedBroker({
       listSecrets: ({ query }) => {
@@ -191,7 +192,7 @@ describe('import vault', () => {
       },
       writeSecret: write,
     });
-    const context = cliContext({ broker });
+    const context = cliContext({ broker, ...(unwritable !== undefined && { unwritable }) });
     const place = { address: vault.address, mount: 'secret', kv: '2', from: 'team', to: 'own' };
     const files = {
       vaultTokenFile: join(root, 'token'),
@@ -254,6 +255,29 @@ describe('import vault', () => {
     expect(said).toMatch(/team\/db +own\/db +vault_too_large\n\n1 copied/);
   });
 
+  it.each([{}, { dryRun: true }])(
+    'is no success where nothing is below what --from names, as with %j',
+    async (options) => {
+      const { exitCode, text, written } = await run({ options: { ...options, from: 'taem' } });
+      expect({ exitCode, written }).toEqual({ exitCode: EXIT.notFound, written: [] });
+      expect(text).toBe(
+        'nothing is below "taem" of KV 2 at secret/: --from names a folder as the source has it; without it all is taken',
+      );
+    },
+  );
+
+  it('takes an engine that is empty for what it is, and one that is not there not', async () => {
+    vault.fault = ({ target }) =>
+      target.endsWith('/metadata/?list=true') ? { status: 404, body: { errors: [] } } : undefined;
+    expect(await run({ options: { from: '' } })).toMatchObject({ exitCode: 0, written: [] });
+    vault.fault = undefined;
+    const { exitCode, text } = await run({ options: { from: '', mount: 'sceret' } });
+    expect(exitCode).toBe(EXIT.notFound);
+    expect(text).toBe(
+      'Vault has nothing at sceret/: --mount names the path of a KV engine, --kv its version',
+    );
+  });
+
   it('lists what it cannot ask for, and ends with 1', async () => {
     vault.fault = ({ target }) =>
       target.endsWith('?list=true')
@@ -263,6 +287,12 @@ describe('import vault', () => {
     expect({ exitCode, written }).toEqual({ exitCode: EXIT.failed, written: ['own/key'] });
     expect(said).toContain('1 that cannot be read');
     expect(said).toMatch(/team\/\.\. +- +dot_name\n/);
+  });
+
+  it('tells how far it came when its results cannot be written', async () => {
+    const { exitCode, text } = await run({ unwritable: 'ENOSPC' });
+    expect(exitCode).toBe(EXIT.failed);
+    expect(text).toMatch(/ENOSPC.*\n2 copied, 0 not known, 0 not reached/);
   });
 
   it('tells how far it came when something ends it', async () => {
