@@ -123,6 +123,10 @@ describeWith(['openbao', 'moto'], 'an import', ({ openbao, moto }) => {
     await create('bytes', { SecretBinary: Uint8Array.of(0xff, 0) });
     client.destroy();
     const words = ['--region', region, '--endpoint', endpoint, '--from', name, '--to', 'own/aws'];
+    const nowhere = ['--region', region, '--endpoint', 'http://127.0.0.1:9'];
+    const unreachable = await operator.run('import', 'aws', ...nowhere, '--yes');
+    expect(unreachable).toMatchObject({ code: 5, out: '' });
+    expect(unreachable.err).toMatch(/^no answer of AWS .* at 127\.0\.0\.1:9: ECONNREFUSED; are /);
     const { code, out } = await operator.run('import', 'aws', ...words, '--yes');
     expect(code).toBe(0);
     expect(out).toContain('3 copied');

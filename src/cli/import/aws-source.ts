@@ -4,7 +4,9 @@ import { EXIT } from '../exit-codes.ts';
 import { Failed } from '../failed.ts';
 import { UsageError } from '../usage-error.ts';
 import type { SecretData } from '../verbs/secret-values.ts';
-import { SourceError, type ImportSource, type ListedPath } from './import-source.ts';
+import { awsFailure } from './aws-failure.ts';
+import type { ImportSource, ListedPath } from './import-source.ts';
+import { checkSourceAddress } from './source-address.ts';
 
 export interface AwsPlace {
   readonly region: string;
@@ -13,6 +15,13 @@ export interface AwsPlace {
 }
 
 type SdkModule = typeof Sdk;
+
+/** For one try; the SDK itself waits without end. */
+const WITHIN = {
+  connectionTimeout: 3_000,
+  requestTimeout: 30_000,
+  throwOnRequestTimeout: true,
+} as const;
 
 /** Secrets Manager, with the SDK's own search for credentials. The SDK is loaded here and nowhere else in the command line. */
 export class AwsSource implements ImportSource {
@@ -25,22 +34,25 @@ export class AwsSource implements ImportSource {
   private constructor(
     sdk: SdkModule,
     client: Sdk.SecretsManagerClient,
-    { region, prefix }: AwsPlace,
+    { region, endpoint, prefix }: AwsPlace,
     signal: AbortSignal,
   ) {
     this.#sdk = sdk;
     this.#client = client;
     this.#prefix = prefix;
     this.#signal = signal;
-    this.label = `AWS Secrets Manager in ${region}`;
+    const at = endpoint === undefined ? '' : ` at ${new URL(endpoint).host}`;
+    this.label = `AWS Secrets Manager in ${region}${at}`;
   }
 
-  /** @throws UsageError where the SDK is not installed */
+  /** @throws UsageError where the SDK is not installed, and for an endpoint that is none */
   static async open(place: AwsPlace, signal: AbortSignal): Promise<AwsSource> {
-    const sdk = await loadSdk();
     const { region, endpoint } = place;
+    if (endpoint !== undefined) checkSourceAddress('--endpoint', endpoint, 'AWS Secrets Manager');
+    const sdk = await loadSdk();
     const client = new sdk.SecretsManagerClient({
       region,
+      requestHandler: WITHIN,
       ...(endpoint !== undefined && { endpoint }),
     });
     return new AwsSource(sdk, client, place, signal);
@@ -62,7 +74,9 @@ export class AwsSource implements ImportSource {
       }
     } catch (error) {
       this.#signal.throwIfAborted();
-      throw new Failed(`AWS refused the list: ${nameOf(error)}`, EXIT.failed);
+      const failure = awsFailure(error, this.#sdk, this.label);
+      if (failure instanceof Failed) throw failure;
+      throw new Failed(`${this.label} refused the list: ${failure.message}`, EXIT.failed);
     }
   }
 
@@ -79,8 +93,8 @@ export class AwsSource implements ImportSource {
       return bytes && { value: { base64: Buffer.from(bytes).toString('base64') } };
     } catch (error) {
       this.#signal.throwIfAborted();
-      if (nameOf(error) === 'ResourceNotFoundException') return undefined;
-      throw new SourceError(nameOf(error));
+      if (error instanceof this.#sdk.ResourceNotFoundException) return undefined;
+      throw awsFailure(error, this.#sdk, this.label);
     }
   }
 
@@ -98,12 +112,6 @@ function fromText(text: string): SecretData {
 
 function isBelow(name: string, prefix: string): boolean {
   return prefix === '' || name === prefix || name.startsWith(`${prefix}/`);
-}
-
-/** The SDK's word for what went wrong; its message may hold anything. */
-function nameOf(error: unknown): string {
-  const name = (error as { readonly name?: unknown } | undefined)?.name;
-  return typeof name === 'string' && /^\w{1,64}$/.test(name) ? name : 'Error';
 }
 
 async function loadSdk(): Promise<SdkModule> {

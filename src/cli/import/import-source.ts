@@ -13,7 +13,7 @@ export interface ImportSource {
   readonly label: string;
   /** Everything that is to be imported. */
   list(): AsyncIterable<ListedPath>;
-  /** The current value; undefined where there is none any more. Goes to the broker and nowhere else. @throws SourceError for this one alone */
+  /** The current value; undefined where there is none any more. Goes to the broker and nowhere else. @throws SourceError for this one alone; what else it throws ends the import */
   read(path: string): Promise<SecretData | undefined>;
   close(): void;
 }

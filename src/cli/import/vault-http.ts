@@ -7,14 +7,13 @@ import type { Clock } from '../../ports/clock.ts';
 import { withDeadline } from '../../ports/deadline.ts';
 import { EXIT } from '../exit-codes.ts';
 import { Failed } from '../failed.ts';
-import { UsageError } from '../usage-error.ts';
 import { SourceError } from './import-source.ts';
+import { checkSourceAddress } from './source-address.ts';
 
 const TIMEOUT_MS = 30_000;
 const MOST_BYTES = 16 * 1024 * 1024;
 const TRIES = 4;
 const PAUSE_MS = 500;
-const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/;
 
 export interface VaultAccess {
   readonly address: string;
@@ -37,15 +36,7 @@ export class VaultHttp {
 
   /** @throws UsageError for an address that is none, or would send the token in clear to another machine */
   constructor(access: VaultAccess, clock: Clock, signal: AbortSignal) {
-    const url = URL.parse(access.address);
-    if (url === null || !['http:', 'https:'].includes(url.protocol)) {
-      throw new UsageError('--address is https://HOST:PORT of a Vault or an OpenBao');
-    }
-    if (url.protocol === 'http:' && !LOOPBACK.test(url.hostname)) {
-      throw new UsageError(
-        '--address: http:// would send token and secrets in clear; https:// is needed',
-      );
-    }
+    checkSourceAddress('--address', access.address, 'a Vault or an OpenBao');
     this.#access = access;
     this.#clock = clock;
     this.#signal = signal;

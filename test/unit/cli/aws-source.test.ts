@@ -1,11 +1,16 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { afterEach, beforeEach, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { AwsSource } from '../../../src/cli/import/aws-source.ts';
 import { collect } from '../../../src/cli/collect.ts';
 import { EXIT } from '../../../src/cli/exit-codes.ts';
+import { failureOf } from '../../../src/cli/failure.ts';
 import { Interrupted } from '../../../src/cli/interrupted.ts';
+import { runImportAws } from '../../../src/cli/verbs/import.ts';
+import { awsFault, FakeAws } from '../../fakes/fake-aws.ts';
+import { cliContext } from '../../support/cli-context.ts';
+import { ScriptedBroker } from '../../support/scripted-broker.ts';
 
 let server: Server;
 let ended: AbortController;
@@ -14,6 +19,7 @@ let source: AwsSource;
 beforeEach(async () => {
   process.env['AWS_ACCESS_KEY_ID'] = 'AKIAIOSFODNN7EXAMPLE';
   process.env['AWS_SECRET_ACCESS_KEY'] = 'none';
+  process.env['AWS_EC2_METADATA_DISABLED'] = 'true';
   server = createServer(() => ended.abort(new Interrupted(EXIT.interrupted)));
   await once(server.listen(0, '127.0.0.1'), 'listening');
   ended = new AbortController();
@@ -35,3 +41,114 @@ it.each([
     await expect(ask()).rejects.toBeInstanceOf(Interrupted);
   },
 );
+
+describe('what ends an import from AWS', () => {
+  let aws: FakeAws;
+  beforeEach(async () => {
+    aws = await FakeAws.start();
+    for (const name of ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h']) {
+      aws.secrets.call('CreateSecret', {
+        Name: name,
+        SecretString: 'hunter2',
+        ClientRequestToken: name,
+      });
+    }
+  });
+  afterEach(() => aws.close());
+
+  const run = async (more: object = {}) => {
+    const broker = new ScriptedBroker({
+      listSecrets: () => ({ items: [] }),
+      writeSecret: () => ({}),
+    });
+    const context = cliContext({ broker, format: 'json' });
+    const options = { region: 'eu-west-1', endpoint: aws.endpoint, yes: true, ...more };
+    const outcome = await runImportAws(context, { args: [], options }).then(
+      (exitCode) => ({ exitCode, text: '' }),
+      failureOf,
+    );
+    const { items = [] } = JSON.parse(context.out() || '{}') as {
+      items?: { outcome: string; code?: string }[];
+    };
+    return { ...outcome, words: items.map(({ outcome: word, code }) => code ?? word) };
+  };
+  const reads = (): number =>
+    aws.requests.filter(({ operation }) => operation === 'GetSecretValue').length;
+  const at = (): string => `AWS Secrets Manager in eu-west-1 at ${new URL(aws.endpoint).host}`;
+
+  it('an endpoint where nobody is, before anything', async () => {
+    const { endpoint } = aws;
+    const host = at();
+    await aws.close();
+    aws = await FakeAws.start();
+    const { exitCode, text, words } = await run({ endpoint });
+    expect({ exitCode, words }).toEqual({ exitCode: 5, words: [] });
+    expect(text).toMatch(
+      new RegExp(`^no answer of ${host}: \\w+; are --region and --endpoint right\\?$`),
+    );
+  });
+
+  it.each([
+    ['nobody who answers any more', 'reset', 'no answer of', '\\w+; are --region', 5],
+    [
+      'one who cannot answer now',
+      awsFault('ServiceUnavailable', 'x', 503),
+      'no answer of',
+      'ServiceUnavailable',
+      5,
+    ],
+    ['something else than AWS', { status: 200, body: '<html>' }, 'no answer of', 'SyntaxError', 5],
+    [
+      'credentials that ended',
+      awsFault('ExpiredTokenException', 'x'),
+      'the credentials are not accepted by',
+      'ExpiredTokenException',
+      3,
+    ],
+  ] as const)(
+    '%s: no further secret is asked for',
+    async (_what, answer, said, word, code) => {
+      aws.script(() => {
+        aws.always(answer);
+        return undefined;
+      });
+      const { exitCode, text, words } = await run();
+      expect(exitCode).toBe(code);
+      expect(text.split('\n')[0]).toMatch(new RegExp(`^${said} ${at()}: ${word}`));
+      expect(text).toContain('0 copied, 0 not known, 8 not reached; to go on, run it again');
+      expect(words).toEqual(Array.from({ length: 8 }, () => 'not reached'));
+      // Four at once, each asked three times at most by the SDK.
+      expect(reads()).toBeLessThanOrEqual(12);
+    },
+    20_000,
+  );
+
+  it('one secret that is refused not', async () => {
+    const refused = ({ SecretId }: Readonly<Record<string, unknown>>) =>
+      SecretId === 'b' ? awsFault('AccessDeniedException', 'x') : undefined;
+    aws.script(...Array.from({ length: 9 }, () => refused));
+    const { exitCode, words } = await run();
+    expect(exitCode).toBe(1);
+    expect(words).toEqual([
+      'created',
+      'AccessDeniedException',
+      ...Array.from({ length: 6 }, () => 'created'),
+    ]);
+  });
+
+  it.each([
+    ['none', 'x y'],
+    ['in clear at another machine', 'http://aws.test'],
+  ])('an endpoint that is %s, before it is asked', async (_what, endpoint) => {
+    expect(await run({ endpoint })).toMatchObject({ exitCode: 64 });
+  });
+
+  it('the want of credentials', async () => {
+    delete process.env['AWS_ACCESS_KEY_ID'];
+    process.env['AWS_SHARED_CREDENTIALS_FILE'] = '/dev/null';
+    process.env['AWS_CONFIG_FILE'] = '/dev/null';
+    const { exitCode, text } = await run();
+    expect(exitCode).toBe(3);
+    expect(text).toContain('no credentials for AWS are found, as its SDK looks for them');
+  });
+});
