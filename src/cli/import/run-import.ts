@@ -1,6 +1,7 @@
 import { ApiError } from '../../client/index.ts';
 import type { Broker } from '../broker.ts';
 import type { CliContext } from '../context.ts';
+import { EXIT, exitCodeOfStatus } from '../exit-codes.ts';
 import { mayHaveBeenDone } from '../may-have-been-done.ts';
 import { causeOf } from '../stopped.ts';
 import type { SecretData } from '../verbs/secret-values.ts';
@@ -89,6 +90,11 @@ async function importOne(ends: Ends, { source, target, state }: PlannedImport): 
   return write(ends, target, data);
 }
 
+/** Whether another secret would fare alike: nobody knows the caller, or the broker cannot now, also after the tries of the client. */
+function endsAll({ status }: ApiError): boolean {
+  return status === UNAUTHENTICATED || exitCodeOfStatus(status) === EXIT.unreachable;
+}
+
 async function write({ broker, stop }: Ends, path: string, data: SecretData): Promise<Outcome> {
   try {
     const headers = { 'If-None-Match': '*' } as const;
@@ -99,7 +105,7 @@ async function write({ broker, stop }: Ends, path: string, data: SecretData): Pr
       stop(error);
       return { outcome: 'not known' };
     }
-    if (error.status === UNAUTHENTICATED) stop(error);
+    if (endsAll(error)) stop(error);
     if (error.status === PRECONDITION) return { outcome: 'exists' };
     return { outcome: mayHaveBeenDone(error) ? 'not known' : 'failed', code: error.code };
   }

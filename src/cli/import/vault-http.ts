@@ -14,6 +14,8 @@ const TIMEOUT_MS = 30_000;
 const MOST_BYTES = 16 * 1024 * 1024;
 const TRIES = 4;
 const PAUSE_MS = 500;
+/** Too many requests, sealed or a standby, and nobody behind the door: another path would fare alike. */
+const NOT_NOW: readonly number[] = [429, 502, 503, 504];
 
 export interface VaultAccess {
   readonly address: string;
@@ -43,7 +45,7 @@ export class VaultHttp {
   }
 
   /**
-   * The answer whatever its status; reads are safe to repeat, so a server that is busy is asked again.
+   * The answer whatever its status, unless that says that there is none now; reads are safe to repeat, so a server that is busy is asked again.
    * @throws Failed without an answer; SourceError for an answer that is too large or nested too deep
    */
   async get(path: string, query = ''): Promise<VaultAnswer> {
@@ -52,8 +54,9 @@ export class VaultHttp {
         const answer = await withDeadline(this.#clock, TIMEOUT_MS, (deadline) =>
           this.#once(path, query, AbortSignal.any([this.#signal, deadline])),
         );
-        if (answer.status < 500 && answer.status !== 429) return answer;
-        if (tries === TRIES) return answer;
+        if (NOT_NOW.includes(answer.status)) throw new NotNow(answer.status);
+        // What stays an error of the server may be one of this path alone.
+        if (answer.status < 500 || tries === TRIES) return answer;
       } catch (error) {
         this.#signal.throwIfAborted();
         if (error instanceof SourceError) throw error;
@@ -111,6 +114,15 @@ function membersIn(bytes: Buffer): VaultAnswer['body'] {
     return parseMembers(bytes.toString('utf8'));
   } catch {
     throw new SourceError('vault_too_deep');
+  }
+}
+
+class NotNow extends Error {
+  readonly code: string;
+
+  constructor(status: number) {
+    super();
+    this.code = `status ${status}`;
   }
 }
 

@@ -116,13 +116,15 @@ describe('an import', () => {
     return { words, stoppedBy, sent: broker.asked.length };
   };
 
-  it('begins nothing more when the broker does not know the caller any more', async () => {
+  it.each([
+    ['does not know the caller any more', 401, 'ERR_UNAUTHENTICATED'],
+    ['cannot now', 503, 'ERR_SEALED'],
+  ])('begins nothing more when the broker %s', async (_what, status, code) => {
     const { words, stoppedBy } = await outcomes(() => {
-      throw refusal(401, 'ERR_UNAUTHENTICATED');
+      throw refusal(status, code);
     });
-    const refused = 'ERR_UNAUTHENTICATED';
-    expect(words).toEqual([refused, refused, refused, refused, 'not reached', 'exists']);
-    expect(stoppedBy).toMatchObject({ status: 401 });
+    expect(words).toEqual([code, code, code, code, 'not reached', 'exists']);
+    expect(stoppedBy).toMatchObject({ status });
   });
 
   it('waits for what is under way when it is ended, and tells what was not reached', async () => {

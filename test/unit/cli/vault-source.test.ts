@@ -56,7 +56,7 @@ describe('a Vault that is walked', () => {
     expect(await source.read('gone')).toBeUndefined();
   });
 
-  it('is asked again while it is busy, and given up with a word when it stays so', async () => {
+  it('is asked again while it is busy, and given up when it stays so: others would fare alike', async () => {
     const vault = await start();
     vault.put('old', 'x', { k: 'v' });
     let busy = 2;
@@ -64,8 +64,12 @@ describe('a Vault that is walked', () => {
     const source = await open(vault, 'old', '1');
     expect(await source.read('x')).toEqual({ k: 'v' });
     busy = 100;
-    const failure = await source.read('x').catch((error: unknown) => error as Error);
-    expect(failure).toMatchObject({ message: 'vault_status_503' });
+    await expect(source.read('x')).rejects.toMatchObject({
+      exitCode: 5,
+      message: `no answer of Vault at ${new URL(vault.address).host}: status 503`,
+    });
+    vault.fault = () => ({ status: 500, body: { errors: ['canary'] } });
+    await expect(source.read('x')).rejects.toThrow(new SourceError('vault_status_500'));
   });
 
   it('is given up when it does not answer, by the clock of the program', async () => {
