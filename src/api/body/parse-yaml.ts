@@ -36,7 +36,7 @@ export function parseYaml(text: string): ParsedBody {
   const lines = new LineCounter();
   // The library compares each key with each other one, a second for 8,000 keys: they are looked at below.
   const options = { ...PLAIN_YAML, uniqueKeys: false, lineCounter: lines };
-  const documents = parseAllDocuments(text, options);
+  const documents = withoutStacks(() => parseAllDocuments(text, options));
   const document = 'empty' in documents ? undefined : documents[0];
   if (document === undefined || documents.length !== 1) {
     throw invalid([{ pointer: '', message: 'must be exactly one document' }]);
@@ -49,6 +49,17 @@ export function parseYaml(text: string): ParsedBody {
   const value: unknown = document.toJS({ maxAliasCount: 0 });
   checkValue(value);
   return { value, locate: (pointer) => locate(document, pointer, at) };
+}
+
+/** The library makes an error of each thing that is wrong, and a stack that nobody reads costs ten times what finding it does. */
+function withoutStacks<T>(work: () => T): T {
+  const limit = Error.stackTraceLimit;
+  Error.stackTraceLimit = 0;
+  try {
+    return work();
+  } finally {
+    Error.stackTraceLimit = limit;
+  }
 }
 
 function refuseProblems(document: Document.Parsed, at: (offset: number) => Position): void {

@@ -26,6 +26,17 @@ describe('a document of many marks', () => {
     );
   });
 
+  it('that is all wrong has its first hundred problems told, and leaves stacks as they were', () => {
+    const limit = Error.stackTraceLimit;
+    expect(() => parseYaml('['.padEnd(9_000, '- ,'))).toThrow(
+      expect.objectContaining({
+        problems: Array(100).fill(expect.objectContaining({ line: 1 })),
+        stack: expect.stringContaining('parse-yaml.ts'),
+      }),
+    );
+    expect(Error.stackTraceLimit).toBe(limit);
+  });
+
   it('is read as long as it is one that a person could write', () => {
     const paths = Array.from({ length: 3_000 }, (_, index) => `- payments/${index}/db # ours\n`);
     const fields = Array.from({ length: 900 }, (_, index) => `key${index}: "a \\u0041 b"\n`);
