@@ -22,12 +22,16 @@ describeWith(['mariadb'], 'credentials of MariaDB', ({ mariadb }) => {
     await admin.end();
     return rows as unknown as string[][];
   };
-  const mount = async (passwordFile: string, creation: string): Promise<SecretProvider> => {
+  const mount = async (
+    passwordFile: string,
+    creation: string,
+    username = user,
+  ): Promise<SecretProvider> => {
     const config = mysqlConnectionSchema.parse({
       type: 'mysql',
       host,
       port,
-      username: user,
+      username,
       passwordFile,
       locators: ['credentials/*'],
     });
@@ -44,6 +48,7 @@ describeWith(['mariadb'], 'credentials of MariaDB', ({ mariadb }) => {
     const live = async (): Promise<readonly string[]> =>
       (await query(`SELECT DISTINCT User FROM mysql.db WHERE Db = '${database}'`)).flat();
     return {
+      directory,
       provider: await mount(passwordFile, creation),
       restart: () => mount(passwordFile, creation),
       path: 'reader',
@@ -84,6 +89,26 @@ describeWith(['mariadb'], 'credentials of MariaDB', ({ mariadb }) => {
     await credentials.revoke(handle, contextOf());
     await expect(open.query('SELECT 1')).rejects.toThrow();
     open.destroy();
+    await fixture.close();
+  });
+
+  it('are checked: what the account of the connection lacks is named, with what grants it', async () => {
+    const fixture = await make();
+    const name = uniqueName('broker');
+    const account = `\`${name}\`@'127.0.0.1'`;
+    const file = join(fixture.directory, 'password');
+    const provider = await mount(file, 'GRANT SELECT ON a.* TO {{name}}', name);
+    await query(`CREATE USER ${account} IDENTIFIED BY '${password}'`);
+    await query(`GRANT SELECT ON mysql.* TO ${account}`);
+    const bare = await provider.check(contextOf());
+    expect(bare.healthy).toBe(false);
+    for (const right of ['CREATE USER', 'PROCESS', 'CONNECTION ADMIN']) {
+      expect(bare.findings.join('\n')).toContain(`GRANT ${right} ON *.*`);
+    }
+    await query(`GRANT CREATE USER, PROCESS, CONNECTION ADMIN ON *.* TO ${account}`);
+    const enough = { healthy: true, findings: [`${host}:${port}: logs in, and may make users`] };
+    expect(await provider.check(contextOf())).toEqual(enough);
+    await query(`DROP USER ${account}`);
     await fixture.close();
   });
 

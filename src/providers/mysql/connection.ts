@@ -1,12 +1,8 @@
 import { BrokerError } from '../../domain/errors.ts';
-import type { CallContext } from '../../ports/call-context.ts';
-import type {
-  CheckReport,
-  ProviderConnection,
-  SecretProvider,
-} from '../../ports/secret-provider.ts';
+import type { ProviderConnection, SecretProvider } from '../../ports/secret-provider.ts';
 import type { MysqlServer } from '../../upstream/mysql/mysql-server.ts';
 import { parseOptions } from '../../upstream/parse-options.ts';
+import { checkServer } from './check-server.ts';
 import { mysqlMountOptions, roleRef, type UserSets } from './config.ts';
 import { UserCredentials } from './user-credentials.ts';
 
@@ -48,15 +44,4 @@ function mountMysql(server: MysqlServer, sets: UserSets): SecretProvider {
     },
     check: (context) => checkServer(server, context),
   };
-}
-
-async function checkServer(server: MysqlServer, context: CallContext): Promise<CheckReport> {
-  try {
-    await server.look(context, (session) => session.ask('SELECT 1 FROM mysql.user LIMIT 1'));
-    return { healthy: true, findings: [] };
-  } catch (error) {
-    const { code, reason = '' } = BrokerError.from(error);
-    const finding = `logging in and reading mysql.user: ${code} ${reason}; see docs/providers/mysql.md`;
-    return { healthy: false, findings: [finding] };
-  }
 }
