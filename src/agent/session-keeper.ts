@@ -83,6 +83,8 @@ export class SessionKeeper {
     const token = await this.#deps.readToken();
     const session = await this.#deps.access.logIn(token, signal);
     this.#deps.log.debug({}, 'logged in');
+    // Before anything is planned: where the clock of the pod is wrong, two thirds of what is left would be another time.
+    this.#deps.time.learn(session.createdAt);
     this.#session = session;
     this.#wasTakenBack = false;
     this.#shown = token;

@@ -19,6 +19,8 @@ export interface LogIn {
 export class WorkloadSession {
   readonly id: string;
   readonly workload: components['schemas']['Workload'];
+  /** When it was opened, by the broker's clock, in milliseconds since the epoch: what time that has. */
+  readonly createdAt: number;
   /** Calls as this session. */
   readonly client: BrokerClient;
   /** For the first `events`: what happened since the login comes first. */
@@ -29,6 +31,7 @@ export class WorkloadSession {
     this.client = client;
     this.id = session.id;
     this.workload = session.workload;
+    this.createdAt = Date.parse(session.createdAt);
     this.eventId = eventId;
     this.#endsAt = Date.parse(session.endsAt);
   }

@@ -28,6 +28,8 @@ export class ScriptedAccess implements BrokerAccess {
   readonly away = new Set<string>();
   /** Whether it says nothing to the end of a session. */
   isSilent = false;
+  /** How far its clock is from that of the agent. */
+  offsetMs = 0;
   sessionMs = 3_600_000;
   leaseMs = 600_000;
   /** What the next calls throw, by operation, one after the other. */
@@ -67,6 +69,10 @@ export class ScriptedAccess implements BrokerAccess {
     return this.#session();
   }
 
+  #now(): number {
+    return this.clock.now() + this.offsetMs;
+  }
+
   called(operation: string, about: string): void {
     this.calls.push({ operation, about, at: this.clock.monotonic() });
     const failure = this.failures.get(operation)?.shift();
@@ -74,15 +80,17 @@ export class ScriptedAccess implements BrokerAccess {
   }
 
   #session(): AgentSession {
-    let endsAt = this.clock.now() + this.sessionMs;
+    const createdAt = this.#now();
+    let endsAt = createdAt + this.sessionMs;
     return {
+      createdAt,
       get endsAt() {
         return endsAt;
       },
       eventId: '0',
       renew: async (token) => {
         this.called('renewSession', token);
-        if (!token.startsWith('spent')) endsAt = this.clock.now() + this.sessionMs;
+        if (!token.startsWith('spent')) endsAt = this.#now() + this.sessionMs;
         await Promise.resolve();
       },
       end: async (signal) => {
@@ -93,7 +101,7 @@ export class ScriptedAccess implements BrokerAccess {
       read: async (items) => Promise.resolve(this.#read(items, endsAt)),
       renewLease: async (id) => {
         this.called('renewLease', id);
-        return Promise.resolve(Math.min(endsAt, this.clock.now() + this.leaseMs));
+        return Promise.resolve(Math.min(endsAt, this.#now() + this.leaseMs));
       },
       releaseLease: async (id) => {
         this.called('releaseLease', id);
@@ -109,7 +117,7 @@ export class ScriptedAccess implements BrokerAccess {
       'idempotencyKey' in item ? `${item.path}#${item.idempotencyKey}` : item.path,
     );
     this.called('readSecrets', shown.join(' '));
-    const now = this.clock.now();
+    const now = this.#now();
     const endsAt = new Date(Math.min(now + this.leaseMs, sessionEnd)).toISOString();
     return {
       at: now,

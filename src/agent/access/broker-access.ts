@@ -18,6 +18,7 @@ export interface BatchAnswer {
 
 /** What the agent asks of the broker while it is logged in. Instants are the broker's, in milliseconds since the epoch. All throw as `BrokerClient.call`. */
 export interface AgentSession {
+  readonly createdAt: number;
   readonly endsAt: number;
   /** Where the event stream stood at the login. */
   readonly eventId: string;

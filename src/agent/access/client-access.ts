@@ -34,6 +34,10 @@ class ClientSession implements AgentSession {
     this.#session = session;
   }
 
+  get createdAt(): number {
+    return this.#session.createdAt;
+  }
+
   get endsAt(): number {
     return this.#session.endsAt;
   }

@@ -133,6 +133,19 @@ describe('an agent', () => {
     expect(one.state().reasons).not.toContain('delivery_failed');
   });
 
+  it.each([-2, 0, 2])(
+    'renews its session in time where the clock of its pod is %i hours from the broker’s',
+    async (hours) => {
+      bench.broker.offsetMs = hours * 60 * MINUTE;
+      await bench.living();
+      await bench.pass(38 * MINUTE, 5_000);
+      expect(bench.broker.times('renewSession')).toEqual([]);
+      await bench.pass(10 * MINUTE, 5_000);
+      expect(bench.broker.times('renewSession')).toHaveLength(1);
+      expect(bench.broker.times('createSession')).toHaveLength(1);
+    },
+  );
+
   it('looks at the wall clock when the machine has slept', async () => {
     await bench.living();
     bench.clock.setWall(bench.clock.now() + 2 * 60 * MINUTE);
