@@ -183,6 +183,24 @@ describe('quaymaster agent exec', () => {
     await rotated.untilOver();
   });
 
+  it('leaves the child as it is where a variable has no value any more, and says which', async () => {
+    await broker.write('own/emptied', { user: 'app', password: PASSWORD });
+    await run(`echo up >> $1/seen; ${IDLE}`, { path: 'own/emptied' });
+    await until('the child has begun', async () => (await lines('seen')).length === 1);
+    await broker.installation.call('PUT', '/api/v1/secrets/own/emptied', {
+      token: broker.operator,
+      body: { data: { user: 'app' } },
+      headers: { 'if-match': '"1"' },
+    });
+    await until('it is said', () =>
+      Promise.resolve(agent.output.includes('the variable DB_PASSWORD of the child')),
+    );
+    await until('it is reported', () => Promise.resolve(agent.logged('acknowledged').length > 0));
+    expect(agent.logged('acknowledged')).toMatchObject([{ reason: 'environment_failed' }]);
+    expect(await lines('seen')).toEqual(['up']);
+    process.kill(-agent.pid, 'SIGKILL');
+  });
+
   it('kills a child that does not end in time, and goes on with the next', async () => {
     const rotated = await Rotated.make(broker, 'own/stubborn');
     await run(`trap '' TERM; printf '%s\\n' "$DB_PASSWORD" >> $1/seen; ${IDLE}`, {

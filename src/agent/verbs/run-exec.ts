@@ -6,7 +6,7 @@ import { childEnvironment } from '../child/environment.ts';
 import type { Environment } from '../config/environment.ts';
 import type { Settings } from '../config/settings.ts';
 import { AgentFailure, ConfigError, DeliveryError, EXIT } from '../failures.ts';
-import { furnish } from './furnish.ts';
+import { furnish, type Furnished } from './furnish.ts';
 import { LocalServers } from './local-servers.ts';
 
 const FORWARDED = [
@@ -46,7 +46,7 @@ export async function runExec(
     childEnvironment(settings.exec.environment, agent.values(), environment);
   const furnished = await furnish(settings, {
     isResident: true,
-    child: () => tellChild(child, settings, surroundings(furnished.agent)),
+    child: () => tellChild(child, settings, furnished, surroundings(furnished.agent)),
   });
   const { agent, log, close } = furnished;
   let servers: LocalServers | undefined;
@@ -81,6 +81,7 @@ export async function runExec(
 async function tellChild(
   child: Child | undefined,
   { exec }: Settings,
+  { log }: Pick<Furnished, 'log'>,
   environment: () => Record<string, string | undefined>,
 ): Promise<string | undefined> {
   if (child === undefined || exec.onChange === 'none') return undefined;
@@ -88,7 +89,8 @@ async function tellChild(
   try {
     return await child.restart(environment);
   } catch (error) {
-    if (error instanceof DeliveryError) return 'environment_failed';
-    throw error;
+    if (!(error instanceof DeliveryError)) throw error;
+    log.error({ error: error.message }, 'the program goes on with the values that it has');
+    return 'environment_failed';
   }
 }
