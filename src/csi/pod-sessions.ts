@@ -9,6 +9,12 @@ const MOST_SESSIONS = 1_000;
 /** A session that ends within this is not begun anything with. */
 const TOO_SHORT_MS = 5_000;
 
+interface Opening {
+  readonly session: Promise<WorkloadSession>;
+  /** When it was asked for: monotonic milliseconds. */
+  readonly at: number;
+}
+
 /**
  * Sessions by the token that opened them, never by what the driver says of the pod, because a SecretProviderClass could say it too. One lasts
  * as long as its token: a volume is looked at every few minutes, and its leases go on in the same session. They are not ended here: a
@@ -18,7 +24,7 @@ export class PodSessions {
   readonly #client: BrokerClient;
   readonly #cluster: string;
   readonly #clock: Clock;
-  readonly #sessions = new LRUCache<string, Promise<WorkloadSession>>({ max: MOST_SESSIONS });
+  readonly #sessions = new LRUCache<string, Opening>({ max: MOST_SESSIONS });
 
   constructor(client: BrokerClient, cluster: string, clock: Clock) {
     this.#client = client;
@@ -32,8 +38,8 @@ export class PodSessions {
     for (;;) {
       const opening = this.#sessions.get(name);
       if (opening === undefined) return this.#logIn(name, token, signal);
-      const known = await opening.catch(ofCaller);
-      if (known !== undefined && known.endsAt - this.#clock.now() > TOO_SHORT_MS) return known;
+      const known = await opening.session.catch(ofCaller);
+      if (known !== undefined && this.#leftOf(known, opening) > TOO_SHORT_MS) return known;
       this.#drop(name, opening);
     }
   }
@@ -42,12 +48,17 @@ export class PodSessions {
   async forget(token: Sensitive<string>, session: WorkloadSession): Promise<void> {
     const name = sha256Hex(token.reveal());
     const opening = this.#sessions.get(name);
-    if (opening !== undefined && (await opening.catch(() => undefined)) === session) {
+    if (opening !== undefined && (await opening.session.catch(() => undefined)) === session) {
       this.#drop(name, opening);
     }
   }
 
-  #drop(name: string, opening: Promise<WorkloadSession>): void {
+  /** The clock of the node may be wrong; that it stood still while the machine slept shows when the broker is asked. */
+  #leftOf({ createdAt, endsAt }: WorkloadSession, { at }: Opening): number {
+    return endsAt - createdAt - (this.#clock.monotonic() - at);
+  }
+
+  #drop(name: string, opening: Opening): void {
     if (this.#sessions.get(name) === opening) this.#sessions.delete(name);
   }
 
@@ -57,10 +68,11 @@ export class PodSessions {
     signal: AbortSignal,
   ): Promise<WorkloadSession> {
     const login = { cluster: this.#cluster, token: token.reveal(), signal };
-    const opening = WorkloadSession.logIn(this.#client, login);
+    const session = WorkloadSession.logIn(this.#client, login);
+    const opening = { session, at: this.#clock.monotonic() };
     this.#sessions.set(name, opening);
     try {
-      return await opening;
+      return await session;
     } catch (error) {
       this.#drop(name, opening);
       throw error;

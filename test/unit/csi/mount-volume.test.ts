@@ -24,6 +24,8 @@ class ScriptedBroker {
   /** Sessions that it still knows, by their number. */
   known = new Set<number>();
   readonly clock = new HandClock();
+  /** How far its clock is from that of the node. */
+  offsetMs = 0;
   /** Logins wait for this. */
   open: Promise<unknown> = Promise.resolve();
   item: object = { path: 'a/db', version: '1', data: { k: 'v' } };
@@ -60,8 +62,9 @@ class ScriptedBroker {
   #logIn(): readonly [number, object] {
     this.logins += 1;
     this.known.add(this.logins);
-    const endsAt = new Date(this.clock.now() + HOUR).toISOString();
-    const session = { id: `ses_${this.logins}`, endsAt, workload: {} };
+    const now = this.clock.now() + this.offsetMs;
+    const [createdAt, endsAt] = [now, now + HOUR].map((at) => new Date(at).toISOString());
+    const session = { id: `ses_${this.logins}`, createdAt, endsAt, workload: {} };
     return [201, { token: `qms_${this.logins}`, session }];
   }
 
@@ -121,6 +124,20 @@ describe('mounting a volume', () => {
     await mount(undefined, 'token-2');
     expect(broker.logins).toBe(2);
   });
+
+  it.each([-2, 2])(
+    'uses it for as long as it lasts where the clock of the node is %i hours from the broker’s',
+    async (hours) => {
+      broker.offsetMs = hours * HOUR;
+      await mount();
+      broker.clock.advance(HOUR - 6_000);
+      await mount();
+      expect(broker.logins).toBe(1);
+      broker.clock.advance(2_000);
+      await mount();
+      expect(broker.logins).toBe(2);
+    },
+  );
 
   it('opens another session once its own is over, or is not known any more', async () => {
     await mount();
