@@ -50,12 +50,13 @@ function shownStep({ step, outcome, actor, error, at }: Steps[number]): object {
 
 /** Where a path stands: when it rotates, what is under way, and who is on which version. */
 export function shownStatus(status: RotationStatus): object {
-  const { path, spec, slots, drillable, schedule, active, holders, holderCount, probe } = status;
+  const { path, spec, problem, slots, drillable, schedule, active, holders, holderCount, probe } =
+    status;
   return {
     path,
     strategy: spec.strategy,
     ...(spec.connection !== undefined && { connection: spec.connection }),
-    ...{ slots, drillable, paused: spec.paused, retire: spec.retire },
+    ...{ problem, slots, drillable, paused: spec.paused, retire: spec.retire },
     ...shownSchedule(schedule),
     nextRuns: status.nextRuns.map(instant),
     ...(active !== undefined && { active: shownRotation(active) }),

@@ -1,7 +1,7 @@
 import type { SecretData } from '../../domain/secret.ts';
 import type { CallContext } from '../../ports/call-context.ts';
 import type { Parts } from '../parts.ts';
-import { currentValue, rotatingPlace } from './rotation-place.ts';
+import { currentValue, rotatingPlace, type RotatingPlace } from './rotation-place.ts';
 import { openedValue, type RotationRow } from './rotation-row.ts';
 
 /** Whether the target accepts a value now: `absent` where there is none, `unknown` where it could not be asked. */
@@ -19,10 +19,12 @@ export async function probeTarget(
   row: RotationRow,
   context: CallContext,
 ): Promise<TargetState> {
-  const place = rotatingPlace(parts, row.path, row);
-  const ask = async (find: () => Promise<SecretData | undefined>): Promise<Probe> => {
+  const ask = async (
+    find: (place: RotatingPlace) => Promise<SecretData | undefined>,
+  ): Promise<Probe> => {
     try {
-      const data = await find();
+      const place = rotatingPlace(parts, row.path, row);
+      const data = await find(place);
       if (data === undefined) return 'absent';
       return (await place.target.test(data, context)).accepted ? 'accepted' : 'refused';
     } catch (error) {
@@ -31,7 +33,7 @@ export async function probeTarget(
     }
   };
   return {
-    current: await ask(async () => (await currentValue(place, context))?.data),
+    current: await ask(async (place) => (await currentValue(place, context))?.data),
     pending: await ask(() => Promise.resolve(openedValue(parts, row, 'pending'))),
   };
 }

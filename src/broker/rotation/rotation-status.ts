@@ -35,8 +35,10 @@ export interface HolderStatus {
 export interface RotationStatus {
   readonly path: string;
   readonly spec: RotationSpec;
-  readonly slots: 'one' | 'two';
-  readonly drillable: boolean;
+  /** Why it cannot rotate as things are, in a stable word, such as `no_connection`: then nothing is known of the target. */
+  readonly problem: string | undefined;
+  readonly slots: 'one' | 'two' | undefined;
+  readonly drillable: boolean | undefined;
   readonly schedule: ScheduleRow;
   /** The next runs by the schedule, the first being the schedule's own. Milliseconds since the epoch. */
   readonly nextRuns: readonly number[];
@@ -70,15 +72,13 @@ async function statusOf(parts: Parts, call: Call, path: string): Promise<Rotatio
   const schedule = await parts.store.get('rotation_schedules', { path });
   const spec = parts.catalog.find('definition', path)?.spec.rotation;
   if (schedule === undefined || spec === undefined) throw new BrokerError('ERR_NOT_FOUND');
-  const { target } = rotatingPlace(parts, path);
   const id = schedule.active_id ?? undefined;
   const row = id === undefined ? undefined : await parts.store.get('rotations', { id });
   const holders = await holderStatus(parts, path);
   return {
     path,
     spec,
-    slots: target.slots,
-    drillable: target.drillable,
+    ...whatTargetIs(parts, path),
     schedule,
     nextRuns: await comingRuns(spec, schedule),
     active: row && { ...row, steps: await stepsOf(parts, row.id) },
@@ -86,6 +86,19 @@ async function statusOf(parts: Parts, call: Call, path: string): Promise<Rotatio
     holderCount: holders.length,
     probe: row?.state === 'parked' ? await probeTarget(parts, row, call.context()) : undefined,
   };
+}
+
+type Traits = Pick<RotationStatus, 'problem' | 'slots' | 'drillable'>;
+
+/** Who looks for what is wrong is told what is there, too. */
+function whatTargetIs(parts: Parts, path: string): Traits {
+  try {
+    const { slots, drillable } = rotatingPlace(parts, path).target;
+    return { problem: undefined, slots, drillable };
+  } catch (error) {
+    const { reason, code } = BrokerError.from(error);
+    return { problem: reason ?? code, slots: undefined, drillable: undefined };
+  }
 }
 
 async function comingRuns(
@@ -118,9 +131,11 @@ async function holderStatus(parts: Parts, path: string): Promise<readonly Holder
   });
 }
 
+/** The last ones: what waits for days has many. */
 async function stepsOf({ store }: Parts, rotationId: string): Promise<readonly StepRow[]> {
-  const query = { equals: { rotation_id: rotationId }, orderBy: ['seq'] as const };
-  return store.list('rotation_steps', { ...query, limit: MOST_STEPS });
+  const newestFirst = { orderBy: ['seq'], descending: true } as const;
+  const query = { equals: { rotation_id: rotationId }, ...newestFirst, limit: MOST_STEPS };
+  return (await store.list('rotation_steps', query)).toReversed();
 }
 
 /** Rotations and drills of a path, newest first. @throws ERR_DENIED */

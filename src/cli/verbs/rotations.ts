@@ -55,6 +55,7 @@ function statusText(status: Status): string {
       ['strategy', status.strategy],
       ['connection', status.connection],
       ['slots', status.slots],
+      ['cannot rotate', status.problem],
       ['next runs', status.nextRuns],
       ['next drill', status.nextDrillAt],
       ['rotated', status.rotatedAt],

@@ -1266,12 +1266,14 @@ export interface components {
             readonly path: components["schemas"]["SecretPath"];
             readonly strategy: string;
             readonly connection?: components["schemas"]["Name"];
+            /** @description Why it cannot rotate as things are, in a stable word, such as `no_connection`. Absent where it can; then `slots` and `drillable` are there. */
+            readonly problem?: string;
             /**
              * @description With one, a rotation ends the connections of who holds the old credential.
              * @enum {unknown}
              */
-            readonly slots: "one" | "two";
-            readonly drillable: boolean;
+            readonly slots?: "one" | "two";
+            readonly drillable?: boolean;
             readonly paused: boolean;
             /** @enum {unknown} */
             readonly retire: "afterAcks" | "afterGrace" | "manual";

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { requestRotation } from '../../../src/broker/rotation/request-rotation.ts';
+import { rotationStatus } from '../../../src/broker/rotation/rotation-status.ts';
 import { expiryWorker } from '../../../src/broker/workers/expiry.ts';
 import { PATH, RotationBench } from '../../support/rotation-bench.ts';
 
@@ -38,5 +39,21 @@ describe('the history of rotations', () => {
     await bench.pass(5_000);
     expect(await kept()).toEqual({ rotations: 0, steps: 0 });
     await expiry.stop();
+  });
+
+  it('of one that waited long is shown from its last steps back', async () => {
+    const { parts } = bench.broker;
+    const order = { path: PATH, kind: 'rotation', incident: false } as const;
+    await requestRotation(parts, bench.broker.call(), bench.admin, order);
+    const { id } = await bench.latest();
+    const step = { rotation_id: id, step: 'create', outcome: 'waits', actor: 'rotation' } as const;
+    const writes = Array.from({ length: 600 }, (_, index) => ({
+      table: 'rotation_steps' as const,
+      put: { ...step, seq: 10 + index, error: 'not_yet', at: index },
+    }));
+    await bench.broker.store.commit({ writes });
+    const { active } = await rotationStatus(parts, bench.broker.call(), bench.admin, PATH);
+    expect(active?.steps).toHaveLength(500);
+    expect([active?.steps.at(0)?.at, active?.steps.at(-1)?.at]).toEqual([100, 599]);
   });
 });

@@ -4,6 +4,7 @@ import {
   type DirectedRotation,
 } from '../../../src/broker/rotation/direct-rotation.ts';
 import { requestRotation } from '../../../src/broker/rotation/request-rotation.ts';
+import { rotationStatus } from '../../../src/broker/rotation/rotation-status.ts';
 import { RotationTargets } from '../../../src/broker/state/rotation-targets.ts';
 import { BrokerError } from '../../../src/domain/errors.ts';
 import { PATH, RotationBench } from '../../support/rotation-bench.ts';
@@ -57,6 +58,21 @@ describe('a rotation', () => {
     await request();
     await bench.pass(MINUTE);
     expect(await bench.latest()).toMatchObject({ state: 'done' });
+  });
+
+  it('is looked at without its connection, which is told', async () => {
+    const { parts } = bench.broker;
+    await request();
+    Object.assign(parts, { targets: new RotationTargets([]) });
+    bench.work();
+    await bench.pass(120 * MINUTE);
+    const status = await rotationStatus(parts, bench.broker.call(), bench.admin, PATH);
+    expect(status).toMatchObject({
+      problem: 'no_connection',
+      slots: undefined,
+      active: { state: 'parked' },
+      probe: { current: 'unknown', pending: 'unknown' },
+    });
   });
 
   it('that may have made something is not ended without its connection', async () => {
