@@ -46,7 +46,10 @@ export class RotationTargets {
     if (spec === undefined) throw gone('not_rotating', 'this path does not rotate');
     const bound = this.find(spec);
     if (bound === undefined) {
-      throw gone('no_connection', 'the definition names a connection that is not configured');
+      throw gone(
+        'no_connection',
+        `the definition names the connection "${spec.connection ?? GENERATED}", which the configuration file does not have: bring it back`,
+      );
     }
     if (!isWithinBounds(definition.name, bound.prefixes)) {
       throw gone(

@@ -88,6 +88,9 @@ describe('a rotation', () => {
     bench.work();
     await bench.pass(120 * MINUTE);
     expect(await bench.latest()).toMatchObject({ state: 'parked', step: 'create' });
-    await expect(abort()).rejects.toMatchObject({ reason: 'no_connection' });
+    await expect(abort()).rejects.toMatchObject({
+      reason: 'no_connection',
+      detail: expect.stringMatching(/connection "[^"]+".*bring it back/),
+    });
   });
 });
