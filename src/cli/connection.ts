@@ -38,7 +38,9 @@ export async function findTarget(
   const address = said.url ?? stored?.url;
   if (address === undefined) {
     throw new UsageError(
-      `no broker is known: quaymaster login --url https://… --token-file … (there is no profile "${name}")`,
+      name === DEFAULT_PROFILE
+        ? 'nobody is logged in: quaymaster login --url https://HOST:PORT --token-file FILE'
+        : `there is no profile "${name}": quaymaster profiles lists them, quaymaster login --name ${name} makes it`,
     );
   }
   const caFile = said.ca ?? stored?.caFile;

@@ -1,6 +1,6 @@
 import { ApiError, InputError, UnreachableError } from '../client/index.ts';
 import { BrokerError } from '../domain/errors.ts';
-import { adviceOf } from './advice.ts';
+import { adviceOf, adviceOnSilence } from './advice.ts';
 import { EXIT, exitCodeOfStatus, type ExitCode } from './exit-codes.ts';
 import { Failed } from './failed.ts';
 import { Interrupted } from './interrupted.ts';
@@ -20,7 +20,9 @@ export function failureOf(error: unknown): Failure {
   if (error instanceof Interrupted) return interrupted(error);
   if (error instanceof ApiError) return answered(error);
   if (error instanceof UnreachableError) {
-    return said(EXIT.unreachable, 'unreachable', `no answer: ${error.message}`);
+    const advice = adviceOnSilence(error.reason);
+    const lines = [`no answer: ${error.message}`, ...(advice === undefined ? [] : [`  ${advice}`])];
+    return said(EXIT.unreachable, 'unreachable', lines.join('\n'));
   }
   if (error instanceof Failed) return said(error.exitCode, 'failed', error.message);
   if (error instanceof UsageError) {

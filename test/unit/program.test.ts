@@ -27,12 +27,23 @@ const ODD = '/nowhere/\u001b[2Jx\u202e';
 
 it.each([
   ['a message and its cause', ['config', 'check', '-c', ODD], 2],
-  ['what nobody foresaw', ['audit', 'verify', tmpdir(), '--log-key', 'x', '--checkpoint', ODD], 1],
+  ['what nobody foresaw', ['dev', '--directory', `/dev/null${ODD}`], 1],
+  ['the name of a file', ['audit', 'verify', tmpdir(), '--checkpoint', ODD], 2],
 ])('escapes what a terminal would obey in %s', async (_what, words, code) => {
   process.argv = ['node', 'quaymaster', ...words];
   expect(await runProgram()).toBe(code);
   expect(said).toContain('/nowhere/\\u{1b}[2Jx\\u{202e}');
   expect(said).not.toMatch(/[^\P{Cc}\n\t]|[\p{Cf}]/u);
+});
+
+it.each([
+  ['--token-file', ['--token-file', '/nowhere/token']],
+  ['the token has', ['--token-file', '/dev/null']],
+])('says which word of an export is wrong: %s', async (word, options) => {
+  const url = ['--url', 'http://127.0.0.1:9'];
+  process.argv = ['node', 'quaymaster', 'audit', 'export', '/nowhere/export', ...url, ...options];
+  expect(await runProgram()).toBe(2);
+  expect(said).toMatch(new RegExp(`^ERR_CONFIG_INVALID: ${word}[^\\n]+\\n$`));
 });
 
 it('escapes what a terminal would obey in words that it does not know', async () => {

@@ -18,7 +18,9 @@ export async function runApi(
   { args: [id = ''], options }: Call<ApiOptions>,
 ): Promise<void> {
   if (!Object.hasOwn(OPERATIONS, id) || id === 'followEvents') {
-    throw new UsageError(`${id} is no operation: openapi.yaml has them all (events have a verb)`);
+    throw new UsageError(
+      `${id} is no operation: openapi.yaml has them all, quaymaster api readOpenApi prints it (events have a verb)`,
+    );
   }
   const body = await bodyOf(context, options.body);
   const input = { ...parametersOf(id as CallId, options.param ?? []), ...defined({ body }) };

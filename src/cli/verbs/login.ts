@@ -31,7 +31,7 @@ export async function runLogin(
   const name = options.name ?? (await profileName(options, environment));
   const files = new ProfileFiles(environment.configDirectory);
   const url = options.url ?? environment.url ?? (await files.read(name))?.url;
-  if (url === undefined) throw new UsageError('login needs --url https://…');
+  if (url === undefined) throw new UsageError('login needs --url https://HOST:PORT');
   const caFile = absolute(options.ca ?? environment.caFile);
   const broker = { url, ...(caFile !== undefined && { caFile }) };
   const keep: Keep = async (login) => {

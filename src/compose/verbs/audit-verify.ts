@@ -1,8 +1,8 @@
-import { readFile } from 'node:fs/promises';
 import type { Progress } from '../../audit/export.ts';
 import { verifyExport, type VerifyReport } from '../../audit/verify.ts';
+import { readNamedFile } from './named-file.ts';
 
-/** Checks an export and says what was found. */
+/** Checks an export and says what was found. @throws ERR_CONFIG_INVALID for a checkpoint that cannot be read */
 export async function runAuditVerify(
   directory: string,
   options: { readonly checkpoint?: string; readonly logKey?: string },
@@ -10,7 +10,9 @@ export async function runAuditVerify(
 ): Promise<{ readonly holds: boolean; readonly text: string }> {
   const report = await verifyExport(directory, {
     externalCheckpoint:
-      options.checkpoint === undefined ? undefined : await readFile(options.checkpoint, 'utf8'),
+      options.checkpoint === undefined
+        ? undefined
+        : await readNamedFile('--checkpoint', options.checkpoint),
     logKey: options.logKey,
     progress,
   });

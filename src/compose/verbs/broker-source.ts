@@ -1,19 +1,27 @@
-import { readFile } from 'node:fs/promises';
 import { batchHeadSchema, type BatchHead } from '../../audit/export-format.ts';
 import type { ExportSource } from '../../audit/export-source.ts';
 import { ApiError, bearer, BrokerClient, UnreachableError } from '../../client/index.ts';
 import { BrokerError } from '../../domain/errors.ts';
+import { readNamedFile } from './named-file.ts';
 
-/** The log of a running broker, over its API, with an auditor's token. Its answers are repeated as the client does. */
+/** The log of a running broker, over its API, with an auditor's token. Its answers are repeated as the client does. @throws ERR_CONFIG_INVALID */
 export async function brokerSource(url: string, tokenFile: string): Promise<ExportSource> {
-  const token = (await readFile(tokenFile, 'utf8')).trim();
-  const client = new BrokerClient({ url }).as(bearer(token));
+  const token = (await readNamedFile('--token-file', tokenFile)).trim();
+  const client = clientOf(url, token);
   return {
     checkpoint: () => found(client.call('readCheckpoint')),
     logKey: async () => (await found(client.call('readLogKey')))?.trim() ?? '',
     file: (path) => found(client.call('readTile', { path: { path: path.replace(/^tile\//, '') } })),
     heads: (size) => heads(client, size),
   };
+}
+
+function clientOf(url: string, token: string): BrokerClient {
+  try {
+    return new BrokerClient({ url }).as(bearer(token));
+  } catch (error) {
+    throw new BrokerError('ERR_CONFIG_INVALID', (error as Error).message);
+  }
 }
 
 /** The body of an answer; undefined for what is not there. @throws ERR_STORE_UNAVAILABLE */

@@ -33,6 +33,21 @@ describe('a failure', () => {
     });
   });
 
+  it.each([
+    ['tls', '--ca or QUAYMASTER_CA_FILE'],
+    ['no_connection', 'does the broker run there'],
+    ['not_ours', 'is the URL right'],
+  ] as const)('without an answer (%s) says what to do', (reason, advice) => {
+    const { text } = failureOf(new UnreachableError(reason, 'https://x: WORD'));
+    expect(text).toMatch(/^no answer: https:\/\/x: WORD\n {2}\S/);
+    expect(text).toContain(advice);
+  });
+
+  it('of a token that is not known says how to have another', () => {
+    const { text } = failureOf(refusal(401, 'ERR_UNAUTHENTICATED'));
+    expect(text).toContain('quaymaster operator token create');
+  });
+
   it('of a call that cannot be sent is one of the caller, and does not repeat the value', async () => {
     const client = new BrokerClient({ url: 'http://127.0.0.1:9' });
     const failure = await client

@@ -55,6 +55,18 @@ describe('profiles', () => {
     await expect(files.read(name)).rejects.toThrow('a profile has a lower-case name');
   });
 
+  it('that are not there are told from none at all', async () => {
+    const { directory } = await configured();
+    const environment = { ...readEnvironment({}), configDirectory: directory };
+    await expect(findTarget({ profile: 'prdo' }, environment)).rejects.toThrow(
+      'there is no profile "prdo": quaymaster profiles lists them',
+    );
+    const nobody = { ...environment, configDirectory: join(directory, 'nowhere') };
+    await expect(findTarget({}, nobody)).rejects.toThrow(
+      'nobody is logged in: quaymaster login --url https://HOST:PORT --token-file FILE',
+    );
+  });
+
   it('are forgotten with the choice of them', async () => {
     const { files } = await configured();
     await files.remove('prod');
