@@ -13,6 +13,14 @@ const EXIT_INVALID = 2;
 /** EX_USAGE of sysexits(3): the words make no sense. */
 const EXIT_USAGE = 64;
 
+const TO_BEGIN = `
+To begin:
+  quaymaster dev                                              a broker on this machine, to try things on
+  quaymaster login --url https://HOST:PORT --token-file FILE  ask a broker that runs, as an operator
+  quaymaster whoami                                           as whom, and until when
+
+Each verb has a --help; docs/cli.md has them all.`;
+
 /** Every verb with its words; what a verb does is loaded when it runs. */
 export function createProgram(): Command {
   const quaymaster = new Command('quaymaster')
@@ -26,6 +34,14 @@ export function createProgram(): Command {
   const withConfig = (command: Command): Command =>
     command.option('-c, --config <file>', 'the configuration file', DEFAULT_CONFIG);
 
+  addClientVerbs(quaymaster);
+  addAudit(quaymaster.commandsGroup('The log:'), withConfig);
+  addBroker(quaymaster.commandsGroup('The broker itself:'), withConfig);
+  addBesideApplications(quaymaster.commandsGroup('Beside applications:'));
+  return quaymaster.addHelpText('after', TO_BEGIN);
+}
+
+function addBroker(quaymaster: Command, withConfig: (command: Command) => Command): void {
   withConfig(quaymaster.command('serve').description('run the broker')).action(
     async ({ config }: { config: string }) => {
       await leanStart(async () => {
@@ -57,16 +73,12 @@ export function createProgram(): Command {
       await runDev(options, print);
     });
   addConfig(quaymaster, withConfig);
-  addAudit(quaymaster, withConfig);
   addUpkeep(quaymaster, withConfig);
-  addCsiProvider(quaymaster);
-  addClientVerbs(quaymaster);
-  // Begun by main.ts; here it has its line in the help.
-  quaymaster.command('agent').description('bring secrets to one pod, beside it: docs/agent.md');
-  return quaymaster;
 }
 
-function addCsiProvider(quaymaster: Command): void {
+function addBesideApplications(quaymaster: Command): void {
+  // Begun by main.ts; here it has its line in the help.
+  quaymaster.command('agent').description('bring secrets to one pod, beside it: docs/agent.md');
   quaymaster
     .command('csi-provider')
     .description('serve the Secrets Store CSI driver of one node: docs/csi.md')

@@ -5,22 +5,24 @@ import { addLeases } from './commands/leases.ts';
 import { addOperators } from './commands/operators.ts';
 import { addPolicies } from './commands/policies.ts';
 import { addRotations } from './commands/rotations.ts';
-import { addSecrets } from './commands/secrets.ts';
+import { addForHolders, addSecrets } from './commands/secrets.ts';
 import { addSession } from './commands/session.ts';
 import { addTools } from './commands/tools.ts';
 
 export { addAuditQueries } from './commands/audit.ts';
 
-/** The verbs that ask a broker. Only their words are here: what a verb does is loaded when it runs. */
+/** The verbs that ask a broker, under the headings of the help. Only their words are here: what a verb does is loaded when it runs. */
 export function addClientVerbs(program: Command): void {
-  addSession(program);
-  addSecrets(program);
+  addSession(program.commandsGroup('Who asks:'));
+  addSecrets(program.commandsGroup('Secrets:'));
+  addForHolders(program.commandsGroup('As a workload:'));
+  program.commandsGroup('Documents from files:');
   addApply(program);
   addPolicies(program);
   addDocuments(program);
   addOperators(program);
-  addRotations(program);
-  addLeases(program);
-  addImports(program);
-  addTools(program);
+  addRotations(program.commandsGroup('Rotations:'));
+  addLeases(program.commandsGroup('Leases:'));
+  addImports(program.commandsGroup('Imports:'));
+  addTools(program.commandsGroup('Tools:'));
 }

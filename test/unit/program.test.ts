@@ -71,3 +71,30 @@ it('escapes what a terminal would obey in what it says was done', async () => {
   expect(await runProgram()).toBeUndefined();
   expect(said).toBe(`${root}/odd\\u{1b}[2J is valid\n`);
 });
+
+it('says to who asks for help how to begin, and what there is by what it is for', async () => {
+  jest.spyOn(process.stdout, 'write').mockImplementation((text) => {
+    said += text.toString();
+    return true;
+  });
+  process.argv = ['node', 'quaymaster', '--help'];
+  expect(await runProgram()).toBe(0);
+  const headings = [...said.matchAll(/^(\w[^:\n]*):$/gm)].map(([, heading]) => heading);
+  expect(headings).toEqual([
+    'Options',
+    'Who asks',
+    'Secrets',
+    'As a workload',
+    'Documents from files',
+    'Rotations',
+    'Leases',
+    'Imports',
+    'Tools',
+    'The log',
+    'The broker itself',
+    'Beside applications',
+    'Commands',
+    'To begin',
+  ]);
+  expect(said).toContain('quaymaster login --url https://HOST:PORT --token-file FILE');
+});

@@ -49,11 +49,10 @@ export function addSecrets(program: Command): void {
       .argument('[prefix]', 'a path; everything that you may list unless told'),
     async () => (await import('../verbs/secrets.ts')).runLs,
   );
-  addForHolders(program);
 }
 
 /** What workloads do with secrets. */
-function addForHolders(program: Command): void {
+export function addForHolders(program: Command): void {
   online(
     program
       .command('credential')
