@@ -65,6 +65,7 @@ function statusText(status: Status): string {
       ['under way', active === undefined ? undefined : `${active.kind} ${active.id}`],
       ['state', active === undefined ? undefined : `${active.state}: ${active.step}`],
       ['last error', active?.lastError],
+      ['tried again', active && nextTry(active)],
       ['settles until', active?.settlesUntil],
       ['target', target && targetText(target)],
       ['holders', status.holderCount],
@@ -82,6 +83,11 @@ function statusText(status: Status): string {
     parts.push('', table(['workload', 'pod', 'versions', 'acknowledged'], rows));
   }
   return parts.join('\n');
+}
+
+/** What is parked waits for somebody, and what did not fail for no time to come. */
+function nextTry({ state, lastError, nextAttemptAt }: Rotation): string | undefined {
+  return state === 'parked' || lastError === undefined ? undefined : nextAttemptAt;
 }
 
 export async function runRotationHistory(

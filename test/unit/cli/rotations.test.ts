@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { EXIT } from '../../../src/cli/exit-codes.ts';
 import { createProgram } from '../../../src/program.ts';
-import { askRotation } from '../../../src/cli/verbs/rotations.ts';
+import { askRotation, runRotationStatus } from '../../../src/cli/verbs/rotations.ts';
 import { cliContext } from '../../support/cli-context.ts';
 import { ScriptedBroker } from '../../support/scripted-broker.ts';
 
@@ -24,6 +24,22 @@ describe('asking for a rotation', () => {
       expect.stringMatching(/^cli_/),
       undefined,
     ]);
+  });
+});
+
+describe('where a path stands', () => {
+  it.each([
+    ['running', '2026-01-06T10:00:00Z'],
+    ['parked', undefined],
+  ])('says of what failed and is %s when it is tried again: %s', async (state, said) => {
+    const failing = { lastError: 'login_refused', nextAttemptAt: '2026-01-06T10:00:00Z' };
+    const active = { ...ROTATION, ...failing, state };
+    const broker = new ScriptedBroker({
+      readRotation: () => ({ path: 'a/b', active, holders: [] }),
+    });
+    const context = cliContext({ broker });
+    await runRotationStatus(context, { args: ['a/b'], options: {} });
+    expect(/tried again +(\S+)/.exec(context.out())?.[1]).toBe(said);
   });
 });
 
