@@ -25,6 +25,7 @@ import {
   type ScheduleRow,
   type StepRow,
 } from './rotation-row.ts';
+import { handOver } from './hand-over.ts';
 import { settled } from './settle.ts';
 import { stepEntries } from './step-entries.ts';
 
@@ -166,7 +167,10 @@ class RotationRun {
       await this.#begin(place);
       const result = await claim.within(() => effect({ parts, row: this.#row, place, claim }));
       await parts.failpoint?.(`rotation.${step}.after_effect`);
-      await this.#done(place, result);
+      await this.#done(place, result).catch(async (error: unknown) => {
+        if (isLost(error)) await handOver(parts, this.#row);
+        throw error;
+      });
     } finally {
       claim.end();
     }

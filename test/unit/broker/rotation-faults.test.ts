@@ -298,6 +298,21 @@ describe('a rotation', () => {
     expect(await bench.current()).toMatchObject({ password: 'p1' });
   });
 
+  it('is taken back as soon as the step is over that was under way when somebody aborted it', async () => {
+    await open();
+    let isAborted = false;
+    bench.broker.target.after = async (step) => {
+      if (step !== 'set' || isAborted) return;
+      isAborted = true;
+      await direct('abort');
+    };
+    bench.work();
+    await request();
+    await bench.pass(5_000);
+    expect(isAborted).toBe(true);
+    await expectOver('aborted');
+  });
+
   it('is one a path, whoever asks', async () => {
     await open();
     await request();
