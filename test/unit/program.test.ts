@@ -46,6 +46,12 @@ it.each([
   expect(said).toMatch(new RegExp(`^ERR_CONFIG_INVALID: ${word}[^\\n]+\\n$`));
 });
 
+it('says of an export that is not there no more than that', async () => {
+  process.argv = ['node', 'quaymaster', 'audit', 'verify', '/nowhere/export'];
+  expect(await runProgram()).toBe(2);
+  expect(said).toBe('ERR_CONFIG_INVALID: the directory /nowhere/export cannot be read: ENOENT\n');
+});
+
 it('escapes what a terminal would obey in words that it does not know', async () => {
   jest.spyOn(process.stderr, 'write').mockImplementation((text) => {
     said += text.toString();

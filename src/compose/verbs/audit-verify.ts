@@ -1,13 +1,15 @@
 import type { Progress } from '../../audit/export.ts';
 import { verifyExport, type VerifyReport } from '../../audit/verify.ts';
-import { readNamedFile } from './named-file.ts';
+import { findNamedDirectory, readNamedFile } from './named-file.ts';
 
-/** Checks an export and says what was found. @throws ERR_CONFIG_INVALID for a checkpoint that cannot be read */
+/** Checks an export and says what was found. @throws ERR_CONFIG_INVALID for a directory or a checkpoint that cannot be read */
 export async function runAuditVerify(
   directory: string,
   options: { readonly checkpoint?: string; readonly logKey?: string },
   progress: Progress,
 ): Promise<{ readonly holds: boolean; readonly text: string }> {
+  // A misspelt name says nothing of any log.
+  await findNamedDirectory(directory);
   const report = await verifyExport(directory, {
     externalCheckpoint:
       options.checkpoint === undefined
