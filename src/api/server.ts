@@ -1,6 +1,6 @@
 import { createServer as createHttpServer, type RequestListener, type Server } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { BrokerError } from '../domain/errors.ts';
 import { HANDSHAKE_MS, HTTP_BOUNDS, STALLED_MS, TLS_BOUNDS } from '../listener/bounds.ts';
 import { listenAt } from '../listener/listen-at.ts';
@@ -52,6 +52,8 @@ export class ApiServer {
   readonly #server: Server;
   readonly #config: ListenerConfig;
   readonly #deps: ServerDeps;
+  /** Connections on which no request has begun yet. Node takes them for busy, and no longer cuts slow ones once it closes. */
+  readonly #silent = new Set<Socket>();
   #cancelReload: (() => void) | undefined;
 
   constructor(app: RequestListener, config: ListenerConfig, deps: ServerDeps & WithMaterial) {
@@ -65,6 +67,14 @@ export class ApiServer {
     this.#server.on('clientError', deps.malformed.refuse);
     this.#server.on('connect', deps.malformed.refuseConnect);
     this.#server.on('checkExpectation', app);
+    this.#server.on(
+      config.tls === undefined ? 'connection' : 'secureConnection',
+      (socket: Socket) => {
+        this.#silent.add(socket);
+        socket.once('close', () => this.#silent.delete(socket));
+      },
+    );
+    this.#server.prependListener('request', ({ socket }) => this.#silent.delete(socket));
   }
 
   /** @returns the address it listens at. @throws ERR_CONFIG_INVALID when it cannot. */
@@ -89,6 +99,7 @@ export class ApiServer {
     const { promise, resolve } = Promise.withResolvers<undefined>();
     this.#server.close(() => resolve(undefined));
     this.#server.closeIdleConnections();
+    for (const socket of this.#silent) socket.destroy();
     await promise;
     cancel();
     return isClean;

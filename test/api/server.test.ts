@@ -81,6 +81,25 @@ describe('draining', () => {
     agent.destroy();
   });
 
+  it.each([
+    ['nothing', ''],
+    ['half a head', 'GET /healthz HTTP/1.1\r\nHost:'],
+  ])(
+    'waits for nobody who has said %s',
+    async (_what, text) => {
+      await start();
+      const silent = connect(api.port, '127.0.0.1');
+      silent.on('error', () => undefined);
+      await once(silent, 'connect');
+      if (text !== '') silent.write(text);
+      await api.call('GET', '/healthz');
+      const closed = once(silent, 'close');
+      expect(await api.server.drain(30_000)).toBe(true);
+      await closed;
+    },
+    10_000,
+  );
+
   it('cuts who does not finish in time, and says so', async () => {
     await start();
     const idle = connect(api.port, '127.0.0.1');
@@ -265,6 +284,17 @@ describe('TLS', () => {
     socket.destroy();
     return { protocol, name };
   }
+
+  it('waits at its end for nobody who has said nothing since the handshake', async () => {
+    const { port, authority } = await startTls();
+    const ca = authority.cert;
+    const silent = connectTls({ port, host: '127.0.0.1', ca, servername: 'first.test' });
+    silent.on('error', () => undefined);
+    await once(silent, 'secureConnect');
+    const closed = once(silent, 'close');
+    expect(await second?.drain(30_000)).toBe(true);
+    await closed;
+  }, 10_000);
 
   it('is 1.3 and nothing older', async () => {
     const { port, authority } = await startTls();
