@@ -67,13 +67,8 @@ export class ApiServer {
     this.#server.on('clientError', deps.malformed.refuse);
     this.#server.on('connect', deps.malformed.refuseConnect);
     this.#server.on('checkExpectation', app);
-    this.#server.on(
-      config.tls === undefined ? 'connection' : 'secureConnection',
-      (socket: Socket) => {
-        this.#silent.add(socket);
-        socket.once('close', () => this.#silent.delete(socket));
-      },
-    );
+    const opened = config.tls === undefined ? 'connection' : 'secureConnection';
+    this.#server.on(opened, (socket: Socket) => this.#watch(socket));
     this.#server.prependListener('request', ({ socket }) => this.#silent.delete(socket));
   }
 
@@ -103,6 +98,13 @@ export class ApiServer {
     await promise;
     cancel();
     return isClean;
+  }
+
+  #watch(socket: Socket): void {
+    // Its handshake ended after the listener was closed.
+    if (!this.#server.listening) socket.destroy();
+    this.#silent.add(socket);
+    socket.once('close', () => this.#silent.delete(socket));
   }
 
   /** Reads certificate and key again; what cannot be used leaves the old ones in place, and is logged. */

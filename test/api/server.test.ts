@@ -289,7 +289,7 @@ describe('TLS', () => {
     const { port, authority } = await startTls();
     const ca = authority.cert;
     const silent = connectTls({ port, host: '127.0.0.1', ca, servername: 'first.test' });
-    silent.on('error', () => undefined);
+    silent.resume().on('error', () => undefined);
     await once(silent, 'secureConnect');
     const closed = once(silent, 'close');
     expect(await second?.drain(30_000)).toBe(true);
