@@ -9,13 +9,17 @@ import type { Parts } from './parts.ts';
 import { commitAs, entryOf, type Attempt } from './record.ts';
 import type { LiveOperator } from './state/operator-tokens.ts';
 
-/** A credential that is to be, or could not be, revoked at its backend. */
+/** To be revoked; could not be, which an operator has to look at; cannot be by its nature, and ends by itself. */
+export const REVOCATION_STATES = ['revoking', 'irrevocable', 'expiring'] as const;
+type RevocationState = (typeof REVOCATION_STATES)[number];
+
+/** A credential that was taken back, and is not known to have ended at its backend. */
 export interface Revocation {
   readonly credential: string;
   readonly lease: string;
   readonly workload: string;
   readonly path: string;
-  readonly state: 'revoking' | 'irrevocable';
+  readonly state: RevocationState;
   readonly attempts: number;
   readonly lastError: string | undefined;
   readonly nextAttemptAt: number | undefined;
@@ -23,12 +27,12 @@ export interface Revocation {
   readonly endsAt: number;
 }
 
-/** The revoke queue, or the list of what could not be revoked, by next attempt. @throws ERR_DENIED, ERR_REQUEST_INVALID */
+/** What is in one of these states, by next attempt. @throws ERR_DENIED, ERR_REQUEST_INVALID */
 export async function listRevocations(
   parts: Parts,
   call: Call,
   live: LiveOperator,
-  query: { readonly state: 'revoking' | 'irrevocable'; readonly page: PageRequest },
+  query: { readonly state: RevocationState; readonly page: PageRequest },
 ): Promise<Page<Revocation>> {
   const acting = { parts, call, caller: live };
   return recordOperation(acting, { action: 'lease.list' }, async (operator) => {
@@ -51,7 +55,7 @@ export async function listRevocations(
   });
 }
 
-/** Tries one again now, with all its attempts before it. @throws ERR_DENIED, ERR_NOT_FOUND, ERR_CONFLICT */
+/** Tries one again now, with all its attempts before it. @throws ERR_DENIED, ERR_NOT_FOUND; ERR_CONFLICT for what was revoked, or only ends by itself */
 export async function retryRevocation(
   parts: Parts,
   call: Call,
@@ -88,7 +92,7 @@ function revocationOf(row: Tables['credentials']): Revocation {
     lease: row.lease_id,
     workload: row.workload,
     path: row.path,
-    state: row.state === 'irrevocable' ? 'irrevocable' : 'revoking',
+    state: REVOCATION_STATES.find((state) => state === row.state) ?? 'revoking',
     attempts: row.attempts,
     lastError: row.last_error ?? undefined,
     nextAttemptAt: row.next_attempt_at ?? undefined,

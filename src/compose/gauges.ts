@@ -61,6 +61,15 @@ export function registerGauges(
   registerRotations(registers, parts);
 }
 
+const CREDENTIAL_STATES = [
+  'intended',
+  'prepared',
+  'issued',
+  'revoking',
+  'irrevocable',
+  'expiring',
+] as const;
+
 /** What is held at this moment, counted in the store when asked. */
 function registerHoldings(registers: Registry[], { store }: Parts): void {
   new Gauge({
@@ -69,7 +78,7 @@ function registerHoldings(registers: Registry[], { store }: Parts): void {
     labelNames: ['state'],
     registers,
     async collect() {
-      for (const state of ['intended', 'prepared', 'issued', 'revoking', 'irrevocable'] as const) {
+      for (const state of CREDENTIAL_STATES) {
         this.set({ state }, await store.count('credentials', { state }));
       }
     },

@@ -93,7 +93,8 @@ export interface Tables {
     lease_id: string;
     handle: string;
     revocation: 'revocable' | 'expires-only';
-    state: 'intended' | 'prepared' | 'issued' | 'revoking' | 'irrevocable' | 'revoked';
+    state:
+      'intended' | 'prepared' | 'issued' | 'revoking' | 'irrevocable' | 'expiring' | 'revoked';
     /** The issued value, sealed, for a repeat with the same key; null before issue and after the end. */
     sealed: Uint8Array | null;
     attempts: number;

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import {
+  REVOCATION_STATES,
   listRevocations as list,
   retryRevocation as retry,
   type Revocation,
@@ -10,7 +11,7 @@ import { PAGE_QUERY, readPage, shownPage } from '../page-query.ts';
 import { parseParameter } from '../parse-input.ts';
 import type { RouteOf } from '../route.ts';
 
-const state = z.enum(['revoking', 'irrevocable']).default('revoking');
+const state = z.enum(REVOCATION_STATES).default('revoking');
 
 export const listRevocations: RouteOf<'listRevocations'> = {
   query: ['state', ...PAGE_QUERY],

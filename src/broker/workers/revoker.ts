@@ -7,6 +7,7 @@ import { queueRevocation } from '../end-leases.ts';
 import type { Parts } from '../parts.ts';
 import { SystemActor } from '../record.ts';
 import { listAll } from '../state/list-all.ts';
+import { REVOCATION_STATES } from '../revocations.ts';
 import { Worker } from './worker.ts';
 
 type Row = Tables['credentials'];
@@ -19,13 +20,15 @@ const FIRST_PAUSE_MS = 10_000;
 const LONGEST_PAUSE_MS = 300_000;
 const HELD_BACK_PAUSE_MS = 60_000;
 const DEADLINE_MS = 10_000;
+/** Why nothing was tried: the backend has no way to end it before its time. */
+const EXPIRES_ONLY = 'expires_only';
 
 /** Works off the revoke queue: durable, with back-off, one backend's failure no other's. */
 export function revoker(parts: Parts, random: () => number): Worker {
   const actor = new SystemActor(parts, 'revoker');
   return new Worker('revoker', EVERY_MS, parts, async (signal) => {
     await adoptAbandoned(parts, parts.clock.now() - FILLED_MS);
-    for (const state of ['revoking', 'irrevocable'] as const) {
+    for (const state of REVOCATION_STATES) {
       const due = await parts.store.list('credentials', {
         equals: { state },
         upTo: { next_attempt_at: parts.clock.now() },
@@ -67,7 +70,7 @@ interface Round {
 async function revoke(round: Round, row: Row): Promise<void> {
   try {
     if (row.revocation === 'expires-only' && row.ends_at > round.parts.clock.now()) {
-      await keepListed(round, row, 'expires_only', row.ends_at);
+      await keepListed(round, row, EXPIRES_ONLY, row.ends_at);
       return;
     }
     if (row.revocation === 'revocable') await revokeAtBackend(round, row);
@@ -132,7 +135,8 @@ async function keepListed(
   at: number,
 ): Promise<void> {
   const attempts = row.attempts + 1;
-  const state = attempts >= ATTEMPTS || error === 'expires_only' ? 'irrevocable' : 'revoking';
+  const state =
+    error === EXPIRES_ONLY ? 'expiring' : attempts >= ATTEMPTS ? 'irrevocable' : 'revoking';
   const entry = {
     action: 'credential.revoke',
     outcome: 'error',

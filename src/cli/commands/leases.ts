@@ -64,7 +64,13 @@ function addRevocations(program: Command): void {
     revocation
       .command('ls')
       .description('list them')
-      .addOption(new Option('--state <state>', 'only these').choices(['revoking', 'irrevocable'])),
+      .addOption(
+        new Option('--state <state>', 'only these').choices([
+          'revoking',
+          'irrevocable',
+          'expiring',
+        ]),
+      ),
     async () => (await load()).runRevocationList,
   );
   online(

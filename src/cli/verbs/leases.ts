@@ -130,7 +130,7 @@ function selectionOf(
 }
 
 /** What needs somebody comes first. */
-const REVOCATION_STATES = ['irrevocable', 'revoking'] as const;
+const REVOCATION_STATES = ['irrevocable', 'revoking', 'expiring'] as const;
 
 export async function runRevocationList(
   { broker, output }: CliContext,

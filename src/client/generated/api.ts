@@ -1405,7 +1405,7 @@ export interface components {
             readonly workload: components["schemas"]["WorkloadName"];
             readonly path: components["schemas"]["SecretPath"];
             /** @enum {unknown} */
-            readonly state: "revoking" | "irrevocable";
+            readonly state: "revoking" | "irrevocable" | "expiring";
             readonly attempts: number;
             readonly lastError?: string;
             readonly nextAttemptAt?: components["schemas"]["Instant"];
@@ -2553,7 +2553,7 @@ export interface operations {
     readonly listRevocations: {
         readonly parameters: {
             readonly query?: {
-                readonly state?: "revoking" | "irrevocable";
+                readonly state?: "revoking" | "irrevocable" | "expiring";
                 readonly limit?: components["parameters"]["limit"];
                 /** @description What the page before returned as `next`. */
                 readonly after?: components["parameters"]["after"];

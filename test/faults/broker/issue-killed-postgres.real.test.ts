@@ -62,7 +62,7 @@ describeWith(
       expect([asked('/v1/auth/token/create/creds'), asked('/v1/db/creds/app')]).toEqual([4, 2]);
       await survivor.startWithFailpoints({ epoch: Date.now(), speed: SPEED });
       await until('every order is settled', async () => {
-        const states = ['intended', 'prepared', 'issued', 'revoking', 'irrevocable'];
+        const states = ['intended', 'prepared', 'issued', 'revoking', 'irrevocable', 'expiring'];
         const counts = states.map((state) => {
           return survivor.metric(`quaymaster_credentials{state="${state}"}`);
         });

@@ -50,7 +50,7 @@ export function nothingIsLeft(title: string, make: () => Promise<MadeToOrder>): 
 
     async function untilNothingIsLeft(): Promise<void> {
       await until('every order is settled', async () => {
-        const states = ['intended', 'prepared', 'issued', 'revoking', 'irrevocable'];
+        const states = ['intended', 'prepared', 'issued', 'revoking', 'irrevocable', 'expiring'];
         const counts = states.map((state) => {
           return broker.metric(`quaymaster_credentials{state="${state}"}`);
         });

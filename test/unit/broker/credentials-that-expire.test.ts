@@ -42,10 +42,10 @@ describe('a credential that only time ends', () => {
     const { lease } = await order();
     await releaseLease(broker.parts, broker.call(), live, lease.id);
     await revokeRound();
-    expect(await row()).toMatchObject({ state: 'irrevocable', last_error: 'expires_only' });
+    expect(await row()).toMatchObject({ state: 'expiring', last_error: 'expires_only' });
     broker.clock.advance(899_000);
     await revokeRound();
-    expect(await row()).toMatchObject({ state: 'irrevocable' });
+    expect(await row()).toMatchObject({ state: 'expiring' });
     broker.clock.advance(2_000);
     await revokeRound();
     expect(await row()).toMatchObject({ state: 'revoked' });
@@ -64,7 +64,7 @@ describe('a credential that only time ends', () => {
     await adoptAbandoned(broker.parts, broker.clock.now());
     broker.clock.advance(900_000);
     await revokeRound();
-    expect(await row()).toMatchObject({ state: 'irrevocable', last_error: 'expires_only' });
+    expect(await row()).toMatchObject({ state: 'expiring', last_error: 'expires_only' });
     broker.clock.advance(121_000);
     await revokeRound();
     expect(await row()).toMatchObject({ state: 'revoked' });

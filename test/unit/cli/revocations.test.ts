@@ -16,6 +16,6 @@ async function list(options: Parameters<typeof runRevocationList>[1]['options'])
 }
 
 it('lists what could not be revoked before what waits, unless one of them is asked for', async () => {
-  expect(await list({})).toEqual(['irrevocable', 'revoking']);
+  expect(await list({})).toEqual(['irrevocable', 'revoking', 'expiring']);
   expect(await list({ state: 'revoking' })).toEqual(['revoking']);
 });
