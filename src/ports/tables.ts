@@ -93,8 +93,7 @@ export interface Tables {
     lease_id: string;
     handle: string;
     revocation: 'revocable' | 'expires-only';
-    state:
-      'intended' | 'prepared' | 'issued' | 'revoking' | 'irrevocable' | 'expiring' | 'revoked';
+    state: 'intended' | 'prepared' | 'issued' | 'revoking' | 'irrevocable' | 'expiring' | 'revoked';
     /** The issued value, sealed, for a repeat with the same key; null before issue and after the end. */
     sealed: Uint8Array | null;
     attempts: number;

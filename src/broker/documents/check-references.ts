@@ -6,7 +6,14 @@ import type { Parts } from '../parts.ts';
 import { checkRotation } from './check-rotation.ts';
 import type { StoredDocument } from './document.ts';
 
-const UNREVOKED = ['intended', 'prepared', 'issued', 'revoking', 'irrevocable', 'expiring'] as const;
+const UNREVOKED = [
+  'intended',
+  'prepared',
+  'issued',
+  'revoking',
+  'irrevocable',
+  'expiring',
+] as const;
 
 const UNDER_WAY = ['running', 'parked', 'undoing'] as const;
 
