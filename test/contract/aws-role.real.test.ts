@@ -66,6 +66,7 @@ const TRAITS = {
   drillable: false,
   madeByTarget: true,
   oneWay: 'create',
+  follows: true,
   hostless: true,
   unnamed: true,
 } as const;

@@ -41,7 +41,7 @@ export interface RotationTraits {
   readonly textOnly?: true;
   /** There is no first value to be made: `create` without a current one is ERR_CONFLICT. */
   readonly needsCurrent?: true;
-  /** Somebody else makes the whole value: what becomes of copies of the old one in it is theirs to say. */
+  /** Somebody else ends the old credential, whatever is done here: its copies keep nobody from taking the new one over. */
   readonly follows?: true;
   /** Values name no host, so that none can be compared. */
   readonly hostless?: true;

@@ -101,12 +101,17 @@ async function expectFollowed(
   expect(secrets.flatMap((secret) => findCanary(secret, { output: lines.join('\n') }))).toEqual([]);
 }
 
+/** A first build compiles the standard library. */
+const EXAMPLE_MS = 180_000;
+
 /** A runtime that is not on this machine leaves its example out, and says so. */
 function example(what: string, program: string, body: (program: string) => Promise<void>): void {
   const found = findProgram(program);
   if (found === null) process.stderr.write(`left out: ${what} (no ${program} on PATH)\n`);
-  (found === null ? it.skip : it)(`${what} reads, follows, renews and prints no value`, () =>
-    body(found ?? ''),
+  (found === null ? it.skip : it)(
+    `${what} reads, follows, renews and prints no value`,
+    () => body(found ?? ''),
+    EXAMPLE_MS,
   );
 }
 
