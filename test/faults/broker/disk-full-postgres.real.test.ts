@@ -87,8 +87,12 @@ describeWith(['postgres'], `F22: a broker whose PostgreSQL has a full disk${left
 
   whereMounted('lives, says that it is not ready, and shows its metrics', async () => {
     expect((await call('GET', '/healthz')).status).toBe(200);
-    await until('it says so', async () => (await call('GET', '/readyz')).status === 503);
-    expect(await broker.metric('quaymaster_ready')).toBe(0);
+    // What was rolled back leaves room for a row now and then: it is ready until the next does not fit.
+    await until('it says so', async () => {
+      await broker.read(session, 'own/key');
+      const { status } = await call('GET', '/readyz');
+      return status === 503 && (await broker.metric('quaymaster_ready')) === 0;
+    });
     expect(await broker.metric('quaymaster_leases_live')).toBe(1);
   });
 
