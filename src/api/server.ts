@@ -15,6 +15,8 @@ import { SourceAddress } from './source-address.ts';
 import { readTlsFiles, type TlsMaterial } from './tls-files.ts';
 
 const RELOAD_MS = 60_000;
+/** What a request that has begun when the drain does has for its head. */
+const HEAD_MS = 5_000;
 const LENIENT_FLAG = '--insecure-http-parser';
 
 export interface ServerDeps {
@@ -68,7 +70,10 @@ export class ApiServer {
     this.#server.on('connect', deps.malformed.refuseConnect);
     this.#server.on('checkExpectation', app);
     const opened = config.tls === undefined ? 'connection' : 'secureConnection';
-    this.#server.on(opened, (socket: Socket) => this.#watch(socket));
+    this.#server.on(opened, (socket: Socket) => {
+      this.#silent.add(socket);
+      socket.once('close', () => this.#silent.delete(socket));
+    });
     this.#server.prependListener('request', ({ socket }) => this.#silent.delete(socket));
   }
 
@@ -80,8 +85,8 @@ export class ApiServer {
   }
 
   /**
-   * Stops taking connections, answers what is under way and closes each connection behind its answer. Whoever is not done after
-   * `timeoutMs` is cut. @returns whether nobody had to be.
+   * Stops taking connections, answers what is under way and closes each connection behind its answer. Who does not come to ask within five seconds is
+   * cut, and whoever is not done after `timeoutMs`. @returns whether nobody had to be.
    */
   async drain(timeoutMs: number): Promise<boolean> {
     this.#deps.drain.begin();
@@ -94,17 +99,13 @@ export class ApiServer {
     const { promise, resolve } = Promise.withResolvers<undefined>();
     this.#server.close(() => resolve(undefined));
     this.#server.closeIdleConnections();
-    for (const socket of this.#silent) socket.destroy();
+    const cancelSilent = this.#deps.clock.after(HEAD_MS, () => {
+      for (const socket of this.#silent) socket.destroy();
+    });
     await promise;
     cancel();
+    cancelSilent();
     return isClean;
-  }
-
-  #watch(socket: Socket): void {
-    // Its handshake ended after the listener was closed.
-    if (!this.#server.listening) socket.destroy();
-    this.#silent.add(socket);
-    socket.once('close', () => this.#silent.delete(socket));
   }
 
   /** Reads certificate and key again; what cannot be used leaves the old ones in place, and is logged. */
