@@ -126,6 +126,8 @@ async function rounds(
   isOn: () => number = () => 0,
 ): Promise<readonly number[]> {
   const found: number[] = [];
+  // The first seconds after a pause are slow, with rotations and without: they wake caches, connections and the memory of the process.
+  await drive(load, seconds);
   for (let round = 0; round < count; round += 1) {
     if (round > 0) await pause(ROUND_PAUSE_MS);
     const { p99, perSecond } = await drive(load, seconds);

@@ -13,8 +13,10 @@ const MOST_RUNNING = 64;
 const LONGEST_SLEEP_MS = 10_000;
 const SHORTEST_SLEEP_MS = 50;
 const AFTER_FAILURE_MS = 1_000;
-/** How soon a look goes on that was of so many rows that it was ended. */
+/** How soon a look goes on that was of so many rows that it was ended, and the longest until the next one. */
 const LOOK_ON_MS = 1_000;
+/** A look is followed by so many times its own time without one: while many wait and others begin, each would read all of them again. */
+const LOOK_PAUSES = 20;
 /** How long a connection is left alone that has as many as it may, by chance within that. */
 const FULL_MS = 1_000;
 
@@ -33,6 +35,7 @@ export class Rotations {
   readonly #due: DueRotations;
   #wake: () => void = () => undefined;
   #isRung = false;
+  #lookAgainAt = 0;
   #unlisten: () => void = () => undefined;
   #loop: Promise<void> | undefined;
 
@@ -75,15 +78,26 @@ export class Rotations {
       let pause = AFTER_FAILURE_MS;
       try {
         const started = await startDue(this.#parts, this.#driver.actor);
-        const isWhole = await this.#due.look();
+        const isEarly = this.#parts.clock.monotonic() < this.#lookAgainAt;
+        const isWhole = !isEarly && (await this.#look());
         this.#pump();
         if (started > 0) pause = SHORTEST_SLEEP_MS;
+        else if (isEarly) pause = this.#lookAgainAt - this.#parts.clock.monotonic();
         else pause = isWhole ? await this.#untilNext() : LOOK_ON_MS;
       } catch (error) {
         this.#parts.log.error({ err: error }, 'a round of rotations failed; the next one goes on');
       }
       await this.#sleep(pause);
     }
+  }
+
+  async #look(): Promise<boolean> {
+    const { clock } = this.#parts;
+    const begun = clock.monotonic();
+    const isWhole = await this.#due.look();
+    const end = clock.monotonic();
+    this.#lookAgainAt = end + Math.min((end - begun) * LOOK_PAUSES, LOOK_ON_MS);
+    return isWhole;
   }
 
   async #sleep(ms: number): Promise<void> {
