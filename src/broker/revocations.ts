@@ -2,6 +2,7 @@ import { BrokerError } from '../domain/errors.ts';
 import type { Page, PageRequest } from '../domain/page.ts';
 import type { Tables } from '../ports/tables.ts';
 import type { Call } from './call.ts';
+import { REVOCATION_STATES } from './credential-states.ts';
 import { decodeCursor, encodeCursor } from './cursor.ts';
 import { queueRevocation } from './end-leases.ts';
 import { recordFailure, recordOperation, requireRole } from './operation.ts';
@@ -9,8 +10,6 @@ import type { Parts } from './parts.ts';
 import { commitAs, entryOf, type Attempt } from './record.ts';
 import type { LiveOperator } from './state/operator-tokens.ts';
 
-/** To be revoked; could not be, which an operator has to look at; cannot be by its nature, and ends by itself. */
-export const REVOCATION_STATES = ['revoking', 'irrevocable', 'expiring'] as const;
 type RevocationState = (typeof REVOCATION_STATES)[number];
 
 /** A credential that was taken back, and is not known to have ended at its backend. */

@@ -1,4 +1,5 @@
 import { collectDefaultMetrics, Gauge, type Registry } from 'prom-client';
+import { UNREVOKED } from '../broker/credential-states.ts';
 import type { Parts } from '../broker/parts.ts';
 import type { RunningBroker } from './broker.ts';
 import { registerRotations } from './rotation-gauges.ts';
@@ -61,15 +62,6 @@ export function registerGauges(
   registerRotations(registers, parts);
 }
 
-const CREDENTIAL_STATES = [
-  'intended',
-  'prepared',
-  'issued',
-  'revoking',
-  'irrevocable',
-  'expiring',
-] as const;
-
 /** What is held at this moment, counted in the store when asked. */
 function registerHoldings(registers: Registry[], { store }: Parts): void {
   new Gauge({
@@ -78,7 +70,7 @@ function registerHoldings(registers: Registry[], { store }: Parts): void {
     labelNames: ['state'],
     registers,
     async collect() {
-      for (const state of CREDENTIAL_STATES) {
+      for (const state of UNREVOKED) {
         this.set({ state }, await store.count('credentials', { state }));
       }
     },

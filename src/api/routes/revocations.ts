@@ -1,6 +1,6 @@
 import { z } from 'zod';
+import { REVOCATION_STATES } from '../../broker/credential-states.ts';
 import {
-  REVOCATION_STATES,
   listRevocations as list,
   retryRevocation as retry,
   type Revocation,

@@ -3,17 +3,9 @@ import { BrokerError } from '../../domain/errors.ts';
 import { coversOverlap, isWithinBounds } from '../../domain/locator-bounds.ts';
 import type { MountSpec } from '../../domain/mount.ts';
 import type { Parts } from '../parts.ts';
+import { UNREVOKED } from '../credential-states.ts';
 import { checkRotation } from './check-rotation.ts';
 import type { StoredDocument } from './document.ts';
-
-const UNREVOKED = [
-  'intended',
-  'prepared',
-  'issued',
-  'revoking',
-  'irrevocable',
-  'expiring',
-] as const;
 
 const UNDER_WAY = ['running', 'parked', 'undoing'] as const;
 

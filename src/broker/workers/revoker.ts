@@ -2,12 +2,12 @@ import { BrokerError } from '../../domain/errors.ts';
 import type { Expectation } from '../../ports/store.ts';
 import type { Tables } from '../../ports/tables.ts';
 import { randomId } from '../../crypto/random.ts';
+import { REVOCATION_STATES } from '../credential-states.ts';
 import { FILLED_MS } from '../credential-order.ts';
 import { queueRevocation } from '../end-leases.ts';
 import type { Parts } from '../parts.ts';
 import { SystemActor } from '../record.ts';
 import { listAll } from '../state/list-all.ts';
-import { REVOCATION_STATES } from '../revocations.ts';
 import { Worker } from './worker.ts';
 
 type Row = Tables['credentials'];
