@@ -1,25 +1,9 @@
 import type * as Sdk from '@aws-sdk/client-secrets-manager';
+import { AWS_NO_CREDENTIALS, AWS_NOT_ACCEPTED } from '../../domain/aws-refusals.ts';
 import { EXIT } from '../exit-codes.ts';
 import { Failed } from '../failed.ts';
 import { SourceError } from './import-source.ts';
 
-/** Of the caller and not of one secret. AWS has no one name for them. */
-const NOT_ACCEPTED: readonly string[] = [
-  'ExpiredToken',
-  'ExpiredTokenException',
-  'IncompleteSignature',
-  'IncompleteSignatureException',
-  'InvalidClientTokenId',
-  'InvalidSignatureException',
-  'MissingAuthenticationToken',
-  'MissingAuthenticationTokenException',
-  'NotAuthorized',
-  'OptInRequired',
-  'SignatureDoesNotMatch',
-  'UnrecognizedClientException',
-];
-/** Of the SDK, where it finds nobody to ask as. */
-const NO_CREDENTIALS: readonly string[] = ['CredentialsProviderError', 'TokenProviderError'];
 /** After the tries of the SDK: too many requests, and nobody behind the door. */
 const NOT_NOW: readonly unknown[] = [429, 502, 503, 504];
 const THROTTLED = /Throttl|TooManyRequests|RequestLimitExceeded/;
@@ -34,7 +18,7 @@ export function awsFailure(
   where: string,
 ): SourceError | Failed {
   const word = wordOf(error);
-  if (NO_CREDENTIALS.includes(word)) {
+  if (AWS_NO_CREDENTIALS.includes(word)) {
     const text = `no credentials for AWS are found, as its SDK looks for them (${word}): environment, profile, role`;
     return new Failed(text, EXIT.refused);
   }
@@ -43,7 +27,7 @@ export function awsFailure(
     const text = `no answer of ${where}: ${word}; are --region and --endpoint right?`;
     return new Failed(text, EXIT.unreachable);
   }
-  if (NOT_ACCEPTED.includes(word)) {
+  if (AWS_NOT_ACCEPTED.includes(word)) {
     return new Failed(`the credentials are not accepted by ${where}: ${word}`, EXIT.refused);
   }
   if (NOT_NOW.includes(error.$metadata.httpStatusCode) || THROTTLED.test(word)) {

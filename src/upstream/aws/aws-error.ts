@@ -1,3 +1,4 @@
+import { AWS_NO_CREDENTIALS, AWS_NOT_ACCEPTED } from '../../domain/aws-refusals.ts';
 import { BrokerError, type ErrorCode } from '../../domain/errors.ts';
 
 const NAME = /^[A-Za-z][A-Za-z0-9_]{0,79}$/;
@@ -20,20 +21,8 @@ const ABSENT = new Set(['NoSuchEntity', 'NoSuchEntityException', 'ResourceNotFou
 const DENIED = new Set([
   'AccessDenied',
   'AccessDeniedException',
-  'CredentialsProviderError',
-  'ExpiredToken',
-  'ExpiredTokenException',
-  'IncompleteSignature',
-  'IncompleteSignatureException',
-  'InvalidClientTokenId',
-  'InvalidSignatureException',
-  'MissingAuthenticationToken',
-  'MissingAuthenticationTokenException',
-  'NotAuthorized',
-  'OptInRequired',
-  'SignatureDoesNotMatch',
-  'TokenProviderError',
-  'UnrecognizedClientException',
+  ...AWS_NOT_ACCEPTED,
+  ...AWS_NO_CREDENTIALS,
 ]);
 const THROTTLED = new Set([
   'BandwidthLimitExceeded',
