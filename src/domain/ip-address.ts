@@ -51,3 +51,22 @@ function groupsOf(text: string, endsAddress: boolean): readonly number[] | undef
   }
   return groups;
 }
+
+/**
+ * The network that rates, caps and counts are kept by: an IPv4 address is its own, an IPv6 address belongs to its /64, because one host
+ * usually holds all 2^64 addresses of it (RFC 6177). A text that is no address is returned as it is.
+ */
+export function networkOf(address: string): string {
+  // Every caller over IPv4 passes here on its way to a bucket, so nothing is parsed for it.
+  if (!address.includes(':')) return address;
+  const words = parseIpAddress(address);
+  if (words === undefined) return address;
+  const [first = 0, second = 0] = words;
+  if (words.length === 1) return ipv4Text(first);
+  const groups = [first >>> 16, first & 0xffff, second >>> 16, second & 0xffff];
+  return `${groups.map((group) => group.toString(16)).join(':')}::/64`;
+}
+
+function ipv4Text(word: number): string {
+  return [word >>> 24, (word >>> 16) & 255, (word >>> 8) & 255, word & 255].join('.');
+}
