@@ -38,6 +38,11 @@ export interface SecretProvider {
    * @throws ERR_PATH_INVALID when the name cannot exist there; ERR_BODY_INVALID for a `ref` that is not of this provider.
    */
   locate(rest: string, ref?: unknown): string;
+  /**
+   * The inverse of `locate` without a `ref`: the name below the mount's prefix whose own place `ref` points to; undefined when no name has that
+   * place. Never depends on what exists at the backend or in the mount's options. @throws ERR_BODY_INVALID for a `ref` that is not of this provider.
+   */
+  restOf(ref: unknown): string | undefined;
   /** @throws ERR_NOT_FOUND when absent, deleted or destroyed. `version` undefined asks for the current one. */
   read(locator: string, version: string | undefined, context: CallContext): Promise<SecretVersion>;
   /** Several current versions in as few calls as the backend allows; a failure is per item. Present where the backend has a batch call. */

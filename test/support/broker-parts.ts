@@ -11,12 +11,12 @@ import { logIn } from '../../src/broker/log-in.ts';
 import type { Limits, Parts } from '../../src/broker/parts.ts';
 import { Canaries } from '../../src/broker/state/canaries.ts';
 import { Catalog } from '../../src/broker/state/catalog.ts';
-import { Connections } from '../../src/broker/state/connections.ts';
+import { Connections, type BoundConnection } from '../../src/broker/state/connections.ts';
 import { EventStreams } from '../../src/broker/state/event-streams.ts';
 import { DueSignal } from '../../src/broker/state/due-signal.ts';
 import { ProofMemory } from '../../src/broker/state/proof-memory.ts';
 import { OperatorTokens, type LiveOperator } from '../../src/broker/state/operator-tokens.ts';
-import { RotationTargets } from '../../src/broker/state/rotation-targets.ts';
+import { RotationTargets, type BoundTargets } from '../../src/broker/state/rotation-targets.ts';
 import { RowSeals } from '../../src/broker/state/row-seals.ts';
 import { Sessions, type LiveSession } from '../../src/broker/state/sessions.ts';
 import { State } from '../../src/broker/state/state.ts';
@@ -115,7 +115,12 @@ export class TestBroker {
 
   static async open(
     limits: Partial<Limits> = {},
-    shared: { readonly keyring?: Keyring } = {},
+    shared: {
+      readonly keyring?: Keyring;
+      /** Beside the scripted ones. */
+      readonly connections?: readonly BoundConnection[];
+      readonly targets?: readonly BoundTargets[];
+    } = {},
   ): Promise<TestBroker> {
     const directory = await mkdtemp(join(tmpdir(), 'qm-broker-'));
     const clock = new HandClock();
@@ -135,9 +140,11 @@ export class TestBroker {
     const connections = new Connections([
       { connection: embedded, locators: ['**'], prefixes: ['**'] },
       { connection: backend, locators: ['kv/**', 'other/**', 'dyn/**'], prefixes: ['**'] },
+      ...(shared.connections ?? []),
     ]);
     const targets = new RotationTargets([
       { connection: target, locators: ['users/*'], prefixes: ['app/**', 'kv/**'] },
+      ...(shared.targets ?? []),
     ]);
     const parts = await openParts({
       ...{ store, clock, keyring, watches, logged, admission, connections, targets },

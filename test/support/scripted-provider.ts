@@ -68,6 +68,10 @@ export class ScriptedBackend implements ProviderConnection {
     const provider: SecretProvider = {
       covers: root,
       locate: (rest, ref) => (ref as { at?: string } | undefined)?.at ?? root + rest,
+      restOf: (ref) => {
+        const { at = '' } = ref as { at?: string };
+        return at.startsWith(root) ? at.slice(root.length) : undefined;
+      },
       read: async (locator, version, { signal }) => {
         // What was there when it was asked, whatever happens meanwhile.
         const before = new Map(this.secrets);

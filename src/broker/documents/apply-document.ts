@@ -49,7 +49,7 @@ export async function applyDocument(
   return commitAs(parts, live, async (decidedAt, editor): Promise<Attempt<AppliedDocument>> => {
     const current = parts.catalog.find(change.kind, change.name);
     const document = next(parts, editor, change, current);
-    await checkReferences(parts, document, current);
+    await checkReferences(parts, document, current, editor);
     const schedule = await scheduleChange(parts, current, document);
     const { kind, name, version } = document;
     const facts = { ...described, outcome: 'ok', document: { kind, name, version } } as const;

@@ -5,7 +5,9 @@ import type { MountSpec } from '../../domain/mount.ts';
 import type { Parts } from '../parts.ts';
 import { UNREVOKED } from '../credential-states.ts';
 import { checkRotation } from './check-rotation.ts';
+import type { LiveOperator } from '../state/operator-tokens.ts';
 import type { StoredDocument } from './document.ts';
+import { EditorScope } from './editor-scope.ts';
 
 const UNDER_WAY = ['running', 'parked', 'undoing'] as const;
 
@@ -17,6 +19,7 @@ export async function checkReferences(
   parts: Parts,
   document: StoredDocument,
   current: StoredDocument | undefined,
+  editor: LiveOperator,
 ): Promise<void> {
   if (document.kind === 'mount') {
     const mount = document as StoredDocument<'mount'>;
@@ -26,7 +29,11 @@ export async function checkReferences(
   } else if (document.kind === 'cluster')
     checkCluster(parts, document as StoredDocument<'cluster'>);
   else if (document.kind === 'definition') {
-    await checkDefinition(parts, document as StoredDocument<'definition'>);
+    await checkDefinition(parts, {
+      definition: document as StoredDocument<'definition'>,
+      current: current as StoredDocument<'definition'> | undefined,
+      editor,
+    });
   }
 }
 
@@ -75,26 +82,40 @@ function checkCluster(parts: Parts, { spec }: StoredDocument<'cluster'>): void {
   if (problem !== undefined) throw wrong('/connection', problem);
 }
 
+interface DefinitionChange {
+  readonly definition: StoredDocument<'definition'>;
+  readonly current: StoredDocument<'definition'> | undefined;
+  readonly editor: LiveOperator;
+}
+
 async function checkDefinition(
   parts: Parts,
-  definition: StoredDocument<'definition'>,
+  { definition, current, editor }: DefinitionChange,
 ): Promise<void> {
   const mount = parts.catalog.mounts.find(definition.name);
   if (mount === undefined) {
     throw new BrokerError('ERR_CONFLICT', 'no mount covers this path; create the mount first');
   }
-  if (
-    definition.spec.class === 'dynamic' &&
-    parts.connections.provider(mount).credentials === undefined
-  ) {
+  const provider = parts.connections.provider(mount);
+  const scope = EditorScope.of(editor, mount, definition, current);
+  scope?.checkRef(provider, definition.spec.ref);
+  if (definition.spec.class === 'dynamic' && provider.credentials === undefined) {
     throw wrong('/class', `the mount "${mount.name}" makes no credentials to order`);
   }
+  const locator = ownLocator(parts, mount, definition);
+  await checkRotation(parts, definition, { mount, locator, scope });
+}
+
+function ownLocator(
+  parts: Parts,
+  mount: StoredDocument<'mount'>,
+  { name, spec }: StoredDocument<'definition'>,
+): string {
   try {
-    parts.connections.locate(mount, definition.name, definition.spec.ref);
+    return parts.connections.locate(mount, name, spec.ref);
   } catch (error) {
     throw outOfBounds(error);
   }
-  await checkRotation(parts, definition, mount);
 }
 
 /** Who reads is only refused; who defines the path is told what to change, and where. */

@@ -5,7 +5,16 @@ import type { RotationTarget } from '../../ports/rotation-target.ts';
 import type { Parts } from '../parts.ts';
 import { lifetimeProblem } from '../rotation/lifetime-problem.ts';
 import { scheduleProblem } from '../rotation/next-run.ts';
+import type { BoundTargets } from '../state/rotation-targets.ts';
 import type { StoredDocument } from './document.ts';
+import type { EditorScope } from './editor-scope.ts';
+
+/** Where a definition is saved: its mount, its own place at the backend, and the bound of a scoped editor. */
+interface DefinitionPlace {
+  readonly mount: StoredDocument<'mount'>;
+  readonly locator: string;
+  readonly scope: EditorScope | undefined;
+}
 
 /**
  * What a definition that rotates names must be there and within the bounds, its schedule must come, and no other definition may rotate the
@@ -15,7 +24,7 @@ import type { StoredDocument } from './document.ts';
 export async function checkRotation(
   parts: Parts,
   definition: StoredDocument<'definition'>,
-  mount: StoredDocument<'mount'>,
+  { mount, locator, scope }: DefinitionPlace,
 ): Promise<void> {
   const spec = definition.spec.rotation;
   if (spec === undefined) return;
@@ -24,7 +33,14 @@ export async function checkRotation(
   }
   const problem = await scheduleProblem(spec, parts.clock.now());
   if (problem !== undefined) throw wrong(problem.pointer, problem.message);
-  const target = targetOf(parts, definition, spec);
+  const { bound, target } = targetOf(parts, definition, spec);
+  scope?.checkTarget(bound, target, locator);
+  if (!target.locators.every((place) => isWithinBounds(place, bound.locators))) {
+    throw wrong(
+      '/options',
+      'the connection may not change this place; see its "locators" in the configuration',
+    );
+  }
   checkSense(spec, target);
   await checkLifetime(spec, target, { path: definition.name, now: parts.clock.now() });
   if (target.locators.length === 0) return;
@@ -44,7 +60,7 @@ function targetOf(
   parts: Parts,
   definition: StoredDocument<'definition'>,
   spec: RotationSpec,
-): RotationTarget {
+): { readonly bound: BoundTargets; readonly target: RotationTarget } {
   const bound = parts.targets.find(spec);
   if (bound === undefined) {
     throw wrong('/connection', 'no connection of this name in the configuration file rotates');
@@ -56,19 +72,11 @@ function targetOf(
       `the connection may not be used at this path: its "prefixes" in the configuration would need a pattern such as "${pattern}"`,
     );
   }
-  let target: RotationTarget;
   try {
-    target = bound.connection.target(spec.strategy, spec.options);
+    return { bound, target: bound.connection.target(spec.strategy, spec.options) };
   } catch (error) {
     throw belowRotation(error);
   }
-  if (!target.locators.every((locator) => isWithinBounds(locator, bound.locators))) {
-    throw wrong(
-      '/options',
-      'the connection may not change this place; see its "locators" in the configuration',
-    );
-  }
-  return target;
 }
 
 /** What only two slots make possible is refused where there is one. */

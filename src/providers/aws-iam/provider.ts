@@ -37,6 +37,10 @@ export class AwsIamProvider implements SecretProvider {
     throw new BrokerError('ERR_PATH_INVALID', 'below this mount a path is a role, with its path');
   }
 
+  restOf(ref: unknown): string {
+    return parseOptions(roleRef, ref).role;
+  }
+
   read(): Promise<SecretVersion> {
     return Promise.reject(new BrokerError('ERR_NOT_FOUND'));
   }

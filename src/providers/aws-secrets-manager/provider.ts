@@ -38,6 +38,12 @@ export class AwsSecretsProvider implements SecretProvider {
     return formatLocation(location);
   }
 
+  restOf(ref: unknown): string | undefined {
+    const { name } = parseOptions(awsRef, ref);
+    const { namePrefix } = this.#options;
+    return name.startsWith(namePrefix) ? name.slice(namePrefix.length) : undefined;
+  }
+
   async read(
     locator: string,
     version: string | undefined,

@@ -39,13 +39,13 @@ export class EmbeddedProvider implements SecretProvider {
   }
 
   locate(rest: string, ref?: unknown): string {
-    if (ref !== undefined) {
-      throw new BrokerError(
-        'ERR_BODY_INVALID',
-        'an embedded secret has no ref: its path is its place',
-      );
-    }
+    if (ref !== undefined) throw noRef();
     return parseSecretPath(`${this.#prefix}/${rest}`);
+  }
+
+  /** @throws ERR_BODY_INVALID always. */
+  restOf(): never {
+    throw noRef();
   }
 
   async read(
@@ -101,6 +101,13 @@ export class EmbeddedProvider implements SecretProvider {
     plaintext.fill(0);
     return { data, version: String(row.version), createdAt: row.created_at };
   }
+}
+
+function noRef(): BrokerError {
+  return new BrokerError(
+    'ERR_BODY_INVALID',
+    'an embedded secret has no ref: its path is its place',
+  );
 }
 
 type LiveRow = VersionRow & { readonly wrapped_dek: Uint8Array; readonly ciphertext: Uint8Array };

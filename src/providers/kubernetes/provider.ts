@@ -48,6 +48,16 @@ export class KubernetesSecretsProvider implements SecretProvider {
     return formatLocation(ref === undefined ? this.#named(rest) : this.#referenced(ref));
   }
 
+  /** A service account's token has no name below the mount: names are those of Secrets. */
+  restOf(ref: unknown): string | undefined {
+    if (isTokenRef(ref)) {
+      parseOptions(tokenRef, ref);
+      return undefined;
+    }
+    const { name, key } = parseOptions(secretRef, ref);
+    return key === undefined ? name : `${name}/${key}`;
+  }
+
   async read(
     locator: string,
     version: string | undefined,
@@ -109,7 +119,7 @@ export class KubernetesSecretsProvider implements SecretProvider {
 
   #referenced(ref: unknown): KubernetesLocation {
     const namespace = this.#namespace;
-    if (typeof ref !== 'object' || ref === null || !('serviceAccount' in ref)) {
+    if (!isTokenRef(ref)) {
       return { kind: 'secret', namespace, ...parseOptions(secretRef, ref) };
     }
     const token = parseOptions(tokenRef, ref);
@@ -119,6 +129,10 @@ export class KubernetesSecretsProvider implements SecretProvider {
     refuseForbiddenAudiences(token.audiences, this.#bounds);
     return { kind: 'token', namespace, serviceAccount: token.serviceAccount };
   }
+}
+
+function isTokenRef(ref: unknown): boolean {
+  return typeof ref === 'object' && ref !== null && 'serviceAccount' in ref;
 }
 
 function pick(values: ReadonlyMap<string, SecretData[string]>, key: string): SecretData {

@@ -34,6 +34,7 @@ function mountMysql(server: MysqlServer, sets: UserSets): SecretProvider {
         problems: [{ pointer: '/role', message: 'is not a role of the mount' }],
       });
     },
+    restOf: (ref) => parseOptions(roleRef, ref).role,
     read: () => Promise.reject(new BrokerError('ERR_NOT_FOUND')),
     list(prefix, page) {
       const all = prefix === '' ? Object.keys(sets).sort() : [];

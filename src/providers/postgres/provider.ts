@@ -39,6 +39,10 @@ export class PostgresProvider implements SecretProvider {
     });
   }
 
+  restOf(ref: unknown): string {
+    return parseOptions(roleRef, ref).role;
+  }
+
   /** @throws ERR_NOT_FOUND always. */
   read(): Promise<SecretVersion> {
     return Promise.reject(new BrokerError('ERR_NOT_FOUND'));

@@ -32,6 +32,14 @@ export class Locators {
     return this.#within(path) + suffix;
   }
 
+  /** @throws ERR_BODY_INVALID. */
+  restOf(ref: unknown): string | undefined {
+    const { path } = this.#isDynamic ? parseOptions(dynamicRef, ref) : parseOptions(staticRef, ref);
+    const locator = encodeOption(path, '/path');
+    if (!locator.startsWith(this.covers)) return undefined;
+    return locator.slice(this.covers.length).split('/').map(decodeURIComponent).join('/');
+  }
+
   #within(path: string): string {
     const locator = encodeOption(path, '/path');
     if (locator.startsWith(this.covers)) return locator;

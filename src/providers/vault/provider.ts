@@ -61,6 +61,10 @@ class KvProvider implements SecretProvider {
     return this.#locators.locate(rest, ref);
   }
 
+  restOf(ref: unknown): string | undefined {
+    return this.#locators.restOf(ref);
+  }
+
   async read(
     locator: string,
     version: string | undefined,
@@ -104,6 +108,10 @@ class DynamicProvider implements SecretProvider {
 
   locate(rest: string, ref?: unknown): string {
     return this.#locators.locate(rest, ref);
+  }
+
+  restOf(ref: unknown): string | undefined {
+    return this.#locators.restOf(ref);
   }
 
   read(): Promise<SecretVersion> {

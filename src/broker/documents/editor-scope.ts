@@ -1,0 +1,98 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { DefinitionSpec } from '../../domain/definition.ts';
+import { BrokerError } from '../../domain/errors.ts';
+import { isSecretPath } from '../../domain/names.ts';
+import { holdsEverywhere, holdsFor, type Operator } from '../../domain/principal.ts';
+import type { RotationTarget } from '../../ports/rotation-target.ts';
+import type { SecretProvider } from '../../ports/secret-provider.ts';
+import type { LiveOperator } from '../state/operator-tokens.ts';
+import type { BoundTargets } from '../state/rotation-targets.ts';
+import type { StoredDocument } from './document.ts';
+
+/**
+ * Bounds what a definition of a scoped editor may name. A `ref` is an alias: without this bound an editor of `kv/team-a` reads, orders or
+ * overwrites what lies at `kv/team-b`, around every policy that denies `kv/team-b`. Nothing here depends on what exists.
+ */
+export class EditorScope {
+  readonly #operator: Operator;
+  readonly #mount: StoredDocument<'mount'>;
+
+  /** Undefined where the editor may name any place: an editor without a scope, or a change after which every place is the same as before. */
+  static of(
+    { operator }: LiveOperator,
+    mount: StoredDocument<'mount'>,
+    definition: StoredDocument<'definition'>,
+    current: StoredDocument<'definition'> | undefined,
+  ): EditorScope | undefined {
+    if (holdsEverywhere(operator, 'secret-editor')) return undefined;
+    if (
+      current !== undefined &&
+      isDeepStrictEqual(placesOf(current.spec), placesOf(definition.spec))
+    )
+      return undefined;
+    return new EditorScope(operator, mount);
+  }
+
+  private constructor(operator: Operator, mount: StoredDocument<'mount'>) {
+    this.#operator = operator;
+    this.#mount = mount;
+  }
+
+  /** @throws ERR_BODY_INVALID with the reason `scope_ref`, unless `ref` names the place of a path inside the scope. */
+  checkRef(provider: SecretProvider, ref: unknown): void {
+    if (ref === undefined || this.#holds(this.#mount.spec.prefix)) return;
+    const rest = provider.restOf(ref);
+    const path = `${this.#mount.spec.prefix}/${rest ?? ''}`;
+    if (rest !== undefined && isSecretPath(path) && this.#holds(path)) return;
+    throw this.#outside(
+      '/ref',
+      'must name the place of a path inside your secret-editor scope',
+      `a secret-editor for all of "${this.#mount.spec.prefix}"`,
+    );
+  }
+
+  /**
+   * A target has no path. It is the editor's where every path that may use the connection is, or where it is the definition's own place.
+   * @throws ERR_BODY_INVALID with the reason `scope_ref`.
+   */
+  checkTarget(bound: BoundTargets, target: RotationTarget, ownPlace: string): void {
+    if (target.locators.length === 0) return;
+    if (bound.prefixes.every((pattern) => this.#holds(fixedPart(pattern)))) return;
+    const isOwn =
+      bound.connection.name === this.#mount.spec.connection &&
+      target.locators.every((locator) => locator === ownPlace);
+    if (isOwn) return;
+    throw this.#outside(
+      '/rotation/options',
+      `the connection "${bound.connection.name}" also serves paths outside your secret-editor scope, so its accounts may belong to others`,
+      `a secret-editor for all of its "prefixes"`,
+    );
+  }
+
+  #holds(path: string): boolean {
+    return holdsFor(this.#operator, 'secret-editor', path);
+  }
+
+  #outside(pointer: string, what: string, whoMay: string): BrokerError {
+    const scopes = this.#operator.grants
+      .filter(({ role }) => role === 'secret-editor')
+      .flatMap(({ scope }) => scope);
+    return new BrokerError('ERR_BODY_INVALID', undefined, {
+      reason: 'scope_ref',
+      problems: [{ pointer, message: `${what} (${scopes.join(', ')}); ${whoMay} may save it` }],
+    });
+  }
+}
+
+/** Everything of a definition that decides which place is read, ordered, written or changed. */
+function placesOf({ ref, class: kind, rotation }: DefinitionSpec): unknown {
+  const { connection, strategy, options } = rotation ?? {};
+  return { ref, kind, rotates: rotation !== undefined, connection, strategy, options };
+}
+
+/** What every path that matches the pattern begins with. */
+function fixedPart(pattern: string): string {
+  const segments = pattern.split('/');
+  const wild = segments.findIndex((segment) => segment === '*' || segment === '**');
+  return (wild === -1 ? segments : segments.slice(0, wild)).join('/');
+}
