@@ -221,6 +221,36 @@ describeWith(['kube'], 'kube-apiserver', ({ kube }) => {
       );
     });
 
+    it.each([
+      ['a Secret of another namespace', () => ({ namespace: 'default' })],
+      ['a Secret of the same namespace that is not an anchor', () => ({ anchor: 'production-db' })],
+    ])('refuses to revoke through a forged handle that names %s', async (_what, forged) => {
+      const handle = {
+        v: 1,
+        namespace,
+        serviceAccount: 'x',
+        audiences: [],
+        ttl: 1,
+        anchor: 'quaymaster-crd-x',
+      };
+      await owner.put('production-db', { password: 'kept' });
+      const credentials = provider.credentials!;
+      const text = JSON.stringify({ ...handle, ...forged() });
+      expect(await failureOf(credentials.revoke(text, contextOf()))).toMatchObject({
+        code: 'ERR_DENIED',
+        reason: 'out_of_bounds',
+      });
+      expect((await read(provider.locate('production-db'))).data).toEqual({ password: 'kept' });
+    });
+
+    it('deletes no Secret by its name alone when the handle has no UID', async () => {
+      await owner.put('quaymaster-crd-mine', { password: 'kept' });
+      const anchor = 'quaymaster-crd-mine';
+      const handle = { v: 1, namespace, serviceAccount: 'x', audiences: [], ttl: 1, anchor };
+      await provider.credentials!.revoke(JSON.stringify(handle), contextOf());
+      expect((await read(provider.locate(anchor))).data).toEqual({ password: 'kept' });
+    });
+
     it('checks what it may do, and says which verb is missing', async () => {
       expect(await connection.check(contextOf())).toMatchObject({ healthy: true });
       const onlyGet = [{ apiGroups: [''], resources: ['secrets'], verbs: ['get'] }];

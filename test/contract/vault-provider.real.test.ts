@@ -216,6 +216,48 @@ describeWith(['openbao', 'postgres'], 'OpenBao', ({ openbao, postgres }) => {
     });
   });
 
+  describe('a handle that somebody wrote into the database', () => {
+    let fixture: DatabaseFixture;
+    beforeAll(async () => {
+      fixture = await databaseFixture(openbao, postgres);
+    });
+    afterAll(() => fixture.close());
+
+    const base = { v: 1, intent: 'int_forged', method: 'GET', ttl: 60 };
+    const isAlive = async (accessor: string): Promise<boolean> => {
+      const answer = await openBaoRequest(openbao, 'POST', 'auth/token/lookup-accessor', {
+        accessor,
+      });
+      return answer.status === 200;
+    };
+
+    it('does not make the broker revoke the token of somebody else', async () => {
+      const created = (await openBaoCall(openbao, 'POST', 'auth/token/create', {
+        policies: ['default'],
+      })) as { auth: { accessor: string } };
+      const { accessor } = created.auth;
+      const { path } = fixture.ref as { path: string };
+      const handle = JSON.stringify({ ...base, path, accessor });
+      const error = await failureOf(fixture.provider.credentials!.revoke(handle, contextOf()));
+      expect(error).toMatchObject({ code: 'ERR_DENIED', reason: 'out_of_bounds' });
+      expect(await isAlive(accessor)).toBe(true);
+    });
+
+    it('does not make the broker revoke a lease of another mount or another role', async () => {
+      const { path } = fixture.ref as { path: string };
+      const accessor = 'any';
+      for (const forged of [
+        { path, lease: 'pki/issue/other-team/AbCd' },
+        { path, lease: `${path}-admin/AbCd` },
+        { path: 'pki/issue/other-team', lease: 'pki/issue/other-team/AbCd' },
+      ]) {
+        const handle = JSON.stringify({ ...base, accessor, ...forged });
+        const error = await failureOf(fixture.provider.credentials!.revoke(handle, contextOf()));
+        expect(error).toMatchObject({ code: 'ERR_DENIED', reason: 'out_of_bounds' });
+      }
+    });
+  });
+
   describe('a connection to a real server', () => {
     it('reports the version and the life of its token', async () => {
       const connections = await VaultConnections.create();

@@ -246,6 +246,7 @@ export class FakeVault {
     const entry = [...this.tokens].find(([, token]) => token.accessor === seen.body['accessor']);
     if (entry === undefined) return failed(400, '1 error occurred:\n\t* invalid accessor\n\n');
     const [name, token] = entry;
+    if (action === 'lookup-accessor') return answer({ meta: token.metadata });
     if (action === 'renew-accessor') {
       token.ttl = Number(seen.body['increment']);
       return OK({ auth: { lease_duration: token.ttl, renewable: true } });

@@ -17,6 +17,7 @@ export function dynamicPolicy(tokenRole: string): string {
 path "auth/token/roles/${tokenRole}" { capabilities = ["read"] }
 path "auth/token/create/${tokenRole}" { capabilities = ["update"] }
 path "auth/token/renew-accessor" { capabilities = ["update"] }
+path "auth/token/lookup-accessor" { capabilities = ["update"] }
 path "auth/token/revoke-accessor" { capabilities = ["update"] }
 path "sys/leases/renew" { capabilities = ["update"] }
 path "sys/leases/revoke" { capabilities = ["update"] }

@@ -6,11 +6,18 @@ import { isSubdomain } from './names.ts';
 export const ANCHOR_LABEL = 'quaymaster.dev/credential';
 export const ANCHOR_TYPE = 'quaymaster.dev/anchor';
 
+const NAME_PREFIX = 'quaymaster-';
+
 /** The name of the Secret on which an intent's token hangs: found again from the intent alone. @throws ERR_INTERNAL */
 export function anchorName(intentId: string): string {
-  const name = `quaymaster-${intentId.toLowerCase().replaceAll('_', '-')}`;
+  const name = `${NAME_PREFIX}${intentId.toLowerCase().replaceAll('_', '-')}`;
   if (!isSubdomain(name)) throw new BrokerError('ERR_INTERNAL');
   return name;
+}
+
+/** Whether `anchorName` can have made this name. */
+export function isAnchorName(name: string): boolean {
+  return name.startsWith(NAME_PREFIX) && isSubdomain(name);
 }
 
 /** An empty Secret that cannot be filled: while it exists, tokens bound to it are accepted. */
@@ -33,6 +40,11 @@ const anchor = z.object({
   type: z.literal(ANCHOR_TYPE),
   metadata: z.object({ name: z.string(), uid: z.string().min(1).max(128) }),
 });
+
+/** Whether the answer is our anchor of that name. The type of a Secret cannot be changed after its creation. */
+export function isAnchor(answer: unknown, name: string): boolean {
+  return anchor.safeParse(answer).data?.metadata.name === name;
+}
 
 /** @throws ERR_PROVIDER_MALFORMED for anything but our anchor of that name. */
 export function anchorUid(answer: unknown, name: string): string {

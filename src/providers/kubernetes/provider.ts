@@ -40,7 +40,7 @@ export class KubernetesSecretsProvider implements SecretProvider {
     this.#namespace = namespace;
     this.#bounds = parts;
     this.covers = `${namespace}/`;
-    this.credentials = new TokenCredentials(api, parts.clock);
+    this.credentials = new TokenCredentials(api, namespace, parts.clock);
     this.publishing = new KubernetesPublishing(api);
   }
 

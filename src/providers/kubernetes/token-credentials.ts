@@ -8,7 +8,7 @@ import type {
   IssuedCredential,
 } from '../../ports/secret-provider.ts';
 import { parseOptions } from '../../upstream/parse-options.ts';
-import { anchorName, anchorObject, anchorUid } from './anchor.ts';
+import { anchorName, anchorObject, anchorUid, isAnchor, isAnchorName } from './anchor.ts';
 import { MIN_TOKEN_SECONDS, tokenRef } from './config.ts';
 import { hasStatus } from './errors.ts';
 import type { GuardedApi } from './guarded-api.ts';
@@ -27,9 +27,12 @@ export class TokenCredentials implements DynamicCredentials {
   readonly revocation = 'revocable';
   readonly #api: GuardedApi;
   readonly #clock: Clock;
+  readonly #namespace: string;
 
-  constructor(api: GuardedApi, clock: Clock) {
+  /** `namespace`: the mount's. A handle that names another one is refused, whatever the stored row says. */
+  constructor(api: GuardedApi, namespace: string, clock: Clock) {
     this.#api = api;
+    this.#namespace = namespace;
     this.#clock = clock;
   }
 
@@ -46,13 +49,13 @@ export class TokenCredentials implements DynamicCredentials {
   }
 
   async prepare(text: string, context: CallContext): Promise<string> {
-    const handle = parseHandle(text);
+    const handle = this.#bounded(text);
     const uid = await this.#anchor(handle, context);
     return formatHandle({ ...handle, uid });
   }
 
   async issue(text: string, context: CallContext): Promise<IssuedCredential> {
-    const handle = parseHandle(text);
+    const handle = this.#bounded(text);
     if (handle.uid === undefined) throw new BrokerError('ERR_INTERNAL');
     const answer = await this.#api.call(tokenRequest(handle), context);
     const parsed = tokenAnswer.safeParse(answer);
@@ -69,26 +72,46 @@ export class TokenCredentials implements DynamicCredentials {
   }
 
   async revoke(text: string, context: CallContext): Promise<void> {
-    const { namespace, anchor, uid } = parseHandle(text);
+    const handle = this.#bounded(text);
+    const { namespace, anchor } = handle;
     try {
-      await this.#api.call(
-        {
-          method: 'DELETE',
-          path: [...secretsOf(namespace), anchor],
-          ...(uid !== undefined && { body: { preconditions: { uid } } }),
-        },
-        context,
-      );
+      const uid = handle.uid ?? (await this.#findAnchor(handle, context));
+      if (uid === undefined) return;
+      const body = { preconditions: { uid } };
+      const path = [...secretsOf(namespace), anchor];
+      await this.#api.call({ method: 'DELETE', path, body }, context);
     } catch (error) {
       // 409: another object has the name by now, ours is gone.
       if (!hasStatus(error, 404) && !hasStatus(error, 409)) throw error;
     }
   }
 
-  async #anchor(
-    { namespace, anchor, serviceAccount }: TokenHandle,
+  /**
+   * A handle comes from the database. If somebody writes there, the broker must not use its own rights on a Secret that it did not create.
+   * @throws ERR_DENIED for another namespace, or a name that is not an anchor's.
+   */
+  #bounded(text: string): TokenHandle {
+    const handle = parseHandle(text);
+    if (handle.namespace === this.#namespace && isAnchorName(handle.anchor)) return handle;
+    throw new BrokerError(
+      'ERR_DENIED',
+      'the stored handle of this credential names a Secret that the broker did not create for this mount',
+      { reason: 'out_of_bounds' },
+    );
+  }
+
+  /** The process died before it stored the UID. Undefined when another object has the name: then our anchor does not exist. */
+  async #findAnchor(
+    { namespace, anchor }: TokenHandle,
     context: CallContext,
-  ): Promise<string> {
+  ): Promise<string | undefined> {
+    const path = [...secretsOf(namespace), anchor];
+    const found = await this.#api.call({ method: 'GET', path }, context);
+    return isAnchor(found, anchor) ? anchorUid(found, anchor) : undefined;
+  }
+
+  async #anchor(handle: TokenHandle, context: CallContext): Promise<string> {
+    const { namespace, anchor, serviceAccount } = handle;
     const path = secretsOf(namespace);
     const body = anchorObject(anchor, serviceAccount);
     try {
@@ -96,10 +119,8 @@ export class TokenCredentials implements DynamicCredentials {
     } catch (error) {
       // An earlier try of this intent that was not heard to succeed.
       if (!hasStatus(error, 409)) throw error;
-      return anchorUid(
-        await this.#api.call({ method: 'GET', path: [...path, anchor] }, context),
-        anchor,
-      );
+      const found = await this.#api.call({ method: 'GET', path: [...path, anchor] }, context);
+      return anchorUid(found, anchor);
     }
   }
 

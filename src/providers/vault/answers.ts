@@ -20,6 +20,9 @@ const tokenAnswer = z.object({
 });
 const extendedAnswer = z.object({ auth: z.object({ lease_duration: seconds }) });
 const leaseAnswer = z.object({ lease_id: z.string().min(1).max(1024), lease_duration: seconds });
+const lookupAnswer = z.object({
+  data: z.object({ meta: z.object({ quaymaster_intent: z.string() }).nullish() }),
+});
 const credentialAnswer = leaseAnswer.extend({ renewable: z.boolean(), data: z.unknown() });
 
 export interface OrphanToken {
@@ -56,6 +59,11 @@ export function parseTokenSeconds(answer: unknown): number {
   return parsed.success ? parsed.data.auth.lease_duration : failMalformed('token_answer');
 }
 
+/** Which credential a token was made for; undefined for a token that the broker did not make. */
+export function parseTokenIntent(answer: unknown): string | undefined {
+  return lookupAnswer.safeParse(answer).data?.data.meta?.quaymaster_intent;
+}
+
 export function parseLeaseSeconds(answer: unknown): number {
   const parsed = leaseAnswer.safeParse(answer);
   return parsed.success ? parsed.data.lease_duration : failMalformed('lease_answer');
@@ -75,4 +83,10 @@ export function saysGone(error: unknown): boolean {
   if (!(error instanceof BrokerError)) return false;
   if (error.code === 'ERR_NOT_FOUND') return true;
   return error.cause instanceof VaultResponseError && GONE.test(error.cause.said);
+}
+
+/** Whether the server refuses the request because the broker's own token may not make it. */
+export function saysForbidden(error: unknown): boolean {
+  if (!(error instanceof BrokerError) || !(error.cause instanceof VaultResponseError)) return false;
+  return error.cause.status === 403;
 }

@@ -86,7 +86,12 @@ async function checkCapabilities(
     'sys/leases/renew',
     'sys/leases/revoke',
   ];
-  const request = { method: 'POST', path: 'sys/capabilities-self', body: { paths } } as const;
+  const wished = 'auth/token/lookup-accessor';
+  const request = {
+    method: 'POST',
+    path: 'sys/capabilities-self',
+    body: { paths: [...paths, wished] },
+  } as const;
   try {
     const answer = z
       .object({ data: z.record(z.string(), z.array(z.string())) })
@@ -99,6 +104,10 @@ async function checkCapabilities(
     const lacking = paths.filter((path) => !mayUpdate(held[path] ?? []));
     for (const path of lacking)
       findings.problem(`${path}: not allowed; grant the broker \`update\` on it`);
+    if (!mayUpdate(held[wished] ?? []))
+      findings.note(
+        `${wished}: not allowed; with \`update\` on it the broker checks whose token it revokes`,
+      );
     if (lacking.length === 0) findings.note('tokens and leases: may be made, extended and revoked');
   } catch (error) {
     const remedy =

@@ -11,7 +11,9 @@ import {
   parseCredential,
   parseLeaseSeconds,
   parseOrphanToken,
+  parseTokenIntent,
   parseTokenSeconds,
+  saysForbidden,
   saysGone,
   type OrphanToken,
 } from './answers.ts';
@@ -23,6 +25,12 @@ import type { VaultCalls } from './vault-calls.ts';
 /** How long an orphan token lives of which nobody knows the accessor: nothing hangs on it yet. */
 const UNUSED_SECONDS = 60;
 
+/** What of a mount its credentials need: the encoded path under which all of them are, and the role that makes their tokens. */
+export interface DynamicMount {
+  readonly covers: string;
+  readonly tokenRole: string;
+}
+
 /**
  * Credentials of the server's dynamic engines. A lease belongs to the token that asked for it and dies with it, so each credential
  * has an orphan token of its own, which no end of the broker's token reaches and whose accessor is committed before the lease exists.
@@ -31,12 +39,12 @@ export class VaultCredentials implements DynamicCredentials {
   readonly revocation = 'revocable';
   readonly #calls: VaultCalls;
   readonly #tokens: HeldTokens;
-  readonly #tokenRole: string;
+  readonly #mount: DynamicMount;
 
-  constructor(calls: VaultCalls, tokens: HeldTokens, tokenRole: string) {
+  constructor(calls: VaultCalls, tokens: HeldTokens, mount: DynamicMount) {
     this.#calls = calls;
     this.#tokens = tokens;
-    this.#tokenRole = tokenRole;
+    this.#mount = mount;
   }
 
   begin(request: CredentialRequest): string {
@@ -52,7 +60,7 @@ export class VaultCredentials implements DynamicCredentials {
   }
 
   async prepare(text: string, context: CallContext): Promise<string> {
-    const handle = parseHandle(text);
+    const handle = this.#bounded(text);
     const orphan = await this.#createOrphan(handle, context);
     if (!orphan.isFit) {
       await this.#revokeToken(orphan.accessor, context);
@@ -63,7 +71,7 @@ export class VaultCredentials implements DynamicCredentials {
   }
 
   async issue(text: string, context: CallContext): Promise<IssuedCredential> {
-    const handle = parseHandle(text);
+    const handle = this.#bounded(text);
     const token = this.#tokens.take(handle.intent);
     if (token === undefined || handle.accessor === undefined) {
       return this.#fail('ERR_PROVIDER_UNAVAILABLE', 'token_lost');
@@ -80,7 +88,7 @@ export class VaultCredentials implements DynamicCredentials {
   }
 
   async renew(text: string, ttlSeconds: number, context: CallContext): Promise<number> {
-    const { accessor, lease } = parseHandle(text);
+    const { accessor, lease } = this.#bounded(text);
     if (accessor === undefined || lease === undefined) throw new BrokerError('ERR_NOT_FOUND');
     const body = { lease_id: lease, increment: ttlSeconds };
     const renewal = this.#calls.effect({ method: 'PUT', path: 'sys/leases/renew', body }, context);
@@ -90,16 +98,44 @@ export class VaultCredentials implements DynamicCredentials {
   }
 
   async revoke(text: string, context: CallContext): Promise<void> {
-    const { intent, accessor, lease } = parseHandle(text);
+    const { intent, accessor, lease } = this.#bounded(text);
     this.#tokens.take(intent);
     // Without an accessor there is at most a token that nobody holds and nothing hangs on; it ends within a minute.
     if (accessor === undefined) return;
+    await this.#assertOurs(accessor, intent, context);
     // The end of a token revokes its leases some time later; the lease is asked for by name, so that the outcome is known.
     const [leaseEnd] = await Promise.allSettled([
       lease === undefined ? undefined : this.#revokeLease(lease, context),
     ]);
     await this.#revokeToken(accessor, context);
     if (leaseEnd.status === 'rejected') throw leaseEnd.reason;
+  }
+
+  /**
+   * A handle comes from the database. If somebody writes there, the broker must not use its own token on leases of other mounts.
+   * @throws ERR_DENIED for a path outside this mount, or a lease that was not made at the handle's path.
+   */
+  #bounded(text: string): CredentialHandle {
+    const handle = parseHandle(text);
+    const { path, lease } = handle;
+    const isLeaseOfPath = lease?.startsWith(`${decodedPath(path)}/`) ?? true;
+    if (path.startsWith(this.#mount.covers) && isLeaseOfPath) return handle;
+    throw outOfBounds();
+  }
+
+  /**
+   * Revokes only tokens that `prepare` made for this very credential. Where the broker's token may not look accessors up, the MAC of the
+   * stored row is what vouches for the accessor (docs/providers/vault.md).
+   */
+  async #assertOurs(accessor: string, intent: string, context: CallContext): Promise<void> {
+    const body = { accessor };
+    const path = 'auth/token/lookup-accessor';
+    try {
+      const answer = await this.#calls.read({ method: 'POST', path, body }, context);
+      if (parseTokenIntent(answer) !== intent) throw outOfBounds();
+    } catch (error) {
+      if (!saysGone(error) && !saysForbidden(error)) throw error;
+    }
   }
 
   #createOrphan(handle: CredentialHandle, context: CallContext): Promise<OrphanToken> {
@@ -109,7 +145,7 @@ export class VaultCredentials implements DynamicCredentials {
       display_name: 'quaymaster',
       meta: { quaymaster_intent: handle.intent },
     };
-    const path = `auth/token/create/${this.#tokenRole}`;
+    const path = `auth/token/create/${this.#mount.tokenRole}`;
     const creation = this.#calls.effect({ method: 'POST', path, body }, context);
     return this.#answer(creation, parseOrphanToken);
   }
@@ -150,6 +186,19 @@ export class VaultCredentials implements DynamicCredentials {
   #fail(code: 'ERR_PROVIDER_FAILED' | 'ERR_PROVIDER_UNAVAILABLE', reason: string): never {
     return this.#calls.fail(new BrokerError(code, undefined, { reason }));
   }
+}
+
+function outOfBounds(): BrokerError {
+  return new BrokerError(
+    'ERR_DENIED',
+    'the stored handle of this credential names a lease or token that the broker did not create for this mount',
+    { reason: 'out_of_bounds' },
+  );
+}
+
+/** A lease id begins with the path as the server knows it, without percent-encoding. */
+function decodedPath(path: string): string {
+  return path.split('/').map(decodeURIComponent).join('/');
 }
 
 function requestFor(handle: CredentialHandle): VaultRequest {

@@ -99,7 +99,10 @@ class DynamicProvider implements SecretProvider {
     this.#calls = calls;
     this.#options = options;
     this.#locators = new Locators(options);
-    this.credentials = new VaultCredentials(calls, tokens, options.tokenRole);
+    this.credentials = new VaultCredentials(calls, tokens, {
+      covers: this.#locators.covers,
+      tokenRole: options.tokenRole,
+    });
   }
 
   get covers(): string {
