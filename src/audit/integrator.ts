@@ -9,7 +9,15 @@ import { giveUpClaim, isHeld, takeClaim, type Claim } from './claim.ts';
 import type { ChainedBatch } from './chained-batch.ts';
 import type { GrowingLog } from './growing-log.ts';
 import type { LogIdentity } from './log-identity.ts';
-import { heldReason, openLog, type HeldReason } from './opened-log.ts';
+import type { LogAnchor } from './log-anchor.ts';
+import {
+  heldReason,
+  logExtent,
+  openLog,
+  type Expected,
+  type HeldReason,
+  type LogExtent,
+} from './opened-log.ts';
 import type { OwnBatches } from './own-batches.ts';
 import { PendingBatches, type BrokenChain } from './pending-batches.ts';
 import { storedCheckpoint, type SignedCheckpoint } from './stored-tree.ts';
@@ -19,6 +27,10 @@ export interface IntegratorOptions {
   readonly clock: Clock;
   readonly log: LogIdentity;
   readonly checkpointFile: CheckpointFile;
+  /** Says how far the log went, beside the file; undefined while the store has no keys. */
+  readonly anchor?: LogAnchor | undefined;
+  /** The store is being initialised: it may have no log yet. */
+  readonly isNew?: boolean;
   /** What this process commits itself. */
   readonly own: OwnBatches;
   /** Names this process in the claim: its writer id. */
@@ -92,31 +104,54 @@ export class Integrator {
     };
   }
 
+  /** Why nothing may be served; undefined while the log goes on. */
+  get held(): HeldReason | undefined {
+    return this.#held;
+  }
+
   /** Compares the store with the checkpoint outside it, then works until `close`. Resolves once it is known whether the store is held. */
   async start(): Promise<IntegratorStatus> {
-    const { store, log, checkpointFile } = this.#options;
-    this.#held = await heldReason(store, log, checkpointFile);
+    this.#held = await heldReason(this.#options.store, this.#expected());
     this.#state = this.#held === undefined ? 'standby' : 'held';
-    if (this.#held === undefined) {
-      this.#checkpoint = await storedCheckpoint(store, log.verifier);
-      // Before the store has a checkpoint: a crash between the first of both would look like a checkpoint gone.
-      if (this.#checkpoint === undefined) await checkpointFile.write(this.#emptyNote());
-      // After the answers of the commit: who waits for them does not wait for the tree.
-      this.#unfollow = this.#options.own.follow((batch) => {
-        setImmediate(() => this.#take(batch));
-      });
-      this.#schedule();
-    }
+    if (this.#held === undefined) await this.#begin();
     return this.status();
   }
 
-  /** An operator vouches for a held store as it is: its checkpoint, if it has one, replaces the one outside. A damaged log stays held. */
+  /** How far the log went, by each of the places that say so. */
+  extent(): Promise<LogExtent> {
+    return logExtent(this.#options.store, this.#expected());
+  }
+
+  #expected(): Expected {
+    const { log, checkpointFile, anchor, isNew } = this.#options;
+    return { log, file: checkpointFile, anchor: isNew === true ? undefined : anchor };
+  }
+
+  async #begin(): Promise<void> {
+    const { store, log, checkpointFile } = this.#options;
+    this.#checkpoint = await storedCheckpoint(store, log.verifier);
+    // Before the store has a checkpoint: a crash between the first of both would look like a checkpoint gone.
+    if (this.#checkpoint === undefined) await checkpointFile.write(this.#emptyNote());
+    // After the answers of the commit: who waits for them does not wait for the tree.
+    this.#unfollow = this.#options.own.follow((batch) => {
+      setImmediate(() => this.#take(batch));
+    });
+    this.#schedule();
+  }
+
+  /**
+   * An operator accepts a held store as it is: its checkpoint, if it has one, replaces the one outside, and the next one the
+   * anchor. A damaged log stays held.
+   */
   async release(): Promise<IntegratorStatus> {
     const { store, log, checkpointFile } = this.#options;
     if (this.#state !== 'held' || this.#held === 'log_damaged') return this.status();
     const checkpoint = await storedCheckpoint(store, log.verifier);
-    await checkpointFile.write(checkpoint?.note ?? this.#emptyNote());
-    return this.start();
+    if (checkpoint !== undefined) await checkpointFile.write(checkpoint.note);
+    this.#held = undefined;
+    this.#state = 'standby';
+    await this.#begin();
+    return this.status();
   }
 
   #emptyNote(): string {
@@ -254,11 +289,13 @@ export class Integrator {
    * Keeps the last checkpoint of each minute, without which there would be a row a second for ever. `at`: all that was committed
    * before is in the tree; behind a backlog it stays where it was, so that a search by time misses nothing.
    */
-  #checkpointWrites({ size, note }: SignedCheckpoint, at: number): readonly Write[] {
+  #checkpointWrites({ size, root, note }: SignedCheckpoint, at: number): readonly Write[] {
+    const { anchor } = this.#options;
     const put: Write = { table: 'log_checkpoints', put: { size, at, note } };
     const last = this.#checkpoint;
     const sameMinute = Math.floor(this.#checkpointAt / MINUTE_MS) === Math.floor(at / MINUTE_MS);
-    if (last === undefined || !sameMinute) return [put];
-    return [{ table: 'log_checkpoints', remove: { size: last.size } }, put];
+    const writes = anchor === undefined ? [put] : [put, anchor.write({ size, root })];
+    if (last === undefined || !sameMinute) return writes;
+    return [{ table: 'log_checkpoints', remove: { size: last.size } }, ...writes];
   }
 }

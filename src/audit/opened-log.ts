@@ -6,19 +6,22 @@ import type { Store } from '../ports/store.ts';
 import type { CheckpointFile } from './checkpoint-file.ts';
 import { readEntries } from './entry-reader.ts';
 import { GrowingLog } from './growing-log.ts';
+import type { Anchor, LogAnchor } from './log-anchor.ts';
 import type { LogIdentity } from './log-identity.ts';
 import { SearchIndex } from './search-index.ts';
 import { openTree, rootOf, storedCheckpoint, type SignedCheckpoint } from './stored-tree.ts';
 
 /** Why the store must not be served from before an operator looked at it. */
 export type HeldReason =
-  /** The store has fewer entries than the checkpoint kept outside it: it was rolled back, or replaced. */
+  /** The installation exists, its log does not: the tables of the log were emptied. */
+  | 'log_missing'
+  /** The store has fewer entries than the checkpoint kept outside it, or than its anchor: it was rolled back, or replaced. */
   | 'store_behind'
-  /** The store's entries are not the ones that the checkpoint outside was signed over. */
+  /** The store's entries are not the ones that the checkpoint outside, or the anchor, stands for. */
   | 'store_forked'
   /** There is no checkpoint outside although the store has one: nothing shows that the store is the newest. */
   | 'checkpoint_missing'
-  /** The log key did not sign the checkpoint outside: another log's, or altered. */
+  /** The checkpoint outside is not signed by the log key, or the anchor not by a root key: another installation's, or altered. */
   | 'checkpoint_foreign'
   /** The store's own checkpoint, tiles or entries do not fit together. */
   | 'log_damaged';
@@ -33,24 +36,66 @@ async function unlessDamaged<T>(work: () => Promise<T>): Promise<T | 'damaged'> 
   }
 }
 
-/** Compares the store with the checkpoint outside it; undefined when the store is at or ahead of it and holds the same entries. */
+/** What the store's log is compared with, and by. */
+export interface Expected {
+  readonly log: LogIdentity;
+  readonly file: CheckpointFile;
+  /** Undefined while the store is being initialised: then it may have no log. */
+  readonly anchor: LogAnchor | undefined;
+}
+
+/** How far the log went, by each of the three places that say so. */
+export interface LogExtent {
+  /** By the checkpoint file outside the store; undefined: there is no file. */
+  readonly outside: Anchor | 'foreign' | undefined;
+  /** By the row in `meta` that a root key authenticates. */
+  readonly anchored: Anchor | 'foreign' | undefined;
+  /** By the newest checkpoint in the store. */
+  readonly stored: Anchor | 'damaged' | undefined;
+}
+
+/**
+ * Reads the three places from the one written last to the one written first: another replica that appends meanwhile can only
+ * make the later reads larger.
+ */
+export async function logExtent(store: Store, expected: Expected): Promise<LogExtent> {
+  const { log, file, anchor } = expected;
+  const note = await file.read();
+  const outside = await unlessDamaged(() =>
+    Promise.resolve().then(() => note && openCheckpoint(note, log.origin, [log.verifier])),
+  );
+  const anchored = await unlessDamaged(() => Promise.resolve(anchor?.read(store)));
+  const stored = await unlessDamaged(() => storedCheckpoint(store, log.verifier));
+  return {
+    outside: outside === 'damaged' || outside === '' ? 'foreign' : outside,
+    anchored: anchored === 'damaged' ? 'foreign' : anchored,
+    stored,
+  };
+}
+
+/** Why the store is held; undefined when it is at or ahead of the checkpoint outside and of its anchor, and holds the same entries. */
 export async function heldReason(
   store: Store,
-  log: LogIdentity,
-  file: CheckpointFile,
+  expected: Expected,
 ): Promise<HeldReason | undefined> {
-  const stored = await unlessDamaged(() => storedCheckpoint(store, log.verifier));
+  const { outside, anchored, stored } = await logExtent(store, expected);
   if (stored === 'damaged') return 'log_damaged';
-  const note = await file.read();
-  if (note === undefined) return stored === undefined ? undefined : 'checkpoint_missing';
-  const outside = await unlessDamaged(() =>
-    Promise.resolve().then(() => openCheckpoint(note, log.origin, [log.verifier])),
-  );
-  if (outside === 'damaged') return 'checkpoint_foreign';
-  if ((stored?.size ?? 0) < outside.size) return 'store_behind';
-  const root = await unlessDamaged(() => rootOf(store, outside.size));
+  if (stored === undefined && expected.anchor !== undefined) return 'log_missing';
+  if (anchored === 'foreign' || outside === 'foreign') return 'checkpoint_foreign';
+  const earlier = [outside, anchored].filter((extent) => extent !== undefined);
+  if (earlier.some(({ size }) => size > (stored?.size ?? 0))) return 'store_behind';
+  if (outside === undefined && stored !== undefined) return 'checkpoint_missing';
+  for (const extent of earlier) {
+    const reason = await differenceFrom(store, extent);
+    if (reason !== undefined) return reason;
+  }
+  return undefined;
+}
+
+async function differenceFrom(store: Store, earlier: Anchor): Promise<HeldReason | undefined> {
+  const root = await unlessDamaged(() => rootOf(store, earlier.size));
   if (root === 'damaged') return 'log_damaged';
-  return constantTimeEqual(root, outside.root) ? undefined : 'store_forked';
+  return constantTimeEqual(root, earlier.root) ? undefined : 'store_forked';
 }
 
 /** The log as the integrator continues it. */

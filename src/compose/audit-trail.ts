@@ -9,10 +9,12 @@ import { createChain } from '../audit/chain.ts';
 import { checkpointFile } from '../audit/checkpoint-file.ts';
 import { Follower } from '../audit/follower.ts';
 import { Integrator } from '../audit/integrator.ts';
+import { LogAnchor, type RowMacs } from '../audit/log-anchor.ts';
 import { logIdentity, type LogIdentity } from '../audit/log-identity.ts';
 import { loadLogKeyFile } from '../audit/log-key.ts';
 import { LogReader } from '../audit/log-reader.ts';
 import { OwnBatches } from '../audit/own-batches.ts';
+import type { HeldReason, LogExtent } from '../audit/opened-log.ts';
 import { openSink } from '../audit/sinks/open-sink.ts';
 import type { AuditChain } from '../ports/audit-chain.ts';
 import { SystemActor } from '../broker/record.ts';
@@ -42,8 +44,18 @@ export async function openBootLog(config: Config, clock: Clock): Promise<BootLog
 interface TrailDeps {
   readonly config: Config;
   readonly store: Store;
+  /** Authenticates what the log keeps in other tables. */
+  readonly rows: RowMacs;
+  /** The store is being initialised: it may have no log yet. */
+  readonly isNew?: boolean;
   readonly clock: Clock;
   readonly log: Log;
+}
+
+/** What `release` accepted. */
+export interface Released {
+  readonly held: HeldReason;
+  readonly extent: LogExtent;
 }
 
 /** The audit log at work: what is committed goes into the tree and from there to the sinks. */
@@ -58,7 +70,7 @@ export class AuditTrail {
   #isAnnounced = false;
 
   constructor(bootLog: BootLog, deps: TrailDeps) {
-    const { store, clock, config, log } = deps;
+    const { store, clock, config, log, rows, isNew = false } = deps;
     this.#bootLog = bootLog;
     this.#deps = deps;
     this.#system = new SystemActor({ clock, digest: sha256Hex }, 'broker');
@@ -68,6 +80,8 @@ export class AuditTrail {
       clock,
       log: bootLog.identity,
       checkpointFile: checkpointFile(config.audit.checkpointFile),
+      anchor: new LogAnchor(rows),
+      isNew,
       own: bootLog.own,
       owner: bootLog.boot.writer,
       alone: config.store.type === 'sqlite',
@@ -77,7 +91,7 @@ export class AuditTrail {
   }
 
   /** Announces this boot, links it to those before it, and starts. @returns whether the store is held, with the reason. */
-  async start(): Promise<{ readonly held: string | undefined }> {
+  async start(): Promise<{ readonly held: HeldReason | undefined }> {
     const { store, clock, config, log } = this.#deps;
     const { held } = await this.integrator.start();
     if (held !== undefined) return { held };
@@ -99,19 +113,25 @@ export class AuditTrail {
   }
 
   /**
-   * An operator vouches for a held store. @returns why it was held.
+   * An operator accepts a held store as it is. @returns why it was held, and what was accepted.
    * @throws ERR_CONFLICT when it is not held, ERR_HELD when what is in it does not fit together.
    */
-  async release(comment: string): Promise<string> {
+  async release(comment: string): Promise<Released> {
     const { held } = await this.integrator.start();
     if (held === undefined) throw new BrokerError('ERR_CONFLICT', 'the store is not held');
+    const extent = await this.integrator.extent();
     const after = await this.integrator.release();
     if (after.held !== undefined)
       throw new BrokerError('ERR_HELD', `the store stays held: ${after.held}`);
     await this.#announce([
       this.#system.entry({ action: 'broker.release', outcome: 'ok', cause: held, comment }),
     ]);
-    return held;
+    return { held, extent };
+  }
+
+  /** Why nothing may be served: found at the start, or while the log was being appended to. */
+  get held(): HeldReason | undefined {
+    return this.integrator.held;
   }
 
   /** Entries in the log that each sink does not have yet, by its place in the configuration. */

@@ -29,7 +29,7 @@ import { openStore } from '../store/index.ts';
 import { AuditTrail, openBootLog, type BootLog } from './audit-trail.ts';
 import { ClusterRegistry } from './cluster-registry.ts';
 import { openConnections } from './connections.ts';
-import { heldStore } from './held-store.ts';
+import { holdable } from './holdable-store.ts';
 import { loadKeys, openKek, type InstallationKeys } from './keys.ts';
 
 /** The broker at work, before anything listens. */
@@ -76,7 +76,9 @@ async function openOn(
   opened: Store,
 ): Promise<RunningBroker> {
   const { clock, log } = deps;
-  const trail = new AuditTrail(bootLog, { config, store: opened, clock, log });
+  const keys = await loadKeys(opened, await openKek(config, clock), clock);
+  const rows = new RowSeals(keys.keyring);
+  const trail = new AuditTrail(bootLog, { config, store: opened, rows, clock, log });
   const { held } = await trail.start();
   if (held !== undefined) {
     log.error(
@@ -84,12 +86,11 @@ async function openOn(
       'the store is held: look at it, then run "quaymaster release"; nothing is served',
     );
   }
-  const store = held === undefined ? opened : heldStore(opened);
+  const store = holdable(opened, () => trail.held !== undefined);
   const stopTrail = async (cause: string): Promise<void> => {
     if (held === undefined) await trail.stop(cause);
   };
   try {
-    const keys = await loadKeys(store, await openKek(config, clock), clock);
     const core = await openCore(config, { ...deps, store, trail, keys });
     return {
       ...core,

@@ -21,7 +21,15 @@ import type { Log } from '../ports/log.ts';
 import type { Store } from '../ports/store.ts';
 import { openStore } from '../store/index.ts';
 import { AuditTrail, openBootLog } from './audit-trail.ts';
-import { createKeys, dataDirectory, loadKeys, openKek, type InstallationKeys } from './keys.ts';
+import {
+  dataDirectory,
+  INSTALLATION,
+  keepKeys,
+  loadKeys,
+  makeKeys,
+  openKek,
+  type InstallationKeys,
+} from './keys.ts';
 
 export interface InitialiseOptions {
   /** Where the token goes: a new file of mode 0600. */
@@ -68,25 +76,36 @@ async function initialiseWith(
   const created = await createLogKey(config);
   const bootLog = await openBootLog(config, clock);
   const store = await openStore(config.store, { chain: bootLog.chain, clock, mode: config.mode });
-  const trail = new AuditTrail(bootLog, {
-    config: { ...config, audit: { ...config.audit, sinks: [] } },
-    store,
-    clock,
-    log,
-  });
   try {
-    const { held } = await trail.start();
-    if (held !== undefined) throw new BrokerError('ERR_HELD', `the store is held (${held})`);
-    const fresh = (await store.get('meta', { key: 'installation' })) === undefined;
-    if (fresh) created.push(...(await createKek(config)));
+    const isNew = (await store.get('meta', { key: INSTALLATION })) === undefined;
+    if (isNew) created.push(...(await createKek(config)));
     const kek = await openKek(config, clock);
-    const keys = fresh ? await createKeys(store, kek, clock) : await loadKeys(store, kek, clock);
-    if (fresh) created.push('the store with its first root key');
-    const token = await mint(store, keys, clock, options);
-    await writeToken(options, token.text);
-    return { created, operator: BOOTSTRAP_OPERATOR, tokenEndsAt: token.stored.endsAt };
+    const made = isNew ? await makeKeys(kek, clock) : undefined;
+    const keys = made ?? (await loadKeys(store, kek, clock));
+    const trail = new AuditTrail(bootLog, {
+      config: { ...config, audit: { ...config.audit, sinks: [] } },
+      store,
+      rows: new RowSeals(keys.keyring),
+      isNew,
+      clock,
+      log,
+    });
+    try {
+      const { held } = await trail.start();
+      if (held !== undefined) throw new BrokerError('ERR_HELD', `the store is held (${held})`);
+      if (made !== undefined) {
+        // An installation without a log is held: so the log has its first checkpoint before there is an installation.
+        await trail.integrator.integrate();
+        await keepKeys(store, made);
+        created.push('the store with its first root key');
+      }
+      const token = await mint(store, keys, clock, options);
+      await writeToken(options, token.text);
+      return { created, operator: BOOTSTRAP_OPERATOR, tokenEndsAt: token.stored.endsAt };
+    } finally {
+      await trail.stop('initialised');
+    }
   } finally {
-    await trail.stop('initialised');
     await store.close();
   }
 }

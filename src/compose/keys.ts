@@ -5,7 +5,7 @@ import type { CallContext } from '../ports/call-context.ts';
 import type { Clock } from '../ports/clock.ts';
 import { withDeadline } from '../ports/deadline.ts';
 import type { KeyEncryptionKey } from '../ports/key-encryption-key.ts';
-import type { Store } from '../ports/store.ts';
+import type { Plan, Store } from '../ports/store.ts';
 import type { Tables } from '../ports/tables.ts';
 import { Keyring } from '../crypto/keyring.ts';
 import { macRow, verifyRow, type CanonicalFields } from '../crypto/row-mac.ts';
@@ -14,7 +14,8 @@ import { randomId } from '../crypto/random.ts';
 import { generateRootKey, unwrapRootKey, wrapRootKey, type RootKey } from '../crypto/root-keys.ts';
 
 const DEADLINE_MS = 10_000;
-const INSTALLATION = 'installation';
+/** Row of `meta`: there once the store is initialised. */
+export const INSTALLATION = 'installation';
 /** Hexadecimal; docs/spec/row-mac-v1.md, "Root keys". */
 const ROOT_KEYS_MAC = 'root-keys-mac';
 
@@ -78,12 +79,13 @@ export async function loadKeys(
   return { installation: installation.value, keyring: new Keyring(root, older) };
 }
 
-/** Gives an empty store its installation id and its first root key. @throws ERR_CONFLICT when it has them. */
-export async function createKeys(
-  store: Store,
-  kek: KeyEncryptionKey,
-  clock: Clock,
-): Promise<InstallationKeys> {
+/** The keys of a new installation, and the plan that gives them to its store; it conflicts where the store has keys. */
+export interface NewKeys extends InstallationKeys {
+  readonly plan: Plan;
+}
+
+/** Makes an installation id and a first root key. Until the plan is committed the store is not initialised. */
+export async function makeKeys(kek: KeyEncryptionKey, clock: Clock): Promise<NewKeys> {
   const installation = randomId('inst');
   const rootKey = generateRootKey();
   const createdAt = clock.now();
@@ -95,7 +97,7 @@ export async function createKeys(
     'root_keys',
     states([{ id: wrapped.id, state: 'active' }]),
   );
-  const outcome = await store.commit({
+  const plan: Plan = {
     expect: [{ table: 'meta', key: { key: INSTALLATION }, absent: true }],
     writes: [
       { table: 'meta', put: { key: INSTALLATION, value: installation } },
@@ -112,11 +114,16 @@ export async function createKeys(
         },
       },
     ],
-  });
+  };
+  return { installation, keyring: new Keyring(rootKey), plan };
+}
+
+/** Gives the store its new keys. @throws ERR_CONFLICT when it has keys. */
+export async function keepKeys(store: Store, { plan }: NewKeys): Promise<void> {
+  const outcome = await store.commit(plan);
   if (outcome.status !== 'committed') {
     throw new BrokerError('ERR_CONFLICT', 'the store is initialised already');
   }
-  return { installation, keyring: new Keyring(rootKey) };
 }
 
 /** Which keys there are and which one wraps, under the one that does: nobody makes a retired key active again with the database alone. */

@@ -3,9 +3,12 @@ import { loadConfig } from '../../config/load.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import { createLog } from '../../log.ts';
 import { openStore } from '../../store/index.ts';
-import { AuditTrail, openBootLog } from '../audit-trail.ts';
+import type { LogExtent } from '../../audit/opened-log.ts';
+import { RowSeals } from '../../broker/state/row-seals.ts';
+import { AuditTrail, openBootLog, type Released } from '../audit-trail.ts';
+import { loadKeys, openKek } from '../keys.ts';
 
-/** Vouches for a held store as it is, and records who says so and why. @throws ERR_CONFLICT when it is not held, ERR_HELD when it is damaged. */
+/** Accepts a held store as it is, records why, and says what was accepted. @throws ERR_CONFLICT when it is not held, ERR_HELD when it is damaged. */
 export async function runRelease(options: {
   readonly config: string;
   readonly comment: string;
@@ -15,14 +18,45 @@ export async function runRelease(options: {
   const clock = systemClock;
   const bootLog = await openBootLog(config, clock);
   const store = await openStore(config.store, { chain: bootLog.chain, clock, mode: config.mode });
-  const trail = new AuditTrail(bootLog, { config, store, clock, log });
   try {
-    const reason = await trail.release(options.comment);
-    return `released: it was held because of ${reason}`;
+    const { keyring } = await loadKeys(store, await openKek(config, clock), clock);
+    const rows = new RowSeals(keyring);
+    const trail = new AuditTrail(bootLog, { config, store, rows, clock, log });
+    try {
+      return textOf(await trail.release(options.comment));
+    } finally {
+      await trail.stop('released');
+    }
   } catch (error) {
     throw BrokerError.from(error);
   } finally {
-    await trail.stop('released');
     await store.close();
   }
+}
+
+/** What the operator has accepted, with the numbers that he must be able to explain. */
+function textOf({ held, extent }: Released): string {
+  const { stored, outside, anchored } = extent;
+  const known = Math.max(sizeOf(outside), sizeOf(anchored));
+  const lost = Math.max(0, known - sizeOf(stored));
+  return [
+    `released: the store was held because of ${held}`,
+    `  log in the store:            ${entriesIn(stored)}`,
+    `  checkpoint file said:        ${entriesIn(outside)}`,
+    `  anchor in the store said:    ${entriesIn(anchored)}`,
+    lost === 0
+      ? 'accepted: the log goes on from the entries in the store'
+      : `accepted: ${lost} entries that were recorded are not in this store; the log goes on without them`,
+  ].join('\n');
+}
+
+type Extent = LogExtent[keyof LogExtent];
+
+function sizeOf(extent: Extent): number {
+  return typeof extent === 'object' ? extent.size : 0;
+}
+
+function entriesIn(extent: Extent): string {
+  if (extent === undefined) return 'nothing';
+  return typeof extent === 'object' ? `${extent.size} entries` : 'not valid';
 }

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createKeys, loadKeys } from '../../../src/compose/keys.ts';
+import { keepKeys, loadKeys, makeKeys, type NewKeys } from '../../../src/compose/keys.ts';
 import { generateRootKey, wrapRootKey } from '../../../src/crypto/root-keys.ts';
 import type { KeyEncryptionKey } from '../../../src/ports/key-encryption-key.ts';
 import type { Store } from '../../../src/ports/store.ts';
@@ -31,13 +31,19 @@ afterEach(async () => {
   await rm(directory, { recursive: true });
 });
 
+async function createKeys(): Promise<NewKeys> {
+  const made = await makeKeys(KEK, clock);
+  await keepKeys(store, made);
+  return made;
+}
+
 describe('root keys', () => {
   it('open as they were made, and are made once', async () => {
-    const made = await createKeys(store, KEK, clock);
+    const made = await createKeys();
     const loaded = await loadKeys(store, KEK, clock);
     expect(loaded.installation).toBe(made.installation);
     expect(loaded.keyring.active.id).toBe(made.keyring.active.id);
-    expect(await codeOf(createKeys(store, KEK, clock))).toBe('ERR_CONFLICT');
+    expect(await codeOf(createKeys())).toBe('ERR_CONFLICT');
   });
 
   it('are missing from a store that was never initialised', async () => {
@@ -45,7 +51,7 @@ describe('root keys', () => {
   });
 
   it('are not loaded when somebody with the database added one and made it active', async () => {
-    const { installation, keyring } = await createKeys(store, KEK, clock);
+    const { installation, keyring } = await createKeys();
     const other = generateRootKey();
     const context = { requestId: 'r', signal: new AbortController().signal };
     const wrapped = await wrapRootKey(other, 1, { kek: KEK, installation, context });
@@ -64,7 +70,7 @@ describe('root keys', () => {
   });
 
   it('are not loaded when their MAC is gone', async () => {
-    await createKeys(store, KEK, clock);
+    await createKeys();
     await store.commit({ writes: [{ table: 'meta', remove: { key: 'root-keys-mac' } }] });
     expect(await codeOf(loadKeys(store, KEK, clock))).toBe('ERR_CIPHERTEXT_INVALID');
   });

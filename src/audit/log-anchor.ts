@@ -1,0 +1,56 @@
+import type { Checkpoint } from '../crypto/checkpoint.ts';
+import { decodeBase64 } from '../crypto/base64.ts';
+import { BrokerError } from '../domain/errors.ts';
+import type { Store, Write } from '../ports/store.ts';
+
+/** MACs rows under the root keys of the installation. */
+export interface RowMacs {
+  mac(table: string, fields: Readonly<Record<string, string | number | Uint8Array>>): Buffer;
+  /** @throws ERR_CIPHERTEXT_INVALID */
+  verify(
+    table: string,
+    fields: Readonly<Record<string, string | number | Uint8Array>>,
+    mac: Uint8Array,
+  ): void;
+}
+
+/** How far the log went, as the installation itself recorded it. */
+export type Anchor = Pick<Checkpoint, 'size' | 'root'>;
+
+const KEY = 'audit-anchor';
+const TEXT = /^([1-9][0-9]{0,15}) ([A-Za-z0-9+/=]{44}) ([0-9a-f]{66})$/;
+
+/**
+ * Size and root of the last checkpoint, kept in `meta` under the row MAC and written with each checkpoint. Somebody who empties
+ * the log's tables and removes the checkpoint file cannot forge it without the root key.
+ */
+export class LogAnchor {
+  readonly #rows: RowMacs;
+
+  constructor(rows: RowMacs) {
+    this.#rows = rows;
+  }
+
+  /** Undefined for a store that no broker of this release has written a checkpoint to. @throws ERR_CIPHERTEXT_INVALID for a forged one. */
+  async read(store: Store): Promise<Anchor | undefined> {
+    const row = await store.get('meta', { key: KEY });
+    if (row === undefined) return undefined;
+    const [, size, root, mac] = TEXT.exec(row.value) ?? [];
+    const bytes = decodeBase64(root ?? '');
+    if (size === undefined || bytes === undefined || mac === undefined)
+      throw new BrokerError('ERR_CIPHERTEXT_INVALID');
+    const anchor = { size: Number(size), root: bytes };
+    this.#rows.verify('meta', fieldsOf(anchor), Buffer.from(mac, 'hex'));
+    return anchor;
+  }
+
+  write({ size, root }: Anchor): Write {
+    const mac = this.#rows.mac('meta', fieldsOf({ size, root }));
+    const value = `${size} ${Buffer.from(root).toString('base64')} ${mac.toString('hex')}`;
+    return { table: 'meta', put: { key: KEY, value } };
+  }
+}
+
+function fieldsOf({ size, root }: Anchor): Parameters<RowMacs['mac']>[1] {
+  return { key: KEY, size, root };
+}
