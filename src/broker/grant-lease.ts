@@ -31,9 +31,12 @@ export function standingLease(
   if (held?.state !== 'live' || live.leases.isPending(held)) return undefined;
   const now = parts.clock.now();
   const left = held.endsAt - now;
-  return left > 0 && left <= terms.ttlMs && !isInLastThird(held, terms.ttlMs, now)
-    ? held
-    : undefined;
+  const stands =
+    left > 0 &&
+    left <= terms.ttlMs &&
+    held.endsAt <= live.session.endsAt &&
+    !isInLastThird(held, terms.ttlMs, now);
+  return stands ? held : undefined;
 }
 
 /**
@@ -51,8 +54,8 @@ export async function grantLease(
   if (held?.state === 'ended') throw denied('lease_revoked');
   if (held !== undefined && held.endsAt > now) {
     if (live.leases.isPending(held)) return { lease: held, write: writeOf(held) };
-    // Longer than the policy allows by now: it was granted before the limit was lowered.
-    const isTooLong = held.endsAt - now > terms.ttlMs;
+    // Granted before the policy lowered the limit, or before a renewal shortened the session.
+    const isTooLong = held.endsAt > Math.min(now + terms.ttlMs, live.session.endsAt);
     if (!isTooLong && !isInLastThird(held, terms.ttlMs, now)) return { lease: held };
     const endsAt = Math.min(now + terms.ttlMs, live.session.endsAt);
     if (!isTooLong && endsAt <= held.endsAt) return { lease: held };

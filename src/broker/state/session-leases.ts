@@ -51,6 +51,8 @@ export class SessionLeases {
       if (row.state === 'live') live.push(row);
       else if (row.cause === 'revoked') revoked.push(row);
     }
+    // A lease whose time is over stays live until the expiry worker ends it: the later one stands.
+    live.sort((one, other) => one.ends_at - other.ends_at);
     return [...live, ...revoked];
   }
 
