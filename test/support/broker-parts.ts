@@ -53,6 +53,25 @@ interface Claims {
   readonly lifeMs?: number;
 }
 
+/** What a broker that is opened again has from the one before. */
+interface Shared {
+  readonly keyring?: Keyring;
+  readonly directory?: string;
+  readonly clock?: HandClock;
+  readonly watches?: Map<string, ScriptedWatch>;
+  readonly operatorTokens?: Map<string, string>;
+  /** Beside the scripted ones. */
+  readonly connections?: readonly BoundConnection[];
+  readonly targets?: readonly BoundTargets[];
+}
+
+/** What it was opened with. */
+interface Made {
+  readonly directory: string;
+  readonly limits: Partial<Limits>;
+  readonly shared: Shared;
+}
+
 /** A pod watch in memory. */
 export class ScriptedWatch implements PodWatch {
   readonly pods = new Map<string, PodFacts>();
@@ -93,14 +112,16 @@ export class TestBroker {
   readonly logged: unknown[];
   /** Whether refusals of strangers get an entry each. */
   readonly admission: { open: boolean };
-  readonly #close: () => Promise<void>;
+  /** Text of the newest token of each operator, by name. */
+  readonly operatorTokens: Map<string, string>;
+  readonly #made: Made;
 
   private constructor(
     made: Pick<
       TestBroker,
       'parts' | 'store' | 'clock' | 'backend' | 'target' | 'watches' | 'logged' | 'admission'
     >,
-    close: () => Promise<void>,
+    opened: Made & { readonly operatorTokens: Map<string, string> },
   ) {
     this.parts = made.parts;
     this.store = made.store;
@@ -110,20 +131,13 @@ export class TestBroker {
     this.watches = made.watches;
     this.logged = made.logged;
     this.admission = made.admission;
-    this.#close = close;
+    this.operatorTokens = opened.operatorTokens;
+    this.#made = opened;
   }
 
-  static async open(
-    limits: Partial<Limits> = {},
-    shared: {
-      readonly keyring?: Keyring;
-      /** Beside the scripted ones. */
-      readonly connections?: readonly BoundConnection[];
-      readonly targets?: readonly BoundTargets[];
-    } = {},
-  ): Promise<TestBroker> {
-    const directory = await mkdtemp(join(tmpdir(), 'qm-broker-'));
-    const clock = new HandClock();
+  static async open(limits: Partial<Limits> = {}, shared: Shared = {}): Promise<TestBroker> {
+    const directory = shared.directory ?? (await mkdtemp(join(tmpdir(), 'qm-broker-')));
+    const clock = shared.clock ?? new HandClock();
     const store = new HookedStore(
       await openSqliteStore(
         { path: join(directory, 'broker.db'), ballastBytes: 4096 },
@@ -133,7 +147,7 @@ export class TestBroker {
     const keyring = shared.keyring ?? new Keyring(generateRootKey());
     const backend = new ScriptedBackend('vault-1');
     const target = new ScriptedTarget('target-1');
-    const watches = new Map<string, ScriptedWatch>();
+    const watches = shared.watches ?? new Map<string, ScriptedWatch>();
     const logged: unknown[] = [];
     const admission = { open: true };
     const embedded = connectEmbedded({ store, clock, keyring, installation: 'in_test' });
@@ -159,12 +173,18 @@ export class TestBroker {
     });
     return new TestBroker(
       { parts, store, clock, backend, target, watches, logged, admission },
-      async () => {
-        parts.state.close();
-        await store.close();
-        await rm(directory, { recursive: true, force: true });
-      },
+      { directory, limits, shared, operatorTokens: shared.operatorTokens ?? new Map() },
     );
+  }
+
+  /** The same store, keys, clock and pods under a broker that remembers nothing; this one is closed. */
+  async reopen(): Promise<TestBroker> {
+    const { clock, watches, operatorTokens } = this;
+    const { keyring } = this.parts;
+    await this.#stop();
+    const { directory, limits, shared } = this.#made;
+    const kept = { directory, clock, watches, keyring, operatorTokens };
+    return TestBroker.open(limits, { ...shared, ...kept });
   }
 
   /** Cluster `c1`, an embedded mount at `app`, `kv` and `dyn` at the backend, and leave for `pay/api` to do anything below them. */
@@ -240,6 +260,7 @@ export class TestBroker {
     if (outcome.status === 'committed') await parts.state.reached(outcome.seq);
     const live = await parts.tokens.find(text, parts.catalog);
     if (live === undefined) throw new Error('no operator');
+    this.operatorTokens.set(name, text);
     return live;
   }
 
@@ -251,7 +272,13 @@ export class TestBroker {
   }
 
   async close(): Promise<void> {
-    await this.#close();
+    await this.#stop();
+    await rm(this.#made.directory, { recursive: true, force: true });
+  }
+
+  async #stop(): Promise<void> {
+    this.parts.state.close();
+    await this.store.close();
   }
 }
 
