@@ -124,4 +124,5 @@ export interface PrimaryKeys {
   log_terms: 'kind' | 'term' | 'bundle';
   log_checkpoints: 'size';
   sink_cursors: 'sink';
+  fence: 'id';
 }

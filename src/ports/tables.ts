@@ -222,4 +222,6 @@ export interface Tables {
   log_terms: { kind: string; term: string; bundle: number };
   log_checkpoints: { size: number; at: number; note: string };
   sink_cursors: { sink: string; next_index: number };
+  /** Always empty: brokers on PostgreSQL lock the table while they commit. */
+  fence: { id: number };
 }

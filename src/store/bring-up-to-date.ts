@@ -15,6 +15,26 @@ const MIGRATIONS = 'migrations';
  * @throws ERR_CONFIG_INVALID when the store was made for the other mode, and as `migrate`.
  */
 export async function bringUpToDate(target: MigrationTarget, mode: StoreMode): Promise<void> {
+  const known = await fingerprint(migrationsOf(target));
+  if ((await migrationsRun(target, mode)) === known) return;
+  if (target.lock !== undefined) {
+    await target.lock();
+    // Another process may have run them while this one waited.
+    if ((await migrationsRun(target, mode)) === known) return;
+  }
+  await migrate(target);
+  // Neither value can hold a quote: a mode, and hexadecimal digits.
+  const rows = `('${MODE}', '${mode}'), ('${MIGRATIONS}', '${known}')`;
+  await target.script(
+    `INSERT INTO "meta" ("key", "value") VALUES ${rows} ON CONFLICT ("key") DO UPDATE SET "value" = excluded."value"`,
+  );
+}
+
+/** @throws ERR_CONFIG_INVALID when the store was made for the other mode. @returns the stamp of the migrations that the store has run. */
+async function migrationsRun(
+  target: MigrationTarget,
+  mode: StoreMode,
+): Promise<string | undefined> {
   const meta = await readMeta(target);
   const madeFor = meta.get(MODE) ?? mode;
   if (madeFor !== mode) {
@@ -23,14 +43,7 @@ export async function bringUpToDate(target: MigrationTarget, mode: StoreMode): P
       `the store was made in ${madeFor} mode and cannot be used in ${mode} mode`,
     );
   }
-  const known = await fingerprint(migrationsOf(target));
-  if (meta.get(MIGRATIONS) === known) return;
-  await migrate(target);
-  // Neither value can hold a quote: a mode, and hexadecimal digits.
-  const rows = `('${MODE}', '${mode}'), ('${MIGRATIONS}', '${known}')`;
-  await target.script(
-    `INSERT INTO "meta" ("key", "value") VALUES ${rows} ON CONFLICT ("key") DO UPDATE SET "value" = excluded."value"`,
-  );
+  return meta.get(MIGRATIONS);
 }
 
 async function readMeta(target: MigrationTarget): Promise<ReadonlyMap<string, string>> {

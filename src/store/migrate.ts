@@ -12,6 +12,8 @@ export interface MigrationTarget {
   readonly findMeta: string;
   readonly query: (sql: string) => Promise<{ rows: unknown[] }>;
   readonly script: (sql: string) => Promise<void>;
+  /** Keeps other processes out of the store until the transaction ends; absent where only one process can have it open. */
+  readonly lock?: () => Promise<void>;
 }
 
 /**

@@ -267,6 +267,7 @@ export const SCHEMA = {
     key: ['size'],
   },
   sink_cursors: { columns: { sink: 'text', next_index: 'integer' }, key: ['sink'] },
+  fence: { columns: { id: 'integer' }, key: ['id'] },
 } as const satisfies Schema;
 
 /** The shape of one table, with its literal types forgotten. */

@@ -133,10 +133,15 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Runn
   });
 }
 
-/** Creates a database that no other suite uses. */
-export async function createDatabase(postgres: Postgres): Promise<TestDatabase> {
+/** Creates a database that no other suite uses. Other roles cannot connect, as docs/install.md asks for the store, unless `forAllRoles`. */
+export async function createDatabase(
+  postgres: Postgres,
+  { forAllRoles = false }: { readonly forAllRoles?: boolean } = {},
+): Promise<TestDatabase> {
   const name = uniqueName('db').replace('-', '_');
   await query(postgres.adminConnectionString, `CREATE DATABASE ${name}`);
+  if (!forAllRoles)
+    await query(postgres.adminConnectionString, `REVOKE CONNECT ON DATABASE ${name} FROM PUBLIC`);
   return {
     connectionString: postgres.adminConnectionString.replace(/\/postgres$/, `/${name}`),
     drop: async () => {

@@ -57,7 +57,7 @@ async function dropRoles(postgres: Postgres, quoted: readonly string[]): Promise
 }
 
 export async function makePostgresPlace(postgres: Postgres): Promise<PostgresPlace> {
-  const { connectionString, drop } = await createDatabase(postgres);
+  const { connectionString, drop } = await createDatabase(postgres, { forAllRoles: true });
   const { hostname: host, port: portText, pathname } = new URL(connectionString);
   const port = Number(portText);
   const database = decodeURIComponent(pathname.slice(1));

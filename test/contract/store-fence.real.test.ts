@@ -1,3 +1,4 @@
+import { readdirSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 import { systemClock } from '../../src/clock.ts';
@@ -237,12 +238,10 @@ describeWith(['postgres'], 'several stores on one PostgreSQL', () => {
   describe('migrations', () => {
     it('are run once by processes that start together', async () => {
       await Promise.all([open(), open(), open(), open()]);
-      expect(await query('SELECT "version" FROM "quaymaster_schema" ORDER BY 1')).toEqual([
-        { version: '0' },
-        { version: '1' },
-        { version: '2' },
-        { version: '3' },
-      ]);
+      const files = readdirSync(new URL('../../migrations/postgres/', import.meta.url));
+      const versions = [0, ...files.map((name) => Number.parseInt(name, 10))].sort((a, b) => a - b);
+      const ran = await query('SELECT "version" FROM "quaymaster_schema" ORDER BY 1');
+      expect(ran.map(({ version }) => Number(version))).toEqual(versions);
     });
 
     it('refuse a store of the other mode and a newer schema', async () => {

@@ -62,7 +62,7 @@ async function start(): Promise<Furnished> {
 
 describeWith(['postgres'], 'somebody who puts right what got stuck', ({ postgres }) => {
   beforeAll(async () => {
-    elsewhere = await createDatabase(postgres);
+    elsewhere = await createDatabase(postgres, { forAllRoles: true });
     superuser = new pg.Client({ connectionString: elsewhere.connectionString });
     await superuser.connect();
     place = await makePostgresPlace(postgres);

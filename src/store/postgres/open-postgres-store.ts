@@ -4,9 +4,11 @@ import type { Store } from '../../ports/store.ts';
 import { randomBytes } from '../../crypto/random.ts';
 import { bringUpToDate } from '../bring-up-to-date.ts';
 import { ChangeFeed } from '../change-feed.ts';
+import type { MigrationTarget } from '../migrate.ts';
 import type { StoreDeps, StoreMode } from '../store-deps.ts';
 import { clientOptions } from './client-options.ts';
-import { asOpenFailure } from './postgres-fault.ts';
+import { lockForMigration } from './migration-lock.ts';
+import { asOpenFailure, isDuplicate, isRetryable } from './postgres-fault.ts';
 import { PostgresStore } from './postgres-store.ts';
 import { PostgresWriter } from './postgres-writer.ts';
 import { StatementNames } from './statement-names.ts';
@@ -14,8 +16,8 @@ import { WriterConnection } from './writer-connection.ts';
 
 /** `pg_terminate_backend` with a timeout is needed to settle an unknown commit. */
 const OLDEST = 140_000;
-/** Replicas that start together migrate one after the other ("quam" in ASCII). */
-const MIGRATION_LOCK = 0x7175616d;
+/** Replicas that start together on an empty database: one creates the tables, the others try again and find them. */
+const ATTEMPTS = 3;
 const SESSION_NAME_BYTES = 9;
 /** A migration of large tables, or one that another replica runs, may take long. */
 const PATIENT = { statement_timeout: 0, query_timeout: 0 };
@@ -74,27 +76,39 @@ async function prepare(client: Client, mode: StoreMode): Promise<number> {
   try {
     await client.connect();
     await assertServer(client);
-    await client.query(`BEGIN; SELECT pg_advisory_xact_lock(${MIGRATION_LOCK})`);
-    await bringUpToDate(
-      {
-        driver: 'pg',
-        folder: 'postgres',
-        findMeta:
-          "SELECT 1 FROM information_schema.tables WHERE table_schema = current_schema() AND table_name = 'meta'",
-        query: (sql) => client.query(sql),
-        script: async (sql) => {
-          await client.query(sql);
-        },
-      },
-      mode,
-    );
-    await client.query('COMMIT');
+    await migrateDatabase(client, mode);
     const { rows } = await client.query<{ seq: number | null }>(
       'SELECT max("seq") AS "seq" FROM "changes"',
     );
     return rows[0]?.seq ?? 0;
   } finally {
     await client.end().catch(() => undefined);
+  }
+}
+
+/** One transaction: an interrupted migration leaves nothing behind. */
+async function migrateDatabase(client: Client, mode: StoreMode): Promise<void> {
+  const target: MigrationTarget = {
+    driver: 'pg',
+    folder: 'postgres',
+    findMeta:
+      "SELECT 1 FROM information_schema.tables WHERE table_schema = current_schema() AND table_name = 'meta'",
+    query: (sql) => client.query(sql),
+    script: async (sql) => {
+      await client.query(sql);
+    },
+    lock: () => lockForMigration(client),
+  };
+  for (let attempt = 1; ; attempt += 1) {
+    await client.query('BEGIN ISOLATION LEVEL READ COMMITTED');
+    try {
+      await bringUpToDate(target, mode);
+      await client.query('COMMIT');
+      return;
+    } catch (error) {
+      await client.query('ROLLBACK');
+      if (attempt === ATTEMPTS || !(isDuplicate(error) || isRetryable(error))) throw error;
+    }
   }
 }
 

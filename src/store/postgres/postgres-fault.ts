@@ -2,6 +2,8 @@ import { BrokerError } from '../../domain/errors.ts';
 import { errorField } from '../error-field.ts';
 
 const UNIQUE_VIOLATION = '23505';
+/** A duplicate table, object or row of a catalog: another process creates the same tables at this moment. */
+const DUPLICATES: ReadonlySet<string> = new Set(['42P07', '42710', UNIQUE_VIOLATION]);
 /** Serialization failure, deadlock, lock not available: the server undid the transaction for the sake of another. */
 const RETRYABLE: ReadonlySet<string> = new Set(['40001', '40P01', '55P03']);
 /** Integrity violations and bad data: the row is at fault. */
@@ -16,6 +18,11 @@ function sqlState(error: unknown): string {
 
 export function isRetryable(error: unknown): boolean {
   return RETRYABLE.has(sqlState(error));
+}
+
+/** Another process created the same thing first. */
+export function isDuplicate(error: unknown): boolean {
+  return DUPLICATES.has(sqlState(error));
 }
 
 /** The server is there, and cannot take anything in. */

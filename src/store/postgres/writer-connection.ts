@@ -3,8 +3,11 @@ import type { Change } from '../../ports/store.ts';
 import type { Statement } from '../sql.ts';
 import type { StatementNames } from './statement-names.ts';
 
-/** The lock of the fence, in PostgreSQL's space of advisory locks of this database ("quay" in ASCII). */
-const FENCE_LOCK = 0x71756179;
+/**
+ * How a batch locks the table `fence`. ROW SHARE admits other batches, EXCLUSIVE admits none of them; both need a privilege on the table, which an
+ * advisory lock does not. Readers and `pg_dump` (ACCESS SHARE) conflict with neither.
+ */
+const FENCE_MODES = { read: 'ROW SHARE', narrow: 'EXCLUSIVE' } as const;
 const CHANNEL = 'quaymaster_changes';
 /** How long a session that we lost may take to end before the attempt is given up. */
 const TERMINATE_MS = 5_000;
@@ -80,10 +83,9 @@ export class WriterConnection {
    * Opens a transaction inside the fence. The changes are read by a statement of their own after the lock is held: in READ
    * COMMITTED it has a new snapshot, which holds every narrowing that committed before.
    */
-  async begin(mode: 'read' | 'narrow', seq: number): Promise<BatchStart> {
-    const lock = mode === 'narrow' ? 'pg_advisory_xact_lock' : 'pg_advisory_xact_lock_shared';
+  async begin(mode: keyof typeof FENCE_MODES, seq: number): Promise<BatchStart> {
     const results = (await this.#client.query(
-      `BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SELECT ${lock}(${FENCE_LOCK}); SELECT "seq", "kind", "key", "at" FROM "changes" WHERE "seq" > ${seq} ORDER BY "seq"; SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint AS "now"`,
+      `BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; LOCK TABLE "fence" IN ${FENCE_MODES[mode]} MODE; SELECT "seq", "kind", "key", "at" FROM "changes" WHERE "seq" > ${seq} ORDER BY "seq"; SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint AS "now"`,
     )) as unknown as readonly QueryResult[];
     const now = results[3]?.rows[0] as { now: number };
     return { changes: results[2]?.rows as Change[], now: now.now };

@@ -193,7 +193,7 @@ describeWith(['postgres'], 'a PostgreSQL that fails', () => {
     await client.query(`ALTER DATABASE ${client.database ?? ''} SET lock_timeout = 200`);
     await store.close();
     const impatient = await open();
-    await client.query("BEGIN; SELECT pg_advisory_xact_lock(x'71756179'::int)");
+    await client.query('BEGIN; LOCK TABLE "fence" IN EXCLUSIVE MODE');
     const blocked = await commit(impatient, 'blocked');
     expect(blocked).toBe('ERR_AUDIT_UNAVAILABLE');
     expect(impatient.fault()).toBeUndefined();

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
@@ -10,6 +10,11 @@ import type { MigrationTarget } from '../../../src/store/migrate.ts';
 import type { StoreMode } from '../../../src/store/store-deps.ts';
 import { openSqliteStore } from '../../../src/store/sqlite/open-sqlite-store.ts';
 import { FakeAuditChain } from '../../fakes/fake-audit-chain.ts';
+
+function newestMigration(): number {
+  const folder = new URL('../../../migrations/sqlite/', import.meta.url);
+  return Math.max(...readdirSync(folder).map((name) => Number.parseInt(name, 10)));
+}
 
 describe('migrations', () => {
   let directory: string;
@@ -40,7 +45,7 @@ describe('migrations', () => {
       UPDATE meta SET value = 'other' WHERE key = 'migrations'`);
     await expect(open()).rejects.toMatchObject({
       code: 'ERR_CONFIG_INVALID',
-      detail: 'the store has schema 42, this program knows up to 3: run a newer program',
+      detail: `the store has schema 42, this program knows up to ${newestMigration()}: run a newer program`,
     });
   });
 

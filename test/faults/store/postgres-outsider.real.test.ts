@@ -1,0 +1,112 @@
+import { afterEach, beforeEach, expect, it } from '@jest/globals';
+import pg from 'pg';
+import { systemClock } from '../../../src/clock.ts';
+import type { Outcome, Store, TableName } from '../../../src/ports/store.ts';
+import { openPostgresStore } from '../../../src/store/postgres/open-postgres-store.ts';
+import { SCHEMA } from '../../../src/store/schema.ts';
+import { describeWith } from '../../backends/backends.ts';
+import type { TestDatabase } from '../../backends/postgres.ts';
+import { createDatabase } from '../../backends/postgres.ts';
+import { uniqueName } from '../../backends/unique-name.ts';
+import { FakeAuditChain } from '../../fakes/fake-audit-chain.ts';
+
+/** The keys of the advisory locks that earlier releases took, and some beside them. */
+const ADVISORY_KEYS = [0x71756179, 0x7175616d, 0, 1, 2];
+const MODES = ['ACCESS SHARE', 'ROW SHARE', 'SHARE', 'EXCLUSIVE', 'ACCESS EXCLUSIVE'];
+/** Undoes the migration to the table lock. */
+const BEFORE_THE_FENCE = `DROP TABLE "fence"; DELETE FROM "quaymaster_schema" WHERE "version" = 6;
+  UPDATE "meta" SET "value" = 'older' WHERE "key" = 'migrations'`;
+
+describeWith(['postgres'], 'a role without any grant that may connect', ({ postgres }) => {
+  const role = uniqueName('nobody').replaceAll('-', '_');
+  let database: TestDatabase;
+  let admin: pg.Client;
+  let outsider: pg.Client;
+  let stores: Store[];
+
+  const open = async (): Promise<Store> => {
+    const store = await openPostgresStore(
+      { connectionString: database.connectionString, poolSize: 2 },
+      { chain: new FakeAuditChain(), clock: systemClock, mode: 'development' },
+    );
+    stores.push(store);
+    return store;
+  };
+  const record = (store: Store, narrows: readonly string[] = []): Promise<Outcome> =>
+    store.commit({ entries: ['{}'], narrows });
+  const refusal = (sql: string): Promise<string> =>
+    outsider.query(sql).then(
+      () => 'done',
+      (error: unknown) => (error as { code: string }).code,
+    );
+
+  beforeEach(async () => {
+    stores = [];
+    database = await createDatabase(postgres);
+    admin = new pg.Client({ connectionString: database.connectionString });
+    await admin.connect();
+    await admin.query(`CREATE ROLE ${role} LOGIN PASSWORD 'outsider'`);
+    await admin.query(`GRANT CONNECT ON DATABASE ${admin.database ?? ''} TO ${role}`);
+    outsider = new pg.Client({
+      host: postgres.host,
+      port: postgres.port,
+      database: admin.database ?? '',
+      user: role,
+      password: 'outsider',
+    });
+    await outsider.connect();
+  });
+
+  afterEach(async () => {
+    await outsider.end();
+    await admin.query(`DROP OWNED BY ${role}`);
+    await admin.query(`DROP ROLE ${role}`);
+    await admin.end();
+    await Promise.all(stores.map((store) => store.close()));
+    await database.drop();
+  });
+
+  it('does not stop commits, invalidations or starts with advisory locks', async () => {
+    const store = await open();
+    for (const key of ADVISORY_KEYS) {
+      expect(await refusal(`SELECT pg_advisory_lock(${key})`)).toBe('done');
+    }
+    expect(await record(store)).toMatchObject({ status: 'committed' });
+    expect(await record(store, ['session:ses_1'])).toMatchObject({ status: 'committed' });
+    expect(await record(await open())).toMatchObject({ status: 'committed' });
+    expect(store.fault()).toBeUndefined();
+  });
+
+  it('cannot lock a table of the store in any mode, or a row', async () => {
+    await open();
+    for (const table of Object.keys(SCHEMA) as TableName[]) {
+      for (const mode of MODES) {
+        expect(await refusal(`BEGIN; LOCK TABLE "${table}" IN ${mode} MODE`)).toBe('42501');
+        await outsider.query('ROLLBACK');
+      }
+      expect(await refusal(`SELECT 1 FROM "${table}" FOR SHARE`)).toBe('42501');
+    }
+  });
+
+  it('delays the one migration to the table lock for a bounded time, with an advisory lock', async () => {
+    await (await open()).close();
+    await admin.query(BEFORE_THE_FENCE);
+    expect(await refusal(`SELECT pg_advisory_lock(1903518061)`)).toBe('done');
+    const opening = open();
+    await outsider.query('SELECT pg_sleep(0.2)');
+    await outsider.query('SELECT pg_advisory_unlock_all()');
+    expect(await record(await opening)).toMatchObject({ status: 'committed' });
+  });
+
+  it('does not delay that migration when a broker of the earlier release runs: it stops that broker', async () => {
+    const former = await open();
+    await record(former, ['session:ses_1']);
+    await record(former, ['session:ses_2']);
+    await admin.query(BEFORE_THE_FENCE);
+    const store = await open();
+    await expect(record(former)).rejects.toMatchObject({ code: 'ERR_AUDIT_UNAVAILABLE' });
+    expect(former.fault()).toBe('ERR_STORE_UNAVAILABLE');
+    expect(await record(store, ['session:ses_3'])).toMatchObject({ status: 'committed', seq: 5 });
+    expect(store.fault()).toBeUndefined();
+  });
+});
