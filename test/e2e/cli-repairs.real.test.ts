@@ -54,6 +54,7 @@ async function start(): Promise<Furnished> {
           connection: 'database',
           strategy: 'single-user',
           options: { username: role },
+          takeover: 'confirmed',
         },
       },
     },

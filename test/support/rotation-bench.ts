@@ -116,7 +116,6 @@ export class RotationBench {
 }
 
 export function definition(rotation: object): object {
-  return {
-    rotation: { connection: 'target-1', strategy: 'passwords', ...rotation },
-  };
+  const confirmed = { connection: 'target-1', strategy: 'passwords', takeover: 'confirmed' };
+  return { rotation: { ...confirmed, ...rotation } };
 }

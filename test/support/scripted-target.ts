@@ -12,6 +12,8 @@ export type TargetStep = 'create' | 'set' | 'test' | 'retire' | 'discard';
 
 interface Options {
   readonly user?: string;
+  /** A second account, which the target changes too. */
+  readonly partner?: string;
   readonly slots?: 'one' | 'two';
   readonly drillable?: boolean;
   readonly lifetimeSeconds?: number;
@@ -61,14 +63,20 @@ export class ScriptedTarget implements RotationConnection {
       });
     }
     const given = options as Options;
-    const { user = 'app', slots = 'two', drillable = slots === 'two', lifetimeSeconds } = given;
+    const {
+      user = 'app',
+      partner,
+      slots = 'two',
+      drillable = slots === 'two',
+      lifetimeSeconds,
+    } = given;
     if (user === '') {
       throw new BrokerError('ERR_BODY_INVALID', undefined, {
         problems: [{ pointer: '/user', message: 'is empty' }],
       });
     }
     return {
-      locators: [`users/${user}`],
+      locators: [user, ...(partner === undefined ? [] : [partner])].map((name) => `users/${name}`),
       slots,
       drillable,
       ...(lifetimeSeconds === undefined ? {} : { lifetimeSeconds }),

@@ -7,7 +7,7 @@ import { UNREVOKED } from '../credential-states.ts';
 import { checkRotation } from './check-rotation.ts';
 import type { LiveOperator } from '../state/operator-tokens.ts';
 import type { StoredDocument } from './document.ts';
-import { EditorScope } from './editor-scope.ts';
+import { checkTakeover, EditorScope } from './editor-scope.ts';
 
 const UNDER_WAY = ['running', 'parked', 'undoing'] as const;
 
@@ -99,6 +99,7 @@ async function checkDefinition(
   const provider = parts.connections.provider(mount);
   const scope = EditorScope.of(editor, mount, definition, current);
   scope?.checkRef(provider, definition.spec.ref);
+  checkTakeover(editor, definition, current);
   if (definition.spec.class === 'dynamic' && provider.credentials === undefined) {
     throw wrong('/class', `the mount "${mount.name}" makes no credentials to order`);
   }

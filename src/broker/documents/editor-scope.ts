@@ -84,6 +84,27 @@ export class EditorScope {
   }
 }
 
+/**
+ * Only an admin confirms that the accounts of a target belong to the path; others may keep a confirmation while the places stay.
+ * @throws ERR_BODY_INVALID with the reason `takeover_unconfirmed`.
+ */
+export function checkTakeover(
+  { operator }: LiveOperator,
+  definition: StoredDocument<'definition'>,
+  current: StoredDocument<'definition'> | undefined,
+): void {
+  if (definition.spec.rotation?.takeover === undefined || holdsEverywhere(operator, 'admin'))
+    return;
+  const isKept = current?.spec.rotation?.takeover !== undefined;
+  if (isKept && isDeepStrictEqual(placesOf(current.spec), placesOf(definition.spec))) return;
+  throw new BrokerError('ERR_BODY_INVALID', undefined, {
+    reason: 'takeover_unconfirmed',
+    problems: [
+      { pointer: '/rotation/takeover', message: 'only an admin may confirm it for this target' },
+    ],
+  });
+}
+
 /** Everything of a definition that decides which place is read, ordered, written or changed. */
 function placesOf({ ref, class: kind, rotation }: DefinitionSpec): unknown {
   const { connection, strategy, options } = rotation ?? {};

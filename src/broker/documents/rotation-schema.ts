@@ -77,6 +77,7 @@ export const rotation = z
         every: positive.refine((seconds) => seconds >= MINUTE, 'must be 1m at least'),
       })
       .optional(),
+    takeover: z.literal('confirmed').optional(),
   })
   .transform((value): RotationSpec => ({
     strategy: value.strategy,
@@ -90,6 +91,7 @@ export const rotation = z
     ...(value.connection === undefined ? {} : { connection: value.connection }),
     ...(value.schedule === undefined ? {} : { schedule: scheduleOf(value.schedule) }),
     ...(value.canary === undefined ? {} : { canary: value.canary }),
+    ...(value.takeover === undefined ? {} : { takeover: value.takeover }),
     ...(value.drill === undefined ? {} : { drillEverySeconds: value.drill.every }),
   }));
 

@@ -39,21 +39,40 @@ export async function scheduleChange(
     row === undefined
       ? { table: 'rotation_schedules', key, absent: true }
       : { table: 'rotation_schedules', key, match: { active_id: active } };
-  return { expect: [expect], writes: await writesOf(parts, key, row, after) };
+  const reset = isSameTarget(parts, before, after) ? {} : UNPROVEN;
+  return { expect: [expect], writes: await writesOf(parts, row, after, { path, reset }) };
+}
+
+/** What is known of other accounts says nothing of these: their first run proves again that they belong to the path. */
+const UNPROVEN = { rotated_at: null, duration_ms: null, proven_at: null } as const;
+
+function isSameTarget(
+  { targets }: Parts,
+  before: StoredDocument<'definition'> | undefined,
+  after: StoredDocument<'definition'> | undefined,
+): boolean {
+  if (before === undefined || after === undefined) return false;
+  if (before.spec.rotation?.connection !== after.spec.rotation?.connection) return false;
+  try {
+    return isDeepStrictEqual(targets.target(before).locators, targets.target(after).locators);
+  } catch {
+    return false;
+  }
 }
 
 async function writesOf(
   parts: Parts,
-  key: { readonly path: string },
   row: Row | undefined,
   after: StoredDocument<'definition'> | undefined,
+  { path, reset }: { readonly path: string; readonly reset: Partial<Row> },
 ): Promise<readonly Write[]> {
+  const key = { path };
   if (after === undefined)
     return row === undefined ? [] : [{ table: 'rotation_schedules', remove: key }];
-  const times = await timesOf(parts, after, row);
+  const times = await timesOf(parts, after, row && { ...row, ...reset });
   return row === undefined
-    ? [{ table: 'rotation_schedules', put: { ...freshRow(key.path), ...times } }]
-    : [{ table: 'rotation_schedules', key, change: times }];
+    ? [{ table: 'rotation_schedules', put: { ...freshRow(path), ...times } }]
+    : [{ table: 'rotation_schedules', key, change: { ...reset, ...times } }];
 }
 
 /** The definition that a document is, if it is one and rotates. */

@@ -16,6 +16,7 @@ import {
   type ScheduleRow,
 } from './rotation-row.ts';
 import { endSuperseded } from './superseded-leases.ts';
+import { ownsAccounts, takeoverUnproven } from './takeover.ts';
 
 /** One try at a step. */
 export interface StepWork {
@@ -39,6 +40,7 @@ export const EFFECTS: Readonly<
 async function create(work: StepWork): Promise<StepResult> {
   const { parts, row, place, claim } = work;
   const read = await currentValue(place, claim.context);
+  if (!(await ownsAccounts(parts, place, read?.data, claim.context))) throw takeoverUnproven(place);
   const pending = await place.target.create(turnOf(work, read?.data));
   return {
     change: {
@@ -158,10 +160,11 @@ async function restore(
  * refuses to create has made nothing.
  */
 async function discardUnknown(work: StepWork): Promise<StepResult> {
-  const { place, claim } = work;
+  const { parts, place, claim } = work;
   // With one slot, creating could only end what works now.
   if (place.target.slots === 'one') return {};
   const current = (await currentValue(place, claim.context))?.data;
+  if (!(await ownsAccounts(parts, place, current, claim.context))) return {};
   try {
     const pending = await place.target.create(turnOf(work, current));
     await place.target.discard(turnOf(work, current), pending);

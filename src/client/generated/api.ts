@@ -1535,6 +1535,11 @@ export interface components {
             readonly drill?: {
                 readonly every: components["schemas"]["Duration"];
             };
+            /**
+             * @description An admin confirms that the accounts of the target belong to this path. Without it the first rotation needs the current credential of the account as the stored value.
+             * @enum {unknown}
+             */
+            readonly takeover?: "confirmed";
         };
         /** @enum {unknown} */
         readonly Role: "policy-editor" | "secret-editor" | "secret-reader" | "rotator" | "responder" | "auditor" | "admin";

@@ -40,4 +40,6 @@ export interface RotationSpec {
   readonly graceSeconds: number;
   readonly canary?: CanarySpec;
   readonly drillEverySeconds?: number;
+  /** An admin confirmed that the accounts of the target belong to this path: the first run needs no proof. */
+  readonly takeover?: 'confirmed';
 }

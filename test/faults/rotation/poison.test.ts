@@ -46,7 +46,7 @@ describe('a rotation that goes wrong', () => {
     await broker.write(path, { password: 'first' });
     const options = { target: placeOf(path), slots: 'two' };
     await broker.create(`/definitions/${path}`, {
-      rotation: { connection, strategy: 'webhook', options },
+      rotation: { connection, strategy: 'webhook', options, takeover: 'confirmed' },
     });
   }
 

@@ -53,7 +53,9 @@ export class RotatingBroker {
     });
     for (const { path, first, rotation } of rotating) {
       if (first !== undefined) await furnished.write(path, first);
-      await furnished.create(`/definitions/${path}`, { rotation });
+      await furnished.create(`/definitions/${path}`, {
+        rotation: { takeover: 'confirmed', ...rotation },
+      });
     }
     return new RotatingBroker(furnished, rotating);
   }

@@ -69,7 +69,7 @@ describeWith(['postgres'], 'two brokers that rotate on one PostgreSQL (I6)', ({ 
     await first.write(`own/${name}`, { password: `first of ${name}` });
     const options = { target: `accounts/${name}`, slots: 'two' };
     await first.create(`/definitions/own/${name}`, {
-      rotation: { connection, strategy: 'webhook', options, ...more },
+      rotation: { connection, strategy: 'webhook', options, takeover: 'confirmed', ...more },
     });
   }
 
