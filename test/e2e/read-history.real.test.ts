@@ -1,0 +1,119 @@
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { describeWith } from '../backends/backends.ts';
+import type { Running } from '../backends/footprint.ts';
+import { createDatabase, startPostgres, type Postgres } from '../backends/postgres.ts';
+import { checkReads } from '../support/commit-history.ts';
+import { commitOrder } from '../support/commit-order.ts';
+import { Furnished } from './furnished.ts';
+
+/** Operations of each client; `ROUNDS` in the environment multiplies them. */
+const OPERATIONS = 250 * Number(process.env['ROUNDS'] ?? 1);
+const READERS = 5;
+const PATHS = ['own/a', 'own/b', 'own/c'];
+const ACCOUNTS = ['red', 'blue'];
+
+let postgres: Running<Postgres>;
+let connectionString: string;
+let brokers: readonly Furnished[] = [];
+
+/** Random, and the same for the same seed: a failure names the seed. */
+function randomOf(seed: number): <T>(choices: readonly T[]) => T {
+  let state = seed;
+  return (choices) => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return choices[(state % 7919) % choices.length] as (typeof choices)[number];
+  };
+}
+
+function policyFor(account: string, paths: readonly string[]): object {
+  return {
+    apiVersion: 'quaymaster.dev/v1',
+    kind: 'AccessPolicy',
+    metadata: { name: account },
+    spec: {
+      subjects: [{ clusters: ['c1'], namespaces: ['prod'], serviceAccounts: [account] }],
+      rules: [{ name: 'some', effect: 'allow', paths, capabilities: ['read'] }],
+    },
+  };
+}
+
+type Pick = ReturnType<typeof randomOf>;
+
+/** Logs in, reads as fast as it can, and logs in again where its session is over. */
+async function reader(pick: Pick, index: number): Promise<void> {
+  const pod = { serviceAccount: pick(ACCOUNTS), pod: `pod-${index}` };
+  let token = await pick(brokers).logIn(pod);
+  for (let n = 0; n < OPERATIONS; n += 1) {
+    const broker = pick(brokers);
+    const { status } = await broker.read(token, pick(PATHS));
+    if (status === 401) token = await pick(brokers).logIn(pod);
+    if (pick(Array.from({ length: 40 }, (_, at) => at)) === 0)
+      await broker.installation.call('DELETE', '/api/v1/sessions/self', { token });
+  }
+}
+
+/** Takes away: policies, versions and leases, at either broker. */
+async function operator(pick: Pick): Promise<void> {
+  for (let n = 0; n < OPERATIONS; n += 1) {
+    const { installation, operator: token } = pick(brokers);
+    const account = pick(ACCOUNTS);
+    const path = pick(PATHS);
+    const send = (method: string, target: string, body: object, headers = {}): Promise<unknown> =>
+      installation.call(method, `/api/v1${target}`, { token, body, headers });
+    await pick([
+      () =>
+        send('PUT', `/policies/${account}`, policyFor(account, pick([PATHS, [path]])), {
+          'if-match': '*',
+        }),
+      () => send('PUT', `/secrets/${path}`, { data: { value: `v-${n}` } }),
+      () => send('POST', '/leases:revoke', { path }),
+      () => send('POST', '/leases:revoke', { workload: `k8s://c1/prod/${account}` }),
+    ])();
+  }
+}
+
+describeWith(['postgres'], 'two brokers on one PostgreSQL', () => {
+  beforeAll(async () => {
+    // One of its own, which says in which order it committed.
+    postgres = await startPostgres({ settings: { track_commit_timestamp: 'on' } });
+    ({ connectionString } = await createDatabase(postgres));
+    const first = await Furnished.start({
+      files: { dsn: connectionString },
+      config: (directory) => ({
+        store: { type: 'postgres', connectionStringFile: `${directory}/dsn` },
+      }),
+      secrets: Object.fromEntries(PATHS.map((path) => [path, { value: 'v' }])),
+      documents: Object.fromEntries(
+        ACCOUNTS.map((account) => [`/policies/${account}`, policyFor(account, PATHS)]),
+      ),
+    });
+    const second = await first.replica();
+    await second.installation.start();
+    brokers = [first, second];
+    // The policy that allows everything would hide what the others take away.
+    await first.installation.call('DELETE', '/api/v1/policies/all', {
+      token: first.operator,
+      headers: { 'if-match': '*' },
+    });
+  }, 60_000);
+  afterAll(async () => {
+    for (const broker of brokers) await broker.remove();
+    await postgres.stop();
+  });
+
+  it('commit no read after an invalidation that it should have seen', async () => {
+    const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000);
+    const clients = [
+      ...Array.from({ length: READERS }, (_, index) => reader(randomOf(seed + index), index)),
+      operator(randomOf(seed + READERS)),
+      operator(randomOf(seed + READERS + 1)),
+    ];
+    await Promise.all(clients);
+    const { overtaken, ...counts } = checkReads(await commitOrder(connectionString));
+    expect({ seed, overtaken }).toEqual({ seed, overtaken: [] });
+    // Otherwise the history would prove nothing.
+    expect(counts.reads).toBeGreaterThan(OPERATIONS);
+    expect(counts.invalidations).toBeGreaterThan(OPERATIONS / 2);
+    expect(counts.close).toBeGreaterThan(10);
+  }, 300_000);
+});

@@ -1,0 +1,102 @@
+import type { CommittedEntry } from './commit-order.ts';
+
+/** A read whose commit came after an invalidation that it should have seen. */
+export interface Overtaken {
+  readonly rule: string;
+  readonly read: CommittedEntry;
+  readonly invalidation: CommittedEntry;
+}
+
+export interface Checked {
+  readonly reads: number;
+  readonly invalidations: number;
+  /** Reads of the same session, policy or path that committed within 5 ms before an invalidation of it: how close the races were. */
+  readonly close: number;
+  readonly overtaken: readonly Overtaken[];
+}
+
+const CLOSE_MICROSECONDS = 5_000;
+
+/** What takes away from which reads; `key` of an invalidation and `keys` of a read meet where one concerns the other. */
+interface Rule {
+  readonly name: string;
+  /** Undefined: this entry invalidates nothing by this rule. */
+  readonly key: (entry: CommittedEntry) => string | undefined;
+  readonly keyOfRead: (entry: CommittedEntry) => string | undefined;
+  /** Whether a read after the invalidation is right all the same. */
+  readonly allows: (read: CommittedEntry, invalidation: CommittedEntry) => boolean;
+}
+
+const never = (): boolean => false;
+
+const RULES: readonly Rule[] = [
+  {
+    name: 'no read by a session that has ended',
+    key: (entry) => (entry.action === 'session.end' ? text(entry['session']) : undefined),
+    keyOfRead: ({ actor }) => actor['session'],
+    allows: never,
+  },
+  {
+    name: 'no read of a version whose lease was revoked from the session',
+    key: (entry) =>
+      entry.action === 'lease.revoke' && entry['cause'] === 'revoked' && 'session' in entry
+        ? leaseKey(entry, text(entry['session']))
+        : undefined,
+    keyOfRead: (entry) => leaseKey(entry, entry.actor['session']),
+    allows: never,
+  },
+  {
+    name: 'no read under a version of a policy that was replaced',
+    key: (entry) => policyKey(entry['document']),
+    keyOfRead: (entry) => text((entry['policy'] as { name?: unknown } | undefined)?.name),
+    allows: (read, write) =>
+      (read['policy'] as { version: number }).version >=
+      ((write['document'] as { version?: number }).version ?? Infinity),
+  },
+  {
+    name: 'no read of a version that was replaced',
+    key: (entry) => (entry.action === 'secret.write' ? text(entry['path']) : undefined),
+    keyOfRead: (entry) => text(entry['path']),
+    allows: (read, write) => Number(read['version']) >= Number(write['version']),
+  },
+];
+
+/**
+ * Holds every disclosed read against every invalidation that committed before it. `entries` are in commit order; two of one instant have no
+ * order and are not compared.
+ */
+export function checkReads(entries: readonly CommittedEntry[]): Checked {
+  const ok = entries.filter(({ outcome }) => outcome === 'ok');
+  const reads = ok.filter(({ action }) => action === 'secret.read');
+  const overtaken: Overtaken[] = [];
+  let invalidations = 0;
+  let close = 0;
+  for (const rule of RULES) {
+    const readsOf = Map.groupBy(reads, rule.keyOfRead);
+    for (const invalidation of ok) {
+      const key = rule.key(invalidation);
+      if (key === undefined) continue;
+      invalidations += 1;
+      for (const read of readsOf.get(key) ?? []) {
+        const after = read.committedAt - invalidation.committedAt;
+        if (after < 0 && after > -CLOSE_MICROSECONDS) close += 1;
+        if (after > 0 && !rule.allows(read, invalidation))
+          overtaken.push({ rule: rule.name, read, invalidation });
+      }
+    }
+  }
+  return { reads: reads.length, invalidations, close, overtaken };
+}
+
+function policyKey(document: unknown): string | undefined {
+  const { kind, name } = (document ?? {}) as { readonly kind?: string; readonly name?: string };
+  return kind === 'policy' ? name : undefined;
+}
+
+function leaseKey(entry: CommittedEntry, session: string | undefined): string {
+  return `${session ?? ''} ${text(entry['path'])} ${text(entry['version'])}`;
+}
+
+function text(fact: unknown): string {
+  return typeof fact === 'string' ? fact : '';
+}
