@@ -1,0 +1,54 @@
+export interface HeldBounds {
+  /** Bytes for one holder. */
+  readonly ofOne: number;
+  /** Bytes for all holders together. */
+  readonly ofAll: number;
+}
+
+/**
+ * Bytes that the process keeps in memory for its callers: bodies that arrive and answers that wait to be read. A caller that sends or asks for much and
+ * never finishes fills the memory of a process that others need, so the bytes are counted for each holder and in all.
+ */
+export class HeldBytes {
+  readonly #bounds: HeldBounds;
+  readonly #byHolder = new Map<string, number>();
+  #all = 0;
+
+  constructor(bounds: HeldBounds) {
+    this.#bounds = bounds;
+  }
+
+  /** Bytes held now, for all holders together. */
+  get all(): number {
+    return this.#all;
+  }
+
+  /** Whether nothing more may be made for this holder. */
+  isFull(holder: string): boolean {
+    return this.#all !== 0 && !this.hasRoom(holder, 1);
+  }
+
+  hasRoom(holder: string, bytes: number): boolean {
+    const { ofOne, ofAll } = this.#bounds;
+    return this.#all + bytes <= ofAll && (this.#byHolder.get(holder) ?? 0) + bytes <= ofOne;
+  }
+
+  /** Holds the bytes where there is room for them; the caller releases what it holds. */
+  take(holder: string, bytes: number): boolean {
+    if (!this.hasRoom(holder, bytes)) return false;
+    this.add(holder, bytes);
+    return true;
+  }
+
+  /** Counts bytes that exist already, also beyond the bounds. */
+  add(holder: string, bytes: number): void {
+    this.#all += bytes;
+    const held = (this.#byHolder.get(holder) ?? 0) + bytes;
+    if (held === 0) this.#byHolder.delete(holder);
+    else this.#byHolder.set(holder, held);
+  }
+
+  release(holder: string, bytes: number): void {
+    this.add(holder, -bytes);
+  }
+}
