@@ -28,6 +28,11 @@ export const ITEM_ANNOTATIONS = [
 ] as const;
 export type ItemAnnotation = (typeof ITEM_ANNOTATIONS)[number];
 
+/** Secrets and templates of one pod: the broker answers so many items of one batch. */
+export const MOST_ITEMS = 100;
+/** Enough for every annotation of as many items. */
+export const MOST_ANNOTATIONS = POD_ANNOTATIONS.length + MOST_ITEMS * ITEM_ANNOTATIONS.length;
+
 /** The marker and the version of what was injected. */
 export const INJECTED = `${DOMAIN}injected`;
 export const INJECTION_VERSION = 'v1';

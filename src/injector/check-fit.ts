@@ -1,3 +1,4 @@
+import { isUnder } from '../domain/names.ts';
 import { isReservedContainer, isReservedVolume } from './agent-containers.ts';
 import { DOMAIN } from './annotation-names.ts';
 import type { InjectionRequest } from './injection-request.ts';
@@ -54,11 +55,13 @@ function checkNames(spec: PodSpec, problems: Problems): void {
 }
 
 function checkReaders(spec: PodSpec, request: InjectionRequest, problems: Problems): void {
-  const all = [...spec.containers, ...(spec.initContainers ?? [])];
+  // From the last to the first, so that of two of one name the first is found.
+  const all = [...spec.containers, ...(spec.initContainers ?? [])].reverse();
+  const byName = new Map(all.map((container) => [container.name, container]));
   const asked = request.containers ?? spec.containers.map(({ name }) => name);
   if (asked.length === 0) problems.add('pod', 'has no container of its own');
   for (const name of asked) {
-    const reader = all.find((container) => container.name === name);
+    const reader = byName.get(name);
     if (reader === undefined) {
       problems.add(`${DOMAIN}containers`, `the pod has no container "${name}"`);
     } else if (hasMountAt(reader, request.directory)) {
@@ -72,10 +75,7 @@ function checkReaders(spec: PodSpec, request: InjectionRequest, problems: Proble
 
 /** What lies below a volume that is mounted read-only could not be mounted. */
 function hasMountAt({ volumeMounts = [] }: Container, directory: string): boolean {
-  return volumeMounts.some(({ mountPath }) => {
-    const clean = mountPath.replace(/\/+$/, '');
-    return clean === directory || clean.startsWith(`${directory}/`);
-  });
+  return volumeMounts.some(({ mountPath }) => isUnder(mountPath, directory));
 }
 
 function checkModes({ request, runAs }: Fitted, problems: Problems): void {

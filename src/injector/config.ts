@@ -30,7 +30,7 @@ export const injectorConfigSchema = z.strictObject({
   listener: z.strictObject({
     host: z.string().min(1).default('0.0.0.0'),
     port: port.default(8443),
-    /** PEM. With it only a caller with a certificate of this authority is heard; API servers have none unless told. */
+    /** PEM. Recommended: only a caller with a certificate of this authority is answered. API servers have none unless configured. */
     clientCaFile: file.optional(),
   }),
   certificate,

@@ -10,7 +10,7 @@ import {
   type AgentTraits,
 } from './agent-containers.ts';
 import { agentConfig, type BrokerAddress } from './agent-config.ts';
-import { DOMAIN, INJECTED, INJECTION_VERSION } from './annotation-names.ts';
+import { DOMAIN, INJECTED, INJECTION_VERSION, MOST_ANNOTATIONS } from './annotation-names.ts';
 import { checkFit } from './check-fit.ts';
 import type { InjectionRequest } from './injection-request.ts';
 import { parseRequest } from './parse-request.ts';
@@ -46,6 +46,8 @@ export function inject(pod: Pod, settings: InjectionSettings): Injection {
     return { outcome: 'unchanged', warning: 'static pods get no Quaymaster agent' };
   }
   const problems = new Problems();
+  refuseMany(annotations, problems);
+  if (problems.found.length > 0) return { outcome: 'denied', problems: problems.found };
   if (asked !== 'true') problems.add(`${DOMAIN}inject`, 'must be "true" or "false"');
   const request = parseRequest(readAnnotations(annotations, problems), problems);
   const bare = annotations[INJECTED] === undefined ? pod.spec : withoutAgent(pod.spec);
@@ -62,6 +64,14 @@ export function inject(pod: Pod, settings: InjectionSettings): Injection {
   const way = wayOf(request, bare, settings);
   const spec = withAgent(bare, { request, readers, traits, way, settings });
   return { outcome: 'injected', pod: { ...marked(pod, readers), spec } };
+}
+
+/** Counted before anything is made of them: whoever reaches the port may send as many as fit in a review. */
+function refuseMany(annotations: Readonly<Record<string, string>>, problems: Problems): void {
+  const count = Object.keys(annotations).filter((key) => key.startsWith(DOMAIN)).length;
+  if (count <= MOST_ANNOTATIONS) return;
+  const message = `the pod has ${count} annotations of ${DOMAIN}, and may have ${MOST_ANNOTATIONS}`;
+  problems.add(`${DOMAIN}inject`, message);
 }
 
 function notAsked(
@@ -101,8 +111,9 @@ function withoutAgent(spec: PodSpec): PodSpec {
 
 function readersOf(spec: PodSpec, { containers }: InjectionRequest): readonly Container[] {
   if (containers === undefined) return spec.containers;
+  const named = new Set(containers);
   const all = [...(spec.initContainers ?? []), ...spec.containers];
-  return all.filter(({ name }) => containers.includes(name));
+  return all.filter(({ name }) => named.has(name));
 }
 
 type Way = 'native' | 'init' | 'init-and-sidecar';
@@ -127,8 +138,9 @@ interface Parts {
 }
 
 function withAgent(spec: PodSpec, { request, readers, traits, way, settings }: Parts): PodSpec {
+  const reading = new Set(readers);
   const mounted = (container: Container): Container =>
-    readers.includes(container) ? withMount(container, request.directory) : container;
+    reading.has(container) ? withMount(container, request.directory) : container;
   const first = way === 'native' ? nativeSidecar(traits) : initContainer(traits);
   const last = way === 'init-and-sidecar' ? [plainSidecar(traits)] : [];
   return {

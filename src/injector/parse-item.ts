@@ -13,7 +13,7 @@ import type { ItemTexts } from './read-annotations.ts';
 const VERSION = /^[A-Za-z0-9._:-]{1,128}$/;
 const MODE = /^0?[4-7][0-7]{2}$/;
 const FILE_SEGMENT = /^(?!\.{1,2}$)[A-Za-z0-9._-]+$/;
-const LONGEST_FILE = 200;
+export const LONGEST_FILE = 200;
 const FILE_ENDINGS: Readonly<Record<Format, string>> = {
   json: '.json',
   files: '',

@@ -1,12 +1,11 @@
-import { DOMAIN, type PodAnnotation } from './annotation-names.ts';
+import { DOMAIN, MOST_ITEMS, type PodAnnotation } from './annotation-names.ts';
 import type { InjectionRequest, RequestedSecret, RequestedTemplate } from './injection-request.ts';
-import { parseItem } from './parse-item.ts';
+import { LONGEST_FILE, parseItem } from './parse-item.ts';
 import type { Problems } from './problems.ts';
 import type { AnnotationTexts } from './read-annotations.ts';
 
 const DEFAULT_DIRECTORY = '/var/run/quaymaster/secrets';
-/** The broker answers so many items of one batch. */
-const MOST_SECRETS = 100;
+const LONGEST_URL = 2_048;
 const SIGNAL = /^SIG(?:HUP|INT|QUIT|USR1|USR2|TERM|WINCH)$/;
 const PROCESS = /^[A-Za-z0-9._-]{1,15}$/;
 const DIRECTORY = /^(?:\/(?!\.{1,2}(?:\/|$))[A-Za-z0-9._-]+)+$/;
@@ -17,8 +16,20 @@ export function parseRequest(
   { pod, items }: AnnotationTexts,
   problems: Problems,
 ): InjectionRequest {
+  return { ...parseItems(items, problems), ...parsePodTexts(pod, problems) };
+}
+
+function parseItems(
+  items: AnnotationTexts['items'],
+  problems: Problems,
+): Pick<InjectionRequest, 'secrets' | 'templates'> {
   const secrets: RequestedSecret[] = [];
   const templates: RequestedTemplate[] = [];
+  if (items.size > MOST_ITEMS) {
+    const asked = `the pod asks for ${items.size} secrets and templates`;
+    problems.add(`${DOMAIN}inject`, `${asked}, and may ask for ${MOST_ITEMS}`);
+    return { secrets, templates };
+  }
   for (const [name, texts] of items) {
     const { secret, template } = parseItem(name, texts, problems);
     if (secret !== undefined) secrets.push(secret);
@@ -27,28 +38,37 @@ export function parseRequest(
   if (secrets.length === 0) {
     problems.add(`${DOMAIN}inject`, `no secret is asked for: add ${DOMAIN}secret-<name>`);
   }
-  if (secrets.length > MOST_SECRETS) {
-    problems.add(`${DOMAIN}inject`, `a pod gets ${MOST_SECRETS} secrets at most`);
-  }
   checkFiles([...secrets, ...templates], problems);
-  return { secrets, templates, ...parsePodTexts(pod, problems) };
+  return { secrets, templates };
 }
 
-/** No file may be another one, or lie below it. */
+/** No file may be another one, or lie below it. Each file is looked up with its own directories, so the cost is that of its length. */
 function checkFiles(
   targets: readonly { readonly name: string; readonly file?: string }[],
   problems: Problems,
 ): void {
-  const taken = new Map<string, string>();
+  const files = new Map<string, string>();
+  const directories = new Map<string, string>();
   for (const { name, file } of targets) {
     if (file === undefined) continue;
-    for (const [other, owner] of taken) {
-      if (file === other || file.startsWith(`${other}/`) || other.startsWith(`${file}/`)) {
-        problems.add(`${DOMAIN}file-${name}`, `meets the file of "${owner}"`);
-      }
+    const above = directoriesOf(file);
+    const owner =
+      files.get(file) ??
+      directories.get(file) ??
+      above.map((directory) => files.get(directory)).find((found) => found !== undefined);
+    if (owner !== undefined) {
+      problems.add(`${DOMAIN}file-${name}`, `meets the file of "${owner}"`);
     }
-    taken.set(file, name);
+    files.set(file, name);
+    for (const directory of above) directories.set(directory, name);
   }
+}
+
+/** `a/b/c` lies below `a` and `a/b`. A path that is refused for its length is not taken apart. */
+function directoriesOf(file: string): readonly string[] {
+  if (file.length > LONGEST_FILE) return [];
+  const segments = file.split('/');
+  return segments.slice(1).map((_, index) => segments.slice(0, index + 1).join('/'));
 }
 
 type PodTexts = AnnotationTexts['pod'];
@@ -132,11 +152,11 @@ function signalOf(
 }
 
 function isOfThePod(text: string): boolean {
+  if (text.length > LONGEST_URL) return false;
   const url = URL.parse(text);
   return (
     url?.protocol === 'http:' &&
     LOOPBACK.has(url.hostname) &&
-    `${url.username}${url.password}` === '' &&
-    text.length <= 2048
+    `${url.username}${url.password}` === ''
   );
 }

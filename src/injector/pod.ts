@@ -1,11 +1,30 @@
 import { z } from 'zod';
 
+/** Containers, volumes or mounts in one list: far more than a node runs, and little enough to be checked at once. */
+const MOST_ITEMS = 500;
+
+/** The length is looked at before the items: each item that is wrong costs more than one that is right. */
+function list<T extends z.ZodType>(item: T) {
+  return z
+    .custom<readonly unknown[]>((value) => Array.isArray(value) && value.length <= MOST_ITEMS)
+    .pipe(z.array(item));
+}
+
+/** As `z.record` of texts, which takes a microsecond for each: a pod may have thousands of annotations. */
+const texts = z.custom<Record<string, string>>(
+  (value) =>
+    typeof value === 'object' &&
+    value !== null &&
+    !Array.isArray(value) &&
+    Object.values(value).every((text) => typeof text === 'string'),
+);
+
 const containerSchema = z.looseObject({
   name: z.string(),
   securityContext: z
     .looseObject({ runAsUser: z.int().optional(), runAsGroup: z.int().optional() })
     .optional(),
-  volumeMounts: z.array(z.looseObject({ name: z.string(), mountPath: z.string() })).optional(),
+  volumeMounts: list(z.looseObject({ name: z.string(), mountPath: z.string() })).optional(),
 });
 
 /** Of a pod, what is looked at or changed here; everything else passes through as it came. */
@@ -14,21 +33,21 @@ export const podSchema = z.looseObject({
     .looseObject({
       name: z.string().optional(),
       generateName: z.string().optional(),
-      annotations: z.record(z.string(), z.string()).optional(),
+      annotations: texts.optional(),
     })
     .optional(),
   spec: z.looseObject({
-    containers: z.array(containerSchema).min(1),
-    initContainers: z.array(containerSchema).optional(),
-    volumes: z.array(z.looseObject({ name: z.string() })).optional(),
+    containers: list(containerSchema).refine((all) => all.length > 0),
+    initContainers: list(containerSchema).optional(),
+    volumes: list(z.looseObject({ name: z.string() })).optional(),
     securityContext: z
       .looseObject({
         runAsUser: z.int().optional(),
         runAsGroup: z.int().optional(),
-        supplementalGroups: z.array(z.int()).optional(),
+        supplementalGroups: list(z.int()).optional(),
       })
       .optional(),
-    nodeSelector: z.record(z.string(), z.string()).optional(),
+    nodeSelector: texts.optional(),
     os: z.looseObject({ name: z.string() }).optional(),
     hostNetwork: z.boolean().optional(),
     shareProcessNamespace: z.boolean().optional(),

@@ -1,7 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
+import { setImmediate } from 'node:timers/promises';
+import { networkOf } from '../domain/ip-address.ts';
+import { exceededBound } from '../domain/json-bounds.ts';
 import { HANDSHAKE_MS, HTTP_BOUNDS, STALLED_MS, TLS_BOUNDS } from '../listener/bounds.ts';
+import { HeldBytes } from '../listener/held-bytes.ts';
 import { listenAt } from '../listener/listen-at.ts';
 import type { Clock } from '../ports/clock.ts';
 import { readBody } from './read-body.ts';
@@ -9,6 +13,14 @@ import { readBody } from './read-body.ts';
 /** API servers keep a few; anybody in the cluster may reach the port. */
 const MOST_CONNECTIONS = 256;
 const DRAIN_MS = 5_000;
+const MIB = 1024 * 1024;
+/** Reviews that arrive or are answered, from one network and in all: two of the longest, and five. */
+const REVIEW_BYTES = { ofOne: 6 * MIB, ofAll: 16 * MIB };
+/**
+ * Of a review's text, before it is parsed: a pod nests a dozen deep and has hundreds of values. What is left costs a parser and the checks behind it
+ * a few milliseconds, and the loop that answers it is that of the API.
+ */
+const REVIEW_BOUNDS = { depth: 64, values: 20_000, bare: 3 * MIB };
 
 /** Certificate chain and key, PEM. */
 export interface ServingCertificate {
@@ -33,6 +45,8 @@ export class WebhookServer {
   readonly #clock: Clock;
   /** From before their handshake on, of which the server itself knows nothing. */
   readonly #sockets = new Set<Socket>();
+  readonly #held = new HeldBytes(REVIEW_BYTES);
+  #turn = Promise.resolve();
   #underWay = 0;
   #isClosing = false;
 
@@ -61,7 +75,10 @@ export class WebhookServer {
           this.#underWay -= 1;
           if (this.#isClosing && this.#underWay === 0) this.#cutAll();
         });
-        void answerRequest(request, response, review);
+        void answerRequest(request, response, {
+          held: this.#held,
+          review: (body) => this.#inTurn(() => review(parsed(body))),
+        });
       },
     );
     this.#server.on('connection', (socket: Socket) => {
@@ -99,6 +116,13 @@ export class WebhookServer {
     cancel();
   }
 
+  /** One review in each turn of the event loop: however many arrive at once, what else the process serves is served between two of them. */
+  async #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    this.#turn = this.#turn.then(() => setImmediate());
+    await this.#turn;
+    return work();
+  }
+
   #cutAll(): void {
     for (const socket of this.#sockets) socket.destroy();
   }
@@ -107,20 +131,33 @@ export class WebhookServer {
 async function answerRequest(
   request: IncomingMessage,
   response: ServerResponse,
-  review: Review,
+  {
+    review,
+    held,
+  }: {
+    readonly review: (body: Buffer) => Promise<object | undefined>;
+    readonly held: HeldBytes;
+  },
 ): Promise<void> {
   const refusal = refusalOf(request);
   if (refusal !== undefined) {
     refuse(response, refusal);
     return;
   }
+  const network = networkOf(request.socket.remoteAddress ?? '');
+  let taken = 0;
+  response.once('close', () => held.release(network, taken));
   try {
-    const body = await readBody(request);
-    if (body === undefined) {
-      refuse(response, 413);
+    const body = await readBody(request, (bytes) => {
+      if (response.closed || !held.take(network, bytes)) return false;
+      taken += bytes;
+      return true;
+    });
+    if (!Buffer.isBuffer(body)) {
+      refuse(response, body === 'too_long' ? 413 : 429);
       return;
     }
-    const answer = await review(parsed(body));
+    const answer = await review(body);
     if (answer === undefined) refuse(response, 400);
     else send(response, answer);
   } catch {
@@ -137,9 +174,11 @@ function refusalOf({ method, url = '', headers }: IncomingMessage): number | und
   return type === 'application/json' ? undefined : 415;
 }
 
+/** @returns undefined for what is no JSON, or exceeds its bounds. */
 function parsed(body: Buffer): unknown {
   try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body));
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(body);
+    return exceededBound(text, REVIEW_BOUNDS) === undefined ? JSON.parse(text) : undefined;
   } catch {
     return undefined;
   }

@@ -1,6 +1,6 @@
 import { Agent, request as httpsRequest } from 'node:https';
 import { connect } from 'node:net';
-import { connect as tlsConnect } from 'node:tls';
+import { connect as tlsConnect, type TLSSocket } from 'node:tls';
 import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { answerReview } from '../../../src/injector/review.ts';
@@ -8,6 +8,7 @@ import { WebhookServer, type Review } from '../../../src/injector/webhook-server
 import { systemClock } from '../../../src/clock.ts';
 import type { Clock } from '../../../src/ports/clock.ts';
 import { CertificateAuthority } from '../../support/certificates.ts';
+import { until } from '../../backends/until.ts';
 import { HandClock } from '../../support/hand-clock.ts';
 import { podWith, SETTINGS } from './pods.ts';
 
@@ -166,6 +167,71 @@ describe('the webhook', () => {
     expect(received).not.toContain('HTTP/1.1 200');
   });
 });
+
+describe('the webhook, told to hold much', () => {
+  it.each([
+    [
+      'a nest that a parser takes long for',
+      review({ x: '@' }).replace('"@"', '['.repeat(1_000_000)),
+    ],
+    ['a million values', review({ x: Array(1_000_000).fill(1) })],
+  ])('parses no review with %s', async (_what, body) => {
+    let reviewed: unknown = 'nothing';
+    const server = serverWith({}, (document) => {
+      reviewed = document;
+      return Promise.resolve(undefined);
+    });
+    const { port } = await server.listen();
+    expect(await ask(port, { body })).toEqual({ status: 400, json: '' });
+    expect(reviewed).toBeUndefined();
+    await server.close();
+  });
+
+  it('answers one review in each turn of the event loop, however many arrived at once', async () => {
+    const turns: number[] = [];
+    let turn = 0;
+    let counting = setImmediate(function count() {
+      turn += 1;
+      counting = setImmediate(count);
+    });
+    const server = serverWith({}, () => {
+      turns.push(turn);
+      return Promise.resolve({});
+    });
+    const { port } = await server.listen();
+    const asked = Array.from({ length: 20 }, () => ask(port, { body: '{}' }));
+    await Promise.all(asked);
+    clearImmediate(counting);
+    expect(new Set(turns).size).toBe(20);
+    await server.close();
+  });
+
+  it('keeps 6 MiB of unfinished reviews for one network, and answers again when they are gone', async () => {
+    const server = serverWith();
+    const { port } = await server.listen();
+    const sockets = await Promise.all([1, 2, 3].map(() => unfinished(port, 2 * MIB)));
+    const body = review({ ...podWith({}), filler: 'x'.repeat(MIB) });
+    const answered = async (): Promise<number> =>
+      (await ask(port, { body }).catch(() => ({ status: 429 }))).status;
+    await until('a review is refused', async () => (await answered()) === 429);
+    for (const socket of sockets) socket.destroy();
+    await until('a review is answered', async () => (await answered()) === 200);
+    await server.close();
+  });
+});
+
+const MIB = 1024 * 1024;
+
+/** Sends `bytes` of a longer review, and then nothing more. */
+async function unfinished(port: number, bytes: number): Promise<TLSSocket> {
+  const socket = tlsConnect({ port, host: '127.0.0.1', ca: authority.cert });
+  socket.on('error', () => undefined);
+  await once(socket, 'secureConnect');
+  const head = ['POST /inject HTTP/1.1', 'Host: x', 'Content-Type: application/json'];
+  socket.write(`${head.join('\r\n')}\r\nContent-Length: ${3 * MIB}\r\n\r\n`);
+  socket.write(Buffer.alloc(bytes, ' '));
+  return socket;
+}
 
 describe('the webhook with an authority for its callers', () => {
   it('hears nobody without a certificate of it, also after its own was replaced', async () => {
