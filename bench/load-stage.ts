@@ -28,6 +28,8 @@ interface Servers {
   readonly offline: OfflinePods;
   readonly broker: Broker;
   readonly session: string;
+  /** Another build, with the same secrets, sessions and limits. */
+  readonly before?: { readonly broker: Broker; readonly session: string };
   readonly peer?: Peer;
   readonly pods?: RealPods;
 }
@@ -36,8 +38,13 @@ interface Servers {
 export async function setUp(
   stage: Stage,
   wanted: ReadonlySet<VariantName>,
+  mainBefore?: string,
 ): Promise<readonly Variant[]> {
-  const servers = await startServers(stage, wanted);
+  const current = await startServers(stage, wanted);
+  const servers =
+    mainBefore === undefined
+      ? current
+      : { ...current, before: await startBefore(stage, current.offline, mainBefore) };
   const variants: Variant[] = [];
   for (const name of wanted) variants.push(await variant(stage, servers, name));
   return variants;
@@ -68,8 +75,26 @@ async function startServers(stage: Stage, wanted: ReadonlySet<VariantName>): Pro
   return { offline, broker, session, ...(peer && { peer }), ...(pods && { pods }) };
 }
 
+async function startBefore(
+  stage: Stage,
+  offline: OfflinePods,
+  main: string,
+): Promise<NonNullable<Servers['before']>> {
+  const broker = await stage.own(
+    startBroker({
+      directory: join(stage.directory, 'before'),
+      connections: { issuer: { type: 'jwks', file: offline.keySetFile } },
+      main,
+    }),
+  );
+  await furnish(broker.operator);
+  return { broker, session: await logIn(broker.url, offline) };
+}
+
 async function variant(stage: Stage, servers: Servers, name: VariantName): Promise<Variant> {
-  const { broker, session, offline, pods } = servers;
+  const isBefore = name.endsWith('-before');
+  const { broker, session } = isBefore ? beforeOf(servers) : servers;
+  const { offline, pods } = servers;
   const bearer = { Authorization: `Bearer ${session}` };
   const api = `${broker.url}/api/v1`;
   const ours = (path: string): Variant => ({
@@ -92,15 +117,18 @@ async function variant(stage: Stage, servers: Servers, name: VariantName): Promi
       return { name, pid: raw.pid, load: { url: raw.url, connections: READERS, headers: {} } };
     }
     case 'read-embedded':
+    case 'read-before':
       return ours(`secrets/${OWN_PATHS[0]}`);
     case 'read-vault-cached':
       return ours(`secrets/${VAULT_PATH}`);
-    case 'batch-of-ten': {
+    case 'batch-of-ten':
+    case 'batch-before': {
       const batch = ours('secrets:batch');
-      const bodiesFile = await stage.write('batch.bodies', `${BATCH_BODY}\n`);
+      const bodiesFile = await stage.write(`${name}.bodies`, `${BATCH_BODY}\n`);
       return { ...batch, load: { ...batch.load, bodiesFile } };
     }
     case 'login-offline':
+    case 'login-before':
       return posts(
         broker,
         `${api}/sessions`,
@@ -134,6 +162,11 @@ async function variant(stage: Stage, servers: Servers, name: VariantName): Promi
         reviewed.map(peerLogin),
       );
   }
+}
+
+function beforeOf({ before }: Servers): NonNullable<Servers['before']> {
+  if (before === undefined) throw new Error('the build before was not started');
+  return before;
 }
 
 function peerOf({ peer }: Servers): Peer {

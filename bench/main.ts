@@ -1,15 +1,17 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import { fleetResults } from './agent/fleet.ts';
 import { startUpResults } from './agent/start-up.ts';
 import {
   AGENT_FIGURES,
+  BEFORE_FIGURES,
   FLEET_FIGURES,
   MEMORY_FIGURES,
   RATIO_FIGURES,
   ROTATION_FIGURES,
+  type RatioFigure,
 } from './figures.ts';
 import { setUp } from './load-stage.ts';
 import { assertMachine, describeMachine, moveTo, SERVER_CORE } from './machine.ts';
@@ -28,6 +30,7 @@ interface Options {
   readonly rounds: number;
   readonly seconds: number;
   readonly quick?: true;
+  readonly before?: string;
 }
 
 const FULL = {
@@ -53,6 +56,7 @@ const QUICK = {
   outageSeconds: 3,
 };
 const FIGURES = [
+  ...BEFORE_FIGURES,
   ...RATIO_FIGURES,
   ...MEMORY_FIGURES,
   ...ROTATION_FIGURES,
@@ -73,6 +77,7 @@ const program = new Command('bench')
   .option('--rounds <count>', 'how often each variant is driven', positive, 3)
   .option('--seconds <count>', 'how long each time', positive, 3)
   .option('--quick', 'one short round and little data: shows that everything runs')
+  .option('--before <dir>', 'also another checkout that is built, side by side: figures before-*')
   .action(bench);
 
 function collect(name: string, names: readonly string[]): readonly string[] {
@@ -92,10 +97,11 @@ async function bench(options: Options): Promise<void> {
   moveTo(SERVER_CORE);
   const isChosen = ({ name }: { readonly name: string }): boolean =>
     options.only.length === 0 || options.only.some((start) => name.startsWith(start));
-  const samples = await measureLoads(options, isChosen);
-  const results: Result[] = RATIO_FIGURES.filter(isChosen).map((each) =>
-    ratioResult(each, samples),
+  const ratios = [...(options.before === undefined ? [] : BEFORE_FIGURES), ...RATIO_FIGURES].filter(
+    isChosen,
   );
+  const samples = await measureLoads(options, ratios);
+  const results: Result[] = ratios.map((each) => ratioResult(each, samples));
   const settings = options.quick === true ? QUICK : FULL;
   for (const figure of MEMORY_FIGURES.filter(isChosen)) {
     results.push(await staged((stage) => memoryResult(stage, figure, settings)));
@@ -122,16 +128,15 @@ function lengthOf({ quick, rounds, seconds }: Options): Pick<Options, 'rounds' |
   return quick === true ? { rounds: 1, seconds: 1 } : { rounds, seconds };
 }
 
-async function measureLoads(
-  options: Options,
-  isChosen: (figure: { readonly name: string }) => boolean,
-): Promise<Samples> {
-  const wanted = new Set(RATIO_FIGURES.filter(isChosen).flatMap(({ ours, peer }) => [ours, peer]));
+async function measureLoads(options: Options, figures: readonly RatioFigure[]): Promise<Samples> {
+  const wanted = new Set(figures.flatMap(({ ours, peer }) => [ours, peer]));
   if (wanted.size === 0) return new Map();
   const length = lengthOf(options);
   return staged(async (stage) => {
     console.log('starting servers');
-    const variants = await setUp(stage, wanted);
+    const { before } = options;
+    const mainBefore = before === undefined ? undefined : resolve(before, 'dist/main.js');
+    const variants = await setUp(stage, wanted, mainBefore);
     return runRounds(variants, { ...length, progress: (line) => console.log(line) });
   });
 }

@@ -27,6 +27,8 @@ export interface Broker extends Measured {
 export interface BrokerOptions {
   readonly directory: string;
   readonly connections: Readonly<Record<string, unknown>>;
+  /** The program; this checkout's build where none is given. */
+  readonly main?: string | undefined;
   readonly environment?: Readonly<Record<string, string>>;
   /** What is done to the file of the store between its making and the start. */
   readonly prepare?: (storeFile: string) => void;
@@ -36,7 +38,7 @@ const run = promisify(execFile);
 
 /** Makes an installation in the directory and starts it. @throws with the end of its log when it does not become ready. */
 export async function startBroker(options: BrokerOptions): Promise<Broker> {
-  const { directory, connections, environment = {} } = options;
+  const { directory, connections, main = MAIN, environment = {} } = options;
   await mkdir(directory, { mode: 0o700 });
   const file = (name: string): string => join(directory, name);
   const port = await freePort();
@@ -56,11 +58,11 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
   };
   await writeFile(file('config.yaml'), stringify(config));
   const where = ['--config', file('config.yaml')];
-  await run(process.execPath, [MAIN, 'init', ...where, '--token-file', file('operator.token')]);
+  await run(process.execPath, [main, 'init', ...where, '--token-file', file('operator.token')]);
   options.prepare?.(file('store/quaymaster.db'));
   const server = await startServer({
     command: process.execPath,
-    args: ['--disable-sigusr1', MAIN, 'serve', ...where],
+    args: ['--disable-sigusr1', main, 'serve', ...where],
     cwd: directory,
     logFile: file('broker.log'),
     keep: false,
