@@ -8,9 +8,12 @@ import { parseOperatorToken } from './documents/schema.ts';
 import { recordFailure, recordOperation, requireRole } from './operation.ts';
 import type { Parts } from './parts.ts';
 import { commitAs, entryOf, type Attempt } from './record.ts';
+import { checkTokenBounds } from './token-bounds.ts';
 import type { LiveOperator, OperatorToken } from './state/operator-tokens.ts';
 
 const MOST = 1_000;
+/** How long a token lives for which no time was asked; less where the minting token ends before that. */
+const USUAL_MS = 3_600_000;
 
 /** The token's text is in the answer once, and nowhere after that. @throws ERR_DENIED, ERR_NOT_FOUND, ERR_BODY_INVALID */
 export async function createOperatorToken(
@@ -36,8 +39,12 @@ export async function createOperatorToken(
         operatorUid: operator.uid,
         spec,
         createdAt: now,
-        endsAt: now + ttlSeconds * 1000,
+        endsAt:
+          ttlSeconds === undefined
+            ? Math.min(now + USUAL_MS, admin.operator.endsAt)
+            : now + ttlSeconds * 1000,
       };
+      checkTokenBounds(admin.operator, operator.spec.grants, stored);
       const token = newToken('qmo');
       const { id: tokenId, endsAt } = stored;
       return {

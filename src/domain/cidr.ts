@@ -33,6 +33,26 @@ export function cidrHolds(cidr: Cidr, address: IpAddress): boolean {
   );
 }
 
+/** Whether every address of `inner` lies in one of `outer`: also where several smaller blocks make up a larger one. */
+export function isCovered(inner: Cidr, outer: readonly Cidr[]): boolean {
+  if (outer.some((block) => contains(block, inner))) return true;
+  const within = outer.filter((block) => contains(inner, block));
+  // A smaller block must be left to cover each half; a single address has no halves.
+  return within.length > 1 && halvesOf(inner).every((half) => isCovered(half, within));
+}
+
+function contains(block: Cidr, { network, prefixLength }: Cidr): boolean {
+  return block.prefixLength <= prefixLength && cidrHolds(block, network);
+}
+
+function halvesOf({ network, prefixLength }: Cidr): readonly Cidr[] {
+  const half = prefixLength + 1;
+  const at = prefixLength >> 5;
+  const bit = 1 << (31 - (prefixLength & 31));
+  const upper = network.map((word, index) => (index === at ? (word | bit) >>> 0 : word));
+  return [network, upper].map((words) => ({ network: words, prefixLength: half }));
+}
+
 /** The mask of one 32-bit word. A shift by 32 is a shift by 0 in ECMAScript, hence the first case. */
 function maskOf(prefixLength: number, wordIndex: number): number {
   const bits = Math.min(Math.max(prefixLength - wordIndex * 32, 0), 32);

@@ -90,7 +90,7 @@ export class Installation {
   async initialise(): Promise<string> {
     const file = this.file(`operator-${Math.random().toString(36).slice(2)}.token`);
     // A broker whose clock is fast is hours older within minutes.
-    const options = ['--token-ttl', '24h', '--token-file', file];
+    const options = ['--token-ttl', '30d', '--token-file', file];
     await this.verb('init', '--config', this.file('config.yaml'), ...options);
     return (await readFile(file, 'utf8')).trim();
   }

@@ -111,7 +111,7 @@ export class RunningApi {
     const { clock = systemClock, failpoint } = options;
     const log = createLog({ level: 'info', clock, destination: collector(lines) });
     const tokenFile = join(directory, 'admin.token');
-    await initialise(config, { tokenFile, tokenTtlSeconds: 86_400 }, { clock, log });
+    await initialise(config, { tokenFile, tokenTtlSeconds: 30 * 86_400 }, { clock, log });
     const admin = (await readFile(tokenFile, 'utf8')).trim();
     await rm(tokenFile);
     const broker = await openBroker(config, { clock, log, ...(failpoint && { failpoint }) });

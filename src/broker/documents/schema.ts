@@ -123,7 +123,7 @@ const operator = z
 
 const operatorToken = z
   .strictObject({
-    ttl: positive,
+    ttl: positive.optional(),
     grants: z.array(grant).max(64).optional(),
     sourceCidrs: z.array(cidr).max(64).default([]),
     description: text.optional(),

@@ -17,7 +17,10 @@ export function addOperators(program: Command): void {
       .description('make a token, into a new file')
       .argument('<operator>')
       .requiredOption('--out <file>', 'a file that is not there yet; it gets mode 0600')
-      .option('--ttl <duration>', 'how long it lives, such as 8h', '1h')
+      .option(
+        '--ttl <duration>',
+        'how long it lives, such as 8h; else 1h, or until your own token ends',
+      )
       .option(
         '--role <role>',
         'only this of what the operator holds, ROLE or ROLE:PATH,PATH; may be repeated',

@@ -14,7 +14,7 @@ import { grantText } from './whoami.ts';
 
 interface TokenOptions {
   readonly out: string;
-  readonly ttl: string;
+  readonly ttl?: string;
   readonly role?: readonly string[];
   readonly from?: readonly string[];
   readonly description?: string;
@@ -27,8 +27,7 @@ export async function runTokenCreate(
 ): Promise<void> {
   const { out, ttl, role, from, description } = options;
   const order = {
-    ttl,
-    ...defined({ grants: role?.map(grantOf), sourceCidrs: copyOf(from), description }),
+    ...defined({ ttl, grants: role?.map(grantOf), sourceCidrs: copyOf(from), description }),
   };
   const broker = await context.broker();
   // The file comes first: a token that cannot be kept would be lost, and would still be good.

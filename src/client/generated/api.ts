@@ -1552,8 +1552,10 @@ export interface components {
             readonly description?: string;
             readonly grants: readonly components["schemas"]["Grant"][];
         };
+        /** @description The token ends no later than the one that mints it, is accepted from no more networks, and carries no more of the same operator. */
         readonly OperatorTokenOrder: {
-            readonly ttl: components["schemas"]["Duration"];
+            /** @description Absent: one hour, or until the minting token ends. */
+            readonly ttl?: components["schemas"]["Duration"];
             /** @description Narrows what the operator holds; absent: all of it. */
             readonly grants?: readonly components["schemas"]["Grant"][];
             readonly sourceCidrs?: readonly string[];
