@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { parseCidr } from '../domain/cidr.ts';
 import { isName, isSecretPath } from '../domain/names.ts';
 import { parseDuration } from '../domain/policy/duration.ts';
 
@@ -69,3 +70,8 @@ export const workloadName = z
 
 /** The UID of a pod. */
 export const podUid = z.string().regex(/^[0-9A-Za-z-]{1,64}$/, 'is not a UID');
+
+/** A block of addresses; one address is a block of `/32` or `/128`. */
+export const cidrBlock = z
+  .string()
+  .refine((text) => parseCidr(text) !== undefined, 'is not a CIDR block such as 10.0.0.0/8');

@@ -60,7 +60,7 @@ export async function authenticateSender(
 async function findSession(parts: Parts, token: string): Promise<LiveSession> {
   const live = await parts.sessions.find(token);
   if (live === undefined) throw UNKNOWN('unknown_session');
-  if (!stands(parts, live)) throw UNKNOWN('session_ended');
+  if (!stands(parts, live)) throw UNKNOWN(whyEnded(parts, live));
   return live;
 }
 
@@ -80,20 +80,29 @@ export async function standing<C extends Caller>(parts: Parts, caller: C): Promi
     caller instanceof LiveSession
       ? await parts.sessions.again(caller)
       : await parts.tokens.again(caller, parts.catalog);
-  const isOver =
-    now === undefined ||
-    (now instanceof LiveSession ? !stands(parts, now) : now.operator.endsAt <= parts.clock.now());
-  if (isOver) throw UNKNOWN(caller instanceof LiveSession ? 'session_ended' : 'token_ended');
+  if (now === undefined || now instanceof LiveSession) {
+    if (now !== undefined && stands(parts, now)) return now as C;
+    throw UNKNOWN(caller instanceof LiveSession ? whyEnded(parts, now) : 'token_ended');
+  }
+  requireStanding(parts, now);
   return now as C;
 }
 
-/** A session ends at its time, and with the registration of its cluster. */
+/** A session ends at its time and with the registration of its cluster, and is of no use while its pod or workload is in quarantine. */
 function stands(parts: Parts, live: LiveSession): boolean {
   const { session } = live;
   return (
     session.endsAt > parts.clock.now() &&
-    parts.catalog.find('cluster', session.workload.cluster)?.uid === session.clusterUid
+    parts.catalog.find('cluster', session.workload.cluster)?.uid === session.clusterUid &&
+    parts.quarantines.covering(live.identityFences) === undefined
   );
+}
+
+/** Why a session that was found does not stand, for the log. */
+function whyEnded(parts: Parts, live: LiveSession | undefined): string {
+  const isQuarantined =
+    live !== undefined && parts.quarantines.covering(live.identityFences) !== undefined;
+  return isQuarantined ? 'quarantined' : 'session_ended';
 }
 
 async function authenticateOperator(
@@ -103,11 +112,17 @@ async function authenticateOperator(
 ): Promise<LiveOperator> {
   const live = await parts.tokens.find(token, parts.catalog);
   if (live === undefined) throw UNKNOWN('unknown_token');
-  const { endsAt, sourceCidrs } = live.operator;
-  if (endsAt <= parts.clock.now()) throw UNKNOWN('token_ended');
+  requireStanding(parts, live);
+  const { sourceCidrs } = live.operator;
   if (sourceCidrs.length > 0 && !inCidrs(call.address, sourceCidrs))
     throw UNKNOWN('source_address');
   return live;
+}
+
+/** @throws ERR_UNAUTHENTICATED for a token whose time has passed, or whose operator is in quarantine. */
+function requireStanding(parts: Parts, live: LiveOperator): void {
+  if (live.operator.endsAt <= parts.clock.now()) throw UNKNOWN('token_ended');
+  if (parts.quarantines.covering(live.fences) !== undefined) throw UNKNOWN('quarantined');
 }
 
 function inCidrs(address: string, cidrs: readonly string[]): boolean {

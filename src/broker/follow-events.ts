@@ -49,6 +49,7 @@ function begin({ parts, call, live, since, release }: Following, sink: EventSink
   const end = parts.events.start(
     {
       sessionId: live.session.id,
+      fences: live.identityFences,
       sink: {
         send: (event) => sink.send(event),
         beat: () => sink.beat(),

@@ -1,6 +1,7 @@
 import { AccountMismatch } from '../domain/account-mismatch.ts';
 import { BrokerError } from '../domain/errors.ts';
 import type { Session } from '../domain/principal.ts';
+import { Quarantined } from '../domain/quarantine.ts';
 import type { SenderKey } from '../domain/sender-key.ts';
 import type { AttestedWorkload } from '../ports/workload-authenticator.ts';
 import { orderedId } from '../crypto/random.ts';
@@ -33,7 +34,8 @@ export interface OpenedSession {
 
 /**
  * Verifies a service-account token with the keys of the one cluster it names, and opens a session that ends no later than the token.
- * @throws ERR_TOKEN_INVALID, the same whatever is wrong with it; ERR_IDENTITY_UNAVAILABLE when it cannot be told.
+ * @throws ERR_TOKEN_INVALID, the same whatever is wrong with it; ERR_IDENTITY_UNAVAILABLE when it cannot be told; ERR_DENIED for a
+ * workload or pod in quarantine.
  */
 export async function logIn(
   parts: Parts,
@@ -45,7 +47,12 @@ export async function logIn(
     const senderKey = proof === undefined ? undefined : checkLogInProof(parts, proof);
     return await commitDecided(parts, async (decidedAt) => {
       const { cluster, attested } = await attest(parts, call, request);
-      const { token, live, row } = open(parts, cluster, attested, senderKey);
+      const { token, live, row } = open(parts, cluster, attested, {
+        senderKey,
+        source: call.address,
+      });
+      const quarantine = parts.quarantines.covering(live.identityFences);
+      if (quarantine !== undefined) throw new Quarantined(quarantine.id, live.workloadId);
       const entry = entryOf(parts, call, live, {
         action: 'session.create',
         outcome: 'ok',
@@ -96,7 +103,7 @@ function open(
   parts: Parts,
   cluster: StoredDocument<'cluster'>,
   attested: AttestedWorkload,
-  senderKey: SenderKey | undefined,
+  { senderKey, source }: { readonly senderKey: SenderKey | undefined; readonly source: string },
 ): {
   readonly token: string;
   readonly live: LiveSession;
@@ -107,6 +114,7 @@ function open(
     kind: 'workload',
     id: orderedId('ses', now),
     workload: attested.workload,
+    source,
     clusterUid: cluster.uid,
     createdAt: now,
     endsAt: sessionEnd(parts, attested),
@@ -134,6 +142,7 @@ async function recordLogInRefusal(parts: Parts, call: Call, error: unknown): Pro
       code,
       reason,
       ...AccountMismatch.factsOf(failure),
+      ...Quarantined.factsOf(failure),
     }),
   );
 }

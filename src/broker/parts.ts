@@ -15,6 +15,7 @@ import type { Catalog } from './state/catalog.ts';
 import type { Connections } from './state/connections.ts';
 import type { EventStreams } from './state/event-streams.ts';
 import type { DueSignal } from './state/due-signal.ts';
+import type { Quarantines } from './state/quarantines.ts';
 import type { ProofMemory } from './state/proof-memory.ts';
 import type { OperatorTokens } from './state/operator-tokens.ts';
 import type { RotationTargets } from './state/rotation-targets.ts';
@@ -51,6 +52,7 @@ export interface Parts {
   readonly catalog: Catalog;
   readonly sessions: Sessions;
   readonly tokens: OperatorTokens;
+  readonly quarantines: Quarantines;
   readonly proofs: ProofMemory;
   readonly connections: Connections;
   readonly targets: RotationTargets;

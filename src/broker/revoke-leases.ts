@@ -18,27 +18,36 @@ export type LeaseSelector =
   | { readonly pod: string }
   | { readonly mount: string };
 
+/** What became of the leases: `revoked` had nothing at a backend; `revoking` are over a credential that its backend still has to revoke. */
+export interface RevokedLeases {
+  readonly revoked: number;
+  readonly revoking: number;
+}
+
 /** Leases that one commit ends: larger revocations commit in pieces, and say how far they came. */
 const CHUNK = 500;
 
 /**
  * Ends live leases and queues what is under them for revocation at the backends. Sessions go on; the versions revoked from them are not
- * issued to them again. @returns how many ended. @throws ERR_DENIED
+ * issued to them again. @throws ERR_DENIED
  */
 export async function revokeLeases(
   parts: Parts,
   call: Call,
   live: LiveOperator,
   request: { readonly selector: LeaseSelector; readonly comment?: string | undefined },
-): Promise<{ readonly revoked: number }> {
+): Promise<RevokedLeases> {
   const { selector, comment } = request;
   const acting = { parts, call, caller: live };
   try {
-    let revoked = 0;
+    let [revoked, revoking] = [0, 0];
     for (;;) {
-      const ended = await endChunk(acting, selector, { comment, isFirst: revoked === 0 });
-      revoked += ended;
-      if (ended < CHUNK) return { revoked };
+      const isFirst = revoked + revoking === 0;
+      const leases = await endChunk(acting, selector, { comment, isFirst });
+      const queued = leases.filter(({ credentialId }) => credentialId !== undefined).length;
+      revoked += leases.length - queued;
+      revoking += queued;
+      if (leases.length < CHUNK) return { revoked, revoking };
     }
   } catch (error) {
     return recordFailure(acting, [{ action: 'lease.revoke', comment, ...lease(selector) }], error);
@@ -56,12 +65,12 @@ function lease(selector: LeaseSelector): { readonly lease?: string; readonly pat
   return 'path' in selector ? { path: selector.path } : {};
 }
 
-/** @returns how many ended: fewer than a chunk when there are no more. */
+/** @returns what ended: fewer than a chunk when there are no more. */
 async function endChunk(
   { parts, call, caller }: Acting<LiveOperator>,
   selector: LeaseSelector,
   { comment, isFirst }: { readonly comment: string | undefined; readonly isFirst: boolean },
-): Promise<number> {
+): Promise<readonly Lease[]> {
   return commitAs(parts, caller, async (decidedAt, operator) => {
     authorize(operator, selector);
     const leases = await select(parts, selector);
@@ -84,7 +93,7 @@ async function endChunk(
         urgent: true,
         entries: isSaid ? [summary, ...leases.map((each) => entry(factsOf(each)))] : [],
       },
-      settle: () => leases.length,
+      settle: () => leases,
     };
   });
 }

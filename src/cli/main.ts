@@ -4,6 +4,7 @@ import { addImports } from './commands/imports.ts';
 import { addLeases } from './commands/leases.ts';
 import { addOperators } from './commands/operators.ts';
 import { addPolicies } from './commands/policies.ts';
+import { addResponse } from './commands/response.ts';
 import { addRotations } from './commands/rotations.ts';
 import { addForHolders, addSecrets } from './commands/secrets.ts';
 import { addSession } from './commands/session.ts';
@@ -23,6 +24,7 @@ export function addClientVerbs(program: Command): void {
   addOperators(program);
   addRotations(program.commandsGroup('Rotations:'));
   addLeases(program.commandsGroup('Leases:'));
+  addResponse(program.commandsGroup('Answering a compromise:'));
   addImports(program.commandsGroup('Imports:'));
   addTools(program.commandsGroup('Tools:'));
 }

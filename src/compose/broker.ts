@@ -7,6 +7,7 @@ import { Catalog } from '../broker/state/catalog.ts';
 import { Connections } from '../broker/state/connections.ts';
 import { EventStreams } from '../broker/state/event-streams.ts';
 import { DueSignal } from '../broker/state/due-signal.ts';
+import { Quarantines } from '../broker/state/quarantines.ts';
 import { ProofMemory } from '../broker/state/proof-memory.ts';
 import { OperatorTokens } from '../broker/state/operator-tokens.ts';
 import { RotationTargets } from '../broker/state/rotation-targets.ts';
@@ -16,7 +17,9 @@ import { State } from '../broker/state/state.ts';
 import { ValueCache } from '../broker/value-cache.ts';
 import { expiryWorker } from '../broker/workers/expiry.ts';
 import { PodEndings } from '../broker/workers/pod-endings.ts';
+import { quarantineWorker } from '../broker/workers/quarantines.ts';
 import { adoptAbandoned, revoker } from '../broker/workers/revoker.ts';
+import type { Worker } from '../broker/workers/worker.ts';
 import { adoptRotations, Rotations } from '../broker/workers/rotations.ts';
 import { Refusals } from '../audit/refusals.ts';
 import { sha256Hex } from '../crypto/digest.ts';
@@ -158,9 +161,7 @@ async function openCore(config: Config, deps: CoreDeps): Promise<Core> {
     await adoptAbandoned(parts, clock.now());
     await adoptRotations(parts);
   }
-  const workers = isHeld
-    ? []
-    : [expiryWorker(parts), revoker(parts, randomFraction), new Rotations(parts)];
+  const workers = isHeld ? [] : workersOf(parts);
   for (const worker of workers) worker.start();
   return {
     parts,
@@ -178,6 +179,15 @@ async function openCore(config: Config, deps: CoreDeps): Promise<Core> {
   };
 }
 
+function workersOf(parts: Parts): readonly (Worker | Rotations)[] {
+  return [
+    expiryWorker(parts),
+    revoker(parts, randomFraction),
+    quarantineWorker(parts),
+    new Rotations(parts),
+  ];
+}
+
 async function openParts(
   config: Config,
   { clock, log, store, trail, keys, failpoint }: CoreDeps,
@@ -191,8 +201,10 @@ async function openParts(
   const tokens = new OperatorTokens(store, sealing);
   const values = new ValueCache(clock, root.keyFor('valueFingerprint'), config.cache.maxBytes);
   const canaries = new Canaries({ store, values, ...keys });
+  const quarantines = new Quarantines(store, rows, clock);
   const state = await State.start({
     canaries,
+    quarantines,
     store,
     clock,
     log,
@@ -213,6 +225,7 @@ async function openParts(
     catalog,
     sessions,
     tokens,
+    quarantines,
     proofs: new ProofMemory(clock),
     values,
     canaries,

@@ -62,10 +62,12 @@ export interface AuditFacts {
   readonly reviewedUid: string;
   /** RFC 7638 thumbprint of the key that the session is bound to. */
   readonly keyThumbprint: string;
+  /** The quarantine made, lifted, or that refused a login. */
+  readonly quarantine: string;
   readonly boot: BootReference;
 }
 
-interface PodReference {
+export interface PodReference {
   readonly cluster: string;
   readonly namespace: string;
   readonly name: string;
@@ -133,12 +135,24 @@ type OfLease = With<
 >;
 type OfLogIn = With<
   never,
-  'session' | 'tokenId' | 'method' | 'endsAt' | 'claimedUid' | 'reviewedUid' | 'keyThumbprint'
+  | 'session'
+  | 'tokenId'
+  | 'method'
+  | 'endsAt'
+  | 'claimedUid'
+  | 'reviewedUid'
+  | 'keyThumbprint'
+  | 'workload'
+  | 'quarantine'
 >;
 type OfDocument = With<'document', 'comment' | 'cause'>;
 type OfRotation = With<
   'path',
   'rotation' | 'step' | 'requestedBy' | 'version' | 'cause' | 'comment' | 'count' | 'policy'
+>;
+type OfQuarantine = With<
+  never,
+  'quarantine' | 'workload' | 'pod' | 'document' | 'comment' | 'cause' | 'endsAt'
 >;
 type OfNothing = With<never, 'comment' | 'cause' | 'count'>;
 
@@ -147,7 +161,14 @@ interface AuditActions {
   'session.create': OfLogIn;
   'session.renew': OfLogIn;
   'session.read': With<never, 'session'>;
-  'session.end': With<never, 'session' | 'workload' | 'pod' | 'cause' | 'count'>;
+  'session.end': With<
+    never,
+    'session' | 'workload' | 'pod' | 'cause' | 'count' | 'comment' | 'query'
+  >;
+  'session.list': With<never, 'count'>;
+  'quarantine.create': OfQuarantine;
+  'quarantine.lift': OfQuarantine;
+  'quarantine.list': With<never, 'count'>;
   'secret.read': OfSecret<'endsAt'>;
   'secret.list': With<'path', 'mount' | 'policy' | 'count'>;
   'secret.write': OfSecret;

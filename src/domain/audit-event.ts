@@ -101,7 +101,8 @@ function encodeTexts(facts: Partial<AuditFacts>, digest: TextDigest): string {
     textFact('requestedBy', facts.requestedBy, digest) +
     textFact('claimedUid', facts.claimedUid, digest) +
     textFact('reviewedUid', facts.reviewedUid, digest) +
-    textFact('keyThumbprint', facts.keyThumbprint, digest)
+    textFact('keyThumbprint', facts.keyThumbprint, digest) +
+    textFact('quarantine', facts.quarantine, digest)
   );
 }
 

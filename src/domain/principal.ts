@@ -37,6 +37,8 @@ export interface Session {
   readonly kind: 'workload';
   readonly id: string;
   readonly workload: Workload;
+  /** The address that logged in; undefined in sessions that an older release opened. */
+  readonly source?: string | undefined;
   /** The cluster document's, so that a cluster registered anew under an old name shares nothing with it. */
   readonly clusterUid: string;
   readonly createdAt: number;

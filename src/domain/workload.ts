@@ -13,3 +13,16 @@ export interface Workload {
 export function workloadId(workload: Workload): string {
   return `k8s://${workload.cluster}/${workload.namespace}/${workload.serviceAccount}`;
 }
+
+const WORKLOAD_ID = /^k8s:\/\/([^/]+)\/([^/]+)\/([^/]+)$/;
+
+/** The inverse of {@link workloadId}; undefined for any other text. */
+export function parseWorkloadId(
+  text: string,
+): Pick<Workload, 'cluster' | 'namespace' | 'serviceAccount'> | undefined {
+  const [, cluster, namespace, serviceAccount] = WORKLOAD_ID.exec(text) ?? [];
+  if (cluster === undefined || namespace === undefined || serviceAccount === undefined) {
+    return undefined;
+  }
+  return { cluster, namespace, serviceAccount };
+}

@@ -116,6 +116,7 @@ export interface PrimaryKeys {
   rotations: 'id';
   rotation_steps: 'rotation_id' | 'seq';
   acknowledgements: 'session_id' | 'path';
+  quarantines: 'kind' | 'subject';
   claims: 'name';
   changes: 'seq';
   audit_batches: 'writer' | 'first_seq';

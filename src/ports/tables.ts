@@ -50,7 +50,7 @@ export interface Tables {
     namespace: string;
     service_account: string;
     pod_uid: string | null;
-    /** JSON of the verified workload, and what of the token the log needs. */
+    /** JSON of the verified workload, and `source`: the address that logged in (absent in sessions from before it was kept). */
     body: string;
     created_at: number;
     ends_at: number;
@@ -202,6 +202,18 @@ export interface Tables {
     /** The holder's own word for why. */
     reason: string | null;
     at: number;
+  };
+  /** Workloads, pods and operators that are refused everything until a time, or until somebody lifts the quarantine. */
+  quarantines: {
+    kind: string;
+    subject: string;
+    id: string;
+    reason: string;
+    created_by: string;
+    created_at: number;
+    /** null: until it is lifted. */
+    ends_at: number | null;
+    mac: Uint8Array;
   };
   /** Work that one process does at a time: who, with which fencing epoch, until when. */
   claims: { name: string; owner: string; epoch: number; until: number };

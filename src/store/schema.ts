@@ -231,6 +231,19 @@ export const SCHEMA = {
     },
     key: ['session_id', 'path'],
   },
+  quarantines: {
+    columns: {
+      kind: 'text',
+      subject: 'text',
+      id: 'text',
+      reason: 'text',
+      created_by: 'text',
+      created_at: 'integer',
+      ends_at: 'integer?',
+      mac: 'bytes',
+    },
+    key: ['kind', 'subject'],
+  },
   claims: {
     columns: { name: 'text', owner: 'text', epoch: 'integer', until: 'integer' },
     key: ['name'],

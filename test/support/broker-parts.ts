@@ -14,6 +14,7 @@ import { Catalog } from '../../src/broker/state/catalog.ts';
 import { Connections, type BoundConnection } from '../../src/broker/state/connections.ts';
 import { EventStreams } from '../../src/broker/state/event-streams.ts';
 import { DueSignal } from '../../src/broker/state/due-signal.ts';
+import { Quarantines } from '../../src/broker/state/quarantines.ts';
 import { ProofMemory } from '../../src/broker/state/proof-memory.ts';
 import { OperatorTokens, type LiveOperator } from '../../src/broker/state/operator-tokens.ts';
 import { RotationTargets, type BoundTargets } from '../../src/broker/state/rotation-targets.ts';
@@ -341,7 +342,11 @@ async function openParts(made: PartsOf): Promise<Parts> {
   const values = new ValueCache(clock, root.keyFor('valueFingerprint'), 1_000_000);
   const log = collector(logged);
   const canaries = new Canaries({ store, values, keyring, installation: 'in_test' });
-  const followers = { store, clock, log, catalog, sessions, tokens, values, canaries };
+  const quarantines = new Quarantines(store, rows, clock);
+  const followers = {
+    ...{ store, clock, log, catalog, sessions, tokens, values },
+    ...{ canaries, quarantines },
+  };
   const state = await State.start(followers);
   return {
     ...{
@@ -353,6 +358,7 @@ async function openParts(made: PartsOf): Promise<Parts> {
       catalog,
       sessions,
       tokens,
+      quarantines,
       proofs: new ProofMemory(clock),
       connections,
       values,

@@ -15,6 +15,7 @@ const STATE = [
   'rotation_schedules',
   'rotations',
   'acknowledgements',
+  'quarantines',
   'changes',
 ] as const satisfies readonly TableName[];
 

@@ -22,6 +22,7 @@ import {
   revokeOperatorToken,
 } from './operator-tokens.ts';
 import { explainDecision, validatePolicy } from './policies.ts';
+import { createQuarantine, liftQuarantine, listQuarantines } from './quarantines.ts';
 import { listRevocations, retryRevocation } from './revocations.ts';
 import {
   abortRotation,
@@ -40,6 +41,7 @@ import {
   readSecret,
   writeSecret,
 } from './secrets.ts';
+import { endSessions, listSessions } from './selected-sessions.ts';
 import { createSession, endSession, readSession, renewSession } from './sessions.ts';
 
 const policies = documentRoutes('policy', '/api/v1/policies');
@@ -52,7 +54,8 @@ const operators = documentRoutes('operator', '/api/v1/operators');
 export function allRoutes(facts: MachineFacts): Routes {
   return {
     readSecret,
-    ...{ createSession, readSession, renewSession, endSession },
+    ...{ createSession, readSession, renewSession, endSession, listSessions, endSessions },
+    ...{ createQuarantine, listQuarantines, liftQuarantine },
     ...{ readSecrets, listSecrets, writeSecret, destroySecret, listSecretVersions },
     ...{ issueCredential, acknowledge, followEvents },
     ...{ listRotations, readRotation, readRotationHistory, runRotation, drillRotation },

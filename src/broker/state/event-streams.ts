@@ -18,6 +18,8 @@ export interface EventSink {
 /** One stream: what it may show is asked when something happens, not when it began. */
 export interface EventStream {
   readonly sessionId: string;
+  /** Fence keys of who follows. */
+  readonly fences: readonly string[];
   readonly sink: EventSink;
   /** Whether the session still stands. */
   stands(): Promise<boolean>;
@@ -36,7 +38,7 @@ const PER_HOLDER = 4;
 const HEARTBEAT_MS = 15_000;
 const REPLAY = 10_000;
 /** Kinds of changes after which a session may be over. */
-const ENDING = new Set(['session', 'pod', 'cluster']);
+const ENDING = new Set(['session', 'pod', 'workload', 'cluster']);
 
 /** The streams of this process: carries committed changes to the holders they concern, in order. */
 export class EventStreams {
@@ -59,6 +61,16 @@ export class EventStreams {
 
   get open(): number {
     return this.#count;
+  }
+
+  /** Streams of one session that are open in this process. */
+  openOf(sessionId: string): number {
+    return this.#bySession.get(sessionId)?.size ?? 0;
+  }
+
+  /** Streams of everybody who depends on a fence key that are open in this process. */
+  openUnder(fence: string): number {
+    return [...this.#all()].filter(({ stream }) => stream.fences.includes(fence)).length;
   }
 
   /** `holder`: whose streams are capped together. @throws ERR_RATE_LIMITED when it, or everybody together, has as many as there may be. */

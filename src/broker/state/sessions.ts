@@ -49,6 +49,7 @@ export class LiveSession {
     this.identityFences = [
       `cluster:${cluster}`,
       `session:${session.id}`,
+      `workload:${this.workloadId}`,
       ...(pod === undefined ? [] : [`pod:${cluster}/${pod.uid}`]),
     ];
     this.fences = ['policies:all', 'mounts:all', `leases:${session.id}`, ...this.identityFences];
@@ -147,10 +148,12 @@ export class Sessions {
   open(row: Tables['sessions']): Session {
     const { mac, sender_key: key, ...fields } = row;
     this.#keys.rows.verify('sessions', { ...fields, ...whereBound(key) }, mac);
+    const { source, ...workload } = JSON.parse(row.body) as Workload & { readonly source?: string };
     return {
       kind: 'workload',
       id: row.id,
-      workload: JSON.parse(row.body) as Workload,
+      workload,
+      source,
       clusterUid: row.cluster_uid,
       createdAt: row.created_at,
       endsAt: row.ends_at,
@@ -159,7 +162,7 @@ export class Sessions {
   }
 
   seal(session: Session, hash: Uint8Array): Tables['sessions'] {
-    const { workload } = session;
+    const { workload, source } = session;
     const fields = {
       id: session.id,
       hash,
@@ -168,7 +171,7 @@ export class Sessions {
       namespace: workload.namespace,
       service_account: workload.serviceAccount,
       pod_uid: workload.pod?.uid ?? null,
-      body: JSON.stringify(workload),
+      body: JSON.stringify({ ...workload, source }),
       created_at: session.createdAt,
       ends_at: session.endsAt,
     };

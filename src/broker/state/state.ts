@@ -6,6 +6,7 @@ import type { ValueCache } from '../value-cache.ts';
 import type { Canaries } from './canaries.ts';
 import type { Catalog } from './catalog.ts';
 import type { DocumentKind } from '../documents/kinds.ts';
+import type { Quarantines } from './quarantines.ts';
 import type { OperatorTokens } from './operator-tokens.ts';
 import type { Sessions } from './sessions.ts';
 
@@ -19,8 +20,11 @@ export interface Followers {
   readonly tokens: OperatorTokens;
   readonly values: ValueCache;
   readonly canaries: Canaries;
+  readonly quarantines: Quarantines;
 }
 
+/** Kinds of changes after which a row is read again. */
+const REREAD: ReadonlySet<string> = new Set(['document', 'canary', 'quarantine']);
 const RETRY_MS = 250;
 const PATIENCE_MS = 5_000;
 
@@ -39,7 +43,8 @@ export class State {
     this.#followers = followers;
     this.#applied = followers.store.seq();
     this.#unwatch = followers.store.watch((changes) => this.#take(changes));
-    this.#work = Promise.all([followers.catalog.load(), followers.canaries.load()])
+    const { catalog, canaries, quarantines } = followers;
+    this.#work = Promise.all([catalog.load(), canaries.load(), quarantines.load()])
       .then(() => undefined)
       .finally(() => {
         this.#pending -= 1;
@@ -88,7 +93,7 @@ export class State {
 
   #take(changes: readonly Change[]): void {
     for (const change of changes) this.#forget(change);
-    const reread = changes.filter(({ kind }) => kind === 'document' || kind === 'canary');
+    const reread = changes.filter(({ kind }) => REREAD.has(kind));
     const last = changes.at(-1)?.seq ?? this.#applied;
     if (reread.length === 0 && this.#pending === 0) {
       this.#reach(last);
@@ -117,23 +122,35 @@ export class State {
     else if (kind === 'secret') values.drop(key);
   }
 
-  /** Until it is read, nothing decided on the old document can commit: so it is tried again for as long as the store fails. */
+  /** Until it is read, nothing decided on the old row can commit: so it is read again for as long as the store fails. */
   async #reload(change: Change): Promise<void> {
-    const { catalog, canaries, clock, log } = this.#followers;
-    const { key } = change;
-    const slash = key.indexOf('/');
-    const kind = key.slice(0, slash) as DocumentKind;
-    const name = key.slice(slash + 1);
-    const isDocument = change.kind === 'document';
+    const { clock, log } = this.#followers;
     while (!this.#closed) {
       try {
-        await (isDocument ? catalog.refresh(kind, name) : canaries.refresh(key));
+        await this.#refresh(change);
         break;
       } catch (error) {
-        log.error({ err: error, changed: key }, 'what changed cannot be read; trying again');
+        log.error({ err: error, changed: change.key }, 'what changed cannot be read; trying again');
         await clock.sleep(RETRY_MS);
       }
     }
-    if (isDocument) for (const listener of this.#listeners) listener(kind, name);
+    if (change.kind !== 'document') return;
+    const { kind, name } = documentOf(change);
+    for (const listener of this.#listeners) listener(kind, name);
   }
+
+  async #refresh(change: Change): Promise<void> {
+    const { kind, key } = change;
+    const { catalog, canaries, quarantines } = this.#followers;
+    if (kind === 'canary') return canaries.refresh(key);
+    if (kind === 'quarantine') return quarantines.refresh(key);
+    const document = documentOf(change);
+    await catalog.refresh(document.kind, document.name);
+  }
+}
+
+/** A change of a document has the key `<kind>/<name>`; the name of a definition has slashes of its own. */
+function documentOf({ key }: Change): { readonly kind: DocumentKind; readonly name: string } {
+  const slash = key.indexOf('/');
+  return { kind: key.slice(0, slash) as DocumentKind, name: key.slice(slash + 1) };
 }

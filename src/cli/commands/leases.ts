@@ -24,12 +24,18 @@ export function addLeases(program: Command): void {
   );
   const revoke = lease
     .command('revoke')
-    .description('end leases, selected in one way, and revoke what is under them')
+    .description(
+      'end leases, selected in one way, and revoke their credentials; this does not stop a workload from logging in again: add --quarantine 1h; exit 1 if none matches',
+    )
     .argument('[id]');
   for (const [flags, description] of SELECTION) revoke.option(flags, description);
   online(
     revoke
       .option('--comment <text>', 'why; it goes into the log')
+      .option(
+        '--quarantine <duration>',
+        'with ID, --workload or --pod: also keep the holder out for this long, such as 1h',
+      )
       .option('-y, --yes', 'do not ask'),
     async () => (await load()).runLeaseRevoke,
   );

@@ -1,10 +1,14 @@
 import type { components } from '../../client/index.ts';
+import { parseWorkloadId } from '../../domain/workload.ts';
 import { confirm } from '../ask.ts';
 import { collect } from '../collect.ts';
 import type { Call, CliContext } from '../context.ts';
 import { defined } from '../defined.ts';
+import { Failed } from '../failed.ts';
 import { fields, table } from '../output/table.ts';
 import { UsageError } from '../usage-error.ts';
+import { revokedText } from './ended-text.ts';
+import { addedText, addQuarantine, type Scope } from './quarantines.ts';
 
 type Lease = components['schemas']['Lease'];
 
@@ -86,25 +90,64 @@ function leaseText(lease: Lease): string {
 
 interface RevokeOptions extends Omit<LeaseFilter, 'state'> {
   readonly comment?: string;
+  readonly quarantine?: string;
   readonly yes?: boolean;
 }
 
-/** Ends leases, selected in exactly one way, and revokes what is under them. */
+/** Ends leases, selected in exactly one way, and revokes what is under them; first keeps the holder out, where that is wanted. */
 export async function runLeaseRevoke(
   context: CliContext,
   { args: [id], options }: Call<RevokeOptions>,
 ): Promise<void> {
-  const { comment, yes } = options;
+  const { comment, quarantine: duration, yes } = options;
   const selection = selectionOf(id, options);
   const { by } = selection;
   const what = `${by} ${Object.values(selection)[1] ?? ''}`;
-  await confirm(context, `revoke the leases of ${what}`, by === 'id' ? true : yes);
+  const scope = duration === undefined ? undefined : await holderOf(context, selection);
+  const also = scope === undefined ? '' : ` and quarantine ${Object.values(scope).join(' ')}`;
+  await confirm(
+    context,
+    `revoke the leases of ${what}${also}`,
+    yes === true || (by === 'id' && scope === undefined),
+  );
+  const reason = comment ?? `leases of ${what} revoked`;
+  const made = scope && (await addQuarantine(context, scope, { reason, duration }));
   const { body } = await (
     await context.broker()
   ).call('revokeLeases', {
     body: { ...selection, ...defined({ comment }) },
   });
-  await context.output.show(body, () => `revoked ${body.revoked} leases`);
+  if (made !== undefined) {
+    const shown = { ...body, quarantine: made.quarantine, ended: made.ended };
+    await context.output.show(shown, () => `${addedText(made)}\n${revokedText(body)}`);
+    return;
+  }
+  if (body.revoked + body.revoking === 0) {
+    throw new Failed(`no live lease matches ${what}; nothing was revoked`);
+  }
+  await context.output.show(body, () => revokedText(body));
+  context.output.note(
+    'this does not stop the workload from logging in again; add --quarantine 1h to keep it out',
+  );
+}
+
+/** Whom a quarantine keeps out: the pod or workload that was named, or the workload that holds the lease. */
+async function holderOf({ broker }: CliContext, selection: Selection): Promise<Scope> {
+  if (selection.by === 'workload') return { kind: 'workload', workload: selection.workload };
+  if (selection.by === 'id') {
+    const { body } = await (await broker()).call('readLease', { path: { id: selection.id } });
+    return { kind: 'workload', workload: body.workload };
+  }
+  if (selection.by !== 'pod') {
+    throw new UsageError('--quarantine goes with ID, --workload or --pod');
+  }
+  const { pod } = selection;
+  const { body } = await (await broker()).call('listLeases', { query: { pod, limit: 1 } });
+  const cluster = parseWorkloadId(body.items[0]?.workload ?? '')?.cluster;
+  if (cluster !== undefined) return { kind: 'pod', cluster, pod };
+  throw new UsageError(
+    `the pod ${pod} holds no lease, so its cluster is not known; use "quaymaster quarantine add --cluster"`,
+  );
 }
 
 type Selection = components['schemas']['LeaseRevocation'];

@@ -32,15 +32,41 @@ export interface paths {
             readonly path?: never;
             readonly cookie?: never;
         };
-        readonly get?: never;
+        /**
+         * Open sessions by workload, cluster, pod and source address
+         * @description Oldest login first. With `source` a page may have fewer items than `limit`, none included, and still have a `next`.
+         */
+        readonly get: operations["listSessions"];
         readonly put?: never;
         /**
          * Logs a workload in with its service-account token
-         * @description The session ends no later than the token. Every refusal is the same ERR_TOKEN_INVALID. With a proof in the header `DPoP` the session
+         * @description The session ends no later than the token. Every refusal of a token is the same ERR_TOKEN_INVALID; a workload or pod in quarantine
+         *     is refused with ERR_DENIED. With a proof in the header `DPoP` the session
          *     is bound to the key that made it: it is used with `Authorization: DPoP <token>` and a proof for each request, and answers that hold
          *     values are sealed to the key.
          */
         readonly post: operations["createSession"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/sessions:end": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /**
+         * Ends sessions with their leases and credentials
+         * @description The holders may log in again at once; a quarantine keeps them out. Sessions end before their leases do, in chunks. A call that was
+         *     interrupted is finished by the same call.
+         */
+        readonly post: operations["endSessions"];
         readonly delete?: never;
         readonly options?: never;
         readonly head?: never;
@@ -463,6 +489,52 @@ export interface paths {
         /** Tries a revocation again now */
         readonly post: operations["retryRevocation"];
         readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/quarantines": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * Quarantines in force
+         * @description Oldest first; there are 1000 at most.
+         */
+        readonly get: operations["listQuarantines"];
+        readonly put?: never;
+        /**
+         * Refuses a workload, a pod or an operator everything
+         * @description No login, read, renewal or order of the scope commits after this one does, at any replica. Then its sessions and leases end, and its
+         *     credentials are queued for revocation. The same scope again returns the quarantine in force, extends it where the new end is
+         *     later, and ends what is left. The last admin outside quarantine, and the caller, cannot be quarantined (ERR_CONFLICT).
+         */
+        readonly post: operations["createQuarantine"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/quarantines/{id}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        readonly post?: never;
+        /**
+         * Lifts a quarantine
+         * @description Its scope may log in again. What was revoked stays revoked.
+         */
+        readonly delete: operations["liftQuarantine"];
         readonly options?: never;
         readonly head?: never;
         readonly patch?: never;
@@ -1396,8 +1468,108 @@ export interface components {
         };
         /** @description Why, for people; goes into the log. */
         readonly Remark: string;
+        /** @description Why; it goes into the log. Without control characters. */
+        readonly Reason: string;
+        /** @example 10.0.0.0/8 */
+        readonly CidrBlock: string;
         readonly RevokedLeases: {
+            /** @description Leases that had nothing at a backend. They are over. */
             readonly revoked: number;
+            /**
+             * @description Leases over a credential that its backend still has to revoke: it may work until then. `GET /revocations` lists what is not
+             *     done yet.
+             */
+            readonly revoking: number;
+        };
+        readonly SessionPage: {
+            readonly items: readonly components["schemas"]["ListedSession"][];
+            /** @description What to send as `after` for the next page; absent on the last one. */
+            readonly next?: string;
+        };
+        readonly ListedSession: {
+            readonly id: components["schemas"]["Id"];
+            readonly workload: components["schemas"]["WorkloadName"];
+            readonly pod?: components["schemas"]["Pod"];
+            /** @description The address that logged in; absent in sessions from before it was kept. */
+            readonly source?: string;
+            readonly createdAt: components["schemas"]["Instant"];
+            readonly endsAt: components["schemas"]["Instant"];
+            /** @description RFC 7638 thumbprint of the key that the session is bound to. */
+            readonly keyThumbprint?: string;
+        };
+        readonly SessionSelection: {
+            /** @constant */
+            readonly by: "id";
+            readonly id: components["schemas"]["Id"];
+            readonly comment?: components["schemas"]["Remark"];
+        } | {
+            /** @constant */
+            readonly by: "pod";
+            readonly cluster: components["schemas"]["Name"];
+            readonly pod: string;
+            readonly comment?: components["schemas"]["Remark"];
+        } | {
+            /** @constant */
+            readonly by: "workload";
+            readonly workload: components["schemas"]["WorkloadName"];
+            readonly comment?: components["schemas"]["Remark"];
+        } | {
+            /** @constant */
+            readonly by: "cluster";
+            readonly cluster: components["schemas"]["Name"];
+            readonly comment?: components["schemas"]["Remark"];
+        } | {
+            /** @constant */
+            readonly by: "source";
+            readonly source: components["schemas"]["CidrBlock"];
+            readonly comment?: components["schemas"]["Remark"];
+        };
+        readonly Ended: {
+            readonly sessions: number;
+            /** @description Leases that had nothing at a backend. They are over. */
+            readonly revoked: number;
+            /** @description Leases over a credential that its backend still has to revoke; `GET /revocations` lists what is not done yet. */
+            readonly revoking: number;
+            /** @description Event streams of these sessions at the replica that answers. Other replicas close theirs as well. */
+            readonly streams: number;
+        };
+        readonly QuarantineWish: {
+            /** @constant */
+            readonly kind: "workload";
+            readonly workload: components["schemas"]["WorkloadName"];
+            readonly reason: components["schemas"]["Reason"];
+            readonly duration?: components["schemas"]["Duration"];
+        } | {
+            /** @constant */
+            readonly kind: "pod";
+            readonly cluster: components["schemas"]["Name"];
+            readonly pod: string;
+            readonly reason: components["schemas"]["Reason"];
+            readonly duration?: components["schemas"]["Duration"];
+        } | {
+            /** @constant */
+            readonly kind: "operator";
+            readonly operator: components["schemas"]["Name"];
+            readonly reason: components["schemas"]["Reason"];
+            readonly duration?: components["schemas"]["Duration"];
+        };
+        readonly Quarantine: {
+            readonly id: components["schemas"]["Id"];
+            /** @enum {unknown} */
+            readonly kind: "workload" | "pod" | "operator";
+            /** @description `k8s://<cluster>/<namespace>/<serviceaccount>`, `<cluster>/<pod UID>`, or the name of an operator. */
+            readonly subject: string;
+            readonly reason: components["schemas"]["Remark"];
+            readonly createdBy: components["schemas"]["Name"];
+            readonly createdAt: components["schemas"]["Instant"];
+            readonly until?: components["schemas"]["Instant"];
+        };
+        readonly QuarantineList: {
+            readonly items: readonly components["schemas"]["Quarantine"][];
+        };
+        readonly CreatedQuarantine: {
+            readonly quarantine: components["schemas"]["Quarantine"];
+            readonly ended: components["schemas"]["Ended"];
         };
         readonly Revocation: {
             readonly credential: components["schemas"]["Id"];
@@ -1928,6 +2100,37 @@ export interface operations {
             readonly default: components["responses"]["Problem"];
         };
     };
+    readonly listSessions: {
+        readonly parameters: {
+            readonly query?: {
+                readonly workload?: components["schemas"]["WorkloadName"];
+                readonly cluster?: components["schemas"]["Name"];
+                /** @description UID */
+                readonly pod?: string;
+                /** @description Sessions whose login came from an address in this block. */
+                readonly source?: components["schemas"]["CidrBlock"];
+                readonly limit?: components["parameters"]["limit"];
+                /** @description What the page before returned as `next`. */
+                readonly after?: components["parameters"]["after"];
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["SessionPage"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
     readonly createSession: {
         readonly parameters: {
             readonly query?: never;
@@ -1954,6 +2157,31 @@ export interface operations {
                 };
                 content: {
                     readonly "application/json": components["schemas"]["OpenedSession"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly endSessions: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["SessionSelection"];
+            };
+        };
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Ended"];
                 };
             };
             readonly default: components["responses"]["Problem"];
@@ -2602,6 +2830,73 @@ export interface operations {
                 content: {
                     readonly "application/json": components["schemas"]["RetriedRevocation"];
                 };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly listQuarantines: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["QuarantineList"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly createQuarantine: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["QuarantineWish"];
+            };
+        };
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["CreatedQuarantine"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly liftQuarantine: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly id: components["schemas"]["Id"];
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Done */
+            readonly 204: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content?: never;
             };
             readonly default: components["responses"]["Problem"];
         };

@@ -264,7 +264,7 @@ describe('leases', () => {
     const two = await list({ path: 'kv/a' }, 1, one.next);
     expect([...one.items, ...two.items].map(({ path }) => path)).toEqual(['kv/a', 'kv/a/1']);
     expect(two.next).toBeUndefined();
-    expect(await revoke({ path: 'kv/a' })).toEqual({ revoked: 2 });
+    expect(await revoke({ path: 'kv/a' })).toEqual({ revoked: 2, revoking: 0 });
     expect((await list({ state: 'live' })).items.map(({ path }) => path)).toEqual([
       'kv/a-b',
       'kv/ab/1',
@@ -290,15 +290,15 @@ describe('leases', () => {
       { action: 'lease.revoke', outcome: 'ok', count: 1 },
       { action: 'lease.revoke', outcome: 'ok', lease: lease!.id, path: 'kv/ab/1' },
     ]);
-    expect(await revoke({ id: lease!.id })).toEqual({ revoked: 0 });
-    expect(await revoke({ mount: 'none' })).toEqual({ revoked: 0 });
-    expect(await revoke({ pod: 'pod-1' })).toEqual({ revoked: 3 });
-    expect(await revoke({ workload: 'k8s://c1/pay/api' })).toEqual({ revoked: 0 });
+    expect(await revoke({ id: lease!.id })).toEqual({ revoked: 0, revoking: 0 });
+    expect(await revoke({ mount: 'none' })).toEqual({ revoked: 0, revoking: 0 });
+    expect(await revoke({ pod: 'pod-1' })).toEqual({ revoked: 3, revoking: 0 });
+    expect(await revoke({ workload: 'k8s://c1/pay/api' })).toEqual({ revoked: 0, revoking: 0 });
   });
 
   it('are revoked by responders within their scope, and a refusal is one entry', async () => {
     const scoped = await broker.operator('s', [{ role: 'responder', scope: ['kv/a'] }]);
-    expect(await revoke({ path: 'kv/a/1' }, scoped)).toEqual({ revoked: 1 });
+    expect(await revoke({ path: 'kv/a/1' }, scoped)).toEqual({ revoked: 1, revoking: 0 });
     const cases: LeaseSelector[] = [{ path: 'kv' }, { mount: 'kv' }, { id: 'lea_x' }];
     for (const selector of cases) {
       const entries = await broker.entriesOf(async () => {
@@ -313,7 +313,7 @@ describe('leases', () => {
     broker.store.once(records('lease.revoke'), () =>
       broker.put(admin, 'mount', 'kv', mount('kv', {}, { cacheTtl: '1m' })),
     );
-    expect(await revoke({ path: 'kv/a/1' }, responder)).toEqual({ revoked: 1 });
+    expect(await revoke({ path: 'kv/a/1' }, responder)).toEqual({ revoked: 1, revoking: 0 });
     broker.store.once(records('lease.revoke'), () =>
       broker.put(admin, 'operator', 'r', { grants: [{ role: 'auditor' }] }),
     );
@@ -396,7 +396,7 @@ describe('a revocation of very many', () => {
     });
     const selector = { path: 'kv/many' };
     const revoked = await revokeLeases(broker.parts, broker.call(), admin, { selector });
-    expect(revoked).toEqual({ revoked: 500 });
+    expect(revoked).toEqual({ revoked: 500, revoking: 0 });
     const filter = { path: 'kv/many/x' };
     const page = { limit: 400, after: undefined };
     const first = await listLeases(broker.parts, broker.call(), admin, { filter, page });

@@ -25,6 +25,7 @@ export async function typed(client: BrokerClient): Promise<void> {
     | 'listSecrets'
     | 'listRotations'
     | 'readRotationHistory'
+    | 'listSessions'
     | 'listLeases'
     | 'listRevocations'
     | 'listPolicies'

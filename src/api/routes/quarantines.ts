@@ -1,0 +1,65 @@
+import { z } from 'zod';
+import {
+  createQuarantine as create,
+  liftQuarantine as lift,
+  listQuarantines as list,
+} from '../../broker/quarantines.ts';
+import { instant } from '../../domain/instant.ts';
+import type { Quarantine, QuarantineScope } from '../../domain/quarantine.ts';
+import { duration, identifier, objectName, podUid, remark, workloadName } from '../fields.ts';
+import { parseInput, parseParameter } from '../parse-input.ts';
+import type { RouteOf } from '../route.ts';
+
+const more = { reason: remark.min(1), duration: duration.optional() };
+const wish = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('workload'), workload: workloadName, ...more }),
+  z.strictObject({ kind: z.literal('pod'), cluster: objectName, pod: podUid, ...more }),
+  z.strictObject({ kind: z.literal('operator'), operator: objectName, ...more }),
+]);
+
+export const createQuarantine: RouteOf<'createQuarantine'> = {
+  body: { maxBytes: 4_096 },
+  read: ({ body }) => {
+    const asked = parseInput(wish, body?.value);
+    const { reason, duration: seconds } = asked;
+    const request = { scope: scopeOf(asked), reason, seconds };
+    return async ({ parts, call, caller }) => {
+      const { quarantine, ended } = await create(parts, call, caller, request);
+      return { status: 200, body: { quarantine: shown(quarantine), ended } };
+    };
+  },
+};
+
+export const listQuarantines: RouteOf<'listQuarantines'> = {
+  read:
+    () =>
+    async ({ parts, call, caller }) => ({
+      status: 200,
+      body: { items: (await list(parts, call, caller)).map(shown) },
+    }),
+};
+
+export const liftQuarantine: RouteOf<'liftQuarantine'> = {
+  read: ({ params }) => {
+    const id = parseParameter(identifier, params['id']);
+    return async ({ parts, call, caller }) => {
+      await lift(parts, call, caller, id);
+      return { status: 204 };
+    };
+  },
+};
+
+function scopeOf(asked: z.infer<typeof wish>): QuarantineScope {
+  const { kind } = asked;
+  if (kind === 'workload') return { kind, subject: asked.workload };
+  if (kind === 'operator') return { kind, subject: asked.operator };
+  return { kind, subject: `${asked.cluster}/${asked.pod}` };
+}
+
+function shown({ kind, subject, endsAt, ...rest }: Quarantine): object {
+  const { id, reason, createdBy, createdAt } = rest;
+  return {
+    ...{ id, kind, subject, reason, createdBy, createdAt: instant(createdAt) },
+    ...(endsAt !== undefined && { until: instant(endsAt) }),
+  };
+}
