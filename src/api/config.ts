@@ -64,7 +64,7 @@ export const limitsConfigSchema = z
     identityRate: rate(2_000, 4_000),
     /** Each workload: logins that succeed. A rollout of many pods of one service account is a burst. */
     loginRate: rate(50, 1_000),
-    /** Each source address, for what comes without a session that is known: logins weigh 1, failures 10 more. */
+    /** Each source network (an IPv4 address, or the /64 of an IPv6 address), for what comes without a known session: logins weigh 1, failures 10 more. */
     addressRate: rate(100, 500),
   })
   .prefault({});

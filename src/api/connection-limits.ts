@@ -1,4 +1,5 @@
 import type { Server, Socket } from 'node:net';
+import { networkOf } from '../domain/ip-address.ts';
 import { SourceAddress } from './source-address.ts';
 
 export interface ConnectionBounds {
@@ -6,12 +7,12 @@ export interface ConnectionBounds {
   readonly maxConnectionsPerAddress: number;
 }
 
-/** Open connections, in all and by address, from before a TLS handshake on: half-open ones are what floods are made of. */
+/** Open connections, in all and by network, from before a TLS handshake on: half-open ones are what floods are made of. */
 export class ConnectionLimits {
   readonly #bounds: ConnectionBounds;
   readonly #sources: SourceAddress;
   readonly #open = new Set<Socket>();
-  readonly #byAddress = new Map<string, number>();
+  readonly #byNetwork = new Map<string, number>();
   #refused = 0;
 
   constructor(bounds: ConnectionBounds, sources: SourceAddress) {
@@ -39,7 +40,8 @@ export class ConnectionLimits {
 
   #take(socket: Socket): void {
     const address = SourceAddress.ofPeer(socket.remoteAddress);
-    const count = (this.#byAddress.get(address) ?? 0) + 1;
+    const network = networkOf(address);
+    const count = (this.#byNetwork.get(network) ?? 0) + 1;
     const isTooMany =
       this.#open.size >= this.#bounds.maxConnections ||
       (count > this.#bounds.maxConnectionsPerAddress && !this.#sources.isTrusted(address));
@@ -49,14 +51,14 @@ export class ConnectionLimits {
       return;
     }
     this.#open.add(socket);
-    this.#byAddress.set(address, count);
-    socket.once('close', () => this.#leave(socket, address));
+    this.#byNetwork.set(network, count);
+    socket.once('close', () => this.#leave(socket, network));
   }
 
-  #leave(socket: Socket, address: string): void {
+  #leave(socket: Socket, network: string): void {
     this.#open.delete(socket);
-    const count = (this.#byAddress.get(address) ?? 1) - 1;
-    if (count === 0) this.#byAddress.delete(address);
-    else this.#byAddress.set(address, count);
+    const count = (this.#byNetwork.get(network) ?? 1) - 1;
+    if (count === 0) this.#byNetwork.delete(network);
+    else this.#byNetwork.set(network, count);
   }
 }

@@ -1,9 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Call } from '../broker/call.ts';
 import { encodeClient, type EncodedClient } from '../domain/audit-event.ts';
+import { networkOf } from '../domain/ip-address.ts';
 import type { CallContext } from '../ports/call-context.ts';
 import type { OperationTally } from './operation-tallies.ts';
 import { Peer } from './peer.ts';
+import { UNKNOWN_ADDRESS } from './source-address.ts';
 import type { Surroundings } from './surroundings.ts';
 
 const NAME_OF_TOKEN =
@@ -19,8 +21,7 @@ export class Exchange implements Call {
   readonly response: ServerResponse;
   readonly tally: OperationTally;
   readonly startedAt: number;
-  /** Whom the answer is for: an address, until it is known who calls. */
-  holder: string;
+  #holder: string | undefined;
   readonly #surroundings: Surroundings;
   readonly peer: Peer;
   readonly #client: EncodedClient;
@@ -48,12 +49,28 @@ export class Exchange implements Call {
     this.requestId = ids.next();
     this.address =
       forwarded === undefined ? peer.address : sources.behind(peer.address, String(forwarded));
-    this.holder = this.address;
     this.#client =
       forwarded === undefined && headers['x-request-id'] === undefined
         ? peer.client(userAgent, parts.digest)
         : this.#encodeClient({});
     peer.underWay += 1;
+  }
+
+  /** The network that a caller without a known identity is counted by; an unknown address is counted by its proxy's. */
+  get network(): string {
+    if (this.address === this.peer.address || this.address === UNKNOWN_ADDRESS) {
+      return this.peer.network;
+    }
+    return networkOf(this.address);
+  }
+
+  /** Who body and answer are counted for: the network, until the identity of the caller is known. */
+  get holder(): string {
+    return this.#holder ?? this.network;
+  }
+
+  set holder(identity: string) {
+    this.#holder = identity;
   }
 
   /** What entries say of the client. A use case asks for it to write one, and for nothing else. */

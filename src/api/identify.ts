@@ -35,7 +35,7 @@ export async function identify(
 ): Promise<Identity> {
   const { parts, rates } = surroundings;
   if (operation.who === 'public') {
-    if (operation.weight > 0) rates.takeFromAddress(exchange.address, operation.weight);
+    if (operation.weight > 0) rates.takeFromNetwork(exchange.network, operation.weight);
     return { caller: undefined, token: '' };
   }
   const senderToken = findSenderToken(exchange.request);
@@ -61,27 +61,27 @@ async function identifyStranger(
   { parts, rates }: Surroundings,
   exchange: Exchange,
 ): Promise<Caller> {
-  rates.takeFromAddress(exchange.address, 1);
+  rates.takeFromNetwork(exchange.network, 1);
   try {
     return await authenticate(parts, exchange, readBearer(exchange.request));
   } catch (error) {
-    if (isRefused(error)) rates.failed(exchange.address);
+    if (isRefused(error)) rates.failed(exchange.network);
     throw error;
   }
 }
 
 /**
- * A session that is known is not asked what its address may take, but a proof that fails is: a stolen token is no way to ask for more, nor
+ * A session that is known is not asked what its network may take, but a proof that fails is: a stolen token is no way to ask for more, nor
  * to have many signatures looked at.
  */
 async function identifySender(
   { parts, rates, schemes }: Surroundings,
-  { request, address }: Exchange,
+  { request, network }: Exchange,
   { token, operation }: { readonly token: string; readonly operation: Operation },
 ): Promise<Identity> {
   const known = sessionInMemory(parts, token);
-  if (known === undefined) rates.takeFromAddress(address, 1);
-  else rates.admitProof(known.session.id, address);
+  if (known === undefined) rates.takeFromNetwork(network, 1);
+  else rates.admitProof(known.session.id, network);
   try {
     const shown = shownProof(request, schemes);
     const { live, proofId } = await authenticateSender(parts, { token, known }, shown);
@@ -90,9 +90,9 @@ async function identifySender(
     return { caller: live, proofId, token };
   } catch (error) {
     if (isRefused(error)) {
-      if (known !== undefined && error.reason === FORGED) rates.forged(known.session.id, address);
-      if (known !== undefined) rates.takeFromAddress(address, 1);
-      rates.failed(address);
+      if (known !== undefined && error.reason === FORGED) rates.forged(known.session.id, network);
+      if (known !== undefined) rates.takeFromNetwork(network, 1);
+      rates.failed(network);
     }
     throw error;
   }

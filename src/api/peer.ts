@@ -3,11 +3,14 @@ import type { Socket } from 'node:net';
 import type { LiveSession } from '../broker/state/sessions.ts';
 import { encodeClient, type EncodedClient } from '../domain/audit-event.ts';
 import type { TextDigest } from '../domain/audit-text.ts';
+import { networkOf } from '../domain/ip-address.ts';
 import { SourceAddress } from './source-address.ts';
 
 /** What is the same for all requests of a connection, and what an entry says of a client that did not change. */
 export class Peer {
   readonly address: string;
+  /** What its rates and shares are counted by. */
+  readonly network: string;
   readonly isTrusted: boolean;
   /** Requests that were taken in and not answered yet: a client may pipeline. */
   underWay = 0;
@@ -18,6 +21,7 @@ export class Peer {
 
   constructor(address: string, isTrusted: boolean) {
     this.address = address;
+    this.network = networkOf(address);
     this.isTrusted = isTrusted;
   }
 

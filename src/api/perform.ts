@@ -101,7 +101,7 @@ function incoming(
     caller: identity.caller,
     proof: headers['dpop'] === undefined ? undefined : shownProof(exchange.request, schemes),
     limits: parts.limits,
-    address: exchange.address,
+    network: exchange.network,
     rates,
   };
 }

@@ -5,14 +5,14 @@ import type { Clock } from '../ports/clock.ts';
 import type { LimitsConfig } from './config.ts';
 import { Buckets, type TokenBucket } from './token-bucket.ts';
 
-/** What a token that is not accepted takes from its address, on top of having been looked at. */
+/** What a token that is not accepted takes from its network, on top of having been looked at. */
 const FAILURE_WEIGHT = 10;
 
-/** How much callers may ask for: by who they are, and by where they come from while that is not known. */
+/** How much callers may ask for: by who they are, and by the network they come from while that is not known. */
 export class Rates {
   readonly #clock: Clock;
   readonly #identities: Buckets;
-  readonly #addresses: Buckets;
+  readonly #networks: Buckets;
   readonly #logins: Buckets;
   readonly #forgeries: Buckets;
   readonly #bySession = new WeakMap<LiveSession, TokenBucket>();
@@ -20,7 +20,7 @@ export class Rates {
   constructor(clock: Clock, limits: LimitsConfig) {
     this.#clock = clock;
     this.#identities = new Buckets(clock, limits.identityRate);
-    this.#addresses = new Buckets(clock, limits.addressRate);
+    this.#networks = new Buckets(clock, limits.addressRate);
     this.#logins = new Buckets(clock, limits.loginRate);
     this.#forgeries = new Buckets(clock, limits.addressRate);
   }
@@ -41,26 +41,26 @@ export class Rates {
   }
 
   /** @throws ERR_RATE_LIMITED */
-  takeFromAddress(address: string, weight: number): void {
-    refuseAfter(this.#addresses.of(address).take(weight, this.#clock.monotonic()), 'address_rate');
+  takeFromNetwork(network: string, weight: number): void {
+    refuseAfter(this.#networks.of(network).take(weight, this.#clock.monotonic()), 'address_rate');
   }
 
-  /** A token from this address was not accepted. */
-  failed(address: string): void {
-    this.#addresses.of(address).charge(FAILURE_WEIGHT, this.#clock.monotonic());
+  /** A token from this network was not accepted. */
+  failed(network: string): void {
+    this.#networks.of(network).charge(FAILURE_WEIGHT, this.#clock.monotonic());
   }
 
   /**
-   * Whether the signature of a proof for this session is looked at: not while its address has shown too many that were forged. Only those
-   * count, so the holder of the key is kept out by none but who shares his address. @throws ERR_RATE_LIMITED
+   * Whether the signature of a proof for this session is looked at: not while its network has shown too many that were forged. Only those
+   * count, so that only a caller of the same network can keep the holder of the key out. @throws ERR_RATE_LIMITED
    */
-  admitProof(sessionId: string, address: string): void {
-    const bucket = this.#forgeries.find(`${sessionId} ${address}`);
+  admitProof(sessionId: string, network: string): void {
+    const bucket = this.#forgeries.find(`${sessionId} ${network}`);
     if (bucket !== undefined) refuseAfter(bucket.wait(1, this.#clock.monotonic()), 'proof_rate');
   }
 
-  forged(sessionId: string, address: string): void {
-    const bucket = this.#forgeries.of(`${sessionId} ${address}`);
+  forged(sessionId: string, network: string): void {
+    const bucket = this.#forgeries.of(`${sessionId} ${network}`);
     bucket.charge(FAILURE_WEIGHT, this.#clock.monotonic());
   }
 

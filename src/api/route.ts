@@ -25,7 +25,8 @@ export interface Incoming {
   /** Who asks, where the operation wants to know. */
   readonly caller: Caller | undefined;
   readonly limits: Limits;
-  readonly address: string;
+  /** What a caller without a known identity is counted by. */
+  readonly network: string;
   /** For what weighs more than its operation says. */
   readonly rates: Rates;
 }

@@ -2,6 +2,14 @@ import { cidrHolds, parseCidr, type Cidr } from '../domain/cidr.ts';
 import { parseIpAddress } from '../domain/ip-address.ts';
 
 const MAPPED = '::ffff:';
+/**
+ * The address of a request whose proxy wrote something that is no address. It lies in no network: an allow with a network does not hold for it, a deny
+ * does, and a token with source networks is refused.
+ */
+export const UNKNOWN_ADDRESS = 'unknown';
+/** `203.0.113.9:443` (Azure Application Gateway, AWS with client ports), `[2001:db8::1]`, `[2001:db8::1]:443`. */
+const WITH_PORT = /^([0-9.]+):[0-9]{1,5}$/;
+const BRACKETED = /^\[([0-9A-Fa-f:.]+)\](?::[0-9]{1,5})?$/;
 
 /** Where requests come from: the peer, or behind a trusted proxy the rightmost address that is not one of them. */
 export class SourceAddress {
@@ -24,15 +32,23 @@ export class SourceAddress {
     return parsed !== undefined && this.#trusted.some((cidr) => cidrHolds(cidr, parsed));
   }
 
-  /** `forwarded` is read from the right: what is left of the first untrusted address anybody could have written (CVE-2025-6004). */
+  /**
+   * Reads `X-Forwarded-For` from the right: the client could have written anything left of the first untrusted address (CVE-2025-6004). A hop
+   * that is no address makes the source unknown. It is never taken for the proxy, whose network policies may allow.
+   */
   behind(peer: string, forwarded: string): string {
     let source = peer;
-    for (const part of forwarded.split(',').reverse()) {
-      const address = part.trim();
-      if (parseIpAddress(address) === undefined) return source;
+    for (const hop of forwarded.split(',').reverse()) {
+      const address = addressIn(hop.trim());
+      if (parseIpAddress(address) === undefined) return UNKNOWN_ADDRESS;
       source = address;
       if (!this.isTrusted(address)) return source;
     }
     return source;
   }
+}
+
+/** A hop without its port and brackets. Anything else is left as it is, and is then no address: zone ids, `unknown`, `_hidden` (RFC 7239 §6). */
+function addressIn(hop: string): string {
+  return (WITH_PORT.exec(hop) ?? BRACKETED.exec(hop))?.[1] ?? hop;
 }

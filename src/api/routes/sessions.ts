@@ -19,13 +19,13 @@ const renewal = z.strictObject({ token });
 
 export const createSession: RouteOf<'createSession'> = {
   body: { maxBytes: LOGIN_BYTES },
-  read: ({ body, address, rates, proof }) => {
+  read: ({ body, network, rates, proof }) => {
     const request = parseInput(login, body?.value);
     const account = claimedAccount(request.cluster, request.token);
     if (account !== undefined) rates.admitLogin(account);
     return async ({ parts, call }) => {
       const opened = await logIn(parts, call, { ...request, proof }).catch((error: unknown) => {
-        if (BrokerError.from(error).kind === 'unauthenticated') rates.failed(address);
+        if (BrokerError.from(error).kind === 'unauthenticated') rates.failed(network);
         throw error;
       });
       rates.loggedIn(accountOf(opened.session.workload));

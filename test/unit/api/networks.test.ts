@@ -1,0 +1,44 @@
+import { createServer, Socket } from 'node:net';
+import { describe, expect, it } from '@jest/globals';
+import { limitsConfigSchema } from '../../../src/api/config.ts';
+import { ConnectionLimits } from '../../../src/api/connection-limits.ts';
+import { Rates } from '../../../src/api/rates.ts';
+import { SourceAddress } from '../../../src/api/source-address.ts';
+import { networkOf } from '../../../src/domain/ip-address.ts';
+import { HandClock } from '../../support/hand-clock.ts';
+
+/** Addresses of one /64, each used once. */
+function addressesOfOneHost(count: number): readonly string[] {
+  return Array.from({ length: count }, (_, n) => `2001:db8:0:1::${(n + 1).toString(16)}`);
+}
+
+describe('a host with all addresses of an IPv6 network', () => {
+  it('has one rate, whichever of them it uses', () => {
+    const limits = limitsConfigSchema.parse({ addressRate: { perSecond: 1, burst: 500 } });
+    const rates = new Rates(new HandClock(), limits);
+    const admitted = addressesOfOneHost(20_000).filter((address) => {
+      try {
+        rates.takeFromNetwork(networkOf(address), 1);
+        return true;
+      } catch {
+        return false;
+      }
+    });
+    expect(admitted).toHaveLength(500);
+    expect(() => rates.takeFromNetwork(networkOf('2001:db8:0:2::1'), 1)).not.toThrow();
+  });
+
+  it('has the connections of one address, and others still have theirs', () => {
+    const bounds = { maxConnections: 100, maxConnectionsPerAddress: 10 };
+    const limits = new ConnectionLimits(bounds, new SourceAddress([]));
+    const server = createServer();
+    limits.guard(server);
+    const connect = (remoteAddress: string): boolean => {
+      const socket = Object.defineProperty(new Socket(), 'remoteAddress', { value: remoteAddress });
+      server.emit('connection', socket);
+      return !socket.destroyed;
+    };
+    expect(addressesOfOneHost(50).filter(connect)).toHaveLength(10);
+    expect([connect('2001:db8:0:2::1'), connect('203.0.113.1')]).toEqual([true, true]);
+  });
+});
