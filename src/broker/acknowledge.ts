@@ -136,11 +136,11 @@ async function ownLeases(
   { path, version }: Acknowledgement,
 ): Promise<{ readonly held: Lease; readonly older: readonly Lease[] }> {
   const now = parts.clock.now();
-  const query = { equals: { session_id: live.session.id, path } };
+  // A live lease has no cause; asked for it, the database finds the rows by the index of sessions, not by the one of paths.
+  const equals = { session_id: live.session.id, state: 'live' as const, cause: null, path };
   const standing: Lease[] = [];
-  for await (const row of listAll(parts.store, 'leases', query, ({ id }) => ({ id }))) {
-    const isStanding = row.kind === 'static' && row.state === 'live' && row.ends_at > now;
-    if (isStanding) standing.push(openLease(row));
+  for await (const row of listAll(parts.store, 'leases', { equals }, ({ id }) => ({ id }))) {
+    if (row.kind === 'static' && row.ends_at > now) standing.push(openLease(row));
   }
   const held = standing.find((lease) => lease.version === version);
   if (held === undefined) {

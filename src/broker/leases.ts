@@ -93,7 +93,7 @@ export async function listLeases(
     { action: 'lease.list' },
     async (operator) => {
       requireRole(operator, 'responder', 'auditor');
-      const list = `leases/${JSON.stringify(query.filter)}`;
+      const list = `leases-by-state/${JSON.stringify(query.filter)}`;
       const after = decodeCursor(parts, list, query.page.after) as LeasePosition | undefined;
       const limit = query.page.limit + 1;
       const rows = await selectLeases(parts, query.filter, { after, limit });
@@ -101,7 +101,10 @@ export async function listLeases(
       const items = shown.map(openLease);
       const last = shown.at(-1);
       if (rows.length === shown.length || last === undefined) return { items };
-      return { items, next: encodeCursor(parts, list, { path: last.path, id: last.id }) };
+      return {
+        items,
+        next: encodeCursor(parts, list, { path: last.path, state: last.state, id: last.id }),
+      };
     },
   );
 }

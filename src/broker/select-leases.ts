@@ -13,14 +13,17 @@ export interface LeaseFilter {
 }
 
 /** The last row of the page before. */
-export type LeasePosition = Pick<LeaseRow, 'path' | 'id'>;
+export type LeasePosition = Pick<LeaseRow, 'path' | 'state' | 'id'>;
 
 interface Window {
   readonly after?: LeasePosition | undefined;
   readonly limit: number;
 }
 
-/** Rows that match, in order of path: those of the path itself, then those below it; `a` never selects `ab`. */
+/**
+ * Rows that match, in order of path, ended leases of a path before live ones, which is the order of an index: those of the path itself, then those
+ * below it; `a` never selects `ab`.
+ */
 export async function selectLeases(
   parts: Parts,
   filter: LeaseFilter,
@@ -47,7 +50,7 @@ async function page(
   { after, limit }: Window,
 ): Promise<readonly LeaseRow[]> {
   const from = after === undefined ? {} : { after };
-  return store.list('leases', { ...terms, ...from, orderBy: ['path'], limit });
+  return store.list('leases', { ...terms, ...from, orderBy: ['path', 'state'], limit });
 }
 
 function columns(parts: Parts, { workload, pod, mount, state }: LeaseFilter): Partial<LeaseRow> {

@@ -17,15 +17,16 @@ function holderKey(row: Pick<Report, 'cluster' | 'pod_uid' | 'workload'>): strin
   return row.pod_uid === null ? row.workload : `${row.cluster}/${row.pod_uid}`;
 }
 
-/** By `holderKey`. Looks at the leases of one path only, by its index. */
+/** By `holderKey`. Reads the live leases of the path and no ended ones: an index has them in this order. */
 export async function holdersOf(
   { store, clock }: Pick<Parts, 'store' | 'clock'>,
   path: string,
 ): Promise<ReadonlyMap<string, Holder>> {
   const now = clock.now();
   const holders = new Map<string, Holder & { readonly versions: Set<string> }>();
-  for await (const row of listAll(store, 'leases', { equals: { path } }, ({ id }) => ({ id }))) {
-    if (row.state !== 'live' || row.kind !== 'static' || row.ends_at <= now) continue;
+  const live = { equals: { path, state: 'live' as const } };
+  for await (const row of listAll(store, 'leases', live, ({ id }) => ({ id }))) {
+    if (row.kind !== 'static' || row.ends_at <= now) continue;
     const key = holderKey(row);
     const podUid = row.pod_uid ?? undefined;
     const holder = holders.get(key) ?? { workload: row.workload, podUid, versions: new Set() };

@@ -39,6 +39,8 @@ const HEARTBEAT_MS = 15_000;
 const REPLAY = 10_000;
 /** Kinds of changes after which a session may be over. */
 const ENDING = new Set(['session', 'pod', 'workload', 'cluster']);
+/** Kinds of changes that concern a stream. */
+const REPORTED = new Set([...ENDING, 'leases', 'secret']);
 
 /** The streams of this process: carries committed changes to the holders they concern, in order. */
 export class EventStreams {
@@ -48,7 +50,9 @@ export class EventStreams {
   #count = 0;
   /** The last change that was looked at: a stream that begins now misses none after it. */
   #taken: number;
-  #delivery: Promise<void> = Promise.resolve();
+  /** Changes that wait for the delivery in progress, by kind and key: of several of one secret only the last is reported. */
+  readonly #waiting = new Map<string, Change>();
+  #isDelivering = false;
   #cancelBeat: (() => void) | undefined;
   #isClosed = false;
   readonly #unwatch: () => void;
@@ -127,15 +131,35 @@ export class EventStreams {
   #take(changes: readonly Change[]): void {
     this.#taken = changes.at(-1)?.seq ?? this.#taken;
     if (this.#bySession.size === 0) return;
-    const deliver = async (): Promise<void> => this.#deliver(changes);
-    this.#delivery = this.#delivery.then(deliver).catch((error: unknown) => {
-      // Whoever missed something comes back with the last id it has, and is told.
+    for (const change of changes) {
+      if (!REPORTED.has(change.kind)) continue;
+      const place = `${change.kind}:${change.key}`;
+      // The last change of a place takes its number, so it also takes its turn.
+      this.#waiting.delete(place);
+      this.#waiting.set(place, change);
+    }
+    if (!this.#isDelivering) void this.#deliverAll();
+  }
+
+  async #deliverAll(): Promise<void> {
+    this.#isDelivering = true;
+    try {
+      while (this.#waiting.size > 0) {
+        const changes = [...this.#waiting.values()];
+        this.#waiting.clear();
+        await this.#deliver(changes);
+      }
+    } catch (error) {
+      // A receiver that missed something comes back with the last id it has, and gets the rest.
       this.#deps.log.error(
         { err: error },
-        'changes could not be told; the event streams begin anew',
+        'changes could not be reported; the event streams were ended',
       );
+      this.#waiting.clear();
       this.endAll();
-    });
+    } finally {
+      this.#isDelivering = false;
+    }
   }
 
   /** After memory reflects them: who reads again because it is told must not be answered from before. */
@@ -153,9 +177,9 @@ export class EventStreams {
     if (ENDING.has(kind)) return [...this.#all()];
     if (kind !== 'secret') return [];
     const holders = new Set<string>();
-    const query = { equals: { path: key } };
-    for await (const row of listAll(this.#deps.store, 'leases', query, ({ id }) => ({ id }))) {
-      if (row.state === 'live' && this.#bySession.has(row.session_id)) holders.add(row.session_id);
+    const live = { equals: { path: key, state: 'live' as const } };
+    for await (const row of listAll(this.#deps.store, 'leases', live, ({ id }) => ({ id }))) {
+      if (this.#bySession.has(row.session_id)) holders.add(row.session_id);
     }
     return [...holders].flatMap((session) => [...(this.#bySession.get(session) ?? [])]);
   }
@@ -205,7 +229,7 @@ export class EventStreams {
 
   async #pathsOf(session: string): Promise<ReadonlySet<string>> {
     const paths = new Set<string>();
-    const own = { equals: { session_id: session } };
+    const own = { equals: { session_id: session, state: 'live' as const, cause: null } };
     for await (const row of listAll(this.#deps.store, 'leases', own, ({ id }) => ({ id }))) {
       paths.add(row.path);
     }

@@ -1,9 +1,14 @@
+import { setImmediate as loopTurn } from 'node:timers/promises';
 import type { ListQuery, Store, TableName } from '../../ports/store.ts';
 import type { Tables } from '../../ports/tables.ts';
 
-const PAGE = 1_000;
+/** SQLite answers in one piece: a page is what all other requests wait for. */
+const PAGE = 500;
 
-/** Every row that matches, a page at a time, in the order of the primary key. */
+/**
+ * Every row that matches, a page at a time, in the order of the primary key; other work of this process runs between two pages. The cost of a page is
+ * that of its rows only if an index has the columns of `equals`, then the primary key.
+ */
 export async function* listAll<T extends TableName>(
   store: Store,
   table: T,
@@ -21,5 +26,6 @@ export async function* listAll<T extends TableName>(
     const last = rows.at(-1);
     if (last === undefined || rows.length < PAGE) return;
     after = keyOf(last);
+    await loopTurn();
   }
 }

@@ -40,20 +40,24 @@ export class SessionLeases {
   }
 
   /**
-   * Tombstones after live leases: where two replicas issued one each and one was revoked, the version is revoked. Found by the session
-   * alone: asked for a state too, SQLite goes through every live lease there is (measured: 15 ms with 20,000).
+   * Tombstones of revoked leases after live leases: if two replicas issued one each and one was revoked, the version is revoked. A session can
+   * end any number of its leases itself; those are not read.
    */
   async #read(): Promise<readonly Tables['leases'][]> {
-    const query = { equals: { session_id: this.#sessionId, kind: 'static' as const } };
-    const live: Tables['leases'][] = [];
-    const revoked: Tables['leases'][] = [];
-    for await (const row of listAll(this.#store, 'leases', query, ({ id }) => ({ id }))) {
-      if (row.state === 'live') live.push(row);
-      else if (row.cause === 'revoked') revoked.push(row);
-    }
+    const live = await this.#list({ state: 'live', cause: null });
+    const revoked = await this.#list({ state: 'ended', cause: 'revoked' });
     // A lease whose time is over stays live until the expiry worker ends it: the later one stands.
     live.sort((one, other) => one.ends_at - other.ends_at);
     return [...live, ...revoked];
+  }
+
+  async #list(which: Pick<Tables['leases'], 'state' | 'cause'>): Promise<Tables['leases'][]> {
+    const query = { equals: { session_id: this.#sessionId, kind: 'static' as const, ...which } };
+    const rows: Tables['leases'][] = [];
+    for await (const row of listAll(this.#store, 'leases', query, ({ id }) => ({ id }))) {
+      rows.push(row);
+    }
+    return rows;
   }
 
   /** The live lease, or the tombstone of a revoked one, for a version of a path. */

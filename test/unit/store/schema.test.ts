@@ -75,7 +75,7 @@ describe('the tables that the SQLite migrations make', () => {
       planOf('sessions', { equals: { hash: bytes }, limit: 1 }),
       planOf('sessions', { equals: { cluster: 'c', pod_uid: 'p' }, limit: 1 }),
       planOf('sessions', { upTo: { ends_at: 1 }, orderBy: ['ends_at'], limit: 1 }),
-      planOf('leases', { equals: { session_id: 's', path: 'p' }, limit: 1 }),
+      planOf('leases', { equals: { session_id: 's' }, limit: 1 }),
       planOf('leases', { equals: { cluster: 'c', pod_uid: 'p' }, limit: 1 }),
       planOf('leases', { equals: { workload: 'w', state: 'live' }, limit: 1 }),
       planOf('leases', { startsWith: { path: 'payments/' }, limit: 1 }),
@@ -132,5 +132,53 @@ describe('the tables that the SQLite migrations make', () => {
       }),
     ];
     for (const plan of plans) expect(plan).toMatch(/^SEARCH \w+ USING/);
+  });
+
+  it('answer each page of live leases in the order of an index, without a look at ended ones', () => {
+    const [live, after] = [{ state: 'live' } as const, { id: 'l' }];
+    const own = { session_id: 's', state: 'live', cause: null } as const;
+    const plans = [
+      planOf('leases', { equals: { path: 'p', ...live }, after, limit: 500 }),
+      planOf('leases', { equals: { path: 'p', kind: 'static', ...live }, after, limit: 500 }),
+      planOf('leases', { equals: { ...own, path: 'p' }, after, limit: 500 }),
+      planOf('leases', {
+        equals: { path: 'p' },
+        orderBy: ['path', 'state'],
+        after: { path: 'p', ...live, ...after },
+        limit: 500,
+      }),
+      planOf('leases', {
+        startsWith: { path: 'p/' },
+        orderBy: ['path', 'state'],
+        after: { path: 'p/q', ...live, ...after },
+        limit: 500,
+      }),
+      planOf('leases', {
+        orderBy: ['path', 'state'],
+        after: { path: 'p/q', ...live, ...after },
+        limit: 500,
+      }),
+    ];
+    for (const plan of plans) {
+      expect(plan).toMatch(/^SEARCH leases USING INDEX leases_(path|session) \(/);
+      expect(plan).not.toContain('TEMP B-TREE');
+    }
+  });
+
+  it('find the live leases of a session, pod or mount without a look at ended ones', () => {
+    const live = { state: 'live' } as const;
+    const [session, revoked, pod, mount] = [
+      planOf('leases', { equals: { session_id: 's', ...live, cause: null }, limit: 500 }),
+      planOf('leases', {
+        equals: { session_id: 's', state: 'ended', cause: 'revoked' },
+        limit: 500,
+      }),
+      planOf('leases', { equals: { cluster: 'c', pod_uid: 'p', ...live }, limit: 500 }),
+      planOf('leases', { equals: { mount_uid: 'm', ...live }, limit: 500 }),
+    ];
+    expect(session).toContain('leases_session (session_id=? AND state=? AND cause=?)');
+    expect(revoked).toContain('leases_session (session_id=? AND state=? AND cause=?)');
+    expect(pod).toContain('leases_pod (cluster=? AND pod_uid=? AND state=?)');
+    expect(mount).toContain('leases_mount (mount_uid=? AND state=?)');
   });
 });
