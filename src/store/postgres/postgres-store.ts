@@ -48,7 +48,10 @@ export class PostgresStore implements Store {
   constructor(parts: PostgresStoreParts) {
     this.#parts = parts;
     this.#queue = new CommitQueue((batch) => parts.writer.commit(batch));
-    this.#every(POLL_EVERY_MS, 'poll', () => this.poll());
+    this.#every(POLL_EVERY_MS, 'poll', () => {
+      this.poll();
+      parts.writer.beat();
+    });
     this.#every(PRUNE_EVERY_MS, 'prune', () => this.#prune());
   }
 

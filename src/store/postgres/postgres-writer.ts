@@ -17,6 +17,8 @@ import { NOTIFY } from './writer-connection.ts';
 
 const COMMIT: Statement = { text: 'COMMIT', values: [] };
 const ATTEMPTS = 3;
+/** A batch or a beat that has waited this long without a success: the broker should get no requests until one succeeds. */
+const STALLED_MS = 5_000;
 /** More than the free space that a page may have left, and not to be compressed. */
 const PROBE_BYTES = 65_536;
 
@@ -42,6 +44,9 @@ export class PostgresWriter {
   /** The COMMIT of the last batch was sent, and not refused. */
   #isSent = false;
   #cause: unknown;
+  /** When the first batch or beat began after the last success; monotonic milliseconds. */
+  #waitingSince: number | undefined;
+  #isBeating = false;
   #isCommitting = false;
   /** The server had no room for the last batch: whatever is written next without complaint says that it has. */
   #isFull = false;
@@ -62,16 +67,36 @@ export class PostgresWriter {
   fault(): 'ERR_AUDIT_UNAVAILABLE' | 'ERR_STORE_UNAVAILABLE' | undefined {
     const isDown = this.#connection === undefined || this.#connection.isLost;
     if (isDown || this.#isBehind) return 'ERR_STORE_UNAVAILABLE';
-    return this.#isFull ? 'ERR_AUDIT_UNAVAILABLE' : undefined;
+    return this.#isFull || this.#isStalled() ? 'ERR_AUDIT_UNAVAILABLE' : undefined;
   }
 
   async commit(batch: readonly PendingPlan[]): Promise<void> {
+    this.#waitingSince ??= this.#parts.deps.clock.monotonic();
     if (!this.#isDown) await this.#reconnecting;
     await this.#probing;
     this.#isCommitting = true;
     await this.#commit(batch);
     this.#isCommitting = false;
     this.noticeLoss();
+  }
+
+  /** Checks that commits would get through while there are none: without it, a broker that is not ready would never be ready again. */
+  beat(): void {
+    if (this.#isBeating || this.#isCommitting || this.#isFull) return;
+    const connection = this.#connection;
+    if (connection === undefined) return;
+    this.#waitingSince ??= this.#parts.deps.clock.monotonic();
+    this.#isBeating = true;
+    this.#probing = connection
+      .beat()
+      .then(
+        () => (this.#waitingSince = undefined),
+        () => undefined,
+      )
+      .then(() => {
+        this.#isBeating = false;
+        this.noticeLoss();
+      });
   }
 
   /** The connection ended by itself: takes another one, unless a batch is in progress and will find out. */
@@ -102,6 +127,7 @@ export class PostgresWriter {
       try {
         await this.#transact(batch);
         this.#isFull = false;
+        this.#waitingSince = undefined;
         return;
       } catch (cause) {
         const isUndone = await this.#undo();
@@ -177,6 +203,11 @@ export class PostgresWriter {
       () => true,
       () => false,
     );
+  }
+
+  #isStalled(): boolean {
+    if (this.#waitingSince === undefined) return false;
+    return this.#parts.deps.clock.monotonic() - this.#waitingSince > STALLED_MS;
   }
 
   #waitForRoom(): void {

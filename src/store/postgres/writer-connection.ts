@@ -8,6 +8,8 @@ import type { StatementNames } from './statement-names.ts';
  * advisory lock does not. Readers and `pg_dump` (ACCESS SHARE) conflict with neither.
  */
 const FENCE_MODES = { read: 'ROW SHARE', narrow: 'EXCLUSIVE' } as const;
+/** How long a beat waits for the fence: the next batch waits for the beat. */
+const BEAT_MS = 1_000;
 const CHANNEL = 'quaymaster_changes';
 /** How long a session that we lost may take to end before the attempt is given up. */
 const TERMINATE_MS = 5_000;
@@ -89,6 +91,18 @@ export class WriterConnection {
     )) as unknown as readonly QueryResult[];
     const now = results[3]?.rows[0] as { now: number };
     return { changes: results[2]?.rows as Change[], now: now.now };
+  }
+
+  /** Shows that a batch would get through the fence now. @throws the driver's error when it would not. */
+  async beat(): Promise<void> {
+    try {
+      await this.#client.query(
+        `BEGIN; SET LOCAL lock_timeout = ${BEAT_MS}; LOCK TABLE "fence" IN ${FENCE_MODES.read} MODE; COMMIT`,
+      );
+    } catch (error) {
+      await this.rollback();
+      throw error;
+    }
   }
 
   /** Sends all at once; an error of one makes those after it fail as well, up to a rollback. */

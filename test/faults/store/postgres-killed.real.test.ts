@@ -203,6 +203,38 @@ describeWith(['postgres'], 'a PostgreSQL that fails', () => {
     await impatient.close();
   });
 
+  it('is not ready after five seconds without a commit, and is ready again by itself', async () => {
+    let later = 0;
+    const clock = { ...systemClock, monotonic: () => systemClock.monotonic() + later };
+    const store = await openPostgresStore(
+      { connectionString: database.connectionString, poolSize: 1 },
+      { chain: new FakeAuditChain(), clock, mode: 'development' },
+    );
+    const untilFault = async (fault: ReturnType<Store['fault']>): Promise<void> => {
+      while (store.fault() !== fault) await systemClock.sleep(20);
+    };
+    const client = new pg.Client({ connectionString: database.connectionString });
+    await client.connect();
+    await client.query('BEGIN; LOCK TABLE "fence" IN EXCLUSIVE MODE');
+    const blocked = commit(store, 'blocked');
+    await systemClock.sleep(50);
+    expect(store.fault()).toBeUndefined();
+    later = 5_100;
+    expect(store.fault()).toBe('ERR_AUDIT_UNAVAILABLE');
+    await client.query('ROLLBACK');
+    expect(await blocked).toBe('committed');
+    expect(store.fault()).toBeUndefined();
+    // Nobody commits: the store finds out by itself.
+    await client.query('BEGIN; LOCK TABLE "fence" IN EXCLUSIVE MODE');
+    await systemClock.sleep(2_500);
+    later += 5_100;
+    await untilFault('ERR_AUDIT_UNAVAILABLE');
+    await client.query('ROLLBACK');
+    await untilFault(undefined);
+    await client.end();
+    await store.close();
+  });
+
   it('bounds the reads that wait for a connection', async () => {
     const store = await open();
     const reads = Array.from({ length: 200 }, () => store.count('claims', {}));
