@@ -1,3 +1,4 @@
+import { BrokerError } from '../domain/errors.ts';
 import { isUnder, parseSecretPath } from '../domain/names.ts';
 import type { Page, PageRequest } from '../domain/page.ts';
 import { mayListUnder } from '../domain/policy/index.ts';
@@ -75,7 +76,7 @@ async function collect(
     let position: Position | undefined = prefix === from?.prefix ? from : { prefix, taken: 0 };
     while (position !== undefined) {
       const page = await readNames(listing, mount, position.after);
-      const taken = take(listing, collected, prefix, page.items.slice(position.taken));
+      const taken = take(listing, collected, mount, page.items.slice(position.taken));
       const stopped = position.taken + taken;
       if (stopped < page.items.length)
         return { items: collected.items, next: { ...position, taken: stopped } };
@@ -89,14 +90,14 @@ async function collect(
 function take(
   listing: Listing,
   collected: Collected,
-  prefix: string,
+  mount: StoredDocument<'mount'>,
   names: readonly SecretListing[],
 ): number {
   for (const [index, name] of names.entries()) {
     if (collected.items.length === listing.limit || collected.read === MOST_READ) return index;
     collected.read += 1;
-    const path = `${prefix}/${name.name}`;
-    if (isWithin(listing, path) && mayList(listing, path))
+    const path = `${mount.spec.prefix}/${name.name}`;
+    if (isWithin(listing, path) && mayList(listing, path) && isReadable(listing, mount, path))
       collected.items.push({ path, ...version(name) });
   }
   return names.length;
@@ -114,6 +115,16 @@ function mayList({ parts, call, caller }: Listing, path: string): boolean {
   return judge(parts, call, caller, { capability: 'list', path }).allowed;
 }
 
+/** The bounds of the connection hold for names as for values; what has no place at the backend cannot be read either. */
+function isReadable({ parts }: Listing, mount: StoredDocument<'mount'>, path: string): boolean {
+  try {
+    return parts.connections.isWithin(mount, path);
+  } catch (error) {
+    if (error instanceof BrokerError && error.code === 'ERR_PATH_INVALID') return false;
+    throw error;
+  }
+}
+
 async function readNames(
   { parts, call, prefix }: Listing,
   mount: StoredDocument<'mount'>,
@@ -121,7 +132,18 @@ async function readNames(
 ): Promise<Page<SecretListing>> {
   const root = `${mount.spec.prefix}/`;
   const below = prefix.startsWith(root) ? prefix.slice(root.length) : '';
+  if (!mayAsk(parts, mount, below)) return { items: [] };
   return parts.connections.provider(mount).list(below, { after, limit: CHUNK }, call.context());
+}
+
+/** A backend is not asked for names below a place that the bounds leave out: the answer may need a value, as the keys of a Kubernetes Secret do. */
+function mayAsk({ connections }: Parts, mount: StoredDocument<'mount'>, below: string): boolean {
+  try {
+    return connections.reaches(mount, below);
+  } catch (error) {
+    if (error instanceof BrokerError && error.code === 'ERR_PATH_INVALID') return true;
+    throw error;
+  }
 }
 
 /**

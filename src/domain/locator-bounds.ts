@@ -17,6 +17,22 @@ function matches(segments: readonly string[], pattern: readonly string[]): boole
   return segments.length === pattern.length;
 }
 
+/** Whether the patterns allow any locator that `covers` (a prefix `…/`, or one exact locator) reaches. */
+export function isReachable(covers: string, patterns: readonly string[]): boolean {
+  if (covers !== '' && !covers.endsWith('/')) return isWithinBounds(covers, patterns);
+  const segments = covers.split('/').slice(0, -1);
+  return patterns.some((pattern) => reachesBelow(segments, pattern.split('/')));
+}
+
+function reachesBelow(segments: readonly string[], pattern: readonly string[]): boolean {
+  for (const [index, segment] of segments.entries()) {
+    const part = pattern[index];
+    if (part === '**') return true;
+    if (part !== '*' && part !== segment) return false;
+  }
+  return pattern.length > segments.length;
+}
+
 /** Whether two canonical locator prefixes (`…/`) or exact locators can reach the same place. */
 export function coversOverlap(left: string, right: string): boolean {
   return left === right || within(left, right) || within(right, left);

@@ -56,6 +56,12 @@ function checkMount(parts: Parts, mount: StoredDocument<'mount'>): void {
     );
   }
   const own = parts.connections.provider(mount).covers;
+  if (!parts.connections.reaches(mount)) {
+    throw wrong(
+      '/options',
+      `connection "${spec.connection}": ${own} is outside its locators (${bound.locators.join(', ')})`,
+    );
+  }
   for (const other of parts.catalog.mounts.all()) {
     if (other.name === name || !sameConnection(other.spec, spec)) continue;
     if (coversOverlap(own, parts.connections.provider(other).covers)) {

@@ -1,5 +1,5 @@
 import { BrokerError } from '../../domain/errors.ts';
-import { isWithinBounds } from '../../domain/locator-bounds.ts';
+import { isReachable, isWithinBounds } from '../../domain/locator-bounds.ts';
 import type { ProviderConnection, SecretProvider } from '../../ports/secret-provider.ts';
 import type { StoredDocument } from '../documents/document.ts';
 
@@ -49,6 +49,23 @@ export class Connections {
       );
     }
     return locator;
+  }
+
+  /** Whether the bounds allow the own place of a path: a name outside them is not listed. */
+  isWithin(mount: StoredDocument<'mount'>, path: string): boolean {
+    const { provider, bound } = this.#mount(mount);
+    return isWithinBounds(
+      provider.locate(path.slice(mount.spec.prefix.length + 1)),
+      bound.locators,
+    );
+  }
+
+  /** Whether the bounds allow anything of the mount at or below `rest`, or, with `rest` empty, anything of the mount at all. */
+  reaches(mount: StoredDocument<'mount'>, rest = ''): boolean {
+    const { provider, bound } = this.#mount(mount);
+    if (rest === '') return isReachable(provider.covers, bound.locators);
+    const place = provider.locate(rest);
+    return isWithinBounds(place, bound.locators) || isReachable(`${place}/`, bound.locators);
   }
 
   #mount(mount: StoredDocument<'mount'>): Mounted {

@@ -8,7 +8,7 @@ export const kubernetesProviderConnectionSchema = z
   .strictObject({
     ...kubernetesAccessFields,
     limits: guardLimitsSchema.prefault({}),
-    /** What mounts may reach through it, for example `payments/**`; absent: nothing, the connection serves logins only. */
+    /** What mounts may reach through it, for example `payments/*`; absent: nothing, the connection serves logins only. */
     locators: z.array(z.string().min(1).max(1024)).default([]),
   })
   .superRefine(checkKubernetesAccess);

@@ -2,52 +2,14 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { checkMount } from '../../../src/broker/check-mount.ts';
 import { readSecret } from '../../../src/broker/read-secrets.ts';
 import type { LiveOperator } from '../../../src/broker/state/operator-tokens.ts';
-import { systemClock } from '../../../src/clock.ts';
-import { openConnections, type OpenedConnections } from '../../../src/compose/connections.ts';
-import { configSchema, type Config } from '../../../src/config/schema.ts';
 import { BrokerError } from '../../../src/domain/errors.ts';
-import { privateFile } from '../../contract/rotating-place.ts';
+import type { OpenedConnections } from '../../../src/compose/connections.ts';
 import { codeOf, policy, TestBroker } from '../../support/broker-parts.ts';
+import { everyConnection } from '../../support/every-connection.ts';
 
 const SETS = {
   creation: ['CREATE ROLE {{name}} LOGIN PASSWORD {{password}} VALID UNTIL {{expiration}}'],
 };
-
-/** Connections of every kind; nothing is sent to any of them when a definition is saved. */
-async function everyKind(): Promise<OpenedConnections> {
-  const file = await privateFile('not-a-secret');
-  const server = { host: '127.0.0.1', username: 'broker', passwordFile: file.path, tls: 'off' };
-  const shared = { locators: ['**'], prefixes: ['**'] };
-  const connections = configSchema.shape.connections.parse({
-    vault: {
-      ...{ type: 'vault', address: 'http://127.0.0.1:1', prefixes: ['**'] },
-      locators: ['kv1/**', 'secret/data/**', 'db/**', 'database/**', 'aws/**'],
-      auth: { method: 'token', tokenFile: file.path },
-    },
-    aws: { type: 'aws-secrets-manager', region: 'eu-central-1', ...shared },
-    iam: { type: 'aws-iam', region: 'eu-central-1', ...shared },
-    kube: {
-      ...{ type: 'kubernetes', server: 'https://127.0.0.1:1', tokenFile: file.path, ...shared },
-    },
-    pg: { type: 'postgres', ...server, ...shared },
-    my: { type: 'mysql', ...server, ...shared },
-    red: { type: 'redis', ...server, ...shared },
-    'pg-a': { type: 'postgres', ...server, ...shared, prefixes: ['kv/team-a/**'] },
-  });
-  const opened = await openConnections({ connections } as Config, {
-    clock: systemClock,
-    forbiddenNamespaces: [],
-    forbiddenAudiences: [],
-  });
-  return {
-    ...opened,
-    close: async () => {
-      await opened.close();
-      await file.remove();
-    },
-  };
-}
-
 const GRANT = { creation: ['GRANT SELECT ON app.* TO {{name}}'] };
 const MOUNTS: readonly [name: string, connection: string, options: object][] = [
   ['kv1', 'vault', { engine: 'kv-v1', path: 'kv1' }],
@@ -66,7 +28,7 @@ let admin: LiveOperator;
 let editor: LiveOperator;
 
 beforeAll(async () => {
-  opened = await everyKind();
+  opened = await everyConnection();
   broker = await TestBroker.open({}, { connections: opened.providers, targets: opened.targets });
   admin = await broker.furnish();
   for (const [prefix, connection, options] of MOUNTS) {
