@@ -1,5 +1,6 @@
 import { pino, type DestinationStream, type Level } from 'pino';
 import { BrokerError } from './domain/errors.ts';
+import { redactCredentials } from './domain/redact-credentials.ts';
 import type { Clock } from './ports/clock.ts';
 import type { Log } from './ports/log.ts';
 
@@ -16,9 +17,6 @@ const REDACTED = [
 ];
 const DEEPEST_CAUSE = 4;
 const LONGEST_TEXT = 2_000;
-/** Our tokens, compact JWTs, Vault tokens and AWS keys, wherever a library may have put them into a message. */
-const CREDENTIAL =
-  /qm[so]_[0-9A-Za-z]{8,}|eyJ[0-9A-Za-z_-]{8,}(?:\.[0-9A-Za-z_-]+){0,2}|hv[sbr]\.[0-9A-Za-z_-]{8,}|(?:AKIA|ASIA)[0-9A-Z]{12,}/g;
 
 export interface LogOptions {
   readonly level: Level;
@@ -60,5 +58,5 @@ function codeOf(error: Error): { readonly code?: string } {
 }
 
 function scrubbed(text: string): string {
-  return text.slice(0, LONGEST_TEXT).replace(CREDENTIAL, '[sensitive]');
+  return redactCredentials(text.slice(0, LONGEST_TEXT));
 }

@@ -50,12 +50,14 @@ export function answer(exchange: Exchange, { status, headers, body, feed }: Answ
 
 /** Tells the caller what its code says, and the log why. */
 export function answerError(
-  { log }: Surroundings,
+  { log, rates }: Surroundings,
   exchange: Exchange,
   thrown: unknown,
   headers: readonly string[] = [],
 ): void {
-  const error = BrokerError.from(thrown);
+  const { identity } = exchange;
+  const failure = BrokerError.from(thrown);
+  const error = identity === undefined ? failure : rates.answered(identity, failure);
   log.failed(exchange, error);
   const problem = errorResponse(error, exchange.requestId, challengeOf(exchange.request));
   exchange.send(problem.status, [...problem.headers, ...headers], problem.body);

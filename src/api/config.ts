@@ -62,6 +62,8 @@ export const limitsConfigSchema = z
     eventStreams: z.int().min(1).max(100_000).default(16_000),
     /** Each workload, and each operator token: weights of the operations it asks for. */
     identityRate: rate(2_000, 4_000),
+    /** Each workload, and each operator token: requests and items of batches that are denied. Beyond it they are told to wait. */
+    denialRate: rate(50, 500),
     /** Each workload: logins that succeed. A rollout of many pods of one service account is a burst. */
     loginRate: rate(50, 1_000),
     /** Each source network (an IPv4 address, or the /64 of an IPv6 address), for what comes without a known session: logins weigh 1, failures 10 more. */

@@ -1,15 +1,17 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Call } from '../broker/call.ts';
-import { encodeClient, type EncodedClient } from '../domain/audit-event.ts';
+import {
+  encodeClient,
+  encodeRefusedClient,
+  type ClientFacts,
+  type EncodedClient,
+} from '../domain/audit-event.ts';
 import { networkOf } from '../domain/ip-address.ts';
 import type { CallContext } from '../ports/call-context.ts';
 import type { OperationTally } from './operation-tallies.ts';
 import { Peer } from './peer.ts';
 import { UNKNOWN_ADDRESS } from './source-address.ts';
 import type { Surroundings } from './surroundings.ts';
-
-const NAME_OF_TOKEN =
-  /qm[so]_[0-9A-Za-z]{20,}|ey[0-9A-Za-z_-]{10,}\.[0-9A-Za-z_-]*\.?[0-9A-Za-z_-]*/g;
 
 const LONG_BYTES = 65_536;
 
@@ -21,7 +23,8 @@ export class Exchange implements Call {
   readonly response: ServerResponse;
   readonly tally: OperationTally;
   readonly startedAt: number;
-  #holder: string | undefined;
+  /** Who calls, once that is known. */
+  identity: string | undefined;
   readonly #surroundings: Surroundings;
   readonly peer: Peer;
   readonly #client: EncodedClient;
@@ -52,7 +55,7 @@ export class Exchange implements Call {
     this.#client =
       forwarded === undefined && headers['x-request-id'] === undefined
         ? peer.client(userAgent, parts.digest)
-        : this.#encodeClient({});
+        : encodeClient(this.#facts(), parts.digest);
     peer.underWay += 1;
   }
 
@@ -66,17 +69,18 @@ export class Exchange implements Call {
 
   /** Who body and answer are counted for: the network, until the identity of the caller is known. */
   get holder(): string {
-    return this.#holder ?? this.network;
-  }
-
-  set holder(identity: string) {
-    this.#holder = identity;
+    return this.identity ?? this.network;
   }
 
   /** What entries say of the client. A use case asks for it to write one, and for nothing else. */
   get client(): EncodedClient {
     this.#wasRecorded = true;
     return this.#client;
+  }
+
+  get refusedClient(): EncodedClient {
+    this.#wasRecorded = true;
+    return encodeRefusedClient(this.#facts(), this.#surroundings.parts.digest);
   }
 
   /** Whether a use case wrote an entry of this request, so that each has one and no refusal has two. */
@@ -106,11 +110,19 @@ export class Exchange implements Call {
 
   /** The same call with all that a refusal records of it. */
   described(): Call {
-    const { requestId, address } = this;
+    const { requestId, address, network } = this;
     const { method, url = '' } = this.request;
     const [path = ''] = url.split('?', 1);
-    const client = this.#encodeClient({ method, target: path.replace(NAME_OF_TOKEN, '[token]') });
-    return { requestId, address, client, context: () => this.context() };
+    const facts = { ...this.#facts(), method, target: path };
+    const refusedClient = encodeRefusedClient(facts, this.#surroundings.parts.digest);
+    return {
+      requestId,
+      address,
+      network,
+      client: refusedClient,
+      refusedClient,
+      context: () => this.context(),
+    };
   }
 
   /** Sends the answer; nothing that a browser or a proxy could keep. `headers` are names and values in turn. */
@@ -159,20 +171,13 @@ export class Exchange implements Call {
     return this.#surroundings.drain.active || !this.request.complete;
   }
 
-  #encodeClient(facts: {
-    readonly method?: string | undefined;
-    readonly target?: string;
-  }): EncodedClient {
+  #facts(): ClientFacts {
     const { headers } = this.request;
     const requestId = headers['x-request-id'];
-    return encodeClient(
-      {
-        address: this.address,
-        userAgent: headers['user-agent'],
-        requestId: requestId === undefined ? undefined : String(requestId),
-        ...facts,
-      },
-      this.#surroundings.parts.digest,
-    );
+    return {
+      address: this.address,
+      userAgent: headers['user-agent'],
+      requestId: requestId === undefined ? undefined : String(requestId),
+    };
   }
 }

@@ -39,7 +39,7 @@ export function hotRead(surroundings: Surroundings, exchange: Exchange): boolean
   const live = sessionOf(parts, exchange);
   if (live === undefined || waiting.isFull(live.workloadId)) return false;
   if (rates.of(live).take(1, exchange.startedAt) > 0) return false;
-  exchange.holder = live.workloadId;
+  exchange.identity = live.workloadId;
   void disclose(surroundings, exchange, live, pathOf(request));
   return true;
 }

@@ -6,6 +6,7 @@ import type { Parts } from '../broker/parts.ts';
 import { refuseRequest } from '../broker/refusals.ts';
 import { encodeClient } from '../domain/audit-event.ts';
 import { BrokerError, type ErrorCode } from '../domain/errors.ts';
+import { networkOf } from '../domain/ip-address.ts';
 import { errorResponse } from './error-response.ts';
 import { RequestIds } from './request-ids.ts';
 import { SourceAddress } from './source-address.ts';
@@ -51,7 +52,7 @@ export class MalformedRequests {
       'close',
       this.#parts.clock.after(LINGER_MS, () => socket.destroy()),
     );
-    refuseRequest(this.#parts, call, error)
+    refuseRequest(this.#parts, { call, caller: undefined }, error)
       .catch((failure: unknown) => BrokerError.from(failure))
       .then((failure) => {
         if (!socket.writable) socket.destroy();
@@ -64,10 +65,13 @@ export class MalformedRequests {
     const peer = socket instanceof Socket ? socket.remoteAddress : undefined;
     const address = SourceAddress.ofPeer(peer);
     const requestId = this.#ids.next();
+    const client = encodeClient({ address }, this.#parts.digest);
     return {
       requestId,
       address,
-      client: encodeClient({ address }, this.#parts.digest),
+      network: networkOf(address),
+      client,
+      refusedClient: client,
       context: () => ({ requestId, signal: AbortSignal.abort() }),
     };
   }

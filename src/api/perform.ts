@@ -1,4 +1,4 @@
-import type { Caller } from '../broker/call.ts';
+import { identityOf, type Caller } from '../broker/call.ts';
 import { BrokerError, type Problem } from '../domain/errors.ts';
 import type { Operation } from './access.ts';
 import { answer, answerError, delivered, type Answer } from './answers.ts';
@@ -10,7 +10,6 @@ import { admit, identify, type Identity } from './identify.ts';
 import type { OperationTally } from './operation-tallies.ts';
 import type { PathTemplate } from './path-template.ts';
 import { NO_QUERY, parseQuery, type Query } from './query.ts';
-import { identityOf } from './rates.ts';
 import { refuse } from './refuse.ts';
 import type { Asked, Incoming, Route } from './route.ts';
 import { shownProof } from './shown-proof.ts';
@@ -41,7 +40,7 @@ export async function perform(
     identity = await identify(surroundings, exchange, performance.operation);
     const { caller } = identity;
     if (caller !== undefined) {
-      exchange.holder = identityOf(caller);
+      exchange.identity = identityOf(caller);
       admit(caller, performance.operation);
     }
     if (saysMuch(performance.operation)) requireRoom(surroundings, exchange);

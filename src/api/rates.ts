@@ -1,6 +1,6 @@
-import type { Caller } from '../broker/call.ts';
+import { identityOf, type Caller } from '../broker/call.ts';
 import { LiveSession } from '../broker/state/sessions.ts';
-import { BrokerError } from '../domain/errors.ts';
+import { BrokerError, type ErrorKind } from '../domain/errors.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { LimitsConfig } from './config.ts';
 import { Buckets, type TokenBucket } from './token-bucket.ts';
@@ -8,12 +8,16 @@ import { Buckets, type TokenBucket } from './token-bucket.ts';
 /** What a token that is not accepted takes from its network, on top of having been looked at. */
 const FAILURE_WEIGHT = 10;
 
+/** Kinds of errors that count as denials of a caller. */
+const DENIALS: readonly ErrorKind[] = ['denied', 'not_found', 'unauthenticated', 'invalid'];
+
 /** How much callers may ask for: by who they are, and by the network they come from while that is not known. */
 export class Rates {
   readonly #clock: Clock;
   readonly #identities: Buckets;
   readonly #networks: Buckets;
   readonly #logins: Buckets;
+  readonly #denials: Buckets;
   readonly #forgeries: Buckets;
   readonly #bySession = new WeakMap<LiveSession, TokenBucket>();
 
@@ -21,6 +25,7 @@ export class Rates {
     this.#clock = clock;
     this.#identities = new Buckets(clock, limits.identityRate);
     this.#networks = new Buckets(clock, limits.addressRate);
+    this.#denials = new Buckets(clock, limits.denialRate);
     this.#logins = new Buckets(clock, limits.loginRate);
     this.#forgeries = new Buckets(clock, limits.addressRate);
   }
@@ -72,14 +77,23 @@ export class Rates {
     refuseAfter(this.#logins.of(account).wait(1, this.#clock.monotonic()), 'login_rate');
   }
 
+  /**
+   * What a known caller is answered for an error: to wait, once it is denied more often than its rate. Asked when the answer is known, so
+   * that it keeps nobody from what is allowed and costs no request that is.
+   */
+  answered(identity: string, error: BrokerError): BrokerError {
+    if (!DENIALS.includes(error.kind)) return error;
+    const retryAfterSeconds = this.#denials.of(identity).take(1, this.#clock.monotonic());
+    if (retryAfterSeconds === 0) return error;
+    return new BrokerError('ERR_RATE_LIMITED', undefined, {
+      reason: 'denial_rate',
+      retryAfterSeconds,
+    });
+  }
+
   loggedIn(account: string): void {
     this.#logins.of(account).charge(1, this.#clock.monotonic());
   }
-}
-
-/** All sessions of a workload are one; of an operator, each token is. */
-export function identityOf(caller: Caller): string {
-  return caller instanceof LiveSession ? caller.workloadId : caller.operator.tokenId;
 }
 
 function refuseAfter(retryAfterSeconds: number, reason: string): void {

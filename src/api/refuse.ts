@@ -1,5 +1,4 @@
 import type { Caller } from '../broker/call.ts';
-import { entryOf } from '../broker/record.ts';
 import { refuseRequest } from '../broker/refusals.ts';
 import { BrokerError } from '../domain/errors.ts';
 import { answerError } from './answers.ts';
@@ -15,27 +14,10 @@ export async function refuse(
 ): Promise<void> {
   let error = BrokerError.from(thrown);
   try {
-    await record(surroundings, exchange, error, more.caller);
+    const call = exchange.described();
+    await refuseRequest(surroundings.parts, { call, caller: more.caller }, error);
   } catch (failure) {
     error = BrokerError.from(failure);
   }
   answerError(surroundings, exchange, error, more.headers);
-}
-
-/** Under the caller's name once it is known; too many requests are counted, not listed, whoever makes them. */
-async function record(
-  { parts }: Surroundings,
-  exchange: Exchange,
-  error: BrokerError,
-  caller: Caller | undefined,
-): Promise<void> {
-  const call = exchange.described();
-  if (caller === undefined || error.code === 'ERR_RATE_LIMITED') {
-    await refuseRequest(parts, call, error);
-    return;
-  }
-  const { code, reason, kind } = error;
-  const outcome = kind === 'internal' ? 'error' : 'deny';
-  const entry = entryOf(parts, call, caller, { action: 'request.refused', outcome, code, reason });
-  await parts.store.commit({ entries: [entry] });
 }

@@ -10,6 +10,15 @@ const sinkSchema = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('stdout') }),
 ]);
 
+/** So many entries of one kind in a window; the others are counted into one summary entry at its end. */
+const counted = (entriesPerWindow: number) =>
+  z
+    .strictObject({
+      entriesPerWindow: z.int().min(1).max(10_000).default(entriesPerWindow),
+      windowSeconds: z.int().min(1).max(3600).default(60),
+    })
+    .prefault({});
+
 /** The audit log's part of the configuration file. Sinks come from here only: no API call can set one (CVE-2025-6000). */
 export const auditConfigSchema = z
   .strictObject({
@@ -24,13 +33,10 @@ export const auditConfigSchema = z
     /** Where the last checkpoint is kept; not in the store's directory. */
     checkpointFile: absolutePath,
     sinks: z.array(sinkSchema).max(16).default([]),
-    refusals: z
-      .strictObject({
-        /** Refusals before authentication that are entries of their own, for each address and window. */
-        entriesPerWindow: z.int().min(1).max(10_000).default(20),
-        windowSeconds: z.int().min(1).max(3600).default(60),
-      })
-      .prefault({}),
+    /** Refusals before authentication: entries of their own for each network (an IPv4 address, or the /64 of an IPv6 address). */
+    refusals: counted(20),
+    /** Refusals and failures of a caller that is known: entries of their own for each identity, action, path and reason. */
+    denials: counted(5),
   })
   .superRefine(({ sinks }, context) => {
     const names = sinks.map((sink) => (sink.type === 'file' ? sink.path : sink.type));

@@ -1,6 +1,6 @@
 import type { AuditQuery } from '../ports/audit-log.ts';
 import { sha256Hex } from '../crypto/digest.ts';
-import { encodeText } from '../domain/audit-text.ts';
+import { encodeText, LONGEST_REFUSED, refusedText } from '../domain/audit-text.ts';
 import { entryTerms, type EntryScan } from './entry-scan.ts';
 import type { SearchTerm, TermKind } from './search-term.ts';
 
@@ -14,6 +14,7 @@ const KINDS: Readonly<Record<TextField, TermKind>> = {
   operator: 'operator',
   system: 'system',
   document: 'document',
+  locator: 'locator',
   action: 'action',
   outcome: 'outcome',
   code: 'code',
@@ -38,10 +39,22 @@ export function queryTerms(query: AuditQuery): readonly SearchTerm[] {
     const value = query[field];
     if (value !== undefined) terms.push({ kind: KINDS[field], term: encoded(value) });
   }
-  for (const path of [query.path, query.pathPrefix]) {
-    if (path !== undefined) terms.push({ kind: 'path', term: encoded(path) });
-  }
+  if (query.path !== undefined) terms.push(...pathTerm(query.path));
+  if (query.pathPrefix !== undefined) terms.push({ kind: 'path', term: encoded(query.pathPrefix) });
   return terms;
+}
+
+/** Refusals have the beginning of a long path only: what they share with other entries is its last prefix within that. */
+function pathTerm(path: string): readonly SearchTerm[] {
+  if (path.length <= LONGEST_REFUSED) return [{ kind: 'path', term: encoded(path) }];
+  const end = path.slice(0, LONGEST_REFUSED).lastIndexOf('/');
+  return end <= 0 ? [] : [{ kind: 'path', term: encoded(path.slice(0, end)) }];
+}
+
+function isAt(path: string, { path: found = '' }: EntryScan): boolean {
+  if (found === encoded(path)) return true;
+  // No path ends in a bracket: only what was cut is compared with what is cut.
+  return found.endsWith(']') && found === encoded(refusedText(path, sha256Hex));
 }
 
 const TIME_START = ',"time":"';
@@ -60,7 +73,7 @@ export function matches(
   query: AuditQuery,
   wanted: readonly SearchTerm[],
 ): boolean {
-  if (query.path !== undefined && scan.path !== encoded(query.path)) return false;
+  if (query.path !== undefined && !isAt(query.path, scan)) return false;
   const has = entryTerms(scan);
   const hasAll = wanted.every(({ kind, term }) =>
     has.some((each) => each.kind === kind && each.term === term),

@@ -53,7 +53,11 @@ const OWN_MEMBERS = [
   ['workload', ',"workload":"'],
   ['fingerprint', ',"fingerprint":"'],
   ['token', ',"token":"'],
+  // What a summary counts is found by the action that was refused.
+  ['action', ',"refused":"'],
 ] as const;
+
+const LOCATOR = ',"locator":"';
 
 function ownTerms(entry: string, from: number): SearchTerm[] {
   const terms: SearchTerm[] = [];
@@ -63,8 +67,20 @@ function ownTerms(entry: string, from: number): SearchTerm[] {
     const start = at + label.length;
     terms.push({ kind, term: entry.slice(start, closing(entry, start)) });
   }
+  addLocator(terms, entry, from);
   addReferences(terms, entry, from);
   return terms;
+}
+
+/** The place, and without the one key that a definition may name there: `vault:secret/data/db#password`. */
+function addLocator(terms: SearchTerm[], entry: string, from: number): void {
+  const at = entry.indexOf(LOCATOR, from);
+  if (at < 0) return;
+  const start = at + LOCATOR.length;
+  const locator = entry.slice(start, closing(entry, start));
+  terms.push({ kind: 'locator', term: locator });
+  const key = locator.indexOf('#');
+  if (key > 0) terms.push({ kind: 'locator', term: locator.slice(0, key) });
 }
 
 function addReferences(terms: SearchTerm[], entry: string, from: number): void {

@@ -1,70 +1,149 @@
 import type { Clock } from '../ports/clock.ts';
+import type { RefusalTally, Refused } from '../ports/refusal-tally.ts';
 
-/** What one address was refused beyond its entries, in one window. */
+/** What one holder was refused beyond its entries, in one window. */
 export interface RefusalSummary {
-  /** Undefined: addresses beyond those the table holds, counted together. */
-  readonly address: string | undefined;
+  /** Of the first refusal, less what the others of the row do not share. */
+  readonly refused: Refused;
   readonly count: number;
-  /** Milliseconds since the epoch: the start of the window. */
+  /** Milliseconds since the epoch: the first and the last refusal that the count is of. */
   readonly since: number;
+  readonly last: number;
 }
 
 export interface RefusalLimits {
   readonly entriesPerWindow: number;
   readonly windowSeconds: number;
+  /** Kinds of refusals that are told apart for one holder. */
+  readonly kindsPerHolder: number;
 }
 
-const MOST_ADDRESSES = 10_000;
+/** Rows of all holders together: memory, and summaries of one window. */
+const MOST_ROWS = 4_096;
+/** Of one holder, and of all together: entries of one window for each that one kind of refusal may have. */
+const ENTRIES_PER_HOLDER = 10;
+const ENTRIES_IN_ALL = 200;
 const MS = 1000;
 
+interface Row {
+  refused: Refused;
+  /** Whether more than one actor was refused. */
+  isShared: boolean;
+  /** Refusals of this kind that were entries. */
+  entries: number;
+  count: number;
+  since: number;
+  last: number;
+}
+
+interface Holder {
+  readonly rows: Map<string, Row>;
+  entries: number;
+}
+
 /**
- * Refusals before authentication: the first few of each address and window are entries, the rest a number, so that garbage can
- * fill neither disk nor memory. When the table is full, further addresses share one row and its few entries.
+ * Refusals of which only the first few of each holder, kind and window are entries and the others a number, so that whoever is refused
+ * can fill neither disk nor memory. When a table is full, what is new shares one row: of its holder, or of all holders.
  */
-export class Refusals {
+export class Refusals implements RefusalTally {
   readonly #limits: RefusalLimits;
   readonly #clock: Clock;
-  readonly #emit: (summaries: readonly RefusalSummary[]) => void;
-  #counts = new Map<string | undefined, number>();
-  #since = 0;
+  readonly #emit: (summaries: readonly RefusalSummary[]) => Promise<void>;
+  #holders = new Map<string, Holder>();
+  #rows = 0;
+  #entries = 0;
   #cancel: (() => void) | undefined;
 
-  /** `emit` gets a window's summaries when it is over, to record them. */
+  /** `emit` gets the summaries of a window when it ends, to record them. */
   constructor(
     limits: RefusalLimits,
     clock: Clock,
-    emit: (summaries: readonly RefusalSummary[]) => void,
+    emit: (summaries: readonly RefusalSummary[]) => Promise<void>,
   ) {
     this.#limits = limits;
     this.#clock = clock;
     this.#emit = emit;
   }
 
-  /** Whether this refusal is to be an entry of its own; otherwise it is counted. */
-  admit(address: string): boolean {
-    if (this.#cancel === undefined) this.#openWindow();
-    const known = this.#counts.has(address) || this.#counts.size < MOST_ADDRESSES;
-    const row = known ? address : undefined;
-    const count = (this.#counts.get(row) ?? 0) + 1;
-    this.#counts.set(row, count);
-    return count <= this.#limits.entriesPerWindow;
+  admit(refused: Refused): boolean {
+    this.#cancel ??= this.#clock.after(this.#limits.windowSeconds * MS, () => void this.flush());
+    const { holder, row } = this.#find(refused);
+    if (this.#hasRoom(holder, row)) {
+      row.entries += 1;
+      holder.entries += 1;
+      this.#entries += 1;
+      return true;
+    }
+    const now = this.#clock.now();
+    if (row.count === 0) row.since = now;
+    row.count += 1;
+    row.last = now;
+    return false;
   }
 
   /** Ends the window now: before the process stops, so that no count is lost. */
-  flush(): void {
+  async flush(): Promise<void> {
     this.#cancel?.();
     this.#cancel = undefined;
     const summaries: RefusalSummary[] = [];
-    for (const [address, seen] of this.#counts) {
-      const count = seen - this.#limits.entriesPerWindow;
-      if (count > 0) summaries.push({ address, count, since: this.#since });
+    for (const { rows } of this.#holders.values()) {
+      for (const { refused, count, since, last } of rows.values()) {
+        if (count > 0) summaries.push({ refused, count, since, last });
+      }
     }
-    this.#counts = new Map();
-    if (summaries.length > 0) this.#emit(summaries);
+    this.#holders = new Map();
+    this.#rows = 0;
+    this.#entries = 0;
+    if (summaries.length > 0) await this.#emit(summaries);
   }
 
-  #openWindow(): void {
-    this.#since = this.#clock.now();
-    this.#cancel = this.#clock.after(this.#limits.windowSeconds * MS, () => this.flush());
+  #hasRoom(holder: Holder, row: Row): boolean {
+    const { entriesPerWindow } = this.#limits;
+    return (
+      row.entries < entriesPerWindow &&
+      holder.entries < entriesPerWindow * ENTRIES_PER_HOLDER &&
+      this.#entries < entriesPerWindow * ENTRIES_IN_ALL
+    );
   }
+
+  #find(refused: Refused): { readonly holder: Holder; readonly row: Row } {
+    const known = this.#holders.get(refused.holder);
+    const isFull = known === undefined && this.#rows >= MOST_ROWS;
+    const holder = known ?? this.#holder(isFull ? EVERYBODY : refused.holder);
+    const isNew = !holder.rows.has(refused.kind);
+    const isShared =
+      isFull ||
+      (isNew && (this.#rows >= MOST_ROWS || holder.rows.size >= this.#limits.kindsPerHolder));
+    return { holder, row: this.#row(holder, isShared ? shared(refused, isFull) : refused) };
+  }
+
+  #holder(name: string): Holder {
+    const holder = this.#holders.get(name) ?? { rows: new Map<string, Row>(), entries: 0 };
+    this.#holders.set(name, holder);
+    return holder;
+  }
+
+  #row({ rows }: Holder, refused: Refused): Row {
+    const known = rows.get(refused.kind);
+    if (known === undefined) {
+      const row = { refused, isShared: false, entries: 0, count: 0, since: 0, last: 0 };
+      rows.set(refused.kind, row);
+      this.#rows += 1;
+      return row;
+    }
+    // Another pod of the workload: the summary names what all have in common.
+    if (known.isShared || known.refused.actor === refused.actor) return known;
+    known.isShared = true;
+    known.refused = { ...known.refused, actor: known.refused.sharedActor?.() };
+    return known;
+  }
+}
+
+const EVERYBODY = '';
+const EVERYTHING = '';
+
+/** The row of what has none of its own: of the holder's other kinds, or of other holders. */
+function shared({ outcome, holder, actor, sharedActor }: Refused, isOfEverybody: boolean): Refused {
+  if (isOfEverybody) return { outcome, holder: EVERYBODY, kind: EVERYTHING };
+  return { outcome, holder, kind: EVERYTHING, actor, ...(sharedActor && { sharedActor }) };
 }

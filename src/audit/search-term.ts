@@ -8,6 +8,7 @@ const INDEXED_KINDS = [
   'system',
   'path',
   'document',
+  'locator',
   'action',
   'outcome',
   'code',

@@ -9,7 +9,8 @@ import { denied, judge, type Verdict } from './judge.ts';
 import { recordFailure } from './operation.ts';
 import type { Parts } from './parts.ts';
 import { lookAtRotation } from './rotation/look-at-rotation.ts';
-import { commitAs, entryOf, outcomeOf, type Attempt } from './record.ts';
+import { commitAs, entryOf, type Attempt } from './record.ts';
+import { refusalEntry } from './refusals.ts';
 import { openLease } from './state/lease-rows.ts';
 import { listAll } from './state/list-all.ts';
 import type { LiveSession } from './state/sessions.ts';
@@ -36,7 +37,8 @@ type Result = Acknowledged | BrokerError;
 /** One item with what it would change, before it is recorded. */
 interface Prepared {
   readonly result: Result;
-  readonly entry: string;
+  /** Undefined for a refusal that was counted. */
+  readonly entry: string | undefined;
   readonly fragment: PlanFragment;
 }
 
@@ -78,7 +80,7 @@ async function record(
         expect: prepared.flatMap(({ fragment }) => fragment.expect),
         writes: prepared.flatMap(({ fragment }) => fragment.writes),
         narrows: [...new Set(prepared.flatMap(({ fragment }) => fragment.narrows))],
-        entries: prepared.map(({ entry }) => entry),
+        entries: prepared.flatMap(({ entry }) => entry ?? []),
       },
       settle: () => prepared.map(({ result }) => result),
     };
@@ -119,12 +121,8 @@ async function prepare(
     };
   } catch (error) {
     const failure = BrokerError.from(error);
-    const { code, reason } = failure;
     const { policy } = verdict;
-    const entry = entryOf(parts, call, live, {
-      ...facts,
-      ...{ outcome: outcomeOf(failure), code, reason, policy },
-    });
+    const entry = refusalEntry(parts, { call, caller: live }, { ...facts, policy }, failure);
     return { result: failure, entry, fragment: NOTHING };
   }
 }

@@ -12,7 +12,7 @@ import type { Call } from './call.ts';
 import { denied, judge } from './judge.ts';
 import type { Parts } from './parts.ts';
 import { entryOf } from './record.ts';
-import { targetOf, type Target } from './target.ts';
+import { locatorAt, targetOf, type Target } from './target.ts';
 import type { LiveSession } from './state/sessions.ts';
 import type { Value } from './value-cache.ts';
 
@@ -185,6 +185,7 @@ export function issueEntry(
     action: 'credential.issue',
     outcome: 'ok',
     path,
+    locator: locatorAt(parts, path),
     lease: lease.id,
     credential: id,
     policy,

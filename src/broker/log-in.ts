@@ -11,7 +11,7 @@ import type { Parts } from './parts.ts';
 import { checkPod } from './check-pod.ts';
 import { checkLogInProof } from './proof/check-proof.ts';
 import type { ShownProof } from './proof/shown-proof.ts';
-import { commitDecided, entryOf, entryOfStranger, isUnrecordable, outcomeOf } from './record.ts';
+import { commitDecided, entryOf, isUnrecordable } from './record.ts';
 import { recordRefusal } from './refusals.ts';
 import type { StoredDocument } from './documents/document.ts';
 import { LiveSession } from './state/sessions.ts';
@@ -133,16 +133,10 @@ export function sessionEnd(parts: Parts, attested: AttestedWorkload): number {
 async function recordLogInRefusal(parts: Parts, call: Call, error: unknown): Promise<void> {
   const failure = BrokerError.from(error);
   if (isUnrecordable(failure)) return;
-  const { code, reason } = failure;
-  const outcome = outcomeOf(failure);
-  await recordRefusal(parts, call, () =>
-    entryOfStranger(parts, call, {
-      action: 'session.create',
-      outcome,
-      code,
-      reason,
-      ...AccountMismatch.factsOf(failure),
-      ...Quarantined.factsOf(failure),
-    }),
-  );
+  const described = {
+    action: 'session.create',
+    ...AccountMismatch.factsOf(failure),
+    ...Quarantined.factsOf(failure),
+  } as const;
+  await recordRefusal(parts, { call, caller: undefined }, described, failure);
 }

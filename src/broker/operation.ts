@@ -2,8 +2,9 @@ import { BrokerError } from '../domain/errors.ts';
 import { holdsEverywhere, type Role } from '../domain/principal.ts';
 import { authorityEnd, type Call, type Caller } from './call.ts';
 import { denied } from './judge.ts';
-import type { Parts, Recordable } from './parts.ts';
-import { commitAs, entryOf, isUnrecordable, outcomeOf } from './record.ts';
+import type { Parts } from './parts.ts';
+import { commitAs, entryOf, isUnrecordable } from './record.ts';
+import { refusalEntry, type Described } from './refusals.ts';
 import type { LiveOperator } from './state/operator-tokens.ts';
 
 /** Who does something, through which request. */
@@ -12,13 +13,6 @@ export interface Acting<C extends Caller = Caller> {
   readonly call: Call;
   readonly caller: C;
 }
-
-/** What an operation is recorded as: its action and facts, less the outcome. */
-export type Described = Recordable extends infer E
-  ? E extends Recordable
-    ? Omit<E, 'outcome' | 'code' | 'reason'>
-    : never
-  : never;
 
 /**
  * Does something that only reads, records that it was done (or why not), and then answers. `work` decides what the caller may do, as it
@@ -33,12 +27,15 @@ export async function recordOperation<C extends Caller, T>(
   const done = await commitAs(parts, asked, async (decidedAt, caller) => {
     const worked = await attempt(() => work(caller));
     const { failure } = worked;
-    const outcome = failure === undefined ? 'ok' : outcomeOf(failure);
-    const { code, reason } = failure ?? {};
-    const entry = entryOf(parts, call, caller, { ...described, outcome, code, reason });
+    const entry =
+      failure === undefined
+        ? entryOf(parts, call, caller, { ...described, outcome: 'ok' })
+        : refusalEntry(parts, { call, caller }, described, failure);
+    const settle = (): typeof worked => worked;
+    if (entry === undefined) return { plan: undefined, settle };
     return {
       plan: { decidedAt, reads: caller.fences, notAfter: authorityEnd(caller), entries: [entry] },
-      settle: () => worked,
+      settle,
     };
   }).catch((error: unknown) => recordFailure(acting, [described], error));
   if (done.failure !== undefined) throw done.failure;
@@ -46,7 +43,7 @@ export async function recordOperation<C extends Caller, T>(
 }
 
 /**
- * Records a failure for which no plan committed, one entry for each thing that was asked, and throws it. A commit that failed
+ * Records or counts a failure for which no plan committed, for each thing that was asked, and throws it. A commit that failed
  * leaves nothing to record with, and what may have happened is not recorded as a failure.
  */
 export async function recordFailure(
@@ -56,12 +53,10 @@ export async function recordFailure(
 ): Promise<never> {
   const failure = BrokerError.from(error);
   if (isUnrecordable(failure)) throw failure;
-  const { code, reason } = failure;
-  const outcome = outcomeOf(failure);
-  const entries = described.map((each) =>
-    entryOf(parts, call, caller, { ...each, outcome, code, reason }),
+  const entries = described.flatMap(
+    (each) => refusalEntry(parts, { call, caller }, each, failure) ?? [],
   );
-  await parts.store.commit({ entries });
+  if (entries.length > 0) await parts.store.commit({ entries });
   throw failure;
 }
 

@@ -5,6 +5,7 @@ import type { AuditLog } from '../ports/audit-log.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import type { PodWatch } from '../ports/pod-watch.ts';
+import type { RefusalTally } from '../ports/refusal-tally.ts';
 import type { Store } from '../ports/store.ts';
 import type { WorkloadAuthenticator } from '../ports/workload-authenticator.ts';
 import type { Keyring } from '../crypto/keyring.ts';
@@ -64,8 +65,10 @@ export interface Parts {
   readonly quota: LeaseQuota;
   readonly events: EventStreams;
   readonly audit: AuditLog;
-  /** Whether a refusal of somebody unknown gets an entry of its own; else it is counted into a summary. */
-  readonly refusals: { admit(address: string): boolean };
+  /** Refusals of requests without a known caller. */
+  readonly refusals: RefusalTally;
+  /** Refusals and failures of known callers. */
+  readonly denials: RefusalTally;
   readonly keyring: Keyring;
   readonly installation: string;
   readonly digest: TextDigest;

@@ -5,9 +5,10 @@ import type { PlanFragment } from '../ports/store.ts';
 import { randomId } from '../crypto/random.ts';
 import type { Call } from './call.ts';
 import { endSelected, NOTHING_ENDED, operatorEnding, type Ended } from './end-selected.ts';
-import { recordFailure, recordOperation, requireRole, type Described } from './operation.ts';
+import { recordFailure, recordOperation, requireRole } from './operation.ts';
 import type { Parts } from './parts.ts';
 import { commitAs, entryOf, type Attempt } from './record.ts';
+import type { Described } from './refusals.ts';
 import type { SessionSelector } from './select-sessions.ts';
 import type { LiveOperator } from './state/operator-tokens.ts';
 

@@ -10,9 +10,10 @@ import { denied, judge, type Verdict } from './judge.ts';
 import { authorityEnd, type Call, type Caller } from './call.ts';
 import { recordFailure, type Acting } from './operation.ts';
 import type { Parts } from './parts.ts';
-import { commitAs, entryOf, outcomeOf, type Attempt } from './record.ts';
+import { commitAs, entryOf, type Attempt } from './record.ts';
+import { refusalEntry } from './refusals.ts';
 import { LiveSession } from './state/sessions.ts';
-import { cacheTerms, leaseTtlMs, targetOf, type Target } from './target.ts';
+import { cacheTerms, encodedLocator, leaseTtlMs, targetOf, type Target } from './target.ts';
 import type { Value } from './value-cache.ts';
 
 /** One secret asked for; `version` undefined asks for the current one. */
@@ -36,7 +37,8 @@ type Result = Disclosure | BrokerError;
 /** One item after everything was decided and fetched, before it is recorded. */
 interface Prepared {
   readonly result: Result;
-  readonly entry: string;
+  /** Undefined for a refusal that was counted. */
+  readonly entry: string | undefined;
   readonly grant?: GrantedLease;
 }
 
@@ -100,15 +102,21 @@ function attemptOf<T>(
   settle: (results: readonly Result[]) => T,
 ): Attempt<T> {
   const writes: Write[] = [];
-  for (const { grant } of prepared) if (grant?.write !== undefined) writes.push(grant.write);
+  const entries: string[] = [];
+  for (const { grant, entry } of prepared) {
+    if (grant?.write !== undefined) writes.push(grant.write);
+    if (entry !== undefined) entries.push(entry);
+  }
+  const plan = {
+    decidedAt,
+    reads: fencesOf(caller, prepared),
+    notAfter: authorityEnd(caller),
+    entries,
+    ...(writes.length === 0 ? {} : { writes }),
+  };
   return {
-    plan: {
-      decidedAt,
-      reads: fencesOf(caller, prepared),
-      notAfter: authorityEnd(caller),
-      entries: prepared.map(({ entry }) => entry),
-      ...(writes.length === 0 ? {} : { writes }),
-    },
+    // Every value has an entry: without any, all were refused and counted.
+    plan: entries.length === 0 ? undefined : plan,
     settle: () => {
       for (const { grant } of prepared) grant?.committed?.();
       return settle(prepared.map(({ result }) => result));
@@ -205,6 +213,7 @@ function granted(
     path: item.path,
     version: value.version,
     mount: target.mount.name,
+    locator: value.locator,
     lease: grant?.lease.id,
     policy: verdict.policy,
     fingerprint: value.fingerprint,
@@ -223,17 +232,10 @@ function refused(
 ): Prepared {
   const { item, verdict, error } = read;
   const failure = BrokerError.from(error);
-  const entry = entryOf(parts, call, caller, {
-    action: 'secret.read',
-    outcome: outcomeOf(failure),
-    code: failure.code,
-    reason: failure.reason,
-    path: item.path,
-    version: item.version,
-    policy: verdict.policy,
-    item: item.index,
-  });
-  return { result: failure, entry };
+  const { path, version, index } = item;
+  const { policy } = verdict;
+  const described = { action: 'secret.read', path, version, policy, item: index } as const;
+  return { result: failure, entry: refusalEntry(parts, { call, caller }, described, failure) };
 }
 
 /** What a canary has before everybody else, asked for as the current version or by its name. */
@@ -247,19 +249,19 @@ async function fetchValue(parts: Parts, call: Call, target: Target, item: Item):
   if (definition?.spec.class === 'dynamic') {
     throw new BrokerError('ERR_CONFLICT', 'this path is made to order: POST /credentials/{path}');
   }
-  const read = async (context: CallContext, version?: string): Promise<SecretVersion> => {
+  const read = async (context: CallContext, fetched?: SecretVersion): Promise<Value> => {
     const locator = parts.connections.locate(mount, item.path, definition?.spec.ref);
-    return parts.connections.provider(mount).read(locator, version, context);
+    const provider = parts.connections.provider(mount);
+    const secret = fetched ?? (await provider.read(locator, item.version, context));
+    return parts.values.value(secret, encodedLocator(parts, mount, locator));
   };
-  if (item.version !== undefined) {
-    return parts.values.value(await read(call.context(), item.version));
-  }
+  if (item.version !== undefined) return read(call.context());
   const terms = cacheTerms(target);
   const fresh = parts.values.fresh(item.path, terms);
   if (fresh !== undefined) return fresh;
   const { fetched } = item;
   return parts.values.current(item.path, terms, async () => {
-    if (fetched?.generation === terms.generation) return fetched.secret;
+    if (fetched?.generation === terms.generation) return read(call.context(), fetched.secret);
     // Others may join it: it does not end because the caller who happened to be first goes away.
     const { requestId } = call;
     return withDeadline(parts.clock, SHARED_READ_MS, (signal) => read({ requestId, signal }));

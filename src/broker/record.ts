@@ -1,6 +1,6 @@
-import type { EncodedActor } from '../domain/audit-event.ts';
+import type { EncodedActor, EncodedClient } from '../domain/audit-event.ts';
 import type { AuditActor } from '../domain/audit-actor.ts';
-import { encodeActor, encodeEvent } from '../domain/audit-event.ts';
+import { encodeActor, encodeEvent, encodeRefusal } from '../domain/audit-event.ts';
 import { BrokerError, type ErrorKind } from '../domain/errors.ts';
 import type { Outcome, Plan } from '../ports/store.ts';
 import { randomId } from '../crypto/random.ts';
@@ -30,20 +30,6 @@ const REFUSALS: readonly ErrorKind[] = [
   'invalid',
 ];
 
-const unauthenticated = new WeakMap<Parts, EncodedActor>();
-
-/** The entry of something nobody in particular did: a login that failed, a request without a valid token. */
-export function entryOfStranger(parts: Parts, call: Call, event: Recordable): string {
-  let actor = unauthenticated.get(parts);
-  if (actor === undefined) {
-    actor = encodeActor({ kind: 'unauthenticated' }, parts.digest);
-    unauthenticated.set(parts, actor);
-  }
-  const { requestId, client } = call;
-  const time = parts.clock.now();
-  return encodeEvent({ time, requestId, client, actor, ...event }, parts.digest);
-}
-
 /** Writes the entries of a part of the broker that acts by itself, each piece of work under an id of its own. */
 export class SystemActor {
   readonly #parts: Pick<Parts, 'clock' | 'digest'>;
@@ -59,6 +45,13 @@ export class SystemActor {
     const time = this.#parts.clock.now();
     return encodeEvent({ time, requestId, actor: this.#actor, ...event }, this.#parts.digest);
   }
+
+  /** The entry of what callers were refused. */
+  refusal(event: Recordable & { readonly client?: EncodedClient }): string {
+    const time = this.#parts.clock.now();
+    const requestId = randomId('req');
+    return encodeRefusal({ time, requestId, actor: this.#actor, ...event }, this.#parts.digest);
+  }
 }
 
 /** A refusal is a decision; anything else is something that should have worked. */
@@ -73,7 +66,8 @@ export function isUnrecordable({ code }: BrokerError): boolean {
 
 /** One try at a use case: what it would commit, and what then follows. */
 export interface Attempt<T> {
-  readonly plan: Plan;
+  /** Undefined: the refusal was counted, and nothing else is to be committed. */
+  readonly plan: Plan | undefined;
   /** Runs after the commit: reveals, or throws what the recorded refusal is. */
   readonly settle: () => T;
   /** Takes back what the attempt did to memory, when its plan did not commit. */
@@ -96,6 +90,7 @@ export async function commitDecided<T>(
     const made = attempt(parts.state.applied());
     // An attempt that memory had all for is not waited for: a read would wait a round of promises for each step.
     const { plan, settle, undo, conflict } = made instanceof Promise ? await made : made;
+    if (plan === undefined) return settle();
     const outcome = await committed(parts, plan, undo);
     if (outcome.status === 'committed') {
       // What this narrowed is out of memory before anybody is told that it is done.

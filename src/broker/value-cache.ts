@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import type { EncodedLocator } from '../domain/audit-event.ts';
 import { BrokerError } from '../domain/errors.ts';
 import type { SecretVersion } from '../domain/secret.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -13,6 +14,8 @@ export interface Value {
   /** Keyed: the same value anywhere in the installation has the same; says nothing to who lacks the key. */
   readonly fingerprint: string;
   readonly createdAt: number | undefined;
+  /** Where it was read at a backend, as entries name it. */
+  readonly locator: EncodedLocator | undefined;
   /** The backend failed and this is what it said before, within `staleIfError`. */
   readonly stale: boolean;
 }
@@ -29,6 +32,7 @@ interface Entry {
   readonly version: string;
   readonly fingerprint: string;
   readonly createdAt: number | undefined;
+  readonly locator: EncodedLocator | undefined;
   readonly generation: string;
   readonly readAt: number;
 }
@@ -53,7 +57,8 @@ export class ValueCache {
     this.#fingerprintKey = fingerprintKey;
     this.#entries = new LRUCache<string, Entry>({
       maxSize: maxBytes,
-      sizeCalculation: (entry, path) => entry.sealed.length + path.length + ENTRY_OVERHEAD,
+      sizeCalculation: ({ sealed, locator = '' }, path) =>
+        sealed.length + locator.length + path.length + ENTRY_OVERHEAD,
     });
   }
 
@@ -72,11 +77,7 @@ export class ValueCache {
    * The fresh value, else what `read` brings; while the backend fails, the old value within its terms. Callers for the same
    * path and generation share one read.
    */
-  async current(
-    path: string,
-    terms: CacheTerms,
-    read: () => Promise<SecretVersion>,
-  ): Promise<Value> {
+  async current(path: string, terms: CacheTerms, read: () => Promise<Value>): Promise<Value> {
     const fresh = this.fresh(path, terms);
     if (fresh !== undefined) return fresh;
     const under = this.#flights.get(path);
@@ -93,11 +94,11 @@ export class ValueCache {
   async #fetch(
     path: string,
     terms: CacheTerms,
-    read: () => Promise<SecretVersion>,
+    read: () => Promise<Value>,
     isCurrent: () => boolean,
   ): Promise<Value> {
     try {
-      const value = this.value(await read());
+      const value = await read();
       if (isCurrent()) this.keep(path, terms, value);
       return value;
     } catch (error) {
@@ -116,7 +117,7 @@ export class ValueCache {
   }
 
   /** Renders and fingerprints what a provider read. A provider without versions gets a keyed digest of the data as version. */
-  value(read: SecretVersion): Value {
+  value(read: SecretVersion, locator?: EncodedLocator): Value {
     const json = Buffer.from(JSON.stringify(read.data));
     const digest = hmac(this.#fingerprintKey, canonicalData(read));
     return {
@@ -124,6 +125,7 @@ export class ValueCache {
       version: read.version === '' ? `d-${digest.toString('base64url', 16, 32)}` : read.version,
       fingerprint: digest.toString('base64url', 0, 16),
       createdAt: read.createdAt,
+      locator,
       stale: false,
     };
   }
@@ -140,6 +142,7 @@ export class ValueCache {
       version: value.version,
       fingerprint: value.fingerprint,
       createdAt: value.createdAt,
+      locator: value.locator,
       generation: terms.generation,
       readAt: this.#clock.monotonic(),
     });
@@ -163,6 +166,7 @@ export class ValueCache {
       version: entry.version,
       fingerprint: entry.fingerprint,
       createdAt: entry.createdAt,
+      locator: entry.locator,
       stale,
     };
   }

@@ -1,6 +1,6 @@
 import { BrokerError } from '../domain/errors.ts';
 import type { PolicyReference } from '../domain/audit-actions.ts';
-import { parseSecretPath } from '../domain/names.ts';
+import { parseNewPath, parseSecretPath } from '../domain/names.ts';
 import { workloadId } from '../domain/workload.ts';
 import type { SecretData } from '../domain/secret.ts';
 import type { SecretVersionInfo, SecretWrites, StagedWrite } from '../ports/secret-provider.ts';
@@ -98,7 +98,8 @@ async function stage(
   change: (writes: SecretWrites, locator: string) => Promise<StagedWrite>,
 ): Promise<StagedWrite> {
   const { parts, call, caller, path, action } = staging;
-  parseSecretPath(path);
+  if (action === 'secret.write') parseNewPath(path);
+  else parseSecretPath(path);
   let policy: PolicyReference | undefined;
   return commitAs(parts, caller, async (decidedAt, now) => {
     const verdict = judge(parts, call, now, { capability: 'write', path });

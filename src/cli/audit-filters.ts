@@ -9,6 +9,7 @@ export const AUDIT_FILTERS = [
   ['path', 'exactly this path'],
   ['path-prefix', 'this path and what lies below it'],
   ['document', 'a document, such as policy/payments'],
+  ['locator', 'place at a backend, such as vault:secret/data/payments/db'],
   ['action', 'such as secret.read'],
   ['outcome', 'ok, deny or error'],
   ['code', 'such as ERR_DENIED'],

@@ -1,7 +1,6 @@
 import type { Config } from '../config/schema.ts';
 import type { Limits, Parts } from '../broker/parts.ts';
 import { LeaseQuota } from '../broker/lease-quota.ts';
-import { SystemActor } from '../broker/record.ts';
 import { Canaries } from '../broker/state/canaries.ts';
 import { Catalog } from '../broker/state/catalog.ts';
 import { Connections } from '../broker/state/connections.ts';
@@ -21,7 +20,6 @@ import { quarantineWorker } from '../broker/workers/quarantines.ts';
 import { adoptAbandoned, revoker } from '../broker/workers/revoker.ts';
 import type { Worker } from '../broker/workers/worker.ts';
 import { adoptRotations, Rotations } from '../broker/workers/rotations.ts';
-import { Refusals } from '../audit/refusals.ts';
 import { sha256Hex } from '../crypto/digest.ts';
 import { randomFraction } from '../crypto/random.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -34,6 +32,7 @@ import { ClusterRegistry } from './cluster-registry.ts';
 import { openConnections } from './connections.ts';
 import { holdable } from './holdable-store.ts';
 import { loadKeys, openKek, type InstallationKeys } from './keys.ts';
+import { RefusalTallies } from './refusal-tallies.ts';
 
 /** The broker at work, before anything listens. */
 export interface RunningBroker {
@@ -142,10 +141,11 @@ async function openCore(config: Config, deps: CoreDeps): Promise<Core> {
     { connection: embedded, locators: ['**'], prefixes: ['**'] },
     ...connections.providers,
   ];
-  const refusals = summarising(store, config, clock, log);
+  const tallies = new RefusalTallies(config, { store, clock, log });
   const parts = await openParts(config, deps, {
     clusters,
-    refusals,
+    refusals: tallies.refusals,
+    denials: tallies.denials,
     connections: new Connections(providers),
     targets: new RotationTargets(connections.targets),
   });
@@ -171,7 +171,7 @@ async function openCore(config: Config, deps: CoreDeps): Promise<Core> {
       for (const worker of workers) await worker.stop();
       await clusters.close();
       await endings.stop();
-      refusals.flush();
+      await tallies.flush();
       parts.events.close();
       parts.state.close();
       await connections.close();
@@ -191,7 +191,7 @@ function workersOf(parts: Parts): readonly (Worker | Rotations)[] {
 async function openParts(
   config: Config,
   { clock, log, store, trail, keys, failpoint }: CoreDeps,
-  made: Pick<Parts, 'clusters' | 'refusals' | 'connections' | 'targets'>,
+  made: Pick<Parts, 'clusters' | 'refusals' | 'denials' | 'connections' | 'targets'>,
 ): Promise<Parts> {
   const root = keys.keyring.active;
   const rows = new RowSeals(keys.keyring);
@@ -238,26 +238,4 @@ async function openParts(
     rotationsDue: new DueSignal(),
     failpoint,
   };
-}
-
-/** Refusals of strangers: the first of each address and window are entries, the rest one line when the window is over. */
-function summarising(store: Store, config: Config, clock: Clock, log: Log): Refusals {
-  const actor = new SystemActor({ clock, digest: sha256Hex }, 'refusals');
-  return new Refusals(config.audit.refusals, clock, (summaries) => {
-    const entries = summaries.map(({ address, count, since }) =>
-      actor.entry({
-        action: 'request.refused_summary',
-        outcome: 'deny',
-        count,
-        since,
-        ...(address && { comment: address }),
-      }),
-    );
-    store.commit({ entries }).catch((error: unknown) => {
-      log.error(
-        { err: error, summaries: summaries.length },
-        'refusals were counted but could not be recorded',
-      );
-    });
-  });
 }

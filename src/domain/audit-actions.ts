@@ -7,6 +7,8 @@ type EncodedFragment<Name extends string> = string & { readonly [encoded]: Name 
 export type EncodedActor = EncodedFragment<'actor'>;
 /** Made once a request by `encodeClient`. */
 export type EncodedClient = EncodedFragment<'client'>;
+/** Made once a value by `encodeLocator`. */
+export type EncodedLocator = EncodedFragment<'locator'>;
 
 /** `deny`: refused by a rule, a proof or a limit. `error`: it should have worked and did not. */
 type AuditOutcome = 'ok' | 'deny' | 'error';
@@ -18,6 +20,8 @@ export interface AuditFacts {
   readonly version: string;
   /** Prefix of the mount that served it. */
   readonly mount: string;
+  /** Where it is at the backend: paths that lead to the same place have the same. */
+  readonly locator: EncodedLocator;
   /** Position in a batch, from 0: each item has an entry of its own. */
   readonly item: number;
   readonly lease: string;
@@ -47,8 +51,11 @@ export interface AuditFacts {
   readonly count: number;
   /** Milliseconds since the epoch: when what was granted ends. */
   readonly endsAt: number;
-  /** Milliseconds since the epoch: the start of what a summary counts. */
+  /** Milliseconds since the epoch: the first and the last of what a summary counts. */
   readonly since: number;
+  readonly last: number;
+  /** What a summary counts: the action that was refused. */
+  readonly refused: AuditAction;
   /** What was searched or exported, as `name=value` words; untrusted text. */
   readonly query: string;
   /** The rotation or drill, by its id. */
@@ -116,7 +123,7 @@ type With<Needed extends Fact, Known extends Fact = never> = Pick<AuditFacts, Ne
 /** About a secret: the path is always known, the rest as far as the request came. */
 type OfSecret<Known extends Fact = never> = With<
   'path',
-  'version' | 'mount' | 'item' | 'policy' | 'fingerprint' | 'lease' | Known
+  'version' | 'mount' | 'locator' | 'item' | 'policy' | 'fingerprint' | 'lease' | Known
 >;
 type OfLease = With<
   never,
@@ -148,7 +155,15 @@ type OfLogIn = With<
 type OfDocument = With<'document', 'comment' | 'cause'>;
 type OfRotation = With<
   'path',
-  'rotation' | 'step' | 'requestedBy' | 'version' | 'cause' | 'comment' | 'count' | 'policy'
+  | 'locator'
+  | 'rotation'
+  | 'step'
+  | 'requestedBy'
+  | 'version'
+  | 'cause'
+  | 'comment'
+  | 'count'
+  | 'policy'
 >;
 type OfQuarantine = With<
   never,
@@ -207,7 +222,7 @@ interface AuditActions {
   'audit.search': With<never, 'query' | 'count'>;
   'audit.export': With<never, 'query' | 'count'>;
   'request.refused': With<never, 'path' | 'method'>;
-  'request.refused_summary': With<'count' | 'since'>;
+  'request.refused_summary': With<'count' | 'since', 'last' | 'refused' | 'path'>;
   'broker.start': With<'boot'>;
   'broker.stop': With<never, 'cause'>;
   'broker.release': OfNothing;

@@ -5,13 +5,21 @@ import type {
   BootReference,
   EncodedActor,
   EncodedClient,
+  EncodedLocator,
   HeadReference,
 } from './audit-actions.ts';
-import { encodeText, type TextDigest } from './audit-text.ts';
+import { encodeText, refusedText, type TextDigest } from './audit-text.ts';
 import { instant } from './instant.ts';
+import { redactCredentials } from './redact-credentials.ts';
 import { workloadId } from './workload.ts';
 
-export type { AuditAction, AuditEvent, EncodedActor, EncodedClient } from './audit-actions.ts';
+export type {
+  AuditAction,
+  AuditEvent,
+  EncodedActor,
+  EncodedClient,
+  EncodedLocator,
+} from './audit-actions.ts';
 export type { AuditActor, ClientFacts } from './audit-actor.ts';
 
 type Texts = Readonly<Record<string, string | number | undefined>>;
@@ -59,9 +67,37 @@ export function encodeActor(actor: AuditActor, digest: TextDigest): EncodedActor
   return `"actor":{${members(actorFields(actor), digest)}}` as EncodedActor;
 }
 
+/** `shown` is what the entry keeps of a text that the client chose. */
+function clientFragment(
+  client: ClientFacts,
+  digest: TextDigest,
+  shown: (text: string) => string,
+): EncodedClient {
+  const { address, method } = client;
+  const kept = (text: string | undefined): string | undefined =>
+    text === undefined ? undefined : shown(text);
+  const chosen = {
+    userAgent: kept(client.userAgent),
+    requestId: kept(client.requestId),
+    method,
+    target: kept(client.target),
+  };
+  return `"client":{${members({ address, ...chosen }, digest)}}` as EncodedClient;
+}
+
 export function encodeClient(client: ClientFacts, digest: TextDigest): EncodedClient {
-  const { address, userAgent, requestId, method, target } = client;
-  return `"client":{${members({ address, userAgent, requestId, method, target }, digest)}}` as EncodedClient;
+  return clientFragment(client, digest, redactCredentials);
+}
+
+/** As `encodeClient`, for the entry of a refusal. */
+export function encodeRefusedClient(client: ClientFacts, digest: TextDigest): EncodedClient {
+  return clientFragment(client, digest, (text) => refusedText(text, digest));
+}
+
+/** Where something is at its backend, as `<kind>:<locator>`. Made once for each value, because every read of it is an entry. */
+export function encodeLocator(kind: string, locator: string, digest: TextDigest): EncodedLocator {
+  const text = encodeText(redactCredentials(`${kind}:${locator}`), digest);
+  return `,"locator":${text}` as EncodedLocator;
 }
 
 function encodeHead(head: HeadReference, digest: TextDigest): string {
@@ -79,12 +115,21 @@ function encodeBoot(boot: BootReference, digest: TextDigest): string {
 const textFact = (name: string, value: string | undefined, digest: TextDigest): string =>
   value === undefined ? '' : `,"${name}":${encodeText(value, digest)}`;
 
-/** Written out rather than looped over: reading properties by name doubles the cost of an entry. */
-function encodeTexts(facts: Partial<AuditFacts>, digest: TextDigest): string {
+/** As `textFact`, for a text that a caller may choose. */
+const chosenFact = (name: string, value: string | undefined, digest: TextDigest): string =>
+  textFact(name, value === undefined ? undefined : redactCredentials(value), digest);
+
+/** Written out rather than looped over: reading properties by name doubles the cost of an entry. `named` writes the names of secrets. */
+function encodeTexts(
+  facts: Partial<AuditFacts>,
+  digest: TextDigest,
+  named: typeof textFact,
+): string {
   return (
-    textFact('path', facts.path, digest) +
-    textFact('version', facts.version, digest) +
+    named('path', facts.path, digest) +
+    named('version', facts.version, digest) +
     textFact('mount', facts.mount, digest) +
+    (facts.locator ?? '') +
     textFact('lease', facts.lease, digest) +
     textFact('credential', facts.credential, digest) +
     textFact('session', facts.session, digest) +
@@ -94,15 +139,16 @@ function encodeTexts(facts: Partial<AuditFacts>, digest: TextDigest): string {
     textFact('tokenId', facts.tokenId, digest) +
     textFact('method', facts.method, digest) +
     textFact('cause', facts.cause, digest) +
-    textFact('comment', facts.comment, digest) +
-    textFact('query', facts.query, digest) +
+    chosenFact('comment', facts.comment, digest) +
+    chosenFact('query', facts.query, digest) +
     textFact('rotation', facts.rotation, digest) +
     textFact('step', facts.step, digest) +
     textFact('requestedBy', facts.requestedBy, digest) +
     textFact('claimedUid', facts.claimedUid, digest) +
     textFact('reviewedUid', facts.reviewedUid, digest) +
     textFact('keyThumbprint', facts.keyThumbprint, digest) +
-    textFact('quarantine', facts.quarantine, digest)
+    textFact('quarantine', facts.quarantine, digest) +
+    textFact('refused', facts.refused, digest)
   );
 }
 
@@ -113,7 +159,8 @@ function encodeReferences(facts: Partial<AuditFacts>, digest: TextDigest): strin
     text += `,"policy":{"name":${encodeText(name, digest)},"version":${version},"rule":${encodeText(rule, digest)}}`;
   }
   if (facts.document !== undefined) {
-    const { kind, name, version } = facts.document;
+    const { kind, version } = facts.document;
+    const name = redactCredentials(facts.document.name);
     text += `,"document":{${members({ kind, name, version }, digest)}}`;
   }
   if (facts.pod !== undefined) {
@@ -130,6 +177,7 @@ function encodeNumbers(facts: Partial<AuditFacts>): string {
   if (facts.count !== undefined) text += `,"count":${facts.count}`;
   if (facts.endsAt !== undefined) text += `,"endsAt":"${instant(facts.endsAt)}"`;
   if (facts.since !== undefined) text += `,"since":"${instant(facts.since)}"`;
+  if (facts.last !== undefined) text += `,"last":"${instant(facts.last)}"`;
   return text;
 }
 
@@ -145,5 +193,33 @@ export function encodeEvent(event: AuditEvent, digest: TextDigest): string {
   if (event.code !== undefined) text += `,"code":"${event.code}"`;
   if (event.reason !== undefined) text += `,"reason":${encodeText(event.reason, digest)}`;
   if (event.client !== undefined) text += `,${event.client}`;
-  return `${text}${encodeTexts(facts, digest)}${encodeReferences(facts, digest)}${encodeNumbers(facts)}}`;
+  // A secret that was read exists under its name, which was checked when it was made: the most frequent entry pays for no check.
+  const named = event.action === 'secret.read' && event.outcome === 'ok' ? textFact : chosenFact;
+  return `${text}${encodeTexts(facts, digest, named)}${encodeReferences(facts, digest)}${encodeNumbers(facts)}}`;
+}
+
+/** Texts of an event that no caller chooses. */
+const OWN_TEXTS: readonly string[] = [
+  'requestId',
+  'actor',
+  'action',
+  'outcome',
+  'code',
+  'reason',
+  'client',
+  'locator',
+  'refused',
+] satisfies (keyof AuditEvent | keyof AuditFacts)[];
+
+/** As `encodeEvent`, for what a caller was refused or what failed for it: each text that it may have chosen is cut, `refusedText` says how. */
+export function encodeRefusal(event: AuditEvent, digest: TextDigest): string {
+  const cut = Object.entries(event).map(([name, value]: [string, unknown]) => [
+    name,
+    typeof value === 'string' && !OWN_TEXTS.includes(name) ? refusedText(value, digest) : value,
+  ]);
+  const facts = Object.fromEntries(cut) as AuditEvent & Partial<AuditFacts>;
+  const { document } = facts;
+  if (document === undefined) return encodeEvent(facts, digest);
+  const name = refusedText(document.name, digest);
+  return encodeEvent({ ...facts, document: { ...document, name } } as AuditEvent, digest);
 }

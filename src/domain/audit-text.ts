@@ -1,3 +1,5 @@
+import { redactCredentials } from './redact-credentials.ts';
+
 /** SHA-256 of a text as hexadecimal digits. The domain has no cryptography of its own: callers pass the crypto room's. */
 export type TextDigest = (text: string) => string;
 
@@ -6,6 +8,10 @@ const LONGEST_TEXT = 512;
 /** An escape is six bytes: texts made of escapes keep fewer characters, so that no entry outgrows a bundle's 65,535 bytes. */
 const LONGEST_ENCODED = 1024;
 const KEPT_OF_ESCAPES = 100;
+/** Most bytes that the entry of a refusal keeps of one text: whoever is refused chose it, and may send as many as it likes. */
+export const LONGEST_REFUSED = 128;
+/** As many escapes as fit that length. */
+const REFUSED_ESCAPES = 21;
 
 /** Printable ASCII without the two characters that JSON escapes. */
 const PLAIN = /^[ !#-[\]-~]*$/;
@@ -28,10 +34,25 @@ export function encodeText(text: string, digest: TextDigest): string {
   return encoded.length <= LONGEST_ENCODED ? encoded : shortened(text, KEPT_OF_ESCAPES, digest);
 }
 
+/**
+ * A text of a refusal, cut to `LONGEST_REFUSED` bytes with its length and digest after them. Credentials are redacted first, so that
+ * neither what is kept nor the digest is of one.
+ */
+export function refusedText(text: string, digest: TextDigest): string {
+  const shown = redactCredentials(text);
+  if (quote(shown).length - 2 <= LONGEST_REFUSED) return shown;
+  const kept = PLAIN.test(shown.slice(0, LONGEST_REFUSED)) ? LONGEST_REFUSED : REFUSED_ESCAPES;
+  return cut(shown, kept, digest);
+}
+
 function quote(text: string): string {
   return JSON.stringify(text).replace(BEYOND_ASCII, escape);
 }
 
 function shortened(text: string, kept: number, digest: TextDigest): string {
-  return quote(`${text.slice(0, kept)}...[${text.length} characters, sha256 ${digest(text)}]`);
+  return quote(cut(text, kept, digest));
+}
+
+function cut(text: string, kept: number, digest: TextDigest): string {
+  return `${text.slice(0, kept)}...[${text.length} characters, sha256 ${digest(text)}]`;
 }

@@ -1,4 +1,5 @@
 import { BrokerError } from './errors.ts';
+import { redactCredentials } from './redact-credentials.ts';
 
 const SEGMENT = /^[A-Za-z0-9._+=@-]+$/;
 const NAME = /^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$/;
@@ -11,6 +12,19 @@ const PATH = new RegExp(`^${ONE_SEGMENT}(?:/${ONE_SEGMENT}){0,${MAX_PATH_SEGMENT
 /** A secret's name at the broker, or a prefix of such names: 1–16 segments, 512 characters at most. */
 export function isSecretPath(text: string): boolean {
   return text.length <= MAX_PATH_LENGTH && PATH.test(text);
+}
+
+/**
+ * A path under which something is created. What looks like a credential is refused: names are recorded, listed and searched for.
+ * @throws ERR_PATH_INVALID; the text is not echoed.
+ */
+export function parseNewPath(text: string): string {
+  const path = parseSecretPath(text);
+  if (redactCredentials(path) === path) return path;
+  throw new BrokerError(
+    'ERR_PATH_INVALID',
+    'the path contains what looks like a token; choose a name without it, and revoke the token if it is one',
+  );
 }
 
 export function isPathSegment(segment: string): boolean {

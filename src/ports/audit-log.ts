@@ -15,6 +15,9 @@ export interface AuditQuery {
   readonly pathPrefix?: string | undefined;
   /** `<kind>/<name>` */
   readonly document?: string | undefined;
+  /** `<kind>:<place>` at a backend. */
+  readonly locator?: string | undefined;
+  /** Also of summaries, by what was refused. */
   readonly action?: string | undefined;
   readonly outcome?: string | undefined;
   readonly code?: string | undefined;

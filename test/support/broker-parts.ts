@@ -216,7 +216,14 @@ export class TestBroker {
   call(address = '10.0.0.1', signal: AbortSignal = new AbortController().signal): Call {
     const requestId = randomId('req');
     const client = encodeClient({ address }, sha256Hex);
-    return { requestId, address, client, context: () => ({ requestId, signal }) };
+    return {
+      requestId,
+      address,
+      network: address,
+      client,
+      refusedClient: client,
+      context: () => ({ requestId, signal }),
+    };
   }
 
   token(claims: Claims = {}): string {
@@ -378,6 +385,7 @@ async function openParts(made: PartsOf): Promise<Parts> {
     events: new EventStreams({ store, clock, log, state, most: limits.eventStreams }),
     audit: EMPTY_LOG,
     refusals: { admit: () => admission.open },
+    denials: { admit: () => true },
     cursorKey: root.keyFor('pageCursor'),
     targets,
     rotationsDue: new DueSignal(),

@@ -26,6 +26,8 @@ export interface PartsOptions {
   readonly limits?: Record<string, unknown>;
   readonly listener?: Record<string, unknown>;
   readonly refusals?: Record<string, unknown>;
+  /** Tests look at the entry of each refusal: none is counted into a summary unless they say so. */
+  readonly denials?: Record<string, unknown>;
   /** Beside `keys`, which has the keys of `c1`. */
   readonly connections?: Record<string, unknown>;
   readonly failpoint?: (name: string) => void;
@@ -261,6 +263,7 @@ function configOf(directory: string, options: PartsOptions): Config {
       logKeyFile: join(directory, 'keys', 'log.pem'),
       checkpointFile: join(directory, 'keys', 'checkpoint'),
       refusals: options.refusals,
+      denials: options.denials ?? { entriesPerWindow: 1_000 },
     },
     connections: {
       keys: { type: 'jwks', file: join(directory, 'jwks.json') },

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { acknowledgeVersions } from '../../broker/acknowledge.ts';
+import { identityOf } from '../../broker/call.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import { problemOf } from '../error-response.ts';
 import { secretPath, secretVersion } from '../fields.ts';
@@ -40,9 +41,12 @@ export const acknowledge: RouteOf<'acknowledge'> = {
     if (caller !== undefined) rates.takeFromCaller(caller, acknowledged.length - 1);
     return async ({ parts, call, caller: live }) => {
       const results = await acknowledgeVersions(parts, call, live, acknowledged);
+      const identity = identityOf(live);
+      const failed = (error: BrokerError): object =>
+        problemOf(rates.answered(identity, error), call.requestId);
       const shown = results.map((result, index) =>
         result instanceof BrokerError
-          ? { path: acknowledged[index]?.path, error: problemOf(result, call.requestId) }
+          ? { path: acknowledged[index]?.path, error: failed(result) }
           : { path: result.path, version: result.version, endedLeases: result.ended },
       );
       return { status: 200, body: { items: shown } };

@@ -25,6 +25,7 @@ const TEXTS = [
   'path',
   'pathPrefix',
   'document',
+  'locator',
   'action',
   'outcome',
   'code',

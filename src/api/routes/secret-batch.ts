@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import type { Call, Caller } from '../../broker/call.ts';
+import { identityOf, type Call } from '../../broker/call.ts';
 import { issueCredential } from '../../broker/issue-credential.ts';
-import type { Parts } from '../../broker/parts.ts';
+import type { Acting } from '../../broker/operation.ts';
 import { readSecrets as discloseSecrets } from '../../broker/read-secrets.ts';
 import { LiveSession } from '../../broker/state/sessions.ts';
 import { BrokerError } from '../../domain/errors.ts';
@@ -22,6 +22,8 @@ const batch = z.strictObject({ items: z.array(z.unknown()).min(1) });
 type ReadItem = z.infer<typeof readItem>;
 type OrderItem = z.infer<typeof orderItem>;
 type Item = ReadItem | OrderItem;
+/** Renders the failure of an item. */
+type Failed = (path: string, error: BrokerError) => Buffer;
 
 /** Several secrets, and credentials to order, in one call; each is decided, recorded and answered by itself. */
 export const readSecrets: RouteOf<'readSecrets'> = {
@@ -34,10 +36,13 @@ export const readSecrets: RouteOf<'readSecrets'> = {
     if (orders.length > 0 && !(caller instanceof LiveSession)) {
       throw new BrokerError('ERR_DENIED', undefined, { reason: 'workload_only' });
     }
-    return async ({ parts, call, caller: asked }) => ({
-      status: 200,
-      values: listJson('items', await answers(parts, call, asked, items)),
-    });
+    return async ({ parts, call, caller: asked }) => {
+      const identity = identityOf(asked);
+      const failed = (path: string, error: BrokerError): Buffer =>
+        failure(call, path, rates.answered(identity, error));
+      const shown = await answers({ parts, call, caller: asked }, items, failed);
+      return { status: 200, values: listJson('items', shown) };
+    };
   },
 };
 
@@ -60,43 +65,38 @@ function isOrder(item: Item): item is OrderItem {
 
 /** In the order of the items: reads share one commit, orders go one after another. */
 async function answers(
-  parts: Parts,
-  call: Call,
-  caller: Caller,
+  { parts, call, caller }: Acting,
   items: readonly Item[],
+  failed: Failed,
 ): Promise<readonly Buffer[]> {
   const reads = items.flatMap((item, index) => (isOrder(item) ? [] : [{ ...item, index }]));
   const results = reads.length === 0 ? [] : await discloseSecrets(parts, call, caller, reads);
   const shown = new Map<number, Buffer>();
   for (const [at, { index, path }] of reads.entries()) {
     const result = results[at] ?? new BrokerError('ERR_INTERNAL');
-    shown.set(
-      index,
-      result instanceof BrokerError ? failure(call, path, result) : disclosureJson(result),
-    );
+    shown.set(index, result instanceof BrokerError ? failed(path, result) : disclosureJson(result));
   }
   for (const [index, item] of items.entries()) {
     if (isOrder(item) && caller instanceof LiveSession) {
-      shown.set(index, await ordered(parts, call, caller, { ...item, index }));
+      shown.set(index, await ordered({ parts, call, caller }, { ...item, index }, failed));
     }
   }
   return items.map(
-    (item, index) => shown.get(index) ?? failure(call, item.path, new BrokerError('ERR_INTERNAL')),
+    (item, index) => shown.get(index) ?? failed(item.path, new BrokerError('ERR_INTERNAL')),
   );
 }
 
 async function ordered(
-  parts: Parts,
-  call: Call,
-  live: LiveSession,
+  { parts, call, caller: live }: Acting<LiveSession>,
   item: OrderItem & { readonly index: number },
+  failed: Failed,
 ): Promise<Buffer> {
   const { path, idempotencyKey: key, ttl, index } = item;
   const order = { path, idempotencyKey: key, ttlSeconds: ttl, index };
   try {
     return disclosureJson(await issueCredential({ parts, call, live, order }));
   } catch (error) {
-    return failure(call, path, BrokerError.from(error));
+    return failed(path, BrokerError.from(error));
   }
 }
 

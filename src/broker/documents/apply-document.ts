@@ -1,6 +1,6 @@
 import type { DocumentReference } from '../../domain/audit-actions.ts';
 import { BrokerError } from '../../domain/errors.ts';
-import { isName, isSecretPath } from '../../domain/names.ts';
+import { isName, parseNewPath } from '../../domain/names.ts';
 import type { AccessPolicy } from '../../domain/policy/index.ts';
 import type { Expectation, Plan } from '../../ports/store.ts';
 import { randomId } from '../../crypto/random.ts';
@@ -121,8 +121,8 @@ function next(
   // Who holds no policy-editor role at all learns nothing of what is wrong with a policy.
   const reached = policyOf(current) ?? (kind === 'policy' ? policyIn(body) : undefined);
   authorizeDocument(live, kind, name, reached);
-  if (!(kind === 'definition' ? isSecretPath(name) : isName(name)))
-    throw new BrokerError('ERR_PATH_INVALID');
+  if (kind === 'definition') parseNewPath(name);
+  else if (!isName(name)) throw new BrokerError('ERR_PATH_INVALID');
   const spec = parseSpec(kind, body);
   authorizeDocument(live, kind, name, kind === 'policy' ? (spec as AccessPolicy) : undefined);
   if (kind === 'policy' && (spec as AccessPolicy).metadata.name !== name) {

@@ -7,6 +7,7 @@ import { recordFailure } from '../operation.ts';
 import type { Parts } from '../parts.ts';
 import { commitAs, entryOf, type Attempt } from '../record.ts';
 import { LiveSession } from '../state/sessions.ts';
+import { locatorAt } from '../target.ts';
 import type { RotationRow } from './rotation-row.ts';
 
 /** What is asked, as the log says it. */
@@ -42,7 +43,15 @@ export async function actOnRotation(
     if (!verdict.allowed) throw denied(verdict.reason);
     const { plan, row, reason } = await act(nameOf(now));
     const { policy } = verdict;
-    const facts = { ...described, outcome: 'ok', reason, rotation: row.id, policy } as const;
+    const locator = locatorAt(parts, path);
+    const facts = {
+      ...described,
+      outcome: 'ok',
+      reason,
+      locator,
+      rotation: row.id,
+      policy,
+    } as const;
     return {
       plan: {
         ...plan,

@@ -280,7 +280,7 @@ class RotationRun {
     result: StepResult,
     said: Pick<StepRow, 'outcome' | 'error'> | undefined,
   ): Promise<void> {
-    const { parts, actor } = this.#driver;
+    const { parts } = this.#driver;
     const { id } = this.#row;
     const { schedule = {}, change = {} } = result;
     const next = { ...this.#row, ...change };
@@ -294,7 +294,7 @@ class RotationRun {
         ...(said === undefined ? [] : [this.#history(said)]),
       ],
       narrows: result.narrows ?? [],
-      entries: said === undefined ? [] : stepEntries(actor, this.#row, next, said),
+      entries: said === undefined ? [] : stepEntries(this.#driver, this.#row, next, said),
     });
     if (outcome.status !== 'committed') throw conflictAt(outcome);
     if (said !== undefined) this.#seq += 1;

@@ -6,6 +6,7 @@ import type { SystemActor } from '../record.ts';
 import { nextDrill, nextRun } from './next-run.ts';
 import { rotatingPlace, type RotatingPlace } from './rotation-place.ts';
 import type { RotationRow, ScheduleRow } from './rotation-row.ts';
+import { locatorAt } from '../target.ts';
 import { startRotation } from './start-rotation.ts';
 
 /** So many begin at a time: what they take keeps who reads meanwhile waiting. */
@@ -128,6 +129,7 @@ async function begin(
         action: 'rotation.start',
         outcome: 'ok',
         path,
+        locator: locatorAt(parts, path),
         rotation,
         cause: kind,
         requestedBy: 'schedule',

@@ -1,16 +1,19 @@
 import { isOver } from '../../domain/rotation/rotation-progress.ts';
+import type { Parts } from '../parts.ts';
 import type { SystemActor } from '../record.ts';
+import { locatorAt } from '../target.ts';
 import type { RotationRow, StepRow } from './rotation-row.ts';
 
 /** What the log says of a step that began, ended or failed; `next` is the row after it. */
 export function stepEntries(
-  actor: SystemActor,
+  { parts, actor }: { readonly parts: Parts; readonly actor: SystemActor },
   row: RotationRow,
   next: RotationRow,
   { outcome, error }: Pick<StepRow, 'outcome' | 'error'>,
 ): readonly string[] {
   const { id: rotation, path, step, requested_by: requestedBy } = row;
-  const facts = { path, rotation, requestedBy, version: next.version ?? undefined };
+  const version = next.version ?? undefined;
+  const facts = { path, locator: locatorAt(parts, path), rotation, requestedBy, version };
   const entry = actor.entry({
     action: 'rotation.step',
     outcome: outcome === 'failed' ? 'error' : 'ok',

@@ -68,6 +68,11 @@ export class Connections {
     return isWithinBounds(place, bound.locators) || isReachable(`${place}/`, bound.locators);
   }
 
+  /** What kind of backend the mount is at. */
+  kind(mount: StoredDocument<'mount'>): ProviderConnection['kind'] {
+    return this.#mount(mount).bound.connection.kind;
+  }
+
   #mount(mount: StoredDocument<'mount'>): Mounted {
     const known = this.#mounted.get(mount);
     if (known !== undefined) return known;

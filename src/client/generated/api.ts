@@ -3770,6 +3770,12 @@ export interface operations {
                 readonly path?: string;
                 readonly pathPrefix?: string;
                 readonly document?: string;
+                /**
+                 * @description The place at a backend that was read, issued from or rotated, as `<kind>:<place>`, such as `vault:secret/data/payments/db`. Finds
+                 *     all paths that lead there.
+                 */
+                readonly locator?: string;
+                /** @description Also finds the summaries of refusals of this action. */
                 readonly action?: string;
                 readonly outcome?: string;
                 readonly code?: string;

@@ -56,6 +56,7 @@ describe('the configuration of the audit log', () => {
       ...least,
       sinks: [],
       refusals: { entriesPerWindow: 20, windowSeconds: 60 },
+      denials: { entriesPerWindow: 5, windowSeconds: 60 },
     });
   });
 

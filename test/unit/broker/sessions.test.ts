@@ -372,8 +372,10 @@ describe('a request that no use case saw', () => {
   it('is an entry with its code', async () => {
     const { parts } = broker;
     const entries = await broker.entriesOf(async () => {
-      await refuseRequest(parts, broker.call(), new BrokerError('ERR_REQUEST_INVALID'));
-      await refuseRequest(parts, broker.call(), new BrokerError('ERR_INTERNAL'));
+      for (const code of ['ERR_REQUEST_INVALID', 'ERR_INTERNAL'] as const) {
+        const who = { call: broker.call(), caller: undefined };
+        await refuseRequest(parts, who, new BrokerError(code));
+      }
     });
     expect(entries).toMatchObject([
       { action: 'request.refused', outcome: 'deny', code: 'ERR_REQUEST_INVALID' },
