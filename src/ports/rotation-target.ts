@@ -21,6 +21,8 @@ export interface RotationTurn {
   /** The value that works now and is current in the provider; undefined where there is none yet. */
   readonly current: SecretData | undefined;
   readonly context: CallContext;
+  /** Begun or hurried because a credential is in the wrong hands: whatever the previous one has opened is closed. */
+  readonly isIncident: boolean;
   /**
    * Called right before each statement or request that changes something at the target.
    * @throws ERR_CONFLICT with the reason `claim_lost` when another process carries this rotation on by now.

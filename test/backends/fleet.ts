@@ -4,6 +4,7 @@ import { startKube, type Kube } from './kube.ts';
 import { startMariaDb, type MariaDb } from './mariadb.ts';
 import { startMoto, type Moto } from './moto.ts';
 import { startOpenBao, type OpenBao } from './openbao.ts';
+import { findPostgres15 } from './postgres-programs.ts';
 import { startPostgres, type Postgres } from './postgres.ts';
 import type { BackendName } from './recipe.ts';
 import { startRedis, type Redis } from './redis.ts';
@@ -14,6 +15,7 @@ export interface Backends {
   readonly kube: Kube;
   readonly moto: Moto;
   readonly postgres: Postgres;
+  readonly postgres15: Postgres;
   readonly mariadb: MariaDb;
   readonly redis: Redis;
   readonly helm: Helm;
@@ -30,6 +32,7 @@ const START: Starters = {
   kube: startKube,
   moto: startMoto,
   postgres: startPostgres,
+  postgres15: ({ keep }) => startPostgres({ keep, programs: findPostgres15() }),
   mariadb: startMariaDb,
   redis: startRedis,
   helm: startHelm,

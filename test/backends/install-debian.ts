@@ -1,5 +1,5 @@
-import { access, constants, symlink } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { access, constants, mkdir, symlink, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { findProgram } from './find-program.ts';
 import type { BackendName, Recipe } from './recipe.ts';
 import { runCommand } from './run-command.ts';
@@ -10,10 +10,13 @@ interface DebianRecipe {
   readonly package: string;
   /** Where the server's program is, the first name being its own; what is installed already is taken. */
   readonly programs: readonly [string, ...string[]];
+  /** Written before the package is installed, where it would start a service without. */
+  readonly settings?: { readonly path: string; readonly text: string };
 }
 
 /** A recipe for the system's own server, which root on Debian installs where it is missing; the cache has a link to it, under the program's own name. */
-export function debianRecipe({ backend, package: name, programs }: DebianRecipe): Recipe {
+export function debianRecipe(debian: DebianRecipe): Recipe {
+  const { backend, package: name, programs } = debian;
   const program = basename(programs[0]);
   return {
     name: backend,
@@ -25,7 +28,7 @@ export function debianRecipe({ backend, package: name, programs }: DebianRecipe)
       const found =
         (await firstExecutable(programs)) ??
         findProgram(program) ??
-        (await fetch(backend, name, progress).then(() => firstExecutable(programs)));
+        (await fetch(debian, progress).then(() => firstExecutable(programs)));
       if (found === null) throw new Error(`${name} is installed without ${programs.join(' or ')}`);
       await symlink(found, join(directory, program));
     },
@@ -44,8 +47,7 @@ async function firstExecutable(paths: readonly string[]): Promise<string | null>
 }
 
 async function fetch(
-  backend: BackendName,
-  name: string,
+  { backend, package: name, settings }: DebianRecipe,
   progress: (line: string) => void,
 ): Promise<void> {
   const apt = findProgram('apt-get');
@@ -53,6 +55,10 @@ async function fetch(
     throw new Error(
       `${backend} is not installed, and only root on Debian installs it here (apt-get install ${name}); without it the suites that use it are left out`,
     );
+  }
+  if (settings !== undefined) {
+    await mkdir(dirname(settings.path), { recursive: true });
+    await writeFile(settings.path, settings.text);
   }
   const env = { DEBIAN_FRONTEND: 'noninteractive' };
   const options = { label: backend, cwd: '/', progress, env };

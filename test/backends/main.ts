@@ -68,7 +68,7 @@ async function statusVerb(names: readonly BackendName[]): Promise<void> {
     const versions = RECIPES[name].map((recipe) => `${recipe.name} ${recipe.version}`).join(', ');
     const installed = isBackendInstalled(name) ? 'installed, not running' : 'not installed';
     const state = backend !== undefined ? describeRunning(backend) : installed;
-    say(`${name.padEnd(9)} ${versions.padEnd(37)} ${state}`);
+    say(`${name.padEnd(10)} ${versions.padEnd(37)} ${state}`);
   }
   say(`addresses and credentials: ${stateFile()}`);
 }

@@ -1,8 +1,8 @@
-import { readdirSync } from 'node:fs';
+import { readdirSync, realpathSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { installedDirectory, isInstalled } from './cache.ts';
+import { installedDirectory, installedProgram, isInstalled } from './cache.ts';
 import { findProgram } from './find-program.ts';
-import { POSTGRES } from './recipes.ts';
+import { POSTGRES, POSTGRES_15 } from './recipes.ts';
 
 /** Where PostgreSQL's programs are: `bin` within `root`; the `parts` of `root` make up the whole, and `readable` says whether the server's user may enter it. */
 export interface PostgresPrograms {
@@ -42,4 +42,9 @@ export function findPostgres(): PostgresPrograms | null {
   if (onPath !== null) return system(dirname(dirname(onPath)));
   const newest = debianVersions()[0];
   return newest === undefined ? null : system(join(DEBIAN, newest));
+}
+
+/** Debian's PostgreSQL 15, which the cache has a link to. @throws Error where it is not installed. */
+export function findPostgres15(): PostgresPrograms {
+  return system(dirname(dirname(realpathSync(installedProgram(POSTGRES_15)))));
 }

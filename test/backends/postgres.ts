@@ -7,7 +7,7 @@ import pg from 'pg';
 import { createDataDirectory } from './data-directory.ts';
 import { startIn, type Footprint, type Running } from './footprint.ts';
 import { freePort } from './free-port.ts';
-import { findPostgres } from './postgres-programs.ts';
+import { findPostgres, type PostgresPrograms } from './postgres-programs.ts';
 import { writeServerCertificate } from './server-certificate.ts';
 import { startServer } from './server-process.ts';
 import { uniqueName } from './unique-name.ts';
@@ -28,8 +28,7 @@ export interface TestDatabase {
   readonly drop: () => Promise<void>;
 }
 
-async function programsFor(directory: string): Promise<string> {
-  const found = findPostgres();
+async function programsFor(directory: string, found = findPostgres()): Promise<string> {
   if (found === null) {
     throw new Error('PostgreSQL is not installed: npm run backends install postgres');
   }
@@ -79,6 +78,8 @@ export interface PostgresOptions {
   /** fsync on: without it, commits do not survive a crash of the machine. */
   readonly durable?: boolean;
   readonly settings?: Readonly<Record<string, string>>;
+  /** Another one than `findPostgres` finds. */
+  readonly programs?: PostgresPrograms;
 }
 
 function flagsOf(settings: Readonly<Record<string, string>>): string[] {
@@ -90,7 +91,7 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Runn
   const user = await unprivilegedUser();
   const directory = await createDataDirectory('postgres', user);
   return startIn(directory, async (processes) => {
-    const bin = await programsFor(directory);
+    const bin = await programsFor(directory, options.programs);
     const password = randomBytes(18).toString('hex');
     const data = await initialise(bin, directory, password, user);
     const port = await freePort();
@@ -100,6 +101,8 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Runn
       port: String(port),
       unix_socket_directories: '',
       max_connections: '200',
+      // Off by default; a hostile user of a server that has them on is tested.
+      max_prepared_transactions: '8',
       fsync: options.durable === true ? 'on' : 'off',
       ssl: 'on',
       ssl_cert_file: tls.certFile,

@@ -3,6 +3,7 @@ export const BACKEND_NAMES = [
   'openbao',
   'moto',
   'postgres',
+  'postgres15',
   'mariadb',
   'redis',
   'helm',

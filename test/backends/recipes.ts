@@ -31,6 +31,18 @@ export const POSTGRES = npmRecipe({
   program: `node_modules/${POSTGRES_PACKAGE}/native/bin/postgres`,
 });
 
+/** An older server than the usual one: up to 15 CREATEROLE reaches every role, and a role may hand itself on. */
+export const POSTGRES_15 = debianRecipe({
+  backend: 'postgres15',
+  package: 'postgresql-15',
+  programs: ['/usr/lib/postgresql/15/bin/postgres'],
+  // The package would create a cluster and start it as a service (man 5 createcluster.conf).
+  settings: {
+    path: '/etc/postgresql-common/createcluster.d/quaymaster-tests.conf',
+    text: 'create_main_cluster = false\n',
+  },
+});
+
 export const MARIADB = debianRecipe({
   backend: 'mariadb',
   package: 'mariadb-server-core',
@@ -109,6 +121,7 @@ export const RECIPES: Readonly<Record<BackendName, readonly Recipe[]>> = {
   openbao: [OPENBAO, AWS_ENGINE],
   moto: [MOTO],
   postgres: [POSTGRES],
+  postgres15: [POSTGRES_15],
   mariadb: [MARIADB],
   redis: [REDIS],
   helm: [HELM],

@@ -42,6 +42,7 @@ describe('wantedBackends', () => {
       'openbao',
       'moto',
       'postgres',
+      'postgres15',
       'mariadb',
       'redis',
       'helm',

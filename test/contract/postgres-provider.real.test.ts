@@ -5,6 +5,7 @@ import { connectPostgresProvider } from '../../src/providers/postgres/connection
 import { systemClock } from '../../src/clock.ts';
 import { quoteIdentifier } from '../../src/upstream/postgres/quote.ts';
 import { describeWith } from '../backends/backends.ts';
+import { uniqueName } from '../backends/unique-name.ts';
 import { until } from '../backends/until.ts';
 import { dynamicCredentialsContract } from './dynamic-credentials.contract.ts';
 import { makePostgresPlace, type PostgresPlace } from './postgres-fixture.ts';
@@ -144,17 +145,19 @@ describeWith(['postgres'], 'roles of PostgreSQL to order', ({ postgres }) => {
       await credentials.revoke(issued.handle, contextOf());
     });
 
-    it('is ended with its sessions, and what it owns goes to the administrator', async () => {
+    it('is closed with its sessions, and kept while it owns something that no heir gets', async () => {
       const { credentials, issued, username, password } = await issue('maker');
       const session = await place.openSession(username, password);
       await session.query('CREATE TABLE public.left_behind (id int)');
       const ended = new Promise((resolve) => session.once('end', resolve));
-      await credentials.revoke(issued.handle, contextOf());
+      const error = await failureOf(credentials.revoke(issued.handle, contextOf()));
+      expect(error).toMatchObject({ code: 'ERR_CONFLICT', reason: 'owns_objects' });
       await ended;
-      const rows = await place.query(
-        `SELECT tableowner FROM pg_tables WHERE tablename = 'left_behind'`,
-      );
-      expect(rows).toEqual([[place.admin]]);
+      expect(await place.logsIn(username, password)).toBe(false);
+      const renewing = credentials.renew(issued.handle, 60, contextOf());
+      expect((await failureOf(renewing)).code).toBe('ERR_NOT_FOUND');
+      await place.query('DROP TABLE public.left_behind');
+      await credentials.revoke(issued.handle, contextOf());
       await settled(0);
     });
 
@@ -207,12 +210,44 @@ describeWith(['postgres'], 'roles of PostgreSQL to order', ({ postgres }) => {
     expect((await failureOf(reading)).code).toBe('ERR_NOT_FOUND');
   });
 
+  it('says in its check whether the heir is fit', async () => {
+    const heir = uniqueName('heir');
+    const connection = connectPostgresProvider('db', await place.connect(), { clock: systemClock });
+    const made = connection.mount({ ...options, heir });
+    const findings = async () => {
+      const report = await made.check(contextOf());
+      return { healthy: report.healthy, text: report.findings.join('\n') };
+    };
+    expect(await findings()).toMatchObject({ healthy: false });
+    await place.query(`CREATE ROLE "${heir}" NOLOGIN`);
+    expect(await findings()).toMatchObject({ healthy: true });
+    await place.query(`ALTER ROLE "${heir}" CREATEROLE LOGIN`);
+    const unfit = await findings();
+    expect(unfit.healthy).toBe(false);
+    expect(unfit.text).toContain(`heir "${heir}" has CREATEROLE, LOGIN`);
+    await place.query(`ALTER ROLE "${heir}" NOCREATEROLE NOLOGIN`);
+    await place.query(`GRANT SELECT ON public.orders TO "${heir}"`);
+    expect((await findings()).text).toContain('has rights on 1 objects');
+    await place.query(`REVOKE ALL ON public.orders FROM "${heir}"`);
+    await place.query(`DROP ROLE "${heir}"`);
+  });
+
+  it('refuses a mount that makes its roles members of the heir', async () => {
+    const connection = connectPostgresProvider('db', await place.connect(), { clock: systemClock });
+    const roles = { rw: { creation: [CREATE, 'GRANT "the-heir" TO {{name}}'] } };
+    expect(() => connection.mount({ heir: 'the-heir', roles })).toThrow(
+      expect.objectContaining({ code: 'ERR_BODY_INVALID' }),
+    );
+    expect(() => connection.mount({ heir: 'pg_monitor', roles })).toThrow(
+      expect.objectContaining({ code: 'ERR_BODY_INVALID' }),
+    );
+  });
+
   it('says what its administrator lacks', async () => {
     const made = await provider();
-    expect(await made.check(contextOf())).toEqual({
-      healthy: true,
-      findings: [`${place.host}:${place.port}: logs in`],
-    });
+    const well = await made.check(contextOf());
+    expect(well.healthy).toBe(true);
+    expect(well.findings).toContain(`${place.host}:${place.port}: logs in`);
     const own = quoteIdentifier(place.admin);
     await place.query(`REVOKE pg_signal_backend FROM ${own}`);
     await place.query(`ALTER ROLE ${own} NOCREATEROLE`);

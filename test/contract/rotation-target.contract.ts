@@ -79,6 +79,7 @@ export function turnOf(
     readonly lost?: boolean;
     readonly rotationId?: string;
     readonly signal?: AbortSignal;
+    readonly isIncident?: boolean;
   } = {},
 ): RotationTurn {
   rotations += 1;
@@ -87,6 +88,7 @@ export function turnOf(
     startedAt: Date.now(),
     current,
     context: contextOf(given.signal),
+    isIncident: given.isIncident ?? false,
     stillOurs() {
       if (given.lost === true) throw claimLost();
     },

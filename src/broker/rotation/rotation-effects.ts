@@ -197,6 +197,7 @@ function turnOf({ row, claim }: StepWork, current: SecretData | undefined): Rota
     startedAt: row.created_at,
     current,
     context: claim.context,
+    isIncident: row.cause === 'incident',
     stillOurs: () => claim.stillOurs(),
   };
 }

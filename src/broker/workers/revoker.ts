@@ -22,6 +22,8 @@ const HELD_BACK_PAUSE_MS = 60_000;
 const DEADLINE_MS = 10_000;
 /** Why nothing was tried: the backend has no way to end it before its time. */
 const EXPIRES_ONLY = 'expires_only';
+/** The backend is well, and something there has to be decided: it is listed as irrevocable at once. */
+const NEEDS_OPERATOR = 'ERR_CONFLICT';
 
 /** Works off the revoke queue: durable, with back-off, one backend's failure no other's. */
 export function revoker(parts: Parts, random: () => number): Worker {
@@ -82,13 +84,14 @@ async function revoke(round: Round, row: Row): Promise<void> {
       { err: failure, credential: row.id, attempt: row.attempts + 1 },
       'a revocation failed',
     );
-    await keepListed(
-      round,
-      row,
-      failure.code,
-      nextAttempt(round, row.attempts, longestPause(failure)),
-    );
+    const at = nextAttempt(round, row.attempts, longestPause(failure));
+    await keepListed(round, row, reasonOf(failure), at);
   }
+}
+
+/** What the list of revocations shows: the code, and the word of the provider that says why. */
+function reasonOf({ code, reason }: BrokerError): string {
+  return reason === undefined ? code : `${code} ${reason}`;
 }
 
 /** Where our own guard held the call back, the backend may be well again within seconds: it is asked sooner. */
@@ -135,8 +138,8 @@ async function keepListed(
   at: number,
 ): Promise<void> {
   const attempts = row.attempts + 1;
-  const state =
-    error === EXPIRES_ONLY ? 'expiring' : attempts >= ATTEMPTS ? 'irrevocable' : 'revoking';
+  const isStuck = attempts >= ATTEMPTS || error.startsWith(NEEDS_OPERATOR);
+  const state = error === EXPIRES_ONLY ? 'expiring' : isStuck ? 'irrevocable' : 'revoking';
   const entry = {
     action: 'credential.revoke',
     outcome: 'error',

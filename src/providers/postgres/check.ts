@@ -2,6 +2,9 @@ import { BrokerError } from '../../domain/errors.ts';
 import type { CallContext } from '../../ports/call-context.ts';
 import type { CheckReport } from '../../ports/secret-provider.ts';
 import type { PostgresServer } from '../../upstream/postgres/postgres-server.ts';
+import type { PostgresSession } from '../../upstream/postgres/session.ts';
+import type { PostgresMountOptions } from './config.ts';
+import { heirProblem } from './heir.ts';
 
 const ADVICE: Readonly<Record<string, string>> = {
   login_refused: 'the login was refused: check username, passwordFile and pg_hba.conf',
@@ -13,19 +16,31 @@ const ADVICE: Readonly<Record<string, string>> = {
     'asks for the password in the clear, and there is no TLS: use scram-sha-256 or TLS',
 };
 
-/** Logs in, and says what the role may do of what is needed. */
+const RIGHTS_OF_HEIR = `
+  SELECT count(*) FROM pg_shdepend d JOIN pg_roles r ON r.oid = d.refobjid
+   WHERE d.refclassid = 'pg_authid'::regclass AND d.deptype = 'a' AND r.rolname = $1`;
+const OWN_RIGHTS = `
+  SELECT rolsuper, rolcreaterole, pg_has_role(oid, 'pg_signal_backend', 'USAGE'),
+         current_setting('max_prepared_transactions') <> '0'
+    FROM pg_roles WHERE rolname = current_user`;
+
+/** Logs in, and says what the role may do of what is needed, and of a mount whether its heir is fit. */
 export async function checkServer(
   server: PostgresServer,
   context: CallContext,
+  mount?: PostgresMountOptions,
 ): Promise<CheckReport> {
   const place = `${server.host}:${server.port}`;
   try {
-    const [row = []] = await server.read(context, (session) =>
-      session.query(
-        `SELECT rolsuper, rolcreaterole, pg_has_role(oid, 'pg_signal_backend', 'USAGE') FROM pg_roles WHERE rolname = current_user`,
-      ),
-    );
-    return { healthy: row[0] === 't' || row[1] === 't', findings: findingsOf(place, row) };
+    return await server.read(context, async (session) => {
+      const [row = []] = await session.query(OWN_RIGHTS);
+      const unfit = mount === undefined ? [] : await heirFindings(session, mount);
+      const isPowerful = row[0] === 't' || row[1] === 't';
+      return {
+        healthy: isPowerful && unfit.every(({ isFault }) => !isFault),
+        findings: [...findingsOf(place, row), ...unfit.map(({ text }) => `${place}: ${text}`)],
+      };
+    });
   } catch (error) {
     const reason = error instanceof BrokerError ? (error.reason ?? '') : '';
     const advice = ADVICE[reason] ?? 'failed: look at the log of the server';
@@ -33,7 +48,24 @@ export async function checkServer(
   }
 }
 
-function findingsOf(place: string, [isSuperuser, mayCreate, maySignal]: readonly unknown[]) {
+/** Without an heir nothing is wrong: a role that owns something is then kept and listed. */
+async function heirFindings(
+  session: PostgresSession,
+  { heir }: PostgresMountOptions,
+): Promise<readonly { readonly text: string; readonly isFault: boolean }[]> {
+  if (heir === undefined) return [];
+  const problem = await heirProblem(session, heir);
+  const found = problem === undefined ? [] : [{ text: `heir "${heir}" ${problem}`, isFault: true }];
+  const [row] = await session.query(RIGHTS_OF_HEIR, [heir]);
+  if (row?.[0] === undefined || row[0] === '0') return found;
+  const text = `heir "${heir}" has rights on ${row[0]} objects that it does not own: revoke them unless users gave them on objects of their own`;
+  return [...found, { text, isFault: false }];
+}
+
+function findingsOf(
+  place: string,
+  [isSuperuser, mayCreate, maySignal, hasPrepared]: readonly unknown[],
+) {
   if (isSuperuser === 't') {
     return [`${place}: logs in as a superuser: a role with CREATEROLE is enough`];
   }
@@ -41,6 +73,10 @@ function findingsOf(place: string, [isSuperuser, mayCreate, maySignal]: readonly
   if (mayCreate !== 't') findings.push(`${place}: may not create roles: ALTER ROLE … CREATEROLE`);
   if (maySignal !== 't') {
     findings.push(`${place}: may not end sessions of others: GRANT pg_signal_backend TO it`);
+  }
+  if (hasPrepared === 't') {
+    const text = 'max_prepared_transactions is not 0: users can keep locks without a session';
+    findings.push(`${place}: ${text}; set it to 0 unless an application needs two-phase commit`);
   }
   return findings;
 }

@@ -16,7 +16,7 @@ export function connectPostgresProvider(
     name,
     kind: 'postgres',
     mount: (options) =>
-      new PostgresProvider(server, parseOptions(postgresMountOptions, options).roles, parts.clock),
+      new PostgresProvider(server, parseOptions(postgresMountOptions, options), parts.clock),
     check: (context) => checkServer(server, context),
     close: () => Promise.resolve(),
   };

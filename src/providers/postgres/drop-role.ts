@@ -1,55 +1,130 @@
+import { BrokerError } from '../../domain/errors.ts';
 import type { CallContext } from '../../ports/call-context.ts';
+import { closeRole, roleExists } from '../../upstream/postgres/close-role.ts';
+import { isContended } from '../../upstream/postgres/contested.ts';
+import { sqlStateOf } from '../../upstream/postgres/postgres-error.ts';
 import type { PostgresServer } from '../../upstream/postgres/postgres-server.ts';
+import { rollBackPrepared } from '../../upstream/postgres/prepared-transactions.ts';
 import { quoteIdentifier } from '../../upstream/postgres/quote.ts';
-import type { PostgresSession } from '../../upstream/postgres/session.ts';
-import { fillStatement } from './fill-statement.ts';
-import { holdGrants, holdRole } from './hold-role.ts';
+import { ownsObjects, releaseRole, type ReleaseTerms } from './release-role.ts';
 
-const SESSION_END_MS = '2000';
-/** From there on a membership says for itself whether it is inherited; who created a role has to ask for that. */
-const OWN_INHERIT_VERSION = 160_000;
+/** Nobody logs in with it, whatever `pg_hba.conf` asks for. */
+const CLOSED = "NOLOGIN PASSWORD NULL VALID UNTIL 'epoch' CONNECTION LIMIT 0";
+const LOCK_TIMEOUT_MS = 1000;
+const TRIES = 10;
+/** PostgreSQL, appendix A: dependent_objects_still_exist, undefined_object. */
+const STILL_NEEDED = '2BP01';
+const GONE = '42704';
+/** Other databases of the server in which the role owns something or has a right. */
+const ELSEWHERE = `
+  SELECT DISTINCT b.datname FROM pg_shdepend d JOIN pg_roles r ON r.oid = d.refobjid JOIN pg_database b ON b.oid = d.dbid
+   WHERE d.refclassid = 'pg_authid'::regclass AND r.rolname = $1 AND b.datname <> current_database()`;
 
-/** Ends a role for good, in steps each of which may be the last one that was done: login, sessions, what it owns, itself. Done at once when gone. */
+/**
+ * Ends a role for good, in steps each of which may be the last one that was done: its login, its sessions, its rights, its objects, itself. Nothing that
+ * its holder does is waited for. Two brokers may do it at once.
+ * @throws ERR_CONFLICT for a role that cannot be dropped: it cannot log in, and has no sessions and no rights, but owns something; `reason` and
+ * `detail` say what an operator does about it.
+ */
 export async function dropRole(
   server: PostgresServer,
   role: string,
-  revocation: readonly string[],
+  terms: ReleaseTerms,
   context: CallContext,
 ): Promise<void> {
-  const name = quoteIdentifier(role);
-  const isThere = await server.change(context, async (session) => {
-    await holdRole(session, role);
-    if (!(await exists(session, role))) return false;
-    await session.query(`ALTER ROLE ${name} WITH NOLOGIN PASSWORD NULL`);
-    return true;
-  });
-  if (!isThere) return;
-  // Only now: who was logged out before could have logged in again.
-  await server.change(context, (session) =>
-    session.query(
-      'SELECT pg_terminate_backend(pid, $2::bigint) FROM pg_stat_activity WHERE usename = $1',
-      [role, SESSION_END_MS],
+  if (!(await closeRole(server, { role, attributes: CLOSED }, context))) return;
+  await rollBackPrepared(server, role, context);
+  const at = { server, role, context };
+  const failure = await release(at, terms);
+  const elsewhere = await server.read(context, (session) => session.query(ELSEWHERE, [role]));
+  let failedElsewhere: unknown;
+  for (const [database] of elsewhere) {
+    if (typeof database !== 'string') continue;
+    const there = { heir: terms.heir, revocation: [] };
+    failedElsewhere ??= await release(at, there, database).catch((error: unknown) => error);
+  }
+  await drop(at, failure ?? failedElsewhere);
+}
+
+interface RoleAt {
+  readonly server: PostgresServer;
+  readonly role: string;
+  readonly context: CallContext;
+}
+
+async function release(
+  { server, role, context }: RoleAt,
+  terms: ReleaseTerms,
+  database?: string,
+): Promise<unknown> {
+  return repeated(() =>
+    server.change(
+      context,
+      async (session) => {
+        await session.query(`SET LOCAL lock_timeout = ${LOCK_TIMEOUT_MS}`);
+        if (!(await roleExists(session, role))) return undefined;
+        return releaseRole(session, role, terms);
+      },
+      database,
     ),
-  );
-  await server.change(context, async (session) => {
-    await holdRole(session, role);
-    if (!(await exists(session, role))) return;
-    await holdGrants(session);
-    for (const template of revocation) {
-      await session.query(fillStatement(template, { name: role }));
-    }
-    await session.query(`GRANT ${name} TO CURRENT_USER${await inheriting(session)}`);
-    await session.query(`REASSIGN OWNED BY ${name} TO CURRENT_USER`);
-    await session.query(`DROP OWNED BY ${name}`);
-    await session.query(`DROP ROLE ${name}`);
+  ).catch((error: unknown) => {
+    // Another broker dropped it meanwhile.
+    if (sqlStateOf(error) !== GONE) throw error;
   });
 }
 
-async function exists(session: PostgresSession, role: string): Promise<boolean> {
-  return (await session.query('SELECT 1 FROM pg_roles WHERE rolname = $1', [role])).length === 1;
+async function drop({ server, role, context }: RoleAt, failure: unknown): Promise<void> {
+  const statement = `DROP ROLE IF EXISTS ${quoteIdentifier(role)}`;
+  try {
+    await repeated(() => server.change(context, (session) => session.query(statement)));
+  } catch (error) {
+    if (sqlStateOf(error) === GONE) return;
+    if (sqlStateOf(error) !== STILL_NEEDED) throw error;
+    const owns = await server.read(context, (session) => ownsObjects(session, role));
+    throw kept(role, failure, owns);
+  }
 }
 
-async function inheriting(session: PostgresSession): Promise<string> {
-  const rows = await session.query("SELECT current_setting('server_version_num')");
-  return Number(rows[0]?.[0]) >= OWN_INHERIT_VERSION ? ' WITH INHERIT TRUE' : '';
+/** Why the role is still there, and what to do. */
+function kept(role: string, failure: unknown, owns: boolean): BrokerError {
+  const closed = `role "${role}" is closed`;
+  if (failure instanceof BrokerError && failure.reason === 'heir_unfit') {
+    return conflict(
+      'heir_unfit',
+      `${closed}, and still owns objects: ${failure.detail ?? ''}`,
+      failure,
+    );
+  }
+  if (isContended(failure)) {
+    const detail = `${closed}; other sessions use its objects, so they are handed over later`;
+    return new BrokerError('ERR_PROVIDER_TIMEOUT', detail, { reason: 'blocked', cause: failure });
+  }
+  if (failure !== undefined) {
+    const detail = `${closed}; a statement that takes its objects or rights failed: run REASSIGN OWNED BY it TO a role without rights, as its owner or a superuser`;
+    return conflict('objects_not_released', detail, failure);
+  }
+  if (!owns) {
+    const detail = `${closed}; rights that others granted to it, or objects in other databases, keep it from being dropped: DROP OWNED BY it there`;
+    return conflict('rights_left', detail);
+  }
+  const detail = `${closed} and has no rights, but owns objects: name an heir in the mount, or REASSIGN or DROP OWNED BY it`;
+  return conflict('owns_objects', detail);
+}
+
+function conflict(reason: string, detail: string, cause?: unknown): BrokerError {
+  return new BrokerError('ERR_CONFLICT', detail, {
+    reason,
+    ...(cause !== undefined && { cause }),
+  });
+}
+
+/** Another transaction changed the same row: this one had no effect, and is done again. */
+export async function repeated<T>(work: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await work();
+    } catch (error) {
+      if (tries === TRIES || !isContended(error)) throw error;
+    }
+  }
 }

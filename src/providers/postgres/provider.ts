@@ -11,7 +11,7 @@ import type {
 import type { PostgresServer } from '../../upstream/postgres/postgres-server.ts';
 import { parseOptions } from '../../upstream/parse-options.ts';
 import { checkServer } from './check.ts';
-import { roleRef, type RoleSets } from './config.ts';
+import { roleRef, type PostgresMountOptions } from './config.ts';
 import { CREDENTIALS } from './location.ts';
 import { RoleCredentials } from './role-credentials.ts';
 
@@ -20,17 +20,17 @@ export class PostgresProvider implements SecretProvider {
   readonly covers = CREDENTIALS;
   readonly credentials: DynamicCredentials;
   readonly #server: PostgresServer;
-  readonly #sets: RoleSets;
+  readonly #options: PostgresMountOptions;
 
-  constructor(server: PostgresServer, sets: RoleSets, clock: Clock) {
+  constructor(server: PostgresServer, options: PostgresMountOptions, clock: Clock) {
     this.#server = server;
-    this.#sets = sets;
-    this.credentials = new RoleCredentials(server, sets, clock);
+    this.#options = options;
+    this.credentials = new RoleCredentials(server, options, clock);
   }
 
   locate(rest: string, ref?: unknown): string {
     const name = ref === undefined ? rest : parseOptions(roleRef, ref).role;
-    if (Object.hasOwn(this.#sets, name)) return `${CREDENTIALS}${name}`;
+    if (Object.hasOwn(this.#options.roles, name)) return `${CREDENTIALS}${name}`;
     if (ref === undefined) {
       throw new BrokerError('ERR_PATH_INVALID', 'below this mount a path is one of its roles');
     }
@@ -49,7 +49,7 @@ export class PostgresProvider implements SecretProvider {
   }
 
   list(prefix: string, page: PageRequest): Promise<Page<SecretListing>> {
-    const all = prefix === '' ? Object.keys(this.#sets).sort() : [];
+    const all = prefix === '' ? Object.keys(this.#options.roles).sort() : [];
     const rest = all.filter((name) => name > (page.after ?? ''));
     const items = rest.slice(0, page.limit).map((name) => ({ name }));
     const next = rest.length > items.length ? items.at(-1)?.name : undefined;
@@ -57,6 +57,6 @@ export class PostgresProvider implements SecretProvider {
   }
 
   check(context: CallContext): Promise<CheckReport> {
-    return checkServer(this.#server, context);
+    return checkServer(this.#server, context, this.#options);
   }
 }

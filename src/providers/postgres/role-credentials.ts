@@ -8,21 +8,23 @@ import type {
   DynamicCredentials,
   IssuedCredential,
 } from '../../ports/secret-provider.ts';
+import { isPresent } from '../../upstream/postgres/close-role.ts';
+import { changeContestedRole } from '../../upstream/postgres/contested.ts';
 import { sqlStateOf } from '../../upstream/postgres/postgres-error.ts';
 import type { PostgresServer } from '../../upstream/postgres/postgres-server.ts';
 import { quoteIdentifier, quoteLiteral } from '../../upstream/postgres/quote.ts';
 import type { PostgresSession } from '../../upstream/postgres/session.ts';
-import type { RoleSet, RoleSets } from './config.ts';
-import { dropRole } from './drop-role.ts';
+import type { PostgresMountOptions, RoleSet } from './config.ts';
+import { dropRole, repeated } from './drop-role.ts';
 import { fillStatement } from './fill-statement.ts';
 import { formatHandle, parseHandle, roleOf } from './role-handle.ts';
-import { holdGrants, holdRole } from './hold-role.ts';
 import { setOf } from './location.ts';
 
 const LABEL_LENGTH = 22;
-/** PostgreSQL, appendix A: undefined_object, duplicate_object. */
+/** PostgreSQL, appendix A: undefined_object. */
 const ABSENT = '42704';
-const PRESENT = '42710';
+/** So many sessions may a role have whose statements say nothing of it: one credential must not take all places at the server, the broker's among them. */
+const CONNECTION_LIMIT = 50;
 
 /**
  * Roles made from a mount's statements. An empty role that cannot log in comes first, under the name that follows from the intent; what is issued
@@ -31,12 +33,14 @@ const PRESENT = '42710';
 export class RoleCredentials implements DynamicCredentials {
   readonly revocation = 'revocable';
   readonly #server: PostgresServer;
-  readonly #sets: RoleSets;
+  readonly #options: PostgresMountOptions;
   readonly #clock: Clock;
+  /** Orders of this process one after the other: of two that grant on the same table at once, the server fails one. */
+  #last: Promise<unknown> = Promise.resolve();
 
-  constructor(server: PostgresServer, sets: RoleSets, clock: Clock) {
+  constructor(server: PostgresServer, options: PostgresMountOptions, clock: Clock) {
     this.#server = server;
-    this.#sets = sets;
+    this.#options = options;
     this.#clock = clock;
   }
 
@@ -52,14 +56,10 @@ export class RoleCredentials implements DynamicCredentials {
   async prepare(text: string, context: CallContext): Promise<string> {
     const role = roleOf(parseHandle(text));
     await this.#server
-      .change(context, async (session) => {
-        await holdRole(session, role);
-        await holdGrants(session);
-        await session.query(`CREATE ROLE ${quoteIdentifier(role)} NOLOGIN`);
-      })
+      .change(context, (session) => session.query(`CREATE ROLE ${quoteIdentifier(role)} NOLOGIN`))
       .catch((error: unknown) => {
         // An earlier try of this intent that was not heard to succeed.
-        if (sqlStateOf(error) !== PRESENT) throw error;
+        if (!isPresent(error)) throw error;
       });
     return text;
   }
@@ -74,14 +74,14 @@ export class RoleCredentials implements DynamicCredentials {
       password: scramVerifier(password),
       expiration: this.#expiration(handle.ttl),
     };
-    await this.#server
-      .change(context, async (session) => {
-        await holdRole(session, username);
-        await holdGrants(session);
-        await session.query(`DROP ROLE ${quoteIdentifier(username)}`);
-        for (const template of creation) await session.query(fillStatement(template, values));
-      })
-      .catch(absent);
+    const work = async (session: PostgresSession): Promise<void> => {
+      await session.query(`DROP ROLE ${quoteIdentifier(username)}`);
+      for (const template of creation) await session.query(fillStatement(template, values));
+      if (creation.some((template) => /\bconnection\s+limit\b/i.test(template))) return;
+      const limit = `CONNECTION LIMIT ${CONNECTION_LIMIT}`;
+      await session.query(`ALTER ROLE ${quoteIdentifier(username)} ${limit}`);
+    };
+    await this.#inTurn(() => repeated(() => this.#server.change(context, work))).catch(absent);
     const data = { username, password };
     return { data, ttlSeconds: handle.ttl, renewable: true, handle: text };
   }
@@ -90,24 +90,35 @@ export class RoleCredentials implements DynamicCredentials {
   async renew(text: string, ttlSeconds: number, context: CallContext): Promise<number> {
     const role = roleOf(parseHandle(text));
     const expiration = quoteLiteral(this.#expiration(ttlSeconds));
-    await this.#server
-      .change(context, async (session: PostgresSession) => {
-        await holdRole(session, role);
-        await session.query(`ALTER ROLE ${quoteIdentifier(role)} VALID UNTIL ${expiration}`);
-      })
-      .catch(absent);
+    const statement = `ALTER ROLE ${quoteIdentifier(role)} VALID UNTIL ${expiration}`;
+    await changeContestedRole(this.#server, role, context, async (session) => {
+      const [row] = await session.query('SELECT rolcanlogin FROM pg_roles WHERE rolname = $1', [
+        role,
+      ]);
+      // Closed by a revocation that could not drop it: it must not get a later end.
+      if (row?.[0] !== 't') throw new BrokerError('ERR_NOT_FOUND');
+      await session.query(statement);
+    }).catch(absent);
     return ttlSeconds;
   }
 
   async revoke(text: string, context: CallContext): Promise<void> {
     const handle = parseHandle(text);
     // A set that the mount no longer has: the role goes all the same.
-    const revocation = this.#sets[handle.set]?.revocation ?? [];
-    await dropRole(this.#server, roleOf(handle), revocation, context);
+    const revocation = this.#options.roles[handle.set]?.revocation ?? [];
+    const terms = { heir: this.#options.heir, revocation };
+    await dropRole(this.#server, roleOf(handle), terms, context);
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const mine = this.#last.then(work, work);
+    this.#last = mine.catch(() => undefined);
+    return mine;
   }
 
   #set(name: string): RoleSet {
-    const set = Object.hasOwn(this.#sets, name) ? this.#sets[name] : undefined;
+    const { roles } = this.#options;
+    const set = Object.hasOwn(roles, name) ? roles[name] : undefined;
     if (set === undefined) throw new BrokerError('ERR_NOT_FOUND');
     return set;
   }

@@ -25,6 +25,12 @@ export function revocationProblem(template: string): string | undefined {
   return commonProblem(tokens, TAKING);
 }
 
+/** Whether a statement speaks of the role, quoted or not. */
+export function namesRole(template: string, role: string): boolean {
+  const tokens = tokensOf(template) ?? [];
+  return tokens.some(({ kind, text }) => (kind === 'name' || kind === 'word') && text === role);
+}
+
 function unreadable(template: string): string {
   const named = [...template.matchAll(/\{\{\s*(\w+)\s*\}\}/g)].map(([, name]) => name ?? '');
   const unknown = named.find((name) => !PLACEHOLDERS.some((known) => known === name));

@@ -2,6 +2,7 @@ import type { SecretData } from '../../domain/secret.ts';
 import type { CallContext } from '../../ports/call-context.ts';
 import type { RotationTarget, RotationTurn, TargetVerdict } from '../../ports/rotation-target.ts';
 import type { PostgresServer } from '../../upstream/postgres/postgres-server.ts';
+import { changeContestedRole } from '../../upstream/postgres/contested.ts';
 import { checkHost } from '../check-host.ts';
 import { followRole } from './follow-role.ts';
 import type { AlternatingUsersOptions } from './config.ts';
@@ -10,7 +11,7 @@ import { credentialOf, nextValue, type Credential } from './credential.ts';
 import { expectGrants, testLogin } from './login-test.ts';
 import { missingRights } from './missing-rights.ts';
 import { placeOfRole } from './place-of-role.ts';
-import { closeRole, endSessions, lockRoles, setPassword } from './roles.ts';
+import { replacePassword, retireRole, setPassword } from './roles.ts';
 
 /** Two roles that may do the same: one is in use while the other gets the next password. */
 export class AlternatingUsers implements RotationTarget {
@@ -37,8 +38,7 @@ export class AlternatingUsers implements RotationTarget {
     this.#refuseInUse(turn, credential.username);
     const { accepted } = await testLogin(this.#server, credential, turn.context);
     if (accepted) return;
-    await this.#server.change(turn.context, async (session) => {
-      await lockRoles(session, this.#options.usernames);
+    await changeContestedRole(this.#server, credential.username, turn.context, async (session) => {
       turn.stillOurs();
       await followRole(session, credential.username, this.#other(credential.username));
       await setPassword(session, credential, 'LOGIN');
@@ -62,8 +62,11 @@ export class AlternatingUsers implements RotationTarget {
     const current = this.#credential(turn.current);
     this.#refuseInUse(turn, username);
     turn.stillOurs();
+    // A session of the retired user may act as the current one, and set its password.
+    if (turn.isIncident) await this.#end(turn, username);
     const { accepted } = await testLogin(this.#server, current, turn.context);
-    if (!accepted) {
+    if (!accepted && turn.isIncident) await replacePassword(this.#server, turn, current);
+    else if (!accepted) {
       const detail = 'the current value does not log in; the one before is left as it is';
       throw conflict('current_refused', detail);
     }
@@ -77,8 +80,8 @@ export class AlternatingUsers implements RotationTarget {
   }
 
   async #end(turn: RotationTurn, username: string): Promise<void> {
-    await closeRole(this.#server, turn, username);
-    if (this.#options.endSessions) await endSessions(this.#server, turn, username);
+    const endSessions = this.#options.endSessions || turn.isIncident;
+    await retireRole(this.#server, turn, { username, endSessions });
   }
 
   #refuseInUse({ current }: RotationTurn, username: string): void {

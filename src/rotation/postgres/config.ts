@@ -36,7 +36,12 @@ const common = {
     .default([]),
 };
 
-export const singleUserOptions = z.strictObject({ username: user, ...common });
+export const singleUserOptions = z.strictObject({
+  username: user,
+  /** Whether sessions that are open end when the password is replaced: also those of who may have the new one. */
+  endSessions: z.boolean().default(false),
+  ...common,
+});
 
 export const alternatingUsersOptions = z.strictObject({
   usernames: z

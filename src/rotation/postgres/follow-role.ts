@@ -1,8 +1,10 @@
 import { BrokerError } from '../../domain/errors.ts';
+import { roleExists } from '../../upstream/postgres/close-role.ts';
+import { joinRole } from '../../upstream/postgres/membership.ts';
 import { quoteIdentifier, quoteLiteral } from '../../upstream/postgres/quote.ts';
 import type { PostgresRow, PostgresSession } from '../../upstream/postgres/session.ts';
 import { conflict } from '../refusals.ts';
-import { needRole, roleExists } from './roles.ts';
+import { needRole } from './roles.ts';
 import { settingLiteral } from './setting-literal.ts';
 
 /** Attributes of a role that membership does not hand on. */
@@ -13,8 +15,6 @@ const ATTRIBUTES = [
   ['rolbypassrls', 'BYPASSRLS'],
   ['rolinherit', 'INHERIT'],
 ] as const;
-/** From there on a membership says for itself whether it is inherited. */
-const OWN_INHERIT_VERSION = 160_000;
 
 /**
  * Sees to it that `follower` may do what `model` may. A follower that is missing is created as a member of the model and acts as it from its login
@@ -35,7 +35,7 @@ export async function followRole(
   const own = quoteIdentifier(follower);
   if (!exists) {
     await session.query(`CREATE ROLE ${own} NOLOGIN`);
-    await session.query(`GRANT ${quoteIdentifier(model)} TO ${own}${await inheriting(session)}`);
+    await joinRole(session, model, follower);
   }
   await copyAttributes(session, follower, model);
   await copySettings(session, follower, model);
@@ -88,12 +88,6 @@ async function attributesOf(session: PostgresSession, username: string): Promise
     [username],
   );
   return row;
-}
-
-async function inheriting(session: PostgresSession): Promise<string> {
-  const rows = await session.query("SELECT current_setting('server_version_num')");
-  const version = Number(wholeNumber(rows[0]?.[0]));
-  return version >= OWN_INHERIT_VERSION ? ' WITH INHERIT TRUE, SET TRUE' : '';
 }
 
 /** All that `ALTER ROLE … SET` said of the model, in all databases and in each. */

@@ -1,29 +1,19 @@
+import { BrokerError } from '../../domain/errors.ts';
 import { scramVerifier } from '../../crypto/scram-verifier.ts';
 import { quoteIdentifier, quoteLiteral } from '../../upstream/postgres/quote.ts';
 import type { PostgresServer } from '../../upstream/postgres/postgres-server.ts';
 import type { PostgresSession } from '../../upstream/postgres/session.ts';
 import type { RotationTurn } from '../../ports/rotation-target.ts';
+import { closeRole, roleExists } from '../../upstream/postgres/close-role.ts';
+import { changeContestedRole } from '../../upstream/postgres/contested.ts';
+import { signalListed, terminateSessions } from '../../upstream/postgres/terminate-sessions.ts';
 import { conflict } from '../refusals.ts';
 import type { Credential } from './credential.ts';
+import { testLogin } from './login-test.ts';
 
-const SESSION_END_MS = '2000';
-
-/** Two brokers, or an operator's broker and ours, change a role one after the other: at once the server fails one of them midway. */
-export async function lockRoles(
-  session: PostgresSession,
-  usernames: readonly string[],
-): Promise<void> {
-  for (const name of [...usernames].sort()) {
-    await session.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [
-      `quaymaster role ${name}`,
-    ]);
-  }
-}
-
-export async function roleExists(session: PostgresSession, username: string): Promise<boolean> {
-  const rows = await session.query('SELECT 1 FROM pg_roles WHERE rolname = $1', [username]);
-  return rows.length === 1;
-}
+/** Its `VALID UNTIL` and limit stay: the role is opened again by a later rotation. */
+const CLOSED = 'NOLOGIN PASSWORD NULL';
+const ROUNDS = 5;
 
 /** @throws ERR_CONFLICT, reason `role_missing`. */
 export async function needRole(session: PostgresSession, username: string): Promise<void> {
@@ -43,31 +33,44 @@ export async function setPassword(
   );
 }
 
-/** What it owns and may do stays as it is. */
-export async function closeRole(
+/** What it owns and may do stays as it is. `endSessions` false leaves those that it has. */
+export async function retireRole(
   server: PostgresServer,
   turn: RotationTurn,
-  username: string,
+  { username, endSessions }: { readonly username: string; readonly endSessions: boolean },
 ): Promise<void> {
-  await server.change(turn.context, async (session) => {
-    await lockRoles(session, [username]);
+  const closing = { role: username, attributes: CLOSED, before: () => turn.stillOurs() };
+  if (endSessions) {
+    await closeRole(server, closing, turn.context);
+    return;
+  }
+  await changeContestedRole(server, username, turn.context, async (session) => {
     turn.stillOurs();
     if (!(await roleExists(session, username))) return;
-    await session.query(`ALTER ROLE ${quoteIdentifier(username)} WITH NOLOGIN PASSWORD NULL`);
+    await session.query(`ALTER ROLE ${quoteIdentifier(username)} WITH ${CLOSED}`);
   });
 }
 
-/** Of a role that cannot log in again. Returns when they have ended, or after two seconds each. */
-export async function endSessions(
+/**
+ * Sets the password of a role whose sessions are terminated with it. One of them may set another password in between, so this is done again until the
+ * credential logs in.
+ * @throws ERR_PROVIDER_TIMEOUT, reason `blocked`.
+ */
+export async function replacePassword(
   server: PostgresServer,
   turn: RotationTurn,
-  username: string,
+  credential: Credential,
 ): Promise<void> {
-  await server.change(turn.context, async (session) => {
-    turn.stillOurs();
-    await session.query(
-      'SELECT pg_terminate_backend(pid, $2::bigint) FROM pg_stat_activity WHERE usename = $1',
-      [username, SESSION_END_MS],
-    );
-  });
+  const { username } = credential;
+  for (let round = 0; round < ROUNDS; round += 1) {
+    await changeContestedRole(server, username, turn.context, async (session) => {
+      await needRole(session, username);
+      turn.stillOurs();
+      await signalListed(session, username);
+      await setPassword(session, credential);
+    });
+    await terminateSessions(server, username, turn.context);
+    if ((await testLogin(server, credential, turn.context)).accepted) return;
+  }
+  throw new BrokerError('ERR_PROVIDER_TIMEOUT', undefined, { reason: 'blocked' });
 }

@@ -3,14 +3,15 @@ import type { CallContext } from '../../ports/call-context.ts';
 import type { RotationTarget, RotationTurn, TargetVerdict } from '../../ports/rotation-target.ts';
 import { quoteIdentifier } from '../../upstream/postgres/quote.ts';
 import type { PostgresServer } from '../../upstream/postgres/postgres-server.ts';
+import { changeContestedRole } from '../../upstream/postgres/contested.ts';
 import { checkHost } from '../check-host.ts';
 import type { SingleUserOptions } from './config.ts';
 import { credentialOf, nextValue, type Credential } from './credential.ts';
 import { expectGrants, testLogin } from './login-test.ts';
 import { placeOfRole } from './place-of-role.ts';
-import { lockRoles, needRole, setPassword } from './roles.ts';
+import { needRole, replacePassword, setPassword } from './roles.ts';
 
-/** One role with one password: the new one ends the old one. Sessions that are open stay open. */
+/** One role with one password: the new one ends the old one. Sessions that are open stay open, unless the definition or an incident ends them. */
 export class SingleUser implements RotationTarget {
   readonly slots = 'one';
   readonly drillable = false;
@@ -51,8 +52,7 @@ export class SingleUser implements RotationTarget {
       await this.#install(turn, this.#credential(turn.current));
       return;
     }
-    await this.#server.change(turn.context, async (session) => {
-      await lockRoles(session, [username]);
+    await changeContestedRole(this.#server, username, turn.context, async (session) => {
       await needRole(session, username);
       turn.stillOurs();
       await session.query(`ALTER ROLE ${quoteIdentifier(username)} WITH PASSWORD NULL`);
@@ -62,9 +62,11 @@ export class SingleUser implements RotationTarget {
   /** Nothing where it works already: then an earlier try was not heard to succeed. */
   async #install(turn: RotationTurn, credential: Credential): Promise<void> {
     const { accepted } = await testLogin(this.#server, credential, turn.context);
+    const endsSessions = this.#options.endSessions || turn.isIncident;
+    // An earlier try that set the password may not have come as far as the sessions.
+    if (endsSessions) return replacePassword(this.#server, turn, credential);
     if (accepted) return;
-    await this.#server.change(turn.context, async (session) => {
-      await lockRoles(session, [credential.username]);
+    await changeContestedRole(this.#server, credential.username, turn.context, async (session) => {
       await needRole(session, credential.username);
       turn.stillOurs();
       await setPassword(session, credential);

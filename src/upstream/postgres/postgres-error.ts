@@ -40,9 +40,8 @@ function fromServer(sqlState: string): BrokerError {
   const cause = new PostgresRefusal(sqlState);
   if (sqlState.startsWith('28')) return failure('ERR_PROVIDER_DENIED', 'login_refused', cause);
   if (sqlState === '42501') return failure('ERR_PROVIDER_DENIED', 'not_permitted', cause);
-  if (sqlState === '57014' || sqlState === '55P03') {
-    return failure('ERR_PROVIDER_TIMEOUT', 'deadline', cause);
-  }
+  // A lock that was waited for in vain (55P03) is not among them: a user who holds it must not open the circuit for all.
+  if (sqlState === '57014') return failure('ERR_PROVIDER_TIMEOUT', 'deadline', cause);
   // Connection exceptions, too many connections, shutting down, read only while failing over.
   if (/^(?:08|53|57P|25006)/.test(sqlState)) {
     return failure('ERR_PROVIDER_UNAVAILABLE', 'not_serving', cause);

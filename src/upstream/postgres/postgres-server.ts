@@ -16,10 +16,10 @@ export interface PostgresServer {
   readonly port: number;
   /** The role of the configuration file: whoever changes others. */
   readonly username: string;
-  /** As that role; repeated where it may help. */
-  read<T>(context: CallContext, work: Work<T>): Promise<T>;
+  /** As that role; repeated where it may help. `database`: another one of the server. */
+  read<T>(context: CallContext, work: Work<T>, database?: string): Promise<T>;
   /** As that role, once and in one transaction. @throws ERR_PROVIDER_TIMEOUT: the outcome is unknown. */
-  change<T>(context: CallContext, work: Work<T>): Promise<T>;
+  change<T>(context: CallContext, work: Work<T>, database?: string): Promise<T>;
   /** As somebody else. @throws ERR_PROVIDER_DENIED, reason `login_refused`. */
   logIn<T>(
     credential: { readonly username: string; readonly password: string },
@@ -54,13 +54,13 @@ class GuardedServer implements PostgresServer {
     this.#guard = guard;
   }
 
-  read<T>(context: CallContext, work: Work<T>): Promise<T> {
-    return this.#guard.read(context, (signal) => this.#asAdmin(signal, work));
+  read<T>(context: CallContext, work: Work<T>, database?: string): Promise<T> {
+    return this.#guard.read(context, (signal) => this.#asAdmin(signal, work, database));
   }
 
-  change<T>(context: CallContext, work: Work<T>): Promise<T> {
+  change<T>(context: CallContext, work: Work<T>, database?: string): Promise<T> {
     return this.#guard.effect(context, (signal) =>
-      this.#asAdmin(signal, (session) => session.transaction(() => work(session))),
+      this.#asAdmin(signal, (session) => session.transaction(() => work(session)), database),
     );
   }
 
@@ -73,23 +73,27 @@ class GuardedServer implements PostgresServer {
     return this.#guard.read(context, (signal) => this.#as(login, signal, work));
   }
 
-  async #asAdmin<T>(signal: AbortSignal, work: Work<T>): Promise<T> {
+  async #asAdmin<T>(signal: AbortSignal, work: Work<T>, database?: string): Promise<T> {
     const password = await readPasswordFile(this.#config.passwordFile);
-    return this.#as({ username: this.username, password }, signal, work);
+    return this.#as({ username: this.username, password, database }, signal, work);
   }
 
   async #as<T>(
-    who: { readonly username: string; readonly password: Sensitive<string> },
+    who: {
+      readonly username: string;
+      readonly password: Sensitive<string>;
+      readonly database?: string | undefined;
+    },
     signal: AbortSignal,
     work: Work<T>,
   ): Promise<T> {
-    const { host, port, database, limits } = this.#config;
+    const { host, port, limits } = this.#config;
     const files = tlsFilesOf(this.#config);
     const login = {
       host,
       port,
-      database,
       ...who,
+      database: who.database ?? this.#config.database,
       tls: files && (await readTlsIdentity(files)),
       isLocal: isLoopback(host),
       statementMs: limits.timeoutMs,

@@ -1,0 +1,20 @@
+import { quoteIdentifier } from './quote.ts';
+import type { PostgresSession } from './session.ts';
+
+/** From there on a membership says for itself whether it is inherited and may be set; the creator of a role has to ask for both. */
+const OWN_OPTIONS_VERSION = 160_000;
+
+/** Makes `member`, by default the connection's own role, a member of `role` that has its rights and may act as it. */
+export async function joinRole(
+  session: PostgresSession,
+  role: string,
+  member = 'CURRENT_USER',
+): Promise<void> {
+  const to = member === 'CURRENT_USER' ? member : quoteIdentifier(member);
+  await session.query(`GRANT ${quoteIdentifier(role)} TO ${to}${await membershipOptions(session)}`);
+}
+
+async function membershipOptions(session: PostgresSession): Promise<string> {
+  const [row] = await session.query("SELECT current_setting('server_version_num')");
+  return Number(row?.[0]) >= OWN_OPTIONS_VERSION ? ' WITH INHERIT TRUE, SET TRUE' : '';
+}
