@@ -227,12 +227,12 @@ describe('a token of an operator', () => {
         body: policy(name, paths, ['read']),
         headers: { 'If-None-Match': '*' },
       });
-    expect((await put('inside', ['team/x/**'])).status).toBe(201);
+    expect((await put('team.inside', ['team/x/**'])).status).toBe(201);
     for (const paths of [['other/**'], ['team/x', 'other/y'], ['**'], ['t*/x'], ['teams/x']]) {
       await expectDenied(api, {
         status: 403,
         code: 'ERR_DENIED',
-        send: () => put('outside', paths),
+        send: () => put('team.outside', paths),
       });
     }
   });

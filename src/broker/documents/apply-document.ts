@@ -1,6 +1,7 @@
 import type { DocumentReference } from '../../domain/audit-actions.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import { isName, parseNewPath } from '../../domain/names.ts';
+import { holdsEverywhere } from '../../domain/principal.ts';
 import type { AccessPolicy } from '../../domain/policy/index.ts';
 import type { Expectation, Plan } from '../../ports/store.ts';
 import { randomId } from '../../crypto/random.ts';
@@ -9,7 +10,8 @@ import { recordFailure } from '../operation.ts';
 import type { Parts } from '../parts.ts';
 import { commitAs, entryOf, type Attempt } from '../record.ts';
 import type { LiveOperator } from '../state/operator-tokens.ts';
-import { authorizeDocument } from './authority.ts';
+import { denied } from '../judge.ts';
+import { authorizeDocument, mayCreatePolicy } from './authority.ts';
 import { checkReferences, checkUnused } from './check-references.ts';
 import {
   documentFence,
@@ -118,9 +120,7 @@ function next(
   current: StoredDocument | undefined,
 ): StoredDocument {
   const { kind, name, body } = change;
-  // Who holds no policy-editor role at all learns nothing of what is wrong with a policy.
-  const reached = policyOf(current) ?? (kind === 'policy' ? policyIn(body) : undefined);
-  authorizeDocument(live, kind, name, reached);
+  authorizeChange(live, change, current);
   if (kind === 'definition') parseNewPath(name);
   else if (!isName(name)) throw new BrokerError('ERR_PATH_INVALID');
   const spec = parseSpec(kind, body);
@@ -141,6 +141,24 @@ function next(
     updatedAt: parts.clock.now(),
     updatedBy: live.operator.name,
   };
+}
+
+/**
+ * Before anything is said of the body. Who holds no policy-editor role at all learns nothing of what is wrong with a policy, and to a scoped
+ * editor one that is not there looks as one outside the scope does, whatever is sent with it. @throws ERR_DENIED
+ */
+function authorizeChange(
+  live: LiveOperator,
+  { kind, name, body, precondition }: DocumentChange & { readonly body: unknown },
+  current: StoredDocument | undefined,
+): void {
+  const reached = policyOf(current) ?? (kind === 'policy' ? policyIn(body) : undefined);
+  authorizeDocument(live, kind, name, reached);
+  if (kind !== 'policy' || current !== undefined) return;
+  if (holdsEverywhere(live.operator, 'policy-editor')) return;
+  if (precondition.ifNoneMatch === undefined || !mayCreatePolicy(live, name)) {
+    throw denied('scope_name');
+  }
 }
 
 function changePlan(

@@ -42,3 +42,15 @@ export function mayTouch(
       );
   }
 }
+
+/**
+ * Whether the operator may create a policy of this name. Policies of all editors share one set of names, so a free name would tell a scoped editor
+ * which others are taken: such an editor creates policies under the names of the scope only, `kv.team` and `kv.team.…` for `kv/team`.
+ */
+export function mayCreatePolicy({ operator }: LiveOperator, name: string): boolean {
+  if (holdsEverywhere(operator, 'policy-editor')) return true;
+  return operator.grants
+    .filter(({ role }) => role === 'policy-editor')
+    .flatMap(({ scope }) => scope.map((prefix) => prefix.toLowerCase().replaceAll('/', '.')))
+    .some((own) => name === own || name.startsWith(`${own}.`));
+}

@@ -313,6 +313,7 @@ describe('documents', () => {
   });
 
   describe('of a scoped policy-editor', () => {
+    const NAME = 'kv.team.t';
     let scoped: LiveOperator;
     beforeEach(async () => {
       scoped = await broker.operator('sc', [{ role: 'policy-editor', scope: ['kv/team'] }]);
@@ -320,9 +321,13 @@ describe('documents', () => {
 
     it('lie wholly inside its scope, in their old and their new form', async () => {
       const by = { by: scoped };
-      expect(await codeOf(apply('policy', 't', policy('t', ['kv/team/**']), by))).toBe('no error');
+      expect(await codeOf(apply('policy', NAME, policy(NAME, ['kv/team/**']), by))).toBe(
+        'no error',
+      );
       const ifAny = { by: scoped, precondition: { ifMatch: '*' } };
-      expect(await codeOf(apply('policy', 't', policy('t', ['kv/**']), ifAny))).toBe('ERR_DENIED');
+      expect(await codeOf(apply('policy', NAME, policy(NAME, ['kv/**']), ifAny))).toBe(
+        'ERR_DENIED',
+      );
       expect(await codeOf(apply('policy', 'all', policy('all', ['kv/team/**']), ifAny))).toBe(
         'ERR_DENIED',
       );
@@ -339,23 +344,64 @@ describe('documents', () => {
     });
 
     it('show of their history what lay inside it', async () => {
-      await apply('policy', 't', policy('t', ['kv/**']));
-      await broker.put(admin, 'policy', 't', policy('t', ['kv/team/**']));
-      const versions = (by: LiveOperator, name = 't') =>
+      await apply('policy', NAME, policy(NAME, ['kv/**']));
+      await broker.put(admin, 'policy', NAME, policy(NAME, ['kv/team/**']));
+      const versions = (by: LiveOperator, name = NAME) =>
         documentVersions(broker.parts, broker.call(), by, { kind: 'policy', name });
       expect((await versions(scoped)).map(({ version }) => version)).toEqual([2]);
       expect(await versions(admin)).toHaveLength(2);
       expect(await codeOf(versions(admin, 'none'))).toBe('ERR_NOT_FOUND');
-      await broker.remove(admin, 'policy', 't');
+      await broker.remove(admin, 'policy', NAME);
       expect(await versions(admin)).toHaveLength(3);
       expect(await codeOf(versions(scoped))).toBe('ERR_DENIED');
     });
 
+    it('say nothing of those outside: a policy that is there looks like one that is not', async () => {
+      const inside = (name: string) => policy(name, ['kv/team/**']);
+      const outside = (name: string) => policy(name, ['kv/**']);
+      const read = (name: string) =>
+        readDocument(broker.parts, broker.call(), scoped, { kind: 'policy', name });
+      const versions = (name: string) =>
+        documentVersions(broker.parts, broker.call(), scoped, { kind: 'policy', name });
+      const remove = (name: string, ifMatch = '*') =>
+        deleteDocument(broker.parts, broker.call(), scoped, {
+          kind: 'policy',
+          name,
+          precondition: { ifMatch },
+        });
+      for (const name of ['all', 'none', 'kv.teams', 'kv', 'kv.team']) {
+        if (name === 'kv.team') await apply('policy', name, outside(name));
+        for (const precondition of [
+          { ifNoneMatch: '*' },
+          { ifMatch: '*' },
+          { ifMatch: '"x"' },
+          {},
+        ]) {
+          for (const body of [inside(name), inside('other'), outside(name), {}, 'nonsense']) {
+            const by = { by: scoped, precondition } as const;
+            expect(await codeOf(apply('policy', name, body, by))).toBe('ERR_DENIED');
+          }
+        }
+        expect(await codeOf(read(name))).toBe('ERR_DENIED');
+        expect(await codeOf(versions(name))).toBe('ERR_DENIED');
+        expect(await codeOf(remove(name))).toBe('ERR_DENIED');
+        expect(await codeOf(remove(name, '"x"'))).toBe('ERR_DENIED');
+      }
+      expect(await codeOf(apply('policy', NAME, inside(NAME), { by: scoped }))).toBe('no error');
+    });
+
+    it('may keep a name that an unscoped editor gave them', async () => {
+      await apply('policy', 'theirs', policy('theirs', ['kv/team/**']));
+      const ifAny = { by: scoped, precondition: { ifMatch: '*' } };
+      const next = policy('theirs', ['kv/team/x']);
+      expect(await codeOf(apply('policy', 'theirs', next, ifAny))).toBe('no error');
+    });
+
     it('are listed without the others', async () => {
-      await apply('policy', 't', policy('t', ['kv/team/**']));
+      await apply('policy', NAME, policy(NAME, ['kv/team/**']));
       const query = { kind: 'policy', page: { limit: 10 } } as const;
       const { items } = await listDocuments(broker.parts, broker.call(), scoped, query);
-      expect(items.map(({ name }) => name)).toEqual(['t']);
+      expect(items.map(({ name }) => name)).toEqual([NAME]);
     });
   });
 });
