@@ -1,19 +1,23 @@
 import { authenticate } from '../../src/broker/authenticate.ts';
 import { deleteDocument } from '../../src/broker/documents/apply-document.ts';
 import { endOwnSession } from '../../src/broker/end-session.ts';
+import { createQuarantine, liftQuarantine } from '../../src/broker/quarantines.ts';
 import { readSecret } from '../../src/broker/read-secrets.ts';
 import { renewSession } from '../../src/broker/renew-session.ts';
 import { revokeLeases, type LeaseSelector } from '../../src/broker/revoke-leases.ts';
+import type { SessionSelector } from '../../src/broker/select-sessions.ts';
+import { endMatchingSessions } from '../../src/broker/sessions.ts';
 import type { LiveSession } from '../../src/broker/state/sessions.ts';
 import type { LiveOperator } from '../../src/broker/state/operator-tokens.ts';
 import { expiryWorker } from '../../src/broker/workers/expiry.ts';
 import { PodEndings } from '../../src/broker/workers/pod-endings.ts';
 import { destroySecret, writeSecret } from '../../src/broker/write-secret.ts';
 import { BrokerError } from '../../src/domain/errors.ts';
+import { scopeFence, type QuarantineScope } from '../../src/domain/quarantine.ts';
 import { workloadId, type Workload } from '../../src/domain/workload.ts';
 import type { ScriptedWatch } from '../support/broker-parts.ts';
 import { policy, TestBroker } from '../support/broker-parts.ts';
-import type { Command, Reply } from './reference-model.ts';
+import type { Command, Reply, Scope } from './reference-model.ts';
 
 const MINUTE = 60_000;
 
@@ -118,6 +122,22 @@ export class DrivenBroker {
       case 'endPod':
         await this.#endPod(command.pod);
         return 'ok';
+      case 'endSessions': {
+        const selector = this.#sessionsOf(command.scope);
+        await endMatchingSessions(parts, call, this.#admin, { selector });
+        return 'ok';
+      }
+      case 'quarantine': {
+        const scope = this.#quarantineOf(command.scope);
+        const seconds = command.minutes === undefined ? undefined : command.minutes * 60;
+        await createQuarantine(parts, call, this.#admin, { scope, reason: 'test', seconds });
+        return 'ok';
+      }
+      case 'lift': {
+        const found = parts.quarantines.find(scopeFence(this.#quarantineOf(command.scope)));
+        await liftQuarantine(parts, call, this.#admin, found?.id ?? 'qua_none');
+        return 'ok';
+      }
       case 'advance':
         this.#broker.clock.advance(command.minutes * MINUTE);
         return 'ok';
@@ -169,6 +189,18 @@ export class DrivenBroker {
   async #revoke(selector: LeaseSelector): Promise<Reply> {
     await revokeLeases(this.#broker.parts, this.#broker.call(), this.#admin, { selector });
     return 'ok';
+  }
+
+  #sessionsOf(scope: Scope): SessionSelector {
+    return 'pod' in scope
+      ? { cluster: 'c1', pod: this.#pod(scope.pod).uid }
+      : { workload: workloadId(this.#workload(scope.account)) };
+  }
+
+  #quarantineOf(scope: Scope): QuarantineScope {
+    return 'pod' in scope
+      ? { kind: 'pod', subject: `c1/${this.#pod(scope.pod).uid}` }
+      : { kind: 'workload', subject: workloadId(this.#workload(scope.account)) };
   }
 
   async #endPod(pod: number): Promise<void> {

@@ -13,6 +13,8 @@ const pod = fc.nat(1);
 const path = fc.nat(1);
 const session = fc.nat(3);
 const minutes = fc.constantFrom(1, 4, 8, 15, 40, 90);
+const maybeMinutes = fc.option(minutes, { nil: undefined });
+const scope = fc.oneof(fc.record({ account }), fc.record({ pod }));
 const effect = fc.constantFrom('allow' as const, 'deny' as const);
 
 const weighted = (weight: number, arbitrary: fc.Arbitrary<Command>) => ({ weight, arbitrary });
@@ -29,6 +31,9 @@ const command = fc.oneof(
   weighted(1, fc.record({ do: fc.constant('revokePath' as const), path })),
   weighted(1, fc.record({ do: fc.constant('revokeAccount' as const), account })),
   weighted(1, fc.record({ do: fc.constantFrom('revokePod' as const, 'endPod' as const), pod })),
+  weighted(1, fc.record({ do: fc.constant('endSessions' as const), scope })),
+  weighted(2, fc.record({ do: fc.constant('quarantine' as const), scope, minutes: maybeMinutes })),
+  weighted(2, fc.record({ do: fc.constant('lift' as const), scope })),
   weighted(2, fc.record({ do: fc.constant('advance' as const), minutes })),
   weighted(1, fc.record({ do: fc.constantFrom('expire' as const, 'restart' as const) })),
 );
@@ -93,7 +98,14 @@ it(
       { numRuns: HISTORIES, examples: KNOWN.map((commands) => [[...prelude, ...commands]]) },
     );
     // A model that only ever saw refusals would prove nothing.
-    for (const kind of ['read ok', 'read ERR_DENIED', 'read ERR_UNAUTHENTICATED', 'restart ok']) {
+    for (const kind of [
+      'read ok',
+      'read ERR_DENIED',
+      'read ERR_UNAUTHENTICATED',
+      'logIn ERR_DENIED',
+      'lift ok',
+      'restart ok',
+    ]) {
       expect([kind, (replies.get(kind) ?? 0) > HISTORIES / 100]).toEqual([kind, true]);
     }
   },

@@ -15,10 +15,15 @@ export type Command =
   | { readonly do: 'revokePath'; readonly path: number }
   | { readonly do: 'revokeAccount'; readonly account: number }
   | { readonly do: 'revokePod' | 'endPod'; readonly pod: number }
+  | { readonly do: 'endSessions'; readonly scope: Scope }
+  | { readonly do: 'quarantine'; readonly scope: Scope; readonly minutes: number | undefined }
+  | { readonly do: 'lift'; readonly scope: Scope }
   | { readonly do: 'advance'; readonly minutes: number }
   | { readonly do: 'expire' | 'restart' };
 
 type Effect = 'allow' | 'deny';
+/** Of a quarantine, or of sessions that an operator ends. */
+export type Scope = { readonly account: number } | { readonly pod: number };
 
 /** What a command answers: `ok`, `<version> until <milliseconds since the history began>` for a read, or the code of the refusal. */
 export type Reply = string;
@@ -50,6 +55,8 @@ export class ReferenceModel {
   readonly #versions = new Map<number, { last: number; current: number | undefined }>();
   readonly #sessions: ModelSession[] = [];
   readonly #endedPods = new Set<number>();
+  /** Ends by scope; a quarantine whose time has passed stays until it is lifted. */
+  readonly #quarantines = new Map<string, number>();
 
   run(command: Command): Reply {
     switch (command.do) {
@@ -85,6 +92,12 @@ export class ReferenceModel {
         this.#endedPods.add(command.pod);
         for (const session of this.#sessions) if (session.pod === command.pod) this.#end(session);
         return 'ok';
+      case 'endSessions':
+        return this.#endCovered(command.scope);
+      case 'quarantine':
+        return this.#quarantine(command.scope, command.minutes);
+      case 'lift':
+        return this.#quarantines.delete(JSON.stringify(command.scope)) ? 'ok' : 'ERR_NOT_FOUND';
       case 'advance':
         this.#now += command.minutes * MINUTE;
         return 'ok';
@@ -99,12 +112,14 @@ export class ReferenceModel {
   #with(index: number, work: (session: ModelSession) => Reply): Reply {
     const session = this.#sessions[index % Math.max(1, this.#sessions.length)];
     if (session === undefined) return 'no session';
-    if (session.isOver || session.endsAt <= this.#now) return 'ERR_UNAUTHENTICATED';
+    const isOver = session.isOver || session.endsAt <= this.#now;
+    if (isOver || this.#isQuarantined(session)) return 'ERR_UNAUTHENTICATED';
     return work(session);
   }
 
   #logIn({ account, pod, minutes }: Command & { do: 'logIn' }): Reply {
     if (this.#endedPods.has(pod)) return 'ERR_TOKEN_INVALID';
+    if (this.#isQuarantined({ account, pod })) return 'ERR_DENIED';
     const endsAt = this.#now + Math.min(minutes * MINUTE, SESSION_MS);
     const leases = new Map<string, ModelLease>();
     this.#sessions.push({ account, pod, endsAt, isOver: false, leases, revoked: new Set() });
@@ -120,6 +135,30 @@ export class ReferenceModel {
   #end(session: ModelSession): Reply {
     session.isOver = true;
     for (const lease of session.leases.values()) lease.isLive = false;
+    return 'ok';
+  }
+
+  /** The same scope again is never shortened. Its sessions end and stay ended when it is lifted. */
+  #quarantine(scope: Scope, minutes: number | undefined): Reply {
+    const key = JSON.stringify(scope);
+    const until = minutes === undefined ? Infinity : this.#now + minutes * MINUTE;
+    const standing = this.#quarantines.get(key) ?? 0;
+    this.#quarantines.set(key, standing > this.#now ? Math.max(standing, until) : until);
+    return this.#endCovered(scope);
+  }
+
+  #isQuarantined({ account, pod }: { readonly account: number; readonly pod: number }): boolean {
+    return [{ account }, { pod }].some(
+      (scope) => (this.#quarantines.get(JSON.stringify(scope)) ?? 0) > this.#now,
+    );
+  }
+
+  #endCovered(scope: Scope): Reply {
+    for (const session of this.#sessions) {
+      const isCovered =
+        'pod' in scope ? session.pod === scope.pod : session.account === scope.account;
+      if (isCovered) this.#end(session);
+    }
     return 'ok';
   }
 
