@@ -119,6 +119,7 @@ const ROWS = {
     5,
     'credential.revoke',
   ],
+  seal: ['POST', '/api/v1/seal', 'operator', RESPONDERS, 10, 'broker.seal'],
   createQuarantine: [
     'POST',
     '/api/v1/quarantines',

@@ -37,6 +37,7 @@ export async function perform(
   let run: (asked: Asked<Caller | undefined>) => Promise<Answer>;
   try {
     checkRequest(exchange);
+    requireKeys(surroundings, performance.operation);
     identity = await identify(surroundings, exchange, performance.operation);
     const { caller } = identity;
     if (caller !== undefined) {
@@ -62,6 +63,11 @@ export async function perform(
     if (exchange.wasRecorded) answerError(surroundings, exchange, failure);
     else await refuse(surroundings, exchange, failure, { caller });
   }
+}
+
+/** A sealed broker answers probes alone. @throws ERR_SEALED */
+function requireKeys({ parts }: Surroundings, { action }: Operation): void {
+  if (action !== undefined && parts.keyring.isSealed) throw new BrokerError('ERR_SEALED');
 }
 
 const PROBES: readonly string[] = ['/healthz', '/readyz'];

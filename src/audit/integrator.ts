@@ -294,7 +294,8 @@ export class Integrator {
     const put: Write = { table: 'log_checkpoints', put: { size, at, note } };
     const last = this.#checkpoint;
     const sameMinute = Math.floor(this.#checkpointAt / MINUTE_MS) === Math.floor(at / MINUTE_MS);
-    const writes = anchor === undefined ? [put] : [put, anchor.write({ size, root })];
+    const anchored = anchor?.write({ size, root });
+    const writes = anchored === undefined ? [put] : [put, anchored];
     if (last === undefined || !sameMinute) return writes;
     return [{ table: 'log_checkpoints', remove: { size: last.size } }, ...writes];
   }

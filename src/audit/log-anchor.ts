@@ -44,10 +44,21 @@ export class LogAnchor {
     return anchor;
   }
 
-  write({ size, root }: Anchor): Write {
-    const mac = this.#rows.mac('meta', fieldsOf({ size, root }));
+  /** Undefined while the broker is sealed: the anchor stays where it was, and the log may be ahead of it. */
+  write({ size, root }: Anchor): Write | undefined {
+    const mac = this.#mac({ size, root });
+    if (mac === undefined) return undefined;
     const value = `${size} ${Buffer.from(root).toString('base64')} ${mac.toString('hex')}`;
     return { table: 'meta', put: { key: KEY, value } };
+  }
+
+  #mac(anchor: Anchor): Buffer | undefined {
+    try {
+      return this.#rows.mac('meta', fieldsOf(anchor));
+    } catch (error) {
+      if (error instanceof BrokerError && error.code === 'ERR_SEALED') return undefined;
+      throw error;
+    }
   }
 }
 

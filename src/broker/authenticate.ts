@@ -24,7 +24,7 @@ export function authenticateFromMemory(parts: Parts, token: string): LiveSession
 
 /** As `authenticateFromMemory`, of any session: nothing is proved yet. */
 export function sessionInMemory(parts: Parts, token: string): LiveSession | undefined {
-  if (!isWellFormedToken('qms', token)) return undefined;
+  if (!isWellFormedToken('qms', token) || parts.keyring.isSealed) return undefined;
   const live = parts.sessions.cached(parts.sessions.hash(token));
   return live !== undefined && stands(parts, live) ? live : undefined;
 }

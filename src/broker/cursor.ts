@@ -1,5 +1,6 @@
 import { BrokerError } from '../domain/errors.ts';
 import { open, seal } from '../crypto/aead.ts';
+import type { SecretKey } from '../crypto/secret-key.ts';
 import { cursorData } from '../crypto/associated-data.ts';
 import type { Parts } from './parts.ts';
 
@@ -9,17 +10,21 @@ import type { Parts } from './parts.ts';
  */
 export function encodeCursor(parts: Parts, list: string, position: unknown): string {
   const plaintext = Buffer.from(JSON.stringify(position));
-  return seal(parts.cursorKey, plaintext, cursorData(list)).toString('base64url');
+  return seal(keyOf(parts), plaintext, cursorData(list)).toString('base64url');
 }
 
 /** @throws ERR_REQUEST_INVALID for a cursor that this installation did not give out for this list. */
 export function decodeCursor(parts: Parts, list: string, cursor: string | undefined): unknown {
   if (cursor === undefined) return undefined;
   try {
-    const plaintext = open(parts.cursorKey, Buffer.from(cursor, 'base64url'), cursorData(list));
+    const plaintext = open(keyOf(parts), Buffer.from(cursor, 'base64url'), cursorData(list));
     return JSON.parse(plaintext.toString()) as unknown;
   } catch (cause) {
     const detail = '"after" is not a cursor that this list returned';
     throw new BrokerError('ERR_REQUEST_INVALID', detail, { reason: 'bad_cursor', cause });
   }
+}
+
+function keyOf({ keyring }: Parts): SecretKey {
+  return keyring.active.keyFor('pageCursor');
 }

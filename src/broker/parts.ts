@@ -9,7 +9,6 @@ import type { RefusalTally } from '../ports/refusal-tally.ts';
 import type { Store } from '../ports/store.ts';
 import type { WorkloadAuthenticator } from '../ports/workload-authenticator.ts';
 import type { Keyring } from '../crypto/keyring.ts';
-import type { SecretKey } from '../crypto/secret-key.ts';
 import type { LeaseQuota } from './lease-quota.ts';
 import type { Canaries } from './state/canaries.ts';
 import type { Catalog } from './state/catalog.ts';
@@ -74,8 +73,6 @@ export interface Parts {
   readonly digest: TextDigest;
   /** MACs the rows that grant. */
   readonly rows: RowSeals;
-  /** Makes page cursors unforgeable. */
-  readonly cursorKey: SecretKey;
   /** Test builds name points of a rotation at which the process dies, throws or stands still. */
   readonly failpoint?: ((name: string) => void | Promise<void>) | undefined;
 }

@@ -46,11 +46,12 @@ const ENTRY_OVERHEAD = 300;
 
 /** Current values, sealed under a key that exists only in this process. One read at a time goes to the backend for a path. */
 export class ValueCache {
-  readonly #sealer = ephemeralSealer();
+  #sealer = ephemeralSealer();
   readonly #entries: LRUCache<string, Entry>;
   readonly #flights = new Map<string, Flight>();
   readonly #clock: Clock;
-  readonly #fingerprintKey: SecretKey;
+  /** Undefined once the broker is sealed. */
+  #fingerprintKey: SecretKey | undefined;
 
   constructor(clock: Clock, fingerprintKey: SecretKey, maxBytes: number) {
     this.#clock = clock;
@@ -60,6 +61,14 @@ export class ValueCache {
       sizeCalculation: ({ sealed, locator = '' }, path) =>
         sealed.length + locator.length + path.length + ENTRY_OVERHEAD,
     });
+  }
+
+  /** Forgets every value, and the keys with which values are kept and traced: no value is made any more. */
+  seal(): void {
+    this.#entries.clear();
+    this.#flights.clear();
+    this.#sealer = ephemeralSealer();
+    this.#fingerprintKey = undefined;
   }
 
   /** A value that is still fresh, from memory. */
@@ -119,6 +128,7 @@ export class ValueCache {
   /** Renders and fingerprints what a provider read. A provider without versions gets a keyed digest of the data as version. */
   value(read: SecretVersion, locator?: EncodedLocator): Value {
     const json = Buffer.from(JSON.stringify(read.data));
+    if (this.#fingerprintKey === undefined) throw new BrokerError('ERR_SEALED');
     const digest = hmac(this.#fingerprintKey, canonicalData(read));
     return {
       json,

@@ -28,6 +28,7 @@ import type { Store } from '../ports/store.ts';
 import { connectEmbedded } from '../providers/embedded/connection.ts';
 import { openStore } from '../store/index.ts';
 import { AuditTrail, openBootLog, type BootLog } from './audit-trail.ts';
+import { collectGarbage } from './collect-garbage.ts';
 import { ClusterRegistry } from './cluster-registry.ts';
 import { openConnections } from './connections.ts';
 import { holdable } from './holdable-store.ts';
@@ -137,16 +138,15 @@ async function openCore(config: Config, deps: CoreDeps): Promise<Core> {
     random: randomFraction,
   });
   const embedded = connectEmbedded({ store, clock, ...keys });
-  const providers = [
-    { connection: embedded, locators: ['**'], prefixes: ['**'] },
-    ...connections.providers,
-  ];
   const tallies = new RefusalTallies(config, { store, clock, log });
   const parts = await openParts(config, deps, {
     clusters,
     refusals: tallies.refusals,
     denials: tallies.denials,
-    connections: new Connections(providers),
+    connections: new Connections([
+      { connection: embedded, locators: ['**'], prefixes: ['**'] },
+      ...connections.providers,
+    ]),
     targets: new RotationTargets(connections.targets),
   });
   own.parts = parts;
@@ -163,19 +163,45 @@ async function openCore(config: Config, deps: CoreDeps): Promise<Core> {
   }
   const workers = isHeld ? [] : workersOf(parts);
   for (const worker of workers) worker.start();
+  const halt = once(async () => {
+    parts.events.close();
+    const watches = { stop: () => clusters.close() };
+    for (const part of [...workers, watches, endings]) await part.stop();
+    await connections.close();
+  });
+  parts.state.onSealed(() => void afterSeal(parts, halt));
   return {
     parts,
     clusters,
-    unready: () => [store.fault()].filter((code) => code !== undefined),
+    unready: () => [sealedCode(parts), store.fault()].filter((code) => code !== undefined),
     async stop() {
-      for (const worker of workers) await worker.stop();
-      await clusters.close();
-      await endings.stop();
+      await halt();
       await tallies.flush();
-      parts.events.close();
       parts.state.close();
-      await connections.close();
     },
+  };
+}
+
+/** The keys are gone already: stops everything that acts by itself, closes what holds credentials of backends, and has memory wiped. */
+async function afterSeal({ log }: Parts, halt: () => Promise<void>): Promise<void> {
+  log.error({}, 'sealed: the keys are forgotten; start the broker again to unseal it');
+  try {
+    await halt();
+  } catch (error) {
+    log.error({ err: error }, 'sealed, but a part of the broker could not be stopped');
+  }
+  collectGarbage();
+}
+
+function sealedCode({ keyring }: Parts): 'ERR_SEALED' | undefined {
+  return keyring.isSealed ? 'ERR_SEALED' : undefined;
+}
+
+function once(work: () => Promise<void>): () => Promise<void> {
+  let done: Promise<void> | undefined;
+  return async () => {
+    done ??= work();
+    await done;
   };
 }
 
@@ -205,6 +231,7 @@ async function openParts(
   const state = await State.start({
     canaries,
     quarantines,
+    keyring: keys.keyring,
     store,
     clock,
     log,
@@ -234,7 +261,6 @@ async function openParts(
     audit: trail.reader,
     digest: sha256Hex,
     rows,
-    cursorKey: root.keyFor('pageCursor'),
     rotationsDue: new DueSignal(),
     failpoint,
   };

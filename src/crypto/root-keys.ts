@@ -1,3 +1,4 @@
+import { BrokerError } from '../domain/errors.ts';
 import { invalidCiphertext } from './aead.ts';
 import { commitmentInfo, derivedKeyInfo, rootKeyData, type KeyPurpose } from './associated-data.ts';
 import { deriveBytes, deriveKey } from './derived-keys.ts';
@@ -34,7 +35,8 @@ export interface WrappedRootKey {
 /** In memory after start. Never used itself: what wraps, hashes and authenticates is derived from it, one key a purpose. */
 export class RootKey {
   readonly id: string;
-  readonly #material: SecretKey;
+  /** Undefined once it was forgotten. */
+  #material: SecretKey | undefined;
   readonly #derived = new Map<KeyPurpose, SecretKey>();
 
   constructor(id: string, material: SecretKey) {
@@ -46,7 +48,7 @@ export class RootKey {
   keyFor(purpose: KeyPurpose): SecretKey {
     const known = this.#derived.get(purpose);
     if (known !== undefined) return known;
-    const key = deriveKey(this.#material, derivedKeyInfo(purpose));
+    const key = deriveKey(this.#key(), derivedKeyInfo(purpose));
     this.#derived.set(purpose, key);
     return key;
   }
@@ -55,13 +57,24 @@ export class RootKey {
   commitment(installation: string): Buffer {
     return Buffer.concat([
       COMMITMENT_VERSION,
-      deriveBytes(this.#material, commitmentInfo(installation, this.id)),
+      deriveBytes(this.#key(), commitmentInfo(installation, this.id)),
     ]);
   }
 
   /** A copy of the 32 bytes, for a KEK to wrap; whoever takes it wipes it. */
   exportMaterial(): Buffer {
-    return this.#material.export();
+    return this.#key().export();
+  }
+
+  /** Lets go of the key and of all that was derived from it: node:crypto wipes a key when nothing refers to it any more. */
+  forget(): void {
+    this.#material = undefined;
+    this.#derived.clear();
+  }
+
+  #key(): SecretKey {
+    if (this.#material === undefined) throw new BrokerError('ERR_SEALED');
+    return this.#material;
   }
 }
 

@@ -225,6 +225,7 @@ interface AuditActions {
   'request.refused_summary': With<'count' | 'since', 'last' | 'refused' | 'path'>;
   'broker.start': With<'boot'>;
   'broker.stop': With<never, 'cause'>;
+  'broker.seal': OfNothing;
   'broker.release': OfNothing;
   recovery: With<'cause', 'comment' | 'count'>;
 }

@@ -21,6 +21,7 @@ const VERBS: Readonly<Record<string, string>> = {
   createQuarantine: 'quarantine add',
   listQuarantines: 'quarantine ls',
   liftQuarantine: 'quarantine lift',
+  seal: 'seal',
   issueCredential: 'credential',
   acknowledge: 'ack',
   followEvents: 'events',

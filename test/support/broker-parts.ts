@@ -352,7 +352,7 @@ async function openParts(made: PartsOf): Promise<Parts> {
   const quarantines = new Quarantines(store, rows, clock);
   const followers = {
     ...{ store, clock, log, catalog, sessions, tokens, values },
-    ...{ canaries, quarantines },
+    ...{ canaries, quarantines, keyring },
   };
   const state = await State.start(followers);
   return {
@@ -386,7 +386,6 @@ async function openParts(made: PartsOf): Promise<Parts> {
     audit: EMPTY_LOG,
     refusals: { admit: () => admission.open },
     denials: { admit: () => true },
-    cursorKey: root.keyFor('pageCursor'),
     targets,
     rotationsDue: new DueSignal(),
   };

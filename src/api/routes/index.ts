@@ -41,6 +41,7 @@ import {
   readSecret,
   writeSecret,
 } from './secrets.ts';
+import { seal } from './seal.ts';
 import { endSessions, listSessions } from './selected-sessions.ts';
 import { createSession, endSession, readSession, renewSession } from './sessions.ts';
 
@@ -55,7 +56,7 @@ export function allRoutes(facts: MachineFacts): Routes {
   return {
     readSecret,
     ...{ createSession, readSession, renewSession, endSession, listSessions, endSessions },
-    ...{ createQuarantine, listQuarantines, liftQuarantine },
+    ...{ createQuarantine, listQuarantines, liftQuarantine, seal },
     ...{ readSecrets, listSecrets, writeSecret, destroySecret, listSecretVersions },
     ...{ issueCredential, acknowledge, followEvents },
     ...{ listRotations, readRotation, readRotationHistory, runRotation, drillRotation },

@@ -107,6 +107,11 @@ export class OperatorTokens {
     );
   }
 
+  /** Forgets all of them, so that each is looked up and verified again. */
+  clear(): void {
+    this.#byHash.clear();
+  }
+
   /** Called for every change of kind `token`. */
   changed(id: string): void {
     for (const [key, token] of this.#byHash) if (token.id === id) this.#byHash.delete(key);

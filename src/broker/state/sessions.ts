@@ -133,6 +133,11 @@ export class Sessions {
     return live;
   }
 
+  /** Forgets all of them, so that each is looked up and verified again. */
+  clear(): void {
+    this.#byHash.clear();
+  }
+
   /** Called for every change of kind `session`, `leases`. */
   changed(kind: 'session' | 'leases', id: string): void {
     const key = this.#hashOf.get(id);

@@ -1,4 +1,5 @@
 import { BrokerError } from '../../domain/errors.ts';
+import type { Keyring } from '../../crypto/keyring.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log.ts';
 import type { Change, Store } from '../../ports/store.ts';
@@ -21,6 +22,7 @@ export interface Followers {
   readonly values: ValueCache;
   readonly canaries: Canaries;
   readonly quarantines: Quarantines;
+  readonly keyring: Keyring;
 }
 
 /** Kinds of changes after which a row is read again. */
@@ -33,6 +35,7 @@ export class State {
   readonly #followers: Followers;
   readonly #unwatch: () => void;
   readonly #listeners = new Set<(kind: DocumentKind, name: string) => void>();
+  readonly #sealListeners: (() => void)[] = [];
   #waiting: { readonly seq: number; readonly resolve: () => void }[] = [];
   #applied: number;
   #work: Promise<void>;
@@ -91,6 +94,23 @@ export class State {
     this.#waiting = [];
   }
 
+  /** Called when the broker was sealed; at once where that has happened. */
+  onSealed(listener: () => void): void {
+    if (this.#followers.keyring.isSealed) listener();
+    else this.#sealListeners.push(listener);
+  }
+
+  /** Somebody sealed the installation: from here on this process has no key and no value, whatever else of the change is still to do. */
+  #seal(): void {
+    const { keyring, sessions, tokens, values } = this.#followers;
+    if (keyring.isSealed) return;
+    keyring.seal();
+    values.seal();
+    sessions.clear();
+    tokens.clear();
+    for (const listener of this.#sealListeners) listener();
+  }
+
   #take(changes: readonly Change[]): void {
     for (const change of changes) this.#forget(change);
     const reread = changes.filter(({ kind }) => REREAD.has(kind));
@@ -117,15 +137,16 @@ export class State {
 
   #forget({ kind, key }: Change): void {
     const { sessions, tokens, values } = this.#followers;
-    if (kind === 'session' || kind === 'leases') sessions.changed(kind, key);
+    if (kind === 'seal') this.#seal();
+    else if (kind === 'session' || kind === 'leases') sessions.changed(kind, key);
     else if (kind === 'token') tokens.changed(key);
     else if (kind === 'secret') values.drop(key);
   }
 
-  /** Until it is read, nothing decided on the old row can commit: so it is read again for as long as the store fails. */
+  /** Until it is read, nothing decided on the old row can commit: so it is read again for as long as the store fails. Not once sealed. */
   async #reload(change: Change): Promise<void> {
-    const { clock, log } = this.#followers;
-    while (!this.#closed) {
+    const { clock, log, keyring } = this.#followers;
+    while (!this.#closed && !keyring.isSealed) {
       try {
         await this.#refresh(change);
         break;
@@ -134,7 +155,7 @@ export class State {
         await clock.sleep(RETRY_MS);
       }
     }
-    if (change.kind !== 'document') return;
+    if (change.kind !== 'document' || keyring.isSealed) return;
     const { kind, name } = documentOf(change);
     for (const listener of this.#listeners) listener(kind, name);
   }

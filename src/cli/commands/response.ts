@@ -8,6 +8,16 @@ const WORKLOAD = 'k8s://<cluster>/<namespace>/<serviceaccount>';
 export function addResponse(program: Command): void {
   addSessions(program);
   addQuarantines(program);
+  online(
+    program
+      .command('seal')
+      .description(
+        'make every replica of the broker forget its keys at once and refuse everything until it is started again',
+      )
+      .requiredOption('--reason <text>', 'why; it goes into the log')
+      .option(...YES),
+    async () => (await import('../verbs/seal.ts')).runSeal,
+  );
 }
 
 function addSessions(program: Command): void {

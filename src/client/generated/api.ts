@@ -494,6 +494,27 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/api/v1/seal": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /**
+         * Makes every replica forget its keys and refuse everything
+         * @description The entry `broker.seal` is durable first. Then each replica forgets root keys, derived keys and cached values, stops what acts by
+         *     itself, and answers all but probes with ERR_SEALED until its process is started again with the key-encryption key at hand.
+         */
+        readonly post: operations["seal"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/api/v1/quarantines": {
         readonly parameters: {
             readonly query?: never;
@@ -1468,6 +1489,13 @@ export interface components {
         };
         /** @description Why, for people; goes into the log. */
         readonly Remark: string;
+        readonly SealOrder: {
+            readonly reason: components["schemas"]["Reason"];
+        };
+        readonly Sealed: {
+            /** @constant */
+            readonly sealed: true;
+        };
         /** @description Why; it goes into the log. Without control characters. */
         readonly Reason: string;
         /** @example 10.0.0.0/8 */
@@ -2829,6 +2857,31 @@ export interface operations {
                 };
                 content: {
                     readonly "application/json": components["schemas"]["RetriedRevocation"];
+                };
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly seal: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["SealOrder"];
+            };
+        };
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Sealed"];
                 };
             };
             readonly default: components["responses"]["Problem"];

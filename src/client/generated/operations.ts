@@ -32,6 +32,7 @@ export const OPERATIONS = {
   revokeLeases: {"method":"POST","path":"/api/v1/leases:revoke","query":[],"headers":[],"body":["application/json"],"answers":{"200":"json"}},
   listRevocations: {"method":"GET","path":"/api/v1/revocations","query":["state","limit","after"],"headers":[],"body":[],"answers":{"200":"json"}},
   retryRevocation: {"method":"POST","path":"/api/v1/revocations/{id}:retry","query":[],"headers":[],"body":[],"answers":{"202":"json"}},
+  seal: {"method":"POST","path":"/api/v1/seal","query":[],"headers":[],"body":["application/json"],"answers":{"200":"json"}},
   listQuarantines: {"method":"GET","path":"/api/v1/quarantines","query":[],"headers":[],"body":[],"answers":{"200":"json"}},
   createQuarantine: {"method":"POST","path":"/api/v1/quarantines","query":[],"headers":[],"body":["application/json"],"answers":{"200":"json"}},
   liftQuarantine: {"method":"DELETE","path":"/api/v1/quarantines/{id}","query":[],"headers":[],"body":[],"answers":{"204":"none"}},

@@ -1,0 +1,18 @@
+import { z } from 'zod';
+import { sealInstallation } from '../../broker/seal.ts';
+import { remark } from '../fields.ts';
+import { parseInput } from '../parse-input.ts';
+import type { RouteOf } from '../route.ts';
+
+const order = z.strictObject({ reason: remark.min(1) });
+
+export const seal: RouteOf<'seal'> = {
+  body: { maxBytes: 4_096 },
+  read: ({ body }) => {
+    const { reason } = parseInput(order, body?.value);
+    return async ({ parts, call, caller }) => {
+      await sealInstallation(parts, call, caller, reason);
+      return { status: 200, body: { sealed: true } };
+    };
+  },
+};

@@ -1,0 +1,127 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { EventReader } from '../support/event-reader.ts';
+import { RunningApi, type Answered } from '../support/parts.ts';
+import { storedEntries } from '../support/store-diff.ts';
+
+let api: RunningApi;
+let token: string;
+beforeEach(async () => {
+  api = await RunningApi.start();
+  await api.furnish();
+  token = await api.logIn();
+  const body = { data: { password: 'hunter2' } };
+  await api.call('PUT', '/api/v1/secrets/app/db', { token, body });
+  expect((await read()).status).toBe(200);
+});
+afterEach(() => api.stop());
+
+const read = (): Promise<Answered> => api.call('GET', '/api/v1/secrets/app/db', { token });
+const seal = (as = api.admin, body: object = { reason: 'INC-9' }): Promise<Answered> =>
+  api.call('POST', '/api/v1/seal', { token: as, body });
+
+describe('a sealed broker', () => {
+  it('refuses everything that is not a probe, with one code', async () => {
+    expect(await seal()).toMatchObject({ status: 200, body: { sealed: true } });
+    const asked: readonly (readonly [string, string, object?])[] = [
+      ['GET', '/api/v1/secrets/app/db'],
+      ['GET', '/api/v1/sessions/self'],
+      ['POST', '/api/v1/secrets:batch', { items: [{ path: 'app/db' }] }],
+      ['POST', '/api/v1/sessions', { cluster: 'c1', token: api.serviceAccountToken() }],
+      ['GET', '/api/v1/events'],
+    ];
+    for (const [method, path, body] of asked) {
+      const answer = await api.call(method, path, { token, body });
+      expect(answer).toMatchObject({ status: 503, body: { code: 'ERR_SEALED' } });
+      expect(answer.headers['retry-after']).toBeDefined();
+    }
+    const operator = { token: api.admin };
+    for (const path of ['/api/v1/leases', '/api/v1/audit/entries', '/api/v1/operators']) {
+      expect((await api.call('GET', path, operator)).body).toMatchObject({ code: 'ERR_SEALED' });
+    }
+    expect((await seal()).body).toMatchObject({ code: 'ERR_SEALED' });
+  });
+
+  it('is alive and not ready', async () => {
+    await seal();
+    expect((await api.call('GET', '/healthz')).status).toBe(200);
+    const ready = await api.call('GET', '/readyz');
+    expect(ready).toMatchObject({ status: 503, body: { ready: false, reasons: ['ERR_SEALED'] } });
+  });
+
+  it('has no key and no value any more, also where they were taken before', async () => {
+    const { keyring, values, sessions, rows } = api.broker.parts;
+    const root = keyring.active;
+    const terms = { generation: 'g', cacheTtlMs: 60_000, staleIfErrorMs: 0 };
+    const version = { data: { a: 'b' }, version: '1' };
+    await values.current('app/kept', terms, () => Promise.resolve(values.value(version)));
+    expect(values.holds('app/kept', terms)).toBe(true);
+    await seal();
+    const uses: readonly (() => unknown)[] = [
+      () => keyring.active,
+      () => keyring.find(root.id),
+      () => root.keyFor('rowMac'),
+      () => root.exportMaterial(),
+      () => sessions.hash(token),
+      () => rows.mac('documents', {}),
+      () => values.value(version),
+    ];
+    for (const use of uses) expect(use).toThrow(expect.objectContaining({ code: 'ERR_SEALED' }));
+    expect(values.holds('app/kept', terms)).toBe(false);
+    expect(keyring.ids()).toEqual([]);
+  });
+
+  it('has recorded it before, and its log goes on', async () => {
+    await seal();
+    await read();
+    const { store } = api.broker.parts;
+    const entries = await storedEntries(store);
+    const at = entries.findIndex(({ action }) => action === 'broker.seal');
+    expect(entries[at]).toMatchObject({ outcome: 'ok', comment: 'INC-9' });
+    const later = entries.slice(at + 1).filter(({ action }) => action === 'request.refused');
+    expect(later).toMatchObject([{ code: 'ERR_SEALED' }]);
+    const { integrator } = api.broker.trail;
+    await integrator.integrate();
+    expect(integrator.status()).toMatchObject({ state: 'active' });
+    expect(integrator.status().size).toBeGreaterThan(at);
+  });
+
+  it('ends event streams', async () => {
+    const stream = await EventReader.open(api.url, token);
+    if (!(stream instanceof EventReader)) throw new Error('no stream');
+    await stream.next('ready');
+    await seal();
+    await stream.over();
+  });
+});
+
+describe('sealing', () => {
+  it.each([
+    { role: 'auditor' },
+    { role: 'policy-editor' },
+    { role: 'responder', scope: ['app'] },
+    { role: 'secret-editor' },
+  ])('is not for %j', async (grant) => {
+    const other = await api.operator('other', [grant]);
+    expect((await seal(other)).status).toBe(403);
+    expect((await seal(token)).status).toBe(403);
+    expect((await read()).status).toBe(200);
+  });
+
+  it.each([{}, { reason: '' }, { reason: 7 }])('needs a reason: %j', async (body) => {
+    expect((await seal(api.admin, body)).status).toBe(400);
+    expect((await read()).status).toBe(200);
+  });
+
+  it('is for a responder', async () => {
+    expect((await seal(await api.operator('r', [{ role: 'responder' }]))).status).toBe(200);
+  });
+
+  it('that cannot be recorded does not happen', async () => {
+    const { store } = api.broker.parts;
+    const commit = store.commit.bind(store);
+    store.commit = () => Promise.reject(new Error('disk'));
+    expect((await seal()).status).toBe(500);
+    store.commit = commit;
+    expect((await read()).status).toBe(200);
+  });
+});
