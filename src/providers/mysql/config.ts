@@ -28,6 +28,8 @@ const setName = z.string().regex(/^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$/, 'is
 
 /** A mount document's options: what kinds of users it makes. */
 export const mysqlMountOptions = z.strictObject({
+  /** What becomes of views, routines, triggers and events that a revoked user has defined: `keep` lists the credential until they are gone. */
+  objects: z.enum(['keep', 'drop']).default('keep'),
   roles: z
     .record(setName, userSet)
     .refine((sets) => Object.keys(sets).length > 0, 'needs one at least')
@@ -37,4 +39,4 @@ export const mysqlMountOptions = z.strictObject({
 /** A definition's reference: a set of the mount, where the path is not called like it. */
 export const roleRef = z.strictObject({ role: setName });
 
-export type UserSets = z.output<typeof mysqlMountOptions>['roles'];
+export type MysqlMountOptions = z.output<typeof mysqlMountOptions>;

@@ -3,7 +3,7 @@ import type { ProviderConnection, SecretProvider } from '../../ports/secret-prov
 import type { MysqlServer } from '../../upstream/mysql/mysql-server.ts';
 import { parseOptions } from '../../upstream/parse-options.ts';
 import { checkServer } from './check-server.ts';
-import { mysqlMountOptions, roleRef, type UserSets } from './config.ts';
+import { mysqlMountOptions, roleRef, type MysqlMountOptions } from './config.ts';
 import { UserCredentials } from './user-credentials.ts';
 
 const CREDENTIALS = 'credentials/';
@@ -13,17 +13,18 @@ export function connectMysqlProvider(name: string, server: MysqlServer): Provide
   return {
     name,
     kind: 'mysql',
-    mount: (options) => mountMysql(server, parseOptions(mysqlMountOptions, options).roles),
+    mount: (options) => mountMysql(server, parseOptions(mysqlMountOptions, options)),
     check: (context) => checkServer(server, context),
     close: () => Promise.resolve(),
   };
 }
 
 /** Users made to order, and nothing to read: `<mount>/<set>` names what kind. */
-function mountMysql(server: MysqlServer, sets: UserSets): SecretProvider {
+function mountMysql(server: MysqlServer, options: MysqlMountOptions): SecretProvider {
+  const sets = options.roles;
   return {
     covers: CREDENTIALS,
-    credentials: new UserCredentials(server, sets),
+    credentials: new UserCredentials(server, options),
     locate(rest, ref) {
       const name = ref === undefined ? rest : parseOptions(roleRef, ref).role;
       if (Object.hasOwn(sets, name)) return `${CREDENTIALS}${name}`;

@@ -15,11 +15,14 @@ import { errorNumberOf } from '../../upstream/mysql/mysql-error.ts';
 import type { MysqlServer } from '../../upstream/mysql/mysql-server.ts';
 import type { MysqlSession } from '../../upstream/mysql/mysql-session.ts';
 import { passwordClause } from '../../upstream/mysql/password-clause.ts';
-import type { UserSets } from './config.ts';
+import type { MysqlMountOptions } from './config.ts';
+import { clearDefined, mayDefine } from './definer-objects.ts';
 import { formatHandle, parseHandle, type UserHandle } from './user-handle.ts';
 
 /** The operation failed for the account named: it is there already, or is not there. */
 const ER_CANNOT_USER = 1396;
+/** Of a user whose statements say nothing of it: one credential must not take all connections of the server. */
+const CONNECTION_LIMIT = 50;
 
 /**
  * Users made to order. The name follows from the intent, so the user is found from the intent alone; it is made locked, and opened last. The servers
@@ -28,16 +31,16 @@ const ER_CANNOT_USER = 1396;
 export class UserCredentials implements DynamicCredentials {
   readonly revocation = 'revocable';
   readonly #server: MysqlServer;
-  readonly #sets: UserSets;
+  readonly #options: MysqlMountOptions;
 
-  constructor(server: MysqlServer, sets: UserSets) {
+  constructor(server: MysqlServer, options: MysqlMountOptions) {
     this.#server = server;
-    this.#sets = sets;
+    this.#options = options;
   }
 
   begin({ intentId, locator, ttlSeconds }: CredentialRequest): string {
     const set = locator.slice(locator.lastIndexOf('/') + 1);
-    const host = this.#sets[set]?.host;
+    const host = this.#options.roles[set]?.host;
     if (host === undefined) throw new BrokerError('ERR_INTERNAL');
     return formatHandle({ v: 1, set, intent: intentId, host, ttl: ttlSeconds });
   }
@@ -46,7 +49,8 @@ export class UserCredentials implements DynamicCredentials {
     const account = quoteAccount(accountOf(parseHandle(text)));
     await this.#server.change(context, async (session) => {
       const clause = await unknownPassword(session);
-      await session.run(`CREATE USER IF NOT EXISTS ${account} ${clause} ACCOUNT LOCK`);
+      const limit = `WITH MAX_USER_CONNECTIONS ${CONNECTION_LIMIT}`;
+      await session.run(`CREATE USER IF NOT EXISTS ${account} ${clause} ${limit} ACCOUNT LOCK`);
     });
     return text;
   }
@@ -75,20 +79,29 @@ export class UserCredentials implements DynamicCredentials {
     return ttlSeconds;
   }
 
-  /** Locked first: who is thrown out must not come back before the user is gone. */
+  /**
+   * Locked first: a connection that is ended must not come back before the user is gone. Once more after that, because a login that had begun before
+   * goes by what the server knew then.
+   */
   async revoke(text: string, context: CallContext): Promise<void> {
     const handle = parseHandle(text);
-    const account = quoteAccount(accountOf(handle));
+    const account = accountOf(handle);
+    const name = quoteAccount(account);
+    const grants = this.#options.roles[handle.set]?.creation;
     await this.#server.change(context, async (session) => {
-      if (!(await exists(session, accountOf(handle)))) return;
-      await session.run(`ALTER USER IF EXISTS ${account} ACCOUNT LOCK`);
-      await endSessions(session, accountOf(handle), () => undefined);
-      await session.run(`DROP USER IF EXISTS ${account}`);
+      if (await exists(session, account)) {
+        await session.run(`ALTER USER IF EXISTS ${name} ACCOUNT LOCK`);
+        await endSessions(session, account, () => undefined);
+        await session.run(`DROP USER IF EXISTS ${name}`);
+        await endSessions(session, account, () => undefined);
+      }
+      if (grants !== undefined && !mayDefine(grants)) return;
+      await clearDefined(session, account, this.#options.objects === 'drop');
     });
   }
 
   #grantsOf(handle: UserHandle): readonly string[] {
-    const set = this.#sets[handle.set];
+    const set = this.#options.roles[handle.set];
     if (set === undefined) throw new BrokerError('ERR_NOT_FOUND');
     return set.creation.map((text) =>
       text.replace('{{name}}', () => quoteAccount(accountOf(handle))),

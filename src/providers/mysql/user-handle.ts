@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { BrokerError } from '../../domain/errors.ts';
+import { mysqlAccountHost } from '../../upstream/mysql/account.ts';
 
 /** What is committed of one user; docs/spec/mysql-user-handle-v1.md. No secret is in it. */
 const userHandle = z.strictObject({
@@ -8,7 +9,7 @@ const userHandle = z.strictObject({
   set: z.string().min(1),
   /** From which the user's name follows. */
   intent: z.string().min(1).max(128),
-  host: z.string().min(1),
+  host: mysqlAccountHost,
   ttl: z.int().min(1),
 });
 

@@ -97,7 +97,8 @@ export class AlternatingUsers implements RotationTarget {
       const accounts = new Accounts(session, turn);
       if (!(await accounts.exists(account))) return;
       await accounts.lock(account);
-      if (this.#options.endSessions) await endSessions(session, account, () => turn.stillOurs());
+      if (!this.#options.endSessions && !turn.isIncident) return;
+      await endSessions(session, account, () => turn.stillOurs());
     });
   }
 

@@ -21,7 +21,12 @@ const common = {
     .default([]),
 };
 
-export const singleUserOptions = z.strictObject({ username: mysqlUsername, ...common });
+export const singleUserOptions = z.strictObject({
+  username: mysqlUsername,
+  /** Whether connections that are open end when the password is replaced: also those of who may have the new one. */
+  endSessions: z.boolean().default(false),
+  ...common,
+});
 
 export const alternatingUsersOptions = z.strictObject({
   usernames: z

@@ -1,9 +1,11 @@
+import { BrokerError } from '../../domain/errors.ts';
 import { generatePassword } from '../../crypto/generated-value.ts';
 import type { SecretData } from '../../domain/secret.ts';
 import { Sensitive } from '../../domain/sensitive.ts';
 import type { CallContext } from '../../ports/call-context.ts';
 import type { RotationTarget, RotationTurn, TargetVerdict } from '../../ports/rotation-target.ts';
 import { accountLocator, type MysqlAccount } from '../../upstream/mysql/account.ts';
+import { endSessions } from '../../upstream/mysql/end-sessions.ts';
 import type { MysqlLogin, MysqlServer } from '../../upstream/mysql/mysql-server.ts';
 import { checkHost } from '../check-host.ts';
 import { readLogin } from '../login-keys.ts';
@@ -12,6 +14,8 @@ import type { SingleUserOptions } from './config.ts';
 import { conflict } from '../refusals.ts';
 import { refuseStaleLogin } from '../stale-copies.ts';
 import { testLogin } from './login-test.ts';
+
+const ROUNDS = 5;
 
 /** One user whose password is replaced: who still holds the old one cannot log in from then on. */
 export class SingleUser implements RotationTarget {
@@ -45,8 +49,21 @@ export class SingleUser implements RotationTarget {
   async set(turn: RotationTurn, pending: SecretData): Promise<void> {
     checkHost(pending, this.#server);
     const login = this.#login(pending);
+    if (this.#options.endSessions || turn.isIncident) return this.#replace(turn, login);
     if (await this.#logsIn(login, turn.context)) return;
     await this.#setPassword(turn, login.password);
+  }
+
+  /** A connection may set another password before it is ended, so this is done again until the login works. */
+  async #replace(turn: RotationTurn, login: MysqlLogin): Promise<void> {
+    for (let round = 0; round < ROUNDS; round += 1) {
+      await this.#setPassword(turn, login.password);
+      await this.#server.change(turn.context, (session) =>
+        endSessions(session, this.#account, () => turn.stillOurs()),
+      );
+      if (await this.#logsIn(login, turn.context)) return;
+    }
+    throw new BrokerError('ERR_PROVIDER_UNAVAILABLE', undefined, { reason: 'sessions_remain' });
   }
 
   async test(data: SecretData, context: CallContext): Promise<TargetVerdict> {
@@ -54,7 +71,7 @@ export class SingleUser implements RotationTarget {
     return testLogin(this.#server, this.#login(data), context, this.#options.reads);
   }
 
-  /** `set` ended it. Connections stay: the server does not know which password they logged in with. */
+  /** `set` ended it. Connections stay unless the definition or an incident ends them: the server does not know which password they logged in with. */
   retire(): Promise<void> {
     return Promise.resolve();
   }

@@ -24,8 +24,12 @@ export interface MysqlLogin {
   readonly password: Sensitive<string>;
 }
 
-/** The same for every session: what is quoted in one way is read in one way, and grants are shown with names quoted. */
-const SETTLE = "SET SESSION sql_mode = 'NO_BACKSLASH_ESCAPES', SESSION sql_quote_show_create = 1";
+/**
+ * The same for every session: what is quoted in one way is read in one way, and grants are shown with names quoted. On MariaDB, which alone reads `/*M! … `,
+ * GRANT must not create a user without a password where a revocation dropped it in between.
+ */
+const SETTLE =
+  "SET SESSION sql_mode = CONCAT('NO_BACKSLASH_ESCAPES' /*M!, ',NO_AUTO_CREATE_USER' */), SESSION sql_quote_show_create = 1";
 
 /** Loads the driver; nothing is sent yet. */
 export async function connectMysql(
