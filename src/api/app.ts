@@ -37,6 +37,8 @@ export interface ApiDeps {
   readonly drain: Drain;
   /** Codes of why requests should go elsewhere now; empty: ready. */
   readonly unready: () => readonly string[];
+  /** Codes of what an operator should change; requests are served all the same. */
+  readonly warnings: readonly string[];
   /** Gauges of other rooms are registered here by whoever has them. */
   readonly metrics: Registry;
   /** False where `/metrics` has a listener of its own. */
@@ -49,6 +51,7 @@ export function createApp(parts: Parts, deps: ApiDeps): RequestListener {
   const app = leanExpress();
   const routes: Readonly<Record<OperationId, Route<never>>> = allRoutes({
     unready: () => (deps.drain.active ? ['draining', ...deps.unready()] : deps.unready()),
+    warnings: deps.warnings,
     metrics: deps.metrics,
     servesMetrics: deps.servesMetrics,
     openApi: openApiJson(),

@@ -13,6 +13,8 @@ import { openTree, rootOf, storedCheckpoint, type SignedCheckpoint } from './sto
 
 /** Why the store must not be served from before an operator looked at it. */
 export type HeldReason =
+  /** The schema is not the one that the migrations make: a trigger, say, could undo what is committed. No release lifts this. */
+  | 'schema_differs'
   /** The installation exists, its log does not: the tables of the log were emptied. */
   | 'log_missing'
   /** The store has fewer entries than the checkpoint kept outside it, or than its anchor: it was rolled back, or replaced. */

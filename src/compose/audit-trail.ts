@@ -2,7 +2,6 @@ import { BrokerError } from '../domain/errors.ts';
 import type { Config } from '../config/schema.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
-import type { Store } from '../ports/store.ts';
 import { createBoot, type Boot } from '../audit/boot.ts';
 import { surveyLog } from '../audit/boot-survey.ts';
 import { createChain } from '../audit/chain.ts';
@@ -19,6 +18,7 @@ import { openSink } from '../audit/sinks/open-sink.ts';
 import type { AuditChain } from '../ports/audit-chain.ts';
 import { SystemActor } from '../broker/record.ts';
 import { sha256Hex } from '../crypto/digest.ts';
+import type { OpenedStore } from '../store/index.ts';
 import { RELEASE } from './release.ts';
 
 const SINK_GRACE_MS = 2_000;
@@ -43,7 +43,7 @@ export async function openBootLog(config: Config, clock: Clock): Promise<BootLog
 
 interface TrailDeps {
   readonly config: Config;
-  readonly store: Store;
+  readonly store: OpenedStore;
   /** Authenticates what the log keeps in other tables. */
   readonly rows: RowMacs;
   /** The store is being initialised: it may have no log yet. */
@@ -93,6 +93,7 @@ export class AuditTrail {
   /** Announces this boot, links it to those before it, and starts. @returns whether the store is held, with the reason. */
   async start(): Promise<{ readonly held: HeldReason | undefined }> {
     const { store, clock, config, log } = this.#deps;
+    if (this.held !== undefined) return { held: this.held };
     const { held } = await this.integrator.start();
     if (held !== undefined) return { held };
     await this.#announce([]);
@@ -117,6 +118,8 @@ export class AuditTrail {
    * @throws ERR_CONFLICT when it is not held, ERR_HELD when what is in it does not fit together.
    */
   async release(comment: string): Promise<Released> {
+    const { differences } = this.#deps.store.condition;
+    if (differences.length > 0) throw schemaDiffers(differences);
     const { held } = await this.integrator.start();
     if (held === undefined) throw new BrokerError('ERR_CONFLICT', 'the store is not held');
     const extent = await this.integrator.extent();
@@ -131,7 +134,9 @@ export class AuditTrail {
 
   /** Why nothing may be served: found at the start, or while the log was being appended to. */
   get held(): HeldReason | undefined {
-    return this.integrator.held;
+    return this.#deps.store.condition.differences.length > 0
+      ? 'schema_differs'
+      : this.integrator.held;
   }
 
   /** Entries in the log that each sink does not have yet, by its place in the configuration. */
@@ -179,4 +184,12 @@ export class AuditTrail {
     await store.commit({ entries: [...entries, ...more] });
     this.#isAnnounced = true;
   }
+}
+
+/** Names what an operator has to put right in the database: no release lifts this. */
+export function schemaDiffers(differences: readonly string[]): BrokerError {
+  return new BrokerError(
+    'ERR_HELD',
+    `the store is held (schema_differs): ${differences.join('; ')}. Restore the schema as the migrations make it, or a backup`,
+  );
 }

@@ -26,7 +26,7 @@ import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import type { Store } from '../ports/store.ts';
 import { connectEmbedded } from '../providers/embedded/connection.ts';
-import { openStore } from '../store/index.ts';
+import { openStore, type OpenedStore } from '../store/index.ts';
 import { AuditTrail, openBootLog, type BootLog } from './audit-trail.ts';
 import { collectGarbage } from './collect-garbage.ts';
 import { ClusterRegistry } from './cluster-registry.ts';
@@ -42,6 +42,8 @@ export interface RunningBroker {
   readonly clusters: ClusterRegistry;
   /** Codes of why it should get no requests now. */
   unready(): readonly string[];
+  /** Codes of what an operator should change; requests are served all the same. */
+  readonly warnings: readonly string[];
   /** Ends everything in reverse order; `cause` goes into the log. */
   close(cause: string): Promise<void>;
 }
@@ -76,17 +78,24 @@ async function openOn(
   config: Config,
   deps: BrokerDeps,
   bootLog: BootLog,
-  opened: Store,
+  opened: OpenedStore,
 ): Promise<RunningBroker> {
   const { clock, log } = deps;
   const keys = await loadKeys(opened, await openKek(config, clock), clock);
   const rows = new RowSeals(keys.keyring);
   const trail = new AuditTrail(bootLog, { config, store: opened, rows, clock, log });
   const { held } = await trail.start();
+  const { differences, revokeConnect } = opened.condition;
   if (held !== undefined) {
     log.error(
-      { reason: held },
+      { reason: held, ...(differences.length > 0 && { differences }) },
       'the store is held: look at it, then run "quaymaster release"; nothing is served',
+    );
+  }
+  if (revokeConnect !== undefined) {
+    log.warn(
+      { run: revokeConnect },
+      "every role of the PostgreSQL server may connect to the store's database and use up its connections: revoke it",
     );
   }
   const store = holdable(opened, () => trail.held !== undefined);
@@ -98,6 +107,7 @@ async function openOn(
     return {
       ...core,
       trail,
+      warnings: revokeConnect === undefined ? [] : ['store_open_to_all_roles'],
       async close(cause) {
         await core.stop();
         await stopTrail(cause);

@@ -19,8 +19,9 @@ import { BrokerError } from '../domain/errors.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import type { Store } from '../ports/store.ts';
-import { openStore } from '../store/index.ts';
-import { AuditTrail, openBootLog } from './audit-trail.ts';
+import { openStore, type OpenedStore } from '../store/index.ts';
+import { AuditTrail, openBootLog, type BootLog } from './audit-trail.ts';
+import { initialiseAlone } from './initialise-alone.ts';
 import {
   dataDirectory,
   INSTALLATION,
@@ -43,12 +44,15 @@ export interface Initialised {
   readonly tokenEndsAt: number;
 }
 
+type TokenOptions = InitialiseOptions & { readonly file: FileHandle };
+
 const BOOTSTRAP_OPERATOR = 'bootstrap';
 
 /**
  * Makes what is missing of an installation (key files, store, root key) and mints one operator token that ends soon: it can only be
  * run beside the store, so that an emptied store mints nobody. Run again, it mints another token and changes nothing else.
- * @throws ERR_CONFIG_INVALID, ERR_CONFLICT when the token file exists, ERR_STORE_UNAVAILABLE when a broker holds the store.
+ * @throws ERR_CONFIG_INVALID, ERR_CONFLICT when the token file exists or another process initialises the store, ERR_STORE_UNAVAILABLE
+ * when a broker holds the store.
  */
 export async function initialise(
   config: Config,
@@ -70,43 +74,62 @@ export async function initialise(
 
 async function initialiseWith(
   config: Config,
-  options: InitialiseOptions & { readonly file: FileHandle },
-  { clock, log }: { readonly clock: Clock; readonly log: Log },
+  options: TokenOptions,
+  deps: { readonly clock: Clock; readonly log: Log },
 ): Promise<Initialised> {
-  const created = await createLogKey(config);
+  const { clock } = deps;
+  const logKey = await createLogKey(config);
   const bootLog = await openBootLog(config, clock);
   const store = await openStore(config.store, { chain: bootLog.chain, clock, mode: config.mode });
   try {
-    const isNew = (await store.get('meta', { key: INSTALLATION })) === undefined;
-    if (isNew) created.push(...(await createKek(config)));
-    const kek = await openKek(config, clock);
-    const made = isNew ? await makeKeys(kek, clock) : undefined;
-    const keys = made ?? (await loadKeys(store, kek, clock));
-    const trail = new AuditTrail(bootLog, {
-      config: { ...config, audit: { ...config.audit, sinks: [] } },
-      store,
-      rows: new RowSeals(keys.keyring),
-      isNew,
-      clock,
-      log,
+    return await initialiseAlone(store, clock, async () => {
+      const made = await initialiseStore(config, options, { ...deps, bootLog, store });
+      return { ...made, created: [...logKey, ...made.created] };
     });
-    try {
-      const { held } = await trail.start();
-      if (held !== undefined) throw new BrokerError('ERR_HELD', `the store is held (${held})`);
-      if (made !== undefined) {
-        // An installation without a log is held: so the log has its first checkpoint before there is an installation.
-        await trail.integrator.integrate();
-        await keepKeys(store, made);
-        created.push('the store with its first root key');
-      }
-      const token = await mint(store, keys, clock, options);
-      await writeToken(options, token.text);
-      return { created, operator: BOOTSTRAP_OPERATOR, tokenEndsAt: token.stored.endsAt };
-    } finally {
-      await trail.stop('initialised');
-    }
   } finally {
     await store.close();
+  }
+}
+
+interface OpenDeps {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly bootLog: BootLog;
+  readonly store: OpenedStore;
+}
+
+async function initialiseStore(
+  config: Config,
+  options: TokenOptions,
+  { clock, log, bootLog, store }: OpenDeps,
+): Promise<Initialised> {
+  const isNew = (await store.get('meta', { key: INSTALLATION })) === undefined;
+  const created = isNew ? await createKek(config) : [];
+  const kek = await openKek(config, clock);
+  const made = isNew ? await makeKeys(kek, clock) : undefined;
+  const keys = made ?? (await loadKeys(store, kek, clock));
+  const trail = new AuditTrail(bootLog, {
+    config: { ...config, audit: { ...config.audit, sinks: [] } },
+    store,
+    rows: new RowSeals(keys.keyring),
+    isNew,
+    clock,
+    log,
+  });
+  try {
+    const { held } = await trail.start();
+    if (held !== undefined) throw new BrokerError('ERR_HELD', `the store is held (${held})`);
+    if (made !== undefined) {
+      // An installation without a log is held: so the log has its first checkpoint before there is an installation.
+      await trail.integrator.integrate();
+      await keepKeys(store, made);
+      created.push('the store with its first root key');
+    }
+    const token = await mint(store, keys, clock, options);
+    await writeToken(options, token.text);
+    return { created, operator: BOOTSTRAP_OPERATOR, tokenEndsAt: token.stored.endsAt };
+  } finally {
+    await trail.stop('initialised');
   }
 }
 

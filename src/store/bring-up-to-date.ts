@@ -8,19 +8,43 @@ import type { StoreMode } from './store-deps.ts';
 /** Rows of `meta`: what the store was made for, and which migrations it has run. */
 const MODE = 'mode';
 const MIGRATIONS = 'migrations';
+const INSTALLATION = 'installation';
+
+interface Stamp {
+  /** No installation was made in the store. */
+  readonly isNew: boolean;
+  /** Which migrations the store has run; undefined: none. */
+  readonly migrations: string | undefined;
+}
+
+/** A store whose tables are those of this program. */
+export interface UpToDate {
+  /** No installation was made in the store before it was opened. */
+  readonly isNew: boolean;
+  /** The texts of all migrations, in their order. */
+  readonly migrations: readonly string[];
+}
+
+interface MigrationFile {
+  readonly name: string;
+  readonly text: string;
+}
 
 /**
  * Brings the tables up to date and stamps a new store, inside the caller's transaction: all of it or nothing. The migration
  * runner, 6 MB of memory, is loaded only when the migrations here are not those that the store has run.
  * @throws ERR_CONFIG_INVALID when the store was made for the other mode, and as `migrate`.
  */
-export async function bringUpToDate(target: MigrationTarget, mode: StoreMode): Promise<void> {
-  const known = await fingerprint(migrationsOf(target));
-  if ((await migrationsRun(target, mode)) === known) return;
+export async function bringUpToDate(target: MigrationTarget, mode: StoreMode): Promise<UpToDate> {
+  const files = await migrationFiles(target);
+  const known = fingerprint(files);
+  const before = await stampOf(target, mode);
+  const found = { isNew: before.isNew, migrations: files.map(({ text }) => text) };
+  if (before.migrations === known) return found;
   if (target.lock !== undefined) {
     await target.lock();
     // Another process may have run them while this one waited.
-    if ((await migrationsRun(target, mode)) === known) return;
+    if ((await stampOf(target, mode)).migrations === known) return found;
   }
   await migrate(target);
   // Neither value can hold a quote: a mode, and hexadecimal digits.
@@ -28,13 +52,11 @@ export async function bringUpToDate(target: MigrationTarget, mode: StoreMode): P
   await target.script(
     `INSERT INTO "meta" ("key", "value") VALUES ${rows} ON CONFLICT ("key") DO UPDATE SET "value" = excluded."value"`,
   );
+  return found;
 }
 
-/** @throws ERR_CONFIG_INVALID when the store was made for the other mode. @returns the stamp of the migrations that the store has run. */
-async function migrationsRun(
-  target: MigrationTarget,
-  mode: StoreMode,
-): Promise<string | undefined> {
+/** @throws ERR_CONFIG_INVALID when the store was made for the other mode. */
+async function stampOf(target: MigrationTarget, mode: StoreMode): Promise<Stamp> {
   const meta = await readMeta(target);
   const madeFor = meta.get(MODE) ?? mode;
   if (madeFor !== mode) {
@@ -43,7 +65,7 @@ async function migrationsRun(
       `the store was made in ${madeFor} mode and cannot be used in ${mode} mode`,
     );
   }
-  return meta.get(MIGRATIONS);
+  return { isNew: !meta.has(INSTALLATION), migrations: meta.get(MIGRATIONS) };
 }
 
 async function readMeta(target: MigrationTarget): Promise<ReadonlyMap<string, string>> {
@@ -53,11 +75,14 @@ async function readMeta(target: MigrationTarget): Promise<ReadonlyMap<string, st
   return new Map((rows as { key: string; value: string }[]).map(({ key, value }) => [key, value]));
 }
 
-async function fingerprint(folder: string): Promise<string> {
+async function migrationFiles(target: MigrationTarget): Promise<readonly MigrationFile[]> {
+  const folder = migrationsOf(target);
   const names = (await readdir(folder)).filter((name) => name.endsWith('.sql')).sort();
-  const digests = names.map(async (name) => {
-    const text = await readFile(`${folder}${name}`, 'utf8');
-    return `${name} ${sha256Hex(text)}`;
-  });
-  return sha256Hex((await Promise.all(digests)).join('\n'));
+  return Promise.all(
+    names.map(async (name) => ({ name, text: await readFile(`${folder}${name}`, 'utf8') })),
+  );
+}
+
+function fingerprint(files: readonly MigrationFile[]): string {
+  return sha256Hex(files.map(({ name, text }) => `${name} ${sha256Hex(text)}`).join('\n'));
 }

@@ -1,13 +1,14 @@
 import { readFile } from 'node:fs/promises';
 import { BrokerError } from '../domain/errors.ts';
-import type { Store } from '../ports/store.ts';
 import type { StoreConfig } from './config.ts';
+import type { OpenedStore } from './opened-store.ts';
 import { openPostgresStore } from './postgres/open-postgres-store.ts';
 import { openSqliteStore } from './sqlite/open-sqlite-store.ts';
 import type { StoreDeps } from './store-deps.ts';
 
 export { storeConfigSchema } from './config.ts';
 export type { StoreConfig } from './config.ts';
+export type { OpenedStore } from './opened-store.ts';
 export type { StoreDeps } from './store-deps.ts';
 
 /**
@@ -15,7 +16,7 @@ export type { StoreDeps } from './store-deps.ts';
  * @throws ERR_CONFIG_INVALID when the file of the connection string cannot be read, and as `openSqliteStore` and
  * `openPostgresStore`.
  */
-export async function openStore(config: StoreConfig, deps: StoreDeps): Promise<Store> {
+export async function openStore(config: StoreConfig, deps: StoreDeps): Promise<OpenedStore> {
   if (config.type === 'sqlite') return openSqliteStore(config, deps);
   const connectionString = await readConnectionString(config.connectionStringFile);
   return openPostgresStore({ connectionString, poolSize: config.poolSize }, deps);

@@ -13,7 +13,9 @@ export function machineRoutes(facts: MachineFacts): MachineRoutes {
       read: () => () => {
         const reasons = facts.unready();
         const status = reasons.length === 0 ? 200 : 503;
-        return Promise.resolve({ status, body: { ready: status === 200, reasons } });
+        const { warnings } = facts;
+        const body = { ready: status === 200, reasons, ...(warnings.length > 0 && { warnings }) };
+        return Promise.resolve({ status, body });
       },
     },
     readMetrics: {

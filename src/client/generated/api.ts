@@ -1879,6 +1879,8 @@ export interface components {
         readonly Readiness: {
             readonly ready: boolean;
             readonly reasons: readonly string[];
+            /** @description What an operator should change; requests are served all the same. Absent when there is nothing. */
+            readonly warnings?: readonly string[];
         };
         readonly StoredAccessPolicy: {
             readonly name: string;

@@ -1,16 +1,17 @@
 import type { Client } from 'pg';
 import { BrokerError } from '../../domain/errors.ts';
-import type { Store } from '../../ports/store.ts';
 import { randomBytes } from '../../crypto/random.ts';
-import { bringUpToDate } from '../bring-up-to-date.ts';
+import { bringUpToDate, type UpToDate } from '../bring-up-to-date.ts';
 import { ChangeFeed } from '../change-feed.ts';
 import type { MigrationTarget } from '../migrate.ts';
+import type { OpenedStore, StoreCondition } from '../opened-store.ts';
 import type { StoreDeps, StoreMode } from '../store-deps.ts';
 import { clientOptions } from './client-options.ts';
 import { lockForMigration } from './migration-lock.ts';
 import { asOpenFailure, isDuplicate, isRetryable } from './postgres-fault.ts';
 import { PostgresStore } from './postgres-store.ts';
 import { PostgresWriter } from './postgres-writer.ts';
+import { schemaDifferences } from './schema-differences.ts';
 import { StatementNames } from './statement-names.ts';
 import { WriterConnection } from './writer-connection.ts';
 
@@ -37,7 +38,7 @@ export interface PostgresStoreOptions {
 export async function openPostgresStore(
   options: PostgresStoreOptions,
   deps: StoreDeps,
-): Promise<Store> {
+): Promise<OpenedStore> {
   const { default: driver } = await import('pg');
   const common = clientOptions(options.connectionString, driver.types);
   const names = new StatementNames();
@@ -51,7 +52,10 @@ export async function openPostgresStore(
     });
   };
   try {
-    const seq = await prepare(new driver.Client({ ...common, ...PATIENT }), deps.mode);
+    const { seq, condition } = await prepare(
+      new driver.Client({ ...common, ...PATIENT }),
+      deps.mode,
+    );
     const feed = new ChangeFeed(seq);
     const writer = new PostgresWriter(await connect(), { connect, feed, deps });
     const pool = new driver.Pool({
@@ -61,7 +65,7 @@ export async function openPostgresStore(
     });
     // An idle connection that ends is replaced by the next read.
     pool.on('error', () => undefined);
-    const store = new PostgresStore({ writer, pool, names, feed, deps });
+    const store = new PostgresStore({ writer, pool, names, feed, deps, condition });
     events.narrowed = (): void => store.poll();
     events.lost = (): void => writer.noticeLoss();
     return store;
@@ -70,24 +74,32 @@ export async function openPostgresStore(
   }
 }
 
-/** @returns the number of the last change. */
-async function prepare(client: Client, mode: StoreMode): Promise<number> {
+/** A database with our tables. */
+interface Prepared {
+  /** The number of the last change. */
+  readonly seq: number;
+  readonly condition: StoreCondition;
+}
+
+async function prepare(client: Client, mode: StoreMode): Promise<Prepared> {
   client.on('error', () => undefined);
   try {
     await client.connect();
     await assertServer(client);
-    await migrateDatabase(client, mode);
+    const { isNew, migrations } = await migrateDatabase(client, mode);
+    const differences = await schemaDifferences(client, migrations);
+    const revokeConnect = await adviceAgainstStrangers(client);
     const { rows } = await client.query<{ seq: number | null }>(
       'SELECT max("seq") AS "seq" FROM "changes"',
     );
-    return rows[0]?.seq ?? 0;
+    return { seq: rows[0]?.seq ?? 0, condition: { isNew, differences, revokeConnect } };
   } finally {
     await client.end().catch(() => undefined);
   }
 }
 
 /** One transaction: an interrupted migration leaves nothing behind. */
-async function migrateDatabase(client: Client, mode: StoreMode): Promise<void> {
+async function migrateDatabase(client: Client, mode: StoreMode): Promise<UpToDate> {
   const target: MigrationTarget = {
     driver: 'pg',
     folder: 'postgres',
@@ -102,14 +114,23 @@ async function migrateDatabase(client: Client, mode: StoreMode): Promise<void> {
   for (let attempt = 1; ; attempt += 1) {
     await client.query('BEGIN ISOLATION LEVEL READ COMMITTED');
     try {
-      await bringUpToDate(target, mode);
+      const upToDate = await bringUpToDate(target, mode);
       await client.query('COMMIT');
-      return;
+      return upToDate;
     } catch (error) {
       await client.query('ROLLBACK');
       if (attempt === ATTEMPTS || !(isDuplicate(error) || isRetryable(error))) throw error;
     }
   }
+}
+
+/** Every role of the server may connect to a new database until an operator revokes it, and can then use up its connections. */
+async function adviceAgainstStrangers(client: Client): Promise<string | undefined> {
+  const { rows } = await client.query<{ revoke: string }>(
+    `SELECT format('REVOKE CONNECT ON DATABASE %I FROM PUBLIC', current_database()) AS "revoke"
+     WHERE has_database_privilege('public', current_database(), 'CONNECT')`,
+  );
+  return rows[0]?.revoke;
 }
 
 async function assertServer(client: Client): Promise<void> {

@@ -12,6 +12,7 @@ import type {
 import type { Tables } from '../../ports/tables.ts';
 import type { ChangeFeed } from '../change-feed.ts';
 import { CommitQueue } from '../commit-queue.ts';
+import type { OpenedStore, StoreCondition } from '../opened-store.ts';
 import { planWrites } from '../planned-writes.ts';
 import { countSql, getSql, listSql } from '../query-sql.ts';
 import type { Statement } from '../sql.ts';
@@ -35,10 +36,12 @@ export interface PostgresStoreParts {
   readonly names: StatementNames;
   readonly feed: ChangeFeed;
   readonly deps: StoreDeps;
+  readonly condition: StoreCondition;
 }
 
 /** Our database on a PostgreSQL server, shared with other processes. */
-export class PostgresStore implements Store {
+export class PostgresStore implements OpenedStore {
+  readonly condition: StoreCondition;
   readonly #parts: PostgresStoreParts;
   readonly #queue: CommitQueue;
   readonly #cancels = new Map<string, () => void>();
@@ -47,6 +50,7 @@ export class PostgresStore implements Store {
 
   constructor(parts: PostgresStoreParts) {
     this.#parts = parts;
+    this.condition = parts.condition;
     this.#queue = new CommitQueue((batch) => parts.writer.commit(batch));
     this.#every(POLL_EVERY_MS, 'poll', () => {
       this.poll();

@@ -1,9 +1,10 @@
-import type { Store } from '../../ports/store.ts';
-import { bringUpToDate } from '../bring-up-to-date.ts';
+import { bringUpToDate, type UpToDate } from '../bring-up-to-date.ts';
 import { ChangeFeed } from '../change-feed.ts';
 import type { MigrationTarget } from '../migrate.ts';
+import type { OpenedStore } from '../opened-store.ts';
 import type { StoreDeps, StoreMode } from '../store-deps.ts';
 import { Ballast } from './ballast.ts';
+import { schemaDifferences } from './schema-differences.ts';
 import { SqliteConnection } from './sqlite-connection.ts';
 import { asOpenFailure } from './sqlite-fault.ts';
 import { SqliteStore } from './sqlite-store.ts';
@@ -27,19 +28,20 @@ export interface SqliteStoreOptions {
 export async function openSqliteStore(
   options: SqliteStoreOptions,
   deps: StoreDeps,
-): Promise<Store> {
+): Promise<OpenedStore> {
   const { path } = options;
   const { default: Driver } = await import('better-sqlite3');
   prepareStoreFiles(path);
   const open = (): SqliteConnection => SqliteConnection.open(Driver, path);
   const connection = open();
   try {
-    await migrateFile(connection, deps.mode);
+    const { isNew, migrations } = await migrateFile(connection, deps.mode);
+    const differences = schemaDifferences(connection, Driver, migrations);
     const feed = new ChangeFeed(lastChange(connection));
     const ballast = new Ballast(`${path}.ballast`, options.ballastBytes ?? BALLAST_BYTES);
     const writer = new SqliteWriter(connection, { open, ballast, feed, deps });
     writer.takeBallast();
-    return new SqliteStore(writer, feed, deps);
+    return new SqliteStore({ writer, feed, deps, condition: { isNew, differences } });
   } catch (error) {
     connection.close();
     throw asOpenFailure(path, error);
@@ -47,7 +49,7 @@ export async function openSqliteStore(
 }
 
 /** One transaction: an interrupted migration leaves nothing behind. */
-async function migrateFile(connection: SqliteConnection, mode: StoreMode): Promise<void> {
+async function migrateFile(connection: SqliteConnection, mode: StoreMode): Promise<UpToDate> {
   const target: MigrationTarget = {
     driver: 'sqlite3',
     folder: 'sqlite',
@@ -59,8 +61,9 @@ async function migrateFile(connection: SqliteConnection, mode: StoreMode): Promi
     },
   };
   connection.begin();
-  await bringUpToDate(target, mode);
+  const upToDate = await bringUpToDate(target, mode);
   connection.commit();
+  return upToDate;
 }
 
 function runAny(connection: SqliteConnection, sql: string): unknown[] {

@@ -11,6 +11,7 @@ import type {
 import type { Tables } from '../../ports/tables.ts';
 import type { ChangeFeed } from '../change-feed.ts';
 import { CommitQueue } from '../commit-queue.ts';
+import type { OpenedStore, StoreCondition } from '../opened-store.ts';
 import { planWrites } from '../planned-writes.ts';
 import { countSql, getSql, listSql } from '../query-sql.ts';
 import { SQLITE } from '../sql.ts';
@@ -23,15 +24,24 @@ import type { SqliteWriter } from './sqlite-writer.ts';
 const PRUNE =
   'DELETE FROM "changes" WHERE "at" <= ? AND "seq" < (SELECT max("seq") FROM "changes")';
 
+export interface SqliteStoreParts {
+  readonly writer: SqliteWriter;
+  readonly feed: ChangeFeed;
+  readonly deps: StoreDeps;
+  readonly condition: StoreCondition;
+}
+
 /** Our database in one file of this process. */
-export class SqliteStore implements Store {
+export class SqliteStore implements OpenedStore {
+  readonly condition: StoreCondition;
   readonly #writer: SqliteWriter;
   readonly #feed: ChangeFeed;
   readonly #deps: StoreDeps;
   readonly #queue: CommitQueue;
   #cancelPrune: () => void;
 
-  constructor(writer: SqliteWriter, feed: ChangeFeed, deps: StoreDeps) {
+  constructor({ writer, feed, deps, condition }: SqliteStoreParts) {
+    this.condition = condition;
     this.#writer = writer;
     this.#feed = feed;
     this.#deps = deps;

@@ -1,0 +1,69 @@
+import { randomId } from '../crypto/random.ts';
+import { BrokerError } from '../domain/errors.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Expectation } from '../ports/store.ts';
+import type { OpenedStore } from '../store/index.ts';
+import { schemaDiffers } from './audit-trail.ts';
+
+const NAME = 'initialise';
+/** Longer than an initialisation can take: the claim of one that was killed runs out. */
+const HOLD_MS = 120_000;
+
+/**
+ * Runs the initialisation of a store while no other process does.
+ * @throws ERR_HELD when the schema is not ours, ERR_CONFIG_INVALID when every role of the server may connect to a new store's database,
+ * ERR_CONFLICT when another initialisation is in progress, or has made the installation since this one opened the store.
+ */
+export async function initialiseAlone<T>(
+  store: OpenedStore,
+  clock: Clock,
+  work: () => Promise<T>,
+): Promise<T> {
+  const { differences, isNew, revokeConnect } = store.condition;
+  if (differences.length > 0) throw schemaDiffers(differences);
+  if (isNew && revokeConnect !== undefined) throw openToAllRoles(revokeConnect);
+  const owner = await claim(store, clock);
+  try {
+    const isMade = (await store.get('meta', { key: 'installation' })) !== undefined;
+    if (isNew && isMade) throw new BrokerError('ERR_CONFLICT', MADE);
+    return await work();
+  } finally {
+    await store.commit({ writes: [{ table: 'claims', remove: { name: NAME, owner } }] });
+  }
+}
+
+const MADE =
+  'the store is initialised already, by another "quaymaster init" at the same time: use the token that it wrote';
+
+async function claim(store: OpenedStore, clock: Clock): Promise<string> {
+  const now = clock.now();
+  const row = await store.get('claims', { name: NAME });
+  if (row !== undefined && row.until > now) throw inProgress(row.until);
+  const owner = randomId('init');
+  const until = now + HOLD_MS;
+  const expected: Expectation =
+    row === undefined
+      ? { table: 'claims', key: { name: NAME }, absent: true }
+      : { table: 'claims', key: { name: NAME }, match: { owner: row.owner } };
+  const { status } = await store.commit({
+    expect: [expected],
+    writes: [{ table: 'claims', put: { name: NAME, owner, epoch: 1, until } }],
+  });
+  if (status !== 'committed') throw inProgress(until);
+  return owner;
+}
+
+function inProgress(until: number): BrokerError {
+  const time = new Date(until).toISOString();
+  return new BrokerError(
+    'ERR_CONFLICT',
+    `another "quaymaster init" initialises the store: wait for its end (if it was killed, until ${time})`,
+  );
+}
+
+function openToAllRoles(revokeConnect: string): BrokerError {
+  return new BrokerError(
+    'ERR_CONFIG_INVALID',
+    `every role of the PostgreSQL server may connect to the store's database and use up its connections: run ${revokeConnect} as the owner of the database, then run init again`,
+  );
+}

@@ -1,0 +1,16 @@
+import type { Store } from '../ports/store.ts';
+
+/** What was found when the store was opened. */
+export interface StoreCondition {
+  /** It had no installation. */
+  readonly isNew: boolean;
+  /** Objects that the migrations do not make, or make otherwise: each could change what is stored. Empty: the schema is ours. */
+  readonly differences: readonly string[];
+  /** The statement that keeps roles without grants out of the database; undefined: they are out, or there is no server. */
+  readonly revokeConnect?: string | undefined;
+}
+
+/** A store, and what was found when it was opened. */
+export interface OpenedStore extends Store {
+  readonly condition: StoreCondition;
+}

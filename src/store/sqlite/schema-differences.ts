@@ -1,0 +1,64 @@
+import type { SqliteConnection, SqliteDriver } from './sqlite-connection.ts';
+
+interface SchemaObject {
+  readonly type: string;
+  readonly name: string;
+  readonly table: string;
+  readonly sql: string | null;
+}
+
+const OBJECTS = 'SELECT type, name, tbl_name AS "table", sql FROM sqlite_schema';
+/** Made by the migration runner, not by a migration. */
+const RUNNER_TABLE = 'quaymaster_schema';
+/** Made by ANALYZE: they only guide the choice of indexes. */
+const STATISTICS = new Set(['sqlite_stat1', 'sqlite_stat4']);
+
+/**
+ * Compares the schema of the file with a database in memory that the same migrations made. Who writes the file could add a trigger that
+ * undoes revocations, or drop an index that keeps tokens unique.
+ */
+export function schemaDifferences(
+  connection: SqliteConnection,
+  Driver: SqliteDriver,
+  migrations: readonly string[],
+): readonly string[] {
+  const fresh = new Driver(':memory:');
+  try {
+    for (const migration of migrations) fresh.exec(migration);
+    const expected = byName(fresh.prepare(OBJECTS).all() as SchemaObject[]);
+    const found = byName(connection.prepare(OBJECTS).all() as SchemaObject[]);
+    return [...missing(expected, found), ...added(expected, found)];
+  } finally {
+    fresh.close();
+  }
+}
+
+type Objects = ReadonlyMap<string, SchemaObject>;
+
+function byName(objects: readonly SchemaObject[]): Objects {
+  return new Map(objects.map((object) => [`${object.type} "${object.name}"`, object]));
+}
+
+function missing(expected: Objects, found: Objects): string[] {
+  return [...expected].flatMap(([label, object]) => {
+    const own = found.get(label);
+    if (own === undefined) return [`${label} is missing`];
+    const isSame = own.table === object.table && textOf(own) === textOf(object);
+    return isSame ? [] : [`${label} is not as the migrations make it`];
+  });
+}
+
+function added(expected: Objects, found: Objects): string[] {
+  return [...found]
+    .filter(([label, object]) => !expected.has(label) && !isOfTools(object))
+    .map(([label, { table }]) => `${label} on "${table}" is not of the migrations`);
+}
+
+function isOfTools({ type, name, table, sql }: SchemaObject): boolean {
+  if (type === 'table') return name === RUNNER_TABLE || STATISTICS.has(name);
+  return type === 'index' && table === RUNNER_TABLE && sql === null;
+}
+
+function textOf({ sql }: SchemaObject): string | undefined {
+  return sql?.replaceAll(/\s+/g, ' ');
+}

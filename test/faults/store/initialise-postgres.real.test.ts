@@ -1,0 +1,103 @@
+import { afterEach, beforeEach, expect, it } from '@jest/globals';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import pg from 'pg';
+import { systemClock } from '../../../src/clock.ts';
+import { openBroker } from '../../../src/compose/broker.ts';
+import { initialise, type Initialised } from '../../../src/compose/initialise.ts';
+import { checkConfig } from '../../../src/config/load.ts';
+import type { Config } from '../../../src/config/schema.ts';
+import { describeWith } from '../../backends/backends.ts';
+import type { TestDatabase } from '../../backends/postgres.ts';
+import { createDatabase } from '../../backends/postgres.ts';
+
+describeWith(['postgres'], 'init on PostgreSQL', ({ postgres }) => {
+  let directory: string;
+  let database: TestDatabase;
+  let client: pg.Client;
+  let logged: unknown[];
+
+  beforeEach(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'quaymaster-init-'));
+    database = await createDatabase(postgres);
+    await writeFile(join(directory, 'dsn'), database.connectionString, { mode: 0o600 });
+    client = new pg.Client({ connectionString: database.connectionString });
+    await client.connect();
+    logged = [];
+  });
+
+  afterEach(async () => {
+    await client.end();
+    await database.drop();
+    await rm(directory, { recursive: true });
+  });
+
+  const take = (fields: unknown, message: string): void => void logged.push({ fields, message });
+  const deps = { clock: systemClock, log: { info: take, warn: take, error: take } };
+  const configOf = (keys: string): Config =>
+    checkConfig(
+      {
+        mode: 'development',
+        store: { type: 'postgres', connectionStringFile: join(directory, 'dsn') },
+        kek: { type: 'local-file', path: join(directory, keys, 'kek') },
+        audit: {
+          origin: 'quaymaster.test/init',
+          logKeyFile: join(directory, keys, 'log.pem'),
+          checkpointFile: join(directory, keys, 'checkpoint'),
+        },
+      },
+      'test',
+    );
+  const init = (keys: string): Promise<Initialised> =>
+    initialise(
+      configOf(keys),
+      { tokenFile: join(directory, `${keys}.token`), tokenTtlSeconds: 3600 },
+      deps,
+    );
+  const rows = async (sql: string): Promise<object[]> => (await client.query<object>(sql)).rows;
+
+  it('succeeds once when two run at the same time, and the other leaves nothing in the store', async () => {
+    const results = await Promise.allSettled([init('one'), init('two')]);
+    const failed = results.filter(({ status }) => status === 'rejected');
+    expect(failed).toMatchObject([{ reason: { code: 'ERR_CONFLICT' } }]);
+    const winner = results[0].status === 'fulfilled' ? 'one' : 'two';
+    expect(await readFile(join(directory, `${winner}.token`), 'utf8')).toMatch(/^qmo_/);
+    expect(await rows('SELECT "version" FROM "documents"')).toEqual([{ version: '1' }]);
+    expect(await rows('SELECT "operator" FROM "operator_tokens"')).toHaveLength(1);
+    expect(await rows('SELECT DISTINCT "writer" FROM "audit_batches"')).toHaveLength(1);
+    const broker = await openBroker(configOf(winner), deps);
+    expect(broker.unready()).toEqual([]);
+    await broker.close('test');
+  });
+
+  it('mints another token when it is run again afterwards', async () => {
+    await init('one');
+    await rm(join(directory, 'one.token'));
+    expect((await init('one')).created).toEqual([]);
+    expect(await rows('SELECT "name" FROM "claims" WHERE "name" = \'initialise\'')).toEqual([]);
+  });
+
+  it('refuses a database to which every role may connect, and says what to run', async () => {
+    const name = client.database ?? '';
+    await client.query(`GRANT CONNECT ON DATABASE ${name} TO PUBLIC`);
+    await expect(init('one')).rejects.toMatchObject({ code: 'ERR_CONFIG_INVALID' });
+    const statement = `REVOKE CONNECT ON DATABASE ${name} FROM PUBLIC`;
+    await expect(init('one')).rejects.toThrow(statement);
+    await client.query(statement);
+    await init('one');
+  });
+
+  it('leaves an installation that is there already to a warning', async () => {
+    await init('one');
+    const name = client.database ?? '';
+    await client.query(`GRANT CONNECT ON DATABASE ${name} TO PUBLIC`);
+    const broker = await openBroker(configOf('one'), deps);
+    expect(broker.unready()).toEqual([]);
+    expect(broker.warnings).toEqual(['store_open_to_all_roles']);
+    expect(JSON.stringify(logged)).toContain(`REVOKE CONNECT ON DATABASE ${name} FROM PUBLIC`);
+    await broker.close('test');
+    await rm(join(directory, 'one.token'));
+    await init('one');
+  });
+});
