@@ -24,7 +24,11 @@ interface Rule {
   readonly key: (entry: CommittedEntry) => string | undefined;
   readonly keyOfRead: (entry: CommittedEntry) => string | undefined;
   /** Whether a read after the invalidation is right all the same. */
-  readonly allows: (read: CommittedEntry, invalidation: CommittedEntry) => boolean;
+  readonly allows: (
+    read: CommittedEntry,
+    invalidation: CommittedEntry,
+    lifted: (invalidation: CommittedEntry) => number,
+  ) => boolean;
 }
 
 const never = (): boolean => false;
@@ -54,6 +58,12 @@ const RULES: readonly Rule[] = [
       ((write['document'] as { version?: number }).version ?? Infinity),
   },
   {
+    name: 'no read by a workload in quarantine',
+    key: (entry) => (entry.action === 'quarantine.create' ? text(entry['workload']) : undefined),
+    keyOfRead: ({ actor }) => actor['id'],
+    allows: (read, quarantine, lifted) => read.committedAt >= lifted(quarantine),
+  },
+  {
     name: 'no read of a version that was replaced',
     key: (entry) => (entry.action === 'secret.write' ? text(entry['path']) : undefined),
     keyOfRead: (entry) => text(entry['path']),
@@ -69,6 +79,13 @@ export function checkReads(entries: readonly CommittedEntry[]): Checked {
   const ok = entries.filter(({ outcome }) => outcome === 'ok');
   const reads = ok.filter(({ action }) => action === 'secret.read');
   const overtaken: Overtaken[] = [];
+  const lifts = new Map(
+    ok
+      .filter(({ action }) => action === 'quarantine.lift')
+      .map((entry) => [text(entry['quarantine']), entry.committedAt]),
+  );
+  const lifted = (entry: CommittedEntry): number =>
+    lifts.get(text(entry['quarantine'])) ?? Infinity;
   let invalidations = 0;
   let close = 0;
   for (const rule of RULES) {
@@ -80,7 +97,7 @@ export function checkReads(entries: readonly CommittedEntry[]): Checked {
       for (const read of readsOf.get(key) ?? []) {
         const after = read.committedAt - invalidation.committedAt;
         if (after < 0 && after > -CLOSE_MICROSECONDS) close += 1;
-        if (after > 0 && !rule.allows(read, invalidation))
+        if (after > 0 && !rule.allows(read, invalidation, lifted))
           overtaken.push({ rule: rule.name, read, invalidation });
       }
     }
