@@ -59,6 +59,7 @@ const REVEALING_FILES = [
   'src/broker/**/*.ts',
   'src/api/routes/**/*.ts',
   'src/agent/child/environment.ts',
+  'src/agent/holdings/holding.ts',
   'src/agent/delivery/**/*.ts',
   'src/agent/local-api/**/*.ts',
   'src/csi/pod-sessions.ts',

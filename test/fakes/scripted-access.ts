@@ -24,6 +24,8 @@ export class ScriptedAccess implements BrokerAccess {
   readonly clock: HandClock;
   /** Version and value by path; what is not here is denied. */
   readonly secrets = new Map<string, string>();
+  /** Another value than its version, by path. */
+  readonly values = new Map<string, string>();
   /** Paths whose backend is away at present. */
   readonly away = new Set<string>();
   /** Whether it says nothing to the end of a session. */
@@ -131,7 +133,12 @@ export class ScriptedAccess implements BrokerAccess {
         const id = isOrder
           ? `lea_${item.idempotencyKey.replaceAll('/', '_')}`
           : `lea_${this.#leases++}`;
-        return { path, version: own, data: { key: own }, lease: { id, endsAt } };
+        return {
+          path,
+          version: own,
+          data: { key: this.values.get(path) ?? own },
+          lease: { id, endsAt },
+        };
       }),
     };
   }

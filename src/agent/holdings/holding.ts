@@ -1,3 +1,4 @@
+import { isSameSecretData } from '../../domain/same-secret-data.ts';
 import { Sensitive } from '../../domain/sensitive.ts';
 import type { BatchItem, Disclosed } from '../access/broker-access.ts';
 import { Backoff } from '../backoff.ts';
@@ -83,23 +84,27 @@ export class Holding {
     this.#order += 1;
   }
 
-  /** @returns whether it is another value than before. */
+  /**
+   * Another value than before has another version, or other data: the name of a version comes again when the path is led to another secret, or
+   * when the backend forgot the old one. @returns whether it is another value.
+   */
   take({ version, data, lease, stale }: Disclosed): boolean {
     const endsAt = lease === undefined ? undefined : Date.parse(lease.endsAt);
     this.#backoff.reset();
     if (lease !== undefined && endsAt !== undefined) this.#keepLease(lease.id, endsAt);
     else this.#forgetLease();
     const before = this.#value;
+    const isSame = before?.version === version && isSameSecretData(before.data.reveal(), data);
     this.#value = {
       name: this.name,
       path: this.settings.path,
       version,
-      data: before?.version === version ? before.data : new Sensitive(data),
+      data: isSame ? before.data : new Sensitive(data),
       leaseId: lease?.id,
       endsAt: endsAt === undefined ? undefined : this.#time.here(endsAt),
       stale: stale === true,
     };
-    return before?.version !== version;
+    return !isSame;
   }
 
   /** @returns whether the credential lasts long enough to stay with it. */

@@ -22,6 +22,25 @@ describe('asking an agent for a fresh value', () => {
     expect(bench.broker.about('readSecrets')).toEqual(['a/db a/api', 'a/db']);
   });
 
+  it('delivers and acknowledges a version that comes again with other data', async () => {
+    const one = await bench.living();
+    await bench.pass(2_000);
+    expect(one.find('db')?.data.reveal()).toEqual({ key: '1' });
+    const { deliveries } = bench;
+    const refresh = async () => {
+      const asked = one.refresh('db');
+      await bench.settle();
+      await bench.pass(2_000);
+      return (await asked)?.data.reveal();
+    };
+    expect(await refresh()).toEqual({ key: '1' });
+    expect(bench.deliveries).toBe(deliveries);
+    bench.broker.values.set('a/db', 'of another secret');
+    expect(await refresh()).toEqual({ key: 'of another secret' });
+    expect(bench.deliveries).toBe(deliveries + 1);
+    expect(bench.broker.about('acknowledge').at(-1)).toBe('a/db 1 ok');
+  });
+
   it('asks it no more than once a second for one secret, however often that is asked for', async () => {
     const one = await bench.living();
     for (let times = 0; times < 100; times += 1) {
