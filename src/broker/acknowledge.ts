@@ -140,7 +140,10 @@ async function ownLeases(
   for await (const row of listAll(parts.store, 'leases', { equals }, ({ id }) => ({ id }))) {
     if (row.kind === 'static' && row.ends_at > now) standing.push(openLease(row));
   }
-  const held = standing.find((lease) => lease.version === version);
+  // Two leases of one version are of different places where the path was led elsewhere: the newer one is in use.
+  const held = standing
+    .filter((lease) => lease.version === version)
+    .sort((left, right) => right.issuedAt - left.issuedAt)[0];
   if (held === undefined) {
     throw new BrokerError(
       'ERR_CONFLICT',
@@ -151,7 +154,9 @@ async function ownLeases(
     );
   }
   const older = standing.filter(
-    (lease) => lease.version !== version && lease.issuedAt <= held.issuedAt,
+    (lease) =>
+      (lease.version !== version || lease.generation !== held.generation) &&
+      lease.issuedAt <= held.issuedAt,
   );
   return { held, older };
 }

@@ -10,6 +10,7 @@ export interface LeaseTerms {
   readonly path: string;
   readonly version: string;
   readonly mountUid: string;
+  readonly generation: string;
   readonly ttlMs: number;
 }
 
@@ -94,6 +95,7 @@ function newLease(live: LiveSession, terms: LeaseTerms, workload: string, now: n
     path: terms.path,
     mountUid: terms.mountUid,
     version: terms.version,
+    generation: terms.generation,
     kind: 'static',
     state: 'live',
     issuedAt: now,

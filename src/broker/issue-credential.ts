@@ -155,6 +155,7 @@ function leaseOf(
     podUid: live.session.workload.pod?.uid,
     path: order.path,
     mountUid: target.mount.uid,
+    generation: '',
     version: id,
     kind: 'dynamic',
     state: 'live',

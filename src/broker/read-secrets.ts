@@ -163,19 +163,25 @@ function prepareAtOnce(parts: Parts, call: Call, caller: Caller, item: Item): Pr
   const value =
     parts.canaries.valueFor(caller, item.path) ?? parts.values.fresh(item.path, cacheTerms(target));
   if (value === undefined) return undefined;
-  const lease = standingLease(parts, caller, leaseTerms(item, target, value, verdict));
+  const lease = standingLease(
+    parts,
+    caller,
+    leaseTerms(parts, { path: item.path, version: value.version }, target, verdict),
+  );
   const grant = lease && { lease };
   return grant && granted(parts, call, caller, { item, verdict, target, value, grant });
 }
 
 function leaseTerms(
-  { path }: Item,
+  { connections }: Parts,
+  { path, version }: { readonly path: string; readonly version: string },
   target: Target,
-  { version }: Value,
   verdict: Verdict & { readonly allowed: true },
 ): LeaseTerms {
+  const { mount, definition } = target;
+  const generation = connections.generation(mount, definition);
   const ttlMs = leaseTtlMs(target, verdict.maxLeaseTtlSeconds);
-  return { path, version, mountUid: target.mount.uid, ttlMs };
+  return { path, version, mountUid: mount.uid, generation, ttlMs };
 }
 
 async function prepare(parts: Parts, call: Call, caller: Caller, item: Item): Promise<Prepared> {
@@ -186,7 +192,11 @@ async function prepare(parts: Parts, call: Call, caller: Caller, item: Item): Pr
     const value = earlyValue(parts, caller, item) ?? (await fetchValue(parts, call, target, item));
     const grant =
       caller instanceof LiveSession
-        ? await grantLease(parts, caller, leaseTerms(item, target, value, verdict))
+        ? await grantLease(
+            parts,
+            caller,
+            leaseTerms(parts, { path: item.path, version: value.version }, target, verdict),
+          )
         : undefined;
     return granted(parts, call, caller, { item, verdict, target, value, grant });
   } catch (error) {

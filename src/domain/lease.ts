@@ -18,6 +18,8 @@ export interface Lease {
   readonly path: string;
   readonly mountUid: string;
   readonly version: string;
+  /** Which place at which backend the version is of; undefined for a lease of a release that did not keep it. */
+  readonly generation: string | undefined;
   readonly kind: 'static' | 'dynamic';
   readonly state: 'live' | 'ended';
   readonly cause?: LeaseCause;

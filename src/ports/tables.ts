@@ -67,6 +67,8 @@ export interface Tables {
     path: string;
     mount_uid: string;
     version: string;
+    /** Which place at which backend the version is of; null in rows of a release that did not keep it. */
+    generation: string | null;
     kind: 'static' | 'dynamic';
     state: 'live' | 'ended';
     /** Why it ended, as `LeaseCause` has it; null while live. */

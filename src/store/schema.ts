@@ -108,6 +108,7 @@ export const SCHEMA = {
       max_ends_at: 'integer',
       credential_id: 'text?',
       purge_at: 'integer?',
+      generation: 'text?',
     },
     key: ['id'],
   },

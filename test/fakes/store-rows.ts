@@ -11,6 +11,7 @@ export function leaseRow(id: string, with_: Partial<Tables['leases']> = {}): Tab
     path: 'payments/db',
     mount_uid: 'mnt_1',
     version: '1',
+    generation: '',
     kind: 'static',
     state: 'live',
     cause: null,

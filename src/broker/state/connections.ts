@@ -1,3 +1,4 @@
+import { sha256Hex } from '../../crypto/digest.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import { isReachable, isWithinBounds } from '../../domain/locator-bounds.ts';
 import type { ProviderConnection, SecretProvider } from '../../ports/secret-provider.ts';
@@ -10,9 +11,19 @@ export interface BoundConnection {
   readonly prefixes: readonly string[];
 }
 
+/** 64 bits: places are few, and nobody gains by two that look alike. */
+const DIGEST_CHARACTERS = 16;
+
 interface Mounted {
   readonly provider: SecretProvider;
   readonly bound: BoundConnection;
+  /** Of paths without a `ref`: what the mount covers, and where. */
+  readonly generation: string;
+}
+
+interface Generation {
+  readonly mount: StoredDocument<'mount'>;
+  readonly text: string;
 }
 
 /** Providers by mount: attached when first used, kept until the mount changes. */
@@ -20,6 +31,7 @@ export class Connections {
   readonly #byName: ReadonlyMap<string, BoundConnection>;
   /** By document, not by name and version: what a refused change proposed must not answer for the next one. */
   readonly #mounted = new WeakMap<StoredDocument<'mount'>, Mounted>();
+  readonly #generations = new WeakMap<StoredDocument<'definition'>, Generation>();
 
   constructor(connections: readonly BoundConnection[]) {
     this.#byName = new Map(connections.map((bound) => [bound.connection.name, bound]));
@@ -49,6 +61,24 @@ export class Connections {
       );
     }
     return locator;
+  }
+
+  /**
+   * Names the place at the backend that a path reads, without telling it: another after the mount or a `ref` was led elsewhere, the same after
+   * any other change. A version is of one place only.
+   */
+  generation(
+    mount: StoredDocument<'mount'>,
+    definition: StoredDocument<'definition'> | undefined,
+  ): string {
+    const { provider, generation } = this.#mount(mount);
+    if (definition?.spec.ref === undefined) return generation;
+    const known = this.#generations.get(definition);
+    if (known?.mount === mount) return known.text;
+    const own = definition.name.slice(mount.spec.prefix.length + 1);
+    const text = `${generation}.${digestOf(provider.locate(own, definition.spec.ref))}`;
+    this.#generations.set(definition, { mount, text });
+    return text;
   }
 
   /** Whether the bounds allow the own place of a path: a name outside them is not listed. */
@@ -87,10 +117,15 @@ export class Connections {
       ...mount.spec.options,
       ...prefixOption(bound, mount),
     });
-    const mounted = { provider, bound };
+    const generation = digestOf(`${mount.spec.connection}\n${provider.covers}`);
+    const mounted = { provider, bound, generation };
     this.#mounted.set(mount, mounted);
     return mounted;
   }
+}
+
+function digestOf(place: string): string {
+  return sha256Hex(place).slice(0, DIGEST_CHARACTERS);
 }
 
 /** The embedded provider keeps secrets under their full path, so that a mount can be recreated without losing them. */

@@ -5,8 +5,8 @@ import type { Tables } from '../../ports/tables.ts';
 import { listAll } from './list-all.ts';
 import { readUnchanged } from './read-unchanged.ts';
 
-/** The same version of the same path of another mount is another secret. */
-type LeasePlace = Pick<Lease, 'mountUid' | 'path' | 'version'>;
+/** A version has its name from its backend: at another mount, or at the place that another `ref` names, it is of another secret. */
+type LeasePlace = Pick<Lease, 'mountUid' | 'path' | 'version' | 'generation'>;
 
 /** The leases of one session, read once and then kept; a change of kind `leases` makes it read them again. */
 export class SessionLeases {
@@ -15,6 +15,8 @@ export class SessionLeases {
   /** Made or extended by a plan that has not committed yet. */
   readonly #pending = new Set<Lease>();
   #byVersion: Map<string, Lease> | undefined;
+  /** Whether some lease does not say of which place it is: then it counts for every place. */
+  #hasUnplaced = false;
 
   constructor(sessionId: string, store: Store) {
     this.#sessionId = sessionId;
@@ -62,11 +64,14 @@ export class SessionLeases {
 
   /** The live lease, or the tombstone of a revoked one, for a version of a path. */
   find(place: LeasePlace): Lease | undefined {
-    return this.#byVersion?.get(key(place));
+    const found = this.#byVersion?.get(key(place));
+    if (found !== undefined || !this.#hasUnplaced) return found;
+    return this.#byVersion?.get(key({ ...place, generation: undefined }));
   }
 
   keep(lease: Lease): void {
     if (lease.state === 'ended' && lease.cause !== 'revoked') return;
+    if (lease.generation === undefined) this.#hasUnplaced = true;
     this.#byVersion?.set(key(lease), lease);
   }
 
@@ -98,6 +103,6 @@ export class SessionLeases {
   }
 }
 
-function key({ mountUid, path, version }: LeasePlace): string {
-  return `${mountUid}\n${path}\n${version}`;
+function key({ mountUid, path, version, generation = '' }: LeasePlace): string {
+  return `${mountUid}\n${generation}\n${path}\n${version}`;
 }

@@ -133,7 +133,9 @@ describe(`a path with ${ENDED} ended leases`, () => {
   it('costs the session that ended them its live leases', async () => {
     const leases = new SessionLeases(live.session.id, broker.store);
     await leases.load();
-    expect(leases.find({ mountUid: 'mnt_1', path: PATH, version: '1' })?.id).toBe('held');
+    expect(leases.find({ mountUid: 'mnt_1', path: PATH, version: '1', generation: '' })?.id).toBe(
+      'held',
+    );
     expect(total()).toBe(1);
   });
 
