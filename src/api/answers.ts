@@ -37,9 +37,14 @@ export async function delivered(
     : { status, headers: JSON_TYPE, body: delivery.json };
 }
 
-export function answer(exchange: Exchange, { status, headers, body, feed }: Answer): void {
+export function answer(
+  { shares }: Surroundings,
+  exchange: Exchange,
+  { status, headers, body, feed }: Answer,
+): void {
   if (feed !== undefined) {
-    sendEvents(exchange.open(status, headers ?? []), feed);
+    const { holder } = exchange;
+    sendEvents(exchange.open(status, headers ?? []), feed, { held: shares.of(exchange), holder });
     return;
   }
   const isRendered = typeof body === 'string' || Buffer.isBuffer(body);

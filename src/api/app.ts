@@ -20,9 +20,9 @@ import { RequestIds } from './request-ids.ts';
 import { RequestLog } from './request-log.ts';
 import type { Route } from './route.ts';
 import { allRoutes } from './routes/index.ts';
+import { Shares } from './shares.ts';
 import { SourceAddress } from './source-address.ts';
 import type { Surroundings } from './surroundings.ts';
-import { WaitingAnswers } from './waiting-answers.ts';
 
 const HOT = 'readSecret';
 
@@ -107,7 +107,7 @@ function surroundingsOf(parts: Parts, deps: ApiDeps): Surroundings {
     ids: new RequestIds(deps.boot),
     sources: new SourceAddress(deps.trustedProxies),
     rates: new Rates(parts.clock, deps.limits),
-    waiting: new WaitingAnswers(),
+    shares: new Shares(),
     tallies: new OperationTallies(deps.metrics),
     log: new RequestLog(parts.log, parts.clock),
     drain: deps.drain,

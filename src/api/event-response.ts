@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import type { EventFeed } from '../broker/follow-events.ts';
 import type { BrokerEvent } from '../domain/broker-event.ts';
+import type { HeldBytes } from '../listener/held-bytes.ts';
 
 export const EVENT_STREAM_HEAD = [
   'Content-Type',
@@ -13,18 +14,64 @@ export const EVENT_STREAM_HEAD = [
 /** What waits to be sent to one receiver at most. */
 const MOST_WAITING = 65_536;
 
+/** What waits to be sent to one receiver, counted for its holder as every answer is. */
+class Waiting {
+  readonly #response: ServerResponse;
+  readonly #for: Receiver;
+  #bytes = 0;
+  #isOver = false;
+
+  constructor(response: ServerResponse, receiver: Receiver) {
+    this.#response = response;
+    this.#for = receiver;
+  }
+
+  write(text: string): void {
+    const bytes = Buffer.byteLength(text);
+    this.#count(bytes);
+    this.#response.write(text, () => this.#count(-bytes));
+  }
+
+  /** Whether the receiver reads too slowly for what happens, or its holder as a whole does. */
+  get isTooMuch(): boolean {
+    const { held, holder } = this.#for;
+    return this.#response.writableLength > MOST_WAITING || held.isFull(holder);
+  }
+
+  end(): void {
+    this.#count(-this.#bytes);
+    this.#isOver = true;
+  }
+
+  #count(bytes: number): void {
+    if (this.#isOver) return;
+    this.#bytes += bytes;
+    this.#for.held.add(this.#for.holder, bytes);
+  }
+}
+
+interface Receiver {
+  readonly held: HeldBytes;
+  readonly holder: string;
+}
+
 /** Server-sent events (WHATWG HTML, "Server-sent events"): each has an id, which `Last-Event-ID` brings back. */
-export function sendEvents(response: ServerResponse, feed: EventFeed): void {
+export function sendEvents(response: ServerResponse, feed: EventFeed, receiver: Receiver): void {
+  const waiting = new Waiting(response, receiver);
   const end = feed.start({
     send(event) {
-      response.write(frame(event));
-      return response.writableLength <= MOST_WAITING;
+      waiting.write(frame(event));
+      return !waiting.isTooMuch;
     },
-    beat: () => void response.write(':\n\n'),
+    beat: () => waiting.write(':\n\n'),
     end: () => void response.end(),
   });
-  if (response.destroyed) end();
-  else response.once('close', end);
+  const over = (): void => {
+    waiting.end();
+    end();
+  };
+  if (response.destroyed) over();
+  else response.once('close', over);
 }
 
 function frame({ type, id, ...data }: BrokerEvent): string {

@@ -25,6 +25,8 @@ export class Exchange implements Call {
   readonly startedAt: number;
   /** Who calls, once that is known. */
   identity: string | undefined;
+  /** Whether any policy or role allows the caller anything: a caller without has a small share of memory. */
+  hasRights = false;
   readonly #surroundings: Surroundings;
   readonly peer: Peer;
   readonly #client: EncodedClient;
@@ -130,11 +132,11 @@ export class Exchange implements Call {
     const { response } = this;
     this.#cancel?.();
     this.peer.underWay -= 1;
-    const { tallies, parts, waiting } = this.#surroundings;
+    const { tallies, parts, shares } = this.#surroundings;
     tallies.count(this.tally, status, parts.clock.monotonic() - this.startedAt);
     if (response.destroyed) return;
     const length = typeof body === 'string' ? Buffer.byteLength(body) : body.length;
-    waiting.hold(this.holder, length, response);
+    shares.hold(this, length, response);
     const all = [
       ...headers,
       'Content-Length',

@@ -33,13 +33,14 @@ function pathOf({ url = '' }: IncomingMessage): string {
  * made here in one go; whatever does not pass answers false and goes that way, which knows how to refuse.
  */
 export function hotRead(surroundings: Surroundings, exchange: Exchange): boolean {
-  const { parts, rates, waiting } = surroundings;
+  const { parts, rates, shares } = surroundings;
   const { request } = exchange;
   if (hasBody(request) || !isAcceptable(exchange)) return false;
   const live = sessionOf(parts, exchange);
-  if (live === undefined || waiting.isFull(live.workloadId)) return false;
+  if (live === undefined || shares.isFull(live.workloadId)) return false;
   if (rates.of(live).take(1, exchange.startedAt) > 0) return false;
   exchange.identity = live.workloadId;
+  exchange.hasRights = true;
   void disclose(surroundings, exchange, live, pathOf(request));
   return true;
 }

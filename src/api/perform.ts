@@ -1,17 +1,21 @@
+import type { IncomingMessage } from 'node:http';
 import { identityOf, type Caller } from '../broker/call.ts';
+import { holdsAnything } from '../broker/judge-target.ts';
 import { BrokerError, type Problem } from '../domain/errors.ts';
 import type { Operation } from './access.ts';
-import { answer, answerError, delivered, type Answer } from './answers.ts';
+import { answer, answerError, delivered } from './answers.ts';
 import type { ParsedBody } from './body/parsed-body.ts';
 import { hasBody, readBody } from './body/read-body.ts';
 import { checkRequest } from './check-request.ts';
 import type { Exchange } from './exchange.ts';
 import { admit, identify, type Identity } from './identify.ts';
+import { judgeRequest } from './judge-request.ts';
 import type { OperationTally } from './operation-tallies.ts';
 import type { PathTemplate } from './path-template.ts';
 import { NO_QUERY, parseQuery, type Query } from './query.ts';
 import { refuse } from './refuse.ts';
-import type { Asked, Incoming, Route } from './route.ts';
+import { RequestShare, waiting } from './request-share.ts';
+import type { Incoming, Route } from './route.ts';
 import { shownProof } from './shown-proof.ts';
 import type { Surroundings } from './surroundings.ts';
 
@@ -24,44 +28,46 @@ export interface Performance {
 }
 
 /**
- * Checks, identifies, parses, then calls the use case. Use cases record themselves, what they refuse included; what is refused before
- * is recorded here.
+ * Checks, identifies, judges the target, reads the body, then calls the use case. Use cases and the judgement record their refusals themselves; what
+ * is refused before is recorded here.
  */
 export async function perform(
   surroundings: Surroundings,
   exchange: Exchange,
   performance: Performance,
 ): Promise<void> {
-  let identity: Identity | undefined;
+  const { operation, route, template } = performance;
+  let caller: Caller | undefined;
   let body: ParsedBody | undefined;
-  let run: (asked: Asked<Caller | undefined>) => Promise<Answer>;
+  let share: RequestShare | undefined;
   try {
     checkRequest(exchange);
-    requireKeys(surroundings, performance.operation);
-    identity = await identify(surroundings, exchange, performance.operation);
-    const { caller } = identity;
+    requireKeys(surroundings, operation);
+    const identity = await identify(surroundings, exchange, operation);
+    ({ caller } = identity);
+    if (caller !== undefined) take(surroundings, exchange, caller, operation);
+    if (saysMuch(operation)) requireRoom(surroundings, exchange);
+    const query = queryOf(exchange, route);
+    const params = template.parametersOf(pathOf(exchange.request.url ?? ''));
     if (caller !== undefined) {
-      exchange.identity = identityOf(caller);
-      admit(caller, performance.operation);
+      await judgeRequest(
+        { parts: surroundings.parts, call: exchange, caller },
+        performance,
+        params,
+      );
     }
-    if (saysMuch(performance.operation)) requireRoom(surroundings, exchange);
-    const query = queryOf(exchange, performance.route);
-    body = await bodyOf(exchange, performance.route);
-    run = performance.route.read(
-      incoming(surroundings, exchange, { performance, identity, query, body }),
-    );
-  } catch (error) {
-    await refuse(surroundings, exchange, placed(error, body), { caller: identity?.caller });
-    return;
-  }
-  const { caller, proofId } = identity;
-  try {
+    share = shareOf(surroundings, exchange, caller);
+    body = await bodyOf(exchange, route, share);
+    const read = { identity, params, query, body, share };
+    const run = route.read(incoming(surroundings, exchange, read));
     const made = await run({ parts: surroundings.parts, call: exchange, caller });
-    answer(exchange, await delivered(made, caller, proofId));
+    answer(surroundings, exchange, await delivered(made, caller, identity.proofId));
   } catch (error) {
     const failure = placed(error, body);
     if (exchange.wasRecorded) answerError(surroundings, exchange, failure);
     else await refuse(surroundings, exchange, failure, { caller });
+  } finally {
+    share?.release();
   }
 }
 
@@ -70,6 +76,28 @@ function requireKeys({ parts }: Surroundings, { action }: Operation): void {
   if (action !== undefined && parts.keyring.isSealed) throw new BrokerError('ERR_SEALED');
 }
 
+/** From here on the request is this caller's: its answer and body are counted for it. @throws ERR_DENIED */
+function take(
+  { parts }: Surroundings,
+  exchange: Exchange,
+  caller: Caller,
+  operation: Operation,
+): void {
+  exchange.identity = identityOf(caller);
+  exchange.hasRights = holdsAnything({ parts, caller });
+  admit(caller, operation);
+}
+
+function shareOf(
+  { shares, rates }: Surroundings,
+  exchange: Exchange,
+  caller: Caller | undefined,
+): RequestShare {
+  return new RequestShare({ held: shares.of(exchange), holder: exchange.holder, rates, caller });
+}
+
+/** Of a body whose sender holds nothing: no answer to it can be more than a refusal, but for a login. */
+const STRANGERS_BYTES = 16_384;
 const PROBES: readonly string[] = ['/healthz', '/readyz'];
 
 /** Whose answers are worth counting. Probes are answered whatever waits, and so is what ends, revokes or renews something. */
@@ -77,31 +105,21 @@ function saysMuch({ method, path }: Operation): boolean {
   return method === 'GET' ? !PROBES.includes(path) : path.endsWith(':batch');
 }
 
-function requireRoom({ waiting }: Surroundings, { holder }: Exchange): void {
-  if (!waiting.isFull(holder)) return;
-  throw new BrokerError('ERR_RATE_LIMITED', undefined, {
-    reason: 'answers_waiting',
-    retryAfterSeconds: 1,
-  });
+function requireRoom({ shares }: Surroundings, exchange: Exchange): void {
+  if (!shares.of(exchange).isFull(exchange.holder)) return;
+  throw waiting('answers_waiting');
 }
 
 function incoming(
   { rates, parts, schemes }: Surroundings,
   exchange: Exchange,
-  read: {
-    readonly performance: Performance;
-    readonly identity: Identity;
-    readonly query: Query;
-    readonly body: ParsedBody | undefined;
-  },
+  read: Pick<Incoming, 'params' | 'query' | 'body' | 'share'> & { readonly identity: Identity },
 ): Incoming {
-  const { performance, identity, query, body } = read;
-  const { url = '', headers } = exchange.request;
+  const { identity, ...asked } = read;
+  const { headers } = exchange.request;
   return {
-    params: performance.template.parametersOf(pathOf(url)),
-    query,
+    ...asked,
     headers,
-    body,
     token: identity.token,
     caller: identity.caller,
     proof: headers['dpop'] === undefined ? undefined : shownProof(exchange.request, schemes),
@@ -124,14 +142,22 @@ function queryOf(exchange: Exchange, route: Route<Caller | undefined>): Query {
 }
 
 async function bodyOf(
-  { request }: Exchange,
+  { request, response, hasRights }: Exchange,
   { body }: Route<Caller | undefined>,
+  share: RequestShare,
 ): Promise<ParsedBody | undefined> {
-  if (body !== undefined) return readBody(request, body);
-  if (hasBody(request)) {
+  if (body === undefined) {
+    if (!hasBody(request)) return undefined;
     throw new BrokerError('ERR_BODY_INVALID', 'this operation takes no body', { reason: 'body' });
   }
-  return undefined;
+  if (isAsking(request)) response.writeContinue();
+  const maxBytes = hasRights ? body.maxBytes : Math.min(body.maxBytes, STRANGERS_BYTES);
+  return readBody(request, { ...body, maxBytes }, share);
+}
+
+/** Whether the client waits for a word before it sends the body (RFC 9110 §10.1.1). */
+function isAsking({ headers }: IncomingMessage): boolean {
+  return headers.expect?.toLowerCase() === '100-continue';
 }
 
 /** Gives each problem of a document its line and column in the text that was sent. */

@@ -4,12 +4,14 @@ import type { Limits, Parts } from '../broker/parts.ts';
 import type { ShownProof } from '../broker/proof/shown-proof.ts';
 import type { LiveOperator } from '../broker/state/operator-tokens.ts';
 import type { LiveSession } from '../broker/state/sessions.ts';
+import type { TargetJudgement } from '../broker/judge-target.ts';
 import type { OperationId, WhoOf } from './access.ts';
 import type { Answer } from './answers.ts';
 import type { BodyRules } from './body/read-body.ts';
 import type { ParsedBody } from './body/parsed-body.ts';
 import type { Query } from './query.ts';
 import type { Rates } from './rates.ts';
+import type { RequestShare } from './request-share.ts';
 
 /** A request after its syntax was checked, before its meaning is. */
 export interface Incoming {
@@ -29,6 +31,8 @@ export interface Incoming {
   readonly network: string;
   /** For what weighs more than its operation says. */
   readonly rates: Rates;
+  /** For an answer that is built piece by piece. */
+  readonly share: RequestShare;
 }
 
 interface Callers {
@@ -50,6 +54,11 @@ export interface Route<C> {
   readonly body?: BodyRules;
   /** Names of the query's parameters. */
   readonly query?: readonly string[];
+  /**
+   * What is decided on the parameters of the path before a body is read; the use case decides the same again.
+   * @throws ERR_PATH_INVALID, ERR_REQUEST_INVALID
+   */
+  readonly judge?: (params: Readonly<Record<string, string>>) => TargetJudgement<C & Caller>;
   /** @throws ERR_BODY_INVALID, ERR_UNKNOWN_FIELD, ERR_REQUEST_INVALID, ERR_PATH_INVALID: refusals that no use case sees. */
   readonly read: (incoming: Incoming) => (asked: Asked<C>) => Promise<Answer>;
 }

@@ -69,6 +69,8 @@ export class ApiServer {
     this.#server.on('clientError', deps.malformed.refuse);
     this.#server.on('connect', deps.malformed.refuseConnect);
     this.#server.on('checkExpectation', app);
+    // The client is told to go on when its body is read: who is denied before sends none.
+    this.#server.on('checkContinue', app);
     const opened = config.tls === undefined ? 'connection' : 'secureConnection';
     this.#server.on(opened, (socket: Socket) => {
       this.#silent.add(socket);

@@ -5,7 +5,7 @@ import type { Rates } from './rates.ts';
 import type { RequestIds } from './request-ids.ts';
 import type { RequestLog } from './request-log.ts';
 import type { SourceAddress } from './source-address.ts';
-import type { WaitingAnswers } from './waiting-answers.ts';
+import type { Shares } from './shares.ts';
 
 /** What every request meets, made once by `createApp`. */
 export interface Surroundings {
@@ -13,7 +13,7 @@ export interface Surroundings {
   readonly ids: RequestIds;
   readonly sources: SourceAddress;
   readonly rates: Rates;
-  readonly waiting: WaitingAnswers;
+  readonly shares: Shares;
   readonly tallies: OperationTallies;
   readonly log: RequestLog;
   readonly drain: Drain;

@@ -20,6 +20,8 @@ import type { Value } from './value-cache.ts';
 export interface ReadItem {
   readonly path: string;
   readonly version?: string | undefined;
+  /** Position in the batch, for the log. */
+  readonly index?: number;
 }
 
 /** What is disclosed: the value as JSON bytes, and the lease it is held under (operators hold none). */
@@ -63,13 +65,24 @@ export async function readSecret(
   return result as Disclosure;
 }
 
+/** Records items of a batch that are refused before they are decided on, and returns why. */
+export async function refuseReads(
+  acting: Acting,
+  items: readonly ReadItem[],
+  error: BrokerError,
+): Promise<readonly Result[]> {
+  await recordUnread(acting, items, error).catch((failure: unknown) => {
+    if (failure !== error) throw failure;
+  });
+  return items.map(() => error);
+}
+
 async function recordUnread(
   acting: Acting,
   items: readonly ReadItem[],
   error: unknown,
 ): Promise<never> {
-  const described = items.map(({ path, version }, index) => {
-    const item = items.length === 1 ? undefined : index;
+  const described = items.map(({ path, version, index: item }) => {
     return { action: 'secret.read', path, version, item } as const;
   });
   return recordFailure(acting, described, error);
@@ -80,14 +93,15 @@ export async function readSecrets(
   parts: Parts,
   call: Call,
   caller: Caller,
-  items: readonly ReadItem[],
+  asked: readonly ReadItem[],
 ): Promise<readonly Result[]> {
-  for (const item of items) parseSecretPath(item.path);
+  for (const item of asked) parseSecretPath(item.path);
+  const items = asked.map((item, index) => ({ index, ...item }));
   return commitAs(parts, caller, async (decidedAt, now) => {
     const fetched = await fetchTogether(parts, call, now, items);
     const prepared = await Promise.all(
-      items.map(async ({ path, version }, index) => {
-        const item = { path, version, index, fetched: fetched.get(path) };
+      items.map(async (each) => {
+        const item = { ...each, fetched: fetched.get(each.path) };
         return prepareAtOnce(parts, call, now, item) ?? prepare(parts, call, now, item);
       }),
     );
@@ -143,8 +157,6 @@ interface Fetched {
 }
 
 interface Item extends ReadItem {
-  /** Position in a batch. */
-  readonly index?: number;
   /** Brought by one call for several items. */
   readonly fetched?: Fetched | undefined;
 }

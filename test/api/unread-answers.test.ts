@@ -24,7 +24,7 @@ describe('an answer that nobody takes', () => {
     const token = await start();
     const server = await serverBehind(() => api.call('GET', '/healthz'));
     expect(server.timeout).toBe(45_000);
-    server.timeout = 1_000;
+    server.timeout = 4_000;
     const deaf = await askAndNotRead(token);
     expect(api.server.connections.open).toBeGreaterThan(0);
     expect((await api.call('GET', '/healthz')).status).toBe(200);
@@ -55,6 +55,30 @@ describe('an answer that nobody takes', () => {
     expect((await api.call('DELETE', '/api/v1/sessions/self', { token: ended })).status).toBe(204);
     deaf.destroy();
     await until('it is served again', async () => (await asked[0]!()).status === 200);
+  });
+
+  it('is refused item by item where a batch is more than may wait, and the rest can be asked for again', async () => {
+    const token = await start();
+    const ask = (count: number) =>
+      api.call('POST', '/api/v1/secrets:batch', {
+        token,
+        body: { items: Array(count).fill({ path: 'app/x' }) },
+      });
+    const { status, body } = await ask(40);
+    expect(status).toBe(200);
+    const refused = (body.items as readonly { error?: { code: string } }[]).filter(
+      ({ error }) => error !== undefined,
+    );
+    // Slices of four megabytes: eight fill 32 MiB, and a ninth was read before they did.
+    expect(refused.map(({ error }) => error?.code)).toEqual(Array(4).fill('ERR_RATE_LIMITED'));
+    const entries = await storedEntries(api.broker.parts.store);
+    const denied = entries.filter(
+      ({ action, outcome }) => action === 'secret.read' && outcome === 'deny',
+    );
+    expect(denied.map(({ item }) => item)).toEqual([36, 37, 38, 39]);
+    const again = await ask(refused.length);
+    expect(again.body.items).toHaveLength(4);
+    expect(again.text).not.toContain('ERR_');
   });
 
   /** Forty values of a megabyte: more than the kernel takes, and than may wait for one workload. */

@@ -1,8 +1,8 @@
 import { BrokerError } from '../../domain/errors.ts';
 
-const DEEPEST = 32;
+export const DEEPEST = 32;
 const MOST_KEYS = 1_000;
-const MOST_VALUES = 20_000;
+export const MOST_VALUES = 20_000;
 
 interface Tally {
   keys: number;
@@ -19,9 +19,9 @@ export function checkValue(value: unknown): void {
 }
 
 function check(value: unknown, depth: number, tally: Tally): void {
-  if (depth > DEEPEST) throw refused('too_deep', `may nest ${DEEPEST} deep`);
+  if (depth > DEEPEST) throw tooDeep();
   tally.values += 1;
-  if (tally.values > MOST_VALUES) throw refused('too_many_values', 'holds too many values');
+  if (tally.values > MOST_VALUES) throw tooManyValues();
   if (Array.isArray(value)) for (const item of value) check(item, depth + 1, tally);
   else if (typeof value === 'object' && value !== null) checkFields(value, depth, tally);
   else checkScalar(value);
@@ -54,6 +54,14 @@ function unknownField(): BrokerError {
   return new BrokerError('ERR_UNKNOWN_FIELD', undefined, { reason: 'unknown_field' });
 }
 
-function refused(reason: string, detail: string): BrokerError {
+export function tooDeep(): BrokerError {
+  return refused('too_deep', `may nest ${DEEPEST} deep`);
+}
+
+export function tooManyValues(): BrokerError {
+  return refused('too_many_values', `may hold ${MOST_VALUES} values`);
+}
+
+export function refused(reason: string, detail: string): BrokerError {
   return new BrokerError('ERR_BODY_INVALID', `the body ${detail}`, { reason });
 }

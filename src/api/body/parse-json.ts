@@ -1,10 +1,30 @@
 import { BrokerError } from '../../domain/errors.ts';
-import { checkValue } from './check-value.ts';
+import { exceededBound, type JsonBounds } from '../../domain/json-bounds.ts';
+import {
+  checkValue,
+  DEEPEST,
+  MOST_VALUES,
+  refused,
+  tooDeep,
+  tooManyValues,
+} from './check-value.ts';
 import { JsonText } from './json-text.ts';
 import { Lines, type ParsedBody } from './parsed-body.ts';
 
+/** What a parser and the walks behind it do for each character outside of strings costs more than all that a document needs of them. */
+const MOST_BARE = 262_144;
+/** One array may be in as many others as a value may be deep. */
+const BOUNDS: JsonBounds = { depth: DEEPEST + 1, values: MOST_VALUES, bare: MOST_BARE };
+const REFUSALS: Readonly<Record<keyof JsonBounds, () => BrokerError>> = {
+  depth: tooDeep,
+  values: tooManyValues,
+  bare: () => refused('too_much_space', `may have ${MOST_BARE} characters outside of its texts`),
+};
+
 /** @throws ERR_BODY_INVALID; neither the text nor the parser's message about it is repeated. */
 export function parseJson(text: string): ParsedBody {
+  const exceeded = exceededBound(text, BOUNDS);
+  if (exceeded !== undefined) throw REFUSALS[exceeded]();
   const lines = new Lines(text);
   const value = parse(text, lines);
   checkValue(value);

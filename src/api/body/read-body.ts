@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { BrokerError } from '../../domain/errors.ts';
+import type { RequestShare } from '../request-share.ts';
 import { parseJson } from './parse-json.ts';
 import { parseYaml } from './parse-yaml.ts';
 import type { ParsedBody } from './parsed-body.ts';
@@ -16,13 +17,19 @@ const YAML_TYPE = /^application\/yaml(?: *; *charset="?utf-8"?)?$/i;
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /**
- * Reads a body whole, within its bounds, and parses it strictly.
- * @throws ERR_MEDIA_TYPE, ERR_BODY_TOO_LARGE, ERR_BODY_INVALID, ERR_REQUEST_INVALID when the upload breaks off.
+ * Reads a body whole, within its bounds and what its sender may make us hold, and parses it strictly.
+ * @throws ERR_MEDIA_TYPE, ERR_BODY_TOO_LARGE, ERR_BODY_INVALID, ERR_RATE_LIMITED, ERR_REQUEST_INVALID when the upload breaks off.
  */
-export async function readBody(request: IncomingMessage, rules: BodyRules): Promise<ParsedBody> {
+export async function readBody(
+  request: IncomingMessage,
+  rules: BodyRules,
+  share: RequestShare,
+): Promise<ParsedBody> {
   const parse = parserFor(request, rules);
-  if (Number(request.headers['content-length'] ?? 0) > rules.maxBytes) throw tooLarge(rules);
-  const bytes = await collect(request, rules);
+  const announced = Number(request.headers['content-length'] ?? 0);
+  if (announced > rules.maxBytes) throw tooLarge(rules);
+  share.receive(announced);
+  const bytes = await collect(request, rules, share);
   return parse(decode(bytes));
 }
 
@@ -40,14 +47,23 @@ function parserFor(request: IncomingMessage, rules: BodyRules): (text: string) =
   throw new BrokerError('ERR_MEDIA_TYPE');
 }
 
-async function collect(request: IncomingMessage, rules: BodyRules): Promise<Buffer> {
+async function collect(
+  request: IncomingMessage,
+  rules: BodyRules,
+  share: RequestShare,
+): Promise<Buffer> {
   const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
   const chunks: Buffer[] = [];
   let length = 0;
   request.on('data', (chunk: Buffer) => {
     length += chunk.length;
-    if (length > rules.maxBytes) reject(tooLarge(rules));
-    else chunks.push(chunk);
+    try {
+      if (length > rules.maxBytes) throw tooLarge(rules);
+      if (length > share.received) share.receive(length - share.received);
+      chunks.push(chunk);
+    } catch (error) {
+      reject(error);
+    }
   });
   request.once('end', () => resolve(Buffer.concat(chunks)));
   // Every request is closed in the end: an error, with its stack, is made only for those that broke off.

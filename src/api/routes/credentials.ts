@@ -3,6 +3,7 @@ import { issueCredential as issue } from '../../broker/issue-credential.ts';
 import { parseSecretPath } from '../../domain/names.ts';
 import { disclosureJson } from '../disclosure-json.ts';
 import { duration, idempotencyKey } from '../fields.ts';
+import { judgePath } from '../judge-request.ts';
 import { parseInput, parseParameter } from '../parse-input.ts';
 import type { RouteOf } from '../route.ts';
 
@@ -11,6 +12,7 @@ const order = z.strictObject({ ttl: duration.optional() });
 /** A credential to order; a repeat with the same `Idempotency-Key` finds the same one. */
 export const issueCredential: RouteOf<'issueCredential'> = {
   body: { maxBytes: 4_096 },
+  judge: judgePath((path) => ({ action: 'credential.issue', path }), 'read'),
   read: ({ params, headers, body }) => {
     const path = parseSecretPath(params['path'] ?? '');
     const key = parseParameter(idempotencyKey, headers['idempotency-key']);

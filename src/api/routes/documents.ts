@@ -1,3 +1,4 @@
+import { maySend } from '../../broker/documents/authority.ts';
 import { applyDocument, deleteDocument } from '../../broker/documents/apply-document.ts';
 import {
   documentTag,
@@ -89,6 +90,14 @@ function putRoute(kind: DocumentKind, collection: string): OperatorRoute {
   const named = nameReader(kind);
   return {
     body: { maxBytes: DOCUMENT_BYTES, yaml: true },
+    judge: (params) => {
+      const name = named(params);
+      return {
+        described: { action: 'document.write', document: { kind, name } },
+        judge: ({ caller }) =>
+          maySend(caller, kind, name) ? { allowed: true } : { allowed: false, reason: 'no_role' },
+      };
+    },
     read: ({ params, headers, body }) => {
       const name = named(params);
       const precondition = readPreconditions(headers);

@@ -5,6 +5,7 @@ import {
   revokeOperatorToken as revoke,
 } from '../../broker/operator-tokens.ts';
 import type { OperatorToken } from '../../broker/state/operator-tokens.ts';
+import { holdsEverywhere } from '../../domain/principal.ts';
 import { identifier, objectName } from '../fields.ts';
 import { instant } from '../../domain/instant.ts';
 import { parseParameter } from '../parse-input.ts';
@@ -13,6 +14,16 @@ import type { Incoming, RouteOf } from '../route.ts';
 /** The token is in this answer and nowhere else, ever. */
 export const createOperatorToken: RouteOf<'createOperatorToken'> = {
   body: { maxBytes: 16_384 },
+  judge: (params) => ({
+    described: {
+      action: 'operator-token.create',
+      document: { kind: 'operator', name: operatorOf(params) },
+    },
+    judge: ({ caller }) =>
+      holdsEverywhere(caller.operator, 'admin')
+        ? { allowed: true }
+        : { allowed: false, reason: 'no_role' },
+  }),
   read: ({ params, body }) => {
     const request = { operator: operatorOf(params), body: body?.value };
     return async ({ parts, call, caller }) => {

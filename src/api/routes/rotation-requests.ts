@@ -1,10 +1,15 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { z } from 'zod';
-import { directRotation, type RotationDirection } from '../../broker/rotation/direct-rotation.ts';
+import {
+  ACTIONS,
+  directRotation,
+  type RotationDirection,
+} from '../../broker/rotation/direct-rotation.ts';
 import { requestRotation } from '../../broker/rotation/request-rotation.ts';
 import { parseSecretPath } from '../../domain/names.ts';
 import type { Caller } from '../../broker/call.ts';
 import { idempotencyKey, remark } from '../fields.ts';
+import { judgePath } from '../judge-request.ts';
 import { parseInput, parseParameter } from '../parse-input.ts';
 import type { Route } from '../route.ts';
 import { shownDirected, shownRotation } from '../rotation-json.ts';
@@ -22,6 +27,7 @@ const run = z
 
 export const runRotation: Route<Caller> = {
   body: SMALL,
+  judge: judgePath((path) => ({ action: 'rotation.request', path }), 'rotate'),
   read: ({ params, headers, body }) => {
     const path = parseSecretPath(params['path'] ?? '');
     const order = { ...parseInput(run, body?.value), idempotencyKey: keyIn(headers) };
@@ -38,6 +44,7 @@ const asked = z.strictObject({ comment });
 
 export const drillRotation: Route<Caller> = {
   body: SMALL,
+  judge: judgePath((path) => ({ action: 'rotation.request', path }), 'rotate'),
   read: ({ params, headers, body }) => {
     const path = parseSecretPath(params['path'] ?? '');
     const order = { ...parseInput(asked, body?.value), idempotencyKey: keyIn(headers) };
@@ -65,6 +72,7 @@ export const retireRotation = directed('retire');
 function directed(verb: RotationDirection['verb']): Route<Caller> {
   return {
     body: SMALL,
+    judge: judgePath((path) => ({ action: ACTIONS[verb], path, cause: verb }), 'rotate'),
     read: ({ params, body }) => {
       const path = parseSecretPath(params['path'] ?? '');
       const { comment: why } = parseInput(asked, body?.value);

@@ -2,16 +2,18 @@ import { z } from 'zod';
 import { identityOf, type Call } from '../../broker/call.ts';
 import { issueCredential } from '../../broker/issue-credential.ts';
 import type { Acting } from '../../broker/operation.ts';
-import { readSecrets as discloseSecrets } from '../../broker/read-secrets.ts';
+import { readSecrets as discloseSecrets, refuseReads } from '../../broker/read-secrets.ts';
 import { LiveSession } from '../../broker/state/sessions.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import { disclosureJson, listJson } from '../disclosure-json.ts';
 import { problemOf } from '../error-response.ts';
 import { duration, idempotencyKey, secretPath, secretVersion } from '../fields.ts';
 import { parseInput } from '../parse-input.ts';
+import { waiting, type RequestShare } from '../request-share.ts';
 import type { RouteOf } from '../route.ts';
 
 const BATCH_BYTES = 131_072;
+const SLICE_BYTES = 4 * 1024 * 1024;
 /** What a credential to order weighs against a read. */
 const CREDENTIAL_WEIGHT = 10;
 
@@ -28,7 +30,7 @@ type Failed = (path: string, error: BrokerError) => Buffer;
 /** Several secrets, and credentials to order, in one call; each is decided, recorded and answered by itself. */
 export const readSecrets: RouteOf<'readSecrets'> = {
   body: { maxBytes: BATCH_BYTES },
-  read: ({ body, caller, limits, rates }) => {
+  read: ({ body, caller, limits, rates, share }) => {
     const items = parseItems(body?.value, limits.batchItems);
     const orders = items.filter(isOrder);
     const weight = items.length - 1 + orders.length * (CREDENTIAL_WEIGHT - 1);
@@ -40,7 +42,7 @@ export const readSecrets: RouteOf<'readSecrets'> = {
       const identity = identityOf(asked);
       const failed = (path: string, error: BrokerError): Buffer =>
         failure(call, path, rates.answered(identity, error));
-      const shown = await answers({ parts, call, caller: asked }, items, failed);
+      const shown = await answers({ parts, call, caller: asked }, items, { failed, share });
       return { status: 200, values: listJson('items', shown) };
     };
   },
@@ -63,27 +65,47 @@ function isOrder(item: Item): item is OrderItem {
   return 'idempotencyKey' in item;
 }
 
-/** In the order of the items: reads share one commit, orders go one after another. */
+/**
+ * In the order of the items: reads share a commit, orders go one after another. Each answer is counted for its caller as it is built; items for which
+ * there is no room then are refused, and the caller asks for them again.
+ */
 async function answers(
-  { parts, call, caller }: Acting,
+  acting: Acting,
   items: readonly Item[],
-  failed: Failed,
+  { failed, share }: { readonly failed: Failed; readonly share: RequestShare },
 ): Promise<readonly Buffer[]> {
-  const reads = items.flatMap((item, index) => (isOrder(item) ? [] : [{ ...item, index }]));
-  const results = reads.length === 0 ? [] : await discloseSecrets(parts, call, caller, reads);
+  const { parts, call, caller } = acting;
   const shown = new Map<number, Buffer>();
-  for (const [at, { index, path }] of reads.entries()) {
-    const result = results[at] ?? new BrokerError('ERR_INTERNAL');
-    shown.set(index, result instanceof BrokerError ? failed(path, result) : disclosureJson(result));
+  const show = (index: number, answer: Buffer): void => {
+    share.produce(answer.length);
+    shown.set(index, answer);
+  };
+  const reads = items.flatMap((item, index) => (isOrder(item) ? [] : [{ ...item, index }]));
+  for (const slice of slices(reads, parts.limits.maxValueBytes)) {
+    const results = share.isFull
+      ? await refuseReads(acting, slice, waiting('answers_waiting'))
+      : await discloseSecrets(parts, call, caller, slice);
+    for (const [at, { index, path }] of slice.entries()) {
+      const result = results[at] ?? new BrokerError('ERR_INTERNAL');
+      const isRefused = result instanceof BrokerError;
+      show(index, isRefused ? failed(path, result) : disclosureJson(result));
+    }
   }
   for (const [index, item] of items.entries()) {
     if (isOrder(item) && caller instanceof LiveSession) {
-      shown.set(index, await ordered({ parts, call, caller }, { ...item, index }, failed));
+      show(index, await ordered({ parts, call, caller }, { ...item, index }, failed));
     }
   }
   return items.map(
     (item, index) => shown.get(index) ?? failed(item.path, new BrokerError('ERR_INTERNAL')),
   );
+}
+
+/** As many reads at a time as 4 MiB hold whatever the values are: with values of 64 KiB that is 64. */
+function slices<T>(reads: readonly T[], maxValueBytes: number): readonly (readonly T[])[] {
+  const size = Math.max(1, Math.floor(SLICE_BYTES / maxValueBytes));
+  const count = Math.ceil(reads.length / size);
+  return Array.from({ length: count }, (_, at) => reads.slice(at * size, (at + 1) * size));
 }
 
 async function ordered(

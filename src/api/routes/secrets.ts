@@ -13,6 +13,7 @@ import { disclosureJson } from '../disclosure-json.ts';
 import { readPreconditions } from '../entity-tag.ts';
 import { secretData, secretVersion } from '../fields.ts';
 import { instant } from '../../domain/instant.ts';
+import { judgePath } from '../judge-request.ts';
 import { PAGE_QUERY, readPage, shownPage } from '../page-query.ts';
 import { parseInput, parseParameter } from '../parse-input.ts';
 import type { Incoming, RouteOf } from '../route.ts';
@@ -51,6 +52,7 @@ const written = z.strictObject({ data: secretData });
 
 export const writeSecret: RouteOf<'writeSecret'> = {
   body: { maxBytes: WRITE_BYTES },
+  judge: judgePath((path) => ({ action: 'secret.write', path }), 'write'),
   read: ({ params, headers, body, limits }) => {
     const path = pathOf(params);
     const { data } = parseInput<{ data: SecretData }>(written, body?.value);

@@ -18,6 +18,12 @@ export function authorizeDocument(
   if (!mayTouch(live, kind, name, policy)) throw denied('no_role');
 }
 
+/** Whether the operator may send a document of this name at all: the scope of a policy is known only from its text. */
+export function maySend(live: LiveOperator, kind: DocumentKind, name: string): boolean {
+  if (kind !== 'policy') return mayTouch(live, kind, name);
+  return live.operator.grants.some(({ role }) => role === 'policy-editor' || role === 'admin');
+}
+
 export function mayTouch(
   { operator }: LiveOperator,
   kind: DocumentKind,

@@ -34,7 +34,8 @@ export interface RotationDirection {
   readonly comment?: string | undefined;
 }
 
-const ACTIONS = {
+/** What the log calls each. */
+export const ACTIONS = {
   retry: 'rotation.retry',
   abort: 'rotation.abort',
   rollBack: 'rotation.abort',

@@ -14,6 +14,8 @@ export interface WorkloadView {
   /** Of the policies it was made from. */
   readonly revision: symbol;
   readonly paths: PathTrie;
+  /** Whether there is an allow among the rules: without one every decision is a denial. */
+  readonly allowsAnything: boolean;
   /** What decisions depend on beside capability and path; where the first three are false a decision holds for the view's life. */
   readonly dependsOn: ViewDependencies;
 }
@@ -41,7 +43,8 @@ export function viewFor(
       paths.insert(segments, rule);
     }
   }
-  return { revision: compiled.revision, paths, dependsOn: dependenciesOf(rules) };
+  const allowsAnything = rules.some((rule) => rule.effect === 'allow');
+  return { revision: compiled.revision, paths, allowsAnything, dependsOn: dependenciesOf(rules) };
 }
 
 function rulesFor(

@@ -3,7 +3,7 @@ import { createServer, type Server } from 'node:http';
 import { connect, type AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Registry } from 'prom-client';
-import { WaitingAnswers } from '../../../src/api/waiting-answers.ts';
+import { Shares } from '../../../src/api/shares.ts';
 import { Drain } from '../../../src/api/drain.ts';
 import { Exchange } from '../../../src/api/exchange.ts';
 import { OperationTallies } from '../../../src/api/operation-tallies.ts';
@@ -21,7 +21,7 @@ const surroundings = {
   tallies,
   drain: new Drain(),
   requestMs: 1_000,
-  waiting: new WaitingAnswers(),
+  shares: new Shares(),
 } as unknown as Surroundings;
 
 let server: Server;

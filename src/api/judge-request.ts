@@ -1,0 +1,55 @@
+import { judge } from '../broker/judge.ts';
+import { judgeTarget, type TargetJudgement } from '../broker/judge-target.ts';
+import type { Caller } from '../broker/call.ts';
+import type { Acting } from '../broker/operation.ts';
+import type { Described } from '../broker/refusals.ts';
+import { LiveSession } from '../broker/state/sessions.ts';
+import { parseSecretPath } from '../domain/names.ts';
+import type { Capability } from '../domain/policy/index.ts';
+import type { Operation } from './access.ts';
+import type { Route } from './route.ts';
+
+type Params = Readonly<Record<string, string>>;
+
+/**
+ * Decides on the target of a request that has a body, before the body is read. Where the target says nothing, an operator still needs one of the
+ * operation's roles, in whatever scope. @throws ERR_DENIED, recorded; ERR_PATH_INVALID, ERR_REQUEST_INVALID
+ */
+export async function judgeRequest(
+  acting: Acting,
+  {
+    operation,
+    route,
+  }: { readonly operation: Operation; readonly route: Route<Caller | undefined> },
+  params: Params,
+): Promise<void> {
+  if (route.body === undefined) return;
+  const judgement = route.judge?.(params) ?? judgementByRole(acting.caller, operation);
+  if (judgement !== undefined) await judgeTarget(acting, judgement);
+}
+
+function judgementByRole(
+  caller: Caller,
+  { action, roles }: Operation,
+): TargetJudgement | undefined {
+  if (caller instanceof LiveSession || action === undefined) return undefined;
+  const holdsOne = caller.operator.grants.some(({ role }) => roles.includes(role));
+  return {
+    described: { action } as Described,
+    judge: () => (holdsOne ? { allowed: true } : { allowed: false, reason: 'no_role' }),
+  };
+}
+
+/** The judgement of an operation on one path: what its use case decides first. */
+export function judgePath(
+  describe: (path: string) => Described,
+  capability: Capability,
+): (params: Params) => TargetJudgement {
+  return (params) => {
+    const path = parseSecretPath(params['path'] ?? '');
+    return {
+      described: describe(path),
+      judge: ({ parts, call, caller }) => judge(parts, call, caller, { capability, path }),
+    };
+  };
+}

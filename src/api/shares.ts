@@ -1,0 +1,56 @@
+import type { ServerResponse } from 'node:http';
+import { HeldBytes, type HeldBounds } from '../listener/held-bytes.ts';
+
+/** Smaller answers are in the kernel before they could be counted, unless the connection is backed up. */
+const COUNTED_BYTES = 16_384;
+const MIB = 1024 * 1024;
+
+/** Who bytes are counted for. */
+export interface Holder {
+  /** An identity, or the network of a caller that is not known. */
+  readonly holder: string;
+  /** Whether any policy or role allows the holder anything. */
+  readonly hasRights: boolean;
+}
+
+const BOUNDS = {
+  callers: { ofOne: 32 * MIB, ofAll: 256 * MIB },
+  strangers: { ofOne: MIB, ofAll: 64 * MIB },
+} as const satisfies Record<string, HeldBounds>;
+
+/**
+ * Each caller's share of the memory that bodies and unread answers take. Callers without any right have small shares of their own, so that
+ * however many there are, they take nothing from the others.
+ */
+export class Shares {
+  readonly #callers: HeldBytes;
+  readonly #strangers: HeldBytes;
+
+  constructor(bounds: Readonly<Record<keyof typeof BOUNDS, HeldBounds>> = BOUNDS) {
+    this.#callers = new HeldBytes(bounds.callers);
+    this.#strangers = new HeldBytes(bounds.strangers);
+  }
+
+  of({ hasRights }: Holder): HeldBytes {
+    return hasRights ? this.#callers : this.#strangers;
+  }
+
+  /** Whether no more answers may be made for this caller: the hot read asks with the identity alone. */
+  isFull(identity: string): boolean {
+    return this.#callers.isFull(identity);
+  }
+
+  /** Counts an answer that is about to be sent, until the kernel has it or its connection is cut. */
+  hold(holder: Holder, bytes: number, response: ServerResponse): void {
+    if (bytes < COUNTED_BYTES && !isBackedUp(response)) return;
+    const held = this.of(holder);
+    const name = holder.holder;
+    held.add(name, bytes);
+    response.once('close', () => held.release(name, bytes));
+  }
+}
+
+/** Whether earlier answers on the connection were not read: what is sent now stays here behind them. */
+function isBackedUp({ socket }: ServerResponse): boolean {
+  return socket !== null && socket.writableLength > 0;
+}

@@ -1,0 +1,58 @@
+import { IncomingMessage, ServerResponse } from 'node:http';
+import { Socket } from 'node:net';
+import { describe, expect, it } from '@jest/globals';
+import { Shares, type Holder } from '../../../src/api/shares.ts';
+
+const KIB = 1_024;
+const BOUNDS = {
+  callers: { ofOne: 64 * KIB, ofAll: 128 * KIB },
+  strangers: { ofOne: 20 * KIB, ofAll: 40 * KIB },
+};
+const response = (): ServerResponse => new ServerResponse(new IncomingMessage(new Socket()));
+const caller = (holder: string): Holder => ({ holder, hasRights: true });
+
+describe('answers that wait to be read', () => {
+  it('are bounded for each caller, and for all together', () => {
+    const shares = new Shares(BOUNDS);
+    const taken = response();
+    shares.hold(caller('a'), 32 * KIB, taken);
+    expect(shares.isFull('a')).toBe(false);
+    shares.hold(caller('a'), 32 * KIB, response());
+    expect(['a', 'b'].map((name) => shares.isFull(name))).toEqual([true, false]);
+    shares.hold(caller('b'), 63 * KIB, response());
+    shares.hold(caller('c'), 16 * KIB, response());
+    expect(['a', 'b', 'c', 'd'].map((name) => shares.isFull(name))).toEqual(Array(4).fill(true));
+    taken.emit('close');
+    expect(['a', 'b', 'c', 'd'].map((name) => shares.isFull(name))).toEqual(Array(4).fill(false));
+  });
+
+  it('are not counted where they are small', () => {
+    const shares = new Shares({ ...BOUNDS, callers: { ofOne: 1, ofAll: 1 } });
+    shares.hold(caller('a'), 1_000, response());
+    expect(shares.isFull('a')).toBe(false);
+  });
+
+  it('are counted where they are small, behind others that were not read', () => {
+    const shares = new Shares({ ...BOUNDS, callers: { ofOne: 1_000, ofAll: 2_000 } });
+    const socket = new Socket();
+    socket.cork();
+    socket.write('an answer that nobody reads');
+    const behind = response();
+    behind.assignSocket(socket);
+    shares.hold(caller('a'), 1_000, behind);
+    expect(shares.isFull('a')).toBe(true);
+    socket.destroy();
+  });
+});
+
+describe('callers without any right', () => {
+  it('take from shares of their own, and nothing from others, however many they are', () => {
+    const shares = new Shares(BOUNDS);
+    const names = Array.from({ length: 10 }, (_, n) => `stranger ${n}`);
+    const admitted = names.filter((holder) =>
+      shares.of({ holder, hasRights: false }).take(holder, 20 * KIB),
+    );
+    expect(admitted).toHaveLength(2);
+    expect(shares.of(caller('a')).take('a', 64 * KIB)).toBe(true);
+  });
+});
