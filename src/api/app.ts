@@ -38,7 +38,7 @@ export interface ApiDeps {
   /** Codes of why requests should go elsewhere now; empty: ready. */
   readonly unready: () => readonly string[];
   /** Codes of what an operator should change; requests are served all the same. */
-  readonly warnings: readonly string[];
+  readonly warnings: () => readonly string[];
   /** Gauges of other rooms are registered here by whoever has them. */
   readonly metrics: Registry;
   /** False where `/metrics` has a listener of its own. */

@@ -37,13 +37,17 @@ export interface ErrorResponse {
   readonly body: string;
 }
 
+function isMuted({ kind, code, isDetailShown }: BrokerError): boolean {
+  return MUTE_CODES.has(code) || (MUTE.has(kind) && !isDetailShown);
+}
+
 export function statusOf(error: BrokerError): number {
   return STATUS_OF_CODE[error.code] ?? STATUS[error.kind];
 }
 
 /** An RFC 9457 problem; `type` names the part of docs/errors.md. Nothing of the request is repeated but our own id of it. */
 export function problemOf(error: BrokerError, requestId: string): object {
-  const isMute = MUTE.has(error.kind) || MUTE_CODES.has(error.code);
+  const isMute = isMuted(error);
   return {
     type: `urn:quaymaster:error:${error.code}`,
     title: ERRORS[error.code].title,

@@ -5,7 +5,7 @@ export interface MachineFacts {
   /** Codes of why the broker should get no requests now; empty: it is ready. */
   readonly unready: () => readonly string[];
   /** Codes of what an operator should change; requests are served all the same. */
-  readonly warnings: readonly string[];
+  readonly warnings: () => readonly string[];
   readonly metrics: Registry;
   /** False where metrics have a listener of their own. */
   readonly servesMetrics: boolean;

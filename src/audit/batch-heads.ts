@@ -1,14 +1,17 @@
 import type { Store } from '../ports/store.ts';
-import { readBatches } from './entry-reader.ts';
+import { segmentsOf } from './entry-reader.ts';
 import type { BatchHead } from './export-format.ts';
 
-/** Heads of the commits that hold entries `[start, end)`. */
+/** Heads of the commits that hold entries `[start, end)`, less those that the store lacks: a verification names what is missing. */
 export async function* batchHeads(
   store: Store,
   start: number,
   end: number,
 ): AsyncGenerator<BatchHead> {
-  for await (const { segment, batch } of readBatches(store, start, end)) {
+  for await (const segment of segmentsOf(store, start, end)) {
+    const { writer, first_seq } = segment;
+    const batch = await store.get('audit_batches', { writer, first_seq });
+    if (batch === undefined) continue;
     yield {
       first_index: segment.first_index,
       writer: segment.writer,

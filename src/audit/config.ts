@@ -33,6 +33,8 @@ export const auditConfigSchema = z
     /** Where the last checkpoint is kept; not in the store's directory. */
     checkpointFile: absolutePath,
     sinks: z.array(sinkSchema).max(16).default([]),
+    /** From the end of one walk over the whole log, which proves every entry, to the start of the next. */
+    scrubIntervalHours: z.int().min(1).max(720).default(24),
     /** Refusals before authentication: entries of their own for each network (an IPv4 address, or the /64 of an IPv6 address). */
     refusals: counted(20),
     /** Refusals and failures of a caller that is known: entries of their own for each identity, action, path and reason. */

@@ -1,7 +1,7 @@
 import type { Clock } from '../ports/clock.ts';
-import type { Store } from '../ports/store.ts';
-import { readEntries } from './entry-reader.ts';
+import { DamagedLog } from './log-damage.ts';
 import type { LogReader } from './log-reader.ts';
+import type { SinkCursors } from './sink-cursor.ts';
 import type { Sink } from './sink.ts';
 
 const INTERVAL_MS = 250;
@@ -9,29 +9,43 @@ const RETRY_MS = 5_000;
 const ENTRIES_A_DELIVERY = 256;
 
 export interface FollowerOptions {
-  readonly store: Store;
   readonly reader: LogReader;
+  readonly cursors: SinkCursors;
   readonly clock: Clock;
   readonly sink: Sink;
-  /** Entries in the log that the sink does not have yet; after each look at the log. */
-  readonly onLag?: (entries: number) => void;
-  /** A delivery failed; it is repeated until it succeeds. */
+  /** Its cursor was not made by this installation: the sink gets the log again from the beginning. */
+  readonly onForgedCursor?: () => void;
+  /** A delivery failed, or an entry does not verify; both are tried again, and nothing is delivered beyond. */
   readonly onError?: (error: unknown) => void;
+}
+
+export interface FollowerStatus {
+  /** Entries in the log that the sink does not have yet; undefined before the first look. */
+  readonly lag: number | undefined;
+  /** It stands before an entry that does not verify. */
+  readonly isStopped: boolean;
+  /** Its cursor was forged when it started. */
+  readonly cursorForged: boolean;
 }
 
 /**
  * Carries the log to one sink from where its cursor stands. Reads what is in the tree, apart from every commit: a sink that hangs
- * holds up nobody but itself.
+ * holds up nobody but itself. What does not verify is never delivered, nor what comes after it.
  */
 export class Follower {
   readonly #options: FollowerOptions;
   #next: number | undefined;
+  #status: FollowerStatus = { lag: undefined, isStopped: false, cursorForged: false };
   #cancel: () => void = () => undefined;
   #running: Promise<void> = Promise.resolve();
   #closed = false;
 
   constructor(options: FollowerOptions) {
     this.#options = options;
+  }
+
+  status(): FollowerStatus {
+    return this.#status;
   }
 
   start(): void {
@@ -68,6 +82,7 @@ export class Follower {
       while (await this.#deliverSome());
       this.#schedule(INTERVAL_MS);
     } catch (error) {
+      this.#status = { ...this.#status, isStopped: error instanceof DamagedLog };
       this.#options.onError?.(error);
       this.#schedule(RETRY_MS);
     }
@@ -75,17 +90,30 @@ export class Follower {
 
   /** Whether there is more. */
   async #deliverSome(): Promise<boolean> {
-    const { store, reader, sink } = this.#options;
-    const size = await reader.size();
-    this.#next ??= (await store.get('sink_cursors', { sink: sink.name }))?.next_index ?? 0;
-    this.#options.onLag?.(Math.max(0, size - this.#next));
-    const end = Math.min(size, this.#next + ENTRIES_A_DELIVERY);
-    if (this.#closed || end <= this.#next) return false;
-    await sink.deliver(await readEntries(store, this.#next, end));
-    await store.commit({
-      writes: [{ table: 'sink_cursors', put: { sink: sink.name, next_index: end } }],
-    });
-    this.#next = end;
+    const { reader, cursors, sink } = this.#options;
+    const checkpoint = await reader.checkpoint();
+    const size = checkpoint?.size ?? 0;
+    const next = (this.#next ??= await this.#position(size));
+    this.#status = { ...this.#status, lag: Math.max(0, size - next) };
+    const end = Math.min(size, next + ENTRIES_A_DELIVERY);
+    if (this.#closed || checkpoint === undefined || end <= next) return false;
+    const { entries, damage } = await reader.some(checkpoint, next, end);
+    const [broken] = damage;
+    if (broken?.first === next) throw new DamagedLog(broken);
+    const whole = entries.slice(0, (broken?.first ?? end) - next);
+    const proven = whole.filter((entry) => entry !== undefined);
+    await sink.deliver({ first: next, entries: proven });
+    await cursors.move(sink.name, next + proven.length);
+    this.#next = next + proven.length;
+    this.#status = { ...this.#status, isStopped: false };
     return true;
+  }
+
+  async #position(size: number): Promise<number> {
+    const { cursors, sink, onForgedCursor } = this.#options;
+    const { next, forged } = await cursors.read(sink.name, size);
+    if (forged) onForgedCursor?.();
+    this.#status = { ...this.#status, cursorForged: forged };
+    return next;
   }
 }

@@ -5,11 +5,11 @@ import { BrokerError } from '../domain/errors.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Store, Write } from '../ports/store.ts';
 import type { CheckpointFile } from './checkpoint-file.ts';
-import { giveUpClaim, isHeld, takeClaim, type Claim } from './claim.ts';
+import { Claims, type Claim } from './claim.ts';
 import type { ChainedBatch } from './chained-batch.ts';
 import type { GrowingLog } from './growing-log.ts';
 import type { LogIdentity } from './log-identity.ts';
-import type { LogAnchor } from './log-anchor.ts';
+import { markedNote, type LogAnchor } from './log-anchor.ts';
 import {
   heldReason,
   logExtent,
@@ -31,6 +31,8 @@ export interface IntegratorOptions {
   readonly anchor?: LogAnchor | undefined;
   /** The store is being initialised: it may have no log yet. */
   readonly isNew?: boolean;
+  /** The store is good and has no anchor: no broker of this release has opened it. Runs before it gets one, so once in its life. */
+  readonly onUnanchored?: () => Promise<void>;
   /** What this process commits itself. */
   readonly own: OwnBatches;
   /** Names this process in the claim: its writer id. */
@@ -73,6 +75,7 @@ interface Session {
  */
 export class Integrator {
   readonly #options: IntegratorOptions;
+  readonly #claims: Claims;
   #state: IntegratorStatus['state'] = 'stopped';
   #held: HeldReason | undefined;
   #claim: Claim | undefined;
@@ -91,7 +94,9 @@ export class Integrator {
   #closed = false;
 
   constructor(options: IntegratorOptions) {
+    const { store, clock, owner, alone } = options;
     this.#options = options;
+    this.#claims = new Claims(store, clock, { name: 'audit-integrator', owner, alone });
   }
 
   status(): IntegratorStatus {
@@ -113,7 +118,10 @@ export class Integrator {
   async start(): Promise<IntegratorStatus> {
     this.#held = await heldReason(this.#options.store, this.#expected());
     this.#state = this.#held === undefined ? 'standby' : 'held';
-    if (this.#held === undefined) await this.#begin();
+    if (this.#held === undefined) {
+      if ((await this.extent()).anchored === undefined) await this.#options.onUnanchored?.();
+      await this.#begin();
+    }
     return this.status();
   }
 
@@ -175,9 +183,9 @@ export class Integrator {
   }
 
   async #giveUp(): Promise<void> {
-    const { store, onError } = this.#options;
+    const { onError } = this.#options;
     try {
-      if (this.#claim !== undefined) await giveUpClaim(store, this.#claim);
+      if (this.#claim !== undefined) await this.#claims.giveUp(this.#claim);
     } catch (error) {
       onError?.(error);
     }
@@ -228,15 +236,14 @@ export class Integrator {
   }
 
   async #work(): Promise<void> {
-    const { store, clock, owner, alone } = this.#options;
-    this.#claim = await takeClaim(store, clock, owner, alone);
+    this.#claim = await this.#claims.take();
     this.#state = this.#claim === undefined ? 'standby' : 'active';
     // Another process may have appended and given up again while this one was paused: the epoch tells.
     if (this.#session?.epoch !== this.#claim?.epoch) this.#session = undefined;
     if (this.#claim === undefined) return;
     this.#session ??= await this.#open(this.#claim);
     while (await this.#turn(this.#session, this.#claim)) await this.#note(INTERVAL_MS);
-    this.#caughtUpAt = clock.now();
+    this.#caughtUpAt = this.#options.clock.now();
   }
 
   /** Tells the file outside the store, unless it was told within `ms`: each sync of it holds up those of the store. */
@@ -245,7 +252,8 @@ export class Integrator {
     const note = this.#checkpoint?.note;
     if (this.#state !== 'active' || note === undefined || note === this.#noted) return;
     if (clock.monotonic() - this.#notedAt < ms) return;
-    await checkpointFile.write(note);
+    const { anchor, log } = this.#options;
+    await checkpointFile.write(anchor === undefined ? note : markedNote(note, log.origin));
     this.#noted = note;
     this.#notedAt = clock.monotonic();
   }
@@ -273,7 +281,10 @@ export class Integrator {
   async #write(log: GrowingLog, claim: Claim, at: number): Promise<void> {
     const checkpoint = this.#sign(log);
     const writes = [...log.takeWrites(), ...this.#checkpointWrites(checkpoint, at)];
-    const outcome = await this.#options.store.commit({ expect: [isHeld(claim)], writes });
+    const outcome = await this.#options.store.commit({
+      expect: [this.#claims.isHeld(claim)],
+      writes,
+    });
     if (outcome.status !== 'committed') throw new BrokerError('ERR_CONFLICT', 'claim lost');
     this.#checkpoint = checkpoint;
     this.#checkpointAt = at;

@@ -18,6 +18,8 @@ export interface RowMacs {
 export type Anchor = Pick<Checkpoint, 'size' | 'root'>;
 
 const KEY = 'audit-anchor';
+/** A signature line has a key id of four bytes and at least one more. */
+const MARK = Buffer.alloc(5).toString('base64');
 const TEXT = /^([1-9][0-9]{0,15}) ([A-Za-z0-9+/=]{44}) ([0-9a-f]{66})$/;
 
 /**
@@ -60,6 +62,19 @@ export class LogAnchor {
       throw error;
     }
   }
+}
+
+/** The note with the line that says that the store has an anchor. Readers of signed notes ignore it: no key has this name. */
+export function markedNote(note: string, origin: string): string {
+  return `${note}${markOf(origin)}`;
+}
+
+export function isMarked(note: string, origin: string): boolean {
+  return note.includes(`\n${markOf(origin)}`);
+}
+
+function markOf(origin: string): string {
+  return `\u2014 ${origin}/anchor ${MARK}\n`;
 }
 
 function fieldsOf({ size, root }: Anchor): Parameters<RowMacs['mac']>[1] {

@@ -16,13 +16,13 @@ import {
 } from '../crypto/tiles.ts';
 import { BrokerError } from '../domain/errors.ts';
 import type { Page, PageRequest } from '../domain/page.ts';
-import type { AuditLog, EntryProof, LogEntry } from '../ports/audit-log.ts';
+import type { AuditLog, EntryProof, LogCheckpoint, LogEntry } from '../ports/audit-log.ts';
 import type { Store } from '../ports/store.ts';
 import { batchHeads } from './batch-heads.ts';
-import { readEntries } from './entry-reader.ts';
 import type { BatchHead } from './export-format.ts';
 import type { AuditQuery } from '../ports/audit-log.ts';
 import type { LogIdentity } from './log-identity.ts';
+import { ProvenEntries, type ProvenPart } from './proven-entries.ts';
 import { searchEntries } from './search.ts';
 import { rootOf, storedCheckpoint, tileReader, type SignedCheckpoint } from './stored-tree.ts';
 
@@ -30,10 +30,12 @@ import { rootOf, storedCheckpoint, tileReader, type SignedCheckpoint } from './s
 export class LogReader implements AuditLog {
   readonly #store: Store;
   readonly #log: LogIdentity;
+  readonly #proven: ProvenEntries;
 
   constructor(store: Store, log: LogIdentity) {
     this.#store = store;
     this.#log = log;
+    this.#proven = new ProvenEntries(store);
   }
 
   /** Undefined before the first entry is in the tree. @throws ERR_CIPHERTEXT_INVALID when the stored one is not the log's. */
@@ -45,16 +47,26 @@ export class LogReader implements AuditLog {
     return (await this.checkpoint())?.size ?? 0;
   }
 
-  /** Entries `[start, end)`, as far as the log goes. */
+  /** Entries `[start, end)`, as far as the log goes. @throws DamagedLog */
   async entries(start: number, end: number): Promise<readonly LogEntry[]> {
-    const last = Math.min(end, await this.size());
-    const entries = await readEntries(this.#store, start, last);
+    const checkpoint = await this.checkpoint();
+    if (checkpoint === undefined) return [];
+    const entries = await this.#proven.read(checkpoint, start, Math.min(end, checkpoint.size));
     return entries.map((entry, i) => ({ index: start + i, entry }));
   }
 
-  /** Newest first; see `searchEntries`. */
+  /** Entries `[start, end)` of a checkpoint's tree, as far as they are what it signs. */
+  some(checkpoint: LogCheckpoint, start: number, end: number): Promise<ProvenPart> {
+    return this.#proven.readSome(checkpoint, start, end);
+  }
+
+  /** Newest first; see `searchEntries`. @throws DamagedLog */
   async search(query: AuditQuery, page: PageRequest): Promise<Page<LogEntry>> {
-    return searchEntries(this.#store, await this.size(), query, page);
+    const checkpoint = await this.checkpoint();
+    if (checkpoint === undefined) return { items: [] };
+    const read = (start: number, end: number): Promise<ProvenPart> =>
+      this.some(checkpoint, start, end);
+    return searchEntries({ store: this.#store, size: checkpoint.size, read }, query, page);
   }
 
   /** @throws ERR_NOT_FOUND for an index that the log does not have; ERR_CIPHERTEXT_INVALID when the store cannot prove its own entry. */
@@ -63,7 +75,7 @@ export class LogReader implements AuditLog {
     if (checkpoint === undefined || index < 0 || index >= checkpoint.size)
       throw new BrokerError('ERR_NOT_FOUND');
     const { size, root } = checkpoint;
-    const [entry = ''] = await readEntries(this.#store, index, index + 1);
+    const [entry = ''] = await this.#proven.read(checkpoint, index, index + 1);
     const leaf = leafHash(Buffer.from(entry, 'latin1'));
     const hashes = await inclusionProof(index, size, this.#nodes(size));
     if (!verifyInclusion({ leaf, index, size, root }, hashes))
@@ -90,9 +102,11 @@ export class LogReader implements AuditLog {
   async file(path: string): Promise<Uint8Array | undefined> {
     const tile = parseTilePath(path);
     if (tile === undefined) return undefined;
-    const width = tileWidth(tile.level, tile.index, await this.size());
+    const checkpoint = await this.checkpoint();
+    if (checkpoint === undefined) return undefined;
+    const width = tileWidth(tile.level, tile.index, checkpoint.size);
     if (tile.width > width) return undefined;
-    return tile.level === 'entries' ? this.#bundle(tile) : this.#tile(tile);
+    return tile.level === 'entries' ? this.#bundle(checkpoint, tile) : this.#tile(tile);
   }
 
   /** The log's verifier key (C2SP signed note). */
@@ -116,9 +130,10 @@ export class LogReader implements AuditLog {
     return hashes.subarray(0, tile.width * HASH_BYTES);
   }
 
-  async #bundle({ index, width }: TileAddress): Promise<Uint8Array> {
+  /** An entry that is damaged is empty in its bundle, so that the others can be exported; an empty entry never verifies. */
+  async #bundle(checkpoint: LogCheckpoint, { index, width }: TileAddress): Promise<Uint8Array> {
     const start = index * TILE_WIDTH;
-    const entries = await readEntries(this.#store, start, start + width);
-    return encodeBundle(entries.map((entry) => Buffer.from(entry, 'latin1')));
+    const { entries } = await this.#proven.readSome(checkpoint, start, start + width);
+    return encodeBundle(entries.map((entry) => Buffer.from(entry ?? '', 'latin1')));
   }
 }

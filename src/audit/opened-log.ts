@@ -4,10 +4,10 @@ import { TILE_WIDTH } from '../crypto/tiles.ts';
 import { BrokerError } from '../domain/errors.ts';
 import type { Store } from '../ports/store.ts';
 import type { CheckpointFile } from './checkpoint-file.ts';
-import { readEntries } from './entry-reader.ts';
 import { GrowingLog } from './growing-log.ts';
-import type { Anchor, LogAnchor } from './log-anchor.ts';
+import { isMarked, type Anchor, type LogAnchor } from './log-anchor.ts';
 import type { LogIdentity } from './log-identity.ts';
+import { ProvenEntries } from './proven-entries.ts';
 import { SearchIndex } from './search-index.ts';
 import { openTree, rootOf, storedCheckpoint, type SignedCheckpoint } from './stored-tree.ts';
 
@@ -50,6 +50,8 @@ export interface Expected {
 export interface LogExtent {
   /** By the checkpoint file outside the store; undefined: there is no file. */
   readonly outside: Anchor | 'foreign' | undefined;
+  /** The file says that the store has an anchor: a store that lacks it is an older one, or somebody deleted the row. */
+  readonly isMarked: boolean;
   /** By the row in `meta` that a root key authenticates. */
   readonly anchored: Anchor | 'foreign' | undefined;
   /** By the newest checkpoint in the store. */
@@ -72,6 +74,7 @@ export async function logExtent(store: Store, expected: Expected): Promise<LogEx
     outside: outside === 'damaged' || outside === '' ? 'foreign' : outside,
     anchored: anchored === 'damaged' ? 'foreign' : anchored,
     stored,
+    isMarked: note !== undefined && isMarked(note, log.origin),
   };
 }
 
@@ -80,18 +83,30 @@ export async function heldReason(
   store: Store,
   expected: Expected,
 ): Promise<HeldReason | undefined> {
-  const { outside, anchored, stored } = await logExtent(store, expected);
-  if (stored === 'damaged') return 'log_damaged';
-  if (stored === undefined && expected.anchor !== undefined) return 'log_missing';
-  if (anchored === 'foreign' || outside === 'foreign') return 'checkpoint_foreign';
-  const earlier = [outside, anchored].filter((extent) => extent !== undefined);
-  if (earlier.some(({ size }) => size > (stored?.size ?? 0))) return 'store_behind';
+  const extent = await logExtent(store, expected);
+  const { outside, anchored, stored } = extent;
+  const unusable = unusablePlace(extent, expected.anchor === undefined);
+  if (unusable !== undefined) return unusable;
+  const earlier = [outside, anchored].filter((each) => typeof each === 'object');
+  const size = typeof stored === 'object' ? stored.size : 0;
+  if (earlier.some((each) => each.size > size)) return 'store_behind';
   if (outside === undefined && stored !== undefined) return 'checkpoint_missing';
-  for (const extent of earlier) {
-    const reason = await differenceFrom(store, extent);
+  for (const each of earlier) {
+    const reason = await differenceFrom(store, each);
     if (reason !== undefined) return reason;
   }
   return undefined;
+}
+
+/** One of the places is missing or not ours. */
+function unusablePlace(
+  { outside, anchored, stored, isMarked: marked }: LogExtent,
+  isNew: boolean,
+): HeldReason | undefined {
+  if (stored === 'damaged') return 'log_damaged';
+  if (stored === undefined && !isNew) return 'log_missing';
+  if (anchored === 'foreign' || outside === 'foreign') return 'checkpoint_foreign';
+  return marked && anchored === undefined && !isNew ? 'store_behind' : undefined;
 }
 
 async function differenceFrom(store: Store, earlier: Anchor): Promise<HeldReason | undefined> {
@@ -115,9 +130,11 @@ export async function openLog(store: Store, log: LogIdentity): Promise<OpenedLog
     throw new BrokerError('ERR_CIPHERTEXT_INVALID');
   const index = new SearchIndex();
   const bundleStart = size - (size % TILE_WIDTH);
-  const begun = await readEntries(store, bundleStart, size);
-  begun.forEach((entry, i) => {
-    index.add(bundleStart + i, entry);
-  });
+  if (checkpoint !== undefined) {
+    const begun = await new ProvenEntries(store).readSome(checkpoint, bundleStart, size);
+    begun.entries.forEach((entry, i) => {
+      if (entry !== undefined) index.add(bundleStart + i, entry);
+    });
+  }
   return { log: new GrowingLog(tree, index), checkpoint };
 }

@@ -1,16 +1,26 @@
 import type { LogEntry } from '../ports/audit-log.ts';
+import { setImmediate as loopTurn } from 'node:timers/promises';
 import { TILE_WIDTH } from '../crypto/tiles.ts';
 import { BrokerError } from '../domain/errors.ts';
 import type { Page, PageRequest } from '../domain/page.ts';
 import type { Store } from '../ports/store.ts';
 import { candidatesBelow } from './bundle-candidates.ts';
-import { readEntries } from './entry-reader.ts';
+import { DamagedLog, type Damage } from './log-damage.ts';
+import type { ProvenPart } from './proven-entries.ts';
 import { matches, queryTerms } from './entry-query.ts';
 import type { AuditQuery } from '../ports/audit-log.ts';
 import { scanEntry } from './entry-scan.ts';
 import type { SearchTerm } from './search-term.ts';
 
-/** An entry and its place in the log. */
+/** The log as it is searched. */
+export interface SearchedLog {
+  readonly store: Store;
+  /** Entries that the checkpoint covers. */
+  readonly size: number;
+  /** Entries `[start, end)`, as far as they verify. */
+  read(start: number, end: number): Promise<ProvenPart>;
+}
+
 /** A page stops after so many bundles were read or groups looked through, found or not: the cursor goes on from there. */
 const MOST_BUNDLES = 64;
 const MOST_GROUPS = 4;
@@ -64,7 +74,7 @@ async function lastCheckpoint(
 }
 
 class Search {
-  readonly #store: Store;
+  readonly #log: SearchedLog;
   readonly #query: AuditQuery;
   readonly #terms: readonly SearchTerm[];
   readonly #limit: number;
@@ -73,8 +83,8 @@ class Search {
   /** Entries from here on were looked at. */
   position: number;
 
-  constructor(store: Store, query: AuditQuery, limit: number, position: number) {
-    this.#store = store;
+  constructor(log: SearchedLog, query: AuditQuery, limit: number, position: number) {
+    this.#log = log;
     this.#query = query;
     this.#terms = queryTerms(query);
     this.#limit = limit;
@@ -85,7 +95,7 @@ class Search {
   async run(lowest: number): Promise<void> {
     for (let groups = 0; groups < MOST_GROUPS && this.position > lowest; groups++) {
       const top = Math.floor((this.position - 1) / TILE_WIDTH);
-      const candidates = await candidatesBelow(this.#store, this.#terms, top);
+      const candidates = await candidatesBelow(this.#log.store, this.#terms, top);
       if (candidates === undefined) {
         this.position = 0;
         return;
@@ -108,9 +118,16 @@ class Search {
   async #readBundle(bundle: number): Promise<boolean> {
     const start = bundle * TILE_WIDTH;
     const end = Math.min(this.position, start + TILE_WIDTH);
-    const entries = await readEntries(this.#store, start, end);
+    const { entries, damage } = await this.#log.read(start, end);
+    // A page hashes up to 64 bundles: others are answered in between.
+    await loopTurn();
     for (let index = end - 1; index >= start; index--) {
-      const entry = entries[index - start] ?? '';
+      const entry = entries[index - start];
+      if (entry === undefined) {
+        // A page ends above the damage; the next one begins with it.
+        if (this.found.length > 0) return false;
+        throw new DamagedLog(rangeOf(damage, index));
+      }
       const scan = scanEntry(entry);
       if (scan !== undefined && matches(entry, scan, this.#query, this.#terms))
         this.found.push({ index, entry });
@@ -121,19 +138,24 @@ class Search {
   }
 }
 
+function rangeOf(damage: readonly Damage[], index: number): Damage {
+  const range = damage.find(({ first, end }) => first <= index && index < end);
+  return range ?? { first: index, end: index + 1, why: 'altered' };
+}
+
 /**
  * Entries that match, newest first. The work of one page is bounded, so a page may be empty and still have a `next`.
- * @throws ERR_REQUEST_INVALID for a cursor that is none; ERR_CIPHERTEXT_INVALID when the store lacks entries.
+ * @throws ERR_REQUEST_INVALID for a cursor that is none; DamagedLog for an entry that does not verify: its index is a cursor, from which
+ * a search goes on below the damage.
  */
 export async function searchEntries(
-  store: Store,
-  size: number,
+  log: SearchedLog,
   query: AuditQuery,
   page: PageRequest,
 ): Promise<Page<LogEntry>> {
-  const { lowest, highest } = await timeBounds(store, query);
-  const start = Math.min(startOf(page.after, size), highest);
-  const search = new Search(store, query, page.limit, start);
+  const { lowest, highest } = await timeBounds(log.store, query);
+  const start = Math.min(startOf(page.after, log.size), highest);
+  const search = new Search(log, query, page.limit, start);
   await search.run(lowest);
   const { found, position } = search;
   return position > lowest ? { items: found, next: String(position) } : { items: found };

@@ -6,7 +6,7 @@ import { createBoot, type Boot } from '../audit/boot.ts';
 import { surveyLog } from '../audit/boot-survey.ts';
 import { createChain } from '../audit/chain.ts';
 import { checkpointFile } from '../audit/checkpoint-file.ts';
-import { Follower } from '../audit/follower.ts';
+import { Follower, type FollowerStatus } from '../audit/follower.ts';
 import { Integrator } from '../audit/integrator.ts';
 import { LogAnchor, type RowMacs } from '../audit/log-anchor.ts';
 import { logIdentity, type LogIdentity } from '../audit/log-identity.ts';
@@ -14,6 +14,9 @@ import { loadLogKeyFile } from '../audit/log-key.ts';
 import { LogReader } from '../audit/log-reader.ts';
 import { OwnBatches } from '../audit/own-batches.ts';
 import type { HeldReason, LogExtent } from '../audit/opened-log.ts';
+import { damageText } from '../audit/log-damage.ts';
+import { Scrubber } from '../audit/scrubber.ts';
+import { SinkCursors } from '../audit/sink-cursor.ts';
 import { openSink } from '../audit/sinks/open-sink.ts';
 import type { AuditChain } from '../ports/audit-chain.ts';
 import { SystemActor } from '../broker/record.ts';
@@ -22,6 +25,7 @@ import type { OpenedStore } from '../store/index.ts';
 import { RELEASE } from './release.ts';
 
 const SINK_GRACE_MS = 2_000;
+const HOUR_MS = 3_600_000;
 
 /** This boot in the log, before there is a store to write it to. */
 export interface BootLog {
@@ -65,7 +69,8 @@ export class AuditTrail {
   readonly #bootLog: BootLog;
   readonly #deps: TrailDeps;
   readonly #system: SystemActor;
-  readonly #lag = new Map<number, number>();
+  readonly scrubber: Scrubber;
+  readonly #cursors: SinkCursors;
   #followers: readonly Follower[] = [];
   #isAnnounced = false;
 
@@ -73,6 +78,7 @@ export class AuditTrail {
     const { store, clock, config, log, rows, isNew = false } = deps;
     this.#bootLog = bootLog;
     this.#deps = deps;
+    this.#cursors = new SinkCursors(store, rows);
     this.#system = new SystemActor({ clock, digest: sha256Hex }, 'broker');
     this.reader = new LogReader(store, bootLog.identity);
     this.integrator = new Integrator({
@@ -82,34 +88,54 @@ export class AuditTrail {
       checkpointFile: checkpointFile(config.audit.checkpointFile),
       anchor: new LogAnchor(rows),
       isNew,
+      onUnanchored: () => this.#cursors.sealAll(),
       own: bootLog.own,
       owner: bootLog.boot.writer,
       alone: config.store.type === 'sqlite',
+      onError: (error) => this.#integrationFailed(error),
+    });
+    this.scrubber = new Scrubber({
+      store,
+      reader: this.reader,
+      clock,
+      owner: bootLog.boot.writer,
+      alone: config.store.type === 'sqlite',
+      intervalMs: config.audit.scrubIntervalHours * HOUR_MS,
+      onDamage: (damage) =>
+        log.error(
+          { ...damage },
+          `the audit log is damaged: ${damageText(damage)}; see docs/operations.md`,
+        ),
       onError: (error) =>
-        log.error({ err: error }, 'the audit log could not be integrated; trying again'),
+        log.error({ err: error }, 'the walk over the audit log failed; it is tried again'),
     });
   }
 
   /** Announces this boot, links it to those before it, and starts. @returns whether the store is held, with the reason. */
   async start(): Promise<{ readonly held: HeldReason | undefined }> {
-    const { store, clock, config, log } = this.#deps;
+    const { clock, config, log } = this.#deps;
     if (this.held !== undefined) return { held: this.held };
     const { held } = await this.integrator.start();
     if (held !== undefined) return { held };
     await this.#announce([]);
-    this.#followers = config.audit.sinks.map((sinkConfig, place) => {
+    this.#followers = config.audit.sinks.map((sinkConfig) => {
       const sink = openSink(sinkConfig, process.stdout);
       return new Follower({
-        store,
         reader: this.reader,
+        cursors: this.#cursors,
         clock,
         sink,
-        onLag: (entries_) => this.#lag.set(place, entries_),
+        onForgedCursor: () =>
+          log.error(
+            { sink: sink.name },
+            'the cursor of an audit sink was changed in the database; the sink gets the log again from entry 0',
+          ),
         onError: (error) =>
           log.error({ err: error, sink: sink.name }, 'an audit sink failed; it is tried again'),
       });
     });
     for (const follower of this.#followers) follower.start();
+    this.scrubber.start();
     return { held: undefined };
   }
 
@@ -139,9 +165,21 @@ export class AuditTrail {
       : this.integrator.held;
   }
 
-  /** Entries in the log that each sink does not have yet, by its place in the configuration. */
-  lag(): ReadonlyMap<number, number> {
-    return this.#lag;
+  /** What an operator must look at while the broker serves; empty: nothing. docs/operations.md, "Damage in the audit log". */
+  warnings(): readonly string[] {
+    const sinks = this.sinks();
+    const found = {
+      audit_log_damaged: this.scrubber.status().damaged > 0,
+      audit_chain_broken: this.integrator.status().broken.length > 0,
+      audit_sink_stopped: sinks.some(({ isStopped }) => isStopped),
+      audit_sink_cursor_forged: sinks.some(({ cursorForged }) => cursorForged),
+    };
+    return Object.entries(found).flatMap(([name, isFound]) => (isFound ? [name] : []));
+  }
+
+  /** How each sink stands, in the order of the configuration. */
+  sinks(): readonly FollowerStatus[] {
+    return this.#followers.map((follower) => follower.status());
   }
 
   /** Opens the sinks' files anew, after something moved them away. */
@@ -161,8 +199,21 @@ export class AuditTrail {
     } catch (error) {
       log.error({ err: error }, 'the end of this boot could not be recorded');
     }
+    await this.scrubber.close();
     await Promise.all(this.#followers.map((follower) => follower.close(SINK_GRACE_MS)));
     await this.integrator.close();
+  }
+
+  #integrationFailed(error: unknown): void {
+    const { log } = this.#deps;
+    const { held: reason } = this;
+    if (reason === undefined)
+      log.error({ err: error }, 'the audit log could not be integrated; trying again');
+    else
+      log.error(
+        { err: error, reason },
+        'the end of the audit log is damaged, so that nothing can be added to it: nothing is served any more; restore a backup',
+      );
   }
 
   /** The first entries of this boot: its key, what came before it, and what there is to say. */

@@ -43,7 +43,7 @@ export interface RunningBroker {
   /** Codes of why it should get no requests now. */
   unready(): readonly string[];
   /** Codes of what an operator should change; requests are served all the same. */
-  readonly warnings: readonly string[];
+  warnings(): readonly string[];
   /** Ends everything in reverse order; `cause` goes into the log. */
   close(cause: string): Promise<void>;
 }
@@ -107,7 +107,10 @@ async function openOn(
     return {
       ...core,
       trail,
-      warnings: revokeConnect === undefined ? [] : ['store_open_to_all_roles'],
+      warnings: () => [
+        ...(revokeConnect === undefined ? [] : ['store_open_to_all_roles']),
+        ...trail.warnings(),
+      ],
       async close(cause) {
         await core.stop();
         await stopTrail(cause);

@@ -1,6 +1,7 @@
 import { collectDefaultMetrics, Gauge, type Registry } from 'prom-client';
 import { UNREVOKED } from '../broker/credential-states.ts';
 import type { Parts } from '../broker/parts.ts';
+import type { AuditTrail } from './audit-trail.ts';
 import type { RunningBroker } from './broker.ts';
 import { registerRotations } from './rotation-gauges.ts';
 
@@ -21,6 +22,24 @@ export function registerGauges(
       this.set(unready().length === 0 ? 1 : 0);
     },
   });
+  registerAudit(registers, trail);
+  new Gauge({
+    name: 'quaymaster_pod_watches',
+    help: 'Registered clusters by the state of their pod watch; stale ones need an operator',
+    labelNames: ['status'],
+    registers,
+    collect() {
+      const statuses = [...clusters.watches().values()];
+      for (const status of ['off', 'starting', 'live', 'stale'] as const) {
+        this.set({ status }, statuses.filter((own) => own === status).length);
+      }
+    },
+  });
+  registerHoldings(registers, parts);
+  registerRotations(registers, parts);
+}
+
+function registerAudit(registers: Registry[], trail: AuditTrail): void {
   new Gauge({
     name: 'quaymaster_audit_entries',
     help: 'Entries in the tree of the last checkpoint',
@@ -43,23 +62,50 @@ export function registerGauges(
     labelNames: ['sink'],
     registers,
     collect() {
-      for (const [sink, entries] of trail.lag()) this.set({ sink: String(sink) }, entries);
-    },
-  });
-  new Gauge({
-    name: 'quaymaster_pod_watches',
-    help: 'Registered clusters by the state of their pod watch; stale ones need an operator',
-    labelNames: ['status'],
-    registers,
-    collect() {
-      const statuses = [...clusters.watches().values()];
-      for (const status of ['off', 'starting', 'live', 'stale'] as const) {
-        this.set({ status }, statuses.filter((own) => own === status).length);
+      for (const [sink, { lag }] of trail.sinks().entries()) {
+        if (lag !== undefined) this.set({ sink: String(sink) }, lag);
       }
     },
   });
-  registerHoldings(registers, parts);
-  registerRotations(registers, parts);
+  new Gauge({
+    name: 'quaymaster_audit_sink_stopped',
+    help: '1 while a sink stands before an entry that does not verify; sinks by their place in the configuration',
+    labelNames: ['sink'],
+    registers,
+    collect() {
+      for (const [sink, { isStopped }] of trail.sinks().entries())
+        this.set({ sink: String(sink) }, isStopped ? 1 : 0);
+    },
+  });
+  registerScrubber(registers, trail);
+}
+
+/** The walk over the whole log. */
+function registerScrubber(registers: Registry[], { scrubber }: AuditTrail): void {
+  new Gauge({
+    name: 'quaymaster_audit_damaged_entries',
+    help: 'Entries of the audit log that do not verify, by the last walk over it; anything but 0 is an alarm',
+    registers,
+    collect() {
+      this.set(scrubber.status().damaged);
+    },
+  });
+  new Gauge({
+    name: 'quaymaster_audit_scrubbed_entries',
+    help: 'Entries that the walk in progress, or the last one, has checked',
+    registers,
+    collect() {
+      this.set(scrubber.status().checked);
+    },
+  });
+  new Gauge({
+    name: 'quaymaster_audit_scrub_completed_timestamp_seconds',
+    help: 'When the last complete walk over the audit log ended; 0 before the first in this process',
+    registers,
+    collect() {
+      this.set((scrubber.status().completedAt ?? 0) / 1000);
+    },
+  });
 }
 
 /** What is held at this moment, counted in the store when asked. */

@@ -62,7 +62,7 @@ async function listen(
     schemes: schemesOf(config.listener),
     drain,
     unready,
-    warnings: broker.warnings,
+    warnings: () => broker.warnings(),
     metrics,
     servesMetrics: config.metrics.listener === undefined,
   });

@@ -77,6 +77,8 @@ export interface BrokerErrorOptions {
   readonly retryAfterSeconds?: number;
   /** Positions of what is wrong with a document; shown to the caller. */
   readonly problems?: readonly Problem[];
+  /** The caller's role entitles him to the detail of an error of which others are told the title only. */
+  readonly isDetailShown?: boolean;
 }
 
 /** One thing wrong with a document: where (JSON pointer, and line and column where the text is known) and what. */
@@ -94,6 +96,7 @@ export class BrokerError extends Error {
   readonly reason: string | undefined;
   readonly retryAfterSeconds: number | undefined;
   readonly problems: readonly Problem[] | undefined;
+  readonly isDetailShown: boolean;
 
   constructor(code: ErrorCode, detail?: string, options: BrokerErrorOptions = {}) {
     super(detail ?? ERRORS[code].title, { cause: options.cause });
@@ -103,6 +106,7 @@ export class BrokerError extends Error {
     this.reason = options.reason;
     this.retryAfterSeconds = options.retryAfterSeconds;
     this.problems = options.problems;
+    this.isDetailShown = options.isDetailShown === true;
   }
 
   /** Itself when it is one of ours; anything else is internal, with the original as the cause that only the log sees. */

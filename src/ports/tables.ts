@@ -235,7 +235,8 @@ export interface Tables {
   /** Which bundles of 256 entries name a workload, pod, path, …: the search index. */
   log_terms: { kind: string; term: string; bundle: number };
   log_checkpoints: { size: number; at: number; note: string };
-  sink_cursors: { sink: string; next_index: number };
+  /** `mac` is null in a row of a release that made none, until the first start of this one. */
+  sink_cursors: { sink: string; next_index: number; mac: Uint8Array | null };
   /** Always empty: brokers on PostgreSQL lock the table while they commit. */
   fence: { id: number };
 }

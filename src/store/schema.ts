@@ -280,7 +280,10 @@ export const SCHEMA = {
     columns: { size: 'integer', at: 'integer', note: 'text' },
     key: ['size'],
   },
-  sink_cursors: { columns: { sink: 'text', next_index: 'integer' }, key: ['sink'] },
+  sink_cursors: {
+    columns: { sink: 'text', next_index: 'integer', mac: 'bytes?' },
+    key: ['sink'],
+  },
   fence: { columns: { id: 'integer' }, key: ['id'] },
 } as const satisfies Schema;
 

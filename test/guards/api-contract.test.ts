@@ -9,7 +9,7 @@ import { contractCodes, contractOperations } from '../support/openapi-contract.t
 
 const routes = allRoutes({
   unready: () => [],
-  warnings: [],
+  warnings: () => [],
   metrics: new Registry(),
   servesMetrics: true,
   openApi: '{}',

@@ -125,7 +125,7 @@ export class RunningApi {
       schemes: schemesOf(config.listener),
       drain,
       unready: () => broker.unready(),
-      warnings: [],
+      warnings: () => broker.warnings(),
       metrics: new Registry(),
       servesMetrics: true,
     });

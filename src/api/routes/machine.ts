@@ -13,7 +13,7 @@ export function machineRoutes(facts: MachineFacts): MachineRoutes {
       read: () => () => {
         const reasons = facts.unready();
         const status = reasons.length === 0 ? 200 : 503;
-        const { warnings } = facts;
+        const warnings = facts.warnings();
         const body = { ready: status === 200, reasons, ...(warnings.length > 0 && { warnings }) };
         return Promise.resolve({ status, body });
       },

@@ -1,5 +1,5 @@
 import { open, type FileHandle } from 'node:fs/promises';
-import type { Sink } from '../sink.ts';
+import { deliveryLines, type Delivery, type Sink } from '../sink.ts';
 
 const NEWLINE = 0x0a;
 const TAIL_BYTES = 65_536 + 1;
@@ -24,7 +24,7 @@ async function openLines(path: string): Promise<FileHandle> {
   }
 }
 
-/** One entry a line, appended and synced before the cursor moves; mode 0600. */
+/** The head of each delivery and one entry a line, appended and synced before the cursor moves; mode 0600. */
 export class FileSink implements Sink {
   readonly name: string;
   readonly #path: string;
@@ -36,8 +36,8 @@ export class FileSink implements Sink {
     this.name = `file:${path}`;
   }
 
-  deliver(entries: readonly string[]): Promise<void> {
-    return this.#afterwards(() => this.#append(entries));
+  deliver(delivery: Delivery): Promise<void> {
+    return this.#afterwards(() => this.#append(delivery));
   }
 
   /** Deliveries before the call are in the old file, deliveries after it in the new. */
@@ -55,11 +55,11 @@ export class FileSink implements Sink {
     return done;
   }
 
-  async #append(entries: readonly string[]): Promise<void> {
+  async #append(delivery: Delivery): Promise<void> {
     this.#file ??= openLines(this.#path);
     try {
       const file = await this.#file;
-      await file.appendFile(entries.map((entry) => `${entry}\n`).join(''));
+      await file.appendFile(deliveryLines(delivery));
       await file.datasync();
     } catch (error) {
       // Half a delivery may be in the file: opening it anew cuts a torn line off.

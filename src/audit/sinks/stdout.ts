@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import type { Writable } from 'node:stream';
-import type { Sink } from '../sink.ts';
+import { deliveryLines, type Delivery, type Sink } from '../sink.ts';
 
-/** One entry a line on a stream, usually standard output, for whoever collects a container's output. Waits while the reader is slow. */
+/** The head of each delivery and one entry a line on a stream, usually standard output, for whoever collects a container's output. Waits while the reader is slow. */
 export class StreamSink implements Sink {
   readonly name: string;
   readonly #stream: Writable;
@@ -12,9 +12,8 @@ export class StreamSink implements Sink {
     this.#stream = stream;
   }
 
-  async deliver(entries: readonly string[]): Promise<void> {
-    const text = entries.map((entry) => `${entry}\n`).join('');
-    if (!this.#stream.write(text)) await once(this.#stream, 'drain');
+  async deliver(delivery: Delivery): Promise<void> {
+    if (!this.#stream.write(deliveryLines(delivery))) await once(this.#stream, 'drain');
   }
 
   reopen(): Promise<void> {

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '../../../src/clock.ts';
 import { openBroker, type RunningBroker } from '../../../src/compose/broker.ts';
+import { serve, type Serving } from '../../../src/compose/serve.ts';
 import { initialise } from '../../../src/compose/initialise.ts';
 import { checkConfig } from '../../../src/config/load.ts';
 import type { Config } from '../../../src/config/schema.ts';
@@ -45,9 +46,11 @@ export class AttackedInstallation {
     );
   }
 
-  static async make(more: object = {}): Promise<AttackedInstallation> {
+  static async make(
+    more: (directory: string) => object = () => ({}),
+  ): Promise<AttackedInstallation> {
     const directory = await mkdtemp(join(tmpdir(), 'qm-attacked-'));
-    return new AttackedInstallation(directory, more);
+    return new AttackedInstallation(directory, more(directory));
   }
 
   at(name: string): string {
@@ -63,6 +66,10 @@ export class AttackedInstallation {
 
   open(): Promise<RunningBroker> {
     return openBroker(this.config, this.#deps());
+  }
+
+  serve(): Promise<Serving> {
+    return serve(this.config, this.#deps());
   }
 
   /** Starts and stops it: what it is not ready for, empty while it serves. */

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { stringify } from 'yaml';
 import { runRelease } from '../../../src/compose/verbs/release.ts';
 import { AttackedInstallation } from './attacked-installation.ts';
@@ -116,12 +116,22 @@ describe('the log of an installation', () => {
     expect(heldFor()).toBe('checkpoint_foreign');
   });
 
-  it('opens without an anchor, as the release before wrote it, and then has one', async () => {
+  it('is held when somebody deleted the anchor alone', async () => {
     own.sql((database) => database.exec(`DELETE FROM "meta" WHERE "key" = 'audit-anchor'`));
+    expect(await own.unreadyAtStart()).toEqual(['ERR_HELD']);
+    expect(heldFor()).toBe('store_behind');
+  });
+
+  it('opens without an anchor, as an older release left it, and then has one', async () => {
+    own.sql((database) => database.exec(`DELETE FROM "meta" WHERE "key" = 'audit-anchor'`));
+    const file = own.config.audit.checkpointFile;
+    const lines = (await readFile(file, 'utf8')).split('\n');
+    await writeFile(file, lines.filter((line) => !line.includes('/anchor ')).join('\n'));
     await serveOnce();
     own.sql((database) => {
       const anchor = database.prepare(`SELECT * FROM "meta" WHERE "key" = 'audit-anchor'`).get();
       expect(anchor).toBeDefined();
     });
+    expect(await readFile(file, 'utf8')).toContain('/anchor ');
   });
 });

@@ -5,6 +5,7 @@ import { describeWith } from '../../backends/backends.ts';
 import { createDatabase, type TestDatabase } from '../../backends/postgres.ts';
 import { until } from '../../backends/until.ts';
 import { Furnished } from '../../e2e/furnished.ts';
+import { entryLines } from '../../support/sink-lines.ts';
 import type { StoredEntry } from '../../support/store-diff.ts';
 import { Load } from './load.ts';
 
@@ -56,7 +57,7 @@ describeWith(['postgres'], 'F24: a broker on PostgreSQL killed under load', ({ p
       const last = await load.lastValues();
       const sink = async (): Promise<readonly string[]> => {
         const text = await readFile(broker.installation.file('audit.jsonl'), 'utf8');
-        return text.split('\n').slice(0, -1);
+        return entryLines(text);
       };
       const recovered = (lines: readonly string[]): number =>
         lines.filter((line) => line.includes('"action":"recovery"')).length;

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { readFile } from 'node:fs/promises';
 import { until } from '../../backends/until.ts';
 import { Furnished } from '../../e2e/furnished.ts';
+import { entryLines } from '../../support/sink-lines.ts';
 import type { StoredEntry } from '../../support/store-diff.ts';
 import { integrityOf, storedLog } from '../../support/stored-log.ts';
 import { Load } from './load.ts';
@@ -57,7 +58,7 @@ describe('F24, F29: a broker killed under load', () => {
     // It follows the tree, where this entry comes after all of the boot that was killed.
     await until('the sink caught up', async () => (await sink()).includes('"action":"recovery"'));
     expect(await broker.installation.stop()).toBe(0);
-    const lines = (await sink()).trimEnd().split('\n');
+    const lines = entryLines(await sink());
     const delivered = lines.map((line) => JSON.parse(line) as StoredEntry);
     const places = new Set(delivered.map(placeOf));
     const entries = storedLog(broker.installation.file('store/quaymaster.db'));

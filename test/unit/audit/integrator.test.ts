@@ -13,7 +13,7 @@ import { storeSource } from '../../../src/audit/export-source.ts';
 import { verifyExport } from '../../../src/audit/verify.ts';
 import type { CheckpointFile } from '../../../src/audit/checkpoint-file.ts';
 import { Integrator } from '../../../src/audit/integrator.ts';
-import { isHeld, takeClaim } from '../../../src/audit/claim.ts';
+import { Claims } from '../../../src/audit/claim.ts';
 import { leafHashes } from '../../../src/audit/entry.ts';
 import { logIdentity } from '../../../src/audit/log-identity.ts';
 import { HandClock } from '../../support/hand-clock.ts';
@@ -92,12 +92,14 @@ describe('the integrator', () => {
   });
 
   it('commits nothing of an owner that was paused while another took over', async () => {
-    const paused = await takeClaim(bench.store, clock, 'one', false);
+    const of = (owner: string): Claims =>
+      new Claims(bench.store, clock, { name: 'audit-integrator', owner, alone: false });
+    const paused = await of('one').take();
     clock.advance(31_000);
-    const next = await takeClaim(bench.store, clock, 'two', false);
+    const next = await of('two').take();
     expect(next).toMatchObject({ owner: 'two', epoch: (paused?.epoch ?? 0) + 1 });
     if (paused === undefined) throw new Error('no claim');
-    const outcome = await bench.store.commit({ expect: [isHeld(paused)], writes: [] });
+    const outcome = await bench.store.commit({ expect: [of('one').isHeld(paused)], writes: [] });
     expect(outcome.status).toBe('conflict');
   });
 

@@ -13,7 +13,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { Follower } from '../../../src/audit/follower.ts';
-import type { Sink } from '../../../src/audit/sink.ts';
+import type { Delivery, Sink } from '../../../src/audit/sink.ts';
+import { SinkCursors } from '../../../src/audit/sink-cursor.ts';
+import { RowSeals } from '../../../src/broker/state/row-seals.ts';
+import { Keyring } from '../../../src/crypto/keyring.ts';
+import { generateRootKey } from '../../../src/crypto/root-keys.ts';
 import { FileSink } from '../../../src/audit/sinks/file.ts';
 import { openSink } from '../../../src/audit/sinks/open-sink.ts';
 import { StreamSink } from '../../../src/audit/sinks/stdout.ts';
@@ -26,16 +30,25 @@ beforeEach(async () => {
 });
 afterEach(() => rm(directory, { recursive: true }));
 
+/** Lines of entries, without the heads of deliveries. */
 async function linesOf(path: string): Promise<string[]> {
+  return (await allLinesOf(path)).filter((line) => !line.startsWith('{"delivery":'));
+}
+
+async function allLinesOf(path: string): Promise<string[]> {
   return (await readFile(path, 'utf8')).trimEnd().split('\n');
+}
+
+function delivery(...entries: readonly string[]): Delivery {
+  return { first: 7, entries };
 }
 
 describe('the file sink', () => {
   it('appends one entry a line to a file that only its owner can read', async () => {
     const path = join(directory, 'audit.log');
     const sink = new FileSink(path);
-    await sink.deliver(['{"a":1}', '{"a":2}']);
-    await sink.deliver(['{"a":3}']);
+    await sink.deliver(delivery('{"a":1}', '{"a":2}'));
+    await sink.deliver(delivery('{"a":3}'));
     await sink.close();
     expect(await linesOf(path)).toEqual(['{"a":1}', '{"a":2}', '{"a":3}']);
     expect((await stat(path)).mode & 0o777).toBe(0o600);
@@ -47,13 +60,13 @@ describe('the file sink', () => {
     for (let torn = 0; torn < two.length; torn++) {
       await writeFile(path, `${one}\n${two.slice(0, torn)}`);
       const sink = new FileSink(path);
-      await sink.deliver([two]);
+      await sink.deliver(delivery(two));
       await sink.close();
       expect(await linesOf(path)).toEqual([one, two]);
     }
     await writeFile(path, two.slice(0, 5));
     const sink = new FileSink(path);
-    await sink.deliver([one]);
+    await sink.deliver(delivery(one));
     await sink.close();
     expect(await linesOf(path)).toEqual([one]);
   });
@@ -63,7 +76,7 @@ describe('the file sink', () => {
     const sink = new FileSink(path);
     const deliveries: Promise<void>[] = [];
     for (let i = 0; i < 200; i++) {
-      deliveries.push(sink.deliver([`{"n":${i}}`]));
+      deliveries.push(sink.deliver(delivery(`{"n":${i}}`)));
       if (i % 50 !== 49) continue;
       await deliveries[i - 25];
       await rename(path, `${path}.${i}`);
@@ -79,10 +92,10 @@ describe('the file sink', () => {
 
   it('fails a delivery that cannot be written, and goes on when it can', async () => {
     const sink = new FileSink(join(directory, 'no', 'audit.log'));
-    await expect(sink.deliver(['{}'])).rejects.toMatchObject({ code: 'ENOENT' });
+    await expect(sink.deliver(delivery('{}'))).rejects.toMatchObject({ code: 'ENOENT' });
     const { mkdir } = await import('node:fs/promises');
     await mkdir(join(directory, 'no'));
-    await sink.deliver(['{}']);
+    await sink.deliver(delivery('{}'));
     await sink.close();
     expect(await linesOf(join(directory, 'no', 'audit.log'))).toEqual(['{}']);
   });
@@ -101,14 +114,16 @@ describe('the stream sink', () => {
       },
     });
     const sink = new StreamSink('stdout', stream);
-    const delivered = sink.deliver(['{"a":"longer than the mark"}']);
+    const delivered = sink.deliver(delivery('{"a":"longer than the mark"}'));
     let isDone = false;
     void delivered.then(() => (isDone = true));
     await new Promise((resolve) => setImmediate(resolve));
     expect(isDone).toBe(false);
     release?.();
     await delivered;
-    expect(taken.join('')).toBe('{"a":"longer than the mark"}\n');
+    expect(taken.join('')).toBe(
+      '{"delivery":{"firstIndex":7,"count":1}}\n{"a":"longer than the mark"}\n',
+    );
     await sink.reopen();
     await sink.close();
   });
@@ -142,18 +157,23 @@ describe('the follower', () => {
     }
   }
 
-  function follow(sink: Sink): { follower: Follower; lags: number[]; errors: unknown[] } {
-    const [lags, errors]: [number[], unknown[]] = [[], []];
+  const rows = new RowSeals(new Keyring(generateRootKey()));
+
+  function follow(sink: Sink): { follower: Follower; errors: unknown[] } {
+    const errors: unknown[] = [];
     const follower = new Follower({
-      store: bench.store,
       reader: bench.reader,
+      cursors: new SinkCursors(bench.store, rows),
       clock,
       sink,
-      onLag: (entries) => lags.push(entries),
       onError: (error) => errors.push(error),
     });
     follower.start();
-    return { follower, lags, errors };
+    return { follower, errors };
+  }
+
+  function hasAll(follower: Follower): boolean {
+    return follower.status().lag === 0;
   }
 
   async function entries(): Promise<string[]> {
@@ -165,16 +185,23 @@ describe('the follower', () => {
     for (let i = 0; i < 10; i++) await bench.record(...Array.from({ length: 60 }, () => ({})));
     await bench.integrate();
     const first = follow(new FileSink(path));
-    await settle(() => first.lags.at(-1) === 0);
+    await settle(() => hasAll(first.follower));
     await first.follower.close(0);
     await bench.record({}, {});
     await bench.integrate();
     const sink = new FileSink(path);
     const second = follow(sink);
-    await settle(() => second.lags.at(-1) === 0);
+    await settle(() => hasAll(second.follower));
     await second.follower.close(0);
     expect(await linesOf(path)).toEqual(await entries());
-    expect(second.lags[0]).toBe(2);
+    expect((await allLinesOf(path)).filter((line) => line.startsWith('{"delivery":'))).toEqual(
+      [
+        [0, 256],
+        [256, 256],
+        [512, 89],
+        [601, 2],
+      ].map(([first, count]) => `{"delivery":{"firstIndex":${first},"count":${count}}}`),
+    );
   });
 
   it('repeats from its cursor after a crash in the middle of a write (F24)', async () => {
@@ -183,7 +210,7 @@ describe('the follower', () => {
     await bench.integrate();
     const sink = new FileSink(path);
     const first = follow(sink);
-    await settle(() => first.lags.at(-1) === 0);
+    await settle(() => hasAll(first.follower));
     await first.follower.close(0);
     await bench.record({ requestId: 'req_2' });
     await bench.integrate();
@@ -191,7 +218,7 @@ describe('the follower', () => {
     await appendFile(path, third.slice(0, 40));
     const again = new FileSink(path);
     const second = follow(again);
-    await settle(() => second.lags.at(-1) === 0);
+    await settle(() => hasAll(second.follower));
     await second.follower.close(0);
     expect(await linesOf(path)).toEqual(await entries());
     await truncate(path, 0);
@@ -200,13 +227,12 @@ describe('the follower', () => {
   it('goes on in a new file after a rotation', async () => {
     const path = join(directory, 'audit.log');
     await bench.integrate();
-    const { follower, lags } = follow(new FileSink(path));
-    await settle(() => lags.at(-1) === 0);
+    const { follower } = follow(new FileSink(path));
+    await settle(() => hasAll(follower));
     await rename(path, `${path}.1`);
     await follower.reopen();
     await bench.record({});
     await bench.integrate();
-    await settle(() => lags.includes(1) && lags.at(-1) === 0 && lags.length > 2);
     await follower.close(0);
     const lines = [...(await linesOf(`${path}.1`)), ...(await linesOf(path))];
     expect(lines).toEqual(await entries());
@@ -221,15 +247,15 @@ describe('the follower', () => {
       close: () => Promise.resolve(),
     };
     await bench.integrate();
-    const { follower, lags } = follow(sink);
+    const { follower } = follow(sink);
     await settle(() => release !== undefined);
     for (let i = 0; i < 5; i++) await bench.record({});
     await bench.integrate();
     expect(await bench.reader.size()).toBe(6);
-    expect(lags).toEqual([1]);
+    expect(follower.status().lag).toBe(1);
     release?.();
-    await settle(() => lags.length > 1);
-    expect(lags.at(-1)).toBe(5);
+    await settle(() => follower.status().lag !== 1);
+    expect(follower.status().lag).toBe(5);
     const closed = follower.close(1000);
     clock.advance(1000);
     await closed;
@@ -241,7 +267,7 @@ describe('the follower', () => {
     let failures = 2;
     const sink: Sink = {
       name: 'failing',
-      deliver(given) {
+      deliver({ entries: given }) {
         if (failures-- > 0) return Promise.reject(new Error('away'));
         taken.push(...given);
         return Promise.resolve();
@@ -251,13 +277,99 @@ describe('the follower', () => {
     };
     await bench.record({});
     await bench.integrate();
-    const { follower, lags, errors } = follow(sink);
-    await settle(() => lags.at(-1) === 0);
+    const { follower, errors } = follow(sink);
+    await settle(() => hasAll(follower));
     await follower.close(0);
     expect(errors).toHaveLength(2);
     expect(taken).toEqual(await entries());
     expect(await bench.store.get('sink_cursors', { sink: 'failing' })).toMatchObject({
       next_index: 2,
+    });
+  });
+
+  describe('when somebody writes to the database', () => {
+    async function deliverAll(path: string): Promise<Follower> {
+      const { follower } = follow(new FileSink(path));
+      await settle(() => hasAll(follower));
+      await follower.close(0);
+      return follower;
+    }
+
+    async function setCursor(path: string, change: object): Promise<void> {
+      const row = await bench.store.get('sink_cursors', { sink: `file:${path}` });
+      if (row === undefined) throw new Error('no cursor');
+      await bench.store.commit({ writes: [{ table: 'sink_cursors', put: { ...row, ...change } }] });
+    }
+
+    it.each([
+      ['moved forward', { next_index: 4 }],
+      ['moved forward, its MAC taken away', { next_index: 4, mac: null }],
+    ])('delivers all again when its cursor was %s, and says so', async (_, change) => {
+      const path = join(directory, 'audit.log');
+      await bench.record({});
+      await bench.integrate();
+      await deliverAll(path);
+      await bench.record({}, {}, {});
+      await bench.integrate();
+      await setCursor(path, change);
+      await truncate(path, 0);
+      const follower = await deliverAll(path);
+      expect(await linesOf(path)).toEqual(await entries());
+      expect(follower.status().cursorForged).toBe(true);
+    });
+
+    it('delivers all again when its cursor is of another, longer log', async () => {
+      const path = join(directory, 'audit.log');
+      await bench.record({});
+      await bench.integrate();
+      await new SinkCursors(bench.store, rows).move(`file:${path}`, 900);
+      await deliverAll(path);
+      expect(await linesOf(path)).toEqual(await entries());
+    });
+
+    it('goes on from a cursor of an older release once it was sealed', async () => {
+      const path = join(directory, 'audit.log');
+      await bench.record({}, {});
+      await bench.integrate();
+      await bench.store.commit({
+        writes: [
+          { table: 'sink_cursors', put: { sink: `file:${path}`, next_index: 2, mac: null } },
+        ],
+      });
+      await new SinkCursors(bench.store, rows).sealAll();
+      const follower = await deliverAll(path);
+      expect(await linesOf(path)).toEqual((await entries()).slice(2));
+      expect(follower.status().cursorForged).toBe(false);
+    });
+
+    it('delivers nothing from the first forged entry on, and goes on when it is put right', async () => {
+      const path = join(directory, 'audit.log');
+      await bench.record({ requestId: 'req_1' });
+      await bench.record({ requestId: 'req_2' });
+      await bench.record({ requestId: 'req_3' });
+      await bench.integrate();
+      const all = await entries();
+      const { writer } = bench.boot;
+      const row = await bench.store.get('audit_batches', { writer, first_seq: 3 });
+      if (row === undefined) throw new Error('no batch');
+      const forged = Buffer.from(Buffer.from(row.entries).toString().replace('req_2', 'req_9'));
+      await bench.store.commit({
+        writes: [{ table: 'audit_batches', put: { ...row, entries: forged } }],
+      });
+      const { follower, errors } = follow(new FileSink(path));
+      await settle(() => follower.status().isStopped);
+      expect(await linesOf(path)).toEqual(all.slice(0, 2));
+      expect(errors).toContainEqual(
+        expect.objectContaining({
+          code: 'ERR_CIPHERTEXT_INVALID',
+          message: 'the audit log is damaged: entry 2 is not what was recorded',
+        }),
+      );
+      await bench.store.commit({ writes: [{ table: 'audit_batches', put: row }] });
+      await settle(() => hasAll(follower));
+      await follower.close(0);
+      expect(follower.status().isStopped).toBe(false);
+      expect(await linesOf(path)).toEqual(all);
     });
   });
 });

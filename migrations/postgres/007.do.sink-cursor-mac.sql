@@ -1,0 +1,1 @@
+ALTER TABLE "sink_cursors" ADD COLUMN "mac" bytea;

@@ -1,0 +1,173 @@
+import { LRUCache } from 'lru-cache';
+import { constantTimeEqual, sha256 } from '../crypto/digest.ts';
+import { HASH_BYTES } from '../crypto/merkle.ts';
+import { inclusionProof, verifyInclusion } from '../crypto/proofs.ts';
+import { nodesFromTiles, tileWidth, TILE_WIDTH } from '../crypto/tiles.ts';
+import { BrokerError } from '../domain/errors.ts';
+import type { LogCheckpoint } from '../ports/audit-log.ts';
+import type { Store } from '../ports/store.ts';
+import { leafHashes, splitEntries } from './entry.ts';
+import { addDamage, DamagedLog, type Damage } from './log-damage.ts';
+import { segmentsOf } from './entry-reader.ts';
+import { tileReader } from './stored-tree.ts';
+
+type Tree = Pick<LogCheckpoint, 'size' | 'root'>;
+
+/** What the store has in some places of the log. */
+interface Stored {
+  /** By place from the start of the range: the entry in that place. */
+  readonly texts: (string | undefined)[];
+  readonly leaves: (Uint8Array | undefined)[];
+  /** All batches that were read. */
+  readonly batches: readonly {
+    readonly texts: readonly string[];
+    readonly leaves: readonly Uint8Array[];
+  }[];
+}
+
+/** A part of the log of which each entry is either proven or named as damage. */
+export interface ProvenPart {
+  /** Undefined in the places that are damaged. */
+  readonly entries: readonly (string | undefined)[];
+  readonly damage: readonly Damage[];
+}
+
+/** Full tiles of leaf hashes that were proven; a digest of each is kept, 100 bytes, so that they are proven once. */
+const MOST_KNOWN_TILES = 8_192;
+
+/**
+ * Reads entries of the log and proves each of them against the signed root before anybody gets it. Rows of entries and rows of hashes
+ * come from the same database, which is not trusted: a tile of 256 leaf hashes is proven against the root, an entry against its tile.
+ */
+export class ProvenEntries {
+  readonly #store: Store;
+  readonly #known = new LRUCache<number, Buffer>({ max: MOST_KNOWN_TILES });
+
+  constructor(store: Store) {
+    this.#store = store;
+  }
+
+  /** Entries `[start, end)`. @throws DamagedLog for the first that is not what the root was signed over. */
+  async read(tree: Tree, start: number, end: number): Promise<readonly string[]> {
+    const { entries, damage } = await this.readSome(tree, start, end);
+    const [first] = damage;
+    if (first !== undefined) throw new DamagedLog(first);
+    return entries.map((entry) => entry ?? '');
+  }
+
+  /** Entries `[start, end)`, as far as they are what the root was signed over. */
+  async readSome(tree: Tree, start: number, end: number): Promise<ProvenPart> {
+    const entries: (string | undefined)[] = [];
+    const damage: Damage[] = [];
+    for (let at = start; at < end;) {
+      const bundleEnd = (Math.floor(at / TILE_WIDTH) + 1) * TILE_WIDTH;
+      const to = Math.min(end, bundleEnd, tree.size);
+      if (to <= at) break;
+      for (const [i, found] of (await this.#readPart(tree, at, to)).entries()) {
+        entries.push(typeof found === 'string' ? found : undefined);
+        if (typeof found !== 'string') addDamage(damage, at + i, found.why);
+      }
+      at = to;
+    }
+    return { entries, damage };
+  }
+
+  /** Leaf hashes of a bundle as the root was signed over them; undefined where the stored tile is not right. */
+  async leaves(tree: Tree, bundle: number): Promise<Uint8Array | undefined> {
+    const width = tileWidth(0, bundle, tree.size);
+    const row = await this.#store.get('log_tiles', { level: 0, tile_index: bundle });
+    const tile = row?.hashes.subarray(0, width * HASH_BYTES);
+    return tile !== undefined && (await this.#isProven(tree, bundle, tile)) ? tile : undefined;
+  }
+
+  async #readPart(
+    tree: Tree,
+    start: number,
+    end: number,
+  ): Promise<(string | Pick<Damage, 'why'>)[]> {
+    const bundle = Math.floor(start / TILE_WIDTH);
+    const tile = (await this.leaves(tree, bundle)) ?? (await this.#rebuiltLeaves(tree, bundle));
+    const places = Array.from({ length: end - start }, (_, i) => i);
+    if (tile === undefined) return places.map(() => ({ why: 'unproven' }));
+    const stored = await this.#stored(start, end);
+    let moved: ReadonlyMap<string, string> | undefined;
+    return places.map((place) => {
+      const at = ((start + place) % TILE_WIDTH) * HASH_BYTES;
+      const leaf = tile.subarray(at, at + HASH_BYTES);
+      const [text, own] = [stored.texts[place], stored.leaves[place]];
+      if (text !== undefined && own !== undefined && constantTimeEqual(own, leaf)) return text;
+      // Where entries were put in or taken out before it, the entry is in another place.
+      moved ??= byLeaf(stored);
+      return moved.get(hex(leaf)) ?? { why: text === undefined ? 'missing' : 'altered' };
+    });
+  }
+
+  /** Of a bundle whose tile is gone or altered: the leaves that its entries have, if these are right. */
+  async #rebuiltLeaves(tree: Tree, bundle: number): Promise<Uint8Array | undefined> {
+    const start = bundle * TILE_WIDTH;
+    const { leaves } = await this.#stored(start, start + tileWidth(0, bundle, tree.size));
+    if (leaves.includes(undefined)) return undefined;
+    const tile = Buffer.concat(leaves.filter((leaf) => leaf !== undefined));
+    return (await this.#isProven(tree, bundle, tile)) ? tile : undefined;
+  }
+
+  /**
+   * Proves the first leaf of the tile. The siblings on its way to the root are computed from all the other leaves of the tile, so that the
+   * proof holds for the whole tile or not at all.
+   */
+  async #isProven(tree: Tree, bundle: number, tile: Uint8Array): Promise<boolean> {
+    const isFull = tile.length === TILE_WIDTH * HASH_BYTES;
+    const digest = sha256(tile);
+    const known = isFull ? this.#known.get(bundle) : undefined;
+    if (known !== undefined && constantTimeEqual(known, digest)) return true;
+    if (!(await this.#isIncluded(tree, bundle, tile))) return false;
+    if (isFull) this.#known.set(bundle, digest);
+    return true;
+  }
+
+  async #isIncluded({ size, root }: Tree, bundle: number, tile: Uint8Array): Promise<boolean> {
+    const stored = tileReader(this.#store);
+    const nodes = nodesFromTiles(size, (address) =>
+      address.level === 0 && address.index === bundle ? Promise.resolve(tile) : stored(address),
+    );
+    const index = bundle * TILE_WIDTH;
+    try {
+      const hashes = await inclusionProof(index, size, nodes);
+      const leaf = tile.subarray(0, HASH_BYTES);
+      return verifyInclusion({ leaf, index, size, root }, hashes);
+    } catch (error) {
+      if (error instanceof BrokerError && error.code === 'ERR_CIPHERTEXT_INVALID') return false;
+      throw error;
+    }
+  }
+
+  async #stored(start: number, end: number): Promise<Stored> {
+    const texts = new Array<string | undefined>(end - start).fill(undefined);
+    const leaves = new Array<Uint8Array | undefined>(end - start).fill(undefined);
+    const batches: { texts: readonly string[]; leaves: readonly Uint8Array[] }[] = [];
+    for await (const segment of segmentsOf(this.#store, start, end)) {
+      const { first_index, writer, first_seq, count } = segment;
+      const batch = await this.#store.get('audit_batches', { writer, first_seq });
+      if (batch === undefined) continue;
+      const own = { texts: splitEntries(batch.entries), leaves: leafHashes(batch.entries) };
+      batches.push(own);
+      const last = Math.min(count, end - first_index);
+      for (let i = Math.max(0, start - first_index); i < last; i++) {
+        texts[first_index + i - start] = own.texts[i];
+        leaves[first_index + i - start] = own.leaves[i];
+      }
+    }
+    return { texts, leaves, batches };
+  }
+}
+
+/** All entries that were read, by their leaf hashes in hexadecimal. */
+function byLeaf({ batches }: Stored): ReadonlyMap<string, string> {
+  return new Map(
+    batches.flatMap(({ texts, leaves }) => texts.map((text, i) => [hex(leaves[i]), text] as const)),
+  );
+}
+
+function hex(hash: Uint8Array | undefined): string {
+  return Buffer.from(hash ?? []).toString('hex');
+}

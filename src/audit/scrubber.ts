@@ -1,0 +1,121 @@
+import { TILE_WIDTH } from '../crypto/tiles.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { LogCheckpoint } from '../ports/audit-log.ts';
+import type { Store } from '../ports/store.ts';
+import { Claims, type Claim } from './claim.ts';
+import type { Damage } from './log-damage.ts';
+import type { LogReader } from './log-reader.ts';
+import { ProvenEntries } from './proven-entries.ts';
+
+export interface ScrubberOptions {
+  readonly store: Store;
+  readonly reader: LogReader;
+  readonly clock: Clock;
+  /** Names this process in the claim: its writer id. */
+  readonly owner: string;
+  /** No other process can have this store open. */
+  readonly alone: boolean;
+  /** From the end of one walk to the start of the next. */
+  readonly intervalMs: number;
+  readonly onDamage: (damage: Damage) => void;
+  readonly onError: (error: unknown) => void;
+}
+
+export interface ScrubberStatus {
+  /** Entries that the walk in progress, or the last one, has checked. */
+  readonly checked: number;
+  /** Milliseconds since the epoch of the end of the last complete walk. */
+  readonly completedAt: number | undefined;
+  /** Entries that do not verify, by the last complete walk and the one in progress. */
+  readonly damaged: number;
+}
+
+const NAME = 'audit-scrubber';
+const FIRST_MS = 5_000;
+/** Another replica walks: it is asked again after so long. */
+const BUSY_MS = 600_000;
+/** Between two bundles of 256 entries, each of which takes about a millisecond. */
+const PAUSE_MS = 10;
+
+/** Walks the whole log, proves every entry, and reports what does not verify. One replica walks at a time. */
+export class Scrubber {
+  readonly #options: ScrubberOptions;
+  readonly #claims: Claims;
+  readonly #stop = new AbortController();
+  #status: ScrubberStatus = { checked: 0, completedAt: undefined, damaged: 0 };
+  #cancel: () => void = () => undefined;
+  #walking: Promise<unknown> = Promise.resolve();
+
+  constructor(options: ScrubberOptions) {
+    const { store, clock, owner, alone } = options;
+    this.#options = options;
+    this.#claims = new Claims(store, clock, { name: NAME, owner, alone });
+  }
+
+  status(): ScrubberStatus {
+    return this.#status;
+  }
+
+  start(): void {
+    this.#schedule(FIRST_MS);
+  }
+
+  async close(): Promise<void> {
+    this.#stop.abort();
+    this.#cancel();
+    await this.#walking;
+  }
+
+  #schedule(ms: number): void {
+    if (this.#stop.signal.aborted) return;
+    this.#cancel = this.#options.clock.after(ms, () => {
+      this.#walking = this.#attempt().then((wait) => this.#schedule(wait));
+    });
+  }
+
+  /** Milliseconds until the next walk. */
+  async #attempt(): Promise<number> {
+    const { intervalMs, onError } = this.#options;
+    try {
+      return (await this.walk()) ? intervalMs : Math.min(BUSY_MS, intervalMs);
+    } catch (error) {
+      if (!this.#stop.signal.aborted) onError(error);
+      return Math.min(BUSY_MS, intervalMs);
+    }
+  }
+
+  /** Walks once; false when another replica has the claim, or took it. */
+  async walk(): Promise<boolean> {
+    const checkpoint = await this.#options.reader.checkpoint();
+    let claim = await this.#claims.take();
+    if (claim === undefined) return false;
+    if (checkpoint !== undefined) claim = await this.#walkTo(checkpoint);
+    if (claim === undefined) return false;
+    await this.#claims.giveUp(claim);
+    return true;
+  }
+
+  /** Undefined when the claim was lost on the way. */
+  async #walkTo(checkpoint: LogCheckpoint): Promise<Claim | undefined> {
+    const { store, clock, onDamage } = this.#options;
+    // A reader of its own, which remembers no tile as proven: every hash on the way to the root is read and checked.
+    const proven = new ProvenEntries(store);
+    let claim: Claim | undefined;
+    let damaged = 0;
+    for (let start = 0; start < checkpoint.size; start += TILE_WIDTH) {
+      claim = await this.#claims.take();
+      if (claim === undefined) return undefined;
+      const end = Math.min(start + TILE_WIDTH, checkpoint.size);
+      const { damage } = await proven.readSome(checkpoint, start, end);
+      for (const each of damage) {
+        damaged += each.end - each.first;
+        onDamage(each);
+      }
+      const known = Math.max(damaged, this.#status.damaged);
+      this.#status = { ...this.#status, checked: end, damaged: known };
+      await clock.sleep(PAUSE_MS, this.#stop.signal);
+    }
+    this.#status = { checked: checkpoint.size, completedAt: clock.now(), damaged };
+    return claim;
+  }
+}

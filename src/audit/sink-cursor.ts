@@ -1,0 +1,64 @@
+import type { Store } from '../ports/store.ts';
+import type { Tables } from '../ports/tables.ts';
+import { BrokerError } from '../domain/errors.ts';
+import type { RowMacs } from './log-anchor.ts';
+
+type Row = Tables['sink_cursors'];
+
+const MOST_SINKS = 100;
+
+/** Where a sink goes on. `forged`: no key of ours made the row; the sink gets the log from its beginning. */
+export interface SinkPosition {
+  readonly next: number;
+  readonly forged: boolean;
+}
+
+/** How far each sink is, under the row MAC: somebody who writes the database cannot make a sink skip entries. */
+export class SinkCursors {
+  readonly #store: Store;
+  readonly #rows: RowMacs;
+
+  constructor(store: Store, rows: RowMacs) {
+    this.#store = store;
+    this.#rows = rows;
+  }
+
+  /** `size`: of the log; a cursor beyond it belongs to another log. */
+  async read(sink: string, size: number): Promise<SinkPosition> {
+    const row = await this.#store.get('sink_cursors', { sink });
+    if (row === undefined) return { next: 0, forged: false };
+    const isOurs = this.#isOurs(row) && row.next_index <= size;
+    return { next: isOurs ? row.next_index : 0, forged: !isOurs };
+  }
+
+  async move(sink: string, next_index: number): Promise<void> {
+    await this.#store.commit({
+      writes: [{ table: 'sink_cursors', put: this.#sealed({ sink, next_index }) }],
+    });
+  }
+
+  /** Seals cursors of a release that had no MAC on them. Only for a store that no later release has opened. */
+  async sealAll(): Promise<void> {
+    const rows = await this.#store.list('sink_cursors', { limit: MOST_SINKS });
+    const unsealed = rows.filter(({ mac }) => mac === null);
+    if (unsealed.length === 0) return;
+    await this.#store.commit({
+      writes: unsealed.map((row) => ({ table: 'sink_cursors', put: this.#sealed(row) })),
+    });
+  }
+
+  #sealed({ sink, next_index }: Pick<Row, 'sink' | 'next_index'>): Row {
+    return { sink, next_index, mac: this.#rows.mac('sink_cursors', { sink, next_index }) };
+  }
+
+  #isOurs({ sink, next_index, mac }: Row): boolean {
+    if (mac === null) return false;
+    try {
+      this.#rows.verify('sink_cursors', { sink, next_index }, mac);
+      return true;
+    } catch (error) {
+      if (error instanceof BrokerError && error.code === 'ERR_CIPHERTEXT_INVALID') return false;
+      throw error;
+    }
+  }
+}

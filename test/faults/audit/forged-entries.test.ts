@@ -1,0 +1,80 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import type { Serving } from '../../../src/compose/serve.ts';
+import { AttackedInstallation } from './attacked-installation.ts';
+import {
+  ask,
+  expectFound,
+  forge,
+  FORGED,
+  leaveEntries,
+  searchUntilDamage,
+} from './forged-entries.ts';
+
+interface Batch {
+  readonly rowid: number;
+  readonly entries: Buffer;
+}
+
+let own: AttackedInstallation;
+let token: string;
+let serving: Serving | undefined;
+
+beforeEach(async () => {
+  own = await AttackedInstallation.make();
+  token = await own.init();
+  const first = await own.serve();
+  await leaveEntries(first, token);
+  await first.stop('test');
+  serving = undefined;
+});
+afterEach(async () => {
+  await serving?.stop('test');
+  await own.remove();
+});
+
+function forgeAll(): void {
+  own.sql((database) => {
+    const rows = database.prepare('SELECT rowid, "entries" FROM "audit_batches"').all() as Batch[];
+    const update = database.prepare('UPDATE "audit_batches" SET "entries" = ? WHERE rowid = ?');
+    for (const { rowid, entries } of rows) update.run(forge(entries), rowid);
+  });
+}
+
+describe('entries that somebody forged in the file of a stopped broker', () => {
+  it('are named and never shown, and the walk over the log reports them', async () => {
+    forgeAll();
+    serving = await own.serve();
+    await expectFound(serving, token, 5);
+    expect(own.logged).toContainEqual(
+      expect.objectContaining({
+        message: expect.stringMatching(/^the audit log is damaged: entr/),
+      }),
+    );
+    expect(JSON.stringify(own.logged)).not.toContain(FORGED);
+  }, 30_000);
+
+  it('are found when their leaf hashes were forged along with them', async () => {
+    forgeAll();
+    own.sql((database) =>
+      database.exec(
+        'UPDATE "log_tiles" SET "hashes" = zeroblob(length("hashes")) WHERE "level" = 0',
+      ),
+    );
+    expect(await own.unreadyAtStart()).toEqual(['ERR_HELD']);
+  });
+
+  it('hide nothing below them: a search goes on from the named index', async () => {
+    forgeAll();
+    serving = await own.serve();
+    const filter = '&action=broker.start';
+    const { status, text } = await searchUntilDamage(serving, token, filter);
+    expect(status).toBe(500);
+    const [, index = ''] = /entr(?:y|ies) (\d+)/.exec(text) ?? [];
+    const below = await ask(
+      serving,
+      token,
+      `/api/v1/audit/entries?action=broker.start&after=${index}`,
+    );
+    expect(below.text).toContain('"action":"broker.start"');
+  });
+});
