@@ -6,6 +6,7 @@ import type { CallContext } from '../../ports/call-context.ts';
 import type { RotationTarget, RotationTurn, TargetVerdict } from '../../ports/rotation-target.ts';
 import { refusalWordOf } from '../../upstream/redis/redis-error.ts';
 import type { RedisCommand, RedisServer } from '../../upstream/redis/redis-server.ts';
+import { pastScripts } from '../../upstream/redis/past-scripts.ts';
 import { checkHost } from '../check-host.ts';
 import { readLogin } from '../login-keys.ts';
 import { conflict } from '../refusals.ts';
@@ -44,14 +45,16 @@ export class AclUser implements RotationTarget {
   set(turn: RotationTurn, pending: SecretData): Promise<void> {
     return this.#checked(pending, async () => {
       const hash = this.#hashOf(pending);
-      await this.#server.change(turn.context, async (command) => {
-        const held = await this.#passwords(command);
-        if (!held.includes(hash)) {
-          turn.stillOurs();
-          await command('ACL', 'SETUSER', this.#options.username, `#${hash}`);
-        }
-        await this.#save(turn, command);
-      });
+      await this.#server.change(turn.context, (command) =>
+        pastScripts(command, async () => {
+          const held = await this.#passwords(command);
+          if (!held.includes(hash)) {
+            turn.stillOurs();
+            await command('ACL', 'SETUSER', this.#options.username, `#${hash}`);
+          }
+          await this.#save(turn, command);
+        }),
+      );
     });
   }
 
@@ -71,19 +74,29 @@ export class AclUser implements RotationTarget {
   async retire(turn: RotationTurn, previous: SecretData): Promise<void> {
     checkHost(turn.current, this.#server);
     const hash = this.#hashOf(previous);
-    await this.#server.change(turn.context, async (command) => {
-      await this.#remove(turn, hash, command);
-      if (!this.#options.endSessions) return;
-      turn.stillOurs();
-      await command('CLIENT', 'KILL', 'USER', this.#options.username);
-    });
+    await this.#server.change(turn.context, (command) =>
+      pastScripts(command, async () => {
+        await this.#remove(turn, hash, command);
+        // Before the file is written, which may fail: the connections were opened with the password that is gone.
+        if (this.#options.endSessions || turn.isIncident) {
+          turn.stillOurs();
+          await command('CLIENT', 'KILL', 'USER', this.#options.username);
+        }
+        await this.#save(turn, command);
+      }),
+    );
   }
 
   /** Connections stay: those that logged in with the current password cannot be told from the others, and a drill must not end them. */
   async discard(turn: RotationTurn, pending: SecretData): Promise<void> {
     checkHost(turn.current, this.#server);
     const hash = this.#hashOf(pending);
-    await this.#server.change(turn.context, (command) => this.#remove(turn, hash, command));
+    await this.#server.change(turn.context, (command) =>
+      pastScripts(command, async () => {
+        await this.#remove(turn, hash, command);
+        await this.#save(turn, command);
+      }),
+    );
   }
 
   async #remove(turn: RotationTurn, hash: string, command: RedisCommand): Promise<void> {
@@ -97,7 +110,6 @@ export class AclUser implements RotationTarget {
       turn.stillOurs();
       await command('ACL', 'SETUSER', this.#options.username, `!${hash}`);
     }
-    await this.#save(turn, command);
   }
 
   async #passwords(command: RedisCommand): Promise<readonly string[]> {
