@@ -41,6 +41,8 @@ export function createLog({ level, clock, destination }: LogOptions): Log {
 /** Only what our own code and messages say: a library's error may carry a whole request with its headers. */
 function shownError(error: unknown, depth: number): object {
   if (!(error instanceof Error)) return { type: typeof error };
+  // An error that the store's database sent: its words quote rows and statements.
+  if ('severity' in error) return { type: error.name, ...codeOf(error) };
   const { name, message, stack, cause } = error;
   const own =
     error instanceof BrokerError ? { code: error.code, reason: error.reason } : codeOf(error);

@@ -28,6 +28,7 @@ export function readWatchEvent(line: unknown): WatchEvent {
 }
 
 function failed(code: unknown): BrokerError {
-  const reason = typeof code === 'number' ? `http_${String(code)}` : 'error_event';
+  const isStatus = typeof code === 'number' && Number.isInteger(code) && code >= 100 && code < 600;
+  const reason = isStatus ? `http_${String(code)}` : 'error_event';
   return new BrokerError('ERR_PROVIDER_FAILED', undefined, { reason });
 }

@@ -1,16 +1,13 @@
 import { BrokerError } from '../../domain/errors.ts';
 import { VaultResponseError } from '../../upstream/vault/response-error.ts';
 
-/** What the engine says with the same status when nothing is wrong with the ciphertext. */
-const NOT_THE_CIPHERTEXT = /key not found|too old|disallowed|soft.?deleted/i;
-
 /** `detail` is for the operator who starts the broker: what to do about the key. */
 export function sealed(cause: unknown, detail?: string): BrokerError {
   return new BrokerError('ERR_SEALED', detail, { cause });
 }
 
-/** Whether the engine refused the ciphertext itself: only then are bytes, key or associated data wrong. */
+/** Whether the engine refused the ciphertext itself: only then are bytes, key or associated data wrong. An unusable key has the same status. */
 export function refusesCiphertext(error: unknown): boolean {
   if (!(error instanceof BrokerError) || !(error.cause instanceof VaultResponseError)) return false;
-  return error.cause.status === 400 && !NOT_THE_CIPHERTEXT.test(error.cause.said);
+  return error.cause.status === 400 && !error.cause.says('key_unusable');
 }

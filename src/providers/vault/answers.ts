@@ -76,13 +76,11 @@ export function parseCredential(answer: unknown): MadeCredential {
   return { data: toSecretData(data), lease, seconds: duration, renewable };
 }
 
-const GONE = /invalid accessor|lease not found|invalid lease|no token found/i;
-
 /** Whether the server says that the token or lease is not there, which it does with 400 or 403 according to product and version. */
 export function saysGone(error: unknown): boolean {
   if (!(error instanceof BrokerError)) return false;
   if (error.code === 'ERR_NOT_FOUND') return true;
-  return error.cause instanceof VaultResponseError && GONE.test(error.cause.said);
+  return error.cause instanceof VaultResponseError && error.cause.says('gone');
 }
 
 /** Whether the server refuses the request because the broker's own token may not make it. */

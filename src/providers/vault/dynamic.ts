@@ -77,7 +77,7 @@ export class VaultCredentials implements DynamicCredentials {
       return this.#fail('ERR_PROVIDER_UNAVAILABLE', 'token_lost');
     }
     const tokenSeconds = await this.#extendToken(handle.accessor, handle.ttl, context);
-    const request: VaultRequest = { ...requestFor(handle), token, secretive: true };
+    const request: VaultRequest = { ...requestFor(handle), token };
     const made = await this.#answer(this.#calls.effect(request, context), parseCredential);
     return {
       data: made.data,
@@ -160,7 +160,7 @@ export class VaultCredentials implements DynamicCredentials {
   async #revokeLease(lease: string, context: CallContext): Promise<void> {
     const body = { lease_id: lease, sync: true };
     await this.#calls
-      .effect({ method: 'PUT', path: 'sys/leases/revoke', body, secretive: true }, context)
+      .effect({ method: 'PUT', path: 'sys/leases/revoke', body }, context)
       .catch(unlessGone);
   }
 

@@ -44,7 +44,7 @@ export class KvV1 implements KvEngine {
     _on: KvContent,
     context: CallContext,
   ): Promise<string> {
-    const request = { method: 'POST', path, body: content, secretive: true } as const;
+    const request = { method: 'POST', path, body: content } as const;
     await this.#calls.effect(request, context);
     return '';
   }

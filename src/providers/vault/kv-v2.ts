@@ -66,10 +66,7 @@ export class KvV2 implements KvEngine {
   ): Promise<string | undefined> {
     const body = { options: { cas: Number(on.version) }, data: content };
     try {
-      const answer = await this.#calls.effect(
-        { method: 'POST', path, body, secretive: true },
-        context,
-      );
+      const answer = await this.#calls.effect({ method: 'POST', path, body }, context);
       const written = writtenSchema.safeParse(answer);
       return written.success ? String(written.data.data.version) : failMalformed('kv_v2_written');
     } catch (error) {
@@ -103,7 +100,7 @@ function parseAnswer(answer: unknown): Answer {
 
 function saysChanged(error: unknown): boolean {
   if (!(error instanceof BrokerError) || !(error.cause instanceof VaultResponseError)) return false;
-  return error.cause.status === 400 && error.cause.said.startsWith('check-and-set parameter did');
+  return error.cause.status === 400 && error.cause.says('cas_mismatch');
 }
 
 function toVersion({ data, metadata }: Answer, asked: string | undefined): SecretVersion {

@@ -103,7 +103,7 @@ export class StaticRole implements RotationTarget {
 
   async #rotate(context: CallContext): Promise<void> {
     const path = this.#path('rotate-role');
-    await this.#client.effect({ method: 'POST', path, body: {}, secretive: true }, context);
+    await this.#client.effect({ method: 'POST', path, body: {} }, context);
   }
 
   #path(what: string): string {

@@ -1,10 +1,13 @@
 import { AWS_NO_CREDENTIALS, AWS_NOT_ACCEPTED } from '../../domain/aws-refusals.ts';
 import { BrokerError, type ErrorCode } from '../../domain/errors.ts';
 
-const NAME = /^[A-Za-z][A-Za-z0-9_]{0,79}$/;
-const REQUEST_ID = /^[A-Za-z0-9-]{1,64}$/;
+/** AWS makes UUIDs; whatever else stands there is the choice of who answers. */
+const REQUEST_ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
-/** What is kept of a failure: the error's name, status and request id. Its message is not: AWS quotes what was sent, and proxies invent. */
+/**
+ * What is kept of a failure: the error's name if it is a known one, status and request id. Its message is not: AWS quotes what was sent, and
+ * proxies invent.
+ */
 export class AwsRefusal extends Error {
   override readonly name = 'AwsRefusal';
   readonly errorName: string;
@@ -35,7 +38,44 @@ const THROTTLED = new Set([
   'ThrottledException',
   'TooManyRequestsException',
 ]);
-/** DNS, TCP and TLS codes of node. */
+/** Names that operators look for and nothing above decides on. */
+const OTHERS = new Set([
+  'AbortError',
+  'DecryptionFailure',
+  'DeleteConflict',
+  'EncryptionFailure',
+  'EntityAlreadyExists',
+  'InternalFailure',
+  'InternalServerError',
+  'InternalServiceError',
+  'InternalServiceException',
+  'InvalidNextTokenException',
+  'InvalidParameterException',
+  'InvalidRequestException',
+  'KMSAccessDeniedException',
+  'KMSDisabledException',
+  'KMSInvalidStateException',
+  'KMSNotFoundException',
+  'LimitExceeded',
+  'LimitExceededException',
+  'MalformedPolicyDocument',
+  'MalformedPolicyDocumentException',
+  'PackedPolicyTooLarge',
+  'PackedPolicyTooLargeException',
+  'PreconditionNotMetException',
+  'RegionDisabledException',
+  'ResourceExistsException',
+  'ServiceFailure',
+  'ServiceFailureException',
+  'ServiceUnavailable',
+  'ServiceUnavailableException',
+  'SyntaxError',
+  'TimeoutError',
+  'UnmodifiableEntity',
+  'ValidationError',
+  'ValidationException',
+]);
+/** DNS, TCP and TLS codes of node: those come from this process. */
 const NO_CONNECTION = /^(?:E[A-Z_]+$|CERT_|DEPTH_|UNABLE_|SELF_SIGNED|HOSTNAME_|HPE_)/;
 
 interface SdkError {
@@ -61,16 +101,19 @@ export function awsError(error: unknown, signal: AbortSignal): BrokerError {
 function refusalOf({ name, code, $metadata }: SdkError): AwsRefusal {
   const status = $metadata?.httpStatusCode;
   const isAnswered = typeof status === 'number';
-  const label = !isAnswered && typeof code === 'string' && NO_CONNECTION.test(code) ? code : name;
+  const isOurs = !isAnswered && typeof code === 'string' && NO_CONNECTION.test(code);
+  const requestId = $metadata?.requestId;
   return new AwsRefusal(
-    printable(label, NAME) ?? 'Unknown',
+    isOurs ? code : knownName(name),
     isAnswered ? status : undefined,
-    printable($metadata?.requestId, REQUEST_ID),
+    typeof requestId === 'string' && REQUEST_ID.test(requestId) ? requestId : undefined,
   );
 }
 
-function printable(text: unknown, shape: RegExp): string | undefined {
-  return typeof text === 'string' && shape.test(text) ? text : undefined;
+function knownName(name: unknown): string {
+  const isKnown =
+    typeof name === 'string' && [ABSENT, DENIED, THROTTLED, OTHERS].some((set) => set.has(name));
+  return isKnown ? name : 'Unknown';
 }
 
 function answered(cause: AwsRefusal, name: string, status: number | undefined): BrokerError {

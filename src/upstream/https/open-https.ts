@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { request } from 'node:https';
 import type { Agent } from 'node:https';
 import { BrokerError } from '../../domain/errors.ts';
+import { socketFailure } from '../socket-failure.ts';
 
 export interface HttpsRequest {
   readonly url: URL;
@@ -40,5 +41,5 @@ export function openHttps(sent: HttpsRequest): Promise<IncomingMessage> {
 export function transportError(cause: unknown, signal: AbortSignal): BrokerError {
   if (cause instanceof BrokerError) return cause;
   const code = signal.aborted ? 'ERR_PROVIDER_TIMEOUT' : 'ERR_PROVIDER_UNAVAILABLE';
-  return new BrokerError(code, undefined, { cause });
+  return new BrokerError(code, undefined, { cause: socketFailure(cause) });
 }

@@ -1,4 +1,5 @@
 import { BrokerError } from '../../domain/errors.ts';
+import { socketFailure } from '../socket-failure.ts';
 
 const SQL_STATE = /^[0-9A-Z]{5}$/;
 const TLS_CODE =
@@ -30,8 +31,9 @@ export function toBrokerError(error: unknown): BrokerError {
   if (error instanceof BrokerError) return error;
   const code = codeOf(error);
   if (isFromServer(error)) return fromServer(SQL_STATE.test(code) ? code : 'XX000');
-  if (TLS_CODE.test(code)) return failure('ERR_PROVIDER_UNAVAILABLE', 'tls', error);
-  if (SOCKET_CODE.test(code)) return failure('ERR_PROVIDER_UNAVAILABLE', 'network', error);
+  if (TLS_CODE.test(code)) return failure('ERR_PROVIDER_UNAVAILABLE', 'tls', socketFailure(error));
+  if (SOCKET_CODE.test(code))
+    return failure('ERR_PROVIDER_UNAVAILABLE', 'network', socketFailure(error));
   // Errors of the protocol quote what the server sent.
   return failure('ERR_PROVIDER_MALFORMED', 'protocol');
 }

@@ -2,6 +2,32 @@ import { BrokerError } from '../../domain/errors.ts';
 
 /** The first word of an answer that is an error (RESP, "Simple errors"): the rest quotes what was sent. */
 const PREFIX = /^([A-Z]{2,32})(?: |$)/;
+/** Words of Redis and Valkey. Another one is the choice of who answers, and is not kept. */
+const WORDS = new Set([
+  ...[
+    'ASK',
+    'BUSY',
+    'BUSYKEY',
+    'CLUSTERDOWN',
+    'CROSSSLOT',
+    'ERR',
+    'EXECABORT',
+    'INPROG',
+    'LOADING',
+  ],
+  ...['MASTERDOWN', 'MISCONF', 'MOVED', 'NOAUTH', 'NOGOODSLAVE', 'NOPERM', 'NOPROTO', 'NOQUORUM'],
+  ...[
+    'NOREPLICAS',
+    'NOSCRIPT',
+    'NOTBUSY',
+    'OOM',
+    'READONLY',
+    'TRYAGAIN',
+    'UNKILLABLE',
+    'WRONGPASS',
+  ],
+  'WRONGTYPE',
+]);
 const TLS_CODE = /^(?:ERR_TLS_|ERR_SSL_|ERR_OSSL_|CERT_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_)/;
 const SOCKET_CODE = /^E[A-Z_]{3,}$/;
 const AWAY = new Set(['LOADING', 'MASTERDOWN', 'CLUSTERDOWN', 'READONLY', 'TRYAGAIN', 'BUSY']);
@@ -39,7 +65,8 @@ export function toBrokerError(error: unknown): BrokerError {
     return failure('ERR_PROVIDER_UNAVAILABLE', 'network');
   }
   const word = PREFIX.exec(message)?.[1];
-  return word === undefined ? failure('ERR_PROVIDER_MALFORMED', 'protocol') : fromServer(word);
+  if (word === undefined) return failure('ERR_PROVIDER_MALFORMED', 'protocol');
+  return fromServer(WORDS.has(word) ? word : 'another word');
 }
 
 function fromServer(word: string): BrokerError {

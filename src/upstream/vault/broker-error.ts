@@ -1,9 +1,9 @@
 import { BrokerError } from '../../domain/errors.ts';
+import { socketFailure } from '../socket-failure.ts';
 import { VaultResponseError } from './response-error.ts';
 
 /** Statuses of a server that cannot serve now: no consistent state yet, standby, disaster-recovery standby, sealed or in maintenance. */
 const NOT_SERVING = new Set([412, 472, 473, 503]);
-const NO_ENGINE = 'no handler for route';
 const TLS_CODE = /^(?:ERR_TLS_|ERR_SSL_|CERT_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|EPROTO)/;
 
 /**
@@ -14,21 +14,22 @@ export function toBrokerError(error: unknown): BrokerError {
   if (error instanceof BrokerError) return error;
   if (error instanceof VaultResponseError) return fromResponse(error);
   const reason = TLS_CODE.test(codeOf(error)) ? 'tls' : 'network';
-  return new BrokerError('ERR_PROVIDER_UNAVAILABLE', undefined, { cause: error, reason });
+  const cause = socketFailure(error);
+  return new BrokerError('ERR_PROVIDER_UNAVAILABLE', undefined, { cause, reason });
 }
 
 function fromResponse(error: VaultResponseError): BrokerError {
   const { status, retryAfterSeconds } = error;
   const retry = retryAfterSeconds === undefined ? {} : { retryAfterSeconds };
   const options = { cause: error, ...retry };
-  if (status === 404 && !error.said.includes(NO_ENGINE)) {
+  if (status === 404 && !error.says('no_engine')) {
     return new BrokerError('ERR_NOT_FOUND', undefined, options);
   }
   if (status === 404) return failed(error, 'no_engine');
   if (status === 403) return new BrokerError('ERR_PROVIDER_DENIED', undefined, options);
   if (status === 429) return unavailable(options, 'throttled');
   if (NOT_SERVING.has(status)) {
-    return unavailable(options, error.said.includes('sealed') ? 'sealed' : 'not_serving');
+    return unavailable(options, error.says('sealed') ? 'sealed' : 'not_serving');
   }
   return failed(error, status >= 500 ? 'server_error' : 'refused');
 }

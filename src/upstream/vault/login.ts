@@ -29,7 +29,7 @@ export type LoginAuth = Exclude<VaultAuth, { method: 'token' }>;
 export async function logIn(wire: VaultWire, auth: LoginAuth, signal: AbortSignal): Promise<Grant> {
   const body = await credentials(auth);
   const path = `auth/${auth.mount}/login`;
-  const request = { method: 'POST', path, body, secretive: true } as const;
+  const request = { method: 'POST', path, body } as const;
   try {
     return parseGrant(await wire.send(request, undefined, signal));
   } catch (error) {

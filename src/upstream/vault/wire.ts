@@ -1,7 +1,6 @@
 import type { Sensitive } from '../../domain/sensitive.ts';
 import { toBrokerError } from './broker-error.ts';
 import type { Exchange, ExchangeAnswer } from './exchange.ts';
-import { VaultResponseError } from './response-error.ts';
 
 const DEFAULT_MAX_BYTES = 1_048_576;
 
@@ -15,8 +14,6 @@ export interface VaultRequest {
   readonly token?: Sensitive<string>;
   /** Default 1 MiB. */
   readonly maxBytes?: number;
-  /** The server's error text may quote a secret: it is not kept. */
-  readonly secretive?: true;
 }
 
 /** What the library hands to its transport; everything but `uri` and `headers` is what we gave it. */
@@ -67,8 +64,7 @@ export class VaultWire {
         ...(request.body !== undefined && { json: request.body }),
       });
     } catch (error) {
-      const silence = request.secretive === true && error instanceof VaultResponseError;
-      throw toBrokerError(silence ? error.silenced() : error);
+      throw toBrokerError(error);
     }
   }
 
