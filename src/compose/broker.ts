@@ -195,15 +195,14 @@ async function openCore(config: Config, deps: CoreDeps): Promise<Core> {
   };
 }
 
-/** The keys are gone already: stops everything that acts by itself, closes what holds credentials of backends, and has memory wiped. */
+/** The keys are let go already: has their memory wiped, stops everything that acts by itself, and closes what holds credentials of backends. */
 async function afterSeal({ log }: Parts, halt: () => Promise<void>): Promise<void> {
   log.error({}, 'sealed: the keys are forgotten; start the broker again to unseal it');
-  try {
-    await halt();
-  } catch (error) {
-    log.error({ err: error }, 'sealed, but a part of the broker could not be stopped');
+  for (const work of [collectGarbage, halt, collectGarbage]) {
+    await work().catch((error: unknown) =>
+      log.error({ err: error }, 'sealed, but a part of the broker could not be stopped'),
+    );
   }
-  collectGarbage();
 }
 
 function sealedCode({ keyring }: Parts): 'ERR_SEALED' | undefined {

@@ -1,9 +1,12 @@
-import { Session } from 'node:inspector';
+import { Session } from 'node:inspector/promises';
 
 /** Collects all garbage now: node:crypto wipes the memory of a key when the object that held it is collected, not before. */
-export function collectGarbage(): void {
+export async function collectGarbage(): Promise<void> {
   const session = new Session();
   session.connect();
-  session.post('HeapProfiler.collectGarbage');
-  session.disconnect();
+  try {
+    await session.post('HeapProfiler.collectGarbage');
+  } finally {
+    session.disconnect();
+  }
 }
