@@ -141,7 +141,14 @@ function addAudit(quaymaster: Command, withConfig: (command: Command) => Command
     .action(
       async (directory: string, options: { config: string; url?: string; tokenFile?: string }) => {
         const { runAuditExport } = await import('./compose/verbs/audit-export.ts');
-        print(await runAuditExport(directory, options, progress));
+        const { text, damage } = await runAuditExport(directory, options, progress);
+        print(text);
+        if (damage.length === 0) return;
+        console.error(
+          'THE LOG IS DAMAGED; the export has what verifies, and its manifest names the rest:',
+        );
+        for (const each of damage) console.error(printableText(each));
+        process.exitCode = EXIT_FAILED;
       },
     );
   audit

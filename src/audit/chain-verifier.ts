@@ -3,7 +3,7 @@ import { sha256Hex } from '../crypto/digest.ts';
 import type { VerifyingKey } from '../crypto/signing.ts';
 import { announcedKey } from './boot-announcement.ts';
 import { isSigned } from './batch-check.ts';
-import { FIRST_PREV, placeText } from './entry.ts';
+import { FIRST_PREV, parsePlace, placeText } from './entry.ts';
 import type { BatchHead } from './export-format.ts';
 import type { Findings } from './finding.ts';
 
@@ -17,7 +17,8 @@ export interface WriterSummary {
 
 interface Writer {
   seq: number;
-  head: string;
+  /** Undefined after an entry that the export does not have. */
+  head: string | undefined;
   key: VerifyingKey | undefined;
   stopped: boolean;
 }
@@ -31,6 +32,8 @@ export class ChainVerifier {
   readonly #writers = new Map<string, Writer>();
   #batch: BatchHead | undefined;
   #left = 0;
+  /** Entries are missing since the last batch, so that a writer may go on at a later sequence. */
+  #lost = false;
 
   constructor(logKey: VerifyingKey, findings: Findings) {
     this.#logKey = logKey;
@@ -47,10 +50,30 @@ export class ChainVerifier {
     const known = this.#writerOf(writer);
     this.#batch = batch;
     this.#left = batch.count;
+    if (this.#lost && first_seq > known.seq + 1) {
+      known.seq = first_seq - 1;
+      known.head = undefined;
+    }
+    this.#lost = false;
     if (batch.first_index !== index || first_seq !== known.seq + 1) {
       const message = `the batch says index ${batch.first_index}, sequence ${first_seq}; expected sequence ${known.seq + 1}`;
       this.#findings.add({ what: 'batch_mismatch', message, index, writer, seq: first_seq });
     }
+  }
+
+  /** The entry is missing from the export, with its batch (`wantsHead`) or within one. */
+  missing(index: number): void {
+    const batch = this.#batch;
+    if (batch === undefined || this.wantsHead) {
+      this.#lost = true;
+      return;
+    }
+    const writer = this.#writerOf(batch.writer);
+    writer.seq += 1;
+    this.#left -= 1;
+    // The boot's key signed the hash of the last entry, also where the entry itself is gone.
+    writer.head = this.#left === 0 ? batch.head : undefined;
+    if (this.#left === 0) this.#endBatch(index, writer, batch);
   }
 
   entry(index: number, bytes: Uint8Array): void {
@@ -60,7 +83,9 @@ export class ChainVerifier {
     const writer = this.#writerOf(name);
     const seq = writer.seq + 1;
     const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
-    if (!text.startsWith(placeText({ writer: name, seq, prev: writer.head }))) {
+    // After a missing entry, the hash of that entry is known from this one only.
+    const prev = writer.head ?? parsePlace(text)?.prev ?? '';
+    if (!text.startsWith(placeText({ writer: name, seq, prev }))) {
       const message = 'the entry does not follow the one before it';
       this.#findings.add({ what: 'chain_broken', message, index, writer: name, seq });
     }
@@ -109,7 +134,7 @@ export class ChainVerifier {
       return;
     }
     const signature = decodeBase64(batch.signature);
-    const position = { writer: batch.writer, seq, head };
+    const position = { writer: batch.writer, seq, head: batch.head };
     if (key !== undefined && signature !== undefined && isSigned(position, signature, key)) return;
     const message = "the boot's key did not sign the batch";
     this.#findings.add({ what: 'signature_invalid', message, ...place });

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { sha256Hex } from '../crypto/digest.ts';
 
 export const EXPORT_FORMAT = 'quaymaster/audit-export/v1';
 
@@ -11,15 +12,33 @@ export const EXPORT_FILES = {
 
 const count = z.int().min(0);
 
+/** Entries that an export of a damaged log does not have. */
+const damageSchema = z.strictObject({
+  first: count,
+  end: count.min(1),
+  why: z.enum(['missing', 'altered', 'unproven']),
+});
+
 export const manifestSchema = z.strictObject({
   format: z.literal(EXPORT_FORMAT),
   origin: z.string(),
   size: count,
   /** Verifier key of the log (C2SP signed-note). A copy of it from elsewhere is what makes a verification mean something. */
   logKey: z.string(),
+  /** Entries that the export does not have, because the store's do not verify; in order, without overlaps. Absent: it has all. */
+  damage: z.array(damageSchema).readonly().optional(),
+  /** Tiles above the leaves that the store lacks. */
+  missingTiles: z.array(z.string()).readonly().optional(),
+  /** SHA-256, hexadecimal, of the manifest's JSON without this member and without white space. Exports of older releases have none. */
+  digest: z.string().optional(),
 });
 
 export type Manifest = z.infer<typeof manifestSchema>;
+
+/** What `digest` is taken over: the other members in their order. */
+export function manifestDigest(manifest: Manifest): string {
+  return sha256Hex(JSON.stringify({ ...manifest, digest: undefined }));
+}
 
 /** A line of heads.jsonl: one batch, in the order of the log. */
 export const batchHeadSchema = z.strictObject({

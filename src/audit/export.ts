@@ -1,29 +1,113 @@
-import { mkdir, open, writeFile, type FileHandle } from 'node:fs/promises';
+import { mkdir, open, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { grownTiles, tilePath, TILE_WIDTH } from '../crypto/tiles.ts';
 import { openCheckpoint } from '../crypto/checkpoint.ts';
+import { HASH_BYTES, leafHash } from '../crypto/merkle.ts';
 import { parseVerifierKey } from '../crypto/signed-note.ts';
+import {
+  decodeBundle,
+  encodeBundle,
+  grownTiles,
+  tilePath,
+  TILE_WIDTH,
+  type TileAddress,
+} from '../crypto/tiles.ts';
 import { BrokerError } from '../domain/errors.ts';
-import { EXPORT_FORMAT, EXPORT_FILES, type Manifest } from './export-format.ts';
+import { EXPORT_FILES, EXPORT_FORMAT, manifestDigest, type Manifest } from './export-format.ts';
 import type { ExportSource } from './export-source.ts';
+import { addDamage, type Damage } from './log-damage.ts';
 
 /** Called with how many entries are done, and of how many. */
 export type Progress = (done: number, total: number) => void;
 
-async function writeWithin(directory: string, path: string, bytes: Uint8Array): Promise<void> {
-  const file = join(directory, path);
-  await mkdir(dirname(file), { recursive: true });
-  await writeFile(file, bytes, { flag: 'wx' });
+const EMPTY = new Uint8Array();
+
+/** Writes one export, and keeps what the source could not give. */
+class Exporter {
+  damage: readonly Damage[] = [];
+  readonly missingTiles: string[] = [];
+  readonly #found: Damage[] = [];
+  readonly #source: ExportSource;
+  readonly #directory: string;
+
+  constructor(source: ExportSource, directory: string) {
+    this.#source = source;
+    this.#directory = directory;
+  }
+
+  async write(path: string, bytes: Uint8Array): Promise<void> {
+    const file = join(this.#directory, path);
+    await mkdir(dirname(file), { recursive: true });
+    await writeFile(file, bytes, { flag: 'wx' });
+  }
+
+  async tile(address: TileAddress): Promise<void> {
+    const path = tilePath(address);
+    const hashes = await this.#source.file(path);
+    if (hashes !== undefined) await this.write(path, hashes);
+    else if (address.level !== 0) this.missingTiles.push(path);
+    if (address.level === 0) await this.#bundle(address, hashes);
+  }
+
+  /** An entry that is not what the tile holds is left empty and named. */
+  async #bundle({ index, width }: TileAddress, hashes: Uint8Array | undefined): Promise<void> {
+    const path = tilePath({ level: 'entries', index, width });
+    const given = decodeBundle((await this.#source.file(path)) ?? EMPTY);
+    const entries: Uint8Array[] = [];
+    for (let i = 0; i < width; i++) {
+      const entry = given[i] ?? EMPTY;
+      const why = whyDamaged(entry, hashes?.subarray(i * HASH_BYTES, (i + 1) * HASH_BYTES));
+      entries.push(why === undefined ? entry : EMPTY);
+      if (why !== undefined) addDamage(this.#found, index * TILE_WIDTH + i, why);
+    }
+    await this.write(path, encodeBundle(entries));
+  }
+
+  async heads(size: number): Promise<void> {
+    const file = await open(join(this.#directory, EXPORT_FILES.heads), 'wx');
+    const present: { first: number; end: number }[] = [];
+    try {
+      for await (const head of this.#source.heads(size)) {
+        await file.write(`${JSON.stringify(head)}\n`);
+        const [first, end] = [head.first_index, head.first_index + head.count];
+        const last = present.at(-1);
+        if (last?.end === first) last.end = end;
+        else present.push({ first, end });
+      }
+    } finally {
+      await file.close();
+    }
+    this.damage = this.#found.flatMap((range) => withReasons(range, present));
+  }
 }
 
-async function writeHeads(source: ExportSource, size: number, file: FileHandle): Promise<void> {
-  for await (const head of source.heads(size)) await file.write(`${JSON.stringify(head)}\n`);
+/** Entries whose batch the store has are altered rather than missing. */
+function withReasons(
+  range: Damage,
+  present: readonly { readonly first: number; readonly end: number }[],
+): readonly Damage[] {
+  if (range.why !== 'missing') return [range];
+  const parts: Damage[] = [];
+  let at = range.first;
+  for (const batch of present) {
+    const [first, end] = [Math.max(at, batch.first), Math.min(range.end, batch.end)];
+    if (first >= end) continue;
+    parts.push({ first: at, end: first, why: 'missing' }, { first, end, why: 'altered' });
+    at = end;
+  }
+  parts.push({ first: at, end: range.end, why: 'missing' });
+  return parts.filter((part) => part.first < part.end);
+}
+
+function whyDamaged(entry: Uint8Array, leaf: Uint8Array | undefined): Damage['why'] | undefined {
+  if (leaf === undefined) return 'unproven';
+  if (entry.length === 0) return 'missing';
+  return leafHash(entry).equals(leaf) ? undefined : 'altered';
 }
 
 /**
  * Writes the log as of its last checkpoint into a new directory: anybody's C2SP tlog-tiles tools can read it, and
- * `verifyExport` checks all of it. docs/spec/audit-log-v1.md, "Exports".
- * @throws ERR_NOT_FOUND while the log is empty; ERR_CIPHERTEXT_INVALID when the store lacks parts of it.
+ * `verifyExport` checks all of it. Of a damaged log it writes what verifies, and the manifest names the rest.
+ * docs/spec/audit-log-v1.md, "Exports". @throws ERR_NOT_FOUND while the log is empty.
  */
 export async function exportLog(
   source: ExportSource,
@@ -36,29 +120,24 @@ export async function exportLog(
   const verifier = parseVerifierKey(logKey);
   const { origin, size } = openCheckpoint(note, verifier.name, [verifier]);
   await mkdir(directory, { mode: 0o700 });
-  const write = (path: string, bytes: Uint8Array): Promise<void> =>
-    writeWithin(directory, path, bytes);
+  const exporter = new Exporter(source, directory);
   for (const tile of grownTiles(0, size)) {
-    await write(tilePath(tile), await required(source, tilePath(tile)));
-    if (tile.level !== 0) continue;
-    const bundle = tilePath({ ...tile, level: 'entries' });
-    await write(bundle, await required(source, bundle));
-    progress(tile.index * TILE_WIDTH + tile.width, size);
+    await exporter.tile(tile);
+    if (tile.level === 0) progress(tile.index * TILE_WIDTH + tile.width, size);
   }
-  const heads = await open(join(directory, EXPORT_FILES.heads), 'wx');
-  try {
-    await writeHeads(source, size, heads);
-  } finally {
-    await heads.close();
-  }
-  const manifest: Manifest = { format: EXPORT_FORMAT, origin, size, logKey };
-  await write(EXPORT_FILES.checkpoint, Buffer.from(note));
-  await write(EXPORT_FILES.manifest, Buffer.from(`${JSON.stringify(manifest, undefined, 2)}\n`));
+  await exporter.heads(size);
+  await exporter.write(EXPORT_FILES.checkpoint, Buffer.from(note));
+  const { damage, missingTiles } = exporter;
+  const covered: Manifest = {
+    format: EXPORT_FORMAT,
+    origin,
+    size,
+    logKey,
+    ...(damage.length > 0 && { damage }),
+    ...(missingTiles.length > 0 && { missingTiles }),
+  };
+  const manifest = { ...covered, digest: manifestDigest(covered) };
+  const text = `${JSON.stringify(manifest, undefined, 2)}\n`;
+  await exporter.write(EXPORT_FILES.manifest, Buffer.from(text));
   return manifest;
-}
-
-async function required(source: ExportSource, path: string): Promise<Uint8Array> {
-  const bytes = await source.file(path);
-  if (bytes === undefined) throw new BrokerError('ERR_CIPHERTEXT_INVALID');
-  return bytes;
 }

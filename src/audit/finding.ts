@@ -2,6 +2,8 @@
 export interface Finding {
   readonly what:
     | 'unreadable'
+    | 'entry_missing'
+    | 'manifest_altered'
     | 'entry_altered'
     | 'chain_broken'
     | 'batch_mismatch'

@@ -106,7 +106,8 @@ export class LogReader implements AuditLog {
     if (checkpoint === undefined) return undefined;
     const width = tileWidth(tile.level, tile.index, checkpoint.size);
     if (tile.width > width) return undefined;
-    return tile.level === 'entries' ? this.#bundle(checkpoint, tile) : this.#tile(tile);
+    if (tile.level === 'entries') return this.#bundle(checkpoint, tile);
+    return tile.level === 0 ? this.#leaves(checkpoint, tile) : this.#tile(tile);
   }
 
   /** The log's verifier key (C2SP signed note). */
@@ -124,10 +125,20 @@ export class LogReader implements AuditLog {
     return nodesFromTiles(size, tileReader(this.#store));
   }
 
-  async #tile(tile: TileAddress): Promise<Uint8Array> {
-    const hashes = await tileReader(this.#store)(tile);
-    if (hashes.length < tile.width * HASH_BYTES) throw new BrokerError('ERR_CIPHERTEXT_INVALID');
-    return hashes.subarray(0, tile.width * HASH_BYTES);
+  /** Undefined where the store lacks the tile or a part of it. */
+  async #tile({ level, index, width }: TileAddress): Promise<Uint8Array | undefined> {
+    const row = await this.#store.get('log_tiles', { level: Number(level), tile_index: index });
+    const isWhole = row !== undefined && row.hashes.length >= width * HASH_BYTES;
+    return isWhole ? row.hashes.subarray(0, width * HASH_BYTES) : undefined;
+  }
+
+  /** Proven; undefined where they are damaged. */
+  async #leaves(
+    checkpoint: LogCheckpoint,
+    { index, width }: TileAddress,
+  ): Promise<Uint8Array | undefined> {
+    const leaves = await this.#proven.leaves(checkpoint, index);
+    return leaves?.subarray(0, width * HASH_BYTES);
   }
 
   /** An entry that is damaged is empty in its bundle, so that the others can be exported; an empty entry never verifies. */

@@ -72,8 +72,12 @@ export class ProvenEntries {
     return { entries, damage };
   }
 
-  /** Leaf hashes of a bundle as the root was signed over them; undefined where the stored tile is not right. */
+  /** Leaf hashes of a bundle as the root was signed over them; undefined where neither its tile nor its entries are right. */
   async leaves(tree: Tree, bundle: number): Promise<Uint8Array | undefined> {
+    return (await this.#storedLeaves(tree, bundle)) ?? (await this.#rebuiltLeaves(tree, bundle));
+  }
+
+  async #storedLeaves(tree: Tree, bundle: number): Promise<Uint8Array | undefined> {
     const width = tileWidth(0, bundle, tree.size);
     const row = await this.#store.get('log_tiles', { level: 0, tile_index: bundle });
     const tile = row?.hashes.subarray(0, width * HASH_BYTES);
@@ -86,7 +90,7 @@ export class ProvenEntries {
     end: number,
   ): Promise<(string | Pick<Damage, 'why'>)[]> {
     const bundle = Math.floor(start / TILE_WIDTH);
-    const tile = (await this.leaves(tree, bundle)) ?? (await this.#rebuiltLeaves(tree, bundle));
+    const tile = await this.leaves(tree, bundle);
     const places = Array.from({ length: end - start }, (_, i) => i);
     if (tile === undefined) return places.map(() => ({ why: 'unproven' }));
     const stored = await this.#stored(start, end);

@@ -34,6 +34,12 @@ export class TreeVerifier {
     this.#leaves = await this.#tile(0, index);
   }
 
+  /** An entry that the export does not have: the tree is checked with the hash that its tile has. */
+  missing(index: number): void {
+    const at = (index % TILE_WIDTH) * HASH_BYTES;
+    this.#append(Buffer.from(this.#leaves.subarray(at, at + HASH_BYTES)));
+  }
+
   entry(index: number, bytes: Uint8Array): void {
     const leaf = leafHash(bytes);
     const at = (index % TILE_WIDTH) * HASH_BYTES;
@@ -51,6 +57,10 @@ export class TreeVerifier {
         message: 'the entry is not what the tree holds',
         index,
       });
+    this.#append(leaf);
+  }
+
+  #append(leaf: Uint8Array): void {
     for (const { level, hash } of this.#tree.append(leaf)) {
       if (level === 0) continue;
       const row = this.#upper.get(level / TILE_HEIGHT) ?? [];

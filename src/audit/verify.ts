@@ -8,11 +8,13 @@ import { ExportFiles } from './export-files.ts';
 import {
   batchHeadSchema,
   EXPORT_FILES,
+  manifestDigest,
   manifestSchema,
   type BatchHead,
   type Manifest,
 } from './export-format.ts';
 import { Findings, type Finding } from './finding.ts';
+import { beginBatch, HeadReader, MissingEntries } from './export-gaps.ts';
 import { TreeVerifier } from './tree-verifier.ts';
 
 export interface VerifyOptions {
@@ -65,7 +67,7 @@ class Verification {
     const tree = new TreeVerifier(this.#files, size, this.#findings);
     const chain = new ChainVerifier(verifier.key, this.#findings);
     try {
-      await this.#readLog({ size, external, tree, chain });
+      await this.#readLog({ manifest, external, tree, chain });
     } catch (error) {
       this.#findings.add({ what: 'unreadable', message: reason(error), index: tree.size });
     }
@@ -81,6 +83,7 @@ class Verification {
     try {
       const text = (await this.#files.read(EXPORT_FILES.manifest)).toString('utf8');
       const manifest = manifestSchema.parse(JSON.parse(text));
+      this.#checkManifest(manifest);
       const verifier = parseVerifierKey(this.#options.logKey?.trim() ?? manifest.logKey);
       return { manifest, verifier };
     } catch (error) {
@@ -89,13 +92,24 @@ class Verification {
     }
   }
 
+  #checkManifest(manifest: Manifest): void {
+    if (manifest.digest === undefined || manifest.digest === manifestDigest(manifest)) return;
+    const message = 'manifest.json is not what its digest was taken over';
+    this.#findings.add({ what: 'manifest_altered', message });
+  }
+
   async #openCheckpoint(
-    { origin, size }: Manifest,
+    { origin, size, logKey }: Manifest,
     verifier: NoteVerifier,
   ): Promise<Checkpoint | undefined> {
     try {
       const note = (await this.#files.read(EXPORT_FILES.checkpoint)).toString('utf8');
       const checkpoint = openCheckpoint(note, origin, [verifier]);
+      if (logKey !== (this.#options.logKey?.trim() ?? logKey)) {
+        const message =
+          'manifest.json names another log key than the one that signed the checkpoint';
+        this.#findings.add({ what: 'manifest_altered', message });
+      }
       if (checkpoint.size === size) return checkpoint;
       const message = `the checkpoint covers ${checkpoint.size} entries, the export has ${size}`;
       this.#findings.add({ what: 'checkpoint_invalid', message });
@@ -118,22 +132,27 @@ class Verification {
   }
 
   async #readLog(log: {
-    readonly size: number;
+    readonly manifest: Manifest;
     readonly external: Checkpoint | undefined;
     readonly tree: TreeVerifier;
     readonly chain: ChainVerifier;
   }): Promise<void> {
-    const { size, external, tree, chain } = log;
-    const heads = this.#heads();
+    const { manifest, external, tree, chain } = log;
+    const { size } = manifest;
+    const heads = new HeadReader(this.#heads());
+    const missing = new MissingEntries(manifest.damage ?? [], this.#findings);
     if (external?.size === 0) this.#anchored = true;
     for (let bundle = 0; bundle * TILE_WIDTH < size; bundle++) {
       const entries = await this.#bundle(bundle, size);
       await tree.beginBundle(bundle);
       for (const bytes of entries) {
         const index = tree.size;
-        if (chain.wantsHead) await this.#beginBatch(index, heads, chain);
-        chain.entry(index, bytes);
-        tree.entry(index, bytes);
+        const isMissing = missing.has(index);
+        if (chain.wantsHead) await beginBatch(index, heads, { chain, isMissing });
+        if (isMissing) chain.missing(index);
+        else chain.entry(index, bytes);
+        if (isMissing) tree.missing(index);
+        else tree.entry(index, bytes);
         if (tree.size === external?.size) this.#compareHistory(tree, external);
       }
       await tree.endBundle();
@@ -158,24 +177,10 @@ class Verification {
     return undefined;
   }
 
-  async #beginBatch(
-    index: number,
-    heads: AsyncGenerator<BatchHead, undefined>,
-    chain: ChainVerifier,
-  ): Promise<void> {
-    const { done, value } = await heads.next();
-    if (done === true) throw new Error('heads.jsonl ends before the entries do');
-    chain.begin(index, value);
-  }
-
-  async #expectNoMore(
-    heads: AsyncGenerator<BatchHead, undefined>,
-    chain: ChainVerifier,
-    index: number,
-  ): Promise<void> {
-    const { done } = await heads.next();
-    await heads.return(undefined);
-    if (done === true && chain.wantsHead) return;
+  async #expectNoMore(heads: HeadReader, chain: ChainVerifier, index: number): Promise<void> {
+    const next = await heads.next();
+    await heads.close();
+    if (next === undefined && chain.wantsHead) return;
     const message = 'heads.jsonl has batches beyond the last entry';
     this.#findings.add({ what: 'batch_mismatch', message, index });
   }

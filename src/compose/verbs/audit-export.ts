@@ -1,5 +1,6 @@
 import { systemClock } from '../../clock.ts';
 import { exportLog, type Progress } from '../../audit/export.ts';
+import { damageText } from '../../audit/log-damage.ts';
 import { storeSource } from '../../audit/export-source.ts';
 import { loadConfig } from '../../config/load.ts';
 import { BrokerError } from '../../domain/errors.ts';
@@ -13,14 +14,22 @@ interface ExportOptions {
   readonly tokenFile?: string | undefined;
 }
 
-/** Writes the log into a new directory. @throws ERR_CONFIG_INVALID, ERR_NOT_FOUND, ERR_STORE_UNAVAILABLE */
+/** Writes the log into a new directory, and says in words what of it is damaged. @throws ERR_CONFIG_INVALID, ERR_NOT_FOUND, ERR_STORE_UNAVAILABLE */
 export async function runAuditExport(
   directory: string,
   options: ExportOptions,
   progress: Progress,
-): Promise<string> {
-  const { origin, size, logKey } = await exported(directory, options, progress);
-  return `${size} entries of ${origin} are in ${directory}\nits log key: ${logKey}`;
+): Promise<{ readonly text: string; readonly damage: readonly string[] }> {
+  const manifest = await exported(directory, options, progress);
+  const { origin, size, logKey, damage = [], missingTiles = [] } = manifest;
+  const lost = damage.reduce((sum, { first, end }) => sum + end - first, 0);
+  return {
+    text: `${size - lost} of ${size} entries of ${origin} are in ${directory}\nits log key: ${logKey}`,
+    damage: [
+      ...damage.map(damageText),
+      ...missingTiles.map((path) => `${path} is not in the store`),
+    ],
+  };
 }
 
 async function exported(

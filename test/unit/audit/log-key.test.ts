@@ -55,6 +55,7 @@ describe('the configuration of the audit log', () => {
     expect(auditConfigSchema.parse(least)).toEqual({
       ...least,
       sinks: [],
+      scrubIntervalHours: 24,
       refusals: { entriesPerWindow: 20, windowSeconds: 60 },
       denials: { entriesPerWindow: 5, windowSeconds: 60 },
     });

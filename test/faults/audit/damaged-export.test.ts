@@ -1,0 +1,190 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { verifierKeyText } from '../../../src/crypto/signed-note.ts';
+import { exportLog } from '../../../src/audit/export.ts';
+import type { Manifest } from '../../../src/audit/export-format.ts';
+import { storeSource } from '../../../src/audit/export-source.ts';
+import { verifyExport } from '../../../src/audit/verify.ts';
+import type { Tables } from '../../../src/ports/tables.ts';
+import { HandClock } from '../../support/hand-clock.ts';
+import { LogBench } from '../../unit/audit/log-bench.ts';
+
+type Batch = Tables['audit_batches'];
+
+const BATCHES = 60;
+const A_BATCH = 5;
+/** Of the batches: the first is `broker.start` alone, the k-th begins at 1 + 5 (k - 1). */
+const PLACE = { batch: 40, index: 1 + 39 * A_BATCH };
+
+let bench: LogBench;
+let exports = 0;
+
+beforeEach(async () => {
+  bench = await LogBench.open(new HandClock());
+  for (let i = 0; i < BATCHES; i++) {
+    await bench.record(
+      ...Array.from({ length: A_BATCH }, (_, k) => ({ requestId: `req_${i}_${k}` })),
+    );
+  }
+  await bench.integrate();
+});
+afterEach(() => bench.remove());
+
+async function batchAt(place = PLACE.index + 1): Promise<Batch> {
+  const { writer } = bench.boot;
+  const row = await bench.store.get('audit_batches', { writer, first_seq: place });
+  if (row === undefined) throw new Error('no batch');
+  return row;
+}
+
+async function put(row: Batch): Promise<void> {
+  await bench.store.commit({ writes: [{ table: 'audit_batches', put: row }] });
+}
+
+function changed(row: Batch, change: (lines: string[]) => void): Batch {
+  const lines = Buffer.from(row.entries).toString().trimEnd().split('\n');
+  change(lines);
+  return { ...row, count: lines.length, entries: Buffer.from(`${lines.join('\n')}\n`) };
+}
+
+async function exported(): Promise<{ directory: string; manifest: Manifest }> {
+  const directory = join(bench.directory, `export-${exports++}`);
+  const manifest = await exportLog(storeSource(bench.store, bench.log), directory);
+  return { directory, manifest };
+}
+
+const { index } = PLACE;
+const entry = '{"forged":true}';
+
+/** What somebody does to the batch of entries 196 to 200, and what is then damaged: from, before, why. */
+const MUTATIONS: readonly (readonly [
+  string,
+  (row: Batch) => Promise<void>,
+  readonly (readonly [number, number, string])[],
+])[] = [
+  [
+    'an entry edited',
+    (row) => put(changed(row, (lines) => void (lines[2] = lines[2]!.replace('req_', 'REQ_')))),
+    [[index + 2, index + 3, 'altered']],
+  ],
+  [
+    'all entries edited',
+    (row) =>
+      put(
+        changed(
+          row,
+          (lines) => void lines.splice(0, 5, ...lines.map((line) => line.replace('"ok"', '"no"'))),
+        ),
+      ),
+    [[index, index + 5, 'altered']],
+  ],
+  [
+    'an entry deleted',
+    (row) => put(changed(row, (lines) => void lines.splice(1, 1))),
+    [[index + 1, index + 2, 'altered']],
+  ],
+  ['an entry inserted', (row) => put(changed(row, (lines) => void lines.splice(1, 0, entry))), []],
+  [
+    'an entry replaced',
+    (row) => put(changed(row, (lines) => void lines.splice(3, 1, entry))),
+    [[index + 3, index + 4, 'altered']],
+  ],
+  [
+    'two entries swapped',
+    (row) => put(changed(row, (lines) => void lines.splice(0, 2, lines[1]!, lines[0]!))),
+    [],
+  ],
+  [
+    'an entry doubled',
+    (row) => put(changed(row, (lines) => void lines.splice(1, 0, lines[0]!))),
+    [],
+  ],
+  [
+    'the last entries cut off',
+    (row) => put(changed(row, (lines) => void lines.splice(3))),
+    [[index + 3, index + 5, 'altered']],
+  ],
+  [
+    'the bytes cut in the middle of an entry',
+    (row) => put({ ...row, entries: row.entries.slice(0, row.entries.length - 40) }),
+    [[index + 4, index + 5, 'altered']],
+  ],
+  [
+    'nothing left of the entries',
+    (row) => put({ ...row, entries: new Uint8Array() }),
+    [[index, index + 5, 'altered']],
+  ],
+  [
+    'the batch deleted',
+    ({ writer, first_seq }) =>
+      bench.store
+        .commit({ writes: [{ table: 'audit_batches', remove: { writer, first_seq } }] })
+        .then(() => undefined),
+    [[index, index + 5, 'missing']],
+  ],
+  [
+    'the batch renumbered',
+    async (row) => {
+      await bench.store.commit({
+        writes: [
+          { table: 'audit_batches', remove: { writer: row.writer, first_seq: row.first_seq } },
+        ],
+      });
+      await put({ ...row, first_seq: 9_000 });
+    },
+    [[index, index + 5, 'missing']],
+  ],
+  [
+    'the entry of its segment deleted',
+    async () => {
+      await bench.store.commit({
+        writes: [{ table: 'log_segments', remove: { first_index: index } }],
+      });
+    },
+    [[index, index + 5, 'missing']],
+  ],
+];
+
+describe('the export of a log in which somebody changed a batch', () => {
+  it.each(MUTATIONS)('has all that verifies and names the rest: %s', async (_, mutate, damage) => {
+    await mutate(await batchAt());
+    const { directory, manifest } = await exported();
+    expect(manifest.damage ?? []).toEqual(damage.map(([first, end, why]) => ({ first, end, why })));
+    const report = await verifyExport(directory);
+    expect(report.findings.map((finding) => [finding.what, finding.index])).toEqual(
+      damage.map(([first]) => ['entry_missing', first]),
+    );
+    expect(report).toMatchObject({ holds: damage.length === 0, size: 1 + BATCHES * A_BATCH });
+  });
+
+  it('is found when the tile of the hashes is gone as well, or altered', async () => {
+    const remove = { level: 0, tile_index: 0 };
+    await bench.store.commit({ writes: [{ table: 'log_tiles', remove }] });
+    expect((await exported()).manifest.damage).toBeUndefined();
+    await put(changed(await batchAt(), (lines) => void lines.splice(1, 1)));
+    const { directory, manifest } = await exported();
+    expect(manifest.damage).toEqual([{ first: 0, end: 256, why: 'unproven' }]);
+    expect(await verifyExport(directory)).toMatchObject({ holds: false });
+  });
+});
+
+describe('the manifest of an export', () => {
+  it('has no bit that can be flipped unseen, with the log key given or not', async () => {
+    const { directory } = await exported();
+    const logKey = verifierKeyText(bench.log.origin, bench.log.signer.key.publicKey);
+    expect(await verifyExport(directory, { logKey })).toMatchObject({ holds: true });
+    const path = join(directory, 'manifest.json');
+    const whole = await readFile(path);
+    const missed: string[] = [];
+    for (let bit = 0; bit < whole.length * 8; bit += 5) {
+      const bytes = Buffer.from(whole);
+      bytes[bit >> 3]! ^= 1 << (bit & 7);
+      await writeFile(path, bytes);
+      for (const options of [{ logKey }, {}]) {
+        if ((await verifyExport(directory, options)).holds) missed.push(`bit ${bit}`);
+      }
+    }
+    expect(missed).toEqual([]);
+  }, 120_000);
+});
