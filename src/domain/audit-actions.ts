@@ -201,6 +201,7 @@ interface AuditActions {
   'rotation.start': OfRotation;
   'rotation.step': OfRotation;
   'rotation.end': OfRotation;
+  'rotation.veto': With<'path' | 'workload', 'locator' | 'rotation' | 'step' | 'version'>;
   'rotation.request': OfRotation;
   'rotation.abort': OfRotation;
   'rotation.retry': OfRotation;

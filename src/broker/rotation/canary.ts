@@ -7,10 +7,11 @@ import {
 } from '../../domain/rotation/canary-stage.ts';
 import type { Tables } from '../../ports/tables.ts';
 import type { Parts } from '../parts.ts';
-import { failuresOf, holdersOf, reportsOf, SEVERAL, type Holder } from './holders.ts';
+import { holdersOf, reportsOf, type Holder } from './holders.ts';
 import { rotatingPlace } from './rotation-place.ts';
 import { asItWas, changed, type RotationRow } from './rotation-row.ts';
-import { LOOK_MS, REFUSED, SETTLED, type Waiting } from './settle.ts';
+import { LOOK_MS, SETTLED, type Waiting } from './settle.ts';
+import { complaintsOf, vetoersOf } from './vetoes.ts';
 
 /**
  * Whether the holders who have the new version before everybody does are content with it: first those in one pod, then in a share of the pods. A
@@ -25,9 +26,14 @@ export async function canaryDone(parts: Parts, row: RotationRow): Promise<Waitin
   const stage = openCanaryStage(row.canary);
   if (stage === undefined) return begin(parts, row, holders, { stage: 'pod', count: 1 });
   const reports = await reportsOf(parts, row.path);
-  const complaints = failuresOf(reports, new Set([stage.version]));
-  if (complaints >= SEVERAL) return REFUSED;
-  if (complaints > 0) parts.log.warn({ rotation: row.id, path: row.path, complaints }, HELD_BACK);
+  const standing = { holders, reports };
+  const complaints = await complaintsOf(parts, row, standing, new Set([stage.version]));
+  const vetoers = vetoersOf(complaints);
+  if (vetoers.length > 0) return { settled: false, lookAgainAt: null, vetoers };
+  if (complaints.size > 0) {
+    const fields = { rotation: row.id, path: row.path, complaints: complaints.size };
+    parts.log.warn(fields, HELD_BACK);
+  }
   const soaked = stage.since + spec.canary.soakSeconds * 1000;
   if (now < soaked) return { settled: false, lookAgainAt: soaked };
   const living = stage.pods.filter((pod) => holders.has(pod));
@@ -35,7 +41,10 @@ export async function canaryDone(parts: Parts, row: RotationRow): Promise<Waitin
     return begin(parts, row, holders, { stage: stage.stage, count: stage.pods.length });
   }
   const isLate = now >= stage.since + spec.graceSeconds * 1000;
-  if (!areContent(living, stage, reports, isLate)) {
+  const counted = new Map(
+    [...reports].filter(([key, { outcome }]) => outcome === 'ok' || complaints.has(key)),
+  );
+  if (!areContent(living, stage, counted, isLate)) {
     return { settled: false, lookAgainAt: now + LOOK_MS };
   }
   const share = Math.ceil((holders.size * spec.canary.sharePercent) / 100);

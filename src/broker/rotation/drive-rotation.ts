@@ -28,6 +28,7 @@ import {
 import { handOver } from './hand-over.ts';
 import { settled } from './settle.ts';
 import { stepEntries } from './step-entries.ts';
+import { vetoRecord } from './veto-record.ts';
 
 /** What a target says that goes on by itself. */
 const NOT_YET = 'not_yet';
@@ -122,8 +123,8 @@ class RotationRun {
         const look = step === 'settle' ? settled : canaryDone;
         await this.#rereadCause();
         const waiting = await look(parts, this.#row);
-        if (!waiting.settled && waiting.refused === true) {
-          await this.#takeBack(place);
+        if (!waiting.settled && waiting.vetoers !== undefined) {
+          await this.#takeBack(place, waiting.vetoers);
           return true;
         }
         if (!waiting.settled) {
@@ -149,11 +150,14 @@ class RotationRun {
     if (found !== undefined) this.#row = { ...this.#row, cause: found.cause };
   }
 
-  /** Several holders cannot work with the new version. */
-  async #takeBack(place: RotatingPlace): Promise<void> {
+  /** Several holders cannot work with the new version. The history says whose they are: a workload does not do so again and again. */
+  async #takeBack(place: RotatingPlace, vetoers: readonly string[]): Promise<void> {
     const change = this.#after({ type: 'rollBack' }, place, this.#row);
     const narrows = this.#row.canary === null ? [] : canaryChanged(this.#row.path);
-    await this.#commit({ change, narrows }, { outcome: 'failed', error: 'holders_failed' });
+    const veto = await vetoRecord(this.#driver, this.#row, vetoers, this.#seq + 1);
+    const said = { outcome: 'failed', error: 'holders_failed' } as const;
+    await this.#commit({ ...veto, change, narrows }, said);
+    this.#seq += vetoers.length;
   }
 
   /** The step's time counts from before its beginning is recorded: a process that stands still in between finds it run out. */
@@ -285,16 +289,17 @@ class RotationRun {
     const { schedule = {}, change = {} } = result;
     const next = { ...this.#row, ...change };
     const following = this.#scheduleChange(schedule);
+    const record = this.#record(next, said);
     const outcome = await parts.store.commit({
       expect: [asItWas(this.#row), ...(result.expect ?? []), ...following.expect],
       writes: [
         ...(result.writes ?? []),
         ...(Object.keys(change).length > 0 ? [changed(id, change)] : []),
         ...following.writes,
-        ...(said === undefined ? [] : [this.#history(said)]),
+        ...record.history,
       ],
       narrows: result.narrows ?? [],
-      entries: said === undefined ? [] : stepEntries(this.#driver, this.#row, next, said),
+      entries: [...(result.entries ?? []), ...record.entries],
     });
     if (outcome.status !== 'committed') throw conflictAt(outcome);
     if (said !== undefined) this.#seq += 1;
@@ -305,18 +310,18 @@ class RotationRun {
   #scheduleChange(change: Partial<ScheduleRow>): Pick<PlanFragment, 'expect' | 'writes'> {
     if (Object.keys(change).length === 0) return { expect: [], writes: [] };
     const { id, path } = this.#row;
-    const table = 'rotation_schedules';
-    return {
-      expect: [{ table, key: { path }, match: { active_id: id } }],
-      writes: [{ table, key: { path }, change }],
-    };
+    const row = { table: 'rotation_schedules', key: { path } } as const;
+    return { expect: [{ ...row, match: { active_id: id } }], writes: [{ ...row, change }] };
   }
 
-  #history(said: Pick<StepRow, 'outcome' | 'error'>): Write {
+  /** What history and log say; nothing where nothing happened. */
+  #record(next: RotationRow, said: Pick<StepRow, 'outcome' | 'error'> | undefined) {
+    if (said === undefined) return { history: [], entries: [] };
     const { id, step } = this.#row;
     const at = this.#driver.parts.clock.now();
     const put = { rotation_id: id, seq: this.#seq, step, actor: 'rotation', at, ...said };
-    return { table: 'rotation_steps', put };
+    const history: readonly Write[] = [{ table: 'rotation_steps', put }];
+    return { history, entries: stepEntries(this.#driver, this.#row, next, said) };
   }
 
   #after(

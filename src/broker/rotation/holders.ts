@@ -8,9 +8,17 @@ export interface Holder {
   readonly podUid: string | undefined;
   /** Of its live leases. */
   readonly versions: ReadonlySet<string>;
+  /** `<session> <version>` of each live lease: which session may say something of which version. */
+  readonly held: ReadonlySet<string>;
 }
 
-type Report = Tables['acknowledgements'];
+/** All that holders have and last said, by `holderKey`. */
+export interface Standing {
+  readonly holders: ReadonlyMap<string, Holder>;
+  readonly reports: ReadonlyMap<string, Report>;
+}
+
+export type Report = Tables['acknowledgements'];
 
 /** `<cluster>/<pod UID>`, or the workload where there is no pod. */
 function holderKey(row: Pick<Report, 'cluster' | 'pod_uid' | 'workload'>): string {
@@ -23,14 +31,16 @@ export async function holdersOf(
   path: string,
 ): Promise<ReadonlyMap<string, Holder>> {
   const now = clock.now();
-  const holders = new Map<string, Holder & { readonly versions: Set<string> }>();
+  const holders = new Map<string, Holder & Record<'versions' | 'held', Set<string>>>();
   const live = { equals: { path, state: 'live' as const } };
   for await (const row of listAll(store, 'leases', live, ({ id }) => ({ id }))) {
     if (row.kind !== 'static' || row.ends_at <= now) continue;
     const key = holderKey(row);
     const podUid = row.pod_uid ?? undefined;
-    const holder = holders.get(key) ?? { workload: row.workload, podUid, versions: new Set() };
+    const { workload } = row;
+    const holder = holders.get(key) ?? { workload, podUid, versions: new Set(), held: new Set() };
     holder.versions.add(row.version);
+    holder.held.add(heldKey(row.session_id, row.version));
     holders.set(key, holder);
   }
   return holders;
@@ -51,15 +61,6 @@ export async function reportsOf(
   return reports;
 }
 
-/** How many holders say that one of these versions does not work for them. */
-export function failuresOf(
-  reports: ReadonlyMap<string, Report>,
-  versions: ReadonlySet<string>,
-): number {
-  return [...reports.values()].filter(
-    ({ outcome, version }) => outcome === 'failed' && versions.has(version),
-  ).length;
+export function heldKey(session: string, version: string): string {
+  return `${session} ${version}`;
 }
-
-/** One holder alone may be broken, or lie; as many as this take a version back. */
-export const SEVERAL = 2;

@@ -1,7 +1,8 @@
 import { openCanaryStage } from '../../domain/rotation/canary-stage.ts';
 import type { RotationSpec } from '../../domain/rotation/rotation-spec.ts';
 import type { Parts } from '../parts.ts';
-import { failuresOf, reportsOf } from './holders.ts';
+import { holdersOf, reportsOf } from './holders.ts';
+import { complaintsOf } from './vetoes.ts';
 import { nextDrill } from './next-run.ts';
 import type { RotationRow, ScheduleRow } from './rotation-row.ts';
 
@@ -61,9 +62,14 @@ function isLate({ created_at, promoted_at }: RotationRow, late: number): boolean
 }
 
 /** A canary takes its time by design, unless a holder's complaint keeps it where it is. */
-async function isStuck(parts: Parts, { path, state, step, canary }: RotationRow): Promise<boolean> {
+async function isStuck(parts: Parts, row: RotationRow): Promise<boolean> {
+  const { path, state, step, canary } = row;
   if (state !== 'running' || step !== 'canary') return true;
   const stage = openCanaryStage(canary);
   if (stage === undefined) return false;
-  return failuresOf(await reportsOf(parts, path), new Set([stage.version])) > 0;
+  const standing = {
+    holders: await holdersOf(parts, path),
+    reports: await reportsOf(parts, path),
+  };
+  return (await complaintsOf(parts, row, standing, new Set([stage.version]))).size > 0;
 }

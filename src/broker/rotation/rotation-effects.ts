@@ -30,6 +30,7 @@ export interface StepWork {
 export interface StepResult extends Partial<PlanFragment> {
   readonly change?: Partial<RotationRow>;
   readonly schedule?: Partial<ScheduleRow>;
+  readonly entries?: readonly string[];
 }
 
 /** The outside effect of each step; each is idempotent, so that a step that was begun is simply done again. */

@@ -1,19 +1,23 @@
 import { openCanaryStage } from '../../domain/rotation/canary-stage.ts';
 import type { Parts } from '../parts.ts';
-import { failuresOf, holdersOf, reportsOf, SEVERAL } from './holders.ts';
+import { holdersOf, reportsOf } from './holders.ts';
 import { rotatingPlace } from './rotation-place.ts';
 import type { RotationRow } from './rotation-row.ts';
+import { complaintsOf, vetoersOf } from './vetoes.ts';
 
 /**
  * Whether a step that waits for others may go on. `lookAgainAt`: milliseconds since the epoch; null: when somebody asks for it.
- * `refused`: several holders cannot work with the new version, and it is taken back.
+ * `vetoers`: the workloads of several holders that cannot work with the new version, which is taken back.
  */
 export type Waiting =
   | { readonly settled: true }
-  | { readonly settled: false; readonly lookAgainAt: number | null; readonly refused?: true };
+  | {
+      readonly settled: false;
+      readonly lookAgainAt: number | null;
+      readonly vetoers?: readonly string[];
+    };
 
 export const SETTLED: Waiting = { settled: true };
-export const REFUSED: Waiting = { settled: false, lookAgainAt: null, refused: true };
 /** Acknowledgements are looked at as they come; this is for leases that end by themselves. */
 export const LOOK_MS = 60_000;
 
@@ -26,7 +30,8 @@ export async function settled(parts: Parts, row: RotationRow): Promise<Waiting> 
   const { spec, target } = rotatingPlace(parts, row.path, row);
   const until = row.settle_until ?? now;
   if (row.cause === 'incident' || row.previous === null) return SETTLED;
-  if (target.slots === 'two' && (await isRefused(parts, row))) return REFUSED;
+  const vetoers = target.slots === 'two' ? await vetoersNow(parts, row) : [];
+  if (vetoers.length > 0) return { settled: false, lookAgainAt: null, vetoers };
   if (spec.retire === 'manual') return { settled: false, lookAgainAt: null };
   if (until <= now) return SETTLED;
   if (spec.retire === 'afterAcks' && !(await isOlderHeld(parts, row))) return SETTLED;
@@ -39,8 +44,11 @@ export function newVersions({ version, canary }: RotationRow): ReadonlySet<strin
   return new Set([version ?? undefined, provisional].filter((name) => name !== undefined));
 }
 
-async function isRefused(parts: Parts, row: RotationRow): Promise<boolean> {
-  return failuresOf(await reportsOf(parts, row.path), newVersions(row)) >= SEVERAL;
+async function vetoersNow(parts: Parts, row: RotationRow): Promise<readonly string[]> {
+  const reports = await reportsOf(parts, row.path);
+  if (![...reports.values()].some(({ outcome }) => outcome === 'failed')) return [];
+  const holders = await holdersOf(parts, row.path);
+  return vetoersOf(await complaintsOf(parts, row, { holders, reports }, newVersions(row)));
 }
 
 /** Whether somebody holds a live lease on another version than the new one. */
