@@ -26,7 +26,7 @@ import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import type { Store } from '../ports/store.ts';
 import { connectEmbedded } from '../providers/embedded/connection.ts';
-import { openStore, type OpenedStore } from '../store/index.ts';
+import { openStore, type OpenedStore, type StoreSpace } from '../store/index.ts';
 import { AuditTrail, openBootLog, type BootLog } from './audit-trail.ts';
 import { collectGarbage } from './collect-garbage.ts';
 import { ClusterRegistry } from './cluster-registry.ts';
@@ -34,6 +34,7 @@ import { openConnections } from './connections.ts';
 import { holdable } from './holdable-store.ts';
 import { loadKeys, openKek, type InstallationKeys } from './keys.ts';
 import { RefusalTallies } from './refusal-tallies.ts';
+import { SpaceWatch } from './space-watch.ts';
 
 /** The broker at work, before anything listens. */
 export interface RunningBroker {
@@ -44,6 +45,8 @@ export interface RunningBroker {
   unready(): readonly string[];
   /** Codes of what an operator should change; requests are served all the same. */
   warnings(): readonly string[];
+  /** How full the store is, as far as that is known. */
+  space(): StoreSpace | undefined;
   /** Ends everything in reverse order; `cause` goes into the log. */
   close(cause: string): Promise<void>;
 }
@@ -99,19 +102,24 @@ async function openOn(
     );
   }
   const store = holdable(opened, () => trail.held !== undefined);
+  const space = new SpaceWatch({ store: opened, clock, log });
   const stopTrail = async (cause: string): Promise<void> => {
     if (held === undefined) await trail.stop(cause);
   };
   try {
     const core = await openCore(config, { ...deps, store, trail, keys });
+    await space.start();
     return {
       ...core,
       trail,
+      space: () => space.space,
       warnings: () => [
         ...(revokeConnect === undefined ? [] : ['store_open_to_all_roles']),
+        ...space.warnings(),
         ...trail.warnings(),
       ],
       async close(cause) {
+        space.stop();
         await core.stop();
         await stopTrail(cause);
         await opened.close();

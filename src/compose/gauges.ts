@@ -35,6 +35,7 @@ export function registerGauges(
       }
     },
   });
+  registerSpace(registers, broker);
   registerHoldings(registers, parts);
   registerRotations(registers, parts);
 }
@@ -104,6 +105,26 @@ function registerScrubber(registers: Registry[], { scrubber }: AuditTrail): void
     registers,
     collect() {
       this.set((scrubber.status().completedAt ?? 0) / 1000);
+    },
+  });
+}
+
+function registerSpace(registers: Registry[], broker: RunningBroker): void {
+  new Gauge({
+    name: 'quaymaster_store_used_bytes',
+    help: 'Used on the volume of the SQLite store, or by the PostgreSQL database',
+    registers,
+    collect() {
+      this.set(broker.space()?.usedBytes ?? 0);
+    },
+  });
+  new Gauge({
+    name: 'quaymaster_store_free_bytes',
+    help: 'Left on the volume of the SQLite store, or of store.maxBytes; +Inf where no limit is known',
+    registers,
+    collect() {
+      const { usedBytes = 0, limitBytes = Number.POSITIVE_INFINITY } = broker.space() ?? {};
+      this.set(Math.max(0, limitBytes - usedBytes));
     },
   });
 }

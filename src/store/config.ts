@@ -13,6 +13,8 @@ export const storeConfigSchema = z.discriminatedUnion('type', [
     connectionStringFile: z.string().min(1),
     /** Connections for reads; commits have one more of their own. */
     poolSize: z.int().min(1).max(100).default(8),
+    /** What the database may take up at its server, which the broker cannot ask for: beyond 80 % of it the broker warns. */
+    maxBytes: z.int().min(1_048_576).optional(),
   }),
 ]);
 

@@ -8,7 +8,7 @@ import type { StoreDeps } from './store-deps.ts';
 
 export { storeConfigSchema } from './config.ts';
 export type { StoreConfig } from './config.ts';
-export type { OpenedStore } from './opened-store.ts';
+export type { OpenedStore, StoreSpace } from './opened-store.ts';
 export type { StoreDeps } from './store-deps.ts';
 
 /**
@@ -19,7 +19,8 @@ export type { StoreDeps } from './store-deps.ts';
 export async function openStore(config: StoreConfig, deps: StoreDeps): Promise<OpenedStore> {
   if (config.type === 'sqlite') return openSqliteStore(config, deps);
   const connectionString = await readConnectionString(config.connectionStringFile);
-  return openPostgresStore({ connectionString, poolSize: config.poolSize }, deps);
+  const { poolSize, maxBytes } = config;
+  return openPostgresStore({ connectionString, poolSize, maxBytes }, deps);
 }
 
 async function readConnectionString(path: string): Promise<string> {

@@ -10,7 +10,16 @@ export interface StoreCondition {
   readonly revokeConnect?: string | undefined;
 }
 
+/** How full the store is. */
+export interface StoreSpace {
+  readonly usedBytes: number;
+  /** The size of its volume, or the bound of the configuration; undefined where there is none. */
+  readonly limitBytes: number | undefined;
+}
+
 /** A store, and what was found when it was opened. */
 export interface OpenedStore extends Store {
   readonly condition: StoreCondition;
+  /** @throws ERR_STORE_UNAVAILABLE, or the file system's error. */
+  space(): Promise<StoreSpace>;
 }

@@ -1,8 +1,9 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { BrokerError } from '../../src/domain/errors.ts';
 import type { Clock } from '../../src/ports/clock.ts';
-import type { Change, ListQuery, Outcome, Plan, Store, Write } from '../../src/ports/store.ts';
+import type { Change, ListQuery, Outcome, Plan, Write } from '../../src/ports/store.ts';
 import type { Tables } from '../../src/ports/tables.ts';
+import type { OpenedStore } from '../../src/store/index.ts';
 import { bodiesOf, FakeAuditChain } from '../fakes/fake-audit-chain.ts';
 import { HandClock } from '../support/hand-clock.ts';
 import { credentialRow, leaseRow, versionRow } from '../fakes/store-rows.ts';
@@ -16,7 +17,7 @@ export interface StoreParts {
 
 /** One database; `open` may be called again after `close`. */
 export interface StoreFixture {
-  open(parts: StoreParts): Promise<Store>;
+  open(parts: StoreParts): Promise<OpenedStore>;
   remove(): Promise<void>;
 }
 
@@ -35,12 +36,12 @@ const status = (outcome: Outcome): string => outcome.status;
 export function storeContract(name: string, makeFixture: () => Promise<StoreFixture>): void {
   describe(`the store on ${name}`, () => {
     let fixture: StoreFixture | undefined;
-    let store: Store;
+    let store: OpenedStore;
     let chain: FakeAuditChain;
     let clock: HandClock;
     let failAt: string | undefined;
 
-    const open = async (): Promise<Store> => {
+    const open = async (): Promise<OpenedStore> => {
       fixture ??= await makeFixture();
       chain = new FakeAuditChain();
       clock = new HandClock(Date.now());
@@ -67,6 +68,13 @@ export function storeContract(name: string, makeFixture: () => Promise<StoreFixt
     });
 
     describe('commits', () => {
+      it('says how much room it takes up, and of how much', async () => {
+        await open();
+        const { usedBytes, limitBytes } = await store.space();
+        expect(usedBytes).toBeGreaterThan(0);
+        expect(limitBytes ?? Number.POSITIVE_INFINITY).toBeGreaterThan(usedBytes);
+      });
+
       it('commits writes, entries and narrowings of a plan together', async () => {
         await open();
         const outcome = await store.commit({

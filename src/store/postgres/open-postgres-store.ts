@@ -27,6 +27,7 @@ export interface PostgresStoreOptions {
   readonly connectionString: string;
   /** Connections for reads; commits have one more of their own. */
   readonly poolSize: number;
+  readonly maxBytes?: number | undefined;
 }
 
 /**
@@ -65,7 +66,10 @@ export async function openPostgresStore(
     });
     // An idle connection that ends is replaced by the next read.
     pool.on('error', () => undefined);
-    const store = new PostgresStore({ writer, pool, names, feed, deps, condition });
+    const store = new PostgresStore({
+      ...{ writer, pool, names, feed, deps, condition },
+      maxBytes: options.maxBytes,
+    });
     events.narrowed = (): void => store.poll();
     events.lost = (): void => writer.noticeLoss();
     return store;

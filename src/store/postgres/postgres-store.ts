@@ -12,7 +12,7 @@ import type {
 import type { Tables } from '../../ports/tables.ts';
 import type { ChangeFeed } from '../change-feed.ts';
 import { CommitQueue } from '../commit-queue.ts';
-import type { OpenedStore, StoreCondition } from '../opened-store.ts';
+import type { OpenedStore, StoreCondition, StoreSpace } from '../opened-store.ts';
 import { planWrites } from '../planned-writes.ts';
 import { countSql, getSql, listSql } from '../query-sql.ts';
 import type { Statement } from '../sql.ts';
@@ -29,6 +29,8 @@ const CHANGES_AFTER =
 /** The newest stays: the next one is numbered after it. */
 const PRUNE =
   'DELETE FROM "changes" WHERE "at" <= $1 AND "seq" < (SELECT max("seq") FROM "changes")';
+/** As a double: exact to 8 PiB. */
+const SIZE = 'SELECT pg_database_size(current_database())::float8 AS "n"';
 
 export interface PostgresStoreParts {
   readonly writer: PostgresWriter;
@@ -37,6 +39,7 @@ export interface PostgresStoreParts {
   readonly feed: ChangeFeed;
   readonly deps: StoreDeps;
   readonly condition: StoreCondition;
+  readonly maxBytes: number | undefined;
 }
 
 /** Our database on a PostgreSQL server, shared with other processes. */
@@ -88,6 +91,11 @@ export class PostgresStore implements OpenedStore {
 
   fault(): ReturnType<Store['fault']> {
     return this.#parts.writer.fault();
+  }
+
+  async space(): Promise<StoreSpace> {
+    const { rows } = await this.#read({ text: SIZE, values: [] });
+    return { usedBytes: (rows[0] as { n: number }).n, limitBytes: this.#parts.maxBytes };
   }
 
   async close(): Promise<void> {

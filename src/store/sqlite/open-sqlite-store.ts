@@ -1,3 +1,4 @@
+import { dirname } from 'node:path';
 import { bringUpToDate, type UpToDate } from '../bring-up-to-date.ts';
 import { ChangeFeed } from '../change-feed.ts';
 import type { MigrationTarget } from '../migrate.ts';
@@ -41,7 +42,8 @@ export async function openSqliteStore(
     const ballast = new Ballast(`${path}.ballast`, options.ballastBytes ?? BALLAST_BYTES);
     const writer = new SqliteWriter(connection, { open, ballast, feed, deps });
     writer.takeBallast();
-    return new SqliteStore({ writer, feed, deps, condition: { isNew, differences } });
+    const condition = { isNew, differences };
+    return new SqliteStore({ writer, feed, deps, condition, directory: dirname(path) });
   } catch (error) {
     connection.close();
     throw asOpenFailure(path, error);

@@ -1,3 +1,4 @@
+import { statfs } from 'node:fs/promises';
 import { BrokerError } from '../../domain/errors.ts';
 import type {
   Change,
@@ -11,7 +12,7 @@ import type {
 import type { Tables } from '../../ports/tables.ts';
 import type { ChangeFeed } from '../change-feed.ts';
 import { CommitQueue } from '../commit-queue.ts';
-import type { OpenedStore, StoreCondition } from '../opened-store.ts';
+import type { OpenedStore, StoreCondition, StoreSpace } from '../opened-store.ts';
 import { planWrites } from '../planned-writes.ts';
 import { countSql, getSql, listSql } from '../query-sql.ts';
 import { SQLITE } from '../sql.ts';
@@ -29,19 +30,23 @@ export interface SqliteStoreParts {
   readonly feed: ChangeFeed;
   readonly deps: StoreDeps;
   readonly condition: StoreCondition;
+  /** Of the files. */
+  readonly directory: string;
 }
 
 /** Our database in one file of this process. */
 export class SqliteStore implements OpenedStore {
   readonly condition: StoreCondition;
+  readonly #directory: string;
   readonly #writer: SqliteWriter;
   readonly #feed: ChangeFeed;
   readonly #deps: StoreDeps;
   readonly #queue: CommitQueue;
   #cancelPrune: () => void;
 
-  constructor({ writer, feed, deps, condition }: SqliteStoreParts) {
+  constructor({ writer, feed, deps, condition, directory }: SqliteStoreParts) {
     this.condition = condition;
+    this.#directory = directory;
     this.#writer = writer;
     this.#feed = feed;
     this.#deps = deps;
@@ -87,6 +92,13 @@ export class SqliteStore implements OpenedStore {
 
   fault(): ReturnType<Store['fault']> {
     return this.#writer.fault();
+  }
+
+  /** Of its volume, whoever uses it. As `df` has it: what is reserved for root or kept by a quota is no part of the limit. */
+  async space(): Promise<StoreSpace> {
+    const { bsize, blocks, bfree, bavail } = await statfs(this.#directory);
+    const usedBytes = (blocks - bfree) * bsize;
+    return { usedBytes, limitBytes: usedBytes + bavail * bsize };
   }
 
   async close(): Promise<void> {

@@ -52,6 +52,17 @@ describe(`F22, F32: a broker whose disk is full${leftOut}`, () => {
       ...(body !== undefined && { body }),
     });
 
+  whereMounted('says so before it is full: at 80 %, and serves on', async () => {
+    const { blocks, bavail, bsize } = statfsSync(disk!.path);
+    const readiness = async () => (await call('GET', '/readyz')).json;
+    expect(await readiness()).not.toHaveProperty('warnings');
+    writeFileSync(filler, Buffer.alloc((bavail - Math.floor(blocks * 0.15)) * bsize));
+    await until('the warning is there', async () => 'warnings' in (await readiness()), 60_000);
+    expect(await readiness()).toEqual({ ready: true, reasons: [], warnings: ['store_space_low'] });
+    expect((await broker.read(sessions[0]!, 'own/key')).status).toBe(200);
+    rmSync(filler);
+  });
+
   whereMounted(
     'refuses everything that must be recorded, and discloses nothing',
     async () => {
