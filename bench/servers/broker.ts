@@ -18,6 +18,8 @@ const LIMITS = {
   loginRate: FREE,
   addressRate: FREE,
 };
+/** Builds before these limits refuse a configuration that names them. */
+const SESSION_LIMITS = { sessionsPerPod: 1_000_000, sessionsPerWorkload: 1_000_000 };
 
 /** The built broker as a process, and its first operator. */
 export interface Broker extends Measured {
@@ -52,12 +54,15 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
       logKeyFile: file('keys/log.pem'),
       checkpointFile: file('keys/checkpoint'),
     },
-    limits: LIMITS,
+    limits: { ...LIMITS, ...SESSION_LIMITS },
     connections,
     log: { level: 'warn' },
   };
   await writeFile(file('config.yaml'), stringify(config));
   const where = ['--config', file('config.yaml')];
+  await run(process.execPath, [main, 'config', 'check', ...where]).catch(() =>
+    writeFile(file('config.yaml'), stringify({ ...config, limits: LIMITS })),
+  );
   await run(process.execPath, [main, 'init', ...where, '--token-file', file('operator.token')]);
   options.prepare?.(file('store/quaymaster.db'));
   const server = await startServer({

@@ -53,6 +53,10 @@ export const limitsConfigSchema = z
     /** Items of one batch. */
     batchItems: z.int().min(1).max(1_000).default(100),
     leasesPerWorkload: z.int().min(1).max(1_000_000).default(1_000),
+    /** Live sessions of one pod: an agent has one, and each start of a container may leave one behind. */
+    sessionsPerPod: z.int().min(1).max(1_000_000).default(50),
+    /** Live sessions of one workload: of a deployment of ten thousand pods, two each. */
+    sessionsPerWorkload: z.int().min(1).max(1_000_000).default(20_000),
     maxSessionSeconds: z.int().min(60).max(86_400).default(3_600),
     /** A secret's value, as the JSON text of its data. */
     maxValueBytes: z.int().min(1_024).max(1_048_576).default(65_536),

@@ -3,7 +3,7 @@ import { LiveSession } from '../broker/state/sessions.ts';
 import { BrokerError, type ErrorKind } from '../domain/errors.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { LimitsConfig } from './config.ts';
-import { Buckets, type TokenBucket } from './token-bucket.ts';
+import { Buckets, MemberBucket, type Bucket, type Rate } from './token-bucket.ts';
 
 /** What a token that is not accepted takes from its network, on top of having been looked at. */
 const FAILURE_WEIGHT = 10;
@@ -15,27 +15,33 @@ const DENIALS: readonly ErrorKind[] = ['denied', 'not_found', 'unauthenticated',
 export class Rates {
   readonly #clock: Clock;
   readonly #identities: Buckets;
+  readonly #pods: Buckets;
   readonly #networks: Buckets;
   readonly #logins: Buckets;
   readonly #denials: Buckets;
   readonly #forgeries: Buckets;
-  readonly #bySession = new WeakMap<LiveSession, TokenBucket>();
+  readonly #bySession = new WeakMap<LiveSession, Bucket>();
 
   constructor(clock: Clock, limits: LimitsConfig) {
     this.#clock = clock;
     this.#identities = new Buckets(clock, limits.identityRate);
+    this.#pods = new Buckets(clock, podRate(limits.identityRate));
     this.#networks = new Buckets(clock, limits.addressRate);
     this.#denials = new Buckets(clock, limits.denialRate);
     this.#logins = new Buckets(clock, limits.loginRate);
     this.#forgeries = new Buckets(clock, limits.addressRate);
   }
 
-  of(caller: Caller): TokenBucket {
-    const identity = identityOf(caller);
-    if (!(caller instanceof LiveSession)) return this.#identities.of(identity);
+  of(caller: Caller): Bucket {
+    if (!(caller instanceof LiveSession)) return this.#identities.of(identityOf(caller));
     const known = this.#bySession.get(caller);
     if (known !== undefined) return known;
-    const bucket = this.#identities.of(identity);
+    const workload = this.#identities.of(caller.workloadId);
+    const { cluster, pod } = caller.session.workload;
+    const bucket =
+      pod === undefined
+        ? workload
+        : new MemberBucket(workload, this.#pods.of(`${cluster}/${pod.uid}`));
     this.#bySession.set(caller, bucket);
     return bucket;
   }
@@ -94,6 +100,11 @@ export class Rates {
   loggedIn(account: string): void {
     this.#logins.of(account).charge(1, this.#clock.monotonic());
   }
+}
+
+/** Of the lower half of its workload's burst a pod may take a half at once, and then half of what comes in. */
+function podRate({ perSecond, burst }: Rate): Rate {
+  return { perSecond: perSecond / 2, burst: Math.max(1, Math.floor(burst / 4)) };
 }
 
 function refuseAfter(retryAfterSeconds: number, reason: string): void {

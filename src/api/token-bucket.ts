@@ -6,8 +6,14 @@ export interface Rate {
   readonly burst: number;
 }
 
+/** What a request takes from. */
+export interface Bucket {
+  /** Takes `weight`, the whole burst at most, and answers 0; or nothing, and answers the seconds until there is enough. `now` is monotonic, ms. */
+  take(weight: number, now: number): number;
+}
+
 /** What one caller may still take; filled by time, so it needs no timer. */
-export class TokenBucket {
+export class TokenBucket implements Bucket {
   readonly #rate: Rate;
   #tokens: number;
   #at: number;
@@ -18,7 +24,6 @@ export class TokenBucket {
     this.#at = now;
   }
 
-  /** Takes `weight`, the whole burst at most, and answers 0; or nothing, and answers the seconds until there is enough. `now` is monotonic, ms. */
   take(weight: number, now: number): number {
     const seconds = this.wait(weight, now);
     if (seconds === 0) this.#tokens -= Math.min(weight, this.#rate.burst);
@@ -39,10 +44,38 @@ export class TokenBucket {
     this.#tokens = Math.max(-this.#rate.burst, this.#tokens - weight);
   }
 
+  /** Whether half the burst is still there after `weight`. */
+  isHalfFull(weight: number, now: number): boolean {
+    this.#fill(now);
+    return this.#tokens - weight >= this.#rate.burst / 2;
+  }
+
   #fill(now: number): void {
     const filled = this.#tokens + ((now - this.#at) / 1000) * this.#rate.perSecond;
     this.#tokens = Math.min(this.#rate.burst, filled);
     this.#at = now;
+  }
+}
+
+/**
+ * What one member of a group may take of the group's rate. While the group has half its burst left, anything; of the lower half only the member's own
+ * share, so that a member that asks without end leaves the others enough.
+ */
+export class MemberBucket implements Bucket {
+  readonly #group: TokenBucket;
+  readonly #own: TokenBucket;
+
+  constructor(group: TokenBucket, own: TokenBucket) {
+    this.#group = group;
+    this.#own = own;
+  }
+
+  take(weight: number, now: number): number {
+    if (this.#group.isHalfFull(weight, now)) return this.#group.take(weight, now);
+    const seconds = Math.max(this.#own.wait(weight, now), this.#group.wait(weight, now));
+    if (seconds > 0) return seconds;
+    this.#own.take(weight, now);
+    return this.#group.take(weight, now);
   }
 }
 

@@ -35,13 +35,14 @@ export interface OpenedSession {
 /**
  * Verifies a service-account token with the keys of the one cluster it names, and opens a session that ends no later than the token.
  * @throws ERR_TOKEN_INVALID, the same whatever is wrong with it; ERR_IDENTITY_UNAVAILABLE when it cannot be told; ERR_DENIED for a
- * workload or pod in quarantine.
+ * workload or pod in quarantine; ERR_RATE_LIMITED where the pod or the workload has as many sessions as it may.
  */
 export async function logIn(
   parts: Parts,
   call: Call,
   request: LogInRequest,
 ): Promise<OpenedSession> {
+  let taken: (() => void) | undefined;
   try {
     const { proof } = request;
     const senderKey = proof === undefined ? undefined : checkLogInProof(parts, proof);
@@ -53,6 +54,7 @@ export async function logIn(
       });
       const quarantine = parts.quarantines.covering(live.identityFences);
       if (quarantine !== undefined) throw new Quarantined(quarantine.id, live.workloadId);
+      taken ??= await parts.sessionQuota.take(live.session.workload);
       const entry = entryOf(parts, call, live, {
         action: 'session.create',
         outcome: 'ok',
@@ -76,6 +78,8 @@ export async function logIn(
   } catch (error) {
     await recordLogInRefusal(parts, call, error);
     throw error;
+  } finally {
+    taken?.();
   }
 }
 

@@ -10,6 +10,7 @@ import type { Store } from '../ports/store.ts';
 import type { WorkloadAuthenticator } from '../ports/workload-authenticator.ts';
 import type { Keyring } from '../crypto/keyring.ts';
 import type { LeaseQuota } from './lease-quota.ts';
+import type { SessionQuota } from './session-quota.ts';
 import type { Canaries } from './state/canaries.ts';
 import type { Catalog } from './state/catalog.ts';
 import type { Connections } from './state/connections.ts';
@@ -28,6 +29,8 @@ import type { ValueCache } from './value-cache.ts';
 export interface Limits {
   readonly batchItems: number;
   readonly leasesPerWorkload: number;
+  readonly sessionsPerPod: number;
+  readonly sessionsPerWorkload: number;
   readonly maxSessionSeconds: number;
   readonly maxValueBytes: number;
   readonly eventStreams: number;
@@ -62,6 +65,7 @@ export interface Parts {
   readonly values: ValueCache;
   readonly canaries: Canaries;
   readonly quota: LeaseQuota;
+  readonly sessionQuota: SessionQuota;
   readonly events: EventStreams;
   readonly audit: AuditLog;
   /** Refusals of requests without a known caller. */

@@ -1,6 +1,7 @@
 import type { Config } from '../config/schema.ts';
 import type { Limits, Parts } from '../broker/parts.ts';
 import { LeaseQuota } from '../broker/lease-quota.ts';
+import { SessionQuota } from '../broker/session-quota.ts';
 import { Canaries } from '../broker/state/canaries.ts';
 import { Catalog } from '../broker/state/catalog.ts';
 import { Connections } from '../broker/state/connections.ts';
@@ -277,6 +278,10 @@ async function openParts(
     values,
     canaries,
     quota: new LeaseQuota(store, limits.leasesPerWorkload),
+    sessionQuota: new SessionQuota(store, {
+      ofPod: limits.sessionsPerPod,
+      ofWorkload: limits.sessionsPerWorkload,
+    }),
     events: new EventStreams({ store, clock, log, state, most: limits.eventStreams }),
     audit: trail.reader,
     digest: sha256Hex,

@@ -7,6 +7,7 @@ import type { DocumentKind } from '../../src/broker/documents/kinds.ts';
 import { sealDocument } from '../../src/broker/documents/document.ts';
 import { parseSpec } from '../../src/broker/documents/schema.ts';
 import { LeaseQuota } from '../../src/broker/lease-quota.ts';
+import { SessionQuota } from '../../src/broker/session-quota.ts';
 import { logIn } from '../../src/broker/log-in.ts';
 import type { Limits, Parts } from '../../src/broker/parts.ts';
 import { Canaries } from '../../src/broker/state/canaries.ts';
@@ -167,6 +168,8 @@ export class TestBroker {
         batchItems: 100,
         eventStreams: 100,
         leasesPerWorkload: 1_000,
+        sessionsPerPod: 10_000,
+        sessionsPerWorkload: 20_000,
         maxSessionSeconds: 3_600,
         maxValueBytes: 1_000,
         ...limits,
@@ -382,6 +385,10 @@ async function openParts(made: PartsOf): Promise<Parts> {
       problem: ({ connection }) => (connection === 'k' ? undefined : 'no such connection'),
     },
     quota: new LeaseQuota(store, limits.leasesPerWorkload),
+    sessionQuota: new SessionQuota(store, {
+      ofPod: limits.sessionsPerPod,
+      ofWorkload: limits.sessionsPerWorkload,
+    }),
     events: new EventStreams({ store, clock, log, state, most: limits.eventStreams }),
     audit: EMPTY_LOG,
     refusals: { admit: () => admission.open },

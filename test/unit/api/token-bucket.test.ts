@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { Buckets, TokenBucket } from '../../../src/api/token-bucket.ts';
+import { Buckets, MemberBucket, TokenBucket, type Bucket } from '../../../src/api/token-bucket.ts';
 import { HandClock } from '../../support/hand-clock.ts';
 
 describe('a token bucket', () => {
@@ -38,6 +38,47 @@ describe('a token bucket', () => {
     bucket.charge(1_000, 0);
     expect(bucket.wait(1, 0)).toBe(3);
     expect(bucket.take(1, 2_500)).toBe(0);
+  });
+});
+
+describe('a member of a group', () => {
+  const make = (): { group: TokenBucket; member: () => MemberBucket } => {
+    const group = new TokenBucket({ perSecond: 100, burst: 400 }, 0);
+    const member = (): MemberBucket =>
+      new MemberBucket(group, new TokenBucket({ perSecond: 50, burst: 100 }, 0));
+    return { group, member };
+  };
+  const takenBy = (bucket: Bucket, now: number): number => {
+    let taken = 0;
+    while (bucket.take(1, now) === 0) taken += 1;
+    return taken;
+  };
+
+  it('that asks without end leaves the others a quarter of the burst', () => {
+    const { member } = make();
+    expect(takenBy(member(), 0)).toBe(300);
+    expect(takenBy(member(), 0)).toBe(100);
+  });
+
+  it('that asks without end leaves the others half of what comes in', () => {
+    const { group, member } = make();
+    const greedy = member();
+    takenBy(greedy, 0);
+    takenBy(group, 0);
+    const modest = member();
+    for (let now = 1_000; now <= 10_000; now += 1_000) {
+      expect(takenBy(greedy, now)).toBe(50);
+      expect(takenBy(modest, now)).toBe(50);
+    }
+  });
+
+  it('that is alone takes all that comes in', () => {
+    const { member } = make();
+    const alone = member();
+    takenBy(alone, 0);
+    let taken = 0;
+    for (let now = 1_000; now <= 60_000; now += 1_000) taken += takenBy(alone, now);
+    expect(taken).toBeGreaterThan(0.95 * 60 * 100);
   });
 });
 
