@@ -7,6 +7,17 @@ import { SourceError, type ImportSource, type ListedPath } from './import-source
 import type { VaultAnswer, VaultHttp } from './vault-http.ts';
 import { keyProblem, shownPath } from './vault-key.ts';
 
+/** A folder of a broken or hostile server contains itself. Paths of the broker have 16 names; `--map` may shorten what is longer. */
+const MOST_DEPTH = 32;
+const MOST_FOLDERS = 10_000;
+const MOST_NAMES = 100_000;
+
+/** What a walk has come across, in all folders together. */
+interface Seen {
+  folders: number;
+  names: number;
+}
+
 export interface VaultPlace {
   /** Of the KV engine. */
   readonly mount: string;
@@ -37,15 +48,20 @@ export class VaultSource implements ImportSource {
   }
 
   list(): AsyncIterable<ListedPath> {
-    return this.#walk(this.#place.prefix);
+    return this.#walk(this.#place.prefix, { folders: 0, names: 0 }, 0);
   }
 
-  async *#walk(folder: string): AsyncGenerator<ListedPath> {
+  async *#walk(folder: string, seen: Seen, depth: number): AsyncGenerator<ListedPath> {
+    seen.folders += 1;
+    if (depth > MOST_DEPTH) throw endless(folder, `folders more than ${MOST_DEPTH} deep`);
+    if (seen.folders > MOST_FOLDERS) throw endless(folder, `more than ${MOST_FOLDERS} folders`);
     for (const key of new Set(await this.#keysIn(folder))) {
+      seen.names += 1;
+      if (seen.names > MOST_NAMES) throw endless(folder, `more than ${MOST_NAMES} names`);
       const path = folder === '' ? key : `${folder}/${key}`;
       const unreadable = keyProblem(key, folder);
       if (unreadable !== undefined) yield { path: shownPath(path), unreadable };
-      else if (key.endsWith('/')) yield* this.#walk(path.slice(0, -1));
+      else if (key.endsWith('/')) yield* this.#walk(path.slice(0, -1), seen, depth + 1);
       else yield { path };
     }
   }
@@ -84,6 +100,12 @@ export class VaultSource implements ImportSource {
   close(): void {
     // Every request has a connection of its own.
   }
+}
+
+/** Nothing was copied yet: the whole list comes first. */
+function endless(folder: string, what: string): Failed {
+  const text = `the list stopped at "${shownPath(folder)}": Vault shows ${what}. Copy a part of it with --from`;
+  return new Failed(text, EXIT.failed);
 }
 
 /** A URL would go elsewhere with it. @throws UsageError */

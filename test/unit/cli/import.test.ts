@@ -291,6 +291,30 @@ describe('import vault', () => {
     expect(said).toMatch(/team\/\.\. +- +dot_name\n/);
   });
 
+  it('stops where a folder contains itself, says where, and copies nothing', async () => {
+    let lists = 0;
+    vault.fault = ({ target }) => {
+      if (!target.endsWith('?list=true')) return undefined;
+      lists += 1;
+      return { status: 200, body: { data: { keys: ['key', 'again/', 'more/'] } } };
+    };
+    const { exitCode, text, written } = await run({});
+    expect({ exitCode, written }).toEqual({ exitCode: EXIT.failed, written: [] });
+    expect(text).toMatch(
+      /^the list stopped at "team(\/again){33}": Vault shows folders more than 32 deep/,
+    );
+    expect(lists).toBe(33);
+  });
+
+  it('stops at a list that is larger than an import may be', async () => {
+    const keys = Array.from({ length: 100_001 }, (_, index) => `k${index}`);
+    vault.fault = ({ target }) =>
+      target.endsWith('?list=true') ? { status: 200, body: { data: { keys } } } : undefined;
+    const { exitCode, text, written } = await run({});
+    expect({ exitCode, written }).toEqual({ exitCode: EXIT.failed, written: [] });
+    expect(text).toContain('the list stopped at "team": Vault shows more than 100000 names');
+  });
+
   it('tells how far it came when its results cannot be written', async () => {
     const { exitCode, text } = await run({ unwritable: 'ENOSPC' });
     expect(exitCode).toBe(EXIT.failed);
