@@ -1,16 +1,18 @@
 import { BrokerError } from '../../domain/errors.ts';
 import type { CallContext } from '../../ports/call-context.ts';
+import { attempt } from '../../upstream/postgres/attempt.ts';
 import { closeRole, roleExists } from '../../upstream/postgres/close-role.ts';
-import { isContended } from '../../upstream/postgres/contested.ts';
+import { isContended, isLocked } from '../../upstream/postgres/contested.ts';
 import { sqlStateOf } from '../../upstream/postgres/postgres-error.ts';
 import type { PostgresServer } from '../../upstream/postgres/postgres-server.ts';
 import { rollBackPrepared } from '../../upstream/postgres/prepared-transactions.ts';
 import { quoteIdentifier } from '../../upstream/postgres/quote.ts';
+import type { PostgresSession } from '../../upstream/postgres/session.ts';
 import { ownsObjects, releaseRole, type ReleaseTerms } from './release-role.ts';
 
 /** Nobody logs in with it, whatever `pg_hba.conf` asks for. */
 const CLOSED = "NOLOGIN PASSWORD NULL VALID UNTIL 'epoch' CONNECTION LIMIT 0";
-const LOCK_TIMEOUT_MS = 1000;
+const LOCK_TIMEOUT_MS = 500;
 const TRIES = 10;
 /** PostgreSQL, appendix A: dependent_objects_still_exist, undefined_object. */
 const STILL_NEEDED = '2BP01';
@@ -35,15 +37,20 @@ export async function dropRole(
   if (!(await closeRole(server, { role, attributes: CLOSED }, context))) return;
   await rollBackPrepared(server, role, context);
   const at = { server, role, context };
-  const failure = await release(at, terms);
+  let { isGone, failure } = await release(at, terms);
+  if (isGone) return;
   const elsewhere = await server.read(context, (session) => session.query(ELSEWHERE, [role]));
-  let failedElsewhere: unknown;
   for (const [database] of elsewhere) {
     if (typeof database !== 'string') continue;
-    const there = { heir: terms.heir, revocation: [] };
-    failedElsewhere ??= await release(at, there, database).catch((error: unknown) => error);
+    const there = await release(at, { heir: terms.heir, revocation: [] }, database).catch(
+      (error: unknown) => ({ isGone: false, failure: error }),
+    );
+    isGone = there.isGone;
+    failure ??= there.failure;
   }
-  await drop(at, failure ?? failedElsewhere);
+  if (isGone) return;
+  const owns = await server.read(context, (session) => ownsObjects(session, role));
+  throw kept(role, failure, owns);
 }
 
 interface RoleAt {
@@ -52,37 +59,37 @@ interface RoleAt {
   readonly context: CallContext;
 }
 
+interface Released {
+  readonly isGone: boolean;
+  readonly failure: unknown;
+}
+
+/** The role goes with the last database in which it owned something or had a right. */
 async function release(
   { server, role, context }: RoleAt,
   terms: ReleaseTerms,
   database?: string,
-): Promise<unknown> {
-  return repeated(() =>
-    server.change(
-      context,
-      async (session) => {
-        await session.query(`SET LOCAL lock_timeout = ${LOCK_TIMEOUT_MS}`);
-        if (!(await roleExists(session, role))) return undefined;
-        return releaseRole(session, role, terms);
-      },
-      database,
-    ),
-  ).catch((error: unknown) => {
+): Promise<Released> {
+  const gone = { isGone: true, failure: undefined };
+  const work = async (session: PostgresSession): Promise<Released> => {
+    await session.query(`SET LOCAL lock_timeout = ${LOCK_TIMEOUT_MS}`);
+    if (!(await roleExists(session, role))) return gone;
+    const failure = await releaseRole(session, role, terms);
+    const dropping = await attempt(session, () =>
+      session.query(`DROP ROLE ${quoteIdentifier(role)}`),
+    );
+    return dropping === undefined ? gone : { isGone: false, failure: failure ?? locked(dropping) };
+  };
+  return repeated(() => server.change(context, work, database)).catch((error: unknown) => {
     // Another broker dropped it meanwhile.
-    if (sqlStateOf(error) !== GONE) throw error;
+    if (sqlStateOf(error) === GONE) return gone;
+    throw error;
   });
 }
 
-async function drop({ server, role, context }: RoleAt, failure: unknown): Promise<void> {
-  const statement = `DROP ROLE IF EXISTS ${quoteIdentifier(role)}`;
-  try {
-    await repeated(() => server.change(context, (session) => session.query(statement)));
-  } catch (error) {
-    if (sqlStateOf(error) === GONE) return;
-    if (sqlStateOf(error) !== STILL_NEEDED) throw error;
-    const owns = await server.read(context, (session) => ownsObjects(session, role));
-    throw kept(role, failure, owns);
-  }
+/** That something still depends on the role is no failure of its own. */
+function locked(error: unknown): unknown {
+  return sqlStateOf(error) === STILL_NEEDED ? undefined : error;
 }
 
 /** Why the role is still there, and what to do. */
@@ -95,7 +102,7 @@ function kept(role: string, failure: unknown, owns: boolean): BrokerError {
       failure,
     );
   }
-  if (isContended(failure)) {
+  if (isLocked(failure)) {
     const detail = `${closed}; other sessions use its objects, so they are handed over later`;
     return new BrokerError('ERR_PROVIDER_TIMEOUT', detail, { reason: 'blocked', cause: failure });
   }

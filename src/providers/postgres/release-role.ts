@@ -58,7 +58,9 @@ export async function releaseRole(
   }
   failure ??= await attempt(session, () => run(session, role, others));
   // Drops what is owned as well, so only where that is nothing.
-  if (!(await ownsObjects(session, role))) await session.query(`DROP OWNED BY ${own}`);
+  if (!(await ownsObjects(session, role))) {
+    failure ??= await attempt(session, () => session.query(`DROP OWNED BY ${own}`));
+  }
   await takeRights(session, role);
   await session.query(`REVOKE ${own} FROM CURRENT_USER`);
   return failure;

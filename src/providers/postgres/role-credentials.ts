@@ -9,7 +9,7 @@ import type {
   IssuedCredential,
 } from '../../ports/secret-provider.ts';
 import { isPresent } from '../../upstream/postgres/close-role.ts';
-import { changeContestedRole } from '../../upstream/postgres/contested.ts';
+import { changeContestedRole, isLocked } from '../../upstream/postgres/contested.ts';
 import { sqlStateOf } from '../../upstream/postgres/postgres-error.ts';
 import type { PostgresServer } from '../../upstream/postgres/postgres-server.ts';
 import { quoteIdentifier, quoteLiteral } from '../../upstream/postgres/quote.ts';
@@ -25,6 +25,7 @@ const LABEL_LENGTH = 22;
 const ABSENT = '42704';
 /** So many sessions may a role have whose statements say nothing of it: one credential must not take all places at the server, the broker's among them. */
 const CONNECTION_LIMIT = 50;
+const LOCK_TIMEOUT_MS = 1000;
 
 /**
  * Roles made from a mount's statements. An empty role that cannot log in comes first, under the name that follows from the intent; what is issued
@@ -35,8 +36,8 @@ export class RoleCredentials implements DynamicCredentials {
   readonly #server: PostgresServer;
   readonly #options: PostgresMountOptions;
   readonly #clock: Clock;
-  /** Orders of this process one after the other: of two that grant on the same table at once, the server fails one. */
-  #last: Promise<unknown> = Promise.resolve();
+  /** By set, the last order of this process: of two that grant on the same table at once, the server fails one. */
+  readonly #last = new Map<string, Promise<unknown>>();
 
   constructor(server: PostgresServer, options: PostgresMountOptions, clock: Clock) {
     this.#server = server;
@@ -75,13 +76,15 @@ export class RoleCredentials implements DynamicCredentials {
       expiration: this.#expiration(handle.ttl),
     };
     const work = async (session: PostgresSession): Promise<void> => {
+      await session.query(`SET LOCAL lock_timeout = ${LOCK_TIMEOUT_MS}`);
       await session.query(`DROP ROLE ${quoteIdentifier(username)}`);
       for (const template of creation) await session.query(fillStatement(template, values));
       if (creation.some((template) => /\bconnection\s+limit\b/i.test(template))) return;
       const limit = `CONNECTION LIMIT ${CONNECTION_LIMIT}`;
       await session.query(`ALTER ROLE ${quoteIdentifier(username)} ${limit}`);
     };
-    await this.#inTurn(() => repeated(() => this.#server.change(context, work))).catch(absent);
+    const order = (): Promise<void> => repeated(() => this.#server.change(context, work));
+    await this.#inTurn(handle.set, order).catch(blocked).catch(absent);
     const data = { username, password };
     return { data, ttlSeconds: handle.ttl, renewable: true, handle: text };
   }
@@ -110,9 +113,12 @@ export class RoleCredentials implements DynamicCredentials {
     await dropRole(this.#server, roleOf(handle), terms, context);
   }
 
-  #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const mine = this.#last.then(work, work);
-    this.#last = mine.catch(() => undefined);
+  #inTurn<T>(set: string, work: () => Promise<T>): Promise<T> {
+    const mine = (this.#last.get(set) ?? Promise.resolve()).then(work, work);
+    this.#last.set(
+      set,
+      mine.catch(() => undefined),
+    );
     return mine;
   }
 
@@ -126,6 +132,12 @@ export class RoleCredentials implements DynamicCredentials {
   #expiration(seconds: number): string {
     return new Date(this.#clock.now() + seconds * 1000).toISOString();
   }
+}
+
+/** Somebody has a lock on what is granted. PostgreSQL 18 waits in GRANT for locks on the table, which whoever may write to it can take. */
+function blocked(error: unknown): never {
+  if (!isLocked(error)) throw error;
+  throw new BrokerError('ERR_PROVIDER_TIMEOUT', undefined, { reason: 'blocked', cause: error });
 }
 
 function absent(error: unknown): never {

@@ -1,8 +1,5 @@
 import { isContended } from './contested.ts';
-import { sqlStateOf } from './postgres-error.ts';
 import type { PostgresSession } from './session.ts';
-
-const LOCK_NOT_AVAILABLE = '55P03';
 
 /** Tries a part of a transaction; what it changed is undone where it fails, and the transaction goes on. Returns the failure. */
 export async function attempt(
@@ -16,7 +13,7 @@ export async function attempt(
     return undefined;
   } catch (error) {
     // Another transaction was faster: all of this one is done again.
-    if (isContended(error) && sqlStateOf(error) !== LOCK_NOT_AVAILABLE) throw error;
+    if (isContended(error)) throw error;
     await session.query('ROLLBACK TO SAVEPOINT attempt');
     return error;
   }

@@ -1,4 +1,5 @@
 import type { CallContext } from '../../ports/call-context.ts';
+import { attempt } from './attempt.ts';
 import { changeContestedRole } from './contested.ts';
 import { sqlStateOf } from './postgres-error.ts';
 import type { PostgresServer } from './postgres-server.ts';
@@ -30,7 +31,8 @@ export async function closeRole(
   const isThere = await changeContestedRole(server, role, context, async (session) => {
     if (!(await roleExists(session, role)) && (await nameIsFree(session, role))) return false;
     before?.();
-    await signalListed(session, role);
+    // Without the right to terminate sessions the login is taken all the same, and the failure shows below.
+    await attempt(session, () => signalListed(session, role));
     await session.query(`ALTER ROLE ${quoteIdentifier(role)} WITH ${attributes}`);
     return true;
   });

@@ -6,8 +6,10 @@ import { rollBackPrepared } from './prepared-transactions.ts';
 import type { PostgresSession } from './session.ts';
 
 const ROUNDS = 12;
-/** PostgreSQL, appendix A: lock_not_available, deadlock_detected, internal_error ("tuple concurrently updated"), unique_violation (of the catalogue). */
-const CONTENDED = new Set(['55P03', '40P01', 'XX000', '23505']);
+/** PostgreSQL, appendix A: deadlock_detected, internal_error ("tuple concurrently updated"), unique_violation (of the catalogue). */
+const CONTENDED = new Set(['40P01', 'XX000', '23505']);
+/** The same: lock_not_available. */
+const LOCKED = '55P03';
 const LOCK_TIMEOUT_MS = 500;
 /** How long a change waits before its blockers are looked for; well within its own timeout. */
 const BLOCKED_AFTER_S = 0.2;
@@ -18,9 +20,14 @@ const TERMINATE_BLOCKERS = `
     JOIN pg_stat_activity a ON a.pid = b.pid JOIN pg_roles r ON r.oid = a.usesysid
    WHERE NOT r.rolsuper AND NOT r.rolcreaterole AND r.rolname <> current_user`;
 
-/** Whether a transaction failed because of another one at the same moment, so that it may be done again. */
+/** Whether a transaction failed because of another one at the same moment, so that it may be done again at once. */
 export function isContended(error: unknown): boolean {
   return CONTENDED.has(sqlStateOf(error));
+}
+
+/** Whether a lock was not to be had in time. */
+export function isLocked(error: unknown): boolean {
+  return sqlStateOf(error) === LOCKED;
 }
 
 /**
@@ -39,7 +46,7 @@ export async function changeContestedRole<T>(
     try {
       return await change({ server, role, context }, round > 0, work);
     } catch (error) {
-      if (!isContended(error)) throw error;
+      if (!isContended(error) && !isLocked(error)) throw error;
     }
   }
   throw new BrokerError('ERR_PROVIDER_TIMEOUT', undefined, { reason: 'blocked' });

@@ -20,7 +20,7 @@ const LISTED = `
 const UNLISTED = `
   SELECT DISTINCT l.pid::text FROM pg_locks l LEFT JOIN pg_stat_activity a ON a.pid = l.pid
    WHERE l.locktype = 'virtualxid' AND l.pid IS NOT NULL AND a.usesysid IS NULL
-     AND coalesce(a.backend_type, 'client backend') = 'client backend' LIMIT 64`;
+     AND coalesce(a.backend_type, 'client backend') = 'client backend' AND l.pid::text <> ALL($1) LIMIT 64`;
 
 /** Terminates the sessions of a role until it has none. @throws ERR_PROVIDER_TIMEOUT, reason `sessions_remain`. */
 export async function terminateSessions(
@@ -29,7 +29,7 @@ export async function terminateSessions(
   context: CallContext,
 ): Promise<void> {
   const areGone = await server.read(context, async (session) => {
-    const seen = new Map<string, 'once' | 'of others'>();
+    const seen = { once: new Set<string>(), ofOthers: new Set<string>() };
     for (let round = 0; round < ROUNDS; round += 1) {
       const listed = await signalListed(session, role);
       const isClear = await signalUnlisted(session, role, seen);
@@ -51,17 +51,14 @@ export async function signalListed(session: PostgresSession, role: string): Prom
 async function signalUnlisted(
   session: PostgresSession,
   role: string,
-  seen: Map<string, 'once' | 'of others'>,
+  seen: { readonly once: Set<string>; readonly ofOthers: Set<string> },
 ): Promise<boolean> {
   let isClear = true;
-  for (const [pid] of await session.query(UNLISTED)) {
-    if (typeof pid !== 'string' || seen.get(pid) === 'of others') continue;
-    if (seen.get(pid) === 'once' && !(await signalAs(session, role, pid))) {
-      seen.set(pid, 'of others');
-      continue;
-    }
-    seen.set(pid, 'once');
+  for (const [pid] of await session.query(UNLISTED, [[...seen.ofOthers]])) {
+    if (typeof pid !== 'string') continue;
     isClear = false;
+    if (!seen.once.has(pid)) seen.once.add(pid);
+    else if (!(await signalAs(session, role, pid))) seen.ofOthers.add(pid);
   }
   return isClear;
 }

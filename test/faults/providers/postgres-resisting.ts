@@ -1,5 +1,6 @@
 import { expect, it } from '@jest/globals';
 import type pg from 'pg';
+import type { BrokerError } from '../../../src/domain/errors.ts';
 import { quoteIdentifier } from '../../../src/upstream/postgres/quote.ts';
 import { until } from '../../backends/until.ts';
 import { contextOf } from '../../contract/secret-provider.contract.ts';
@@ -143,6 +144,38 @@ export function resisting(at: () => TenantPlace): void {
     await reader.query('COMMIT');
     expect(await revoked(at(), tenant)).toBe('');
     await at().place.query('DROP TABLE app.read_by_others');
+  });
+
+  it('delays others by a second at most by a lock on a table that both may use', async () => {
+    const holder = await at().issue();
+    const session = await holder.open();
+    await session.query('BEGIN');
+    await session.query('LOCK TABLE public.orders IN ACCESS EXCLUSIVE MODE');
+    // PostgreSQL 18 waits for that lock in GRANT, 15 does not.
+    const outcome = await at()
+      .issue()
+      .then(
+        () => 'issued',
+        (error: unknown) => (error as BrokerError).reason,
+      );
+    expect(['issued', 'blocked']).toContain(outcome);
+    expect(await revoked(at(), holder)).toBe('');
+    expect(await revoked(at(), await at().issue())).toBe('');
+  });
+
+  it('is closed and has no right left to use while an accomplice locks a table that both may use', async () => {
+    const [tenant, accomplice] = [await at().issue(), await at().issue()];
+    const session = await accomplice.open();
+    await session.query('BEGIN');
+    await session.query('LOCK TABLE public.orders IN ACCESS EXCLUSIVE MODE');
+    const outcome = await tenant.revoke().then(
+      () => 'revoked',
+      (error: unknown) => (error as BrokerError).reason,
+    );
+    expect(['revoked', 'blocked']).toContain(outcome);
+    expect(await at().place.logsIn(tenant.username, tenant.password)).toBe(false);
+    expect(await revoked(at(), accomplice)).toBe('');
+    expect(await revoked(at(), tenant)).toBe('');
   });
 
   it('stops no order of others by advisory locks', async () => {

@@ -58,7 +58,7 @@ export async function tenantPlace(postgres: Postgres): Promise<TenantPlace> {
     'CREATE SCHEMA app',
     'CREATE TABLE public.orders (id int)',
     `GRANT USAGE, CREATE ON SCHEMA app TO ${admin} WITH GRANT OPTION`,
-    `GRANT SELECT ON public.orders TO ${admin} WITH GRANT OPTION`,
+    `GRANT SELECT, UPDATE ON public.orders TO ${admin} WITH GRANT OPTION`,
     `CREATE ROLE "${strangerName}" LOGIN PASSWORD 'stranger'`,
     `GRANT USAGE ON SCHEMA app TO PUBLIC`,
   ]) {
@@ -94,7 +94,7 @@ export async function tenantPlace(postgres: Postgres): Promise<TenantPlace> {
             creation: [
               CREATE,
               'GRANT USAGE, CREATE ON SCHEMA app TO {{name}}',
-              'GRANT SELECT ON public.orders TO {{name}}',
+              'GRANT SELECT, UPDATE ON public.orders TO {{name}}',
             ],
             revocation,
           },
