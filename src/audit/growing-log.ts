@@ -1,6 +1,7 @@
 import type { Write } from '../ports/store.ts';
 import type { ChainedBatch } from './chained-batch.ts';
 import { leafHashes } from './entry.ts';
+import type { LoggedState } from './logged-state.ts';
 import type { SearchIndex } from './search-index.ts';
 import type { TreeTiles } from './tree-tiles.ts';
 
@@ -8,11 +9,18 @@ import type { TreeTiles } from './tree-tiles.ts';
 export class GrowingLog {
   readonly #tree: TreeTiles;
   readonly #index: SearchIndex;
+  readonly #state: LoggedState;
   #segments: Write[] = [];
 
-  constructor(tree: TreeTiles, index: SearchIndex) {
+  constructor(tree: TreeTiles, index: SearchIndex, state: LoggedState) {
     this.#tree = tree;
     this.#index = index;
+    this.#state = state;
+  }
+
+  /** The state digests that its entries name last. */
+  get state(): string {
+    return this.#state.text();
   }
 
   get size(): number {
@@ -31,6 +39,7 @@ export class GrowingLog {
   append({ row, entries }: ChainedBatch): void {
     const { writer, first_seq, count } = row;
     const first_index = this.#tree.size;
+    this.#state.take(entries);
     leafHashes(row.entries).forEach((leaf, i) => {
       this.#index.add(first_index + i, entries[i] ?? '');
       this.#tree.append(leaf);

@@ -259,8 +259,8 @@ export class Integrator {
   }
 
   async #open({ epoch }: Claim): Promise<Session> {
-    const { store, log: identity, clock } = this.#options;
-    const { log, checkpoint } = await openLog(store, identity);
+    const { store, log: identity, clock, anchor } = this.#options;
+    const { log, checkpoint } = await openLog(store, identity, anchor);
     this.#checkpoint = checkpoint;
     return { epoch, log, pending: new PendingBatches(store, identity.verifier.key, clock) };
   }
@@ -280,7 +280,7 @@ export class Integrator {
   /** `at`: see `#checkpointWrites`. */
   async #write(log: GrowingLog, claim: Claim, at: number): Promise<void> {
     const checkpoint = this.#sign(log);
-    const writes = [...log.takeWrites(), ...this.#checkpointWrites(checkpoint, at)];
+    const writes = [...log.takeWrites(), ...this.#checkpointWrites(checkpoint, at, log.state)];
     const outcome = await this.#options.store.commit({
       expect: [this.#claims.isHeld(claim)],
       writes,
@@ -300,9 +300,14 @@ export class Integrator {
    * Keeps the last checkpoint of each minute, without which there would be a row a second for ever. `at`: all that was committed
    * before is in the tree; behind a backlog it stays where it was, so that a search by time misses nothing.
    */
-  #checkpointWrites({ size, root, note }: SignedCheckpoint, at: number): readonly Write[] {
+  #checkpointWrites(
+    { size, root, note }: SignedCheckpoint,
+    at: number,
+    digests: string,
+  ): readonly Write[] {
     const { anchor } = this.#options;
-    const put: Write = { table: 'log_checkpoints', put: { size, at, note } };
+    const state = anchor?.sealState(size, digests) ?? null;
+    const put: Write = { table: 'log_checkpoints', put: { size, at, note, state } };
     const last = this.#checkpoint;
     const sameMinute = Math.floor(this.#checkpointAt / MINUTE_MS) === Math.floor(at / MINUTE_MS);
     const anchored = anchor?.write({ size, root });

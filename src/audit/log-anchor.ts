@@ -48,15 +48,28 @@ export class LogAnchor {
 
   /** Undefined while the broker is sealed: the anchor stays where it was, and the log may be ahead of it. */
   write({ size, root }: Anchor): Write | undefined {
-    const mac = this.#mac({ size, root });
+    const mac = this.#mac('meta', fieldsOf({ size, root }));
     if (mac === undefined) return undefined;
     const value = `${size} ${Buffer.from(root).toString('base64')} ${mac.toString('hex')}`;
     return { table: 'meta', put: { key: KEY, value } };
   }
 
-  #mac(anchor: Anchor): Buffer | undefined {
+  /** The state digests that the tree of this size names last, as its checkpoint's row keeps them; null while the broker is sealed. */
+  sealState(size: number, state: string): string | null {
+    const mac = this.#mac('log_checkpoints', { size, state });
+    return mac === undefined ? null : `${state} ${mac.toString('hex')}`;
+  }
+
+  /** @throws ERR_CIPHERTEXT_INVALID for a text that `sealState` did not make for this size. */
+  openState(size: number, text: string): string {
+    const [, state = '', mac = ''] = STATE.exec(text) ?? [];
+    this.#rows.verify('log_checkpoints', { size, state }, Buffer.from(mac, 'hex'));
+    return state;
+  }
+
+  #mac(...[table, fields]: Parameters<RowMacs['mac']>): Buffer | undefined {
     try {
-      return this.#rows.mac('meta', fieldsOf(anchor));
+      return this.#rows.mac(table, fields);
     } catch (error) {
       if (error instanceof BrokerError && error.code === 'ERR_SEALED') return undefined;
       throw error;
@@ -76,6 +89,8 @@ export function isMarked(note: string, origin: string): boolean {
 function markOf(origin: string): string {
   return `\u2014 ${origin}/anchor ${MARK}\n`;
 }
+
+const STATE = /^(\[.*\]) ([0-9a-f]{66})$/;
 
 function fieldsOf({ size, root }: Anchor): Parameters<RowMacs['mac']>[1] {
   return { key: KEY, size, root };

@@ -6,6 +6,7 @@ import type { Store } from '../ports/store.ts';
 import type { CheckpointFile } from './checkpoint-file.ts';
 import { GrowingLog } from './growing-log.ts';
 import { isMarked, type Anchor, type LogAnchor } from './log-anchor.ts';
+import { LoggedState, stateAt } from './logged-state.ts';
 import type { LogIdentity } from './log-identity.ts';
 import { ProvenEntries } from './proven-entries.ts';
 import { SearchIndex } from './search-index.ts';
@@ -122,7 +123,11 @@ export interface OpenedLog {
 }
 
 /** @throws ERR_CIPHERTEXT_INVALID when checkpoint, tiles and entries do not fit together. */
-export async function openLog(store: Store, log: LogIdentity): Promise<OpenedLog> {
+export async function openLog(
+  store: Store,
+  log: LogIdentity,
+  anchor: LogAnchor | undefined,
+): Promise<OpenedLog> {
   const checkpoint = await storedCheckpoint(store, log.verifier);
   const size = checkpoint?.size ?? 0;
   const tree = await openTree(store, size);
@@ -136,5 +141,6 @@ export async function openLog(store: Store, log: LogIdentity): Promise<OpenedLog
       if (entry !== undefined) index.add(bundleStart + i, entry);
     });
   }
-  return { log: new GrowingLog(tree, index), checkpoint };
+  const state = anchor === undefined ? new LoggedState() : await stateAt(store, checkpoint, anchor);
+  return { log: new GrowingLog(tree, index, state), checkpoint };
 }

@@ -158,6 +158,7 @@ export function intentRow(decided: DecidedOrder): CredentialRow {
     last_error: null,
     created_at: now,
     ends_at: now + longestLifeMs(decided),
+    mac: null,
   };
 }
 

@@ -28,10 +28,13 @@ import type { Log } from '../ports/log.ts';
 import type { Store } from '../ports/store.ts';
 import { connectEmbedded } from '../providers/embedded/connection.ts';
 import { openStore, type OpenedStore, type StoreSpace } from '../store/index.ts';
+import { LiveRows } from '../store/live-rows.ts';
+import type { RowGuard } from '../store/row-guard.ts';
 import { AuditTrail, openBootLog, type BootLog } from './audit-trail.ts';
 import { collectGarbage } from './collect-garbage.ts';
 import { ClusterRegistry } from './cluster-registry.ts';
 import { openConnections } from './connections.ts';
+import { createGuard, openState } from './guarded-state.ts';
 import { holdable } from './holdable-store.ts';
 import { loadKeys, openKek, type InstallationKeys } from './keys.ts';
 import { RefusalTallies } from './refusal-tallies.ts';
@@ -64,14 +67,16 @@ export async function openBroker(config: Config, deps: BrokerDeps): Promise<Runn
   const { clock } = deps;
   const bootLog = await openBootLog(config, clock);
   const { failpoint } = deps;
+  const guard = createGuard(deps);
   const opened = await openStore(config.store, {
     chain: bootLog.chain,
     clock,
     mode: config.mode,
+    guard,
     ...(failpoint === undefined ? {} : { failpoint }),
   });
   try {
-    return await openOn(config, deps, bootLog, opened);
+    return await openOn(config, deps, bootLog, { opened, guard });
   } catch (error) {
     await opened.close();
     throw error;
@@ -82,11 +87,12 @@ async function openOn(
   config: Config,
   deps: BrokerDeps,
   bootLog: BootLog,
-  opened: OpenedStore,
+  { opened, guard }: { readonly opened: OpenedStore; readonly guard: RowGuard },
 ): Promise<RunningBroker> {
   const { clock, log } = deps;
   const keys = await loadKeys(opened, await openKek(config, clock), clock);
   const rows = new RowSeals(keys.keyring);
+  guard.open({ keyring: keys.keyring, rows });
   const trail = new AuditTrail(bootLog, { config, store: opened, rows, clock, log });
   const { held } = await trail.start();
   const { differences, revokeConnect } = opened.condition;
@@ -102,7 +108,9 @@ async function openOn(
       "every role of the PostgreSQL server may connect to the store's database and use up its connections: revoke it",
     );
   }
-  const store = holdable(opened, () => trail.held !== undefined);
+  if (held === undefined) await openState(opened, guard, { clock, keys, log: bootLog.identity });
+  const live = held === undefined ? new LiveRows(opened, guard) : opened;
+  const store = holdable(opened, live, () => trail.held !== undefined || guard.held !== undefined);
   const space = new SpaceWatch({ store: opened, clock, log });
   const stopTrail = async (cause: string): Promise<void> => {
     if (held === undefined) await trail.stop(cause);

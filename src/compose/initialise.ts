@@ -20,8 +20,11 @@ import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import type { Store } from '../ports/store.ts';
 import { openStore, type OpenedStore } from '../store/index.ts';
+import type { RowGuard } from '../store/row-guard.ts';
+import { emptyDigests } from '../store/state-check.ts';
 import { AuditTrail, openBootLog, type BootLog } from './audit-trail.ts';
 import { initialiseAlone } from './initialise-alone.ts';
+import { createGuard, openState, textOf } from './guarded-state.ts';
 import {
   dataDirectory,
   INSTALLATION,
@@ -80,10 +83,12 @@ async function initialiseWith(
   const { clock } = deps;
   const logKey = await createLogKey(config);
   const bootLog = await openBootLog(config, clock);
-  const store = await openStore(config.store, { chain: bootLog.chain, clock, mode: config.mode });
+  const guard = createGuard(deps);
+  const { chain } = bootLog;
+  const store = await openStore(config.store, { chain, clock, mode: config.mode, guard });
   try {
     return await initialiseAlone(store, clock, async () => {
-      const made = await initialiseStore(config, options, { ...deps, bootLog, store });
+      const made = await initialiseStore(config, options, { ...deps, bootLog, store, guard });
       return { ...made, created: [...logKey, ...made.created] };
     });
   } finally {
@@ -96,22 +101,25 @@ interface OpenDeps {
   readonly log: Log;
   readonly bootLog: BootLog;
   readonly store: OpenedStore;
+  readonly guard: RowGuard;
 }
 
 async function initialiseStore(
   config: Config,
   options: TokenOptions,
-  { clock, log, bootLog, store }: OpenDeps,
+  { clock, log, bootLog, store, guard }: OpenDeps,
 ): Promise<Initialised> {
   const isNew = (await store.get('meta', { key: INSTALLATION })) === undefined;
   const created = isNew ? await createKek(config) : [];
   const kek = await openKek(config, clock);
   const made = isNew ? await makeKeys(kek, clock) : undefined;
   const keys = made ?? (await loadKeys(store, kek, clock));
+  const rows = new RowSeals(keys.keyring);
+  guard.open({ keyring: keys.keyring, rows });
   const trail = new AuditTrail(bootLog, {
     config: { ...config, audit: { ...config.audit, sinks: [] } },
     store,
-    rows: new RowSeals(keys.keyring),
+    rows,
     isNew,
     clock,
     log,
@@ -122,9 +130,11 @@ async function initialiseStore(
     if (made !== undefined) {
       // An installation without a log is held: so the log has its first checkpoint before there is an installation.
       await trail.integrator.integrate();
-      await keepKeys(store, made);
+      await keepKeys(store, made, emptyDigests(guard));
       created.push('the store with its first root key');
     }
+    const problems = await openState(store, guard, { clock, keys, log: bootLog.identity });
+    if (problems.length > 0) throw new BrokerError('ERR_HELD', textOf(problems));
     const token = await mint(store, keys, clock, options);
     await writeToken(options, token.text);
     return { created, operator: BOOTSTRAP_OPERATOR, tokenEndsAt: token.stored.endsAt };

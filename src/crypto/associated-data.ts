@@ -10,6 +10,7 @@ const LABELS = {
   rootKey: 'quaymaster/v1/root-key',
   rootKeyCommitment: 'quaymaster/v1/root-key-commitment',
   row: 'quaymaster/v1/row',
+  stateDigest: 'quaymaster/v1/state-digest',
   cursor: 'quaymaster/v1/page-cursor',
   localFileWrap: 'quaymaster/v1/local-file-kek/wrap',
   localFileId: 'quaymaster/v1/local-file-kek/id',
@@ -23,6 +24,7 @@ const DERIVED_KEY_LABELS = {
   sessionToken: 'quaymaster/v1/derive/session-token',
   operatorToken: 'quaymaster/v1/derive/operator-token',
   rowMac: 'quaymaster/v1/derive/row-mac',
+  stateDigest: 'quaymaster/v1/derive/state-digest',
   valueFingerprint: 'quaymaster/v1/derive/value-fingerprint',
   versionDigest: 'quaymaster/v1/derive/version-digest',
   idempotencyKey: 'quaymaster/v1/derive/idempotency-key',
@@ -174,6 +176,16 @@ export function commitmentInfo(installation: string, rootKeyId: string): Buffer 
 /** HKDF `info` of the two things derived from the bytes of a key file. */
 export function localFileInfo(use: 'wrap' | 'id'): Buffer {
   return encodeFields([use === 'wrap' ? LABELS.localFileWrap : LABELS.localFileId]);
+}
+
+/** What the short digest of one kind of rows covers. */
+export function stateDigestMessage(
+  kind: string,
+  generation: number,
+  count: number,
+  state: Uint8Array,
+): Buffer {
+  return encodeFields([LABELS.stateDigest, kind, generation, count, state]);
 }
 
 /** What a row's MAC covers: the table, how many columns there are, and for each its name, type and value. */

@@ -35,6 +35,11 @@ export function macRow(key: SecretKey, table: string, fields: CanonicalFields): 
   return Buffer.concat([VERSION, hmac(key, message(table, fields))]);
 }
 
+/** 32 bytes: HMAC-SHA256 over the same message, under a key of another purpose: the element that a row is in a set hash. */
+export function rowElement(key: SecretKey, table: string, fields: CanonicalFields): Buffer {
+  return hmac(key, message(table, fields));
+}
+
 /** Refuses a row that was edited, moved to another table or inserted by hand. @throws ERR_CIPHERTEXT_INVALID */
 export function verifyRow(
   key: SecretKey,

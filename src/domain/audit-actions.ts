@@ -228,6 +228,8 @@ interface AuditActions {
   'broker.stop': With<never, 'cause'>;
   'broker.seal': OfNothing;
   'broker.release': OfNothing;
+  'broker.hold': With<'cause' | 'comment'>;
+  'state.digest': With<'cause'>;
   recovery: With<'cause', 'comment' | 'count'>;
 }
 

@@ -124,6 +124,8 @@ export interface PrimaryKeys {
   log_tiles: 'level' | 'tile_index';
   log_terms: 'kind' | 'term' | 'bundle';
   log_checkpoints: 'size';
+  state_digests: 'kind';
+  ended_sessions: 'id';
   sink_cursors: 'sink';
   fence: 'id';
 }

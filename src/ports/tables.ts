@@ -103,6 +103,8 @@ export interface Tables {
     last_error: string | null;
     created_at: number;
     ends_at: number;
+    /** The store fills it in (docs/spec/row-mac-v1.md, "Rows that the store seals"); callers write null. */
+    mac: Uint8Array | null;
   };
   /** The head of a secret of the embedded provider. Kept after deletion, so that version numbers are never used again. */
   secrets: {
@@ -144,6 +146,8 @@ export interface Tables {
     proven_at: number | null;
     /** Of rotations and drills, since the last that went well. */
     failures: number;
+    /** The store fills it in (docs/spec/row-mac-v1.md, "Rows that the store seals"); callers write null. */
+    mac: Uint8Array | null;
   };
   /** One rotation or drill, from before its first step; kept as history. */
   rotations: {
@@ -181,6 +185,8 @@ export interface Tables {
     /** The end of the grace period. */
     settle_until: number | null;
     ended_at: number | null;
+    /** The store fills it in (docs/spec/row-mac-v1.md, "Rows that the store seals"); callers write null. */
+    mac: Uint8Array | null;
   };
   /** Every step's beginning, end, failure and waiting. */
   rotation_steps: {
@@ -234,7 +240,20 @@ export interface Tables {
   log_tiles: { level: number; tile_index: number; hashes: Uint8Array };
   /** Which bundles of 256 entries name a workload, pod, path, …: the search index. */
   log_terms: { kind: string; term: string; bundle: number };
-  log_checkpoints: { size: number; at: number; note: string };
+  /** `state`: which state digests the entries of this tree name last, signed (docs/spec/state-digest-v1.md). */
+  log_checkpoints: { size: number; at: number; note: string; state: string | null };
+  /** The set hash over all rows of one kind: what a deleted, replayed or forged row is found by. */
+  state_digests: {
+    kind: string;
+    root_key_id: string;
+    /** Counts the commits that changed a row of this kind. */
+    generation: number;
+    count: number;
+    state: Uint8Array;
+    mac: Uint8Array;
+  };
+  /** Sessions that ended before their time, kept until that time: a copy of such a session's row is refused. */
+  ended_sessions: { id: string; ends_at: number; mac: Uint8Array | null };
   /** `mac` is null in a row of a release that made none, until the first start of this one. */
   sink_cursors: { sink: string; next_index: number; mac: Uint8Array | null };
   /** Always empty: brokers on PostgreSQL lock the table while they commit. */

@@ -1,6 +1,7 @@
 import type { Expectation, Plan, Write } from '../ports/store.ts';
 import { checkedText, misuse } from './cell.ts';
 import { shapeOf } from './schema.ts';
+import { guardedWrite, type PlannedWrite } from './guarded-writes.ts';
 import type { Dialect, Statement } from './sql.ts';
 import { expectationSql, writeSql } from './write-sql.ts';
 
@@ -15,15 +16,13 @@ export interface PlannedExpectation extends Statement {
   readonly present: boolean;
 }
 
-export interface PlannedWrite extends Statement {
-  /** The expectation of absence that this insert keeps: another process may insert between the check and the write. */
-  readonly absence: number | undefined;
-}
-
 const NOTHING: PlannedWrites = { expect: [], writes: [] };
 
-/** @throws ERR_REQUEST_INVALID for text that one of the databases cannot hold, ERR_INTERNAL for what no schema allows. */
-export function planWrites(dialect: Dialect, plan: Plan): PlannedWrites {
+/**
+ * `isGuarded`: rows get their MACs and digests (a store without the root keys makes none).
+ * @throws ERR_REQUEST_INVALID for text that one of the databases cannot hold, ERR_INTERNAL for what no schema allows.
+ */
+export function planWrites(dialect: Dialect, plan: Plan, isGuarded = false): PlannedWrites {
   for (const entry of plan.entries ?? []) if (!entry.isWellFormed()) checkedText(entry);
   for (const fenceKey of plan.narrows ?? []) checkedText(fenceKey);
   const expect = plan.expect ?? [];
@@ -31,15 +30,26 @@ export function planWrites(dialect: Dialect, plan: Plan): PlannedWrites {
   if (expect.length === 0 && writes.length === 0) return NOTHING;
   return {
     expect: expect.map((one) => ({ ...expectationSql(dialect, one), present: 'match' in one })),
-    writes: writes.map((one) => planWrite(dialect, one, expect)),
+    writes: writes.map((one) => planWrite(dialect, one, { expect, isGuarded })),
   };
 }
 
-function planWrite(dialect: Dialect, write: Write, expect: readonly Expectation[]): PlannedWrite {
+interface PlanContext {
+  readonly expect: readonly Expectation[];
+  readonly isGuarded: boolean;
+}
+
+function planWrite(
+  dialect: Dialect,
+  write: Write,
+  { expect, isGuarded }: PlanContext,
+): PlannedWrite {
   if (write.table === 'changes') throw misuse('changes are written by narrowings only');
   const index = 'put' in write ? expect.findIndex((one) => isAbsenceOf(one, write)) : -1;
   const absence = index === -1 ? undefined : index;
-  return { ...writeSql(dialect, write, absence !== undefined), absence };
+  const fresh = absence !== undefined;
+  const guarded = isGuarded ? guardedWrite(dialect, write, fresh) : undefined;
+  return { ...writeSql(dialect, write, fresh), absence, guarded };
 }
 
 function isAbsenceOf(expectation: Expectation, write: Write & { readonly put: object }): boolean {

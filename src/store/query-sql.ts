@@ -17,6 +17,18 @@ export function getSql<T extends TableName>(dialect: Dialect, table: T, key: Key
   return sql.done(`SELECT ${selected(table)} FROM "${table}" WHERE ${where}`);
 }
 
+/** Whole rows by some of their columns, locked until the commit where other processes may write. */
+export function rowsSql(dialect: Dialect, table: TableName, equals: Columns): Statement {
+  const sql = new SqlBuilder(dialect, table);
+  const where = whereOf(sql.allEqual(equals));
+  return sql.done(`SELECT ${selected(table)} FROM "${table}"${where}${dialect.lockRow}`);
+}
+
+/** The digest of one kind of rows, locked as `rowsSql` does. */
+export function digestSql(dialect: Dialect, kind: string): Statement {
+  return rowsSql(dialect, 'state_digests', { kind });
+}
+
 export function countSql<T extends TableName>(
   dialect: Dialect,
   table: T,

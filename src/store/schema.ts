@@ -133,6 +133,7 @@ export const SCHEMA = {
       last_error: 'text?',
       created_at: 'integer',
       ends_at: 'integer',
+      mac: 'bytes?',
     },
     key: ['id'],
   },
@@ -172,6 +173,7 @@ export const SCHEMA = {
       duration_ms: 'integer?',
       proven_at: 'integer?',
       failures: 'integer',
+      mac: 'bytes?',
     },
     key: ['path'],
   },
@@ -203,6 +205,7 @@ export const SCHEMA = {
       promoted_at: 'integer?',
       settle_until: 'integer?',
       ended_at: 'integer?',
+      mac: 'bytes?',
     },
     key: ['id'],
   },
@@ -277,13 +280,22 @@ export const SCHEMA = {
     key: ['kind', 'term', 'bundle'],
   },
   log_checkpoints: {
-    columns: { size: 'integer', at: 'integer', note: 'text' },
+    columns: { size: 'integer', at: 'integer', note: 'text', state: 'text?' },
     key: ['size'],
   },
-  sink_cursors: {
-    columns: { sink: 'text', next_index: 'integer', mac: 'bytes?' },
-    key: ['sink'],
+  state_digests: {
+    columns: {
+      kind: 'text',
+      root_key_id: 'text',
+      generation: 'integer',
+      count: 'integer',
+      state: 'bytes',
+      mac: 'bytes',
+    },
+    key: ['kind'],
   },
+  ended_sessions: { columns: { id: 'text', ends_at: 'integer', mac: 'bytes?' }, key: ['id'] },
+  sink_cursors: { columns: { sink: 'text', next_index: 'integer', mac: 'bytes?' }, key: ['sink'] },
   fence: { columns: { id: 'integer' }, key: ['id'] },
 } as const satisfies Schema;
 

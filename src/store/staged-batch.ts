@@ -2,6 +2,7 @@ import type { BrokerError } from '../domain/errors.ts';
 import type { Change, Outcome, Plan } from '../ports/store.ts';
 import type { ChangeFeed } from './change-feed.ts';
 import { splitFenceKey } from './change-feed.ts';
+import type { RowChange } from './row-guard.ts';
 
 const STALE: Outcome = { status: 'stale' };
 const COMMITTED: Outcome = { status: 'committed', seq: 0 };
@@ -12,6 +13,8 @@ export class StagedBatch {
   readonly outcomes: (Outcome | BrokerError)[] = [];
   readonly bodies: string[] = [];
   readonly changes: Change[] = [];
+  /** What the plans do to rows that have a digest. */
+  readonly rows: RowChange[] = [];
   readonly #narrowed = new Set<string>();
   readonly #feed: ChangeFeed;
   readonly #now: number;
@@ -36,7 +39,8 @@ export class StagedBatch {
   }
 
   /** The plan's checks held and its writes are done: its entries and narrowings join the batch. */
-  accept(plan: Plan): void {
+  accept(plan: Plan, rows: readonly RowChange[] = []): void {
+    for (const row of rows) this.rows.push(row);
     for (const body of plan.entries ?? []) this.bodies.push(body);
     if (plan.narrows === undefined || plan.narrows.length === 0) {
       this.outcomes.push(COMMITTED);

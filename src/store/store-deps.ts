@@ -1,5 +1,6 @@
 import type { AuditChain } from '../ports/audit-chain.ts';
 import type { Clock } from '../ports/clock.ts';
+import type { RowGuard } from './row-guard.ts';
 
 /** Development and production stamp their stores and refuse each other's. */
 export type StoreMode = 'development' | 'production';
@@ -9,6 +10,8 @@ export interface StoreDeps {
   readonly chain: AuditChain;
   readonly clock: Clock;
   readonly mode: StoreMode;
+  /** Makes and checks MACs and digests of rows; without it the store keeps none, and cannot be served from. */
+  readonly guard?: RowGuard;
   /** Called at named points of a commit; tests end the process or throw there. */
   readonly failpoint?: (name: string) => void;
 }

@@ -48,6 +48,7 @@ export function credentialRow(
     last_error: null,
     created_at: 1_000,
     ends_at: 2_000,
+    mac: null,
     ...with_,
   };
 }

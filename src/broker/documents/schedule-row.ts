@@ -102,6 +102,7 @@ function freshRow(path: string): Omit<Row, keyof Awaited<ReturnType<typeof times
     duration_ms: null,
     proven_at: null,
     failures: 0,
+    mac: null,
   };
 }
 

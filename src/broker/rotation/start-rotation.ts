@@ -56,6 +56,7 @@ export function startRotation(
     promoted_at: null,
     settle_until: null,
     ended_at: null,
+    mac: null,
   };
   const key = { path };
   return {

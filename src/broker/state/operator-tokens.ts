@@ -97,8 +97,8 @@ export class OperatorTokens {
     if (known !== undefined) return known;
     return readUnchanged(
       this.#store,
-      () => this.#store.list('operator_tokens', { equals: { hash }, limit: 1 }),
-      ([row]) => {
+      () => this.#find(hash),
+      (row) => {
         if (row === undefined) return undefined;
         const token = this.open(row);
         this.#byHash.set(key, token);
@@ -110,6 +110,12 @@ export class OperatorTokens {
   /** Forgets all of them, so that each is looked up and verified again. */
   clear(): void {
     this.#byHash.clear();
+  }
+
+  /** By its key again: single rows are compared with what the broker wrote last, so that a copy of a revoked token's row is refused. */
+  async #find(hash: Buffer): Promise<Tables['operator_tokens'] | undefined> {
+    const [row] = await this.#store.list('operator_tokens', { equals: { hash }, limit: 1 });
+    return row && this.#store.get('operator_tokens', { id: row.id });
   }
 
   /** Called for every change of kind `token`. */

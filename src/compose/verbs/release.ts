@@ -6,9 +6,13 @@ import { openStore } from '../../store/index.ts';
 import type { LogExtent } from '../../audit/opened-log.ts';
 import { RowSeals } from '../../broker/state/row-seals.ts';
 import { AuditTrail, openBootLog, type Released } from '../audit-trail.ts';
+import { createGuard, releaseRows } from '../guarded-state.ts';
 import { loadKeys, openKek } from '../keys.ts';
 
-/** Accepts a held store as it is, records why, and says what was accepted. @throws ERR_CONFLICT when it is not held, ERR_HELD when it is damaged. */
+/**
+ * Accepts a held store as it is, records why, and says what was accepted.
+ * @throws ERR_CONFLICT when it is not held, ERR_HELD when the log is damaged or rows have no valid MAC.
+ */
 export async function runRelease(options: {
   readonly config: string;
   readonly comment: string;
@@ -17,13 +21,22 @@ export async function runRelease(options: {
   const log = createLog({ level: 'warn', clock: systemClock });
   const clock = systemClock;
   const bootLog = await openBootLog(config, clock);
-  const store = await openStore(config.store, { chain: bootLog.chain, clock, mode: config.mode });
+  const guard = createGuard({ clock, log });
+  const chain = bootLog.chain;
+  const store = await openStore(config.store, { chain, clock, mode: config.mode, guard });
   try {
-    const { keyring } = await loadKeys(store, await openKek(config, clock), clock);
-    const rows = new RowSeals(keyring);
+    const keys = await loadKeys(store, await openKek(config, clock), clock);
+    const rows = new RowSeals(keys.keyring);
+    guard.open({ keyring: keys.keyring, rows });
     const trail = new AuditTrail(bootLog, { config, store, rows, clock, log });
     try {
-      return textOf(await trail.release(options.comment));
+      const { held } = await trail.start();
+      const logText = held === undefined ? [] : [textOf(await trail.release(options.comment))];
+      const opening = { clock, keys, log: bootLog.identity };
+      const rowText = await releaseRows({ store, guard, opening, comment: options.comment });
+      if (logText.length + rowText.length === 0)
+        throw new BrokerError('ERR_CONFLICT', 'the store is not held');
+      return [...logText, ...rowText].join('\n');
     } finally {
       await trail.stop('released');
     }

@@ -15,6 +15,7 @@ import { CommitQueue } from '../commit-queue.ts';
 import type { OpenedStore, StoreCondition, StoreSpace } from '../opened-store.ts';
 import { planWrites } from '../planned-writes.ts';
 import { countSql, getSql, listSql } from '../query-sql.ts';
+import type { StoredRow } from '../row-guard.ts';
 import type { Statement } from '../sql.ts';
 import { POSTGRES } from '../sql.ts';
 import type { StoreDeps } from '../store-deps.ts';
@@ -63,16 +64,18 @@ export class PostgresStore implements OpenedStore {
   }
 
   async commit(plan: Plan): Promise<Outcome> {
-    return this.#queue.push(plan, planWrites(POSTGRES, plan));
+    return this.#queue.push(plan, planWrites(POSTGRES, plan, this.#parts.deps.guard !== undefined));
   }
 
   async get<T extends TableName>(table: T, key: KeyOf<T>): Promise<Tables[T] | undefined> {
     const { rows } = await this.#read(getSql(POSTGRES, table, key));
+    this.#parts.deps.guard?.checkAll(table, rows as StoredRow[]);
     return rows[0] as Tables[T] | undefined;
   }
 
   async list<T extends TableName>(table: T, query: ListQuery<T>): Promise<readonly Tables[T][]> {
     const { rows } = await this.#read(listSql(POSTGRES, table, query));
+    this.#parts.deps.guard?.checkAll(table, rows as StoredRow[]);
     return rows as Tables[T][];
   }
 

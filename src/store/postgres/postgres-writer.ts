@@ -3,6 +3,8 @@ import type { Change } from '../../ports/store.ts';
 import type { Tables } from '../../ports/tables.ts';
 import type { ChangeFeed } from '../change-feed.ts';
 import type { PendingPlan } from '../commit-queue.ts';
+import { digestSql } from '../query-sql.ts';
+import type { DigestRow, RowChange, StagedDigests } from '../row-guard.ts';
 import { leaveUnknown, refuseAll, settleAll } from '../settle.ts';
 import type { Statement } from '../sql.ts';
 import { POSTGRES } from '../sql.ts';
@@ -151,13 +153,15 @@ export class PostgresWriter {
     if (this.#isBehind) throw new Error('narrowings were pruned before this process saw them');
     // Whoever is ahead decides: a clock that lags must not lengthen an authority.
     const staged = new StagedBatch(feed, Math.max(deps.clock.now(), now));
-    await runPlans(connection, batch, staged);
-    const writes = this.#record(staged);
+    await runPlans(connection, batch, staged, deps.guard);
+    const digests = await this.#stageDigests(connection, staged.rows);
+    const writes = this.#record(staged, digests);
     deps.failpoint?.('store.before_commit');
     await this.#finish(connection, writes);
     deps.failpoint?.('store.after_commit');
     if (this.#unknown !== undefined) deps.chain.keep();
     this.#unknown = undefined;
+    digests?.keep();
     feed.apply(staged.changes);
     settleAll(batch, staged.outcomes);
   }
@@ -167,11 +171,30 @@ export class PostgresWriter {
     throw new Error('no connection', { cause: this.#cause });
   }
 
-  #record(staged: StagedBatch): Statement[] {
+  /** Locks the digests of the changed rows until the commit: replicas that change rows of one kind commit one after the other. */
+  async #stageDigests(
+    connection: WriterConnection,
+    rows: readonly RowChange[],
+  ): Promise<StagedDigests | undefined> {
+    const { guard } = this.#parts.deps;
+    if (guard === undefined || guard.isAdopting || rows.length === 0) return undefined;
+    const kinds = guard.kindsOf(rows);
+    const answers = await connection.pipeline(kinds.map((kind) => digestSql(POSTGRES, kind)));
+    const stored = answers.map((answer) => {
+      if (answer.status === 'rejected') throw answer.reason;
+      return answer.value.rows[0] as DigestRow | undefined;
+    });
+    return guard.stage(rows, stored);
+  }
+
+  #record(staged: StagedBatch, digests: StagedDigests | undefined): Statement[] {
+    const { chain } = this.#parts.deps;
     const writes = staged.changes.map((put) => writeSql(POSTGRES, { table: 'changes', put }, true));
     if (writes.length > 0) writes.push(NOTIFY);
-    if (staged.bodies.length === 0) return writes;
-    this.#staged = this.#parts.deps.chain.stage(staged.bodies);
+    for (const write of digests?.writes ?? []) writes.push(writeSql(POSTGRES, write, false));
+    const bodies = digests?.entries(staged.bodies) ?? staged.bodies;
+    if (bodies.length === 0) return writes;
+    this.#staged = chain.stage(bodies);
     writes.push(writeSql(POSTGRES, { table: 'audit_batches', put: this.#staged }, true));
     return writes;
   }

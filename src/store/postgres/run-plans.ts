@@ -1,8 +1,15 @@
 import { BrokerError } from '../../domain/errors.ts';
 import type { Outcome } from '../../ports/store.ts';
 import type { PendingPlan } from '../commit-queue.ts';
-import type { PlannedWrite } from '../planned-writes.ts';
-import type { Statement } from '../sql.ts';
+import {
+  isGuarded,
+  resolveWrites,
+  selectsOf,
+  type PlannedWrite,
+  type ResolvedWrites,
+} from '../guarded-writes.ts';
+import type { RowGuard, StoredRow } from '../row-guard.ts';
+import { POSTGRES, type Statement } from '../sql.ts';
 import type { StagedBatch } from '../staged-batch.ts';
 import { brokenUniqueness, isRefusedRow } from './postgres-fault.ts';
 import { firstWave } from './wave.ts';
@@ -20,11 +27,59 @@ export async function runPlans(
   connection: WriterConnection,
   batch: readonly PendingPlan[],
   staged: StagedBatch,
+  guard: RowGuard | undefined,
 ): Promise<void> {
   for (let left = batch; left.length > 0;) {
     const wave = firstWave(left);
-    await runWave(connection, wave, staged);
+    const run = guard === undefined ? undefined : guardedRun(wave, guard);
+    await (run === undefined ? runWave(connection, wave, staged) : run(connection, staged));
     left = left.slice(wave.length);
+  }
+}
+
+type GuardedRun = (connection: WriterConnection, staged: StagedBatch) => Promise<void>;
+
+/** A run of one plan whose rows have MACs or digests; undefined for all others. */
+function guardedRun(
+  [pending, ...more]: readonly PendingPlan[],
+  guard: RowGuard,
+): GuardedRun | undefined {
+  if (pending === undefined || more.length > 0 || !isGuarded(pending.planned)) return undefined;
+  return async (connection, staged) => {
+    const { plan } = pending;
+    const refusals: Refusals = new Map();
+    if (staged.isStale(plan)) refusals.set(pending, { status: 'stale' });
+    else await check(connection, [pending], refusals);
+    const resolved = refusals.has(pending) ? NOTHING : await resolve(connection, pending, guard);
+    if (resolved instanceof BrokerError) refusals.set(pending, resolved);
+    else {
+      const refusal = await writeAlone(connection, resolved.writes);
+      if (refusal !== undefined) refusals.set(pending, refusal);
+    }
+    const refusal = refusals.get(pending);
+    if (refusal !== undefined) staged.refuse(refusal);
+    else if (!(resolved instanceof BrokerError)) staged.accept(plan, resolved.changes);
+  };
+}
+
+const NOTHING: ResolvedWrites = { writes: [], changes: [] };
+
+/** Locks and checks the rows that a plan touches, and makes their MACs. */
+async function resolve(
+  connection: WriterConnection,
+  { planned }: PendingPlan,
+  guard: RowGuard,
+): Promise<ResolvedWrites | BrokerError> {
+  const answers = await connection.pipeline(selectsOf(planned.writes));
+  if (!isClean(answers)) throw firstError(answers);
+  const found = answers.map((answer) =>
+    answer.status === 'fulfilled' ? (answer.value.rows as StoredRow[]) : [],
+  );
+  try {
+    return resolveWrites(POSTGRES, guard, planned.writes, found);
+  } catch (error) {
+    if (error instanceof BrokerError) return error;
+    throw error;
   }
 }
 

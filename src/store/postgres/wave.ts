@@ -1,20 +1,22 @@
 import type { Expectation, KeyOf, TableName, Write } from '../../ports/store.ts';
 import type { PendingPlan } from '../commit-queue.ts';
+import { isGuarded } from '../guarded-writes.ts';
 import { shapeOf } from '../schema.ts';
 
 /**
  * The longest run of plans from the start whose checks cannot depend on what the others of the run write: such plans are checked
- * in one round trip and written in another. A plan that narrows ends its run, because it can make the next one stale.
+ * in one round trip and written in another. A plan that narrows ends its run, because it can make the next one stale. A plan that reads rows
+ * to make their MACs or digests is a run by itself, because it must see what the plans before it wrote.
  */
 export function firstWave(batch: readonly PendingPlan[]): readonly PendingPlan[] {
   const written = new Set<string>();
   let length = 0;
-  for (const { plan } of batch) {
-    if (length > 0 && (plan.expect ?? []).some((expectation) => dependsOn(written, expectation))) {
-      break;
-    }
+  for (const { plan, planned } of batch) {
+    const readsRows = isGuarded(planned);
+    const isDependent = (plan.expect ?? []).some((expectation) => dependsOn(written, expectation));
+    if (length > 0 && (readsRows || isDependent)) break;
     length += 1;
-    if ((plan.narrows ?? []).length > 0) break;
+    if (readsRows || (plan.narrows ?? []).length > 0) break;
     for (const write of plan.writes ?? []) written.add(target(write));
   }
   return batch.slice(0, length);

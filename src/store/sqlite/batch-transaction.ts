@@ -2,7 +2,11 @@ import { BrokerError } from '../../domain/errors.ts';
 import type { Change, Outcome } from '../../ports/store.ts';
 import type { Tables } from '../../ports/tables.ts';
 import type { PendingPlan } from '../commit-queue.ts';
+import { isGuarded, resolveWrites, selectsOf, type ResolvedWrites } from '../guarded-writes.ts';
 import type { PlannedWrites } from '../planned-writes.ts';
+import type { DigestRow, RowGuard, StoredRow } from '../row-guard.ts';
+import { digestSql } from '../query-sql.ts';
+import { SQLITE } from '../sql.ts';
 import type { StagedBatch } from '../staged-batch.ts';
 import type { SqliteConnection } from './sqlite-connection.ts';
 import { isDuplicate, isRefusedRow } from './sqlite-fault.ts';
@@ -16,16 +20,43 @@ export function runPlans(
   connection: SqliteConnection,
   batch: readonly PendingPlan[],
   staged: StagedBatch,
+  guard: RowGuard | undefined,
 ): void {
   for (const { plan, planned } of batch) {
     if (staged.isStale(plan)) {
       staged.refuse();
       continue;
     }
-    const refusal = attempt(connection, planned);
-    if (refusal === undefined) staged.accept(plan);
-    else staged.refuse(refusal);
+    try {
+      const resolved = resolve(connection, planned, guard);
+      const refusal = attempt(connection, planned, resolved);
+      if (refusal === undefined) staged.accept(plan, resolved.changes);
+      else staged.refuse(refusal);
+    } catch (error) {
+      // A row that is not ours: the plan has written nothing yet.
+      if (!(error instanceof BrokerError)) throw error;
+      staged.refuse(error);
+    }
   }
+}
+
+/** Checks the rows that the plan touches, and makes their MACs. @throws ERR_CIPHERTEXT_INVALID */
+function resolve(
+  connection: SqliteConnection,
+  planned: PlannedWrites,
+  guard: RowGuard | undefined,
+): ResolvedWrites {
+  if (guard === undefined || !isGuarded(planned)) return { writes: planned.writes, changes: [] };
+  const found = selectsOf(planned.writes).map((select) => connection.all(select) as StoredRow[]);
+  return resolveWrites(SQLITE, guard, planned.writes, found);
+}
+
+/** The stored digests of the rows that a batch changes. */
+export function readDigests(
+  connection: SqliteConnection,
+  kinds: readonly string[],
+): readonly (DigestRow | undefined)[] {
+  return kinds.map((kind) => connection.get(digestSql(SQLITE, kind)) as DigestRow | undefined);
 }
 
 export function putChanges(connection: SqliteConnection, changes: readonly Change[]): void {
@@ -43,7 +74,8 @@ export function putBatch(connection: SqliteConnection, row: Tables['audit_batche
 /** @returns why the plan did nothing; undefined when all of it was done. */
 function attempt(
   connection: SqliteConnection,
-  { expect, writes }: PlannedWrites,
+  { expect }: PlannedWrites,
+  { writes }: ResolvedWrites,
 ): Outcome | BrokerError | undefined {
   for (const [index, expectation] of expect.entries()) {
     const present = connection.get(expectation) !== undefined;

@@ -16,6 +16,7 @@ import type { OpenedStore, StoreCondition, StoreSpace } from '../opened-store.ts
 import { planWrites } from '../planned-writes.ts';
 import { countSql, getSql, listSql } from '../query-sql.ts';
 import { SQLITE } from '../sql.ts';
+import type { StoredRow } from '../row-guard.ts';
 import type { StoreDeps } from '../store-deps.ts';
 import { CHANGES_KEPT_MS, PRUNE_EVERY_MS } from '../store-deps.ts';
 import type { SqliteConnection } from './sqlite-connection.ts';
@@ -60,7 +61,7 @@ export class SqliteStore implements OpenedStore {
   // Not async: each promise costs on the path of every read.
   commit(plan: Plan): Promise<Outcome> {
     try {
-      return this.#queue.push(plan, planWrites(SQLITE, plan));
+      return this.#queue.push(plan, planWrites(SQLITE, plan, this.#deps.guard !== undefined));
     } catch (cause) {
       return refused(cause);
     }
@@ -68,12 +69,15 @@ export class SqliteStore implements OpenedStore {
 
   get<T extends TableName>(table: T, key: KeyOf<T>): Promise<Tables[T] | undefined> {
     return this.#read((connection) => {
-      return connection.get(getSql(SQLITE, table, key)) as Tables[T] | undefined;
+      const row = connection.get(getSql(SQLITE, table, key));
+      return this.#checked(table, row === undefined ? [] : [row])[0];
     });
   }
 
   list<T extends TableName>(table: T, query: ListQuery<T>): Promise<readonly Tables[T][]> {
-    return this.#read((connection) => connection.all(listSql(SQLITE, table, query)) as Tables[T][]);
+    return this.#read((connection) =>
+      this.#checked(table, connection.all(listSql(SQLITE, table, query))),
+    );
   }
 
   count<T extends TableName>(table: T, equals: Partial<Tables[T]>): Promise<number> {
@@ -105,6 +109,11 @@ export class SqliteStore implements OpenedStore {
     this.#cancelPrune();
     await this.#queue.close();
     this.#writer.close();
+  }
+
+  #checked<T extends TableName>(table: T, rows: readonly unknown[]): readonly Tables[T][] {
+    this.#deps.guard?.checkAll(table, rows as readonly StoredRow[]);
+    return rows as readonly Tables[T][];
   }
 
   #read<R>(query: (connection: SqliteConnection) => R): Promise<R> {

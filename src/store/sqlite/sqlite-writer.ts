@@ -3,12 +3,15 @@ import type { Change } from '../../ports/store.ts';
 import type { Tables } from '../../ports/tables.ts';
 import type { ChangeFeed } from '../change-feed.ts';
 import type { PendingPlan } from '../commit-queue.ts';
+import type { RowChange, StagedDigests } from '../row-guard.ts';
 import { leaveUnknown, refuseAll, settleAll } from '../settle.ts';
+import { SQLITE } from '../sql.ts';
 import { StagedBatch } from '../staged-batch.ts';
 import type { StoreDeps } from '../store-deps.ts';
 import { RETRY_AFTER_MS } from '../store-deps.ts';
+import { writeSql } from '../write-sql.ts';
 import type { Ballast } from './ballast.ts';
-import { putBatch, putChanges, runPlans } from './batch-transaction.ts';
+import { putBatch, putChanges, readDigests, runPlans } from './batch-transaction.ts';
 import type { SqliteConnection } from './sqlite-connection.ts';
 import { isNoRoom, isSqliteFault } from './sqlite-fault.ts';
 
@@ -91,10 +94,12 @@ export class SqliteWriter {
     const { feed, deps } = this.#parts;
     const staged = new StagedBatch(feed, deps.clock.now());
     connection.begin();
-    runPlans(connection, batch, staged);
+    runPlans(connection, batch, staged, deps.guard);
     putChanges(connection, staged.changes);
-    if (staged.bodies.length > 0) {
-      this.#unsettled = deps.chain.stage(staged.bodies);
+    const digests = this.#stageDigests(connection, staged.rows);
+    const bodies = digests?.entries(staged.bodies) ?? staged.bodies;
+    if (bodies.length > 0) {
+      this.#unsettled = deps.chain.stage(bodies);
       putBatch(connection, this.#unsettled);
     }
     deps.failpoint?.('store.before_commit');
@@ -103,8 +108,20 @@ export class SqliteWriter {
     deps.failpoint?.('store.after_commit');
     if (this.#unsettled !== undefined) deps.chain.keep();
     this.#unsettled = undefined;
+    digests?.keep();
     feed.apply(staged.changes);
     settleAll(batch, staged.outcomes);
+  }
+
+  #stageDigests(
+    connection: SqliteConnection,
+    rows: readonly RowChange[],
+  ): StagedDigests | undefined {
+    const { guard } = this.#parts.deps;
+    if (guard === undefined || guard.isAdopting || rows.length === 0) return undefined;
+    const digests = guard.stage(rows, readDigests(connection, guard.kindsOf(rows)));
+    for (const write of digests.writes) connection.run(writeSql(SQLITE, write, false));
+    return digests;
   }
 
   /** The ballast goes first; when that is not enough, urgent plans fail like all others. */

@@ -33,6 +33,7 @@ function rowOf(connection: string, index: number, at: number): Row {
     ...{ comment: null, requested_by: 'schedule', state: 'running', step: 'create', attempts: 0 },
     ...{ last_error: null, epoch: 0, pending: null, previous: null, previous_version: null },
     ...{ version: null, canary: null, promoted_at: null, settle_until: null, ended_at: null },
+    mac: null,
   };
 }
 

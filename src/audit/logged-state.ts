@@ -1,0 +1,119 @@
+import { BrokerError } from '../domain/errors.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Store } from '../ports/store.ts';
+import type { LogAnchor } from './log-anchor.ts';
+import type { LogIdentity } from './log-identity.ts';
+import { PendingBatches } from './pending-batches.ts';
+import { ProvenEntries } from './proven-entries.ts';
+import { storedCheckpoint, type SignedCheckpoint } from './stored-tree.ts';
+
+/** What an entry says of one kind of rows (docs/spec/state-digest-v1.md). */
+export interface LoggedDigest {
+  readonly kind: string;
+  readonly generation: number;
+  readonly count: number;
+  readonly digest: string;
+}
+
+const MEMBER = ',"state":';
+/** Entries with the member end like this; few others do. */
+const ENDING = '}]}';
+
+/** The newest digest of each kind of rows that the entries of a log name. */
+export class LoggedState {
+  readonly #digests = new Map<string, LoggedDigest>();
+
+  /** @throws ERR_CIPHERTEXT_INVALID for a text that `text` did not make. */
+  static from(text: string): LoggedState {
+    const state = new LoggedState();
+    state.#read(text);
+    return state;
+  }
+
+  get(kind: string): LoggedDigest | undefined {
+    return this.#digests.get(kind);
+  }
+
+  /** Takes in the entries of one batch. */
+  take(entries: readonly string[]): void {
+    for (const entry of entries) {
+      if (!entry.endsWith(ENDING)) continue;
+      // A quote within a string follows a backslash: this text occurs between members only.
+      const at = entry.lastIndexOf(MEMBER);
+      if (at !== -1) this.#read(entry.slice(at + MEMBER.length, -1));
+    }
+  }
+
+  text(): string {
+    const kinds = [...this.#digests.keys()].sort();
+    return JSON.stringify(kinds.map((kind) => this.#digests.get(kind)));
+  }
+
+  /** Replicas commit one after the other but their batches join the tree in any order, so the higher generation counts. */
+  #read(text: string): void {
+    let digests: readonly LoggedDigest[];
+    try {
+      digests = JSON.parse(text) as readonly LoggedDigest[];
+    } catch (cause) {
+      throw new BrokerError('ERR_CIPHERTEXT_INVALID', undefined, { cause });
+    }
+    for (const digest of digests) {
+      const known = this.#digests.get(digest.kind);
+      if (known === undefined || known.generation < digest.generation)
+        this.#digests.set(digest.kind, digest);
+    }
+  }
+}
+
+/** Where the digests of a store are recorded. */
+export interface StateSource {
+  readonly log: LogIdentity;
+  readonly anchor: LogAnchor;
+  readonly clock: Clock;
+}
+
+const ATTEMPTS = 16;
+const ENTRIES_A_READ = 4_096;
+
+/**
+ * The newest digests in the whole log: those of the tree, and those of the entries that have not joined it yet.
+ * @throws ERR_CIPHERTEXT_INVALID when the log is not what was signed; ERR_BUSY when other replicas kept appending.
+ */
+export async function loggedState(store: Store, source: StateSource): Promise<LoggedState> {
+  const { log, anchor, clock } = source;
+  for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
+    const checkpoint = await storedCheckpoint(store, log.verifier);
+    const state = await stateAt(store, checkpoint, anchor);
+    const pending = new PendingBatches(store, log.verifier.key, clock);
+    do await pending.read(({ entries }) => state.take(entries));
+    while (!pending.drained);
+    // A batch that joined the tree meanwhile would be in neither.
+    const after = await storedCheckpoint(store, log.verifier);
+    if (after?.size === checkpoint?.size) return state;
+  }
+  throw new BrokerError('ERR_BUSY', undefined, { retryAfterSeconds: 1 });
+}
+
+/** The digests in the tree of a checkpoint: as the checkpoint has them under a MAC, or from the entries where an earlier release wrote it. */
+export async function stateAt(
+  store: Store,
+  checkpoint: SignedCheckpoint | undefined,
+  anchor: LogAnchor,
+): Promise<LoggedState> {
+  if (checkpoint === undefined) return new LoggedState();
+  const row = await store.get('log_checkpoints', { size: checkpoint.size });
+  const text = row?.state ?? undefined;
+  if (text === undefined) return stateOfEntries(store, checkpoint);
+  return LoggedState.from(anchor.openState(checkpoint.size, text));
+}
+
+/** Reads the whole log, each entry proven against the root: an altered entry must not hide a digest. */
+async function stateOfEntries(store: Store, checkpoint: SignedCheckpoint): Promise<LoggedState> {
+  const state = new LoggedState();
+  const entries = new ProvenEntries(store);
+  for (let at = 0; at < checkpoint.size; at += ENTRIES_A_READ) {
+    const end = Math.min(at + ENTRIES_A_READ, checkpoint.size);
+    state.take(await entries.read(checkpoint, at, end));
+  }
+  return state;
+}

@@ -1,0 +1,98 @@
+import { LogAnchor } from '../audit/log-anchor.ts';
+import type { LogIdentity } from '../audit/log-identity.ts';
+import { loggedState, type LoggedState } from '../audit/logged-state.ts';
+import { RowSeals } from '../broker/state/row-seals.ts';
+import { SystemActor } from '../broker/record.ts';
+import { sha256Hex } from '../crypto/digest.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Log } from '../ports/log.ts';
+import type { Store } from '../ports/store.ts';
+import { RowGuard, type HeldRows } from '../store/row-guard.ts';
+import { acceptState, adoptState, checkState } from '../store/state-check.ts';
+import type { InstallationKeys } from './keys.ts';
+
+export interface StateDeps {
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** Guards the rows of a store, from before there are keys: nothing guarded can be written until `openState`. */
+export function createGuard({ clock, log }: StateDeps): RowGuard {
+  const actor = new SystemActor({ clock, digest: sha256Hex }, 'store');
+  return new RowGuard({
+    entry: () => actor.entry({ action: 'state.digest', outcome: 'ok', cause: 'rows_removed' }),
+    onHold: ({ reason, what }) =>
+      log.error(
+        { reason, what },
+        'rows of the store are not as the broker left them: nothing is served; compare with a backup, then run "quaymaster release"',
+      ),
+  });
+}
+
+interface OpeningState {
+  readonly keys: InstallationKeys;
+  readonly log: LogIdentity;
+  readonly clock: Clock;
+}
+
+/** What the log says of the rows. @throws ERR_CIPHERTEXT_INVALID when the log is damaged. */
+export function readLogged(store: Store, { keys, log, clock }: OpeningState): Promise<LoggedState> {
+  const anchor = new LogAnchor(new RowSeals(keys.keyring));
+  return loggedState(store, { log, anchor, clock });
+}
+
+/**
+ * Compares all guarded rows with their digests and with the log, and holds the store when they differ. Rows of an earlier release get their
+ * MACs and digests. This boot must have been announced in the log. @throws ERR_CIPHERTEXT_INVALID when the log is damaged.
+ */
+export async function openState(
+  store: Store,
+  guard: RowGuard,
+  opening: OpeningState,
+): Promise<readonly HeldRows[]> {
+  const { isNew, problems } = await checkState(store, guard, () => readLogged(store, opening));
+  const actor = new SystemActor({ clock: opening.clock, digest: sha256Hex }, 'store');
+  if (isNew) {
+    guard.tolerateUnsealed();
+    const entry = actor.entry({ action: 'state.digest', outcome: 'ok', cause: 'first_digest' });
+    await adoptState(store, guard, entry);
+  }
+  guard.enforce();
+  for (const { reason, what } of problems) {
+    const fact = { action: 'broker.hold', outcome: 'error', cause: reason, comment: what } as const;
+    await store.commit({ entries: [actor.entry(fact)] });
+  }
+  for (const problem of problems) guard.hold(problem);
+  return problems;
+}
+
+/** What is wrong, for an operator. */
+export function textOf(problems: readonly HeldRows[]): string {
+  const each = problems.map(({ what }) => what).join('; ');
+  return `rows of the store are not as the broker left them (${each}): compare with a backup, then run "quaymaster release"`;
+}
+
+interface ReleasedState {
+  readonly store: Store;
+  readonly guard: RowGuard;
+  readonly opening: OpeningState;
+  readonly comment: string;
+}
+
+/** Accepts rows that differ from their digests, by name and with their counts; no lines where none differ. @throws ERR_HELD */
+export async function releaseRows(released: ReleasedState): Promise<readonly string[]> {
+  const { store, guard, opening, comment } = released;
+  const { problems } = await checkState(store, guard, () => readLogged(store, opening));
+  if (problems.length === 0) return [];
+  const logged = await readLogged(store, opening);
+  const actor = new SystemActor({ clock: opening.clock, digest: sha256Hex }, 'broker');
+  const cause = problems.map(({ what }) => what).join('; ');
+  const entry = actor.entry({ action: 'broker.release', outcome: 'ok', cause, comment });
+  const digests = await acceptState(store, guard, { logged, entry });
+  return [
+    'released: rows of the store were not as the broker left them',
+    ...problems.map(({ reason, what }) => `  ${reason}: ${what}`),
+    'accepted: the rows as they are now',
+    ...digests.map(({ kind, count }) => `  ${kind}: ${count} rows`),
+  ];
+}

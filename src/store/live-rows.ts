@@ -1,0 +1,121 @@
+import { setImmediate as loopTurn } from 'node:timers/promises';
+import { SetHash } from '../crypto/set-hash.ts';
+import { constantTimeEqual } from '../crypto/digest.ts';
+import { BrokerError } from '../domain/errors.ts';
+import type { KeyOf, Store, TableName } from '../ports/store.ts';
+import type { Tables } from '../ports/tables.ts';
+import { nameOf, type DigestRow, type RowGuard, type StoredRow } from './row-guard.ts';
+import { rowsOf } from './state-check.ts';
+
+/** The kinds of rows that take effect in a running broker as soon as somebody writes them. */
+const LIVE = ['documents', 'operator_tokens'] as const;
+type LiveTable = (typeof LIVE)[number];
+
+const ATTEMPTS = 16;
+
+/** The rows that a digest is over: the element of each by its name. */
+interface Mirror {
+  readonly generation: number;
+  readonly set: SetHash;
+  readonly elements: Map<string, string>;
+}
+
+/**
+ * Gives out a row only if it is one of those that the digest is over. A copy of an earlier row has a valid MAC; on a database that others can
+ * write to, it must not take effect for a moment.
+ */
+export class LiveRows {
+  readonly #store: Store;
+  readonly #guard: RowGuard;
+  readonly #mirrors = new Map<LiveTable, Mirror>();
+  #work: Promise<unknown> = Promise.resolve();
+
+  constructor(store: Store, guard: RowGuard) {
+    this.#store = store;
+    this.#guard = guard;
+  }
+
+  /** As `Store.get`. @throws ERR_CIPHERTEXT_INVALID, and holds the store, for a row that is not as it was left; ERR_BUSY. */
+  get<T extends TableName>(table: T, key: KeyOf<T>): Promise<Tables[T] | undefined> {
+    if (!isLive(table)) return this.#store.get(table, key);
+    const found = this.#work.then(() => this.#current(table, key as StoredRow));
+    this.#work = found.catch(() => undefined);
+    return found as Promise<Tables[T] | undefined>;
+  }
+
+  async #current(table: LiveTable, key: StoredRow): Promise<StoredRow | undefined> {
+    const name = nameOf(table, key);
+    let differed: number | undefined;
+    for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
+      const row = (await this.#store.get(table, key)) as StoredRow | undefined;
+      const digest = this.#guard.accept(table, await this.#digest(table));
+      const element = row && this.#guard.element(digest.root_key_id, table, row).toString('latin1');
+      const mirror = this.#mirrors.get(table);
+      if (mirror?.generation !== digest.generation) {
+        if (mirror !== undefined && this.#follow(table, mirror, { name, element, digest }))
+          return row;
+        await this.#reload(table);
+        continue;
+      }
+      if (mirror.elements.get(name) === element) return row;
+      // The row may have been read before the commit that memory knows already: it is read once more.
+      if (differed === digest.generation) {
+        const what = `${name} is not the row that the broker wrote last`;
+        throw this.#guard.hold({ reason: 'rows_differ', what });
+      }
+      differed = digest.generation;
+    }
+    throw new BrokerError('ERR_BUSY', undefined, { retryAfterSeconds: 1 });
+  }
+
+  /** Whether the newer digest differs from what is in memory by this row alone: then memory has it now. */
+  #follow(
+    table: LiveTable,
+    mirror: Mirror,
+    { name, element, digest }: { name: string; element: string | undefined; digest: DigestRow },
+  ): boolean {
+    const set = SetHash.from(mirror.set.state());
+    const before = mirror.elements.get(name);
+    if (before !== undefined) set.remove(Buffer.from(before, 'latin1'));
+    if (element !== undefined) set.add(Buffer.from(element, 'latin1'));
+    if (!constantTimeEqual(set.state(), digest.state)) return false;
+    const { elements } = mirror;
+    if (element === undefined) elements.delete(name);
+    else elements.set(name, element);
+    this.#mirrors.set(table, { generation: digest.generation, set, elements });
+    return true;
+  }
+
+  async #reload(table: LiveTable): Promise<void> {
+    for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
+      const digest = this.#guard.accept(table, await this.#digest(table));
+      const set = SetHash.empty();
+      const elements = new Map<string, string>();
+      for await (const row of rowsOf(this.#store, table)) {
+        const stored = row as unknown as StoredRow;
+        const element = this.#guard.element(digest.root_key_id, table, stored);
+        set.add(element);
+        elements.set(nameOf(table, stored), element.toString('latin1'));
+      }
+      const { generation } = this.#guard.accept(table, await this.#digest(table));
+      if (generation === digest.generation) {
+        if (!constantTimeEqual(set.state(), digest.state)) {
+          const what = `${table}: there are ${elements.size} rows, the digest is over ${digest.count}`;
+          throw this.#guard.hold({ reason: 'rows_differ', what });
+        }
+        this.#mirrors.set(table, { generation, set, elements });
+        return;
+      }
+      await loopTurn();
+    }
+    throw new BrokerError('ERR_BUSY', undefined, { retryAfterSeconds: 1 });
+  }
+
+  #digest(kind: LiveTable): Promise<DigestRow | undefined> {
+    return this.#store.get('state_digests', { kind });
+  }
+}
+
+function isLive(table: TableName): table is LiveTable {
+  return (LIVE as readonly TableName[]).includes(table);
+}

@@ -1,0 +1,285 @@
+import { hmac } from '../crypto/digest.ts';
+import { stateDigestMessage } from '../crypto/associated-data.ts';
+import type { Keyring } from '../crypto/keyring.ts';
+import { rowElement, type CanonicalFields } from '../crypto/row-mac.ts';
+import type { SecretKey } from '../crypto/secret-key.ts';
+import { SetHash } from '../crypto/set-hash.ts';
+import { BrokerError } from '../domain/errors.ts';
+import type { ColumnValue, TableName, Write } from '../ports/store.ts';
+import type { Tables } from '../ports/tables.ts';
+import { misuse } from './cell.ts';
+import { DIGESTED, SEALED, type DigestedTable } from './guarded-tables.ts';
+import { shapeOf } from './schema.ts';
+
+export type StoredRow = Readonly<Record<string, ColumnValue>>;
+export type DigestRow = Tables['state_digests'];
+
+/** Why nothing commits any more: what is wrong, with the kind of row and, where it is known, the row. */
+export interface HeldRows {
+  readonly reason: 'rows_differ' | 'rows_behind';
+  readonly what: string;
+}
+
+/** What one write does to one row of a digested table. */
+export interface RowChange {
+  readonly table: DigestedTable;
+  readonly before: StoredRow | undefined;
+  readonly after: StoredRow | undefined;
+}
+
+/** The digests that a batch will have when it commits. */
+export interface StagedDigests {
+  readonly writes: readonly Write[];
+  /** The bodies of the batch's entries, the last of which names these digests. */
+  readonly entries: (bodies: readonly string[]) => readonly string[];
+  readonly keep: () => void;
+}
+
+/** Makes and checks MACs under all root keys: `RowSeals`. */
+export interface RowMacs {
+  mac(table: string, fields: CanonicalFields): Uint8Array;
+  verify(table: string, fields: CanonicalFields, mac: Uint8Array): void;
+}
+
+export interface GuardKeys {
+  readonly keyring: Keyring;
+  readonly rows: RowMacs;
+}
+
+export interface RowGuardOptions {
+  /** The body of the entry of a commit that changes a digest and records nothing else. */
+  readonly entry: () => string;
+  readonly onHold: (held: HeldRows) => void;
+}
+
+/** So many differences are reported one by one. */
+const REPORTED = 100;
+
+/**
+ * Keeps the MACs of the rows that drive effects and the digests of the rows that grant, in the commit that changes them. Who can write the
+ * database but does not have the root keys can make neither. docs/spec/state-digest-v1.md.
+ */
+export class RowGuard {
+  readonly #options: RowGuardOptions;
+  /** The last digests that this process read or wrote: an older one is a replay. */
+  readonly #known = new Map<string, DigestRow>();
+  #keys: GuardKeys | undefined;
+  #held: HeldRows | undefined;
+  readonly #reported = new Set<string>();
+  #state: 'unchecked' | 'adopting' | 'enforcing' = 'unchecked';
+
+  constructor(options: RowGuardOptions) {
+    this.#options = options;
+  }
+
+  get held(): HeldRows | undefined {
+    return this.#held;
+  }
+
+  /** From now on MACs and digests can be made. Rows are read unchecked until it is known what there is to check them by. */
+  open(keys: GuardKeys): void {
+    this.#keys = keys;
+  }
+
+  /** Rows without a MAC are those of an earlier release, until `adopting` is over. */
+  tolerateUnsealed(): void {
+    this.#state = 'adopting';
+  }
+
+  /** The commit in progress makes the first digests itself. */
+  get isAdopting(): boolean {
+    return this.#state === 'adopting';
+  }
+
+  /** Every row must have its MAC. */
+  enforce(): void {
+    this.#state = 'enforcing';
+  }
+
+  /** Nothing commits any more. @returns the error for the caller that found it. */
+  hold(held: HeldRows): BrokerError {
+    this.#held ??= held;
+    if (this.#reported.size < REPORTED && !this.#reported.has(held.what)) {
+      this.#reported.add(held.what);
+      this.#options.onHold(held);
+    }
+    return new BrokerError('ERR_CIPHERTEXT_INVALID', undefined, {
+      reason: held.reason,
+      cause: new Error(held.what),
+    });
+  }
+
+  /** The row with its MAC. */
+  seal(table: TableName, row: StoredRow): StoredRow {
+    return { ...row, mac: this.#opened().rows.mac(table, covered(table, row)) };
+  }
+
+  /** Checks a row that was read. @throws ERR_CIPHERTEXT_INVALID, and holds the store, for a row that no key of ours sealed. */
+  check(table: TableName, row: StoredRow): void {
+    if (this.#state === 'unchecked' || !SEALED.has(table) || this.isSealed(table, row)) return;
+    if (this.#state === 'adopting' && row['mac'] === null) return;
+    throw this.hold({ reason: 'rows_differ', what: `${nameOf(table, row)} has no valid MAC` });
+  }
+
+  checkAll(table: TableName, rows: readonly StoredRow[]): void {
+    if (!SEALED.has(table)) return;
+    for (const row of rows) this.check(table, row);
+  }
+
+  isSealed(table: TableName, row: StoredRow): boolean {
+    const { rows } = this.#opened();
+    try {
+      rows.verify(table, covered(table, row), row['mac'] as Uint8Array);
+      return true;
+    } catch (error) {
+      return unlessSealed(error);
+    }
+  }
+
+  /** The element that a row is in the digest of its table, under the root key that the digest names (the active one for a new digest). */
+  element(rootKeyId: string | undefined, table: DigestedTable, row: StoredRow): Buffer {
+    const id = rootKeyId ?? this.#opened().keyring.active.id;
+    return rowElement(this.#digestKey(id), table, present(row));
+  }
+
+  /** What the log and the backup manifest name a digest by. */
+  shortDigest({ root_key_id, kind, generation, count, state }: DigestRow): string {
+    const message = stateDigestMessage(kind, generation, count, state);
+    return hmac(this.#digestKey(root_key_id), message).toString('base64url');
+  }
+
+  /** A digest row under the active root key. */
+  sealDigest(
+    kind: DigestedTable,
+    content: { readonly generation: number; readonly count: number; readonly set: SetHash },
+  ): DigestRow {
+    const { generation, count, set } = content;
+    const { keyring, rows } = this.#opened();
+    const root_key_id = keyring.active.id;
+    const fields = { kind, root_key_id, generation, count, state: set.state() };
+    return { ...fields, mac: rows.mac('state_digests', fields) };
+  }
+
+  /** Whether a root key of ours sealed the digest. */
+  isDigest({ mac, ...fields }: DigestRow): boolean {
+    try {
+      this.#opened().rows.verify('state_digests', fields, mac);
+      return true;
+    } catch (error) {
+      return unlessSealed(error);
+    }
+  }
+
+  /** Takes a stored digest for true. @throws ERR_CIPHERTEXT_INVALID, and holds the store, when it is missing, forged or older than one seen before. */
+  accept(kind: DigestedTable, row: DigestRow | undefined): DigestRow {
+    if (row === undefined) {
+      throw this.hold({ reason: 'rows_behind', what: `the digest of ${kind} is missing` });
+    }
+    if (!this.isDigest(row)) {
+      throw this.hold({ reason: 'rows_differ', what: `the digest of ${kind} has no valid MAC` });
+    }
+    const known = this.#known.get(kind);
+    const generation = known?.generation ?? 0;
+    if (row.generation < generation) {
+      const what = `the digest of ${kind} is generation ${row.generation}, ${generation} was seen before`;
+      throw this.hold({ reason: 'rows_behind', what });
+    }
+    this.#known.set(kind, row);
+    return row;
+  }
+
+  /** The digests that these changes touch, in the order in which they are locked. */
+  kindsOf(changes: readonly RowChange[]): readonly DigestedTable[] {
+    return DIGESTED.filter((kind) => changes.some(({ table }) => table === kind));
+  }
+
+  /** @throws ERR_CIPHERTEXT_INVALID as `accept`. */
+  stage(changes: readonly RowChange[], stored: readonly (DigestRow | undefined)[]): StagedDigests {
+    const kinds = this.kindsOf(changes);
+    const after = kinds.map((kind, index) => {
+      const before = this.accept(kind, stored[index]);
+      return this.#changed(
+        before,
+        changes.filter(({ table }) => table === kind),
+      );
+    });
+    return {
+      writes: after.map((put) => ({ table: 'state_digests', put })),
+      entries: (bodies) => this.withState(bodies, this.member(after)),
+      keep: () => {
+        for (const digest of after) this.#known.set(digest.kind, digest);
+      },
+    };
+  }
+
+  /** `"state":[…]` as the last entry of a commit carries it. */
+  member(digests: readonly DigestRow[]): string {
+    const named = digests.map((row) => {
+      const { kind, generation, count } = row;
+      return { kind, generation, count, digest: this.shortDigest(row) };
+    });
+    return `"state":${JSON.stringify(named)}`;
+  }
+
+  /** The bodies of a batch, the last of which carries the digests that the batch changes. */
+  withState(bodies: readonly string[], member: string): readonly string[] {
+    const all = bodies.length === 0 ? [this.#options.entry()] : bodies;
+    const last = all.at(-1) ?? '';
+    return [...all.slice(0, -1), `${last.slice(0, -1)},${member}}`];
+  }
+
+  #changed(before: DigestRow, changes: readonly RowChange[]): DigestRow {
+    const set = SetHash.from(before.state);
+    let { count } = before;
+    for (const { table, before: old, after } of changes) {
+      if (old !== undefined) {
+        set.remove(this.element(before.root_key_id, table, old));
+        count -= 1;
+      }
+      if (after !== undefined) {
+        set.add(this.element(before.root_key_id, table, after));
+        count += 1;
+      }
+    }
+    const { kind, root_key_id } = before;
+    const fields = {
+      ...{ kind, root_key_id, count: Math.max(count, 0), state: set.state() },
+      generation: before.generation + 1,
+    };
+    return { ...fields, mac: this.#opened().rows.mac('state_digests', fields) };
+  }
+
+  #digestKey(rootKeyId: string): SecretKey {
+    const root = this.#opened().keyring.find(rootKeyId);
+    if (root === undefined) throw new BrokerError('ERR_CIPHERTEXT_INVALID');
+    return root.keyFor('stateDigest');
+  }
+
+  #opened(): GuardKeys {
+    if (this.#keys === undefined) throw misuse('guarded rows need the root keys');
+    return this.#keys;
+  }
+}
+
+/** `credentials cred_1`, `documents policy/web`: the table and the primary key. */
+export function nameOf(table: TableName, row: StoredRow): string {
+  return `${table} ${shapeOf(table)
+    .key.map((column) => String(row[column]))
+    .join('/')}`;
+}
+
+/** Columns without a value are left out, so that a column that a later release adds does not change the MACs of older rows. */
+function present(row: StoredRow): CanonicalFields {
+  return Object.fromEntries(Object.entries(row).filter(([, value]) => value !== null));
+}
+
+function covered(table: TableName, row: StoredRow): CanonicalFields {
+  const fields = Object.entries(row).filter(([name]) => name !== 'mac');
+  return SEALED.has(table) ? present(Object.fromEntries(fields)) : Object.fromEntries(fields);
+}
+
+/** A broker that forgot its keys cannot say anything of a row. @throws ERR_SEALED */
+function unlessSealed(error: unknown): false {
+  if (error instanceof BrokerError && error.code === 'ERR_SEALED') throw error;
+  return false;
+}
