@@ -105,14 +105,15 @@ export class Exchange implements Call {
         cancel();
         if (!this.response.writableFinished) controller.abort(new Error('the caller went away'));
       });
-      this.#context = { requestId: this.requestId, signal: controller.signal };
+      const { requestId, holder: caller } = this;
+      this.#context = { requestId, signal: controller.signal, caller };
     }
     return this.#context;
   }
 
   /** The same call with all that a refusal records of it. */
   described(): Call {
-    const { requestId, address, network } = this;
+    const { requestId, address, network, holder } = this;
     const { method, url = '' } = this.request;
     const [path = ''] = url.split('?', 1);
     const facts = { ...this.#facts(), method, target: path };
@@ -121,6 +122,7 @@ export class Exchange implements Call {
       requestId,
       address,
       network,
+      holder,
       client: refusedClient,
       refusedClient,
       context: () => this.context(),

@@ -66,10 +66,12 @@ export class MalformedRequests {
     const address = SourceAddress.ofPeer(peer);
     const requestId = this.#ids.next();
     const client = encodeClient({ address }, this.#parts.digest);
+    const network = networkOf(address);
     return {
       requestId,
       address,
-      network: networkOf(address),
+      network,
+      holder: network,
       client,
       refusedClient: client,
       context: () => ({ requestId, signal: AbortSignal.abort() }),

@@ -10,6 +10,8 @@ export interface Call {
   readonly address: string;
   /** What a caller without a known identity is counted by: an IPv4 address, or the /64 of an IPv6 address. */
   readonly network: string;
+  /** Who is counted for the call: the identity of the caller once it is known, else the network. */
+  readonly holder: string;
   readonly client: EncodedClient;
   /** As `client`, for the entry of a refusal: every text that the client chose is cut short. */
   readonly refusedClient: EncodedClient;

@@ -285,8 +285,10 @@ async function fetchValue(parts: Parts, call: Call, target: Target, item: Item):
   return parts.values.current(item.path, terms, async () => {
     if (fetched?.generation === terms.generation) return read(call.context(), fetched.secret);
     // Others may join it: it does not end because the caller who happened to be first goes away.
-    const { requestId } = call;
-    return withDeadline(parts.clock, SHARED_READ_MS, (signal) => read({ requestId, signal }));
+    const { requestId, holder: caller } = call;
+    return withDeadline(parts.clock, SHARED_READ_MS, (signal) =>
+      read({ requestId, signal, caller }),
+    );
   });
 }
 
@@ -335,7 +337,7 @@ function missing(
     if (version !== undefined || mount === undefined) continue;
     const target = { mount, definition: parts.catalog.find('definition', path) };
     if (target.definition?.spec.class === 'dynamic') continue;
-    if (parts.values.holds(path, cacheTerms(target))) continue;
+    if (parts.values.isKnown(path, cacheTerms(target))) continue;
     if (judge(parts, call, caller, { capability: 'read', path }).allowed)
       wanted.push({ path, target });
   }

@@ -43,11 +43,23 @@ interface Flight {
 }
 
 const ENTRY_OVERHEAD = 300;
+/** A caller who repeats reads of an absent secret reaches its backend once in this time. */
+const ABSENT_MS = 1_000;
+const ABSENT_COUNT = 10_000;
+
+/** A backend said that a secret is not there. */
+interface Absence {
+  readonly generation: string;
+  readonly detail: string | undefined;
+  readonly reason: string | undefined;
+  readonly until: number;
+}
 
 /** Current values, sealed under a key that exists only in this process. One read at a time goes to the backend for a path. */
 export class ValueCache {
   #sealer = ephemeralSealer();
   readonly #entries: LRUCache<string, Entry>;
+  readonly #absences = new LRUCache<string, Absence>({ max: ABSENT_COUNT });
   readonly #flights = new Map<string, Flight>();
   readonly #clock: Clock;
   /** Undefined once the broker is sealed. */
@@ -66,6 +78,7 @@ export class ValueCache {
   /** Forgets every value, and the keys with which values are kept and traced: no value is made any more. */
   seal(): void {
     this.#entries.clear();
+    this.#absences.clear();
     this.#flights.clear();
     this.#sealer = ephemeralSealer();
     this.#fingerprintKey = undefined;
@@ -77,9 +90,9 @@ export class ValueCache {
     return entry === undefined ? undefined : this.#open(path, entry, false);
   }
 
-  /** Whether memory has a fresh value, without opening it. */
-  holds(path: string, terms: CacheTerms): boolean {
-    return this.#freshEntry(path, terms) !== undefined;
+  /** Whether memory answers a read: it has a fresh value, which is not opened, or knows that the secret is not there. */
+  isKnown(path: string, terms: CacheTerms): boolean {
+    return this.#freshEntry(path, terms) !== undefined || this.#isAbsent(path, terms);
   }
 
   /**
@@ -89,6 +102,8 @@ export class ValueCache {
   async current(path: string, terms: CacheTerms, read: () => Promise<Value>): Promise<Value> {
     const fresh = this.fresh(path, terms);
     if (fresh !== undefined) return fresh;
+    const absence = this.#absence(path, terms);
+    if (absence !== undefined) throw absence;
     const under = this.#flights.get(path);
     if (under?.generation === terms.generation) return under.value;
     const flight: { value?: Promise<Value> } = {};
@@ -111,8 +126,28 @@ export class ValueCache {
       if (isCurrent()) this.keep(path, terms, value);
       return value;
     } catch (error) {
+      if (isCurrent()) this.#keepAbsence(path, terms, error);
       return this.#afterFailure(path, terms, error);
     }
+  }
+
+  #isAbsent(path: string, { generation }: CacheTerms): boolean {
+    const known = this.#absences.get(path);
+    return known?.generation === generation && known.until > this.#clock.monotonic();
+  }
+
+  /** What the backend answered a moment ago for a secret that is not there, as the error to throw. */
+  #absence(path: string, terms: CacheTerms): BrokerError | undefined {
+    if (!this.#isAbsent(path, terms)) return undefined;
+    const { detail, reason } = this.#absences.get(path) ?? {};
+    return new BrokerError('ERR_NOT_FOUND', detail, { ...(reason !== undefined && { reason }) });
+  }
+
+  #keepAbsence(path: string, { generation }: CacheTerms, error: unknown): void {
+    if (!(error instanceof BrokerError) || error.code !== 'ERR_NOT_FOUND') return;
+    const { detail, reason } = error;
+    const until = this.#clock.monotonic() + ABSENT_MS;
+    this.#absences.set(path, { generation, detail, reason, until });
   }
 
   #afterFailure(path: string, terms: CacheTerms, error: unknown): Value {
@@ -161,6 +196,7 @@ export class ValueCache {
   /** The secret changed: what is in memory is out of date, and nobody may join a read that began before. */
   drop(path: string): void {
     this.#entries.delete(path);
+    this.#absences.delete(path);
     this.#flights.delete(path);
   }
 

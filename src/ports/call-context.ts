@@ -2,4 +2,6 @@
 export interface CallContext {
   readonly requestId: string;
   readonly signal: AbortSignal;
+  /** Who shares a connection fairly with others: the identity of the caller; absent for work that the broker does by itself. */
+  readonly caller?: string;
 }

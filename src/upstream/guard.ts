@@ -1,18 +1,11 @@
-import {
-  bulkhead,
-  BulkheadRejectedError,
-  ExponentialBackoff,
-  fullJitterGenerator,
-  handleWhen,
-  retry,
-  type BulkheadPolicy,
-} from 'cockatiel';
+import { ExponentialBackoff, fullJitterGenerator, handleWhen, retry } from 'cockatiel';
 import { BrokerError } from '../domain/errors.ts';
 import type { CallContext } from '../ports/call-context.ts';
 import type { Clock } from '../ports/clock.ts';
 import { Circuit, type CircuitPosition } from './guard/circuit.ts';
 import type { GuardLimits } from './guard/config.ts';
 import { Deadline } from './guard/deadline.ts';
+import { FairBulkhead } from './guard/fair-bulkhead.ts';
 import { RetryBudget } from './guard/retry-budget.ts';
 import { verdictOf } from './guard/verdict.ts';
 
@@ -48,6 +41,8 @@ export interface GuardParts {
 const BACKOFF = { initialDelay: 100, maxDelay: 2000, generator: fullJitterGenerator };
 /** A shorter attempt that ran into its caller's deadline says nothing about the backend. */
 const TELLING_MS = 1000;
+/** In the place of a caller's identity, which is never empty: work that the broker does by itself. */
+const BROKER = '';
 
 /** A guard for one connection; connections never share one. */
 export function createGuard(limits: GuardLimits, parts: GuardParts): Guard {
@@ -57,7 +52,7 @@ export function createGuard(limits: GuardLimits, parts: GuardParts): Guard {
 class ConnectionGuard implements Guard {
   readonly #limits: GuardLimits;
   readonly #clock: Clock;
-  readonly #bulkhead: BulkheadPolicy;
+  readonly #bulkhead: FairBulkhead;
   readonly #circuit: Circuit;
   readonly #budget = new RetryBudget();
   #calls = 0;
@@ -67,23 +62,23 @@ class ConnectionGuard implements Guard {
   constructor(limits: GuardLimits, clock: Clock) {
     this.#limits = limits;
     this.#clock = clock;
-    this.#bulkhead = bulkhead(limits.maxConcurrent, limits.maxQueue);
+    this.#bulkhead = new FairBulkhead(limits.maxConcurrent, limits.maxQueue);
     this.#circuit = new Circuit(limits, clock);
   }
 
   read<T>(context: CallContext, work: Attempt<T>): Promise<T> {
-    return this.#call(context, (deadline) => this.#repeat(deadline, work));
+    return this.#call(context, (deadline) => this.#repeat(deadline, context, work));
   }
 
   effect<T>(context: CallContext, work: Attempt<T>): Promise<T> {
-    return this.#call(context, (deadline) => this.#enter(deadline, work));
+    return this.#call(context, (deadline) => this.#enter(deadline, context, work));
   }
 
   state(): GuardState {
     return {
       circuit: this.#circuit.position(),
-      inFlight: this.#limits.maxConcurrent - this.#bulkhead.executionSlots,
-      queued: this.#limits.maxQueue - this.#bulkhead.queueSlots,
+      inFlight: this.#bulkhead.inFlight,
+      queued: this.#bulkhead.queued,
       calls: this.#calls,
       attempts: this.#attempts,
       refused: this.#refused,
@@ -104,7 +99,7 @@ class ConnectionGuard implements Guard {
     }
   }
 
-  #repeat<T>(deadline: Deadline, work: Attempt<T>): Promise<T> {
+  #repeat<T>(deadline: Deadline, context: CallContext, work: Attempt<T>): Promise<T> {
     let pause = new ExponentialBackoff(BACKOFF).next();
     let pauseMs = 0;
     let retriesLeft = this.#limits.maxRetries;
@@ -121,18 +116,20 @@ class ConnectionGuard implements Guard {
         pause = pause.next(undefined);
         await this.#clock.sleep(pauseMs, deadline.signal);
       }
-      return this.#enter(deadline, work);
+      return this.#enter(deadline, context, work);
     });
   }
 
-  async #enter<T>(deadline: Deadline, work: Attempt<T>): Promise<T> {
-    const enter = (): Promise<T> => this.#pass(deadline, work);
+  async #enter<T>(
+    deadline: Deadline,
+    { caller = BROKER }: CallContext,
+    work: Attempt<T>,
+  ): Promise<T> {
     try {
-      return await this.#bulkhead.execute(enter, deadline.signal);
+      return await this.#bulkhead.run(caller, deadline.signal, () => this.#pass(deadline, work));
     } catch (error) {
-      const refusal = error instanceof BulkheadRejectedError ? queueFull() : error;
-      if (isRefusal(refusal)) this.#refused += 1;
-      throw refusal;
+      if (isRefusal(error)) this.#refused += 1;
+      throw error;
     }
   }
 
@@ -159,11 +156,6 @@ function isRefusal(error: unknown): boolean {
     error instanceof BrokerError &&
     (error.reason === 'circuit_open' || error.reason === 'queue_full')
   );
-}
-
-function queueFull(): BrokerError {
-  const options = { reason: 'queue_full', retryAfterSeconds: 1 };
-  return new BrokerError('ERR_PROVIDER_UNAVAILABLE', undefined, options);
 }
 
 function retryAfterMs(error: unknown): number | undefined {

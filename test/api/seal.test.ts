@@ -54,7 +54,7 @@ describe('a sealed broker', () => {
     const terms = { generation: 'g', cacheTtlMs: 60_000, staleIfErrorMs: 0 };
     const version = { data: { a: 'b' }, version: '1' };
     await values.current('app/kept', terms, () => Promise.resolve(values.value(version)));
-    expect(values.holds('app/kept', terms)).toBe(true);
+    expect(values.isKnown('app/kept', terms)).toBe(true);
     await seal();
     const uses: readonly (() => unknown)[] = [
       () => keyring.active,
@@ -66,7 +66,7 @@ describe('a sealed broker', () => {
       () => values.value(version),
     ];
     for (const use of uses) expect(use).toThrow(expect.objectContaining({ code: 'ERR_SEALED' }));
-    expect(values.holds('app/kept', terms)).toBe(false);
+    expect(values.isKnown('app/kept', terms)).toBe(false);
     expect(keyring.ids()).toEqual([]);
   });
 

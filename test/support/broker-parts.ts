@@ -223,6 +223,7 @@ export class TestBroker {
       requestId,
       address,
       network: address,
+      holder: address,
       client,
       refusedClient: client,
       context: () => ({ requestId, signal }),

@@ -23,7 +23,15 @@ function call(): Call {
   const client = encodeClient({ address }, sha256Hex);
   const { signal } = new AbortController();
   const context = (): { requestId: string; signal: AbortSignal } => ({ requestId, signal });
-  return { requestId, address, network: address, client, refusedClient: client, context };
+  return {
+    requestId,
+    address,
+    network: address,
+    holder: address,
+    client,
+    refusedClient: client,
+    context,
+  };
 }
 
 describeWith(

@@ -34,7 +34,15 @@ function call(): Call {
   const { signal } = new AbortController();
   const address = '10.0.0.1';
   const context = (): { requestId: string; signal: AbortSignal } => ({ requestId, signal });
-  return { requestId, address, network: address, client, refusedClient: client, context };
+  return {
+    requestId,
+    address,
+    network: address,
+    holder: address,
+    client,
+    refusedClient: client,
+    context,
+  };
 }
 
 /** Serves with the operator's token and stops again. */
