@@ -68,9 +68,10 @@ describe('the Dockerfile', () => {
     );
   });
 
-  it('starts the broker without a shell and with SIGUSR1 disabled', () => {
+  it('starts the broker without a shell, without core dumps and with SIGUSR1 disabled', () => {
     const program = execForm(the(final, 'ENTRYPOINT'));
-    expect(program).toEqual(['node', '--disable-sigusr1', '/app/dist/quaymaster.cjs']);
+    const node = ['node', '--disable-sigusr1', '/app/dist/quaymaster.cjs'];
+    expect(program).toEqual(['prlimit', '--core=0', ...node]);
     expect(execForm(the(final, 'CMD'))).toEqual(['serve']);
   });
 

@@ -1,5 +1,6 @@
 import { systemClock } from '../../clock.ts';
 import { loadConfig } from '../../config/load.ts';
+import { refuseOpenProcess } from '../../config/process-options.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import { parseDuration } from '../../domain/policy/duration.ts';
 import { createLog } from '../../log.ts';
@@ -16,6 +17,7 @@ export async function runInit(options: {
     throw new BrokerError('ERR_CONFIG_INVALID', '--token-ttl is a duration such as 30m or 1h');
   }
   const config = await loadConfig(options.config);
+  refuseOpenProcess(config);
   const { tokenFile } = options;
   const deps = { clock: systemClock, log: createLog({ level: 'warn', clock: systemClock }) };
   const { created, operator, tokenEndsAt } = await initialise(

@@ -1,5 +1,6 @@
 import { systemClock } from '../../clock.ts';
 import { loadConfig } from '../../config/load.ts';
+import { refuseOpenProcess } from '../../config/process-options.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import { createLog } from '../../log.ts';
 import { openStore } from '../../store/index.ts';
@@ -18,6 +19,7 @@ export async function runRelease(options: {
   readonly comment: string;
 }): Promise<string> {
   const config = await loadConfig(options.config);
+  refuseOpenProcess(config);
   const log = createLog({ level: 'warn', clock: systemClock });
   const clock = systemClock;
   const bootLog = await openBootLog(config, clock);
