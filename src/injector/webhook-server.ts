@@ -1,17 +1,18 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
-import type { AddressInfo, Socket } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
 import { networkOf } from '../domain/ip-address.ts';
 import { exceededBound } from '../domain/json-bounds.ts';
 import { HANDSHAKE_MS, HTTP_BOUNDS, STALLED_MS, TLS_BOUNDS } from '../listener/bounds.ts';
+import { ConnectionLimits } from '../listener/connection-limits.ts';
 import { HeldBytes } from '../listener/held-bytes.ts';
 import { listenAt } from '../listener/listen-at.ts';
 import type { Clock } from '../ports/clock.ts';
 import { readBody } from './read-body.ts';
 
-/** API servers keep a few; anybody in the cluster may reach the port. */
-const MOST_CONNECTIONS = 256;
+/** API servers keep a few; anybody in the cluster may reach the port, and no pod may keep them out. */
+const CONNECTIONS = { maxConnections: 512, maxConnectionsPerAddress: 128 };
 const DRAIN_MS = 5_000;
 const MIB = 1024 * 1024;
 /** Reviews that arrive or are answered, from one network and in all: two of the longest, and five. */
@@ -43,8 +44,7 @@ export class WebhookServer {
   readonly #server: Server;
   readonly #options: WebhookServerOptions;
   readonly #clock: Clock;
-  /** From before their handshake on, of which the server itself knows nothing. */
-  readonly #sockets = new Set<Socket>();
+  readonly #connections = new ConnectionLimits(CONNECTIONS);
   readonly #held = new HeldBytes(REVIEW_BYTES);
   #turn = Promise.resolve();
   #underWay = 0;
@@ -73,7 +73,7 @@ export class WebhookServer {
         this.#underWay += 1;
         response.once('close', () => {
           this.#underWay -= 1;
-          if (this.#isClosing && this.#underWay === 0) this.#cutAll();
+          if (this.#isClosing && this.#underWay === 0) this.#connections.destroyAll();
         });
         void answerRequest(request, response, {
           held: this.#held,
@@ -81,11 +81,7 @@ export class WebhookServer {
         });
       },
     );
-    this.#server.on('connection', (socket: Socket) => {
-      this.#sockets.add(socket);
-      socket.once('close', () => this.#sockets.delete(socket));
-    });
-    this.#server.maxConnections = MOST_CONNECTIONS;
+    this.#connections.guard(this.#server);
     this.#server.timeout = STALLED_MS;
   }
 
@@ -108,10 +104,10 @@ export class WebhookServer {
   /** Answers what is under way, and waits for nobody else; what is not done after five seconds is cut. */
   async close(): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<undefined>();
-    const cancel = this.#clock.after(DRAIN_MS, () => this.#cutAll());
+    const cancel = this.#clock.after(DRAIN_MS, () => this.#connections.destroyAll());
     this.#isClosing = true;
     this.#server.close(() => resolve(undefined));
-    if (this.#underWay === 0) this.#cutAll();
+    if (this.#underWay === 0) this.#connections.destroyAll();
     await promise;
     cancel();
   }
@@ -121,10 +117,6 @@ export class WebhookServer {
     this.#turn = this.#turn.then(() => setImmediate());
     await this.#turn;
     return work();
-  }
-
-  #cutAll(): void {
-    for (const socket of this.#sockets) socket.destroy();
   }
 }
 

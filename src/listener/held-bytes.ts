@@ -1,5 +1,5 @@
 export interface HeldBounds {
-  /** Bytes for one holder. */
+  /** Bytes for one holder while nobody else holds any. */
   readonly ofOne: number;
   /** Bytes for all holders together. */
   readonly ofAll: number;
@@ -8,6 +8,9 @@ export interface HeldBounds {
 /**
  * Bytes that the process keeps in memory for its callers: bodies that arrive and answers that wait to be read. A caller that sends or asks for much and
  * never finishes fills the memory of a process that others need, so the bytes are counted for each holder and in all.
+ *
+ * A holder may have a fixed part of what the others leave free (dynamic thresholds: Choudhury and Hahne, 1998). So however many fill their shares, some
+ * memory is free, and a newcomer gets as much as each of them has.
  */
 export class HeldBytes {
   readonly #bounds: HeldBounds;
@@ -30,7 +33,9 @@ export class HeldBytes {
 
   hasRoom(holder: string, bytes: number): boolean {
     const { ofOne, ofAll } = this.#bounds;
-    return this.#all + bytes <= ofAll && (this.#byHolder.get(holder) ?? 0) + bytes <= ofOne;
+    const held = this.#byHolder.get(holder) ?? 0;
+    const left = ofAll - (this.#all - held);
+    return held + bytes <= (left * ofOne) / ofAll;
   }
 
   /** Holds the bytes where there is room for them; the caller releases what it holds. */

@@ -1,9 +1,8 @@
 import { createServer, Socket } from 'node:net';
 import { describe, expect, it } from '@jest/globals';
 import { limitsConfigSchema } from '../../../src/api/config.ts';
-import { ConnectionLimits } from '../../../src/api/connection-limits.ts';
+import { ConnectionLimits } from '../../../src/listener/connection-limits.ts';
 import { Rates } from '../../../src/api/rates.ts';
-import { SourceAddress } from '../../../src/api/source-address.ts';
 import { networkOf } from '../../../src/domain/ip-address.ts';
 import { HandClock } from '../../support/hand-clock.ts';
 
@@ -30,7 +29,7 @@ describe('a host with all addresses of an IPv6 network', () => {
 
   it('has the connections of one address, and others still have theirs', () => {
     const bounds = { maxConnections: 100, maxConnectionsPerAddress: 10 };
-    const limits = new ConnectionLimits(bounds, new SourceAddress([]));
+    const limits = new ConnectionLimits(bounds);
     const server = createServer();
     limits.guard(server);
     const connect = (remoteAddress: string): boolean => {

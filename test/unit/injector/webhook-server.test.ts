@@ -206,6 +206,27 @@ describe('the webhook, told to hold much', () => {
     await server.close();
   });
 
+  it('closes the connections of one network beyond 128, so that it keeps no other out', async () => {
+    const server = serverWith();
+    const { port } = await server.listen();
+    const idle = await Promise.all(
+      Array.from({ length: 128 }, async () => {
+        const socket = connect(port, '127.0.0.1');
+        await once(socket, 'connect');
+        return socket;
+      }),
+    );
+    const more = connect(port, '127.0.0.1').resume();
+    more.on('error', () => undefined);
+    await once(more, 'close');
+    for (const socket of idle) socket.destroy();
+    await until('a review is answered', async () => {
+      const answer = await ask(port, { body: review(podWith({})) }).catch(() => ({ status: 0 }));
+      return answer.status === 200;
+    });
+    await server.close();
+  });
+
   it('keeps 6 MiB of unfinished reviews for one network, and answers again when they are gone', async () => {
     const server = serverWith();
     const { port } = await server.listen();

@@ -1,6 +1,5 @@
 import type { Server, Socket } from 'node:net';
 import { networkOf } from '../domain/ip-address.ts';
-import { SourceAddress } from './source-address.ts';
 
 export interface ConnectionBounds {
   readonly maxConnections: number;
@@ -10,14 +9,15 @@ export interface ConnectionBounds {
 /** Open connections, in all and by network, from before a TLS handshake on: half-open ones are what floods are made of. */
 export class ConnectionLimits {
   readonly #bounds: ConnectionBounds;
-  readonly #sources: SourceAddress;
+  readonly #isTrusted: (address: string) => boolean;
   readonly #open = new Set<Socket>();
   readonly #byNetwork = new Map<string, number>();
   #refused = 0;
 
-  constructor(bounds: ConnectionBounds, sources: SourceAddress) {
+  /** A trusted proxy brings the connections of many: only the bound for all holds for it. */
+  constructor(bounds: ConnectionBounds, isTrusted: (address: string) => boolean = () => false) {
     this.#bounds = bounds;
-    this.#sources = sources;
+    this.#isTrusted = isTrusted;
   }
 
   get open(): number {
@@ -39,12 +39,12 @@ export class ConnectionLimits {
   }
 
   #take(socket: Socket): void {
-    const address = SourceAddress.ofPeer(socket.remoteAddress);
+    const address = socket.remoteAddress ?? '';
     const network = networkOf(address);
     const count = (this.#byNetwork.get(network) ?? 0) + 1;
     const isTooMany =
       this.#open.size >= this.#bounds.maxConnections ||
-      (count > this.#bounds.maxConnectionsPerAddress && !this.#sources.isTrusted(address));
+      (count > this.#bounds.maxConnectionsPerAddress && !this.#isTrusted(address));
     if (isTooMany) {
       this.#refused += 1;
       socket.destroy();
