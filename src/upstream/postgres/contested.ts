@@ -34,7 +34,8 @@ export function isLocked(error: unknown): boolean {
  * Changes the row of a role that its holder may keep locked or keep changing: an open `ALTER ROLE CURRENT_USER`, a prepared one, a loop of them. The change
  * waits half a second at a time; whatever acts as the role and blocks it is terminated. Only the role itself, whoever may act as it, and administrators
  * of roles can hold that lock: administrators are left alone.
- * @throws ERR_PROVIDER_TIMEOUT, reason `blocked`, after a bounded number of rounds.
+ * @throws ERR_PROVIDER_TIMEOUT, reason `blocked`, after a bounded number of rounds, with the process ids of who blocks it; ERR_CONFLICT, reason
+ * `prepared_transaction`.
  */
 export async function changeContestedRole<T>(
   server: PostgresServer,
@@ -42,20 +43,24 @@ export async function changeContestedRole<T>(
   context: CallContext,
   work: (session: PostgresSession) => Promise<T>,
 ): Promise<T> {
+  const contested: ContestedRole = { server, role, context, blockers: [], failure: undefined };
   for (let round = 0; round < ROUNDS; round += 1) {
     try {
-      return await change({ server, role, context }, round > 0, work);
+      return await change(contested, round > 0, work);
     } catch (error) {
       if (!isContended(error) && !isLocked(error)) throw error;
     }
   }
-  throw new BrokerError('ERR_PROVIDER_TIMEOUT', undefined, { reason: 'blocked' });
+  throw blocked(contested);
 }
 
 interface ContestedRole {
   readonly server: PostgresServer;
   readonly role: string;
   readonly context: CallContext;
+  /** Processes that still block the change, and why they do: as of the last round. */
+  blockers: readonly string[];
+  failure: unknown;
 }
 
 async function change<T>(
@@ -70,21 +75,31 @@ async function change<T>(
     return work(session);
   });
   if (!isBlocked) return pending;
-  const [changed] = await Promise.allSettled([
+  const [changed, cleared] = await Promise.allSettled([
     pending.finally(() => resolve(undefined)),
     process.then(async (pid) => pid && clearWay(contested, pid)),
   ]);
+  contested.failure = cleared.status === 'rejected' ? cleared.reason : undefined;
   if (changed.status === 'rejected') throw changed.reason;
   return changed.value;
 }
 
 /** From a second connection, while the first one waits. */
-async function clearWay({ server, role, context }: ContestedRole, pid: string): Promise<void> {
-  const isPrepared = await server.read(context, async (session) => {
+async function clearWay(contested: ContestedRole, pid: string): Promise<void> {
+  const { server, role, context } = contested;
+  const blockers = await server.read(context, async (session) => {
     await session.query(`SELECT pg_sleep(${BLOCKED_AFTER_S})`);
-    const blockers = await session.query('SELECT unnest(pg_blocking_pids($1::int))::text', [pid]);
+    const rows = await session.query('SELECT unnest(pg_blocking_pids($1::int))::text', [pid]);
     await session.query(TERMINATE_BLOCKERS, [pid]);
-    return blockers.some(([blocker]) => blocker === PREPARED);
+    return rows.flatMap(([blocker]) => blocker ?? []);
   });
-  if (isPrepared) await rollBackPrepared(server, role, context);
+  contested.blockers = blockers.filter((blocker) => /^[1-9]\d*$/.test(blocker));
+  if (blockers.includes(PREPARED)) await rollBackPrepared(server, role, context);
+}
+
+function blocked({ role, blockers, failure }: ContestedRole): BrokerError {
+  if (failure instanceof BrokerError && failure.code === 'ERR_CONFLICT') return failure;
+  const who = blockers.length === 0 ? '' : ` by the processes ${blockers.join(', ')}`;
+  const detail = `the change of role "${role}" is blocked${who}: look in pg_stat_activity`;
+  return new BrokerError('ERR_PROVIDER_TIMEOUT', detail, { reason: 'blocked', cause: failure });
 }

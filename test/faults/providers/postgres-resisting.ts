@@ -3,7 +3,7 @@ import type pg from 'pg';
 import type { BrokerError } from '../../../src/domain/errors.ts';
 import { quoteIdentifier } from '../../../src/upstream/postgres/quote.ts';
 import { until } from '../../backends/until.ts';
-import { contextOf } from '../../contract/secret-provider.contract.ts';
+import { contextOf, failureOf } from '../../contract/secret-provider.contract.ts';
 import { refusal, revoked, type HostileTenant, type TenantPlace } from './postgres-tenant.ts';
 
 /** A statement again and again until the session ends. */
@@ -130,6 +130,20 @@ export function resisting(at: () => TenantPlace): void {
     await at().place.query('DROP TABLE app.both');
     await Promise.all([tenant.revoke(), tenant.revoke()]);
     expect(await at().remains(tenant)).toBe('');
+  });
+
+  it('leaves an administrator alone who keeps the role locked, and names the process', async () => {
+    const tenant = await at().issue();
+    const administrator = await at().administrator();
+    const { rows } = await administrator.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+    await administrator.query('BEGIN');
+    await administrator.query(`ALTER ROLE "${tenant.username}" CONNECTION LIMIT 5`);
+    const failure = await failureOf(tenant.revoke());
+    expect(failure).toMatchObject({ code: 'ERR_PROVIDER_TIMEOUT', reason: 'blocked' });
+    expect(failure.detail).toContain(`processes ${rows[0]?.pid}`);
+    await administrator.query('ROLLBACK');
+    await administrator.end();
+    expect(await revoked(at(), tenant)).toBe('');
   });
 
   it('terminates nobody who only reads a table of the tenant, and says that it is blocked', async () => {

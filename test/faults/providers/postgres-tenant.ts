@@ -43,6 +43,8 @@ export interface TenantPlace {
   }): Promise<HostileTenant>;
   /** Another user of the database who has nothing to do with the tenant. */
   stranger(): Promise<pg.Client>;
+  /** A superuser's session. */
+  administrator(): Promise<pg.Client>;
   /** What an attacker could still use: '' when the credential left nothing. */
   remains(tenant: HostileTenant): Promise<string>;
   close(): Promise<void>;
@@ -140,6 +142,7 @@ export async function tenantPlace(postgres: Postgres): Promise<TenantPlace> {
           password: 'stranger',
         }),
       ),
+    administrator: () => track(new pg.Client({ connectionString: postgres.adminConnectionString })),
     async remains({ username, password }) {
       const found: string[] = [];
       if (await place.logsIn(username, password)) found.push('logs in');
