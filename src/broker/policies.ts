@@ -3,6 +3,13 @@ import type { DocumentReference } from '../domain/audit-actions.ts';
 import { parseSecretPath } from '../domain/names.ts';
 import { explain, parsePolicy, type Capability, type Explanation } from '../domain/policy/index.ts';
 import type { Workload } from '../domain/workload.ts';
+import {
+  blockLines,
+  blocksOf,
+  revokedVersions,
+  type Block,
+  type RevokedVersion,
+} from './blocks.ts';
 import type { Call } from './call.ts';
 import { recordOperation, requireRole } from './operation.ts';
 import type { Parts } from './parts.ts';
@@ -42,29 +49,46 @@ export interface ExplainRequest {
   readonly sealed?: boolean | undefined;
   /** Milliseconds since the epoch; now, when absent. */
   readonly at?: number | undefined;
+  /** The session that is asked about, for what was revoked from it; the open sessions of the pod, when absent. */
+  readonly session?: string | undefined;
 }
 
-/** How the policies as they are now would decide, and why. For unscoped policy editors, since it names rules of anybody. @throws ERR_DENIED */
+/** What the policies decide, and what refuses the workload nevertheless. */
+export interface ExplainedDecision extends Explanation {
+  readonly blocks: readonly Block[];
+  readonly revoked: readonly RevokedVersion[];
+}
+
+/**
+ * How the policies as they are now would decide, and why; and what refuses the workload whatever they decide: a quarantine, the end of its pod or
+ * session, a version that was revoked. For unscoped policy editors, since it names rules of anybody.
+ * @throws ERR_DENIED
+ */
 export async function explainDecision(
   parts: Parts,
   call: Call,
   live: LiveOperator,
   request: ExplainRequest,
-): Promise<Explanation> {
+): Promise<ExplainedDecision> {
   const { path, capability, workload } = request;
   parseSecretPath(path);
   const query = `${capability} by ${workload.cluster}/${workload.namespace}/${workload.serviceAccount}`;
   return recordOperation(
     { parts, call, caller: live },
     { action: 'policy.explain', path, query },
-    (operator) => {
+    async (operator) => {
       requireRole(operator, 'policy-editor', 'auditor');
-      const { podLabels, at, ...rest } = request;
-      return explain(parts.catalog.policies, {
+      const { podLabels, at, session, ...rest } = request;
+      const now = at ?? parts.clock.now();
+      const explanation = explain(parts.catalog.policies, {
         ...rest,
-        now: at ?? parts.clock.now(),
+        now,
         podLabels: podLabels === undefined ? undefined : new Map(Object.entries(podLabels)),
       });
+      const blocks = await blocksOf(parts, workload, { at: now, session });
+      const revoked = await revokedVersions(parts, { workload, path, session });
+      const lines = [...explanation.lines, ...blockLines(blocks, revoked)];
+      return { ...explanation, lines, blocks, revoked };
     },
   );
 }

@@ -228,6 +228,19 @@ describe('over TLS, by the client, the operations', () => {
     expect(new Set(found).size).toBe(found.length);
   });
 
+  it('for who answers a compromise cut off, and seal', async () => {
+    const scope = { kind: 'pod' as const, cluster: 'c1', pod: 'none' };
+    await expectAll([
+      [ask(admin, 'listSessions', { query: { cluster: 'c1', source: '127.0.0.0/8' } }), 200],
+      [ask(admin, 'endSessions', { body: { by: 'cluster', cluster: 'c1' } }), 200],
+      [ask(admin, 'createQuarantine', { body: { ...scope, reason: 'INC-7' } }), 200],
+      [ask(admin, 'listQuarantines'), 200],
+      [ask(admin, 'liftQuarantine', { path: { id: 'qua_none' } }), 'ERR_NOT_FOUND'],
+    ]);
+    await expectAll([[ask(admin, 'seal', { body: { reason: 'INC-9' } }), 200]]);
+    await expectAll([[ask(admin, 'listQuarantines'), 'ERR_SEALED']]);
+  });
+
   it('are all of those of the contract', () => {
     expect([...called].sort()).toEqual(Object.keys(OPERATIONS).sort());
   });

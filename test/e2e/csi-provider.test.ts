@@ -145,6 +145,18 @@ describe('quaymaster csi-provider', () => {
     });
   });
 
+  it('gives a pod nothing while it is in quarantine, also in a session that was opened before', async () => {
+    const token = broker.serviceAccountToken({ pod: 'quarantined-0' });
+    const mount = (): Promise<Mounted> => csi.mount([{ path: 'own/db' }], { token });
+    expect(JSON.stringify(textOf(await mount()))).toContain(PASSWORD);
+    const made = await broker.installation.call('POST', '/api/v1/quarantines', {
+      token: broker.operator,
+      body: { kind: 'pod', cluster: 'c1', pod: 'uid-of-quarantined-0', reason: 'INC-7' },
+    });
+    expect(made.status).toBe(200);
+    await expect(mount()).rejects.toMatchObject({ code: status.PERMISSION_DENIED });
+  });
+
   it('gives a workload nothing that its policies do not', async () => {
     const body = { path: 'own/db' };
     const name = 'none-for-strangers';

@@ -2,9 +2,11 @@ import { z } from 'zod';
 import { explainDecision as explain, validatePolicy as validate } from '../../broker/policies.ts';
 import { CAPABILITIES } from '../../domain/policy/index.ts';
 import { parseIpAddress } from '../../domain/ip-address.ts';
-import { objectName, podUid, secretPath } from '../fields.ts';
+import type { Block } from '../../broker/blocks.ts';
+import { identifier, objectName, podUid, secretPath } from '../fields.ts';
 import { parseInput } from '../parse-input.ts';
 import type { RouteOf } from '../route.ts';
+import { shownQuarantine } from './quarantines.ts';
 
 const DOCUMENT_BYTES = 65_536;
 
@@ -40,6 +42,7 @@ const question = z.strictObject({
     .datetime({ offset: true })
     .transform((text) => Date.parse(text))
     .optional(),
+  session: identifier.optional(),
 });
 
 /** How the policies of this moment would decide, and why. */
@@ -52,9 +55,15 @@ export const explainDecision: RouteOf<'explainDecision'> = {
       ...rest,
       workload: { ...names, serviceAccountUid: '', ...(pod !== undefined && { pod }) },
     };
-    return async ({ parts, call, caller }) => ({
-      status: 200,
-      body: await explain(parts, call, caller, asked),
-    });
+    return async ({ parts, call, caller }) => {
+      const { blocks, ...explained } = await explain(parts, call, caller, asked);
+      return { status: 200, body: { ...explained, blocks: blocks.map(shownBlock) } };
+    };
   },
 };
+
+function shownBlock(block: Block): object {
+  return block.by === 'quarantine'
+    ? { by: block.by, quarantine: shownQuarantine(block.quarantine) }
+    : block;
+}

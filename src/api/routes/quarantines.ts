@@ -25,7 +25,7 @@ export const createQuarantine: RouteOf<'createQuarantine'> = {
     const request = { scope: scopeOf(asked), reason, seconds };
     return async ({ parts, call, caller }) => {
       const { quarantine, ended } = await create(parts, call, caller, request);
-      return { status: 200, body: { quarantine: shown(quarantine), ended } };
+      return { status: 200, body: { quarantine: shownQuarantine(quarantine), ended } };
     };
   },
 };
@@ -35,7 +35,7 @@ export const listQuarantines: RouteOf<'listQuarantines'> = {
     () =>
     async ({ parts, call, caller }) => ({
       status: 200,
-      body: { items: (await list(parts, call, caller)).map(shown) },
+      body: { items: (await list(parts, call, caller)).map(shownQuarantine) },
     }),
 };
 
@@ -56,7 +56,7 @@ function scopeOf(asked: z.infer<typeof wish>): QuarantineScope {
   return { kind, subject: `${asked.cluster}/${asked.pod}` };
 }
 
-function shown({ kind, subject, endsAt, ...rest }: Quarantine): object {
+export function shownQuarantine({ kind, subject, endsAt, ...rest }: Quarantine): object {
   const { id, reason, createdBy, createdAt } = rest;
   return {
     ...{ id, kind, subject, reason, createdBy, createdAt: instant(createdAt) },

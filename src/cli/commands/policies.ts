@@ -48,7 +48,9 @@ function addQuestions(policy: Command): void {
   online(
     policy
       .command('explain')
-      .description('say what is decided for a workload, and why; exit 3 if it is denied')
+      .description(
+        'say what is decided for a workload, and why, with quarantines and revocations; exit 3 if it is denied or blocked',
+      )
       .argument('<workload>', 'k8s://<cluster>/<namespace>/<serviceaccount>')
       .argument('<path>', 'of the secret')
       .option('--capability <word>', 'read, list, write or rotate', 'read')
@@ -58,7 +60,8 @@ function addQuestions(policy: Command): void {
       .option('--no-sealed', 'of a session whose answers are not')
       .option('--pod-name <name>', 'with --pod-uid: its pod')
       .option('--pod-uid <uid>', 'with --pod-name: its pod')
-      .option('--label <key=value>', 'a label of its pod; may be repeated', repeated),
+      .option('--label <key=value>', 'a label of its pod; may be repeated', repeated)
+      .option('--session <id>', 'look for what was revoked from this session'),
     async () => (await import('../verbs/policies.ts')).runExplain,
   );
   online(

@@ -53,7 +53,11 @@ export function onlineJudge(broker: Broker): Judge {
         ...(podLabels !== undefined && { podLabels: Object.fromEntries(podLabels) }),
       },
     });
-    return verdict(body.decision, body.lines);
+    const { decision, lines, blocks } = body;
+    // A quarantine refuses whatever the policies allow: the test must not pass on a decision that does not hold.
+    return blocks.length === 0
+      ? verdict(decision, lines)
+      : { effect: 'deny', rule: undefined, lines };
   };
 }
 

@@ -1,6 +1,7 @@
 import type { components } from '../../client/index.ts';
 import type { parsePolicy } from '../../domain/policy/index.ts';
 import { CAPABILITIES } from '../../domain/policy/index.ts';
+import { parseWorkloadId } from '../../domain/workload.ts';
 import type { Call, CliContext } from '../context.ts';
 import { defined } from '../defined.ts';
 import { POLICY } from '../documents/kinds.ts';
@@ -10,8 +11,6 @@ import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { printable } from '../output/printable.ts';
 import { problemLine, UsageError, type FileProblem } from '../usage-error.ts';
 
-const WORKLOAD = /^k8s:\/\/([^/]+)\/([^/]+)\/([^/]+)$/;
-
 interface ExplainOptions {
   readonly capability: string;
   readonly sourceAddress: string;
@@ -20,18 +19,19 @@ interface ExplainOptions {
   readonly podUid?: string;
   readonly label?: readonly string[];
   readonly sealed?: boolean;
+  readonly session?: string;
 }
 
-/** Says what is decided for a workload, and why; exit 3 when it is denied. */
+/** Says what is decided for a workload, and why; exit 3 when it is denied, or blocked whatever the policies decide. */
 export async function runExplain(
   { broker, output }: CliContext,
   { args: [who = '', path = ''], options }: Call<ExplainOptions>,
 ): Promise<ExitCode> {
-  const [, cluster, namespace, serviceAccount] = WORKLOAD.exec(who) ?? [];
-  if (cluster === undefined || namespace === undefined || serviceAccount === undefined) {
+  const workload = parseWorkloadId(who);
+  if (workload === undefined) {
     throw new UsageError('the workload is k8s://<cluster>/<namespace>/<serviceaccount>');
   }
-  const { podName, podUid, label, capability, sourceAddress, at, sealed } = options;
+  const { podName, podUid, label, capability, sourceAddress, at, sealed, session } = options;
   if ((podName === undefined) !== (podUid === undefined)) {
     throw new UsageError('a pod has both --pod-name and --pod-uid');
   }
@@ -40,15 +40,24 @@ export async function runExplain(
     await broker()
   ).call('explainDecision', {
     body: {
-      workload: { cluster, namespace, serviceAccount, ...defined({ pod }) },
+      workload: { ...workload, ...defined({ pod }) },
       capability: capabilityOf(capability),
       path,
       sourceAddress,
-      ...defined({ at, sealed, podLabels: label === undefined ? undefined : labelsOf(label) }),
+      ...defined({
+        at,
+        sealed,
+        session,
+        podLabels: label === undefined ? undefined : labelsOf(label),
+      }),
     },
   });
   await output.show(body, () => body.lines.map(printable).join('\n'));
-  return body.decision.effect === 'allow' ? EXIT.done : EXIT.refused;
+  return exitOf(body);
+}
+
+function exitOf({ decision, blocks }: components['schemas']['Explanation']): ExitCode {
+  return decision.effect === 'allow' && blocks.length === 0 ? EXIT.done : EXIT.refused;
 }
 
 function capabilityOf(text: string): components['schemas']['Capability'] {

@@ -643,7 +643,10 @@ export interface paths {
         };
         readonly get?: never;
         readonly put?: never;
-        /** How the policies would decide, and why */
+        /**
+         * How the policies would decide, and why
+         * @description Also says what refuses the workload nevertheless: a quarantine, a pod or a session that is over, versions that were revoked.
+         */
         readonly post: operations["explainDecision"];
         readonly delete?: never;
         readonly options?: never;
@@ -1816,6 +1819,8 @@ export interface components {
             /** @description Whether the session is bound to a key, so that answers are sealed; absent: not known. */
             readonly sealed?: boolean;
             readonly at?: components["schemas"]["Instant"];
+            /** @description The session to look at for its end and for revoked versions. Without it the open sessions of `workload.pod` are looked at. */
+            readonly session?: components["schemas"]["Id"];
         };
         readonly RuleNote: {
             readonly policy: components["schemas"]["Name"];
@@ -1842,6 +1847,30 @@ export interface components {
             readonly nearMisses: readonly components["schemas"]["RuleNote"][];
             readonly complete: boolean;
             readonly lines: readonly string[];
+            /** @description What refuses the workload whatever the policies decide. */
+            readonly blocks: readonly components["schemas"]["Block"][];
+            /** @description Versions of the path that the session does not get again. A new session does. */
+            readonly revoked: readonly components["schemas"]["RevokedVersion"][];
+        };
+        readonly Block: {
+            /** @constant */
+            readonly by: "quarantine";
+            readonly quarantine: components["schemas"]["Quarantine"];
+        } | {
+            /** @constant */
+            readonly by: "pod";
+            /** @enum {unknown} */
+            readonly state: "terminating" | "ended";
+        } | {
+            /** @constant */
+            readonly by: "session";
+            /** @description It has ended, or there never was one. */
+            readonly session: string;
+        };
+        readonly RevokedVersion: {
+            readonly session: components["schemas"]["Id"];
+            readonly lease: components["schemas"]["Id"];
+            readonly version: string;
         };
         readonly AuditEntry: {
             readonly index: number;

@@ -143,6 +143,7 @@ describe('policy test', () => {
       explainDecision: () => ({
         decision: { effect: 'allow', policy: 'p', version: 3, rule: 'r' },
         lines: ['allowed by policy p v3, r'],
+        blocks: [],
       }),
     });
     const context = cliContext({ broker });
@@ -157,5 +158,22 @@ describe('policy test', () => {
       sealed: true,
     };
     expect(broker.asked).toEqual([{ id: 'explainDecision', body }]);
+  });
+
+  it('fails where a quarantine refuses what the policies allow', async () => {
+    const directory = await fileTree({
+      't.yaml': fixture(`{ ${API}, path: a, expect: allow, sourceAddress: 10.0.0.1 }`),
+    });
+    const broker = new ScriptedBroker({
+      explainDecision: () => ({
+        decision: { effect: 'allow', policy: 'p', version: 3, rule: 'r' },
+        lines: ['allowed by policy p v3, r', 'blocked: the workload is in quarantine'],
+        blocks: [{ by: 'quarantine' }],
+      }),
+    });
+    const context = cliContext({ broker });
+    const call = { args: [join(directory, 't.yaml')], options: {} };
+    expect(await runPolicyTest(context, call)).toBe(1);
+    expect(context.out()).toContain('blocked: the workload is in quarantine');
   });
 });

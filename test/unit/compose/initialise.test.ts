@@ -3,9 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { systemClock } from '../../../src/clock.ts';
+import { openBroker } from '../../../src/compose/broker.ts';
 import { initialise } from '../../../src/compose/initialise.ts';
 import { checkConfig } from '../../../src/config/load.ts';
 import type { Config } from '../../../src/config/schema.ts';
+import { storedEntries } from '../../support/store-diff.ts';
 
 const SILENT = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
@@ -56,6 +58,31 @@ describe('initialise', () => {
     const { created } = await init('second');
     expect(created).toEqual([]);
     expect(await readFile(at('second'), 'utf8')).not.toBe(await readFile(at('first'), 'utf8'));
+  });
+
+  it('lifts a quarantine of its own operator, and lets the others stand', async () => {
+    await init('first');
+    const running = await openBroker(config, { clock: systemClock, log: SILENT });
+    const { quarantines, store } = running.parts;
+    const put = (kind: 'operator' | 'workload', subject: string) => ({
+      table: 'quarantines' as const,
+      put: quarantines.seal({
+        ...{ kind, subject, id: `qua_${kind}`, reason: 'x', createdBy: 'mallory' },
+        ...{ createdAt: 1, endsAt: undefined },
+      }),
+    });
+    await store.commit({
+      writes: [put('operator', 'bootstrap'), put('workload', 'k8s://c1/a/b')],
+    });
+    await running.close('test_over');
+    await init('second');
+    const again = await openBroker(config, { clock: systemClock, log: SILENT });
+    expect(again.parts.quarantines.all()).toMatchObject([{ kind: 'workload' }]);
+    const entries = await storedEntries(again.parts.store);
+    expect(entries.filter(({ action }) => action === 'quarantine.lift')).toMatchObject([
+      { quarantine: 'qua_operator', cause: 'initialised', document: { name: 'bootstrap' } },
+    ]);
+    await again.close('test_over');
   });
 
   it('never writes over a file where the token should go', async () => {
