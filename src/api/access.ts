@@ -239,6 +239,7 @@ const ROWS = {
     5,
     'operator-token.revoke',
   ],
+  traceAudit: ['POST', '/api/v1/audit:trace', 'operator', ['auditor'], 50, 'audit.trace'],
   searchAudit: ['GET', '/api/v1/audit/entries', 'operator', AUDITORS, 20, 'audit.search'],
   proveEntry: [
     'GET',

@@ -23,7 +23,7 @@ import type { BatchHead } from './export-format.ts';
 import type { AuditQuery } from '../ports/audit-log.ts';
 import type { LogIdentity } from './log-identity.ts';
 import { ProvenEntries, type ProvenPart } from './proven-entries.ts';
-import { searchEntries } from './search.ts';
+import { searchEntries, type AcceptValue } from './search.ts';
 import { rootOf, storedCheckpoint, tileReader, type SignedCheckpoint } from './stored-tree.ts';
 
 /** The log as readers see it: what the last checkpoint covers, a second at most behind the last commit. */
@@ -61,12 +61,17 @@ export class LogReader implements AuditLog {
   }
 
   /** Newest first; see `searchEntries`. @throws DamagedLog */
-  async search(query: AuditQuery, page: PageRequest): Promise<Page<LogEntry>> {
+  async search(
+    query: AuditQuery,
+    page: PageRequest,
+    accepts?: AcceptValue,
+  ): Promise<Page<LogEntry>> {
     const checkpoint = await this.checkpoint();
     if (checkpoint === undefined) return { items: [] };
     const read = (start: number, end: number): Promise<ProvenPart> =>
       this.some(checkpoint, start, end);
-    return searchEntries({ store: this.#store, size: checkpoint.size, read }, query, page);
+    const log = { store: this.#store, size: checkpoint.size, read };
+    return searchEntries(log, { ...query, accepts }, page);
   }
 
   /** @throws ERR_NOT_FOUND for an index that the log does not have; ERR_CIPHERTEXT_INVALID when the store cannot prove its own entry. */

@@ -9,8 +9,14 @@ import { DamagedLog, type Damage } from './log-damage.ts';
 import type { ProvenPart } from './proven-entries.ts';
 import { matches, queryTerms } from './entry-query.ts';
 import type { AuditQuery } from '../ports/audit-log.ts';
-import { scanEntry } from './entry-scan.ts';
+import { scanEntry, type EntryScan } from './entry-scan.ts';
 import type { SearchTerm } from './search-term.ts';
+
+/** Whether an entry with this path and fingerprint is wanted. */
+export type AcceptValue = (path: string, fingerprint: string) => boolean;
+
+/** What is looked for. */
+type Wanted = AuditQuery & { readonly accepts?: AcceptValue | undefined };
 
 /** The log as it is searched. */
 export interface SearchedLog {
@@ -75,7 +81,7 @@ async function lastCheckpoint(
 
 class Search {
   readonly #log: SearchedLog;
-  readonly #query: AuditQuery;
+  readonly #query: Wanted;
   readonly #terms: readonly SearchTerm[];
   readonly #limit: number;
   readonly found: LogEntry[] = [];
@@ -83,7 +89,7 @@ class Search {
   /** Entries from here on were looked at. */
   position: number;
 
-  constructor(log: SearchedLog, query: AuditQuery, limit: number, position: number) {
+  constructor(log: SearchedLog, query: Wanted, limit: number, position: number) {
     this.#log = log;
     this.#query = query;
     this.#terms = queryTerms(query);
@@ -115,6 +121,17 @@ class Search {
     return true;
   }
 
+  #isWanted(entry: string, scan: EntryScan): boolean {
+    const { accepts } = this.#query;
+    if (accepts === undefined) return matches(entry, scan, this.#query, this.#terms);
+    const { path, own } = scan;
+    const fingerprint = own.find(({ kind }) => kind === 'fingerprint')?.term;
+    if (path === undefined || fingerprint === undefined) return false;
+    return (
+      matches(entry, scan, this.#query, this.#terms) && accepts(decoded(path), decoded(fingerprint))
+    );
+  }
+
   async #readBundle(bundle: number): Promise<boolean> {
     const start = bundle * TILE_WIDTH;
     const end = Math.min(this.position, start + TILE_WIDTH);
@@ -129,13 +146,17 @@ class Search {
         throw new DamagedLog(rangeOf(damage, index));
       }
       const scan = scanEntry(entry);
-      if (scan !== undefined && matches(entry, scan, this.#query, this.#terms))
-        this.found.push({ index, entry });
+      if (scan !== undefined && this.#isWanted(entry, scan)) this.found.push({ index, entry });
       this.position = index;
       if (this.found.length === this.#limit) return false;
     }
     return true;
   }
+}
+
+/** The text between two quotes of an entry, which is ASCII. */
+function decoded(text: string): string {
+  return text.includes('\\') ? (JSON.parse(`"${text}"`) as string) : text;
 }
 
 function rangeOf(damage: readonly Damage[], index: number): Damage {
@@ -150,7 +171,7 @@ function rangeOf(damage: readonly Damage[], index: number): Damage {
  */
 export async function searchEntries(
   log: SearchedLog,
-  query: AuditQuery,
+  query: Wanted,
   page: PageRequest,
 ): Promise<Page<LogEntry>> {
   const { lowest, highest } = await timeBounds(log.store, query);

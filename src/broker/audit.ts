@@ -8,7 +8,8 @@ import type {
   LogEntry,
 } from '../ports/audit-log.ts';
 import type { Call } from './call.ts';
-import { recordOperation, requireRole } from './operation.ts';
+import type { SecretData } from '../domain/secret.ts';
+import { recordOperation, requireOwnRole, requireRole } from './operation.ts';
 import type { Parts } from './parts.ts';
 import type { LiveOperator } from './state/operator-tokens.ts';
 
@@ -19,15 +20,47 @@ export async function searchAudit(
   live: LiveOperator,
   search: { readonly query: AuditQuery; readonly page: PageRequest },
 ): Promise<Page<LogEntry>> {
-  const described = Object.entries(search.query).map(([name, value]) => `${name}=${String(value)}`);
   return recordOperation(
     { parts, call, caller: live },
-    { action: 'audit.search', query: described.join(' ') },
+    { action: 'audit.search', query: describedQuery(search.query) },
     (operator) => {
       requireRole(operator, 'auditor');
       return parts.audit.search(search.query, search.page);
     },
   );
+}
+
+/** A leaked value, and where in the log it is looked for. */
+export interface Trace {
+  readonly data: SecretData;
+  readonly query: Pick<AuditQuery, 'pathPrefix' | 'from' | 'to'>;
+  readonly page: PageRequest;
+}
+
+/**
+ * Entries about this very value, at whatever path, newest first: who was given it. Only an auditor may ask, and not an admin: whoever can
+ * try values learns which are right. The trace is an entry, without the value. @throws ERR_DENIED, ERR_REQUEST_INVALID
+ */
+export async function traceAudit(
+  parts: Parts,
+  call: Call,
+  live: LiveOperator,
+  { data, query, page }: Trace,
+): Promise<Page<LogEntry>> {
+  return recordOperation(
+    { parts, call, caller: live },
+    { action: 'audit.trace', query: describedQuery(query) },
+    (operator) => {
+      requireOwnRole(operator, 'auditor');
+      const traced = parts.values.trace(data);
+      return parts.audit.search(query, page, (path, fingerprint) => traced.isIn(path, fingerprint));
+    },
+  );
+}
+
+function describedQuery(query: AuditQuery): string {
+  const given = Object.entries(query).filter(([, value]) => value !== undefined);
+  return given.map(([name, value]) => `${name}=${String(value)}`).join(' ');
 }
 
 /** The last signed tree head. @throws ERR_DENIED, ERR_NOT_FOUND before the first entry is in the tree. */

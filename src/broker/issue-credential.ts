@@ -107,7 +107,7 @@ async function commitIssued(
   issued: IssuedCredential,
 ): Promise<IssuedDisclosure> {
   const { parts, order, id } = decided;
-  const value = parts.values.value({ data: issued.data, version: id });
+  const value = parts.values.value(order.path, { data: issued.data, version: id });
   const place = { installation: parts.installation, credentialId: id };
   const backendEnd = parts.clock.now() + wholeSeconds(issued.ttlSeconds) * 1000;
   return commitAs(parts, decided.live, (decidedAt, holder) => {

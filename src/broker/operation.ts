@@ -70,6 +70,12 @@ async function attempt<T>(
   }
 }
 
+/** @throws ERR_DENIED unless the operator was given this very role without a scope: `admin` does not include it. */
+export function requireOwnRole({ operator }: LiveOperator, role: Role): void {
+  const holds = operator.grants.some((grant) => grant.role === role && grant.scope.length === 0);
+  if (!holds) throw denied('no_role');
+}
+
 /** @throws ERR_DENIED unless the operator holds one of the roles without a scope. */
 export function requireRole(live: LiveOperator, ...roles: readonly Role[]): void {
   if (!roles.some((role) => holdsEverywhere(live.operator, role))) throw denied('no_role');

@@ -275,7 +275,7 @@ async function fetchValue(parts: Parts, call: Call, target: Target, item: Item):
     const locator = parts.connections.locate(mount, item.path, definition?.spec.ref);
     const provider = parts.connections.provider(mount);
     const secret = fetched ?? (await provider.read(locator, item.version, context));
-    return parts.values.value(secret, encodedLocator(parts, mount, locator));
+    return parts.values.value(item.path, secret, encodedLocator(parts, mount, locator));
   };
   if (item.version !== undefined) return read(call.context());
   const terms = cacheTerms(target);

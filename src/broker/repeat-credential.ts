@@ -31,7 +31,7 @@ export async function repeatCredential(
   const json = openCredential((id) => parts.keyring.find(id), place, row.sealed);
   const disclosure = {
     path: row.path,
-    value: parts.values.rendered(json, row.id),
+    value: parts.values.rendered(order.path, json, row.id),
     lease: openLease(held),
   };
   return commitAs(parts, decided.live, (decidedAt, holder) => {

@@ -1,17 +1,16 @@
 import { LRUCache } from 'lru-cache';
 import type { EncodedLocator } from '../domain/audit-event.ts';
 import { BrokerError } from '../domain/errors.ts';
-import type { SecretVersion } from '../domain/secret.ts';
+import type { SecretData, SecretVersion } from '../domain/secret.ts';
 import type { Clock } from '../ports/clock.ts';
-import { hmac } from '../crypto/digest.ts';
 import { ephemeralSealer } from '../crypto/ephemeral-sealer.ts';
-import type { SecretKey } from '../crypto/secret-key.ts';
+import type { TracedValue, ValueFingerprints } from '../crypto/value-fingerprint.ts';
 
 /** The current version of one secret as it may be disclosed: its data as JSON bytes, ready to be spliced into an answer. */
 export interface Value {
   readonly json: Buffer;
   readonly version: string;
-  /** Keyed: the same value anywhere in the installation has the same; says nothing to who lacks the key. */
+  /** Keyed by path: the same value at another path has another. Nothing can be learnt from it without the key. */
   readonly fingerprint: string;
   readonly createdAt: number | undefined;
   /** Where it was read at a backend, as entries name it. */
@@ -63,11 +62,11 @@ export class ValueCache {
   readonly #flights = new Map<string, Flight>();
   readonly #clock: Clock;
   /** Undefined once the broker is sealed. */
-  #fingerprintKey: SecretKey | undefined;
+  #fingerprints: ValueFingerprints | undefined;
 
-  constructor(clock: Clock, fingerprintKey: SecretKey, maxBytes: number) {
+  constructor(clock: Clock, fingerprints: ValueFingerprints, maxBytes: number) {
     this.#clock = clock;
-    this.#fingerprintKey = fingerprintKey;
+    this.#fingerprints = fingerprints;
     this.#entries = new LRUCache<string, Entry>({
       maxSize: maxBytes,
       sizeCalculation: ({ sealed, locator = '' }, path) =>
@@ -81,7 +80,7 @@ export class ValueCache {
     this.#absences.clear();
     this.#flights.clear();
     this.#sealer = ephemeralSealer();
-    this.#fingerprintKey = undefined;
+    this.#fingerprints = undefined;
   }
 
   /** A value that is still fresh, from memory. */
@@ -160,15 +159,14 @@ export class ValueCache {
     throw error;
   }
 
-  /** Renders and fingerprints what a provider read. A provider without versions gets a keyed digest of the data as version. */
-  value(read: SecretVersion, locator?: EncodedLocator): Value {
+  /** Renders and fingerprints what a provider read at a path. A provider without versions gets a keyed digest of the data as version. */
+  value(path: string, read: SecretVersion, locator?: EncodedLocator): Value {
     const json = Buffer.from(JSON.stringify(read.data));
-    if (this.#fingerprintKey === undefined) throw new BrokerError('ERR_SEALED');
-    const digest = hmac(this.#fingerprintKey, canonicalData(read));
+    const { fingerprint, version } = this.#keyed().of(path, read.data);
     return {
       json,
-      version: read.version === '' ? `d-${digest.toString('base64url', 16, 32)}` : read.version,
-      fingerprint: digest.toString('base64url', 0, 16),
+      version: read.version === '' ? version : read.version,
+      fingerprint,
       createdAt: read.createdAt,
       locator,
       stale: false,
@@ -176,8 +174,19 @@ export class ValueCache {
   }
 
   /** A value that was rendered before and kept elsewhere. */
-  rendered(json: Buffer, version: string): Value {
-    return this.value({ data: JSON.parse(json.toString()) as SecretVersion['data'], version });
+  rendered(path: string, json: Buffer, version: string): Value {
+    return this.value(path, { data: JSON.parse(json.toString()) as SecretData, version });
+  }
+
+  /** Finds the entries that are about a value, whatever their path. */
+  trace(data: SecretData): TracedValue {
+    return this.#keyed().trace(data);
+  }
+
+  /** @throws ERR_SEALED */
+  #keyed(): ValueFingerprints {
+    if (this.#fingerprints === undefined) throw new BrokerError('ERR_SEALED');
+    return this.#fingerprints;
   }
 
   keep(path: string, terms: CacheTerms, value: Value): void {
@@ -216,15 +225,6 @@ export class ValueCache {
       stale,
     };
   }
-}
-
-/** Key order at the backend is not part of a value. */
-function canonicalData(read: SecretVersion): string {
-  return JSON.stringify(
-    Object.keys(read.data)
-      .sort()
-      .map((key) => [key, read.data[key]]),
-  );
 }
 
 function isOutage(error: unknown): boolean {

@@ -19,7 +19,7 @@ export const AUDIT_FILTERS = [
   ['session', 'id of a session'],
   ['token', "id of an operator's token"],
   ['request-id', 'of the broker'],
-  ['fingerprint', 'of a token that was refused'],
+  ['fingerprint', 'of a value, as an entry has it'],
 ] as const;
 
 export type FilterOptions = Readonly<Record<string, unknown>>;

@@ -22,6 +22,7 @@ import { adoptAbandoned, revoker } from '../broker/workers/revoker.ts';
 import type { Worker } from '../broker/workers/worker.ts';
 import { adoptRotations, Rotations } from '../broker/workers/rotations.ts';
 import { sha256Hex } from '../crypto/digest.ts';
+import { ValueFingerprints } from '../crypto/value-fingerprint.ts';
 import { randomFraction } from '../crypto/random.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
@@ -254,7 +255,7 @@ async function openParts(
   const sealing = { keyring: keys.keyring, rows, digest: sha256Hex };
   const sessions = new Sessions(store, sealing);
   const tokens = new OperatorTokens(store, sealing);
-  const values = new ValueCache(clock, root.keyFor('valueFingerprint'), config.cache.maxBytes);
+  const values = new ValueCache(clock, new ValueFingerprints(root), config.cache.maxBytes);
   const canaries = new Canaries({ store, values, ...keys });
   const quarantines = new Quarantines(store, rows, clock);
   const state = await State.start({

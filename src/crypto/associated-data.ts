@@ -26,6 +26,7 @@ const DERIVED_KEY_LABELS = {
   rowMac: 'quaymaster/v1/derive/row-mac',
   stateDigest: 'quaymaster/v1/derive/state-digest',
   valueFingerprint: 'quaymaster/v1/derive/value-fingerprint',
+  pathFingerprint: 'quaymaster/v1/derive/path-fingerprint',
   versionDigest: 'quaymaster/v1/derive/version-digest',
   idempotencyKey: 'quaymaster/v1/derive/idempotency-key',
   pageCursor: 'quaymaster/v1/derive/page-cursor',

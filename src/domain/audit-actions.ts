@@ -221,6 +221,7 @@ interface AuditActions {
   'key.rotate': OfNothing;
   'key.rewrap': OfNothing;
   'audit.search': With<never, 'query' | 'count'>;
+  'audit.trace': With<never, 'query' | 'count'>;
   'audit.export': With<never, 'query' | 'count'>;
   'request.refused': With<never, 'path' | 'method'>;
   'request.refused_summary': With<'count' | 'since', 'last' | 'refused' | 'path'>;

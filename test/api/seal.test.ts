@@ -53,7 +53,9 @@ describe('a sealed broker', () => {
     const root = keyring.active;
     const terms = { generation: 'g', cacheTtlMs: 60_000, staleIfErrorMs: 0 };
     const version = { data: { a: 'b' }, version: '1' };
-    await values.current('app/kept', terms, () => Promise.resolve(values.value(version)));
+    await values.current('app/kept', terms, () =>
+      Promise.resolve(values.value('app/kept', version)),
+    );
     expect(values.isKnown('app/kept', terms)).toBe(true);
     await seal();
     const uses: readonly (() => unknown)[] = [
@@ -63,7 +65,7 @@ describe('a sealed broker', () => {
       () => root.exportMaterial(),
       () => sessions.hash(token),
       () => rows.mac('documents', {}),
-      () => values.value(version),
+      () => values.value('app/kept', version),
     ];
     for (const use of uses) expect(use).toThrow(expect.objectContaining({ code: 'ERR_SEALED' }));
     expect(values.isKnown('app/kept', terms)).toBe(false);

@@ -49,6 +49,7 @@ const VERBS: Readonly<Record<string, string>> = {
   revokeOperatorToken: 'operator token revoke',
   readOwnToken: 'whoami',
   searchAudit: 'audit search',
+  traceAudit: 'audit trace',
   proveEntry: 'audit proof',
   readCheckpoint: 'audit checkpoint',
   readLogKey: 'audit log-key',

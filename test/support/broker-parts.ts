@@ -27,6 +27,7 @@ import { sha256Hex } from '../../src/crypto/digest.ts';
 import { Keyring } from '../../src/crypto/keyring.ts';
 import { randomId } from '../../src/crypto/random.ts';
 import { generateRootKey } from '../../src/crypto/root-keys.ts';
+import { ValueFingerprints } from '../../src/crypto/value-fingerprint.ts';
 import { newToken } from '../../src/crypto/token.ts';
 import { encodeClient } from '../../src/domain/audit-event.ts';
 import { BrokerError } from '../../src/domain/errors.ts';
@@ -350,7 +351,7 @@ async function openParts(made: PartsOf): Promise<Parts> {
   const sessions = new Sessions(store, sealing);
   const tokens = new OperatorTokens(store, sealing);
   const root = keyring.active;
-  const values = new ValueCache(clock, root.keyFor('valueFingerprint'), 1_000_000);
+  const values = new ValueCache(clock, new ValueFingerprints(root), 1_000_000);
   const log = collector(logged);
   const canaries = new Canaries({ store, values, keyring, installation: 'in_test' });
   const quarantines = new Quarantines(store, rows, clock);

@@ -6,11 +6,14 @@ import {
   readLogKey as logKey,
   readTile as tile,
   searchAudit as search,
+  traceAudit as traceValue,
 } from '../../broker/audit.ts';
 import type { AuditQuery, LogEntry } from '../../ports/audit-log.ts';
+import type { Page } from '../../domain/page.ts';
 import { JSON_TYPE } from '../answers.ts';
+import { secretData } from '../fields.ts';
 import { PAGE_QUERY, readPage } from '../page-query.ts';
-import { parseParameter } from '../parse-input.ts';
+import { parseInput, parseParameter } from '../parse-input.ts';
 import type { Query } from '../query.ts';
 import type { RouteOf } from '../route.ts';
 
@@ -50,10 +53,8 @@ export const searchAudit: RouteOf<'searchAudit'> = {
   read: ({ query }) => {
     const asked = { query: filterOf(query), page: readPage(query) };
     return async ({ parts, call, caller }) => {
-      const { items, next } = await search(parts, call, caller, asked);
-      const more = next === undefined ? '' : `,"next":${JSON.stringify(next)}`;
-      const body = `{"items":[${items.map(shownEntry).join(',')}]${more}}`;
-      return { status: 200, headers: JSON_TYPE, body };
+      const found = await search(parts, call, caller, asked);
+      return { status: 200, headers: JSON_TYPE, body: shownEntries(found) };
     };
   },
 };
@@ -69,6 +70,34 @@ function filterOf(query: Query): AuditQuery {
     if (value !== undefined) filter[name] = value;
   }
   return filter;
+}
+
+const trace = z.strictObject({
+  data: secretData,
+  pathPrefix: text,
+  from: time,
+  to: time,
+  limit: z.int().min(1).max(1_000).default(100),
+  after: z.string().min(1).max(20).optional(),
+});
+const TRACE_BYTES = 1_048_576;
+
+/** The value is in the body, where no access log keeps it, and is neither recorded nor repeated. */
+export const traceAudit: RouteOf<'traceAudit'> = {
+  body: { maxBytes: TRACE_BYTES },
+  read: ({ body }) => {
+    const { data, pathPrefix, from, to, limit, after } = parseInput(trace, body?.value);
+    const asked = { data, query: { pathPrefix, from, to }, page: { limit, after } };
+    return async ({ parts, call, caller }) => {
+      const found = await traceValue(parts, call, caller, asked);
+      return { status: 200, headers: JSON_TYPE, body: shownEntries(found) };
+    };
+  },
+};
+
+function shownEntries({ items, next }: Page<LogEntry>): string {
+  const more = next === undefined ? '' : `,"next":${JSON.stringify(next)}`;
+  return `{"items":[${items.map(shownEntry).join(',')}]${more}}`;
 }
 
 /** The entry's own bytes, which are canonical JSON, as the member of another object. */

@@ -8,6 +8,7 @@ import {
   readLogKey,
   readTile,
   searchAudit,
+  traceAudit,
 } from './audit.ts';
 import { issueCredential } from './credentials.ts';
 import { documentRoutes } from './documents.ts';
@@ -66,7 +67,7 @@ export function allRoutes(facts: MachineFacts): Routes {
     ...{ validatePolicy, explainDecision, checkMount },
     ...documentOperations(),
     ...{ createOperatorToken, listOperatorTokens, readOwnToken, revokeOperatorToken },
-    ...{ searchAudit, proveEntry, readCheckpoint, readLogKey, listHeads, readTile },
+    ...{ searchAudit, traceAudit, proveEntry, readCheckpoint, readLogKey, listHeads, readTile },
     ...machineRoutes(facts),
   };
 }

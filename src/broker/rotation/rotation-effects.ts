@@ -48,7 +48,7 @@ async function create(work: StepWork): Promise<StepResult> {
       pending: sealedValue(parts, row, 'pending', pending),
       ...(read !== undefined && {
         previous: sealedValue(parts, row, 'previous', read.data),
-        previous_version: parts.values.value(read).version,
+        previous_version: parts.values.value(row.path, read).version,
       }),
     },
   };
@@ -140,7 +140,7 @@ async function restore(
 ): Promise<void> {
   const { parts, row, place, claim } = work;
   const current = await currentValue(place, claim.context);
-  if (current === undefined || !isSame(parts, current.data, pending)) return;
+  if (current === undefined || !isSame(work, current.data, pending)) return;
   if (previous === undefined) {
     throw new BrokerError('ERR_CONFLICT', 'there was no value before it to go back to', {
       reason: 'no_previous',
@@ -177,18 +177,19 @@ async function discardUnknown(work: StepWork): Promise<StepResult> {
 }
 
 async function publish(
-  { parts, place, claim }: StepWork,
+  { parts, row, place, claim }: StepWork,
   data: SecretData,
   token: string,
 ): Promise<{ readonly version: string; readonly fragment?: PlanFragment }> {
   claim.stillOurs();
   const published = await place.publishing.publish(place.locator, data, token, claim.context);
-  const { version } = parts.values.value({ data, version: published.version });
+  const { version } = parts.values.value(row.path, { data, version: published.version });
   return { ...published, version };
 }
 
-function isSame({ values }: Parts, left: SecretData, right: SecretData): boolean {
-  const fingerprint = (data: SecretData): string => values.value({ data, version: '' }).fingerprint;
+function isSame({ parts, row }: StepWork, left: SecretData, right: SecretData): boolean {
+  const fingerprint = (data: SecretData): string =>
+    parts.values.value(row.path, { data, version: '' }).fingerprint;
   return fingerprint(left) === fingerprint(right);
 }
 

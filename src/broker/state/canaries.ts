@@ -66,6 +66,6 @@ export class Canaries {
     const text = openRotation((id) => keyring.find(id), place, row.pending);
     const data = JSON.parse(text.toString()) as SecretData;
     text.fill(0);
-    return values.value({ data, version });
+    return values.value(row.path, { data, version });
   }
 }

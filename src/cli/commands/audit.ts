@@ -13,6 +13,18 @@ export function addAuditQueries(audit: Command): void {
     .option('--limit <count>', 'at most so many', '100');
   online(search, async () => (await import('../verbs/audit-search.ts')).runAuditSearch);
   online(
+    audit
+      .command('trace')
+      .description('find who was given a leaked value; the value is never an argument')
+      .argument('[key=@file...]', 'a key and the file of its value; key=- to type or pipe it')
+      .option('--from-json <file>', 'all keys from a JSON object; - for standard input')
+      .option('--path-prefix <path>', 'only this path and what is below it')
+      .option('--from <time>', 'not before, such as 2026-01-05T10:00:00Z')
+      .option('--to <time>', 'not after')
+      .option('--limit <count>', 'at most so many', '100'),
+    async () => (await import('../verbs/audit-trace.ts')).runAuditTrace,
+  );
+  online(
     withFilters(
       audit.command('tail').description('print entries that fit all filters as they come'),
     ),

@@ -947,6 +947,26 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/api/v1/audit:trace": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /**
+         * Finds who was given a leaked value
+         * @description Entries about exactly this value, at whatever path, newest first. Only the role auditor may ask, without a scope; admin does not include it. The trace is recorded, without the value.
+         */
+        readonly post: operations["traceAudit"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/api/v1/audit/entries": {
         readonly parameters: {
             readonly query?: never;
@@ -1227,6 +1247,19 @@ export interface components {
         readonly SessionRenewal: {
             /** @description A current token of the same cluster, service account and pod. */
             readonly token: string;
+        };
+        readonly Trace: {
+            /** @description The whole value, every key of it. At most 1 MiB. */
+            readonly data: components["schemas"]["SecretData"];
+            readonly pathPrefix?: string;
+            /** Format: date-time */
+            readonly from?: string;
+            /** Format: date-time */
+            readonly to?: string;
+            /** @default 100 */
+            readonly limit?: number;
+            /** @description The `next` of the page before. A page may be empty and still have a `next`. */
+            readonly after?: string;
         };
         readonly SecretData: {
             readonly [key: string]: string | {
@@ -3838,6 +3871,31 @@ export interface operations {
                     readonly [name: string]: unknown;
                 };
                 content?: never;
+            };
+            readonly default: components["responses"]["Problem"];
+        };
+    };
+    readonly traceAudit: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["Trace"];
+            };
+        };
+        readonly responses: {
+            /** @description Done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["AuditPage"];
+                };
             };
             readonly default: components["responses"]["Problem"];
         };

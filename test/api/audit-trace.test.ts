@@ -1,0 +1,132 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { hmac } from '../../src/crypto/digest.ts';
+import { generateRootKey } from '../../src/crypto/root-keys.ts';
+import { ValueFingerprints } from '../../src/crypto/value-fingerprint.ts';
+import { RunningApi, type Answered } from '../support/parts.ts';
+
+const VALUE = { password: 'hunter2-Xy7' };
+
+interface Entry {
+  readonly path?: string;
+  readonly fingerprint?: string;
+  readonly action: string;
+}
+
+let api: RunningApi;
+let auditor: string;
+
+beforeAll(async () => {
+  api = await RunningApi.start();
+  await api.furnish();
+  auditor = await api.operator('ada', [{ role: 'auditor' }]);
+  const session = await api.logIn();
+  for (const [path, data] of [
+    ['app/one', VALUE],
+    ['app/two', VALUE],
+    ['app/three', { password: 'another' }],
+  ] as const) {
+    const written = await api.call('PUT', `/api/v1/secrets/${path}`, {
+      token: session,
+      body: { data },
+      headers: { 'If-None-Match': '*' },
+    });
+    expect(written.status).toBe(201);
+    await api.call('GET', `/api/v1/secrets/${path}`, { token: session });
+  }
+  await api.broker.trail.integrator.integrate();
+});
+afterAll(() => api.stop());
+
+function trace(token: string, body: object): Promise<Answered> {
+  return api.call('POST', '/api/v1/audit:trace', { token, body });
+}
+
+async function readEntries(): Promise<readonly Entry[]> {
+  const found = await api.call('GET', '/api/v1/audit/entries?action=secret.read', {
+    token: auditor,
+  });
+  return (found.body as { items: { entry: Entry }[] }).items.map(({ entry }) => entry);
+}
+
+describe('equal values at two paths', () => {
+  it('have different fingerprints, so that the log tells nobody that they are equal', async () => {
+    const entries = await readEntries();
+    const fingerprints = entries.map(({ fingerprint }) => fingerprint);
+    expect(fingerprints).toHaveLength(3);
+    expect(new Set(fingerprints).size).toBe(3);
+    for (const each of fingerprints) expect(each).toMatch(/^v2\.[\w-]{22}$/);
+  });
+
+  it('have different names as versions where the backend has none', () => {
+    const fingerprints = new ValueFingerprints(generateRootKey());
+    const [one, two] = ['a', 'b'].map((path) => fingerprints.of(path, VALUE));
+    expect(one?.version).not.toBe(two?.version);
+    expect(fingerprints.of('a', { ...VALUE })).toEqual(one);
+  });
+});
+
+describe('the trace of a leaked value', () => {
+  it('finds its readers at every path, and no others', async () => {
+    const found = await trace(auditor, { data: VALUE });
+    expect(found.status).toBe(200);
+    const { items } = found.body as { items: { entry: Entry }[] };
+    const paths = items.map(({ entry }) => entry.path).sort();
+    expect(paths).toEqual(['app/one', 'app/two']);
+    const below = await trace(auditor, { data: VALUE, pathPrefix: 'app/two' });
+    expect((below.body as { items: unknown[] }).items).toHaveLength(1);
+    const none = await trace(auditor, { data: { password: 'nobody had this' } });
+    expect((none.body as { items: unknown[] }).items).toEqual([]);
+  });
+
+  it('goes on from page to page', async () => {
+    const first = await trace(auditor, { data: VALUE, limit: 1 });
+    const { items, next } = first.body as { items: { entry: Entry }[]; next: string };
+    const second = await trace(auditor, { data: VALUE, limit: 1, after: next });
+    const more = (second.body as { items: { entry: Entry }[] }).items;
+    expect([...items, ...more].map(({ entry }) => entry.path)).toEqual(['app/two', 'app/one']);
+  });
+
+  it('finds entries of older releases, whose fingerprint was the same at every path', () => {
+    const root = generateRootKey();
+    const canonical = JSON.stringify(Object.entries(VALUE));
+    const old = hmac(root.keyFor('valueFingerprint'), canonical).toString('base64url', 0, 16);
+    const traced = new ValueFingerprints(root).trace(VALUE);
+    expect(traced.isIn('any/path', old)).toBe(true);
+    expect(new ValueFingerprints(root).trace({ password: 'x' }).isIn('any/path', old)).toBe(false);
+  });
+
+  it('is for auditors without a scope alone: an admin can try no values', async () => {
+    const responder = await api.operator('rob', [{ role: 'responder' }]);
+    const scoped = await api.operator('sue', [{ role: 'auditor', scope: ['app'] }]);
+    for (const token of [api.admin, responder, scoped]) {
+      expect(await trace(token, { data: VALUE })).toMatchObject({ status: 403 });
+    }
+    const session = await api.logIn();
+    expect((await trace(session, { data: VALUE })).status).toBeGreaterThanOrEqual(401);
+  });
+
+  it('is an entry that does not hold the value, nor does any log line or answer', async () => {
+    const found = await trace(auditor, { data: VALUE, pathPrefix: 'app' });
+    await trace(auditor, { data: VALUE, password: VALUE.password });
+    await trace(auditor, { data: { password: [VALUE.password] } }).then(({ status, text }) => {
+      expect(status).toBe(400);
+      expect(text).not.toContain(VALUE.password);
+    });
+    await api.broker.trail.integrator.integrate();
+    const entries = await api.call('GET', '/api/v1/audit/entries?action=audit.trace&limit=1000', {
+      token: auditor,
+    });
+    expect(entries.text).toContain('"query":"pathPrefix=app"');
+    expect(entries.text + found.text + api.logged.join('')).not.toContain(VALUE.password);
+  });
+
+  it('takes no value in the path or the query, and none over 1 MiB', async () => {
+    const asked = await api.call('POST', '/api/v1/audit:trace?value=x', {
+      token: auditor,
+      body: { data: VALUE },
+    });
+    expect(asked.status).toBe(400);
+    const huge = await trace(auditor, { data: { password: 'x'.repeat(1_100_000) } });
+    expect(huge.status).toBe(413);
+  });
+});
