@@ -8,8 +8,8 @@ import { Buckets, MemberBucket, type Bucket, type Rate } from './token-bucket.ts
 /** What a token that is not accepted takes from its network, on top of having been looked at. */
 const FAILURE_WEIGHT = 10;
 
-/** Kinds of errors that count as denials of a caller. */
-const DENIALS: readonly ErrorKind[] = ['denied', 'not_found', 'unauthenticated', 'invalid'];
+/** Kinds of errors that count as denials of a caller. Not "not found": an operator who applies a thousand new documents asks for each. */
+const DENIALS: readonly ErrorKind[] = ['denied', 'unauthenticated'];
 
 /** How much callers may ask for: by who they are, and by the network they come from while that is not known. */
 export class Rates {

@@ -19,10 +19,11 @@ export interface RefusalLimits {
 }
 
 /** Rows of all holders together: memory, and summaries of one window. */
-const MOST_ROWS = 4_096;
-/** Of one holder, and of all together: entries of one window for each that one kind of refusal may have. */
-const ENTRIES_PER_HOLDER = 10;
-const ENTRIES_IN_ALL = 200;
+const MOST_ROWS = 1_024;
+/** Entries of one holder in a window, for each that one kind of refusal may have. */
+const KINDS_WITH_ENTRIES = 10;
+/** Of all holders together, and at least what one of them may have. */
+const ENTRIES_IN_ALL = 1_000;
 const MS = 1000;
 
 interface Row {
@@ -99,10 +100,11 @@ export class Refusals implements RefusalTally {
 
   #hasRoom(holder: Holder, row: Row): boolean {
     const { entriesPerWindow } = this.#limits;
+    const perHolder = entriesPerWindow * KINDS_WITH_ENTRIES;
     return (
       row.entries < entriesPerWindow &&
-      holder.entries < entriesPerWindow * ENTRIES_PER_HOLDER &&
-      this.#entries < entriesPerWindow * ENTRIES_IN_ALL
+      holder.entries < perHolder &&
+      this.#entries < Math.max(perHolder, ENTRIES_IN_ALL)
     );
   }
 

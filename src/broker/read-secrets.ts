@@ -5,6 +5,7 @@ import type { SecretVersion } from '../domain/secret.ts';
 import type { CallContext } from '../ports/call-context.ts';
 import { withDeadline } from '../ports/deadline.ts';
 import type { Write } from '../ports/store.ts';
+import { earlyValue } from './early-value.ts';
 import { grantLease, standingLease, type GrantedLease, type LeaseTerms } from './grant-lease.ts';
 import { denied, judge, type Verdict } from './judge.ts';
 import { authorityEnd, type Call, type Caller } from './call.ts';
@@ -13,7 +14,8 @@ import type { Parts } from './parts.ts';
 import { commitAs, entryOf, type Attempt } from './record.ts';
 import { refusalEntry } from './refusals.ts';
 import { LiveSession } from './state/sessions.ts';
-import { cacheTerms, encodedLocator, leaseTtlMs, targetOf, type Target } from './target.ts';
+import type { Target } from './target.ts';
+import { cacheTerms, encodedLocator, leaseTtlMs, locatorAt, targetOf } from './target.ts';
 import type { Value } from './value-cache.ts';
 
 /** One secret asked for; `version` undefined asks for the current one. */
@@ -116,11 +118,8 @@ function attemptOf<T>(
   settle: (results: readonly Result[]) => T,
 ): Attempt<T> {
   const writes: Write[] = [];
-  const entries: string[] = [];
-  for (const { grant, entry } of prepared) {
-    if (grant?.write !== undefined) writes.push(grant.write);
-    if (entry !== undefined) entries.push(entry);
-  }
+  for (const { grant } of prepared) if (grant?.write !== undefined) writes.push(grant.write);
+  const entries = prepared.flatMap(({ entry }) => entry ?? []);
   const plan = {
     decidedAt,
     reads: fencesOf(caller, prepared),
@@ -173,7 +172,7 @@ function prepareAtOnce(parts: Parts, call: Call, caller: Caller, item: Item): Pr
   const target = { mount, definition: parts.catalog.find('definition', item.path) };
   if (target.definition?.spec.class === 'dynamic') return undefined;
   const value =
-    parts.canaries.valueFor(caller, item.path) ?? parts.values.fresh(item.path, cacheTerms(target));
+    earlyValue(parts, caller, item) ?? parts.values.fresh(item.path, cacheTerms(target));
   if (value === undefined) return undefined;
   const lease = standingLease(
     parts,
@@ -252,18 +251,13 @@ function refused(
   caller: Caller,
   read: { readonly item: Item; readonly verdict: Verdict; readonly error: unknown },
 ): Prepared {
-  const { item, verdict, error } = read;
-  const failure = BrokerError.from(error);
-  const { path, version, index } = item;
-  const { policy } = verdict;
-  const described = { action: 'secret.read', path, version, policy, item: index } as const;
+  const failure = BrokerError.from(read.error);
+  const { path, version, index } = read.item;
+  const { policy, allowed } = read.verdict;
+  // Of a path that the caller may not read nothing is looked up.
+  const locator = allowed ? locatorAt(parts, path) : undefined;
+  const described = { action: 'secret.read', path, version, locator, policy, item: index } as const;
   return { result: failure, entry: refusalEntry(parts, { call, caller }, described, failure) };
-}
-
-/** What a canary has before everybody else, asked for as the current version or by its name. */
-function earlyValue(parts: Parts, caller: Caller, { path, version }: Item): Value | undefined {
-  const value = caller instanceof LiveSession ? parts.canaries.valueFor(caller, path) : undefined;
-  return version === undefined || version === value?.version ? value : undefined;
 }
 
 async function fetchValue(parts: Parts, call: Call, target: Target, item: Item): Promise<Value> {

@@ -1,5 +1,5 @@
 /** What stands in place of a credential in a log line or an audit entry. */
-export const REDACTED = '[sensitive]';
+const REDACTED = '[sensitive]';
 
 /** Without one of these a text holds no credential in any spelling below: one pass over the text decides for nearly all of them. */
 const PERHAPS = /%|qm[so]|ey[AJ]|ew[ok]|hv[sbr]\.|A[KS]IA/;

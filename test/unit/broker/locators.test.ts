@@ -59,6 +59,19 @@ describe('the entry of a read', () => {
     ]);
   });
 
+  it('names it when the read fails, and not when it is denied', async () => {
+    const elsewhere = { ref: { at: 'kv/absent' } };
+    await broker.put(admin, 'definition', 'kv/team-a/absent', elsewhere);
+    const entries = await broker.entriesOf(async () => {
+      await read('kv/team-a/absent').catch(() => undefined);
+      await read('other/team-a/absent').catch(() => undefined);
+    });
+    expect(entries.map(({ code, locator }) => [code, locator])).toEqual([
+      ['ERR_NOT_FOUND', 'vault:kv/absent'],
+      ['ERR_DENIED', undefined],
+    ]);
+  });
+
   it('has none in our own store, where the path is the place', async () => {
     const write = { path: 'app/x', data: { a: 'b' } };
     await writeSecret(broker.parts, broker.call(), live, write);

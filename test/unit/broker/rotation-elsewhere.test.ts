@@ -51,6 +51,21 @@ describe('a rotation of a secret at a backend', () => {
     expect(await bench.latest(PATH)).toMatchObject({ previous_version: '1', version: `v-${id}` });
   });
 
+  it('names the place at the backend in each of its entries', async () => {
+    bench.work();
+    const entries = await bench.broker.entriesOf(async () => {
+      await request();
+      await bench.pass(MINUTE);
+      await direct('retire');
+      await bench.pass(MINUTE);
+    });
+    const said = entries.filter(({ action }) => action.startsWith('rotation.'));
+    expect(new Set(said.map(({ action }) => action))).toEqual(
+      new Set(['rotation.request', 'rotation.step', 'rotation.retire', 'rotation.end']),
+    );
+    expect(new Set(said.map(({ locator }) => locator))).toEqual(new Set([`vault:${PATH}`]));
+  });
+
   it('is published again under the same token when the answer is lost', async () => {
     let isLost = false;
     bench.broker.backend.during = (step) => {
