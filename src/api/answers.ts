@@ -44,7 +44,10 @@ export function answer(
 ): void {
   if (feed !== undefined) {
     const { holder } = exchange;
-    sendEvents(exchange.open(status, headers ?? []), feed, { held: shares.of(exchange), holder });
+    sendEvents(exchange.open(status, headers ?? []), feed, {
+      held: shares.answersOf(exchange),
+      holder,
+    });
     return;
   }
   const isRendered = typeof body === 'string' || Buffer.isBuffer(body);

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { identityOf, type Caller } from '../broker/call.ts';
 import { holdsAnything } from '../broker/judge-target.ts';
+import { LiveSession } from '../broker/state/sessions.ts';
 import { BrokerError, type Problem } from '../domain/errors.ts';
 import type { Operation } from './access.ts';
 import { answer, answerError, delivered } from './answers.ts';
@@ -93,7 +94,20 @@ function shareOf(
   exchange: Exchange,
   caller: Caller | undefined,
 ): RequestShare {
-  return new RequestShare({ held: shares.of(exchange), holder: exchange.holder, rates, caller });
+  const { holder } = exchange;
+  return new RequestShare({
+    bodies: { held: shares.bodiesOf(exchange), holder: bodyHolderOf(exchange, caller) ?? holder },
+    answers: { held: shares.answersOf(exchange), holder },
+    rates,
+    caller,
+  });
+}
+
+/** Each pod of a workload with rights has a share for its bodies, so that none keeps its siblings from renewing what they hold. */
+function bodyHolderOf({ hasRights }: Exchange, caller: Caller | undefined): string | undefined {
+  if (!hasRights || !(caller instanceof LiveSession)) return undefined;
+  const { cluster, pod } = caller.session.workload;
+  return pod === undefined ? undefined : `${cluster}/${pod.uid}`;
 }
 
 /** Of a body whose sender holds nothing: no answer to it can be more than a refusal, but for a login. */
@@ -106,7 +120,7 @@ function saysMuch({ method, path }: Operation): boolean {
 }
 
 function requireRoom({ shares }: Surroundings, exchange: Exchange): void {
-  if (!shares.of(exchange).isFull(exchange.holder)) return;
+  if (!shares.answersOf(exchange).isFull(exchange.holder)) return;
   throw waiting('answers_waiting');
 }
 

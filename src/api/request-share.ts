@@ -6,9 +6,15 @@ import type { Rates } from './rates.ts';
 /** Bytes of a body that weigh as much as a read: copying and parsing so many costs about as much. */
 const BYTES_OF_WEIGHT = 16_384;
 
-interface Sender {
+/** Bytes that are held under a name. */
+interface Place {
   readonly held: HeldBytes;
   readonly holder: string;
+}
+
+interface Sender {
+  readonly bodies: Place;
+  readonly answers: Place;
   readonly rates: Rates;
   /** Undefined where the operation needs no token. */
   readonly caller: Caller | undefined;
@@ -18,7 +24,7 @@ interface Sender {
 export class RequestShare {
   readonly #sender: Sender;
   #received = 0;
-  #held = 0;
+  #produced = 0;
 
   constructor(sender: Sender) {
     this.#sender = sender;
@@ -31,16 +37,15 @@ export class RequestShare {
 
   /** Whether no more of an answer may be built now. */
   get isFull(): boolean {
-    const { held, holder } = this.#sender;
+    const { held, holder } = this.#sender.answers;
     return held.isFull(holder);
   }
 
   /** Takes bytes of the body, announced or arrived, before they are kept. @throws ERR_RATE_LIMITED */
   receive(bytes: number): void {
-    const { held, holder, rates, caller } = this.#sender;
+    const { bodies, rates, caller } = this.#sender;
     if (bytes === 0) return;
-    if (!held.take(holder, bytes)) throw waiting('bodies_waiting');
-    this.#held += bytes;
+    if (!bodies.held.take(bodies.holder, bytes)) throw waiting('bodies_waiting');
     const weight = weightOf(this.#received + bytes) - weightOf(this.#received);
     this.#received += bytes;
     if (caller !== undefined && weight > 0) rates.takeFromCaller(caller, weight);
@@ -48,15 +53,15 @@ export class RequestShare {
 
   /** Counts bytes of an answer that is built piece by piece. */
   produce(bytes: number): void {
-    const { held, holder } = this.#sender;
+    const { held, holder } = this.#sender.answers;
     held.add(holder, bytes);
-    this.#held += bytes;
+    this.#produced += bytes;
   }
 
   release(): void {
-    const { held, holder } = this.#sender;
-    if (this.#held > 0) held.release(holder, this.#held);
-    this.#held = 0;
+    const { bodies, answers } = this.#sender;
+    if (this.#received > 0) bodies.held.release(bodies.holder, this.#received);
+    if (this.#produced > 0) answers.held.release(answers.holder, this.#produced);
   }
 }
 

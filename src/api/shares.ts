@@ -14,36 +14,43 @@ export interface Holder {
 }
 
 const BOUNDS = {
-  callers: { ofOne: 32 * MIB, ofAll: 256 * MIB },
+  bodies: { ofOne: 16 * MIB, ofAll: 128 * MIB },
+  answers: { ofOne: 32 * MIB, ofAll: 256 * MIB },
   strangers: { ofOne: MIB, ofAll: 64 * MIB },
 } as const satisfies Record<string, HeldBounds>;
 
 /**
  * Each caller's share of the memory that bodies and unread answers take. Callers without any right have small shares of their own, so that
- * however many there are, they take nothing from the others.
+ * however many there are, they take nothing from the others. Bodies have shares beside those of answers: who does not read can still renew and revoke.
  */
 export class Shares {
-  readonly #callers: HeldBytes;
+  readonly #bodies: HeldBytes;
+  readonly #answers: HeldBytes;
   readonly #strangers: HeldBytes;
 
   constructor(bounds: Readonly<Record<keyof typeof BOUNDS, HeldBounds>> = BOUNDS) {
-    this.#callers = new HeldBytes(bounds.callers);
+    this.#bodies = new HeldBytes(bounds.bodies);
+    this.#answers = new HeldBytes(bounds.answers);
     this.#strangers = new HeldBytes(bounds.strangers);
   }
 
-  of({ hasRights }: Holder): HeldBytes {
-    return hasRights ? this.#callers : this.#strangers;
+  bodiesOf({ hasRights }: Holder): HeldBytes {
+    return hasRights ? this.#bodies : this.#strangers;
+  }
+
+  answersOf({ hasRights }: Holder): HeldBytes {
+    return hasRights ? this.#answers : this.#strangers;
   }
 
   /** Whether no more answers may be made for this caller: the hot read asks with the identity alone. */
   isFull(identity: string): boolean {
-    return this.#callers.isFull(identity);
+    return this.#answers.isFull(identity);
   }
 
   /** Counts an answer that is about to be sent, until the kernel has it or its connection is cut. */
   hold(holder: Holder, bytes: number, response: ServerResponse): void {
     if (bytes < COUNTED_BYTES && !isBackedUp(response)) return;
-    const held = this.of(holder);
+    const held = this.answersOf(holder);
     const name = holder.holder;
     held.add(name, bytes);
     response.once('close', () => held.release(name, bytes));

@@ -136,11 +136,11 @@ describe('a body whose sender is denied', () => {
 });
 
 describe('bodies that arrive', () => {
-  it('take a workload no more than 32 MiB in all, and others write meanwhile', async () => {
+  it('take a pod no more than 16 MiB in all, and its siblings write meanwhile', async () => {
     const token = await api.logIn();
-    const other = await api.logIn({ serviceAccount: { name: 'other', uid: 'sa-other' } });
+    const other = await api.logIn({ pod: { name: 'api-2', uid: 'pod-2' } });
     const line = 'PUT /api/v1/secrets/app/x';
-    for (let count = 0; count < 16; count += 1) leaveOpen({ line, token, bytes: 2 * MIB });
+    for (let count = 0; count < 8; count += 1) leaveOpen({ line, token, bytes: 2 * MIB });
     const write = (as: string) =>
       api.call('PUT', '/api/v1/secrets/app/x', { token: as, body: { data: { a: 'b' } } });
     await until('its share is full', async () => (await write(token)).status === 429);
@@ -193,7 +193,7 @@ describe('bodies that arrive', () => {
     ];
     const head = rawRequest('PUT /api/v1/secrets/app/x HTTP/1.1', headers);
     const chunk = `100000\r\n${' '.repeat(MIB)}\r\n`;
-    for (let count = 0; count < 32; count += 1) {
+    for (let count = 0; count < 16; count += 1) {
       const socket = connect(api.port, '127.0.0.1');
       socket.on('error', () => undefined);
       socket.write(head);

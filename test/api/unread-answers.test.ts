@@ -52,6 +52,9 @@ describe('an answer that nobody takes', () => {
       });
       expect((await api.call('GET', path, { token: another })).status).toBe(200);
     }
+    const renewal = { token: api.serviceAccountToken() };
+    const renewed = await api.call('POST', '/api/v1/sessions/self/renew', { token, body: renewal });
+    expect(renewed.status).toBe(200);
     expect((await api.call('DELETE', '/api/v1/sessions/self', { token: ended })).status).toBe(204);
     deaf.destroy();
     await until('it is served again', async () => (await asked[0]!()).status === 200);

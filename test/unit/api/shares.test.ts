@@ -5,7 +5,8 @@ import { Shares, type Holder } from '../../../src/api/shares.ts';
 
 const KIB = 1_024;
 const BOUNDS = {
-  callers: { ofOne: 64 * KIB, ofAll: 128 * KIB },
+  bodies: { ofOne: 64 * KIB, ofAll: 128 * KIB },
+  answers: { ofOne: 64 * KIB, ofAll: 128 * KIB },
   strangers: { ofOne: 20 * KIB, ofAll: 40 * KIB },
 };
 const response = (): ServerResponse => new ServerResponse(new IncomingMessage(new Socket()));
@@ -33,13 +34,13 @@ describe('answers that wait to be read', () => {
   });
 
   it('are not counted where they are small', () => {
-    const shares = new Shares({ ...BOUNDS, callers: { ofOne: 1, ofAll: 1 } });
+    const shares = new Shares({ ...BOUNDS, answers: { ofOne: 1, ofAll: 1 } });
     shares.hold(caller('a'), 1_000, response());
     expect(shares.isFull('a')).toBe(false);
   });
 
   it('are counted where they are small, behind others that were not read', () => {
-    const shares = new Shares({ ...BOUNDS, callers: { ofOne: 1_000, ofAll: 2_000 } });
+    const shares = new Shares({ ...BOUNDS, answers: { ofOne: 1_000, ofAll: 2_000 } });
     const socket = new Socket();
     socket.cork();
     socket.write('an answer that nobody reads');
@@ -56,9 +57,9 @@ describe('callers without any right', () => {
     const shares = new Shares(BOUNDS);
     const names = Array.from({ length: 10 }, (_, n) => `stranger ${n}`);
     const admitted = names.filter((holder) =>
-      shares.of({ holder, hasRights: false }).take(holder, 10 * KIB),
+      shares.bodiesOf({ holder, hasRights: false }).take(holder, 10 * KIB),
     );
     expect(admitted).toHaveLength(3);
-    expect(shares.of(caller('a')).take('a', 64 * KIB)).toBe(true);
+    expect(shares.bodiesOf(caller('a')).take('a', 64 * KIB)).toBe(true);
   });
 });
