@@ -100,8 +100,8 @@ function configure(database: BetterSqlite3.Database, path: string): void {
   database.pragma('wal_autocheckpoint = 4000');
   database.pragma('trusted_schema = OFF');
   database.pragma('cell_size_check = ON');
-  // A destroyed data key leaves the page that held it; free where the page is written anyway.
-  database.pragma('secure_delete = FAST');
+  // A destroyed data key leaves the page that held it, also when the page itself is not used any more.
+  database.pragma('secure_delete = ON');
   database.exec('BEGIN IMMEDIATE; ROLLBACK');
   const pages = Number(database.pragma('page_count', { simple: true }));
   const pageBytes = Number(database.pragma('page_size', { simple: true }));

@@ -13,11 +13,15 @@ import { writeSql } from '../write-sql.ts';
 import type { Ballast } from './ballast.ts';
 import { putBatch, putChanges, readDigests, runPlans } from './batch-transaction.ts';
 import type { SqliteConnection } from './sqlite-connection.ts';
+import { destroysKey } from './destroys-key.ts';
 import { isNoRoom, isSqliteFault } from './sqlite-fault.ts';
 
 const FIND_BATCH = 'SELECT 1 FROM "audit_batches" WHERE "writer" = ? AND "first_seq" = ?';
 const CHANGES_AFTER =
   'SELECT "seq", "kind", "key", "at" FROM "changes" WHERE "seq" > ? ORDER BY "seq"';
+
+/** Destroyed data keys leave the write-ahead log within this time; several destructions share one copy of the log. */
+const ERASE_AFTER_MS = 500;
 
 export interface SqliteWriterParts {
   readonly open: () => SqliteConnection;
@@ -38,6 +42,7 @@ export class SqliteWriter {
   /** The COMMIT of the last batch was begun. */
   #isSent = false;
   #cancelProbe: (() => void) | undefined;
+  #cancelErasure: (() => void) | undefined;
 
   constructor(connection: SqliteConnection, parts: SqliteWriterParts) {
     this.#connection = connection;
@@ -83,6 +88,7 @@ export class SqliteWriter {
 
   close(): void {
     this.#cancelProbe?.();
+    this.#cancelErasure?.();
     this.#connection?.close();
     this.#connection = undefined;
     this.#state = 'broken';
@@ -110,7 +116,21 @@ export class SqliteWriter {
     this.#unsettled = undefined;
     digests?.keep();
     feed.apply(staged.changes);
+    if (batch.some(({ plan }) => destroysKey(plan))) this.#eraseSoon();
     settleAll(batch, staged.outcomes);
+  }
+
+  /** Empties the write-ahead log, which still has the pages from before a destruction, whenever it was last copied. */
+  #eraseSoon(): void {
+    this.#cancelErasure ??= this.#parts.deps.clock.after(ERASE_AFTER_MS, () => {
+      this.#cancelErasure = undefined;
+      try {
+        this.#connection?.checkpoint();
+      } catch {
+        // On a full disk the log cannot be copied yet.
+        this.#eraseSoon();
+      }
+    });
   }
 
   #stageDigests(

@@ -1,0 +1,11 @@
+import type { Plan, Write } from '../../ports/store.ts';
+
+/** Whether a plan takes data keys out of the store: without its wrapped data key a value can never be opened again. */
+export function destroysKey({ writes = [] }: Plan): boolean {
+  return writes.some(isDestruction);
+}
+
+function isDestruction(write: Write): boolean {
+  if (write.table !== 'secret_versions') return false;
+  return 'remove' in write || ('change' in write && write.change.wrapped_dek === null);
+}
