@@ -1,3 +1,4 @@
+import { TILE_WIDTH } from '../crypto/tiles.ts';
 import type { Clock } from '../ports/clock.ts';
 import { DamagedLog } from './log-damage.ts';
 import type { LogReader } from './log-reader.ts';
@@ -6,7 +7,6 @@ import type { Sink } from './sink.ts';
 
 const INTERVAL_MS = 250;
 const RETRY_MS = 5_000;
-const ENTRIES_A_DELIVERY = 256;
 
 export interface FollowerOptions {
   readonly reader: LogReader;
@@ -95,7 +95,8 @@ export class Follower {
     const size = checkpoint?.size ?? 0;
     const next = (this.#next ??= await this.#position(size));
     this.#status = { ...this.#status, lag: Math.max(0, size - next) };
-    const end = Math.min(size, next + ENTRIES_A_DELIVERY);
+    // A bundle at a time: its tile is proven once.
+    const end = Math.min(size, next - (next % TILE_WIDTH) + TILE_WIDTH);
     if (this.#closed || checkpoint === undefined || end <= next) return false;
     const { entries, damage } = await reader.some(checkpoint, next, end);
     const [broken] = damage;

@@ -118,10 +118,7 @@ export class Integrator {
   async start(): Promise<IntegratorStatus> {
     this.#held = await heldReason(this.#options.store, this.#expected());
     this.#state = this.#held === undefined ? 'standby' : 'held';
-    if (this.#held === undefined) {
-      if ((await this.extent()).anchored === undefined) await this.#options.onUnanchored?.();
-      await this.#begin();
-    }
+    if (this.#held === undefined) await this.#begin();
     return this.status();
   }
 
@@ -136,7 +133,8 @@ export class Integrator {
   }
 
   async #begin(): Promise<void> {
-    const { store, log, checkpointFile } = this.#options;
+    const { store, log, checkpointFile, onUnanchored } = this.#options;
+    if ((await this.extent()).anchored === undefined) await onUnanchored?.();
     this.#checkpoint = await storedCheckpoint(store, log.verifier);
     // Before the store has a checkpoint: a crash between the first of both would look like a checkpoint gone.
     if (this.#checkpoint === undefined) await checkpointFile.write(this.#emptyNote());

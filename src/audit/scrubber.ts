@@ -1,4 +1,5 @@
 import { TILE_WIDTH } from '../crypto/tiles.ts';
+import { BrokerError } from '../domain/errors.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { LogCheckpoint } from '../ports/audit-log.ts';
 import type { Store } from '../ports/store.ts';
@@ -35,7 +36,7 @@ const FIRST_MS = 5_000;
 /** Another replica walks: it is asked again after so long. */
 const BUSY_MS = 600_000;
 /** Between two bundles of 256 entries, each of which takes about a millisecond. */
-const PAUSE_MS = 10;
+const PAUSE_MS = 25;
 
 /** Walks the whole log, proves every entry, and reports what does not verify. One replica walks at a time. */
 export class Scrubber {
@@ -80,6 +81,9 @@ export class Scrubber {
       return (await this.walk()) ? intervalMs : Math.min(BUSY_MS, intervalMs);
     } catch (error) {
       if (!this.#stop.signal.aborted) onError(error);
+      // No entry can be proven against a checkpoint that the log key did not sign.
+      const isForged = error instanceof BrokerError && error.code === 'ERR_CIPHERTEXT_INVALID';
+      if (isForged) this.#status = { ...this.#status, damaged: Math.max(1, this.#status.damaged) };
       return Math.min(BUSY_MS, intervalMs);
     }
   }

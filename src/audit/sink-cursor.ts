@@ -31,24 +31,26 @@ export class SinkCursors {
     return { next: isOurs ? row.next_index : 0, forged: !isOurs };
   }
 
+  /** A sealed broker has no key for the MAC: the cursor stays where it was, and what is sent meanwhile comes again after the next start. */
   async move(sink: string, next_index: number): Promise<void> {
-    await this.#store.commit({
-      writes: [{ table: 'sink_cursors', put: this.#sealed({ sink, next_index }) }],
-    });
+    const put = this.#sealed(sink, next_index);
+    if (put !== undefined) await this.#store.commit({ writes: [{ table: 'sink_cursors', put }] });
   }
 
   /** Seals cursors of a release that had no MAC on them. Only for a store that no later release has opened. */
   async sealAll(): Promise<void> {
     const rows = await this.#store.list('sink_cursors', { limit: MOST_SINKS });
     const unsealed = rows.filter(({ mac }) => mac === null);
-    if (unsealed.length === 0) return;
-    await this.#store.commit({
-      writes: unsealed.map((row) => ({ table: 'sink_cursors', put: this.#sealed(row) })),
-    });
+    for (const { sink, next_index } of unsealed) await this.move(sink, next_index);
   }
 
-  #sealed({ sink, next_index }: Pick<Row, 'sink' | 'next_index'>): Row {
-    return { sink, next_index, mac: this.#rows.mac('sink_cursors', { sink, next_index }) };
+  #sealed(sink: string, next_index: number): Row | undefined {
+    try {
+      return { sink, next_index, mac: this.#rows.mac('sink_cursors', { sink, next_index }) };
+    } catch (error) {
+      if (error instanceof BrokerError && error.code === 'ERR_SEALED') return undefined;
+      throw error;
+    }
   }
 
   #isOurs({ sink, next_index, mac }: Row): boolean {

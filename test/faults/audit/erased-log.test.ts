@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { readFile, writeFile } from 'node:fs/promises';
 import { stringify } from 'yaml';
 import { runRelease } from '../../../src/compose/verbs/release.ts';
+import { entryLines } from '../../support/sink-lines.ts';
 import { AttackedInstallation } from './attacked-installation.ts';
 
 let own: AttackedInstallation;
@@ -94,6 +95,36 @@ describe('a log whose tables were emptied', () => {
     own.emptyLogTables();
     await own.removeCheckpointFile();
     await expect(own.init()).rejects.toMatchObject({ code: 'ERR_HELD' });
+  });
+});
+
+describe('a sink of an installation that an older release wrote', () => {
+  it('goes on where it was, once, and a cursor without a MAC is refused from then on', async () => {
+    await own.remove();
+    own = await AttackedInstallation.make((directory) => ({
+      audit: { sinks: [{ type: 'file', path: `${directory}/sink.jsonl` }] },
+    }));
+    await own.init();
+    await serveOnce();
+    const before = entryLines(await readFile(own.at('sink.jsonl'), 'utf8')).length;
+    own.sql((database) => {
+      database.exec(`DELETE FROM "meta" WHERE "key" = 'audit-anchor'`);
+      database.exec('UPDATE "sink_cursors" SET "mac" = NULL');
+    });
+    const file = own.config.audit.checkpointFile;
+    const lines = (await readFile(file, 'utf8')).split('\n');
+    await writeFile(file, lines.filter((line) => !line.includes('/anchor ')).join('\n'));
+    await serveOnce();
+    const after = entryLines(await readFile(own.at('sink.jsonl'), 'utf8'));
+    expect(new Set(after).size).toBe(after.length);
+    expect(after.length).toBeGreaterThan(before);
+    own.sql((database) =>
+      database.exec('UPDATE "sink_cursors" SET "mac" = NULL, "next_index" = "next_index" + 3'),
+    );
+    await serveOnce();
+    const again = entryLines(await readFile(own.at('sink.jsonl'), 'utf8'));
+    expect(again.length).toBeGreaterThan(2 * after.length);
+    expect(new Set(again).size).toBe(again.length - after.length);
   });
 });
 

@@ -252,12 +252,17 @@ describe('what is in memory', () => {
     expect(await text('app/s')).toBe('{"v":"2"}');
   });
 
-  it('names a version by the value where the backend has none', async () => {
+  it('names a version by path and value where the backend has none', async () => {
     broker.backend.secrets.set('kv/db', { data: { a: '1', b: '2' }, version: '' });
     const first = (await read('kv/db')).value.version;
-    broker.backend.secrets.set('kv/again', { data: { b: '2', a: '1' }, version: '' });
-    expect((await read('kv/again')).value.version).toBe(first);
     expect(first).toMatch(/^d-/);
+    broker.backend.secrets.set('kv/again', { data: { a: '1', b: '2' }, version: '' });
+    expect((await read('kv/again')).value.version).not.toBe(first);
+    const { values } = broker.parts;
+    expect(values.value('kv/db', { data: { b: '2', a: '1' }, version: '' }).version).toBe(first);
+    expect(values.value('kv/db', { data: { b: '2', a: '9' }, version: '' }).version).not.toBe(
+      first,
+    );
   });
 });
 
