@@ -11,16 +11,25 @@ interface Entry {
   readonly outcome?: string;
   readonly code?: string;
   readonly path?: string;
+  readonly workload?: string;
+  readonly pod?: { readonly cluster?: string; readonly uid?: string };
   readonly document?: { readonly kind?: string; readonly name?: string };
 }
 
 export const ENTRY_COLUMNS = ['index', 'time', 'who', 'action', 'outcome', 'what', 'request'];
 
-export function entryCells({ index, entry }: Found): readonly unknown[] {
-  const { time, actor, action, outcome, code, path, document, requestId } = entry as Entry;
-  const what = path ?? (document && `${document.kind ?? ''} ${document.name ?? ''}`);
+export function entryCells({ index, entry: found }: Found): readonly unknown[] {
+  const entry: Entry = found;
+  const { time, actor, action, outcome, code, requestId } = entry;
   const ended = code === undefined ? outcome : `${outcome ?? ''} ${code}`;
-  return [index, time, actor?.id ?? actor?.kind, action, ended, what, requestId];
+  return [index, time, actor?.id ?? actor?.kind, action, ended, whatOf(entry), requestId];
+}
+
+/** What was done something to: a secret, a document, or who was cut off. */
+function whatOf({ path, document, workload, pod }: Entry): string | undefined {
+  if (path !== undefined) return path;
+  if (document !== undefined) return `${document.kind ?? ''} ${document.name ?? ''}`;
+  return workload ?? (pod && `pod ${pod.cluster ?? ''}/${pod.uid ?? ''}`);
 }
 
 export function requestOf({ entry }: Found): string | undefined {
