@@ -12,12 +12,14 @@ const TRAITS = `
          EXISTS (SELECT FROM pg_auth_members WHERE member = h.oid),
          h.rolname = current_user OR EXISTS (SELECT FROM pg_database WHERE datdba = h.oid)
     FROM pg_roles h WHERE h.rolname = $1`;
+/** More functions and views than these are not handed over: each takes a statement. Nor one whose statement is cut off here, which is then no statement. */
+const MOST_STATEMENTS = 500;
 const OWNED_CODE = `
-  SELECT format('ALTER ROUTINE %s SECURITY INVOKER', p.oid::regprocedure) FROM pg_proc p JOIN pg_roles r ON r.oid = p.proowner
+  SELECT left(format('ALTER ROUTINE %s SECURITY INVOKER', p.oid::regprocedure), 1500) FROM pg_proc p JOIN pg_roles r ON r.oid = p.proowner
    WHERE r.rolname = $1 AND p.prosecdef
   UNION ALL
   SELECT format('ALTER VIEW %s SET (security_invoker = true)', c.oid::regclass) FROM pg_class c JOIN pg_roles r ON r.oid = c.relowner
-   WHERE r.rolname = $1 AND c.relkind = 'v'`;
+   WHERE r.rolname = $1 AND c.relkind = 'v' LIMIT ${MOST_STATEMENTS + 1}`;
 const CURRENT = new Set(['current_user', 'current_role', 'session_user']);
 
 /** Why a role cannot be given what others leave, in words for the operator; undefined for one that can. */
@@ -47,7 +49,9 @@ export async function handOver(
 ): Promise<void> {
   await leaveLogins(session, heir);
   await refuseUnfit(session, heir);
-  for (const [statement] of await session.query(OWNED_CODE, [role])) {
+  const code = await session.query(OWNED_CODE, [role]);
+  if (code.length > MOST_STATEMENTS) throw new BrokerError('ERR_CONFLICT');
+  for (const [statement] of code) {
     if (typeof statement === 'string') await session.query(statement);
   }
   const [own, other] = [quoteIdentifier(role), quoteIdentifier(heir)];

@@ -1,4 +1,5 @@
 import { expect, it } from '@jest/globals';
+import { failureOf } from '../../contract/secret-provider.contract.ts';
 import { refusal, revoked, type HostileTenant, type TenantPlace } from './postgres-tenant.ts';
 
 /** A function that runs any statement with the rights of its owner. */
@@ -138,6 +139,27 @@ export function leftovers(at: () => TenantPlace): void {
     expect(await asStranger('DROP TABLE app.shared')).toBe('42501');
     await at().place.query('DROP TABLE app.shared');
   });
+
+  it('takes the rights of a tenant that created more than can be handed over in time', async () => {
+    const tenant = await at().issue({ heir: at().heir, timeoutMs: 1000 });
+    const name = await plant(tenant);
+    await (await tenant.open()).query('SELECT count(lo_create(0)) FROM generate_series(1, 60000)');
+    const failure = await refusal(at(), tenant);
+    expect(failure).toMatchObject({ code: 'ERR_CONFLICT', reason: 'objects_not_released' });
+    expect(await asStranger(`SELECT ${name}('SELECT * FROM public.orders')`)).toBe('42501');
+  }, 60_000);
+
+  it('takes the rights of a tenant whom an accomplice gave rights on more than can be listed', async () => {
+    const [tenant, accomplice] = [await at().issue(), await at().issue()];
+    const name = await plant(tenant);
+    const session = await accomplice.open();
+    await session.query(`DO $$ BEGIN FOR i IN 1..12000 LOOP
+      EXECUTE format('GRANT SELECT ON LARGE OBJECT %s TO "${tenant.username}"', lo_create(0)); END LOOP; END $$`);
+    expect((await failureOf(tenant.revoke())).reason).toBe('owns_objects');
+    expect(await at().place.logsIn(tenant.username, tenant.password)).toBe(false);
+    expect(await asStranger(`SELECT ${name}('SELECT * FROM public.orders')`)).toBe('42501');
+    await accomplice.revoke().catch(() => undefined);
+  }, 60_000);
 
   it('uses the heir although the tenant gave it rights on objects of its own', async () => {
     const tenant = await at().issue({ heir: at().heir });

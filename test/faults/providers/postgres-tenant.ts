@@ -38,6 +38,7 @@ export interface TenantPlace {
   makeHeir(): Promise<string>;
   /** `heir` undefined: a mount without one. */
   issue(options?: {
+    readonly timeoutMs?: number;
     readonly heir?: string;
     readonly revocation?: readonly string[];
   }): Promise<HostileTenant>;
@@ -86,10 +87,14 @@ export async function tenantPlace(postgres: Postgres): Promise<TenantPlace> {
     heir,
     strangerName,
     makeHeir: () => makeHeir(),
-    async issue({ heir: chosen, revocation = [] } = {}) {
-      const provider = connectPostgresProvider('db', await place.connect(), {
-        clock: systemClock,
-      }).mount({
+    async issue({ heir: chosen, revocation = [], timeoutMs = 5000 } = {}) {
+      const provider = connectPostgresProvider(
+        'db',
+        await place.connect({ limits: { timeoutMs } }),
+        {
+          clock: systemClock,
+        },
+      ).mount({
         ...(chosen !== undefined && { heir: chosen }),
         roles: {
           rw: {
