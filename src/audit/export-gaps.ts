@@ -58,7 +58,8 @@ export class MissingEntries {
     if (range === undefined || index < range.first) return false;
     if (index === range.first) {
       const message = `the export does not have it: ${damageText(range)}`;
-      this.#findings.add({ what: 'entry_missing', message, index });
+      const what = range.why === 'altered' ? 'entry_altered' : 'entry_missing';
+      this.#findings.add({ what, message, index });
     }
     return true;
   }

@@ -153,7 +153,10 @@ describe('the export of a log in which somebody changed a batch', () => {
     expect(manifest.damage ?? []).toEqual(damage.map(([first, end, why]) => ({ first, end, why })));
     const report = await verifyExport(directory);
     expect(report.findings.map((finding) => [finding.what, finding.index])).toEqual(
-      damage.map(([first]) => ['entry_missing', first]),
+      damage.map(([first, , why]) => [
+        why === 'altered' ? 'entry_altered' : 'entry_missing',
+        first,
+      ]),
     );
     expect(report).toMatchObject({ holds: damage.length === 0, size: 1 + BATCHES * A_BATCH });
   });
