@@ -146,3 +146,23 @@ describe('a workload that is denied again and again', () => {
     expect(codes.slice(10)).toEqual(Array.from({ length: 10 }, () => 'ERR_RATE_LIMITED'));
   });
 });
+
+describe('a stranger with all the addresses of an IPv6 network', () => {
+  it('has the entries of one, and one summary with the network', async () => {
+    const listener = { trustedProxies: ['127.0.0.0/8'] };
+    api = await RunningApi.start({ listener, limits: { addressRate: wide } });
+    const send = (index: number) => {
+      const headers = { 'X-Forwarded-For': `2001:db8:7:1::${index.toString(16)}` };
+      return api.call('GET', '/api/v1/sessions/self', { token: 'none', headers });
+    };
+    expect(await many(100, send)).toEqual(new Set([401]));
+    const { refusals } = api.broker.parts;
+    if (!(refusals instanceof Refusals)) throw new Error('another tally');
+    await refusals.flush();
+    const found = await refused();
+    expect(found.filter(({ action }) => action === 'request.refused')).toHaveLength(20);
+    expect(found.filter(({ action }) => action === 'request.refused_summary')).toMatchObject([
+      { count: 80, client: { address: '2001:db8:7:1::/64' }, actor: { kind: 'unauthenticated' } },
+    ]);
+  });
+});
