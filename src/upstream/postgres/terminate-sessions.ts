@@ -20,7 +20,7 @@ const LISTED = `
 const UNLISTED = `
   SELECT DISTINCT l.pid::text FROM pg_locks l LEFT JOIN pg_stat_activity a ON a.pid = l.pid
    WHERE l.locktype = 'virtualxid' AND l.pid IS NOT NULL AND a.usesysid IS NULL
-     AND coalesce(a.backend_type, 'client backend') = 'client backend' AND l.pid::text <> ALL($1) LIMIT 64`;
+     AND coalesce(a.backend_type, 'client backend') = 'client backend' LIMIT 1000`;
 
 /** Terminates the sessions of a role until it has none. @throws ERR_PROVIDER_TIMEOUT, reason `sessions_remain`. */
 export async function terminateSessions(
@@ -29,12 +29,13 @@ export async function terminateSessions(
   context: CallContext,
 ): Promise<void> {
   const areGone = await server.read(context, async (session) => {
-    const seen = { once: new Set<string>(), ofOthers: new Set<string>() };
+    // In this order: a session that becomes listed in between is found. Only the first look counts: who began later was refused.
+    let unlisted = await unlistedNow(session);
     for (let round = 0; round < ROUNDS; round += 1) {
       const listed = await signalListed(session, role);
-      const isClear = await signalUnlisted(session, role, seen);
-      if (listed === 0 && isClear) return true;
+      if (listed === 0 && unlisted.size === 0) return true;
       await session.query('SELECT pg_sleep(0.05)');
+      unlisted = await signalUnlisted(session, role, unlisted);
     }
     return false;
   });
@@ -47,20 +48,22 @@ export async function signalListed(session: PostgresSession, role: string): Prom
   return (await session.query(LISTED, [role])).length;
 }
 
-/** Those that were there a round ago too: an ordinary login is over by then. True when none is left that could be the role's. */
+async function unlistedNow(session: PostgresSession): Promise<ReadonlySet<string>> {
+  return new Set((await session.query(UNLISTED)).flatMap(([pid]) => pid ?? []));
+}
+
+/** Of those that were there a moment ago: an ordinary login is over by now. Returns those that are the role's and were signalled. */
 async function signalUnlisted(
   session: PostgresSession,
   role: string,
-  seen: { readonly once: Set<string>; readonly ofOthers: Set<string> },
-): Promise<boolean> {
-  let isClear = true;
-  for (const [pid] of await session.query(UNLISTED, [[...seen.ofOthers]])) {
-    if (typeof pid !== 'string') continue;
-    isClear = false;
-    if (!seen.once.has(pid)) seen.once.add(pid);
-    else if (!(await signalAs(session, role, pid))) seen.ofOthers.add(pid);
+  before: ReadonlySet<string>,
+): Promise<ReadonlySet<string>> {
+  if (before.size === 0) return before;
+  const signalled = new Set<string>();
+  for (const pid of await unlistedNow(session)) {
+    if (before.has(pid) && (await signalAs(session, role, pid))) signalled.add(pid);
   }
-  return isClear;
+  return signalled;
 }
 
 /**

@@ -99,6 +99,24 @@ export function resisting(at: () => TenantPlace): void {
     expect(await hidden).toBe('refused');
   });
 
+  it('is revoked while others log in all the time, none of whom is terminated', async () => {
+    const tenant = await at().issue();
+    await tenant.open();
+    let isOver = false;
+    const failures: unknown[] = [];
+    const others = Array.from({ length: 4 }, async () => {
+      while (!isOver) {
+        const session = await at().stranger();
+        await session.query('SELECT 1').catch((error: unknown) => failures.push(error));
+        await session.end();
+      }
+    });
+    expect(await revoked(at(), tenant)).toBe('');
+    isOver = true;
+    await Promise.all(others);
+    expect(failures).toEqual([]);
+  });
+
   it('is revoked when the tenant has as many sessions as the server gives it, and they are limited', async () => {
     const tenant = await at().issue();
     const sessions = await Promise.allSettled(Array.from({ length: 60 }, () => tenant.open()));
