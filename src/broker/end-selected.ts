@@ -12,6 +12,7 @@ import {
   type SessionScan,
   type SessionSelector,
 } from './select-sessions.ts';
+import { removeSessions } from './state/ended-sessions.ts';
 import { openLease } from './state/lease-rows.ts';
 import type { LiveOperator } from './state/operator-tokens.ts';
 
@@ -134,7 +135,7 @@ function endSessionChunk(
       plan: {
         ...stamp,
         expect: ids.map((id) => ({ table: 'sessions', key: { id }, match: { id } })),
-        writes: ids.map((id) => ({ table: 'sessions', remove: { id } })),
+        writes: removeSessions(parts, ids),
         narrows: ids.map((id) => `session:${id}`),
         urgent: true,
         entries: isSaid ? entries : [],

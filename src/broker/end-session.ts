@@ -1,10 +1,11 @@
 import type { Lease, LeaseCause } from '../domain/lease.ts';
-import type { Expectation, PlanFragment, Write } from '../ports/store.ts';
+import type { Expectation, PlanFragment } from '../ports/store.ts';
 import type { Call } from './call.ts';
 import { endLeases } from './end-leases.ts';
 import { recordFailure } from './operation.ts';
 import type { Parts } from './parts.ts';
 import { commitAs, entryOf } from './record.ts';
+import { removeSessions } from './state/ended-sessions.ts';
 import { openLease } from './state/lease-rows.ts';
 import { listAll } from './state/list-all.ts';
 import type { LiveSession } from './state/sessions.ts';
@@ -66,7 +67,7 @@ export async function endSessions(
       ...ids.map((id): Expectation => ({ table: 'sessions', key: { id }, match: { id } })),
       ...ended.expect,
     ],
-    writes: [...ids.map((id): Write => ({ table: 'sessions', remove: { id } })), ...ended.writes],
+    writes: [...removeSessions(parts, ids), ...ended.writes],
     narrows: [...ids.map((id) => `session:${id}`), ...ended.narrows],
   };
 }

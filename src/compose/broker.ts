@@ -40,6 +40,7 @@ import { holdable } from './holdable-store.ts';
 import { loadKeys, openKek, type InstallationKeys } from './keys.ts';
 import { RefusalTallies } from './refusal-tallies.ts';
 import { SpaceWatch } from './space-watch.ts';
+import { StateSweep } from './state-sweep.ts';
 
 /** The broker at work, before anything listens. */
 export interface RunningBroker {
@@ -119,6 +120,8 @@ async function openOn(
   try {
     const core = await openCore(config, { ...deps, store, trail, keys });
     await space.start();
+    const sweep = new StateSweep({ store: opened, guard, clock, log });
+    if (held === undefined) sweep.start();
     return {
       ...core,
       trail,
@@ -130,6 +133,7 @@ async function openOn(
       ],
       async close(cause) {
         space.stop();
+        await sweep.stop();
         await core.stop();
         await stopTrail(cause);
         await opened.close();

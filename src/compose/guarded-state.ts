@@ -20,7 +20,7 @@ export interface StateDeps {
 export function createGuard({ clock, log }: StateDeps): RowGuard {
   const actor = new SystemActor({ clock, digest: sha256Hex }, 'store');
   return new RowGuard({
-    entry: () => actor.entry({ action: 'state.digest', outcome: 'ok', cause: 'rows_removed' }),
+    entry: () => actor.entry({ action: 'state.digest', outcome: 'ok', cause: 'rows_changed' }),
     onHold: ({ reason, what }) =>
       log.error(
         { reason, what },

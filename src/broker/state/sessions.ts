@@ -117,9 +117,17 @@ export class Sessions {
   async #load(hash: Buffer): Promise<LiveSession | undefined> {
     return readUnchanged(
       this.#store,
-      () => this.#store.list('sessions', { equals: { hash }, limit: 1 }),
-      ([row]) => (row === undefined ? undefined : this.#keep(hash, this.open(row))),
+      () => this.#find(hash),
+      (row) => (row === undefined ? undefined : this.#keep(hash, this.open(row))),
     );
+  }
+
+  /** A row of a session that ended before its time was put back by somebody else. */
+  async #find(hash: Buffer): Promise<Tables['sessions'] | undefined> {
+    const [row] = await this.#store.list('sessions', { equals: { hash }, limit: 1 });
+    if (row === undefined) return undefined;
+    const ended = await this.#store.get('ended_sessions', { id: row.id });
+    return ended === undefined ? row : undefined;
   }
 
   #keep(hash: Buffer, session: Session): LiveSession {

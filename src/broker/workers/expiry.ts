@@ -1,6 +1,6 @@
 import type { Lease } from '../../domain/lease.ts';
 import type { Expectation, Write } from '../../ports/store.ts';
-import { endLeases, TOMBSTONE_MS } from '../end-leases.ts';
+import { endLeases, queueRevocation, TOMBSTONE_MS } from '../end-leases.ts';
 import { endSessions } from '../end-session.ts';
 import type { Parts } from '../parts.ts';
 import { SystemActor } from '../record.ts';
@@ -26,10 +26,12 @@ export function expiryWorker(parts: Parts): Worker {
 /** Each ends at most a chunk, and says how many it found. */
 const ENDINGS: readonly ((parts: Parts, actor: SystemActor) => Promise<number>)[] = [
   expireLeases,
+  expireCredentials,
   expireSessions,
   expireTokens,
   purgeLeases,
   purgeCredentials,
+  purgeEndedSessions,
   purgeAcknowledgements,
   purgeRotations,
 ];
@@ -53,6 +55,36 @@ async function expireLeases(parts: Parts, actor: SystemActor): Promise<number> {
   return rows.length;
 }
 
+/**
+ * Credentials that outlived their lease: somebody ended, extended or removed the lease's row by hand. `ends_at` of a credential is under a MAC.
+ */
+async function expireCredentials(parts: Parts, actor: SystemActor): Promise<number> {
+  const now = parts.clock.now();
+  const rows = await parts.store.list('credentials', {
+    equals: { state: 'issued' },
+    upTo: { ends_at: now },
+    orderBy: ['ends_at'],
+    limit: CHUNK,
+  });
+  for (const { id, lease_id, ends_at } of rows) {
+    const row = await parts.store.get('leases', { id: lease_id });
+    const live = row?.state === 'live' ? [openLease(row)] : [];
+    const ended = endLeases(parts, live, 'expired');
+    const match = { state: 'issued', ends_at } as const;
+    const isQueued = live.some(({ credentialId }) => credentialId === id);
+    await parts.store.commit({
+      ...ended,
+      expect: [...ended.expect, { table: 'credentials', key: { id }, match }],
+      writes: [...ended.writes, ...(isQueued ? [] : [queueRevocation(id, now)])],
+      urgent: true,
+      entries: live.map((lease) =>
+        actor.entry({ action: 'lease.expire', outcome: 'ok', ...facts(lease) }),
+      ),
+    });
+  }
+  return rows.length;
+}
+
 async function expireSessions(parts: Parts, actor: SystemActor): Promise<number> {
   const rows = await parts.store.list('sessions', {
     upTo: { ends_at: parts.clock.now() },
@@ -69,6 +101,8 @@ async function expireSessions(parts: Parts, actor: SystemActor): Promise<number>
   }));
   await parts.store.commit({
     ...ended,
+    // Their rows say themselves that they are over: nothing has to be kept of them.
+    writes: ended.writes.filter(({ table }) => table !== 'ended_sessions'),
     expect: [...ended.expect, ...unrenewed],
     urgent: true,
     entries: [
@@ -139,6 +173,20 @@ async function purgeCredentials(parts: Parts): Promise<number> {
   if (rows.length === 0) return 0;
   await parts.store.commit({
     writes: rows.map(({ id }) => ({ table: 'credentials', remove: { id, state: 'revoked' } })),
+  });
+  return rows.length;
+}
+
+/** What is left of sessions that could not be used any more by now. */
+async function purgeEndedSessions(parts: Parts): Promise<number> {
+  const rows = await parts.store.list('ended_sessions', {
+    upTo: { ends_at: parts.clock.now() },
+    orderBy: ['ends_at'],
+    limit: CHUNK,
+  });
+  if (rows.length === 0) return 0;
+  await parts.store.commit({
+    writes: rows.map(({ id }) => ({ table: 'ended_sessions', remove: { id } })),
   });
   return rows.length;
 }

@@ -2,7 +2,7 @@ import { withDeadline } from '../../ports/deadline.ts';
 import type { PodEnd, PodWatch } from '../../ports/pod-watch.ts';
 import type { Workload } from '../../domain/workload.ts';
 import type { Lease } from '../../domain/lease.ts';
-import type { Expectation, Write } from '../../ports/store.ts';
+import type { Expectation } from '../../ports/store.ts';
 import { randomId } from '../../crypto/random.ts';
 import { endLeases } from '../end-leases.ts';
 import { endSessions } from '../end-session.ts';
@@ -10,6 +10,7 @@ import type { Tables } from '../../ports/tables.ts';
 import type { Parts } from '../parts.ts';
 import { SystemActor } from '../record.ts';
 import { openLease } from '../state/lease-rows.ts';
+import { removeSessions } from '../state/ended-sessions.ts';
 import { listAll } from '../state/list-all.ts';
 import { facts } from './expiry.ts';
 
@@ -128,7 +129,7 @@ export class PodEndings {
       const ended = endLeases(this.#parts, leases, 'pod_ended');
       await store.commit({
         expect: [...presences(sessions), ...ended.expect],
-        writes: [...removals(sessions), ...ended.writes],
+        writes: [...removeSessions(this.#parts, sessions), ...ended.writes],
         narrows: [podFence(end), ...sessions.map((id) => `session:${id}`), ...ended.narrows],
         urgent: true,
         entries: this.#entries(end, sessions, leases),
@@ -175,7 +176,7 @@ export class PodEndings {
     if (sessions.length === 0) return;
     const { status } = await this.#parts.store.commit({
       expect: presences(sessions),
-      writes: removals(sessions),
+      writes: removeSessions(this.#parts, sessions),
       narrows: [podFence(end), ...sessions.map((id) => `session:${id}`)],
       urgent: true,
       entries: [
@@ -252,8 +253,4 @@ function podFence({ cluster, uid }: PodEnd): string {
 
 function presences(sessions: readonly string[]): readonly Expectation[] {
   return sessions.map((id) => ({ table: 'sessions', key: { id }, match: { id } }));
-}
-
-function removals(sessions: readonly string[]): readonly Write[] {
-  return sessions.map((id): Write => ({ table: 'sessions', remove: { id } }));
 }

@@ -2,11 +2,13 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type Database from 'better-sqlite3';
 import { writeFile } from 'node:fs/promises';
 import { applyDocument } from '../../../src/broker/documents/apply-document.ts';
+import { removeSessions } from '../../../src/broker/state/ended-sessions.ts';
 import { revokeOperatorToken } from '../../../src/broker/operator-tokens.ts';
 import type { RunningBroker } from '../../../src/compose/broker.ts';
 import { runRelease } from '../../../src/compose/verbs/release.ts';
 import { sha256Hex } from '../../../src/crypto/digest.ts';
 import { randomId } from '../../../src/crypto/random.ts';
+import { newToken } from '../../../src/crypto/token.ts';
 import { encodeClient } from '../../../src/domain/audit-event.ts';
 import type { Call } from '../../../src/broker/call.ts';
 import type { DocumentKind } from '../../../src/broker/documents/kinds.ts';
@@ -201,5 +203,36 @@ describe('rows of a stopped broker that somebody changed', () => {
   it('are not accepted by a release when no key of the installation made their MAC', async () => {
     own.sql((database) => put(database, 'credentials', { ...credentialRow('cred_1') }));
     await expect(release()).rejects.toMatchObject({ code: 'ERR_HELD' });
+  });
+
+  it('do not bring an ended session back', async () => {
+    let sessionToken = '';
+    let ended: Row[] = [];
+    await served(async ({ parts }) => {
+      const { sessions, store } = parts;
+      const workload = {
+        cluster: 'c1',
+        namespace: 'pay',
+        serviceAccount: 'api',
+        serviceAccountUid: 'u',
+      };
+      const text = newToken('qms');
+      const hash = sessions.hash(text);
+      const id = 'ses_1';
+      const times = { createdAt: Date.now(), endsAt: Date.now() + 600_000 };
+      const session = { kind: 'workload', id, workload, clusterUid: 'doc_1', ...times } as const;
+      await store.commit({ writes: [{ table: 'sessions', put: sessions.seal(session, hash) }] });
+      expect(await sessions.find(text)).toBeDefined();
+      ended = [...(await store.list('sessions', { limit: 10 }))];
+      await store.commit({ writes: removeSessions(parts, [id]), narrows: [`session:${id}`] });
+      sessionToken = text;
+    });
+    own.sql((database) => ended.forEach((row) => put(database, 'sessions', row)));
+    expect(await problems()).toEqual([]);
+    const broker = await own.open();
+    expect(await broker.parts.sessions.find(sessionToken)).toBeUndefined();
+    await broker.close('test');
+    own.sql((database) => database.exec('DELETE FROM ended_sessions'));
+    expect(await problems()).toEqual(['ended_sessions: there are 0 rows, the digest is over 1']);
   });
 });
