@@ -9,6 +9,7 @@ import type { Store } from '../ports/store.ts';
 import { leafHashes, splitEntries } from './entry.ts';
 import { addDamage, DamagedLog, type Damage } from './log-damage.ts';
 import { segmentsOf } from './entry-reader.ts';
+import { RebuiltTiles, type ReadTile } from './rebuilt-tiles.ts';
 import { tileReader } from './stored-tree.ts';
 
 type Tree = Pick<LogCheckpoint, 'size' | 'root'>;
@@ -42,9 +43,17 @@ const MOST_KNOWN_TILES = 8_192;
 export class ProvenEntries {
   readonly #store: Store;
   readonly #known = new LRUCache<number, Buffer>({ max: MOST_KNOWN_TILES });
+  readonly #rebuilt: RebuiltTiles;
+  #tilesAltered = false;
 
   constructor(store: Store) {
     this.#store = store;
+    this.#rebuilt = new RebuiltTiles(store);
+  }
+
+  /** Whether entries could be proven only by hashes that were computed anew, because stored tiles are altered or gone. */
+  get tilesAltered(): boolean {
+    return this.#tilesAltered;
   }
 
   /** Entries `[start, end)`. @throws DamagedLog for the first that is not what the root was signed over. */
@@ -109,10 +118,11 @@ export class ProvenEntries {
   /** Of a bundle whose tile is gone or altered: the leaves that its entries have, if these are right. */
   async #rebuiltLeaves(tree: Tree, bundle: number): Promise<Uint8Array | undefined> {
     const start = bundle * TILE_WIDTH;
-    const { leaves } = await this.#stored(start, start + tileWidth(0, bundle, tree.size));
-    if (leaves.includes(undefined)) return undefined;
-    const tile = Buffer.concat(leaves.filter((leaf) => leaf !== undefined));
-    return (await this.#isProven(tree, bundle, tile)) ? tile : undefined;
+    const end = start + tileWidth(0, bundle, tree.size);
+    const tile = wholeTile((await this.#stored(start, end)).leaves);
+    if (tile === undefined || !(await this.#isProven(tree, bundle, tile))) return undefined;
+    this.#tilesAltered = true;
+    return tile;
   }
 
   /**
@@ -129,11 +139,30 @@ export class ProvenEntries {
     return true;
   }
 
-  async #isIncluded({ size, root }: Tree, bundle: number, tile: Uint8Array): Promise<boolean> {
+  /** By the tiles as they are stored, else by tiles that are computed from what lies beneath them. */
+  async #isIncluded(tree: Tree, bundle: number, tile: Uint8Array): Promise<boolean> {
     const stored = tileReader(this.#store);
-    const nodes = nodesFromTiles(size, (address) =>
-      address.level === 0 && address.index === bundle ? Promise.resolve(tile) : stored(address),
-    );
+    const read: ReadTile = (address) =>
+      address.level === 0 && address.index === bundle ? Promise.resolve(tile) : stored(address);
+    if (await this.#isIncludedBy(tree, { bundle, tile, read })) return true;
+    const rebuilt = this.#rebuilt.reader({ bundle, tile }, async (other, width) => {
+      const start = other * TILE_WIDTH;
+      return wholeTile((await this.#stored(start, start + width)).leaves);
+    });
+    const isIncluded = await this.#isIncludedBy(tree, { bundle, tile, read: rebuilt });
+    this.#tilesAltered ||= isIncluded;
+    return isIncluded;
+  }
+
+  async #isIncludedBy(
+    { size, root }: Tree,
+    {
+      bundle,
+      tile,
+      read,
+    }: { readonly bundle: number; readonly tile: Uint8Array; readonly read: ReadTile },
+  ): Promise<boolean> {
+    const nodes = nodesFromTiles(size, read);
     const index = bundle * TILE_WIDTH;
     try {
       const hashes = await inclusionProof(index, size, nodes);
@@ -163,6 +192,12 @@ export class ProvenEntries {
     }
     return { texts, leaves, batches };
   }
+}
+
+/** The tile of these leaves; undefined where one is missing. */
+function wholeTile(leaves: readonly (Uint8Array | undefined)[]): Buffer | undefined {
+  const there = leaves.filter((leaf) => leaf !== undefined);
+  return there.length === leaves.length ? Buffer.concat(there) : undefined;
 }
 
 /** All entries that were read, by their leaf hashes in hexadecimal. */

@@ -19,6 +19,7 @@ export interface ScrubberOptions {
   /** From the end of one walk to the start of the next. */
   readonly intervalMs: number;
   readonly onDamage: (damage: Damage) => void;
+  readonly onAlteredTiles: () => void;
   readonly onError: (error: unknown) => void;
 }
 
@@ -29,6 +30,8 @@ export interface ScrubberStatus {
   readonly completedAt: number | undefined;
   /** Entries that do not verify, by the last complete walk and the one in progress. */
   readonly damaged: number;
+  /** The last complete walk found hashes of the tree that are altered or gone, though the entries verify. */
+  readonly tilesAltered: boolean;
 }
 
 const NAME = 'audit-scrubber';
@@ -43,7 +46,12 @@ export class Scrubber {
   readonly #options: ScrubberOptions;
   readonly #claims: Claims;
   readonly #stop = new AbortController();
-  #status: ScrubberStatus = { checked: 0, completedAt: undefined, damaged: 0 };
+  #status: ScrubberStatus = {
+    checked: 0,
+    completedAt: undefined,
+    damaged: 0,
+    tilesAltered: false,
+  };
   #cancel: () => void = () => undefined;
   #walking: Promise<unknown> = Promise.resolve();
 
@@ -101,7 +109,7 @@ export class Scrubber {
 
   /** Undefined when the claim was lost on the way. */
   async #walkTo(checkpoint: LogCheckpoint): Promise<Claim | undefined> {
-    const { store, clock, onDamage } = this.#options;
+    const { store, clock, onDamage, onAlteredTiles } = this.#options;
     // A reader of its own, which remembers no tile as proven: every hash on the way to the root is read and checked.
     const proven = new ProvenEntries(store);
     let claim: Claim | undefined;
@@ -119,7 +127,9 @@ export class Scrubber {
       this.#status = { ...this.#status, checked: end, damaged: known };
       await clock.sleep(PAUSE_MS, this.#stop.signal);
     }
-    this.#status = { checked: checkpoint.size, completedAt: clock.now(), damaged };
+    const { tilesAltered } = proven;
+    if (tilesAltered) onAlteredTiles();
+    this.#status = { checked: checkpoint.size, completedAt: clock.now(), damaged, tilesAltered };
     return claim;
   }
 }

@@ -106,6 +106,11 @@ export class AuditTrail {
           { ...damage },
           `the audit log is damaged: ${damageText(damage)}; see docs/operations.md`,
         ),
+      onAlteredTiles: () =>
+        log.error(
+          {},
+          'the audit log is damaged: hashes of the tree are altered or gone, the entries verify; see docs/operations.md',
+        ),
       onError: (error) =>
         log.error({ err: error }, 'the walk over the audit log failed; it is tried again'),
     });
@@ -168,8 +173,9 @@ export class AuditTrail {
   /** What an operator must look at while the broker serves; empty: nothing. docs/operations.md, "Damage in the audit log". */
   warnings(): readonly string[] {
     const sinks = this.sinks();
+    const { damaged, tilesAltered } = this.scrubber.status();
     const found = {
-      audit_log_damaged: this.scrubber.status().damaged > 0,
+      audit_log_damaged: damaged > 0 || tilesAltered,
       audit_chain_broken: this.integrator.status().broken.length > 0,
       audit_sink_stopped: sinks.some(({ isStopped }) => isStopped),
       audit_sink_cursor_forged: sinks.some(({ cursorForged }) => cursorForged),

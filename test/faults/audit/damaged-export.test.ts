@@ -161,6 +161,23 @@ describe('the export of a log in which somebody changed a batch', () => {
     expect(report).toMatchObject({ holds: damage.length === 0, size: 1 + BATCHES * A_BATCH });
   });
 
+  it.each([
+    ['of the leaves', 0, 0],
+    ['of the leaves at the end', 0, 1],
+    ['above the leaves', 1, 0],
+  ])('has all entries when somebody altered the hashes %s', async (_, level, tile_index) => {
+    const row = await bench.store.get('log_tiles', { level, tile_index });
+    const hashes = Buffer.from(row?.hashes ?? []);
+    hashes[7]! ^= 1;
+    await bench.store.commit({
+      writes: [{ table: 'log_tiles', put: { level, tile_index, hashes } }],
+    });
+    const { manifest } = await exported();
+    expect(manifest.damage).toBeUndefined();
+    const entries = await bench.reader.entries(0, 1_000);
+    expect(entries).toHaveLength(1 + BATCHES * A_BATCH);
+  });
+
   it('is found when the tile of the hashes is gone as well, or altered', async () => {
     const remove = { level: 0, tile_index: 0 };
     await bench.store.commit({ writes: [{ table: 'log_tiles', remove }] });

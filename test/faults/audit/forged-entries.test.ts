@@ -1,4 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { readFile, writeFile } from 'node:fs/promises';
+import { verifyExport } from '../../../src/audit/verify.ts';
+import { runAuditExport } from '../../../src/compose/verbs/audit-export.ts';
 import type { Serving } from '../../../src/compose/serve.ts';
 import { AttackedInstallation } from './attacked-installation.ts';
 import {
@@ -61,6 +64,26 @@ describe('entries that somebody forged in the file of a stopped broker', () => {
       ),
     );
     expect(await own.unreadyAtStart()).toEqual(['ERR_HELD']);
+  });
+
+  it('are left out of an export of the running broker, which names them', async () => {
+    forgeAll();
+    serving = await own.serve();
+    const tokenFile = own.at('auditor.token');
+    await writeFile(tokenFile, token, { mode: 0o600 });
+    const target = own.at('export');
+    const options = { config: 'none', url: serving.url, tokenFile };
+    const { text, damage } = await runAuditExport(target, options, () => undefined);
+    expect(text).toMatch(/^\d+ of \d+ entries of quaymaster.test\/attacked are in /);
+    expect(damage.length).toBeGreaterThan(0);
+    expect(damage[0]).toMatch(/^entr(y|ies) \d+.* not what was recorded$/);
+    const report = await verifyExport(target);
+    expect(report.holds).toBe(false);
+    expect(new Set(report.findings.map(({ what }) => what))).toEqual(new Set(['entry_altered']));
+    expect(report.findingCount).toBe(damage.length);
+    const bundle = await readFile(own.at(`export/tile/entries/000.p/${report.size}`), 'latin1');
+    expect(bundle).not.toContain(FORGED);
+    expect(bundle).toContain('"action":"broker.start"');
   });
 
   it('hide nothing below them: a search goes on from the named index', async () => {
