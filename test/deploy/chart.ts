@@ -63,6 +63,7 @@ export const VARIANTS: Readonly<Record<string, object>> = {
       ...INJECTOR,
       certificateSecret: 'injector-tls',
       caFromCertManager: 'quaymaster/injector',
+      clientCaFile: '/etc/quaymaster-ca/webhook-clients.crt',
       broker: { url: 'https://secrets.example', caFile: '/etc/quaymaster-ca/ca.crt' },
     },
   },

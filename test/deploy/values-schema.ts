@@ -16,6 +16,7 @@ const injector = z.strictObject({
   audience: z.string().min(1),
   connection: z.string().min(1),
   broker: z.strictObject({ url: httpsUrl, caFile: z.string() }),
+  clientCaFile: z.string(),
   nativeSidecars: z.enum(['auto', 'always', 'never']),
   resources: z
     .strictObject({

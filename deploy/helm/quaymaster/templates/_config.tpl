@@ -28,7 +28,12 @@
 {{- define "quaymaster.injectorConfig" -}}
 {{- $name := printf "%s-injector" (include "quaymaster.name" .) -}}
 {{- with .Values.injector -}}
-listener: { host: 0.0.0.0, port: 8443 }
+listener:
+  host: 0.0.0.0
+  port: 8443
+  {{- with .clientCaFile }}
+  clientCaFile: {{ . }}
+  {{- end }}
 certificate:
   {{- if .certificateSecret }}
   files:
