@@ -102,12 +102,14 @@ function targetOf({ method, path }: { readonly method: string; readonly path: st
 }
 
 function surroundingsOf(parts: Parts, deps: ApiDeps): Surroundings {
+  const shares = new Shares();
+  shares.measure(deps.metrics);
   return {
     parts,
     ids: new RequestIds(deps.boot),
     sources: new SourceAddress(deps.trustedProxies),
     rates: new Rates(parts.clock, deps.limits),
-    shares: new Shares(),
+    shares,
     tallies: new OperationTallies(deps.metrics),
     log: new RequestLog(parts.log, parts.clock),
     drain: deps.drain,

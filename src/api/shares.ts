@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http';
+import { Gauge, type Registry } from 'prom-client';
 import { HeldBytes, type HeldBounds } from '../listener/held-bytes.ts';
 
 /** Smaller answers are in the kernel before they could be counted, unless the connection is backed up. */
@@ -32,6 +33,20 @@ export class Shares {
     this.#bodies = new HeldBytes(bounds.bodies);
     this.#answers = new HeldBytes(bounds.answers);
     this.#strangers = new HeldBytes(bounds.strangers);
+  }
+
+  /** Shows how much is held now. */
+  measure(metrics: Registry): void {
+    const pools = { bodies: this.#bodies, answers: this.#answers, strangers: this.#strangers };
+    new Gauge({
+      name: 'quaymaster_held_bytes',
+      help: 'Bytes of bodies and unread answers that are held for callers',
+      labelNames: ['kind'],
+      registers: [metrics],
+      collect() {
+        for (const [kind, pool] of Object.entries(pools)) this.set({ kind }, pool.all);
+      },
+    });
   }
 
   bodiesOf({ hasRights }: Holder): HeldBytes {
