@@ -3,9 +3,19 @@ import type { Store } from '../ports/store.ts';
 import { Quota } from './quota.ts';
 
 /** Live leases of each workload. */
-export class LeaseQuota extends Quota {
+export class LeaseQuota {
+  readonly #quota: Quota;
+
   constructor(store: Store, most: number) {
-    super({ most, count: (workload) => store.count('leases', { workload, state: 'live' }), full });
+    this.#quota = new Quota({
+      most,
+      count: (workload) => store.count('leases', { workload, state: 'live' }),
+    });
+  }
+
+  /** As {@link Quota.take}. @throws ERR_LEASE_QUOTA when the workload holds as many live leases as it may. */
+  take(workload: string): Promise<() => void> {
+    return this.#quota.take(workload, full);
   }
 }
 

@@ -2,6 +2,7 @@ import { AccountMismatch } from '../domain/account-mismatch.ts';
 import { BrokerError } from '../domain/errors.ts';
 import type { Session } from '../domain/principal.ts';
 import { Quarantined } from '../domain/quarantine.ts';
+import { TooManySessions } from '../domain/too-many-sessions.ts';
 import type { SenderKey } from '../domain/sender-key.ts';
 import type { AttestedWorkload } from '../ports/workload-authenticator.ts';
 import { orderedId } from '../crypto/random.ts';
@@ -141,6 +142,7 @@ async function recordLogInRefusal(parts: Parts, call: Call, error: unknown): Pro
     action: 'session.create',
     ...AccountMismatch.factsOf(failure),
     ...Quarantined.factsOf(failure),
+    ...TooManySessions.factsOf(failure),
   } as const;
   await recordRefusal(parts, { call, caller: undefined }, described, failure);
 }

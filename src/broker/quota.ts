@@ -10,7 +10,6 @@ export interface QuotaRules {
   readonly most: number;
   /** What the store has for a holder now. */
   readonly count: (holder: string) => Promise<number>;
-  readonly full: (most: number) => BrokerError;
   /** Taken by a holder before the store is counted for the first time; none unless given. */
   readonly uncounted?: number;
 }
@@ -41,8 +40,8 @@ export class Quota {
    * Takes one, which counts until the store does: call what is returned when its plan committed or will not.
    * @throws what `full` makes when the holder has as many as it may.
    */
-  async take(holder: string): Promise<() => void> {
-    const { most, full } = this.#rules;
+  async take(holder: string, full: (most: number) => BrokerError): Promise<() => void> {
+    const { most } = this.#rules;
     const account = this.#account(holder);
     while (account.room === 0) {
       account.counting ??= this.#count(holder, account);

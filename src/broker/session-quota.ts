@@ -1,9 +1,8 @@
 import { BrokerError } from '../domain/errors.ts';
+import { TooManySessions } from '../domain/too-many-sessions.ts';
 import { parseWorkloadId, workloadId, type Workload } from '../domain/workload.ts';
 import type { Store } from '../ports/store.ts';
 import { Quota, share } from './quota.ts';
-
-const RETRY_SECONDS = 60;
 
 /**
  * Live sessions of each pod and each workload, so that none fills the memory that all sessions share. The first logins that a process sees of a pod or
@@ -19,13 +18,11 @@ export class SessionQuota {
       most: ofPod,
       uncounted: share(ofPod),
       count: (pod) => store.count('sessions', podOf(pod)),
-      full: fullPod,
     });
     this.#workloads = new Quota({
       most: ofWorkload,
       uncounted: share(ofWorkload),
       count: (workload) => store.count('sessions', accountOf(workload)),
-      full: fullWorkload,
     });
   }
 
@@ -35,9 +32,18 @@ export class SessionQuota {
    */
   async take(workload: Workload): Promise<() => void> {
     const { cluster, pod } = workload;
-    const ofPod = pod === undefined ? undefined : await this.#pods.take(`${cluster}/${pod.uid}`);
+    const ofPod =
+      pod === undefined
+        ? undefined
+        : await this.#pods.take(
+            `${cluster}/${pod.uid}`,
+            (most) => new TooManySessions('pod', most, workload),
+          );
     try {
-      const ofWorkload = await this.#workloads.take(workloadId(workload));
+      const ofWorkload = await this.#workloads.take(
+        workloadId(workload),
+        (most) => new TooManySessions('workload', most, workload),
+      );
       return () => {
         ofPod?.();
         ofWorkload();
@@ -63,19 +69,4 @@ function accountOf(id: string): {
   if (names === undefined) throw new BrokerError('ERR_INTERNAL');
   const { cluster, namespace, serviceAccount } = names;
   return { cluster, namespace, service_account: serviceAccount };
-}
-
-function fullPod(most: number): BrokerError {
-  const detail = `the pod has ${most} live sessions, as many as a pod may (limits.sessionsPerPod)`;
-  return full('pod_sessions', detail);
-}
-
-function fullWorkload(most: number): BrokerError {
-  const detail = `the workload has ${most} live sessions, as many as a workload may (limits.sessionsPerWorkload)`;
-  return full('workload_sessions', detail);
-}
-
-function full(reason: string, what: string): BrokerError {
-  const detail = `${what}; end some with DELETE /api/v1/sessions/self, or wait until they expire`;
-  return new BrokerError('ERR_RATE_LIMITED', detail, { reason, retryAfterSeconds: RETRY_SECONDS });
 }

@@ -150,6 +150,7 @@ type OfLogIn = With<
   | 'reviewedUid'
   | 'keyThumbprint'
   | 'workload'
+  | 'pod'
   | 'quarantine'
 >;
 type OfDocument = With<'document', 'comment' | 'cause'>;

@@ -4,6 +4,7 @@ import type { BrokerError } from '../../../src/domain/errors.ts';
 import type { Limits } from '../../../src/broker/parts.ts';
 import { TestBroker } from '../../support/broker-parts.ts';
 import { records } from '../../support/hooked-store.ts';
+import { storedEntries } from '../../support/store-diff.ts';
 
 let broker: TestBroker;
 afterEach(() => broker.close());
@@ -43,6 +44,14 @@ describe('the sessions of a pod', () => {
       retryAfterSeconds: 60,
     });
     await broker.openSession({ pod: pod('api-2') });
+    const refusal = (await storedEntries(broker.store)).find(({ outcome }) => outcome === 'deny');
+    expect(refusal).toMatchObject({
+      action: 'session.create',
+      actor: { kind: 'unauthenticated' },
+      reason: 'pod_sessions',
+      workload: 'k8s://c1/pay/api',
+      pod: { cluster: 'c1', namespace: 'pay', uid: 'pod-1' },
+    });
   });
 
   it('are counted in the store: a broker that remembers nothing refuses soon after', async () => {
