@@ -3,7 +3,7 @@ import { ApiError, UnreachableError } from './errors.ts';
 import type { OperationId } from './contract-types.ts';
 import type { PreparedRequest } from './prepared-request.ts';
 
-/** A login, a renewal, a read, an acknowledgement or a question does the same when it is done twice. */
+/** A login, a renewal, a read, an acknowledgement, a question or a quarantine does the same when it is done twice. */
 const SAME_TWICE: ReadonlySet<OperationId> = new Set<OperationId>([
   'createSession',
   'renewSession',
@@ -13,6 +13,7 @@ const SAME_TWICE: ReadonlySet<OperationId> = new Set<OperationId>([
   'validatePolicy',
   'explainDecision',
   'checkMount',
+  'createQuarantine',
 ]);
 /** Said where nothing was done, for certain: not ERR_OUTCOME_UNKNOWN. */
 const NOTHING_DONE: readonly string[] = [

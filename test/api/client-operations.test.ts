@@ -210,6 +210,7 @@ describe('over TLS, by the client, the operations', () => {
         ask(admin, 'searchAudit', { query: { pathPrefix: 'app', from: '2020-01-01T00:00:00Z' } }),
         200,
       ],
+      [ask(admin, 'traceAudit', { body: { data: { password: 'p' } } }), 'ERR_DENIED'],
       [ask(admin, 'proveEntry', { path: { index: 0 } }), 200],
       [ask(admin, 'readCheckpoint'), 200],
       [ask(admin, 'readLogKey'), 200],
