@@ -364,24 +364,6 @@ describe('the revoke queue', () => {
     ).toBe('ERR_CONFLICT');
   });
 
-  it('lists at once, with the reason, what an operator has to decide at the backend, and retries it', async () => {
-    const { lease } = await order();
-    await releaseLease(broker.parts, broker.call(), live, lease.id);
-    broker.backend.during = () => {
-      throw new BrokerError('ERR_CONFLICT', 'role "qm-x" is closed', { reason: 'owns_objects' });
-    };
-    await revokeAll();
-    expect(await row()).toMatchObject({
-      state: 'irrevocable',
-      attempts: 1,
-      last_error: 'ERR_CONFLICT owns_objects',
-    });
-    broker.backend.during = () => undefined;
-    broker.clock.advance(300_000);
-    await revokeAll();
-    expect(await row()).toMatchObject({ state: 'revoked' });
-  });
-
   it('is retried by responders only, and every refusal is an entry', async () => {
     const auditor = await broker.operator('a', [{ role: 'auditor' }]);
     const entries = await broker.entriesOf(async () => {
