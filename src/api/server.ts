@@ -1,4 +1,9 @@
-import { createServer as createHttpServer, type RequestListener, type Server } from 'node:http';
+import {
+  createServer as createHttpServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+} from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import { BrokerError } from '../domain/errors.ts';
@@ -77,7 +82,11 @@ export class ApiServer {
       this.#silent.add(socket);
       socket.once('close', () => this.#silent.delete(socket));
     });
-    this.#server.prependListener('request', ({ socket }) => this.#silent.delete(socket));
+    for (const event of ['request', 'checkContinue', 'checkExpectation'] as const) {
+      this.#server.prependListener(event, ({ socket }: IncomingMessage) => {
+        this.#silent.delete(socket);
+      });
+    }
   }
 
   /** @returns the address it listens at. @throws ERR_CONFIG_INVALID when it cannot. */

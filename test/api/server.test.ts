@@ -97,6 +97,29 @@ describe('draining', () => {
     await closed;
   });
 
+  it('does not take a client that waited to be told to send its body for a silent one', async () => {
+    await start({ clock: fastClock(Date.now(), 20) });
+    await api.furnish();
+    const token = await api.logIn();
+    const body = '{"data":{"a":"late"}}';
+    const upload = connect(api.port, '127.0.0.1');
+    let answer = '';
+    upload.on('data', (chunk: Buffer) => (answer += chunk.toString()));
+    const head = `PUT /api/v1/secrets/app/slow HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${token}`;
+    const type = 'Content-Type: application/json\r\nExpect: 100-continue';
+    upload.write(`${head}\r\n${type}\r\nContent-Length: ${body.length}\r\n\r\n`);
+    const silent = connect(api.port, '127.0.0.1');
+    await Promise.all([once(silent, 'connect'), once(upload, 'data')]);
+    await api.call('GET', '/healthz');
+    const cut = once(silent.resume(), 'close');
+    const draining = api.server.drain(600_000);
+    await cut;
+    upload.write(body);
+    await once(upload, 'close');
+    expect(answer).toMatch(/^HTTP\/1\.1 100 .*HTTP\/1\.1 200 /s);
+    expect(await draining).toBe(true);
+  });
+
   it('cuts who does not finish in time, and says so', async () => {
     await start();
     const idle = connect(api.port, '127.0.0.1');
