@@ -90,6 +90,7 @@ export class Furnished {
       logKeyFile: installation.file('keys/log.pem'),
       checkpointFile: own.file('keys/checkpoint'),
       sinks: [{ type: 'file', path: own.file('audit.jsonl') }],
+      denials: { entriesPerWindow: 10_000 },
     };
     const kek = { type: 'local-file', path: installation.file('keys/kek') };
     await own.configure({ ...this.#config, kek, audit });

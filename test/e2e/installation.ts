@@ -72,6 +72,8 @@ export class Installation {
         logKeyFile: this.file('keys/log.pem'),
         checkpointFile: this.file('keys/checkpoint'),
         sinks: [{ type: 'file', path: this.file('audit.jsonl') }],
+        // Tests look at the entry of each refusal: none is counted into a summary.
+        denials: { entriesPerWindow: 10_000 },
       },
       ...more,
     };
