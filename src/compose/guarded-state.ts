@@ -3,12 +3,13 @@ import type { LogIdentity } from '../audit/log-identity.ts';
 import { loggedState, type LoggedState } from '../audit/logged-state.ts';
 import { RowSeals } from '../broker/state/row-seals.ts';
 import { SystemActor } from '../broker/record.ts';
+import { BrokerError } from '../domain/errors.ts';
 import { sha256Hex } from '../crypto/digest.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import type { Store } from '../ports/store.ts';
 import { RowGuard, type HeldRows } from '../store/row-guard.ts';
-import { acceptState, adoptState, checkState } from '../store/state-check.ts';
+import { acceptState, adoptState, checkState, type StateReport } from '../store/state-check.ts';
 import type { InstallationKeys } from './keys.ts';
 
 export interface StateDeps {
@@ -43,14 +44,16 @@ export function readLogged(store: Store, { keys, log, clock }: OpeningState): Pr
 
 /**
  * Compares all guarded rows with their digests and with the log, and holds the store when they differ. Rows of an earlier release get their
- * MACs and digests. This boot must have been announced in the log. @throws ERR_CIPHERTEXT_INVALID when the log is damaged.
+ * MACs and digests. This boot must have been announced in the log.
  */
 export async function openState(
   store: Store,
   guard: RowGuard,
   opening: OpeningState,
 ): Promise<readonly HeldRows[]> {
-  const { isNew, problems } = await checkState(store, guard, () => readLogged(store, opening));
+  const { isNew, problems } = await checkState(store, guard, () =>
+    readLogged(store, opening),
+  ).catch(asProblem);
   const actor = new SystemActor({ clock: opening.clock, digest: sha256Hex }, 'store');
   if (isNew) {
     guard.tolerateUnsealed();
@@ -64,6 +67,14 @@ export async function openState(
   }
   for (const problem of problems) guard.hold(problem);
   return problems;
+}
+
+/** A log that does not verify cannot say what the rows should be. */
+function asProblem(error: unknown): StateReport {
+  if (!(error instanceof BrokerError) || error.code !== 'ERR_CIPHERTEXT_INVALID') throw error;
+  const what =
+    'the log cannot say what the rows should be: its entries or checkpoints were altered';
+  return { isNew: false, problems: [{ reason: 'rows_differ', what }] };
 }
 
 /** What is wrong, for an operator. */
