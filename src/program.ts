@@ -42,14 +42,17 @@ export function createProgram(): Command {
 }
 
 function addBroker(quaymaster: Command, withConfig: (command: Command) => Command): void {
-  withConfig(quaymaster.command('serve').description('run the broker')).action(
-    async ({ config }: { config: string }) => {
+  withConfig(quaymaster.command('serve').description('run the broker'))
+    .option(
+      '--trust-clock',
+      'use the system clock although the log has later entries: docs/operations.md',
+    )
+    .action(async (options: { config: string; trustClock?: boolean }) => {
       await leanStart(async () => {
         const { runServe } = await import('./compose/verbs/serve.ts');
-        await runServe(config);
+        await runServe(options);
       });
-    },
-  );
+    });
   withConfig(
     quaymaster
       .command('init')

@@ -28,6 +28,8 @@ import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import type { Store } from '../ports/store.ts';
 import { connectEmbedded } from '../providers/embedded/connection.ts';
+import { SteadyClock } from '../steady-clock.ts';
+import { continueTime } from './continue-time.ts';
 import { openStore, type OpenedStore, type StoreSpace } from '../store/index.ts';
 import { LiveRows } from '../store/live-rows.ts';
 import type { RowGuard } from '../store/row-guard.ts';
@@ -62,11 +64,14 @@ export interface BrokerDeps {
   readonly log: Log;
   /** Test builds name points of a commit at which the process dies. */
   readonly failpoint?: (name: string) => void;
+  /** Takes the system's clock as it is, although the store was written at a later time. */
+  readonly trustClock?: boolean;
 }
 
 /** @throws ERR_CONFIG_INVALID, ERR_SEALED, ERR_CIPHERTEXT_INVALID, ERR_STORE_UNAVAILABLE: the broker does not start on what it cannot trust. */
-export async function openBroker(config: Config, deps: BrokerDeps): Promise<RunningBroker> {
-  const { clock } = deps;
+export async function openBroker(config: Config, given: BrokerDeps): Promise<RunningBroker> {
+  const clock = new SteadyClock(given.clock);
+  const deps = { ...given, clock };
   const bootLog = await openBootLog(config, clock);
   const { failpoint } = deps;
   const guard = createGuard(deps);
@@ -78,6 +83,7 @@ export async function openBroker(config: Config, deps: BrokerDeps): Promise<Runn
     ...(failpoint === undefined ? {} : { failpoint }),
   });
   try {
+    await continueTime(opened, deps);
     return await openOn(config, deps, bootLog, { opened, guard });
   } catch (error) {
     await opened.close();

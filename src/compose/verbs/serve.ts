@@ -9,12 +9,18 @@ const CORE_DUMPS =
   'a crash may write the memory of the broker, with its keys, into a core file: start it with a core limit of 0 (prlimit --core=0, LimitCORE=0)';
 
 /** Runs the broker of a configuration file until a signal ends it. */
-export async function runServe(path: string): Promise<void> {
+export async function runServe({
+  config: path,
+  trustClock = false,
+}: {
+  readonly config: string;
+  readonly trustClock?: boolean;
+}): Promise<void> {
   const config = await loadConfig(path);
   refuseOpenProcess(config);
   const log = createLog({ level: config.log.level, clock: systemClock });
   if (config.mode === 'production' && mayDumpCore()) log.warn({}, CORE_DUMPS);
-  const serving = await serve(config, { clock: systemClock, log });
+  const serving = await serve(config, { clock: systemClock, log, trustClock });
   onSignals(serving, log);
   log.info({ url: serving.url, mode: config.mode }, 'listening');
 }

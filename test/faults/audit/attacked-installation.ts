@@ -3,6 +3,7 @@ import { cp, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '../../../src/clock.ts';
+import type { Clock } from '../../../src/ports/clock.ts';
 import { openBroker, type RunningBroker } from '../../../src/compose/broker.ts';
 import { serve, type Serving } from '../../../src/compose/serve.ts';
 import { initialise } from '../../../src/compose/initialise.ts';
@@ -25,6 +26,9 @@ export class AttackedInstallation {
   readonly config: Config;
   readonly logged: unknown[] = [];
   #tokens = 0;
+
+  clock: Clock = systemClock;
+  trustClock = false;
 
   private constructor(directory: string, more: object) {
     this.directory = directory;
@@ -118,6 +122,7 @@ export class AttackedInstallation {
   #deps(): Parameters<typeof openBroker>[1] {
     const take = (fields: unknown, message: string): void =>
       void this.logged.push({ fields, message });
-    return { clock: systemClock, log: { info: take, warn: take, error: take } };
+    const { clock, trustClock } = this;
+    return { clock, trustClock, log: { info: take, warn: take, error: take } };
   }
 }

@@ -1,0 +1,33 @@
+import type { Log } from '../ports/log.ts';
+import type { Store } from '../ports/store.ts';
+import type { SteadyClock } from '../steady-clock.ts';
+
+/** Clocks of replicas differ by less. */
+const NOTABLE_MS = 60_000;
+const MOST_CHECKPOINTS = 100;
+
+interface TimeDeps {
+  readonly clock: SteadyClock;
+  readonly log: Log;
+  readonly trustClock?: boolean;
+}
+
+/** Time goes on from the newest checkpoint of the log: a clock that was set back before the start lengthens nothing either. */
+export async function continueTime(
+  store: Pick<Store, 'list'>,
+  { clock, log, trustClock = false }: TimeDeps,
+): Promise<void> {
+  const query = { orderBy: ['size'], descending: true, limit: MOST_CHECKPOINTS } as const;
+  const checkpoints = await store.list('log_checkpoints', query);
+  // One behind a backlog that was never caught up with has no time.
+  const newest = checkpoints.find(({ at }) => at > 0)?.at ?? 0;
+  const behind = newest - clock.now();
+  if (behind <= 0 || trustClock) return;
+  clock.notBefore(newest);
+  if (behind < NOTABLE_MS) return;
+  const fields = { behindSeconds: Math.round(behind / 1000), newest: new Date(newest) };
+  log.error(fields, CLOCK_BEHIND);
+}
+
+const CLOCK_BEHIND =
+  'the system clock is behind the newest entry of the log, from which the broker counts on: set the clock. If the entry is wrong, start with --trust-clock';

@@ -1,0 +1,72 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { systemClock } from '../../src/clock.ts';
+import type { Clock } from '../../src/ports/clock.ts';
+import { RunningApi } from '../support/parts.ts';
+
+const MINUTE = 60_000;
+
+/** The system's timers, with a wall clock and a monotonic clock that a test moves. */
+class MovedClock implements Clock {
+  #wall = 0;
+  #monotonic = 0;
+
+  now(): number {
+    return systemClock.now() + this.#wall;
+  }
+
+  monotonic(): number {
+    return systemClock.monotonic() + this.#monotonic;
+  }
+
+  after(ms: number, work: () => void): () => void {
+    return systemClock.after(ms, work);
+  }
+
+  sleep(ms: number, signal?: AbortSignal): Promise<void> {
+    return systemClock.sleep(ms, signal);
+  }
+
+  pass(ms: number): void {
+    this.#wall += ms;
+    this.#monotonic += ms;
+  }
+
+  set(ms: number): void {
+    this.#wall += ms;
+  }
+}
+
+let clock: MovedClock;
+let api: RunningApi;
+
+beforeEach(async () => {
+  clock = new MovedClock();
+  api = await RunningApi.start({ clock });
+  await api.furnish();
+});
+afterEach(() => api.stop());
+
+const statusOf = async (path: string, token: string) =>
+  (await api.call('GET', `/api/v1/${path}`, { token })).status;
+
+describe('a system clock that is set back', () => {
+  it('lengthens no session', async () => {
+    const token = await api.logIn();
+    const live = await api.broker.parts.sessions.find(token);
+    const left = live!.session.endsAt - clock.now();
+    clock.set(-24 * 60 * MINUTE);
+    clock.pass(left - MINUTE);
+    expect(await statusOf('sessions/self', token)).toBe(200);
+    clock.pass(2 * MINUTE);
+    expect(await statusOf('sessions/self', token)).toBe(401);
+  });
+
+  it('lengthens no operator token, and brings back none that has ended', async () => {
+    const token = await api.operator('ann', [{ role: 'auditor' }]);
+    clock.set(-24 * 60 * MINUTE);
+    clock.pass(61 * MINUTE);
+    expect(await statusOf('operator-tokens/self', token)).toBe(401);
+    clock.set(-24 * 60 * MINUTE);
+    expect(await statusOf('operator-tokens/self', token)).toBe(401);
+  });
+});

@@ -1,0 +1,49 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { systemClock } from '../../../src/clock.ts';
+import { until } from '../../backends/until.ts';
+import { AttackedInstallation } from '../audit/attacked-installation.ts';
+
+const DAY = 86_400_000;
+
+let installation: AttackedInstallation;
+let tokenEndsAt: number;
+
+beforeEach(async () => {
+  installation = await AttackedInstallation.make();
+  await installation.init();
+  tokenEndsAt = systemClock.now() + 3_600_000;
+  await timeAtStart();
+  installation.clock = { ...systemClock, now: () => systemClock.now() - DAY };
+});
+afterEach(() => installation.remove());
+
+async function timeAtStart(): Promise<number> {
+  const broker = await installation.open();
+  const now = broker.parts.clock.now();
+  const newest = { orderBy: ['size'], descending: true, limit: 1 } as const;
+  await until('the log has a checkpoint of this start', async () => {
+    const [checkpoint] = await broker.parts.store.list('log_checkpoints', newest);
+    const at = checkpoint?.at ?? 0;
+    return at >= now && at < now + DAY / 2;
+  });
+  await broker.close('stopped');
+  return now;
+}
+
+describe('a broker that starts with the system clock set back by a day', () => {
+  it('goes on from the newest entry of its log, and says that the clock is behind', async () => {
+    const now = await timeAtStart();
+    expect(now).toBeGreaterThan(tokenEndsAt - DAY / 2);
+    expect(now).toBeLessThan(tokenEndsAt);
+    const logged = JSON.stringify(installation.logged);
+    expect(logged).toContain('the system clock is behind the newest entry of the log');
+    expect(logged).toContain('--trust-clock');
+  });
+
+  it('believes the clock when it is told to, from then on too', async () => {
+    installation.trustClock = true;
+    expect(await timeAtStart()).toBeLessThan(tokenEndsAt - DAY / 2);
+    installation.trustClock = false;
+    expect(await timeAtStart()).toBeLessThan(tokenEndsAt - DAY / 2);
+  });
+});
