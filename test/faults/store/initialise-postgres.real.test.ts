@@ -67,8 +67,9 @@ describeWith(['postgres'], 'init on PostgreSQL', ({ postgres }) => {
     expect(await rows('SELECT "operator" FROM "operator_tokens"')).toHaveLength(1);
     expect(await rows('SELECT DISTINCT "writer" FROM "audit_batches"')).toHaveLength(1);
     const broker = await openBroker(configOf(winner), deps);
-    expect(broker.unready()).toEqual([]);
+    const unready = broker.unready();
     await broker.close('test');
+    expect(unready).toEqual([]);
   });
 
   it('mints another token when it is run again afterwards', async () => {
@@ -93,10 +94,11 @@ describeWith(['postgres'], 'init on PostgreSQL', ({ postgres }) => {
     const name = client.database ?? '';
     await client.query(`GRANT CONNECT ON DATABASE ${name} TO PUBLIC`);
     const broker = await openBroker(configOf('one'), deps);
-    expect(broker.unready()).toEqual([]);
-    expect(broker.warnings).toEqual(['store_open_to_all_roles']);
-    expect(JSON.stringify(logged)).toContain(`REVOKE CONNECT ON DATABASE ${name} FROM PUBLIC`);
+    const [unready, warnings] = [broker.unready(), broker.warnings()];
     await broker.close('test');
+    expect(unready).toEqual([]);
+    expect(warnings).toEqual(['store_open_to_all_roles']);
+    expect(JSON.stringify(logged)).toContain(`REVOKE CONNECT ON DATABASE ${name} FROM PUBLIC`);
     await rm(join(directory, 'one.token'));
     await init('one');
   });

@@ -1,5 +1,7 @@
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
+import { fileURLToPath } from 'node:url';
 import pg from 'pg';
+import Postgrator from 'postgrator';
 import { systemClock } from '../../../src/clock.ts';
 import type { Outcome, Store, TableName } from '../../../src/ports/store.ts';
 import { openPostgresStore } from '../../../src/store/postgres/open-postgres-store.ts';
@@ -13,9 +15,24 @@ import { FakeAuditChain } from '../../fakes/fake-audit-chain.ts';
 /** The keys of the advisory locks that earlier releases took, and some beside them. */
 const ADVISORY_KEYS = [0x71756179, 0x7175616d, 0, 1, 2];
 const MODES = ['ACCESS SHARE', 'ROW SHARE', 'SHARE', 'EXCLUSIVE', 'ACCESS EXCLUSIVE'];
-/** Undoes the migration to the table lock. */
-const BEFORE_THE_FENCE = `DROP TABLE "fence"; DELETE FROM "quaymaster_schema" WHERE "version" = 6;
-  UPDATE "meta" SET "value" = 'older' WHERE "key" = 'migrations'`;
+/** Makes the tables anew as a release before the table lock left them, with two changes. */
+async function makeFormerStore(admin: pg.Client): Promise<void> {
+  await admin.query('DROP SCHEMA public CASCADE; CREATE SCHEMA public');
+  const folder = new URL('../../../migrations/postgres/', import.meta.url);
+  const runner = new Postgrator({
+    migrationPattern: `${fileURLToPath(folder)}*.do.*.sql`,
+    driver: 'pg',
+    schemaTable: 'quaymaster_schema',
+    newline: 'LF',
+    execQuery: (sql) => admin.query(sql),
+    execSqlScript: async (sql) => {
+      await admin.query(sql);
+    },
+  });
+  await runner.migrate('5');
+  await admin.query(`INSERT INTO "meta" VALUES ('mode', 'development'), ('migrations', 'older');
+    INSERT INTO "changes" VALUES (1, 'session', 'ses_1', 1), (2, 'session', 'ses_2', 2)`);
+}
 
 describeWith(['postgres'], 'a role without any grant that may connect', ({ postgres }) => {
   const role = uniqueName('nobody').replaceAll('-', '_');
@@ -90,7 +107,7 @@ describeWith(['postgres'], 'a role without any grant that may connect', ({ postg
 
   it('delays the one migration to the table lock for a bounded time, with an advisory lock', async () => {
     await (await open()).close();
-    await admin.query(BEFORE_THE_FENCE);
+    await makeFormerStore(admin);
     expect(await refusal(`SELECT pg_advisory_lock(1903518061)`)).toBe('done');
     const opening = open();
     await outsider.query('SELECT pg_sleep(0.2)');
@@ -102,7 +119,7 @@ describeWith(['postgres'], 'a role without any grant that may connect', ({ postg
     const former = await open();
     await record(former, ['session:ses_1']);
     await record(former, ['session:ses_2']);
-    await admin.query(BEFORE_THE_FENCE);
+    await makeFormerStore(admin);
     const store = await open();
     await expect(record(former)).rejects.toMatchObject({ code: 'ERR_AUDIT_UNAVAILABLE' });
     expect(former.fault()).toBe('ERR_STORE_UNAVAILABLE');
