@@ -356,47 +356,6 @@ describe('documents', () => {
       expect(await codeOf(versions(scoped))).toBe('ERR_DENIED');
     });
 
-    it('say nothing of those outside: a policy that is there looks like one that is not', async () => {
-      const inside = (name: string) => policy(name, ['kv/team/**']);
-      const outside = (name: string) => policy(name, ['kv/**']);
-      const read = (name: string) =>
-        readDocument(broker.parts, broker.call(), scoped, { kind: 'policy', name });
-      const versions = (name: string) =>
-        documentVersions(broker.parts, broker.call(), scoped, { kind: 'policy', name });
-      const remove = (name: string, ifMatch = '*') =>
-        deleteDocument(broker.parts, broker.call(), scoped, {
-          kind: 'policy',
-          name,
-          precondition: { ifMatch },
-        });
-      for (const name of ['all', 'none', 'kv.teams', 'kv', 'kv.team']) {
-        if (name === 'kv.team') await apply('policy', name, outside(name));
-        for (const precondition of [
-          { ifNoneMatch: '*' },
-          { ifMatch: '*' },
-          { ifMatch: '"x"' },
-          {},
-        ]) {
-          for (const body of [inside(name), inside('other'), outside(name), {}, 'nonsense']) {
-            const by = { by: scoped, precondition } as const;
-            expect(await codeOf(apply('policy', name, body, by))).toBe('ERR_DENIED');
-          }
-        }
-        expect(await codeOf(read(name))).toBe('ERR_DENIED');
-        expect(await codeOf(versions(name))).toBe('ERR_DENIED');
-        expect(await codeOf(remove(name))).toBe('ERR_DENIED');
-        expect(await codeOf(remove(name, '"x"'))).toBe('ERR_DENIED');
-      }
-      expect(await codeOf(apply('policy', NAME, inside(NAME), { by: scoped }))).toBe('no error');
-    });
-
-    it('may keep a name that an unscoped editor gave them', async () => {
-      await apply('policy', 'theirs', policy('theirs', ['kv/team/**']));
-      const ifAny = { by: scoped, precondition: { ifMatch: '*' } };
-      const next = policy('theirs', ['kv/team/x']);
-      expect(await codeOf(apply('policy', 'theirs', next, ifAny))).toBe('no error');
-    });
-
     it('are listed without the others', async () => {
       await apply('policy', NAME, policy(NAME, ['kv/team/**']));
       const query = { kind: 'policy', page: { limit: 10 } } as const;
