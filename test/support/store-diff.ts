@@ -8,6 +8,7 @@ const STATE = [
   'document_versions',
   'operator_tokens',
   'sessions',
+  'ended_sessions',
   'leases',
   'credentials',
   'secrets',
@@ -37,10 +38,11 @@ function isState(row: object): boolean {
   return !('key' in row && row.key === 'audit-anchor');
 }
 
-/** Workers go on meanwhile: that a revocation is tried again, or a rotation goes a step further, is no request's doing. */
+/** Workers go on meanwhile: a revocation that is retried or done, and a rotation that goes a step further, are no request's doing. */
 function stateOf(row: object): object {
   const isWorkedOff = 'next_attempt_at' in row && row.next_attempt_at !== null;
-  return isWorkedOff && 'id' in row ? { id: row.id } : row;
+  const isRevoked = 'state' in row && row.state === 'revoked';
+  return (isWorkedOff || isRevoked) && 'id' in row ? { id: row.id } : row;
 }
 
 function printable(_key: string, value: unknown): unknown {
