@@ -37,7 +37,7 @@ interface OpeningState {
 }
 
 /** What the log says of the rows. @throws ERR_CIPHERTEXT_INVALID when the log is damaged. */
-export function readLogged(store: Store, { keys, log, clock }: OpeningState): Promise<LoggedState> {
+function readLogged(store: Store, { keys, log, clock }: OpeningState): Promise<LoggedState> {
   const anchor = new LogAnchor(new RowSeals(keys.keyring));
   return loggedState(store, { log, anchor, clock });
 }

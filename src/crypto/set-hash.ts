@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 const WORDS = 1024;
 const WORD_BYTES = 2;
 /** Of the state of a set, and of the expansion of each element. */
-export const SET_HASH_BYTES = WORDS * WORD_BYTES;
+const SET_HASH_BYTES = WORDS * WORD_BYTES;
 
 const IS_LITTLE_ENDIAN = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
 

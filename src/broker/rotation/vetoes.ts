@@ -3,7 +3,7 @@ import { heldKey, type Report, type Standing } from './holders.ts';
 import type { RotationRow } from './rotation-row.ts';
 
 /** One holder alone may be broken, or lie; as many as this take a version back. */
-export const SEVERAL = 2;
+const SEVERAL = 2;
 /** In the history of a rotation: the step was failed by reports of the workload that is the row's actor. */
 export const VETOED = 'vetoed';
 /** So many rotations in a row can a workload take back; then it would keep a stolen credential current for good. */
