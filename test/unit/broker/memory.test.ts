@@ -94,7 +94,8 @@ describe('what memory follows', () => {
     expect(session.id).toMatch(/^ses_/);
     const live = await broker.logIn();
     const { uid: mount_uid } = broker.parts.catalog.find('mount', 'kv')!;
-    const of = { session_id: live.session.id, path: 'kv/db', mount_uid, version: '1' };
+    const place = { path: 'kv/db', mount_uid, version: '1', generation: null };
+    const of = { session_id: live.session.id, ...place };
     const end = live.session.endsAt;
     await broker.store.real.commit({
       writes: [
