@@ -116,6 +116,12 @@ async function differenceFrom(store: Store, earlier: Anchor): Promise<HeldReason
   return constantTimeEqual(root, earlier.root) ? undefined : 'store_forked';
 }
 
+/** A sealed broker goes on recording. It cannot read the digests of its log, and writes none: the next start reads the entries. */
+function unlessSealed(error: unknown): LoggedState {
+  if (error instanceof BrokerError && error.code === 'ERR_SEALED') return new LoggedState();
+  throw error;
+}
+
 /** The log as the integrator continues it. */
 export interface OpenedLog {
   readonly log: GrowingLog;
@@ -141,6 +147,9 @@ export async function openLog(
       if (entry !== undefined) index.add(bundleStart + i, entry);
     });
   }
-  const state = anchor === undefined ? new LoggedState() : await stateAt(store, checkpoint, anchor);
+  const state =
+    anchor === undefined
+      ? new LoggedState()
+      : await stateAt(store, checkpoint, anchor).catch(unlessSealed);
   return { log: new GrowingLog(tree, index, state), checkpoint };
 }

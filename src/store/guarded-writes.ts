@@ -138,6 +138,8 @@ class PlanRows {
     changes: RowChange[],
   ): void {
     this.#written.set(nameOf(table, before ?? after ?? {}), after);
-    if (isDigested(table)) changes.push({ table, before, after });
+    if (!isDigested(table)) return;
+    this.#guard.requireKeys();
+    changes.push({ table, before, after });
   }
 }

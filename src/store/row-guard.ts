@@ -109,6 +109,11 @@ export class RowGuard {
     });
   }
 
+  /** Refuses one plan rather than the batch that it is in. @throws ERR_SEALED when the broker has forgotten its keys. */
+  requireKeys(): void {
+    if (this.#opened().keyring.isSealed) throw new BrokerError('ERR_SEALED');
+  }
+
   /** The row with its MAC. */
   seal(table: TableName, row: StoredRow): StoredRow {
     return { ...row, mac: this.#opened().rows.mac(table, covered(table, row)) };

@@ -235,4 +235,17 @@ describe('rows of a stopped broker that somebody changed', () => {
     own.sql((database) => database.exec('DELETE FROM ended_sessions'));
     expect(await problems()).toEqual(['ended_sessions: there are 0 rows, the digest is over 1']);
   });
+
+  it('refuse only the plan that changes them once the broker is sealed', async () => {
+    const broker = await own.open();
+    const { store, keyring, tokens, catalog } = broker.parts;
+    const id = (await tokens.find(token, catalog))!.operator.tokenId;
+    keyring.seal();
+    const removal = store.commit({ writes: [{ table: 'operator_tokens', remove: { id } }] });
+    const other = store.commit({ writes: [{ table: 'claims', remove: { name: 'nobody' } }] });
+    await expect(removal).rejects.toMatchObject({ code: 'ERR_SEALED' });
+    expect(await other).toMatchObject({ status: 'committed' });
+    expect(broker.unready()).not.toContain('ERR_HELD');
+    await broker.close('test');
+  });
 });
