@@ -11,7 +11,7 @@ export interface Operation {
   readonly roles: readonly Role[];
   /** What one request takes from the rate of its caller; a batch takes it for each item. */
   readonly weight: number;
-  /** What the log calls it; undefined for what says nothing of anybody and is not recorded. */
+  /** What the log calls it; undefined if the operation names no workload, path or version: then only refusals are recorded. */
   readonly action: AuditAction | undefined;
 }
 
@@ -34,7 +34,7 @@ const RESPONDERS: readonly Role[] = ['responder', 'admin'];
 const TURNERS: readonly Role[] = ['rotator', 'admin'];
 const ROTATORS: readonly Role[] = ['rotator', 'auditor', 'admin'];
 const AUDITORS: readonly Role[] = ['auditor', 'admin'];
-/** Any operator may see and revoke its own tokens. */
+/** Any operator may read metrics, and see and revoke its own tokens. */
 const ANY: readonly Role[] = ROLES;
 
 /** Every operation there is: the router is made from these rows, so that what has no row cannot be called. The hot one is first. */
@@ -255,13 +255,18 @@ const ROWS = {
   readTile: ['GET', '/api/v1/audit/tile/{path}', 'operator', AUDITORS, 2, 'audit.export'],
   readHealth: ['GET', '/healthz', 'public', NOBODY, 0, undefined],
   readReadiness: ['GET', '/readyz', 'public', NOBODY, 0, undefined],
-  readMetrics: ['GET', '/metrics', 'public', NOBODY, 0, undefined],
+  readMetrics: ['GET', '/metrics', 'operator', ANY, 1, undefined],
   readOpenApi: ['GET', '/openapi.json', 'public', NOBODY, 0, undefined],
 } as const satisfies Record<string, Row>;
 
 export type OperationId = keyof typeof ROWS;
 /** Who calls an operation, as its row says. */
 export type WhoOf<Id extends OperationId> = (typeof ROWS)[Id][2];
+
+/** Whether anybody may call it: also at a sealed broker, with GET and HEAD, and without an entry. */
+export function isProbe({ who, action }: Operation): boolean {
+  return who === 'public' && action === undefined;
+}
 
 function operation([method, path, who, roles, weight, action]: Row): Operation {
   return { method, path, who, roles, weight, action };

@@ -4,7 +4,7 @@ import type { Registry } from 'prom-client';
 import type { Caller } from '../broker/call.ts';
 import type { Parts } from '../broker/parts.ts';
 import { BrokerError } from '../domain/errors.ts';
-import { ACCESS, type Operation, type OperationId } from './access.ts';
+import { ACCESS, isProbe, type Operation, type OperationId } from './access.ts';
 import { checkRequest } from './check-request.ts';
 import type { LimitsConfig } from './config.ts';
 import type { Drain } from './drain.ts';
@@ -132,7 +132,7 @@ function leanExpress(): Express {
 function mount(app: Express, surroundings: Surroundings, performance: Performance): void {
   const { operation, template, tally } = performance;
   const begin = (request: Request, response: Response, next: NextFunction): void => {
-    if (request.method !== operation.method && !isProbe(request, operation)) {
+    if (request.method !== operation.method && !isHead(request, operation)) {
       next();
       return;
     }
@@ -143,9 +143,9 @@ function mount(app: Express, surroundings: Surroundings, performance: Performanc
   app[verb](template.matcher, begin);
 }
 
-/** HEAD is for probes of what anybody may see; of a secret it would be a read that shows nothing. */
-function isProbe(request: Request, operation: Operation): boolean {
-  return request.method === 'HEAD' && operation.action === undefined;
+/** HEAD is for probes that anybody may send; of a secret it would be a read that shows nothing. */
+function isHead(request: Request, operation: Operation): boolean {
+  return request.method === 'HEAD' && isProbe(operation);
 }
 
 /** Unknown routes, methods that a route does not have, and what Express itself could not read. */

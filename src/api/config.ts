@@ -34,7 +34,7 @@ export const listenerConfigSchema = z
     },
   );
 
-/** An address of its own for `/metrics`; absent: it is served beside the API. */
+/** An address of its own for `/metrics`, without a token; absent: the API serves it to operators. */
 export const metricsConfigSchema = z.strictObject({
   listener: z.strictObject({ host: z.string().min(1).default('127.0.0.1'), port }).optional(),
 });

@@ -4,7 +4,10 @@ import type { Registry } from 'prom-client';
 import { HTTP_BOUNDS, STALLED_MS } from '../listener/bounds.ts';
 import { listenAt, type ListeningPlace } from '../listener/listen-at.ts';
 
-/** `/metrics` at an address of its own, for those who may not reach the API, or the other way round. */
+/**
+ * `/metrics` at an address of its own. It asks for no token, so the address must be on a network that only the monitoring system reaches. It
+ * also answers while the broker is sealed and while the store is away.
+ */
 export class MetricsServer {
   readonly #server: Server;
 

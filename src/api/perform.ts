@@ -3,7 +3,7 @@ import { identityOf, type Caller } from '../broker/call.ts';
 import { holdsAnything } from '../broker/judge-target.ts';
 import { LiveSession } from '../broker/state/sessions.ts';
 import { BrokerError, type Problem } from '../domain/errors.ts';
-import type { Operation } from './access.ts';
+import { isProbe, type Operation } from './access.ts';
 import { answer, answerError, delivered } from './answers.ts';
 import type { ParsedBody } from './body/parsed-body.ts';
 import { hasBody, readBody } from './body/read-body.ts';
@@ -73,8 +73,8 @@ export async function perform(
 }
 
 /** A sealed broker answers probes alone. @throws ERR_SEALED */
-function requireKeys({ parts }: Surroundings, { action }: Operation): void {
-  if (action !== undefined && parts.keyring.isSealed) throw new BrokerError('ERR_SEALED');
+function requireKeys({ parts }: Surroundings, operation: Operation): void {
+  if (parts.keyring.isSealed && !isProbe(operation)) throw new BrokerError('ERR_SEALED');
 }
 
 /** From here on the request is this caller's: its answer and body are counted for it. @throws ERR_DENIED */

@@ -62,13 +62,14 @@ async function useCanary(): Promise<void> {
   await note('versions', api.call('GET', '/api/v1/secret-versions/app/db', { token }));
   await note('list', api.call('GET', '/api/v1/secrets?prefix=app', { token }));
   await note('leases', api.call('GET', '/api/v1/leases', { token: api.admin }));
-  await note('metrics', api.call('GET', '/metrics'));
+  await note('metrics', api.call('GET', '/metrics', { token: api.admin }));
   await note('ready', api.call('GET', '/readyz'));
 }
 
 describe('a secret value', () => {
   it('is in the answer of who may read it, and nowhere else', async () => {
     await useCanary();
+    expect(answers['metrics']).toContain('quaymaster_http_requests_total');
     const read = await api.call('GET', '/api/v1/secrets/app/db', { token });
     expect(findCanary(CANARY, { read: read.text })).toEqual(['read']);
     const batch = { token, body: { items: [{ path: 'app/db' }] } };

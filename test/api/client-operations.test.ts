@@ -71,7 +71,8 @@ describe('over TLS, by the client, the operations', () => {
     await expectAll([
       [ask(client, 'readHealth'), 200],
       [ask(client, 'readReadiness'), 200],
-      [ask(client, 'readMetrics'), 200],
+      [ask(client, 'readMetrics'), 'ERR_UNAUTHENTICATED'],
+      [ask(admin, 'readMetrics'), 200],
       [ask(client, 'readOpenApi'), 200],
     ]);
   });

@@ -22,8 +22,9 @@ afterAll(() => api.stop());
 async function kept(): Promise<string> {
   const batches = await api.broker.parts.store.list('audit_batches', { limit: 10_000 });
   const entries = batches.map((batch) => Buffer.from(batch.entries).toString());
-  const metrics = await fetch(`${api.url}/metrics`);
-  return [...entries, ...api.logged, await metrics.text()].join('\n');
+  const metrics = await api.call('GET', '/metrics', { token: api.admin });
+  expect(metrics.status).toBe(200);
+  return [...entries, ...api.logged, metrics.text].join('\n');
 }
 
 type Send = (credential: string) => Promise<unknown>;

@@ -1,4 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { newToken } from '../../src/crypto/token.ts';
+import { ROLES } from '../../src/domain/principal.ts';
+import { expectDenied } from '../support/deny-contract.ts';
 import { itemsOf, RunningApi } from '../support/parts.ts';
 import { rawHttp, rawRequest } from '../support/raw-http.ts';
 import { storedEntries } from '../support/store-diff.ts';
@@ -18,11 +21,11 @@ beforeAll(async () => {
 });
 afterAll(() => api.stop());
 
-describe('what anybody may ask', () => {
+describe('what machines ask', () => {
   it.each(['/healthz', '/readyz', '/metrics', '/openapi.json'])(
     '%s names nobody and nothing',
     async (path) => {
-      const answer = await api.call('GET', path);
+      const answer = await api.call('GET', path, { token: api.admin });
       expect(answer.status).toBe(200);
       for (const name of [
         'hidden-name',
@@ -37,11 +40,11 @@ describe('what anybody may ask', () => {
     },
   );
 
-  it.each(['/healthz', '/readyz', '/metrics', '/openapi.json'])(
-    '%s is not recorded',
+  it.each(['/healthz', '/readyz', '/openapi.json'])(
+    '%s is not recorded and needs no token',
     async (path) => {
       const before = (await storedEntries(api.broker.parts.store)).length;
-      await api.call('GET', path);
+      expect((await api.call('GET', path)).status).toBe(200);
       expect((await api.call('HEAD', path)).status).toBe(200);
       expect((await storedEntries(api.broker.parts.store)).length).toBe(before);
     },
@@ -56,8 +59,81 @@ describe('what anybody may ask', () => {
 });
 
 describe('metrics', () => {
+  it('are refused without a token as everything else is: 401, with one entry', async () => {
+    const wrong = newToken('qmo');
+    const refused = { status: 401, code: 'ERR_UNAUTHENTICATED' };
+    await expectDenied(api, {
+      ...refused,
+      reason: 'no_token',
+      send: () => api.call('GET', '/metrics'),
+    });
+    await expectDenied(api, {
+      ...refused,
+      reason: 'unknown_token',
+      unechoed: [wrong],
+      send: () => api.call('GET', '/metrics', { token: wrong }),
+    });
+  });
+
+  it('are refused to a workload, with one entry', async () => {
+    await expectDenied(api, {
+      ...{ status: 403, code: 'ERR_DENIED', reason: 'operator_only' },
+      send: () => api.call('GET', '/metrics', { token }),
+    });
+  });
+
+  it('are refused to an operator that has lost all roles', async () => {
+    const demoted = await api.operator('demoted', [{ role: 'auditor' }]);
+    const changed = await api.call('PUT', '/api/v1/operators/demoted', {
+      token: api.admin,
+      body: { grants: [] },
+      headers: { 'If-Match': '*' },
+    });
+    expect(changed.status).toBe(200);
+    await expectDenied(api, {
+      ...{ status: 403, code: 'ERR_DENIED', reason: 'no_role' },
+      send: () => api.call('GET', '/metrics', { token: demoted }),
+    });
+  });
+
+  it.each(ROLES)('are served to the role %s in any scope, without an entry', async (role) => {
+    const scope = ['admin', 'auditor'].includes(role) ? {} : { scope: ['prometheus'] };
+    const scraper = await api.operator(`scraper-${role}`, [{ role, ...scope }]);
+    const before = (await storedEntries(api.broker.parts.store)).length;
+    const answer = await api.call('GET', '/metrics', { token: scraper });
+    expect(answer.status).toBe(200);
+    expect(answer.text).toContain('quaymaster_http_requests_total');
+    expect((await storedEntries(api.broker.parts.store)).length).toBe(before);
+  });
+
+  const methods = ['GET', 'HEAD'] as const;
+  const targets = ['/metrics', '/metrics?', '/metrics?x=1'] as const;
+  const tokens: readonly (readonly [string, () => string | undefined])[] = [
+    ['no token', () => undefined],
+    ['an unknown operator token', () => newToken('qmo')],
+    ['an unknown session token', () => newToken('qms')],
+    ['a service-account token', () => api.serviceAccountToken()],
+    ['the session token of a workload', () => token],
+  ];
+
+  it.each(
+    methods.flatMap((method) =>
+      targets.flatMap((target) => tokens.map((each) => [method, target, ...each] as const)),
+    ),
+  )('are not disclosed to %s %s with %s', async (method, target, _name, tokenOf) => {
+    const credential = tokenOf();
+    const answer = await api.call(
+      method,
+      target,
+      credential === undefined ? {} : { token: credential },
+    );
+    expect([400, 401, 403, 405]).toContain(answer.status);
+    expect(answer.text).not.toMatch(/quaymaster_|process_|nodejs_/);
+    expect(answer.headers['content-type']).toBe('application/problem+json');
+  });
+
   it('count requests and their durations by operation and class of status', async () => {
-    const { text } = await api.call('GET', '/metrics');
+    const { text } = await api.call('GET', '/metrics', { token: api.admin });
     expect(text).toContain('quaymaster_http_requests_total{operation="readSecret",status="2xx"} 1');
     expect(text).toContain('quaymaster_http_requests_total{operation="readSecret",status="4xx"} 1');
     expect(text).toMatch(

@@ -35,7 +35,8 @@ describe('a sealed broker', () => {
       expect(answer.headers['retry-after']).toBeDefined();
     }
     const operator = { token: api.admin };
-    for (const path of ['/api/v1/leases', '/api/v1/audit/entries', '/api/v1/operators']) {
+    const paths = ['/api/v1/leases', '/api/v1/audit/entries', '/api/v1/operators', '/metrics'];
+    for (const path of paths) {
       expect((await api.call('GET', path, operator)).body).toMatchObject({ code: 'ERR_SEALED' });
     }
     expect((await seal()).body).toMatchObject({ code: 'ERR_SEALED' });

@@ -176,7 +176,10 @@ export class Furnished {
 
   /** A gauge or counter of `/metrics` by its name and labels, as it stands there. */
   async metric(name: string): Promise<number> {
-    const text = await (await fetch(`${this.installation.url}/metrics`)).text();
+    const headers = { authorization: `Bearer ${this.operator}` };
+    const answer = await fetch(`${this.installation.url}/metrics`, { headers });
+    const text = await answer.text();
+    if (answer.status !== 200) throw new Error(`GET /metrics: ${answer.status} ${text}`);
     const line = text.split('\n').find((each) => each.startsWith(`${name} `));
     return Number(line?.slice(name.length));
   }

@@ -1,11 +1,12 @@
 import { BrokerError } from '../../domain/errors.ts';
+import type { LiveOperator } from '../../broker/state/operator-tokens.ts';
 import { JSON_TYPE } from '../answers.ts';
 import type { MachineFacts } from '../machine-facts.ts';
 import type { Routes } from '../route.ts';
 
 type MachineRoutes = Pick<Routes, 'readHealth' | 'readReadiness' | 'readMetrics' | 'readOpenApi'>;
 
-/** Asked by anybody, so they name no path, workload or version. */
+/** What machines ask of the broker. No answer names a path, a workload or a version. */
 export function machineRoutes(facts: MachineFacts): MachineRoutes {
   return {
     readHealth: { read: () => () => Promise.resolve({ status: 200, body: { status: 'ok' } }) },
@@ -19,14 +20,24 @@ export function machineRoutes(facts: MachineFacts): MachineRoutes {
       },
     },
     readMetrics: {
-      read: () => async () => {
-        if (!facts.servesMetrics) throw new BrokerError('ERR_NOT_FOUND');
-        const headers = ['Content-Type', facts.metrics.contentType];
-        return { status: 200, headers, body: await facts.metrics.metrics() };
-      },
+      read:
+        () =>
+        async ({ caller }) => {
+          requireAnyRole(caller);
+          if (!facts.servesMetrics) throw new BrokerError('ERR_NOT_FOUND');
+          const headers = ['Content-Type', facts.metrics.contentType];
+          return { status: 200, headers, body: await facts.metrics.metrics() };
+        },
     },
     readOpenApi: {
       read: () => () => Promise.resolve({ status: 200, headers: JSON_TYPE, body: facts.openApi }),
     },
   };
+}
+
+/** An operator whose document lost its grants keeps its token. @throws ERR_DENIED */
+function requireAnyRole({ operator }: LiveOperator): void {
+  if (operator.grants.length === 0) {
+    throw new BrokerError('ERR_DENIED', undefined, { reason: 'no_role' });
+  }
 }

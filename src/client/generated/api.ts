@@ -1127,7 +1127,8 @@ export interface paths {
         };
         /**
          * Prometheus metrics
-         * @description 404 where metrics have a listener of their own.
+         * @description For operators with any role, in any scope. A scrape is not recorded; a refused one is. 401 without a valid token, 403 for workloads, 404 if metrics have a
+         *     listener of their own (`metrics.listener`), which asks for no token.
          */
         readonly get: operations["readMetrics"];
         readonly put?: never;
