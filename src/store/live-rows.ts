@@ -48,9 +48,11 @@ export class LiveRows {
     let differed: number | undefined;
     for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
       const row = (await this.#store.get(table, key)) as StoredRow | undefined;
-      const digest = this.#guard.accept(table, await this.#digest(table));
+      const digest = await this.#digest(table);
       const element = row && this.#guard.element(digest.root_key_id, table, row).toString('latin1');
       const mirror = this.#mirrors.get(table);
+      // A commit overtook this read.
+      if (mirror !== undefined && digest.generation < mirror.generation) continue;
       if (mirror?.generation !== digest.generation) {
         if (mirror !== undefined && this.#follow(table, mirror, { name, element, digest }))
           return row;
@@ -88,7 +90,7 @@ export class LiveRows {
 
   async #reload(table: LiveTable): Promise<void> {
     for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
-      const digest = this.#guard.accept(table, await this.#digest(table));
+      const digest = await this.#digest(table);
       const set = SetHash.empty();
       const elements = new Map<string, string>();
       for await (const row of rowsOf(this.#store, table)) {
@@ -97,7 +99,7 @@ export class LiveRows {
         set.add(element);
         elements.set(nameOf(table, stored), element.toString('latin1'));
       }
-      const { generation } = this.#guard.accept(table, await this.#digest(table));
+      const { generation } = await this.#digest(table);
       if (generation === digest.generation) {
         if (!constantTimeEqual(set.state(), digest.state)) {
           const what = `${table}: there are ${elements.size} rows, the digest is over ${digest.count}`;
@@ -111,8 +113,9 @@ export class LiveRows {
     throw new BrokerError('ERR_BUSY', undefined, { retryAfterSeconds: 1 });
   }
 
-  #digest(kind: LiveTable): Promise<DigestRow | undefined> {
-    return this.#store.get('state_digests', { kind });
+  async #digest(kind: LiveTable): Promise<DigestRow> {
+    const least = this.#guard.generationOf(kind);
+    return this.#guard.accept(kind, await this.#store.get('state_digests', { kind }), least);
   }
 }
 

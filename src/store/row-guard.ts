@@ -175,21 +175,32 @@ export class RowGuard {
     }
   }
 
-  /** Takes a stored digest for true. @throws ERR_CIPHERTEXT_INVALID, and holds the store, when it is missing, forged or older than one seen before. */
-  accept(kind: DigestedTable, row: DigestRow | undefined): DigestRow {
+  /** The newest generation that this process read or wrote. */
+  generationOf(kind: DigestedTable): number {
+    return this.#known.get(kind)?.generation ?? 0;
+  }
+
+  /**
+   * Takes a stored digest for true. `least`: the generation that was known before the row was read without the lock. A commit of this process may
+   * overtake the answer, which is then older than the newest and right all the same.
+   * @throws ERR_CIPHERTEXT_INVALID, and holds the store, when it is missing, forged or older than `least`.
+   */
+  accept(
+    kind: DigestedTable,
+    row: DigestRow | undefined,
+    least = this.generationOf(kind),
+  ): DigestRow {
     if (row === undefined) {
       throw this.hold({ reason: 'rows_behind', what: `the digest of ${kind} is missing` });
     }
     if (!this.isDigest(row)) {
       throw this.hold({ reason: 'rows_differ', what: `the digest of ${kind} has no valid MAC` });
     }
-    const known = this.#known.get(kind);
-    const generation = known?.generation ?? 0;
-    if (row.generation < generation) {
-      const what = `the digest of ${kind} is generation ${row.generation}, ${generation} was seen before`;
+    if (row.generation < least) {
+      const what = `the digest of ${kind} is generation ${row.generation}, ${least} was seen before`;
       throw this.hold({ reason: 'rows_behind', what });
     }
-    this.#known.set(kind, row);
+    if (row.generation >= this.generationOf(kind)) this.#known.set(kind, row);
     return row;
   }
 
