@@ -94,6 +94,7 @@ it('says to who asks for help how to begin, and what there is by what it is for'
     'Documents from files',
     'Rotations',
     'Leases',
+    'Answering a compromise',
     'Imports',
     'Tools',
     'The log',

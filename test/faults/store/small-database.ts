@@ -15,6 +15,7 @@ export async function smallDatabase(disk: SmallDisk, postgres: Postgres): Promis
   await client.connect();
   await client.query(`CREATE TABLESPACE small LOCATION '${disk.path}'`);
   await client.query('CREATE DATABASE small TABLESPACE small');
+  await client.query('REVOKE CONNECT ON DATABASE small FROM PUBLIC');
   await client.end();
   return postgres.adminConnectionString.replace(/\/postgres$/, '/small');
 }
