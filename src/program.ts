@@ -100,7 +100,7 @@ function addUpkeep(quaymaster: Command, withConfig: (command: Command) => Comman
   withConfig(
     quaymaster
       .command('release')
-      .description('vouch for a store that is held, after looking at it: docs/operations.md'),
+      .description('unlock a store that is held, after you have looked at it: docs/operations.md'),
   )
     .requiredOption('--comment <text>', 'why; it goes into the log')
     .action(async (options: { config: string; comment: string }) => {
