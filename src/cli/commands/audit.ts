@@ -15,7 +15,7 @@ export function addAuditQueries(audit: Command): void {
   online(
     audit
       .command('trace')
-      .description('find who was given a leaked value; the value is never an argument')
+      .description('find the callers that received a leaked value; the value is never an argument')
       .argument('[key=@file...]', 'a key and the file of its value; key=- to type or pipe it')
       .option('--from-json <file>', 'all keys from a JSON object; - for standard input')
       .option('--path-prefix <path>', 'only this path and what is below it')

@@ -22,7 +22,7 @@ export function addResponse(program: Command): void {
 
 function addSessions(program: Command): void {
   const load = () => import('../verbs/sessions.ts');
-  const session = program.command('session').description('who is logged in, and ending that');
+  const session = program.command('session').description('list and end sessions of workloads');
   online(
     withSessionFilters(session.command('ls').description('list open sessions')),
     async () => (await load()).runSessionList,
