@@ -1,10 +1,11 @@
-/** The arrows of ARCHITECTURE.md. Rule names are sentences because they are what a contributor reads. */
+/** The arrows of ARCHITECTURE.md. Rule names are sentences because contributors read them when a rule fails. */
 const room = (name) => `^src/${name}/`;
-const ADAPTERS = '^src/(providers|auth|kms|rotation|audit|store)/';
 /** The one file of crypto that leaves JSON Object Signing and Encryption to the library whose subject it is. */
 const SEALED_ANSWER = '^src/crypto/sealed-answer\\.ts$';
 /** The one file of crypto that leaves the encoding of certificates to a library. */
 const SELF_SIGNED = '^src/crypto/self-signed\\.ts$';
+/** The Kubernetes client of the Kubernetes house, which pod watch, token review and the injector use too. */
+const KUBERNETES_CLIENT = '^src/providers/kubernetes/client/(index|watched-file)\\.ts$';
 const rule = (name, from, to) => ({ name, severity: 'error', from, to });
 
 module.exports = {
@@ -33,54 +34,49 @@ module.exports = {
       { path: '^(node:)?crypto$', dependencyTypes: ['core'] },
     ),
     rule(
+      'net-is-a-leaf',
+      { path: room('net') },
+      { path: '^src/', pathNot: '^src/(net|domain|ports)/' },
+    ),
+    rule(
       'broker-knows-ports-only',
-      { path: room('broker') },
-      { path: '^src/', pathNot: '^src/(broker|ports|domain|crypto)/' },
+      { path: '^src/(broker|rotation)/' },
+      { path: '^src/', pathNot: '^src/(broker|rotation|ports|domain|crypto)/' },
     ),
     rule(
       'adapters-are-strangers',
-      { path: ADAPTERS },
-      { path: '^src/', pathNot: '^src/($1|ports|domain|crypto|upstream)/' },
+      { path: '^src/(auth|audit|store)/' },
+      { path: '^src/', pathNot: ['^src/($1|ports|domain|crypto|net)/', KUBERNETES_CLIENT] },
     ),
     rule(
-      'upstream-is-a-leaf',
-      { path: room('upstream') },
-      { path: '^src/', pathNot: '^src/(upstream|ports|domain)/' },
+      'providers-know-ports-only',
+      { path: room('providers') },
+      { path: '^src/', pathNot: '^src/(providers|ports|domain|crypto|net)/' },
     ),
     rule(
-      'providers-are-strangers',
+      'houses-are-strangers',
       { path: '^src/providers/([^/]+)/' },
-      { path: '^src/providers/[^/]+/', pathNot: '^src/providers/$1/' },
-    ),
-    rule(
-      'rotators-are-strangers',
-      { path: '^src/rotation/([^/]+)/' },
-      { path: '^src/rotation/[^/]+/', pathNot: '^src/rotation/$1/' },
+      { path: '^src/providers/[^/]+/', pathNot: '^src/providers/($1|guard|sql|rotator)/' },
     ),
     rule(
       'api-calls-the-broker',
       { path: room('api') },
-      { path: '^src/', pathNot: '^src/(api|broker|ports|domain|listener)/' },
-    ),
-    rule(
-      'listener-is-a-leaf',
-      { path: room('listener') },
-      { path: '^src/', pathNot: '^src/(listener|domain)/' },
+      { path: '^src/', pathNot: '^src/(api|broker|rotation|ports|domain|net)/' },
     ),
     rule(
       'config-reads-schemas-only',
-      { path: room('config') },
-      { path: '^src/', pathNot: ['^src/(config|domain)/', '/config\\.ts$'] },
+      { path: '^src/compose/config/' },
+      { path: '^src/', pathNot: ['^src/(compose/config|domain)/', '/config\\.ts$'] },
     ),
     rule(
       'only-main-composes',
-      { path: '^src/', pathNot: '^src/(program\\.ts$|compose/|dev/)' },
+      { path: '^src/', pathNot: '^src/(program\\.ts$|compose/)' },
       { path: '^src/compose/' },
     ),
     rule(
       'client-speaks-http-only',
       { path: room('client') },
-      { path: '^src/', pathNot: '^src/(client|domain|crypto|ports)/|^src/clock\\.ts$' },
+      { path: '^src/', pathNot: '^src/(client|net|domain|crypto|ports)/|^src/clock\\.ts$' },
     ),
     rule(
       'client-has-one-door',
@@ -88,25 +84,28 @@ module.exports = {
       { path: room('client'), pathNot: '^src/client/index\\.ts$' },
     ),
     rule(
-      'callers-use-the-client-only',
-      { path: '^src/(agent|cli)/' },
-      { path: '^src/', pathNot: '^src/($1|client|domain|crypto|ports)/|^src/clock\\.ts$' },
+      'the-command-line-uses-the-client-only',
+      { path: room('cli') },
+      { path: '^src/', pathNot: '^src/(cli|client|net|domain|crypto|ports)/|^src/clock\\.ts$' },
     ),
     rule(
-      'csi-writes-and-answers-as-the-agent-does',
-      { path: room('csi') },
+      'delivery-uses-the-client-only',
+      { path: room('delivery') },
       {
         path: '^src/',
         pathNot: [
-          '^src/(csi|client|domain|crypto|ports)/|^src/clock\\.ts$',
-          '^src/agent/(bounded-server|delivery/(secret-renderer|target))\\.ts$',
+          '^src/(delivery|client|net|domain|crypto|ports)/|^src/clock\\.ts$',
+          KUBERNETES_CLIENT,
         ],
       },
     ),
     rule(
-      'injector-knows-no-broker',
-      { path: room('injector') },
-      { path: '^src/', pathNot: '^src/(injector|domain|ports|crypto|upstream|listener)/' },
+      'agent-injector-and-csi-share-files-only',
+      { path: '^src/delivery/(agent|csi|injector)/' },
+      {
+        path: '^src/delivery/(agent|csi|injector)/',
+        pathNot: ['^src/delivery/$1/', '^src/delivery/agent/bounded-server\\.ts$'],
+      },
     ),
     rule('nothing-imports-main', { path: '^src/' }, { path: '^src/main\\.ts$' }),
     rule(

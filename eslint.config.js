@@ -29,7 +29,7 @@ const CLOCK_BANS = [
 const ENV_BANS = [
   ban(
     "MemberExpression[object.name='process'][property.name='env']",
-    'The environment is read in src/config only.',
+    'The environment is read in src/compose/config only.',
   ),
 ];
 const EXIT_BANS = [
@@ -48,23 +48,17 @@ const REVEAL_BANS = [
 /** Files in which a sensitive value has to leave its wrapper: to a backend, into a cipher, to the caller who may have it. */
 const REVEALING_FILES = [
   'src/domain/sensitive.ts',
-  'src/upstream/**/*.ts',
   'src/auth/**/*.ts',
-  'src/kms/**/*.ts',
   'src/providers/**/*.ts',
-  'src/rotation/aws/access-keys.ts',
-  'src/rotation/vault/static-role.ts',
-  'src/rotation/webhook/deliveries.ts',
-  'src/rotation/redis/acl-user.ts',
   'src/broker/**/*.ts',
+  'src/rotation/**/*.ts',
   'src/api/routes/**/*.ts',
-  'src/agent/child/environment.ts',
-  'src/agent/holdings/holding.ts',
-  'src/agent/delivery/**/*.ts',
-  'src/agent/local-api/**/*.ts',
-  'src/csi/pod-sessions.ts',
+  'src/delivery/agent/child/environment.ts',
+  'src/delivery/agent/holdings/holding.ts',
+  'src/delivery/files/**/*.ts',
+  'src/delivery/agent/local-api/**/*.ts',
+  'src/delivery/csi/pod-sessions.ts',
   'src/compose/**/*.ts',
-  'src/compose.ts',
 ];
 const ALL_BANS = [...SYNTAX_BANS, ...CLOCK_BANS, ...ENV_BANS, ...EXIT_BANS, ...REVEAL_BANS];
 /** In flat config a later list replaces an earlier one, so each exception names the whole list less its own. */
@@ -107,7 +101,7 @@ export default tseslint.config(
     files: ['src/**/*.ts'],
     rules: {
       ...without(),
-      'max-lines': ['error', { max: 300, skipBlankLines: true, skipComments: true }],
+      'max-lines': ['error', { max: 400, skipBlankLines: true, skipComments: true }],
       'max-lines-per-function': ['error', { max: 60, skipBlankLines: true, skipComments: true }],
       complexity: ['error', 12],
       'max-params': ['error', 4],
@@ -116,13 +110,13 @@ export default tseslint.config(
   },
   { files: REVEALING_FILES, rules: without(REVEAL_BANS) },
   { files: ['src/clock.ts'], rules: without(CLOCK_BANS) },
-  { files: ['src/config/**/*.ts'], rules: without(ENV_BANS) },
+  { files: ['src/compose/config/**/*.ts'], rules: without(ENV_BANS) },
   { files: ['src/cli/run-verb.ts'], rules: without(ENV_BANS) },
   { files: ['src/main.ts'], rules: without(EXIT_BANS) },
   { files: ['src/program.ts'], rules: { 'no-console': 'off' } },
-  { files: ['src/agent/main.ts'], rules: without(EXIT_BANS, ENV_BANS) },
+  { files: ['src/delivery/agent/main.ts'], rules: without(EXIT_BANS, ENV_BANS) },
   {
-    files: ['src/cli/**/*.ts', 'bench/**/*.ts', 'test/backends/**/*.ts'],
+    files: ['src/cli/**/*.ts', 'bench/**/*.ts', 'test/kit/backends/**/*.ts'],
     rules: { 'no-console': 'off' },
   },
   {

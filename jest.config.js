@@ -9,9 +9,9 @@ export default {
     ],
   },
   testMatch: ['<rootDir>/test/**/*.test.ts'],
-  globalSetup: '<rootDir>/test/backends/global-setup.ts',
-  globalTeardown: '<rootDir>/test/backends/global-teardown.ts',
-  reporters: ['default', '<rootDir>/test/backends/left-out-reporter.ts'],
+  globalSetup: '<rootDir>/test/kit/backends/global-setup.ts',
+  globalTeardown: '<rootDir>/test/kit/backends/global-teardown.ts',
+  reporters: ['default', '<rootDir>/test/kit/backends/left-out-reporter.ts'],
   testTimeout: 30_000,
   maxWorkers: 2,
 };

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { arch, availableParallelism, cpus, release, totalmem } from 'node:os';
 import { statfsSync } from 'node:fs';
-import { findProgram } from '../test/backends/find-program.ts';
+import { findProgram } from '../test/kit/backends/find-program.ts';
 
 /** The core that every measured server runs on, alone with the others that wait. */
 export const SERVER_CORE = 0;

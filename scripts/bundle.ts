@@ -30,7 +30,7 @@ async function bundle(): Promise<void> {
   const outfile = join(DIST, 'agent.cjs');
   const { metafile } = await build({
     ...options,
-    entryPoints: [join(DIST, 'agent/main.js')],
+    entryPoints: [join(DIST, 'delivery/agent/main.js')],
     outfile,
   });
   writeFileSync(outfile, escaped(readFileSync(outfile, 'utf8')));

@@ -72,7 +72,7 @@ function addBroker(quaymaster: Command, withConfig: (command: Command) => Comman
     .option('--directory <dir>', 'where it keeps its files', '.quaymaster')
     .option('--port <port>', 'on 127.0.0.1', '8200')
     .action(async (options: { directory: string; port: string }) => {
-      const { runDev } = await import('./dev/run-dev.ts');
+      const { runDev } = await import('./compose/dev/run-dev.ts');
       await runDev(options, print);
     });
   addConfig(quaymaster, withConfig);
@@ -121,7 +121,7 @@ function addConfig(quaymaster: Command, withConfig: (command: Command) => Comman
   const config = quaymaster.command('config').description('look at the configuration');
   withConfig(config.command('check').description('say all that is wrong with it')).action(
     async (options: { config: string }) => {
-      const { loadConfig } = await import('./config/load.ts');
+      const { loadConfig } = await import('./compose/config/load.ts');
       await loadConfig(options.config);
       print(`${options.config} is valid`);
     },

@@ -1,9 +1,9 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { DevIssuer } from '../../src/dev/issuer.ts';
-import { installedProgram } from '../../test/backends/cache.ts';
-import { openBaoCall } from '../../test/backends/openbao-calls.ts';
-import { OPENBAO } from '../../test/backends/recipes.ts';
+import { DevIssuer } from '../../src/compose/dev/issuer.ts';
+import { installedProgram } from '../../test/kit/backends/cache.ts';
+import { openBaoCall } from '../../test/kit/backends/openbao-calls.ts';
+import { OPENBAO } from '../../test/kit/backends/recipes.ts';
 import { SECRET } from '../sample.ts';
 import type { Peer } from '../servers/open-bao.ts';
 import type { Stage } from '../stage.ts';

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { Furnished } from '../../test/e2e/furnished.ts';
-import { AgentFleet } from '../../test/support/agent-fleet.ts';
+import { AgentFleet } from '../../test/kit/agent-fleet.ts';
 import { holds, targetText, type FleetFigure } from '../figures.ts';
 import { BOTH_CORES, on } from '../machine.ts';
 import type { Result } from '../result.ts';

@@ -5,8 +5,8 @@ import { systemClock } from '../../src/clock.ts';
 import type { Plan, Store } from '../../src/ports/store.ts';
 import { openPostgresStore } from '../../src/store/postgres/open-postgres-store.ts';
 import { openSqliteStore } from '../../src/store/sqlite/open-sqlite-store.ts';
-import { FakeAuditChain } from '../../test/fakes/fake-audit-chain.ts';
-import { leaseRow } from '../../test/fakes/store-rows.ts';
+import { FakeAuditChain } from '../../test/kit/fakes/fake-audit-chain.ts';
+import { leaseRow } from '../../test/kit/fakes/store-rows.ts';
 
 /**
  * Plans and commits a second of one process: `node bench/micro/store.ts`, or with a connection string for PostgreSQL. The

@@ -1,5 +1,5 @@
 import { CreateSecretCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
-import type { Moto } from '../../test/backends/moto.ts';
+import type { Moto } from '../../test/kit/backends/moto.ts';
 
 /** Puts a secret into the AWS emulator. */
 export async function createAwsSecret(moto: Moto, name: string, text: string): Promise<void> {

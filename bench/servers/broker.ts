@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { stringify } from 'yaml';
 import { bearer, BrokerClient } from '../../src/client/index.ts';
-import { freePort } from '../../test/backends/free-port.ts';
-import { endProcess } from '../../test/backends/process-id.ts';
-import { startServer } from '../../test/backends/server-process.ts';
+import { freePort } from '../../test/kit/backends/free-port.ts';
+import { endProcess } from '../../test/kit/backends/process-id.ts';
+import { startServer } from '../../test/kit/backends/server-process.ts';
 import type { Measured } from './raw-http.ts';
 
 const MAIN = new URL('../../dist/main.js', import.meta.url).pathname;

@@ -1,6 +1,6 @@
-import { createToken } from '../../test/backends/openbao-calls.ts';
-import { kvV2Policy } from '../../test/support/vault-policies.ts';
-import type { Moto } from '../../test/backends/moto.ts';
+import { createToken } from '../../test/kit/backends/openbao-calls.ts';
+import { kvV2Policy } from '../../test/kit/vault-policies.ts';
+import type { Moto } from '../../test/kit/backends/moto.ts';
 import type { Stage } from '../stage.ts';
 import type { Peer } from './open-bao.ts';
 import type { RealPods } from './pods.ts';

@@ -1,6 +1,6 @@
-import { DevIssuer } from '../../src/dev/issuer.ts';
-import { createToken, openBaoCall } from '../../test/backends/openbao-calls.ts';
-import { startOpenBao, type OpenBao } from '../../test/backends/openbao.ts';
+import { DevIssuer } from '../../src/compose/dev/issuer.ts';
+import { createToken, openBaoCall } from '../../test/kit/backends/openbao-calls.ts';
+import { startOpenBao, type OpenBao } from '../../test/kit/backends/openbao.ts';
 import { AUDIENCE, SECRET, SERVICE_ACCOUNT } from '../sample.ts';
 import type { Stage } from '../stage.ts';
 import type { OfflinePods, RealPods } from './pods.ts';

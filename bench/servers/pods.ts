@@ -1,15 +1,15 @@
 import { createPrivateKey, createPublicKey } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { DevIssuer } from '../../src/dev/issuer.ts';
-import { grant } from '../../test/backends/kube-apply.ts';
+import { DevIssuer } from '../../src/compose/dev/issuer.ts';
+import { grant } from '../../test/kit/backends/kube-apply.ts';
 import {
   createNamespace,
   createPod,
   createServiceAccount,
-} from '../../test/backends/kube-objects.ts';
-import { boundToken } from '../../test/backends/kube-tokens.ts';
-import { startKube, type Kube } from '../../test/backends/kube.ts';
+} from '../../test/kit/backends/kube-objects.ts';
+import { boundToken } from '../../test/kit/backends/kube-tokens.ts';
+import { startKube, type Kube } from '../../test/kit/backends/kube.ts';
 import { LOAD_CORE, on } from '../machine.ts';
 import { AUDIENCE, SERVICE_ACCOUNT } from '../sample.ts';
 import type { Stage } from '../stage.ts';

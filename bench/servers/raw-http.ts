@@ -1,6 +1,6 @@
-import { freePort } from '../../test/backends/free-port.ts';
-import { endProcess } from '../../test/backends/process-id.ts';
-import { startServer } from '../../test/backends/server-process.ts';
+import { freePort } from '../../test/kit/backends/free-port.ts';
+import { endProcess } from '../../test/kit/backends/process-id.ts';
+import { startServer } from '../../test/kit/backends/server-process.ts';
 import { join } from 'node:path';
 
 /** A server that is measured: its address and the process that carries its load. */

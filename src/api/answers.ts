@@ -1,6 +1,6 @@
 import type { Caller } from '../broker/call.ts';
-import type { EventFeed } from '../broker/follow-events.ts';
-import { deliver } from '../broker/deliver.ts';
+import type { EventFeed } from '../broker/events/follow-events.ts';
+import { deliver } from '../broker/secrets/deliver.ts';
 import { BrokerError } from '../domain/errors.ts';
 import { challengeOf } from './bearer.ts';
 import { errorResponse } from './error-response.ts';

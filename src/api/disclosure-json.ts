@@ -1,6 +1,6 @@
 import { instant } from '../domain/instant.ts';
-import type { Disclosure } from '../broker/read-secrets.ts';
-import type { IssuedDisclosure } from '../broker/credential-order.ts';
+import type { Disclosure } from '../broker/secrets/read-secrets.ts';
+import type { IssuedDisclosure } from '../broker/credentials/credential-order.ts';
 
 /** A disclosure as an answer: the value's JSON bytes are copied in as they are, never parsed again. */
 export function disclosureJson({ path, value, lease }: Disclosure | IssuedDisclosure): Buffer {

@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http';
-import type { EventFeed } from '../broker/follow-events.ts';
+import type { EventFeed } from '../broker/events/follow-events.ts';
 import type { BrokerEvent } from '../domain/broker-event.ts';
-import type { HeldBytes } from '../listener/held-bytes.ts';
+import type { HeldBytes } from '../net/listener/held-bytes.ts';
 
 export const EVENT_STREAM_HEAD = [
   'Content-Type',

@@ -1,8 +1,8 @@
 import type { IncomingMessage } from 'node:http';
-import { authenticateFromMemory, isStanding } from '../broker/authenticate.ts';
-import { readSecret } from '../broker/read-secrets.ts';
+import { authenticateFromMemory, isStanding } from '../broker/sessions/authenticate.ts';
+import { readSecret } from '../broker/secrets/read-secrets.ts';
 import type { Parts } from '../broker/parts.ts';
-import type { LiveSession } from '../broker/state/sessions.ts';
+import type { LiveSession } from '../broker/sessions/session-memory.ts';
 import { BrokerError } from '../domain/errors.ts';
 import { isSecretPath } from '../domain/names.ts';
 import { answerError, JSON_TYPE } from './answers.ts';

@@ -3,10 +3,10 @@ import {
   authenticateFromMemory,
   authenticateSender,
   sessionInMemory,
-} from '../broker/authenticate.ts';
+} from '../broker/sessions/authenticate.ts';
 import type { Caller } from '../broker/call.ts';
-import { LiveSession } from '../broker/state/sessions.ts';
-import { spendProof } from '../broker/proof/check-proof.ts';
+import { LiveSession } from '../broker/sessions/session-memory.ts';
+import { spendProof } from '../broker/sessions/proof/check-proof.ts';
 import { BrokerError } from '../domain/errors.ts';
 import type { Operation } from './access.ts';
 import { findBearer, findSenderToken, readBearer } from './bearer.ts';

@@ -1,9 +1,9 @@
-import { judge } from '../broker/judge.ts';
-import { judgeTarget, type TargetJudgement } from '../broker/judge-target.ts';
+import { judge } from '../broker/secrets/judge.ts';
+import { judgeTarget, type TargetJudgement } from '../broker/secrets/judge-target.ts';
 import type { Caller } from '../broker/call.ts';
-import type { Acting } from '../broker/operation.ts';
-import type { Described } from '../broker/refusals.ts';
-import { LiveSession } from '../broker/state/sessions.ts';
+import type { Acting } from '../broker/recording/operation.ts';
+import type { Described } from '../broker/recording/refusals.ts';
+import { LiveSession } from '../broker/sessions/session-memory.ts';
 import { parseSecretPath } from '../domain/names.ts';
 import type { Capability } from '../domain/policy/index.ts';
 import type { Operation } from './access.ts';

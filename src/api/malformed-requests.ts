@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream';
 import { Socket } from 'node:net';
 import type { Call } from '../broker/call.ts';
 import type { Parts } from '../broker/parts.ts';
-import { refuseRequest } from '../broker/refusals.ts';
+import { refuseRequest } from '../broker/recording/refusals.ts';
 import { encodeClient } from '../domain/audit-event.ts';
 import { BrokerError, type ErrorCode } from '../domain/errors.ts';
 import { networkOf } from '../domain/ip-address.ts';

@@ -1,8 +1,8 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Registry } from 'prom-client';
-import { HTTP_BOUNDS, STALLED_MS } from '../listener/bounds.ts';
-import { listenAt, type ListeningPlace } from '../listener/listen-at.ts';
+import { HTTP_BOUNDS, STALLED_MS } from '../net/listener/bounds.ts';
+import { listenAt, type ListeningPlace } from '../net/listener/listen-at.ts';
 
 /**
  * `/metrics` at an address of its own. It asks for no token, so the address must be on a network that only the monitoring system reaches. It

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
-import type { LiveSession } from '../broker/state/sessions.ts';
+import type { LiveSession } from '../broker/sessions/session-memory.ts';
 import { encodeClient, type EncodedClient } from '../domain/audit-event.ts';
 import type { TextDigest } from '../domain/audit-text.ts';
 import { networkOf } from '../domain/ip-address.ts';

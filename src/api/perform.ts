@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { identityOf, type Caller } from '../broker/call.ts';
-import { holdsAnything } from '../broker/judge-target.ts';
-import { LiveSession } from '../broker/state/sessions.ts';
+import { holdsAnything } from '../broker/secrets/judge-target.ts';
+import { LiveSession } from '../broker/sessions/session-memory.ts';
 import { BrokerError, type Problem } from '../domain/errors.ts';
 import { isProbe, type Operation } from './access.ts';
 import { answer, answerError, delivered } from './answers.ts';

@@ -1,5 +1,5 @@
 import { identityOf, type Caller } from '../broker/call.ts';
-import { LiveSession } from '../broker/state/sessions.ts';
+import { LiveSession } from '../broker/sessions/session-memory.ts';
 import { BrokerError, type ErrorKind } from '../domain/errors.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { LimitsConfig } from './config.ts';

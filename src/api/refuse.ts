@@ -1,5 +1,5 @@
 import type { Caller } from '../broker/call.ts';
-import { refuseRequest } from '../broker/refusals.ts';
+import { refuseRequest } from '../broker/recording/refusals.ts';
 import { BrokerError } from '../domain/errors.ts';
 import { answerError } from './answers.ts';
 import type { Exchange } from './exchange.ts';

@@ -1,6 +1,6 @@
 import type { Caller } from '../broker/call.ts';
 import { BrokerError } from '../domain/errors.ts';
-import type { HeldBytes } from '../listener/held-bytes.ts';
+import type { HeldBytes } from '../net/listener/held-bytes.ts';
 import type { Rates } from './rates.ts';
 
 /** Bytes of a body that weigh as much as a read: copying and parsing so many costs about as much. */

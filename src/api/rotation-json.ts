@@ -1,5 +1,5 @@
-import type { DirectedRotation } from '../broker/rotation/direct-rotation.ts';
-import type { ListedRotation, RotationStatus } from '../broker/rotation/rotation-status.ts';
+import type { DirectedRotation } from '../rotation/direct-rotation.ts';
+import type { ListedRotation, RotationStatus } from '../rotation/rotation-status.ts';
 import type { Tables } from '../ports/tables.ts';
 import { instant } from '../domain/instant.ts';
 import { openCanaryStage } from '../domain/rotation/canary-stage.ts';

@@ -1,10 +1,10 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Call, Caller } from '../broker/call.ts';
 import type { Limits, Parts } from '../broker/parts.ts';
-import type { ShownProof } from '../broker/proof/shown-proof.ts';
-import type { LiveOperator } from '../broker/state/operator-tokens.ts';
-import type { LiveSession } from '../broker/state/sessions.ts';
-import type { TargetJudgement } from '../broker/judge-target.ts';
+import type { ShownProof } from '../broker/sessions/proof/shown-proof.ts';
+import type { LiveOperator } from '../broker/sessions/operator-token-memory.ts';
+import type { LiveSession } from '../broker/sessions/session-memory.ts';
+import type { TargetJudgement } from '../broker/secrets/judge-target.ts';
 import type { OperationId, WhoOf } from './access.ts';
 import type { Answer } from './answers.ts';
 import type { BodyRules } from './body/read-body.ts';

@@ -7,9 +7,9 @@ import {
 import { createServer as createHttpsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import { BrokerError } from '../domain/errors.ts';
-import { HANDSHAKE_MS, HTTP_BOUNDS, STALLED_MS, TLS_BOUNDS } from '../listener/bounds.ts';
-import { ConnectionLimits } from '../listener/connection-limits.ts';
-import { listenAt } from '../listener/listen-at.ts';
+import { HANDSHAKE_MS, HTTP_BOUNDS, STALLED_MS, TLS_BOUNDS } from '../net/listener/bounds.ts';
+import { ConnectionLimits } from '../net/listener/connection-limits.ts';
+import { listenAt } from '../net/listener/listen-at.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import { MOST_HEADERS } from './check-request.ts';

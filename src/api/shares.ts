@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import { Gauge, type Registry } from 'prom-client';
-import { HeldBytes, type HeldBounds } from '../listener/held-bytes.ts';
+import { HeldBytes, type HeldBounds } from '../net/listener/held-bytes.ts';
 
 /** Smaller answers are in the kernel before they could be counted, unless the connection is backed up. */
 const COUNTED_BYTES = 16_384;

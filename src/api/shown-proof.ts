@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import type { ShownProof } from '../broker/proof/shown-proof.ts';
+import type { ShownProof } from '../broker/sessions/proof/shown-proof.ts';
 import { isRepeated } from './check-request.ts';
 
 const HEADER = 'dpop';

@@ -1,7 +1,7 @@
 import type { EncodedClient } from '../domain/audit-event.ts';
 import type { CallContext } from '../ports/call-context.ts';
-import type { LiveOperator } from './state/operator-tokens.ts';
-import { LiveSession } from './state/sessions.ts';
+import type { LiveOperator } from './sessions/operator-token-memory.ts';
+import { LiveSession } from './sessions/session-memory.ts';
 
 /** One request as the broker sees it. */
 export interface Call {

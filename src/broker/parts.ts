@@ -9,21 +9,21 @@ import type { RefusalTally } from '../ports/refusal-tally.ts';
 import type { Store } from '../ports/store.ts';
 import type { WorkloadAuthenticator } from '../ports/workload-authenticator.ts';
 import type { Keyring } from '../crypto/keyring.ts';
-import type { LeaseQuota } from './lease-quota.ts';
-import type { SessionQuota } from './session-quota.ts';
-import type { Canaries } from './state/canaries.ts';
-import type { Catalog } from './state/catalog.ts';
-import type { Connections } from './state/connections.ts';
-import type { EventStreams } from './state/event-streams.ts';
-import type { DueSignal } from './state/due-signal.ts';
-import type { Quarantines } from './state/quarantines.ts';
-import type { ProofMemory } from './state/proof-memory.ts';
-import type { OperatorTokens } from './state/operator-tokens.ts';
-import type { RotationTargets } from './state/rotation-targets.ts';
-import type { RowSeals } from './state/row-seals.ts';
-import type { Sessions } from './state/sessions.ts';
-import type { State } from './state/state.ts';
-import type { ValueCache } from './value-cache.ts';
+import type { LeaseQuota } from './leases/lease-quota.ts';
+import type { SessionQuota } from './sessions/session-quota.ts';
+import type { Canaries } from './secrets/canaries.ts';
+import type { Catalog } from './secrets/catalog.ts';
+import type { Connections } from './secrets/connections.ts';
+import type { EventStreams } from './events/event-streams.ts';
+import type { DueSignal } from './due-signal.ts';
+import type { Quarantines } from './sessions/quarantine-memory.ts';
+import type { ProofMemory } from './sessions/proof/proof-memory.ts';
+import type { OperatorTokens } from './sessions/operator-token-memory.ts';
+import type { RotationTargets } from '../rotation/rotation-targets.ts';
+import type { RowSeals } from './recording/row-seals.ts';
+import type { Sessions } from './sessions/session-memory.ts';
+import type { State } from './state.ts';
+import type { ValueCache } from './secrets/value-cache.ts';
 
 /** Bounds that the configuration file may change. */
 export interface Limits {

@@ -1,5 +1,5 @@
 import { BrokerError } from '../domain/errors.ts';
-import type { Config } from '../config/schema.ts';
+import type { Config } from './config/schema.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import { createBoot, type Boot } from '../audit/boot.ts';
@@ -19,7 +19,7 @@ import { Scrubber } from '../audit/scrubber.ts';
 import { SinkCursors } from '../audit/sink-cursor.ts';
 import { openSink } from '../audit/sinks/open-sink.ts';
 import type { AuditChain } from '../ports/audit-chain.ts';
-import { SystemActor } from '../broker/record.ts';
+import { SystemActor } from '../broker/recording/record.ts';
 import { sha256Hex } from '../crypto/digest.ts';
 import type { OpenedStore } from '../store/index.ts';
 import { RELEASE } from './release.ts';

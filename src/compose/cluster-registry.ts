@@ -8,7 +8,7 @@ import { BrokerError } from '../domain/errors.ts';
 import type { ClusterSpec } from '../domain/cluster.ts';
 import type { Clusters } from '../broker/parts.ts';
 import type { StoredDocument } from '../broker/documents/document.ts';
-import type { PodEndings } from '../broker/workers/pod-endings.ts';
+import type { PodEndings } from '../broker/sessions/pod-endings.ts';
 import { checkCluster } from '../auth/check-cluster.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';

@@ -1,12 +1,12 @@
-import type { Config, ConnectionConfig } from '../config/schema.ts';
+import type { Config, ConnectionConfig } from './config/schema.ts';
 import type { ClusterConnection } from '../auth/index.ts';
-import type { BoundConnection } from '../broker/state/connections.ts';
-import type { BoundTargets } from '../broker/state/rotation-targets.ts';
+import type { BoundConnection } from '../broker/secrets/connections.ts';
+import type { BoundTargets } from '../rotation/rotation-targets.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { RotationConnection } from '../ports/rotation-target.ts';
 import type { ProviderConnection } from '../ports/secret-provider.ts';
-import { connectGenerated } from '../rotation/generated/connection.ts';
-import { createGuard } from '../upstream/guard.ts';
+import { connectGenerated } from '../providers/generator/connection.ts';
+import { createGuard } from '../providers/guard/guard.ts';
 
 /** Everything that the configuration file connects to, opened once. */
 export interface OpenedConnections {
@@ -44,59 +44,59 @@ const OPENERS: Openers = {
   jwks: (_name, connection) => ({ cluster: connection, close: () => undefined }),
   async vault(name, connection, deps) {
     const { connectVaultProvider } = await import('../providers/vault/connection.ts');
-    const { connectVaultRotation } = await import('../rotation/vault/connection.ts');
+    const { connectVaultRotation } = await import('../providers/vault/rotator/connection.ts');
     const provider = await connectVaultProvider(name, connection, deps.clock);
     const rotation = connectVaultRotation(name, provider.client, deps.clock);
     return { provider, rotation, close: () => provider.close() };
   },
   async 'aws-secrets-manager'(name, connection, deps) {
     const { connectAwsSecretsManager } =
-      await import('../providers/aws-secrets-manager/connection.ts');
-    const { connectOwnRotation } = await import('../rotation/aws/own-connection.ts');
+      await import('../providers/aws/secrets-manager/connection.ts');
+    const { connectOwnRotation } = await import('../providers/aws/rotator/own-connection.ts');
     const provider = await connectAwsSecretsManager(name, connection, deps);
     const rotation = connectOwnRotation(name, (secret) => provider.rotationOf(secret), deps.clock);
     return { provider, rotation, close: () => provider.close() };
   },
   async 'aws-iam'(name, connection, deps) {
-    const { connectAwsAccount } = await import('../upstream/aws/connect-aws-account.ts');
-    const { connectAwsIam } = await import('../providers/aws-iam/connection.ts');
-    const { connectIamRotation } = await import('../rotation/aws/iam-connection.ts');
+    const { connectAwsAccount } = await import('../providers/aws/client/connect-aws-account.ts');
+    const { connectAwsIam } = await import('../providers/aws/iam/connection.ts');
+    const { connectIamRotation } = await import('../providers/aws/rotator/iam-connection.ts');
     const account = await connectAwsAccount(connection, createGuard(connection.limits, deps));
     const provider = connectAwsIam(name, account, deps.clock);
     const rotation = connectIamRotation(name, account, deps.clock);
     return { provider, rotation, close: () => provider.close() };
   },
   async webhook(name, connection, deps) {
-    const { connectWebhook } = await import('../rotation/webhook/connection.ts');
+    const { connectWebhook } = await import('../providers/webhook/rotator/connection.ts');
     const rotation = connectWebhook(name, connection, deps);
     return { rotation, close: () => undefined };
   },
   async postgres(name, connection, deps) {
-    const { connectPostgres } = await import('../upstream/postgres/postgres-server.ts');
+    const { connectPostgres } = await import('../providers/postgres/client/postgres-server.ts');
     const { connectPostgresProvider } = await import('../providers/postgres/connection.ts');
-    const { connectPostgresRotation } = await import('../rotation/postgres/connection.ts');
+    const { connectPostgresRotation } = await import('../providers/postgres/rotator/connection.ts');
     const server = await connectPostgres(connection, deps);
     const provider = connectPostgresProvider(name, server, deps);
     const rotation = connectPostgresRotation(name, server);
     return { provider, rotation, close: () => provider.close() };
   },
   async mysql(name, connection, deps) {
-    const { connectMysql } = await import('../upstream/mysql/mysql-server.ts');
+    const { connectMysql } = await import('../providers/mysql/client/mysql-server.ts');
     const { connectMysqlProvider } = await import('../providers/mysql/connection.ts');
-    const { connectMysqlRotation } = await import('../rotation/mysql/connection.ts');
+    const { connectMysqlRotation } = await import('../providers/mysql/rotator/connection.ts');
     const server = await connectMysql(connection, deps.clock);
     const provider = connectMysqlProvider(name, server);
     const rotation = connectMysqlRotation(name, server);
     return { provider, rotation, close: () => provider.close() };
   },
   async redis(name, connection, deps) {
-    const { connectRedis } = await import('../upstream/redis/redis-server.ts');
-    const { connectRedisRotation } = await import('../rotation/redis/connection.ts');
+    const { connectRedis } = await import('../providers/redis/client/redis-server.ts');
+    const { connectRedisRotation } = await import('../providers/redis/rotator/connection.ts');
     const rotation = connectRedisRotation(name, await connectRedis(connection, deps.clock));
     return { rotation, close: () => undefined };
   },
   async kubernetes(name, connection, deps) {
-    const { connectKubernetes } = await import('../upstream/kubernetes/index.ts');
+    const { connectKubernetes } = await import('../providers/kubernetes/client/index.ts');
     const { connectKubernetesSecrets } = await import('../providers/kubernetes/connection.ts');
     const api = await connectKubernetes(connection);
     const provider = await connectKubernetesSecrets(name, connection, deps);

@@ -1,6 +1,6 @@
 import type { Log } from '../ports/log.ts';
 import type { Store } from '../ports/store.ts';
-import type { SteadyClock } from '../steady-clock.ts';
+import type { SteadyClock } from './steady-clock.ts';
 
 /** Clocks of replicas differ by less. */
 const NOTABLE_MS = 60_000;

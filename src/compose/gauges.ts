@@ -1,5 +1,5 @@
 import { collectDefaultMetrics, Gauge, type Registry } from 'prom-client';
-import { UNREVOKED } from '../broker/credential-states.ts';
+import { UNREVOKED } from '../broker/credentials/credential-states.ts';
 import type { Parts } from '../broker/parts.ts';
 import type { AuditTrail } from './audit-trail.ts';
 import type { RunningBroker } from './broker.ts';

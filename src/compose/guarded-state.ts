@@ -1,8 +1,8 @@
 import { LogAnchor } from '../audit/log-anchor.ts';
 import type { LogIdentity } from '../audit/log-identity.ts';
 import { loggedState, type LoggedState } from '../audit/logged-state.ts';
-import { RowSeals } from '../broker/state/row-seals.ts';
-import { SystemActor } from '../broker/record.ts';
+import { RowSeals } from '../broker/recording/row-seals.ts';
+import { SystemActor } from '../broker/recording/record.ts';
 import { BrokerError } from '../domain/errors.ts';
 import { sha256Hex } from '../crypto/digest.ts';
 import type { Clock } from '../ports/clock.ts';

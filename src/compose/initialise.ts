@@ -1,9 +1,9 @@
 import { chmod, mkdir, open, rm, stat, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import type { Config } from '../config/schema.ts';
-import { SystemActor } from '../broker/record.ts';
-import { OperatorTokens, type OperatorToken } from '../broker/state/operator-tokens.ts';
-import { RowSeals } from '../broker/state/row-seals.ts';
+import type { Config } from './config/schema.ts';
+import { SystemActor } from '../broker/recording/record.ts';
+import { OperatorTokens, type OperatorToken } from '../broker/sessions/operator-token-memory.ts';
+import { RowSeals } from '../broker/recording/row-seals.ts';
 import {
   documentFence,
   sealDocument,
@@ -163,7 +163,7 @@ async function createLogKey({ store, audit }: Config): Promise<string[]> {
 async function createKek(config: Config): Promise<string[]> {
   const { kek } = config;
   if (kek.type !== 'local-file' || (await exists(kek.path))) return [];
-  const { createKeyFile } = await import('../kms/local-file/key-file.ts');
+  const { createKeyFile } = await import('../providers/embedded/kek/key-file.ts');
   await privateDirectory(dirname(kek.path));
   await createKeyFile({ path: kek.path, dataDirectory: dataDirectory(config) });
   return [`the key-encryption key ${kek.path}`];

@@ -1,18 +1,25 @@
 import { hostname } from 'node:os';
 import { Counter, Gauge, type Registry } from 'prom-client';
 import { readTlsFiles } from '../api/tls-files.ts';
-import type { Config } from '../config/schema.ts';
+import type { Config } from './config/schema.ts';
 import { BrokerError } from '../domain/errors.ts';
-import type { InjectionSettings } from '../injector/inject.ts';
-import type { InjectorConfig } from '../injector/config.ts';
-import { ManagedCertificate, type CertificateTimes } from '../injector/managed-certificate.ts';
-import { hasNativeSidecars } from '../injector/native-sidecars.ts';
-import { answerReview, type ReviewAnswer } from '../injector/review.ts';
-import { WebhookConfiguration } from '../injector/webhook-configuration.ts';
-import { WebhookServer, type Review, type ServingCertificate } from '../injector/webhook-server.ts';
+import type { InjectionSettings } from '../delivery/injector/inject.ts';
+import type { InjectorConfig } from '../delivery/injector/config.ts';
+import {
+  ManagedCertificate,
+  type CertificateTimes,
+} from '../delivery/injector/managed-certificate.ts';
+import { hasNativeSidecars } from '../delivery/injector/native-sidecars.ts';
+import { answerReview, type ReviewAnswer } from '../delivery/injector/review.ts';
+import { WebhookConfiguration } from '../delivery/injector/webhook-configuration.ts';
+import {
+  WebhookServer,
+  type Review,
+  type ServingCertificate,
+} from '../delivery/injector/webhook-server.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
-import { connectKubernetes, type KubernetesApi } from '../upstream/kubernetes/index.ts';
+import { connectKubernetes, type KubernetesApi } from '../providers/kubernetes/client/index.ts';
 import { Closings } from './closings.ts';
 import { FollowedText } from './followed-text.ts';
 

@@ -1,6 +1,6 @@
 import { dirname } from 'node:path';
 import { BrokerError } from '../domain/errors.ts';
-import type { Config } from '../config/schema.ts';
+import type { Config } from './config/schema.ts';
 import type { CallContext } from '../ports/call-context.ts';
 import type { Clock } from '../ports/clock.ts';
 import { withDeadline } from '../ports/deadline.ts';
@@ -33,10 +33,10 @@ export function dataDirectory(config: Config): string | undefined {
 /** @throws ERR_CONFIG_INVALID, ERR_SEALED */
 export async function openKek(config: Config, clock: Clock): Promise<KeyEncryptionKey> {
   if (config.kek.type === 'vault-transit') {
-    const { openVaultTransitKey } = await import('../kms/vault-transit/key.ts');
+    const { openVaultTransitKey } = await import('../providers/vault/kek/key.ts');
     return openVaultTransitKey(config.kek, clock);
   }
-  const { loadLocalFileKey } = await import('../kms/local-file/key.ts');
+  const { loadLocalFileKey } = await import('../providers/embedded/kek/key.ts');
   const directory = dataDirectory(config);
   return loadLocalFileKey({
     path: config.kek.path,

@@ -1,6 +1,6 @@
 import { Refusals, type RefusalSummary } from '../audit/refusals.ts';
-import { SystemActor } from '../broker/record.ts';
-import type { Config } from '../config/schema.ts';
+import { SystemActor } from '../broker/recording/record.ts';
+import type { Config } from './config/schema.ts';
 import { sha256Hex } from '../crypto/digest.ts';
 import { encodeClient } from '../domain/audit-event.ts';
 import type { Clock } from '../ports/clock.ts';

@@ -1,5 +1,5 @@
 import { Registry } from 'prom-client';
-import type { Config } from '../config/schema.ts';
+import type { Config } from './config/schema.ts';
 import { createApp } from '../api/app.ts';
 import { schemesOf } from '../api/config.ts';
 import { Drain } from '../api/drain.ts';

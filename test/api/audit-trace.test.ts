@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { hmac } from '../../src/crypto/digest.ts';
 import { generateRootKey } from '../../src/crypto/root-keys.ts';
 import { ValueFingerprints } from '../../src/crypto/value-fingerprint.ts';
-import { RunningApi, type Answered } from '../support/parts.ts';
+import { RunningApi, type Answered } from '../kit/parts.ts';
 
 const VALUE = { password: 'hunter2-Xy7' };
 

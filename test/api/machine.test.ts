@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { newToken } from '../../src/crypto/token.ts';
 import { ROLES } from '../../src/domain/principal.ts';
-import { expectDenied } from '../support/deny-contract.ts';
-import { itemsOf, RunningApi } from '../support/parts.ts';
-import { rawHttp, rawRequest } from '../support/raw-http.ts';
-import { storedEntries } from '../support/store-diff.ts';
+import { expectDenied } from '../kit/deny-contract.ts';
+import { itemsOf, RunningApi } from '../kit/parts.ts';
+import { rawHttp, rawRequest } from '../kit/raw-http.ts';
+import { storedEntries } from '../kit/store-diff.ts';
 
 let api: RunningApi;
 let token: string;

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { expectDenied } from '../support/deny-contract.ts';
-import { EventReader } from '../support/event-reader.ts';
-import { itemsOf, RunningApi, type Answered } from '../support/parts.ts';
-import { storedEntries } from '../support/store-diff.ts';
+import { expectDenied } from '../kit/deny-contract.ts';
+import { EventReader } from '../kit/event-reader.ts';
+import { itemsOf, RunningApi, type Answered } from '../kit/parts.ts';
+import { storedEntries } from '../kit/store-diff.ts';
 
 let api: RunningApi;
 /** A workload of its own for each test: quarantines of one must not reach another. */

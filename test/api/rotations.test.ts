@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { expectDenied } from '../support/deny-contract.ts';
-import { EventReader } from '../support/event-reader.ts';
-import { itemsOf, RunningApi } from '../support/parts.ts';
+import { expectDenied } from '../kit/deny-contract.ts';
+import { EventReader } from '../kit/event-reader.ts';
+import { itemsOf, RunningApi } from '../kit/parts.ts';
 
 let api: RunningApi;
 let pods = 0;

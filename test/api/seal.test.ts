@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { EventReader } from '../support/event-reader.ts';
-import { RunningApi, type Answered } from '../support/parts.ts';
-import { storedEntries } from '../support/store-diff.ts';
+import { EventReader } from '../kit/event-reader.ts';
+import { RunningApi, type Answered } from '../kit/parts.ts';
+import { storedEntries } from '../kit/store-diff.ts';
 
 let api: RunningApi;
 let token: string;

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { expectDenied } from '../support/deny-contract.ts';
-import { EventReader } from '../support/event-reader.ts';
-import type { RunningApi } from '../support/parts.ts';
+import { expectDenied } from '../kit/deny-contract.ts';
+import { EventReader } from '../kit/event-reader.ts';
+import type { RunningApi } from '../kit/parts.ts';
 import {
   BOUND_SECRET as DB,
   BOUND_VALUE as CANARY,
@@ -9,8 +9,8 @@ import {
   Sender,
   startWithBound,
   BoundSession,
-} from '../support/sender.ts';
-import { storedEntries } from '../support/store-diff.ts';
+} from '../kit/sender.ts';
+import { storedEntries } from '../kit/store-diff.ts';
 
 let api: RunningApi;
 let bound: BoundSession;

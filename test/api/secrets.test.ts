@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { expectDenied } from '../support/deny-contract.ts';
-import { itemsOf, policy, RunningApi } from '../support/parts.ts';
-import { storedEntries } from '../support/store-diff.ts';
+import { expectDenied } from '../kit/deny-contract.ts';
+import { itemsOf, policy, RunningApi } from '../kit/parts.ts';
+import { storedEntries } from '../kit/store-diff.ts';
 
 let api: RunningApi;
 let token: string;

@@ -15,12 +15,12 @@ import type { Clock } from '../../src/ports/clock.ts';
 import { Drain } from '../../src/api/drain.ts';
 import { MetricsServer } from '../../src/api/metrics-server.ts';
 import { MalformedRequests } from '../../src/api/malformed-requests.ts';
-import { until } from '../backends/until.ts';
-import { CertificateAuthority } from '../support/certificates.ts';
-import { fastClock } from '../support/fast-clock.ts';
-import { serverBehind } from '../support/node-server.ts';
-import { RunningApi, type PartsOptions } from '../support/parts.ts';
-import { storedEntries } from '../support/store-diff.ts';
+import { until } from '../kit/backends/until.ts';
+import { CertificateAuthority } from '../kit/certificates.ts';
+import { fastClock } from '../kit/fast-clock.ts';
+import { serverBehind } from '../kit/node-server.ts';
+import { RunningApi, type PartsOptions } from '../kit/parts.ts';
+import { storedEntries } from '../kit/store-diff.ts';
 
 const SLOW = 200;
 const HALF_OPEN = 2_000;

@@ -1,5 +1,5 @@
 import type { SecretProvider } from '../../src/ports/secret-provider.ts';
-import { awsFault, FakeAws } from '../fakes/fake-aws.ts';
+import { awsFault, FakeAws } from '../kit/fakes/fake-aws.ts';
 import { connect, setCredentials } from '../unit/providers/aws/aws-connection.ts';
 import { AwsOperator } from './aws-provider.contract.ts';
 import type { ProviderFixture } from './secret-provider.contract.ts';

@@ -1,5 +1,5 @@
-import { describeWith } from '../backends/backends.ts';
-import { uniqueName } from '../backends/unique-name.ts';
+import { describeWith } from '../kit/backends/backends.ts';
+import { uniqueName } from '../kit/backends/unique-name.ts';
 import { awsFixture } from './aws-fixture.ts';
 import { awsProviderContract } from './aws-provider.contract.ts';
 import { secretProviderContract } from './secret-provider.contract.ts';

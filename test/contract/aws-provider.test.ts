@@ -1,4 +1,4 @@
-import { FakeAws } from '../fakes/fake-aws.ts';
+import { FakeAws } from '../kit/fakes/fake-aws.ts';
 import { awsFixture } from './aws-fixture.ts';
 import { awsProviderContract } from './aws-provider.contract.ts';
 import { secretProviderContract } from './secret-provider.contract.ts';

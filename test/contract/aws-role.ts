@@ -4,10 +4,10 @@ import {
   ListAccessKeysCommand,
 } from '@aws-sdk/client-iam';
 import type { SecretData } from '../../src/domain/secret.ts';
-import type { Moto } from '../backends/moto.ts';
-import { createToken, mountEngine, openBaoCall } from '../backends/openbao-calls.ts';
-import type { OpenBao } from '../backends/openbao.ts';
-import { FakeVault } from '../fakes/fake-vault.ts';
+import type { Moto } from '../kit/backends/moto.ts';
+import { createToken, mountEngine, openBaoCall } from '../kit/backends/openbao-calls.ts';
+import type { OpenBao } from '../kit/backends/openbao.ts';
+import { FakeVault } from '../kit/fakes/fake-vault.ts';
 import { iamUser, type IamUser } from './iam-user.ts';
 import { privateFile, type MadeCredential, type RotatingPlace } from './rotating-place.ts';
 import { CARRIED } from './rotation-target.contract.ts';

@@ -1,9 +1,9 @@
 import pg from 'pg';
 import type { SecretData } from '../../src/domain/secret.ts';
-import { createToken, mountEngine, openBaoCall } from '../backends/openbao-calls.ts';
-import type { OpenBao } from '../backends/openbao.ts';
-import type { Postgres } from '../backends/postgres.ts';
-import { uniqueName } from '../backends/unique-name.ts';
+import { createToken, mountEngine, openBaoCall } from '../kit/backends/openbao-calls.ts';
+import type { OpenBao } from '../kit/backends/openbao.ts';
+import type { Postgres } from '../kit/backends/postgres.ts';
+import { uniqueName } from '../kit/backends/unique-name.ts';
 import { privateFile, type RotatingPlace } from './rotating-place.ts';
 import { CARRIED } from './rotation-target.contract.ts';
 

@@ -1,9 +1,9 @@
 import type { SecretProvider } from '../../src/ports/secret-provider.ts';
-import { createToken, openBaoCall } from '../backends/openbao-calls.ts';
-import type { OpenBao } from '../backends/openbao.ts';
-import { uniqueName } from '../backends/unique-name.ts';
-import { VaultConnections } from '../support/vault-connections.ts';
-import { dynamicPolicy } from '../support/vault-policies.ts';
+import { createToken, openBaoCall } from '../kit/backends/openbao-calls.ts';
+import type { OpenBao } from '../kit/backends/openbao.ts';
+import { uniqueName } from '../kit/backends/unique-name.ts';
+import { VaultConnections } from '../kit/vault-connections.ts';
+import { dynamicPolicy } from '../kit/vault-policies.ts';
 
 /** A mount of a dynamic engine with a token role and a broker's token as docs/providers/vault.md sets them up. */
 export interface DynamicMount {

@@ -9,8 +9,8 @@ import type { Outcome, Store, TableName, Write } from '../../src/ports/store.ts'
 import { connectEmbedded } from '../../src/providers/embedded/connection.ts';
 import type { StoreDeps } from '../../src/store/store-deps.ts';
 import { openSqliteStore } from '../../src/store/sqlite/open-sqlite-store.ts';
-import { FakeAuditChain } from '../fakes/fake-audit-chain.ts';
-import { HandClock } from '../support/hand-clock.ts';
+import { FakeAuditChain } from '../kit/fakes/fake-audit-chain.ts';
+import { HandClock } from '../kit/hand-clock.ts';
 
 export const CONTEXT: CallContext = { requestId: 'req-1', signal: new AbortController().signal };
 

@@ -1,6 +1,6 @@
 import { openPostgresStore } from '../../src/store/postgres/open-postgres-store.ts';
-import { describeWith } from '../backends/backends.ts';
-import { createDatabase } from '../backends/postgres.ts';
+import { describeWith } from '../kit/backends/backends.ts';
+import { createDatabase } from '../kit/backends/postgres.ts';
 import { embeddedProviderContract } from './embedded-provider.contract.ts';
 
 describeWith(['postgres'], 'with PostgreSQL', ({ postgres }) => {

@@ -6,16 +6,16 @@ import {
 } from '@aws-sdk/client-iam';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { systemClock } from '../../src/clock.ts';
-import { awsIamConnectionSchema } from '../../src/providers/aws-iam/config.ts';
-import { connectIamRotation } from '../../src/rotation/aws/iam-connection.ts';
-import type { AwsAccount } from '../../src/upstream/aws/aws-account.ts';
-import { connectAwsAccount } from '../../src/upstream/aws/connect-aws-account.ts';
-import { createGuard } from '../../src/upstream/guard.ts';
-import { guardLimitsSchema } from '../../src/upstream/guard/config.ts';
-import { describeWith } from '../backends/backends.ts';
-import type { Running } from '../backends/footprint.ts';
-import type { Moto } from '../backends/moto.ts';
-import { HandClock } from '../support/hand-clock.ts';
+import { awsIamConnectionSchema } from '../../src/providers/aws/iam/config.ts';
+import { connectIamRotation } from '../../src/providers/aws/rotator/iam-connection.ts';
+import type { AwsAccount } from '../../src/providers/aws/client/aws-account.ts';
+import { connectAwsAccount } from '../../src/providers/aws/client/connect-aws-account.ts';
+import { createGuard } from '../../src/providers/guard/guard.ts';
+import { guardLimitsSchema } from '../../src/providers/guard/config.ts';
+import { describeWith } from '../kit/backends/backends.ts';
+import type { Running } from '../kit/backends/footprint.ts';
+import type { Moto } from '../kit/backends/moto.ts';
+import { HandClock } from '../kit/hand-clock.ts';
 import { iamUser, strictMoto, type IamUser } from './iam-user.ts';
 import { fixtureAt } from './rotating-place.ts';
 import {
@@ -155,7 +155,7 @@ describe('an access key that AWS has not heard of everywhere', () => {
 
   /** An account that knows the key in its lists, and not yet when somebody signs with it. */
   async function probe(clock: HandClock, answer: string): Promise<unknown> {
-    const { awsError } = await import('../../src/upstream/aws/aws-error.ts');
+    const { awsError } = await import('../../src/providers/aws/client/aws-error.ts');
     const refusal = { name: answer, $metadata: { httpStatusCode: 403 } };
     const account = {
       listKeys: () => Promise.resolve([key]),

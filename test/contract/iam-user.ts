@@ -7,9 +7,9 @@ import {
 } from '@aws-sdk/client-iam';
 import { GetCallerIdentityCommand, STSClient } from '@aws-sdk/client-sts';
 import type { SecretData } from '../../src/domain/secret.ts';
-import type { Running } from '../backends/footprint.ts';
-import { startMoto, type Moto } from '../backends/moto.ts';
-import { uniqueName } from '../backends/unique-name.ts';
+import type { Running } from '../kit/backends/footprint.ts';
+import { startMoto, type Moto } from '../kit/backends/moto.ts';
+import { uniqueName } from '../kit/backends/unique-name.ts';
 import type { MadeCredential, RotatingPlace } from './rotating-place.ts';
 import { CARRIED } from './rotation-target.contract.ts';
 

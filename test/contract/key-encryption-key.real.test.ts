@@ -1,12 +1,12 @@
 import { expect, it } from '@jest/globals';
 import { systemClock } from '../../src/clock.ts';
-import { vaultTransitConfig } from '../../src/kms/vault-transit/config.ts';
-import { openVaultTransitKey } from '../../src/kms/vault-transit/key.ts';
-import { describeWith } from '../backends/backends.ts';
-import { freePort } from '../backends/free-port.ts';
-import { createToken, mountEngine, openBaoCall } from '../backends/openbao-calls.ts';
-import { VaultConnections } from '../support/vault-connections.ts';
-import { transitPolicy } from '../support/vault-policies.ts';
+import { vaultTransitConfig } from '../../src/providers/vault/kek/config.ts';
+import { openVaultTransitKey } from '../../src/providers/vault/kek/key.ts';
+import { describeWith } from '../kit/backends/backends.ts';
+import { freePort } from '../kit/backends/free-port.ts';
+import { createToken, mountEngine, openBaoCall } from '../kit/backends/openbao-calls.ts';
+import { VaultConnections } from '../kit/vault-connections.ts';
+import { transitPolicy } from '../kit/vault-policies.ts';
 import { contextOf, failureOf } from './secret-provider.contract.ts';
 import { keyEncryptionKeyContract } from './key-encryption-key.contract.ts';
 

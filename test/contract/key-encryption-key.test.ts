@@ -1,8 +1,8 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createKeyFile } from '../../src/kms/local-file/key-file.ts';
-import { loadLocalFileKey } from '../../src/kms/local-file/key.ts';
+import { createKeyFile } from '../../src/providers/embedded/kek/key-file.ts';
+import { loadLocalFileKey } from '../../src/providers/embedded/kek/key.ts';
 import { keyEncryptionKeyContract } from './key-encryption-key.contract.ts';
 
 keyEncryptionKeyContract('local-file', async () => {

@@ -5,7 +5,7 @@ import { systemClock } from '../../src/clock.ts';
 import type { ProviderConnection } from '../../src/ports/secret-provider.ts';
 import { kubernetesProviderConnectionSchema } from '../../src/providers/kubernetes/config.ts';
 import { connectKubernetesSecrets } from '../../src/providers/kubernetes/connection.ts';
-import { kubeRequest, type KubeAccess } from '../backends/kube-calls.ts';
+import { kubeRequest, type KubeAccess } from '../kit/backends/kube-calls.ts';
 
 /** The broker's namespace and audience in these tests. */
 export const OWN = { namespace: 'quaymaster', audience: 'quaymaster.test' };

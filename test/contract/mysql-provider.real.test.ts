@@ -6,11 +6,11 @@ import mysql from 'mysql2/promise';
 import { systemClock } from '../../src/clock.ts';
 import type { SecretProvider } from '../../src/ports/secret-provider.ts';
 import { connectMysqlProvider } from '../../src/providers/mysql/connection.ts';
-import { mysqlConnectionSchema } from '../../src/upstream/mysql/config.ts';
-import { connectMysql } from '../../src/upstream/mysql/mysql-server.ts';
-import { describeWith } from '../backends/backends.ts';
-import { uniqueName } from '../backends/unique-name.ts';
-import { until } from '../backends/until.ts';
+import { mysqlConnectionSchema } from '../../src/providers/mysql/client/config.ts';
+import { connectMysql } from '../../src/providers/mysql/client/mysql-server.ts';
+import { describeWith } from '../kit/backends/backends.ts';
+import { uniqueName } from '../kit/backends/unique-name.ts';
+import { until } from '../kit/backends/until.ts';
 import { dynamicCredentialsContract } from './dynamic-credentials.contract.ts';
 import { contextOf } from './secret-provider.contract.ts';
 

@@ -3,11 +3,11 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { systemClock } from '../../src/clock.ts';
 import type { SecretData } from '../../src/domain/secret.ts';
 import type { RotationConnection } from '../../src/ports/rotation-target.ts';
-import { connectMysqlRotation } from '../../src/rotation/mysql/connection.ts';
-import { mysqlConnectionSchema } from '../../src/upstream/mysql/config.ts';
-import { connectMysql } from '../../src/upstream/mysql/mysql-server.ts';
-import { describeWith } from '../backends/backends.ts';
-import { uniqueName } from '../backends/unique-name.ts';
+import { connectMysqlRotation } from '../../src/providers/mysql/rotator/connection.ts';
+import { mysqlConnectionSchema } from '../../src/providers/mysql/client/config.ts';
+import { connectMysql } from '../../src/providers/mysql/client/mysql-server.ts';
+import { describeWith } from '../kit/backends/backends.ts';
+import { uniqueName } from '../kit/backends/unique-name.ts';
 import { asAdmin, connected, grants, mysqlUsers, sql, type MysqlStrategy } from './mysql-users.ts';
 import { fixtureAt, privateFile, type RotatingPlace } from './rotating-place.ts';
 import {

@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import mysql from 'mysql2/promise';
 import type { SecretData } from '../../src/domain/secret.ts';
-import type { MariaDb } from '../backends/mariadb.ts';
-import { uniqueName } from '../backends/unique-name.ts';
+import type { MariaDb } from '../kit/backends/mariadb.ts';
+import { uniqueName } from '../kit/backends/unique-name.ts';
 import type { MadeCredential, RotatingPlace } from './rotating-place.ts';
 import { CARRIED, type RotationNames } from './rotation-target.contract.ts';
 

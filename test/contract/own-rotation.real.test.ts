@@ -2,14 +2,14 @@ import { afterEach, beforeEach, expect, it } from '@jest/globals';
 import { systemClock } from '../../src/clock.ts';
 import type { SecretData } from '../../src/domain/secret.ts';
 import type { RotationConnection, RotationTarget } from '../../src/ports/rotation-target.ts';
-import { awsSecretsManagerConnectionSchema } from '../../src/providers/aws-secrets-manager/config.ts';
+import { awsSecretsManagerConnectionSchema } from '../../src/providers/aws/secrets-manager/config.ts';
 import {
   connectAwsSecretsManager,
   type AwsSecretsConnection,
-} from '../../src/providers/aws-secrets-manager/connection.ts';
-import { connectOwnRotation } from '../../src/rotation/aws/own-connection.ts';
-import { describeWith } from '../backends/backends.ts';
-import type { Moto } from '../backends/moto.ts';
+} from '../../src/providers/aws/secrets-manager/connection.ts';
+import { connectOwnRotation } from '../../src/providers/aws/rotator/own-connection.ts';
+import { describeWith } from '../kit/backends/backends.ts';
+import type { Moto } from '../kit/backends/moto.ts';
 import { OwnSecret } from './own-secret.ts';
 import { rotationTargetContract, turnOf } from './rotation-target.contract.ts';
 import { contextOf, failureOf } from './secret-provider.contract.ts';

@@ -8,9 +8,9 @@ import {
   UpdateSecretVersionStageCommand,
 } from '@aws-sdk/client-secrets-manager';
 import type { SecretData } from '../../src/domain/secret.ts';
-import type { Moto } from '../backends/moto.ts';
-import { uniqueName } from '../backends/unique-name.ts';
-import { LossyProxy } from '../support/lossy-proxy.ts';
+import type { Moto } from '../kit/backends/moto.ts';
+import { uniqueName } from '../kit/backends/unique-name.ts';
+import { LossyProxy } from '../kit/lossy-proxy.ts';
 import { setCredentials } from '../unit/providers/aws/aws-connection.ts';
 import { CARRIED_TEXTS } from './rotation-target.contract.ts';
 

@@ -2,8 +2,8 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import { createPodWatch } from '../../src/auth/index.ts';
 import { systemClock } from '../../src/clock.ts';
 import type { PodEnd, PodState, PodWatch } from '../../src/ports/pod-watch.ts';
-import { until } from '../backends/until.ts';
-import type { KubeCluster, PodRef } from '../support/kube-cluster.ts';
+import { until } from '../kit/backends/until.ts';
+import type { KubeCluster, PodRef } from '../kit/kube-cluster.ts';
 
 const context = { requestId: 'req_1', signal: new AbortController().signal };
 

@@ -1,6 +1,6 @@
-import { startKube } from '../backends/kube.ts';
-import { describeWith } from '../backends/backends.ts';
-import { realKubeCluster } from '../support/real-kube-cluster.ts';
+import { startKube } from '../kit/backends/kube.ts';
+import { describeWith } from '../kit/backends/backends.ts';
+import { realKubeCluster } from '../kit/real-kube-cluster.ts';
 import { podWatchContract } from './pod-watch.contract.ts';
 
 describeWith(['kube'], 'kube-apiserver', () => {

@@ -1,6 +1,6 @@
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
-import type { Certificate } from '../support/certificates.ts';
+import type { Certificate } from '../kit/certificates.ts';
 
 /** SSLRequest, the client's first message where it wants TLS (PostgreSQL, 54.7). */
 export const TLS_REQUEST = Buffer.from([0, 0, 0, 8, 4, 210, 22, 47]);

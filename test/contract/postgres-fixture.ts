@@ -4,14 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import { systemClock } from '../../src/clock.ts';
-import { postgresConnectionSchema } from '../../src/upstream/postgres/config.ts';
+import { postgresConnectionSchema } from '../../src/providers/postgres/client/config.ts';
 import {
   connectPostgres,
   type PostgresServer,
-} from '../../src/upstream/postgres/postgres-server.ts';
-import { quoteIdentifier, quoteLiteral } from '../../src/upstream/postgres/quote.ts';
-import { createDatabase, type Postgres } from '../backends/postgres.ts';
-import { uniqueName } from '../backends/unique-name.ts';
+} from '../../src/providers/postgres/client/postgres-server.ts';
+import { quoteIdentifier, quoteLiteral } from '../../src/providers/postgres/client/quote.ts';
+import { createDatabase, type Postgres } from '../kit/backends/postgres.ts';
+import { uniqueName } from '../kit/backends/unique-name.ts';
 
 /** A database of one's own with an administrator as the page asks for: no superuser, CREATEROLE and pg_signal_backend. */
 export interface PostgresPlace {

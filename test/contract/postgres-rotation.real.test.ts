@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { SecretData } from '../../src/domain/secret.ts';
-import { connectPostgresRotation } from '../../src/rotation/postgres/connection.ts';
-import { quoteIdentifier } from '../../src/upstream/postgres/quote.ts';
-import { describeWith } from '../backends/backends.ts';
-import { uniqueName } from '../backends/unique-name.ts';
-import { until } from '../backends/until.ts';
+import { connectPostgresRotation } from '../../src/providers/postgres/rotator/connection.ts';
+import { quoteIdentifier } from '../../src/providers/postgres/client/quote.ts';
+import { describeWith } from '../kit/backends/backends.ts';
+import { uniqueName } from '../kit/backends/unique-name.ts';
+import { until } from '../kit/backends/until.ts';
 import { makePostgresPlace, type PostgresPlace } from './postgres-fixture.ts';
 import {
   CARRIED,

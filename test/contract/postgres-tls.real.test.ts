@@ -5,16 +5,16 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import { systemClock } from '../../src/clock.ts';
 import type { SecretData } from '../../src/domain/secret.ts';
 import { connectPostgresProvider } from '../../src/providers/postgres/connection.ts';
-import { connectPostgresRotation } from '../../src/rotation/postgres/connection.ts';
-import type { PostgresServer } from '../../src/upstream/postgres/postgres-server.ts';
-import { describeWith } from '../backends/backends.ts';
-import { startPostgres } from '../backends/postgres.ts';
-import { uniqueName } from '../backends/unique-name.ts';
+import { connectPostgresRotation } from '../../src/providers/postgres/rotator/connection.ts';
+import type { PostgresServer } from '../../src/providers/postgres/client/postgres-server.ts';
+import { describeWith } from '../kit/backends/backends.ts';
+import { startPostgres } from '../kit/backends/postgres.ts';
+import { uniqueName } from '../kit/backends/unique-name.ts';
 import {
   CertificateAuthority,
   type Certificate,
   type CertificateRequest,
-} from '../support/certificates.ts';
+} from '../kit/certificates.ts';
 import { PostgresEavesdropper, TLS_REQUEST } from './postgres-eavesdropper.ts';
 import { makePostgresPlace, type PostgresPlace } from './postgres-fixture.ts';
 import { turnOf, wholeText } from './rotation-target.contract.ts';

@@ -8,25 +8,25 @@ import {
 import type { IncomingMessage } from 'node:http';
 import type { SecretData } from '../../src/domain/secret.ts';
 import type { SecretProvider } from '../../src/ports/secret-provider.ts';
-import { grant } from '../backends/kube-apply.ts';
-import { kubeRequest } from '../backends/kube-calls.ts';
-import { createNamespace, createServiceAccount } from '../backends/kube-objects.ts';
-import { boundToken } from '../backends/kube-tokens.ts';
-import type { Kube } from '../backends/kube.ts';
-import type { Moto } from '../backends/moto.ts';
+import { grant } from '../kit/backends/kube-apply.ts';
+import { kubeRequest } from '../kit/backends/kube-calls.ts';
+import { createNamespace, createServiceAccount } from '../kit/backends/kube-objects.ts';
+import { boundToken } from '../kit/backends/kube-tokens.ts';
+import type { Kube } from '../kit/backends/kube.ts';
+import type { Moto } from '../kit/backends/moto.ts';
 import {
   createToken,
   mountEngine,
   openBaoCall,
   openBaoRequest,
-} from '../backends/openbao-calls.ts';
-import type { OpenBao } from '../backends/openbao.ts';
-import { uniqueName } from '../backends/unique-name.ts';
-import { until } from '../backends/until.ts';
-import { awsFault, FakeAws } from '../fakes/fake-aws.ts';
-import { CertificateAuthority } from '../support/certificates.ts';
-import { LossyProxy, type LossyTarget } from '../support/lossy-proxy.ts';
-import { VaultConnections } from '../support/vault-connections.ts';
+} from '../kit/backends/openbao-calls.ts';
+import type { OpenBao } from '../kit/backends/openbao.ts';
+import { uniqueName } from '../kit/backends/unique-name.ts';
+import { until } from '../kit/backends/until.ts';
+import { awsFault, FakeAws } from '../kit/fakes/fake-aws.ts';
+import { CertificateAuthority } from '../kit/certificates.ts';
+import { LossyProxy, type LossyTarget } from '../kit/lossy-proxy.ts';
+import { VaultConnections } from '../kit/vault-connections.ts';
 import { connect, REGION, setCredentials } from '../unit/providers/aws/aws-connection.ts';
 import { KubernetesConnections, SecretOwner } from './kubernetes-fixture.ts';
 import type { PublishingFixture } from './secret-publishing.contract.ts';

@@ -2,10 +2,10 @@ import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { systemClock } from '../../src/clock.ts';
 import type { RotationConnection } from '../../src/ports/rotation-target.ts';
-import { connectRedisRotation } from '../../src/rotation/redis/connection.ts';
-import { redisConnectionSchema } from '../../src/upstream/redis/config.ts';
-import { connectRedis } from '../../src/upstream/redis/redis-server.ts';
-import { describeWith } from '../backends/backends.ts';
+import { connectRedisRotation } from '../../src/providers/redis/rotator/connection.ts';
+import { redisConnectionSchema } from '../../src/providers/redis/client/config.ts';
+import { connectRedis } from '../../src/providers/redis/client/redis-server.ts';
+import { describeWith } from '../kit/backends/backends.ts';
 import { asAdmin, connected, redisUser, sha256, textOf } from './redis-user.ts';
 import { fixtureAt, privateFile, type RotatingPlace } from './rotating-place.ts';
 import {

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { createClient } from '@redis/client';
 import type { SecretData } from '../../src/domain/secret.ts';
-import type { Redis } from '../backends/redis.ts';
-import { uniqueName } from '../backends/unique-name.ts';
+import type { Redis } from '../kit/backends/redis.ts';
+import { uniqueName } from '../kit/backends/unique-name.ts';
 import type { RotatingPlace } from './rotating-place.ts';
 import { CARRIED, type RotationNames } from './rotation-target.contract.ts';
 

@@ -1,8 +1,8 @@
 import { CreateSecretCommand } from '@aws-sdk/client-secrets-manager';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { describeWith } from '../backends/backends.ts';
-import { kubeRequest } from '../backends/kube-calls.ts';
-import { openBaoCall } from '../backends/openbao-calls.ts';
+import { describeWith } from '../kit/backends/backends.ts';
+import { kubeRequest } from '../kit/backends/kube-calls.ts';
+import { openBaoCall } from '../kit/backends/openbao-calls.ts';
 import {
   awsPublishing,
   kubernetesPublishing,

@@ -4,12 +4,12 @@ import pg from 'pg';
 import { systemClock } from '../../src/clock.ts';
 import type { Change, Outcome, Store } from '../../src/ports/store.ts';
 import { openPostgresStore } from '../../src/store/postgres/open-postgres-store.ts';
-import { describeWith } from '../backends/backends.ts';
-import type { Running } from '../backends/footprint.ts';
-import type { Postgres, TestDatabase } from '../backends/postgres.ts';
-import { createDatabase, startPostgres } from '../backends/postgres.ts';
-import { bodiesOf, FakeAuditChain } from '../fakes/fake-audit-chain.ts';
-import { leaseRow } from '../fakes/store-rows.ts';
+import { describeWith } from '../kit/backends/backends.ts';
+import type { Running } from '../kit/backends/footprint.ts';
+import type { Postgres, TestDatabase } from '../kit/backends/postgres.ts';
+import { createDatabase, startPostgres } from '../kit/backends/postgres.ts';
+import { bodiesOf, FakeAuditChain } from '../kit/fakes/fake-audit-chain.ts';
+import { leaseRow } from '../kit/fakes/store-rows.ts';
 
 /** A small generator with a seed that is printed when a run fails (mulberry32). */
 function randomFrom(seed: number): () => number {

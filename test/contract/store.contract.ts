@@ -4,9 +4,9 @@ import type { Clock } from '../../src/ports/clock.ts';
 import type { Change, ListQuery, Outcome, Plan, Write } from '../../src/ports/store.ts';
 import type { Tables } from '../../src/ports/tables.ts';
 import type { OpenedStore } from '../../src/store/index.ts';
-import { bodiesOf, FakeAuditChain } from '../fakes/fake-audit-chain.ts';
-import { HandClock } from '../support/hand-clock.ts';
-import { credentialRow, leaseRow, versionRow } from '../fakes/store-rows.ts';
+import { bodiesOf, FakeAuditChain } from '../kit/fakes/fake-audit-chain.ts';
+import { HandClock } from '../kit/hand-clock.ts';
+import { credentialRow, leaseRow, versionRow } from '../kit/fakes/store-rows.ts';
 
 /** What the suite gives to a store that it has opened. */
 export interface StoreParts {

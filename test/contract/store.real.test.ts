@@ -1,5 +1,5 @@
-import { describeWith } from '../backends/backends.ts';
-import { createDatabase } from '../backends/postgres.ts';
+import { describeWith } from '../kit/backends/backends.ts';
+import { createDatabase } from '../kit/backends/postgres.ts';
 import { openPostgresStore } from '../../src/store/postgres/open-postgres-store.ts';
 import { storeContract } from './store.contract.ts';
 

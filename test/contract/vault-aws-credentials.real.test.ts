@@ -1,12 +1,12 @@
 import { IAMClient, ListUsersCommand } from '@aws-sdk/client-iam';
 import { GetCallerIdentityCommand, STSClient } from '@aws-sdk/client-sts';
 import { afterAll, beforeAll } from '@jest/globals';
-import { describeWith } from '../backends/backends.ts';
-import type { Running } from '../backends/footprint.ts';
-import type { Moto } from '../backends/moto.ts';
-import { mountEngine, openBaoCall, openBaoRequest } from '../backends/openbao-calls.ts';
-import type { OpenBao } from '../backends/openbao.ts';
-import { until } from '../backends/until.ts';
+import { describeWith } from '../kit/backends/backends.ts';
+import type { Running } from '../kit/backends/footprint.ts';
+import type { Moto } from '../kit/backends/moto.ts';
+import { mountEngine, openBaoCall, openBaoRequest } from '../kit/backends/openbao-calls.ts';
+import type { OpenBao } from '../kit/backends/openbao.ts';
+import { until } from '../kit/backends/until.ts';
 import { configureAwsEngine } from './aws-role.ts';
 import {
   dynamicCredentialsContract,

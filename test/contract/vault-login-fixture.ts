@@ -1,12 +1,12 @@
-import { kubeCall } from '../backends/kube-calls.ts';
-import { apply, deleteObject } from '../backends/kube-apply.ts';
-import { createServiceAccount } from '../backends/kube-objects.ts';
-import { boundToken } from '../backends/kube-tokens.ts';
-import type { Kube } from '../backends/kube.ts';
-import type { OpenBao } from '../backends/openbao.ts';
-import { openBaoCall } from '../backends/openbao-calls.ts';
-import { uniqueName } from '../backends/unique-name.ts';
-import { kvV2Policy } from '../support/vault-policies.ts';
+import { kubeCall } from '../kit/backends/kube-calls.ts';
+import { apply, deleteObject } from '../kit/backends/kube-apply.ts';
+import { createServiceAccount } from '../kit/backends/kube-objects.ts';
+import { boundToken } from '../kit/backends/kube-tokens.ts';
+import type { Kube } from '../kit/backends/kube.ts';
+import type { OpenBao } from '../kit/backends/openbao.ts';
+import { openBaoCall } from '../kit/backends/openbao-calls.ts';
+import { uniqueName } from '../kit/backends/unique-name.ts';
+import { kvV2Policy } from '../kit/vault-policies.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 

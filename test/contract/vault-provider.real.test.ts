@@ -1,18 +1,18 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
-import { describeWith } from '../backends/backends.ts';
-import type { OpenBao } from '../backends/openbao.ts';
+import { describeWith } from '../kit/backends/backends.ts';
+import type { OpenBao } from '../kit/backends/openbao.ts';
 import {
   createToken,
   mountEngine,
   openBaoCall,
   openBaoRequest,
-} from '../backends/openbao-calls.ts';
-import type { Postgres } from '../backends/postgres.ts';
-import { uniqueName } from '../backends/unique-name.ts';
-import { until } from '../backends/until.ts';
-import { VaultConnections } from '../support/vault-connections.ts';
-import { kvV1Policy, kvV2Policy } from '../support/vault-policies.ts';
+} from '../kit/backends/openbao-calls.ts';
+import type { Postgres } from '../kit/backends/postgres.ts';
+import { uniqueName } from '../kit/backends/unique-name.ts';
+import { until } from '../kit/backends/until.ts';
+import { VaultConnections } from '../kit/vault-connections.ts';
+import { kvV1Policy, kvV2Policy } from '../kit/vault-policies.ts';
 import {
   dynamicCredentialsContract,
   type CredentialsFixture,

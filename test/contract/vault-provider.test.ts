@@ -1,8 +1,8 @@
 import { createServer, type Server } from 'node:net';
 import type { AddressInfo } from 'node:net';
-import { FakeVault } from '../fakes/fake-vault.ts';
-import { VaultConnections } from '../support/vault-connections.ts';
-import { until } from '../backends/until.ts';
+import { FakeVault } from '../kit/fakes/fake-vault.ts';
+import { VaultConnections } from '../kit/vault-connections.ts';
+import { until } from '../kit/backends/until.ts';
 import { expect } from '@jest/globals';
 import { dynamicCredentialsContract } from './dynamic-credentials.contract.ts';
 import { secretProviderContract, type ProviderFixture } from './secret-provider.contract.ts';

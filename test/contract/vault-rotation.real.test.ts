@@ -1,12 +1,12 @@
 import { systemClock } from '../../src/clock.ts';
 import { expect, it } from '@jest/globals';
-import { staticRoleOptions } from '../../src/rotation/vault/config.ts';
-import { connectVaultRotation } from '../../src/rotation/vault/connection.ts';
-import { describeWith } from '../backends/backends.ts';
-import { openBaoCall } from '../backends/openbao-calls.ts';
-import type { OpenBao } from '../backends/openbao.ts';
-import type { Postgres } from '../backends/postgres.ts';
-import { VaultConnections } from '../support/vault-connections.ts';
+import { staticRoleOptions } from '../../src/providers/vault/rotator/config.ts';
+import { connectVaultRotation } from '../../src/providers/vault/rotator/connection.ts';
+import { describeWith } from '../kit/backends/backends.ts';
+import { openBaoCall } from '../kit/backends/openbao-calls.ts';
+import type { OpenBao } from '../kit/backends/openbao.ts';
+import type { Postgres } from '../kit/backends/postgres.ts';
+import { VaultConnections } from '../kit/vault-connections.ts';
 import { databaseRole } from './database-role.ts';
 import { fixtureAt } from './rotating-place.ts';
 import {

@@ -4,7 +4,7 @@ import { systemClock } from '../../src/clock.ts';
 import type { ClusterSpec } from '../../src/domain/cluster.ts';
 import { BrokerError } from '../../src/domain/errors.ts';
 import type { AttestedWorkload } from '../../src/ports/workload-authenticator.ts';
-import type { KubeCluster, PodRef } from '../support/kube-cluster.ts';
+import type { KubeCluster, PodRef } from '../kit/kube-cluster.ts';
 
 const AUDIENCE = 'https://broker.test';
 const MODES = ['jwks', 'token-review', 'both'] as const;

@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { describeWith } from '../backends/backends.ts';
-import type { Running } from '../backends/footprint.ts';
-import { apply, type Manifest } from '../backends/kube-apply.ts';
-import { createNamespace } from '../backends/kube-objects.ts';
-import { boundToken } from '../backends/kube-tokens.ts';
-import { startKube, type Kube } from '../backends/kube.ts';
-import { uniqueName } from '../backends/unique-name.ts';
+import { describeWith } from '../kit/backends/backends.ts';
+import type { Running } from '../kit/backends/footprint.ts';
+import { apply, type Manifest } from '../kit/backends/kube-apply.ts';
+import { createNamespace } from '../kit/backends/kube-objects.ts';
+import { boundToken } from '../kit/backends/kube-tokens.ts';
+import { startKube, type Kube } from '../kit/backends/kube.ts';
+import { uniqueName } from '../kit/backends/unique-name.ts';
 import { renderChart, VARIANTS, type Release } from './chart.ts';
 import { applyStrictly, only } from './manifests.ts';
 import { admission, asAccount, podTemplate, type Verb } from './verdicts.ts';

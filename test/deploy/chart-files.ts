@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import type { Helm } from '../backends/helm.ts';
+import type { Helm } from '../kit/backends/helm.ts';
 import { CHART } from './chart.ts';
 import { plainManifests } from './plain-manifests.ts';
 import { valuesSchema } from './values-schema.ts';

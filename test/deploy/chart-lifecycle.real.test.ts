@@ -3,20 +3,20 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { parse } from 'yaml';
-import { describeWith } from '../backends/backends.ts';
-import type { Running } from '../backends/footprint.ts';
-import { freePort } from '../backends/free-port.ts';
-import { runHelm } from '../backends/helm-calls.ts';
-import { kubeCall, kubeRequest } from '../backends/kube-calls.ts';
+import { describeWith } from '../kit/backends/backends.ts';
+import type { Running } from '../kit/backends/footprint.ts';
+import { freePort } from '../kit/backends/free-port.ts';
+import { runHelm } from '../kit/backends/helm-calls.ts';
+import { kubeCall, kubeRequest } from '../kit/backends/kube-calls.ts';
 import {
   createNamespace,
   createPod,
   createServiceAccount,
   deletePod,
-} from '../backends/kube-objects.ts';
-import { boundToken } from '../backends/kube-tokens.ts';
-import { startKube, type Kube } from '../backends/kube.ts';
-import { until } from '../backends/until.ts';
+} from '../kit/backends/kube-objects.ts';
+import { boundToken } from '../kit/backends/kube-tokens.ts';
+import { startKube, type Kube } from '../kit/backends/kube.ts';
+import { until } from '../kit/backends/until.ts';
 import { Installation } from '../e2e/installation.ts';
 import { CHART, VALUES } from './chart.ts';
 

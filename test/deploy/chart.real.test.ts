@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { expect, it } from '@jest/globals';
 import { parse } from 'yaml';
-import { checkConfig } from '../../src/config/load.ts';
-import { settingsSchema } from '../../src/csi/settings.ts';
-import { describeWith } from '../backends/backends.ts';
-import { runHelm } from '../backends/helm-calls.ts';
-import type { Manifest } from '../backends/kube-apply.ts';
+import { checkConfig } from '../../src/compose/config/load.ts';
+import { settingsSchema } from '../../src/delivery/csi/settings.ts';
+import { describeWith } from '../kit/backends/backends.ts';
+import { runHelm } from '../kit/backends/helm-calls.ts';
+import type { Manifest } from '../kit/backends/kube-apply.ts';
 import { chartFiles } from './chart-files.ts';
 import { CHART, renderChart, templateChart, VALUES, VARIANTS } from './chart.ts';
 import { only } from './manifests.ts';

@@ -1,6 +1,6 @@
-import { runHelm, type HelmOutcome } from '../backends/helm-calls.ts';
-import type { Helm } from '../backends/helm.ts';
-import type { Manifest } from '../backends/kube-apply.ts';
+import { runHelm, type HelmOutcome } from '../kit/backends/helm-calls.ts';
+import type { Helm } from '../kit/backends/helm.ts';
+import type { Manifest } from '../kit/backends/kube-apply.ts';
 import { parseManifests } from './manifests.ts';
 
 export const CHART = 'deploy/helm/quaymaster';

@@ -1,11 +1,11 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { parse } from 'yaml';
-import { checkSettings } from '../../src/agent/config/load-settings.ts';
-import { describeWith } from '../backends/backends.ts';
-import { createNamespace } from '../backends/kube-objects.ts';
-import { boundToken, reviewToken } from '../backends/kube-tokens.ts';
-import { kubeCall, type KubeObject } from '../backends/kube-calls.ts';
-import { uniqueName } from '../backends/unique-name.ts';
+import { checkSettings } from '../../src/delivery/agent/config/load-settings.ts';
+import { describeWith } from '../kit/backends/backends.ts';
+import { createNamespace } from '../kit/backends/kube-objects.ts';
+import { boundToken, reviewToken } from '../kit/backends/kube-tokens.ts';
+import { kubeCall, type KubeObject } from '../kit/backends/kube-calls.ts';
+import { uniqueName } from '../kit/backends/unique-name.ts';
 import { applyStrictly, manifestsOf, only } from './manifests.ts';
 
 const FILE = 'examples/projected-token-pod.yaml';

@@ -2,9 +2,9 @@ import { lstatSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { freePort } from '../backends/free-port.ts';
-import { until } from '../backends/until.ts';
-import { CertificateAuthority } from '../support/certificates.ts';
+import { freePort } from '../kit/backends/free-port.ts';
+import { until } from '../kit/backends/until.ts';
+import { CertificateAuthority } from '../kit/certificates.ts';
 import { manifestsOf, only } from './manifests.ts';
 import { ended, StagedImage, type Ended } from './staged-image.ts';
 

@@ -1,11 +1,11 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { parse } from 'yaml';
-import { checkConfig } from '../../src/config/load.ts';
-import { describeWith } from '../backends/backends.ts';
-import { kubeRequest } from '../backends/kube-calls.ts';
-import { createNamespace, createServiceAccount } from '../backends/kube-objects.ts';
-import { boundToken } from '../backends/kube-tokens.ts';
-import { uniqueName } from '../backends/unique-name.ts';
+import { checkConfig } from '../../src/compose/config/load.ts';
+import { describeWith } from '../kit/backends/backends.ts';
+import { kubeRequest } from '../kit/backends/kube-calls.ts';
+import { createNamespace, createServiceAccount } from '../kit/backends/kube-objects.ts';
+import { boundToken } from '../kit/backends/kube-tokens.ts';
+import { uniqueName } from '../kit/backends/unique-name.ts';
 import { admission, asAccount, podTemplate, type Verb } from './verdicts.ts';
 import { applyStrictly, manifestsOf, movedTo, only } from './manifests.ts';
 

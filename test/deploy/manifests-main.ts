@@ -1,5 +1,5 @@
 import { writeFile } from 'node:fs/promises';
-import { startHelm } from '../backends/helm.ts';
+import { startHelm } from '../kit/backends/helm.ts';
 import { chartFiles } from './chart-files.ts';
 
 const helm = await startHelm();

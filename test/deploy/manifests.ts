@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { parseAllDocuments } from 'yaml';
-import { kubeRequest, type KubeAccess } from '../backends/kube-calls.ts';
-import type { Manifest } from '../backends/kube-apply.ts';
+import { kubeRequest, type KubeAccess } from '../kit/backends/kube-calls.ts';
+import type { Manifest } from '../kit/backends/kube-apply.ts';
 
 /** The objects of a file of `deploy/`, in its order. */
 export function manifestsOf(file: string): readonly Manifest[] {

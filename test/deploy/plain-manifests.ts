@@ -1,6 +1,6 @@
 import { format, resolveConfig } from 'prettier';
-import { runHelm } from '../backends/helm-calls.ts';
-import type { Helm } from '../backends/helm.ts';
+import { runHelm } from '../kit/backends/helm-calls.ts';
+import type { Helm } from '../kit/backends/helm.ts';
 import { CHART } from './chart.ts';
 
 const NAMESPACE = `apiVersion: v1

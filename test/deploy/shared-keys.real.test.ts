@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { describeWith } from '../backends/backends.ts';
-import { createDatabase, type TestDatabase } from '../backends/postgres.ts';
-import { until } from '../backends/until.ts';
+import { describeWith } from '../kit/backends/backends.ts';
+import { createDatabase, type TestDatabase } from '../kit/backends/postgres.ts';
+import { until } from '../kit/backends/until.ts';
 import { Installation } from '../e2e/installation.ts';
 
 /** The chart's replicas on PostgreSQL: one volume with the keys and the checkpoint for all of them. */

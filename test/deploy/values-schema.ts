@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { configSchema } from '../../src/config/schema.ts';
+import { configSchema } from '../../src/compose/config/schema.ts';
 
 const name = z.string();
 /** What Kubernetes itself checks. */

@@ -1,6 +1,6 @@
-import { kubeRequest, type KubeAccess } from '../backends/kube-calls.ts';
-import type { Manifest } from '../backends/kube-apply.ts';
-import { uniqueName } from '../backends/unique-name.ts';
+import { kubeRequest, type KubeAccess } from '../kit/backends/kube-calls.ts';
+import type { Manifest } from '../kit/backends/kube-apply.ts';
+import { uniqueName } from '../kit/backends/unique-name.ts';
 
 export type Verb = Parameters<typeof kubeRequest>[1];
 

@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { afterAll, expect, it } from '@jest/globals';
-import { describeWith } from '../backends/backends.ts';
-import { until } from '../backends/until.ts';
+import { describeWith } from '../kit/backends/backends.ts';
+import { until } from '../kit/backends/until.ts';
 import { makePostgresPlace, type PostgresPlace } from '../contract/postgres-fixture.ts';
-import { findCanary } from '../support/canary.ts';
+import { findCanary } from '../kit/canary.ts';
 import type { AgentProcess } from './agent-process.ts';
 import { agentSuite } from './agent-suite.ts';
 import { CommandLine } from './command-line.ts';

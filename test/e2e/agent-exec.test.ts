@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from '@jest/globals';
-import { until } from '../backends/until.ts';
-import { findCanary } from '../support/canary.ts';
+import { until } from '../kit/backends/until.ts';
+import { findCanary } from '../kit/canary.ts';
 import type { AgentProcess } from './agent-process.ts';
 import { agentSuite } from './agent-suite.ts';
 import type { Furnished } from './furnished.ts';

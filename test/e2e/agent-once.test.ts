@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { describe, expect, it } from '@jest/globals';
-import { until } from '../backends/until.ts';
+import { until } from '../kit/backends/until.ts';
 import type { AgentProcess } from './agent-process.ts';
 import { agentSuite } from './agent-suite.ts';
 import type { Furnished } from './furnished.ts';

@@ -4,8 +4,8 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
-import { freePort } from '../backends/free-port.ts';
-import { until } from '../backends/until.ts';
+import { freePort } from '../kit/backends/free-port.ts';
+import { until } from '../kit/backends/until.ts';
 import type { Furnished } from './furnished.ts';
 
 const MAIN = new URL('../../dist/quaymaster.cjs', import.meta.url).pathname;

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { until } from '../backends/until.ts';
-import { findCanary } from '../support/canary.ts';
-import { RecordingProxy } from '../support/recording-proxy.ts';
+import { until } from '../kit/backends/until.ts';
+import { findCanary } from '../kit/canary.ts';
+import { RecordingProxy } from '../kit/recording-proxy.ts';
 import type { AgentProcess } from './agent-process.ts';
 import { agentSuite } from './agent-suite.ts';
 import type { Furnished } from './furnished.ts';

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect } from '@jest/globals';
-import { findCanary } from '../support/canary.ts';
+import { findCanary } from '../kit/canary.ts';
 import { AgentProcess } from './agent-process.ts';
 import { Furnished, type Furniture } from './furnished.ts';
 

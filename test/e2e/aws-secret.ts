@@ -1,5 +1,5 @@
 import { CreateSecretCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
-import type { Backends } from '../backends/fleet.ts';
+import type { Backends } from '../kit/backends/fleet.ts';
 
 /** Puts a secret into the AWS emulator by a signed call. */
 export async function createAwsSecret(

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { describeWith } from '../backends/backends.ts';
-import { createDatabase, type TestDatabase } from '../backends/postgres.ts';
-import { Sender } from '../support/sender.ts';
+import { describeWith } from '../kit/backends/backends.ts';
+import { createDatabase, type TestDatabase } from '../kit/backends/postgres.ts';
+import { Sender } from '../kit/sender.ts';
 import { Furnished } from './furnished.ts';
 
 const VALUE = 'canary-2b7c90e1';

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { findCanary } from '../support/canary.ts';
+import { findCanary } from '../kit/canary.ts';
 import { CommandLine } from './command-line.ts';
 import { eventually } from './eventually.ts';
 import { Furnished } from './furnished.ts';

@@ -4,9 +4,9 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
-import { freePort } from '../backends/free-port.ts';
-import { until } from '../backends/until.ts';
-import { CsiDriver, type Mounted } from '../support/csi-driver.ts';
+import { freePort } from '../kit/backends/free-port.ts';
+import { until } from '../kit/backends/until.ts';
+import { CsiDriver, type Mounted } from '../kit/csi-driver.ts';
 import type { Furnished } from './furnished.ts';
 
 const MAIN = new URL('../../dist/main.js', import.meta.url).pathname;

@@ -1,8 +1,8 @@
 import { stat, writeFile } from 'node:fs/promises';
 import { status } from '@grpc/grpc-js';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { findCanary } from '../support/canary.ts';
-import type { Mounted } from '../support/csi-driver.ts';
+import { findCanary } from '../kit/canary.ts';
+import type { Mounted } from '../kit/csi-driver.ts';
 import { CsiProcess } from './csi-process.ts';
 import { eventually } from './eventually.ts';
 import { Furnished, type Furniture } from './furnished.ts';

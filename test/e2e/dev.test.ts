@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { until } from '../backends/until.ts';
+import { until } from '../kit/backends/until.ts';
 
 const run = promisify(execFile);
 const ROOT = new URL('../..', import.meta.url).pathname;
@@ -101,8 +101,8 @@ describe('development mode', () => {
 
   it('listens on loopback and refuses anything else', async () => {
     const files = join(directory, 'files');
-    const { devConfig, devFiles } = await import('../../src/dev/dev-config.ts');
-    const { checkConfig } = await import('../../src/config/load.ts');
+    const { devConfig, devFiles } = await import('../../src/compose/dev/dev-config.ts');
+    const { checkConfig } = await import('../../src/compose/config/load.ts');
     const config = devConfig(devFiles(files), join(files, 'issuer.jwks.json'), 8200);
     const listener = { ...config.listener, host: '0.0.0.0', plaintextBehindProxy: true };
     expect(() => checkConfig({ ...config, listener }, 'test')).toThrow(/loopback/);

@@ -1,4 +1,4 @@
-import { until } from '../backends/until.ts';
+import { until } from '../kit/backends/until.ts';
 
 /** Asks again and again until there is an answer, and returns it. */
 export async function eventually<T>(what: string, ask: () => Promise<T | undefined>): Promise<T> {

@@ -6,9 +6,9 @@ import { createInterface } from 'node:readline';
 import { createServer, type Server } from 'node:tls';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { findProgram } from '../backends/find-program.ts';
-import { findCanary } from '../support/canary.ts';
-import { CertificateAuthority } from '../support/certificates.ts';
+import { findProgram } from '../kit/backends/find-program.ts';
+import { findCanary } from '../kit/canary.ts';
+import { CertificateAuthority } from '../kit/certificates.ts';
 import { Furnished } from './furnished.ts';
 
 const EXAMPLES = new URL('../../docs/examples/', import.meta.url).pathname;

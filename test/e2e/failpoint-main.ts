@@ -3,9 +3,9 @@ import { parseArgs } from 'node:util';
 import { systemClock } from '../../src/clock.ts';
 import { onSignals } from '../../src/compose/on-signals.ts';
 import { serve } from '../../src/compose/serve.ts';
-import { loadConfig } from '../../src/config/load.ts';
+import { loadConfig } from '../../src/compose/config/load.ts';
 import { createLog } from '../../src/log.ts';
-import { fastClock } from '../support/fast-clock.ts';
+import { fastClock } from '../kit/fast-clock.ts';
 import { Failpoints } from './failpoints.ts';
 
 /** `serve`, with points at which it fails when the file `--failpoint` says so, and a clock of another speed: `--clock <epoch>x<speed>`. */

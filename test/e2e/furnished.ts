@@ -1,6 +1,6 @@
 import { copyFile, mkdir } from 'node:fs/promises';
 import type { SecretData } from '../../src/domain/secret.ts';
-import { boundClaims, ecKey, signedToken, type SigningKey } from '../support/token-factory.ts';
+import { boundClaims, ecKey, signedToken, type SigningKey } from '../kit/token-factory.ts';
 import { eventually } from './eventually.ts';
 import type { FailpointAction } from './failpoints.ts';
 import { Installation, type Answer } from './installation.ts';

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { CreateSecretCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
-import { describeWith } from '../backends/backends.ts';
-import { createToken, mountEngine, openBaoCall } from '../backends/openbao-calls.ts';
-import { uniqueName } from '../backends/unique-name.ts';
-import { filesBelow, findCanary } from '../support/canary.ts';
+import { describeWith } from '../kit/backends/backends.ts';
+import { createToken, mountEngine, openBaoCall } from '../kit/backends/openbao-calls.ts';
+import { uniqueName } from '../kit/backends/unique-name.ts';
+import { filesBelow, findCanary } from '../kit/canary.ts';
 import { CommandLine } from './command-line.ts';
 import { Furnished } from './furnished.ts';
 

@@ -1,9 +1,9 @@
 import { connect } from 'node:tls';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { inject } from '../../src/injector/inject.ts';
-import { describeWith } from '../backends/backends.ts';
-import { kubeRequest } from '../backends/kube-calls.ts';
-import { until } from '../backends/until.ts';
+import { inject } from '../../src/delivery/injector/inject.ts';
+import { describeWith } from '../kit/backends/backends.ts';
+import { kubeRequest } from '../kit/backends/kube-calls.ts';
+import { until } from '../kit/backends/until.ts';
 import { podWith, SETTINGS } from '../unit/injector/pods.ts';
 import { InjectorBench, WANTED } from './injector-bench.ts';
 

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { stringify } from 'yaml';
-import { freePort } from '../backends/free-port.ts';
+import { freePort } from '../kit/backends/free-port.ts';
 
 const run = promisify(execFile);
 const MAIN = new URL('../../dist/main.js', import.meta.url).pathname;

@@ -1,8 +1,8 @@
 import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import { once } from 'node:events';
 import { afterAll, beforeAll, beforeEach, expect, it } from '@jest/globals';
-import { FakeVault } from '../fakes/fake-vault.ts';
-import { LossyProxy } from '../support/lossy-proxy.ts';
+import { FakeVault } from '../kit/fakes/fake-vault.ts';
+import { LossyProxy } from '../kit/lossy-proxy.ts';
 import { CommandLine } from './command-line.ts';
 import { Furnished } from './furnished.ts';
 

@@ -1,20 +1,20 @@
 import { open, readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { describeWith } from '../backends/backends.ts';
+import { describeWith } from '../kit/backends/backends.ts';
 import {
   createDatabase,
   startPostgres,
   type Postgres,
   type TestDatabase,
-} from '../backends/postgres.ts';
-import type { Running } from '../backends/footprint.ts';
-import { until } from '../backends/until.ts';
+} from '../kit/backends/postgres.ts';
+import type { Running } from '../kit/backends/footprint.ts';
+import { until } from '../kit/backends/until.ts';
 import { loadKeys, openKek } from '../../src/compose/keys.ts';
 import { systemClock } from '../../src/clock.ts';
-import { loadConfig } from '../../src/config/load.ts';
+import { loadConfig } from '../../src/compose/config/load.ts';
 import { openStore } from '../../src/store/index.ts';
-import { FakeAuditChain } from '../fakes/fake-audit-chain.ts';
-import { commitOrder } from '../support/commit-order.ts';
+import { FakeAuditChain } from '../kit/fakes/fake-audit-chain.ts';
+import { commitOrder } from '../kit/commit-order.ts';
 import { Furnished } from './furnished.ts';
 import type { Answer } from './installation.ts';
 

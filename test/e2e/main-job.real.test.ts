@@ -1,19 +1,19 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { describeWith } from '../backends/backends.ts';
-import type { Backends } from '../backends/fleet.ts';
-import { grant } from '../backends/kube-apply.ts';
+import { describeWith } from '../kit/backends/backends.ts';
+import type { Backends } from '../kit/backends/fleet.ts';
+import { grant } from '../kit/backends/kube-apply.ts';
 import {
   createNamespace,
   createPod,
   createSecret,
   createServiceAccount,
   deletePod,
-} from '../backends/kube-objects.ts';
-import { boundToken, reviewToken } from '../backends/kube-tokens.ts';
-import type { KubeObject } from '../backends/kube-calls.ts';
-import { createToken, openBaoCall } from '../backends/openbao-calls.ts';
-import { createDatabase } from '../backends/postgres.ts';
-import { uniqueName } from '../backends/unique-name.ts';
+} from '../kit/backends/kube-objects.ts';
+import { boundToken, reviewToken } from '../kit/backends/kube-tokens.ts';
+import type { KubeObject } from '../kit/backends/kube-calls.ts';
+import { createToken, openBaoCall } from '../kit/backends/openbao-calls.ts';
+import { createDatabase } from '../kit/backends/postgres.ts';
+import { uniqueName } from '../kit/backends/unique-name.ts';
 import { createAwsSecret } from './aws-secret.ts';
 import { eventually } from './eventually.ts';
 import { Installation, type Answer } from './installation.ts';

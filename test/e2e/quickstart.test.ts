@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { parseAllDocuments } from 'yaml';
-import { freePort } from '../backends/free-port.ts';
-import { until } from '../backends/until.ts';
+import { freePort } from '../kit/backends/free-port.ts';
+import { until } from '../kit/backends/until.ts';
 import { textOf } from '../guards/tracked-files.ts';
 
 const run = promisify(execFile);

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { describeWith } from '../backends/backends.ts';
-import type { Running } from '../backends/footprint.ts';
-import { createDatabase, startPostgres, type Postgres } from '../backends/postgres.ts';
-import { checkReads } from '../support/commit-history.ts';
-import { commitOrder } from '../support/commit-order.ts';
+import { describeWith } from '../kit/backends/backends.ts';
+import type { Running } from '../kit/backends/footprint.ts';
+import { createDatabase, startPostgres, type Postgres } from '../kit/backends/postgres.ts';
+import { checkReads } from '../kit/commit-history.ts';
+import { commitOrder } from '../kit/commit-order.ts';
 import { Furnished } from './furnished.ts';
 
 /** What each operator does; `ROUNDS` in the environment multiplies it. Readers read as long as the operators work. */

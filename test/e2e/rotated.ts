@@ -1,4 +1,4 @@
-import { until } from '../backends/until.ts';
+import { until } from '../kit/backends/until.ts';
 import type { Furnished } from './furnished.ts';
 
 interface Rotation {

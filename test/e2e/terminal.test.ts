@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { until } from '../backends/until.ts';
-import { findCanary } from '../support/canary.ts';
+import { until } from '../kit/backends/until.ts';
+import { findCanary } from '../kit/canary.ts';
 import { CommandLine } from './command-line.ts';
 import { Furnished } from './furnished.ts';
 

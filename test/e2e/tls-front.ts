@@ -1,6 +1,6 @@
 import { connect, type AddressInfo } from 'node:net';
 import { createServer, type Server } from 'node:tls';
-import { CertificateAuthority } from '../support/certificates.ts';
+import { CertificateAuthority } from '../kit/certificates.ts';
 
 /** TLS in front of a broker that listens in plain on loopback, under an authority of its own. */
 export class TlsFront {

@@ -1,18 +1,18 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { describeWith } from '../backends/backends.ts';
-import type { Running } from '../backends/footprint.ts';
+import { describeWith } from '../kit/backends/backends.ts';
+import type { Running } from '../kit/backends/footprint.ts';
 import {
   createDatabase,
   startPostgres,
   type Postgres,
   type TestDatabase,
-} from '../backends/postgres.ts';
-import { until } from '../backends/until.ts';
-import { FakeApiServer } from '../fakes/fake-api-server.ts';
-import type { FakePod } from '../fakes/fake-pods.ts';
-import { FakeVault } from '../fakes/fake-vault.ts';
-import { commitOrder, type CommittedEntry } from '../support/commit-order.ts';
-import { History } from '../support/history.ts';
+} from '../kit/backends/postgres.ts';
+import { until } from '../kit/backends/until.ts';
+import { FakeApiServer } from '../kit/fakes/fake-api-server.ts';
+import type { FakePod } from '../kit/fakes/fake-pods.ts';
+import { FakeVault } from '../kit/fakes/fake-vault.ts';
+import { commitOrder, type CommittedEntry } from '../kit/commit-order.ts';
+import { History } from '../kit/history.ts';
 import { Furnished, vaultConnection } from './furnished.ts';
 import type { Answer } from './installation.ts';
 

@@ -1,10 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
 import { parse } from 'yaml';
 import type { z } from 'zod';
-import { VARIABLES } from '../../src/agent/config/environment.ts';
-import { checkSettings } from '../../src/agent/config/load-settings.ts';
-import { settingsSchema } from '../../src/agent/config/settings.ts';
-import { EXIT } from '../../src/agent/failures.ts';
+import { VARIABLES } from '../../src/delivery/agent/config/environment.ts';
+import { checkSettings } from '../../src/delivery/agent/config/load-settings.ts';
+import { settingsSchema } from '../../src/delivery/agent/config/settings.ts';
+import { EXIT } from '../../src/delivery/agent/failures.ts';
 import { optionsOf } from './options.ts';
 import { textOf } from './tracked-files.ts';
 

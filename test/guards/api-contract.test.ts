@@ -5,7 +5,7 @@ import { ACCESS } from '../../src/api/access.ts';
 import { PathTemplate } from '../../src/api/path-template.ts';
 import { allRoutes } from '../../src/api/routes/index.ts';
 import { ERRORS } from '../../src/domain/errors.ts';
-import { contractCodes, contractOperations } from '../support/openapi-contract.ts';
+import { contractCodes, contractOperations } from '../kit/openapi-contract.ts';
 
 const routes = allRoutes({
   unready: () => [],

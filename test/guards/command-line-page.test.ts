@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { describe, expect, it } from '@jest/globals';
 import { createProgram } from '../../src/program.ts';
-import { contractOperations } from '../support/openapi-contract.ts';
+import { contractOperations } from '../kit/openapi-contract.ts';
 import { textOf } from './tracked-files.ts';
 
 /** Which verb calls an operation; `api` calls them all. */

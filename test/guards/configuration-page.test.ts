@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { parse } from 'yaml';
-import { checkConfig } from '../../src/config/load.ts';
-import { configSchema } from '../../src/config/schema.ts';
+import { checkConfig } from '../../src/compose/config/load.ts';
+import { configSchema } from '../../src/compose/config/schema.ts';
 import { optionsOf } from './options.ts';
 import { textOf } from './tracked-files.ts';
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { settingsSchema } from '../../src/csi/settings.ts';
+import { settingsSchema } from '../../src/delivery/csi/settings.ts';
 import { optionsOf } from './options.ts';
 import { textOf } from './tracked-files.ts';
 

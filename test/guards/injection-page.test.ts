@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { ITEM_ANNOTATIONS, POD_ANNOTATIONS } from '../../src/injector/annotation-names.ts';
+import { ITEM_ANNOTATIONS, POD_ANNOTATIONS } from '../../src/delivery/injector/annotation-names.ts';
 import { textOf } from './tracked-files.ts';
 
 const [, table = ''] =

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, describe, expect, it } from '@jest/globals';
-import { freePort } from '../backends/free-port.ts';
+import { freePort } from '../kit/backends/free-port.ts';
 import { textOf } from './tracked-files.ts';
 
 const { dependencies } = JSON.parse(textOf('package.json')) as {
@@ -74,7 +74,7 @@ const RECORDER = `data:text/javascript,${encodeURIComponent(`
   process.on('exit', () => process.stdout.write(JSON.stringify(loaded)));`)}`;
 
 const READ = `
-  const { checkConfig } = await import(${source('config/load.ts')});
+  const { checkConfig } = await import(${source('compose/config/load.ts')});
   const { systemClock: clock } = await import(${source('clock.ts')});`;
 
 /** The dependencies that a program loads, in the order of their names. */

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import ts from 'typescript';
 import { textOf, trackedFiles } from './tracked-files.ts';
 
-const FILE_CAP = 300;
+const FILE_CAP = 400;
 /** A table of cases is long without being hard. */
 const TEST_FILE_CAP = 450;
 /** The contract of the port is one suite, which both databases run whole. */
@@ -13,7 +13,7 @@ const FUNCTION_CAP = 60;
 const PARAMETERS_CAP = 4;
 /** Directives that lift a rule, each with its reason in place; what else there is must be reviewed into this list. */
 const LIFTED = new Map([
-  ['src/upstream/vault/encode-path.ts', 'no-control-regex'],
+  ['src/providers/vault/client/encode-path.ts', 'no-control-regex'],
   ['src/crypto/signed-note.ts', 'no-control-regex'],
 ]);
 

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { CertificateAuthority } from '../support/certificates.ts';
+import { CertificateAuthority } from '../kit/certificates.ts';
 
 /** A server whose certificate nobody vouches for, and what it was sent all the same. */
 const heard: string[] = [];
@@ -28,12 +28,12 @@ function dialOut(port: number): Readonly<Record<string, string>> {
   writeFileSync(tokenFile, 'a-token', { mode: 0o600 });
   return {
     kubernetes: `
-      const { connectKubernetes } = await import('${source('upstream/kubernetes/index.ts')}');
+      const { connectKubernetes } = await import('${source('providers/kubernetes/client/index.ts')}');
       const api = await connectKubernetes({ type: 'kubernetes', server: '${address}', tokenFile: '${tokenFile}' });
       await api.call({ method: 'GET', path: ['api'] }, AbortSignal.timeout(9000));`,
     vault: `
-      const { connectVault } = await import('${source('upstream/vault/vault-client.ts')}');
-      const { vaultServerSchema } = await import('${source('upstream/vault/config.ts')}');
+      const { connectVault } = await import('${source('providers/vault/client/vault-client.ts')}');
+      const { vaultServerSchema } = await import('${source('providers/vault/client/config.ts')}');
       const { systemClock } = await import('${source('clock.ts')}');
       const auth = { method: 'token', tokenFile: '${tokenFile}' };
       const server = vaultServerSchema.parse({ address: '${address}', auth, limits: { maxRetries: 0 } });

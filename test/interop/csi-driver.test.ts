@@ -3,7 +3,7 @@ import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { findProgram } from '../backends/find-program.ts';
+import { findProgram } from '../kit/backends/find-program.ts';
 import { CsiProcess } from '../e2e/csi-process.ts';
 import { Furnished } from '../e2e/furnished.ts';
 

@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { beforeAll, expect, it } from '@jest/globals';
 import { parse } from 'yaml';
-import { describeWith } from '../backends/backends.ts';
-import { apply, type Manifest } from '../backends/kube-apply.ts';
-import { kubeRequest } from '../backends/kube-calls.ts';
-import { createNamespace } from '../backends/kube-objects.ts';
-import { uniqueName } from '../backends/unique-name.ts';
+import { describeWith } from '../kit/backends/backends.ts';
+import { apply, type Manifest } from '../kit/backends/kube-apply.ts';
+import { kubeRequest } from '../kit/backends/kube-calls.ts';
+import { createNamespace } from '../kit/backends/kube-objects.ts';
+import { uniqueName } from '../kit/backends/unique-name.ts';
 
 const MODULE = 'github.com/external-secrets/external-secrets';
 const KINDS = ['secretstores', 'externalsecrets'];

@@ -6,7 +6,7 @@ import { text } from 'node:stream/consumers';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { parse } from 'yaml';
-import { findProgram } from '../backends/find-program.ts';
+import { findProgram } from '../kit/backends/find-program.ts';
 import { Furnished } from '../e2e/furnished.ts';
 
 const run = promisify(execFile);

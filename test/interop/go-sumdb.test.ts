@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { exportLog } from '../../src/audit/export.ts';
 import { storeSource } from '../../src/audit/export-source.ts';
-import { findProgram } from '../backends/find-program.ts';
-import { HandClock } from '../support/hand-clock.ts';
+import { findProgram } from '../kit/backends/find-program.ts';
+import { HandClock } from '../kit/hand-clock.ts';
 import { LogBench } from '../unit/audit/log-bench.ts';
 
 const run = promisify(execFile);

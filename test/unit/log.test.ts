@@ -3,7 +3,7 @@ import { describe, expect, it } from '@jest/globals';
 import { BrokerError } from '../../src/domain/errors.ts';
 import { createLog } from '../../src/log.ts';
 import type { Log } from '../../src/ports/log.ts';
-import { HandClock } from '../support/hand-clock.ts';
+import { HandClock } from '../kit/hand-clock.ts';
 
 function written(write: (log: Log) => void): string {
   let text = '';

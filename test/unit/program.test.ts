@@ -2,7 +2,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it, jest } from '@jest/globals';
 import { runProgram } from '../../src/program.ts';
-import { fileTree, removeTreesAfterEach } from '../support/file-tree.ts';
+import { fileTree, removeTreesAfterEach } from '../kit/file-tree.ts';
 
 removeTreesAfterEach();
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { SteadyClock } from '../../src/steady-clock.ts';
-import { HandClock } from '../support/hand-clock.ts';
+import { SteadyClock } from '../../src/compose/steady-clock.ts';
+import { HandClock } from '../kit/hand-clock.ts';
 
 const MINUTE = 60_000;
 

@@ -7,7 +7,7 @@ import {
   readTile as tile,
   searchAudit as search,
   traceAudit as traceValue,
-} from '../../broker/audit.ts';
+} from '../../broker/recording/audit.ts';
 import type { AuditQuery, LogEntry } from '../../ports/audit-log.ts';
 import type { Page } from '../../domain/page.ts';
 import { JSON_TYPE } from '../answers.ts';

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { issueCredential as issue } from '../../broker/issue-credential.ts';
+import { issueCredential as issue } from '../../broker/credentials/issue-credential.ts';
 import { parseSecretPath } from '../../domain/names.ts';
 import { disclosureJson } from '../disclosure-json.ts';
 import { duration, idempotencyKey } from '../fields.ts';

@@ -11,7 +11,7 @@ import {
   listDocuments,
   readDocument,
 } from '../../broker/documents/read-documents.ts';
-import type { LiveOperator } from '../../broker/state/operator-tokens.ts';
+import type { LiveOperator } from '../../broker/sessions/operator-token-memory.ts';
 import { parseSecretPath } from '../../domain/names.ts';
 import { readPreconditions } from '../entity-tag.ts';
 import { objectName } from '../fields.ts';

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { followEvents as follow } from '../../broker/follow-events.ts';
+import { followEvents as follow } from '../../broker/events/follow-events.ts';
 import { EVENT_STREAM_HEAD } from '../event-response.ts';
 import { parseParameter } from '../parse-input.ts';
 import type { RouteOf } from '../route.ts';

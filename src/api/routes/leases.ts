@@ -3,9 +3,9 @@ import {
   listLeases as list,
   readLease as read,
   releaseLease as release,
-} from '../../broker/leases.ts';
-import { renewLease as renew } from '../../broker/renew-lease.ts';
-import { revokeLeases as revoke, type LeaseSelector } from '../../broker/revoke-leases.ts';
+} from '../../broker/leases/leases.ts';
+import { renewLease as renew } from '../../broker/leases/renew-lease.ts';
+import { revokeLeases as revoke, type LeaseSelector } from '../../broker/leases/revoke-leases.ts';
 import type { Lease } from '../../domain/lease.ts';
 import {
   duration,

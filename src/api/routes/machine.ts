@@ -1,5 +1,5 @@
 import { BrokerError } from '../../domain/errors.ts';
-import type { LiveOperator } from '../../broker/state/operator-tokens.ts';
+import type { LiveOperator } from '../../broker/sessions/operator-token-memory.ts';
 import { JSON_TYPE } from '../answers.ts';
 import type { MachineFacts } from '../machine-facts.ts';
 import type { Routes } from '../route.ts';

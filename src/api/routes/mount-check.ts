@@ -1,4 +1,4 @@
-import { checkMount as check } from '../../broker/check-mount.ts';
+import { checkMount as check } from '../../broker/documents/check-mount.ts';
 import { objectName } from '../fields.ts';
 import { parseParameter } from '../parse-input.ts';
 import type { RouteOf } from '../route.ts';

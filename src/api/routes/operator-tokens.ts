@@ -3,8 +3,8 @@ import {
   listOperatorTokens as list,
   readOwnToken as readOwn,
   revokeOperatorToken as revoke,
-} from '../../broker/operator-tokens.ts';
-import type { OperatorToken } from '../../broker/state/operator-tokens.ts';
+} from '../../broker/sessions/operator-tokens.ts';
+import type { OperatorToken } from '../../broker/sessions/operator-token-memory.ts';
 import { holdsEverywhere } from '../../domain/principal.ts';
 import { identifier, objectName } from '../fields.ts';
 import { instant } from '../../domain/instant.ts';

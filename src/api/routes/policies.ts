@@ -1,8 +1,11 @@
 import { z } from 'zod';
-import { explainDecision as explain, validatePolicy as validate } from '../../broker/policies.ts';
+import {
+  explainDecision as explain,
+  validatePolicy as validate,
+} from '../../broker/documents/policies.ts';
 import { CAPABILITIES } from '../../domain/policy/index.ts';
 import { parseIpAddress } from '../../domain/ip-address.ts';
-import type { Block } from '../../broker/blocks.ts';
+import type { Block } from '../../broker/sessions/blocks.ts';
 import { identifier, objectName, podUid, secretPath } from '../fields.ts';
 import { parseInput } from '../parse-input.ts';
 import type { RouteOf } from '../route.ts';

@@ -3,7 +3,7 @@ import {
   createQuarantine as create,
   liftQuarantine as lift,
   listQuarantines as list,
-} from '../../broker/quarantines.ts';
+} from '../../broker/sessions/quarantines.ts';
 import { instant } from '../../domain/instant.ts';
 import type { Quarantine, QuarantineScope } from '../../domain/quarantine.ts';
 import { duration, identifier, objectName, podUid, remark, workloadName } from '../fields.ts';

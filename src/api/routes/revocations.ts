@@ -1,10 +1,10 @@
 import { z } from 'zod';
-import { REVOCATION_STATES } from '../../broker/credential-states.ts';
+import { REVOCATION_STATES } from '../../broker/credentials/credential-states.ts';
 import {
   listRevocations as list,
   retryRevocation as retry,
   type Revocation,
-} from '../../broker/revocations.ts';
+} from '../../broker/leases/revocations.ts';
 import { identifier } from '../fields.ts';
 import { instant } from '../../domain/instant.ts';
 import { PAGE_QUERY, readPage, shownPage } from '../page-query.ts';

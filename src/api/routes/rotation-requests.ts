@@ -1,11 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { z } from 'zod';
-import {
-  ACTIONS,
-  directRotation,
-  type RotationDirection,
-} from '../../broker/rotation/direct-rotation.ts';
-import { requestRotation } from '../../broker/rotation/request-rotation.ts';
+import { ACTIONS, directRotation, type RotationDirection } from '../../rotation/direct-rotation.ts';
+import { requestRotation } from '../../rotation/request-rotation.ts';
 import { parseSecretPath } from '../../domain/names.ts';
 import type { Caller } from '../../broker/call.ts';
 import { idempotencyKey, remark } from '../fields.ts';

@@ -3,7 +3,7 @@ import {
   listRotations as list,
   rotationHistory,
   rotationStatus,
-} from '../../broker/rotation/rotation-status.ts';
+} from '../../rotation/rotation-status.ts';
 import { parseSecretPath } from '../../domain/names.ts';
 import { PAGE_QUERY, readPage, shownPage } from '../page-query.ts';
 import { parseParameter } from '../parse-input.ts';

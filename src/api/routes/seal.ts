@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { sealInstallation } from '../../broker/seal.ts';
+import { sealInstallation } from '../../broker/sessions/seal.ts';
 import { remark } from '../fields.ts';
 import { parseInput } from '../parse-input.ts';
 import type { RouteOf } from '../route.ts';

@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import { identityOf, type Call } from '../../broker/call.ts';
-import { issueCredential } from '../../broker/issue-credential.ts';
-import type { Acting } from '../../broker/operation.ts';
-import { readSecrets as discloseSecrets, refuseReads } from '../../broker/read-secrets.ts';
-import { LiveSession } from '../../broker/state/sessions.ts';
+import { issueCredential } from '../../broker/credentials/issue-credential.ts';
+import type { Acting } from '../../broker/recording/operation.ts';
+import { readSecrets as discloseSecrets, refuseReads } from '../../broker/secrets/read-secrets.ts';
+import { LiveSession } from '../../broker/sessions/session-memory.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import { disclosureJson, listJson } from '../disclosure-json.ts';
 import { problemOf } from '../error-response.ts';

@@ -1,11 +1,11 @@
 import { z } from 'zod';
-import { listSecrets as list } from '../../broker/list-secrets.ts';
-import { readSecret as discloseSecret } from '../../broker/read-secrets.ts';
+import { listSecrets as list } from '../../broker/secrets/list-secrets.ts';
+import { readSecret as discloseSecret } from '../../broker/secrets/read-secrets.ts';
 import {
   destroySecret as destroy,
   secretVersions,
   writeSecret as write,
-} from '../../broker/write-secret.ts';
+} from '../../broker/secrets/write-secret.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import { parseSecretPath } from '../../domain/names.ts';
 import type { SecretData } from '../../domain/secret.ts';

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { endMatchingSessions, listSessions as list } from '../../broker/sessions.ts';
-import type { SessionSelector } from '../../broker/select-sessions.ts';
+import { endMatchingSessions, listSessions as list } from '../../broker/sessions/sessions.ts';
+import type { SessionSelector } from '../../broker/sessions/select-sessions.ts';
 import { instant } from '../../domain/instant.ts';
 import type { Session } from '../../domain/principal.ts';
 import { workloadId } from '../../domain/workload.ts';

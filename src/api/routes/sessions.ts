@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import { endOwnSession } from '../../broker/end-session.ts';
-import { logIn } from '../../broker/log-in.ts';
-import { recordOperation } from '../../broker/operation.ts';
-import { renewSession as renew } from '../../broker/renew-session.ts';
+import { endOwnSession } from '../../broker/sessions/end-session.ts';
+import { logIn } from '../../broker/sessions/log-in.ts';
+import { recordOperation } from '../../broker/recording/operation.ts';
+import { renewSession as renew } from '../../broker/sessions/renew-session.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import type { Session } from '../../domain/principal.ts';
 import { workloadId } from '../../domain/workload.ts';

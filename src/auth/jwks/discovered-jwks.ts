@@ -1,9 +1,9 @@
 import type { Agent } from 'node:https';
-import { openHttps } from '../../upstream/https/open-https.ts';
-import { parseJson } from '../../upstream/https/parse-json.ts';
-import { readBounded } from '../../upstream/https/read-bounded.ts';
-import { tlsAgent } from '../../upstream/https/tls-agent.ts';
-import { WatchedFile } from '../../upstream/kubernetes/watched-file.ts';
+import { openHttps } from '../../net/https/open-https.ts';
+import { parseJson } from '../../net/https/parse-json.ts';
+import { readBounded } from '../../net/https/read-bounded.ts';
+import { tlsAgent } from '../../net/https/tls-agent.ts';
+import { WatchedFile } from '../../providers/kubernetes/client/watched-file.ts';
 import { JWKS_ACCEPT, MAX_JWKS_BYTES } from './jwks-source.ts';
 import type { JwksSource } from './jwks-source.ts';
 

@@ -1,5 +1,5 @@
 import { readFile, stat } from 'node:fs/promises';
-import { parseJson } from '../../upstream/https/parse-json.ts';
+import { parseJson } from '../../net/https/parse-json.ts';
 import { MAX_JWKS_BYTES } from './jwks-source.ts';
 import type { JwksSource } from './jwks-source.ts';
 

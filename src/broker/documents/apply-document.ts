@@ -6,11 +6,11 @@ import type { AccessPolicy } from '../../domain/policy/index.ts';
 import type { Expectation, Plan } from '../../ports/store.ts';
 import { randomId } from '../../crypto/random.ts';
 import type { Call } from '../call.ts';
-import { recordFailure } from '../operation.ts';
+import { recordFailure } from '../recording/operation.ts';
 import type { Parts } from '../parts.ts';
-import { commitAs, entryOf, type Attempt } from '../record.ts';
-import type { LiveOperator } from '../state/operator-tokens.ts';
-import { denied } from '../judge.ts';
+import { commitAs, entryOf, type Attempt } from '../recording/record.ts';
+import type { LiveOperator } from '../sessions/operator-token-memory.ts';
+import { denied } from '../secrets/judge.ts';
 import { authorizeDocument, mayCreatePolicy } from './authority.ts';
 import { checkReferences, checkUnused } from './check-references.ts';
 import {

@@ -1,7 +1,7 @@
 import { holdsEverywhere, holdsFor } from '../../domain/principal.ts';
 import { policyScope, type AccessPolicy } from '../../domain/policy/index.ts';
-import { denied } from '../judge.ts';
-import type { LiveOperator } from '../state/operator-tokens.ts';
+import { denied } from '../secrets/judge.ts';
+import type { LiveOperator } from '../sessions/operator-token-memory.ts';
 import type { DocumentKind } from './kinds.ts';
 
 /**

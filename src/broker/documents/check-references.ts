@@ -3,9 +3,9 @@ import { BrokerError } from '../../domain/errors.ts';
 import { coversOverlap, isWithinBounds } from '../../domain/locator-bounds.ts';
 import type { MountSpec } from '../../domain/mount.ts';
 import type { Parts } from '../parts.ts';
-import { UNREVOKED } from '../credential-states.ts';
+import { UNREVOKED } from '../credentials/credential-states.ts';
 import { checkRotation } from './check-rotation.ts';
-import type { LiveOperator } from '../state/operator-tokens.ts';
+import type { LiveOperator } from '../sessions/operator-token-memory.ts';
 import type { StoredDocument } from './document.ts';
 import { checkTakeover, EditorScope } from './editor-scope.ts';
 

@@ -1,6 +1,6 @@
 import { BrokerError } from '../../domain/errors.ts';
 import type { Tables } from '../../ports/tables.ts';
-import type { RowSeals } from '../state/row-seals.ts';
+import type { RowSeals } from '../recording/row-seals.ts';
 import type { DocumentKind, DocumentSpecs } from './kinds.ts';
 import { parseSpec } from './schema.ts';
 

@@ -5,8 +5,8 @@ import { isSecretPath } from '../../domain/names.ts';
 import { holdsEverywhere, holdsFor, type Operator } from '../../domain/principal.ts';
 import type { RotationTarget } from '../../ports/rotation-target.ts';
 import type { SecretProvider } from '../../ports/secret-provider.ts';
-import type { LiveOperator } from '../state/operator-tokens.ts';
-import type { BoundTargets } from '../state/rotation-targets.ts';
+import type { LiveOperator } from '../sessions/operator-token-memory.ts';
+import type { BoundTargets } from '../../rotation/rotation-targets.ts';
 import type { StoredDocument } from './document.ts';
 
 /**

@@ -2,9 +2,9 @@ import { BrokerError } from '../../domain/errors.ts';
 import type { Page, PageRequest } from '../../domain/page.ts';
 import type { Call } from '../call.ts';
 import { decodeCursor, encodeCursor } from '../cursor.ts';
-import { recordOperation } from '../operation.ts';
+import { recordOperation } from '../recording/operation.ts';
 import type { Parts } from '../parts.ts';
-import type { LiveOperator } from '../state/operator-tokens.ts';
+import type { LiveOperator } from '../sessions/operator-token-memory.ts';
 import { authorizeDocument, mayTouch } from './authority.ts';
 import {
   found,

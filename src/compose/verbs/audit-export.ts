@@ -2,7 +2,7 @@ import { systemClock } from '../../clock.ts';
 import { exportLog, type Progress } from '../../audit/export.ts';
 import { damageText } from '../../audit/log-damage.ts';
 import { storeSource } from '../../audit/export-source.ts';
-import { loadConfig } from '../../config/load.ts';
+import { loadConfig } from '../config/load.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import { openStore } from '../../store/index.ts';
 import { openBootLog } from '../audit-trail.ts';

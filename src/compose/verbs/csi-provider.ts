@@ -1,6 +1,6 @@
 import { systemClock } from '../../clock.ts';
-import { Provider } from '../../csi/provider.ts';
-import { loadSettings } from '../../csi/settings.ts';
+import { Provider } from '../../delivery/csi/provider.ts';
+import { loadSettings } from '../../delivery/csi/settings.ts';
 import { createLog } from '../../log.ts';
 import { RELEASE } from '../release.ts';
 

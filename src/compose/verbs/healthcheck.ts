@@ -1,4 +1,4 @@
-import { loadConfig } from '../../config/load.ts';
+import { loadConfig } from '../config/load.ts';
 import { BrokerError } from '../../domain/errors.ts';
 
 const TIMEOUT_MS = 3_000;

@@ -1,6 +1,6 @@
 import { systemClock } from '../../clock.ts';
-import { loadConfig } from '../../config/load.ts';
-import { refuseOpenProcess } from '../../config/process-options.ts';
+import { loadConfig } from '../config/load.ts';
+import { refuseOpenProcess } from '../config/process-options.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import { parseDuration } from '../../domain/policy/duration.ts';
 import { createLog } from '../../log.ts';

@@ -1,11 +1,11 @@
 import { systemClock } from '../../clock.ts';
-import { loadConfig } from '../../config/load.ts';
-import { refuseOpenProcess } from '../../config/process-options.ts';
+import { loadConfig } from '../config/load.ts';
+import { refuseOpenProcess } from '../config/process-options.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import { createLog } from '../../log.ts';
 import { openStore } from '../../store/index.ts';
 import type { LogExtent } from '../../audit/opened-log.ts';
-import { RowSeals } from '../../broker/state/row-seals.ts';
+import { RowSeals } from '../../broker/recording/row-seals.ts';
 import { AuditTrail, openBootLog, type Released } from '../audit-trail.ts';
 import { createGuard, releaseRows } from '../guarded-state.ts';
 import { loadKeys, openKek } from '../keys.ts';

@@ -1,6 +1,6 @@
 import { systemClock } from '../../clock.ts';
-import { loadConfig } from '../../config/load.ts';
-import { mayDumpCore, refuseOpenProcess } from '../../config/process-options.ts';
+import { loadConfig } from '../config/load.ts';
+import { mayDumpCore, refuseOpenProcess } from '../config/process-options.ts';
 import { createLog } from '../../log.ts';
 import { serve } from '../serve.ts';
 import { onSignals } from '../on-signals.ts';

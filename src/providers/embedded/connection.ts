@@ -3,7 +3,7 @@ import type {
   ProviderConnection,
   SecretProvider,
 } from '../../ports/secret-provider.ts';
-import { parseOptions } from '../../upstream/parse-options.ts';
+import { parseOptions } from '../parse-options.ts';
 import { checkEmbedded } from './check.ts';
 import { embeddedOptions } from './config.ts';
 import type { EmbeddedParts } from './embedded-secrets.ts';

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { guardLimitsSchema } from '../../upstream/guard/config.ts';
-import { checkKubernetesAccess, kubernetesAccessFields } from '../../upstream/kubernetes/index.ts';
+import { guardLimitsSchema } from '../guard/config.ts';
+import { checkKubernetesAccess, kubernetesAccessFields } from './client/index.ts';
 import { dataKey, namespaceName, objectName } from './names.ts';
 
 /** A connection of the configuration file; the same serves logins and the pod watch. */

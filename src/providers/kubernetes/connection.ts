@@ -1,9 +1,9 @@
 import type { CallContext } from '../../ports/call-context.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { ProviderConnection } from '../../ports/secret-provider.ts';
-import { createGuard } from '../../upstream/guard.ts';
-import { connectKubernetes } from '../../upstream/kubernetes/index.ts';
-import { parseOptions } from '../../upstream/parse-options.ts';
+import { createGuard } from '../guard/guard.ts';
+import { connectKubernetes } from './client/index.ts';
+import { parseOptions } from '../parse-options.ts';
 import { refuseForbiddenNamespace, type KubernetesBounds } from './bounds.ts';
 import { checkServer } from './check.ts';
 import { kubernetesMountOptions, type KubernetesProviderConfig } from './config.ts';

@@ -1,6 +1,6 @@
 import type { CallContext } from '../../ports/call-context.ts';
-import type { Guard } from '../../upstream/guard.ts';
-import type { KubernetesApi, KubernetesRequest } from '../../upstream/kubernetes/index.ts';
+import type { Guard } from '../guard/guard.ts';
+import type { KubernetesApi, KubernetesRequest } from './client/index.ts';
 import { kubernetesError } from './errors.ts';
 
 /** The API server under the connection's guard: GET is repeated where it may help, nothing else is. */

@@ -10,7 +10,7 @@ import type {
   SecretProvider,
   SecretPublishing,
 } from '../../ports/secret-provider.ts';
-import { parseOptions } from '../../upstream/parse-options.ts';
+import { parseOptions } from '../parse-options.ts';
 import { refuseForbiddenAudiences, refused, type KubernetesBounds } from './bounds.ts';
 import { checkNamespace } from './check.ts';
 import { secretRef, tokenRef } from './config.ts';

@@ -7,7 +7,7 @@ import type {
   DynamicCredentials,
   IssuedCredential,
 } from '../../ports/secret-provider.ts';
-import { parseOptions } from '../../upstream/parse-options.ts';
+import { parseOptions } from '../parse-options.ts';
 import { anchorName, anchorObject, anchorUid, isAnchor, isAnchorName } from './anchor.ts';
 import { MIN_TOKEN_SECONDS, tokenRef } from './config.ts';
 import { hasStatus } from './errors.ts';

@@ -1,7 +1,7 @@
 import { BrokerError } from '../../domain/errors.ts';
 import type { CallContext } from '../../ports/call-context.ts';
 import type { CheckReport } from '../../ports/secret-provider.ts';
-import type { MysqlServer } from '../../upstream/mysql/mysql-server.ts';
+import type { MysqlServer } from './client/mysql-server.ts';
 
 /** What one comes and goes by. MySQL writes the last with an underscore, and old servers mean it by SUPER. */
 const NEEDED = [

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { mysqlAccountHost } from '../../upstream/mysql/account.ts';
+import { mysqlAccountHost } from './client/account.ts';
 
 const MOST_STATEMENTS = 32;
 

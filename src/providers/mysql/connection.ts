@@ -1,7 +1,7 @@
 import { BrokerError } from '../../domain/errors.ts';
 import type { ProviderConnection, SecretProvider } from '../../ports/secret-provider.ts';
-import type { MysqlServer } from '../../upstream/mysql/mysql-server.ts';
-import { parseOptions } from '../../upstream/parse-options.ts';
+import type { MysqlServer } from './client/mysql-server.ts';
+import { parseOptions } from '../parse-options.ts';
 import { checkServer } from './check-server.ts';
 import { mysqlMountOptions, roleRef, type MysqlMountOptions } from './config.ts';
 import { UserCredentials } from './user-credentials.ts';

@@ -1,7 +1,7 @@
 import { BrokerError } from '../../domain/errors.ts';
-import type { MysqlAccount } from '../../upstream/mysql/account.ts';
-import type { MysqlSession } from '../../upstream/mysql/mysql-session.ts';
-import { quoteIdentifier } from '../../upstream/mysql/quote.ts';
+import type { MysqlAccount } from './client/account.ts';
+import type { MysqlSession } from './client/mysql-session.ts';
+import { quoteIdentifier } from './client/quote.ts';
 
 /** What runs with the rights of an account that has defined it; a trigger or an event of an account that is gone fails. */
 const DEFINED = `

@@ -9,12 +9,12 @@ import type {
   DynamicCredentials,
   IssuedCredential,
 } from '../../ports/secret-provider.ts';
-import { quoteAccount, type MysqlAccount } from '../../upstream/mysql/account.ts';
-import { endSessions } from '../../upstream/mysql/end-sessions.ts';
-import { errorNumberOf } from '../../upstream/mysql/mysql-error.ts';
-import type { MysqlServer } from '../../upstream/mysql/mysql-server.ts';
-import type { MysqlSession } from '../../upstream/mysql/mysql-session.ts';
-import { passwordClause } from '../../upstream/mysql/password-clause.ts';
+import { quoteAccount, type MysqlAccount } from './client/account.ts';
+import { endSessions } from './client/end-sessions.ts';
+import { errorNumberOf } from './client/mysql-error.ts';
+import type { MysqlServer } from './client/mysql-server.ts';
+import type { MysqlSession } from './client/mysql-session.ts';
+import { passwordClause } from './client/password-clause.ts';
 import type { MysqlMountOptions } from './config.ts';
 import { clearDefined, mayDefine } from './definer-objects.ts';
 import { formatHandle, parseHandle, type UserHandle } from './user-handle.ts';

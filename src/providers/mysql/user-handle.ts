@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { BrokerError } from '../../domain/errors.ts';
-import { mysqlAccountHost } from '../../upstream/mysql/account.ts';
+import { mysqlAccountHost } from './client/account.ts';
 
 /** What is committed of one user; docs/spec/mysql-user-handle-v1.md. No secret is in it. */
 const userHandle = z.strictObject({

@@ -1,8 +1,8 @@
 import { BrokerError } from '../../domain/errors.ts';
 import type { CallContext } from '../../ports/call-context.ts';
 import type { CheckReport } from '../../ports/secret-provider.ts';
-import type { PostgresServer } from '../../upstream/postgres/postgres-server.ts';
-import type { PostgresSession } from '../../upstream/postgres/session.ts';
+import type { PostgresServer } from './client/postgres-server.ts';
+import type { PostgresSession } from './client/session.ts';
 import type { PostgresMountOptions } from './config.ts';
 import { heirProblem } from './heir.ts';
 

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { roleName } from '../../upstream/postgres/role-name.ts';
+import { roleName } from './client/role-name.ts';
 import { creationProblem, namesRole, revocationProblem } from './statement-rules.ts';
 
 const MOST_STATEMENTS = 32;

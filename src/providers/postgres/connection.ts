@@ -1,7 +1,7 @@
 import type { Clock } from '../../ports/clock.ts';
 import type { ProviderConnection } from '../../ports/secret-provider.ts';
-import type { PostgresServer } from '../../upstream/postgres/postgres-server.ts';
-import { parseOptions } from '../../upstream/parse-options.ts';
+import type { PostgresServer } from './client/postgres-server.ts';
+import { parseOptions } from '../parse-options.ts';
 import { checkServer } from './check.ts';
 import { postgresMountOptions } from './config.ts';
 import { PostgresProvider } from './provider.ts';

@@ -1,13 +1,13 @@
 import { BrokerError } from '../../domain/errors.ts';
 import type { CallContext } from '../../ports/call-context.ts';
-import { attempt } from '../../upstream/postgres/attempt.ts';
-import { closeRole, roleExists } from '../../upstream/postgres/close-role.ts';
-import { isContended, isLocked } from '../../upstream/postgres/contested.ts';
-import { sqlStateOf } from '../../upstream/postgres/postgres-error.ts';
-import type { PostgresServer } from '../../upstream/postgres/postgres-server.ts';
-import { rollBackPrepared } from '../../upstream/postgres/prepared-transactions.ts';
-import { quoteIdentifier } from '../../upstream/postgres/quote.ts';
-import type { PostgresSession } from '../../upstream/postgres/session.ts';
+import { attempt } from './client/attempt.ts';
+import { closeRole, roleExists } from './client/close-role.ts';
+import { isContended, isLocked } from './client/contested.ts';
+import { sqlStateOf } from './client/postgres-error.ts';
+import type { PostgresServer } from './client/postgres-server.ts';
+import { rollBackPrepared } from './client/prepared-transactions.ts';
+import { quoteIdentifier } from './client/quote.ts';
+import type { PostgresSession } from './client/session.ts';
 import { ownsObjects, releaseRole, type ReleaseTerms } from './release-role.ts';
 
 /** Nobody logs in with it, whatever `pg_hba.conf` asks for. */

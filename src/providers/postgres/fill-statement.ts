@@ -1,5 +1,5 @@
 import { BrokerError } from '../../domain/errors.ts';
-import { quoteIdentifier, quoteLiteral } from '../../upstream/postgres/quote.ts';
+import { quoteIdentifier, quoteLiteral } from './client/quote.ts';
 import { tokensOf, type Placeholder } from './statement-tokens.ts';
 
 /** A template with its placeholders filled, each quoted as its kind. @throws ERR_INTERNAL for one that the rules would refuse. */

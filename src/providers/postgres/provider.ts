@@ -8,8 +8,8 @@ import type {
   DynamicCredentials,
   SecretProvider,
 } from '../../ports/secret-provider.ts';
-import type { PostgresServer } from '../../upstream/postgres/postgres-server.ts';
-import { parseOptions } from '../../upstream/parse-options.ts';
+import type { PostgresServer } from './client/postgres-server.ts';
+import { parseOptions } from '../parse-options.ts';
 import { checkServer } from './check.ts';
 import { roleRef, type PostgresMountOptions } from './config.ts';
 import { CREDENTIALS } from './location.ts';

@@ -1,7 +1,7 @@
-import { attempt } from '../../upstream/postgres/attempt.ts';
-import { joinRole } from '../../upstream/postgres/membership.ts';
-import { quoteIdentifier } from '../../upstream/postgres/quote.ts';
-import type { PostgresSession } from '../../upstream/postgres/session.ts';
+import { attempt } from './client/attempt.ts';
+import { joinRole } from './client/membership.ts';
+import { quoteIdentifier } from './client/quote.ts';
+import type { PostgresSession } from './client/session.ts';
 import { fillStatement } from './fill-statement.ts';
 import { handOver, refuseReassignment } from './heir.ts';
 

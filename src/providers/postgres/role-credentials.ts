@@ -8,12 +8,12 @@ import type {
   DynamicCredentials,
   IssuedCredential,
 } from '../../ports/secret-provider.ts';
-import { isPresent } from '../../upstream/postgres/close-role.ts';
-import { changeContestedRole, isLocked } from '../../upstream/postgres/contested.ts';
-import { sqlStateOf } from '../../upstream/postgres/postgres-error.ts';
-import type { PostgresServer } from '../../upstream/postgres/postgres-server.ts';
-import { quoteIdentifier, quoteLiteral } from '../../upstream/postgres/quote.ts';
-import type { PostgresSession } from '../../upstream/postgres/session.ts';
+import { isPresent } from './client/close-role.ts';
+import { changeContestedRole, isLocked } from './client/contested.ts';
+import { sqlStateOf } from './client/postgres-error.ts';
+import type { PostgresServer } from './client/postgres-server.ts';
+import { quoteIdentifier, quoteLiteral } from './client/quote.ts';
+import type { PostgresSession } from './client/session.ts';
 import type { PostgresMountOptions, RoleSet } from './config.ts';
 import { dropRole, repeated } from './drop-role.ts';
 import { fillStatement } from './fill-statement.ts';

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { BrokerError } from '../../domain/errors.ts';
 import type { SecretData } from '../../domain/secret.ts';
 import { Sensitive } from '../../domain/sensitive.ts';
-import { VaultResponseError } from '../../upstream/vault/response-error.ts';
+import { VaultResponseError } from './client/response-error.ts';
 import { failMalformed } from './errors.ts';
 import { toSecretData } from './secret-data.ts';
 

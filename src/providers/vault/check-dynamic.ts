@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { CallContext } from '../../ports/call-context.ts';
 import type { CheckReport } from '../../ports/secret-provider.ts';
-import type { VaultClient } from '../../upstream/vault/vault-client.ts';
+import type { VaultClient } from './client/vault-client.ts';
 import type { VaultMountOptions } from './config.ts';
 import { Findings, isCode } from './findings.ts';
 

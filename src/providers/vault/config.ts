@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { isReservedEngine, vaultMountPath } from '../../upstream/vault/config.ts';
+import { isReservedEngine, vaultMountPath } from './client/config.ts';
 
 const enginePath = vaultMountPath.refine((path) => !isReservedEngine(path), {
   message: 'sys, auth, identity and cubbyhole hold no secrets for workloads',

@@ -6,9 +6,9 @@ import type {
   ProviderConnection,
   SecretProvider,
 } from '../../ports/secret-provider.ts';
-import type { VaultConnectionConfig } from '../../upstream/vault/config.ts';
-import { connectVault, type VaultClient } from '../../upstream/vault/vault-client.ts';
-import { parseOptions } from '../../upstream/parse-options.ts';
+import type { VaultConnectionConfig } from './client/config.ts';
+import { connectVault, type VaultClient } from './client/vault-client.ts';
+import { parseOptions } from '../parse-options.ts';
 import { checkServer } from './check-server.ts';
 import { vaultMountOptions } from './config.ts';
 import { HeldTokens } from './held-tokens.ts';

@@ -5,8 +5,8 @@ import type {
   DynamicCredentials,
   IssuedCredential,
 } from '../../ports/secret-provider.ts';
-import type { VaultRequest } from '../../upstream/vault/wire.ts';
-import { parseOptions } from '../../upstream/parse-options.ts';
+import type { VaultRequest } from './client/wire.ts';
+import { parseOptions } from '../parse-options.ts';
 import {
   parseCredential,
   parseLeaseSeconds,

@@ -1,7 +1,7 @@
 import { BrokerError } from '../../domain/errors.ts';
 import type { CheckReport } from '../../ports/secret-provider.ts';
-import { codeOf } from '../../upstream/vault/broker-error.ts';
-import { VaultResponseError } from '../../upstream/vault/response-error.ts';
+import { codeOf } from './client/broker-error.ts';
+import { VaultResponseError } from './client/response-error.ts';
 import { phraseOf } from './errors.ts';
 
 /** Gathers what a check finds. */

@@ -4,7 +4,7 @@ import { isPathSegment, MAX_PATH_SEGMENTS } from '../../domain/names.ts';
 import type { Page, PageRequest } from '../../domain/page.ts';
 import type { SecretListing } from '../../domain/secret.ts';
 import type { CallContext } from '../../ports/call-context.ts';
-import { encodeVaultPath } from '../../upstream/vault/encode-path.ts';
+import { encodeVaultPath } from './client/encode-path.ts';
 import { failMalformed } from './errors.ts';
 import type { VaultCalls } from './vault-calls.ts';
 

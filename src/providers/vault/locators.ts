@@ -1,6 +1,6 @@
 import { BrokerError } from '../../domain/errors.ts';
-import { encodeVaultPath } from '../../upstream/vault/encode-path.ts';
-import { parseOptions } from '../../upstream/parse-options.ts';
+import { encodeVaultPath } from './client/encode-path.ts';
+import { parseOptions } from '../parse-options.ts';
 import { dynamicRef, staticRef, type VaultMountOptions } from './config.ts';
 
 const KEY_MARK = '#';

@@ -1,6 +1,6 @@
 import type { CallContext } from '../../ports/call-context.ts';
-import type { VaultClient } from '../../upstream/vault/vault-client.ts';
-import type { VaultRequest } from '../../upstream/vault/wire.ts';
+import type { VaultClient } from './client/vault-client.ts';
+import type { VaultRequest } from './client/wire.ts';
 import { providerError } from './errors.ts';
 
 /** The server as one connection's mounts call it; failures name the connection. */

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { until } from '../../backends/until.ts';
+import { until } from '../../kit/backends/until.ts';
 import { Furnished } from '../../e2e/furnished.ts';
-import { AgentFleet } from '../../support/agent-fleet.ts';
+import { AgentFleet } from '../../kit/agent-fleet.ts';
 
 /** What `npm run bench -- --only fleet` does with 10,000 agents and five minutes. */
 const AGENTS = Number(process.env['AGENTS'] ?? 60);

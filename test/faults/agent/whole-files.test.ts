@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import { afterAll, describe, expect, it } from '@jest/globals';
-import { Deliveries } from '../../../src/agent/delivery/deliveries.ts';
+import { Deliveries } from '../../../src/delivery/files/deliveries.ts';
 import { systemClock } from '../../../src/clock.ts';
 import { heldSecrets } from '../../unit/agent/delivery/held.ts';
 

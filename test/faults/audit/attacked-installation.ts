@@ -7,8 +7,8 @@ import type { Clock } from '../../../src/ports/clock.ts';
 import { openBroker, type RunningBroker } from '../../../src/compose/broker.ts';
 import { serve, type Serving } from '../../../src/compose/serve.ts';
 import { initialise } from '../../../src/compose/initialise.ts';
-import { checkConfig } from '../../../src/config/load.ts';
-import type { Config } from '../../../src/config/schema.ts';
+import { checkConfig } from '../../../src/compose/config/load.ts';
+import type { Config } from '../../../src/compose/config/schema.ts';
 
 /** Tables of the audit log, and the claim by which it is appended to. */
 const LOG_TABLES = [

@@ -9,7 +9,7 @@ import { storeSource } from '../../../src/audit/export-source.ts';
 import { createLogKeyFile } from '../../../src/audit/log-key.ts';
 import { verifyExport } from '../../../src/audit/verify.ts';
 import type { SigningKey } from '../../../src/crypto/signing.ts';
-import { HandClock } from '../../support/hand-clock.ts';
+import { HandClock } from '../../kit/hand-clock.ts';
 import { LogBench } from '../../unit/audit/log-bench.ts';
 
 /** F24. `ROUNDS` in the environment asks for more. */

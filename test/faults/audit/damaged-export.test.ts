@@ -7,7 +7,7 @@ import type { Manifest } from '../../../src/audit/export-format.ts';
 import { storeSource } from '../../../src/audit/export-source.ts';
 import { verifyExport } from '../../../src/audit/verify.ts';
 import type { Tables } from '../../../src/ports/tables.ts';
-import { HandClock } from '../../support/hand-clock.ts';
+import { HandClock } from '../../kit/hand-clock.ts';
 import { LogBench } from '../../unit/audit/log-bench.ts';
 
 type Batch = Tables['audit_batches'];

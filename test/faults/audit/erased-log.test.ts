@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { readFile, writeFile } from 'node:fs/promises';
 import { stringify } from 'yaml';
 import { runRelease } from '../../../src/compose/verbs/release.ts';
-import { entryLines } from '../../support/sink-lines.ts';
+import { entryLines } from '../../kit/sink-lines.ts';
 import { AttackedInstallation } from './attacked-installation.ts';
 
 let own: AttackedInstallation;

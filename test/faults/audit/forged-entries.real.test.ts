@@ -2,9 +2,9 @@ import { afterEach, beforeEach, expect, it } from '@jest/globals';
 import { writeFile } from 'node:fs/promises';
 import pg from 'pg';
 import type { Serving } from '../../../src/compose/serve.ts';
-import { describeWith } from '../../backends/backends.ts';
-import { createDatabase, type TestDatabase } from '../../backends/postgres.ts';
-import { until } from '../../backends/until.ts';
+import { describeWith } from '../../kit/backends/backends.ts';
+import { createDatabase, type TestDatabase } from '../../kit/backends/postgres.ts';
+import { until } from '../../kit/backends/until.ts';
 import { AttackedInstallation } from './attacked-installation.ts';
 import { ask, expectFound, forge, leaveEntries } from './forged-entries.ts';
 

@@ -1,6 +1,6 @@
 import { expect } from '@jest/globals';
 import type { Serving } from '../../../src/compose/serve.ts';
-import { until } from '../../backends/until.ts';
+import { until } from '../../kit/backends/until.ts';
 
 export const FORGED = 'mallory-the-innocent';
 

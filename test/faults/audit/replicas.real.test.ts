@@ -15,9 +15,9 @@ import { LogReader } from '../../../src/audit/log-reader.ts';
 import { OwnBatches } from '../../../src/audit/own-batches.ts';
 import { verifyExport } from '../../../src/audit/verify.ts';
 import { openPostgresStore } from '../../../src/store/postgres/open-postgres-store.ts';
-import { describeWith } from '../../backends/backends.ts';
-import { createDatabase } from '../../backends/postgres.ts';
-import { HandClock } from '../../support/hand-clock.ts';
+import { describeWith } from '../../kit/backends/backends.ts';
+import { createDatabase } from '../../kit/backends/postgres.ts';
+import { HandClock } from '../../kit/hand-clock.ts';
 import { body, startBody } from '../../unit/audit/log-bench.ts';
 
 interface Replica {

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { exportLog } from '../../../src/audit/export.ts';
 import { storeSource } from '../../../src/audit/export-source.ts';
 import { verifyExport } from '../../../src/audit/verify.ts';
-import { HandClock } from '../../support/hand-clock.ts';
+import { HandClock } from '../../kit/hand-clock.ts';
 import { LogBench, workloadActor } from '../../unit/audit/log-bench.ts';
 
 /** F26. A run is repeated by the seed it prints when it fails. */

@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { ServerResponse } from 'node:http';
-import { until } from '../../backends/until.ts';
+import { until } from '../../kit/backends/until.ts';
 import { Furnished, vaultConnection } from '../../e2e/furnished.ts';
 import type { Answer } from '../../e2e/installation.ts';
-import { FakeVault, type Fault } from '../../fakes/fake-vault.ts';
-import { flood } from '../../fakes/server-faults.ts';
-import { FaultProxy } from '../../support/fault-proxy.ts';
-import { storedLog } from '../../support/stored-log.ts';
+import { FakeVault, type Fault } from '../../kit/fakes/fake-vault.ts';
+import { flood } from '../../kit/fakes/server-faults.ts';
+import { FaultProxy } from '../../kit/fault-proxy.ts';
+import { storedLog } from '../../kit/stored-log.ts';
 
 /** What a request may take beyond the budget of its connection, on a busy machine. */
 const SLACK_MS = 2_000;

@@ -1,13 +1,13 @@
 import { rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect } from '@jest/globals';
-import { describeWith } from '../../backends/backends.ts';
-import type { Running } from '../../backends/footprint.ts';
-import { startPostgres, type Postgres } from '../../backends/postgres.ts';
-import { until } from '../../backends/until.ts';
+import { describeWith } from '../../kit/backends/backends.ts';
+import type { Running } from '../../kit/backends/footprint.ts';
+import { startPostgres, type Postgres } from '../../kit/backends/postgres.ts';
+import { until } from '../../kit/backends/until.ts';
 import { Furnished } from '../../e2e/furnished.ts';
 import type { Answer } from '../../e2e/installation.ts';
-import { canMount, leftOut, SmallDisk, whereMounted } from '../../support/small-disk.ts';
+import { canMount, leftOut, SmallDisk, whereMounted } from '../../kit/small-disk.ts';
 import { smallDatabase } from '../store/small-database.ts';
 
 describeWith(['postgres'], `F22: a broker whose PostgreSQL has a full disk${leftOut}`, () => {

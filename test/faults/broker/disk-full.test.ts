@@ -1,10 +1,10 @@
 import { rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect } from '@jest/globals';
-import { until } from '../../backends/until.ts';
+import { until } from '../../kit/backends/until.ts';
 import { Furnished } from '../../e2e/furnished.ts';
 import type { Answer } from '../../e2e/installation.ts';
-import { canMount, leftOut, SmallDisk, whereMounted } from '../../support/small-disk.ts';
+import { canMount, leftOut, SmallDisk, whereMounted } from '../../kit/small-disk.ts';
 
 /** Left of the disk, for reads to take. */
 const BYTES_LEFT = 16_384;

@@ -1,4 +1,4 @@
-import { describeWith } from '../../backends/backends.ts';
+import { describeWith } from '../../kit/backends/backends.ts';
 import { mysqlUsersToOrder, postgresRoles } from './made-in-databases.ts';
 import { kubernetesTokens, vaultCredentials } from './made-by-providers.ts';
 import { nothingIsLeft } from './made-to-order.ts';

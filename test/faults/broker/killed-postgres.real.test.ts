@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { readFile } from 'node:fs/promises';
 import pg from 'pg';
-import { describeWith } from '../../backends/backends.ts';
-import { createDatabase, type TestDatabase } from '../../backends/postgres.ts';
-import { until } from '../../backends/until.ts';
+import { describeWith } from '../../kit/backends/backends.ts';
+import { createDatabase, type TestDatabase } from '../../kit/backends/postgres.ts';
+import { until } from '../../kit/backends/until.ts';
 import { Furnished } from '../../e2e/furnished.ts';
-import { entryLines } from '../../support/sink-lines.ts';
-import type { StoredEntry } from '../../support/store-diff.ts';
+import { entryLines } from '../../kit/sink-lines.ts';
+import type { StoredEntry } from '../../kit/store-diff.ts';
 import { Load } from './load.ts';
 
 /** `ROUNDS` in the environment asks for more. */

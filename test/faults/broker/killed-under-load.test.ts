@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { readFile } from 'node:fs/promises';
-import { until } from '../../backends/until.ts';
+import { until } from '../../kit/backends/until.ts';
 import { Furnished } from '../../e2e/furnished.ts';
-import { entryLines } from '../../support/sink-lines.ts';
-import type { StoredEntry } from '../../support/store-diff.ts';
-import { integrityOf, storedLog } from '../../support/stored-log.ts';
+import { entryLines } from '../../kit/sink-lines.ts';
+import type { StoredEntry } from '../../kit/store-diff.ts';
+import { integrityOf, storedLog } from '../../kit/stored-log.ts';
 import { Load } from './load.ts';
 
 /** `ROUNDS` in the environment asks for more. */

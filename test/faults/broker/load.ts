@@ -1,6 +1,6 @@
-import { until } from '../../backends/until.ts';
+import { until } from '../../kit/backends/until.ts';
 import type { Furnished } from '../../e2e/furnished.ts';
-import { History } from '../../support/history.ts';
+import { History } from '../../kit/history.ts';
 
 const READERS = 8;
 const WRITERS = 4;

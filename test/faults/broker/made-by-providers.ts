@@ -1,16 +1,16 @@
-import type { Backends } from '../../backends/fleet.ts';
-import { grant } from '../../backends/kube-apply.ts';
-import { kubeRequest } from '../../backends/kube-calls.ts';
-import { createNamespace, createServiceAccount } from '../../backends/kube-objects.ts';
-import { boundToken } from '../../backends/kube-tokens.ts';
+import type { Backends } from '../../kit/backends/fleet.ts';
+import { grant } from '../../kit/backends/kube-apply.ts';
+import { kubeRequest } from '../../kit/backends/kube-calls.ts';
+import { createNamespace, createServiceAccount } from '../../kit/backends/kube-objects.ts';
+import { boundToken } from '../../kit/backends/kube-tokens.ts';
 import {
   createToken,
   mountEngine,
   openBaoCall,
   openBaoRequest,
-} from '../../backends/openbao-calls.ts';
-import { uniqueName } from '../../backends/unique-name.ts';
-import { dynamicPolicy } from '../../support/vault-policies.ts';
+} from '../../kit/backends/openbao-calls.ts';
+import { uniqueName } from '../../kit/backends/unique-name.ts';
+import { dynamicPolicy } from '../../kit/vault-policies.ts';
 import { LEASE_TTL, type MadeToOrder } from './made-to-order.ts';
 
 export async function kubernetesTokens({ kube }: Pick<Backends, 'kube'>): Promise<MadeToOrder> {

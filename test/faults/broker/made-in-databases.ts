@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto';
 import mysql from 'mysql2/promise';
-import type { Backends } from '../../backends/fleet.ts';
-import { uniqueName } from '../../backends/unique-name.ts';
+import type { Backends } from '../../kit/backends/fleet.ts';
+import { uniqueName } from '../../kit/backends/unique-name.ts';
 import { makePostgresPlace } from '../../contract/postgres-fixture.ts';
 import { LEASE_TTL, type MadeToOrder } from './made-to-order.ts';
 

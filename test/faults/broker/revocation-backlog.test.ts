@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { until } from '../../backends/until.ts';
+import { until } from '../../kit/backends/until.ts';
 import { Furnished, vaultConnection } from '../../e2e/furnished.ts';
-import { FakeVault } from '../../fakes/fake-vault.ts';
-import { FaultProxy } from '../../support/fault-proxy.ts';
+import { FakeVault } from '../../kit/fakes/fake-vault.ts';
+import { FaultProxy } from '../../kit/fault-proxy.ts';
 
 /** `CREDENTIALS` in the environment asks for more. */
 const CREDENTIALS = Number(process.env['CREDENTIALS'] ?? 500);

@@ -2,11 +2,11 @@ import { Agent, request } from 'node:http';
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { until } from '../../backends/until.ts';
+import { until } from '../../kit/backends/until.ts';
 import { Furnished, vaultConnection } from '../../e2e/furnished.ts';
-import { FakeVault } from '../../fakes/fake-vault.ts';
-import { FaultProxy } from '../../support/fault-proxy.ts';
-import { storedLog } from '../../support/stored-log.ts';
+import { FakeVault } from '../../kit/fakes/fake-vault.ts';
+import { FaultProxy } from '../../kit/fault-proxy.ts';
+import { storedLog } from '../../kit/stored-log.ts';
 
 /** How long the backend takes: the requests that wait for it are under way when the signal comes. */
 const BACKEND_MS = 1_500;

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { until } from '../../backends/until.ts';
+import { until } from '../../kit/backends/until.ts';
 import { Furnished } from '../../e2e/furnished.ts';
 import type { Answer } from '../../e2e/installation.ts';
-import { storedLog } from '../../support/stored-log.ts';
+import { storedLog } from '../../kit/stored-log.ts';
 
 let broker: Furnished;
 let session: string;

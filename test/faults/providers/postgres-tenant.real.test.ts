@@ -1,6 +1,6 @@
 import { afterAll, beforeAll } from '@jest/globals';
-import { describeWith } from '../../backends/backends.ts';
-import type { Postgres } from '../../backends/postgres.ts';
+import { describeWith } from '../../kit/backends/backends.ts';
+import type { Postgres } from '../../kit/backends/postgres.ts';
 import { leftovers } from './postgres-leftovers.ts';
 import { resisting } from './postgres-resisting.ts';
 import { tenantPlace, type TenantPlace } from './postgres-tenant.ts';

@@ -3,9 +3,9 @@ import { systemClock } from '../../../src/clock.ts';
 import type { BrokerError } from '../../../src/domain/errors.ts';
 import type { DynamicCredentials } from '../../../src/ports/secret-provider.ts';
 import { connectPostgresProvider } from '../../../src/providers/postgres/connection.ts';
-import { quoteIdentifier } from '../../../src/upstream/postgres/quote.ts';
-import type { Postgres } from '../../backends/postgres.ts';
-import { uniqueName } from '../../backends/unique-name.ts';
+import { quoteIdentifier } from '../../../src/providers/postgres/client/quote.ts';
+import type { Postgres } from '../../kit/backends/postgres.ts';
+import { uniqueName } from '../../kit/backends/unique-name.ts';
 import { makePostgresPlace, type PostgresPlace } from '../../contract/postgres-fixture.ts';
 import { contextOf, failureOf } from '../../contract/secret-provider.contract.ts';
 

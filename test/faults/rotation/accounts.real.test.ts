@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe } from '@jest/globals';
-import { describeWith } from '../../backends/backends.ts';
+import { describeWith } from '../../kit/backends/backends.ts';
 import { mysqlUsers } from '../../contract/mysql-users.ts';
 import { makePostgresPlace, type PostgresPlace } from '../../contract/postgres-fixture.ts';
 import { redisUser } from '../../contract/redis-user.ts';

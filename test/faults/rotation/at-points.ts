@@ -3,7 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { expect, it } from '@jest/globals';
 import { MOST_ATTEMPTS } from '../../../src/domain/rotation/rotation-progress.ts';
 import type { SecretData } from '../../../src/domain/secret.ts';
-import { until } from '../../backends/until.ts';
+import { until } from '../../kit/backends/until.ts';
 import type { Furnished } from '../../e2e/furnished.ts';
 import { BEFORE_ALL } from './fault-points.ts';
 import type { Current, RotatingBroker } from './rotating-broker.ts';

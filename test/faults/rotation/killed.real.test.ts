@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { describeWith } from '../../backends/backends.ts';
-import { createDatabase, type TestDatabase } from '../../backends/postgres.ts';
+import { describeWith } from '../../kit/backends/backends.ts';
+import { createDatabase, type TestDatabase } from '../../kit/backends/postgres.ts';
 import { makePostgresPlace, type PostgresPlace } from '../../contract/postgres-fixture.ts';
 import type { Furniture } from '../../e2e/furnished.ts';
 import { killedAt } from './at-points.ts';

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll } from '@jest/globals';
-import { describeWith } from '../../backends/backends.ts';
+import { describeWith } from '../../kit/backends/backends.ts';
 import { databaseRole } from '../../contract/database-role.ts';
 import { makePostgresPlace, type PostgresPlace } from '../../contract/postgres-fixture.ts';
 import { postgresStore } from './postgres-store.ts';

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { until } from '../../backends/until.ts';
+import { until } from '../../kit/backends/until.ts';
 import { eventually } from '../../e2e/eventually.ts';
 import { Furnished } from '../../e2e/furnished.ts';
 import { AccountReceiver } from './account-receiver.ts';

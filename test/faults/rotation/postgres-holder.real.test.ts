@@ -2,11 +2,11 @@ import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import type pg from 'pg';
 import type { SecretData } from '../../../src/domain/secret.ts';
-import { connectPostgresRotation } from '../../../src/rotation/postgres/connection.ts';
-import { describeWith } from '../../backends/backends.ts';
-import type { Postgres } from '../../backends/postgres.ts';
-import { uniqueName } from '../../backends/unique-name.ts';
-import { until } from '../../backends/until.ts';
+import { connectPostgresRotation } from '../../../src/providers/postgres/rotator/connection.ts';
+import { describeWith } from '../../kit/backends/backends.ts';
+import type { Postgres } from '../../kit/backends/postgres.ts';
+import { uniqueName } from '../../kit/backends/unique-name.ts';
+import { until } from '../../kit/backends/until.ts';
 import { makePostgresPlace, type PostgresPlace } from '../../contract/postgres-fixture.ts';
 import { turnOf } from '../../contract/rotation-target.contract.ts';
 

@@ -1,4 +1,4 @@
-import { createDatabase, type Postgres } from '../../backends/postgres.ts';
+import { createDatabase, type Postgres } from '../../kit/backends/postgres.ts';
 import type { Furniture } from '../../e2e/furnished.ts';
 
 /** A store that other processes may be on as well. */

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe } from '@jest/globals';
-import { describeWith } from '../../backends/backends.ts';
-import type { Running } from '../../backends/footprint.ts';
-import type { Moto } from '../../backends/moto.ts';
+import { describeWith } from '../../kit/backends/backends.ts';
+import type { Running } from '../../kit/backends/footprint.ts';
+import type { Moto } from '../../kit/backends/moto.ts';
 import { scriptedAwsRole } from '../../contract/aws-role.ts';
 import { databaseRole } from '../../contract/database-role.ts';
 import { iamUser, strictMoto } from '../../contract/iam-user.ts';

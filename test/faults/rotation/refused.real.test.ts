@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { describeWith } from '../../backends/backends.ts';
-import { until } from '../../backends/until.ts';
+import { describeWith } from '../../kit/backends/backends.ts';
+import { until } from '../../kit/backends/until.ts';
 import { CommitProxy } from './commit-proxy.ts';
 import { makePostgresPlace, type PostgresPlace } from '../../contract/postgres-fixture.ts';
 import { RotatingBroker } from './rotating-broker.ts';

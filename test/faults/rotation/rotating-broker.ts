@@ -1,5 +1,5 @@
 import type { SecretData } from '../../../src/domain/secret.ts';
-import { until } from '../../backends/until.ts';
+import { until } from '../../kit/backends/until.ts';
 import { Furnished, type Furniture } from '../../e2e/furnished.ts';
 import type { Rotating } from './rotating/rotating.ts';
 import { storedSecret, type StoredSecret } from './stored-secret.ts';

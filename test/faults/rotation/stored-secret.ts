@@ -3,12 +3,12 @@ import {
   openedValue,
   type RotationRow,
   type ScheduleRow,
-} from '../../../src/broker/rotation/rotation-row.ts';
+} from '../../../src/rotation/rotation-row.ts';
 import type { Parts } from '../../../src/broker/parts.ts';
 import { systemClock } from '../../../src/clock.ts';
 import { openBootLog } from '../../../src/compose/audit-trail.ts';
 import { loadKeys, openKek } from '../../../src/compose/keys.ts';
-import { loadConfig } from '../../../src/config/load.ts';
+import { loadConfig } from '../../../src/compose/config/load.ts';
 import type { SecretData } from '../../../src/domain/secret.ts';
 import type { SecretProvider } from '../../../src/ports/secret-provider.ts';
 import type { Store } from '../../../src/ports/store.ts';

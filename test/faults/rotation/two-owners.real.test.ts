@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import pg from 'pg';
-import { describeWith } from '../../backends/backends.ts';
-import { createDatabase, type TestDatabase } from '../../backends/postgres.ts';
-import { until } from '../../backends/until.ts';
+import { describeWith } from '../../kit/backends/backends.ts';
+import { createDatabase, type TestDatabase } from '../../kit/backends/postgres.ts';
+import { until } from '../../kit/backends/until.ts';
 import { Furnished } from '../../e2e/furnished.ts';
 import { isStandingStill } from './at-points.ts';
 import { AccountReceiver } from './account-receiver.ts';

@@ -6,7 +6,7 @@ import { systemClock } from '../../../src/clock.ts';
 import { randomBytes } from '../../../src/crypto/random.ts';
 import type { Store, Write } from '../../../src/ports/store.ts';
 import { openSqliteStore } from '../../../src/store/sqlite/open-sqlite-store.ts';
-import { FakeAuditChain } from '../../fakes/fake-audit-chain.ts';
+import { FakeAuditChain } from '../../kit/fakes/fake-audit-chain.ts';
 
 const COUNT = 300;
 

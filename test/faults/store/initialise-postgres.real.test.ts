@@ -6,11 +6,11 @@ import pg from 'pg';
 import { systemClock } from '../../../src/clock.ts';
 import { openBroker } from '../../../src/compose/broker.ts';
 import { initialise, type Initialised } from '../../../src/compose/initialise.ts';
-import { checkConfig } from '../../../src/config/load.ts';
-import type { Config } from '../../../src/config/schema.ts';
-import { describeWith } from '../../backends/backends.ts';
-import type { TestDatabase } from '../../backends/postgres.ts';
-import { createDatabase } from '../../backends/postgres.ts';
+import { checkConfig } from '../../../src/compose/config/load.ts';
+import type { Config } from '../../../src/compose/config/schema.ts';
+import { describeWith } from '../../kit/backends/backends.ts';
+import type { TestDatabase } from '../../kit/backends/postgres.ts';
+import { createDatabase } from '../../kit/backends/postgres.ts';
 
 describeWith(['postgres'], 'init on PostgreSQL', ({ postgres }) => {
   let directory: string;

@@ -3,12 +3,12 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect } from '@jest/globals';
 import type { Store } from '../../../src/ports/store.ts';
 import { openPostgresStore } from '../../../src/store/postgres/open-postgres-store.ts';
-import { describeWith } from '../../backends/backends.ts';
-import type { Running } from '../../backends/footprint.ts';
-import { startPostgres, type Postgres } from '../../backends/postgres.ts';
-import { FakeAuditChain } from '../../fakes/fake-audit-chain.ts';
-import { HandClock } from '../../support/hand-clock.ts';
-import { canMount, leftOut, SmallDisk, whereMounted } from '../../support/small-disk.ts';
+import { describeWith } from '../../kit/backends/backends.ts';
+import type { Running } from '../../kit/backends/footprint.ts';
+import { startPostgres, type Postgres } from '../../kit/backends/postgres.ts';
+import { FakeAuditChain } from '../../kit/fakes/fake-audit-chain.ts';
+import { HandClock } from '../../kit/hand-clock.ts';
+import { canMount, leftOut, SmallDisk, whereMounted } from '../../kit/small-disk.ts';
 import { smallDatabase } from './small-database.ts';
 import { storedIds } from './stored-entries.ts';
 

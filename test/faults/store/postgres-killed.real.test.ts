@@ -3,11 +3,11 @@ import pg from 'pg';
 import { systemClock } from '../../../src/clock.ts';
 import type { Store } from '../../../src/ports/store.ts';
 import { openPostgresStore } from '../../../src/store/postgres/open-postgres-store.ts';
-import { describeWith } from '../../backends/backends.ts';
-import type { Running } from '../../backends/footprint.ts';
-import type { Postgres, TestDatabase } from '../../backends/postgres.ts';
-import { createDatabase, startPostgres } from '../../backends/postgres.ts';
-import { FakeAuditChain } from '../../fakes/fake-audit-chain.ts';
+import { describeWith } from '../../kit/backends/backends.ts';
+import type { Running } from '../../kit/backends/footprint.ts';
+import type { Postgres, TestDatabase } from '../../kit/backends/postgres.ts';
+import { createDatabase, startPostgres } from '../../kit/backends/postgres.ts';
+import { FakeAuditChain } from '../../kit/fakes/fake-audit-chain.ts';
 import { CommitProxy } from '../rotation/commit-proxy.ts';
 import { storedIds, storedNames } from './stored-entries.ts';
 

@@ -6,11 +6,11 @@ import { systemClock } from '../../../src/clock.ts';
 import type { Outcome, Store, TableName } from '../../../src/ports/store.ts';
 import { openPostgresStore } from '../../../src/store/postgres/open-postgres-store.ts';
 import { SCHEMA } from '../../../src/store/schema.ts';
-import { describeWith } from '../../backends/backends.ts';
-import type { TestDatabase } from '../../backends/postgres.ts';
-import { createDatabase } from '../../backends/postgres.ts';
-import { uniqueName } from '../../backends/unique-name.ts';
-import { FakeAuditChain } from '../../fakes/fake-audit-chain.ts';
+import { describeWith } from '../../kit/backends/backends.ts';
+import type { TestDatabase } from '../../kit/backends/postgres.ts';
+import { createDatabase } from '../../kit/backends/postgres.ts';
+import { uniqueName } from '../../kit/backends/unique-name.ts';
+import { FakeAuditChain } from '../../kit/fakes/fake-audit-chain.ts';
 
 /** The keys of the advisory locks that earlier releases took, and some beside them. */
 const ADVISORY_KEYS = [0x71756179, 0x7175616d, 0, 1, 2];

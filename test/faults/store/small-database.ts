@@ -1,8 +1,8 @@
 import { chownSync } from 'node:fs';
 import pg from 'pg';
-import type { Postgres } from '../../backends/postgres.ts';
-import { unprivilegedUser } from '../../backends/unprivileged-user.ts';
-import type { SmallDisk } from '../../support/small-disk.ts';
+import type { Postgres } from '../../kit/backends/postgres.ts';
+import { unprivilegedUser } from '../../kit/backends/unprivileged-user.ts';
+import type { SmallDisk } from '../../kit/small-disk.ts';
 
 /**
  * A database on a small disk, as a tablespace. The server's write-ahead log is not there: where that finds no room the server ends itself, which

@@ -4,11 +4,11 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect } from '@j
 import type { BrokerError } from '../../../src/domain/errors.ts';
 import type { Store } from '../../../src/ports/store.ts';
 import { openSqliteStore } from '../../../src/store/sqlite/open-sqlite-store.ts';
-import { FakeAuditChain } from '../../fakes/fake-audit-chain.ts';
-import { HandClock } from '../../support/hand-clock.ts';
-import { leaseRow } from '../../fakes/store-rows.ts';
+import { FakeAuditChain } from '../../kit/fakes/fake-audit-chain.ts';
+import { HandClock } from '../../kit/hand-clock.ts';
+import { leaseRow } from '../../kit/fakes/store-rows.ts';
 import { storedIds } from './stored-entries.ts';
-import { leftOut, SmallDisk, whereMounted } from '../../support/small-disk.ts';
+import { leftOut, SmallDisk, whereMounted } from '../../kit/small-disk.ts';
 
 const MEBIBYTE = 1024 * 1024;
 const BALLAST = MEBIBYTE;

@@ -6,7 +6,7 @@ import Database from 'better-sqlite3';
 import { systemClock } from '../../../src/clock.ts';
 import type { Store } from '../../../src/ports/store.ts';
 import { openSqliteStore } from '../../../src/store/sqlite/open-sqlite-store.ts';
-import { FakeAuditChain } from '../../fakes/fake-audit-chain.ts';
+import { FakeAuditChain } from '../../kit/fakes/fake-audit-chain.ts';
 import { storedIds, storedNames } from './stored-entries.ts';
 import { WriterChild } from './writer-child.ts';
 

@@ -6,9 +6,9 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { systemClock } from '../../../src/clock.ts';
 import { openSqliteStore } from '../../../src/store/sqlite/open-sqlite-store.ts';
-import { LEFT_OUT } from '../../backends/left-out.ts';
-import { FakeAuditChain } from '../../fakes/fake-audit-chain.ts';
-import { integrityOf } from '../../support/stored-log.ts';
+import { LEFT_OUT } from '../../kit/backends/left-out.ts';
+import { FakeAuditChain } from '../../kit/fakes/fake-audit-chain.ts';
+import { integrityOf } from '../../kit/stored-log.ts';
 import { storedIds, storedNames } from './stored-entries.ts';
 import { WriterChild } from './writer-child.ts';
 

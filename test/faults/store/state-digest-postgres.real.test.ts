@@ -5,16 +5,19 @@ import { join } from 'node:path';
 import pg from 'pg';
 import type { Call } from '../../../src/broker/call.ts';
 import { applyDocument } from '../../../src/broker/documents/apply-document.ts';
-import { createOperatorToken, revokeOperatorToken } from '../../../src/broker/operator-tokens.ts';
-import type { LiveOperator } from '../../../src/broker/state/operator-tokens.ts';
+import {
+  createOperatorToken,
+  revokeOperatorToken,
+} from '../../../src/broker/sessions/operator-tokens.ts';
+import type { LiveOperator } from '../../../src/broker/sessions/operator-token-memory.ts';
 import type { RunningBroker } from '../../../src/compose/broker.ts';
 import { sha256Hex } from '../../../src/crypto/digest.ts';
 import { randomId } from '../../../src/crypto/random.ts';
 import { encodeClient } from '../../../src/domain/audit-event.ts';
-import { describeWith } from '../../backends/backends.ts';
-import { createDatabase } from '../../backends/postgres.ts';
-import { until } from '../../backends/until.ts';
-import { policy } from '../../support/broker-parts.ts';
+import { describeWith } from '../../kit/backends/backends.ts';
+import { createDatabase } from '../../kit/backends/postgres.ts';
+import { until } from '../../kit/backends/until.ts';
+import { policy } from '../../kit/broker-parts.ts';
 import { AttackedInstallation } from '../audit/attacked-installation.ts';
 
 function call(): Call {

@@ -2,8 +2,8 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type Database from 'better-sqlite3';
 import { writeFile } from 'node:fs/promises';
 import { applyDocument } from '../../../src/broker/documents/apply-document.ts';
-import { removeSessions } from '../../../src/broker/state/ended-sessions.ts';
-import { revokeOperatorToken } from '../../../src/broker/operator-tokens.ts';
+import { removeSessions } from '../../../src/broker/sessions/ended-sessions.ts';
+import { revokeOperatorToken } from '../../../src/broker/sessions/operator-tokens.ts';
 import type { RunningBroker } from '../../../src/compose/broker.ts';
 import { runRelease } from '../../../src/compose/verbs/release.ts';
 import { sha256Hex } from '../../../src/crypto/digest.ts';
@@ -12,9 +12,9 @@ import { newToken } from '../../../src/crypto/token.ts';
 import { encodeClient } from '../../../src/domain/audit-event.ts';
 import type { Call } from '../../../src/broker/call.ts';
 import type { DocumentKind } from '../../../src/broker/documents/kinds.ts';
-import { policy } from '../../support/broker-parts.ts';
+import { policy } from '../../kit/broker-parts.ts';
 import { AttackedInstallation } from '../audit/attacked-installation.ts';
-import { credentialRow } from '../../fakes/store-rows.ts';
+import { credentialRow } from '../../kit/fakes/store-rows.ts';
 
 type Row = Record<string, unknown>;
 

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Store } from '../../../src/ports/store.ts';
 import type { Tables } from '../../../src/ports/tables.ts';
-import { bodiesOf } from '../../fakes/fake-audit-chain.ts';
+import { bodiesOf } from '../../kit/fakes/fake-audit-chain.ts';
 
 /** Every id that the batches record, in order, after each writer's chain has been recomputed. @throws at the first broken link. */
 export async function storedIds(store: Store): Promise<string[]> {

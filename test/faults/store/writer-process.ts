@@ -1,7 +1,7 @@
 import { writeSync } from 'node:fs';
 import { systemClock } from '../../../src/clock.ts';
 import { openSqliteStore } from '../../../src/store/sqlite/open-sqlite-store.ts';
-import { FakeAuditChain } from '../../fakes/fake-audit-chain.ts';
+import { FakeAuditChain } from '../../kit/fakes/fake-audit-chain.ts';
 
 /**
  * A process that commits for ever, or `rounds` times, and says on standard output what was acknowledged, one line each, written

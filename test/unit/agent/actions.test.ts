@@ -7,10 +7,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { systemClock } from '../../../src/clock.ts';
-import { callHttp } from '../../../src/agent/application/call-http.ts';
-import { runCommand } from '../../../src/agent/application/run-command.ts';
-import { sendSignal } from '../../../src/agent/application/send-signal.ts';
-import { until } from '../../backends/until.ts';
+import { callHttp } from '../../../src/delivery/agent/application/call-http.ts';
+import { runCommand } from '../../../src/delivery/agent/application/run-command.ts';
+import { sendSignal } from '../../../src/delivery/agent/application/send-signal.ts';
+import { until } from '../../kit/backends/until.ts';
 
 /** The agent goes on. */
 const NEVER = new AbortController().signal;

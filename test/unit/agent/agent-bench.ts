@@ -1,11 +1,11 @@
-import { Agent } from '../../../src/agent/agent.ts';
-import { checkSettings } from '../../../src/agent/config/load-settings.ts';
-import { DeliveryError } from '../../../src/agent/failures.ts';
-import type { HeldSecret } from '../../../src/agent/held-secret.ts';
-import { AgentLog } from '../../../src/agent/log-lines.ts';
-import { until } from '../../backends/until.ts';
-import { ScriptedAccess } from '../../fakes/scripted-access.ts';
-import { HandClock } from '../../support/hand-clock.ts';
+import { Agent } from '../../../src/delivery/agent/agent.ts';
+import { checkSettings } from '../../../src/delivery/agent/config/load-settings.ts';
+import { DeliveryError } from '../../../src/delivery/agent/failures.ts';
+import type { HeldSecret } from '../../../src/delivery/agent/held-secret.ts';
+import { AgentLog } from '../../../src/delivery/agent/log-lines.ts';
+import { until } from '../../kit/backends/until.ts';
+import { ScriptedAccess } from '../../kit/fakes/scripted-access.ts';
+import { HandClock } from '../../kit/hand-clock.ts';
 
 /** One agent with a broker that the test writes, time that it moves, and deliveries that it sees. */
 export class AgentBench {

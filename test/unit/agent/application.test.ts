@@ -7,10 +7,10 @@ import {
   Application,
   type ApplicationDeps,
   type Outcome,
-} from '../../../src/agent/application/application.ts';
-import { AgentLog } from '../../../src/agent/log-lines.ts';
-import { until } from '../../backends/until.ts';
-import { HandClock } from '../../support/hand-clock.ts';
+} from '../../../src/delivery/agent/application/application.ts';
+import { AgentLog } from '../../../src/delivery/agent/log-lines.ts';
+import { until } from '../../kit/backends/until.ts';
+import { HandClock } from '../../kit/hand-clock.ts';
 
 const VALUE = { name: 'db', path: 'a/db', isCredential: false, replacedLease: undefined } as const;
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { childEnvironment } from '../../../src/agent/child/environment.ts';
-import { DeliveryError } from '../../../src/agent/failures.ts';
+import { childEnvironment } from '../../../src/delivery/agent/child/environment.ts';
+import { DeliveryError } from '../../../src/delivery/agent/failures.ts';
 import { heldSecrets } from './delivery/held.ts';
 
 const WANTED = { PASSWORD: { secret: 'db', key: 'password' } };

@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { Child, type ChildDeps } from '../../../src/agent/child/child.ts';
+import { Child, type ChildDeps } from '../../../src/delivery/agent/child/child.ts';
 import { systemClock } from '../../../src/clock.ts';
-import { LEFT_OUT } from '../../backends/left-out.ts';
+import { LEFT_OUT } from '../../kit/backends/left-out.ts';
 
 const base = mkdtempSync(join(tmpdir(), 'qm-child-'));
 chmodSync(base, 0o777);
@@ -77,7 +77,7 @@ describe(`the child${leftOut}`, () => {
   (canDrop ? it : it.skip)(
     'lives on when it may not be signalled, and nobody waits for it',
     async () => {
-      const source = new URL('../../../src/agent/child/child.ts', import.meta.url).href;
+      const source = new URL('../../../src/delivery/agent/child/child.ts', import.meta.url).href;
       const clock = new URL('../../../src/clock.ts', import.meta.url).href;
       const hold = join(base, 'hold');
       writeFileSync(hold, '');

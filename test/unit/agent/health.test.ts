@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { request, type IncomingMessage } from 'node:http';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { Health, isSamePod, type HealthState } from '../../../src/agent/health.ts';
-import { freePort } from '../../backends/free-port.ts';
+import { Health, isSamePod, type HealthState } from '../../../src/delivery/agent/health.ts';
+import { freePort } from '../../kit/backends/free-port.ts';
 
 const opened: Health[] = [];
 afterEach(async () => {

@@ -14,11 +14,11 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, it } from '@jest/globals';
-import type { HeldSecret } from '../../../src/agent/held-secret.ts';
-import { LocalApi } from '../../../src/agent/local-api/local-api.ts';
-import { listenAt } from '../../../src/agent/local-api/unix-socket.ts';
-import { freePort } from '../../backends/free-port.ts';
-import { BusySocket } from '../../support/busy-socket.ts';
+import type { HeldSecret } from '../../../src/delivery/agent/held-secret.ts';
+import { LocalApi } from '../../../src/delivery/agent/local-api/local-api.ts';
+import { listenAt } from '../../../src/delivery/agent/local-api/unix-socket.ts';
+import { freePort } from '../../kit/backends/free-port.ts';
+import { BusySocket } from '../../kit/busy-socket.ts';
 import { heldSecret } from './delivery/held.ts';
 
 const CANARY = 'qm-canary-91de';

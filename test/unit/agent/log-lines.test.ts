@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
-import { AgentLog } from '../../../src/agent/log-lines.ts';
+import { AgentLog } from '../../../src/delivery/agent/log-lines.ts';
 import { Sensitive } from '../../../src/domain/sensitive.ts';
-import { HandClock } from '../../support/hand-clock.ts';
+import { HandClock } from '../../kit/hand-clock.ts';
 
 function logged(fields: Readonly<Record<string, unknown>>): string {
   let text = '';

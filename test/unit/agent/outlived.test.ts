@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { refusal } from '../../fakes/scripted-access.ts';
+import { refusal } from '../../kit/fakes/scripted-access.ts';
 import { AgentBench } from './agent-bench.ts';
 
 const MINUTE = 60_000;

@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type * as z from 'zod';
-import { parseCommand } from '../../../src/agent/command-line.ts';
-import { VARIABLES } from '../../../src/agent/config/environment.ts';
-import { checkSettings, loadSettings } from '../../../src/agent/config/load-settings.ts';
-import { settingsSchema } from '../../../src/agent/config/settings.ts';
+import { parseCommand } from '../../../src/delivery/agent/command-line.ts';
+import { VARIABLES } from '../../../src/delivery/agent/config/environment.ts';
+import { checkSettings, loadSettings } from '../../../src/delivery/agent/config/load-settings.ts';
+import { settingsSchema } from '../../../src/delivery/agent/config/settings.ts';
 import { optionsOf } from '../../guards/options.ts';
 
 const MINIMAL = {

@@ -3,9 +3,9 @@ import { createServer, type ServerResponse } from 'node:http';
 import { connect, type AddressInfo } from 'node:net';
 import { describe, expect, it } from '@jest/globals';
 import { sendEvents } from '../../../src/api/event-response.ts';
-import type { EventSink } from '../../../src/broker/state/event-streams.ts';
-import { HeldBytes } from '../../../src/listener/held-bytes.ts';
-import { until } from '../../backends/until.ts';
+import type { EventSink } from '../../../src/broker/events/event-streams.ts';
+import { HeldBytes } from '../../../src/net/listener/held-bytes.ts';
+import { until } from '../../kit/backends/until.ts';
 
 const MIB = 1024 * 1024;
 const event = { type: 'secret.changed', id: '1', path: 'x'.repeat(60_000) } as never;

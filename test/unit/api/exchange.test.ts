@@ -10,7 +10,7 @@ import { OperationTallies } from '../../../src/api/operation-tallies.ts';
 import { RequestIds } from '../../../src/api/request-ids.ts';
 import { SourceAddress } from '../../../src/api/source-address.ts';
 import type { Surroundings } from '../../../src/api/surroundings.ts';
-import { HandClock } from '../../support/hand-clock.ts';
+import { HandClock } from '../../kit/hand-clock.ts';
 
 const clock = new HandClock();
 const tallies = new OperationTallies(new Registry());

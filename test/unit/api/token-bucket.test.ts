@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { Buckets, MemberBucket, TokenBucket, type Bucket } from '../../../src/api/token-bucket.ts';
-import { HandClock } from '../../support/hand-clock.ts';
+import { HandClock } from '../../kit/hand-clock.ts';
 
 describe('a token bucket', () => {
   const rate = { perSecond: 2, burst: 4 };

@@ -7,7 +7,7 @@ import { generateSigningKey } from '../../../src/crypto/signing.ts';
 import { exportLog } from '../../../src/audit/export.ts';
 import { storeSource } from '../../../src/audit/export-source.ts';
 import { verifyExport } from '../../../src/audit/verify.ts';
-import { HandClock } from '../../support/hand-clock.ts';
+import { HandClock } from '../../kit/hand-clock.ts';
 import { LogBench, workloadActor, type EventFields } from './log-bench.ts';
 
 const clock = new HandClock();

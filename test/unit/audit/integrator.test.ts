@@ -16,7 +16,7 @@ import { Integrator } from '../../../src/audit/integrator.ts';
 import { Claims } from '../../../src/audit/claim.ts';
 import { leafHashes } from '../../../src/audit/entry.ts';
 import { logIdentity } from '../../../src/audit/log-identity.ts';
-import { HandClock } from '../../support/hand-clock.ts';
+import { HandClock } from '../../kit/hand-clock.ts';
 import { body, LogBench, startBody, type EventFields } from './log-bench.ts';
 
 let clock: HandClock;

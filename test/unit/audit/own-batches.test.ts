@@ -5,7 +5,7 @@ import { createChain } from '../../../src/audit/chain.ts';
 import type { ChainedBatch } from '../../../src/audit/chained-batch.ts';
 import { OwnBatches } from '../../../src/audit/own-batches.ts';
 import { PendingBatches } from '../../../src/audit/pending-batches.ts';
-import { HandClock } from '../../support/hand-clock.ts';
+import { HandClock } from '../../kit/hand-clock.ts';
 import { body, LogBench, startBody } from './log-bench.ts';
 
 const sequence = (batches: readonly ChainedBatch[]): readonly number[] =>

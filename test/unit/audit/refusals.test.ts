@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { Refusals, type RefusalSummary } from '../../../src/audit/refusals.ts';
 import type { EncodedActor } from '../../../src/domain/audit-event.ts';
 import type { Refused } from '../../../src/ports/refusal-tally.ts';
-import { HandClock } from '../../support/hand-clock.ts';
+import { HandClock } from '../../kit/hand-clock.ts';
 
 function make(kindsPerHolder = 1): {
   refusals: Refusals;

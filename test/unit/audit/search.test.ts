@@ -14,7 +14,7 @@ import type { AuditQuery } from '../../../src/ports/audit-log.ts';
 import { matches, queryTerms } from '../../../src/audit/entry-query.ts';
 import { scanEntry } from '../../../src/audit/entry-scan.ts';
 import { rootOf } from '../../../src/audit/stored-tree.ts';
-import { HandClock } from '../../support/hand-clock.ts';
+import { HandClock } from '../../kit/hand-clock.ts';
 import { LogBench, workloadActor, type EventFields } from './log-bench.ts';
 
 const START = Date.UTC(2026, 0, 1);

@@ -15,13 +15,13 @@ import { Writable } from 'node:stream';
 import { Follower } from '../../../src/audit/follower.ts';
 import type { Delivery, Sink } from '../../../src/audit/sink.ts';
 import { SinkCursors } from '../../../src/audit/sink-cursor.ts';
-import { RowSeals } from '../../../src/broker/state/row-seals.ts';
+import { RowSeals } from '../../../src/broker/recording/row-seals.ts';
 import { Keyring } from '../../../src/crypto/keyring.ts';
 import { generateRootKey } from '../../../src/crypto/root-keys.ts';
 import { FileSink } from '../../../src/audit/sinks/file.ts';
 import { openSink } from '../../../src/audit/sinks/open-sink.ts';
 import { StreamSink } from '../../../src/audit/sinks/stdout.ts';
-import { HandClock } from '../../support/hand-clock.ts';
+import { HandClock } from '../../kit/hand-clock.ts';
 import { LogBench } from './log-bench.ts';
 
 let directory: string;

@@ -1,11 +1,11 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { jwksConnectionSchema } from '../../../src/auth/config.ts';
-import { FakeApiServer } from '../../fakes/fake-api-server.ts';
-import { answer, redirect } from '../../fakes/server-faults.ts';
+import { FakeApiServer } from '../../kit/fakes/fake-api-server.ts';
+import { answer, redirect } from '../../kit/fakes/server-faults.ts';
 import { createAuthenticator } from '../../../src/auth/index.ts';
 import { BrokerError } from '../../../src/domain/errors.ts';
-import type { CertificateAuthority } from '../../support/certificates.ts';
-import { HandClock } from '../../support/hand-clock.ts';
+import type { CertificateAuthority } from '../../kit/certificates.ts';
+import { HandClock } from '../../kit/hand-clock.ts';
 import { fakeCluster } from './fake-cluster.ts';
 import type { FakeCluster } from './fake-cluster.ts';
 import { SPEC, refusalOf } from './offline-cluster.ts';

@@ -2,10 +2,10 @@ import { createAuthenticator } from '../../../src/auth/index.ts';
 import type { ClusterConnection } from '../../../src/auth/index.ts';
 import type { ClusterSpec } from '../../../src/domain/cluster.ts';
 import type { AttestedWorkload } from '../../../src/ports/workload-authenticator.ts';
-import { connectKubernetes } from '../../../src/upstream/kubernetes/index.ts';
-import { FakeApiServer } from '../../fakes/fake-api-server.ts';
-import type { FakePod } from '../../fakes/fake-pods.ts';
-import { HandClock } from '../../support/hand-clock.ts';
+import { connectKubernetes } from '../../../src/providers/kubernetes/client/index.ts';
+import { FakeApiServer } from '../../kit/fakes/fake-api-server.ts';
+import type { FakePod } from '../../kit/fakes/fake-pods.ts';
+import { HandClock } from '../../kit/hand-clock.ts';
 import { AUDIENCE, SPEC } from './offline-cluster.ts';
 import type { LogLine } from './offline-cluster.ts';
 

@@ -1,8 +1,16 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { until } from '../../backends/until.ts';
-import { answer, drip, drop, flood, gzipBomb, redirect, stall } from '../../fakes/server-faults.ts';
-import type { ServerFault } from '../../fakes/server-faults.ts';
-import { ecKey } from '../../support/token-factory.ts';
+import { until } from '../../kit/backends/until.ts';
+import {
+  answer,
+  drip,
+  drop,
+  flood,
+  gzipBomb,
+  redirect,
+  stall,
+} from '../../kit/fakes/server-faults.ts';
+import type { ServerFault } from '../../kit/fakes/server-faults.ts';
+import { ecKey } from '../../kit/token-factory.ts';
 import { refusalOf, refused } from './offline-cluster.ts';
 import { fakeCluster } from './fake-cluster.ts';
 import type { FakeCluster } from './fake-cluster.ts';

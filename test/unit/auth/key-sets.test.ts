@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { ecKey, rsaKey, signedToken } from '../../support/token-factory.ts';
+import { ecKey, rsaKey, signedToken } from '../../kit/token-factory.ts';
 import { offlineCluster, refusalOf, refused } from './offline-cluster.ts';
 import type { OfflineCluster } from './offline-cluster.ts';
 

@@ -5,8 +5,8 @@ import { createAuthenticator } from '../../../src/auth/index.ts';
 import type { ClusterSpec } from '../../../src/domain/cluster.ts';
 import { BrokerError } from '../../../src/domain/errors.ts';
 import type { AttestedWorkload } from '../../../src/ports/workload-authenticator.ts';
-import { HandClock } from '../../support/hand-clock.ts';
-import { boundClaims } from '../../support/token-factory.ts';
+import { HandClock } from '../../kit/hand-clock.ts';
+import { boundClaims } from '../../kit/token-factory.ts';
 
 export const ISSUER = 'https://kubernetes.default.svc.cluster.local';
 export const AUDIENCE = 'https://broker.test';

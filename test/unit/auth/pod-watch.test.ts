@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { noPodWatch } from '../../../src/auth/index.ts';
 import type { PodFacts } from '../../../src/ports/pod-watch.ts';
-import { answer, drop, stall } from '../../fakes/server-faults.ts';
-import { HandClock } from '../../support/hand-clock.ts';
+import { answer, drop, stall } from '../../kit/fakes/server-faults.ts';
+import { HandClock } from '../../kit/hand-clock.ts';
 import { refusalOf } from './offline-cluster.ts';
 import { createPods, eventually, untilWatching, watchedCluster } from './watched-cluster.ts';
 import type { WatchedCluster, WatchedOptions } from './watched-cluster.ts';

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { boundClaims, ecKey, rawToken, signedToken } from '../../support/token-factory.ts';
+import { boundClaims, ecKey, rawToken, signedToken } from '../../kit/token-factory.ts';
 import { AUDIENCE, ISSUER, offlineCluster, refusalOf, refused } from './offline-cluster.ts';
 import type { OfflineCluster } from './offline-cluster.ts';
 

@@ -1,10 +1,10 @@
 import { inspect } from 'node:util';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { AccountMismatch } from '../../../src/domain/account-mismatch.ts';
-import { until } from '../../backends/until.ts';
-import { answer, drip, drop, flood, redirect, stall } from '../../fakes/server-faults.ts';
-import type { ServerFault } from '../../fakes/server-faults.ts';
-import { rawToken } from '../../support/token-factory.ts';
+import { until } from '../../kit/backends/until.ts';
+import { answer, drip, drop, flood, redirect, stall } from '../../kit/fakes/server-faults.ts';
+import type { ServerFault } from '../../kit/fakes/server-faults.ts';
+import { rawToken } from '../../kit/token-factory.ts';
 import { AUDIENCE, refusalOf, refused } from './offline-cluster.ts';
 import { fakeCluster } from './fake-cluster.ts';
 import type { FakeCluster } from './fake-cluster.ts';

@@ -1,10 +1,10 @@
 import { createPodWatch } from '../../../src/auth/index.ts';
 import type { PodEnd, PodWatch } from '../../../src/ports/pod-watch.ts';
-import { connectKubernetes } from '../../../src/upstream/kubernetes/index.ts';
-import { until } from '../../backends/until.ts';
-import { FakeApiServer } from '../../fakes/fake-api-server.ts';
-import type { FakePod } from '../../fakes/fake-pods.ts';
-import { HandClock } from '../../support/hand-clock.ts';
+import { connectKubernetes } from '../../../src/providers/kubernetes/client/index.ts';
+import { until } from '../../kit/backends/until.ts';
+import { FakeApiServer } from '../../kit/fakes/fake-api-server.ts';
+import type { FakePod } from '../../kit/fakes/fake-pods.ts';
+import { HandClock } from '../../kit/hand-clock.ts';
 
 /** A clock of a process that may be suspended: time goes on, timers do not. */
 class SuspendableClock extends HandClock {

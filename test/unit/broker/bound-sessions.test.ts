@@ -3,17 +3,17 @@ import {
   authenticate,
   authenticateFromMemory,
   authenticateSender,
-} from '../../../src/broker/authenticate.ts';
-import { logIn } from '../../../src/broker/log-in.ts';
+} from '../../../src/broker/sessions/authenticate.ts';
+import { logIn } from '../../../src/broker/sessions/log-in.ts';
 import type { Parts } from '../../../src/broker/parts.ts';
-import type { ShownProof } from '../../../src/broker/proof/shown-proof.ts';
-import { deliver } from '../../../src/broker/deliver.ts';
-import { ProofMemory } from '../../../src/broker/state/proof-memory.ts';
-import { Sessions } from '../../../src/broker/state/sessions.ts';
+import type { ShownProof } from '../../../src/broker/sessions/proof/shown-proof.ts';
+import { deliver } from '../../../src/broker/secrets/deliver.ts';
+import { ProofMemory } from '../../../src/broker/sessions/proof/proof-memory.ts';
+import { Sessions } from '../../../src/broker/sessions/session-memory.ts';
 import { BrokerError } from '../../../src/domain/errors.ts';
 import type { Tables } from '../../../src/ports/tables.ts';
-import { TestBroker } from '../../support/broker-parts.ts';
-import { Sender } from '../../support/sender.ts';
+import { TestBroker } from '../../kit/broker-parts.ts';
+import { Sender } from '../../kit/sender.ts';
 
 let broker: TestBroker;
 const sender = new Sender();

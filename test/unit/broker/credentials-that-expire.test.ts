@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { issueCredential } from '../../../src/broker/issue-credential.ts';
-import { releaseLease } from '../../../src/broker/leases.ts';
-import type { LiveSession } from '../../../src/broker/state/sessions.ts';
-import { adoptAbandoned, revoker } from '../../../src/broker/workers/revoker.ts';
+import { issueCredential } from '../../../src/broker/credentials/issue-credential.ts';
+import { releaseLease } from '../../../src/broker/leases/leases.ts';
+import type { LiveSession } from '../../../src/broker/sessions/session-memory.ts';
+import { adoptAbandoned, revoker } from '../../../src/broker/leases/revoker.ts';
 import { BrokerError } from '../../../src/domain/errors.ts';
-import { codeOf, mount, TestBroker } from '../../support/broker-parts.ts';
-import { records } from '../../support/hooked-store.ts';
+import { codeOf, mount, TestBroker } from '../../kit/broker-parts.ts';
+import { records } from '../../kit/hooked-store.ts';
 
 let broker: TestBroker;
 let live: LiveSession;

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { UNCLAIMED } from '../../../src/broker/rotation/rotation-row.ts';
-import { DueRotations } from '../../../src/broker/workers/due-rotations.ts';
+import { UNCLAIMED } from '../../../src/rotation/rotation-row.ts';
+import { DueRotations } from '../../../src/rotation/workers/due-rotations.ts';
 import type { Tables } from '../../../src/ports/tables.ts';
-import { TestBroker } from '../../support/broker-parts.ts';
+import { TestBroker } from '../../kit/broker-parts.ts';
 
 type Row = Tables['rotations'];
 

@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { followEvents } from '../../../src/broker/follow-events.ts';
-import { holdersOf } from '../../../src/broker/rotation/holders.ts';
-import { selectLeases } from '../../../src/broker/select-leases.ts';
-import { SessionLeases } from '../../../src/broker/state/session-leases.ts';
-import type { LiveSession } from '../../../src/broker/state/sessions.ts';
+import { followEvents } from '../../../src/broker/events/follow-events.ts';
+import { holdersOf } from '../../../src/rotation/holders.ts';
+import { selectLeases } from '../../../src/broker/leases/select-leases.ts';
+import { SessionLeases } from '../../../src/broker/leases/session-leases.ts';
+import type { LiveSession } from '../../../src/broker/sessions/session-memory.ts';
 import type { BrokerEvent } from '../../../src/domain/broker-event.ts';
 import type { Store } from '../../../src/ports/store.ts';
-import { leaseRow } from '../../fakes/store-rows.ts';
-import { TestBroker } from '../../support/broker-parts.ts';
+import { leaseRow } from '../../kit/fakes/store-rows.ts';
+import { TestBroker } from '../../kit/broker-parts.ts';
 
 const PATH = 'app/db';
 const ENDED = 200_000;

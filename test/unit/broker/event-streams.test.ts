@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { followEvents } from '../../../src/broker/follow-events.ts';
-import type { EventSink } from '../../../src/broker/state/event-streams.ts';
-import type { LiveSession } from '../../../src/broker/state/sessions.ts';
-import { codeOf, TestBroker } from '../../support/broker-parts.ts';
+import { followEvents } from '../../../src/broker/events/follow-events.ts';
+import type { EventSink } from '../../../src/broker/events/event-streams.ts';
+import type { LiveSession } from '../../../src/broker/sessions/session-memory.ts';
+import { codeOf, TestBroker } from '../../kit/broker-parts.ts';
 
 /** What comes over one stream: the types of events, `beat` and `end`. */
 class Received implements EventSink {

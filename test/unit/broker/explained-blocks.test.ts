@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { explainDecision } from '../../../src/broker/policies.ts';
-import { createQuarantine } from '../../../src/broker/quarantines.ts';
-import { readSecret } from '../../../src/broker/read-secrets.ts';
-import { revokeLeases } from '../../../src/broker/revoke-leases.ts';
-import type { LiveOperator } from '../../../src/broker/state/operator-tokens.ts';
-import { TestBroker } from '../../support/broker-parts.ts';
+import { explainDecision } from '../../../src/broker/documents/policies.ts';
+import { createQuarantine } from '../../../src/broker/sessions/quarantines.ts';
+import { readSecret } from '../../../src/broker/secrets/read-secrets.ts';
+import { revokeLeases } from '../../../src/broker/leases/revoke-leases.ts';
+import type { LiveOperator } from '../../../src/broker/sessions/operator-token-memory.ts';
+import { TestBroker } from '../../kit/broker-parts.ts';
 
 let broker: TestBroker;
 let admin: LiveOperator;

@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { acknowledgeVersions } from '../../../src/broker/acknowledge.ts';
-import { readSecret } from '../../../src/broker/read-secrets.ts';
-import { revokeLeases } from '../../../src/broker/revoke-leases.ts';
-import type { LiveOperator } from '../../../src/broker/state/operator-tokens.ts';
-import type { LiveSession } from '../../../src/broker/state/sessions.ts';
+import { acknowledgeVersions } from '../../../src/broker/leases/acknowledge.ts';
+import { readSecret } from '../../../src/broker/secrets/read-secrets.ts';
+import { revokeLeases } from '../../../src/broker/leases/revoke-leases.ts';
+import type { LiveOperator } from '../../../src/broker/sessions/operator-token-memory.ts';
+import type { LiveSession } from '../../../src/broker/sessions/session-memory.ts';
 import type { Lease } from '../../../src/domain/lease.ts';
-import { mount, TestBroker } from '../../support/broker-parts.ts';
+import { mount, TestBroker } from '../../kit/broker-parts.ts';
 
 const PATH = 'kv/db';
 

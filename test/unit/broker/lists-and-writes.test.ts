@@ -1,12 +1,16 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { listSecrets } from '../../../src/broker/list-secrets.ts';
-import { readSecret } from '../../../src/broker/read-secrets.ts';
-import type { LiveOperator } from '../../../src/broker/state/operator-tokens.ts';
-import type { LiveSession } from '../../../src/broker/state/sessions.ts';
-import { destroySecret, secretVersions, writeSecret } from '../../../src/broker/write-secret.ts';
+import { listSecrets } from '../../../src/broker/secrets/list-secrets.ts';
+import { readSecret } from '../../../src/broker/secrets/read-secrets.ts';
+import type { LiveOperator } from '../../../src/broker/sessions/operator-token-memory.ts';
+import type { LiveSession } from '../../../src/broker/sessions/session-memory.ts';
+import {
+  destroySecret,
+  secretVersions,
+  writeSecret,
+} from '../../../src/broker/secrets/write-secret.ts';
 import { BrokerError } from '../../../src/domain/errors.ts';
-import { codeOf, policy, TestBroker } from '../../support/broker-parts.ts';
-import { records } from '../../support/hooked-store.ts';
+import { codeOf, policy, TestBroker } from '../../kit/broker-parts.ts';
+import { records } from '../../kit/hooked-store.ts';
 
 let broker: TestBroker;
 let admin: LiveOperator;

@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { listSecrets } from '../../../src/broker/list-secrets.ts';
-import type { LiveOperator } from '../../../src/broker/state/operator-tokens.ts';
+import { listSecrets } from '../../../src/broker/secrets/list-secrets.ts';
+import type { LiveOperator } from '../../../src/broker/sessions/operator-token-memory.ts';
 import type { OpenedConnections } from '../../../src/compose/connections.ts';
 import { isReachable } from '../../../src/domain/locator-bounds.ts';
 import { BrokerError } from '../../../src/domain/errors.ts';
-import { codeOf, policy, TestBroker } from '../../support/broker-parts.ts';
-import { everyConnection } from '../../support/every-connection.ts';
-import { ScriptedBackend } from '../../support/scripted-provider.ts';
+import { codeOf, policy, TestBroker } from '../../kit/broker-parts.ts';
+import { everyConnection } from '../../kit/every-connection.ts';
+import { ScriptedBackend } from '../../kit/scripted-provider.ts';
 
 const LOCATORS = {
   vault: ['kv1/own/**', 'secret/data/payments/**', 'db/creds/app'],

@@ -1,15 +1,15 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { readHeads } from '../../../src/broker/audit.ts';
+import { readHeads } from '../../../src/broker/recording/audit.ts';
 import { decodeCursor, encodeCursor } from '../../../src/broker/cursor.ts';
-import { LeaseQuota } from '../../../src/broker/lease-quota.ts';
-import { readSecret } from '../../../src/broker/read-secrets.ts';
-import { listRevocations } from '../../../src/broker/revocations.ts';
-import { listAll } from '../../../src/broker/state/list-all.ts';
-import { readUnchanged } from '../../../src/broker/state/read-unchanged.ts';
-import type { LiveOperator } from '../../../src/broker/state/operator-tokens.ts';
+import { LeaseQuota } from '../../../src/broker/leases/lease-quota.ts';
+import { readSecret } from '../../../src/broker/secrets/read-secrets.ts';
+import { listRevocations } from '../../../src/broker/leases/revocations.ts';
+import { listAll } from '../../../src/broker/list-all.ts';
+import { readUnchanged } from '../../../src/broker/read-unchanged.ts';
+import type { LiveOperator } from '../../../src/broker/sessions/operator-token-memory.ts';
 import { BrokerError } from '../../../src/domain/errors.ts';
-import { credentialRow, leaseRow } from '../../fakes/store-rows.ts';
-import { codeOf, policy, POD, TestBroker } from '../../support/broker-parts.ts';
+import { credentialRow, leaseRow } from '../../kit/fakes/store-rows.ts';
+import { codeOf, policy, POD, TestBroker } from '../../kit/broker-parts.ts';
 
 let broker: TestBroker;
 let admin: LiveOperator;

@@ -6,9 +6,9 @@ import {
   readLogKey,
   readTile,
   searchAudit,
-} from '../../../src/broker/audit.ts';
-import { authenticate } from '../../../src/broker/authenticate.ts';
-import { checkMount } from '../../../src/broker/check-mount.ts';
+} from '../../../src/broker/recording/audit.ts';
+import { authenticate } from '../../../src/broker/sessions/authenticate.ts';
+import { checkMount } from '../../../src/broker/documents/check-mount.ts';
 import { applyDocument, deleteDocument } from '../../../src/broker/documents/apply-document.ts';
 import { documentTag } from '../../../src/broker/documents/document.ts';
 import {
@@ -20,13 +20,13 @@ import {
   createOperatorToken,
   listOperatorTokens,
   revokeOperatorToken,
-} from '../../../src/broker/operator-tokens.ts';
-import { explainDecision, validatePolicy } from '../../../src/broker/policies.ts';
-import { readSecret } from '../../../src/broker/read-secrets.ts';
-import type { LiveOperator } from '../../../src/broker/state/operator-tokens.ts';
+} from '../../../src/broker/sessions/operator-tokens.ts';
+import { explainDecision, validatePolicy } from '../../../src/broker/documents/policies.ts';
+import { readSecret } from '../../../src/broker/secrets/read-secrets.ts';
+import type { LiveOperator } from '../../../src/broker/sessions/operator-token-memory.ts';
 import type { BrokerError } from '../../../src/domain/errors.ts';
-import { cluster, codeOf, mount, policy, TestBroker } from '../../support/broker-parts.ts';
-import { records } from '../../support/hooked-store.ts';
+import { cluster, codeOf, mount, policy, TestBroker } from '../../kit/broker-parts.ts';
+import { records } from '../../kit/hooked-store.ts';
 
 let broker: TestBroker;
 let admin: LiveOperator;

@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import type { Session } from '../../../src/domain/principal.ts';
-import { ProofMemory } from '../../../src/broker/state/proof-memory.ts';
-import { HandClock } from '../../support/hand-clock.ts';
+import { ProofMemory } from '../../../src/broker/sessions/proof/proof-memory.ts';
+import { HandClock } from '../../kit/hand-clock.ts';
 
 /** A proof is good from 5 s before its `iat` to 60 s after it. */
 const LIFE_MS = 65_000;

@@ -5,14 +5,14 @@ import {
   checkLogInProof,
   checkRequestProof,
   spendProof,
-} from '../../../src/broker/proof/check-proof.ts';
-import { isTarget } from '../../../src/broker/proof/is-target.ts';
-import type { ShownProof } from '../../../src/broker/proof/shown-proof.ts';
-import { ProofMemory } from '../../../src/broker/state/proof-memory.ts';
+} from '../../../src/broker/sessions/proof/check-proof.ts';
+import { isTarget } from '../../../src/broker/sessions/proof/is-target.ts';
+import type { ShownProof } from '../../../src/broker/sessions/proof/shown-proof.ts';
+import { ProofMemory } from '../../../src/broker/sessions/proof/proof-memory.ts';
 import { senderKey } from '../../../src/crypto/sender-key.ts';
 import { BrokerError } from '../../../src/domain/errors.ts';
 import type { Session } from '../../../src/domain/principal.ts';
-import { HandClock } from '../../support/hand-clock.ts';
+import { HandClock } from '../../kit/hand-clock.ts';
 
 interface Shown {
   readonly why: string;

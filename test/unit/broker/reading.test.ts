@@ -1,15 +1,15 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { endOwnSession } from '../../../src/broker/end-session.ts';
-import { readSecret, readSecrets } from '../../../src/broker/read-secrets.ts';
-import { renewSession } from '../../../src/broker/renew-session.ts';
-import { revokeLeases } from '../../../src/broker/revoke-leases.ts';
-import { revokeOperatorToken } from '../../../src/broker/operator-tokens.ts';
-import type { LiveOperator } from '../../../src/broker/state/operator-tokens.ts';
-import type { LiveSession } from '../../../src/broker/state/sessions.ts';
-import { writeSecret } from '../../../src/broker/write-secret.ts';
+import { endOwnSession } from '../../../src/broker/sessions/end-session.ts';
+import { readSecret, readSecrets } from '../../../src/broker/secrets/read-secrets.ts';
+import { renewSession } from '../../../src/broker/sessions/renew-session.ts';
+import { revokeLeases } from '../../../src/broker/leases/revoke-leases.ts';
+import { revokeOperatorToken } from '../../../src/broker/sessions/operator-tokens.ts';
+import type { LiveOperator } from '../../../src/broker/sessions/operator-token-memory.ts';
+import type { LiveSession } from '../../../src/broker/sessions/session-memory.ts';
+import { writeSecret } from '../../../src/broker/secrets/write-secret.ts';
 import { BrokerError } from '../../../src/domain/errors.ts';
-import { codeOf, mount, policy, TestBroker } from '../../support/broker-parts.ts';
-import { records } from '../../support/hooked-store.ts';
+import { codeOf, mount, policy, TestBroker } from '../../kit/broker-parts.ts';
+import { records } from '../../kit/hooked-store.ts';
 
 let broker: TestBroker;
 let admin: LiveOperator;

@@ -1,10 +1,10 @@
 import { setImmediate } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
-import { issueCredential } from '../../../src/broker/issue-credential.ts';
-import { releaseLease } from '../../../src/broker/leases.ts';
-import { revoker } from '../../../src/broker/workers/revoker.ts';
+import { issueCredential } from '../../../src/broker/credentials/issue-credential.ts';
+import { releaseLease } from '../../../src/broker/leases/leases.ts';
+import { revoker } from '../../../src/broker/leases/revoker.ts';
 import { BrokerError } from '../../../src/domain/errors.ts';
-import { TestBroker } from '../../support/broker-parts.ts';
+import { TestBroker } from '../../kit/broker-parts.ts';
 
 let broker: TestBroker;
 

@@ -1,12 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { acknowledgeVersions } from '../../../src/broker/acknowledge.ts';
-import { endOwnSession } from '../../../src/broker/end-session.ts';
-import { readSecret } from '../../../src/broker/read-secrets.ts';
-import { requestRotation } from '../../../src/broker/rotation/request-rotation.ts';
-import { listRotations } from '../../../src/broker/rotation/rotation-status.ts';
-import type { LiveSession } from '../../../src/broker/state/sessions.ts';
+import { acknowledgeVersions } from '../../../src/broker/leases/acknowledge.ts';
+import { endOwnSession } from '../../../src/broker/sessions/end-session.ts';
+import { readSecret } from '../../../src/broker/secrets/read-secrets.ts';
+import { requestRotation } from '../../../src/rotation/request-rotation.ts';
+import { listRotations } from '../../../src/rotation/rotation-status.ts';
+import type { LiveSession } from '../../../src/broker/sessions/session-memory.ts';
 import { openCanaryStage } from '../../../src/domain/rotation/canary-stage.ts';
-import { PATH, RotationBench } from '../../support/rotation-bench.ts';
+import { PATH, RotationBench } from '../../kit/rotation-bench.ts';
 
 const MINUTE = 60_000;
 

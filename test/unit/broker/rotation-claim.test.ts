@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
-import { RotationClaim, STEP_MS } from '../../../src/broker/rotation/rotation-claim.ts';
+import { RotationClaim, STEP_MS } from '../../../src/rotation/rotation-claim.ts';
 import { BrokerError } from '../../../src/domain/errors.ts';
-import { HandClock } from '../../support/hand-clock.ts';
+import { HandClock } from '../../kit/hand-clock.ts';
 
 let clock: HandClock;
 let stopping: AbortController;

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { requestRotation } from '../../../src/broker/rotation/request-rotation.ts';
+import { requestRotation } from '../../../src/rotation/request-rotation.ts';
 import { BrokerError, type Problem } from '../../../src/domain/errors.ts';
-import { until } from '../../backends/until.ts';
-import { codeOf } from '../../support/broker-parts.ts';
-import { definition, PATH, RotationBench } from '../../support/rotation-bench.ts';
+import { until } from '../../kit/backends/until.ts';
+import { codeOf } from '../../kit/broker-parts.ts';
+import { definition, PATH, RotationBench } from '../../kit/rotation-bench.ts';
 
 let bench: RotationBench;
 beforeEach(async () => {

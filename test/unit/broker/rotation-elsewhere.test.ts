@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { directRotation } from '../../../src/broker/rotation/direct-rotation.ts';
-import { requestRotation } from '../../../src/broker/rotation/request-rotation.ts';
-import { readSecret } from '../../../src/broker/read-secrets.ts';
-import type { LiveSession } from '../../../src/broker/state/sessions.ts';
+import { directRotation } from '../../../src/rotation/direct-rotation.ts';
+import { requestRotation } from '../../../src/rotation/request-rotation.ts';
+import { readSecret } from '../../../src/broker/secrets/read-secrets.ts';
+import type { LiveSession } from '../../../src/broker/sessions/session-memory.ts';
 import { BrokerError } from '../../../src/domain/errors.ts';
-import { mount } from '../../support/broker-parts.ts';
-import { RotationBench } from '../../support/rotation-bench.ts';
+import { mount } from '../../kit/broker-parts.ts';
+import { RotationBench } from '../../kit/rotation-bench.ts';
 
 const PATH = 'kv/db';
 const MINUTE = 60_000;

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { RotationBench } from '../../support/rotation-bench.ts';
+import { RotationBench } from '../../kit/rotation-bench.ts';
 
 let bench: RotationBench;
 afterEach(async () => bench.close());

@@ -1,15 +1,12 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { BrokerError } from '../../../src/domain/errors.ts';
-import { openedValue } from '../../../src/broker/rotation/rotation-row.ts';
-import {
-  directRotation,
-  type DirectedRotation,
-} from '../../../src/broker/rotation/direct-rotation.ts';
-import { requestRotation } from '../../../src/broker/rotation/request-rotation.ts';
-import { notYet } from '../../../src/rotation/refusals.ts';
-import { codeOf } from '../../support/broker-parts.ts';
-import { PATH, RotationBench } from '../../support/rotation-bench.ts';
-import type { TargetStep } from '../../support/scripted-target.ts';
+import { openedValue } from '../../../src/rotation/rotation-row.ts';
+import { directRotation, type DirectedRotation } from '../../../src/rotation/direct-rotation.ts';
+import { requestRotation } from '../../../src/rotation/request-rotation.ts';
+import { notYet } from '../../../src/providers/rotator/refusals.ts';
+import { codeOf } from '../../kit/broker-parts.ts';
+import { PATH, RotationBench } from '../../kit/rotation-bench.ts';
+import type { TargetStep } from '../../kit/scripted-target.ts';
 
 let bench: RotationBench;
 afterEach(async () => bench.close());

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { requestRotation } from '../../../src/broker/rotation/request-rotation.ts';
-import { rotationStatus } from '../../../src/broker/rotation/rotation-status.ts';
-import { expiryWorker } from '../../../src/broker/workers/expiry.ts';
-import { PATH, RotationBench } from '../../support/rotation-bench.ts';
+import { requestRotation } from '../../../src/rotation/request-rotation.ts';
+import { rotationStatus } from '../../../src/rotation/rotation-status.ts';
+import { expiryWorker } from '../../../src/broker/leases/expiry.ts';
+import { PATH, RotationBench } from '../../kit/rotation-bench.ts';
 
 const DAY = 24 * 3_600_000;
 

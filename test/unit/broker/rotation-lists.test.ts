@@ -1,14 +1,14 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { directRotation } from '../../../src/broker/rotation/direct-rotation.ts';
-import { requestRotation } from '../../../src/broker/rotation/request-rotation.ts';
+import { directRotation } from '../../../src/rotation/direct-rotation.ts';
+import { requestRotation } from '../../../src/rotation/request-rotation.ts';
 import {
   listRotations,
   rotationStatus,
   type RotationFilter,
-} from '../../../src/broker/rotation/rotation-status.ts';
-import { RotationTargets } from '../../../src/broker/state/rotation-targets.ts';
+} from '../../../src/rotation/rotation-status.ts';
+import { RotationTargets } from '../../../src/rotation/rotation-targets.ts';
 import { BrokerError } from '../../../src/domain/errors.ts';
-import { PATH, RotationBench } from '../../support/rotation-bench.ts';
+import { PATH, RotationBench } from '../../kit/rotation-bench.ts';
 
 const HOUR = 3_600_000;
 const LATE = 6 * 60_000;

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { directRotation } from '../../../src/broker/rotation/direct-rotation.ts';
-import { requestRotation } from '../../../src/broker/rotation/request-rotation.ts';
-import type { LiveOperator } from '../../../src/broker/state/operator-tokens.ts';
-import { codeOf } from '../../support/broker-parts.ts';
-import { definition, PATH, RotationBench } from '../../support/rotation-bench.ts';
+import { directRotation } from '../../../src/rotation/direct-rotation.ts';
+import { requestRotation } from '../../../src/rotation/request-rotation.ts';
+import type { LiveOperator } from '../../../src/broker/sessions/operator-token-memory.ts';
+import { codeOf } from '../../kit/broker-parts.ts';
+import { definition, PATH, RotationBench } from '../../kit/rotation-bench.ts';
 
 const UNCONFIRMED = { takeover: undefined };
 

@@ -1,13 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import {
-  directRotation,
-  type DirectedRotation,
-} from '../../../src/broker/rotation/direct-rotation.ts';
-import { requestRotation } from '../../../src/broker/rotation/request-rotation.ts';
-import { rotationStatus } from '../../../src/broker/rotation/rotation-status.ts';
-import { RotationTargets } from '../../../src/broker/state/rotation-targets.ts';
+import { directRotation, type DirectedRotation } from '../../../src/rotation/direct-rotation.ts';
+import { requestRotation } from '../../../src/rotation/request-rotation.ts';
+import { rotationStatus } from '../../../src/rotation/rotation-status.ts';
+import { RotationTargets } from '../../../src/rotation/rotation-targets.ts';
 import { BrokerError } from '../../../src/domain/errors.ts';
-import { PATH, RotationBench } from '../../support/rotation-bench.ts';
+import { PATH, RotationBench } from '../../kit/rotation-bench.ts';
 
 const MINUTE = 60_000;
 let bench: RotationBench;

@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { checkMount } from '../../../src/broker/check-mount.ts';
-import { readSecret } from '../../../src/broker/read-secrets.ts';
-import type { LiveOperator } from '../../../src/broker/state/operator-tokens.ts';
+import { checkMount } from '../../../src/broker/documents/check-mount.ts';
+import { readSecret } from '../../../src/broker/secrets/read-secrets.ts';
+import type { LiveOperator } from '../../../src/broker/sessions/operator-token-memory.ts';
 import { BrokerError } from '../../../src/domain/errors.ts';
 import type { OpenedConnections } from '../../../src/compose/connections.ts';
-import { codeOf, policy, TestBroker } from '../../support/broker-parts.ts';
-import { everyConnection } from '../../support/every-connection.ts';
+import { codeOf, policy, TestBroker } from '../../kit/broker-parts.ts';
+import { everyConnection } from '../../kit/every-connection.ts';
 
 const SETS = {
   creation: ['CREATE ROLE {{name}} LOGIN PASSWORD {{password}} VALID UNTIL {{expiration}}'],

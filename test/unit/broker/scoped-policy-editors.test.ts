@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { applyDocument, deleteDocument } from '../../../src/broker/documents/apply-document.ts';
 import { documentVersions, readDocument } from '../../../src/broker/documents/read-documents.ts';
-import type { LiveOperator } from '../../../src/broker/state/operator-tokens.ts';
-import { codeOf, policy, TestBroker } from '../../support/broker-parts.ts';
+import type { LiveOperator } from '../../../src/broker/sessions/operator-token-memory.ts';
+import { codeOf, policy, TestBroker } from '../../kit/broker-parts.ts';
 
 const NAME = 'kv.team.t';
 

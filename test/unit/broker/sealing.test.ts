@@ -1,12 +1,12 @@
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
-import { listLeases } from '../../../src/broker/leases.ts';
-import { issueCredential } from '../../../src/broker/issue-credential.ts';
-import { readSecret } from '../../../src/broker/read-secrets.ts';
-import { sealInstallation } from '../../../src/broker/seal.ts';
-import type { LiveOperator } from '../../../src/broker/state/operator-tokens.ts';
-import type { LiveSession } from '../../../src/broker/state/sessions.ts';
-import { codeOf, TestBroker } from '../../support/broker-parts.ts';
-import { records } from '../../support/hooked-store.ts';
+import { listLeases } from '../../../src/broker/leases/leases.ts';
+import { issueCredential } from '../../../src/broker/credentials/issue-credential.ts';
+import { readSecret } from '../../../src/broker/secrets/read-secrets.ts';
+import { sealInstallation } from '../../../src/broker/sessions/seal.ts';
+import type { LiveOperator } from '../../../src/broker/sessions/operator-token-memory.ts';
+import type { LiveSession } from '../../../src/broker/sessions/session-memory.ts';
+import { codeOf, TestBroker } from '../../kit/broker-parts.ts';
+import { records } from '../../kit/hooked-store.ts';
 
 let broker: TestBroker;
 let admin: LiveOperator;

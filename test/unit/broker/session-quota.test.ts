@@ -1,10 +1,10 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { endOwnSession } from '../../../src/broker/end-session.ts';
+import { endOwnSession } from '../../../src/broker/sessions/end-session.ts';
 import type { BrokerError } from '../../../src/domain/errors.ts';
 import type { Limits } from '../../../src/broker/parts.ts';
-import { TestBroker } from '../../support/broker-parts.ts';
-import { records } from '../../support/hooked-store.ts';
-import { storedEntries } from '../../support/store-diff.ts';
+import { TestBroker } from '../../kit/broker-parts.ts';
+import { records } from '../../kit/hooked-store.ts';
+import { storedEntries } from '../../kit/store-diff.ts';
 
 let broker: TestBroker;
 afterEach(() => broker.close());

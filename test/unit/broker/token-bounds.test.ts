@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { createOperatorToken } from '../../../src/broker/operator-tokens.ts';
-import type { LiveOperator } from '../../../src/broker/state/operator-tokens.ts';
+import { createOperatorToken } from '../../../src/broker/sessions/operator-tokens.ts';
+import type { LiveOperator } from '../../../src/broker/sessions/operator-token-memory.ts';
 import { isCovered, parseCidr } from '../../../src/domain/cidr.ts';
 import { BrokerError } from '../../../src/domain/errors.ts';
-import { TestBroker } from '../../support/broker-parts.ts';
+import { TestBroker } from '../../kit/broker-parts.ts';
 
 let broker: TestBroker;
 let root: LiveOperator;

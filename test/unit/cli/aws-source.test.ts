@@ -8,9 +8,9 @@ import { EXIT } from '../../../src/cli/exit-codes.ts';
 import { failureOf } from '../../../src/cli/failure.ts';
 import { Interrupted } from '../../../src/cli/interrupted.ts';
 import { runImportAws } from '../../../src/cli/verbs/import.ts';
-import { awsFault, FakeAws } from '../../fakes/fake-aws.ts';
-import { cliContext } from '../../support/cli-context.ts';
-import { ScriptedBroker } from '../../support/scripted-broker.ts';
+import { awsFault, FakeAws } from '../../kit/fakes/fake-aws.ts';
+import { cliContext } from '../../kit/cli-context.ts';
+import { ScriptedBroker } from '../../kit/scripted-api.ts';
 
 let server: Server;
 let ended: AbortController;

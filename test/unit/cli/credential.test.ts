@@ -2,8 +2,8 @@ import { expect, it } from '@jest/globals';
 import { UnreachableError } from '../../../src/client/index.ts';
 import { failureOf } from '../../../src/cli/failure.ts';
 import { runCredential } from '../../../src/cli/verbs/credential.ts';
-import { cliContext } from '../../support/cli-context.ts';
-import { ScriptedBroker } from '../../support/scripted-broker.ts';
+import { cliContext } from '../../kit/cli-context.ts';
+import { ScriptedBroker } from '../../kit/scripted-api.ts';
 
 const MADE = {
   path: 'db/app',

@@ -8,9 +8,9 @@ import type { LooseInput } from '../../../src/cli/broker.ts';
 import { readDocuments } from '../../../src/cli/documents/read-files.ts';
 import { Interrupted } from '../../../src/cli/interrupted.ts';
 import { runApply } from '../../../src/cli/verbs/apply.ts';
-import { cliContext } from '../../support/cli-context.ts';
-import { fileTree, removeTreesAfterEach } from '../../support/file-tree.ts';
-import { refusal, ScriptedBroker } from '../../support/scripted-broker.ts';
+import { cliContext } from '../../kit/cli-context.ts';
+import { fileTree, removeTreesAfterEach } from '../../kit/file-tree.ts';
+import { refusal, ScriptedBroker } from '../../kit/scripted-api.ts';
 
 removeTreesAfterEach();
 

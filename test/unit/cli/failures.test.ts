@@ -3,7 +3,7 @@ import { BrokerClient, UnreachableError } from '../../../src/client/index.ts';
 import { failureOf } from '../../../src/cli/failure.ts';
 import { fields, table } from '../../../src/cli/output/table.ts';
 import { UsageError } from '../../../src/cli/usage-error.ts';
-import { refusal } from '../../support/scripted-broker.ts';
+import { refusal } from '../../kit/scripted-api.ts';
 
 describe('a failure', () => {
   it.each([

@@ -2,8 +2,8 @@ import { describe, expect, it } from '@jest/globals';
 import { parse } from 'yaml';
 import { failureOf } from '../../../src/cli/failure.ts';
 import { runGet } from '../../../src/cli/verbs/get.ts';
-import { cliContext } from '../../support/cli-context.ts';
-import { ScriptedBroker } from '../../support/scripted-broker.ts';
+import { cliContext } from '../../kit/cli-context.ts';
+import { ScriptedBroker } from '../../kit/scripted-api.ts';
 
 const DATA = { password: 'hunter2', bell: 'a\u0007\u001b[2Jb', key: { base64: '/wA=' } };
 const DISCLOSURE = { path: 'a/b', version: '3', data: DATA, lease: { id: 'lea_1', endsAt: 't' } };

@@ -8,10 +8,10 @@ import { SourceError, type ImportSource } from '../../../src/cli/import/import-s
 import { runImport } from '../../../src/cli/import/run-import.ts';
 import { Interrupted } from '../../../src/cli/interrupted.ts';
 import { runImportVault } from '../../../src/cli/verbs/import.ts';
-import { FakeVault } from '../../fakes/fake-vault.ts';
-import { cliContext } from '../../support/cli-context.ts';
-import { fileTree, removeTreesAfterEach } from '../../support/file-tree.ts';
-import { refusal, ScriptedBroker } from '../../support/scripted-broker.ts';
+import { FakeVault } from '../../kit/fakes/fake-vault.ts';
+import { cliContext } from '../../kit/cli-context.ts';
+import { fileTree, removeTreesAfterEach } from '../../kit/file-tree.ts';
+import { refusal, ScriptedBroker } from '../../kit/scripted-api.ts';
 
 removeTreesAfterEach();
 

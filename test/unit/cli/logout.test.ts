@@ -6,8 +6,8 @@ import { afterEach, beforeEach, expect, it } from '@jest/globals';
 import { openBroker } from '../../../src/cli/open-broker.ts';
 import { ProfileFiles } from '../../../src/cli/profile/profile-files.ts';
 import { runLogout } from '../../../src/cli/verbs/logout.ts';
-import { cliContext } from '../../support/cli-context.ts';
-import { fileTree, removeTreesAfterEach } from '../../support/file-tree.ts';
+import { cliContext } from '../../kit/cli-context.ts';
+import { fileTree, removeTreesAfterEach } from '../../kit/file-tree.ts';
 
 removeTreesAfterEach();
 

@@ -5,10 +5,10 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { UnreachableError } from '../../../src/client/index.ts';
 import { failureOf } from '../../../src/cli/failure.ts';
 import { runTokenCreate } from '../../../src/cli/verbs/operator-tokens.ts';
-import { cliContext } from '../../support/cli-context.ts';
-import { fileTree, removeTreesAfterEach } from '../../support/file-tree.ts';
-import { refusal, ScriptedBroker } from '../../support/scripted-broker.ts';
-import { leftOut, SmallDisk, whereMounted } from '../../support/small-disk.ts';
+import { cliContext } from '../../kit/cli-context.ts';
+import { fileTree, removeTreesAfterEach } from '../../kit/file-tree.ts';
+import { refusal, ScriptedBroker } from '../../kit/scripted-api.ts';
+import { leftOut, SmallDisk, whereMounted } from '../../kit/small-disk.ts';
 
 removeTreesAfterEach();
 

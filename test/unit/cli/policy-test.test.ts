@@ -2,9 +2,9 @@ import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { failureOf } from '../../../src/cli/failure.ts';
 import { runPolicyTest } from '../../../src/cli/verbs/policy-test.ts';
-import { cliContext } from '../../support/cli-context.ts';
-import { fileTree, removeTreesAfterEach } from '../../support/file-tree.ts';
-import { ScriptedBroker } from '../../support/scripted-broker.ts';
+import { cliContext } from '../../kit/cli-context.ts';
+import { fileTree, removeTreesAfterEach } from '../../kit/file-tree.ts';
+import { ScriptedBroker } from '../../kit/scripted-api.ts';
 
 removeTreesAfterEach();
 

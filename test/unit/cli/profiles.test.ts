@@ -4,7 +4,7 @@ import { describe, expect, it } from '@jest/globals';
 import { findTarget } from '../../../src/cli/connection.ts';
 import { readEnvironment } from '../../../src/cli/environment.ts';
 import { ProfileFiles } from '../../../src/cli/profile/profile-files.ts';
-import { fileTree, removeTreesAfterEach } from '../../support/file-tree.ts';
+import { fileTree, removeTreesAfterEach } from '../../kit/file-tree.ts';
 
 removeTreesAfterEach();
 

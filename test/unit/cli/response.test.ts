@@ -3,8 +3,8 @@ import { runLeaseRevoke } from '../../../src/cli/verbs/leases.ts';
 import { runQuarantineAdd } from '../../../src/cli/verbs/quarantines.ts';
 import { runSeal } from '../../../src/cli/verbs/seal.ts';
 import { runSessionEnd } from '../../../src/cli/verbs/sessions.ts';
-import { cliContext } from '../../support/cli-context.ts';
-import { ScriptedBroker } from '../../support/scripted-broker.ts';
+import { cliContext } from '../../kit/cli-context.ts';
+import { ScriptedBroker } from '../../kit/scripted-api.ts';
 
 const WORKLOAD = 'k8s://c1/prod/api';
 const QUARANTINE = {

@@ -1,7 +1,7 @@
 import { expect, it } from '@jest/globals';
 import { runRevocationList } from '../../../src/cli/verbs/leases.ts';
-import { cliContext } from '../../support/cli-context.ts';
-import { ScriptedBroker } from '../../support/scripted-broker.ts';
+import { cliContext } from '../../kit/cli-context.ts';
+import { ScriptedBroker } from '../../kit/scripted-api.ts';
 
 async function list(options: Parameters<typeof runRevocationList>[1]['options']) {
   const broker = new ScriptedBroker({

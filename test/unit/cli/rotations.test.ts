@@ -2,8 +2,8 @@ import { describe, expect, it } from '@jest/globals';
 import { EXIT } from '../../../src/cli/exit-codes.ts';
 import { createProgram } from '../../../src/program.ts';
 import { askRotation, runRotationStatus } from '../../../src/cli/verbs/rotations.ts';
-import { cliContext } from '../../support/cli-context.ts';
-import { ScriptedBroker } from '../../support/scripted-broker.ts';
+import { cliContext } from '../../kit/cli-context.ts';
+import { ScriptedBroker } from '../../kit/scripted-api.ts';
 
 const ROTATION = { id: 'rot_1', path: 'a/b', kind: 'rotation', state: 'running', step: 'create' };
 

@@ -7,9 +7,9 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { failureOf } from '../../../src/cli/failure.ts';
 import { openBroker } from '../../../src/cli/open-broker.ts';
 import { runLogin } from '../../../src/cli/verbs/login.ts';
-import { cliContext } from '../../support/cli-context.ts';
-import { fileTree, removeTreesAfterEach } from '../../support/file-tree.ts';
-import { leftOut, SmallDisk, whereMounted } from '../../support/small-disk.ts';
+import { cliContext } from '../../kit/cli-context.ts';
+import { fileTree, removeTreesAfterEach } from '../../kit/file-tree.ts';
+import { leftOut, SmallDisk, whereMounted } from '../../kit/small-disk.ts';
 
 removeTreesAfterEach();
 

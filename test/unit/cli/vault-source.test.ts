@@ -7,9 +7,9 @@ import { failureOf, type Failure } from '../../../src/cli/failure.ts';
 import { SourceError } from '../../../src/cli/import/import-source.ts';
 import { VaultHttp } from '../../../src/cli/import/vault-http.ts';
 import { VaultSource } from '../../../src/cli/import/vault-source.ts';
-import { FakeVault } from '../../fakes/fake-vault.ts';
-import { CertificateAuthority } from '../../support/certificates.ts';
-import { fastClock } from '../../support/fast-clock.ts';
+import { FakeVault } from '../../kit/fakes/fake-vault.ts';
+import { CertificateAuthority } from '../../kit/certificates.ts';
+import { fastClock } from '../../kit/fast-clock.ts';
 
 const NEVER = new AbortController().signal;
 

@@ -3,9 +3,9 @@ import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { inspect } from 'node:util';
 import { bearer, BrokerClient } from '../../../src/client/index.ts';
-import { startHostileServer, type HostileServer } from '../../fakes/hostile-server.ts';
-import { findCanary } from '../../support/canary.ts';
-import { CertificateAuthority } from '../../support/certificates.ts';
+import { startHostileServer, type HostileServer } from '../../kit/fakes/hostile-server.ts';
+import { findCanary } from '../../kit/canary.ts';
+import { CertificateAuthority } from '../../kit/certificates.ts';
 
 const TOKEN = 'qms_0123456789abcdefghijABCDEFGHIJ0123456789abcdefghiX';
 const VALUE = 'canary-value-of-a-secret';

@@ -2,8 +2,14 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { systemClock } from '../../../src/clock.ts';
 import { BrokerClient } from '../../../src/client/index.ts';
 import type { Clock } from '../../../src/ports/clock.ts';
-import { freePort } from '../../backends/free-port.ts';
-import { hangUp, json, problem, ScriptedBroker, type Step } from '../../fakes/scripted-broker.ts';
+import { freePort } from '../../kit/backends/free-port.ts';
+import {
+  hangUp,
+  json,
+  problem,
+  ScriptedBroker,
+  type Step,
+} from '../../kit/fakes/scripted-broker.ts';
 
 const DISCLOSURE = { path: 'a/b', version: '1', data: { k: 'v' } };
 const READ = { path: { path: 'a/b' } };

@@ -5,8 +5,8 @@ import { BrokerClient, WorkloadSession } from '../../../src/client/index.ts';
 import { sealAnswer } from '../../../src/crypto/sealed-answer.ts';
 import { senderKey } from '../../../src/crypto/sender-key.ts';
 import type { SenderKey } from '../../../src/domain/sender-key.ts';
-import { json, problem, ScriptedBroker, type Step } from '../../fakes/scripted-broker.ts';
-import { findCanary } from '../../support/canary.ts';
+import { json, problem, ScriptedBroker, type Step } from '../../kit/fakes/scripted-broker.ts';
+import { findCanary } from '../../kit/canary.ts';
 
 const TOKEN = 'qms_0123456789abcdefghijABCDEFGHIJ0123456789abcdefghiX';
 const DISCLOSURE = { path: 'a/b', version: '1', data: { k: 'canary-value' } };

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { openConnections, type OpenedConnections } from '../../../src/compose/connections.ts';
-import { checkConfig } from '../../../src/config/load.ts';
-import { HandClock } from '../../support/hand-clock.ts';
+import { checkConfig } from '../../../src/compose/config/load.ts';
+import { HandClock } from '../../kit/hand-clock.ts';
 
 const AWS = { region: 'eu-central-1', locators: ['**'], prefixes: ['aws'] };
 

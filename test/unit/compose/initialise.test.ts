@@ -5,9 +5,9 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { systemClock } from '../../../src/clock.ts';
 import { openBroker } from '../../../src/compose/broker.ts';
 import { initialise } from '../../../src/compose/initialise.ts';
-import { checkConfig } from '../../../src/config/load.ts';
-import type { Config } from '../../../src/config/schema.ts';
-import { storedEntries } from '../../support/store-diff.ts';
+import { checkConfig } from '../../../src/compose/config/load.ts';
+import type { Config } from '../../../src/compose/config/schema.ts';
+import { storedEntries } from '../../kit/store-diff.ts';
 
 const SILENT = { info: () => undefined, warn: () => undefined, error: () => undefined };
 

@@ -6,9 +6,9 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Registry } from 'prom-client';
 import { openInjector, type RunningInjector } from '../../../src/compose/injector.ts';
-import { checkConfig } from '../../../src/config/load.ts';
-import { until } from '../../backends/until.ts';
-import { HandClock } from '../../support/hand-clock.ts';
+import { checkConfig } from '../../../src/compose/config/load.ts';
+import { until } from '../../kit/backends/until.ts';
+import { HandClock } from '../../kit/hand-clock.ts';
 
 const SILENT = { info: () => undefined, warn: () => undefined, error: () => undefined };
 

@@ -7,9 +7,9 @@ import { generateRootKey, wrapRootKey } from '../../../src/crypto/root-keys.ts';
 import type { KeyEncryptionKey } from '../../../src/ports/key-encryption-key.ts';
 import type { Store } from '../../../src/ports/store.ts';
 import { openSqliteStore } from '../../../src/store/sqlite/open-sqlite-store.ts';
-import { FakeAuditChain } from '../../fakes/fake-audit-chain.ts';
-import { codeOf } from '../../support/broker-parts.ts';
-import { HandClock } from '../../support/hand-clock.ts';
+import { FakeAuditChain } from '../../kit/fakes/fake-audit-chain.ts';
+import { codeOf } from '../../kit/broker-parts.ts';
+import { HandClock } from '../../kit/hand-clock.ts';
 
 /** Wraps nothing: what the KEK protects is not what is tried here. */
 const KEK: KeyEncryptionKey = {

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Registry } from 'prom-client';
-import { requestRotation } from '../../../src/broker/rotation/request-rotation.ts';
+import { requestRotation } from '../../../src/rotation/request-rotation.ts';
 import { registerRotations } from '../../../src/compose/rotation-gauges.ts';
 import { BrokerError } from '../../../src/domain/errors.ts';
-import { PATH, RotationBench } from '../../support/rotation-bench.ts';
+import { PATH, RotationBench } from '../../kit/rotation-bench.ts';
 
 let bench: RotationBench;
 beforeEach(async () => {

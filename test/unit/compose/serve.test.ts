@@ -6,10 +6,10 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { systemClock } from '../../../src/clock.ts';
 import { initialise } from '../../../src/compose/initialise.ts';
 import { serve } from '../../../src/compose/serve.ts';
-import { checkConfig } from '../../../src/config/load.ts';
-import type { Config } from '../../../src/config/schema.ts';
-import { freePort } from '../../backends/free-port.ts';
-import { CertificateAuthority } from '../../support/certificates.ts';
+import { checkConfig } from '../../../src/compose/config/load.ts';
+import type { Config } from '../../../src/compose/config/schema.ts';
+import { freePort } from '../../kit/backends/free-port.ts';
+import { CertificateAuthority } from '../../kit/certificates.ts';
 
 const SILENT = { info: () => undefined, warn: () => undefined, error: () => undefined };
 const DEPS = { clock: systemClock, log: SILENT };

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { SpaceWatch } from '../../../src/compose/space-watch.ts';
 import type { Log } from '../../../src/ports/log.ts';
 import type { StoreSpace } from '../../../src/store/index.ts';
-import { HandClock } from '../../support/hand-clock.ts';
+import { HandClock } from '../../kit/hand-clock.ts';
 
 function make(first: StoreSpace | Error) {
   const clock = new HandClock();

@@ -2,8 +2,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { loadConfig } from '../../../src/config/load.ts';
-import type { Config } from '../../../src/config/schema.ts';
+import { loadConfig } from '../../../src/compose/config/load.ts';
+import type { Config } from '../../../src/compose/config/schema.ts';
 import { BrokerError } from '../../../src/domain/errors.ts';
 
 const LEAST = `

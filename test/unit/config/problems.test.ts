@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { checkConfig } from '../../../src/config/load.ts';
+import { checkConfig } from '../../../src/compose/config/load.ts';
 import type { BrokerError, Problem } from '../../../src/domain/errors.ts';
 
 const BASE = {

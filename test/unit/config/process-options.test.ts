@@ -1,8 +1,8 @@
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
-import { mayDumpCore, refuseOpenProcess } from '../../../src/config/process-options.ts';
-import { fileTree, removeTreesAfterEach } from '../../support/file-tree.ts';
+import { mayDumpCore, refuseOpenProcess } from '../../../src/compose/config/process-options.ts';
+import { fileTree, removeTreesAfterEach } from '../../kit/file-tree.ts';
 
 removeTreesAfterEach();
 

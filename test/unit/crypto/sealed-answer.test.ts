@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { calculateJwkThumbprint, compactDecrypt, exportJWK } from 'jose';
 import { sealAnswer } from '../../../src/crypto/sealed-answer.ts';
 import { importSenderKey, senderKey } from '../../../src/crypto/sender-key.ts';
-import { Sender } from '../../support/sender.ts';
+import { Sender } from '../../kit/sender.ts';
 
 const VECTORS = JSON.parse(readFileSync('test/vectors/sealed-delivery-v1.json', 'utf8')) as {
   readonly key: JsonWebKey & { readonly x: string; readonly y: string };

@@ -3,13 +3,13 @@ import type { AddressInfo } from 'node:net';
 import { status } from '@grpc/grpc-js';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { BrokerClient } from '../../../src/client/index.ts';
-import { MountRefused } from '../../../src/csi/mount-refused.ts';
-import { mountVolume } from '../../../src/csi/mount-volume.ts';
-import { PodSessions } from '../../../src/csi/pod-sessions.ts';
-import type { MountResponse } from '../../../src/csi/driver-protocol.ts';
+import { MountRefused } from '../../../src/delivery/csi/mount-refused.ts';
+import { mountVolume } from '../../../src/delivery/csi/mount-volume.ts';
+import { PodSessions } from '../../../src/delivery/csi/pod-sessions.ts';
+import type { MountResponse } from '../../../src/delivery/csi/driver-protocol.ts';
 import { Sensitive } from '../../../src/domain/sensitive.ts';
-import { until } from '../../backends/until.ts';
-import { HandClock } from '../../support/hand-clock.ts';
+import { until } from '../../kit/backends/until.ts';
+import { HandClock } from '../../kit/hand-clock.ts';
 
 const HOUR = 3_600_000;
 

@@ -1,6 +1,6 @@
 import { status } from '@grpc/grpc-js';
 import { describe, expect, it } from '@jest/globals';
-import { readWish } from '../../../src/csi/mount-wish.ts';
+import { readWish } from '../../../src/delivery/csi/mount-wish.ts';
 
 const TOKENS = 'csi.storage.k8s.io/serviceAccount.tokens';
 const token = (audience: string): string => JSON.stringify({ [audience]: { token: 't.o.k' } });

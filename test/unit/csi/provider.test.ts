@@ -6,13 +6,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { status } from '@grpc/grpc-js';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { Provider } from '../../../src/csi/provider.ts';
-import { settingsSchema } from '../../../src/csi/settings.ts';
-import { freePort } from '../../backends/free-port.ts';
-import { until } from '../../backends/until.ts';
-import { BusySocket } from '../../support/busy-socket.ts';
-import { CsiDriver } from '../../support/csi-driver.ts';
-import { HandClock } from '../../support/hand-clock.ts';
+import { Provider } from '../../../src/delivery/csi/provider.ts';
+import { settingsSchema } from '../../../src/delivery/csi/settings.ts';
+import { freePort } from '../../kit/backends/free-port.ts';
+import { until } from '../../kit/backends/until.ts';
+import { BusySocket } from '../../kit/busy-socket.ts';
+import { CsiDriver } from '../../kit/csi-driver.ts';
+import { HandClock } from '../../kit/hand-clock.ts';
 
 const log = { debug: () => 0, info: () => 0, warn: () => 0, error: () => 0 };
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { newToken } from '../../../src/crypto/token.ts';
 import { redactCredentials } from '../../../src/domain/redact-credentials.ts';
-import { ecKey, rawToken } from '../../support/token-factory.ts';
+import { ecKey, rawToken } from '../../kit/token-factory.ts';
 
 const session = newToken('qms');
 const jwt = rawToken({

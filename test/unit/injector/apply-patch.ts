@@ -1,4 +1,4 @@
-import type { PatchOperation } from '../../../src/injector/json-patch.ts';
+import type { PatchOperation } from '../../../src/delivery/injector/json-patch.ts';
 
 type Tree = Record<string, unknown> | unknown[];
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { generateKeyPair } from '../../../src/crypto/key-pair.ts';
 import { selfSigned } from '../../../src/crypto/self-signed.ts';
-import { withCertificates } from '../../../src/injector/ca-bundle.ts';
+import { withCertificates } from '../../../src/delivery/injector/ca-bundle.ts';
 
 const HOUR = 3_600_000;
 const NOW = Date.UTC(2026, 0, 1);

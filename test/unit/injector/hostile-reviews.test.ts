@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
-import { inject } from '../../../src/injector/inject.ts';
-import { MOST_ANNOTATIONS, MOST_ITEMS } from '../../../src/injector/annotation-names.ts';
-import { podSchema, type Container, type Pod } from '../../../src/injector/pod.ts';
+import { inject } from '../../../src/delivery/injector/inject.ts';
+import { MOST_ANNOTATIONS, MOST_ITEMS } from '../../../src/delivery/injector/annotation-names.ts';
+import { podSchema, type Container, type Pod } from '../../../src/delivery/injector/pod.ts';
 import { configOf, denials, injected, podWith, SETTINGS } from './pods.ts';
 
 /** `count` templates: each is an item with a file, and no two files may meet. */

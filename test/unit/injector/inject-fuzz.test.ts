@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { settingsSchema } from '../../../src/agent/config/settings.ts';
-import { inject } from '../../../src/injector/inject.ts';
-import { jsonPatch } from '../../../src/injector/json-patch.ts';
+import { settingsSchema } from '../../../src/delivery/agent/config/settings.ts';
+import { inject } from '../../../src/delivery/injector/inject.ts';
+import { jsonPatch } from '../../../src/delivery/injector/json-patch.ts';
 import { applyPatch } from './apply-patch.ts';
 import { configOf, SETTINGS } from './pods.ts';
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { inject } from '../../../src/injector/inject.ts';
+import { inject } from '../../../src/delivery/injector/inject.ts';
 import { agentOf, annotated, configOf, denials, injected, podWith, SETTINGS } from './pods.ts';
 
 const at = (key: string): unknown => expect.stringContaining(`quaymaster.dev/${key}: `);

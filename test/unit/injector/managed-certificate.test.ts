@@ -1,10 +1,13 @@
 import { X509Certificate } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
 import { BrokerError } from '../../../src/domain/errors.ts';
-import { ManagedCertificate } from '../../../src/injector/managed-certificate.ts';
-import { WebhookConfiguration } from '../../../src/injector/webhook-configuration.ts';
-import type { KubernetesApi, KubernetesRequest } from '../../../src/upstream/kubernetes/index.ts';
-import { HandClock } from '../../support/hand-clock.ts';
+import { ManagedCertificate } from '../../../src/delivery/injector/managed-certificate.ts';
+import { WebhookConfiguration } from '../../../src/delivery/injector/webhook-configuration.ts';
+import type {
+  KubernetesApi,
+  KubernetesRequest,
+} from '../../../src/providers/kubernetes/client/index.ts';
+import { HandClock } from '../../kit/hand-clock.ts';
 
 const DAY = 86_400_000;
 const LOOK = 10_000;

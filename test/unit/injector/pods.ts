@@ -1,6 +1,6 @@
 import { expect } from '@jest/globals';
-import { inject, type InjectionSettings } from '../../../src/injector/inject.ts';
-import type { Container, Pod, PodSpec } from '../../../src/injector/pod.ts';
+import { inject, type InjectionSettings } from '../../../src/delivery/injector/inject.ts';
+import type { Container, Pod, PodSpec } from '../../../src/delivery/injector/pod.ts';
 
 export const SETTINGS: InjectionSettings = {
   image: 'registry.test/quaymaster:1',

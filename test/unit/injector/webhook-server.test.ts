@@ -3,13 +3,13 @@ import { connect } from 'node:net';
 import { connect as tlsConnect, type TLSSocket } from 'node:tls';
 import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { answerReview } from '../../../src/injector/review.ts';
-import { WebhookServer, type Review } from '../../../src/injector/webhook-server.ts';
+import { answerReview } from '../../../src/delivery/injector/review.ts';
+import { WebhookServer, type Review } from '../../../src/delivery/injector/webhook-server.ts';
 import { systemClock } from '../../../src/clock.ts';
 import type { Clock } from '../../../src/ports/clock.ts';
-import { CertificateAuthority } from '../../support/certificates.ts';
-import { until } from '../../backends/until.ts';
-import { HandClock } from '../../support/hand-clock.ts';
+import { CertificateAuthority } from '../../kit/certificates.ts';
+import { until } from '../../kit/backends/until.ts';
+import { HandClock } from '../../kit/hand-clock.ts';
 import { podWith, SETTINGS } from './pods.ts';
 
 const authority = new CertificateAuthority();

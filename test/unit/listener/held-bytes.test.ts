@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { HeldBytes } from '../../../src/listener/held-bytes.ts';
+import { HeldBytes } from '../../../src/net/listener/held-bytes.ts';
 
 describe('bytes that are held', () => {
   it('are bounded for a holder', () => {

@@ -1,5 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
-import { refuseStaleCopies, refuseStaleLogin } from '../../../src/rotation/stale-copies.ts';
+import {
+  refuseStaleCopies,
+  refuseStaleLogin,
+} from '../../../src/providers/rotator/stale-copies.ts';
 
 const KEYS = { username: 'username', password: 'password' };
 const PASSWORD = 'Zk3/9:x@%q!w7';

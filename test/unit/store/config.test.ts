@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { systemClock } from '../../../src/clock.ts';
 import { openStore, storeConfigSchema } from '../../../src/store/index.ts';
-import { FakeAuditChain } from '../../fakes/fake-audit-chain.ts';
+import { FakeAuditChain } from '../../kit/fakes/fake-audit-chain.ts';
 
 const deps = { chain: new FakeAuditChain(), clock: systemClock, mode: 'development' } as const;
 

@@ -1,5 +1,5 @@
 import { expect, it } from '@jest/globals';
-import { RowSeals } from '../../../src/broker/state/row-seals.ts';
+import { RowSeals } from '../../../src/broker/recording/row-seals.ts';
 import { Keyring } from '../../../src/crypto/keyring.ts';
 import { generateRootKey } from '../../../src/crypto/root-keys.ts';
 import { SetHash } from '../../../src/crypto/set-hash.ts';

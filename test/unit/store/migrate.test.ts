@@ -9,7 +9,7 @@ import { bringUpToDate } from '../../../src/store/bring-up-to-date.ts';
 import type { MigrationTarget } from '../../../src/store/migrate.ts';
 import type { StoreMode } from '../../../src/store/store-deps.ts';
 import { openSqliteStore } from '../../../src/store/sqlite/open-sqlite-store.ts';
-import { FakeAuditChain } from '../../fakes/fake-audit-chain.ts';
+import { FakeAuditChain } from '../../kit/fakes/fake-audit-chain.ts';
 
 function newestMigration(): number {
   const folder = new URL('../../../migrations/sqlite/', import.meta.url);

@@ -2,10 +2,10 @@ import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals';
 import pg from 'pg';
 import { systemClock } from '../../../src/clock.ts';
 import { openPostgresStore } from '../../../src/store/postgres/open-postgres-store.ts';
-import { describeWith } from '../../backends/backends.ts';
-import type { TestDatabase } from '../../backends/postgres.ts';
-import { createDatabase } from '../../backends/postgres.ts';
-import { FakeAuditChain } from '../../fakes/fake-audit-chain.ts';
+import { describeWith } from '../../kit/backends/backends.ts';
+import type { TestDatabase } from '../../kit/backends/postgres.ts';
+import { createDatabase } from '../../kit/backends/postgres.ts';
+import { FakeAuditChain } from '../../kit/fakes/fake-audit-chain.ts';
 
 const UNDO = `CREATE FUNCTION "undo"() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'`;
 

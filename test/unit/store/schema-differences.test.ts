@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import Database from 'better-sqlite3';
 import { systemClock } from '../../../src/clock.ts';
 import { openSqliteStore } from '../../../src/store/sqlite/open-sqlite-store.ts';
-import { FakeAuditChain } from '../../fakes/fake-audit-chain.ts';
+import { FakeAuditChain } from '../../kit/fakes/fake-audit-chain.ts';
 
 const WRITABLE = 'PRAGMA writable_schema = ON';
 

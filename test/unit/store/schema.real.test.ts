@@ -5,10 +5,10 @@ import { systemClock } from '../../../src/clock.ts';
 import type { TableName } from '../../../src/ports/store.ts';
 import { openPostgresStore } from '../../../src/store/postgres/open-postgres-store.ts';
 import { SCHEMA, shapeOf } from '../../../src/store/schema.ts';
-import { describeWith } from '../../backends/backends.ts';
-import type { TestDatabase } from '../../backends/postgres.ts';
-import { createDatabase } from '../../backends/postgres.ts';
-import { FakeAuditChain } from '../../fakes/fake-audit-chain.ts';
+import { describeWith } from '../../kit/backends/backends.ts';
+import type { TestDatabase } from '../../kit/backends/postgres.ts';
+import { createDatabase } from '../../kit/backends/postgres.ts';
+import { FakeAuditChain } from '../../kit/fakes/fake-audit-chain.ts';
 
 const TYPES: Readonly<Record<string, string>> = { text: 'text', bigint: 'integer', bytea: 'bytes' };
 const TABLES = Object.keys(SCHEMA) as TableName[];

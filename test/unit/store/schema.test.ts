@@ -9,7 +9,7 @@ import { listSql } from '../../../src/store/query-sql.ts';
 import { SCHEMA, shapeOf } from '../../../src/store/schema.ts';
 import { SQLITE } from '../../../src/store/sql.ts';
 import { openSqliteStore } from '../../../src/store/sqlite/open-sqlite-store.ts';
-import { FakeAuditChain } from '../../fakes/fake-audit-chain.ts';
+import { FakeAuditChain } from '../../kit/fakes/fake-audit-chain.ts';
 
 const TYPES = { TEXT: 'text', INTEGER: 'integer', BLOB: 'bytes' } as const;
 const TABLES = Object.keys(SCHEMA) as TableName[];

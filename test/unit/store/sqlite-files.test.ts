@@ -17,8 +17,8 @@ import { systemClock } from '../../../src/clock.ts';
 import type { Store } from '../../../src/ports/store.ts';
 import { openSqliteStore } from '../../../src/store/sqlite/open-sqlite-store.ts';
 import { assertSqliteVersion } from '../../../src/store/sqlite/sqlite-version.ts';
-import { FakeAuditChain } from '../../fakes/fake-audit-chain.ts';
-import { leaseRow, versionRow } from '../../fakes/store-rows.ts';
+import { FakeAuditChain } from '../../kit/fakes/fake-audit-chain.ts';
+import { leaseRow, versionRow } from '../../kit/fakes/store-rows.ts';
 
 describe('the files of a SQLite store', () => {
   let directory: string;

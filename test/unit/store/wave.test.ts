@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import type { Plan } from '../../../src/ports/store.ts';
 import type { PendingPlan } from '../../../src/store/commit-queue.ts';
 import { firstWave } from '../../../src/store/postgres/wave.ts';
-import { leaseRow } from '../../fakes/store-rows.ts';
+import { leaseRow } from '../../kit/fakes/store-rows.ts';
 
 const lengthOf = (...plans: Plan[]): number => {
   const nobody = (): void => undefined;

@@ -1,4 +1,4 @@
-import type { Moto } from '../../../backends/moto.ts';
+import type { Moto } from '../../../kit/backends/moto.ts';
 import { OwnSecret } from '../../../contract/own-secret.ts';
 import { PATIENT, type Rotating } from './rotating.ts';
 

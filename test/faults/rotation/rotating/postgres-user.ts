@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { uniqueName } from '../../../backends/unique-name.ts';
+import { uniqueName } from '../../../kit/backends/unique-name.ts';
 import type { PostgresPlace } from '../../../contract/postgres-fixture.ts';
 import { PATIENT, type Rotating } from './rotating.ts';
 

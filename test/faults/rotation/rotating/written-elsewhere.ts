@@ -6,15 +6,15 @@ import {
   SecretsManagerClient,
 } from '@aws-sdk/client-secrets-manager';
 import type { SecretData } from '../../../../src/domain/secret.ts';
-import { grant } from '../../../backends/kube-apply.ts';
-import { kubeRequest } from '../../../backends/kube-calls.ts';
-import { createNamespace, createServiceAccount } from '../../../backends/kube-objects.ts';
-import { boundToken } from '../../../backends/kube-tokens.ts';
-import type { Kube } from '../../../backends/kube.ts';
-import type { Moto } from '../../../backends/moto.ts';
-import { createToken, openBaoCall } from '../../../backends/openbao-calls.ts';
-import type { OpenBao } from '../../../backends/openbao.ts';
-import { uniqueName } from '../../../backends/unique-name.ts';
+import { grant } from '../../../kit/backends/kube-apply.ts';
+import { kubeRequest } from '../../../kit/backends/kube-calls.ts';
+import { createNamespace, createServiceAccount } from '../../../kit/backends/kube-objects.ts';
+import { boundToken } from '../../../kit/backends/kube-tokens.ts';
+import type { Kube } from '../../../kit/backends/kube.ts';
+import type { Moto } from '../../../kit/backends/moto.ts';
+import { createToken, openBaoCall } from '../../../kit/backends/openbao-calls.ts';
+import type { OpenBao } from '../../../kit/backends/openbao.ts';
+import { uniqueName } from '../../../kit/backends/unique-name.ts';
 import { privateFile } from '../../../contract/rotating-place.ts';
 import { setCredentials } from '../../../unit/providers/aws/aws-connection.ts';
 import { PATIENT, type Rotating } from './rotating.ts';

@@ -10,14 +10,14 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { Deliveries } from '../../../../src/agent/delivery/deliveries.ts';
+import { Deliveries } from '../../../../src/delivery/files/deliveries.ts';
 import type {
   Outputs,
   SecretOutput,
   TemplateOutput,
-} from '../../../../src/agent/delivery/outputs.ts';
-import { HandClock } from '../../../support/hand-clock.ts';
-import { findCanary } from '../../../support/canary.ts';
+} from '../../../../src/delivery/files/outputs.ts';
+import { HandClock } from '../../../kit/hand-clock.ts';
+import { findCanary } from '../../../kit/canary.ts';
 import { heldSecrets } from './held.ts';
 
 const CANARY = 'qm-canary-77ab';

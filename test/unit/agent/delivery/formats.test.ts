@@ -6,11 +6,11 @@ import { parseEnv } from 'node:util';
 import { afterAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { parse } from 'yaml';
-import { renderDotenv } from '../../../../src/agent/delivery/formats/dotenv.ts';
-import { renderJson } from '../../../../src/agent/delivery/formats/json.ts';
-import { keyFiles } from '../../../../src/agent/delivery/formats/key-files.ts';
-import { renderProperties } from '../../../../src/agent/delivery/formats/properties.ts';
-import { yamlRenderer } from '../../../../src/agent/delivery/formats/yaml.ts';
+import { renderDotenv } from '../../../../src/delivery/files/formats/dotenv.ts';
+import { renderJson } from '../../../../src/delivery/files/formats/json.ts';
+import { keyFiles } from '../../../../src/delivery/files/formats/key-files.ts';
+import { renderProperties } from '../../../../src/delivery/files/formats/properties.ts';
+import { yamlRenderer } from '../../../../src/delivery/files/formats/yaml.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'qm-formats-'));
 afterAll(() => rmSync(directory, { recursive: true }));

@@ -18,10 +18,10 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { SecretDirectory } from '../../../../src/agent/delivery/directory/secret-directory.ts';
-import type { RenderedFile } from '../../../../src/agent/delivery/rendered-file.ts';
-import { HandClock } from '../../../support/hand-clock.ts';
-import { leftOut, whereMounted } from '../../../support/small-disk.ts';
+import { SecretDirectory } from '../../../../src/delivery/files/directory/secret-directory.ts';
+import type { RenderedFile } from '../../../../src/delivery/files/rendered-file.ts';
+import { HandClock } from '../../../kit/hand-clock.ts';
+import { leftOut, whereMounted } from '../../../kit/small-disk.ts';
 
 const base = mkdtempSync(join(tmpdir(), 'qm-directory-'));
 chmodSync(base, 0o755);
@@ -381,7 +381,7 @@ interface Outcome {
 /** Opens the directory and writes one file, as a user without rights. */
 function asNobody(path: string, more = ''): Outcome {
   const source = new URL(
-    '../../../../src/agent/delivery/directory/secret-directory.ts',
+    '../../../../src/delivery/files/directory/secret-directory.ts',
     import.meta.url,
   );
   const clockSource = new URL('../../../../src/clock.ts', import.meta.url);

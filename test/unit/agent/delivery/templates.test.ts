@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { TemplateEngine } from '../../../../src/agent/delivery/templates/template-engine.ts';
-import { BytesValue } from '../../../../src/agent/delivery/templates/bytes-value.ts';
+import { TemplateEngine } from '../../../../src/delivery/files/templates/template-engine.ts';
+import { BytesValue } from '../../../../src/delivery/files/templates/bytes-value.ts';
 
 const CANARY = 'qm-canary-5f1c';
 const engine = new TemplateEngine();

@@ -1,14 +1,14 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { systemClock } from '../../../../src/clock.ts';
-import { parseCiphertext } from '../../../../src/kms/vault-transit/ciphertext.ts';
-import { vaultTransitConfig } from '../../../../src/kms/vault-transit/config.ts';
+import { parseCiphertext } from '../../../../src/providers/vault/kek/ciphertext.ts';
+import { vaultTransitConfig } from '../../../../src/providers/vault/kek/config.ts';
 import {
   openVaultTransitKey,
   type VaultTransitKey,
-} from '../../../../src/kms/vault-transit/key.ts';
+} from '../../../../src/providers/vault/kek/key.ts';
 import { contextOf, failureOf } from '../../../contract/secret-provider.contract.ts';
-import { FakeVault, type SeenRequest } from '../../../fakes/fake-vault.ts';
-import { VaultConnections } from '../../../support/vault-connections.ts';
+import { FakeVault, type SeenRequest } from '../../../kit/fakes/fake-vault.ts';
+import { VaultConnections } from '../../../kit/vault-connections.ts';
 
 let vault: FakeVault;
 let files: VaultConnections;

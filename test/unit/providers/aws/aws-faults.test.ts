@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import type { ProviderConnection, SecretProvider } from '../../../../src/ports/secret-provider.ts';
 import { AwsOperator } from '../../../contract/aws-provider.contract.ts';
 import { connect, CONTEXT, setCredentials } from './aws-connection.ts';
-import { awsFault, FakeAws, type ScriptedAnswer } from '../../../fakes/fake-aws.ts';
+import { awsFault, FakeAws, type ScriptedAnswer } from '../../../kit/fakes/fake-aws.ts';
 
 const CANARY = 'canary-9c1f-secret';
 const good = (over: object): string =>
@@ -327,9 +327,9 @@ describe('AWS Secrets Manager when it misbehaves', () => {
 
   it('check says so when there are no credentials', async () => {
     const { awsSecretsManagerConnectionSchema: schema } =
-      await import('../../../../src/providers/aws-secrets-manager/config.ts');
+      await import('../../../../src/providers/aws/secrets-manager/config.ts');
     const { connectAwsSecretsManager } =
-      await import('../../../../src/providers/aws-secrets-manager/connection.ts');
+      await import('../../../../src/providers/aws/secrets-manager/connection.ts');
     const { systemClock } = await import('../../../../src/clock.ts');
     const config = schema.parse({
       type: 'aws-secrets-manager',

@@ -1,6 +1,6 @@
 import { BrokerError } from '../../../../src/domain/errors.ts';
 import { connect, CONTEXT, setCredentials } from './aws-connection.ts';
-import { FakeAws } from '../../../fakes/fake-aws.ts';
+import { FakeAws } from '../../../kit/fakes/fake-aws.ts';
 
 /** Prints how broken connections are told. A process of its own: in jest's realm the SDK does not know the errors of node and hides their codes. */
 setCredentials();

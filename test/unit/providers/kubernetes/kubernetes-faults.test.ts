@@ -7,8 +7,8 @@ import type {
   ProviderConnection,
   SecretProvider,
 } from '../../../../src/ports/secret-provider.ts';
-import { FakeApiServer } from '../../../fakes/fake-api-server.ts';
-import { drip, drop, flood, gzipBomb, stall } from '../../../fakes/server-faults.ts';
+import { FakeApiServer } from '../../../kit/fakes/fake-api-server.ts';
+import { drip, drop, flood, gzipBomb, stall } from '../../../kit/fakes/server-faults.ts';
 import { connectTo } from './kubernetes-fixture.ts';
 
 const CANARY = 'canary-4d1e-secret';

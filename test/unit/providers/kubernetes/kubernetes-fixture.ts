@@ -2,7 +2,7 @@ import { systemClock } from '../../../../src/clock.ts';
 import type { ProviderConnection } from '../../../../src/ports/secret-provider.ts';
 import { kubernetesProviderConnectionSchema } from '../../../../src/providers/kubernetes/config.ts';
 import { connectKubernetesSecrets } from '../../../../src/providers/kubernetes/connection.ts';
-import type { FakeApiServer } from '../../../fakes/fake-api-server.ts';
+import type { FakeApiServer } from '../../../kit/fakes/fake-api-server.ts';
 
 const BOUNDS = {
   forbiddenNamespaces: ['quaymaster'],

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { ProviderConnection, SecretProvider } from '../../../../src/ports/secret-provider.ts';
 import { kubernetesProviderConnectionSchema } from '../../../../src/providers/kubernetes/config.ts';
-import { FakeApiServer } from '../../../fakes/fake-api-server.ts';
+import { FakeApiServer } from '../../../kit/fakes/fake-api-server.ts';
 import { connectTo } from './kubernetes-fixture.ts';
 
 const refusal = (code: string) => expect.objectContaining({ code });

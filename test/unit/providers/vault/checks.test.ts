@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { freePort } from '../../../backends/free-port.ts';
+import { freePort } from '../../../kit/backends/free-port.ts';
 import { contextOf } from '../../../contract/secret-provider.contract.ts';
-import { FakeVault } from '../../../fakes/fake-vault.ts';
-import { VaultConnections } from '../../../support/vault-connections.ts';
+import { FakeVault } from '../../../kit/fakes/fake-vault.ts';
+import { VaultConnections } from '../../../kit/vault-connections.ts';
 
 let vault: FakeVault;
 let connections: VaultConnections;

@@ -3,9 +3,9 @@ import type { DynamicCredentials } from '../../../../src/ports/secret-provider.t
 import { HeldTokens } from '../../../../src/providers/vault/held-tokens.ts';
 import { Sensitive } from '../../../../src/domain/sensitive.ts';
 import { contextOf, failureOf } from '../../../contract/secret-provider.contract.ts';
-import { FakeVault } from '../../../fakes/fake-vault.ts';
-import { HandClock } from '../../../support/hand-clock.ts';
-import { VaultConnections } from '../../../support/vault-connections.ts';
+import { FakeVault } from '../../../kit/fakes/fake-vault.ts';
+import { HandClock } from '../../../kit/hand-clock.ts';
+import { VaultConnections } from '../../../kit/vault-connections.ts';
 
 let vault: FakeVault;
 let connections: VaultConnections;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { settingLiteral } from '../../../../src/rotation/postgres/setting-literal.ts';
+import { settingLiteral } from '../../../../src/providers/postgres/rotator/setting-literal.ts';
 
 describe('the stored text of a setting, as a statement takes it', () => {
   it.each([

@@ -2,11 +2,11 @@ import { describe, expect, it } from '@jest/globals';
 import { inspect } from 'node:util';
 import type { SecretData } from '../../../../src/domain/secret.ts';
 import type { RotationTarget } from '../../../../src/ports/rotation-target.ts';
-import { connectVaultRotation } from '../../../../src/rotation/vault/connection.ts';
-import type { VaultClient } from '../../../../src/upstream/vault/vault-client.ts';
+import { connectVaultRotation } from '../../../../src/providers/vault/rotator/connection.ts';
+import type { VaultClient } from '../../../../src/providers/vault/client/vault-client.ts';
 import { turnOf } from '../../../contract/rotation-target.contract.ts';
 import { contextOf, failureOf } from '../../../contract/secret-provider.contract.ts';
-import { HandClock } from '../../../support/hand-clock.ts';
+import { HandClock } from '../../../kit/hand-clock.ts';
 
 const CANARY = 'canary-31c9';
 const OLD = { access_key: 'AKIAOLD', secret_key: 'old' };

@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import type { ServerResponse } from 'node:http';
 import { contextOf, failureOf } from '../../../contract/secret-provider.contract.ts';
 import { turnOf, wholeText } from '../../../contract/rotation-target.contract.ts';
-import { drip, drop, flood, gzipBomb, redirect, stall } from '../../../fakes/server-faults.ts';
+import { drip, drop, flood, gzipBomb, redirect, stall } from '../../../kit/fakes/server-faults.ts';
 import { LyingReceiver, say, type Lie } from './lying-receiver.ts';
 
 const receiver = new LyingReceiver();

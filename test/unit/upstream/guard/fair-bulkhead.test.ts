@@ -1,9 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
 import { BrokerError } from '../../../../src/domain/errors.ts';
-import { createGuard } from '../../../../src/upstream/guard.ts';
-import { FairBulkhead } from '../../../../src/upstream/guard/fair-bulkhead.ts';
-import { guardLimitsSchema } from '../../../../src/upstream/guard/config.ts';
-import { HandClock } from '../../../support/hand-clock.ts';
+import { createGuard } from '../../../../src/providers/guard/guard.ts';
+import { FairBulkhead } from '../../../../src/providers/guard/fair-bulkhead.ts';
+import { guardLimitsSchema } from '../../../../src/providers/guard/config.ts';
+import { HandClock } from '../../../kit/hand-clock.ts';
 
 const FOREVER = new AbortController().signal;
 

@@ -1,9 +1,9 @@
 import { describe, it, expect } from '@jest/globals';
 import { BrokerError, type ErrorCode } from '../../../../src/domain/errors.ts';
 import type { CallContext } from '../../../../src/ports/call-context.ts';
-import { createGuard, type Guard } from '../../../../src/upstream/guard.ts';
-import { guardLimitsSchema } from '../../../../src/upstream/guard/config.ts';
-import { HandClock } from '../../../support/hand-clock.ts';
+import { createGuard, type Guard } from '../../../../src/providers/guard/guard.ts';
+import { guardLimitsSchema } from '../../../../src/providers/guard/config.ts';
+import { HandClock } from '../../../kit/hand-clock.ts';
 
 const context = (signal = new AbortController().signal): CallContext => ({
   requestId: 'req_1',

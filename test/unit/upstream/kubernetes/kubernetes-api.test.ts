@@ -8,10 +8,13 @@ import { BrokerError } from '../../../../src/domain/errors.ts';
 import {
   connectKubernetes,
   kubernetesConnectionSchema,
-} from '../../../../src/upstream/kubernetes/index.ts';
-import type { KubernetesAccess, KubernetesApi } from '../../../../src/upstream/kubernetes/index.ts';
-import { until } from '../../../backends/until.ts';
-import { FakeApiServer } from '../../../fakes/fake-api-server.ts';
+} from '../../../../src/providers/kubernetes/client/index.ts';
+import type {
+  KubernetesAccess,
+  KubernetesApi,
+} from '../../../../src/providers/kubernetes/client/index.ts';
+import { until } from '../../../kit/backends/until.ts';
+import { FakeApiServer } from '../../../kit/fakes/fake-api-server.ts';
 import {
   answer,
   drip,
@@ -20,8 +23,8 @@ import {
   gzipBomb,
   redirect,
   stall,
-} from '../../../fakes/server-faults.ts';
-import type { ServerFault } from '../../../fakes/server-faults.ts';
+} from '../../../kit/fakes/server-faults.ts';
+import type { ServerFault } from '../../../kit/fakes/server-faults.ts';
 
 const never = new AbortController().signal;
 let fake: FakeApiServer;
@@ -223,7 +226,8 @@ describe('the certificate of the API server', () => {
 
 it('is checked although the environment says not to (T06; CVE-2021-22939)', async () => {
   const wrong = await FakeApiServer.start({ commonName: 'x', dnsNames: ['other.test'] });
-  const client = new URL('../../../../src/upstream/kubernetes/index.ts', import.meta.url).href;
+  const client = new URL('../../../../src/providers/kubernetes/client/index.ts', import.meta.url)
+    .href;
   const script = `
     const { connectKubernetes } = await import(${JSON.stringify(client)});
     const api = await connectKubernetes(${JSON.stringify(wrong.access)});

@@ -5,11 +5,14 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { systemClock } from '../../../../src/clock.ts';
 import { Sensitive } from '../../../../src/domain/sensitive.ts';
-import { mysqlConnectionSchema } from '../../../../src/upstream/mysql/config.ts';
-import { connectMysql, type MysqlServer } from '../../../../src/upstream/mysql/mysql-server.ts';
+import { mysqlConnectionSchema } from '../../../../src/providers/mysql/client/config.ts';
+import {
+  connectMysql,
+  type MysqlServer,
+} from '../../../../src/providers/mysql/client/mysql-server.ts';
 import { wholeText } from '../../../contract/rotation-target.contract.ts';
 import { contextOf, failureOf } from '../../../contract/secret-provider.contract.ts';
-import { startHostileServer, type HostileServer } from '../../../fakes/hostile-server.ts';
+import { startHostileServer, type HostileServer } from '../../../kit/fakes/hostile-server.ts';
 
 const PASSWORD = 'canary-password-of-the-login';
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
-import { connectPostgresRotation } from '../../../../src/rotation/postgres/connection.ts';
-import type { PostgresServer } from '../../../../src/upstream/postgres/postgres-server.ts';
-import { quoteIdentifier, quoteLiteral } from '../../../../src/upstream/postgres/quote.ts';
+import { connectPostgresRotation } from '../../../../src/providers/postgres/rotator/connection.ts';
+import type { PostgresServer } from '../../../../src/providers/postgres/client/postgres-server.ts';
+import { quoteIdentifier, quoteLiteral } from '../../../../src/providers/postgres/client/quote.ts';
 
 const INVALID = expect.objectContaining({ code: 'ERR_BODY_INVALID' });
 

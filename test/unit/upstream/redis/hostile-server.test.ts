@@ -1,11 +1,11 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { systemClock } from '../../../../src/clock.ts';
 import { Sensitive } from '../../../../src/domain/sensitive.ts';
-import { redisConnectionSchema } from '../../../../src/upstream/redis/config.ts';
-import { connectRedis } from '../../../../src/upstream/redis/redis-server.ts';
+import { redisConnectionSchema } from '../../../../src/providers/redis/client/config.ts';
+import { connectRedis } from '../../../../src/providers/redis/client/redis-server.ts';
 import { wholeText } from '../../../contract/rotation-target.contract.ts';
 import { contextOf, failureOf } from '../../../contract/secret-provider.contract.ts';
-import { startHostileServer, type HostileServer } from '../../../fakes/hostile-server.ts';
+import { startHostileServer, type HostileServer } from '../../../kit/fakes/hostile-server.ts';
 
 const PASSWORD = 'canary-password-of-the-login';
 const CONFIG = {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { encodeVaultPath } from '../../../../src/upstream/vault/encode-path.ts';
+import { encodeVaultPath } from '../../../../src/providers/vault/client/encode-path.ts';
 
 describe('the path of a request', () => {
   it('has each segment encoded on its own', () => {

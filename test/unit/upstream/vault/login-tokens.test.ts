@@ -1,12 +1,15 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { writeFile } from 'node:fs/promises';
-import { vaultServerSchema } from '../../../../src/upstream/vault/config.ts';
-import { connectVault, type VaultClient } from '../../../../src/upstream/vault/vault-client.ts';
+import { vaultServerSchema } from '../../../../src/providers/vault/client/config.ts';
+import {
+  connectVault,
+  type VaultClient,
+} from '../../../../src/providers/vault/client/vault-client.ts';
 import { contextOf, failureOf } from '../../../contract/secret-provider.contract.ts';
-import { until } from '../../../backends/until.ts';
-import { FakeVault } from '../../../fakes/fake-vault.ts';
-import { HandClock } from '../../../support/hand-clock.ts';
-import { VaultConnections } from '../../../support/vault-connections.ts';
+import { until } from '../../../kit/backends/until.ts';
+import { FakeVault } from '../../../kit/fakes/fake-vault.ts';
+import { HandClock } from '../../../kit/hand-clock.ts';
+import { VaultConnections } from '../../../kit/vault-connections.ts';
 
 let vault: FakeVault;
 let files: VaultConnections;

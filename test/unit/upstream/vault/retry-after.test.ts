@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { retryAfterSeconds } from '../../../../src/upstream/vault/retry-after.ts';
+import { retryAfterSeconds } from '../../../../src/net/https/retry-after.ts';
 
 const DATE = 'Tue, 06 Jan 2026 10:00:00 GMT';
 

@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Sensitive } from '../../../../src/domain/sensitive.ts';
 import type { BrokerError } from '../../../../src/domain/errors.ts';
-import type { VaultResponseError } from '../../../../src/upstream/vault/response-error.ts';
+import type { VaultResponseError } from '../../../../src/providers/vault/client/response-error.ts';
 import { contextOf, failureOf } from '../../../contract/secret-provider.contract.ts';
-import { FakeVault } from '../../../fakes/fake-vault.ts';
-import { CertificateAuthority } from '../../../support/certificates.ts';
-import { VaultConnections } from '../../../support/vault-connections.ts';
+import { FakeVault } from '../../../kit/fakes/fake-vault.ts';
+import { CertificateAuthority } from '../../../kit/certificates.ts';
+import { VaultConnections } from '../../../kit/vault-connections.ts';
 
 let vault: FakeVault;
 let connections: VaultConnections;

@@ -1,0 +1,198 @@
+import type { PolicyReference } from '../../domain/audit-actions.ts';
+import { BrokerError } from '../../domain/errors.ts';
+import type { Lease } from '../../domain/lease.ts';
+import { workloadId } from '../../domain/workload.ts';
+import type { PodState } from '../../ports/pod-watch.ts';
+import type { DynamicCredentials } from '../../ports/secret-provider.ts';
+import type { Plan } from '../../ports/store.ts';
+import type { Tables } from '../../ports/tables.ts';
+import { hmac, sha256Hex } from '../../crypto/digest.ts';
+import { randomId } from '../../crypto/random.ts';
+import type { Call } from '../call.ts';
+import { denied, judge } from '../secrets/judge.ts';
+import type { Parts } from '../parts.ts';
+import { entryOf } from '../recording/record.ts';
+import { locatorAt, targetOf, type Target } from '../secrets/target.ts';
+import type { LiveSession } from '../sessions/session-memory.ts';
+import type { Value } from '../secrets/value-cache.ts';
+
+/** An order older than this is filled by nobody: its process died. */
+export const FILLED_MS = 120_000;
+
+export interface CredentialOrder {
+  readonly path: string;
+  /** The caller's: a repeat with the same key and order finds the same credential. */
+  readonly idempotencyKey: string;
+  /** Wanted life; the least of this, the definition's, the policy's and the session's holds. */
+  readonly ttlSeconds?: number | undefined;
+  /** Position in a batch. */
+  readonly index?: number | undefined;
+}
+
+export type CredentialRow = Tables['credentials'];
+
+export interface IssuedDisclosure {
+  readonly path: string;
+  readonly value: Value;
+  readonly lease: Lease;
+}
+
+/** Who orders what, through which request. */
+export interface Ordering {
+  readonly parts: Parts;
+  readonly call: Call;
+  readonly live: LiveSession;
+  readonly order: CredentialOrder;
+}
+
+/** An order that may be filled: everything decided before anything exists. */
+export interface DecidedOrder extends Ordering {
+  readonly policy: PolicyReference | undefined;
+  readonly target: Target;
+  readonly credentials: DynamicCredentials;
+  readonly id: string;
+  readonly ttlMs: number;
+  readonly decidedAt: number;
+}
+
+/** @throws ERR_DENIED, ERR_NOT_FOUND, ERR_CONFLICT for a path that holds a static secret. */
+export function decideOrder(ordering: Ordering): DecidedOrder {
+  const { parts, call, live, order } = ordering;
+  const decidedAt = parts.state.applied();
+  const verdict = judge(parts, call, live, { capability: 'read', path: order.path });
+  if (!verdict.allowed) throw denied(verdict.reason);
+  const target = targetOf(parts, order.path);
+  const { credentials } = parts.connections.provider(target.mount);
+  if (credentials === undefined) {
+    throw new BrokerError('ERR_CONFLICT', 'this path holds a secret: GET /secrets/{path}');
+  }
+  if (target.definition?.spec.class !== 'dynamic') {
+    const detail =
+      'nothing is made to order here without a definition of the path with "class: dynamic"';
+    throw new BrokerError('ERR_CONFLICT', detail);
+  }
+  if (live.session.workload.pod === undefined) throw denied('pod_required');
+  const state = podState(parts, live);
+  if (state === 'terminating' || state === 'ended') throw denied(`pod_${state}`);
+  return {
+    ...ordering,
+    policy: verdict.policy,
+    target,
+    credentials,
+    id: credentialId(parts, live, order.idempotencyKey),
+    ttlMs: ttlMs(ordering, target, verdict.maxLeaseTtlSeconds),
+    decidedAt,
+  };
+}
+
+/** As the watch sees it: a pod that is about to end is given nothing new to hold. */
+function podState(parts: Parts, { session }: LiveSession): PodState | undefined {
+  const { cluster, pod } = session.workload;
+  return parts.clusters.watch(cluster)?.find(pod?.uid ?? '')?.state;
+}
+
+function ttlMs({ parts, live, order }: Ordering, target: Target, most: number | undefined): number {
+  const own = target.definition?.spec.leaseTtlSeconds ?? target.mount.spec.leaseTtlSeconds;
+  const seconds = Math.min(order.ttlSeconds ?? own, own, most ?? Infinity);
+  return Math.min(seconds * 1000, live.session.endsAt - parts.clock.now());
+}
+
+/** One key of one session is one credential: the id is derived, so that two orders at once cannot both begin. */
+function credentialId(parts: Parts, live: LiveSession, idempotencyKey: string): string {
+  const key = parts.keyring.active.keyFor('idempotencyKey');
+  return `cred_${hmac(key, live.session.id, '\n', idempotencyKey).toString('hex', 0, 16)}`;
+}
+
+/**
+ * The same order decided anew with the caller as it is by now: making a credential takes a while, and another mount under its path would
+ * have made another one. @throws as {@link decideOrder}
+ */
+export function decideAgain(decided: DecidedOrder, live: LiveSession): DecidedOrder {
+  const { parts, call, order, target } = decided;
+  const again = decideOrder({ parts, call, live, order });
+  if (again.target.mount.uid !== target.mount.uid) throw denied('other_mount');
+  return again;
+}
+
+/** What a commit for this order depends on. */
+export function orderFences(decided: DecidedOrder): Pick<Plan, 'decidedAt' | 'reads' | 'notAfter'> {
+  const { decidedAt, live, order } = decided;
+  const reads = [...live.fences, `definition:${order.path}`];
+  return { decidedAt, reads, notAfter: live.session.endsAt };
+}
+
+export function requestHash(order: CredentialOrder): string {
+  return sha256Hex(JSON.stringify([order.path, order.ttlSeconds ?? null]));
+}
+
+/** The row that precedes the credential: from its handle whatever comes to exist can be found. */
+export function intentRow(decided: DecidedOrder): CredentialRow {
+  const { parts, live, order, target, id } = decided;
+  const { workload } = live.session;
+  const ref = target.definition?.spec.ref;
+  const now = parts.clock.now();
+  const handle = decided.credentials.begin({
+    intentId: id,
+    locator: parts.connections.locate(target.mount, order.path, ref),
+    workload,
+    ttlSeconds: Math.max(1, Math.ceil(decided.ttlMs / 1000)),
+    ref,
+  });
+  return {
+    id,
+    session_id: live.session.id,
+    workload: workloadId(workload),
+    cluster: workload.cluster,
+    pod_uid: workload.pod?.uid ?? null,
+    path: order.path,
+    mount_uid: target.mount.uid,
+    idempotency_key: sha256Hex(order.idempotencyKey),
+    request_hash: requestHash(order),
+    lease_id: randomId('lea'),
+    handle,
+    revocation: decided.credentials.revocation,
+    state: 'intended',
+    sealed: null,
+    attempts: 0,
+    next_attempt_at: null,
+    last_error: null,
+    created_at: now,
+    ends_at: now + longestLifeMs(decided),
+    mac: null,
+  };
+}
+
+/** Until when what is made may live: where only time ends it, from the last moment at which the order may still be filled. */
+function longestLifeMs({ credentials, ttlMs }: DecidedOrder): number {
+  if (credentials.revocation === 'revocable') return ttlMs;
+  return FILLED_MS + Math.max(ttlMs, (credentials.shortestSeconds ?? 0) * 1000);
+}
+
+/** An order with the same key is being filled at this moment. */
+export function inProgress(): BrokerError {
+  return new BrokerError('ERR_CONFLICT', 'an order with this key is under way; repeat it shortly', {
+    retryAfterSeconds: 1,
+  });
+}
+
+/** The entry of a credential that is handed out: made now, through a mount, or found again for a repeat. */
+export function issueEntry(
+  decided: DecidedOrder,
+  { path, value, lease }: IssuedDisclosure,
+  how: { readonly mount: string } | { readonly reason: 'repeated' },
+): string {
+  const { parts, call, live, order, policy, id } = decided;
+  return entryOf(parts, call, live, {
+    action: 'credential.issue',
+    outcome: 'ok',
+    path,
+    locator: locatorAt(parts, path),
+    lease: lease.id,
+    credential: id,
+    policy,
+    fingerprint: value.fingerprint,
+    item: order.index,
+    endsAt: lease.endsAt,
+    ...how,
+  });
+}

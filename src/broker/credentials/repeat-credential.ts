@@ -1,0 +1,58 @@
+import { BrokerError } from '../../domain/errors.ts';
+import { openCredential } from '../../crypto/sealed-credential.ts';
+import {
+  decideAgain,
+  inProgress,
+  issueEntry,
+  orderFences,
+  requestHash,
+  type CredentialRow,
+  type DecidedOrder,
+  type IssuedDisclosure,
+} from './credential-order.ts';
+import { commitAs } from '../recording/record.ts';
+import { openLease } from '../leases/lease-rows.ts';
+
+/**
+ * Answers a repeat with the credential that its first order made.
+ * @throws ERR_IDEMPOTENCY_MISMATCH for another order under the same key, ERR_CONFLICT while it is being made or after its end.
+ */
+export async function repeatCredential(
+  decided: DecidedOrder,
+  row: CredentialRow,
+): Promise<IssuedDisclosure> {
+  const { parts, order } = decided;
+  if (row.request_hash !== requestHash(order)) throw new BrokerError('ERR_IDEMPOTENCY_MISMATCH');
+  if (row.state === 'intended' || row.state === 'prepared') throw inProgress();
+  const held = await parts.store.get('leases', { id: row.lease_id });
+  if (row.state !== 'issued' || row.sealed === null || held?.state !== 'live') throw over();
+  if (row.mount_uid !== decided.target.mount.uid || held.ends_at <= parts.clock.now()) throw over();
+  const place = { installation: parts.installation, credentialId: row.id };
+  const json = openCredential((id) => parts.keyring.find(id), place, row.sealed);
+  const disclosure = {
+    path: row.path,
+    value: parts.values.rendered(order.path, json, row.id),
+    lease: openLease(held),
+  };
+  return commitAs(parts, decided.live, (decidedAt, holder) => {
+    const again = decideAgain(decided, holder);
+    return {
+      plan: {
+        ...orderFences(again),
+        decidedAt,
+        notAfter: Math.min(held.ends_at, holder.session.endsAt),
+        expect: [
+          { table: 'credentials', key: { id: row.id }, match: { state: 'issued' } },
+          { table: 'leases', key: { id: held.id }, match: { state: 'live' } },
+        ],
+        entries: [issueEntry(again, disclosure, { reason: 'repeated' })],
+      },
+      settle: () => disclosure,
+      conflict: over,
+    };
+  });
+}
+
+function over(): BrokerError {
+  return new BrokerError('ERR_CONFLICT', 'the credential of this key has ended; use another key');
+}

@@ -1,0 +1,63 @@
+import { isUnder } from '../../domain/names.ts';
+import type { CheckReport, SecretProvider } from '../../ports/secret-provider.ts';
+import type { Call } from '../call.ts';
+import { found, type StoredDocument } from './document.ts';
+import { recordOperation, requireRole } from '../recording/operation.ts';
+import type { Parts } from '../parts.ts';
+import type { LiveOperator } from '../sessions/operator-token-memory.ts';
+
+/** Asks the mount's connection and its provider what is wrong, if anything. @throws ERR_DENIED, ERR_NOT_FOUND */
+export async function checkMount(
+  parts: Parts,
+  call: Call,
+  live: LiveOperator,
+  name: string,
+): Promise<CheckReport> {
+  const document = { kind: 'mount', name };
+  return recordOperation(
+    { parts, call, caller: live },
+    { action: 'document.check', document },
+    async (operator) => {
+      requireRole(operator, 'admin', 'responder');
+      const mount = found(parts.catalog.find('mount', name));
+      const bound = parts.connections.find(mount.spec.connection);
+      if (bound === undefined) {
+        return {
+          healthy: false,
+          findings: [`the connection "${mount.spec.connection}" is not in the configuration file`],
+        };
+      }
+      const connection = await bound.connection.check(call.context());
+      if (!connection.healthy) return connection;
+      const provider = parts.connections.provider(mount);
+      const { healthy, findings } = await provider.check(call.context());
+      return { healthy, findings: [...findings, ...aliases(parts, mount, provider)] };
+    },
+  );
+}
+
+/** Enough to look at; a mount may have as many definitions as it likes. */
+const MOST_ALIASES = 100;
+
+/** Definitions through which a path reaches another place than its own: policies that name that place do not bound them. */
+function aliases(
+  parts: Parts,
+  mount: StoredDocument<'mount'>,
+  provider: SecretProvider,
+): readonly string[] {
+  const { prefix } = mount.spec;
+  const lines: string[] = [];
+  let more = 0;
+  for (const { name, spec } of parts.catalog.all('definition')) {
+    if (spec.ref === undefined || !isUnder(name, prefix)) continue;
+    const rest = provider.restOf(spec.ref);
+    const path = rest === undefined ? undefined : `${prefix}/${rest}`;
+    if (path === name) continue;
+    if (lines.length === MOST_ALIASES) more += 1;
+    else
+      lines.push(
+        `"${name}" is an alias of ${path === undefined ? 'a place that no path has' : `"${path}"`}`,
+      );
+  }
+  return more === 0 ? lines : [...lines, `${more} more aliases`];
+}

@@ -1,0 +1,290 @@
+import { BrokerError } from '../../domain/errors.ts';
+import type { BrokerEvent } from '../../domain/broker-event.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { Log } from '../../ports/log.ts';
+import type { Change, Store } from '../../ports/store.ts';
+import { listAll } from '../list-all.ts';
+import type { State } from '../state.ts';
+
+/** Where events go. */
+export interface EventSink {
+  /** False: the receiver is too slow for what happens, and should come back with the last id it has. */
+  send(event: BrokerEvent): boolean;
+  /** Shows, to both ends and whatever lies between, that the stream lives. */
+  beat(): void;
+  end(): void;
+}
+
+/** One stream: what it may show is asked when something happens, not when it began. */
+export interface EventStream {
+  readonly sessionId: string;
+  /** Fence keys of who follows. */
+  readonly fences: readonly string[];
+  readonly sink: EventSink;
+  /** Whether the session still stands. */
+  stands(): Promise<boolean>;
+  mayRead(path: string): boolean;
+}
+
+interface Open {
+  readonly stream: EventStream;
+  /** Changes up to here were delivered, or lie before the stream. */
+  seen: number;
+  /** What is being delivered: one thing after the other. */
+  work: Promise<void>;
+}
+
+const PER_HOLDER = 4;
+const HEARTBEAT_MS = 15_000;
+const REPLAY = 10_000;
+/** Kinds of changes after which a session may be over. */
+const ENDING = new Set(['session', 'pod', 'workload', 'cluster']);
+/** Kinds of changes that concern a stream. */
+const REPORTED = new Set([...ENDING, 'leases', 'secret']);
+
+/** The streams of this process: carries committed changes to the holders they concern, in order. */
+export class EventStreams {
+  readonly #deps: EventStreamsDeps;
+  readonly #bySession = new Map<string, Set<Open>>();
+  readonly #byHolder = new Map<string, number>();
+  #count = 0;
+  /** The last change that was looked at: a stream that begins now misses none after it. */
+  #taken: number;
+  /** Changes that wait for the delivery in progress, by kind and key: of several of one secret only the last is reported. */
+  readonly #waiting = new Map<string, Change>();
+  #isDelivering = false;
+  #cancelBeat: (() => void) | undefined;
+  #isClosed = false;
+  readonly #unwatch: () => void;
+
+  constructor(deps: EventStreamsDeps) {
+    this.#deps = deps;
+    this.#taken = deps.store.seq();
+    this.#unwatch = deps.store.watch((changes) => this.#take(changes));
+  }
+
+  get open(): number {
+    return this.#count;
+  }
+
+  /** Streams of one session that are open in this process. */
+  openOf(sessionId: string): number {
+    return this.#bySession.get(sessionId)?.size ?? 0;
+  }
+
+  /** Streams of everybody who depends on a fence key that are open in this process. */
+  openUnder(fence: string): number {
+    return [...this.#all()].filter(({ stream }) => stream.fences.includes(fence)).length;
+  }
+
+  /** `holder`: whose streams are capped together. @throws ERR_RATE_LIMITED when it, or everybody together, has as many as there may be. */
+  reserve(holder: string): () => void {
+    if (this.#isClosed) throw new BrokerError('ERR_BUSY', undefined, { retryAfterSeconds: 1 });
+    const own = this.#byHolder.get(holder) ?? 0;
+    if (own >= PER_HOLDER || this.#count >= this.#deps.most) {
+      throw new BrokerError('ERR_RATE_LIMITED', 'too many event streams are open', {
+        reason: 'event_streams',
+        retryAfterSeconds: 30,
+      });
+    }
+    this.#byHolder.set(holder, own + 1);
+    this.#count += 1;
+    let isHeld = true;
+    return () => {
+      if (!isHeld) return;
+      isHeld = false;
+      this.#count -= 1;
+      const left = (this.#byHolder.get(holder) ?? 1) - 1;
+      if (left === 0) this.#byHolder.delete(holder);
+      else this.#byHolder.set(holder, left);
+    };
+  }
+
+  /**
+   * Begins a stream; what happened after `since` is delivered first. @returns what ends it.
+   */
+  start(stream: EventStream, since: number | undefined): () => void {
+    const open: Open = { stream, seen: this.#taken, work: Promise.resolve() };
+    const own = this.#bySession.get(stream.sessionId) ?? new Set();
+    this.#bySession.set(stream.sessionId, own.add(open));
+    this.#cancelBeat ??= this.#scheduleBeat();
+    const { seen } = open;
+    this.#enqueue(open, async () => {
+      if (since !== undefined) await this.#replay(open, since, seen);
+      this.#send(open, { type: 'ready', id: seen });
+    });
+    return () => this.#forget(open);
+  }
+
+  /** Ends every stream: their receivers come back to another replica, or after the restart. */
+  endAll(): void {
+    for (const open of this.#all()) this.#end(open);
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#unwatch();
+    this.endAll();
+    this.#cancelBeat?.();
+  }
+
+  #take(changes: readonly Change[]): void {
+    this.#taken = changes.at(-1)?.seq ?? this.#taken;
+    if (this.#bySession.size === 0) return;
+    for (const change of changes) {
+      if (!REPORTED.has(change.kind)) continue;
+      const place = `${change.kind}:${change.key}`;
+      // The last change of a place takes its number, so it also takes its turn.
+      this.#waiting.delete(place);
+      this.#waiting.set(place, change);
+    }
+    if (!this.#isDelivering) void this.#deliverAll();
+  }
+
+  async #deliverAll(): Promise<void> {
+    this.#isDelivering = true;
+    try {
+      while (this.#waiting.size > 0) {
+        const changes = [...this.#waiting.values()];
+        this.#waiting.clear();
+        await this.#deliver(changes);
+      }
+    } catch (error) {
+      // A receiver that missed something comes back with the last id it has, and gets the rest.
+      this.#deps.log.error(
+        { err: error },
+        'changes could not be reported; the event streams were ended',
+      );
+      this.#waiting.clear();
+      this.endAll();
+    } finally {
+      this.#isDelivering = false;
+    }
+  }
+
+  /** After memory reflects them: who reads again because it is told must not be answered from before. */
+  async #deliver(changes: readonly Change[]): Promise<void> {
+    await this.#deps.state.reached(changes.at(-1)?.seq ?? 0);
+    for (const change of changes) {
+      const concerned = await this.#concerned(change);
+      for (const open of concerned) this.#enqueue(open, async () => this.#tell(open, change));
+    }
+  }
+
+  async #concerned({ kind, key }: Change): Promise<readonly Open[]> {
+    if (kind === 'leases') return [...(this.#bySession.get(key) ?? [])];
+    if (kind === 'session') return [...(this.#bySession.get(key) ?? [])];
+    if (ENDING.has(kind)) return [...this.#all()];
+    if (kind !== 'secret') return [];
+    const holders = new Set<string>();
+    const live = { equals: { path: key, state: 'live' as const } };
+    for await (const row of listAll(this.#deps.store, 'leases', live, ({ id }) => ({ id }))) {
+      if (this.#bySession.has(row.session_id)) holders.add(row.session_id);
+    }
+    return [...holders].flatMap((session) => [...(this.#bySession.get(session) ?? [])]);
+  }
+
+  async #tell(open: Open, { seq: id, kind, key: path }: Change): Promise<void> {
+    const { stream } = open;
+    if (id <= open.seen) return;
+    open.seen = id;
+    if (!(await stream.stands())) {
+      this.#send(open, { type: 'session.ended', id });
+      this.#end(open);
+      return;
+    }
+    if (kind === 'leases') this.#send(open, { type: 'leases.changed', id });
+    else if (kind === 'secret' && stream.mayRead(path)) {
+      this.#send(open, { type: 'secret.changed', id, path });
+    }
+  }
+
+  /** A stream that ended meanwhile is told nothing: to write after the end of an answer is an error that ends the process. */
+  #send(open: Open, event: BrokerEvent): void {
+    if (this.#isOpen(open) && !open.stream.sink.send(event)) this.#end(open);
+  }
+
+  /** What is remembered of the changes after `since`, up to `until`, as far as it concerns this session. */
+  async #replay(open: Open, since: number, until: number): Promise<void> {
+    const { stream } = open;
+    if (since === until) return;
+    const { store } = this.#deps;
+    const after = { from: { seq: since }, orderBy: ['seq'] as const, limit: REPLAY };
+    const rows = await store.list('changes', after);
+    const missed = rows.filter(({ seq }) => seq > since && seq <= until);
+    // The row of `since` itself shows that nothing after it was pruned; an id from another store is not one of ours.
+    if (rows[0]?.seq !== since || missed.at(-1)?.seq !== until) {
+      this.#send(open, { type: 'reset', id: until });
+      return;
+    }
+    const held = await this.#pathsOf(stream.sessionId);
+    for (const { seq: id, kind, key } of missed) {
+      if (kind === 'leases' && key === stream.sessionId) {
+        this.#send(open, { type: 'leases.changed', id });
+      } else if (kind === 'secret' && held.has(key) && stream.mayRead(key)) {
+        this.#send(open, { type: 'secret.changed', id, path: key });
+      }
+    }
+  }
+
+  async #pathsOf(session: string): Promise<ReadonlySet<string>> {
+    const paths = new Set<string>();
+    const own = { equals: { session_id: session, state: 'live' as const, cause: null } };
+    for await (const row of listAll(this.#deps.store, 'leases', own, ({ id }) => ({ id }))) {
+      paths.add(row.path);
+    }
+    return paths;
+  }
+
+  #enqueue(open: Open, work: () => Promise<void>): void {
+    open.work = open.work.then(work).catch((error: unknown) => {
+      this.#deps.log.warn({ err: error, session: open.stream.sessionId }, 'an event stream broke');
+      this.#end(open);
+    });
+  }
+
+  #end(open: Open): void {
+    if (this.#forget(open)) open.stream.sink.end();
+  }
+
+  #isOpen(open: Open): boolean {
+    return this.#bySession.get(open.stream.sessionId)?.has(open) === true;
+  }
+
+  #forget(open: Open): boolean {
+    const own = this.#bySession.get(open.stream.sessionId);
+    if (own?.delete(open) !== true) return false;
+    if (own.size === 0) this.#bySession.delete(open.stream.sessionId);
+    return true;
+  }
+
+  *#all(): Generator<Open> {
+    for (const own of [...this.#bySession.values()]) yield* [...own];
+  }
+
+  /** Sessions also end by their time, of which no change tells. */
+  #scheduleBeat(): () => void {
+    return this.#deps.clock.after(HEARTBEAT_MS, () => {
+      for (const open of this.#all()) {
+        open.stream.sink.beat();
+        this.#enqueue(open, async () => this.#endIfOver(open));
+      }
+      this.#cancelBeat = this.#bySession.size === 0 ? undefined : this.#scheduleBeat();
+    });
+  }
+
+  async #endIfOver(open: Open): Promise<void> {
+    if (await open.stream.stands()) return;
+    this.#send(open, { type: 'session.ended', id: open.seen });
+    this.#end(open);
+  }
+}
+
+export interface EventStreamsDeps {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly state: State;
+  /** Streams that may be open at a time. */
+  readonly most: number;
+}

@@ -1,0 +1,87 @@
+import { workloadId } from '../../domain/workload.ts';
+import { BrokerError } from '../../domain/errors.ts';
+import { standing } from '../sessions/authenticate.ts';
+import type { Call } from '../call.ts';
+import { judge } from '../secrets/judge.ts';
+import { recordOperation } from '../recording/operation.ts';
+import type { Parts } from '../parts.ts';
+import type { EventSink } from './event-streams.ts';
+import type { LiveSession } from '../sessions/session-memory.ts';
+
+/** A stream that may begin: nothing flows before a sink is given. */
+export interface EventFeed {
+  /** @returns what ends it. */
+  start(sink: EventSink): () => void;
+}
+
+/**
+ * What happens to the secrets that the caller holds, as it happens. `since` is the last id it knows.
+ * @throws ERR_RATE_LIMITED when it has as many streams as a pod may.
+ */
+export async function followEvents(
+  parts: Parts,
+  call: Call,
+  live: LiveSession,
+  since: number | undefined,
+): Promise<EventFeed> {
+  let release: (() => void) | undefined;
+  try {
+    await recordOperation({ parts, call, caller: live }, { action: 'event.follow' }, (now) => {
+      release ??= parts.events.reserve(holderOf(now));
+    });
+  } catch (error) {
+    release?.();
+    throw error;
+  }
+  return { start: (sink) => begin({ parts, call, live, since, release }, sink) };
+}
+
+interface Following {
+  readonly parts: Parts;
+  readonly call: Call;
+  readonly live: LiveSession;
+  readonly since: number | undefined;
+  readonly release: (() => void) | undefined;
+}
+
+function begin({ parts, call, live, since, release }: Following, sink: EventSink): () => void {
+  let holder = live;
+  const end = parts.events.start(
+    {
+      sessionId: live.session.id,
+      fences: live.identityFences,
+      sink: {
+        send: (event) => sink.send(event),
+        beat: () => sink.beat(),
+        end: () => {
+          release?.();
+          sink.end();
+        },
+      },
+      async stands() {
+        const now = await standing(parts, holder).catch(unlessOver);
+        if (now !== undefined) holder = now;
+        return now !== undefined;
+      },
+      mayRead: (path) => judge(parts, call, holder, { capability: 'read', path }).allowed,
+    },
+    since,
+  );
+  return () => {
+    release?.();
+    end();
+  };
+}
+
+function unlessOver(error: unknown): undefined {
+  if (error instanceof BrokerError && error.code === 'ERR_UNAUTHENTICATED') return undefined;
+  throw error;
+}
+
+/** A pod, whatever sessions it opens; a workload without one counts as a whole. */
+function holderOf({ session }: LiveSession): string {
+  const { workload } = session;
+  return workload.pod === undefined
+    ? workloadId(workload)
+    : `${workload.cluster}/${workload.pod.uid}`;
+}

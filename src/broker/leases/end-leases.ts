@@ -1,0 +1,43 @@
+import type { Lease, LeaseCause } from '../../domain/lease.ts';
+import type { Expectation, PlanFragment, Write } from '../../ports/store.ts';
+import type { Parts } from '../parts.ts';
+
+/** How long the tombstone of an ended lease is kept: as long as a silent re-issue could be asked for, at least. */
+export const TOMBSTONE_MS = 24 * 3_600_000;
+
+/**
+ * Rows and fences of ending leases: the credential behind a dynamic one joins the revoke queue in the same commit. Each must still be live
+ * then, so that two who end one (an operator and its time, two replicas) do it and record it once.
+ */
+export function endLeases(parts: Parts, leases: readonly Lease[], cause: LeaseCause): PlanFragment {
+  const now = parts.clock.now();
+  const expect: Expectation[] = [];
+  const writes: Write[] = [];
+  const sessions = new Set<string>();
+  for (const lease of leases) {
+    sessions.add(lease.sessionId);
+    const { id, endsAt } = lease;
+    expect.push({ table: 'leases', key: { id }, match: { state: 'live', ends_at: endsAt } });
+    writes.push({
+      table: 'leases',
+      key: { id },
+      change: {
+        state: 'ended',
+        cause,
+        ends_at: Math.min(endsAt, now),
+        purge_at: Math.max(now, lease.maxEndsAt) + TOMBSTONE_MS,
+      },
+    });
+    if (lease.credentialId !== undefined) writes.push(queueRevocation(lease.credentialId, now));
+  }
+  return { expect, writes, narrows: [...sessions].map((id) => `leases:${id}`) };
+}
+
+/** The credential's value is forgotten at once; what is left is what its revocation needs. */
+export function queueRevocation(credentialId: string, now: number): Write {
+  return {
+    table: 'credentials',
+    key: { id: credentialId },
+    change: { state: 'revoking', sealed: null, attempts: 0, next_attempt_at: now },
+  };
+}

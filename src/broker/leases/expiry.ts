@@ -1,0 +1,236 @@
+import type { Lease } from '../../domain/lease.ts';
+import type { Expectation, Write } from '../../ports/store.ts';
+import { endLeases, queueRevocation, TOMBSTONE_MS } from './end-leases.ts';
+import { endSessions } from '../sessions/end-session.ts';
+import type { Parts } from '../parts.ts';
+import { SystemActor } from '../recording/record.ts';
+import { openLease } from './lease-rows.ts';
+import { Worker } from '../worker.ts';
+
+const EVERY_MS = 1_000;
+const CHUNK = 500;
+/** As long as a grace period can be. */
+const ACKNOWLEDGEMENT_MS = 31 * 24 * 3_600_000;
+const HISTORY_MS = 400 * 24 * 3_600_000;
+
+/** Ends sessions and leases at their time, revokes what is under them, and forgets old tombstones. */
+export function expiryWorker(parts: Parts): Worker {
+  const actor = new SystemActor(parts, 'expiry');
+  return new Worker('expiry', EVERY_MS, parts, async (signal) => {
+    for (const endSome of ENDINGS) {
+      while (!signal.aborted && (await endSome(parts, actor)) === CHUNK);
+    }
+  });
+}
+
+/** Each ends at most a chunk, and says how many it found. */
+const ENDINGS: readonly ((parts: Parts, actor: SystemActor) => Promise<number>)[] = [
+  expireLeases,
+  expireCredentials,
+  expireSessions,
+  expireTokens,
+  purgeLeases,
+  purgeCredentials,
+  purgeEndedSessions,
+  purgeAcknowledgements,
+  purgeRotations,
+];
+
+async function expireLeases(parts: Parts, actor: SystemActor): Promise<number> {
+  const rows = await parts.store.list('leases', {
+    equals: { state: 'live' },
+    upTo: { ends_at: parts.clock.now() },
+    orderBy: ['ends_at'],
+    limit: CHUNK,
+  });
+  if (rows.length === 0) return 0;
+  const leases = rows.map(openLease);
+  await parts.store.commit({
+    ...endLeases(parts, leases, 'expired'),
+    urgent: true,
+    entries: leases.map((lease) =>
+      actor.entry({ action: 'lease.expire', outcome: 'ok', ...facts(lease) }),
+    ),
+  });
+  return rows.length;
+}
+
+/**
+ * Credentials that outlived their lease: somebody ended, extended or removed the lease's row by hand. `ends_at` of a credential is under a MAC.
+ */
+async function expireCredentials(parts: Parts, actor: SystemActor): Promise<number> {
+  const now = parts.clock.now();
+  const rows = await parts.store.list('credentials', {
+    equals: { state: 'issued' },
+    upTo: { ends_at: now },
+    orderBy: ['ends_at'],
+    limit: CHUNK,
+  });
+  for (const { id, lease_id, ends_at } of rows) {
+    const row = await parts.store.get('leases', { id: lease_id });
+    const live = row?.state === 'live' ? [openLease(row)] : [];
+    const ended = endLeases(parts, live, 'expired');
+    const match = { state: 'issued', ends_at } as const;
+    const isQueued = live.some(({ credentialId }) => credentialId === id);
+    await parts.store.commit({
+      ...ended,
+      expect: [...ended.expect, { table: 'credentials', key: { id }, match }],
+      writes: [...ended.writes, ...(isQueued ? [] : [queueRevocation(id, now)])],
+      urgent: true,
+      entries: live.map((lease) =>
+        actor.entry({ action: 'lease.expire', outcome: 'ok', ...facts(lease) }),
+      ),
+    });
+  }
+  return rows.length;
+}
+
+async function expireSessions(parts: Parts, actor: SystemActor): Promise<number> {
+  const rows = await parts.store.list('sessions', {
+    upTo: { ends_at: parts.clock.now() },
+    orderBy: ['ends_at'],
+    limit: CHUNK,
+  });
+  if (rows.length === 0) return 0;
+  const ids = rows.map(({ id }) => id);
+  const { leases, ...ended } = await endSessions(parts, ids, 'session_ended');
+  const unrenewed = rows.map(({ id, ends_at }): Expectation => ({
+    table: 'sessions',
+    key: { id },
+    match: { ends_at },
+  }));
+  await parts.store.commit({
+    ...ended,
+    // Their rows say themselves that they are over: nothing has to be kept of them.
+    writes: ended.writes.filter(({ table }) => table !== 'ended_sessions'),
+    expect: [...ended.expect, ...unrenewed],
+    urgent: true,
+    entries: [
+      ...ids.map((session) =>
+        actor.entry({ action: 'session.end', outcome: 'ok', session, cause: 'expired' }),
+      ),
+      ...leases.map((lease) =>
+        actor.entry({
+          action: 'lease.revoke',
+          outcome: 'ok',
+          ...facts(lease),
+          cause: 'session_ended',
+        }),
+      ),
+    ],
+  });
+  return rows.length;
+}
+
+/** Operator tokens at their time: out of the store and out of the memory of every replica. */
+async function expireTokens(parts: Parts, actor: SystemActor): Promise<number> {
+  const rows = await parts.store.list('operator_tokens', {
+    upTo: { ends_at: parts.clock.now() },
+    orderBy: ['ends_at'],
+    limit: CHUNK,
+  });
+  if (rows.length === 0) return 0;
+  await parts.store.commit({
+    expect: rows.map(({ id }) => ({ table: 'operator_tokens', key: { id }, match: { id } })),
+    writes: rows.map(({ id }) => ({ table: 'operator_tokens', remove: { id } })),
+    narrows: rows.map(({ id }) => `token:${id}`),
+    entries: rows.map(({ id, operator: name }) =>
+      actor.entry({
+        action: 'operator-token.revoke',
+        outcome: 'ok',
+        token: id,
+        document: { kind: 'operator', name },
+        cause: 'expired',
+      }),
+    ),
+  });
+  return rows.length;
+}
+
+/** Tombstones whose time has passed. */
+async function purgeLeases(parts: Parts): Promise<number> {
+  const rows = await parts.store.list('leases', {
+    equals: { state: 'ended' },
+    upTo: { purge_at: parts.clock.now() },
+    orderBy: ['purge_at'],
+    limit: CHUNK,
+  });
+  if (rows.length === 0) return 0;
+  await parts.store.commit({
+    writes: rows.map(({ id }) => ({ table: 'leases', remove: { id } })),
+  });
+  return rows.length;
+}
+
+/** Credentials that are revoked and no longer asked for, those that never came under a lease among them. */
+async function purgeCredentials(parts: Parts): Promise<number> {
+  const rows = await parts.store.list('credentials', {
+    equals: { state: 'revoked' },
+    upTo: { ends_at: parts.clock.now() - TOMBSTONE_MS },
+    orderBy: ['ends_at'],
+    limit: CHUNK,
+  });
+  if (rows.length === 0) return 0;
+  await parts.store.commit({
+    writes: rows.map(({ id }) => ({ table: 'credentials', remove: { id, state: 'revoked' } })),
+  });
+  return rows.length;
+}
+
+/** What is left of sessions that could not be used any more by now. */
+async function purgeEndedSessions(parts: Parts): Promise<number> {
+  const rows = await parts.store.list('ended_sessions', {
+    upTo: { ends_at: parts.clock.now() },
+    orderBy: ['ends_at'],
+    limit: CHUNK,
+  });
+  if (rows.length === 0) return 0;
+  await parts.store.commit({
+    writes: rows.map(({ id }) => ({ table: 'ended_sessions', remove: { id } })),
+  });
+  return rows.length;
+}
+
+/** What holders said is kept beyond their sessions: a pod that ends because a new version fails has reported it. */
+async function purgeAcknowledgements(parts: Parts): Promise<number> {
+  const rows = await parts.store.list('acknowledgements', {
+    upTo: { at: parts.clock.now() - ACKNOWLEDGEMENT_MS },
+    orderBy: ['at'],
+    limit: CHUNK,
+  });
+  if (rows.length === 0) return 0;
+  await parts.store.commit({
+    writes: rows.map(({ session_id, path, at }) => ({
+      table: 'acknowledgements',
+      remove: { session_id, path, at },
+    })),
+  });
+  return rows.length;
+}
+
+/** The history of rotations is kept for more than a year; what happened is in the log for good. */
+async function purgeRotations(parts: Parts): Promise<number> {
+  const rows = await parts.store.list('rotations', {
+    upTo: { ended_at: parts.clock.now() - HISTORY_MS },
+    orderBy: ['ended_at'],
+    limit: CHUNK,
+  });
+  if (rows.length === 0) return 0;
+  await parts.store.commit({
+    writes: rows.flatMap(({ id }): Write[] => [
+      { table: 'rotation_steps', remove: { rotation_id: id } },
+      { table: 'rotations', remove: { id } },
+    ]),
+  });
+  return rows.length;
+}
+
+/** What an entry says of a lease that ends. */
+export function facts(lease: Lease): {
+  readonly lease: string;
+  readonly path: string;
+  readonly version: string;
+  readonly session: string;
+} {
+  return { lease: lease.id, path: lease.path, version: lease.version, session: lease.sessionId };
+}

@@ -1,0 +1,28 @@
+import { BrokerError } from '../../domain/errors.ts';
+import type { Store } from '../../ports/store.ts';
+import { Quota } from '../quota.ts';
+
+/** Live leases of each workload. */
+export class LeaseQuota {
+  readonly #quota: Quota;
+
+  constructor(store: Store, most: number) {
+    this.#quota = new Quota({
+      most,
+      count: (workload) => store.count('leases', { workload, state: 'live' }),
+    });
+  }
+
+  /** As {@link Quota.take}. @throws ERR_LEASE_QUOTA when the workload holds as many live leases as it may. */
+  take(workload: string): Promise<() => void> {
+    return this.#quota.take(workload, full);
+  }
+}
+
+function full(most: number): BrokerError {
+  return new BrokerError(
+    'ERR_LEASE_QUOTA',
+    `a workload may hold ${most} live leases at once; let some end or revoke them`,
+    { reason: 'lease_quota', retryAfterSeconds: 60 },
+  );
+}

@@ -1,0 +1,110 @@
+import { BrokerError } from '../../domain/errors.ts';
+import type { Lease } from '../../domain/lease.ts';
+import type { Page, PageRequest } from '../../domain/page.ts';
+import type { Call, Caller } from '../call.ts';
+import { decodeCursor, encodeCursor } from '../cursor.ts';
+import { endLeases } from './end-leases.ts';
+import { recordFailure, recordOperation, requireRole } from '../recording/operation.ts';
+import type { Parts } from '../parts.ts';
+import { commitAs, entryOf } from '../recording/record.ts';
+import { selectLeases, type LeaseFilter, type LeasePosition } from './select-leases.ts';
+import { openLease } from './lease-rows.ts';
+import type { LiveOperator } from '../sessions/operator-token-memory.ts';
+import { LiveSession } from '../sessions/session-memory.ts';
+
+/** The caller's own lease, or any for a responder. Somebody else's is absent. @throws ERR_NOT_FOUND */
+export async function readLease(
+  parts: Parts,
+  call: Call,
+  caller: Caller,
+  id: string,
+): Promise<Lease> {
+  return recordOperation(
+    { parts, call, caller },
+    { action: 'lease.read', lease: id },
+    async (now) => {
+      if (now instanceof LiveSession) return ownLease(parts, now, id);
+      requireRole(now, 'responder', 'auditor');
+      const row = await parts.store.get('leases', { id });
+      if (row === undefined) throw new BrokerError('ERR_NOT_FOUND');
+      return openLease(row);
+    },
+  );
+}
+
+/** @throws ERR_NOT_FOUND for a lease that is not this session's, or has ended. */
+export async function ownLease(parts: Parts, live: LiveSession, id: string): Promise<Lease> {
+  const row = await parts.store.get('leases', { id });
+  if (
+    row?.session_id !== live.session.id ||
+    row.state !== 'live' ||
+    row.ends_at <= parts.clock.now()
+  ) {
+    throw new BrokerError('ERR_NOT_FOUND', undefined, { reason: 'not_own_lease' });
+  }
+  return openLease(row);
+}
+
+/** The holder gives a lease back; a credential under it is revoked. @throws ERR_NOT_FOUND */
+export async function releaseLease(
+  parts: Parts,
+  call: Call,
+  live: LiveSession,
+  id: string,
+): Promise<void> {
+  const acting = { parts, call, caller: live };
+  await commitAs(parts, live, async (decidedAt, holder) => {
+    const held = await ownLease(parts, holder, id);
+    const { path, version } = held;
+    const cause = 'released';
+    const entry = entryOf(parts, call, holder, {
+      action: 'lease.revoke',
+      outcome: 'ok',
+      lease: id,
+      path,
+      version,
+      cause,
+    });
+    return {
+      plan: {
+        ...endLeases(parts, [held], cause),
+        decidedAt,
+        reads: holder.fences,
+        notAfter: holder.session.endsAt,
+        urgent: true,
+        entries: [entry],
+      },
+      settle: () => undefined,
+    };
+  }).catch((error: unknown) =>
+    recordFailure(acting, [{ action: 'lease.revoke', lease: id }], error),
+  );
+}
+
+/** Leases for operators who respond or audit, in order of path. @throws ERR_DENIED, ERR_REQUEST_INVALID */
+export async function listLeases(
+  parts: Parts,
+  call: Call,
+  live: LiveOperator,
+  query: { readonly filter: LeaseFilter; readonly page: PageRequest },
+): Promise<Page<Lease>> {
+  return recordOperation(
+    { parts, call, caller: live },
+    { action: 'lease.list' },
+    async (operator) => {
+      requireRole(operator, 'responder', 'auditor');
+      const list = `leases-by-state/${JSON.stringify(query.filter)}`;
+      const after = decodeCursor(parts, list, query.page.after) as LeasePosition | undefined;
+      const limit = query.page.limit + 1;
+      const rows = await selectLeases(parts, query.filter, { after, limit });
+      const shown = rows.slice(0, query.page.limit);
+      const items = shown.map(openLease);
+      const last = shown.at(-1);
+      if (rows.length === shown.length || last === undefined) return { items };
+      return {
+        items,
+        next: encodeCursor(parts, list, { path: last.path, state: last.state, id: last.id }),
+      };
+    },
+  );
+}

@@ -1,0 +1,100 @@
+import { BrokerError } from '../../domain/errors.ts';
+import type { Page, PageRequest } from '../../domain/page.ts';
+import type { Tables } from '../../ports/tables.ts';
+import type { Call } from '../call.ts';
+import { REVOCATION_STATES } from '../credentials/credential-states.ts';
+import { decodeCursor, encodeCursor } from '../cursor.ts';
+import { queueRevocation } from './end-leases.ts';
+import { recordFailure, recordOperation, requireRole } from '../recording/operation.ts';
+import type { Parts } from '../parts.ts';
+import { commitAs, entryOf, type Attempt } from '../recording/record.ts';
+import type { LiveOperator } from '../sessions/operator-token-memory.ts';
+
+type RevocationState = (typeof REVOCATION_STATES)[number];
+
+/** A credential that was taken back, and is not known to have ended at its backend. */
+export interface Revocation {
+  readonly credential: string;
+  readonly lease: string;
+  readonly workload: string;
+  readonly path: string;
+  readonly state: RevocationState;
+  readonly attempts: number;
+  readonly lastError: string | undefined;
+  readonly nextAttemptAt: number | undefined;
+  /** When the backend ends it by itself, as far as the broker knows. */
+  readonly endsAt: number;
+}
+
+/** What is in one of these states, by next attempt. @throws ERR_DENIED, ERR_REQUEST_INVALID */
+export async function listRevocations(
+  parts: Parts,
+  call: Call,
+  live: LiveOperator,
+  query: { readonly state: RevocationState; readonly page: PageRequest },
+): Promise<Page<Revocation>> {
+  const acting = { parts, call, caller: live };
+  return recordOperation(acting, { action: 'lease.list' }, async (operator) => {
+    requireRole(operator, 'responder', 'auditor');
+    const list = `revocations/${query.state}`;
+    const after = decodeCursor(parts, list, query.page.after) as
+      Partial<Tables['credentials']> | undefined;
+    const rows = await parts.store.list('credentials', {
+      equals: { state: query.state },
+      orderBy: ['next_attempt_at'],
+      ...(after === undefined ? {} : { after }),
+      limit: query.page.limit + 1,
+    });
+    const shown = rows.slice(0, query.page.limit);
+    const items = shown.map(revocationOf);
+    const last = shown.at(-1);
+    if (last === undefined || rows.length === shown.length) return { items };
+    const { next_attempt_at, id } = last;
+    return { items, next: encodeCursor(parts, list, { next_attempt_at, id }) };
+  });
+}
+
+/** Tries one again now, with all its attempts before it. @throws ERR_DENIED, ERR_NOT_FOUND; ERR_CONFLICT for what was revoked, or only ends by itself */
+export async function retryRevocation(
+  parts: Parts,
+  call: Call,
+  live: LiveOperator,
+  id: string,
+): Promise<void> {
+  const acting = { parts, call, caller: live };
+  const described = { action: 'credential.revoke', credential: id, cause: 'retry_asked' } as const;
+  await commitAs(parts, live, async (decidedAt, operator): Promise<Attempt<undefined>> => {
+    requireRole(operator, 'responder');
+    const row = await parts.store.get('credentials', { id });
+    if (row === undefined) throw new BrokerError('ERR_NOT_FOUND');
+    const { state, path } = row;
+    if (state !== 'revoking' && state !== 'irrevocable') {
+      throw new BrokerError('ERR_CONFLICT', `the credential is ${state}`);
+    }
+    return {
+      plan: {
+        decidedAt,
+        reads: operator.fences,
+        notAfter: operator.operator.endsAt,
+        expect: [{ table: 'credentials', key: { id }, match: { state } }],
+        writes: [queueRevocation(id, parts.clock.now())],
+        entries: [entryOf(parts, call, operator, { ...described, outcome: 'ok', path })],
+      },
+      settle: () => undefined,
+    };
+  }).catch((error: unknown) => recordFailure(acting, [described], error));
+}
+
+function revocationOf(row: Tables['credentials']): Revocation {
+  return {
+    credential: row.id,
+    lease: row.lease_id,
+    workload: row.workload,
+    path: row.path,
+    state: REVOCATION_STATES.find((state) => state === row.state) ?? 'revoking',
+    attempts: row.attempts,
+    lastError: row.last_error ?? undefined,
+    nextAttemptAt: row.next_attempt_at ?? undefined,
+    endsAt: row.ends_at,
+  };
+}

@@ -1,0 +1,112 @@
+import type { Lease } from '../../domain/lease.ts';
+import { holdsEverywhere, holdsFor } from '../../domain/principal.ts';
+import type { Call } from '../call.ts';
+import { endLeases } from './end-leases.ts';
+import { denied } from '../secrets/judge.ts';
+import { recordFailure, type Acting } from '../recording/operation.ts';
+import type { Parts } from '../parts.ts';
+import { commitAs, entryOf } from '../recording/record.ts';
+import { selectLeases } from './select-leases.ts';
+import { openLease } from './lease-rows.ts';
+import type { LiveOperator } from '../sessions/operator-token-memory.ts';
+
+/** Exactly one of them; a path covers what lies below it, by whole segments. */
+export type LeaseSelector =
+  | { readonly id: string }
+  | { readonly path: string }
+  | { readonly workload: string }
+  | { readonly pod: string }
+  | { readonly mount: string };
+
+/** What became of the leases: `revoked` had nothing at a backend; `revoking` are over a credential that its backend still has to revoke. */
+export interface RevokedLeases {
+  readonly revoked: number;
+  readonly revoking: number;
+}
+
+/** Leases that one commit ends: larger revocations commit in pieces, and say how far they came. */
+const CHUNK = 500;
+
+/**
+ * Ends live leases and queues what is under them for revocation at the backends. Sessions go on; the versions revoked from them are not
+ * issued to them again. @throws ERR_DENIED
+ */
+export async function revokeLeases(
+  parts: Parts,
+  call: Call,
+  live: LiveOperator,
+  request: { readonly selector: LeaseSelector; readonly comment?: string | undefined },
+): Promise<RevokedLeases> {
+  const { selector, comment } = request;
+  const acting = { parts, call, caller: live };
+  try {
+    let [revoked, revoking] = [0, 0];
+    for (;;) {
+      const isFirst = revoked + revoking === 0;
+      const leases = await endChunk(acting, selector, { comment, isFirst });
+      const queued = leases.filter(({ credentialId }) => credentialId !== undefined).length;
+      revoked += leases.length - queued;
+      revoking += queued;
+      if (leases.length < CHUNK) return { revoked, revoking };
+    }
+  } catch (error) {
+    return recordFailure(acting, [{ action: 'lease.revoke', comment, ...lease(selector) }], error);
+  }
+}
+
+function authorize(live: LiveOperator, selector: LeaseSelector): void {
+  if (holdsEverywhere(live.operator, 'responder')) return;
+  if ('path' in selector && holdsFor(live.operator, 'responder', selector.path)) return;
+  throw denied('no_role');
+}
+
+function lease(selector: LeaseSelector): { readonly lease?: string; readonly path?: string } {
+  if ('id' in selector) return { lease: selector.id };
+  return 'path' in selector ? { path: selector.path } : {};
+}
+
+/** @returns what ended: fewer than a chunk when there are no more. */
+async function endChunk(
+  { parts, call, caller }: Acting<LiveOperator>,
+  selector: LeaseSelector,
+  { comment, isFirst }: { readonly comment: string | undefined; readonly isFirst: boolean },
+): Promise<readonly Lease[]> {
+  return commitAs(parts, caller, async (decidedAt, operator) => {
+    authorize(operator, selector);
+    const leases = await select(parts, selector);
+    const cause = 'revoked';
+    const entry = (facts: object): string =>
+      entryOf(parts, call, operator, {
+        action: 'lease.revoke',
+        outcome: 'ok',
+        cause,
+        ...facts,
+      });
+    const summary = entry({ count: leases.length, comment });
+    const isSaid = leases.length > 0 || isFirst;
+    return {
+      plan: {
+        ...endLeases(parts, leases, cause),
+        decidedAt,
+        reads: operator.fences,
+        notAfter: operator.operator.endsAt,
+        urgent: true,
+        entries: isSaid ? [summary, ...leases.map((each) => entry(factsOf(each)))] : [],
+      },
+      settle: () => leases,
+    };
+  });
+}
+
+function factsOf({ id, path, version, sessionId }: Lease): object {
+  return { lease: id, path, version, session: sessionId };
+}
+
+async function select(parts: Parts, selector: LeaseSelector): Promise<readonly Lease[]> {
+  if ('id' in selector) {
+    const row = await parts.store.get('leases', { id: selector.id });
+    return row?.state === 'live' ? [openLease(row)] : [];
+  }
+  const rows = await selectLeases(parts, { ...selector, state: 'live' }, { limit: CHUNK });
+  return rows.map(openLease);
+}

@@ -1,0 +1,181 @@
+import { BrokerError } from '../../domain/errors.ts';
+import type { Expectation } from '../../ports/store.ts';
+import type { Tables } from '../../ports/tables.ts';
+import { randomId } from '../../crypto/random.ts';
+import { REVOCATION_STATES } from '../credentials/credential-states.ts';
+import { FILLED_MS } from '../credentials/credential-order.ts';
+import { queueRevocation } from './end-leases.ts';
+import type { Parts } from '../parts.ts';
+import { SystemActor } from '../recording/record.ts';
+import { listAll } from '../list-all.ts';
+import { Worker } from '../worker.ts';
+
+type Row = Tables['credentials'];
+
+const EVERY_MS = 500;
+const CHUNK = 64;
+/** Six tries with growing pauses, then the credential is listed as irrevocable; it is still tried, but seldom. */
+const ATTEMPTS = 6;
+const FIRST_PAUSE_MS = 10_000;
+const LONGEST_PAUSE_MS = 300_000;
+const HELD_BACK_PAUSE_MS = 60_000;
+const DEADLINE_MS = 10_000;
+/** Why nothing was tried: the backend has no way to end it before its time. */
+const EXPIRES_ONLY = 'expires_only';
+/** The backend is well, and something there has to be decided: it is listed as irrevocable at once. */
+const NEEDS_OPERATOR = 'ERR_CONFLICT';
+
+/** Works off the revoke queue: durable, with back-off, one backend's failure no other's. */
+export function revoker(parts: Parts, random: () => number): Worker {
+  const actor = new SystemActor(parts, 'revoker');
+  return new Worker('revoker', EVERY_MS, parts, async (signal) => {
+    await adoptAbandoned(parts, parts.clock.now() - FILLED_MS);
+    for (const state of REVOCATION_STATES) {
+      const due = await parts.store.list('credentials', {
+        equals: { state },
+        upTo: { next_attempt_at: parts.clock.now() },
+        orderBy: ['next_attempt_at'],
+        limit: CHUNK,
+      });
+      await Promise.all(due.map(async (row) => revoke({ parts, actor, random, signal }, row)));
+    }
+  });
+}
+
+/** After a start no order is being filled by this process: what a crash left half made joins the queue, all of it. */
+export async function adoptAbandoned(parts: Parts, createdUpTo: number): Promise<void> {
+  for (const state of ['intended', 'prepared'] as const) {
+    const abandoned = { equals: { state }, upTo: { created_at: createdUpTo } };
+    const now = parts.clock.now();
+    // Each by itself: one that is filled at this very moment must not be revoked under its holder, nor keep the others.
+    for await (const { id } of listAll(parts.store, 'credentials', abandoned, idOf)) {
+      await parts.store.commit({
+        expect: [{ table: 'credentials', key: { id }, match: { state } }],
+        writes: [queueRevocation(id, now)],
+        urgent: true,
+      });
+    }
+  }
+}
+
+function idOf({ id }: Row): { readonly id: string } {
+  return { id };
+}
+
+interface Round {
+  readonly parts: Parts;
+  readonly actor: SystemActor;
+  readonly random: () => number;
+  readonly signal: AbortSignal;
+}
+
+async function revoke(round: Round, row: Row): Promise<void> {
+  try {
+    if (row.revocation === 'expires-only' && row.ends_at > round.parts.clock.now()) {
+      await keepListed(round, row, EXPIRES_ONLY, row.ends_at);
+      return;
+    }
+    if (row.revocation === 'revocable') await revokeAtBackend(round, row);
+    await settle(round, row);
+  } catch (error) {
+    if (round.signal.aborted) return;
+    const failure = BrokerError.from(error);
+    round.parts.log.warn(
+      { err: failure, credential: row.id, attempt: row.attempts + 1 },
+      'a revocation failed',
+    );
+    const at = nextAttempt(round, row.attempts, longestPause(failure));
+    await keepListed(round, row, reasonOf(failure), at);
+  }
+}
+
+/** What the list of revocations shows: the code, and the word of the provider that says why. */
+function reasonOf({ code, reason }: BrokerError): string {
+  return reason === undefined ? code : `${code} ${reason}`;
+}
+
+/** Where our own guard held the call back, the backend may be well again within seconds: it is asked sooner. */
+function longestPause({ reason }: BrokerError): number {
+  const wasHeldBack = reason === 'circuit_open' || reason === 'queue_full';
+  return wasHeldBack ? HELD_BACK_PAUSE_MS : LONGEST_PAUSE_MS;
+}
+
+async function revokeAtBackend({ parts, signal }: Round, row: Row): Promise<void> {
+  const mount = parts.catalog.all('mount').find(({ uid }) => uid === row.mount_uid);
+  const credentials = mount && parts.connections.provider(mount).credentials;
+  if (credentials === undefined) throw new BrokerError('ERR_PROVIDER_UNAVAILABLE');
+  const late = new AbortController();
+  const cancel = parts.clock.after(DEADLINE_MS, () => late.abort(new Error('deadline')));
+  try {
+    await credentials.revoke(row.handle, {
+      requestId: randomId('req'),
+      signal: AbortSignal.any([signal, late.signal]),
+    });
+  } finally {
+    cancel();
+  }
+}
+
+async function settle({ parts, actor }: Round, row: Row): Promise<void> {
+  await parts.store.commit({
+    expect: [asItWas(row)],
+    writes: [
+      {
+        table: 'credentials',
+        key: { id: row.id },
+        change: { state: 'revoked', next_attempt_at: null, last_error: null, sealed: null },
+      },
+    ],
+    urgent: true,
+    entries: [actor.entry({ action: 'credential.revoke', outcome: 'ok', ...facts(row) })],
+  });
+}
+
+async function keepListed(
+  { parts, actor }: Round,
+  row: Row,
+  error: string,
+  at: number,
+): Promise<void> {
+  const attempts = row.attempts + 1;
+  const isStuck = attempts >= ATTEMPTS || error.startsWith(NEEDS_OPERATOR);
+  const state = error === EXPIRES_ONLY ? 'expiring' : isStuck ? 'irrevocable' : 'revoking';
+  const entry = {
+    action: 'credential.revoke',
+    outcome: 'error',
+    reason: error,
+    ...facts(row),
+  } as const;
+  await parts.store.commit({
+    expect: [asItWas(row)],
+    writes: [
+      {
+        table: 'credentials',
+        key: { id: row.id },
+        change: { state, attempts, next_attempt_at: at, last_error: error },
+      },
+    ],
+    urgent: true,
+    entries: [actor.entry(entry)],
+  });
+}
+
+/** Neither tried by another replica meanwhile, nor queued again under a handle that names more. */
+function asItWas({ id, state, handle, attempts }: Row): Expectation {
+  return { table: 'credentials', key: { id }, match: { state, handle, attempts } };
+}
+
+/** Doubles from ten seconds up to `most`, half of it by chance. */
+function nextAttempt({ parts, random }: Round, attempts: number, most: number): number {
+  const pause = Math.min(FIRST_PAUSE_MS * 2 ** attempts, most);
+  return parts.clock.now() + Math.round(pause / 2 + (pause / 2) * random());
+}
+
+function facts(row: Row): {
+  readonly credential: string;
+  readonly lease: string;
+  readonly path: string;
+  readonly session: string;
+} {
+  return { credential: row.id, lease: row.lease_id, path: row.path, session: row.session_id };
+}

@@ -1,0 +1,108 @@
+import type { Lease } from '../../domain/lease.ts';
+import { openLease } from './lease-rows.ts';
+import type { Store } from '../../ports/store.ts';
+import type { Tables } from '../../ports/tables.ts';
+import { listAll } from '../list-all.ts';
+import { readUnchanged } from '../read-unchanged.ts';
+
+/** A version has its name from its backend: at another mount, or at the place that another `ref` names, it is of another secret. */
+type LeasePlace = Pick<Lease, 'mountUid' | 'path' | 'version' | 'generation'>;
+
+/** The leases of one session, read once and then kept; a change of kind `leases` makes it read them again. */
+export class SessionLeases {
+  readonly #sessionId: string;
+  readonly #store: Store;
+  /** Made or extended by a plan that has not committed yet. */
+  readonly #pending = new Set<Lease>();
+  #byVersion: Map<string, Lease> | undefined;
+  /** Whether some lease does not say of which place it is: then it counts for every place. */
+  #hasUnplaced = false;
+
+  constructor(sessionId: string, store: Store) {
+    this.#sessionId = sessionId;
+    this.#store = store;
+  }
+
+  /** Undefined until loaded. */
+  get loaded(): boolean {
+    return this.#byVersion !== undefined;
+  }
+
+  /** @throws ERR_BUSY when changes kept coming. */
+  async load(): Promise<void> {
+    await readUnchanged(
+      this.#store,
+      () => this.#read(),
+      (rows) => {
+        if (this.#byVersion !== undefined) return;
+        this.#byVersion = new Map();
+        for (const row of rows) this.keep(openLease(row));
+      },
+    );
+  }
+
+  /**
+   * Tombstones of revoked leases after live leases: if two replicas issued one each and one was revoked, the version is revoked. A session can
+   * end any number of its leases itself; those are not read.
+   */
+  async #read(): Promise<readonly Tables['leases'][]> {
+    const live = await this.#list({ state: 'live', cause: null });
+    const revoked = await this.#list({ state: 'ended', cause: 'revoked' });
+    // A lease whose time is over stays live until the expiry worker ends it: the later one stands.
+    live.sort((one, other) => one.ends_at - other.ends_at);
+    return [...live, ...revoked];
+  }
+
+  async #list(which: Pick<Tables['leases'], 'state' | 'cause'>): Promise<Tables['leases'][]> {
+    const query = { equals: { session_id: this.#sessionId, kind: 'static' as const, ...which } };
+    const rows: Tables['leases'][] = [];
+    for await (const row of listAll(this.#store, 'leases', query, ({ id }) => ({ id }))) {
+      rows.push(row);
+    }
+    return rows;
+  }
+
+  /** The live lease, or the tombstone of a revoked one, for a version of a path. */
+  find(place: LeasePlace): Lease | undefined {
+    const found = this.#byVersion?.get(key(place));
+    if (found !== undefined || !this.#hasUnplaced) return found;
+    return this.#byVersion?.get(key({ ...place, generation: undefined }));
+  }
+
+  keep(lease: Lease): void {
+    if (lease.state === 'ended' && lease.cause !== 'revoked') return;
+    if (lease.generation === undefined) this.#hasUnplaced = true;
+    this.#byVersion?.set(key(lease), lease);
+  }
+
+  /** Keeps what a plan is about to commit, so that reads of the same loop turn share it. */
+  propose(lease: Lease): void {
+    this.#pending.add(lease);
+    this.keep(lease);
+  }
+
+  isPending(lease: Lease): boolean {
+    return this.#pending.has(lease);
+  }
+
+  committed(lease: Lease): void {
+    this.#pending.delete(lease);
+  }
+
+  /** The plan did not commit. */
+  undo(lease: Lease, before: Lease | undefined): void {
+    this.#pending.delete(lease);
+    const at = key(lease);
+    if (this.#byVersion?.get(at) !== lease) return;
+    if (before === undefined) this.#byVersion.delete(at);
+    else this.#byVersion.set(at, before);
+  }
+
+  forget(): void {
+    this.#byVersion = undefined;
+  }
+}
+
+function key({ mountUid, path, version, generation = '' }: LeasePlace): string {
+  return `${mountUid}\n${generation}\n${path}\n${version}`;
+}

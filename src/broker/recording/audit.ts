@@ -1,0 +1,142 @@
+import { BrokerError } from '../../domain/errors.ts';
+import type { Page, PageRequest } from '../../domain/page.ts';
+import type {
+  AuditQuery,
+  BatchHead,
+  EntryProof,
+  LogCheckpoint,
+  LogEntry,
+} from '../../ports/audit-log.ts';
+import type { Call } from '../call.ts';
+import type { SecretData } from '../../domain/secret.ts';
+import { recordOperation, requireOwnRole, requireRole } from './operation.ts';
+import type { Parts } from '../parts.ts';
+import type { LiveOperator } from '../sessions/operator-token-memory.ts';
+
+/** Entries that match, newest first. The search is itself an entry. @throws ERR_DENIED, ERR_REQUEST_INVALID */
+export async function searchAudit(
+  parts: Parts,
+  call: Call,
+  live: LiveOperator,
+  search: { readonly query: AuditQuery; readonly page: PageRequest },
+): Promise<Page<LogEntry>> {
+  return recordOperation(
+    { parts, call, caller: live },
+    { action: 'audit.search', query: describedQuery(search.query) },
+    (operator) => {
+      requireRole(operator, 'auditor');
+      return parts.audit.search(search.query, search.page);
+    },
+  );
+}
+
+/** A leaked value, and where in the log it is looked for. */
+export interface Trace {
+  readonly data: SecretData;
+  readonly query: Pick<AuditQuery, 'pathPrefix' | 'from' | 'to'>;
+  readonly page: PageRequest;
+}
+
+/**
+ * Entries about this very value, at whatever path, newest first: who was given it. Only an auditor may ask, and not an admin: whoever can
+ * try values learns which are right. The trace is an entry, without the value. @throws ERR_DENIED, ERR_REQUEST_INVALID
+ */
+export async function traceAudit(
+  parts: Parts,
+  call: Call,
+  live: LiveOperator,
+  { data, query, page }: Trace,
+): Promise<Page<LogEntry>> {
+  return recordOperation(
+    { parts, call, caller: live },
+    { action: 'audit.trace', query: describedQuery(query) },
+    (operator) => {
+      requireOwnRole(operator, 'auditor');
+      const traced = parts.values.trace(data);
+      return parts.audit.search(query, page, (path, fingerprint) => traced.isIn(path, fingerprint));
+    },
+  );
+}
+
+function describedQuery(query: AuditQuery): string {
+  const given = Object.entries(query).filter(([, value]) => value !== undefined);
+  return given.map(([name, value]) => `${name}=${String(value)}`).join(' ');
+}
+
+/** The last signed tree head. @throws ERR_DENIED, ERR_NOT_FOUND before the first entry is in the tree. */
+export async function readCheckpoint(
+  parts: Parts,
+  call: Call,
+  live: LiveOperator,
+): Promise<LogCheckpoint> {
+  return exported({ parts, call, live, query: 'checkpoint' }, () => parts.audit.checkpoint());
+}
+
+/** One entry and the proof that the last checkpoint covers it. @throws ERR_DENIED, ERR_NOT_FOUND */
+export async function proveEntry(
+  parts: Parts,
+  call: Call,
+  live: LiveOperator,
+  index: number,
+): Promise<EntryProof> {
+  return exported({ parts, call, live, query: `entry=${index}` }, () =>
+    parts.audit.proveEntry(index),
+  );
+}
+
+/** A tile or an entry bundle, by its path in C2SP tlog-tiles. @throws ERR_DENIED, ERR_NOT_FOUND */
+export async function readTile(
+  parts: Parts,
+  call: Call,
+  live: LiveOperator,
+  path: string,
+): Promise<Uint8Array> {
+  return exported({ parts, call, live, query: path }, () => parts.audit.file(path));
+}
+
+const HEADS_A_PAGE = 1_000;
+
+/** Signed heads of the commits from the one that holds entry `start`, for an export; as many as fit a page. @throws ERR_DENIED */
+export async function readHeads(
+  parts: Parts,
+  call: Call,
+  live: LiveOperator,
+  start: number,
+): Promise<readonly BatchHead[]> {
+  return exported({ parts, call, live, query: `heads=${start}` }, async () => {
+    const size = (await parts.audit.checkpoint())?.size ?? 0;
+    const heads: BatchHead[] = [];
+    for await (const head of parts.audit.heads(start, size)) {
+      heads.push(head);
+      if (heads.length === HEADS_A_PAGE) break;
+    }
+    return heads;
+  });
+}
+
+/** The log's verifier key, with which anybody checks its checkpoints. @throws ERR_DENIED */
+export async function readLogKey(parts: Parts, call: Call, live: LiveOperator): Promise<string> {
+  return exported({ parts, call, live, query: 'log-key' }, () => parts.audit.logKey());
+}
+
+async function exported<T>(
+  reading: {
+    readonly parts: Parts;
+    readonly call: Call;
+    readonly live: LiveOperator;
+    readonly query: string;
+  },
+  read: () => Promise<T | undefined>,
+): Promise<T> {
+  const { parts, call, live, query } = reading;
+  return recordOperation(
+    { parts, call, caller: live },
+    { action: 'audit.export', query },
+    async (operator) => {
+      requireRole(operator, 'auditor');
+      const found = await read();
+      if (found === undefined) throw new BrokerError('ERR_NOT_FOUND');
+      return found;
+    },
+  );
+}

@@ -1,0 +1,82 @@
+import { BrokerError } from '../../domain/errors.ts';
+import { holdsEverywhere, type Role } from '../../domain/principal.ts';
+import { authorityEnd, type Call, type Caller } from '../call.ts';
+import { denied } from '../secrets/judge.ts';
+import type { Parts } from '../parts.ts';
+import { commitAs, entryOf, isUnrecordable } from './record.ts';
+import { refusalEntry, type Described } from './refusals.ts';
+import type { LiveOperator } from '../sessions/operator-token-memory.ts';
+
+/** Who does something, through which request. */
+export interface Acting<C extends Caller = Caller> {
+  readonly parts: Parts;
+  readonly call: Call;
+  readonly caller: C;
+}
+
+/**
+ * Does something that only reads, records that it was done (or why not), and then answers. `work` decides what the caller may do, as it
+ * is by then; if that was narrowed before the record is durable, it is done again.
+ */
+export async function recordOperation<C extends Caller, T>(
+  acting: Acting<C>,
+  described: Described,
+  work: (caller: C) => T | Promise<T>,
+): Promise<T> {
+  const { parts, call, caller: asked } = acting;
+  const done = await commitAs(parts, asked, async (decidedAt, caller) => {
+    const worked = await attempt(() => work(caller));
+    const { failure } = worked;
+    const entry =
+      failure === undefined
+        ? entryOf(parts, call, caller, { ...described, outcome: 'ok' })
+        : refusalEntry(parts, { call, caller }, described, failure);
+    const settle = (): typeof worked => worked;
+    if (entry === undefined) return { plan: undefined, settle };
+    return {
+      plan: { decidedAt, reads: caller.fences, notAfter: authorityEnd(caller), entries: [entry] },
+      settle,
+    };
+  }).catch((error: unknown) => recordFailure(acting, [described], error));
+  if (done.failure !== undefined) throw done.failure;
+  return done.result as T;
+}
+
+/**
+ * Records or counts a failure for which no plan committed, for each thing that was asked, and throws it. A commit that failed
+ * leaves nothing to record with, and what may have happened is not recorded as a failure.
+ */
+export async function recordFailure(
+  { parts, call, caller }: Acting,
+  described: readonly Described[],
+  error: unknown,
+): Promise<never> {
+  const failure = BrokerError.from(error);
+  if (isUnrecordable(failure)) throw failure;
+  const entries = described.flatMap(
+    (each) => refusalEntry(parts, { call, caller }, each, failure) ?? [],
+  );
+  if (entries.length > 0) await parts.store.commit({ entries });
+  throw failure;
+}
+
+async function attempt<T>(
+  work: () => T | Promise<T>,
+): Promise<{ readonly result?: T; readonly failure?: BrokerError }> {
+  try {
+    return { result: await work() };
+  } catch (error) {
+    return { failure: BrokerError.from(error) };
+  }
+}
+
+/** @throws ERR_DENIED unless the operator was given this very role without a scope: `admin` does not include it. */
+export function requireOwnRole({ operator }: LiveOperator, role: Role): void {
+  const holds = operator.grants.some((grant) => grant.role === role && grant.scope.length === 0);
+  if (!holds) throw denied('no_role');
+}
+
+/** @throws ERR_DENIED unless the operator holds one of the roles without a scope. */
+export function requireRole(live: LiveOperator, ...roles: readonly Role[]): void {
+  if (!roles.some((role) => holdsEverywhere(live.operator, role))) throw denied('no_role');
+}

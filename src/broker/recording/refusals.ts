@@ -1,0 +1,104 @@
+import { encodeActor, encodeRefusal, type EncodedActor } from '../../domain/audit-event.ts';
+import type { BrokerError } from '../../domain/errors.ts';
+import type { Refused } from '../../ports/refusal-tally.ts';
+import { identityOf, type Call, type Caller } from '../call.ts';
+import type { Parts, Recordable } from '../parts.ts';
+import { outcomeOf } from './record.ts';
+import { LiveSession } from '../sessions/session-memory.ts';
+
+/** What was refused or failed, less the outcome. */
+export type Described = Recordable extends infer E
+  ? E extends Recordable
+    ? Omit<E, 'outcome' | 'code' | 'reason'>
+    : never
+  : never;
+
+const unauthenticated = new WeakMap<Parts, EncodedActor>();
+
+/**
+ * The entry of a refusal or a failure; undefined when it is one of many and was counted into a summary instead. Without a caller it is of
+ * somebody unknown. A crash loses the counts of one window: a refusal discloses nothing, so every disclosure is still in the log.
+ */
+export function refusalEntry(
+  parts: Parts,
+  { call, caller }: { readonly call: Call; readonly caller: Caller | undefined },
+  described: Described & { readonly outcome?: Refused['outcome'] },
+  error: BrokerError,
+): string | undefined {
+  // Asked for also where the refusal is only counted, because it marks the request as recorded.
+  const client = call.refusedClient;
+  const { code, reason } = error;
+  const { outcome = outcomeOf(error) } = described;
+  const event = { ...described, outcome, code, reason } as Recordable & Pick<Refused, 'outcome'>;
+  const actor = caller?.actor ?? strangerOf(parts);
+  const admitted =
+    caller === undefined
+      ? parts.refusals.admit(refusedStranger(call, actor, outcome))
+      : parts.denials.admit(refusedCaller(parts, caller, event));
+  if (!admitted) return undefined;
+  const { requestId } = call;
+  const time = parts.clock.now();
+  return encodeRefusal({ time, requestId, client, actor, ...event }, parts.digest);
+}
+
+/** Counted by network alone: what a stranger asks for is its own choice. */
+function refusedStranger(
+  { network }: Call,
+  actor: EncodedActor,
+  outcome: Refused['outcome'],
+): Refused {
+  return { holder: network, kind: 'any', outcome, network, actor };
+}
+
+function refusedCaller(
+  parts: Parts,
+  caller: Caller,
+  event: Recordable & Pick<Refused, 'outcome'>,
+): Refused {
+  const { action, outcome, code, reason } = event;
+  const path = 'path' in event ? event.path : undefined;
+  return {
+    holder: identityOf(caller),
+    kind: JSON.stringify([action, path, code, reason]),
+    ...{ action, outcome, code, reason, path },
+    actor: caller.actor,
+    sharedActor: () => sharedActor(parts, caller),
+  };
+}
+
+/** Of all pods and sessions of a workload. */
+function sharedActor(parts: Parts, caller: Caller): EncodedActor {
+  if (!(caller instanceof LiveSession)) return caller.actor;
+  const { cluster, namespace, serviceAccount, serviceAccountUid } = caller.session.workload;
+  const workload = { cluster, namespace, serviceAccount, serviceAccountUid };
+  return encodeActor({ kind: 'workload', workload }, parts.digest);
+}
+
+function strangerOf(parts: Parts): EncodedActor {
+  const known = unauthenticated.get(parts);
+  if (known !== undefined) return known;
+  const actor = encodeActor({ kind: 'unauthenticated' }, parts.digest);
+  unauthenticated.set(parts, actor);
+  return actor;
+}
+
+/** Records a refusal, or counts it. */
+export async function recordRefusal(
+  parts: Parts,
+  who: { readonly call: Call; readonly caller: Caller | undefined },
+  described: Parameters<typeof refusalEntry>[2],
+  error: BrokerError,
+): Promise<void> {
+  const entry = refusalEntry(parts, who, described, error);
+  if (entry !== undefined) await parts.store.commit({ entries: [entry] });
+}
+
+/** A request that did not get as far as a use case: no valid token, malformed, unknown route, too many. */
+export async function refuseRequest(
+  parts: Parts,
+  who: { readonly call: Call; readonly caller: Caller | undefined },
+  error: BrokerError,
+): Promise<void> {
+  const outcome = error.kind === 'internal' ? 'error' : 'deny';
+  await recordRefusal(parts, who, { action: 'request.refused', outcome }, error);
+}

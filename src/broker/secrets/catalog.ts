@@ -1,0 +1,83 @@
+import {
+  compilePolicies,
+  withPolicy,
+  withoutPolicy,
+  type CompiledPolicies,
+} from '../../domain/policy/index.ts';
+import type { Store } from '../../ports/store.ts';
+import type { Tables } from '../../ports/tables.ts';
+import { listAll } from '../list-all.ts';
+import { MountTable } from './mount-table.ts';
+import type { RowSeals } from '../recording/row-seals.ts';
+import { openDocument, type StoredDocument } from '../documents/document.ts';
+import type { DocumentKind } from '../documents/kinds.ts';
+
+/** Every document that operators keep, in memory, opened and compiled; follows the store's changes. */
+export class Catalog {
+  readonly #store: Store;
+  readonly #rows: RowSeals;
+  readonly #documents = new Map<string, StoredDocument>();
+  #policies: CompiledPolicies = compilePolicies([]);
+  #mounts = new MountTable([]);
+
+  constructor(store: Store, rows: RowSeals) {
+    this.#store = store;
+    this.#rows = rows;
+  }
+
+  /** Reads all documents. @throws ERR_CIPHERTEXT_INVALID when one was not written by us: the broker does not start on it. */
+  async load(): Promise<void> {
+    const keyOf = ({
+      kind,
+      name,
+    }: Tables['documents']): Pick<Tables['documents'], 'kind' | 'name'> => ({
+      kind,
+      name,
+    });
+    for await (const row of listAll(this.#store, 'documents', {}, keyOf)) {
+      this.#documents.set(`${row.kind}/${row.name}`, openDocument(this.#rows, row));
+    }
+    this.#policies = compilePolicies(
+      this.all('policy').map(({ name, version, spec }) => ({ name, version, policy: spec })),
+    );
+    this.#mounts = new MountTable(this.all('mount'));
+  }
+
+  get policies(): CompiledPolicies {
+    return this.#policies;
+  }
+
+  get mounts(): MountTable {
+    return this.#mounts;
+  }
+
+  find<K extends DocumentKind>(kind: K, name: string): StoredDocument<K> | undefined {
+    return this.#documents.get(`${kind}/${name}`) as StoredDocument<K> | undefined;
+  }
+
+  /** In name order. */
+  all<K extends DocumentKind>(kind: K): readonly StoredDocument<K>[] {
+    const documents: StoredDocument<K>[] = [];
+    for (const document of this.#documents.values()) {
+      if (document.kind === kind) documents.push(document as StoredDocument<K>);
+    }
+    return documents.sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  /** Reads one document again after a change named it. */
+  async refresh(kind: DocumentKind, name: string): Promise<void> {
+    const row = await this.#store.get('documents', { kind, name });
+    const document = row === undefined ? undefined : openDocument(this.#rows, row);
+    if (document === undefined) this.#documents.delete(`${kind}/${name}`);
+    else this.#documents.set(`${kind}/${name}`, document);
+    if (kind === 'mount') this.#mounts = new MountTable(this.all('mount'));
+    if (kind === 'policy') this.#compile(name, document as StoredDocument<'policy'> | undefined);
+  }
+
+  #compile(name: string, stored: StoredDocument<'policy'> | undefined): void {
+    this.#policies =
+      stored === undefined
+        ? withoutPolicy(this.#policies, name)
+        : withPolicy(this.#policies, { name, version: stored.version, policy: stored.spec });
+  }
+}

@@ -1,0 +1,344 @@
+import { BrokerError } from '../../domain/errors.ts';
+import type { Lease } from '../../domain/lease.ts';
+import { parseSecretPath } from '../../domain/names.ts';
+import type { SecretVersion } from '../../domain/secret.ts';
+import type { CallContext } from '../../ports/call-context.ts';
+import { withDeadline } from '../../ports/deadline.ts';
+import type { Write } from '../../ports/store.ts';
+import { earlyValue } from './early-value.ts';
+import {
+  grantLease,
+  standingLease,
+  type GrantedLease,
+  type LeaseTerms,
+} from '../leases/grant-lease.ts';
+import { denied, judge, type Verdict } from './judge.ts';
+import { authorityEnd, type Call, type Caller } from '../call.ts';
+import { recordFailure, type Acting } from '../recording/operation.ts';
+import type { Parts } from '../parts.ts';
+import { commitAs, entryOf, type Attempt } from '../recording/record.ts';
+import { refusalEntry } from '../recording/refusals.ts';
+import { LiveSession } from '../sessions/session-memory.ts';
+import type { Target } from './target.ts';
+import { cacheTerms, encodedLocator, leaseTtlMs, locatorAt, targetOf } from './target.ts';
+import type { Value } from './value-cache.ts';
+
+/** One secret asked for; `version` undefined asks for the current one. */
+export interface ReadItem {
+  readonly path: string;
+  readonly version?: string | undefined;
+  /** Position in the batch, for the log. */
+  readonly index?: number;
+}
+
+/** What is disclosed: the value as JSON bytes, and the lease it is held under (operators hold none). */
+export interface Disclosure {
+  readonly path: string;
+  readonly value: Value;
+  readonly lease: Lease | undefined;
+}
+
+/** Beyond the deadline of any connection. */
+const SHARED_READ_MS = 60_000;
+
+type Result = Disclosure | BrokerError;
+
+/** One item after everything was decided and fetched, before it is recorded. */
+interface Prepared {
+  readonly result: Result;
+  /** Undefined for a refusal that was counted. */
+  readonly entry: string | undefined;
+  readonly grant?: GrantedLease;
+}
+
+/**
+ * Reads one secret. @throws ERR_DENIED, ERR_NOT_FOUND (only to who may read the path), ERR_PROVIDER_*, ERR_LEASE_QUOTA,
+ * ERR_AUDIT_UNAVAILABLE.
+ */
+export async function readSecret(
+  parts: Parts,
+  call: Call,
+  caller: Caller,
+  item: ReadItem,
+): Promise<Disclosure> {
+  parseSecretPath(item.path);
+  const result = await commitAs(parts, caller, (decidedAt, now) => {
+    const made = (prepared: Prepared): Attempt<Result | undefined> =>
+      attemptOf(now, decidedAt, [prepared], ([only]) => only);
+    const prepared = prepareAtOnce(parts, call, now, item);
+    return prepared === undefined ? prepare(parts, call, now, item).then(made) : made(prepared);
+  }).catch((error: unknown) => recordUnread({ parts, call, caller }, [item], error));
+  if (result instanceof BrokerError) throw result;
+  return result as Disclosure;
+}
+
+/** Records items of a batch that are refused before they are decided on, and returns why. */
+export async function refuseReads(
+  acting: Acting,
+  items: readonly ReadItem[],
+  error: BrokerError,
+): Promise<readonly Result[]> {
+  await recordUnread(acting, items, error).catch((failure: unknown) => {
+    if (failure !== error) throw failure;
+  });
+  return items.map(() => error);
+}
+
+async function recordUnread(
+  acting: Acting,
+  items: readonly ReadItem[],
+  error: unknown,
+): Promise<never> {
+  const described = items.map(({ path, version, index: item }) => {
+    return { action: 'secret.read', path, version, item } as const;
+  });
+  return recordFailure(acting, described, error);
+}
+
+/** Reads several, each decided, recorded and answered by itself; all entries and leases commit together. */
+export async function readSecrets(
+  parts: Parts,
+  call: Call,
+  caller: Caller,
+  asked: readonly ReadItem[],
+): Promise<readonly Result[]> {
+  for (const item of asked) parseSecretPath(item.path);
+  const items = asked.map((item, index) => ({ index, ...item }));
+  return commitAs(parts, caller, async (decidedAt, now) => {
+    const fetched = await fetchTogether(parts, call, now, items);
+    const prepared = await Promise.all(
+      items.map(async (each) => {
+        const item = { ...each, fetched: fetched.get(each.path) };
+        return prepareAtOnce(parts, call, now, item) ?? prepare(parts, call, now, item);
+      }),
+    );
+    return attemptOf(now, decidedAt, prepared, (results) => results);
+  }).catch((error: unknown) => recordUnread({ parts, call, caller }, items, error));
+}
+
+function attemptOf<T>(
+  caller: Caller,
+  decidedAt: number,
+  prepared: readonly Prepared[],
+  settle: (results: readonly Result[]) => T,
+): Attempt<T> {
+  const writes: Write[] = [];
+  for (const { grant } of prepared) if (grant?.write !== undefined) writes.push(grant.write);
+  const entries = prepared.flatMap(({ entry }) => entry ?? []);
+  const plan = {
+    decidedAt,
+    reads: fencesOf(caller, prepared),
+    notAfter: authorityEnd(caller),
+    entries,
+    ...(writes.length === 0 ? {} : { writes }),
+  };
+  return {
+    // Every value has an entry: without any, all were refused and counted.
+    plan: entries.length === 0 ? undefined : plan,
+    settle: () => {
+      for (const { grant } of prepared) grant?.committed?.();
+      return settle(prepared.map(({ result }) => result));
+    },
+    undo: () => {
+      for (const { grant } of prepared) grant?.undo?.();
+    },
+  };
+}
+
+function fencesOf(caller: Caller, prepared: readonly Prepared[]): readonly string[] {
+  const fences = [...caller.fences];
+  for (const { result } of prepared) {
+    if (!(result instanceof BrokerError))
+      fences.push(`secret:${result.path}`, `definition:${result.path}`);
+  }
+  return fences;
+}
+
+interface Fetched {
+  readonly secret: SecretVersion;
+  /** Of the mount and the definition it was read by: no other's answer. */
+  readonly generation: string;
+}
+
+interface Item extends ReadItem {
+  /** Brought by one call for several items. */
+  readonly fetched?: Fetched | undefined;
+}
+
+/**
+ * A read that memory has all for: the current value is fresh and the session's lease stands. Anything else is undefined and goes the
+ * way of `prepare`, which knows how to wait and to refuse.
+ */
+function prepareAtOnce(parts: Parts, call: Call, caller: Caller, item: Item): Prepared | undefined {
+  if (!(caller instanceof LiveSession) || item.version !== undefined) return undefined;
+  const verdict = judge(parts, call, caller, { capability: 'read', path: item.path });
+  const mount = verdict.allowed ? parts.catalog.mounts.find(item.path) : undefined;
+  if (!verdict.allowed || mount === undefined) return undefined;
+  const target = { mount, definition: parts.catalog.find('definition', item.path) };
+  if (target.definition?.spec.class === 'dynamic') return undefined;
+  const value =
+    earlyValue(parts, caller, item) ?? parts.values.fresh(item.path, cacheTerms(target));
+  if (value === undefined) return undefined;
+  const lease = standingLease(
+    parts,
+    caller,
+    leaseTerms(parts, { path: item.path, version: value.version }, target, verdict),
+  );
+  const grant = lease && { lease };
+  return grant && granted(parts, call, caller, { item, verdict, target, value, grant });
+}
+
+function leaseTerms(
+  { connections }: Parts,
+  { path, version }: { readonly path: string; readonly version: string },
+  target: Target,
+  verdict: Verdict & { readonly allowed: true },
+): LeaseTerms {
+  const { mount, definition } = target;
+  const generation = connections.generation(mount, definition);
+  const ttlMs = leaseTtlMs(target, verdict.maxLeaseTtlSeconds);
+  return { path, version, mountUid: mount.uid, generation, ttlMs };
+}
+
+async function prepare(parts: Parts, call: Call, caller: Caller, item: Item): Promise<Prepared> {
+  const verdict = judge(parts, call, caller, { capability: 'read', path: item.path });
+  try {
+    if (!verdict.allowed) throw denied(verdict.reason);
+    const target = targetOf(parts, item.path);
+    const value = earlyValue(parts, caller, item) ?? (await fetchValue(parts, call, target, item));
+    const grant =
+      caller instanceof LiveSession
+        ? await grantLease(
+            parts,
+            caller,
+            leaseTerms(parts, { path: item.path, version: value.version }, target, verdict),
+          )
+        : undefined;
+    return granted(parts, call, caller, { item, verdict, target, value, grant });
+  } catch (error) {
+    return refused(parts, call, caller, { item, verdict, error });
+  }
+}
+
+function granted(
+  parts: Parts,
+  call: Call,
+  caller: Caller,
+  read: {
+    readonly item: Item;
+    readonly verdict: Verdict;
+    readonly target: Target;
+    readonly value: Value;
+    readonly grant: GrantedLease | undefined;
+  },
+): Prepared {
+  const { item, verdict, target, value, grant } = read;
+  const entry = entryOf(parts, call, caller, {
+    action: 'secret.read',
+    outcome: 'ok',
+    path: item.path,
+    version: value.version,
+    mount: target.mount.name,
+    locator: value.locator,
+    lease: grant?.lease.id,
+    policy: verdict.policy,
+    fingerprint: value.fingerprint,
+    item: item.index,
+    endsAt: grant?.lease.endsAt,
+  });
+  const result = { path: item.path, value, lease: grant?.lease };
+  return grant === undefined ? { result, entry } : { result, entry, grant };
+}
+
+function refused(
+  parts: Parts,
+  call: Call,
+  caller: Caller,
+  read: { readonly item: Item; readonly verdict: Verdict; readonly error: unknown },
+): Prepared {
+  const failure = BrokerError.from(read.error);
+  const { path, version, index } = read.item;
+  const { policy, allowed } = read.verdict;
+  // Of a path that the caller may not read nothing is looked up.
+  const locator = allowed ? locatorAt(parts, path) : undefined;
+  const described = { action: 'secret.read', path, version, locator, policy, item: index } as const;
+  return { result: failure, entry: refusalEntry(parts, { call, caller }, described, failure) };
+}
+
+async function fetchValue(parts: Parts, call: Call, target: Target, item: Item): Promise<Value> {
+  const { mount, definition } = target;
+  if (definition?.spec.class === 'dynamic') {
+    throw new BrokerError('ERR_CONFLICT', 'this path is made to order: POST /credentials/{path}');
+  }
+  const read = async (context: CallContext, fetched?: SecretVersion): Promise<Value> => {
+    const locator = parts.connections.locate(mount, item.path, definition?.spec.ref);
+    const provider = parts.connections.provider(mount);
+    const secret = fetched ?? (await provider.read(locator, item.version, context));
+    return parts.values.value(item.path, secret, encodedLocator(parts, mount, locator));
+  };
+  if (item.version !== undefined) return read(call.context());
+  const terms = cacheTerms(target);
+  const fresh = parts.values.fresh(item.path, terms);
+  if (fresh !== undefined) return fresh;
+  const { fetched } = item;
+  return parts.values.current(item.path, terms, async () => {
+    if (fetched?.generation === terms.generation) return read(call.context(), fetched.secret);
+    // Others may join it: it does not end because the caller who happened to be first goes away.
+    const { requestId, holder: caller } = call;
+    return withDeadline(parts.clock, SHARED_READ_MS, (signal) =>
+      read({ requestId, signal, caller }),
+    );
+  });
+}
+
+/** What one call to a backend brought for several items; a failure there is found again, and told, by the item's own read. */
+async function fetchTogether(
+  parts: Parts,
+  call: Call,
+  caller: Caller,
+  items: readonly ReadItem[],
+): Promise<ReadonlyMap<string, Fetched>> {
+  const fetched = new Map<string, Fetched>();
+  const groups = Map.groupBy(missing(parts, call, caller, items), ({ target }) => target.mount);
+  await Promise.all(
+    [...groups].map(async ([mount, group]) => {
+      const provider = parts.connections.provider(mount);
+      if (provider.readMany === undefined || group.length < 2) return;
+      const locators = group.map(({ path, target }) =>
+        parts.connections.locate(mount, path, target.definition?.spec.ref),
+      );
+      const versions = await provider.readMany(locators, call.context());
+      for (const [index, { path, target }] of group.entries()) {
+        const secret = versions[index];
+        if (secret === undefined || secret instanceof Error) continue;
+        fetched.set(path, { secret, generation: cacheTerms(target).generation });
+      }
+    }),
+  ).catch((error: unknown) => {
+    parts.log.warn(
+      { err: error, requestId: call.requestId },
+      'a read of several secrets failed; reading one by one',
+    );
+  });
+  return fetched;
+}
+
+/** Items whose current value the caller may read and memory does not hold. */
+function missing(
+  parts: Parts,
+  call: Call,
+  caller: Caller,
+  items: readonly ReadItem[],
+): { readonly path: string; readonly target: Target }[] {
+  const wanted: { path: string; target: Target }[] = [];
+  for (const { path, version } of items) {
+    const mount = parts.catalog.mounts.find(path);
+    if (version !== undefined || mount === undefined) continue;
+    const target = { mount, definition: parts.catalog.find('definition', path) };
+    if (target.definition?.spec.class === 'dynamic') continue;
+    if (parts.values.isKnown(path, cacheTerms(target))) continue;
+    if (judge(parts, call, caller, { capability: 'read', path }).allowed)
+      wanted.push({ path, target });
+  }
+  return wanted;
+}

@@ -1,0 +1,235 @@
+import { LRUCache } from 'lru-cache';
+import type { EncodedLocator } from '../../domain/audit-event.ts';
+import { BrokerError } from '../../domain/errors.ts';
+import type { SecretData, SecretVersion } from '../../domain/secret.ts';
+import type { Clock } from '../../ports/clock.ts';
+import { ephemeralSealer } from '../../crypto/ephemeral-sealer.ts';
+import type { TracedValue, ValueFingerprints } from '../../crypto/value-fingerprint.ts';
+
+/** The current version of one secret as it may be disclosed: its data as JSON bytes, ready to be spliced into an answer. */
+export interface Value {
+  readonly json: Buffer;
+  readonly version: string;
+  /** Keyed by path: the same value at another path has another. Nothing can be learnt from it without the key. */
+  readonly fingerprint: string;
+  readonly createdAt: number | undefined;
+  /** Where it was read at a backend, as entries name it. */
+  readonly locator: EncodedLocator | undefined;
+  /** The backend failed and this is what it said before, within `staleIfError`. */
+  readonly stale: boolean;
+}
+
+/** How long what was read may be used, and for which generation of mount and definition it holds. */
+export interface CacheTerms {
+  readonly generation: string;
+  readonly cacheTtlMs: number;
+  readonly staleIfErrorMs: number;
+}
+
+interface Entry {
+  readonly sealed: Buffer;
+  readonly version: string;
+  readonly fingerprint: string;
+  readonly createdAt: number | undefined;
+  readonly locator: EncodedLocator | undefined;
+  readonly generation: string;
+  readonly readAt: number;
+}
+
+interface Flight {
+  readonly generation: string;
+  readonly value: Promise<Value>;
+}
+
+const ENTRY_OVERHEAD = 300;
+/** A caller who repeats reads of an absent secret reaches its backend once in this time. */
+const ABSENT_MS = 1_000;
+const ABSENT_COUNT = 10_000;
+
+/** A backend said that a secret is not there. */
+interface Absence {
+  readonly generation: string;
+  readonly detail: string | undefined;
+  readonly reason: string | undefined;
+  readonly until: number;
+}
+
+/** Current values, sealed under a key that exists only in this process. One read at a time goes to the backend for a path. */
+export class ValueCache {
+  #sealer = ephemeralSealer();
+  readonly #entries: LRUCache<string, Entry>;
+  readonly #absences = new LRUCache<string, Absence>({ max: ABSENT_COUNT });
+  readonly #flights = new Map<string, Flight>();
+  readonly #clock: Clock;
+  /** Undefined once the broker is sealed. */
+  #fingerprints: ValueFingerprints | undefined;
+
+  constructor(clock: Clock, fingerprints: ValueFingerprints, maxBytes: number) {
+    this.#clock = clock;
+    this.#fingerprints = fingerprints;
+    this.#entries = new LRUCache<string, Entry>({
+      maxSize: maxBytes,
+      sizeCalculation: ({ sealed, locator = '' }, path) =>
+        sealed.length + locator.length + path.length + ENTRY_OVERHEAD,
+    });
+  }
+
+  /** Forgets every value, and the keys with which values are kept and traced: no value is made any more. */
+  seal(): void {
+    this.#entries.clear();
+    this.#absences.clear();
+    this.#flights.clear();
+    this.#sealer = ephemeralSealer();
+    this.#fingerprints = undefined;
+  }
+
+  /** A value that is still fresh, from memory. */
+  fresh(path: string, terms: CacheTerms): Value | undefined {
+    const entry = this.#freshEntry(path, terms);
+    return entry === undefined ? undefined : this.#open(path, entry, false);
+  }
+
+  /** Whether memory answers a read: it has a fresh value, which is not opened, or knows that the secret is not there. */
+  isKnown(path: string, terms: CacheTerms): boolean {
+    return this.#freshEntry(path, terms) !== undefined || this.#isAbsent(path, terms);
+  }
+
+  /**
+   * The fresh value, else what `read` brings; while the backend fails, the old value within its terms. Callers for the same
+   * path and generation share one read.
+   */
+  async current(path: string, terms: CacheTerms, read: () => Promise<Value>): Promise<Value> {
+    const fresh = this.fresh(path, terms);
+    if (fresh !== undefined) return fresh;
+    const absence = this.#absence(path, terms);
+    if (absence !== undefined) throw absence;
+    const under = this.#flights.get(path);
+    if (under?.generation === terms.generation) return under.value;
+    const flight: { value?: Promise<Value> } = {};
+    const isCurrent = (): boolean => this.#flights.get(path)?.value === flight.value;
+    flight.value = this.#fetch(path, terms, read, isCurrent).finally(() => {
+      if (isCurrent()) this.#flights.delete(path);
+    });
+    this.#flights.set(path, { generation: terms.generation, value: flight.value });
+    return flight.value;
+  }
+
+  async #fetch(
+    path: string,
+    terms: CacheTerms,
+    read: () => Promise<Value>,
+    isCurrent: () => boolean,
+  ): Promise<Value> {
+    try {
+      const value = await read();
+      if (isCurrent()) this.keep(path, terms, value);
+      return value;
+    } catch (error) {
+      if (isCurrent()) this.#keepAbsence(path, terms, error);
+      return this.#afterFailure(path, terms, error);
+    }
+  }
+
+  #isAbsent(path: string, { generation }: CacheTerms): boolean {
+    const known = this.#absences.get(path);
+    return known?.generation === generation && known.until > this.#clock.monotonic();
+  }
+
+  /** What the backend answered a moment ago for a secret that is not there, as the error to throw. */
+  #absence(path: string, terms: CacheTerms): BrokerError | undefined {
+    if (!this.#isAbsent(path, terms)) return undefined;
+    const { detail, reason } = this.#absences.get(path) ?? {};
+    return new BrokerError('ERR_NOT_FOUND', detail, { ...(reason !== undefined && { reason }) });
+  }
+
+  #keepAbsence(path: string, { generation }: CacheTerms, error: unknown): void {
+    if (!(error instanceof BrokerError) || error.code !== 'ERR_NOT_FOUND') return;
+    const { detail, reason } = error;
+    const until = this.#clock.monotonic() + ABSENT_MS;
+    this.#absences.set(path, { generation, detail, reason, until });
+  }
+
+  #afterFailure(path: string, terms: CacheTerms, error: unknown): Value {
+    const entry = this.#entries.get(path);
+    if (!isOutage(error)) this.#entries.delete(path);
+    else if (entry?.generation === terms.generation) {
+      const age = this.#clock.monotonic() - entry.readAt;
+      if (age <= terms.cacheTtlMs + terms.staleIfErrorMs) return this.#open(path, entry, true);
+    }
+    throw error;
+  }
+
+  /** Renders and fingerprints what a provider read at a path. A provider without versions gets a keyed digest of the data as version. */
+  value(path: string, read: SecretVersion, locator?: EncodedLocator): Value {
+    const json = Buffer.from(JSON.stringify(read.data));
+    const { fingerprint, version } = this.#keyed().of(path, read.data);
+    return {
+      json,
+      version: read.version === '' ? version : read.version,
+      fingerprint,
+      createdAt: read.createdAt,
+      locator,
+      stale: false,
+    };
+  }
+
+  /** A value that was rendered before and kept elsewhere. */
+  rendered(path: string, json: Buffer, version: string): Value {
+    return this.value(path, { data: JSON.parse(json.toString()) as SecretData, version });
+  }
+
+  /** Finds the entries that are about a value, whatever their path. */
+  trace(data: SecretData): TracedValue {
+    return this.#keyed().trace(data);
+  }
+
+  /** @throws ERR_SEALED */
+  #keyed(): ValueFingerprints {
+    if (this.#fingerprints === undefined) throw new BrokerError('ERR_SEALED');
+    return this.#fingerprints;
+  }
+
+  keep(path: string, terms: CacheTerms, value: Value): void {
+    if (terms.cacheTtlMs + terms.staleIfErrorMs <= 0) return;
+    this.#entries.set(path, {
+      sealed: this.#sealer.seal(value.json, path),
+      version: value.version,
+      fingerprint: value.fingerprint,
+      createdAt: value.createdAt,
+      locator: value.locator,
+      generation: terms.generation,
+      readAt: this.#clock.monotonic(),
+    });
+  }
+
+  /** The secret changed: what is in memory is out of date, and nobody may join a read that began before. */
+  drop(path: string): void {
+    this.#entries.delete(path);
+    this.#absences.delete(path);
+    this.#flights.delete(path);
+  }
+
+  #freshEntry(path: string, terms: CacheTerms): Entry | undefined {
+    const entry = this.#entries.get(path);
+    if (entry?.generation !== terms.generation) return undefined;
+    return this.#clock.monotonic() - entry.readAt > terms.cacheTtlMs ? undefined : entry;
+  }
+
+  #open(path: string, entry: Entry, stale: boolean): Value {
+    return {
+      json: this.#sealer.open(entry.sealed, path),
+      version: entry.version,
+      fingerprint: entry.fingerprint,
+      createdAt: entry.createdAt,
+      locator: entry.locator,
+      stale,
+    };
+  }
+}
+
+function isOutage(error: unknown): boolean {
+  return (
+    error instanceof BrokerError &&
+    ['ERR_PROVIDER_TIMEOUT', 'ERR_PROVIDER_UNAVAILABLE', 'ERR_PROVIDER_FAILED'].includes(error.code)
+  );
+}

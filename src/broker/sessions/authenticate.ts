@@ -1,0 +1,135 @@
+import { cidrHolds, parseCidr } from '../../domain/cidr.ts';
+import { BrokerError } from '../../domain/errors.ts';
+import { parseIpAddress } from '../../domain/ip-address.ts';
+import { isWellFormedToken } from '../../crypto/token.ts';
+import type { Call, Caller } from '../call.ts';
+import type { Parts } from '../parts.ts';
+import { checkRequestProof } from './proof/check-proof.ts';
+import { proofRefused } from './proof/proof-refused.ts';
+import type { ShownProof } from './proof/shown-proof.ts';
+import type { LiveOperator } from './operator-token-memory.ts';
+import { LiveSession } from './session-memory.ts';
+
+const UNKNOWN = (reason: string): BrokerError =>
+  new BrokerError('ERR_UNAUTHENTICATED', undefined, { reason });
+
+/**
+ * The session of a bearer token that was used before, without leaving this loop turn; undefined says nothing. Never a session that is
+ * bound to a key: a bearer shows no proof (RFC 9449 §7.2).
+ */
+export function authenticateFromMemory(parts: Parts, token: string): LiveSession | undefined {
+  const live = sessionInMemory(parts, token);
+  return live?.session.senderKey === undefined ? live : undefined;
+}
+
+/** As `authenticateFromMemory`, of any session: nothing is proved yet. */
+export function sessionInMemory(parts: Parts, token: string): LiveSession | undefined {
+  if (!isWellFormedToken('qms', token) || parts.keyring.isSealed) return undefined;
+  const live = parts.sessions.cached(parts.sessions.hash(token));
+  return live !== undefined && stands(parts, live) ? live : undefined;
+}
+
+/** Who presents this bearer token. @throws ERR_UNAUTHENTICATED, the same whatever is wrong. */
+export async function authenticate(parts: Parts, call: Call, token: string): Promise<Caller> {
+  if (token.startsWith('qmo_')) return authenticateOperator(parts, call, token);
+  const live = await findSession(parts, token);
+  if (live.session.senderKey !== undefined) throw proofRefused('dpop_scheme');
+  return live;
+}
+
+/** A session whose holder proved, with this request, to have its key. */
+export interface ProvenSender {
+  readonly live: LiveSession;
+  /** `jti` of the proof, not spent yet: the answer names it. */
+  readonly proofId: string;
+}
+
+/**
+ * Who presents this token with a proof (RFC 9449 §7.1); `known` is what memory has of the token.
+ * @throws ERR_UNAUTHENTICATED, the same whatever is wrong.
+ */
+export async function authenticateSender(
+  parts: Parts,
+  { token, known }: { readonly token: string; readonly known: LiveSession | undefined },
+  shown: ShownProof,
+): Promise<ProvenSender> {
+  const live = known ?? (await findSession(parts, token));
+  return { live, proofId: checkRequestProof(parts, shown, live.session, token) };
+}
+
+async function findSession(parts: Parts, token: string): Promise<LiveSession> {
+  const live = await parts.sessions.find(token);
+  if (live === undefined) throw UNKNOWN('unknown_session');
+  if (!stands(parts, live)) throw UNKNOWN(whyEnded(parts, live));
+  return live;
+}
+
+/** Whether memory follows the session and it stands: then what it says holds now, without a look at the store. */
+export function isStanding(parts: Parts, caller: Caller): boolean {
+  return caller instanceof LiveSession && caller.isFollowed && stands(parts, caller);
+}
+
+/**
+ * The caller as it is by now. Between identification and a decision lie a body that a client may send as slowly as it likes, backends, and
+ * decisions made again; what ended or was narrowed meanwhile is before the decision, where no fence would see it.
+ * @throws ERR_UNAUTHENTICATED for a session or a token that is over.
+ */
+export async function standing<C extends Caller>(parts: Parts, caller: C): Promise<C> {
+  if (isStanding(parts, caller)) return caller;
+  const now: Caller | undefined =
+    caller instanceof LiveSession
+      ? await parts.sessions.again(caller)
+      : await parts.tokens.again(caller, parts.catalog);
+  if (now === undefined || now instanceof LiveSession) {
+    if (now !== undefined && stands(parts, now)) return now as C;
+    throw UNKNOWN(caller instanceof LiveSession ? whyEnded(parts, now) : 'token_ended');
+  }
+  requireStanding(parts, now);
+  return now as C;
+}
+
+/** A session ends at its time and with the registration of its cluster, and is of no use while its pod or workload is in quarantine. */
+function stands(parts: Parts, live: LiveSession): boolean {
+  const { session } = live;
+  return (
+    session.endsAt > parts.clock.now() &&
+    parts.catalog.find('cluster', session.workload.cluster)?.uid === session.clusterUid &&
+    parts.quarantines.covering(live.identityFences) === undefined
+  );
+}
+
+/** Why a session that was found does not stand, for the log. */
+function whyEnded(parts: Parts, live: LiveSession | undefined): string {
+  const isQuarantined =
+    live !== undefined && parts.quarantines.covering(live.identityFences) !== undefined;
+  return isQuarantined ? 'quarantined' : 'session_ended';
+}
+
+async function authenticateOperator(
+  parts: Parts,
+  call: Call,
+  token: string,
+): Promise<LiveOperator> {
+  const live = await parts.tokens.find(token, parts.catalog);
+  if (live === undefined) throw UNKNOWN('unknown_token');
+  requireStanding(parts, live);
+  const { sourceCidrs } = live.operator;
+  if (sourceCidrs.length > 0 && !inCidrs(call.address, sourceCidrs))
+    throw UNKNOWN('source_address');
+  return live;
+}
+
+/** @throws ERR_UNAUTHENTICATED for a token whose time has passed, or whose operator is in quarantine. */
+function requireStanding(parts: Parts, live: LiveOperator): void {
+  if (live.operator.endsAt <= parts.clock.now()) throw UNKNOWN('token_ended');
+  if (parts.quarantines.covering(live.fences) !== undefined) throw UNKNOWN('quarantined');
+}
+
+function inCidrs(address: string, cidrs: readonly string[]): boolean {
+  const parsed = parseIpAddress(address);
+  if (parsed === undefined) return false;
+  return cidrs.some((text) => {
+    const cidr = parseCidr(text);
+    return cidr !== undefined && cidrHolds(cidr, parsed);
+  });
+}

@@ -1,0 +1,110 @@
+import type { Quarantine } from '../../domain/quarantine.ts';
+import { workloadId, type Workload } from '../../domain/workload.ts';
+import type { PodState } from '../../ports/pod-watch.ts';
+import type { Parts } from '../parts.ts';
+import { scanSessions } from './select-sessions.ts';
+
+/** What refuses a workload whatever the policies say. */
+export type Block =
+  | { readonly by: 'quarantine'; readonly quarantine: Quarantine }
+  | { readonly by: 'pod'; readonly state: Exclude<PodState, 'running' | 'unknown'> }
+  | { readonly by: 'session'; readonly session: string };
+
+/** A version that one session is not given again; a new session is. */
+export interface RevokedVersion {
+  readonly session: string;
+  readonly lease: string;
+  readonly version: string;
+}
+
+/** Sessions of a pod that are looked at, and leases of each. */
+const SESSIONS = 20;
+const LEASES = 1_000;
+
+/** Quarantines in force at that time, the state of the pod, and whether the session is there. */
+export async function blocksOf(
+  parts: Parts,
+  workload: Workload,
+  { at, session }: { readonly at: number; readonly session: string | undefined },
+): Promise<readonly Block[]> {
+  const { cluster, pod } = workload;
+  const fences = [
+    `workload:${workloadId(workload)}`,
+    ...(pod === undefined ? [] : [`pod:${cluster}/${pod.uid}`]),
+  ];
+  const blocks: Block[] = fences.flatMap((fence) => {
+    const quarantine = parts.quarantines.find(fence);
+    const isInForce =
+      quarantine !== undefined && (quarantine.endsAt === undefined || quarantine.endsAt > at);
+    return isInForce ? [{ by: 'quarantine', quarantine }] : [];
+  });
+  const watch = parts.clusters.watch(cluster);
+  const seen =
+    pod !== undefined && watch?.status() === 'live' ? watch.find(pod.uid)?.state : undefined;
+  if (seen === 'terminating' || seen === 'ended') blocks.push({ by: 'pod', state: seen });
+  if (session !== undefined) {
+    const row = await parts.store.get('sessions', { id: session });
+    if (row === undefined) blocks.push({ by: 'session', session });
+  }
+  return blocks;
+}
+
+/** Versions of the path that were revoked from the session, or from the open sessions of the pod where no session is named. */
+export async function revokedVersions(
+  parts: Parts,
+  { workload, path, session }: RevokedQuery,
+): Promise<readonly RevokedVersion[]> {
+  const found: RevokedVersion[] = [];
+  for (const id of session === undefined ? await sessionsOf(parts, workload) : [session]) {
+    const rows = await parts.store.list('leases', {
+      equals: { session_id: id, path },
+      limit: LEASES,
+    });
+    for (const { id: lease, version, state, cause } of rows) {
+      if (state === 'ended' && cause === 'revoked') found.push({ session: id, lease, version });
+    }
+  }
+  return found;
+}
+
+interface RevokedQuery {
+  readonly workload: Workload;
+  readonly path: string;
+  readonly session: string | undefined;
+}
+
+async function sessionsOf(parts: Parts, { cluster, pod }: Workload): Promise<readonly string[]> {
+  if (pod === undefined) return [];
+  const window = { after: undefined, limit: SESSIONS };
+  const { rows } = await scanSessions(parts, { cluster, pod: pod.uid }, window);
+  return rows.map(({ id }) => id);
+}
+
+/** In words, one line each, for people who ask why. */
+export function blockLines(
+  blocks: readonly Block[],
+  revoked: readonly RevokedVersion[],
+): readonly string[] {
+  return [
+    ...blocks.map((block) => `blocked: ${blockText(block)}`),
+    ...revoked.map(
+      ({ version, session, lease }) =>
+        `revoked: version ${version} for session ${session} (lease ${lease}); a new session gets it again`,
+    ),
+  ];
+}
+
+function blockText(block: Block): string {
+  switch (block.by) {
+    case 'quarantine': {
+      const { kind, subject, id, endsAt } = block.quarantine;
+      const until =
+        endsAt === undefined ? 'until it is lifted' : `until ${new Date(endsAt).toISOString()}`;
+      return `the ${kind} ${subject} is in quarantine ${until} (${id})`;
+    }
+    case 'pod':
+      return `the pod is ${block.state}, so it cannot log in`;
+    case 'session':
+      return `the session ${block.session} has ended`;
+  }
+}

@@ -1,0 +1,19 @@
+import { BrokerError } from '../../domain/errors.ts';
+import type { Workload } from '../../domain/workload.ts';
+import type { Call } from '../call.ts';
+import type { Parts } from '../parts.ts';
+
+/**
+ * The pod behind a token must run now: known to a living watch, or by one fresh look where the watch has not seen it or is stale.
+ * @throws ERR_TOKEN_INVALID for a pod that is terminating or over, ERR_IDENTITY_UNAVAILABLE when nobody can tell.
+ */
+export async function checkPod(parts: Parts, call: Call, workload: Workload): Promise<void> {
+  const watch = parts.clusters.watch(workload.cluster);
+  const { pod, namespace } = workload;
+  if (watch === undefined || watch.status() === 'off' || pod === undefined) return;
+  const seen = watch.status() === 'live' ? watch.find(pod.uid) : undefined;
+  const facts = seen ?? (await watch.confirm({ ...pod, namespace }, call.context()));
+  if (facts.state === 'running') return;
+  if (facts.state === 'unknown') throw new BrokerError('ERR_IDENTITY_UNAVAILABLE');
+  throw new BrokerError('ERR_TOKEN_INVALID', undefined, { reason: `pod_${facts.state}` });
+}

@@ -1,0 +1,230 @@
+import type { Lease } from '../../domain/lease.ts';
+import type { Plan } from '../../ports/store.ts';
+import type { Tables } from '../../ports/tables.ts';
+import { workloadId } from '../../domain/workload.ts';
+import { endLeases } from '../leases/end-leases.ts';
+import type { Acting } from '../recording/operation.ts';
+import type { Parts, Recordable } from '../parts.ts';
+import {
+  commitAs,
+  commitDecided,
+  entryOf,
+  type Attempt,
+  type SystemActor,
+} from '../recording/record.ts';
+import {
+  factsOf,
+  scanSessions,
+  type SessionScan,
+  type SessionSelector,
+} from './select-sessions.ts';
+import { removeSessions } from './ended-sessions.ts';
+import { openLease } from '../leases/lease-rows.ts';
+import type { LiveOperator } from './operator-token-memory.ts';
+
+/** What an operator's verb took away. A word is kept: `revoked` is over, `revoking` is queued at its backend. */
+export interface Ended {
+  readonly sessions: number;
+  /** Leases that had nothing at a backend: nothing of them is left. */
+  readonly revoked: number;
+  /** Leases over a credential that a backend still has to revoke. */
+  readonly revoking: number;
+  /** Event streams of those sessions in the process that answers. */
+  readonly streams: number;
+}
+
+export const NOTHING_ENDED: Ended = { sessions: 0, revoked: 0, revoking: 0, streams: 0 };
+
+/** Sessions and leases that one commit ends: more take several commits, each with its own entries. */
+const SESSIONS = 200;
+const LEASES = 500;
+
+interface Author {
+  /** What the plan of a chunk depends on. */
+  readonly stamp: Pick<Plan, 'decidedAt' | 'reads' | 'notAfter'>;
+  readonly entry: (event: Recordable) => string;
+}
+
+/** On whose authority sessions end, and why. */
+export interface Ending {
+  readonly parts: Parts;
+  readonly cause: 'ended_by_operator' | 'quarantined';
+  readonly comment?: string | undefined;
+  commit<T>(attempt: (author: Author) => Promise<Attempt<T>>): Promise<T>;
+}
+
+/** An operator ends them; `authorize` checks, before each chunk, that it still may. */
+export function operatorEnding(
+  { parts, call, caller }: Acting<LiveOperator>,
+  authorize: (operator: LiveOperator) => void,
+  why: Pick<Ending, 'cause' | 'comment'>,
+): Ending {
+  return {
+    parts,
+    ...why,
+    commit: (attempt) =>
+      commitAs(parts, caller, (decidedAt, operator) => {
+        authorize(operator);
+        const stamp = { decidedAt, reads: operator.fences, notAfter: operator.operator.endsAt };
+        return attempt({ stamp, entry: (event) => entryOf(parts, call, operator, event) });
+      }),
+  };
+}
+
+/** The broker itself ends what a quarantine covers. */
+export function systemEnding(parts: Parts, actor: SystemActor): Ending {
+  return {
+    parts,
+    cause: 'quarantined',
+    commit: (attempt) =>
+      commitDecided(parts, () => attempt({ stamp: {}, entry: (event) => actor.entry(event) })),
+  };
+}
+
+/**
+ * Ends sessions first and then their leases, in chunks: once its session is gone no lease joins it, so one pass over the leases finds all.
+ * A call that died half-way is finished by the same call again, which also finds leases whose session is gone already.
+ */
+export async function endSelected(ending: Ending, selector: SessionSelector): Promise<Ended> {
+  let ended = NOTHING_ENDED;
+  let after: string | undefined;
+  do {
+    const chunk = await endSessionChunk(ending, selector, { after, isFirst: after === undefined });
+    ended = add(ended, chunk.ended);
+    if ('source' in selector) {
+      for (const id of chunk.ids) ended = add(ended, await endLeasesOf(ending, { session_id: id }));
+    }
+    after = chunk.next;
+  } while (after !== undefined);
+  if ('source' in selector) return ended;
+  return add(ended, await endLeasesOf(ending, leaseColumns(selector)));
+}
+
+/** Whether there is a session, or a live lease, that `endSelected` would end. */
+export async function isAnythingLeft(
+  parts: Parts,
+  selector: Exclude<SessionSelector, { readonly source: string }>,
+): Promise<boolean> {
+  const { rows } = await scanSessions(parts, selector, { after: undefined, limit: 1 });
+  if (rows.length > 0) return true;
+  const equals = leaseColumns(selector);
+  return (await parts.store.list('leases', { equals, limit: 1 })).length > 0;
+}
+
+interface SessionChunk {
+  readonly ids: readonly string[];
+  readonly next: string | undefined;
+  readonly ended: Ended;
+}
+
+function endSessionChunk(
+  ending: Ending,
+  selector: SessionSelector,
+  { after, isFirst }: { readonly after: string | undefined; readonly isFirst: boolean },
+): Promise<SessionChunk> {
+  const { parts, cause } = ending;
+  return ending.commit(async ({ stamp, entry }) => {
+    const { rows, next }: SessionScan = await scanSessions(parts, selector, {
+      after,
+      limit: SESSIONS,
+    });
+    const ids = rows.map(({ id }) => id);
+    const streams = ids.reduce((sum, id) => sum + parts.events.openOf(id), 0);
+    const summary = { count: ids.length, comment: ending.comment, query: queryOf(selector) };
+    // The broker itself has nothing to say of what it did not find.
+    const isSaid = ids.length > 0 || (isFirst && cause === 'ended_by_operator');
+    const entries = [
+      entry({ action: 'session.end', outcome: 'ok', cause, ...summary }),
+      ...rows.map((row) => entry({ action: 'session.end', outcome: 'ok', cause, ...factOf(row) })),
+    ];
+    return {
+      plan: {
+        ...stamp,
+        expect: ids.map((id) => ({ table: 'sessions', key: { id }, match: { id } })),
+        writes: removeSessions(parts, ids),
+        narrows: ids.map((id) => `session:${id}`),
+        urgent: true,
+        entries: isSaid ? entries : [],
+      },
+      settle: () => ({ ids, next, ended: { ...NOTHING_ENDED, sessions: ids.length, streams } }),
+    };
+  });
+}
+
+async function endLeasesOf(ending: Ending, columns: Partial<Tables['leases']>): Promise<Ended> {
+  let ended = NOTHING_ENDED;
+  let after: string | undefined;
+  do {
+    const chunk = await endLeaseChunk(ending, columns, after);
+    ended = add(ended, chunk.ended);
+    after = chunk.next;
+  } while (after !== undefined);
+  return ended;
+}
+
+function endLeaseChunk(
+  ending: Ending,
+  equals: Partial<Tables['leases']>,
+  after: string | undefined,
+): Promise<Pick<SessionChunk, 'next' | 'ended'>> {
+  const { parts } = ending;
+  return ending.commit(async ({ stamp, entry }) => {
+    const from = after === undefined ? {} : { after: { id: after } };
+    const rows = await parts.store.list('leases', { equals, ...from, limit: LEASES });
+    const leases = rows.filter(({ state }) => state === 'live').map(openLease);
+    const revoking = leases.filter(({ credentialId }) => credentialId !== undefined).length;
+    return {
+      plan: {
+        ...stamp,
+        ...endLeases(parts, leases, 'session_ended'),
+        urgent: true,
+        entries: leases.map((lease) => entry(endedLease(lease, ending))),
+      },
+      settle: () => ({
+        next: rows.length < LEASES ? undefined : rows.at(-1)?.id,
+        ended: { ...NOTHING_ENDED, revoked: leases.length - revoking, revoking },
+      }),
+    };
+  });
+}
+
+/** Of one session, without a state: asked for both, SQLite goes through every live lease there is. */
+function leaseColumns(
+  selector: Exclude<SessionSelector, { readonly source: string }>,
+): Partial<Tables['leases']> {
+  if ('id' in selector) return { session_id: selector.id };
+  const state = 'live';
+  if ('workload' in selector) return { workload: selector.workload, state };
+  const { cluster } = selector;
+  return 'pod' in selector ? { cluster, pod_uid: selector.pod, state } : { cluster, state };
+}
+
+function endedLease({ id, path, version, sessionId }: Lease, { cause }: Ending): Recordable {
+  const facts = { lease: id, path, version, session: sessionId };
+  return { action: 'lease.revoke', outcome: 'ok', cause, ...facts };
+}
+
+function factOf(
+  row: Tables['sessions'],
+): Omit<Extract<Recordable, { readonly action: 'session.end' }>, 'action' | 'outcome'> {
+  const { id, cluster, namespace, service_account: serviceAccount, pod_uid: uid } = row;
+  const workload = workloadId({ cluster, namespace, serviceAccount, serviceAccountUid: '' });
+  const name = factsOf(row).pod?.name ?? '';
+  return { session: id, workload, ...(uid !== null && { pod: { cluster, namespace, name, uid } }) };
+}
+
+/** What was selected, as the log has queries. */
+export function queryOf(selector: SessionSelector): string {
+  return Object.entries<string>(selector)
+    .map(([name, value]) => `${name}=${value}`)
+    .join(' ');
+}
+
+function add(a: Ended, b: Ended): Ended {
+  return {
+    sessions: a.sessions + b.sessions,
+    revoked: a.revoked + b.revoked,
+    revoking: a.revoking + b.revoking,
+    streams: a.streams + b.streams,
+  };
+}

@@ -1,0 +1,105 @@
+import type { Lease, LeaseCause } from '../../domain/lease.ts';
+import type { Expectation, PlanFragment } from '../../ports/store.ts';
+import type { Call } from '../call.ts';
+import { endLeases } from '../leases/end-leases.ts';
+import { recordFailure } from '../recording/operation.ts';
+import type { Parts } from '../parts.ts';
+import { commitAs, entryOf } from '../recording/record.ts';
+import { removeSessions } from './ended-sessions.ts';
+import { openLease } from '../leases/lease-rows.ts';
+import { listAll } from '../list-all.ts';
+import type { LiveSession } from './session-memory.ts';
+
+/** What ending some sessions takes with it. */
+export interface SessionsEnd extends PlanFragment {
+  readonly leases: readonly Lease[];
+}
+
+/** The caller's own session and all its leases end now; their credentials are revoked behind it. @throws ERR_UNAUTHENTICATED */
+export async function endOwnSession(parts: Parts, call: Call, live: LiveSession): Promise<void> {
+  const { id } = live.session;
+  const acting = { parts, call, caller: live };
+  await commitAs(parts, live, async (decidedAt, holder) => {
+    const { leases, ...ended } = await endSessions(parts, [id], 'session_ended');
+    const entry = entryOf(parts, call, holder, {
+      action: 'session.end',
+      outcome: 'ok',
+      session: id,
+      cause: 'ended_by_holder',
+      count: leases.length,
+    });
+    const reads = [`session:${id}`];
+    const entries = [entry, ...leases.map((lease) => endedWith(parts, call, holder, lease))];
+    return {
+      plan: { ...ended, decidedAt, reads, urgent: true, entries },
+      settle: () => undefined,
+    };
+  }).catch((error: unknown) =>
+    recordFailure(acting, [{ action: 'session.end', session: id }], error),
+  );
+  await endLateLeases(parts, [id], 'session_ended', (lease) => endedWith(parts, call, live, lease));
+}
+
+function endedWith(parts: Parts, call: Call, live: LiveSession, lease: Lease): string {
+  const { id, path, version } = lease;
+  const cause = 'session_ended';
+  return entryOf(parts, call, live, {
+    action: 'lease.revoke',
+    outcome: 'ok',
+    lease: id,
+    path,
+    version,
+    cause,
+  });
+}
+
+/** Rows and fences of ending sessions with their leases; the caller adds the entries and commits, once: a session that is gone conflicts. */
+export async function endSessions(
+  parts: Parts,
+  ids: readonly string[],
+  cause: LeaseCause,
+): Promise<SessionsEnd> {
+  const leases = await liveLeases(parts, ids);
+  const ended = endLeases(parts, leases, cause);
+  return {
+    leases,
+    expect: [
+      ...ids.map((id): Expectation => ({ table: 'sessions', key: { id }, match: { id } })),
+      ...ended.expect,
+    ],
+    writes: [...removeSessions(parts, ids), ...ended.writes],
+    narrows: [...ids.map((id) => `session:${id}`), ...ended.narrows],
+  };
+}
+
+/**
+ * Ends what joined sessions between the look at their leases and their end. No lease joins after it, since the fence holds: one more look
+ * finds all.
+ */
+async function endLateLeases(
+  parts: Parts,
+  ids: readonly string[],
+  cause: LeaseCause,
+  entry: (lease: Lease) => string,
+): Promise<void> {
+  const leases = await liveLeases(parts, ids);
+  if (leases.length === 0) return;
+  const ended = endLeases(parts, leases, cause);
+  const { status } = await parts.store.commit({
+    ...ended,
+    urgent: true,
+    entries: leases.map(entry),
+  });
+  if (status === 'conflict') await endLateLeases(parts, ids, cause, entry);
+}
+
+async function liveLeases(parts: Parts, sessions: readonly string[]): Promise<readonly Lease[]> {
+  const leases: Lease[] = [];
+  for (const session_id of sessions) {
+    const live = { equals: { session_id, state: 'live' as const } };
+    for await (const row of listAll(parts.store, 'leases', live, ({ id }) => ({ id }))) {
+      leases.push(openLease(row));
+    }
+  }
+  return leases;
+}

@@ -1,0 +1,148 @@
+import { AccountMismatch } from '../../domain/account-mismatch.ts';
+import { BrokerError } from '../../domain/errors.ts';
+import type { Session } from '../../domain/principal.ts';
+import { Quarantined } from '../../domain/quarantine.ts';
+import { TooManySessions } from '../../domain/too-many-sessions.ts';
+import type { SenderKey } from '../../domain/sender-key.ts';
+import type { AttestedWorkload } from '../../ports/workload-authenticator.ts';
+import { orderedId } from '../../crypto/random.ts';
+import { newToken } from '../../crypto/token.ts';
+import type { Call } from '../call.ts';
+import type { Parts } from '../parts.ts';
+import { checkPod } from './check-pod.ts';
+import { checkLogInProof } from './proof/check-proof.ts';
+import type { ShownProof } from './proof/shown-proof.ts';
+import { commitDecided, entryOf, isUnrecordable } from '../recording/record.ts';
+import { recordRefusal } from '../recording/refusals.ts';
+import type { StoredDocument } from '../documents/document.ts';
+import { LiveSession } from './session-memory.ts';
+
+export interface LogInRequest {
+  readonly cluster: string;
+  /** The service-account token of the pod. */
+  readonly token: string;
+  /** Binds the session to its key. */
+  readonly proof?: ShownProof | undefined;
+}
+
+export interface OpenedSession {
+  /** `qms_…`: shown once, stored as a keyed hash. */
+  readonly token: string;
+  readonly session: Session;
+  /** Where the event stream stood: a follower that begins there misses nothing of what this session is to hold. */
+  readonly eventId: number;
+}
+
+/**
+ * Verifies a service-account token with the keys of the one cluster it names, and opens a session that ends no later than the token.
+ * @throws ERR_TOKEN_INVALID, the same whatever is wrong with it; ERR_IDENTITY_UNAVAILABLE when it cannot be told; ERR_DENIED for a
+ * workload or pod in quarantine; ERR_RATE_LIMITED where the pod or the workload has as many sessions as it may.
+ */
+export async function logIn(
+  parts: Parts,
+  call: Call,
+  request: LogInRequest,
+): Promise<OpenedSession> {
+  let taken: (() => void) | undefined;
+  try {
+    const { proof } = request;
+    const senderKey = proof === undefined ? undefined : checkLogInProof(parts, proof);
+    return await commitDecided(parts, async (decidedAt) => {
+      const { cluster, attested } = await attest(parts, call, request);
+      const { token, live, row } = open(parts, cluster, attested, {
+        senderKey,
+        source: call.address,
+      });
+      const quarantine = parts.quarantines.covering(live.identityFences);
+      if (quarantine !== undefined) throw new Quarantined(quarantine.id, live.workloadId);
+      taken ??= await parts.sessionQuota.take(live.session.workload);
+      const entry = entryOf(parts, call, live, {
+        action: 'session.create',
+        outcome: 'ok',
+        session: live.session.id,
+        tokenId: attested.tokenId,
+        method: attested.method,
+        keyThumbprint: senderKey?.thumbprint,
+        endsAt: live.session.endsAt,
+      });
+      return {
+        plan: {
+          decidedAt,
+          reads: live.identityFences,
+          notAfter: live.session.endsAt,
+          writes: [{ table: 'sessions', put: row }],
+          entries: [entry],
+        },
+        settle: () => ({ token, session: live.session, eventId: decidedAt }),
+      };
+    });
+  } catch (error) {
+    await recordLogInRefusal(parts, call, error);
+    throw error;
+  } finally {
+    taken?.();
+  }
+}
+
+/** Who presents this token to this cluster, with a living pod behind it. */
+export async function attest(
+  parts: Parts,
+  call: Call,
+  request: LogInRequest,
+): Promise<{ readonly cluster: StoredDocument<'cluster'>; readonly attested: AttestedWorkload }> {
+  const cluster = parts.catalog.find('cluster', request.cluster);
+  const authenticator = parts.clusters.authenticator(request.cluster);
+  if (cluster === undefined || authenticator === undefined) {
+    throw new BrokerError('ERR_TOKEN_INVALID', undefined, { reason: 'unknown_cluster' });
+  }
+  const attested = await authenticator.authenticate(request.token, call.context());
+  // A clock that lags is tolerated where the token is checked, but a session that is over is not worth opening.
+  if (sessionEnd(parts, attested) <= parts.clock.now()) {
+    throw new BrokerError('ERR_TOKEN_INVALID', undefined, { reason: 'expired' });
+  }
+  await checkPod(parts, call, attested.workload);
+  return { cluster, attested };
+}
+
+function open(
+  parts: Parts,
+  cluster: StoredDocument<'cluster'>,
+  attested: AttestedWorkload,
+  { senderKey, source }: { readonly senderKey: SenderKey | undefined; readonly source: string },
+): {
+  readonly token: string;
+  readonly live: LiveSession;
+  readonly row: ReturnType<Parts['sessions']['seal']>;
+} {
+  const now = parts.clock.now();
+  const session: Session = {
+    kind: 'workload',
+    id: orderedId('ses', now),
+    workload: attested.workload,
+    source,
+    clusterUid: cluster.uid,
+    createdAt: now,
+    endsAt: sessionEnd(parts, attested),
+    senderKey,
+  };
+  const token = newToken('qms');
+  const hash = parts.sessions.hash(token);
+  const live = new LiveSession(session, hash, parts.store, parts.digest);
+  return { token, live, row: parts.sessions.seal(session, hash) };
+}
+
+export function sessionEnd(parts: Parts, attested: AttestedWorkload): number {
+  return Math.min(attested.tokenEndsAt, parts.clock.now() + parts.limits.maxSessionSeconds * 1000);
+}
+
+async function recordLogInRefusal(parts: Parts, call: Call, error: unknown): Promise<void> {
+  const failure = BrokerError.from(error);
+  if (isUnrecordable(failure)) return;
+  const described = {
+    action: 'session.create',
+    ...AccountMismatch.factsOf(failure),
+    ...Quarantined.factsOf(failure),
+    ...TooManySessions.factsOf(failure),
+  } as const;
+  await recordRefusal(parts, { call, caller: undefined }, described, failure);
+}

@@ -1,0 +1,152 @@
+import { narrowGrants, type Operator, type OperatorTokenSpec } from '../../domain/principal.ts';
+import type { EncodedActor } from '../../domain/audit-event.ts';
+import type { TextDigest } from '../../domain/audit-text.ts';
+import { encodeActor } from '../../domain/audit-event.ts';
+import type { Store } from '../../ports/store.ts';
+import type { Tables } from '../../ports/tables.ts';
+import { hmac } from '../../crypto/digest.ts';
+import type { Keyring } from '../../crypto/keyring.ts';
+import { isWellFormedToken } from '../../crypto/token.ts';
+import type { Catalog } from '../secrets/catalog.ts';
+import { newestFirst, type RowSeals } from '../recording/row-seals.ts';
+import { readUnchanged } from '../read-unchanged.ts';
+
+export interface OperatorToken {
+  readonly id: string;
+  readonly operator: string;
+  readonly operatorUid: string;
+  readonly spec: OperatorTokenSpec;
+  readonly createdAt: number;
+  readonly endsAt: number;
+}
+
+/** An operator in use, with what its entries and its plans need. */
+export class LiveOperator {
+  readonly operator: Operator;
+  readonly actor: EncodedActor;
+  readonly fences: readonly string[];
+  /** Keyed hash of its token. */
+  readonly hash: Buffer;
+
+  constructor(operator: Operator, hash: Buffer, digest: TextDigest) {
+    this.operator = operator;
+    this.hash = hash;
+    this.actor = encodeActor(
+      { kind: 'operator', operator: operator.name, token: operator.tokenId },
+      digest,
+    );
+    this.fences = [`operator:${operator.name}`, `token:${operator.tokenId}`, 'mounts:all'];
+  }
+}
+
+export interface OperatorTokenKeys {
+  readonly keyring: Keyring;
+  readonly rows: RowSeals;
+  readonly digest: TextDigest;
+}
+
+/** Operator tokens by keyed hash. A token grants what both it and its operator's document grant at this moment. */
+export class OperatorTokens {
+  readonly #store: Store;
+  readonly #keys: OperatorTokenKeys;
+  readonly #byHash = new Map<string, OperatorToken>();
+
+  constructor(store: Store, keys: OperatorTokenKeys) {
+    this.#store = store;
+    this.#keys = keys;
+  }
+
+  /** Under the active root key, as new rows have it. */
+  hash(token: string): Buffer {
+    return hmac(this.#keys.keyring.active.keyFor('operatorToken'), token);
+  }
+
+  async find(token: string, catalog: Catalog): Promise<LiveOperator | undefined> {
+    if (!isWellFormedToken('qmo', token)) return undefined;
+    for (const root of newestFirst(this.#keys.keyring)) {
+      const live = await this.#live(hmac(root.keyFor('operatorToken'), token), catalog);
+      if (live !== undefined) return live;
+    }
+    return undefined;
+  }
+
+  /** What has become of an operator that was found before, with what it may do by now; undefined when its token is over. */
+  async again({ hash }: LiveOperator, catalog: Catalog): Promise<LiveOperator | undefined> {
+    return this.#live(hash, catalog);
+  }
+
+  async #live(hash: Buffer, catalog: Catalog): Promise<LiveOperator | undefined> {
+    const stored = await this.#token(hash);
+    if (stored === undefined) return undefined;
+    const document = catalog.find('operator', stored.operator);
+    if (document?.uid !== stored.operatorUid) return undefined;
+    const held = document.spec.grants;
+    const grants = stored.spec.grants === undefined ? held : narrowGrants(held, stored.spec.grants);
+    const { sourceCidrs } = stored.spec;
+    const { operator: name, id: tokenId, endsAt } = stored;
+    return new LiveOperator(
+      { kind: 'operator', name, tokenId, grants, sourceCidrs, endsAt },
+      hash,
+      this.#keys.digest,
+    );
+  }
+
+  async #token(hash: Buffer): Promise<OperatorToken | undefined> {
+    const key = hash.toString('latin1');
+    const known = this.#byHash.get(key);
+    if (known !== undefined) return known;
+    return readUnchanged(
+      this.#store,
+      () => this.#find(hash),
+      (row) => {
+        if (row === undefined) return undefined;
+        const token = this.open(row);
+        this.#byHash.set(key, token);
+        return token;
+      },
+    );
+  }
+
+  /** Forgets all of them, so that each is looked up and verified again. */
+  clear(): void {
+    this.#byHash.clear();
+  }
+
+  /** By its key again: single rows are compared with what the broker wrote last, so that a copy of a revoked token's row is refused. */
+  async #find(hash: Buffer): Promise<Tables['operator_tokens'] | undefined> {
+    const [row] = await this.#store.list('operator_tokens', { equals: { hash }, limit: 1 });
+    return row && this.#store.get('operator_tokens', { id: row.id });
+  }
+
+  /** Called for every change of kind `token`. */
+  changed(id: string): void {
+    for (const [key, token] of this.#byHash) if (token.id === id) this.#byHash.delete(key);
+  }
+
+  /** @throws ERR_CIPHERTEXT_INVALID for a row we did not write. */
+  open(row: Tables['operator_tokens']): OperatorToken {
+    const { mac, ...fields } = row;
+    this.#keys.rows.verify('operator_tokens', fields, mac);
+    return {
+      id: row.id,
+      operator: row.operator,
+      operatorUid: row.operator_uid,
+      spec: JSON.parse(row.body) as OperatorTokenSpec,
+      createdAt: row.created_at,
+      endsAt: row.ends_at,
+    };
+  }
+
+  seal(token: OperatorToken, hash: Uint8Array): Tables['operator_tokens'] {
+    const fields = {
+      id: token.id,
+      operator: token.operator,
+      operator_uid: token.operatorUid,
+      hash,
+      body: JSON.stringify(token.spec),
+      created_at: token.createdAt,
+      ends_at: token.endsAt,
+    };
+    return { ...fields, mac: this.#keys.rows.mac('operator_tokens', fields) };
+  }
+}

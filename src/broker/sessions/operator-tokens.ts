@@ -1,0 +1,131 @@
+import { BrokerError } from '../../domain/errors.ts';
+import type { Operator } from '../../domain/principal.ts';
+import { randomId } from '../../crypto/random.ts';
+import { newToken } from '../../crypto/token.ts';
+import type { Call } from '../call.ts';
+import { found } from '../documents/document.ts';
+import { parseOperatorToken } from '../documents/schema.ts';
+import { recordFailure, recordOperation, requireRole } from '../recording/operation.ts';
+import type { Parts } from '../parts.ts';
+import { commitAs, entryOf, type Attempt } from '../recording/record.ts';
+import { checkTokenBounds } from './token-bounds.ts';
+import type { LiveOperator, OperatorToken } from './operator-token-memory.ts';
+
+const MOST = 1_000;
+/** How long a token lives for which no time was asked; less where the minting token ends before that. */
+const USUAL_MS = 3_600_000;
+
+/** The token's text is in the answer once, and nowhere after that. @throws ERR_DENIED, ERR_NOT_FOUND, ERR_BODY_INVALID */
+export async function createOperatorToken(
+  parts: Parts,
+  call: Call,
+  live: LiveOperator,
+  request: { readonly operator: string; readonly body: unknown },
+): Promise<{ readonly token: string; readonly stored: OperatorToken }> {
+  const document = { kind: 'operator', name: request.operator };
+  const acting = { parts, call, caller: live };
+  const described = { action: 'operator-token.create', document } as const;
+  return commitAs(
+    parts,
+    live,
+    (decidedAt, admin): Attempt<{ readonly token: string; readonly stored: OperatorToken }> => {
+      requireRole(admin, 'admin');
+      const operator = found(parts.catalog.find('operator', request.operator));
+      const { ttlSeconds, spec } = parseOperatorToken(request.body);
+      const now = parts.clock.now();
+      const stored: OperatorToken = {
+        id: randomId('tok'),
+        operator: operator.name,
+        operatorUid: operator.uid,
+        spec,
+        createdAt: now,
+        endsAt:
+          ttlSeconds === undefined
+            ? Math.min(now + USUAL_MS, admin.operator.endsAt)
+            : now + ttlSeconds * 1000,
+      };
+      checkTokenBounds(admin.operator, operator.spec.grants, stored);
+      const token = newToken('qmo');
+      const { id: tokenId, endsAt } = stored;
+      return {
+        plan: {
+          decidedAt,
+          reads: [...admin.fences, `operator:${operator.name}`],
+          notAfter: admin.operator.endsAt,
+          writes: [
+            { table: 'operator_tokens', put: parts.tokens.seal(stored, parts.tokens.hash(token)) },
+          ],
+          entries: [
+            entryOf(parts, call, admin, { ...described, outcome: 'ok', token: tokenId, endsAt }),
+          ],
+        },
+        settle: () => ({ token, stored }),
+      };
+    },
+  ).catch((error: unknown) => recordFailure(acting, [described], error));
+}
+
+/** @throws ERR_DENIED, ERR_NOT_FOUND */
+export async function listOperatorTokens(
+  parts: Parts,
+  call: Call,
+  live: LiveOperator,
+  operator: string,
+): Promise<readonly OperatorToken[]> {
+  const document = { kind: 'operator', name: operator };
+  return recordOperation(
+    { parts, call, caller: live },
+    { action: 'operator-token.list', document },
+    async (now) => {
+      if (operator !== now.operator.name) requireRole(now, 'admin');
+      found(parts.catalog.find('operator', operator));
+      const rows = await parts.store.list('operator_tokens', { equals: { operator }, limit: MOST });
+      return rows.map((row) => parts.tokens.open(row));
+    },
+  );
+}
+
+/** The caller's own token, with what it and its operator's document grant together. */
+export async function readOwnToken(
+  parts: Parts,
+  call: Call,
+  live: LiveOperator,
+): Promise<Operator> {
+  const document = { kind: 'operator', name: live.operator.name };
+  return recordOperation(
+    { parts, call, caller: live },
+    { action: 'operator-token.list', document },
+    (now) => Promise.resolve(now.operator),
+  );
+}
+
+/** Dead for every request that comes after the answer. An operator may revoke its own. @throws ERR_DENIED, ERR_NOT_FOUND */
+export async function revokeOperatorToken(
+  parts: Parts,
+  call: Call,
+  live: LiveOperator,
+  request: { readonly operator: string; readonly id: string },
+): Promise<void> {
+  const document = { kind: 'operator', name: request.operator };
+  const { id } = request;
+  const acting = { parts, call, caller: live };
+  const described = { action: 'operator-token.revoke', document, token: id } as const;
+  await commitAs(parts, live, async (decidedAt, now): Promise<Attempt<undefined>> => {
+    if (request.operator !== now.operator.name) requireRole(now, 'admin');
+    const row = await parts.store.get('operator_tokens', { id });
+    if (row?.operator !== request.operator) throw new BrokerError('ERR_NOT_FOUND');
+    return {
+      plan: {
+        decidedAt,
+        reads: now.fences,
+        notAfter: now.operator.endsAt,
+        expect: [{ table: 'operator_tokens', key: { id }, match: { id } }],
+        writes: [{ table: 'operator_tokens', remove: { id } }],
+        narrows: [`token:${id}`],
+        urgent: true,
+        entries: [entryOf(parts, call, now, { ...described, outcome: 'ok' })],
+      },
+      settle: () => undefined,
+    };
+  }).catch((error: unknown) => recordFailure(acting, [described], error));
+}

@@ -1,0 +1,256 @@
+import { withDeadline } from '../../ports/deadline.ts';
+import type { PodEnd, PodWatch } from '../../ports/pod-watch.ts';
+import type { Workload } from '../../domain/workload.ts';
+import type { Lease } from '../../domain/lease.ts';
+import type { Expectation } from '../../ports/store.ts';
+import { randomId } from '../../crypto/random.ts';
+import { endLeases } from '../leases/end-leases.ts';
+import { endSessions } from './end-session.ts';
+import type { Tables } from '../../ports/tables.ts';
+import type { Parts } from '../parts.ts';
+import { SystemActor } from '../recording/record.ts';
+import { openLease } from '../leases/lease-rows.ts';
+import { removeSessions } from './ended-sessions.ts';
+import { listAll } from '../list-all.ts';
+import { facts } from '../leases/expiry.ts';
+
+/** Sessions that one commit ends with all their leases. */
+const CHUNK = 50;
+const FEW = 10;
+const RETRY_MS = 1_000;
+const CONFIRM_MS = 10_000;
+
+/** Takes back all that a pod held, the moment the watch says that it is over; goes on trying while the store fails. */
+export class PodEndings {
+  readonly #parts: Parts;
+  readonly #actor: SystemActor;
+  readonly #under = new Set<Promise<void>>();
+  #stopped = false;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+    this.#actor = new SystemActor(parts, 'pod-watch');
+  }
+
+  ended(end: PodEnd): void {
+    this.#track(this.#untilDone({ pod: end.uid }, () => this.#takeBack(end)));
+  }
+
+  /** The watch lost many pods at once: their sessions end, which a login undoes; their leases wait for an operator or their time. */
+  lost(ends: readonly PodEnd[]): void {
+    this.#parts.log.error(
+      { pods: ends.length, cluster: ends[0]?.cluster },
+      'the watch lost many pods at once: their sessions are suspended; revoke their leases by pod if they are gone',
+    );
+    for (const end of ends) this.#suspended(end);
+  }
+
+  #suspended(end: PodEnd): void {
+    this.#track(this.#untilDone({ pod: end.uid }, () => this.#suspend(end)));
+  }
+
+  /** A cluster's registration ended: nothing that came from it goes on. */
+  clusterGone(cluster: string, uid: string): void {
+    this.#track(this.#untilDone({ cluster }, () => this.#endCluster(cluster, uid)));
+  }
+
+  /**
+   * Takes back what pods held that ended while nobody watched. Many at once are more likely a watch that sees too little than pods
+   * that are gone: they are suspended as above.
+   */
+  async reconcile(cluster: string, watch: PodWatch): Promise<void> {
+    const seen = new Map<string, PodEnd>();
+    for await (const row of listAll(this.#parts.store, 'sessions', { equals: { cluster } }, idOf)) {
+      if (row.pod_uid !== null && !seen.has(row.pod_uid)) seen.set(row.pod_uid, vanished(row));
+    }
+    const ends = [...seen.values()].filter(({ uid }) => watch.find(uid) === undefined);
+    if (ends.length > FEW && ends.length > seen.size / 5) this.lost(ends);
+    else for (const end of ends) this.#track(this.#confirmEnd(end, watch));
+  }
+
+  /** Ends what came from registrations of clusters that are gone: the process that saw them go may have died of it. */
+  async endStrays(): Promise<void> {
+    const strays = new Map<string, { readonly cluster: string; readonly uid: string }>();
+    for await (const row of listAll(this.#parts.store, 'sessions', {}, idOf)) {
+      const { cluster, cluster_uid: uid } = row;
+      if (this.#parts.catalog.find('cluster', cluster)?.uid !== uid)
+        strays.set(uid, { cluster, uid });
+    }
+    for (const { cluster, uid } of strays.values()) this.clusterGone(cluster, uid);
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await Promise.all(this.#under);
+  }
+
+  #track(work: Promise<void>): void {
+    this.#under.add(work);
+    void work.finally(() => this.#under.delete(work));
+  }
+
+  async #untilDone(what: object, work: () => Promise<void>): Promise<void> {
+    while (!this.#stopped) {
+      try {
+        await work();
+        return;
+      } catch (error) {
+        this.#parts.log.error({ err: error, ...what }, 'what was held could not be taken back yet');
+        await this.#parts.clock.sleep(RETRY_MS);
+      }
+    }
+  }
+
+  /** A pod that logged in a moment ago may not be in the watch yet: one fresh look, and where nobody can tell, what a login undoes. */
+  async #confirmEnd(end: PodEnd, watch: PodWatch): Promise<void> {
+    const requestId = randomId('req');
+    const confirmed = withDeadline(this.#parts.clock, CONFIRM_MS, (signal) =>
+      watch.confirm(end, { requestId, signal }),
+    );
+    const state = await confirmed.then(
+      (facts) => facts.state,
+      () => 'unknown' as const,
+    );
+    if (state === 'running' || state === 'terminating') return;
+    if (state === 'ended') this.ended(end);
+    else this.#suspended(end);
+  }
+
+  /** Until a look finds nothing: a login may have committed between the look before and the fence against it. */
+  async #takeBack(end: PodEnd): Promise<void> {
+    const { store } = this.#parts;
+    const equals = { cluster: end.cluster, pod_uid: end.uid, state: 'live' as const };
+    for (let isFenced = false; ; isFenced = true) {
+      const leases: Lease[] = [];
+      for await (const row of listAll(store, 'leases', { equals }, idOf))
+        leases.push(openLease(row));
+      const sessions = await this.#sessions(end);
+      if (isFenced && sessions.length === 0 && leases.length === 0) return;
+      const ended = endLeases(this.#parts, leases, 'pod_ended');
+      await store.commit({
+        expect: [...presences(sessions), ...ended.expect],
+        writes: [...removeSessions(this.#parts, sessions), ...ended.writes],
+        narrows: [podFence(end), ...sessions.map((id) => `session:${id}`), ...ended.narrows],
+        urgent: true,
+        entries: this.#entries(end, sessions, leases),
+      });
+    }
+  }
+
+  async #endCluster(cluster: string, uid: string): Promise<void> {
+    for (;;) {
+      const rows = await this.#parts.store.list('sessions', {
+        equals: { cluster, cluster_uid: uid },
+        limit: CHUNK,
+      });
+      if (rows.length === 0) return;
+      const ids = rows.map(({ id }) => id);
+      const { leases, ...ended } = await endSessions(this.#parts, ids, 'session_ended');
+      await this.#parts.store.commit({
+        ...ended,
+        urgent: true,
+        entries: [
+          ...ids.map((session) =>
+            this.#actor.entry({
+              action: 'session.end',
+              outcome: 'ok',
+              session,
+              cause: 'cluster_gone',
+            }),
+          ),
+          ...leases.map((lease) =>
+            this.#actor.entry({
+              action: 'lease.revoke',
+              outcome: 'ok',
+              ...facts(lease),
+              cause: 'cluster_gone',
+            }),
+          ),
+        ],
+      });
+    }
+  }
+
+  async #suspend(end: PodEnd): Promise<void> {
+    const sessions = await this.#sessions(end);
+    if (sessions.length === 0) return;
+    const { status } = await this.#parts.store.commit({
+      expect: presences(sessions),
+      writes: removeSessions(this.#parts, sessions),
+      narrows: [podFence(end), ...sessions.map((id) => `session:${id}`)],
+      urgent: true,
+      entries: [
+        this.#actor.entry({
+          action: 'pod.end',
+          outcome: 'ok',
+          pod: pod(end),
+          cause: 'suspended',
+          count: 0,
+        }),
+        ...sessions.map((session) =>
+          this.#actor.entry({ action: 'session.end', outcome: 'ok', session, cause: 'suspended' }),
+        ),
+      ],
+    });
+    if (status !== 'committed') await this.#suspend(end);
+  }
+
+  async #sessions(end: PodEnd): Promise<readonly string[]> {
+    const equals = { cluster: end.cluster, pod_uid: end.uid };
+    const ids: string[] = [];
+    for await (const { id } of listAll(this.#parts.store, 'sessions', { equals }, idOf))
+      ids.push(id);
+    return ids;
+  }
+
+  #entries(end: PodEnd, sessions: readonly string[], leases: readonly Lease[]): readonly string[] {
+    if (sessions.length === 0 && leases.length === 0) return [];
+    return [
+      this.#actor.entry({
+        action: 'pod.end',
+        outcome: 'ok',
+        pod: pod(end),
+        cause: end.reason,
+        count: leases.length,
+      }),
+      ...sessions.map((session) =>
+        this.#actor.entry({ action: 'session.end', outcome: 'ok', session, cause: 'pod_ended' }),
+      ),
+      ...leases.map((lease) =>
+        this.#actor.entry({
+          action: 'lease.revoke',
+          outcome: 'ok',
+          ...facts(lease),
+          cause: 'pod_ended',
+        }),
+      ),
+    ];
+  }
+}
+
+function pod({ cluster, namespace, name, uid }: PodEnd): {
+  readonly cluster: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid: string;
+} {
+  return { cluster, namespace, name, uid };
+}
+
+function vanished(row: Tables['sessions']): PodEnd {
+  const { cluster, namespace, pod_uid: uid } = row;
+  const { pod: named } = JSON.parse(row.body) as Workload;
+  return { cluster, namespace, name: named?.name ?? '', uid: uid ?? '', reason: 'deleted' };
+}
+
+function idOf({ id }: { readonly id: string }): { readonly id: string } {
+  return { id };
+}
+
+function podFence({ cluster, uid }: PodEnd): string {
+  return `pod:${cluster}/${uid}`;
+}
+
+function presences(sessions: readonly string[]): readonly Expectation[] {
+  return sessions.map((id) => ({ table: 'sessions', key: { id }, match: { id } }));
+}

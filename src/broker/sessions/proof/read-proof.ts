@@ -1,0 +1,47 @@
+import { parseCompactJws } from '../../../domain/compact-jws.ts';
+import { parseStrictObject, type JsonObject } from '../../../domain/strict-json.ts';
+import { proofRefused } from './proof-refused.ts';
+import { readProofHeader } from './read-proof-header.ts';
+
+/** A proof has 400 to 600 characters; nothing is looked at in longer ones. */
+const LONGEST = 4_096;
+/** One spelling each: what is remembered of a proof is its `jti`. */
+const JTI = /^[A-Za-z0-9_-]{1,128}$/;
+
+/** A proof (RFC 9449 §4.2) whose form was checked: not yet what it says, nor its signature. */
+export interface Proof {
+  readonly key: { readonly x: string; readonly y: string };
+  readonly jti: string;
+  readonly htm: string;
+  readonly htu: string;
+  /** Seconds since the epoch. */
+  readonly iat: number;
+  readonly ath: string | undefined;
+  readonly signed: { readonly input: string; readonly signature: Uint8Array };
+}
+
+/** @throws ERR_UNAUTHENTICATED with a reason of `ProofRefusal`. */
+export function readProof(text: string): Proof {
+  if (text.length > LONGEST) throw proofRefused('dpop_too_large');
+  const { header, payload, signature, input } = parseCompactJws(text, malformed);
+  const key = readProofHeader(parseStrictObject(header, malformed));
+  return {
+    key,
+    ...readClaims(parseStrictObject(payload, malformed)),
+    signed: { input, signature },
+  };
+}
+
+function readClaims(claims: JsonObject): Omit<Proof, 'key' | 'signed'> {
+  const { jti, htm, htu, iat, ath } = claims;
+  if (typeof jti !== 'string' || !JTI.test(jti)) throw proofRefused('dpop_jti');
+  if (typeof htm !== 'string') throw proofRefused('dpop_htm');
+  if (typeof htu !== 'string') throw proofRefused('dpop_htu');
+  if (typeof iat !== 'number' || !Number.isSafeInteger(iat)) throw proofRefused('dpop_iat');
+  if (ath !== undefined && typeof ath !== 'string') throw proofRefused('dpop_ath');
+  return { jti, htm, htu, iat, ath };
+}
+
+function malformed(): Error {
+  return proofRefused('dpop_malformed');
+}

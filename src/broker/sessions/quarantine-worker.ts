@@ -1,0 +1,43 @@
+import { systemEnding, endSelected, isAnythingLeft } from './end-selected.ts';
+import type { Parts } from '../parts.ts';
+import { factsOf, removal, selectorOf } from './quarantines.ts';
+import { SystemActor } from '../recording/record.ts';
+import { Worker } from '../worker.ts';
+
+const EVERY_MS = 1_000;
+/** The request that makes a quarantine ends its sessions by itself; after this it has died, or is done. */
+const OWN_TIME_MS = 30_000;
+
+/** Removes quarantines at their time, and ends what a request that died half-way left of the sessions that one covers. */
+export function quarantineWorker(parts: Parts): Worker {
+  const actor = new SystemActor(parts, 'quarantines');
+  let turn = 0;
+  return new Worker('quarantines', EVERY_MS, parts, async () => {
+    await expire(parts, actor);
+    turn += 1;
+    await finish(parts, actor, turn);
+  });
+}
+
+async function expire(parts: Parts, actor: SystemActor): Promise<void> {
+  const now = parts.clock.now();
+  for (const quarantine of parts.quarantines.all()) {
+    const { id, endsAt } = quarantine;
+    if (endsAt === undefined || endsAt > now) continue;
+    const facts = { ...factsOf(quarantine), quarantine: id, cause: 'expired' };
+    await parts.store.commit({
+      ...removal(quarantine),
+      entries: [actor.entry({ action: 'quarantine.lift', outcome: 'ok', ...facts })],
+    });
+  }
+}
+
+/** One quarantine a round, in turn: a thousand of them must not cost a thousand queries a second. */
+async function finish(parts: Parts, actor: SystemActor, turn: number): Promise<void> {
+  const settled = parts.clock.now() - OWN_TIME_MS;
+  const due = parts.quarantines.inForce().filter(({ createdAt }) => createdAt <= settled);
+  const quarantine = due[turn % due.length];
+  const selector = quarantine && selectorOf(quarantine);
+  if (selector === undefined || !(await isAnythingLeft(parts, selector))) return;
+  await endSelected(systemEnding(parts, actor), selector);
+}

@@ -1,0 +1,224 @@
+import { BrokerError } from '../../domain/errors.ts';
+import { scopeFence, type Quarantine, type QuarantineScope } from '../../domain/quarantine.ts';
+import { parseWorkloadId } from '../../domain/workload.ts';
+import type { PlanFragment } from '../../ports/store.ts';
+import { randomId } from '../../crypto/random.ts';
+import type { Call } from '../call.ts';
+import { endSelected, NOTHING_ENDED, operatorEnding, type Ended } from './end-selected.ts';
+import { recordFailure, recordOperation, requireRole } from '../recording/operation.ts';
+import type { Parts } from '../parts.ts';
+import { commitAs, entryOf, type Attempt } from '../recording/record.ts';
+import type { Described } from '../recording/refusals.ts';
+import type { SessionSelector } from './select-sessions.ts';
+import type { LiveOperator } from './operator-token-memory.ts';
+
+/** Rows there may be: each is kept in the memory of every replica. */
+const MOST = 1_000;
+/** Quarantines of operators are decided one after the other, so that two at once cannot lock out the last two admins. */
+const OPERATORS = 'quarantines:operators';
+
+export interface QuarantineRequest {
+  readonly scope: QuarantineScope;
+  readonly reason: string;
+  /** Undefined: until it is lifted. */
+  readonly seconds: number | undefined;
+}
+
+/**
+ * Refuses a workload, a pod or an operator everything from now on: no login, read, renewal or order of it commits after this does. Then its
+ * sessions and leases end. The same scope again keeps the row and never shortens it, and finishes what a first call left undone.
+ * @throws ERR_DENIED, ERR_REQUEST_INVALID for a cluster or operator that is not known, ERR_CONFLICT
+ */
+export async function createQuarantine(
+  parts: Parts,
+  call: Call,
+  live: LiveOperator,
+  request: QuarantineRequest,
+): Promise<{ readonly quarantine: Quarantine; readonly ended: Ended }> {
+  const acting = { parts, call, caller: live };
+  const { scope, reason } = request;
+  const described = { action: 'quarantine.create', ...factsOf(scope), comment: reason } as const;
+  const isOfOperator = scope.kind === 'operator';
+  try {
+    // Counted first: the quarantine itself closes them, before their sessions end.
+    const streams = parts.events.openUnder(scopeFence(scope));
+    const quarantine = await commitAs(parts, live, (decidedAt, operator) => {
+      authorize(operator);
+      checkScope(parts, operator, scope);
+      const { made, ...fragment } = planned(parts, operator, request);
+      const { id, endsAt } = made;
+      const entry = { ...described, outcome: 'ok', quarantine: id, endsAt } as const;
+      return {
+        plan: {
+          ...fragment,
+          decidedAt,
+          reads: isOfOperator ? [...operator.fences, OPERATORS] : operator.fences,
+          notAfter: operator.operator.endsAt,
+          urgent: true,
+          entries: [entryOf(parts, call, operator, entry)],
+        },
+        settle: () => made,
+      };
+    });
+    const selector = selectorOf(scope);
+    if (selector === undefined) return { quarantine, ended: NOTHING_ENDED };
+    const ending = operatorEnding(acting, authorize, { cause: 'quarantined', comment: reason });
+    return { quarantine, ended: { ...(await endSelected(ending, selector)), streams } };
+  } catch (error) {
+    return recordFailure(acting, [described], error);
+  }
+}
+
+function authorize(operator: LiveOperator): void {
+  requireRole(operator, 'responder');
+}
+
+function planned(
+  parts: Parts,
+  { operator }: LiveOperator,
+  { scope, reason, seconds }: QuarantineRequest,
+): PlanFragment & { readonly made: Quarantine } {
+  const { quarantines, clock } = parts;
+  const now = clock.now();
+  const fence = scopeFence(scope);
+  const until = seconds === undefined ? undefined : now + seconds * 1000;
+  const row = quarantines.find(fence);
+  const standing = quarantines.covering([fence]);
+  if (row === undefined && quarantines.all().length >= MOST) {
+    throw new BrokerError(
+      'ERR_CONFLICT',
+      `there are ${MOST} quarantines, the most there may be; lift some of them first`,
+    );
+  }
+  const made: Quarantine =
+    standing === undefined
+      ? {
+          ...{ ...scope, id: randomId('qua'), reason, endsAt: until },
+          ...{ createdBy: operator.name, createdAt: now },
+        }
+      : { ...standing, endsAt: later(standing.endsAt, until) };
+  return {
+    made,
+    expect: [
+      {
+        table: 'quarantines',
+        key: scope,
+        ...(row === undefined
+          ? { absent: true }
+          : { match: { id: row.id, ends_at: row.endsAt ?? null } }),
+      },
+    ],
+    writes: [{ table: 'quarantines', put: quarantines.seal(made) }],
+    narrows: [`quarantine:${fence}`, fence, ...(scope.kind === 'operator' ? [OPERATORS] : [])],
+  };
+}
+
+function later(a: number | undefined, b: number | undefined): number | undefined {
+  return a === undefined || b === undefined ? undefined : Math.max(a, b);
+}
+
+/** A misspelt scope would cut nobody off, and look as if it had. @throws ERR_REQUEST_INVALID, ERR_CONFLICT */
+function checkScope(parts: Parts, { operator }: LiveOperator, { kind, subject }: QuarantineScope) {
+  const { catalog, quarantines } = parts;
+  if (kind !== 'operator') {
+    const cluster =
+      kind === 'pod' ? subject.slice(0, subject.indexOf('/')) : parseWorkloadId(subject)?.cluster;
+    if (cluster !== undefined && catalog.find('cluster', cluster) !== undefined) return;
+    throw new BrokerError('ERR_REQUEST_INVALID', `no cluster is registered as "${cluster ?? ''}"`);
+  }
+  if (catalog.find('operator', subject) === undefined) {
+    throw new BrokerError('ERR_REQUEST_INVALID', `there is no operator "${subject}"`);
+  }
+  if (subject === operator.name) {
+    throw new BrokerError('ERR_CONFLICT', 'you cannot quarantine yourself; ask another responder');
+  }
+  const isAdminLeft = catalog
+    .all('operator')
+    .some(
+      ({ name, spec }) =>
+        name !== subject &&
+        spec.grants.some(({ role }) => role === 'admin') &&
+        quarantines.covering([`operator:${name}`]) === undefined,
+    );
+  if (isAdminLeft) return;
+  throw new BrokerError(
+    'ERR_CONFLICT',
+    `"${subject}" is the last admin outside quarantine; give another operator the role admin first`,
+  );
+}
+
+/** Every quarantine in force, oldest first: there are few. @throws ERR_DENIED */
+export async function listQuarantines(
+  parts: Parts,
+  call: Call,
+  live: LiveOperator,
+): Promise<readonly Quarantine[]> {
+  const acting = { parts, call, caller: live };
+  return recordOperation(acting, { action: 'quarantine.list' }, (operator) => {
+    requireRole(operator, 'responder', 'auditor');
+    return parts.quarantines.inForce();
+  });
+}
+
+/** Lets a scope log in again. What was revoked stays revoked. @throws ERR_DENIED, ERR_NOT_FOUND */
+export async function liftQuarantine(
+  parts: Parts,
+  call: Call,
+  live: LiveOperator,
+  id: string,
+): Promise<void> {
+  const acting = { parts, call, caller: live };
+  const described = { action: 'quarantine.lift', quarantine: id } as const;
+  await commitAs(parts, live, (decidedAt, operator): Attempt<undefined> => {
+    authorize(operator);
+    const found = parts.quarantines.all().find((each) => each.id === id);
+    if (found === undefined) throw new BrokerError('ERR_NOT_FOUND');
+    const entry = { ...described, ...factsOf(found), outcome: 'ok', cause: 'lifted' } as const;
+    return {
+      plan: {
+        ...removal(found),
+        decidedAt,
+        reads: operator.fences,
+        notAfter: operator.operator.endsAt,
+        entries: [entryOf(parts, call, operator, entry)],
+      },
+      settle: () => undefined,
+    };
+  }).catch((error: unknown) => recordFailure(acting, [described], error));
+}
+
+/** Rows and changes of a quarantine that is over; a row that was extended meanwhile conflicts. */
+export function removal(quarantine: Quarantine): PlanFragment {
+  const { kind, subject, id, endsAt } = quarantine;
+  const key = { kind, subject };
+  return {
+    expect: [{ table: 'quarantines', key, match: { id, ends_at: endsAt ?? null } }],
+    writes: [{ table: 'quarantines', remove: key }],
+    narrows: [`quarantine:${scopeFence(quarantine)}`],
+  };
+}
+
+/** Whose sessions a quarantine ends; an operator has none. */
+export function selectorOf({
+  kind,
+  subject,
+}: QuarantineScope): Exclude<SessionSelector, { readonly source: string }> | undefined {
+  if (kind === 'operator') return undefined;
+  if (kind === 'workload') return { workload: subject };
+  const slash = subject.indexOf('/');
+  return { cluster: subject.slice(0, slash), pod: subject.slice(slash + 1) };
+}
+
+type Facts = Pick<
+  Extract<Described, { readonly action: 'quarantine.create' }>,
+  'workload' | 'pod' | 'document'
+>;
+
+/** The scope as an entry has it. Of a pod only cluster and UID are known for certain. */
+export function factsOf({ kind, subject }: QuarantineScope): Facts {
+  if (kind === 'workload') return { workload: subject };
+  if (kind === 'operator') return { document: { kind, name: subject } };
+  const slash = subject.indexOf('/');
+  const cluster = subject.slice(0, slash);
+  return { pod: { cluster, namespace: '', name: '', uid: subject.slice(slash + 1) } };
+}

@@ -1,0 +1,68 @@
+import { AccountMismatch } from '../../domain/account-mismatch.ts';
+import { BrokerError } from '../../domain/errors.ts';
+import type { Session } from '../../domain/principal.ts';
+import type { Workload } from '../../domain/workload.ts';
+import type { Call } from '../call.ts';
+import { attest, sessionEnd } from './log-in.ts';
+import { recordFailure } from '../recording/operation.ts';
+import type { Parts } from '../parts.ts';
+import { commitAs, entryOf, type Attempt } from '../recording/record.ts';
+import type { LiveSession } from './session-memory.ts';
+
+/**
+ * Moves the session's end to that of a current token of the same cluster, service account and pod.
+ * @throws ERR_TOKEN_INVALID, ERR_IDENTITY_UNAVAILABLE
+ */
+export async function renewSession(
+  parts: Parts,
+  call: Call,
+  live: LiveSession,
+  { token, sessionToken }: { readonly token: string; readonly sessionToken: string },
+): Promise<Session> {
+  const acting = { parts, call, caller: live };
+  const described = { action: 'session.renew', session: live.session.id } as const;
+  return commitAs(parts, live, async (decidedAt, holder): Promise<Attempt<Session>> => {
+    const { session } = holder;
+    const { cluster: name } = session.workload;
+    const { cluster, attested } = await attest(parts, call, { cluster: name, token });
+    if (cluster.uid !== session.clusterUid || !isSameHolder(session.workload, attested.workload)) {
+      throw new BrokerError('ERR_TOKEN_INVALID', undefined, { reason: 'other_holder' });
+    }
+    const renewed: Session = { ...session, endsAt: sessionEnd(parts, attested) };
+    const { tokenId, method } = attested;
+    const { endsAt } = renewed;
+    const facts = { ...described, outcome: 'ok', tokenId, method, endsAt } as const;
+    return {
+      plan: {
+        decidedAt,
+        reads: holder.fences,
+        notAfter: Math.min(session.endsAt, endsAt),
+        expect: [
+          { table: 'sessions', key: { id: session.id }, match: { ends_at: session.endsAt } },
+        ],
+        writes: [
+          {
+            table: 'sessions',
+            put: parts.sessions.seal(renewed, parts.sessions.hash(sessionToken)),
+          },
+        ],
+        narrows: [`session:${session.id}`],
+        entries: [entryOf(parts, call, holder, facts)],
+      },
+      settle: () => renewed,
+      conflict: () => new BrokerError('ERR_CONFLICT', 'the session changed meanwhile; try again'),
+    };
+  }).catch((error: unknown) => {
+    const failed = { ...described, ...AccountMismatch.factsOf(error) };
+    return recordFailure(acting, [failed], error);
+  });
+}
+
+function isSameHolder(own: Workload, other: Workload): boolean {
+  return (
+    own.namespace === other.namespace &&
+    own.serviceAccount === other.serviceAccount &&
+    own.serviceAccountUid === other.serviceAccountUid &&
+    own.pod?.uid === other.pod?.uid
+  );
+}

@@ -1,0 +1,34 @@
+import type { Call } from '../call.ts';
+import { recordFailure, requireRole } from '../recording/operation.ts';
+import type { Parts } from '../parts.ts';
+import { commitAs, entryOf } from '../recording/record.ts';
+import type { LiveOperator } from './operator-token-memory.ts';
+
+/**
+ * Seals the installation: every replica forgets its keys and values, and refuses everything until it is started again. The entry commits first.
+ * Whatever a replica has in flight depends on policies, mounts or a cluster, so nothing of it commits later. @throws ERR_DENIED
+ */
+export async function sealInstallation(
+  parts: Parts,
+  call: Call,
+  live: LiveOperator,
+  comment: string,
+): Promise<void> {
+  const acting = { parts, call, caller: live };
+  const described = { action: 'broker.seal', comment } as const;
+  await commitAs(parts, live, (decidedAt, operator) => {
+    requireRole(operator, 'responder');
+    const clusters = parts.catalog.all('cluster').map(({ name }) => `cluster:${name}`);
+    return {
+      plan: {
+        decidedAt,
+        reads: operator.fences,
+        notAfter: operator.operator.endsAt,
+        narrows: ['policies:all', 'mounts:all', ...clusters, 'seal'],
+        urgent: true,
+        entries: [entryOf(parts, call, operator, { ...described, outcome: 'ok' })],
+      },
+      settle: () => undefined,
+    };
+  }).catch((error: unknown) => recordFailure(acting, [described], error));
+}

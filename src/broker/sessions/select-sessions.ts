@@ -1,0 +1,82 @@
+import { cidrHolds, parseCidr } from '../../domain/cidr.ts';
+import { parseIpAddress } from '../../domain/ip-address.ts';
+import { parseWorkloadId, type Workload } from '../../domain/workload.ts';
+import type { Tables } from '../../ports/tables.ts';
+import type { Parts } from '../parts.ts';
+
+type SessionRow = Tables['sessions'];
+
+/** Exactly one of these; `source` is a CIDR block that holds the address which logged in. */
+export type SessionSelector =
+  | { readonly id: string }
+  | { readonly cluster: string; readonly pod: string }
+  | { readonly workload: string }
+  | { readonly cluster: string }
+  | { readonly source: string };
+
+/** What a list narrows down: all that is given must hold. */
+export interface SessionFilter {
+  readonly workload?: string | undefined;
+  readonly cluster?: string | undefined;
+  readonly pod?: string | undefined;
+  readonly source?: string | undefined;
+}
+
+/** One look at the table: `next` is where to go on, undefined at its end. Fewer rows than the limit may match. */
+export interface SessionScan {
+  readonly rows: readonly SessionRow[];
+  readonly next: string | undefined;
+}
+
+/** Rows that match, in the order of their ids, which is that of their logins. */
+export async function scanSessions(
+  { store }: Parts,
+  filter: SessionFilter & { readonly id?: string },
+  window: { readonly after: string | undefined; readonly limit: number },
+): Promise<SessionScan> {
+  const { after, limit } = window;
+  const rows = await store.list('sessions', {
+    equals: columns(filter),
+    ...(after === undefined ? {} : { after: { id: after } }),
+    limit,
+  });
+  const { source } = filter;
+  const next = rows.length < limit ? undefined : rows.at(-1)?.id;
+  return { rows: source === undefined ? rows : rows.filter((row) => isFrom(row, source)), next };
+}
+
+function columns({
+  id,
+  workload,
+  cluster,
+  pod,
+}: SessionFilter & { readonly id?: string }): Partial<SessionRow> {
+  const account = workload === undefined ? undefined : parseWorkloadId(workload);
+  return {
+    ...(cluster === undefined ? {} : { cluster }),
+    ...(account === undefined
+      ? {}
+      : {
+          cluster: account.cluster,
+          namespace: account.namespace,
+          service_account: account.serviceAccount,
+        }),
+    ...(pod === undefined ? {} : { pod_uid: pod }),
+    ...(id === undefined ? {} : { id }),
+  };
+}
+
+function isFrom(row: SessionRow, source: string): boolean {
+  const cidr = parseCidr(source);
+  const address = parseIpAddress(factsOf(row).source ?? '');
+  return cidr !== undefined && address !== undefined && cidrHolds(cidr, address);
+}
+
+/** What the body of a row says, unverified: enough to end a session, never to grant anything. */
+export function factsOf({ body }: SessionRow): Partial<Workload> & { readonly source?: string } {
+  try {
+    return JSON.parse(body) as Workload & { readonly source?: string };
+  } catch {
+    return {};
+  }
+}

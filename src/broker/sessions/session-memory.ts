@@ -1,0 +1,200 @@
+import { LRUCache } from 'lru-cache';
+import type { Session } from '../../domain/principal.ts';
+import { workloadId, type Workload } from '../../domain/workload.ts';
+import { viewFor, type CompiledPolicies, type WorkloadView } from '../../domain/policy/index.ts';
+import type { Store } from '../../ports/store.ts';
+import type { Tables } from '../../ports/tables.ts';
+import { hmac } from '../../crypto/digest.ts';
+import { senderKey, senderKeyText } from '../../crypto/sender-key.ts';
+import type { SenderKey } from '../../domain/sender-key.ts';
+import type { Keyring } from '../../crypto/keyring.ts';
+import { isWellFormedToken } from '../../crypto/token.ts';
+import type { EncodedActor } from '../../domain/audit-event.ts';
+import type { TextDigest } from '../../domain/audit-text.ts';
+import { encodeActor } from '../../domain/audit-event.ts';
+import { readUnchanged } from '../read-unchanged.ts';
+import { newestFirst, type RowSeals } from '../recording/row-seals.ts';
+import { SessionLeases } from '../leases/session-leases.ts';
+
+const MAX_CACHED = 50_000;
+
+/** A session in use: its policy view and its leases are kept with it. */
+export class LiveSession {
+  readonly session: Session;
+  /** One text for all that is kept under it: leases and rates. */
+  readonly workloadId: string;
+  /** The actor's part of every audit entry, encoded once. */
+  readonly actor: EncodedActor;
+  readonly leases: SessionLeases;
+  /** Fence keys that everything this session does depends on. */
+  readonly fences: readonly string[];
+  /** Fence keys of who it is: what a login depends on. */
+  readonly identityFences: readonly string[];
+  /** Keyed hash of its token. */
+  readonly hash: Buffer;
+  /** Whether changes still reach this object: once it left memory, what it says may be over. */
+  isFollowed = false;
+  #view: WorkloadView | undefined;
+
+  constructor(session: Session, hash: Buffer, store: Store, digest: TextDigest) {
+    const { cluster, pod } = session.workload;
+    this.session = session;
+    this.workloadId = workloadId(session.workload);
+    this.hash = hash;
+    this.actor = encodeActor(
+      { kind: 'workload', workload: session.workload, session: session.id },
+      digest,
+    );
+    this.leases = new SessionLeases(session.id, store);
+    this.identityFences = [
+      `cluster:${cluster}`,
+      `session:${session.id}`,
+      `workload:${this.workloadId}`,
+      ...(pod === undefined ? [] : [`pod:${cluster}/${pod.uid}`]),
+    ];
+    this.fences = ['policies:all', 'mounts:all', `leases:${session.id}`, ...this.identityFences];
+  }
+
+  view(policies: CompiledPolicies): WorkloadView {
+    if (this.#view?.revision !== policies.revision) {
+      this.#view = viewFor(policies, this.session.workload);
+    }
+    return this.#view;
+  }
+}
+
+export interface SessionKeys {
+  readonly keyring: Keyring;
+  readonly rows: RowSeals;
+  readonly digest: TextDigest;
+}
+
+/** Sessions by the keyed hash of their token; rows are opened once and kept until a change names them. */
+export class Sessions {
+  readonly #store: Store;
+  readonly #keys: SessionKeys;
+  readonly #byHash: LRUCache<string, LiveSession>;
+  readonly #hashOf = new Map<string, string>();
+
+  constructor(store: Store, keys: SessionKeys) {
+    this.#store = store;
+    this.#keys = keys;
+    this.#byHash = new LRUCache<string, LiveSession>({
+      max: MAX_CACHED,
+      dispose: (live) => {
+        live.isFollowed = false;
+        this.#hashOf.delete(live.session.id);
+      },
+    });
+  }
+
+  /** Under the active root key, as new rows have it. */
+  hash(token: string): Buffer {
+    return hmac(this.#keys.keyring.active.keyFor('sessionToken'), token);
+  }
+
+  /** From memory only: the hot path. `undefined` says nothing about whether the session exists. */
+  cached(hash: Buffer): LiveSession | undefined {
+    return this.#byHash.get(hash.toString('latin1'));
+  }
+
+  /** The session of a well-formed token, if there is one. Its end is the caller's to check. */
+  async find(token: string): Promise<LiveSession | undefined> {
+    if (!isWellFormedToken('qms', token)) return undefined;
+    for (const root of newestFirst(this.#keys.keyring)) {
+      const hash = hmac(root.keyFor('sessionToken'), token);
+      const live = this.cached(hash) ?? (await this.#load(hash));
+      if (live !== undefined) return live;
+    }
+    return undefined;
+  }
+
+  /** What has become of a session that was found before; undefined when it is over. */
+  async again({ hash }: LiveSession): Promise<LiveSession | undefined> {
+    return this.cached(hash) ?? this.#load(hash);
+  }
+
+  async #load(hash: Buffer): Promise<LiveSession | undefined> {
+    return readUnchanged(
+      this.#store,
+      () => this.#find(hash),
+      (row) => (row === undefined ? undefined : this.#keep(hash, this.open(row))),
+    );
+  }
+
+  /** A row of a session that ended before its time was put back by somebody else. */
+  async #find(hash: Buffer): Promise<Tables['sessions'] | undefined> {
+    const [row] = await this.#store.list('sessions', { equals: { hash }, limit: 1 });
+    if (row === undefined) return undefined;
+    const ended = await this.#store.get('ended_sessions', { id: row.id });
+    return ended === undefined ? row : undefined;
+  }
+
+  #keep(hash: Buffer, session: Session): LiveSession {
+    const key = hash.toString('latin1');
+    const known = this.#byHash.get(key);
+    if (known !== undefined) return known;
+    const live = new LiveSession(session, hash, this.#store, this.#keys.digest);
+    live.isFollowed = true;
+    this.#byHash.set(key, live);
+    this.#hashOf.set(session.id, key);
+    return live;
+  }
+
+  /** Forgets all of them, so that each is looked up and verified again. */
+  clear(): void {
+    this.#byHash.clear();
+  }
+
+  /** Called for every change of kind `session`, `leases`. */
+  changed(kind: 'session' | 'leases', id: string): void {
+    const key = this.#hashOf.get(id);
+    if (key === undefined) return;
+    if (kind === 'leases') {
+      this.#byHash.get(key)?.leases.forget();
+      return;
+    }
+    this.#byHash.delete(key);
+  }
+
+  /** @throws ERR_CIPHERTEXT_INVALID for a row we did not write. */
+  open(row: Tables['sessions']): Session {
+    const { mac, sender_key: key, ...fields } = row;
+    this.#keys.rows.verify('sessions', { ...fields, ...whereBound(key) }, mac);
+    const { source, ...workload } = JSON.parse(row.body) as Workload & { readonly source?: string };
+    return {
+      kind: 'workload',
+      id: row.id,
+      workload,
+      source,
+      clusterUid: row.cluster_uid,
+      createdAt: row.created_at,
+      endsAt: row.ends_at,
+      ...(key !== null && { senderKey: senderKey(JSON.parse(key) as SenderKey) }),
+    };
+  }
+
+  seal(session: Session, hash: Uint8Array): Tables['sessions'] {
+    const { workload, source } = session;
+    const fields = {
+      id: session.id,
+      hash,
+      cluster: workload.cluster,
+      cluster_uid: session.clusterUid,
+      namespace: workload.namespace,
+      service_account: workload.serviceAccount,
+      pod_uid: workload.pod?.uid ?? null,
+      body: JSON.stringify({ ...workload, source }),
+      created_at: session.createdAt,
+      ends_at: session.endsAt,
+    };
+    const key = session.senderKey === undefined ? null : senderKeyText(session.senderKey);
+    const mac = this.#keys.rows.mac('sessions', { ...fields, ...whereBound(key) });
+    return { ...fields, sender_key: key, mac };
+  }
+}
+
+/** A MAC covers the key where there is one: without, it is that of a row from before there were any. */
+function whereBound(key: string | null): { readonly sender_key?: string } {
+  return key === null ? {} : { sender_key: key };
+}

@@ -1,0 +1,177 @@
+import { BrokerError } from '../domain/errors.ts';
+import type { Keyring } from '../crypto/keyring.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Log } from '../ports/log.ts';
+import type { Change, Store } from '../ports/store.ts';
+import type { ValueCache } from './secrets/value-cache.ts';
+import type { Canaries } from './secrets/canaries.ts';
+import type { Catalog } from './secrets/catalog.ts';
+import type { DocumentKind } from './documents/kinds.ts';
+import type { Quarantines } from './sessions/quarantine-memory.ts';
+import type { OperatorTokens } from './sessions/operator-token-memory.ts';
+import type { Sessions } from './sessions/session-memory.ts';
+
+/** What follows the changes, and what it needs. */
+export interface Followers {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly catalog: Catalog;
+  readonly sessions: Sessions;
+  readonly tokens: OperatorTokens;
+  readonly values: ValueCache;
+  readonly canaries: Canaries;
+  readonly quarantines: Quarantines;
+  readonly keyring: Keyring;
+}
+
+/** Kinds of changes after which a row is read again. */
+const REREAD: ReadonlySet<string> = new Set(['document', 'canary', 'quarantine']);
+const RETRY_MS = 250;
+const PATIENCE_MS = 5_000;
+
+/** Carries every committed change into what this process keeps in memory, in order, and says how far it got. */
+export class State {
+  readonly #followers: Followers;
+  readonly #unwatch: () => void;
+  readonly #listeners = new Set<(kind: DocumentKind, name: string) => void>();
+  readonly #sealListeners: (() => void)[] = [];
+  #waiting: { readonly seq: number; readonly resolve: () => void }[] = [];
+  #applied: number;
+  #work: Promise<void>;
+  #pending = 1;
+  #closed = false;
+
+  private constructor(followers: Followers) {
+    this.#followers = followers;
+    this.#applied = followers.store.seq();
+    this.#unwatch = followers.store.watch((changes) => this.#take(changes));
+    const { catalog, canaries, quarantines } = followers;
+    this.#work = Promise.all([catalog.load(), canaries.load(), quarantines.load()])
+      .then(() => undefined)
+      .finally(() => {
+        this.#pending -= 1;
+      });
+  }
+
+  /** Follows first and loads then, so that no change falls between. @throws ERR_CIPHERTEXT_INVALID for a row we did not write. */
+  static async start(followers: Followers): Promise<State> {
+    const state = new State(followers);
+    await state.#work;
+    return state;
+  }
+
+  /** Every change up to this number is reflected in memory: what decisions are stamped with. */
+  applied(): number {
+    return this.#applied;
+  }
+
+  /** Resolves when memory reflects all that is committed so far. @throws ERR_BUSY when a changed document cannot be read for a while. */
+  async caughtUp(): Promise<void> {
+    const { promise, reject } = Promise.withResolvers<never>();
+    const late = new BrokerError('ERR_BUSY', undefined, { retryAfterSeconds: 1 });
+    const cancel = this.#followers.clock.after(PATIENCE_MS, () => reject(late));
+    await Promise.race([this.#work, promise]).finally(cancel);
+  }
+
+  /** Resolves when memory reflects the change of this number: an answer that says "done" waits for it. */
+  async reached(seq: number): Promise<void> {
+    if (this.#applied >= seq || this.#closed) return;
+    const { promise, resolve } = Promise.withResolvers<undefined>();
+    this.#waiting.push({ seq, resolve: () => resolve(undefined) });
+    await promise;
+  }
+
+  /** Called after a document of memory was replaced. */
+  onDocument(listener: (kind: DocumentKind, name: string) => void): void {
+    this.#listeners.add(listener);
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#unwatch();
+    for (const { resolve } of this.#waiting) resolve();
+    this.#waiting = [];
+  }
+
+  /** Called when the broker was sealed; at once where that has happened. */
+  onSealed(listener: () => void): void {
+    if (this.#followers.keyring.isSealed) listener();
+    else this.#sealListeners.push(listener);
+  }
+
+  /** Somebody sealed the installation: from here on this process has no key and no value, whatever else of the change is still to do. */
+  #seal(): void {
+    const { keyring, sessions, tokens, values } = this.#followers;
+    if (keyring.isSealed) return;
+    keyring.seal();
+    values.seal();
+    sessions.clear();
+    tokens.clear();
+    for (const listener of this.#sealListeners) listener();
+  }
+
+  #take(changes: readonly Change[]): void {
+    for (const change of changes) this.#forget(change);
+    const reread = changes.filter(({ kind }) => REREAD.has(kind));
+    const last = changes.at(-1)?.seq ?? this.#applied;
+    if (reread.length === 0 && this.#pending === 0) {
+      this.#reach(last);
+      return;
+    }
+    this.#pending += 1;
+    this.#work = this.#work.then(async () => {
+      for (const change of reread) await this.#reload(change);
+      this.#pending -= 1;
+      this.#reach(last);
+    });
+  }
+
+  #reach(seq: number): void {
+    this.#applied = seq;
+    if (this.#waiting.length === 0) return;
+    const arrived = this.#waiting.filter((waiter) => waiter.seq <= seq);
+    this.#waiting = this.#waiting.filter((waiter) => waiter.seq > seq);
+    for (const { resolve } of arrived) resolve();
+  }
+
+  #forget({ kind, key }: Change): void {
+    const { sessions, tokens, values } = this.#followers;
+    if (kind === 'seal') this.#seal();
+    else if (kind === 'session' || kind === 'leases') sessions.changed(kind, key);
+    else if (kind === 'token') tokens.changed(key);
+    else if (kind === 'secret') values.drop(key);
+  }
+
+  /** Until it is read, nothing decided on the old row can commit: so it is read again for as long as the store fails. Not once sealed. */
+  async #reload(change: Change): Promise<void> {
+    const { clock, log, keyring } = this.#followers;
+    while (!this.#closed && !keyring.isSealed) {
+      try {
+        await this.#refresh(change);
+        break;
+      } catch (error) {
+        log.error({ err: error, changed: change.key }, 'what changed cannot be read; trying again');
+        await clock.sleep(RETRY_MS);
+      }
+    }
+    if (change.kind !== 'document' || keyring.isSealed) return;
+    const { kind, name } = documentOf(change);
+    for (const listener of this.#listeners) listener(kind, name);
+  }
+
+  async #refresh(change: Change): Promise<void> {
+    const { kind, key } = change;
+    const { catalog, canaries, quarantines } = this.#followers;
+    if (kind === 'canary') return canaries.refresh(key);
+    if (kind === 'quarantine') return quarantines.refresh(key);
+    const document = documentOf(change);
+    await catalog.refresh(document.kind, document.name);
+  }
+}
+
+/** A change of a document has the key `<kind>/<name>`; the name of a definition has slashes of its own. */
+function documentOf({ key }: Change): { readonly kind: DocumentKind; readonly name: string } {
+  const slash = key.indexOf('/');
+  return { kind: key.slice(0, slash) as DocumentKind, name: key.slice(slash + 1) };
+}

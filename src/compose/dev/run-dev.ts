@@ -1,0 +1,67 @@
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { systemClock } from '../../clock.ts';
+import { BrokerError } from '../../domain/errors.ts';
+import { createLog } from '../../log.ts';
+import { bearer, BrokerClient } from '../../client/index.ts';
+import { initialise } from '../initialise.ts';
+import { serve } from '../serve.ts';
+import { onSignals } from '../on-signals.ts';
+import { devAgentConfig } from './agent-config.ts';
+import { devConfig, devFiles, type DevFiles } from './dev-config.ts';
+import { guide } from './guide.ts';
+import { DevIssuer } from './issuer.ts';
+import { DEMO_POD, demonstrate, seed } from './seed.ts';
+
+const OPERATOR_TOKEN_SECONDS = 30 * 86_400;
+const TOKEN_EVERY_MS = 600_000;
+
+/**
+ * Development mode: a broker with embedded defaults on loopback, an issuer that plays a cluster, and a small demonstration.
+ * @throws ERR_CONFIG_INVALID
+ */
+export async function runDev(
+  options: { readonly directory: string; readonly port: string },
+  print: (text: string) => void,
+): Promise<void> {
+  const port = Number(options.port);
+  if (!Number.isInteger(port) || port < 0 || port > 65_535) {
+    throw new BrokerError('ERR_CONFIG_INVALID', '--port is a number from 0 to 65535');
+  }
+  const files = devFiles(resolve(options.directory));
+  await mkdir(files.directory, { recursive: true, mode: 0o700 });
+  const issuer = await DevIssuer.open(files.directory);
+  const config = devConfig(files, issuer.keySetFile, port);
+  const log = createLog({ level: config.log.level, clock: systemClock });
+  const deps = { clock: systemClock, log };
+  await rm(files.operatorToken, { force: true });
+  const tokenFile = files.operatorToken;
+  const { created } = await initialise(
+    config,
+    { tokenFile, tokenTtlSeconds: OPERATOR_TOKEN_SECONDS },
+    deps,
+  );
+  for (const what of created) print(`created ${what}`);
+  const serving = await serve(config, deps);
+  onSignals(serving, log);
+  const operatorToken = (await readFile(files.operatorToken, 'utf8')).trim();
+  const client = new BrokerClient({ url: serving.url });
+  const podToken = await issuer.token(DEMO_POD, systemClock.now());
+  for (const line of await seed(client.as(bearer(operatorToken)))) print(line);
+  for (const line of await demonstrate(client, podToken)) print(line);
+  client.close();
+  await keepTokenFresh(files, issuer);
+  await mkdir(files.secrets, { recursive: true, mode: 0o700 });
+  await writeFile(files.agentConfig, devAgentConfig(serving.url, files), { mode: 0o600 });
+  print(guide(serving.url, files));
+}
+
+/** The demonstration pod's token, and its login request in a file that `curl -d @file` sends; made anew before the token ends. */
+async function keepTokenFresh(files: DevFiles, issuer: DevIssuer): Promise<void> {
+  const token = await issuer.token(DEMO_POD, systemClock.now());
+  await writeFile(files.podToken, token, { mode: 0o600 });
+  await writeFile(join(files.directory, 'login.json'), JSON.stringify({ cluster: 'dev', token }), {
+    mode: 0o600,
+  });
+  systemClock.after(TOKEN_EVERY_MS, () => void keepTokenFresh(files, issuer));
+}

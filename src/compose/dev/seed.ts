@@ -1,0 +1,120 @@
+import { ApiError, WorkloadSession, type BrokerClient } from '../../client/index.ts';
+import { DevIssuer, type DevPod } from './issuer.ts';
+
+export const DEMO_POD: DevPod = { namespace: 'shop', serviceAccount: 'web', name: 'web-0' };
+
+/** A mount, two secrets, a policy that allows one prefix, and the cluster whose tokens log in. Safe to run again. */
+export async function seed(operator: BrokerClient): Promise<readonly string[]> {
+  await createOrReplace((headers) =>
+    operator.call('putCluster', { path: { name: 'dev' }, headers, body: CLUSTER }),
+  );
+  await createOrReplace((headers) =>
+    operator.call('putMount', { path: { name: 'demo' }, headers, body: MOUNT }),
+  );
+  for (const [path, data] of Object.entries(SECRETS)) await writeOnce(operator, path, data);
+  await createOrReplace((headers) =>
+    operator.call('putPolicy', { path: { name: 'demo-web' }, headers, body: POLICY }),
+  );
+  await createOrReplace((headers) =>
+    operator.call('putDefinition', { path: { path: 'demo/shop/db' }, headers, body: DEFINITION }),
+  );
+  return [
+    'registered the cluster "dev", whose tokens this process signs',
+    'mounted the embedded, envelope-encrypted store at demo/',
+    `wrote ${Object.keys(SECRETS).join(', ')}`,
+    'saved the policy "demo-web": service account shop/web may read and list demo/shop/**, and nothing else',
+    'defined demo/shop/db to rotate every 30 days',
+  ];
+}
+
+const CLUSTER = {
+  connection: 'dev-issuer',
+  issuer: DevIssuer.issuer,
+  audiences: [DevIssuer.audience],
+  podWatch: false,
+};
+
+const MOUNT = { prefix: 'demo', connection: 'embedded' } as const;
+
+const DEFINITION = {
+  rotation: {
+    strategy: 'generated',
+    options: { keys: { password: { length: 24 } } },
+    schedule: { every: '30d' },
+  },
+} as const;
+
+const SECRETS = {
+  'demo/shop/db': { username: 'shop', password: 'correct-horse-battery-staple' },
+  'demo/shop/api': { key: 'not-a-real-key' },
+  'demo/payments/db': { username: 'payments', password: 'only-for-payments' },
+} as const;
+
+const POLICY = {
+  apiVersion: 'quaymaster.dev/v1',
+  kind: 'AccessPolicy',
+  metadata: { name: 'demo-web' },
+  spec: {
+    subjects: [{ clusters: ['dev'], namespaces: ['shop'], serviceAccounts: ['web'] }],
+    rules: [
+      {
+        name: 'own-secrets',
+        effect: 'allow',
+        paths: ['demo/${namespace}/**'],
+        capabilities: ['read', 'list'],
+        maxLeaseTtl: '15m',
+      },
+    ],
+  },
+} as const;
+
+async function createOrReplace(
+  put: (headers: { 'If-Match': '*' } | { 'If-None-Match': '*' }) => Promise<unknown>,
+): Promise<void> {
+  if (!(await isCreated(() => put({ 'If-None-Match': '*' })))) await put({ 'If-Match': '*' });
+}
+
+/** A second start leaves the versions of the first as they are. */
+async function writeOnce(
+  operator: BrokerClient,
+  path: string,
+  data: Readonly<Record<string, string>>,
+): Promise<void> {
+  const headers = { 'If-None-Match': '*' } as const;
+  await isCreated(() => operator.call('writeSecret', { path: { path }, headers, body: { data } }));
+}
+
+/** False where it is there already. */
+async function isCreated(create: () => Promise<unknown>): Promise<boolean> {
+  try {
+    await create();
+    return true;
+  } catch (error) {
+    if (error instanceof ApiError && error.code === 'ERR_VERSION_CONFLICT') return false;
+    throw error;
+  }
+}
+
+/** What the demonstration shows: a login, a read, a refusal. @returns one line each, with what came back. */
+export async function demonstrate(client: BrokerClient, token: string): Promise<readonly string[]> {
+  const session = await WorkloadSession.logIn(client, { cluster: 'dev', token });
+  const read = { path: { path: 'demo/shop/db' } };
+  const { status, body } = await session.client.call('readSecret', read);
+  const refused = await refusalOf(session.client, 'demo/payments/db');
+  await session.end();
+  return [
+    `a pod of shop/web logged in: ${session.id}`,
+    `it read demo/shop/db: ${status}, version ${body.version}, under a lease`,
+    `it asked for demo/payments/db: ${refused}`,
+  ];
+}
+
+async function refusalOf(client: BrokerClient, path: string): Promise<string> {
+  try {
+    const { status } = await client.call('readSecret', { path: { path } });
+    return String(status);
+  } catch (error) {
+    if (error instanceof ApiError) return `${error.status} ${error.code}`;
+    throw error;
+  }
+}

@@ -1,0 +1,90 @@
+import { once } from 'node:events';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { boundedServer, closeServer } from '../bounded-server.ts';
+import type { ApiSettings } from '../config/outputs.ts';
+import { codeOf } from '../../files/code-of.ts';
+import { ConfigError } from '../failures.ts';
+import { hostRefusal, refusalOf, tokenRefusal, type Refusal } from './admission.ts';
+import { answerSecret, type LocalAnswer, type SecretSource } from './secret-answer.ts';
+import { parseSecretQuery } from './secret-query.ts';
+import { openToken } from './token-file.ts';
+import { listenAt } from './unix-socket.ts';
+
+const HEADERS = { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' };
+
+/** What a request must show before it is read any further. */
+type Admit = (request: IncomingMessage) => Refusal | undefined;
+
+/**
+ * What the agent holds, for programs of the same pod, in the shape of AWS's Secrets Manager Agent, so that its clients work. On a socket the
+ * file's mode says who may ask; on a loopback port the token does. Nothing is ever said to a browser or a proxy.
+ */
+export class LocalApi {
+  readonly #server: Server;
+
+  private constructor(server: Server) {
+    this.#server = server;
+  }
+
+  /** @throws ConfigError where nobody can listen there. */
+  static async listen(settings: ApiSettings, source: SecretSource): Promise<LocalApi> {
+    const { socket, port, tokenFile, mode } = settings;
+    const admit = tokenFile === undefined ? admitAtSocket : admitAtPort(openToken(tokenFile, mode));
+    const server = boundedServer((request, response) => {
+      void answer(request, admit, source).then((said) => send(response, said));
+    });
+    if (socket === undefined) await listenOnLoopback(server, port ?? 0);
+    else await listenAt(server, socket, mode);
+    return new LocalApi(server);
+  }
+
+  async close(): Promise<void> {
+    await closeServer(this.#server);
+  }
+}
+
+function admitAtSocket({ headers }: IncomingMessage): Refusal | undefined {
+  return refusalOf(headers);
+}
+
+function admitAtPort(token: string): Admit {
+  return ({ headers, url }) =>
+    refusalOf(headers) ??
+    hostRefusal(headers) ??
+    (url === '/ping' ? undefined : tokenRefusal(headers, token));
+}
+
+async function answer(
+  request: IncomingMessage,
+  admit: Admit,
+  source: SecretSource,
+): Promise<LocalAnswer> {
+  const refusal = admit(request);
+  if (refusal !== undefined) return text(refusal.status, refusal.message);
+  if (request.method !== 'GET') return text(405, 'Not allowed');
+  if (request.url === '/ping') return text(200, 'healthy');
+  const query = parseSecretQuery(request.url ?? '');
+  if (query === undefined) return text(404, 'Not found');
+  return typeof query === 'string' ? text(400, query) : answerSecret(source, query);
+}
+
+function text(status: number, body: string): LocalAnswer {
+  return { status, type: 'text/plain', body };
+}
+
+function send(response: ServerResponse, { status, type, body }: LocalAnswer): void {
+  const length = Buffer.byteLength(body);
+  response
+    .writeHead(status, { ...HEADERS, 'content-type': type, 'content-length': length })
+    .end(body);
+}
+
+async function listenOnLoopback(server: Server, port: number): Promise<void> {
+  const listening = once(server, 'listening');
+  server.listen(port, '127.0.0.1');
+  try {
+    await listening;
+  } catch (error) {
+    throw new ConfigError('api', [`/api/port: ${codeOf(error)}`]);
+  }
+}

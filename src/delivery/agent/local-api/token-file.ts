@@ -1,0 +1,53 @@
+import { closeSync, constants, fchmodSync, openSync, writeSync, type Stats } from 'node:fs';
+import { randomBytes } from '../../../crypto/random.ts';
+import { codeOf } from '../../files/code-of.ts';
+import { ConfigError } from '../failures.ts';
+import { readSmallFile, type SmallFile } from '../read-small-file.ts';
+
+const { O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY } = constants;
+const BYTES = 32;
+const SHORTEST = 16;
+const LONGEST = 1_024;
+const ROOT = 0;
+const WRITABLE_BY_ALL = 0o002;
+
+/** The token of the file; a new one is put there where there is no file. @throws ConfigError. */
+export function openToken(path: string, mode: number): string {
+  try {
+    const fd = openSync(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
+    try {
+      writeSync(fd, randomBytes(BYTES).toString('base64url'));
+      fchmodSync(fd, mode);
+    } finally {
+      closeSync(fd);
+    }
+  } catch (error) {
+    if (codeOf(error) !== 'EEXIST')
+      throw new ConfigError('api', [`/api/tokenFile: ${codeOf(error)}`]);
+  }
+  return readToken(path);
+}
+
+function readToken(path: string): string {
+  let file: SmallFile;
+  try {
+    file = readSmallFile(path, LONGEST);
+  } catch (error) {
+    throw new ConfigError('api', [`/api/tokenFile: ${codeOf(error)}`]);
+  }
+  const problem = whoseProblem(file.found);
+  if (problem !== undefined) throw new ConfigError('api', [`/api/tokenFile: ${problem}`]);
+  const text = file.text.trim();
+  if (text.length >= SHORTEST && /^[!-~]+$/.test(text)) return text;
+  throw new ConfigError('api', [
+    `/api/tokenFile: holds no token of ${SHORTEST} or more visible characters`,
+  ]);
+}
+
+/** Whoever could have put the token there knows it, and may ask: another user of the pod, where the directory is for all. */
+function whoseProblem({ uid, mode }: Stats): string | undefined {
+  if (uid !== ROOT && uid !== process.geteuid?.()) {
+    return `belongs to user ${uid}: remove it, and the agent makes one, or let root or the agent's user own it`;
+  }
+  return (mode & WRITABLE_BY_ALL) === 0 ? undefined : 'can be written by everybody: chmod o-w';
+}

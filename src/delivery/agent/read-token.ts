@@ -1,0 +1,30 @@
+import { AgentFailure, EXIT } from './failures.ts';
+import { codeOf } from '../files/code-of.ts';
+import { readSmallFile } from './read-small-file.ts';
+
+/** A service-account token is some 1,500 bytes. */
+const MOST_BYTES = 16_384;
+
+/** The projected token is not there, or is none. */
+export class UnreadableToken extends AgentFailure {
+  constructor(file: string, why: string) {
+    super(EXIT.config, `tokenFile ${file}: ${why}`);
+  }
+}
+
+/** The token as it is now: read each time, because the kubelet replaces it. @throws UnreadableToken */
+export function readToken(file: string): string {
+  let text: string;
+  try {
+    text = readSmallFile(file, MOST_BYTES).text.trim();
+  } catch (error) {
+    throw new UnreadableToken(
+      file,
+      `cannot be read (${codeOf(error)}); is the token projected into this container?`,
+    );
+  }
+  if (!/^[!-~]+$/.test(text)) {
+    throw new UnreadableToken(file, 'has no token in it');
+  }
+  return text;
+}

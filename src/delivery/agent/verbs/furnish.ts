@@ -1,0 +1,67 @@
+import { systemClock } from '../../../clock.ts';
+import { BrokerClient } from '../../../client/index.ts';
+import { randomFraction } from '../../../crypto/random.ts';
+import { ClientAccess } from '../access/client-access.ts';
+import { Agent } from '../agent.ts';
+import type { AgentDeps } from '../agent-parts.ts';
+import { outputsOf } from '../config/outputs-of.ts';
+import type { Settings } from '../config/settings.ts';
+import { Deliveries } from '../../files/deliveries.ts';
+import { ConfigError } from '../failures.ts';
+import { AgentLog } from '../log-lines.ts';
+import { readToken } from '../read-token.ts';
+import { readText } from '../read-text.ts';
+
+export interface Furnished {
+  readonly agent: Agent;
+  readonly log: AgentLog;
+  /** To be called at the end, whatever came of it. */
+  readonly close: () => void;
+}
+
+type Wanted = Pick<AgentDeps, 'isResident' | 'child'>;
+
+/** An agent with everything real. @throws ConfigError */
+export async function furnish(settings: Settings, wanted: Wanted): Promise<Furnished> {
+  const clock = systemClock;
+  const log = new AgentLog(settings.log.level, clock, (line) => void process.stderr.write(line));
+  const client = await clientOf(settings);
+  const deliveries = await Deliveries.prepare(outputsOf(settings), { clock, log });
+  const agent = new Agent(settings, {
+    ...wanted,
+    access: new ClientAccess(client, settings),
+    readToken: async () => Promise.resolve(readToken(settings.tokenFile)),
+    deliveries,
+    clock,
+    random: randomFraction,
+    log,
+  });
+  return {
+    agent,
+    log,
+    close() {
+      deliveries.close();
+      client.close();
+    },
+  };
+}
+
+/** One try a call: when to try again is the agent's to say. */
+async function clientOf({ broker: { url, caFile, ca } }: Settings): Promise<BrokerClient> {
+  const authority = caFile === undefined ? ca : await authorityIn(caFile);
+  try {
+    return new BrokerClient({ url, ca: authority, tries: 1, userAgent: 'quaymaster-agent' });
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    throw new ConfigError('broker', [`/broker/url: ${error.message}`]);
+  }
+}
+
+async function authorityIn(file: string): Promise<string> {
+  try {
+    return await readText(file);
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? 'unknown';
+    throw new ConfigError('broker', [`/broker/caFile: ${file} cannot be read (${code})`]);
+  }
+}

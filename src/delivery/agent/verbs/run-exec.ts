@@ -1,0 +1,96 @@
+import { constants } from 'node:os';
+import { systemClock } from '../../../clock.ts';
+import type { Agent } from '../agent.ts';
+import { Child } from '../child/child.ts';
+import { childEnvironment } from '../child/environment.ts';
+import type { Environment } from '../config/environment.ts';
+import type { Settings } from '../config/settings.ts';
+import { AgentFailure, ConfigError, DeliveryError, EXIT } from '../failures.ts';
+import { furnish, type Furnished } from './furnish.ts';
+import { LocalServers } from './local-servers.ts';
+
+const FORWARDED = [
+  'SIGTERM',
+  'SIGINT',
+  'SIGHUP',
+  'SIGQUIT',
+  'SIGUSR1',
+  'SIGUSR2',
+  'SIGWINCH',
+] as const;
+/** Before there is a child, these end the agent. */
+const ENDING: readonly NodeJS.Signals[] = ['SIGTERM', 'SIGINT', 'SIGQUIT'];
+
+/** Delivers, then runs a program until it ends. @returns its exit code. @throws AgentFailure */
+export async function runExec(
+  settings: Settings,
+  words: readonly string[],
+  environment: Environment,
+): Promise<number> {
+  const command = words.length > 0 ? words : settings.exec.command;
+  if (command === undefined) {
+    throw new ConfigError('exec', ['needs a command: after "--", or as exec.command']);
+  }
+  const outcome = Promise.withResolvers<number>();
+  const quit = new AbortController();
+  let child: Child | undefined;
+  const hear = (signal: NodeJS.Signals): void => {
+    if (child !== undefined) child.signal(signal);
+    else if (ENDING.includes(signal)) {
+      outcome.resolve(128 + constants.signals[signal]);
+      quit.abort();
+    }
+  };
+  for (const signal of FORWARDED) process.on(signal, hear);
+  const surroundings = (agent: Agent) => () =>
+    childEnvironment(settings.exec.environment, agent.values(), environment);
+  const furnished = await furnish(settings, {
+    isResident: true,
+    child: () => tellChild(child, settings, furnished, surroundings(furnished.agent)),
+  });
+  const { agent, log, close } = furnished;
+  let servers: LocalServers | undefined;
+  try {
+    servers = await LocalServers.listen(settings, agent, () => {
+      if (child === undefined) hear('SIGTERM');
+      void child?.end().then((failure) => {
+        if (failure !== undefined) outcome.reject(new AgentFailure(EXIT.internal, failure));
+      });
+    });
+    await agent.start(quit.signal);
+    // It may have been told to end while the last file was written.
+    quit.signal.throwIfAborted();
+    child = new Child({ command, settings: settings.exec, clock: systemClock, log });
+    child.start(surroundings(agent)());
+    void child.exit.then(outcome.resolve);
+    agent.run(quit.signal).catch(outcome.reject);
+    return await outcome.promise;
+  } catch (error) {
+    if (quit.signal.aborted) return await outcome.promise;
+    throw error;
+  } finally {
+    quit.abort();
+    await child?.end();
+    await agent.stop();
+    await servers?.close();
+    close();
+  }
+}
+
+/** @returns why the child could not be given the new values, in a word */
+async function tellChild(
+  child: Child | undefined,
+  { exec }: Settings,
+  { log }: Pick<Furnished, 'log'>,
+  environment: () => Record<string, string | undefined>,
+): Promise<string | undefined> {
+  if (child === undefined || exec.onChange === 'none') return undefined;
+  if (exec.onChange === 'signal') return child.signal(exec.signal);
+  try {
+    return await child.restart(environment);
+  } catch (error) {
+    if (!(error instanceof DeliveryError)) throw error;
+    log.error({ error: error.message }, 'the program goes on with the values that it has');
+    return 'environment_failed';
+  }
+}

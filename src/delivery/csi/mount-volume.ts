@@ -1,0 +1,145 @@
+import { status } from '@grpc/grpc-js';
+import { SecretRenderer } from '../files/secret-renderer.ts';
+import { ApiError, type SuccessBody, type WorkloadSession } from '../../client/index.ts';
+import type { SecretData } from '../../domain/secret.ts';
+import { Sensitive } from '../../domain/sensitive.ts';
+import type { MountedFile, MountResponse, ObjectVersion } from './driver-protocol.ts';
+import { grpcStatus, MountRefused, NO_CREDENTIALS } from './mount-refused.ts';
+import type { MountWish, WishedObject } from './mount-wish.ts';
+import type { PodSessions } from './pod-sessions.ts';
+
+/** What the driver takes unless told otherwise (`--max-call-recv-msg-size`), less what the message needs itself. */
+const MOST_BYTES = 4 * 1024 * 1024 - 64 * 1024;
+
+type Item = SuccessBody<'readSecrets'>['items'][number];
+
+/** Logs in as the pod, reads everything in one batch, and makes the files: all of them or none. @throws MountRefused */
+export async function mountVolume(
+  wish: MountWish,
+  sessions: PodSessions,
+  signal: AbortSignal,
+): Promise<MountResponse> {
+  const items = await readAll(wish, sessions, signal);
+  const failed = wish.objects.flatMap(({ path }, index) => {
+    const item = items[index];
+    return item === undefined || 'error' in item ? [{ path, item }] : [];
+  });
+  if (failed.length > 0) throw refusal(failed);
+  const renderer = await SecretRenderer.prepare(new Set(wish.objects.map(({ format }) => format)));
+  const files = wish.objects.flatMap((object, index) => filesOf(object, items[index], renderer));
+  if (files.reduce((sum, { contents }) => sum + contents.length, 0) > MOST_BYTES) {
+    throw new MountRefused(
+      status.RESOURCE_EXHAUSTED,
+      'the files are longer than 4 MiB together, which the driver does not take',
+    );
+  }
+  return { files, objectVersion: versionsOf(wish.objects, items) };
+}
+
+/** A session that somebody ended is opened once more. */
+async function readAll(
+  wish: MountWish,
+  sessions: PodSessions,
+  signal: AbortSignal,
+): Promise<readonly Item[]> {
+  const session = await sessions.of(wish.token, signal);
+  try {
+    return await read(session, wish.objects, signal);
+  } catch (error) {
+    if (!(error instanceof ApiError) || error.status !== 401) throw error;
+    await sessions.forget(wish.token, session);
+    return read(await sessions.of(wish.token, signal), wish.objects, signal);
+  }
+}
+
+async function read(
+  { client }: WorkloadSession,
+  objects: readonly WishedObject[],
+  signal: AbortSignal,
+): Promise<readonly Item[]> {
+  const items = objects.map(({ path, version }) => ({
+    path,
+    ...(version !== undefined && { version }),
+  }));
+  return (await client.call('readSecrets', { body: { items }, signal })).body.items;
+}
+
+interface Failed {
+  readonly path: string;
+  readonly item: Item | undefined;
+}
+
+/** The status of the first and the request of all; the words of each. */
+function refusal(failed: readonly Failed[]): MountRefused {
+  const errors = failed.flatMap(({ item }) =>
+    item !== undefined && 'error' in item ? [item.error] : [],
+  );
+  const words = failed.map(({ path, item }) => `${path}: ${reasonOf(item)}`).join('; ');
+  const [first] = errors;
+  if (first === undefined) return new MountRefused(status.INTERNAL, words);
+  return new MountRefused(grpcStatus(first.status), `${words} (request ${first.requestId})`);
+}
+
+function reasonOf(item: Item | undefined): string {
+  if (item === undefined || !('error' in item)) return 'not answered';
+  const { code } = item.error;
+  return code === 'ERR_CONFLICT' ? `${code}: is made to order; ${NO_CREDENTIALS}` : code;
+}
+
+function filesOf(
+  object: WishedObject,
+  item: Item | undefined,
+  renderer: SecretRenderer,
+): readonly MountedFile[] {
+  if (item === undefined || 'error' in item) return [];
+  const { path, key, file, format, mode } = object;
+  const held = {
+    name: path,
+    path,
+    version: item.version,
+    data: new Sensitive(key === undefined ? item.data : only(key, item.data, path)),
+    leaseId: undefined,
+    endsAt: undefined,
+    stale: false,
+  };
+  const rendered = render(renderer, { name: path, file, format, mode }, held);
+  return rendered.map(({ target, bytes }) => ({
+    path: key === undefined ? target : file,
+    mode,
+    contents: bytes,
+  }));
+}
+
+function only(key: string, data: SecretData, path: string): SecretData {
+  const value = Object.hasOwn(data, key) ? data[key] : undefined;
+  // Under a name that is a file's whatever the key is.
+  if (value !== undefined) return { value };
+  throw new MountRefused(status.NOT_FOUND, `${path}: has no key ${JSON.stringify(key)}`);
+}
+
+/** What cannot be written in its format is named by path and key. */
+function render(
+  renderer: SecretRenderer,
+  ...of: Parameters<SecretRenderer['render']>
+): ReturnType<SecretRenderer['render']> {
+  try {
+    return renderer.render(...of);
+  } catch (error) {
+    const message = error instanceof Error ? error.message : 'cannot be written';
+    throw new MountRefused(status.FAILED_PRECONDITION, message);
+  }
+}
+
+/** A path that is there twice is one object. */
+function versionsOf(
+  objects: readonly WishedObject[],
+  items: readonly Item[],
+): readonly ObjectVersion[] {
+  const versions = new Map<string, ObjectVersion>();
+  for (const [index, { path, version }] of objects.entries()) {
+    const item = items[index];
+    const id = version === undefined ? path : `${path}@${version}`;
+    if (item !== undefined && 'version' in item) versions.set(id, { id, version: item.version });
+  }
+  return [...versions.values()];
+}

@@ -1,0 +1,147 @@
+import { status } from '@grpc/grpc-js';
+import { z } from 'zod';
+import { targetProblem } from '../files/target.ts';
+import { isSecretPath } from '../../domain/names.ts';
+import { Sensitive } from '../../domain/sensitive.ts';
+import { MountRefused, NO_CREDENTIALS } from './mount-refused.ts';
+
+const TOKENS = 'csi.storage.k8s.io/serviceAccount.tokens';
+const POD = 'csi.storage.k8s.io/pod.name';
+const NAMESPACE = 'csi.storage.k8s.io/pod.namespace';
+/** The broker answers so many items of one batch. */
+const MOST_OBJECTS = 100;
+const FORMATS = ['json', 'files', 'dotenv', 'properties', 'yaml'] as const;
+const ENDINGS = {
+  json: '.json',
+  files: '',
+  dotenv: '.env',
+  properties: '.properties',
+  yaml: '.yaml',
+};
+
+const attributesSchema = z.looseObject({
+  objects: z.string(),
+  [TOKENS]: z.string().optional(),
+  [POD]: z.string().default(''),
+  [NAMESPACE]: z.string().default(''),
+});
+
+const tokensSchema = z.record(z.string(), z.looseObject({ token: z.string().min(1) }));
+
+const objectSchema = z
+  .strictObject({
+    path: z.string().refine(isSecretPath, "is not a secret's path"),
+    version: z.string().min(1).max(128).optional(),
+    /** For those who know the agent's settings. */
+    credential: z.undefined(NO_CREDENTIALS).optional(),
+    /** Below the volume; a folder where the format is `files`. */
+    file: z
+      .string()
+      .refine((file) => targetProblem(file) === undefined, 'is no relative path within the volume')
+      .optional(),
+    format: z.enum(FORMATS).optional(),
+    /** The file is the value of this key alone, as it is. */
+    key: z.string().min(1).max(256).optional(),
+    mode: z
+      .string()
+      .regex(/^0?[0-7]{3}$/, "must be octal and in quotes, like '0444'")
+      .default('0444'),
+  })
+  .refine(({ key, format }) => key === undefined || format === undefined, {
+    path: ['format'],
+    message: 'has no meaning beside key',
+  });
+
+const objectsSchema = z.array(objectSchema).min(1).max(MOST_OBJECTS);
+
+/** One secret, or one key of it, as a file or a folder of the volume. */
+export interface WishedObject {
+  readonly path: string;
+  readonly version: string | undefined;
+  readonly file: string;
+  readonly format: (typeof FORMATS)[number];
+  readonly key: string | undefined;
+  readonly mode: number;
+}
+
+/** What the driver asks for: which pod's token, which files. */
+export interface MountWish {
+  /** For the log alone: whoever writes a SecretProviderClass may have written these too. The token says who it is. */
+  readonly pod: string;
+  readonly token: Sensitive<string>;
+  readonly objects: readonly WishedObject[];
+}
+
+/** @throws MountRefused with every problem of the objects at once */
+export async function readWish(attributes: string, audience: string): Promise<MountWish> {
+  const parsed = attributesSchema.safeParse(parsedJson(attributes));
+  if (!parsed.success) {
+    throw invalid('the SecretProviderClass needs the parameter "objects", a text of YAML');
+  }
+  const { objects, [TOKENS]: tokens, [POD]: pod, [NAMESPACE]: namespace } = parsed.data;
+  return {
+    pod: `${namespace}/${pod}`,
+    objects: await readObjects(objects),
+    token: new Sensitive(tokenFor(audience, tokens)),
+  };
+}
+
+function tokenFor(audience: string, text: string | undefined): string {
+  const tokens = tokensSchema.safeParse(parsedJson(text ?? ''));
+  const token =
+    tokens.success && Object.hasOwn(tokens.data, audience) ? tokens.data[audience] : undefined;
+  if (token !== undefined) return token.token;
+  throw new MountRefused(
+    status.FAILED_PRECONDITION,
+    `the driver has no token of the pod for the audience "${audience}": name it in the driver's tokenRequests`,
+  );
+}
+
+async function readObjects(text: string): Promise<readonly WishedObject[]> {
+  const { parse } = await import('yaml');
+  let document: unknown;
+  try {
+    document = parse(text, { strict: true, uniqueKeys: true, maxAliasCount: 0 });
+  } catch {
+    throw invalid('"objects" is not YAML');
+  }
+  const checked = objectsSchema.safeParse(document);
+  if (!checked.success) {
+    const problems = checked.error.issues.map(
+      ({ path, message }) => `/${path.join('/')}: ${message}`,
+    );
+    throw invalid(`"objects" is not valid: ${problems.join('; ')}`);
+  }
+  const objects = checked.data.map(completed);
+  for (const [index, { file }] of objects.entries()) {
+    if (objects.slice(0, index).some((earlier) => overlap(earlier.file, file))) {
+      throw invalid(`"objects" is not valid: /${index}/file: meets that of another object`);
+    }
+  }
+  return objects;
+}
+
+function completed(object: z.output<typeof objectSchema>): WishedObject {
+  const { path, version, key, mode } = object;
+  const format = key === undefined ? (object.format ?? 'json') : 'files';
+  const name = path.slice(path.lastIndexOf('/') + 1);
+  const file = object.file ?? key ?? `${name}${ENDINGS[format]}`;
+  if (targetProblem(file) !== undefined) throw invalid(`the key of ${path} needs a "file"`);
+  return { path, version, key, format, file, mode: Number.parseInt(mode, 8) };
+}
+
+function overlap(left: string, right: string): boolean {
+  return left === right || left.startsWith(`${right}/`) || right.startsWith(`${left}/`);
+}
+
+function parsedJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function invalid(message: string): MountRefused {
+  return new MountRefused(status.INVALID_ARGUMENT, message);
+}

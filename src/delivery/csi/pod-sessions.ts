@@ -1,0 +1,86 @@
+import { LRUCache } from 'lru-cache';
+import { ApiError, WorkloadSession, type BrokerClient } from '../../client/index.ts';
+import { sha256Hex } from '../../crypto/digest.ts';
+import type { Sensitive } from '../../domain/sensitive.ts';
+import type { Clock } from '../../ports/clock.ts';
+
+/** Pods of one node, twice over: tokens rotate. */
+const MOST_SESSIONS = 1_000;
+/** A session that ends within this is not begun anything with. */
+const TOO_SHORT_MS = 5_000;
+
+interface Opening {
+  readonly session: Promise<WorkloadSession>;
+  /** When it was asked for: monotonic milliseconds. */
+  readonly at: number;
+}
+
+/**
+ * Sessions by the token that opened them, never by what the driver says of the pod, because a SecretProviderClass could say it too. One lasts
+ * as long as its token: a volume is looked at every few minutes, and its leases go on in the same session. They are not ended here: a
+ * pod holds its files for as long as it lives, and the broker ends everything when the pod does.
+ */
+export class PodSessions {
+  readonly #client: BrokerClient;
+  readonly #cluster: string;
+  readonly #clock: Clock;
+  readonly #sessions = new LRUCache<string, Opening>({ max: MOST_SESSIONS });
+
+  constructor(client: BrokerClient, cluster: string, clock: Clock) {
+    this.#client = client;
+    this.#cluster = cluster;
+    this.#clock = clock;
+  }
+
+  /** @throws as `WorkloadSession.logIn` */
+  async of(token: Sensitive<string>, signal: AbortSignal): Promise<WorkloadSession> {
+    const name = sha256Hex(token.reveal());
+    for (;;) {
+      const opening = this.#sessions.get(name);
+      if (opening === undefined) return this.#logIn(name, token, signal);
+      const known = await opening.session.catch(ofCaller);
+      if (known !== undefined && this.#leftOf(known, opening) > TOO_SHORT_MS) return known;
+      this.#drop(name, opening);
+    }
+  }
+
+  /** The broker does not know the session any more. One that was opened meanwhile stays. */
+  async forget(token: Sensitive<string>, session: WorkloadSession): Promise<void> {
+    const name = sha256Hex(token.reveal());
+    const opening = this.#sessions.get(name);
+    if (opening !== undefined && (await opening.session.catch(() => undefined)) === session) {
+      this.#drop(name, opening);
+    }
+  }
+
+  /** The clock of the node may be wrong; that it stood still while the machine slept shows when the broker is asked. */
+  #leftOf({ createdAt, endsAt }: WorkloadSession, { at }: Opening): number {
+    return endsAt - createdAt - (this.#clock.monotonic() - at);
+  }
+
+  #drop(name: string, opening: Opening): void {
+    if (this.#sessions.get(name) === opening) this.#sessions.delete(name);
+  }
+
+  async #logIn(
+    name: string,
+    token: Sensitive<string>,
+    signal: AbortSignal,
+  ): Promise<WorkloadSession> {
+    const login = { cluster: this.#cluster, token: token.reveal(), signal };
+    const session = WorkloadSession.logIn(this.#client, login);
+    const opening = { session, at: this.#clock.monotonic() };
+    this.#sessions.set(name, opening);
+    try {
+      return await session;
+    } catch (error) {
+      this.#drop(name, opening);
+      throw error;
+    }
+  }
+}
+
+/** What the broker said of the token is said to all who show it; a login that another caller gave up is begun anew. */
+function ofCaller(error: unknown): undefined {
+  if (error instanceof ApiError) throw error;
+}

@@ -1,0 +1,159 @@
+import { readFile } from 'node:fs/promises';
+import {
+  Server,
+  ServerCredentials,
+  status,
+  type handleUnaryCall as UnaryCall,
+  type sendUnaryData,
+  type ServerUnaryCall,
+} from '@grpc/grpc-js';
+import { boundedServer, closeServer } from '../agent/bounded-server.ts';
+import { BrokerClient } from '../../client/index.ts';
+import { BrokerError } from '../../domain/errors.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { Log } from '../../ports/log.ts';
+import {
+  driverService,
+  type MountRequest,
+  type MountResponse,
+  type VersionRequest,
+  type VersionResponse,
+} from './driver-protocol.ts';
+import { MountRefused } from './mount-refused.ts';
+import { mountVolume } from './mount-volume.ts';
+import { readWish } from './mount-wish.ts';
+import { PodSessions } from './pod-sessions.ts';
+import { ownSocket } from './provider-socket.ts';
+import type { Settings } from './settings.ts';
+
+/** Less than the kubelet waits. */
+const MOUNT_MS = 30_000;
+const TOO_LATE = `the broker has not answered within ${MOUNT_MS / 1000} s`;
+const MOST_REQUEST_BYTES = 1024 * 1024;
+const API_VERSION = 'v1alpha1';
+
+export interface ProviderDeps {
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Ours, as semantic versioning has it. */
+  readonly release: string;
+}
+
+/** A provider of the Secrets Store CSI driver on its socket, with `GET /healthz` beside it. */
+export class Provider {
+  readonly #settings: Settings;
+  readonly #deps: ProviderDeps;
+  readonly #client: BrokerClient;
+  readonly #sessions: PodSessions;
+  readonly #server = new Server({ 'grpc.max_receive_message_length': MOST_REQUEST_BYTES });
+  readonly #health = boundedServer((request, response) => {
+    const isAsked = request.method === 'GET' && request.url === '/healthz';
+    response.writeHead(isAsked ? 200 : 404, { 'Content-Length': 0 }).end();
+  });
+
+  private constructor(settings: Settings, client: BrokerClient, deps: ProviderDeps) {
+    this.#settings = settings;
+    this.#deps = deps;
+    this.#client = client;
+    this.#sessions = new PodSessions(client, settings.cluster, deps.clock);
+    const version: UnaryCall<VersionRequest, VersionResponse> = (_call, done) =>
+      done(null, {
+        version: API_VERSION,
+        runtimeName: 'quaymaster',
+        runtimeVersion: deps.release,
+      });
+    const mount: UnaryCall<MountRequest, MountResponse> = (call, done) => {
+      void this.#answer(call, done);
+    };
+    this.#server.addService(driverService(), { Version: version, Mount: mount });
+  }
+
+  /** @throws ERR_CONFIG_INVALID where it cannot listen, or the broker's address cannot be used */
+  static async listen(settings: Settings, deps: ProviderDeps): Promise<Provider> {
+    const { url, caFile } = settings.broker;
+    const ca = caFile === undefined ? {} : { ca: await authority(caFile) };
+    const client = new BrokerClient({ url, ...ca, userAgent: 'quaymaster-csi', clock: deps.clock });
+    const provider = new Provider(settings, client, deps);
+    try {
+      await provider.#listen();
+    } catch (error) {
+      await provider.close();
+      throw error;
+    }
+    return provider;
+  }
+
+  /** Answers what is under way. */
+  async close(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<undefined>();
+    this.#server.tryShutdown(() => resolve(undefined));
+    if (this.#health.listening) await closeServer(this.#health);
+    await promise;
+    this.#client.close();
+  }
+
+  /** Health first: where its port is taken, there has never been a socket that the driver finds. */
+  async #listen(): Promise<void> {
+    const { socket, health } = this.#settings;
+    const heard = Promise.withResolvers<undefined>();
+    this.#health.once('error', heard.reject);
+    this.#health.listen(health.port, health.host, () => heard.resolve(undefined));
+    await heard.promise.catch((cause: unknown) => {
+      throw cannotListen(`${health.host}:${health.port}`, cause);
+    });
+    await ownSocket(socket, () => this.#bind(socket));
+  }
+
+  #bind(socket: string): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<undefined>();
+    this.#server.bindAsync(`unix:${socket}`, ServerCredentials.createInsecure(), (cause) => {
+      if (cause === null) resolve(undefined);
+      else reject(cannotListen(socket, cause));
+    });
+    return promise;
+  }
+
+  async #answer(
+    call: ServerUnaryCall<MountRequest, MountResponse>,
+    done: sendUnaryData<MountResponse>,
+  ): Promise<void> {
+    const { log, clock } = this.#deps;
+    const over = new AbortController();
+    const refuse = (code: status, why: string): void => over.abort(new MountRefused(code, why));
+    const cancel = clock.after(MOUNT_MS, () => refuse(status.DEADLINE_EXCEEDED, TOO_LATE));
+    call.on('cancelled', () => refuse(status.CANCELLED, 'the driver gave it up'));
+    let pod = '';
+    try {
+      const wish = await readWish(call.request.attributes, this.#settings.audience);
+      ({ pod } = wish);
+      const response = await untilOver(over.signal, mountVolume(wish, this.#sessions, over.signal));
+      log.info({ pod, files: response.files.length }, 'mounted');
+      done(null, response);
+    } catch (error) {
+      const refused = MountRefused.from(error);
+      log.warn({ pod, code: refused.code, reason: refused.message }, 'not mounted');
+      done({ code: refused.code, details: refused.message });
+    } finally {
+      cancel();
+    }
+  }
+}
+
+/** Also where the work waits for somebody whose time is longer. @throws the reason of `signal` */
+function untilOver<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
+  return Promise.race([work, promise]);
+}
+
+function cannotListen(where: string, cause: unknown): BrokerError {
+  return new BrokerError('ERR_CONFIG_INVALID', `cannot listen at ${where}`, { cause });
+}
+
+async function authority(file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (cause) {
+    throw new BrokerError('ERR_CONFIG_INVALID', `${file} cannot be read`, { cause });
+  }
+}

@@ -1,0 +1,104 @@
+import { fchmodSync, mkdirSync, readdirSync, realpathSync, statfsSync } from 'node:fs';
+import { basename, dirname } from 'node:path';
+import { DeliveryError } from '../../agent/failures.ts';
+import { codeOf } from '../code-of.ts';
+import { OpenDirectory } from './open-directory.ts';
+
+/** The link to the current set: where it is, the directory is one of the agent's. */
+export const CURRENT = '..data';
+const ROOT = 0;
+const WRITABLE_BY_OTHERS = 0o022;
+const PERMISSIONS = 0o7777;
+/** New entries take the directory's group, as a volume's `fsGroup` wants. */
+const SET_GROUP_ID = 0o2000;
+/** Magic numbers of statfs(2): tmpfs, ramfs. */
+const IN_MEMORY = [0x01021994, 0x858458f6];
+
+export interface OpenedRoot {
+  readonly directory: OpenDirectory;
+  readonly isInMemory: boolean;
+  /** What an operator should know of the place, as sentences. */
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Opens the directory for files, and makes it when only its last part is missing. It is the agent's own, or the root of a volume, which belongs
+ * to root (an `emptyDir` is 0777). @throws DeliveryError.
+ */
+export function openRoot(path: string, mode: number): OpenedRoot {
+  const parent = OpenDirectory.open(realParent(path), dirname(path));
+  try {
+    makeIn(parent, path);
+    const directory = OpenDirectory.open(parent.at(basename(path)), path);
+    try {
+      return checked(directory, {
+        path,
+        mode,
+        isVolume: directory.stat().dev !== parent.stat().dev,
+      });
+    } catch (error) {
+      directory.close();
+      throw error;
+    }
+  } finally {
+    parent.close();
+  }
+}
+
+function makeIn(parent: OpenDirectory, path: string): void {
+  try {
+    mkdirSync(parent.at(basename(path)), { mode: 0o700 });
+  } catch (error) {
+    const code = codeOf(error);
+    if (code !== 'EEXIST') throw new DeliveryError(`${path}: cannot be made: ${code}`);
+  }
+}
+
+interface Place {
+  readonly path: string;
+  readonly mode: number;
+  readonly isVolume: boolean;
+}
+
+function checked(directory: OpenDirectory, { path, mode, isVolume }: Place): OpenedRoot {
+  const found = directory.stat();
+  const warnings: string[] = [];
+  if (found.uid === process.geteuid?.()) {
+    const wanted = mode | (found.mode & SET_GROUP_ID);
+    const isOther = (found.mode & PERMISSIONS) !== wanted;
+    if (isOther && !isVolume && isOfOthers(directory)) {
+      throw new DeliveryError(
+        `${path}: there are files that the agent did not make: name a directory of its own`,
+      );
+    }
+    fchmodSync(directory.descriptor, wanted);
+  } else if (found.uid !== ROOT || !isVolume) {
+    throw new DeliveryError(
+      `${path}: belongs to user ${found.uid}: name a directory below it, which the agent makes`,
+    );
+  } else if ((found.mode & WRITABLE_BY_OTHERS) !== 0) {
+    warnings.push(
+      'whoever mounts the volume writable can replace files: mount it read-only elsewhere',
+    );
+  }
+  const isInMemory = IN_MEMORY.includes(statfsSync(directory.at('.')).type);
+  if (!isInMemory) warnings.push('the directory is on a disk: use a volume of medium Memory');
+  return { directory, isInMemory, warnings };
+}
+
+/** Somebody who names /tmp or /etc, and runs the agent as root, is not to find it closed to everybody else. */
+function isOfOthers(directory: OpenDirectory): boolean {
+  const names = readdirSync(directory.at('.'));
+  return !names.includes(CURRENT) && names.some((name) => !name.startsWith('..'));
+}
+
+/** Links on the way there are the operator's (`/var/run` is one); the last part must be none. */
+function realParent(path: string): string {
+  try {
+    return realpathSync(dirname(path));
+  } catch (error) {
+    throw new DeliveryError(
+      `${dirname(path)}: ${codeOf(error)}: mount a volume of medium Memory there`,
+    );
+  }
+}

@@ -1,0 +1,65 @@
+import {
+  closeSync,
+  constants,
+  fchmodSync,
+  fchownSync,
+  fstatSync,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  writeSync,
+} from 'node:fs';
+import { DeliveryError } from '../../agent/failures.ts';
+import { codeOf } from '../code-of.ts';
+import type { RenderedFile } from '../rendered-file.ts';
+
+const { O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY } = constants;
+const PERMISSIONS = 0o7777;
+
+/** Writes a file that does not exist yet; its mode and owner are set on the descriptor and owe nothing to the umask. */
+export function writeNewFile(path: string, file: RenderedFile, isInMemory: boolean): void {
+  const fd = openSync(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
+  try {
+    for (let at = 0; at < file.bytes.length;) at += writeSync(fd, file.bytes, at);
+    giveTo(fd, file);
+    fchmodSync(fd, file.mode);
+    if (!isInMemory) fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function giveTo(fd: number, { owner = -1, group = -1 }: RenderedFile): void {
+  if (owner === -1 && group === -1) return;
+  try {
+    fchownSync(fd, owner, group);
+  } catch (error) {
+    throw new DeliveryError(
+      `owner or group cannot be given (${codeOf(error)}): the agent needs CAP_CHOWN, or runs as that user`,
+    );
+  }
+}
+
+/** Whether the file at the path is already what it should be. A link, a pipe or an unreadable file is not. */
+export function isAlready(path: string, file: RenderedFile): boolean {
+  let fd: number;
+  try {
+    // A pipe that nobody writes to would keep open(2) for ever.
+    fd = openSync(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+  } catch {
+    return false;
+  }
+  try {
+    const found = fstatSync(fd);
+    const { mode, uid, gid, size } = found;
+    const isKept =
+      found.isFile() &&
+      (mode & PERMISSIONS) === file.mode &&
+      (file.owner ?? process.geteuid?.()) === uid &&
+      (file.group ?? gid) === gid &&
+      size === file.bytes.length;
+    return isKept && readFileSync(fd).equals(file.bytes);
+  } finally {
+    closeSync(fd);
+  }
+}

@@ -1,0 +1,47 @@
+import { readCertificate } from '../../crypto/certificate-facts.ts';
+
+const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----\n?/g;
+/** Far more than brokers of one installation make in the life of a certificate; the object must stay small (etcd: 1.5 MiB). */
+const MOST_OF_OTHERS = 100;
+/** Common names of what brokers sign for themselves begin so. */
+export const COMMON_NAME_PREFIX = 'quaymaster-injector ';
+
+/**
+ * A `caBundle` with these certificates of one broker in it. Certificates of other brokers stay until they end, and so does all that is
+ * not a broker's; former ones of the same broker go. The order does not depend on who asks: else two brokers would write for ever.
+ * @param bundle base64 of PEM, as Kubernetes has it. @param own PEM. @param at.now milliseconds since the epoch
+ */
+export function withCertificates(
+  bundle: string | undefined,
+  own: readonly string[],
+  at: { readonly owner: string; readonly now: number },
+): string {
+  const ours = own.map((pem) => pem.trimEnd());
+  const text = Buffer.from(bundle ?? '', 'base64').toString('utf8');
+  const others = (text.match(CERTIFICATE) ?? [])
+    .map((entry) => entry.trimEnd())
+    .filter((entry) => !ours.includes(entry));
+  const foreign = others.filter((entry) => !isOfBroker(entry));
+  const brokers = others
+    .filter((entry) => isOfBroker(entry) && nameOf(entry) !== at.owner && endOf(entry) > at.now)
+    .sort(byEnd)
+    .slice(-MOST_OF_OTHERS);
+  const all = [...foreign, ...[...brokers, ...ours].sort(byEnd)];
+  return Buffer.from(`${all.join('\n')}\n`).toString('base64');
+}
+
+function byEnd(a: string, b: string): number {
+  return endOf(a) - endOf(b) || (a < b ? -1 : 1);
+}
+
+function isOfBroker(pem: string): boolean {
+  return nameOf(pem).startsWith(COMMON_NAME_PREFIX);
+}
+
+function nameOf(pem: string): string {
+  return readCertificate(pem)?.commonName ?? '';
+}
+
+function endOf(pem: string): number {
+  return readCertificate(pem)?.notAfter ?? 0;
+}

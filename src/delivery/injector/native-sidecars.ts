@@ -1,0 +1,24 @@
+import { z } from 'zod';
+import type { Clock } from '../../ports/clock.ts';
+import { withDeadline } from '../../ports/deadline.ts';
+import type { KubernetesApi } from '../../providers/kubernetes/client/index.ts';
+
+const TIMEOUT_MS = 5_000;
+/** On by default since (KEP-753). */
+const SINCE_MINOR = 29;
+
+const versionSchema = z.looseObject({ major: z.string(), minor: z.string() });
+
+/** Whether the cluster's version has native sidecars. @throws BrokerError as the API server answers */
+export async function hasNativeSidecars(
+  api: KubernetesApi,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const answer = await withDeadline(clock, TIMEOUT_MS, (deadline) =>
+    api.call({ method: 'GET', path: ['version'] }, AbortSignal.any([signal, deadline])),
+  );
+  const { major, minor } = versionSchema.parse(answer);
+  // Some say `29+`.
+  return Number(major) > 1 || Number.parseInt(minor, 10) >= SINCE_MINOR;
+}

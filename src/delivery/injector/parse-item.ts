@@ -1,0 +1,130 @@
+import { isSecretPath } from '../../domain/names.ts';
+import { parseDuration } from '../../domain/policy/duration.ts';
+import { DOMAIN } from './annotation-names.ts';
+import {
+  FORMATS,
+  type Format,
+  type RequestedSecret,
+  type RequestedTemplate,
+} from './injection-request.ts';
+import type { Problems } from './problems.ts';
+import type { ItemTexts } from './read-annotations.ts';
+
+const VERSION = /^[A-Za-z0-9._:-]{1,128}$/;
+const MODE = /^0?[4-7][0-7]{2}$/;
+const FILE_SEGMENT = /^(?!\.{1,2}$)[A-Za-z0-9._-]+$/;
+export const LONGEST_FILE = 200;
+const FILE_ENDINGS: Readonly<Record<Format, string>> = {
+  json: '.json',
+  files: '',
+  dotenv: '.env',
+  properties: '.properties',
+  yaml: '.yaml',
+};
+
+interface Item {
+  readonly secret?: RequestedSecret;
+  readonly template?: RequestedTemplate;
+}
+
+/** What the annotations of one name ask for: a secret, a template, or a secret for its own template. */
+export function parseItem(name: string, texts: ItemTexts, problems: Problems): Item {
+  const { secret, template } = texts;
+  const refuse = (kind: keyof ItemTexts, message: string): void =>
+    problems.add(`${DOMAIN}${kind}-${name}`, message);
+  if (secret === undefined) {
+    for (const kind of ['credential', 'format', 'optional'] as const) {
+      if (texts[kind] !== undefined) refuse(kind, `needs ${DOMAIN}secret-${name}`);
+    }
+    for (const kind of ['file', 'mode'] as const) {
+      if (texts[kind] !== undefined && template === undefined) {
+        refuse(kind, `needs ${DOMAIN}secret-${name} or ${DOMAIN}template-${name}`);
+      }
+    }
+  }
+  if (template !== undefined && texts.format !== undefined) {
+    refuse('format', `has no meaning beside ${DOMAIN}template-${name}`);
+  }
+  checkTexts(texts, refuse);
+  return {
+    ...(secret !== undefined && { secret: secretOf(name, texts, refuse) }),
+    ...(template !== undefined && { template: templateOf(name, template, texts) }),
+  };
+}
+
+type Refuse = (kind: keyof ItemTexts, message: string) => void;
+
+function checkTexts({ file, mode, optional, credential }: ItemTexts, refuse: Refuse): void {
+  if (file !== undefined && !isFile(file)) {
+    refuse(
+      'file',
+      'must be a relative path of segments of [A-Za-z0-9._-], never "." or "..", 200 characters at most',
+    );
+  }
+  if (mode !== undefined && !MODE.test(mode)) {
+    refuse('mode', 'must be octal and let the owner read, like 0400');
+  }
+  if (optional !== undefined && optional !== 'true' && optional !== 'false') {
+    refuse('optional', 'must be "true" or "false"');
+  }
+  if (credential !== undefined && parseDuration(credential) === undefined) {
+    refuse('credential', 'must be a lifetime like 30m or 1h');
+  }
+}
+
+function isFile(text: string): boolean {
+  return (
+    text.length <= LONGEST_FILE &&
+    !text.startsWith('..') &&
+    text.split('/').every((segment) => FILE_SEGMENT.test(segment))
+  );
+}
+
+function secretOf(name: string, texts: ItemTexts, refuse: Refuse): RequestedSecret {
+  const { path, version } = splitReference(texts.secret ?? '');
+  if (!isSecretPath(path) || (version !== undefined && !VERSION.test(version))) {
+    refuse('secret', "must be a secret's path, or path@version");
+  }
+  if (version !== undefined && texts.credential !== undefined) {
+    refuse('credential', 'what is made to order has no version to pin');
+  }
+  return {
+    name,
+    path,
+    isOptional: texts.optional === 'true',
+    ...(version !== undefined && { version }),
+    ...(texts.credential !== undefined && { credentialTtl: texts.credential }),
+    ...(texts.template === undefined && fileOf(name, texts, refuse)),
+  };
+}
+
+/** The version stands after the last `@`. A path with an `@` of its own, and no version, ends with another one. */
+function splitReference(text: string): { readonly path: string; readonly version?: string } {
+  const at = text.lastIndexOf('@');
+  if (at < 0) return { path: text };
+  const version = text.slice(at + 1);
+  return { path: text.slice(0, at), ...(version !== '' && { version }) };
+}
+
+function fileOf(
+  name: string,
+  { file, format = 'json', mode }: ItemTexts,
+  refuse: Refuse,
+): Pick<RequestedSecret, 'file' | 'format' | 'mode'> {
+  const known = FORMATS.find((one) => one === format);
+  if (known === undefined) refuse('format', `must be one of ${FORMATS.join(', ')}`);
+  return {
+    file: file ?? `${name}${FILE_ENDINGS[known ?? 'json']}`,
+    format: known ?? 'json',
+    ...(mode !== undefined && { mode: octal(mode) }),
+  };
+}
+
+function templateOf(name: string, text: string, texts: ItemTexts): RequestedTemplate {
+  const { file = name, mode } = texts;
+  return { name, file, text, ...(mode !== undefined && { mode: octal(mode) }) };
+}
+
+function octal(mode: string): string {
+  return mode.padStart(4, '0');
+}

@@ -1,0 +1,196 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { createServer, type Server } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { setImmediate } from 'node:timers/promises';
+import { networkOf } from '../../domain/ip-address.ts';
+import { exceededBound } from '../../domain/json-bounds.ts';
+import { HANDSHAKE_MS, HTTP_BOUNDS, STALLED_MS, TLS_BOUNDS } from '../../net/listener/bounds.ts';
+import { ConnectionLimits } from '../../net/listener/connection-limits.ts';
+import { HeldBytes } from '../../net/listener/held-bytes.ts';
+import { listenAt } from '../../net/listener/listen-at.ts';
+import type { Clock } from '../../ports/clock.ts';
+import { readBody } from './read-body.ts';
+
+/** API servers keep a few; anybody in the cluster may reach the port, and no pod may keep them out. */
+const CONNECTIONS = { maxConnections: 512, maxConnectionsPerAddress: 128 };
+const DRAIN_MS = 5_000;
+const MIB = 1024 * 1024;
+/** Reviews that arrive or are answered, from one network and in all: two of the longest, and five. */
+const REVIEW_BYTES = { ofOne: 6 * MIB, ofAll: 16 * MIB };
+/**
+ * Of a review's text, before it is parsed: a pod nests a dozen deep and has hundreds of values. What is left costs a parser and the checks behind it
+ * a few milliseconds, and the loop that answers it is that of the API.
+ */
+const REVIEW_BOUNDS = { depth: 64, values: 20_000, bare: 3 * MIB };
+
+/** Certificate chain and key, PEM. */
+export interface ServingCertificate {
+  readonly cert: string | Buffer;
+  readonly key: string | Buffer;
+}
+
+export interface WebhookServerOptions {
+  readonly host: string;
+  readonly port: number;
+  /** PEM; with it, callers need a certificate of this authority, which is asked for whenever ours is presented anew. */
+  readonly clientCa?: () => string;
+}
+
+/** Answers a review: its JSON, or undefined for what is none. */
+export type Review = (document: unknown) => Promise<object | undefined>;
+
+/** `POST /inject` over TLS, and nothing else. */
+export class WebhookServer {
+  readonly #server: Server;
+  readonly #options: WebhookServerOptions;
+  readonly #clock: Clock;
+  readonly #connections = new ConnectionLimits(CONNECTIONS);
+  readonly #held = new HeldBytes(REVIEW_BYTES);
+  #turn = Promise.resolve();
+  #underWay = 0;
+  #isClosing = false;
+
+  constructor(
+    options: WebhookServerOptions,
+    certificate: ServingCertificate,
+    { clock, review }: { readonly clock: Clock; readonly review: Review },
+  ) {
+    this.#options = options;
+    this.#clock = clock;
+    const clients =
+      options.clientCa === undefined
+        ? {}
+        : { ca: options.clientCa(), requestCert: true, rejectUnauthorized: true };
+    this.#server = createServer(
+      {
+        ...HTTP_BOUNDS,
+        ...TLS_BOUNDS,
+        handshakeTimeout: HANDSHAKE_MS,
+        ...clients,
+        ...certificate,
+      },
+      (request, response) => {
+        this.#underWay += 1;
+        response.once('close', () => {
+          this.#underWay -= 1;
+          if (this.#isClosing && this.#underWay === 0) this.#connections.destroyAll();
+        });
+        void answerRequest(request, response, {
+          held: this.#held,
+          review: (body) => this.#inTurn(() => review(parsed(body))),
+        });
+      },
+    );
+    this.#connections.guard(this.#server);
+    this.#server.timeout = STALLED_MS;
+  }
+
+  /** @throws ERR_CONFIG_INVALID when it cannot. */
+  listen(): Promise<AddressInfo> {
+    return listenAt(this.#server, this.#options);
+  }
+
+  /** New handshakes get this one; connections that are open stay. */
+  present({ cert, key }: ServingCertificate): void {
+    const { clientCa } = this.#options;
+    this.#server.setSecureContext({
+      ...TLS_BOUNDS,
+      cert,
+      key,
+      ...(clientCa !== undefined && { ca: clientCa() }),
+    });
+  }
+
+  /** Answers what is under way, and waits for nobody else; what is not done after five seconds is cut. */
+  async close(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<undefined>();
+    const cancel = this.#clock.after(DRAIN_MS, () => this.#connections.destroyAll());
+    this.#isClosing = true;
+    this.#server.close(() => resolve(undefined));
+    if (this.#underWay === 0) this.#connections.destroyAll();
+    await promise;
+    cancel();
+  }
+
+  /** One review in each turn of the event loop: however many arrive at once, what else the process serves is served between two of them. */
+  async #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    this.#turn = this.#turn.then(() => setImmediate());
+    await this.#turn;
+    return work();
+  }
+}
+
+async function answerRequest(
+  request: IncomingMessage,
+  response: ServerResponse,
+  {
+    review,
+    held,
+  }: {
+    readonly review: (body: Buffer) => Promise<object | undefined>;
+    readonly held: HeldBytes;
+  },
+): Promise<void> {
+  const refusal = refusalOf(request);
+  if (refusal !== undefined) {
+    refuse(response, refusal);
+    return;
+  }
+  const network = networkOf(request.socket.remoteAddress ?? '');
+  let taken = 0;
+  response.once('close', () => held.release(network, taken));
+  try {
+    const body = await readBody(request, (bytes) => {
+      if (response.closed || !held.take(network, bytes)) return false;
+      taken += bytes;
+      return true;
+    });
+    if (!Buffer.isBuffer(body)) {
+      refuse(response, body === 'too_long' ? 413 : 429);
+      return;
+    }
+    const answer = await review(body);
+    if (answer === undefined) refuse(response, 400);
+    else send(response, answer);
+  } catch {
+    // The caller went away, or something of ours failed: fail closed, the API server denies the pod.
+    refuse(response, 500);
+  }
+}
+
+/** The API server adds `?timeout=…`. */
+function refusalOf({ method, url = '', headers }: IncomingMessage): number | undefined {
+  if (url.split('?', 1)[0] !== '/inject') return 404;
+  if (method !== 'POST') return 405;
+  const type = headers['content-type']?.split(';', 1)[0]?.trim().toLowerCase();
+  return type === 'application/json' ? undefined : 415;
+}
+
+/** @returns undefined for what is no JSON, or exceeds its bounds. */
+function parsed(body: Buffer): unknown {
+  try {
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(body);
+    return exceededBound(text, REVIEW_BOUNDS) === undefined ? JSON.parse(text) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function refuse(response: ServerResponse, status: number): void {
+  if (response.headersSent || response.destroyed) return;
+  response.writeHead(status, {
+    'Content-Length': 0,
+    Connection: 'close',
+    ...(status === 405 && { Allow: 'POST' }),
+  });
+  response.end();
+}
+
+function send(response: ServerResponse, answer: object): void {
+  const text = JSON.stringify(answer);
+  response.writeHead(200, {
+    'Content-Type': 'application/json',
+    'Content-Length': Buffer.byteLength(text),
+  });
+  response.end(text);
+}

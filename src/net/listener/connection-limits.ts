@@ -1,0 +1,64 @@
+import type { Server, Socket } from 'node:net';
+import { networkOf } from '../../domain/ip-address.ts';
+
+export interface ConnectionBounds {
+  readonly maxConnections: number;
+  readonly maxConnectionsPerAddress: number;
+}
+
+/** Open connections, in all and by network, from before a TLS handshake on: half-open ones are what floods are made of. */
+export class ConnectionLimits {
+  readonly #bounds: ConnectionBounds;
+  readonly #isTrusted: (address: string) => boolean;
+  readonly #open = new Set<Socket>();
+  readonly #byNetwork = new Map<string, number>();
+  #refused = 0;
+
+  /** A trusted proxy brings the connections of many: only the bound for all holds for it. */
+  constructor(bounds: ConnectionBounds, isTrusted: (address: string) => boolean = () => false) {
+    this.#bounds = bounds;
+    this.#isTrusted = isTrusted;
+  }
+
+  get open(): number {
+    return this.#open.size;
+  }
+
+  /** Connections that were cut at once since the start. */
+  get refused(): number {
+    return this.#refused;
+  }
+
+  guard(server: Server): void {
+    server.on('connection', (socket) => this.#take(socket));
+  }
+
+  /** Cuts all, whatever they are doing. */
+  destroyAll(): void {
+    for (const socket of this.#open) socket.destroy();
+  }
+
+  #take(socket: Socket): void {
+    const address = socket.remoteAddress ?? '';
+    const network = networkOf(address);
+    const count = (this.#byNetwork.get(network) ?? 0) + 1;
+    const isTooMany =
+      this.#open.size >= this.#bounds.maxConnections ||
+      (count > this.#bounds.maxConnectionsPerAddress && !this.#isTrusted(address));
+    if (isTooMany) {
+      this.#refused += 1;
+      socket.destroy();
+      return;
+    }
+    this.#open.add(socket);
+    this.#byNetwork.set(network, count);
+    socket.once('close', () => this.#leave(socket, network));
+  }
+
+  #leave(socket: Socket, network: string): void {
+    this.#open.delete(socket);
+    const count = (this.#byNetwork.get(network) ?? 1) - 1;
+    if (count === 0) this.#byNetwork.delete(network);
+    else this.#byNetwork.set(network, count);
+  }
+}

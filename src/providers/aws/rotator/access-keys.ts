@@ -1,0 +1,163 @@
+import { BrokerError } from '../../../domain/errors.ts';
+import type { SecretData } from '../../../domain/secret.ts';
+import { Sensitive } from '../../../domain/sensitive.ts';
+import type { CallContext } from '../../../ports/call-context.ts';
+import type { Clock } from '../../../ports/clock.ts';
+import type {
+  RotationTarget,
+  RotationTurn,
+  TargetVerdict,
+} from '../../../ports/rotation-target.ts';
+import type { AccessKey, AwsAccount, ListedKey } from '../client/aws-account.ts';
+import { AwsRefusal } from '../client/aws-error.ts';
+import { conflict, notYet } from '../../rotator/refusals.ts';
+import { refuseStaleCopies } from '../../rotator/stale-copies.ts';
+import type { AccessKeysOptions } from './config.ts';
+
+/** What AWS allows one user. */
+const MOST_KEYS = 2;
+/** A key may be unknown for some seconds after it was made; after this long it is refused in earnest. */
+const SETTLING_MS = 120_000;
+const ASK_AGAIN_SECONDS = 5;
+
+/**
+ * The two access keys that an IAM user can have: one works, the other is made, and the first deleted when nobody holds it any more.
+ * AWS shows a secret once, and its keys carry no marks: a key that an earlier try made and did not get to store is known by being younger than
+ * the rotation, never used, and not the current one.
+ */
+export class AccessKeys implements RotationTarget {
+  readonly locators: readonly string[];
+  readonly slots = 'two';
+  readonly drillable = true;
+  readonly #account: AwsAccount;
+  readonly #options: AccessKeysOptions;
+  readonly #clock: Clock;
+
+  constructor(account: AwsAccount, options: AccessKeysOptions, clock: Clock) {
+    this.#account = account;
+    this.#options = options;
+    this.#clock = clock;
+    this.locators = [`users/${encodeURIComponent(options.username)}`];
+  }
+
+  async create(turn: RotationTurn): Promise<SecretData> {
+    const { username, keys } = this.#options;
+    const { current = {}, context } = turn;
+    const listed = await this.#account.listKeys(username, context);
+    const currentId = this.#idIn(current);
+    if (currentId !== undefined && !listed.some(({ id }) => id === currentId)) {
+      throw conflict('key_of_another', `the current access key is not one of user ${username}`);
+    }
+    const left = await this.#dropLeftovers(turn, listed, currentId);
+    if (left >= MOST_KEYS) {
+      throw conflict('no_free_slot', `user ${username} has two access keys: delete the unused one`);
+    }
+    refuseStaleCopies(turn.current, [keys.accessKeyId, keys.secretAccessKey]);
+    turn.stillOurs();
+    const { id, secret } = await this.#account.createKey(username, context);
+    return { ...current, [keys.accessKeyId]: id, [keys.secretAccessKey]: secret.reveal() };
+  }
+
+  /** AWS made it when it was created: it only has to be active. */
+  async set(turn: RotationTurn, pending: SecretData): Promise<void> {
+    const { username } = this.#options;
+    const id = this.#idIn(pending);
+    const listed = await this.#account.listKeys(username, turn.context);
+    const key = listed.find((candidate) => candidate.id === id);
+    // AWS may only not list it everywhere; but it may have been deleted as well, so that this is a failure, and not waited for.
+    if (key === undefined) throw notListed();
+    if (key.isActive) return;
+    turn.stillOurs();
+    await this.#account.activateKey(username, key.id, turn.context);
+  }
+
+  async test(data: SecretData, context: CallContext): Promise<TargetVerdict> {
+    const key = this.#keyIn(data);
+    if (key === undefined) return { accepted: false, reason: 'no_key' };
+    try {
+      const arn = await this.#account.identityOf(key, context);
+      const isUser = /:user\//.test(arn) && arn.endsWith(`/${this.#options.username}`);
+      return isUser ? { accepted: true } : { accepted: false, reason: 'another_user' };
+    } catch (error) {
+      if (!(error instanceof BrokerError) || error.code !== 'ERR_PROVIDER_DENIED') throw error;
+      if (await this.#isSettling(error, key.id, context)) throw notYet(ASK_AGAIN_SECONDS);
+      return { accepted: false, reason: 'login_refused' };
+    }
+  }
+
+  retire(turn: RotationTurn, previous: SecretData): Promise<void> {
+    return this.#end(turn, previous);
+  }
+
+  discard(turn: RotationTurn, pending: SecretData): Promise<void> {
+    return this.#end(turn, pending);
+  }
+
+  /** Deactivated first: what still uses it fails from then on, and an operator can undo that as long as the deletion did not follow. */
+  async #end(turn: RotationTurn, data: SecretData): Promise<void> {
+    const { username } = this.#options;
+    const id = this.#idIn(data);
+    if (id !== undefined && id === this.#idIn(turn.current ?? {})) {
+      throw conflict('still_current', 'this access key is the current one');
+    }
+    const listed = await this.#account.listKeys(username, turn.context);
+    const key = listed.find((candidate) => candidate.id === id);
+    if (key === undefined) return;
+    turn.stillOurs();
+    if (key.isActive) await this.#account.deactivateKey(username, key.id, turn.context);
+    turn.stillOurs();
+    await this.#delete(key.id, turn.context);
+  }
+
+  /** How many keys are left. */
+  async #dropLeftovers(
+    turn: RotationTurn,
+    listed: readonly ListedKey[],
+    currentId: string | undefined,
+  ): Promise<number> {
+    let left = listed.length;
+    const since = Math.floor(turn.startedAt / 1000) * 1000;
+    for (const { id, createdAt } of listed) {
+      const isYounger = createdAt >= since;
+      if (id === currentId || !isYounger) continue;
+      if (await this.#account.wasKeyUsed(id, turn.context)) continue;
+      turn.stillOurs();
+      await this.#delete(id, turn.context);
+      left -= 1;
+    }
+    return left;
+  }
+
+  async #delete(id: string, context: CallContext): Promise<void> {
+    try {
+      await this.#account.deleteKey(this.#options.username, id, context);
+    } catch (error) {
+      if (!(error instanceof BrokerError) || error.code !== 'ERR_NOT_FOUND') throw error;
+    }
+  }
+
+  /** Whether AWS may only not have heard of the key everywhere. */
+  async #isSettling(refusal: BrokerError, id: string, context: CallContext): Promise<boolean> {
+    const { cause } = refusal;
+    if (!(cause instanceof AwsRefusal) || cause.errorName !== 'InvalidClientTokenId') return false;
+    const listed = await this.#account.listKeys(this.#options.username, context);
+    const key = listed.find((candidate) => candidate.id === id);
+    return key?.isActive === true && this.#clock.now() - key.createdAt < SETTLING_MS;
+  }
+
+  #idIn(data: SecretData): string | undefined {
+    const id = data[this.#options.keys.accessKeyId];
+    return typeof id === 'string' && id !== '' ? id : undefined;
+  }
+
+  #keyIn(data: SecretData): AccessKey | undefined {
+    const id = this.#idIn(data);
+    const secret = data[this.#options.keys.secretAccessKey];
+    if (id === undefined || typeof secret !== 'string' || secret === '') return undefined;
+    return { id, secret: new Sensitive(secret) };
+  }
+}
+
+function notListed(): BrokerError {
+  return new BrokerError('ERR_PROVIDER_UNAVAILABLE', undefined, { reason: 'not_listed' });
+}

@@ -1,0 +1,135 @@
+import { namedUuid } from '../../../crypto/named-uuid.ts';
+import { BrokerError } from '../../../domain/errors.ts';
+import { isSameSecretData } from '../../../domain/same-secret-data.ts';
+import type { SecretData } from '../../../domain/secret.ts';
+import type { CallContext } from '../../../ports/call-context.ts';
+import type { Clock } from '../../../ports/clock.ts';
+import type {
+  RotationTarget,
+  RotationTurn,
+  TargetVerdict,
+} from '../../../ports/rotation-target.ts';
+import { toSecretData } from '../client/secret-data.ts';
+import type { SecretRotation } from '../client/secret-rotation.ts';
+import { conflict, notYet } from '../../rotator/refusals.ts';
+
+const CURRENT = 'AWSCURRENT';
+const PENDING = 'AWSPENDING';
+const ASK_AGAIN_SECONDS = 10;
+/** Four steps of a function take an hour at most, and AWS tries a few times. */
+const LONGEST_MS = 86_400_000;
+
+type Stages = ReadonlyMap<string, readonly string[]>;
+
+/**
+ * A secret that AWS Secrets Manager rotates by its own function: the broker starts it, follows the version that it named until that is current,
+ * and says so. The value is there from the function's first step on; what comes after goes on at AWS whether anybody looks or not.
+ */
+export class OwnRotation implements RotationTarget {
+  readonly locators: readonly string[];
+  /** Whether the function keeps the old credential alive is its own matter. */
+  readonly slots = 'one';
+  readonly drillable = false;
+  readonly #rotation: SecretRotation;
+  readonly #clock: Clock;
+
+  constructor(rotation: SecretRotation, name: string, clock: Clock) {
+    this.#rotation = rotation;
+    this.#clock = clock;
+    this.locators = [name];
+  }
+
+  /** @throws ERR_PROVIDER_UNAVAILABLE `not_yet` until the function has made the value, ERR_CONFLICT after a day. */
+  async create(turn: RotationTurn): Promise<SecretData> {
+    const { context } = turn;
+    const version = versionOf(turn);
+    const stages = await this.#rotation.stages(context);
+    if (!stages.has(version)) {
+      if (isUnderWay(stages)) throw underWay();
+      turn.stillOurs();
+      await this.#rotation.start(version, context);
+    }
+    const value = await this.#valueOf(version, context);
+    if (value === undefined) throw this.#waiting(turn);
+    return value;
+  }
+
+  /** @throws ERR_PROVIDER_UNAVAILABLE `not_yet` until AWS has made the new version current, ERR_CONFLICT after a day. */
+  async set(turn: RotationTurn): Promise<void> {
+    const stages = await this.#rotation.stages(turn.context);
+    const own = stages.get(versionOf(turn)) ?? [];
+    if (own.includes(CURRENT)) return;
+    if (own.includes(PENDING)) throw this.#waiting(turn);
+    const detail =
+      'AWS no longer carries this rotation on: look at its function, then rotate again';
+    throw conflict('ended_at_aws', detail);
+  }
+
+  /** The function tested it before it became current: what is current is what works. */
+  async test(data: SecretData, context: CallContext): Promise<TargetVerdict> {
+    const version = currentIn(await this.#rotation.stages(context));
+    const value = version === undefined ? undefined : await this.#valueOf(version, context);
+    const isCurrent = value !== undefined && isSameSecretData(value, data);
+    return isCurrent ? { accepted: true } : { accepted: false, reason: 'not_current' };
+  }
+
+  /** The old version is AWSPREVIOUS; when it ends is the function's matter. */
+  retire(turn: RotationTurn, previous: SecretData): Promise<void> {
+    const isKept = turn.current !== undefined && isSameSecretData(turn.current, previous);
+    if (!isKept) return Promise.resolve();
+    return Promise.reject(conflict('still_current', 'this value is the current one'));
+  }
+
+  /** Ends a rotation that is under way. @throws ERR_CONFLICT once AWS made the new version current. */
+  async discard(turn: RotationTurn): Promise<void> {
+    const { context } = turn;
+    const version = versionOf(turn);
+    const own = (await this.#rotation.stages(context)).get(version) ?? [];
+    if (own.includes(CURRENT)) {
+      turn.stillOurs();
+      throw conflict(
+        'no_way_back',
+        'AWS has made the new version current: go on with the rotation',
+      );
+    }
+    if (!own.includes(PENDING)) return;
+    turn.stillOurs();
+    await this.#rotation.cancel(context);
+    turn.stillOurs();
+    await this.#rotation.dropPending(version, context);
+  }
+
+  #waiting({ startedAt }: RotationTurn): BrokerError {
+    if (this.#clock.now() - startedAt < LONGEST_MS) return notYet(ASK_AGAIN_SECONDS);
+    const detail = 'AWS has not ended this rotation in a day: look at its function, then retry';
+    return conflict('hangs_at_aws', `${detail}, or abort`);
+  }
+
+  /** undefined while the version has no value yet. */
+  async #valueOf(version: string, context: CallContext): Promise<SecretData | undefined> {
+    try {
+      return toSecretData(await this.#rotation.value(version, context));
+    } catch (error) {
+      if (error instanceof BrokerError && error.code === 'ERR_NOT_FOUND') return undefined;
+      throw error;
+    }
+  }
+}
+
+/** AWS calls the new version as the request's token: the same in every try. */
+function versionOf({ rotationId }: RotationTurn): string {
+  return namedUuid('rotate', rotationId);
+}
+
+function isUnderWay(stages: Stages): boolean {
+  return [...stages.values()].some((own) => own.includes(PENDING) && !own.includes(CURRENT));
+}
+
+function currentIn(stages: Stages): string | undefined {
+  return [...stages].find(([, own]) => own.includes(CURRENT))?.[0];
+}
+
+/** Of somebody else: whether it ends is not for us to say. */
+function underWay(): BrokerError {
+  return new BrokerError('ERR_PROVIDER_UNAVAILABLE', undefined, { reason: 'rotation_under_way' });
+}

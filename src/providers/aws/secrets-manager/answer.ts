@@ -1,0 +1,38 @@
+import { BrokerError } from '../../../domain/errors.ts';
+import type { SecretVersion } from '../../../domain/secret.ts';
+import type { AwsLocation } from './location.ts';
+import { pickMember, toSecretData, type AwsValue } from '../client/secret-data.ts';
+
+/** One secret's value as GetSecretValue and BatchGetSecretValue answer it; nothing of it is checked yet. */
+export interface AwsAnswer extends AwsValue {
+  readonly Name?: string | undefined;
+  readonly VersionId?: string | undefined;
+  readonly VersionStages?: string[] | undefined;
+  readonly CreatedDate?: Date | undefined;
+}
+
+/** Which version was asked for: by its id, or by the stage it must carry. */
+export type AwsWanted = { readonly versionId: string } | { readonly stage: string };
+
+/** Whether the answer is what was asked. BatchGetSecretValue has no stage parameter, and a server may answer an older version. */
+export function isAsAsked(answer: AwsAnswer, name: string, wanted: AwsWanted): boolean {
+  if (answer.Name !== name || typeof answer.VersionId !== 'string') return false;
+  if ('versionId' in wanted) return answer.VersionId === wanted.versionId;
+  return Array.isArray(answer.VersionStages) && answer.VersionStages.includes(wanted.stage);
+}
+
+/** @throws ERR_PROVIDER_MALFORMED when it is not what was asked, ERR_NOT_FOUND without the member. */
+export function versionOf(
+  answer: AwsAnswer,
+  location: AwsLocation,
+  wanted: AwsWanted,
+): SecretVersion {
+  const version = answer.VersionId;
+  if (version === undefined || !isAsAsked(answer, location.name, wanted)) {
+    throw new BrokerError('ERR_PROVIDER_MALFORMED', undefined, { reason: 'not_as_asked' });
+  }
+  const { jsonKey } = location;
+  const data = jsonKey === undefined ? toSecretData(answer) : pickMember(answer, jsonKey);
+  const createdAt = answer.CreatedDate instanceof Date ? answer.CreatedDate.getTime() : Number.NaN;
+  return { data, version, ...(Number.isSafeInteger(createdAt) && { createdAt }) };
+}

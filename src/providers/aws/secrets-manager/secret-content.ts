@@ -1,0 +1,70 @@
+import { BrokerError } from '../../../domain/errors.ts';
+import { isSameSecretData } from '../../../domain/same-secret-data.ts';
+import type { SecretData } from '../../../domain/secret.ts';
+import { memberText, parseMembers } from '../../../domain/json-members.ts';
+import { toSecretData, type AwsValue } from '../client/secret-data.ts';
+
+/** The one key of a secret that is plain text or bytes. */
+const PLAIN = 'value';
+
+/**
+ * What is to be written so that reading gives `data`: text, bytes or JSON as the secret was, and members that stay as they are keep their
+ * JSON form, so that a number remains one. With `jsonKey` only that member changes.
+ * @throws ERR_NOT_FOUND when there is no JSON that the member is part of; ERR_CONFLICT for what no secret at AWS can hold.
+ */
+export function contentOf(
+  data: SecretData,
+  current: AwsValue | undefined,
+  jsonKey: string | undefined,
+): AwsValue {
+  const members = membersOf(current);
+  if (jsonKey !== undefined) return memberChanged(data, members, jsonKey);
+  const content = plainContent(data, members) ?? { SecretString: jsonOf(data, members) };
+  if (isSameSecretData(toSecretData(content), data)) return content;
+  throw conflict('not_representable', 'a secret at AWS cannot hold this value');
+}
+
+type Members = Readonly<Record<string, unknown>>;
+
+function membersOf(current: AwsValue | undefined): Members | undefined {
+  const text = current?.SecretString;
+  const members = typeof text === 'string' ? parseMembers(text) : undefined;
+  return members === undefined || Object.keys(members).length === 0 ? undefined : members;
+}
+
+function memberChanged(data: SecretData, members: Members | undefined, jsonKey: string): AwsValue {
+  if (members === undefined) throw new BrokerError('ERR_NOT_FOUND');
+  const value = data[jsonKey];
+  if (typeof value !== 'string' || Object.keys(data).length !== 1) {
+    const detail = 'the reference names one member: a value of others needs the whole secret';
+    throw conflict('one_key', detail);
+  }
+  const changed = [...Object.entries(members), memberOf(members, jsonKey, value)];
+  return { SecretString: JSON.stringify(Object.fromEntries(changed)) };
+}
+
+/** Text or bytes, where the secret is no JSON so far and the value needs none. */
+function plainContent(data: SecretData, members: Members | undefined): AwsValue | undefined {
+  const value = data[PLAIN];
+  if (value === undefined || Object.keys(data).length !== 1) return undefined;
+  if (typeof value !== 'string') return { SecretBinary: Buffer.from(value.base64, 'base64') };
+  const isReadAsJson = parseMembers(value) !== undefined;
+  return members === undefined && !isReadAsJson ? { SecretString: value } : undefined;
+}
+
+function jsonOf(data: SecretData, members: Members = {}): string {
+  const entries = Object.entries(data).map(([key, value]) => {
+    if (typeof value === 'string') return memberOf(members, key, value);
+    throw conflict('not_text', 'a JSON secret at AWS holds text and no bytes');
+  });
+  return JSON.stringify(Object.fromEntries(entries));
+}
+
+function memberOf(members: Members, key: string, value: string): readonly [string, unknown] {
+  const isKept = Object.hasOwn(members, key) && memberText(members[key]) === value;
+  return [key, isKept ? members[key] : value];
+}
+
+function conflict(reason: string, detail: string): BrokerError {
+  return new BrokerError('ERR_CONFLICT', detail, { reason });
+}

@@ -1,0 +1,39 @@
+import type { SecretData } from '../../domain/secret.ts';
+import type { RotationTarget, RotationTurn, TargetVerdict } from '../../ports/rotation-target.ts';
+import { refuseStaleCopies } from '../rotator/stale-copies.ts';
+import type { MadeValue } from './made-value.ts';
+
+/** Nothing but the provider changes: nobody else knows the value, so there is nothing to set and nothing to end. */
+export class MadeTarget implements RotationTarget {
+  readonly locators: readonly string[] = [];
+  readonly slots = 'two';
+  readonly drillable = true;
+  readonly lifetimeSeconds?: number;
+  readonly #value: MadeValue;
+
+  constructor(value: MadeValue) {
+    this.#value = value;
+    if (value.lifetimeSeconds !== undefined) this.lifetimeSeconds = value.lifetimeSeconds;
+  }
+
+  async create(turn: RotationTurn): Promise<SecretData> {
+    refuseStaleCopies(turn.current, this.#value.secrets);
+    return { ...turn.current, ...(await this.#value.make()) };
+  }
+
+  set(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  async test(data: SecretData): Promise<TargetVerdict> {
+    return this.#value.verdict(data);
+  }
+
+  retire(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  discard(): Promise<void> {
+    return Promise.resolve();
+  }
+}

@@ -1,0 +1,19 @@
+import { BrokerError } from '../../../domain/errors.ts';
+
+/** A name in backticks, which no SQL mode reads otherwise. @throws ERR_BODY_INVALID for a NUL, which no name can hold. */
+export function quoteIdentifier(name: string): string {
+  return `\`${withoutNul(name).replaceAll('`', '``')}\``;
+}
+
+/**
+ * `'…'` for sessions under NO_BACKSLASH_ESCAPES, as every session of ours is: there a quote is doubled and nothing else has a meaning.
+ * @throws ERR_BODY_INVALID for a NUL.
+ */
+export function quoteLiteral(text: string): string {
+  return `'${withoutNul(text).replaceAll("'", "''")}'`;
+}
+
+function withoutNul(text: string): string {
+  if (text.includes('\0')) throw new BrokerError('ERR_BODY_INVALID', 'a text with a NUL in it');
+  return text;
+}

@@ -1,0 +1,116 @@
+import type { RotationTurn } from '../../../ports/rotation-target.ts';
+import { quoteAccount, type MysqlAccount } from '../client/account.ts';
+import type { MysqlSession } from '../client/mysql-session.ts';
+import { conflict } from '../../rotator/refusals.ts';
+
+/** Quoted names and texts, and what is between them: a word inside a name is none. */
+const TOKENS = /`(?:[^`]|``)*`|'(?:[^']|'')*'|[^`']+/g;
+/** How the account logs in, which is its own; what follows are demands and limits, which are copied. */
+const LOGIN = /^ IDENTIFIED (?:(?! REQUIRE | WITH )[^'`]|'(?:[^']|'')*'|`(?:[^`]|``)*`)*/;
+/** A role, or several; everything else is granted ON something. */
+const ROLE = /^GRANT ((?:`(?:[^`]|``)*`(?:@`(?:[^`]|``)*`)?,?)+) TO $/;
+const DEFAULT_ROLE = /^SET DEFAULT ROLE /;
+/** The line that every account has: it grants nothing, and holds demands and limits. */
+const NOTHING = 'GRANT USAGE ON *.* TO ';
+const NO_DEMANDS =
+  'REQUIRE NONE WITH MAX_QUERIES_PER_HOUR 0 MAX_UPDATES_PER_HOUR 0 MAX_CONNECTIONS_PER_HOUR 0 MAX_USER_CONNECTIONS 0';
+
+/** One line of SHOW GRANTS, without the account it is of: what stands before it, and behind. */
+interface Grant {
+  readonly head: string;
+  readonly tail: string;
+}
+
+/**
+ * Gives `to` what `from` has, and nothing else: rights, roles, the demand for TLS, limits. Ends when the server shows the same of both.
+ * @throws ERR_CONFLICT, reason `grants_differ`, when it does not: the account of the connection may not grant all of it.
+ */
+export async function followGrants(
+  session: MysqlSession,
+  turn: RotationTurn,
+  from: MysqlAccount,
+  to: MysqlAccount,
+): Promise<void> {
+  const wanted = await grantsOf(session, from);
+  const held = await grantsOf(session, to);
+  if (isSame(wanted, held)) return;
+  for (const statement of [...taking(held, to), ...giving(wanted, to)]) {
+    turn.stillOurs();
+    await session.run(statement);
+  }
+  if (isSame(wanted, await grantsOf(session, to))) return;
+  throw conflict('grants_differ', 'the second user could not be given what the first one has');
+}
+
+function taking(held: readonly Grant[], to: MysqlAccount): readonly string[] {
+  const account = quoteAccount(to);
+  const roles = held.flatMap(({ head }) => {
+    const names = ROLE.exec(head)?.[1];
+    return names === undefined ? [] : [`REVOKE ${names} FROM ${account}`];
+  });
+  const hasDefault = held.some(({ head }) => DEFAULT_ROLE.test(head));
+  return [
+    `REVOKE ALL PRIVILEGES, GRANT OPTION FROM ${account}`,
+    `ALTER USER ${account} ${NO_DEMANDS}`,
+    ...(hasDefault ? [`SET DEFAULT ROLE NONE FOR ${account}`] : []),
+    ...roles,
+  ];
+}
+
+/** A default role is one of those granted, so it comes last. */
+function giving(wanted: readonly Grant[], to: MysqlAccount): readonly string[] {
+  const account = quoteAccount(to);
+  const [first, last] = [
+    wanted.filter(({ head }) => !DEFAULT_ROLE.test(head)),
+    wanted.filter(({ head }) => DEFAULT_ROLE.test(head)),
+  ];
+  return [...first, ...last].flatMap((grant) => statementOf(grant, account));
+}
+
+/** GRANT on everything is for who may grant everything; what grants nothing is said so that the right to change accounts is enough. */
+function statementOf({ head, tail }: Grant, account: string): readonly string[] {
+  if (head !== NOTHING || tail.includes('GRANT OPTION')) return [head + account + tail];
+  return tail === '' ? [] : [`ALTER USER ${account}${tail}`];
+}
+
+async function grantsOf(session: MysqlSession, of: MysqlAccount): Promise<readonly Grant[]> {
+  const rows = await session.ask(`SHOW GRANTS FOR ${quoteAccount(of)}`);
+  const grants = rows.flatMap(([line]) => parse(line ?? '', of));
+  if (grants.length > 0) return grants;
+  throw conflict('grants_unreadable', 'the server shows no grants of the user');
+}
+
+/** Lines of others, as of the roles that the account has, are not its own. */
+function parse(line: string, of: MysqlAccount): readonly Grant[] {
+  const tokens = line.match(TOKENS) ?? [];
+  const [user = '', host = ''] = [of.username, of.host].map(
+    (name) => `\`${name.replaceAll('`', '``')}\``,
+  );
+  const at = tokens.findIndex((token, index) => {
+    const isNamed =
+      token === user && tokens[index + 1] === '@' && tokens[index + 2]?.startsWith(host);
+    return isNamed === true && / (?:TO|FOR) $/.test(tokens[index - 1] ?? '');
+  });
+  if (at === -1) return [];
+  const head = tokens.slice(0, at).join('');
+  return [
+    {
+      head,
+      tail: tokens
+        .slice(at + 3)
+        .join('')
+        .replace(LOGIN, ''),
+    },
+  ];
+}
+
+function isSame(left: readonly Grant[], right: readonly Grant[]): boolean {
+  return textOf(left) === textOf(right);
+}
+
+function textOf(grants: readonly Grant[]): string {
+  return grants
+    .map(({ head, tail }) => JSON.stringify([head, tail]))
+    .sort()
+    .join('\n');
+}

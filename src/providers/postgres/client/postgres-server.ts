@@ -1,0 +1,103 @@
+import { Sensitive } from '../../../domain/sensitive.ts';
+import type { CallContext } from '../../../ports/call-context.ts';
+import type { Clock } from '../../../ports/clock.ts';
+import { isLoopback, tlsFilesOf } from '../../sql/config.ts';
+import { readPasswordFile } from '../../sql/password-file.ts';
+import { readTlsIdentity } from '../../sql/read-tls-identity.ts';
+import { createGuard, type Guard } from '../../guard/guard.ts';
+import type { PostgresConnectionConfig } from './config.ts';
+import { withSession, type PostgresDriver, type PostgresSession } from './session.ts';
+
+type Work<T> = (session: PostgresSession) => Promise<T>;
+
+/** One database of one server, under the guard of its connection; each call is a session of its own, and none stays open. */
+export interface PostgresServer {
+  readonly host: string;
+  readonly port: number;
+  /** The role of the configuration file: whoever changes others. */
+  readonly username: string;
+  /** As that role; repeated where it may help. `database`: another one of the server. */
+  read<T>(context: CallContext, work: Work<T>, database?: string): Promise<T>;
+  /** As that role, once and in one transaction. @throws ERR_PROVIDER_TIMEOUT: the outcome is unknown. */
+  change<T>(context: CallContext, work: Work<T>, database?: string): Promise<T>;
+  /** As somebody else. @throws ERR_PROVIDER_DENIED, reason `login_refused`. */
+  logIn<T>(
+    credential: { readonly username: string; readonly password: string },
+    context: CallContext,
+    work: Work<T>,
+  ): Promise<T>;
+}
+
+/** Opens no connection yet. */
+export async function connectPostgres(
+  config: PostgresConnectionConfig,
+  parts: { readonly clock: Clock },
+): Promise<PostgresServer> {
+  const { default: driver } = await import('pg');
+  return new GuardedServer(driver, config, createGuard(config.limits, parts));
+}
+
+class GuardedServer implements PostgresServer {
+  readonly host: string;
+  readonly port: number;
+  readonly username: string;
+  readonly #driver: PostgresDriver;
+  readonly #config: PostgresConnectionConfig;
+  readonly #guard: Guard;
+
+  constructor(driver: PostgresDriver, config: PostgresConnectionConfig, guard: Guard) {
+    this.host = config.host;
+    this.port = config.port;
+    this.username = config.username;
+    this.#driver = driver;
+    this.#config = config;
+    this.#guard = guard;
+  }
+
+  read<T>(context: CallContext, work: Work<T>, database?: string): Promise<T> {
+    return this.#guard.read(context, (signal) => this.#asAdmin(signal, work, database));
+  }
+
+  change<T>(context: CallContext, work: Work<T>, database?: string): Promise<T> {
+    return this.#guard.effect(context, (signal) =>
+      this.#asAdmin(signal, (session) => session.transaction(() => work(session)), database),
+    );
+  }
+
+  logIn<T>(
+    { username, password }: { readonly username: string; readonly password: string },
+    context: CallContext,
+    work: Work<T>,
+  ): Promise<T> {
+    const login = { username, password: new Sensitive(password) };
+    return this.#guard.read(context, (signal) => this.#as(login, signal, work));
+  }
+
+  async #asAdmin<T>(signal: AbortSignal, work: Work<T>, database?: string): Promise<T> {
+    const password = await readPasswordFile(this.#config.passwordFile);
+    return this.#as({ username: this.username, password, database }, signal, work);
+  }
+
+  async #as<T>(
+    who: {
+      readonly username: string;
+      readonly password: Sensitive<string>;
+      readonly database?: string | undefined;
+    },
+    signal: AbortSignal,
+    work: Work<T>,
+  ): Promise<T> {
+    const { host, port, limits } = this.#config;
+    const files = tlsFilesOf(this.#config);
+    const login = {
+      host,
+      port,
+      ...who,
+      database: who.database ?? this.#config.database,
+      tls: files && (await readTlsIdentity(files)),
+      isLocal: isLoopback(host),
+      statementMs: limits.timeoutMs,
+    };
+    return withSession(this.#driver, login, signal, work);
+  }
+}

@@ -1,0 +1,179 @@
+import type pg from 'pg';
+import type { ClientConfig, QueryArrayConfig } from 'pg';
+import { BrokerError } from '../../../domain/errors.ts';
+import type { Sensitive } from '../../../domain/sensitive.ts';
+import type { TlsIdentity } from '../../../net/https/tls-identity.ts';
+import { toBrokerError } from './postgres-error.ts';
+import { PostgresWire } from './wire.ts';
+
+export type PostgresDriver = typeof pg;
+
+/** attacker-controlled: text as the server sent it, whatever the types; names of columns are not kept. */
+export type PostgresRow = readonly (string | null)[];
+export type PostgresValue = string | readonly string[];
+
+/** Who logs in, and where. */
+export interface PostgresLogin {
+  readonly host: string;
+  readonly port: number;
+  readonly database: string;
+  readonly username: string;
+  readonly password: Sensitive<string>;
+  /** Undefined: no TLS. */
+  readonly tls: TlsIdentity | undefined;
+  /** Nobody is between us and the server: it may ask for the password itself. */
+  readonly isLocal: boolean;
+  readonly statementMs: number;
+}
+
+/** One connection, from its login to the end of what it is for. Failures are BrokerErrors, as `toBrokerError` makes them. */
+export interface PostgresSession {
+  /** Whether the server asked for a password at all: else nothing is proven of it. */
+  readonly wasAsked: boolean;
+  /** Exactly one statement; `$1` … are sent apart from it. */
+  query(text: string, values?: readonly PostgresValue[]): Promise<readonly PostgresRow[]>;
+  /** All of `work` or nothing. @throws ERR_PROVIDER_TIMEOUT once the signal fires: then the outcome is unknown. */
+  transaction<T>(work: () => Promise<T>): Promise<T>;
+}
+
+/** Logs in, does `work` and hangs up, whatever happens; at once when the signal fires. */
+export async function withSession<T>(
+  driver: PostgresDriver,
+  login: PostgresLogin,
+  signal: AbortSignal,
+  work: (session: PostgresSession) => Promise<T>,
+): Promise<T> {
+  signal.throwIfAborted();
+  const session = new DriverSession(driver, login);
+  const giveUp = (): void => session.abandon(signal.reason);
+  signal.addEventListener('abort', giveUp, { once: true });
+  try {
+    await session.open();
+    return await work(session);
+  } finally {
+    signal.removeEventListener('abort', giveUp);
+    session.close();
+  }
+}
+
+class DriverSession implements PostgresSession {
+  wasAsked = false;
+  readonly #wire: PostgresWire;
+  readonly #client: pg.Client;
+  /** What ended the connection, if anything did: the driver's own error says less. */
+  #failure: unknown;
+
+  constructor(driver: PostgresDriver, login: PostgresLogin) {
+    this.#wire = new PostgresWire(login.tls);
+    this.#wire.once('error', (error) => (this.#failure ??= error));
+    this.#client = new driver.Client(clientConfig(login, this.#wire));
+    // What comes when no statement runs; the next statement fails, and says so.
+    this.#client.on('error', () => undefined);
+    this.#watchLogin(login.tls !== undefined || login.isLocal);
+  }
+
+  async open(): Promise<void> {
+    await this.#told(this.#client.connect());
+  }
+
+  async query(
+    text: string,
+    values: readonly PostgresValue[] = [],
+  ): Promise<readonly PostgresRow[]> {
+    return (await this.#run(text, values)).rows;
+  }
+
+  async transaction<T>(work: () => Promise<T>): Promise<T> {
+    await this.query('BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE');
+    const made = await work();
+    // The end of a transaction that failed is answered with success, and the word ROLLBACK.
+    const { command } = await this.#run('COMMIT', []);
+    if (command !== 'COMMIT') {
+      throw new BrokerError('ERR_PROVIDER_FAILED', undefined, { reason: 'not_committed' });
+    }
+    return made;
+  }
+
+  close(): void {
+    if (this.#wire.destroyed) return;
+    this.#wire.once('finish', () => this.#wire.destroy());
+    this.#client.end().catch(() => undefined);
+  }
+
+  abandon(reason: unknown): void {
+    this.#failure ??= reason;
+    this.#wire.destroy();
+  }
+
+  async #run(text: string, values: readonly PostgresValue[]): Promise<pg.QueryArrayResult> {
+    // Extended: a second statement in the same text is refused by the server.
+    const query: QueryArrayConfig & { readonly queryMode: 'extended' } = {
+      text,
+      values: [...values],
+      rowMode: 'array',
+      queryMode: 'extended',
+    };
+    return this.#told(this.#client.query(query));
+  }
+
+  async #told<T>(call: Promise<T>): Promise<T> {
+    try {
+      return await call;
+    } catch (error) {
+      throw toBrokerError(this.#failure ?? error);
+    }
+  }
+
+  /** Our listeners come before the driver's, which are attached when it connects: a wire that is destroyed sends nothing more. */
+  #watchLogin(isPrivate: boolean): void {
+    const { connection } = this.#client;
+    let proof: 'none' | 'begun' | 'given' = 'none';
+    const asked = (): void => void (this.wasAsked = true);
+    const askedInTheClear = (): void => {
+      asked();
+      if (!isPrivate) this.#distrust('weak_authentication');
+    };
+    connection.on('authenticationCleartextPassword', askedInTheClear);
+    connection.on('authenticationMD5Password', askedInTheClear);
+    connection.on('authenticationSASL', () => {
+      asked();
+      proof = 'begun';
+    });
+    connection.on('authenticationSASLFinal', () => void (proof = 'given'));
+    // A server that knows no verifier of ours may break off the exchange and let us in (RFC 5802 section 5).
+    connection.on('authenticationOk', () => {
+      if (proof === 'begun') this.#distrust('server_unproven');
+    });
+  }
+
+  #distrust(reason: string): void {
+    this.#failure ??= new BrokerError('ERR_PROVIDER_MALFORMED', undefined, { reason });
+    this.#wire.destroy();
+  }
+}
+
+/** Names are looked up in the catalogue only, so that nobody's function or table stands in for one. */
+function clientConfig(login: PostgresLogin, wire: PostgresWire): ClientConfig {
+  const { host, port, database, username, password, statementMs } = login;
+  const settings = {
+    search_path: 'pg_catalog,pg_temp',
+    standard_conforming_strings: 'on',
+    client_min_messages: 'error',
+    statement_timeout: String(statementMs),
+    idle_in_transaction_session_timeout: String(statementMs),
+  };
+  const options = Object.entries(settings).map(([name, value]) => `-c ${name}=${value}`);
+  return {
+    host,
+    port,
+    database,
+    user: username,
+    password: () => password.reveal(),
+    ssl: false,
+    stream: () => wire,
+    application_name: 'quaymaster',
+    client_encoding: 'UTF8',
+    options: options.join(' '),
+    types: { getTypeParser: () => (value: string) => value },
+  };
+}

@@ -1,0 +1,118 @@
+import { connect, isIP, type Socket } from 'node:net';
+import { Duplex } from 'node:stream';
+import { checkServerIdentity, connect as connectTls } from 'node:tls';
+import { BrokerError } from '../../../domain/errors.ts';
+import type { TlsIdentity } from '../../../net/https/tls-identity.ts';
+
+/** SSLRequest (PostgreSQL, 54.7 "Message Formats"). */
+const TLS_REQUEST = Buffer.from([0, 0, 0, 8, 4, 210, 22, 47]);
+const TLS_ACCEPTED = 'S';
+/** What one session may receive. Ours read a few rows of a catalogue. */
+const MOST_BYTES = 2 ** 20;
+
+/**
+ * The way to a server, for the driver: TLS is settled here before the first message, what the server sends is counted, and what it sends that the
+ * driver cannot read ends this connection instead of the process.
+ */
+export class PostgresWire extends Duplex {
+  readonly #tls: TlsIdentity | undefined;
+  #socket: Socket | undefined;
+  #received = 0;
+
+  /** `tls` undefined: in the clear. */
+  constructor(tls: TlsIdentity | undefined) {
+    super();
+    this.#tls = tls;
+  }
+
+  /** As a socket's, because the driver calls it. */
+  connect(port: number, host: string): this {
+    const socket = connect({ port, host, noDelay: true });
+    this.#use(socket);
+    socket.once('connect', () => {
+      if (this.#tls === undefined) this.#open(socket);
+      else this.#askForTls(socket, host, this.#tls);
+    });
+    return this;
+  }
+
+  /** Always so. */
+  setNoDelay(): this {
+    return this;
+  }
+
+  override on(event: string | symbol, listener: (...given: never[]) => void): this {
+    const heard = listener as (...given: unknown[]) => void;
+    return super.on(event, event === 'data' ? (...given) => this.#guarded(heard, given) : heard);
+  }
+
+  override _read(): void {
+    this.#socket?.resume();
+  }
+
+  override _write(chunk: Buffer, _encoding: string, done: (error?: Error | null) => void): void {
+    this.#socket?.write(chunk, done);
+  }
+
+  override _final(done: () => void): void {
+    this.#socket?.end(done);
+  }
+
+  override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+    this.#socket?.destroy();
+    done(error);
+  }
+
+  #askForTls(socket: Socket, host: string, identity: TlsIdentity): void {
+    socket.write(TLS_REQUEST);
+    socket.once('data', (answer: Buffer) => {
+      // More than the one byte was sent by somebody before the encryption began (CVE-2021-23222).
+      if (answer.toString('latin1') !== TLS_ACCEPTED) {
+        this.destroy(new BrokerError('ERR_PROVIDER_UNAVAILABLE', undefined, { reason: 'tls' }));
+        return;
+      }
+      const { serverName = host, ...files } = identity;
+      const secure = connectTls({
+        ...files,
+        socket,
+        host,
+        minVersion: 'TLSv1.2',
+        rejectUnauthorized: true,
+        ...(isIP(serverName) === 0 && { servername: serverName }),
+        checkServerIdentity: (_name, certificate) => checkServerIdentity(serverName, certificate),
+      });
+      this.#use(secure);
+      secure.once('secureConnect', () => this.#open(secure));
+    });
+  }
+
+  #use(socket: Socket): void {
+    this.#socket = socket;
+    socket.on('error', (error) => this.destroy(error));
+    socket.once('close', () => {
+      this.destroy(Object.assign(new Error('the server hung up'), { code: 'ECONNRESET' }));
+    });
+  }
+
+  #open(socket: Socket): void {
+    socket.on('data', (chunk: Buffer) => {
+      this.#received += chunk.length;
+      if (this.#received > MOST_BYTES) this.#refuse('too_large');
+      else if (!this.push(chunk)) socket.pause();
+    });
+    this.emit('connect');
+  }
+
+  #guarded(listener: (...given: unknown[]) => void, given: unknown[]): void {
+    if (this.destroyed) return;
+    try {
+      listener(...given);
+    } catch {
+      this.#refuse('protocol');
+    }
+  }
+
+  #refuse(reason: string): void {
+    this.destroy(new BrokerError('ERR_PROVIDER_MALFORMED', undefined, { reason }));
+  }
+}

@@ -1,0 +1,161 @@
+import { BrokerError } from '../../../domain/errors.ts';
+import { roleExists } from '../client/close-role.ts';
+import { joinRole } from '../client/membership.ts';
+import { quoteIdentifier, quoteLiteral } from '../client/quote.ts';
+import type { PostgresRow, PostgresSession } from '../client/session.ts';
+import { conflict } from '../../rotator/refusals.ts';
+import { needRole } from './roles.ts';
+import { settingLiteral } from './setting-literal.ts';
+
+/** Attributes of a role that membership does not hand on. */
+const ATTRIBUTES = [
+  ['rolcreatedb', 'CREATEDB'],
+  ['rolcreaterole', 'CREATEROLE'],
+  ['rolreplication', 'REPLICATION'],
+  ['rolbypassrls', 'BYPASSRLS'],
+  ['rolinherit', 'INHERIT'],
+] as const;
+
+/**
+ * Sees to it that `follower` may do what `model` may. A follower that is missing is created as a member of the model and acts as it from its login
+ * on (`SET role`), so that grants, row security, default privileges and what it creates are the model's, now and later; a copy of grants would be
+ * out of date with the next one. Attributes and settings, which membership does not give, are copied, each time. A follower that somebody made
+ * otherwise is left as it is.
+ * @throws ERR_CONFLICT, reason `role_missing` or `role_superuser`.
+ */
+export async function followRole(
+  session: PostgresSession,
+  follower: string,
+  model: string,
+): Promise<void> {
+  const exists = await roleExists(session, follower);
+  if (exists && !(await isMember(session, follower, model))) return;
+  await needRole(session, model);
+  await refuseSuperuser(session, model);
+  const own = quoteIdentifier(follower);
+  if (!exists) {
+    await session.query(`CREATE ROLE ${own} NOLOGIN`);
+    await joinRole(session, model, follower);
+  }
+  await copyAttributes(session, follower, model);
+  await copySettings(session, follower, model);
+}
+
+async function isMember(
+  session: PostgresSession,
+  follower: string,
+  model: string,
+): Promise<boolean> {
+  const rows = await session.query(
+    `SELECT 1 FROM pg_auth_members m
+       JOIN pg_roles follower ON follower.oid = m.member JOIN pg_roles model ON model.oid = m.roleid
+      WHERE follower.rolname = $1 AND model.rolname = $2`,
+    [follower, model],
+  );
+  return rows.length > 0;
+}
+
+async function refuseSuperuser(session: PostgresSession, model: string): Promise<void> {
+  const rows = await session.query('SELECT 1 FROM pg_roles WHERE rolname = $1 AND NOT rolsuper', [
+    model,
+  ]);
+  if (rows.length === 1) return;
+  throw conflict('role_superuser', 'the user is a superuser: no second one is made');
+}
+
+/** Only what differs is said, because to say NOREPLICATION one has to have REPLICATION. */
+async function copyAttributes(
+  session: PostgresSession,
+  follower: string,
+  model: string,
+): Promise<void> {
+  const [limit, ...wanted] = await attributesOf(session, model);
+  const [ownLimit, ...has] = await attributesOf(session, follower);
+  const words = ATTRIBUTES.map(([, word], index) => {
+    if (wanted[index] === has[index]) return '';
+    return wanted[index] === 't' ? word : `NO${word}`;
+  });
+  if (limit !== ownLimit) words.push(`CONNECTION LIMIT ${wholeNumber(limit)}`);
+  const changed = words.filter((word) => word !== '').join(' ');
+  if (changed === '') return;
+  await session.query(`ALTER ROLE ${quoteIdentifier(follower)} WITH ${changed}`);
+}
+
+async function attributesOf(session: PostgresSession, username: string): Promise<PostgresRow> {
+  const columns = ATTRIBUTES.map(([column]) => column).join(', ');
+  const [row = []] = await session.query(
+    `SELECT rolconnlimit, ${columns} FROM pg_roles WHERE rolname = $1`,
+    [username],
+  );
+  return row;
+}
+
+/** All that `ALTER ROLE … SET` said of the model, in all databases and in each. */
+async function copySettings(
+  session: PostgresSession,
+  follower: string,
+  model: string,
+): Promise<void> {
+  const own = quoteIdentifier(follower);
+  const role = await settingsOf(session, follower);
+  for (const place of new Set(role.map(({ database }) => database))) {
+    await session.query(`ALTER ROLE ${own}${inDatabase(place)} RESET ALL`);
+  }
+  const copied = await settingsOf(session, model);
+  // Not for who is something else at once: that would be its own business.
+  const actsAlready = copied.some(({ name, database }) => name === 'role' && database === '');
+  const settings = actsAlready ? copied : [...copied, { database: '', name: 'role', value: model }];
+  for (const { database, name, value } of settings) {
+    const literal = name === 'role' ? quoteLiteral(value) : settingLiteral(name, value);
+    const place = `ALTER ROLE ${own}${inDatabase(database)}`;
+    await session.query(`${place} SET ${settingName(name)} TO ${literal}`);
+  }
+}
+
+interface RoleSetting {
+  /** '' where it holds for all. */
+  readonly database: string;
+  readonly name: string;
+  readonly value: string;
+}
+
+async function settingsOf(
+  session: PostgresSession,
+  username: string,
+): Promise<readonly RoleSetting[]> {
+  const rows = await session.query(
+    `SELECT coalesce(d.datname, ''), split_part(entry, '=', 1), substr(entry, strpos(entry, '=') + 1)
+       FROM pg_db_role_setting s JOIN pg_roles r ON r.oid = s.setrole
+       LEFT JOIN pg_database d ON d.oid = s.setdatabase, unnest(s.setconfig) AS entry
+      WHERE r.rolname = $1 ORDER BY 1, 2`,
+    [username],
+  );
+  return rows.map(([database, name, value]) => ({
+    database: text(database),
+    name: text(name),
+    value: text(value),
+  }));
+}
+
+function inDatabase(database: string): string {
+  return database === '' ? '' : ` IN DATABASE ${quoteIdentifier(database)}`;
+}
+
+/** `plpgsql.variable_conflict`: each part is a name. */
+function settingName(name: string): string {
+  return name.split('.').map(quoteIdentifier).join('.');
+}
+
+function wholeNumber(value: PostgresRow[number] | undefined): string {
+  if (value === undefined || value === null || !/^-?\d{1,10}$/.test(value)) throw malformed();
+  return value;
+}
+
+function text(value: PostgresRow[number] | undefined): string {
+  if (typeof value !== 'string') throw malformed();
+  return value;
+}
+
+function malformed(): BrokerError {
+  return new BrokerError('ERR_PROVIDER_MALFORMED', undefined, { reason: 'not_a_catalogue' });
+}

@@ -1,0 +1,20 @@
+import { BrokerError } from '../../../domain/errors.ts';
+
+// eslint-disable-next-line no-control-regex -- control characters are what is refused
+const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;
+
+/**
+ * Plain path to API path, each segment percent-encoded on its own, so that the server decodes the same segments and nothing else (CVE-2026-3605).
+ * @throws ERR_PATH_INVALID for an empty or relative segment, control characters and broken surrogate pairs.
+ */
+export function encodeVaultPath(path: string): string {
+  return path.split('/').map(encodeSegment).join('/');
+}
+
+function encodeSegment(segment: string): string {
+  const isRelative = segment === '' || segment === '.' || segment === '..';
+  if (isRelative || CONTROL.test(segment) || !segment.isWellFormed()) {
+    throw new BrokerError('ERR_PATH_INVALID');
+  }
+  return encodeURIComponent(segment);
+}

@@ -1,0 +1,104 @@
+import { z } from 'zod';
+import { BrokerError } from '../../../domain/errors.ts';
+import type { SecretData } from '../../../domain/secret.ts';
+import type { CallContext } from '../../../ports/call-context.ts';
+import type { Clock } from '../../../ports/clock.ts';
+import type {
+  RotationTarget,
+  RotationTurn,
+  TargetVerdict,
+} from '../../../ports/rotation-target.ts';
+import { encodeVaultPath } from '../client/encode-path.ts';
+import type { VaultClient } from '../client/vault-client.ts';
+import { conflict, notYet } from '../../rotator/refusals.ts';
+import type { AwsStaticRoleOptions } from './config.ts';
+
+const MS = 1000;
+/** Vault looks once a minute whether a key is due. */
+const LATE_SECONDS = 65;
+/** Where it is not said when Vault makes the next key: the engine of Vault 1.14 does not say it, that of 1.18 does. */
+const ASK_AGAIN_SECONDS = 900;
+
+const credsAnswer = z.object({
+  data: z.object({
+    access_key: z.string().min(1).max(128),
+    secret_key: z.string().min(1).max(1024),
+    expiration: z.string().max(64).nullish(),
+  }),
+});
+type Key = z.output<typeof credsAnswer>['data'];
+
+/**
+ * A static role of an AWS engine: Vault makes access keys of one IAM user when its own time comes, and deletes the oldest of two to make the next. No
+ * call asks it to, so the broker waits until Vault has another key than the current one, takes that over and tells the holders.
+ */
+export class AwsStaticRole implements RotationTarget {
+  readonly locators: readonly string[];
+  /** The old key works until Vault makes the one after the new one; there is nothing to end here, and no way back that would last. */
+  readonly slots = 'one';
+  readonly drillable = false;
+  readonly #client: VaultClient;
+  readonly #options: AwsStaticRoleOptions;
+  readonly #clock: Clock;
+
+  constructor(client: VaultClient, options: AwsStaticRoleOptions, clock: Clock) {
+    this.#client = client;
+    this.#options = options;
+    this.#clock = clock;
+    this.locators = [encodeVaultPath(`${options.engine}/static-roles/${options.role}`)];
+  }
+
+  /** @throws ERR_PROVIDER_UNAVAILABLE `not_yet` while Vault has the current key. */
+  async create({ current = {}, context }: RotationTurn): Promise<SecretData> {
+    const key = await this.#held(context);
+    if (this.#isKey(current, key)) throw notYet(this.#askAgainSeconds(key));
+    const { accessKeyId, secretAccessKey } = this.#options.keys;
+    return { ...current, [accessKeyId]: key.access_key, [secretAccessKey]: key.secret_key };
+  }
+
+  /** AWS accepted it when Vault made it. @throws ERR_CONFLICT when Vault has another one by now. */
+  async set(turn: RotationTurn, pending: SecretData): Promise<void> {
+    if (this.#isKey(pending, await this.#held(turn.context))) return;
+    throw conflict('moved_on', 'Vault has another key by now: abort, and rotate again');
+  }
+
+  /** Vault says what works: the broker has no way to the account. */
+  async test(data: SecretData, context: CallContext): Promise<TargetVerdict> {
+    const isHeld = this.#isKey(data, await this.#held(context));
+    return isHeld ? { accepted: true } : { accepted: false, reason: 'not_what_vault_has' };
+  }
+
+  /** Vault deletes the old key when it makes the next. @throws ERR_CONFLICT for the value that must go on working. */
+  retire(turn: RotationTurn, previous: SecretData): Promise<void> {
+    const id = this.#options.keys.accessKeyId;
+    const isKept = turn.current !== undefined && turn.current[id] === previous[id];
+    if (!isKept) return Promise.resolve();
+    return Promise.reject(conflict('still_current', 'this access key is the current one'));
+  }
+
+  /** @throws ERR_CONFLICT unless Vault still has the current key: the next thing it deletes is the old one. */
+  async discard(turn: RotationTurn): Promise<void> {
+    const { current, context } = turn;
+    if (current !== undefined && this.#isKey(current, await this.#held(context))) return;
+    turn.stillOurs();
+    throw conflict('no_way_back', 'Vault has made the new key for good: go on with the rotation');
+  }
+
+  async #held(context: CallContext): Promise<Key> {
+    const { engine, role } = this.#options;
+    const path = encodeVaultPath(`${engine}/static-creds/${role}`);
+    const answer = credsAnswer.safeParse(await this.#client.read({ method: 'GET', path }, context));
+    if (answer.success) return answer.data.data;
+    throw new BrokerError('ERR_PROVIDER_MALFORMED', undefined, { reason: 'static_creds_answer' });
+  }
+
+  #isKey(data: SecretData, { access_key, secret_key }: Key): boolean {
+    const { accessKeyId, secretAccessKey } = this.#options.keys;
+    return data[accessKeyId] === access_key && data[secretAccessKey] === secret_key;
+  }
+
+  #askAgainSeconds({ expiration }: Key): number {
+    const left = Math.ceil((Date.parse(expiration ?? '') - this.#clock.now()) / MS);
+    return Number.isNaN(left) ? ASK_AGAIN_SECONDS : Math.max(0, left) + LATE_SECONDS;
+  }
+}

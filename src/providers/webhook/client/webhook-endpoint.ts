@@ -1,0 +1,119 @@
+import { Agent as HttpAgent, request as requestHttp, type IncomingMessage } from 'node:http';
+import { request as requestHttps } from 'node:https';
+import type { LookupFunction } from 'node:net';
+import { BrokerError } from '../../../domain/errors.ts';
+import { tlsFilesOf } from '../../sql/config.ts';
+import { readTlsIdentity } from '../../sql/read-tls-identity.ts';
+import { transportError } from '../../../net/https/open-https.ts';
+import { readBounded } from '../../../net/https/read-bounded.ts';
+import { tlsAgent } from '../../../net/https/tls-agent.ts';
+import { retryAfterSeconds } from '../../../net/https/retry-after.ts';
+import { checkedLookup, type Resolve } from './checked-lookup.ts';
+import type { WebhookConnectionConfig } from './config.ts';
+
+const MOST_ANSWER_BYTES = 65_536;
+
+export interface WebhookPost {
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Buffer;
+}
+
+export interface WebhookAnswer {
+  /** attacker-controlled, as is what follows */
+  readonly body: Buffer;
+  readonly signature: string;
+}
+
+/** One address on the web that takes our posts. Each has a connection of its own: no redirects, no proxies, no compression. */
+export class WebhookEndpoint {
+  readonly #config: WebhookConnectionConfig;
+  readonly #resolve: Resolve;
+  readonly #url: URL;
+
+  constructor(config: WebhookConnectionConfig, resolve: Resolve) {
+    this.#config = config;
+    this.#resolve = resolve;
+    this.#url = new URL(config.url);
+  }
+
+  /**
+   * The answer of status 200 and type JSON, at most 64 KiB of it.
+   * @throws ERR_CONFLICT (`address_refused`), ERR_PROVIDER_DENIED, ERR_PROVIDER_FAILED (`redirect`, `refused`, `status`),
+   * ERR_PROVIDER_MALFORMED, ERR_PROVIDER_TIMEOUT, ERR_PROVIDER_UNAVAILABLE.
+   */
+  async post(sent: WebhookPost, signal: AbortSignal): Promise<WebhookAnswer> {
+    const host = this.#url.hostname.replace(/^\[|\]$/g, '');
+    const { allowPrivateAddresses } = this.#config;
+    const lookup = await checkedLookup(host, this.#resolve, allowPrivateAddresses);
+    const agent = await this.#agent(host);
+    try {
+      const response = await this.#open(sent, { agent, lookup, signal });
+      // An answer that is not read to its end has nobody else to report a late error to.
+      response.on('error', () => undefined);
+      refuseUnlessJson(response);
+      const body = await readBounded(response, MOST_ANSWER_BYTES, signal);
+      const signature = response.headers['quaymaster-signature'];
+      return { body, signature: typeof signature === 'string' ? signature : '' };
+    } finally {
+      agent.destroy();
+    }
+  }
+
+  async #agent(host: string): Promise<HttpAgent> {
+    const files = tlsFilesOf({ host, tls: this.#config.tls ?? {} });
+    return files === undefined ? new HttpAgent() : tlsAgent(await readTlsIdentity(files), 1);
+  }
+
+  #open(sent: WebhookPost, way: Way): Promise<IncomingMessage> {
+    const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
+    const request = this.#url.protocol === 'https:' ? requestHttps : requestHttp;
+    const length = { 'content-length': String(sent.body.length) };
+    const outgoing = request(this.#url, {
+      ...way,
+      method: 'POST',
+      headers: { ...sent.headers, ...length },
+    });
+    outgoing.once('response', resolve);
+    outgoing.on('error', (cause) => reject(transportError(cause, way.signal)));
+    outgoing.end(sent.body);
+    return promise;
+  }
+}
+
+interface Way {
+  readonly agent: HttpAgent;
+  readonly lookup: LookupFunction;
+  readonly signal: AbortSignal;
+}
+
+function refuseUnlessJson(response: IncomingMessage): void {
+  const { statusCode = 0, headers } = response;
+  if (statusCode !== 200) {
+    response.destroy();
+    throw statusError(statusCode, retryAfterSeconds(headers['retry-after'], headers.date));
+  }
+  if (!/^application\/json(?:; *charset=utf-8)?$/i.test(headers['content-type'] ?? '')) {
+    response.destroy();
+    throw new BrokerError('ERR_PROVIDER_MALFORMED', undefined, { reason: 'content_type' });
+  }
+}
+
+function statusError(status: number, retryAfter: number | undefined): BrokerError {
+  const after = retryAfter === undefined ? {} : { retryAfterSeconds: retryAfter };
+  if (status === 429) {
+    return new BrokerError('ERR_PROVIDER_UNAVAILABLE', undefined, {
+      reason: 'throttled',
+      ...after,
+    });
+  }
+  if (status === 502 || status === 503 || status === 504) {
+    return new BrokerError('ERR_PROVIDER_UNAVAILABLE', undefined, { reason: 'status', ...after });
+  }
+  if (status === 401 || status === 403) return new BrokerError('ERR_PROVIDER_DENIED');
+  return new BrokerError('ERR_PROVIDER_FAILED', undefined, { reason: reasonOf(status) });
+}
+
+function reasonOf(status: number): string {
+  if (status >= 300 && status < 400) return 'redirect';
+  return status >= 400 && status < 500 ? 'refused' : 'status';
+}

@@ -1,0 +1,73 @@
+import { parseSecretPath } from '../domain/names.ts';
+import { workloadId } from '../domain/workload.ts';
+import type { PlanFragment } from '../ports/store.ts';
+import { authorityEnd, type Call, type Caller } from '../broker/call.ts';
+import { denied, judge } from '../broker/secrets/judge.ts';
+import { recordFailure } from '../broker/recording/operation.ts';
+import type { Parts } from '../broker/parts.ts';
+import { commitAs, entryOf, type Attempt } from '../broker/recording/record.ts';
+import { LiveSession } from '../broker/sessions/session-memory.ts';
+import { locatorAt } from '../broker/secrets/target.ts';
+import type { RotationRow } from './rotation-row.ts';
+
+/** What is asked, as the log says it. */
+interface RotationAct {
+  readonly action: 'rotation.request' | 'rotation.retry' | 'rotation.abort' | 'rotation.retire';
+  readonly path: string;
+  readonly comment: string | undefined;
+  readonly cause: string;
+}
+
+/** What the act changes, and the rotation as it is then. */
+export interface ActedRotation {
+  readonly plan: Partial<PlanFragment>;
+  readonly row: RotationRow;
+  /** For the log. */
+  readonly reason?: string;
+}
+
+/**
+ * Decides on the path, then lets `act` say what changes, and records both together; whoever carries rotations on is woken.
+ * @throws ERR_DENIED, and what `act` throws.
+ */
+export async function actOnRotation(
+  asked: { readonly parts: Parts; readonly call: Call; readonly caller: Caller },
+  described: RotationAct,
+  act: (actor: string) => Promise<ActedRotation>,
+): Promise<RotationRow> {
+  const { parts, call, caller } = asked;
+  const { path } = described;
+  parseSecretPath(path);
+  return commitAs(parts, caller, async (decidedAt, now): Promise<Attempt<RotationRow>> => {
+    const verdict = judge(parts, call, now, { capability: 'rotate', path });
+    if (!verdict.allowed) throw denied(verdict.reason);
+    const { plan, row, reason } = await act(nameOf(now));
+    const { policy } = verdict;
+    const locator = locatorAt(parts, path);
+    const facts = {
+      ...described,
+      outcome: 'ok',
+      reason,
+      locator,
+      rotation: row.id,
+      policy,
+    } as const;
+    return {
+      plan: {
+        ...plan,
+        decidedAt,
+        reads: [...now.fences, `definition:${path}`],
+        notAfter: authorityEnd(now),
+        entries: [entryOf(parts, call, now, facts)],
+      },
+      settle: () => {
+        parts.rotationsDue.ring();
+        return row;
+      },
+    };
+  }).catch((error: unknown) => recordFailure(asked, [described], error));
+}
+
+function nameOf(caller: Caller): string {
+  return caller instanceof LiveSession ? workloadId(caller.session.workload) : caller.operator.name;
+}

@@ -1,0 +1,116 @@
+import { hmac } from '../crypto/digest.ts';
+import { BrokerError } from '../domain/errors.ts';
+import {
+  openCanaryStage,
+  provisionalVersion,
+  type CanaryStage,
+} from '../domain/rotation/canary-stage.ts';
+import type { Tables } from '../ports/tables.ts';
+import type { Parts } from '../broker/parts.ts';
+import { holdersOf, reportsOf, type Holder } from './holders.ts';
+import { rotatingPlace } from './rotation-place.ts';
+import { asItWas, changed, type RotationRow } from './rotation-row.ts';
+import { LOOK_MS, SETTLED, type Waiting } from './settle.ts';
+import { complaintsOf, vetoersOf } from './vetoes.ts';
+
+/**
+ * Whether the holders who have the new version before everybody does are content with it: first those in one pod, then in a share of the pods. A
+ * stage is over when it soaked and all its pods that still hold the secret have said that it works, or when the grace period ended without a
+ * complaint. One holder's complaint stops it where it is; several take the version back.
+ */
+export async function canaryDone(parts: Parts, row: RotationRow): Promise<Waiting> {
+  const { spec } = rotatingPlace(parts, row.path, row);
+  if (spec.canary === undefined || row.cause === 'incident') return SETTLED;
+  const now = parts.clock.now();
+  const holders = await holdersOf(parts, row.path);
+  const stage = openCanaryStage(row.canary);
+  if (stage === undefined) return begin(parts, row, holders, { stage: 'pod', count: 1 });
+  const reports = await reportsOf(parts, row.path);
+  const standing = { holders, reports };
+  const complaints = await complaintsOf(parts, row, standing, new Set([stage.version]));
+  const vetoers = vetoersOf(complaints);
+  if (vetoers.length > 0) return { settled: false, lookAgainAt: null, vetoers };
+  if (complaints.size > 0) {
+    const fields = { rotation: row.id, path: row.path, complaints: complaints.size };
+    parts.log.warn(fields, HELD_BACK);
+  }
+  const soaked = stage.since + spec.canary.soakSeconds * 1000;
+  if (now < soaked) return { settled: false, lookAgainAt: soaked };
+  const living = stage.pods.filter((pod) => holders.has(pod));
+  if (living.length === 0) {
+    return begin(parts, row, holders, { stage: stage.stage, count: stage.pods.length });
+  }
+  const isLate = now >= stage.since + spec.graceSeconds * 1000;
+  const counted = new Map(
+    [...reports].filter(([key, { outcome }]) => outcome === 'ok' || complaints.has(key)),
+  );
+  if (!areContent(living, stage, counted, isLate)) {
+    return { settled: false, lookAgainAt: now + LOOK_MS };
+  }
+  const share = Math.ceil((holders.size * spec.canary.sharePercent) / 100);
+  return stage.stage === 'share' || share <= living.length
+    ? SETTLED
+    : begin(parts, row, holders, { stage: 'share', count: share });
+}
+
+const HELD_BACK =
+  'a holder cannot work with the new version, and it goes to no others: look at it, then abort, or run it for an incident';
+
+function areContent(
+  pods: readonly string[],
+  { version }: CanaryStage,
+  reports: ReadonlyMap<string, Tables['acknowledgements']>,
+  isLate: boolean,
+): boolean {
+  return pods.every((pod) => {
+    const report = reports.get(pod);
+    return report?.version === version ? report.outcome === 'ok' : isLate;
+  });
+}
+
+/** Gives the pending value to this many pods. Those of an earlier stage keep it; where no pod holds the secret there is nobody to try it on. */
+async function begin(
+  parts: Parts,
+  row: RotationRow,
+  holders: ReadonlyMap<string, Holder>,
+  { stage: name, count }: Pick<CanaryStage, 'stage'> & { readonly count: number },
+): Promise<Waiting> {
+  const pods = inOrder(parts, row, holders).slice(0, count);
+  if (pods.length === 0) return SETTLED;
+  const stage: CanaryStage = {
+    stage: name,
+    since: parts.clock.now(),
+    pods,
+    version: provisionalVersion(row.id),
+  };
+  const { status } = await parts.store.commit({
+    expect: [asItWas(row)],
+    writes: [changed(row.id, { canary: JSON.stringify(stage) })],
+    narrows: canaryChanged(row.path),
+  });
+  if (status !== 'committed') {
+    throw new BrokerError('ERR_CONFLICT', undefined, { reason: 'claim_lost' });
+  }
+  const { spec } = rotatingPlace(parts, row.path, row);
+  return { settled: false, lookAgainAt: stage.since + (spec.canary?.soakSeconds ?? 0) * 1000 };
+}
+
+/** Other pods each time, and nobody can choose to be, or not to be, the first. */
+function inOrder(
+  { keyring }: Parts,
+  { id }: RotationRow,
+  holders: ReadonlyMap<string, Holder>,
+): readonly string[] {
+  const key = keyring.active.keyFor('versionDigest');
+  const place = (pod: string): string => hmac(key, id, '\n', pod).toString('hex', 0, 16);
+  return [...holders]
+    .filter(([, { podUid }]) => podUid !== undefined)
+    .map(([pod]) => ({ pod, at: place(pod) }))
+    .sort((left, right) => (left.at < right.at ? -1 : 1))
+    .map(({ pod }) => pod);
+}
+
+/** Fence keys of who has the pending value: memory follows the first, reads and holders the second. */
+export function canaryChanged(path: string): readonly string[] {
+  return [`canary:${path}`, `secret:${path}`];
+}

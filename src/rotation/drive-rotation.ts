@@ -1,0 +1,342 @@
+import { BrokerError } from '../domain/errors.ts';
+import {
+  isOver,
+  progressAfter,
+  type RotationEvent,
+  type RotationProgress,
+} from '../domain/rotation/rotation-progress.ts';
+import type { PlanFragment, Write } from '../ports/store.ts';
+import type { Parts } from '../broker/parts.ts';
+import type { SystemActor } from '../broker/recording/record.ts';
+import { canaryChanged, canaryDone } from './canary.ts';
+import { isOverCap } from './connection-places.ts';
+import { CLAIM_MS, RotationClaim } from './rotation-claim.ts';
+import { endChanges } from './end-rotation.ts';
+import { isFinal, pauseAfterFailure, pauseWhileWaiting } from './next-try.ts';
+import { EFFECTS, type StepResult } from './rotation-effects.ts';
+import { rotatingPlace, traitsOf, type RotatingPlace } from './rotation-place.ts';
+import {
+  asItWas,
+  changed,
+  nextStepNumber,
+  progressOf,
+  UNCLAIMED,
+  type RotationRow,
+  type ScheduleRow,
+  type StepRow,
+} from './rotation-row.ts';
+import { handOver } from './hand-over.ts';
+import { settled } from './settle.ts';
+import { stepEntries } from './step-entries.ts';
+import { vetoRecord } from './veto-record.ts';
+
+/** What a target says that goes on by itself. */
+const NOT_YET = 'not_yet';
+
+/** Who carries rotations on: one owner a process. */
+export interface Driver {
+  readonly parts: Parts;
+  readonly owner: string;
+  readonly actor: SystemActor;
+  /** Aborts when the process stops: no further step begins, and the present one is cut short. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Carries one rotation on from where it is until it waits, fails or is over. Never throws: what the store cannot take is found again when the claim
+ * ends. @returns `full` where nothing was done, because its connection has as many as it may.
+ */
+export async function driveRotation(
+  driver: Driver,
+  found: RotationRow,
+): Promise<'driven' | 'full'> {
+  try {
+    if (await isOverCap(driver.parts, found)) return 'full';
+    const run = await RotationRun.claim(driver, found);
+    return (await run?.untilItWaits()) ?? 'driven';
+  } catch (error) {
+    if (isLost(error)) return 'driven';
+    driver.parts.log.error({ err: error, rotation: found.id }, 'a rotation is carried on later');
+    return 'driven';
+  }
+}
+
+function isLost(error: unknown): boolean {
+  return error instanceof BrokerError && error.reason === 'claim_lost';
+}
+
+class RotationRun {
+  readonly #driver: Driver;
+  #row: RotationRow;
+  #seq: number;
+  /** Whether the present step's beginning is recorded, and counted as a try. */
+  #isBegun = false;
+
+  private constructor(driver: Driver, row: RotationRow, seq: number) {
+    this.#driver = driver;
+    this.#row = row;
+    this.#seq = seq;
+  }
+
+  /** Takes the rotation under a new epoch; undefined when somebody else did. */
+  static async claim(driver: Driver, found: RotationRow): Promise<RotationRun | undefined> {
+    const { parts, owner } = driver;
+    const now = parts.clock.now();
+    const { id, next_attempt_at } = found;
+    const change = {
+      owner,
+      epoch: found.epoch + 1,
+      claimed_until: now + CLAIM_MS,
+      // Due again when the claim ends: so whoever carries it on next finds it by the same index.
+      next_attempt_at: now + CLAIM_MS,
+    };
+    const seen = asItWas(found);
+    const { status } = await parts.store.commit({
+      expect: [seen, { table: 'rotations', key: { id }, match: { next_attempt_at } }],
+      writes: [changed(id, change)],
+    });
+    if (status !== 'committed') return undefined;
+    return new RotationRun(driver, { ...found, ...change }, await nextStepNumber(parts, id));
+  }
+
+  async untilItWaits(): Promise<'driven' | 'full'> {
+    const { parts, signal } = this.#driver;
+    const isFull = await isOverCap(parts, this.#row);
+    while (!isOver(this.#row)) {
+      if (isFull || signal.aborted) {
+        await this.#release(parts.clock.now());
+        return isFull ? 'full' : 'driven';
+      }
+      if (!(await this.#step())) break;
+    }
+    return 'driven';
+  }
+
+  /** @returns whether the next step may begin at once. */
+  async #step(): Promise<boolean> {
+    const { parts } = this.#driver;
+    const { step } = this.#row;
+    this.#isBegun = false;
+    try {
+      const place = rotatingPlace(parts, this.#row.path, this.#row);
+      if (step === 'settle' || step === 'canary') {
+        const look = step === 'settle' ? settled : canaryDone;
+        await this.#rereadCause();
+        const waiting = await look(parts, this.#row);
+        if (!waiting.settled && waiting.vetoers !== undefined) {
+          await this.#takeBack(place, waiting.vetoers);
+          return true;
+        }
+        if (!waiting.settled) {
+          await this.#release(waiting.lookAgainAt);
+          return false;
+        }
+        await this.#done(place, {});
+        return true;
+      }
+      await this.#act(place);
+      return true;
+    } catch (error) {
+      if (isLost(error)) throw error;
+      await this.#failed(BrokerError.from(error));
+      return false;
+    }
+  }
+
+  /** What somebody made a rotation for an incident meanwhile waits for nobody. */
+  async #rereadCause(): Promise<void> {
+    const { id } = this.#row;
+    const found = await this.#driver.parts.store.get('rotations', { id });
+    if (found !== undefined) this.#row = { ...this.#row, cause: found.cause };
+  }
+
+  /** Several holders cannot work with the new version. The history says whose they are: a workload does not do so again and again. */
+  async #takeBack(place: RotatingPlace, vetoers: readonly string[]): Promise<void> {
+    const change = this.#after({ type: 'rollBack' }, place, this.#row);
+    const narrows = this.#row.canary === null ? [] : canaryChanged(this.#row.path);
+    const veto = await vetoRecord(this.#driver, this.#row, vetoers, this.#seq + 1);
+    const said = { outcome: 'failed', error: 'holders_failed' } as const;
+    await this.#commit({ ...veto, change, narrows }, said);
+    this.#seq += vetoers.length;
+  }
+
+  /** The step's time counts from before its beginning is recorded: a process that stands still in between finds it run out. */
+  async #act(place: RotatingPlace): Promise<void> {
+    const { parts, signal } = this.#driver;
+    const { step } = this.#row;
+    const effect = EFFECTS[step];
+    if (effect === undefined) throw new BrokerError('ERR_INTERNAL');
+    const claim = new RotationClaim(parts.clock, signal);
+    try {
+      await this.#begin(place);
+      const result = await claim.within(() => effect({ parts, row: this.#row, place, claim }));
+      await parts.failpoint?.(`rotation.${step}.after_effect`);
+      await this.#done(place, result).catch(async (error: unknown) => {
+        if (isLost(error)) await handOver(parts, this.#row);
+        throw error;
+      });
+    } finally {
+      claim.end();
+    }
+  }
+
+  /** Recorded before anything happens outside: whoever carries on knows that it may have. */
+  async #begin(place: RotatingPlace): Promise<void> {
+    const { parts } = this.#driver;
+    const { step } = this.#row;
+    await parts.failpoint?.(`rotation.${step}.before_begun`);
+    const next = progressAfter(
+      progressOf(this.#row),
+      { type: 'begun', step },
+      traitsOf(this.#row, place),
+    );
+    const until = parts.clock.now() + CLAIM_MS;
+    const change = { attempts: next.attempts, claimed_until: until, next_attempt_at: until };
+    await this.#commit({ change }, { outcome: 'begun', error: null });
+    this.#isBegun = true;
+    await parts.failpoint?.(`rotation.${step}.after_begun`);
+  }
+
+  async #done(place: RotatingPlace, result: StepResult): Promise<void> {
+    const { parts } = this.#driver;
+    const { step } = this.#row;
+    const after = { ...this.#row, ...result.change };
+    const next = this.#after({ type: 'done', step }, place, after);
+    const ending = isOver(next) ? await endChanges(parts, after, place.spec) : undefined;
+    const change = {
+      ...result.change,
+      ...next,
+      last_error: null,
+      ...ending?.change,
+    };
+    const schedule = { ...result.schedule, ...ending?.schedule };
+    await this.#commit({ ...result, change, schedule }, { outcome: 'done', error: null });
+    await parts.failpoint?.(`rotation.${step}.after_done`);
+  }
+
+  /** Tried again after a pause, six times; then it waits for an operator. */
+  async #failed(error: BrokerError): Promise<void> {
+    const { parts, signal } = this.#driver;
+    const { id, path, step } = this.#row;
+    const attempts = this.#row.attempts + (this.#isBegun ? 0 : 1);
+    if (signal.aborted) {
+      await this.#release(parts.clock.now(), { attempts: attempts - 1 });
+      return;
+    }
+    if (error.reason === NOT_YET) {
+      await this.#waits(error);
+      return;
+    }
+    const progress = { ...progressOf(this.#row), attempts };
+    const next = progressAfter(
+      progress,
+      { type: 'failed', step, isFinal: isFinal(error) },
+      traitsOf(this.#row, undefined),
+    );
+    const isParked = next.state === 'parked';
+    const at = parts.clock.now() + pauseAfterFailure(attempts);
+    const why = error.reason ?? error.code;
+    const known = await parts.store.get('rotation_schedules', { path });
+    const fields = { err: error, rotation: id, path, step, attempt: attempts };
+    if (isParked) parts.log.error(fields, 'a rotation is parked: look at it, then retry or abort');
+    else parts.log.warn(fields, 'a step of a rotation failed; it is tried again');
+    await this.#commit(
+      {
+        change: {
+          ...next,
+          ...UNCLAIMED,
+          last_error: why,
+          next_attempt_at: isParked ? null : at,
+        },
+        schedule: { failures: (known?.failures ?? 0) + 1 },
+      },
+      { outcome: 'failed', error: why },
+    );
+    parts.rotationsDue.ring();
+  }
+
+  /** The target goes on by itself and said so: what looks at failures is to raise no alarm, and no try is used up. */
+  async #waits({ retryAfterSeconds = 0 }: BrokerError): Promise<void> {
+    const { parts } = this.#driver;
+    const { id, path, step, created_at: createdAt } = this.#row;
+    const now = parts.clock.now();
+    const at = now + pauseWhileWaiting(retryAfterSeconds, now - createdAt);
+    const next = progressAfter(
+      progressOf(this.#row),
+      { type: 'waits', step },
+      traitsOf(this.#row, undefined),
+    );
+    parts.log.info({ rotation: id, path, step }, 'a rotation waits for its target');
+    await this.#commit(
+      { change: { ...next, ...UNCLAIMED, last_error: NOT_YET, next_attempt_at: at } },
+      { outcome: 'waits', error: NOT_YET },
+    );
+    parts.rotationsDue.ring();
+  }
+
+  /** Lets go of it until `at`; nothing is recorded, since nothing happened. */
+  async #release(at: number | null, more: Partial<RotationRow> = {}): Promise<void> {
+    await this.#commit({ change: { ...more, ...UNCLAIMED, next_attempt_at: at } }, undefined);
+  }
+
+  /** One commit for the row, its history, the schedule, the log and what the effect brings. @throws ERR_CONFLICT `claim_lost`. */
+  async #commit(
+    result: StepResult,
+    said: Pick<StepRow, 'outcome' | 'error'> | undefined,
+  ): Promise<void> {
+    const { parts } = this.#driver;
+    const { id } = this.#row;
+    const { schedule = {}, change = {} } = result;
+    const next = { ...this.#row, ...change };
+    const following = this.#scheduleChange(schedule);
+    const record = this.#record(next, said);
+    const outcome = await parts.store.commit({
+      expect: [asItWas(this.#row), ...(result.expect ?? []), ...following.expect],
+      writes: [
+        ...(result.writes ?? []),
+        ...(Object.keys(change).length > 0 ? [changed(id, change)] : []),
+        ...following.writes,
+        ...record.history,
+      ],
+      narrows: result.narrows ?? [],
+      entries: [...(result.entries ?? []), ...record.entries],
+    });
+    if (outcome.status !== 'committed') throw conflictAt(outcome);
+    if (said !== undefined) this.#seq += 1;
+    this.#row = next;
+    if (outcome.seq > 0) await parts.state.reached(outcome.seq);
+  }
+
+  #scheduleChange(change: Partial<ScheduleRow>): Pick<PlanFragment, 'expect' | 'writes'> {
+    if (Object.keys(change).length === 0) return { expect: [], writes: [] };
+    const { id, path } = this.#row;
+    const row = { table: 'rotation_schedules', key: { path } } as const;
+    return { expect: [{ ...row, match: { active_id: id } }], writes: [{ ...row, change }] };
+  }
+
+  /** What history and log say; nothing where nothing happened. */
+  #record(next: RotationRow, said: Pick<StepRow, 'outcome' | 'error'> | undefined) {
+    if (said === undefined) return { history: [], entries: [] };
+    const { id, step } = this.#row;
+    const at = this.#driver.parts.clock.now();
+    const put = { rotation_id: id, seq: this.#seq, step, actor: 'rotation', at, ...said };
+    const history: readonly Write[] = [{ table: 'rotation_steps', put }];
+    return { history, entries: stepEntries(this.#driver, this.#row, next, said) };
+  }
+
+  #after(
+    event: RotationEvent,
+    place: RotatingPlace | undefined,
+    row: RotationRow,
+  ): RotationProgress {
+    return progressAfter(progressOf(this.#row), event, traitsOf(row, place));
+  }
+}
+
+/** The first expectation is the claim; another is a secret that was written at the same moment: the step is done again. */
+function conflictAt(outcome: { readonly status: string; readonly index?: number }): BrokerError {
+  if (outcome.index === 0) {
+    return new BrokerError('ERR_CONFLICT', undefined, { reason: 'claim_lost' });
+  }
+  return new BrokerError('ERR_BUSY', undefined, { reason: 'written_meanwhile' });
+}

@@ -1,0 +1,66 @@
+import type { Tables } from '../ports/tables.ts';
+import type { Parts } from '../broker/parts.ts';
+import { listAll } from '../broker/list-all.ts';
+
+/** Who holds versions of a path, all sessions of a pod together. */
+export interface Holder {
+  readonly workload: string;
+  readonly podUid: string | undefined;
+  /** Of its live leases. */
+  readonly versions: ReadonlySet<string>;
+  /** `<session> <version>` of each live lease: which session may say something of which version. */
+  readonly held: ReadonlySet<string>;
+}
+
+/** All that holders have and last said, by `holderKey`. */
+export interface Standing {
+  readonly holders: ReadonlyMap<string, Holder>;
+  readonly reports: ReadonlyMap<string, Report>;
+}
+
+export type Report = Tables['acknowledgements'];
+
+/** `<cluster>/<pod UID>`, or the workload where there is no pod. */
+function holderKey(row: Pick<Report, 'cluster' | 'pod_uid' | 'workload'>): string {
+  return row.pod_uid === null ? row.workload : `${row.cluster}/${row.pod_uid}`;
+}
+
+/** By `holderKey`. Reads the live leases of the path and no ended ones: an index has them in this order. */
+export async function holdersOf(
+  { store, clock }: Pick<Parts, 'store' | 'clock'>,
+  path: string,
+): Promise<ReadonlyMap<string, Holder>> {
+  const now = clock.now();
+  const holders = new Map<string, Holder & Record<'versions' | 'held', Set<string>>>();
+  const live = { equals: { path, state: 'live' as const } };
+  for await (const row of listAll(store, 'leases', live, ({ id }) => ({ id }))) {
+    if (row.kind !== 'static' || row.ends_at <= now) continue;
+    const key = holderKey(row);
+    const podUid = row.pod_uid ?? undefined;
+    const { workload } = row;
+    const holder = holders.get(key) ?? { workload, podUid, versions: new Set(), held: new Set() };
+    holder.versions.add(row.version);
+    holder.held.add(heldKey(row.session_id, row.version));
+    holders.set(key, holder);
+  }
+  return holders;
+}
+
+/** The last thing that each holder said of a path, by `holderKey`. */
+export async function reportsOf(
+  { store }: Pick<Parts, 'store'>,
+  path: string,
+): Promise<ReadonlyMap<string, Report>> {
+  const reports = new Map<string, Report>();
+  const query = { equals: { path } };
+  const keyOf = ({ session_id, path: of }: Report): Partial<Report> => ({ session_id, path: of });
+  for await (const row of listAll(store, 'acknowledgements', query, keyOf)) {
+    const key = holderKey(row);
+    if ((reports.get(key)?.at ?? -1) < row.at) reports.set(key, row);
+  }
+  return reports;
+}
+
+export function heldKey(session: string, version: string): string {
+  return `${session} ${version}`;
+}

@@ -1,0 +1,31 @@
+import { randomFraction } from '../crypto/random.ts';
+import type { BrokerError } from '../domain/errors.ts';
+
+const FIRST_PAUSE_MS = 10_000;
+const LONGEST_PAUSE_MS = 900_000;
+const SOON_MS = 1_000;
+/** The longest that a target may say it has to be waited for. */
+const LONGEST_WAIT_MS = 86_400_000;
+/** What a rotation waits for is noticed late by no more than this part of the time that it took. */
+const LATE_BY = 10;
+
+/** Another try would end the same; but a connection that this process does not have, another one may: their configurations change one by one. */
+export function isFinal({ code, reason }: BrokerError): boolean {
+  return (code === 'ERR_CONFLICT' && reason !== 'no_connection') || code === 'ERR_BODY_INVALID';
+}
+
+/** Full jitter below a pause that doubles from ten seconds to a quarter of an hour. Milliseconds. */
+export function pauseAfterFailure(attempts: number): number {
+  const pause = Math.min(FIRST_PAUSE_MS * 2 ** Math.max(0, attempts - 1), LONGEST_PAUSE_MS);
+  return SOON_MS + Math.round(pause * randomFraction());
+}
+
+/**
+ * How long a target is left alone that goes on by itself: as long as it says, and longer as the rotation gets older, so that what takes an hour is
+ * not asked for hundreds of times. Milliseconds.
+ */
+export function pauseWhileWaiting(retryAfterSeconds: number, ageMs: number): number {
+  const said = Math.min(retryAfterSeconds * 1000, LONGEST_WAIT_MS);
+  const pause = Math.max(said, Math.min(ageMs / LATE_BY, LONGEST_PAUSE_MS));
+  return Math.round(pause + SOON_MS * (1 + randomFraction()));
+}

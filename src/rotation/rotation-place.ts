@@ -1,0 +1,86 @@
+import { BrokerError } from '../domain/errors.ts';
+import type { RotationTraits } from '../domain/rotation/rotation-progress.ts';
+import type { RotationSpec } from '../domain/rotation/rotation-spec.ts';
+import type { SecretVersion } from '../domain/secret.ts';
+import type { CallContext } from '../ports/call-context.ts';
+import type { RotationTarget } from '../ports/rotation-target.ts';
+import type { SecretProvider, SecretPublishing } from '../ports/secret-provider.ts';
+import type { StoredDocument } from '../broker/documents/document.ts';
+import type { Parts } from '../broker/parts.ts';
+import type { RotationRow } from './rotation-row.ts';
+
+/** What a rotation is about, as documents and configuration have it now. */
+export interface RotatingPlace {
+  readonly spec: RotationSpec;
+  readonly definition: StoredDocument<'definition'>;
+  readonly mount: StoredDocument<'mount'>;
+  readonly provider: SecretProvider;
+  readonly publishing: SecretPublishing;
+  readonly locator: string;
+  readonly target: RotationTarget;
+}
+
+/**
+ * @throws ERR_CONFLICT when the path does not rotate, or its definition or mount is no longer the one the rotation began with; ERR_DENIED when the
+ * bounds leave the path out; as `RotationTargets.target`.
+ */
+export function rotatingPlace(
+  parts: Parts,
+  path: string,
+  begun?: Pick<RotationRow, 'definition_uid' | 'mount_uid'>,
+): RotatingPlace {
+  const definition = parts.catalog.find('definition', path);
+  const spec = definition?.spec.rotation;
+  if (definition === undefined || spec === undefined) throw conflict('not_rotating');
+  if (begun !== undefined && begun.definition_uid !== definition.uid)
+    throw conflict('other_definition');
+  const mount = parts.catalog.mounts.find(path);
+  if (mount === undefined || (begun !== undefined && begun.mount_uid !== mount.uid))
+    throw conflict('other_mount');
+  const provider = parts.connections.provider(mount);
+  const { publishing } = provider;
+  if (publishing === undefined) throw conflict('read_only');
+  const locator = parts.connections.locate(mount, path, definition.spec.ref);
+  const target = parts.targets.target(definition);
+  return { spec, definition, mount, provider, publishing, locator, target };
+}
+
+const WHY = {
+  not_rotating: 'this path does not rotate: its definition has no "rotation"',
+  other_definition: 'the definition is another one than when the rotation began',
+  other_mount: 'the mount is another one than when the rotation began',
+  read_only: 'the mount cannot be written',
+} as const;
+
+function conflict(reason: keyof typeof WHY): BrokerError {
+  return new BrokerError('ERR_CONFLICT', WHY[reason], { reason });
+}
+
+/** What decides where the rotation may go. What needs no place is decided without one: the target may be what is missing. */
+export function traitsOf(
+  row: RotationRow,
+  place: Pick<RotatingPlace, 'spec' | 'target'> | undefined,
+): RotationTraits {
+  const slots = place?.target.slots ?? 'one';
+  return {
+    kind: row.kind,
+    slots,
+    canary: place?.spec.canary !== undefined && slots === 'two' && row.cause !== 'incident',
+    hasPrevious: row.previous !== null,
+    hasPending: row.pending !== null,
+    wasPromoted: row.promoted_at !== null,
+  };
+}
+
+/** What the provider has now; undefined where there is nothing. @throws ERR_PROVIDER_* */
+export async function currentValue(
+  { provider, locator }: Pick<RotatingPlace, 'provider' | 'locator'>,
+  context: CallContext,
+): Promise<SecretVersion | undefined> {
+  try {
+    return await provider.read(locator, undefined, context);
+  } catch (error) {
+    if (error instanceof BrokerError && error.code === 'ERR_NOT_FOUND') return undefined;
+    throw error;
+  }
+}

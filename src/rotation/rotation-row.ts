@@ -1,0 +1,72 @@
+import { openRotation, sealRotation } from '../crypto/sealed-rotation.ts';
+import type { RotationPlace } from '../crypto/associated-data.ts';
+import type { RotationProgress } from '../domain/rotation/rotation-progress.ts';
+import type { SecretData } from '../domain/secret.ts';
+import type { Expectation, Write } from '../ports/store.ts';
+import type { Tables } from '../ports/tables.ts';
+import type { Parts } from '../broker/parts.ts';
+
+export type RotationRow = Tables['rotations'];
+export type ScheduleRow = Tables['rotation_schedules'];
+export type StepRow = Tables['rotation_steps'];
+
+type Slot = RotationPlace['slot'];
+
+export function progressOf({ state, step, attempts }: RotationRow): RotationProgress {
+  return { state, step, attempts };
+}
+
+/** The column of a value: sealed to the installation, the rotation, the path and the slot. */
+export function sealedValue(
+  parts: Parts,
+  row: Pick<RotationRow, 'id' | 'path'>,
+  slot: Slot,
+  data: SecretData,
+): Uint8Array {
+  const plaintext = Buffer.from(JSON.stringify(data));
+  const sealed = sealRotation(parts.keyring.active, placeOf(parts, row, slot), plaintext);
+  plaintext.fill(0);
+  return sealed;
+}
+
+/** @throws ERR_CIPHERTEXT_INVALID for a column that was not written for this place. */
+export function openedValue(parts: Parts, row: RotationRow, slot: Slot): SecretData | undefined {
+  const sealed = row[slot];
+  if (sealed === null) return undefined;
+  const find = (id: string): ReturnType<typeof parts.keyring.find> => parts.keyring.find(id);
+  const plaintext = openRotation(find, placeOf(parts, row, slot), sealed);
+  const data = JSON.parse(plaintext.toString()) as SecretData;
+  plaintext.fill(0);
+  return data;
+}
+
+function placeOf(
+  { installation }: Parts,
+  { id, path }: Pick<RotationRow, 'id' | 'path'>,
+  slot: Slot,
+): RotationPlace {
+  return { installation, rotationId: id, path, slot };
+}
+
+/** Nobody carried the rotation on or asked anything of it since the row was read. */
+export function asItWas({ id, epoch, state, step }: RotationRow): Expectation {
+  return { table: 'rotations', key: { id }, match: { epoch, state, step } };
+}
+
+export function changed(id: string, change: Partial<RotationRow>): Write {
+  return { table: 'rotations', key: { id }, change };
+}
+
+/** Nobody holds it: who finds it due may carry it on. */
+export const UNCLAIMED = { owner: null, claimed_until: null } as const;
+
+/** The number that the next row of a rotation's history gets. */
+export async function nextStepNumber({ store }: Parts, rotationId: string): Promise<number> {
+  const [last] = await store.list('rotation_steps', {
+    equals: { rotation_id: rotationId },
+    orderBy: ['seq'],
+    descending: true,
+    limit: 1,
+  });
+  return (last?.seq ?? 0) + 1;
+}

@@ -1,0 +1,261 @@
+import { BrokerError } from '../domain/errors.ts';
+import { parseSecretPath } from '../domain/names.ts';
+import { holdsFor } from '../domain/principal.ts';
+import type { Page, PageRequest } from '../domain/page.ts';
+import type { RotationSpec } from '../domain/rotation/rotation-spec.ts';
+import type { Call, Caller } from '../broker/call.ts';
+import { decodeCursor, encodeCursor } from '../broker/cursor.ts';
+import { denied, judge } from '../broker/secrets/judge.ts';
+import { recordOperation } from '../broker/recording/operation.ts';
+import type { Parts } from '../broker/parts.ts';
+import { listAll } from '../broker/list-all.ts';
+import { LiveSession } from '../broker/sessions/session-memory.ts';
+import { holdersOf, reportsOf } from './holders.ts';
+import { nextRuns } from './next-run.ts';
+import { isOverdue } from './overdue.ts';
+import { probeTarget, type TargetState } from './probe-target.ts';
+import { rotatingPlace } from './rotation-place.ts';
+import type { RotationRow, ScheduleRow, StepRow } from './rotation-row.ts';
+
+/** What a holder has, and what it last said of it. */
+export interface HolderStatus {
+  readonly workload: string;
+  readonly podUid: string | undefined;
+  readonly versions: readonly string[];
+  readonly said:
+    | {
+        readonly version: string;
+        readonly outcome: 'ok' | 'failed';
+        readonly reason: string | null;
+        readonly at: number;
+      }
+    | undefined;
+}
+
+export interface RotationStatus {
+  readonly path: string;
+  readonly spec: RotationSpec;
+  /** Why it cannot rotate as things are, in a stable word, such as `no_connection`: then nothing is known of the target. */
+  readonly problem: string | undefined;
+  readonly slots: 'one' | 'two' | undefined;
+  readonly drillable: boolean | undefined;
+  readonly schedule: ScheduleRow;
+  /** The next runs by the schedule, the first being the schedule's own. Milliseconds since the epoch. */
+  readonly nextRuns: readonly number[];
+  readonly active: (RotationRow & { readonly steps: readonly StepRow[] }) | undefined;
+  readonly holders: readonly HolderStatus[];
+  readonly holderCount: number;
+  /** Of a parked rotation: which of the stored values works. */
+  readonly probe: TargetState | undefined;
+}
+
+const MOST_HOLDERS = 200;
+const MOST_NEXT_RUNS = 5;
+const MOST_STEPS = 500;
+
+/** @throws ERR_DENIED; ERR_NOT_FOUND where the path does not rotate. */
+export async function rotationStatus(
+  parts: Parts,
+  call: Call,
+  caller: Caller,
+  path: string,
+): Promise<RotationStatus> {
+  parseSecretPath(path);
+  const described = { action: 'rotation.read', path } as const;
+  return recordOperation({ parts, call, caller }, described, async (now) => {
+    requireSight(parts, call, now, path);
+    return statusOf(parts, call, path);
+  });
+}
+
+async function statusOf(parts: Parts, call: Call, path: string): Promise<RotationStatus> {
+  const schedule = await parts.store.get('rotation_schedules', { path });
+  const spec = parts.catalog.find('definition', path)?.spec.rotation;
+  if (schedule === undefined || spec === undefined) throw new BrokerError('ERR_NOT_FOUND');
+  const id = schedule.active_id ?? undefined;
+  const row = id === undefined ? undefined : await parts.store.get('rotations', { id });
+  const holders = await holderStatus(parts, path);
+  return {
+    path,
+    spec,
+    ...whatTargetIs(parts, path),
+    schedule,
+    nextRuns: await comingRuns(spec, schedule),
+    active: row && { ...row, steps: await stepsOf(parts, row.id) },
+    holders: holders.slice(0, MOST_HOLDERS),
+    holderCount: holders.length,
+    probe: row?.state === 'parked' ? await probeTarget(parts, row, call.context()) : undefined,
+  };
+}
+
+type Traits = Pick<RotationStatus, 'problem' | 'slots' | 'drillable'>;
+
+/** Who looks for what is wrong is told what is there, too. */
+function whatTargetIs(parts: Parts, path: string): Traits {
+  try {
+    const { slots, drillable } = rotatingPlace(parts, path).target;
+    return { problem: undefined, slots, drillable };
+  } catch (error) {
+    const { reason, code } = BrokerError.from(error);
+    return { problem: reason ?? code, slots: undefined, drillable: undefined };
+  }
+}
+
+async function comingRuns(
+  spec: RotationSpec,
+  { path, next_run_at: first }: ScheduleRow,
+): Promise<readonly number[]> {
+  if (first === null) return [];
+  const clock = { path, after: first, lastRunAt: first, rotatedAt: first };
+  return [first, ...(await nextRuns(spec, clock, MOST_NEXT_RUNS - 1))];
+}
+
+/** Whoever may rotate it, and auditors. @throws ERR_DENIED */
+function requireSight(parts: Parts, call: Call, caller: Caller, path: string): void {
+  if (!(caller instanceof LiveSession) && holdsFor(caller.operator, 'auditor', path)) return;
+  const verdict = judge(parts, call, caller, { capability: 'rotate', path });
+  if (!verdict.allowed) throw denied(verdict.reason);
+}
+
+async function holderStatus(parts: Parts, path: string): Promise<readonly HolderStatus[]> {
+  const reports = await reportsOf(parts, path);
+  return [...(await holdersOf(parts, path))].map(([key, { workload, podUid, versions }]) => {
+    const report = reports.get(key);
+    const said = report && {
+      version: report.version,
+      outcome: report.outcome,
+      reason: report.reason,
+      at: report.at,
+    };
+    return { workload, podUid, versions: [...versions], said };
+  });
+}
+
+/** The last ones: what waits for days has many. */
+async function stepsOf({ store }: Parts, rotationId: string): Promise<readonly StepRow[]> {
+  const newestFirst = { orderBy: ['seq'], descending: true } as const;
+  const query = { equals: { rotation_id: rotationId }, ...newestFirst, limit: MOST_STEPS };
+  return (await store.list('rotation_steps', query)).toReversed();
+}
+
+/** Rotations and drills of a path, newest first. @throws ERR_DENIED */
+export async function rotationHistory(
+  parts: Parts,
+  call: Call,
+  caller: Caller,
+  { path, page }: { readonly path: string; readonly page: PageRequest },
+): Promise<Page<RotationRow & { readonly steps: readonly StepRow[] }>> {
+  parseSecretPath(path);
+  const described = { action: 'rotation.read', path } as const;
+  return recordOperation({ parts, call, caller }, described, async (now) => {
+    requireSight(parts, call, now, path);
+    const list = `rotation-history/${path}`;
+    const after = decodeCursor(parts, list, page.after) as Partial<RotationRow> | undefined;
+    const rows = await parts.store.list('rotations', {
+      equals: { path },
+      orderBy: ['created_at'],
+      descending: true,
+      limit: page.limit + 1,
+      ...(after === undefined ? {} : { after }),
+    });
+    const shown = rows.slice(0, page.limit);
+    const items = await Promise.all(
+      shown.map(async (row) => ({ ...row, steps: await stepsOf(parts, row.id) })),
+    );
+    const last = shown.at(-1);
+    if (rows.length === shown.length || last === undefined) return { items };
+    const { created_at, id } = last;
+    return { items, next: encodeCursor(parts, list, { created_at, id }) };
+  });
+}
+
+/** Which paths that rotate to list: all, or those of which something is to be done. */
+export interface RotationFilter {
+  /** Next run at this time or before. */
+  readonly dueBefore?: number | undefined;
+  /** As `isOverdue`. */
+  readonly overdue?: boolean | undefined;
+  /** Whose credential was never tested by a rotation or a drill. */
+  readonly neverProven?: boolean | undefined;
+  readonly state?: 'running' | 'parked' | 'undoing' | undefined;
+}
+
+export interface ListedRotation {
+  readonly schedule: ScheduleRow;
+  readonly active: RotationRow | undefined;
+}
+
+/** Paths that rotate, within the scope of the operator, in order of path. */
+export async function listRotations(
+  parts: Parts,
+  call: Call,
+  caller: Caller,
+  { filter, page }: { readonly filter: RotationFilter; readonly page: PageRequest },
+): Promise<Page<ListedRotation>> {
+  const described = { action: 'rotation.list' } as const;
+  return recordOperation({ parts, call, caller }, described, async (now) => {
+    const list = `rotations/${JSON.stringify(filter)}`;
+    const after = decodeCursor(parts, list, page.after) as string | undefined;
+    const items: ListedRotation[] = [];
+    for await (const schedule of schedules(parts, filter, after)) {
+      if (!maySee(parts, call, now, schedule.path)) continue;
+      if (items.length === page.limit) {
+        const next = encodeCursor(parts, list, items.at(-1)?.schedule.path ?? '');
+        return { items, next };
+      }
+      const id = schedule.active_id ?? undefined;
+      const active = id === undefined ? undefined : await parts.store.get('rotations', { id });
+      items.push({ schedule, active });
+    }
+    return { items };
+  });
+}
+
+function maySee(parts: Parts, call: Call, caller: Caller, path: string): boolean {
+  try {
+    requireSight(parts, call, caller, path);
+    return true;
+  } catch (error) {
+    if (error instanceof BrokerError && error.code === 'ERR_DENIED') return false;
+    throw error;
+  }
+}
+
+/** In order of path, each looked at by itself: this is for people, not for the scheduler. */
+async function* schedules(
+  parts: Parts,
+  filter: RotationFilter,
+  after: string | undefined,
+): AsyncGenerator<ScheduleRow> {
+  const { state } = filter;
+  const active = state === undefined ? undefined : await pathsIn(parts, state);
+  const from = after === undefined ? {} : { from: { path: after } };
+  const keyOf = ({ path }: ScheduleRow): Partial<ScheduleRow> => ({ path });
+  for await (const row of listAll(parts.store, 'rotation_schedules', from, keyOf)) {
+    const isInState = active === undefined || active.has(row.path);
+    if (row.path !== after && isInState && (await isWanted(parts, row, filter))) yield row;
+  }
+}
+
+async function isWanted(
+  parts: Parts,
+  row: ScheduleRow,
+  { dueBefore, overdue, neverProven }: RotationFilter,
+): Promise<boolean> {
+  const { next_run_at, proven_at } = row;
+  if (neverProven === true && proven_at !== null) return false;
+  const isDue = dueBefore === undefined || (next_run_at !== null && next_run_at <= dueBefore);
+  return isDue && (overdue !== true || (await isOverdue(parts, row)));
+}
+
+async function pathsIn(
+  { store }: Parts,
+  state: 'running' | 'parked' | 'undoing',
+): Promise<ReadonlySet<string>> {
+  const paths = new Set<string>();
+  const query = { equals: { state } };
+  for await (const row of listAll(store, 'rotations', query, ({ id }) => ({ id }))) {
+    paths.add(row.path);
+  }
+  return paths;
+}

@@ -1,0 +1,179 @@
+import { ClientAccess } from '../../src/delivery/agent/access/client-access.ts';
+import type { AgentSession, BrokerAccess } from '../../src/delivery/agent/access/broker-access.ts';
+import { Agent } from '../../src/delivery/agent/agent.ts';
+import { checkSettings } from '../../src/delivery/agent/config/load-settings.ts';
+import type { Settings } from '../../src/delivery/agent/config/settings.ts';
+import { AgentLog } from '../../src/delivery/agent/log-lines.ts';
+import { ApiError, BrokerClient, UnreachableError } from '../../src/client/index.ts';
+import { systemClock } from '../../src/clock.ts';
+import { randomFraction } from '../../src/crypto/random.ts';
+
+export interface FleetOptions {
+  readonly url: string;
+  readonly cluster: string;
+  readonly paths: readonly string[];
+  /** One agent each. */
+  readonly tokens: readonly string[];
+}
+
+/** What a fleet did in one second. */
+export interface Second {
+  logins: number;
+  reads: number;
+  streams: number;
+}
+
+/**
+ * Many agents in one process, each with its own connections, session, event stream and timers: the agent's own code from the login to the
+ * delivery, except that values are kept and not written to files.
+ */
+export class AgentFleet {
+  readonly #agents: readonly Agent[];
+  readonly #clients: readonly BrokerClient[];
+  readonly #stopping = new AbortController();
+  readonly #running: Promise<void>[] = [];
+  /** By the second in which they began, from the launch on. */
+  readonly #seconds = new Map<number, Second>();
+  /** Answers that were no success, by what they were: `429 retry`, `403`, `cut_off`. */
+  readonly failures = new Map<string, number>();
+  readonly #names: readonly string[];
+  #startedAt = 0;
+  started = 0;
+
+  constructor({ url, cluster, paths, tokens }: FleetOptions) {
+    const settings = checkSettings(
+      {
+        broker: { url },
+        cluster,
+        endSessionOnExit: false,
+        secrets: paths.map((path) => ({ path })),
+      },
+      'fleet',
+    );
+    this.#names = settings.secrets.map(({ path }) => path);
+    this.#clients = tokens.map(
+      () => new BrokerClient({ url, tries: 1, userAgent: 'quaymaster-fleet' }),
+    );
+    this.#agents = tokens.map((token, index) => this.#agentOf(settings, token, index));
+  }
+
+  #agentOf(settings: Settings, token: string, index: number): Agent {
+    const access = new ClientAccess(this.#clients[index]!, settings);
+    return new Agent(settings, {
+      access: this.#counted(access),
+      readToken: () => Promise.resolve(token),
+      deliveries: {
+        deliver: () => Promise.resolve({ changed: [], replaced: [] }),
+        remove: () => Promise.resolve(),
+        isLeftUntold: false,
+        telling: () => () => undefined,
+      },
+      isResident: true,
+      clock: systemClock,
+      random: randomFraction,
+      log: new AgentLog('error', systemClock, () => undefined),
+    });
+  }
+
+  /** Launches all of them, evenly spread over a time. */
+  launch(withinMs: number): void {
+    this.#startedAt = performance.now();
+    const { signal } = this.#stopping;
+    for (const [index, agent] of this.#agents.entries()) {
+      const life = async (): Promise<void> => {
+        await systemClock.sleep((withinMs * index) / this.#agents.length, signal);
+        await agent.start(signal);
+        this.started += 1;
+        await agent.run(signal);
+      };
+      this.#running.push(life().catch((error: unknown) => this.#ended(error)));
+    }
+  }
+
+  /** How many have all their secrets now, in memory. */
+  served(): number {
+    return this.#agents.filter((agent) =>
+      this.#names.every((name) => agent.find(name) !== undefined),
+    ).length;
+  }
+
+  /** How many say that they are well: ready, and in touch with the broker. */
+  well(): number {
+    return this.#agents.filter((agent) => agent.state().reasons.length === 0).length;
+  }
+
+  /** Seconds since the launch. */
+  get age(): number {
+    return (performance.now() - this.#startedAt) / 1_000;
+  }
+
+  /** The most in one second, of the whole seconds after `since`: what began before it in its own second does not count. */
+  peak(kind: keyof Second, since = 0): number {
+    const counts = [...this.#seconds].filter(([second]) => second >= Math.ceil(since));
+    return Math.max(0, ...counts.map(([, each]) => each[kind]));
+  }
+
+  total(kind: keyof Second): number {
+    return [...this.#seconds.values()].reduce((sum, each) => sum + each[kind], 0);
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await Promise.all(this.#running);
+    // Closes their event streams.
+    await Promise.all(this.#agents.map((agent) => agent.stop()));
+    for (const client of this.#clients) client.close();
+  }
+
+  #counted(access: BrokerAccess): BrokerAccess {
+    return {
+      logIn: async (token, signal) => {
+        this.#count('logins');
+        return this.#countedSession(await this.#noted(access.logIn(token, signal)));
+      },
+    };
+  }
+
+  #countedSession(session: AgentSession): AgentSession {
+    const read = session.read.bind(session);
+    session.read = (items, signal) => {
+      this.#count('reads');
+      return this.#noted(read(items, signal));
+    };
+    const events = session.events.bind(session);
+    session.events = (lastEventId, signal) => {
+      this.#count('streams');
+      return events(lastEventId, signal);
+    };
+    return session;
+  }
+
+  async #noted<T>(answer: Promise<T>): Promise<T> {
+    try {
+      return await answer;
+    } catch (error) {
+      const kind = kindOf(error);
+      this.failures.set(kind, (this.failures.get(kind) ?? 0) + 1);
+      throw error;
+    }
+  }
+
+  #count(kind: keyof Second): void {
+    const second = Math.floor(this.age);
+    const counts = this.#seconds.get(second) ?? { logins: 0, reads: 0, streams: 0 };
+    counts[kind] += 1;
+    this.#seconds.set(second, counts);
+  }
+
+  #ended(error: unknown): void {
+    if (this.#stopping.signal.aborted) return;
+    const kind = `ended: ${error instanceof Error ? error.name : typeof error}`;
+    this.failures.set(kind, (this.failures.get(kind) ?? 0) + 1);
+  }
+}
+
+function kindOf(error: unknown): string {
+  if (error instanceof UnreachableError) return error.reason;
+  if (!(error instanceof ApiError)) return 'fault';
+  return error.retryAfterSeconds === undefined ? String(error.status) : `${error.status} retry`;
+}

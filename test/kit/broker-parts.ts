@@ -1,0 +1,438 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Call } from '../../src/broker/call.ts';
+import { applyDocument, deleteDocument } from '../../src/broker/documents/apply-document.ts';
+import type { DocumentKind } from '../../src/broker/documents/kinds.ts';
+import { sealDocument } from '../../src/broker/documents/document.ts';
+import { parseSpec } from '../../src/broker/documents/schema.ts';
+import { LeaseQuota } from '../../src/broker/leases/lease-quota.ts';
+import { SessionQuota } from '../../src/broker/sessions/session-quota.ts';
+import { logIn } from '../../src/broker/sessions/log-in.ts';
+import type { Limits, Parts } from '../../src/broker/parts.ts';
+import { Canaries } from '../../src/broker/secrets/canaries.ts';
+import { Catalog } from '../../src/broker/secrets/catalog.ts';
+import { Connections, type BoundConnection } from '../../src/broker/secrets/connections.ts';
+import { EventStreams } from '../../src/broker/events/event-streams.ts';
+import { DueSignal } from '../../src/broker/due-signal.ts';
+import { Quarantines } from '../../src/broker/sessions/quarantine-memory.ts';
+import { ProofMemory } from '../../src/broker/sessions/proof/proof-memory.ts';
+import {
+  OperatorTokens,
+  type LiveOperator,
+} from '../../src/broker/sessions/operator-token-memory.ts';
+import { RotationTargets, type BoundTargets } from '../../src/rotation/rotation-targets.ts';
+import { RowSeals } from '../../src/broker/recording/row-seals.ts';
+import { Sessions, type LiveSession } from '../../src/broker/sessions/session-memory.ts';
+import { State } from '../../src/broker/state.ts';
+import { ValueCache } from '../../src/broker/secrets/value-cache.ts';
+import { sha256Hex } from '../../src/crypto/digest.ts';
+import { Keyring } from '../../src/crypto/keyring.ts';
+import { randomId } from '../../src/crypto/random.ts';
+import { generateRootKey } from '../../src/crypto/root-keys.ts';
+import { ValueFingerprints } from '../../src/crypto/value-fingerprint.ts';
+import { newToken } from '../../src/crypto/token.ts';
+import { encodeClient } from '../../src/domain/audit-event.ts';
+import { BrokerError } from '../../src/domain/errors.ts';
+import type { Workload } from '../../src/domain/workload.ts';
+import type { AuditLog } from '../../src/ports/audit-log.ts';
+import type { Log } from '../../src/ports/log.ts';
+import type { PodFacts, PodWatch } from '../../src/ports/pod-watch.ts';
+import type { Store } from '../../src/ports/store.ts';
+import type { AttestedWorkload } from '../../src/ports/workload-authenticator.ts';
+import { connectEmbedded } from '../../src/providers/embedded/connection.ts';
+import { openSqliteStore } from '../../src/store/sqlite/open-sqlite-store.ts';
+import { FakeAuditChain } from './fakes/fake-audit-chain.ts';
+import { HandClock } from './hand-clock.ts';
+import { HookedStore } from './hooked-store.ts';
+import { ScriptedBackend } from './scripted-provider.ts';
+import { ScriptedTarget } from './scripted-target.ts';
+import { storedEntries, type StoredEntry } from './store-diff.ts';
+
+export const POD = { name: 'api-1', uid: 'pod-1' };
+
+/** What a service-account token of these tests says; it is presented as the JSON of this. */
+interface Claims {
+  readonly namespace?: string;
+  readonly serviceAccount?: string;
+  readonly pod?: { readonly name: string; readonly uid: string } | null;
+  readonly lifeMs?: number;
+}
+
+/** What a broker that is opened again has from the one before. */
+interface Shared {
+  readonly keyring?: Keyring;
+  readonly directory?: string;
+  readonly clock?: HandClock;
+  readonly watches?: Map<string, ScriptedWatch>;
+  readonly operatorTokens?: Map<string, string>;
+  /** Beside the scripted ones. */
+  readonly connections?: readonly BoundConnection[];
+  readonly targets?: readonly BoundTargets[];
+}
+
+/** What it was opened with. */
+interface Made {
+  readonly directory: string;
+  readonly limits: Partial<Limits>;
+  readonly shared: Shared;
+}
+
+/** A pod watch in memory. */
+export class ScriptedWatch implements PodWatch {
+  readonly pods = new Map<string, PodFacts>();
+  state: ReturnType<PodWatch['status']> = 'live';
+  /** What a fresh look finds; undefined: the API server does not answer. */
+  fresh: PodFacts['state'] | undefined = 'running';
+  confirmed = 0;
+
+  status(): ReturnType<PodWatch['status']> {
+    return this.state;
+  }
+
+  find(uid: string): PodFacts | undefined {
+    return this.pods.get(uid);
+  }
+
+  confirm(): Promise<PodFacts> {
+    this.confirmed += 1;
+    return this.fresh === undefined
+      ? Promise.reject(new BrokerError('ERR_IDENTITY_UNAVAILABLE'))
+      : Promise.resolve({ state: this.fresh, labels: new Map() });
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+}
+
+/** The use cases over a real store, with time, backends and clusters in the hands of a test. */
+export class TestBroker {
+  readonly parts: Parts;
+  readonly store: HookedStore;
+  readonly clock: HandClock;
+  readonly backend: ScriptedBackend;
+  /** Where the connection `target-1` rotates. */
+  readonly target: ScriptedTarget;
+  readonly watches: Map<string, ScriptedWatch>;
+  readonly logged: unknown[];
+  /** Whether refusals of strangers get an entry each. */
+  readonly admission: { open: boolean };
+  /** Text of the newest token of each operator, by name. */
+  readonly operatorTokens: Map<string, string>;
+  readonly #made: Made;
+
+  private constructor(
+    made: Pick<
+      TestBroker,
+      'parts' | 'store' | 'clock' | 'backend' | 'target' | 'watches' | 'logged' | 'admission'
+    >,
+    opened: Made & { readonly operatorTokens: Map<string, string> },
+  ) {
+    this.parts = made.parts;
+    this.store = made.store;
+    this.clock = made.clock;
+    this.backend = made.backend;
+    this.target = made.target;
+    this.watches = made.watches;
+    this.logged = made.logged;
+    this.admission = made.admission;
+    this.operatorTokens = opened.operatorTokens;
+    this.#made = opened;
+  }
+
+  static async open(limits: Partial<Limits> = {}, shared: Shared = {}): Promise<TestBroker> {
+    const directory = shared.directory ?? (await mkdtemp(join(tmpdir(), 'qm-broker-')));
+    const clock = shared.clock ?? new HandClock();
+    const store = new HookedStore(
+      await openSqliteStore(
+        { path: join(directory, 'broker.db'), ballastBytes: 4096 },
+        { chain: new FakeAuditChain(), clock, mode: 'development' },
+      ),
+    );
+    const keyring = shared.keyring ?? new Keyring(generateRootKey());
+    const backend = new ScriptedBackend('vault-1');
+    const target = new ScriptedTarget('target-1');
+    const watches = shared.watches ?? new Map<string, ScriptedWatch>();
+    const logged: unknown[] = [];
+    const admission = { open: true };
+    const embedded = connectEmbedded({ store, clock, keyring, installation: 'in_test' });
+    const connections = new Connections([
+      { connection: embedded, locators: ['**'], prefixes: ['**'] },
+      { connection: backend, locators: ['kv/**', 'other/**', 'dyn/**'], prefixes: ['**'] },
+      ...(shared.connections ?? []),
+    ]);
+    const targets = new RotationTargets([
+      { connection: target, locators: ['users/*'], prefixes: ['app/**', 'kv/**'] },
+      ...(shared.targets ?? []),
+    ]);
+    const parts = await openParts({
+      ...{ store, clock, keyring, watches, logged, admission, connections, targets },
+      limits: {
+        batchItems: 100,
+        eventStreams: 100,
+        leasesPerWorkload: 1_000,
+        sessionsPerPod: 10_000,
+        sessionsPerWorkload: 20_000,
+        maxSessionSeconds: 3_600,
+        maxValueBytes: 1_000,
+        ...limits,
+      },
+    });
+    return new TestBroker(
+      { parts, store, clock, backend, target, watches, logged, admission },
+      { directory, limits, shared, operatorTokens: shared.operatorTokens ?? new Map() },
+    );
+  }
+
+  /** The same store, keys, clock and pods under a broker that remembers nothing; this one is closed. */
+  async reopen(): Promise<TestBroker> {
+    const { clock, watches, operatorTokens } = this;
+    const { keyring } = this.parts;
+    await this.#stop();
+    const { directory, limits, shared } = this.#made;
+    const kept = { directory, clock, watches, keyring, operatorTokens };
+    return TestBroker.open(limits, { ...shared, ...kept });
+  }
+
+  /** Cluster `c1`, an embedded mount at `app`, `kv` and `dyn` at the backend, and leave for `pay/api` to do anything below them. */
+  async furnish(): Promise<LiveOperator> {
+    const admin = await this.operator('root', [{ role: 'admin' }, { role: 'secret-reader' }]);
+    await this.put(admin, 'cluster', 'c1', cluster());
+    this.watches.set('c1', new ScriptedWatch());
+    await this.put(admin, 'mount', 'app', { prefix: 'app', connection: 'embedded' });
+    await this.put(admin, 'mount', 'kv', mount('kv'));
+    await this.put(admin, 'mount', 'dyn', mount('dyn', { dynamic: true }));
+    await this.put(admin, 'definition', 'dyn/db', { class: 'dynamic', maxLeaseTtl: '2h' });
+    await this.put(admin, 'policy', 'all', policy('all', ['app/**', 'kv/**', 'dyn/**']));
+    return admin;
+  }
+
+  async put(admin: LiveOperator, kind: DocumentKind, name: string, body: unknown): Promise<void> {
+    const exists = this.parts.catalog.find(kind, name) !== undefined;
+    const precondition = exists ? { ifMatch: '*' } : ({ ifNoneMatch: '*' } as const);
+    await applyDocument(this.parts, this.call(), admin, { kind, name, body, precondition });
+  }
+
+  async remove(admin: LiveOperator, kind: DocumentKind, name: string): Promise<void> {
+    const change = { kind, name, precondition: { ifMatch: '*' } };
+    await deleteDocument(this.parts, this.call(), admin, change);
+  }
+
+  /** A request of its own. */
+  call(address = '10.0.0.1', signal: AbortSignal = new AbortController().signal): Call {
+    const requestId = randomId('req');
+    const client = encodeClient({ address }, sha256Hex);
+    return {
+      requestId,
+      address,
+      network: address,
+      holder: address,
+      client,
+      refusedClient: client,
+      context: () => ({ requestId, signal }),
+    };
+  }
+
+  token(claims: Claims = {}): string {
+    return JSON.stringify(claims);
+  }
+
+  async logIn(claims: Claims = {}, cluster = 'c1'): Promise<LiveSession> {
+    const { token } = await this.openSession(claims, cluster);
+    const live = await this.parts.sessions.find(token);
+    if (live === undefined) throw new Error('no session');
+    return live;
+  }
+
+  /** @returns the session's token. */
+  async openSession(claims: Claims = {}, cluster = 'c1'): Promise<{ readonly token: string }> {
+    return logIn(this.parts, this.call(), { cluster, token: this.token(claims) });
+  }
+
+  /** An operator made beside the API, with a token that lasts a year. */
+  async operator(name: string, grants: readonly object[], ttlMs = 3e10): Promise<LiveOperator> {
+    const { parts } = this;
+    const uid = randomId('doc');
+    const body = { grants };
+    const now = this.clock.now();
+    const text = newToken('qmo');
+    const document = {
+      ...{ kind: 'operator' as const, name, uid, version: 1, body, updatedAt: now },
+      spec: parseSpec('operator', body),
+      updatedBy: 'test',
+    };
+    const stored = {
+      ...{ id: randomId('tok'), operator: name, operatorUid: uid, createdAt: now },
+      ...{ spec: { sourceCidrs: [] }, endsAt: now + ttlMs },
+    };
+    const outcome = await this.store.real.commit({
+      writes: [
+        { table: 'documents', put: sealDocument(parts.rows, document) },
+        { table: 'operator_tokens', put: parts.tokens.seal(stored, parts.tokens.hash(text)) },
+      ],
+      narrows: [`operator:${name}`, `document:operator/${name}`],
+    });
+    if (outcome.status === 'committed') await parts.state.reached(outcome.seq);
+    const live = await parts.tokens.find(text, parts.catalog);
+    if (live === undefined) throw new Error('no operator');
+    this.operatorTokens.set(name, text);
+    return live;
+  }
+
+  /** Entries that a piece of work wrote, in order. */
+  async entriesOf(work: () => Promise<unknown>): Promise<readonly StoredEntry[]> {
+    const before = await storedEntries(this.store.real);
+    await work();
+    return (await storedEntries(this.store.real)).slice(before.length);
+  }
+
+  async close(): Promise<void> {
+    await this.#stop();
+    await rm(this.#made.directory, { recursive: true, force: true });
+  }
+
+  async #stop(): Promise<void> {
+    this.parts.state.close();
+    await this.store.close();
+  }
+}
+
+/** The code of what a piece of work throws. */
+export async function codeOf(work: Promise<unknown>): Promise<string> {
+  return work.then(
+    () => 'no error',
+    (error: unknown) => BrokerError.from(error).code,
+  );
+}
+
+export function cluster(more: object = {}): object {
+  return { connection: 'k', issuer: 'https://issuer.test', audiences: ['quaymaster'], ...more };
+}
+
+export function mount(root: string, more: object = {}, document: object = {}): object {
+  return {
+    ...{ prefix: root, connection: 'vault-1', options: { root, ...more }, cacheTtl: '5m' },
+    ...document,
+  };
+}
+
+export function policy(
+  name: string,
+  paths: readonly string[],
+  more: { readonly capabilities?: readonly string[]; readonly rule?: object } = {},
+): object {
+  const { capabilities = ['read', 'list', 'write'], rule = {} } = more;
+  return {
+    apiVersion: 'quaymaster.dev/v1',
+    kind: 'AccessPolicy',
+    metadata: { name },
+    spec: {
+      subjects: [{ clusters: ['c1'], namespaces: ['pay'], serviceAccounts: ['*'] }],
+      rules: [{ name: 'r', effect: 'allow', paths, capabilities, ...rule }],
+    },
+  };
+}
+
+interface PartsOf {
+  readonly store: Store;
+  readonly clock: HandClock;
+  readonly keyring: Keyring;
+  readonly watches: ReadonlyMap<string, ScriptedWatch>;
+  readonly logged: unknown[];
+  readonly admission: { readonly open: boolean };
+  readonly connections: Connections;
+  readonly targets: RotationTargets;
+  readonly limits: Limits;
+}
+
+async function openParts(made: PartsOf): Promise<Parts> {
+  const { store, clock, keyring, watches, logged, admission, connections, targets, limits } = made;
+  const rows = new RowSeals(keyring);
+  const catalog = new Catalog(store, rows);
+  const sealing = { keyring, rows, digest: sha256Hex };
+  const sessions = new Sessions(store, sealing);
+  const tokens = new OperatorTokens(store, sealing);
+  const root = keyring.active;
+  const values = new ValueCache(clock, new ValueFingerprints(root), 1_000_000);
+  const log = collector(logged);
+  const canaries = new Canaries({ store, values, keyring, installation: 'in_test' });
+  const quarantines = new Quarantines(store, rows, clock);
+  const followers = {
+    ...{ store, clock, log, catalog, sessions, tokens, values },
+    ...{ canaries, quarantines, keyring },
+  };
+  const state = await State.start(followers);
+  return {
+    ...{
+      store,
+      clock,
+      log,
+      limits,
+      state,
+      catalog,
+      sessions,
+      tokens,
+      quarantines,
+      proofs: new ProofMemory(clock),
+      connections,
+      values,
+      canaries,
+    },
+    ...{ keyring, rows, installation: 'in_test', digest: sha256Hex },
+    clusters: {
+      authenticator: (name) =>
+        catalog.find('cluster', name) && {
+          authenticate: (token) => Promise.resolve(attested(clock, name, token)),
+          close: () => undefined,
+        },
+      watch: (name) => watches.get(name),
+      problem: ({ connection }) => (connection === 'k' ? undefined : 'no such connection'),
+    },
+    quota: new LeaseQuota(store, limits.leasesPerWorkload),
+    sessionQuota: new SessionQuota(store, {
+      ofPod: limits.sessionsPerPod,
+      ofWorkload: limits.sessionsPerWorkload,
+    }),
+    events: new EventStreams({ store, clock, log, state, most: limits.eventStreams }),
+    audit: EMPTY_LOG,
+    refusals: { admit: () => admission.open },
+    denials: { admit: () => true },
+    targets,
+    rotationsDue: new DueSignal(),
+  };
+}
+
+function attested(clock: HandClock, cluster: string, token: string): AttestedWorkload {
+  const claims = JSON.parse(token) as Claims & { bad?: string };
+  if (claims.bad !== undefined)
+    throw new BrokerError('ERR_TOKEN_INVALID', undefined, { reason: claims.bad });
+  const { namespace = 'pay', serviceAccount = 'api', pod = POD, lifeMs = 3_600_000 } = claims;
+  const workload: Workload = {
+    ...{ cluster, namespace, serviceAccount, serviceAccountUid: `uid-${serviceAccount}` },
+    ...(pod !== null && { pod }),
+  };
+  const now = clock.now();
+  return {
+    ...{ workload, tokenEndsAt: now + lifeMs, tokenIssuedAt: now, audiences: ['quaymaster'] },
+    ...{ tokenId: 'jti-1', method: 'jwks' },
+  };
+}
+
+function collector(logged: unknown[]): Log {
+  const take = (fields: unknown, message: string): void => void logged.push({ fields, message });
+  return { info: take, warn: take, error: take };
+}
+
+/** A log in which nothing is yet. */
+const EMPTY_LOG: AuditLog = {
+  checkpoint: () => Promise.resolve(undefined),
+  search: () => Promise.resolve({ items: [] }),
+  proveEntry: () => Promise.reject(new BrokerError('ERR_NOT_FOUND')),
+  logKey: () => Promise.resolve('key'),
+  async *heads() {
+    await Promise.resolve();
+    yield* [];
+  },
+  file: () => Promise.resolve(undefined),
+};

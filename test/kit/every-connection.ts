@@ -1,0 +1,44 @@
+import { systemClock } from '../../src/clock.ts';
+import { openConnections, type OpenedConnections } from '../../src/compose/connections.ts';
+import { configSchema, type Config } from '../../src/compose/config/schema.ts';
+import { privateFile } from '../contract/rotating-place.ts';
+
+/** Connections of every kind, to which nothing is sent when a document is saved. `locators` narrows some of them, by name. */
+export async function everyConnection(
+  locators: Readonly<Record<string, readonly string[]>> = {},
+): Promise<OpenedConnections> {
+  const file = await privateFile('not-a-secret');
+  const server = { host: '127.0.0.1', username: 'broker', passwordFile: file.path, tls: 'off' };
+  const shared = { locators: ['**'], prefixes: ['**'] };
+  const given: Record<string, object> = {
+    vault: {
+      ...{ type: 'vault', address: 'http://127.0.0.1:1', prefixes: ['**'] },
+      locators: ['kv1/**', 'secret/data/**', 'db/**', 'database/**', 'aws/**'],
+      auth: { method: 'token', tokenFile: file.path },
+    },
+    aws: { type: 'aws-secrets-manager', region: 'eu-central-1', ...shared },
+    iam: { type: 'aws-iam', region: 'eu-central-1', ...shared },
+    kube: {
+      ...{ type: 'kubernetes', server: 'https://127.0.0.1:1', tokenFile: file.path, ...shared },
+    },
+    pg: { type: 'postgres', ...server, ...shared },
+    my: { type: 'mysql', ...server, ...shared },
+    red: { type: 'redis', ...server, ...shared },
+    'pg-a': { type: 'postgres', ...server, ...shared, prefixes: ['kv/team-a/**'] },
+  };
+  for (const [name, own] of Object.entries(locators))
+    given[name] = { ...given[name], locators: own };
+  const connections = configSchema.shape.connections.parse(given);
+  const opened = await openConnections({ connections } as Config, {
+    clock: systemClock,
+    forbiddenNamespaces: [],
+    forbiddenAudiences: [],
+  });
+  return {
+    ...opened,
+    close: async () => {
+      await opened.close();
+      await file.remove();
+    },
+  };
+}

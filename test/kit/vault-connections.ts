@@ -1,0 +1,53 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { systemClock } from '../../src/clock.ts';
+import {
+  connectVaultProvider,
+  type VaultConnection,
+} from '../../src/providers/vault/connection.ts';
+import { vaultConnectionSchema } from '../../src/providers/vault/client/config.ts';
+
+/** Connections to one server, each with a token file of its own; `close` ends all of them. */
+export class VaultConnections {
+  readonly #directory: string;
+  readonly #open: VaultConnection[] = [];
+  #files = 0;
+
+  private constructor(directory: string) {
+    this.#directory = directory;
+  }
+
+  static async create(): Promise<VaultConnections> {
+    return new VaultConnections(await mkdtemp(join(tmpdir(), 'vault-connections-')));
+  }
+
+  async file(content: string): Promise<string> {
+    this.#files += 1;
+    const path = join(this.#directory, `credential-${this.#files}`);
+    await writeFile(path, content, { mode: 0o600 });
+    return path;
+  }
+
+  async connect(
+    address: string,
+    token: string,
+    more: Readonly<Record<string, unknown>> = {},
+  ): Promise<VaultConnection> {
+    const config = vaultConnectionSchema.parse({
+      type: 'vault',
+      address,
+      auth: { method: 'token', tokenFile: await this.file(`${token}\n`) },
+      locators: ['secret/**'],
+      ...more,
+    });
+    const connection = await connectVaultProvider('vault-test', config, systemClock);
+    this.#open.push(connection);
+    return connection;
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#open.map((connection) => connection.close()));
+    await rm(this.#directory, { recursive: true });
+  }
+}
