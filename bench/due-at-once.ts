@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { BrokerClient, components } from '../src/client/index.ts';
-import { AccountReceiver } from '../test/faults/rotation/account-receiver.ts';
+import { AccountReceiver } from '../test/kit/rotation/account-receiver.ts';
 import { LOAD_CORE, on } from './machine.ts';
 import { median } from './result.ts';
 import type { RotationMeasure } from './rotation.ts';

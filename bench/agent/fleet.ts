@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { Furnished } from '../../test/e2e/furnished.ts';
+import { Furnished } from '../../test/kit/prepared-installation.ts';
 import { AgentFleet } from '../../test/kit/agent-fleet.ts';
 import { holds, targetText, type FleetFigure } from '../figures.ts';
 import { BOTH_CORES, on } from '../machine.ts';

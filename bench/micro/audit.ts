@@ -2,7 +2,7 @@ import { encodeClient } from '../../src/domain/audit-event.ts';
 import { systemClock } from '../../src/clock.ts';
 import { sha256Hex } from '../../src/crypto/digest.ts';
 import { randomId } from '../../src/crypto/random.ts';
-import { body, LogBench, workloadActor } from '../../test/unit/audit/log-bench.ts';
+import { body, LogBench, workloadActor } from '../../test/kit/log-bench.ts';
 
 /**
  * Processor time that an audit entry costs, in microseconds: `node bench/micro/audit.ts`. Commits of 64 reads on SQLite, chained,

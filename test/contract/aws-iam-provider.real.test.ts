@@ -12,7 +12,7 @@ import { describeWith } from '../kit/backends/backends.ts';
 import { uniqueName } from '../kit/backends/unique-name.ts';
 import { awsFault, FakeAws } from '../kit/fakes/fake-aws.ts';
 import { LossyProxy } from '../kit/lossy-proxy.ts';
-import { REGION, setCredentials } from '../unit/providers/aws/aws-connection.ts';
+import { REGION, setCredentials } from '../kit/aws-connection.ts';
 import { dynamicCredentialsContract } from './dynamic-credentials.contract.ts';
 import { contextOf, failureOf } from './secret-provider.contract.ts';
 

@@ -7,7 +7,7 @@ import {
 } from '@aws-sdk/client-secrets-manager';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { ProviderConnection, SecretProvider } from '../../src/ports/secret-provider.ts';
-import { connect, CONTEXT, REGION, setCredentials } from '../unit/providers/aws/aws-connection.ts';
+import { connect, CONTEXT, REGION, setCredentials } from '../kit/aws-connection.ts';
 
 /** An operator's hands at AWS. */
 export class AwsOperator {

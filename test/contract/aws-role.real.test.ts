@@ -9,9 +9,9 @@ import type { Moto } from '../kit/backends/moto.ts';
 import { openBaoRequest } from '../kit/backends/openbao-calls.ts';
 import { until } from '../kit/backends/until.ts';
 import { VaultConnections } from '../kit/vault-connections.ts';
-import { realAwsRole, scriptedAwsRole, type AwsRole, type RealAwsRole } from './aws-role.ts';
-import { strictMoto } from './iam-user.ts';
-import { fixtureAt, type RotatingPlace } from './rotating-place.ts';
+import { realAwsRole, scriptedAwsRole, type AwsRole, type RealAwsRole } from '../kit/aws-role.ts';
+import { strictMoto } from '../kit/iam-user.ts';
+import { fixtureAt, type RotatingPlace } from '../kit/rotating-place.ts';
 import {
   rotationTargetContract,
   turnOf,

@@ -1,5 +1,5 @@
 import { embeddedAttacksContract } from './embedded-attacks.contract.ts';
-import { openEmbedded, type MakeStore } from './embedded-fixture.ts';
+import { openEmbedded, type MakeStore } from '../kit/embedded-fixture.ts';
 import { embeddedPublishingContract } from './embedded-publishing.contract.ts';
 import { embeddedWritesContract } from './embedded-writes.contract.ts';
 import { secretProviderContract } from './secret-provider.contract.ts';

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { CONTEXT, openEmbedded, type Embedded, type MakeStore } from './embedded-fixture.ts';
+import { CONTEXT, openEmbedded, type Embedded, type MakeStore } from '../kit/embedded-fixture.ts';
 
 const code = (name: string): object => expect.objectContaining({ code: name });
 

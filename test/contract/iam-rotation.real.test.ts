@@ -16,8 +16,8 @@ import { describeWith } from '../kit/backends/backends.ts';
 import type { Running } from '../kit/backends/footprint.ts';
 import type { Moto } from '../kit/backends/moto.ts';
 import { HandClock } from '../kit/hand-clock.ts';
-import { iamUser, strictMoto, type IamUser } from './iam-user.ts';
-import { fixtureAt } from './rotating-place.ts';
+import { iamUser, strictMoto, type IamUser } from '../kit/iam-user.ts';
+import { fixtureAt } from '../kit/rotating-place.ts';
 import {
   HOSTILE_NAMES,
   rotationTargetContract,

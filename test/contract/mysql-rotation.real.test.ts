@@ -8,8 +8,15 @@ import { mysqlConnectionSchema } from '../../src/providers/mysql/client/config.t
 import { connectMysql } from '../../src/providers/mysql/client/mysql-server.ts';
 import { describeWith } from '../kit/backends/backends.ts';
 import { uniqueName } from '../kit/backends/unique-name.ts';
-import { asAdmin, connected, grants, mysqlUsers, sql, type MysqlStrategy } from './mysql-users.ts';
-import { fixtureAt, privateFile, type RotatingPlace } from './rotating-place.ts';
+import {
+  asAdmin,
+  connected,
+  grants,
+  mysqlUsers,
+  sql,
+  type MysqlStrategy,
+} from '../kit/mysql-users.ts';
+import { fixtureAt, privateFile, type RotatingPlace } from '../kit/rotating-place.ts';
 import {
   HOSTILE_NAMES,
   rotationTargetContract,

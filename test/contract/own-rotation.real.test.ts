@@ -10,7 +10,7 @@ import {
 import { connectOwnRotation } from '../../src/providers/aws/rotator/own-connection.ts';
 import { describeWith } from '../kit/backends/backends.ts';
 import type { Moto } from '../kit/backends/moto.ts';
-import { OwnSecret } from './own-secret.ts';
+import { OwnSecret } from '../kit/own-secret.ts';
 import { rotationTargetContract, turnOf } from './rotation-target.contract.ts';
 import { contextOf, failureOf } from './secret-provider.contract.ts';
 

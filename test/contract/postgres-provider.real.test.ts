@@ -8,7 +8,7 @@ import { describeWith } from '../kit/backends/backends.ts';
 import { uniqueName } from '../kit/backends/unique-name.ts';
 import { until } from '../kit/backends/until.ts';
 import { dynamicCredentialsContract } from './dynamic-credentials.contract.ts';
-import { makePostgresPlace, type PostgresPlace } from './postgres-fixture.ts';
+import { makePostgresPlace, type PostgresPlace } from '../kit/postgres-fixture.ts';
 import { contextOf, failureOf } from './secret-provider.contract.ts';
 
 const CREATE = 'CREATE ROLE {{name}} LOGIN PASSWORD {{password}} VALID UNTIL {{expiration}}';

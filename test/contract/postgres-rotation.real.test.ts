@@ -6,7 +6,7 @@ import { quoteIdentifier } from '../../src/providers/postgres/client/quote.ts';
 import { describeWith } from '../kit/backends/backends.ts';
 import { uniqueName } from '../kit/backends/unique-name.ts';
 import { until } from '../kit/backends/until.ts';
-import { makePostgresPlace, type PostgresPlace } from './postgres-fixture.ts';
+import { makePostgresPlace, type PostgresPlace } from '../kit/postgres-fixture.ts';
 import {
   CARRIED,
   rotationTargetContract,

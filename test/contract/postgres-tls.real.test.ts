@@ -15,8 +15,8 @@ import {
   type Certificate,
   type CertificateRequest,
 } from '../kit/certificates.ts';
-import { PostgresEavesdropper, TLS_REQUEST } from './postgres-eavesdropper.ts';
-import { makePostgresPlace, type PostgresPlace } from './postgres-fixture.ts';
+import { PostgresEavesdropper, TLS_REQUEST } from '../kit/postgres-eavesdropper.ts';
+import { makePostgresPlace, type PostgresPlace } from '../kit/postgres-fixture.ts';
 import { turnOf, wholeText } from './rotation-target.contract.ts';
 import { contextOf, failureOf } from './secret-provider.contract.ts';
 

@@ -6,8 +6,8 @@ import { connectRedisRotation } from '../../src/providers/redis/rotator/connecti
 import { redisConnectionSchema } from '../../src/providers/redis/client/config.ts';
 import { connectRedis } from '../../src/providers/redis/client/redis-server.ts';
 import { describeWith } from '../kit/backends/backends.ts';
-import { asAdmin, connected, redisUser, sha256, textOf } from './redis-user.ts';
-import { fixtureAt, privateFile, type RotatingPlace } from './rotating-place.ts';
+import { asAdmin, connected, redisUser, sha256, textOf } from '../kit/redis-user.ts';
+import { fixtureAt, privateFile, type RotatingPlace } from '../kit/rotating-place.ts';
 import {
   HOSTILE_NAMES,
   rotationTargetContract,

@@ -7,13 +7,13 @@ import type { Moto } from '../kit/backends/moto.ts';
 import { mountEngine, openBaoCall, openBaoRequest } from '../kit/backends/openbao-calls.ts';
 import type { OpenBao } from '../kit/backends/openbao.ts';
 import { until } from '../kit/backends/until.ts';
-import { configureAwsEngine } from './aws-role.ts';
+import { configureAwsEngine } from '../kit/aws-role.ts';
 import {
   dynamicCredentialsContract,
   type CredentialsFixture,
 } from './dynamic-credentials.contract.ts';
-import { dynamicMount } from './dynamic-mount.ts';
-import { strictMoto } from './iam-user.ts';
+import { dynamicMount } from '../kit/dynamic-mount.ts';
+import { strictMoto } from '../kit/iam-user.ts';
 
 /** What every user of the role is allowed. */
 const POLICY = JSON.stringify({

@@ -11,7 +11,7 @@ import { until } from '../kit/backends/until.ts';
 import { HandClock } from '../kit/hand-clock.ts';
 import { VaultConnections } from '../kit/vault-connections.ts';
 import { contextOf, failureOf } from './secret-provider.contract.ts';
-import { vaultLogins, type VaultLogins } from './vault-login-fixture.ts';
+import { vaultLogins, type VaultLogins } from '../kit/vault-login-fixture.ts';
 
 const METHODS = ['approle', 'kubernetes', 'jwt'] as const;
 type Method = (typeof METHODS)[number];

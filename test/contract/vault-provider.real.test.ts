@@ -17,7 +17,7 @@ import {
   dynamicCredentialsContract,
   type CredentialsFixture,
 } from './dynamic-credentials.contract.ts';
-import { dynamicMount } from './dynamic-mount.ts';
+import { dynamicMount } from '../kit/dynamic-mount.ts';
 import {
   contextOf,
   failureOf,

@@ -7,8 +7,8 @@ import { openBaoCall } from '../kit/backends/openbao-calls.ts';
 import type { OpenBao } from '../kit/backends/openbao.ts';
 import type { Postgres } from '../kit/backends/postgres.ts';
 import { VaultConnections } from '../kit/vault-connections.ts';
-import { databaseRole } from './database-role.ts';
-import { fixtureAt } from './rotating-place.ts';
+import { databaseRole } from '../kit/database-role.ts';
+import { fixtureAt } from '../kit/rotating-place.ts';
 import {
   rotationTargetContract,
   turnOf,

@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import { until } from '../kit/backends/until.ts';
-import type { AgentProcess } from './agent-process.ts';
-import { agentSuite } from './agent-suite.ts';
-import type { Furnished } from './furnished.ts';
+import type { AgentProcess } from '../kit/agent-process.ts';
+import { agentSuite } from '../kit/agent-suite.ts';
+import type { Furnished } from '../kit/prepared-installation.ts';
 
 const PASSWORD = 'canary-quarantined-71c0';
 

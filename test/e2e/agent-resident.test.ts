@@ -5,11 +5,11 @@ import { describe, expect, it } from '@jest/globals';
 import { until } from '../kit/backends/until.ts';
 import { CertificateAuthority } from '../kit/certificates.ts';
 import { findCanary } from '../kit/canary.ts';
-import { AgentProcess } from './agent-process.ts';
-import { agentSuite } from './agent-suite.ts';
-import { eventually } from './eventually.ts';
-import type { Furnished } from './furnished.ts';
-import { Rotated } from './rotated.ts';
+import { AgentProcess } from '../kit/agent-process.ts';
+import { agentSuite } from '../kit/agent-suite.ts';
+import { eventually } from '../kit/eventually.ts';
+import type { Furnished } from '../kit/prepared-installation.ts';
+import { Rotated } from '../kit/rotation/rotated.ts';
 
 const PASSWORD = 'canary-resident-71c0';
 

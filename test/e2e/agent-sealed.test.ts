@@ -2,10 +2,10 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { until } from '../kit/backends/until.ts';
 import { findCanary } from '../kit/canary.ts';
 import { RecordingProxy } from '../kit/recording-proxy.ts';
-import type { AgentProcess } from './agent-process.ts';
-import { agentSuite } from './agent-suite.ts';
-import type { Furnished } from './furnished.ts';
-import { Rotated } from './rotated.ts';
+import type { AgentProcess } from '../kit/agent-process.ts';
+import { agentSuite } from '../kit/agent-suite.ts';
+import type { Furnished } from '../kit/prepared-installation.ts';
+import { Rotated } from '../kit/rotation/rotated.ts';
 
 const PASSWORD = 'canary-sealed-5e09';
 const SEALED_ONLY = {

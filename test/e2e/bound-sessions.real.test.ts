@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { describeWith } from '../kit/backends/backends.ts';
 import { createDatabase, type TestDatabase } from '../kit/backends/postgres.ts';
 import { Sender } from '../kit/sender.ts';
-import { Furnished } from './furnished.ts';
+import { Furnished } from '../kit/prepared-installation.ts';
 
 const VALUE = 'canary-2b7c90e1';
 const PATH = '/api/v1/secrets/own/kept';

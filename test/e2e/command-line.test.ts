@@ -3,9 +3,9 @@ import { readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { findCanary } from '../kit/canary.ts';
-import { CommandLine } from './command-line.ts';
-import { eventually } from './eventually.ts';
-import { Furnished } from './furnished.ts';
+import { CommandLine } from '../kit/command-line.ts';
+import { eventually } from '../kit/eventually.ts';
+import { Furnished } from '../kit/prepared-installation.ts';
 
 const CANARY = 'canary-7f3kQz9!"x';
 const API_VERSION = 'quaymaster.dev/v1';

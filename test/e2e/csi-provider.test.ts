@@ -3,9 +3,9 @@ import { status } from '@grpc/grpc-js';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { findCanary } from '../kit/canary.ts';
 import type { Mounted } from '../kit/csi-driver.ts';
-import { CsiProcess } from './csi-process.ts';
-import { eventually } from './eventually.ts';
-import { Furnished, type Furniture } from './furnished.ts';
+import { CsiProcess } from '../kit/csi-process.ts';
+import { eventually } from '../kit/eventually.ts';
+import { Furnished, type Furniture } from '../kit/prepared-installation.ts';
 
 const PASSWORD = 'canary-csi-51c0';
 

@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { findProgram } from '../kit/backends/find-program.ts';
 import { findCanary } from '../kit/canary.ts';
 import { CertificateAuthority } from '../kit/certificates.ts';
-import { Furnished } from './furnished.ts';
+import { Furnished } from '../kit/prepared-installation.ts';
 
 const EXAMPLES = new URL('../../docs/examples/', import.meta.url).pathname;
 const NODE = new URL('../../node_modules/.bin/node', import.meta.url).pathname;

@@ -4,8 +4,8 @@ import { describeWith } from '../kit/backends/backends.ts';
 import { createToken, mountEngine, openBaoCall } from '../kit/backends/openbao-calls.ts';
 import { uniqueName } from '../kit/backends/unique-name.ts';
 import { filesBelow, findCanary } from '../kit/canary.ts';
-import { CommandLine } from './command-line.ts';
-import { Furnished } from './furnished.ts';
+import { CommandLine } from '../kit/command-line.ts';
+import { Furnished } from '../kit/prepared-installation.ts';
 
 const CANARY = 'canary-Jq72vv0p';
 

@@ -4,8 +4,8 @@ import { inject } from '../../src/delivery/injector/inject.ts';
 import { describeWith } from '../kit/backends/backends.ts';
 import { kubeRequest } from '../kit/backends/kube-calls.ts';
 import { until } from '../kit/backends/until.ts';
-import { podWith, SETTINGS } from '../unit/injector/pods.ts';
-import { InjectorBench, WANTED } from './injector-bench.ts';
+import { podWith, SETTINGS } from '../kit/pods.ts';
+import { InjectorBench, WANTED } from '../kit/injector-bench.ts';
 
 /** The certificate that is presented now, PEM without its end of line. */
 async function presented(port: number): Promise<string> {

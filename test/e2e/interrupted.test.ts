@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { afterAll, beforeAll, beforeEach, expect, it } from '@jest/globals';
 import { FakeVault } from '../kit/fakes/fake-vault.ts';
 import { LossyProxy } from '../kit/lossy-proxy.ts';
-import { CommandLine } from './command-line.ts';
-import { Furnished } from './furnished.ts';
+import { CommandLine } from '../kit/command-line.ts';
+import { Furnished } from '../kit/prepared-installation.ts';
 
 const forever = (): Promise<void> => new Promise(() => undefined);
 const mount = (name: string): string =>

@@ -15,8 +15,8 @@ import { loadConfig } from '../../src/compose/config/load.ts';
 import { openStore } from '../../src/store/index.ts';
 import { FakeAuditChain } from '../kit/fakes/fake-audit-chain.ts';
 import { commitOrder } from '../kit/commit-order.ts';
-import { Furnished } from './furnished.ts';
-import type { Answer } from './installation.ts';
+import { Furnished } from '../kit/prepared-installation.ts';
+import type { Answer } from '../kit/installation.ts';
 
 const ROUNDS = Number(process.env['ROUNDS'] ?? 4);
 const READERS = 4;

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { parseAllDocuments } from 'yaml';
 import { freePort } from '../kit/backends/free-port.ts';
 import { until } from '../kit/backends/until.ts';
-import { textOf } from '../guards/tracked-files.ts';
+import { textOf } from '../kit/tracked-files.ts';
 
 const run = promisify(execFile);
 const ROOT = new URL('../..', import.meta.url).pathname;

@@ -4,7 +4,7 @@ import type { Running } from '../kit/backends/footprint.ts';
 import { createDatabase, startPostgres, type Postgres } from '../kit/backends/postgres.ts';
 import { checkReads } from '../kit/commit-history.ts';
 import { commitOrder } from '../kit/commit-order.ts';
-import { Furnished } from './furnished.ts';
+import { Furnished } from '../kit/prepared-installation.ts';
 
 /** What each operator does; `ROUNDS` in the environment multiplies it. Readers read as long as the operators work. */
 const OPERATIONS = 250 * Number(process.env['ROUNDS'] ?? 1);

@@ -2,8 +2,8 @@ import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { until } from '../kit/backends/until.ts';
 import { findCanary } from '../kit/canary.ts';
-import { CommandLine } from './command-line.ts';
-import { Furnished } from './furnished.ts';
+import { CommandLine } from '../kit/command-line.ts';
+import { Furnished } from '../kit/prepared-installation.ts';
 
 const TYPED = 'canary-typed-90ab';
 const [CTRL_C, CTRL_D, ENTER] = ['\u0003', '\u0004', '\r'];

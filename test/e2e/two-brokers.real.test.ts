@@ -13,8 +13,8 @@ import type { FakePod } from '../kit/fakes/fake-pods.ts';
 import { FakeVault } from '../kit/fakes/fake-vault.ts';
 import { commitOrder, type CommittedEntry } from '../kit/commit-order.ts';
 import { History } from '../kit/history.ts';
-import { Furnished, vaultConnection } from './furnished.ts';
-import type { Answer } from './installation.ts';
+import { Furnished, vaultConnection } from '../kit/prepared-installation.ts';
+import type { Answer } from '../kit/installation.ts';
 
 /** `ROUNDS` in the environment asks for more. */
 const ROUNDS = Number(process.env['ROUNDS'] ?? 8);

@@ -5,8 +5,8 @@ import { VARIABLES } from '../../src/delivery/agent/config/environment.ts';
 import { checkSettings } from '../../src/delivery/agent/config/load-settings.ts';
 import { settingsSchema } from '../../src/delivery/agent/config/settings.ts';
 import { EXIT } from '../../src/delivery/agent/failures.ts';
-import { optionsOf } from './options.ts';
-import { textOf } from './tracked-files.ts';
+import { optionsOf } from '../kit/options.ts';
+import { textOf } from '../kit/tracked-files.ts';
 
 const page = textOf('docs/agent.md');
 /** Settings in the table: place, default, variable. */

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { describe, expect, it } from '@jest/globals';
 import { createProgram } from '../../src/program.ts';
 import { contractOperations } from '../kit/openapi-contract.ts';
-import { textOf } from './tracked-files.ts';
+import { textOf } from '../kit/tracked-files.ts';
 
 /** Which verb calls an operation; `api` calls them all. */
 const VERBS: Readonly<Record<string, string>> = {

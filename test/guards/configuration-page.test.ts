@@ -2,8 +2,8 @@ import { describe, expect, it } from '@jest/globals';
 import { parse } from 'yaml';
 import { checkConfig } from '../../src/compose/config/load.ts';
 import { configSchema } from '../../src/compose/config/schema.ts';
-import { optionsOf } from './options.ts';
-import { textOf } from './tracked-files.ts';
+import { optionsOf } from '../kit/options.ts';
+import { textOf } from '../kit/tracked-files.ts';
 
 const page = textOf('docs/configuration.md');
 /** Settings in the tables, with what their second column says. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { clientTypes, operationTable } from '../../scripts/client-source.ts';
-import { textOf } from './tracked-files.ts';
+import { textOf } from '../kit/tracked-files.ts';
 
 const contract = textOf('openapi.yaml');
 

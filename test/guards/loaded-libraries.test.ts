@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, describe, expect, it } from '@jest/globals';
 import { freePort } from '../kit/backends/free-port.ts';
-import { textOf } from './tracked-files.ts';
+import { textOf } from '../kit/tracked-files.ts';
 
 const { dependencies } = JSON.parse(textOf('package.json')) as {
   readonly dependencies: Readonly<Record<string, string>>;

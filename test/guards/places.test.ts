@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { textOf, trackedFiles } from './tracked-files.ts';
+import { textOf, trackedFiles } from '../kit/tracked-files.ts';
 
 /** Written in parts, because this file is looked through too. */
 const REGISTRIES = [

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
-import { textOf, trackedFiles } from './tracked-files.ts';
+import { textOf, trackedFiles } from '../kit/tracked-files.ts';
 
 function foldersOf(path: string): readonly string[] {
   return readdirSync(path, { withFileTypes: true })

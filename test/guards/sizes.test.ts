@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import ts from 'typescript';
-import { textOf, trackedFiles } from './tracked-files.ts';
+import { textOf, trackedFiles } from '../kit/tracked-files.ts';
 
 const FILE_CAP = 400;
 /** A table of cases is long without being hard. */

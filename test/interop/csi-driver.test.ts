@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { findProgram } from '../kit/backends/find-program.ts';
-import { CsiProcess } from '../e2e/csi-process.ts';
-import { Furnished } from '../e2e/furnished.ts';
+import { CsiProcess } from '../kit/csi-process.ts';
+import { Furnished } from '../kit/prepared-installation.ts';
 
 const run = promisify(execFile);
 const go = findProgram('go');

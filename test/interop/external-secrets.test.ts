@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { parse } from 'yaml';
 import { findProgram } from '../kit/backends/find-program.ts';
-import { Furnished } from '../e2e/furnished.ts';
+import { Furnished } from '../kit/prepared-installation.ts';
 
 const run = promisify(execFile);
 const go = findProgram('go');

@@ -7,7 +7,7 @@ import { exportLog } from '../../src/audit/export.ts';
 import { storeSource } from '../../src/audit/export-source.ts';
 import { findProgram } from '../kit/backends/find-program.ts';
 import { HandClock } from '../kit/hand-clock.ts';
-import { LogBench } from '../unit/audit/log-bench.ts';
+import { LogBench } from '../kit/log-bench.ts';
 
 const run = promisify(execFile);
 const go = findProgram('go');

@@ -1,7 +1,7 @@
 import { systemClock } from '../../src/clock.ts';
 import { openConnections, type OpenedConnections } from '../../src/compose/connections.ts';
 import { configSchema, type Config } from '../../src/compose/config/schema.ts';
-import { privateFile } from '../contract/rotating-place.ts';
+import { privateFile } from './rotating-place.ts';
 
 /** Connections of every kind, to which nothing is sent when a document is saved. `locators` narrows some of them, by name. */
 export async function everyConnection(

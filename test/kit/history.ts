@@ -1,4 +1,4 @@
-import type { Answer } from '../e2e/installation.ts';
+import type { Answer } from './installation.ts';
 import type { StoredEntry } from './store-diff.ts';
 
 /** What a client asked for, and what it knows of the outcome; `unknown` where no answer came. */

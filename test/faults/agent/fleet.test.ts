@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { until } from '../../kit/backends/until.ts';
-import { Furnished } from '../../e2e/furnished.ts';
+import { Furnished } from '../../kit/prepared-installation.ts';
 import { AgentFleet } from '../../kit/agent-fleet.ts';
 
 /** What `npm run bench -- --only fleet` does with 10,000 agents and five minutes. */

@@ -7,7 +7,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { afterAll, describe, expect, it } from '@jest/globals';
 import { Deliveries } from '../../../src/delivery/files/deliveries.ts';
 import { systemClock } from '../../../src/clock.ts';
-import { heldSecrets } from '../../unit/agent/delivery/held.ts';
+import { heldSecrets } from '../../kit/held.ts';
 
 const READS = 100_000;
 const CHILD = new URL('reading-child.ts', import.meta.url).pathname;

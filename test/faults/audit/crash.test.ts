@@ -10,7 +10,7 @@ import { createLogKeyFile } from '../../../src/audit/log-key.ts';
 import { verifyExport } from '../../../src/audit/verify.ts';
 import type { SigningKey } from '../../../src/crypto/signing.ts';
 import { HandClock } from '../../kit/hand-clock.ts';
-import { LogBench } from '../../unit/audit/log-bench.ts';
+import { LogBench } from '../../kit/log-bench.ts';
 
 /** F24. `ROUNDS` in the environment asks for more. */
 const ROUNDS = Number(process.env['ROUNDS'] ?? 4);

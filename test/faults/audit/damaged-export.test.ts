@@ -8,7 +8,7 @@ import { storeSource } from '../../../src/audit/export-source.ts';
 import { verifyExport } from '../../../src/audit/verify.ts';
 import type { Tables } from '../../../src/ports/tables.ts';
 import { HandClock } from '../../kit/hand-clock.ts';
-import { LogBench } from '../../unit/audit/log-bench.ts';
+import { LogBench } from '../../kit/log-bench.ts';
 
 type Batch = Tables['audit_batches'];
 

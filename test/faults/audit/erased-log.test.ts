@@ -3,7 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { stringify } from 'yaml';
 import { runRelease } from '../../../src/compose/verbs/release.ts';
 import { entryLines } from '../../kit/sink-lines.ts';
-import { AttackedInstallation } from './attacked-installation.ts';
+import { AttackedInstallation } from '../../kit/attacked-installation.ts';
 
 let own: AttackedInstallation;
 let token: string;

@@ -5,8 +5,8 @@ import type { Serving } from '../../../src/compose/serve.ts';
 import { describeWith } from '../../kit/backends/backends.ts';
 import { createDatabase, type TestDatabase } from '../../kit/backends/postgres.ts';
 import { until } from '../../kit/backends/until.ts';
-import { AttackedInstallation } from './attacked-installation.ts';
-import { ask, expectFound, forge, leaveEntries } from './forged-entries.ts';
+import { AttackedInstallation } from '../../kit/attacked-installation.ts';
+import { ask, expectFound, forge, leaveEntries } from '../../kit/forged-entries.ts';
 
 interface Batch {
   readonly writer: string;

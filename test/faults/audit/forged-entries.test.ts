@@ -3,7 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { verifyExport } from '../../../src/audit/verify.ts';
 import { runAuditExport } from '../../../src/compose/verbs/audit-export.ts';
 import type { Serving } from '../../../src/compose/serve.ts';
-import { AttackedInstallation } from './attacked-installation.ts';
+import { AttackedInstallation } from '../../kit/attacked-installation.ts';
 import {
   ask,
   expectFound,
@@ -11,7 +11,7 @@ import {
   FORGED,
   leaveEntries,
   searchUntilDamage,
-} from './forged-entries.ts';
+} from '../../kit/forged-entries.ts';
 
 interface Batch {
   readonly rowid: number;

@@ -18,7 +18,7 @@ import { openPostgresStore } from '../../../src/store/postgres/open-postgres-sto
 import { describeWith } from '../../kit/backends/backends.ts';
 import { createDatabase } from '../../kit/backends/postgres.ts';
 import { HandClock } from '../../kit/hand-clock.ts';
-import { body, startBody } from '../../unit/audit/log-bench.ts';
+import { body, startBody } from '../../kit/log-bench.ts';
 
 interface Replica {
   readonly boot: Boot;

@@ -5,7 +5,7 @@ import { exportLog } from '../../../src/audit/export.ts';
 import { storeSource } from '../../../src/audit/export-source.ts';
 import { verifyExport } from '../../../src/audit/verify.ts';
 import { HandClock } from '../../kit/hand-clock.ts';
-import { LogBench, workloadActor } from '../../unit/audit/log-bench.ts';
+import { LogBench, workloadActor } from '../../kit/log-bench.ts';
 
 /** F26. A run is repeated by the seed it prints when it fails. */
 const ROUNDS = 1000;

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { ServerResponse } from 'node:http';
 import { until } from '../../kit/backends/until.ts';
-import { Furnished, vaultConnection } from '../../e2e/furnished.ts';
-import type { Answer } from '../../e2e/installation.ts';
+import { Furnished, vaultConnection } from '../../kit/prepared-installation.ts';
+import type { Answer } from '../../kit/installation.ts';
 import { FakeVault, type Fault } from '../../kit/fakes/fake-vault.ts';
 import { flood } from '../../kit/fakes/server-faults.ts';
 import { FaultProxy } from '../../kit/fault-proxy.ts';

@@ -5,10 +5,10 @@ import { describeWith } from '../../kit/backends/backends.ts';
 import type { Running } from '../../kit/backends/footprint.ts';
 import { startPostgres, type Postgres } from '../../kit/backends/postgres.ts';
 import { until } from '../../kit/backends/until.ts';
-import { Furnished } from '../../e2e/furnished.ts';
-import type { Answer } from '../../e2e/installation.ts';
+import { Furnished } from '../../kit/prepared-installation.ts';
+import type { Answer } from '../../kit/installation.ts';
 import { canMount, leftOut, SmallDisk, whereMounted } from '../../kit/small-disk.ts';
-import { smallDatabase } from '../store/small-database.ts';
+import { smallDatabase } from '../../kit/small-database.ts';
 
 describeWith(['postgres'], `F22: a broker whose PostgreSQL has a full disk${leftOut}`, () => {
   let disk: SmallDisk | undefined;

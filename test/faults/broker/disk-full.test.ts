@@ -2,8 +2,8 @@ import { rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect } from '@jest/globals';
 import { until } from '../../kit/backends/until.ts';
-import { Furnished } from '../../e2e/furnished.ts';
-import type { Answer } from '../../e2e/installation.ts';
+import { Furnished } from '../../kit/prepared-installation.ts';
+import type { Answer } from '../../kit/installation.ts';
 import { canMount, leftOut, SmallDisk, whereMounted } from '../../kit/small-disk.ts';
 
 /** Left of the disk, for reads to take. */

@@ -2,9 +2,9 @@ import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { describeWith } from '../../kit/backends/backends.ts';
 import { createDatabase, type TestDatabase } from '../../kit/backends/postgres.ts';
 import { until } from '../../kit/backends/until.ts';
-import { Furnished, vaultConnection } from '../../e2e/furnished.ts';
+import { Furnished, vaultConnection } from '../../kit/prepared-installation.ts';
 import { FakeVault } from '../../kit/fakes/fake-vault.ts';
-import { KILL_POINTS } from './kill-points.ts';
+import { KILL_POINTS } from '../../kit/kill-points.ts';
 
 /** An order counts as abandoned after two minutes, because another replica may be filling it: these pass for the one that takes over. */
 const SPEED = 30;

@@ -1,7 +1,7 @@
 import { describeWith } from '../../kit/backends/backends.ts';
-import { mysqlUsersToOrder, postgresRoles } from './made-in-databases.ts';
-import { kubernetesTokens, vaultCredentials } from './made-by-providers.ts';
-import { nothingIsLeft } from './made-to-order.ts';
+import { mysqlUsersToOrder, postgresRoles } from '../../kit/credentials-of-databases.ts';
+import { kubernetesTokens, vaultCredentials } from '../../kit/credentials-of-providers.ts';
+import { nothingIsLeft } from '../../kit/dynamic-credentials.ts';
 
 describeWith(['kube'], 'kube-apiserver', (backends) => {
   nothingIsLeft('kube-apiserver', () => kubernetesTokens(backends));

@@ -4,10 +4,10 @@ import pg from 'pg';
 import { describeWith } from '../../kit/backends/backends.ts';
 import { createDatabase, type TestDatabase } from '../../kit/backends/postgres.ts';
 import { until } from '../../kit/backends/until.ts';
-import { Furnished } from '../../e2e/furnished.ts';
+import { Furnished } from '../../kit/prepared-installation.ts';
 import { entryLines } from '../../kit/sink-lines.ts';
 import type { StoredEntry } from '../../kit/store-diff.ts';
-import { Load } from './load.ts';
+import { Load } from '../../kit/load.ts';
 
 /** `ROUNDS` in the environment asks for more. */
 const ROUNDS = Number(process.env['ROUNDS'] ?? 3);

@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { readFile } from 'node:fs/promises';
 import { until } from '../../kit/backends/until.ts';
-import { Furnished } from '../../e2e/furnished.ts';
+import { Furnished } from '../../kit/prepared-installation.ts';
 import { entryLines } from '../../kit/sink-lines.ts';
 import type { StoredEntry } from '../../kit/store-diff.ts';
 import { integrityOf, storedLog } from '../../kit/stored-log.ts';
-import { Load } from './load.ts';
+import { Load } from '../../kit/load.ts';
 
 /** `ROUNDS` in the environment asks for more. */
 const ROUNDS = Number(process.env['ROUNDS'] ?? 4);

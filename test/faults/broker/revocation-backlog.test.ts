@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { until } from '../../kit/backends/until.ts';
-import { Furnished, vaultConnection } from '../../e2e/furnished.ts';
+import { Furnished, vaultConnection } from '../../kit/prepared-installation.ts';
 import { FakeVault } from '../../kit/fakes/fake-vault.ts';
 import { FaultProxy } from '../../kit/fault-proxy.ts';
 

@@ -3,7 +3,7 @@ import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { until } from '../../kit/backends/until.ts';
-import { Furnished, vaultConnection } from '../../e2e/furnished.ts';
+import { Furnished, vaultConnection } from '../../kit/prepared-installation.ts';
 import { FakeVault } from '../../kit/fakes/fake-vault.ts';
 import { FaultProxy } from '../../kit/fault-proxy.ts';
 import { storedLog } from '../../kit/stored-log.ts';

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { until } from '../../kit/backends/until.ts';
-import { Furnished } from '../../e2e/furnished.ts';
-import type { Answer } from '../../e2e/installation.ts';
+import { Furnished } from '../../kit/prepared-installation.ts';
+import type { Answer } from '../../kit/installation.ts';
 import { storedLog } from '../../kit/stored-log.ts';
 
 let broker: Furnished;

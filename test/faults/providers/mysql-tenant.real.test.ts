@@ -9,9 +9,9 @@ import { mysqlConnectionSchema } from '../../../src/providers/mysql/client/confi
 import { connectMysql } from '../../../src/providers/mysql/client/mysql-server.ts';
 import { describeWith } from '../../kit/backends/backends.ts';
 import { uniqueName } from '../../kit/backends/unique-name.ts';
-import { asAdmin } from '../../contract/mysql-users.ts';
+import { asAdmin } from '../../kit/mysql-users.ts';
 import { contextOf, failureOf } from '../../contract/secret-provider.contract.ts';
-import { beginLogin } from './delayed-mysql-login.ts';
+import { beginLogin } from '../../kit/delayed-mysql-login.ts';
 
 const RIGHTS =
   'SELECT, INSERT, CREATE, DROP, CREATE VIEW, SHOW VIEW, CREATE ROUTINE, EXECUTE, TRIGGER, EVENT';

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll } from '@jest/globals';
 import { describeWith } from '../../kit/backends/backends.ts';
 import type { Postgres } from '../../kit/backends/postgres.ts';
-import { leftovers } from './postgres-leftovers.ts';
-import { resisting } from './postgres-resisting.ts';
-import { tenantPlace, type TenantPlace } from './postgres-tenant.ts';
+import { leftovers } from '../../kit/postgres-leftovers.ts';
+import { resisting } from '../../kit/postgres-resisting.ts';
+import { tenantPlace, type TenantPlace } from '../../kit/postgres-tenant.ts';
 
 function hostileTenant(postgres: Postgres): void {
   let place: TenantPlace;

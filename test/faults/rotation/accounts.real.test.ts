@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, describe } from '@jest/globals';
 import { describeWith } from '../../kit/backends/backends.ts';
-import { mysqlUsers } from '../../contract/mysql-users.ts';
-import { makePostgresPlace, type PostgresPlace } from '../../contract/postgres-fixture.ts';
-import { redisUser } from '../../contract/redis-user.ts';
-import { privateFile } from '../../contract/rotating-place.ts';
-import { rotatingAt } from './rotating/made-at.ts';
-import { postgresUsers } from './rotating/postgres-user.ts';
-import { webhookAccount } from './rotating/webhook-account.ts';
-import { strategy } from './strategy.ts';
+import { mysqlUsers } from '../../kit/mysql-users.ts';
+import { makePostgresPlace, type PostgresPlace } from '../../kit/postgres-fixture.ts';
+import { redisUser } from '../../kit/redis-user.ts';
+import { privateFile } from '../../kit/rotating-place.ts';
+import { rotatingAt } from '../../kit/rotation/made-at.ts';
+import { postgresUsers } from '../../kit/rotation/postgres-user.ts';
+import { webhookAccount } from '../../kit/rotation/webhook-account.ts';
+import { strategy } from '../../kit/rotation/strategy.ts';
 
 describe('F01 to F05: a broker that fails while a secret rotates (I5)', () => {
   strategy('an account behind a webhook', {

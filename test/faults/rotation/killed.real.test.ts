@@ -2,12 +2,12 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { describeWith } from '../../kit/backends/backends.ts';
 import { createDatabase, type TestDatabase } from '../../kit/backends/postgres.ts';
-import { makePostgresPlace, type PostgresPlace } from '../../contract/postgres-fixture.ts';
-import type { Furniture } from '../../e2e/furnished.ts';
-import { killedAt } from './at-points.ts';
-import { pointsOf } from './fault-points.ts';
-import { RotatingBroker } from './rotating-broker.ts';
-import { postgresUsers } from './rotating/postgres-user.ts';
+import { makePostgresPlace, type PostgresPlace } from '../../kit/postgres-fixture.ts';
+import type { Furniture } from '../../kit/prepared-installation.ts';
+import { killedAt } from '../../kit/rotation/at-points.ts';
+import { pointsOf } from '../../kit/rotation/fault-points.ts';
+import { RotatingBroker } from '../../kit/rotation/rotating-broker.ts';
+import { postgresUsers } from '../../kit/rotation/postgres-user.ts';
 
 /** With a database server a claim has to run out before anybody takes over. */
 const SHARED = [

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { until } from '../../kit/backends/until.ts';
-import { Furnished } from '../../e2e/furnished.ts';
-import { storedSecret } from './stored-secret.ts';
+import { Furnished } from '../../kit/prepared-installation.ts';
+import { storedSecret } from '../../kit/rotation/stored-secret.ts';
 
 const DAY_MS = 86_400_000;
 const DAYS = 5;

@@ -1,12 +1,12 @@
 import { afterAll, beforeAll } from '@jest/globals';
 import { describeWith } from '../../kit/backends/backends.ts';
-import { databaseRole } from '../../contract/database-role.ts';
-import { makePostgresPlace, type PostgresPlace } from '../../contract/postgres-fixture.ts';
-import { postgresStore } from './postgres-store.ts';
-import { rotatingAt } from './rotating/made-at.ts';
-import { postgresUsers } from './rotating/postgres-user.ts';
-import { writtenToVault } from './rotating/written-elsewhere.ts';
-import { strategy } from './strategy.ts';
+import { databaseRole } from '../../kit/database-role.ts';
+import { makePostgresPlace, type PostgresPlace } from '../../kit/postgres-fixture.ts';
+import { postgresStore } from '../../kit/rotation/postgres-store.ts';
+import { rotatingAt } from '../../kit/rotation/made-at.ts';
+import { postgresUsers } from '../../kit/rotation/postgres-user.ts';
+import { writtenToVault } from '../../kit/rotation/written-elsewhere.ts';
+import { strategy } from '../../kit/rotation/strategy.ts';
 
 const title = 'F01 to F05: a broker whose store is in PostgreSQL';
 

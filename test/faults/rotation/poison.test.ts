@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { until } from '../../kit/backends/until.ts';
-import { eventually } from '../../e2e/eventually.ts';
-import { Furnished } from '../../e2e/furnished.ts';
-import { AccountReceiver } from './account-receiver.ts';
-import type { ShownRotation } from './rotating-broker.ts';
+import { eventually } from '../../kit/eventually.ts';
+import { Furnished } from '../../kit/prepared-installation.ts';
+import { AccountReceiver } from '../../kit/rotation/account-receiver.ts';
+import type { ShownRotation } from '../../kit/rotation/rotating-broker.ts';
 
 /** The longest way to being parked, five minutes, passes in ten seconds at most. */
 const SPEED = 30;

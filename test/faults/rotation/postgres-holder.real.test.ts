@@ -7,7 +7,7 @@ import { describeWith } from '../../kit/backends/backends.ts';
 import type { Postgres } from '../../kit/backends/postgres.ts';
 import { uniqueName } from '../../kit/backends/unique-name.ts';
 import { until } from '../../kit/backends/until.ts';
-import { makePostgresPlace, type PostgresPlace } from '../../contract/postgres-fixture.ts';
+import { makePostgresPlace, type PostgresPlace } from '../../kit/postgres-fixture.ts';
 import { turnOf } from '../../contract/rotation-target.contract.ts';
 
 /** Whoever has the password that a rotation replaces. */

@@ -2,13 +2,17 @@ import { afterAll, beforeAll, describe } from '@jest/globals';
 import { describeWith } from '../../kit/backends/backends.ts';
 import type { Running } from '../../kit/backends/footprint.ts';
 import type { Moto } from '../../kit/backends/moto.ts';
-import { scriptedAwsRole } from '../../contract/aws-role.ts';
-import { databaseRole } from '../../contract/database-role.ts';
-import { iamUser, strictMoto } from '../../contract/iam-user.ts';
-import { followedAt, rotatingAt } from './rotating/made-at.ts';
-import { ownRotation } from './rotating/own-rotation.ts';
-import { writtenToAws, writtenToKubernetes, writtenToVault } from './rotating/written-elsewhere.ts';
-import { strategy } from './strategy.ts';
+import { scriptedAwsRole } from '../../kit/aws-role.ts';
+import { databaseRole } from '../../kit/database-role.ts';
+import { iamUser, strictMoto } from '../../kit/iam-user.ts';
+import { followedAt, rotatingAt } from '../../kit/rotation/made-at.ts';
+import { ownRotation } from '../../kit/rotation/own-rotation.ts';
+import {
+  writtenToAws,
+  writtenToKubernetes,
+  writtenToVault,
+} from '../../kit/rotation/written-elsewhere.ts';
+import { strategy } from '../../kit/rotation/strategy.ts';
 
 describeWith(['openbao', 'postgres'], 'F01 to F05: OpenBao', ({ openbao, postgres }) => {
   strategy('a static role', {

@@ -13,7 +13,7 @@ import type { Running } from '../../kit/backends/footprint.ts';
 import { startRedis, type Redis } from '../../kit/backends/redis.ts';
 import { uniqueName } from '../../kit/backends/unique-name.ts';
 import { until } from '../../kit/backends/until.ts';
-import { asAdmin, sha256 } from '../../contract/redis-user.ts';
+import { asAdmin, sha256 } from '../../kit/redis-user.ts';
 import { turnOf } from '../../contract/rotation-target.contract.ts';
 import { failureOf } from '../../contract/secret-provider.contract.ts';
 

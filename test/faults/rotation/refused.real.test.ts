@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { describeWith } from '../../kit/backends/backends.ts';
 import { until } from '../../kit/backends/until.ts';
-import { CommitProxy } from './commit-proxy.ts';
-import { makePostgresPlace, type PostgresPlace } from '../../contract/postgres-fixture.ts';
-import { RotatingBroker } from './rotating-broker.ts';
-import { postgresUsers, verifiers, type PostgresUser } from './rotating/postgres-user.ts';
+import { CommitProxy } from '../../kit/rotation/commit-proxy.ts';
+import { makePostgresPlace, type PostgresPlace } from '../../kit/postgres-fixture.ts';
+import { RotatingBroker } from '../../kit/rotation/rotating-broker.ts';
+import { postgresUsers, verifiers, type PostgresUser } from '../../kit/rotation/postgres-user.ts';
 
 /** Back-off of ten seconds passes in one. */
 const SPEED = 10;

@@ -3,9 +3,9 @@ import pg from 'pg';
 import { describeWith } from '../../kit/backends/backends.ts';
 import { createDatabase, type TestDatabase } from '../../kit/backends/postgres.ts';
 import { until } from '../../kit/backends/until.ts';
-import { Furnished } from '../../e2e/furnished.ts';
-import { isStandingStill } from './at-points.ts';
-import { AccountReceiver } from './account-receiver.ts';
+import { Furnished } from '../../kit/prepared-installation.ts';
+import { isStandingStill } from '../../kit/rotation/at-points.ts';
+import { AccountReceiver } from '../../kit/rotation/account-receiver.ts';
 
 /** Secrets that are due at one moment. */
 const DUE = Number(process.env['DUE'] ?? 500);

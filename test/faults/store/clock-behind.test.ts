@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { systemClock } from '../../../src/clock.ts';
 import { until } from '../../kit/backends/until.ts';
-import { AttackedInstallation } from '../audit/attacked-installation.ts';
+import { AttackedInstallation } from '../../kit/attacked-installation.ts';
 
 const DAY = 86_400_000;
 

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { chmod, copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
-import { AttackedInstallation } from '../audit/attacked-installation.ts';
+import { AttackedInstallation } from '../../kit/attacked-installation.ts';
 
 const STORE = join(import.meta.dirname, '../../vectors/stores/before-state-digest');
 

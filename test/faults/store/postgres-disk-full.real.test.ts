@@ -9,8 +9,8 @@ import { startPostgres, type Postgres } from '../../kit/backends/postgres.ts';
 import { FakeAuditChain } from '../../kit/fakes/fake-audit-chain.ts';
 import { HandClock } from '../../kit/hand-clock.ts';
 import { canMount, leftOut, SmallDisk, whereMounted } from '../../kit/small-disk.ts';
-import { smallDatabase } from './small-database.ts';
-import { storedIds } from './stored-entries.ts';
+import { smallDatabase } from '../../kit/small-database.ts';
+import { storedIds } from '../../kit/stored-entries.ts';
 
 describeWith(['postgres'], `F22: a store whose PostgreSQL has a full disk${leftOut}`, () => {
   const clock = new HandClock(Date.now());

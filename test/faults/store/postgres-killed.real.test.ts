@@ -8,8 +8,8 @@ import type { Running } from '../../kit/backends/footprint.ts';
 import type { Postgres, TestDatabase } from '../../kit/backends/postgres.ts';
 import { createDatabase, startPostgres } from '../../kit/backends/postgres.ts';
 import { FakeAuditChain } from '../../kit/fakes/fake-audit-chain.ts';
-import { CommitProxy } from '../rotation/commit-proxy.ts';
-import { storedIds, storedNames } from './stored-entries.ts';
+import { CommitProxy } from '../../kit/rotation/commit-proxy.ts';
+import { storedIds, storedNames } from '../../kit/stored-entries.ts';
 
 /** The same database, by way of the proxy. */
 function proxied(connectionString: string, { port }: CommitProxy): string {

@@ -6,7 +6,7 @@ import { gunzipSync } from 'node:zlib';
 import { BrokerError } from '../../../src/domain/errors.ts';
 import type { TableName } from '../../../src/ports/store.ts';
 import { SCHEMA, shapeOf } from '../../../src/store/schema.ts';
-import { AttackedInstallation } from '../audit/attacked-installation.ts';
+import { AttackedInstallation } from '../../kit/attacked-installation.ts';
 
 type Row = Record<string, unknown>;
 type Mutation = (database: Database.Database, table: TableName) => boolean;

@@ -7,7 +7,7 @@ import { openSqliteStore } from '../../../src/store/sqlite/open-sqlite-store.ts'
 import { FakeAuditChain } from '../../kit/fakes/fake-audit-chain.ts';
 import { HandClock } from '../../kit/hand-clock.ts';
 import { leaseRow } from '../../kit/fakes/store-rows.ts';
-import { storedIds } from './stored-entries.ts';
+import { storedIds } from '../../kit/stored-entries.ts';
 import { leftOut, SmallDisk, whereMounted } from '../../kit/small-disk.ts';
 
 const MEBIBYTE = 1024 * 1024;

@@ -7,8 +7,8 @@ import { systemClock } from '../../../src/clock.ts';
 import type { Store } from '../../../src/ports/store.ts';
 import { openSqliteStore } from '../../../src/store/sqlite/open-sqlite-store.ts';
 import { FakeAuditChain } from '../../kit/fakes/fake-audit-chain.ts';
-import { storedIds, storedNames } from './stored-entries.ts';
-import { WriterChild } from './writer-child.ts';
+import { storedIds, storedNames } from '../../kit/stored-entries.ts';
+import { WriterChild } from '../../kit/writer-child.ts';
 
 const ROUNDS = Number(process.env['ROUNDS'] ?? 12);
 

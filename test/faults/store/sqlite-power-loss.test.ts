@@ -9,8 +9,8 @@ import { openSqliteStore } from '../../../src/store/sqlite/open-sqlite-store.ts'
 import { LEFT_OUT } from '../../kit/backends/left-out.ts';
 import { FakeAuditChain } from '../../kit/fakes/fake-audit-chain.ts';
 import { integrityOf } from '../../kit/stored-log.ts';
-import { storedIds, storedNames } from './stored-entries.ts';
-import { WriterChild } from './writer-child.ts';
+import { storedIds, storedNames } from '../../kit/stored-entries.ts';
+import { WriterChild } from '../../kit/writer-child.ts';
 
 /** `ROUNDS` in the environment asks for more. */
 const ROUNDS = Number(process.env['ROUNDS'] ?? 3);

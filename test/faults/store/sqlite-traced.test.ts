@@ -7,8 +7,8 @@ import { systemClock } from '../../../src/clock.ts';
 import { openSqliteStore } from '../../../src/store/sqlite/open-sqlite-store.ts';
 import { LEFT_OUT } from '../../kit/backends/left-out.ts';
 import { FakeAuditChain } from '../../kit/fakes/fake-audit-chain.ts';
-import { storedIds, storedNames } from './stored-entries.ts';
-import { WriterChild } from './writer-child.ts';
+import { storedIds, storedNames } from '../../kit/stored-entries.ts';
+import { WriterChild } from '../../kit/writer-child.ts';
 
 const canTrace = spawnSync('strace', ['-f', '-o', '/dev/null', 'true']).status === 0;
 const whereTraced = canTrace ? it : it.skip;

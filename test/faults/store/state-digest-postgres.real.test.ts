@@ -18,7 +18,7 @@ import { describeWith } from '../../kit/backends/backends.ts';
 import { createDatabase } from '../../kit/backends/postgres.ts';
 import { until } from '../../kit/backends/until.ts';
 import { policy } from '../../kit/broker-parts.ts';
-import { AttackedInstallation } from '../audit/attacked-installation.ts';
+import { AttackedInstallation } from '../../kit/attacked-installation.ts';
 
 function call(): Call {
   const requestId = randomId('req');

@@ -13,7 +13,7 @@ import { encodeClient } from '../../../src/domain/audit-event.ts';
 import type { Call } from '../../../src/broker/call.ts';
 import type { DocumentKind } from '../../../src/broker/documents/kinds.ts';
 import { policy } from '../../kit/broker-parts.ts';
-import { AttackedInstallation } from '../audit/attacked-installation.ts';
+import { AttackedInstallation } from '../../kit/attacked-installation.ts';
 import { credentialRow } from '../../kit/fakes/store-rows.ts';
 
 type Row = Record<string, unknown>;

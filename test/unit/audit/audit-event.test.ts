@@ -13,7 +13,7 @@ import { LONGEST_ENTRY, splitEntries } from '../../../src/audit/entry.ts';
 import { entryTerms, scanEntry } from '../../../src/audit/entry-scan.ts';
 import { queryTerms } from '../../../src/audit/entry-query.ts';
 import { generateSigningKey } from '../../../src/crypto/signing.ts';
-import { body, startBody, SYSTEM } from './log-bench.ts';
+import { body, startBody, SYSTEM } from '../../kit/log-bench.ts';
 
 const { strings } = JSON.parse(
   readFileSync('test/vectors/audit-log-v1-naughty-strings.json', 'utf8'),

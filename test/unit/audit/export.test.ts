@@ -8,7 +8,7 @@ import { exportLog } from '../../../src/audit/export.ts';
 import { storeSource } from '../../../src/audit/export-source.ts';
 import { verifyExport } from '../../../src/audit/verify.ts';
 import { HandClock } from '../../kit/hand-clock.ts';
-import { LogBench, workloadActor, type EventFields } from './log-bench.ts';
+import { LogBench, workloadActor, type EventFields } from '../../kit/log-bench.ts';
 
 const clock = new HandClock();
 let bench: LogBench;

@@ -17,7 +17,7 @@ import { Claims } from '../../../src/audit/claim.ts';
 import { leafHashes } from '../../../src/audit/entry.ts';
 import { logIdentity } from '../../../src/audit/log-identity.ts';
 import { HandClock } from '../../kit/hand-clock.ts';
-import { body, LogBench, startBody, type EventFields } from './log-bench.ts';
+import { body, LogBench, startBody, type EventFields } from '../../kit/log-bench.ts';
 
 let clock: HandClock;
 let bench: LogBench;

@@ -6,7 +6,7 @@ import type { ChainedBatch } from '../../../src/audit/chained-batch.ts';
 import { OwnBatches } from '../../../src/audit/own-batches.ts';
 import { PendingBatches } from '../../../src/audit/pending-batches.ts';
 import { HandClock } from '../../kit/hand-clock.ts';
-import { body, LogBench, startBody } from './log-bench.ts';
+import { body, LogBench, startBody } from '../../kit/log-bench.ts';
 
 const sequence = (batches: readonly ChainedBatch[]): readonly number[] =>
   batches.map(({ row }) => row.first_seq);

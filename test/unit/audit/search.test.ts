@@ -15,7 +15,7 @@ import { matches, queryTerms } from '../../../src/audit/entry-query.ts';
 import { scanEntry } from '../../../src/audit/entry-scan.ts';
 import { rootOf } from '../../../src/audit/stored-tree.ts';
 import { HandClock } from '../../kit/hand-clock.ts';
-import { LogBench, workloadActor, type EventFields } from './log-bench.ts';
+import { LogBench, workloadActor, type EventFields } from '../../kit/log-bench.ts';
 
 const START = Date.UTC(2026, 0, 1);
 const HOUR = 3_600_000;

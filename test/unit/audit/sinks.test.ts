@@ -22,7 +22,7 @@ import { FileSink } from '../../../src/audit/sinks/file.ts';
 import { openSink } from '../../../src/audit/sinks/open-sink.ts';
 import { StreamSink } from '../../../src/audit/sinks/stdout.ts';
 import { HandClock } from '../../kit/hand-clock.ts';
-import { LogBench } from './log-bench.ts';
+import { LogBench } from '../../kit/log-bench.ts';
 
 let directory: string;
 beforeEach(async () => {

@@ -4,7 +4,7 @@ import { parseVerifierKey } from '../../../src/crypto/signed-note.ts';
 import { announcedKey } from '../../../src/audit/boot-announcement.ts';
 import { followChain, isSigned } from '../../../src/audit/batch-check.ts';
 import { FIRST_PREV } from '../../../src/audit/entry.ts';
-import { makeVector, type VectorInput } from './vector-log.ts';
+import { makeVector, type VectorInput } from '../../kit/vector-log.ts';
 
 const { input, expected } = JSON.parse(readFileSync('test/vectors/audit-log-v1.json', 'utf8')) as {
   input: VectorInput;

@@ -6,9 +6,9 @@ import { createAuthenticator } from '../../../src/auth/index.ts';
 import { BrokerError } from '../../../src/domain/errors.ts';
 import type { CertificateAuthority } from '../../kit/certificates.ts';
 import { HandClock } from '../../kit/hand-clock.ts';
-import { fakeCluster } from './fake-cluster.ts';
-import type { FakeCluster } from './fake-cluster.ts';
-import { SPEC, refusalOf } from './offline-cluster.ts';
+import { fakeCluster } from '../../kit/fakes/fake-cluster.ts';
+import type { FakeCluster } from '../../kit/fakes/fake-cluster.ts';
+import { SPEC, refusalOf } from '../../kit/offline-cluster.ts';
 
 const UNAVAILABLE = 'ERR_IDENTITY_UNAVAILABLE keys_unavailable';
 

@@ -11,9 +11,9 @@ import {
 } from '../../kit/fakes/server-faults.ts';
 import type { ServerFault } from '../../kit/fakes/server-faults.ts';
 import { ecKey } from '../../kit/token-factory.ts';
-import { refusalOf, refused } from './offline-cluster.ts';
-import { fakeCluster } from './fake-cluster.ts';
-import type { FakeCluster } from './fake-cluster.ts';
+import { refusalOf, refused } from '../../kit/offline-cluster.ts';
+import { fakeCluster } from '../../kit/fakes/fake-cluster.ts';
+import type { FakeCluster } from '../../kit/fakes/fake-cluster.ts';
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;

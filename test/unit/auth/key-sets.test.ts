@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { ecKey, rsaKey, signedToken } from '../../kit/token-factory.ts';
-import { offlineCluster, refusalOf, refused } from './offline-cluster.ts';
-import type { OfflineCluster } from './offline-cluster.ts';
+import { offlineCluster, refusalOf, refused } from '../../kit/offline-cluster.ts';
+import type { OfflineCluster } from '../../kit/offline-cluster.ts';
 
 const good = ecKey('good');
 const opened: OfflineCluster[] = [];

@@ -3,9 +3,14 @@ import { noPodWatch } from '../../../src/auth/index.ts';
 import type { PodFacts } from '../../../src/ports/pod-watch.ts';
 import { answer, drop, stall } from '../../kit/fakes/server-faults.ts';
 import { HandClock } from '../../kit/hand-clock.ts';
-import { refusalOf } from './offline-cluster.ts';
-import { createPods, eventually, untilWatching, watchedCluster } from './watched-cluster.ts';
-import type { WatchedCluster, WatchedOptions } from './watched-cluster.ts';
+import { refusalOf } from '../../kit/offline-cluster.ts';
+import {
+  createPods,
+  eventually,
+  untilWatching,
+  watchedCluster,
+} from '../../kit/watched-cluster.ts';
+import type { WatchedCluster, WatchedOptions } from '../../kit/watched-cluster.ts';
 
 const SECOND = 1000;
 const context = { requestId: 'req_1', signal: new AbortController().signal };

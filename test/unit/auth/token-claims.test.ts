@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { boundClaims, ecKey, rawToken, signedToken } from '../../kit/token-factory.ts';
-import { AUDIENCE, ISSUER, offlineCluster, refusalOf, refused } from './offline-cluster.ts';
-import type { OfflineCluster } from './offline-cluster.ts';
+import { AUDIENCE, ISSUER, offlineCluster, refusalOf, refused } from '../../kit/offline-cluster.ts';
+import type { OfflineCluster } from '../../kit/offline-cluster.ts';
 
 const key = ecKey('ec-1');
 const SECOND = 1000;

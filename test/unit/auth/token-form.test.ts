@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { ecKey, rawToken, rsaKey, signedToken } from '../../kit/token-factory.ts';
-import { offlineCluster, refusalOf, refused } from './offline-cluster.ts';
-import type { OfflineCluster } from './offline-cluster.ts';
+import { offlineCluster, refusalOf, refused } from '../../kit/offline-cluster.ts';
+import type { OfflineCluster } from '../../kit/offline-cluster.ts';
 
 const rsa = rsaKey('rsa-1');
 const ec = ecKey('ec-1');

@@ -5,9 +5,9 @@ import { until } from '../../kit/backends/until.ts';
 import { answer, drip, drop, flood, redirect, stall } from '../../kit/fakes/server-faults.ts';
 import type { ServerFault } from '../../kit/fakes/server-faults.ts';
 import { rawToken } from '../../kit/token-factory.ts';
-import { AUDIENCE, refusalOf, refused } from './offline-cluster.ts';
-import { fakeCluster } from './fake-cluster.ts';
-import type { FakeCluster } from './fake-cluster.ts';
+import { AUDIENCE, refusalOf, refused } from '../../kit/offline-cluster.ts';
+import { fakeCluster } from '../../kit/fakes/fake-cluster.ts';
+import type { FakeCluster } from '../../kit/fakes/fake-cluster.ts';
 
 const UNAVAILABLE = 'ERR_IDENTITY_UNAVAILABLE review_unavailable';
 let cluster: FakeCluster;

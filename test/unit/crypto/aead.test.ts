@@ -5,7 +5,7 @@ import { open, seal } from '../../../src/crypto/aead.ts';
 import { secretValueData, type AssociatedData } from '../../../src/crypto/associated-data.ts';
 import { generateSecretKey, importSecretKey } from '../../../src/crypto/secret-key.ts';
 import { BrokerError } from '../../../src/domain/errors.ts';
-import { codeOf } from './code-of.ts';
+import { codeOf } from '../../kit/code-of.ts';
 
 interface WycheproofCase {
   readonly tcId: number;

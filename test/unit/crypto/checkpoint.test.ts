@@ -14,7 +14,7 @@ import {
   verifierKeyText,
 } from '../../../src/crypto/signed-note.ts';
 import { generateSigningKey, loadSigningKey, VerifyingKey } from '../../../src/crypto/signing.ts';
-import { codeOf } from './code-of.ts';
+import { codeOf } from '../../kit/code-of.ts';
 
 interface CheckpointVectors {
   readonly seed: string;

@@ -22,7 +22,7 @@ import { generateRootKey, RootKey } from '../../../src/crypto/root-keys.ts';
 import { openCredential, sealCredential } from '../../../src/crypto/sealed-credential.ts';
 import { openRotation, sealRotation } from '../../../src/crypto/sealed-rotation.ts';
 import { importSecretKey } from '../../../src/crypto/secret-key.ts';
-import { codeOf } from './code-of.ts';
+import { codeOf } from '../../kit/code-of.ts';
 
 interface EnvelopeCase {
   readonly name: string;

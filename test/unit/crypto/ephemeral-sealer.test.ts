@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { ephemeralSealer } from '../../../src/crypto/ephemeral-sealer.ts';
-import { codeOf } from './code-of.ts';
+import { codeOf } from '../../kit/code-of.ts';
 
 const INVALID = 'ERR_CIPHERTEXT_INVALID';
 

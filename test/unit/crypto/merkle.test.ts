@@ -14,7 +14,7 @@ import {
   verifyInclusion,
   type ReadNodes,
 } from '../../../src/crypto/proofs.ts';
-import { leavesOf, naiveNode, naiveRoot } from './tree.ts';
+import { leavesOf, naiveNode, naiveRoot } from '../../kit/tree.ts';
 
 interface MerkleVectors {
   readonly leaves: string[];

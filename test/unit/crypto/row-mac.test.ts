@@ -8,7 +8,7 @@ import {
   type RowValue,
 } from '../../../src/crypto/row-mac.ts';
 import { generateSecretKey, importSecretKey } from '../../../src/crypto/secret-key.ts';
-import { codeOf } from './code-of.ts';
+import { codeOf } from '../../kit/code-of.ts';
 
 type Cell = { text: string } | { integer: string } | { bytes: string } | null;
 interface RowCase {

@@ -17,8 +17,8 @@ import {
   tileWidth,
   type TileAddress,
 } from '../../../src/crypto/tiles.ts';
-import { codeOf } from './code-of.ts';
-import { leavesOf, storedTiles } from './tree.ts';
+import { codeOf } from '../../kit/code-of.ts';
+import { leavesOf, storedTiles } from '../../kit/tree.ts';
 
 const vectors = JSON.parse(readFileSync('test/vectors/merkle.json', 'utf8')) as {
   tiles: (TileAddress & { path: string })[];

@@ -6,7 +6,7 @@ import {
   withoutPolicy,
 } from '../../../../src/domain/policy/index.ts';
 import type { CompiledPolicies, StoredPolicy } from '../../../../src/domain/policy/index.ts';
-import { REQUEST, allow, storedPolicy } from './documents.ts';
+import { REQUEST, allow, storedPolicy } from '../../../kit/policy/documents.ts';
 
 const policyFor = (name: string, paths: readonly string[], subject: object = {}): StoredPolicy =>
   storedPolicy({

@@ -5,8 +5,8 @@ import { parseIpAddress } from '../../../../src/domain/ip-address.ts';
 import { compilePolicies, decide } from '../../../../src/domain/policy/index.ts';
 import { parseTimeOfDay } from '../../../../src/domain/time-window.ts';
 import { openTimeZone } from '../../../../src/domain/time-zone.ts';
-import { REQUEST, allow, storedPolicy } from './documents.ts';
-import { ADDRESSES, TIME_WINDOWS } from './vectors.ts';
+import { REQUEST, allow, storedPolicy } from '../../../kit/policy/documents.ts';
+import { ADDRESSES, TIME_WINDOWS } from '../../../kit/policy/vectors.ts';
 
 describe('a source network', () => {
   it.each(ADDRESSES.networks)('$cidr holds its own and no other', ({ cidr, holds, not }) => {

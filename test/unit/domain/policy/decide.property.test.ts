@@ -13,8 +13,11 @@ import {
 import type { AccessRequest, StoredPolicy } from '../../../../src/domain/policy/index.ts';
 import { globMatches, segmentGlob } from '../../../../src/domain/policy/segment-glob.ts';
 import { CAPABILITIES } from '../../../../src/domain/policy/index.ts';
-import { REQUEST, storedPolicy } from './documents.ts';
-import { effectByDefinition, globMatchesByDefinition } from './reference-decision.ts';
+import { REQUEST, storedPolicy } from '../../../kit/policy/documents.ts';
+import {
+  effectByDefinition,
+  globMatchesByDefinition,
+} from '../../../kit/policy/reference-decision.ts';
 
 /** A small alphabet, so that patterns and paths meet often. */
 const word = fc.constantFrom('a', 'b', 'ab', 'ba', 'aab');

@@ -1,9 +1,9 @@
 import { describe, it, expect } from '@jest/globals';
 import { compilePolicies, decide, decideIn, viewFor } from '../../../../src/domain/policy/index.ts';
 import type { AccessRequest, Decision } from '../../../../src/domain/policy/index.ts';
-import { EVERYBODY, REQUEST, allow, deny, storedPolicy } from './documents.ts';
-import { DECISIONS } from './vectors.ts';
-import type { DecisionFacts } from './vectors.ts';
+import { EVERYBODY, REQUEST, allow, deny, storedPolicy } from '../../../kit/policy/documents.ts';
+import { DECISIONS } from '../../../kit/policy/vectors.ts';
+import type { DecisionFacts } from '../../../kit/policy/vectors.ts';
 
 function requestOf(path: string, facts: DecisionFacts = {}): AccessRequest {
   const { cluster = 'prod', namespace = 'pay-eu', pod, podLabels, now, ...rest } = facts;

@@ -7,7 +7,14 @@ import {
   withoutPolicy,
 } from '../../../../src/domain/policy/index.ts';
 import type { CompiledPolicies, StoredPolicy } from '../../../../src/domain/policy/index.ts';
-import { EVERYBODY, EVERYTHING, REQUEST, allow, deny, storedPolicy } from './documents.ts';
+import {
+  EVERYBODY,
+  EVERYTHING,
+  REQUEST,
+  allow,
+  deny,
+  storedPolicy,
+} from '../../../kit/policy/documents.ts';
 
 const OWN: readonly StoredPolicy[] = [
   storedPolicy({ name: 'own', rules: [allow(['payments/**'], { capabilities: EVERYTHING })] }),

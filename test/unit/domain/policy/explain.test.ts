@@ -1,7 +1,7 @@
 import { describe, it, expect } from '@jest/globals';
 import { compilePolicies, explain } from '../../../../src/domain/policy/index.ts';
 import type { AccessRequest, Explanation } from '../../../../src/domain/policy/index.ts';
-import { EVERYBODY, REQUEST, allow, deny, storedPolicy } from './documents.ts';
+import { EVERYBODY, REQUEST, allow, deny, storedPolicy } from '../../../kit/policy/documents.ts';
 
 const OFFICE = { timeWindows: [{ from: '12:00', to: '13:00', timeZone: 'UTC' }] };
 const podless: AccessRequest['workload'] = {

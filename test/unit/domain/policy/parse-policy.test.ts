@@ -5,8 +5,8 @@ import { parse } from 'yaml';
 import { BrokerError } from '../../../../src/domain/errors.ts';
 import type { Problem } from '../../../../src/domain/errors.ts';
 import { parsePolicy } from '../../../../src/domain/policy/index.ts';
-import { DOCUMENTS as vectors } from './vectors.ts';
-import { EVERYBODY, EVERYTHING, allow } from './documents.ts';
+import { DOCUMENTS as vectors } from '../../../kit/policy/vectors.ts';
+import { EVERYBODY, EVERYTHING, allow } from '../../../kit/policy/documents.ts';
 
 function problemsOf(document: unknown): readonly Problem[] {
   try {

@@ -7,7 +7,7 @@ import {
   viewFor,
 } from '../../../../src/domain/policy/index.ts';
 import type { AccessPolicy } from '../../../../src/domain/policy/index.ts';
-import { REQUEST, allow, deny, storedPolicy } from './documents.ts';
+import { REQUEST, allow, deny, storedPolicy } from '../../../kit/policy/documents.ts';
 
 const policyOn = (...paths: readonly string[]): AccessPolicy =>
   storedPolicy({ rules: [allow(paths), deny(paths.slice(0, 1))] }).policy;

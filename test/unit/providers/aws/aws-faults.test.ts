@@ -4,7 +4,7 @@ import { inspect, promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import type { ProviderConnection, SecretProvider } from '../../../../src/ports/secret-provider.ts';
 import { AwsOperator } from '../../../contract/aws-provider.contract.ts';
-import { connect, CONTEXT, setCredentials } from './aws-connection.ts';
+import { connect, CONTEXT, setCredentials } from '../../../kit/aws-connection.ts';
 import { awsFault, FakeAws, type ScriptedAnswer } from '../../../kit/fakes/fake-aws.ts';
 
 const CANARY = 'canary-9c1f-secret';

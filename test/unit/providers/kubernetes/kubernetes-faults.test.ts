@@ -9,7 +9,7 @@ import type {
 } from '../../../../src/ports/secret-provider.ts';
 import { FakeApiServer } from '../../../kit/fakes/fake-api-server.ts';
 import { drip, drop, flood, gzipBomb, stall } from '../../../kit/fakes/server-faults.ts';
-import { connectTo } from './kubernetes-fixture.ts';
+import { connectTo } from '../../../kit/fakes/faulty-kubernetes.ts';
 
 const CANARY = 'canary-4d1e-secret';
 const CONTEXT: CallContext = { requestId: 'req-1', signal: new AbortController().signal };

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { ProviderConnection, SecretProvider } from '../../../../src/ports/secret-provider.ts';
 import { kubernetesProviderConnectionSchema } from '../../../../src/providers/kubernetes/config.ts';
 import { FakeApiServer } from '../../../kit/fakes/fake-api-server.ts';
-import { connectTo } from './kubernetes-fixture.ts';
+import { connectTo } from '../../../kit/fakes/faulty-kubernetes.ts';
 
 const refusal = (code: string) => expect.objectContaining({ code });
 

@@ -1,0 +1,118 @@
+import { Agent } from '../../src/delivery/agent/agent.ts';
+import { checkSettings } from '../../src/delivery/agent/config/load-settings.ts';
+import { DeliveryError } from '../../src/delivery/agent/failures.ts';
+import type { HeldSecret } from '../../src/delivery/agent/held-secret.ts';
+import { AgentLog } from '../../src/delivery/agent/log-lines.ts';
+import { until } from './backends/until.ts';
+import { ScriptedAccess } from './fakes/scripted-access.ts';
+import { HandClock } from './hand-clock.ts';
+
+/** One agent with a broker that the test writes, time that it moves, and deliveries that it sees. */
+export class AgentBench {
+  readonly clock = new HandClock();
+  readonly broker = new ScriptedAccess(this.clock);
+  quit = new AbortController();
+  token = 'token-1';
+  log = '';
+  /** Names and versions of the last delivery, and names that were removed. */
+  delivered: Readonly<Record<string, string>> = {};
+  readonly removed: string[] = [];
+  deliveries = 0;
+  /** How many removals fail. */
+  unremovable = 0;
+  /** And how many deliveries. */
+  undeliverable = 0;
+  /** What the next deliveries say that had lain there before. */
+  replaced: readonly string[] = [];
+  /** How often the child of `exec` was told. */
+  toldChild = 0;
+  life: Promise<unknown> = Promise.resolve();
+
+  constructor() {
+    this.broker.secrets.set('a/db', '1');
+    this.broker.secrets.set('a/api', '1');
+  }
+
+  async end(): Promise<void> {
+    this.quit.abort();
+    await this.life;
+  }
+
+  /** Lets everything run that waits for nothing but the loop. */
+  async settle(): Promise<void> {
+    for (let turn = 0; turn < 20; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+  }
+
+  async untilLogged(text: string, times = 1): Promise<void> {
+    await until(text, () => Promise.resolve(this.log.split(text).length > times));
+  }
+
+  /** Moves time on, and lets what falls due run. */
+  async pass(ms: number, step = 1_000): Promise<void> {
+    for (let passed = 0; passed < ms; passed += step) {
+      this.clock.advance(Math.min(step, ms - passed));
+      await this.settle();
+    }
+  }
+
+  agent(more: object = {}): Agent {
+    const settings = checkSettings(
+      {
+        broker: { url: 'https://broker.test' },
+        cluster: 'c1',
+        secrets: [{ path: 'a/db' }, { path: 'a/api' }],
+        ...more,
+      },
+      'test',
+    );
+    return new Agent(settings, {
+      access: this.broker,
+      readToken: () => Promise.resolve(this.token),
+      deliveries: {
+        deliver: async (values) => Promise.resolve(this.#deliver(values)),
+        remove: (names) => this.#remove(names),
+        isLeftUntold: false,
+        telling: () => () => undefined,
+      },
+      child: () => Promise.resolve(void (this.toldChild += 1)),
+      isResident: true,
+      clock: this.clock,
+      random: () => 0.5,
+      log: new AgentLog('debug', this.clock, (line) => (this.log += line)),
+    });
+  }
+
+  /** Starts one that stays. */
+  async living(more: object = {}): Promise<Agent> {
+    const one = this.agent(more);
+    const start = one.start(this.quit.signal);
+    await this.settle();
+    await start;
+    await this.stay(one);
+    return one;
+  }
+
+  async stay(one: Agent): Promise<void> {
+    this.life = one.run(this.quit.signal).catch((error: unknown) => error);
+    await this.settle();
+  }
+
+  #deliver(values: ReadonlyMap<string, HeldSecret>) {
+    if (this.undeliverable > 0) {
+      this.undeliverable -= 1;
+      throw new DeliveryError('full');
+    }
+    this.deliveries += 1;
+    this.delivered = Object.fromEntries([...values].map(([name, { version }]) => [name, version]));
+    return { changed: [], replaced: this.replaced };
+  }
+
+  #remove(names: readonly string[]): Promise<void> {
+    if (this.unremovable > 0) {
+      this.unremovable -= 1;
+      return Promise.reject(new DeliveryError('no'));
+    }
+    this.removed.push(...names);
+    return Promise.resolve();
+  }
+}

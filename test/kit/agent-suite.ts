@@ -1,0 +1,50 @@
+import { afterAll, afterEach, beforeAll, beforeEach, expect } from '@jest/globals';
+import { findCanary } from './canary.ts';
+import { AgentProcess } from './agent-process.ts';
+import { Furnished, type Furniture } from './prepared-installation.ts';
+
+interface Running {
+  readonly broker: Furnished;
+  readonly agent: AgentProcess;
+  /** One more, in another pod. */
+  readonly another: (pod: string) => Promise<AgentProcess>;
+}
+
+interface AgentSuite {
+  /** A value that no agent of the suite may print. */
+  readonly canary?: string;
+  readonly furniture: Furniture | (() => Promise<Furniture>);
+  /** Before each test. */
+  readonly begin: (running: Running) => void;
+}
+
+/** One broker for the tests of a file, and agents for each, whose output is looked through when it is over. */
+export function agentSuite({ canary, furniture, begin }: AgentSuite): void {
+  let broker: Furnished;
+  let agents: AgentProcess[];
+
+  const another = async (pod?: string): Promise<AgentProcess> => {
+    const agent = await AgentProcess.make(broker, pod);
+    agents.push(agent);
+    return agent;
+  };
+
+  beforeAll(async () => {
+    broker = await Furnished.start(typeof furniture === 'function' ? await furniture() : furniture);
+  }, 60_000);
+
+  afterAll(async () => {
+    await broker.remove();
+  });
+
+  beforeEach(async () => {
+    agents = [];
+    begin({ broker, agent: await another(), another });
+  });
+
+  afterEach(async () => {
+    const outputs = Object.fromEntries(agents.map(({ output }, index) => [index, output]));
+    await Promise.all(agents.map((agent) => agent.remove()));
+    if (canary !== undefined) expect(findCanary(canary, outputs)).toEqual([]);
+  });
+}

@@ -1,0 +1,128 @@
+import Database from 'better-sqlite3';
+import { cp, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { systemClock } from '../../src/clock.ts';
+import type { Clock } from '../../src/ports/clock.ts';
+import { openBroker, type RunningBroker } from '../../src/compose/broker.ts';
+import { serve, type Serving } from '../../src/compose/serve.ts';
+import { initialise } from '../../src/compose/initialise.ts';
+import { checkConfig } from '../../src/compose/config/load.ts';
+import type { Config } from '../../src/compose/config/schema.ts';
+
+/** Tables of the audit log, and the claim by which it is appended to. */
+const LOG_TABLES = [
+  'audit_batches',
+  'log_segments',
+  'log_tiles',
+  'log_terms',
+  'log_checkpoints',
+  'claims',
+] as const;
+
+/** A real installation in a directory of its own, whose files somebody else may write to while it is stopped or running. */
+export class AttackedInstallation {
+  readonly directory: string;
+  readonly config: Config;
+  readonly logged: unknown[] = [];
+  #tokens = 0;
+
+  clock: Clock = systemClock;
+  trustClock = false;
+
+  private constructor(directory: string, more: object) {
+    this.directory = directory;
+    this.config = checkConfig(
+      {
+        mode: 'development',
+        listener: { port: 0 },
+        store: { type: 'sqlite', path: join(directory, 'store', 'quaymaster.db') },
+        kek: { type: 'local-file', path: join(directory, 'keys', 'kek') },
+        ...more,
+        audit: {
+          origin: 'quaymaster.test/attacked',
+          logKeyFile: join(directory, 'keys', 'log.pem'),
+          checkpointFile: join(directory, 'keys', 'checkpoint'),
+          ...(more as { audit?: object }).audit,
+        },
+      },
+      'test',
+    );
+  }
+
+  static async make(
+    more: (directory: string) => object = () => ({}),
+  ): Promise<AttackedInstallation> {
+    const directory = await mkdtemp(join(tmpdir(), 'qm-attacked-'));
+    return new AttackedInstallation(directory, more(directory));
+  }
+
+  at(name: string): string {
+    return join(this.directory, name);
+  }
+
+  /** `quaymaster init`: the token that it minted. */
+  async init(): Promise<string> {
+    const tokenFile = this.at(`token-${this.#tokens++}`);
+    await initialise(this.config, { tokenFile, tokenTtlSeconds: 3600 }, this.#deps());
+    return (await readFile(tokenFile, 'utf8')).trim();
+  }
+
+  open(): Promise<RunningBroker> {
+    return openBroker(this.config, this.#deps());
+  }
+
+  serve(): Promise<Serving> {
+    return serve(this.config, this.#deps());
+  }
+
+  /** Starts and stops it: what it is not ready for, empty while it serves. */
+  async unreadyAtStart(): Promise<readonly string[]> {
+    const broker = await this.open();
+    const unready = broker.unready();
+    await broker.close('test');
+    return unready;
+  }
+
+  /** Writes to the store's file, past the broker. */
+  sql(work: (database: Database.Database) => void): void {
+    const { store } = this.config;
+    if (store.type !== 'sqlite') throw new Error('not a file');
+    const database = new Database(store.path);
+    try {
+      work(database);
+    } finally {
+      database.close();
+    }
+  }
+
+  emptyLogTables(): void {
+    this.sql((database) => {
+      for (const table of LOG_TABLES) database.exec(`DELETE FROM "${table}"`);
+    });
+  }
+
+  removeCheckpointFile(): Promise<void> {
+    return rm(this.config.audit.checkpointFile);
+  }
+
+  copyStore(name: string): Promise<void> {
+    return cp(this.at('store'), this.at(name), { recursive: true });
+  }
+
+  async restoreStore(name: string): Promise<void> {
+    await rm(this.at('store'), { recursive: true });
+    await cp(this.at(name), this.at('store'), { recursive: true });
+  }
+
+  remove(): Promise<void> {
+    return rm(this.directory, { recursive: true });
+  }
+
+  #deps(): Parameters<typeof openBroker>[1] {
+    const take = (fields: unknown, message: string): void =>
+      void this.logged.push({ fields, message });
+    const { clock, trustClock } = this;
+    return { clock, trustClock, log: { info: take, warn: take, error: take } };
+  }
+}

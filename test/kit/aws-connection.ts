@@ -1,0 +1,25 @@
+import { systemClock } from '../../src/clock.ts';
+import type { CallContext } from '../../src/ports/call-context.ts';
+import type { ProviderConnection } from '../../src/ports/secret-provider.ts';
+import { awsSecretsManagerConnectionSchema } from '../../src/providers/aws/secrets-manager/config.ts';
+import { connectAwsSecretsManager } from '../../src/providers/aws/secrets-manager/connection.ts';
+
+export const REGION = 'eu-central-1';
+export const CONTEXT: CallContext = { requestId: 'req-1', signal: new AbortController().signal };
+
+/** Any pair does for loopback servers; the SDK finds it where an operator would put it. */
+export function setCredentials(): void {
+  process.env['AWS_ACCESS_KEY_ID'] = 'AKIAIOSFODNN7EXAMPLE';
+  process.env['AWS_SECRET_ACCESS_KEY'] = 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY';
+}
+
+export function connect(endpoint: string, limits: object = {}): Promise<ProviderConnection> {
+  const config = awsSecretsManagerConnectionSchema.parse({
+    type: 'aws-secrets-manager',
+    region: REGION,
+    endpoint,
+    limits,
+    locators: ['**'],
+  });
+  return connectAwsSecretsManager('aws', config, { clock: systemClock });
+}

@@ -1,0 +1,108 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { until } from './backends/until.ts';
+import { Furnished } from './prepared-installation.ts';
+import { KILL_POINTS } from './kill-points.ts';
+
+/** `ROUNDS` in the environment asks for more. */
+const ROUNDS = Number(process.env['ROUNDS'] ?? 6);
+/** Within it an order is filled, on a machine that has nothing else to do. */
+const LATEST_MS = 60;
+/** Whoever forgets an order: it lives so long at the most. */
+export const LEASE_TTL = '3s';
+
+/** A backend of dynamic credentials as the broker is configured for it, and what lives there. */
+export interface MadeToOrder {
+  readonly path: string;
+  /** The service account that orders; absent: any. */
+  readonly serviceAccount?: string;
+  readonly live: () => Promise<number>;
+  readonly config: (directory: string) => Record<string, unknown>;
+  readonly files: Readonly<Record<string, string>>;
+  readonly documents: Readonly<Record<string, object>>;
+  readonly close?: () => Promise<void>;
+}
+
+/** No credential outlives its order, wherever the broker that makes it dies. */
+export function nothingIsLeft(title: string, make: () => Promise<MadeToOrder>): void {
+  describe(`F18: a broker killed while it makes a credential at ${title} (I2)`, () => {
+    let target: MadeToOrder;
+    let broker: Furnished;
+
+    beforeAll(async () => {
+      target = await make();
+      broker = await Furnished.start({
+        files: target.files,
+        config: (directory) => ({ connections: { target: target.config(directory) } }),
+        documents: target.documents,
+      });
+      await broker.installation.stop();
+    }, 60_000);
+    afterAll(async () => {
+      await broker.remove();
+      await target.close?.();
+    });
+
+    async function logIn(): Promise<string> {
+      const { serviceAccount } = target;
+      return broker.logIn(serviceAccount === undefined ? {} : { serviceAccount });
+    }
+
+    async function untilNothingIsLeft(): Promise<void> {
+      await until('every order is settled', async () => {
+        const states = ['intended', 'prepared', 'issued', 'revoking', 'irrevocable', 'expiring'];
+        const counts = states.map((state) => {
+          return broker.metric(`quaymaster_credentials{state="${state}"}`);
+        });
+        return (await Promise.all(counts)).every((count) => count === 0);
+      });
+      await until('nothing lives at the backend', async () => (await target.live()) === 0);
+    }
+
+    it.each(KILL_POINTS)(
+      'leaves nothing at the backend: %s',
+      async (point) => {
+        await broker.startWithFailpoints();
+        const session = await logIn();
+        await broker.arm(point, 'kill');
+        await expect(broker.order(session, target.path, point)).rejects.toThrow();
+        expect(await broker.installation.ended()).toBeNull();
+
+        await broker.installation.start();
+        await untilNothingIsLeft();
+        await broker.installation.stop('SIGKILL');
+      },
+      60_000,
+    );
+
+    it('leaves nothing at the backend, whenever it is killed', async () => {
+      for (let round = 0; round < ROUNDS; round += 1) {
+        await broker.installation.start();
+        const session = await logIn();
+        const ordered = broker.order(session, target.path, `at-${round}`).catch(() => undefined);
+        // The fault is the instant; no condition says when it is.
+        await pause(Math.random() * LATEST_MS);
+        await broker.installation.stop('SIGKILL');
+        await ordered;
+      }
+      await broker.installation.start();
+      await untilNothingIsLeft();
+      await broker.installation.stop();
+    }, 240_000);
+
+    it('makes credentials again, and keeps a log that holds', async () => {
+      await broker.installation.start();
+      const session = await logIn();
+      const { status } = await broker.order(session, target.path, 'after-all');
+      expect(status).toBe(201);
+      expect(await target.live()).toBeGreaterThan(0);
+      const body = { by: 'workload', workload: `k8s://c1/prod/${target.serviceAccount ?? 'api'}` };
+      await broker.installation.call('POST', '/api/v1/leases:revoke', {
+        token: broker.operator,
+        body,
+      });
+      await until('it is revoked', async () => (await target.live()) === 0);
+      expect(await broker.verifiedLog()).toContain('the log holds');
+    }, 60_000);
+  });
+}

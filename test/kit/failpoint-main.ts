@@ -1,0 +1,30 @@
+import { flushCompileCache } from 'node:module';
+import { parseArgs } from 'node:util';
+import { systemClock } from '../../src/clock.ts';
+import { onSignals } from '../../src/compose/on-signals.ts';
+import { serve } from '../../src/compose/serve.ts';
+import { loadConfig } from '../../src/compose/config/load.ts';
+import { createLog } from '../../src/log.ts';
+import { fastClock } from './fast-clock.ts';
+import { Failpoints } from './failpoints.ts';
+
+/** `serve`, with points at which it fails when the file `--failpoint` says so, and a clock of another speed: `--clock <epoch>x<speed>`. */
+const { values } = parseArgs({
+  options: {
+    config: { type: 'string', default: '' },
+    failpoint: { type: 'string', default: '' },
+    clock: { type: 'string' },
+  },
+});
+const [epoch = 0, speed = 1] = (values.clock ?? '').split('x').map(Number);
+const clock = values.clock === undefined ? systemClock : fastClock(epoch, speed);
+const failpoints = new Failpoints(values.failpoint);
+const config = await loadConfig(values.config);
+const log = createLog({ level: config.log.level, clock });
+// A clock of another speed begins anew at each start, often behind the log of the start before.
+const trustClock = values.clock !== undefined;
+const serving = await serve(config, { clock, log, trustClock, failpoint: failpoints.commit });
+failpoints.watch(serving.broker.parts.store);
+onSignals(serving, log);
+// Who is killed at a point writes nothing at its end, and the next start would compile all of it again.
+flushCompileCache();

@@ -1,0 +1,64 @@
+import { createAuthenticator } from '../../../src/auth/index.ts';
+import type { ClusterConnection } from '../../../src/auth/index.ts';
+import type { ClusterSpec } from '../../../src/domain/cluster.ts';
+import type { AttestedWorkload } from '../../../src/ports/workload-authenticator.ts';
+import { connectKubernetes } from '../../../src/providers/kubernetes/client/index.ts';
+import { FakeApiServer } from './fake-api-server.ts';
+import type { FakePod } from './fake-pods.ts';
+import { HandClock } from '../hand-clock.ts';
+import { AUDIENCE, SPEC } from '../offline-cluster.ts';
+import type { LogLine } from '../offline-cluster.ts';
+
+/** A cluster behind a scripted API server; the clock stands at the present hour, as the server's does. */
+export interface FakeCluster {
+  readonly fake: FakeApiServer;
+  readonly clock: HandClock;
+  readonly log: readonly LogLine[];
+  readonly pod: FakePod;
+  /** A good token of the pod. */
+  token(changes?: Readonly<Record<string, unknown>>): string;
+  authenticate(token: string, signal?: AbortSignal): Promise<AttestedWorkload>;
+  close(): Promise<void>;
+}
+
+export interface FakeClusterOptions {
+  /** One that runs already; closed with the cluster. */
+  readonly fake?: FakeApiServer;
+  /** Before anything connects. */
+  readonly prepare?: (fake: FakeApiServer) => void;
+  readonly connectionOf?: (fake: FakeApiServer) => ClusterConnection;
+}
+
+export async function fakeCluster(
+  changes: Partial<ClusterSpec>,
+  options: FakeClusterOptions = {},
+): Promise<FakeCluster> {
+  const fake = options.fake ?? (await FakeApiServer.start());
+  options.prepare?.(fake);
+  fake.createAccount('prod', 'api');
+  const pod = fake.pods.create({ namespace: 'prod', name: 'api-0', serviceAccount: 'api' });
+  const api = await connectKubernetes(fake.access);
+  const clock = new HandClock(Date.now());
+  const log: LogLine[] = [];
+  const authenticator = createAuthenticator(
+    { name: 'east', spec: { ...SPEC, ...changes } },
+    options.connectionOf?.(fake) ?? { type: 'kubernetes', api },
+    { clock, log: { warn: (fields, message) => void log.push({ message, ...fields }) } },
+  );
+  const never = new AbortController().signal;
+  return {
+    fake,
+    clock,
+    log,
+    pod,
+    token: (own) =>
+      fake.token({ namespace: 'prod', serviceAccount: 'api', audience: [AUDIENCE], pod }, own),
+    authenticate: (token, signal = never) =>
+      authenticator.authenticate(token, { requestId: 'req_1', signal }),
+    async close() {
+      authenticator.close();
+      api.close();
+      await fake.close();
+    },
+  };
+}

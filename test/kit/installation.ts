@@ -1,0 +1,189 @@
+import { spawn, execFile, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { stringify } from 'yaml';
+import { freePort } from './backends/free-port.ts';
+
+const run = promisify(execFile);
+const MAIN = new URL('../../dist/main.js', import.meta.url).pathname;
+/** The Node of the project, also when the test runner was started by another. */
+const NODE = new URL('../../node_modules/.bin/node', import.meta.url).pathname;
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly json: Record<string, unknown>;
+}
+
+interface Request {
+  readonly token?: string;
+  readonly body?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** A broker of its own: the built program as a process, with its own files in a temporary directory. */
+export class Installation {
+  readonly directory: string;
+  readonly url: string;
+  readonly #port: number;
+  readonly #environment: Readonly<Record<string, string>>;
+  #process: ChildProcess | undefined;
+  #end: Promise<number | null> = Promise.resolve(null);
+  #output = '';
+
+  private constructor(
+    directory: string,
+    port: number,
+    environment: Readonly<Record<string, string>>,
+  ) {
+    this.directory = directory;
+    this.#port = port;
+    this.url = `http://127.0.0.1:${port}`;
+    this.#environment = environment;
+  }
+
+  static async make(environment: Readonly<Record<string, string>> = {}): Promise<Installation> {
+    const directory = await mkdtemp(join(tmpdir(), 'quaymaster-e2e-'));
+    return new Installation(directory, await freePort(), environment);
+  }
+
+  file(name: string): string {
+    return join(this.directory, name);
+  }
+
+  /** Writes a file of mode 0600 and returns its path. */
+  async write(name: string, text: string): Promise<string> {
+    await writeFile(this.file(name), text, { mode: 0o600 });
+    return this.file(name);
+  }
+
+  /** The configuration file: what every test shares, and `more` over it. */
+  async configure(more: Readonly<Record<string, unknown>>): Promise<void> {
+    await mkdir(this.file('store'), { mode: 0o700, recursive: true });
+    const config = {
+      listener: { host: '127.0.0.1', port: this.#port },
+      store: { type: 'sqlite', path: this.file('store/quaymaster.db') },
+      kek: { type: 'local-file', path: this.file('keys/kek') },
+      audit: {
+        origin: 'quaymaster.test/e2e',
+        logKeyFile: this.file('keys/log.pem'),
+        checkpointFile: this.file('keys/checkpoint'),
+        sinks: [{ type: 'file', path: this.file('audit.jsonl') }],
+        // Tests look at the entry of each refusal: none is counted into a summary.
+        denials: { entriesPerWindow: 10_000 },
+      },
+      ...more,
+    };
+    await this.write('config.yaml', stringify(config));
+  }
+
+  /** Runs a verb of the program to its end. Rejects when it fails. */
+  async verb(...words: readonly string[]): Promise<string> {
+    const { stdout } = await run(NODE, [MAIN, ...words], {
+      env: { ...process.env, ...this.#environment },
+    });
+    return stdout;
+  }
+
+  /** `init`, and the token it minted. */
+  async initialise(): Promise<string> {
+    const file = this.file(`operator-${Math.random().toString(36).slice(2)}.token`);
+    // A broker whose clock is fast is hours older within minutes.
+    const options = ['--token-ttl', '30d', '--token-file', file];
+    await this.verb('init', '--config', this.file('config.yaml'), ...options);
+    return (await readFile(file, 'utf8')).trim();
+  }
+
+  /** Starts the broker, or another program that serves the same configuration, and waits until it is ready. */
+  async start(program: readonly string[] = [MAIN, 'serve']): Promise<void> {
+    const words = ['--disable-sigusr1', ...program, '--config', this.file('config.yaml')];
+    const child = spawn(NODE, words, {
+      env: { ...process.env, NODE_COMPILE_CACHE: this.file('compiled'), ...this.#environment },
+      stdio: 'pipe',
+    });
+    this.#process = child;
+    this.#end = once(child, 'exit').then(([code]) => code as number | null);
+    child.stdout.on('data', (chunk: Buffer) => (this.#output += chunk.toString()));
+    child.stderr.on('data', (chunk: Buffer) => (this.#output += chunk.toString()));
+    await this.#ready(child);
+  }
+
+  async #ready(child: ChildProcess): Promise<void> {
+    for (let tries = 0; tries < 400; tries += 1) {
+      if (hasEnded(child)) throw new Error(`the broker ended: ${this.#output}`);
+      const answer = await fetch(`${this.url}/readyz`).catch(() => undefined);
+      if (answer?.status === 200) return;
+      await new Promise((resolve) => setTimeout(resolve, 25));
+    }
+    throw new Error(`the broker is not ready: ${this.#output}`);
+  }
+
+  /** All that the process wrote. */
+  get output(): string {
+    return this.#output;
+  }
+
+  get pid(): number {
+    return this.#process?.pid ?? 0;
+  }
+
+  /** Sends a signal and waits for the end. @returns the exit code. */
+  async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
+    this.signal(signal);
+    return this.ended();
+  }
+
+  /** Sends a signal and does not wait. */
+  signal(signal: NodeJS.Signals): void {
+    if (this.#process !== undefined && !hasEnded(this.#process)) this.#process.kill(signal);
+  }
+
+  /** Waits until the process has ended, whoever ended it. @returns the exit code; null where a signal did it, or nothing was started. */
+  async ended(): Promise<number | null> {
+    return this.#end;
+  }
+
+  async remove(): Promise<void> {
+    await this.stop();
+    await rm(this.directory, { recursive: true, force: true });
+  }
+
+  /** One request; the answer's JSON, empty where it has none. */
+  async call(method: string, path: string, request: Request = {}): Promise<Answer> {
+    const { token, body, headers = {} } = request;
+    const response = await fetch(`${this.url}${path}`, {
+      method,
+      headers: {
+        ...headers,
+        ...(token !== undefined && { authorization: `Bearer ${token}` }),
+        ...(body !== undefined && { 'content-type': 'application/json' }),
+      },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+    });
+    const text = await response.text();
+    const isJson = response.headers.get('content-type')?.includes('json') === true;
+    return {
+      status: response.status,
+      headers: response.headers,
+      json: (isJson && text !== '' ? JSON.parse(text) : {}) as Record<string, unknown>,
+    };
+  }
+
+  /** Creates a document. */
+  async create(token: string, path: string, body: unknown): Promise<void> {
+    const answer = await this.call('PUT', `/api/v1${path}`, {
+      token,
+      body,
+      headers: { 'if-none-match': '*' },
+    });
+    if (answer.status !== 201)
+      throw new Error(`PUT ${path}: ${answer.status} ${JSON.stringify(answer.json)}`);
+  }
+}
+
+function hasEnded({ exitCode, signalCode }: ChildProcess): boolean {
+  return exitCode !== null || signalCode !== null;
+}

@@ -1,0 +1,91 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { systemClock } from '../../src/clock.ts';
+import type { ProviderConnection } from '../../src/ports/secret-provider.ts';
+import { kubernetesProviderConnectionSchema } from '../../src/providers/kubernetes/config.ts';
+import { connectKubernetesSecrets } from '../../src/providers/kubernetes/connection.ts';
+import { kubeRequest, type KubeAccess } from './backends/kube-calls.ts';
+
+/** The broker's namespace and audience in these tests. */
+export const OWN = { namespace: 'quaymaster', audience: 'quaymaster.test' };
+
+/** Connections to one API server, each with a token file of its own; `close` ends all of them. */
+export class KubernetesConnections {
+  readonly #kube: KubeAccess;
+  readonly #directory: string;
+  readonly #open: ProviderConnection[] = [];
+
+  private constructor(kube: KubeAccess, directory: string) {
+    this.#kube = kube;
+    this.#directory = directory;
+  }
+
+  static async create(kube: KubeAccess): Promise<KubernetesConnections> {
+    const directory = await mkdtemp(join(tmpdir(), 'quaymaster-kubernetes-'));
+    await writeFile(join(directory, 'ca.pem'), kube.caPem);
+    return new KubernetesConnections(kube, directory);
+  }
+
+  async connect(token: string, limits: object = {}): Promise<ProviderConnection> {
+    const tokenFile = join(this.#directory, `token-${this.#open.length}`);
+    await writeFile(tokenFile, `${token}\n`, { mode: 0o600 });
+    const config = kubernetesProviderConnectionSchema.parse({
+      type: 'kubernetes',
+      server: this.#kube.server,
+      caFile: join(this.#directory, 'ca.pem'),
+      tokenFile,
+      limits,
+      locators: ['**'],
+    });
+    const connection = await connectKubernetesSecrets('kubernetes', config, {
+      clock: systemClock,
+      forbiddenNamespaces: [OWN.namespace],
+      forbiddenAudiences: [OWN.audience],
+    });
+    this.#open.push(connection);
+    return connection;
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#open.map((connection) => connection.close()));
+    await rm(this.#directory, { recursive: true });
+  }
+}
+
+/** An owner's hands in one namespace. */
+export class SecretOwner {
+  readonly #kube: KubeAccess;
+  readonly #path: string;
+
+  constructor(kube: KubeAccess, namespace: string) {
+    this.#kube = kube;
+    this.#path = `/api/v1/namespaces/${namespace}/secrets`;
+  }
+
+  async put(name: string, data: Readonly<Record<string, string | Uint8Array>>): Promise<void> {
+    const encoded = Object.entries(data).map(([key, value]) => [
+      key,
+      Buffer.from(value as string).toString('base64'),
+    ]);
+    const body = { metadata: { name }, data: Object.fromEntries(encoded) as object };
+    const created = await kubeRequest(this.#kube, 'POST', this.#path, body);
+    if (created.status === 201) return;
+    const replaced = await kubeRequest(this.#kube, 'PUT', `${this.#path}/${name}`, body);
+    if (replaced.status !== 200) throw new Error(JSON.stringify(replaced.body));
+  }
+
+  async remove(name: string): Promise<void> {
+    await kubeRequest(this.#kube, 'DELETE', `${this.#path}/${name}`);
+  }
+
+  /** Names of Secrets with this label. */
+  async labelled(label: string): Promise<readonly string[]> {
+    const path = `${this.#path}?labelSelector=${encodeURIComponent(label)}`;
+    const { body } = await kubeRequest(this.#kube, 'GET', path);
+    const { items } = body as {
+      readonly items: readonly { readonly metadata: { readonly name: string } }[];
+    };
+    return items.map(({ metadata }) => metadata.name);
+  }
+}

@@ -1,0 +1,102 @@
+import { until } from './backends/until.ts';
+import type { Furnished } from './prepared-installation.ts';
+import { History } from './history.ts';
+
+const READERS = 8;
+const WRITERS = 4;
+/** Answers of a round before the broker is killed. */
+const ENOUGH = 80;
+
+/** Clients that read, write, log in and out at one broker until it dies, and what they know of it. */
+export class Load {
+  readonly history = new History();
+  readonly #broker: Furnished;
+
+  constructor(broker: Furnished) {
+    this.#broker = broker;
+  }
+
+  /** Makes the secrets that they are about. */
+  async prepare(): Promise<void> {
+    for (let n = 0; n < WRITERS; n += 1)
+      await this.#write(`own/p${n}`, 'first', { 'if-none-match': '*' });
+  }
+
+  /** Lets all of them work until many were answered, kills the broker, and starts it again when they know. */
+  async killUnder(round: number): Promise<void> {
+    const state = { over: false };
+    const isOver = (): boolean => state.over;
+    const load = [
+      ...Array.from({ length: READERS }, (_, n) => this.#readOn(`r${round}-${n}`, isOver)),
+      ...Array.from({ length: WRITERS }, (_, n) => this.#writeOn(`own/p${n}`, round, isOver)),
+    ];
+    const enough = this.history.count('ok') + ENOUGH + ((round * 37) % 100);
+    await until('they are well under way', () =>
+      Promise.resolve(this.history.count('ok') >= enough),
+    );
+    await this.#broker.installation.stop('SIGKILL');
+    state.over = true;
+    await Promise.all(load);
+    await this.#broker.installation.start();
+  }
+
+  /** By path. */
+  async lastValues(): Promise<ReadonlyMap<string, string>> {
+    const last = new Map<string, string>();
+    const session = await this.#broker.logIn({ pod: 'last' });
+    for (let n = 0; n < WRITERS; n += 1) {
+      const { json } = await this.#broker.read(session, `own/p${n}`);
+      last.set(`own/p${n}`, (json['data'] as { readonly value: string }).value);
+    }
+    return last;
+  }
+
+  async #write(
+    path: string,
+    value: string,
+    headers: Readonly<Record<string, string>>,
+  ): Promise<void> {
+    const { installation, operator: token } = this.#broker;
+    const asked = { kind: 'write', path, session: 'operator', value } as const;
+    const body = { data: { value } };
+    await this.history.run(asked, () =>
+      installation.call('PUT', `/api/v1/secrets/${path}`, { token, body, headers }),
+    );
+  }
+
+  /** One writer a path, so that what was acknowledged last is known. */
+  async #writeOn(path: string, round: number, isOver: () => boolean): Promise<void> {
+    const session = await this.#broker.logIn({ pod: 'writer' }).catch(() => '');
+    for (let n = 0; !isOver(); n += 1) {
+      const current = await this.#broker.read(session, path).catch(() => undefined);
+      const etag = current === undefined ? undefined : etagOf(current.json['version']);
+      if (etag === undefined) return;
+      await this.#write(path, `${round}-${n}`, { 'if-match': etag });
+    }
+  }
+
+  /** Logs in, reads, logs out, and tries once more with the session that ended. */
+  async #readOn(name: string, isOver: () => boolean): Promise<void> {
+    const { installation } = this.#broker;
+    for (let n = 0; !isOver(); n += 1) {
+      const token = await this.#broker.logIn({ pod: name }).catch(() => undefined);
+      if (token === undefined) return;
+      const session = `${name}-${n}`;
+      const read = (at: number) => {
+        const path = `own/p${at % WRITERS}`;
+        const asked = { kind: 'read', path, session, value: undefined } as const;
+        return this.history.run(asked, () => this.#broker.read(token, path));
+      };
+      for (let at = 0; at < 12; at += 1) await read(at);
+      const asked = { kind: 'logOut', path: '', session, value: undefined } as const;
+      await this.history.run(asked, () =>
+        installation.call('DELETE', '/api/v1/sessions/self', { token }),
+      );
+      await read(0);
+    }
+  }
+}
+
+function etagOf(version: unknown): string | undefined {
+  return typeof version === 'string' ? `"${version}"` : undefined;
+}

@@ -1,0 +1,140 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import pg from 'pg';
+import { systemClock } from '../../src/clock.ts';
+import { postgresConnectionSchema } from '../../src/providers/postgres/client/config.ts';
+import {
+  connectPostgres,
+  type PostgresServer,
+} from '../../src/providers/postgres/client/postgres-server.ts';
+import { quoteIdentifier, quoteLiteral } from '../../src/providers/postgres/client/quote.ts';
+import { createDatabase, type Postgres } from './backends/postgres.ts';
+import { uniqueName } from './backends/unique-name.ts';
+
+/** A database of one's own with an administrator as the page asks for: no superuser, CREATEROLE and pg_signal_backend. */
+export interface PostgresPlace {
+  readonly host: string;
+  readonly port: number;
+  readonly database: string;
+  readonly admin: string;
+  readonly adminPassword: string;
+  /** Has it too. */
+  readonly passwordFile: string;
+  readonly server: PostgresServer;
+  /** Another connection with the same settings, and what `changes` says. */
+  connect(changes?: Readonly<Record<string, unknown>>): Promise<PostgresServer>;
+  /** As the superuser. */
+  query(text: string, values?: readonly unknown[]): Promise<readonly unknown[][]>;
+  /** A role of the administrator's own making, so that it may change it. */
+  createRole(name: string, password: string): Promise<void>;
+  /** Logs in with the driver alone; false where the server refuses. */
+  logsIn(username: string, password: string): Promise<boolean>;
+  /** A session of that user, left open. */
+  openSession(username: string, password: string): Promise<pg.Client>;
+  /** Leaves nothing at the server: neither the database nor a role. */
+  close(): Promise<void>;
+}
+
+/** Whom the administrator made, and who owns or may do anything in the database: both are the place's own, so nobody else's role is among them. */
+const OWN_ROLES = `
+  SELECT m.roleid::regrole::text FROM pg_auth_members m JOIN pg_roles a ON a.oid = m.member
+   WHERE a.rolname = $1 AND m.admin_option
+  UNION SELECT d.refobjid::regrole::text FROM pg_shdepend d JOIN pg_database b ON b.oid = d.dbid
+   WHERE b.datname = current_database() AND d.refclassid = 'pg_authid'::regclass
+  UNION SELECT oid::regrole::text FROM pg_roles WHERE rolname = $1`;
+
+async function dropRoles(postgres: Postgres, quoted: readonly string[]): Promise<void> {
+  const client = new pg.Client({ connectionString: postgres.adminConnectionString });
+  await client.connect();
+  try {
+    // In one statement, because rights that they gave each other keep them from going one by one.
+    await client.query(`DROP ROLE ${quoted.join(', ')}`);
+  } finally {
+    await client.end();
+  }
+}
+
+export async function makePostgresPlace(postgres: Postgres): Promise<PostgresPlace> {
+  const { connectionString, drop } = await createDatabase(postgres, { forAllRoles: true });
+  const { hostname: host, port: portText, pathname } = new URL(connectionString);
+  const port = Number(portText);
+  const database = decodeURIComponent(pathname.slice(1));
+  const admin = uniqueName('broker');
+  const adminPassword = randomBytes(16).toString('hex');
+  const directory = await mkdtemp(join(tmpdir(), 'quaymaster-postgres-place-'));
+  const passwordFile = join(directory, 'password');
+  await writeFile(passwordFile, `${adminPassword}\n`, { mode: 0o600 });
+  const superuser = new pg.Client({ connectionString });
+  await superuser.connect();
+  const query = async (text: string, values: readonly unknown[] = []) => {
+    const { rows } = await superuser.query<unknown[]>({
+      text,
+      values: [...values],
+      rowMode: 'array',
+    });
+    return rows;
+  };
+  const own = quoteIdentifier(admin);
+  await query(`CREATE ROLE ${own} LOGIN CREATEROLE PASSWORD ${quoteLiteral(adminPassword)}`);
+  await query(`GRANT pg_signal_backend TO ${own}`);
+  const asUser = (user: string, password: string) =>
+    new pg.Client({ host, port, database, user, password });
+  const connect = (changes: Readonly<Record<string, unknown>> = {}) => {
+    const settings = { type: 'postgres', host, port, database, username: admin, passwordFile };
+    const config = postgresConnectionSchema.parse({ ...settings, locators: ['**'], ...changes });
+    return connectPostgres(config, { clock: systemClock });
+  };
+  return {
+    host,
+    port,
+    database,
+    admin,
+    adminPassword,
+    passwordFile,
+    server: await connect(),
+    connect,
+    query,
+    async createRole(name, password) {
+      const client = asUser(admin, adminPassword);
+      await client.connect();
+      try {
+        const literal = quoteLiteral(password);
+        await client.query(`CREATE ROLE ${quoteIdentifier(name)} LOGIN PASSWORD ${literal}`);
+      } finally {
+        await client.end();
+      }
+    },
+    async logsIn(user, password) {
+      const client = asUser(user, password);
+      client.on('error', () => undefined);
+      try {
+        await client.connect();
+        await client.query('SELECT 1');
+        return true;
+      } catch (error) {
+        if (/^28/.test((error as { code?: string }).code ?? '')) return false;
+        throw error;
+      } finally {
+        await client.end().catch(() => undefined);
+      }
+    },
+    async openSession(user, password) {
+      const client = asUser(user, password);
+      client.on('error', () => undefined);
+      await client.connect();
+      return client;
+    },
+    async close() {
+      const roles = await query(OWN_ROLES, [admin]);
+      await superuser.end();
+      await drop();
+      await dropRoles(
+        postgres,
+        roles.map(([name]) => name as string),
+      );
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+}

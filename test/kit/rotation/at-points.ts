@@ -1,0 +1,183 @@
+import { readFile } from 'node:fs/promises';
+import { setTimeout as pause } from 'node:timers/promises';
+import { expect, it } from '@jest/globals';
+import { MOST_ATTEMPTS } from '../../../src/domain/rotation/rotation-progress.ts';
+import type { SecretData } from '../../../src/domain/secret.ts';
+import { until } from '../backends/until.ts';
+import type { Furnished } from '../prepared-installation.ts';
+import { BEFORE_ALL } from './fault-points.ts';
+import type { Current, RotatingBroker } from './rotating-broker.ts';
+
+/** How one path is made to fail, time and again. */
+export interface Series {
+  readonly path: string;
+  readonly points: readonly string[];
+  readonly broker: () => RotatingBroker;
+  /** The target has the new value before it is stored anywhere else: until then nothing that is stored logs in. */
+  readonly isAhead?: boolean;
+  /** And afterwards the old one goes on working: until the target makes another. */
+  readonly outlives?: boolean;
+}
+
+const TIMEOUT_MS = 60_000;
+const PROMOTED = 'rotation.promote.after_effect';
+/** As often as it is tried until somebody looks. */
+const FAILING = Array.from({ length: MOST_ATTEMPTS }, () => `${PROMOTED} throw`);
+
+/** Killed there, and started again. */
+export function killedAt(series: Series): void {
+  const { path, points, broker: of, isAhead = false, outlives = false } = series;
+  it.each(points)(
+    'leaves a login that works, and is promoted and retired once: %s',
+    async (point) => {
+      const broker = of();
+      const { furnished } = broker;
+      const before = await broker.current(path);
+      const written = await broker.written(path, before);
+      await furnished.arm(point, 'kill');
+      await broker.ask(path);
+      expect(await furnished.installation.ended()).toBeNull();
+      const { current, pending } = await broker.stored(path);
+      const works = [await broker.logsIn(path, current), await broker.logsIn(path, pending)];
+      const isBetween = isAhead && !outlives && point === 'rotation.create.after_effect';
+      if (!isBetween) expect(works).toContain(true);
+
+      await broker.restart();
+      // Nothing was recorded: nothing happened, and who asks again begins afresh.
+      if (point === BEFORE_ALL) {
+        expect(await broker.active(path)).toBeUndefined();
+        expect((await broker.current(path)).version).toBe(before.version);
+        expect(await broker.ask(path)).toBe(202);
+      }
+      await broker.untilOver(path);
+      await expectRotated(series, { before, written }, pending);
+    },
+    TIMEOUT_MS,
+  );
+}
+
+/** What runs there throws. */
+export function throwingAt(series: Series): void {
+  const { path, points, broker: of } = series;
+  it.each(points)(
+    'goes on when it throws, and is promoted and retired once: %s',
+    async (point) => {
+      const broker = of();
+      const before = await broker.current(path);
+      const written = await broker.written(path, before);
+      await broker.furnished.arm(point, 'throw');
+      expect(await broker.ask(path)).toBe(202);
+      await until('it was there', () => isPast(broker.furnished));
+      await broker.untilOver(path);
+      await expectRotated(series, { before, written });
+    },
+    TIMEOUT_MS,
+  );
+}
+
+/** The process stands still there until its claim is over, and goes on. `stillMs`: how long that is by the clock of the machine. */
+export function standingStillAt(series: Series, stillMs: number): void {
+  const { path, points, broker: of } = series;
+  it.each(points)(
+    'goes on when it stood still for a minute, and is promoted and retired once: %s',
+    async (point) => {
+      const broker = of();
+      const { installation } = broker.furnished;
+      const before = await broker.current(path);
+      const written = await broker.written(path, before);
+      await broker.furnished.arm(point, 'stop');
+      const asked = broker.ask(path);
+      await until('it stands still', () => isStandingStill(broker.furnished));
+      // The fault is the time that passes.
+      await pause(stillMs);
+      installation.signal('SIGCONT');
+      expect(await asked).toBe(202);
+      await broker.untilOver(path);
+      await expectRotated(series, { before, written });
+    },
+    TIMEOUT_MS,
+  );
+}
+
+/** Killed there while what was made, and is current already where the provider is outside, is taken back. */
+export function killedUndoingAt({ path, points, broker: of }: Series): void {
+  it.each(points)(
+    'leaves the old login working, and ends the new one, when it is aborted: %s',
+    async (point) => {
+      const broker = of();
+      const { furnished } = broker;
+      const before = await broker.current(path);
+      await furnished.arm(point, 'kill', ...FAILING);
+      expect(await broker.ask(path)).toBe(202);
+      await until('it failed', async () => (await broker.active(path))?.lastError !== undefined);
+      await broker.ask(path, 'abort');
+      expect(await furnished.installation.ended()).toBeNull();
+      const { current, pending } = await broker.stored(path);
+      const works = [await broker.logsIn(path, current), await broker.logsIn(path, pending)];
+      expect(works).toContain(true);
+
+      await broker.restart();
+      await broker.untilOver(path);
+      const after = await broker.current(path);
+      expect(after.data).toEqual(before.data);
+      expect(await broker.logsIn(path, after.data)).toBe(true);
+      expect(await broker.logsIn(path, pending)).toBe(false);
+      expect((await broker.history(path))[0]?.state).toBe('aborted');
+    },
+    TIMEOUT_MS,
+  );
+}
+
+/** What takes back throws there. */
+export function throwingUndoingAt({ path, points, broker: of }: Series): void {
+  it.each(points)(
+    'has the old login and no other when taking back throws: %s',
+    async (point) => {
+      const broker = of();
+      const before = await broker.current(path);
+      await broker.furnished.arm(point, 'throw', ...FAILING);
+      expect(await broker.ask(path)).toBe(202);
+      await until('it failed', async () => (await broker.active(path))?.lastError !== undefined);
+      expect(await broker.ask(path, 'abort')).toBe(202);
+      await broker.untilOver(path);
+      const after = await broker.current(path);
+      expect(after.data).toEqual(before.data);
+      expect(await broker.logsIn(path, after.data)).toBe(true);
+      expect((await broker.history(path))[0]?.state).toBe('aborted');
+    },
+    TIMEOUT_MS,
+  );
+}
+
+/** Current logs in and is the value first made; what was before it does not, unless it outlives it; each step was done once, and the value written once. */
+async function expectRotated(
+  { broker: of, path, outlives = false }: Series,
+  { before, written }: { readonly before: Current; readonly written: number | undefined },
+  pending?: SecretData,
+): Promise<void> {
+  const broker = of();
+  const after = await broker.current(path);
+  expect(await broker.logsIn(path, after.data)).toBe(true);
+  expect(await broker.logsIn(path, before.data)).toBe(outlives);
+  if (pending !== undefined) expect(after.data).toEqual(pending);
+  if (written !== undefined) expect(await broker.written(path, after)).toBe(written + 1);
+  const [rotation] = await broker.history(path);
+  const done = rotation?.steps.filter(({ outcome }) => outcome === 'done');
+  expect([rotation?.state, rotation?.version]).toEqual(['done', after.version]);
+  expect(done?.map(({ step }) => step)).toEqual([
+    ...['create', 'set', 'test', 'promote', 'settle', 'retire'],
+  ]);
+}
+
+/** Whether the failpoint that was armed has done what it is for. */
+async function isPast({ installation }: Furnished): Promise<boolean> {
+  return readFile(installation.file('failpoint')).then(
+    () => false,
+    () => true,
+  );
+}
+
+export async function isStandingStill({ installation }: Furnished): Promise<boolean> {
+  const text = await readFile(`/proc/${installation.pid}/stat`, 'utf8');
+  return text.slice(text.lastIndexOf(')') + 2).startsWith('T');
+}

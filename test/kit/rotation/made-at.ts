@@ -1,0 +1,24 @@
+import type { AwsRole } from '../aws-role.ts';
+import type { RotatingPlace } from '../rotating-place.ts';
+import { PATIENT, type Rotating } from './rotating.ts';
+
+/** A credential of the contract suites under a path of the broker's own. */
+export async function rotatingAt(path: string, place: RotatingPlace): Promise<Rotating> {
+  const { connection, strategy, options } = place;
+  const { current, logsIn, close } = await place.make();
+  return {
+    path,
+    connections: { target: { ...connection, limits: PATIENT } },
+    first: current,
+    rotation: { connection: 'target', strategy, options },
+    logsIn: (data) => logsIn(data),
+    close: () => close(),
+  };
+}
+
+/** A static role of an AWS engine: its period is over whenever a rotation is asked for. */
+export async function followedAt(path: string, place: RotatingPlace<AwsRole>): Promise<Rotating> {
+  const role = await place.make();
+  const rotating = await rotatingAt(path, { ...place, make: () => Promise.resolve(role) });
+  return { ...rotating, due: (current) => role.makeNext(current) };
+}

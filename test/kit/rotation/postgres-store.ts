@@ -1,0 +1,22 @@
+import { createDatabase, type Postgres } from '../backends/postgres.ts';
+import type { Furniture } from '../prepared-installation.ts';
+
+/** A store that other processes may be on as well. */
+export interface StoreElsewhere {
+  readonly furniture: Furniture;
+  readonly drop: () => Promise<void>;
+}
+
+/** A store in a database of its own. */
+export async function postgresStore(postgres: Postgres): Promise<StoreElsewhere> {
+  const { connectionString, drop } = await createDatabase(postgres);
+  return {
+    furniture: {
+      files: { dsn: connectionString },
+      config: (directory) => ({
+        store: { type: 'postgres', connectionStringFile: `${directory}/dsn` },
+      }),
+    },
+    drop: () => drop(),
+  };
+}

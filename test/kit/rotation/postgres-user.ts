@@ -1,0 +1,49 @@
+import { randomBytes } from 'node:crypto';
+import { uniqueName } from '../backends/unique-name.ts';
+import type { PostgresPlace } from '../postgres-fixture.ts';
+import { PATIENT, type Rotating } from './rotating.ts';
+
+/** How one path rotates there. */
+export interface PostgresUser {
+  readonly path: string;
+  readonly strategy: 'alternating-users' | 'single-user';
+  readonly options?: object;
+  readonly more?: object;
+}
+
+/** Users of a real PostgreSQL, the first of which each secret names; `port`: where it is reached, when something stands before it. */
+export async function postgresUsers(
+  place: PostgresPlace,
+  users: readonly PostgresUser[],
+  port = place.port,
+): Promise<readonly Rotating[]> {
+  const { host, database, admin: username, passwordFile } = place;
+  const target = {
+    ...{ type: 'postgres', host, port, database, username, passwordFile },
+    locators: ['roles/**'],
+    limits: PATIENT,
+  };
+  const rotating = users.map(async ({ path, strategy, more = {}, ...given }) => {
+    const usernames = [uniqueName('app'), uniqueName('app')] as const;
+    const password = randomBytes(12).toString('hex');
+    for (const name of usernames) await place.createRole(name, password);
+    const [first] = usernames;
+    const named = strategy === 'single-user' ? { username: first } : { usernames };
+    const options = { ...named, ...given.options };
+    return {
+      path,
+      connections: { target },
+      first: { username: first, password, other: 'kept' },
+      rotation: { connection: 'target', strategy, options, ...more },
+      close: () => Promise.resolve(),
+      logsIn: (data) => place.logsIn(data['username'] as string, data['password'] as string),
+    } satisfies Rotating;
+  });
+  return Promise.all(rotating);
+}
+
+/** What the server has of each user's password: each time it is set, another salt. */
+export async function verifiers(place: PostgresPlace): Promise<ReadonlyMap<string, string>> {
+  const rows = await place.query('SELECT rolname, rolpassword FROM pg_authid');
+  return new Map(rows.map(([name, verifier]) => [String(name), String(verifier)]));
+}

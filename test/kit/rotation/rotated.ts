@@ -1,0 +1,44 @@
+import { until } from '../backends/until.ts';
+import type { Furnished } from '../prepared-installation.ts';
+
+interface Rotation {
+  readonly step: string;
+}
+
+/** A secret of the mount `own` whose password the broker generates anew when it is asked to. */
+export class Rotated {
+  readonly path: string;
+  readonly #broker: Furnished;
+
+  private constructor(broker: Furnished, path: string) {
+    this.#broker = broker;
+    this.path = path;
+  }
+
+  static async make(broker: Furnished, path: string): Promise<Rotated> {
+    await broker.write(path, { user: 'app', password: 'the-first-one' });
+    await broker.create(`/definitions/${path}`, { rotation: { strategy: 'generated' } });
+    return new Rotated(broker, path);
+  }
+
+  async run(): Promise<void> {
+    const { installation, operator: token } = this.#broker;
+    const asked = `/api/v1/rotations/${this.path}:run`;
+    const answer = await installation.call('POST', asked, { token, body: {} });
+    if (answer.status !== 202) throw new Error(`${answer.status} ${JSON.stringify(answer.json)}`);
+  }
+
+  async untilAt(step: string): Promise<void> {
+    await until(`it comes to ${step}`, async () => (await this.active())?.step === step);
+  }
+
+  async untilOver(): Promise<void> {
+    await until('the rotation is over', async () => (await this.active()) === undefined);
+  }
+
+  async active(): Promise<Rotation | undefined> {
+    const { installation, operator: token } = this.#broker;
+    const { json } = await installation.call('GET', `/api/v1/rotations/${this.path}`, { token });
+    return json['active'] as Rotation | undefined;
+  }
+}

@@ -1,0 +1,142 @@
+import type { SecretData } from '../../../src/domain/secret.ts';
+import { until } from '../backends/until.ts';
+import { Furnished, type Furniture } from '../prepared-installation.ts';
+import type { Rotating } from './rotating.ts';
+import { storedSecret, type StoredSecret } from './stored-secret.ts';
+
+/** A clock that has run `speed` times as fast since `epoch`, in milliseconds. */
+export interface Clock {
+  readonly epoch: number;
+  readonly speed: number;
+}
+
+/** A rotation as the API shows it. */
+export interface ShownRotation {
+  readonly id: string;
+  readonly state: string;
+  readonly step: string;
+  readonly lastError?: string;
+  readonly version?: string;
+  readonly steps: readonly { readonly step: string; readonly outcome: string }[];
+}
+
+/** What a workload reads. */
+export interface Current {
+  readonly data: SecretData;
+  readonly version: string;
+}
+
+/** A broker as a process, some of whose secrets rotate at real targets. */
+export class RotatingBroker {
+  readonly furnished: Furnished;
+  readonly #rotating: ReadonlyMap<string, Rotating>;
+  #clock: Clock = { epoch: 0, speed: 1 };
+
+  private constructor(furnished: Furnished, rotating: readonly Rotating[]) {
+    this.furnished = furnished;
+    this.#rotating = new Map(rotating.map((each) => [each.path, each]));
+  }
+
+  /** Writes what the broker keeps itself, and the definitions. The broker runs. */
+  static async start(
+    rotating: readonly Rotating[],
+    furniture: Furniture = {},
+  ): Promise<RotatingBroker> {
+    const connections = Object.assign({}, ...rotating.map((each) => each.connections)) as object;
+    const furnished = await Furnished.start({
+      ...furniture,
+      config: (directory) => ({ ...furniture.config?.(directory), connections }),
+      documents: Object.assign({}, ...rotating.map((each) => each.mounts ?? {})) as Record<
+        string,
+        object
+      >,
+    });
+    for (const { path, first, rotation } of rotating) {
+      if (first !== undefined) await furnished.write(path, first);
+      await furnished.create(`/definitions/${path}`, {
+        rotation: { takeover: 'confirmed', ...rotation },
+      });
+    }
+    return new RotatingBroker(furnished, rotating);
+  }
+
+  /** Starts it again, as a program with failpoints. */
+  async restart(clock: Clock = this.#clock): Promise<void> {
+    this.#clock = clock;
+    await this.furnished.installation.stop();
+    await this.furnished.startWithFailpoints(clock);
+  }
+
+  /** Asks for a rotation, or directs the one under way. Undefined where the broker died meanwhile. */
+  async ask(path: string, verb = 'run', body: object = {}): Promise<number | undefined> {
+    const { installation, operator } = this.furnished;
+    const { due } = this.#of(path);
+    if (verb === 'run') await due?.((await this.current(path)).data);
+    const asked = `/api/v1/rotations/${path}:${verb}`;
+    const answer = await installation
+      .call('POST', asked, { token: operator, body })
+      .catch(() => undefined);
+    return answer?.status;
+  }
+
+  async active(path: string): Promise<ShownRotation | undefined> {
+    const { installation, operator } = this.furnished;
+    const answer = await installation.call('GET', `/api/v1/rotations/${path}`, { token: operator });
+    if (answer.status !== 200) throw new Error(JSON.stringify(answer.json));
+    return answer.json['active'] as ShownRotation | undefined;
+  }
+
+  async untilAt(path: string, step: string): Promise<void> {
+    await until(`it comes to ${step}`, async () => (await this.active(path))?.step === step);
+  }
+
+  async untilOver(path: string): Promise<void> {
+    await until('the rotation is over', async () => (await this.active(path)) === undefined);
+  }
+
+  /** The newest first. */
+  async history(path: string): Promise<readonly ShownRotation[]> {
+    const { installation, operator } = this.furnished;
+    const asked = `/api/v1/rotation-history/${path}`;
+    const { json } = await installation.call('GET', asked, { token: operator });
+    return json['items'] as readonly ShownRotation[];
+  }
+
+  /** What a workload reads, which lets go of it at once. */
+  async current(path: string): Promise<Current> {
+    const { epoch, speed } = this.#clock;
+    const at = epoch + (Date.now() - epoch) * speed;
+    const session = await this.furnished.logInEarly({ at });
+    const { json } = await this.furnished.read(session, path);
+    await this.furnished.installation.call('DELETE', '/api/v1/sessions/self', { token: session });
+    return { data: json['data'] as SecretData, version: String(json['version']) };
+  }
+
+  /** What is stored, wherever it is; the broker does not run. */
+  async stored(path: string): Promise<StoredSecret> {
+    const { held } = this.#of(path);
+    const stored = await storedSecret(this.furnished.installation.file('config.yaml'), path);
+    return held === undefined ? stored : { ...stored, current: await held() };
+  }
+
+  async logsIn(path: string, data: SecretData | undefined): Promise<boolean> {
+    return data !== undefined && this.#of(path).logsIn(data);
+  }
+
+  /** How often the path's value was written, as far as its provider counts. */
+  async written(path: string, { version }: Current): Promise<number | undefined> {
+    const { held, written } = this.#of(path);
+    return held === undefined ? Number(version) : written?.();
+  }
+
+  async remove(): Promise<void> {
+    await this.furnished.remove();
+    for (const { close } of this.#rotating.values()) await close();
+  }
+
+  #of(path: string): Rotating {
+    const found = this.#rotating.get(path);
+    if (found === undefined) throw new Error(`nothing rotates at ${path}`);
+    return found;
+  }
+}

@@ -1,0 +1,99 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import {
+  killedAt,
+  killedUndoingAt,
+  standingStillAt,
+  throwingAt,
+  throwingUndoingAt,
+} from './at-points.ts';
+import { EVERY_POINT, POINTS_WITHIN, pointsOf } from './fault-points.ts';
+import type { StoreElsewhere } from './postgres-store.ts';
+import { RotatingBroker, type Clock } from './rotating-broker.ts';
+import type { Rotating } from './rotating.ts';
+
+/** `ALL=1` in the environment asks for every point of every strategy. Otherwise each has a share, and those of one file have every point together. */
+const IS_ALL = process.env['ALL'] === '1';
+/** A back-off of eleven seconds passes in half a second. */
+const SPEED = 20;
+/** More than a claim's minute. */
+const STILL_MS = 65_000 / SPEED;
+/** Longer than anything here takes. */
+const BEHIND_MS = 240_000;
+const UNDOING = pointsOf('discard');
+
+interface Strategy {
+  readonly path: string;
+  readonly open: () => Promise<Rotating>;
+  /** Where the broker keeps what it knows; absent: in a file of its own. */
+  readonly store?: () => Promise<StoreElsewhere>;
+  /** Killed at every point: the one of its kind. */
+  readonly isWhole?: true;
+  /** The target has the new value before the broker; from then on there is no way back. */
+  readonly isAhead?: boolean;
+  /** The old value goes on working until the target makes the one after the new. */
+  readonly outlives?: boolean;
+  /** The broker's clock must not be ahead of the target's, which says when something was made. */
+  readonly isBehind?: true;
+}
+
+/** One of every so many points; the next strategy has others. */
+function share(points: readonly string[], every: number, offset: number): readonly string[] {
+  return IS_ALL ? points : points.filter((_, index) => index % every === offset % every);
+}
+
+let offset = 0;
+
+/** What happens to one strategy wherever the process that carries it on is killed, throws or stands still. */
+export function strategy(title: string, tried: Strategy): void {
+  const { path, open, store, isAhead = false, outlives = false } = tried;
+  const own = offset++;
+  describe(title, () => {
+    let broker: RotatingBroker;
+    let elsewhere: StoreElsewhere | undefined;
+    const series = { path, broker: () => broker, isAhead, outlives };
+    const start = async (clock?: Clock): Promise<void> => {
+      elsewhere = await store?.();
+      broker = await RotatingBroker.start([await open()], elsewhere?.furniture);
+      await broker.restart(clock);
+    };
+    const end = async (): Promise<void> => {
+      await broker.remove();
+      await elsewhere?.drop();
+    };
+    const fast = (): Clock => {
+      const ahead = tried.isBehind === true ? BEHIND_MS : 0;
+      return { epoch: Date.now() + ahead, speed: SPEED };
+    };
+    const killed = tried.isWhole === true ? EVERY_POINT : share(EVERY_POINT, 4, own);
+    const kill = (): void => {
+      killedAt({ ...series, points: killed });
+      if (!isAhead) killedUndoingAt({ ...series, points: share(UNDOING, 3, own) });
+    };
+    // Only a file's one process knows at its start that nobody else holds a claim: elsewhere the claim's minute has to pass.
+    const isAlone = store === undefined;
+    beforeAll(() => start(isAlone ? undefined : fast()), 60_000);
+    afterAll(end);
+    if (isAlone) kill();
+
+    describe('in a broker whose clock is fast', () => {
+      if (isAlone) {
+        beforeAll(async () => {
+          if (tried.isBehind !== true) return broker.restart(fast());
+          await end();
+          await start(fast());
+        }, 60_000);
+      } else kill();
+
+      throwingAt({ ...series, points: share(POINTS_WITHIN, 4, own) });
+      if (!isAhead) throwingUndoingAt({ ...series, points: share(UNDOING, 3, own) });
+      standingStillAt(
+        { ...series, points: share(POINTS_WITHIN, POINTS_WITHIN.length, 3 * own) },
+        STILL_MS,
+      );
+    });
+
+    it('keeps a log that holds', async () => {
+      expect(await broker.furnished.verifiedLog()).toContain('the log holds');
+    });
+  });
+}

@@ -1,0 +1,18 @@
+import { AccountReceiver } from './account-receiver.ts';
+import { PATIENT, type Rotating } from './rotating.ts';
+
+/** An account behind a signed webhook. */
+export async function webhookAccount(path: string): Promise<Rotating> {
+  const receiver = await AccountReceiver.start();
+  const target = 'accounts/app';
+  const password = 'the password at first';
+  receiver.allow(target, password);
+  return {
+    path,
+    connections: { target: receiver.connection(PATIENT) },
+    first: { password, other: 'kept' },
+    rotation: { connection: 'target', strategy: 'webhook', options: { target, slots: 'two' } },
+    logsIn: (data) => Promise.resolve(receiver.accepts(target, data['password'])),
+    close: () => receiver.stop(),
+  };
+}

@@ -1,0 +1,72 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { issueCredential } from '../../../../src/broker/credentials/issue-credential.ts';
+import { releaseLease } from '../../../../src/broker/leases/leases.ts';
+import type { LiveSession } from '../../../../src/broker/sessions/session-memory.ts';
+import { adoptAbandoned, revoker } from '../../../../src/broker/leases/revoker.ts';
+import { BrokerError } from '../../../../src/domain/errors.ts';
+import { codeOf, mount, TestBroker } from '../../../kit/broker-parts.ts';
+import { records } from '../../../kit/hooked-store.ts';
+
+let broker: TestBroker;
+let live: LiveSession;
+
+beforeEach(async () => {
+  broker = await TestBroker.open();
+  const admin = await broker.furnish();
+  live = await broker.logIn();
+  broker.backend.revocation = 'expires-only';
+  await broker.put(admin, 'mount', 'dyn', mount('dyn', { dynamic: true }, { leaseTtl: '2h' }));
+});
+afterEach(async () => broker.close());
+
+const order = () =>
+  issueCredential({
+    parts: broker.parts,
+    call: broker.call(),
+    live,
+    order: { path: 'dyn/db', idempotencyKey: 'k', ttlSeconds: 60 },
+  });
+const row = async () => (await broker.parts.store.list('credentials', { limit: 10 }))[0]!;
+
+/** One round of the revoker: stopped as soon as it started, it finishes what it began. */
+async function revokeRound(): Promise<void> {
+  const worker = revoker(broker.parts, () => 0.5);
+  worker.start();
+  for (let turns = 0; turns < 50; turns += 1) await new Promise((resolve) => setImmediate(resolve));
+  await worker.stop();
+}
+
+describe('a credential that only time ends', () => {
+  it('is listed until its backend ends it', async () => {
+    broker.backend.ttlSeconds = 900;
+    const { lease } = await order();
+    await releaseLease(broker.parts, broker.call(), live, lease.id);
+    await revokeRound();
+    expect(await row()).toMatchObject({ state: 'expiring', last_error: 'expires_only' });
+    broker.clock.advance(899_000);
+    await revokeRound();
+    expect(await row()).toMatchObject({ state: 'expiring' });
+    broker.clock.advance(2_000);
+    await revokeRound();
+    expect(await row()).toMatchObject({ state: 'revoked' });
+    expect(broker.backend.calls.some((call) => call.startsWith('revoke'))).toBe(false);
+  });
+
+  it('is listed as long as it may live, when its order was never recorded', async () => {
+    broker.backend.shortestSeconds = 900;
+    broker.store.beforeCommit = (plan) => {
+      if (plan.urgent === true || records('credential.issue')(plan)) {
+        throw new BrokerError('ERR_STORE_UNAVAILABLE');
+      }
+    };
+    expect(await codeOf(order())).toBe('ERR_STORE_UNAVAILABLE');
+    broker.store.beforeCommit = () => undefined;
+    await adoptAbandoned(broker.parts, broker.clock.now());
+    broker.clock.advance(900_000);
+    await revokeRound();
+    expect(await row()).toMatchObject({ state: 'expiring', last_error: 'expires_only' });
+    broker.clock.advance(121_000);
+    await revokeRound();
+    expect(await row()).toMatchObject({ state: 'revoked' });
+  });
+});

@@ -1,0 +1,70 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { readSecret, readSecrets } from '../../../../src/broker/secrets/read-secrets.ts';
+import type { LiveOperator } from '../../../../src/broker/sessions/operator-token-memory.ts';
+import type { LiveSession } from '../../../../src/broker/sessions/session-memory.ts';
+import { writeSecret } from '../../../../src/broker/secrets/write-secret.ts';
+import { codeOf, mount, policy, TestBroker } from '../../../kit/broker-parts.ts';
+
+let broker: TestBroker;
+let admin: LiveOperator;
+let live: LiveSession;
+
+beforeEach(async () => {
+  broker = await TestBroker.open();
+  admin = await broker.furnish();
+  live = await broker.logIn();
+});
+afterEach(async () => broker.close());
+
+const asked = (): string[] => broker.backend.calls.filter((call) => call.startsWith('read:'));
+const read = (path: string) => readSecret(broker.parts, broker.call(), live, { path });
+
+describe('a secret that is not there', () => {
+  it('is asked for at its backend once a second, and each read has its entry', async () => {
+    const entries = await broker.entriesOf(async () => {
+      for (let count = 0; count < 20; count += 1) {
+        expect(await codeOf(read('kv/none'))).toBe('ERR_NOT_FOUND');
+      }
+    });
+    expect(entries).toHaveLength(20);
+    expect(asked()).toEqual(['read:kv/none']);
+    broker.clock.advance(1_000);
+    expect(await codeOf(read('kv/none'))).toBe('ERR_NOT_FOUND');
+    expect(asked()).toHaveLength(2);
+  });
+
+  it('is there a second after somebody put it at the backend', async () => {
+    await codeOf(read('kv/none'));
+    broker.backend.secrets.set('kv/none', { data: { password: 'p' }, version: '1' });
+    broker.clock.advance(1_000);
+    expect((await read('kv/none')).value.version).toBe('1');
+  });
+
+  it('is there at once after a write through the broker', async () => {
+    expect(await codeOf(read('app/new'))).toBe('ERR_NOT_FOUND');
+    const write = { path: 'app/new', data: { password: 'p' }, ifVersion: undefined };
+    await writeSecret(broker.parts, broker.call(), live, write);
+    expect((await read('app/new')).value.json.toString()).toContain('p');
+  });
+
+  it('is asked for again when its mount changes', async () => {
+    await codeOf(read('kv/none'));
+    await broker.put(admin, 'mount', 'kv', mount('kv', {}, { cacheTtl: '5s' }));
+    await codeOf(read('kv/none'));
+    expect(asked()).toHaveLength(2);
+  });
+
+  it('is denied, not absent, to a caller whose right was taken away', async () => {
+    await codeOf(read('kv/none'));
+    await broker.put(admin, 'policy', 'all', policy('all', ['app/**']));
+    expect(await codeOf(read('kv/none'))).toBe('ERR_DENIED');
+  });
+
+  it('is asked for once in batches too', async () => {
+    const items = [{ path: 'kv/none' }, { path: 'kv/nothing' }];
+    for (let count = 0; count < 5; count += 1) {
+      await readSecrets(broker.parts, broker.call(), live, items);
+    }
+    expect(asked().toSorted()).toEqual(['read:kv/none', 'read:kv/nothing']);
+  });
+});

@@ -1,0 +1,122 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import {
+  authenticate,
+  authenticateFromMemory,
+  authenticateSender,
+} from '../../../../src/broker/sessions/authenticate.ts';
+import { logIn } from '../../../../src/broker/sessions/log-in.ts';
+import type { Parts } from '../../../../src/broker/parts.ts';
+import type { ShownProof } from '../../../../src/broker/sessions/proof/shown-proof.ts';
+import { deliver } from '../../../../src/broker/secrets/deliver.ts';
+import { ProofMemory } from '../../../../src/broker/sessions/proof/proof-memory.ts';
+import { Sessions } from '../../../../src/broker/sessions/session-memory.ts';
+import { BrokerError } from '../../../../src/domain/errors.ts';
+import type { Tables } from '../../../../src/ports/tables.ts';
+import { TestBroker } from '../../../kit/broker-parts.ts';
+import { Sender } from '../../../kit/sender.ts';
+
+let broker: TestBroker;
+const sender = new Sender();
+let token: string;
+beforeAll(async () => {
+  broker = await TestBroker.open();
+  await broker.furnish();
+  token = await boundToken();
+});
+afterAll(() => broker.close());
+
+function shown(method: string, path: string, sessionToken?: string, by = sender): ShownProof {
+  const target = { method, url: `https://broker.test${path}` };
+  const at = Math.floor(broker.clock.now() / 1000);
+  const text = by.proof({
+    ...target,
+    at,
+    ...(sessionToken !== undefined && { token: sessionToken }),
+  });
+  return { text, isRepeated: false, method, schemes: ['https'], host: 'broker.test', path };
+}
+
+async function boundToken(): Promise<string> {
+  const request = { cluster: 'c1', token: broker.token(), proof: shown('POST', '/sessions') };
+  return (await logIn(broker.parts, broker.call(), request)).token;
+}
+
+/** The same store, and nothing in memory: a broker after its restart, or another one. */
+function another(): Parts {
+  const { store, keyring, rows, digest, clock } = broker.parts;
+  const sessions = new Sessions(store, { keyring, rows, digest });
+  return { ...broker.parts, sessions, proofs: new ProofMemory(clock) };
+}
+
+const reasonOf = async (work: Promise<unknown>): Promise<string | undefined> => {
+  const error: unknown = await work.then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  );
+  return error instanceof BrokerError ? (error.reason ?? error.code) : undefined;
+};
+
+describe('a bound session', () => {
+  it('needs its proof also where it is found in the store, after a restart or at another broker', async () => {
+    const parts = another();
+    expect(await reasonOf(authenticate(parts, broker.call(), token))).toBe('dpop_scheme');
+    const of = { token, known: undefined };
+    const without = { ...shown('GET', '/x', token), text: undefined };
+    expect(await reasonOf(authenticateSender(parts, of, without))).toBe('dpop_missing');
+    const foreign = shown('GET', '/x', token, new Sender());
+    expect(await reasonOf(authenticateSender(parts, of, foreign))).toBe('dpop_key');
+    const { live } = await authenticateSender(parts, of, shown('GET', '/x', token));
+    expect(live.session.senderKey?.thumbprint).toBe(await sender.thumbprint());
+  });
+
+  it('is never let in from memory without one, on any way', async () => {
+    const { parts } = broker;
+    await authenticateSender(parts, { token, known: undefined }, shown('GET', '/x', token));
+    expect(parts.sessions.cached(parts.sessions.hash(token))).toBeDefined();
+    expect(authenticateFromMemory(parts, token)).toBeUndefined();
+    expect(await reasonOf(authenticate(parts, broker.call(), token))).toBe('dpop_scheme');
+  });
+
+  it('gets nothing in clear for want of a proof to name', async () => {
+    const live = await broker.parts.sessions.find(token);
+    await expect(deliver(Buffer.from('{}'), live, undefined)).rejects.toThrow('without a proof');
+  });
+});
+
+describe('the row of a session', () => {
+  const rowOf = async (sessionToken: string): Promise<Tables['sessions']> => {
+    const hash = broker.parts.sessions.hash(sessionToken);
+    const [row] = await broker.store.list('sessions', { equals: { hash }, limit: 1 });
+    return row!;
+  };
+
+  it('does not lose its key, nor get another, nor one that it never had', async () => {
+    const bound = await rowOf(token);
+    const unbound = await rowOf((await broker.openSession()).token);
+    const { sessions } = broker.parts;
+    expect(unbound.sender_key).toBeNull();
+    expect(sessions.open(bound).senderKey).toBeDefined();
+    expect(sessions.open(unbound).senderKey).toBeUndefined();
+    const { x, y } = new Sender().jwk;
+    const key = `{"crv":"P-256","kty":"EC","x":"${x}","y":"${y}"}`;
+    for (const row of [
+      { ...bound, sender_key: null },
+      { ...bound, sender_key: key },
+      { ...unbound, sender_key: key },
+      { ...unbound, sender_key: '' },
+    ]) {
+      expect(() => sessions.open(row)).toThrow(
+        expect.objectContaining({ code: 'ERR_CIPHERTEXT_INVALID' }),
+      );
+    }
+  });
+
+  it('that was written before there were keys is good as it is', async () => {
+    const unbound = await rowOf((await broker.openSession()).token);
+    const columns = Object.entries(unbound).filter(
+      ([name]) => name !== 'mac' && name !== 'sender_key',
+    );
+    const mac = broker.parts.rows.mac('sessions', Object.fromEntries(columns));
+    expect(mac).toEqual(Buffer.from(unbound.mac));
+  });
+});

@@ -1,0 +1,144 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { loadConfig } from '../../../../src/compose/config/load.ts';
+import type { Config } from '../../../../src/compose/config/schema.ts';
+import { BrokerError } from '../../../../src/domain/errors.ts';
+
+const LEAST = `
+store: { type: sqlite, path: /data/store.sqlite }
+kek: { type: local-file, path: /keys/kek.key }
+audit: { origin: quaymaster.test/unit, logKeyFile: /keys/log.key, checkpointFile: /keys/checkpoint }
+`;
+
+const place = { directory: '' };
+
+beforeAll(async () => {
+  place.directory = await mkdtemp(join(tmpdir(), 'qm-config-'));
+});
+
+afterAll(async () => {
+  await rm(place.directory, { recursive: true });
+});
+
+async function load(text: string, environment: NodeJS.ProcessEnv = {}): Promise<Config> {
+  const path = join(place.directory, 'config.yaml');
+  await writeFile(path, text);
+  return loadConfig(path, environment);
+}
+
+async function refusal(loading: Promise<Config>): Promise<BrokerError> {
+  const error = await loading.then(
+    () => undefined,
+    (cause: unknown) => cause,
+  );
+  if (!(error instanceof BrokerError)) throw new Error('nothing was refused', { cause: error });
+  expect(error.code).toBe('ERR_CONFIG_INVALID');
+  return error;
+}
+
+describe('a configuration file', () => {
+  it('needs a store, a key and a log, and nothing else', async () => {
+    expect(await load(LEAST)).toMatchObject({
+      mode: 'production',
+      listener: { host: '127.0.0.1', port: 8200 },
+      connections: {},
+    });
+  });
+
+  it('is refused with everything that is wrong with it, each at its place', async () => {
+    const text = `${LEAST}listener: { port: 99999, host: 0.0.0.0 }\nlimits: { batchItems: 0 }\n`;
+    const { problems, message } = await refusal(load(text));
+    expect(problems?.map(({ pointer }) => pointer)).toEqual(
+      expect.arrayContaining(['/listener/port', '/limits/batchItems']),
+    );
+    expect(message).toMatch(/\/listener\/port: [^]*\/limits\/batchItems: /);
+  });
+
+  it.each([
+    ['at the top', 'stores: {}\n', /unknown: stores/],
+    ['inside a section', 'listener: { tlss: {} }\n', /unknown: tlss/],
+    [
+      'inside a connection',
+      'connections: { home: { type: kubernetes, inCluster: true, x: 1 } }\n',
+      /./,
+    ],
+  ])('is refused for a key that is not known %s', async (_, more, message) => {
+    expect((await refusal(load(LEAST + more))).message).toMatch(message);
+  });
+
+  it('is refused for a key that is there twice', async () => {
+    await refusal(load(`${LEAST}mode: production\nmode: development\n`));
+  });
+
+  it.each(['', '[]', 'text', ': : :', '- a\nb: c'])('is refused when it is %j', async (text) => {
+    await refusal(load(text));
+  });
+
+  it('is refused when it is not there, by its name', async () => {
+    const missing = loadConfig(join(place.directory, 'missing.yaml'), {});
+    expect((await refusal(missing)).message).toMatch(/missing\.yaml cannot be read/);
+  });
+
+  it('is not asked to serve plain HTTP to others by mistake', async () => {
+    const { problems } = await refusal(load(`${LEAST}listener: { host: 0.0.0.0 }\n`));
+    expect(problems?.[0]?.pointer).toBe('/listener/tls');
+    const vouched = `${LEAST}listener: { host: 0.0.0.0, plaintextBehindProxy: true }\n`;
+    expect((await load(vouched)).listener.plaintextBehindProxy).toBe(true);
+  });
+
+  it.each(['embedded', 'generated', 'Upper', '-dash', ''])(
+    'cannot name a connection %j',
+    async (name) => {
+      const connections = JSON.stringify({ [name]: { type: 'kubernetes', inCluster: true } });
+      await refusal(load(`${LEAST}connections: ${connections}\n`));
+    },
+  );
+
+  it('does not let a name of JavaScript itself become a setting', async () => {
+    await refusal(load(`${LEAST}constructor: { prototype: {} }\n`));
+    expect(({} as Record<string, unknown>)['prototype']).toBeUndefined();
+  });
+});
+
+describe('the environment', () => {
+  it('is laid over the file, read as YAML', async () => {
+    const config = await load(`${LEAST}listener: { port: 8300, maxConnections: 7 }\n`, {
+      QUAYMASTER__listener__port: '8400',
+      QUAYMASTER__listener__trustedProxies: '[10.0.0.0/8]',
+      QUAYMASTER__log__level: 'warn',
+    });
+    expect(config.listener).toMatchObject({
+      port: 8400,
+      maxConnections: 7,
+      trustedProxies: ['10.0.0.0/8'],
+    });
+    expect(config.log.level).toBe('warn');
+  });
+
+  it('is checked as strictly as the file', async () => {
+    const { message } = await refusal(load(LEAST, { QUAYMASTER__listener__prot: '1' }));
+    expect(message).toMatch(/unknown: prot/);
+  });
+
+  it('counts only with its prefix', async () => {
+    const config = await load(LEAST, { PORT: '1', QUAYMASTER_LISTENER_PORT: '2', listener: '3' });
+    expect(config.listener.port).toBe(8200);
+  });
+
+  it('cannot reach the prototype of anything', async () => {
+    await load(LEAST, { QUAYMASTER____proto____polluted: 'yes' }).catch(() => undefined);
+    await load(LEAST, { QUAYMASTER__listener____proto____polluted: 'yes' }).catch(() => undefined);
+    expect(({} as Record<string, unknown>)['polluted']).toBeUndefined();
+  });
+
+  it.each([
+    ['0', true],
+    ['1', false],
+  ])('with NODE_TLS_REJECT_UNAUTHORIZED=%s is refused: %s', async (value, isRefused) => {
+    const loading = load(LEAST, { NODE_TLS_REJECT_UNAUTHORIZED: value });
+    if (isRefused) expect((await refusal(loading)).message).toMatch(/caFile/);
+    else expect((await loading).mode).toBe('production');
+  });
+});

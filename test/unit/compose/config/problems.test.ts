@@ -1,0 +1,39 @@
+import { describe, expect, it } from '@jest/globals';
+import { checkConfig } from '../../../../src/compose/config/load.ts';
+import type { BrokerError, Problem } from '../../../../src/domain/errors.ts';
+
+const BASE = {
+  store: { type: 'sqlite', path: '/var/lib/quaymaster/store.db' },
+  kek: { type: 'local-file', path: '/var/lib/keys/kek' },
+  audit: {
+    origin: 'quaymaster.test/unit',
+    logKeyFile: '/var/lib/keys/log.pem',
+    checkpointFile: '/var/lib/keys/checkpoint',
+  },
+};
+
+function problemsWith(connections: object): readonly Problem[] {
+  try {
+    checkConfig({ ...BASE, connections }, 'test');
+    return [];
+  } catch (error) {
+    return (error as BrokerError).problems ?? [];
+  }
+}
+
+describe('a faulty connection', () => {
+  it('is told by what is wrong in the form its type names, not by every form there is', () => {
+    const vault = { type: 'vault', address: 'https://vault.example', locators: ['secret/**'] };
+    expect(problemsWith({ vault })).toEqual([
+      { pointer: '/connections/vault/auth', message: 'is missing' },
+    ]);
+    expect(problemsWith({ keys: { type: 'jwks' } })).not.toEqual([]);
+  });
+
+  it('of no type that there is, is told which there are', () => {
+    const [problem, ...others] = problemsWith({ odd: { type: 'carrier-pigeon' } });
+    expect(others).toEqual([]);
+    expect(problem).toMatchObject({ pointer: '/connections/odd/type' });
+    expect(problem?.message).toMatch(/^is one of: .*\bpostgres\b.*\bjwks\b/);
+  });
+});

@@ -1,0 +1,48 @@
+import { once } from 'node:events';
+import type { Server } from 'node:http';
+import { connect, type AddressInfo, type Socket } from 'node:net';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { boundedServer, closeServer } from '../../../../src/delivery/agent/bounded-server.ts';
+
+let server: Server;
+let port: number;
+
+beforeAll(async () => {
+  server = boundedServer((_request, response) => void response.end('here'));
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  ({ port } = server.address() as AddressInfo);
+});
+
+afterAll(() => closeServer(server));
+
+async function opened(): Promise<Socket> {
+  const socket = connect(port, '127.0.0.1').on('error', () => undefined);
+  await once(socket, 'connect');
+  return socket;
+}
+
+describe('a server for callers of the same pod', () => {
+  it('answers who comes though somebody holds all connections that there may be', async () => {
+    const held: Socket[] = [];
+    const cut: Promise<unknown>[] = [];
+    for (let count = 0; count < 150; count += 1) {
+      const socket = await opened();
+      held.push(socket);
+      cut.push(once(socket, 'close'));
+    }
+    await Promise.all(cut.slice(0, 50));
+    const answer = await fetch(`http://127.0.0.1:${port}/`);
+    expect(await answer.text()).toBe('here');
+    expect(held.filter(({ closed }) => !closed).length).toBeLessThanOrEqual(100);
+    for (const socket of held) socket.destroy();
+  });
+
+  it('cuts who sends a request slowly, or none', async () => {
+    const silent = await opened();
+    const slow = await opened();
+    slow.write('GET / HTTP/1.1\r\nHost: ');
+    await Promise.all([once(silent.resume(), 'close'), once(slow.resume(), 'close')]);
+    expect([silent.closed, slow.closed]).toEqual([true, true]);
+  });
+});

@@ -1,0 +1,213 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import type { Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { systemClock } from '../../../../src/clock.ts';
+import { postgresConnectionSchema } from '../../../../src/providers/postgres/client/config.ts';
+import { connectPostgres } from '../../../../src/providers/postgres/client/postgres-server.ts';
+import { wholeText } from '../../../contract/rotation-target.contract.ts';
+import { contextOf, failureOf } from '../../../contract/secret-provider.contract.ts';
+import {
+  AUTHENTICATED,
+  HostilePostgres,
+  int32,
+  message,
+  READY,
+  text,
+} from '../../../kit/fakes/hostile-postgres.ts';
+
+const PASSWORD = 'canary-9f1c-password';
+
+describe('a hostile PostgreSQL server (R05)', () => {
+  let directory: string;
+  const open: HostilePostgres[] = [];
+  beforeAll(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'quaymaster-hostile-postgres-'));
+    await writeFile(join(directory, 'password'), `${PASSWORD}\n`);
+  });
+  afterEach(async () => {
+    for (const server of open.splice(0)) await server.close();
+  });
+  afterAll(() => rm(directory, { recursive: true, force: true }));
+
+  type Answer = (socket: Socket, chunk: Buffer, before: number) => void;
+  /** 127.0.0.2 is somebody else as far as the broker knows. */
+  const against = async (answer: Answer, changes: object = {}, address = '127.0.0.1') => {
+    const server = new HostilePostgres(answer);
+    open.push(server);
+    const config = postgresConnectionSchema.parse({
+      type: 'postgres',
+      host: address,
+      port: await server.listen(address),
+      username: 'broker',
+      passwordFile: join(directory, 'password'),
+      locators: ['**'],
+      limits: { timeoutMs: 2000, maxRetries: 0 },
+      ...changes,
+    });
+    const connected = await connectPostgres(config, { clock: systemClock });
+    const ask = () => connected.read(contextOf(), (session) => session.query('SELECT $1', ['x']));
+    return { server, ask, sent: () => Buffer.concat(server.received).toString('latin1') };
+  };
+  /** Lets everybody in, and answers the first statement with `rows`. */
+  const answering =
+    (rows: (socket: Socket) => void): Answer =>
+    (socket, _chunk, before) => {
+      if (before === 0) socket.write(Buffer.concat([AUTHENTICATED, READY]));
+      else rows(socket);
+    };
+
+  it.each([
+    ['in the clear', int32(3)],
+    ['as MD5', Buffer.concat([int32(5), Buffer.from('salt')])],
+  ])('gets no password %s, where there is no TLS', async (_how, asked) => {
+    const { ask, sent } = await against(
+      (socket) => socket.write(message('R', asked)),
+      { tls: 'off' },
+      '127.0.0.2',
+    );
+    const error = await failureOf(ask());
+    expect(error).toMatchObject({ code: 'ERR_PROVIDER_MALFORMED', reason: 'weak_authentication' });
+    expect(sent()).not.toContain(PASSWORD);
+    expect(sent()).not.toContain('md5');
+    expect(sent()).toContain('broker');
+  });
+
+  it('on another host gets nothing at all before TLS', async () => {
+    const { ask, sent } = await against((socket) => socket.write('N'), {}, '127.0.0.2');
+    expect(await failureOf(ask())).toMatchObject({
+      code: 'ERR_PROVIDER_UNAVAILABLE',
+      reason: 'tls',
+    });
+    expect(sent()).not.toContain('broker');
+  });
+
+  it('cannot slip text in before TLS begins', async () => {
+    const early = Buffer.concat([Buffer.from('S'), AUTHENTICATED, READY]);
+    const { ask, sent } = await against((socket) => socket.write(early), {}, '127.0.0.2');
+    expect(await failureOf(ask())).toMatchObject({
+      code: 'ERR_PROVIDER_UNAVAILABLE',
+      reason: 'tls',
+    });
+    expect(sent()).not.toContain('broker');
+  });
+
+  it('is not believed when it breaks off the proof that it knows us', async () => {
+    const mechanisms = Buffer.concat([int32(10), text('SCRAM-SHA-256'), Buffer.from([0])]);
+    const { ask } = await against((socket, _chunk, before) => {
+      if (before === 0) socket.write(message('R', mechanisms));
+      else socket.write(Buffer.concat([AUTHENTICATED, READY]));
+    });
+    const error = await failureOf(ask());
+    expect(error).toMatchObject({ code: 'ERR_PROVIDER_MALFORMED', reason: 'server_unproven' });
+  });
+
+  it('cannot have us count to two billion', async () => {
+    const mechanisms = Buffer.concat([int32(10), text('SCRAM-SHA-256'), Buffer.from([0])]);
+    const { ask } = await against((socket, chunk, before) => {
+      if (before === 0) socket.write(message('R', mechanisms));
+      else {
+        const nonce = /r=([^,\0]+)/.exec(chunk.toString('latin1'))?.[1] ?? '';
+        const first = `r=${nonce}more,s=c2FsdA==,i=2147483647`;
+        socket.write(message('R', Buffer.concat([int32(11), Buffer.from(first)])));
+      }
+    });
+    expect((await failureOf(ask())).code).toBe('ERR_PROVIDER_MALFORMED');
+  });
+
+  it('cannot fill the memory with a row of a gigabyte', async () => {
+    const { ask } = await against(
+      answering((socket) => {
+        const head = Buffer.concat([Buffer.from('D'), int32(2 ** 30)]);
+        socket.write(head);
+        const chunk = Buffer.alloc(65_536);
+        const pour = (): void => {
+          while (!socket.destroyed && socket.write(chunk));
+        };
+        socket.on('drain', pour);
+        pour();
+      }),
+    );
+    expect(await failureOf(ask())).toMatchObject({
+      code: 'ERR_PROVIDER_MALFORMED',
+      reason: 'too_large',
+    });
+  });
+
+  it('cannot name columns so that anything but text comes of it', async () => {
+    const column = (name: string, type: number) =>
+      Buffer.concat([
+        text(name),
+        int32(0),
+        Buffer.from([0, 0]),
+        int32(type),
+        Buffer.from([255, 255]),
+        int32(-1),
+        Buffer.from([0, 0]),
+      ]);
+    const names = ['__proto__', 'constructor', 'toString'];
+    const described = message(
+      'T',
+      Buffer.concat([Buffer.from([0, 3]), ...names.map((name) => column(name, 114))]),
+    );
+    const value = Buffer.from('{"polluted":true}');
+    const cells = names.map(() => Buffer.concat([int32(value.length), value]));
+    const row = message('D', Buffer.concat([Buffer.from([0, 3]), ...cells]));
+    const { ask } = await against(
+      answering((socket) =>
+        socket.write(
+          Buffer.concat([
+            message('1'),
+            message('2'),
+            described,
+            row,
+            message('C', text('SELECT 1')),
+            READY,
+          ]),
+        ),
+      ),
+    );
+    expect(await ask()).toEqual([names.map(() => value.toString())]);
+    expect(({} as { polluted?: boolean }).polluted).toBeUndefined();
+  });
+
+  it.each([
+    ['a message shorter than its head', Buffer.from([0x54, 0, 0, 0, 0])],
+    ['a row without a description', message('D', Buffer.from([0, 1, 0, 0, 0, 1, 65]))],
+    ['a description that ends early', message('T', Buffer.from([0]))],
+    ['an unknown message', message('!')],
+    ['an answer of another protocol', Buffer.from('HTTP/1.1 400 Bad Request\r\n\r\n')],
+  ])('ends its own connection with %s, and not the process', async (_what, bytes) => {
+    const { ask } = await against(answering((socket) => socket.end(bytes)));
+    expect((await failureOf(ask())).code).toMatch(
+      /^ERR_PROVIDER_(?:MALFORMED|UNAVAILABLE|FAILED)$/,
+    );
+    const { ask: atOnce } = await against((socket) => socket.end(bytes));
+    expect((await failureOf(atOnce())).code).toMatch(
+      /^ERR_PROVIDER_(?:MALFORMED|UNAVAILABLE|FAILED)$/,
+    );
+  });
+
+  it.each([
+    ['28P01', 'ERR_PROVIDER_DENIED'],
+    ['42501', 'ERR_PROVIDER_DENIED'],
+    ['53300', 'ERR_PROVIDER_UNAVAILABLE'],
+    ['57014', 'ERR_PROVIDER_TIMEOUT'],
+    ['42601', 'ERR_PROVIDER_FAILED'],
+    [PASSWORD, 'ERR_PROVIDER_FAILED'],
+  ])('is quoted in no error that it answers with (%s)', async (code, expected) => {
+    const fields = [`SERROR`, `C${code}`, `M${PASSWORD} is wrong`, `D${PASSWORD}`, `q${PASSWORD}`];
+    const body = Buffer.concat([...fields.map(text), Buffer.from([0])]);
+    const { ask } = await against((socket) => socket.write(message('E', body)));
+    const error = await failureOf(ask());
+    expect(error.code).toBe(expected);
+    expect(wholeText(error)).not.toContain(PASSWORD);
+  });
+
+  it('that says nothing is left at the deadline', async () => {
+    const limits = { timeoutMs: 100, maxRetries: 0 };
+    const { ask } = await against(() => undefined, { limits });
+    expect((await failureOf(ask())).code).toBe('ERR_PROVIDER_TIMEOUT');
+  });
+});

@@ -1,0 +1,116 @@
+import { describe, expect, it } from '@jest/globals';
+import {
+  refuseStaleCopies,
+  refuseStaleLogin,
+} from '../../../../src/providers/rotator/stale-copies.ts';
+
+const KEYS = { username: 'username', password: 'password' };
+const PASSWORD = 'Zk3/9:x@%q!w7';
+const ENCODED = encodeURIComponent(PASSWORD);
+const lower = (text: string): string => text.toLowerCase();
+const LOGIN = { username: 'app_a', password: PASSWORD };
+const refusal = (key: string, copied: string) =>
+  expect.objectContaining({
+    code: 'ERR_CONFLICT',
+    reason: 'stale_copy',
+    detail: expect.stringContaining(`"${key}" holds a copy of "${copied}"`),
+  });
+
+describe('a copy of a password that is made anew', () => {
+  it.each([
+    ['in a connection string', `postgres://app_a:${ENCODED}@db:5432/pay`],
+    ['encoded in lower case', `postgres://x:${ENCODED.replaceAll(/%../g, lower)}@db`],
+    ['in JSON', JSON.stringify({ password: PASSWORD })],
+    ['in a DSN', `host=db password='${PASSWORD}' dbname=pay`],
+    ['alone', PASSWORD],
+  ])('is found %s', (_where, url) => {
+    expect(() => refuseStaleLogin({ ...LOGIN, url }, KEYS, 'app_a')).toThrow(
+      refusal('url', 'password'),
+    );
+  });
+
+  it('is told by its key, and never by its value', () => {
+    let told: unknown;
+    try {
+      refuseStaleLogin({ ...LOGIN, url: `x ${PASSWORD}` }, KEYS, 'app_a');
+    } catch (error) {
+      told = error;
+    }
+    expect(String(told)).toContain('leave it out');
+    expect(String(told)).not.toContain(PASSWORD);
+  });
+
+  it.each([
+    ['another password', { url: 'postgres://app_a:another-one@db' }],
+    ['a part of a longer word', { note: 'longwords', password: 'longword' }],
+    ['bytes', { blob: { base64: 'AAEC' } }],
+    ['no text of it', { host: 'db', port: '5432' }],
+    ['a short one within a text', { password: 'app', url: 'https://app.example' }],
+    ['the name of the user, which is no secret', { password: 'app_a', database: 'app_a' }],
+    ['an empty one', { password: '', note: '' }],
+    ['a percent sign that encodes nothing', { note: '100 %, 5%zz' }],
+  ])('is not seen in %s', (_what, more) => {
+    expect(() => refuseStaleLogin({ ...LOGIN, ...more }, KEYS, 'app_a')).not.toThrow();
+  });
+
+  it('is found where it is short and all of another key', () => {
+    const current = { ...LOGIN, password: 'pw', PGPASSWORD: 'pw' };
+    expect(() => refuseStaleLogin(current, KEYS, 'app_a')).toThrow(
+      refusal('PGPASSWORD', 'password'),
+    );
+  });
+});
+
+describe('the name of a user that the next value does not have', () => {
+  it.each([
+    'jdbc:postgresql://db:5432/pay?sslmode=require&user=app_a',
+    'postgres://app_a@db/pay',
+    'mysql://app%5Fa:elsewhere@db',
+    'host=db user=app_a dbname=pay',
+    'Server=db;Username=app_a;Database=pay',
+  ])('is found where it logs in: %s', (url) => {
+    const current = { ...LOGIN, url };
+    expect(() => refuseStaleLogin(current, KEYS, 'app_b')).toThrow(refusal('url', 'username'));
+    expect(() => refuseStaleLogin(current, KEYS, 'app_a')).not.toThrow();
+  });
+
+  it.each([
+    { database: 'app_a', schema: 'app_a' },
+    { url: 'http://app_a:8080/app_a' },
+    { url: 'postgres://owner@db/app_a' },
+  ])('is not seen where it names something else: %j', (more) => {
+    expect(() => refuseStaleLogin({ ...LOGIN, ...more }, KEYS, 'app_b')).not.toThrow();
+  });
+});
+
+describe('copies of several secrets', () => {
+  const current = { id: 'AKIAEXAMPLE1', secret: 'wJalrXUtnFEMI' };
+
+  it('are each found, and none in the others', () => {
+    const own = ['id', 'secret'];
+    expect(() => refuseStaleCopies({ ...current, config: 'key = AKIAEXAMPLE1' }, own)).toThrow(
+      refusal('config', 'id'),
+    );
+    expect(() => refuseStaleCopies({ ...current, config: 'wJalrXUtnFEMI' }, own)).toThrow(
+      refusal('config', 'secret'),
+    );
+    expect(() => refuseStaleCopies({ id: current.id, secret: current.id }, own)).not.toThrow();
+    expect(() => refuseStaleCopies(undefined, own)).not.toThrow();
+  });
+
+  it('are found in a file of several, whose last line break is another', () => {
+    const key = '-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n';
+    const current = { 'tls.key': key, 'tls.pem': `x\n${key.trim()}` };
+    expect(() => refuseStaleCopies(current, ['tls.key'])).toThrow(refusal('tls.pem', 'tls.key'));
+  });
+
+  it('take no longer than the text is long', () => {
+    const text = '//a:'.repeat(20_000) + 'user='.repeat(20_000) + '%'.repeat(20_000);
+    const began = performance.now();
+    refuseStaleLogin({ ...LOGIN, note: text, copies: 'a'.repeat(100_000) }, KEYS, 'app_b');
+    refuseStaleCopies({ secret: 'a'.repeat(50_000), copies: `${'a'.repeat(100_000)}b` }, [
+      'secret',
+    ]);
+    expect(performance.now() - began).toBeLessThan(500);
+  });
+});
