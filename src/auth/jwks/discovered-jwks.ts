@@ -1,8 +1,7 @@
-import type { Agent } from 'node:https';
-import { openHttps } from '../../net/https/open-https.ts';
+import { HttpClient } from '../../net/https/http-client.ts';
 import { parseJson } from '../../net/https/parse-json.ts';
-import { readBounded } from '../../net/https/read-bounded.ts';
-import { tlsAgent } from '../../net/https/tls-agent.ts';
+import { readBody } from '../../net/https/read-body.ts';
+import { transportError } from '../../net/https/transport-error.ts';
 import { WatchedFile } from '../../providers/kubernetes/client/watched-file.ts';
 import { JWKS_ACCEPT, MAX_JWKS_BYTES } from './jwks-source.ts';
 import type { JwksSource } from './jwks-source.ts';
@@ -20,7 +19,7 @@ const MAX_SOCKETS = 2;
 export class DiscoveredJwks implements JwksSource {
   readonly #options: DiscoveryOptions;
   readonly #ca: WatchedFile | undefined;
-  #agent: Agent | undefined;
+  #http: HttpClient | undefined;
   #trusted: string | undefined;
 
   constructor(options: DiscoveryOptions) {
@@ -36,26 +35,29 @@ export class DiscoveredJwks implements JwksSource {
   }
 
   close(): void {
-    this.#agent?.destroy();
+    this.#http?.close();
   }
 
   async #get(url: URL, signal: AbortSignal): Promise<unknown> {
-    const agent = this.#agentFor(await this.#ca?.text());
+    const http = this.#clientFor(await this.#ca?.text());
+    const fail = (error: unknown): never => {
+      throw transportError(error, signal);
+    };
     const headers = { accept: JWKS_ACCEPT };
-    const response = await openHttps({ url, method: 'GET', headers, agent, signal });
+    const response = await http.open({ url, method: 'GET', headers, signal }).catch(fail);
     if (response.statusCode !== 200) {
       response.destroy();
       throw new Error(`the key server answered ${String(response.statusCode)}`);
     }
-    return parseJson(await readBounded(response, MAX_JWKS_BYTES, signal));
+    return parseJson(await readBody(response, MAX_JWKS_BYTES).catch(fail));
   }
 
-  #agentFor(ca: string | undefined): Agent {
-    if (this.#agent === undefined || ca !== this.#trusted) {
-      this.#agent = tlsAgent(ca === undefined ? {} : { ca }, MAX_SOCKETS);
+  #clientFor(ca: string | undefined): HttpClient {
+    if (this.#http === undefined || ca !== this.#trusted) {
+      this.#http = new HttpClient({ tls: ca === undefined ? {} : { ca }, maxSockets: MAX_SOCKETS });
       this.#trusted = ca;
     }
-    return this.#agent;
+    return this.#http;
   }
 }
 

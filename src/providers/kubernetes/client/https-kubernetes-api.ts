@@ -1,10 +1,9 @@
 import type { IncomingMessage } from 'node:http';
-import type { Agent } from 'node:https';
-import { openHttps } from '../../../net/https/open-https.ts';
+import { HttpClient } from '../../../net/https/http-client.ts';
 import { parseJson } from '../../../net/https/parse-json.ts';
-import { readBounded } from '../../../net/https/read-bounded.ts';
-import { tlsAgent } from '../../../net/https/tls-agent.ts';
+import { readBody } from '../../../net/https/read-body.ts';
 import type { TlsIdentity } from '../../../net/https/tls-identity.ts';
+import { transportError } from '../../../net/https/transport-error.ts';
 import { answerError } from './answer-error.ts';
 import { jsonLines } from './json-lines.ts';
 import type { KubernetesApi, KubernetesRequest } from './kubernetes-api.ts';
@@ -20,7 +19,7 @@ const MAX_SOCKETS = 64;
 export class HttpsKubernetesApi implements KubernetesApi {
   readonly server: string;
   readonly #credentials: KubernetesCredentials;
-  #agent: Agent | undefined;
+  #http: HttpClient | undefined;
   #identity = '';
 
   constructor(credentials: KubernetesCredentials) {
@@ -30,7 +29,8 @@ export class HttpsKubernetesApi implements KubernetesApi {
 
   async call(request: KubernetesRequest, signal: AbortSignal): Promise<unknown> {
     const response = await this.#send(request, signal);
-    return parseJson(await readBounded(response, request.maxBytes ?? DEFAULT_MAX_BYTES, signal));
+    const body = readBody(response, request.maxBytes ?? DEFAULT_MAX_BYTES);
+    return parseJson(await body.catch((error: unknown) => fail(error, signal)));
   }
 
   async stream(
@@ -42,49 +42,44 @@ export class HttpsKubernetesApi implements KubernetesApi {
   }
 
   close(): void {
-    this.#agent?.destroy();
+    this.#http?.close();
   }
 
   async #send(request: KubernetesRequest, signal: AbortSignal): Promise<IncomingMessage> {
     const url = requestUrl(this.#credentials.server, request);
     const { tls, headers } = await this.#credentials.current();
     const body = request.body === undefined ? undefined : JSON.stringify(request.body);
-    const response = await openHttps({
+    const sent = {
       url,
       method: request.method,
       headers: {
         accept: request.accept ?? 'application/json',
         ...headers.reveal(),
-        ...bodyHeaders(request, body),
+        ...(body !== undefined && { 'content-type': request.contentType ?? 'application/json' }),
       },
       body,
-      agent: this.#agentFor(tls),
       signal,
-    });
+    };
+    const response = await this.#clientFor(tls)
+      .open(sent)
+      .catch((error: unknown) => fail(error, signal));
     const status = response.statusCode ?? 0;
     if (status >= 200 && status < 300) return response;
-    await readBounded(response, ERROR_BODY_BYTES, signal).catch(() => undefined);
+    await readBody(response, ERROR_BODY_BYTES).catch(() => undefined);
     throw answerError(response);
   }
 
-  /** A CA or certificate that was replaced needs an agent of its own; the idle sockets of the old one time out. */
-  #agentFor(tls: TlsIdentity): Agent {
+  /** A replaced CA or certificate needs a client of its own; the idle sockets of the old one time out. */
+  #clientFor(tls: TlsIdentity): HttpClient {
     const identity = JSON.stringify(tls);
-    if (this.#agent === undefined || identity !== this.#identity) {
-      this.#agent = tlsAgent(tls, MAX_SOCKETS);
+    if (this.#http === undefined || identity !== this.#identity) {
+      this.#http = new HttpClient({ tls, maxSockets: MAX_SOCKETS });
       this.#identity = identity;
     }
-    return this.#agent;
+    return this.#http;
   }
 }
 
-function bodyHeaders(
-  request: KubernetesRequest,
-  body: string | undefined,
-): Readonly<Record<string, string>> {
-  if (body === undefined) return {};
-  return {
-    'content-type': request.contentType ?? 'application/json',
-    'content-length': String(Buffer.byteLength(body)),
-  };
+function fail(error: unknown, signal: AbortSignal): never {
+  throw transportError(error, signal);
 }

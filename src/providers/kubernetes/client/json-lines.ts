@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { BrokerError } from '../../../domain/errors.ts';
-import { transportError } from '../../../net/https/open-https.ts';
+import { transportError } from '../../../net/https/transport-error.ts';
 import { parseJson } from '../../../net/https/parse-json.ts';
 
 /** Above the largest object etcd takes (1.5 MiB) in its longest JSON form. */

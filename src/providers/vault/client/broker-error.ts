@@ -1,10 +1,11 @@
 import { BrokerError } from '../../../domain/errors.ts';
+import { isTlsFault } from '../../../domain/tls-fault.ts';
+import { UnusableResponse } from '../../../net/https/unusable-response.ts';
 import { socketFailure } from '../../../net/socket-failure.ts';
 import { VaultResponseError } from './response-error.ts';
 
 /** Statuses of a server that cannot serve now: no consistent state yet, standby, disaster-recovery standby, sealed or in maintenance. */
 const NOT_SERVING = new Set([412, 472, 473, 503]);
-const TLS_CODE = /^(?:ERR_TLS_|ERR_SSL_|CERT_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|EPROTO)/;
 
 /**
  * A failure at the server in our words. Reasons: `sealed`, `throttled`, `no_engine`, `refused`, `tls`, `network`.
@@ -13,7 +14,10 @@ const TLS_CODE = /^(?:ERR_TLS_|ERR_SSL_|CERT_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO
 export function toBrokerError(error: unknown): BrokerError {
   if (error instanceof BrokerError) return error;
   if (error instanceof VaultResponseError) return fromResponse(error);
-  const reason = TLS_CODE.test(codeOf(error)) ? 'tls' : 'network';
+  if (error instanceof UnusableResponse) {
+    return new BrokerError('ERR_PROVIDER_MALFORMED', undefined, { reason: error.reason });
+  }
+  const reason = isTlsFault(codeOf(error)) ? 'tls' : 'network';
   const cause = socketFailure(error);
   return new BrokerError('ERR_PROVIDER_UNAVAILABLE', undefined, { cause, reason });
 }

@@ -1,14 +1,13 @@
-import { Agent as HttpAgent, request as requestHttp, type IncomingMessage } from 'node:http';
-import { request as requestHttps, type Agent as HttpsAgent } from 'node:https';
+import type { IncomingMessage } from 'node:http';
 import { BrokerError } from '../../../domain/errors.ts';
-import { readBounded } from '../../../net/https/read-bounded.ts';
-import { tlsAgent } from '../../../net/https/tls-agent.ts';
+import { HttpClient } from '../../../net/https/http-client.ts';
+import { readBody } from '../../../net/https/read-body.ts';
+import { retryAfterSeconds } from '../../../net/https/retry-after.ts';
 import type { TlsIdentity } from '../../../net/https/tls-identity.ts';
+import { transportError } from '../../../net/https/transport-error.ts';
 import { decodeJson } from './decode-json.ts';
 import { VaultResponseError } from './response-error.ts';
-import { retryAfterSeconds } from '../../../net/https/retry-after.ts';
 
-const IDLE_SOCKET_MS = 30_000;
 const ERROR_BODY_BYTES = 65_536;
 const SAID_LENGTH = 200;
 
@@ -30,31 +29,25 @@ export interface ExchangeAnswer {
 
 /** Sends requests to one server over sockets of its own. No redirects, no proxies, no compression, and no more bytes than asked for. */
 export class Exchange {
-  readonly #host: string;
-  readonly #port: string;
-  readonly #agent: HttpAgent;
-  readonly #request: typeof requestHttp;
+  readonly #origin: URL;
+  readonly #http: HttpClient;
 
-  constructor(origin: URL, tls: TlsIdentity, maxSockets: number) {
-    this.#host = origin.hostname.replace(/^\[|\]$/g, '');
-    const isTls = origin.protocol === 'https:';
-    this.#port = origin.port === '' ? (isTls ? '443' : '80') : origin.port;
-    const agent: HttpAgent | HttpsAgent = isTls
-      ? tlsAgent(tls, maxSockets)
-      : new HttpAgent({ keepAlive: true, maxSockets, timeout: IDLE_SOCKET_MS });
-    this.#agent = agent;
-    this.#request = isTls ? requestHttps : requestHttp;
+  constructor(origin: URL, identity: TlsIdentity, maxSockets: number) {
+    this.#origin = origin;
+    const tls = origin.protocol === 'https:' ? identity : 'off';
+    this.#http = new HttpClient({ tls, maxSockets });
   }
 
   /** @throws VaultResponseError, ERR_PROVIDER_MALFORMED, or the socket's own error. */
   async send(request: ExchangeRequest): Promise<ExchangeAnswer> {
-    const response = await this.#open(request);
+    const { maxBytes, ...sent } = request;
+    const response = await this.#http.open({ ...sent, url: this.#origin });
     if (response.statusCode === 204) {
       response.resume();
       return { status: 204, body: undefined };
     }
-    if (response.statusCode !== 200) throw await this.#failure(response, request.signal);
-    const bytes = await readWhole(response, request.maxBytes, request.signal);
+    if (response.statusCode !== 200) throw await failureOf(response);
+    const bytes = await readWhole(response, maxBytes, request.signal);
     if (bytes.length === 0) return { status: 200, body: undefined };
     if (!/^application\/json\b/i.test(response.headers['content-type'] ?? '')) {
       throw new BrokerError('ERR_PROVIDER_MALFORMED', undefined, { reason: 'content_type' });
@@ -63,34 +56,17 @@ export class Exchange {
   }
 
   close(): void {
-    this.#agent.destroy();
+    this.#http.close();
   }
+}
 
-  #open(request: ExchangeRequest): Promise<IncomingMessage> {
-    const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
-    const outgoing = this.#request({
-      host: this.#host,
-      port: this.#port,
-      method: request.method,
-      path: request.target,
-      headers: request.headers,
-      agent: this.#agent,
-      signal: request.signal,
-    });
-    outgoing.once('response', resolve);
-    outgoing.on('error', reject);
-    outgoing.end(request.body);
-    return promise;
-  }
-
-  async #failure(response: IncomingMessage, signal: AbortSignal): Promise<VaultResponseError> {
-    const status = response.statusCode ?? 0;
-    const wait = retryAfterSeconds(response.headers['retry-after'], response.headers.date);
-    const said = await readBounded(response, ERROR_BODY_BYTES, signal)
-      .then((bytes) => firstError(decodeJson(bytes)))
-      .catch(() => '');
-    return new VaultResponseError(status, said, wait);
-  }
+async function failureOf(response: IncomingMessage): Promise<VaultResponseError> {
+  const status = response.statusCode ?? 0;
+  const wait = retryAfterSeconds(response.headers['retry-after'], response.headers.date);
+  const said = await readBody(response, ERROR_BODY_BYTES)
+    .then((bytes) => firstError(decodeJson(bytes)))
+    .catch(() => '');
+  return new VaultResponseError(status, said, wait);
 }
 
 /** A body that ends before its announced length is garbage: half a secret is none. */
@@ -100,9 +76,10 @@ async function readWhole(
   signal: AbortSignal,
 ): Promise<Buffer> {
   try {
-    return await readBounded(response, maxBytes, signal);
-  } catch (cause) {
-    const isCut = cause instanceof BrokerError && cause.code === 'ERR_PROVIDER_UNAVAILABLE';
+    return await readBody(response, maxBytes);
+  } catch (error) {
+    const cause = transportError(error, signal);
+    const isCut = cause.code === 'ERR_PROVIDER_UNAVAILABLE';
     if (!isCut) throw cause;
     throw new BrokerError('ERR_PROVIDER_MALFORMED', undefined, { cause, reason: 'cut_short' });
   }

@@ -1,13 +1,11 @@
-import { Agent as HttpAgent, request as requestHttp, type IncomingMessage } from 'node:http';
-import { request as requestHttps } from 'node:https';
-import type { LookupFunction } from 'node:net';
+import type { IncomingMessage } from 'node:http';
 import { BrokerError } from '../../../domain/errors.ts';
 import { tlsFilesOf } from '../../sql/config.ts';
 import { readTlsIdentity } from '../../sql/read-tls-identity.ts';
-import { transportError } from '../../../net/https/open-https.ts';
-import { readBounded } from '../../../net/https/read-bounded.ts';
-import { tlsAgent } from '../../../net/https/tls-agent.ts';
+import { HttpClient } from '../../../net/https/http-client.ts';
+import { readBody } from '../../../net/https/read-body.ts';
 import { retryAfterSeconds } from '../../../net/https/retry-after.ts';
+import { transportError } from '../../../net/https/transport-error.ts';
 import { checkedLookup, type Resolve } from './checked-lookup.ts';
 import type { WebhookConnectionConfig } from './config.ts';
 
@@ -45,45 +43,21 @@ export class WebhookEndpoint {
     const host = this.#url.hostname.replace(/^\[|\]$/g, '');
     const { allowPrivateAddresses } = this.#config;
     const lookup = await checkedLookup(host, this.#resolve, allowPrivateAddresses);
-    const agent = await this.#agent(host);
+    const files = tlsFilesOf({ host, tls: this.#config.tls ?? {} });
+    const tls = files === undefined ? 'off' : await readTlsIdentity(files);
+    const http = new HttpClient({ tls, lookup, keepAlive: false });
     try {
-      const response = await this.#open(sent, { agent, lookup, signal });
-      // An answer that is not read to its end has nobody else to report a late error to.
-      response.on('error', () => undefined);
+      const response = await http.open({ ...sent, url: this.#url, method: 'POST', signal });
       refuseUnlessJson(response);
-      const body = await readBounded(response, MOST_ANSWER_BYTES, signal);
+      const body = await readBody(response, MOST_ANSWER_BYTES);
       const signature = response.headers['quaymaster-signature'];
       return { body, signature: typeof signature === 'string' ? signature : '' };
+    } catch (error) {
+      throw transportError(error, signal);
     } finally {
-      agent.destroy();
+      http.close();
     }
   }
-
-  async #agent(host: string): Promise<HttpAgent> {
-    const files = tlsFilesOf({ host, tls: this.#config.tls ?? {} });
-    return files === undefined ? new HttpAgent() : tlsAgent(await readTlsIdentity(files), 1);
-  }
-
-  #open(sent: WebhookPost, way: Way): Promise<IncomingMessage> {
-    const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
-    const request = this.#url.protocol === 'https:' ? requestHttps : requestHttp;
-    const length = { 'content-length': String(sent.body.length) };
-    const outgoing = request(this.#url, {
-      ...way,
-      method: 'POST',
-      headers: { ...sent.headers, ...length },
-    });
-    outgoing.once('response', resolve);
-    outgoing.on('error', (cause) => reject(transportError(cause, way.signal)));
-    outgoing.end(sent.body);
-    return promise;
-  }
-}
-
-interface Way {
-  readonly agent: HttpAgent;
-  readonly lookup: LookupFunction;
-  readonly signal: AbortSignal;
 }
 
 function refuseUnlessJson(response: IncomingMessage): void {

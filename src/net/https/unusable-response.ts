@@ -1,0 +1,10 @@
+/** A response that breaks the bounds of its reader. Holds nothing of what was received. */
+export class UnusableResponse extends Error {
+  override readonly name = 'UnusableResponse';
+  readonly reason: 'body_too_large' | 'content_encoding' | 'protocol_switch';
+
+  constructor(reason: UnusableResponse['reason']) {
+    super(reason);
+    this.reason = reason;
+  }
+}
