@@ -58,7 +58,7 @@ function packagesIn({ inputs }: Metafile): readonly string[] {
   return [...new Set(found.filter((folder) => folder !== undefined))].sort();
 }
 
-/** A start that finds nobody, for its compiled code. */
+/** Starts the program against a broker that does not exist, to write its compiled code. */
 function warm(outfile: string): void {
   const directory = mkdtempSync(join(tmpdir(), 'quaymaster-warm-'));
   const token = join(directory, 'token');

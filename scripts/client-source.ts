@@ -47,7 +47,7 @@ export function operationTable(contract: string): string {
         method: method.toUpperCase(),
         path,
         query: namesIn('query'),
-        // The credential makes the proof: it is no header for the caller to give.
+        // The client's credential makes the proof, so the caller does not pass this header.
         headers: namesIn('header').filter((name) => name !== 'DPoP'),
         body: Object.keys(operation.requestBody?.content ?? {}),
         answers: formsOf(operation.responses),
@@ -59,7 +59,7 @@ export function operationTable(contract: string): string {
   return `${HEAD}${version}export const OPERATIONS = {\n${rows.join('')}} as const;\n`;
 }
 
-/** Statuses whose answer is no problem document, each with the form of its body. */
+/** Statuses whose answer is not a problem document, each with the form of its body. */
 function formsOf(responses: ContractOperation['responses']): Readonly<Record<string, string>> {
   const described = Object.entries(responses).filter(([status]) => status !== 'default');
   return Object.fromEntries(

@@ -168,12 +168,12 @@ function addAudit(quaymaster: Command, withConfig: (command: Command) => Command
     });
 }
 
-/** What it prints may be other people's: nothing of it is obeyed by a terminal. */
+/** Escapes control characters: printed text may come from others, and a terminal must not obey it. */
 function print(text: string): void {
   console.log(printableText(text));
 }
 
-/** On long work, one line that is written over; nothing where nobody looks. */
+/** Shows the progress of long work in one line, on a terminal only. */
 function progress(done: number, total: number): void {
   if (!process.stderr.isTTY) return;
   process.stderr.write(`\r${done} of ${total} entries${done === total ? '\n' : ''}`);

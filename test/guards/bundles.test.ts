@@ -36,7 +36,7 @@ describe('the bundle of the agent', () => {
     expect(foreign).toEqual([]);
   });
 
-  it('comes with the licence of everybody whose code it has', () => {
+  it('comes with the licence of each package that it contains', () => {
     const notice = text('THIRD-PARTY.txt');
     expect(packages.filter((name) => !new RegExp(`^${name} \\d`, 'm').test(notice))).toEqual([]);
   });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { textOf, trackedFiles } from '../kit/tracked-files.ts';
 
-/** Written in parts, because this file is looked through too. */
+/** Written in parts, because the guard checks this file too. */
 const REGISTRIES = [
   ['registry', 'npmjs', 'org'],
   ['npmjs', 'com'],
@@ -14,23 +14,23 @@ const REGISTRIES = [
   ['ghcr', 'io'],
   ['registry', 'k8s', 'io'],
 ].map((parts) => parts.join('.'));
-/** Home and work directories of somebody's machine; `/root` alone is also a secret's path in our tests. */
+/** Home and work directories of a developer's machine; `/root` alone is also a secret's path in our tests. */
 const MACHINE_PATH =
   /(?<![\w.*:}])\/(?:home|Users)\/[a-z][\w.-]*\/|(?<![\w.*:}/])\/(?:work|root\/\.)[/\w]/;
 
 describe('tracked files', () => {
   const files = trackedFiles().filter((path) => !path.startsWith('test/vectors/'));
 
-  it('are there to look through', () => {
+  it('exist, so that the checks below are not empty', () => {
     expect(files.length).toBeGreaterThan(100);
   });
 
-  it('name no package registry, so that every mirror does', () => {
+  it('name no package registry, so that every mirror works', () => {
     const found = files.filter((path) => REGISTRIES.some((host) => textOf(path).includes(host)));
     expect(found).toEqual([]);
   });
 
-  it('name no place of the machine they were written on', () => {
+  it('name no directory of the machine that they were written on', () => {
     const found = files.flatMap((path) =>
       textOf(path)
         .split('\n')

@@ -8,7 +8,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { CertificateAuthority } from '../kit/certificates.ts';
 
-/** A server whose certificate nobody vouches for, and what it was sent all the same. */
+/** A server whose certificate no trusted authority signed, and the requests that it received nevertheless. */
 const heard: string[] = [];
 const server = createServer(
   new CertificateAuthority().issue({ commonName: 'localhost', dnsNames: ['localhost'] }),
@@ -21,7 +21,7 @@ const directory = mkdtempSync(join(tmpdir(), 'qm-tls-'));
 const env = { NODE_TLS_REJECT_UNAUTHORIZED: '0' };
 const source = (path: string): string => new URL(`../../src/${path}`, import.meta.url).href;
 
-/** One way to the outside each, as a program that ends well when the peer was believed. */
+/** One program for each outgoing connection; it succeeds if it trusted the peer. */
 function dialOut(port: number): Readonly<Record<string, string>> {
   const address = `https://localhost:${port}`;
   const tokenFile = join(directory, 'token');
@@ -60,7 +60,7 @@ describe('NODE_TLS_REJECT_UNAUTHORIZED=0 (G06, CVE-2021-22939)', () => {
   });
 
   it.each(['kubernetes', 'vault', 'discovery'])(
-    'does not make the way to %s believe a certificate that nobody vouches for',
+    'does not make the connection to %s trust a certificate that no authority signed',
     async (way) => {
       heard.length = 0;
       const script = `
