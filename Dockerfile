@@ -35,7 +35,7 @@ EXPOSE 8200
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
   CMD ["node", "/app/dist/quaymaster.cjs", "healthcheck"]
 STOPSIGNAL SIGTERM
-# SIGUSR1 would open the inspector to everybody who can reach loopback in the container. A core file would hold every key: Node cannot set the limit itself,
+# SIGUSR1 would open the inspector to every process that can reach loopback in the container. A core file would hold every key: Node cannot set the limit itself,
 # so prlimit (util-linux, part of Debian) sets it and becomes Node.
 ENTRYPOINT ["prlimit", "--core=0", "node", "--disable-sigusr1", "/app/dist/quaymaster.cjs"]
 CMD ["serve"]

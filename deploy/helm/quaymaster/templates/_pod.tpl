@@ -140,7 +140,7 @@ metadata:
     {{- include "quaymaster.selector" . | nindent 4 }}
     app.kubernetes.io/component: broker
   annotations:
-    # The file is read once, at the start: what changes it starts the broker anew.
+    # The broker reads the file once, at start: a changed file restarts the broker.
     checksum/config: {{ include "quaymaster.config" . | sha256sum }}
 spec:
   {{- include "quaymaster.podCommon" . | nindent 2 }}
