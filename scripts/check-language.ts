@@ -7,11 +7,8 @@ import { IDIOMS } from './idioms.ts';
  * counts the findings by folder; with `-- src/api/` it checks the paths that begin so.
  */
 const NOT_YET_CLEAN: readonly string[] = [
-  'README.md',
   'ARCHITECTURE.md',
   'CHANGELOG.md',
-  'CONTRIBUTING.md',
-  'SECURITY.md',
   'openapi.yaml',
   'docs/',
   'bench/',
