@@ -26,7 +26,7 @@ afterEach(() => rm(directory, { recursive: true }));
 
 /** Requests acknowledged before the process was killed with `kill -9`. */
 async function writeUntilKilled(acknowledgements: number): Promise<string[]> {
-  const script = join(import.meta.dirname, 'writing-child.ts');
+  const script = join(import.meta.dirname, '../../kit/writing-child.ts');
   const child = spawn(process.execPath, [script, directory, join(directory, 'log.key')], {
     stdio: ['pipe', 'pipe', 'inherit'],
   });

@@ -70,7 +70,7 @@ describe('a production broker', () => {
         'audit: { origin: a/b, logKeyFile: /nowhere/log.key, checkpointFile: /nowhere/checkpoint }',
       ].join('\n'),
     });
-    const program = join(import.meta.dirname, '../../../src/main.ts');
+    const program = join(import.meta.dirname, '../../../../src/main.ts');
     const words = [program, 'serve', '--config', join(root, 'config.yaml')];
     const env = { ...process.env, NODE_OPTIONS: '--report-on-signal' };
     const { status, stderr } = spawnSync(process.execPath, words, { env, encoding: 'utf8' });

@@ -315,7 +315,7 @@ describe('AWS Secrets Manager when it misbehaves', () => {
 
   it('tells broken connections from bad answers', async () => {
     await open();
-    const probe = new URL('transport-fault-probe.ts', import.meta.url);
+    const probe = new URL('../../../kit/transport-fault-probe.ts', import.meta.url);
     const { stdout } = await promisify(execFile)(process.execPath, [fileURLToPath(probe)]);
     expect(JSON.parse(stdout)).toEqual({
       cut: 'ERR_PROVIDER_MALFORMED',
