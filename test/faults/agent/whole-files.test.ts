@@ -10,7 +10,7 @@ import { systemClock } from '../../../src/clock.ts';
 import { heldSecrets } from '../../kit/held.ts';
 
 const READS = 100_000;
-const CHILD = new URL('reading-child.ts', import.meta.url).pathname;
+const CHILD = new URL('../../kit/reading-child.ts', import.meta.url).pathname;
 /** In memory, as in a pod: on a disk each file would be synced. */
 const place = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
 const base = mkdtempSync(join(place, 'qm-whole-'));
