@@ -5,7 +5,7 @@ import type { BoundTargets } from '../rotation/rotation-targets.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { RotationConnection } from '../ports/rotation-target.ts';
 import type { ProviderConnection } from '../ports/secret-provider.ts';
-import { connectGenerated } from '../providers/generator/connection.ts';
+import { connectGenerated } from '../providers/generator/open.ts';
 import { createGuard } from '../providers/guard/guard.ts';
 
 /** Everything that the configuration file connects to, opened once. */
@@ -43,22 +43,21 @@ type Openers = {
 const OPENERS: Openers = {
   jwks: (_name, connection) => ({ cluster: connection, close: () => undefined }),
   async vault(name, connection, deps) {
-    const { connectVaultProvider } = await import('../providers/vault/connection.ts');
-    const { connectVaultRotation } = await import('../providers/vault/rotator/connection.ts');
+    const { connectVaultProvider } = await import('../providers/vault/open.ts');
+    const { connectVaultRotation } = await import('../providers/vault/rotator/rotator.ts');
     const provider = await connectVaultProvider(name, connection, deps.clock);
     const rotation = connectVaultRotation(name, provider.client, deps.clock);
     return { provider, rotation, close: () => provider.close() };
   },
   async 'aws-secrets-manager'(name, connection, deps) {
-    const { connectAwsSecretsManager } =
-      await import('../providers/aws/secrets-manager/connection.ts');
-    const { connectOwnRotation } = await import('../providers/aws/rotator/own-connection.ts');
+    const { connectAwsSecretsManager } = await import('../providers/aws/open.ts');
+    const { connectOwnRotation } = await import('../providers/aws/rotator/rotator.ts');
     const provider = await connectAwsSecretsManager(name, connection, deps);
     const rotation = connectOwnRotation(name, (secret) => provider.rotationOf(secret), deps.clock);
     return { provider, rotation, close: () => provider.close() };
   },
   async 'aws-iam'(name, connection, deps) {
-    const { connectAwsAccount } = await import('../providers/aws/client/connect-aws-account.ts');
+    const { connectAwsAccount } = await import('../providers/aws/client/account.ts');
     const { connectAwsIam } = await import('../providers/aws/iam/connection.ts');
     const { connectIamRotation } = await import('../providers/aws/rotator/iam-connection.ts');
     const account = await connectAwsAccount(connection, createGuard(connection.limits, deps));
@@ -67,7 +66,7 @@ const OPENERS: Openers = {
     return { provider, rotation, close: () => provider.close() };
   },
   async webhook(name, connection, deps) {
-    const { connectWebhook } = await import('../providers/webhook/rotator/connection.ts');
+    const { connectWebhook } = await import('../providers/webhook/open.ts');
     const rotation = connectWebhook(name, connection, deps);
     return { rotation, close: () => undefined };
   },
@@ -97,7 +96,7 @@ const OPENERS: Openers = {
   },
   async kubernetes(name, connection, deps) {
     const { connectKubernetes } = await import('../providers/kubernetes/client/index.ts');
-    const { connectKubernetesSecrets } = await import('../providers/kubernetes/connection.ts');
+    const { connectKubernetesSecrets } = await import('../providers/kubernetes/open.ts');
     const api = await connectKubernetes(connection);
     const provider = await connectKubernetesSecrets(name, connection, deps);
     const cluster = { type: 'kubernetes', api } as const;

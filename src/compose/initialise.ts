@@ -163,7 +163,7 @@ async function createLogKey({ store, audit }: Config): Promise<string[]> {
 async function createKek(config: Config): Promise<string[]> {
   const { kek } = config;
   if (kek.type !== 'local-file' || (await exists(kek.path))) return [];
-  const { createKeyFile } = await import('../providers/embedded/kek/key-file.ts');
+  const { createKeyFile } = await import('../providers/embedded/kek.ts');
   await privateDirectory(dirname(kek.path));
   await createKeyFile({ path: kek.path, dataDirectory: dataDirectory(config) });
   return [`the key-encryption key ${kek.path}`];

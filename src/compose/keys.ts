@@ -33,7 +33,7 @@ export function dataDirectory(config: Config): string | undefined {
 /** @throws ERR_CONFIG_INVALID, ERR_SEALED */
 export async function openKek(config: Config, clock: Clock): Promise<KeyEncryptionKey> {
   if (config.kek.type === 'vault-transit') {
-    const { openVaultTransitKey } = await import('../providers/vault/kek/key.ts');
+    const { openVaultTransitKey } = await import('../providers/vault/kek.ts');
     return openVaultTransitKey(config.kek, clock);
   }
   const { loadLocalFileKey } = await import('../providers/embedded/kek/key.ts');

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { systemClock } from '../../src/clock.ts';
 import type { SecretData } from '../../src/domain/secret.ts';
 import type { RotationTarget } from '../../src/ports/rotation-target.ts';
-import { connectVaultRotation } from '../../src/providers/vault/rotator/connection.ts';
+import { connectVaultRotation } from '../../src/providers/vault/rotator/rotator.ts';
 import { describeWith } from '../kit/backends/backends.ts';
 import type { Running } from '../kit/backends/footprint.ts';
 import type { Moto } from '../kit/backends/moto.ts';

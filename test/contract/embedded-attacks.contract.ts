@@ -145,7 +145,7 @@ export function embeddedAttacksContract(store: string, makeStore: MakeStore): vo
     );
 
     it('opens nothing of another installation that has the same root key', async () => {
-      const { connectEmbedded } = await import('../../src/providers/embedded/connection.ts');
+      const { connectEmbedded } = await import('../../src/providers/embedded/open.ts');
       const { store, keyring, clock } = embedded;
       const other = connectEmbedded({ store, keyring, clock, installation: 'in_other' }).mount({
         prefix: 'app',

@@ -6,10 +6,10 @@ import {
 } from '@aws-sdk/client-iam';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { systemClock } from '../../src/clock.ts';
-import { awsIamConnectionSchema } from '../../src/providers/aws/iam/config.ts';
+import { awsIamConnectionSchema } from '../../src/providers/aws/config.ts';
 import { connectIamRotation } from '../../src/providers/aws/rotator/iam-connection.ts';
 import type { AwsAccount } from '../../src/providers/aws/client/aws-account.ts';
-import { connectAwsAccount } from '../../src/providers/aws/client/connect-aws-account.ts';
+import { connectAwsAccount } from '../../src/providers/aws/client/account.ts';
 import { createGuard } from '../../src/providers/guard/guard.ts';
 import { guardLimitsSchema } from '../../src/providers/guard/config.ts';
 import { describeWith } from '../kit/backends/backends.ts';
@@ -155,7 +155,7 @@ describe('an access key that AWS has not heard of everywhere', () => {
 
   /** An account that knows the key in its lists, and not yet when somebody signs with it. */
   async function probe(clock: HandClock, answer: string): Promise<unknown> {
-    const { awsError } = await import('../../src/providers/aws/client/aws-error.ts');
+    const { awsError } = await import('../../src/providers/aws/errors.ts');
     const refusal = { name: answer, $metadata: { httpStatusCode: 403 } };
     const account = {
       listKeys: () => Promise.resolve([key]),

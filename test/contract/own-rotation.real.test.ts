@@ -6,8 +6,8 @@ import { awsSecretsManagerConnectionSchema } from '../../src/providers/aws/secre
 import {
   connectAwsSecretsManager,
   type AwsSecretsConnection,
-} from '../../src/providers/aws/secrets-manager/connection.ts';
-import { connectOwnRotation } from '../../src/providers/aws/rotator/own-connection.ts';
+} from '../../src/providers/aws/open.ts';
+import { connectOwnRotation } from '../../src/providers/aws/rotator/rotator.ts';
 import { describeWith } from '../kit/backends/backends.ts';
 import type { Moto } from '../kit/backends/moto.ts';
 import { OwnSecret } from '../kit/own-secret.ts';

@@ -4,7 +4,7 @@ import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals';
 import { systemClock } from '../../src/clock.ts';
 import type { Clock } from '../../src/ports/clock.ts';
 import { vaultServerSchema } from '../../src/providers/vault/client/config.ts';
-import { connectVault, type VaultClient } from '../../src/providers/vault/client/vault-client.ts';
+import { connectVault, type VaultClient } from '../../src/providers/vault/client/client.ts';
 import { describeWith } from '../kit/backends/backends.ts';
 import { openBaoRequest } from '../kit/backends/openbao-calls.ts';
 import { until } from '../kit/backends/until.ts';

@@ -5,8 +5,8 @@ import { systemClock } from '../../src/clock.ts';
 import { importWebhookKey, signWebhook } from '../../src/crypto/webhook-signature.ts';
 import type { SecretData } from '../../src/domain/secret.ts';
 import type { RotationTarget } from '../../src/ports/rotation-target.ts';
-import { connectWebhook } from '../../src/providers/webhook/rotator/connection.ts';
-import { webhookConnectionSchema } from '../../src/providers/webhook/client/config.ts';
+import { connectWebhook } from '../../src/providers/webhook/open.ts';
+import { webhookConnectionSchema } from '../../src/providers/webhook/config.ts';
 import { uniqueName } from '../kit/backends/unique-name.ts';
 import { startWebhookReceiver, type WebhookReceiver } from '../kit/webhook-receiver.ts';
 import {

@@ -40,7 +40,7 @@ import type { Log } from '../../src/ports/log.ts';
 import type { PodFacts, PodWatch } from '../../src/ports/pod-watch.ts';
 import type { Store } from '../../src/ports/store.ts';
 import type { AttestedWorkload } from '../../src/ports/workload-authenticator.ts';
-import { connectEmbedded } from '../../src/providers/embedded/connection.ts';
+import { connectEmbedded } from '../../src/providers/embedded/open.ts';
 import { openSqliteStore } from '../../src/store/sqlite/open-sqlite-store.ts';
 import { FakeAuditChain } from './fakes/fake-audit-chain.ts';
 import { HandClock } from './hand-clock.ts';

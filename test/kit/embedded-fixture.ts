@@ -6,7 +6,7 @@ import { generateRootKey } from '../../src/crypto/root-keys.ts';
 import type { CallContext } from '../../src/ports/call-context.ts';
 import type { SecretProvider, SecretWrites, StagedWrite } from '../../src/ports/secret-provider.ts';
 import type { Outcome, Store, TableName, Write } from '../../src/ports/store.ts';
-import { connectEmbedded } from '../../src/providers/embedded/connection.ts';
+import { connectEmbedded } from '../../src/providers/embedded/open.ts';
 import type { StoreDeps } from '../../src/store/store-deps.ts';
 import { openSqliteStore } from '../../src/store/sqlite/open-sqlite-store.ts';
 import { FakeAuditChain } from './fakes/fake-audit-chain.ts';

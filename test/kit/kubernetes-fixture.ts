@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { systemClock } from '../../src/clock.ts';
 import type { ProviderConnection } from '../../src/ports/secret-provider.ts';
 import { kubernetesProviderConnectionSchema } from '../../src/providers/kubernetes/config.ts';
-import { connectKubernetesSecrets } from '../../src/providers/kubernetes/connection.ts';
+import { connectKubernetesSecrets } from '../../src/providers/kubernetes/open.ts';
 import { kubeRequest, type KubeAccess } from './backends/kube-calls.ts';
 
 /** The broker's namespace and audience in these tests. */

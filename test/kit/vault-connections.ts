@@ -2,10 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '../../src/clock.ts';
-import {
-  connectVaultProvider,
-  type VaultConnection,
-} from '../../src/providers/vault/connection.ts';
+import { connectVaultProvider, type VaultConnection } from '../../src/providers/vault/open.ts';
 import { vaultConnectionSchema } from '../../src/providers/vault/client/config.ts';
 
 /** Connections to one server, each with a token file of its own; `close` ends all of them. */

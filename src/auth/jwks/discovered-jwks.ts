@@ -2,7 +2,7 @@ import { HttpClient } from '../../net/https/http-client.ts';
 import { parseJson } from '../../net/https/parse-json.ts';
 import { readBody } from '../../net/https/read-body.ts';
 import { transportError } from '../../net/https/transport-error.ts';
-import { WatchedFile } from '../../providers/kubernetes/client/watched-file.ts';
+import { WatchedFile } from '../../net/watched-file.ts';
 import { JWKS_ACCEPT, MAX_JWKS_BYTES } from './jwks-source.ts';
 import type { JwksSource } from './jwks-source.ts';
 

@@ -6,14 +6,14 @@ import { isName } from '../../domain/names.ts';
 import { injectorConfigSchema } from '../../delivery/injector/config.ts';
 import { localFileConfig } from '../../providers/embedded/kek/config.ts';
 import { vaultTransitConfig } from '../../providers/vault/kek/config.ts';
-import { awsIamConnectionSchema } from '../../providers/aws/iam/config.ts';
+import { awsIamConnectionSchema } from '../../providers/aws/config.ts';
 import { awsSecretsManagerConnectionSchema } from '../../providers/aws/secrets-manager/config.ts';
 import { kubernetesProviderConnectionSchema } from '../../providers/kubernetes/config.ts';
 import { postgresConnectionSchema } from '../../providers/postgres/client/config.ts';
 import { mysqlConnectionSchema } from '../../providers/mysql/client/config.ts';
 import { redisConnectionSchema } from '../../providers/redis/client/config.ts';
 import { vaultConnectionSchema } from '../../providers/vault/client/config.ts';
-import { webhookConnectionSchema } from '../../providers/webhook/client/config.ts';
+import { webhookConnectionSchema } from '../../providers/webhook/config.ts';
 import { storeConfigSchema } from '../../store/config.ts';
 
 /** The embedded provider and what generates values are always there and need no configuration: their names are taken. */

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { ServerResponse } from 'node:http';
 import type { SecretProvider } from '../../../src/ports/secret-provider.ts';
-import type { VaultConnection } from '../../../src/providers/vault/connection.ts';
+import type { VaultConnection } from '../../../src/providers/vault/open.ts';
 import { until } from '../../kit/backends/until.ts';
 import { contextOf, failureOf } from '../../contract/secret-provider.contract.ts';
 import { FakeVault, type Fault } from '../../kit/fakes/fake-vault.ts';

@@ -1,7 +1,7 @@
 import { systemClock } from '../../../src/clock.ts';
 import type { ProviderConnection } from '../../../src/ports/secret-provider.ts';
 import { kubernetesProviderConnectionSchema } from '../../../src/providers/kubernetes/config.ts';
-import { connectKubernetesSecrets } from '../../../src/providers/kubernetes/connection.ts';
+import { connectKubernetesSecrets } from '../../../src/providers/kubernetes/open.ts';
 import type { FakeApiServer } from './fake-api-server.ts';
 
 const BOUNDS = {

@@ -1,4 +1,4 @@
-import { awsError } from './aws-error.ts';
+import { awsError } from '../errors.ts';
 
 /** One call of the SDK; whatever it throws is a BrokerError. */
 export async function awsAttempt<T>(signal: AbortSignal, call: () => Promise<T>): Promise<T> {

@@ -2,7 +2,7 @@ import { BrokerError } from '../../../domain/errors.ts';
 import type { CallContext } from '../../../ports/call-context.ts';
 import type { CheckReport } from '../../../ports/secret-provider.ts';
 import type { AwsAccount } from '../client/aws-account.ts';
-import { AwsRefusal } from '../client/aws-error.ts';
+import { AwsRefusal } from '../errors.ts';
 
 const ARN = /^arn:[\w:/+=,.@-]{1,2048}$/;
 

@@ -4,7 +4,7 @@ import type { ProviderConnection } from '../../../ports/secret-provider.ts';
 import type { AwsAccount } from '../client/aws-account.ts';
 import { parseOptions } from '../../parse-options.ts';
 import { checkIdentity } from './check.ts';
-import { awsIamMountOptions } from './config.ts';
+import { awsIamMountOptions } from '../config.ts';
 import { AwsIamProvider } from './provider.ts';
 
 /** Roles that the broker may assume for workloads. Opens nothing; `close` ends the account's sockets. */

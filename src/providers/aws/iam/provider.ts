@@ -11,8 +11,8 @@ import type {
 import type { AwsAccount } from '../client/aws-account.ts';
 import { parseOptions } from '../../parse-options.ts';
 import { checkIdentity } from './check.ts';
-import { isRoleName, roleRef, type AwsIamMountOptions } from './config.ts';
-import { RoleCredentials } from './role-credentials.ts';
+import { isRoleName, roleRef, type AwsIamMountOptions } from '../config.ts';
+import { RoleCredentials } from '../credentials.ts';
 import { formatRoleLocation } from './role-location.ts';
 
 /** Roles of one account: nothing can be read or listed, sessions are made to order. */

@@ -9,7 +9,7 @@ import type {
   TargetVerdict,
 } from '../../../ports/rotation-target.ts';
 import type { AccessKey, AwsAccount, ListedKey } from '../client/aws-account.ts';
-import { AwsRefusal } from '../client/aws-error.ts';
+import { AwsRefusal } from '../errors.ts';
 import { conflict, notYet } from '../../rotator/refusals.ts';
 import { refuseStaleCopies } from '../../rotator/stale-copies.ts';
 import type { AccessKeysOptions } from './config.ts';

@@ -1,5 +1,5 @@
 import { BrokerError } from '../../../domain/errors.ts';
-import { AwsRefusal } from '../client/aws-error.ts';
+import { AwsRefusal } from '../errors.ts';
 
 /** Of a read or write: a secret that is scheduled for deletion answers InvalidRequestException, and is gone for us. */
 export function readError(error: unknown): unknown {

@@ -3,7 +3,7 @@ import { localFileData, localFileInfo } from '../../../crypto/associated-data.ts
 import { deriveBytes, deriveKey } from '../../../crypto/derived-keys.ts';
 import type { SecretKey } from '../../../crypto/secret-key.ts';
 import type { KeyEncryptionKey } from '../../../ports/key-encryption-key.ts';
-import { readKeyFile, type KeyFileLocation } from './key-file.ts';
+import { readKeyFile, type KeyFileLocation } from '../kek.ts';
 
 const ID_BYTES = 16;
 

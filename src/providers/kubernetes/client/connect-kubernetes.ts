@@ -1,8 +1,8 @@
 import type { KubernetesAccess } from './config.ts';
 import { FileCredentials, IN_CLUSTER } from './file-credentials.ts';
-import { HttpsKubernetesApi } from './https-kubernetes-api.ts';
-import { loadKubeconfig } from './kubeconfig-credentials.ts';
-import type { KubernetesApi } from './kubernetes-api.ts';
+import { HttpsKubernetesApi } from './client.ts';
+import { loadKubeconfig } from './credentials.ts';
+import type { KubernetesApi } from '../../../ports/kubernetes-api.ts';
 import type { KubernetesCredentials } from './kubernetes-credentials.ts';
 
 /** Opens no connection yet. @throws ERR_CONFIG_INVALID for a kubeconfig file that cannot be used. */

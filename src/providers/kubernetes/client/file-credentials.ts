@@ -1,6 +1,6 @@
 import { Sensitive } from '../../../domain/sensitive.ts';
 import type { KubernetesCredential, KubernetesCredentials } from './kubernetes-credentials.ts';
-import { WatchedFile } from './watched-file.ts';
+import { WatchedFile } from '../../../net/watched-file.ts';
 
 /** Where Kubernetes mounts a pod's service account. */
 const MOUNT = '/var/run/secrets/kubernetes.io/serviceaccount';

@@ -1,5 +1,5 @@
 export { connectKubernetes } from './connect-kubernetes.ts';
-export type { KubernetesApi, KubernetesRequest } from './kubernetes-api.ts';
+export type { KubernetesApi, KubernetesRequest } from '../../../ports/kubernetes-api.ts';
 export {
   checkKubernetesAccess,
   kubernetesAccessFields,

@@ -1,5 +1,5 @@
 import { BrokerError } from '../../../domain/errors.ts';
-import type { KubernetesRequest } from './kubernetes-api.ts';
+import type { KubernetesRequest } from '../../../ports/kubernetes-api.ts';
 
 /** @throws ERR_PATH_INVALID for a segment that would name another resource (CVE-2022-3162: `..` in a name). */
 export function requestUrl(server: URL, request: Pick<KubernetesRequest, 'path' | 'query'>): URL {

@@ -3,7 +3,7 @@ import { BrokerError } from '../../../domain/errors.ts';
 import { Sensitive } from '../../../domain/sensitive.ts';
 import type { VaultAuth } from './config.ts';
 import { readCredentialFile } from './credential-file.ts';
-import type { VaultWire } from './wire.ts';
+import type { VaultWire } from './transport.ts';
 
 const TEN_YEARS = 315_360_000;
 

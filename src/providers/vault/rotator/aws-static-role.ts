@@ -9,7 +9,7 @@ import type {
   TargetVerdict,
 } from '../../../ports/rotation-target.ts';
 import { encodeVaultPath } from '../client/encode-path.ts';
-import type { VaultClient } from '../client/vault-client.ts';
+import type { VaultClient } from '../client/client.ts';
 import { conflict, notYet } from '../../rotator/refusals.ts';
 import type { AwsStaticRoleOptions } from './config.ts';
 

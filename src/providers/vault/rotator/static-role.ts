@@ -9,7 +9,7 @@ import type {
   TargetVerdict,
 } from '../../../ports/rotation-target.ts';
 import { encodeVaultPath } from '../client/encode-path.ts';
-import type { VaultClient } from '../client/vault-client.ts';
+import type { VaultClient } from '../client/client.ts';
 import { readLogin } from '../../rotator/login-keys.ts';
 import { conflict } from '../../rotator/refusals.ts';
 import { refuseStaleLogin } from '../../rotator/stale-copies.ts';

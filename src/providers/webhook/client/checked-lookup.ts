@@ -1,7 +1,7 @@
 import { lookup } from 'node:dns/promises';
 import { isIP, type LookupFunction } from 'node:net';
 import { BrokerError } from '../../../domain/errors.ts';
-import { isWithinReach } from './address-bounds.ts';
+import { isWithinReach } from '../addresses.ts';
 
 export interface ResolvedAddress {
   readonly address: string;

@@ -2,11 +2,8 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { systemClock } from '../../../../src/clock.ts';
 import { awsSecretsManagerConnectionSchema } from '../../../../src/providers/aws/secrets-manager/config.ts';
-import { connectAwsSecretsManager } from '../../../../src/providers/aws/secrets-manager/connection.ts';
-import {
-  formatLocation,
-  parseLocation,
-} from '../../../../src/providers/aws/secrets-manager/location.ts';
+import { connectAwsSecretsManager } from '../../../../src/providers/aws/open.ts';
+import { formatLocation, parseLocation } from '../../../../src/providers/aws/secrets/location.ts';
 
 const base = { type: 'aws-secrets-manager', region: 'eu-central-1', locators: ['prod/**'] };
 const connection = await connectAwsSecretsManager(

@@ -8,7 +8,7 @@ import {
   createKeyFile,
   keyFileProblem,
   readKeyFile,
-} from '../../../../src/providers/embedded/kek/key-file.ts';
+} from '../../../../src/providers/embedded/kek.ts';
 import { loadLocalFileKey } from '../../../../src/providers/embedded/kek/key.ts';
 
 const REFUSED = { code: 'ERR_CONFIG_INVALID' };

@@ -2,7 +2,10 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import type { SecretData } from '../../../../src/domain/secret.ts';
-import { decodeSecret, encodeSecret } from '../../../../src/providers/embedded/secret-text.ts';
+import {
+  decodeSecret,
+  encodeSecret,
+} from '../../../../src/providers/embedded/secrets/secret-text.ts';
 
 interface Vector {
   readonly name: string;

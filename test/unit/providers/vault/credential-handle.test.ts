@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { readFileSync } from 'node:fs';
-import { parseHandle, printHandle } from '../../../../src/providers/vault/credential-handle.ts';
+import { parseHandle, printHandle } from '../../../../src/providers/vault/credentials/handle.ts';
 
 interface Vectors {
   readonly valid: readonly {

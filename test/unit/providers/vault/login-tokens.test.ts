@@ -1,10 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { writeFile } from 'node:fs/promises';
 import { vaultServerSchema } from '../../../../src/providers/vault/client/config.ts';
-import {
-  connectVault,
-  type VaultClient,
-} from '../../../../src/providers/vault/client/vault-client.ts';
+import { connectVault, type VaultClient } from '../../../../src/providers/vault/client/client.ts';
 import { contextOf, failureOf } from '../../../contract/secret-provider.contract.ts';
 import { until } from '../../../kit/backends/until.ts';
 import { FakeVault } from '../../../kit/fakes/fake-vault.ts';

@@ -2,8 +2,8 @@ import { systemClock } from '../../../../src/clock.ts';
 import { describe, expect, it } from '@jest/globals';
 import { inspect } from 'node:util';
 import type { RotationTarget } from '../../../../src/ports/rotation-target.ts';
-import { connectVaultRotation } from '../../../../src/providers/vault/rotator/connection.ts';
-import type { VaultClient } from '../../../../src/providers/vault/client/vault-client.ts';
+import { connectVaultRotation } from '../../../../src/providers/vault/rotator/rotator.ts';
+import type { VaultClient } from '../../../../src/providers/vault/client/client.ts';
 import { turnOf } from '../../../contract/rotation-target.contract.ts';
 import { contextOf, failureOf } from '../../../contract/secret-provider.contract.ts';
 

@@ -1,0 +1,49 @@
+import { BrokerError, type ErrorCode } from '../../domain/errors.ts';
+import type { CallContext } from '../../ports/call-context.ts';
+import type { CheckReport } from '../../ports/secret-provider.ts';
+import { AwsRefusal } from './errors.ts';
+import type { AwsSecretsManagerConfig } from './secrets-manager/config.ts';
+import type { GuardedSecrets } from './client/guarded-secrets.ts';
+
+type Place = Pick<AwsSecretsManagerConfig, 'region' | 'endpoint' | 'profile'>;
+
+/** Asks for one name below `prefix`: cheap, and needs endpoint, credential and permission to be right. */
+export async function checkSecrets(
+  secrets: GuardedSecrets,
+  place: Place,
+  prefix: string,
+  context: CallContext,
+): Promise<CheckReport> {
+  const tried = `ListSecrets in ${place.region}${place.endpoint === undefined ? '' : ` at ${place.endpoint}`}`;
+  try {
+    const { entries } = await secrets.names(prefix, { next: undefined, limit: 1 }, context);
+    if (entries.length > 0 || prefix === '') {
+      return { healthy: true, findings: [`${tried}: answered`] };
+    }
+    const finding = `${tried}: no secret's name begins with "${prefix}"; check namePrefix, account and region`;
+    return { healthy: true, findings: [finding] };
+  } catch (error) {
+    return { healthy: false, findings: [`${tried}: ${explain(error, place)}`] };
+  }
+}
+
+const ADVICE: Partial<Record<ErrorCode, string>> = {
+  ERR_PROVIDER_TIMEOUT: 'no answer in time: check routes, security groups and the VPC endpoint',
+  ERR_PROVIDER_UNAVAILABLE: 'cannot be reached: check name resolution, routes and the endpoint',
+  ERR_PROVIDER_MALFORMED: 'what answered is not AWS Secrets Manager: check the endpoint',
+};
+
+function explain(error: unknown, { profile }: Place): string {
+  if (!(error instanceof BrokerError)) return 'failed';
+  const name = error.cause instanceof AwsRefusal ? error.cause.errorName : 'no answer';
+  const who = profile === undefined ? 'the default credential chain' : `profile ${profile}`;
+  if (name === 'CredentialsProviderError') {
+    return `no credentials from ${who}: give the pod a role (IRSA, Pod Identity) or name a profile`;
+  }
+  if (error.code === 'ERR_PROVIDER_DENIED') {
+    return `refused (${name}): check the credentials of ${who}, and that its role is allowed secretsmanager:ListSecrets`;
+  }
+  if (error.reason === 'throttled')
+    return `throttled (${name}): lower limits.maxConcurrent or raise the quota`;
+  return `${ADVICE[error.code] ?? 'failed: check region and endpoint'} (${name})`;
+}

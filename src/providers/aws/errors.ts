@@ -1,0 +1,130 @@
+import { AWS_NO_CREDENTIALS, AWS_NOT_ACCEPTED } from '../../domain/aws-refusals.ts';
+import { BrokerError, type ErrorCode } from '../../domain/errors.ts';
+
+/** AWS makes UUIDs; whatever else stands there is the choice of who answers. */
+const REQUEST_ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+/**
+ * What is kept of a failure: the error's name if it is a known one, status and request id. Its message is not: AWS quotes what was sent, and
+ * proxies invent.
+ */
+export class AwsRefusal extends Error {
+  override readonly name = 'AwsRefusal';
+  readonly errorName: string;
+  readonly status: number | undefined;
+
+  constructor(errorName: string, status: number | undefined, requestId: string | undefined) {
+    super(`${errorName}, status ${status ?? 'none'}, request ${requestId ?? 'unknown'}`);
+    this.errorName = errorName;
+    this.status = status;
+  }
+}
+
+const ABSENT = new Set(['NoSuchEntity', 'NoSuchEntityException', 'ResourceNotFoundException']);
+const DENIED = new Set([
+  'AccessDenied',
+  'AccessDeniedException',
+  ...AWS_NOT_ACCEPTED,
+  ...AWS_NO_CREDENTIALS,
+]);
+const THROTTLED = new Set([
+  'BandwidthLimitExceeded',
+  'RequestLimitExceeded',
+  'RequestThrottled',
+  'RequestThrottledException',
+  'SlowDown',
+  'Throttling',
+  'ThrottlingException',
+  'ThrottledException',
+  'TooManyRequestsException',
+]);
+/** Names that operators look for and nothing above decides on. */
+const OTHERS = new Set([
+  'AbortError',
+  'DecryptionFailure',
+  'DeleteConflict',
+  'EncryptionFailure',
+  'EntityAlreadyExists',
+  'InternalFailure',
+  'InternalServerError',
+  'InternalServiceError',
+  'InternalServiceException',
+  'InvalidNextTokenException',
+  'InvalidParameterException',
+  'InvalidRequestException',
+  'KMSAccessDeniedException',
+  'KMSDisabledException',
+  'KMSInvalidStateException',
+  'KMSNotFoundException',
+  'LimitExceeded',
+  'LimitExceededException',
+  'MalformedPolicyDocument',
+  'MalformedPolicyDocumentException',
+  'PackedPolicyTooLarge',
+  'PackedPolicyTooLargeException',
+  'PreconditionNotMetException',
+  'RegionDisabledException',
+  'ResourceExistsException',
+  'ServiceFailure',
+  'ServiceFailureException',
+  'ServiceUnavailable',
+  'ServiceUnavailableException',
+  'SyntaxError',
+  'TimeoutError',
+  'UnmodifiableEntity',
+  'ValidationError',
+  'ValidationException',
+]);
+/** DNS, TCP and TLS codes of node: those come from this process. */
+const NO_CONNECTION = /^(?:E[A-Z_]+$|CERT_|DEPTH_|UNABLE_|SELF_SIGNED|HOSTNAME_|HPE_)/;
+
+interface SdkError {
+  readonly name?: unknown;
+  readonly code?: unknown;
+  readonly $metadata?: { readonly httpStatusCode?: unknown; readonly requestId?: unknown };
+}
+
+/** Any failure of an SDK call as a BrokerError that `guard` understands; nothing of the SDK's error object is kept. */
+export function awsError(error: unknown, signal: AbortSignal): BrokerError {
+  if (error instanceof BrokerError) return error;
+  const cause = refusalOf(error ?? {});
+  const { errorName, status } = cause;
+  if (signal.aborted || errorName === 'TimeoutError' || errorName === 'AbortError') {
+    return new BrokerError('ERR_PROVIDER_TIMEOUT', undefined, { cause });
+  }
+  if (status === undefined && NO_CONNECTION.test(errorName)) {
+    return new BrokerError('ERR_PROVIDER_UNAVAILABLE', undefined, { cause });
+  }
+  return answered(cause, errorName, status);
+}
+
+function refusalOf({ name, code, $metadata }: SdkError): AwsRefusal {
+  const status = $metadata?.httpStatusCode;
+  const isAnswered = typeof status === 'number';
+  const isOurs = !isAnswered && typeof code === 'string' && NO_CONNECTION.test(code);
+  const requestId = $metadata?.requestId;
+  return new AwsRefusal(
+    isOurs ? code : knownName(name),
+    isAnswered ? status : undefined,
+    typeof requestId === 'string' && REQUEST_ID.test(requestId) ? requestId : undefined,
+  );
+}
+
+function knownName(name: unknown): string {
+  const isKnown =
+    typeof name === 'string' && [ABSENT, DENIED, THROTTLED, OTHERS].some((set) => set.has(name));
+  return isKnown ? name : 'Unknown';
+}
+
+function answered(cause: AwsRefusal, name: string, status: number | undefined): BrokerError {
+  const fail = (code: ErrorCode, reason?: string): BrokerError =>
+    new BrokerError(code, undefined, { cause, ...(reason !== undefined && { reason }) });
+  if (ABSENT.has(name)) return fail('ERR_NOT_FOUND');
+  if (THROTTLED.has(name) || status === 429) return fail('ERR_PROVIDER_UNAVAILABLE', 'throttled');
+  if (DENIED.has(name) || status === 401 || status === 403) return fail('ERR_PROVIDER_DENIED');
+  if (status === 503) return fail('ERR_PROVIDER_UNAVAILABLE');
+  if (status === undefined || status >= 500) return fail('ERR_PROVIDER_FAILED');
+  if (status >= 400) return fail('ERR_PROVIDER_FAILED', 'refused');
+  // A parser's error, or an answer beyond its bound: the status was good and the body is not what the protocol says.
+  return fail('ERR_PROVIDER_MALFORMED');
+}

@@ -1,0 +1,48 @@
+import type { SecretListEntry } from '@aws-sdk/client-secrets-manager';
+import { isSecretPath } from '../../../domain/names.ts';
+import type { Page, PageRequest } from '../../../domain/page.ts';
+import type { SecretListing } from '../../../domain/secret.ts';
+import type { CallContext } from '../../../ports/call-context.ts';
+import type { AwsMountOptions } from '../secrets-manager/config.ts';
+import type { GuardedSecrets } from '../client/guarded-secrets.ts';
+
+/** A page over names that no path can reach ends early rather than walk them all. */
+const MAX_CALLS = 10;
+
+/** Secrets below `prefix`. The cursor is the server's own; names that are no path of ours are left out. */
+export async function listNames(
+  secrets: GuardedSecrets,
+  mount: AwsMountOptions,
+  request: PageRequest & { readonly prefix: string },
+  context: CallContext,
+): Promise<Page<SecretListing>> {
+  const base = `${mount.namePrefix}${request.prefix === '' ? '' : `${request.prefix}/`}`;
+  const items: SecretListing[] = [];
+  let next = request.after;
+  for (let call = 0; call < MAX_CALLS; call++) {
+    const limit = request.limit - items.length;
+    const answer = await secrets.names(base, { next, limit }, context);
+    const listings = answer.entries.flatMap((entry) => listingOf(entry, base, mount));
+    items.push(...listings.sort(byName));
+    next = answer.next;
+    if (next === undefined || items.length >= request.limit) break;
+  }
+  return { items, next };
+}
+
+function listingOf(
+  { Name: name, SecretVersionsToStages: versions }: SecretListEntry,
+  base: string,
+  { namePrefix, stage }: AwsMountOptions,
+): readonly SecretListing[] {
+  if (typeof name !== 'string' || !name.startsWith(base)) return [];
+  const rest = name.slice(namePrefix.length);
+  if (!isSecretPath(rest)) return [];
+  const version = Object.entries(versions ?? {}).find(([, stages]) => stages.includes(stage))?.[0];
+  return [{ name: rest, ...(version !== undefined && { version }) }];
+}
+
+function byName(left: SecretListing, right: SecretListing): number {
+  if (left.name === right.name) return 0;
+  return left.name < right.name ? -1 : 1;
+}

@@ -1,0 +1,157 @@
+import { z } from 'zod';
+import { BrokerError } from '../../domain/errors.ts';
+import type { CallContext } from '../../ports/call-context.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type {
+  CredentialRequest,
+  DynamicCredentials,
+  IssuedCredential,
+} from '../../ports/secret-provider.ts';
+import { parseOptions } from '../parse-options.ts';
+import { anchorName, anchorObject, anchorUid, isAnchor, isAnchorName } from './anchor.ts';
+import { MIN_TOKEN_SECONDS, tokenRef } from './config.ts';
+import { hasStatus } from './errors.ts';
+import type { GuardedApi } from './client/guarded-api.ts';
+import { parseLocation } from './secrets/location.ts';
+import { formatHandle, parseHandle, type TokenHandle } from './token-handle.ts';
+
+const tokenAnswer = z.object({
+  status: z.object({ token: z.string().min(1).max(16_384), expirationTimestamp: z.iso.datetime() }),
+});
+
+/**
+ * Tokens of a service account (TokenRequest), each bound to an anchor Secret of its own: deleting the anchor ends the token. The API
+ * server itself remembers a token it accepted for up to 10 s.
+ */
+export class TokenCredentials implements DynamicCredentials {
+  readonly revocation = 'revocable';
+  readonly #api: GuardedApi;
+  readonly #clock: Clock;
+  readonly #namespace: string;
+
+  /** `namespace`: the mount's. A handle that names another one is refused, whatever the stored row says. */
+  constructor(api: GuardedApi, namespace: string, clock: Clock) {
+    this.#api = api;
+    this.#namespace = namespace;
+    this.#clock = clock;
+  }
+
+  begin({ intentId, locator, ttlSeconds, ref }: CredentialRequest): string {
+    const location = parseLocation(locator);
+    const { serviceAccount, audiences, expirationSeconds } = parseOptions(tokenRef, ref);
+    if (location.kind !== 'token' || location.serviceAccount !== serviceAccount) {
+      throw new BrokerError('ERR_INTERNAL');
+    }
+    const { namespace } = location;
+    const ttl = Math.min(ttlSeconds, expirationSeconds);
+    const anchor = anchorName(intentId);
+    return formatHandle({ v: 1, namespace, serviceAccount, audiences, ttl, anchor });
+  }
+
+  async prepare(text: string, context: CallContext): Promise<string> {
+    const handle = this.#bounded(text);
+    const uid = await this.#anchor(handle, context);
+    return formatHandle({ ...handle, uid });
+  }
+
+  async issue(text: string, context: CallContext): Promise<IssuedCredential> {
+    const handle = this.#bounded(text);
+    if (handle.uid === undefined) throw new BrokerError('ERR_INTERNAL');
+    const answer = await this.#api.call(tokenRequest(handle), context);
+    const parsed = tokenAnswer.safeParse(answer);
+    if (!parsed.success) throw malformed('not_a_token');
+    const { token, expirationTimestamp } = parsed.data.status;
+    const ttlSeconds = this.#secondsLeft(expirationTimestamp, handle.ttl);
+    return { data: { token }, ttlSeconds, renewable: false, handle: text };
+  }
+
+  /** @throws ERR_CONFLICT always: a token's end is signed into it. */
+  renew(): Promise<number> {
+    const detail = 'a Kubernetes token is not renewable: ask for another credential';
+    return Promise.reject(new BrokerError('ERR_CONFLICT', detail));
+  }
+
+  async revoke(text: string, context: CallContext): Promise<void> {
+    const handle = this.#bounded(text);
+    const { namespace, anchor } = handle;
+    try {
+      const uid = handle.uid ?? (await this.#findAnchor(handle, context));
+      if (uid === undefined) return;
+      const body = { preconditions: { uid } };
+      const path = [...secretsOf(namespace), anchor];
+      await this.#api.call({ method: 'DELETE', path, body }, context);
+    } catch (error) {
+      // 409: another object has the name by now, ours is gone.
+      if (!hasStatus(error, 404) && !hasStatus(error, 409)) throw error;
+    }
+  }
+
+  /**
+   * A handle comes from the database. If somebody writes there, the broker must not use its own rights on a Secret that it did not create.
+   * @throws ERR_DENIED for another namespace, or a name that is not an anchor's.
+   */
+  #bounded(text: string): TokenHandle {
+    const handle = parseHandle(text);
+    if (handle.namespace === this.#namespace && isAnchorName(handle.anchor)) return handle;
+    throw new BrokerError(
+      'ERR_DENIED',
+      'the stored handle of this credential names a Secret that the broker did not create for this mount',
+      { reason: 'out_of_bounds' },
+    );
+  }
+
+  /** The process died before it stored the UID. Undefined when another object has the name: then our anchor does not exist. */
+  async #findAnchor(
+    { namespace, anchor }: TokenHandle,
+    context: CallContext,
+  ): Promise<string | undefined> {
+    const path = [...secretsOf(namespace), anchor];
+    const found = await this.#api.call({ method: 'GET', path }, context);
+    return isAnchor(found, anchor) ? anchorUid(found, anchor) : undefined;
+  }
+
+  async #anchor(handle: TokenHandle, context: CallContext): Promise<string> {
+    const { namespace, anchor, serviceAccount } = handle;
+    const path = secretsOf(namespace);
+    const body = anchorObject(anchor, serviceAccount);
+    try {
+      return anchorUid(await this.#api.call({ method: 'POST', path, body }, context), anchor);
+    } catch (error) {
+      // An earlier try of this intent that was not heard to succeed.
+      if (!hasStatus(error, 409)) throw error;
+      const found = await this.#api.call({ method: 'GET', path: [...path, anchor] }, context);
+      return anchorUid(found, anchor);
+    }
+  }
+
+  /** A token that lives longer than was asked is still taken back when that is over. */
+  #secondsLeft(expirationTimestamp: string, asked: number): number {
+    const left = Math.floor((Date.parse(expirationTimestamp) - this.#clock.now()) / 1000);
+    if (!Number.isSafeInteger(left) || left <= 0) throw malformed('expired_token');
+    return Math.min(left, asked);
+  }
+}
+
+function secretsOf(namespace: string): readonly string[] {
+  return ['api', 'v1', 'namespaces', namespace, 'secrets'];
+}
+
+function tokenRequest({ namespace, serviceAccount, audiences, ttl, anchor, uid }: TokenHandle) {
+  return {
+    method: 'POST',
+    path: ['api', 'v1', 'namespaces', namespace, 'serviceaccounts', serviceAccount, 'token'],
+    body: {
+      apiVersion: 'authentication.k8s.io/v1',
+      kind: 'TokenRequest',
+      spec: {
+        audiences,
+        expirationSeconds: Math.max(ttl, MIN_TOKEN_SECONDS),
+        boundObjectRef: { apiVersion: 'v1', kind: 'Secret', name: anchor, uid },
+      },
+    },
+  } as const;
+}
+
+function malformed(reason: string): BrokerError {
+  return new BrokerError('ERR_PROVIDER_MALFORMED', undefined, { reason });
+}

@@ -1,0 +1,35 @@
+import { BrokerError } from '../../../domain/errors.ts';
+
+/** A Secret, one key of it, or the token of a service account. */
+export type KubernetesLocation =
+  | {
+      readonly kind: 'secret';
+      readonly namespace: string;
+      readonly name: string;
+      readonly key?: string | undefined;
+    }
+  | { readonly kind: 'token'; readonly namespace: string; readonly serviceAccount: string };
+
+const ACCOUNTS = 'serviceaccounts';
+const TOKEN = 'token';
+
+/** `<namespace>/<name>`, `<namespace>/<name>/<key>` or `<namespace>/serviceaccounts/<account>/token`: told apart by their length. */
+export function formatLocation(location: KubernetesLocation): string {
+  const { namespace } = location;
+  if (location.kind === 'token')
+    return [namespace, ACCOUNTS, location.serviceAccount, TOKEN].join('/');
+  const { name, key } = location;
+  return [namespace, name, ...(key === undefined ? [] : [key])].join('/');
+}
+
+/** @throws ERR_INTERNAL for a text that `formatLocation` did not make. */
+export function parseLocation(locator: string): KubernetesLocation {
+  const [namespace, name, key, end, ...more] = locator.split('/');
+  if (namespace === undefined || name === undefined || more.length > 0) {
+    throw new BrokerError('ERR_INTERNAL');
+  }
+  if (end === undefined) return { kind: 'secret', namespace, name, key };
+  if (name !== ACCOUNTS || end !== TOKEN || key === undefined)
+    throw new BrokerError('ERR_INTERNAL');
+  return { kind: 'token', namespace, serviceAccount: key };
+}

@@ -1,0 +1,107 @@
+import { readFile } from 'node:fs/promises';
+import { BrokerError } from '../../../domain/errors.ts';
+import type { CallContext } from '../../../ports/call-context.ts';
+import { createGuard, type Guard, type GuardState } from '../../guard/guard.ts';
+import type { TlsIdentity } from '../../../net/https/tls-identity.ts';
+import type { VaultServer } from './config.ts';
+import { Exchange } from './exchange.ts';
+import { FileTokens } from './file-tokens.ts';
+import { LoginTokens, type LoginParts } from './tokens.ts';
+import type { HeldToken, TokenSource } from './token-source.ts';
+import { VaultWire, type VaultRequest } from './transport.ts';
+
+/** One Vault or OpenBao, as whom the configuration says. */
+export interface VaultClient {
+  /** A call without effect: may be repeated. @throws ERR_NOT_FOUND, ERR_PROVIDER_*. The answer is attacker-controlled. */
+  read(request: VaultRequest, context: CallContext): Promise<unknown>;
+  /** A call with an effect: made once. @throws as `read`. */
+  effect(request: VaultRequest, context: CallContext): Promise<unknown>;
+  /** Without a token: for `sys/health`. */
+  anonymous(request: VaultRequest, context: CallContext): Promise<unknown>;
+  state(): GuardState;
+  /** Gives up the token and every socket. */
+  close(): Promise<void>;
+}
+
+/** @throws ERR_CONFIG_INVALID when the CA file cannot be read. */
+export async function connectVault(server: VaultServer, parts: LoginParts): Promise<VaultClient> {
+  const origin = new URL(server.address);
+  const exchange = new Exchange(origin, await tlsIdentity(server), server.limits.maxConcurrent);
+  const wire = new VaultWire(origin.origin, server.namespace, exchange);
+  const { auth, limits } = server;
+  const tokens: TokenSource =
+    auth.method === 'token'
+      ? new FileTokens(auth.tokenFile, parts.clock)
+      : new LoginTokens(wire, auth, limits.timeoutMs, parts);
+  return new GuardedVaultClient(wire, tokens, createGuard(limits, parts));
+}
+
+class GuardedVaultClient implements VaultClient {
+  readonly #wire: VaultWire;
+  readonly #tokens: TokenSource;
+  readonly #guard: Guard;
+
+  constructor(wire: VaultWire, tokens: TokenSource, guard: Guard) {
+    this.#wire = wire;
+    this.#tokens = tokens;
+    this.#guard = guard;
+  }
+
+  read(request: VaultRequest, context: CallContext): Promise<unknown> {
+    return this.#guard.read(context, (signal) => this.#send(request, signal));
+  }
+
+  effect(request: VaultRequest, context: CallContext): Promise<unknown> {
+    return this.#guard.effect(context, (signal) => this.#send(request, signal));
+  }
+
+  anonymous(request: VaultRequest, context: CallContext): Promise<unknown> {
+    return this.#guard.read(context, (signal) => this.#wire.send(request, undefined, signal));
+  }
+
+  state(): GuardState {
+    return this.#guard.state();
+  }
+
+  async close(): Promise<void> {
+    await this.#tokens.close();
+    this.#wire.close();
+  }
+
+  /** A refused call had no effect, so one more with another token is safe; most often the old one had been revoked. */
+  async #send(request: VaultRequest, signal: AbortSignal): Promise<unknown> {
+    if (request.token !== undefined) return this.#wire.send(request, request.token, signal);
+    const token = await this.#tokens.current();
+    try {
+      return await this.#wire.send(request, token.value, signal);
+    } catch (error) {
+      const other = isDenied(error) ? await this.#otherThan(token) : undefined;
+      if (other === undefined) throw error;
+      return this.#wire.send(request, other.value, signal);
+    }
+  }
+
+  /** The refusal is the better answer than why there is no other token. */
+  #otherThan(token: HeldToken): Promise<HeldToken | undefined> {
+    return this.#tokens.replacement(token).catch(() => undefined);
+  }
+}
+
+function isDenied(error: unknown): boolean {
+  return error instanceof BrokerError && error.code === 'ERR_PROVIDER_DENIED';
+}
+
+async function tlsIdentity(server: VaultServer): Promise<TlsIdentity> {
+  const { caFile, serverName } = server;
+  const ca = caFile === undefined ? undefined : await readFile(caFile, 'utf8').catch(failConfig);
+  return {
+    ...(ca !== undefined && { ca }),
+    ...(serverName !== undefined && { serverName }),
+  };
+}
+
+function failConfig(cause: unknown): never {
+  throw new BrokerError('ERR_CONFIG_INVALID', 'the CA file of a Vault connection cannot be read', {
+    cause,
+  });
+}

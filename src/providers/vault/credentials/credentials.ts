@@ -1,0 +1,220 @@
+import { BrokerError } from '../../../domain/errors.ts';
+import type { CallContext } from '../../../ports/call-context.ts';
+import type {
+  CredentialRequest,
+  DynamicCredentials,
+  IssuedCredential,
+} from '../../../ports/secret-provider.ts';
+import type { VaultRequest } from '../client/transport.ts';
+import { parseOptions } from '../../parse-options.ts';
+import {
+  parseCredential,
+  parseLeaseSeconds,
+  parseOrphanToken,
+  parseTokenIntent,
+  parseTokenSeconds,
+  saysForbidden,
+  saysGone,
+  type OrphanToken,
+} from './answers.ts';
+import { dynamicRef, type DynamicRef } from '../config.ts';
+import { parseHandle, printHandle, type CredentialHandle } from './handle.ts';
+import type { HeldTokens } from '../held-tokens.ts';
+import type { VaultCalls } from '../client/calls.ts';
+
+/** How long an orphan token lives of which nobody knows the accessor: nothing hangs on it yet. */
+const UNUSED_SECONDS = 60;
+
+/** What of a mount its credentials need: the encoded path under which all of them are, and the role that makes their tokens. */
+export interface DynamicMount {
+  readonly covers: string;
+  readonly tokenRole: string;
+}
+
+/**
+ * Credentials of the server's dynamic engines. A lease belongs to the token that asked for it and dies with it, so each credential
+ * has an orphan token of its own, which no end of the broker's token reaches and whose accessor is committed before the lease exists.
+ */
+export class VaultCredentials implements DynamicCredentials {
+  readonly revocation = 'revocable';
+  readonly #calls: VaultCalls;
+  readonly #tokens: HeldTokens;
+  readonly #mount: DynamicMount;
+
+  constructor(calls: VaultCalls, tokens: HeldTokens, mount: DynamicMount) {
+    this.#calls = calls;
+    this.#tokens = tokens;
+    this.#mount = mount;
+  }
+
+  begin(request: CredentialRequest): string {
+    const ref = request.ref === undefined ? undefined : parseOptions(dynamicRef, request.ref);
+    return printHandle({
+      v: 1,
+      intent: request.intentId,
+      path: request.locator,
+      method: ref?.method ?? 'GET',
+      ttl: request.ttlSeconds,
+      ...(ref?.data !== undefined && { data: ref.data }),
+    });
+  }
+
+  async prepare(text: string, context: CallContext): Promise<string> {
+    const handle = this.#bounded(text);
+    const orphan = await this.#createOrphan(handle, context);
+    if (!orphan.isFit) {
+      await this.#revokeToken(orphan.accessor, context);
+      this.#fail('ERR_PROVIDER_FAILED', 'token_role');
+    }
+    this.#tokens.hold(handle.intent, orphan.token, orphan.seconds);
+    return printHandle({ ...handle, accessor: orphan.accessor });
+  }
+
+  async issue(text: string, context: CallContext): Promise<IssuedCredential> {
+    const handle = this.#bounded(text);
+    const token = this.#tokens.take(handle.intent);
+    if (token === undefined || handle.accessor === undefined) {
+      return this.#fail('ERR_PROVIDER_UNAVAILABLE', 'token_lost');
+    }
+    const tokenSeconds = await this.#extendToken(handle.accessor, handle.ttl, context);
+    const request: VaultRequest = { ...requestFor(handle), token };
+    const made = await this.#answer(this.#calls.effect(request, context), parseCredential);
+    return {
+      data: made.data,
+      ttlSeconds: Math.min(made.seconds, tokenSeconds),
+      renewable: made.renewable,
+      handle: printHandle({ ...handle, lease: made.lease }),
+    };
+  }
+
+  async renew(text: string, ttlSeconds: number, context: CallContext): Promise<number> {
+    const { accessor, lease } = this.#bounded(text);
+    if (accessor === undefined || lease === undefined) throw new BrokerError('ERR_NOT_FOUND');
+    const body = { lease_id: lease, increment: ttlSeconds };
+    const renewal = this.#calls.effect({ method: 'PUT', path: 'sys/leases/renew', body }, context);
+    const leaseSeconds = await this.#answer(renewal, parseLeaseSeconds);
+    // Both bound the credential: the lease by its own end, the token by taking the lease with it.
+    return Math.min(leaseSeconds, await this.#extendToken(accessor, ttlSeconds, context));
+  }
+
+  async revoke(text: string, context: CallContext): Promise<void> {
+    const { intent, accessor, lease } = this.#bounded(text);
+    this.#tokens.take(intent);
+    // Without an accessor there is at most a token that nobody holds and nothing hangs on; it ends within a minute.
+    if (accessor === undefined) return;
+    await this.#assertOurs(accessor, intent, context);
+    // The end of a token revokes its leases some time later; the lease is asked for by name, so that the outcome is known.
+    const [leaseEnd] = await Promise.allSettled([
+      lease === undefined ? undefined : this.#revokeLease(lease, context),
+    ]);
+    await this.#revokeToken(accessor, context);
+    if (leaseEnd.status === 'rejected') throw leaseEnd.reason;
+  }
+
+  /**
+   * A handle comes from the database. If somebody writes there, the broker must not use its own token on leases of other mounts.
+   * @throws ERR_DENIED for a path outside this mount, or a lease that was not made at the handle's path.
+   */
+  #bounded(text: string): CredentialHandle {
+    const handle = parseHandle(text);
+    const { path, lease } = handle;
+    const isLeaseOfPath = lease?.startsWith(`${decodedPath(path)}/`) ?? true;
+    if (path.startsWith(this.#mount.covers) && isLeaseOfPath) return handle;
+    throw outOfBounds();
+  }
+
+  /**
+   * Revokes only tokens that `prepare` made for this very credential. Where the broker's token may not look accessors up, the MAC of the
+   * stored row is what vouches for the accessor (docs/providers/vault.md).
+   */
+  async #assertOurs(accessor: string, intent: string, context: CallContext): Promise<void> {
+    const body = { accessor };
+    const path = 'auth/token/lookup-accessor';
+    try {
+      const answer = await this.#calls.read({ method: 'POST', path, body }, context);
+      if (parseTokenIntent(answer) !== intent) throw outOfBounds();
+    } catch (error) {
+      if (!saysGone(error) && !saysForbidden(error)) throw error;
+    }
+  }
+
+  #createOrphan(handle: CredentialHandle, context: CallContext): Promise<OrphanToken> {
+    const body = {
+      ttl: `${Math.min(handle.ttl, UNUSED_SECONDS)}s`,
+      renewable: true,
+      display_name: 'quaymaster',
+      meta: { quaymaster_intent: handle.intent },
+    };
+    const path = `auth/token/create/${this.#mount.tokenRole}`;
+    const creation = this.#calls.effect({ method: 'POST', path, body }, context);
+    return this.#answer(creation, parseOrphanToken);
+  }
+
+  #extendToken(accessor: string, seconds: number, context: CallContext): Promise<number> {
+    const body = { accessor, increment: seconds };
+    const path = 'auth/token/renew-accessor';
+    const extension = this.#calls.effect({ method: 'POST', path, body }, context);
+    return this.#answer(extension, parseTokenSeconds);
+  }
+
+  async #revokeLease(lease: string, context: CallContext): Promise<void> {
+    const body = { lease_id: lease, sync: true };
+    await this.#calls
+      .effect({ method: 'PUT', path: 'sys/leases/revoke', body }, context)
+      .catch(unlessGone);
+  }
+
+  async #revokeToken(accessor: string, context: CallContext): Promise<void> {
+    const body = { accessor };
+    await this.#calls
+      .effect({ method: 'POST', path: 'auth/token/revoke-accessor', body }, context)
+      .catch(unlessGone);
+  }
+
+  /** What is not there any more is absent; what cannot be read names the connection. */
+  async #answer<T>(call: Promise<unknown>, parse: (answer: unknown) => T): Promise<T> {
+    const answer = await call.catch((error: unknown) => {
+      throw saysGone(error) ? new BrokerError('ERR_NOT_FOUND', undefined, { cause: error }) : error;
+    });
+    try {
+      return parse(answer);
+    } catch (error) {
+      return this.#calls.fail(error);
+    }
+  }
+
+  #fail(code: 'ERR_PROVIDER_FAILED' | 'ERR_PROVIDER_UNAVAILABLE', reason: string): never {
+    return this.#calls.fail(new BrokerError(code, undefined, { reason }));
+  }
+}
+
+function outOfBounds(): BrokerError {
+  return new BrokerError(
+    'ERR_DENIED',
+    'the stored handle of this credential names a lease or token that the broker did not create for this mount',
+    { reason: 'out_of_bounds' },
+  );
+}
+
+/** A lease id begins with the path as the server knows it, without percent-encoding. */
+function decodedPath(path: string): string {
+  return path.split('/').map(decodeURIComponent).join('/');
+}
+
+function requestFor(handle: CredentialHandle): VaultRequest {
+  const { path, method, data } = handle;
+  if (method === 'POST') return { method, path, body: data ?? {} };
+  return { method, path: path + queryOf(data) };
+}
+
+function queryOf(data: DynamicRef['data']): string {
+  const pairs = Object.entries(data ?? {}).map(([name, value]): [string, string] => [
+    name,
+    String(value),
+  ]);
+  return pairs.length === 0 ? '' : `?${new URLSearchParams(pairs).toString()}`;
+}
+
+function unlessGone(error: unknown): void {
+  if (!saysGone(error)) throw error;
+}

@@ -1,0 +1,148 @@
+import { z } from 'zod';
+import { decodeBase64 } from '../../crypto/base64.ts';
+import { randomBytes, randomFraction } from '../../crypto/random.ts';
+import { BrokerError } from '../../domain/errors.ts';
+import type { CallContext } from '../../ports/call-context.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { KeyEncryptionKey } from '../../ports/key-encryption-key.ts';
+import { connectVault, type VaultClient } from './client/client.ts';
+import { parseCiphertext } from './kek/ciphertext.ts';
+import type { VaultTransitConfig } from './kek/config.ts';
+import { refusesCiphertext, sealed } from './kek/errors.ts';
+import { keyProblems } from './kek/key-facts.ts';
+
+const wrappedAnswer = z.object({ data: z.object({ ciphertext: z.string() }) });
+const unwrappedAnswer = z.object({ data: z.object({ plaintext: z.string() }) });
+
+/**
+ * A key that never leaves the transit engine. Before its first use it is looked at, and the server is asked to prove that it
+ * authenticates associated data: one that does not know the parameter ignores it, and a wrapped key could be moved.
+ */
+export class VaultTransitKey implements KeyEncryptionKey {
+  readonly id: string;
+  readonly #client: VaultClient;
+  readonly #mount: string;
+  readonly #key: string;
+  #proof: Promise<void> | undefined;
+
+  constructor(client: VaultClient, config: VaultTransitConfig) {
+    this.id = `vault-transit:${config.connection}/${config.mount}/${config.key}`;
+    this.#client = client;
+    this.#mount = config.mount;
+    this.#key = config.key;
+  }
+
+  async wrap(
+    plaintext: Uint8Array,
+    associatedData: Uint8Array,
+    context: CallContext,
+  ): Promise<Uint8Array> {
+    await this.#proven(context);
+    return this.#encrypt(plaintext, associatedData, context);
+  }
+
+  async unwrap(
+    wrapped: Uint8Array,
+    associatedData: Uint8Array,
+    context: CallContext,
+  ): Promise<Uint8Array> {
+    await this.#proven(context);
+    return this.#decrypt(wrapped, associatedData, context);
+  }
+
+  close(): Promise<void> {
+    return this.#client.close();
+  }
+
+  /** Once a process; a failed proof is tried again with the next call. */
+  #proven(context: CallContext): Promise<void> {
+    this.#proof ??= this.#prove(context).catch((error: unknown) => {
+      this.#proof = undefined;
+      throw error;
+    });
+    return this.#proof;
+  }
+
+  async #prove(context: CallContext): Promise<void> {
+    const path = `${this.#mount}/keys/${this.#key}`;
+    const facts = await this.#client
+      .read({ method: 'GET', path }, context)
+      .catch((error: unknown) => {
+        throw sealed(
+          error,
+          `${this.id}: its properties cannot be read; create it and grant \`read\` on ${path}`,
+        );
+      });
+    const [problem] = keyProblems(facts);
+    if (problem !== undefined) throw sealed(undefined, `${this.id}: ${problem}`);
+    const [probe, place, otherPlace] = [randomBytes(32), Buffer.from('a'), Buffer.from('b')];
+    const wrapped = await this.#encrypt(probe, place, context);
+    const opened = await this.#decrypt(wrapped, place, context);
+    const moved = await this.#decrypt(wrapped, otherPlace, context).catch(refusal);
+    if (!probe.equals(opened) || moved !== undefined) {
+      throw sealed(
+        undefined,
+        `${this.id}: the server does not authenticate associated data; update it`,
+      );
+    }
+  }
+
+  async #encrypt(
+    plaintext: Uint8Array,
+    associatedData: Uint8Array,
+    context: CallContext,
+  ): Promise<Uint8Array> {
+    const body = { plaintext: toBase64(plaintext), associated_data: toBase64(associatedData) };
+    const path = `${this.#mount}/encrypt/${this.#key}`;
+    const answer = await this.#ask(path, body, context).catch(failSealed);
+    const parsed = wrappedAnswer.safeParse(answer);
+    const wrapped = Buffer.from(parsed.success ? parsed.data.data.ciphertext : '', 'utf8');
+    if (parseCiphertext(wrapped) === undefined)
+      throw sealed(new Error('no ciphertext in the answer'));
+    return wrapped;
+  }
+
+  async #decrypt(
+    wrapped: Uint8Array,
+    associatedData: Uint8Array,
+    context: CallContext,
+  ): Promise<Uint8Array> {
+    const ciphertext = parseCiphertext(wrapped);
+    if (ciphertext === undefined) throw new BrokerError('ERR_CIPHERTEXT_INVALID');
+    const body = { ciphertext, associated_data: toBase64(associatedData) };
+    const path = `${this.#mount}/decrypt/${this.#key}`;
+    const answer = await this.#ask(path, body, context).catch((error: unknown) => {
+      throw refusesCiphertext(error) ? new BrokerError('ERR_CIPHERTEXT_INVALID') : sealed(error);
+    });
+    const parsed = unwrappedAnswer.safeParse(answer);
+    const plaintext = parsed.success ? decodeBase64(parsed.data.data.plaintext) : undefined;
+    return plaintext ?? failSealed(new Error('no plaintext in the answer'));
+  }
+
+  /** Encrypting and decrypting change nothing at the server, so both may be repeated. */
+  #ask(path: string, body: Record<string, string>, context: CallContext): Promise<unknown> {
+    return this.#client.read({ method: 'POST', path, body }, context);
+  }
+}
+
+/** @throws ERR_CONFIG_INVALID when the CA file cannot be read. Nothing is sent yet. */
+export async function openVaultTransitKey(
+  config: VaultTransitConfig,
+  clock: Clock,
+): Promise<VaultTransitKey> {
+  return new VaultTransitKey(await connectVault(config, { clock, random: randomFraction }), config);
+}
+
+/** A refused ciphertext is what the proof wants to see; anything else is no proof. */
+function refusal(error: unknown): undefined {
+  if (error instanceof BrokerError && error.code === 'ERR_CIPHERTEXT_INVALID') return undefined;
+  throw error;
+}
+
+function failSealed(cause: unknown): never {
+  throw sealed(cause);
+}
+
+function toBase64(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('base64');
+}

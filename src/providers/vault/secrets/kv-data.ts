@@ -1,0 +1,54 @@
+import type { SecretData } from '../../../domain/secret.ts';
+import { BrokerError } from '../../../domain/errors.ts';
+import { failMalformed } from '../errors.ts';
+import { toSecretData } from '../secret-data.ts';
+
+/** What a KV secret holds: any JSON. */
+export type KvObject = Readonly<Record<string, unknown>>;
+
+/** @throws ERR_PROVIDER_MALFORMED */
+export function toKvObject(value: unknown): KvObject {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    return failMalformed('data_shape');
+  }
+  return value as KvObject;
+}
+
+/**
+ * What is to be written so that reading gives `data`: values that stay as they are keep their JSON form, so that a number remains one. With
+ * `key` only that one changes.
+ * @throws ERR_NOT_FOUND when there is nothing that the one key is part of; ERR_CONFLICT for what no KV secret can hold.
+ */
+export function kvObjectOf(
+  data: SecretData,
+  current: KvObject | undefined,
+  key: string | undefined,
+): KvObject {
+  const known = current === undefined || isEmpty(current) ? {} : toSecretData(current);
+  const entries = Object.entries(data).map(([name, value]): [string, unknown] => [
+    name,
+    current !== undefined && known[name] === value ? current[name] : textOf(value),
+  ]);
+  if (key === undefined) return Object.fromEntries(entries);
+  if (current === undefined) throw new BrokerError('ERR_NOT_FOUND');
+  if (entries.length !== 1 || entries[0]?.[0] !== key) {
+    throw conflict(
+      'one_key',
+      'the reference names one key: a value of others needs the whole secret',
+    );
+  }
+  return Object.fromEntries([...Object.entries(current), ...entries]);
+}
+
+function isEmpty(object: KvObject): boolean {
+  return Object.keys(object).length === 0;
+}
+
+function textOf(value: SecretData[string]): string {
+  if (typeof value === 'string') return value;
+  throw conflict('not_text', 'a KV secret holds text and no bytes');
+}
+
+function conflict(reason: string, detail: string): BrokerError {
+  return new BrokerError('ERR_CONFLICT', detail, { reason });
+}

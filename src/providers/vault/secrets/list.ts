@@ -1,0 +1,96 @@
+import { z } from 'zod';
+import { BrokerError } from '../../../domain/errors.ts';
+import { isPathSegment, MAX_PATH_SEGMENTS } from '../../../domain/names.ts';
+import type { Page, PageRequest } from '../../../domain/page.ts';
+import type { SecretListing } from '../../../domain/secret.ts';
+import type { CallContext } from '../../../ports/call-context.ts';
+import { encodeVaultPath } from '../client/encode-path.ts';
+import { failMalformed } from '../errors.ts';
+import type { VaultCalls } from '../client/calls.ts';
+
+const LIST_BYTES = 8_388_608;
+const MOST_FOLDERS = 1000;
+const SLASH = '/';
+
+const answerSchema = z.object({ data: z.object({ keys: z.array(z.string()) }) });
+
+/** Where a listing is: below which root, from which name on, and how much is still to be had. */
+interface Walk {
+  readonly root: string;
+  readonly after: string;
+  readonly limit: number;
+  readonly context: CallContext;
+  readonly names: string[];
+  folders: number;
+}
+
+/**
+ * Names below a root in name order, one LIST a folder, folders of one page only. A folder's keys sorted with their trailing slash
+ * are in the order of the full names below them. What the broker could not name is left out.
+ */
+export class KvList {
+  readonly #calls: VaultCalls;
+  readonly #root: string;
+
+  /** `root`: encoded, without a slash at its end. */
+  constructor(calls: VaultCalls, root: string) {
+    this.#calls = calls;
+    this.#root = root;
+  }
+
+  /** @throws ERR_PROVIDER_FAILED when a page lies behind more than a thousand folders. */
+  async page(
+    prefix: string,
+    page: PageRequest,
+    context: CallContext,
+  ): Promise<Page<SecretListing>> {
+    const after = page.after ?? '';
+    const walk: Walk = {
+      root: this.#root,
+      after,
+      // One more than asked for tells whether there is a next page.
+      limit: page.limit + 1,
+      context,
+      names: [],
+      folders: 0,
+    };
+    await this.#visit(walk, prefix === '' ? '' : `${prefix}${SLASH}`, 0);
+    const items = walk.names.slice(0, page.limit).map((name) => ({ name }));
+    const next = walk.names.length > page.limit ? items.at(-1)?.name : undefined;
+    return { items, ...(next !== undefined && { next }) };
+  }
+
+  async #visit(walk: Walk, folder: string, depth: number): Promise<void> {
+    if (depth >= MAX_PATH_SEGMENTS) return;
+    const keys = await this.#keys(walk, folder);
+    for (const key of keys) {
+      if (walk.names.length >= walk.limit) return;
+      const name = folder + key;
+      if (!key.endsWith(SLASH)) {
+        if (name > walk.after) walk.names.push(name);
+      } else if (name > walk.after || walk.after.startsWith(name)) {
+        await this.#visit(walk, name, depth + 1);
+      }
+    }
+  }
+
+  async #keys(walk: Walk, folder: string): Promise<readonly string[]> {
+    walk.folders += 1;
+    if (walk.folders > MOST_FOLDERS) throw new BrokerError('ERR_PROVIDER_FAILED');
+    const encoded = folder === '' ? '' : encodeVaultPath(folder.slice(0, -1)) + SLASH;
+    // As a query: proxies, and Node's own parser, refuse the verb LIST.
+    const path = `${walk.root}${SLASH}${encoded}?list=true`;
+    const request = { method: 'GET', path, maxBytes: LIST_BYTES } as const;
+    const answer = await this.#calls.read(request, walk.context).catch(orEmpty);
+    const parsed = answerSchema.safeParse(answer);
+    if (!parsed.success) return failMalformed('list_answer');
+    const keys = new Set(parsed.data.data.keys);
+    return [...keys].filter((key) => isPathSegment(key.replace(/\/$/, ''))).sort();
+  }
+}
+
+/** The server says 404 of a folder with nothing in it. */
+function orEmpty(error: unknown): unknown {
+  if (error instanceof BrokerError && error.code === 'ERR_NOT_FOUND') return { data: { keys: [] } };
+  throw error;
+}

@@ -1,0 +1,54 @@
+import { isSameSecretData } from '../../../domain/same-secret-data.ts';
+import { BrokerError } from '../../../domain/errors.ts';
+import type { SecretData } from '../../../domain/secret.ts';
+import type { CallContext } from '../../../ports/call-context.ts';
+import type { PublishedVersion, SecretPublishing } from '../../../ports/secret-provider.ts';
+import type { KvEngine } from '../kv-engine.ts';
+import { kvObjectOf, type KvObject } from './kv-data.ts';
+import { parseLocator } from './locators.ts';
+import { toSecretData } from '../secret-data.ts';
+import type { VaultCalls } from '../client/calls.ts';
+
+/** Somebody who writes this often in between is at war with the rotation. */
+const TRIES = 4;
+
+/** Rotated values in a KV engine. By content: what is there already is not written again, so that an unknown outcome makes no second version. */
+export class KvPublishing implements SecretPublishing {
+  readonly #calls: VaultCalls;
+  readonly #engine: KvEngine;
+
+  constructor(calls: VaultCalls, engine: KvEngine) {
+    this.#calls = calls;
+    this.#engine = engine;
+  }
+
+  publish(
+    locator: string,
+    data: SecretData,
+    _token: string,
+    context: CallContext,
+  ): Promise<PublishedVersion> {
+    return this.#publish(locator, data, context).catch((error: unknown) => this.#calls.fail(error));
+  }
+
+  async #publish(
+    locator: string,
+    data: SecretData,
+    context: CallContext,
+  ): Promise<PublishedVersion> {
+    const { path, key } = parseLocator(locator);
+    for (let left = TRIES; left > 0; left -= 1) {
+      const found = await this.#engine.find(path, context);
+      const content = kvObjectOf(data, found.content, key);
+      if (isSame(content, found.content)) return { version: found.version };
+      const version = await this.#engine.write(path, content, found, context);
+      if (version !== undefined) return { version };
+    }
+    throw new BrokerError('ERR_PROVIDER_UNAVAILABLE', undefined, { reason: 'contended' });
+  }
+}
+
+function isSame(wanted: KvObject, current: KvObject | undefined): boolean {
+  if (current === undefined || Object.keys(current).length === 0) return false;
+  return isSameSecretData(toSecretData(wanted), toSecretData(current));
+}

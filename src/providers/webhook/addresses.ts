@@ -1,0 +1,61 @@
+import { cidrHolds, parseCidr, type Cidr } from '../../domain/cidr.ts';
+import { parseIpAddress } from '../../domain/ip-address.ts';
+
+/**
+ * Never asked, whatever is allowed: metadata services (which hand out credentials to whoever asks from inside), what is not a host, and IPv6
+ * forms that carry an IPv4 address on to somebody else. IPv4-mapped addresses are read as IPv4.
+ */
+const NEVER = [
+  '0.0.0.0/8',
+  '100.100.100.200/32',
+  '168.63.129.16/32',
+  '169.254.0.0/16',
+  '192.0.0.0/24',
+  '224.0.0.0/3',
+  '::/96',
+  '64:ff9b::/96',
+  '64:ff9b:1::/48',
+  '2001::/32',
+  '2002::/16',
+  'fd00:ec2::254/128',
+  'fe80::/10',
+  'fec0::/10',
+  'ff00::/8',
+].map(cidr);
+
+const LOOPBACK = ['127.0.0.0/8', '::1/128'].map(cidr);
+
+/** Of the special-purpose registries (RFC 6890): networks of one's own, and addresses that are nobody's. */
+const PRIVATE = [
+  '10.0.0.0/8',
+  '100.64.0.0/10',
+  '172.16.0.0/12',
+  '192.0.2.0/24',
+  '192.88.99.0/24',
+  '192.168.0.0/16',
+  '198.18.0.0/15',
+  '198.51.100.0/24',
+  '203.0.113.0/24',
+  'fc00::/7',
+].map(cidr);
+/** All that is handed out of IPv6; what is outside is treated as somebody's own. */
+const GLOBAL = cidr('2000::/3');
+const NOT_GLOBAL = ['2001::/23', '2001:db8::/32', '3fff::/20'].map(cidr);
+
+/** Whether a resolved address may be connected to. What is not an address in its one text form is refused. */
+export function isWithinReach(address: string, allowPrivate: boolean): boolean {
+  const ip = parseIpAddress(address);
+  if (ip === undefined) return false;
+  const isIn = (blocks: readonly Cidr[]): boolean => blocks.some((block) => cidrHolds(block, ip));
+  if (isIn(LOOPBACK)) return allowPrivate;
+  if (isIn(NEVER)) return false;
+  const isIpv6 = ip.length > 1;
+  const isPublic = isIpv6 ? cidrHolds(GLOBAL, ip) && !isIn(NOT_GLOBAL) : !isIn(PRIVATE);
+  return isPublic || allowPrivate;
+}
+
+function cidr(text: string): Cidr {
+  const parsed = parseCidr(text);
+  if (parsed === undefined) throw new RangeError(`${text} is not a network`);
+  return parsed;
+}
