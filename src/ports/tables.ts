@@ -253,7 +253,13 @@ export interface Tables {
     mac: Uint8Array;
   };
   /** Sessions that ended before their time, kept until that time: a copy of such a session's row is refused. */
-  ended_sessions: { id: string; ends_at: number; mac: Uint8Array | null };
+  ended_sessions: {
+    id: string;
+    ends_at: number;
+    mac: Uint8Array | null;
+    /** 1 if the leases of the session end too: the expiry worker ends those that a process left live when it died. */
+    ends_leases: number | null;
+  };
   /** `mac` is null in a row of a release that made none, until the first start of this one. */
   sink_cursors: { sink: string; next_index: number; mac: Uint8Array | null };
   /** Always empty: brokers on PostgreSQL lock the table while they commit. */

@@ -294,7 +294,10 @@ export const SCHEMA = {
     },
     key: ['kind'],
   },
-  ended_sessions: { columns: { id: 'text', ends_at: 'integer', mac: 'bytes?' }, key: ['id'] },
+  ended_sessions: {
+    columns: { id: 'text', ends_at: 'integer', mac: 'bytes?', ends_leases: 'integer?' },
+    key: ['id'],
+  },
   sink_cursors: { columns: { sink: 'text', next_index: 'integer', mac: 'bytes?' }, key: ['sink'] },
   fence: { columns: { id: 'integer' }, key: ['id'] },
 } as const satisfies Schema;

@@ -2,6 +2,7 @@ import type { Lease } from '../../domain/lease.ts';
 import type { Expectation, Write } from '../../ports/store.ts';
 import { endLeases, queueRevocation, TOMBSTONE_MS } from './end-leases.ts';
 import { endSessions } from '../sessions/end-session.ts';
+import { leftLeasesEnding } from '../sessions/ended-sessions.ts';
 import type { Parts } from '../parts.ts';
 import { SystemActor } from '../recording/record.ts';
 import { openLease } from './lease-rows.ts';
@@ -16,7 +17,9 @@ const HISTORY_MS = 400 * 24 * 3_600_000;
 /** Ends sessions and leases at their time, revokes what is under them, and forgets old tombstones. */
 export function expiryWorker(parts: Parts): Worker {
   const actor = new SystemActor(parts, 'expiry');
+  const endLeftLeases = leftLeasesEnding(parts, actor);
   return new Worker('expiry', EVERY_MS, parts, async (signal) => {
+    while (!signal.aborted && (await endLeftLeases()));
     for (const endSome of ENDINGS) {
       while (!signal.aborted && (await endSome(parts, actor)) === CHUNK);
     }

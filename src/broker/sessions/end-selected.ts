@@ -83,7 +83,8 @@ export function systemEnding(parts: Parts, actor: SystemActor): Ending {
 
 /**
  * Ends sessions first and then their leases, in chunks: once its session is gone no lease joins it, so one pass over the leases finds all.
- * A call that died half-way is finished by the same call again, which also finds leases whose session is gone already.
+ * A call that failed half-way can be repeated: it also finds leases whose session is gone already. If the process dies, the expiry worker ends
+ * the leases of the sessions that it had ended.
  */
 export async function endSelected(ending: Ending, selector: SessionSelector): Promise<Ended> {
   let ended = NOTHING_ENDED;

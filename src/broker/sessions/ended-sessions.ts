@@ -1,17 +1,68 @@
+import { endLeases } from '../leases/end-leases.ts';
+import { openLease } from '../leases/lease-rows.ts';
 import type { Write } from '../../ports/store.ts';
+import type { Tables } from '../../ports/tables.ts';
 import type { Parts } from '../parts.ts';
+import type { SystemActor } from '../recording/record.ts';
+
+/** The process that ends a session ends its leases within this time, or it has died. */
+const OWN_TIME_MS = 30_000;
+const SESSIONS = 100;
+const LEASES = 500;
 
 /**
- * Removes sessions before their time. What is left of each says until when a copy of its row must be refused: a session ends no later than the
- * longest session from now.
+ * Removes sessions before their time. The row that stays refuses a copy of the session's row: a session ends no later than the longest
+ * session from now. `keep` is for the sessions of a pod that may still run: their leases end at their own time.
  */
 export function removeSessions(
   { clock, limits }: Pick<Parts, 'clock' | 'limits'>,
   ids: readonly string[],
+  leases: 'end' | 'keep' = 'end',
 ): readonly Write[] {
   const ends_at = clock.now() + limits.maxSessionSeconds * 1000;
+  const ends_leases = leases === 'end' ? 1 : null;
   return ids.flatMap((id): readonly Write[] => [
     { table: 'sessions', remove: { id } },
-    { table: 'ended_sessions', put: { id, ends_at, mac: null } },
+    { table: 'ended_sessions', put: { id, ends_at, mac: null, ends_leases } },
   ]);
+}
+
+/**
+ * Ends the leases that a process left live when it died between the end of their session and theirs. Each call goes on after the sessions
+ * that were checked before; the first call of a process begins with the oldest. @returns whether there may be more now.
+ */
+export function leftLeasesEnding(parts: Parts, actor: SystemActor): () => Promise<boolean> {
+  const { store, clock, limits } = parts;
+  let checked: Pick<Tables['ended_sessions'], 'ends_at' | 'id'> | undefined;
+  return async () => {
+    const rows = await store.list('ended_sessions', {
+      equals: { ends_leases: 1 },
+      upTo: { ends_at: clock.now() + limits.maxSessionSeconds * 1000 - OWN_TIME_MS },
+      orderBy: ['ends_at'],
+      ...(checked !== undefined && { after: checked }),
+      limit: SESSIONS,
+    });
+    for (const { id, ends_at } of rows) {
+      while (await endSomeLeases(parts, actor, id));
+      checked = { ends_at, id };
+    }
+    return rows.length === SESSIONS;
+  };
+}
+
+/** @returns whether the session may have more live leases. */
+async function endSomeLeases(parts: Parts, actor: SystemActor, session: string): Promise<boolean> {
+  const equals = { session_id: session, state: 'live' } as const;
+  const rows = await parts.store.list('leases', { equals, limit: LEASES });
+  if (rows.length === 0) return false;
+  const leases = rows.map(openLease);
+  const { status } = await parts.store.commit({
+    ...endLeases(parts, leases, 'session_ended'),
+    urgent: true,
+    entries: leases.map(({ id, path, version }) => {
+      const facts = { lease: id, path, version, session, cause: 'session_ended' };
+      return actor.entry({ action: 'lease.revoke', outcome: 'ok', ...facts });
+    }),
+  });
+  return rows.length === LEASES || status === 'conflict';
 }

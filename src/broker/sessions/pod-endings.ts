@@ -176,7 +176,7 @@ export class PodEndings {
     if (sessions.length === 0) return;
     const { status } = await this.#parts.store.commit({
       expect: presences(sessions),
-      writes: removeSessions(this.#parts, sessions),
+      writes: removeSessions(this.#parts, sessions, 'keep'),
       narrows: [podFence(end), ...sessions.map((id) => `session:${id}`)],
       urgent: true,
       entries: [

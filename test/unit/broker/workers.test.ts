@@ -6,6 +6,7 @@ import { readSecret } from '../../../src/broker/secrets/read-secrets.ts';
 import type { LiveOperator } from '../../../src/broker/sessions/operator-token-memory.ts';
 import type { LiveSession } from '../../../src/broker/sessions/session-memory.ts';
 import { expiryWorker } from '../../../src/broker/leases/expiry.ts';
+import { endMatchingSessions } from '../../../src/broker/sessions/sessions.ts';
 import { PodEndings } from '../../../src/broker/sessions/pod-endings.ts';
 import { Worker } from '../../../src/broker/worker.ts';
 import { Keyring } from '../../../src/crypto/keyring.ts';
@@ -170,6 +171,49 @@ describe('the end of a cluster', () => {
 });
 
 describe('expiry', () => {
+  it.each([
+    ['source', { source: '10.0.0.0/8' }],
+    ['id', undefined],
+    ['workload', { workload: 'k8s://c1/pay/api' }],
+    ['pod', { cluster: 'c1', pod: 'pod-1' }],
+  ] as const)(
+    'ends the leases of sessions that a process ended by %s before it died',
+    async (_by, given) => {
+      const selector = given ?? { id: live.session.id };
+      broker.store.refuseOnce(records('lease.revoke'));
+      const request = { selector };
+      const end = endMatchingSessions(broker.parts, broker.call(), admin, request);
+      expect(await codeOf(end)).toBe('ERR_AUDIT_UNAVAILABLE');
+      expect(await counts()).toEqual({ sessions: 0, leases: 1 });
+      await expire();
+      expect(await counts()).toMatchObject({ leases: 1 });
+      broker.clock.advance(30_000);
+      const entries = await broker.entriesOf(expire);
+      expect(entries).toMatchObject([{ action: 'lease.revoke', cause: 'session_ended' }]);
+      expect(await counts()).toMatchObject({ leases: 0 });
+    },
+  );
+
+  it('keeps the leases of suspended sessions', async () => {
+    await ended((endings) => endings.lost([END]));
+    broker.clock.advance(60_000);
+    await expire();
+    expect(await counts()).toEqual({ sessions: 0, leases: 1 });
+  });
+
+  it('finds the next ended session after it has checked the ones before', async () => {
+    const other = await broker.logIn();
+    await read(other);
+    for (const { session } of [live, other]) {
+      broker.store.refuseOnce(records('lease.revoke'));
+      const selector = { id: session.id };
+      await codeOf(endMatchingSessions(broker.parts, broker.call(), admin, { selector }));
+      broker.clock.advance(30_000);
+      await expire();
+      expect((await counts()).leases).toBe(session === live.session ? 1 : 0);
+    }
+  });
+
   it('ends leases and sessions at their time, once', async () => {
     broker.clock.advance(3_600_000);
     const entries = await broker.entriesOf(async () => {
