@@ -38,8 +38,8 @@ const quarantine = (body: object, token = api.admin): Promise<Answered> =>
   api.call('POST', '/api/v1/quarantines', { token, body });
 const end = (body: object, token = api.admin): Promise<Answered> =>
   api.call('POST', '/api/v1/sessions:end', { token, body });
-const lift = (id: string): Promise<Answered> =>
-  api.call('DELETE', `/api/v1/quarantines/${id}`, { token: api.admin });
+const lift = (id: string, query = ''): Promise<Answered> =>
+  api.call('DELETE', `/api/v1/quarantines/${id}${query}`, { token: api.admin });
 const idOf = ({ body }: Answered): string => body.quarantine.id as string;
 
 describe('a workload whose leases were revoked', () => {
@@ -127,14 +127,20 @@ describe('a quarantine of a workload', () => {
   it('can be lifted: the workload logs in again, its old session stays ended', async () => {
     const token = await logIn();
     const made = await quarantine({ kind: 'workload', workload, reason: 'x' });
-    expect((await lift(idOf(made))).status).toBe(204);
+    expect((await lift(idOf(made), '?reason=image%20replaced')).status).toBe(204);
     expect((await read(token)).status).toBe(401);
     expect((await read(await logIn())).status).toBe(200);
     expect((await lift(idOf(made))).status).toBe(404);
     const entries = await storedEntries(api.broker.parts.store);
     expect(entries.filter((entry) => entry['quarantine'] === idOf(made))).toMatchObject([
       { action: 'quarantine.create', outcome: 'ok', workload, comment: 'x' },
-      { action: 'quarantine.lift', outcome: 'ok', workload, cause: 'lifted' },
+      {
+        action: 'quarantine.lift',
+        outcome: 'ok',
+        workload,
+        cause: 'lifted',
+        comment: 'image replaced',
+      },
       { action: 'quarantine.lift', outcome: 'deny', code: 'ERR_NOT_FOUND' },
     ]);
   });

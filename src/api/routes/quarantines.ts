@@ -40,10 +40,12 @@ export const listQuarantines: RouteOf<'listQuarantines'> = {
 };
 
 export const liftQuarantine: RouteOf<'liftQuarantine'> = {
-  read: ({ params }) => {
+  query: ['reason'],
+  read: ({ params, query }) => {
     const id = parseParameter(identifier, params['id']);
+    const reason = parseParameter(remark.min(1).optional(), query.get('reason'));
     return async ({ parts, call, caller }) => {
-      await lift(parts, call, caller, id);
+      await lift(parts, call, caller, { id, reason });
       return { status: 204 };
     };
   },

@@ -165,10 +165,10 @@ export async function liftQuarantine(
   parts: Parts,
   call: Call,
   live: LiveOperator,
-  id: string,
+  { id, reason }: { readonly id: string; readonly reason?: string | undefined },
 ): Promise<void> {
   const acting = { parts, call, caller: live };
-  const described = { action: 'quarantine.lift', quarantine: id } as const;
+  const described = { action: 'quarantine.lift', quarantine: id, comment: reason } as const;
   await commitAs(parts, live, (decidedAt, operator): Attempt<undefined> => {
     authorize(operator);
     const found = parts.quarantines.all().find((each) => each.id === id);

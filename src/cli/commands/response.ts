@@ -78,7 +78,8 @@ function addQuarantines(program: Command): void {
     quarantine
       .command('lift')
       .description('let a quarantined workload, pod or operator log in again')
-      .argument('<id>', 'of the quarantine'),
+      .argument('<id>', 'of the quarantine')
+      .option('--reason <text>', 'why you lift it; the audit log records it'),
     async () => (await load()).runQuarantineLift,
   );
 }

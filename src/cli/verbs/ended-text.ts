@@ -12,7 +12,8 @@ export function revokedText({ revoked, revoking }: RevokedLeases): string {
 }
 
 export function endedText(ended: Ended): string {
-  const streams = ended.streams === 0 ? '' : `closed ${count(ended.streams, 'event stream')}, `;
+  const streams =
+    ended.streams === 0 ? '' : `closed ${count(ended.streams, 'event stream')} of this replica, `;
   return `ended ${count(ended.sessions, 'session')}, ${streams}${revokedText(ended)}`;
 }
 

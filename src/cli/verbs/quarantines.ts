@@ -93,8 +93,9 @@ export async function runQuarantineList({ broker, output }: CliContext): Promise
 
 export async function runQuarantineLift(
   { broker, output }: CliContext,
-  { args: [id = ''] }: Call<object>,
+  { args: [id = ''], options: { reason } }: Call<{ readonly reason?: string }>,
 ): Promise<void> {
-  await (await broker()).call('liftQuarantine', { path: { id } });
+  const query = reason === undefined ? {} : { reason };
+  await (await broker()).call('liftQuarantine', { path: { id }, query });
   await output.say(`lifted ${id}; what was revoked stays revoked`);
 }

@@ -3000,7 +3000,10 @@ export interface operations {
     };
     readonly liftQuarantine: {
         readonly parameters: {
-            readonly query?: never;
+            readonly query?: {
+                /** @description Why the quarantine is lifted. The audit entry has it as `comment`. */
+                readonly reason?: string;
+            };
             readonly header?: never;
             readonly path: {
                 readonly id: components["schemas"]["Id"];

@@ -35,7 +35,7 @@ export const OPERATIONS = {
   seal: {"method":"POST","path":"/api/v1/seal","query":[],"headers":[],"body":["application/json"],"answers":{"200":"json"}},
   listQuarantines: {"method":"GET","path":"/api/v1/quarantines","query":[],"headers":[],"body":[],"answers":{"200":"json"}},
   createQuarantine: {"method":"POST","path":"/api/v1/quarantines","query":[],"headers":[],"body":["application/json"],"answers":{"200":"json"}},
-  liftQuarantine: {"method":"DELETE","path":"/api/v1/quarantines/{id}","query":[],"headers":[],"body":[],"answers":{"204":"none"}},
+  liftQuarantine: {"method":"DELETE","path":"/api/v1/quarantines/{id}","query":["reason"],"headers":[],"body":[],"answers":{"204":"none"}},
   listPolicies: {"method":"GET","path":"/api/v1/policies","query":["limit","after"],"headers":[],"body":[],"answers":{"200":"json"}},
   readPolicy: {"method":"GET","path":"/api/v1/policies/{name}","query":[],"headers":[],"body":[],"answers":{"200":"json"}},
   putPolicy: {"method":"PUT","path":"/api/v1/policies/{name}","query":[],"headers":["If-Match","If-None-Match"],"body":["application/json","application/yaml"],"answers":{"200":"json","201":"json"}},

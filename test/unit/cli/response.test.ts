@@ -61,7 +61,9 @@ describe('lease revoke', () => {
       { id: 'createQuarantine', body: { ...scope, reason: 'INC-7', duration: '1h' } },
       { id: 'revokeLeases' },
     ]);
-    expect(context.out()).toContain('ended 1 session, closed 2 event streams, revoked 3 leases');
+    expect(context.out()).toContain(
+      'ended 1 session, closed 2 event streams of this replica, revoked 3 leases',
+    );
   });
 
   it.each([[{ path: 'a/b' }], [{ mount: 'm' }]])(
@@ -116,7 +118,7 @@ describe('quarantine add and seal', () => {
     expect(context.out()).toBe(
       [
         `quarantined workload ${WORKLOAD} until it is lifted: qua_1`,
-        'ended 1 session, closed 2 event streams, revoked 3 leases\n',
+        'ended 1 session, closed 2 event streams of this replica, revoked 3 leases\n',
       ].join('\n'),
     );
   });
