@@ -19,10 +19,10 @@ export function expiryWorker(parts: Parts): Worker {
   const actor = new SystemActor(parts, 'expiry');
   const endLeftLeases = leftLeasesEnding(parts, actor);
   return new Worker('expiry', EVERY_MS, parts, async (signal) => {
-    while (!signal.aborted && (await endLeftLeases()));
     for (const endSome of ENDINGS) {
       while (!signal.aborted && (await endSome(parts, actor)) === CHUNK);
     }
+    while (!signal.aborted && (await endLeftLeases()));
   });
 }
 
