@@ -33,7 +33,7 @@ function isEscaped(text: string, quote: number, from: number): boolean {
 }
 
 /** The string member `name`, escapes and all, wherever it stands at or after `from`. */
-function member(text: string, name: string, from = 0): string | undefined {
+export function member(text: string, name: string, from = 0): string | undefined {
   const label = `"${name}":"`;
   const at = text.indexOf(label, from);
   if (at < 0) return undefined;

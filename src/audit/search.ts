@@ -9,11 +9,11 @@ import { DamagedLog, type Damage } from './log-damage.ts';
 import type { ProvenPart } from './proven-entries.ts';
 import { matches, queryTerms } from './entry-query.ts';
 import type { AuditQuery } from '../ports/audit-log.ts';
-import { scanEntry, type EntryScan } from './entry-scan.ts';
+import { member, scanEntry, type EntryScan } from './entry-scan.ts';
 import type { SearchTerm } from './search-term.ts';
 
-/** Whether an entry with this path and fingerprint is wanted. */
-export type AcceptValue = (path: string, fingerprint: string) => boolean;
+/** Whether an entry with this path and these fingerprints is wanted. */
+export type AcceptValue = (path: string, fingerprint: string, fields: string) => boolean;
 
 /** What is looked for. */
 type Wanted = AuditQuery & { readonly accepts?: AcceptValue | undefined };
@@ -127,9 +127,8 @@ class Search {
     const { path, own } = scan;
     const fingerprint = own.find(({ kind }) => kind === 'fingerprint')?.term;
     if (path === undefined || fingerprint === undefined) return false;
-    return (
-      matches(entry, scan, this.#query, this.#terms) && accepts(decoded(path), decoded(fingerprint))
-    );
+    if (!matches(entry, scan, this.#query, this.#terms)) return false;
+    return accepts(decoded(path), decoded(fingerprint), member(entry, 'fieldFingerprints') ?? '');
   }
 
   async #readBundle(bundle: number): Promise<boolean> {

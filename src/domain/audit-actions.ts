@@ -37,6 +37,8 @@ export interface AuditFacts {
   readonly policy: PolicyReference;
   /** Keyed digest of the value: traces a leaked value to its readers, tells nothing without the key. */
   readonly fingerprint: string;
+  /** The same for each key of a secret of several keys: traces one leaked key. */
+  readonly fieldFingerprints: string;
   /** The operator token made or revoked, by its id. */
   readonly token: string;
   /** `jti` of the presented service-account token. */
@@ -123,7 +125,15 @@ type With<Needed extends Fact, Known extends Fact = never> = Pick<AuditFacts, Ne
 /** About a secret: the path is always known, the rest as far as the request came. */
 type OfSecret<Known extends Fact = never> = With<
   'path',
-  'version' | 'mount' | 'locator' | 'item' | 'policy' | 'fingerprint' | 'lease' | Known
+  | 'version'
+  | 'mount'
+  | 'locator'
+  | 'item'
+  | 'policy'
+  | 'fingerprint'
+  | 'fieldFingerprints'
+  | 'lease'
+  | Known
 >;
 type OfLease = With<
   never,

@@ -135,6 +135,7 @@ function encodeTexts(
     textFact('session', facts.session, digest) +
     textFact('workload', facts.workload, digest) +
     textFact('fingerprint', facts.fingerprint, digest) +
+    textFact('fieldFingerprints', facts.fieldFingerprints, digest) +
     textFact('token', facts.token, digest) +
     textFact('tokenId', facts.tokenId, digest) +
     textFact('method', facts.method, digest) +

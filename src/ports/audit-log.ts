@@ -71,11 +71,11 @@ export interface BatchHead {
 /** The log as readers see it: what the last checkpoint covers, a second at most behind the last commit. */
 export interface AuditLog {
   checkpoint(): Promise<LogCheckpoint | undefined>;
-  /** Newest first. `accepts`: of the entries that match, only those whose path and fingerprint it accepts. */
+  /** Newest first. `accepts`: of the entries that match, only those whose path and fingerprints it accepts. */
   search(
     query: AuditQuery,
     page: PageRequest,
-    accepts?: (path: string, fingerprint: string) => boolean,
+    accepts?: (path: string, fingerprint: string, fields: string) => boolean,
   ): Promise<Page<LogEntry>>;
   /** @throws ERR_NOT_FOUND */
   proveEntry(index: number): Promise<EntryProof>;

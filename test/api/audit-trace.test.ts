@@ -24,6 +24,7 @@ beforeAll(async () => {
     ['app/one', VALUE],
     ['app/two', VALUE],
     ['app/three', { password: 'another' }],
+    ['app/four', { host: 'db.example', password: 'of-four-only', user: 'four' }],
   ] as const) {
     const written = await api.call('PUT', `/api/v1/secrets/${path}`, {
       token: session,
@@ -52,8 +53,8 @@ describe('equal values at two paths', () => {
   it('have different fingerprints, so that the log tells nobody that they are equal', async () => {
     const entries = await readEntries();
     const fingerprints = entries.map(({ fingerprint }) => fingerprint);
-    expect(fingerprints).toHaveLength(3);
-    expect(new Set(fingerprints).size).toBe(3);
+    expect(fingerprints).toHaveLength(4);
+    expect(new Set(fingerprints).size).toBe(4);
     for (const each of fingerprints) expect(each).toMatch(/^v2\.[\w-]{22}$/);
   });
 
@@ -76,6 +77,16 @@ describe('the trace of a leaked value', () => {
     expect((below.body as { items: unknown[] }).items).toHaveLength(1);
     const none = await trace(auditor, { data: { password: 'nobody had this' } });
     expect((none.body as { items: unknown[] }).items).toEqual([]);
+  });
+
+  it('finds a value of one key in a secret of several, whatever the key is called', async () => {
+    for (const key of ['password', 'found']) {
+      const found = await trace(auditor, { data: { [key]: 'of-four-only' } });
+      const { items } = found.body as { items: { entry: Entry }[] };
+      expect(items.map(({ entry }) => entry.path)).toEqual(['app/four']);
+    }
+    const short = await trace(auditor, { data: { user: 'four' } });
+    expect((short.body as { items: unknown[] }).items).toEqual([]);
   });
 
   it('goes on from page to page', async () => {

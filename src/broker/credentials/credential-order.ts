@@ -191,6 +191,7 @@ export function issueEntry(
     credential: id,
     policy,
     fingerprint: value.fingerprint,
+    fieldFingerprints: value.fieldFingerprints,
     item: order.index,
     endsAt: lease.endsAt,
     ...how,

@@ -53,7 +53,7 @@ export async function traceAudit(
     (operator) => {
       requireOwnRole(operator, 'auditor');
       const traced = parts.values.trace(data);
-      return parts.audit.search(query, page, (path, fingerprint) => traced.isIn(path, fingerprint));
+      return parts.audit.search(query, page, traced.isIn);
     },
   );
 }

@@ -243,6 +243,7 @@ function granted(
     lease: grant?.lease.id,
     policy: verdict.policy,
     fingerprint: value.fingerprint,
+    fieldFingerprints: value.fieldFingerprints,
     item: item.index,
     endsAt: grant?.lease.endsAt,
   });

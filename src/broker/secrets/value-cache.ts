@@ -12,6 +12,7 @@ export interface Value {
   readonly version: string;
   /** Keyed by path: the same value at another path has another. Nothing can be learnt from it without the key. */
   readonly fingerprint: string;
+  readonly fieldFingerprints: string | undefined;
   readonly createdAt: number | undefined;
   /** Where it was read at a backend, as entries name it. */
   readonly locator: EncodedLocator | undefined;
@@ -30,6 +31,7 @@ interface Entry {
   readonly sealed: Buffer;
   readonly version: string;
   readonly fingerprint: string;
+  readonly fieldFingerprints: string | undefined;
   readonly createdAt: number | undefined;
   readonly locator: EncodedLocator | undefined;
   readonly generation: string;
@@ -162,11 +164,12 @@ export class ValueCache {
   /** Renders and fingerprints what a provider read at a path. A provider without versions gets a keyed digest of the data as version. */
   value(path: string, read: SecretVersion, locator?: EncodedLocator): Value {
     const json = Buffer.from(JSON.stringify(read.data));
-    const { fingerprint, version } = this.#keyed().of(path, read.data);
+    const { fingerprint, fields, version } = this.#keyed().of(path, read.data);
     return {
       json,
       version: read.version === '' ? version : read.version,
       fingerprint,
+      fieldFingerprints: fields,
       createdAt: read.createdAt,
       locator,
       stale: false,
@@ -195,6 +198,7 @@ export class ValueCache {
       sealed: this.#sealer.seal(value.json, path),
       version: value.version,
       fingerprint: value.fingerprint,
+      fieldFingerprints: value.fieldFingerprints,
       createdAt: value.createdAt,
       locator: value.locator,
       generation: terms.generation,
@@ -220,6 +224,7 @@ export class ValueCache {
       json: this.#sealer.open(entry.sealed, path),
       version: entry.version,
       fingerprint: entry.fingerprint,
+      fieldFingerprints: entry.fieldFingerprints,
       createdAt: entry.createdAt,
       locator: entry.locator,
       stale,

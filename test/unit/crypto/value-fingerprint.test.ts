@@ -11,6 +11,7 @@ interface Vectors {
     readonly path: string;
     readonly data: SecretData;
     readonly fingerprint: string;
+    readonly fields?: string;
     readonly version: string;
     readonly older: string;
   }[];
@@ -24,11 +25,37 @@ const fingerprints = new ValueFingerprints(
 );
 
 describe('the fingerprint of a value', () => {
-  it.each(cases)('is frozen for $path', ({ path, data, fingerprint, version, older }) => {
-    expect(fingerprints.of(path, data)).toEqual({ fingerprint, version });
+  it.each(cases)('is frozen for $path', ({ path, data, fingerprint, fields, version, older }) => {
+    expect(fingerprints.of(path, data)).toEqual({ fingerprint, fields, version });
     const traced = fingerprints.trace(data);
     expect([fingerprint, older].map((each) => traced.isIn(path, each))).toEqual([true, true]);
     expect(traced.isIn(`${path}x`, fingerprint)).toBe(false);
+  });
+
+  it('of one key finds the value at any key of a secret, and nowhere else', () => {
+    const secret = { password: 'correct-horse', pin: '1234', user: 'correct-horse' };
+    const { fingerprint, fields = '' } = fingerprints.of('p', secret);
+    const isFound = (data: SecretData, path = 'p'): boolean =>
+      fingerprints.trace(data).isIn(path, fingerprint, fields);
+    expect(isFound({ leaked: 'correct-horse' })).toBe(true);
+    expect(isFound({ leaked: 'correct-horse' }, 'q')).toBe(false);
+    expect(isFound({ leaked: 'wrong-horse' })).toBe(false);
+    expect(isFound({ password: 'correct-horse', other: 'x' })).toBe(false);
+    const [password, pin, user] = fields.split('.');
+    expect(pin).toBe('');
+    expect(isFound({ pin: '1234' })).toBe(false);
+    expect(user).not.toBe(password);
+  });
+
+  it('of a secret with many keys covers its first 16', () => {
+    const keys = Array.from({ length: 40 }, (_, n) => `k${String(n).padStart(2, '0')}`);
+    const data = Object.fromEntries(keys.map((key) => [key, `value-of-${key}`]));
+    const { fingerprint, fields } = fingerprints.of('p', data);
+    const found = keys.filter((key) =>
+      fingerprints.trace({ x: data[key] ?? '' }).isIn('p', fingerprint, fields),
+    );
+    expect(found).toEqual(keys.slice(0, 16));
+    expect(fields?.length).toBeLessThanOrEqual(271);
   });
 
   it('does not depend on the order of keys', () => {
