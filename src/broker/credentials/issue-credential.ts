@@ -21,6 +21,7 @@ import { queueRevocation } from '../leases/end-leases.ts';
 import { wholeSeconds } from '../leases/granted-seconds.ts';
 import { recordFailure } from '../recording/operation.ts';
 import { commitAs, type Attempt } from '../recording/record.ts';
+import { locatorAt } from '../secrets/target.ts';
 import { repeatCredential } from './repeat-credential.ts';
 import { leaseRow } from '../leases/lease-rows.ts';
 
@@ -35,14 +36,16 @@ const MAX_LEASE_SECONDS = 86_400;
 export async function issueCredential(ordering: Ordering): Promise<IssuedDisclosure> {
   const { parts, order, call, live: caller } = ordering;
   parseSecretPath(order.path);
+  let decided: DecidedOrder | undefined;
   try {
     const live = await standing(parts, caller);
-    const decided = decideOrder({ ...ordering, live });
+    decided = decideOrder({ ...ordering, live });
     const existing = await parts.store.get('credentials', { id: decided.id });
     return existing === undefined ? await make(decided) : await repeatCredential(decided, existing);
   } catch (error) {
     const { path, index: item } = order;
-    const described = { action: 'credential.issue', path, item } as const;
+    const locator = decided && locatorAt(parts, path);
+    const described = { action: 'credential.issue', path, locator, item } as const;
     return recordFailure({ parts, call, caller }, [described], error);
   }
 }

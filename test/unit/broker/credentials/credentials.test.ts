@@ -106,7 +106,9 @@ describe('an order', () => {
     const entries = await broker.entriesOf(async () => {
       expect(await codeOf(order())).toBe('ERR_PROVIDER_FAILED');
     });
-    expect(entries).toMatchObject([{ action: 'credential.issue', outcome: 'error' }]);
+    expect(entries).toMatchObject([
+      { action: 'credential.issue', outcome: 'error', locator: expect.stringMatching(/^vault:/) },
+    ]);
     expect(await row()).toMatchObject({ state: 'revoking', sealed: null });
     await revokeAll();
     expect(await row()).toMatchObject({ state: 'revoked' });
