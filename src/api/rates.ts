@@ -51,6 +51,11 @@ export class Rates {
     refuseAfter(this.of(caller).take(weight, this.#clock.monotonic()), 'rate');
   }
 
+  /** Counts what a request of the caller cost beyond its weight: the next ones wait for it. */
+  chargeCaller(caller: Caller, weight: number): void {
+    this.of(caller).charge(weight, this.#clock.monotonic());
+  }
+
   /** @throws ERR_RATE_LIMITED */
   takeFromNetwork(network: string, weight: number): void {
     refuseAfter(this.#networks.of(network).take(weight, this.#clock.monotonic()), 'address_rate');

@@ -10,6 +10,8 @@ export interface Rate {
 export interface Bucket {
   /** Takes `weight`, the whole burst at most, and answers 0; or nothing, and answers the seconds until there is enough. `now` is monotonic, ms. */
   take(weight: number, now: number): number;
+  /** Takes `weight` also where that leaves a debt: what a failure or a list costs is known only afterwards. */
+  charge(weight: number, now: number): void;
 }
 
 /** What one caller may still take; filled by time, so it needs no timer. */
@@ -38,7 +40,6 @@ export class TokenBucket implements Bucket {
     return Math.max(1, Math.ceil((wanted - this.#tokens) / this.#rate.perSecond));
   }
 
-  /** Takes `weight` also where that leaves a debt: what a failure costs is known only afterwards. */
   charge(weight: number, now: number): void {
     this.#fill(now);
     this.#tokens = Math.max(-this.#rate.burst, this.#tokens - weight);
@@ -76,6 +77,11 @@ export class MemberBucket implements Bucket {
     if (seconds > 0) return seconds;
     this.#own.take(weight, now);
     return this.#group.take(weight, now);
+  }
+
+  charge(weight: number, now: number): void {
+    this.#own.charge(weight, now);
+    this.#group.charge(weight, now);
   }
 }
 

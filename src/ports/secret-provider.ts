@@ -28,6 +28,11 @@ export interface CheckReport {
   readonly findings: readonly string[];
 }
 
+/** One page of names. `cost`: what the page took at the backend, in reads; 1 where it is left out. */
+export interface ListedPage extends Page<SecretListing> {
+  readonly cost?: number;
+}
+
 /** One mount's view of a backend. Every failure is a BrokerError: ERR_NOT_FOUND or ERR_PROVIDER_*; nothing else escapes. */
 export interface SecretProvider {
   /** The locators that any path of this mount can reach: a canonical locator prefix ending in `/`, or one exact locator. Two mounts' never overlap. */
@@ -51,7 +56,7 @@ export interface SecretProvider {
     context: CallContext,
   ): Promise<readonly (SecretVersion | Error)[]>;
   /** Names below `prefix` (a `rest`, or '' for all) in name order. */
-  list(prefix: string, page: PageRequest, context: CallContext): Promise<Page<SecretListing>>;
+  list(prefix: string, page: PageRequest, context: CallContext): Promise<ListedPage>;
   /** Checks this mount: that its root exists, is readable and is what the options say. Reports, never throws. */
   check(context: CallContext): Promise<CheckReport>;
   readonly writes?: SecretWrites;

@@ -42,6 +42,15 @@ describe('a workload', () => {
     await expectDenied(api, { status: 429, code: 'ERR_RATE_LIMITED', send: batch });
   });
 
+  it('pays for what its lists cost at backends', async () => {
+    api = await RunningApi.start({ limits: { identityRate: { ...slow, burst: 40 } } });
+    await api.furnish();
+    const token = await api.logIn();
+    const list = () => api.call('GET', '/api/v1/secrets?prefix=app', { token });
+    // Each takes 5 and is charged 1 for its one page.
+    expect(await untilLimited(list)).toBeLessThan(25 / 5);
+  });
+
   it('logs in no more often than its rate, and others still do', async () => {
     api = await RunningApi.start({ limits: { loginRate: { ...slow, burst: 5 } } });
     await api.furnish();

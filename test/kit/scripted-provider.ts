@@ -30,6 +30,8 @@ export class ScriptedBackend implements ProviderConnection {
   renewed: number | undefined;
   batches = false;
   pageSize = 1_000;
+  /** What a page of names says that it cost. */
+  costOfList: number | undefined;
   healthy = true;
   /** Runs inside each call; may throw, or change the world meanwhile. */
   during: (step: Step, what: string, signal: AbortSignal) => void | Promise<void> = () => undefined;
@@ -80,7 +82,8 @@ export class ScriptedBackend implements ProviderConnection {
       },
       list: async (prefix, page, { signal }) => {
         await this.#do('list', prefix, signal);
-        return this.#list(root, prefix, page);
+        const listed = this.#list(root, prefix, page);
+        return this.costOfList === undefined ? listed : { ...listed, cost: this.costOfList };
       },
       check: () => Promise.resolve({ healthy: this.healthy, findings: ['mount'] }),
     };

@@ -37,12 +37,13 @@ export const readSecret: RouteOf<'readSecret'> = {
 
 export const listSecrets: RouteOf<'listSecrets'> = {
   query: ['prefix', ...PAGE_QUERY],
-  read: ({ query }) => {
+  read: ({ query, rates }) => {
     const prefix = query.get('prefix') ?? '';
     if (prefix !== '') parseSecretPath(prefix);
     const page = readPage(query);
     return async ({ parts, call, caller }) => {
-      const found = await list(parts, call, caller, { prefix, page });
+      const charge = (reads: number): void => rates.chargeCaller(caller, reads);
+      const found = await list(parts, call, caller, { prefix, page, charge });
       return { status: 200, body: shownPage(found, (item) => item) };
     };
   },

@@ -3,6 +3,7 @@ import { isUnder, parseSecretPath } from '../../domain/names.ts';
 import type { Page, PageRequest } from '../../domain/page.ts';
 import { mayListUnder } from '../../domain/policy/index.ts';
 import type { SecretListing } from '../../domain/secret.ts';
+import type { ListedPage } from '../../ports/secret-provider.ts';
 import type { StoredDocument } from '../documents/document.ts';
 import type { Call, Caller } from '../call.ts';
 import { decodeCursor, encodeCursor } from '../cursor.ts';
@@ -18,6 +19,8 @@ export interface ListedSecret {
 
 /** Most names read from backends for one page: what lies beyond is on the next page, however few of these may be shown. */
 const MOST_READ = 2_000;
+/** Most that one page may cost at backends, in reads: what is left is on the next page. */
+const MOST_COST = 1_000;
 const CHUNK = 200;
 
 /** Where a list stands: in which mount, at which page of its backend, after how many names of that page. */
@@ -33,19 +36,25 @@ interface Listing {
   readonly caller: Caller;
   readonly prefix: string;
   readonly limit: number;
+  readonly charge: (reads: number) => void;
 }
 
 /**
  * Names below a prefix that the caller may list, one mount after another, in the backends' order. Each name is decided by itself before
- * paging, so that a page says nothing of what is hidden. @throws ERR_DENIED, ERR_PATH_INVALID, ERR_REQUEST_INVALID, ERR_PROVIDER_*
+ * paging, so that a page says nothing of what is hidden. `charge` is called with what the page cost at backends, in reads, which is known only
+ * afterwards. @throws ERR_DENIED, ERR_PATH_INVALID, ERR_REQUEST_INVALID, ERR_PROVIDER_*
  */
 export async function listSecrets(
   parts: Parts,
   call: Call,
   caller: Caller,
-  query: { readonly prefix: string; readonly page: PageRequest },
+  query: {
+    readonly prefix: string;
+    readonly page: PageRequest;
+    readonly charge: (reads: number) => void;
+  },
 ): Promise<Page<ListedSecret>> {
-  const { prefix, page } = query;
+  const { prefix, page, charge } = query;
   if (prefix !== '') parseSecretPath(prefix);
   const list = `secrets/${prefix}`;
   return recordOperation(
@@ -54,7 +63,7 @@ export async function listSecrets(
     async (now) => {
       if (!mayListAny(parts, now, prefix)) throw denied('no_rule');
       const from = decodeCursor(parts, list, page.after) as Position | undefined;
-      const listing = { parts, call, caller: now, prefix, limit: page.limit };
+      const listing = { parts, call, caller: now, prefix, limit: page.limit, charge };
       const { items, next } = await collect(listing, from);
       return next === undefined ? { items } : { items, next: encodeCursor(parts, list, next) };
     },
@@ -64,18 +73,23 @@ export async function listSecrets(
 interface Collected {
   readonly items: ListedSecret[];
   read: number;
+  cost: number;
 }
 
 async function collect(
   listing: Listing,
   from: Position | undefined,
 ): Promise<{ readonly items: readonly ListedSecret[]; readonly next?: Position }> {
-  const collected: Collected = { items: [], read: 0 };
+  const collected: Collected = { items: [], read: 0, cost: 0 };
   for (const mount of mountsFrom(listing, from?.prefix)) {
     const { prefix } = mount.spec;
     let position: Position | undefined = prefix === from?.prefix ? from : { prefix, taken: 0 };
     while (position !== undefined) {
+      if (collected.cost >= MOST_COST) return { items: collected.items, next: position };
       const page = await readNames(listing, mount, position.after);
+      const cost = page.cost ?? 1;
+      collected.cost += cost;
+      listing.charge(cost);
       const taken = take(listing, collected, mount, page.items.slice(position.taken));
       const stopped = position.taken + taken;
       if (stopped < page.items.length)
@@ -129,10 +143,10 @@ async function readNames(
   { parts, call, prefix }: Listing,
   mount: StoredDocument<'mount'>,
   after: string | undefined,
-): Promise<Page<SecretListing>> {
+): Promise<ListedPage> {
   const root = `${mount.spec.prefix}/`;
   const below = prefix.startsWith(root) ? prefix.slice(root.length) : '';
-  if (!mayAsk(parts, mount, below)) return { items: [] };
+  if (!mayAsk(parts, mount, below)) return { items: [], cost: 0 };
   return parts.connections.provider(mount).list(below, { after, limit: CHUNK }, call.context());
 }
 

@@ -958,7 +958,7 @@ export interface paths {
         readonly put?: never;
         /**
          * Finds who was given a leaked value
-         * @description Entries about exactly this value, at whatever path, newest first. Only the role auditor may ask, without a scope; admin does not include it. The trace is recorded, without the value.
+         * @description Entries about exactly this value, at whatever path, newest first. A value of one key is also found as one key of a larger secret. Only the role auditor may ask, without a scope; admin does not include it. The trace is recorded, without the value.
          */
         readonly post: operations["traceAudit"];
         readonly delete?: never;
@@ -1250,7 +1250,7 @@ export interface components {
             readonly token: string;
         };
         readonly Trace: {
-            /** @description The whole value, every key of it. At most 1 MiB. */
+            /** @description One leaked value under any key, or the whole secret with every key. At most 1 MiB. */
             readonly data: components["schemas"]["SecretData"];
             readonly pathPrefix?: string;
             /** Format: date-time */

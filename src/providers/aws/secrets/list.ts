@@ -1,10 +1,11 @@
 import type { SecretListEntry } from '@aws-sdk/client-secrets-manager';
 import { isSecretPath } from '../../../domain/names.ts';
-import type { Page, PageRequest } from '../../../domain/page.ts';
+import type { PageRequest } from '../../../domain/page.ts';
 import type { SecretListing } from '../../../domain/secret.ts';
 import type { CallContext } from '../../../ports/call-context.ts';
 import type { AwsMountOptions } from '../secrets-manager/config.ts';
 import type { GuardedSecrets } from '../client/guarded-secrets.ts';
+import type { ListedPage } from '../../../ports/secret-provider.ts';
 
 /** A page over names that no path can reach ends early rather than walk them all. */
 const MAX_CALLS = 10;
@@ -15,11 +16,13 @@ export async function listNames(
   mount: AwsMountOptions,
   request: PageRequest & { readonly prefix: string },
   context: CallContext,
-): Promise<Page<SecretListing>> {
+): Promise<ListedPage> {
   const base = `${mount.namePrefix}${request.prefix === '' ? '' : `${request.prefix}/`}`;
   const items: SecretListing[] = [];
   let next = request.after;
-  for (let call = 0; call < MAX_CALLS; call++) {
+  let cost = 0;
+  while (cost < MAX_CALLS) {
+    cost += 1;
     const limit = request.limit - items.length;
     const answer = await secrets.names(base, { next, limit }, context);
     const listings = answer.entries.flatMap((entry) => listingOf(entry, base, mount));
@@ -27,7 +30,7 @@ export async function listNames(
     next = answer.next;
     if (next === undefined || items.length >= request.limit) break;
   }
-  return { items, next };
+  return { items, next, cost };
 }
 
 function listingOf(

@@ -1,15 +1,18 @@
 import { z } from 'zod';
 import { BrokerError } from '../../../domain/errors.ts';
 import { isPathSegment, MAX_PATH_SEGMENTS } from '../../../domain/names.ts';
-import type { Page, PageRequest } from '../../../domain/page.ts';
-import type { SecretListing } from '../../../domain/secret.ts';
+import type { PageRequest } from '../../../domain/page.ts';
 import type { CallContext } from '../../../ports/call-context.ts';
 import { encodeVaultPath } from '../client/encode-path.ts';
 import { failMalformed } from '../errors.ts';
 import type { VaultCalls } from '../client/calls.ts';
+import type { ListedPage } from '../../../ports/secret-provider.ts';
 
 const LIST_BYTES = 8_388_608;
-const MOST_FOLDERS = 1000;
+/** A page ends after so many folders, with the names that it has by then. */
+const MOST_FOLDERS = 200;
+/** A LIST answers every key of a folder: so many names cost the broker about as much as one read. */
+const NAMES_OF_READ = 500;
 const SLASH = '/';
 
 const answerSchema = z.object({ data: z.object({ keys: z.array(z.string()) }) });
@@ -22,6 +25,9 @@ interface Walk {
   readonly context: CallContext;
   readonly names: string[];
   folders: number;
+  cost: number;
+  /** The first folder that this page no longer asked for. */
+  stopped?: string;
 }
 
 /**
@@ -38,12 +44,7 @@ export class KvList {
     this.#root = root;
   }
 
-  /** @throws ERR_PROVIDER_FAILED when a page lies behind more than a thousand folders. */
-  async page(
-    prefix: string,
-    page: PageRequest,
-    context: CallContext,
-  ): Promise<Page<SecretListing>> {
+  async page(prefix: string, page: PageRequest, context: CallContext): Promise<ListedPage> {
     const after = page.after ?? '';
     const walk: Walk = {
       root: this.#root,
@@ -53,18 +54,23 @@ export class KvList {
       context,
       names: [],
       folders: 0,
+      cost: 0,
     };
     await this.#visit(walk, prefix === '' ? '' : `${prefix}${SLASH}`, 0);
     const items = walk.names.slice(0, page.limit).map((name) => ({ name }));
-    const next = walk.names.length > page.limit ? items.at(-1)?.name : undefined;
-    return { items, ...(next !== undefined && { next }) };
+    const next = walk.names.length > page.limit ? items.at(-1)?.name : walk.stopped;
+    return { items, cost: walk.cost, ...(next !== undefined && { next }) };
   }
 
   async #visit(walk: Walk, folder: string, depth: number): Promise<void> {
     if (depth >= MAX_PATH_SEGMENTS) return;
+    if (walk.folders === MOST_FOLDERS) {
+      walk.stopped = folder;
+      return;
+    }
     const keys = await this.#keys(walk, folder);
     for (const key of keys) {
-      if (walk.names.length >= walk.limit) return;
+      if (walk.names.length >= walk.limit || walk.stopped !== undefined) return;
       const name = folder + key;
       if (!key.endsWith(SLASH)) {
         if (name > walk.after) walk.names.push(name);
@@ -76,7 +82,6 @@ export class KvList {
 
   async #keys(walk: Walk, folder: string): Promise<readonly string[]> {
     walk.folders += 1;
-    if (walk.folders > MOST_FOLDERS) throw new BrokerError('ERR_PROVIDER_FAILED');
     const encoded = folder === '' ? '' : encodeVaultPath(folder.slice(0, -1)) + SLASH;
     // As a query: proxies, and Node's own parser, refuse the verb LIST.
     const path = `${walk.root}${SLASH}${encoded}?list=true`;
@@ -85,6 +90,7 @@ export class KvList {
     const parsed = answerSchema.safeParse(answer);
     if (!parsed.success) return failMalformed('list_answer');
     const keys = new Set(parsed.data.data.keys);
+    walk.cost += 1 + Math.floor(keys.size / NAMES_OF_READ);
     return [...keys].filter((key) => isPathSegment(key.replace(/\/$/, ''))).sort();
   }
 }

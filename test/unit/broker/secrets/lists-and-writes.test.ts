@@ -15,8 +15,10 @@ import { records } from '../../../kit/hooked-store.ts';
 let broker: TestBroker;
 let admin: LiveOperator;
 let live: LiveSession;
+let charged: number;
 
 beforeEach(async () => {
+  charged = 0;
   broker = await TestBroker.open();
   admin = await broker.furnish();
   live = await broker.logIn();
@@ -34,7 +36,11 @@ describe('a list', () => {
     after?: string,
     caller: LiveSession | LiveOperator = live,
     limit = 10,
-  ) => listSecrets(broker.parts, broker.call(), caller, { prefix, page: { after, limit } });
+  ) =>
+    listSecrets(broker.parts, broker.call(), caller, {
+      ...{ prefix, page: { after, limit } },
+      charge: (reads) => void (charged += reads),
+    });
 
   it('shows names that may be listed, by whole segments, page after page', async () => {
     for (const name of ['kv/a/1', 'kv/a/2', 'kv/ab/1', 'kv/b'])
@@ -49,6 +55,21 @@ describe('a list', () => {
       after = page.next;
     } while (after !== undefined);
     expect(seen).toEqual(['kv/a/1', 'kv/a/2', 'kv/ab/1', 'kv/b', 'kv/db', 'kv/other']);
+  });
+
+  it('charges what each page of the backend cost, and goes on later where a page costs too much', async () => {
+    for (let n = 0; n < 250; n += 1)
+      broker.backend.secrets.set(`kv/n${n}`, { data: { v: '1' }, version: '1' });
+    await list('kv', undefined, live, 250);
+    expect(charged).toBe(2);
+    broker.backend.costOfList = 700;
+    broker.backend.pageSize = 10;
+    const page = await list('kv', undefined, live, 250);
+    expect(charged).toBe(2 + 2 * 700);
+    expect(page.items).toHaveLength(20);
+    const rest = await list('kv', page.next, live, 250);
+    expect(rest.items[0]?.path).not.toBe(page.items.at(-1)?.path);
+    expect(rest.items).toHaveLength(20);
   });
 
   it('asks no backend in which nothing may be listed, whose failure would tell of it', async () => {

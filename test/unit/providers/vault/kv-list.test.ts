@@ -33,7 +33,7 @@ describe('listing a KV engine', () => {
   it('asks for the folders of one page only', async () => {
     for (const name of ['a/1', 'b/1', 'c/1', 'd/1', 'e/1']) vault.put('secret', name, { k: 'v' });
     const first = await page(1);
-    expect(first).toEqual({ items: [{ name: 'a/1' }], next: 'a/1' });
+    expect(first).toEqual({ items: [{ name: 'a/1' }], next: 'a/1', cost: 3 });
     expect(vault.requests).toHaveLength(3);
     const second = await page(1, first.next);
     expect(second.items).toEqual([{ name: 'b/1' }]);
@@ -61,9 +61,29 @@ describe('listing a KV engine', () => {
     expect(items).toHaveLength(16);
   });
 
-  it('gives up behind a thousand folders with nothing in them', async () => {
-    keysOf((folder) => (folder === '' ? Array.from({ length: 1001 }, (_, n) => `f${n}/`) : []));
-    expect((await failureOf(page(1))).code).toBe('ERR_PROVIDER_FAILED');
+  it('ends a page after 200 folders, and the next page goes on behind them', async () => {
+    const folders = Array.from({ length: 500 }, (_, n) => `f${String(n).padStart(3, '0')}/`);
+    keysOf((folder) => (folder === '' ? [...folders, 'z'] : folder === 'f450/' ? ['x'] : []));
+    const names: string[] = [];
+    let after: string | undefined;
+    let pages = 0;
+    do {
+      vault.requests.length = 0;
+      const { items, next } = await page(10, after);
+      expect(vault.requests.length).toBeLessThanOrEqual(200);
+      names.push(...items.map(({ name }) => name));
+      after = next;
+      pages += 1;
+    } while (after !== undefined);
+    expect(names).toEqual(['f450/x', 'z']);
+    expect(pages).toBe(3);
+  });
+
+  it('says what a page cost: one read for each folder, and for each 500 of its keys', async () => {
+    keysOf((folder) =>
+      folder === '' ? ['a/', ...Array.from({ length: 2_000 }, (_, n) => `k${n}`)] : ['in'],
+    );
+    expect(await page(10)).toMatchObject({ cost: 6 });
   });
 
   it.each([[null], ['text'], [[1, 2]], [{ a: 1 }]])('calls the keys %j unusable', async (keys) => {
