@@ -1,4 +1,4 @@
-import type { DirectedRotation } from '../rotation/direct-rotation.ts';
+import type { DirectedRotation } from '../rotation/control-rotation.ts';
 import type { ListedRotation, RotationStatus } from '../rotation/rotation-status.ts';
 import type { Tables } from '../ports/tables.ts';
 import { instant } from '../domain/instant.ts';

@@ -1,7 +1,7 @@
 import type { Config, ConnectionConfig } from './config/schema.ts';
 import type { ClusterConnection } from '../auth/index.ts';
 import type { BoundConnection } from '../broker/secrets/connections.ts';
-import type { BoundTargets } from '../rotation/rotation-targets.ts';
+import type { BoundTargets } from '../broker/documents/rotation-targets.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { RotationConnection } from '../ports/rotation-target.ts';
 import type { ProviderConnection } from '../ports/secret-provider.ts';
@@ -71,8 +71,8 @@ const OPENERS: Openers = {
     return { rotation, close: () => undefined };
   },
   async postgres(name, connection, deps) {
-    const { connectPostgres } = await import('../providers/postgres/client/postgres-server.ts');
-    const { connectPostgresProvider } = await import('../providers/postgres/connection.ts');
+    const { connectPostgres } = await import('../providers/postgres/client/server.ts');
+    const { connectPostgresProvider } = await import('../providers/postgres/open.ts');
     const { connectPostgresRotation } = await import('../providers/postgres/rotator/connection.ts');
     const server = await connectPostgres(connection, deps);
     const provider = connectPostgresProvider(name, server, deps);
@@ -80,8 +80,8 @@ const OPENERS: Openers = {
     return { provider, rotation, close: () => provider.close() };
   },
   async mysql(name, connection, deps) {
-    const { connectMysql } = await import('../providers/mysql/client/mysql-server.ts');
-    const { connectMysqlProvider } = await import('../providers/mysql/connection.ts');
+    const { connectMysql } = await import('../providers/mysql/client/server.ts');
+    const { connectMysqlProvider } = await import('../providers/mysql/open.ts');
     const { connectMysqlRotation } = await import('../providers/mysql/rotator/connection.ts');
     const server = await connectMysql(connection, deps.clock);
     const provider = connectMysqlProvider(name, server);
@@ -89,8 +89,8 @@ const OPENERS: Openers = {
     return { provider, rotation, close: () => provider.close() };
   },
   async redis(name, connection, deps) {
-    const { connectRedis } = await import('../providers/redis/client/redis-server.ts');
-    const { connectRedisRotation } = await import('../providers/redis/rotator/connection.ts');
+    const { connectRedis } = await import('../providers/redis/client.ts');
+    const { connectRedisRotation } = await import('../providers/redis/open.ts');
     const rotation = connectRedisRotation(name, await connectRedis(connection, deps.clock));
     return { rotation, close: () => undefined };
   },

@@ -12,8 +12,8 @@ import { canaryChanged, canaryDone } from './canary.ts';
 import { isOverCap } from './connection-places.ts';
 import { CLAIM_MS, RotationClaim } from './rotation-claim.ts';
 import { endChanges } from './end-rotation.ts';
-import { isFinal, pauseAfterFailure, pauseWhileWaiting } from './next-try.ts';
-import { EFFECTS, type StepResult } from './rotation-effects.ts';
+import { isFinal, pauseAfterFailure, pauseWhileWaiting } from './retry.ts';
+import { EFFECTS, type StepResult } from './step-effects.ts';
 import { rotatingPlace, traitsOf, type RotatingPlace } from './rotation-place.ts';
 import {
   asItWas,
@@ -27,7 +27,7 @@ import {
 } from './rotation-row.ts';
 import { handOver } from './hand-over.ts';
 import { settled } from './settle.ts';
-import { stepEntries } from './step-entries.ts';
+import { stepEntries } from './step-record.ts';
 import { vetoRecord } from './veto-record.ts';
 
 /** What a target says that goes on by itself. */

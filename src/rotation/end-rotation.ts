@@ -1,6 +1,6 @@
 import type { RotationSpec } from '../domain/rotation/rotation-spec.ts';
 import type { Parts } from '../broker/parts.ts';
-import { nextRun } from './next-run.ts';
+import { nextRun } from '../broker/documents/rotation-times.ts';
 import { UNCLAIMED, type RotationRow, type ScheduleRow } from './rotation-row.ts';
 
 /** What the end of a rotation changes besides its state: its values are forgotten, and the path is free for the next. */

@@ -3,7 +3,7 @@ import type { RotationSpec } from '../domain/rotation/rotation-spec.ts';
 import type { Parts } from '../broker/parts.ts';
 import { holdersOf, reportsOf } from './holders.ts';
 import { complaintsOf } from './vetoes.ts';
-import { nextDrill } from './next-run.ts';
+import { nextDrill } from '../broker/documents/rotation-times.ts';
 import type { RotationRow, ScheduleRow } from './rotation-row.ts';
 
 /** What is due has this long to begin, and to bring what it is for. */

@@ -2,10 +2,10 @@ import { hmac } from '../crypto/digest.ts';
 import { BrokerError } from '../domain/errors.ts';
 import type { Call, Caller } from '../broker/call.ts';
 import type { Parts } from '../broker/parts.ts';
-import { actOnRotation, type ActedRotation } from './act-on-rotation.ts';
+import { actOnRotation, type ActedRotation } from './commit-request.ts';
 import { rotatingPlace, type RotatingPlace } from './rotation-place.ts';
 import { changed, type RotationRow, type ScheduleRow } from './rotation-row.ts';
-import { startRotation } from './start-rotation.ts';
+import { startRotation } from './start-and-end.ts';
 
 export interface RotationOrder {
   readonly path: string;

@@ -11,7 +11,7 @@ import type { Parts } from '../broker/parts.ts';
 import { listAll } from '../broker/list-all.ts';
 import { LiveSession } from '../broker/sessions/session-memory.ts';
 import { holdersOf, reportsOf } from './holders.ts';
-import { nextRuns } from './next-run.ts';
+import { nextRuns } from '../broker/documents/rotation-times.ts';
 import { isOverdue } from './overdue.ts';
 import { probeTarget, type TargetState } from './probe-target.ts';
 import { rotatingPlace } from './rotation-place.ts';

@@ -3,11 +3,11 @@ import { isOpen, nextOpening } from '../domain/rotation/next-opening.ts';
 import type { RotationSpec } from '../domain/rotation/rotation-spec.ts';
 import type { Parts } from '../broker/parts.ts';
 import type { SystemActor } from '../broker/recording/record.ts';
-import { nextDrill, nextRun } from './next-run.ts';
+import { nextDrill, nextRun } from '../broker/documents/rotation-times.ts';
 import { rotatingPlace, type RotatingPlace } from './rotation-place.ts';
 import type { RotationRow, ScheduleRow } from './rotation-row.ts';
 import { locatorAt } from '../broker/secrets/target.ts';
-import { startRotation } from './start-rotation.ts';
+import { startRotation } from './start-and-end.ts';
 
 /** So many begin at a time: what they take keeps who reads meanwhile waiting. */
 const CHUNK = 50;

@@ -2,7 +2,7 @@ import type { Write } from '../ports/store.ts';
 import type { Parts } from '../broker/parts.ts';
 import type { SystemActor } from '../broker/recording/record.ts';
 import { locatorAt } from '../broker/secrets/target.ts';
-import type { StepResult } from './rotation-effects.ts';
+import type { StepResult } from './step-effects.ts';
 import type { RotationRow } from './rotation-row.ts';
 import { VETOED } from './vetoes.ts';
 

@@ -5,7 +5,7 @@ import type { SecretData } from '../../src/domain/secret.ts';
 import type { RotationConnection } from '../../src/ports/rotation-target.ts';
 import { connectMysqlRotation } from '../../src/providers/mysql/rotator/connection.ts';
 import { mysqlConnectionSchema } from '../../src/providers/mysql/client/config.ts';
-import { connectMysql } from '../../src/providers/mysql/client/mysql-server.ts';
+import { connectMysql } from '../../src/providers/mysql/client/server.ts';
 import { describeWith } from '../kit/backends/backends.ts';
 import { uniqueName } from '../kit/backends/unique-name.ts';
 import {

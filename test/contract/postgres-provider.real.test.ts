@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Workload } from '../../src/domain/workload.ts';
-import { connectPostgresProvider } from '../../src/providers/postgres/connection.ts';
+import { connectPostgresProvider } from '../../src/providers/postgres/open.ts';
 import { systemClock } from '../../src/clock.ts';
 import { quoteIdentifier } from '../../src/providers/postgres/client/quote.ts';
 import { describeWith } from '../kit/backends/backends.ts';

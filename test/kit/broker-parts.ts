@@ -10,7 +10,7 @@ import { LeaseQuota } from '../../src/broker/leases/lease-quota.ts';
 import { SessionQuota } from '../../src/broker/sessions/session-quota.ts';
 import { logIn } from '../../src/broker/sessions/log-in.ts';
 import type { Limits, Parts } from '../../src/broker/parts.ts';
-import { Canaries } from '../../src/broker/secrets/canaries.ts';
+import { Canaries } from '../../src/rotation/canary-values.ts';
 import { Catalog } from '../../src/broker/secrets/catalog.ts';
 import { Connections, type BoundConnection } from '../../src/broker/secrets/connections.ts';
 import { EventStreams } from '../../src/broker/events/event-streams.ts';
@@ -21,7 +21,7 @@ import {
   OperatorTokens,
   type LiveOperator,
 } from '../../src/broker/sessions/operator-token-memory.ts';
-import { RotationTargets, type BoundTargets } from '../../src/rotation/rotation-targets.ts';
+import { RotationTargets, type BoundTargets } from '../../src/broker/documents/rotation-targets.ts';
 import { RowSeals } from '../../src/broker/recording/row-seals.ts';
 import { Sessions, type LiveSession } from '../../src/broker/sessions/session-memory.ts';
 import { State } from '../../src/broker/state.ts';

@@ -8,7 +8,7 @@ import { postgresConnectionSchema } from '../../src/providers/postgres/client/co
 import {
   connectPostgres,
   type PostgresServer,
-} from '../../src/providers/postgres/client/postgres-server.ts';
+} from '../../src/providers/postgres/client/server.ts';
 import { quoteIdentifier, quoteLiteral } from '../../src/providers/postgres/client/quote.ts';
 import { createDatabase, type Postgres } from './backends/postgres.ts';
 import { uniqueName } from './backends/unique-name.ts';

@@ -1,5 +1,5 @@
 import type { LiveOperator } from '../../src/broker/sessions/operator-token-memory.ts';
-import { Rotations } from '../../src/rotation/workers/rotations.ts';
+import { Rotations } from '../../src/rotation/rotation-worker.ts';
 import type { SecretData } from '../../src/domain/secret.ts';
 import type { Tables } from '../../src/ports/tables.ts';
 import { TestBroker } from './broker-parts.ts';

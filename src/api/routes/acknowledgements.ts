@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { acknowledgeVersions } from '../../broker/leases/acknowledge.ts';
+import { acknowledgeVersions } from '../../rotation/acknowledge.ts';
 import { identityOf } from '../../broker/call.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import { problemOf } from '../error-response.ts';

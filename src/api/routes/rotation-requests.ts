@@ -1,6 +1,10 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { z } from 'zod';
-import { ACTIONS, directRotation, type RotationDirection } from '../../rotation/direct-rotation.ts';
+import {
+  ACTIONS,
+  directRotation,
+  type RotationDirection,
+} from '../../rotation/control-rotation.ts';
 import { requestRotation } from '../../rotation/request-rotation.ts';
 import { parseSecretPath } from '../../domain/names.ts';
 import type { Caller } from '../../broker/call.ts';

@@ -3,9 +3,9 @@ import { isWithinBounds } from '../../domain/locator-bounds.ts';
 import type { RotationSpec } from '../../domain/rotation/rotation-spec.ts';
 import type { RotationTarget } from '../../ports/rotation-target.ts';
 import type { Parts } from '../parts.ts';
-import { lifetimeProblem } from '../../rotation/lifetime-problem.ts';
-import { scheduleProblem } from '../../rotation/next-run.ts';
-import type { BoundTargets } from '../../rotation/rotation-targets.ts';
+import { lifetimeProblem } from './lifetime-problem.ts';
+import { scheduleProblem } from './rotation-times.ts';
+import type { BoundTargets } from './rotation-targets.ts';
 import type { StoredDocument } from './document.ts';
 import type { EditorScope } from './editor-scope.ts';
 

@@ -6,7 +6,7 @@ import { holdsEverywhere, holdsFor, type Operator } from '../../domain/principal
 import type { RotationTarget } from '../../ports/rotation-target.ts';
 import type { SecretProvider } from '../../ports/secret-provider.ts';
 import type { LiveOperator } from '../sessions/operator-token-memory.ts';
-import type { BoundTargets } from '../../rotation/rotation-targets.ts';
+import type { BoundTargets } from './rotation-targets.ts';
 import type { StoredDocument } from './document.ts';
 
 /**

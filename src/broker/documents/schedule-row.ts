@@ -3,7 +3,7 @@ import { BrokerError } from '../../domain/errors.ts';
 import type { Expectation, Write } from '../../ports/store.ts';
 import type { Tables } from '../../ports/tables.ts';
 import type { Parts } from '../parts.ts';
-import { nextDrill, nextRun } from '../../rotation/next-run.ts';
+import { nextDrill, nextRun } from './rotation-times.ts';
 import type { StoredDocument } from './document.ts';
 
 type Row = Tables['rotation_schedules'];

@@ -11,7 +11,7 @@ import { awsSecretsManagerConnectionSchema } from '../../providers/aws/secrets-m
 import { kubernetesProviderConnectionSchema } from '../../providers/kubernetes/config.ts';
 import { postgresConnectionSchema } from '../../providers/postgres/client/config.ts';
 import { mysqlConnectionSchema } from '../../providers/mysql/client/config.ts';
-import { redisConnectionSchema } from '../../providers/redis/client/config.ts';
+import { redisConnectionSchema } from '../../providers/redis/config.ts';
 import { vaultConnectionSchema } from '../../providers/vault/client/config.ts';
 import { webhookConnectionSchema } from '../../providers/webhook/config.ts';
 import { storeConfigSchema } from '../../store/config.ts';

@@ -1,6 +1,6 @@
 import type { SecretData } from '../../domain/secret.ts';
 import type { RotationTarget, RotationTurn, TargetVerdict } from '../../ports/rotation-target.ts';
-import { refuseStaleCopies } from '../rotator/stale-copies.ts';
+import { refuseStaleCopies } from '../rotator/values.ts';
 import type { MadeValue } from './made-value.ts';
 
 /** Nothing but the provider changes: nobody else knows the value, so there is nothing to set and nothing to end. */

@@ -1,10 +1,10 @@
 import { BrokerError } from '../../domain/errors.ts';
 import type { CallContext } from '../../ports/call-context.ts';
 import type { CheckReport } from '../../ports/secret-provider.ts';
-import type { PostgresServer } from './client/postgres-server.ts';
+import type { PostgresServer } from './client/server.ts';
 import type { PostgresSession } from './client/session.ts';
 import type { PostgresMountOptions } from './config.ts';
-import { heirProblem } from './heir.ts';
+import { heirProblem } from './credentials/heir.ts';
 
 const ADVICE: Readonly<Record<string, string>> = {
   login_refused: 'the login was refused: check username, passwordFile and pg_hba.conf',

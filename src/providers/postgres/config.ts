@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { roleName } from './client/role-name.ts';
-import { creationProblem, namesRole, revocationProblem } from './statement-rules.ts';
+import { creationProblem, namesRole, revocationProblem } from './credentials/statements.ts';
 
 const MOST_STATEMENTS = 32;
 const statement = z.string().min(1).max(4096);

@@ -4,7 +4,7 @@ import type { SecretData } from '../../domain/secret.ts';
 import type { CallContext } from '../../ports/call-context.ts';
 import type { RotationTarget, RotationTurn, TargetVerdict } from '../../ports/rotation-target.ts';
 import { conflict } from '../rotator/refusals.ts';
-import { refuseStaleCopies } from '../rotator/stale-copies.ts';
+import { refuseStaleCopies } from '../rotator/values.ts';
 import { madeOf, refuseUnlessDone, verdictOf, type Step } from './rotator/answers.ts';
 import type { WebhookOptions } from './rotator/config.ts';
 import type { Deliveries, Message } from './deliveries.ts';

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { UNCLAIMED } from '../../../src/rotation/rotation-row.ts';
-import { DueRotations } from '../../../src/rotation/workers/due-rotations.ts';
+import { DueRotations } from '../../../src/rotation/due-rotations.ts';
 import type { Tables } from '../../../src/ports/tables.ts';
 import { TestBroker } from '../../kit/broker-parts.ts';
 

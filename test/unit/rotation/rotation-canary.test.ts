@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { acknowledgeVersions } from '../../../src/broker/leases/acknowledge.ts';
+import { acknowledgeVersions } from '../../../src/rotation/acknowledge.ts';
 import { endOwnSession } from '../../../src/broker/sessions/end-session.ts';
 import { readSecret } from '../../../src/broker/secrets/read-secrets.ts';
 import { requestRotation } from '../../../src/rotation/request-rotation.ts';

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { directRotation } from '../../../src/rotation/direct-rotation.ts';
+import { directRotation } from '../../../src/rotation/control-rotation.ts';
 import { requestRotation } from '../../../src/rotation/request-rotation.ts';
 import { readSecret } from '../../../src/broker/secrets/read-secrets.ts';
 import type { LiveSession } from '../../../src/broker/sessions/session-memory.ts';

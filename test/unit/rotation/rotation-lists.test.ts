@@ -1,12 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { directRotation } from '../../../src/rotation/direct-rotation.ts';
+import { directRotation } from '../../../src/rotation/control-rotation.ts';
 import { requestRotation } from '../../../src/rotation/request-rotation.ts';
 import {
   listRotations,
   rotationStatus,
   type RotationFilter,
 } from '../../../src/rotation/rotation-status.ts';
-import { RotationTargets } from '../../../src/rotation/rotation-targets.ts';
+import { RotationTargets } from '../../../src/broker/documents/rotation-targets.ts';
 import { BrokerError } from '../../../src/domain/errors.ts';
 import { PATH, RotationBench } from '../../kit/rotation-bench.ts';
 

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { directRotation } from '../../../src/rotation/direct-rotation.ts';
+import { directRotation } from '../../../src/rotation/control-rotation.ts';
 import { requestRotation } from '../../../src/rotation/request-rotation.ts';
 import type { LiveOperator } from '../../../src/broker/sessions/operator-token-memory.ts';
 import { codeOf } from '../../kit/broker-parts.ts';

@@ -5,8 +5,8 @@ import {
   nextRuns,
   scheduleProblem,
   type RunClock,
-} from '../../../src/rotation/next-run.ts';
-import { lifetimeProblem } from '../../../src/rotation/lifetime-problem.ts';
+} from '../../../src/broker/documents/rotation-times.ts';
+import { lifetimeProblem } from '../../../src/broker/documents/lifetime-problem.ts';
 import { parseSpec } from '../../../src/broker/documents/schema.ts';
 import type { RotationSpec } from '../../../src/domain/rotation/rotation-spec.ts';
 

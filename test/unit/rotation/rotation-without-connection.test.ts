@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { directRotation, type DirectedRotation } from '../../../src/rotation/direct-rotation.ts';
+import { directRotation, type DirectedRotation } from '../../../src/rotation/control-rotation.ts';
 import { requestRotation } from '../../../src/rotation/request-rotation.ts';
 import { rotationStatus } from '../../../src/rotation/rotation-status.ts';
-import { RotationTargets } from '../../../src/rotation/rotation-targets.ts';
+import { RotationTargets } from '../../../src/broker/documents/rotation-targets.ts';
 import { BrokerError } from '../../../src/domain/errors.ts';
 import { PATH, RotationBench } from '../../kit/rotation-bench.ts';
 

@@ -11,7 +11,7 @@ import type {
 import type { AccessKey, AwsAccount, ListedKey } from '../client/aws-account.ts';
 import { AwsRefusal } from '../errors.ts';
 import { conflict, notYet } from '../../rotator/refusals.ts';
-import { refuseStaleCopies } from '../../rotator/stale-copies.ts';
+import { refuseStaleCopies } from '../../rotator/values.ts';
 import type { AccessKeysOptions } from './config.ts';
 
 /** What AWS allows one user. */

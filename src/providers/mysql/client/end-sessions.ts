@@ -1,7 +1,7 @@
 import { BrokerError } from '../../../domain/errors.ts';
 import type { MysqlAccount } from './account.ts';
-import { errorNumberOf } from './mysql-error.ts';
-import type { MysqlSession } from './mysql-session.ts';
+import { errorNumberOf } from '../errors.ts';
+import type { MysqlSession } from './session.ts';
 
 /** No thread of that number: it ended by itself. */
 const ER_NO_SUCH_THREAD = 1094;

@@ -1,5 +1,5 @@
 import type { Sensitive } from '../../../domain/sensitive.ts';
-import type { MysqlSession } from './mysql-session.ts';
+import type { MysqlSession } from './session.ts';
 import { quoteLiteral } from './quote.ts';
 
 /**

@@ -2,8 +2,8 @@ import { mysqlNativeHash } from '../../../crypto/mysql-native-hash.ts';
 import type { Sensitive } from '../../../domain/sensitive.ts';
 import type { RotationTurn } from '../../../ports/rotation-target.ts';
 import { quoteAccount, type MysqlAccount } from '../client/account.ts';
-import { errorNumberOf } from '../client/mysql-error.ts';
-import type { MysqlSession } from '../client/mysql-session.ts';
+import { errorNumberOf } from '../errors.ts';
+import type { MysqlSession } from '../client/session.ts';
 import { passwordClause } from '../client/password-clause.ts';
 import { conflict } from '../../rotator/refusals.ts';
 

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { mysqlAccountHost, mysqlUsername } from '../client/account.ts';
-import { loginKeys } from '../../rotator/login-keys.ts';
+import { loginKeys } from '../../rotator/options.ts';
 import { passwordOptions } from '../../rotator/password-options.ts';
 
 /** What both strategies have. */

@@ -1,6 +1,6 @@
 import { BrokerError } from '../../../domain/errors.ts';
 import type { RotationConnection, RotationTarget } from '../../../ports/rotation-target.ts';
-import type { MysqlServer } from '../client/mysql-server.ts';
+import type { MysqlServer } from '../client/server.ts';
 import { parseOptions } from '../../parse-options.ts';
 import { unknownStrategy } from '../../rotator/unknown-strategy.ts';
 import { AlternatingUsers } from './alternating-users.ts';

@@ -1,6 +1,6 @@
 import type { RotationTurn } from '../../../ports/rotation-target.ts';
 import { quoteAccount, type MysqlAccount } from '../client/account.ts';
-import type { MysqlSession } from '../client/mysql-session.ts';
+import type { MysqlSession } from '../client/session.ts';
 import { conflict } from '../../rotator/refusals.ts';
 
 /** Quoted names and texts, and what is between them: a word inside a name is none. */

@@ -1,8 +1,8 @@
 import { BrokerError } from '../../../domain/errors.ts';
 import type { CallContext } from '../../../ports/call-context.ts';
 import type { TargetVerdict } from '../../../ports/rotation-target.ts';
-import type { MysqlLogin, MysqlServer } from '../client/mysql-server.ts';
-import type { MysqlSession } from '../client/mysql-session.ts';
+import type { MysqlLogin, MysqlServer } from '../client/server.ts';
+import type { MysqlSession } from '../client/session.ts';
 import { quoteIdentifier } from '../client/quote.ts';
 
 /** Logs in, and reads no row of each table. What the server does not answer is thrown. */

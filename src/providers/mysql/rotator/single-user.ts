@@ -10,13 +10,13 @@ import type {
 } from '../../../ports/rotation-target.ts';
 import { accountLocator, type MysqlAccount } from '../client/account.ts';
 import { endSessions } from '../client/end-sessions.ts';
-import type { MysqlLogin, MysqlServer } from '../client/mysql-server.ts';
+import type { MysqlLogin, MysqlServer } from '../client/server.ts';
 import { checkHost } from '../../rotator/check-host.ts';
-import { readLogin } from '../../rotator/login-keys.ts';
+import { readLogin } from '../../rotator/options.ts';
 import { Accounts } from './accounts.ts';
 import type { SingleUserOptions } from './config.ts';
 import { conflict } from '../../rotator/refusals.ts';
-import { refuseStaleLogin } from '../../rotator/stale-copies.ts';
+import { refuseStaleLogin } from '../../rotator/values.ts';
 import { testLogin } from './login-test.ts';
 
 const ROUNDS = 5;

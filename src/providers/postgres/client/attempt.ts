@@ -1,4 +1,4 @@
-import { isContended } from './contested.ts';
+import { isContended } from './contested-role.ts';
 import type { PostgresSession } from './session.ts';
 
 /** Tries a part of a transaction; what it changed is undone where it fails, and the transaction goes on. Returns the failure. */

@@ -1,8 +1,8 @@
 import type { CallContext } from '../../../ports/call-context.ts';
 import { attempt } from './attempt.ts';
-import { changeContestedRole } from './contested.ts';
-import { sqlStateOf } from './postgres-error.ts';
-import type { PostgresServer } from './postgres-server.ts';
+import { changeContestedRole } from './contested-role.ts';
+import { sqlStateOf } from '../errors.ts';
+import type { PostgresServer } from './server.ts';
 import { quoteIdentifier } from './quote.ts';
 import type { PostgresSession } from './session.ts';
 import { signalListed, terminateSessions } from './terminate-sessions.ts';

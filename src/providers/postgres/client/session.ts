@@ -3,7 +3,7 @@ import type { ClientConfig, QueryArrayConfig } from 'pg';
 import { BrokerError } from '../../../domain/errors.ts';
 import type { Sensitive } from '../../../domain/sensitive.ts';
 import type { TlsIdentity } from '../../../net/https/tls-identity.ts';
-import { toBrokerError } from './postgres-error.ts';
+import { toBrokerError } from '../errors.ts';
 import { PostgresWire } from './wire.ts';
 
 export type PostgresDriver = typeof pg;

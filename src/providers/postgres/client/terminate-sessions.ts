@@ -1,8 +1,8 @@
 import { BrokerError } from '../../../domain/errors.ts';
 import type { CallContext } from '../../../ports/call-context.ts';
 import { joinRole } from './membership.ts';
-import { sqlStateOf } from './postgres-error.ts';
-import type { PostgresServer } from './postgres-server.ts';
+import { sqlStateOf } from '../errors.ts';
+import type { PostgresServer } from './server.ts';
 import { quoteIdentifier } from './quote.ts';
 import type { PostgresSession } from './session.ts';
 

@@ -5,8 +5,8 @@ import type {
   RotationTurn,
   TargetVerdict,
 } from '../../../ports/rotation-target.ts';
-import type { PostgresServer } from '../client/postgres-server.ts';
-import { changeContestedRole } from '../client/contested.ts';
+import type { PostgresServer } from '../client/server.ts';
+import { changeContestedRole } from '../client/contested-role.ts';
 import { checkHost } from '../../rotator/check-host.ts';
 import { followRole } from './follow-role.ts';
 import type { AlternatingUsersOptions } from './config.ts';

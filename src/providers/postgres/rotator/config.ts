@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { roleName } from '../client/role-name.ts';
-import { loginKeys } from '../../rotator/login-keys.ts';
+import { loginKeys } from '../../rotator/options.ts';
 import { passwordOptions } from '../../rotator/password-options.ts';
 
 const TABLE_PRIVILEGES = [

@@ -1,6 +1,6 @@
 import { BrokerError } from '../../../domain/errors.ts';
 import type { RotationConnection, RotationTarget } from '../../../ports/rotation-target.ts';
-import type { PostgresServer } from '../client/postgres-server.ts';
+import type { PostgresServer } from '../client/server.ts';
 import { parseOptions } from '../../parse-options.ts';
 import { unknownStrategy } from '../../rotator/unknown-strategy.ts';
 import { AlternatingUsers } from './alternating-users.ts';

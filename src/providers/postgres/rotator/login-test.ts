@@ -1,7 +1,7 @@
 import { BrokerError } from '../../../domain/errors.ts';
 import type { CallContext } from '../../../ports/call-context.ts';
 import type { TargetVerdict } from '../../../ports/rotation-target.ts';
-import type { PostgresServer } from '../client/postgres-server.ts';
+import type { PostgresServer } from '../client/server.ts';
 import type { PostgresSession } from '../client/session.ts';
 import type { GrantExpectation } from './config.ts';
 import type { Credential } from './credential.ts';

@@ -6,8 +6,8 @@ import type {
   TargetVerdict,
 } from '../../../ports/rotation-target.ts';
 import { quoteIdentifier } from '../client/quote.ts';
-import type { PostgresServer } from '../client/postgres-server.ts';
-import { changeContestedRole } from '../client/contested.ts';
+import type { PostgresServer } from '../client/server.ts';
+import { changeContestedRole } from '../client/contested-role.ts';
 import { checkHost } from '../../rotator/check-host.ts';
 import type { SingleUserOptions } from './config.ts';
 import { credentialOf, nextValue, type Credential } from './credential.ts';

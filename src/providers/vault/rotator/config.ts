@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { isReservedEngine, vaultMountPath } from '../client/config.ts';
 import { accessKeyNames } from '../../rotator/access-key-names.ts';
-import { loginKeys } from '../../rotator/login-keys.ts';
+import { loginKeys } from '../../rotator/options.ts';
 
 /** Where an engine is mounted. */
 const engine = vaultMountPath.refine(

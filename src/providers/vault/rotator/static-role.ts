@@ -10,9 +10,9 @@ import type {
 } from '../../../ports/rotation-target.ts';
 import { encodeVaultPath } from '../client/encode-path.ts';
 import type { VaultClient } from '../client/client.ts';
-import { readLogin } from '../../rotator/login-keys.ts';
+import { readLogin } from '../../rotator/options.ts';
 import { conflict } from '../../rotator/refusals.ts';
-import { refuseStaleLogin } from '../../rotator/stale-copies.ts';
+import { refuseStaleLogin } from '../../rotator/values.ts';
 import type { StaticRoleOptions } from './config.ts';
 
 const credsAnswer = z.object({

@@ -6,10 +6,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import { systemClock } from '../../../../src/clock.ts';
 import { Sensitive } from '../../../../src/domain/sensitive.ts';
 import { mysqlConnectionSchema } from '../../../../src/providers/mysql/client/config.ts';
-import {
-  connectMysql,
-  type MysqlServer,
-} from '../../../../src/providers/mysql/client/mysql-server.ts';
+import { connectMysql, type MysqlServer } from '../../../../src/providers/mysql/client/server.ts';
 import { wholeText } from '../../../contract/rotation-target.contract.ts';
 import { contextOf, failureOf } from '../../../contract/secret-provider.contract.ts';
 import { startHostileServer, type HostileServer } from '../../../kit/fakes/hostile-server.ts';

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { systemClock } from '../../../../src/clock.ts';
 import { postgresConnectionSchema } from '../../../../src/providers/postgres/client/config.ts';
-import { connectPostgres } from '../../../../src/providers/postgres/client/postgres-server.ts';
+import { connectPostgres } from '../../../../src/providers/postgres/client/server.ts';
 import { wholeText } from '../../../contract/rotation-target.contract.ts';
 import { contextOf, failureOf } from '../../../contract/secret-provider.contract.ts';
 import {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { connectPostgresRotation } from '../../../../src/providers/postgres/rotator/connection.ts';
-import type { PostgresServer } from '../../../../src/providers/postgres/client/postgres-server.ts';
+import type { PostgresServer } from '../../../../src/providers/postgres/client/server.ts';
 import { quoteIdentifier, quoteLiteral } from '../../../../src/providers/postgres/client/quote.ts';
 
 const INVALID = expect.objectContaining({ code: 'ERR_BODY_INVALID' });

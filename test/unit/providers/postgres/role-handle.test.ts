@@ -4,7 +4,7 @@ import {
   formatHandle,
   parseHandle,
   roleOf,
-} from '../../../../src/providers/postgres/role-handle.ts';
+} from '../../../../src/providers/postgres/credentials/role-handle.ts';
 
 const { cases } = JSON.parse(readFileSync('test/vectors/postgres-role-handle-v1.json', 'utf8')) as {
   cases: readonly { handle: string; role: string }[];

@@ -1,10 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
 import { postgresMountOptions } from '../../../../src/providers/postgres/config.ts';
-import { fillStatement } from '../../../../src/providers/postgres/fill-statement.ts';
+import { fillStatement } from '../../../../src/providers/postgres/credentials/fill-statement.ts';
 import {
   creationProblem,
   revocationProblem,
-} from '../../../../src/providers/postgres/statement-rules.ts';
+} from '../../../../src/providers/postgres/credentials/statements.ts';
 
 const CREATE = 'CREATE ROLE {{name}} LOGIN PASSWORD {{password}} VALID UNTIL {{expiration}}';
 

@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { systemClock } from '../../../../src/clock.ts';
 import { Sensitive } from '../../../../src/domain/sensitive.ts';
-import { redisConnectionSchema } from '../../../../src/providers/redis/client/config.ts';
-import { connectRedis } from '../../../../src/providers/redis/client/redis-server.ts';
+import { redisConnectionSchema } from '../../../../src/providers/redis/config.ts';
+import { connectRedis } from '../../../../src/providers/redis/client.ts';
 import { wholeText } from '../../../contract/rotation-target.contract.ts';
 import { contextOf, failureOf } from '../../../contract/secret-provider.contract.ts';
 import { startHostileServer, type HostileServer } from '../../../kit/fakes/hostile-server.ts';

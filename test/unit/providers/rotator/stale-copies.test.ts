@@ -1,9 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
-import {
+<import {
   refuseStaleCopies,
   refuseStaleLogin,
-} from '../../../../src/providers/rotator/stale-copies.ts';
-
+} from '../../../../src/providers/rotator/values.ts';
+=
 const KEYS = { username: 'username', password: 'password' };
 const PASSWORD = 'Zk3/9:x@%q!w7';
 const ENCODED = encodeURIComponent(PASSWORD);

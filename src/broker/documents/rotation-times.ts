@@ -1,0 +1,145 @@
+import type { Cron } from 'croner';
+import { sha256Hex } from '../../crypto/digest.ts';
+import { isOpen, nextOpening } from '../../domain/rotation/next-opening.ts';
+import type { RotationSchedule, RotationSpec } from '../../domain/rotation/rotation-spec.ts';
+
+/** What the time of a run depends on beyond the definition. Instants are milliseconds since the epoch. */
+export interface RunClock {
+  readonly path: string;
+  /** Runs are after it; never earlier than a run that was due already, so that no tick is taken twice when the clock jumps back. */
+  readonly after: number;
+  /** When the last run began by whatever cause. */
+  readonly lastRunAt?: number | undefined;
+  /** When the current version was promoted; without it an interval counts from `after`. */
+  readonly rotatedAt?: number | undefined;
+}
+
+/** A window of a year is opened at most daily: whoever is not met by then never is. */
+const MOST_OPENINGS = 400;
+const HEX_OF_FRACTION = 8;
+
+/**
+ * When the next run by schedule is due; undefined: none. A cron tick counts only inside a window, an interval that ends outside waits for the next one.
+ * Ticks that were missed are one run: whoever asks afterwards gets the first tick after now.
+ */
+export async function nextRun(spec: RotationSpec, clock: RunClock): Promise<number | undefined> {
+  const { schedule } = spec;
+  if (schedule === undefined || spec.paused) return undefined;
+  const earliest = earliestRun(spec, clock);
+  const planned =
+    'cron' in schedule
+      ? await nextTick(schedule, spec, earliest - 1)
+      : nextOpening(spec.windows, Math.max(earliest, intervalEnd(schedule, clock)));
+  return planned === undefined ? undefined : withJitter(spec, clock.path, planned);
+}
+
+/** When the next drill is due, `provenAt` being the last proof; undefined: none. */
+export function nextDrill(spec: RotationSpec, clock: RunClock): number | undefined {
+  if (spec.drillEverySeconds === undefined || spec.paused) return undefined;
+  const end = (clock.rotatedAt ?? clock.after) + spec.drillEverySeconds * 1000;
+  const planned = nextOpening(spec.windows, Math.max(end, clock.after));
+  return planned === undefined ? undefined : withJitter(spec, clock.path, planned);
+}
+
+/** Runs by schedule that follow, `count` at most. */
+export async function nextRuns(
+  spec: RotationSpec,
+  clock: RunClock,
+  count: number,
+): Promise<readonly number[]> {
+  const runs: number[] = [];
+  let at: RunClock = clock;
+  while (runs.length < count) {
+    const next = await nextRun(spec, at);
+    if (next === undefined) break;
+    runs.push(next);
+    at = { path: clock.path, after: next, lastRunAt: next, rotatedAt: next };
+  }
+  return runs;
+}
+
+/**
+ * What is wrong with a schedule, for the operator who writes it; undefined: nothing. The pointer is below `rotation`.
+ */
+export async function scheduleProblem(
+  spec: RotationSpec,
+  now: number,
+): Promise<{ readonly pointer: string; readonly message: string } | undefined> {
+  const { schedule, windows } = spec;
+  if (schedule !== undefined && 'cron' in schedule) {
+    const wrong = await cronProblem(schedule);
+    if (wrong !== undefined) return { pointer: '/schedule/cron', message: wrong };
+  }
+  if (windows.length > 0 && nextOpening(windows, now) === undefined) {
+    return { pointer: '/windows', message: NEVER_OPENS };
+  }
+  if (schedule === undefined || !('cron' in schedule)) return undefined;
+  if ((await nextTick(schedule, { ...spec, windows: [] }, now)) === undefined)
+    return { pointer: '/schedule/cron', message: 'names a time that never comes' };
+  if ((await nextTick(schedule, spec, now)) !== undefined) return undefined;
+  return { pointer: '/windows', message: NEVER_OPENS };
+}
+
+const NEVER_OPENS = 'a window that never opens: no run of the schedule falls into one';
+
+/** Not before the last run and the definition's least distance, and strictly after what was there. */
+function earliestRun({ atMostEverySeconds }: RotationSpec, clock: RunClock): number {
+  const apart = (clock.lastRunAt ?? -Infinity) + atMostEverySeconds * 1000;
+  return Math.max(clock.after + 1, apart);
+}
+
+function intervalEnd({ everySeconds }: { readonly everySeconds: number }, clock: RunClock): number {
+  return (clock.rotatedAt ?? clock.after) + everySeconds * 1000;
+}
+
+type CronSchedule = Extract<RotationSchedule, { cron: string }>;
+
+/** The first tick after `after` that lies in a window. Between windows it jumps, so that a cron of every second is no loop of a week. */
+async function nextTick(
+  schedule: CronSchedule,
+  { windows }: RotationSpec,
+  after: number,
+): Promise<number | undefined> {
+  const cron = await openCron(schedule);
+  let from = after;
+  for (let openings = 0; openings < MOST_OPENINGS; openings += 1) {
+    const tick = cron.nextRun(new Date(from))?.getTime();
+    if (tick === undefined || isOpen(windows, tick)) return tick;
+    const opening = nextOpening(windows, tick);
+    if (opening === undefined) return undefined;
+    from = opening - 1;
+  }
+  return undefined;
+}
+
+/** The library is loaded with the first schedule that needs it: a broker that rotates nothing does not carry it. */
+async function openCron({ cron, timeZone }: CronSchedule): Promise<Cron> {
+  const { Cron: Pattern } = await import('croner');
+  return new Pattern(cron, { timezone: timeZone, paused: true, mode: '5-or-6-parts' });
+}
+
+/** Fields and nothing else: the library also takes a date, which comes once and never again. */
+async function cronProblem(schedule: CronSchedule): Promise<string | undefined> {
+  const fields = schedule.cron.trim().split(/\s+/).length;
+  if (fields !== 5 && fields !== 6) return NO_CRON;
+  try {
+    await openCron(schedule);
+    return undefined;
+  } catch {
+    return NO_CRON;
+  }
+}
+
+const NO_CRON =
+  'is not a cron expression of five fields (minute, hour, day, month, weekday), or six with seconds first';
+
+/**
+ * Spread so that a thousand definitions with one cron line are not due in one second: by the path and the tick, the same in every process. A run
+ * that would be pushed out of its window stays at its tick.
+ */
+function withJitter(spec: RotationSpec, path: string, planned: number): number {
+  const digest = sha256Hex(`${path}\n${planned}`).slice(0, HEX_OF_FRACTION);
+  const fraction = Number.parseInt(digest, 16) / 2 ** (4 * HEX_OF_FRACTION);
+  const spread = planned + Math.floor(fraction * spec.jitterSeconds * 1000);
+  return isOpen(spec.windows, spread) ? spread : planned;
+}

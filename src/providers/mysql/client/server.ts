@@ -1,0 +1,152 @@
+import type { Connection, ConnectionOptions, createConnection } from 'mysql2';
+import type { BrokerError } from '../../../domain/errors.ts';
+import type { Sensitive } from '../../../domain/sensitive.ts';
+import type { CallContext } from '../../../ports/call-context.ts';
+import type { Clock } from '../../../ports/clock.ts';
+import { BoundedSocket } from '../../sql/bounded-socket.ts';
+import { isLoopback, tlsFilesOf } from '../../sql/config.ts';
+import { readPasswordFile } from '../../sql/password-file.ts';
+import { readTlsIdentity } from '../../sql/read-tls-identity.ts';
+import { createGuard, type Guard } from '../../guard/guard.ts';
+import type { MysqlConnectionConfig } from './config.ts';
+import { toBrokerError } from '../errors.ts';
+import { MysqlSession } from './session.ts';
+
+type Connect = typeof createConnection;
+/** Faults of the way to the server, which others follow. */
+const TELLING = new Set(['tls', 'too_large']);
+
+type Work<T> = (session: MysqlSession) => Promise<T>;
+
+/** As whom. */
+export interface MysqlLogin {
+  readonly username: string;
+  readonly password: Sensitive<string>;
+}
+
+/**
+ * The same for every session: what is quoted in one way is read in one way, and grants are shown with names quoted. On MariaDB, which alone reads `/*M! … `,
+ * GRANT must not create a user without a password where a revocation dropped it in between.
+ */
+const SETTLE =
+  "SET SESSION sql_mode = CONCAT('NO_BACKSLASH_ESCAPES' /*M!, ',NO_AUTO_CREATE_USER' */), SESSION sql_quote_show_create = 1";
+
+/** Loads the driver; nothing is sent yet. */
+export async function connectMysql(
+  config: MysqlConnectionConfig,
+  clock: Clock,
+): Promise<MysqlServer> {
+  return new MysqlServer(config, clock, (await import('mysql2')).default.createConnection);
+}
+
+/** One MySQL or MariaDB server. Each operation is a connection of its own: nobody waits for another's, and none lies idle with an administrator's rights. */
+export class MysqlServer {
+  readonly host: string;
+  readonly port: number;
+  /** Of the connection's own account. */
+  readonly username: string;
+  readonly guard: Guard;
+  readonly #config: MysqlConnectionConfig;
+  readonly #connect: Connect;
+
+  constructor(config: MysqlConnectionConfig, clock: Clock, connect: Connect) {
+    this.host = config.host;
+    this.port = config.port;
+    this.username = config.username;
+    this.guard = createGuard(config.limits, { clock });
+    this.#config = config;
+    this.#connect = connect;
+  }
+
+  /** Looks, with the connection's own account; repeated when that may help. @throws ERR_PROVIDER_*. */
+  look<T>(context: CallContext, work: Work<T>): Promise<T> {
+    return this.guard.read(context, (signal) => this.#asAdmin(signal, work));
+  }
+
+  /** Changes something, with the connection's own account; one attempt. @throws as `look`. */
+  change<T>(context: CallContext, work: Work<T>): Promise<T> {
+    return this.guard.effect(context, (signal) => this.#asAdmin(signal, work));
+  }
+
+  /** Logs in as somebody else. @throws as `look`; ERR_PROVIDER_DENIED, reason `login_refused`, is that login's. */
+  logIn<T>(login: MysqlLogin, context: CallContext, work: Work<T>): Promise<T> {
+    return this.guard.read(context, (signal) => this.#session(login, signal, work));
+  }
+
+  async #asAdmin<T>(signal: AbortSignal, work: Work<T>): Promise<T> {
+    const { username, passwordFile } = this.#config;
+    const password = await readPasswordFile(passwordFile);
+    return this.#session({ username, password }, signal, async (session) => {
+      await session.run(SETTLE);
+      return work(session);
+    });
+  }
+
+  async #session<T>(login: MysqlLogin, signal: AbortSignal, work: Work<T>): Promise<T> {
+    const options = await this.#options(login);
+    signal.throwIfAborted();
+    const socket = new BoundedSocket(this.host, this.port);
+    const end = (): void => void socket.destroy();
+    const faults: BrokerError[] = [];
+    const note = (error: unknown): void => void faults.push(toBrokerError(error));
+    socket.on('error', note);
+    signal.addEventListener('abort', end, { once: true });
+    try {
+      const connection = this.#connect({ ...options, stream: () => socket });
+      // It may fail more than once, and what nobody listens to would end the process.
+      connection.on('error', note);
+      await loggedIn(connection);
+      const result = await work(new MysqlSession(connection.promise()));
+      // The farewell goes out with the last bytes; the server's answer to it is not awaited.
+      connection.end(() => undefined);
+      return result;
+    } catch (error) {
+      // What comes of it afterwards only says that the connection is gone.
+      throw faults.find(({ reason = '' }) => TELLING.has(reason)) ?? toBrokerError(error);
+    } finally {
+      signal.removeEventListener('abort', end);
+      socket.destroy();
+    }
+  }
+
+  async #options({ username, password }: MysqlLogin): Promise<ConnectionOptions> {
+    const files = tlsFilesOf(this.#config);
+    const tls = files === undefined ? undefined : await readTlsIdentity(files);
+    const { serverName = this.host, ...identity } = tls ?? {};
+    return {
+      // The name that the certificate must have: the socket is ours, and has its own address.
+      host: serverName,
+      user: username,
+      password: password.reveal(),
+      connectTimeout: 0,
+      multipleStatements: false,
+      // Parsers that the driver would write for the columns a server names: CVE-2024-21508.
+      disableEval: true,
+      enableCleartextPlugin: false,
+      authPlugins: {
+        mysql_clear_password: refuseMethod,
+        sha256_password: refuseMethod,
+        // Without TLS its second round encrypts the password with a key that anybody in between could have sent.
+        ...(tls === undefined && !isLoopback(this.host) && { caching_sha2_password: refuseMethod }),
+      },
+      // A server must not ask for our files (LOAD DATA LOCAL INFILE).
+      flags: ['-LOCAL_FILES'],
+      ...(tls !== undefined && {
+        // A new object each time, or the driver resumes sessions, which skips the check of the name.
+        ssl: { ...identity, rejectUnauthorized: true, verifyIdentity: true, minVersion: 'TLSv1.2' },
+      }),
+    };
+  }
+}
+
+async function loggedIn(connection: Connection): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<undefined>();
+  connection.once('connect', () => resolve(undefined));
+  connection.once('error', reject);
+  await promise;
+}
+
+/** Methods in which the server gets the password itself, and that no account of ours has. */
+function refuseMethod(): never {
+  throw Object.assign(new Error('a login in the clear'), { code: 'AUTH_SWITCH_PLUGIN_ERROR' });
+}

@@ -1,0 +1,46 @@
+import type { Connection, FieldPacket, QueryResult } from 'mysql2/promise';
+import { ofStatement } from '../errors.ts';
+
+/** A row's columns in the order asked for, as text. */
+export type MysqlRow = readonly (string | null)[];
+
+/** One login, for the few statements of one operation. */
+export class MysqlSession {
+  readonly #connection: Connection;
+
+  constructor(connection: Connection) {
+    this.#connection = connection;
+  }
+
+  /** A statement that gives no rows; what is in it was quoted by its author, because names and passwords of accounts cannot be bound. */
+  async run(sql: string): Promise<void> {
+    await this.#answer(this.#connection.query({ sql, rowsAsArray: true }));
+  }
+
+  /** Rows, at most what a connection may receive. `values` are bound. */
+  async ask(sql: string, values: readonly string[] = []): Promise<readonly MysqlRow[]> {
+    const bound = [...values];
+    const rows = await this.#answer(
+      bound.length === 0
+        ? this.#connection.query({ sql, rowsAsArray: true })
+        : this.#connection.execute({ sql, values: bound, rowsAsArray: true }),
+    );
+    if (!Array.isArray(rows)) return [];
+    return rows.map((row: unknown) => (Array.isArray(row) ? row.map(textOf) : []));
+  }
+
+  async #answer(pending: Promise<[QueryResult, FieldPacket[]]>): Promise<QueryResult> {
+    try {
+      return (await pending)[0];
+    } catch (error) {
+      // The driver's own error quotes the statement and the server.
+      throw ofStatement(error);
+    }
+  }
+}
+
+function textOf(value: unknown): string | null {
+  if (value === null || value === undefined) return null;
+  if (Buffer.isBuffer(value)) return value.toString('utf8');
+  return typeof value === 'string' ? value : JSON.stringify(value);
+}

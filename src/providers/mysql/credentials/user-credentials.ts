@@ -1,0 +1,133 @@
+import { sha256Hex } from '../../../crypto/digest.ts';
+import { generatePassword } from '../../../crypto/generated-value.ts';
+import { mysqlNativeHash } from '../../../crypto/mysql-native-hash.ts';
+import { BrokerError } from '../../../domain/errors.ts';
+import { Sensitive } from '../../../domain/sensitive.ts';
+import type { CallContext } from '../../../ports/call-context.ts';
+import type {
+  CredentialRequest,
+  DynamicCredentials,
+  IssuedCredential,
+} from '../../../ports/secret-provider.ts';
+import { quoteAccount, type MysqlAccount } from '../client/account.ts';
+import { endSessions } from '../client/end-sessions.ts';
+import { errorNumberOf } from '../errors.ts';
+import type { MysqlServer } from '../client/server.ts';
+import type { MysqlSession } from '../client/session.ts';
+import { passwordClause } from '../client/password-clause.ts';
+import type { MysqlMountOptions } from '../config.ts';
+import { clearDefined, mayDefine } from './definer-objects.ts';
+import { formatHandle, parseHandle, type UserHandle } from './user-handle.ts';
+
+/** The operation failed for the account named: it is there already, or is not there. */
+const ER_CANNOT_USER = 1396;
+/** Of a user whose statements say nothing of it: one credential must not take all connections of the server. */
+const CONNECTION_LIMIT = 50;
+
+/**
+ * Users made to order. The name follows from the intent, so the user is found from the intent alone; it is made locked, and opened last. The servers
+ * know no end of a user: the broker's own revocation is its end.
+ */
+export class UserCredentials implements DynamicCredentials {
+  readonly revocation = 'revocable';
+  readonly #server: MysqlServer;
+  readonly #options: MysqlMountOptions;
+
+  constructor(server: MysqlServer, options: MysqlMountOptions) {
+    this.#server = server;
+    this.#options = options;
+  }
+
+  begin({ intentId, locator, ttlSeconds }: CredentialRequest): string {
+    const set = locator.slice(locator.lastIndexOf('/') + 1);
+    const host = this.#options.roles[set]?.host;
+    if (host === undefined) throw new BrokerError('ERR_INTERNAL');
+    return formatHandle({ v: 1, set, intent: intentId, host, ttl: ttlSeconds });
+  }
+
+  async prepare(text: string, context: CallContext): Promise<string> {
+    const account = quoteAccount(accountOf(parseHandle(text)));
+    await this.#server.change(context, async (session) => {
+      const clause = await unknownPassword(session);
+      const limit = `WITH MAX_USER_CONNECTIONS ${CONNECTION_LIMIT}`;
+      await session.run(`CREATE USER IF NOT EXISTS ${account} ${clause} ${limit} ACCOUNT LOCK`);
+    });
+    return text;
+  }
+
+  async issue(text: string, context: CallContext): Promise<IssuedCredential> {
+    const handle = parseHandle(text);
+    const account = quoteAccount(accountOf(handle));
+    const password = new Sensitive(generatePassword({}));
+    await this.#server.change(context, async (session) => {
+      await refuseMissing(session, accountOf(handle));
+      for (const grant of this.#grantsOf(handle)) await session.run(grant);
+      const clause = await passwordClause(session, password, mysqlNativeHash);
+      await session.run(`ALTER USER ${account} ${clause} ACCOUNT UNLOCK`).catch(failGone);
+    });
+    return {
+      data: { username: accountOf(handle).username, password: password.reveal() },
+      ttlSeconds: handle.ttl,
+      renewable: true,
+      handle: text,
+    };
+  }
+
+  async renew(text: string, ttlSeconds: number, context: CallContext): Promise<number> {
+    const handle = parseHandle(text);
+    await this.#server.look(context, (session) => refuseMissing(session, accountOf(handle)));
+    return ttlSeconds;
+  }
+
+  /**
+   * Locked first: a connection that is ended must not come back before the user is gone. Once more after that, because a login that had begun before
+   * goes by what the server knew then.
+   */
+  async revoke(text: string, context: CallContext): Promise<void> {
+    const handle = parseHandle(text);
+    const account = accountOf(handle);
+    const name = quoteAccount(account);
+    const grants = this.#options.roles[handle.set]?.creation;
+    await this.#server.change(context, async (session) => {
+      if (await exists(session, account)) {
+        await session.run(`ALTER USER IF EXISTS ${name} ACCOUNT LOCK`);
+        await endSessions(session, account, () => undefined);
+        await session.run(`DROP USER IF EXISTS ${name}`);
+        await endSessions(session, account, () => undefined);
+      }
+      if (grants !== undefined && !mayDefine(grants)) return;
+      await clearDefined(session, account, this.#options.objects === 'drop');
+    });
+  }
+
+  #grantsOf(handle: UserHandle): readonly string[] {
+    const set = this.#options.roles[handle.set];
+    if (set === undefined) throw new BrokerError('ERR_NOT_FOUND');
+    return set.creation.map((text) =>
+      text.replace('{{name}}', () => quoteAccount(accountOf(handle))),
+    );
+  }
+}
+
+/** 27 characters, of the 32 that MySQL allows. */
+function accountOf({ intent, host }: UserHandle): MysqlAccount {
+  return { username: `qm_${sha256Hex(intent).slice(0, 24)}`, host };
+}
+
+function unknownPassword(session: MysqlSession): Promise<string> {
+  return passwordClause(session, new Sensitive(generatePassword({})), mysqlNativeHash);
+}
+
+async function exists(session: MysqlSession, account: MysqlAccount): Promise<boolean> {
+  const sql = 'SELECT 1 FROM mysql.user WHERE User = ? AND Host = ?';
+  return (await session.ask(sql, [account.username, account.host])).length > 0;
+}
+
+/** Revoked meanwhile: GRANT must not make it anew, as servers without NO_AUTO_CREATE_USER do. */
+async function refuseMissing(session: MysqlSession, account: MysqlAccount): Promise<void> {
+  if (!(await exists(session, account))) throw new BrokerError('ERR_NOT_FOUND');
+}
+
+function failGone(error: unknown): never {
+  throw errorNumberOf(error) === ER_CANNOT_USER ? new BrokerError('ERR_NOT_FOUND') : error;
+}

@@ -1,0 +1,85 @@
+import { BrokerError } from '../../domain/errors.ts';
+
+const TLS_CODE =
+  /^(?:HANDSHAKE_(?:NO_SSL_SUPPORT|SSL_ERROR)|ERR_TLS_|ERR_SSL_|ERR_OSSL_|CERT_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_)/;
+const LOGIN_CODE = /^(?:AUTH_SWITCH_PLUGIN_ERROR|MYSQL_CLEAR_PASSWORD_NOT_ENABLED)$/;
+const SOCKET_CODE = /^(?:E[A-Z_]{3,}|PROTOCOL_CONNECTION_LOST)$/;
+
+/** The server's numbers (MySQL, "Server Error Message Reference"; MariaDB, "MariaDB Error Codes"), where they are not simply `refused`. */
+const NUMBERS = {
+  /** Wrong password or no such account; no right to the database; without a password; locked in MySQL and in MariaDB; expired. */
+  login_refused: [1045, 1044, 1698, 3118, 4151, 1820, 1862],
+  not_permitted: [1142, 1143, 1227, 1370, 1410, 1095],
+  /** Too many connections, of all or of this account; shutting down. */
+  not_serving: [1040, 1203, 1226, 1053, 1927],
+  /** Read only, while failing over. */
+  read_only: [1290, 1792, 1836],
+} as const;
+
+/** Said of a login, and of a right to all there is or to a database. */
+const ACCESS_DENIED: readonly number[] = [1044, 1045];
+
+/** The server said no. Only its number is kept: its words quote statements, values and passwords. */
+class MysqlRefusal extends Error {
+  readonly number: number;
+
+  constructor(number: number) {
+    super(`the server answered with error ${number}`);
+    this.name = 'MysqlRefusal';
+    this.number = number;
+  }
+}
+
+/** The number the server answered with, 0 where it did not. */
+export function errorNumberOf(error: unknown): number {
+  if (error instanceof MysqlRefusal) return error.number;
+  return error instanceof BrokerError && error.cause !== undefined ? errorNumberOf(error.cause) : 0;
+}
+
+/**
+ * A failure at the server in our words. Reasons: `login_refused`, `login_method`, `not_permitted`, `not_serving`, `read_only`, `refused`, `tls`,
+ * `network`, `protocol`. The circuit of the connection reads them: a refusal is no fault.
+ */
+export function toBrokerError(error: unknown): BrokerError {
+  if (error instanceof BrokerError) return error;
+  const { code, errno } = fieldsOf(error);
+  if (TLS_CODE.test(code)) return failure('ERR_PROVIDER_UNAVAILABLE', 'tls');
+  if (LOGIN_CODE.test(code)) return failure('ERR_PROVIDER_DENIED', 'login_method');
+  // Of the server first: its codes begin as those of sockets do.
+  if (errno > 0) return fromServer(errno);
+  if (SOCKET_CODE.test(code)) return failure('ERR_PROVIDER_UNAVAILABLE', 'network');
+  // Errors of the protocol quote what the server sent.
+  return failure('ERR_PROVIDER_MALFORMED', 'protocol');
+}
+
+/** As `toBrokerError`, of a statement: to who is logged in already, "access denied" is said of a right. */
+export function ofStatement(error: unknown): BrokerError {
+  const failed = toBrokerError(error);
+  if (!ACCESS_DENIED.includes(errorNumberOf(failed))) return failed;
+  return failure('ERR_PROVIDER_DENIED', 'not_permitted', failed.cause);
+}
+
+function fromServer(number: number): BrokerError {
+  const cause = new MysqlRefusal(number);
+  const [reason] =
+    Object.entries(NUMBERS).find(([, numbers]) => numbers.some((known) => known === number)) ?? [];
+  if (reason === undefined) return failure('ERR_PROVIDER_FAILED', 'refused', cause);
+  const isDenied = reason === 'login_refused' || reason === 'not_permitted';
+  return failure(isDenied ? 'ERR_PROVIDER_DENIED' : 'ERR_PROVIDER_UNAVAILABLE', reason, cause);
+}
+
+function failure(
+  code: `ERR_PROVIDER_${'DENIED' | 'FAILED' | 'MALFORMED' | 'UNAVAILABLE'}`,
+  reason: string,
+  cause?: unknown,
+): BrokerError {
+  return new BrokerError(code, undefined, { reason, ...(cause !== undefined && { cause }) });
+}
+
+function fieldsOf(error: unknown): { readonly code: string; readonly errno: number } {
+  if (typeof error !== 'object' || error === null) return { code: '', errno: 0 };
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : '';
+  const errno = 'errno' in error && Number.isInteger(error.errno) ? Number(error.errno) : 0;
+  // Errors of sockets have a negative one, of the operating system.
+  return { code, errno: Math.max(errno, 0) };
+}

@@ -1,0 +1,105 @@
+import { BrokerError } from '../../../domain/errors.ts';
+import type { CallContext } from '../../../ports/call-context.ts';
+import { sqlStateOf } from '../errors.ts';
+import type { PostgresServer } from './server.ts';
+import { rollBackPrepared } from './prepared-transactions.ts';
+import type { PostgresSession } from './session.ts';
+
+const ROUNDS = 12;
+/** PostgreSQL, appendix A: deadlock_detected, internal_error ("tuple concurrently updated"), unique_violation (of the catalogue). */
+const CONTENDED = new Set(['40P01', 'XX000', '23505']);
+/** The same: lock_not_available. */
+const LOCKED = '55P03';
+const LOCK_TIMEOUT_MS = 500;
+/** How long a change waits before its blockers are looked for; well within its own timeout. */
+const BLOCKED_AFTER_S = 0.2;
+/** The process of a prepared transaction, which has none (PostgreSQL, pg_blocking_pids). */
+const PREPARED = '0';
+const TERMINATE_BLOCKERS = `
+  SELECT pg_terminate_backend(a.pid) FROM unnest(pg_blocking_pids($1::int)) AS b(pid)
+    JOIN pg_stat_activity a ON a.pid = b.pid JOIN pg_roles r ON r.oid = a.usesysid
+   WHERE NOT r.rolsuper AND NOT r.rolcreaterole AND r.rolname <> current_user`;
+
+/** Whether a transaction failed because of another one at the same moment, so that it may be done again at once. */
+export function isContended(error: unknown): boolean {
+  return CONTENDED.has(sqlStateOf(error));
+}
+
+/** Whether a lock was not to be had in time. */
+export function isLocked(error: unknown): boolean {
+  return sqlStateOf(error) === LOCKED;
+}
+
+/**
+ * Changes the row of a role that its holder may keep locked or keep changing: an open `ALTER ROLE CURRENT_USER`, a prepared one, a loop of them. The change
+ * waits half a second at a time; whatever acts as the role and blocks it is terminated. Only the role itself, whoever may act as it, and administrators
+ * of roles can hold that lock: administrators are left alone.
+ * @throws ERR_PROVIDER_TIMEOUT, reason `blocked`, after a bounded number of rounds, with the process ids of who blocks it; ERR_CONFLICT, reason
+ * `prepared_transaction`.
+ */
+export async function changeContestedRole<T>(
+  server: PostgresServer,
+  role: string,
+  context: CallContext,
+  work: (session: PostgresSession) => Promise<T>,
+): Promise<T> {
+  const contested: ContestedRole = { server, role, context, blockers: [], failure: undefined };
+  for (let round = 0; round < ROUNDS; round += 1) {
+    try {
+      return await change(contested, round > 0, work);
+    } catch (error) {
+      if (!isContended(error) && !isLocked(error)) throw error;
+    }
+  }
+  throw blocked(contested);
+}
+
+interface ContestedRole {
+  readonly server: PostgresServer;
+  readonly role: string;
+  readonly context: CallContext;
+  /** Processes that still block the change, and why they do: as of the last round. */
+  blockers: readonly string[];
+  failure: unknown;
+}
+
+async function change<T>(
+  contested: ContestedRole,
+  isBlocked: boolean,
+  work: (session: PostgresSession) => Promise<T>,
+): Promise<T> {
+  const { promise: process, resolve } = Promise.withResolvers<string | undefined>();
+  const pending = contested.server.change(contested.context, async (session) => {
+    await session.query(`SET LOCAL lock_timeout = ${LOCK_TIMEOUT_MS}`);
+    if (isBlocked) resolve((await session.query('SELECT pg_backend_pid()::text'))[0]?.[0] ?? '');
+    return work(session);
+  });
+  if (!isBlocked) return pending;
+  const [changed, cleared] = await Promise.allSettled([
+    pending.finally(() => resolve(undefined)),
+    process.then(async (pid) => pid && clearWay(contested, pid)),
+  ]);
+  contested.failure = cleared.status === 'rejected' ? cleared.reason : undefined;
+  if (changed.status === 'rejected') throw changed.reason;
+  return changed.value;
+}
+
+/** From a second connection, while the first one waits. */
+async function clearWay(contested: ContestedRole, pid: string): Promise<void> {
+  const { server, role, context } = contested;
+  const blockers = await server.read(context, async (session) => {
+    await session.query(`SELECT pg_sleep(${BLOCKED_AFTER_S})`);
+    const rows = await session.query('SELECT unnest(pg_blocking_pids($1::int))::text', [pid]);
+    await session.query(TERMINATE_BLOCKERS, [pid]);
+    return rows.flatMap(([blocker]) => blocker ?? []);
+  });
+  contested.blockers = blockers.filter((blocker) => /^[1-9]\d*$/.test(blocker));
+  if (blockers.includes(PREPARED)) await rollBackPrepared(server, role, context);
+}
+
+function blocked({ role, blockers, failure }: ContestedRole): BrokerError {
+  if (failure instanceof BrokerError && failure.code === 'ERR_CONFLICT') return failure;
+  const who = blockers.length === 0 ? '' : ` by the processes ${blockers.join(', ')}`;
+  const detail = `the change of role "${role}" is blocked${who}: look in pg_stat_activity`;
+  return new BrokerError('ERR_PROVIDER_TIMEOUT', detail, { reason: 'blocked', cause: failure });
+}

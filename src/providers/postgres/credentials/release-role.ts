@@ -1,0 +1,122 @@
+import { attempt } from '../client/attempt.ts';
+import { joinRole } from '../client/membership.ts';
+import { quoteIdentifier } from '../client/quote.ts';
+import type { PostgresSession } from '../client/session.ts';
+import { fillStatement } from './fill-statement.ts';
+import { handOver, refuseReassignment } from './heir.ts';
+
+/** What becomes of a role's rights and objects. */
+export interface ReleaseTerms {
+  /** Gets what the role owns; undefined: the role keeps it, closed and without rights. */
+  readonly heir: string | undefined;
+  /** Statements of the mount, for the database of the connection. */
+  readonly revocation: readonly string[];
+}
+
+/** A workload may have created so much that handing it over takes too long: there must be time left to take its rights. */
+const SHORTEN = `
+  SELECT set_config('statement_timeout', (extract(epoch FROM current_setting('statement_timeout')::interval) * 400)::int::text, true)`;
+const HERE = '(SELECT oid FROM pg_database WHERE datname = current_database())';
+/** Default privileges and user mappings of the role itself are no objects that somebody could want. */
+const OWNED = `
+  SELECT 1 FROM pg_shdepend d JOIN pg_roles r ON r.oid = d.refobjid
+   WHERE d.refclassid = 'pg_authid'::regclass AND d.deptype = 'o' AND r.rolname = $1 AND d.dbid IN (0, ${HERE})
+     AND d.classid NOT IN ('pg_default_acl'::regclass, 'pg_user_mapping'::regclass) LIMIT 1`;
+/**
+ * What a role has rights on in this database: a statement's beginning with `ON`, and a name as the server quotes it. Old objects come first, and no more than
+ * a session may receive: others can give the role rights on any number of objects of theirs.
+ */
+const RIGHTS = `
+  SELECT beginning, name FROM (SELECT *, sum(length(beginning) + length(name) + 16) OVER (ORDER BY objid, classid) AS size FROM (
+    SELECT d.objid, d.classid, CASE WHEN a.oid IS NOT NULL THEN format('ALTER DEFAULT PRIVILEGES FOR ROLE %s%s REVOKE ALL ON', a.defaclrole::regrole,
+        CASE WHEN a.defaclnamespace = 0 THEN '' ELSE format(' IN SCHEMA %s', a.defaclnamespace::regnamespace) END)
+      ELSE format('REVOKE ALL ON %s', CASE i.type WHEN 'view' THEN 'table' WHEN 'materialized view' THEN 'table' WHEN 'foreign table' THEN 'table'
+        WHEN 'function' THEN 'routine' WHEN 'procedure' THEN 'routine' WHEN 'aggregate' THEN 'routine' WHEN 'server' THEN 'foreign server'
+        WHEN 'foreign-data wrapper' THEN 'foreign data wrapper' WHEN 'parameter ACL' THEN 'parameter' ELSE i.type END) END AS beginning,
+      CASE WHEN a.oid IS NULL THEN i.identity ELSE CASE a.defaclobjtype WHEN 'r' THEN 'TABLES' WHEN 'S' THEN 'SEQUENCES' WHEN 'f' THEN 'FUNCTIONS'
+        WHEN 'T' THEN 'TYPES' WHEN 'n' THEN 'SCHEMAS' ELSE 'LARGE OBJECTS' END END AS name
+      FROM pg_shdepend d JOIN pg_roles r ON r.oid = d.refobjid
+        LEFT JOIN pg_default_acl a ON d.classid = 'pg_default_acl'::regclass AND a.oid = d.objid, pg_identify_object(d.classid, d.objid, 0) i
+     WHERE d.refclassid = 'pg_authid'::regclass AND d.deptype = 'a' AND r.rolname = $1 AND d.dbid IN (0, ${HERE})) given) measured
+   WHERE size < 500000`;
+/** Statements that may fail while rights are taken, before the rest is left for the next time. */
+const MOST_REVOKES = 400;
+const MEMBERSHIPS = `
+  SELECT format('REVOKE %I FROM %I', g.rolname, m.rolname) FROM pg_auth_members a
+    JOIN pg_roles g ON g.oid = a.roleid JOIN pg_roles m ON m.oid = a.member
+   WHERE m.rolname = $1 OR (g.rolname = $1 AND m.rolname <> current_user) LIMIT 400`;
+
+/**
+ * Takes from a role that cannot log in all that it may do and, where the terms say to whom, all that it owns in this database, in one transaction. Returns
+ * why it still owns something: even then it has no rights.
+ */
+export async function releaseRole(
+  session: PostgresSession,
+  role: string,
+  { heir, revocation }: ReleaseTerms,
+): Promise<unknown> {
+  const own = quoteIdentifier(role);
+  await session.query(SHORTEN);
+  await joinRole(session, role);
+  // Statements about objects come before the heir, and those about rights after it: it needs what the role may.
+  const owning = revocation.filter((template) => /^\s*(?:reassign|drop)\s/i.test(template));
+  const others = revocation.filter((template) => !owning.includes(template));
+  let failure = await attempt(session, () => run(session, role, owning));
+  if (failure === undefined && heir !== undefined && (await ownsObjects(session, role))) {
+    failure = await attempt(session, () => handOver(session, role, heir));
+  }
+  failure ??= await attempt(session, () => run(session, role, others));
+  // Drops what is owned as well, so only where that is nothing.
+  if (!(await ownsObjects(session, role))) {
+    const dropping = await attempt(session, () => session.query(`DROP OWNED BY ${own}`));
+    failure ??= dropping;
+  }
+  await takeRights(session, role);
+  await session.query(`REVOKE ${own} FROM CURRENT_USER`);
+  return failure;
+}
+
+export async function ownsObjects(session: PostgresSession, role: string): Promise<boolean> {
+  return (await session.query(OWNED, [role])).length > 0;
+}
+
+async function run(
+  session: PostgresSession,
+  role: string,
+  templates: readonly string[],
+): Promise<void> {
+  for (const template of templates) {
+    await refuseReassignment(session, template);
+    await session.query(fillStatement(template, { name: role }));
+  }
+}
+
+/**
+ * Each kind of object at once, and where that fails by halves: what was granted by a role that the connection's may not act as, or is locked by somebody,
+ * cannot be taken now, and must not keep the rest.
+ */
+async function takeRights(session: PostgresSession, role: string): Promise<void> {
+  const kinds = new Map<string, string[]>();
+  for (const [beginning, name] of await session.query(RIGHTS, [role])) {
+    if (typeof beginning !== 'string' || typeof name !== 'string') continue;
+    const names = kinds.get(beginning);
+    if (names === undefined) kinds.set(beginning, [name]);
+    else names.push(name);
+  }
+  let left = MOST_REVOKES;
+  const revoke = async (beginning: string, names: readonly string[]): Promise<void> => {
+    if (left === 0) return;
+    left -= 1;
+    const statement = `${beginning} ${names.join(', ')} FROM ${quoteIdentifier(role)} CASCADE`;
+    const failure = await attempt(session, () => session.query(statement));
+    if (failure === undefined || names.length === 1) return;
+    await session.query("SET LOCAL lock_timeout = '1ms'");
+    const middle = Math.ceil(names.length / 2);
+    await revoke(beginning, names.slice(0, middle));
+    await revoke(beginning, names.slice(middle));
+  };
+  for (const [beginning, names] of kinds) await revoke(beginning, names);
+  for (const [statement] of await session.query(MEMBERSHIPS, [role])) {
+    if (typeof statement === 'string') await attempt(session, () => session.query(statement));
+  }
+}

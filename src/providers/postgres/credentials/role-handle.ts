@@ -1,0 +1,36 @@
+import * as z from 'zod';
+import { BrokerError } from '../../../domain/errors.ts';
+
+const roleHandle = z.strictObject({
+  v: z.literal(1),
+  /** The set of statements of the mount. */
+  set: z.string(),
+  intent: z.string().regex(/^[a-z0-9_]{1,37}$/),
+  /** For people who look at the server: whose it is. */
+  label: z.string().regex(/^[a-z0-9-]{1,22}$/),
+  ttl: z.int().min(1),
+});
+
+/** All that is needed to take a role back; docs/spec/postgres-role-handle-v1.md. No secret in it. */
+export type RoleHandle = z.infer<typeof roleHandle>;
+
+/** @throws ERR_INTERNAL for what could not be parsed again. */
+export function formatHandle(handle: RoleHandle): string {
+  const text = JSON.stringify(handle);
+  parseHandle(text);
+  return text;
+}
+
+/** @throws ERR_INTERNAL for a text that `formatHandle` did not make. */
+export function parseHandle(text: string): RoleHandle {
+  try {
+    return roleHandle.parse(JSON.parse(text));
+  } catch (cause) {
+    throw new BrokerError('ERR_INTERNAL', undefined, { cause });
+  }
+}
+
+/** The role's name, at most 63 bytes: `qm-<label>-<intent>`. */
+export function roleOf({ label, intent }: RoleHandle): string {
+  return `qm-${label}-${intent}`;
+}

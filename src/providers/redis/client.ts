@@ -1,0 +1,130 @@
+import { isIP } from 'node:net';
+import { checkServerIdentity } from 'node:tls';
+import type { createClient, RedisClientOptions } from '@redis/client';
+import { BrokerError } from '../../domain/errors.ts';
+import type { Sensitive } from '../../domain/sensitive.ts';
+import type { CallContext } from '../../ports/call-context.ts';
+import type { Clock } from '../../ports/clock.ts';
+import { BoundedSocket } from '../sql/bounded-socket.ts';
+import { tlsFilesOf } from '../sql/config.ts';
+import { readPasswordFile } from '../sql/password-file.ts';
+import { readTlsIdentity } from '../sql/read-tls-identity.ts';
+import { createGuard, type Guard } from '../guard/guard.ts';
+import type { RedisConnectionConfig } from './config.ts';
+import { toBrokerError } from './errors.ts';
+
+type CreateClient = typeof createClient;
+/** One command with its arguments, and what the server answered: text, whole numbers, lists of them, or nothing. */
+export type RedisCommand = (...words: readonly string[]) => Promise<unknown>;
+type Work<T> = (command: RedisCommand) => Promise<T>;
+
+/** As whom. */
+export interface RedisLogin {
+  readonly username: string;
+  readonly password: Sensitive<string>;
+}
+
+/** Loads the driver; nothing is sent yet. */
+export async function connectRedis(
+  config: RedisConnectionConfig,
+  clock: Clock,
+): Promise<RedisServer> {
+  return new RedisServer(config, clock, (await import('@redis/client')).createClient);
+}
+
+/** One Redis server. Each operation is a connection of its own, which ends with it. */
+export class RedisServer {
+  readonly host: string;
+  readonly port: number;
+  readonly guard: Guard;
+  readonly #config: RedisConnectionConfig;
+  readonly #createClient: CreateClient;
+
+  constructor(config: RedisConnectionConfig, clock: Clock, create: CreateClient) {
+    this.host = config.host;
+    this.port = config.port;
+    this.guard = createGuard(config.limits, { clock });
+    this.#config = config;
+    this.#createClient = create;
+  }
+
+  /** Looks, with the connection's own user; repeated when that may help. @throws ERR_PROVIDER_*. */
+  look<T>(context: CallContext, work: Work<T>): Promise<T> {
+    return this.guard.read(context, (signal) => this.#asAdmin(signal, work));
+  }
+
+  /** Changes something, with the connection's own user; one attempt. @throws as `look`. */
+  change<T>(context: CallContext, work: Work<T>): Promise<T> {
+    return this.guard.effect(context, (signal) => this.#asAdmin(signal, work));
+  }
+
+  /** Logs in as somebody else, and out again. @throws as `look`; ERR_PROVIDER_DENIED, reason `login_refused`, is that login's. */
+  logIn(login: RedisLogin, context: CallContext): Promise<void> {
+    return this.guard.read(context, (signal) =>
+      this.#session(login, signal, () => Promise.resolve()),
+    );
+  }
+
+  async #asAdmin<T>(signal: AbortSignal, work: Work<T>): Promise<T> {
+    const { username, passwordFile } = this.#config;
+    return this.#session(
+      { username, password: await readPasswordFile(passwordFile) },
+      signal,
+      work,
+    );
+  }
+
+  async #session<T>(login: RedisLogin, signal: AbortSignal, work: Work<T>): Promise<T> {
+    const socket = await this.#socket();
+    signal.throwIfAborted();
+    const client = this.#createClient({
+      username: login.username,
+      password: login.password.reveal(),
+      socket,
+      RESP: 2,
+      disableClientInfo: true,
+      disableOfflineQueue: true,
+      maintNotifications: 'disabled',
+    });
+    let fault: unknown;
+    const end = (): void => client.destroy();
+    client.on('error', (error: unknown) => {
+      fault ??= error;
+      end();
+    });
+    signal.addEventListener('abort', end, { once: true });
+    try {
+      await client.connect();
+      return await work((...words) => client.sendCommand([...words]).catch(failRefused));
+    } catch (error) {
+      throw toBrokerError(error instanceof BrokerError || fault === undefined ? error : fault);
+    } finally {
+      signal.removeEventListener('abort', end);
+      end();
+    }
+  }
+
+  async #socket(): Promise<NonNullable<RedisClientOptions['socket']>> {
+    const { host, port } = this;
+    // A lost connection is the end of its operation.
+    const once = { host, port, connectTimeout: 0, reconnectStrategy: false } as const;
+    const files = tlsFilesOf(this.#config);
+    if (files === undefined) return once;
+    const { serverName = host, ...identity } = await readTlsIdentity(files);
+    return {
+      ...once,
+      ...identity,
+      tls: true,
+      socket: new BoundedSocket(host, port),
+      minVersion: 'TLSv1.2',
+      rejectUnauthorized: true,
+      ...(isIP(serverName) === 0 && { servername: serverName }),
+      checkServerIdentity: (_name, certificate) => checkServerIdentity(serverName, certificate),
+    };
+  }
+}
+
+/** At once, before the driver's own error, which quotes the command, goes anywhere. */
+function failRefused(error: unknown): never {
+  throw toBrokerError(error);
+}

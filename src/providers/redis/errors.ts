@@ -1,0 +1,95 @@
+import { BrokerError } from '../../domain/errors.ts';
+
+/** The first word of an answer that is an error (RESP, "Simple errors"): the rest quotes what was sent. */
+const PREFIX = /^([A-Z]{2,32})(?: |$)/;
+/** Words of Redis and Valkey. Another one is the choice of who answers, and is not kept. */
+const WORDS = new Set([
+  ...[
+    'ASK',
+    'BUSY',
+    'BUSYKEY',
+    'CLUSTERDOWN',
+    'CROSSSLOT',
+    'ERR',
+    'EXECABORT',
+    'INPROG',
+    'LOADING',
+  ],
+  ...['MASTERDOWN', 'MISCONF', 'MOVED', 'NOAUTH', 'NOGOODSLAVE', 'NOPERM', 'NOPROTO', 'NOQUORUM'],
+  ...[
+    'NOREPLICAS',
+    'NOSCRIPT',
+    'NOTBUSY',
+    'OOM',
+    'READONLY',
+    'TRYAGAIN',
+    'UNKILLABLE',
+    'WRONGPASS',
+  ],
+  'WRONGTYPE',
+]);
+const TLS_CODE = /^(?:ERR_TLS_|ERR_SSL_|ERR_OSSL_|CERT_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_)/;
+const SOCKET_CODE = /^E[A-Z_]{3,}$/;
+const AWAY = new Set(['LOADING', 'MASTERDOWN', 'CLUSTERDOWN', 'READONLY', 'TRYAGAIN', 'BUSY']);
+
+/** The server said no. Only its first word is kept. */
+class RedisRefusal extends Error {
+  readonly word: string;
+
+  constructor(word: string) {
+    super(`the server answered with ${word}`);
+    this.name = 'RedisRefusal';
+    this.word = word;
+  }
+}
+
+/** The word the server answered with, '' where it did not. */
+export function refusalWordOf(error: unknown): string {
+  if (error instanceof RedisRefusal) return error.word;
+  return error instanceof BrokerError && error.cause !== undefined
+    ? refusalWordOf(error.cause)
+    : '';
+}
+
+/**
+ * A failure at the server in our words. Reasons: `login_refused`, `not_permitted`, `not_serving`, `refused`, `tls`, `network`, `protocol`. The circuit
+ * of the connection reads them: a refusal is no fault.
+ */
+export function toBrokerError(error: unknown): BrokerError {
+  if (error instanceof BrokerError) return error;
+  const { code, name, message } = fieldsOf(error);
+  if (TLS_CODE.test(code)) return failure('ERR_PROVIDER_UNAVAILABLE', 'tls');
+  if (SOCKET_CODE.test(code)) return failure('ERR_PROVIDER_UNAVAILABLE', 'network');
+  // The driver closed the connection, or the server did: the driver has names for it and no codes.
+  if (/^(?:SocketClosed|ClientClosed|Disconnects|ConnectionTimeout|Abort)/.test(name)) {
+    return failure('ERR_PROVIDER_UNAVAILABLE', 'network');
+  }
+  const word = PREFIX.exec(message)?.[1];
+  if (word === undefined) return failure('ERR_PROVIDER_MALFORMED', 'protocol');
+  return fromServer(WORDS.has(word) ? word : 'another word');
+}
+
+function fromServer(word: string): BrokerError {
+  const cause = new RedisRefusal(word);
+  if (word === 'WRONGPASS' || word === 'NOAUTH') {
+    return failure('ERR_PROVIDER_DENIED', 'login_refused', cause);
+  }
+  if (word === 'NOPERM') return failure('ERR_PROVIDER_DENIED', 'not_permitted', cause);
+  if (AWAY.has(word)) return failure('ERR_PROVIDER_UNAVAILABLE', 'not_serving', cause);
+  return failure('ERR_PROVIDER_FAILED', 'refused', cause);
+}
+
+function failure(
+  code: `ERR_PROVIDER_${'DENIED' | 'FAILED' | 'MALFORMED' | 'UNAVAILABLE'}`,
+  reason: string,
+  cause?: unknown,
+): BrokerError {
+  return new BrokerError(code, undefined, { reason, ...(cause !== undefined && { cause }) });
+}
+
+function fieldsOf(error: unknown): { code: string; name: string; message: string } {
+  if (typeof error !== 'object' || error === null) return { code: '', name: '', message: '' };
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : '';
+  const message = 'message' in error && typeof error.message === 'string' ? error.message : '';
+  return { code, name: error.constructor.name, message };
+}

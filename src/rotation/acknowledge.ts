@@ -1,0 +1,192 @@
+import { BrokerError } from '../domain/errors.ts';
+import type { Lease } from '../domain/lease.ts';
+import { parseSecretPath } from '../domain/names.ts';
+import { workloadId } from '../domain/workload.ts';
+import type { Expectation, PlanFragment, Write } from '../ports/store.ts';
+import { endLeases } from '../broker/leases/end-leases.ts';
+import type { Call } from '../broker/call.ts';
+import { denied, judge, type Verdict } from '../broker/secrets/judge.ts';
+import { recordFailure } from '../broker/recording/operation.ts';
+import type { Parts } from '../broker/parts.ts';
+import { lookAtRotation } from './look-at-rotation.ts';
+import { commitAs, entryOf, type Attempt } from '../broker/recording/record.ts';
+import { refusalEntry } from '../broker/recording/refusals.ts';
+import { openLease } from '../broker/leases/lease-rows.ts';
+import { listAll } from '../broker/list-all.ts';
+import type { LiveSession } from '../broker/sessions/session-memory.ts';
+
+/** What a holder says of the version it has now: that its application works with it, or that it does not. */
+export interface Acknowledgement {
+  readonly path: string;
+  readonly version: string;
+  readonly outcome: 'ok' | 'failed';
+  /** The holder's own word for why it failed. */
+  readonly reason?: string | undefined;
+}
+
+export interface Acknowledged {
+  readonly path: string;
+  readonly version: string;
+  readonly outcome: 'ok' | 'failed';
+  /** Leases on versions that the holder has left behind. */
+  readonly ended: number;
+}
+
+type Result = Acknowledged | BrokerError;
+
+/** One item with what it would change, before it is recorded. */
+interface Prepared {
+  readonly result: Result;
+  /** Undefined for a refusal that was counted. */
+  readonly entry: string | undefined;
+  readonly fragment: PlanFragment;
+}
+
+const NOTHING: PlanFragment = { expect: [], writes: [], narrows: [] };
+
+/**
+ * Records which version the caller uses now. A version in use ends the caller's leases on those it had before, so that a rotation sees who still
+ * holds the old one; a failure is a report, and changes nothing else. Each item is decided, recorded and answered by itself; all commit together.
+ */
+export async function acknowledgeVersions(
+  parts: Parts,
+  call: Call,
+  live: LiveSession,
+  items: readonly Acknowledgement[],
+): Promise<readonly Result[]> {
+  for (const { path } of items) parseSecretPath(path);
+  const results = await record(parts, call, live, items);
+  for (const result of results) {
+    if (!(result instanceof BrokerError)) await lookAtRotation(parts, result.path);
+  }
+  return results;
+}
+
+async function record(
+  parts: Parts,
+  call: Call,
+  live: LiveSession,
+  items: readonly Acknowledgement[],
+): Promise<readonly Result[]> {
+  return commitAs(parts, live, async (decidedAt, holder): Promise<Attempt<readonly Result[]>> => {
+    const prepared = await Promise.all(
+      items.map((item, index) => prepare(parts, call, holder, { item, index })),
+    );
+    return {
+      plan: {
+        decidedAt,
+        reads: holder.fences,
+        notAfter: holder.session.endsAt,
+        expect: prepared.flatMap(({ fragment }) => fragment.expect),
+        writes: prepared.flatMap(({ fragment }) => fragment.writes),
+        narrows: [...new Set(prepared.flatMap(({ fragment }) => fragment.narrows))],
+        entries: prepared.flatMap(({ entry }) => entry ?? []),
+      },
+      settle: () => prepared.map(({ result }) => result),
+    };
+  }).catch((error: unknown) =>
+    recordFailure({ parts, call, caller: live }, items.map(described), error),
+  );
+}
+
+function described({ path, version, outcome, reason }: Acknowledgement, item: number) {
+  const cause = outcome === 'ok' ? 'in_use' : 'failed';
+  const action = 'secret.acknowledge';
+  return { action, path, version, item, cause, comment: reason } as const;
+}
+
+async function prepare(
+  parts: Parts,
+  call: Call,
+  live: LiveSession,
+  { item, index }: { readonly item: Acknowledgement; readonly index: number },
+): Promise<Prepared> {
+  const { path, version, outcome } = item;
+  const facts = described(item, index);
+  const verdict: Verdict = judge(parts, call, live, { capability: 'read', path });
+  try {
+    if (!verdict.allowed) throw denied(verdict.reason);
+    const { held, older } = await ownLeases(parts, live, item);
+    const left = outcome === 'ok' ? older : [];
+    return {
+      result: { path, version, outcome, ended: left.length },
+      entry: entryOf(parts, call, live, {
+        ...facts,
+        outcome: 'ok',
+        lease: held.id,
+        policy: verdict.policy,
+        count: left.length,
+      }),
+      fragment: changes(parts, live, item, { held, left }),
+    };
+  } catch (error) {
+    const failure = BrokerError.from(error);
+    const { policy } = verdict;
+    const entry = refusalEntry(parts, { call, caller: live }, { ...facts, policy }, failure);
+    return { result: failure, entry, fragment: NOTHING };
+  }
+}
+
+/** @throws ERR_CONFLICT unless the caller holds this version: what was never handed out cannot be in use. */
+async function ownLeases(
+  parts: Parts,
+  live: LiveSession,
+  { path, version }: Acknowledgement,
+): Promise<{ readonly held: Lease; readonly older: readonly Lease[] }> {
+  const now = parts.clock.now();
+  // A live lease has no cause; asked for it, the database finds the rows by the index of sessions, not by the one of paths.
+  const equals = { session_id: live.session.id, state: 'live' as const, cause: null, path };
+  const standing: Lease[] = [];
+  for await (const row of listAll(parts.store, 'leases', { equals }, ({ id }) => ({ id }))) {
+    if (row.kind === 'static' && row.ends_at > now) standing.push(openLease(row));
+  }
+  // Two leases of one version are of different places where the path was led elsewhere: the newer one is in use.
+  const held = standing
+    .filter((lease) => lease.version === version)
+    .sort((left, right) => right.issuedAt - left.issuedAt)[0];
+  if (held === undefined) {
+    throw new BrokerError(
+      'ERR_CONFLICT',
+      'this session has no lease on that version; read it first',
+      {
+        reason: 'not_held',
+      },
+    );
+  }
+  const older = standing.filter(
+    (lease) =>
+      (lease.version !== version || lease.generation !== held.generation) &&
+      lease.issuedAt <= held.issuedAt,
+  );
+  return { held, older };
+}
+
+function changes(
+  parts: Parts,
+  { session }: LiveSession,
+  { path, version, outcome, reason }: Acknowledgement,
+  { held, left }: { readonly held: Lease; readonly left: readonly Lease[] },
+): PlanFragment {
+  const { workload } = session;
+  const said: Write = {
+    table: 'acknowledgements',
+    put: {
+      session_id: session.id,
+      path,
+      workload: workloadId(workload),
+      cluster: workload.cluster,
+      pod_uid: workload.pod?.uid ?? null,
+      version,
+      outcome,
+      reason: reason ?? null,
+      at: parts.clock.now(),
+    },
+  };
+  const stands: Expectation = { table: 'leases', key: { id: held.id }, match: { state: 'live' } };
+  const ending = endLeases(parts, left, 'superseded');
+  return {
+    expect: [stands, ...ending.expect],
+    writes: [said, ...ending.writes],
+    narrows: ending.narrows,
+  };
+}

@@ -1,0 +1,71 @@
+import { openRotation } from '../crypto/sealed-rotation.ts';
+import type { Keyring } from '../crypto/keyring.ts';
+import { openCanaryStage } from '../domain/rotation/canary-stage.ts';
+import type { SecretData } from '../domain/secret.ts';
+import type { Store } from '../ports/store.ts';
+import type { Tables } from '../ports/tables.ts';
+import { activeRotation } from './active-rotation.ts';
+import type { Value, ValueCache } from '../broker/secrets/value-cache.ts';
+import { listAll } from '../broker/list-all.ts';
+import type { LiveSession } from '../broker/sessions/session-memory.ts';
+
+interface Canary {
+  readonly version: string;
+  readonly pods: ReadonlySet<string>;
+  /** With the pending value as it is sealed in the store. */
+  readonly row: Tables['rotations'];
+}
+
+export interface CanariesDeps {
+  readonly store: Store;
+  readonly values: ValueCache;
+  readonly keyring: Keyring;
+  readonly installation: string;
+}
+
+/** Rotations whose new version a part of the holders has before everybody does; a change of kind `canary` makes one be read again. */
+export class Canaries {
+  readonly #deps: CanariesDeps;
+  readonly #byPath = new Map<string, Canary>();
+
+  constructor(deps: CanariesDeps) {
+    this.#deps = deps;
+  }
+
+  async load(): Promise<void> {
+    const running = { equals: { state: 'running' as const, step: 'canary' as const } };
+    for await (const row of listAll(this.#deps.store, 'rotations', running, ({ id }) => ({ id }))) {
+      this.#keep(row);
+    }
+  }
+
+  async refresh(path: string): Promise<void> {
+    const row = await activeRotation(this.#deps.store, path);
+    this.#byPath.delete(path);
+    if (row !== undefined) this.#keep(row);
+  }
+
+  /** The pending value, for a session in a pod that has it first. */
+  valueFor({ session }: LiveSession, path: string): Value | undefined {
+    const canary = this.#byPath.size === 0 ? undefined : this.#byPath.get(path);
+    const { cluster, pod } = session.workload;
+    if (canary === undefined || pod === undefined) return undefined;
+    return canary.pods.has(`${cluster}/${pod.uid}`) ? this.#open(canary) : undefined;
+  }
+
+  #keep(row: Tables['rotations']): void {
+    const stage = openCanaryStage(row.canary);
+    if (row.state !== 'running' || row.step !== 'canary' || stage === undefined) return;
+    this.#byPath.set(row.path, { version: stage.version, pods: new Set(stage.pods), row });
+  }
+
+  #open({ row, version }: Canary): Value | undefined {
+    if (row.pending === null) return undefined;
+    const { keyring, installation, values } = this.#deps;
+    const place = { installation, rotationId: row.id, path: row.path, slot: 'pending' } as const;
+    const text = openRotation((id) => keyring.find(id), place, row.pending);
+    const data = JSON.parse(text.toString()) as SecretData;
+    text.fill(0);
+    return values.value(row.path, { data, version });
+  }
+}

@@ -1,0 +1,216 @@
+import { BrokerError } from '../domain/errors.ts';
+import type { RotationStep } from '../domain/rotation/rotation-words.ts';
+import type { SecretData } from '../domain/secret.ts';
+import type { RotationTurn } from '../ports/rotation-target.ts';
+import type { PlanFragment } from '../ports/store.ts';
+import type { Parts } from '../broker/parts.ts';
+import { canaryChanged } from './canary.ts';
+import { nextDrill, nextRun } from '../broker/documents/rotation-times.ts';
+import type { RotationClaim } from './rotation-claim.ts';
+import { currentValue, type RotatingPlace } from './rotation-place.ts';
+import {
+  asItWas,
+  openedValue,
+  sealedValue,
+  type RotationRow,
+  type ScheduleRow,
+} from './rotation-row.ts';
+import { endSuperseded } from './superseded-leases.ts';
+import { ownsAccounts, takeoverUnproven } from './takeover.ts';
+
+/** One try at a step. */
+export interface StepWork {
+  readonly parts: Parts;
+  readonly row: RotationRow;
+  readonly place: RotatingPlace;
+  readonly claim: RotationClaim;
+}
+
+/** What a step's effect outside adds to the commit that says it is done. */
+export interface StepResult extends Partial<PlanFragment> {
+  readonly change?: Partial<RotationRow>;
+  readonly schedule?: Partial<ScheduleRow>;
+  readonly entries?: readonly string[];
+}
+
+/** The outside effect of each step; each is idempotent, so that a step that was begun is simply done again. */
+export const EFFECTS: Readonly<
+  Partial<Record<RotationStep, (work: StepWork) => Promise<StepResult>>>
+> = { create, set, test, promote, retire, discard };
+
+async function create(work: StepWork): Promise<StepResult> {
+  const { parts, row, place, claim } = work;
+  const read = await currentValue(place, claim.context);
+  if (!(await ownsAccounts(parts, place, read?.data, claim.context))) throw takeoverUnproven(place);
+  const pending = await place.target.create(turnOf(work, read?.data));
+  return {
+    change: {
+      pending: sealedValue(parts, row, 'pending', pending),
+      ...(read !== undefined && {
+        previous: sealedValue(parts, row, 'previous', read.data),
+        previous_version: parts.values.value(row.path, read).version,
+      }),
+    },
+  };
+}
+
+async function set(work: StepWork): Promise<StepResult> {
+  await work.place.target.set(turnOf(work, previousOf(work)), pendingOf(work));
+  return {};
+}
+
+/** A drill that comes this far has proved what it was for. */
+async function test(work: StepWork): Promise<StepResult> {
+  const { place, claim, row, parts } = work;
+  const verdict = await place.target.test(pendingOf(work), claim.context);
+  if (!verdict.accepted) {
+    const reason = `refused_${verdict.reason}`;
+    throw new BrokerError('ERR_PROVIDER_DENIED', undefined, { reason });
+  }
+  const now = parts.clock.now();
+  if (row.kind === 'rotation') return { schedule: { proven_at: now } };
+  const { spec } = place;
+  return {
+    schedule: {
+      proven_at: now,
+      duration_ms: Math.max(0, now - row.created_at),
+      failures: 0,
+      next_drill_at: nextDrill(spec, { path: row.path, after: now, rotatedAt: now }) ?? null,
+    },
+  };
+}
+
+/** Whatever was written to the path meanwhile: what works at the target becomes current. */
+async function promote(work: StepWork): Promise<StepResult> {
+  const { parts, row, place, claim } = work;
+  const pending = pendingOf(work);
+  const { version, fragment } = await publish(work, pending, row.id);
+  const now = parts.clock.now();
+  const { spec } = place;
+  const next = await nextRun(spec, {
+    path: row.path,
+    after: now,
+    lastRunAt: row.created_at,
+    rotatedAt: now,
+  });
+  const isInterval = spec.schedule !== undefined && 'everySeconds' in spec.schedule;
+  claim.stillOurs();
+  return {
+    ...fragment,
+    narrows: [...new Set([...(fragment?.narrows ?? []), ...canaryChanged(row.path)])],
+    change: { version, promoted_at: now, settle_until: now + spec.graceSeconds * 1000 },
+    schedule: {
+      rotated_at: now,
+      duration_ms: Math.max(0, now - row.created_at),
+      failures: 0,
+      ...(isInterval && { next_run_at: next ?? null }),
+    },
+  };
+}
+
+async function retire(work: StepWork): Promise<StepResult> {
+  const { parts, row, place } = work;
+  await endSuperseded(parts, row);
+  const previous = previousOf(work);
+  if (previous !== undefined) await place.target.retire(turnOf(work, pendingOf(work)), previous);
+  return {};
+}
+
+/**
+ * Takes back what was made. Where the new version is current already the old one becomes current again: with two slots before the new credential
+ * ends, with one after the old one works again, so that what is current works as soon as it can.
+ */
+async function discard(work: StepWork): Promise<StepResult> {
+  const { row, place } = work;
+  const pending = openedValue(work.parts, row, 'pending');
+  if (pending === undefined) return discardUnknown(work);
+  const previous = previousOf(work);
+  const isAfter = row.kind === 'rotation' && place.target.slots === 'one';
+  if (row.kind === 'rotation' && !isAfter) await restore(work, pending, previous);
+  await place.target.discard(turnOf(work, previous), pending);
+  if (isAfter) await restore(work, pending, previous);
+  return {};
+}
+
+/** Looks first: a try before this one, or somebody else, may have written the path already. */
+async function restore(
+  work: StepWork,
+  pending: SecretData,
+  previous: SecretData | undefined,
+): Promise<void> {
+  const { parts, row, place, claim } = work;
+  const current = await currentValue(place, claim.context);
+  if (current === undefined || !isSame(work, current.data, pending)) return;
+  if (previous === undefined) {
+    throw new BrokerError('ERR_CONFLICT', 'there was no value before it to go back to', {
+      reason: 'no_previous',
+    });
+  }
+  const { fragment } = await publish(work, previous, `${row.id}-undo`);
+  claim.stillOurs();
+  const { status } = await parts.store.commit({
+    expect: [...(fragment?.expect ?? []), asItWas(row)],
+    writes: fragment?.writes ?? [],
+    narrows: [...new Set([...(fragment?.narrows ?? []), `secret:${row.path}`])],
+  });
+  if (status !== 'committed') throw new BrokerError('ERR_BUSY');
+}
+
+/**
+ * Nothing was stored yet, but the target may have made something: it finds and removes that when it is asked to create again. A target that
+ * refuses to create has made nothing.
+ */
+async function discardUnknown(work: StepWork): Promise<StepResult> {
+  const { parts, place, claim } = work;
+  // With one slot, creating could only end what works now.
+  if (place.target.slots === 'one') return {};
+  const current = (await currentValue(place, claim.context))?.data;
+  if (!(await ownsAccounts(parts, place, current, claim.context))) return {};
+  try {
+    const pending = await place.target.create(turnOf(work, current));
+    await place.target.discard(turnOf(work, current), pending);
+  } catch (error) {
+    if (!(error instanceof BrokerError) || error.code !== 'ERR_CONFLICT') throw error;
+    claim.stillOurs();
+  }
+  return {};
+}
+
+async function publish(
+  { parts, row, place, claim }: StepWork,
+  data: SecretData,
+  token: string,
+): Promise<{ readonly version: string; readonly fragment?: PlanFragment }> {
+  claim.stillOurs();
+  const published = await place.publishing.publish(place.locator, data, token, claim.context);
+  const { version } = parts.values.value(row.path, { data, version: published.version });
+  return { ...published, version };
+}
+
+function isSame({ parts, row }: StepWork, left: SecretData, right: SecretData): boolean {
+  const fingerprint = (data: SecretData): string =>
+    parts.values.value(row.path, { data, version: '' }).fingerprint;
+  return fingerprint(left) === fingerprint(right);
+}
+
+function turnOf({ row, claim }: StepWork, current: SecretData | undefined): RotationTurn {
+  return {
+    rotationId: row.id,
+    startedAt: row.created_at,
+    current,
+    context: claim.context,
+    isIncident: row.cause === 'incident',
+    stillOurs: () => claim.stillOurs(),
+  };
+}
+
+/** @throws ERR_INTERNAL for a rotation past its first step without a new value. */
+function pendingOf({ parts, row }: StepWork): SecretData {
+  const pending = openedValue(parts, row, 'pending');
+  if (pending === undefined) throw new BrokerError('ERR_INTERNAL');
+  return pending;
+}
+
+function previousOf({ parts, row }: StepWork): SecretData | undefined {
+  return openedValue(parts, row, 'previous');
+}
