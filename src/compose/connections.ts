@@ -71,28 +71,16 @@ const OPENERS: Openers = {
     return { rotation, close: () => undefined };
   },
   async postgres(name, connection, deps) {
-    const { connectPostgres } = await import('../providers/postgres/client/server.ts');
-    const { connectPostgresProvider } = await import('../providers/postgres/open.ts');
-    const { connectPostgresRotation } = await import('../providers/postgres/rotator/connection.ts');
-    const server = await connectPostgres(connection, deps);
-    const provider = connectPostgresProvider(name, server, deps);
-    const rotation = connectPostgresRotation(name, server);
-    return { provider, rotation, close: () => provider.close() };
+    const { openPostgres } = await import('../providers/postgres/open.ts');
+    return openPostgres(name, connection, deps);
   },
   async mysql(name, connection, deps) {
-    const { connectMysql } = await import('../providers/mysql/client/server.ts');
-    const { connectMysqlProvider } = await import('../providers/mysql/open.ts');
-    const { connectMysqlRotation } = await import('../providers/mysql/rotator/connection.ts');
-    const server = await connectMysql(connection, deps.clock);
-    const provider = connectMysqlProvider(name, server);
-    const rotation = connectMysqlRotation(name, server);
-    return { provider, rotation, close: () => provider.close() };
+    const { openMysql } = await import('../providers/mysql/open.ts');
+    return openMysql(name, connection, deps);
   },
   async redis(name, connection, deps) {
-    const { connectRedis } = await import('../providers/redis/client.ts');
-    const { connectRedisRotation } = await import('../providers/redis/open.ts');
-    const rotation = connectRedisRotation(name, await connectRedis(connection, deps.clock));
-    return { rotation, close: () => undefined };
+    const { openRedis } = await import('../providers/redis/open.ts');
+    return openRedis(name, connection, deps);
   },
   async kubernetes(name, connection, deps) {
     const { connectKubernetes } = await import('../providers/kubernetes/client/index.ts');

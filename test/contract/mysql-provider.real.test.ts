@@ -1,13 +1,12 @@
+import { expect, it } from '@jest/globals';
+import mysql from 'mysql2/promise';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, it } from '@jest/globals';
-import mysql from 'mysql2/promise';
 import { systemClock } from '../../src/clock.ts';
 import type { SecretProvider } from '../../src/ports/secret-provider.ts';
-import { connectMysqlProvider } from '../../src/providers/mysql/open.ts';
-import { mysqlConnectionSchema } from '../../src/providers/mysql/client/config.ts';
-import { connectMysql } from '../../src/providers/mysql/client/server.ts';
+import { mysqlConnectionSchema } from '../../src/providers/mysql/config.ts';
+import { openMysql } from '../../src/providers/mysql/open.ts';
 import { describeWith } from '../kit/backends/backends.ts';
 import { uniqueName } from '../kit/backends/unique-name.ts';
 import { until } from '../kit/backends/until.ts';
@@ -35,7 +34,7 @@ describeWith(['mariadb'], 'credentials of MariaDB', ({ mariadb }) => {
       passwordFile,
       locators: ['credentials/*'],
     });
-    const connection = connectMysqlProvider('db', await connectMysql(config, systemClock));
+    const { provider: connection } = await openMysql('db', config, { clock: systemClock });
     return connection.mount({ roles: { reader: { creation: [creation] } } });
   };
   const make = async () => {

@@ -1,11 +1,10 @@
-import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { readFile } from 'node:fs/promises';
 import { systemClock } from '../../src/clock.ts';
 import type { SecretData } from '../../src/domain/secret.ts';
 import type { RotationConnection } from '../../src/ports/rotation-target.ts';
-import { connectMysqlRotation } from '../../src/providers/mysql/rotator/connection.ts';
-import { mysqlConnectionSchema } from '../../src/providers/mysql/client/config.ts';
-import { connectMysql } from '../../src/providers/mysql/client/server.ts';
+import { mysqlConnectionSchema } from '../../src/providers/mysql/config.ts';
+import { openMysql } from '../../src/providers/mysql/open.ts';
 import { describeWith } from '../kit/backends/backends.ts';
 import { uniqueName } from '../kit/backends/unique-name.ts';
 import {
@@ -19,11 +18,11 @@ import {
 import { fixtureAt, privateFile, type RotatingPlace } from '../kit/rotating-place.ts';
 import {
   HOSTILE_NAMES,
+  type RotationFixture,
+  type RotationNames,
   rotationTargetContract,
   turnOf,
   wholeText,
-  type RotationFixture,
-  type RotationNames,
 } from './rotation-target.contract.ts';
 import { contextOf, failureOf } from './secret-provider.contract.ts';
 
@@ -39,7 +38,7 @@ describeWith(['mariadb'], 'rotation on MariaDB', ({ mariadb }) => {
     changes: object = {},
   ): Promise<RotationConnection> => {
     const config = mysqlConnectionSchema.parse({ ...connection, ...changes });
-    return connectMysqlRotation('db', await connectMysql(config, systemClock));
+    return (await openMysql('db', config, { clock: systemClock })).rotation;
   };
   const place = (strategy: MysqlStrategy, names?: RotationNames) =>
     mysqlUsers({ mariadb, passwordFile: file.path }, strategy, names);

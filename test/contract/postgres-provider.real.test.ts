@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Workload } from '../../src/domain/workload.ts';
-import { connectPostgresProvider } from '../../src/providers/postgres/open.ts';
+import { postgresAt } from '../../src/providers/postgres/open.ts';
 import { systemClock } from '../../src/clock.ts';
 import { quoteIdentifier } from '../../src/providers/postgres/client/quote.ts';
 import { describeWith } from '../kit/backends/backends.ts';
@@ -52,7 +52,7 @@ describeWith(['postgres'], 'roles of PostgreSQL to order', ({ postgres }) => {
     },
   };
   const provider = async () =>
-    connectPostgresProvider('payments-db', await place.connect(), { clock: systemClock }).mount(
+    postgresAt('payments-db', await place.connect(), { clock: systemClock }).provider.mount(
       options,
     );
 
@@ -212,7 +212,9 @@ describeWith(['postgres'], 'roles of PostgreSQL to order', ({ postgres }) => {
 
   it('says in its check whether the heir is fit', async () => {
     const heir = uniqueName('heir');
-    const connection = connectPostgresProvider('db', await place.connect(), { clock: systemClock });
+    const { provider: connection } = postgresAt('db', await place.connect(), {
+      clock: systemClock,
+    });
     const made = connection.mount({ ...options, heir });
     const findings = async () => {
       const report = await made.check(contextOf());
@@ -233,7 +235,9 @@ describeWith(['postgres'], 'roles of PostgreSQL to order', ({ postgres }) => {
   });
 
   it('refuses a mount that makes its roles members of the heir', async () => {
-    const connection = connectPostgresProvider('db', await place.connect(), { clock: systemClock });
+    const { provider: connection } = postgresAt('db', await place.connect(), {
+      clock: systemClock,
+    });
     const roles = { rw: { creation: [CREATE, 'GRANT "the-heir" TO {{name}}'] } };
     expect(() => connection.mount({ heir: 'the-heir', roles })).toThrow(
       expect.objectContaining({ code: 'ERR_BODY_INVALID' }),

@@ -1,18 +1,19 @@
-import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { systemClock } from '../../src/clock.ts';
+import { randomBytes } from 'node:crypto';
 import type { SecretData } from '../../src/domain/secret.ts';
-import { connectPostgresRotation } from '../../src/providers/postgres/rotator/connection.ts';
 import { quoteIdentifier } from '../../src/providers/postgres/client/quote.ts';
+import { postgresAt } from '../../src/providers/postgres/open.ts';
 import { describeWith } from '../kit/backends/backends.ts';
 import { uniqueName } from '../kit/backends/unique-name.ts';
 import { until } from '../kit/backends/until.ts';
 import { makePostgresPlace, type PostgresPlace } from '../kit/postgres-fixture.ts';
 import {
   CARRIED,
-  rotationTargetContract,
-  turnOf,
   type RotationFixture,
   type RotationNames,
+  rotationTargetContract,
+  turnOf,
 } from './rotation-target.contract.ts';
 import { contextOf, failureOf } from './secret-provider.contract.ts';
 
@@ -30,7 +31,7 @@ describeWith(['postgres'], 'users of a PostgreSQL server', ({ postgres }) => {
   });
   afterAll(() => place.close());
 
-  const rotation = () => connectPostgresRotation('payments-db', place.server);
+  const rotation = () => postgresAt('payments-db', place.server, { clock: systemClock }).rotation;
 
   /** What of the named roles a rotation could change, and what belongs to them; no verifier, which has a new salt each time. */
   async function stateOf(names: readonly string[]): Promise<string> {
@@ -58,7 +59,10 @@ describeWith(['postgres'], 'users of a PostgreSQL server', ({ postgres }) => {
   ): Promise<RotationFixture> {
     const bystanders = await bystander();
     const restart = async () =>
-      connectPostgresRotation('payments-db', await place.connect()).target(strategy, options);
+      postgresAt('payments-db', await place.connect(), { clock: systemClock }).rotation.target(
+        strategy,
+        options,
+      );
     return {
       target: await restart(),
       current,
@@ -129,7 +133,9 @@ describeWith(['postgres'], 'users of a PostgreSQL server', ({ postgres }) => {
       const turn = turnOf(current);
       const pending = await target.create(turn);
       const options = { username: current['username'] };
-      await connectPostgresRotation('x', watched).target('single-user', options).set(turn, pending);
+      await postgresAt('x', watched, { clock: systemClock })
+        .rotation.target('single-user', options)
+        .set(turn, pending);
       expect(seen.join('\n')).toContain('SCRAM-SHA-256$');
       expect(seen.join('\n')).not.toContain(pending['password']);
     });

@@ -1,18 +1,17 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { systemClock } from '../../src/clock.ts';
 import type { SecretData } from '../../src/domain/secret.ts';
-import { connectPostgresProvider } from '../../src/providers/postgres/open.ts';
-import { connectPostgresRotation } from '../../src/providers/postgres/rotator/connection.ts';
 import type { PostgresServer } from '../../src/providers/postgres/client/server.ts';
+import { postgresAt } from '../../src/providers/postgres/open.ts';
 import { describeWith } from '../kit/backends/backends.ts';
 import { startPostgres } from '../kit/backends/postgres.ts';
 import { uniqueName } from '../kit/backends/unique-name.ts';
 import {
-  CertificateAuthority,
   type Certificate,
+  CertificateAuthority,
   type CertificateRequest,
 } from '../kit/certificates.ts';
 import { PostgresEavesdropper, TLS_REQUEST } from '../kit/postgres-eavesdropper.ts';
@@ -94,7 +93,10 @@ describeWith(['postgres'], 'PostgreSQL over TLS', ({ postgres }) => {
       const { username } = current;
       const usernames = [username, `${username}_b`];
       const options = strategy === 'single-user' ? { username } : { usernames };
-      const target = connectPostgresRotation('db', server).target(strategy, options);
+      const target = postgresAt('db', server, { clock: systemClock }).rotation.target(
+        strategy,
+        options,
+      );
       const turn = turnOf(current);
       const pending = await target.create(turn);
       await target.set(turn, pending);
@@ -111,7 +113,7 @@ describeWith(['postgres'], 'PostgreSQL over TLS', ({ postgres }) => {
       const creation = [
         'CREATE ROLE {{name}} LOGIN PASSWORD {{password}} VALID UNTIL {{expiration}}',
       ];
-      const provider = connectPostgresProvider('db', server, { clock: systemClock }).mount({
+      const provider = postgresAt('db', server, { clock: systemClock }).provider.mount({
         roles: { app: { creation } },
       });
       const credentials = provider.credentials!;
@@ -204,9 +206,12 @@ describeWith(['postgres'], 'PostgreSQL over TLS', ({ postgres }) => {
   ])('is not changed by a connection that expects %s', async (_what, tls) => {
     const current = await createUser();
     const { username } = current;
-    const target = connectPostgresRotation('db', await connect(tls())).target('single-user', {
-      username,
-    });
+    const target = postgresAt('db', await connect(tls()), { clock: systemClock }).rotation.target(
+      'single-user',
+      {
+        username,
+      },
+    );
     const turn = turnOf(current);
     const pending = await target.create(turn);
     expect(await failureOf(target.set(turn, pending))).toMatchObject(REFUSED);

@@ -2,9 +2,8 @@ import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { systemClock } from '../../src/clock.ts';
 import type { RotationConnection } from '../../src/ports/rotation-target.ts';
-import { connectRedisRotation } from '../../src/providers/redis/open.ts';
+import { openRedis } from '../../src/providers/redis/open.ts';
 import { redisConnectionSchema } from '../../src/providers/redis/config.ts';
-import { connectRedis } from '../../src/providers/redis/client.ts';
 import { describeWith } from '../kit/backends/backends.ts';
 import { asAdmin, connected, redisUser, sha256, textOf } from '../kit/redis-user.ts';
 import { fixtureAt, privateFile, type RotatingPlace } from '../kit/rotating-place.ts';
@@ -30,7 +29,7 @@ describeWith(['redis'], 'rotation on Redis', ({ redis }) => {
     changes: object = {},
   ): Promise<RotationConnection> => {
     const config = redisConnectionSchema.parse({ ...connection, ...changes });
-    return connectRedisRotation('cache', await connectRedis(config, systemClock));
+    return (await openRedis('cache', config, { clock: systemClock })).rotation;
   };
   const place = (names?: RotationNames) => redisUser({ redis, passwordFile: file.path }, names);
   const make = (names?: RotationNames): Promise<RotationFixture> => {

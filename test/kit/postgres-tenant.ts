@@ -88,13 +88,9 @@ export async function tenantPlace(postgres: Postgres): Promise<TenantPlace> {
     strangerName,
     makeHeir: () => makeHeir(),
     async issue({ heir: chosen, revocation = [], timeoutMs = 5000 } = {}) {
-      const provider = connectPostgresProvider(
-        'db',
-        await place.connect({ limits: { timeoutMs } }),
-        {
-          clock: systemClock,
-        },
-      ).mount({
+      const provider = postgresAt('db', await place.connect({ limits: { timeoutMs } }), {
+        clock: systemClock,
+      }).provider.mount({
         ...(chosen !== undefined && { heir: chosen }),
         roles: {
           rw: {

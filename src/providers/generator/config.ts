@@ -1,8 +1,7 @@
 import * as z from 'zod';
 import { KEY_TYPES } from '../../crypto/key-pair.ts';
 import { parseIpAddress } from '../../domain/ip-address.ts';
-import { passwordOptions } from '../rotator/password-options.ts';
-import { secretKey } from '../rotator/secret-key.ts';
+import { passwordOptions, secretKey } from '../rotator/options.ts';
 
 const MOST_VALUES = 32;
 

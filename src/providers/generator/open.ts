@@ -1,7 +1,7 @@
 import type { Clock } from '../../ports/clock.ts';
 import type { RotationConnection } from '../../ports/rotation-target.ts';
 import { parseOptions } from '../parse-options.ts';
-import { unknownStrategy } from '../rotator/unknown-strategy.ts';
+import { unknownStrategy } from '../rotator/options.ts';
 import { certificateOptions, generatedOptions, keyPairOptions } from './config.ts';
 import { MadeCertificate } from './values.ts';
 import { MadeKeyPair } from './made-key-pair.ts';

@@ -1,5 +1,26 @@
+import { isIP } from 'node:net';
 import * as z from 'zod';
-import { mysqlAccountHost } from './client/account.ts';
+import { loginKeys, passwordOptions } from '../rotator/options.ts';
+import { databaseServerFields, tlsFilesOf } from '../sql/config.ts';
+import { mysqlAccountHost, mysqlUsername } from './client/account.ts';
+
+/** A connection of the configuration file: one MySQL or MariaDB server, as an account that may change others. */
+export const mysqlConnectionSchema = z
+  .strictObject({
+    type: z.literal('mysql'),
+    ...databaseServerFields,
+    port: z.int().min(1).max(65_535).default(3306),
+    username: mysqlUsername,
+  })
+  .superRefine((server, context) => {
+    const files = tlsFilesOf(server);
+    // The driver compares names with certificates, and addresses with nothing.
+    if (files === undefined || isIP(files.serverName ?? server.host) === 0) return;
+    const message = 'is needed with TLS where `host` is an address, and is a name';
+    context.addIssue({ code: 'custom', path: ['tls', 'serverName'], message });
+  });
+
+export type MysqlConnectionConfig = z.infer<typeof mysqlConnectionSchema>;
 
 const MOST_STATEMENTS = 32;
 
@@ -40,3 +61,40 @@ export const mysqlMountOptions = z.strictObject({
 export const roleRef = z.strictObject({ role: setName });
 
 export type MysqlMountOptions = z.output<typeof mysqlMountOptions>;
+
+/** What both strategies have. */
+const common = {
+  /** The part of the accounts behind the `@`. */
+  host: mysqlAccountHost.default('%'),
+  password: passwordOptions.prefault({}),
+  keys: loginKeys,
+  /** Tables, as `database.table`, that the user must be able to read; tested before the new value is made current. */
+  reads: z
+    .array(
+      z
+        .string()
+        .max(129)
+        .regex(/^[^.\0]{1,64}\.[^.\0]{1,64}$/, 'is database.table'),
+    )
+    .max(64)
+    .default([]),
+};
+
+export const singleUserOptions = z.strictObject({
+  username: mysqlUsername,
+  /** Whether connections that are open end when the password is replaced: also those of who may have the new one. */
+  endSessions: z.boolean().default(false),
+  ...common,
+});
+
+export const alternatingUsersOptions = z.strictObject({
+  usernames: z
+    .tuple([mysqlUsername, mysqlUsername])
+    .refine(([first, second]) => first !== second, 'names one user twice'),
+  /** Whether retiring a user also ends the connections that it still has. */
+  endSessions: z.boolean().default(true),
+  ...common,
+});
+
+export type SingleUserOptions = z.output<typeof singleUserOptions>;
+export type AlternatingUsersOptions = z.output<typeof alternatingUsersOptions>;

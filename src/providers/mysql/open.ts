@@ -1,25 +1,60 @@
 import { BrokerError } from '../../domain/errors.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { RotationConnection, RotationTarget } from '../../ports/rotation-target.ts';
 import type { ProviderConnection, SecretProvider } from '../../ports/secret-provider.ts';
-import type { MysqlServer } from './client/server.ts';
 import { parseOptions } from '../parse-options.ts';
+import { unknownStrategy } from '../rotator/options.ts';
 import { checkServer } from './check.ts';
-import { mysqlMountOptions, roleRef, type MysqlMountOptions } from './config.ts';
+import { connectMysql, type MysqlServer } from './client/server.ts';
+import {
+  alternatingUsersOptions,
+  type MysqlConnectionConfig,
+  mysqlMountOptions,
+  type MysqlMountOptions,
+  roleRef,
+  singleUserOptions,
+} from './config.ts';
 import { UserCredentials } from './credentials/user-credentials.ts';
+import { AlternatingUsers } from './rotator/alternating-users.ts';
+import { SingleUser } from './rotator/single-user.ts';
 
 const CREDENTIALS = 'credentials/';
 
-/** Credentials to order of one server; opens no connection. */
-export function connectMysqlProvider(name: string, server: MysqlServer): ProviderConnection {
+/** One MySQL or MariaDB server: issues users and rotates passwords. Opens no connection yet. */
+export async function openMysql(
+  name: string,
+  config: MysqlConnectionConfig,
+  { clock }: { readonly clock: Clock },
+): Promise<OpenedMysql> {
+  return mysqlAt(name, await connectMysql(config, clock));
+}
+
+/** What the connection offers at a server that is connected already. */
+export function mysqlAt(name: string, server: MysqlServer): OpenedMysql {
   return {
-    name,
-    kind: 'mysql',
-    mount: (options) => mountMysql(server, parseOptions(mysqlMountOptions, options)),
-    check: (context) => checkServer(server, context),
-    close: () => Promise.resolve(),
+    provider: {
+      name,
+      kind: 'mysql',
+      mount: (options) => mountMysql(server, parseOptions(mysqlMountOptions, options)),
+      check: (context) => checkServer(server, context),
+      close: () => Promise.resolve(),
+    },
+    rotation: {
+      name,
+      kind: 'mysql',
+      target: (strategy, options) => targetAt(server, strategy, options),
+    },
+    close: () => undefined,
   };
 }
 
-/** Users made to order, and nothing to read: `<mount>/<set>` names what kind. */
+interface OpenedMysql {
+  readonly provider: ProviderConnection;
+  readonly rotation: RotationConnection;
+  close(): void;
+}
+
+/** Dynamic users only, no secrets to read: `<mount>/<role>` names the kind of user. */
 function mountMysql(server: MysqlServer, options: MysqlMountOptions): SecretProvider {
   const sets = options.roles;
   return {
@@ -46,4 +81,32 @@ function mountMysql(server: MysqlServer, options: MysqlMountOptions): SecretProv
     },
     check: (context) => checkServer(server, context),
   };
+}
+
+type Attach = (server: MysqlServer, options: unknown) => RotationTarget;
+
+const STRATEGIES: Readonly<Record<string, Attach>> = {
+  'single-user': (server, given) => {
+    const options = parseOptions(singleUserOptions, given);
+    refuseOwnUser(server, [options.username], '/username');
+    return new SingleUser(server, options);
+  },
+  'alternating-users': (server, given) => {
+    const options = parseOptions(alternatingUsersOptions, given);
+    refuseOwnUser(server, options.usernames, '/usernames');
+    return new AlternatingUsers(server, options);
+  },
+};
+
+function targetAt(server: MysqlServer, strategy: string, options: unknown): RotationTarget {
+  const attach = Object.hasOwn(STRATEGIES, strategy) ? STRATEGIES[strategy] : undefined;
+  if (attach === undefined) throw unknownStrategy(Object.keys(STRATEGIES));
+  return attach(server, options);
+}
+
+/** Its password is in a file that is not ours to write. */
+function refuseOwnUser(server: MysqlServer, names: readonly string[], pointer: string): void {
+  if (!names.includes(server.username)) return;
+  const problems = [{ pointer, message: 'is the user of the connection itself' }];
+  throw new BrokerError('ERR_BODY_INVALID', undefined, { problems });
 }

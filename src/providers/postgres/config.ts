@@ -1,6 +1,34 @@
 import * as z from 'zod';
-import { roleName } from './client/role-name.ts';
+import { loginKeys, passwordOptions } from '../rotator/options.ts';
+import { databaseServerFields } from '../sql/config.ts';
 import { creationProblem, namesRole, revocationProblem } from './credentials/statements.ts';
+
+/** NAMEDATALEN less its end: PostgreSQL cuts longer names off, and another role would be meant. */
+const MOST_BYTES = 63;
+
+/** A name of a role or a database as PostgreSQL keeps it, quoted or not. */
+export const roleName = z
+  .string()
+  .min(1)
+  .refine(
+    (name) => !name.includes('\0') && name.isWellFormed(),
+    'is not a text PostgreSQL can hold',
+  )
+  .refine(
+    (name) => Buffer.byteLength(name) <= MOST_BYTES,
+    `is longer than the ${MOST_BYTES} bytes that PostgreSQL keeps`,
+  );
+
+/** A connection of the configuration file: one database of one server, as a role that may change others. */
+export const postgresConnectionSchema = z.strictObject({
+  type: z.literal('postgres'),
+  ...databaseServerFields,
+  port: z.int().min(1).max(65_535).default(5432),
+  database: roleName.default('postgres'),
+  username: roleName,
+});
+
+export type PostgresConnectionConfig = z.infer<typeof postgresConnectionSchema>;
 
 const MOST_STATEMENTS = 32;
 const statement = z.string().min(1).max(4096);
@@ -54,3 +82,56 @@ export const roleRef = z.strictObject({ role: setName });
 
 export type PostgresMountOptions = z.output<typeof postgresMountOptions>;
 export type RoleSet = PostgresMountOptions['roles'][string];
+
+const TABLE_PRIVILEGES = [
+  'SELECT',
+  'INSERT',
+  'UPDATE',
+  'DELETE',
+  'TRUNCATE',
+  'REFERENCES',
+  'TRIGGER',
+] as const;
+
+const user = roleName.refine((name) => !name.startsWith('pg_'), 'is a role of the server itself');
+
+/** What both strategies have. */
+const common = {
+  password: passwordOptions.prefault({}),
+  keys: loginKeys,
+  /** What the user must be able to do; tested before the new value is made current. */
+  grants: z
+    .array(
+      z.strictObject({
+        /** `schema.table`, as SQL writes it. */
+        on: z
+          .string()
+          .min(3)
+          .max(256)
+          .regex(/^[^\0]+\.[^\0]+$/, 'is schema.table'),
+        privileges: z.array(z.enum(TABLE_PRIVILEGES)).min(1),
+      }),
+    )
+    .max(64)
+    .default([]),
+};
+
+export const singleUserOptions = z.strictObject({
+  username: user,
+  /** Whether sessions that are open end when the password is replaced: also those of who may have the new one. */
+  endSessions: z.boolean().default(false),
+  ...common,
+});
+
+export const alternatingUsersOptions = z.strictObject({
+  usernames: z
+    .tuple([user, user])
+    .refine(([first, second]) => first !== second, 'names one user twice'),
+  /** Whether retiring a user also ends the sessions that it still has. */
+  endSessions: z.boolean().default(true),
+  ...common,
+});
+
+export type SingleUserOptions = z.output<typeof singleUserOptions>;
+export type AlternatingUsersOptions = z.output<typeof alternatingUsersOptions>;
+export type GrantExpectation = SingleUserOptions['grants'][number];

@@ -1,17 +1,17 @@
+import type { createClient, RedisClientOptions } from '@redis/client';
 import { isIP } from 'node:net';
 import { checkServerIdentity } from 'node:tls';
-import type { createClient, RedisClientOptions } from '@redis/client';
 import { BrokerError } from '../../domain/errors.ts';
 import type { Sensitive } from '../../domain/sensitive.ts';
 import type { CallContext } from '../../ports/call-context.ts';
 import type { Clock } from '../../ports/clock.ts';
+import { createGuard, type Guard } from '../guard/guard.ts';
 import { BoundedSocket } from '../sql/bounded-socket.ts';
 import { tlsFilesOf } from '../sql/config.ts';
 import { readPasswordFile } from '../sql/password-file.ts';
 import { readTlsIdentity } from '../sql/read-tls-identity.ts';
-import { createGuard, type Guard } from '../guard/guard.ts';
 import type { RedisConnectionConfig } from './config.ts';
-import { toBrokerError } from './errors.ts';
+import { refusalWordOf, toBrokerError } from './errors.ts';
 
 type CreateClient = typeof createClient;
 /** One command with its arguments, and what the server answered: text, whole numbers, lists of them, or nothing. */
@@ -127,4 +127,35 @@ export class RedisServer {
 /** At once, before the driver's own error, which quotes the command, goes anywhere. */
 function failRefused(error: unknown): never {
   throw toBrokerError(error);
+}
+
+const ROUNDS = 20;
+
+/**
+ * Does `work`, which may be done again from its beginning. A script or function that does not end makes the server refuse everybody's commands (`BUSY`), so
+ * its author could keep a password from being taken away: it is killed. One that has written cannot be (`UNKILLABLE`), and the refusal stands.
+ */
+export async function pastScripts<T>(command: RedisCommand, work: () => Promise<T>): Promise<T> {
+  for (let round = 1; ; round += 1) {
+    try {
+      return await work();
+    } catch (error) {
+      if (refusalWordOf(error) !== 'BUSY' || round === ROUNDS) throw error;
+      const wasKilled = await killScript(command);
+      if (!wasKilled) throw error;
+    }
+  }
+}
+
+async function killScript(command: RedisCommand): Promise<boolean> {
+  for (const kind of ['SCRIPT', 'FUNCTION']) {
+    try {
+      await command(kind, 'KILL');
+      return true;
+    } catch (error) {
+      // NOTBUSY: it has ended by itself.
+      if (refusalWordOf(error) === 'NOTBUSY') return true;
+    }
+  }
+  return false;
 }

@@ -4,14 +4,10 @@ import { BrokerError } from '../../domain/errors.ts';
 import type { SecretData } from '../../domain/secret.ts';
 import type { CallContext } from '../../ports/call-context.ts';
 import type { RotationTarget, RotationTurn, TargetVerdict } from '../../ports/rotation-target.ts';
+import { checkHost, conflict, refuseStaleLogin, readLogin } from '../rotator/values.ts';
+import { pastScripts, type RedisCommand, type RedisServer } from './client.ts';
+import type { AclUserOptions } from './config.ts';
 import { refusalWordOf } from './errors.ts';
-import type { RedisCommand, RedisServer } from './client.ts';
-import { pastScripts } from './past-scripts.ts';
-import { checkHost } from '../rotator/check-host.ts';
-import { readLogin } from '../rotator/options.ts';
-import { conflict } from '../rotator/refusals.ts';
-import { refuseStaleLogin } from '../rotator/values.ts';
-import type { AclUserOptions } from './acl-user-options.ts';
 
 /**
  * A Redis user holds any number of passwords (Redis, "ACL"), so the old one goes on working beside the new. They are told to the server as SHA-256:

@@ -1,8 +1,12 @@
 import * as z from 'zod';
-import type { SecretData } from '../../domain/secret.ts';
-import { Sensitive } from '../../domain/sensitive.ts';
-import { conflict } from './refusals.ts';
-import { secretKey } from './secret-key.ts';
+import { MOST_CHARACTERS, passwordProblems } from '../../crypto/generated-value.ts';
+import { BrokerError } from '../../domain/errors.ts';
+
+/** The name of one key of a secret's data, as it can be written through the API. */
+export const secretKey = z
+  .string()
+  .regex(/^[^\p{Cc}]{1,256}$/u, '1 to 256 characters, none of them control characters')
+  .refine((key) => key !== '__proto__', 'is not a key');
 
 /** The option `keys`: which keys of the secret's data hold the name and the password of a login; all others are carried over. */
 export const loginKeys = z
@@ -15,17 +19,36 @@ export const loginKeys = z
 
 export type LoginKeys = z.output<typeof loginKeys>;
 
-interface Login {
-  readonly username: string;
-  readonly password: Sensitive<string>;
-}
+/** The option `password` of every rotator that generates one: refused here, when a definition is saved, if it is under 112 bits. */
+export const passwordOptions = z
+  .strictObject({
+    length: z.int().min(1).max(MOST_CHARACTERS).optional(),
+    alphabet: z.string().max(MOST_CHARACTERS).optional(),
+    exclude: z.string().max(MOST_CHARACTERS).optional(),
+    require: z
+      .array(z.enum(['upper', 'lower', 'digit', 'symbol']))
+      .max(4)
+      .optional(),
+  })
+  .superRefine((spec, context) => {
+    for (const { pointer, message } of passwordProblems(spec)) {
+      context.addIssue({ code: 'custom', path: [pointer.slice(1)], message });
+    }
+  });
 
-/** The login that a value holds. @throws ERR_CONFLICT, reason `no_login`, where it holds none. */
-export function readLogin(data: SecretData, keys: LoginKeys): Login {
-  const username = data[keys.username];
-  const password = data[keys.password];
-  if (typeof username === 'string' && typeof password === 'string' && password !== '') {
-    return { username, password: new Sensitive(password) };
-  }
-  throw conflict('no_login');
+/** The option `keys`: which keys of the secret's data hold an access key of AWS; all others are carried over. */
+export const accessKeyNames = z
+  .strictObject({
+    accessKeyId: secretKey.default('accessKeyId'),
+    secretAccessKey: secretKey.default('secretAccessKey'),
+  })
+  .refine((keys) => keys.accessKeyId !== keys.secretAccessKey, 'names one key twice')
+  .prefault({});
+
+/** A strategy that a connection does not have; `known` are those that it has. */
+export function unknownStrategy(known: readonly string[]): BrokerError {
+  const message = `is one of: ${known.join(', ')}`;
+  return new BrokerError('ERR_BODY_INVALID', undefined, {
+    problems: [{ pointer: '/strategy', message }],
+  });
 }

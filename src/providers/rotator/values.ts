@@ -1,6 +1,7 @@
+import { BrokerError } from '../../domain/errors.ts';
 import type { SecretData } from '../../domain/secret.ts';
+import { Sensitive } from '../../domain/sensitive.ts';
 import type { LoginKeys } from './options.ts';
-import { conflict } from './refusals.ts';
 
 /** A shorter secret is part of many a text by chance: what is all of it counts, and no more. */
 const LEAST_PART = 8;
@@ -85,3 +86,62 @@ function percentDecoded(text: string): string {
     Buffer.from(run.replaceAll('%', ''), 'hex').toString(),
   );
 }
+
+/** The target or the value is not as the definition says: an operator has to look. */
+export function conflict(reason: string, detail?: string): BrokerError {
+  return new BrokerError('ERR_CONFLICT', detail, { reason });
+}
+
+/** The target goes on by itself, and is asked again after so many seconds. */
+export function notYet(retryAfterSeconds: number): BrokerError {
+  return new BrokerError('ERR_PROVIDER_UNAVAILABLE', undefined, {
+    reason: 'not_yet',
+    retryAfterSeconds,
+  });
+}
+
+const HOST_KEYS = ['host', 'hostname', 'endpoint'];
+
+/**
+ * Whoever may write the secret's value must not turn an administrator's rights against another server: where a value names a host, it is this one,
+ * and its port this one's.
+ * @throws ERR_CONFLICT, reason `host_mismatch`.
+ */
+export function checkHost(
+  data: SecretData | undefined,
+  server: { readonly host: string; readonly port: number },
+): void {
+  for (const key of HOST_KEYS) {
+    const named = data?.[key];
+    if (named !== undefined && !isSame(named, server)) throw conflict('host_mismatch');
+  }
+  const port = data?.['port'];
+  if (port !== undefined && port !== String(server.port)) throw conflict('host_mismatch');
+}
+
+/** `host` or `host:port`, as connection strings have it. */
+function isSame(
+  named: SecretData[string],
+  { host, port }: { host: string; port: number },
+): boolean {
+  if (typeof named !== 'string') return false;
+  const text = named.toLowerCase();
+  const name = host.toLowerCase();
+  return text === name || text === `${name}:${port}`;
+}
+
+interface Login {
+  readonly username: string;
+  readonly password: Sensitive<string>;
+}
+
+/** The login that a value holds. @throws ERR_CONFLICT, reason `no_login`, where it holds none. */
+export function readLogin(data: SecretData, keys: LoginKeys): Login {
+  const username = data[keys.username];
+  const password = data[keys.password];
+  if (typeof username === 'string' && typeof password === 'string' && password !== '') {
+    return { username, password: new Sensitive(password) };
+  }
+  throw conflict('no_login');
+}
+

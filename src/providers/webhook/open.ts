@@ -4,7 +4,7 @@ import { systemResolve, type Resolve } from './client/checked-lookup.ts';
 import type { WebhookConnectionConfig } from './config.ts';
 import { WebhookEndpoint } from './client.ts';
 import { parseOptions } from '../parse-options.ts';
-import { unknownStrategy } from '../rotator/unknown-strategy.ts';
+import { unknownStrategy } from '../rotator/options.ts';
 import { webhookOptions } from './rotator/config.ts';
 import { Deliveries } from './deliveries.ts';
 import { WebhookTarget } from './rotator.ts';

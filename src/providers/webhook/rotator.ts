@@ -3,7 +3,7 @@ import { BrokerError } from '../../domain/errors.ts';
 import type { SecretData } from '../../domain/secret.ts';
 import type { CallContext } from '../../ports/call-context.ts';
 import type { RotationTarget, RotationTurn, TargetVerdict } from '../../ports/rotation-target.ts';
-import { conflict } from '../rotator/refusals.ts';
+import { conflict } from '../rotator/values.ts';
 import { refuseStaleCopies } from '../rotator/values.ts';
 import { madeOf, refuseUnlessDone, verdictOf, type Step } from './rotator/answers.ts';
 import type { WebhookOptions } from './rotator/config.ts';

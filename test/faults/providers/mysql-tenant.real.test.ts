@@ -1,11 +1,9 @@
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import mysql from 'mysql2/promise';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import mysql from 'mysql2/promise';
 import { systemClock } from '../../../src/clock.ts';
-import { connectMysqlProvider } from '../../../src/providers/mysql/open.ts';
-import { mysqlConnectionSchema } from '../../../src/providers/mysql/client/config.ts';
 import { connectMysql } from '../../../src/providers/mysql/client/server.ts';
 import { describeWith } from '../../kit/backends/backends.ts';
 import { uniqueName } from '../../kit/backends/unique-name.ts';
@@ -49,7 +47,7 @@ describeWith(['mariadb'], 'a credential of a hostile tenant of MariaDB', ({ mari
     return connectMysql(config, systemClock);
   };
   const issue = async (options: object = {}) => {
-    const provider = connectMysqlProvider('db', await connected()).mount({
+    const provider = mysqlAt('db', await connected()).provider.mount({
       roles: { rw: { creation: [`GRANT ${RIGHTS} ON ${database}.* TO {{name}}`] } },
       ...options,
     });

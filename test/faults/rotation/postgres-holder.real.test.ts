@@ -1,8 +1,11 @@
-import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { systemClock } from '../../../src/clock.ts';
+import { randomBytes } from 'node:crypto';
 import type pg from 'pg';
 import type { SecretData } from '../../../src/domain/secret.ts';
-import { connectPostgresRotation } from '../../../src/providers/postgres/rotator/connection.ts';
+import { postgresAt } from '../../../src/providers/postgres/open.ts';
+import { makePostgresPlace, type PostgresPlace } from '../../contract/postgres-fixture.ts';
+import { turnOf } from '../../contract/rotation-target.contract.ts';
 import { describeWith } from '../../kit/backends/backends.ts';
 import type { Postgres } from '../../kit/backends/postgres.ts';
 import { uniqueName } from '../../kit/backends/unique-name.ts';
@@ -51,12 +54,12 @@ function attacks(postgres: Postgres): void {
   const sessionsOf = async (name: string): Promise<number> =>
     (await place.query('SELECT 1 FROM pg_stat_activity WHERE usename = $1', [name])).length;
   const single = ({ first }: Holder, options: object = {}) =>
-    connectPostgresRotation('db', place.server).target('single-user', {
+    postgresAt('db', place.server, { clock: systemClock }).rotation.target('single-user', {
       username: first,
       ...options,
     });
   const alternating = ({ first, second }: Holder) =>
-    connectPostgresRotation('db', place.server).target('alternating-users', {
+    postgresAt('db', place.server, { clock: systemClock }).rotation.target('alternating-users', {
       usernames: [first, second],
     });
   const setPending = async (holder: Holder, isIncident = false) => {

@@ -5,9 +5,8 @@ import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { createClient } from '@redis/client';
 import { systemClock } from '../../../src/clock.ts';
 import type { SecretData } from '../../../src/domain/secret.ts';
-import { connectRedisRotation } from '../../../src/providers/redis/open.ts';
+import { openRedis } from '../../../src/providers/redis/open.ts';
 import { redisConnectionSchema } from '../../../src/providers/redis/config.ts';
-import { connectRedis } from '../../../src/providers/redis/client.ts';
 import { describeWith } from '../../kit/backends/backends.ts';
 import type { Running } from '../../kit/backends/footprint.ts';
 import { startRedis, type Redis } from '../../kit/backends/redis.ts';
@@ -43,7 +42,7 @@ describeWith(['redis'], 'a rotation that its holder resists on Redis', () => {
       passwordFile: join(directory, 'password'),
       locators: ['users/*'],
     });
-    const target = connectRedisRotation('cache', await connectRedis(config, systemClock)).target(
+    const target = (await openRedis('cache', config, { clock: systemClock })).rotation.target(
       'acl-user',
       { username },
     );

@@ -3,7 +3,7 @@ import { BrokerError } from '../../../src/domain/errors.ts';
 import { openedValue } from '../../../src/rotation/rotation-row.ts';
 import { directRotation, type DirectedRotation } from '../../../src/rotation/control-rotation.ts';
 import { requestRotation } from '../../../src/rotation/request-rotation.ts';
-import { notYet } from '../../../src/providers/rotator/refusals.ts';
+import { notYet } from '../../../src/providers/rotator/values.ts';
 import { codeOf } from '../../kit/broker-parts.ts';
 import { PATH, RotationBench } from '../../kit/rotation-bench.ts';
 import type { TargetStep } from '../../kit/scripted-target.ts';

@@ -8,9 +8,10 @@ import type {
   RotationTurn,
   TargetVerdict,
 } from '../../../ports/rotation-target.ts';
+import { conflict, notYet, refuseStaleCopies } from '../../rotator/values.ts';
 import type { AccessKey, AwsAccount, ListedKey } from '../client/aws-account.ts';
 import { AwsRefusal } from '../errors.ts';
-import { conflict, notYet } from '../../rotator/refusals.ts';
+import { conflict, notYet } from '../../rotator/values.ts';
 import { refuseStaleCopies } from '../../rotator/values.ts';
 import type { AccessKeysOptions } from './config.ts';
 

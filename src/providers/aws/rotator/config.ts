@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { accessKeyNames } from '../../rotator/access-key-names.ts';
+import { accessKeyNames } from '../../rotator/options.ts';
 
 /** Strategy `access-keys` of a connection `aws-iam`. */
 export const accessKeysOptions = z.strictObject({

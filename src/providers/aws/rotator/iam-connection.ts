@@ -1,8 +1,8 @@
 import type { Clock } from '../../../ports/clock.ts';
 import type { RotationConnection, RotationTarget } from '../../../ports/rotation-target.ts';
-import type { AwsAccount } from '../client/aws-account.ts';
 import { parseOptions } from '../../parse-options.ts';
-import { unknownStrategy } from '../../rotator/unknown-strategy.ts';
+import { unknownStrategy } from '../../rotator/options.ts';
+import type { AwsAccount } from '../client/aws-account.ts';
 import { AccessKeys } from './access-keys.ts';
 import { accessKeysOptions } from './config.ts';
 

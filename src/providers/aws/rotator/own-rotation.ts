@@ -9,9 +9,9 @@ import type {
   RotationTurn,
   TargetVerdict,
 } from '../../../ports/rotation-target.ts';
+import { conflict, notYet } from '../../rotator/values.ts';
 import { toSecretData } from '../client/secret-data.ts';
 import type { SecretRotation } from '../client/secret-rotation.ts';
-import { conflict, notYet } from '../../rotator/refusals.ts';
 
 const CURRENT = 'AWSCURRENT';
 const PENDING = 'AWSPENDING';

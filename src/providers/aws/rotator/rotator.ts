@@ -1,8 +1,8 @@
 import type { Clock } from '../../../ports/clock.ts';
 import type { RotationConnection, RotationTarget } from '../../../ports/rotation-target.ts';
-import type { SecretRotation } from '../client/secret-rotation.ts';
 import { parseOptions } from '../../parse-options.ts';
-import { unknownStrategy } from '../../rotator/unknown-strategy.ts';
+import { unknownStrategy } from '../../rotator/options.ts';
+import type { SecretRotation } from '../client/secret-rotation.ts';
 import { ownRotationOptions } from './config.ts';
 import { OwnRotation } from './own-rotation.ts';
 

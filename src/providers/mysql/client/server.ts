@@ -3,12 +3,12 @@ import type { BrokerError } from '../../../domain/errors.ts';
 import type { Sensitive } from '../../../domain/sensitive.ts';
 import type { CallContext } from '../../../ports/call-context.ts';
 import type { Clock } from '../../../ports/clock.ts';
+import { createGuard, type Guard } from '../../guard/guard.ts';
 import { BoundedSocket } from '../../sql/bounded-socket.ts';
 import { isLoopback, tlsFilesOf } from '../../sql/config.ts';
 import { readPasswordFile } from '../../sql/password-file.ts';
 import { readTlsIdentity } from '../../sql/read-tls-identity.ts';
-import { createGuard, type Guard } from '../../guard/guard.ts';
-import type { MysqlConnectionConfig } from './config.ts';
+import type { MysqlConnectionConfig } from '../config.ts';
 import { toBrokerError } from '../errors.ts';
 import { MysqlSession } from './session.ts';
 

@@ -9,13 +9,11 @@ import type {
   DynamicCredentials,
   IssuedCredential,
 } from '../../../ports/secret-provider.ts';
-import { quoteAccount, type MysqlAccount } from '../client/account.ts';
-import { endSessions } from '../client/end-sessions.ts';
-import { errorNumberOf } from '../errors.ts';
+import { endSessions, type MysqlAccount, passwordClause, quoteAccount } from '../client/account.ts';
 import type { MysqlServer } from '../client/server.ts';
 import type { MysqlSession } from '../client/session.ts';
-import { passwordClause } from '../client/password-clause.ts';
 import type { MysqlMountOptions } from '../config.ts';
+import { errorNumberOf } from '../errors.ts';
 import { clearDefined, mayDefine } from './definer-objects.ts';
 import { formatHandle, parseHandle, type UserHandle } from './user-handle.ts';
 

@@ -1,11 +1,10 @@
 import { mysqlNativeHash } from '../../../crypto/mysql-native-hash.ts';
 import type { Sensitive } from '../../../domain/sensitive.ts';
 import type { RotationTurn } from '../../../ports/rotation-target.ts';
-import { quoteAccount, type MysqlAccount } from '../client/account.ts';
-import { errorNumberOf } from '../errors.ts';
+import { conflict } from '../../rotator/values.ts';
+import { type MysqlAccount, passwordClause, quoteAccount } from '../client/account.ts';
 import type { MysqlSession } from '../client/session.ts';
-import { passwordClause } from '../client/password-clause.ts';
-import { conflict } from '../../rotator/refusals.ts';
+import { errorNumberOf } from '../errors.ts';
 
 /** The operation failed for the account named: it is there already, or is not there. */
 const ER_CANNOT_USER = 1396;

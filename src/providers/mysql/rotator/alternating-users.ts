@@ -6,15 +6,11 @@ import type {
   RotationTurn,
   TargetVerdict,
 } from '../../../ports/rotation-target.ts';
-import { accountLocator, type MysqlAccount } from '../client/account.ts';
-import { endSessions } from '../client/end-sessions.ts';
+import { checkHost, conflict, refuseStaleLogin, readLogin } from '../../rotator/values.ts';
+import { accountLocator, endSessions, type MysqlAccount } from '../client/account.ts';
 import type { MysqlLogin, MysqlServer } from '../client/server.ts';
-import { checkHost } from '../../rotator/check-host.ts';
-import { readLogin } from '../../rotator/options.ts';
+import type { AlternatingUsersOptions } from '../config.ts';
 import { Accounts } from './accounts.ts';
-import type { AlternatingUsersOptions } from './config.ts';
-import { conflict } from '../../rotator/refusals.ts';
-import { refuseStaleLogin } from '../../rotator/values.ts';
 import { followGrants } from './grants.ts';
 import { testLogin } from './login-test.ts';
 

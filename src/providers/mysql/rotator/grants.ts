@@ -1,7 +1,7 @@
 import type { RotationTurn } from '../../../ports/rotation-target.ts';
-import { quoteAccount, type MysqlAccount } from '../client/account.ts';
+import { conflict } from '../../rotator/values.ts';
+import { type MysqlAccount, quoteAccount } from '../client/account.ts';
 import type { MysqlSession } from '../client/session.ts';
-import { conflict } from '../../rotator/refusals.ts';
 
 /** Quoted names and texts, and what is between them: a word inside a name is none. */
 const TOKENS = /`(?:[^`]|``)*`|'(?:[^']|'')*'|[^`']+/g;

@@ -1,5 +1,5 @@
-import { BrokerError } from '../../../domain/errors.ts';
 import { generatePassword } from '../../../crypto/generated-value.ts';
+import { BrokerError } from '../../../domain/errors.ts';
 import type { SecretData } from '../../../domain/secret.ts';
 import { Sensitive } from '../../../domain/sensitive.ts';
 import type { CallContext } from '../../../ports/call-context.ts';
@@ -8,15 +8,11 @@ import type {
   RotationTurn,
   TargetVerdict,
 } from '../../../ports/rotation-target.ts';
-import { accountLocator, type MysqlAccount } from '../client/account.ts';
-import { endSessions } from '../client/end-sessions.ts';
+import { checkHost, conflict, refuseStaleLogin, readLogin } from '../../rotator/values.ts';
+import { accountLocator, endSessions, type MysqlAccount } from '../client/account.ts';
 import type { MysqlLogin, MysqlServer } from '../client/server.ts';
-import { checkHost } from '../../rotator/check-host.ts';
-import { readLogin } from '../../rotator/options.ts';
+import type { SingleUserOptions } from '../config.ts';
 import { Accounts } from './accounts.ts';
-import type { SingleUserOptions } from './config.ts';
-import { conflict } from '../../rotator/refusals.ts';
-import { refuseStaleLogin } from '../../rotator/values.ts';
 import { testLogin } from './login-test.ts';
 
 const ROUNDS = 5;

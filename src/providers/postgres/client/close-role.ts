@@ -1,11 +1,11 @@
+import { BrokerError } from '../../../domain/errors.ts';
 import type { CallContext } from '../../../ports/call-context.ts';
-import { attempt } from './attempt.ts';
-import { changeContestedRole } from './contested-role.ts';
 import { sqlStateOf } from '../errors.ts';
-import type { PostgresServer } from './server.ts';
+import { attempt, changeContestedRole } from './contested-role.ts';
+import { joinRole } from './membership.ts';
 import { quoteIdentifier } from './quote.ts';
+import type { PostgresServer } from './server.ts';
 import type { PostgresSession } from './session.ts';
-import { signalListed, terminateSessions } from './terminate-sessions.ts';
 
 /** PostgreSQL, appendix A: duplicate_object, and unique_violation where the other one was committed meanwhile. */
 const PRESENT = new Set(['42710', '23505']);
@@ -64,4 +64,84 @@ async function nameIsFree(session: PostgresSession, role: string): Promise<boole
 /** A role could not be created because there is one of that name. */
 export function isPresent(error: unknown): boolean {
   return PRESENT.has(sqlStateOf(error));
+}
+
+const ROUNDS = 30;
+/** PostgreSQL, appendix A: insufficient_privilege. */
+const NOT_PERMITTED = '42501';
+
+const LISTED = `
+  SELECT pg_terminate_backend(a.pid) FROM pg_stat_activity a JOIN pg_roles r ON r.oid = a.usesysid WHERE r.rolname = $1`;
+
+/**
+ * Server processes with a transaction that pg_stat_activity does not name a user of: those that are logging in, and the server's own. A client may ask
+ * for `post_auth_delay`, which keeps its session here for as long as it likes after the server let it in.
+ */
+const UNLISTED = `
+  SELECT DISTINCT l.pid::text FROM pg_locks l LEFT JOIN pg_stat_activity a ON a.pid = l.pid
+   WHERE l.locktype = 'virtualxid' AND l.pid IS NOT NULL AND a.usesysid IS NULL
+     AND coalesce(a.backend_type, 'client backend') = 'client backend' LIMIT 1000`;
+
+/** Terminates the sessions of a role until it has none. @throws ERR_PROVIDER_TIMEOUT, reason `sessions_remain`. */
+export async function terminateSessions(
+  server: PostgresServer,
+  role: string,
+  context: CallContext,
+): Promise<void> {
+  const areGone = await server.read(context, async (session) => {
+    // In this order: a session that becomes listed in between is found. Only the first look counts: who began later was refused.
+    let unlisted = await unlistedNow(session);
+    for (let round = 0; round < ROUNDS; round += 1) {
+      const listed = await signalListed(session, role);
+      if (listed === 0 && unlisted.size === 0) return true;
+      await session.query('SELECT pg_sleep(0.05)');
+      unlisted = await signalUnlisted(session, role, unlisted);
+    }
+    return false;
+  });
+  if (areGone) return;
+  throw new BrokerError('ERR_PROVIDER_TIMEOUT', undefined, { reason: 'sessions_remain' });
+}
+
+/** How many sessions of the role there were; each was signalled, and none is waited for. */
+export async function signalListed(session: PostgresSession, role: string): Promise<number> {
+  return (await session.query(LISTED, [role])).length;
+}
+
+async function unlistedNow(session: PostgresSession): Promise<ReadonlySet<string>> {
+  return new Set((await session.query(UNLISTED)).flatMap(([pid]) => pid ?? []));
+}
+
+/** Of those that were there a moment ago: an ordinary login is over by now. Returns those that are the role's and were signalled. */
+async function signalUnlisted(
+  session: PostgresSession,
+  role: string,
+  before: ReadonlySet<string>,
+): Promise<ReadonlySet<string>> {
+  if (before.size === 0) return before;
+  const signalled = new Set<string>();
+  for (const pid of await unlistedNow(session)) {
+    if (before.has(pid) && (await signalAs(session, role, pid))) signalled.add(pid);
+  }
+  return signalled;
+}
+
+/**
+ * As the role itself the server lets us terminate its own sessions and nobody else's, so a process whose user is not known yet is hit only where it is one
+ * of them. The membership that this needs is rolled back.
+ */
+async function signalAs(session: PostgresSession, role: string, pid: string): Promise<boolean> {
+  await session.query('BEGIN');
+  try {
+    await session.query("SET LOCAL lock_timeout = '500ms'");
+    await joinRole(session, role);
+    await session.query(`SET LOCAL ROLE ${quoteIdentifier(role)}`);
+    const [row] = await session.query('SELECT pg_terminate_backend($1::int)', [pid]);
+    return row?.[0] === 't';
+  } catch (error) {
+    if (sqlStateOf(error) === NOT_PERMITTED) return false;
+    throw error;
+  } finally {
+    await session.query('ROLLBACK');
+  }
 }

@@ -1,12 +1,12 @@
 import { Sensitive } from '../../../domain/sensitive.ts';
 import type { CallContext } from '../../../ports/call-context.ts';
 import type { Clock } from '../../../ports/clock.ts';
+import { createGuard, type Guard } from '../../guard/guard.ts';
 import { isLoopback, tlsFilesOf } from '../../sql/config.ts';
 import { readPasswordFile } from '../../sql/password-file.ts';
 import { readTlsIdentity } from '../../sql/read-tls-identity.ts';
-import { createGuard, type Guard } from '../../guard/guard.ts';
-import type { PostgresConnectionConfig } from './config.ts';
-import { withSession, type PostgresDriver, type PostgresSession } from './session.ts';
+import type { PostgresConnectionConfig } from '../config.ts';
+import { type PostgresDriver, type PostgresSession, withSession } from './session.ts';
 
 type Work<T> = (session: PostgresSession) => Promise<T>;
 

@@ -1,13 +1,11 @@
 import { BrokerError } from '../../../domain/errors.ts';
 import type { CallContext } from '../../../ports/call-context.ts';
-import { attempt } from '../client/attempt.ts';
 import { closeRole, roleExists } from '../client/close-role.ts';
-import { isContended, isLocked } from '../client/contested-role.ts';
-import { sqlStateOf } from '../errors.ts';
-import type { PostgresServer } from '../client/server.ts';
-import { rollBackPrepared } from '../client/prepared-transactions.ts';
+import { attempt, isContended, isLocked, rollBackPrepared } from '../client/contested-role.ts';
 import { quoteIdentifier } from '../client/quote.ts';
+import type { PostgresServer } from '../client/server.ts';
 import type { PostgresSession } from '../client/session.ts';
+import { sqlStateOf } from '../errors.ts';
 import { ownsObjects, releaseRole, type ReleaseTerms } from './release-role.ts';
 
 /** Nobody logs in with it, whatever `pg_hba.conf` asks for. */

@@ -1,9 +1,9 @@
 import { BrokerError } from '../../../domain/errors.ts';
-import { attempt } from '../client/attempt.ts';
+import { attempt } from '../client/contested-role.ts';
 import { joinRole } from '../client/membership.ts';
 import { quoteIdentifier } from '../client/quote.ts';
 import type { PostgresSession } from '../client/session.ts';
-import { tokensOf } from './statement-tokens.ts';
+import { tokensOf } from './statements.ts';
 
 const TITLES = ['SUPERUSER', 'CREATEROLE', 'CREATEDB', 'REPLICATION', 'BYPASSRLS', 'LOGIN'];
 const TRAITS = `

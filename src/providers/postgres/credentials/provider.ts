@@ -8,12 +8,11 @@ import type {
   DynamicCredentials,
   SecretProvider,
 } from '../../../ports/secret-provider.ts';
-import type { PostgresServer } from '../client/server.ts';
 import { parseOptions } from '../../parse-options.ts';
 import { checkServer } from '../check.ts';
-import { roleRef, type PostgresMountOptions } from '../config.ts';
-import { CREDENTIALS } from './location.ts';
-import { RoleCredentials } from './role-credentials.ts';
+import type { PostgresServer } from '../client/server.ts';
+import { type PostgresMountOptions, roleRef } from '../config.ts';
+import { CREDENTIALS, RoleCredentials } from './role-credentials.ts';
 
 /** Roles made to order, and nothing to read: `<mount>/<set>` names what kind. */
 export class PostgresProvider implements SecretProvider {

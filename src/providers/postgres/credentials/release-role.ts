@@ -1,9 +1,9 @@
-import { attempt } from '../client/attempt.ts';
+import { attempt } from '../client/contested-role.ts';
 import { joinRole } from '../client/membership.ts';
 import { quoteIdentifier } from '../client/quote.ts';
 import type { PostgresSession } from '../client/session.ts';
-import { fillStatement } from './fill-statement.ts';
 import { handOver, refuseReassignment } from './heir.ts';
+import { fillStatement } from './statements.ts';
 
 /** What becomes of a role's rights and objects. */
 export interface ReleaseTerms {

@@ -10,15 +10,14 @@ import type {
 } from '../../../ports/secret-provider.ts';
 import { isPresent } from '../client/close-role.ts';
 import { changeContestedRole, isLocked } from '../client/contested-role.ts';
-import { sqlStateOf } from '../errors.ts';
-import type { PostgresServer } from '../client/server.ts';
 import { quoteIdentifier, quoteLiteral } from '../client/quote.ts';
+import type { PostgresServer } from '../client/server.ts';
 import type { PostgresSession } from '../client/session.ts';
 import type { PostgresMountOptions, RoleSet } from '../config.ts';
+import { sqlStateOf } from '../errors.ts';
 import { dropRole, repeated } from './drop-role.ts';
-import { fillStatement } from './fill-statement.ts';
 import { formatHandle, parseHandle, roleOf } from './role-handle.ts';
-import { setOf } from './location.ts';
+import { fillStatement } from './statements.ts';
 
 const LABEL_LENGTH = 22;
 /** PostgreSQL, appendix A: undefined_object. */
@@ -143,4 +142,12 @@ function blocked(error: unknown): never {
 function absent(error: unknown): never {
   if (sqlStateOf(error) !== ABSENT) throw error;
   throw new BrokerError('ERR_NOT_FOUND', undefined, { cause: error });
+}
+
+export const CREDENTIALS = 'credentials/';
+
+/** The set of statements that a locator `credentials/<set>` names. @throws ERR_INTERNAL for any other text. */
+export function setOf(locator: string): string {
+  if (!locator.startsWith(CREDENTIALS)) throw new BrokerError('ERR_INTERNAL');
+  return locator.slice(CREDENTIALS.length);
 }

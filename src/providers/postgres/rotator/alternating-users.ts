@@ -5,15 +5,13 @@ import type {
   RotationTurn,
   TargetVerdict,
 } from '../../../ports/rotation-target.ts';
-import type { PostgresServer } from '../client/server.ts';
+import { checkHost, conflict } from '../../rotator/values.ts';
 import { changeContestedRole } from '../client/contested-role.ts';
-import { checkHost } from '../../rotator/check-host.ts';
+import type { PostgresServer } from '../client/server.ts';
+import type { AlternatingUsersOptions } from '../config.ts';
+import { type Credential, credentialOf, nextValue } from './credential.ts';
 import { followRole } from './follow-role.ts';
-import type { AlternatingUsersOptions } from './config.ts';
-import { conflict } from '../../rotator/refusals.ts';
-import { credentialOf, nextValue, type Credential } from './credential.ts';
-import { expectGrants, testLogin } from './login-test.ts';
-import { missingRights } from './missing-rights.ts';
+import { expectGrants, missingRights, testLogin } from './login-test.ts';
 import { placeOfRole } from './place-of-role.ts';
 import { replacePassword, retireRole, setPassword } from './roles.ts';
 

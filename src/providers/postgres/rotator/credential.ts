@@ -1,8 +1,7 @@
 import { generatePassword } from '../../../crypto/generated-value.ts';
 import type { SecretData } from '../../../domain/secret.ts';
-import { conflict } from '../../rotator/refusals.ts';
-import { refuseStaleLogin } from '../../rotator/values.ts';
-import type { SingleUserOptions } from './config.ts';
+import { conflict, refuseStaleLogin } from '../../rotator/values.ts';
+import type { SingleUserOptions } from '../config.ts';
 
 export interface Credential {
   readonly username: string;

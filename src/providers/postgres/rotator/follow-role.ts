@@ -1,11 +1,10 @@
 import { BrokerError } from '../../../domain/errors.ts';
+import { conflict } from '../../rotator/values.ts';
 import { roleExists } from '../client/close-role.ts';
 import { joinRole } from '../client/membership.ts';
 import { quoteIdentifier, quoteLiteral } from '../client/quote.ts';
 import type { PostgresRow, PostgresSession } from '../client/session.ts';
-import { conflict } from '../../rotator/refusals.ts';
 import { needRole } from './roles.ts';
-import { settingLiteral } from './setting-literal.ts';
 
 /** Attributes of a role that membership does not hand on. */
 const ATTRIBUTES = [
@@ -158,4 +157,32 @@ function text(value: PostgresRow[number] | undefined): string {
 
 function malformed(): BrokerError {
   return new BrokerError('ERR_PROVIDER_MALFORMED', undefined, { reason: 'not_a_catalogue' });
+}
+
+/** Settings whose value is a list of names: each is quoted by itself, because one literal would be one name. */
+const LISTS = new Set([
+  'search_path',
+  'temp_tablespaces',
+  'local_preload_libraries',
+  'session_preload_libraries',
+]);
+/** A name in quotes, or one without and its blanks: no two parts could share a character, or a hostile server's text would take for ever. */
+const ITEM = /(?:\s*"((?:[^"]|"")*)"\s*|([^",]*))(?:,|$)/y;
+
+/** The stored text of a setting as `ALTER ROLE … SET name TO` takes it. */
+export function settingLiteral(name: string, value: string): string {
+  if (!LISTS.has(name)) return quoteLiteral(value);
+  return itemsOf(value).map(quoteLiteral).join(', ');
+}
+
+function itemsOf(value: string): readonly string[] {
+  const items: string[] = [];
+  ITEM.lastIndex = 0;
+  do {
+    const found = ITEM.exec(value);
+    // Not as the server writes lists: handed on as one text, which it judges itself.
+    if (found === null) return [value];
+    items.push(found[1]?.replaceAll('""', '"') ?? found[2]?.trim() ?? '');
+  } while (ITEM.lastIndex < value.length);
+  return items;
 }

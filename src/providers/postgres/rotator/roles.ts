@@ -1,13 +1,12 @@
-import { BrokerError } from '../../../domain/errors.ts';
 import { scramVerifier } from '../../../crypto/scram-verifier.ts';
+import { BrokerError } from '../../../domain/errors.ts';
+import type { RotationTurn } from '../../../ports/rotation-target.ts';
+import { conflict } from '../../rotator/values.ts';
+import { closeRole, roleExists, signalListed, terminateSessions } from '../client/close-role.ts';
+import { changeContestedRole } from '../client/contested-role.ts';
 import { quoteIdentifier, quoteLiteral } from '../client/quote.ts';
 import type { PostgresServer } from '../client/server.ts';
 import type { PostgresSession } from '../client/session.ts';
-import type { RotationTurn } from '../../../ports/rotation-target.ts';
-import { closeRole, roleExists } from '../client/close-role.ts';
-import { changeContestedRole } from '../client/contested-role.ts';
-import { signalListed, terminateSessions } from '../client/terminate-sessions.ts';
-import { conflict } from '../../rotator/refusals.ts';
 import type { Credential } from './credential.ts';
 import { testLogin } from './login-test.ts';
 

@@ -5,12 +5,12 @@ import type {
   RotationTurn,
   TargetVerdict,
 } from '../../../ports/rotation-target.ts';
+import { checkHost } from '../../rotator/values.ts';
+import { changeContestedRole } from '../client/contested-role.ts';
 import { quoteIdentifier } from '../client/quote.ts';
 import type { PostgresServer } from '../client/server.ts';
-import { changeContestedRole } from '../client/contested-role.ts';
-import { checkHost } from '../../rotator/check-host.ts';
-import type { SingleUserOptions } from './config.ts';
-import { credentialOf, nextValue, type Credential } from './credential.ts';
+import type { SingleUserOptions } from '../config.ts';
+import { type Credential, credentialOf, nextValue } from './credential.ts';
 import { expectGrants, testLogin } from './login-test.ts';
 import { placeOfRole } from './place-of-role.ts';
 import { needRole, replacePassword, setPassword } from './roles.ts';

@@ -8,9 +8,10 @@ import type {
   RotationTurn,
   TargetVerdict,
 } from '../../../ports/rotation-target.ts';
+import { conflict, notYet } from '../../rotator/values.ts';
 import { encodeVaultPath } from '../client/encode-path.ts';
 import type { VaultClient } from '../client/client.ts';
-import { conflict, notYet } from '../../rotator/refusals.ts';
+import { conflict, notYet } from '../../rotator/values.ts';
 import type { AwsStaticRoleOptions } from './config.ts';
 
 const MS = 1000;

@@ -1,7 +1,6 @@
 import { z } from 'zod';
+import { accessKeyNames, loginKeys } from '../../rotator/options.ts';
 import { isReservedEngine, vaultMountPath } from '../client/config.ts';
-import { accessKeyNames } from '../../rotator/access-key-names.ts';
-import { loginKeys } from '../../rotator/options.ts';
 
 /** Where an engine is mounted. */
 const engine = vaultMountPath.refine(

@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { BrokerError } from '../../../domain/errors.ts';
 import type { SecretData } from '../../../domain/secret.ts';
 import type { TargetVerdict } from '../../../ports/rotation-target.ts';
-import { secretKey } from '../../rotator/secret-key.ts';
+import { secretKey } from '../../rotator/options.ts';
 
 const MOST_KEYS = 256;
 /** A closed list, because words go into the log and the audit: with one of its own choice a receiver could put a password there. */

@@ -1,6 +1,5 @@
 import * as z from 'zod';
-import { passwordOptions } from '../../rotator/password-options.ts';
-import { secretKey } from '../../rotator/secret-key.ts';
+import { passwordOptions, secretKey } from '../../rotator/options.ts';
 
 const MOST_CONSTANTS = 32;
 const MOST_TEXT = 1024;

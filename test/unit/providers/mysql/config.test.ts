@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { mysqlConnectionSchema } from '../../../../src/providers/mysql/client/config.ts';
+import { mysqlConnectionSchema } from '../../../../src/providers/mysql/config.ts';
 
 const problemsWith = (username: string): readonly string[] => {
   const { error } = mysqlConnectionSchema.safeParse({

@@ -1,15 +1,15 @@
-import type { Socket } from 'node:net';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { systemClock } from '../../../../src/clock.ts';
 import { Sensitive } from '../../../../src/domain/sensitive.ts';
-import { mysqlConnectionSchema } from '../../../../src/providers/mysql/client/config.ts';
 import { connectMysql, type MysqlServer } from '../../../../src/providers/mysql/client/server.ts';
+import { mysqlConnectionSchema } from '../../../../src/providers/mysql/config.ts';
 import { wholeText } from '../../../contract/rotation-target.contract.ts';
 import { contextOf, failureOf } from '../../../contract/secret-provider.contract.ts';
-import { startHostileServer, type HostileServer } from '../../../kit/fakes/hostile-server.ts';
+import { type HostileServer, startHostileServer } from '../../../kit/fakes/hostile-server.ts';
 
 const PASSWORD = 'canary-password-of-the-login';
 

@@ -1,11 +1,11 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { systemClock } from '../../../../src/clock.ts';
-import { postgresConnectionSchema } from '../../../../src/providers/postgres/client/config.ts';
 import { connectPostgres } from '../../../../src/providers/postgres/client/server.ts';
+import { postgresConnectionSchema } from '../../../../src/providers/postgres/config.ts';
 import { wholeText } from '../../../contract/rotation-target.contract.ts';
 import { contextOf, failureOf } from '../../../contract/secret-provider.contract.ts';
 import {

@@ -1,7 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
-import { connectPostgresRotation } from '../../../../src/providers/postgres/rotator/connection.ts';
-import type { PostgresServer } from '../../../../src/providers/postgres/client/server.ts';
+import { systemClock } from '../../../../src/clock.ts';
 import { quoteIdentifier, quoteLiteral } from '../../../../src/providers/postgres/client/quote.ts';
+import type { PostgresServer } from '../../../../src/providers/postgres/client/server.ts';
+import { postgresAt } from '../../../../src/providers/postgres/open.ts';
 
 const INVALID = expect.objectContaining({ code: 'ERR_BODY_INVALID' });
 
@@ -21,7 +22,7 @@ describe('texts in SQL', () => {
 
   it('are refused with a NUL when a definition names a user with one (R04)', () => {
     const server = { host: 'db', port: 5432, username: 'broker' } as unknown as PostgresServer;
-    const connection = connectPostgresRotation('db', server);
+    const connection = postgresAt('db', server, { clock: systemClock }).rotation;
     expect(() => connection.target('single-user', { username: 'app\0' })).toThrow(INVALID);
     const usernames = ['app', 'app\0b'];
     expect(() => connection.target('alternating-users', { usernames })).toThrow(INVALID);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { settingLiteral } from '../../../../src/providers/postgres/rotator/setting-literal.ts';
+import { settingLiteral } from '../../../../src/providers/postgres/rotator/follow-role.ts';
 
 describe('the stored text of a setting, as a statement takes it', () => {
   it.each([

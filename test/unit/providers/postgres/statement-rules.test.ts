@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { postgresMountOptions } from '../../../../src/providers/postgres/config.ts';
-import { fillStatement } from '../../../../src/providers/postgres/credentials/fill-statement.ts';
 import {
   creationProblem,
+  fillStatement,
   revocationProblem,
 } from '../../../../src/providers/postgres/credentials/statements.ts';
 
