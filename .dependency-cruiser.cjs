@@ -40,8 +40,13 @@ module.exports = {
     ),
     rule(
       'broker-knows-ports-only',
-      { path: '^src/(broker|rotation)/' },
-      { path: '^src/', pathNot: '^src/(broker|rotation|ports|domain|crypto)/' },
+      { path: room('broker') },
+      { path: '^src/', pathNot: '^src/(broker|ports|domain|crypto)/' },
+    ),
+    rule(
+      'the-rotation-engine-stands-on-the-broker',
+      { path: room('rotation') },
+      { path: '^src/', pathNot: '^src/(rotation|broker|ports|domain|crypto)/' },
     ),
     rule(
       'adapters-are-strangers',

@@ -11,7 +11,6 @@ import type { WorkloadAuthenticator } from '../ports/workload-authenticator.ts';
 import type { Keyring } from '../crypto/keyring.ts';
 import type { LeaseQuota } from './leases/lease-quota.ts';
 import type { SessionQuota } from './sessions/session-quota.ts';
-import type { Canaries } from '../rotation/canary-values.ts';
 import type { Catalog } from './secrets/catalog.ts';
 import type { Connections } from './secrets/connections.ts';
 import type { EventStreams } from './events/event-streams.ts';
@@ -23,7 +22,7 @@ import type { RotationTargets } from './documents/rotation-targets.ts';
 import type { RowSeals } from './recording/row-seals.ts';
 import type { Sessions } from './sessions/session-memory.ts';
 import type { State } from './state.ts';
-import type { ValueCache } from './secrets/value-cache.ts';
+import type { CanaryValues, ValueCache } from './secrets/value-cache.ts';
 
 /** Bounds that the configuration file may change. */
 export interface Limits {
@@ -63,7 +62,7 @@ export interface Parts {
   readonly rotationsDue: DueSignal;
   readonly clusters: Clusters;
   readonly values: ValueCache;
-  readonly canaries: Canaries;
+  readonly canaries: CanaryValues;
   readonly quota: LeaseQuota;
   readonly sessionQuota: SessionQuota;
   readonly events: EventStreams;

@@ -4,7 +4,7 @@ import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import type { Change, Store } from '../ports/store.ts';
 import type { ValueCache } from './secrets/value-cache.ts';
-import type { Canaries } from '../rotation/canary-values.ts';
+import type { CanaryValues } from './secrets/value-cache.ts';
 import type { Catalog } from './secrets/catalog.ts';
 import type { DocumentKind } from './documents/kinds.ts';
 import type { Quarantines } from './sessions/quarantine-memory.ts';
@@ -20,7 +20,7 @@ export interface Followers {
   readonly sessions: Sessions;
   readonly tokens: OperatorTokens;
   readonly values: ValueCache;
-  readonly canaries: Canaries;
+  readonly canaries: CanaryValues;
   readonly quarantines: Quarantines;
   readonly keyring: Keyring;
 }

@@ -2,7 +2,7 @@ import type { Config } from './config/schema.ts';
 import type { Limits, Parts } from '../broker/parts.ts';
 import { LeaseQuota } from '../broker/leases/lease-quota.ts';
 import { SessionQuota } from '../broker/sessions/session-quota.ts';
-import { Canaries } from '../rotation/canary-values.ts';
+import { RotationCanaries } from '../rotation/canary-values.ts';
 import { Catalog } from '../broker/secrets/catalog.ts';
 import { Connections } from '../broker/secrets/connections.ts';
 import { EventStreams } from '../broker/events/event-streams.ts';
@@ -266,7 +266,7 @@ async function openParts(
   const sessions = new Sessions(store, sealing);
   const tokens = new OperatorTokens(store, sealing);
   const values = new ValueCache(clock, new ValueFingerprints(root), config.cache.maxBytes);
-  const canaries = new Canaries({ store, values, ...keys });
+  const canaries = new RotationCanaries({ store, values, ...keys });
   const quarantines = new Quarantines(store, rows, clock);
   const state = await State.start({
     canaries,

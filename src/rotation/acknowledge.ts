@@ -1,19 +1,19 @@
+import type { Call } from '../broker/call.ts';
+import { endLeases } from '../broker/leases/end-leases.ts';
+import { openLease } from '../broker/leases/lease-rows.ts';
+import { listAll } from '../broker/list-all.ts';
+import type { Parts } from '../broker/parts.ts';
+import { recordFailure } from '../broker/recording/operation.ts';
+import { type Attempt, commitAs, entryOf } from '../broker/recording/record.ts';
+import { refusalEntry } from '../broker/recording/refusals.ts';
+import { denied, judge, type Verdict } from '../broker/secrets/judge.ts';
+import type { LiveSession } from '../broker/sessions/session-memory.ts';
 import { BrokerError } from '../domain/errors.ts';
 import type { Lease } from '../domain/lease.ts';
 import { parseSecretPath } from '../domain/names.ts';
 import { workloadId } from '../domain/workload.ts';
 import type { Expectation, PlanFragment, Write } from '../ports/store.ts';
-import { endLeases } from '../broker/leases/end-leases.ts';
-import type { Call } from '../broker/call.ts';
-import { denied, judge, type Verdict } from '../broker/secrets/judge.ts';
-import { recordFailure } from '../broker/recording/operation.ts';
-import type { Parts } from '../broker/parts.ts';
-import { lookAtRotation } from './look-at-rotation.ts';
-import { commitAs, entryOf, type Attempt } from '../broker/recording/record.ts';
-import { refusalEntry } from '../broker/recording/refusals.ts';
-import { openLease } from '../broker/leases/lease-rows.ts';
-import { listAll } from '../broker/list-all.ts';
-import type { LiveSession } from '../broker/sessions/session-memory.ts';
+import { activeRotation } from './rotation-row.ts';
 
 /** What a holder says of the version it has now: that its application works with it, or that it does not. */
 export interface Acknowledgement {
@@ -189,4 +189,24 @@ function changes(
     writes: [said, ...ending.writes],
     narrows: ending.narrows,
   };
+}
+
+/** A rotation that waits for what holders say is looked at now; nothing happens to one that somebody carries on, or to none. */
+export async function lookAtRotation(parts: Parts, path: string): Promise<void> {
+  const { store, clock, rotationsDue } = parts;
+  const row = await activeRotation(store, path);
+  if (row?.state !== 'running' || (row.step !== 'settle' && row.step !== 'canary')) return;
+  const { epoch, step, next_attempt_at } = row;
+  // What waits for an operator alone goes on waiting, but a complaint of several holders is looked at all the same.
+  const { status } = await store.commit({
+    expect: [
+      {
+        table: 'rotations',
+        key: { id: row.id },
+        match: { owner: null, epoch, step, next_attempt_at },
+      },
+    ],
+    writes: [{ table: 'rotations', key: { id: row.id }, change: { next_attempt_at: clock.now() } }],
+  });
+  if (status === 'committed') rotationsDue.ring();
 }

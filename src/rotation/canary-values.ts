@@ -1,34 +1,34 @@
-import { openRotation } from '../crypto/sealed-rotation.ts';
+import { listAll } from '../broker/list-all.ts';
+import type { CanaryValues, Value, ValueCache } from '../broker/secrets/value-cache.ts';
 import type { Keyring } from '../crypto/keyring.ts';
+import { openRotation } from '../crypto/sealed-rotation.ts';
 import { openCanaryStage } from '../domain/rotation/canary-stage.ts';
+import type { Session } from '../domain/principal.ts';
 import type { SecretData } from '../domain/secret.ts';
 import type { Store } from '../ports/store.ts';
 import type { Tables } from '../ports/tables.ts';
-import { activeRotation } from './active-rotation.ts';
-import type { Value, ValueCache } from '../broker/secrets/value-cache.ts';
-import { listAll } from '../broker/list-all.ts';
-import type { LiveSession } from '../broker/sessions/session-memory.ts';
+import { activeRotation } from './rotation-row.ts';
 
 interface Canary {
   readonly version: string;
   readonly pods: ReadonlySet<string>;
-  /** With the pending value as it is sealed in the store. */
+  /** Holds the pending value, sealed as in the store. */
   readonly row: Tables['rotations'];
 }
 
-export interface CanariesDeps {
+interface CanaryDeps {
   readonly store: Store;
   readonly values: ValueCache;
   readonly keyring: Keyring;
   readonly installation: string;
 }
 
-/** Rotations whose new version a part of the holders has before everybody does; a change of kind `canary` makes one be read again. */
-export class Canaries {
-  readonly #deps: CanariesDeps;
+/** The canaries of all rotations in memory, kept current by the feed of changes. */
+export class RotationCanaries implements CanaryValues {
+  readonly #deps: CanaryDeps;
   readonly #byPath = new Map<string, Canary>();
 
-  constructor(deps: CanariesDeps) {
+  constructor(deps: CanaryDeps) {
     this.#deps = deps;
   }
 
@@ -45,8 +45,7 @@ export class Canaries {
     if (row !== undefined) this.#keep(row);
   }
 
-  /** The pending value, for a session in a pod that has it first. */
-  valueFor({ session }: LiveSession, path: string): Value | undefined {
+  valueFor({ session }: { readonly session: Session }, path: string): Value | undefined {
     const canary = this.#byPath.size === 0 ? undefined : this.#byPath.get(path);
     const { cluster, pod } = session.workload;
     if (canary === undefined || pod === undefined) return undefined;

@@ -1,3 +1,5 @@
+import type { Call, Caller } from '../broker/call.ts';
+import type { Parts } from '../broker/parts.ts';
 import { BrokerError } from '../domain/errors.ts';
 import {
   isOver,
@@ -6,22 +8,19 @@ import {
 } from '../domain/rotation/rotation-progress.ts';
 import type { RotationSpec } from '../domain/rotation/rotation-spec.ts';
 import type { PlanFragment } from '../ports/store.ts';
-import type { Call, Caller } from '../broker/call.ts';
-import type { Parts } from '../broker/parts.ts';
-import { actOnRotation, type ActedRotation } from './commit-request.ts';
-import { activeRotation } from './active-rotation.ts';
 import { canaryChanged } from './canary.ts';
-import { endChanges } from './end-rotation.ts';
-import { probeTarget, type TargetState } from './probe-target.ts';
-import { rotatingPlace, traitsOf } from './rotation-place.ts';
+import { type ActedRotation, actOnRotation } from './commit-request.ts';
+import { probeTarget, rotatingPlace, type TargetState, traitsOf } from './rotation-place.ts';
 import {
+  activeRotation,
   asItWas,
   changed,
   nextStepNumber,
   progressOf,
-  UNCLAIMED,
   type RotationRow,
+  UNCLAIMED,
 } from './rotation-row.ts';
+import { endChanges } from './start-and-end.ts';
 
 /** What somebody asks of a rotation that is under way. */
 export interface RotationDirection {

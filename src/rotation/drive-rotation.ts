@@ -1,3 +1,5 @@
+import type { Parts } from '../broker/parts.ts';
+import type { SystemActor } from '../broker/recording/record.ts';
 import { BrokerError } from '../domain/errors.ts';
 import {
   isOver,
@@ -6,29 +8,24 @@ import {
   type RotationProgress,
 } from '../domain/rotation/rotation-progress.ts';
 import type { PlanFragment, Write } from '../ports/store.ts';
-import type { Parts } from '../broker/parts.ts';
-import type { SystemActor } from '../broker/recording/record.ts';
 import { canaryChanged, canaryDone } from './canary.ts';
-import { isOverCap } from './connection-places.ts';
-import { CLAIM_MS, RotationClaim } from './rotation-claim.ts';
-import { endChanges } from './end-rotation.ts';
 import { isFinal, pauseAfterFailure, pauseWhileWaiting } from './retry.ts';
-import { EFFECTS, type StepResult } from './step-effects.ts';
-import { rotatingPlace, traitsOf, type RotatingPlace } from './rotation-place.ts';
+import { CLAIM_MS, isOverCap, RotationClaim } from './rotation-claim.ts';
+import { rotatingPlace, type RotatingPlace, traitsOf } from './rotation-place.ts';
 import {
   asItWas,
   changed,
   nextStepNumber,
   progressOf,
-  UNCLAIMED,
   type RotationRow,
   type ScheduleRow,
   type StepRow,
+  UNCLAIMED,
 } from './rotation-row.ts';
-import { handOver } from './hand-over.ts';
 import { settled } from './settle.ts';
-import { stepEntries } from './step-record.ts';
-import { vetoRecord } from './veto-record.ts';
+import { endChanges } from './start-and-end.ts';
+import { EFFECTS, type StepResult } from './step-effects.ts';
+import { stepEntries, vetoRecord } from './step-record.ts';
 
 /** What a target says that goes on by itself. */
 const NOT_YET = 'not_yet';
@@ -339,4 +336,18 @@ function conflictAt(outcome: { readonly status: string; readonly index?: number 
     return new BrokerError('ERR_CONFLICT', undefined, { reason: 'claim_lost' });
   }
   return new BrokerError('ERR_BUSY', undefined, { reason: 'written_meanwhile' });
+}
+
+/**
+ * Whoever directs a rotation takes it from the step that is under way, and waits as long as that claim could have lasted. The one who lost it knows
+ * that its effect is over, so that nobody has to wait any more. Where somebody took it over instead, nothing is changed.
+ */
+export async function handOver(parts: Parts, row: RotationRow): Promise<void> {
+  const { id, epoch, claimed_until: until } = row;
+  const directed = { epoch: epoch + 1, owner: null, next_attempt_at: until };
+  await parts.store.commit({
+    expect: [{ table: 'rotations', key: { id }, match: directed }],
+    writes: [changed(id, { next_attempt_at: parts.clock.now() })],
+  });
+  parts.rotationsDue.ring();
 }

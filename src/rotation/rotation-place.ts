@@ -1,13 +1,13 @@
+import type { StoredDocument } from '../broker/documents/document.ts';
+import type { Parts } from '../broker/parts.ts';
 import { BrokerError } from '../domain/errors.ts';
 import type { RotationTraits } from '../domain/rotation/rotation-progress.ts';
 import type { RotationSpec } from '../domain/rotation/rotation-spec.ts';
-import type { SecretVersion } from '../domain/secret.ts';
+import type { SecretData, SecretVersion } from '../domain/secret.ts';
 import type { CallContext } from '../ports/call-context.ts';
 import type { RotationTarget } from '../ports/rotation-target.ts';
 import type { SecretProvider, SecretPublishing } from '../ports/secret-provider.ts';
-import type { StoredDocument } from '../broker/documents/document.ts';
-import type { Parts } from '../broker/parts.ts';
-import type { RotationRow } from './rotation-row.ts';
+import { openedValue, type RotationRow } from './rotation-row.ts';
 
 /** What a rotation is about, as documents and configuration have it now. */
 export interface RotatingPlace {
@@ -83,4 +83,38 @@ export async function currentValue(
     if (error instanceof BrokerError && error.code === 'ERR_NOT_FOUND') return undefined;
     throw error;
   }
+}
+
+/** Whether the target accepts a value now: `absent` where there is none, `unknown` where it could not be asked. */
+type Probe = 'accepted' | 'refused' | 'absent' | 'unknown';
+
+/** What the target has: which of the stored values works there. */
+export interface TargetState {
+  readonly current: Probe;
+  readonly pending: Probe;
+}
+
+/** Asks the target of a parked rotation, whose values nobody changes meanwhile. */
+export async function probeTarget(
+  parts: Parts,
+  row: RotationRow,
+  context: CallContext,
+): Promise<TargetState> {
+  const ask = async (
+    find: (place: RotatingPlace) => Promise<SecretData | undefined>,
+  ): Promise<Probe> => {
+    try {
+      const place = rotatingPlace(parts, row.path, row);
+      const data = await find(place);
+      if (data === undefined) return 'absent';
+      return (await place.target.test(data, context)).accepted ? 'accepted' : 'refused';
+    } catch (error) {
+      parts.log.warn({ err: error, rotation: row.id }, 'a parked rotation could not be looked at');
+      return 'unknown';
+    }
+  };
+  return {
+    current: await ask(async (place) => (await currentValue(place, context))?.data),
+    pending: await ask(() => Promise.resolve(openedValue(parts, row, 'pending'))),
+  };
 }

@@ -1,10 +1,10 @@
-import { openRotation, sealRotation } from '../crypto/sealed-rotation.ts';
+import type { Parts } from '../broker/parts.ts';
 import type { RotationPlace } from '../crypto/associated-data.ts';
+import { openRotation, sealRotation } from '../crypto/sealed-rotation.ts';
 import type { RotationProgress } from '../domain/rotation/rotation-progress.ts';
 import type { SecretData } from '../domain/secret.ts';
-import type { Expectation, Write } from '../ports/store.ts';
+import type { Expectation, Store, Write } from '../ports/store.ts';
 import type { Tables } from '../ports/tables.ts';
-import type { Parts } from '../broker/parts.ts';
 
 export type RotationRow = Tables['rotations'];
 export type ScheduleRow = Tables['rotation_schedules'];
@@ -69,4 +69,13 @@ export async function nextStepNumber({ store }: Parts, rotationId: string): Prom
     limit: 1,
   });
   return (last?.seq ?? 0) + 1;
+}
+
+/** The rotation or drill of a path that is under way, whatever state it is in; undefined when there is none. */
+export async function activeRotation(
+  store: Store,
+  path: string,
+): Promise<Tables['rotations'] | undefined> {
+  const id = (await store.get('rotation_schedules', { path }))?.active_id ?? undefined;
+  return id === undefined ? undefined : store.get('rotations', { id });
 }

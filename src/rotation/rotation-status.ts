@@ -1,20 +1,19 @@
-import { BrokerError } from '../domain/errors.ts';
-import { parseSecretPath } from '../domain/names.ts';
-import { holdsFor } from '../domain/principal.ts';
-import type { Page, PageRequest } from '../domain/page.ts';
-import type { RotationSpec } from '../domain/rotation/rotation-spec.ts';
 import type { Call, Caller } from '../broker/call.ts';
 import { decodeCursor, encodeCursor } from '../broker/cursor.ts';
-import { denied, judge } from '../broker/secrets/judge.ts';
-import { recordOperation } from '../broker/recording/operation.ts';
-import type { Parts } from '../broker/parts.ts';
-import { listAll } from '../broker/list-all.ts';
-import { LiveSession } from '../broker/sessions/session-memory.ts';
-import { holdersOf, reportsOf } from './holders.ts';
 import { nextRuns } from '../broker/documents/rotation-times.ts';
+import { listAll } from '../broker/list-all.ts';
+import type { Parts } from '../broker/parts.ts';
+import { recordOperation } from '../broker/recording/operation.ts';
+import { denied, judge } from '../broker/secrets/judge.ts';
+import { LiveSession } from '../broker/sessions/session-memory.ts';
+import { BrokerError } from '../domain/errors.ts';
+import { parseSecretPath } from '../domain/names.ts';
+import type { Page, PageRequest } from '../domain/page.ts';
+import { holdsFor } from '../domain/principal.ts';
+import type { RotationSpec } from '../domain/rotation/rotation-spec.ts';
+import { holdersOf, reportsOf } from './holders.ts';
 import { isOverdue } from './overdue.ts';
-import { probeTarget, type TargetState } from './probe-target.ts';
-import { rotatingPlace } from './rotation-place.ts';
+import { probeTarget, rotatingPlace, type TargetState } from './rotation-place.ts';
 import type { RotationRow, ScheduleRow, StepRow } from './rotation-row.ts';
 
 /** What a holder has, and what it last said of it. */

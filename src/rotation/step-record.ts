@@ -1,8 +1,11 @@
-import { isOver } from '../domain/rotation/rotation-progress.ts';
 import type { Parts } from '../broker/parts.ts';
 import type { SystemActor } from '../broker/recording/record.ts';
 import { locatorAt } from '../broker/secrets/target.ts';
+import { isOver } from '../domain/rotation/rotation-progress.ts';
+import type { Write } from '../ports/store.ts';
 import type { RotationRow, StepRow } from './rotation-row.ts';
+import type { StepResult } from './step-effects.ts';
+import { VETOED } from './vetoes.ts';
 
 /** What the log says of a step that began, ended or failed; `next` is the row after it. */
 export function stepEntries(
@@ -28,4 +31,33 @@ export function stepEntries(
     entry,
     actor.entry({ action: 'rotation.end', outcome: 'ok', ...facts, cause: next.state }),
   ];
+}
+
+/**
+ * What is kept of a rotation that holders take back: a row of its history and an entry of the log for each workload, an error in the broker's log, and
+ * the failure that `quaymaster_rotations_failing` counts. `seq`: of the first row.
+ */
+export async function vetoRecord(
+  { parts, actor }: { readonly parts: Parts; readonly actor: SystemActor },
+  row: RotationRow,
+  workloads: readonly string[],
+  seq: number,
+): Promise<Pick<StepResult, 'writes' | 'entries' | 'schedule'>> {
+  const { id: rotation, path, step } = row;
+  parts.log.error({ rotation, path, workloads }, 'holders took a rotation back');
+  const known = await parts.store.get('rotation_schedules', { path });
+  const at = parts.clock.now();
+  const rows = { rotation_id: rotation, step, outcome: 'failed', error: VETOED, at } as const;
+  const facts = { path, rotation, step, version: row.version ?? undefined };
+  const locator = locatorAt(parts, path);
+  return {
+    schedule: { failures: (known?.failures ?? 0) + 1 },
+    writes: workloads.map((workload, index): Write => ({
+      table: 'rotation_steps',
+      put: { ...rows, seq: seq + index, actor: workload },
+    })),
+    entries: workloads.map((workload) =>
+      actor.entry({ action: 'rotation.veto', outcome: 'ok', ...facts, locator, workload }),
+    ),
+  };
 }

@@ -10,7 +10,7 @@ import { LeaseQuota } from '../../src/broker/leases/lease-quota.ts';
 import { SessionQuota } from '../../src/broker/sessions/session-quota.ts';
 import { logIn } from '../../src/broker/sessions/log-in.ts';
 import type { Limits, Parts } from '../../src/broker/parts.ts';
-import { Canaries } from '../../src/rotation/canary-values.ts';
+import { RotationCanaries } from '../../src/rotation/canary-values.ts';
 import { Catalog } from '../../src/broker/secrets/catalog.ts';
 import { Connections, type BoundConnection } from '../../src/broker/secrets/connections.ts';
 import { EventStreams } from '../../src/broker/events/event-streams.ts';
@@ -356,7 +356,7 @@ async function openParts(made: PartsOf): Promise<Parts> {
   const root = keyring.active;
   const values = new ValueCache(clock, new ValueFingerprints(root), 1_000_000);
   const log = collector(logged);
-  const canaries = new Canaries({ store, values, keyring, installation: 'in_test' });
+  const canaries = new RotationCanaries({ store, values, keyring, installation: 'in_test' });
   const quarantines = new Quarantines(store, rows, clock);
   const followers = {
     ...{ store, clock, log, catalog, sessions, tokens, values },

@@ -3,11 +3,10 @@ import { isWithinBounds } from '../../domain/locator-bounds.ts';
 import type { RotationSpec } from '../../domain/rotation/rotation-spec.ts';
 import type { RotationTarget } from '../../ports/rotation-target.ts';
 import type { Parts } from '../parts.ts';
-import { lifetimeProblem } from './lifetime-problem.ts';
-import { scheduleProblem } from './rotation-times.ts';
-import type { BoundTargets } from './rotation-targets.ts';
 import type { StoredDocument } from './document.ts';
 import type { EditorScope } from './editor-scope.ts';
+import type { BoundTargets } from './rotation-targets.ts';
+import { lifetimeProblem, scheduleProblem } from './rotation-times.ts';
 
 /** Where a definition is saved: its mount, its own place at the backend, and the bound of a scoped editor. */
 interface DefinitionPlace {

@@ -1,10 +1,20 @@
 import { LRUCache } from 'lru-cache';
 import type { EncodedLocator } from '../../domain/audit-event.ts';
 import { BrokerError } from '../../domain/errors.ts';
+import type { Session } from '../../domain/principal.ts';
 import type { SecretData, SecretVersion } from '../../domain/secret.ts';
 import type { Clock } from '../../ports/clock.ts';
 import { ephemeralSealer } from '../../crypto/ephemeral-sealer.ts';
 import type { TracedValue, ValueFingerprints } from '../../crypto/value-fingerprint.ts';
+
+/** Pending values of rotations that the pods of a canary read before everybody else; the rotation engine keeps them. */
+export interface CanaryValues {
+  load(): Promise<void>;
+  /** Reads the canary of a path again after a change of kind `canary`. */
+  refresh(path: string): Promise<void>;
+  /** Undefined unless the session's pod belongs to the canary of the path. */
+  valueFor(holder: { readonly session: Session }, path: string): Value | undefined;
+}
 
 /** The current version of one secret as it may be disclosed: its data as JSON bytes, ready to be spliced into an answer. */
 export interface Value {

@@ -1,12 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
 import {
+  lifetimeProblem,
   nextDrill,
   nextRun,
   nextRuns,
-  scheduleProblem,
   type RunClock,
+  scheduleProblem,
 } from '../../../src/broker/documents/rotation-times.ts';
-import { lifetimeProblem } from '../../../src/broker/documents/lifetime-problem.ts';
 import { parseSpec } from '../../../src/broker/documents/schema.ts';
 import type { RotationSpec } from '../../../src/domain/rotation/rotation-spec.ts';
 
