@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import { systemClock } from '../../src/clock.ts';
-import { quoteIdentifier, quoteLiteral } from '../../src/providers/postgres/client/quote.ts';
+import { postgresConnectionSchema } from '../../src/providers/postgres/config.ts';
 import {
   connectPostgres,
   type PostgresServer,

@@ -2,7 +2,7 @@ import pg from 'pg';
 import { systemClock } from '../../src/clock.ts';
 import type { BrokerError } from '../../src/domain/errors.ts';
 import type { DynamicCredentials } from '../../src/ports/secret-provider.ts';
-import { connectPostgresProvider } from '../../src/providers/postgres/open.ts';
+import { postgresAt } from '../../src/providers/postgres/open.ts';
 import { quoteIdentifier } from '../../src/providers/postgres/client/quote.ts';
 import type { Postgres } from './backends/postgres.ts';
 import { uniqueName } from './backends/unique-name.ts';

@@ -144,4 +144,3 @@ export function readLogin(data: SecretData, keys: LoginKeys): Login {
   }
   throw conflict('no_login');
 }
-

@@ -5,6 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '../../../src/clock.ts';
 import { connectMysql } from '../../../src/providers/mysql/client/server.ts';
+import { mysqlConnectionSchema } from '../../../src/providers/mysql/config.ts';
+import { mysqlAt } from '../../../src/providers/mysql/open.ts';
 import { describeWith } from '../../kit/backends/backends.ts';
 import { uniqueName } from '../../kit/backends/unique-name.ts';
 import { asAdmin } from '../../kit/mysql-users.ts';

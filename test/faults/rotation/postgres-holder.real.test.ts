@@ -4,8 +4,6 @@ import { randomBytes } from 'node:crypto';
 import type pg from 'pg';
 import type { SecretData } from '../../../src/domain/secret.ts';
 import { postgresAt } from '../../../src/providers/postgres/open.ts';
-import { makePostgresPlace, type PostgresPlace } from '../../contract/postgres-fixture.ts';
-import { turnOf } from '../../contract/rotation-target.contract.ts';
 import { describeWith } from '../../kit/backends/backends.ts';
 import type { Postgres } from '../../kit/backends/postgres.ts';
 import { uniqueName } from '../../kit/backends/unique-name.ts';

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { BrokerError } from '../../../src/domain/errors.ts';
-import { notYet } from '../../../src/providers/rotator/values.ts';
 import { type DirectedRotation, directRotation } from '../../../src/rotation/control-rotation.ts';
+import { openedValue } from '../../../src/rotation/rotation-row.ts';
 import { requestRotation } from '../../../src/rotation/request-rotation.ts';
 import { notYet } from '../../../src/providers/rotator/values.ts';
 import { codeOf } from '../../kit/broker-parts.ts';

@@ -11,8 +11,6 @@ import type {
 import { conflict, notYet, refuseStaleCopies } from '../../rotator/values.ts';
 import type { AccessKey, AwsAccount, ListedKey } from '../client/aws-account.ts';
 import { AwsRefusal } from '../errors.ts';
-import { conflict, notYet } from '../../rotator/values.ts';
-import { refuseStaleCopies } from '../../rotator/values.ts';
 import type { AccessKeysOptions } from './config.ts';
 
 /** What AWS allows one user. */

@@ -8,7 +8,6 @@ import type {
   RotationTurn,
   TargetVerdict,
 } from '../../../ports/rotation-target.ts';
-import { conflict, notYet } from '../../rotator/values.ts';
 import { encodeVaultPath } from '../client/encode-path.ts';
 import type { VaultClient } from '../client/client.ts';
 import { conflict, notYet } from '../../rotator/values.ts';

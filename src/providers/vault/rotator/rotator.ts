@@ -3,7 +3,6 @@ import type { RotationConnection, RotationTarget } from '../../../ports/rotation
 import type { VaultClient } from '../client/client.ts';
 import { parseOptions } from '../../parse-options.ts';
 import { unknownStrategy } from '../../rotator/options.ts';
-import type { VaultClient } from '../client/vault-client.ts';
 import { AwsStaticRole } from './aws-static-role.ts';
 import { awsStaticRoleOptions, staticRoleOptions } from './config.ts';
 import { StaticRole } from './static-role.ts';

@@ -8,12 +8,9 @@ import type {
   RotationTurn,
   TargetVerdict,
 } from '../../../ports/rotation-target.ts';
-import { conflict, refuseStaleLogin, readLogin } from '../../rotator/values.ts';
+import { conflict, readLogin, refuseStaleLogin } from '../../rotator/values.ts';
 import { encodeVaultPath } from '../client/encode-path.ts';
 import type { VaultClient } from '../client/client.ts';
-import { readLogin } from '../../rotator/options.ts';
-import { conflict } from '../../rotator/values.ts';
-import { refuseStaleLogin } from '../../rotator/values.ts';
 import type { StaticRoleOptions } from './config.ts';
 
 const credsAnswer = z.object({

@@ -1,9 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-<import {
-  refuseStaleCopies,
-  refuseStaleLogin,
-} from '../../../../src/providers/rotator/values.ts';
-=
+import { refuseStaleCopies, refuseStaleLogin } from '../../../../src/providers/rotator/values.ts';
+
 const KEYS = { username: 'username', password: 'password' };
 const PASSWORD = 'Zk3/9:x@%q!w7';
 const ENCODED = encodeURIComponent(PASSWORD);
