@@ -1,10 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
 import { parse } from 'yaml';
 import type { z } from 'zod';
-import { VARIABLES } from '../../src/delivery/agent/config/environment.ts';
-import { checkSettings } from '../../src/delivery/agent/config/load-settings.ts';
-import { settingsSchema } from '../../src/delivery/agent/config/settings.ts';
-import { EXIT } from '../../src/delivery/agent/failures.ts';
+import { VARIABLES } from '../../src/delivery/agent/environment.ts';
+import { checkSettings } from '../../src/delivery/agent/load-settings.ts';
+import { settingsSchema } from '../../src/delivery/settings/settings.ts';
+import { EXIT } from '../../src/delivery/failures.ts';
 import { optionsOf } from '../kit/options.ts';
 import { textOf } from '../kit/tracked-files.ts';
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { ITEM_ANNOTATIONS, POD_ANNOTATIONS } from '../../src/delivery/injector/annotation-names.ts';
+import { ITEM_ANNOTATIONS, POD_ANNOTATIONS } from '../../src/delivery/injector/annotations.ts';
 import { textOf } from '../kit/tracked-files.ts';
 
 const [, table = ''] =

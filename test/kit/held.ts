@@ -1,6 +1,6 @@
 import type { SecretData } from '../../src/domain/secret.ts';
 import { Sensitive } from '../../src/domain/sensitive.ts';
-import type { HeldSecret } from '../../src/delivery/agent/held-secret.ts';
+import type { HeldSecret } from '../../src/delivery/files/held-secret.ts';
 
 /** A secret as the agent would hold it. */
 export function heldSecret(name: string, data: SecretData, version = '1'): HeldSecret {

@@ -2,16 +2,16 @@ import type { Clock } from '../../ports/clock.ts';
 import type { BrokerAccess } from './access/broker-access.ts';
 import { Application } from './application/application.ts';
 import { BrokerTime } from './broker-time.ts';
-import type { Settings } from './config/settings.ts';
+import type { Settings } from '../settings/settings.ts';
 import { ExpectedEvents } from './expected-events.ts';
-import { Handover, type Delivering } from './handover.ts';
+import { Handover, type Delivering } from './activation.ts';
 import { Holdings } from './holdings/holdings.ts';
-import type { AgentLog } from './log-lines.ts';
-import { Nap } from './nap.ts';
-import { Outbox } from './outbox.ts';
-import { Reading } from './reading.ts';
+import type { AgentLog } from './agent-log.ts';
+import { Nap } from './wakeable-timer.ts';
+import { Outbox } from './pending-reports.ts';
+import { Reading } from './secret-fetcher.ts';
 import { SessionKeeper } from './session-keeper.ts';
-import { WorkList } from './work-list.ts';
+import { WorkList } from './refetch-queue.ts';
 
 export interface AgentDeps {
   readonly access: BrokerAccess;

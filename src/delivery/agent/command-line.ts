@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import { parseDuration } from '../../domain/policy/duration.ts';
-import { ConfigError } from './failures.ts';
+import { ConfigError } from '../failures.ts';
 
 /** What the agent is asked to do. Times in milliseconds. */
 export type Command =

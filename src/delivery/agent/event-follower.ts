@@ -1,8 +1,8 @@
 import type { AgentSession } from './access/broker-access.ts';
 import { factsOf, failureKind, retryAfterOf } from './access/failure-kind.ts';
-import { Backoff } from './backoff.ts';
+import { Backoff } from '../../ports/backoff.ts';
 import type { Clock } from '../../ports/clock.ts';
-import type { AgentLog } from './log-lines.ts';
+import type { AgentLog } from './agent-log.ts';
 
 export interface EventListener {
   /** The secret at a path has changed. */

@@ -1,4 +1,4 @@
-import { AgentFailure, EXIT } from './failures.ts';
+import { AgentFailure, EXIT } from '../failures.ts';
 import { runCommandLine } from './run-command-line.ts';
 
 /** `quaymaster agent …`: the words before it are Node's and the program's own. */

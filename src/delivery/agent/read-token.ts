@@ -1,6 +1,6 @@
-import { AgentFailure, EXIT } from './failures.ts';
+import { AgentFailure, EXIT } from '../failures.ts';
 import { codeOf } from '../files/code-of.ts';
-import { readSmallFile } from './read-small-file.ts';
+import { readSmallFile } from '../files/read-file.ts';
 
 /** A service-account token is some 1,500 bytes. */
 const MOST_BYTES = 16_384;

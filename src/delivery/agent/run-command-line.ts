@@ -1,7 +1,7 @@
 import { parseCommand, USAGE, type Command } from './command-line.ts';
-import type { Environment } from './config/environment.ts';
-import { loadSettings } from './config/load-settings.ts';
-import { EXIT } from './failures.ts';
+import type { Environment } from './environment.ts';
+import { loadSettings } from './load-settings.ts';
+import { EXIT } from '../failures.ts';
 
 const DEFAULT_HEALTH = { host: '127.0.0.1', port: 8201 };
 

@@ -2,8 +2,8 @@ import type { AgentSession, BrokerAccess } from './access/broker-access.ts';
 import { ApiError } from '../../client/index.ts';
 import { factsOf, failureKind } from './access/failure-kind.ts';
 import type { BrokerTime } from './broker-time.ts';
-import type { AgentLog } from './log-lines.ts';
-import { twoThirds } from './two-thirds.ts';
+import type { AgentLog } from './agent-log.ts';
+import { twoThirds } from './renewal-time.ts';
 
 /** How often the file is looked at while it still has the token that the session was last shown. */
 const LOOK_AGAIN_MS = 10_000;

@@ -1,6 +1,6 @@
 import { status } from '@grpc/grpc-js';
 import { z } from 'zod';
-import { targetProblem } from '../files/target.ts';
+import { targetProblem } from '../files/file-options.ts';
 import { isSecretPath } from '../../domain/names.ts';
 import { Sensitive } from '../../domain/sensitive.ts';
 import { MountRefused, NO_CREDENTIALS } from './mount-refused.ts';

@@ -7,7 +7,7 @@ import {
   type sendUnaryData,
   type ServerUnaryCall,
 } from '@grpc/grpc-js';
-import { boundedServer, closeServer } from '../agent/bounded-server.ts';
+import { boundedServer, closeServer } from '../../net/local-server.ts';
 import { BrokerClient } from '../../client/index.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import type { Clock } from '../../ports/clock.ts';

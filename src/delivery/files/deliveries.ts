@@ -1,7 +1,7 @@
 import type { Clock } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log.ts';
-import type { HeldSecret } from '../agent/held-secret.ts';
-import { ConfigError, DeliveryError } from '../agent/failures.ts';
+import type { HeldSecret } from './held-secret.ts';
+import { ConfigError, DeliveryError } from '../failures.ts';
 import { SecretDirectory, type Replacement } from './directory/secret-directory.ts';
 import { directoryMode, placeProblems, type FileOutput, type Outputs } from './outputs.ts';
 import { SecretRenderer } from './secret-renderer.ts';

@@ -1,4 +1,4 @@
-import { DeliveryError } from '../agent/failures.ts';
+import { DeliveryError } from '../failures.ts';
 import { codeOf } from './code-of.ts';
 
 const NOT_ALLOWED = "the agent's user may not: nobody else is to own or change what lies there";

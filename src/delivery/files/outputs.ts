@@ -1,4 +1,4 @@
-import type { Format } from '../agent/config/outputs.ts';
+import type { Format } from '../settings/outputs.ts';
 import type { FileAccess } from './rendered-file.ts';
 
 /** What the configuration says of files. */

@@ -1,8 +1,8 @@
 import type { SecretData } from '../../domain/secret.ts';
-import type { HeldSecret } from '../agent/held-secret.ts';
-import type { Format } from '../agent/config/outputs.ts';
-import { DeliveryError } from '../agent/failures.ts';
-import { renderDotenv } from './formats/dotenv.ts';
+import type { HeldSecret } from './held-secret.ts';
+import type { Format } from '../settings/outputs.ts';
+import { DeliveryError } from '../failures.ts';
+import { renderDotenv } from './formats.ts';
 import { renderJson } from './formats/json.ts';
 import { keyFiles } from './formats/key-files.ts';
 import { renderProperties } from './formats/properties.ts';

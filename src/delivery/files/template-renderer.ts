@@ -1,12 +1,12 @@
 import type { SecretData } from '../../domain/secret.ts';
-import type { HeldSecret } from '../agent/held-secret.ts';
-import { DeliveryError } from '../agent/failures.ts';
-import { readSmallFile } from '../agent/read-small-file.ts';
+import type { HeldSecret } from './held-secret.ts';
+import { DeliveryError } from '../failures.ts';
+import { readSmallFile } from './read-file.ts';
 import { codeOf } from './code-of.ts';
 import type { Outputs, TemplateOutput } from './outputs.ts';
 import type { RenderedFile } from './rendered-file.ts';
 import type { BytesValue } from './templates/bytes-value.ts';
-import type { Template, TemplateEngine } from './templates/template-engine.ts';
+import type { Template, TemplateEngine } from './template-engine.ts';
 
 const LONGEST_SOURCE = 1_000_000;
 
@@ -34,7 +34,7 @@ export class TemplateRenderer {
     problems: string[],
   ): Promise<TemplateRenderer> {
     if (templates.length === 0) return new TemplateRenderer([], () => '');
-    const { TemplateEngine: Engine } = await import('./templates/template-engine.ts');
+    const { TemplateEngine: Engine } = await import('./template-engine.ts');
     const { BytesValue: Bytes } = await import('./templates/bytes-value.ts');
     const engine = new Engine();
     const names = new Set(secrets.map(({ name }) => name));

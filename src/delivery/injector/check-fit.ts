@@ -1,6 +1,6 @@
 import { isUnder } from '../../domain/names.ts';
 import { isReservedContainer, isReservedVolume } from './agent-containers.ts';
-import { DOMAIN } from './annotation-names.ts';
+import { DOMAIN } from './annotations.ts';
 import type { InjectionRequest } from './injection-request.ts';
 import type { Container, PodSpec } from './pod.ts';
 import type { Problems } from './problems.ts';

@@ -10,7 +10,7 @@ import {
   type AgentTraits,
 } from './agent-containers.ts';
 import { agentConfig, type BrokerAddress } from './agent-config.ts';
-import { DOMAIN, INJECTED, INJECTION_VERSION, MOST_ANNOTATIONS } from './annotation-names.ts';
+import { DOMAIN, INJECTED, INJECTION_VERSION, MOST_ANNOTATIONS } from './annotations.ts';
 import { checkFit } from './check-fit.ts';
 import type { InjectionRequest } from './injection-request.ts';
 import { parseRequest } from './parse-request.ts';

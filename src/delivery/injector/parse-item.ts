@@ -1,6 +1,6 @@
 import { isSecretPath } from '../../domain/names.ts';
 import { parseDuration } from '../../domain/policy/duration.ts';
-import { DOMAIN } from './annotation-names.ts';
+import { DOMAIN } from './annotations.ts';
 import {
   FORMATS,
   type Format,

@@ -1,4 +1,4 @@
-import { DOMAIN, MOST_ITEMS, type PodAnnotation } from './annotation-names.ts';
+import { DOMAIN, MOST_ITEMS, type PodAnnotation } from './annotations.ts';
 import type { InjectionRequest, RequestedSecret, RequestedTemplate } from './injection-request.ts';
 import { LONGEST_FILE, parseItem } from './parse-item.ts';
 import type { Problems } from './problems.ts';

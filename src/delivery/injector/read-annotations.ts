@@ -4,7 +4,7 @@ import {
   POD_ANNOTATIONS,
   type ItemAnnotation,
   type PodAnnotation,
-} from './annotation-names.ts';
+} from './annotations.ts';
 import type { Problems } from './problems.ts';
 
 /** The text after `secret-`, `file-` and so on; templates and `exec` call the secret by it. */

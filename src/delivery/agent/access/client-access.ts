@@ -1,5 +1,5 @@
 import { UnreachableError, WorkloadSession, type BrokerClient } from '../../../client/index.ts';
-import type { Settings } from '../config/settings.ts';
+import type { Settings } from '../../settings/settings.ts';
 import type {
   AgentSession,
   BatchAnswer,

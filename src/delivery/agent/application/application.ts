@@ -1,7 +1,7 @@
 import type { Clock } from '../../../ports/clock.ts';
 import type { Report } from '../access/broker-access.ts';
-import type { AcknowledgeSettings, ChangeAction } from '../config/actions.ts';
-import type { AgentLog } from '../log-lines.ts';
+import type { AcknowledgeSettings, ChangeAction } from '../../settings/actions.ts';
+import type { AgentLog } from '../agent-log.ts';
 import { callHttp } from './call-http.ts';
 import { runCommand } from './run-command.ts';
 

@@ -1,5 +1,5 @@
 import type { Clock } from '../../../ports/clock.ts';
-import type { HttpAction } from '../config/actions.ts';
+import type { HttpAction } from '../../settings/actions.ts';
 
 /**
  * One request without a body; redirects are not followed and the answer's body is not read. Any 2xx will do.

@@ -1,6 +1,6 @@
 import type { ChildProcess } from 'node:child_process';
 import type { Clock } from '../../../ports/clock.ts';
-import type { CommandAction } from '../config/actions.ts';
+import type { CommandAction } from '../../settings/actions.ts';
 
 /**
  * Runs a program to its end. Its output goes nowhere, because a program that was given secrets may print them; when its time is up its whole

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import type { SignalAction } from '../config/actions.ts';
+import type { SignalAction } from '../../settings/actions.ts';
 import { codeOf } from '../../files/code-of.ts';
-import { readSmallFile } from '../read-small-file.ts';
+import { readSmallFile } from '../../files/read-file.ts';
 
 /** A PID in decimal: never 0, 1 or a negative number, which are process groups, `init` and everybody. */
 const PID = /^(?:[2-9]|[1-9][0-9]{1,9})$/;

@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { constants } from 'node:os';
 import type { Clock } from '../../../ports/clock.ts';
 import type { Log } from '../../../ports/log.ts';
-import type { ExecSettings } from '../config/settings.ts';
+import type { ExecSettings } from '../../settings/settings.ts';
 import { codeOf } from '../../files/code-of.ts';
 
 type Environment = Record<string, string | undefined>;

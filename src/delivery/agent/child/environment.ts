@@ -1,6 +1,6 @@
-import type { ExecSettings } from '../config/settings.ts';
-import { DeliveryError } from '../failures.ts';
-import type { HeldSecret } from '../held-secret.ts';
+import type { ExecSettings } from '../../settings/settings.ts';
+import { DeliveryError } from '../../failures.ts';
+import type { HeldSecret } from '../../files/held-secret.ts';
 
 /** Of `NAME=value` and its NUL: a longer string, and the kernel starts no program (execve(2), MAX_ARG_STRLEN). */
 const MOST_BYTES = 131_072;

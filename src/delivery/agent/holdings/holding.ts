@@ -1,11 +1,11 @@
 import { isSameSecretData } from '../../../domain/same-secret-data.ts';
 import { Sensitive } from '../../../domain/sensitive.ts';
 import type { BatchItem, Disclosed } from '../access/broker-access.ts';
-import { Backoff } from '../backoff.ts';
-import { nameOf, type SecretSettings } from '../config/settings.ts';
+import { Backoff } from '../../../ports/backoff.ts';
+import { nameOf, type SecretSettings } from '../../settings/settings.ts';
 import type { BrokerTime } from '../broker-time.ts';
-import type { HeldSecret } from '../held-secret.ts';
-import { twoThirds } from '../two-thirds.ts';
+import type { HeldSecret } from '../../files/held-secret.ts';
+import { twoThirds } from '../renewal-time.ts';
 
 interface HeldLease {
   /** None where it was of a session that is over: it ends as it would have, and nobody extends it. */

@@ -1,8 +1,8 @@
 import type { BatchItem, ItemAnswer, Problem } from '../access/broker-access.ts';
 import { kindOfStatus, type FailureKind } from '../access/failure-kind.ts';
 import type { BrokerTime } from '../broker-time.ts';
-import type { SecretSettings } from '../config/settings.ts';
-import type { HeldSecret } from '../held-secret.ts';
+import type { SecretSettings } from '../../settings/settings.ts';
+import type { HeldSecret } from '../../files/held-secret.ts';
 import { Holding } from './holding.ts';
 
 /** Why an item of a batch brought no value. */

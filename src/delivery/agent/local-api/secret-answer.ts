@@ -1,4 +1,4 @@
-import type { HeldSecret } from '../held-secret.ts';
+import type { HeldSecret } from '../../files/held-secret.ts';
 import type { SecretQuery } from './secret-query.ts';
 
 /** The agent holds one version of each secret. */

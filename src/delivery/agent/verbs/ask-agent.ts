@@ -1,6 +1,6 @@
 import { request } from 'node:http';
 import { systemClock } from '../../../clock.ts';
-import { AgentFailure, EXIT } from '../failures.ts';
+import { AgentFailure, EXIT } from '../../failures.ts';
 
 const WITHIN_MS = 5_000;
 

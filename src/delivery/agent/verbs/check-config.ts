@@ -1,7 +1,7 @@
-import { outputsOf } from '../config/outputs-of.ts';
-import type { Settings } from '../config/settings.ts';
+import { outputsOf } from '../../settings/outputs-of.ts';
+import type { Settings } from '../../settings/settings.ts';
 import { outputProblems } from '../../files/check-outputs.ts';
-import { ConfigError } from '../failures.ts';
+import { ConfigError } from '../../failures.ts';
 
 /** What the schema cannot know: places that meet, templates. @throws ConfigError with every problem */
 export async function checkConfig(settings: Settings): Promise<void> {

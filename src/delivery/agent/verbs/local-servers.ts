@@ -1,5 +1,5 @@
 import type { Agent } from '../agent.ts';
-import type { Settings } from '../config/settings.ts';
+import type { Settings } from '../../settings/settings.ts';
 
 /** What asks the agent: probes, and programs of the pod. Loaded where the configuration wants it. */
 export class LocalServers {

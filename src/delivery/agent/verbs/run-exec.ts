@@ -3,10 +3,10 @@ import { systemClock } from '../../../clock.ts';
 import type { Agent } from '../agent.ts';
 import { Child } from '../child/child.ts';
 import { childEnvironment } from '../child/environment.ts';
-import type { Environment } from '../config/environment.ts';
-import type { Settings } from '../config/settings.ts';
-import { AgentFailure, ConfigError, DeliveryError, EXIT } from '../failures.ts';
-import { furnish, type Furnished } from './furnish.ts';
+import type { Environment } from '../environment.ts';
+import type { Settings } from '../../settings/settings.ts';
+import { AgentFailure, ConfigError, DeliveryError, EXIT } from '../../failures.ts';
+import { furnish, type Furnished } from './build-agent.ts';
 import { LocalServers } from './local-servers.ts';
 
 const FORWARDED = [

@@ -2,9 +2,9 @@ import { constants } from 'node:os';
 import { systemClock } from '../../../clock.ts';
 import { withDeadline } from '../../../ports/deadline.ts';
 import type { Agent } from '../agent.ts';
-import type { Settings } from '../config/settings.ts';
-import { EXIT, OutOfTime } from '../failures.ts';
-import { furnish } from './furnish.ts';
+import type { Settings } from '../../settings/settings.ts';
+import { EXIT, OutOfTime } from '../../failures.ts';
+import { furnish } from './build-agent.ts';
 
 /**
  * Delivers once, tells the application where it had other values before, and ends: an init container. The session is left to run out,

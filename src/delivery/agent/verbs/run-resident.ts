@@ -1,6 +1,6 @@
-import type { Settings } from '../config/settings.ts';
-import { EXIT } from '../failures.ts';
-import { furnish } from './furnish.ts';
+import type { Settings } from '../../settings/settings.ts';
+import { EXIT } from '../../failures.ts';
+import { furnish } from './build-agent.ts';
 import { LocalServers } from './local-servers.ts';
 
 /** Delivers and stays, until SIGTERM, SIGINT or `POST /quit`: a sidecar. @throws AgentFailure */

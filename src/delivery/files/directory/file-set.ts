@@ -8,7 +8,7 @@ import {
   type Dirent,
 } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
-import { DeliveryError } from '../../agent/failures.ts';
+import { DeliveryError } from '../../failures.ts';
 import { codeOf } from '../code-of.ts';
 import { deliveryFailure } from '../delivery-failure.ts';
 import type { RenderedFile } from '../rendered-file.ts';

@@ -1,5 +1,5 @@
 import { closeSync, constants, existsSync, fstatSync, openSync, type Stats } from 'node:fs';
-import { DeliveryError } from '../../agent/failures.ts';
+import { DeliveryError } from '../../failures.ts';
 import { codeOf } from '../code-of.ts';
 
 const { O_DIRECTORY, O_NOFOLLOW, O_RDONLY } = constants;

@@ -1,6 +1,6 @@
 import { fchmodSync, mkdirSync, readdirSync, realpathSync, statfsSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
-import { DeliveryError } from '../../agent/failures.ts';
+import { DeliveryError } from '../../failures.ts';
 import { codeOf } from '../code-of.ts';
 import { OpenDirectory } from './open-directory.ts';
 

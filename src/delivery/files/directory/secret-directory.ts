@@ -7,7 +7,7 @@ import {
   symlinkSync,
   type Stats,
 } from 'node:fs';
-import { DeliveryError } from '../../agent/failures.ts';
+import { DeliveryError } from '../../failures.ts';
 import { deliveryFailure } from '../delivery-failure.ts';
 import type { RenderedFile } from '../rendered-file.ts';
 import { FileSet, type Surroundings } from './file-set.ts';

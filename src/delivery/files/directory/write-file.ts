@@ -9,7 +9,7 @@ import {
   readFileSync,
   writeSync,
 } from 'node:fs';
-import { DeliveryError } from '../../agent/failures.ts';
+import { DeliveryError } from '../../failures.ts';
 import { codeOf } from '../code-of.ts';
 import type { RenderedFile } from '../rendered-file.ts';
 

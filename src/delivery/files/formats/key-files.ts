@@ -1,6 +1,6 @@
 import type { SecretData } from '../../../domain/secret.ts';
-import { DeliveryError } from '../../agent/failures.ts';
-import { isFileName } from '../target.ts';
+import { DeliveryError } from '../../failures.ts';
+import { isFileName } from '../file-options.ts';
 import { sortedKeys } from './text-entries.ts';
 
 /** One file a key, without a line end that the value does not have. @throws DeliveryError for a key that names no file. */

@@ -1,5 +1,5 @@
 import type { SecretData } from '../../../domain/secret.ts';
-import { DeliveryError } from '../../agent/failures.ts';
+import { DeliveryError } from '../../failures.ts';
 
 /** Keys in one order, whatever order they came in: the same secret gives the same bytes. */
 export function sortedKeys(data: SecretData): readonly string[] {

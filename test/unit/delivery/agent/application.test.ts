@@ -8,7 +8,7 @@ import {
   type ApplicationDeps,
   type Outcome,
 } from '../../../../src/delivery/agent/application/application.ts';
-import { AgentLog } from '../../../../src/delivery/agent/log-lines.ts';
+import { AgentLog } from '../../../../src/delivery/agent/agent-log.ts';
 import { until } from '../../../kit/backends/until.ts';
 import { HandClock } from '../../../kit/hand-clock.ts';
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { childEnvironment } from '../../../../src/delivery/agent/child/environment.ts';
-import { DeliveryError } from '../../../../src/delivery/agent/failures.ts';
+import { DeliveryError } from '../../../../src/delivery/failures.ts';
 import { heldSecrets } from '../../../kit/held.ts';
 
 const WANTED = { PASSWORD: { secret: 'db', key: 'password' } };

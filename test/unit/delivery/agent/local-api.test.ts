@@ -14,7 +14,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, it } from '@jest/globals';
-import type { HeldSecret } from '../../../../src/delivery/agent/held-secret.ts';
+import type { HeldSecret } from '../../../../src/delivery/files/held-secret.ts';
 import { LocalApi } from '../../../../src/delivery/agent/local-api/local-api.ts';
 import { listenAt } from '../../../../src/delivery/agent/local-api/unix-socket.ts';
 import { freePort } from '../../../kit/backends/free-port.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { AgentLog } from '../../../../src/delivery/agent/log-lines.ts';
+import { AgentLog } from '../../../../src/delivery/agent/agent-log.ts';
 import { Sensitive } from '../../../../src/domain/sensitive.ts';
 import { HandClock } from '../../../kit/hand-clock.ts';
 

@@ -4,12 +4,12 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type * as z from 'zod';
 import { parseCommand } from '../../../../src/delivery/agent/command-line.ts';
-import { VARIABLES } from '../../../../src/delivery/agent/config/environment.ts';
+import { VARIABLES } from '../../../../src/delivery/agent/environment.ts';
 import {
   checkSettings,
   loadSettings,
-} from '../../../../src/delivery/agent/config/load-settings.ts';
-import { settingsSchema } from '../../../../src/delivery/agent/config/settings.ts';
+} from '../../../../src/delivery/agent/load-settings.ts';
+import { settingsSchema } from '../../../../src/delivery/settings/settings.ts';
 import { optionsOf } from '../../../kit/options.ts';
 
 const MINIMAL = {

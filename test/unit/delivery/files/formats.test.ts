@@ -6,7 +6,7 @@ import { parseEnv } from 'node:util';
 import { afterAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { parse } from 'yaml';
-import { renderDotenv } from '../../../../src/delivery/files/formats/dotenv.ts';
+import { renderDotenv } from '../../../../src/delivery/files/formats.ts';
 import { renderJson } from '../../../../src/delivery/files/formats/json.ts';
 import { keyFiles } from '../../../../src/delivery/files/formats/key-files.ts';
 import { renderProperties } from '../../../../src/delivery/files/formats/properties.ts';

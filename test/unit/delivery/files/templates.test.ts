@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { TemplateEngine } from '../../../../src/delivery/files/templates/template-engine.ts';
+import { TemplateEngine } from '../../../../src/delivery/files/template-engine.ts';
 import { BytesValue } from '../../../../src/delivery/files/templates/bytes-value.ts';
 
 const CANARY = 'qm-canary-5f1c';

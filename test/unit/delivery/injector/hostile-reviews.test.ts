@@ -3,7 +3,7 @@ import { inject } from '../../../../src/delivery/injector/inject.ts';
 import {
   MOST_ANNOTATIONS,
   MOST_ITEMS,
-} from '../../../../src/delivery/injector/annotation-names.ts';
+} from '../../../../src/delivery/injector/annotations.ts';
 import { podSchema, type Container, type Pod } from '../../../../src/delivery/injector/pod.ts';
 import { configOf, denials, injected, podWith, SETTINGS } from '../../../kit/pods.ts';
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { settingsSchema } from '../../../../src/delivery/agent/config/settings.ts';
+import { settingsSchema } from '../../../../src/delivery/settings/settings.ts';
 import { inject } from '../../../../src/delivery/injector/inject.ts';
 import { jsonPatch } from '../../../../src/delivery/injector/json-patch.ts';
 import { applyPatch } from '../../../kit/apply-patch.ts';

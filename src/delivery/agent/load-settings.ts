@@ -1,8 +1,8 @@
 import type * as z from 'zod/mini';
 import { ConfigError } from '../failures.ts';
 import { withEnvironment, type Environment } from './environment.ts';
-import { settingsSchema, type Settings } from './settings.ts';
-import { readText } from '../read-text.ts';
+import { settingsSchema, type Settings } from '../settings/settings.ts';
+import { readText } from './read-text.ts';
 
 /** Read by Node itself: with it every certificate is believed (CVE-2021-22939). */
 const TLS_SWITCH = 'NODE_TLS_REJECT_UNAUTHORIZED';

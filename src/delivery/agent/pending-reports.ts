@@ -1,10 +1,10 @@
 import type { AgentSession, Report, ReportAnswer } from './access/broker-access.ts';
 import type { Clock } from '../../ports/clock.ts';
-import { Backoff } from './backoff.ts';
+import { Backoff } from '../../ports/backoff.ts';
 import { factsOf, failureKind, kindOfStatus } from './access/failure-kind.ts';
 import type { Outcome } from './application/application.ts';
 import type { ExpectedEvents } from './expected-events.ts';
-import type { AgentLog } from './log-lines.ts';
+import type { AgentLog } from './agent-log.ts';
 
 export interface OutboxDeps {
   readonly expected: ExpectedEvents;

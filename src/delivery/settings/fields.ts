@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
-import { isName, isSecretPath } from '../../../domain/names.ts';
-import { parseDuration } from '../../../domain/policy/duration.ts';
+import { isName, isSecretPath } from '../../domain/names.ts';
+import { parseDuration } from '../../domain/policy/duration.ts';
 
 /*
  * `zod/mini` and not `zod`: in the bundle it costs 2 ms of the start and no memory, `zod` 12 ms and 14 MB (measured).

@@ -1,4 +1,4 @@
-import type { Outputs } from '../../files/outputs.ts';
+import type { Outputs } from '../files/outputs.ts';
 import { nameOf, type Settings } from './settings.ts';
 
 /** What the settings say of files, each secret with the name by which templates call it. */

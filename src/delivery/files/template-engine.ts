@@ -1,7 +1,7 @@
 import { Liquid, type Template as Parsed } from 'liquidjs';
-import { DeliveryError } from '../../agent/failures.ts';
-import { limitFilters } from './filters.ts';
-import { templateMessage } from './template-message.ts';
+import { DeliveryError } from '../failures.ts';
+import { limitFilters } from './template-filters.ts';
+import { templateMessage } from './templates/template-message.ts';
 
 /** Output and flow. What reads other files (`include`, `render`, `layout`, `block`) or keeps counts between renderings is not there. */
 const TAGS = new Set('assign capture case comment if unless for break continue raw #'.split(' '));

@@ -1,11 +1,11 @@
 import type { Clock } from '../../ports/clock.ts';
 import type { Application, NewValue } from './application/application.ts';
-import { Backoff } from './backoff.ts';
-import { DeliveryError } from './failures.ts';
-import type { HeldSecret } from './held-secret.ts';
+import { Backoff } from '../../ports/backoff.ts';
+import { DeliveryError } from '../failures.ts';
+import type { HeldSecret } from '../files/held-secret.ts';
 import type { Holding } from './holdings/holding.ts';
-import type { AgentLog } from './log-lines.ts';
-import type { Outbox } from './outbox.ts';
+import type { AgentLog } from './agent-log.ts';
+import type { Outbox } from './pending-reports.ts';
 
 /** Where values go: files, as a rule. */
 export interface Delivering {

@@ -1,6 +1,6 @@
-import type { SecretData } from '../../../domain/secret.ts';
-import { DeliveryError } from '../../agent/failures.ts';
-import { textEntries } from './text-entries.ts';
+import type { SecretData } from '../../domain/secret.ts';
+import { DeliveryError } from '../failures.ts';
+import { textEntries } from './formats/text-entries.ts';
 
 /** A name that a shell takes (POSIX.1-2024, section 3.216). */
 const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]*$/;

@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import { targetProblem } from '../../files/target.ts';
+import { targetProblem } from '../files/file-options.ts';
 import { absolutePath, port } from './fields.ts';
 
 /** Below `directory`. */

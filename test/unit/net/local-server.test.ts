@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import type { Server } from 'node:http';
 import { connect, type AddressInfo, type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { boundedServer, closeServer } from '../../../../src/delivery/agent/bounded-server.ts';
+import { boundedServer, closeServer } from '../../../src/net/local-server.ts';
 
 let server: Server;
 let port: number;

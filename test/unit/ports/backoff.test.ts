@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { Backoff } from '../../../../src/delivery/agent/backoff.ts';
+import { Backoff } from '../../../src/ports/backoff.ts';
 
 describe('a pause', () => {
   it('is never longer than an hour and its jitter, whatever an answer says: a timer cannot wait for longer than 24 days', () => {

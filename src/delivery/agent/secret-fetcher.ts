@@ -4,7 +4,7 @@ import type { NewValue } from './application/application.ts';
 import type { BrokerTime } from './broker-time.ts';
 import type { Holding } from './holdings/holding.ts';
 import { Holdings, type Taken } from './holdings/holdings.ts';
-import type { AgentLog } from './log-lines.ts';
+import type { AgentLog } from './agent-log.ts';
 
 export interface Read extends Taken {
   readonly values: readonly NewValue[];

@@ -1,7 +1,7 @@
 import type { Liquid } from 'liquidjs';
-import { quoteDotenv } from '../formats/dotenv.ts';
-import { escapePropertyValue } from '../formats/properties.ts';
-import { BytesValue } from './bytes-value.ts';
+import { quoteDotenv } from './formats.ts';
+import { escapePropertyValue } from './formats/properties.ts';
+import { BytesValue } from './templates/bytes-value.ts';
 
 /**
  * The library's own that stay: text and lists. None of them evaluates an expression that it is given as text (`where_exp` and its
