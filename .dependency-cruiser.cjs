@@ -107,10 +107,12 @@ module.exports = {
     rule(
       'agent-injector-and-csi-share-files-only',
       { path: '^src/delivery/(agent|csi|injector)/' },
-      {
-        path: '^src/delivery/(agent|csi|injector)/',
-        pathNot: ['^src/delivery/$1/', '^src/delivery/agent/bounded-server\\.ts$'],
-      },
+      { path: '^src/delivery/(agent|csi|injector)/', pathNot: '^src/delivery/$1/' },
+    ),
+    rule(
+      'what-deliveries-share-knows-none-of-them',
+      { path: '^src/delivery/(files|settings)/' },
+      { path: '^src/delivery/(agent|csi|injector)/' },
     ),
     rule('nothing-imports-main', { path: '^src/' }, { path: '^src/main\\.ts$' }),
     rule(

@@ -8,7 +8,7 @@ export const EXIT = {
   delivery: 5,
 } as const;
 
-/** What ends the agent, in words that may be shown: never a value, never a token. */
+/** A failure that ends the agent. Its message may be shown: it never has a value or a token in it. */
 export class AgentFailure extends Error {
   readonly exitCode: number;
 
@@ -19,30 +19,55 @@ export class AgentFailure extends Error {
   }
 }
 
-/** The configuration cannot be used; all that is wrong with it, one problem a line. */
+/** The configuration cannot be used. The message lists all problems, one on each line. */
 export class ConfigError extends AgentFailure {
   constructor(source: string, problems: readonly string[]) {
     super(EXIT.config, [`${source}:`, ...problems.map((problem) => `  ${problem}`)].join('\n'));
   }
 }
 
-/** Nobody answered in the time that there was. */
+/** The broker did not answer in time. */
 export class OutOfTime extends AgentFailure {
   constructor(message: string) {
     super(EXIT.unreachable, message);
   }
 }
 
-/** The broker said no to what the agent cannot do without. */
+/** The broker refused something that the agent needs. */
 export class Denied extends AgentFailure {
   constructor(message: string) {
     super(EXIT.denied, message);
   }
 }
 
-/** A secret is here, and could not be handed over: a file, a template or a child process failed. */
+/** The agent holds a secret and cannot deliver it: a file, a template or a child process failed. */
 export class DeliveryError extends AgentFailure {
   constructor(message: string) {
     super(EXIT.delivery, message);
   }
+}
+
+/** The system's code (`ENOSPC`, `EPERM`), or the class of the error: its message could quote the bytes that were being written. */
+export function codeOf(error: unknown): string {
+  if (typeof error !== 'object' || error === null) return 'failed';
+  if ('code' in error && typeof error.code === 'string' && error.code !== '') return error.code;
+  return 'name' in error && typeof error.name === 'string' ? error.name : 'failed';
+}
+
+const NOT_ALLOWED = "the agent's user has no permission: it must own the directory and its content";
+/** What an operator can do about each code. */
+const REMEDIES: ReadonlyMap<string, string> = new Map([
+  ['ENOSPC', 'the volume is full: raise its sizeLimit'],
+  ['EDQUOT', 'the volume is full: raise its sizeLimit'],
+  ['EROFS', "the volume is read-only: mount it writable in the agent's container"],
+  ['EACCES', NOT_ALLOWED],
+  ['EPERM', NOT_ALLOWED],
+]);
+
+/** An error of the system in our own words: its own message could quote the bytes that were being written. */
+export function deliveryFailure(what: string, error: unknown): DeliveryError {
+  if (error instanceof DeliveryError) return error;
+  const code = codeOf(error);
+  const remedy = REMEDIES.get(code);
+  return new DeliveryError(`${what}: ${code}${remedy === undefined ? '' : `: ${remedy}`}`);
 }

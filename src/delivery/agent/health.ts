@@ -1,9 +1,8 @@
 import { once } from 'node:events';
 import type { IncomingMessage, Server } from 'node:http';
 import { boundedServer, closeServer } from '../../net/local-server.ts';
-import type { HealthSettings } from '../settings/outputs.ts';
-import { codeOf } from '../files/code-of.ts';
-import { ConfigError } from '../failures.ts';
+import type { HealthSettings } from '../settings/settings.ts';
+import { codeOf, ConfigError } from '../failures.ts';
 import { hostRefusal, refusalOf } from './local-api/admission.ts';
 
 /** Whether the secrets are there, and what is wrong, in words of ours. */

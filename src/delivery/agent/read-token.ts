@@ -1,5 +1,4 @@
-import { AgentFailure, EXIT } from '../failures.ts';
-import { codeOf } from '../files/code-of.ts';
+import { AgentFailure, EXIT, codeOf } from '../failures.ts';
 import { readSmallFile } from '../files/read-file.ts';
 
 /** A service-account token is some 1,500 bytes. */

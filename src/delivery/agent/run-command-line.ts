@@ -1,7 +1,8 @@
 import { parseCommand, USAGE, type Command } from './command-line.ts';
 import type { Environment } from './environment.ts';
 import { loadSettings } from './load-settings.ts';
-import { EXIT } from '../failures.ts';
+import { ConfigError, EXIT } from '../failures.ts';
+import { outputsOf, type Settings } from '../settings/settings.ts';
 
 const DEFAULT_HEALTH = { host: '127.0.0.1', port: 8201 };
 
@@ -19,8 +20,7 @@ export async function runCommandLine(
   if (command.verb === 'healthcheck' || command.verb === 'quit') return ask(command, environment);
   const settings = await loadSettings(command.config, environment);
   if (command.verb === 'config check') {
-    const { checkConfig } = await import('./verbs/check-config.ts');
-    await checkConfig(settings);
+    await checkOutputs(settings);
     print('the configuration is valid\n');
     return EXIT.done;
   }
@@ -34,6 +34,13 @@ export async function runCommandLine(
   }
   const { runResident } = await import('./verbs/run-resident.ts');
   return runResident(settings);
+}
+
+/** Problems that the schema cannot see: overlapping targets, templates. @throws ConfigError with every problem */
+async function checkOutputs(settings: Settings): Promise<void> {
+  const { outputProblems } = await import('../files/template-renderer.ts');
+  const problems = await outputProblems(outputsOf(settings));
+  if (problems.length > 0) throw new ConfigError('files', problems);
 }
 
 type Ask = Extract<Command, { readonly verb: 'healthcheck' | 'quit' }>;

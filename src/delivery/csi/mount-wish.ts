@@ -1,6 +1,15 @@
 import { status } from '@grpc/grpc-js';
 import { z } from 'zod';
-import { targetProblem } from '../files/file-options.ts';
+import {
+  FILE_ENDINGS,
+  FORMATS,
+  MODE_RULE,
+  parseMode,
+  targetProblem,
+  targetsOverlap,
+  type Format,
+} from '../files/file-options.ts';
+import { readYaml } from '../settings/read-yaml.ts';
 import { isSecretPath } from '../../domain/names.ts';
 import { Sensitive } from '../../domain/sensitive.ts';
 import { MountRefused, NO_CREDENTIALS } from './mount-refused.ts';
@@ -10,14 +19,6 @@ const POD = 'csi.storage.k8s.io/pod.name';
 const NAMESPACE = 'csi.storage.k8s.io/pod.namespace';
 /** The broker answers so many items of one batch. */
 const MOST_OBJECTS = 100;
-const FORMATS = ['json', 'files', 'dotenv', 'properties', 'yaml'] as const;
-const ENDINGS = {
-  json: '.json',
-  files: '',
-  dotenv: '.env',
-  properties: '.properties',
-  yaml: '.yaml',
-};
 
 const attributesSchema = z.looseObject({
   objects: z.string(),
@@ -44,7 +45,7 @@ const objectSchema = z
     key: z.string().min(1).max(256).optional(),
     mode: z
       .string()
-      .regex(/^0?[0-7]{3}$/, "must be octal and in quotes, like '0444'")
+      .refine((text) => parseMode(text) !== undefined, MODE_RULE)
       .default('0444'),
   })
   .refine(({ key, format }) => key === undefined || format === undefined, {
@@ -59,7 +60,7 @@ export interface WishedObject {
   readonly path: string;
   readonly version: string | undefined;
   readonly file: string;
-  readonly format: (typeof FORMATS)[number];
+  readonly format: Format;
   readonly key: string | undefined;
   readonly mode: number;
 }
@@ -98,14 +99,9 @@ function tokenFor(audience: string, text: string | undefined): string {
 }
 
 async function readObjects(text: string): Promise<readonly WishedObject[]> {
-  const { parse } = await import('yaml');
-  let document: unknown;
-  try {
-    document = parse(text, { strict: true, uniqueKeys: true, maxAliasCount: 0 });
-  } catch {
-    throw invalid('"objects" is not YAML');
-  }
-  const checked = objectsSchema.safeParse(document);
+  const read = await readYaml(text, 0);
+  if ('problem' in read) throw invalid(`"objects": ${read.problem}`);
+  const checked = objectsSchema.safeParse(read.value);
   if (!checked.success) {
     const problems = checked.error.issues.map(
       ({ path, message }) => `/${path.join('/')}: ${message}`,
@@ -114,7 +110,7 @@ async function readObjects(text: string): Promise<readonly WishedObject[]> {
   }
   const objects = checked.data.map(completed);
   for (const [index, { file }] of objects.entries()) {
-    if (objects.slice(0, index).some((earlier) => overlap(earlier.file, file))) {
+    if (objects.slice(0, index).some((earlier) => targetsOverlap(earlier.file, file))) {
       throw invalid(`"objects" is not valid: /${index}/file: meets that of another object`);
     }
   }
@@ -125,13 +121,9 @@ function completed(object: z.output<typeof objectSchema>): WishedObject {
   const { path, version, key, mode } = object;
   const format = key === undefined ? (object.format ?? 'json') : 'files';
   const name = path.slice(path.lastIndexOf('/') + 1);
-  const file = object.file ?? key ?? `${name}${ENDINGS[format]}`;
+  const file = object.file ?? key ?? `${name}${FILE_ENDINGS[format]}`;
   if (targetProblem(file) !== undefined) throw invalid(`the key of ${path} needs a "file"`);
-  return { path, version, key, format, file, mode: Number.parseInt(mode, 8) };
-}
-
-function overlap(left: string, right: string): boolean {
-  return left === right || left.startsWith(`${right}/`) || right.startsWith(`${left}/`);
+  return { path, version, key, format, file, mode: parseMode(mode) ?? 0 };
 }
 
 function parsedJson(text: string): unknown {

@@ -2,18 +2,19 @@ import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { BrokerError } from '../../domain/errors.ts';
 import { isName } from '../../domain/names.ts';
+import { readYaml } from '../settings/read-yaml.ts';
 
 const path = z.string().regex(/^\/[^\0]*$/, 'must be an absolute path');
 const port = z.int().min(1).max(65_535);
 
-/** All that the provider can be told. docs/csi.md has a row for each; a test compares. */
+/** All settings of the provider. docs/csi.md has a row for each; a test compares them. */
 export const settingsSchema = z.strictObject({
-  /** Where the driver looks for a provider called `quaymaster`. */
+  /** The driver finds the provider `quaymaster` by this file name. */
   socket: path.default('/etc/kubernetes/secrets-store-csi-providers/quaymaster.sock'),
   broker: z.strictObject({ url: z.url(), caFile: path.optional() }),
-  /** The registered cluster that this node is of. */
-  cluster: z.string().refine(isName, 'is not the name of a cluster'),
-  /** Of the pods' tokens: one that the driver's `tokenRequests` names. */
+  /** The registered cluster that this node belongs to. */
+  cluster: z.string().refine(isName, 'must be the name of a registered cluster'),
+  /** Of the pods' tokens; the driver's `tokenRequests` must name it. */
   audience: z.string().min(1).max(253).default('quaymaster'),
   health: z
     .strictObject({ host: z.string().min(1).default('0.0.0.0'), port: port.default(8202) })
@@ -25,7 +26,7 @@ export const settingsSchema = z.strictObject({
 
 export type Settings = z.output<typeof settingsSchema>;
 
-/** @throws ERR_CONFIG_INVALID with every problem at once */
+/** @throws ERR_CONFIG_INVALID with every problem */
 export async function loadSettings(file: string): Promise<Settings> {
   const checked = settingsSchema.safeParse(await documentOf(file));
   if (checked.success) return checked.data;
@@ -37,10 +38,13 @@ export async function loadSettings(file: string): Promise<Settings> {
 }
 
 async function documentOf(file: string): Promise<unknown> {
-  const { parse } = await import('yaml');
+  let text: string;
   try {
-    return parse(await readFile(file, 'utf8'), { strict: true, uniqueKeys: true }) as unknown;
+    text = await readFile(file, 'utf8');
   } catch (cause) {
-    throw new BrokerError('ERR_CONFIG_INVALID', `${file} cannot be read as YAML`, { cause });
+    throw new BrokerError('ERR_CONFIG_INVALID', `${file} cannot be read`, { cause });
   }
+  const read = await readYaml(text);
+  if ('value' in read) return read.value;
+  throw new BrokerError('ERR_CONFIG_INVALID', `${file}: ${read.problem}`);
 }

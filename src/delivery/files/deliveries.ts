@@ -3,7 +3,7 @@ import type { Log } from '../../ports/log.ts';
 import type { HeldSecret } from './held-secret.ts';
 import { ConfigError, DeliveryError } from '../failures.ts';
 import { SecretDirectory, type Replacement } from './directory/secret-directory.ts';
-import { directoryMode, placeProblems, type FileOutput, type Outputs } from './outputs.ts';
+import { directoryMode, targetConflicts, type FileOutput, type Outputs } from './outputs.ts';
 import { SecretRenderer } from './secret-renderer.ts';
 import { TemplateRenderer } from './template-renderer.ts';
 
@@ -36,7 +36,7 @@ export class Deliveries {
    * @throws ConfigError with every problem.
    */
   static async prepare(outputs: Outputs, deps: DeliveryDeps): Promise<Deliveries> {
-    const problems = [...placeProblems(outputs)];
+    const problems = [...targetConflicts(outputs)];
     const files = outputs.secrets.filter(
       (output): output is FileOutput => output.file !== undefined,
     );

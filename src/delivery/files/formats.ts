@@ -1,17 +1,43 @@
+import type { SchemaOptions, ToStringOptions } from 'yaml';
 import type { SecretData } from '../../domain/secret.ts';
 import { DeliveryError } from '../failures.ts';
-import { textEntries } from './formats/text-entries.ts';
+import { isFileName } from './file-options.ts';
 
-/** A name that a shell takes (POSIX.1-2024, section 3.216). */
+/*
+ * The formats of delivered files. Keys are always sorted, so that the same secret gives the same bytes whatever order a backend lists them in.
+ */
+
+/** One object (RFC 8259). Bytes are `{"base64": "…"}`, as in the broker's API. */
+export function renderJson(data: SecretData): Buffer {
+  const ordered = sortedKeys(data).map((key) => [key, data[key]] as const);
+  return Buffer.from(`${JSON.stringify(Object.fromEntries(ordered), null, 2)}\n`);
+}
+
+/** One file for each key: the value without a line end of its own. @throws DeliveryError for a key that is not a file name. */
+export function renderKeyFiles(data: SecretData): readonly (readonly [string, Buffer])[] {
+  return sortedKeys(data).map((key) => {
+    if (!isFileName(key)) {
+      throw new DeliveryError(
+        `the key ${JSON.stringify(key)} cannot be a file name: use json or a template`,
+      );
+    }
+    const value = data[key] ?? '';
+    const bytes =
+      typeof value === 'string' ? Buffer.from(value) : Buffer.from(value.base64, 'base64');
+    return [key, bytes];
+  });
+}
+
+/** A name that a shell accepts (POSIX.1-2024, section 3.216). */
 const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]*$/;
 const PLAIN = /^[A-Za-z0-9_@%+=:,./-]+$/;
 
-/** `NAME=value` lines, which a POSIX shell reads back exactly. @throws DeliveryError for a key that names no variable. */
+/** `NAME=value` lines, which a POSIX shell reads back exactly. @throws DeliveryError for a key that is not a variable name. */
 export function renderDotenv(data: SecretData): Buffer {
   const lines = textEntries(data, 'dotenv').map(([key, value]) => {
     if (!VARIABLE.test(key)) {
       throw new DeliveryError(
-        `the key ${JSON.stringify(key)} is no name of a variable: use json or a template`,
+        `the key ${JSON.stringify(key)} cannot be a variable name: use json or a template`,
       );
     }
     return `${key}=${quoteDotenv(value)}\n`;
@@ -20,11 +46,87 @@ export function renderDotenv(data: SecretData): Buffer {
 }
 
 /**
- * Bare where nothing is special, then in single quotes, where nothing is special to anybody; only a value that has a single quote itself goes
- * into double ones, with the shell's escapes. There libraries differ: some of them leave `\$` or `\"` as it is.
+ * Without quotes if no character is special, otherwise in single quotes, in which every parser takes all characters literally. Only a value that
+ * contains a single quote goes into double quotes with the shell's escapes: libraries differ there, and some keep `\$` or `\"` as it is.
  */
 export function quoteDotenv(value: string): string {
   if (PLAIN.test(value)) return value;
   if (!value.includes("'")) return `'${value}'`;
   return `"${value.replaceAll(/[\\"$`]/g, String.raw`\$&`)}"`;
+}
+
+const PROPERTY_ESCAPES: Readonly<Record<string, string>> = {
+  '\t': String.raw`\t`,
+  '\n': String.raw`\n`,
+  '\r': String.raw`\r`,
+  '\f': String.raw`\f`,
+};
+
+/** `key=value` lines as java.util.Properties writes them: ASCII only, so that ISO 8859-1 and UTF-8 readers agree. */
+export function renderProperties(data: SecretData): Buffer {
+  const lines = textEntries(data, 'properties').map(
+    ([key, value]) => `${escapePropertyKey(key)}=${escapePropertyValue(value)}\n`,
+  );
+  return Buffer.from(lines.join(''));
+}
+
+function escapePropertyKey(key: string): string {
+  return escapeProperty(key).replaceAll(' ', String.raw`\ `);
+}
+
+/** Java skips leading blanks, so these are escaped; other blanks are not. */
+export function escapePropertyValue(value: string): string {
+  return escapeProperty(value).replace(/^ +/, (blanks) => String.raw`\ `.repeat(blanks.length));
+}
+
+function escapeProperty(text: string): string {
+  return text
+    .replaceAll(/[\\=:#!]/g, String.raw`\$&`)
+    .replaceAll(/[^ -~]/g, (unit) => PROPERTY_ESCAPES[unit] ?? `\\u${hex(unit)}`);
+}
+
+/** One UTF-16 unit: the expression above has no `u` flag, so a surrogate pair is written as its two halves, as Java does. */
+function hex(unit: string): string {
+  return unit.charCodeAt(0).toString(16).toUpperCase().padStart(4, '0');
+}
+
+/**
+ * A map of strings, all quoted: YAML 1.1 parsers read a bare `no`, `012` or `1:30` as something else. Bytes are `!!binary`. The library is
+ * loaded here, because few agents write YAML.
+ */
+export async function yamlRenderer(): Promise<(data: SecretData) => Buffer> {
+  const { stringify } = await import('yaml');
+  const options: ToStringOptions & SchemaOptions = {
+    defaultStringType: 'QUOTE_DOUBLE',
+    defaultKeyType: 'QUOTE_DOUBLE',
+    lineWidth: 0,
+    customTags: ['binary'],
+  };
+  return (data) => {
+    const entries = sortedKeys(data).map((key) => {
+      const value = data[key];
+      return [
+        key,
+        typeof value === 'object' ? Buffer.from(value.base64, 'base64') : value,
+      ] as const;
+    });
+    return Buffer.from(stringify(new Map(entries), options));
+  };
+}
+
+function sortedKeys(data: SecretData): readonly string[] {
+  return Object.keys(data).sort();
+}
+
+/** @throws DeliveryError for a value of bytes, which the format cannot represent. */
+function textEntries(data: SecretData, format: string): readonly (readonly [string, string])[] {
+  return sortedKeys(data).map((key) => {
+    const value = data[key];
+    if (typeof value !== 'string') {
+      throw new DeliveryError(
+        `the key ${JSON.stringify(key)} holds bytes, which ${format} cannot represent: use files, json or yaml`,
+      );
+    }
+    return [key, value];
+  });
 }

@@ -1,9 +1,22 @@
-import type { Format } from '../settings/outputs.ts';
-import type { FileAccess } from './rendered-file.ts';
+import { targetsOverlap, type Format } from './file-options.ts';
 
-/** What the configuration says of files. */
+/** Who owns a file and who may read it. */
+export interface FileAccess {
+  /** Permission bits, as of chmod(2). */
+  readonly mode: number;
+  readonly owner?: number | undefined;
+  readonly group?: number | undefined;
+}
+
+/** The content of a target below the directory. */
+export interface RenderedFile extends FileAccess {
+  readonly target: string;
+  readonly bytes: Buffer;
+}
+
+/** The files that a configuration asks for. */
 export interface Outputs {
-  /** Absolute; not touched where no file is named. */
+  /** Absolute; not touched if no file is configured. */
   readonly directory: string;
   readonly secrets: readonly SecretOutput[];
   readonly templates: readonly TemplateOutput[];
@@ -25,8 +38,8 @@ export interface TemplateOutput extends FileAccess {
 /** A secret that has a file of its own. */
 export type FileOutput = SecretOutput & { readonly file: string };
 
-/** Two outputs at one place, or one within another's file. */
-export function placeProblems(outputs: Outputs): readonly string[] {
+/** Two outputs with the same target, or one within the other's. */
+export function targetConflicts(outputs: Outputs): readonly string[] {
   const places = [
     ...outputs.secrets.map(({ file }, index) => ({ file, place: `/secrets/${index}/file` })),
     ...outputs.templates.map(({ file }, index) => ({ file, place: `/templates/${index}/file` })),
@@ -35,16 +48,12 @@ export function placeProblems(outputs: Outputs): readonly string[] {
     if (file === undefined) return [];
     const other = places
       .slice(0, index)
-      .find((earlier) => earlier.file !== undefined && overlap(earlier.file, file));
-    return other === undefined ? [] : [`${place}: is at or within the place of ${other.place}`];
+      .find((earlier) => earlier.file !== undefined && targetsOverlap(earlier.file, file));
+    return other === undefined ? [] : [`${place}: overlaps with ${other.place}`];
   });
 }
 
-function overlap(left: string, right: string): boolean {
-  return left === right || left.startsWith(`${right}/`) || right.startsWith(`${left}/`);
-}
-
-/** Everybody who shall read a file must be able to walk to it: the mode of the directory, 0700 where that is the agent's user alone. */
+/** Every reader of a file must be able to enter its directory. 0700 if only the agent's user reads. */
 export function directoryMode(files: readonly FileAccess[]): number {
   const isForOthers = files.some(
     ({ mode, owner, group }) => owner !== undefined || group !== undefined || (mode & 0o004) !== 0,

@@ -1,18 +1,19 @@
 import type { SecretData } from '../../domain/secret.ts';
 import type { HeldSecret } from './held-secret.ts';
-import type { Format } from '../settings/outputs.ts';
 import { DeliveryError } from '../failures.ts';
-import { renderDotenv } from './formats.ts';
-import { renderJson } from './formats/json.ts';
-import { keyFiles } from './formats/key-files.ts';
-import { renderProperties } from './formats/properties.ts';
-import { yamlRenderer } from './formats/yaml.ts';
-import type { FileOutput } from './outputs.ts';
-import type { RenderedFile } from './rendered-file.ts';
+import type { Format } from './file-options.ts';
+import {
+  renderDotenv,
+  renderJson,
+  renderKeyFiles,
+  renderProperties,
+  yamlRenderer,
+} from './formats.ts';
+import type { FileOutput, RenderedFile } from './outputs.ts';
 
 type Render = (data: SecretData) => Buffer;
 
-/** Makes the files of secrets that have some of their own, each in its format. */
+/** Renders secrets that have a file of their own, each in its format. */
 export class SecretRenderer {
   readonly #renderers: ReadonlyMap<Format, Render>;
 
@@ -20,7 +21,7 @@ export class SecretRenderer {
     this.#renderers = renderers;
   }
 
-  /** Loads what the formats need. */
+  /** Loads the libraries that the formats need. */
   static async prepare(formats: ReadonlySet<Format>): Promise<SecretRenderer> {
     const renderers = new Map<Format, Render>([
       ['json', renderJson],
@@ -45,7 +46,7 @@ export class SecretRenderer {
   #render(output: FileOutput, data: SecretData): readonly RenderedFile[] {
     const { file, format, mode, owner, group } = output;
     if (format === 'files') {
-      return keyFiles(data).map(([key, bytes]) => ({
+      return renderKeyFiles(data).map(([key, bytes]) => ({
         target: `${file}/${key}`,
         bytes,
         mode,
@@ -54,7 +55,7 @@ export class SecretRenderer {
       }));
     }
     const render = this.#renderers.get(format);
-    if (render === undefined) throw new DeliveryError(`there is no format ${format}`);
+    if (render === undefined) throw new DeliveryError(`format ${format} is not supported`);
     return [{ target: file, bytes: render(data), mode, owner, group }];
   }
 }

@@ -1,13 +1,13 @@
 import { Liquid, type Template as Parsed } from 'liquidjs';
 import { DeliveryError } from '../failures.ts';
 import { limitFilters } from './template-filters.ts';
-import { templateMessage } from './templates/template-message.ts';
+import { usedSecrets } from './template-uses.ts';
 
-/** Output and flow. What reads other files (`include`, `render`, `layout`, `block`) or keeps counts between renderings is not there. */
+/** Output and control flow. Tags that read other files (`include`, `render`, `layout`, `block`) or keep counters between renderings are removed. */
 const TAGS = new Set('assign capture case comment if unless for break continue raw #'.split(' '));
 const LIMITS = { parseLimit: 1_000_000, renderLimit: 2_000, memoryLimit: 16_000_000 };
 
-/** A template that was read, and the names of secrets that it uses; `undefined` when it computes a name. */
+/** A parsed template, and the names of the secrets that it uses; `undefined` when it computes a name. */
 export interface Template {
   readonly uses: ReadonlySet<string> | undefined;
   /** @throws DeliveryError that quotes the template and never a value. */
@@ -15,8 +15,8 @@ export interface Template {
 }
 
 /**
- * Liquid without a file system, of which only own properties are seen and what is missing is an error. A value is put out as it is: what it
- * looks like is never parsed (GHSA-59w7-v8rr-pr4p).
+ * Liquid without a file system. Templates see own properties only, and a missing variable is an error. A value is written as it is: its content
+ * is never parsed (GHSA-59w7-v8rr-pr4p).
  */
 export class TemplateEngine {
   readonly #liquid = new Liquid({
@@ -35,36 +35,68 @@ export class TemplateEngine {
     }
   }
 
-  /** @param name how messages call it. @throws DeliveryError that says where the text is wrong. */
+  /** @param name of the template in messages. @throws DeliveryError with the position of the mistake. */
   parse(text: string, name: string): Template {
-    const parsed = this.#quietly(name, () => this.#liquid.parse(text));
-    const uses = this.#quietly(name, () => this.#uses(parsed));
+    const parsed = quietly(name, (): Parsed[] => this.#liquid.parse(text));
+    const uses = quietly(name, () => usedSecrets(parsed));
     return {
       uses,
       render: (secrets) =>
-        this.#quietly(name, () => String(this.#liquid.renderSync(parsed, { secrets }))),
+        quietly(name, () => String(this.#liquid.renderSync(parsed, { secrets }))),
     };
   }
+}
 
-  /** @throws Error where the template names anything but `secrets.<name>`. */
-  #uses(parsed: Parsed[]): ReadonlySet<string> | undefined {
-    const names = new Set<string>();
-    let isComputed = false;
-    for (const [root, name] of this.#liquid.globalVariableSegmentsSync(parsed)) {
-      if (root !== 'secrets')
-        throw new Error('a variable is none of a secret: begin with "secrets."');
-      if (typeof name === 'string') names.add(name);
-      else isComputed = true;
-    }
-    return isComputed ? undefined : names;
+function quietly<T>(name: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    // Without the cause: the library's messages quote values of variables.
+    throw new DeliveryError(`${name}${templateMessage(error)}`);
   }
+}
 
-  #quietly<T>(name: string, work: () => T): T {
-    try {
-      return work();
-    } catch (error) {
-      // Without the cause: the library's messages quote values of variables.
-      throw new DeliveryError(`${name}${templateMessage(error)}`);
-    }
-  }
+const LONGEST_QUOTE = 120;
+/** Messages of the library that quote nothing computed. Every other error is only named by its kind. */
+const QUIET = [
+  /^undefined filter: \w+/,
+  /^tag "?\w+"? not (?:found|closed)/,
+  /^(?:output|tag|raw) .* not closed/,
+  /^parse length limit exceeded/,
+  /^template render limit exceeded/,
+  /^memory alloc limit exceeded/,
+  /^the value is bytes: write it with the filter base64/,
+  /^the filter needs text/,
+  /^every variable must begin with "secrets\."/,
+];
+
+interface Token {
+  getText(): string;
+  getPosition(): readonly number[];
+}
+
+/**
+ * `:line:column: problem: text of the template`. The library names a missing variable by the values of its parts, so `secrets[secrets.a.b]` would
+ * print a value: the message has the template's own text instead.
+ */
+function templateMessage(error: unknown): string {
+  if (!(error instanceof Error)) return ': failed';
+  const token = 'token' in error ? (error.token as Token | undefined) : undefined;
+  const place = token === undefined ? '' : `:${token.getPosition().join(':')}`;
+  const text = token?.getText().trim();
+  const quoted = text === undefined || text === '' ? '' : `: ${shortened(text)}`;
+  return `${place}: ${problemOf(error)}${quoted}`;
+}
+
+function problemOf(error: Error): string {
+  if (error.name === 'UndefinedVariableError') return 'no such variable';
+  const quiet = QUIET.map((pattern) => pattern.exec(error.message)?.[0]).find(
+    (text) => text !== undefined,
+  );
+  return quiet ?? (error.name === 'RenderError' ? 'cannot be rendered' : 'syntax error');
+}
+
+function shortened(text: string): string {
+  const line = text.replaceAll(/\s+/g, ' ');
+  return line.length > LONGEST_QUOTE ? `${line.slice(0, LONGEST_QUOTE)}…` : line;
 }

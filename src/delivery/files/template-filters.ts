@@ -1,11 +1,26 @@
 import type { Liquid } from 'liquidjs';
-import { quoteDotenv } from './formats.ts';
-import { escapePropertyValue } from './formats/properties.ts';
-import { BytesValue } from './templates/bytes-value.ts';
+import { escapePropertyValue, quoteDotenv } from './formats.ts';
+
+/** A value that holds bytes. A template must convert it with a filter: it never becomes text by itself. */
+export class BytesValue {
+  readonly base64: string;
+
+  constructor(base64: string) {
+    this.base64 = base64;
+  }
+
+  toString(): string {
+    throw new Error('the value is bytes: write it with the filter base64');
+  }
+
+  toJSON(): { readonly base64: string } {
+    return { base64: this.base64 };
+  }
+}
 
 /**
- * The library's own that stay: text and lists. None of them evaluates an expression that it is given as text (`where_exp` and its
- * kin do: a value would be interpreted), reads a clock or draws randomness.
+ * The library's own filters that remain: text and lists. None of them evaluates an expression that it gets as text (`where_exp` and similar
+ * filters do, so a value would be interpreted), reads a clock or draws randomness.
  */
 const KEPT = new Set(
   [
@@ -23,16 +38,16 @@ const OURS: Readonly<Record<string, (value: unknown) => string>> = {
   shell: (value) => `'${text(value).replaceAll("'", String.raw`'\''`)}'`,
   dotenv: (value) => quoteDotenv(text(value)),
   properties: (value) => escapePropertyValue(text(value)),
-  /** One part of a URL (RFC 3986, section 2.3): a user name, a password, a segment or a query's value. */
+  /** One part of a URL (RFC 3986, section 2.3): a user name, a password, a path segment or a query value. */
   url: (value) => encodeURIComponent(text(value)).replaceAll(/[!'()*]/g, percentEncoded),
-  /** A basic string with its quotes (TOML 1.0), which YAML's and JSON's readers take too. */
+  /** A basic string with its quotes (TOML 1.0), which YAML and JSON parsers accept too. */
   toml: quoted,
   yaml: quoted,
-  /** Between quotes in XML and HTML. */
+  /** Text between quotes or tags in XML and HTML. */
   xml: (value) => text(value).replaceAll(/[&<>"']/g, (sign) => `&#${sign.charCodeAt(0)};`),
 };
 
-/** Leaves the filters that are listed, and adds ours. */
+/** Removes the filters that are not listed, and adds ours. */
 export function limitFilters(engine: Liquid): void {
   for (const name of Object.keys(engine.filters)) {
     if (!KEPT.has(name)) Reflect.deleteProperty(engine.filters, name);
@@ -44,7 +59,7 @@ function text(value: unknown): string {
   if (typeof value === 'string') return value;
   if (value instanceof BytesValue) return value.toString();
   if (typeof value === 'number' || typeof value === 'boolean') return String(value);
-  throw new Error('the filter takes text');
+  throw new Error('the filter needs text');
 }
 
 function base64(value: unknown, form: 'base64' | 'base64url'): string {
@@ -56,7 +71,7 @@ function percentEncoded(sign: string): string {
   return `%${sign.charCodeAt(0).toString(16).toUpperCase()}`;
 }
 
-/** JSON's escapes are a subset of those of TOML and YAML; what these two call unprintable is escaped as well. */
+/** JSON's escapes are a subset of those of TOML and YAML. Characters that these two call unprintable are escaped as well. */
 function quoted(value: unknown): string {
   return JSON.stringify(text(value)).replaceAll(
     /[\u007f-\u009f\u2028\u2029\ufeff\ufffe\uffff]/g,

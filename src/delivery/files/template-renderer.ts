@@ -1,11 +1,14 @@
 import type { SecretData } from '../../domain/secret.ts';
 import type { HeldSecret } from './held-secret.ts';
-import { DeliveryError } from '../failures.ts';
+import { DeliveryError, codeOf } from '../failures.ts';
 import { readSmallFile } from './read-file.ts';
-import { codeOf } from './code-of.ts';
-import type { Outputs, TemplateOutput } from './outputs.ts';
-import type { RenderedFile } from './rendered-file.ts';
-import type { BytesValue } from './templates/bytes-value.ts';
+import {
+  targetConflicts,
+  type Outputs,
+  type RenderedFile,
+  type TemplateOutput,
+} from './outputs.ts';
+import type { BytesValue } from './template-filters.ts';
 import type { Template, TemplateEngine } from './template-engine.ts';
 
 const LONGEST_SOURCE = 1_000_000;
@@ -28,19 +31,19 @@ export class TemplateRenderer {
     this.#valueOf = valueOf;
   }
 
-  /** Loads the engine, where there are templates. @param problems gets what is wrong with them. */
+  /** Loads the engine if there are templates. @param problems receives what is wrong with them. */
   static async prepare(
     { templates, secrets }: Outputs,
     problems: string[],
   ): Promise<TemplateRenderer> {
     if (templates.length === 0) return new TemplateRenderer([], () => '');
     const { TemplateEngine: Engine } = await import('./template-engine.ts');
-    const { BytesValue: Bytes } = await import('./templates/bytes-value.ts');
+    const { BytesValue: Bytes } = await import('./template-filters.ts');
     const engine = new Engine();
     const names = new Set(secrets.map(({ name }) => name));
     const parsed = templates.flatMap((output, index) => {
       try {
-        return [{ output, template: parse(engine, output, names) }];
+        return [{ output, template: parseTemplate(engine, withText(output), names) }];
       } catch (error) {
         problems.push(`/templates/${index}: ${(error as Error).message}`);
         return [];
@@ -52,8 +55,8 @@ export class TemplateRenderer {
   }
 
   /**
-   * @param gone names of secrets that were taken away: what uses them is left out, as is what might.
-   * @throws DeliveryError that quotes templates, and no value.
+   * @param gone names of secrets that were revoked: templates that use them, or compute names, are left out.
+   * @throws DeliveryError that quotes templates and no value.
    */
   render(
     held: ReadonlyMap<string, HeldSecret>,
@@ -80,7 +83,7 @@ export class TemplateRenderer {
   }
 }
 
-/** What computes names might use any. */
+/** A template that computes names might use any secret. */
 function isFreeOf(gone: ReadonlySet<string>, uses: ReadonlySet<string> | undefined): boolean {
   return gone.size === 0 || (uses !== undefined && ![...uses].some((name) => gone.has(name)));
 }
@@ -97,27 +100,46 @@ function renderOne(
   }
 }
 
-function parse(
+/** @param names of the secrets that templates may use. @throws DeliveryError that quotes the template. */
+export function parseTemplate(
   engine: TemplateEngine,
-  output: TemplateOutput,
+  { name, text }: NamedText,
   names: ReadonlySet<string>,
 ): Template {
-  const { file, source } = output;
-  const template = engine.parse(output.text ?? readSource(source ?? ''), source ?? file);
-  const unknown = [...(template.uses ?? [])].filter((name) => !names.has(name));
+  const template = engine.parse(text, name);
+  const unknown = [...(template.uses ?? [])].filter((used) => !names.has(used));
   if (unknown.length > 0) {
     throw new DeliveryError(
-      `${source ?? file} uses secrets that the configuration does not name: ${unknown.join(', ')}; it names ${[...names].join(', ')}`,
+      `${name} uses secrets that are not configured: ${unknown.join(', ')}; configured: ${[...names].join(', ')}`,
     );
   }
   return template;
 }
 
-/** @throws DeliveryError with the system's code. */
-function readSource(source: string): string {
+interface NamedText {
+  /** In messages. */
+  readonly name: string;
+  readonly text: string;
+}
+
+/** @throws DeliveryError with the system's code if the source cannot be read. */
+function withText({ file, source, text }: TemplateOutput): NamedText {
+  if (source === undefined) return { name: file, text: text ?? '' };
   try {
-    return readSmallFile(source, LONGEST_SOURCE).text;
+    return { name: source, text: readSmallFile(source, LONGEST_SOURCE).text };
   } catch (error) {
     throw new DeliveryError(`${source} cannot be read: ${codeOf(error)}`);
   }
+}
+
+/** Problems that show without a directory and without files: sources of templates are read only by the agent that uses them. */
+export async function outputProblems(outputs: Outputs): Promise<readonly string[]> {
+  const problems = [...targetConflicts(outputs)];
+  const templates = outputs.templates.map(({ text = '', ...template }) => ({
+    ...template,
+    text,
+    source: undefined,
+  }));
+  await TemplateRenderer.prepare({ ...outputs, templates }, problems);
+  return problems;
 }

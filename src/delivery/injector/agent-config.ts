@@ -1,12 +1,12 @@
 import type { InjectionRequest } from './injection-request.ts';
 import type { RunAs } from './run-as.ts';
 
-/** Where the agent's own container has things; where the app has them is another matter. */
+/** Paths in the agent's own container. The application may have the files elsewhere. */
 export const AGENT_DIRECTORY = '/var/run/quaymaster/secrets';
 export const TOKEN_DIRECTORY = '/var/run/secrets/quaymaster';
 const HEALTH_PORT = 8201;
 
-/** The broker as injected agents are told of it. */
+/** The broker, as injected agents reach it. */
 export interface BrokerAddress {
   readonly url: string;
   /** PEM. */
@@ -15,17 +15,14 @@ export interface BrokerAddress {
   readonly audience: string;
 }
 
-/**
- * The agent's whole configuration (docs/agent.md) as JSON, which is YAML. Without a dollar sign: the kubelet would take `$(NAME)` and
- * `$$` in the value of a variable for its own.
- */
+/** The agent's whole configuration (docs/agent.md). */
 export function agentConfig(
   request: InjectionRequest,
   broker: BrokerAddress,
   runAs: RunAs,
-): string {
+): object {
   const usual = runAs.sharesUser ? '0400' : '0440';
-  const config = {
+  return {
     broker: { url: broker.url, ...(broker.ca !== undefined && { ca: broker.ca }) },
     cluster: broker.cluster,
     tokenFile: `${TOKEN_DIRECTORY}/token`,
@@ -38,6 +35,10 @@ export function agentConfig(
       health: { host: '127.0.0.1', port: request.healthPort ?? HEALTH_PORT },
     }),
   };
+}
+
+/** As JSON, which is YAML, without a dollar sign: the kubelet expands `$(NAME)` and `$$` in the value of a variable. */
+export function configText(config: object): string {
   return JSON.stringify(config).replaceAll('$', String.raw`\u0024`);
 }
 

@@ -1,31 +1,44 @@
 import { isUnder } from '../../domain/names.ts';
+import { settingsProblem, settingsSchema } from '../settings/settings.ts';
 import { isReservedContainer, isReservedVolume } from './agent-containers.ts';
-import { DOMAIN } from './annotations.ts';
+import { DOMAIN, type Problems } from './annotations.ts';
 import type { InjectionRequest } from './injection-request.ts';
 import type { Container, PodSpec } from './pod.ts';
-import type { Problems } from './problems.ts';
 import type { RunAs } from './run-as.ts';
 
-/** Linux takes 128 KiB for one variable of the environment, its name and the end included. */
+/** Linux allows 128 KiB for one environment variable, with its name and its end. */
 const LONGEST_CONFIG = 128 * 1024 - 64;
 const GROUP_READS = 0o040;
 
 interface Fitted {
   readonly request: InjectionRequest;
-  readonly config: string;
+  readonly config: object;
+  /** The value of the agent's environment variable. */
+  readonly configText: string;
   readonly runAs: RunAs;
 }
 
-/** What the request and the pod, each well made, cannot be together. */
+/** Checks that the request fits the pod, and that the agent accepts its configuration. */
 export function checkFit(spec: PodSpec, fitted: Fitted, problems: Problems): void {
-  const { request, config } = fitted;
+  const { request, config, configText } = fitted;
   checkSystem(spec, request, problems);
   checkNames(spec, problems);
   checkReaders(spec, request, problems);
   checkModes(fitted, problems);
   checkSignal(spec, fitted, problems);
-  if (Buffer.byteLength(config) > LONGEST_CONFIG) {
+  if (Buffer.byteLength(configText) > LONGEST_CONFIG) {
     problems.add(`${DOMAIN}inject`, 'the annotations together are too long: 128 KiB at most');
+  } else if (problems.found.length === 0) checkAgentAccepts(config, problems);
+}
+
+/** Each annotation was checked already. This catches any rule of the agent that was not: else the pod would be created, and never start. */
+function checkAgentAccepts(config: object, problems: Problems): void {
+  const { error } = settingsSchema.safeParse(config);
+  for (const issue of error?.issues ?? []) {
+    problems.add(
+      `${DOMAIN}inject`,
+      `the agent refuses its configuration: ${settingsProblem(issue)}`,
+    );
   }
 }
 
@@ -35,7 +48,7 @@ function checkSystem(spec: PodSpec, request: InjectionRequest, problems: Problem
   if (spec.hostNetwork === true && request.healthPort === undefined && !request.isOnce) {
     problems.add(
       `${DOMAIN}health-port`,
-      'needed where hostNetwork is true: agents of one node must not have the same port',
+      'required if hostNetwork is true: the agents of one node share its ports',
     );
   }
 }
@@ -50,12 +63,12 @@ function checkNames(spec: PodSpec, problems: Problems): void {
     ...volumes.filter(({ name }) => isReservedVolume(name)).map(({ name }) => `volume "${name}"`),
   ];
   for (const place of new Set(reserved)) {
-    problems.add(place, 'the name is reserved for what is injected');
+    problems.add(place, 'the name is reserved for the injected agent');
   }
 }
 
 function checkReaders(spec: PodSpec, request: InjectionRequest, problems: Problems): void {
-  // From the last to the first, so that of two of one name the first is found.
+  // Reversed, so that the first of two containers with the same name is found.
   const all = [...spec.containers, ...(spec.initContainers ?? [])].reverse();
   const byName = new Map(all.map((container) => [container.name, container]));
   const asked = request.containers ?? spec.containers.map(({ name }) => name);
@@ -73,7 +86,7 @@ function checkReaders(spec: PodSpec, request: InjectionRequest, problems: Proble
   }
 }
 
-/** What lies below a volume that is mounted read-only could not be mounted. */
+/** The kubelet could not mount anything below our volume, which is mounted read-only. */
 function hasMountAt({ volumeMounts = [] }: Container, directory: string): boolean {
   return volumeMounts.some(({ mountPath }) => isUnder(mountPath, directory));
 }
@@ -84,7 +97,7 @@ function checkModes({ request, runAs }: Fitted, problems: Problems): void {
     if (mode === undefined || (Number.parseInt(mode, 8) & GROUP_READS) !== 0) continue;
     problems.add(
       `${DOMAIN}mode-${name}`,
-      `nobody but the agent could read the file: set one runAsUser for the pod, or let the group read, like 0440`,
+      'only the agent could read the file: set the same runAsUser for all containers that read it, or let the group read, for example 0440',
     );
   }
 }
@@ -92,7 +105,10 @@ function checkModes({ request, runAs }: Fitted, problems: Problems): void {
 function checkSignal(spec: PodSpec, { request, runAs }: Fitted, problems: Problems): void {
   if (request.onChangeSignal === undefined) return;
   const refuse = (message: string): void => problems.add(`${DOMAIN}on-change-signal`, message);
-  if (request.isOnce) refuse(`has no meaning beside ${DOMAIN}once`);
+  if (request.isOnce) refuse(`cannot be combined with ${DOMAIN}once`);
   if (spec.shareProcessNamespace !== true) refuse('needs shareProcessNamespace: true in the pod');
-  if (!runAs.sharesUser) refuse('needs one runAsUser for the pod: users signal only their own');
+  if (!runAs.sharesUser)
+    refuse(
+      'needs the same runAsUser for all containers that read: a process can only signal processes of its own user',
+    );
 }

@@ -9,17 +9,23 @@ import {
   type AgentResources,
   type AgentTraits,
 } from './agent-containers.ts';
-import { agentConfig, type BrokerAddress } from './agent-config.ts';
-import { DOMAIN, INJECTED, INJECTION_VERSION, MOST_ANNOTATIONS } from './annotations.ts';
+import { agentConfig, configText, type BrokerAddress } from './agent-config.ts';
+import {
+  DOMAIN,
+  INJECTED,
+  INJECTION_VERSION,
+  MOST_ANNOTATIONS,
+  Problems,
+  readAnnotations,
+  type Problem,
+} from './annotations.ts';
 import { checkFit } from './check-fit.ts';
 import type { InjectionRequest } from './injection-request.ts';
 import { parseRequest } from './parse-request.ts';
 import type { Container, Pod, PodSpec } from './pod.ts';
-import { Problems, type Problem } from './problems.ts';
-import { readAnnotations } from './read-annotations.ts';
 import { AGENT_ID, runAsOf, type RunAs } from './run-as.ts';
 
-/** What the operator has said of all injections. */
+/** The operator's settings for all injections. */
 export interface InjectionSettings {
   readonly image: string;
   readonly broker: BrokerAddress;
@@ -28,16 +34,17 @@ export interface InjectionSettings {
 }
 
 export type Injection =
-  /** The pod asks for nothing; `warning` where it may have meant to. */
+  /** The pod asks for no injection; `warning` if its author may have meant to. */
   | { readonly outcome: 'unchanged'; readonly warning?: string }
-  | { readonly outcome: 'injected'; readonly pod: Pod }
-  /** The pod asks for what it cannot have: nothing of it is done. */
+  /** The request is returned for the check of its templates, which takes longer. */
+  | { readonly outcome: 'injected'; readonly pod: Pod; readonly request: InjectionRequest }
+  /** Nothing is injected. */
   | { readonly outcome: 'denied'; readonly problems: readonly Problem[] };
 
-/** Of static pods the API server only has a mirror: their containers run already. */
+/** The API server only has a mirror of a static pod: its containers run already. */
 const MIRROR = 'kubernetes.io/config.mirror';
 
-/** The pod with the agent in it. The same for a pod that was injected before: what is ours is made anew, whoever put it there. */
+/** The pod with the agent in it. Idempotent: in a pod that was injected before, our containers and volumes are replaced, whoever put them there. */
 export function inject(pod: Pod, settings: InjectionSettings): Injection {
   const annotations = pod.metadata?.annotations ?? {};
   const asked = annotations[`${DOMAIN}inject`];
@@ -53,24 +60,21 @@ export function inject(pod: Pod, settings: InjectionSettings): Injection {
   const bare = annotations[INJECTED] === undefined ? pod.spec : withoutAgent(pod.spec);
   const readers = readersOf(bare, request);
   const runAs = runAsOf(bare, readers);
-  const traits = {
-    image: settings.image,
-    resources: settings.resources,
-    config: agentConfig(request, settings.broker, runAs),
-    runAs,
-  };
-  checkFit(bare, { request, config: traits.config, runAs }, problems);
+  const config = agentConfig(request, settings.broker, runAs);
+  const { image, resources } = settings;
+  const traits = { image, resources, config: configText(config), runAs };
+  checkFit(bare, { request, config, configText: traits.config, runAs }, problems);
   if (problems.found.length > 0) return { outcome: 'denied', problems: problems.found };
-  const way = wayOf(request, bare, settings);
-  const spec = withAgent(bare, { request, readers, traits, way, settings });
-  return { outcome: 'injected', pod: { ...marked(pod, readers), spec } };
+  const placement = placementOf(request, bare, settings);
+  const spec = withAgent(bare, { request, readers, traits, placement, settings });
+  return { outcome: 'injected', pod: { ...marked(pod, readers), spec }, request };
 }
 
-/** Counted before anything is made of them: whoever reaches the port may send as many as fit in a review. */
+/** Counted before anything is parsed: any caller that reaches the port may send as many as fit in a review. */
 function refuseMany(annotations: Readonly<Record<string, string>>, problems: Problems): void {
   const count = Object.keys(annotations).filter((key) => key.startsWith(DOMAIN)).length;
   if (count <= MOST_ANNOTATIONS) return;
-  const message = `the pod has ${count} annotations of ${DOMAIN}, and may have ${MOST_ANNOTATIONS}`;
+  const message = `the pod has ${count} annotations of ${DOMAIN}; the limit is ${MOST_ANNOTATIONS}`;
   problems.add(`${DOMAIN}inject`, message);
 }
 
@@ -88,7 +92,7 @@ function notAsked(
   };
 }
 
-/** Without containers, volumes and mounts of our names. */
+/** Without containers, volumes and mounts that have our names. */
 function withoutAgent(spec: PodSpec): PodSpec {
   const clean = (containers: readonly Container[]): Container[] =>
     containers
@@ -116,14 +120,14 @@ function readersOf(spec: PodSpec, { containers }: InjectionRequest): readonly Co
   return all.filter(({ name }) => named.has(name));
 }
 
-type Way = 'native' | 'init' | 'init-and-sidecar';
+type Placement = 'native' | 'init' | 'init-and-sidecar';
 
-/** A plain sidecar would keep a Job from ending, so pods that end get the files once. */
-function wayOf(
+/** A plain sidecar would prevent a Job from ending, so pods that end get the files once. */
+function placementOf(
   { isOnce }: InjectionRequest,
   { restartPolicy = 'Always' }: PodSpec,
   { hasNativeSidecars }: InjectionSettings,
-): Way {
+): Placement {
   if (isOnce) return 'init';
   if (hasNativeSidecars) return 'native';
   return restartPolicy === 'Always' ? 'init-and-sidecar' : 'init';
@@ -133,20 +137,23 @@ interface Parts {
   readonly request: InjectionRequest;
   readonly readers: readonly Container[];
   readonly traits: AgentTraits;
-  readonly way: Way;
+  readonly placement: Placement;
   readonly settings: InjectionSettings;
 }
 
-function withAgent(spec: PodSpec, { request, readers, traits, way, settings }: Parts): PodSpec {
+function withAgent(
+  spec: PodSpec,
+  { request, readers, traits, placement, settings }: Parts,
+): PodSpec {
   const reading = new Set(readers);
   const mounted = (container: Container): Container =>
     reading.has(container) ? withMount(container, request.directory) : container;
-  const first = way === 'native' ? nativeSidecar(traits) : initContainer(traits);
-  const last = way === 'init-and-sidecar' ? [plainSidecar(traits)] : [];
+  const first = placement === 'native' ? nativeSidecar(traits) : initContainer(traits);
+  const last = placement === 'init-and-sidecar' ? [plainSidecar(traits)] : [];
   return {
     ...spec,
     ...groupOf(spec, traits.runAs),
-    // First, so that init containers behind it have the files too.
+    // First, so that the init containers after it have the files too.
     initContainers: [first, ...(spec.initContainers ?? []).map(mounted)],
     containers: [...spec.containers.map(mounted), ...last],
     volumes: [...(spec.volumes ?? []), ...agentVolumes(settings.broker.audience)],
@@ -158,7 +165,7 @@ function withMount(container: Container, mountPath: string): Container {
   return { ...container, volumeMounts: [...(container.volumeMounts ?? []), mount] };
 }
 
-/** Unlike `fsGroup`, which would hand over every volume of the pod to it, file by file. */
+/** Not `fsGroup`, which would change the group of every file in every volume of the pod. */
 function groupOf(
   { securityContext = {} }: PodSpec,
   { sharesUser, group }: RunAs,
@@ -170,7 +177,7 @@ function groupOf(
   };
 }
 
-/** Says who got the files, so that a container that somebody adds later does not when this is asked again. */
+/** Names the containers that got the files, so that a container that another webhook adds does not get them at a reinvocation. */
 function marked(pod: Pod, readers: readonly Container[]): Pod {
   return {
     ...pod,

@@ -1,15 +1,13 @@
-/** How a secret's data become bytes; a template says it by itself. */
-export const FORMATS = ['json', 'files', 'dotenv', 'properties', 'yaml'] as const;
-export type Format = (typeof FORMATS)[number];
+import type { Format } from '../files/file-options.ts';
 
 export interface RequestedSecret {
   readonly name: string;
   readonly path: string;
-  /** A pin; absent: the current one, followed. */
+  /** Pins the version. Absent: the current one, followed. */
   readonly version?: string;
-  /** Made to order with this lifetime instead of read. */
+  /** A dynamic credential with this lifetime instead of a stored secret. */
   readonly credentialTtl?: string;
-  /** Absent: only templates use it. */
+  /** Absent: only templates use the secret. */
   readonly file?: string;
   readonly format?: Format;
   readonly mode?: string;
@@ -23,11 +21,11 @@ export interface RequestedTemplate {
   readonly mode?: string;
 }
 
-/** What the annotations of one pod ask for, understood and checked as far as they go. */
+/** The annotations of one pod, parsed and checked one by one. */
 export interface InjectionRequest {
   readonly secrets: readonly RequestedSecret[];
   readonly templates: readonly RequestedTemplate[];
-  /** Who gets the files mounted; absent: all of `spec.containers`. */
+  /** Containers that get the files mounted. Absent: all of `spec.containers`. */
   readonly containers?: readonly string[];
   /** Where they are mounted. */
   readonly directory: string;

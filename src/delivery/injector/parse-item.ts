@@ -1,33 +1,23 @@
 import { isSecretPath } from '../../domain/names.ts';
 import { parseDuration } from '../../domain/policy/duration.ts';
-import { DOMAIN } from './annotations.ts';
 import {
+  FILE_ENDINGS,
   FORMATS,
-  type Format,
-  type RequestedSecret,
-  type RequestedTemplate,
-} from './injection-request.ts';
-import type { Problems } from './problems.ts';
-import type { ItemTexts } from './read-annotations.ts';
+  MODE_RULE,
+  parseMode,
+  targetProblem,
+} from '../files/file-options.ts';
+import { DOMAIN, type ItemTexts, type Problems } from './annotations.ts';
+import type { RequestedSecret, RequestedTemplate } from './injection-request.ts';
 
 const VERSION = /^[A-Za-z0-9._:-]{1,128}$/;
-const MODE = /^0?[4-7][0-7]{2}$/;
-const FILE_SEGMENT = /^(?!\.{1,2}$)[A-Za-z0-9._-]+$/;
-export const LONGEST_FILE = 200;
-const FILE_ENDINGS: Readonly<Record<Format, string>> = {
-  json: '.json',
-  files: '',
-  dotenv: '.env',
-  properties: '.properties',
-  yaml: '.yaml',
-};
 
 interface Item {
   readonly secret?: RequestedSecret;
   readonly template?: RequestedTemplate;
 }
 
-/** What the annotations of one name ask for: a secret, a template, or a secret for its own template. */
+/** The annotations of one name: a secret, a template, or a secret for its own template. */
 export function parseItem(name: string, texts: ItemTexts, problems: Problems): Item {
   const { secret, template } = texts;
   const refuse = (kind: keyof ItemTexts, message: string): void =>
@@ -43,7 +33,7 @@ export function parseItem(name: string, texts: ItemTexts, problems: Problems): I
     }
   }
   if (template !== undefined && texts.format !== undefined) {
-    refuse('format', `has no meaning beside ${DOMAIN}template-${name}`);
+    refuse('format', `cannot be combined with ${DOMAIN}template-${name}`);
   }
   checkTexts(texts, refuse);
   return {
@@ -55,15 +45,9 @@ export function parseItem(name: string, texts: ItemTexts, problems: Problems): I
 type Refuse = (kind: keyof ItemTexts, message: string) => void;
 
 function checkTexts({ file, mode, optional, credential }: ItemTexts, refuse: Refuse): void {
-  if (file !== undefined && !isFile(file)) {
-    refuse(
-      'file',
-      'must be a relative path of segments of [A-Za-z0-9._-], never "." or "..", 200 characters at most',
-    );
-  }
-  if (mode !== undefined && !MODE.test(mode)) {
-    refuse('mode', 'must be octal and let the owner read, like 0400');
-  }
+  const problem = file === undefined ? undefined : targetProblem(file);
+  if (problem !== undefined) refuse('file', problem);
+  if (mode !== undefined && parseMode(mode) === undefined) refuse('mode', MODE_RULE);
   if (optional !== undefined && optional !== 'true' && optional !== 'false') {
     refuse('optional', 'must be "true" or "false"');
   }
@@ -72,21 +56,13 @@ function checkTexts({ file, mode, optional, credential }: ItemTexts, refuse: Ref
   }
 }
 
-function isFile(text: string): boolean {
-  return (
-    text.length <= LONGEST_FILE &&
-    !text.startsWith('..') &&
-    text.split('/').every((segment) => FILE_SEGMENT.test(segment))
-  );
-}
-
 function secretOf(name: string, texts: ItemTexts, refuse: Refuse): RequestedSecret {
   const { path, version } = splitReference(texts.secret ?? '');
   if (!isSecretPath(path) || (version !== undefined && !VERSION.test(version))) {
-    refuse('secret', "must be a secret's path, or path@version");
+    refuse('secret', 'must be the path of a secret, or path@version');
   }
   if (version !== undefined && texts.credential !== undefined) {
-    refuse('credential', 'what is made to order has no version to pin');
+    refuse('credential', 'a dynamic credential has no version to pin');
   }
   return {
     name,
@@ -98,7 +74,7 @@ function secretOf(name: string, texts: ItemTexts, refuse: Refuse): RequestedSecr
   };
 }
 
-/** The version stands after the last `@`. A path with an `@` of its own, and no version, ends with another one. */
+/** The version follows the last `@`. A path that contains an `@`, without a version, ends with one more `@`. */
 function splitReference(text: string): { readonly path: string; readonly version?: string } {
   const at = text.lastIndexOf('@');
   if (at < 0) return { path: text };

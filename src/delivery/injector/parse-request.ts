@@ -1,8 +1,14 @@
-import { DOMAIN, MOST_ITEMS, type PodAnnotation } from './annotations.ts';
+import { targetProblem, targetsOverlap } from '../files/file-options.ts';
+import { HTTP_URL } from '../settings/actions.ts';
+import {
+  DOMAIN,
+  MOST_ITEMS,
+  type AnnotationTexts,
+  type PodAnnotation,
+  type Problems,
+} from './annotations.ts';
 import type { InjectionRequest, RequestedSecret, RequestedTemplate } from './injection-request.ts';
-import { LONGEST_FILE, parseItem } from './parse-item.ts';
-import type { Problems } from './problems.ts';
-import type { AnnotationTexts } from './read-annotations.ts';
+import { parseItem } from './parse-item.ts';
 
 const DEFAULT_DIRECTORY = '/var/run/quaymaster/secrets';
 const LONGEST_URL = 2_048;
@@ -11,7 +17,7 @@ const PROCESS = /^[A-Za-z0-9._-]{1,15}$/;
 const DIRECTORY = /^(?:\/(?!\.{1,2}(?:\/|$))[A-Za-z0-9._-]+)+$/;
 const LOOPBACK = new Set(['127.0.0.1', '[::1]', 'localhost']);
 
-/** Everything that the annotations ask for; what is wrong goes to `problems`, and then the request is not to be used. */
+/** Parses all annotations. If `problems` has any afterwards, the request must not be used. */
 export function parseRequest(
   { pod, items }: AnnotationTexts,
   problems: Problems,
@@ -27,7 +33,7 @@ function parseItems(
   const templates: RequestedTemplate[] = [];
   if (items.size > MOST_ITEMS) {
     const asked = `the pod asks for ${items.size} secrets and templates`;
-    problems.add(`${DOMAIN}inject`, `${asked}, and may ask for ${MOST_ITEMS}`);
+    problems.add(`${DOMAIN}inject`, `${asked}; the limit is ${MOST_ITEMS}`);
     return { secrets, templates };
   }
   for (const [name, texts] of items) {
@@ -36,39 +42,27 @@ function parseItems(
     if (template !== undefined) templates.push(template);
   }
   if (secrets.length === 0) {
-    problems.add(`${DOMAIN}inject`, `no secret is asked for: add ${DOMAIN}secret-<name>`);
+    problems.add(`${DOMAIN}inject`, `the pod asks for no secret: add ${DOMAIN}secret-<name>`);
   }
   checkFiles([...secrets, ...templates], problems);
   return { secrets, templates };
 }
 
-/** No file may be another one, or lie below it. Each file is looked up with its own directories, so the cost is that of its length. */
+/** No file may be the same as another, or lie within it. At most a hundred are compared, each of a bounded depth. */
 function checkFiles(
   targets: readonly { readonly name: string; readonly file?: string }[],
   problems: Problems,
 ): void {
-  const files = new Map<string, string>();
-  const directories = new Map<string, string>();
-  for (const { name, file } of targets) {
+  const valid = targets.filter(({ file = '' }) => targetProblem(file) === undefined);
+  for (const [index, { name, file }] of valid.entries()) {
     if (file === undefined) continue;
-    const above = directoriesOf(file);
-    const owner =
-      files.get(file) ??
-      directories.get(file) ??
-      above.map((directory) => files.get(directory)).find((found) => found !== undefined);
-    if (owner !== undefined) {
-      problems.add(`${DOMAIN}file-${name}`, `meets the file of "${owner}"`);
+    const other = valid
+      .slice(0, index)
+      .find((earlier) => earlier.file !== undefined && targetsOverlap(earlier.file, file));
+    if (other !== undefined) {
+      problems.add(`${DOMAIN}file-${name}`, `overlaps with the file of "${other.name}"`);
     }
-    files.set(file, name);
-    for (const directory of above) directories.set(directory, name);
   }
-}
-
-/** `a/b/c` lies below `a` and `a/b`. A path that is refused for its length is not taken apart. */
-function directoriesOf(file: string): readonly string[] {
-  if (file.length > LONGEST_FILE) return [];
-  const segments = file.split('/');
-  return segments.slice(1).map((_, index) => segments.slice(0, index + 1).join('/'));
 }
 
 type PodTexts = AnnotationTexts['pod'];
@@ -152,7 +146,7 @@ function signalOf(
 }
 
 function isOfThePod(text: string): boolean {
-  if (text.length > LONGEST_URL) return false;
+  if (text.length > LONGEST_URL || !HTTP_URL.test(text)) return false;
   const url = URL.parse(text);
   return (
     url?.protocol === 'http:' &&

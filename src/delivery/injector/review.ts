@@ -1,12 +1,13 @@
 import { z } from 'zod';
 import { inject, type InjectionSettings } from './inject.ts';
 import { jsonPatch } from './json-patch.ts';
-import { podSchema } from './pod.ts';
-import type { Problem } from './problems.ts';
+import { podSchema, type Pod } from './pod.ts';
+import type { Problem } from './annotations.ts';
+import { templateProblems } from './check-templates.ts';
 
 const VERSION = 'admission.k8s.io/v1';
 
-/** Members that later versions of Kubernetes add are theirs; the object is looked at only when it is a new pod. */
+/** Later versions of Kubernetes may add members. The object is parsed only if it is a new pod. */
 const reviewSchema = z.looseObject({
   apiVersion: z.literal(VERSION),
   kind: z.literal('AdmissionReview'),
@@ -22,7 +23,7 @@ const reviewSchema = z.looseObject({
 
 export type Outcome = 'injected' | 'unchanged' | 'denied';
 
-/** An AdmissionReview with its response, and what of it is worth a line in the log. */
+/** An AdmissionReview with its response, and the facts for the log. */
 export interface ReviewAnswer {
   readonly body: object;
   readonly outcome: Outcome;
@@ -31,11 +32,11 @@ export interface ReviewAnswer {
   readonly problems: readonly Problem[];
 }
 
-/** @returns undefined for what is no AdmissionReview of v1, or holds no readable pod where it should. */
-export function answerReview(
+/** @returns undefined for anything but an AdmissionReview of v1, and for a pod that cannot be parsed. */
+export async function answerReview(
   document: unknown,
   settings: InjectionSettings,
-): ReviewAnswer | undefined {
+): Promise<ReviewAnswer | undefined> {
   const review = reviewSchema.safeParse(document);
   if (!review.success) return undefined;
   const { request } = review.data;
@@ -44,16 +45,15 @@ export function answerReview(
   const parsed = podSchema.safeParse(request.object);
   if (!parsed.success) return undefined;
   const pod = parsed.data;
-  const named = { ...about, pod: pod.metadata?.name ?? pod.metadata?.generateName ?? '' };
+  const named = { ...about, pod: nameOf(pod) };
   const injection = inject(pod, settings);
-  if (injection.outcome === 'denied') {
-    const { problems } = injection;
-    return { ...answer(named, 'denied', denial(problems)), problems };
-  }
+  if (injection.outcome === 'denied') return denied(named, injection.problems);
   if (injection.outcome === 'unchanged') {
     const { warning } = injection;
     return answer(named, 'unchanged', warning === undefined ? {} : { warnings: [warning] });
   }
+  const problems = await templateProblems(injection.request);
+  if (problems.length > 0) return denied(named, problems);
   const patch = JSON.stringify(jsonPatch(pod, injection.pod));
   return answer(named, 'injected', {
     patchType: 'JSONPatch',
@@ -68,21 +68,24 @@ function isNewPod({ operation, subResource = '', resource }: Request): boolean {
   return operation === 'CREATE' && subResource === '' && isPod;
 }
 
-function answer(
-  {
-    uid,
-    namespace,
-    pod,
-  }: { readonly uid: string; readonly namespace: string; readonly pod: string },
-  outcome: Outcome,
-  more: object,
-): ReviewAnswer {
+function nameOf({ metadata }: Pod): string {
+  return metadata?.name ?? metadata?.generateName ?? '';
+}
+
+interface Named {
+  readonly uid: string;
+  readonly namespace: string;
+  readonly pod: string;
+}
+
+function denied(named: Named, problems: readonly Problem[]): ReviewAnswer {
+  const message = problems.map(({ place, message: why }) => `${place}: ${why}`).join('; ');
+  const status = { code: 422, reason: 'Invalid', message };
+  return { ...answer(named, 'denied', { status }), problems };
+}
+
+function answer({ uid, namespace, pod }: Named, outcome: Outcome, more: object): ReviewAnswer {
   const response = { uid, allowed: outcome !== 'denied', ...more };
   const body = { apiVersion: VERSION, kind: 'AdmissionReview', response };
   return { body, outcome, namespace, pod, problems: [] };
-}
-
-function denial(problems: readonly Problem[]): object {
-  const message = problems.map(({ place, message: why }) => `${place}: ${why}`).join('; ');
-  return { status: { code: 422, reason: 'Invalid', message } };
 }

@@ -3,10 +3,11 @@ import { absolutePath, argv, duration, signalName } from './fields.ts';
 
 const DEFAULT_TIMEOUT_MS = 10_000;
 
+/** Without credentials, which would end up in logs and process lists. */
+export const HTTP_URL = /^https?:\/\/[^\s@]+$/;
+
 const httpCall = z.strictObject({
-  url: z
-    .string()
-    .check(z.regex(/^https?:\/\/[^\s@]+$/, 'an http or https URL without credentials')),
+  url: z.string().check(z.regex(HTTP_URL, 'must be an http or https URL without credentials')),
   method: z._default(z.enum(['GET', 'POST', 'PUT']), 'POST'),
 });
 

@@ -1,4 +1,7 @@
 import * as z from 'zod/mini';
+import { ConfigError } from '../failures.ts';
+import { FORMATS, MODE_RULE, parseMode, targetProblem } from '../files/file-options.ts';
+import type { Outputs } from '../files/outputs.ts';
 import { acknowledgeSchema, actionSchema } from './actions.ts';
 import {
   absolutePath,
@@ -6,20 +9,99 @@ import {
   clusterName,
   duration,
   lifetime,
+  port,
   secretName,
   secretPath,
   signalName,
 } from './fields.ts';
-import { apiSchema, healthSchema, secretFile, templatesSchema } from './outputs.ts';
+
+/** Below `directory`. */
+const target = z.string().check((checking) => {
+  const message = targetProblem(checking.value);
+  if (message !== undefined) {
+    checking.issues.push({ code: 'custom', message, input: undefined });
+  }
+});
+
+/** Quoted in YAML, where a bare `0400` is the number four hundred. Becomes permission bits. */
+const mode = z.pipe(
+  z.string().check(z.refine((text) => parseMode(text) !== undefined, MODE_RULE)),
+  z.transform((text) => parseMode(text) ?? 0),
+);
+const accountId = z.int().check(z.minimum(0), z.maximum(2 ** 32 - 2));
+
+/** Who may read a file. */
+const permissions = {
+  mode: z.prefault(mode, '0400'),
+  owner: z.optional(accountId),
+  group: z.optional(accountId),
+};
+
+const format = z.enum(FORMATS);
+
+/** The options of a secret's own file. */
+const secretFile = {
+  /** A folder if the format is `files`. Absent: the secret has no file of its own. */
+  file: z.optional(target),
+  format: z._default(format, 'json'),
+  ...permissions,
+};
+
+const templatesSchema = z._default(
+  z.array(
+    z
+      .strictObject({
+        file: target,
+        source: z.optional(absolutePath),
+        text: z.optional(z.string().check(z.maxLength(1_000_000))),
+        ...permissions,
+      })
+      .check(
+        z.refine(
+          ({ source, text }) => (source === undefined) !== (text === undefined),
+          'needs either source (a file) or text',
+        ),
+      ),
+  ),
+  [],
+);
+
+/** A socket, whose mode decides who may connect, or a loopback port with a token that a forged request does not have. */
+const apiSchema = z.optional(
+  z
+    .strictObject({
+      socket: z.optional(absolutePath),
+      mode: z.prefault(mode, '0600'),
+      port: z.optional(port),
+      tokenFile: z.optional(absolutePath),
+    })
+    .check(
+      z.refine(
+        ({ socket, port: at, tokenFile }) =>
+          (socket === undefined) !== (at === undefined) &&
+          (at === undefined) === (tokenFile === undefined),
+        'needs either socket, or port and tokenFile',
+      ),
+    ),
+);
+export type ApiSettings = NonNullable<z.output<typeof apiSchema>>;
+
+const healthSchema = z.optional(
+  z.strictObject({
+    host: z._default(z.string(), '127.0.0.1'),
+    port: z._default(port, 8201),
+  }),
+);
+export type HealthSettings = NonNullable<z.output<typeof healthSchema>>;
 
 const secret = z
   .strictObject({
     path: secretPath,
-    /** Absent: the last segment of the path. */
+    /** Default: the last segment of the path. */
     name: z.optional(secretName),
-    /** A pin. Absent: the current version, and what comes after it. */
+    /** Pins the version. Absent: the current version, followed when it changes. */
     version: z.optional(z.string().check(z.minLength(1), z.maxLength(128))),
-    /** A credential made to order instead of a secret that is read. */
+    /** Issues a dynamic credential instead of reading a stored secret. */
     credential: z.optional(z.strictObject({ ttl: z.optional(lifetime) })),
     /** Whether the agent may start without it. */
     optional: z._default(z.boolean(), false),
@@ -28,18 +110,18 @@ const secret = z
   .check(
     z.refine(
       ({ version, credential }) => version === undefined || credential === undefined,
-      'a credential to order has no version to pin',
+      'a dynamic credential has no version to pin',
     ),
   );
 
 const variableName = z
   .string()
-  .check(z.regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'the name of an environment variable'));
+  .check(z.regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'must be the name of an environment variable'));
 
 const execSchema = z.prefault(
   z.strictObject({
     command: z.optional(argv),
-    /** Environment variables of the child, and of nobody else. */
+    /** Environment variables of the child process only. */
     environment: z._default(
       z.record(variableName, z.strictObject({ secret: secretName, key: z.string() })),
       {},
@@ -47,19 +129,19 @@ const execSchema = z.prefault(
     onChange: z._default(z.enum(['restart', 'signal', 'none']), 'restart'),
     signal: z._default(signalName, 'SIGHUP'),
     stopSignal: z._default(signalName, 'SIGTERM'),
-    /** How long the child has to end after `stopSignal`, before it is killed. */
+    /** How long the child may take to end after `stopSignal` before it is killed. */
     stopAfter: z.prefault(duration, '30s'),
   }),
   {},
 );
 
-/** All that the agent can be told. docs/agent.md has a row for each; a test compares. */
+/** All settings of the agent. docs/agent.md has a row for each; a test compares them. */
 export const settingsSchema = z
   .strictObject({
     broker: z.strictObject({
       url: z.url(),
       caFile: z.optional(absolutePath),
-      /** PEM; instead of a file. */
+      /** PEM, instead of a file. */
       ca: z.optional(z.string().check(z.startsWith('-----BEGIN CERTIFICATE-----'))),
       sealed: z._default(z.boolean(), false),
     }),
@@ -86,11 +168,15 @@ export const settingsSchema = z
     const names = secrets.map(nameOf);
     for (const [index, name] of names.entries()) {
       if (names.indexOf(name) === index) continue;
-      problem(checking, ['secrets', index, 'name'], `another secret is called ${name} too`);
+      problem(checking, ['secrets', index, 'name'], `another secret has the name ${name} too`);
     }
     for (const [variable, { secret: name }] of Object.entries(exec.environment)) {
       if (names.includes(name)) continue;
-      problem(checking, ['exec', 'environment', variable, 'secret'], `no secret is called ${name}`);
+      problem(
+        checking,
+        ['exec', 'environment', variable, 'secret'],
+        `no secret has the name ${name}`,
+      );
     }
   });
 
@@ -105,7 +191,7 @@ function problem(
   issues.push({ code: 'custom', path, message, input: undefined });
 }
 
-/** How a secret is called where its configuration does not say. */
+/** The name of a secret: its `name`, or the last segment of its path. */
 export function nameOf({
   name,
   path,
@@ -119,3 +205,25 @@ export function nameOf({
 export type Settings = z.output<typeof settingsSchema>;
 export type SecretSettings = Settings['secrets'][number];
 export type ExecSettings = Settings['exec'];
+
+/** The files that the settings ask for, each secret with the name that templates use. */
+export function outputsOf({ directory, secrets, templates }: Settings): Outputs {
+  const named = secrets.map((secret) => ({ ...secret, name: nameOf(secret) }));
+  return { directory, secrets: named, templates };
+}
+
+/** @throws ConfigError with every problem */
+export function checkSettings(document: unknown, source: string): Settings {
+  const checked = settingsSchema.safeParse(document);
+  if (checked.success) return checked.data;
+  throw new ConfigError(source, checked.error.issues.map(settingsProblem));
+}
+
+/** The place and the rule, never the value: someone may have put a secret into the wrong place. */
+export function settingsProblem(issue: z.core.$ZodIssue): string {
+  const place = issue.path.map((part) => `/${String(part)}`).join('') || '/';
+  if (issue.code === 'unrecognized_keys') return `${place}: unknown: ${issue.keys.join(', ')}`;
+  if (issue.code === 'invalid_type') return `${place}: must be of type ${issue.expected}`;
+  if (issue.code === 'invalid_value') return `${place}: must be one of ${issue.values.join(', ')}`;
+  return `${place}: ${issue.message}`;
+}

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import type { SignalAction } from '../../settings/actions.ts';
-import { codeOf } from '../../files/code-of.ts';
+import { codeOf } from '../../failures.ts';
 import { readSmallFile } from '../../files/read-file.ts';
 
 /** A PID in decimal: never 0, 1 or a negative number, which are process groups, `init` and everybody. */

@@ -3,7 +3,7 @@ import { constants } from 'node:os';
 import type { Clock } from '../../../ports/clock.ts';
 import type { Log } from '../../../ports/log.ts';
 import type { ExecSettings } from '../../settings/settings.ts';
-import { codeOf } from '../../files/code-of.ts';
+import { codeOf } from '../../failures.ts';
 
 type Environment = Record<string, string | undefined>;
 

@@ -1,9 +1,8 @@
 import { once } from 'node:events';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { boundedServer, closeServer } from '../../../net/local-server.ts';
-import type { ApiSettings } from '../../settings/outputs.ts';
-import { codeOf } from '../../files/code-of.ts';
-import { ConfigError } from '../../failures.ts';
+import type { ApiSettings } from '../../settings/settings.ts';
+import { codeOf, ConfigError } from '../../failures.ts';
 import { hostRefusal, refusalOf, tokenRefusal, type Refusal } from './admission.ts';
 import { answerSecret, type LocalAnswer, type SecretSource } from './secret-answer.ts';
 import { parseSecretQuery } from './secret-query.ts';

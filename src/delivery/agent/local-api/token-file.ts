@@ -1,7 +1,6 @@
 import { closeSync, constants, fchmodSync, openSync, writeSync, type Stats } from 'node:fs';
 import { randomBytes } from '../../../crypto/random.ts';
-import { codeOf } from '../../files/code-of.ts';
-import { ConfigError } from '../../failures.ts';
+import { codeOf, ConfigError } from '../../failures.ts';
 import { readSmallFile, type SmallFile } from '../../files/read-file.ts';
 
 const { O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY } = constants;

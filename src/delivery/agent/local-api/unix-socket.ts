@@ -1,8 +1,7 @@
 import { chmodSync, lstatSync, unlinkSync } from 'node:fs';
 import { connect, type Server } from 'node:net';
 import { once } from 'node:events';
-import { codeOf } from '../../files/code-of.ts';
-import { ConfigError } from '../../failures.ts';
+import { codeOf, ConfigError } from '../../failures.ts';
 
 /**
  * Listens at a path that only those can reach whom the mode lets write: the kernel asks at `connect`, so no further check of the peer is

@@ -4,13 +4,12 @@ import { randomFraction } from '../../../crypto/random.ts';
 import { ClientAccess } from '../access/client-access.ts';
 import { Agent } from '../agent.ts';
 import type { AgentDeps } from '../agent-parts.ts';
-import { outputsOf } from '../../settings/outputs-of.ts';
-import type { Settings } from '../../settings/settings.ts';
+import { outputsOf, type Settings } from '../../settings/settings.ts';
 import { Deliveries } from '../../files/deliveries.ts';
 import { ConfigError } from '../../failures.ts';
 import { AgentLog } from '../agent-log.ts';
 import { readToken } from '../read-token.ts';
-import { readText } from '../read-text.ts';
+import { readText } from '../../files/read-file.ts';
 
 export interface Furnished {
   readonly agent: Agent;

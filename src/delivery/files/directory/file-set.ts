@@ -8,10 +8,8 @@ import {
   type Dirent,
 } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
-import { DeliveryError } from '../../failures.ts';
-import { codeOf } from '../code-of.ts';
-import { deliveryFailure } from '../delivery-failure.ts';
-import type { RenderedFile } from '../rendered-file.ts';
+import { DeliveryError, codeOf, deliveryFailure } from '../../failures.ts';
+import type { RenderedFile } from '../outputs.ts';
 import type { OpenDirectory } from './open-directory.ts';
 import { unlinkIfThere } from './unlink-if-there.ts';
 import { isAlready, writeNewFile } from './write-file.ts';

@@ -1,6 +1,5 @@
 import { closeSync, constants, existsSync, fstatSync, openSync, type Stats } from 'node:fs';
-import { DeliveryError } from '../../failures.ts';
-import { codeOf } from '../code-of.ts';
+import { DeliveryError, codeOf } from '../../failures.ts';
 
 const { O_DIRECTORY, O_NOFOLLOW, O_RDONLY } = constants;
 const DESCRIPTORS = '/proc/self/fd';

@@ -1,7 +1,6 @@
 import { fchmodSync, mkdirSync, readdirSync, realpathSync, statfsSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
-import { DeliveryError } from '../../failures.ts';
-import { codeOf } from '../code-of.ts';
+import { DeliveryError, codeOf } from '../../failures.ts';
 import { OpenDirectory } from './open-directory.ts';
 
 /** The link to the current set: where it is, the directory is one of the agent's. */

@@ -7,9 +7,8 @@ import {
   symlinkSync,
   type Stats,
 } from 'node:fs';
-import { DeliveryError } from '../../failures.ts';
-import { deliveryFailure } from '../delivery-failure.ts';
-import type { RenderedFile } from '../rendered-file.ts';
+import { DeliveryError, deliveryFailure } from '../../failures.ts';
+import type { RenderedFile } from '../outputs.ts';
 import { FileSet, type Surroundings } from './file-set.ts';
 import { CURRENT, openRoot } from './open-root.ts';
 import { SupersededSets, type DirectoryDeps } from './superseded-sets.ts';

@@ -1,6 +1,6 @@
 import type { Clock } from '../../../ports/clock.ts';
 import type { Log } from '../../../ports/log.ts';
-import { deliveryFailure } from '../delivery-failure.ts';
+import { deliveryFailure } from '../../failures.ts';
 import type { FileSet } from './file-set.ts';
 
 /** A reader that resolved `..data` before the swap still finds its files so long. */

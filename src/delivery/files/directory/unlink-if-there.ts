@@ -1,5 +1,5 @@
 import { unlinkSync } from 'node:fs';
-import { codeOf } from '../code-of.ts';
+import { codeOf } from '../../failures.ts';
 
 /** Not by `rmSync`, whose error has no code (Node 24.21): why a file cannot be taken away is what an operator needs. */
 export function unlinkIfThere(path: string): void {

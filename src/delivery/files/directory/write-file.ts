@@ -9,9 +9,8 @@ import {
   readFileSync,
   writeSync,
 } from 'node:fs';
-import { DeliveryError } from '../../failures.ts';
-import { codeOf } from '../code-of.ts';
-import type { RenderedFile } from '../rendered-file.ts';
+import { DeliveryError, codeOf } from '../../failures.ts';
+import type { RenderedFile } from '../outputs.ts';
 
 const { O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY } = constants;
 const PERMISSIONS = 0o7777;
