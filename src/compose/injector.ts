@@ -184,7 +184,7 @@ function reviewing(
     registers: [metrics],
   });
   return async (document) => {
-    const answer = answerReview(document, await settings());
+    const answer = await answerReview(document, await settings());
     count.inc({ outcome: answer?.outcome ?? 'malformed' });
     if (answer !== undefined) logAnswer(log, answer);
     return answer?.body;
@@ -193,7 +193,8 @@ function reviewing(
 
 function logAnswer(log: Log, { outcome, namespace, pod, problems }: ReviewAnswer): void {
   if (outcome === 'injected') log.info({ namespace, pod }, 'injected');
-  if (outcome === 'denied') log.warn({ namespace, pod, problems }, 'not injected, and so not made');
+  if (outcome === 'denied')
+    log.warn({ namespace, pod, problems }, 'pod rejected: injection failed');
 }
 
 /** A server and whoever keeps its certificate. */

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { parse } from 'yaml';
-import { checkSettings } from '../../src/delivery/agent/load-settings.ts';
+import { checkSettings } from '../../src/delivery/settings/settings.ts';
 import { describeWith } from '../kit/backends/backends.ts';
 import { createNamespace } from '../kit/backends/kube-objects.ts';
 import { boundToken, reviewToken } from '../kit/backends/kube-tokens.ts';

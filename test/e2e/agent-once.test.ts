@@ -131,7 +131,7 @@ describe('quaymaster agent --once', () => {
     });
     agent.start(['config', 'check']);
     expect(await agent.ended()).toMatchObject({ code: 2 });
-    expect(agent.output).toContain('/secrets/1/file: is at or within the place of /secrets/0/file');
+    expect(agent.output).toContain('/secrets/1/file: overlaps with /secrets/0/file');
     expect(agent.output).toContain('/templates/0: app.conf uses secrets that');
     expect(agent.output).not.toContain('nowhere');
   });

@@ -1,8 +1,8 @@
 import { Agent } from '../../src/delivery/agent/agent.ts';
-import { checkSettings } from '../../src/delivery/agent/load-settings.ts';
 import { DeliveryError } from '../../src/delivery/failures.ts';
 import type { HeldSecret } from '../../src/delivery/files/held-secret.ts';
 import { AgentLog } from '../../src/delivery/agent/agent-log.ts';
+import { checkSettings } from '../../src/delivery/settings/settings.ts';
 import { until } from './backends/until.ts';
 import { ScriptedAccess } from './fakes/scripted-access.ts';
 import { HandClock } from './hand-clock.ts';

@@ -1,8 +1,7 @@
 import { ClientAccess } from '../../src/delivery/agent/access/client-access.ts';
 import type { AgentSession, BrokerAccess } from '../../src/delivery/agent/access/broker-access.ts';
 import { Agent } from '../../src/delivery/agent/agent.ts';
-import { checkSettings } from '../../src/delivery/agent/load-settings.ts';
-import type { Settings } from '../../src/delivery/settings/settings.ts';
+import { checkSettings, type Settings } from '../../src/delivery/settings/settings.ts';
 import { AgentLog } from '../../src/delivery/agent/agent-log.ts';
 import { ApiError, BrokerClient, UnreachableError } from '../../src/client/index.ts';
 import { systemClock } from '../../src/clock.ts';

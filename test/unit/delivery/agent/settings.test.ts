@@ -5,11 +5,8 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type * as z from 'zod';
 import { parseCommand } from '../../../../src/delivery/agent/command-line.ts';
 import { VARIABLES } from '../../../../src/delivery/agent/environment.ts';
-import {
-  checkSettings,
-  loadSettings,
-} from '../../../../src/delivery/agent/load-settings.ts';
-import { settingsSchema } from '../../../../src/delivery/settings/settings.ts';
+import { loadSettings } from '../../../../src/delivery/agent/load-settings.ts';
+import { checkSettings, settingsSchema } from '../../../../src/delivery/settings/settings.ts';
 import { optionsOf } from '../../../kit/options.ts';
 
 const MINIMAL = {
@@ -71,8 +68,8 @@ describe('the settings of the agent', () => {
       '/broker: unknown: tokn',
       '/cluster: 1 to 63 of',
       '/secrets/0/path: 1 to 16 segments',
-      '/debounce: needs a value of type string',
-      '/whenUnreachable: is one of keep, remove, fail',
+      '/debounce: must be of type string',
+      '/whenUnreachable: must be one of keep, remove, fail',
       '/onChange/0: signal needs one of pidFile and process',
       '/onChange/1: needs one of signal, command and http',
       '/acknowledge: after: command needs command',
@@ -106,8 +103,8 @@ describe('the settings of the agent', () => {
         'exec: { environment: { A: { secret: nobody, key: k } } }',
       ].join('\n'),
     );
-    expect(text).toContain('/secrets/1/name: another secret is called db too');
-    expect(text).toContain('/exec/environment/A/secret: no secret is called nobody');
+    expect(text).toContain('/secrets/1/name: another secret has the name db too');
+    expect(text).toContain('/exec/environment/A/secret: no secret has the name nobody');
   });
 
   it('never repeat what stands in the wrong place', async () => {

@@ -45,6 +45,8 @@ describe('what a SecretProviderClass asks for', () => {
     ['- { path: a, key: x, format: json }'],
     ["- { path: a, mode: '0999' }"],
     ["- { path: a, mode: '4755' }"],
+    ["- { path: a, mode: '0755' }"],
+    ["- { path: a, mode: '0666' }"],
     ['- { path: a, format: xml }'],
     ['- { path: a, file: x }\n- { path: b, file: x }'],
     ['- { path: a, file: x }\n- { path: b, file: x/y }'],

@@ -145,9 +145,9 @@ describe('deliveries', () => {
     };
     const failed = await prepared(outputs).then(() => '', String);
     expect(failed.split('\n').slice(1)).toEqual([
-      '  /secrets/1/file: is at or within the place of /secrets/0/file',
-      '  /templates/0/file: is at or within the place of /secrets/0/file',
-      '  /templates/0: a uses secrets that the configuration does not name: none; it names a, b, c',
+      '  /secrets/1/file: overlaps with /secrets/0/file',
+      '  /templates/0/file: overlaps with /secrets/0/file',
+      '  /templates/0: a uses secrets that are not configured: none; configured: a, b, c',
       expect.stringMatching(/^ {2}\/templates\/1: t2:1:1: .*not closed/),
       `  /templates/2: ${join(base, 'absent')} cannot be read: ENOENT`,
       `  ${directory}/mine.json: there is something that the agent did not make: remove it`,
@@ -174,10 +174,10 @@ describe('deliveries', () => {
       expect(JSON.parse(read('mail.json'))).toEqual({ key: 'k' });
     }
     expect(failures).toEqual([
-      expect.stringMatching(/secret db: the key "no-name" is no name of a variable/),
+      expect.stringMatching(/secret db: the key "no-name" cannot be a variable name/),
       expect.stringMatching(/secret db: the key "PASSWORD" holds bytes/),
       expect.stringMatching(
-        /template of app.conf: app.conf:1:4: there is no such variable: secrets.db.PASSWORD/,
+        /template of app.conf: app.conf:1:4: no such variable: secrets.db.PASSWORD/,
       ),
     ]);
     expect(findCanary(CANARY, { failures: failures.join(), log: said.join() })).toEqual([]);

@@ -6,11 +6,13 @@ import { parseEnv } from 'node:util';
 import { afterAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { parse } from 'yaml';
-import { renderDotenv } from '../../../../src/delivery/files/formats.ts';
-import { renderJson } from '../../../../src/delivery/files/formats/json.ts';
-import { keyFiles } from '../../../../src/delivery/files/formats/key-files.ts';
-import { renderProperties } from '../../../../src/delivery/files/formats/properties.ts';
-import { yamlRenderer } from '../../../../src/delivery/files/formats/yaml.ts';
+import {
+  renderDotenv,
+  renderJson,
+  renderKeyFiles,
+  renderProperties,
+  yamlRenderer,
+} from '../../../../src/delivery/files/formats.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'qm-formats-'));
 afterAll(() => rmSync(directory, { recursive: true }));
@@ -65,17 +67,17 @@ describe('JSON', () => {
 describe('files', () => {
   it('are the values and nothing else: no line end, bytes as bytes', () => {
     const data = { password: 'p', key: { base64: 'AAH/' } };
-    expect(keyFiles(data)).toEqual([
+    expect(renderKeyFiles(data)).toEqual([
       ['key', Buffer.from([0, 1, 255])],
       ['password', Buffer.from('p')],
     ]);
   });
 
   it.each(['..', '.', '../x', 'a/b', '..data', 'a\nb', '', 'x'.repeat(256)])(
-    'are refused for the key %j, which names no file (G02)',
+    'are refused for the key %j, which cannot be a file name (G02)',
     (key) => {
-      const failed = (): unknown => keyFiles({ [key]: 'CANARY' });
-      expect(failed).toThrow(/is no file name/);
+      const failed = (): unknown => renderKeyFiles({ [key]: 'CANARY' });
+      expect(failed).toThrow(/cannot be a file name/);
       expect(failed).not.toThrow(/CANARY/);
     },
   );
@@ -114,9 +116,9 @@ describe('dotenv', () => {
   });
 
   it.each(['user-name', '1st', 'a b', 'PATH;id', ''])(
-    'refuses the key %j, which names no variable',
+    'refuses the key %j, which cannot be a variable name',
     (key) => {
-      expect(() => renderDotenv({ [key]: 'v' })).toThrow(/is no name of a variable/);
+      expect(() => renderDotenv({ [key]: 'v' })).toThrow(/cannot be a variable name/);
     },
   );
 

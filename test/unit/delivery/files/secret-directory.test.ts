@@ -19,7 +19,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { SecretDirectory } from '../../../../src/delivery/files/directory/secret-directory.ts';
-import type { RenderedFile } from '../../../../src/delivery/files/rendered-file.ts';
+import type { RenderedFile } from '../../../../src/delivery/files/outputs.ts';
 import { HandClock } from '../../../kit/hand-clock.ts';
 import { leftOut, whereMounted } from '../../../kit/small-disk.ts';
 

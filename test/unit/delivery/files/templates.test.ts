@@ -1,6 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { Liquid } from 'liquidjs';
 import { TemplateEngine } from '../../../../src/delivery/files/template-engine.ts';
-import { BytesValue } from '../../../../src/delivery/files/templates/bytes-value.ts';
+import { BytesValue } from '../../../../src/delivery/files/template-filters.ts';
 
 const CANARY = 'qm-canary-5f1c';
 const engine = new TemplateEngine();
@@ -47,15 +49,41 @@ describe('a template', () => {
     expect(engine.parse('{{ secrets[secrets.a.b] }}', 't').uses).toBeUndefined();
   });
 
+  it('uses the secrets that the analysis of the library finds', () => {
+    const liquid = new Liquid();
+    const value = fc.constantFrom(
+      ...["secrets.a.k | append: secrets['b'].k", 'x', 'x.y', 'secrets.c', "'text'", '1'],
+      ...['(1..secrets.d.n)', 'secrets.a | default: x', 'i.k', 'secrets[secrets.e.k]', 'secrets'],
+    );
+    const part = fc.oneof(
+      value.map((text) => `{{ ${text} }}`),
+      value.map((text) => `{% assign x = ${text} %}`),
+      value.map((text) => `{% capture x %}{{ ${text} }}{% endcapture %}`),
+      value.map((text) => `{% for i in ${text} %}{{ i.k }}{% break %}{% endfor %}`),
+      fc.tuple(value, value).map(([a, b]) => `{% if a %}{% elsif ${a} %}{{ ${b} }}{% endif %}`),
+      fc.tuple(value, value).map(([a, b]) => `{% case ${a} %}{% when ${b} %}{% endcase %}`),
+    );
+    fc.assert(
+      fc.property(fc.array(part, { maxLength: 5 }), (parts) => {
+        const text = parts.join('');
+        const globals = liquid.globalVariableSegmentsSync(liquid.parse(text));
+        const isForeign = globals.some(([root]) => root !== 'secrets');
+        const names = globals.map(([, name]) => name);
+        const isComputed = names.some((name) => typeof name !== 'string');
+        const expected = isComputed ? undefined : new Set(names);
+        if (isForeign) expect(() => engine.parse(text, 't')).toThrow(/must begin with "secrets."/);
+        else expect(engine.parse(text, 't').uses).toEqual(expected);
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
   it.each([
-    ['{{ secrets.db.pasword }}', 'app.liquid:1:4: there is no such variable: secrets.db.pasword'],
-    [
-      '\n\n  {{ secrets.mail.user }}',
-      'app.liquid:3:6: there is no such variable: secrets.mail.user',
-    ],
+    ['{{ secrets.db.pasword }}', 'app.liquid:1:4: no such variable: secrets.db.pasword'],
+    ['\n\n  {{ secrets.mail.user }}', 'app.liquid:3:6: no such variable: secrets.mail.user'],
     [
       '{{ secrets[secrets.db.password] }}',
-      'app.liquid:1:4: there is no such variable: secrets[secrets.db.password]',
+      'app.liquid:1:4: no such variable: secrets[secrets.db.password]',
     ],
   ])('says where %j is missing, and quotes its own text alone (G04)', (text, message) => {
     expect(failure(text)).toBe(message);

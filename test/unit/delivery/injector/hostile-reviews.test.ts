@@ -1,9 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { inject } from '../../../../src/delivery/injector/inject.ts';
-import {
-  MOST_ANNOTATIONS,
-  MOST_ITEMS,
-} from '../../../../src/delivery/injector/annotations.ts';
+import { MOST_ANNOTATIONS, MOST_ITEMS } from '../../../../src/delivery/injector/annotations.ts';
 import { podSchema, type Container, type Pod } from '../../../../src/delivery/injector/pod.ts';
 import { configOf, denials, injected, podWith, SETTINGS } from '../../../kit/pods.ts';
 
@@ -27,14 +24,14 @@ describe('a review that is made to cost much', () => {
   it('is refused for the number of its annotations before any of them is parsed', () => {
     const pod = podWith(templates(8_000));
     expect(denials(pod)).toEqual([
-      `quaymaster.dev/inject: the pod has 8002 annotations of quaymaster.dev/, and may have ${MOST_ANNOTATIONS}`,
+      `quaymaster.dev/inject: the pod has 8002 annotations of quaymaster.dev/; the limit is ${MOST_ANNOTATIONS}`,
     ]);
   });
 
   it('is refused for the number of its items before their files are compared', () => {
     const pod = podWith(templates(MOST_ITEMS + 1));
     expect(denials(pod)).toEqual([
-      `quaymaster.dev/inject: the pod asks for ${MOST_ITEMS + 2} secrets and templates, and may ask for ${MOST_ITEMS}`,
+      `quaymaster.dev/inject: the pod asks for ${MOST_ITEMS + 2} secrets and templates; the limit is ${MOST_ITEMS}`,
     ]);
   });
 

@@ -4,7 +4,7 @@ import { settingsSchema } from '../../../../src/delivery/settings/settings.ts';
 import { inject } from '../../../../src/delivery/injector/inject.ts';
 import { jsonPatch } from '../../../../src/delivery/injector/json-patch.ts';
 import { applyPatch } from '../../../kit/apply-patch.ts';
-import { configOf, SETTINGS } from '../../../kit/pods.ts';
+import { configOf, podWith, SETTINGS } from '../../../kit/pods.ts';
 
 const KEYS = [
   ...['inject', 'injected', 'containers', 'directory', 'once', 'health-port'],
@@ -12,7 +12,7 @@ const KEYS = [
   ...['credential-api', 'optional-db', 'when-unreachable', 'on-change-url', 'nonsense'],
 ];
 const TEXTS = [
-  ...['true', 'false', 'app', 'app,init', 'a/b', 'a/b@3', 'json', 'files', '0440', '0400'],
+  ...['true', 'false', 'app', 'app,init', 'a/b', 'a/b@3', 'json', 'files'],
   ...[
     '1h',
     'keep',
@@ -20,12 +20,20 @@ const TEXTS = [
     'x/y',
     '8202',
     'http://127.0.0.1:1/',
-    '{{ db.x }} $(A)',
+    '{{ secrets.db.x }} $(A)',
     '',
     '__proto__',
   ],
 ];
-const text = fc.oneof({ weight: 6, arbitrary: fc.constantFrom(...TEXTS) }, fc.string());
+/** Every mode, with and without its leading zeros. */
+const mode = fc
+  .tuple(fc.nat(0o7777), fc.nat(4))
+  .map(([bits, digits]) => bits.toString(8).padStart(digits, '0'));
+const text = fc.oneof(
+  { weight: 6, arbitrary: fc.constantFrom(...TEXTS) },
+  { weight: 2, arbitrary: mode },
+  fc.string(),
+);
 const annotations = fc
   .array(fc.tuple(fc.constantFrom(...KEYS), text), { maxLength: 6 })
   .map((pairs) => [['inject', 'true'], ['secret-db', 'payments/db'], ...pairs] as const)
@@ -94,14 +102,30 @@ describe('injection, whatever the pod is', () => {
         const injection = inject(pod, settings);
         fc.pre(injection.outcome === 'injected');
         const made = injection.pod;
-        expect(inject(made, settings)).toEqual({ outcome: 'injected', pod: made });
+        expect(inject(made, settings)).toMatchObject({ outcome: 'injected', pod: made });
         expect(applyPatch(pod, jsonPatch(pod, made))).toEqual(made);
       }),
       { numRuns: 1_000 },
     );
   });
 
-  it('gives the agent a configuration that it takes, and names once', () => {
+  it('admits a mode exactly if the agent accepts it', () => {
+    for (let bits = 0; bits <= 0o7777; bits += 1) {
+      const octal = bits.toString(8);
+      for (const text of new Set([octal, octal.padStart(3, '0'), octal.padStart(4, '0')])) {
+        const { outcome } = inject(podWith({ 'mode-db': text }), SETTINGS);
+        const secrets = [{ path: 'payments/db', mode: text.padStart(4, '0') }];
+        const { success } = settingsSchema.safeParse({
+          broker: { url: 'https://quaymaster.test' },
+          cluster: 'prod',
+          secrets,
+        });
+        expect([text, outcome]).toEqual([text, success ? 'injected' : 'denied']);
+      }
+    }
+  });
+
+  it('gives the agent a configuration that it accepts, and each name once', () => {
     fc.assert(
       fc.property(distinct, (pod) => {
         const injection = inject(pod, SETTINGS);

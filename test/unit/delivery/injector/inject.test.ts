@@ -262,9 +262,9 @@ describe('what the agent is told', () => {
   it('is a template instead of a file, of one secret or of several', () => {
     const pod = injected(
       podWith({
-        'template-db': 'x={{ db.password }}',
+        'template-db': 'x={{ secrets.db.password }}',
         'secret-api': 'payments/api',
-        'template-both': '{{ db.user }} {{ api.key }}',
+        'template-both': '{{ secrets.db.user }} {{ secrets.api.key }}',
         'file-both': 'conf/both',
       }),
     );
@@ -274,8 +274,8 @@ describe('what the agent is told', () => {
       { name: 'db', path: 'payments/db' },
     ]);
     expect(templates).toEqual([
-      { file: 'conf/both', text: '{{ db.user }} {{ api.key }}', mode: '0400' },
-      { file: 'db', text: 'x={{ db.password }}', mode: '0400' },
+      { file: 'conf/both', text: '{{ secrets.db.user }} {{ secrets.api.key }}', mode: '0400' },
+      { file: 'db', text: 'x={{ secrets.db.password }}', mode: '0400' },
     ]);
   });
 
@@ -331,11 +331,15 @@ describe('a pod is denied', () => {
     [{ 'format-db': 'json', 'template-db': 'x' }, 'format-db'],
     [{ 'mode-db': '0888' }, 'mode-db'],
     [{ 'mode-db': '4755' }, 'mode-db'],
+    [{ 'mode-db': '0755' }, 'mode-db'],
+    [{ 'mode-db': '0666' }, 'mode-db'],
     [{ 'optional-db': 'maybe' }, 'optional-db'],
     [{ 'file-db': '/etc/passwd' }, 'file-db'],
     [{ 'file-db': 'a/../../b' }, 'file-db'],
     [{ 'file-db': '..data' }, 'file-db'],
     [{ 'file-db': 'a//b' }, 'file-db'],
+    [{ 'file-db': 'a/..b' }, 'file-db'],
+    [{ 'file-db': 'a/b/c/d/e/f/g/h/i' }, 'file-db'],
     [{ 'secret-x': 'a/x', 'file-x': 'db.json' }, 'file-x'],
     [{ 'secret-x': 'a/x', 'file-x': 'db.json/x' }, 'file-x'],
     [{ directory: 'relative' }, 'directory'],
@@ -350,6 +354,8 @@ describe('a pod is denied', () => {
     [{ 'when-unreachable': 'panic' }, 'when-unreachable'],
     [{ 'on-change-url': 'http://10.0.0.1/' }, 'on-change-url'],
     [{ 'on-change-url': 'http://127.0.0.1@evil.test/' }, 'on-change-url'],
+    [{ 'on-change-url': 'http://127.0.0.1:80/a@b' }, 'on-change-url'],
+    [{ 'on-change-url': ' http://127.0.0.1:80/' }, 'on-change-url'],
     [{ 'on-change-signal': 'SIGKILL', 'on-change-process': 'x' }, 'on-change-signal'],
     [{ 'on-change-signal': 'SIGHUP' }, 'on-change-signal'],
     [{ 'on-change-process': 'x' }, 'on-change-process'],

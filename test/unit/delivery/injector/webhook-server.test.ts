@@ -22,7 +22,7 @@ interface Wanted {
   readonly clock?: Clock;
 }
 
-const answering: Review = (document) => Promise.resolve(answerReview(document, SETTINGS)?.body);
+const answering: Review = async (document) => (await answerReview(document, SETTINGS))?.body;
 
 function serverWith({ clock, ...options }: Wanted = {}, review = answering): WebhookServer {
   const deps = { clock: clock ?? systemClock, review };
