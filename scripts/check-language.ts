@@ -9,7 +9,6 @@ import { IDIOMS } from './idioms.ts';
 const NOT_YET_CLEAN: readonly string[] = [
   'ARCHITECTURE.md',
   'CHANGELOG.md',
-  'openapi.yaml',
   'docs/',
   'bench/',
   'src/api/',

@@ -8,17 +8,17 @@ export interface paths {
             readonly cookie?: never;
         };
         /**
-         * Reads a secret under a lease
-         * @description A 404 is only for who may read the path; everybody else gets the same 403, whether it exists or not.
+         * Read a secret under a lease
+         * @description 404 is returned only to callers that may read the path. All others get the same 403, whether the secret exists or not.
          */
         readonly get: operations["readSecret"];
         /**
-         * Writes a new version of a secret
-         * @description `If-None-Match: *` only creates, and answers 201. `If-Match: "<version>"` only replaces that version. Without either the secret is written whatever is there.
+         * Write a new version of a secret
+         * @description `If-None-Match: *` only creates, and answers 201. `If-Match: "<version>"` only replaces that version. Without either header the broker writes the secret in any case.
          */
         readonly put: operations["writeSecret"];
         readonly post?: never;
-        /** Deletes a secret, or destroys versions of it, for good */
+        /** Delete a secret, or destroy versions of it, permanently */
         readonly delete: operations["destroySecret"];
         readonly options?: never;
         readonly head?: never;
@@ -33,17 +33,17 @@ export interface paths {
             readonly cookie?: never;
         };
         /**
-         * Open sessions by workload, cluster, pod and source address
-         * @description Oldest login first. With `source` a page may have fewer items than `limit`, none included, and still have a `next`.
+         * List open sessions by workload, cluster, pod and source address
+         * @description The oldest login comes first. With `source` a page may have fewer items than `limit`, or none, and still have a `next`.
          */
         readonly get: operations["listSessions"];
         readonly put?: never;
         /**
-         * Logs a workload in with its service-account token
+         * Log in a workload with its service-account token
          * @description The session ends no later than the token. Every refusal of a token is the same ERR_TOKEN_INVALID; a workload or pod in quarantine
-         *     is refused with ERR_DENIED. With a proof in the header `DPoP` the session
-         *     is bound to the key that made it: it is used with `Authorization: DPoP <token>` and a proof for each request, and answers that hold
-         *     values are sealed to the key.
+         *     gets ERR_DENIED. With a proof in the header `DPoP` the session
+         *     is bound to the key of the proof: each request then needs `Authorization: DPoP <token>` and a new proof, and the broker seals answers with
+         *     values to the key.
          */
         readonly post: operations["createSession"];
         readonly delete?: never;
@@ -62,9 +62,9 @@ export interface paths {
         readonly get?: never;
         readonly put?: never;
         /**
-         * Ends sessions with their leases and credentials
-         * @description The holders may log in again at once; a quarantine keeps them out. Sessions end before their leases do, in chunks. A call that was
-         *     interrupted is finished by the same call.
+         * End sessions with their leases and credentials
+         * @description The workloads may log in again at once; a quarantine prevents that. Sessions end before their leases, in chunks. Repeat an
+         *     interrupted call to finish it.
          */
         readonly post: operations["endSessions"];
         readonly delete?: never;
@@ -80,11 +80,11 @@ export interface paths {
             readonly path?: never;
             readonly cookie?: never;
         };
-        /** The caller's own session */
+        /** Get the caller's own session */
         readonly get: operations["readSession"];
         readonly put?: never;
         readonly post?: never;
-        /** Ends the session, its leases and their credentials */
+        /** End the session, its leases and their credentials */
         readonly delete: operations["endSession"];
         readonly options?: never;
         readonly head?: never;
@@ -100,7 +100,7 @@ export interface paths {
         };
         readonly get?: never;
         readonly put?: never;
-        /** Moves the session's end to that of a current token */
+        /** Extend the session to the expiry of a current token */
         readonly post: operations["renewSession"];
         readonly delete?: never;
         readonly options?: never;
@@ -118,8 +118,8 @@ export interface paths {
         readonly get?: never;
         readonly put?: never;
         /**
-         * Reads several secrets and orders credentials in one call
-         * @description Each item is decided, recorded and answered by itself, in order; the status is 200 also where items failed.
+         * Read several secrets and issue dynamic credentials in one call
+         * @description The broker decides, records and answers each item separately, in order. The status is 200 even if items failed.
          */
         readonly post: operations["readSecrets"];
         readonly delete?: never;
@@ -135,7 +135,7 @@ export interface paths {
             readonly path?: never;
             readonly cookie?: never;
         };
-        /** Names below a prefix that the caller may list */
+        /** List the names below a prefix that the caller may list */
         readonly get: operations["listSecrets"];
         readonly put?: never;
         readonly post?: never;
@@ -152,7 +152,7 @@ export interface paths {
             readonly path?: never;
             readonly cookie?: never;
         };
-        /** Versions of a secret, never their values */
+        /** List the versions of a secret, never their values */
         readonly get: operations["listSecretVersions"];
         readonly put?: never;
         readonly post?: never;
@@ -172,8 +172,8 @@ export interface paths {
         readonly get?: never;
         readonly put?: never;
         /**
-         * Makes a credential to order
-         * @description A repeat with the same key and order finds the same credential.
+         * Issue a dynamic credential
+         * @description A repeat with the same key and body returns the same credential.
          */
         readonly post: operations["issueCredential"];
         readonly delete?: never;
@@ -192,9 +192,9 @@ export interface paths {
         readonly get?: never;
         readonly put?: never;
         /**
-         * Says which versions the holder uses now, or cannot use
-         * @description A version in use ends the holder's leases on the versions of that path it had before: a rotation retires the old credential when
-         *     nobody holds it any more. Failures reported by several holders make a rotation roll back. Items are answered each by itself.
+         * Report which versions the holder uses now, or cannot use
+         * @description A version in use ends the holder's leases on earlier versions of that path. A rotation retires the old credential when no session
+         *     holds it any more. If several holders report failures, the rotation rolls back. The broker answers each item separately.
          */
         readonly post: operations["acknowledge"];
         readonly delete?: never;
@@ -211,10 +211,10 @@ export interface paths {
             readonly cookie?: never;
         };
         /**
-         * Tells a holder what happens to its secrets, as it happens
-         * @description Server-sent events. `ready` begins; `secret.changed` names a path that the session holds a lease for; `leases.changed` says that a
-         *     lease of the session ended; `session.ended` is the last one; `reset` says that more was missed than is remembered. No event holds a
-         *     value. `Last-Event-ID` brings what happened since. A comment every 15 seconds shows that the stream lives. A pod may have 4 streams.
+         * Stream the changes of the caller's secrets
+         * @description Server-sent events. `ready` is the first; `secret.changed` names a path for which the session has a lease; `leases.changed` means that a
+         *     lease of the session ended; `session.ended` is the last; `reset` means that the broker no longer remembers all missed events. No event has a
+         *     value. `Last-Event-ID` resumes after that event. A comment every 15 seconds shows that the stream is alive. A pod may have 4 streams.
          */
         readonly get: operations["followEvents"];
         readonly put?: never;
@@ -233,8 +233,8 @@ export interface paths {
             readonly cookie?: never;
         };
         /**
-         * Paths that rotate, with their next runs
-         * @description Those within the scope of the operator, in order of path.
+         * List rotating paths with their next runs
+         * @description Paths within the scope of the operator, sorted.
          */
         readonly get: operations["listRotations"];
         readonly put?: never;
@@ -253,8 +253,8 @@ export interface paths {
             readonly cookie?: never;
         };
         /**
-         * Where a path stands, with its next run, what is under way, and who is on which version
-         * @description Of a parked rotation it also says which of the stored values the target accepts.
+         * Get the state of a path: next run, rotation in progress, and the version of each holder
+         * @description For a parked rotation it also shows which of the stored values the target accepts.
          */
         readonly get: operations["readRotation"];
         readonly put?: never;
@@ -272,7 +272,7 @@ export interface paths {
             readonly path?: never;
             readonly cookie?: never;
         };
-        /** Rotations and drills of a path with their steps, newest first */
+        /** List rotations and drills of a path with their steps, newest first */
         readonly get: operations["readRotationHistory"];
         readonly put?: never;
         readonly post?: never;
@@ -292,9 +292,9 @@ export interface paths {
         readonly get?: never;
         readonly put?: never;
         /**
-         * Rotates now
-         * @description For an `incident` the old credential ends as soon as the new one is current, whoever holds it. 409 while one is under way: for an incident that
-         *     one waits for nobody from then on, and the request is repeated. A repeat with the same `Idempotency-Key` and order finds the same rotation.
+         * Rotate now
+         * @description For an `incident` the broker revokes the old credential as soon as the new one is current, even if sessions still hold it. 409 while another rotation is in progress. After an incident request, that
+         *     rotation stops waiting for holders; repeat the request. A repeat with the same `Idempotency-Key` and body returns the same rotation.
          */
         readonly post: operations["runRotation"];
         readonly delete?: never;
@@ -313,8 +313,8 @@ export interface paths {
         readonly get?: never;
         readonly put?: never;
         /**
-         * Makes, sets and tests a credential that is never promoted
-         * @description A repeat with the same `Idempotency-Key` and order finds the same drill.
+         * Run a drill: create, set and test a credential that is never promoted
+         * @description A repeat with the same `Idempotency-Key` and body returns the same drill.
          */
         readonly post: operations["drillRotation"];
         readonly delete?: never;
@@ -332,7 +332,7 @@ export interface paths {
         };
         readonly get?: never;
         readonly put?: never;
-        /** Tries the step of a parked rotation again */
+        /** Retry the step of a parked rotation */
         readonly post: operations["retryRotation"];
         readonly delete?: never;
         readonly options?: never;
@@ -349,7 +349,7 @@ export interface paths {
         };
         readonly get?: never;
         readonly put?: never;
-        /** Takes back what a rotation made before its version is current */
+        /** Abort a rotation before its version is current, and revoke its credential */
         readonly post: operations["abortRotation"];
         readonly delete?: never;
         readonly options?: never;
@@ -366,7 +366,7 @@ export interface paths {
         };
         readonly get?: never;
         readonly put?: never;
-        /** Makes the old version current again while its credential still works */
+        /** Roll back to the old version while its credential still works */
         readonly post: operations["rollBackRotation"];
         readonly delete?: never;
         readonly options?: never;
@@ -383,7 +383,7 @@ export interface paths {
         };
         readonly get?: never;
         readonly put?: never;
-        /** Ends the old credential now */
+        /** Retire the old credential now */
         readonly post: operations["retireRotation"];
         readonly delete?: never;
         readonly options?: never;
@@ -398,7 +398,7 @@ export interface paths {
             readonly path?: never;
             readonly cookie?: never;
         };
-        /** Leases by workload, pod, path and mount */
+        /** List leases by workload, pod, path and mount */
         readonly get: operations["listLeases"];
         readonly put?: never;
         readonly post?: never;
@@ -415,11 +415,11 @@ export interface paths {
             readonly path?: never;
             readonly cookie?: never;
         };
-        /** A lease of the caller, or any for a responder */
+        /** Get a lease of the caller; a responder may get any lease */
         readonly get: operations["readLease"];
         readonly put?: never;
         readonly post?: never;
-        /** Gives a lease back */
+        /** End a lease */
         readonly delete: operations["releaseLease"];
         readonly options?: never;
         readonly head?: never;
@@ -435,7 +435,7 @@ export interface paths {
         };
         readonly get?: never;
         readonly put?: never;
-        /** Extends a lease as far as the policy still allows */
+        /** Extend a lease as far as the policy still allows */
         readonly post: operations["renewLease"];
         readonly delete?: never;
         readonly options?: never;
@@ -452,7 +452,7 @@ export interface paths {
         };
         readonly get?: never;
         readonly put?: never;
-        /** Ends leases and revokes what is under them */
+        /** End leases and revoke their credentials */
         readonly post: operations["revokeLeases"];
         readonly delete?: never;
         readonly options?: never;
@@ -467,7 +467,7 @@ export interface paths {
             readonly path?: never;
             readonly cookie?: never;
         };
-        /** Credentials that wait for revocation, or could not be revoked */
+        /** List credentials that wait for revocation or could not be revoked */
         readonly get: operations["listRevocations"];
         readonly put?: never;
         readonly post?: never;
@@ -486,7 +486,7 @@ export interface paths {
         };
         readonly get?: never;
         readonly put?: never;
-        /** Tries a revocation again now */
+        /** Retry a revocation now */
         readonly post: operations["retryRevocation"];
         readonly delete?: never;
         readonly options?: never;
@@ -504,9 +504,9 @@ export interface paths {
         readonly get?: never;
         readonly put?: never;
         /**
-         * Makes every replica forget its keys and refuse everything
-         * @description The entry `broker.seal` is durable first. Then each replica forgets root keys, derived keys and cached values, stops what acts by
-         *     itself, and answers all but probes with ERR_SEALED until its process is started again with the key-encryption key at hand.
+         * Seal the installation: every replica forgets its keys and refuses all requests
+         * @description The broker first makes the entry `broker.seal` durable. Then each replica forgets root keys, derived keys and cached values, stops its background
+         *     work, and answers all requests except probes with ERR_SEALED until its process restarts with access to the key-encryption key.
          */
         readonly post: operations["seal"];
         readonly delete?: never;
@@ -523,16 +523,16 @@ export interface paths {
             readonly cookie?: never;
         };
         /**
-         * Quarantines in force
-         * @description Oldest first; there are 1000 at most.
+         * List quarantines in force
+         * @description The oldest comes first; there are at most 1000.
          */
         readonly get: operations["listQuarantines"];
         readonly put?: never;
         /**
-         * Refuses a workload, a pod or an operator everything
-         * @description No login, read, renewal or order of the scope commits after this one does, at any replica. Then its sessions and leases end, and its
-         *     credentials are queued for revocation. The same scope again returns the quarantine in force, extends it where the new end is
-         *     later, and ends what is left. The last admin outside quarantine, and the caller, cannot be quarantined (ERR_CONFLICT).
+         * Quarantine a workload, a pod or an operator
+         * @description After this commit, no login, read, renewal or new credential of the scope commits at any replica. Then its sessions and leases end, and its
+         *     credentials are queued for revocation. A second request for the scope returns the quarantine in force, extends it if the new end is
+         *     later, and ends remaining sessions and leases. The last admin outside quarantine, and the caller, cannot be quarantined (ERR_CONFLICT).
          */
         readonly post: operations["createQuarantine"];
         readonly delete?: never;
@@ -552,8 +552,8 @@ export interface paths {
         readonly put?: never;
         readonly post?: never;
         /**
-         * Lifts a quarantine
-         * @description Its scope may log in again. What was revoked stays revoked.
+         * Lift a quarantine
+         * @description Its scope may log in again. Revoked leases and credentials stay revoked.
          */
         readonly delete: operations["liftQuarantine"];
         readonly options?: never;
@@ -568,7 +568,7 @@ export interface paths {
             readonly path?: never;
             readonly cookie?: never;
         };
-        /** Policies, in order of name */
+        /** List policies by name */
         readonly get: operations["listPolicies"];
         readonly put?: never;
         readonly post?: never;
@@ -585,15 +585,15 @@ export interface paths {
             readonly path?: never;
             readonly cookie?: never;
         };
-        /** A policy */
+        /** Get a policy */
         readonly get: operations["readPolicy"];
         /**
-         * Creates or replaces a policy
-         * @description `If-None-Match: *` to create, `If-Match` with the ETag that was read to replace; without either 428.
+         * Create or replace a policy
+         * @description Send `If-None-Match: *` to create, or `If-Match` with the ETag of the version to replace. Without either the answer is 428.
          */
         readonly put: operations["putPolicy"];
         readonly post?: never;
-        /** Deletes a policy; its versions stay */
+        /** Delete a policy; its versions stay */
         readonly delete: operations["deletePolicy"];
         readonly options?: never;
         readonly head?: never;
@@ -607,7 +607,7 @@ export interface paths {
             readonly path?: never;
             readonly cookie?: never;
         };
-        /** Every version of a policy, newest first */
+        /** List all versions of a policy, newest first */
         readonly get: operations["listPolicyVersions"];
         readonly put?: never;
         readonly post?: never;
@@ -626,7 +626,7 @@ export interface paths {
         };
         readonly get?: never;
         readonly put?: never;
-        /** Says what is wrong with a policy document */
+        /** Validate a policy document */
         readonly post: operations["validatePolicy"];
         readonly delete?: never;
         readonly options?: never;
@@ -644,8 +644,8 @@ export interface paths {
         readonly get?: never;
         readonly put?: never;
         /**
-         * How the policies would decide, and why
-         * @description Also says what refuses the workload nevertheless: a quarantine, a pod or a session that is over, versions that were revoked.
+         * Explain how the policies decide, and why
+         * @description Also shows everything else that refuses the workload: a quarantine, an ended pod or session, revoked versions.
          */
         readonly post: operations["explainDecision"];
         readonly delete?: never;
@@ -661,7 +661,7 @@ export interface paths {
             readonly path?: never;
             readonly cookie?: never;
         };
-        /** Clusters, in order of name */
+        /** List clusters by name */
         readonly get: operations["listClusters"];
         readonly put?: never;
         readonly post?: never;
@@ -678,15 +678,15 @@ export interface paths {
             readonly path?: never;
             readonly cookie?: never;
         };
-        /** A cluster */
+        /** Get a cluster */
         readonly get: operations["readCluster"];
         /**
-         * Creates or replaces a cluster
-         * @description `If-None-Match: *` to create, `If-Match` with the ETag that was read to replace; without either 428.
+         * Create or replace a cluster
+         * @description Send `If-None-Match: *` to create, or `If-Match` with the ETag of the version to replace. Without either the answer is 428.
          */
         readonly put: operations["putCluster"];
         readonly post?: never;
-        /** Deletes a cluster; its versions stay */
+        /** Delete a cluster; its versions stay */
         readonly delete: operations["deleteCluster"];
         readonly options?: never;
         readonly head?: never;
@@ -700,7 +700,7 @@ export interface paths {
             readonly path?: never;
             readonly cookie?: never;
         };
-        /** Every version of a cluster, newest first */
+        /** List all versions of a cluster, newest first */
         readonly get: operations["listClusterVersions"];
         readonly put?: never;
         readonly post?: never;
@@ -717,7 +717,7 @@ export interface paths {
             readonly path?: never;
             readonly cookie?: never;
         };
-        /** Mounts, in order of name */
+        /** List mounts by name */
         readonly get: operations["listMounts"];
         readonly put?: never;
         readonly post?: never;
@@ -734,15 +734,15 @@ export interface paths {
             readonly path?: never;
             readonly cookie?: never;
         };
-        /** A mount */
+        /** Get a mount */
         readonly get: operations["readMount"];
         /**
-         * Creates or replaces a mount
-         * @description `If-None-Match: *` to create, `If-Match` with the ETag that was read to replace; without either 428.
+         * Create or replace a mount
+         * @description Send `If-None-Match: *` to create, or `If-Match` with the ETag of the version to replace. Without either the answer is 428.
          */
         readonly put: operations["putMount"];
         readonly post?: never;
-        /** Deletes a mount; its versions stay */
+        /** Delete a mount; its versions stay */
         readonly delete: operations["deleteMount"];
         readonly options?: never;
         readonly head?: never;
@@ -756,7 +756,7 @@ export interface paths {
             readonly path?: never;
             readonly cookie?: never;
         };
-        /** Every version of a mount, newest first */
+        /** List all versions of a mount, newest first */
         readonly get: operations["listMountVersions"];
         readonly put?: never;
         readonly post?: never;
@@ -775,7 +775,7 @@ export interface paths {
         };
         readonly get?: never;
         readonly put?: never;
-        /** Asks the backend of a mount what is wrong, if anything */
+        /** Check the connection, rights and settings of a mount at its backend */
         readonly post: operations["checkMount"];
         readonly delete?: never;
         readonly options?: never;
@@ -790,7 +790,7 @@ export interface paths {
             readonly path?: never;
             readonly cookie?: never;
         };
-        /** Definitions, in order of name */
+        /** List definitions by name */
         readonly get: operations["listDefinitions"];
         readonly put?: never;
         readonly post?: never;
@@ -807,15 +807,15 @@ export interface paths {
             readonly path?: never;
             readonly cookie?: never;
         };
-        /** A definition */
+        /** Get a definition */
         readonly get: operations["readDefinition"];
         /**
-         * Creates or replaces a definition
-         * @description `If-None-Match: *` to create, `If-Match` with the ETag that was read to replace; without either 428.
+         * Create or replace a definition
+         * @description Send `If-None-Match: *` to create, or `If-Match` with the ETag of the version to replace. Without either the answer is 428.
          */
         readonly put: operations["putDefinition"];
         readonly post?: never;
-        /** Deletes a definition; its versions stay */
+        /** Delete a definition; its versions stay */
         readonly delete: operations["deleteDefinition"];
         readonly options?: never;
         readonly head?: never;
@@ -829,7 +829,7 @@ export interface paths {
             readonly path?: never;
             readonly cookie?: never;
         };
-        /** Every version of a definition, newest first */
+        /** List all versions of a definition, newest first */
         readonly get: operations["listDefinitionVersions"];
         readonly put?: never;
         readonly post?: never;
@@ -846,7 +846,7 @@ export interface paths {
             readonly path?: never;
             readonly cookie?: never;
         };
-        /** Operators, in order of name */
+        /** List operators by name */
         readonly get: operations["listOperators"];
         readonly put?: never;
         readonly post?: never;
@@ -863,15 +863,15 @@ export interface paths {
             readonly path?: never;
             readonly cookie?: never;
         };
-        /** An operator */
+        /** Get an operator */
         readonly get: operations["readOperator"];
         /**
-         * Creates or replaces an operator
-         * @description `If-None-Match: *` to create, `If-Match` with the ETag that was read to replace; without either 428.
+         * Create or replace an operator
+         * @description Send `If-None-Match: *` to create, or `If-Match` with the ETag of the version to replace. Without either the answer is 428.
          */
         readonly put: operations["putOperator"];
         readonly post?: never;
-        /** Deletes an operator; its versions stay */
+        /** Delete an operator; its versions stay */
         readonly delete: operations["deleteOperator"];
         readonly options?: never;
         readonly head?: never;
@@ -885,7 +885,7 @@ export interface paths {
             readonly path?: never;
             readonly cookie?: never;
         };
-        /** Every version of an operator, newest first */
+        /** List all versions of an operator, newest first */
         readonly get: operations["listOperatorVersions"];
         readonly put?: never;
         readonly post?: never;
@@ -902,7 +902,7 @@ export interface paths {
             readonly path?: never;
             readonly cookie?: never;
         };
-        /** Who the caller is, and what its token may do now */
+        /** Get the caller's operator, token and present rights */
         readonly get: operations["readOwnToken"];
         readonly put?: never;
         readonly post?: never;
@@ -919,10 +919,10 @@ export interface paths {
             readonly path?: never;
             readonly cookie?: never;
         };
-        /** Tokens of an operator, never their text */
+        /** List the tokens of an operator, never their text */
         readonly get: operations["listOperatorTokens"];
         readonly put?: never;
-        /** Makes a token for an operator */
+        /** Create a token for an operator */
         readonly post: operations["createOperatorToken"];
         readonly delete?: never;
         readonly options?: never;
@@ -940,7 +940,7 @@ export interface paths {
         readonly get?: never;
         readonly put?: never;
         readonly post?: never;
-        /** Revokes a token at once */
+        /** Revoke a token at once */
         readonly delete: operations["revokeOperatorToken"];
         readonly options?: never;
         readonly head?: never;
@@ -957,8 +957,8 @@ export interface paths {
         readonly get?: never;
         readonly put?: never;
         /**
-         * Finds who was given a leaked value
-         * @description Entries about exactly this value, at whatever path, newest first. A value of one key is also found as one key of a larger secret. Only the role auditor may ask, without a scope; admin does not include it. The trace is recorded, without the value.
+         * Find the callers that received a leaked value
+         * @description Entries about exactly this value, at any path, newest first. A value of one key is also found as one key of a larger secret. It needs the role auditor without a scope; admin does not include it. The broker records the trace without the value.
          */
         readonly post: operations["traceAudit"];
         readonly delete?: never;
@@ -975,8 +975,8 @@ export interface paths {
             readonly cookie?: never;
         };
         /**
-         * Searches the audit log, newest first
-         * @description All that is given must hold. The search is itself recorded.
+         * Search the audit log, newest first
+         * @description An entry must match all given filters. The broker records the search.
          */
         readonly get: operations["searchAudit"];
         readonly put?: never;
@@ -994,7 +994,7 @@ export interface paths {
             readonly path?: never;
             readonly cookie?: never;
         };
-        /** An entry and the proof that the last checkpoint covers it */
+        /** Get an entry and the proof that the last checkpoint covers it */
         readonly get: operations["proveEntry"];
         readonly put?: never;
         readonly post?: never;
@@ -1012,8 +1012,8 @@ export interface paths {
             readonly cookie?: never;
         };
         /**
-         * The last signed tree head
-         * @description C2SP tlog-checkpoint: `/api/v1/audit` is the prefix of a log as transparency-log tools know it.
+         * Get the last signed tree head
+         * @description C2SP tlog-checkpoint: `/api/v1/audit` is the log prefix for transparency-log tools.
          */
         readonly get: operations["readCheckpoint"];
         readonly put?: never;
@@ -1032,8 +1032,8 @@ export interface paths {
             readonly cookie?: never;
         };
         /**
-         * The log's verifier key
-         * @description C2SP signed note: with this key anybody checks the checkpoints.
+         * Get the log's verifier key
+         * @description C2SP signed note: the key that verifies the checkpoints.
          */
         readonly get: operations["readLogKey"];
         readonly put?: never;
@@ -1052,8 +1052,8 @@ export interface paths {
             readonly cookie?: never;
         };
         /**
-         * Signed ends of commits, for an export
-         * @description From the commit that holds the entry `start`, in order; the next page starts where the last of these ends.
+         * List the signed ends of commits, for an export
+         * @description Commits in order, from the one with the entry `start`; the next page starts at the end of the last one.
          */
         readonly get: operations["listHeads"];
         readonly put?: never;
@@ -1072,7 +1072,7 @@ export interface paths {
             readonly cookie?: never;
         };
         /**
-         * A tile or an entry bundle
+         * Get a tile or an entry bundle
          * @description C2SP tlog-tiles: `<level>/<index>` or `entries/<index>`.
          */
         readonly get: operations["readTile"];
@@ -1091,7 +1091,7 @@ export interface paths {
             readonly path?: never;
             readonly cookie?: never;
         };
-        /** Whether the process runs */
+        /** Check that the process runs */
         readonly get: operations["readHealth"];
         readonly put?: never;
         readonly post?: never;
@@ -1108,7 +1108,7 @@ export interface paths {
             readonly path?: never;
             readonly cookie?: never;
         };
-        /** Whether the broker should get requests now */
+        /** Check whether the broker should get requests now */
         readonly get: operations["readReadiness"];
         readonly put?: never;
         readonly post?: never;
@@ -1126,9 +1126,9 @@ export interface paths {
             readonly cookie?: never;
         };
         /**
-         * Prometheus metrics
-         * @description For operators with any role, in any scope. A scrape is not recorded; a refused one is. 401 without a valid token, 403 for workloads, 404 if metrics have a
-         *     listener of their own (`metrics.listener`), which asks for no token.
+         * Get metrics for Prometheus
+         * @description For operators with any role, in any scope. The broker records refused scrapes only. 401 without a valid token, 403 for workloads, 404 if metrics have a
+         *     separate listener (`metrics.listener`), which needs no token.
          */
         readonly get: operations["readMetrics"];
         readonly put?: never;
@@ -1146,7 +1146,7 @@ export interface paths {
             readonly path?: never;
             readonly cookie?: never;
         };
-        /** This document */
+        /** Get this document */
         readonly get: operations["readOpenApi"];
         readonly put?: never;
         readonly post?: never;
@@ -1166,7 +1166,7 @@ export interface components {
             readonly title: string;
             readonly status: number;
             readonly code: components["schemas"]["ErrorCode"];
-            /** @description For people. Never what a backend said, never whether something exists. */
+            /** @description A text for people. It never repeats the text of a backend and never reveals whether something exists. */
             readonly detail?: string;
             /** @description The id under which the broker logged the request. */
             readonly requestId: string;
@@ -1196,7 +1196,7 @@ export interface components {
         readonly SecretPath: string;
         readonly Name: string;
         readonly Id: string;
-        /** @description Opaque: the provider's own, or a keyed digest where it has none. */
+        /** @description Opaque: the provider's own version, or a keyed digest if it has none. */
         readonly SecretVersionId: string;
         /** @example k8s://prod-eu/payments/api */
         readonly WorkloadName: string;
@@ -1222,7 +1222,7 @@ export interface components {
             readonly workload: components["schemas"]["Workload"];
             readonly createdAt: components["schemas"]["Instant"];
             readonly endsAt: components["schemas"]["Instant"];
-            /** @description RFC 7638 thumbprint of the key that the session is bound to; absent: it is not. */
+            /** @description RFC 7638 thumbprint of the key that the session is bound to; absent if it is not bound. */
             readonly keyThumbprint?: string;
         };
         /**
@@ -1239,7 +1239,7 @@ export interface components {
             /** @description Shown once. */
             readonly token: string;
             readonly session: components["schemas"]["Session"];
-            /** @description Where the event stream stands. Sent as `Last-Event-ID` with the first `GET /events`, nothing is missed that happened after what was read meanwhile. */
+            /** @description The present position of the event stream. Send it as `Last-Event-ID` with the first `GET /events`, so that the stream also has the changes between the first read and its own start. */
             readonly eventId: string;
         };
         readonly SessionAnswer: {
@@ -1259,7 +1259,7 @@ export interface components {
             readonly to?: string;
             /** @default 100 */
             readonly limit?: number;
-            /** @description The `next` of the page before. A page may be empty and still have a `next`. */
+            /** @description The `next` of the previous page. A page may be empty and still have a `next`. */
             readonly after?: string;
         };
         readonly SecretData: {
@@ -1267,7 +1267,7 @@ export interface components {
                 readonly base64: string;
             };
         };
-        /** @description Until when the value may be held. Operators hold none. */
+        /** @description The time until which the caller may keep the value. Absent for operators. */
         readonly LeaseRight: {
             readonly id: components["schemas"]["Id"];
             readonly endsAt: components["schemas"]["Instant"];
@@ -1278,7 +1278,7 @@ export interface components {
             readonly data: components["schemas"]["SecretData"];
             readonly createdAt?: components["schemas"]["Instant"];
             /**
-             * @description The backend does not answer; this is what it said before.
+             * @description The backend does not answer; this is its last known value.
              * @constant
              */
             readonly stale?: true;
@@ -1309,7 +1309,7 @@ export interface components {
         };
         readonly SecretPage: {
             readonly items: readonly components["schemas"]["SecretListing"][];
-            /** @description What to send as `after` for the next page; absent on the last one. */
+            /** @description Send it as `after` for the next page; absent on the last page. */
             readonly next?: string;
         };
         readonly SecretWrite: {
@@ -1349,7 +1349,7 @@ export interface components {
             /** @enum {unknown} */
             readonly outcome: "begun" | "done" | "failed" | "waits" | "asked";
             readonly actor: string;
-            /** @description A stable word; of `asked`, what was asked. */
+            /** @description A stable word; for `asked`, the requested action. */
             readonly error?: string;
             readonly at: components["schemas"]["Instant"];
         };
@@ -1385,7 +1385,7 @@ export interface components {
             readonly steps?: readonly components["schemas"]["RotationStepRecord"][];
             readonly target?: components["schemas"]["RotationTargetState"];
         };
-        /** @description Of a parked rotation; which of the stored values the target accepts. */
+        /** @description For a parked rotation, which of the stored values the target accepts. */
         readonly RotationTargetState: {
             readonly current: components["schemas"]["RotationProbe"];
             readonly pending: components["schemas"]["RotationProbe"];
@@ -1396,10 +1396,10 @@ export interface components {
             readonly path: components["schemas"]["SecretPath"];
             readonly strategy: string;
             readonly connection?: components["schemas"]["Name"];
-            /** @description Why it cannot rotate as things are, in a stable word, such as `no_connection`. Absent where it can; then `slots` and `drillable` are there. */
+            /** @description Why the path cannot rotate at present, as a stable word such as `no_connection`. Absent if it can; then `slots` and `drillable` are present. */
             readonly problem?: string;
             /**
-             * @description With one, a rotation ends the connections of who holds the old credential.
+             * @description With one slot, a rotation breaks the connections of holders of the old credential.
              * @enum {unknown}
              */
             readonly slots?: "one" | "two";
@@ -1407,10 +1407,10 @@ export interface components {
             readonly paused: boolean;
             /** @enum {unknown} */
             readonly retire: "afterAcks" | "afterGrace" | "manual";
-            /** @description Since the last rotation or drill that went well. */
+            /** @description Failures since the last successful rotation or drill. */
             readonly failures: number;
             readonly nextRunAt?: components["schemas"]["Instant"];
-            /** @description The next five by the schedule, of which the first is `nextRunAt`; fewer where there are fewer. */
+            /** @description The next five scheduled runs, or fewer; the first is `nextRunAt`. */
             readonly nextRuns: readonly components["schemas"]["Instant"][];
             readonly nextDrillAt?: components["schemas"]["Instant"];
             readonly rotatedAt?: components["schemas"]["Instant"];
@@ -1460,7 +1460,7 @@ export interface components {
                  * @enum {unknown}
                  */
                 readonly outcome?: "ok" | "failed";
-                /** @description A word of the holder's own, for failures. It is recorded, so no text that may hold the secret. */
+                /** @description A word that the holder chooses, for failures. The broker records it, so it must not contain the secret. */
                 readonly reason?: string;
             }[];
         };
@@ -1468,7 +1468,7 @@ export interface components {
             readonly items: readonly ({
                 readonly path: components["schemas"]["SecretPath"];
                 readonly version: components["schemas"]["SecretVersionId"];
-                /** @description Leases on older versions that ended with it. */
+                /** @description Leases on older versions that this acknowledgement ended. */
                 readonly endedLeases: number;
             } | components["schemas"]["FailedItem"])[];
         };
@@ -1490,13 +1490,13 @@ export interface components {
         };
         readonly LeasePage: {
             readonly items: readonly components["schemas"]["Lease"][];
-            /** @description What to send as `after` for the next page; absent on the last one. */
+            /** @description Send it as `after` for the next page; absent on the last page. */
             readonly next?: string;
         };
         readonly LeaseRenewal: {
             readonly ttl?: components["schemas"]["Duration"];
         };
-        /** @description Exactly one of five ways to select. A path takes what lies below it along, by whole segments. */
+        /** @description Exactly one of five ways to select. A path includes everything below it, by whole segments. */
         readonly LeaseRevocation: {
             /** @constant */
             readonly by: "id";
@@ -1524,7 +1524,7 @@ export interface components {
             readonly mount: components["schemas"]["Name"];
             readonly comment?: components["schemas"]["Remark"];
         };
-        /** @description Why, for people; goes into the log. */
+        /** @description The reason, for people. The broker records it in the log. */
         readonly Remark: string;
         readonly SealOrder: {
             readonly reason: components["schemas"]["Reason"];
@@ -1533,12 +1533,12 @@ export interface components {
             /** @constant */
             readonly sealed: true;
         };
-        /** @description Why; it goes into the log. Without control characters. */
+        /** @description The reason, without control characters. The broker records it in the log. */
         readonly Reason: string;
         /** @example 10.0.0.0/8 */
         readonly CidrBlock: string;
         readonly RevokedLeases: {
-            /** @description Leases that had nothing at a backend. They are over. */
+            /** @description Leases without a credential at a backend. They have ended. */
             readonly revoked: number;
             /**
              * @description Leases over a credential that its backend still has to revoke: it may work until then. `GET /revocations` lists what is not
@@ -1548,14 +1548,14 @@ export interface components {
         };
         readonly SessionPage: {
             readonly items: readonly components["schemas"]["ListedSession"][];
-            /** @description What to send as `after` for the next page; absent on the last one. */
+            /** @description Send it as `after` for the next page; absent on the last page. */
             readonly next?: string;
         };
         readonly ListedSession: {
             readonly id: components["schemas"]["Id"];
             readonly workload: components["schemas"]["WorkloadName"];
             readonly pod?: components["schemas"]["Pod"];
-            /** @description The address that logged in; absent in sessions from before it was kept. */
+            /** @description The address of the login; absent in older sessions. */
             readonly source?: string;
             readonly createdAt: components["schemas"]["Instant"];
             readonly endsAt: components["schemas"]["Instant"];
@@ -1591,11 +1591,11 @@ export interface components {
         };
         readonly Ended: {
             readonly sessions: number;
-            /** @description Leases that had nothing at a backend. They are over. */
+            /** @description Leases without a credential at a backend. They have ended. */
             readonly revoked: number;
-            /** @description Leases over a credential that its backend still has to revoke; `GET /revocations` lists what is not done yet. */
+            /** @description Leases whose credential the backend still has to revoke; `GET /revocations` lists them until they are revoked. */
             readonly revoking: number;
-            /** @description Event streams of these sessions at the replica that answers. Other replicas close theirs as well. */
+            /** @description Closed event streams of these sessions at the answering replica. Other replicas close theirs too. */
             readonly streams: number;
         };
         readonly QuarantineWish: {
@@ -1650,7 +1650,7 @@ export interface components {
         };
         readonly RevocationPage: {
             readonly items: readonly components["schemas"]["Revocation"][];
-            /** @description What to send as `after` for the next page; absent on the last one. */
+            /** @description Send it as `after` for the next page; absent on the last page. */
             readonly next?: string;
         };
         readonly RetriedRevocation: {
@@ -1689,7 +1689,7 @@ export interface components {
             readonly capabilities: readonly components["schemas"]["Capability"][];
             readonly maxLeaseTtl?: components["schemas"]["Duration"];
             readonly conditions?: {
-                /** @description `true` in an allow: only sessions whose answers are sealed. `false` in a deny: those whose answers are not. */
+                /** @description `true` in an allow matches only sessions with sealed answers. `false` in a deny matches all other sessions. */
                 readonly sealedDelivery?: boolean;
                 readonly sourceCidrs?: readonly string[];
                 readonly timeWindows?: readonly {
@@ -1715,31 +1715,31 @@ export interface components {
         readonly Mount: {
             readonly prefix: components["schemas"]["SecretPath"];
             readonly connection: components["schemas"]["Name"];
-            /** @description The provider's own; docs/providers. */
+            /** @description Settings of the provider; docs/providers. */
             readonly options?: Record<string, unknown>;
             readonly leaseTtl?: components["schemas"]["Duration"];
             readonly cacheTtl?: components["schemas"]["DurationOrNone"];
             readonly staleIfError?: components["schemas"]["DurationOrNone"];
         };
         readonly Definition: {
-            /** @description The exact reference at the backend, in the provider's own terms. */
+            /** @description The exact reference at the backend, in the provider's terms. */
             readonly ref?: unknown;
             /** @enum {unknown} */
             readonly class?: "static" | "dynamic";
             readonly leaseTtl?: components["schemas"]["Duration"];
-            /** @description Of a dynamic definition; what all renewals of a lease come to, from the order on. 24h unless said. */
+            /** @description For a dynamic definition, the longest lifetime of a lease with all its renewals, from its issue on. 24h by default. */
             readonly maxLeaseTtl?: components["schemas"]["Duration"];
             readonly cacheTtl?: components["schemas"]["DurationOrNone"];
             readonly staleIfError?: components["schemas"]["DurationOrNone"];
             readonly description?: string;
             readonly rotation?: components["schemas"]["RotationSpec"];
         };
-        /** @description How the credential at the path is made anew; docs/rotation.md. */
+        /** @description How the broker rotates the credential at the path; docs/rotation.md. */
         readonly RotationSpec: {
             readonly connection?: components["schemas"]["Name"];
             /** @default generated */
             readonly strategy?: string;
-            /** @description The strategy's own, a page each in docs/rotators. */
+            /** @description Settings of the strategy; each has a page in docs/rotators. */
             readonly options?: Record<string, unknown>;
             readonly schedule?: {
                 readonly cron: string;
@@ -1782,7 +1782,7 @@ export interface components {
         readonly Role: "policy-editor" | "secret-editor" | "secret-reader" | "rotator" | "responder" | "auditor" | "admin";
         readonly Grant: {
             readonly role: components["schemas"]["Role"];
-            /** @description Path prefixes; none: everywhere. */
+            /** @description Path prefixes; without any, all paths. */
             readonly scope?: readonly components["schemas"]["SecretPath"][];
         };
         readonly Operator: {
@@ -1791,9 +1791,9 @@ export interface components {
         };
         /** @description The token ends no later than the one that mints it, is accepted from no more networks, and carries no more of the same operator. */
         readonly OperatorTokenOrder: {
-            /** @description Absent: one hour, or until the minting token ends. */
+            /** @description Absent: one hour, or until the creating token expires. */
             readonly ttl?: components["schemas"]["Duration"];
-            /** @description Narrows what the operator holds; absent: all of it. */
+            /** @description Limits the token to a part of the grants of the operator; absent: all of them. */
             readonly grants?: readonly components["schemas"]["Grant"][];
             readonly sourceCidrs?: readonly string[];
             readonly description?: string;
@@ -1810,7 +1810,7 @@ export interface components {
         readonly OwnToken: {
             readonly id: components["schemas"]["Id"];
             readonly operator: components["schemas"]["Name"];
-            /** @description What both the token and its operator's document grant. */
+            /** @description The grants that both the token and its operator's document have. */
             readonly grants: readonly components["schemas"]["Grant"][];
             readonly sourceCidrs: readonly string[];
             readonly endsAt: components["schemas"]["Instant"];
@@ -1850,7 +1850,7 @@ export interface components {
             readonly capability: components["schemas"]["Capability"];
             readonly path: components["schemas"]["SecretPath"];
             readonly sourceAddress: string;
-            /** @description Whether the session is bound to a key, so that answers are sealed; absent: not known. */
+            /** @description Whether the session is bound to a key, so that answers are sealed; absent: unknown. */
             readonly sealed?: boolean;
             readonly at?: components["schemas"]["Instant"];
             /** @description The session to look at for its end and for revoked versions. Without it the open sessions of `workload.pod` are looked at. */
@@ -1881,9 +1881,9 @@ export interface components {
             readonly nearMisses: readonly components["schemas"]["RuleNote"][];
             readonly complete: boolean;
             readonly lines: readonly string[];
-            /** @description What refuses the workload whatever the policies decide. */
+            /** @description Everything that refuses the workload regardless of the policies. */
             readonly blocks: readonly components["schemas"]["Block"][];
-            /** @description Versions of the path that the session does not get again. A new session does. */
+            /** @description Revoked versions of the path that the session cannot read again. A new session can. */
             readonly revoked: readonly components["schemas"]["RevokedVersion"][];
         };
         readonly Block: {
@@ -1898,7 +1898,7 @@ export interface components {
         } | {
             /** @constant */
             readonly by: "session";
-            /** @description It has ended, or there never was one. */
+            /** @description The session has ended, or never existed. */
             readonly session: string;
         };
         readonly RevokedVersion: {
@@ -1913,7 +1913,7 @@ export interface components {
         };
         readonly AuditPage: {
             readonly items: readonly components["schemas"]["AuditEntry"][];
-            /** @description What to send as `after` for the next page; absent on the last one. */
+            /** @description Send it as `after` for the next page; absent on the last page. */
             readonly next?: string;
         };
         /** @description The signed end of one commit's chain. */
@@ -1927,7 +1927,7 @@ export interface components {
         };
         readonly EntryProof: {
             readonly index: number;
-            /** @description The entry byte for byte: what the leaf is the hash of. */
+            /** @description The exact bytes of the entry; the leaf is their hash. */
             readonly entry: string;
             readonly leaf: string;
             /** @description RFC 6962 inclusion proof. */
@@ -1942,7 +1942,7 @@ export interface components {
         readonly Readiness: {
             readonly ready: boolean;
             readonly reasons: readonly string[];
-            /** @description What an operator should change; requests are served all the same. Absent when there is nothing. */
+            /** @description Conditions that an operator should fix. The broker still serves requests. Absent if there are none. */
             readonly warnings?: readonly string[];
         };
         readonly StoredAccessPolicy: {
@@ -1956,7 +1956,7 @@ export interface components {
         };
         readonly AccessPolicyPage: {
             readonly items: readonly components["schemas"]["StoredAccessPolicy"][];
-            /** @description What to send as `after` for the next page; absent on the last one. */
+            /** @description Send it as `after` for the next page; absent on the last page. */
             readonly next?: string;
         };
         readonly AccessPolicyVersions: {
@@ -1980,7 +1980,7 @@ export interface components {
         };
         readonly ClusterPage: {
             readonly items: readonly components["schemas"]["StoredCluster"][];
-            /** @description What to send as `after` for the next page; absent on the last one. */
+            /** @description Send it as `after` for the next page; absent on the last page. */
             readonly next?: string;
         };
         readonly ClusterVersions: {
@@ -2004,7 +2004,7 @@ export interface components {
         };
         readonly MountPage: {
             readonly items: readonly components["schemas"]["StoredMount"][];
-            /** @description What to send as `after` for the next page; absent on the last one. */
+            /** @description Send it as `after` for the next page; absent on the last page. */
             readonly next?: string;
         };
         readonly MountVersions: {
@@ -2028,7 +2028,7 @@ export interface components {
         };
         readonly DefinitionPage: {
             readonly items: readonly components["schemas"]["StoredDefinition"][];
-            /** @description What to send as `after` for the next page; absent on the last one. */
+            /** @description Send it as `after` for the next page; absent on the last page. */
             readonly next?: string;
         };
         readonly DefinitionVersions: {
@@ -2052,7 +2052,7 @@ export interface components {
         };
         readonly OperatorPage: {
             readonly items: readonly components["schemas"]["StoredOperator"][];
-            /** @description What to send as `after` for the next page; absent on the last one. */
+            /** @description Send it as `after` for the next page; absent on the last page. */
             readonly next?: string;
         };
         readonly OperatorVersions: {
@@ -2087,7 +2087,7 @@ export interface components {
          */
         readonly dpop: string;
         readonly limit: number;
-        /** @description What the page before returned as `next`. */
+        /** @description The `next` of the previous page. */
         readonly after: string;
         readonly ifMatch: string;
         readonly ifNoneMatch: "*";
@@ -2203,7 +2203,7 @@ export interface operations {
                 /** @description Sessions whose login came from an address in this block. */
                 readonly source?: components["schemas"]["CidrBlock"];
                 readonly limit?: components["parameters"]["limit"];
-                /** @description What the page before returned as `next`. */
+                /** @description The `next` of the previous page. */
                 readonly after?: components["parameters"]["after"];
             };
             readonly header?: never;
@@ -2376,7 +2376,7 @@ export interface operations {
             readonly query?: {
                 readonly prefix?: components["schemas"]["SecretPath"];
                 readonly limit?: components["parameters"]["limit"];
-                /** @description What the page before returned as `next`. */
+                /** @description The `next` of the previous page. */
                 readonly after?: components["parameters"]["after"];
             };
             readonly header?: never;
@@ -2487,7 +2487,7 @@ export interface operations {
         };
         readonly requestBody?: never;
         readonly responses: {
-            /** @description For as long as both ends stay */
+            /** @description The stream, until one side closes it */
             readonly 200: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -2505,15 +2505,15 @@ export interface operations {
                 /** @description Next run at this time or before. */
                 readonly dueBefore?: string;
                 /**
-                 * @description Whose run or drill was due five minutes ago and has not begun, or has not come to its new version since, or whose proof is older than its drills
-                 *     are apart; and what is in the last third of its time while no schedule will replace it.
+                 * @description Paths whose run or drill was due five minutes ago and has not begun, or has not reached its new version since; paths whose proof is older than their drill
+                 *     interval; and certificates in the last third of their lifetime that no schedule will replace.
                  */
                 readonly overdue?: boolean;
-                /** @description Whose credential no rotation and no drill has tested. */
+                /** @description Paths whose credential no rotation and no drill has tested. */
                 readonly neverProven?: boolean;
                 readonly state?: "running" | "parked" | "undoing";
                 readonly limit?: components["parameters"]["limit"];
-                /** @description What the page before returned as `next`. */
+                /** @description The `next` of the previous page. */
                 readonly after?: components["parameters"]["after"];
             };
             readonly header?: never;
@@ -2561,7 +2561,7 @@ export interface operations {
         readonly parameters: {
             readonly query?: {
                 readonly limit?: components["parameters"]["limit"];
-                /** @description What the page before returned as `next`. */
+                /** @description The `next` of the previous page. */
                 readonly after?: components["parameters"]["after"];
             };
             readonly header?: never;
@@ -2761,7 +2761,7 @@ export interface operations {
                 readonly mount?: components["schemas"]["Name"];
                 readonly state?: "live" | "ended";
                 readonly limit?: components["parameters"]["limit"];
-                /** @description What the page before returned as `next`. */
+                /** @description The `next` of the previous page. */
                 readonly after?: components["parameters"]["after"];
             };
             readonly header?: never;
@@ -2883,7 +2883,7 @@ export interface operations {
             readonly query?: {
                 readonly state?: "revoking" | "irrevocable" | "expiring";
                 readonly limit?: components["parameters"]["limit"];
-                /** @description What the page before returned as `next`. */
+                /** @description The `next` of the previous page. */
                 readonly after?: components["parameters"]["after"];
             };
             readonly header?: never;
@@ -3026,7 +3026,7 @@ export interface operations {
         readonly parameters: {
             readonly query?: {
                 readonly limit?: components["parameters"]["limit"];
-                /** @description What the page before returned as `next`. */
+                /** @description The `next` of the previous page. */
                 readonly after?: components["parameters"]["after"];
             };
             readonly header?: never;
@@ -3215,7 +3215,7 @@ export interface operations {
         readonly parameters: {
             readonly query?: {
                 readonly limit?: components["parameters"]["limit"];
-                /** @description What the page before returned as `next`. */
+                /** @description The `next` of the previous page. */
                 readonly after?: components["parameters"]["after"];
             };
             readonly header?: never;
@@ -3353,7 +3353,7 @@ export interface operations {
         readonly parameters: {
             readonly query?: {
                 readonly limit?: components["parameters"]["limit"];
-                /** @description What the page before returned as `next`. */
+                /** @description The `next` of the previous page. */
                 readonly after?: components["parameters"]["after"];
             };
             readonly header?: never;
@@ -3514,7 +3514,7 @@ export interface operations {
         readonly parameters: {
             readonly query?: {
                 readonly limit?: components["parameters"]["limit"];
-                /** @description What the page before returned as `next`. */
+                /** @description The `next` of the previous page. */
                 readonly after?: components["parameters"]["after"];
             };
             readonly header?: never;
@@ -3652,7 +3652,7 @@ export interface operations {
         readonly parameters: {
             readonly query?: {
                 readonly limit?: components["parameters"]["limit"];
-                /** @description What the page before returned as `next`. */
+                /** @description The `next` of the previous page. */
                 readonly after?: components["parameters"]["after"];
             };
             readonly header?: never;
@@ -3917,8 +3917,8 @@ export interface operations {
                 readonly pathPrefix?: string;
                 readonly document?: string;
                 /**
-                 * @description The place at a backend that was read, issued from or rotated, as `<kind>:<place>`, such as `vault:secret/data/payments/db`. Finds
-                 *     all paths that lead there.
+                 * @description The place at a backend of a read, an issue or a rotation, as `<kind>:<place>`, such as `vault:secret/data/payments/db`. Finds
+                 *     the entries of all paths that lead there.
                  */
                 readonly locator?: string;
                 /** @description Also finds the summaries of refusals of this action. */
@@ -3935,7 +3935,7 @@ export interface operations {
                 readonly from?: components["schemas"]["Instant"];
                 readonly to?: components["schemas"]["Instant"];
                 readonly limit?: components["parameters"]["limit"];
-                /** @description What the page before returned as `next`. */
+                /** @description The `next` of the previous page. */
                 readonly after?: components["parameters"]["after"];
             };
             readonly header?: never;
