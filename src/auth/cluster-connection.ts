@@ -1,4 +1,4 @@
-import type { KubernetesApi } from '../providers/kubernetes/client/index.ts';
+import type { KubernetesApi } from '../ports/kubernetes-api.ts';
 import type { JwksConnection } from './config.ts';
 
 /** The connection that a cluster names: an API server to ask, or a place where its keys are. */

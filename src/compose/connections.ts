@@ -58,8 +58,8 @@ const OPENERS: Openers = {
   },
   async 'aws-iam'(name, connection, deps) {
     const { connectAwsAccount } = await import('../providers/aws/client/account.ts');
-    const { connectAwsIam } = await import('../providers/aws/iam/connection.ts');
-    const { connectIamRotation } = await import('../providers/aws/rotator/iam-connection.ts');
+    const { connectAwsIam } = await import('../providers/aws/open.ts');
+    const { connectIamRotation } = await import('../providers/aws/rotator/rotator.ts');
     const account = await connectAwsAccount(connection, createGuard(connection.limits, deps));
     const provider = connectAwsIam(name, account, deps.clock);
     const rotation = connectIamRotation(name, account, deps.clock);
@@ -83,7 +83,7 @@ const OPENERS: Openers = {
     return openRedis(name, connection, deps);
   },
   async kubernetes(name, connection, deps) {
-    const { connectKubernetes } = await import('../providers/kubernetes/client/index.ts');
+    const { connectKubernetes } = await import('../providers/kubernetes/client/client.ts');
     const { connectKubernetesSecrets } = await import('../providers/kubernetes/open.ts');
     const api = await connectKubernetes(connection);
     const provider = await connectKubernetesSecrets(name, connection, deps);

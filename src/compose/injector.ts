@@ -19,7 +19,8 @@ import {
 } from '../delivery/injector/webhook-server.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
-import { connectKubernetes, type KubernetesApi } from '../providers/kubernetes/client/index.ts';
+import { connectKubernetes } from '../providers/kubernetes/client/client.ts';
+import type { KubernetesApi } from '../ports/kubernetes-api.ts';
 import { Closings } from './closings.ts';
 import { FollowedText } from './followed-text.ts';
 

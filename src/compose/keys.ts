@@ -36,7 +36,7 @@ export async function openKek(config: Config, clock: Clock): Promise<KeyEncrypti
     const { openVaultTransitKey } = await import('../providers/vault/kek.ts');
     return openVaultTransitKey(config.kek, clock);
   }
-  const { loadLocalFileKey } = await import('../providers/embedded/kek/key.ts');
+  const { loadLocalFileKey } = await import('../providers/embedded/kek.ts');
   const directory = dataDirectory(config);
   return loadLocalFileKey({
     path: config.kek.path,

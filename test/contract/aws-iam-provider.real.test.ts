@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { systemClock } from '../../src/clock.ts';
 import type { ProviderConnection, SecretProvider } from '../../src/ports/secret-provider.ts';
 import { awsIamConnectionSchema } from '../../src/providers/aws/config.ts';
-import { connectAwsIam } from '../../src/providers/aws/iam/connection.ts';
+import { connectAwsIam } from '../../src/providers/aws/open.ts';
 import { connectAwsAccount } from '../../src/providers/aws/client/account.ts';
 import { createGuard } from '../../src/providers/guard/guard.ts';
 import { describeWith } from '../kit/backends/backends.ts';

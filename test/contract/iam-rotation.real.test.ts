@@ -7,9 +7,8 @@ import {
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { systemClock } from '../../src/clock.ts';
 import { awsIamConnectionSchema } from '../../src/providers/aws/config.ts';
-import { connectIamRotation } from '../../src/providers/aws/rotator/iam-connection.ts';
-import type { AwsAccount } from '../../src/providers/aws/client/aws-account.ts';
-import { connectAwsAccount } from '../../src/providers/aws/client/account.ts';
+import { connectIamRotation } from '../../src/providers/aws/rotator/rotator.ts';
+import { type AwsAccount, connectAwsAccount } from '../../src/providers/aws/client/account.ts';
 import { createGuard } from '../../src/providers/guard/guard.ts';
 import { guardLimitsSchema } from '../../src/providers/guard/config.ts';
 import { describeWith } from '../kit/backends/backends.ts';

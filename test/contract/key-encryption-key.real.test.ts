@@ -1,6 +1,6 @@
 import { expect, it } from '@jest/globals';
 import { systemClock } from '../../src/clock.ts';
-import { vaultTransitConfig } from '../../src/providers/vault/kek/config.ts';
+import { vaultTransitConfig } from '../../src/providers/vault/config.ts';
 import { openVaultTransitKey } from '../../src/providers/vault/kek.ts';
 import { describeWith } from '../kit/backends/backends.ts';
 import { freePort } from '../kit/backends/free-port.ts';

@@ -1,8 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createKeyFile } from '../../src/providers/embedded/kek.ts';
-import { loadLocalFileKey } from '../../src/providers/embedded/kek/key.ts';
+import { createKeyFile, loadLocalFileKey } from '../../src/providers/embedded/kek.ts';
 import { keyEncryptionKeyContract } from './key-encryption-key.contract.ts';
 
 keyEncryptionKeyContract('local-file', async () => {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { ProviderConnection, SecretProvider } from '../../src/ports/secret-provider.ts';
-import { ANCHOR_LABEL } from '../../src/providers/kubernetes/anchor.ts';
+import { ANCHOR_LABEL } from '../../src/providers/kubernetes/credentials.ts';
 import { describeWith } from '../kit/backends/backends.ts';
 import { grant } from '../kit/backends/kube-apply.ts';
 import { createNamespace, createServiceAccount } from '../kit/backends/kube-objects.ts';

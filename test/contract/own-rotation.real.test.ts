@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, it } from '@jest/globals';
 import { systemClock } from '../../src/clock.ts';
 import type { SecretData } from '../../src/domain/secret.ts';
 import type { RotationConnection, RotationTarget } from '../../src/ports/rotation-target.ts';
-import { awsSecretsManagerConnectionSchema } from '../../src/providers/aws/secrets-manager/config.ts';
+import { awsSecretsManagerConnectionSchema } from '../../src/providers/aws/config.ts';
 import {
   connectAwsSecretsManager,
   type AwsSecretsConnection,

@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals';
 import { systemClock } from '../../src/clock.ts';
 import type { Clock } from '../../src/ports/clock.ts';
-import { vaultServerSchema } from '../../src/providers/vault/client/config.ts';
+import { vaultServerSchema } from '../../src/providers/vault/config.ts';
 import { connectVault, type VaultClient } from '../../src/providers/vault/client/client.ts';
 import { describeWith } from '../kit/backends/backends.ts';
 import { openBaoRequest } from '../kit/backends/openbao-calls.ts';

@@ -1,6 +1,6 @@
 import { systemClock } from '../../src/clock.ts';
 import { expect, it } from '@jest/globals';
-import { staticRoleOptions } from '../../src/providers/vault/rotator/config.ts';
+import { staticRoleOptions } from '../../src/providers/vault/config.ts';
 import { connectVaultRotation } from '../../src/providers/vault/rotator/rotator.ts';
 import { describeWith } from '../kit/backends/backends.ts';
 import { openBaoCall } from '../kit/backends/openbao-calls.ts';

@@ -53,10 +53,14 @@ describe('every backend', () => {
   });
 
   it.each([
+    ['secrets', 'secret-provider'],
+    ['credentials', 'dynamic-credentials'],
     ['rotator', 'rotation-target'],
     ['kek', 'key-encryption-key'],
-  ])('that has a %s runs the suite %s with it', (part, contract) => {
-    const having = houses.filter((name) => existsSync(`src/providers/${name}/${part}`));
+  ])('that has %s runs the suite %s with it', (part, contract) => {
+    const having = houses.filter((name) =>
+      [part, `${part}.ts`].some((file) => existsSync(`src/providers/${name}/${file}`)),
+    );
     expect(having).not.toEqual([]);
     expect(having.filter((name) => !inContract('providers', contract).includes(name))).toEqual([]);
   });

@@ -28,12 +28,12 @@ function dialOut(port: number): Readonly<Record<string, string>> {
   writeFileSync(tokenFile, 'a-token', { mode: 0o600 });
   return {
     kubernetes: `
-      const { connectKubernetes } = await import('${source('providers/kubernetes/client/index.ts')}');
+      const { connectKubernetes } = await import('${source('providers/kubernetes/client/client.ts')}');
       const api = await connectKubernetes({ type: 'kubernetes', server: '${address}', tokenFile: '${tokenFile}' });
       await api.call({ method: 'GET', path: ['api'] }, AbortSignal.timeout(9000));`,
     vault: `
-      const { connectVault } = await import('${source('providers/vault/client/vault-client.ts')}');
-      const { vaultServerSchema } = await import('${source('providers/vault/client/config.ts')}');
+      const { connectVault } = await import('${source('providers/vault/client/client.ts')}');
+      const { vaultServerSchema } = await import('${source('providers/vault/config.ts')}');
       const { systemClock } = await import('${source('clock.ts')}');
       const auth = { method: 'token', tokenFile: '${tokenFile}' };
       const server = vaultServerSchema.parse({ address: '${address}', auth, limits: { maxRetries: 0 } });

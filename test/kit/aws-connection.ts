@@ -1,7 +1,7 @@
 import { systemClock } from '../../src/clock.ts';
 import type { CallContext } from '../../src/ports/call-context.ts';
 import type { ProviderConnection } from '../../src/ports/secret-provider.ts';
-import { awsSecretsManagerConnectionSchema } from '../../src/providers/aws/secrets-manager/config.ts';
+import { awsSecretsManagerConnectionSchema } from '../../src/providers/aws/config.ts';
 import { connectAwsSecretsManager } from '../../src/providers/aws/open.ts';
 
 export const REGION = 'eu-central-1';

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { connectKubernetes } from '../../src/providers/kubernetes/client/index.ts';
+import { connectKubernetes } from '../../src/providers/kubernetes/client/client.ts';
 import { FakeApiServer } from './fakes/fake-api-server.ts';
 import type { FakePod } from './fakes/fake-pods.ts';
 import type { KubeCluster, PodRef } from './kube-cluster.ts';

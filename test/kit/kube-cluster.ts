@@ -1,4 +1,4 @@
-import type { KubernetesApi } from '../../src/providers/kubernetes/client/index.ts';
+import type { KubernetesApi } from '../../src/ports/kubernetes-api.ts';
 
 export interface PodRef {
   readonly namespace: string;

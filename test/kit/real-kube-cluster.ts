@@ -1,7 +1,7 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { connectKubernetes } from '../../src/providers/kubernetes/client/index.ts';
+import { connectKubernetes } from '../../src/providers/kubernetes/client/client.ts';
 import { grant } from './backends/kube-apply.ts';
 import { kubeCall, kubeRequest } from './backends/kube-calls.ts';
 import type { KubeObject } from './backends/kube-calls.ts';

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '../../src/clock.ts';
 import { connectVaultProvider, type VaultConnection } from '../../src/providers/vault/open.ts';
-import { vaultConnectionSchema } from '../../src/providers/vault/client/config.ts';
+import { vaultConnectionSchema } from '../../src/providers/vault/config.ts';
 
 /** Connections to one server, each with a token file of its own; `close` ends all of them. */
 export class VaultConnections {

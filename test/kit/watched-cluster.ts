@@ -1,6 +1,6 @@
 import { createPodWatch } from '../../src/auth/index.ts';
 import type { PodEnd, PodWatch } from '../../src/ports/pod-watch.ts';
-import { connectKubernetes } from '../../src/providers/kubernetes/client/index.ts';
+import { connectKubernetes } from '../../src/providers/kubernetes/client/client.ts';
 import { until } from './backends/until.ts';
 import { FakeApiServer } from './fakes/fake-api-server.ts';
 import type { FakePod } from './fakes/fake-pods.ts';

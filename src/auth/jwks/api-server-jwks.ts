@@ -1,4 +1,4 @@
-import type { KubernetesApi } from '../../providers/kubernetes/client/index.ts';
+import type { KubernetesApi } from '../../ports/kubernetes-api.ts';
 import { JWKS_ACCEPT, MAX_JWKS_BYTES } from './jwks-source.ts';
 import type { JwksSource } from './jwks-source.ts';
 

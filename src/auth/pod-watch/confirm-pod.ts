@@ -1,7 +1,7 @@
 import { BrokerError } from '../../domain/errors.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { PodFacts } from '../../ports/pod-watch.ts';
-import type { KubernetesApi } from '../../providers/kubernetes/client/index.ts';
+import type { KubernetesApi } from '../../ports/kubernetes-api.ts';
 import { withDeadline } from '../../ports/deadline.ts';
 import { identityUnavailable } from '../identity-unavailable.ts';
 import { readPod } from './observed-pod.ts';

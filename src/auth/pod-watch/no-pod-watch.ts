@@ -1,6 +1,6 @@
 import type { Clock } from '../../ports/clock.ts';
 import type { PodWatch } from '../../ports/pod-watch.ts';
-import type { KubernetesApi } from '../../providers/kubernetes/client/index.ts';
+import type { KubernetesApi } from '../../ports/kubernetes-api.ts';
 import { identityUnavailable } from '../identity-unavailable.ts';
 import { confirmPod } from './confirm-pod.ts';
 

@@ -1,6 +1,6 @@
 import { BrokerError } from '../../domain/errors.ts';
 import type { Clock } from '../../ports/clock.ts';
-import type { KubernetesApi } from '../../providers/kubernetes/client/index.ts';
+import type { KubernetesApi } from '../../ports/kubernetes-api.ts';
 import { ALL_PODS, listPods } from './list-pods.ts';
 import type { ObservedPod } from './observed-pod.ts';
 import { readWatchEvent } from './watch-event.ts';

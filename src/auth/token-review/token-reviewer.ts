@@ -1,7 +1,7 @@
 import { sha256Hex } from '../../crypto/digest.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import type { Clock } from '../../ports/clock.ts';
-import type { KubernetesApi } from '../../providers/kubernetes/client/index.ts';
+import type { KubernetesApi } from '../../ports/kubernetes-api.ts';
 import { withDeadline } from '../../ports/deadline.ts';
 import { identityUnavailable } from '../identity-unavailable.ts';
 import { waitFor } from '../wait-for.ts';

@@ -4,15 +4,16 @@ import { auditConfigSchema } from '../../audit/config.ts';
 import { jwksConnectionSchema } from '../../auth/config.ts';
 import { isName } from '../../domain/names.ts';
 import { injectorConfigSchema } from '../../delivery/injector/config.ts';
-import { vaultTransitConfig } from '../../providers/vault/kek/config.ts';
-import { awsIamConnectionSchema } from '../../providers/aws/config.ts';
-import { awsSecretsManagerConnectionSchema } from '../../providers/aws/secrets-manager/config.ts';
-import { localFileConfig } from '../../providers/embedded/kek/config.ts';
+import { localFileConfig } from '../../providers/embedded/config.ts';
+import { vaultTransitConfig, vaultConnectionSchema } from '../../providers/vault/config.ts';
+import {
+  awsIamConnectionSchema,
+  awsSecretsManagerConnectionSchema,
+} from '../../providers/aws/config.ts';
 import { kubernetesProviderConnectionSchema } from '../../providers/kubernetes/config.ts';
-import { mysqlConnectionSchema } from '../../providers/mysql/config.ts';
 import { postgresConnectionSchema } from '../../providers/postgres/config.ts';
+import { mysqlConnectionSchema } from '../../providers/mysql/config.ts';
 import { redisConnectionSchema } from '../../providers/redis/config.ts';
-import { vaultConnectionSchema } from '../../providers/vault/client/config.ts';
 import { webhookConnectionSchema } from '../../providers/webhook/config.ts';
 import { storeConfigSchema } from '../../store/config.ts';
 

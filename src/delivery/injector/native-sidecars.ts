@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Clock } from '../../ports/clock.ts';
 import { withDeadline } from '../../ports/deadline.ts';
-import type { KubernetesApi } from '../../providers/kubernetes/client/index.ts';
+import type { KubernetesApi } from '../../ports/kubernetes-api.ts';
 
 const TIMEOUT_MS = 5_000;
 /** On by default since (KEP-753). */

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { BrokerError } from '../../domain/errors.ts';
 import type { Clock } from '../../ports/clock.ts';
 import { withDeadline } from '../../ports/deadline.ts';
-import type { KubernetesApi, KubernetesRequest } from '../../providers/kubernetes/client/index.ts';
+import type { KubernetesApi, KubernetesRequest } from '../../ports/kubernetes-api.ts';
 
 const TIMEOUT_MS = 5_000;
 /** Lists are merged by the names of their items. */

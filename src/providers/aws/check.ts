@@ -2,8 +2,9 @@ import { BrokerError, type ErrorCode } from '../../domain/errors.ts';
 import type { CallContext } from '../../ports/call-context.ts';
 import type { CheckReport } from '../../ports/secret-provider.ts';
 import { AwsRefusal } from './errors.ts';
-import type { AwsSecretsManagerConfig } from './secrets-manager/config.ts';
-import type { GuardedSecrets } from './client/guarded-secrets.ts';
+import type { AwsSecretsManagerConfig } from './config.ts';
+import type { GuardedSecrets } from './client/secrets-manager.ts';
+import type { AwsAccount } from './client/account.ts';
 
 type Place = Pick<AwsSecretsManagerConfig, 'region' | 'endpoint' | 'profile'>;
 
@@ -46,4 +47,32 @@ function explain(error: unknown, { profile }: Place): string {
   if (error.reason === 'throttled')
     return `throttled (${name}): lower limits.maxConcurrent or raise the quota`;
   return `${ADVICE[error.code] ?? 'failed: check region and endpoint'} (${name})`;
+}
+
+const ARN = /^arn:[\w:/+=,.@-]{1,2048}$/;
+
+/** Asks STS as whom the broker is known; which roles it may assume shows only when it does. */
+export async function checkIdentity(
+  account: AwsAccount,
+  context: CallContext,
+): Promise<CheckReport> {
+  const tried = `GetCallerIdentity in ${account.region}`;
+  try {
+    const arn = await account.identityOf(undefined, context);
+    const who = ARN.test(arn) ? arn : 'somebody whose name cannot be read';
+    return { healthy: true, findings: [`${tried}: the broker is ${who}`] };
+  } catch (error) {
+    return { healthy: false, findings: [`${tried}: ${explainIdentity(error)}`] };
+  }
+}
+
+function explainIdentity(error: unknown): string {
+  const name =
+    error instanceof BrokerError && error.cause instanceof AwsRefusal
+      ? error.cause.errorName
+      : 'no answer';
+  const isDenied = error instanceof BrokerError && error.code === 'ERR_PROVIDER_DENIED';
+  return isDenied
+    ? `refused (${name}): give the pod a role (IRSA, Pod Identity) or name a profile`
+    : `failed (${name}): check region, stsEndpoint, routes and the VPC endpoint`;
 }

@@ -1,6 +1,84 @@
 import { z } from 'zod';
-import { awsAccessFields, awsEndpoint } from './client/config.ts';
+import { isSecretPath } from '../../domain/names.ts';
 import { guardLimitsSchema } from '../guard/config.ts';
+import { accessKeyNames } from '../rotator/options.ts';
+
+const LOOPBACK = new Set(['127.0.0.1', '[::1]', 'localhost']);
+
+function isEndpoint(text: string): boolean {
+  const url = URL.parse(text);
+  if (url === null || `${url.username}${url.password}${url.search}${url.hash}` !== '') return false;
+  return url.protocol === 'https:' || (url.protocol === 'http:' && LOOPBACK.has(url.hostname));
+}
+
+export const awsEndpoint = z
+  .string()
+  .refine(isEndpoint, 'an https address without user, query or fragment (http on loopback only)');
+
+/** The fields that say how to reach AWS and as whom; a connection's schema spreads them. */
+export const awsAccessFields = {
+  region: z
+    .string()
+    .regex(/^[a-z]{2}(?:-[a-z]+){1,3}-[0-9]{1,2}$/, 'a region, for example eu-central-1'),
+  /** Instead of the region's public endpoint: a VPC endpoint, or an emulator on loopback. */
+  endpoint: awsEndpoint.optional(),
+  /** A profile of the shared AWS configuration (keys, `role_arn`, web identity, SSO); absent: the SDK's default chain. */
+  profile: z
+    .string()
+    .regex(/^[A-Za-z0-9._/@+-]{1,128}$/)
+    .optional(),
+} as const;
+
+export type AwsAccess = z.infer<z.ZodObject<typeof awsAccessFields>>;
+
+/** A connection of the configuration file. */
+export const awsSecretsManagerConnectionSchema = z.strictObject({
+  type: z.literal('aws-secrets-manager'),
+  ...awsAccessFields,
+  limits: guardLimitsSchema.prefault({}),
+  /** What mounts may reach through it: secret names, `*` one segment, `**` (last) any depth. */
+  locators: z.array(z.string().min(1).max(1024)).min(1),
+});
+export type AwsSecretsManagerConfig = z.infer<typeof awsSecretsManagerConnectionSchema>;
+
+const secretName = z
+  .string()
+  .refine(isSecretPath, 'a secret name of [A-Za-z0-9._+=@-] and single slashes');
+const stage = z.string().regex(/^[A-Za-z0-9._-]{1,256}$/);
+const versionId = z.string().regex(/^[A-Za-z0-9-]{32,64}$/);
+
+/** A mount document's options. */
+export const awsMountOptions = z.strictObject({
+  /** What every secret's name at AWS begins with, a slash at its end; absent: all of the account's region. */
+  namePrefix: z
+    .string()
+    .refine(
+      (text) => text === '' || (text.endsWith('/') && isSecretPath(text.slice(0, -1))),
+      'a path ending in /',
+    )
+    .default(''),
+  /** The stage that is current for this mount. */
+  stage: stage.default('AWSCURRENT'),
+});
+export type AwsMountOptions = z.infer<typeof awsMountOptions>;
+
+/** A definition's exact reference. */
+export const awsRef = z
+  .strictObject({
+    name: secretName,
+    /** The one member of a JSON secret that is meant. */
+    jsonKey: z.string().min(1).max(256).optional(),
+    stage: stage.optional(),
+    versionId: versionId.optional(),
+  })
+  .refine(
+    (ref) => ref.stage === undefined || ref.versionId === undefined,
+    'stage or versionId, not both',
+  );
+
+export function isVersionId(text: string): boolean {
+  return versionId.safeParse(text).success;
+}
 
 /** A connection of the configuration file: roles to assume, and users whose access keys rotate. */
 export const awsIamConnectionSchema = z.strictObject({
@@ -70,3 +148,23 @@ function isFreeTag(key: string): boolean {
 export function isRoleName(text: string): boolean {
   return roleName.safeParse(text).success;
 }
+
+/** Strategy `access-keys` of a connection `aws-iam`. */
+export const accessKeysOptions = z.strictObject({
+  username: z
+    .string()
+    .regex(/^(?!\.{1,2}$)[A-Za-z0-9_+=,.@-]{1,64}$/, 'an IAM user name without its path'),
+  keys: accessKeyNames,
+});
+export type AccessKeysOptions = z.output<typeof accessKeysOptions>;
+
+/** Strategy `own-rotation` of a connection `aws-secrets-manager`. */
+export const ownRotationOptions = z.strictObject({
+  /** The secret at AWS, by its name: that of the definition's path, unless its value is copied elsewhere. */
+  name: z
+    .string()
+    .regex(
+      /^(?!.*\/\/)(?!\/)[A-Za-z0-9/_+=.@-]{1,512}(?<!\/)$/,
+      'a secret name of [A-Za-z0-9/_+=.@-]',
+    ),
+});

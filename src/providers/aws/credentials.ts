@@ -6,12 +6,16 @@ import type {
   CredentialRequest,
   DynamicCredentials,
   IssuedCredential,
+  CheckReport,
+  SecretProvider,
 } from '../../ports/secret-provider.ts';
-import type { AwsAccount } from './client/aws-account.ts';
+import type { AwsAccount } from './client/account.ts';
 import { parseOptions } from '../parse-options.ts';
-import { MIN_SESSION_SECONDS, roleRef } from './config.ts';
-import { formatHandle, parseHandle } from './iam/role-handle.ts';
-import { roleArnOf } from './iam/role-location.ts';
+import { MIN_SESSION_SECONDS, roleRef, isRoleName, type AwsIamMountOptions } from './config.ts';
+import type { Page } from '../../domain/page.ts';
+import type { SecretListing, SecretVersion } from '../../domain/secret.ts';
+import { checkIdentity } from './check.ts';
+import { z } from 'zod';
 
 const LONGEST_NAME = 64;
 
@@ -91,4 +95,80 @@ function sessionName({ namespace, serviceAccount }: Workload, intentId: string):
 
 function clean(text: string): string {
   return text.replace(/[^\w+=,.@-]/g, '-');
+}
+
+/** Roles of one account: nothing can be read or listed, sessions are made to order. */
+export class AwsIamProvider implements SecretProvider {
+  readonly covers: string;
+  readonly credentials: DynamicCredentials;
+  readonly #account: AwsAccount;
+  readonly #options: AwsIamMountOptions;
+
+  constructor(account: AwsAccount, options: AwsIamMountOptions, clock: Clock) {
+    this.#account = account;
+    this.#options = options;
+    this.covers = `roles/${options.account}/`;
+    this.credentials = new RoleCredentials(account, options.partition, clock);
+  }
+
+  locate(rest: string, ref?: unknown): string {
+    if (ref !== undefined) {
+      return formatRoleLocation(this.#options.account, parseOptions(roleRef, ref).role);
+    }
+    if (isRoleName(rest)) return formatRoleLocation(this.#options.account, rest);
+    throw new BrokerError('ERR_PATH_INVALID', 'below this mount a path is a role, with its path');
+  }
+
+  restOf(ref: unknown): string {
+    return parseOptions(roleRef, ref).role;
+  }
+
+  read(): Promise<SecretVersion> {
+    return Promise.reject(new BrokerError('ERR_NOT_FOUND'));
+  }
+
+  list(): Promise<Page<SecretListing>> {
+    return Promise.resolve({ items: [] });
+  }
+
+  check(context: CallContext): Promise<CheckReport> {
+    return checkIdentity(this.#account, context);
+  }
+}
+
+/** All that is sent to STS for one credential; docs/spec/aws-role-handle-v1.md. No secret in it. */
+const roleHandle = z.strictObject({
+  v: z.literal(1),
+  role: z.string(),
+  session: z.string(),
+  seconds: z.int(),
+  policy: z.string().optional(),
+  policyArns: z.array(z.string()).optional(),
+  externalId: z.string().optional(),
+  tags: z.record(z.string(), z.string()).optional(),
+});
+export type RoleHandle = z.infer<typeof roleHandle>;
+
+export function formatHandle(handle: RoleHandle): string {
+  return JSON.stringify(handle);
+}
+
+/** @throws ERR_INTERNAL for a text that `formatHandle` did not make. */
+export function parseHandle(text: string): RoleHandle {
+  try {
+    return roleHandle.parse(JSON.parse(text));
+  } catch (cause) {
+    throw new BrokerError('ERR_INTERNAL', undefined, { cause });
+  }
+}
+
+/** `roles/<account>/<path and name>`, each segment encoded. */
+export function formatRoleLocation(account: string, role: string): string {
+  return ['roles', account, ...role.split('/').map(encodeURIComponent)].join('/');
+}
+
+/** The ARN of the role at a place that `formatRoleLocation` made. */
+export function roleArnOf(locator: string, partition: string): string {
+  const [, account = '', ...segments] = locator.split('/').map(decodeURIComponent);
+  return `arn:${partition}:iam::${account}:role/${segments.join('/')}`;
 }

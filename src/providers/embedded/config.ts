@@ -1,5 +1,5 @@
-import * as z from 'zod';
 import { isSecretPath } from '../../domain/names.ts';
+import { z } from 'zod';
 
 /** Rows of a secret's history that are kept, tombstones included; `versions()` never answers more. */
 export const HISTORY_LENGTH = 100;
@@ -16,3 +16,10 @@ export const embeddedOptions = z.strictObject({
 });
 
 export type EmbeddedOptions = z.infer<typeof embeddedOptions>;
+
+/** A key-encryption key in a file of its own, outside the data directory and every backup of it. */
+export const localFileConfig = z.strictObject({
+  type: z.literal('local-file'),
+  /** Made by `createKeyFile`; mode 0600 or 0400. */
+  path: z.string().min(1),
+});

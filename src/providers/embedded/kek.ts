@@ -1,4 +1,4 @@
-import { lstat, open, realpath } from 'node:fs/promises';
+import { lstat, open as openFile, realpath } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, relative } from 'node:path';
 import { decodeBase64 } from '../../crypto/base64.ts';
 import { randomBytes } from '../../crypto/random.ts';
@@ -9,6 +9,10 @@ import {
   type SecretKey,
 } from '../../crypto/secret-key.ts';
 import { BrokerError } from '../../domain/errors.ts';
+import { open, seal } from '../../crypto/aead.ts';
+import { localFileData, localFileInfo } from '../../crypto/associated-data.ts';
+import { deriveBytes, deriveKey } from '../../crypto/derived-keys.ts';
+import type { KeyEncryptionKey } from '../../ports/key-encryption-key.ts';
 
 const HEADER = 'quaymaster-kek-v1';
 /** Header, newline, 44 characters of base64, newline. */
@@ -52,7 +56,7 @@ export async function createKeyFile({ path, dataDirectory }: KeyFileLocation): P
   const directory = await resolved(dirname(path));
   await refuseInside(join(directory, basename(path)), dataDirectory);
   const key = randomBytes(SECRET_KEY_BYTES);
-  const file = await open(path, 'wx', OWNER_ONLY).catch((cause: unknown) => {
+  const file = await openFile(path, 'wx', OWNER_ONLY).catch((cause: unknown) => {
     throw isExisting(cause)
       ? refused('exists already and is never overwritten')
       : unreachable(cause);
@@ -78,7 +82,7 @@ export async function readKeyFile({ path, dataDirectory }: KeyFileLocation): Pro
 
 async function readTrusted(path: string): Promise<Buffer> {
   const link = await lstat(path).catch(failSealed);
-  const file = await open(path, 'r').catch(failSealed);
+  const file = await openFile(path, 'r').catch(failSealed);
   try {
     // The opened file is judged, not the name: the name may be changed between two looks.
     const status = await file.stat();
@@ -116,7 +120,7 @@ function resolved(path: string): Promise<string> {
 }
 
 async function syncDirectory(directory: string): Promise<void> {
-  const handle = await open(directory, 'r');
+  const handle = await openFile(directory, 'r');
   try {
     await handle.sync();
   } finally {
@@ -138,4 +142,31 @@ function unreachable(cause: unknown): BrokerError {
 
 function failSealed(cause: unknown): never {
   throw unreachable(cause);
+}
+
+const ID_BYTES = 16;
+
+/** A key-encryption key held in this process, read once from its file; docs/spec/root-keys-v1.md. */
+export class LocalFileKey implements KeyEncryptionKey {
+  /** `local-file:` and 128 bits derived from the key, which tell two keys apart and nothing about either. */
+  readonly id: string;
+  readonly #key: SecretKey;
+
+  constructor(material: SecretKey) {
+    this.id = `local-file:${deriveBytes(material, localFileInfo('id')).toString('hex', 0, ID_BYTES)}`;
+    this.#key = deriveKey(material, localFileInfo('wrap'));
+  }
+
+  async wrap(plaintext: Uint8Array, associatedData: Uint8Array): Promise<Uint8Array> {
+    return Promise.resolve(seal(this.#key, plaintext, localFileData(associatedData)));
+  }
+
+  async unwrap(wrapped: Uint8Array, associatedData: Uint8Array): Promise<Uint8Array> {
+    return Promise.resolve(open(this.#key, wrapped, localFileData(associatedData)));
+  }
+}
+
+/** @throws ERR_SEALED when the file cannot be read; ERR_CONFIG_INVALID when it is not to be trusted or not a key. */
+export async function loadLocalFileKey(location: KeyFileLocation): Promise<LocalFileKey> {
+  return new LocalFileKey(await readKeyFile(location));
 }

@@ -3,11 +3,8 @@ import type { RotationConnection } from '../../ports/rotation-target.ts';
 import { parseOptions } from '../parse-options.ts';
 import { unknownStrategy } from '../rotator/options.ts';
 import { certificateOptions, generatedOptions, keyPairOptions } from './config.ts';
-import { MadeCertificate } from './values.ts';
-import { MadeKeyPair } from './made-key-pair.ts';
+import { MadeCertificate, MadeKeyPair, MadeTexts, type MadeValue } from './values.ts';
 import { MadeTarget } from './rotator.ts';
-import { MadeTexts } from './made-texts.ts';
-import type { MadeValue } from './made-value.ts';
 
 type Make = (options: unknown, clock: Clock) => MadeValue;
 const STRATEGIES: Readonly<Record<string, Make>> = {

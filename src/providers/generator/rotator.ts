@@ -1,7 +1,7 @@
 import type { SecretData } from '../../domain/secret.ts';
 import type { RotationTarget, RotationTurn, TargetVerdict } from '../../ports/rotation-target.ts';
 import { refuseStaleCopies } from '../rotator/values.ts';
-import type { MadeValue } from './made-value.ts';
+import type { MadeValue } from './values.ts';
 
 /** Nothing but the provider changes: nobody else knows the value, so there is nothing to set and nothing to end. */
 export class MadeTarget implements RotationTarget {

@@ -1,10 +1,83 @@
-import { readCertificate } from '../../crypto/certificate-facts.ts';
-import { generateKeyPair, readKeyPair } from '../../crypto/key-pair.ts';
 import type { SecretData } from '../../domain/secret.ts';
-import type { Clock } from '../../ports/clock.ts';
 import type { TargetVerdict } from '../../ports/rotation-target.ts';
-import type { CertificateOptions } from './config.ts';
-import type { MadeValue } from './made-value.ts';
+import { fitsPasswordSpec, generatePassword } from '../../crypto/generated-value.ts';
+import type { GeneratedOptions, KeyPairOptions, CertificateOptions } from './config.ts';
+import { generateKeyPair, readKeyPair } from '../../crypto/key-pair.ts';
+import { readCertificate } from '../../crypto/certificate-facts.ts';
+import type { Clock } from '../../ports/clock.ts';
+
+/** A kind of value that is made here and nowhere else. */
+export interface MadeValue {
+  /** How long it is good for; absent: for ever. */
+  readonly lifetimeSeconds?: number;
+  /** Of the keys that it owns, those that are secret. */
+  readonly secrets: readonly string[];
+  /** The keys that it owns, anew. */
+  make(): Promise<SecretData>;
+  /** Whether `data` holds such a value. */
+  verdict(data: SecretData): Promise<TargetVerdict> | TargetVerdict;
+}
+
+/** Texts, each under its own rules. */
+export class MadeTexts implements MadeValue {
+  readonly secrets: readonly string[];
+  readonly #specs: GeneratedOptions['keys'];
+
+  constructor({ keys }: GeneratedOptions) {
+    this.secrets = Object.keys(keys);
+    this.#specs = keys;
+  }
+
+  make(): Promise<SecretData> {
+    const made = Object.entries(this.#specs).map(
+      ([key, spec]) => [key, generatePassword(spec)] as const,
+    );
+    return Promise.resolve(Object.fromEntries(made));
+  }
+
+  verdict(data: SecretData): TargetVerdict {
+    const isAsAsked = Object.entries(this.#specs).every(([key, spec]) => {
+      const value = data[key];
+      return typeof value === 'string' && fitsPasswordSpec(spec, value);
+    });
+    return isAsAsked ? { accepted: true } : { accepted: false, reason: 'not_as_asked' };
+  }
+}
+
+const FORMS = ['privateKey', 'publicKey', 'openSsh'] as const;
+
+/** A private key and the forms of its public one. */
+export class MadeKeyPair implements MadeValue {
+  readonly secrets: readonly string[];
+  readonly #options: KeyPairOptions;
+
+  constructor(options: KeyPairOptions) {
+    this.secrets = [options.keys.privateKey];
+    this.#options = options;
+  }
+
+  async make(): Promise<SecretData> {
+    const pair = await generateKeyPair(this.#options.type);
+    const forms = this.#named().map(([form, key]) => [key, pair[form]] as const);
+    return Object.fromEntries(forms);
+  }
+
+  verdict(data: SecretData): TargetVerdict {
+    const privateKey = data[this.#options.keys.privateKey];
+    const pair = typeof privateKey === 'string' ? readKeyPair(privateKey) : undefined;
+    if (pair === undefined) return { accepted: false, reason: 'not_a_key' };
+    if (pair.type !== this.#options.type) return { accepted: false, reason: 'not_as_asked' };
+    const isWhole = this.#named().every(([form, key]) => data[key] === pair[form]);
+    return isWhole ? { accepted: true } : { accepted: false, reason: 'keys_differ' };
+  }
+
+  #named(): readonly (readonly [(typeof FORMS)[number], string])[] {
+    return FORMS.flatMap((form) => {
+      const key = this.#options.keys[form];
+      return key === undefined ? [] : [[form, key] as const];
+    });
+  }
+}
 
 const DAY_SECONDS = 86_400;
 /** For those whose clock is behind ours. */

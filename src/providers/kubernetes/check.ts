@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { BrokerError, type ErrorCode } from '../../domain/errors.ts';
 import type { CallContext } from '../../ports/call-context.ts';
 import type { CheckReport } from '../../ports/secret-provider.ts';
-import type { GuardedApi } from './client/guarded-api.ts';
+import type { GuardedApi } from './client/client.ts';
 
 const reviewAnswer = z.object({ status: z.object({ allowed: z.boolean() }) });
 

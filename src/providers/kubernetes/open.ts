@@ -2,12 +2,11 @@ import type { CallContext } from '../../ports/call-context.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { ProviderConnection } from '../../ports/secret-provider.ts';
 import { createGuard } from '../guard/guard.ts';
-import { connectKubernetes } from './client/index.ts';
+import { connectKubernetes, GuardedApi } from './client/client.ts';
 import { parseOptions } from '../parse-options.ts';
 import { refuseForbiddenNamespace, type KubernetesBounds } from './bounds.ts';
 import { checkServer } from './check.ts';
 import { kubernetesMountOptions, type KubernetesProviderConfig } from './config.ts';
-import { GuardedApi } from './client/guarded-api.ts';
 import { KubernetesSecretsProvider } from './secrets/provider.ts';
 
 export interface KubernetesParts extends KubernetesBounds {

@@ -1,5 +1,88 @@
 import { z } from 'zod';
-import { isReservedEngine, vaultMountPath } from './client/config.ts';
+import { guardLimitsSchema } from '../guard/config.ts';
+import { accessKeyNames, loginKeys } from '../rotator/options.ts';
+
+/** Engines that are never a place of secrets for workloads: whoever reaches them wields the server, its identities, or the broker's own token. */
+const RESERVED = new Set(['sys', 'auth', 'identity', 'cubbyhole']);
+const LOOPBACK = new Set(['localhost', '127.0.0.1', '[::1]']);
+const MOUNT_PATH = /^[A-Za-z0-9_-][A-Za-z0-9._-]*(?:\/[A-Za-z0-9_-][A-Za-z0-9._-]*)*$/;
+
+/** Whether an API path or a mount path lies in an engine that no connection reaches. */
+export function isReservedEngine(path: string): boolean {
+  return RESERVED.has((path.split('/')[0] ?? '').toLowerCase());
+}
+
+/** `secret`, `teams/secret`: where an engine or a login method is mounted, without slashes at the ends. */
+export const vaultMountPath = z.string().max(256).regex(MOUNT_PATH, 'is not a mount path');
+
+const filePath = z.string().min(1);
+
+const address = z.url({ protocol: /^https?$/ }).refine((text) => {
+  const url = URL.parse(text);
+  if (url === null) return false;
+  const isOrigin = url.pathname === '/' && url.search === '' && url.hash === '';
+  const isPrivate = url.protocol === 'https:' || LOOPBACK.has(url.hostname);
+  return isOrigin && isPrivate && url.username === '' && url.password === '';
+}, 'is https://host[:port], or http:// on a loopback address, with nothing after it');
+
+const locator = z
+  .string()
+  .min(1)
+  .max(1024)
+  .refine((text) => !isReservedEngine(text) && !/^[*]/.test(text), {
+    message: 'names an engine by its path; never sys, auth, identity or cubbyhole',
+  });
+
+/** How the broker logs in. Credentials are in files, which are read again at every login. */
+const vaultAuthSchema = z.discriminatedUnion('method', [
+  /** A token that something else keeps fresh in a file. */
+  z.strictObject({ method: z.literal('token'), tokenFile: filePath }),
+  z.strictObject({
+    method: z.literal('approle'),
+    mount: vaultMountPath.default('approle'),
+    roleId: z.string().min(1),
+    secretIdFile: filePath,
+  }),
+  z.strictObject({
+    method: z.literal('kubernetes'),
+    mount: vaultMountPath.default('kubernetes'),
+    role: z.string().min(1),
+    tokenFile: filePath.default('/var/run/secrets/kubernetes.io/serviceaccount/token'),
+  }),
+  z.strictObject({
+    method: z.literal('jwt'),
+    mount: vaultMountPath.default('jwt'),
+    role: z.string().min(1),
+    tokenFile: filePath,
+  }),
+]);
+
+export type VaultAuth = z.infer<typeof vaultAuthSchema>;
+
+/** How to reach one Vault or OpenBao, and as whom. */
+export const vaultServerSchema = z.strictObject({
+  address,
+  /** PEM; absent: the roots that come with Node. */
+  caFile: filePath.optional(),
+  /** Checked in the server's certificate instead of the host of the address. */
+  serverName: z.string().min(1).optional(),
+  namespace: z
+    .string()
+    .regex(/^[A-Za-z0-9._/-]+$/)
+    .optional(),
+  auth: vaultAuthSchema,
+  limits: guardLimitsSchema.prefault({}),
+});
+
+export type VaultServer = z.infer<typeof vaultServerSchema>;
+
+/** A connection of the configuration file. `locators` bounds what mounts may reach through it. */
+export const vaultConnectionSchema = vaultServerSchema.extend({
+  type: z.literal('vault'),
+  locators: z.array(locator).min(1),
+});
+
+export type VaultConnectionConfig = z.infer<typeof vaultConnectionSchema>;
 
 const enginePath = vaultMountPath.refine((path) => !isReservedEngine(path), {
   message: 'sys, auth, identity and cubbyhole hold no secrets for workloads',
@@ -42,3 +125,37 @@ export const dynamicRef = z.strictObject({
 });
 
 export type DynamicRef = z.infer<typeof dynamicRef>;
+
+/** Where an engine is mounted. */
+const engine = vaultMountPath.refine(
+  (path) => !isReservedEngine(path),
+  'sys, auth, identity and cubbyhole have no roles',
+);
+const role = z.string().regex(/^(?!\.{1,2}$)[A-Za-z0-9_.-]{1,128}$/, 'the name of a static role');
+
+/** Strategy `static-role`: a static role of a database engine. */
+export const staticRoleOptions = z.strictObject({
+  engine: engine.default('database'),
+  role,
+  keys: loginKeys,
+});
+export type StaticRoleOptions = z.output<typeof staticRoleOptions>;
+
+/** Strategy `aws-static-role`: a static role of an AWS engine. */
+export const awsStaticRoleOptions = z.strictObject({
+  engine: engine.default('aws'),
+  role,
+  keys: accessKeyNames,
+});
+export type AwsStaticRoleOptions = z.output<typeof awsStaticRoleOptions>;
+
+/** A key-encryption key in the transit engine of a Vault or OpenBao. */
+export const vaultTransitConfig = vaultServerSchema.extend({
+  type: z.literal('vault-transit'),
+  /** Names the server in the key's id, which is stored beside what it wraps: never rename it. */
+  connection: z.string().regex(/^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$/),
+  mount: vaultMountPath.default('transit'),
+  key: z.string().regex(/^[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}$/),
+});
+
+export type VaultTransitConfig = z.infer<typeof vaultTransitConfig>;

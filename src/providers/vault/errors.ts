@@ -1,6 +1,98 @@
 import { BrokerError, type ErrorCode } from '../../domain/errors.ts';
+import { isTlsFault } from '../../domain/tls-fault.ts';
+import { UnusableResponse } from '../../net/https/unusable-response.ts';
+import { socketFailure } from '../../net/socket-failure.ts';
 
-const PHRASES: Readonly<Record<string, string>> = {
+/** What the server's words say, as far as the broker acts on it. */
+const PHRASES = {
+  no_engine: /no handler for route/i,
+  sealed: /sealed/i,
+  gone: /invalid accessor|lease not found|invalid lease|no token found/i,
+  cas_mismatch: /^check-and-set parameter did/i,
+  key_unusable: /key not found|too old|disallowed|soft.?deleted/i,
+  unknown_role: /unknown role/i,
+  permission_denied: /permission denied/i,
+} as const;
+
+export type VaultPhrase = keyof typeof PHRASES;
+
+/**
+ * The server answered, and not with success. Its words are not kept: they are the server's choice, can quote a statement with a password in
+ * it, and would end in the broker's log. What is kept is the status and which known phrases they hold.
+ */
+export class VaultResponseError extends Error {
+  readonly status: number;
+  readonly retryAfterSeconds: number | undefined;
+  readonly #phrases: readonly VaultPhrase[];
+
+  /** `said`: attacker-controlled. */
+  constructor(status: number, said: string, retryAfterSeconds?: number) {
+    const names = Object.keys(PHRASES) as VaultPhrase[];
+    const phrases = names.filter((name) => PHRASES[name].test(said));
+    super(`the server answered ${status}${phrases.map((phrase) => `, ${phrase}`).join('')}`);
+    this.name = 'VaultResponseError';
+    this.status = status;
+    this.#phrases = phrases;
+    this.retryAfterSeconds = retryAfterSeconds;
+  }
+
+  says(phrase: VaultPhrase): boolean {
+    return this.#phrases.includes(phrase);
+  }
+}
+
+/** Statuses of a server that cannot serve now: no consistent state yet, standby, disaster-recovery standby, sealed or in maintenance. */
+const NOT_SERVING = new Set([412, 472, 473, 503]);
+
+/**
+ * A failure at the server in our words. Reasons: `sealed`, `throttled`, `no_engine`, `refused`, `tls`, `network`.
+ * The circuit of the connection reads them: a refusal is no fault.
+ */
+export function toBrokerError(error: unknown): BrokerError {
+  if (error instanceof BrokerError) return error;
+  if (error instanceof VaultResponseError) return fromResponse(error);
+  if (error instanceof UnusableResponse) {
+    return new BrokerError('ERR_PROVIDER_MALFORMED', undefined, { reason: error.reason });
+  }
+  const reason = isTlsFault(codeOf(error)) ? 'tls' : 'network';
+  const cause = socketFailure(error);
+  return new BrokerError('ERR_PROVIDER_UNAVAILABLE', undefined, { cause, reason });
+}
+
+function fromResponse(error: VaultResponseError): BrokerError {
+  const { status, retryAfterSeconds } = error;
+  const retry = retryAfterSeconds === undefined ? {} : { retryAfterSeconds };
+  const options = { cause: error, ...retry };
+  if (status === 404 && !error.says('no_engine')) {
+    return new BrokerError('ERR_NOT_FOUND', undefined, options);
+  }
+  if (status === 404) return failed(error, 'no_engine');
+  if (status === 403) return new BrokerError('ERR_PROVIDER_DENIED', undefined, options);
+  if (status === 429) return unavailable(options, 'throttled');
+  if (NOT_SERVING.has(status)) {
+    return unavailable(options, error.says('sealed') ? 'sealed' : 'not_serving');
+  }
+  return failed(error, status >= 500 ? 'server_error' : 'refused');
+}
+
+function unavailable(
+  options: ConstructorParameters<typeof BrokerError>[2],
+  reason: string,
+): BrokerError {
+  return new BrokerError('ERR_PROVIDER_UNAVAILABLE', undefined, { ...options, reason });
+}
+
+function failed(cause: VaultResponseError, reason: string): BrokerError {
+  return new BrokerError('ERR_PROVIDER_FAILED', undefined, { cause, reason });
+}
+
+/** The code of a socket or TLS error: `ECONNREFUSED`, `ERR_TLS_CERT_ALTNAME_INVALID`; '' where there is none. */
+export function codeOf(error: unknown): string {
+  const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : '';
+  return typeof code === 'string' ? code : '';
+}
+
+const DETAIL_BY_REASON: Readonly<Record<string, string>> = {
   sealed: 'the server is sealed',
   not_serving: 'the server is not serving',
   throttled: 'the server asks for fewer requests',
@@ -16,7 +108,7 @@ const PHRASES: Readonly<Record<string, string>> = {
   token_role: 'the token role does not make orphan tokens that end',
 };
 
-const BY_CODE: Partial<Record<ErrorCode, string>> = {
+const DETAIL_BY_CODE: Partial<Record<ErrorCode, string>> = {
   ERR_PROVIDER_DENIED: 'the server refused the broker',
   ERR_PROVIDER_FAILED: 'the server answered with an error',
   ERR_PROVIDER_MALFORMED: 'the server answered with something unusable',
@@ -26,7 +118,7 @@ const BY_CODE: Partial<Record<ErrorCode, string>> = {
 
 /** What went wrong in words of ours; never the server's. */
 export function phraseOf(error: BrokerError): string {
-  return PHRASES[error.reason ?? ''] ?? BY_CODE[error.code] ?? 'failed';
+  return DETAIL_BY_REASON[error.reason ?? ''] ?? DETAIL_BY_CODE[error.code] ?? 'failed';
 }
 
 /** The failure with the connection named, so that a log line names the culprit; ERR_NOT_FOUND stays bare. */
@@ -48,4 +140,15 @@ export function providerError(connection: string, error: unknown): BrokerError {
 /** @throws ERR_PROVIDER_MALFORMED always. */
 export function failMalformed(reason: string): never {
   throw new BrokerError('ERR_PROVIDER_MALFORMED', undefined, { reason });
+}
+
+/** `detail` is for the operator who starts the broker: what to do about the key. */
+export function sealed(cause: unknown, detail?: string): BrokerError {
+  return new BrokerError('ERR_SEALED', detail, { cause });
+}
+
+/** Whether the engine refused the ciphertext itself: only then are bytes, key or associated data wrong. An unusable key has the same status. */
+export function refusesCiphertext(error: unknown): boolean {
+  if (!(error instanceof BrokerError) || !(error.cause instanceof VaultResponseError)) return false;
+  return error.cause.status === 400 && !error.cause.says('key_unusable');
 }

@@ -6,10 +6,8 @@ import type { CallContext } from '../../ports/call-context.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { KeyEncryptionKey } from '../../ports/key-encryption-key.ts';
 import { connectVault, type VaultClient } from './client/client.ts';
-import { parseCiphertext } from './kek/ciphertext.ts';
-import type { VaultTransitConfig } from './kek/config.ts';
-import { refusesCiphertext, sealed } from './kek/errors.ts';
-import { keyProblems } from './kek/key-facts.ts';
+import type { VaultTransitConfig } from './config.ts';
+import { refusesCiphertext, sealed } from './errors.ts';
 
 const wrappedAnswer = z.object({ data: z.object({ ciphertext: z.string() }) });
 const unwrappedAnswer = z.object({ data: z.object({ plaintext: z.string() }) });
@@ -145,4 +143,57 @@ function failSealed(cause: unknown): never {
 
 function toBase64(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString('base64');
+}
+
+const CIPHERTEXT = /^vault:v[1-9][0-9]{0,8}:([A-Za-z0-9+/]+={0,2})$/;
+const MOST_BYTES = 16_384;
+
+/**
+ * The engine's text (`vault:v1:` and base64), only as it writes it itself: one ciphertext has one form.
+ * Undefined for anything else.
+ */
+export function parseCiphertext(bytes: Uint8Array): string | undefined {
+  if (bytes.length > MOST_BYTES) return undefined;
+  const text = Buffer.from(bytes).toString('latin1');
+  const encoded = CIPHERTEXT.exec(text)?.[1];
+  return encoded !== undefined && decodeBase64(encoded) !== undefined ? text : undefined;
+}
+
+/** Types that authenticate associated data. */
+const SEALING_TYPES = new Set([
+  'aes128-gcm96',
+  'aes256-gcm96',
+  'chacha20-poly1305',
+  'xchacha20-poly1305',
+]);
+
+const answerSchema = z.object({
+  data: z.object({
+    type: z.string(),
+    derived: z.boolean(),
+    exportable: z.boolean(),
+    allow_plaintext_backup: z.boolean(),
+    deletion_allowed: z.boolean(),
+  }),
+});
+
+/** Why a transit key is not fit to wrap root keys, each with its remedy; empty when it is. */
+export function keyProblems(answer: unknown): readonly string[] {
+  const parsed = answerSchema.safeParse(answer);
+  if (!parsed.success) return ['its properties cannot be read'];
+  const key = parsed.data.data;
+  const rules: readonly [boolean, string][] = [
+    [
+      SEALING_TYPES.has(key.type),
+      'its type does not authenticate associated data: create it as aes256-gcm96',
+    ],
+    [!key.derived, 'it is derived: create it with derived=false'],
+    [!key.exportable, 'it can be exported: create it with exportable=false'],
+    [
+      !key.allow_plaintext_backup,
+      'it can be backed up in the clear: create it with allow_plaintext_backup=false',
+    ],
+    [!key.deletion_allowed, 'it can be deleted: set deletion_allowed=false'],
+  ];
+  return rules.filter(([holds]) => !holds).map(([, problem]) => problem);
 }

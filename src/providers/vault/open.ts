@@ -6,12 +6,11 @@ import type {
   ProviderConnection,
   SecretProvider,
 } from '../../ports/secret-provider.ts';
-import type { VaultConnectionConfig } from './client/config.ts';
+import { type VaultConnectionConfig, vaultMountOptions } from './config.ts';
 import { connectVault, type VaultClient } from './client/client.ts';
 import { parseOptions } from '../parse-options.ts';
 import { checkServer } from './check/server.ts';
-import { vaultMountOptions } from './config.ts';
-import { HeldTokens } from './held-tokens.ts';
+import { HeldTokens } from './credentials/credentials.ts';
 import { mountVault } from './secrets/provider.ts';
 import { VaultCalls } from './client/calls.ts';
 

@@ -1,11 +1,10 @@
 import type { Clock } from '../../ports/clock.ts';
 import type { RotationConnection } from '../../ports/rotation-target.ts';
-import { systemResolve, type Resolve } from './client/checked-lookup.ts';
-import type { WebhookConnectionConfig } from './config.ts';
+import { systemResolve, type Resolve } from './addresses.ts';
+import { type WebhookConnectionConfig, webhookOptions } from './config.ts';
 import { WebhookEndpoint } from './client.ts';
 import { parseOptions } from '../parse-options.ts';
 import { unknownStrategy } from '../rotator/options.ts';
-import { webhookOptions } from './rotator/config.ts';
 import { Deliveries } from './deliveries.ts';
 import { WebhookTarget } from './rotator.ts';
 

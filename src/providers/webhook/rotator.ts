@@ -4,9 +4,15 @@ import type { SecretData } from '../../domain/secret.ts';
 import type { CallContext } from '../../ports/call-context.ts';
 import type { RotationTarget, RotationTurn, TargetVerdict } from '../../ports/rotation-target.ts';
 import { conflict, refuseStaleCopies } from '../rotator/values.ts';
-import { madeOf, refuseUnlessDone, verdictOf, type Step } from './rotator/answers.ts';
-import type { WebhookOptions } from './rotator/config.ts';
-import type { Deliveries, Message } from './deliveries.ts';
+import {
+  madeOf,
+  refuseUnlessDone,
+  verdictOf,
+  type Step,
+  type Deliveries,
+  type Message,
+} from './deliveries.ts';
+import type { WebhookOptions } from './config.ts';
 
 /** A credential that somebody else changes for us, step by step. */
 export class WebhookTarget implements RotationTarget {

@@ -7,7 +7,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import type { KubernetesAccess } from '../../../src/providers/kubernetes/client/index.ts';
+import type { KubernetesAccess } from '../../../src/providers/kubernetes/config.ts';
 import { CertificateAuthority } from '../certificates.ts';
 import type { CertificateRequest } from '../certificates.ts';
 import { boundClaims, ecKey, signedToken } from '../token-factory.ts';

@@ -2,7 +2,7 @@ import { createAuthenticator } from '../../../src/auth/index.ts';
 import type { ClusterConnection } from '../../../src/auth/index.ts';
 import type { ClusterSpec } from '../../../src/domain/cluster.ts';
 import type { AttestedWorkload } from '../../../src/ports/workload-authenticator.ts';
-import { connectKubernetes } from '../../../src/providers/kubernetes/client/index.ts';
+import { connectKubernetes } from '../../../src/providers/kubernetes/client/client.ts';
 import { FakeApiServer } from './fake-api-server.ts';
 import type { FakePod } from './fake-pods.ts';
 import { HandClock } from '../hand-clock.ts';

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { systemClock } from '../../../src/clock.ts';
 import type { RotationTarget } from '../../../src/ports/rotation-target.ts';
 import { connectWebhook } from '../../../src/providers/webhook/open.ts';
-import type { Resolve } from '../../../src/providers/webhook/client/checked-lookup.ts';
+import type { Resolve } from '../../../src/providers/webhook/addresses.ts';
 import { webhookConnectionSchema } from '../../../src/providers/webhook/config.ts';
 
 const KEY = 'a key of the tests, 0123456789abcdef';

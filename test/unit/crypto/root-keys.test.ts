@@ -11,7 +11,7 @@ import {
   type WrappedRootKey,
 } from '../../../src/crypto/root-keys.ts';
 import { generateSecretKey, importSecretKey } from '../../../src/crypto/secret-key.ts';
-import { LocalFileKey } from '../../../src/providers/embedded/kek/key.ts';
+import { LocalFileKey } from '../../../src/providers/embedded/kek.ts';
 
 type HexRecord = Omit<WrappedRootKey, 'wrapped' | 'commitment'> & {
   wrapped: string;

@@ -4,7 +4,7 @@ import { systemClock } from '../../../src/clock.ts';
 import { readWatchEvent } from '../../../src/auth/pod-watch/watch-event.ts';
 import { Sensitive } from '../../../src/domain/sensitive.ts';
 import { createLog } from '../../../src/log.ts';
-import { connectKubernetes } from '../../../src/providers/kubernetes/client/index.ts';
+import { connectKubernetes } from '../../../src/providers/kubernetes/client/client.ts';
 import { redisConnectionSchema } from '../../../src/providers/redis/config.ts';
 import { connectRedis } from '../../../src/providers/redis/client.ts';
 import { wholeText } from '../../contract/rotation-target.contract.ts';

@@ -8,10 +8,10 @@ import type {
   RotationTurn,
   TargetVerdict,
 } from '../../../ports/rotation-target.ts';
-import { conflict, notYet, refuseStaleCopies } from '../../rotator/values.ts';
-import type { AccessKey, AwsAccount, ListedKey } from '../client/aws-account.ts';
+import type { AccessKey, AwsAccount, ListedKey } from '../client/account.ts';
 import { AwsRefusal } from '../errors.ts';
-import type { AccessKeysOptions } from './config.ts';
+import { conflict, notYet, refuseStaleCopies } from '../../rotator/values.ts';
+import type { AccessKeysOptions } from '../config.ts';
 
 /** What AWS allows one user. */
 const MOST_KEYS = 2;

@@ -1,7 +1,7 @@
 import { BrokerError } from '../../../domain/errors.ts';
 import type { SecretVersion } from '../../../domain/secret.ts';
 import type { AwsLocation } from './location.ts';
-import { pickMember, toSecretData, type AwsValue } from '../client/secret-data.ts';
+import { pickMember, toSecretData, type AwsValue } from './secret-content.ts';
 
 /** One secret's value as GetSecretValue and BatchGetSecretValue answer it; nothing of it is checked yet. */
 export interface AwsAnswer extends AwsValue {

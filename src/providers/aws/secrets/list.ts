@@ -3,9 +3,9 @@ import { isSecretPath } from '../../../domain/names.ts';
 import type { PageRequest } from '../../../domain/page.ts';
 import type { SecretListing } from '../../../domain/secret.ts';
 import type { CallContext } from '../../../ports/call-context.ts';
-import type { AwsMountOptions } from '../secrets-manager/config.ts';
-import type { GuardedSecrets } from '../client/guarded-secrets.ts';
+import type { AwsMountOptions } from '../config.ts';
 import type { ListedPage } from '../../../ports/secret-provider.ts';
+import type { GuardedSecrets } from '../client/secrets-manager.ts';
 
 /** A page over names that no path can reach ends early rather than walk them all. */
 const MAX_CALLS = 10;

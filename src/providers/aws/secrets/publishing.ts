@@ -5,10 +5,9 @@ import type { SecretData } from '../../../domain/secret.ts';
 import type { CallContext } from '../../../ports/call-context.ts';
 import type { PublishedVersion, SecretPublishing } from '../../../ports/secret-provider.ts';
 import { isAsAsked, type AwsAnswer } from './answer.ts';
-import type { GuardedSecrets } from '../client/guarded-secrets.ts';
+import type { GuardedSecrets } from '../client/secrets-manager.ts';
 import { parseLocation } from './location.ts';
-import { contentOf } from './secret-content.ts';
-import { toSecretData, type AwsValue } from '../client/secret-data.ts';
+import { contentOf, toSecretData, type AwsValue } from './secret-content.ts';
 
 /** Stages that AWS itself moves, when another one is. */
 const NOT_OURS = ['AWSPREVIOUS', 'AWSPENDING'];

@@ -2,8 +2,8 @@ import { BrokerError } from '../../../domain/errors.ts';
 import type { SecretVersion } from '../../../domain/secret.ts';
 import type { CallContext } from '../../../ports/call-context.ts';
 import { isAsAsked, versionOf, type AwsAnswer } from './answer.ts';
-import { itemError } from '../secrets-manager/errors.ts';
-import { BATCH_SIZE, type GuardedSecrets } from '../client/guarded-secrets.ts';
+import { itemError } from '../errors.ts';
+import { BATCH_SIZE, type GuardedSecrets } from '../client/secrets-manager.ts';
 import type { AwsLocation } from './location.ts';
 
 type Found = AwsAnswer | BrokerError;

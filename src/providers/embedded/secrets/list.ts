@@ -2,8 +2,7 @@ import { BrokerError } from '../../../domain/errors.ts';
 import { isSecretPath } from '../../../domain/names.ts';
 import type { Page, PageRequest } from '../../../domain/page.ts';
 import type { SecretListing } from '../../../domain/secret.ts';
-import type { EmbeddedParts } from './rows.ts';
-import { verifyHead, type SecretHead } from '../secret-head.ts';
+import { type EmbeddedParts, verifyHead, type SecretHead } from './rows.ts';
 
 /** A page over mostly deleted secrets ends early rather than walk them all. */
 const MAX_ROUNDS = 10;

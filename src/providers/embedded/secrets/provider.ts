@@ -13,12 +13,10 @@ import type {
 import type { EmbeddedOptions } from '../config.ts';
 import { checkEmbedded } from '../check.ts';
 import { EmbeddedPublishing } from './publishing.ts';
-import { EmbeddedSecrets, type EmbeddedParts, type VersionRow } from './rows.ts';
-import { EmbeddedWrites } from './writes.ts';
+import { EmbeddedSecrets, type EmbeddedParts, type VersionRow, type SecretHead } from './rows.ts';
+import { EmbeddedWrites, parseVersion } from './writes.ts';
 import { listSecrets } from './list.ts';
 import { decodeSecret } from './secret-text.ts';
-import type { SecretHead } from '../secret-head.ts';
-import { parseVersion } from '../version-number.ts';
 
 /** Secrets in our own store, each version under a data key of its own. A locator is the secret's path. */
 export class EmbeddedProvider implements SecretProvider {

@@ -7,8 +7,7 @@ import type {
   SecretPublishing,
   SecretWrites,
 } from '../../../ports/secret-provider.ts';
-import type { EmbeddedSecrets } from './rows.ts';
-import { expectHead, type SecretHead } from '../secret-head.ts';
+import { type EmbeddedSecrets, expectHead, type SecretHead } from './rows.ts';
 import { encodeSecret } from './secret-text.ts';
 
 /** Rotated values become versions like any other, which commit together with the rotation's own row. */

@@ -9,10 +9,15 @@ import type {
 } from '../../../ports/secret-provider.ts';
 import type { Expectation, Write } from '../../../ports/store.ts';
 import { HISTORY_LENGTH } from '../config.ts';
-import type { EmbeddedParts, EmbeddedSecrets, VersionRow } from './rows.ts';
-import { expectHead, signHead, type SecretHead } from '../secret-head.ts';
+import {
+  type EmbeddedParts,
+  type EmbeddedSecrets,
+  type VersionRow,
+  expectHead,
+  signHead,
+  type SecretHead,
+} from './rows.ts';
 import { encodeSecret } from './secret-text.ts';
-import { parseVersion } from '../version-number.ts';
 
 /** Stages writes; nothing happens until the broker commits the fragment with its audit entry. */
 export class EmbeddedWrites implements SecretWrites {
@@ -167,4 +172,12 @@ function describe(row: VersionRow, head: SecretHead): SecretVersionInfo {
     return { ...known, state: 'destroyed', ...(destroyedAt !== undefined && { destroyedAt }) };
   }
   return { ...known, state: row.version === head.current_version ? 'current' : 'previous' };
+}
+
+const CANONICAL = /^[1-9][0-9]{0,14}$/;
+
+/** @throws ERR_NOT_FOUND for anything but the one spelling of a number that could have been given. */
+export function parseVersion(text: string): number {
+  if (!CANONICAL.test(text)) throw new BrokerError('ERR_NOT_FOUND');
+  return Number(text);
 }

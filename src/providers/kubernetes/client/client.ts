@@ -4,11 +4,18 @@ import { parseJson } from '../../../net/https/parse-json.ts';
 import { readBody } from '../../../net/https/read-body.ts';
 import type { TlsIdentity } from '../../../net/https/tls-identity.ts';
 import { transportError } from '../../../net/https/transport-error.ts';
-import { answerError } from './answer-error.ts';
-import { jsonLines } from './json-lines.ts';
+import { answerError, kubernetesError } from '../errors.ts';
 import type { KubernetesApi, KubernetesRequest } from '../../../ports/kubernetes-api.ts';
-import type { KubernetesCredentials } from './kubernetes-credentials.ts';
-import { requestUrl } from './request-url.ts';
+import {
+  type KubernetesCredentials,
+  FileCredentials,
+  IN_CLUSTER,
+  loadKubeconfig,
+} from './credentials.ts';
+import type { KubernetesAccess } from '../config.ts';
+import { BrokerError } from '../../../domain/errors.ts';
+import type { CallContext } from '../../../ports/call-context.ts';
+import type { Guard } from '../../guard/guard.ts';
 
 const DEFAULT_MAX_BYTES = 8 * 1024 * 1024;
 /** Read to keep the connection, then forgotten. */
@@ -82,4 +89,109 @@ export class HttpsKubernetesApi implements KubernetesApi {
 
 function fail(error: unknown, signal: AbortSignal): never {
   throw transportError(error, signal);
+}
+
+/** Opens no connection yet. @throws ERR_CONFIG_INVALID for a kubeconfig file that cannot be used. */
+export async function connectKubernetes(access: KubernetesAccess): Promise<KubernetesApi> {
+  return new HttpsKubernetesApi(await credentialsOf(access));
+}
+
+async function credentialsOf(access: KubernetesAccess): Promise<KubernetesCredentials> {
+  if (access.kubeconfigFile !== undefined) {
+    return loadKubeconfig(access.kubeconfigFile, access.context);
+  }
+  const { server, tokenFile, caFile } = access;
+  if (server === undefined || tokenFile === undefined) return new FileCredentials(IN_CLUSTER);
+  return new FileCredentials({ server, tokenFile, caFile });
+}
+
+/** @throws ERR_PATH_INVALID for a segment that would name another resource (CVE-2022-3162: `..` in a name). */
+export function requestUrl(server: URL, request: Pick<KubernetesRequest, 'path' | 'query'>): URL {
+  const segments = request.path.map(encodeSegment);
+  const url = new URL(server);
+  url.pathname = `${server.pathname.replace(/\/$/, '')}/${segments.join('/')}`;
+  url.search = new URLSearchParams(request.query).toString();
+  return url;
+}
+
+function encodeSegment(segment: string): string {
+  if (segment === '' || segment === '.' || segment === '..' || !segment.isWellFormed()) {
+    throw new BrokerError('ERR_PATH_INVALID', 'a name is empty or made of dots');
+  }
+  return encodeURIComponent(segment);
+}
+
+/** Above the largest object etcd takes (1.5 MiB) in its longest JSON form. */
+const LONGEST_LINE = 4 * 1024 * 1024;
+const NEWLINE = 10;
+
+/**
+ * One parsed value a line. A last line without its end is dropped: the reader resumes before it.
+ * @throws ERR_PROVIDER_MALFORMED for a line that is not JSON or is too long; ERR_PROVIDER_TIMEOUT, ERR_PROVIDER_UNAVAILABLE.
+ */
+export async function* jsonLines(
+  response: IncomingMessage,
+  signal: AbortSignal,
+): AsyncGenerator<unknown, void, undefined> {
+  const lines = new LineBuffer();
+  try {
+    for await (const chunk of response as AsyncIterable<Buffer>) {
+      for (const line of lines.take(chunk)) yield parseJson(line);
+    }
+  } catch (error) {
+    throw transportError(error, signal);
+  }
+}
+
+class LineBuffer {
+  #pieces: Buffer[] = [];
+  #held = 0;
+
+  *take(chunk: Buffer): Generator<Buffer, void, undefined> {
+    let start = 0;
+    for (let end = chunk.indexOf(NEWLINE); end >= 0; end = chunk.indexOf(NEWLINE, start)) {
+      const line = Buffer.concat([...this.#pieces, chunk.subarray(start, end)]);
+      this.#pieces = [];
+      this.#held = 0;
+      start = end + 1;
+      if (line.length > 0) yield line;
+    }
+    this.#hold(chunk.subarray(start));
+  }
+
+  #hold(rest: Buffer): void {
+    if (rest.length === 0) return;
+    this.#pieces.push(rest);
+    this.#held += rest.length;
+    if (this.#held <= LONGEST_LINE) return;
+    throw new BrokerError('ERR_PROVIDER_MALFORMED', undefined, { reason: 'line_too_long' });
+  }
+}
+
+/** The API server under the connection's guard: GET is repeated where it may help, nothing else is. */
+export class GuardedApi {
+  readonly server: string;
+  readonly #api: KubernetesApi;
+  readonly #guard: Guard;
+
+  constructor(api: KubernetesApi, guard: Guard) {
+    this.server = api.server;
+    this.#api = api;
+    this.#guard = guard;
+  }
+
+  call(request: KubernetesRequest, context: CallContext): Promise<unknown> {
+    const work = (signal: AbortSignal): Promise<unknown> => this.#attempt(request, signal);
+    return request.method === 'GET'
+      ? this.#guard.read(context, work)
+      : this.#guard.effect(context, work);
+  }
+
+  async #attempt(request: KubernetesRequest, signal: AbortSignal): Promise<unknown> {
+    try {
+      return await this.#api.call(request, signal);
+    } catch (error) {
+      throw kubernetesError(error);
+    }
+  }
 }

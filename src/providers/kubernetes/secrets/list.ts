@@ -3,10 +3,10 @@ import { BrokerError } from '../../../domain/errors.ts';
 import type { Page, PageRequest } from '../../../domain/page.ts';
 import type { SecretListing } from '../../../domain/secret.ts';
 import type { CallContext } from '../../../ports/call-context.ts';
-import { ANCHOR_LABEL } from '../anchor.ts';
+import { ANCHOR_LABEL } from '../credentials.ts';
 import { hasStatus } from '../errors.ts';
-import type { GuardedApi } from '../client/guarded-api.ts';
-import { isSubdomain } from '../names.ts';
+import type { GuardedApi } from '../client/client.ts';
+import { isSubdomain } from '../config.ts';
 
 /** Names and labels only: without it the server sends every value of the namespace. */
 const METADATA_ONLY = 'application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1';

@@ -13,11 +13,10 @@ import type {
 import { parseOptions } from '../../parse-options.ts';
 import { refuseForbiddenAudiences, refused, type KubernetesBounds } from '../bounds.ts';
 import { checkNamespace } from '../check.ts';
-import { secretRef, tokenRef } from '../config.ts';
-import type { GuardedApi } from '../client/guarded-api.ts';
+import { secretRef, tokenRef, isDataKey, isSubdomain } from '../config.ts';
+import type { GuardedApi } from '../client/client.ts';
 import { listSecretNames } from './list.ts';
 import { formatLocation, parseLocation, type KubernetesLocation } from './location.ts';
-import { isDataKey, isSubdomain } from '../names.ts';
 import { KubernetesPublishing } from './publishing.ts';
 import { MAX_SECRET_BYTES, readSecretObject } from './secret-object.ts';
 import { TokenCredentials } from '../credentials.ts';

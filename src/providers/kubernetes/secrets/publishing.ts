@@ -3,11 +3,11 @@ import { BrokerError } from '../../../domain/errors.ts';
 import type { SecretData } from '../../../domain/secret.ts';
 import type { CallContext } from '../../../ports/call-context.ts';
 import type { PublishedVersion, SecretPublishing } from '../../../ports/secret-provider.ts';
-import { ANCHOR_TYPE } from '../anchor.ts';
+import { ANCHOR_TYPE } from '../credentials.ts';
 import { hasStatus } from '../errors.ts';
-import type { GuardedApi } from '../client/guarded-api.ts';
+import type { GuardedApi } from '../client/client.ts';
 import { parseLocation } from './location.ts';
-import { isDataKey } from '../names.ts';
+import { isDataKey } from '../config.ts';
 import { MAX_SECRET_BYTES, readSecretObject } from './secret-object.ts';
 
 /** Somebody who writes this often in between is at war with the rotation. */

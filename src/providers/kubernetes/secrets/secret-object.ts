@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { BrokerError } from '../../../domain/errors.ts';
 import type { SecretData } from '../../../domain/secret.ts';
-import { isDataKey } from '../names.ts';
+import { isDataKey } from '../config.ts';
 
 /** etcd takes objects of 1.5 MiB; managed fields and the base64 of a last-applied copy come on top. */
 export const MAX_SECRET_BYTES = 4 * 1024 * 1024;

@@ -1,8 +1,6 @@
 import { BrokerError } from '../../../domain/errors.ts';
 import type { CheckReport } from '../../../ports/secret-provider.ts';
-import { codeOf } from '../client/broker-error.ts';
-import { VaultResponseError } from '../client/response-error.ts';
-import { phraseOf } from '../errors.ts';
+import { codeOf, VaultResponseError, phraseOf } from '../errors.ts';
 
 /** Gathers what a check finds. */
 export class Findings {

@@ -3,12 +3,15 @@ import { BrokerError } from '../../../domain/errors.ts';
 import type { CallContext } from '../../../ports/call-context.ts';
 import { createGuard, type Guard, type GuardState } from '../../guard/guard.ts';
 import type { TlsIdentity } from '../../../net/https/tls-identity.ts';
-import type { VaultServer } from './config.ts';
-import { Exchange } from './exchange.ts';
-import { FileTokens } from './file-tokens.ts';
-import { LoginTokens, type LoginParts } from './tokens.ts';
-import type { HeldToken, TokenSource } from './token-source.ts';
-import { VaultWire, type VaultRequest } from './transport.ts';
+import type { VaultServer } from '../config.ts';
+import { Exchange, VaultWire, type VaultRequest } from './transport.ts';
+import {
+  FileTokens,
+  LoginTokens,
+  type LoginParts,
+  type HeldToken,
+  type TokenSource,
+} from './tokens.ts';
 
 /** One Vault or OpenBao, as whom the configuration says. */
 export interface VaultClient {

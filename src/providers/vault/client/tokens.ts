@@ -1,9 +1,26 @@
-import type { BrokerError } from '../../../domain/errors.ts';
+import { Sensitive } from '../../../domain/sensitive.ts';
+import { BrokerError } from '../../../domain/errors.ts';
 import type { Clock } from '../../../ports/clock.ts';
-import { toBrokerError } from './broker-error.ts';
-import { logIn, parseGrant, type Grant, type LoginAuth } from './login.ts';
-import type { HeldToken, TokenSource } from './token-source.ts';
+import { toBrokerError } from '../errors.ts';
 import type { VaultWire } from './transport.ts';
+import { z } from 'zod';
+import type { VaultAuth } from '../config.ts';
+import { open } from 'node:fs/promises';
+
+/** A token in use; two are the same only if they are the same object. */
+export interface HeldToken {
+  readonly value: Sensitive<string>;
+}
+
+/** Where the connection's own token comes from. */
+export interface TokenSource {
+  /** @throws ERR_PROVIDER_UNAVAILABLE (reason `credential_file`), ERR_PROVIDER_DENIED (reason `login_refused`), or why the login failed. */
+  current(): Promise<HeldToken>;
+  /** Another token, after the server refused this one; undefined when there is none, or none so soon. */
+  replacement(refused: HeldToken): Promise<HeldToken | undefined>;
+  /** Gives up what was obtained. Never throws. */
+  close(): Promise<void>;
+}
 
 /** No second login within this time, whatever is refused: a path that the broker may not read must not become a login per read. */
 const LOGIN_PAUSE_MS = 10_000;
@@ -142,4 +159,136 @@ export class LoginTokens implements TokenSource {
       cancel();
     }
   }
+}
+
+const TEN_YEARS = 315_360_000;
+
+const answerSchema = z.object({
+  auth: z.object({
+    client_token: z.string(),
+    lease_duration: z.int().min(1).max(TEN_YEARS),
+    renewable: z.boolean(),
+  }),
+});
+
+/** What a login or a renewal gives. `value` is empty text after a renewal. */
+export interface Grant {
+  readonly value: Sensitive<string>;
+  readonly seconds: number;
+  readonly renewable: boolean;
+}
+
+/** The methods that log in; the remaining one reads a token from a file. */
+export type LoginAuth = Exclude<VaultAuth, { method: 'token' }>;
+
+/** Logs in with credentials read now. @throws ERR_PROVIDER_DENIED (reason `login_refused`), ERR_PROVIDER_*. */
+export async function logIn(wire: VaultWire, auth: LoginAuth, signal: AbortSignal): Promise<Grant> {
+  const body = await credentials(auth);
+  const path = `auth/${auth.mount}/login`;
+  const request = { method: 'POST', path, body } as const;
+  try {
+    return parseGrant(await wire.send(request, undefined, signal));
+  } catch (error) {
+    throw isRefusal(error)
+      ? new BrokerError('ERR_PROVIDER_DENIED', undefined, { cause: error, reason: 'login_refused' })
+      : error;
+  }
+}
+
+/** @throws ERR_PROVIDER_MALFORMED when the token has no end: a broker's token always has one. */
+export function parseGrant(answer: unknown): Grant {
+  const parsed = answerSchema.safeParse(answer);
+  if (!parsed.success) {
+    throw new BrokerError('ERR_PROVIDER_MALFORMED', undefined, { reason: 'login_answer' });
+  }
+  const { client_token: token, lease_duration: seconds, renewable } = parsed.data.auth;
+  return { value: new Sensitive(token), seconds, renewable };
+}
+
+async function credentials(auth: LoginAuth): Promise<Record<string, string>> {
+  if (auth.method === 'approle') {
+    const secretId = await readCredentialFile(auth.secretIdFile);
+    return { role_id: auth.roleId, secret_id: secretId.reveal() };
+  }
+  const token = await readCredentialFile(auth.tokenFile);
+  return { role: auth.role, jwt: token.reveal() };
+}
+
+function isRefusal(error: unknown): boolean {
+  if (!(error instanceof BrokerError)) return false;
+  return (
+    error.code === 'ERR_PROVIDER_DENIED' ||
+    error.code === 'ERR_NOT_FOUND' ||
+    (error.code === 'ERR_PROVIDER_FAILED' && ['refused', 'no_engine'].includes(error.reason ?? ''))
+  );
+}
+
+const FRESH_MS = 1000;
+
+/** A token that an agent or an operator keeps fresh in a file: seen within a second of its change, and at once when the old one is refused. */
+export class FileTokens implements TokenSource {
+  readonly #path: string;
+  readonly #clock: Clock;
+  #held: HeldToken | undefined;
+  #readAt = 0;
+
+  constructor(path: string, clock: Clock) {
+    this.#path = path;
+    this.#clock = clock;
+  }
+
+  async current(): Promise<HeldToken> {
+    const isFresh = this.#clock.monotonic() - this.#readAt < FRESH_MS;
+    return this.#held !== undefined && isFresh ? this.#held : this.#read();
+  }
+
+  async replacement(refused: HeldToken): Promise<HeldToken | undefined> {
+    const token = await this.#read();
+    return token === refused ? undefined : token;
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  async #read(): Promise<HeldToken> {
+    const value = await readCredentialFile(this.#path);
+    this.#readAt = this.#clock.monotonic();
+    if (this.#held === undefined || this.#held.value.reveal() !== value.reveal()) {
+      this.#held = { value };
+    }
+    return this.#held;
+  }
+}
+
+const MOST_BYTES = 65_536;
+const PRINTABLE = /^[\x21-\x7e]+$/;
+
+/** A token, secret id or JWT in a file, white space around it removed. @throws ERR_PROVIDER_UNAVAILABLE, reason `credential_file`. */
+export async function readCredentialFile(path: string): Promise<Sensitive<string>> {
+  const text = (await readSmall(path)).trim();
+  // A line break or other control character in it would end the header it is sent in.
+  if (!PRINTABLE.test(text)) throw unusable(new Error(`${path} holds no credential`));
+  return new Sensitive(text);
+}
+
+async function readSmall(path: string): Promise<string> {
+  const file = await open(path, 'r').catch(failUnusable);
+  try {
+    const buffer = Buffer.alloc(MOST_BYTES + 1);
+    const { bytesRead } = await file.read(buffer, 0, buffer.length, 0).catch(failUnusable);
+    if (bytesRead > MOST_BYTES) throw unusable(new Error(`${path} is too long for a credential`));
+    return buffer.toString('utf8', 0, bytesRead);
+  } finally {
+    await file.close();
+  }
+}
+
+function unusable(cause: unknown): BrokerError {
+  const options = { cause, reason: 'credential_file' };
+  return new BrokerError('ERR_PROVIDER_UNAVAILABLE', undefined, options);
+}
+
+function failUnusable(cause: unknown): never {
+  throw unusable(cause);
 }

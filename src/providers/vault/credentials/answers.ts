@@ -2,9 +2,8 @@ import { z } from 'zod';
 import { BrokerError } from '../../../domain/errors.ts';
 import type { SecretData } from '../../../domain/secret.ts';
 import { Sensitive } from '../../../domain/sensitive.ts';
-import { VaultResponseError } from '../client/response-error.ts';
-import { failMalformed } from '../errors.ts';
-import { toSecretData } from '../secret-data.ts';
+import { VaultResponseError, failMalformed } from '../errors.ts';
+import { toSecretData } from '../secrets/kv-data.ts';
 
 /** No text, no fraction, nothing that means forever (CVE-2020-12757). */
 const seconds = z.int().min(1);

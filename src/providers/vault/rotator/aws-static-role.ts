@@ -11,7 +11,7 @@ import type {
 import { encodeVaultPath } from '../client/encode-path.ts';
 import type { VaultClient } from '../client/client.ts';
 import { conflict, notYet } from '../../rotator/values.ts';
-import type { AwsStaticRoleOptions } from './config.ts';
+import type { AwsStaticRoleOptions } from '../config.ts';
 
 const MS = 1000;
 /** Vault looks once a minute whether a key is due. */

@@ -4,7 +4,7 @@ import type { VaultClient } from '../client/client.ts';
 import { parseOptions } from '../../parse-options.ts';
 import { unknownStrategy } from '../../rotator/options.ts';
 import { AwsStaticRole } from './aws-static-role.ts';
-import { awsStaticRoleOptions, staticRoleOptions } from './config.ts';
+import { awsStaticRoleOptions, staticRoleOptions } from '../config.ts';
 import { StaticRole } from './static-role.ts';
 
 /** Static roles of one Vault or OpenBao. */

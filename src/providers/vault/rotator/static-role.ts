@@ -11,7 +11,7 @@ import type {
 import { conflict, readLogin, refuseStaleLogin } from '../../rotator/values.ts';
 import { encodeVaultPath } from '../client/encode-path.ts';
 import type { VaultClient } from '../client/client.ts';
-import type { StaticRoleOptions } from './config.ts';
+import type { StaticRoleOptions } from '../config.ts';
 
 const credsAnswer = z.object({
   data: z.object({

@@ -1,7 +1,36 @@
 import type { SecretData } from '../../../domain/secret.ts';
-import { BrokerError } from '../../../domain/errors.ts';
 import { failMalformed } from '../errors.ts';
-import { toSecretData } from '../secret-data.ts';
+import { BrokerError } from '../../../domain/errors.ts';
+
+const MOST_KEYS = 256;
+
+/**
+ * A KV object as a secret: strings stay, any other JSON value becomes its JSON text.
+ * @throws ERR_PROVIDER_MALFORMED for anything but an object of 1 to 256 keys in well-formed Unicode.
+ */
+export function toSecretData(value: unknown): SecretData {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    return failMalformed('data_shape');
+  }
+  const entries = Object.entries(value);
+  if (entries.length === 0 || entries.length > MOST_KEYS) return failMalformed('data_size');
+  // fromEntries defines, where an assignment to `__proto__` would change the object itself.
+  return Object.fromEntries(entries.map(([key, item]) => [wellFormed(key), textOf(item)]));
+}
+
+function textOf(item: unknown): string {
+  if (typeof item === 'string') return wellFormed(item);
+  try {
+    return wellFormed(JSON.stringify(item));
+  } catch {
+    // Nested deeper than the stack: the parser manages what the printer does not.
+    return failMalformed('data_depth');
+  }
+}
+
+function wellFormed(text: string): string {
+  return text.isWellFormed() ? text : failMalformed('data_encoding');
+}
 
 /** What a KV secret holds: any JSON. */
 export type KvObject = Readonly<Record<string, unknown>>;
@@ -27,7 +56,7 @@ export function kvObjectOf(
   const known = current === undefined || isEmpty(current) ? {} : toSecretData(current);
   const entries = Object.entries(data).map(([name, value]): [string, unknown] => [
     name,
-    current !== undefined && known[name] === value ? current[name] : textOf(value),
+    current !== undefined && known[name] === value ? current[name] : plainText(value),
   ]);
   if (key === undefined) return Object.fromEntries(entries);
   if (current === undefined) throw new BrokerError('ERR_NOT_FOUND');
@@ -44,7 +73,7 @@ function isEmpty(object: KvObject): boolean {
   return Object.keys(object).length === 0;
 }
 
-function textOf(value: SecretData[string]): string {
+function plainText(value: SecretData[string]): string {
   if (typeof value === 'string') return value;
   throw conflict('not_text', 'a KV secret holds text and no bytes');
 }

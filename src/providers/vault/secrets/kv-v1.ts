@@ -4,9 +4,8 @@ import type { SecretVersion } from '../../../domain/secret.ts';
 import type { CallContext } from '../../../ports/call-context.ts';
 import { failMalformed } from '../errors.ts';
 import { isCode } from '../check/findings.ts';
-import type { KvContent, KvEngine } from '../kv-engine.ts';
-import { toKvObject } from './kv-data.ts';
-import { toSecretData } from '../secret-data.ts';
+import type { KvContent, KvEngine } from './kv-engine.ts';
+import { toKvObject, toSecretData } from './kv-data.ts';
 import type { VaultCalls } from '../client/calls.ts';
 
 const answerSchema = z.object({ data: z.unknown() });

@@ -3,12 +3,10 @@ import { BrokerError } from '../../../domain/errors.ts';
 import type { SecretVersion } from '../../../domain/secret.ts';
 import type { CallContext } from '../../../ports/call-context.ts';
 import { encodeVaultPath } from '../client/encode-path.ts';
-import { VaultResponseError } from '../client/response-error.ts';
-import { failMalformed } from '../errors.ts';
+import { VaultResponseError, failMalformed } from '../errors.ts';
 import { isCode } from '../check/findings.ts';
-import type { KvContent, KvEngine } from '../kv-engine.ts';
-import { toKvObject } from './kv-data.ts';
-import { toSecretData } from '../secret-data.ts';
+import type { KvContent, KvEngine } from './kv-engine.ts';
+import { toKvObject, toSecretData } from './kv-data.ts';
 import type { VaultCalls } from '../client/calls.ts';
 
 const VERSION = /^[1-9][0-9]{0,9}$/;

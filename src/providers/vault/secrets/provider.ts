@@ -11,9 +11,8 @@ import type {
 import { checkDynamicMount } from '../check/dynamic.ts';
 import { checkKvMount } from '../check/kv.ts';
 import type { VaultMountOptions } from '../config.ts';
-import { VaultCredentials } from '../credentials/credentials.ts';
-import type { HeldTokens } from '../held-tokens.ts';
-import type { KvEngine } from '../kv-engine.ts';
+import { VaultCredentials, type HeldTokens } from '../credentials/credentials.ts';
+import type { KvEngine } from './kv-engine.ts';
 import { KvList } from './list.ts';
 import { KvPublishing } from './publishing.ts';
 import { KvV1 } from './kv-v1.ts';

@@ -3,10 +3,9 @@ import { BrokerError } from '../../../domain/errors.ts';
 import type { SecretData } from '../../../domain/secret.ts';
 import type { CallContext } from '../../../ports/call-context.ts';
 import type { PublishedVersion, SecretPublishing } from '../../../ports/secret-provider.ts';
-import type { KvEngine } from '../kv-engine.ts';
-import { kvObjectOf, type KvObject } from './kv-data.ts';
+import type { KvEngine } from './kv-engine.ts';
+import { kvObjectOf, type KvObject, toSecretData } from './kv-data.ts';
 import { parseLocator } from './locators.ts';
-import { toSecretData } from '../secret-data.ts';
 import type { VaultCalls } from '../client/calls.ts';
 
 /** Somebody who writes this often in between is at war with the rotation. */

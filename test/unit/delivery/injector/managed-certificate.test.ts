@@ -3,10 +3,7 @@ import { describe, expect, it } from '@jest/globals';
 import { BrokerError } from '../../../../src/domain/errors.ts';
 import { ManagedCertificate } from '../../../../src/delivery/injector/managed-certificate.ts';
 import { WebhookConfiguration } from '../../../../src/delivery/injector/webhook-configuration.ts';
-import type {
-  KubernetesApi,
-  KubernetesRequest,
-} from '../../../../src/providers/kubernetes/client/index.ts';
+import type { KubernetesApi, KubernetesRequest } from '../../../../src/ports/kubernetes-api.ts';
 import { HandClock } from '../../../kit/hand-clock.ts';
 
 const DAY = 86_400_000;

@@ -327,7 +327,7 @@ describe('AWS Secrets Manager when it misbehaves', () => {
 
   it('check says so when there are no credentials', async () => {
     const { awsSecretsManagerConnectionSchema: schema } =
-      await import('../../../../src/providers/aws/secrets-manager/config.ts');
+      await import('../../../../src/providers/aws/config.ts');
     const { connectAwsSecretsManager } = await import('../../../../src/providers/aws/open.ts');
     const { systemClock } = await import('../../../../src/clock.ts');
     const config = schema.parse({

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { systemClock } from '../../../../src/clock.ts';
-import { awsSecretsManagerConnectionSchema } from '../../../../src/providers/aws/secrets-manager/config.ts';
+import { awsSecretsManagerConnectionSchema } from '../../../../src/providers/aws/config.ts';
 import { connectAwsSecretsManager } from '../../../../src/providers/aws/open.ts';
 import { formatLocation, parseLocation } from '../../../../src/providers/aws/secrets/location.ts';
 

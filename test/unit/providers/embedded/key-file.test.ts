@@ -3,13 +3,13 @@ import { chmod, mkdir, mkdtemp, readFile, rm, stat, symlink, writeFile } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { localFileConfig } from '../../../../src/providers/embedded/kek/config.ts';
+import { localFileConfig } from '../../../../src/providers/embedded/config.ts';
 import {
   createKeyFile,
   keyFileProblem,
   readKeyFile,
+  loadLocalFileKey,
 } from '../../../../src/providers/embedded/kek.ts';
-import { loadLocalFileKey } from '../../../../src/providers/embedded/kek/key.ts';
 
 const REFUSED = { code: 'ERR_CONFIG_INVALID' };
 const SEALED = { code: 'ERR_SEALED' };

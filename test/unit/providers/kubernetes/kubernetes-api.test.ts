@@ -5,14 +5,10 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { BrokerError } from '../../../../src/domain/errors.ts';
-import {
-  connectKubernetes,
-  kubernetesConnectionSchema,
-} from '../../../../src/providers/kubernetes/client/index.ts';
-import type {
-  KubernetesAccess,
-  KubernetesApi,
-} from '../../../../src/providers/kubernetes/client/index.ts';
+import { connectKubernetes } from '../../../../src/providers/kubernetes/client/client.ts';
+import { kubernetesConnectionSchema } from '../../../../src/providers/kubernetes/config.ts';
+import type { KubernetesAccess } from '../../../../src/providers/kubernetes/config.ts';
+import type { KubernetesApi } from '../../../../src/ports/kubernetes-api.ts';
 import { until } from '../../../kit/backends/until.ts';
 import { FakeApiServer } from '../../../kit/fakes/fake-api-server.ts';
 import {
@@ -226,7 +222,7 @@ describe('the certificate of the API server', () => {
 
 it('is checked although the environment says not to (T06; CVE-2021-22939)', async () => {
   const wrong = await FakeApiServer.start({ commonName: 'x', dnsNames: ['other.test'] });
-  const client = new URL('../../../../src/providers/kubernetes/client/index.ts', import.meta.url)
+  const client = new URL('../../../../src/providers/kubernetes/client/client.ts', import.meta.url)
     .href;
   const script = `
     const { connectKubernetes } = await import(${JSON.stringify(client)});

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { vaultConnectionSchema } from '../../../../src/providers/vault/client/config.ts';
+import { vaultConnectionSchema } from '../../../../src/providers/vault/config.ts';
 
 const config = (more: Readonly<Record<string, unknown>> = {}) => ({
   type: 'vault',

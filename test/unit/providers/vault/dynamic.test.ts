@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { DynamicCredentials } from '../../../../src/ports/secret-provider.ts';
-import { HeldTokens } from '../../../../src/providers/vault/held-tokens.ts';
+import { HeldTokens } from '../../../../src/providers/vault/credentials/credentials.ts';
 import { Sensitive } from '../../../../src/domain/sensitive.ts';
 import { contextOf, failureOf } from '../../../contract/secret-provider.contract.ts';
 import { FakeVault } from '../../../kit/fakes/fake-vault.ts';

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { writeFile } from 'node:fs/promises';
-import { vaultServerSchema } from '../../../../src/providers/vault/client/config.ts';
+import { vaultServerSchema } from '../../../../src/providers/vault/config.ts';
 import { connectVault, type VaultClient } from '../../../../src/providers/vault/client/client.ts';
 import { contextOf, failureOf } from '../../../contract/secret-provider.contract.ts';
 import { until } from '../../../kit/backends/until.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { toSecretData } from '../../../../src/providers/vault/secret-data.ts';
+import { toSecretData } from '../../../../src/providers/vault/secrets/kv-data.ts';
 
 const MALFORMED = expect.objectContaining({ code: 'ERR_PROVIDER_MALFORMED' }) as unknown;
 

@@ -1,8 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { systemClock } from '../../../../src/clock.ts';
-import { parseCiphertext } from '../../../../src/providers/vault/kek/ciphertext.ts';
-import { vaultTransitConfig } from '../../../../src/providers/vault/kek/config.ts';
-import { openVaultTransitKey, type VaultTransitKey } from '../../../../src/providers/vault/kek.ts';
+import {
+  parseCiphertext,
+  openVaultTransitKey,
+  type VaultTransitKey,
+} from '../../../../src/providers/vault/kek.ts';
+import { vaultTransitConfig } from '../../../../src/providers/vault/config.ts';
 import { contextOf, failureOf } from '../../../contract/secret-provider.contract.ts';
 import { FakeVault, type SeenRequest } from '../../../kit/fakes/fake-vault.ts';
 import { VaultConnections } from '../../../kit/vault-connections.ts';

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Sensitive } from '../../../../src/domain/sensitive.ts';
 import type { BrokerError } from '../../../../src/domain/errors.ts';
-import type { VaultResponseError } from '../../../../src/providers/vault/client/response-error.ts';
+import type { VaultResponseError } from '../../../../src/providers/vault/errors.ts';
 import { contextOf, failureOf } from '../../../contract/secret-provider.contract.ts';
 import { FakeVault } from '../../../kit/fakes/fake-vault.ts';
 import { CertificateAuthority } from '../../../kit/certificates.ts';

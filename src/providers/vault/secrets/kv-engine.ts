@@ -1,5 +1,5 @@
-import type { SecretVersion } from '../../domain/secret.ts';
-import type { CallContext } from '../../ports/call-context.ts';
+import type { SecretVersion } from '../../../domain/secret.ts';
+import type { CallContext } from '../../../ports/call-context.ts';
 
 /** What is at a path now, as the server has it. */
 export interface KvContent {
