@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** Programs of their own come first: they load nothing of the others. */
+/** The agent is started first, so that it loads nothing of the other programs. */
 if (process.argv[2] === 'agent') await import('./delivery/agent/main.ts');
 else {
   const { runProgram } = await import('./program.ts');

@@ -1,30 +1,32 @@
 import { createInterface, type Interface } from 'node:readline/promises';
 import { Writable } from 'node:stream';
 import type { CliContext } from './context.ts';
-import { EXIT } from './exit-codes.ts';
-import { Failed } from './failed.ts';
-import { Interrupted } from './interrupted.ts';
-import { UsageError } from './usage-error.ts';
+import { EXIT, Failed, Interrupted, UsageError } from './errors.ts';
 
-/** Goes on only when somebody at a terminal says yes, or when `--yes` said so before. @throws UsageError, Failed */
+/** A question for the broker with this URL, without a question mark. */
+export type Question = (url: string) => string | Promise<string>;
+
+/** Returns only if the user confirms at a terminal, or has passed `--yes`. @throws UsageError, Failed */
 export async function confirm(
-  { stdin, signal, output }: CliContext,
-  question: string,
+  { stdin, signal, output, target }: CliContext,
+  question: Question,
   yes: boolean | undefined,
 ): Promise<void> {
   if (yes === true) return;
-  if (!stdin.isTTY) throw new UsageError(`${question}: nobody is there to ask; say --yes`);
+  if (!stdin.isTTY) throw new UsageError('stdin is not a terminal; pass --yes to confirm');
+  const { url } = (await target()).profile;
+  const text = await question(url);
   output.endProgress();
   const terminal = createInterface({ input: stdin, output: process.stderr });
   try {
-    const answer = await answerAt(terminal, `${question}? [y/N] `, signal);
-    if (!/^y(?:es)?$/i.test(answer.trim())) throw new Failed('nothing was done');
+    const answer = await answerAt(terminal, `${text}? [y/N] `, signal);
+    if (!/^y(?:es)?$/i.test(answer.trim())) throw new Failed('cancelled; nothing was changed');
   } finally {
     terminal.close();
   }
 }
 
-/** One line from a terminal that does not show what is typed. */
+/** Reads one line from a terminal without echo. */
 export async function askHidden({ stdin, signal }: CliContext, question: string): Promise<string> {
   const silent = new Writable({ write: (_chunk, _encoding, done) => done() });
   const terminal = createInterface({ input: stdin, output: silent, terminal: true });
@@ -37,15 +39,15 @@ export async function askHidden({ stdin, signal }: CliContext, question: string)
   }
 }
 
-/** A terminal in raw mode sends no signal: Ctrl-C is a key there, and so is the end of input. @throws Interrupted, Failed */
+/** A terminal in raw mode sends no signal: Ctrl-C and the end of input arrive as keys. @throws Interrupted, Failed */
 async function answerAt(terminal: Interface, prompt: string, signal: AbortSignal): Promise<string> {
   const { promise, reject } = Promise.withResolvers<never>();
   terminal.once('SIGINT', () => reject(new Interrupted(EXIT.interrupted)));
-  terminal.once('close', () => reject(new Failed('nothing was done')));
+  terminal.once('close', () => reject(new Failed('cancelled; nothing was changed')));
   return Promise.race([promise, terminal.question(prompt, { signal })]);
 }
 
-/** Standard input to its end. */
+/** Reads standard input to its end. */
 export async function readStdin({
   stdin,
   signal,

@@ -1,30 +1,30 @@
-/** The filters of the API under their names on the command line. */
+/** The API's filters, under their names on the command line. */
 export const AUDIT_FILTERS = [
   ['workload', 'k8s://<cluster>/<namespace>/<serviceaccount>'],
   ['cluster', 'name of a cluster'],
-  ['namespace', 'of the workload'],
+  ['namespace', 'namespace of the workload'],
   ['pod', 'UID of the pod'],
   ['operator', 'name of an operator'],
-  ['system', 'part of the broker that acted'],
-  ['path', 'exactly this path'],
-  ['path-prefix', 'this path and what lies below it'],
+  ['system', 'component of the broker that acted'],
+  ['path', 'this path only'],
+  ['path-prefix', 'this path and everything below it'],
   ['document', 'a document, such as policy/payments'],
-  ['locator', 'place at a backend, such as vault:secret/data/payments/db'],
-  ['action', 'such as secret.read'],
+  ['locator', 'location at a backend, such as vault:secret/data/payments/db'],
+  ['action', 'action, such as secret.read'],
   ['outcome', 'ok, deny or error'],
-  ['code', 'such as ERR_DENIED'],
+  ['code', 'error code, such as ERR_DENIED'],
   ['secret-version', 'version of the secret'],
   ['lease', 'id of a lease'],
   ['credential', 'id of a credential'],
   ['session', 'id of a session'],
   ['token', "id of an operator's token"],
-  ['request-id', 'of the broker'],
-  ['fingerprint', 'of a value, as an entry has it'],
+  ['request-id', 'id of a request, as the broker returned it'],
+  ['fingerprint', 'fingerprint of a value, as entries show it'],
 ] as const;
 
 export type FilterOptions = Readonly<Record<string, unknown>>;
 
-/** `--secret-version` is `version` in the API, the others are named as there. */
+/** `--secret-version` is `version` in the API; the other names are the same. */
 export function filterQuery(options: FilterOptions): Record<string, string> {
   const query: Record<string, string> = {};
   for (const [flag] of AUDIT_FILTERS) {

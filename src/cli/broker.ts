@@ -1,9 +1,16 @@
-import type { Answer, BrokerClient, CallId, OperationId, PagedId } from '../client/index.ts';
+import type {
+  Answer,
+  BrokerClient,
+  CallId,
+  InputArguments,
+  ItemOf,
+  PagedId,
+} from '../client/index.ts';
 
-/** What verbs need of the client; a test's stands in for it. */
+/** The part of the client that verbs use; tests replace it. */
 export type Broker = Pick<BrokerClient, 'call' | 'pages' | 'events'>;
 
-/** An operation's input where a table, and not the type system, says which operation it is. */
+/** Input that is built from arguments and options at run time, so that only its parts have types. The broker checks it. */
 export interface LooseInput {
   readonly path?: Readonly<Record<string, string>>;
   readonly query?: Readonly<Record<string, unknown>>;
@@ -12,35 +19,42 @@ export interface LooseInput {
   readonly signal?: AbortSignal;
 }
 
-/** For verbs that are one code for several operations. */
-export async function callLoosely(
+/** Calls an operation with an input that is built at run time. The answer keeps its type. */
+export function callWith<Id extends CallId>(
   broker: Broker,
-  id: CallId,
+  id: Id,
   input: LooseInput = {},
-): Promise<Answer<OperationId> & { readonly body: unknown }> {
-  const call = broker.call.bind(broker) as unknown as (
-    id: CallId,
-    input: LooseInput,
-  ) => Promise<never>;
-  return call(id, input);
+): Promise<Answer<Id>> {
+  return broker.call(id, ...([input] as unknown as InputArguments<Id>));
 }
 
-/** A list, item by item, as {@link callLoosely}. */
-export function pagesLoosely(broker: Broker, id: PagedId, input: LooseInput = {}): AsyncGenerator {
-  const pages = broker.pages.bind(broker) as unknown as (
-    id: PagedId,
-    input: LooseInput,
-  ) => AsyncGenerator;
-  return pages(id, input);
+/** The items of a list page by page, as {@link callWith}. */
+export function pagesWith<Id extends PagedId>(
+  broker: Broker,
+  id: Id,
+  input: LooseInput = {},
+): AsyncGenerator<ItemOf<Id>> {
+  return broker.pages(id, ...([input] as unknown as InputArguments<Id>));
 }
 
-/** The same broker, whose every call ends when `signal` does. */
-export function ending(broker: Broker, signal: AbortSignal): Broker {
+/** All items of a list. */
+export async function allPages<Id extends PagedId>(
+  broker: Broker,
+  id: Id,
+  input: LooseInput = {},
+): Promise<readonly ItemOf<Id>[]> {
+  const items: ItemOf<Id>[] = [];
+  for await (const item of pagesWith(broker, id, input)) items.push(item);
+  return items;
+}
+
+/** The same broker, with every call aborted when `signal` is. */
+export function abortedBy(broker: Broker, signal: AbortSignal): Broker {
   return {
     call: ((id: CallId, input: LooseInput = {}) =>
-      callLoosely(broker, id, { signal, ...input })) as unknown as Broker['call'],
+      callWith(broker, id, { signal, ...input })) as unknown as Broker['call'],
     pages: ((id: PagedId, input: LooseInput = {}) =>
-      pagesLoosely(broker, id, { signal, ...input })) as unknown as Broker['pages'],
+      pagesWith(broker, id, { signal, ...input })) as unknown as Broker['pages'],
     events: (options) => broker.events(options),
   };
 }

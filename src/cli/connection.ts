@@ -3,11 +3,10 @@ import { resolve } from 'node:path';
 import { BrokerClient } from '../client/index.ts';
 import { defined } from './defined.ts';
 import type { CliEnvironment } from './environment.ts';
-import { isToken, type OperatorLogin, type Profile } from './profile/profile.ts';
-import { ProfileFiles } from './profile/profile-files.ts';
-import { UsageError } from './usage-error.ts';
+import { UsageError } from './errors.ts';
+import { isToken, ProfileFiles, type OperatorLogin, type Profile } from './profiles.ts';
 
-/** The options that say where the broker is and who asks. */
+/** The options that name the broker and the login. */
 export interface ConnectionOptions {
   readonly profile?: string | undefined;
   readonly url?: string | undefined;
@@ -16,7 +15,7 @@ export interface ConnectionOptions {
 }
 
 export interface Target {
-  /** Undefined where everything was said by options and environment. */
+  /** Undefined if options and environment name everything. */
   readonly profileName: string | undefined;
   readonly profile: Profile;
 }
@@ -24,34 +23,34 @@ export interface Target {
 const DEFAULT_PROFILE = 'default';
 
 /**
- * Options before environment before profile; who names a profile means all of it. A profile's token goes to the profile's broker only: who
- * names another URL names a token too. @throws UsageError
+ * An option overrides the environment, which overrides the profile; `--profile` overrides the environment as a whole. The token of a profile is
+ * sent to the broker of that profile only, so another URL needs another token. @throws UsageError
  */
 export async function findTarget(
   options: ConnectionOptions,
   environment: CliEnvironment,
 ): Promise<Target> {
-  const around = options.profile === undefined ? environment : undefined;
+  const fallback = options.profile === undefined ? environment : undefined;
   const name = await profileName(options, environment);
   const stored = await new ProfileFiles(environment.configDirectory).read(name);
-  const said = { ...fromEnvironment(around), ...defined(options) };
-  const address = said.url ?? stored?.url;
+  const given = { ...fromEnvironment(fallback), ...defined(options) };
+  const address = given.url ?? stored?.url;
   if (address === undefined) {
     throw new UsageError(
       name === DEFAULT_PROFILE
-        ? 'nobody is logged in: quaymaster login --url https://HOST:PORT --token-file FILE'
-        : `there is no profile "${name}": quaymaster profiles lists them, quaymaster login --name ${name} makes it`,
+        ? 'not logged in; run: quaymaster login --url https://HOST:PORT --token-file FILE'
+        : `profile "${name}" does not exist; list profiles: quaymaster profiles; create it: quaymaster login --name ${name}`,
     );
   }
-  const caFile = said.ca ?? stored?.caFile;
-  const { tokenFile } = said;
+  const caFile = given.ca ?? stored?.caFile;
+  const { tokenFile } = given;
   if (tokenFile !== undefined) {
     const login = await operatorLogin(tokenFile);
     return { profileName: undefined, profile: { url: address, caFile, login } };
   }
   if (stored === undefined || !isSameUrl(stored.url, address)) {
     throw new UsageError(
-      `no token is known for ${address}: name its file with --token-file or QUAYMASTER_TOKEN_FILE, or log in`,
+      `no token for ${address}: name its file with --token-file or QUAYMASTER_TOKEN_FILE, or run quaymaster login`,
     );
   }
   return { profileName: name, profile: { ...stored, caFile } };
@@ -63,29 +62,32 @@ function fromEnvironment(environment: CliEnvironment | undefined): ConnectionOpt
   return { url, tokenFile, ca };
 }
 
-/** The profile that is meant. */
+/** The name of the profile to use. */
 export async function profileName(
   { profile }: ConnectionOptions,
-  { profile: around, configDirectory }: CliEnvironment,
+  { profile: fromVariable, configDirectory }: CliEnvironment,
 ): Promise<string> {
   return (
-    profile ?? around ?? (await new ProfileFiles(configDirectory).current()) ?? DEFAULT_PROFILE
+    profile ??
+    fromVariable ??
+    (await new ProfileFiles(configDirectory).current()) ??
+    DEFAULT_PROFILE
   );
 }
 
-/** The token in a file, with or without a newline at its end. @throws UsageError */
+/** The token in a file, with or without a final newline. @throws UsageError */
 export async function operatorLogin(tokenFile: string): Promise<OperatorLogin> {
   return { kind: 'operator', token: checkToken(await readText(tokenFile), tokenFile) };
 }
 
-/** @throws UsageError for a text that is no token of a broker; it is not repeated */
+/** @throws UsageError if the text is not a token of a broker; the message does not contain it */
 export function checkToken(text: string, source: string): string {
   const token = text.trim();
-  if (!isToken(token)) throw new UsageError(`${source} does not hold a token of Quaymaster`);
+  if (!isToken(token)) throw new UsageError(`${source} does not contain a Quaymaster token`);
   return token;
 }
 
-/** @throws UsageError for an authority that cannot be read and a URL that cannot be used */
+/** @throws UsageError if the CA file cannot be read or the URL is not valid */
 export async function openClient({
   url,
   caFile,

@@ -1,21 +1,24 @@
 import type { Clock } from '../ports/clock.ts';
 import type { Broker } from './broker.ts';
+import type { Target } from './connection.ts';
 import type { CliEnvironment } from './environment.ts';
 import type { Output } from './output/output.ts';
 
-/** What every verb has. */
+/** What every verb is given. */
 export interface CliContext {
   readonly output: Output;
   readonly environment: CliEnvironment;
   readonly clock: Clock;
-  /** Aborted by Ctrl-C, or by a request to end. */
+  /** Aborted by Ctrl-C and SIGTERM. */
   readonly signal: AbortSignal;
   readonly stdin: NodeJS.ReadStream;
-  /** As the options and the environment say, logged in at the first use. @throws UsageError when nobody is logged in */
+  /** The broker and the login that options, environment and profile name. @throws UsageError if there is none */
+  readonly target: () => Promise<Target>;
+  /** The client of the target, logged in at the first use. @throws UsageError if there is no login */
   readonly broker: () => Promise<Broker>;
 }
 
-/** What was written behind the verb. */
+/** The arguments and options of a command. */
 export interface Call<Options> {
   readonly args: readonly string[];
   readonly options: Options;

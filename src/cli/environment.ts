@@ -1,27 +1,27 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { UsageError } from './usage-error.ts';
+import { UsageError } from './errors.ts';
 
-/** What the environment says. Never a token: every process of the same user can read it, and so can who inspects a container. */
+/** Settings from the environment. Never a token: processes of the same user, and anybody who can inspect the container, can read the environment. */
 export interface CliEnvironment {
   readonly url: string | undefined;
   readonly tokenFile: string | undefined;
   readonly caFile: string | undefined;
   readonly profile: string | undefined;
-  /** Where profiles are kept (XDG Base Directory Specification). */
+  /** Directory of the profiles (XDG Base Directory Specification). */
   readonly configDirectory: string;
 }
 
-/** @throws UsageError for what would be dangerous to go on with. */
+/** @throws UsageError for a setting that would make the command unsafe */
 export function readEnvironment(variables: NodeJS.ProcessEnv): CliEnvironment {
   if (variables['NODE_TLS_REJECT_UNAUTHORIZED'] === '0') {
     throw new UsageError(
-      'NODE_TLS_REJECT_UNAUTHORIZED=0 is refused: certificates are always verified; name the authority with --ca or QUAYMASTER_CA_FILE',
+      'NODE_TLS_REJECT_UNAUTHORIZED=0 is not allowed: certificates are always verified; name the CA with --ca or QUAYMASTER_CA_FILE',
     );
   }
   if (set(variables['QUAYMASTER_TOKEN']) !== undefined) {
     throw new UsageError(
-      'QUAYMASTER_TOKEN is refused: other processes can read an environment. Put the token into a file of mode 0600 and name it in QUAYMASTER_TOKEN_FILE',
+      'QUAYMASTER_TOKEN is not allowed: other processes can read the environment; write the token to a file of mode 0600 and name the file in QUAYMASTER_TOKEN_FILE',
     );
   }
   const base = set(variables['XDG_CONFIG_HOME']) ?? join(homedir(), '.config');

@@ -1,70 +1,103 @@
-import { ApiError, InputError, UnreachableError } from '../client/index.ts';
+import { ApiError, InputError, UnreachableError, type UnreachableReason } from '../client/index.ts';
 import { BrokerError } from '../domain/errors.ts';
-import { adviceOf, adviceOnSilence } from './advice.ts';
-import { EXIT, exitCodeOfStatus, type ExitCode } from './exit-codes.ts';
-import { Failed } from './failed.ts';
-import { Interrupted } from './interrupted.ts';
+import {
+  EXIT,
+  exitCodeOfStatus,
+  Failed,
+  Interrupted,
+  problemLine,
+  UsageError,
+  type ExitCode,
+} from './errors.ts';
 import { printableText } from './output/printable.ts';
-import { problemLine, UsageError } from './usage-error.ts';
 
-/** A verb that did not do what it was for, as it is told. */
+/** How a failed command is reported. */
 export interface Failure {
   readonly exitCode: ExitCode;
-  /** For people; empty where there is nothing to say. */
+  /** For people; empty if there is nothing to report. */
   readonly text: string;
   /** For machines, on one line. */
   readonly json: Readonly<Record<string, unknown>>;
 }
 
+/** What to do about an error that has the same remedy for everybody; docs/errors.md has the rest. */
+const REMEDIES: Readonly<Record<string, string>> = {
+  ERR_TOKEN_INVALID:
+    'check that the pod token is from this cluster, for the audience of the broker, and of a running pod',
+  ERR_UNAUTHENTICATED:
+    'the token has expired, was revoked or is of another broker: run quaymaster login again; an operator creates tokens with quaymaster operator token create',
+  ERR_DENIED:
+    'the broker does not reveal whether it exists; why a workload is denied: quaymaster policy explain; your own roles: quaymaster whoami',
+  ERR_VERSION_CONFLICT: 'it has changed since you read it: read it again, then repeat the command',
+  ERR_PRECONDITION_REQUIRED: 'name the version that you have read: --if-version or --create',
+  ERR_RATE_LIMITED: 'send fewer requests at once, or retry later',
+  ERR_OUTCOME_UNKNOWN: 'the change may have been made: check before you repeat the command',
+  ERR_HELD:
+    'rollback protection stopped the store: an operator examines it and runs quaymaster release, see docs/operations.md',
+  ERR_PROVIDER_DENIED: 'the backend refused the broker: run quaymaster mount check',
+  ERR_PROVIDER_UNAVAILABLE: 'the backend does not respond: run quaymaster mount check',
+};
+
+const CHECK_URL =
+  'check that the broker runs and that its URL is right: --url, QUAYMASTER_URL or the profile';
+const UNREACHABLE_REMEDIES: Partial<Readonly<Record<UnreachableReason, string>>> = {
+  no_connection: CHECK_URL,
+  not_ours: CHECK_URL,
+  tls: 'if a private CA signed the certificate, name the CA with --ca or QUAYMASTER_CA_FILE; the URL of a broker without TLS begins with http://',
+};
+
 export function failureOf(error: unknown): Failure {
   if (error instanceof Interrupted) return interrupted(error);
-  if (error instanceof ApiError) return answered(error);
+  if (error instanceof ApiError) return refused(error);
   if (error instanceof UnreachableError) {
-    const advice = adviceOnSilence(error.reason);
-    const lines = [`no answer: ${error.message}`, ...(advice === undefined ? [] : [`  ${advice}`])];
-    return said(EXIT.unreachable, 'unreachable', lines.join('\n'));
+    const remedy = UNREACHABLE_REMEDIES[error.reason];
+    const lines = [`no response: ${error.message}`, ...indented(remedy)];
+    return failure(EXIT.unreachable, 'unreachable', lines.join('\n'));
   }
-  if (error instanceof Failed) return said(error.exitCode, 'failed', error.message);
+  if (error instanceof Failed) return failure(error.exitCode, 'failed', error.message);
   if (error instanceof UsageError) {
     const lines = [error.message, ...error.problems.map((each) => `  ${problemLine(each)}`)];
-    return said(EXIT.usage, 'usage', lines.join('\n'), { problems: error.problems });
+    return failure(EXIT.usage, 'usage', lines.join('\n'), { problems: error.problems });
   }
-  if (error instanceof InputError) return said(EXIT.usage, 'usage', error.message);
-  if (error instanceof BrokerError) return said(EXIT.failed, error.code, error.message);
-  // Of what nobody foresaw only the kind is told: its message may hold anything.
+  if (error instanceof InputError) return failure(EXIT.usage, 'usage', error.message);
+  if (error instanceof BrokerError) return failure(EXIT.failed, error.code, error.message);
+  // For unexpected errors only the type is shown: the message may contain anything.
   const { name, code } = error as { readonly name?: string; readonly code?: string };
-  return said(EXIT.failed, 'internal', `this went wrong: ${code ?? name ?? 'unknown'}`);
+  return failure(EXIT.failed, 'internal', `internal error (${code ?? name ?? 'unknown'})`);
 }
 
 function interrupted({ exitCode, progress }: Interrupted): Failure {
   if (progress === '') return { exitCode, text: '', json: {} };
-  return said(exitCode, 'interrupted', `interrupted\n${progress}`);
+  return failure(exitCode, 'interrupted', `interrupted\n${progress}`);
 }
 
-function answered(error: ApiError): Failure {
+function refused(error: ApiError): Failure {
   const { code, title, detail, status, requestId, problems = [] } = error;
   const places = problems.map(({ pointer, message }) => `${pointer || '/'}: ${message}`);
   return {
     exitCode: exitCodeOfStatus(status),
-    text: answerText(error, places),
+    text: refusalText(error, places),
     json: { code, title, detail, status, requestId, problems },
   };
 }
 
-/** The broker's no, with `places` for what it found wrong. */
-export function answerText(error: ApiError, places: readonly string[]): string {
+/** The broker's refusal, with one line for each problem that it found in a document. */
+export function refusalText(error: ApiError, places: readonly string[]): string {
   const { code, title, detail, requestId, retryAfterSeconds } = error;
-  const advice = adviceOf(code);
   const lines = [
     `${code}: ${detail ?? title}`,
     ...places.map((place) => `  ${place}`),
     `  request ${requestId}`,
-    ...(retryAfterSeconds === undefined ? [] : [`  again after ${retryAfterSeconds} s`]),
-    ...(advice === undefined ? [] : [`  ${advice}`]),
+    ...(retryAfterSeconds === undefined ? [] : [`  retry after ${retryAfterSeconds} s`]),
+    ...indented(REMEDIES[code]),
   ];
   return printableText(lines.join('\n'));
 }
 
-function said(exitCode: ExitCode, code: string, text: string, more: object = {}): Failure {
+function indented(line: string | undefined): readonly string[] {
+  return line === undefined ? [] : [`  ${line}`];
+}
+
+function failure(exitCode: ExitCode, code: string, text: string, more: object = {}): Failure {
   return { exitCode, text: printableText(text), json: { code, detail: text, ...more } };
 }

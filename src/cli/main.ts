@@ -1,30 +1,36 @@
 import type { Command } from 'commander';
-import { addDocuments, addApply } from './commands/documents.ts';
-import { addImports } from './commands/imports.ts';
-import { addLeases } from './commands/leases.ts';
-import { addOperators } from './commands/operators.ts';
-import { addPolicies } from './commands/policies.ts';
-import { addResponse } from './commands/response.ts';
-import { addRotations } from './commands/rotations.ts';
-import { addForHolders, addSecrets } from './commands/secrets.ts';
-import { addSession } from './commands/session.ts';
-import { addTools } from './commands/tools.ts';
+import { AUDIT } from './commands/audit.ts';
+import type { CommandTable } from './commands/command.ts';
+import { addTable } from './commands/declare.ts';
+import { DOCUMENTS, OPERATORS, POLICIES } from './commands/documents.ts';
+import { IMPORTS } from './commands/imports.ts';
+import { LEASES } from './commands/leases.ts';
+import { RESPONSE } from './commands/response.ts';
+import { ROTATIONS } from './commands/rotations.ts';
+import { FOR_WORKLOADS, SECRETS } from './commands/secrets.ts';
+import { SESSION } from './commands/session.ts';
+import { TOOLS } from './commands/tools.ts';
 
-export { addAuditQueries } from './commands/audit.ts';
+export type { CommandWords } from './commands/command.ts';
+export { addCommand } from './commands/declare.ts';
 
-/** The verbs that ask a broker, under the headings of the help. Only their words are here: what a verb does is loaded when it runs. */
-export function addClientVerbs(program: Command): void {
-  addSession(program.commandsGroup('Who asks:'));
-  addSecrets(program.commandsGroup('Secrets:'));
-  addForHolders(program.commandsGroup('As a workload:'));
-  program.commandsGroup('Documents from files:');
-  addApply(program);
-  addPolicies(program);
-  addDocuments(program);
-  addOperators(program);
-  addRotations(program.commandsGroup('Rotations:'));
-  addLeases(program.commandsGroup('Leases:'));
-  addResponse(program.commandsGroup('Answering a compromise:'));
-  addImports(program.commandsGroup('Imports:'));
-  addTools(program.commandsGroup('Tools:'));
+/** In the order of the help. */
+const TABLES: readonly CommandTable[] = [
+  SESSION,
+  SECRETS,
+  FOR_WORKLOADS,
+  DOCUMENTS,
+  POLICIES,
+  OPERATORS,
+  ROTATIONS,
+  LEASES,
+  RESPONSE,
+  IMPORTS,
+  TOOLS,
+  AUDIT,
+];
+
+/** Adds the commands that call a broker. The tables hold words only: the code of a command is loaded when it runs. */
+export function addClientCommands(program: Command): void {
+  for (const table of TABLES) addTable(program, table);
 }

@@ -1,36 +1,34 @@
 import { bearer, type BrokerClient } from '../client/index.ts';
 import type { Clock } from '../ports/clock.ts';
-import { findTarget, openClient, readText, type ConnectionOptions } from './connection.ts';
+import { openClient, readText, type Target } from './connection.ts';
 import type { CliEnvironment } from './environment.ts';
-import { ProfileFiles } from './profile/profile-files.ts';
-import type { WorkloadLogin } from './profile/profile.ts';
+import { ProfileFiles, type WorkloadLogin } from './profiles.ts';
 
-/** A session that ends this soon is moved on first: a verb must not lose it half way. */
-const SOON_MS = 300_000;
+/** A session that expires this soon is renewed first, so that it does not expire while the verb runs. */
+const RENEW_BEFORE_MS = 300_000;
 
 export interface OpenedBroker {
   readonly broker: BrokerClient;
   readonly close: () => void;
 }
 
-/** @throws UsageError, and whatever a login may answer */
+/** @throws UsageError, and every error of a login */
 export async function openBroker(
-  options: ConnectionOptions,
+  { profile, profileName }: Target,
   environment: CliEnvironment,
   clock: Clock,
 ): Promise<OpenedBroker> {
-  const { profile, profileName } = await findTarget(options, environment);
   const client = await openClient(profile);
   const close = (): void => client.close();
   const { login } = profile;
   if (login.kind === 'operator') return { broker: client.as(bearer(login.token)), close };
   try {
-    const session = await freshSession(client, login, clock);
+    const session = await currentSession(client, login, clock);
     if (session !== login.session && profileName !== undefined) {
       const files = new ProfileFiles(environment.configDirectory);
-      const keep = () => files.write(profileName, { ...profile, login: { ...login, session } });
-      if (session.token === login.session.token) await keep();
-      else await keepOrEnd(client, session, keep);
+      const save = () => files.write(profileName, { ...profile, login: { ...login, session } });
+      if (session.token === login.session.token) await save();
+      else await saveOrEnd(client, session, save);
     }
     return { broker: client.as(bearer(session.token)), close };
   } catch (error) {
@@ -39,22 +37,22 @@ export async function openBroker(
   }
 }
 
-/** The session as it is, renewed when it ends soon, or a new one when it has ended. */
-async function freshSession(
+/** The session of the profile, renewed if it expires soon, or a new one if it has expired. */
+async function currentSession(
   client: BrokerClient,
   login: WorkloadLogin,
   clock: Clock,
 ): Promise<WorkloadLogin['session']> {
   const { session } = login;
   const left = Date.parse(session.endsAt) - clock.now();
-  if (left > SOON_MS) return session;
+  if (left > RENEW_BEFORE_MS) return session;
   if (left <= 0) return logInWorkload(client, login);
   const token = (await readText(login.podTokenFile)).trim();
   const renewed = await client.as(bearer(session.token)).call('renewSession', { body: { token } });
   return { token: session.token, endsAt: renewed.body.session.endsAt };
 }
 
-/** A session for the pod whose token is in the file. */
+/** A new session for the pod whose token is in the file. */
 export async function logInWorkload(
   client: BrokerClient,
   { cluster, podTokenFile }: Pick<WorkloadLogin, 'cluster' | 'podTokenFile'>,
@@ -64,16 +62,16 @@ export async function logInWorkload(
   return { token: body.token, endsAt: body.session.endsAt };
 }
 
-/** A session that was made and cannot be kept is ended: nobody would have its token. */
-export async function keepOrEnd(
+/** Saves a new session, and ends it if that fails: its token would be lost while it still works. */
+export async function saveOrEnd(
   client: BrokerClient,
   { token }: WorkloadLogin['session'],
-  keep: () => Promise<void>,
+  save: () => Promise<void>,
 ): Promise<void> {
   try {
-    await keep();
+    await save();
   } catch (error) {
-    // Where that fails too it ends with the token of its pod.
+    // If this fails too, the session expires with the token of its pod.
     await client
       .as(bearer(token))
       .call('endSession')

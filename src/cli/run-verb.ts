@@ -1,39 +1,39 @@
 import { systemClock } from '../clock.ts';
-import { ending } from './broker.ts';
-import type { ConnectionOptions } from './connection.ts';
+import { abortedBy } from './broker.ts';
+import { findTarget, type ConnectionOptions } from './connection.ts';
 import type { CliContext, Verb } from './context.ts';
 import { readEnvironment } from './environment.ts';
-import { EXIT, type ExitCode } from './exit-codes.ts';
+import { EXIT, Interrupted, type ExitCode } from './errors.ts';
 import { failureOf, type Failure } from './failure.ts';
-import { Interrupted } from './interrupted.ts';
 import type { Format } from './output/formats.ts';
 import { Output } from './output/output.ts';
 import { printableJson } from './output/printable.ts';
 
-interface EveryOption extends ConnectionOptions {
+interface CommonOptions extends ConnectionOptions {
   readonly output?: Format;
 }
 
-/** Runs one verb from the words behind it to its exit code; says on standard error what went wrong. */
-export async function runVerb<Options>(
+/** Runs one verb and reports its failure on standard error. @returns the exit code */
+export async function runVerb(
   args: readonly string[],
-  given: EveryOption & Options,
-  load: () => Promise<Verb<Options>>,
+  given: CommonOptions,
+  load: () => Promise<Verb<never>>,
 ): Promise<ExitCode> {
-  // Whoever writes a result hears of it from the write; what only goes to who watches ends nothing.
+  // Write errors on results are reported by the write itself; progress output may fail silently.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
   const output = new Output(given.output ?? 'table', process);
-  const ended = endedFromOutside();
+  const signal = interruptSignal();
   const closings: (() => void)[] = [];
   try {
-    const context = createContext(given, output, ended, closings);
-    const code = await (await load())(context, { args, options: given });
-    ended.throwIfAborted();
+    const context = createContext(given, output, signal, closings);
+    // Commander has parsed the options by the row that also names the verb.
+    const code = await (await load())(context, { args, options: given as never });
+    signal.throwIfAborted();
     return typeof code === 'number' ? (code as ExitCode) : EXIT.done;
   } catch (error) {
-    const isOutcome = error instanceof Interrupted || !ended.aborted;
-    const failure = failureOf(isOutcome ? error : ended.reason);
-    tell(failure, output);
+    const reportsProgress = error instanceof Interrupted || !signal.aborted;
+    const failure = failureOf(reportsProgress ? error : signal.reason);
+    report(failure, output);
     return failure.exitCode;
   } finally {
     output.endProgress();
@@ -48,36 +48,39 @@ function createContext(
   closings: (() => void)[],
 ): CliContext {
   const environment = readEnvironment(process.env);
-  let opened: ReturnType<CliContext['broker']> | undefined;
+  let target: ReturnType<CliContext['target']> | undefined;
+  let broker: ReturnType<CliContext['broker']> | undefined;
+  const findOnce: CliContext['target'] = () => (target ??= findTarget(options, environment));
   const open: CliContext['broker'] = async () => {
     const { openBroker } = await import('./open-broker.ts');
-    const { broker, close } = await openBroker(options, environment, systemClock);
-    closings.push(close);
-    return ending(broker, signal);
+    const opened = await openBroker(await findOnce(), environment, systemClock);
+    closings.push(opened.close);
+    return abortedBy(opened.broker, signal);
   };
   return {
     output,
     environment,
     clock: systemClock,
     signal,
-    // Opened when it is read: a verb that does not read must not wait for what is piped to it.
+    // Opened when a verb reads it: a verb that does not read it must not wait for the other end of a pipe.
     get stdin() {
       return process.stdin;
     },
-    broker: () => (opened ??= open()),
+    target: findOnce,
+    broker: () => (broker ??= open()),
   };
 }
 
-/** Aborted by Ctrl-C and by a request to end. */
-function endedFromOutside(): AbortSignal {
-  const ended = new AbortController();
-  const end = (code: ExitCode): void => ended.abort(new Interrupted(code));
-  process.once('SIGINT', () => end(EXIT.interrupted));
-  process.once('SIGTERM', () => end(EXIT.terminated));
-  return ended.signal;
+/** Aborted by Ctrl-C and SIGTERM. */
+function interruptSignal(): AbortSignal {
+  const controller = new AbortController();
+  const abort = (code: ExitCode): void => controller.abort(new Interrupted(code));
+  process.once('SIGINT', () => abort(EXIT.interrupted));
+  process.once('SIGTERM', () => abort(EXIT.terminated));
+  return controller.signal;
 }
 
-function tell({ text, json }: Failure, output: Output): void {
+function report({ text, json }: Failure, output: Output): void {
   if (text === '') return;
   output.note(output.format === 'json' ? printableJson(json) : text);
 }

@@ -84,7 +84,7 @@ export type PagedId = {
 
 type IsNever<T> = [T] extends [never] ? true : false;
 
-export type ItemOf<Id extends PagedId> =
+export type ItemOf<Id extends CallId> =
   SuccessBody<Id> extends { readonly items: readonly (infer Item)[] } ? Item : never;
 
 /** What the broker answered. */

@@ -203,7 +203,7 @@ describe('documents', () => {
     const { code, err } = await operator.run('apply', '-f', file, '--yes');
     expect(code).toBe(1);
     expect(err).toMatch(/bad\.json:5:\d+: \/spec\/connection no such connection/);
-    expect(err).toContain('0 done; not done: mount made');
+    expect(err).toContain('0 applied; not applied: mount made');
   });
 
   it('come back as files that change nothing', async () => {
@@ -367,7 +367,7 @@ describe('the program', () => {
   it('says that its output cannot be written', async () => {
     const { code, err } = await operator.redirected('>/dev/full', 'completion', 'bash');
     expect(code).toBe(1);
-    expect(err).toContain('standard output cannot be written: ENOSPC');
+    expect(err).toContain('cannot write to standard output: ENOSPC');
   });
 
   it('goes on to the end of what it does, where nobody hears of it', async () => {

@@ -1,10 +1,10 @@
-import type { Command } from 'commander';
 import { describe, expect, it } from '@jest/globals';
+import { examplesOf, leavesOf, withReference } from '../../scripts/command-line-page.ts';
 import { createProgram } from '../../src/program.ts';
 import { contractOperations } from '../kit/openapi-contract.ts';
 import { textOf } from '../kit/tracked-files.ts';
 
-/** Which verb calls an operation; `api` calls them all. */
+/** The command that calls each operation; `api` can call all of them. */
 const VERBS: Readonly<Record<string, string>> = {
   readSecret: 'get',
   readSecrets: 'get',
@@ -55,7 +55,7 @@ const VERBS: Readonly<Record<string, string>> = {
   readLogKey: 'audit log-key',
   listHeads: 'audit export',
   readTile: 'audit export',
-  // For probes and tools, which have an HTTP client of their own.
+  // Probes and tools call these with their own HTTP client.
   readHealth: 'api',
   readReadiness: 'api',
   readMetrics: 'api',
@@ -77,72 +77,69 @@ function documentVerbs(word: string, one: string, many: string): Readonly<Record
   };
 }
 
-interface Verb {
-  readonly usage: string;
-  readonly path: string;
-  readonly command: Command;
-}
-
-/** Commands that do something, with what is written behind them. */
-function verbsOf(command: Command, path: readonly string[] = []): readonly Verb[] {
-  if (command.commands.length > 0) {
-    return command.commands.flatMap((each) => verbsOf(each, [...path, each.name()]));
-  }
-  const words = command.registeredArguments.map((argument) => {
-    const name = `${argument.name()}${argument.variadic ? '...' : ''}`;
-    return argument.required ? `<${name}>` : `[${name}]`;
-  });
-  return [{ usage: [...path, ...words].join(' '), path: path.join(' '), command }];
-}
-
 const page = textOf('docs/cli.md');
-const verbs = verbsOf(createProgram());
-/** Chapters by their headings, each with its text. */
-const chapters = new Map(
-  page
-    .split(/^### /m)
-    .slice(1)
-    .map((text) => [/^`quaymaster ([^`]+)`/.exec(text)?.[1] ?? '', text.split(/^## /m)[0] ?? '']),
-);
-const CONNECTION = ['--profile', '--url', '--token-file', '--ca', '--output'];
+const program = createProgram();
+const leaves = leavesOf(program);
 
 describe('docs/cli.md', () => {
-  it('has a chapter for every verb, with its arguments, and for no other', () => {
-    expect([...chapters.keys()].sort()).toEqual(verbs.map(({ usage }) => usage).sort());
+  it('has the reference that "npm run generate" writes from the help', () => {
+    expect(page).toBe(withReference(page, program));
   });
 
-  it.each(verbs.map((verb) => [verb.usage, verb] as const))(
-    'has every option of %s, with its default, and no other',
-    (usage, { command }) => {
-      const rows = [
-        ...(chapters.get(usage) ?? '').matchAll(/^\| `([^`]+)` \| (.*?) \| (.*?) \|$/gm),
-      ].map(([, flags, what, fallback]) => [flags, what, fallback]);
-      const options = command.options
-        .filter(({ long }) => !CONNECTION.includes(long ?? '') || isOwn(command, long))
-        .map(({ flags, description, defaultValue }) => [
-          flags,
-          description,
-          defaultValue === undefined ? '' : `\`${String(defaultValue)}\``,
-        ]);
-      expect(rows).toEqual(options);
-    },
-  );
+  it('has a section for every heading of the help', () => {
+    const titles = [...page.matchAll(/^## (.*)$/gm)].map(([, title]) => title);
+    expect(titles).toEqual(expect.arrayContaining(leaves.map(({ heading }) => heading)));
+  });
 
-  it('has every exit code', () => {
+  it('lists every exit code', () => {
     const rows = [...page.matchAll(/^\| (\d+) \| /gm)].map(([, code]) => Number(code));
     expect(rows).toEqual([0, 1, 2, 3, 4, 5, 6, 64, 130, 141, 143]);
   });
 });
 
-/** `--url` of an export and `--token-file` of `init` are their own. */
-function isOwn(command: Command, long: string | undefined): boolean {
-  const said = command.options.filter((each) => each.long === '--profile');
-  return said.length === 0 && long !== '--output';
-}
+describe('the examples in the help', () => {
+  const examples = leaves.flatMap(({ path, command }) =>
+    examplesOf(command).map((line) => ({ path, command, line })),
+  );
+
+  it.each(leaves.map(({ path, command }) => [path, command] as const))(
+    'are one or two for %s',
+    (path, command) => {
+      const lines = examplesOf(command);
+      expect([1, 2]).toContain(lines.length);
+      for (const line of lines) expect(`${line} `).toContain(`quaymaster ${path} `);
+    },
+  );
+
+  /** Quotes, comments, globs and history expansion mean different things in bash and zsh. */
+  it.each(examples.map(({ line }) => line))('paste into bash and zsh: %s', (line) => {
+    expect(line).toMatch(/^[\w@%+=:,./~ >-]+$/);
+  });
+
+  it.each(examples.map(({ line, path, command }) => [line, path, command] as const))(
+    'have only arguments and options that the command has: %s',
+    (line, path, command) => {
+      const [words = ''] = line.split(' > ');
+      const given = words.split(' ').slice(1 + path.split(' ').length);
+      // The agent parses its own options.
+      if (path === 'agent') return;
+      const { operands, unknown } = command.parseOptions(given);
+      expect(unknown).toEqual([]);
+      const { registeredArguments } = command;
+      const required = registeredArguments.filter(({ required: isRequired }) => isRequired);
+      expect(operands.length).toBeGreaterThanOrEqual(required.length);
+      const isVariadic = registeredArguments.some(({ variadic }) => variadic);
+      expect(isVariadic || operands.length <= registeredArguments.length).toBe(true);
+      for (const { mandatory, long } of command.options) {
+        expect(!mandatory || given.some((word) => word === long || word === '-f')).toBe(true);
+      }
+    },
+  );
+});
 
 describe('the command line', () => {
-  it('has a verb for everything that the API has', () => {
-    const paths = verbs.map(({ path }) => path);
+  it('has a command for every operation of the API', () => {
+    const paths = leaves.map(({ path }) => path);
     for (const { id } of contractOperations) {
       expect({ id, verb: paths.includes(VERBS[id] ?? '') }).toEqual({ id, verb: true });
     }

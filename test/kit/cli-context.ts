@@ -1,5 +1,6 @@
 import { PassThrough, Writable } from 'node:stream';
 import type { Broker } from '../../src/cli/broker.ts';
+import type { Target } from '../../src/cli/connection.ts';
 import type { CliContext } from '../../src/cli/context.ts';
 import type { Format } from '../../src/cli/output/formats.ts';
 import { Output } from '../../src/cli/output/output.ts';
@@ -15,14 +16,22 @@ interface Circumstances {
   readonly format?: Format;
   readonly stdin?: string;
   readonly configDirectory?: string;
-  /** Whether standard output is one. */
+  /** Whether standard output is a terminal. */
   readonly isTerminal?: boolean;
   readonly signal?: AbortSignal;
-  /** The code with which standard output cannot be written. */
+  /** The error code of every write to standard output. */
   readonly unwritable?: string;
 }
 
-/** What a verb is given; what it writes is kept. */
+const TARGET: Target = {
+  profileName: 'default',
+  profile: {
+    url: 'https://broker.example',
+    login: { kind: 'operator', token: `qmo_${'0'.repeat(49)}` },
+  },
+};
+
+/** The context of a verb, which keeps what the verb writes. */
 export function cliContext(given: Circumstances = {}): CapturedContext {
   const { broker, format = 'table', stdin = '', configDirectory = '/nowhere' } = given;
   const stdout = Object.assign(new Capture(given.unwritable), { isTTY: given.isTerminal ?? false });
@@ -41,6 +50,7 @@ export function cliContext(given: Circumstances = {}): CapturedContext {
     clock: new HandClock(Date.parse('2026-01-05T10:00:00Z')),
     signal: given.signal ?? new AbortController().signal,
     stdin: input as unknown as NodeJS.ReadStream,
+    target: () => Promise.resolve(TARGET),
     broker: () =>
       broker === undefined ? Promise.reject(new Error('no broker')) : Promise.resolve(broker),
     out: () => stdout.text,
@@ -55,7 +65,7 @@ class Capture extends Writable {
   constructor(unwritable?: string) {
     super();
     this.#unwritable = unwritable;
-    // As of the process: whoever writes hears of it from the write.
+    // Like the streams of the process: the write itself reports the error.
     this.on('error', () => undefined);
   }
 

@@ -1,56 +1,81 @@
-import type { Command } from 'commander';
 import { AUDIT_FILTERS } from '../audit-filters.ts';
-import { online } from './declare.ts';
+import type { CommandTable, OptionRow } from './command.ts';
+import { FROM_JSON, VALUES } from './secrets.ts';
 
-/** Adds what asks a broker to the verbs that read a store. */
-export function addAuditQueries(audit: Command): void {
-  const search = audit
-    .command('search')
-    .description('list entries that fit all filters, newest first');
-  withFilters(search)
-    .option('--from <time>', 'not before, such as 2026-01-05T10:00:00Z')
-    .option('--to <time>', 'not after')
-    .option('--limit <count>', 'at most so many', '100');
-  online(search, async () => (await import('../verbs/audit-search.ts')).runAuditSearch);
-  online(
-    audit
-      .command('trace')
-      .description('find the callers that received a leaked value; the value is never an argument')
-      .argument('[key=@file...]', 'a key and the file of its value; key=- to type or pipe it')
-      .option('--from-json <file>', 'all keys from a JSON object; - for standard input')
-      .option('--path-prefix <path>', 'only this path and what is below it')
-      .option('--from <time>', 'not before, such as 2026-01-05T10:00:00Z')
-      .option('--to <time>', 'not after')
-      .option('--limit <count>', 'at most so many', '100'),
-    async () => (await import('../verbs/audit-trace.ts')).runAuditTrace,
-  );
-  online(
-    withFilters(
-      audit.command('tail').description('print entries that fit all filters as they come'),
-    ),
-    async () => (await import('../verbs/audit-tail.ts')).runAuditTail,
-  );
-  online(
-    audit
-      .command('proof')
-      .description(
-        'get the proof that an entry is in the log, and check it; exit 1 if it does not hold',
-      )
-      .argument('<index>')
-      .option('--log-key <text>', "the log's verifier key, from elsewhere than the broker"),
-    async () => (await import('../verbs/audit-proof.ts')).runAuditProof,
-  );
-  online(
-    audit.command('checkpoint').description('print the last signed tree head'),
-    async () => (await import('../verbs/audit-head.ts')).runCheckpoint,
-  );
-  online(
-    audit.command('log-key').description("print the log's verifier key"),
-    async () => (await import('../verbs/audit-head.ts')).runLogKey,
-  );
-}
+const FILTERS: readonly OptionRow[] = AUDIT_FILTERS.map(([name, description]) => [
+  `--${name} <text>`,
+  description,
+]);
+const PERIOD: readonly OptionRow[] = [
+  ['--from <time>', 'entries from this time on, such as 2026-01-05T10:00:00Z'],
+  ['--to <time>', 'entries up to this time'],
+  ['--limit <count>', 'at most this many entries', { fallback: '100' }],
+];
+const load = () => import('../verbs/audit-proof.ts');
 
-function withFilters(command: Command): Command {
-  for (const [name, description] of AUDIT_FILTERS) command.option(`--${name} <text>`, description);
-  return command;
-}
+/** The commands that query the audit log of a running broker; src/program.ts adds those that read a store or an export. */
+export const AUDIT: CommandTable = {
+  heading: 'Audit log:',
+  groups: { audit: 'search, export and verify the audit log' },
+  commands: [
+    {
+      command: 'audit search',
+      summary: 'list entries that match all filters, newest first',
+      options: [...FILTERS, ...PERIOD],
+      examples: [
+        'quaymaster audit search --path payments/db --limit 20',
+        'quaymaster audit search --outcome deny --workload k8s://prod/shop/web',
+      ],
+      load: async () => (await import('../verbs/audit-search.ts')).runAuditSearch,
+    },
+    {
+      command: 'audit trace',
+      summary: 'find the callers that received a leaked value; the value is never an argument',
+      details:
+        'The value is the whole secret: all its keys, with exactly their values. This needs the role auditor, which admin does not include. See docs/audit.md.',
+      arguments: [VALUES],
+      options: [
+        FROM_JSON,
+        ['--path-prefix <path>', 'only this path and everything below it'],
+        ...PERIOD,
+      ],
+      examples: [
+        'quaymaster audit trace password=-',
+        'quaymaster audit trace --from-json leaked.json --path-prefix payments',
+      ],
+      load: async () => (await import('../verbs/audit-search.ts')).runAuditTrace,
+    },
+    {
+      command: 'audit tail',
+      summary: 'print new entries that match all filters as they are recorded',
+      options: FILTERS,
+      examples: [
+        'quaymaster audit tail --outcome deny',
+        'quaymaster audit tail --path-prefix payments --output json',
+      ],
+      load: async () => (await import('../verbs/audit-tail.ts')).runAuditTail,
+    },
+    {
+      command: 'audit proof',
+      summary: 'fetch and check the proof that an entry is in the log; exit 1 if it is not valid',
+      arguments: [['<index>', 'index of the entry']],
+      options: [
+        ['--log-key <text>', "the log's verifier key, from a source other than the broker"],
+      ],
+      examples: ['quaymaster audit proof 1234'],
+      load: async () => (await load()).runAuditProof,
+    },
+    {
+      command: 'audit checkpoint',
+      summary: 'print the latest checkpoint: the signed tree head of the log',
+      examples: ['quaymaster audit checkpoint > checkpoint.txt'],
+      load: async () => (await load()).runCheckpoint,
+    },
+    {
+      command: 'audit log-key',
+      summary: "print the log's verifier key",
+      examples: ['quaymaster audit log-key'],
+      load: async () => (await load()).runLogKey,
+    },
+  ],
+};

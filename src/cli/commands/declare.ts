@@ -1,54 +1,92 @@
-import { Option, type Command } from 'commander';
-import type { Verb } from '../context.ts';
-import { FORMATS, type Format } from '../output/formats.ts';
+import { Argument, InvalidArgumentError, Option, type Command } from 'commander';
+import { FORMATS } from '../output/formats.ts';
+import type { ArgumentRow, CommandRow, CommandTable, CommandWords, OptionRow } from './command.ts';
 
-interface Shown {
-  readonly output: Format;
+const OUTPUT: OptionRow = [
+  '-o, --output <format>',
+  'output format',
+  { choices: FORMATS, fallback: 'table' },
+];
+const CONNECTION: readonly OptionRow[] = [
+  ['--profile <name>', 'profile to use; default: QUAYMASTER_PROFILE, else the last login'],
+  ['--url <url>', 'URL of the broker; default: QUAYMASTER_URL, else from the profile'],
+  [
+    '--token-file <file>',
+    'file that holds the token; default: QUAYMASTER_TOKEN_FILE, else from the profile',
+  ],
+  [
+    '--ca <file>',
+    "PEM file with the CA of the broker's certificate; default: QUAYMASTER_CA_FILE, else from the profile",
+  ],
+];
+
+export function addTable(program: Command, { heading, groups, commands }: CommandTable): void {
+  program.commandsGroup(heading);
+  for (const row of commands) addVerb(program, row, groups);
 }
 
-const CONNECTION = 'Connection:';
+/** Adds a command that loads and runs its verb. */
+function addVerb(program: Command, row: CommandRow, groups: CommandTable['groups']): void {
+  const command = addCommand(program, row, groups).addOption(optionOf(OUTPUT));
+  if (row.isLocal !== true) {
+    for (const each of CONNECTION) command.addOption(optionOf(each).helpGroup('Connection:'));
+  }
+  command.action(async () => {
+    const { runVerb } = await import('../run-verb.ts');
+    process.exitCode = await runVerb(command.args, command.opts(), () => row.load(program));
+  });
+}
 
-/** Gives a command its action, whose code is loaded when it runs, and the way its result is shown. */
-export function local<Options extends object>(
-  command: Command,
-  load: () => Promise<Verb<Options>>,
+/** Adds a command with its arguments, options and examples; the caller gives it an action. */
+export function addCommand(
+  program: Command,
+  words: CommandWords,
+  groups: CommandTable['groups'] = {},
 ): Command {
-  return command
-    .addOption(
-      new Option('-o, --output <format>', 'how results are shown')
-        .choices(FORMATS)
-        .default('table'),
-    )
-    .action(async () => {
-      const { runVerb } = await import('../run-verb.ts');
-      process.exitCode = await runVerb(command.args, command.opts<Options & Shown>(), load);
-    });
+  const { command: path, summary, details, examples } = words;
+  const names = path.split(' ');
+  const parent = names.slice(0, -1).reduce((group, name, index) => {
+    const known = group.commands.find((each) => each.name() === name);
+    const description = groups[names.slice(0, index + 1).join(' ')] ?? '';
+    return known ?? group.command(name).description(description);
+  }, program);
+  const command = parent
+    .command(names.at(-1) ?? '')
+    .summary(summary)
+    .description(details === undefined ? summary : `${summary}.\n\n${details}`);
+  for (const each of words.arguments ?? []) command.addArgument(argumentOf(each));
+  for (const each of words.options ?? []) command.addOption(optionOf(each));
+  const heading = examples.length === 1 ? 'Example:' : 'Examples:';
+  return command.addHelpText(
+    'after',
+    ['', heading, ...examples.map((line) => `  ${line}`)].join('\n'),
+  );
 }
 
-/** As {@link local}, for a verb that asks a broker. */
-export function online<Options extends object>(
-  command: Command,
-  load: () => Promise<Verb<Options>>,
-): Command {
-  return withConnection(local(command, load));
+function argumentOf([name, description, { choices } = {}]: ArgumentRow): Argument {
+  const argument = new Argument(name, description);
+  return choices === undefined ? argument : argument.choices(choices);
 }
 
-function withConnection(command: Command): Command {
-  const options = [
-    new Option(
-      '--profile <name>',
-      'the profile to use; else QUAYMASTER_PROFILE, else the last login',
-    ),
-    new Option('--url <url>', 'the broker; else QUAYMASTER_URL, else that of the profile'),
-    new Option(
-      '--token-file <file>',
-      'a file with the token; else QUAYMASTER_TOKEN_FILE, else that of the profile',
-    ),
-    new Option(
-      '--ca <file>',
-      "the authority of the broker's certificate; else QUAYMASTER_CA_FILE, else that of the profile",
-    ),
-  ];
-  for (const option of options) command.addOption(option.helpGroup(CONNECTION));
-  return command;
+function optionOf([flags, description, more = {}]: OptionRow): Option {
+  const { choices, fallback, isRequired = false, isRepeated, words } = more;
+  const option = new Option(flags, description).makeOptionMandatory(isRequired);
+  if (choices !== undefined) option.choices(choices);
+  if (fallback !== undefined) option.default(fallback);
+  if (isRepeated === true) option.argParser(collected);
+  if (words !== undefined) option.argParser(collectedWords(words));
+  return option;
+}
+
+function collected(text: string, before: readonly string[] = []): readonly string[] {
+  return [...before, text];
+}
+
+function collectedWords(words: readonly string[]): typeof collected {
+  return (text, before = []) => {
+    const values = text.split(',');
+    const unknown = values.find((value) => !words.includes(value));
+    if (unknown === undefined) return [...before, ...values];
+    throw new InvalidArgumentError(`${unknown} is not one of ${words.join(', ')}.`);
+  };
 }

@@ -1,99 +1,247 @@
-import { InvalidArgumentError, Option, type Command } from 'commander';
-import { online } from './declare.ts';
-import { repeated } from './repeated.ts';
-import type { Word } from '../documents/kinds.ts';
+import { grantText } from '../identity.ts';
+import { kindOf, DOCUMENT_WORDS, type DocumentWord } from '../documents/kinds.ts';
+import {
+  operation,
+  YES,
+  type ArgumentRow,
+  type CommandRow,
+  type CommandTable,
+  type OptionRow,
+} from './command.ts';
 
-const WORDS: readonly Word[] = ['cluster', 'mount', 'operator', 'definition', 'policy'];
-const YES = ['-y, --yes', 'do not ask'] as const;
-const MANIFEST = ['--manifest', 'as a file that "apply -f" reads'] as const;
+const MANIFEST: OptionRow = ['--manifest', 'print files that "apply -f" reads'];
+const DRY_RUN: OptionRow = ['--dry-run', 'show the plan and stop; exit 2 if there are changes'];
+const PLACES: ArgumentRow = ['<place...>', 'files, directories with everything below, or -'];
 
-/** Behind what a kind is: there is no verb that makes one. */
-export const MADE = '; made and changed with "apply"';
-
-/** Several times, or once with commas. */
-function several(text: string, before: readonly string[] = []): readonly string[] {
-  return [...before, ...text.split(',')];
+/** A kind is deleted from only where the caller says that the files hold all of it. */
+function prune(words: readonly DocumentWord[]): OptionRow {
+  const description = `delete documents of these kinds that are not in the files: ${words.join(', ')}`;
+  return ['--prune <kinds>', description, { words }];
 }
 
-export function addApply(program: Command): void {
-  online(
-    program
-      .command('apply')
-      .description(
-        'make the broker have what files say: clusters, mounts, operators, definitions, policies',
-      )
-      .requiredOption(
-        '-f, --file <place>',
-        'a file, a directory with all below it, or - for standard input; may be repeated',
-        repeated,
-      )
-      .addOption(pruneOption(WORDS))
-      .option('--dry-run', 'show the plan and stop; exit 2 if something would be done')
-      .option(...YES),
-    async () => (await import('../verbs/apply.ts')).runApply,
-  );
-}
+const EXAMPLE_NAMES: Readonly<Record<DocumentWord, string>> = {
+  cluster: 'prod',
+  mount: 'payments',
+  operator: 'alice',
+  definition: 'payments/db',
+  policy: 'shop-web',
+};
 
-/** Ownership is said, not guessed: the kinds that the files hold all of. */
-export function pruneOption(words: readonly Word[]): Option {
-  return new Option(
-    '--prune <kinds>',
-    `delete what the files do not have, of these kinds: ${words.join(', ')}`,
-  ).argParser((text, before: readonly string[] | undefined) => {
-    const kinds = several(text, before);
-    const unknown = kinds.find((kind) => !words.includes(kind as Word));
-    if (unknown !== undefined) {
-      throw new InvalidArgumentError(`${unknown} is not one of ${words.join(', ')}.`);
-    }
-    return kinds;
-  });
-}
-
-/** ls, get, rm and versions of one kind; kinds are made and changed by `apply`. */
-export function addDocumentVerbs(group: Command, word: Word): void {
-  const argument = word === 'definition' ? '<path>' : '<name>';
+/** ls, get, rm and versions of one kind; `apply` creates and changes documents. */
+function documentCommands(word: DocumentWord): readonly CommandRow[] {
+  const { plural, parameter, versions } = kindOf(word);
+  const name: ArgumentRow = [
+    `<${parameter}>`,
+    parameter === 'path' ? 'path of the secret' : `name of the ${word}`,
+  ];
+  const example = EXAMPLE_NAMES[word];
   const load = () => import('../verbs/documents.ts');
-  online(
-    group
-      .command('ls')
-      .description('list them')
-      .option(...MANIFEST),
-    async () => (await load()).listDocuments(word),
-  );
-  online(
-    group
-      .command('get')
-      .description('show one')
-      .argument(argument)
-      .option(...MANIFEST),
-    async () => (await load()).getDocument(word),
-  );
-  online(
-    group
-      .command('rm')
-      .description('delete one; its versions stay')
-      .argument(argument)
-      .option(...YES),
-    async () => (await load()).removeDocument(word),
-  );
-  online(
-    group.command('versions').description('list every version of one').argument(argument),
-    async () => (await load()).listVersions(word),
-  );
+  return [
+    {
+      command: `${word} ls`,
+      summary: `list the ${plural}`,
+      options: [MANIFEST],
+      examples: [`quaymaster ${word} ls`, `quaymaster ${word} ls --manifest`],
+      load: async () => (await load()).listDocuments(word),
+    },
+    {
+      command: `${word} get`,
+      summary: `show one ${word}`,
+      arguments: [name],
+      options: [MANIFEST],
+      examples: [`quaymaster ${word} get ${example}`],
+      load: async () => (await load()).getDocument(word),
+    },
+    {
+      command: `${word} rm`,
+      summary: `delete one ${word}; its versions are kept`,
+      arguments: [name],
+      options: [YES],
+      examples: [`quaymaster ${word} rm ${example}`],
+      load: async () => (await load()).removeDocument(word),
+    },
+    operation(versions, {
+      command: `${word} versions`,
+      summary: `list all versions of one ${word}`,
+      arguments: [name],
+      columns: { version: 'version', created: 'createdAt', by: 'createdBy', deleted: 'deleted' },
+      examples: [`quaymaster ${word} versions ${example}`],
+    }),
+  ];
 }
 
-export function addDocuments(program: Command): void {
-  const cluster = program.command('cluster').description(`registered token issuers${MADE}`);
-  addDocumentVerbs(cluster, 'cluster');
-  const mount = program.command('mount').description(`providers attached at prefixes${MADE}`);
-  addDocumentVerbs(mount, 'mount');
-  online(
-    mount
-      .command('check')
-      .description('ask the backend whether the broker may do what the mount needs; exit 1 if not')
-      .argument('<name>'),
-    async () => (await import('../verbs/mount-check.ts')).runMountCheck,
-  );
-  const definition = program.command('definition').description(`what is said of one path${MADE}`);
-  addDocumentVerbs(definition, 'definition');
-}
+export const DOCUMENTS: CommandTable = {
+  heading: 'Documents from files:',
+  groups: {
+    cluster: 'registered clusters, whose service accounts may log in; created and changed by apply',
+    mount: 'backends attached at path prefixes; created and changed by apply',
+    definition:
+      'per-path settings (rotation, lease time, backend reference); created and changed by apply',
+  },
+  commands: [
+    {
+      command: 'apply',
+      summary:
+        'apply files, showing the plan first: clusters, mounts, operators, definitions, policies',
+      options: [
+        [
+          '-f, --file <place>',
+          'a file, a directory with everything below, or - for standard input; may be repeated',
+          { isRequired: true, isRepeated: true },
+        ],
+        prune(DOCUMENT_WORDS),
+        DRY_RUN,
+        YES,
+      ],
+      examples: [
+        'quaymaster apply -f config/ --dry-run',
+        'quaymaster apply -f config/ --prune policy --yes',
+      ],
+      load: async () => (await import('../verbs/apply.ts')).runApply,
+    },
+    ...documentCommands('cluster'),
+    ...documentCommands('mount'),
+    {
+      command: 'mount check',
+      summary: 'test whether the backend allows what the mount needs; exit 1 if not',
+      arguments: [['<name>', 'name of the mount']],
+      examples: ['quaymaster mount check payments'],
+      load: async () => (await import('../verbs/documents.ts')).runMountCheck,
+    },
+    ...documentCommands('definition'),
+  ],
+};
+
+export const POLICIES: CommandTable = {
+  heading: 'Policies:',
+  groups: { policy: 'access policies: who may do what; created and changed by apply' },
+  commands: [
+    ...documentCommands('policy'),
+    {
+      command: 'policy apply',
+      summary: 'apply policy files, showing the plan first',
+      arguments: [PLACES],
+      options: [prune(['policy']), DRY_RUN, YES],
+      examples: ['quaymaster policy apply policies/'],
+      load: async () => (await import('../verbs/apply.ts')).runPolicyApply,
+    },
+    {
+      command: 'policy diff',
+      summary: "show how policy files differ from the broker's policies; exit 2 if they do",
+      arguments: [PLACES],
+      options: [prune(['policy'])],
+      examples: ['quaymaster policy diff policies/ --prune policy'],
+      load: async () => (await import('../verbs/apply.ts')).runPolicyDiff,
+    },
+    {
+      command: 'policy validate',
+      summary: 'validate policy files; list every problem and exit 1 if there is one',
+      arguments: [PLACES],
+      options: [['--offline', 'use the rules of this program, without a broker']],
+      examples: ['quaymaster policy validate policies/ --offline'],
+      load: async () => (await import('../verbs/policies.ts')).runValidate,
+    },
+    {
+      command: 'policy explain',
+      summary: 'show what is decided for a workload and why; exit 3 if it is denied or blocked',
+      details:
+        'The answer includes quarantines and revocations, which block whatever the policies allow.',
+      arguments: [
+        ['<workload>', 'k8s://<cluster>/<namespace>/<serviceaccount>'],
+        ['<path>', 'path of the secret'],
+      ],
+      options: [
+        ['--capability <word>', 'read, list, write or rotate', { fallback: 'read' }],
+        [
+          '--source-address <address>',
+          'address that the workload calls from',
+          { fallback: '127.0.0.1' },
+        ],
+        ['--at <time>', 'decide for this time instead of now, such as 2026-01-05T10:00:00Z'],
+        ['--sealed', 'decide for a session with sealed responses'],
+        ['--no-sealed', 'decide for a session without sealed responses'],
+        ['--pod-name <name>', 'with --pod-uid: name of the pod'],
+        ['--pod-uid <uid>', 'with --pod-name: UID of the pod'],
+        ['--label <key=value>', 'a label of the pod; may be repeated', { isRepeated: true }],
+        ['--session <id>', 'include revocations of this session'],
+      ],
+      examples: [
+        'quaymaster policy explain k8s://prod/shop/web payments/db',
+        'quaymaster policy explain k8s://prod/shop/web payments/db --capability write --label app=web',
+      ],
+      load: async () => (await import('../verbs/policies.ts')).runExplain,
+    },
+    {
+      command: 'policy test',
+      summary: 'run policy tests from files; exit 1 if one fails',
+      arguments: [PLACES],
+      options: [
+        ['--policies <place>', 'use the policies of a file or directory, without a broker'],
+      ],
+      examples: [
+        'quaymaster policy test tests/ --policies policies/',
+        'quaymaster policy test tests/',
+      ],
+      load: async () => (await import('../verbs/policy-test.ts')).runPolicyTest,
+    },
+  ],
+};
+
+export const OPERATORS: CommandTable = {
+  heading: 'Operators:',
+  groups: {
+    operator: 'people and machines that operate the broker; created and changed by apply',
+    'operator token': 'tokens that operators log in with',
+  },
+  commands: [
+    ...documentCommands('operator'),
+    {
+      command: 'operator token create',
+      summary: 'create a token and write it to a new file',
+      arguments: [['<operator>', 'name of the operator']],
+      options: [
+        ['--out <file>', 'a file that does not exist yet; it gets mode 0600', { isRequired: true }],
+        ['--ttl <duration>', 'lifetime, such as 8h; default: 1h, or until your own token expires'],
+        [
+          '--role <role>',
+          "restrict the token to this role of the operator's, ROLE or ROLE:PATH,PATH; may be repeated",
+          { isRepeated: true },
+        ],
+        [
+          '--from <network>',
+          'accept the token only from this network, such as 10.0.0.0/8; may be repeated',
+          { isRepeated: true },
+        ],
+        ['--description <text>', 'what the token is for'],
+      ],
+      examples: [
+        'quaymaster operator token create alice --out alice.token --ttl 8h',
+        'quaymaster operator token create ci --out ci.token --role policy-editor --from 10.0.0.0/8',
+      ],
+      load: async () => (await import('../verbs/operator-tokens.ts')).runTokenCreate,
+    },
+    operation('listOperatorTokens', {
+      command: 'operator token ls',
+      summary: 'list the tokens of an operator',
+      arguments: [['<operator>', 'name of the operator']],
+      columns: {
+        token: 'id',
+        created: 'createdAt',
+        expires: 'endsAt',
+        roles: ({ grants }) => grants?.map(grantText) ?? 'all of the operator',
+        description: 'description',
+      },
+      examples: ['quaymaster operator token ls alice'],
+    }),
+    operation('revokeOperatorToken', {
+      command: 'operator token revoke',
+      summary: 'revoke a token at once',
+      arguments: [
+        ['<operator>', 'name of the operator'],
+        ['<token>', 'id of the token'],
+      ],
+      text: (_body, [operator = '', id = '']) => `revoked token ${id} of ${operator}`,
+      examples: ['quaymaster operator token revoke alice tok_01H8'],
+    }),
+  ],
+};

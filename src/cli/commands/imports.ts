@@ -1,37 +1,58 @@
-import { Option, type Command } from 'commander';
-import { online } from './declare.ts';
+import { YES, type CommandTable, type OptionRow } from './command.ts';
 
-export function addImports(program: Command): void {
-  const group = program
-    .command('import')
-    .description('copy secrets of another system; what is at the broker already stays as it is');
-  const vault = group
-    .command('vault')
-    .description('copy the current versions of a KV engine of Vault or OpenBao')
-    .requiredOption('--address <url>', 'of the server')
-    .requiredOption('--vault-token-file <file>', 'a token that may list and read')
-    .option('--mount <path>', 'of the KV engine', 'secret')
-    .addOption(
-      new Option('--kv <version>', 'which KV it is; asked unless told').choices(['1', '2']),
-    )
-    .option('--namespace <name>', 'of the server')
-    .option('--vault-ca <file>', "the authority of the server's certificate");
-  online(every(vault), async () => (await import('../verbs/import.ts')).runImportVault);
-  const aws = group
-    .command('aws')
-    .description(
-      'copy the current versions of AWS Secrets Manager; credentials as the AWS SDK finds them',
-    )
-    .requiredOption('--region <name>', 'where they are')
-    .option('--endpoint <url>', 'instead of the public one');
-  online(every(aws), async () => (await import('../verbs/import.ts')).runImportAws);
-}
+const load = () => import('../verbs/import.ts');
 
-function every(command: Command): Command {
-  return command
-    .option('--from <prefix>', 'only what lies below, without this prefix')
-    .option('--to <prefix>', 'where at the broker')
-    .option('--map <file>', 'YAML of source: target for single secrets; null leaves one out')
-    .option('--dry-run', 'show the plan and stop; exit 2 if something would be copied')
-    .option('-y, --yes', 'do not ask');
-}
+const MAPPING: readonly OptionRow[] = [
+  ['--from <prefix>', 'copy only what is below this prefix, and remove the prefix'],
+  ['--to <prefix>', 'write below this prefix at the broker'],
+  ['--map <file>', 'YAML of SOURCE: TARGET for single secrets; null leaves one out'],
+  ['--dry-run', 'show the plan and stop; exit 2 if there is something to copy'],
+  YES,
+];
+
+export const IMPORTS: CommandTable = {
+  heading: 'Import:',
+  groups: { import: 'copy secrets from another system; existing secrets stay unchanged' },
+  commands: [
+    {
+      command: 'import vault',
+      summary: 'copy the current versions of a KV engine of Vault or OpenBao',
+      details:
+        'More than 32 levels of folders, 10,000 folders or 100,000 names stop the import before anything is copied: copy parts with --from.',
+      options: [
+        ['--address <url>', 'URL of the server', { isRequired: true }],
+        [
+          '--vault-token-file <file>',
+          'file with a token that may list and read',
+          { isRequired: true },
+        ],
+        ['--mount <path>', 'path of the KV engine', { fallback: 'secret' }],
+        [
+          '--kv <version>',
+          'version of the KV engine; default: ask the server',
+          { choices: ['1', '2'] },
+        ],
+        ['--namespace <name>', 'namespace at the server'],
+        ['--vault-ca <file>', "PEM file with the CA of the server's certificate"],
+        ...MAPPING,
+      ],
+      examples: [
+        'quaymaster import vault --address https://vault.example:8200 --vault-token-file vault.token --dry-run',
+        'quaymaster import vault --address https://vault.example:8200 --vault-token-file vault.token --from teams/payments --to payments',
+      ],
+      load: async () => (await load()).runImportVault,
+    },
+    {
+      command: 'import aws',
+      summary: 'copy the current versions of AWS Secrets Manager',
+      details: 'The AWS SDK finds the credentials: environment, profile or role.',
+      options: [
+        ['--region <name>', 'region of the secrets', { isRequired: true }],
+        ['--endpoint <url>', 'endpoint to use instead of the public one'],
+        ...MAPPING,
+      ],
+      examples: ['quaymaster import aws --region eu-central-1 --to aws --dry-run'],
+      load: async () => (await load()).runImportAws,
+    },
+  ],
+};

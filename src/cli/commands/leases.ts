@@ -1,86 +1,128 @@
-import { Option, type Command } from 'commander';
-import { online } from './declare.ts';
+import type { components } from '../../client/index.ts';
+import {
+  COMMENT,
+  operation,
+  WORKLOAD,
+  YES,
+  type ArgumentRow,
+  type Cells,
+  type CommandTable,
+  type OptionRow,
+} from './command.ts';
 
-const SELECTION = [
-  ['--path <path>', 'of this path and what lies below it'],
-  ['--workload <workload>', 'of k8s://<cluster>/<namespace>/<serviceaccount>'],
-  ['--pod <uid>', 'of the pod with this UID'],
-  ['--mount <name>', 'of secrets behind this mount'],
-] as const;
+const ID: ArgumentRow = ['<id>', 'id of the lease'];
 
-const load = () => import('../verbs/leases.ts');
+const SELECTION: readonly OptionRow[] = [
+  ['--path <path>', 'leases of this path and everything below it'],
+  ['--workload <workload>', `leases of this workload, ${WORKLOAD}`],
+  ['--pod <uid>', 'leases of the pod with this UID'],
+  ['--mount <name>', 'leases of secrets of this mount'],
+];
 
-export function addLeases(program: Command): void {
-  const lease = program.command('lease').description('who holds what, and taking it back');
-  const list = lease.command('ls').description('list leases');
-  for (const [flags, description] of SELECTION) list.option(flags, description);
-  online(
-    list.addOption(new Option('--state <state>', 'only these').choices(['live', 'ended'])),
-    async () => (await load()).runLeaseList,
-  );
-  online(
-    lease.command('get').description('show one').argument('<id>'),
-    async () => (await load()).runLeaseGet,
-  );
-  const revoke = lease
-    .command('revoke')
-    .description(
-      'end leases, selected in one way, and revoke their credentials; this does not stop a workload from logging in again: add --quarantine 1h; exit 1 if none matches',
-    )
-    .argument('[id]');
-  for (const [flags, description] of SELECTION) revoke.option(flags, description);
-  online(
-    revoke
-      .option('--comment <text>', 'why; it goes into the log')
-      .option(
-        '--quarantine <duration>',
-        'with ID, --workload or --pod: also keep the holder out for this long, such as 1h',
-      )
-      .option('-y, --yes', 'do not ask'),
-    async () => (await load()).runLeaseRevoke,
-  );
-  addOwn(lease);
-  addRevocations(program);
-}
+const LEASE: Cells<components['schemas']['Lease']> = {
+  id: 'id',
+  workload: 'workload',
+  pod: 'podUid',
+  path: 'path',
+  version: 'version',
+  kind: 'kind',
+  state: 'state',
+  cause: 'cause',
+  issued: 'issuedAt',
+  expires: 'endsAt',
+  'at the latest': 'maxEndsAt',
+};
 
-/** What a workload does with its own leases. */
-function addOwn(lease: Command): void {
-  online(
-    lease
-      .command('renew')
-      .description('extend a lease of your own, as a workload')
-      .argument('<id>')
-      .option('--ttl <duration>', 'for how long from now, such as 15m'),
-    async () => (await load()).runLeaseRenew,
-  );
-  online(
-    lease
-      .command('release')
-      .description('give a lease of your own back, as a workload')
-      .argument('<id>'),
-    async () => (await load()).runLeaseRelease,
-  );
-}
-
-function addRevocations(program: Command): void {
-  const revocation = program
-    .command('revocation')
-    .description('credentials that wait for revocation, or could not be revoked');
-  online(
-    revocation
-      .command('ls')
-      .description('list them')
-      .addOption(
-        new Option('--state <state>', 'only these').choices([
-          'revoking',
-          'irrevocable',
-          'expiring',
-        ]),
-      ),
-    async () => (await load()).runRevocationList,
-  );
-  online(
-    revocation.command('retry').description('try one again now').argument('<credential>'),
-    async () => (await load()).runRevocationRetry,
-  );
-}
+export const LEASES: CommandTable = {
+  heading: 'Leases:',
+  groups: {
+    lease: 'list and revoke leases: who holds which secret',
+    revocation: 'credentials whose revocation is pending or failed',
+  },
+  commands: [
+    operation('listLeases', {
+      command: 'lease ls',
+      summary: 'list leases',
+      options: [
+        ...SELECTION,
+        ['--state <state>', 'only leases in this state', { choices: ['live', 'ended'] }],
+      ],
+      columns: {
+        id: 'id',
+        workload: 'workload',
+        path: 'path',
+        version: 'version',
+        state: ({ cause, state }) => cause ?? state,
+        expires: 'endsAt',
+      },
+      examples: [
+        'quaymaster lease ls --path payments --state live',
+        'quaymaster lease ls --workload k8s://prod/shop/web',
+      ],
+    }),
+    operation('readLease', {
+      command: 'lease get',
+      summary: 'show one lease',
+      arguments: [ID],
+      fields: LEASE,
+      examples: ['quaymaster lease get lea_01H8'],
+    }),
+    {
+      command: 'lease revoke',
+      summary: 'revoke leases and their credentials, selected in one way; exit 1 if none matches',
+      details:
+        'A revoked workload can log in again and get new leases: add --quarantine 1h to keep it out. `revoked` counts the leases without a credential at a backend. `revoking` counts the credentials that a backend still has to revoke; they may work until then, and `quaymaster revocation ls` lists them.',
+      arguments: [['[id]', 'id of the lease']],
+      options: [
+        ...SELECTION,
+        COMMENT,
+        [
+          '--quarantine <duration>',
+          'with ID, --workload or --pod: also quarantine the holder for this long, such as 1h',
+        ],
+        YES,
+      ],
+      examples: [
+        'quaymaster lease revoke lea_01H8',
+        'quaymaster lease revoke --workload k8s://prod/shop/web --quarantine 1h --comment INC-7',
+      ],
+      load: async () => (await import('../verbs/leases.ts')).runLeaseRevoke,
+    },
+    operation('renewLease', {
+      command: 'lease renew',
+      summary: 'extend one of your own leases (workloads only)',
+      arguments: [ID],
+      options: [['--ttl <duration>', 'new lifetime from now, such as 15m']],
+      body: ['ttl'],
+      fields: LEASE,
+      examples: ['quaymaster lease renew lea_01H8 --ttl 15m'],
+    }),
+    operation('releaseLease', {
+      command: 'lease release',
+      summary: 'end one of your own leases (workloads only)',
+      arguments: [ID],
+      text: (_body, [id = '']) => `released lease ${id}`,
+      examples: ['quaymaster lease release lea_01H8'],
+    }),
+    {
+      command: 'revocation ls',
+      summary: 'list credentials whose revocation is pending or failed',
+      options: [
+        [
+          '--state <state>',
+          'only credentials in this state',
+          { choices: ['revoking', 'irrevocable', 'expiring'] },
+        ],
+      ],
+      examples: ['quaymaster revocation ls', 'quaymaster revocation ls --state irrevocable'],
+      load: async () => (await import('../verbs/leases.ts')).runRevocationList,
+    },
+    operation('retryRevocation', {
+      command: 'revocation retry',
+      summary: 'retry the revocation of one credential now',
+      arguments: [['<credential>', 'id of the credential']],
+      text: ({ credential }) => `retrying the revocation of ${credential} now`,
+      examples: ['quaymaster revocation retry cred_01H8'],
+    }),
+  ],
+};

@@ -1,85 +1,104 @@
-import type { Command } from 'commander';
-import { online } from './declare.ts';
+import {
+  COMMENT,
+  operation,
+  REASON,
+  WORKLOAD,
+  YES,
+  type CommandTable,
+  type OptionRow,
+} from './command.ts';
 
-const YES = ['-y, --yes', 'do not ask'] as const;
-const WORKLOAD = 'k8s://<cluster>/<namespace>/<serviceaccount>';
+const load = () => import('../verbs/response.ts');
 
-/** What cuts somebody off. */
-export function addResponse(program: Command): void {
-  addSessions(program);
-  addQuarantines(program);
-  online(
-    program
-      .command('seal')
-      .description(
-        'make every replica of the broker forget its keys at once and refuse everything until it is started again',
-      )
-      .requiredOption('--reason <text>', 'why; it goes into the log')
-      .option(...YES),
-    async () => (await import('../verbs/seal.ts')).runSeal,
-  );
-}
+const SESSIONS: readonly OptionRow[] = [
+  ['--workload <workload>', `sessions of this workload, ${WORKLOAD}`],
+  ['--cluster <name>', 'sessions of this cluster; with --pod, of one pod in it'],
+  ['--pod <uid>', 'sessions of the pod with this UID'],
+  ['--source <cidr>', 'sessions that logged in from an address in this block'],
+];
 
-function addSessions(program: Command): void {
-  const load = () => import('../verbs/sessions.ts');
-  const session = program.command('session').description('list and end sessions of workloads');
-  online(
-    withSessionFilters(session.command('ls').description('list open sessions')),
-    async () => (await load()).runSessionList,
-  );
-  online(
-    withSessionFilters(
-      session
-        .command('end')
-        .description(
-          'end sessions, selected in one way, with their leases; their holders may log in again; exit 1 if none matches',
-        )
-        .argument('[id]'),
-    )
-      .option('--comment <text>', 'why; it goes into the log')
-      .option(...YES),
-    async () => (await load()).runSessionEnd,
-  );
-}
-
-function withSessionFilters(command: Command): Command {
-  return command
-    .option('--workload <workload>', `of ${WORKLOAD}`)
-    .option('--cluster <name>', 'of this cluster, or with --pod of one pod in it')
-    .option('--pod <uid>', 'of the pod with this UID')
-    .option('--source <cidr>', 'that logged in from an address in this block');
-}
-
-function addQuarantines(program: Command): void {
-  const load = () => import('../verbs/quarantines.ts');
-  const quarantine = program
-    .command('quarantine')
-    .description('workloads, pods and operators that are refused everything');
-  online(
-    quarantine
-      .command('add')
-      .description(
-        'refuse a workload, a pod or an operator everything from now on, and end what it holds',
-      )
-      .option('--workload <workload>', WORKLOAD)
-      .option('--pod <uid>', 'with --cluster: the pod with this UID')
-      .option('--cluster <name>', 'with --pod: the cluster it runs in')
-      .option('--operator <name>', 'an operator, with all his tokens')
-      .requiredOption('--reason <text>', 'why; it goes into the log')
-      .option('--for <duration>', 'how long, such as 4h; without it until it is lifted')
-      .option(...YES),
-    async () => (await load()).runQuarantineAdd,
-  );
-  online(
-    quarantine.command('ls').description('list the quarantines in force'),
-    async () => (await load()).runQuarantineList,
-  );
-  online(
-    quarantine
-      .command('lift')
-      .description('let a quarantined workload, pod or operator log in again')
-      .argument('<id>', 'of the quarantine')
-      .option('--reason <text>', 'why you lift it; the audit log records it'),
-    async () => (await load()).runQuarantineLift,
-  );
-}
+/** Commands that cut off a compromised workload, pod or operator. */
+export const RESPONSE: CommandTable = {
+  heading: 'Answering a compromise:',
+  groups: {
+    session: 'list and end sessions of workloads',
+    quarantine: 'refuse every request of workloads, pods and operators',
+  },
+  commands: [
+    operation('listSessions', {
+      command: 'session ls',
+      summary: 'list open sessions',
+      options: SESSIONS,
+      columns: {
+        id: 'id',
+        workload: 'workload',
+        pod: ({ pod }) => pod?.uid,
+        source: 'source',
+        created: 'createdAt',
+        expires: 'endsAt',
+      },
+      examples: ['quaymaster session ls', 'quaymaster session ls --source 10.0.0.0/8'],
+    }),
+    {
+      command: 'session end',
+      summary: 'end sessions and their leases, selected in one way; exit 1 if none matches',
+      details:
+        'The workloads can log in again: `quaymaster quarantine add` keeps a workload or a pod out.',
+      arguments: [['[id]', 'id of the session']],
+      options: [...SESSIONS, COMMENT, YES],
+      examples: [
+        'quaymaster session end ses_01H8',
+        'quaymaster session end --workload k8s://prod/shop/web --comment INC-7',
+      ],
+      load: async () => (await load()).runSessionEnd,
+    },
+    {
+      command: 'quarantine add',
+      summary: 'refuse every request of a workload, a pod or an operator, and end what it holds',
+      details:
+        'The same scope again returns the quarantine in force. It extends it if the new end is later, and never shortens it.',
+      options: [
+        ['--workload <workload>', WORKLOAD],
+        ['--pod <uid>', 'with --cluster: the pod with this UID'],
+        ['--cluster <name>', 'with --pod: the cluster that the pod runs in'],
+        ['--operator <name>', 'an operator, with all of its tokens'],
+        REASON,
+        ['--for <duration>', 'how long, such as 4h; default: until it is lifted'],
+        YES,
+      ],
+      examples: [
+        'quaymaster quarantine add --workload k8s://prod/shop/web --reason INC-7 --for 4h',
+        'quaymaster quarantine add --operator alice --reason INC-7',
+      ],
+      load: async () => (await load()).runQuarantineAdd,
+    },
+    operation('listQuarantines', {
+      command: 'quarantine ls',
+      summary: 'list the quarantines in force',
+      columns: {
+        id: 'id',
+        kind: 'kind',
+        subject: 'subject',
+        until: ({ until }) => until ?? 'lifted',
+        by: 'createdBy',
+        reason: 'reason',
+      },
+      examples: ['quaymaster quarantine ls'],
+    }),
+    operation('liftQuarantine', {
+      command: 'quarantine lift',
+      summary: 'let a quarantined workload, pod or operator log in again',
+      details: 'What was revoked stays revoked.',
+      arguments: [['<id>', 'id of the quarantine']],
+      text: (_body, [id = '']) => `lifted quarantine ${id}; what was revoked stays revoked`,
+      examples: ['quaymaster quarantine lift qua_01H8'],
+    }),
+    {
+      command: 'seal',
+      summary: 'make every replica erase its keys and refuse every request until it is restarted',
+      options: [REASON, YES],
+      examples: ['quaymaster seal --reason INC-7'],
+      load: async () => (await load()).runSeal,
+    },
+  ],
+};

@@ -1,93 +1,122 @@
-import { Option, type Command } from 'commander';
-import { online } from './declare.ts';
+import {
+  COMMENT,
+  operation,
+  type ArgumentRow,
+  type CommandRow,
+  type CommandTable,
+  type OptionRow,
+} from './command.ts';
 
 const load = () => import('../verbs/rotations.ts');
-const COMMENT = ['--comment <text>', 'why; it goes into the log'] as const;
-const KEY = ['--idempotency-key <key>', 'the same key finds the same one'] as const;
-const WAIT = ['--wait', 'go along to its end; exit 1 unless it ends as was asked'] as const;
+const PATH: ArgumentRow = ['<path>', 'path of the secret'];
+const KEY: OptionRow = [
+  '--idempotency-key <key>',
+  'safe to repeat: the same key returns the same rotation',
+];
+const WAIT: OptionRow = ['--wait', 'wait until it finishes; exit 1 if it fails'];
 
-export function addRotations(program: Command): void {
-  const rotate = program.command('rotate').description('credentials made anew');
-  online(
-    rotate
-      .command('run')
-      .description('rotate now')
-      .argument('<path>')
-      .option('--incident', 'wait for no holder; needs --comment')
-      .option(...COMMENT)
-      .option(...KEY)
-      .option(...WAIT),
-    async () => (await load()).askRotation('runRotation'),
-  );
-  online(
-    rotate
-      .command('drill')
-      .description('prove that a rotation would work, without giving the new credential out')
-      .argument('<path>')
-      .option(...COMMENT)
-      .option(...KEY)
-      .option(...WAIT),
-    async () => (await load()).askRotation('drillRotation'),
-  );
-  addSteering(rotate);
-  addViews(rotate);
+/** The verbs that steer the rotation of a path that is in progress. */
+function steering(
+  verb: string,
+  summary: string,
+  id: 'retryRotation' | 'abortRotation' | 'rollBackRotation' | 'retireRotation',
+): CommandRow {
+  return {
+    command: `rotate ${verb}`,
+    summary,
+    arguments: [PATH],
+    options: [COMMENT, WAIT],
+    examples: [`quaymaster rotate ${verb} payments/db --wait`],
+    load: async () => (await load()).rotationVerb(id),
+  };
 }
 
-function addSteering(rotate: Command): void {
-  const asked = [
-    ['retry', 'try the step again now at which it waits', 'retryRotation'],
-    ['abort', 'end a rotation that has not promoted its version yet', 'abortRotation'],
-    ['rollback', 'go back to the version before', 'rollBackRotation'],
-    ['retire', 'end the old credential now, whoever still holds it', 'retireRotation'],
-  ] as const;
-  for (const [verb, description, id] of asked) {
-    online(
-      rotate
-        .command(verb)
-        .description(description)
-        .argument('<path>')
-        .option(...COMMENT)
-        .option(...WAIT),
-      async () => (await load()).askRotation(id),
-    );
-  }
-}
-
-function addViews(rotate: Command): void {
-  online(
-    rotate
-      .command('ls')
-      .description('list the paths that rotate')
-      .option(
-        '--overdue',
-        'only those whose run or drill was due five minutes ago, or is stuck, and what expires soon and is not scheduled',
-      )
-      .option('--never-proven', 'only those that no rotation and no drill has tested')
-      .addOption(
-        new Option('--state <state>', 'only those whose rotation is in this state').choices([
-          'running',
-          'parked',
-          'undoing',
-        ]),
-      )
-      .option(
-        '--due-before <time>',
-        'only those that are due by then, such as 2026-01-05T10:00:00Z',
-      ),
-    async () => (await load()).runRotationList,
-  );
-  online(
-    rotate
-      .command('status')
-      .description('say where a path stands, and who is on which version')
-      .argument('<path>'),
-    async () => (await load()).runRotationStatus,
-  );
-  online(
-    rotate
-      .command('history')
-      .description('list the rotations and drills of a path, newest first')
-      .argument('<path>'),
-    async () => (await load()).runRotationHistory,
-  );
-}
+export const ROTATIONS: CommandTable = {
+  heading: 'Rotation:',
+  groups: { rotate: 'rotate credentials' },
+  commands: [
+    {
+      command: 'rotate run',
+      summary: 'rotate now',
+      arguments: [PATH],
+      options: [
+        ['--incident', 'do not wait for holders of the old version; needs --comment'],
+        COMMENT,
+        KEY,
+        WAIT,
+      ],
+      examples: [
+        'quaymaster rotate run payments/db --wait',
+        'quaymaster rotate run payments/db --incident --comment INC-7',
+      ],
+      load: async () => (await load()).rotationVerb('runRotation'),
+    },
+    {
+      command: 'rotate drill',
+      summary: 'test that a rotation would work, without handing out the new credential',
+      arguments: [PATH],
+      options: [COMMENT, KEY, WAIT],
+      examples: ['quaymaster rotate drill payments/db --wait'],
+      load: async () => (await load()).rotationVerb('drillRotation'),
+    },
+    steering('retry', 'retry the failed step now', 'retryRotation'),
+    steering('abort', 'abort a rotation whose new version is not current yet', 'abortRotation'),
+    steering('rollback', 'make the previous version current again', 'rollBackRotation'),
+    steering(
+      'retire',
+      'revoke the old credential now, even if it is still in use',
+      'retireRotation',
+    ),
+    operation('listRotations', {
+      command: 'rotate ls',
+      summary: 'list the paths that rotate',
+      options: [
+        [
+          '--overdue',
+          'only paths whose run or drill was due over five minutes ago or is stuck, or whose value expires soon without a schedule',
+        ],
+        ['--never-proven', 'only paths that no rotation and no drill has tested'],
+        [
+          '--state <state>',
+          'only paths whose rotation is in this state',
+          { choices: ['running', 'parked', 'undoing'] },
+        ],
+        ['--due-before <time>', 'only paths that are due by then, such as 2026-01-05T10:00:00Z'],
+      ],
+      columns: {
+        path: 'path',
+        'next run': 'nextRunAt',
+        rotated: 'rotatedAt',
+        proven: 'provenAt',
+        failures: 'failures',
+        'in progress': ({ active }) =>
+          active === undefined ? '-' : `${active.state}: ${active.step}`,
+      },
+      examples: ['quaymaster rotate ls', 'quaymaster rotate ls --overdue'],
+    }),
+    {
+      command: 'rotate status',
+      summary: 'show the rotation of a path, and who holds which version',
+      arguments: [PATH],
+      examples: ['quaymaster rotate status payments/db'],
+      load: async () => (await load()).runRotationStatus,
+    },
+    operation('readRotationHistory', {
+      command: 'rotate history',
+      summary: 'list the rotations and drills of a path, newest first',
+      arguments: [PATH],
+      columns: {
+        id: 'id',
+        kind: 'kind',
+        cause: 'cause',
+        state: 'state',
+        step: 'step',
+        by: 'requestedBy',
+        started: 'createdAt',
+        finished: 'endedAt',
+        'last error': 'lastError',
+      },
+      examples: ['quaymaster rotate history payments/db'],
+    }),
+  ],
+};

@@ -1,83 +1,117 @@
-import type { Command } from 'commander';
-import { online } from './declare.ts';
+import { operation, YES, type ArgumentRow, type CommandTable, type OptionRow } from './command.ts';
 
-const REVEAL = ['--reveal', 'show the values; without it they are masked'] as const;
+const PATH: ArgumentRow = ['<path>', 'path of the secret'];
+const REVEAL: OptionRow = ['--reveal', 'show the values, which are masked otherwise'];
+const IF_VERSION: OptionRow = ['--if-version <version>', 'only if this is the current version'];
 
-export function addSecrets(program: Command): void {
-  online(
-    program
-      .command('get')
-      .description('read a secret, or several in one call')
-      .argument('<path...>', 'its path')
-      .option('--key <key>', 'only this value, bare, for scripts; with --reveal')
-      .option(...REVEAL)
-      .option('--version <version>', 'this version instead of the current one'),
-    async () => (await import('../verbs/get.ts')).runGet,
-  );
-  online(
-    program
-      .command('put')
-      .description('write a new version of a secret, with exactly these keys')
-      .argument('<path>', 'its path')
-      .argument('[key=@file...]', 'a key and the file of its value; key=- to type or pipe it')
-      .option('--from-json <file>', 'all keys from a JSON object; - for standard input')
-      .option('--create', 'only if there is none yet')
-      .option('--if-version <version>', 'only if this is the current version'),
-    async () => (await import('../verbs/put.ts')).runPut,
-  );
-  online(
-    program
-      .command('rm')
-      .description('delete a secret, or destroy versions of it, for good')
-      .argument('<path>', 'its path')
-      .option('--versions <list>', 'only these versions, joined by commas')
-      .option('--if-version <version>', 'only if this is the current version')
-      .option('-y, --yes', 'do not ask'),
-    async () => (await import('../verbs/secrets.ts')).runRm,
-  );
-  online(
-    program
-      .command('versions')
-      .description('list the versions of a secret')
-      .argument('<path>', 'its path'),
-    async () => (await import('../verbs/secrets.ts')).runVersions,
-  );
-  online(
-    program
-      .command('ls')
-      .description('list the secrets below a prefix, without their values')
-      .argument('[prefix]', 'a path; everything that you may list unless told'),
-    async () => (await import('../verbs/secrets.ts')).runLs,
-  );
-}
+/** Values come from files and standard input; an argument would be seen by every user of the machine. */
+export const VALUES: ArgumentRow = [
+  '[key=@file...]',
+  'a key and the file with its value; KEY=- to type or pipe the value',
+];
+export const FROM_JSON: OptionRow = [
+  '--from-json <file>',
+  'read all keys from a JSON object; - for standard input',
+];
 
-/** What workloads do with secrets. */
-export function addForHolders(program: Command): void {
-  online(
-    program
-      .command('credential')
-      .description('have a credential made to order, as a workload')
-      .argument('<path>', 'its path')
-      .option('--ttl <duration>', 'how long it is wanted, such as 15m')
-      .option('--idempotency-key <key>', 'the same key finds the same credential')
-      .option(...REVEAL),
-    async () => (await import('../verbs/credential.ts')).runCredential,
-  );
-  online(
-    program
-      .command('ack')
-      .description('say that a version is in use, or cannot be used, as a workload')
-      .argument('<path>', 'its path')
-      .requiredOption('--version <version>', 'the version that was read')
-      .option('--failed', 'it cannot be used')
-      .option('--reason <word>', 'with --failed: why, in one word that may be recorded'),
-    async () => (await import('../verbs/ack.ts')).runAck,
-  );
-  online(
-    program
-      .command('events')
-      .description('follow what happens to the secrets that a workload holds')
-      .option('--last-event-id <id>', 'begin with what happened after this event'),
-    async () => (await import('../verbs/events.ts')).runEvents,
-  );
-}
+export const SECRETS: CommandTable = {
+  heading: 'Secrets:',
+  commands: [
+    {
+      command: 'get',
+      summary: 'read one secret, or several in one call',
+      arguments: [['<path...>', 'path of the secret']],
+      options: [
+        ['--key <key>', 'print only this value, without a frame, for scripts; needs --reveal'],
+        REVEAL,
+        ['--version <version>', 'this version instead of the current one'],
+      ],
+      examples: [
+        'quaymaster get payments/db',
+        'quaymaster get payments/db --key password --reveal',
+      ],
+      load: async () => (await import('../verbs/get.ts')).runGet,
+    },
+    {
+      command: 'put',
+      summary: 'write a new version of a secret, with exactly these keys',
+      details:
+        'The new version replaces the whole secret: keys that you do not give are not in it.',
+      arguments: [PATH, VALUES],
+      options: [FROM_JSON, ['--create', 'only if the secret does not exist yet'], IF_VERSION],
+      examples: [
+        'quaymaster put payments/db user=@user.txt password=-',
+        'quaymaster put payments/db --from-json db.json --if-version 3',
+      ],
+      load: async () => (await import('../verbs/put.ts')).runPut,
+    },
+    {
+      command: 'rm',
+      summary: 'permanently delete a secret, or destroy some of its versions',
+      arguments: [PATH],
+      options: [['--versions <list>', 'only these versions, separated by commas'], IF_VERSION, YES],
+      examples: ['quaymaster rm payments/old', 'quaymaster rm payments/db --versions 1,2 --yes'],
+      load: async () => (await import('../verbs/put.ts')).runRm,
+    },
+    operation('listSecretVersions', {
+      command: 'versions',
+      summary: 'list the versions of a secret',
+      arguments: [PATH],
+      columns: {
+        version: 'version',
+        state: 'state',
+        created: 'createdAt',
+        by: 'createdBy',
+        destroyed: 'destroyedAt',
+      },
+      examples: ['quaymaster versions payments/db'],
+    }),
+    operation('listSecrets', {
+      command: 'ls',
+      summary: 'list the secrets below a prefix, without their values',
+      arguments: [['[prefix]', 'a path; default: everything that you may list']],
+      columns: { path: 'path', version: 'version' },
+      examples: ['quaymaster ls', 'quaymaster ls payments --output json'],
+    }),
+  ],
+};
+
+export const FOR_WORKLOADS: CommandTable = {
+  heading: 'For workloads:',
+  commands: [
+    {
+      command: 'credential',
+      summary: 'issue a dynamic credential (workloads only)',
+      arguments: [PATH],
+      options: [
+        ['--ttl <duration>', 'lifetime, such as 15m'],
+        ['--idempotency-key <key>', 'safe to repeat: the same key returns the same credential'],
+        REVEAL,
+      ],
+      examples: ['quaymaster credential payments/reports --ttl 15m --reveal'],
+      load: async () => (await import('../verbs/workload.ts')).runCredential,
+    },
+    {
+      command: 'ack',
+      summary: 'report that a version is in use, or cannot be used (workloads only)',
+      arguments: [PATH],
+      options: [
+        ['--version <version>', 'the version that was read', { isRequired: true }],
+        ['--failed', 'the version cannot be used'],
+        ['--reason <word>', 'with --failed: why, in one word; recorded in the audit log'],
+      ],
+      examples: [
+        'quaymaster ack payments/db --version 3',
+        'quaymaster ack payments/db --version 3 --failed --reason login_refused',
+      ],
+      load: async () => (await import('../verbs/workload.ts')).runAck,
+    },
+    {
+      command: 'events',
+      summary: 'follow changes of the secrets that the workload holds (workloads only)',
+      options: [['--last-event-id <id>', 'start after this event']],
+      examples: ['quaymaster events --output json'],
+      load: async () => (await import('../verbs/workload.ts')).runEvents,
+    },
+  ],
+};

@@ -1,30 +1,42 @@
-import type { Command } from 'commander';
-import { local, online } from './declare.ts';
+import type { CommandTable } from './command.ts';
 
-export function addSession(program: Command): void {
-  online(
-    program
-      .command('login')
-      .description('try a token, and keep it with its broker as a profile')
-      .option('--name <name>', 'what to call the profile; "default" unless told')
-      .option('--token-stdin', 'read the token from standard input')
-      .option('--cluster <name>', 'log in as this pod: its cluster, as the broker knows it')
-      .option('--pod-token-file <file>', "with --cluster: the pod's projected token"),
-    async () => (await import('../verbs/login.ts')).runLogin,
-  );
-  online(
-    program
-      .command('logout')
-      .description('end the session, and forget the profile')
-      .option('--revoke', "revoke the operator's token too"),
-    async () => (await import('../verbs/logout.ts')).runLogout,
-  );
-  online(
-    program.command('whoami').description('say as whom the broker knows you, and until when'),
-    async () => (await import('../verbs/whoami.ts')).runWhoami,
-  );
-  local(
-    program.command('profiles').description('list the profiles; tokens are not shown'),
-    async () => (await import('../verbs/profiles.ts')).runProfiles,
-  );
-}
+export const SESSION: CommandTable = {
+  heading: 'Login:',
+  commands: [
+    {
+      command: 'login',
+      summary: 'check a token and save it, with the URL of its broker, as a profile',
+      options: [
+        ['--name <name>', 'name of the profile; default: the current profile, else "default"'],
+        ['--token-stdin', 'read the token from standard input'],
+        ['--cluster <name>', 'log in as this pod; its cluster, as registered at the broker'],
+        ['--pod-token-file <file>', 'with --cluster: the projected token of the pod'],
+      ],
+      examples: [
+        'quaymaster login --url https://broker.example:8200 --token-file operator.token',
+        'quaymaster login --url https://broker.example:8200 --cluster prod --pod-token-file /var/run/secrets/quaymaster/token',
+      ],
+      load: async () => (await import('../verbs/login.ts')).runLogin,
+    },
+    {
+      command: 'logout',
+      summary: 'end the session and delete the profile',
+      options: [['--revoke', "revoke the operator's token too"]],
+      examples: ['quaymaster logout', 'quaymaster logout --profile prod --revoke'],
+      load: async () => (await import('../verbs/login.ts')).runLogout,
+    },
+    {
+      command: 'whoami',
+      summary: 'show your identity, your roles and when your token expires',
+      examples: ['quaymaster whoami', 'quaymaster whoami --profile prod --output json'],
+      load: async () => (await import('../verbs/whoami.ts')).runWhoami,
+    },
+    {
+      command: 'profiles',
+      summary: 'list the profiles, without their tokens',
+      examples: ['quaymaster profiles'],
+      isLocal: true,
+      load: async () => (await import('../verbs/login.ts')).runProfiles,
+    },
+  ],
+};

@@ -1,32 +1,36 @@
-import { Argument, type Command } from 'commander';
-import { online } from './declare.ts';
-import { repeated } from './repeated.ts';
+import type { CommandTable } from './command.ts';
 
-export function addTools(program: Command): void {
-  online(
-    program
-      .command('api')
-      .description('call any operation of openapi.yaml; its answer comes as it is, values included')
-      .argument('<operation>', 'its operationId')
-      .option(
-        '-p, --param <name=value>',
-        'a parameter, wherever the operation has it; may be repeated',
-        repeated,
-      )
-      .option('--body <file>', 'JSON from a file, or - for standard input'),
-    async () => (await import('../verbs/api.ts')).runApi,
-  );
-  program
-    .command('completion')
-    .description('print a script that completes commands and options')
-    .addArgument(new Argument('<shell>').choices(['bash', 'zsh', 'fish']))
-    .action(async (shell: 'bash' | 'zsh' | 'fish') => {
-      const { runVerb } = await import('../run-verb.ts');
-      process.exitCode = await runVerb([shell], {}, async () => {
-        const { commandTree } = await import('../completion/command-tree.ts');
-        const { completionScript } = await import('../completion/scripts.ts');
-        const script = completionScript(shell, program.name(), commandTree(program));
-        return ({ output }) => output.raw(script);
-      });
-    });
-}
+export const TOOLS: CommandTable = {
+  heading: 'Tools:',
+  commands: [
+    {
+      command: 'api',
+      summary: 'call any operation of openapi.yaml; prints the response as it is, values included',
+      arguments: [['<operation>', 'its operationId']],
+      options: [
+        [
+          '-p, --param <name=value>',
+          'a path, query or header parameter of the operation; may be repeated',
+          { isRepeated: true },
+        ],
+        ['--body <file>', 'JSON body from a file, or - for standard input'],
+      ],
+      examples: [
+        'quaymaster api listMounts --param limit=10',
+        'quaymaster api explainDecision --body question.json',
+      ],
+      load: async () => (await import('../verbs/api.ts')).runApi,
+    },
+    {
+      command: 'completion',
+      summary: 'print a shell script that completes commands and options',
+      details: 'Completion never calls a broker.',
+      arguments: [['<shell>', 'the shell', { choices: ['bash', 'zsh', 'fish'] }]],
+      examples: [
+        'quaymaster completion bash > ~/.local/share/bash-completion/completions/quaymaster',
+      ],
+      isLocal: true,
+      load: async (program) => (await import('../completion.ts')).completionVerb(program),
+    },
+  ],
+};

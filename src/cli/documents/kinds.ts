@@ -1,38 +1,15 @@
-import type { CallId, PagedId } from '../../client/index.ts';
+export const DOCUMENT_WORDS = ['cluster', 'mount', 'operator', 'definition', 'policy'] as const;
+export type DocumentWord = (typeof DOCUMENT_WORDS)[number];
 
-export type Word = 'cluster' | 'mount' | 'operator' | 'definition' | 'policy';
-
-/** What operators keep, with the operations that each kind has. */
-export interface DocumentKind {
-  /** On the command line. */
-  readonly word: Word;
-  /** In files. */
-  readonly kind: string;
-  /** What the API calls its name: a definition is named by the path it is about. */
-  readonly parameter: 'name' | 'path';
-  readonly list: PagedId;
-  readonly read: CallId;
-  readonly put: CallId;
-  readonly remove: CallId;
-  readonly versions: CallId;
-}
-
-export const POLICY: DocumentKind = {
-  word: 'policy',
-  kind: 'AccessPolicy',
-  parameter: 'name',
-  list: 'listPolicies',
-  read: 'readPolicy',
-  put: 'putPolicy',
-  remove: 'deletePolicy',
-  versions: 'listPolicyVersions',
-};
-
-/** In the order in which they may name each other: made in this order, deleted in the other. */
-export const DOCUMENT_KINDS: readonly DocumentKind[] = [
+/** The operations that each kind of document has, in the order in which documents refer to each other: created in this order, deleted in reverse. */
+export const DOCUMENT_KINDS = [
   {
+    /** On the command line. */
     word: 'cluster',
+    plural: 'clusters',
+    /** In files. */
     kind: 'Cluster',
+    /** The API's word for its name. */
     parameter: 'name',
     list: 'listClusters',
     read: 'readCluster',
@@ -42,6 +19,7 @@ export const DOCUMENT_KINDS: readonly DocumentKind[] = [
   },
   {
     word: 'mount',
+    plural: 'mounts',
     kind: 'Mount',
     parameter: 'name',
     list: 'listMounts',
@@ -52,6 +30,7 @@ export const DOCUMENT_KINDS: readonly DocumentKind[] = [
   },
   {
     word: 'operator',
+    plural: 'operators',
     kind: 'Operator',
     parameter: 'name',
     list: 'listOperators',
@@ -62,7 +41,9 @@ export const DOCUMENT_KINDS: readonly DocumentKind[] = [
   },
   {
     word: 'definition',
+    plural: 'definitions',
     kind: 'Definition',
+    /** The path of the secret that it configures. */
     parameter: 'path',
     list: 'listDefinitions',
     read: 'readDefinition',
@@ -70,14 +51,27 @@ export const DOCUMENT_KINDS: readonly DocumentKind[] = [
     remove: 'deleteDefinition',
     versions: 'listDefinitionVersions',
   },
-  POLICY,
-];
+  {
+    word: 'policy',
+    plural: 'policies',
+    kind: 'AccessPolicy',
+    parameter: 'name',
+    list: 'listPolicies',
+    read: 'readPolicy',
+    put: 'putPolicy',
+    remove: 'deletePolicy',
+    versions: 'listPolicyVersions',
+  },
+] as const;
+export type DocumentKind = (typeof DOCUMENT_KINDS)[number];
 
-export function kindOf(word: Word): DocumentKind {
+export function kindOf(word: DocumentWord): DocumentKind {
   const found = DOCUMENT_KINDS.find((each) => each.word === word);
   if (found === undefined) throw new TypeError(`no kind of document is called ${word}`);
   return found;
 }
+
+export const POLICY = kindOf('policy');
 
 export function pathOf({ parameter }: DocumentKind, name: string): Record<string, string> {
   return { [parameter]: name };

@@ -1,12 +1,12 @@
 import type { Document, LineCounter, Node } from 'yaml';
 import { PLAIN_YAML } from '../../domain/plain-yaml.ts';
-import type { FileProblem } from '../usage-error.ts';
+import type { FileProblem } from '../errors.ts';
 
-/** One document of a file, with the place of each of its values. */
+/** One document of a file, with the position of each of its values. */
 export interface LocatedDocument {
   readonly file: string;
   readonly value: unknown;
-  /** Where the value at a JSON pointer stands, or the nearest one around it that is there. */
+  /** The position of the value at a JSON pointer, or of the nearest enclosing value that exists. */
   readonly locate: (pointer: string) => Place;
 }
 
@@ -21,15 +21,15 @@ interface LocatedFile {
 }
 
 /**
- * YAML 1.2 that says what JSON could say, several documents to a file; JSON is such YAML. As the broker takes it: no anchors, aliases, tags
- * or merges, because what is reviewed should be what holds.
+ * Reads YAML 1.2 with the data model of JSON, several documents to a file. Like the broker, it refuses anchors, aliases, tags and merges, so that
+ * the text under review is the text that takes effect.
  */
 export async function parseLocated(file: string, text: string): Promise<LocatedFile> {
   const { LineCounter, parseAllDocuments } = await import('yaml');
   const lines = new LineCounter();
   const parsed = parseAllDocuments(text, { ...PLAIN_YAML, lineCounter: lines });
   const all: readonly Document.Parsed[] = 'empty' in parsed ? [] : parsed;
-  const found = await Promise.all(all.map(oddities));
+  const found = await Promise.all(all.map(problemsOf));
   const problems = found
     .flat()
     .map(({ message, offset }) => ({ file, message, ...place(lines, offset) }));
@@ -40,21 +40,22 @@ export async function parseLocated(file: string, text: string): Promise<LocatedF
   return { documents, problems };
 }
 
-interface Oddity {
+interface Problem {
   readonly message: string;
   readonly offset: number;
 }
 
-async function oddities(document: Document.Parsed): Promise<readonly Oddity[]> {
+async function problemsOf(document: Document.Parsed): Promise<readonly Problem[]> {
   const { isAlias, isNode, isPair, visit } = await import('yaml');
-  const found: Oddity[] = [...document.errors, ...document.warnings].map(({ code, pos }) => ({
+  const found: Problem[] = [...document.errors, ...document.warnings].map(({ code, pos }) => ({
     message: `is not plain YAML: ${code.toLowerCase().replaceAll('_', ' ')}`,
     offset: pos[0],
   }));
   visit(document, (_key, node) => {
     if (isPair(node) || !isNode(node)) return;
     if (isAlias(node) || 'anchor' in node || node.tag !== undefined) {
-      const message = 'anchors, aliases and tags are not allowed';
+      const message =
+        'anchors, aliases and tags are not allowed; put quotes around a text that begins with &, * or !';
       found.push({ message, offset: node.range?.[0] ?? 0 });
     }
   });

@@ -3,27 +3,27 @@ import { isName, isSecretPath } from '../../domain/names.ts';
 import { DocumentNode } from '../../domain/policy/document-node.ts';
 import { parsePolicy } from '../../domain/policy/index.ts';
 import { ProblemList } from '../../domain/policy/problem-list.ts';
-import { UsageError, type FileProblem } from '../usage-error.ts';
+import { UsageError, type FileProblem } from '../errors.ts';
 import { DOCUMENT_KINDS, POLICY, type DocumentKind } from './kinds.ts';
 import type { LocatedDocument } from './located-yaml.ts';
 
 const API_VERSION = 'quaymaster.dev/v1';
 
-/** A document of a file, as it would be sent. */
+/** A document of a file, ready to be sent. */
 export interface Manifest {
   readonly kind: DocumentKind;
   readonly name: string;
-  /** What the broker is given. */
+  /** The body of the request. */
   readonly body: unknown;
   readonly source: LocatedDocument;
-  /** Where the body stands in its file's document: JSON pointers of the broker count from there. */
+  /** Where the body is in the document of the file: the broker's JSON pointers are relative to it. */
   readonly bodyPointer: '' | '/spec';
 }
 
 type Outcome = { readonly manifest: Manifest } | { readonly problems: readonly FileProblem[] };
 
 /**
- * What the documents are; policies are checked whole, the others as far as their envelope.
+ * The documents with their kinds. Policies are validated completely, the other kinds as far as their envelope.
  * @throws UsageError with every problem, each at its line
  */
 export function toManifests(
@@ -39,7 +39,7 @@ export function toManifests(
       continue;
     }
     const id = `${outcome.manifest.kind.kind} ${outcome.manifest.name}`;
-    if (manifests.has(id)) problems.push(problemAt(document, '', `${id} is there twice`));
+    if (manifests.has(id)) problems.push(problemAt(document, '', `${id} is given twice`));
     manifests.set(id, outcome.manifest);
   }
   if (problems.length > 0) throw new UsageError('the documents are not valid', problems);
@@ -52,16 +52,16 @@ export function problemAt(source: LocatedDocument, pointer: string, message: str
 }
 
 function read(source: LocatedDocument, kinds: readonly DocumentKind[]): Outcome {
-  const said = (source.value as { readonly kind?: unknown } | null)?.kind;
-  const kind = kinds.find((each) => each.kind === said);
+  const given = (source.value as { readonly kind?: unknown } | null)?.kind;
+  const kind = kinds.find((each) => each.kind === given);
   if (kind === undefined) {
     const names = kinds.map((each) => each.kind).join(', ');
     return { problems: [problemAt(source, '/kind', `must be one of ${names}`)] };
   }
-  return kind === POLICY ? readPolicy(source) : readEnvelope(source, kind);
+  return kind.word === 'policy' ? readPolicy(source) : readEnvelope(source, kind);
 }
 
-/** A policy is its own envelope. */
+/** A policy has no envelope: the document is the body. */
 function readPolicy(source: LocatedDocument): Outcome {
   try {
     const { name } = parsePolicy(source.value).metadata;
@@ -101,8 +101,8 @@ function nameProblem({ parameter }: DocumentKind, text: string): string | undefi
   return isName(text) ? undefined : 'must be a lower-case name of up to 63 characters [a-z0-9._-]';
 }
 
-/** What `apply` would read to make the same document. */
+/** The file from which `apply` would create the same document. */
 export function asManifest(kind: DocumentKind, name: string, document: unknown): unknown {
-  if (kind === POLICY) return document;
+  if (kind.word === 'policy') return document;
   return { apiVersion: API_VERSION, kind: kind.kind, metadata: { name }, spec: document };
 }

@@ -6,11 +6,11 @@ import type { Change, DocumentPlan } from './plan.ts';
 
 const LONGEST = 60;
 
-/** The plan for people: a line for each document, below it what changes in it. */
+/** The plan for people: one line for each document, and below it the differences. */
 export function planText({ changes, unchanged }: DocumentPlan): string {
   const count = (action: Change['action']): number =>
     changes.filter((each) => each.action === action).length;
-  const sum = `${count('create')} to create, ${count('change')} to change, ${count('delete')} to delete, ${unchanged} as they should be`;
+  const sum = `${count('create')} to create, ${count('change')} to change, ${count('delete')} to delete, ${unchanged} unchanged`;
   return [...changes.flatMap(changeLines), sum].join('\n');
 }
 

@@ -1,11 +1,13 @@
-import type { Broker } from '../broker.ts';
-import { UsageError } from '../usage-error.ts';
+import type { Answer } from '../../client/index.ts';
+import { allPages, type Broker } from '../broker.ts';
+import { UsageError } from '../errors.ts';
 import { differences, type Difference } from './difference.ts';
 import { DOCUMENT_KINDS, type DocumentKind } from './kinds.ts';
 import type { Manifest } from './manifest.ts';
-import { listStored, type StoredDocument } from './stored.ts';
 
-/** One thing that would be done. What was seen is what is changed: `etag` goes with the request. */
+type StoredDocument = Answer<DocumentKind['read']>['body'];
+
+/** One planned change. The request carries the `etag` that the plan was made from, so it changes nothing else. */
 export type Change = Creation | Replacement | Deletion;
 
 interface Named {
@@ -28,14 +30,14 @@ interface Deletion extends Named {
 }
 
 export interface DocumentPlan {
-  /** In the order in which they are done. */
+  /** In the order in which they are applied. */
   readonly changes: readonly Change[];
   readonly unchanged: number;
 }
 
 /**
- * What makes the broker have what the files say. Kinds in `prune` belong to the files wholly: what is not in a file is deleted.
- * @throws UsageError for a kind to prune of which the files have nothing: a wrong directory must not empty a broker
+ * The changes that bring the broker to the state of the files. A kind in `prune` is deleted where no file has it.
+ * @throws UsageError if the files have no document of a kind to prune: a wrong directory must not empty a broker
  */
 export async function planChanges(
   broker: Broker,
@@ -48,15 +50,17 @@ export async function planChanges(
   for (const kind of DOCUMENT_KINDS) {
     const wanted = manifests.filter((each) => each.kind === kind);
     if (wanted.length === 0 && prune.includes(kind)) {
-      throw new UsageError(`--prune ${kind.word}: the files have no ${kind.kind}, so all would go`);
+      throw new UsageError(
+        `--prune ${kind.word}: the files have no ${kind.kind}, so every ${kind.word} would be deleted`,
+      );
     }
     if (wanted.length === 0) continue;
-    const stored = await listStored(broker, kind);
+    const stored = await allPages(broker, kind.list, { query: { limit: 1000 } });
     const byName = new Map(stored.map((each) => [each.name, each]));
     const changes = wanted.flatMap((manifest) => changeOf(manifest, byName.get(manifest.name)));
     writes.push(...changes);
     unchanged += wanted.length - changes.length;
-    if (prune.includes(kind)) deletions.unshift(...unwanted(kind, stored, wanted));
+    if (prune.includes(kind)) deletions.unshift(...deletionsOf(kind, stored, wanted));
   }
   return { changes: [...writes, ...deletions], unchanged };
 }
@@ -70,7 +74,7 @@ function changeOf(manifest: Manifest, stored: StoredDocument | undefined): reado
   return [{ action: 'change', kind, name, manifest, etag, differences: found }];
 }
 
-function unwanted(
+function deletionsOf(
   kind: DocumentKind,
   stored: readonly StoredDocument[],
   wanted: readonly Manifest[],

@@ -3,12 +3,12 @@ import { join } from 'node:path';
 import { readStdin } from '../ask.ts';
 import { readText } from '../connection.ts';
 import type { CliContext } from '../context.ts';
-import { UsageError, type FileProblem } from '../usage-error.ts';
+import { UsageError, type FileProblem } from '../errors.ts';
 import { parseLocated, type LocatedDocument } from './located-yaml.ts';
 
 const NAME = /\.(?:ya?ml|json)$/;
 
-/** Every document of the files, of the directories with all below them, and of standard input (`-`). @throws UsageError with every problem */
+/** The documents of files, of directories with everything below them, and of standard input (`-`). @throws UsageError with every problem */
 export async function readDocuments(
   context: Pick<CliContext, 'stdin' | 'signal'>,
   places: readonly string[],
@@ -23,18 +23,18 @@ export async function readDocuments(
       problems.push(...parsed.problems);
     }
   }
-  if (problems.length > 0) throw new UsageError('the files are not plain YAML', problems);
+  if (problems.length > 0) throw new UsageError('some files are not valid YAML', problems);
   return documents;
 }
 
 /**
- * Files of a directory in the order of their names; hidden ones are editors' and git's. A link to a directory is not followed, because links
- * can go round in circles, nor left out: `--prune` would delete what is behind it.
+ * The files of a directory, sorted by name, without hidden files, which belong to editors and git. A symbolic link to a directory is refused:
+ * following it may never end, and ignoring it would let `--prune` delete the documents behind it.
  */
 async function filesAt(place: string): Promise<readonly string[]> {
   if (place === '-') return [place];
   const found = await stat(place).catch(() => undefined);
-  if (found === undefined) throw new UsageError(`${place} is not there`);
+  if (found === undefined) throw new UsageError(`${place} does not exist`);
   if (!found.isDirectory()) return [place];
   const entries = await readdir(place, { withFileTypes: true });
   const files: string[] = [];
@@ -43,7 +43,7 @@ async function filesAt(place: string): Promise<readonly string[]> {
     const path = join(place, entry.name);
     if (entry.isSymbolicLink() && (await isDirectory(path))) {
       throw new UsageError(
-        `${path} is a link to a directory, which is not followed: put the files there`,
+        `${path} is a symbolic link to a directory; links to directories are not followed, so put the files there`,
       );
     }
     if (entry.isDirectory()) files.push(...(await filesAt(path)));

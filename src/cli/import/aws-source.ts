@@ -1,12 +1,14 @@
 import type * as Sdk from '@aws-sdk/client-secrets-manager';
+import { AWS_NO_CREDENTIALS, AWS_NOT_ACCEPTED } from '../../domain/aws-refusals.ts';
 import { memberText, parseMembers } from '../../domain/json-members.ts';
-import { EXIT } from '../exit-codes.ts';
-import { Failed } from '../failed.ts';
-import { UsageError } from '../usage-error.ts';
+import { EXIT, Failed, UsageError } from '../errors.ts';
 import type { SecretData } from '../verbs/secret-values.ts';
-import { awsFailure } from './aws-failure.ts';
-import type { ImportSource, ListedPath } from './import-source.ts';
-import { checkSourceAddress } from './source-address.ts';
+import {
+  checkSourceAddress,
+  SourceError,
+  type ImportSource,
+  type ListedPath,
+} from './import-source.ts';
 
 export interface AwsPlace {
   readonly region: string;
@@ -16,14 +18,14 @@ export interface AwsPlace {
 
 type SdkModule = typeof Sdk;
 
-/** For one try; the SDK itself waits without end. */
-const WITHIN = {
+/** For one try; the SDK has no time limit of its own. */
+const TIMEOUTS = {
   connectionTimeout: 3_000,
   requestTimeout: 30_000,
   throwOnRequestTimeout: true,
 } as const;
 
-/** Secrets Manager, with the SDK's own search for credentials. The SDK is loaded here and nowhere else in the command line. */
+/** AWS Secrets Manager, with the credentials that the SDK finds. Only this file of the command line loads the SDK. */
 export class AwsSource implements ImportSource {
   readonly label: string;
   readonly #sdk: SdkModule;
@@ -45,14 +47,14 @@ export class AwsSource implements ImportSource {
     this.label = `AWS Secrets Manager in ${region}${at}`;
   }
 
-  /** @throws UsageError where the SDK is not installed, and for an endpoint that is none */
+  /** @throws UsageError if the SDK is not installed, and for an invalid endpoint */
   static async open(place: AwsPlace, signal: AbortSignal): Promise<AwsSource> {
     const { region, endpoint } = place;
     if (endpoint !== undefined) checkSourceAddress('--endpoint', endpoint, 'AWS Secrets Manager');
     const sdk = await loadSdk();
     const client = new sdk.SecretsManagerClient({
       region,
-      requestHandler: WITHIN,
+      requestHandler: TIMEOUTS,
       ...(endpoint !== undefined && { endpoint }),
     });
     return new AwsSource(sdk, client, place, signal);
@@ -67,7 +69,7 @@ export class AwsSource implements ImportSource {
     );
     try {
       for await (const { SecretList = [] } of pages) {
-        // The filter is a prefix of characters, ours one of segments.
+        // The filter of AWS matches a prefix of characters, ours a prefix of segments.
         yield* SecretList.map(({ Name = '' }) => ({ path: Name })).filter(({ path }) =>
           isBelow(path, this.#prefix),
         );
@@ -76,7 +78,10 @@ export class AwsSource implements ImportSource {
       this.#signal.throwIfAborted();
       const failure = awsFailure(error, this.#sdk, this.label);
       if (failure instanceof Failed) throw failure;
-      throw new Failed(`${this.label} refused the list: ${failure.message}`, EXIT.failed);
+      throw new Failed(
+        `${this.label} refused to list the secrets: ${failure.message}`,
+        EXIT.failed,
+      );
     }
   }
 
@@ -103,7 +108,7 @@ export class AwsSource implements ImportSource {
   }
 }
 
-/** As the aws-secrets-manager provider reads it, so that a secret looks the same before and after: a JSON object by its members, else `value`. */
+/** The same keys as the aws-secrets-manager provider gives: the members of a JSON object, otherwise `value`. */
 function fromText(text: string): SecretData {
   const members = Object.entries(parseMembers(text) ?? {});
   if (members.length === 0) return { value: text };
@@ -119,9 +124,49 @@ async function loadSdk(): Promise<SdkModule> {
     return await import('@aws-sdk/client-secrets-manager');
   } catch (error) {
     throw new UsageError(
-      'import aws needs the package @aws-sdk/client-secrets-manager beside the program: it is not part of it',
+      'import aws needs the package @aws-sdk/client-secrets-manager, which is not part of the program; install it beside the program',
       [],
       { cause: error },
     );
   }
+}
+
+/** Statuses after the SDK's own retries: too many requests, and a proxy without a server. */
+const UNAVAILABLE: readonly unknown[] = [429, 502, 503, 504];
+const THROTTLED = /Throttl|TooManyRequests|RequestLimitExceeded/;
+
+/**
+ * The error for a failure of the SDK: SourceError if other secrets can still be read, otherwise Failed. It does not contain the SDK's message,
+ * which may contain anything.
+ */
+function awsFailure(
+  error: unknown,
+  { SecretsManagerServiceException: Answered }: Pick<typeof Sdk, 'SecretsManagerServiceException'>,
+  where: string,
+): SourceError | Failed {
+  const word = wordOf(error);
+  if (AWS_NO_CREDENTIALS.includes(word)) {
+    const text = `the AWS SDK found no credentials (${word}) in environment, profile or role`;
+    return new Failed(text, EXIT.refused);
+  }
+  // Every other error that AWS did not return: no connection, no response in time, a response of another server.
+  if (!(error instanceof Answered)) {
+    const text = `no response from ${where}: ${word}; check --region and --endpoint`;
+    return new Failed(text, EXIT.unreachable);
+  }
+  if (AWS_NOT_ACCEPTED.includes(word)) {
+    return new Failed(`credentials refused by ${where}: ${word}`, EXIT.refused);
+  }
+  if (UNAVAILABLE.includes(error.$metadata.httpStatusCode) || THROTTLED.test(word)) {
+    return new Failed(`no response from ${where}: ${word}`, EXIT.unreachable);
+  }
+  return new SourceError(word);
+}
+
+/** The error code of Node or of the SDK. */
+function wordOf(error: unknown): string {
+  const { code, name } = error as { readonly code?: unknown; readonly name?: unknown };
+  const isWord = (word: unknown): word is string =>
+    typeof word === 'string' && /^\w{1,64}$/.test(word);
+  return [code, name].find(isWord) ?? 'Error';
 }

@@ -1,29 +1,29 @@
 import { isSecretPath } from '../../domain/names.ts';
-import { UsageError } from '../usage-error.ts';
+import { UsageError } from '../errors.ts';
 import type { ListedPath } from './import-source.ts';
 
 export type PlanState = 'create' | 'exists' | 'unnameable' | 'unreadable' | 'left out';
 
 export interface PlannedImport {
   readonly source: string;
-  /** The path at the broker; undefined where there is none. */
+  /** The path at the broker, if it has one. */
   readonly target: string | undefined;
   readonly state: PlanState;
-  /** Of what is unreadable: a word why. */
+  /** Why it is unreadable, as a code word. */
   readonly code?: string;
 }
 
 /** How source paths become paths of the broker. */
 export interface Mapping {
-  /** Cut from the front of a source path, by whole segments. */
+  /** Prefix of whole segments that is removed from a source path. */
   readonly from: string;
-  /** Put before what is left. */
+  /** Prefix that is put before the rest. */
   readonly to: string;
   /** Exact targets; null leaves a source out. */
   readonly exact: ReadonlyMap<string, string | null>;
 }
 
-/** What would be written where nothing is. @throws UsageError when two sources meet at one target */
+/** The plan for an empty broker. @throws UsageError if two sources have the same target */
 export function planImport(
   sources: readonly ListedPath[],
   mapping: Mapping,
@@ -38,15 +38,17 @@ export function planImport(
     if (!isSecretPath(target)) return { source, target, state: 'unnameable' };
     const other = taken.get(target);
     if (other !== undefined) {
-      throw new UsageError(`${other} and ${source} would both become ${target}: name one in --map`);
+      throw new UsageError(
+        `${other} and ${source} would both become ${target}; give one of them another name in --map`,
+      );
     }
     taken.set(target, source);
     return { source, target, state: 'create' };
   });
 }
 
-/** The plan where something is already: that stays as it is. */
-export function sparing(
+/** The plan for a broker that has secrets already: they stay unchanged. */
+export function keepExisting(
   plan: readonly PlannedImport[],
   existing: ReadonlySet<string>,
 ): readonly PlannedImport[] {

@@ -1,22 +1,38 @@
+import { UsageError } from '../errors.ts';
 import type { SecretData } from '../verbs/secret-values.ts';
 
-/** A path in the source's own terms. */
+/** A path by its name at the source. */
 export interface ListedPath {
   readonly path: string;
-  /** A word why it cannot be asked for, where that is so. */
+  /** Why it cannot be requested, as a code word. */
   readonly unreadable?: string;
 }
 
-/** Another system's secrets. */
+/** The secrets of another system. */
 export interface ImportSource {
-  /** What it is called in messages. */
+  /** Its name in messages. */
   readonly label: string;
-  /** Everything that is to be imported. */
+  /** Every secret to import. */
   list(): AsyncIterable<ListedPath>;
-  /** The current value; undefined where there is none any more. Goes to the broker and nowhere else. @throws SourceError for this one alone; what else it throws ends the import */
+  /** The current value, which goes only to the broker; undefined if it was deleted. @throws SourceError if only this secret fails; any other error stops the import */
   read(path: string): Promise<SecretData | undefined>;
   close(): void;
 }
 
-/** One secret could not be read at its source; the message is a word of ours. */
+/** One secret could not be read at its source; the message is a code word of ours. */
 export class SourceError extends Error {}
+
+const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/;
+
+/** @throws UsageError for a URL that is not valid, or that would send credentials and secrets unencrypted to another machine */
+export function checkSourceAddress(option: string, address: string, what: string): void {
+  const url = URL.parse(address);
+  if (url === null || !['http:', 'https:'].includes(url.protocol)) {
+    throw new UsageError(`${option} must be https://HOST:PORT of ${what}`);
+  }
+  if (url.protocol === 'http:' && !LOOPBACK.test(url.hostname)) {
+    throw new UsageError(
+      `${option}: http:// would send the token and the secrets unencrypted; use https://`,
+    );
+  }
+}

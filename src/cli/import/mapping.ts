@@ -2,31 +2,38 @@ import { isSecretPath } from '../../domain/names.ts';
 import { readText } from '../connection.ts';
 import { parseLocated, type LocatedDocument } from '../documents/located-yaml.ts';
 import { problemAt } from '../documents/manifest.ts';
-import { UsageError, type FileProblem } from '../usage-error.ts';
+import { UsageError, type FileProblem } from '../errors.ts';
 import type { Mapping } from './import-plan.ts';
 
 interface MapFile extends Pick<Mapping, 'exact'> {
-  /** @throws UsageError with the line of every source that is not among these: a misspelt one would leave out or rename nothing, without a word */
-  readonly refuseOthersThan: (sources: ReadonlySet<string>) => void;
+  /** @throws UsageError with the line of every source that does not exist: a misspelt name would have no effect, and nobody would notice */
+  readonly refuseUnknownSources: (sources: ReadonlySet<string>) => void;
 }
 
-/** @throws UsageError for a file that is no map, and for a target that is no path of the broker; an empty file is an empty map */
+/** An empty file is an empty map. @throws UsageError for a file that is not a map, and for a target that is not a path */
 export async function readMap(file: string | undefined): Promise<MapFile> {
-  if (file === undefined) return { exact: new Map(), refuseOthersThan: () => undefined };
+  if (file === undefined) return { exact: new Map(), refuseUnknownSources: () => undefined };
   const { documents, problems } = await parseLocated(file, await readText(file));
   const [document, ...more] = documents;
   const value = document?.value ?? {};
   if (problems.length > 0 || more.length > 0 || !isObject(value)) {
-    throw new UsageError(`${file} is no map: it is YAML with lines like SOURCE: TARGET`, problems);
+    throw new UsageError(
+      `${file} is not a mapping file; expected YAML with lines SOURCE: TARGET`,
+      problems,
+    );
   }
   const entries = Object.entries(value);
   const wrong = entries.filter(([, target]) => !isTarget(target));
-  refuse(document, wrong, 'the target is a path of the broker, or null to leave it out');
+  refuse(
+    document,
+    wrong,
+    'the target must be a path at the broker, or null to leave the source out',
+  );
   return {
     exact: new Map(entries as (readonly [string, string | null])[]),
-    refuseOthersThan: (sources) => {
+    refuseUnknownSources: (sources) => {
       const unknown = entries.filter(([source]) => !sources.has(source));
-      refuse(document, unknown, 'nothing of this name is to be imported');
+      refuse(document, unknown, 'the source has no secret of this name');
     },
   };
 }
@@ -39,7 +46,7 @@ function refuse(document: LocatedDocument | undefined, entries: Entries, why: st
     const pointer = `/${source.replaceAll('~', '~0').replaceAll('/', '~1')}`;
     return { ...problemAt(document, pointer, `${source}: ${why}`), pointer: undefined };
   });
-  throw new UsageError('--map cannot be followed; nothing was copied', problems);
+  throw new UsageError('the file of --map is not valid; nothing was copied', problems);
 }
 
 function isTarget(target: unknown): boolean {

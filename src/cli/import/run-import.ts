@@ -1,40 +1,39 @@
 import { ApiError } from '../../client/index.ts';
 import type { Broker } from '../broker.ts';
 import type { CliContext } from '../context.ts';
-import { EXIT, exitCodeOfStatus } from '../exit-codes.ts';
-import { mayHaveBeenDone } from '../may-have-been-done.ts';
-import { causeOf } from '../stopped.ts';
+import { EXIT, exitCodeOfStatus } from '../errors.ts';
+import { causeOf, mayHaveBeenDone } from '../unfinished.ts';
 import type { SecretData } from '../verbs/secret-values.ts';
 import type { PlannedImport } from './import-plan.ts';
 import { SourceError, type ImportSource } from './import-source.ts';
 
-const AT_ONCE = 4;
+const CONCURRENCY = 4;
 const UNAUTHENTICATED = 401;
 const PRECONDITION = 412;
 
 export interface ImportResult {
   readonly source: string;
   readonly target: string | undefined;
-  /** `not known`: it was sent, and no answer says whether it was taken. */
+  /** `not known`: it was sent, and no response says whether the broker stored it. */
   readonly outcome:
     'created' | 'empty' | 'failed' | 'not known' | 'not reached' | PlannedImport['state'];
-  /** Of what failed: a code, never what anybody said. */
+  /** Why it failed: a code, never a text of the source or the broker. */
   readonly code?: string;
 }
 
 export interface ImportEnd {
-  /** Of everything that was planned, in the order of the plan. */
+  /** One for each planned secret, in the order of the plan. */
   readonly results: readonly ImportResult[];
-  /** What ended it before its end; undefined where nothing did. */
+  /** The error that stopped the import; undefined if it is complete. */
   readonly stoppedBy: unknown;
 }
 
 type Outcome = Pick<ImportResult, 'outcome' | 'code'>;
 
 /**
- * Copies what is planned, a few at once: from the source's answer into the broker's request, never to a disk. What is there already is
- * left, so that it can be run again after it was interrupted. Once something ends it, nothing more is begun, and what is under way is
- * waited for.
+ * Copies the planned secrets, a few at a time, from the source's responses into requests to the broker, never to a disk. Existing secrets stay
+ * unchanged, so an interrupted import can be run again. After an error that stops the import it starts no further copy, and waits for those in
+ * progress.
  */
 export async function runImport(
   { output, signal }: Pick<CliContext, 'output' | 'signal'>,
@@ -45,16 +44,16 @@ export async function runImport(
   const outcomes = new Map<PlannedImport, Outcome>();
   let stoppedBy: unknown;
   const stop: Stop = (error) => void (stoppedBy ??= causeOf(error, signal));
-  const waiting = plan.values();
+  const queue = plan.values();
   const work = async (): Promise<void> => {
-    for (const planned of waiting) {
+    for (const planned of queue) {
       if (signal.aborted) stop(signal.reason);
       if (stoppedBy !== undefined) return;
       outcomes.set(planned, await importOne({ broker, source, signal, stop }, planned));
       output.progress(`${outcomes.size} of ${plan.length}`);
     }
   };
-  await Promise.all(Array.from({ length: AT_ONCE }, work));
+  await Promise.all(Array.from({ length: CONCURRENCY }, work));
   output.endProgress();
   const results = plan.map((planned) => resultOf(planned, outcomes.get(planned)));
   return { results, stoppedBy };
@@ -67,35 +66,38 @@ function resultOf({ source, target, state, code }: PlannedImport, outcome?: Outc
 
 type Stop = (error: unknown) => void;
 
-interface Ends {
+interface Copying {
   readonly broker: Broker;
   readonly source: ImportSource;
   readonly signal: AbortSignal;
-  /** One secret that is refused does not stop the others; being refused altogether, or alone, does. */
+  /** Stops the import. A refusal of one secret does not; a refusal of the caller and a missing response do. */
   readonly stop: Stop;
 }
 
-async function importOne(ends: Ends, { source, target, state }: PlannedImport): Promise<Outcome> {
+async function importOne(
+  copying: Copying,
+  { source, target, state }: PlannedImport,
+): Promise<Outcome> {
   if (state !== 'create' || target === undefined) return { outcome: state };
   let data: SecretData | undefined;
   try {
-    data = await ends.source.read(source);
-    ends.signal.throwIfAborted();
+    data = await copying.source.read(source);
+    copying.signal.throwIfAborted();
   } catch (error) {
     if (error instanceof SourceError) return { outcome: 'failed', code: error.message };
-    ends.stop(error);
+    copying.stop(error);
     return { outcome: 'not reached' };
   }
   if (data === undefined || Object.keys(data).length === 0) return { outcome: 'empty' };
-  return write(ends, target, data);
+  return write(copying, target, data);
 }
 
-/** Whether another secret would fare alike: nobody knows the caller, or the broker cannot now, also after the tries of the client. */
-function endsAll({ status }: ApiError): boolean {
+/** Whether every other secret would fail too: the login is not accepted, or the broker is unavailable even after the client's retries. */
+function stopsAll({ status }: ApiError): boolean {
   return status === UNAUTHENTICATED || exitCodeOfStatus(status) === EXIT.unreachable;
 }
 
-async function write({ broker, stop }: Ends, path: string, data: SecretData): Promise<Outcome> {
+async function write({ broker, stop }: Copying, path: string, data: SecretData): Promise<Outcome> {
   try {
     const headers = { 'If-None-Match': '*' } as const;
     await broker.call('writeSecret', { path: { path }, headers, body: { data } });
@@ -105,7 +107,7 @@ async function write({ broker, stop }: Ends, path: string, data: SecretData): Pr
       stop(error);
       return { outcome: 'not known' };
     }
-    if (endsAll(error)) stop(error);
+    if (stopsAll(error)) stop(error);
     if (error.status === PRECONDITION) return { outcome: 'exists' };
     return { outcome: mayHaveBeenDone(error) ? 'not known' : 'failed', code: error.code };
   }

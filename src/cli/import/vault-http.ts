@@ -5,16 +5,14 @@ import { parseMembers } from '../../domain/json-members.ts';
 import { isTlsFault } from '../../domain/tls-fault.ts';
 import type { Clock } from '../../ports/clock.ts';
 import { withDeadline } from '../../ports/deadline.ts';
-import { EXIT } from '../exit-codes.ts';
-import { Failed } from '../failed.ts';
-import { SourceError } from './import-source.ts';
-import { checkSourceAddress } from './source-address.ts';
+import { EXIT, Failed } from '../errors.ts';
+import { checkSourceAddress, SourceError } from './import-source.ts';
 
 const TIMEOUT_MS = 30_000;
 const MOST_BYTES = 16 * 1024 * 1024;
 const TRIES = 4;
 const PAUSE_MS = 500;
-/** Too many requests, sealed or a standby, and nobody behind the door: another path would fare alike. */
+/** Too many requests, a sealed server or a standby, and a proxy without a server: every other path would fail too. */
 const NOT_NOW: readonly number[] = [429, 502, 503, 504];
 
 export interface VaultAccess {
@@ -26,17 +24,17 @@ export interface VaultAccess {
 
 export interface VaultAnswer {
   readonly status: number;
-  /** Of status 200 and 404, where it is a JSON object; numbers have the digits they came with. */
+  /** For status 200 and 404, if it is a JSON object. Numbers keep all their digits. */
   readonly body: Readonly<Record<string, unknown>> | undefined;
 }
 
-/** GET requests under `/v1/`, with no library: what an import needs of Vault or OpenBao. No redirect is followed, because it would take the token along. */
+/** GET requests below `/v1/` of Vault or OpenBao, without a library. Redirects are not followed, because they would carry the token to another server. */
 export class VaultHttp {
   readonly #access: VaultAccess;
   readonly #clock: Clock;
   readonly #signal: AbortSignal;
 
-  /** @throws UsageError for an address that is none, or would send the token in clear to another machine */
+  /** @throws UsageError for a URL that is not valid, or that would send the token unencrypted to another machine */
   constructor(access: VaultAccess, clock: Clock, signal: AbortSignal) {
     checkSourceAddress('--address', access.address, 'a Vault or an OpenBao');
     this.#access = access;
@@ -45,8 +43,8 @@ export class VaultHttp {
   }
 
   /**
-   * The answer whatever its status, unless that says that there is none now; reads are safe to repeat, so a server that is busy is asked again.
-   * @throws Failed without an answer; SourceError for an answer that is too large or nested too deep
+   * The response, whatever its status. Reads are safe to repeat, so it retries while the server is busy or unavailable.
+   * @throws Failed without a response; SourceError for a response that is too large or nested too deeply
    */
   async get(path: string, query = ''): Promise<VaultAnswer> {
     for (let tries = 1; ; tries += 1) {
@@ -55,7 +53,7 @@ export class VaultHttp {
           this.#once(path, query, AbortSignal.any([this.#signal, deadline])),
         );
         if (NOT_NOW.includes(answer.status)) throw new NotNow(answer.status);
-        // What stays an error of the server may be one of this path alone.
+        // A server error that remains after all tries may concern only this path.
         if (answer.status < 500 || tries === TRIES) return answer;
       } catch (error) {
         this.#signal.throwIfAborted();
@@ -107,7 +105,7 @@ async function readBounded(response: IncomingMessage): Promise<Buffer> {
   return Buffer.concat(chunks, size);
 }
 
-/** Bytes that are no UTF-8 are no JSON: a value must not change on its way. */
+/** Bytes that are not UTF-8 are refused: decoding would change a value. */
 function membersIn(bytes: Buffer): VaultAnswer['body'] {
   if (!isUtf8(bytes)) return undefined;
   try {
@@ -126,13 +124,13 @@ class NotNow extends Error {
   }
 }
 
-/** The reason as a word: what a server said may hold anything. */
+/** The error with a code word only: the text of a server may contain anything. */
 function unreachable(error: unknown, { address }: VaultAccess): Failed {
   const { code = 'unknown' } = error as NodeJS.ErrnoException;
-  const why = code === 'ABORT_ERR' ? `no whole answer within ${TIMEOUT_MS / 1000} s` : code;
+  const why = code === 'ABORT_ERR' ? `no complete response within ${TIMEOUT_MS / 1000} s` : code;
   const advice = isTlsFault(code)
-    ? '; the authority of its certificate is named with --vault-ca'
+    ? '; if a private CA signed its certificate, name the CA with --vault-ca'
     : '';
   const { host } = new URL(address);
-  return new Failed(`no answer of Vault at ${host}: ${why}${advice}`, EXIT.unreachable);
+  return new Failed(`no response from Vault at ${host}: ${why}${advice}`, EXIT.unreachable);
 }

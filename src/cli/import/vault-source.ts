@@ -1,32 +1,32 @@
 import { memberText } from '../../domain/json-members.ts';
-import { EXIT } from '../exit-codes.ts';
-import { Failed } from '../failed.ts';
-import { UsageError } from '../usage-error.ts';
+import { EXIT, Failed, UsageError } from '../errors.ts';
 import type { SecretData } from '../verbs/secret-values.ts';
 import { SourceError, type ImportSource, type ListedPath } from './import-source.ts';
 import type { VaultAnswer, VaultHttp } from './vault-http.ts';
-import { keyProblem, shownPath } from './vault-key.ts';
 
-/** A folder of a broken or hostile server contains itself. Paths of the broker have 16 names; `--map` may shorten what is longer. */
+/** The broker's own paths have at most 512 characters; `--map` can shorten longer paths. */
+const LONGEST_PATH = 2_048;
+const SHOWN = 200;
+/** A folder of a broken or hostile server may contain itself. Paths of the broker have at most 16 segments; `--map` can shorten longer paths. */
 const MOST_DEPTH = 32;
 const MOST_FOLDERS = 10_000;
 const MOST_NAMES = 100_000;
 
-/** What a walk has come across, in all folders together. */
+/** What the walk has counted in all folders. */
 interface Seen {
   folders: number;
   names: number;
 }
 
 export interface VaultPlace {
-  /** Of the KV engine. */
+  /** Path of the KV engine. */
   readonly mount: string;
-  /** Below it; '' for all. */
+  /** Folder below the mount; '' for everything. */
   readonly prefix: string;
   readonly kv?: '1' | '2' | undefined;
 }
 
-/** A KV engine of Vault or OpenBao, walked folder by folder. Only current versions are read. */
+/** A KV engine of Vault or OpenBao, listed folder by folder. Only current versions are read. */
 export class VaultSource implements ImportSource {
   readonly label: string;
   readonly #http: VaultHttp;
@@ -40,10 +40,10 @@ export class VaultSource implements ImportSource {
     this.label = `KV ${version} at ${place.mount}/`;
   }
 
-  /** Asks which version the engine has, unless told. @throws UsageError when the server does not say, and for a place that is none */
+  /** Asks the server for the version of the engine if the caller does not give it. @throws UsageError if the server does not say, and for an invalid path */
   static async open(http: VaultHttp, place: VaultPlace): Promise<VaultSource> {
-    refuseOddPath('--mount', place.mount);
-    if (place.prefix !== '') refuseOddPath('--from', place.prefix);
+    refuseInvalidPath('--mount', place.mount);
+    if (place.prefix !== '') refuseInvalidPath('--from', place.prefix);
     return new VaultSource(http, place, place.kv ?? (await engineVersion(http, place)));
   }
 
@@ -66,7 +66,7 @@ export class VaultSource implements ImportSource {
     }
   }
 
-  /** @throws Failed when the folder cannot be listed: an import that leaves things out without a word is worse than none */
+  /** @throws Failed if the folder cannot be listed: an import must not leave out secrets silently */
   async #keysIn(folder: string): Promise<readonly string[]> {
     const { mount } = this.#place;
     const below = this.#version === '2' ? `${mount}/metadata` : mount;
@@ -76,12 +76,12 @@ export class VaultSource implements ImportSource {
       if (answer.status !== 404) return keysOf(answer, folder);
       if (isEmpty(answer)) return [];
       throw new Failed(
-        `Vault has nothing at ${mount}/: --mount names the path of a KV engine, --kv its version`,
+        `Vault has no KV engine at ${mount}/; check --mount, the path of the engine, and --kv, its version`,
         EXIT.notFound,
       );
     } catch (error) {
       if (!(error instanceof SourceError)) throw error;
-      throw new Failed(`the list of "${folder}" cannot be read: ${error.message}`, EXIT.failed);
+      throw new Failed(`cannot list folder "${folder}": ${error.message}`, EXIT.failed);
     }
   }
 
@@ -98,31 +98,33 @@ export class VaultSource implements ImportSource {
   }
 
   close(): void {
-    // Every request has a connection of its own.
+    // Every request has its own connection.
   }
 }
 
-/** Nothing was copied yet: the whole list comes first. */
+/** Nothing was copied yet, because the whole list is read first. */
 function endless(folder: string, what: string): Failed {
-  const text = `the list stopped at "${shownPath(folder)}": Vault shows ${what}. Copy a part of it with --from`;
+  const text = `stopped listing at "${shownPath(folder)}": Vault has ${what}; copy a part with --from`;
   return new Failed(text, EXIT.failed);
 }
 
-/** A URL would go elsewhere with it. @throws UsageError */
-function refuseOddPath(option: string, path: string): void {
+/** Such a path would change the URL. @throws UsageError */
+function refuseInvalidPath(option: string, path: string): void {
   if (path.split('/').every((name) => keyProblem(name, '') === undefined)) return;
-  throw new UsageError(`${option} is names joined by single slashes, none of them "." or ".."`);
+  throw new UsageError(`${option} must be names separated by single slashes, without "." and ".."`);
 }
 
 async function engineVersion(http: VaultHttp, { mount }: VaultPlace): Promise<'1' | '2'> {
   const { status, body } = await http.get(`sys/internal/ui/mounts/${mount}`);
   const data = membersOf(body?.['data']);
-  if (status === 403) throw new Failed(`Vault refuses the token at ${mount}/`, EXIT.refused);
+  if (status === 403) throw new Failed(`Vault denies the token access to ${mount}/`, EXIT.refused);
   if (status !== 200 || data === undefined) {
-    throw new UsageError(`Vault does not say what is at ${mount}/: name it with --kv 1 or --kv 2`);
+    throw new UsageError(
+      `Vault does not report the KV version of ${mount}/; pass --kv 1 or --kv 2`,
+    );
   }
   if (data['type'] !== 'kv' && data['type'] !== 'generic') {
-    throw new UsageError(`${mount}/ is no KV engine: nothing of it can be copied`);
+    throw new UsageError(`${mount}/ is not a KV engine; only KV engines can be copied`);
   }
   return membersOf(data['options'])?.['version'] === '2' ? '2' : '1';
 }
@@ -131,10 +133,10 @@ function keysOf({ status, body }: VaultAnswer, folder: string): readonly string[
   const keys = membersOf(body?.['data'])?.['keys'];
   if (Array.isArray(keys) && keys.every((key) => typeof key === 'string')) return keys;
   const exit = status === 403 ? EXIT.refused : EXIT.failed;
-  throw new Failed(`Vault answered ${status} to the list of "${folder}"`, exit);
+  throw new Failed(`cannot list folder "${folder}": unexpected response from Vault (status ${status})`, exit);
 }
 
-/** A folder that is empty, or not there, is a 404 without a word; where no engine is, or one of the other version, there is one. */
+/** For an empty or missing folder Vault answers 404 without errors and warnings. Without an engine, or with one of the other version, it gives one. */
 function isEmpty({ body }: VaultAnswer): boolean {
   return [body?.['errors'], body?.['warnings']].every(
     (words) =>
@@ -145,4 +147,23 @@ function isEmpty({ body }: VaultAnswer): boolean {
 function membersOf(value: unknown): Readonly<Record<string, unknown>> | undefined {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
   return value as Readonly<Record<string, unknown>>;
+}
+
+/**
+ * Why a key of a listing cannot be requested, as a code word. A valid key is one segment, with a final slash for a folder. Any other key would leave
+ * the folder, because URLs resolve `.` and `..`, or never end.
+ */
+function keyProblem(key: string, folder: string): string | undefined {
+  const name = key.replace(/\/$/, '');
+  if (name === '') return 'empty_name';
+  if (name === '.' || name === '..') return 'dot_name';
+  if (name.includes('/')) return 'slash_in_name';
+  if (/\p{Cc}/u.test(name)) return 'control_character';
+  if (!name.isWellFormed()) return 'not_unicode';
+  return folder.length + key.length > LONGEST_PATH ? 'too_long' : undefined;
+}
+
+/** The path for a message, shortened if it is too long for a line. */
+function shownPath(path: string): string {
+  return path.length > LONGEST_PATH ? `${path.slice(0, SHOWN).toWellFormed()}…` : path;
 }

@@ -1,10 +1,7 @@
 import { styleText } from 'node:util';
-import { EXIT } from '../exit-codes.ts';
-import { Failed } from '../failed.ts';
-import { Interrupted } from '../interrupted.ts';
+import { EXIT, Failed, Interrupted } from '../errors.ts';
 import type { Format } from './formats.ts';
-import { printableJson, printableText } from './printable.ts';
-import { printableYaml } from './printable-yaml.ts';
+import { printableJson, printableText, printableYaml } from './printable.ts';
 
 export interface OutputStreams {
   readonly stdout: NodeJS.WritableStream & { readonly isTTY?: boolean };
@@ -12,8 +9,8 @@ export interface OutputStreams {
 }
 
 /**
- * Results go to standard output, in one format, and whoever writes them hears of it when they cannot be written: Interrupted where nobody reads any
- * more (`| head`), else Failed. What is only for who watches goes to standard error, and whether anybody does changes nothing.
+ * Results go to standard output in one format. A result that cannot be written throws: Interrupted if the reader has closed the pipe (`| head`), otherwise
+ * Failed. Notes and progress go to standard error, where write errors are ignored.
  */
 export class Output {
   readonly format: Format;
@@ -25,31 +22,31 @@ export class Output {
     this.#streams = streams;
   }
 
-  /** Whether people watch the results. */
+  /** Whether results are shown on a terminal. */
   get isTerminal(): boolean {
     return this.#streams.stdout.isTTY === true;
   }
 
-  /** One result: for machines the shape that the API gives, for people what `view` makes of it. */
+  /** One result: JSON and YAML have the shape of the API's response, a table is what `view` returns. */
   async show(body: unknown, view: () => string): Promise<void> {
     if (this.format === 'json') await this.#print(printableJson(body, 2));
     else if (this.format === 'yaml') await this.#print(await printableYaml(body));
     else await this.#print(printableView(view()));
   }
 
-  /** One of many that come as they happen: a line of JSON, a YAML document, or a line. */
+  /** One item of a stream: a line of JSON, a YAML document, or a line of text. */
   async item(body: unknown, view: () => string): Promise<void> {
     if (this.format === 'json') await this.#print(printableJson(body));
     else if (this.format === 'yaml') await this.#print(`---\n${await printableYaml(body)}`);
     else await this.#print(printableView(view()));
   }
 
-  /** What was done, where there is no result that a machine would read. */
+  /** A confirmation for people, if there is no result for machines. */
   async say(text: string): Promise<void> {
     if (this.format === 'table') await this.#print(printableText(text));
   }
 
-  /** Bytes as they are: the one value that was asked for. */
+  /** Bytes as they are: a single value for scripts. */
   raw(bytes: string | Uint8Array): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<undefined>();
     this.#streams.stdout.write(bytes, (error) =>
@@ -58,13 +55,13 @@ export class Output {
     return promise;
   }
 
-  /** For who watches, whatever the format. */
+  /** A note on standard error, whatever the format. */
   note(text: string): void {
     this.endProgress();
     this.#streams.stderr.write(`${printableText(text)}\n`);
   }
 
-  /** A line that is written over by the next; nothing where nobody looks. */
+  /** A progress line that the next one overwrites; written to a terminal only. */
   progress(text: string): void {
     if (this.#streams.stderr.isTTY !== true) return;
     this.#progressing = true;
@@ -86,13 +83,13 @@ export class Output {
 function unwritable({ code = 'unknown' }: NodeJS.ErrnoException): Error {
   if (code === 'EPIPE') return new Interrupted(EXIT.brokenPipe);
   return new Failed(
-    `standard output cannot be written: ${code}; what the broker was asked before stays done`,
+    `cannot write to standard output: ${code}; changes that the broker has made stay in effect`,
   );
 }
 
 const ESCAPE = '\u001b';
 
-/** What a view forgot to make printable is made so here; our own colours stay. */
+/** Escapes what a view did not escape, and keeps our own colours. */
 function printableView(text: string): string {
   const [first = '', ...rest] = text.split(ESCAPE);
   const parts = rest.map((part) => {
@@ -103,7 +100,7 @@ function printableView(text: string): string {
   return [printableText(first), ...parts].join('');
 }
 
-/** For a terminal that may have colours (NO_COLOR is respected), else as it is. */
+/** Coloured for a terminal that supports colours, unless NO_COLOR is set. */
 export function coloured(colour: 'green' | 'red' | 'yellow', text: string): string {
   return styleText(colour, text, { stream: process.stdout });
 }

@@ -1,21 +1,21 @@
 /**
- * The text with control and format characters written as escapes: names, comments and descriptions are other people's, and a terminal
- * would obey what is in them (CWE-150).
+ * The text with control and format characters as escapes. Other people write names, comments and descriptions, and a terminal would
+ * interpret such characters in them (CWE-150).
  */
 export function printable(text: string): string {
   return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, escaped);
 }
 
-/** The same, but line breaks and tabs stay as they are. */
+/** Like `printable`, but line breaks and tabs are kept. */
 export function printableText(text: string): string {
   return text.replace(/[^\P{Cc}\n\t]|[\p{Cf}\p{Zl}\p{Zp}]/gu, escaped);
 }
 
-export function isPrintable(text: string): boolean {
+function isPrintable(text: string): boolean {
   return printableText(text) === text;
 }
 
-/** JSON of the same content: `JSON.stringify` itself escapes only the controls below U+0020, and these stand in texts alone. */
+/** JSON with the same content. `JSON.stringify` escapes only control characters below U+0020; the others can occur only inside strings. */
 export function printableJson(body: unknown, indent?: number): string {
   const text = JSON.stringify(body, undefined, indent);
   return text.replace(/[\u007f-\u009f\p{Cf}\p{Zl}\p{Zp}]/gu, (character) =>
@@ -23,12 +23,32 @@ export function printableJson(body: unknown, indent?: number): string {
   );
 }
 
-/** Of one UTF-16 unit, as JSON and YAML have it. */
-export function unicodeEscape(unit: string): string {
+/** The escape of one UTF-16 code unit in JSON and YAML. */
+function unicodeEscape(unit: string): string {
   return `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;
 }
 
 function escaped(character: string): string {
   const code = character.codePointAt(0) ?? 0;
   return code === 0x0a ? '\\n' : `\\u{${code.toString(16)}}`;
+}
+
+/** YAML with the same content, with characters that a terminal would interpret as escapes in double quotes. */
+export async function printableYaml(body: unknown): Promise<string> {
+  const { Document, visit } = await import('yaml');
+  const document = new Document(body);
+  visit(document, {
+    Scalar: (_key, node) => {
+      if (typeof node.value === 'string' && !isPrintable(node.value)) node.type = 'QUOTE_DOUBLE';
+    },
+  });
+  return document
+    .toString({ lineWidth: 0 })
+    .replace(/[\u007f-\u009f\p{Cf}\p{Zl}\p{Zp}]/gu, yamlEscape);
+}
+
+/** YAML 1.2.2, section 5.7: `\u` has four digits, `\U` has eight. */
+function yamlEscape(character: string): string {
+  if (character.length === 1) return unicodeEscape(character);
+  return `\\U${(character.codePointAt(0) ?? 0).toString(16).padStart(8, '0')}`;
 }

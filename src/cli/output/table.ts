@@ -2,7 +2,7 @@ import { printable } from './printable.ts';
 
 const GAP = '   ';
 
-/** Columns as wide as their longest cell, a header line above; cells hold no line breaks and nothing that a terminal obeys. */
+/** Columns as wide as their longest cell, below a header line. Cells contain no line breaks and no characters that a terminal interprets. */
 export function table(header: readonly string[], rows: readonly (readonly unknown[])[]): string {
   const texts = [header.map((cell) => cell.toUpperCase()), ...rows.map((row) => row.map(cellText))];
   const widths = header.map((_, column) =>
@@ -18,7 +18,7 @@ export function table(header: readonly string[], rows: readonly (readonly unknow
     .join('\n');
 }
 
-/** `name  value` lines for one thing; what is not there has no line. */
+/** One `name  value` line for each value that is defined. */
 export function fields(pairs: readonly (readonly [string, unknown])[]): string {
   const shown = pairs.filter(([, value]) => value !== undefined);
   const width = Math.max(0, ...shown.map(([name]) => name.length));

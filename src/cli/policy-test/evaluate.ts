@@ -2,20 +2,20 @@ import { compilePolicies, explain, type AccessPolicy } from '../../domain/policy
 import type { Broker } from '../broker.ts';
 import type { Manifest } from '../documents/manifest.ts';
 import { problemAt } from '../documents/manifest.ts';
-import { UsageError } from '../usage-error.ts';
+import { UsageError } from '../errors.ts';
 import type { PolicyCase } from './fixture.ts';
 
-/** What was decided, and why. */
+/** A decision with its reasons. */
 export interface Verdict {
   readonly effect: 'allow' | 'deny';
-  /** `<policy>/<rule>`; undefined where none decided. */
+  /** `<policy>/<rule>`; undefined if no rule decided. */
   readonly rule: string | undefined;
   readonly lines: readonly string[];
 }
 
 export type Judge = (test: PolicyCase) => Promise<Verdict>;
 
-/** By the policies of files, with the code that the broker decides with. What a test does not say is not known. */
+/** Decides by the policies of files, with the broker's own code. A fact that a test does not give is unknown to the decision. */
 export function offlineJudge(policies: readonly Manifest[]): Judge {
   const compiled = compilePolicies(
     policies.map(({ name, body }) => ({ name, version: 0, policy: body as AccessPolicy })),
@@ -34,13 +34,13 @@ export function offlineJudge(policies: readonly Manifest[]): Judge {
   };
 }
 
-/** By the policies that a broker has now. */
+/** Decides by the current policies of a broker. */
 export function onlineJudge(broker: Broker): Judge {
   return async (test) => {
     const { who, capability, path, sourceAddress, at, podLabels, sealed } = test;
     if (sourceAddress === undefined) {
       const problem = problemAt(test.source, test.pointer, 'needs a sourceAddress');
-      throw new UsageError('the broker is asked about a source address', [problem]);
+      throw new UsageError('tests against a broker need a source address', [problem]);
     }
     const { body } = await broker.call('explainDecision', {
       body: {
@@ -54,7 +54,7 @@ export function onlineJudge(broker: Broker): Judge {
       },
     });
     const { decision, lines, blocks } = body;
-    // A quarantine refuses whatever the policies allow: the test must not pass on a decision that does not hold.
+    // A quarantine overrides what the policies allow: the test must not pass on a decision that has no effect.
     return blocks.length === 0
       ? verdict(decision, lines)
       : { effect: 'deny', rule: undefined, lines };

@@ -5,7 +5,7 @@ import { CAPABILITIES, type Capability } from '../../domain/policy/index.ts';
 import { ProblemList } from '../../domain/policy/problem-list.ts';
 import type { LocatedDocument } from '../documents/located-yaml.ts';
 import { problemAt } from '../documents/manifest.ts';
-import { UsageError, type FileProblem } from '../usage-error.ts';
+import { UsageError, type FileProblem } from '../errors.ts';
 
 const API_VERSION = 'quaymaster.dev/v1';
 const KIND = 'PolicyTest';
@@ -13,7 +13,7 @@ const MOST_CASES = 10_000;
 const WORKLOAD = /^k8s:\/\/([a-z0-9._-]{1,63})\/([a-z0-9-]{1,63})\/([a-z0-9.-]{1,253})$/;
 const NAMED = /^[a-z0-9._-]+\/\S+$/;
 
-/** One thing that must be decided as said. */
+/** One expected decision. */
 export interface PolicyCase {
   readonly source: LocatedDocument;
   readonly pointer: string;
@@ -22,13 +22,13 @@ export interface PolicyCase {
   readonly capability: Capability;
   readonly path: string;
   readonly expect: 'allow' | 'deny';
-  /** `<policy>/<rule>` that must have decided. */
+  /** The `<policy>/<rule>` that is expected to decide. */
   readonly rule: string | undefined;
   readonly sourceAddress: string | undefined;
   /** Milliseconds since the epoch. */
   readonly at: number | undefined;
   readonly podLabels: ReadonlyMap<string, string> | undefined;
-  /** Whether values go out sealed. */
+  /** Whether the session has sealed responses. */
   readonly sealed: boolean | undefined;
 }
 
@@ -39,7 +39,7 @@ export interface CaseWorkload {
   readonly pod?: { readonly name: string; readonly uid: string };
 }
 
-/** The cases of some files, in their order. @throws UsageError with every problem, each at its line */
+/** The cases of the files in their order. @throws UsageError with every problem and its line */
 export function toCases(documents: readonly LocatedDocument[]): readonly PolicyCase[] {
   const found: FileProblem[] = [];
   const cases = documents.flatMap((source) => {

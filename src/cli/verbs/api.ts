@@ -1,34 +1,31 @@
 import { readFile } from 'node:fs/promises';
 import { OPERATIONS, type CallId } from '../../client/index.ts';
 import { readStdin } from '../ask.ts';
-import { callLoosely } from '../broker.ts';
+import { callWith } from '../broker.ts';
 import type { Call, CliContext } from '../context.ts';
 import { defined } from '../defined.ts';
 import { printableJson, printableText } from '../output/printable.ts';
-import { UsageError } from '../usage-error.ts';
+import { UsageError } from '../errors.ts';
 
 interface ApiOptions {
   readonly param?: readonly string[];
   readonly body?: string;
 }
 
-/** Any operation of the contract by its name. Answers come as they are, values included. */
+/** Calls any operation of the contract by its operationId. Responses are printed as they are, values included. */
 export async function runApi(
   context: CliContext,
   { args: [id = ''], options }: Call<ApiOptions>,
 ): Promise<void> {
   if (!Object.hasOwn(OPERATIONS, id) || id === 'followEvents') {
     throw new UsageError(
-      `${id} is no operation: openapi.yaml has them all, quaymaster api readOpenApi prints it (events have a verb)`,
+      `unknown operation ${id}; openapi.yaml lists all operations, and quaymaster api readOpenApi prints it (for events: quaymaster events)`,
     );
   }
   const body = await bodyOf(context, options.body);
   const input = { ...parametersOf(id as CallId, options.param ?? []), ...defined({ body }) };
-  const answer: { readonly body: unknown } = await callLoosely(
-    await context.broker(),
-    id as CallId,
-    input,
-  );
+  const broker = await context.broker();
+  const answer: { readonly body: unknown } = await callWith(broker, id as CallId, input);
   const { output } = context;
   if (answer.body instanceof Uint8Array) await showBytes(output, answer.body);
   else if (typeof answer.body === 'string') {
@@ -46,7 +43,7 @@ async function showBytes(output: CliContext['output'], bytes: Uint8Array): Promi
 
 type Part = Record<string, string>;
 
-/** Each parameter to the place where the operation has it. @throws UsageError for one that it does not have */
+/** Puts each parameter where the operation has it: path, query or headers. @throws UsageError for an unknown parameter */
 function parametersOf(
   id: CallId,
   words: readonly string[],
@@ -57,7 +54,7 @@ function parametersOf(
   for (const word of words) {
     const at = word.indexOf('=');
     const [name, value] = [word.slice(0, at), word.slice(at + 1)];
-    if (at < 1) throw new UsageError('--param is NAME=VALUE');
+    if (at < 1) throw new UsageError('--param must be NAME=VALUE');
     if (operation.path.includes(`{${name}}`)) parts.path[name] = value;
     else if (operation.query.includes(name)) parts.query[name] = value;
     else if (operation.headers.includes(name)) parts.headers[name] = value;
@@ -66,7 +63,7 @@ function parametersOf(
   return parts;
 }
 
-/** @throws UsageError for what is no JSON; nothing of it is repeated */
+/** @throws UsageError if it is not JSON; the message contains nothing of it */
 async function bodyOf(context: CliContext, source: string | undefined): Promise<unknown> {
   if (source === undefined) return undefined;
   const bytes =
@@ -75,6 +72,6 @@ async function bodyOf(context: CliContext, source: string | undefined): Promise<
   try {
     return JSON.parse(bytes.toString('utf8')) as unknown;
   } catch {
-    throw new UsageError('--body: this is not JSON');
+    throw new UsageError('--body: the file is not valid JSON');
   }
 }

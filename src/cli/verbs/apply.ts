@@ -1,22 +1,28 @@
 import { confirm } from '../ask.ts';
 import type { Call, CliContext } from '../context.ts';
+import { counted } from '../count.ts';
 import { carryOut } from '../documents/carry-out.ts';
-import { DOCUMENT_KINDS, kindOf, type DocumentKind, type Word } from '../documents/kinds.ts';
+import {
+  DOCUMENT_KINDS,
+  kindOf,
+  POLICY,
+  type DocumentKind,
+  type DocumentWord,
+} from '../documents/kinds.ts';
 import { toManifests } from '../documents/manifest.ts';
 import { planJson, planText } from '../documents/plan-text.ts';
 import { planChanges } from '../documents/plan.ts';
 import { readDocuments } from '../documents/read-files.ts';
-import { EXIT, type ExitCode } from '../exit-codes.ts';
-import { UsageError } from '../usage-error.ts';
+import { EXIT, UsageError, type ExitCode } from '../errors.ts';
 
 interface ApplyOptions {
   readonly file?: readonly string[];
-  readonly prune?: readonly Word[];
+  readonly prune?: readonly DocumentWord[];
   readonly dryRun?: boolean;
   readonly yes?: boolean;
 }
 
-/** Makes the broker have what the files say, after showing what would be done. */
+/** Applies files, after it has shown the plan. */
 export async function runApply(
   context: CliContext,
   { options }: Call<ApplyOptions>,
@@ -24,20 +30,20 @@ export async function runApply(
   return applyFiles(context, options.file ?? [], { ...options, kinds: DOCUMENT_KINDS });
 }
 
-/** As `apply`, of policies only. */
+/** Like `apply`, for policies only. */
 export async function runPolicyApply(
   context: CliContext,
   { args, options }: Call<ApplyOptions>,
 ): Promise<ExitCode> {
-  return applyFiles(context, args, { ...options, kinds: [kindOf('policy')] });
+  return applyFiles(context, args, { ...options, kinds: [POLICY] });
 }
 
-/** The plan of `policy apply`, which is not carried out. */
+/** The plan of `policy apply`, without applying it. */
 export async function runPolicyDiff(
   context: CliContext,
   { args, options }: Call<ApplyOptions>,
 ): Promise<ExitCode> {
-  return applyFiles(context, args, { ...options, kinds: [kindOf('policy')], dryRun: true });
+  return applyFiles(context, args, { ...options, kinds: [POLICY], dryRun: true });
 }
 
 async function applyFiles(
@@ -47,14 +53,16 @@ async function applyFiles(
 ): Promise<ExitCode> {
   const { kinds, prune = [], dryRun = false, yes } = options;
   const manifests = toManifests(await readDocuments(context, places), kinds);
-  if (manifests.length === 0) throw new UsageError('the files hold no document');
+  if (manifests.length === 0) throw new UsageError('the files contain no document');
   const broker = await context.broker();
   const plan = await planChanges(broker, manifests, prune.map(kindOf));
   const { output } = context;
   await output.show(planJson(plan), () => planText(plan));
   if (plan.changes.length === 0) return EXIT.done;
   if (dryRun) return EXIT.changes;
-  await confirm(context, `do this at the broker`, yes);
+  const { length } = plan.changes;
+  const changes = length === 1 ? 'this change' : `these ${counted(length, 'change')}`;
+  await confirm(context, (url) => `Apply ${changes} to ${url}`, yes);
   await carryOut(context, broker, plan);
   return EXIT.done;
 }

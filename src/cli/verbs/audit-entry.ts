@@ -2,7 +2,7 @@ import type { components } from '../../client/index.ts';
 
 type Found = components['schemas']['AuditEntry'];
 
-/** The members of an entry that a line shows; docs/spec/audit-log-v1.md has them all. */
+/** The members of an entry that a line shows; docs/spec/audit-log-v1.md lists all of them. */
 interface Entry {
   readonly time?: string;
   readonly requestId?: string;
@@ -25,7 +25,7 @@ export function entryCells({ index, entry: found }: Found): readonly unknown[] {
   return [index, time, actor?.id ?? actor?.kind, action, ended, whatOf(entry), requestId];
 }
 
-/** What was done something to: a secret, a document, or who was cut off. */
+/** What the action was done to: a secret, a document, a workload or a pod. */
 function whatOf({ path, document, workload, pod }: Entry): string | undefined {
   if (path !== undefined) return path;
   if (document !== undefined) return `${document.kind ?? ''} ${document.name ?? ''}`;

@@ -5,39 +5,40 @@ import { verifyInclusion } from '../../crypto/proofs.ts';
 import { parseVerifierKey } from '../../crypto/signed-note.ts';
 import type { components } from '../../client/index.ts';
 import type { Call, CliContext } from '../context.ts';
-import { EXIT, type ExitCode } from '../exit-codes.ts';
+import { EXIT, UsageError, type ExitCode } from '../errors.ts';
 import { fields } from '../output/table.ts';
-import { UsageError } from '../usage-error.ts';
 
 type Proof = components['schemas']['EntryProof'];
 
-/** Gets the proof that an entry is in the log, and checks it here. */
+/** Fetches the proof that an entry is in the log, and checks it on this machine. */
 export async function runAuditProof(
   { broker, output }: CliContext,
   { args: [text = ''], options }: Call<{ readonly logKey?: string }>,
 ): Promise<ExitCode> {
   const index = Number(text);
-  if (!/^\d+$/.test(text)) throw new UsageError('an entry is named by its index, a whole number');
+  if (!/^\d+$/.test(text)) throw new UsageError('the index of an entry is a whole number');
   const caller = await broker();
   const { body } = await caller.call('proveEntry', { path: { index } });
   const key = options.logKey ?? (await caller.call('readLogKey')).body.trim();
   const holds = body.index === index && proves(body, key);
   await output.show({ ...body, holds, keyGiven: options.logKey !== undefined }, () =>
     [
-      holds ? 'the entry is in the log' : 'THE PROOF DOES NOT HOLD',
+      holds ? 'the entry is in the log' : 'VERIFICATION FAILED: the proof is not valid',
       fields([
         ['entry', body.entry],
         ['checkpoint', body.checkpoint.split('\n').slice(0, 3)],
       ]),
       ...(options.logKey === undefined
-        ? ['the log key is the one that the broker brought: give --log-key to know whose it is']
+        ? [
+            'Checked with the key that the broker returned. Pass --log-key from a trusted copy to prove whose log this is.',
+          ]
         : []),
     ].join('\n'),
   );
   return holds ? EXIT.done : EXIT.failed;
 }
 
-/** RFC 6962: from the bytes of the entry to the root that the log's key signed. */
+/** RFC 6962: the hashes lead from the bytes of the entry to the root that the log's key signed. */
 function proves({ entry, index, hashes, checkpoint }: Proof, logKey: string): boolean {
   try {
     const verifier = parseVerifierKey(logKey);
@@ -48,4 +49,15 @@ function proves({ entry, index, hashes, checkpoint }: Proof, logKey: string): bo
   } catch {
     return false;
   }
+}
+
+/** The latest signed tree head, byte for byte, so that it can be kept elsewhere. */
+export async function runCheckpoint({ broker, output }: CliContext): Promise<void> {
+  const { body } = await (await broker()).call('readCheckpoint');
+  await output.show({ checkpoint: body }, () => body);
+}
+
+export async function runLogKey({ broker, output }: CliContext): Promise<void> {
+  const { body } = await (await broker()).call('readLogKey');
+  await output.show({ logKey: body.trim() }, () => body);
 }

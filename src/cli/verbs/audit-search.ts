@@ -1,37 +1,75 @@
 import type { components } from '../../client/index.ts';
 import { filterQuery, type FilterOptions } from '../audit-filters.ts';
-import { pagesLoosely } from '../broker.ts';
+import { pagesWith } from '../broker.ts';
 import type { Call, CliContext } from '../context.ts';
-import { UsageError } from '../usage-error.ts';
+import { defined } from '../defined.ts';
+import { UsageError } from '../errors.ts';
 import { table } from '../output/table.ts';
 import { entryCells, ENTRY_COLUMNS } from './audit-entry.ts';
+import { readSecretData } from './secret-values.ts';
 
 type Found = components['schemas']['AuditEntry'];
 
-interface SearchOptions extends FilterOptions {
+const LONGEST_PAGE = 1_000;
+
+interface PeriodOptions {
   readonly from?: string;
   readonly to?: string;
   readonly limit: string;
 }
 
-/** Entries that fit all filters, newest first. The search is recorded itself. */
+/** Lists the entries that match all filters, newest first. The log records the search too. */
 export async function runAuditSearch(
   { broker, output }: CliContext,
-  { options }: Call<SearchOptions>,
+  { options }: Call<FilterOptions & PeriodOptions>,
 ): Promise<void> {
-  const wanted = Number(options.limit);
-  if (!Number.isSafeInteger(wanted) || wanted < 1) throw new UsageError('--limit is a number');
+  const wanted = countOf(options.limit);
   const { from, to } = options;
-  const query = {
-    ...filterQuery(options),
-    ...(from !== undefined && { from }),
-    ...(to !== undefined && { to }),
-    limit: Math.min(wanted, 1000),
-  };
+  const limit = Math.min(wanted, LONGEST_PAGE);
+  const query = { ...filterQuery(options), ...defined({ from, to }), limit };
   const items: Found[] = [];
-  for await (const item of pagesLoosely(await broker(), 'searchAudit', { query })) {
-    items.push(item as Found);
+  for await (const item of pagesWith(await broker(), 'searchAudit', { query })) {
+    items.push(item);
     if (items.length >= wanted) break;
   }
+  await show(output, items);
+}
+
+interface TraceOptions extends PeriodOptions {
+  readonly fromJson?: string;
+  readonly pathPrefix?: string;
+}
+
+/** Finds the callers that received a leaked value, which comes from a file, standard input or a prompt. */
+export async function runAuditTrace(
+  context: CliContext,
+  { args: words, options }: Call<TraceOptions>,
+): Promise<void> {
+  const { fromJson, pathPrefix, from, to } = options;
+  const wanted = countOf(options.limit);
+  const data = await readSecretData(context, 'trace', words, fromJson);
+  const limit = Math.min(wanted, LONGEST_PAGE);
+  const question = { data, limit, ...defined({ pathPrefix, from, to }) };
+  const broker = await context.broker();
+  const items: Found[] = [];
+  let after: string | undefined;
+  do {
+    const page = { ...question, ...defined({ after }) };
+    const { body } = await broker.call('traceAudit', { body: page });
+    items.push(...body.items);
+    after = body.next;
+  } while (after !== undefined && items.length < wanted);
+  await show(context.output, items.slice(0, wanted));
+}
+
+function countOf(limit: string): number {
+  const count = Number(limit);
+  if (!Number.isSafeInteger(count) || count < 1) {
+    throw new UsageError('--limit must be a whole number from 1');
+  }
+  return count;
+}
+
+async function show(output: CliContext['output'], items: readonly Found[]): Promise<void> {
   await output.show({ items }, () => table(ENTRY_COLUMNS, items.map(entryCells)));
 }

@@ -1,6 +1,6 @@
 import type { components } from '../../client/index.ts';
 import { filterQuery, type FilterOptions } from '../audit-filters.ts';
-import { callLoosely, type Broker } from '../broker.ts';
+import { callWith, type Broker } from '../broker.ts';
 import type { Call, CliContext } from '../context.ts';
 import { printable } from '../output/printable.ts';
 import { entryCells, requestOf } from './audit-entry.ts';
@@ -8,21 +8,22 @@ import { entryCells, requestOf } from './audit-entry.ts';
 type Found = components['schemas']['AuditEntry'];
 type Page = components['schemas']['AuditPage'];
 
-const EVERY_MS = 2_000;
-const BEGIN_WITH = 10;
+const POLL_MS = 2_000;
+const INITIAL_ENTRIES = 10;
 const PAGE = 100;
-/** Our own searches are entries too, and would be shown for ever. */
-const OWN_KEPT = 1_000;
+/** Our own searches are entries too: without a filter each poll would print the one before. */
+const MOST_OWN_IDS = 1_000;
 
 interface Tail {
   readonly broker: Broker;
   readonly query: Readonly<Record<string, unknown>>;
+  /** Request ids of our own searches. */
   readonly own: Set<string>;
-  /** Index of the last entry that was seen. */
+  /** Index of the newest entry that was printed. */
   last: number;
 }
 
-/** Prints entries as they come, oldest first, beginning with the last ten, until somebody ends it. */
+/** Prints the last ten entries, then new ones as they are recorded, oldest first, until it is interrupted. */
 export async function runAuditTail(
   { broker, output, clock, signal }: CliContext,
   { options }: Call<FilterOptions>,
@@ -34,17 +35,17 @@ export async function runAuditTail(
       if (tail.own.delete(requestOf(item) ?? '')) continue;
       await output.item(item, () => entryCells(item).map(cell).join('  '));
     }
-    await clock.sleep(EVERY_MS, signal);
+    await clock.sleep(POLL_MS, signal);
   }
 }
 
 async function first(tail: Tail): Promise<readonly Found[]> {
-  const { items } = await page(tail, { limit: BEGIN_WITH });
+  const { items } = await page(tail, { limit: INITIAL_ENTRIES });
   tail.last = items[0]?.index ?? -1;
   return items.toReversed();
 }
 
-/** What came since, page by page back to what was seen. */
+/** The entries since the last poll: reads pages backwards until it reaches an entry that was printed. */
 async function since(tail: Tail): Promise<readonly Found[]> {
   const found: Found[] = [];
   for (let after: string | undefined; ;) {
@@ -63,8 +64,8 @@ async function since(tail: Tail): Promise<readonly Found[]> {
 
 async function page(tail: Tail, more: object): Promise<Page> {
   const query = { ...tail.query, ...more };
-  const { body, requestId } = await callLoosely(tail.broker, 'searchAudit', { query });
-  if (tail.own.size > OWN_KEPT) tail.own.clear();
+  const { body, requestId } = await callWith(tail.broker, 'searchAudit', { query });
+  if (tail.own.size > MOST_OWN_IDS) tail.own.clear();
   tail.own.add(requestId);
   return body;
 }

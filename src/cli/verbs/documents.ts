@@ -1,24 +1,25 @@
 import { confirm } from '../ask.ts';
-import { callLoosely } from '../broker.ts';
+import { allPages, callWith } from '../broker.ts';
 import type { Call, CliContext, Verb } from '../context.ts';
-import { kindOf, pathOf, type Word } from '../documents/kinds.ts';
+import { kindOf, pathOf, type DocumentWord } from '../documents/kinds.ts';
 import { asManifest } from '../documents/manifest.ts';
-import { listStored, type DocumentVersion, type StoredDocument } from '../documents/stored.ts';
-import { printableYaml } from '../output/printable-yaml.ts';
+import { EXIT, type ExitCode } from '../errors.ts';
+import { printable, printableYaml } from '../output/printable.ts';
 import { fields, table } from '../output/table.ts';
 
-interface ShownAs {
+interface ManifestOption {
   readonly manifest?: boolean;
 }
 
-/** Verbs that are the same for every kind of document. */
-export function listDocuments(word: Word): Verb<ShownAs> {
-  return async ({ broker, output }: CliContext, { options }: Call<ShownAs>) => {
+/** Lists the documents of a kind. */
+export function listDocuments(word: DocumentWord): Verb<ManifestOption> {
+  return async ({ broker, output }, { options }) => {
     const kind = kindOf(word);
-    const items = await listStored(await broker(), kind);
+    const items = await allPages(await broker(), kind.list, { query: { limit: 1000 } });
     if (options.manifest === true) {
-      for (const { name, document } of items)
+      for (const { name, document } of items) {
         await showManifest(output, asManifest(kind, name, document));
+      }
       return;
     }
     await output.show({ items }, () =>
@@ -30,23 +31,22 @@ export function listDocuments(word: Word): Verb<ShownAs> {
   };
 }
 
-export function getDocument(word: Word): Verb<ShownAs> {
+export function getDocument(word: DocumentWord): Verb<ManifestOption> {
   return async ({ broker, output }, { args: [name = ''], options }) => {
     const kind = kindOf(word);
-    const answer = await callLoosely(await broker(), kind.read, { path: pathOf(kind, name) });
-    const stored = answer.body as StoredDocument;
+    const { body } = await callWith(await broker(), kind.read, { path: pathOf(kind, name) });
     if (options.manifest === true) {
-      await showManifest(output, asManifest(kind, name, stored.document));
+      await showManifest(output, asManifest(kind, name, body.document));
       return;
     }
-    const document = await printableYaml(stored.document);
-    await output.show(stored, () =>
+    const document = await printableYaml(body.document);
+    await output.show(body, () =>
       [
         fields([
-          [kind.parameter, stored.name],
-          ['version', stored.version],
-          ['updated', stored.updatedAt],
-          ['by', stored.updatedBy],
+          [kind.parameter, body.name],
+          ['version', body.version],
+          ['updated', body.updatedAt],
+          ['by', body.updatedBy],
         ]),
         '',
         document,
@@ -55,34 +55,40 @@ export function getDocument(word: Word): Verb<ShownAs> {
   };
 }
 
-/** A file that `apply -f` reads, whatever the format: JSON where that was asked for. */
+/** A file that `apply -f` reads: YAML, or JSON if that is the output format. */
 async function showManifest(output: CliContext['output'], manifest: unknown): Promise<void> {
   const text = await printableYaml(manifest);
   await output.item(manifest, () => `---\n${text}`);
 }
 
-export function removeDocument(word: Word): Verb<{ readonly yes?: boolean }> {
+/** Deletes the version that it has read, so a change by somebody else in between is not lost. */
+export function removeDocument(word: DocumentWord): Verb<{ readonly yes?: boolean }> {
   return async (context, { args: [name = ''], options }) => {
     const kind = kindOf(word);
     const broker = await context.broker();
     const path = pathOf(kind, name);
-    const { etag } = (await callLoosely(broker, kind.read, { path })).body as StoredDocument;
-    await confirm(context, `delete the ${word} ${name}`, options.yes);
-    await callLoosely(broker, kind.remove, { path, headers: { 'If-Match': etag } });
-    await context.output.say(`deleted the ${word} ${name}`);
+    const { etag, version } = (await callWith(broker, kind.read, { path })).body;
+    await confirm(
+      context,
+      (url) => `Delete ${word} ${name} (version ${version}) at ${url}`,
+      options.yes,
+    );
+    await callWith(broker, kind.remove, { path, headers: { 'If-Match': etag } });
+    await context.output.say(`deleted ${word} ${name}`);
   };
 }
 
-export function listVersions(word: Word): Verb<object> {
-  return async ({ broker, output }, { args: [name = ''] }) => {
-    const kind = kindOf(word);
-    const answer = await callLoosely(await broker(), kind.versions, { path: pathOf(kind, name) });
-    const { items } = answer.body as { readonly items: readonly DocumentVersion[] };
-    await output.show({ items }, () =>
-      table(
-        ['version', 'created', 'by', 'deleted'],
-        items.map((each) => [each.version, each.createdAt, each.createdBy, each.deleted]),
-      ),
-    );
-  };
+/** Tests whether the backend of a mount allows what the mount needs. @returns 1 if it does not */
+export async function runMountCheck(
+  { broker, output }: CliContext,
+  { args: [name = ''] }: Call<object>,
+): Promise<ExitCode> {
+  const { body } = await (await broker()).call('checkMount', { path: { name } });
+  await output.show(body, () =>
+    [
+      body.healthy ? 'healthy' : 'NOT HEALTHY',
+      ...body.findings.map((each) => `  ${printable(each)}`),
+    ].join('\n'),
+  );
+  return body.healthy ? EXIT.done : EXIT.failed;
 }

@@ -1,15 +1,15 @@
 import type { components } from '../../client/index.ts';
 import type { Call, CliContext } from '../context.ts';
 import { defined } from '../defined.ts';
-import { EXIT, exitCodeOfStatus, type ExitCode } from '../exit-codes.ts';
-import { maskedData } from '../output/masked.ts';
+import { EXIT, exitCodeOfStatus, Failed, UsageError, type ExitCode } from '../errors.ts';
 import { fields, table } from '../output/table.ts';
-import { UsageError } from '../usage-error.ts';
-import { Failed } from '../failed.ts';
 import type { SecretValue } from './secret-values.ts';
 
 type Disclosure = components['schemas']['Disclosure'];
 type FailedItem = components['schemas']['FailedItem'];
+
+/** Replaces a value that is not to be shown. The length is always the same, because the length of a short secret helps to guess it. */
+const MASK = '[masked]';
 
 interface GetOptions {
   readonly key?: string;
@@ -17,7 +17,7 @@ interface GetOptions {
   readonly version?: string;
 }
 
-/** Reads one secret, or several in one call. Values are shown only when asked for. */
+/** Reads one secret, or several in one call. Values are masked without `--reveal`. */
 export async function runGet(
   context: CliContext,
   { args, options }: Call<GetOptions>,
@@ -31,13 +31,13 @@ export async function runGet(
   return EXIT.done;
 }
 
-/** A secret with what belongs to it; values masked unless they are to be revealed. */
+/** A secret with its version and lease. Values are masked unless `reveal` is set. */
 export async function showDisclosure(
   { output }: CliContext,
   body: Disclosure,
   reveal = false,
 ): Promise<void> {
-  const data = reveal ? body.data : maskedData(body.data);
+  const data = reveal ? body.data : masked(body.data);
   await output.show({ ...body, data }, () =>
     [
       fields([
@@ -46,18 +46,18 @@ export async function showDisclosure(
         ['created', body.createdAt],
         ['stale', body.stale],
         ['lease', body.lease?.id],
-        ['ends', body.lease?.endsAt],
+        ['expires', body.lease?.endsAt],
       ]),
       '',
       table(
         ['key', 'value'],
-        Object.entries(data).map(([key, value]) => [key, shown(value)]),
+        Object.entries(data).map(([key, value]) => [key, textOf(value)]),
       ),
     ].join('\n'),
   );
 }
 
-/** One value bare, for scripts: text as it is, bytes as bytes. A terminal gets neither: what it would obey is escaped. */
+/** One value for scripts: text as it is, bytes as bytes. A terminal gets escapes instead of characters that it would interpret. */
 async function showKey(
   { output }: CliContext,
   { data, path }: Disclosure,
@@ -65,10 +65,10 @@ async function showKey(
   reveal = false,
 ): Promise<void> {
   if (!Object.hasOwn(data, key)) throw new Failed(`${path} has no key ${key}`, EXIT.notFound);
-  if (!reveal) throw new UsageError('--key prints the value itself: say --reveal too');
+  if (!reveal) throw new UsageError('--key prints the value itself; add --reveal');
   const value = data[key] as SecretValue;
   if (output.format !== 'table') await output.show(value, () => '');
-  else if (output.isTerminal) await output.say(shown(value));
+  else if (output.isTerminal) await output.say(textOf(value));
   else if (typeof value !== 'string') await output.raw(Buffer.from(value.base64, 'base64'));
   else await output.raw(value);
 }
@@ -79,15 +79,12 @@ async function getSeveral(
   { key, reveal = false, version }: GetOptions,
 ): Promise<ExitCode> {
   if (key !== undefined || version !== undefined) {
-    throw new UsageError('--key and --version are for one path');
+    throw new UsageError('--key and --version need exactly one path');
   }
-  const { body } = await (
-    await broker()
-  ).call('readSecrets', {
-    body: { items: paths.map((path) => ({ path })) },
-  });
-  const items = body.items.map((item) =>
-    'error' in item ? item : { ...item, data: reveal ? item.data : maskedData(item.data) },
+  const body = { items: paths.map((path) => ({ path })) };
+  const answer = await (await broker()).call('readSecrets', { body });
+  const items = answer.body.items.map((item) =>
+    'error' in item ? item : { ...item, data: reveal ? item.data : masked(item.data) },
   );
   await output.show({ items }, () =>
     table(['path', 'version', 'key', 'value'], items.flatMap(rowsOf)),
@@ -102,10 +99,14 @@ function rowsOf(item: Disclosure | FailedItem): readonly (readonly unknown[])[] 
     item.path,
     item.version,
     key,
-    shown(value),
+    textOf(value),
   ]);
 }
 
-function shown(value: SecretValue): string {
+function masked(data: Disclosure['data']): Record<string, string> {
+  return Object.fromEntries(Object.keys(data).map((key) => [key, MASK]));
+}
+
+function textOf(value: SecretValue): string {
   return typeof value === 'string' ? value : `base64:${value.base64}`;
 }

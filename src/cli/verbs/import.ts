@@ -3,14 +3,14 @@ import { readText } from '../connection.ts';
 import type { Broker } from '../broker.ts';
 import type { Call, CliContext } from '../context.ts';
 import { defined } from '../defined.ts';
-import { EXIT, type ExitCode } from '../exit-codes.ts';
-import { Failed } from '../failed.ts';
-import { planImport, sparing, type PlannedImport } from '../import/import-plan.ts';
+import { counted } from '../count.ts';
+import { EXIT, Failed, type ExitCode } from '../errors.ts';
+import { keepExisting, planImport, type PlannedImport } from '../import/import-plan.ts';
 import type { ImportSource, ListedPath } from '../import/import-source.ts';
 import { readMap } from '../import/mapping.ts';
 import { runImport, type ImportResult } from '../import/run-import.ts';
 import { table } from '../output/table.ts';
-import { stopped } from '../stopped.ts';
+import { stopped } from '../unfinished.ts';
 
 interface EveryImport {
   readonly from?: string;
@@ -70,13 +70,19 @@ async function copy(
   try {
     const { output } = context;
     const plan = await planned(context, source, options);
-    const news = plan.filter(({ state }) => state === 'create').length;
+    const additions = plan.filter(({ state }) => state === 'create').length;
     if (options.dryRun === true) {
       await output.show({ items: plan }, () => planText(plan));
-      return news > 0 ? EXIT.changes : EXIT.done;
+      return additions > 0 ? EXIT.changes : EXIT.done;
     }
     output.note(summary(source.label, plan));
-    if (news > 0) await confirm(context, `write ${news} secrets`, options.yes);
+    if (additions > 0) {
+      await confirm(
+        context,
+        (url) => `Write ${counted(additions, 'secret')} to ${url}`,
+        options.yes,
+      );
+    }
     const { results, stoppedBy } = await runImport(context, await context.broker(), source, plan);
     try {
       await output.show({ items: results }, () => resultText(results));
@@ -84,31 +90,31 @@ async function copy(
       throw stopped(stoppedBy ?? error, progressOf(results));
     }
     if (stoppedBy !== undefined) throw stopped(stoppedBy, progressOf(results));
-    return results.every(isWell) ? EXIT.done : EXIT.failed;
+    return results.every(isExpected) ? EXIT.done : EXIT.failed;
   } finally {
     source.close();
   }
 }
 
-/** What would be done, as the source and the broker are now. @throws UsageError for a map that cannot be followed, Failed where nothing is below `--from` */
+/** The plan for the current content of the source and the broker. @throws UsageError for an invalid map, Failed if `--from` contains nothing */
 async function planned(
   context: CliContext,
   source: ImportSource,
   { from = '', to = '', map }: EveryImport,
 ): Promise<readonly PlannedImport[]> {
-  const { exact, refuseOthersThan } = await readMap(map);
+  const { exact, refuseUnknownSources } = await readMap(map);
   const mapping = { from: trimmed(from), to: trimmed(to), exact };
   const broker = await context.broker();
   const sources = await listed(context, source);
   if (sources.length === 0 && mapping.from !== '') {
     throw new Failed(
-      `nothing is below "${mapping.from}" of ${source.label}: --from names a folder as the source has it; without it all is taken`,
+      `${source.label} has nothing below "${mapping.from}"; --from is a folder by its name at the source, and without --from everything is copied`,
       EXIT.notFound,
     );
   }
-  refuseOthersThan(new Set(sources.map(({ path }) => path)));
+  refuseUnknownSources(new Set(sources.map(({ path }) => path)));
   const plan = planImport(sources, mapping);
-  return sparing(plan, await existingPaths(broker, plan, mapping.to));
+  return keepExisting(plan, await existingPaths(broker, plan, mapping.to));
 }
 
 async function listed(
@@ -125,7 +131,7 @@ async function listed(
   return found;
 }
 
-/** Paths that are there, below the prefix and wherever else the map puts something. */
+/** The paths that exist at the broker, below the prefix and wherever else the map puts a secret. */
 async function existingPaths(
   broker: Broker,
   plan: readonly PlannedImport[],
@@ -133,7 +139,7 @@ async function existingPaths(
 ): Promise<ReadonlySet<string>> {
   const targets = plan.flatMap(({ state, target }) => (state === 'create' ? [target ?? ''] : []));
   const elsewhere = targets.filter((target) => prefix !== '' && !target.startsWith(`${prefix}/`));
-  // What is called exactly as a prefix is not in its list.
+  // The list of a prefix does not contain a secret whose path equals the prefix.
   const folders = elsewhere.map((target) => target.slice(0, Math.max(0, target.lastIndexOf('/'))));
   const found = new Set<string>();
   for (const place of new Set([prefix, ...folders])) {
@@ -150,7 +156,7 @@ function trimmed(path: string): string {
 function summary(label: string, plan: readonly PlannedImport[]): string {
   const count = (state: PlannedImport['state']): number =>
     plan.filter((each) => each.state === state).length;
-  return `${label}: ${count('create')} to copy, ${count('exists')} there already, ${count('left out')} left out, ${count('unnameable')} that need a name in --map, ${count('unreadable')} that cannot be read`;
+  return `${label}: ${count('create')} to copy, ${count('exists')} exist already, ${count('left out')} left out, ${count('unnameable')} need a name in --map, ${count('unreadable')} cannot be read`;
 }
 
 function planText(plan: readonly PlannedImport[]): string {
@@ -158,20 +164,20 @@ function planText(plan: readonly PlannedImport[]): string {
   return table(['source', 'target', 'plan'], rows);
 }
 
-const WELL: readonly ImportResult['outcome'][] = ['created', 'exists', 'empty', 'left out'];
+const EXPECTED: readonly ImportResult['outcome'][] = ['created', 'exists', 'empty', 'left out'];
 
-function isWell({ outcome }: ImportResult): boolean {
-  return WELL.includes(outcome);
+function isExpected({ outcome }: ImportResult): boolean {
+  return EXPECTED.includes(outcome);
 }
 
-/** How far it had come, on one line. */
+/** The progress on one line. */
 function progressOf(results: readonly ImportResult[]): string {
   const count = (outcome: ImportResult['outcome']): number =>
     results.filter((each) => each.outcome === outcome).length;
-  return `${count('created')} copied, ${count('not known')} not known, ${count('not reached')} not reached; to go on, run it again: what is there stays as it is`;
+  return `${count('created')} copied, ${count('not known')} possibly copied, ${count('not reached')} not reached; run the command again to continue: existing secrets stay unchanged`;
 }
 
-/** What was not copied, and how many were. */
+/** The secrets that were not copied, and how many were. */
 function resultText(results: readonly ImportResult[]): string {
   const created = results.filter(({ outcome }) => outcome === 'created').length;
   const rest = results.filter(({ outcome }) => outcome !== 'created');

@@ -1,125 +1,55 @@
 import type { components } from '../../client/index.ts';
 import { parseWorkloadId } from '../../domain/workload.ts';
 import { confirm } from '../ask.ts';
-import { collect } from '../collect.ts';
+import { allPages } from '../broker.ts';
 import type { Call, CliContext } from '../context.ts';
+import { countText } from '../count.ts';
 import { defined } from '../defined.ts';
-import { Failed } from '../failed.ts';
-import { fields, table } from '../output/table.ts';
-import { UsageError } from '../usage-error.ts';
-import { revokedText } from './ended-text.ts';
-import { addedText, addQuarantine, type Scope } from './quarantines.ts';
+import { Failed, UsageError } from '../errors.ts';
+import { table } from '../output/table.ts';
+import { addQuarantine, onlyOne, quarantineText, revokedText, type Scope } from './response.ts';
 
-type Lease = components['schemas']['Lease'];
-
-interface LeaseFilter {
+interface RevokeOptions {
   readonly workload?: string;
   readonly pod?: string;
   readonly path?: string;
   readonly mount?: string;
-  readonly state?: 'live' | 'ended';
-}
-
-export async function runLeaseList(
-  { broker, output }: CliContext,
-  { options }: Call<LeaseFilter>,
-): Promise<void> {
-  const { workload, pod, path, mount, state } = options;
-  const query = defined({ workload, pod, path, mount, state, limit: 1000 });
-  const items = await collect((await broker()).pages('listLeases', { query }));
-  await output.show({ items }, () =>
-    table(
-      ['id', 'workload', 'path', 'version', 'state', 'ends'],
-      items.map((each) => [
-        each.id,
-        each.workload,
-        each.path,
-        each.version,
-        each.cause ?? each.state,
-        each.endsAt,
-      ]),
-    ),
-  );
-}
-
-export async function runLeaseGet(
-  { broker, output }: CliContext,
-  { args: [id = ''] }: Call<object>,
-): Promise<void> {
-  const { body } = await (await broker()).call('readLease', { path: { id } });
-  await output.show(body, () => leaseText(body));
-}
-
-export async function runLeaseRenew(
-  { broker, output }: CliContext,
-  { args: [id = ''], options: { ttl } }: Call<{ readonly ttl?: string }>,
-): Promise<void> {
-  const { body } = await (
-    await broker()
-  ).call('renewLease', {
-    path: { id },
-    body: defined({ ttl }),
-  });
-  await output.show(body, () => leaseText(body));
-}
-
-/** A workload gives its own lease back. */
-export async function runLeaseRelease(
-  { broker, output }: CliContext,
-  { args: [id = ''] }: Call<object>,
-): Promise<void> {
-  await (await broker()).call('releaseLease', { path: { id } });
-  await output.say(`released ${id}`);
-}
-
-function leaseText(lease: Lease): string {
-  return fields([
-    ['id', lease.id],
-    ['workload', lease.workload],
-    ['pod', lease.podUid],
-    ['path', lease.path],
-    ['version', lease.version],
-    ['kind', lease.kind],
-    ['state', lease.state],
-    ['cause', lease.cause],
-    ['issued', lease.issuedAt],
-    ['ends', lease.endsAt],
-    ['at most until', lease.maxEndsAt],
-  ]);
-}
-
-interface RevokeOptions extends Omit<LeaseFilter, 'state'> {
   readonly comment?: string;
   readonly quarantine?: string;
   readonly yes?: boolean;
 }
 
-/** Ends leases, selected in exactly one way, and revokes what is under them; first keeps the holder out, where that is wanted. */
+/** Revokes leases and their credentials, selected in exactly one way. With `--quarantine` it quarantines the holder first. */
 export async function runLeaseRevoke(
   context: CliContext,
   { args: [id], options }: Call<RevokeOptions>,
 ): Promise<void> {
   const { comment, quarantine: duration, yes } = options;
   const selection = selectionOf(id, options);
-  const { by } = selection;
-  const what = `${by} ${Object.values(selection)[1] ?? ''}`;
+  const { by, ...filter } = selection;
+  const what = `${by} ${Object.values(filter).join(' ')}`;
   const scope = duration === undefined ? undefined : await holderOf(context, selection);
-  const also = scope === undefined ? '' : ` and quarantine ${Object.values(scope).join(' ')}`;
+  const broker = await context.broker();
   await confirm(
     context,
-    `revoke the leases of ${what}${also}`,
+    async (url) => {
+      const also = scope === undefined ? '' : ` and quarantine ${Object.values(scope).join(' ')}`;
+      if (by === 'id') return `Revoke lease ${what}${also} at ${url}`;
+      const names = ['live lease', 'live leases'] as const;
+      const live = await countText(broker, 'listLeases', { ...filter, state: 'live' }, names);
+      return `Revoke ${live} of ${what}${also} at ${url}`;
+    },
     yes === true || (by === 'id' && scope === undefined),
   );
   const reason = comment ?? `leases of ${what} revoked`;
-  const made = scope && (await addQuarantine(context, scope, { reason, duration }));
-  const { body } = await (
-    await context.broker()
-  ).call('revokeLeases', {
+  const quarantined = scope && (await addQuarantine(context, scope, { reason, duration }));
+  const { body } = await broker.call('revokeLeases', {
     body: { ...selection, ...defined({ comment }) },
   });
-  if (made !== undefined) {
-    const shown = { ...body, quarantine: made.quarantine, ended: made.ended };
-    await context.output.show(shown, () => `${addedText(made)}\n${revokedText(body)}`);
+  if (quarantined !== undefined) {
+    const { quarantine, ended } = quarantined;
+    const shown = { ...body, quarantine, ended };
+    await context.output.show(shown, () => `${quarantineText(quarantined)}\n${revokedText(body)}`);
     return;
   }
   if (body.revoked + body.revoking === 0) {
@@ -131,7 +61,7 @@ export async function runLeaseRevoke(
   );
 }
 
-/** Whom a quarantine keeps out: the pod or workload that was named, or the workload that holds the lease. */
+/** The subject of the quarantine: the selected pod or workload, or the workload that holds the lease. */
 async function holderOf({ broker }: CliContext, selection: Selection): Promise<Scope> {
   if (selection.by === 'workload') return { kind: 'workload', workload: selection.workload };
   if (selection.by === 'id') {
@@ -139,14 +69,14 @@ async function holderOf({ broker }: CliContext, selection: Selection): Promise<S
     return { kind: 'workload', workload: body.workload };
   }
   if (selection.by !== 'pod') {
-    throw new UsageError('--quarantine goes with ID, --workload or --pod');
+    throw new UsageError('--quarantine needs ID, --workload or --pod');
   }
   const { pod } = selection;
   const { body } = await (await broker()).call('listLeases', { query: { pod, limit: 1 } });
   const cluster = parseWorkloadId(body.items[0]?.workload ?? '')?.cluster;
   if (cluster !== undefined) return { kind: 'pod', cluster, pod };
   throw new UsageError(
-    `the pod ${pod} holds no lease, so its cluster is not known; use "quaymaster quarantine add --cluster"`,
+    `pod ${pod} holds no lease, so its cluster is not known; use "quaymaster quarantine add --cluster"`,
   );
 }
 
@@ -156,23 +86,16 @@ function selectionOf(
   id: string | undefined,
   { path, workload, pod, mount }: RevokeOptions,
 ): Selection {
-  const given: readonly (Selection | undefined)[] = [
+  return onlyOne<Selection>('leases', 'ID, --path, --workload, --pod or --mount', [
     id === undefined ? undefined : { by: 'id', id },
     path === undefined ? undefined : { by: 'path', path },
     workload === undefined ? undefined : { by: 'workload', workload },
     pod === undefined ? undefined : { by: 'pod', pod },
     mount === undefined ? undefined : { by: 'mount', mount },
-  ];
-  const [selection, more] = given.filter((each) => each !== undefined);
-  if (selection === undefined || more !== undefined) {
-    throw new UsageError(
-      'say which leases in exactly one way: ID, --path, --workload, --pod or --mount',
-    );
-  }
-  return selection;
+  ]);
 }
 
-/** What needs somebody comes first. */
+/** Credentials that need an operator come first. */
 const REVOCATION_STATES = ['irrevocable', 'revoking', 'expiring'] as const;
 
 export async function runRevocationList(
@@ -182,7 +105,7 @@ export async function runRevocationList(
   const caller = await broker();
   const states = options.state === undefined ? REVOCATION_STATES : [options.state];
   const lists = states.map((state) =>
-    collect(caller.pages('listRevocations', { query: { state, limit: 1000 } })),
+    allPages(caller, 'listRevocations', { query: { state, limit: 1000 } }),
   );
   const items = (await Promise.all(lists)).flat();
   await output.show({ items }, () =>
@@ -198,12 +121,4 @@ export async function runRevocationList(
       ]),
     ),
   );
-}
-
-export async function runRevocationRetry(
-  { broker, output }: CliContext,
-  { args: [id = ''] }: Call<object>,
-): Promise<void> {
-  const { body } = await (await broker()).call('retryRevocation', { path: { id } });
-  await output.show(body, () => `${body.credential} is tried again now`);
 }

@@ -1,19 +1,21 @@
 import { bearer } from '../../client/index.ts';
 import { askHidden, readStdin } from '../ask.ts';
+import { abortedBy, type Broker } from '../broker.ts';
 import {
   absolute,
   checkToken,
+  findTarget,
   openClient,
   operatorLogin,
   profileName,
   type ConnectionOptions,
 } from '../connection.ts';
 import type { Call, CliContext } from '../context.ts';
-import { keepOrEnd, logInWorkload } from '../open-broker.ts';
-import { ProfileFiles } from '../profile/profile-files.ts';
-import type { OperatorLogin, Profile, WorkloadLogin } from '../profile/profile.ts';
-import { UsageError } from '../usage-error.ts';
-import { isSessionToken, whoIs } from '../who-is.ts';
+import { UsageError } from '../errors.ts';
+import { isSessionToken, readIdentity } from '../identity.ts';
+import { logInWorkload, openBroker, saveOrEnd } from '../open-broker.ts';
+import { table } from '../output/table.ts';
+import { ProfileFiles, type OperatorLogin, type Profile, type WorkloadLogin } from '../profiles.ts';
 
 export interface LoginOptions extends ConnectionOptions {
   readonly name?: string;
@@ -22,7 +24,7 @@ export interface LoginOptions extends ConnectionOptions {
   readonly podTokenFile?: string;
 }
 
-/** Tries a login and keeps it as a profile. */
+/** Tries a login, and saves it as a profile if it succeeds. */
 export async function runLogin(
   context: CliContext,
   { options }: Call<LoginOptions>,
@@ -34,26 +36,27 @@ export async function runLogin(
   if (url === undefined) throw new UsageError('login needs --url https://HOST:PORT');
   const caFile = absolute(options.ca ?? environment.caFile);
   const broker = { url, ...(caFile !== undefined && { caFile }) };
-  const keep: Keep = async (login) => {
+  const save: Save = async (login) => {
     await files.write(name, { ...broker, login });
     await files.use(name);
   };
   const login = isWorkload(options)
-    ? await workloadLogin(broker, options, keep)
-    : await checkedLogin(broker, await operatorToken(context, options), keep);
-  await output.say(`logged in at ${url} as ${who(login)}; it is the profile "${name}" now`);
+    ? await workloadLogin(broker, options, save)
+    : await checkedLogin(broker, await operatorToken(context, options), save);
+  const who = login.kind === 'operator' ? 'an operator' : `a workload of cluster ${login.cluster}`;
+  await output.say(`logged in to ${url} as ${who}; the current profile is now "${name}"`);
 }
 
-type Keep = (login: OperatorLogin | WorkloadLogin) => Promise<void>;
+type Save = (login: OperatorLogin | WorkloadLogin) => Promise<void>;
 
 function isWorkload({ cluster, podTokenFile, tokenFile, tokenStdin }: LoginOptions): boolean {
   if (cluster === undefined && podTokenFile === undefined) return false;
   if (cluster === undefined || podTokenFile === undefined) {
-    throw new UsageError('a pod logs in with both --cluster and --pod-token-file');
+    throw new UsageError('the login of a pod needs both --cluster and --pod-token-file');
   }
   if (tokenFile !== undefined || tokenStdin === true) {
     throw new UsageError(
-      'a pod logs in with its own token, an operator with --token-file: not both',
+      'a pod logs in with --pod-token-file, an operator with --token-file or --token-stdin; use one of them',
     );
   }
   return true;
@@ -62,14 +65,14 @@ function isWorkload({ cluster, podTokenFile, tokenFile, tokenStdin }: LoginOptio
 async function workloadLogin(
   broker: Pick<Profile, 'url' | 'caFile'>,
   { cluster = '', podTokenFile = '' }: LoginOptions,
-  keep: Keep,
+  save: Save,
 ): Promise<WorkloadLogin> {
   const client = await openClient(broker);
   try {
     const path = absolute(podTokenFile) ?? '';
     const session = await logInWorkload(client, { cluster, podTokenFile: path });
     const login = { kind: 'workload', cluster, podTokenFile: path, session } as const;
-    await keepOrEnd(client, session, () => keep(login));
+    await saveOrEnd(client, session, () => save(login));
     return login;
   } finally {
     client.close();
@@ -93,22 +96,98 @@ async function operatorToken(
   return { kind: 'operator', token: checkToken(text, 'standard input') };
 }
 
-/** A token that the broker does not know is not kept. */
+/** Saves a token only after the broker has accepted it. */
 async function checkedLogin(
   broker: Pick<Profile, 'url' | 'caFile'>,
   login: OperatorLogin,
-  keep: Keep,
+  save: Save,
 ): Promise<OperatorLogin> {
   const client = await openClient(broker);
   try {
-    await whoIs(client.as(bearer(login.token)), isSessionToken(login.token));
-    await keep(login);
+    await readIdentity(client.as(bearer(login.token)), isSessionToken(login.token));
+    await save(login);
     return login;
   } finally {
     client.close();
   }
 }
 
-function who(login: OperatorLogin | WorkloadLogin): string {
-  return login.kind === 'operator' ? 'an operator' : `a workload of ${login.cluster}`;
+interface LogoutOptions extends ConnectionOptions {
+  readonly revoke?: boolean;
+}
+
+/** Deletes a profile. Its session ends, with the leases; an operator's token is revoked only with `--revoke`. */
+export async function runLogout(
+  context: CliContext,
+  { options }: Call<LogoutOptions>,
+): Promise<void> {
+  const { environment, output } = context;
+  const name = await profileName(options, environment);
+  const files = new ProfileFiles(environment.configDirectory);
+  const profile = await files.read(name);
+  if (profile === undefined) {
+    await output.say(`not logged in: profile "${name}" does not exist`);
+    return;
+  }
+  const { login } = profile;
+  const isSession = login.kind === 'workload' || isSessionToken(login.token);
+  // The profile's own token is used: a token that an option or the environment names belongs to another login and stays valid.
+  const ca = options.ca ?? (options.profile === undefined ? environment.caFile : undefined);
+  const asProfile = callingAs(context, { profile: name, ca });
+  if (isSession) await endSession(context, asProfile);
+  else if (options.revoke === true) await asProfile(revokeOwnToken);
+  await files.remove(name);
+  await output.say(`logged out; deleted profile "${name}"`);
+  if (!isSession && options.revoke !== true) {
+    output.note('copies of its token stay valid; logout --revoke revokes the token');
+  }
+}
+
+type CallAs = (work: (broker: Broker) => Promise<unknown>) => Promise<void>;
+
+function callingAs(
+  { environment, clock, signal }: CliContext,
+  connection: ConnectionOptions,
+): CallAs {
+  return async (work) => {
+    const target = await findTarget(connection, environment);
+    const { broker, close } = await openBroker(target, environment, clock);
+    try {
+      await work(abortedBy(broker, signal));
+    } finally {
+      close();
+    }
+  };
+}
+
+/** A session that cannot be ended does not stop the logout: it may have expired already. */
+async function endSession({ output }: CliContext, asProfile: CallAs): Promise<void> {
+  try {
+    await asProfile((broker) => broker.call('endSession'));
+  } catch (error) {
+    output.note(`could not end the session: ${(error as Error).message}`);
+  }
+}
+
+async function revokeOwnToken(broker: Broker): Promise<void> {
+  const { operator, id } = (await broker.call('readOwnToken')).body;
+  await broker.call('revokeOperatorToken', { path: { name: operator, id } });
+}
+
+export async function runProfiles({ environment, output }: CliContext): Promise<void> {
+  const files = new ProfileFiles(environment.configDirectory);
+  const current = await files.current();
+  const items: { name: string; url: string; as: string; current: boolean }[] = [];
+  for (const name of await files.names()) {
+    const profile = await files.read(name);
+    if (profile === undefined) continue;
+    const { url, login } = profile;
+    items.push({ name, url, as: login.kind, current: name === current });
+  }
+  await output.show({ items }, () =>
+    table(
+      ['name', 'broker', 'as', 'current'],
+      items.map((each) => [each.name, each.url, each.as, each.current]),
+    ),
+  );
 }

@@ -4,13 +4,13 @@ import { ROLES } from '../../domain/principal.ts';
 import type { Broker } from '../broker.ts';
 import type { Call, CliContext } from '../context.ts';
 import { defined } from '../defined.ts';
-import { EXIT } from '../exit-codes.ts';
-import { Failed } from '../failed.ts';
-import { mayHaveBeenDone } from '../may-have-been-done.ts';
-import { fields, table } from '../output/table.ts';
-import { causeOf, stopped } from '../stopped.ts';
-import { UsageError } from '../usage-error.ts';
-import { grantText } from './whoami.ts';
+import { EXIT, Failed, UsageError } from '../errors.ts';
+import { grantText } from '../identity.ts';
+import { fields } from '../output/table.ts';
+import { causeOf, mayHaveBeenDone, stopped } from '../unfinished.ts';
+
+type Token = components['schemas']['OperatorToken'];
+type Grant = components['schemas']['Grant'];
 
 interface TokenOptions {
   readonly out: string;
@@ -20,30 +20,28 @@ interface TokenOptions {
   readonly description?: string;
 }
 
-/** Makes a token into a new file of mode 0600: it is shown nowhere else, ever. */
+/** Creates a token and writes it to a new file of mode 0600. The token is shown nowhere else. */
 export async function runTokenCreate(
   context: CliContext,
   { args: [name = ''], options }: Call<TokenOptions>,
 ): Promise<void> {
   const { out, ttl, role, from, description } = options;
-  const order = {
-    ...defined({ ttl, grants: role?.map(grantOf), sourceCidrs: copyOf(from), description }),
-  };
+  const order = defined({ ttl, grants: role?.map(grantOf), sourceCidrs: from, description });
   const broker = await context.broker();
-  // The file comes first: a token that cannot be kept would be lost, and would still be good.
+  // The file is opened first: a token that cannot be saved would be lost while it is still valid.
   const file = await openNew(out);
-  let made: Token;
+  let created: Token;
   try {
-    const { token, ...rest } = await makeToken(context, broker, { name, order });
-    made = rest;
-    await keepToken(broker, made, { file, out, token });
+    const { token, ...rest } = await createToken(context, broker, { name, order });
+    created = rest;
+    await saveToken(broker, created, { file, out, token });
   } catch (error) {
     await rm(out, { force: true });
     throw error;
   } finally {
     await file.close();
   }
-  await context.output.show(made, () => `${tokenText(made)}\nits text is in ${out}`);
+  await context.output.show(created, () => `${tokenText(created)}\nwrote the token to ${out}`);
 }
 
 async function openNew(out: string): Promise<FileHandle> {
@@ -51,9 +49,8 @@ async function openNew(out: string): Promise<FileHandle> {
     return await open(out, 'wx', 0o600);
   } catch (error) {
     const { code = 'unknown' } = error as NodeJS.ErrnoException;
-    throw new UsageError(
-      `${out} cannot be made: ${code === 'EEXIST' ? 'it is there already' : code}`,
-    );
+    const why = code === 'EEXIST' ? 'the file exists already' : code;
+    throw new UsageError(`cannot create ${out}: ${why}`);
   }
 }
 
@@ -62,7 +59,7 @@ interface Order {
   readonly order: components['schemas']['OperatorTokenOrder'];
 }
 
-async function makeToken(
+async function createToken(
   { signal }: CliContext,
   broker: Broker,
   { name, order }: Order,
@@ -74,52 +71,44 @@ async function makeToken(
     if (!mayHaveBeenDone(cause)) throw error;
     throw stopped(
       cause,
-      `a token may have been made, whose text nobody has: quaymaster operator token ls ${name}, then revoke it`,
+      `the token may have been created but its value was lost; find it with quaymaster operator token ls ${name}, then revoke it`,
     );
   }
 }
 
-interface Kept {
+interface Saved {
   readonly file: FileHandle;
   readonly out: string;
   readonly token: string;
 }
 
-/** @throws Failed when it cannot be kept: then it is taken back */
-async function keepToken(
+/** @throws Failed if the token cannot be saved; it is then revoked */
+async function saveToken(
   broker: Broker,
   { operator, id }: Token,
-  { file, out, token }: Kept,
+  { file, out, token }: Saved,
 ): Promise<void> {
   try {
     await file.writeFile(`${token}\n`);
     await file.sync();
   } catch (error) {
     const { code = 'unknown' } = error as NodeJS.ErrnoException;
-    const left = await broker.call('revokeOperatorToken', { path: { name: operator, id } }).then(
-      () => 'is revoked again',
-      () => `may still be good: quaymaster operator token revoke ${operator} ${id}`,
+    const result = await broker.call('revokeOperatorToken', { path: { name: operator, id } }).then(
+      () => 'was revoked',
+      () => `may still be valid; revoke it: quaymaster operator token revoke ${operator} ${id}`,
     );
-    const text = `${out} cannot be written: ${code}; the token that was made ${left}`;
+    const text = `cannot write ${out}: ${code}; the new token ${result}`;
     throw new Failed(text, EXIT.failed, { cause: error });
   }
 }
 
-type Grant = components['schemas']['Grant'];
-
-/** `auditor`, or `rotator:payments,shared` for a role within paths. @throws UsageError */
+/** `auditor`, or `rotator:payments,shared` for a role that is restricted to paths. @throws UsageError */
 function grantOf(text: string): Grant {
   const [word = '', scope] = text.split(':');
   const role = ROLES.find((each) => each === word);
-  if (role === undefined) throw new UsageError(`--role is one of ${ROLES.join(', ')}`);
+  if (role === undefined) throw new UsageError(`--role must be one of ${ROLES.join(', ')}`);
   return { role, ...(scope !== undefined && { scope: scope.split(',') }) };
 }
-
-function copyOf(list: readonly string[] | undefined): string[] | undefined {
-  return list === undefined ? undefined : [...list];
-}
-
-type Token = components['schemas']['OperatorToken'];
 
 function tokenText({ id, operator, grants, sourceCidrs, endsAt }: Token): string {
   return fields([
@@ -127,33 +116,6 @@ function tokenText({ id, operator, grants, sourceCidrs, endsAt }: Token): string
     ['operator', operator],
     ['roles', grants?.map(grantText) ?? 'all of the operator'],
     ['from', sourceCidrs.length === 0 ? 'anywhere' : sourceCidrs],
-    ['ends', endsAt],
+    ['expires', endsAt],
   ]);
-}
-
-export async function runTokenList(
-  { broker, output }: CliContext,
-  { args: [name = ''] }: Call<object>,
-): Promise<void> {
-  const { body } = await (await broker()).call('listOperatorTokens', { path: { name } });
-  await output.show(body, () =>
-    table(
-      ['token', 'created', 'ends', 'roles', 'description'],
-      body.items.map((each) => [
-        each.id,
-        each.createdAt,
-        each.endsAt,
-        each.grants?.map(grantText) ?? 'all of the operator',
-        each.description,
-      ]),
-    ),
-  );
-}
-
-export async function runTokenRevoke(
-  { broker, output }: CliContext,
-  { args: [name = '', id = ''] }: Call<object>,
-): Promise<void> {
-  await (await broker()).call('revokeOperatorToken', { path: { name, id } });
-  await output.say(`revoked ${id} of ${name}`);
 }

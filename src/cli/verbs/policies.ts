@@ -1,15 +1,14 @@
 import type { components } from '../../client/index.ts';
-import type { parsePolicy } from '../../domain/policy/index.ts';
 import { CAPABILITIES } from '../../domain/policy/index.ts';
 import { parseWorkloadId } from '../../domain/workload.ts';
+import { callWith } from '../broker.ts';
 import type { Call, CliContext } from '../context.ts';
 import { defined } from '../defined.ts';
 import { POLICY } from '../documents/kinds.ts';
 import { problemAt, toManifests } from '../documents/manifest.ts';
 import { readDocuments } from '../documents/read-files.ts';
-import { EXIT, type ExitCode } from '../exit-codes.ts';
+import { EXIT, problemLine, UsageError, type ExitCode, type FileProblem } from '../errors.ts';
 import { printable } from '../output/printable.ts';
-import { problemLine, UsageError, type FileProblem } from '../usage-error.ts';
 
 interface ExplainOptions {
   readonly capability: string;
@@ -22,18 +21,20 @@ interface ExplainOptions {
   readonly session?: string;
 }
 
-/** Says what is decided for a workload, and why; exit 3 when it is denied, or blocked whatever the policies decide. */
+/** Shows the decision for a workload and its reasons. @returns 3 if it is denied, or blocked whatever the policies decide */
 export async function runExplain(
   { broker, output }: CliContext,
   { args: [who = '', path = ''], options }: Call<ExplainOptions>,
 ): Promise<ExitCode> {
   const workload = parseWorkloadId(who);
   if (workload === undefined) {
-    throw new UsageError('the workload is k8s://<cluster>/<namespace>/<serviceaccount>');
+    throw new UsageError(
+      'the workload must have the form k8s://<cluster>/<namespace>/<serviceaccount>',
+    );
   }
   const { podName, podUid, label, capability, sourceAddress, at, sealed, session } = options;
   if ((podName === undefined) !== (podUid === undefined)) {
-    throw new UsageError('a pod has both --pod-name and --pod-uid');
+    throw new UsageError('a pod needs both --pod-name and --pod-uid');
   }
   const pod = podName === undefined ? undefined : { name: podName, uid: podUid ?? '' };
   const { body } = await (
@@ -63,7 +64,7 @@ function exitOf({ decision, blocks }: components['schemas']['Explanation']): Exi
 function capabilityOf(text: string): components['schemas']['Capability'] {
   const found = CAPABILITIES.find((each) => each === text);
   if (found === undefined)
-    throw new UsageError(`--capability is one of ${CAPABILITIES.join(', ')}`);
+    throw new UsageError(`--capability must be one of ${CAPABILITIES.join(', ')}`);
   return found;
 }
 
@@ -71,7 +72,7 @@ function labelsOf(labels: readonly string[]): Record<string, string> {
   return Object.fromEntries(
     labels.map((label) => {
       const [key = '', ...value] = label.split('=');
-      if (key === '' || value.length === 0) throw new UsageError('--label is KEY=VALUE');
+      if (key === '' || value.length === 0) throw new UsageError('--label must be KEY=VALUE');
       return [key, value.join('=')];
     }),
   );
@@ -81,7 +82,7 @@ interface ValidateOptions {
   readonly offline?: boolean;
 }
 
-/** Lists all that is wrong with policies, each at its line; nothing is saved. */
+/** Validates policies and lists every problem with its line. Nothing is saved. */
 export async function runValidate(
   context: CliContext,
   { args, options }: Call<ValidateOptions>,
@@ -92,8 +93,7 @@ export async function runValidate(
   else {
     const broker = await context.broker();
     for (const document of documents) {
-      const body = document.value as ReturnType<typeof parsePolicy>;
-      const { body: found } = await broker.call('validatePolicy', { body: mutable(body) });
+      const { body: found } = await callWith(broker, 'validatePolicy', { body: document.value });
       for (const { pointer, message } of found.problems) {
         problems.push(problemAt(document, pointer, message));
       }
@@ -117,9 +117,4 @@ function offlineProblems(documents: Documents): readonly FileProblem[] {
     if (error instanceof UsageError) return error.problems;
     throw error;
   }
-}
-
-/** The generated types have no `readonly`. */
-function mutable(policy: unknown): components['schemas']['AccessPolicy'] {
-  return policy as components['schemas']['AccessPolicy'];
 }

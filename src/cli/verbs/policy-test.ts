@@ -2,7 +2,7 @@ import type { Call, CliContext } from '../context.ts';
 import { POLICY } from '../documents/kinds.ts';
 import { toManifests } from '../documents/manifest.ts';
 import { readDocuments } from '../documents/read-files.ts';
-import { EXIT, type ExitCode } from '../exit-codes.ts';
+import { EXIT, type ExitCode } from '../errors.ts';
 import { coloured } from '../output/output.ts';
 import { printable } from '../output/printable.ts';
 import { offlineJudge, onlineJudge, type Judge, type Verdict } from '../policy-test/evaluate.ts';
@@ -18,7 +18,7 @@ interface Outcome {
   readonly passed: boolean;
 }
 
-/** Runs fixtures against the policies of files, or of the broker where no files are named. */
+/** Runs policy tests against the policies of files, or of the broker if no files are given. */
 export async function runPolicyTest(
   context: CliContext,
   { args, options }: Call<TestOptions>,
@@ -64,7 +64,7 @@ function toJson({ test, verdict, passed }: Outcome): object {
   };
 }
 
-/** A line for each, and for what failed the place and the reasons. */
+/** One line for each test; a failed test also shows its place, the expected decision and the reasons. */
 function toLines({ test, verdict, passed }: Outcome): readonly string[] {
   const { name, who, capability, path, expect, rule, source, pointer } = test;
   const what = `${whoText(who)} ${capability} ${path}: ${expect}`;
@@ -72,7 +72,7 @@ function toLines({ test, verdict, passed }: Outcome): readonly string[] {
   if (passed) return [head];
   const wanted = rule === undefined ? expect : `${expect} by ${rule}`;
   const place = `${source.file}:${source.locate(pointer).line}`;
-  const details = [`${place}: ${what}`, `wanted ${wanted}`, ...verdict.lines];
+  const details = [`${place}: ${what}`, `expected ${wanted}`, ...verdict.lines];
   return [head, ...details.map((line) => `     ${printable(line)}`)];
 }
 

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { askHidden, readStdin } from '../ask.ts';
 import type { CliContext } from '../context.ts';
-import { UsageError } from '../usage-error.ts';
+import { UsageError } from '../errors.ts';
 
 export type SecretValue = string | { readonly base64: string };
 export type SecretData = Readonly<Record<string, SecretValue>>;
@@ -9,23 +9,32 @@ export type SecretData = Readonly<Record<string, SecretValue>>;
 const ASSIGNMENT = /^([^=]+)=(.*)$/s;
 
 /**
- * Keys with values from files and standard input. A value is never an argument: arguments stand in the shell's history and in the list of
- * processes, where every user of the machine reads them. @throws UsageError; no argument is repeated in it
+ * The keys of a secret with their values, from files, standard input or a prompt. A value is never an argument: arguments are kept in the
+ * shell's history and shown in the list of processes, which every user of the machine can read. @throws UsageError without the values
  */
-export async function readAssignments(
+export async function readSecretData(
   context: CliContext,
+  verb: string,
   words: readonly string[],
+  jsonFile: string | undefined,
 ): Promise<SecretData> {
+  if ((words.length === 0) === (jsonFile === undefined)) {
+    throw new UsageError(`${verb} needs either KEY=@FILE (or KEY=-) or --from-json FILE`);
+  }
+  return jsonFile === undefined ? readAssignments(context, words) : readJsonData(context, jsonFile);
+}
+
+async function readAssignments(context: CliContext, words: readonly string[]): Promise<SecretData> {
   const sources = words.map(sourceOf);
   if (sources.filter(({ source }) => source === '-').length > 1) {
-    throw new UsageError('standard input can be one value only');
+    throw new UsageError('only one key can be read from standard input');
   }
   const data = new Map<string, SecretValue>();
   for (const { key, source } of sources) {
-    if (data.has(key)) throw new UsageError(`the key ${key} is given twice`);
+    if (data.has(key)) throw new UsageError(`key ${key} is given twice`);
     data.set(key, source === '-' ? await typedOrPiped(context, key) : await fromFile(source));
   }
-  // fromEntries defines, where an assignment to `__proto__` would change the object itself.
+  // An assignment to `__proto__` would change the object itself; fromEntries defines a member of that name.
   return Object.fromEntries(data);
 }
 
@@ -34,7 +43,7 @@ function sourceOf(word: string): { readonly key: string; readonly source: string
   if (source === '-') return { key, source };
   if (source.startsWith('@') && source.length > 1) return { key, source: source.slice(1) };
   throw new UsageError(
-    'a value is never an argument, because other users can see arguments and shells remember them: write KEY=@FILE, or KEY=- to type or pipe it',
+    'a value is never an argument, because other users can see arguments and shells keep them; write KEY=@FILE, or KEY=- to type or pipe it',
   );
 }
 
@@ -51,7 +60,7 @@ async function fromFile(path: string): Promise<SecretValue> {
   }
 }
 
-/** Text where the bytes are UTF-8, every byte of them, a newline at the end included; else base64. */
+/** Text if the bytes are UTF-8, with every byte kept, a final newline included; otherwise base64. */
 export function valueOf(bytes: Uint8Array): SecretValue {
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
@@ -60,14 +69,16 @@ export function valueOf(bytes: Uint8Array): SecretValue {
   }
 }
 
-/** All keys from one JSON object. @throws UsageError; nothing of the text is repeated */
-export async function readJsonData(context: CliContext, source: string): Promise<SecretData> {
+/** All keys from one JSON object. */
+async function readJsonData(context: CliContext, source: string): Promise<SecretData> {
   const bytes =
     source === '-' ? await readStdin(context) : await readFile(source).catch(() => undefined);
   if (bytes === undefined) throw new UsageError(`${source} cannot be read`);
   const value = parsed(bytes.toString('utf8'));
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new UsageError('--from-json needs a JSON object of texts, or of {"base64": "…"}');
+    throw new UsageError(
+      '--from-json needs a JSON object whose values are strings or {"base64": "…"}',
+    );
   }
   return value as SecretData;
 }
@@ -76,6 +87,6 @@ function parsed(text: string): unknown {
   try {
     return JSON.parse(text) as unknown;
   } catch {
-    throw new UsageError('--from-json: this is not JSON');
+    throw new UsageError('--from-json: the file is not valid JSON');
   }
 }

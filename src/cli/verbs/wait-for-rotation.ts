@@ -1,33 +1,35 @@
 import type { components } from '../../client/index.ts';
 import type { Broker } from '../broker.ts';
 import type { CliContext } from '../context.ts';
-import { EXIT, type ExitCode } from '../exit-codes.ts';
+import { EXIT, type ExitCode } from '../errors.ts';
 import { fields } from '../output/table.ts';
 
 type Rotation = components['schemas']['Rotation'];
 type State = Rotation['state'];
+type Output = CliContext['output'];
 
 const FIRST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 10_000;
 
-/** Follows a rotation to its end, or until it needs somebody. Ctrl-C ends the waiting and not the rotation. @returns 1 for an end that was not wanted */
-export async function waitForEnd(
+/** Polls a rotation until it finishes or is parked. Ctrl-C stops the polling, not the rotation. @returns 1 if it did not end in a success state */
+export async function waitUntilFinished(
   { output, clock, signal }: CliContext,
   broker: Broker,
-  begun: Rotation,
-  wanted: readonly State[],
+  started: Rotation,
+  successStates: readonly State[],
 ): Promise<ExitCode> {
-  output.note(`${begun.kind} ${begun.id} goes on at the broker, also when this stops waiting`);
-  let now = begun;
+  const { kind, id } = started;
+  output.note(`${kind} ${id} continues at the broker even if you interrupt this command`);
+  let now = started;
   let pause = FIRST_PAUSE_MS;
   while (now.state === 'running' || now.state === 'undoing') {
     output.progress(`${now.path}: ${now.step}`);
     await clock.sleep(pause, signal);
-    const next = await lookUp(broker, now);
+    const next = await poll(broker, now);
     const isFurther = next.step !== now.step;
-    if (isFurther) sayWhatItWaitsFor(output, next);
-    if (next.attempts !== now.attempts || isFurther) sayWhatFailed(output, next);
-    // Each look is an entry of the log: what stays where it is, is looked at more seldom.
+    if (isFurther) reportSettling(output, next);
+    if (next.attempts !== now.attempts || isFurther) reportRetry(output, next);
+    // Each poll is an entry of the audit log, so the pause grows while nothing changes.
     pause = isFurther ? FIRST_PAUSE_MS : Math.min(pause * 2, LONGEST_PAUSE_MS);
     now = next;
   }
@@ -42,46 +44,43 @@ export async function waitForEnd(
       ['last error', now.lastError],
     ]),
   );
-  if (now.state === 'parked') sayWhatToDo(output, now);
-  return wanted.includes(now.state) ? EXIT.done : EXIT.failed;
+  if (now.state === 'parked') reportParked(output, now);
+  return successStates.includes(now.state) ? EXIT.done : EXIT.failed;
 }
 
-/** As it is under way, or as it ended. */
-async function lookUp(broker: Broker, { id, path }: Rotation): Promise<Rotation> {
+/** The rotation while it is in progress, or as it finished. */
+async function poll(broker: Broker, { id, path }: Rotation): Promise<Rotation> {
   const { active } = (await broker.call('readRotation', { path: { path } })).body;
   if (active?.id === id) return active;
   for await (const rotation of broker.pages('readRotationHistory', { path: { path } })) {
     if (rotation.id === id) return rotation;
   }
-  throw new TypeError('a rotation that was begun is not in the history');
+  throw new TypeError('the history does not list a rotation that was started');
 }
 
-function sayWhatItWaitsFor(
-  output: CliContext['output'],
-  { path, state, step, settlesUntil }: Rotation,
-): void {
+function reportSettling(output: Output, { path, state, step, settlesUntil }: Rotation): void {
   if (state !== 'running' || step !== 'settle' || settlesUntil === undefined) return;
   output.note(
-    `${path} waits until its holders have moved on, at the latest until ${settlesUntil}; who they are: quaymaster rotate status ${path}`,
+    `${path}: waiting until all holders use the new version, until ${settlesUntil} at the latest; list them: quaymaster rotate status ${path}`,
   );
 }
 
-function sayWhatFailed(
-  output: CliContext['output'],
+function reportRetry(
+  output: Output,
   { path, state, step, attempts, lastError, nextAttemptAt }: Rotation,
 ): void {
   if (state === 'parked' || attempts === 0 || lastError === undefined) return;
   if (nextAttemptAt === undefined) return;
-  output.note(`${path}: ${step} failed (${lastError}); it is tried again at ${nextAttemptAt}`);
+  output.note(`${path}: step ${step} failed (${lastError}); next retry at ${nextAttemptAt}`);
 }
 
-function sayWhatToDo(output: CliContext['output'], { path }: Rotation): void {
+function reportParked(output: Output, { path, step }: Rotation): void {
   output.note(
     [
-      `it waits for somebody: the page of its rotator (docs/rotators) says what the error means`,
+      `parked: step ${step} failed and is not retried by itself; the page of its rotator (docs/rotators) explains the error`,
       `  what the target accepts now: quaymaster rotate status ${path}`,
-      `  when the cause is removed:   quaymaster rotate retry ${path}`,
-      `  to give it up:               quaymaster rotate abort ${path}`,
+      `  after you fixed the cause:   quaymaster rotate retry ${path}`,
+      `  to give up:                  quaymaster rotate abort ${path}`,
     ].join('\n'),
   );
 }

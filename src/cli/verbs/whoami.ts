@@ -1,18 +1,13 @@
-import type { components } from '../../client/index.ts';
-import { findTarget, type ConnectionOptions } from '../connection.ts';
-import type { Call, CliContext } from '../context.ts';
+import type { CliContext } from '../context.ts';
+import { grantText, isSessionToken, readIdentity, type Identity } from '../identity.ts';
 import { fields } from '../output/table.ts';
-import { isSessionToken, whoIs, type Identity } from '../who-is.ts';
 
-/** Says as whom the broker knows the caller, and until when. */
-export async function runWhoami(
-  { broker, environment, output }: CliContext,
-  { options }: Call<ConnectionOptions>,
-): Promise<void> {
-  const { profile, profileName } = await findTarget(options, environment);
+/** Shows the caller's identity as the broker knows it, and when the login expires. */
+export async function runWhoami({ broker, target, output }: CliContext): Promise<void> {
+  const { profile, profileName } = await target();
   const { login } = profile;
   const isSession = login.kind === 'workload' || isSessionToken(login.token);
-  const identity = await whoIs(await broker(), isSession);
+  const identity = await readIdentity(await broker(), isSession);
   await output.show(identity, () =>
     fields([['profile', profileName], ['broker', profile.url], ...lines(identity)]),
   );
@@ -26,7 +21,7 @@ function lines(identity: Identity): readonly (readonly [string, unknown])[] {
       ['token', id],
       ['roles', grants.map(grantText)],
       ['from', sourceCidrs.length === 0 ? 'anywhere' : sourceCidrs],
-      ['ends', endsAt],
+      ['expires', endsAt],
     ];
   }
   const { workload, id, endsAt } = identity.session;
@@ -34,10 +29,6 @@ function lines(identity: Identity): readonly (readonly [string, unknown])[] {
     ['workload', workload.id],
     ['pod', workload.pod?.name],
     ['session', id],
-    ['ends', endsAt],
+    ['expires', endsAt],
   ];
-}
-
-export function grantText({ role, scope = [] }: components['schemas']['Grant']): string {
-  return scope.length === 0 ? role : `${role} (${scope.join(' ')})`;
 }

@@ -3,10 +3,10 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { AwsSource } from '../../../src/cli/import/aws-source.ts';
-import { collect } from '../../../src/cli/collect.ts';
-import { EXIT } from '../../../src/cli/exit-codes.ts';
+import { collect } from '../../kit/collect.ts';
+import { EXIT } from '../../../src/cli/errors.ts';
 import { failureOf } from '../../../src/cli/failure.ts';
-import { Interrupted } from '../../../src/cli/interrupted.ts';
+import { Interrupted } from '../../../src/cli/errors.ts';
 import { runImportAws } from '../../../src/cli/verbs/import.ts';
 import { awsFault, FakeAws } from '../../kit/fakes/fake-aws.ts';
 import { cliContext } from '../../kit/cli-context.ts';
@@ -84,29 +84,35 @@ describe('what ends an import from AWS', () => {
     const { exitCode, text, words } = await run({ endpoint });
     expect({ exitCode, words }).toEqual({ exitCode: 5, words: [] });
     expect(text).toMatch(
-      new RegExp(`^no answer of ${host}: \\w+; are --region and --endpoint right\\?$`),
+      new RegExp(`^no response from ${host}: \\w+; check --region and --endpoint$`),
     );
   });
 
   it.each([
-    ['nobody who answers any more', 'reset', 'no answer of', '\\w+; are --region', 5],
+    ['a reset connection', 'reset', 'no response from', '\\w+; check --region', 5],
     [
-      'one who cannot answer now',
+      'an unavailable service',
       awsFault('ServiceUnavailable', 'x', 503),
-      'no answer of',
+      'no response from',
       'ServiceUnavailable',
       5,
     ],
-    ['something else than AWS', { status: 200, body: '<html>' }, 'no answer of', 'SyntaxError', 5],
     [
-      'credentials that ended',
+      'a response of another server',
+      { status: 200, body: '<html>' },
+      'no response from',
+      'SyntaxError',
+      5,
+    ],
+    [
+      'expired credentials',
       awsFault('ExpiredTokenException', 'x'),
-      'the credentials are not accepted by',
+      'credentials refused by',
       'ExpiredTokenException',
       3,
     ],
   ] as const)(
-    '%s: no further secret is asked for',
+    '%s stops the import: no further secret is requested',
     async (_what, answer, said, word, code) => {
       aws.script(() => {
         aws.always(answer);
@@ -115,15 +121,15 @@ describe('what ends an import from AWS', () => {
       const { exitCode, text, words } = await run();
       expect(exitCode).toBe(code);
       expect(text.split('\n')[0]).toMatch(new RegExp(`^${said} ${at()}: ${word}`));
-      expect(text).toContain('0 copied, 0 not known, 8 not reached; to go on, run it again');
+      expect(text).toContain('0 copied, 0 possibly copied, 8 not reached; run the command again');
       expect(words).toEqual(Array.from({ length: 8 }, () => 'not reached'));
-      // Four at once, each asked three times at most by the SDK.
+      // Four at a time, and the SDK tries each at most three times.
       expect(reads()).toBeLessThanOrEqual(12);
     },
     20_000,
   );
 
-  it('one secret that is refused not', async () => {
+  it('a refusal of one secret does not stop the import', async () => {
     const refused = ({ SecretId }: Readonly<Record<string, unknown>>) =>
       SecretId === 'b' ? awsFault('AccessDeniedException', 'x') : undefined;
     aws.script(...Array.from({ length: 9 }, () => refused));
@@ -149,6 +155,6 @@ describe('what ends an import from AWS', () => {
     process.env['AWS_CONFIG_FILE'] = '/dev/null';
     const { exitCode, text } = await run();
     expect(exitCode).toBe(3);
-    expect(text).toContain('no credentials for AWS are found, as its SDK looks for them');
+    expect(text).toContain('the AWS SDK found no credentials');
   });
 });

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { describe, expect, it } from '@jest/globals';
-import { commandTree } from '../../../src/cli/completion/command-tree.ts';
-import { completionScript } from '../../../src/cli/completion/scripts.ts';
+import { commandTree } from '../../../src/cli/completion.ts';
+import { completionScript } from '../../../src/cli/completion.ts';
 import { createProgram } from '../../../src/program.ts';
 
 const tree = commandTree(createProgram());

@@ -1,7 +1,7 @@
 import { expect, it } from '@jest/globals';
 import { UnreachableError } from '../../../src/client/index.ts';
 import { failureOf } from '../../../src/cli/failure.ts';
-import { runCredential } from '../../../src/cli/verbs/credential.ts';
+import { runCredential } from '../../../src/cli/verbs/workload.ts';
 import { cliContext } from '../../kit/cli-context.ts';
 import { ScriptedBroker } from '../../kit/scripted-api.ts';
 
@@ -36,10 +36,10 @@ const RELEASE = { id: 'releaseLease', path: { id: 'lea_1' } };
 it('is given back when it cannot be shown: nobody has it', async () => {
   const full = await order({ unwritable: 'ENOSPC' });
   expect(full).toMatchObject({ exitCode: 1, more: [RELEASE] });
-  expect(full.text).toMatch(/ENOSPC.*\nthe credential is given back$/);
+  expect(full.text).toMatch(/ENOSPC.*\nthe credential was released$/);
   const closed = await order({ unwritable: 'EPIPE' });
   expect(closed).toMatchObject({ exitCode: 141, more: [RELEASE] });
-  expect(closed.text).toContain('the credential is given back');
+  expect(closed.text).toContain('the credential was released');
 });
 
 it('is named by its lease when it cannot be given back either', async () => {
@@ -48,7 +48,9 @@ it('is named by its lease when it cannot be given back either', async () => {
   };
   const { exitCode, text } = await order({ unwritable: 'ENOSPC', release });
   expect(exitCode).toBe(1);
-  expect(text).toMatch(/\nthe credential may still be good: quaymaster lease release lea_1$/);
+  expect(text).toMatch(
+    /\nthe credential may still be valid; release it: quaymaster lease release lea_1$/,
+  );
 });
 
 it('stays where its key was given: that finds it again, and others may have it', async () => {
@@ -65,10 +67,10 @@ it('can be found again where no answer came, and where it was not shown', async 
   });
   expect(exitCode).toBe(5);
   expect(text).toBe(
-    `no answer: x\na credential may have been made; the same command with --idempotency-key ${key} finds it`,
+    `no response: x\na credential may have been issued; repeat the command with --idempotency-key ${key} to get it`,
   );
   const masked = await order({ options: {} });
   expect(masked.out).not.toContain('hunter2');
-  expect(masked.err).toBe(`to see its values: --reveal --idempotency-key ${masked.key}\n`);
+  expect(masked.err).toBe(`to show its values: --reveal --idempotency-key ${masked.key}\n`);
   expect((await order({})).err).toBe('');
 });

@@ -2,11 +2,11 @@ import { symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { UnreachableError } from '../../../src/client/index.ts';
-import { EXIT } from '../../../src/cli/exit-codes.ts';
+import { EXIT } from '../../../src/cli/errors.ts';
 import { failureOf } from '../../../src/cli/failure.ts';
 import type { LooseInput } from '../../../src/cli/broker.ts';
 import { readDocuments } from '../../../src/cli/documents/read-files.ts';
-import { Interrupted } from '../../../src/cli/interrupted.ts';
+import { Interrupted } from '../../../src/cli/errors.ts';
 import { runApply } from '../../../src/cli/verbs/apply.ts';
 import { cliContext } from '../../kit/cli-context.ts';
 import { fileTree, removeTreesAfterEach } from '../../kit/file-tree.ts';
@@ -79,7 +79,7 @@ describe('apply', () => {
       { id: 'putMount', path: { name: 'pay' }, headers: { 'If-None-Match': '*' }, body: BODY },
       { id: 'putPolicy', path: { name: 'pay' }, headers: { 'If-None-Match': '*' } },
     ]);
-    expect(out).toContain('2 to create, 0 to change, 0 to delete, 0 as they should be');
+    expect(out).toContain('2 to create, 0 to change, 0 to delete, 0 unchanged');
   });
 
   it('changes what differs, on the version that the plan was made on', async () => {
@@ -131,7 +131,7 @@ describe('apply', () => {
     const prune = { yes: true, prune: ['policy'] };
     const { exit, text, written } = await apply({ 'm.yaml': MOUNT }, { listPolicies }, prune);
     expect({ exit, written }).toEqual({ exit: 64, written: [] });
-    expect(text).toContain('so all would go');
+    expect(text).toContain('so every policy would be deleted');
   });
 
   it('stops at what changed since the plan, and says what was done and what not', async () => {
@@ -146,7 +146,7 @@ describe('apply', () => {
     expect(exit).toBe(6);
     expect(written).toHaveLength(2);
     expect(err).toContain('created mount pay');
-    expect(text).toContain('1 done; not done: policy pay, policy pay2');
+    expect(text).toContain('1 applied; not applied: policy pay, policy pay2');
   });
 
   it.each([
@@ -154,7 +154,7 @@ describe('apply', () => {
       'of which no answer came',
       () => new UnreachableError('cut_off', 'broke'),
       EXIT.unreachable,
-      'policy pay: no answer: broke',
+      'policy pay: no response: broke',
     ],
     [
       'whose commit may have happened',
@@ -176,7 +176,7 @@ describe('apply', () => {
     const { exit, text, written } = await apply(files, { answers, signal: ended.signal });
     expect({ exit, sent: written.length }).toEqual({ exit: expected, sent: 2 });
     expect(text).toContain(said);
-    expect(text).toContain('1 done; not known whether done: policy pay; not done: policy pay2');
+    expect(text).toContain('1 applied; possibly applied: policy pay; not applied: policy pay2');
   });
 
   it('begins nothing more once it is ended', async () => {
@@ -189,7 +189,7 @@ describe('apply', () => {
     const { exit, text } = await apply(files, { answers: { putMount }, signal: ended.signal });
     expect({ exit, text }).toEqual({
       exit: EXIT.terminated,
-      text: 'interrupted\n1 done; not done: policy pay',
+      text: 'interrupted\n1 applied; not applied: policy pay',
     });
   });
 
@@ -247,7 +247,7 @@ describe('apply', () => {
   it('refuses a place that is not there', async () => {
     const context = cliContext({ broker: new ScriptedBroker({}) });
     const call = { args: [], options: { file: [join('/nowhere', 'at-all')] } };
-    await expect(runApply(context, call)).rejects.toThrow('is not there');
+    await expect(runApply(context, call)).rejects.toThrow('does not exist');
   });
 });
 
@@ -257,7 +257,7 @@ describe('the files of a directory', () => {
   it('are never fewer than there are: a link to a directory is refused, not left out', async () => {
     const root = await fileTree({ 'here/a.yaml': MOUNT, 'elsewhere/b.yaml': POLICY });
     await symlink(join(root, 'elsewhere'), join(root, 'here/linked'));
-    const message = `${join(root, 'here/linked')} is a link to a directory`;
+    const message = `${join(root, 'here/linked')} is a symbolic link to a directory`;
     await expect(read(join(root, 'here'))).rejects.toThrow(message);
   });
 

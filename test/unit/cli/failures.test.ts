@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { BrokerClient, UnreachableError } from '../../../src/client/index.ts';
 import { failureOf } from '../../../src/cli/failure.ts';
 import { fields, table } from '../../../src/cli/output/table.ts';
-import { UsageError } from '../../../src/cli/usage-error.ts';
+import { UsageError } from '../../../src/cli/errors.ts';
 import { refusal } from '../../kit/scripted-api.ts';
 
 describe('a failure', () => {
@@ -35,11 +35,11 @@ describe('a failure', () => {
 
   it.each([
     ['tls', '--ca or QUAYMASTER_CA_FILE'],
-    ['no_connection', 'does the broker run there'],
-    ['not_ours', 'is the URL right'],
+    ['no_connection', 'check that the broker runs'],
+    ['not_ours', 'its URL is right'],
   ] as const)('without an answer (%s) says what to do', (reason, advice) => {
     const { text } = failureOf(new UnreachableError(reason, 'https://x: WORD'));
-    expect(text).toMatch(/^no answer: https:\/\/x: WORD\n {2}\S/);
+    expect(text).toMatch(/^no response: https:\/\/x: WORD\n {2}\S/);
     expect(text).toContain(advice);
   });
 
@@ -60,7 +60,7 @@ describe('a failure', () => {
   });
 
   it('that nobody foresaw is told by its kind, and not in its own words', () => {
-    expect(failureOf(new RangeError('hunter2')).text).toBe('this went wrong: RangeError');
+    expect(failureOf(new RangeError('hunter2')).text).toBe('internal error (RangeError)');
   });
 });
 

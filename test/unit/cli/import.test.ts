@@ -1,12 +1,12 @@
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { UnreachableError } from '../../../src/client/index.ts';
-import { EXIT } from '../../../src/cli/exit-codes.ts';
+import { EXIT } from '../../../src/cli/errors.ts';
 import { failureOf } from '../../../src/cli/failure.ts';
-import { planImport, sparing, type Mapping } from '../../../src/cli/import/import-plan.ts';
+import { planImport, keepExisting, type Mapping } from '../../../src/cli/import/import-plan.ts';
 import { SourceError, type ImportSource } from '../../../src/cli/import/import-source.ts';
 import { runImport } from '../../../src/cli/import/run-import.ts';
-import { Interrupted } from '../../../src/cli/interrupted.ts';
+import { Interrupted } from '../../../src/cli/errors.ts';
 import { runImportVault } from '../../../src/cli/verbs/import.ts';
 import { FakeVault } from '../../kit/fakes/fake-vault.ts';
 import { cliContext } from '../../kit/cli-context.ts';
@@ -22,7 +22,7 @@ const mapping = (more: Partial<Mapping> = {}): Mapping => ({
   ...more,
 });
 const planOf = (sources: string[], more: Partial<Mapping> = {}, existing: string[] = []) =>
-  sparing(
+  keepExisting(
     planImport(
       sources.map((path) => ({ path })),
       mapping(more),
@@ -223,15 +223,19 @@ describe('import vault', () => {
   });
 
   it.each([
-    ['a list', '- private\n- secret\n', 'is no map'],
-    ['a text', 'private\n', 'is no map'],
-    ['no YAML', 'private: [\n', 'is no map'],
-    ['a source twice', 'private: null\nprivate: x\n', 'is no map'],
-    ['two maps', 'team/db: null\n---\nteam/key: null\n', 'is no map'],
-    ['full of anchors', 'team/db: &a null\n', 'is no map'],
-    ['misspelt', 'team/db: null\nteam/kay: null\n', 'map:2:11: team/kay: nothing of this name'],
-    ['without a path', 'team/db: own/a b\n', 'map:1:10: team/db: the target is a path'],
-    ['without a text', 'team/db: { x: 1 }\n', 'map:1:10: team/db: the target is a path'],
+    ['a list', '- private\n- secret\n', 'is not a mapping file'],
+    ['a text', 'private\n', 'is not a mapping file'],
+    ['no YAML', 'private: [\n', 'is not a mapping file'],
+    ['a source twice', 'private: null\nprivate: x\n', 'is not a mapping file'],
+    ['two maps', 'team/db: null\n---\nteam/key: null\n', 'is not a mapping file'],
+    ['full of anchors', 'team/db: &a null\n', 'is not a mapping file'],
+    [
+      'misspelt',
+      'team/db: null\nteam/kay: null\n',
+      'map:2:11: team/kay: the source has no secret of this name',
+    ],
+    ['without a path', 'team/db: own/a b\n', 'map:1:10: team/db: the target must be a path'],
+    ['without a text', 'team/db: { x: 1 }\n', 'map:1:10: team/db: the target must be a path'],
   ])('stops before anything is copied where the file of --map is %s', async (_what, map, said) => {
     const { exitCode, text, written } = await run({ map });
     expect({ exitCode, written }).toEqual({ exitCode: EXIT.usage, written: [] });
@@ -263,7 +267,7 @@ describe('import vault', () => {
       const { exitCode, text, written } = await run({ options: { ...options, from: 'taem' } });
       expect({ exitCode, written }).toEqual({ exitCode: EXIT.notFound, written: [] });
       expect(text).toBe(
-        'nothing is below "taem" of KV 2 at secret/: --from names a folder as the source has it; without it all is taken',
+        'KV 2 at secret/ has nothing below "taem"; --from is a folder by its name at the source, and without --from everything is copied',
       );
     },
   );
@@ -276,7 +280,7 @@ describe('import vault', () => {
     const { exitCode, text } = await run({ options: { from: '', mount: 'sceret' } });
     expect(exitCode).toBe(EXIT.notFound);
     expect(text).toBe(
-      'Vault has nothing at sceret/: --mount names the path of a KV engine, --kv its version',
+      'Vault has no KV engine at sceret/; check --mount, the path of the engine, and --kv, its version',
     );
   });
 
@@ -287,7 +291,7 @@ describe('import vault', () => {
         : undefined;
     const { exitCode, said, written } = await run({});
     expect({ exitCode, written }).toEqual({ exitCode: EXIT.failed, written: ['own/key'] });
-    expect(said).toContain('1 that cannot be read');
+    expect(said).toContain('1 cannot be read');
     expect(said).toMatch(/team\/\.\. +- +dot_name\n/);
   });
 
@@ -301,7 +305,7 @@ describe('import vault', () => {
     const { exitCode, text, written } = await run({});
     expect({ exitCode, written }).toEqual({ exitCode: EXIT.failed, written: [] });
     expect(text).toMatch(
-      /^the list stopped at "team(\/again){33}": Vault shows folders more than 32 deep/,
+      /^stopped listing at "team(\/again){33}": Vault has folders more than 32 deep/,
     );
     expect(lists).toBe(33);
   });
@@ -312,13 +316,13 @@ describe('import vault', () => {
       target.endsWith('?list=true') ? { status: 200, body: { data: { keys } } } : undefined;
     const { exitCode, text, written } = await run({});
     expect({ exitCode, written }).toEqual({ exitCode: EXIT.failed, written: [] });
-    expect(text).toContain('the list stopped at "team": Vault shows more than 100000 names');
+    expect(text).toContain('stopped listing at "team": Vault has more than 100000 names');
   });
 
   it('tells how far it came when its results cannot be written', async () => {
     const { exitCode, text } = await run({ unwritable: 'ENOSPC' });
     expect(exitCode).toBe(EXIT.failed);
-    expect(text).toMatch(/ENOSPC.*\n2 copied, 0 not known, 0 not reached/);
+    expect(text).toMatch(/ENOSPC.*\n2 copied, 0 possibly copied, 0 not reached/);
   });
 
   it('tells how far it came when something ends it', async () => {
@@ -328,8 +332,8 @@ describe('import vault', () => {
       },
     });
     expect(exitCode).toBe(EXIT.refused);
-    expect(text).toContain('log in again');
-    expect(text).toContain('0 copied, 0 not known, 0 not reached; to go on, run it again');
+    expect(text).toContain('run quaymaster login again');
+    expect(text).toContain('0 copied, 0 possibly copied, 0 not reached; run the command again');
     expect(said).toMatch(/team\/db +own\/db +ERR_UNAUTHENTICATED\n/);
   });
 });

@@ -3,9 +3,10 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
+import { findTarget } from '../../../src/cli/connection.ts';
 import { openBroker } from '../../../src/cli/open-broker.ts';
-import { ProfileFiles } from '../../../src/cli/profile/profile-files.ts';
-import { runLogout } from '../../../src/cli/verbs/logout.ts';
+import { ProfileFiles } from '../../../src/cli/profiles.ts';
+import { runLogout } from '../../../src/cli/verbs/login.ts';
 import { cliContext } from '../../kit/cli-context.ts';
 import { fileTree, removeTreesAfterEach } from '../../kit/file-tree.ts';
 
@@ -46,8 +47,10 @@ it.each(['environment', 'options'] as const)(
     const named = { tokenFile: join(root, 'other'), url };
     const environment = { ...context.environment, ...(place === 'environment' && named) };
     const options = { revoke: true, ...(place === 'options' && named) };
-    // What every other verb asks as.
-    const broker = async () => (await openBroker(options, environment, context.clock)).broker;
+    // Every other verb uses the named token.
+    const target = () => findTarget(options, environment);
+    const broker = async () =>
+      (await openBroker(await target(), environment, context.clock)).broker;
     await runLogout({ ...context, environment, broker }, { args: [], options });
     expect(asked).toEqual([`GET Bearer ${OWN}`, `DELETE Bearer ${OWN}`]);
     expect(await files.read('default')).toBeUndefined();

@@ -56,7 +56,7 @@ describe(`a token that is made into a file${leftOut}`, () => {
     const out = join(await fileTree({ taken: 'before' }), name);
     const { code, said, asked } = await create(out);
     expect({ code, asked }).toEqual({ code: 64, asked: [] });
-    expect(said).toMatch(/cannot be made: (?:it is there already|ENOENT)$/);
+    expect(said).toMatch(/^cannot create .*: (?:the file exists already|ENOENT)$/);
   });
 
   whereMounted('is taken back when the file cannot be written', async () => {
@@ -66,7 +66,7 @@ describe(`a token that is made into a file${leftOut}`, () => {
       code: 1,
       asked: ['createOperatorToken ops', 'revokeOperatorToken ops tok_1'],
     });
-    expect(said).toBe(`${out} cannot be written: ENOSPC; the token that was made is revoked again`);
+    expect(said).toBe(`cannot write ${out}: ENOSPC; the new token was revoked`);
     expect(existsSync(out)).toBe(false);
   });
 
@@ -79,7 +79,7 @@ describe(`a token that is made into a file${leftOut}`, () => {
     });
     expect(code).toBe(1);
     expect(said).toBe(
-      `${out} cannot be written: ENOSPC; the token that was made may still be good: quaymaster operator token revoke ops tok_1`,
+      `cannot write ${out}: ENOSPC; the new token may still be valid; revoke it: quaymaster operator token revoke ops tok_1`,
     );
     expect(existsSync(out)).toBe(false);
   });
@@ -93,7 +93,7 @@ describe(`a token that is made into a file${leftOut}`, () => {
     });
     expect(code).toBe(5);
     expect(said).toBe(
-      'no answer: x\na token may have been made, whose text nobody has: quaymaster operator token ls ops, then revoke it',
+      'no response: x\nthe token may have been created but its value was lost; find it with quaymaster operator token ls ops, then revoke it',
     );
     expect(existsSync(out)).toBe(false);
   });

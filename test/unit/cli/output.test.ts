@@ -44,7 +44,7 @@ describe('standard output that takes nothing', () => {
     const full = await write(output('ENOSPC')).catch(failureOf);
     expect(full).toMatchObject({
       exitCode: 1,
-      text: 'standard output cannot be written: ENOSPC; what the broker was asked before stays done',
+      text: 'cannot write to standard output: ENOSPC; changes that the broker has made stay in effect',
     });
     const closed = await write(output('EPIPE')).catch(failureOf);
     expect(closed).toMatchObject({ exitCode: 141, text: '' });

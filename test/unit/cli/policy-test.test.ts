@@ -70,7 +70,7 @@ describe('policy test', () => {
     );
     expect(exit).toBe(1);
     expect(out).toMatch(/FAIL wrong\n {5}\S+tests\.yaml:4: k8s/);
-    expect(out).toContain('wanted allow');
+    expect(out).toContain('expected allow');
     expect(out).toContain('denied: no allow matches');
     expect(out).toContain('nearly: allow of policy payments v0, own');
   });

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { findTarget } from '../../../src/cli/connection.ts';
 import { readEnvironment } from '../../../src/cli/environment.ts';
-import { ProfileFiles } from '../../../src/cli/profile/profile-files.ts';
+import { ProfileFiles } from '../../../src/cli/profiles.ts';
 import { fileTree, removeTreesAfterEach } from '../../kit/file-tree.ts';
 
 removeTreesAfterEach();
@@ -52,18 +52,18 @@ describe('profiles', () => {
 
   it.each(['../prod', 'a/b', '', 'Prod'])('have names and no paths: %j', async (name) => {
     const { files } = await configured();
-    await expect(files.read(name)).rejects.toThrow('a profile has a lower-case name');
+    await expect(files.read(name)).rejects.toThrow('the name of a profile has up to 63 characters');
   });
 
   it('that are not there are told from none at all', async () => {
     const { directory } = await configured();
     const environment = { ...readEnvironment({}), configDirectory: directory };
     await expect(findTarget({ profile: 'prdo' }, environment)).rejects.toThrow(
-      'there is no profile "prdo": quaymaster profiles lists them',
+      'profile "prdo" does not exist; list profiles: quaymaster profiles',
     );
     const nobody = { ...environment, configDirectory: join(directory, 'nowhere') };
     await expect(findTarget({}, nobody)).rejects.toThrow(
-      'nobody is logged in: quaymaster login --url https://HOST:PORT --token-file FILE',
+      'not logged in; run: quaymaster login --url https://HOST:PORT --token-file FILE',
     );
   });
 
@@ -116,9 +116,9 @@ describe('the broker that is asked', () => {
   });
 
   it('never gets the token of a profile that is of another broker', async () => {
-    await expect(target({ url: 'https://evil.test' })).rejects.toThrow('no token is known');
+    await expect(target({ url: 'https://evil.test' })).rejects.toThrow('no token for');
     const around = { QUAYMASTER_URL: 'https://evil.test' };
-    await expect(target({}, around)).rejects.toThrow('no token is known');
+    await expect(target({}, around)).rejects.toThrow('no token for');
     expect(await target({ url: 'https://prod.test/' })).toMatchObject({
       login: { token: tokenOf('p') },
     });
@@ -126,7 +126,7 @@ describe('the broker that is asked', () => {
 
   it('never gets what is in a file that holds no token', async () => {
     const told = target({ tokenFile: 'other', url: 'https://x.test' });
-    await expect(told).rejects.toThrow('does not hold a token');
+    await expect(told).rejects.toThrow('does not contain a Quaymaster token');
     await expect(told).rejects.not.toThrow('not a token');
   });
 });

@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { runLeaseRevoke } from '../../../src/cli/verbs/leases.ts';
-import { runQuarantineAdd } from '../../../src/cli/verbs/quarantines.ts';
-import { runSeal } from '../../../src/cli/verbs/seal.ts';
-import { runSessionEnd } from '../../../src/cli/verbs/sessions.ts';
+import { runQuarantineAdd } from '../../../src/cli/verbs/response.ts';
+import { runSeal } from '../../../src/cli/verbs/response.ts';
+import { runSessionEnd } from '../../../src/cli/verbs/response.ts';
 import { cliContext } from '../../kit/cli-context.ts';
 import { ScriptedBroker } from '../../kit/scripted-api.ts';
 
@@ -108,7 +108,7 @@ describe('quarantine add and seal', () => {
     await expect(sealing).rejects.toThrow('--yes');
     expect(broker.asked).toEqual([]);
     await runSeal(context, { args: [], options: { reason: 'x', yes: true } });
-    expect(context.out()).toBe('sealed: start each replica again to unseal it\n');
+    expect(context.out()).toBe('sealed; restart each replica to unseal it\n');
   });
 
   it('says until when, and what ended', async () => {

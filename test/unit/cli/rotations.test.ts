@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
-import { EXIT } from '../../../src/cli/exit-codes.ts';
+import { EXIT } from '../../../src/cli/errors.ts';
 import { createProgram } from '../../../src/program.ts';
-import { askRotation, runRotationStatus } from '../../../src/cli/verbs/rotations.ts';
+import { rotationVerb, runRotationStatus } from '../../../src/cli/verbs/rotations.ts';
 import { cliContext } from '../../kit/cli-context.ts';
 import { ScriptedBroker } from '../../kit/scripted-api.ts';
 
@@ -16,9 +16,9 @@ describe('asking for a rotation', () => {
     });
     const context = cliContext({ broker });
     const args = ['a/b'];
-    await askRotation('runRotation')(context, { args, options: { idempotencyKey: 'mine' } });
-    await askRotation('drillRotation')(context, { args, options: {} });
-    await askRotation('retryRotation')(context, { args, options: {} });
+    await rotationVerb('runRotation')(context, { args, options: { idempotencyKey: 'mine' } });
+    await rotationVerb('drillRotation')(context, { args, options: {} });
+    await rotationVerb('retryRotation')(context, { args, options: {} });
     expect(broker.asked.map(({ headers }) => headers?.['Idempotency-Key'])).toEqual([
       'mine',
       expect.stringMatching(/^cli_/),
@@ -39,7 +39,7 @@ describe('where a path stands', () => {
     });
     const context = cliContext({ broker });
     await runRotationStatus(context, { args: ['a/b'], options: {} });
-    expect(/tried again +(\S+)/.exec(context.out())?.[1]).toBe(said);
+    expect(/next retry +(\S+)/.exec(context.out())?.[1]).toBe(said);
   });
 });
 
@@ -62,13 +62,13 @@ describe('waiting for a rotation', () => {
       sleep: (ms: number) => Promise.resolve(void pauses.push(ms)),
     };
     const options = { wait: true };
-    const exit = await askRotation('runRotation')(
+    const exit = await rotationVerb('runRotation')(
       { ...context, clock },
       { args: ['a/b'], options },
     );
     expect(exit).toBe(EXIT.done);
     expect(pauses).toEqual([1_000, 1_000, 1_000, 2_000, 4_000, 8_000, 10_000]);
-    expect(context.err().match(/waits until its holders have moved on/g)).toHaveLength(1);
+    expect(context.err().match(/waiting until all holders use the new version/g)).toHaveLength(1);
     expect(context.out()).toMatch(/state +done\n/);
   });
 
@@ -87,8 +87,8 @@ describe('waiting for a rotation', () => {
     const context = cliContext({ broker });
     const clock = { ...context.clock, sleep: () => Promise.resolve() };
     const call = { args: ['a/b'], options: { wait: true } };
-    expect(await askRotation('runRotation')({ ...context, clock }, call)).toBe(EXIT.failed);
-    const again = 'a/b: set failed (login_refused); it is tried again at 2026-01-06T10:00:00Z';
+    expect(await rotationVerb('runRotation')({ ...context, clock }, call)).toBe(EXIT.failed);
+    const again = 'a/b: step set failed (login_refused); next retry at 2026-01-06T10:00:00Z';
     expect(context.err().split(again)).toHaveLength(2);
     expect(context.err()).toContain('quaymaster rotate status a/b');
     expect(context.err()).toContain('quaymaster rotate retry a/b');
@@ -116,7 +116,7 @@ describe('waiting for a rotation', () => {
     const context = cliContext({ broker });
     const clock = { ...context.clock, sleep: () => Promise.resolve() };
     const call = { args: ['a/b'], options: { wait: true } };
-    expect(await askRotation(id)({ ...context, clock }, call)).toBe(code);
+    expect(await rotationVerb(id)({ ...context, clock }, call)).toBe(code);
     expect(context.out()).toMatch(new RegExp(`state +${ended}\\n`));
   });
 });

@@ -57,10 +57,10 @@ describe('put', () => {
   );
 
   it.each([
-    [['a=-', 'b=-'], {}, 'one value only'],
+    [['a=-', 'b=-'], {}, 'only one key'],
     [['a=-'], { fromJson: '-' }, 'either'],
     [[], {}, 'either'],
-    [['a=-'], { create: true, ifVersion: '1' }, 'not both'],
+    [['a=-'], { create: true, ifVersion: '1' }, 'use one of them'],
   ])('refuses %j with %j', async (words, options, expected) => {
     const { asked, said } = await put(words, options, '{}');
     expect(asked).toEqual([]);
@@ -79,7 +79,7 @@ describe('put', () => {
     const file = join(await fileTree({ v: 'x' }), 'v');
     const { asked, said } = await put([`toString=@${file}`, `toString=@${file}`]);
     expect(asked).toEqual([]);
-    expect(said).toContain('the key toString is given twice');
+    expect(said).toContain('key toString is given twice');
   });
 
   it.each(['[1]', '"x"', '{', 'null', ''])(

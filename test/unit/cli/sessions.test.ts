@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { failureOf } from '../../../src/cli/failure.ts';
+import { findTarget } from '../../../src/cli/connection.ts';
 import { openBroker } from '../../../src/cli/open-broker.ts';
 import { runLogin } from '../../../src/cli/verbs/login.ts';
 import { cliContext } from '../../kit/cli-context.ts';
@@ -72,7 +73,8 @@ describe(`the session of a pod${leftOut}`, () => {
       await writeFile(join(configDirectory, 'full'), Buffer.alloc(2_000_000)).catch(() => 'full');
       asked = [];
       const later = { ...clock, now: () => Date.parse(SESSION.endsAt) };
-      const failure = await openBroker({}, environment, later).catch(failureOf);
+      const target = await findTarget({}, environment);
+      const failure = await openBroker(target, environment, later).catch(failureOf);
       expect(failure).toMatchObject({ exitCode: 1 });
       expect(asked).toEqual([MADE, ended(2)]);
     } finally {

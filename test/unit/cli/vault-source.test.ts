@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { collect } from '../../../src/cli/collect.ts';
+import { collect } from '../../kit/collect.ts';
 import { failureOf, type Failure } from '../../../src/cli/failure.ts';
 import { SourceError } from '../../../src/cli/import/import-source.ts';
 import { VaultHttp } from '../../../src/cli/import/vault-http.ts';
@@ -66,7 +66,7 @@ describe('a Vault that is walked', () => {
     busy = 100;
     await expect(source.read('x')).rejects.toMatchObject({
       exitCode: 5,
-      message: `no answer of Vault at ${new URL(vault.address).host}: status 503`,
+      message: `no response from Vault at ${new URL(vault.address).host}: status 503`,
     });
     vault.fault = () => ({ status: 500, body: { errors: ['canary'] } });
     await expect(source.read('x')).rejects.toThrow(new SourceError('vault_status_500'));
@@ -79,7 +79,7 @@ describe('a Vault that is walked', () => {
     const http = new VaultHttp(access, fastClock(0, 1_000), NEVER);
     await expect(http.get('x')).rejects.toMatchObject({
       exitCode: 5,
-      message: `no answer of Vault at ${new URL(vault.address).host}: no whole answer within 30 s`,
+      message: `no response from Vault at ${new URL(vault.address).host}: no complete response within 30 s`,
     });
     expect(vault.requests).toHaveLength(4);
   });
@@ -97,7 +97,7 @@ describe('a Vault that is walked', () => {
     const failure = await http.get('x').catch(failureOf);
     server.close();
     expect(failure).toMatchObject({ exitCode: 5 });
-    expect((failure as Failure).text).toMatch(/: UNABLE_TO_\w+; the authority .* --vault-ca$/);
+    expect((failure as Failure).text).toMatch(/: UNABLE_TO_\w+; if a private CA .* --vault-ca$/);
     expect(connections).toBe(1);
   });
 
@@ -138,18 +138,20 @@ describe('a Vault that is walked', () => {
 
   it('is not walked for ever, where every folder holds itself', async () => {
     const { source } = await listing(['again/']);
-    await expect(listed(source)).rejects.toThrow('Vault shows folders more than 32 deep');
+    await expect(listed(source)).rejects.toThrow('Vault has folders more than 32 deep');
   });
 
   it.each([[[1]], [[{}]], ['ok']])('ends the import where keys are no texts: %j', async (keys) => {
     const { source } = await listing(keys as unknown[]);
-    await expect(listed(source)).rejects.toThrow('Vault answered 200 to the list of "team"');
+    await expect(listed(source)).rejects.toThrow(
+      'cannot list folder "team": unexpected response from Vault (status 200)',
+    );
   });
 
   it.each(['/x', 'a//b', '../b', 'a/./b'])('is not opened at %s', async (place) => {
     const vault = await start();
-    await expect(open(vault, place, '2')).rejects.toThrow('--mount is names');
-    await expect(open(vault, 'secret', '2', place)).rejects.toThrow('--from is names');
+    await expect(open(vault, place, '2')).rejects.toThrow('--mount must be names');
+    await expect(open(vault, 'secret', '2', place)).rejects.toThrow('--from must be names');
     expect(vault.requests).toEqual([]);
   });
 
@@ -198,6 +200,6 @@ describe('a Vault that is walked', () => {
 
   it('is not asked in clear at another machine', () => {
     const access = { address: 'http://vault.test:8200', token: 't' };
-    expect(() => new VaultHttp(access, fastClock(0, 1), NEVER)).toThrow('in clear');
+    expect(() => new VaultHttp(access, fastClock(0, 1), NEVER)).toThrow('unencrypted');
   });
 });

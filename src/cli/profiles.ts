@@ -1,18 +1,43 @@
 import { mkdir, open, readFile, readdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { randomId } from '../../crypto/random.ts';
-import { isName } from '../../domain/names.ts';
-import { EXIT } from '../exit-codes.ts';
-import { Failed } from '../failed.ts';
-import { UsageError } from '../usage-error.ts';
-import type { Profile } from './profile.ts';
+import { randomId } from '../crypto/random.ts';
+import { isName } from '../domain/names.ts';
+import { EXIT, Failed, UsageError } from './errors.ts';
+
+/** The URL of a broker and a login at it. */
+export interface Profile {
+  readonly url: string;
+  /** Absolute path of the CA's PEM file, read at each use; absent for a public CA. */
+  readonly caFile?: string | undefined;
+  readonly login: OperatorLogin | WorkloadLogin;
+}
+
+export interface OperatorLogin {
+  readonly kind: 'operator';
+  readonly token: string;
+}
+
+/** The login of a pod: when its session has expired, the pod's token opens a new one. */
+export interface WorkloadLogin {
+  readonly kind: 'workload';
+  readonly cluster: string;
+  readonly podTokenFile: string;
+  readonly session: { readonly token: string; readonly endsAt: string };
+}
+
+/** Tokens of operators and sessions. Any other content of a token file is never sent. */
+const TOKEN = /^qm[os]_[0-9A-Za-z]{49}$/;
+
+export function isToken(text: string): boolean {
+  return TOKEN.test(text);
+}
 
 const OTHERS = 0o077;
 const FILE_MODE = 0o600;
 const DIRECTORY_MODE = 0o700;
 const CURRENT = 'current';
 
-/** Profiles in files of one directory, mode 0600 in 0700: each holds a token. */
+/** Profiles as files of mode 0600 in a directory of mode 0700, because each holds a token. */
 export class ProfileFiles {
   readonly #directory: string;
 
@@ -20,7 +45,7 @@ export class ProfileFiles {
     this.#directory = directory;
   }
 
-  /** The name of the one that is used when none is named. */
+  /** The name of the profile that is used if the caller names none. */
   async current(): Promise<string | undefined> {
     const text = await readIfThere(join(this.#directory, CURRENT));
     return text?.trim();
@@ -31,22 +56,24 @@ export class ProfileFiles {
     return files.filter((file) => file.endsWith('.json')).map((file) => file.slice(0, -5));
   }
 
-  /** @throws UsageError when others may read the file, or when it is not one of ours. */
+  /** @throws UsageError if other users may read the file, or if it is not a profile */
   async read(name: string): Promise<Profile | undefined> {
     const path = this.#path(name);
     const text = await readIfThere(path);
     if (text === undefined) return undefined;
     if (((await stat(path)).mode & OTHERS) !== 0) {
-      throw new UsageError(`${path} holds a token and others may read it: chmod 600 ${path}`);
+      throw new UsageError(
+        `${path} holds a token, and other users can read it; run: chmod 600 ${path}`,
+      );
     }
     try {
       return JSON.parse(text) as Profile;
     } catch {
-      throw new UsageError(`${path} is not a profile: log in again`);
+      throw new UsageError(`${path} is not a valid profile; run quaymaster login again`);
     }
   }
 
-  /** Writes it whole or not at all. */
+  /** Replaces the file atomically. */
   async write(name: string, profile: Profile): Promise<void> {
     await this.#replace(this.#path(name), `${JSON.stringify(profile, null, 2)}\n`);
   }
@@ -61,14 +88,14 @@ export class ProfileFiles {
   }
 
   async #replace(path: string, text: string): Promise<void> {
-    const beside = `${path}.${randomId('new')}`;
+    const temporary = `${path}.${randomId('new')}`;
     try {
       await mkdir(dirname(path), { recursive: true, mode: DIRECTORY_MODE });
-      await writeSynced(beside, text);
-      await rename(beside, path);
+      await writeSynced(temporary, text);
+      await rename(temporary, path);
     } catch (error) {
-      // It may hold a token.
-      await rm(beside, { force: true });
+      // The temporary file may hold a token.
+      await rm(temporary, { force: true });
       const { code = 'unknown' } = error as NodeJS.ErrnoException;
       throw new Failed(`${path} cannot be written: ${code}`, EXIT.failed, { cause: error });
     }
@@ -76,7 +103,7 @@ export class ProfileFiles {
 
   #path(name: string): string {
     if (!isName(name)) {
-      throw new UsageError('a profile has a lower-case name of up to 63 characters [a-z0-9._-]');
+      throw new UsageError('the name of a profile has up to 63 characters of [a-z0-9._-]');
     }
     return join(this.#directory, 'profiles', `${name}.json`);
   }

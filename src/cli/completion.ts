@@ -1,8 +1,42 @@
-import type { CommandNode } from './command-tree.ts';
+import type { Command } from 'commander';
+import type { Verb } from './context.ts';
+
+/** One command as a shell completes it. */
+export interface CommandNode {
+  /** The words that lead to it, without the program's name. */
+  readonly path: readonly string[];
+  readonly subcommands: readonly { readonly name: string; readonly description: string }[];
+  /** Long flags with their dashes. */
+  readonly options: readonly { readonly flag: string; readonly description: string }[];
+}
 
 type Shell = 'bash' | 'zsh' | 'fish';
 
-/** A script that completes commands and options; it asks no broker, so that a Tab sends nothing. */
+export function completionVerb(program: Command): Verb<unknown> {
+  return ({ output }, { args: [shell] }) =>
+    output.raw(completionScript(shell as Shell, program.name(), commandTree(program)));
+}
+
+/** The program with all commands below it, each before its subcommands. */
+export function commandTree(
+  command: Command,
+  path: readonly string[] = [],
+): readonly CommandNode[] {
+  const { commands, options } = command;
+  const node: CommandNode = {
+    path,
+    subcommands: commands.map((each) => ({
+      name: each.name(),
+      description: each.summary() || each.description(),
+    })),
+    options: options.flatMap(({ long, description }) =>
+      typeof long === 'string' ? [{ flag: long, description }] : [],
+    ),
+  };
+  return [node, ...commands.flatMap((each) => commandTree(each, [...path, each.name()]))];
+}
+
+/** A script that completes commands and options. It calls no broker, so a Tab sends nothing. */
 export function completionScript(
   shell: Shell,
   program: string,
@@ -58,7 +92,7 @@ ${tree.flatMap((node) => fishLines(program, node)).join('\n')}
 `,
   };
 
-/** The commands below the program, each as the quoted words that lead to it. */
+/** The paths of all commands, quoted, as alternatives of a `case`. */
 function placesOf(tree: readonly CommandNode[]): string {
   return tree
     .filter(({ path }) => path.length > 0)

@@ -5,12 +5,20 @@ export type Identity =
   | { readonly operator: components['schemas']['OwnToken'] }
   | { readonly session: components['schemas']['Session'] };
 
-/** As whom a token is known, by what kind of token it is. @throws ApiError when it is not known */
-export async function whoIs(broker: Pick<Broker, 'call'>, isSession: boolean): Promise<Identity> {
+/** The identity that the broker knows the caller by, which depends on the kind of token. @throws ApiError when the broker does not accept it */
+export async function readIdentity(
+  broker: Pick<Broker, 'call'>,
+  isSession: boolean,
+): Promise<Identity> {
   if (isSession) return { session: (await broker.call('readSession')).body.session };
   return { operator: (await broker.call('readOwnToken')).body };
 }
 
 export function isSessionToken(token: string): boolean {
   return token.startsWith('qms_');
+}
+
+/** A role with the paths that it is restricted to. */
+export function grantText({ role, scope = [] }: components['schemas']['Grant']): string {
+  return scope.length === 0 ? role : `${role} (${scope.join(' ')})`;
 }

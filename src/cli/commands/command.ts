@@ -1,0 +1,85 @@
+import type { Command } from 'commander';
+import type { CallId, ItemOf, SuccessBody } from '../../client/index.ts';
+import type { Verb } from '../context.ts';
+
+/** An argument as commander writes it, such as `<path>` or `[id]`. */
+export type ArgumentRow = readonly [
+  name: string,
+  description: string,
+  more?: { readonly choices?: readonly string[] },
+];
+
+export type OptionRow = readonly [
+  flags: string,
+  description: string,
+  more?: {
+    readonly choices?: readonly string[];
+    readonly fallback?: string;
+    readonly isRequired?: true;
+    /** May be given several times; the values are collected. */
+    readonly isRepeated?: true;
+    /** Like `isRepeated`, and each value may be a comma-separated list, of these words only. */
+    readonly words?: readonly string[];
+  },
+];
+
+/** What the help and docs/cli.md show of one command. */
+export interface CommandWords {
+  /** Its words after the program's name, such as `lease ls`. */
+  readonly command: string;
+  /** One line without a full stop. */
+  readonly summary: string;
+  /** Whole sentences for what the summary and the options do not say. */
+  readonly details?: string;
+  readonly arguments?: readonly ArgumentRow[];
+  readonly options?: readonly OptionRow[];
+  /** Whole command lines that can be pasted into bash and zsh. */
+  readonly examples: readonly string[];
+}
+
+/** A command whose code is loaded when it runs. */
+export interface CommandRow extends CommandWords {
+  /** It calls no broker, so it has no connection options. */
+  readonly isLocal?: true;
+  readonly load: (program: Command) => Promise<Verb<never>>;
+}
+
+/** The commands under one heading of the help. */
+export interface CommandTable {
+  readonly heading: string;
+  /** Descriptions of the words that several commands begin with, such as `lease`. */
+  readonly groups?: Readonly<Record<string, string>>;
+  readonly commands: readonly CommandRow[];
+}
+
+/** The name of each cell, with the member that it shows or a function of the whole item. */
+export type Cells<T> = Readonly<Record<string, (keyof T & string) | ((item: T) => unknown)>>;
+
+/** How an answer is shown to people. JSON and YAML show it as the API returns it. */
+type Shown<Id extends CallId> =
+  | { readonly columns: Cells<ItemOf<Id>> }
+  | { readonly fields: Cells<NonNullable<SuccessBody<Id>>> }
+  | { readonly text: (body: SuccessBody<Id>, args: readonly string[]) => string };
+
+/** A command that is one operation of the API: it sends the arguments and options, and shows the answer. */
+export type OperationRow<Id extends CallId> = CommandWords &
+  Shown<Id> & {
+    /** Options that are members of the request's body; the operation itself knows its path and query parameters. */
+    readonly body?: readonly string[];
+  };
+
+export function operation<Id extends CallId>(id: Id, row: OperationRow<Id>): CommandRow {
+  return {
+    ...row,
+    load: async () => (await import('../run-operation.ts')).operationVerb(id, row),
+  };
+}
+
+export const WORKLOAD = 'k8s://<cluster>/<namespace>/<serviceaccount>';
+export const YES: OptionRow = ['-y, --yes', 'do not ask for confirmation'];
+export const COMMENT: OptionRow = ['--comment <text>', 'reason; recorded in the audit log'];
+export const REASON: OptionRow = [
+  '--reason <text>',
+  'reason; recorded in the audit log',
+  { isRequired: true },
+];
