@@ -45,13 +45,13 @@ export function createProgram(): Command {
 }
 
 /** Adds a command whose action gets its arguments and then its options. */
-function add<Args extends readonly unknown[]>(
+function add(
   program: Command,
   words: CommandWords,
-  action: (...args: Args) => Promise<void>,
+  action: (...args: never[]) => Promise<void>,
 ): void {
   addCommand(program, words).action(async (...args: unknown[]) => {
-    await action(...(args as unknown as Args));
+    await action(...(args as never[]));
   });
 }
 

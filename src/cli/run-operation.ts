@@ -27,7 +27,7 @@ export function operationVerb<Id extends CallId>(id: Id, row: OperationRow<Id>):
       const { items } = body as unknown as { readonly items: readonly ItemOf<Id>[] };
       return columnsText(row.columns, items);
     };
-    if (body === undefined) await output.say(view());
+    if ((body as unknown) === undefined) await output.say(view());
     else await output.show(body, view);
   };
 }
@@ -47,8 +47,8 @@ function inputOf(
   const { path: template, query: names } = OPERATIONS[id];
   const query: readonly string[] = names;
   const parameters = [...template.matchAll(/\{(\w+)\}/g)].map(([, name = '']) => name);
-  const named = (row.arguments ?? []).map(([name], index) => [bare(name), args[index]]);
-  const given: Given = { ...options, ...Object.fromEntries(named) };
+  const given: Record<string, unknown> = { ...options };
+  for (const [index, [name]] of (row.arguments ?? []).entries()) given[bare(name)] = args[index];
   const paging = query.includes('limit') ? { limit: PAGE } : {};
   return {
     path: Object.fromEntries(parameters.map((name, index) => [name, args[index] ?? ''])),

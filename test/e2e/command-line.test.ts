@@ -401,7 +401,7 @@ describe('the program', () => {
     expect(kind.err).toContain('policies is not one of cluster, mount, operator');
     expect(kind.err).not.toContain('ERR_INTERNAL');
     expect(path.err).toContain('path is missing, or has characters that no path has');
-    expect(label.err).toBe('--label is KEY=VALUE\n');
+    expect(label.err).toBe('--label must be KEY=VALUE\n');
   });
 
   it('tells machines what went wrong on one line', async () => {

@@ -69,7 +69,7 @@ it('says of an apply what was done, what was not, and of what it is not known', 
     [
       'created mount one',
       'interrupted',
-      '1 done; not known whether done: mount two; not done: mount three',
+      '1 applied; possibly applied: mount two; not applied: mount three',
       '',
     ].join('\n'),
   );
@@ -100,7 +100,7 @@ it('says of an import what was copied, what was not, and of what it is not known
   expect(JSON.parse(err.split('\n').at(-2) ?? '')).toEqual({
     code: 'interrupted',
     detail:
-      'interrupted\n1 copied, 4 not known, 1 not reached; to go on, run it again: what is there stays as it is',
+      'interrupted\n1 copied, 4 possibly copied, 1 not reached; run the command again to continue: existing secrets stay unchanged',
   });
   const { items } = JSON.parse(out) as { items: { source: string; outcome: string }[] };
   expect(items.map(({ source }) => source)).toEqual(names);

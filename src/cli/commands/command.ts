@@ -68,13 +68,6 @@ export type OperationRow<Id extends CallId> = CommandWords &
     readonly body?: readonly string[];
   };
 
-export function operation<Id extends CallId>(id: Id, row: OperationRow<Id>): CommandRow {
-  return {
-    ...row,
-    load: async () => (await import('../run-operation.ts')).operationVerb(id, row),
-  };
-}
-
 export const WORKLOAD = 'k8s://<cluster>/<namespace>/<serviceaccount>';
 export const YES: OptionRow = ['-y, --yes', 'do not ask for confirmation'];
 export const COMMENT: OptionRow = ['--comment <text>', 'reason; recorded in the audit log'];

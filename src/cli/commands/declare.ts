@@ -82,7 +82,9 @@ function collected(text: string, before: readonly string[] = []): readonly strin
   return [...before, text];
 }
 
-function collectedWords(words: readonly string[]): typeof collected {
+function collectedWords(
+  words: readonly string[],
+): (text: string, before?: readonly string[]) => readonly string[] {
   return (text, before = []) => {
     const values = text.split(',');
     const unknown = values.find((value) => !words.includes(value));

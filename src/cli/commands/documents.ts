@@ -1,13 +1,13 @@
 import { grantText } from '../identity.ts';
 import { kindOf, DOCUMENT_WORDS, type DocumentWord } from '../documents/kinds.ts';
 import {
-  operation,
   YES,
   type ArgumentRow,
   type CommandRow,
   type CommandTable,
   type OptionRow,
 } from './command.ts';
+import { operation } from './operation.ts';
 
 const MANIFEST: OptionRow = ['--manifest', 'print files that "apply -f" reads'];
 const DRY_RUN: OptionRow = ['--dry-run', 'show the plan and stop; exit 2 if there are changes'];

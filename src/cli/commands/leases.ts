@@ -1,7 +1,6 @@
 import type { components } from '../../client/index.ts';
 import {
   COMMENT,
-  operation,
   WORKLOAD,
   YES,
   type ArgumentRow,
@@ -9,6 +8,7 @@ import {
   type CommandTable,
   type OptionRow,
 } from './command.ts';
+import { operation } from './operation.ts';
 
 const ID: ArgumentRow = ['<id>', 'id of the lease'];
 

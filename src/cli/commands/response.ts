@@ -1,12 +1,5 @@
-import {
-  COMMENT,
-  operation,
-  REASON,
-  WORKLOAD,
-  YES,
-  type CommandTable,
-  type OptionRow,
-} from './command.ts';
+import { COMMENT, REASON, WORKLOAD, YES, type CommandTable, type OptionRow } from './command.ts';
+import { operation } from './operation.ts';
 
 const load = () => import('../verbs/response.ts');
 

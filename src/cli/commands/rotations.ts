@@ -1,11 +1,11 @@
 import {
   COMMENT,
-  operation,
   type ArgumentRow,
   type CommandRow,
   type CommandTable,
   type OptionRow,
 } from './command.ts';
+import { operation } from './operation.ts';
 
 const load = () => import('../verbs/rotations.ts');
 const PATH: ArgumentRow = ['<path>', 'path of the secret'];

@@ -1,4 +1,5 @@
-import { operation, YES, type ArgumentRow, type CommandTable, type OptionRow } from './command.ts';
+import { YES, type ArgumentRow, type CommandTable, type OptionRow } from './command.ts';
+import { operation } from './operation.ts';
 
 const PATH: ArgumentRow = ['<path>', 'path of the secret'];
 const REVEAL: OptionRow = ['--reveal', 'show the values, which are masked otherwise'];
