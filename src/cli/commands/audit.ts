@@ -32,7 +32,7 @@ export const AUDIT: CommandTable = {
       command: 'audit trace',
       summary: 'find the callers that received a leaked value; the value is never an argument',
       details:
-        'The value is the whole secret: all its keys, with exactly their values. This needs the role auditor, which admin does not include. See docs/audit.md.',
+        'Give one leaked value under any key, or the whole secret with all its keys. This needs the role auditor, which admin does not include. See docs/audit.md.',
       arguments: [VALUES],
       options: [
         FROM_JSON,

@@ -83,8 +83,9 @@ export const RESPONSE: CommandTable = {
       summary: 'let a quarantined workload, pod or operator log in again',
       details: 'What was revoked stays revoked.',
       arguments: [['<id>', 'id of the quarantine']],
+      options: [['--reason <text>', 'why it is lifted; recorded in the audit log']],
       text: (_body, [id = '']) => `lifted quarantine ${id}; what was revoked stays revoked`,
-      examples: ['quaymaster quarantine lift qua_01H8'],
+      examples: ['quaymaster quarantine lift qua_01H8 --reason INC-7-closed'],
     }),
     {
       command: 'seal',

@@ -162,6 +162,7 @@ export function revokedText({ revoked, revoking }: components['schemas']['Revoke
 }
 
 function endedText(ended: components['schemas']['Ended']): string {
-  const streams = ended.streams === 0 ? '' : `closed ${counted(ended.streams, 'event stream')}, `;
+  const streams =
+    ended.streams === 0 ? '' : `closed ${counted(ended.streams, 'event stream')} of this replica, `;
   return `ended ${counted(ended.sessions, 'session')}, ${streams}${revokedText(ended)}`;
 }
