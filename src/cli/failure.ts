@@ -20,7 +20,7 @@ export interface Failure {
   readonly json: Readonly<Record<string, unknown>>;
 }
 
-/** What to do about an error that has the same remedy for everybody; docs/errors.md has the rest. */
+/** Remedies of errors that have the same remedy for all callers; docs/errors.md has the rest. */
 const REMEDIES: Readonly<Record<string, string>> = {
   ERR_TOKEN_INVALID:
     'check that the pod token is from this cluster, for the audience of the broker, and of a running pod',

@@ -74,7 +74,9 @@ describeWith(['openbao', 'moto'], 'an import', ({ openbao, moto }) => {
       const misspelt = await operator.write('misspelt.yaml', 'team/bd: null\n');
       const refused = await operator.run(...all, '--yes', '--map', misspelt);
       expect(refused).toMatchObject({ code: 64, out: '' });
-      expect(refused.err).toContain('misspelt.yaml:1:10: team/bd: the source has no secret of this name');
+      expect(refused.err).toContain(
+        'misspelt.yaml:1:10: team/bd: the source has no secret of this name',
+      );
 
       const mistyped = await operator.run(...all, '--from', 'taem', '--yes');
       expect(mistyped).toMatchObject({ code: 4, out: '' });

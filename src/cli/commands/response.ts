@@ -81,10 +81,11 @@ export const RESPONSE: CommandTable = {
     operation('liftQuarantine', {
       command: 'quarantine lift',
       summary: 'let a quarantined workload, pod or operator log in again',
-      details: 'What was revoked stays revoked.',
+      details: 'Revoked leases and credentials stay revoked.',
       arguments: [['<id>', 'id of the quarantine']],
       options: [['--reason <text>', 'why it is lifted; recorded in the audit log']],
-      text: (_body, [id = '']) => `lifted quarantine ${id}; what was revoked stays revoked`,
+      text: (_body, [id = '']) =>
+        `lifted quarantine ${id}; revoked leases and credentials stay revoked`,
       examples: ['quaymaster quarantine lift qua_01H8 --reason INC-7-closed'],
     }),
     {

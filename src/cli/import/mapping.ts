@@ -6,7 +6,7 @@ import { UsageError, type FileProblem } from '../errors.ts';
 import type { Mapping } from './import-plan.ts';
 
 interface MapFile extends Pick<Mapping, 'exact'> {
-  /** @throws UsageError with the line of every source that does not exist: a misspelt name would have no effect, and nobody would notice */
+  /** @throws UsageError with the line of every source that does not exist: a misspelt name would silently have no effect */
   readonly refuseUnknownSources: (sources: ReadonlySet<string>) => void;
 }
 

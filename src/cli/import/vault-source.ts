@@ -133,7 +133,10 @@ function keysOf({ status, body }: VaultAnswer, folder: string): readonly string[
   const keys = membersOf(body?.['data'])?.['keys'];
   if (Array.isArray(keys) && keys.every((key) => typeof key === 'string')) return keys;
   const exit = status === 403 ? EXIT.refused : EXIT.failed;
-  throw new Failed(`cannot list folder "${folder}": unexpected response from Vault (status ${status})`, exit);
+  throw new Failed(
+    `cannot list folder "${folder}": unexpected response from Vault (status ${status})`,
+    exit,
+  );
 }
 
 /** For an empty or missing folder Vault answers 404 without errors and warnings. Without an engine, or with one of the other version, it gives one. */

@@ -61,7 +61,7 @@ async function showManifest(output: CliContext['output'], manifest: unknown): Pr
   await output.item(manifest, () => `---\n${text}`);
 }
 
-/** Deletes the version that it has read, so a change by somebody else in between is not lost. */
+/** Deletes the version that it has read, so a change by another operator in between is not lost. */
 export function removeDocument(word: DocumentWord): Verb<{ readonly yes?: boolean }> {
   return async (context, { args: [name = ''], options }) => {
     const kind = kindOf(word);

@@ -90,7 +90,7 @@ interface QuarantineOptions {
   readonly yes?: boolean;
 }
 
-/** Refuses every request of a workload, a pod or an operator, for a time or until somebody lifts it. */
+/** Refuses every request of a workload, a pod or an operator, for a time or until it is lifted. */
 export async function runQuarantineAdd(
   context: CliContext,
   { options }: Call<QuarantineOptions>,
