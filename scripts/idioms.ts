@@ -21,7 +21,7 @@ export const IDIOMS: readonly Idiom[] = [
     '\\bwhosoever\\b',
     '\\bwhomever\\b',
   ),
-  ...say('"no caller", "no process", "no one": name the actor', '\\bnobody\\b(?! (?:user|group))'),
+  ...say('"no caller", "no process", "no one": name the actor', '(?<![`])\\bnobody\\b'),
   ...say('"a caller", "an operator", "a person": name the actor', '\\bsomebody\\b'),
   ...say('"everyone", or name the actors', '\\beverybody\\b'),
   ...say(
