@@ -1,6 +1,6 @@
 // A workload on the plain API, with Go's standard library: go run follow-secrets.go PATH...
 //
-// It logs in with its pod's token, reads the secrets, waits for one of them to change, reads that again and says that it uses it.
+// It logs in with its pod's token, reads the secrets, waits until one of them changes, reads it again and acknowledges it.
 package main
 
 import (
@@ -28,7 +28,7 @@ var (
 	api    = os.Getenv("QUAYMASTER_URL") + "/api/v1"
 	client = &http.Client{
 		Transport: &http.Transport{TLSClientConfig: trusted(), DisableCompression: true},
-		// A redirect is an answer, and not a place to send the token to.
+		// Follows no redirect: the token must not reach another server.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 )
@@ -46,7 +46,7 @@ func trusted() *tls.Config {
 	return config
 }
 
-// The kubelet replaces the file long before the token in it ends: it is read each time it is needed.
+// The kubelet replaces the file long before its token expires, so the program reads it each time.
 func podToken() string {
 	text, err := os.ReadFile(os.Getenv("QUAYMASTER_TOKEN_FILE"))
 	if err != nil {
@@ -77,7 +77,7 @@ func send(method, path, session string, body object) (*http.Response, error) {
 	return client.Do(request)
 }
 
-// Everything below is safe to repeat; what is not (a write without If-Match) must not be repeated after a lost answer.
+// All calls below are safe to repeat. Never repeat an unsafe call (a write without If-Match) after a lost answer.
 func call(method, path, session string, body object) (answer object, err error) {
 	for attempt := range tries {
 		var wait time.Duration
@@ -86,7 +86,7 @@ func call(method, path, session string, body object) (answer object, err error) 
 		if !again {
 			return answer, err
 		}
-		// Never before Retry-After, and spread after it, so that not all pods come back at once.
+		// Waits for Retry-After plus a random delay, so that not all pods retry at once.
 		spread := time.Duration(rand.Float64() * float64(200*time.Millisecond) * float64(int(1)<<attempt))
 		time.Sleep(wait + spread)
 	}
@@ -105,7 +105,7 @@ func once(method, path, session string, body object) (answer object, wait time.D
 	}
 	if len(text) > 0 {
 		if err := json.Unmarshal(text, &answer); err != nil {
-			// What could not be read is not said: it may be a secret.
+			// The message does not contain the unreadable text: it may be a secret.
 			return nil, 0, false, fmt.Errorf("status %d with something that is not the broker's", response.StatusCode)
 		}
 	}
@@ -121,7 +121,7 @@ func once(method, path, session string, body object) (answer object, wait time.D
 	return nil, 0, false, err
 }
 
-// Calls back with each event until told to stop. A comment comes every 15 seconds: who hears nothing for 45 is not connected any more.
+// Calls back with each event until the callback stops it. A comment arrives every 15 seconds: a stream without data for 45 seconds is dead.
 func follow(session string, heard func(event string, data object) (bool, error)) error {
 	response, err := send("GET", "/events", session, nil)
 	if err != nil {

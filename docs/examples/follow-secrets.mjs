@@ -1,5 +1,5 @@
 // A workload on the client library: node follow-secrets.mjs PATH…
-// It logs in with its pod's token, reads the secrets, waits for one of them to change, reads that again and says that it uses it.
+// It logs in with its pod's token, reads the secrets, waits until one of them changes, reads it again and acknowledges it.
 import { readFile } from 'node:fs/promises';
 import process from 'node:process';
 import { BrokerClient, WorkloadSession } from 'quaymaster/client';
@@ -8,7 +8,7 @@ const { QUAYMASTER_URL, QUAYMASTER_CLUSTER, QUAYMASTER_TOKEN_FILE, QUAYMASTER_CA
   process.env;
 const paths = process.argv.slice(2);
 
-/** The kubelet replaces the file long before the token in it ends: it is read each time it is needed. */
+/** The kubelet replaces the file long before its token expires, so the program reads it each time. */
 const podToken = async () => (await readFile(QUAYMASTER_TOKEN_FILE, 'utf8')).trim();
 
 const ca = QUAYMASTER_CA_FILE && (await readFile(QUAYMASTER_CA_FILE, 'utf8'));

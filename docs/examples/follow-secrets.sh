@@ -1,7 +1,7 @@
 #!/bin/sh
 # A workload on the plain API, with curl and sed: sh follow-secrets.sh PATH...
-# It logs in with its pod's token, reads the secrets, waits for one of them to change, reads that again and says that it uses it.
-# Tokens go to curl by its standard input: what stands in its arguments, every process of the pod can read.
+# It logs in with its pod's token, reads the secrets, waits until one of them changes, reads it again and acknowledges it.
+# Tokens go to curl on standard input, because every process of the pod can read its arguments.
 set -eu
 
 api=$QUAYMASTER_URL/api/v1
@@ -9,16 +9,16 @@ work=$(mktemp -d)
 follower=
 trap 'status=$?; [ -z "$follower" ] || kill "$follower" 2>/dev/null || :; rm -rf "$work"; exit $status' EXIT
 
-# What every call has in common. Without "location" no redirect is followed.
+# Options of every call. Without "location" curl follows no redirect.
 options() {
   printf 'silent\nshow-error\nfail\ntlsv1.3\n'
   [ -z "${QUAYMASTER_CA_FILE:-}" ] || printf 'cacert = "%s"\n' "$QUAYMASTER_CA_FILE"
 }
-# Everything below is safe to repeat. curl waits as long as Retry-After says.
+# All calls below are safe to repeat. curl waits for the time in Retry-After.
 ask() {
   { options && cat; } | curl -K - --max-time 30 --retry 3 --retry-connrefused "$@"
 }
-# The kubelet replaces the file long before the token in it ends: it is read each time it is needed.
+# The kubelet replaces the file long before its token expires, so the program reads it each time.
 pod_token() {
   tr -d '\n' <"$QUAYMASTER_TOKEN_FILE"
 }
@@ -28,7 +28,7 @@ credential() {
 json() {
   printf 'header = "Content-Type: application/json"\ndata = "%s"\n' "$(printf %s "$1" | sed 's/["\\]/\\&/g')"
 }
-# The version of a path in an answer on standard input. A program that needs the values has a JSON parser; this one shows versions.
+# Prints the version of a path in an answer on standard input. Use a JSON parser if you need the values; this example only shows versions.
 version_of() {
   sed -n "s|.*{\"path\":\"$1\",\"version\":\"\\([^\"]*\\)\",\"data\":.*|\\1|p"
 }
@@ -46,7 +46,7 @@ for path in "$@"; do
   fi
 done
 
-# A comment comes every 15 seconds: a stream slower than that for 45 is not connected any more.
+# A comment arrives every 15 seconds: a stream without data for 45 seconds is dead.
 mkfifo "$work/events"
 { options && credential; } | curl -K - --no-buffer --speed-limit 1 --speed-time 45 "$api/events" >"$work/events" &
 follower=$!

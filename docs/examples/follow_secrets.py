@@ -1,6 +1,6 @@
 """A workload on the plain API, with Python's standard library: python3 follow_secrets.py PATH...
 
-It logs in with its pod's token, reads the secrets, waits for one of them to change, reads that again and says that it uses it.
+It logs in with its pod's token, reads the secrets, waits until one of them changes, reads it again and acknowledges it.
 """
 
 import http.client
@@ -17,13 +17,13 @@ TRIES = 4
 
 
 def pod_token():
-    """The kubelet replaces the file long before the token in it ends: it is read each time it is needed."""
+    """The kubelet replaces the file long before its token expires, so the program reads it each time."""
     with open(os.environ["QUAYMASTER_TOKEN_FILE"], encoding="ascii") as file:
         return file.read().strip()
 
 
 def connect(timeout):
-    # http.client follows no redirect: urllib would send the token along to wherever it is told.
+    # http.client follows no redirect; urllib would send the token to the new location.
     if URL.scheme == "http":
         return http.client.HTTPConnection(URL.hostname, URL.port, timeout=timeout)
     context = ssl.create_default_context(cafile=os.environ.get("QUAYMASTER_CA_FILE"))
@@ -32,7 +32,7 @@ def connect(timeout):
 
 
 class Refused(Exception):
-    """The broker said no: its code, its words and the id under which it logged the request."""
+    """A refusal of the broker: its code, its text and the id under which it logged the request."""
 
 
 def send(connection, method, path, session, body):
@@ -44,7 +44,7 @@ def send(connection, method, path, session, body):
 
 
 def call(method, path, session=None, body=None):
-    """Everything below is safe to repeat; what is not (a write without If-Match) must not be repeated after a lost answer."""
+    """All calls below are safe to repeat. Never repeat an unsafe call (a write without If-Match) after a lost answer."""
     for attempt in range(TRIES):
         wait = 0
         connection = connect(timeout=30)
@@ -62,12 +62,12 @@ def call(method, path, session=None, body=None):
                 raise
         finally:
             connection.close()
-        # Never before Retry-After, and spread after it, so that not all pods come back at once.
+        # Waits for Retry-After plus a random delay, so that not all pods retry at once.
         time.sleep(wait + random.random() * 0.2 * 2**attempt)
 
 
 def events(session):
-    """Pairs of event and data. A comment comes every 15 seconds: who hears nothing for 45 is not connected any more."""
+    """Pairs of event and data. A comment arrives every 15 seconds: a stream without data for 45 seconds is dead."""
     connection = connect(timeout=45)
     response = send(connection, "GET", "/events", session, None)
     if response.status != 200:

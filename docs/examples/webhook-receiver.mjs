@@ -1,5 +1,5 @@
-// A receiver of rotations (docs/spec/webhook-v1.md). Its target is a file of accounts, each with the hashes of the passwords that are
-// accepted: put the calls of your own system into `steps`. Everything above and below them stays as it is.
+// A receiver of rotations (docs/spec/webhook-v1.md). Its target is a file of accounts, each with the hashes of its valid passwords.
+// Put the calls of your own system into `steps`. Keep everything above and below them.
 import { Buffer } from 'node:buffer';
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
@@ -18,10 +18,10 @@ const macOf = (direction, at, id, body) =>
     .update(body)
     .digest();
 
-/** Deliveries that were accepted, by id, with when. A delivery is only ever accepted once; a step that is tried again comes as another. */
+/** Accepted deliveries, by id, with their time. Each delivery is accepted only once; a retried step has another id. */
 const seen = new Map();
 
-/** The id of a delivery that is signed, fresh and new; undefined for all else. */
+/** The id of a delivery that is signed, fresh and new; otherwise undefined. */
 function accept(header, body) {
   const [, at, id, mac] = /^t=(\d{1,12}),id=(\w{1,64}),v1=([0-9a-f]{64})$/.exec(header) ?? [];
   if (mac === undefined) return undefined;
@@ -38,9 +38,9 @@ const without = (hashes, value) => hashes.filter((each) => each !== hash(value))
 const done = (accepts) => ({ answer: { outcome: 'done' }, accepts });
 const conflict = (reason) => ({ answer: { outcome: 'conflict', reason } });
 
-/** Each may be called again after it was done, and must then change nothing: an answer can get lost. `accepts`: hashes that work now. */
+/** Each step can be repeated after a lost answer, and must then change nothing. `accepts`: the hashes that work now. */
 const steps = {
-  // The same rotation gets the same password, so that a lost answer leaves none behind that nobody knows.
+  // The same rotation gets the same password, so that a lost answer leaves no unknown password behind.
   create: ({ rotation, target }) => {
     const password = createHmac('sha256', key).update(`make\n${rotation}\n${target}`);
     return { answer: { outcome: 'done', pending: { password: password.digest('base64url') } } };
@@ -62,7 +62,7 @@ const steps = {
 
 function perform(request) {
   const accounts = JSON.parse(readFileSync(ACCOUNTS_FILE, 'utf8'));
-  // What may be changed follows from `target` alone: the operators of the broker bound it. Values and `data` are whatever a definition says.
+  // Only `target` decides what may change, because the operators of the broker limit it. The author of a definition writes values and `data`.
   const [, segment = ''] = /^accounts\/([^/]+)$/.exec(request.target) ?? [];
   const name = decodeURIComponent(segment);
   if (!Object.hasOwn(accounts, name)) return conflict('not_found').answer;
@@ -97,7 +97,7 @@ const server = createServer(tls, async (incoming, outgoing) => {
     outgoing.setHeader('Quaymaster-Signature', `t=${at},id=${id},v1=${mac}`);
     return outgoing.writeHead(200, { 'content-type': 'application/json' }).end(answer);
   } catch {
-    // Nothing of the error: it may hold a value.
+    // The answer contains no text of the error: it may contain a value.
     return outgoing.writeHead(500).end();
   }
 });
