@@ -25,16 +25,25 @@ function holderKey(row: Pick<Report, 'cluster' | 'pod_uid' | 'workload'>): strin
   return row.pod_uid === null ? row.workload : `${row.cluster}/${row.pod_uid}`;
 }
 
-/** By `holderKey`. Reads the live leases of the path and no ended ones: an index has them in this order. */
-export async function holdersOf(
+/** Live leases on versions of a path. Reads no ended ones: an index has them in this order. */
+export async function* heldLeases(
   { store, clock }: Pick<Parts, 'store' | 'clock'>,
   path: string,
-): Promise<ReadonlyMap<string, Holder>> {
+): AsyncGenerator<Tables['leases']> {
   const now = clock.now();
-  const holders = new Map<string, Holder & Record<'versions' | 'held', Set<string>>>();
   const live = { equals: { path, state: 'live' as const } };
   for await (const row of listAll(store, 'leases', live, ({ id }) => ({ id }))) {
-    if (row.kind !== 'static' || row.ends_at <= now) continue;
+    if (row.kind === 'static' && row.ends_at > now) yield row;
+  }
+}
+
+/** By `holderKey`. */
+export async function holdersOf(
+  parts: Pick<Parts, 'store' | 'clock'>,
+  path: string,
+): Promise<ReadonlyMap<string, Holder>> {
+  const holders = new Map<string, Holder & Record<'versions' | 'held', Set<string>>>();
+  for await (const row of heldLeases(parts, path)) {
     const key = holderKey(row);
     const podUid = row.pod_uid ?? undefined;
     const { workload } = row;

@@ -6,7 +6,8 @@ import type { Parts } from '../broker/parts.ts';
 import { SystemActor } from '../broker/recording/record.ts';
 import type { Lease } from '../domain/lease.ts';
 import { openCanaryStage } from '../domain/rotation/canary-stage.ts';
-import { holdersOf, reportsOf } from './holders.ts';
+import type { Tables } from '../ports/tables.ts';
+import { heldLeases, holdersOf, reportsOf } from './holders.ts';
 import { rotatingPlace } from './rotation-place.ts';
 import type { RotationRow } from './rotation-row.ts';
 import { complaintsOf, vetoersOf } from './vetoes.ts';
@@ -57,21 +58,34 @@ async function vetoersNow(parts: Parts, row: RotationRow): Promise<readonly stri
   return vetoersOf(await complaintsOf(parts, row, { holders, reports }, newVersions(row)));
 }
 
-/** Whether somebody holds a live lease on another version than the new one. */
+/** Whether a live lease is on anything but what the rotation promoted. */
 async function isOlderHeld(parts: Parts, row: RotationRow): Promise<boolean> {
-  const own = newVersions(row);
-  for (const { versions } of (await holdersOf(parts, row.path)).values()) {
-    if ([...versions].some((version) => !own.has(version))) return true;
-  }
+  const isPromoted = promotedLeases(parts, row);
+  for await (const lease of heldLeases(parts, row.path)) if (!isPromoted(lease)) return true;
   return false;
+}
+
+/**
+ * Tells whether a lease is on what the rotation promoted. The name of the version alone does not say so: another value has the same name at the
+ * place that another `ref` names, or if the secret was deleted and created again at its backend.
+ */
+function promotedLeases(parts: Parts, row: RotationRow): (lease: Tables['leases']) => boolean {
+  const versions = newVersions(row);
+  const { mount, definition } = rotatingPlace(parts, row.path, row);
+  const here = parts.connections.generation(mount, definition);
+  return ({ version, generation, issued_at }) =>
+    versions.has(version) &&
+    // Leases of earlier releases do not say of which place they are.
+    (generation === null || generation === here) &&
+    issued_at >= row.created_at;
 }
 
 const CHUNK = 500;
 
-/** Ends the leases on versions older than the one promoted, right before the old credential stops working. */
+/** Ends the leases on anything but the version promoted, right before the old credential stops working. */
 export async function endSuperseded(parts: Parts, row: RotationRow): Promise<void> {
   const { path } = row;
-  const own = newVersions(row);
+  const isPromoted = promotedLeases(parts, row);
   const actor = new SystemActor(parts, 'rotation');
   const live = { equals: { path, state: 'live' as const, kind: 'static' as const } };
   const end = async (leases: readonly Lease[]): Promise<void> => {
@@ -92,7 +106,7 @@ export async function endSuperseded(parts: Parts, row: RotationRow): Promise<voi
   };
   let chunk: Lease[] = [];
   for await (const lease of listAll(parts.store, 'leases', live, ({ id }) => ({ id }))) {
-    if (!own.has(lease.version)) chunk.push(openLease(lease));
+    if (!isPromoted(lease)) chunk.push(openLease(lease));
     if (chunk.length < CHUNK) continue;
     await end(chunk);
     chunk = [];

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { directRotation } from '../../../src/rotation/control-rotation.ts';
+import { settled } from '../../../src/rotation/settle.ts';
 import { requestRotation } from '../../../src/rotation/request-rotation.ts';
 import { readSecret } from '../../../src/broker/secrets/read-secrets.ts';
 import type { LiveSession } from '../../../src/broker/sessions/session-memory.ts';
@@ -112,6 +113,48 @@ describe('a rotation of a secret at a backend', () => {
     const leases = await bench.broker.store.list('leases', { equals: { path: PATH }, limit: 10 });
     expect(leases.map(({ state, cause }) => [state, cause])).toEqual([['ended', 'superseded']]);
     expect(bench.broker.target.works({ username: 'u', password: 'old' })).toBe(false);
+  });
+
+  it.each([
+    ['another place', { generation: 'elsewhere' }],
+    ['a value from before the rotation', { issued_at: 1 }],
+  ])('ends a lease on %s whose version has the same name', async (_what, change) => {
+    bench.work();
+    await request();
+    await bench.pass(MINUTE);
+    await read();
+    const { store } = bench.broker;
+    const leases = () => store.list('leases', { equals: { path: PATH }, limit: 10 });
+    const [lease] = await leases();
+    const put = { ...lease!, ...change, id: 'lea_other', session_id: 'ses_other' };
+    await store.commit({ writes: [{ table: 'leases', put }] });
+    await direct('retire');
+    await bench.pass(MINUTE);
+    expect((await leases()).map(({ id, state }) => [id, state]).sort()).toEqual(
+      [
+        [lease?.id, 'live'],
+        ['lea_other', 'ended'],
+      ].sort(),
+    );
+  });
+
+  it.each([
+    ['another place', { generation: 'elsewhere' }, false],
+    ['a value from before the rotation', { issued_at: 1 }, false],
+    ['the promoted version', {}, true],
+  ])('waits for a lease on %s: settled is %j %j', async (_what, change, isSettled) => {
+    await bench.define({ options: { user: 'u' }, retire: 'afterAcks' }, PATH);
+    await read();
+    bench.work();
+    await request();
+    await bench.pass(MINUTE);
+    const { store, parts } = bench.broker;
+    const row = await bench.latest(PATH);
+    expect(row).toMatchObject({ step: 'settle' });
+    const [lease] = await store.list('leases', { equals: { path: PATH }, limit: 1 });
+    const put = { ...lease!, version: row.version!, issued_at: row.created_at, ...change };
+    await store.commit({ writes: [{ table: 'leases', put }] });
+    expect(await settled(parts, row)).toMatchObject({ settled: isSettled });
   });
 
   it('of a path without a value begins with one', async () => {
