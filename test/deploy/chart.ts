@@ -17,7 +17,11 @@ export const VARIANTS: Readonly<Record<string, object>> = {
   'sqlite behind a proxy, on claims of its own': {
     tls: { source: 'proxy' },
     storage: { data: { existingClaim: 'store' }, keys: { existingClaim: 'keys' } },
-    networkPolicy: { metricsFrom: [], extraEgress: [{ ports: [{ protocol: 'TCP', port: 6379 }] }] },
+    networkPolicy: {
+      apiFrom: [],
+      metricsFrom: [],
+      extraEgress: [{ ports: [{ protocol: 'TCP', port: 6379 }] }],
+    },
   },
   'sqlite without a NetworkPolicy, with files of connections': {
     networkPolicy: { enabled: false },
@@ -57,6 +61,7 @@ export const VARIANTS: Readonly<Record<string, object>> = {
   },
   'the injector with a certificate of its own making': {
     injector: { ...INJECTOR, nativeSidecars: 'always', resources: { memoryLimit: '128Mi' } },
+    networkPolicy: { injectorFrom: [{ ipBlock: { cidr: '10.0.0.1/32' } }] },
   },
   'the injector with a certificate of cert-manager': {
     injector: {

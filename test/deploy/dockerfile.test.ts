@@ -1,5 +1,10 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
+import {
+  initContainer,
+  nativeSidecar,
+  plainSidecar,
+} from '../../src/delivery/injector/agent-containers.ts';
 import { execForm, stagesOf, type Instruction } from './dockerfile.ts';
 
 const { before, stages } = stagesOf('Dockerfile');
@@ -73,6 +78,27 @@ describe('the Dockerfile', () => {
     const node = ['node', '--disable-sigusr1', '/app/dist/quaymaster.cjs'];
     expect(program).toEqual(['prlimit', '--core=0', ...node]);
     expect(execForm(the(final, 'CMD'))).toEqual(['serve']);
+  });
+
+  it.each([
+    'deploy/quaymaster.yaml',
+    'deploy/initialise.yaml',
+    'deploy/helm/quaymaster/templates/_pod.tpl',
+    'deploy/helm/quaymaster/templates/initialise.yaml',
+    'deploy/helm/quaymaster/templates/csi-provider.yaml',
+  ])('is the entry point in %s: containers there set args and no command', (path) => {
+    expect(readFileSync(path, 'utf8')).not.toMatch(/^\s+(?:- )?command:/m);
+  });
+
+  it('is the entry point of injected agents, so that they have no core dumps either', () => {
+    const traits = {
+      image: 'quaymaster:x',
+      resources: { cpuRequest: '1m', memoryRequest: '1Mi', memoryLimit: '1Mi' },
+      config: '',
+      runAs: { user: 1, group: 1, sharesUser: false },
+    };
+    for (const container of [nativeSidecar, initContainer, plainSidecar])
+      expect(container(traits)).not.toHaveProperty('command');
   });
 
   it('asks for its health by the verb for it, without a shell', () => {

@@ -53,6 +53,8 @@ const csiProvider = z.strictObject({
 
 const networkPolicy = z.strictObject({
   enabled: z.boolean(),
+  apiFrom: z.array(kubernetesObject),
+  injectorFrom: z.array(kubernetesObject),
   metricsFrom: z.array(kubernetesObject),
   egressPorts: z.array(port),
   extraEgress: z.array(kubernetesObject),
