@@ -74,6 +74,8 @@ export interface Parts {
   readonly keyring: Keyring;
   readonly installation: string;
   readonly digest: TextDigest;
+  /** Rotations that holders took back since the start of the process. */
+  readonly vetoes: { count: number };
   /** MACs the rows that grant. */
   readonly rows: RowSeals;
   /** Test builds name points of a rotation at which the process dies, throws or stands still. */

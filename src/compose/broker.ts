@@ -305,6 +305,7 @@ async function openParts(
     audit: trail.reader,
     digest: sha256Hex,
     rows,
+    vetoes: { count: 0 },
     rotationsDue: new DueSignal(),
     failpoint,
   };

@@ -1,4 +1,4 @@
-import { Gauge, type Registry } from 'prom-client';
+import { Counter, Gauge, type Registry } from 'prom-client';
 import type { Parts } from '../broker/parts.ts';
 
 const OVERDUE_MS = 300_000;
@@ -12,7 +12,16 @@ export function registerRotations(registers: Registry[], parts: Parts): void {
   registerTimes(registers, parts);
 }
 
-function registerStates(registers: Registry[], { store }: Parts): void {
+function registerStates(registers: Registry[], { store, vetoes }: Parts): void {
+  new Counter({
+    name: 'quaymaster_rotation_vetoes_total',
+    help: 'Rotations that this process rolled back because several holders reported that the new version does not work',
+    registers,
+    collect() {
+      this.reset();
+      this.inc(vetoes.count);
+    },
+  });
   new Gauge({
     name: 'quaymaster_rotations',
     help: 'Rotations and drills under way by state; parked ones need an operator',

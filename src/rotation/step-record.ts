@@ -35,7 +35,7 @@ export function stepEntries(
 
 /**
  * What is kept of a rotation that holders take back: a row of its history and an entry of the log for each workload, an error in the broker's log, and
- * the failure that `quaymaster_rotations_failing` counts. `seq`: of the first row.
+ * the failure that `quaymaster_rotations_failing` counts, and `quaymaster_rotation_vetoes_total`. `seq`: of the first row.
  */
 export async function vetoRecord(
   { parts, actor }: { readonly parts: Parts; readonly actor: SystemActor },
@@ -45,6 +45,7 @@ export async function vetoRecord(
 ): Promise<Pick<StepResult, 'writes' | 'entries' | 'schedule'>> {
   const { id: rotation, path, step } = row;
   parts.log.error({ rotation, path, workloads }, 'holders took a rotation back');
+  parts.vetoes.count += 1;
   const known = await parts.store.get('rotation_schedules', { path });
   const at = parts.clock.now();
   const rows = { rotation_id: rotation, step, outcome: 'failed', error: VETOED, at } as const;

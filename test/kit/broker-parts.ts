@@ -396,6 +396,7 @@ async function openParts(made: PartsOf): Promise<Parts> {
     }),
     events: new EventStreams({ store, clock, log, state, most: limits.eventStreams }),
     audit: EMPTY_LOG,
+    vetoes: { count: 0 },
     refusals: { admit: () => admission.open },
     denials: { admit: () => true },
     targets,

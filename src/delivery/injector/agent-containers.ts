@@ -59,7 +59,10 @@ export function plainSidecar(traits: AgentTraits): Container {
   return containerOf(AGENT_CONTAINER, ['agent'], traits);
 }
 
-/** All that the level `restricted` of the Pod Security Standards asks for, and a root file system that cannot be written. */
+/**
+ * All that the level `restricted` of the Pod Security Standards asks for, and a read-only root file system. It sets `args` and no `command`: the
+ * image's entry point sets a core limit of 0, so that a crash writes no secret into a file.
+ */
 function containerOf(name: string, args: readonly string[], traits: AgentTraits): Container {
   const { image, config, runAs } = traits;
   return {

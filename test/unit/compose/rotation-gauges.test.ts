@@ -26,7 +26,10 @@ describe('the metrics of rotations', () => {
       'quaymaster_rotations{state="running"}': 0,
       quaymaster_rotations_never_proven: 1,
       quaymaster_rotation_overdue_seconds: 0,
+      quaymaster_rotation_vetoes_total: 0,
     });
+    bench.broker.parts.vetoes.count = 2;
+    expect(await metrics()).toMatchObject({ quaymaster_rotation_vetoes_total: 2 });
     bench.work();
     await bench.pass(3_700_000);
     expect(await metrics()).toMatchObject({

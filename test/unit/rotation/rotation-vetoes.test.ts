@@ -102,6 +102,7 @@ describe('a workload that takes rotations back', () => {
     expect((await bench.schedule())?.failures).toBe(1);
     const logged = JSON.stringify(bench.broker.logged);
     expect(logged).toContain('holders took a rotation back');
+    expect(bench.broker.parts.vetoes.count).toBe(1);
   });
 
   it('does so twice in a row at most', async () => {
