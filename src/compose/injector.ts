@@ -10,7 +10,7 @@ import {
   type CertificateTimes,
 } from '../delivery/injector/managed-certificate.ts';
 import { hasNativeSidecars } from '../delivery/injector/native-sidecars.ts';
-import { answerReview, type ReviewAnswer } from '../delivery/injector/review.ts';
+import { answerReview, warmUp, type ReviewAnswer } from '../delivery/injector/review.ts';
 import { WebhookConfiguration } from '../delivery/injector/webhook-configuration.ts';
 import {
   WebhookServer,
@@ -89,6 +89,7 @@ async function open(
     'managed' in certificate && api !== undefined
       ? await manage(certificate.managed, { api, make, port, deps })
       : await follow(certificate as FilesCertificate, make, deps);
+  await warmUp();
   const address = await kept.server.listen();
   closings.add(() => kept.server.close());
   // A review that waits for an API server is answered without.

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { inject, type InjectionSettings } from './inject.ts';
 import { jsonPatch } from './json-patch.ts';
 import { podSchema, type Pod } from './pod.ts';
-import type { Problem } from './annotations.ts';
+import { DOMAIN, type Problem } from './annotations.ts';
 import { templateProblems } from './check-templates.ts';
 
 const VERSION = 'admission.k8s.io/v1';
@@ -59,6 +59,46 @@ export async function answerReview(
     patchType: 'JSONPatch',
     patch: Buffer.from(patch).toString('base64'),
   });
+}
+
+const WARM_UP_SETTINGS: InjectionSettings = {
+  image: 'warm-up',
+  broker: { url: 'https://warm-up.invalid', cluster: 'warm-up', audience: 'warm-up' },
+  resources: { cpuRequest: '1m', memoryRequest: '1Mi', memoryLimit: '1Mi' },
+  hasNativeSidecars: true,
+};
+
+/**
+ * Answers reviews of made-up pods, one that is injected and one with 8,000 annotations, so that the first real review does not pay for compiling: with
+ * 8,000 annotations it took 15 to 27 ms, and takes 5 to 7 after this (measured), in which the API answers nobody.
+ * @returns the outcomes
+ */
+export async function warmUp(): Promise<readonly (Outcome | undefined)[]> {
+  const many = Array.from({ length: 8_000 }, (_, n) => [`${DOMAIN}file-${n}`, 'x'] as const);
+  const annotations = {
+    [`${DOMAIN}inject`]: 'true',
+    [`${DOMAIN}secret-x`]: 'x',
+    [`${DOMAIN}template-x`]: '{{ secrets.x.y }}',
+  };
+  const outcomes: (Outcome | undefined)[] = [];
+  for (const all of [annotations, { ...annotations, ...Object.fromEntries(many) }]) {
+    const answered = await answerReview(reviewOf(all), WARM_UP_SETTINGS);
+    outcomes.push(answered?.outcome);
+  }
+  return outcomes;
+}
+
+function reviewOf(annotations: Readonly<Record<string, string>>): object {
+  return {
+    apiVersion: VERSION,
+    kind: 'AdmissionReview',
+    request: {
+      uid: 'warm-up',
+      operation: 'CREATE',
+      resource: { group: '', version: 'v1', resource: 'pods' },
+      object: { metadata: { annotations }, spec: { containers: [{ name: 'x' }] } },
+    },
+  };
 }
 
 type Request = z.infer<typeof reviewSchema>['request'];

@@ -9,17 +9,18 @@ import { ConnectionLimits } from '../../net/listener/connection-limits.ts';
 import { HeldBytes } from '../../net/listener/held-bytes.ts';
 import { listenAt } from '../../net/listener/listen-at.ts';
 import type { Clock } from '../../ports/clock.ts';
-import { readBody } from './read-body.ts';
 
-/** API servers keep a few; anybody in the cluster may reach the port, and no pod may keep them out. */
+/** API servers keep a few open. Every pod of the cluster may reach the port, and none may keep the API servers out. */
 const CONNECTIONS = { maxConnections: 512, maxConnectionsPerAddress: 128 };
 const DRAIN_MS = 5_000;
 const MIB = 1024 * 1024;
-/** Reviews that arrive or are answered, from one network and in all: two of the longest, and five. */
+/** Twice what an API server accepts for an object, because a review may hold two. */
+const MOST_BYTES = 3 * MIB;
+/** Reviews that arrive or are being answered: two of the longest from one network, five in all. */
 const REVIEW_BYTES = { ofOne: 6 * MIB, ofAll: 16 * MIB };
 /**
- * Of a review's text, before it is parsed: a pod nests a dozen deep and has hundreds of values. What is left costs a parser and the checks behind it
- * a few milliseconds, and the loop that answers it is that of the API.
+ * Checked on the text, before it is parsed: a pod nests a dozen levels and has hundreds of values. Within these bounds parser and checks take a few
+ * milliseconds of the event loop, which is that of the API.
  */
 const REVIEW_BOUNDS = { depth: 64, values: 20_000, bare: 3 * MIB };
 
@@ -32,11 +33,11 @@ export interface ServingCertificate {
 export interface WebhookServerOptions {
   readonly host: string;
   readonly port: number;
-  /** PEM; with it, callers need a certificate of this authority, which is asked for whenever ours is presented anew. */
+  /** PEM. Callers then need a certificate of this authority; read again with each new certificate of ours. */
   readonly clientCa?: () => string;
 }
 
-/** Answers a review: its JSON, or undefined for what is none. */
+/** Answers a review with JSON; undefined if the document is not a review. */
 export type Review = (document: unknown) => Promise<object | undefined>;
 
 /** `POST /inject` over TLS, and nothing else. */
@@ -47,7 +48,7 @@ export class WebhookServer {
   readonly #connections = new ConnectionLimits(CONNECTIONS);
   readonly #held = new HeldBytes(REVIEW_BYTES);
   #turn = Promise.resolve();
-  #underWay = 0;
+  #inFlight = 0;
   #isClosing = false;
 
   constructor(
@@ -70,14 +71,17 @@ export class WebhookServer {
         ...certificate,
       },
       (request, response) => {
-        this.#underWay += 1;
+        this.#inFlight += 1;
         response.once('close', () => {
-          this.#underWay -= 1;
-          if (this.#isClosing && this.#underWay === 0) this.#connections.destroyAll();
+          this.#inFlight -= 1;
+          if (this.#isClosing && this.#inFlight === 0) this.#connections.destroyAll();
         });
         void answerRequest(request, response, {
           held: this.#held,
-          review: (body) => this.#inTurn(() => review(parsed(body))),
+          review: async (body) => {
+            const document = await this.#inTurn(() => parsed(body));
+            return this.#inTurn(() => review(document));
+          },
         });
       },
     );
@@ -90,7 +94,7 @@ export class WebhookServer {
     return listenAt(this.#server, this.#options);
   }
 
-  /** New handshakes get this one; connections that are open stay. */
+  /** New handshakes get this certificate; open connections stay. */
   present({ cert, key }: ServingCertificate): void {
     const { clientCa } = this.#options;
     this.#server.setSecureContext({
@@ -101,19 +105,22 @@ export class WebhookServer {
     });
   }
 
-  /** Answers what is under way, and waits for nobody else; what is not done after five seconds is cut. */
+  /** Answers requests in flight and accepts no new ones. After five seconds the rest is cut off. */
   async close(): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<undefined>();
     const cancel = this.#clock.after(DRAIN_MS, () => this.#connections.destroyAll());
     this.#isClosing = true;
     this.#server.close(() => resolve(undefined));
-    if (this.#underWay === 0) this.#connections.destroyAll();
+    if (this.#inFlight === 0) this.#connections.destroyAll();
     await promise;
     cancel();
   }
 
-  /** One review in each turn of the event loop: however many arrive at once, what else the process serves is served between two of them. */
-  async #inTurn<T>(work: () => Promise<T>): Promise<T> {
+  /**
+   * One step of one review in each turn of the event loop: however many arrive at once, the process answers other requests between two steps. A review
+   * is parsed in one step and answered in the next.
+   */
+  async #inTurn<T>(work: () => T | Promise<T>): Promise<T> {
     this.#turn = this.#turn.then(() => setImmediate());
     await this.#turn;
     return work();
@@ -153,7 +160,7 @@ async function answerRequest(
     if (answer === undefined) refuse(response, 400);
     else send(response, answer);
   } catch {
-    // The caller went away, or something of ours failed: fail closed, the API server denies the pod.
+    // The caller went away, or our code failed. Fail closed: the API server denies the pod.
     refuse(response, 500);
   }
 }
@@ -166,7 +173,7 @@ function refusalOf({ method, url = '', headers }: IncomingMessage): number | und
   return type === 'application/json' ? undefined : 415;
 }
 
-/** @returns undefined for what is no JSON, or exceeds its bounds. */
+/** @returns undefined for a text that is not JSON or exceeds its bounds. */
 function parsed(body: Buffer): unknown {
   try {
     const text = new TextDecoder('utf-8', { fatal: true }).decode(body);
@@ -193,4 +200,24 @@ function send(response: ServerResponse, answer: object): void {
     'Content-Length': Buffer.byteLength(text),
   });
   response.end(text);
+}
+
+/** Why a body was not read to its end. */
+type Unread = 'too_long' | 'no_room';
+
+/** The whole body, or why it was not read on: it is too long, or `take` has no room for its next bytes. `take` is asked before bytes are kept. */
+async function readBody(
+  request: IncomingMessage,
+  take: (bytes: number) => boolean,
+): Promise<Buffer | Unread> {
+  if (Number(request.headers['content-length'] ?? 0) > MOST_BYTES) return 'too_long';
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    length += chunk.length;
+    if (length > MOST_BYTES) return 'too_long';
+    if (!take(chunk.length)) return 'no_room';
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
 }

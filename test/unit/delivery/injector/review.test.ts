@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { templateProblems } from '../../../../src/delivery/injector/check-templates.ts';
-import { answerReview } from '../../../../src/delivery/injector/review.ts';
+import { answerReview, warmUp } from '../../../../src/delivery/injector/review.ts';
 import { podWith, SETTINGS } from '../../../kit/pods.ts';
 
 function reviewOf(annotations: Readonly<Record<string, string>>) {
@@ -73,4 +73,8 @@ describe('the templates of a pod', () => {
     clearInterval(counter);
     expect(turns).toBeGreaterThan(1);
   });
+});
+
+it('the warm-up injects a pod, and denies one for its 8,000 annotations', async () => {
+  expect(await warmUp()).toEqual(['injected', 'denied']);
 });
