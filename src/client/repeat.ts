@@ -1,3 +1,4 @@
+import { doubledDelay } from '../ports/backoff.ts';
 import type { Clock } from '../ports/clock.ts';
 import { ApiError, UnreachableError } from './errors.ts';
 import type { OperationId } from './contract-types.ts';
@@ -59,7 +60,7 @@ export async function repeating<T>(
       return await once();
     } catch (error) {
       if (tried >= tries || !mayRepeat(request, error)) throw error;
-      const longest = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** (tried - 1));
+      const longest = doubledDelay(FIRST_PAUSE_MS, LONGEST_PAUSE_MS, tried - 1);
       await clock.sleep(floorMs(error) + random() * longest, signal);
     }
   }

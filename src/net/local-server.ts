@@ -1,8 +1,10 @@
 import { once } from 'node:events';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { Socket } from 'node:net';
+import { BrokerError } from '../domain/errors.ts';
+import { bindUnixSocket } from './unix-socket.ts';
 
-/** Slow senders are cut after these; checked every second, Node's own default is every thirty. Answers are short: nobody stays. */
+/** Slow senders are cut off after these times, checked every second: Node's default interval is 30 s. Answers are short, so connections do not stay. */
 const BOUNDS = {
   maxHeaderSize: 8_192,
   headersTimeout: 5_000,
@@ -13,8 +15,8 @@ const BOUNDS = {
 const MOST_CONNECTIONS = 100;
 
 /**
- * A server for callers of the same pod. Beyond its bound of connections the oldest goes: whoever holds many open keeps nobody out, neither a
- * probe, without which the kubelet ends the container, nor a program that asks.
+ * A server for callers of the same pod or node. Beyond its limit of connections the oldest is closed: a caller that holds many open keeps out neither
+ * a probe, without which the kubelet ends the container, nor another program.
  */
 export function boundedServer(listener: RequestListener): Server {
   const server = createServer(BOUNDS, listener);
@@ -29,7 +31,30 @@ export function boundedServer(listener: RequestListener): Server {
   return server;
 }
 
-/** Cuts all. */
+export type LocalAddress =
+  | { readonly host: string; readonly port: number }
+  | { readonly socket: string; readonly mode: number };
+
+/** @throws ERR_CONFIG_INVALID that says why it cannot listen there */
+export async function listenLocally(server: Server, address: LocalAddress): Promise<void> {
+  const listening = async (): Promise<void> => {
+    const listened = once(server, 'listening');
+    if ('socket' in address) server.listen(address.socket);
+    else server.listen(address.port, address.host);
+    await listened;
+  };
+  try {
+    if ('socket' in address) await bindUnixSocket(address.socket, address.mode, listening);
+    else await listening();
+  } catch (cause) {
+    if (cause instanceof BrokerError) throw cause;
+    const place = 'socket' in address ? address.socket : `${address.host}:${address.port}`;
+    const { code = 'unknown' } = cause as NodeJS.ErrnoException;
+    throw new BrokerError('ERR_CONFIG_INVALID', `cannot listen at ${place}: ${code}`, { cause });
+  }
+}
+
+/** Closes all connections. */
 export async function closeServer(server: Server): Promise<void> {
   const closed = once(server, 'close');
   server.close();

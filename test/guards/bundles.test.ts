@@ -26,7 +26,7 @@ describe('the bundle of the agent', () => {
   it('has no room of the broker', () => {
     const own = paths.filter((path) => !path.includes('node_modules/'));
     const rooms = new Set(own.flatMap((path) => /(?:^|\/)dist\/(\w+)\//.exec(path)?.[1] ?? []));
-    expect([...rooms].sort()).toEqual(['client', 'crypto', 'delivery', 'domain', 'ports']);
+    expect([...rooms].sort()).toEqual(['client', 'crypto', 'delivery', 'domain', 'net', 'ports']);
     expect(own.filter((path) => /dist\/delivery\/(csi|injector)\//.test(path))).toEqual([]);
   });
 

@@ -1,3 +1,4 @@
+import { doubledDelay } from '../../ports/backoff.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { AuthLog } from '../auth-log.ts';
 import { withDeadline } from '../../ports/deadline.ts';
@@ -92,7 +93,7 @@ export class KeySet {
 
   #schedule(): void {
     if (this.#closed.signal.aborted) return;
-    const retry = Math.min(FIRST_RETRY_MS * 2 ** (this.#failures - 1), LAST_RETRY_MS);
+    const retry = doubledDelay(FIRST_RETRY_MS, LAST_RETRY_MS, this.#failures - 1);
     const delay = this.#failures === 0 ? REFRESH_MS : retry;
     this.#cancelTimer = this.#clock.after(delay, () => void this.#refresh());
   }

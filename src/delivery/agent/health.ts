@@ -1,11 +1,10 @@
-import { once } from 'node:events';
 import type { IncomingMessage, Server } from 'node:http';
-import { boundedServer, closeServer } from '../../net/local-server.ts';
+import { boundedServer, closeServer, listenLocally } from '../../net/local-server.ts';
 import type { HealthSettings } from '../settings/settings.ts';
-import { codeOf, ConfigError } from '../failures.ts';
+import { ConfigError } from '../failures.ts';
 import { hostRefusal, refusalOf } from './local-api/admission.ts';
 
-/** Whether the secrets are there, and what is wrong, in words of ours. */
+/** Whether all required secrets are delivered, and the reasons why the agent is not healthy. */
 export interface HealthState {
   readonly ready: boolean;
   readonly reasons: readonly string[];
@@ -13,7 +12,7 @@ export interface HealthState {
 
 const LOOPBACK = /^(?:::ffff:)?127\.|^::1$/;
 
-interface Said {
+interface Answer {
   readonly status: number;
   readonly body: object;
 }
@@ -26,9 +25,9 @@ export class Health {
     this.#server = server;
   }
 
-  /** @throws ConfigError where nobody can listen there. */
+  /** @throws ConfigError if it cannot listen there. */
   static async listen(
-    { host, port }: HealthSettings,
+    address: HealthSettings,
     state: () => HealthState,
     onQuit: () => void,
   ): Promise<Health> {
@@ -39,12 +38,10 @@ export class Health {
         if (status === QUITTING) onQuit();
       });
     });
-    const listening = once(server, 'listening');
-    server.listen(port, host);
     try {
-      await listening;
+      await listenLocally(server, address);
     } catch (error) {
-      throw new ConfigError('health', [`/health: ${host}:${port}: ${codeOf(error)}`]);
+      throw new ConfigError('health', [`/health: ${(error as Error).message}`]);
     }
     return new Health(server);
   }
@@ -56,12 +53,12 @@ export class Health {
 
 const QUITTING = 202;
 
-/** Whoever reaches the port from outside the pod, as probes do, must not end it. */
+/** Callers from outside the pod reach the port too, as probes do: they must not end the agent. */
 export function isSamePod(address: string | undefined): boolean {
   return address !== undefined && LOOPBACK.test(address);
 }
 
-function answer(request: IncomingMessage, state: () => HealthState): Said {
+function answer(request: IncomingMessage, state: () => HealthState): Answer {
   const { method, url, headers, socket } = request;
   if (method === 'POST' && url === '/quit') {
     if (!isSamePod(socket.remoteAddress))

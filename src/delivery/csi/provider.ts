@@ -7,7 +7,8 @@ import {
   type sendUnaryData,
   type ServerUnaryCall,
 } from '@grpc/grpc-js';
-import { boundedServer, closeServer } from '../../net/local-server.ts';
+import { boundedServer, closeServer, listenLocally } from '../../net/local-server.ts';
+import { bindUnixSocket } from '../../net/unix-socket.ts';
 import { BrokerClient } from '../../client/index.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import type { Clock } from '../../ports/clock.ts';
@@ -23,19 +24,20 @@ import { MountRefused } from './mount-refused.ts';
 import { mountVolume } from './mount-volume.ts';
 import { readWish } from './mount-wish.ts';
 import { PodSessions } from './pod-sessions.ts';
-import { ownSocket } from './provider-socket.ts';
 import type { Settings } from './settings.ts';
 
 /** Less than the kubelet waits. */
 const MOUNT_MS = 30_000;
-const TOO_LATE = `the broker has not answered within ${MOUNT_MS / 1000} s`;
+const TOO_LATE = `the broker did not answer within ${MOUNT_MS / 1000} s`;
 const MOST_REQUEST_BYTES = 1024 * 1024;
 const API_VERSION = 'v1alpha1';
+/** Of the socket: the driver runs as root, and no other user may connect. */
+const OWNER_ONLY = 0o600;
 
 export interface ProviderDeps {
   readonly clock: Clock;
   readonly log: Log;
-  /** Ours, as semantic versioning has it. */
+  /** Our semantic version. */
   readonly release: string;
 }
 
@@ -47,8 +49,8 @@ export class Provider {
   readonly #sessions: PodSessions;
   readonly #server = new Server({ 'grpc.max_receive_message_length': MOST_REQUEST_BYTES });
   readonly #health = boundedServer((request, response) => {
-    const isAsked = request.method === 'GET' && request.url === '/healthz';
-    response.writeHead(isAsked ? 200 : 404, { 'Content-Length': 0 }).end();
+    const isHealth = request.method === 'GET' && request.url === '/healthz';
+    response.writeHead(isHealth ? 200 : 404, { 'Content-Length': 0 }).end();
   });
 
   private constructor(settings: Settings, client: BrokerClient, deps: ProviderDeps) {
@@ -68,7 +70,7 @@ export class Provider {
     this.#server.addService(driverService(), { Version: version, Mount: mount });
   }
 
-  /** @throws ERR_CONFIG_INVALID where it cannot listen, or the broker's address cannot be used */
+  /** @throws ERR_CONFIG_INVALID if it cannot listen, or the broker's address is not valid */
   static async listen(settings: Settings, deps: ProviderDeps): Promise<Provider> {
     const { url, caFile } = settings.broker;
     const ca = caFile === undefined ? {} : { ca: await authority(caFile) };
@@ -83,7 +85,7 @@ export class Provider {
     return provider;
   }
 
-  /** Answers what is under way. */
+  /** Answers the calls in flight first. */
   async close(): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<undefined>();
     this.#server.tryShutdown(() => resolve(undefined));
@@ -92,23 +94,21 @@ export class Provider {
     this.#client.close();
   }
 
-  /** Health first: where its port is taken, there has never been a socket that the driver finds. */
+  /** Health first: if its port is taken, the driver never finds a socket. */
   async #listen(): Promise<void> {
     const { socket, health } = this.#settings;
-    const heard = Promise.withResolvers<undefined>();
-    this.#health.once('error', heard.reject);
-    this.#health.listen(health.port, health.host, () => heard.resolve(undefined));
-    await heard.promise.catch((cause: unknown) => {
-      throw cannotListen(`${health.host}:${health.port}`, cause);
-    });
-    await ownSocket(socket, () => this.#bind(socket));
+    await listenLocally(this.#health, health);
+    await bindUnixSocket(socket, OWNER_ONLY, () => this.#bind(socket));
   }
 
   #bind(socket: string): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<undefined>();
     this.#server.bindAsync(`unix:${socket}`, ServerCredentials.createInsecure(), (cause) => {
       if (cause === null) resolve(undefined);
-      else reject(cannotListen(socket, cause));
+      else {
+        const message = `cannot listen at ${socket}`;
+        reject(new BrokerError('ERR_CONFIG_INVALID', message, { cause }));
+      }
     });
     return promise;
   }
@@ -118,15 +118,18 @@ export class Provider {
     done: sendUnaryData<MountResponse>,
   ): Promise<void> {
     const { log, clock } = this.#deps;
-    const over = new AbortController();
-    const refuse = (code: status, why: string): void => over.abort(new MountRefused(code, why));
+    const ended = new AbortController();
+    const refuse = (code: status, why: string): void => ended.abort(new MountRefused(code, why));
     const cancel = clock.after(MOUNT_MS, () => refuse(status.DEADLINE_EXCEEDED, TOO_LATE));
-    call.on('cancelled', () => refuse(status.CANCELLED, 'the driver gave it up'));
+    call.on('cancelled', () => refuse(status.CANCELLED, 'the driver cancelled the call'));
     let pod = '';
     try {
       const wish = await readWish(call.request.attributes, this.#settings.audience);
       ({ pod } = wish);
-      const response = await untilOver(over.signal, mountVolume(wish, this.#sessions, over.signal));
+      const response = await rejectOnAbort(
+        ended.signal,
+        mountVolume(wish, this.#sessions, ended.signal),
+      );
       log.info({ pod, files: response.files.length }, 'mounted');
       done(null, response);
     } catch (error) {
@@ -139,15 +142,11 @@ export class Provider {
   }
 }
 
-/** Also where the work waits for somebody whose time is longer. @throws the reason of `signal` */
-function untilOver<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
+/** Even if the work waits for a callee with a longer timeout. @throws the reason of `signal` */
+function rejectOnAbort<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
   const { promise, reject } = Promise.withResolvers<never>();
   signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
   return Promise.race([work, promise]);
-}
-
-function cannotListen(where: string, cause: unknown): BrokerError {
-  return new BrokerError('ERR_CONFIG_INVALID', `cannot listen at ${where}`, { cause });
 }
 
 async function authority(file: string): Promise<string> {

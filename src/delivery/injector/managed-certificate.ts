@@ -1,4 +1,5 @@
 import { generateKeyPair } from '../../crypto/key-pair.ts';
+import { doubledDelay } from '../../ports/backoff.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log.ts';
 import { COMMON_NAME_PREFIX, withCertificates } from './ca-bundle.ts';
@@ -118,7 +119,7 @@ export class ManagedCertificate {
 
   #pause(): number {
     const { look } = this.#times;
-    return this.#failures === 0 ? look : Math.min(look, RETRY_MS * 2 ** (this.#failures - 1));
+    return this.#failures === 0 ? look : doubledDelay(RETRY_MS, look, this.#failures - 1);
   }
 
   async #tend(): Promise<void> {

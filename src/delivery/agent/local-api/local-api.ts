@@ -1,22 +1,20 @@
-import { once } from 'node:events';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
-import { boundedServer, closeServer } from '../../../net/local-server.ts';
+import { boundedServer, closeServer, listenLocally } from '../../../net/local-server.ts';
 import type { ApiSettings } from '../../settings/settings.ts';
-import { codeOf, ConfigError } from '../../failures.ts';
+import { ConfigError } from '../../failures.ts';
 import { hostRefusal, refusalOf, tokenRefusal, type Refusal } from './admission.ts';
 import { answerSecret, type LocalAnswer, type SecretSource } from './secret-answer.ts';
 import { parseSecretQuery } from './secret-query.ts';
 import { openToken } from './token-file.ts';
-import { listenAt } from './unix-socket.ts';
 
 const HEADERS = { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' };
 
-/** What a request must show before it is read any further. */
+/** Decides on the headers of a request, before anything else of it is read. */
 type Admit = (request: IncomingMessage) => Refusal | undefined;
 
 /**
- * What the agent holds, for programs of the same pod, in the shape of AWS's Secrets Manager Agent, so that its clients work. On a socket the
- * file's mode says who may ask; on a loopback port the token does. Nothing is ever said to a browser or a proxy.
+ * Serves the agent's secrets to programs of the same pod, in the format of AWS's Secrets Manager Agent, so that its clients work. On a socket the
+ * file's mode decides who may connect; on a loopback port a token is required. Requests of browsers and proxies are always refused.
  */
 export class LocalApi {
   readonly #server: Server;
@@ -25,15 +23,21 @@ export class LocalApi {
     this.#server = server;
   }
 
-  /** @throws ConfigError where nobody can listen there. */
+  /** @throws ConfigError if it cannot listen there. */
   static async listen(settings: ApiSettings, source: SecretSource): Promise<LocalApi> {
     const { socket, port, tokenFile, mode } = settings;
     const admit = tokenFile === undefined ? admitAtSocket : admitAtPort(openToken(tokenFile, mode));
     const server = boundedServer((request, response) => {
       void answer(request, admit, source).then((said) => send(response, said));
     });
-    if (socket === undefined) await listenOnLoopback(server, port ?? 0);
-    else await listenAt(server, socket, mode);
+    try {
+      await listenLocally(
+        server,
+        socket === undefined ? { host: '127.0.0.1', port: port ?? 0 } : { socket, mode },
+      );
+    } catch (error) {
+      throw new ConfigError('api', [`/api: ${(error as Error).message}`]);
+    }
     return new LocalApi(server);
   }
 
@@ -76,14 +80,4 @@ function send(response: ServerResponse, { status, type, body }: LocalAnswer): vo
   response
     .writeHead(status, { ...HEADERS, 'content-type': type, 'content-length': length })
     .end(body);
-}
-
-async function listenOnLoopback(server: Server, port: number): Promise<void> {
-  const listening = once(server, 'listening');
-  server.listen(port, '127.0.0.1');
-  try {
-    await listening;
-  } catch (error) {
-    throw new ConfigError('api', [`/api/port: ${codeOf(error)}`]);
-  }
 }

@@ -1,8 +1,9 @@
-import { request } from 'node:http';
 import { systemClock } from '../../../clock.ts';
+import { withDeadline } from '../../../ports/deadline.ts';
 import { AgentFailure, EXIT } from '../../failures.ts';
+import { httpStatus, isSuccess } from '../http-status.ts';
 
-const WITHIN_MS = 5_000;
+const TIMEOUT_MS = 5_000;
 
 export interface Question {
   readonly host: string;
@@ -11,18 +12,13 @@ export interface Question {
   readonly path: '/healthz' | '/readyz' | '/quit';
 }
 
-/** Asks the agent of this pod: what probes and hooks run, in an image without curl. @throws AgentFailure unless it answers 2xx */
+/** Calls the agent of this pod, for probes and hooks in an image without curl. @throws AgentFailure unless it answers 2xx */
 export async function askAgent({ host, port, method, path }: Question): Promise<number> {
-  const { promise, resolve, reject } = Promise.withResolvers<number>();
-  const asked = request({ host, port, method, path, agent: false });
-  const cancel = systemClock.after(WITHIN_MS, () => void asked.destroy(new Error('timeout')));
-  asked.once('response', ({ statusCode = 0 }) => resolve(statusCode));
-  asked.once('error', reject);
-  asked.end();
-  const status = await promise.catch(() => 0);
-  cancel();
-  asked.destroy();
-  if (status >= 200 && status < 300) return EXIT.done;
-  const said = status === 0 ? 'does not answer' : `answers ${status}`;
-  throw new AgentFailure(EXIT.internal, `the agent at ${host}:${port}${path} ${said}`);
+  const url = new URL(`http://${host.includes(':') ? `[${host}]` : host}:${port}${path}`);
+  const status = await withDeadline(systemClock, TIMEOUT_MS, (signal) =>
+    httpStatus({ method, url }, signal),
+  ).catch(() => 0);
+  if (isSuccess(status)) return EXIT.done;
+  const outcome = status === 0 ? 'does not answer' : `answers ${status}`;
+  throw new AgentFailure(EXIT.internal, `the agent at ${host}:${port}${path} ${outcome}`);
 }

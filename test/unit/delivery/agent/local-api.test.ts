@@ -16,7 +16,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, it } from '@jest/globals';
 import type { HeldSecret } from '../../../../src/delivery/files/held-secret.ts';
 import { LocalApi } from '../../../../src/delivery/agent/local-api/local-api.ts';
-import { listenAt } from '../../../../src/delivery/agent/local-api/unix-socket.ts';
+import { listenLocally } from '../../../../src/net/local-server.ts';
 import { freePort } from '../../../kit/backends/free-port.ts';
 import { BusySocket } from '../../../kit/busy-socket.ts';
 import { heldSecret } from '../../../kit/held.ts';
@@ -274,21 +274,21 @@ describe('the local API', () => {
       expect(stdout.trim()).toBe('EACCES');
     });
 
-    it('takes the place of one that is dead, and of nothing else', async () => {
+    it('replaces the socket of a dead process, and nothing else', async () => {
       const path = newPath();
       const script = `require('node:net').createServer().listen(${JSON.stringify(path)}, () => process.kill(process.pid, 'SIGKILL'))`;
       spawnSync(process.execPath, ['-e', script]);
       expect(existsSync(path)).toBe(true);
       const where = await atSocket(path);
       expect((await ask({ where })).status).toBe(200);
-      await expect(atSocket(path)).rejects.toThrow(/somebody listens there already/);
+      await expect(atSocket(path)).rejects.toThrow(/another process listens there/);
       const file = newPath();
       writeFileSync(file, 'mine');
-      await expect(atSocket(file)).rejects.toThrow(/something else is there/);
+      await expect(atSocket(file)).rejects.toThrow(/exists and is not a socket/);
       expect(readFileSync(file, 'utf8')).toBe('mine');
     });
 
-    it('is born with its mode, before anybody can connect (G03)', async () => {
+    it('is created with its mode, before anyone can connect (G03)', async () => {
       const former = process.umask(0);
       const modes: number[] = [];
       class Watched extends HttpServer {
@@ -300,19 +300,17 @@ describe('the local API', () => {
       }
       const server = new Watched();
       try {
-        await listenAt(server, newPath(), 0o600);
+        await listenLocally(server, { socket: newPath(), mode: 0o600 });
       } finally {
         expect([modes, process.umask(former)]).toEqual([[0o600], 0]);
         server.close();
       }
     });
 
-    it('is not taken from one who is too busy to answer', async () => {
+    it('is not taken from a process that is too busy to answer', async () => {
       const path = newPath();
       const busy = await BusySocket.listen(path);
-      await expect(atSocket(path)).rejects.toThrow(
-        /cannot be asked whether it is alive \(EAGAIN\)/,
-      );
+      await expect(atSocket(path)).rejects.toThrow(/another process may listen there \(EAGAIN\)/);
       expect(existsSync(path)).toBe(true);
       await busy.close();
     });

@@ -92,7 +92,7 @@ describe('a provider', () => {
     const mounted = driver.mount([{ path: 'own/db' }], { token: 'eyJ' });
     const failed = expect(mounted).rejects.toMatchObject({
       code: status.DEADLINE_EXCEEDED,
-      details: 'the broker has not answered within 30 s',
+      details: 'the broker did not answer within 30 s',
     });
     await until('the broker is asked', () => Promise.resolve(asked > 0));
     clock.advance(30_000);
@@ -100,9 +100,9 @@ describe('a provider', () => {
     driver.close();
   });
 
-  it('takes its socket from nobody who may live: not from one who is busy, nor a file', async () => {
+  it('does not replace the socket of a busy process, nor a file', async () => {
     const busy = await BusySocket.listen(socket);
-    await expect(listen()).rejects.toThrow(/cannot be asked whether it is alive \(EAGAIN\)/);
+    await expect(listen()).rejects.toThrow(/another process may listen there \(EAGAIN\)/);
     expect(existsSync(socket)).toBe(true);
     await busy.close();
     await listen();
