@@ -91,6 +91,17 @@ describe('the decisions in docs/adr', () => {
   });
 });
 
+describe('the maps of the folders of src', () => {
+  it.each([
+    ['ARCHITECTURE.md', /^\| `(\w+)` \| /gm],
+    ['README.md', /^src\/(\w+) /gm],
+  ])('in %s name every folder once', (page, row) => {
+    const map = /^## (?:Map|Find your way)$([^]*?)^## /m.exec(`${textOf(page)}\n## `)?.[1] ?? '';
+    const named = [...map.matchAll(row)].map(([, folder = '']) => folder);
+    expect(named.sort()).toEqual([...foldersOf('src')].sort());
+  });
+});
+
 describe('documentation', () => {
   it('links to pages that exist', () => {
     const broken = trackedFiles()
