@@ -142,6 +142,19 @@ describeWith(['mariadb'], 'rotation on MariaDB', ({ mariadb }) => {
       await fixture.close();
     });
 
+    it('lock the old user in an incident, and restore a current password that was changed', async () => {
+      const fixture = await begin();
+      const pending = await rotated(fixture);
+      const [, second] = fixture.usernames;
+      await asAdmin(mariadb, [
+        sql`ALTER USER ${[second]}@'%' IDENTIFIED BY 'changed by the old user'`,
+      ]);
+      await fixture.target.retire(turnOf(pending, { isIncident: true }), fixture.current);
+      expect(await fixture.logsIn(fixture.current)).toBe(false);
+      expect(await fixture.logsIn(pending)).toBe(true);
+      await fixture.close();
+    });
+
     it('keep the one before when the current value does not log in', async () => {
       const fixture = await begin();
       const pending = await fixture.target.create(turnOf(fixture.current));

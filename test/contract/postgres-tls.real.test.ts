@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '../../src/clock.ts';
 import type { SecretData } from '../../src/domain/secret.ts';
+import { Sensitive } from '../../src/domain/sensitive.ts';
 import type { PostgresServer } from '../../src/providers/postgres/client/server.ts';
 import { postgresAt } from '../../src/providers/postgres/open.ts';
 import { describeWith } from '../kit/backends/backends.ts';
@@ -139,7 +140,7 @@ describeWith(['postgres'], 'PostgreSQL over TLS', ({ postgres }) => {
       tls: object,
     ): Promise<void> => {
       const server = await connect(tls, { port: eavesdropper.port });
-      const login = { username: 'app', password: PASSWORD };
+      const login = { username: 'app', password: new Sensitive(PASSWORD) };
       const nothing = () => Promise.resolve();
       for (const call of [
         () => ask(server),

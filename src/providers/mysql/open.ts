@@ -1,9 +1,10 @@
 import { BrokerError } from '../../domain/errors.ts';
 import type { Clock } from '../../ports/clock.ts';
-import type { RotationConnection, RotationTarget } from '../../ports/rotation-target.ts';
+import type { RotationConnection } from '../../ports/rotation-target.ts';
 import type { ProviderConnection, SecretProvider } from '../../ports/secret-provider.ts';
+import { AlternatingUsers } from '../sql/alternating-users.ts';
 import { parseOptions } from '../parse-options.ts';
-import { unknownStrategy } from '../rotator/options.ts';
+import { attachTarget, refuseOwnUser } from '../rotator/options.ts';
 import { checkServer } from './check.ts';
 import { connectMysql, type MysqlServer } from './client/server.ts';
 import {
@@ -15,7 +16,7 @@ import {
   singleUserOptions,
 } from './config.ts';
 import { UserCredentials } from './credentials/user-credentials.ts';
-import { AlternatingUsers } from './rotator/alternating-users.ts';
+import { MysqlAccounts } from './rotator/accounts.ts';
 import { SingleUser } from './rotator/single-user.ts';
 
 const CREDENTIALS = 'credentials/';
@@ -31,6 +32,7 @@ export async function openMysql(
 
 /** What the connection offers at a server that is connected already. */
 export function mysqlAt(name: string, server: MysqlServer): OpenedMysql {
+  const strategies = strategiesOf(server);
   return {
     provider: {
       name,
@@ -42,7 +44,7 @@ export function mysqlAt(name: string, server: MysqlServer): OpenedMysql {
     rotation: {
       name,
       kind: 'mysql',
-      target: (strategy, options) => targetAt(server, strategy, options),
+      target: (strategy, options) => attachTarget(strategies, strategy, options),
     },
     close: () => undefined,
   };
@@ -83,30 +85,19 @@ function mountMysql(server: MysqlServer, options: MysqlMountOptions): SecretProv
   };
 }
 
-type Attach = (server: MysqlServer, options: unknown) => RotationTarget;
+type Strategies = Parameters<typeof attachTarget>[0];
 
-const STRATEGIES: Readonly<Record<string, Attach>> = {
-  'single-user': (server, given) => {
+const strategiesOf = (server: MysqlServer): Strategies => ({
+  'single-user'(given) {
     const options = parseOptions(singleUserOptions, given);
-    refuseOwnUser(server, [options.username], '/username');
-    return new SingleUser(server, options);
+    refuseOwnUser(server.username, options.username, '/username');
+    return new SingleUser(new MysqlAccounts(server, options), options);
   },
-  'alternating-users': (server, given) => {
+  'alternating-users'(given) {
     const options = parseOptions(alternatingUsersOptions, given);
-    refuseOwnUser(server, options.usernames, '/usernames');
-    return new AlternatingUsers(server, options);
+    for (const [index, name] of options.usernames.entries()) {
+      refuseOwnUser(server.username, name, `/usernames/${index}`);
+    }
+    return new AlternatingUsers(new MysqlAccounts(server, options), options);
   },
-};
-
-function targetAt(server: MysqlServer, strategy: string, options: unknown): RotationTarget {
-  const attach = Object.hasOwn(STRATEGIES, strategy) ? STRATEGIES[strategy] : undefined;
-  if (attach === undefined) throw unknownStrategy(Object.keys(STRATEGIES));
-  return attach(server, options);
-}
-
-/** Its password is in a file that is not ours to write. */
-function refuseOwnUser(server: MysqlServer, names: readonly string[], pointer: string): void {
-  if (!names.includes(server.username)) return;
-  const problems = [{ pointer, message: 'is the user of the connection itself' }];
-  throw new BrokerError('ERR_BODY_INVALID', undefined, { problems });
-}
+});

@@ -1,9 +1,9 @@
-import { BrokerError } from '../../domain/errors.ts';
 import type { Clock } from '../../ports/clock.ts';
-import type { RotationConnection, RotationTarget } from '../../ports/rotation-target.ts';
+import type { RotationConnection } from '../../ports/rotation-target.ts';
 import type { ProviderConnection } from '../../ports/secret-provider.ts';
+import { AlternatingUsers } from '../sql/alternating-users.ts';
 import { parseOptions } from '../parse-options.ts';
-import { unknownStrategy } from '../rotator/options.ts';
+import { attachTarget, refuseOwnUser } from '../rotator/options.ts';
 import { checkServer } from './check.ts';
 import { connectPostgres, type PostgresServer } from './client/server.ts';
 import {
@@ -13,7 +13,7 @@ import {
   singleUserOptions,
 } from './config.ts';
 import { PostgresProvider } from './credentials/provider.ts';
-import { AlternatingUsers } from './rotator/alternating-users.ts';
+import { PostgresAccounts } from './rotator/accounts.ts';
 import { SingleUser } from './rotator/single-user.ts';
 
 /** One database of one PostgreSQL server: issues roles and rotates passwords. Opens no connection yet. */
@@ -31,6 +31,7 @@ export function postgresAt(
   server: PostgresServer,
   { clock }: { readonly clock: Clock },
 ): OpenedPostgres {
+  const strategies = strategiesOf(server);
   return {
     provider: {
       name,
@@ -43,7 +44,7 @@ export function postgresAt(
     rotation: {
       name,
       kind: 'postgres',
-      target: (strategy, options) => targetAt(server, strategy, options),
+      target: (strategy, options) => attachTarget(strategies, strategy, options),
     },
     close: () => undefined,
   };
@@ -55,33 +56,19 @@ interface OpenedPostgres {
   close(): void;
 }
 
-type Attach = (server: PostgresServer, options: unknown) => RotationTarget;
+type Strategies = Parameters<typeof attachTarget>[0];
 
-const STRATEGIES: Readonly<Record<string, Attach>> = {
-  'single-user'(server, given) {
+const strategiesOf = (server: PostgresServer): Strategies => ({
+  'single-user'(given) {
     const options = parseOptions(singleUserOptions, given);
-    refuseOwnUser(server, options.username, '/username');
-    return new SingleUser(server, options);
+    refuseOwnUser(server.username, options.username, '/username');
+    return new SingleUser(new PostgresAccounts(server, options), options);
   },
-  'alternating-users'(server, given) {
+  'alternating-users'(given) {
     const options = parseOptions(alternatingUsersOptions, given);
     for (const [index, name] of options.usernames.entries()) {
-      refuseOwnUser(server, name, `/usernames/${index}`);
+      refuseOwnUser(server.username, name, `/usernames/${index}`);
     }
-    return new AlternatingUsers(server, options);
+    return new AlternatingUsers(new PostgresAccounts(server, options), options);
   },
-};
-
-function targetAt(server: PostgresServer, strategy: string, options: unknown): RotationTarget {
-  const attach = Object.hasOwn(STRATEGIES, strategy) ? STRATEGIES[strategy] : undefined;
-  if (attach === undefined) throw unknownStrategy(Object.keys(STRATEGIES));
-  return attach(server, options);
-}
-
-/** Rotating it would lock the connection itself out, and nobody could undo anything. */
-function refuseOwnUser(server: PostgresServer, username: string, pointer: string): void {
-  if (username !== server.username) return;
-  throw new BrokerError('ERR_BODY_INVALID', undefined, {
-    problems: [{ pointer, message: 'is the user of the connection itself' }],
-  });
-}
+});

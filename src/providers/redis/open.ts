@@ -1,7 +1,7 @@
 import type { Clock } from '../../ports/clock.ts';
 import type { RotationConnection } from '../../ports/rotation-target.ts';
 import { parseOptions } from '../parse-options.ts';
-import { unknownStrategy } from '../rotator/options.ts';
+import { attachTarget } from '../rotator/options.ts';
 import { connectRedis } from './client.ts';
 import { aclUserOptions, type RedisConnectionConfig } from './config.ts';
 import { AclUser } from './rotator.ts';
@@ -13,14 +13,14 @@ export async function openRedis(
   { clock }: { readonly clock: Clock },
 ): Promise<OpenedRedis> {
   const server = await connectRedis(config, clock);
+  const strategies = {
+    'acl-user': (options: unknown) => new AclUser(server, parseOptions(aclUserOptions, options)),
+  };
   return {
     rotation: {
       name,
       kind: 'redis',
-      target(strategy, options) {
-        if (strategy !== 'acl-user') throw unknownStrategy(['acl-user']);
-        return new AclUser(server, parseOptions(aclUserOptions, options));
-      },
+      target: (strategy, options) => attachTarget(strategies, strategy, options),
     },
     close: () => undefined,
   };

@@ -1,10 +1,9 @@
 import { sha256Hex } from '../../crypto/digest.ts';
-import { generatePassword } from '../../crypto/generated-value.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import type { SecretData } from '../../domain/secret.ts';
 import type { CallContext } from '../../ports/call-context.ts';
 import type { RotationTarget, RotationTurn, TargetVerdict } from '../../ports/rotation-target.ts';
-import { checkHost, conflict, refuseStaleLogin, readLogin } from '../rotator/values.ts';
+import { checkHost, conflict, nextLogin, readLogin } from '../rotator/values.ts';
 import { pastScripts, type RedisCommand, type RedisServer } from './client.ts';
 import type { AclUserOptions } from './config.ts';
 import { refusalWordOf } from './errors.ts';
@@ -28,13 +27,7 @@ export class AclUser implements RotationTarget {
 
   create({ current }: RotationTurn): Promise<SecretData> {
     return this.#checked(current, () => {
-      const { username, keys, password } = this.#options;
-      refuseStaleLogin(current, keys, username);
-      return Promise.resolve({
-        ...current,
-        [keys.username]: username,
-        [keys.password]: generatePassword(password),
-      });
+      return Promise.resolve(nextLogin(current, this.#options, this.#options.username));
     });
   }
 

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { MOST_CHARACTERS, passwordProblems } from '../../crypto/generated-value.ts';
 import { BrokerError } from '../../domain/errors.ts';
+import type { RotationTarget } from '../../ports/rotation-target.ts';
 
 /** The name of one key of a secret's data, as it can be written through the API. */
 export const secretKey = z
@@ -36,6 +37,8 @@ export const passwordOptions = z
     }
   });
 
+export type PasswordOptions = z.output<typeof passwordOptions>;
+
 /** The option `keys`: which keys of the secret's data hold an access key of AWS; all others are carried over. */
 export const accessKeyNames = z
   .strictObject({
@@ -45,10 +48,32 @@ export const accessKeyNames = z
   .refine((keys) => keys.accessKeyId !== keys.secretAccessKey, 'names one key twice')
   .prefault({});
 
+/** What a strategy of a connection makes of a definition's options. */
+type Attach = (options: unknown) => RotationTarget;
+
+/** @throws ERR_BODY_INVALID at `/strategy` for a strategy that is not among these; as the strategy for its options. */
+export function attachTarget(
+  strategies: Readonly<Record<string, Attach>>,
+  strategy: string,
+  options: unknown,
+): RotationTarget {
+  const attach = Object.hasOwn(strategies, strategy) ? strategies[strategy] : undefined;
+  if (attach === undefined) throw unknownStrategy(Object.keys(strategies));
+  return attach(options);
+}
+
 /** A strategy that a connection does not have; `known` are those that it has. */
 export function unknownStrategy(known: readonly string[]): BrokerError {
   const message = `is one of: ${known.join(', ')}`;
   return new BrokerError('ERR_BODY_INVALID', undefined, {
     problems: [{ pointer: '/strategy', message }],
+  });
+}
+
+/** A connection does not rotate its own user: its password file would be out of date, and nobody could undo anything. */
+export function refuseOwnUser(own: string, username: string, pointer: string): void {
+  if (username !== own) return;
+  throw new BrokerError('ERR_BODY_INVALID', undefined, {
+    problems: [{ pointer, message: 'is the user of the connection itself' }],
   });
 }

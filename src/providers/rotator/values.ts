@@ -1,7 +1,8 @@
 import { BrokerError } from '../../domain/errors.ts';
+import { generatePassword } from '../../crypto/generated-value.ts';
 import type { SecretData } from '../../domain/secret.ts';
 import { Sensitive } from '../../domain/sensitive.ts';
-import type { LoginKeys } from './options.ts';
+import type { LoginKeys, PasswordOptions } from './options.ts';
 
 /** A shorter secret is part of many a text by chance: what is all of it counts, and no more. */
 const LEAST_PART = 8;
@@ -130,7 +131,7 @@ function isSame(
   return text === name || text === `${name}:${port}`;
 }
 
-interface Login {
+export interface Login {
   readonly username: string;
   readonly password: Sensitive<string>;
 }
@@ -143,4 +144,14 @@ export function readLogin(data: SecretData, keys: LoginKeys): Login {
     return { username, password: new Sensitive(password) };
   }
   throw conflict('no_login');
+}
+
+/** The next value for `username`: a new password, all other keys as they are. @throws ERR_CONFLICT, reason `stale_copy`. */
+export function nextLogin(
+  current: SecretData | undefined,
+  { keys, password }: { readonly keys: LoginKeys; readonly password: PasswordOptions },
+  username: string,
+): SecretData {
+  refuseStaleLogin(current, keys, username);
+  return { ...current, [keys.username]: username, [keys.password]: generatePassword(password) };
 }

@@ -1,4 +1,4 @@
-import { Sensitive } from '../../../domain/sensitive.ts';
+import type { Sensitive } from '../../../domain/sensitive.ts';
 import type { CallContext } from '../../../ports/call-context.ts';
 import type { Clock } from '../../../ports/clock.ts';
 import { createGuard, type Guard } from '../../guard/guard.ts';
@@ -22,7 +22,7 @@ export interface PostgresServer {
   change<T>(context: CallContext, work: Work<T>, database?: string): Promise<T>;
   /** As somebody else. @throws ERR_PROVIDER_DENIED, reason `login_refused`. */
   logIn<T>(
-    credential: { readonly username: string; readonly password: string },
+    login: { readonly username: string; readonly password: Sensitive<string> },
     context: CallContext,
     work: Work<T>,
   ): Promise<T>;
@@ -65,11 +65,10 @@ class GuardedServer implements PostgresServer {
   }
 
   logIn<T>(
-    { username, password }: { readonly username: string; readonly password: string },
+    login: { readonly username: string; readonly password: Sensitive<string> },
     context: CallContext,
     work: Work<T>,
   ): Promise<T> {
-    const login = { username, password: new Sensitive(password) };
     return this.#guard.read(context, (signal) => this.#as(login, signal, work));
   }
 

@@ -4,7 +4,6 @@ import { roleExists } from '../client/close-role.ts';
 import { joinRole } from '../client/membership.ts';
 import { quoteIdentifier, quoteLiteral } from '../client/quote.ts';
 import type { PostgresRow, PostgresSession } from '../client/session.ts';
-import { needRole } from './roles.ts';
 
 /** Attributes of a role that membership does not hand on. */
 const ATTRIBUTES = [
@@ -38,6 +37,12 @@ export async function followRole(
   }
   await copyAttributes(session, follower, model);
   await copySettings(session, follower, model);
+}
+
+/** @throws ERR_CONFLICT, reason `role_missing`. */
+export async function needRole(session: PostgresSession, username: string): Promise<void> {
+  if (await roleExists(session, username)) return;
+  throw conflict('role_missing', 'the server has no role of that name; create it first');
 }
 
 async function isMember(

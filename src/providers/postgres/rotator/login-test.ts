@@ -4,7 +4,7 @@ import type { TargetVerdict } from '../../../ports/rotation-target.ts';
 import type { PostgresServer } from '../client/server.ts';
 import type { PostgresSession } from '../client/session.ts';
 import type { GrantExpectation } from '../config.ts';
-import type { Credential } from './credential.ts';
+import type { Login } from '../../rotator/values.ts';
 
 /** Something else that must hold of whoever logged in: a reason where it does not. */
 type Further = (session: PostgresSession) => Promise<string | undefined>;
@@ -12,12 +12,12 @@ type Further = (session: PostgresSession) => Promise<string | undefined>;
 /** Logs in with it, and asks as that user what it may do. */
 export async function testLogin(
   server: PostgresServer,
-  credential: Credential,
+  login: Login,
   context: CallContext,
   further: readonly Further[] = [],
 ): Promise<TargetVerdict> {
   try {
-    return await server.logIn(credential, context, async (session) => {
+    return await server.logIn(login, context, async (session) => {
       // Who is let in without being asked would be let in with a wrong password too.
       if (!session.wasAsked) return refused('password_not_asked');
       await session.query('SELECT 1');

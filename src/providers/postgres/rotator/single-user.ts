@@ -5,45 +5,38 @@ import type {
   RotationTurn,
   TargetVerdict,
 } from '../../../ports/rotation-target.ts';
-import { checkHost } from '../../rotator/values.ts';
-import { changeContestedRole } from '../client/contested-role.ts';
-import { quoteIdentifier } from '../client/quote.ts';
-import type { PostgresServer } from '../client/server.ts';
+import { checkHost, nextLogin, type Login } from '../../rotator/values.ts';
 import type { SingleUserOptions } from '../config.ts';
-import { type Credential, credentialOf, nextValue } from './credential.ts';
-import { expectGrants, testLogin } from './login-test.ts';
-import { placeOfRole } from './place-of-role.ts';
-import { needRole, replacePassword, setPassword } from './roles.ts';
+import type { PostgresAccounts } from './accounts.ts';
 
-/** One role with one password: the new one ends the old one. Sessions that are open stay open, unless the definition or an incident ends them. */
+/** One role with one password: the new password ends the old one. Open sessions stay, unless the definition or an incident terminates them. */
 export class SingleUser implements RotationTarget {
   readonly slots = 'one';
   readonly drillable = false;
   readonly locators: readonly string[];
-  readonly #server: PostgresServer;
+  readonly #accounts: PostgresAccounts;
   readonly #options: SingleUserOptions;
 
-  constructor(server: PostgresServer, options: SingleUserOptions) {
-    this.#server = server;
+  constructor(accounts: PostgresAccounts, options: SingleUserOptions) {
+    this.#accounts = accounts;
     this.#options = options;
-    this.locators = [placeOfRole(options.username)];
+    this.locators = [accounts.locator(options.username)];
   }
 
   create({ current }: RotationTurn): Promise<SecretData> {
-    // What is refused is a rejection too.
+    // A refusal becomes a rejection.
     return Promise.resolve(current).then((value) => this.#next(value));
   }
 
   async set(turn: RotationTurn, pending: SecretData): Promise<void> {
-    checkHost(turn.current, this.#server);
-    await this.#install(turn, this.#credential(pending));
+    checkHost(turn.current, this.#accounts);
+    await this.#install(turn, this.#login(pending));
   }
 
   async test(data: SecretData, context: CallContext): Promise<TargetVerdict> {
-    const { keys, username, grants } = this.#options;
+    const { keys, username } = this.#options;
     if (data[keys.username] !== username) return { accepted: false, reason: 'username_mismatch' };
-    const credential = this.#credential(data);
-    return testLogin(this.#server, credential, context, [expectGrants(grants)]);
+    return this.#accounts.test(this.#login(data), context);
   }
 
   retire(): Promise<void> {
@@ -51,40 +44,29 @@ export class SingleUser implements RotationTarget {
   }
 
   async discard(turn: RotationTurn, pending: SecretData): Promise<void> {
-    const { username } = this.#credential(pending);
-    if (turn.current !== undefined) {
-      await this.#install(turn, this.#credential(turn.current));
-      return;
-    }
-    await changeContestedRole(this.#server, username, turn.context, async (session) => {
-      await needRole(session, username);
-      turn.stillOurs();
-      await session.query(`ALTER ROLE ${quoteIdentifier(username)} WITH PASSWORD NULL`);
-    });
+    const { username } = this.#login(pending);
+    if (turn.current !== undefined) await this.#install(turn, this.#login(turn.current));
+    else await this.#accounts.removePassword(turn, username);
   }
 
-  /** Nothing where it works already: then an earlier try was not heard to succeed. */
-  async #install(turn: RotationTurn, credential: Credential): Promise<void> {
-    const { accepted } = await testLogin(this.#server, credential, turn.context);
+  /** Changes nothing if the login works already: an earlier try may have succeeded without an answer. */
+  async #install(turn: RotationTurn, login: Login): Promise<void> {
     const endsSessions = this.#options.endSessions || turn.isIncident;
-    // An earlier try that set the password may not have come as far as the sessions.
-    if (endsSessions) return replacePassword(this.#server, turn, credential);
-    if (accepted) return;
-    await changeContestedRole(this.#server, credential.username, turn.context, async (session) => {
-      await needRole(session, credential.username);
-      turn.stillOurs();
-      await setPassword(session, credential);
-    });
+    // An earlier try may have set the password and not terminated the sessions.
+    if (endsSessions) await this.#accounts.replacePassword(turn, login);
+    else if (!(await this.#accounts.logsIn(login, turn.context))) {
+      await this.#accounts.setPassword(turn, login);
+    }
   }
 
   #next(current: SecretData | undefined): SecretData {
-    checkHost(current, this.#server);
+    checkHost(current, this.#accounts);
     const { username, keys } = this.#options;
-    if (current?.[keys.username] !== undefined) this.#credential(current);
-    return nextValue(current, this.#options, username);
+    if (current?.[keys.username] !== undefined) this.#login(current);
+    return nextLogin(current, this.#options, username);
   }
 
-  #credential(data: SecretData): Credential {
-    return credentialOf(data, this.#options, [this.#options.username]);
+  #login(data: SecretData): Login {
+    return this.#accounts.login(data, [this.#options.username]);
   }
 }
