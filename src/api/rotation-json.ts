@@ -1,4 +1,4 @@
-import type { DirectedRotation } from '../rotation/control-rotation.ts';
+import type { ControlledRotation } from '../rotation/control-rotation.ts';
 import type { ListedRotation, RotationStatus } from '../rotation/rotation-status.ts';
 import type { Tables } from '../ports/tables.ts';
 import { instant } from '../domain/instant.ts';
@@ -40,7 +40,7 @@ export function shownRotation(row: Row & { readonly steps?: Steps }): object {
 }
 
 /** As it is from now on, with what the target of a parked one had right before. */
-export function shownDirected({ row, probe }: DirectedRotation): object {
+export function shownDirected({ row, probe }: ControlledRotation): object {
   return { ...shownRotation(row), ...(probe !== undefined && { target: probe }) };
 }
 

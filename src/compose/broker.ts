@@ -20,7 +20,7 @@ import { PodEndings } from '../broker/sessions/pod-endings.ts';
 import { quarantineWorker } from '../broker/sessions/quarantine-worker.ts';
 import { adoptAbandoned, revoker } from '../broker/leases/revoker.ts';
 import type { Worker } from '../broker/worker.ts';
-import { adoptRotations, Rotations } from '../rotation/rotation-worker.ts';
+import { releaseCrashedClaims, RotationWorker } from '../rotation/rotation-worker.ts';
 import { sha256Hex } from '../crypto/digest.ts';
 import { ValueFingerprints } from '../crypto/value-fingerprint.ts';
 import { randomFraction } from '../crypto/random.ts';
@@ -200,7 +200,7 @@ async function openCore(config: Config, deps: CoreDeps): Promise<Core> {
   });
   if (!isHeld && config.store.type === 'sqlite') {
     await adoptAbandoned(parts, clock.now());
-    await adoptRotations(parts);
+    await releaseCrashedClaims(parts);
   }
   const workers = isHeld ? [] : workersOf(parts);
   for (const worker of workers) worker.start();
@@ -245,12 +245,12 @@ function once(work: () => Promise<void>): () => Promise<void> {
   };
 }
 
-function workersOf(parts: Parts): readonly (Worker | Rotations)[] {
+function workersOf(parts: Parts): readonly (Worker | RotationWorker)[] {
   return [
     expiryWorker(parts),
     revoker(parts, randomFraction),
     quarantineWorker(parts),
-    new Rotations(parts),
+    new RotationWorker(parts),
   ];
 }
 

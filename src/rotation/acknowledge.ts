@@ -15,12 +15,12 @@ import { workloadId } from '../domain/workload.ts';
 import type { Expectation, PlanFragment, Write } from '../ports/store.ts';
 import { activeRotation } from './rotation-row.ts';
 
-/** What a holder says of the version it has now: that its application works with it, or that it does not. */
+/** A holder's report on the version it uses: its application works with it, or does not. */
 export interface Acknowledgement {
   readonly path: string;
   readonly version: string;
   readonly outcome: 'ok' | 'failed';
-  /** The holder's own word for why it failed. */
+  /** The holder's own reason for the failure. */
   readonly reason?: string | undefined;
 }
 
@@ -28,16 +28,16 @@ export interface Acknowledged {
   readonly path: string;
   readonly version: string;
   readonly outcome: 'ok' | 'failed';
-  /** Leases on versions that the holder has left behind. */
+  /** Number of leases on older versions that this report ended. */
   readonly ended: number;
 }
 
 type Result = Acknowledged | BrokerError;
 
-/** One item with what it would change, before it is recorded. */
+/** One item with its planned changes, before it is recorded. */
 interface Prepared {
   readonly result: Result;
-  /** Undefined for a refusal that was counted. */
+  /** Undefined for a refusal that was only counted. */
   readonly entry: string | undefined;
   readonly fragment: PlanFragment;
 }
@@ -45,8 +45,8 @@ interface Prepared {
 const NOTHING: PlanFragment = { expect: [], writes: [], narrows: [] };
 
 /**
- * Records which version the caller uses now. A version in use ends the caller's leases on those it had before, so that a rotation sees who still
- * holds the old one; a failure is a report, and changes nothing else. Each item is decided, recorded and answered by itself; all commit together.
+ * Records which version the caller uses. A version in use ends the caller's leases on older versions, so that a rotation sees who still holds the old
+ * one. A failure is only a report. Each item is decided, recorded and answered separately; all commit together.
  */
 export async function acknowledgeVersions(
   parts: Parts,
@@ -57,7 +57,7 @@ export async function acknowledgeVersions(
   for (const { path } of items) parseSecretPath(path);
   const results = await record(parts, call, live, items);
   for (const result of results) {
-    if (!(result instanceof BrokerError)) await lookAtRotation(parts, result.path);
+    if (!(result instanceof BrokerError)) await wakeWaitingRotation(parts, result.path);
   }
   return results;
 }
@@ -127,20 +127,20 @@ async function prepare(
   }
 }
 
-/** @throws ERR_CONFLICT unless the caller holds this version: what was never handed out cannot be in use. */
+/** @throws ERR_CONFLICT unless the caller holds this version: a version that was never delivered cannot be in use. */
 async function ownLeases(
   parts: Parts,
   live: LiveSession,
   { path, version }: Acknowledgement,
 ): Promise<{ readonly held: Lease; readonly older: readonly Lease[] }> {
   const now = parts.clock.now();
-  // A live lease has no cause; asked for it, the database finds the rows by the index of sessions, not by the one of paths.
+  // `cause: null`, which every live lease has, makes the database use the index by session instead of the one by path.
   const equals = { session_id: live.session.id, state: 'live' as const, cause: null, path };
   const standing: Lease[] = [];
   for await (const row of listAll(parts.store, 'leases', { equals }, ({ id }) => ({ id }))) {
     if (row.kind === 'static' && row.ends_at > now) standing.push(openLease(row));
   }
-  // Two leases of one version are of different places where the path was led elsewhere: the newer one is in use.
+  // Two leases on one version belong to different locators if the definition changed in between: the newer one is in use.
   const held = standing
     .filter((lease) => lease.version === version)
     .sort((left, right) => right.issuedAt - left.issuedAt)[0];
@@ -191,13 +191,13 @@ function changes(
   };
 }
 
-/** A rotation that waits for what holders say is looked at now; nothing happens to one that somebody carries on, or to none. */
-export async function lookAtRotation(parts: Parts, path: string): Promise<void> {
+/** Makes a rotation that waits for reports due now. Changes nothing if a process is working on it, or if the path has no rotation in progress. */
+export async function wakeWaitingRotation(parts: Parts, path: string): Promise<void> {
   const { store, clock, rotationsDue } = parts;
   const row = await activeRotation(store, path);
   if (row?.state !== 'running' || (row.step !== 'settle' && row.step !== 'canary')) return;
   const { epoch, step, next_attempt_at } = row;
-  // What waits for an operator alone goes on waiting, but a complaint of several holders is looked at all the same.
+  // A rotation that waits for an operator keeps waiting, but complaints of several holders are still evaluated.
   const { status } = await store.commit({
     expect: [
       {

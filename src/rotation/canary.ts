@@ -9,16 +9,16 @@ import type { Tables } from '../ports/tables.ts';
 import type { Parts } from '../broker/parts.ts';
 import { holdersOf, reportsOf, type Holder } from './holders.ts';
 import { rotatingPlace } from './rotation-place.ts';
-import { asItWas, changed, type RotationRow } from './rotation-row.ts';
-import { LOOK_MS, SETTLED, type Waiting } from './settle.ts';
+import { rotationUnchanged, rotationUpdate, type RotationRow } from './rotation-row.ts';
+import { CHECK_MS, SETTLED, type Waiting } from './settle.ts';
 import { complaintsOf, vetoersOf } from './vetoes.ts';
 
 /**
- * Whether the holders who have the new version before everybody does are content with it: first those in one pod, then in a share of the pods. A
- * stage is over when it soaked and all its pods that still hold the secret have said that it works, or when the grace period ended without a
- * complaint. One holder's complaint stops it where it is; several take the version back.
+ * Whether the pods that have the new version first accept it: one pod, then a share of the pods. A stage ends when its soak time is over and every pod
+ * that still holds the secret reported success, or when the grace period ends without a complaint. One complaint stops the canary; several roll the
+ * version back.
  */
-export async function canaryDone(parts: Parts, row: RotationRow): Promise<Waiting> {
+export async function checkCanary(parts: Parts, row: RotationRow): Promise<Waiting> {
   const { spec } = rotatingPlace(parts, row.path, row);
   if (spec.canary === undefined || row.cause === 'incident') return SETTLED;
   const now = parts.clock.now();
@@ -29,13 +29,13 @@ export async function canaryDone(parts: Parts, row: RotationRow): Promise<Waitin
   const standing = { holders, reports };
   const complaints = await complaintsOf(parts, row, standing, new Set([stage.version]));
   const vetoers = vetoersOf(complaints);
-  if (vetoers.length > 0) return { settled: false, lookAgainAt: null, vetoers };
+  if (vetoers.length > 0) return { settled: false, checkAgainAt: null, vetoers };
   if (complaints.size > 0) {
     const fields = { rotation: row.id, path: row.path, complaints: complaints.size };
-    parts.log.warn(fields, HELD_BACK);
+    parts.log.warn(fields, STOPPED);
   }
   const soaked = stage.since + spec.canary.soakSeconds * 1000;
-  if (now < soaked) return { settled: false, lookAgainAt: soaked };
+  if (now < soaked) return { settled: false, checkAgainAt: soaked };
   const living = stage.pods.filter((pod) => holders.has(pod));
   if (living.length === 0) {
     return begin(parts, row, holders, { stage: stage.stage, count: stage.pods.length });
@@ -44,8 +44,8 @@ export async function canaryDone(parts: Parts, row: RotationRow): Promise<Waitin
   const counted = new Map(
     [...reports].filter(([key, { outcome }]) => outcome === 'ok' || complaints.has(key)),
   );
-  if (!areContent(living, stage, counted, isLate)) {
-    return { settled: false, lookAgainAt: now + LOOK_MS };
+  if (!haveAccepted(living, stage, counted, isLate)) {
+    return { settled: false, checkAgainAt: now + CHECK_MS };
   }
   const share = Math.ceil((holders.size * spec.canary.sharePercent) / 100);
   return stage.stage === 'share' || share <= living.length
@@ -53,10 +53,10 @@ export async function canaryDone(parts: Parts, row: RotationRow): Promise<Waitin
     : begin(parts, row, holders, { stage: 'share', count: share });
 }
 
-const HELD_BACK =
-  'a holder cannot work with the new version, and it goes to no others: look at it, then abort, or run it for an incident';
+const STOPPED =
+  'a holder reported that the new version does not work; the canary is stopped: check the holder, then abort the rotation or promote it as an incident';
 
-function areContent(
+function haveAccepted(
   pods: readonly string[],
   { version }: CanaryStage,
   reports: ReadonlyMap<string, Tables['acknowledgements']>,
@@ -68,7 +68,7 @@ function areContent(
   });
 }
 
-/** Gives the pending value to this many pods. Those of an earlier stage keep it; where no pod holds the secret there is nobody to try it on. */
+/** Gives the pending value to this many pods; those of an earlier stage keep it. Without a pod that holds the secret there is no canary. */
 async function begin(
   parts: Parts,
   row: RotationRow,
@@ -84,18 +84,18 @@ async function begin(
     version: provisionalVersion(row.id),
   };
   const { status } = await parts.store.commit({
-    expect: [asItWas(row)],
-    writes: [changed(row.id, { canary: JSON.stringify(stage) })],
+    expect: [rotationUnchanged(row)],
+    writes: [rotationUpdate(row.id, { canary: JSON.stringify(stage) })],
     narrows: canaryChanged(row.path),
   });
   if (status !== 'committed') {
     throw new BrokerError('ERR_CONFLICT', undefined, { reason: 'claim_lost' });
   }
   const { spec } = rotatingPlace(parts, row.path, row);
-  return { settled: false, lookAgainAt: stage.since + (spec.canary?.soakSeconds ?? 0) * 1000 };
+  return { settled: false, checkAgainAt: stage.since + (spec.canary?.soakSeconds ?? 0) * 1000 };
 }
 
-/** Other pods each time, and nobody can choose to be, or not to be, the first. */
+/** A keyed order: other pods each time, and no pod can choose whether it is first. */
 function inOrder(
   { keyring }: Parts,
   { id }: RotationRow,
@@ -110,7 +110,7 @@ function inOrder(
     .map(({ pod }) => pod);
 }
 
-/** Fence keys of who has the pending value: memory follows the first, reads and holders the second. */
+/** Fence keys of a change of the canary: memory follows the first, reads and holders the second. */
 export function canaryChanged(path: string): readonly string[] {
   return [`canary:${path}`, `secret:${path}`];
 }

@@ -10,30 +10,30 @@ import { LiveSession } from '../broker/sessions/session-memory.ts';
 import { locatorAt } from '../broker/secrets/target.ts';
 import type { RotationRow } from './rotation-row.ts';
 
-/** What is asked, as the log says it. */
-interface RotationAct {
+/** The request as the audit log records it. */
+interface RecordedRequest {
   readonly action: 'rotation.request' | 'rotation.retry' | 'rotation.abort' | 'rotation.retire';
   readonly path: string;
   readonly comment: string | undefined;
   readonly cause: string;
 }
 
-/** What the act changes, and the rotation as it is then. */
-export interface ActedRotation {
+/** What the request changes, and the rotation after it. */
+export interface RequestedChange {
   readonly plan: Partial<PlanFragment>;
   readonly row: RotationRow;
-  /** For the log. */
+  /** For the audit entry. */
   readonly reason?: string;
 }
 
 /**
- * Decides on the path, then lets `act` say what changes, and records both together; whoever carries rotations on is woken.
+ * Authorizes the request on its path, lets `act` plan the change, commits it with its audit entry, and wakes the worker.
  * @throws ERR_DENIED, and what `act` throws.
  */
-export async function actOnRotation(
+export async function commitRequest(
   asked: { readonly parts: Parts; readonly call: Call; readonly caller: Caller },
-  described: RotationAct,
-  act: (actor: string) => Promise<ActedRotation>,
+  described: RecordedRequest,
+  act: (actor: string) => Promise<RequestedChange>,
 ): Promise<RotationRow> {
   const { parts, call, caller } = asked;
   const { path } = described;

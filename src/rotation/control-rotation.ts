@@ -9,12 +9,12 @@ import {
 import type { RotationSpec } from '../domain/rotation/rotation-spec.ts';
 import type { PlanFragment } from '../ports/store.ts';
 import { canaryChanged } from './canary.ts';
-import { type ActedRotation, actOnRotation } from './commit-request.ts';
+import { type RequestedChange, commitRequest } from './commit-request.ts';
 import { probeTarget, rotatingPlace, type TargetState, traitsOf } from './rotation-place.ts';
 import {
   activeRotation,
-  asItWas,
-  changed,
+  rotationUnchanged,
+  rotationUpdate,
   nextStepNumber,
   progressOf,
   type RotationRow,
@@ -22,18 +22,18 @@ import {
 } from './rotation-row.ts';
 import { endChanges } from './start-and-end.ts';
 
-/** What somebody asks of a rotation that is under way. */
-export interface RotationDirection {
+/** An operator's request to a rotation in progress. */
+export interface RotationControl {
   readonly path: string;
   /**
-   * `retry`: a parked step is tried again; `abort`: what was made is taken back; `rollBack`: the old version becomes current again; `retire`: the
-   * old version ends now.
+   * `retry`: retry the parked step; `abort`: discard the new credential; `rollBack`: make the old version current again; `retire`: end the old version
+   * now.
    */
   readonly verb: 'retry' | 'abort' | 'rollBack' | 'retire';
   readonly comment?: string | undefined;
 }
 
-/** What the log calls each. */
+/** The audit action of each. */
 export const ACTIONS = {
   retry: 'rotation.retry',
   abort: 'rotation.abort',
@@ -41,24 +41,24 @@ export const ACTIONS = {
   retire: 'rotation.retire',
 } as const;
 
-/** The rotation as it is from now on; `probe`: of one that was parked, what its target had right before. */
-export interface DirectedRotation {
+/** The rotation after the request; `probe`: for a parked one, which credentials its target accepted right before. */
+export interface ControlledRotation {
   readonly row: RotationRow;
   readonly probe: TargetState | undefined;
 }
 
-/** @throws ERR_DENIED; ERR_CONFLICT where nothing is under way, or the state does not allow it: the detail says what it does allow. */
-export async function directRotation(
+/** @throws ERR_DENIED; ERR_CONFLICT if no rotation is in progress, or its state does not allow the request: the detail says what it does allow. */
+export async function controlRotation(
   parts: Parts,
   call: Call,
   caller: Caller,
-  direction: RotationDirection,
-): Promise<DirectedRotation> {
+  direction: RotationControl,
+): Promise<ControlledRotation> {
   const { path, verb, comment } = direction;
   const described = { action: ACTIONS[verb], path, comment, cause: verb } as const;
   let probe: TargetState | undefined;
-  const row = await actOnRotation({ parts, call, caller }, described, async (actor) => {
-    const found = await underWay(parts, path);
+  const row = await commitRequest({ parts, call, caller }, described, async (actor) => {
+    const found = await rotationInProgress(parts, path);
     if (verb === 'abort' && (await isUntouched(parts, found))) {
       const spec = parts.catalog.find('definition', path)?.spec.rotation;
       return changes(parts, { row: found, spec, next: NOTHING_DONE, actor, verb });
@@ -72,36 +72,36 @@ export async function directRotation(
 }
 
 /** @throws ERR_CONFLICT */
-async function underWay({ store }: Parts, path: string): Promise<RotationRow> {
+async function rotationInProgress({ store }: Parts, path: string): Promise<RotationRow> {
   const row = await activeRotation(store, path);
   if (row !== undefined) return row;
-  throw new BrokerError('ERR_CONFLICT', 'no rotation of this path is under way', {
+  throw new BrokerError('ERR_CONFLICT', 'no rotation of this path is in progress', {
     reason: 'none_under_way',
   });
 }
 
 const NOTHING_DONE: RotationProgress = { state: 'aborted', step: 'end', attempts: 0 };
 
-/** Parked before any step began, as without its connection: there is nothing to take back, and so nobody to ask. */
+/** Parked before any step began, for example because its connection is missing: there is nothing to discard, so the target is not needed. */
 async function isUntouched({ store }: Parts, { id, state }: RotationRow): Promise<boolean> {
   if (state !== 'parked') return false;
   const equals = { rotation_id: id, outcome: 'begun' } as const;
   return (await store.list('rotation_steps', { equals, limit: 1 })).length === 0;
 }
 
-interface Directed {
+interface Request {
   readonly row: RotationRow;
   readonly spec: RotationSpec | undefined;
   readonly next: RotationProgress;
   readonly actor: string;
-  readonly verb: RotationDirection['verb'];
+  readonly verb: RotationControl['verb'];
 }
 
-/** Whoever carries the rotation on loses it by the new epoch; what it has sent by then has arrived before anybody goes on. */
+/** The new epoch takes the claim from the process that has it. The next step waits until that claim would have expired, so that late requests have arrived. */
 async function changes(
   parts: Parts,
-  { row, spec, next, actor, verb }: Directed,
-): Promise<ActedRotation> {
+  { row, spec, next, actor, verb }: Request,
+): Promise<RequestedChange> {
   const now = parts.clock.now();
   const ending = isOver(next) ? await endChanges(parts, row, spec) : undefined;
   const change: Partial<RotationRow> = {
@@ -122,9 +122,9 @@ async function changes(
     error: verb,
   } as const;
   const plan: PlanFragment = {
-    expect: [asItWas(row)],
+    expect: [rotationUnchanged(row)],
     writes: [
-      changed(id, change),
+      rotationUpdate(id, change),
       { table: 'rotation_steps', put: { ...said, at: now } },
       ...(ending === undefined
         ? []

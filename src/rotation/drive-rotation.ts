@@ -8,13 +8,13 @@ import {
   type RotationProgress,
 } from '../domain/rotation/rotation-progress.ts';
 import type { PlanFragment, Write } from '../ports/store.ts';
-import { canaryChanged, canaryDone } from './canary.ts';
+import { canaryChanged, checkCanary } from './canary.ts';
 import { isFinal, pauseAfterFailure, pauseWhileWaiting } from './retry.ts';
 import { CLAIM_MS, isOverCap, RotationClaim } from './rotation-claim.ts';
 import { rotatingPlace, type RotatingPlace, traitsOf } from './rotation-place.ts';
 import {
-  asItWas,
-  changed,
+  rotationUnchanged,
+  rotationUpdate,
   nextStepNumber,
   progressOf,
   type RotationRow,
@@ -22,26 +22,26 @@ import {
   type StepRow,
   UNCLAIMED,
 } from './rotation-row.ts';
-import { settled } from './settle.ts';
+import { checkSettled } from './settle.ts';
 import { endChanges } from './start-and-end.ts';
 import { EFFECTS, type StepResult } from './step-effects.ts';
 import { stepEntries, vetoRecord } from './step-record.ts';
 
-/** What a target says that goes on by itself. */
+/** The reason of a target that is still at work by itself. */
 const NOT_YET = 'not_yet';
 
-/** Who carries rotations on: one owner a process. */
+/** The process that works on rotations, under one owner id. */
 export interface Driver {
   readonly parts: Parts;
   readonly owner: string;
   readonly actor: SystemActor;
-  /** Aborts when the process stops: no further step begins, and the present one is cut short. */
+  /** Aborts when the process stops: no further step begins, and the current one is cancelled. */
   readonly signal: AbortSignal;
 }
 
 /**
- * Carries one rotation on from where it is until it waits, fails or is over. Never throws: what the store cannot take is found again when the claim
- * ends. @returns `full` where nothing was done, because its connection has as many as it may.
+ * Claims one rotation and runs its steps until it waits, fails or ends. Never throws: after a store failure the rotation is due again when the claim
+ * expires. @returns `full` if nothing was done because the connection is at its cap.
  */
 export async function driveRotation(
   driver: Driver,
@@ -50,15 +50,18 @@ export async function driveRotation(
   try {
     if (await isOverCap(driver.parts, found)) return 'full';
     const run = await RotationRun.claim(driver, found);
-    return (await run?.untilItWaits()) ?? 'driven';
+    return (await run?.steps()) ?? 'driven';
   } catch (error) {
-    if (isLost(error)) return 'driven';
-    driver.parts.log.error({ err: error, rotation: found.id }, 'a rotation is carried on later');
+    if (isClaimLost(error)) return 'driven';
+    driver.parts.log.error({ err: error, rotation: found.id }, INTERRUPTED);
     return 'driven';
   }
 }
 
-function isLost(error: unknown): boolean {
+const PARKED = 'the rotation is parked: check its status, then retry or abort it';
+const INTERRUPTED = 'rotation interrupted; it resumes when the claim expires';
+
+function isClaimLost(error: unknown): boolean {
   return error instanceof BrokerError && error.reason === 'claim_lost';
 }
 
@@ -66,7 +69,7 @@ class RotationRun {
   readonly #driver: Driver;
   #row: RotationRow;
   #seq: number;
-  /** Whether the present step's beginning is recorded, and counted as a try. */
+  /** Whether the start of the current step is recorded and counted as an attempt. */
   #isBegun = false;
 
   private constructor(driver: Driver, row: RotationRow, seq: number) {
@@ -75,7 +78,7 @@ class RotationRun {
     this.#seq = seq;
   }
 
-  /** Takes the rotation under a new epoch; undefined when somebody else did. */
+  /** Claims the rotation under a new epoch; undefined if another process claimed it first. */
   static async claim(driver: Driver, found: RotationRow): Promise<RotationRun | undefined> {
     const { parts, owner } = driver;
     const now = parts.clock.now();
@@ -84,19 +87,20 @@ class RotationRun {
       owner,
       epoch: found.epoch + 1,
       claimed_until: now + CLAIM_MS,
-      // Due again when the claim ends: so whoever carries it on next finds it by the same index.
+      // A claim is a due time: if this process dies, the next one finds the rotation by the same index.
       next_attempt_at: now + CLAIM_MS,
     };
-    const seen = asItWas(found);
+    const seen = rotationUnchanged(found);
     const { status } = await parts.store.commit({
       expect: [seen, { table: 'rotations', key: { id }, match: { next_attempt_at } }],
-      writes: [changed(id, change)],
+      writes: [rotationUpdate(id, change)],
     });
     if (status !== 'committed') return undefined;
     return new RotationRun(driver, { ...found, ...change }, await nextStepNumber(parts, id));
   }
 
-  async untilItWaits(): Promise<'driven' | 'full'> {
+  /** Runs steps until one waits, fails or ends the rotation. */
+  async steps(): Promise<'driven' | 'full'> {
     const { parts, signal } = this.#driver;
     const isFull = await isOverCap(parts, this.#row);
     while (!isOver(this.#row)) {
@@ -109,7 +113,7 @@ class RotationRun {
     return 'driven';
   }
 
-  /** @returns whether the next step may begin at once. */
+  /** @returns whether the next step may start at once. */
   async #step(): Promise<boolean> {
     const { parts } = this.#driver;
     const { step } = this.#row;
@@ -117,15 +121,15 @@ class RotationRun {
     try {
       const place = rotatingPlace(parts, this.#row.path, this.#row);
       if (step === 'settle' || step === 'canary') {
-        const look = step === 'settle' ? settled : canaryDone;
+        const check = step === 'settle' ? checkSettled : checkCanary;
         await this.#rereadCause();
-        const waiting = await look(parts, this.#row);
+        const waiting = await check(parts, this.#row);
         if (!waiting.settled && waiting.vetoers !== undefined) {
-          await this.#takeBack(place, waiting.vetoers);
+          await this.#rollBack(place, waiting.vetoers);
           return true;
         }
         if (!waiting.settled) {
-          await this.#release(waiting.lookAgainAt);
+          await this.#release(waiting.checkAgainAt);
           return false;
         }
         await this.#done(place, {});
@@ -134,21 +138,21 @@ class RotationRun {
       await this.#act(place);
       return true;
     } catch (error) {
-      if (isLost(error)) throw error;
+      if (isClaimLost(error)) throw error;
       await this.#failed(BrokerError.from(error));
       return false;
     }
   }
 
-  /** What somebody made a rotation for an incident meanwhile waits for nobody. */
+  /** An operator may have turned it into a rotation for an incident, which waits for no holder. */
   async #rereadCause(): Promise<void> {
     const { id } = this.#row;
     const found = await this.#driver.parts.store.get('rotations', { id });
     if (found !== undefined) this.#row = { ...this.#row, cause: found.cause };
   }
 
-  /** Several holders cannot work with the new version. The history says whose they are: a workload does not do so again and again. */
-  async #takeBack(place: RotatingPlace, vetoers: readonly string[]): Promise<void> {
+  /** Several holders reported that the new version does not work. The history names their workloads, so that one workload cannot veto for ever. */
+  async #rollBack(place: RotatingPlace, vetoers: readonly string[]): Promise<void> {
     const change = this.#after({ type: 'rollBack' }, place, this.#row);
     const narrows = this.#row.canary === null ? [] : canaryChanged(this.#row.path);
     const veto = await vetoRecord(this.#driver, this.#row, vetoers, this.#seq + 1);
@@ -157,7 +161,7 @@ class RotationRun {
     this.#seq += vetoers.length;
   }
 
-  /** The step's time counts from before its beginning is recorded: a process that stands still in between finds it run out. */
+  /** The step's time counts from before its start is recorded: a process that is paused in between finds the time over. */
   async #act(place: RotatingPlace): Promise<void> {
     const { parts, signal } = this.#driver;
     const { step } = this.#row;
@@ -169,7 +173,7 @@ class RotationRun {
       const result = await claim.within(() => effect({ parts, row: this.#row, place, claim }));
       await parts.failpoint?.(`rotation.${step}.after_effect`);
       await this.#done(place, result).catch(async (error: unknown) => {
-        if (isLost(error)) await handOver(parts, this.#row);
+        if (isClaimLost(error)) await makeDueNow(parts, this.#row);
         throw error;
       });
     } finally {
@@ -177,7 +181,7 @@ class RotationRun {
     }
   }
 
-  /** Recorded before anything happens outside: whoever carries on knows that it may have. */
+  /** Recorded before the outside effect: whichever process resumes knows that the effect may have happened. */
   async #begin(place: RotatingPlace): Promise<void> {
     const { parts } = this.#driver;
     const { step } = this.#row;
@@ -211,7 +215,7 @@ class RotationRun {
     await parts.failpoint?.(`rotation.${step}.after_done`);
   }
 
-  /** Tried again after a pause, six times; then it waits for an operator. */
+  /** Retries the step after a pause; after six attempts, or an error that a retry cannot help, the rotation is parked for an operator. */
   async #failed(error: BrokerError): Promise<void> {
     const { parts, signal } = this.#driver;
     const { id, path, step } = this.#row;
@@ -221,7 +225,7 @@ class RotationRun {
       return;
     }
     if (error.reason === NOT_YET) {
-      await this.#waits(error);
+      await this.#waitForTarget(error);
       return;
     }
     const progress = { ...progressOf(this.#row), attempts };
@@ -235,8 +239,8 @@ class RotationRun {
     const why = error.reason ?? error.code;
     const known = await parts.store.get('rotation_schedules', { path });
     const fields = { err: error, rotation: id, path, step, attempt: attempts };
-    if (isParked) parts.log.error(fields, 'a rotation is parked: look at it, then retry or abort');
-    else parts.log.warn(fields, 'a step of a rotation failed; it is tried again');
+    if (isParked) parts.log.error(fields, PARKED);
+    else parts.log.warn(fields, 'a rotation step failed; it will be retried');
     await this.#commit(
       {
         change: {
@@ -252,8 +256,8 @@ class RotationRun {
     parts.rotationsDue.ring();
   }
 
-  /** The target goes on by itself and said so: what looks at failures is to raise no alarm, and no try is used up. */
-  async #waits({ retryAfterSeconds = 0 }: BrokerError): Promise<void> {
+  /** The target is still at work and said so. That is no failure: it uses no attempt and raises no alarm. */
+  async #waitForTarget({ retryAfterSeconds = 0 }: BrokerError): Promise<void> {
     const { parts } = this.#driver;
     const { id, path, step, created_at: createdAt } = this.#row;
     const now = parts.clock.now();
@@ -263,7 +267,10 @@ class RotationRun {
       { type: 'waits', step },
       traitsOf(this.#row, undefined),
     );
-    parts.log.info({ rotation: id, path, step }, 'a rotation waits for its target');
+    parts.log.info(
+      { rotation: id, path, step },
+      'the target is not done yet; the step is polled again',
+    );
     await this.#commit(
       { change: { ...next, ...UNCLAIMED, last_error: NOT_YET, next_attempt_at: at } },
       { outcome: 'waits', error: NOT_YET },
@@ -271,12 +278,12 @@ class RotationRun {
     parts.rotationsDue.ring();
   }
 
-  /** Lets go of it until `at`; nothing is recorded, since nothing happened. */
+  /** Releases the claim until `at`. Nothing happened, so nothing is recorded. */
   async #release(at: number | null, more: Partial<RotationRow> = {}): Promise<void> {
     await this.#commit({ change: { ...more, ...UNCLAIMED, next_attempt_at: at } }, undefined);
   }
 
-  /** One commit for the row, its history, the schedule, the log and what the effect brings. @throws ERR_CONFLICT `claim_lost`. */
+  /** Commits the row, its history, the schedule, the audit entries and the result of the effect together. @throws ERR_CONFLICT `claim_lost`. */
   async #commit(
     result: StepResult,
     said: Pick<StepRow, 'outcome' | 'error'> | undefined,
@@ -288,10 +295,10 @@ class RotationRun {
     const following = this.#scheduleChange(schedule);
     const record = this.#record(next, said);
     const outcome = await parts.store.commit({
-      expect: [asItWas(this.#row), ...(result.expect ?? []), ...following.expect],
+      expect: [rotationUnchanged(this.#row), ...(result.expect ?? []), ...following.expect],
       writes: [
         ...(result.writes ?? []),
-        ...(Object.keys(change).length > 0 ? [changed(id, change)] : []),
+        ...(Object.keys(change).length > 0 ? [rotationUpdate(id, change)] : []),
         ...following.writes,
         ...record.history,
       ],
@@ -311,7 +318,7 @@ class RotationRun {
     return { expect: [{ ...row, match: { active_id: id } }], writes: [{ ...row, change }] };
   }
 
-  /** What history and log say; nothing where nothing happened. */
+  /** The row of the history and the audit entries of a step; none if nothing happened. */
   #record(next: RotationRow, said: Pick<StepRow, 'outcome' | 'error'> | undefined) {
     if (said === undefined) return { history: [], entries: [] };
     const { id, step } = this.#row;
@@ -330,7 +337,7 @@ class RotationRun {
   }
 }
 
-/** The first expectation is the claim; another is a secret that was written at the same moment: the step is done again. */
+/** The first expectation is the claim. Any other is a secret that was written at the same time: the step is retried. */
 function conflictAt(outcome: { readonly status: string; readonly index?: number }): BrokerError {
   if (outcome.index === 0) {
     return new BrokerError('ERR_CONFLICT', undefined, { reason: 'claim_lost' });
@@ -339,15 +346,15 @@ function conflictAt(outcome: { readonly status: string; readonly index?: number 
 }
 
 /**
- * Whoever directs a rotation takes it from the step that is under way, and waits as long as that claim could have lasted. The one who lost it knows
- * that its effect is over, so that nobody has to wait any more. Where somebody took it over instead, nothing is changed.
+ * An operator's request takes the claim away from the step in progress, and the next step waits until that claim would have expired. The process that
+ * lost the claim knows that its effect is over, so it makes the rotation due at once. If another process claimed it already, nothing changes.
  */
-export async function handOver(parts: Parts, row: RotationRow): Promise<void> {
+export async function makeDueNow(parts: Parts, row: RotationRow): Promise<void> {
   const { id, epoch, claimed_until: until } = row;
   const directed = { epoch: epoch + 1, owner: null, next_attempt_at: until };
   await parts.store.commit({
     expect: [{ table: 'rotations', key: { id }, match: directed }],
-    writes: [changed(id, { next_attempt_at: parts.clock.now() })],
+    writes: [rotationUpdate(id, { next_attempt_at: parts.clock.now() })],
   });
   parts.rotationsDue.ring();
 }

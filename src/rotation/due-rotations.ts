@@ -2,18 +2,18 @@ import type { Parts } from '../broker/parts.ts';
 import type { RotationRow } from './rotation-row.ts';
 
 const CHUNK = 500;
-const MOST_LOOKED_AT = 5_000;
-/** Of each connection, so that a backlog at one is no memory full of rows, and hides nobody behind it. */
+const MOST_READ = 5_000;
+/** For each connection, so that a backlog at one neither fills the memory nor hides the others. */
 const MOST_KEPT = 500;
 
 /**
- * Rotations that are due, some of each connection, the oldest first. However many are due, one look is of a bounded number of rows; the next one
- * goes on where it ended, until all were seen.
+ * Due rotations, a bounded number for each connection, oldest first. One poll reads a bounded number of rows; the next poll continues where it
+ * stopped, until all were read.
  */
 export class DueRotations {
   readonly #parts: Pick<Parts, 'store' | 'clock'>;
   #kept = new Map<string, RotationRow[]>();
-  /** Connections of which more is due than is kept. */
+  /** Connections with more due rotations than are kept. */
   #cut = new Set<string>();
   #after: Partial<RotationRow> | undefined;
 
@@ -21,11 +21,11 @@ export class DueRotations {
     this.#parts = parts;
   }
 
-  /** @returns whether all that is due has been looked at. */
-  async look(): Promise<boolean> {
+  /** @returns whether all due rows were read. */
+  async poll(): Promise<boolean> {
     const { store, clock } = this.#parts;
     const upTo = { next_attempt_at: clock.now() };
-    for (let looked = 0; looked < MOST_LOOKED_AT; looked += CHUNK) {
+    for (let read = 0; read < MOST_READ; read += CHUNK) {
       const rows: readonly RotationRow[] = await store.list('rotations', {
         upTo,
         orderBy: ['next_attempt_at'],
@@ -42,14 +42,14 @@ export class DueRotations {
   }
 
   /**
-   * The next to be carried on: of the connections that have a free place, where the fewest are under way, so that those with a backlog do not keep all
-   * places of the process among them; then the one that has waited longest. `underWay`: how many; undefined where no place is free.
+   * The next rotation to work on: at the connection with the fewest in progress, so that connections with a backlog do not share all places of the
+   * process among themselves; then the one that waited longest. `inProgress`: their number; undefined if the connection has no free place.
    */
-  take(underWay: (connection: string) => number | undefined): RotationRow | undefined {
+  take(inProgress: (connection: string) => number | undefined): RotationRow | undefined {
     let next: Candidate | undefined;
     for (const rows of this.#kept.values()) {
       const [row] = rows;
-      const busy = row && underWay(row.connection);
+      const busy = row && inProgress(row.connection);
       if (row === undefined || busy === undefined) continue;
       const candidate = { rows, busy, since: row.next_attempt_at ?? 0 };
       if (next === undefined || isBefore(candidate, next)) next = candidate;
@@ -59,8 +59,8 @@ export class DueRotations {
     return row;
   }
 
-  /** Whether a look would find more than is kept: at this connection, or at any where nothing is kept. */
-  isUsedUp(connection: string): boolean {
+  /** Whether a poll would find more than is kept: at this connection, or anywhere if nothing is kept. */
+  isExhausted(connection: string): boolean {
     return this.#kept.size === 0 || (this.#cut.has(connection) && !this.#kept.has(connection));
   }
 

@@ -2,30 +2,30 @@ import type { Tables } from '../ports/tables.ts';
 import type { Parts } from '../broker/parts.ts';
 import { listAll } from '../broker/list-all.ts';
 
-/** Who holds versions of a path, all sessions of a pod together. */
+/** A holder of versions of a path; all sessions of a pod count as one. */
 export interface Holder {
   readonly workload: string;
   readonly podUid: string | undefined;
   /** Of its live leases. */
   readonly versions: ReadonlySet<string>;
-  /** `<session> <version>` of each live lease: which session may say something of which version. */
+  /** `<session> <version>` of each live lease: which session may report on which version. */
   readonly held: ReadonlySet<string>;
 }
 
-/** All that holders have and last said, by `holderKey`. */
-export interface Standing {
+/** Holders and their last reports, by `holderKey`. */
+export interface HolderState {
   readonly holders: ReadonlyMap<string, Holder>;
   readonly reports: ReadonlyMap<string, Report>;
 }
 
 export type Report = Tables['acknowledgements'];
 
-/** `<cluster>/<pod UID>`, or the workload where there is no pod. */
+/** `<cluster>/<pod UID>`, or the workload if there is no pod. */
 function holderKey(row: Pick<Report, 'cluster' | 'pod_uid' | 'workload'>): string {
   return row.pod_uid === null ? row.workload : `${row.cluster}/${row.pod_uid}`;
 }
 
-/** Live leases on versions of a path. Reads no ended ones: an index has them in this order. */
+/** Live leases on versions of a path; an index has them in this order. */
 export async function* heldLeases(
   { store, clock }: Pick<Parts, 'store' | 'clock'>,
   path: string,
@@ -55,7 +55,7 @@ export async function holdersOf(
   return holders;
 }
 
-/** The last thing that each holder said of a path, by `holderKey`. */
+/** The last report of each holder of a path, by `holderKey`. */
 export async function reportsOf(
   { store }: Pick<Parts, 'store'>,
   path: string,

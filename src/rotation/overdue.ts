@@ -6,13 +6,14 @@ import { complaintsOf } from './vetoes.ts';
 import { nextDrill } from '../broker/documents/rotation-times.ts';
 import type { RotationRow, ScheduleRow } from './rotation-row.ts';
 
-/** What is due has this long to begin, and to bring what it is for. */
+/** A due run has this long to start and to promote a new version. */
 const LATE_MS = 300_000;
 
 /**
- * Whether a run or drill was due five minutes ago and nobody has begun it, or what began then has not come to a new version; or whether the
- * credential's last proof is older than its definition says, whatever became of the drills since; or whether it expires by itself, is in the last
- * third of its time, and nothing rotates it by itself.
+ * A rotation is overdue if:
+ * - a run or drill was due five minutes ago and has not started, or a run that started then has not promoted a new version;
+ * - the last successful test of the credential is older than the definition allows;
+ * - the credential expires, is in the last third of its lifetime, and has no schedule.
  */
 export async function isOverdue(parts: Parts, schedule: ScheduleRow): Promise<boolean> {
   const late = parts.clock.now() - LATE_MS;
@@ -35,7 +36,7 @@ function isProofOld(spec: RotationSpec, { path, proven_at }: ScheduleRow, late: 
   return due !== undefined && due <= late;
 }
 
-/** Counted from the last rotation, by what the definition says now. */
+/** Counted from the last rotation, by the present definition. */
 function isExpiring(
   parts: Parts,
   { schedule, paused }: RotationSpec,
@@ -46,7 +47,7 @@ function isExpiring(
   return rotated_at + (lifetimeMs * 2) / 3 <= parts.clock.now();
 }
 
-/** What has no target any more, by its configuration, makes nothing that expires. */
+/** Without a target, because the configuration changed, no lifetime is known. */
 function lifetimeSecondsOf({ catalog, targets }: Parts, path: string): number {
   const definition = catalog.find('definition', path);
   if (definition === undefined) return Infinity;
@@ -61,7 +62,7 @@ function isLate({ created_at, promoted_at }: RotationRow, late: number): boolean
   return promoted_at === null && created_at <= late;
 }
 
-/** A canary takes its time by design, unless a holder's complaint keeps it where it is. */
+/** A canary is slow by design; it is stuck only if a holder's complaint stopped it. */
 async function isStuck(parts: Parts, row: RotationRow): Promise<boolean> {
   const { path, state, step, canary } = row;
   if (state !== 'running' || step !== 'canary') return true;

@@ -4,12 +4,12 @@ import type { BrokerError } from '../domain/errors.ts';
 const FIRST_PAUSE_MS = 10_000;
 const LONGEST_PAUSE_MS = 900_000;
 const SOON_MS = 1_000;
-/** The longest that a target may say it has to be waited for. */
+/** The longest wait that a target may ask for. */
 const LONGEST_WAIT_MS = 86_400_000;
-/** What a rotation waits for is noticed late by no more than this part of the time that it took. */
+/** The end of a wait is noticed late by at most this fraction of its duration. */
 const LATE_BY = 10;
 
-/** Another try would end the same; but a connection that this process does not have, another one may: their configurations change one by one. */
+/** A retry would fail in the same way. A missing connection may exist in another process, because configurations change one by one. */
 export function isFinal({ code, reason }: BrokerError): boolean {
   return (code === 'ERR_CONFLICT' && reason !== 'no_connection') || code === 'ERR_BODY_INVALID';
 }
@@ -21,8 +21,8 @@ export function pauseAfterFailure(attempts: number): number {
 }
 
 /**
- * How long a target is left alone that goes on by itself: as long as it says, and longer as the rotation gets older, so that what takes an hour is
- * not asked for hundreds of times. Milliseconds.
+ * How long to wait before a target that is still at work is polled again: as long as it asks, and longer as the rotation gets older, so that a job of
+ * an hour is not polled hundreds of times. Milliseconds.
  */
 export function pauseWhileWaiting(retryAfterSeconds: number, ageMs: number): number {
   const said = Math.min(retryAfterSeconds * 1000, LONGEST_WAIT_MS);

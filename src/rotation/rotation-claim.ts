@@ -5,14 +5,14 @@ import type { CallContext } from '../ports/call-context.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { RotationRow } from './rotation-row.ts';
 
-/** How long a claim holds; who finds a rotation claimed waits for the end. */
+/** How long a claim lasts. */
 export const CLAIM_MS = 60_000;
-/** How long one step may take. Less than the claim by so much that what was sent in its last moment has arrived before anybody takes over. */
+/** How long one step may take: less than the claim, so that a request sent at the last moment arrives before another process takes over. */
 export const STEP_MS = 30_000;
 
 /**
- * One step's time under a claim, by both clocks: the wall clock is what others compare, the monotonic one is not moved by a jump, and a process that
- * was stopped finds both run out.
+ * The time of one step under a claim, by both clocks: other processes compare the wall clock, and the monotonic clock does not jump. A process that was
+ * paused finds both over.
  */
 export class RotationClaim {
   readonly context: CallContext;
@@ -36,7 +36,7 @@ export class RotationClaim {
     };
   }
 
-  /** @throws ERR_CONFLICT `claim_lost` when another process may carry the rotation on by now. */
+  /** @throws ERR_CONFLICT `claim_lost` if another process may have taken the rotation over. */
   stillOurs(): void {
     const isLate =
       this.#clock.now() >= this.#wallEnd || this.#clock.monotonic() >= this.#monotonicEnd;
@@ -46,10 +46,10 @@ export class RotationClaim {
     });
   }
 
-  /** What `work` brings, or the end of the step's time: what hangs is left behind, and changes nothing any more. */
+  /** The result of `work`, or a rejection when the step's time is over: work that hangs is abandoned and can change nothing more. */
   async within<T>(work: () => Promise<T>): Promise<T> {
     const { signal } = this.context;
-    // Between the record of the beginning and here the process may have stood still, or begun to stop.
+    // The process may have been paused, or begun to stop, since the start was recorded.
     signal.throwIfAborted();
     this.stillOurs();
     const { promise, reject } = Promise.withResolvers<never>();
@@ -66,7 +66,7 @@ export class RotationClaim {
     }
   }
 
-  /** Whatever still runs for it changes nothing any more. */
+  /** From now on `stillOurs` throws, so abandoned work changes nothing more. */
   end(): void {
     this.#isOver = true;
     this.#cancel();
@@ -78,9 +78,9 @@ const PAGE = 200;
 type Places = Pick<Parts, 'store' | 'clock' | 'targets'>;
 
 /**
- * Whether more rotations of a connection than its cap are carried on, by whatever process: found by the index of due times, since a claim is one. Who
- * claims looks before and again after its claim is committed, and lets go where it says so. Of all that go on, the last to commit saw the others,
- * so together they are within the cap, whoever claims at the same moment.
+ * Whether a connection has as many claimed rotations as its cap allows, in all processes together; found by the index of due times, because a claim is
+ * a due time. A process checks before its claim and again after the claim is committed, and releases the claim if the cap is exceeded. Of all that keep
+ * their claims, the last to commit saw the others, so together they stay within the cap.
  */
 export async function isOverCap(
   { store, clock, targets }: Places,
@@ -94,7 +94,7 @@ export async function isOverCap(
     const rows: readonly RotationRow[] = await store.list('rotations', {
       equals: { connection },
       from: { next_attempt_at: now },
-      // Clocks of processes differ; what is due later than this is no claim.
+      // Twice the claim, because clocks of processes differ. A later due time is not a claim.
       upTo: { next_attempt_at: now + 2 * CLAIM_MS },
       orderBy: ['next_attempt_at'],
       limit: PAGE,

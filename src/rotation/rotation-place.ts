@@ -9,7 +9,7 @@ import type { RotationTarget } from '../ports/rotation-target.ts';
 import type { SecretProvider, SecretPublishing } from '../ports/secret-provider.ts';
 import { openedValue, type RotationRow } from './rotation-row.ts';
 
-/** What a rotation is about, as documents and configuration have it now. */
+/** Where a rotation happens, by the present documents and configuration. */
 export interface RotatingPlace {
   readonly spec: RotationSpec;
   readonly definition: StoredDocument<'definition'>;
@@ -21,8 +21,8 @@ export interface RotatingPlace {
 }
 
 /**
- * @throws ERR_CONFLICT when the path does not rotate, or its definition or mount is no longer the one the rotation began with; ERR_DENIED when the
- * bounds leave the path out; as `RotationTargets.target`.
+ * @throws ERR_CONFLICT if the path does not rotate, or its definition or mount is not the one the rotation began with; ERR_DENIED if the bounds exclude
+ * the path; as `RotationTargets.target`.
  */
 export function rotatingPlace(
   parts: Parts,
@@ -47,16 +47,16 @@ export function rotatingPlace(
 
 const WHY = {
   not_rotating: 'this path does not rotate: its definition has no "rotation"',
-  other_definition: 'the definition is another one than when the rotation began',
-  other_mount: 'the mount is another one than when the rotation began',
-  read_only: 'the mount cannot be written',
+  other_definition: 'the definition was replaced since the rotation began',
+  other_mount: 'the mount was replaced since the rotation began',
+  read_only: 'the mount is read-only',
 } as const;
 
 function conflict(reason: keyof typeof WHY): BrokerError {
   return new BrokerError('ERR_CONFLICT', WHY[reason], { reason });
 }
 
-/** What decides where the rotation may go. What needs no place is decided without one: the target may be what is missing. */
+/** The traits that decide the next state. Without a place they are enough for failures: the target itself may be missing. */
 export function traitsOf(
   row: RotationRow,
   place: Pick<RotatingPlace, 'spec' | 'target'> | undefined,
@@ -72,7 +72,7 @@ export function traitsOf(
   };
 }
 
-/** What the provider has now; undefined where there is nothing. @throws ERR_PROVIDER_* */
+/** The current value at the provider; undefined if there is none. @throws ERR_PROVIDER_* */
 export async function currentValue(
   { provider, locator }: Pick<RotatingPlace, 'provider' | 'locator'>,
   context: CallContext,
@@ -85,22 +85,22 @@ export async function currentValue(
   }
 }
 
-/** Whether the target accepts a value now: `absent` where there is none, `unknown` where it could not be asked. */
+/** Whether the target accepts a value: `absent` if there is no value, `unknown` if the target could not be reached. */
 type Probe = 'accepted' | 'refused' | 'absent' | 'unknown';
 
-/** What the target has: which of the stored values works there. */
+/** Which of the stored values works at the target. */
 export interface TargetState {
   readonly current: Probe;
   readonly pending: Probe;
 }
 
-/** Asks the target of a parked rotation, whose values nobody changes meanwhile. */
+/** Tests the stored values of a parked rotation at its target. */
 export async function probeTarget(
   parts: Parts,
   row: RotationRow,
   context: CallContext,
 ): Promise<TargetState> {
-  const ask = async (
+  const probe = async (
     find: (place: RotatingPlace) => Promise<SecretData | undefined>,
   ): Promise<Probe> => {
     try {
@@ -109,12 +109,15 @@ export async function probeTarget(
       if (data === undefined) return 'absent';
       return (await place.target.test(data, context)).accepted ? 'accepted' : 'refused';
     } catch (error) {
-      parts.log.warn({ err: error, rotation: row.id }, 'a parked rotation could not be looked at');
+      parts.log.warn(
+        { err: error, rotation: row.id },
+        'could not test the credentials of a parked rotation at its target',
+      );
       return 'unknown';
     }
   };
   return {
-    current: await ask(async (place) => (await currentValue(place, context))?.data),
-    pending: await ask(() => Promise.resolve(openedValue(parts, row, 'pending'))),
+    current: await probe(async (place) => (await currentValue(place, context))?.data),
+    pending: await probe(() => Promise.resolve(openedValue(parts, row, 'pending'))),
   };
 }

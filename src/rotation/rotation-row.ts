@@ -16,7 +16,7 @@ export function progressOf({ state, step, attempts }: RotationRow): RotationProg
   return { state, step, attempts };
 }
 
-/** The column of a value: sealed to the installation, the rotation, the path and the slot. */
+/** A value as its column holds it: sealed to the installation, the rotation, the path and the slot. */
 export function sealedValue(
   parts: Parts,
   row: Pick<RotationRow, 'id' | 'path'>,
@@ -48,19 +48,19 @@ function placeOf(
   return { installation, rotationId: id, path, slot };
 }
 
-/** Nobody carried the rotation on or asked anything of it since the row was read. */
-export function asItWas({ id, epoch, state, step }: RotationRow): Expectation {
+/** No process worked on the rotation and no operator changed it since the row was read. */
+export function rotationUnchanged({ id, epoch, state, step }: RotationRow): Expectation {
   return { table: 'rotations', key: { id }, match: { epoch, state, step } };
 }
 
-export function changed(id: string, change: Partial<RotationRow>): Write {
+export function rotationUpdate(id: string, change: Partial<RotationRow>): Write {
   return { table: 'rotations', key: { id }, change };
 }
 
-/** Nobody holds it: who finds it due may carry it on. */
+/** Without a claim: the process that finds it due may claim it. */
 export const UNCLAIMED = { owner: null, claimed_until: null } as const;
 
-/** The number that the next row of a rotation's history gets. */
+/** The sequence number of the next row in a rotation's history. */
 export async function nextStepNumber({ store }: Parts, rotationId: string): Promise<number> {
   const [last] = await store.list('rotation_steps', {
     equals: { rotation_id: rotationId },
@@ -71,7 +71,7 @@ export async function nextStepNumber({ store }: Parts, rotationId: string): Prom
   return (last?.seq ?? 0) + 1;
 }
 
-/** The rotation or drill of a path that is under way, whatever state it is in; undefined when there is none. */
+/** The rotation or drill of a path that has not ended; undefined if there is none. */
 export async function activeRotation(
   store: Store,
   path: string,

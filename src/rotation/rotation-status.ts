@@ -16,7 +16,7 @@ import { isOverdue } from './overdue.ts';
 import { probeTarget, rotatingPlace, type TargetState } from './rotation-place.ts';
 import type { RotationRow, ScheduleRow, StepRow } from './rotation-row.ts';
 
-/** What a holder has, and what it last said of it. */
+/** The versions of a holder, and its last report. */
 export interface HolderStatus {
   readonly workload: string;
   readonly podUid: string | undefined;
@@ -34,17 +34,17 @@ export interface HolderStatus {
 export interface RotationStatus {
   readonly path: string;
   readonly spec: RotationSpec;
-  /** Why it cannot rotate as things are, in a stable word, such as `no_connection`: then nothing is known of the target. */
+  /** Why it cannot rotate now, as a stable word such as `no_connection`; then the traits of the target are unknown. */
   readonly problem: string | undefined;
   readonly slots: 'one' | 'two' | undefined;
   readonly drillable: boolean | undefined;
   readonly schedule: ScheduleRow;
-  /** The next runs by the schedule, the first being the schedule's own. Milliseconds since the epoch. */
+  /** The next scheduled runs, beginning with that of the schedule row. Milliseconds since the epoch. */
   readonly nextRuns: readonly number[];
   readonly active: (RotationRow & { readonly steps: readonly StepRow[] }) | undefined;
   readonly holders: readonly HolderStatus[];
   readonly holderCount: number;
-  /** Of a parked rotation: which of the stored values works. */
+  /** For a parked rotation: which of the stored values works. */
   readonly probe: TargetState | undefined;
 }
 
@@ -52,7 +52,7 @@ const MOST_HOLDERS = 200;
 const MOST_NEXT_RUNS = 5;
 const MOST_STEPS = 500;
 
-/** @throws ERR_DENIED; ERR_NOT_FOUND where the path does not rotate. */
+/** @throws ERR_DENIED; ERR_NOT_FOUND if the path does not rotate. */
 export async function rotationStatus(
   parts: Parts,
   call: Call,
@@ -62,7 +62,7 @@ export async function rotationStatus(
   parseSecretPath(path);
   const described = { action: 'rotation.read', path } as const;
   return recordOperation({ parts, call, caller }, described, async (now) => {
-    requireSight(parts, call, now, path);
+    requireAccess(parts, call, now, path);
     return statusOf(parts, call, path);
   });
 }
@@ -77,9 +77,9 @@ async function statusOf(parts: Parts, call: Call, path: string): Promise<Rotatio
   return {
     path,
     spec,
-    ...whatTargetIs(parts, path),
+    ...traitsAt(parts, path),
     schedule,
-    nextRuns: await comingRuns(spec, schedule),
+    nextRuns: await upcomingRuns(spec, schedule),
     active: row && { ...row, steps: await stepsOf(parts, row.id) },
     holders: holders.slice(0, MOST_HOLDERS),
     holderCount: holders.length,
@@ -89,8 +89,8 @@ async function statusOf(parts: Parts, call: Call, path: string): Promise<Rotatio
 
 type Traits = Pick<RotationStatus, 'problem' | 'slots' | 'drillable'>;
 
-/** Who looks for what is wrong is told what is there, too. */
-function whatTargetIs(parts: Parts, path: string): Traits {
+/** A problem with the target must not hide the rest of the status from the operator who looks for it. */
+function traitsAt(parts: Parts, path: string): Traits {
   try {
     const { slots, drillable } = rotatingPlace(parts, path).target;
     return { problem: undefined, slots, drillable };
@@ -100,7 +100,7 @@ function whatTargetIs(parts: Parts, path: string): Traits {
   }
 }
 
-async function comingRuns(
+async function upcomingRuns(
   spec: RotationSpec,
   { path, next_run_at: first }: ScheduleRow,
 ): Promise<readonly number[]> {
@@ -109,8 +109,8 @@ async function comingRuns(
   return [first, ...(await nextRuns(spec, clock, MOST_NEXT_RUNS - 1))];
 }
 
-/** Whoever may rotate it, and auditors. @throws ERR_DENIED */
-function requireSight(parts: Parts, call: Call, caller: Caller, path: string): void {
+/** Allows callers that may rotate the path, and auditors. @throws ERR_DENIED */
+function requireAccess(parts: Parts, call: Call, caller: Caller, path: string): void {
   if (!(caller instanceof LiveSession) && holdsFor(caller.operator, 'auditor', path)) return;
   const verdict = judge(parts, call, caller, { capability: 'rotate', path });
   if (!verdict.allowed) throw denied(verdict.reason);
@@ -130,7 +130,7 @@ async function holderStatus(parts: Parts, path: string): Promise<readonly Holder
   });
 }
 
-/** The last ones: what waits for days has many. */
+/** The last steps: a rotation that waits for days has many. */
 async function stepsOf({ store }: Parts, rotationId: string): Promise<readonly StepRow[]> {
   const newestFirst = { orderBy: ['seq'], descending: true } as const;
   const query = { equals: { rotation_id: rotationId }, ...newestFirst, limit: MOST_STEPS };
@@ -147,7 +147,7 @@ export async function rotationHistory(
   parseSecretPath(path);
   const described = { action: 'rotation.read', path } as const;
   return recordOperation({ parts, call, caller }, described, async (now) => {
-    requireSight(parts, call, now, path);
+    requireAccess(parts, call, now, path);
     const list = `rotation-history/${path}`;
     const after = decodeCursor(parts, list, page.after) as Partial<RotationRow> | undefined;
     const rows = await parts.store.list('rotations', {
@@ -168,13 +168,13 @@ export async function rotationHistory(
   });
 }
 
-/** Which paths that rotate to list: all, or those of which something is to be done. */
+/** Which rotating paths to list; all without a filter. */
 export interface RotationFilter {
-  /** Next run at this time or before. */
+  /** The next run is at this time or earlier. */
   readonly dueBefore?: number | undefined;
   /** As `isOverdue`. */
   readonly overdue?: boolean | undefined;
-  /** Whose credential was never tested by a rotation or a drill. */
+  /** No rotation or drill ever tested the credential. */
   readonly neverProven?: boolean | undefined;
   readonly state?: 'running' | 'parked' | 'undoing' | undefined;
 }
@@ -184,7 +184,7 @@ export interface ListedRotation {
   readonly active: RotationRow | undefined;
 }
 
-/** Paths that rotate, within the scope of the operator, in order of path. */
+/** Rotating paths within the scope of the operator, in order of path. */
 export async function listRotations(
   parts: Parts,
   call: Call,
@@ -212,7 +212,7 @@ export async function listRotations(
 
 function maySee(parts: Parts, call: Call, caller: Caller, path: string): boolean {
   try {
-    requireSight(parts, call, caller, path);
+    requireAccess(parts, call, caller, path);
     return true;
   } catch (error) {
     if (error instanceof BrokerError && error.code === 'ERR_DENIED') return false;
@@ -220,7 +220,7 @@ function maySee(parts: Parts, call: Call, caller: Caller, path: string): boolean
   }
 }
 
-/** In order of path, each looked at by itself: this is for people, not for the scheduler. */
+/** In order of path, one look-up each: this serves people, not the scheduler. */
 async function* schedules(
   parts: Parts,
   filter: RotationFilter,

@@ -2,40 +2,39 @@ import { randomFraction, randomId } from '../crypto/random.ts';
 import type { Parts } from '../broker/parts.ts';
 import { SystemActor } from '../broker/recording/record.ts';
 import { driveRotation, type Driver } from './drive-rotation.ts';
-import { UNCLAIMED, changed, type RotationRow } from './rotation-row.ts';
+import { UNCLAIMED, rotationUpdate, type RotationRow } from './rotation-row.ts';
 import { nextDue, startDue } from './start-due.ts';
 import { listAll } from '../broker/list-all.ts';
 import { DueRotations } from './due-rotations.ts';
 
-/** Rotations that one process carries on at the same time, whatever the connections. */
+/** Rotations that one process works on at the same time, at all connections together. */
 const MOST_RUNNING = 64;
-/** What another process left is found this late at most. */
+/** A rotation that another process left is found after this time at the latest. */
 const LONGEST_SLEEP_MS = 10_000;
 const SHORTEST_SLEEP_MS = 50;
 const AFTER_FAILURE_MS = 1_000;
-/** How soon a look goes on that was of so many rows that it was ended, and the longest until the next one. */
-const LOOK_ON_MS = 1_000;
-/** A look is followed by so many times its own time without one: while many wait and others begin, each would read all of them again. */
-const LOOK_PAUSES = 20;
-/** How long a connection is left alone that has as many as it may, by chance within that. */
+/** When a poll that stopped at its bound continues, and the longest pause between polls of a busy worker. */
+const POLL_AGAIN_MS = 1_000;
+/** The pause after a poll, in multiples of its duration: with a long queue, each started rotation would otherwise read the whole queue again. */
+const POLL_PAUSES = 20;
+/** A connection at its cap is tried again after a random part of this time. */
 const FULL_MS = 1_000;
 
 /**
- * Begins what schedules say is due, and carries rotations on. Sleeps until the next thing is due: a round in which nothing is costs three look-ups
- * by index.
+ * Starts scheduled rotations and runs the steps of due ones. Sleeps until the next due time; a round without work costs three index look-ups.
  */
-export class Rotations {
+export class RotationWorker {
   readonly #parts: Parts;
   readonly #driver: Driver;
   readonly #stopping = new AbortController();
   readonly #running = new Map<string, Promise<void>>();
   readonly #perConnection = new Map<string, number>();
-  /** Connections of which other processes have all places, each with what ends the wait for one. */
+  /** Connections at their cap in other processes, each with the function that cancels its pause. */
   readonly #full = new Map<string, () => void>();
   readonly #due: DueRotations;
   #wake: () => void = () => undefined;
   #isRung = false;
-  #lookAgainAt = 0;
+  #pollAgainAt = 0;
   #unlisten: () => void = () => undefined;
   #loop: Promise<void> | undefined;
 
@@ -56,7 +55,7 @@ export class Rotations {
     this.#loop = this.#run();
   }
 
-  /** Steps under way are cut short and let go of; waits for them. */
+  /** Cancels and releases the steps in progress, and waits for them. */
   async stop(): Promise<void> {
     this.#stopping.abort(new Error('stopping'));
     this.#unlisten();
@@ -78,25 +77,28 @@ export class Rotations {
       let pause = AFTER_FAILURE_MS;
       try {
         const started = await startDue(this.#parts, this.#driver.actor);
-        const isEarly = this.#parts.clock.monotonic() < this.#lookAgainAt;
-        const isWhole = !isEarly && (await this.#look());
+        const isEarly = this.#parts.clock.monotonic() < this.#pollAgainAt;
+        const isWhole = !isEarly && (await this.#poll());
         this.#pump();
         if (started > 0) pause = SHORTEST_SLEEP_MS;
-        else if (isEarly) pause = this.#lookAgainAt - this.#parts.clock.monotonic();
-        else pause = isWhole ? await this.#untilNext() : LOOK_ON_MS;
+        else if (isEarly) pause = this.#pollAgainAt - this.#parts.clock.monotonic();
+        else pause = isWhole ? await this.#untilNext() : POLL_AGAIN_MS;
       } catch (error) {
-        this.#parts.log.error({ err: error }, 'a round of rotations failed; the next one goes on');
+        this.#parts.log.error(
+          { err: error },
+          'a round of the rotation worker failed; the next round retries',
+        );
       }
       await this.#sleep(pause);
     }
   }
 
-  async #look(): Promise<boolean> {
+  async #poll(): Promise<boolean> {
     const { clock } = this.#parts;
     const begun = clock.monotonic();
-    const isWhole = await this.#due.look();
+    const isWhole = await this.#due.poll();
     const end = clock.monotonic();
-    this.#lookAgainAt = end + Math.min((end - begun) * LOOK_PAUSES, LOOK_ON_MS);
+    this.#pollAgainAt = end + Math.min((end - begun) * POLL_PAUSES, POLL_AGAIN_MS);
     return isWhole;
   }
 
@@ -109,7 +111,7 @@ export class Rotations {
     cancel();
   }
 
-  /** Until the next schedule or rotation is due. What is due now but waits for a free place is taken as places become free. */
+  /** Until the next schedule or rotation is due. Due rotations without a free place are taken as places become free. */
   async #untilNext(): Promise<number> {
     const { store, clock } = this.#parts;
     const [next] = await store.list('rotations', {
@@ -122,17 +124,17 @@ export class Rotations {
     return Math.max(SHORTEST_SLEEP_MS, Math.min(LONGEST_SLEEP_MS, at - clock.now()));
   }
 
-  /** Takes up what is due; each connection within its cap, so that a slow one keeps no other waiting. */
+  /** Starts work on due rotations, each connection within its cap, so that a slow one does not delay the others. */
   #pump(): void {
     while (this.#running.size < MOST_RUNNING && !this.#stopping.signal.aborted) {
-      const row = this.#due.take((connection) => this.#underWay(connection));
+      const row = this.#due.take((connection) => this.#inProgress(connection));
       if (row === undefined) return;
       if (!this.#running.has(row.id)) this.#drive(row);
     }
   }
 
-  /** How many are carried on there; undefined where there may be no more. */
-  #underWay(connection: string): number | undefined {
+  /** How many are in progress there; undefined if the connection is at its cap. */
+  #inProgress(connection: string): number | undefined {
     const busy = this.#perConnection.get(connection) ?? 0;
     const most = this.#parts.targets.concurrency(connection);
     return busy < most && !this.#full.has(connection) ? busy : undefined;
@@ -147,16 +149,16 @@ export class Rotations {
     const work = driveRotation(this.#driver, row).then((outcome) => {
       count(-1);
       this.#running.delete(id);
-      if (outcome === 'full') this.#leaveAlone(connection);
-      // Another takes the place; where none waits, the end may have made a schedule due.
+      if (outcome === 'full') this.#pauseConnection(connection);
+      // The next one takes the place; if none waits, the end may have made a schedule due.
       this.#pump();
-      if (outcome === 'driven' && this.#due.isUsedUp(connection)) this.#ring();
+      if (outcome === 'driven' && this.#due.isExhausted(connection)) this.#ring();
     });
     this.#running.set(id, work);
   }
 
-  /** Nobody says when another process is done: it is looked at again. */
-  #leaveAlone(connection: string): void {
+  /** Other processes do not announce a free place, so the connection is tried again after a pause. */
+  #pauseConnection(connection: string): void {
     if (this.#full.has(connection) || this.#stopping.signal.aborted) return;
     const again = (): void => {
       this.#full.delete(connection);
@@ -166,8 +168,8 @@ export class Rotations {
   }
 }
 
-/** After a start with a store of our own no rotation is being carried on: what a crash left claimed is due at once. */
-export async function adoptRotations(parts: Parts): Promise<void> {
+/** With a store of its own, no other process works on a rotation when the broker starts: claims that a crash left are released, and due at once. */
+export async function releaseCrashedClaims(parts: Parts): Promise<void> {
   const now = parts.clock.now();
   for (const state of ['running', 'undoing'] as const) {
     for await (const row of listAll(parts.store, 'rotations', { equals: { state } }, idOf)) {
@@ -175,7 +177,7 @@ export async function adoptRotations(parts: Parts): Promise<void> {
       const { id, epoch } = row;
       await parts.store.commit({
         expect: [{ table: 'rotations', key: { id }, match: { epoch } }],
-        writes: [changed(id, { ...UNCLAIMED, next_attempt_at: now })],
+        writes: [rotationUpdate(id, { ...UNCLAIMED, next_attempt_at: now })],
       });
     }
   }

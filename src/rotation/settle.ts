@@ -13,39 +13,39 @@ import type { RotationRow } from './rotation-row.ts';
 import { complaintsOf, vetoersOf } from './vetoes.ts';
 
 /**
- * Whether a step that waits for others may go on. `lookAgainAt`: milliseconds since the epoch; null: when somebody asks for it.
- * `vetoers`: the workloads of several holders that cannot work with the new version, which is taken back.
+ * Whether a step that waits for holders or operators is done. `checkAgainAt`: milliseconds since the epoch; null: only on a report or request.
+ * `vetoers`: workloads of several holders that reported failure of the new version, which is rolled back.
  */
 export type Waiting =
   | { readonly settled: true }
   | {
       readonly settled: false;
-      readonly lookAgainAt: number | null;
+      readonly checkAgainAt: number | null;
       readonly vetoers?: readonly string[];
     };
 
 export const SETTLED: Waiting = { settled: true };
-/** Acknowledgements are looked at as they come; this is for leases that end by themselves. */
-export const LOOK_MS = 60_000;
+/** Reports wake the rotation at once; this interval is for leases that expire. */
+export const CHECK_MS = 60_000;
 
 /**
- * Whether the old version may be retired: nobody waits for a rotation for an incident, or for one of a single slot, whose old version ended when
- * the new one was set; else the definition says what is waited for.
+ * Whether the old version may be retired. A rotation for an incident does not wait, and one with a single slot need not: its old version ended when the
+ * new one was set. Otherwise the definition decides what to wait for.
  */
-export async function settled(parts: Parts, row: RotationRow): Promise<Waiting> {
+export async function checkSettled(parts: Parts, row: RotationRow): Promise<Waiting> {
   const now = parts.clock.now();
   const { spec, target } = rotatingPlace(parts, row.path, row);
   const until = row.settle_until ?? now;
   if (row.cause === 'incident' || row.previous === null) return SETTLED;
   const vetoers = target.slots === 'two' ? await vetoersNow(parts, row) : [];
-  if (vetoers.length > 0) return { settled: false, lookAgainAt: null, vetoers };
-  if (spec.retire === 'manual') return { settled: false, lookAgainAt: null };
+  if (vetoers.length > 0) return { settled: false, checkAgainAt: null, vetoers };
+  if (spec.retire === 'manual') return { settled: false, checkAgainAt: null };
   if (until <= now) return SETTLED;
   if (spec.retire === 'afterAcks' && !(await isOlderHeld(parts, row))) return SETTLED;
-  return { settled: false, lookAgainAt: Math.min(until, now + LOOK_MS) };
+  return { settled: false, checkAgainAt: Math.min(until, now + CHECK_MS) };
 }
 
-/** The version promoted, and what it was called before that. */
+/** The names of the new version: its provisional name in the canary, and its version once promoted. */
 export function newVersions({ version, canary }: RotationRow): ReadonlySet<string> {
   const provisional = openCanaryStage(canary)?.version;
   return new Set([version ?? undefined, provisional].filter((name) => name !== undefined));
@@ -82,8 +82,8 @@ function promotedLeases(parts: Parts, row: RotationRow): (lease: Tables['leases'
 
 const CHUNK = 500;
 
-/** Ends the leases on anything but the version promoted, right before the old credential stops working. */
-export async function endSuperseded(parts: Parts, row: RotationRow): Promise<void> {
+/** Revokes the leases on anything but the promoted version, right before the old credential stops working. */
+export async function revokeSupersededLeases(parts: Parts, row: RotationRow): Promise<void> {
   const { path } = row;
   const isPromoted = promotedLeases(parts, row);
   const actor = new SystemActor(parts, 'rotation');
@@ -101,7 +101,7 @@ export async function endSuperseded(parts: Parts, row: RotationRow): Promise<voi
         }),
       ),
     });
-    // One of them was renewed or ended at this moment: the others do not stay for it.
+    // One of them was renewed or ended concurrently: revoke each by itself, so that it does not keep the others.
     if (status !== 'committed' && leases.length > 1) for (const lease of leases) await end([lease]);
   };
   let chunk: Lease[] = [];

@@ -6,13 +6,13 @@ import type { PlanFragment } from '../ports/store.ts';
 import type { RotatingPlace } from './rotation-place.ts';
 import { type RotationRow, type ScheduleRow, UNCLAIMED } from './rotation-row.ts';
 
-/** Why a rotation or drill begins, and who asked. */
+/** Why a rotation or drill starts, and who requested it. */
 export interface RotationReason {
   readonly kind: RotationRow['kind'];
   readonly cause: RotationRow['cause'];
   readonly comment?: string | undefined;
   readonly requestedBy: string;
-  /** Where a repeat of the request is to find it; a new one otherwise. */
+  /** The id that a repeat of the request finds; random by default. */
   readonly id?: string | undefined;
 }
 
@@ -20,7 +20,7 @@ export interface StartedRotation extends PlanFragment {
   readonly row: RotationRow;
 }
 
-/** A rotation before its first step, as part of a plan that commits only while nothing else is under way for the path. */
+/** A rotation before its first step, in a plan that commits only while the path has no other rotation in progress. */
 export function startRotation(
   { clock }: Pick<Parts, 'clock'>,
   place: RotatingPlace,
@@ -78,7 +78,7 @@ export function startRotation(
   };
 }
 
-/** What the end of a rotation changes besides its state: its values are forgotten, and the path is free for the next. */
+/** The changes at the end of a rotation besides its state: its values are deleted, and the path is free for the next. */
 export async function endChanges(
   { clock }: Pick<Parts, 'clock'>,
   row: RotationRow,
@@ -91,7 +91,7 @@ export async function endChanges(
     row.promoted_at === null &&
     spec?.schedule !== undefined &&
     'everySeconds' in spec.schedule;
-  // An interval counts from the promotion; where there was none, from the end of the try.
+  // An interval counts from the promotion; without one, from the end of the attempt.
   const times = { path, after: now, lastRunAt: row.created_at, rotatedAt: now };
   const next = isRepeated ? await nextRun(spec, times) : undefined;
   return {

@@ -9,14 +9,14 @@ import type { RotationRow, ScheduleRow } from './rotation-row.ts';
 import { locatorAt } from '../broker/secrets/target.ts';
 import { startRotation } from './start-and-end.ts';
 
-/** So many begin at a time: what they take keeps who reads meanwhile waiting. */
+/** Batch size: larger batches delay concurrent reads. */
 const CHUNK = 50;
-/** How long a schedule that cannot be followed (no mount, no connection) waits before it is looked at again. */
+/** Pause before a schedule that cannot run (no mount, no connection) is tried again. */
 const BROKEN_PAUSE_MS = 300_000;
 
 type Due = 'next_run_at' | 'next_drill_at';
 
-/** Begins what schedules say is due, found by the index of the time alone. @returns how many rows were due. */
+/** Starts the runs and drills that are due, found by the index of due times. @returns how many were due. */
 export async function startDue(parts: Parts, actor: SystemActor): Promise<number> {
   let count = 0;
   for (const due of ['next_run_at', 'next_drill_at'] as const) {
@@ -32,7 +32,7 @@ export async function startDue(parts: Parts, actor: SystemActor): Promise<number
   return count;
 }
 
-/** When the next schedule is due that is not now; undefined: none. Milliseconds since the epoch. */
+/** The next due time of a schedule after now; undefined if there is none. Milliseconds since the epoch. */
 export async function nextDue({ store, clock }: Parts): Promise<number | undefined> {
   const times: number[] = [];
   for (const due of ['next_run_at', 'next_drill_at'] as const) {
@@ -56,21 +56,21 @@ async function startOne(
 ): Promise<void> {
   try {
     const place = rotatingPlace(parts, row.path);
-    // A definition that this process does not know yet: its change is on the way.
+    // This process does not have the definition's last change yet; it will arrive by the feed.
     if (place.definition.version !== row.definition_version) return;
-    const later = await postponed(parts, place.spec, row, kindOf(due));
+    const later = await postponedUntil(parts, place.spec, row, kindOf(due));
     if (later === undefined) await begin(parts, actor, { place, row, due });
     else await postpone(parts, row, due, later);
   } catch (error) {
     const failure = BrokerError.from(error);
     const fields = { err: failure, path: row.path };
-    parts.log.error(fields, 'a rotation is due that cannot begin; it is looked at again later');
+    parts.log.error(fields, 'a due rotation cannot start; it is retried in five minutes');
     await postpone(parts, row, due, parts.clock.now() + BROKEN_PAUSE_MS);
   }
 }
 
-/** A run that was missed or had to wait begins inside a window, and never sooner after the last one than the definition allows. */
-async function postponed(
+/** When a due run must wait, the time until which: it starts inside a window, and not sooner after the last run than the definition allows. */
+async function postponedUntil(
   { store, clock }: Parts,
   { windows, atMostEverySeconds }: RotationSpec,
   { path }: ScheduleRow,
@@ -83,7 +83,7 @@ async function postponed(
     descending: true,
     limit: 1,
   });
-  // A start in the future is one before the clock was put back: it counts as one of just now.
+  // If the clock was set back, treat a future start as now.
   const lastAt = last === undefined ? -Infinity : Math.min(last.created_at, now);
   const earliest = Math.max(now, lastAt + atMostEverySeconds * 1000);
   if (earliest === now && isOpen(windows, now)) return undefined;
@@ -104,17 +104,13 @@ async function postpone(
   });
 }
 
-interface Beginning {
+interface DueRun {
   readonly place: RotatingPlace;
   readonly row: ScheduleRow;
   readonly due: Due;
 }
 
-async function begin(
-  parts: Parts,
-  actor: SystemActor,
-  { place, row, due }: Beginning,
-): Promise<void> {
+async function begin(parts: Parts, actor: SystemActor, { place, row, due }: DueRun): Promise<void> {
   const kind = kindOf(due);
   const after = Math.max(parts.clock.now(), row[due] ?? 0);
   const started = startRotation(parts, place, row, {
@@ -138,7 +134,7 @@ async function begin(
   });
 }
 
-/** The run after this one: by cron at once, since its ticks do not wait; by interval when this one is promoted or ends. */
+/** The run after this one. Cron ticks are planned at once; an interval is planned when this run is promoted or ends. */
 async function following(
   spec: RotationSpec,
   { path }: ScheduleRow,

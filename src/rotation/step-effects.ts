@@ -10,15 +10,15 @@ import { canaryChanged } from './canary.ts';
 import type { RotationClaim } from './rotation-claim.ts';
 import { currentValue, type RotatingPlace } from './rotation-place.ts';
 import {
-  asItWas,
+  rotationUnchanged,
   openedValue,
   type RotationRow,
   type ScheduleRow,
   sealedValue,
 } from './rotation-row.ts';
-import { endSuperseded } from './settle.ts';
+import { revokeSupersededLeases } from './settle.ts';
 
-/** One try at a step. */
+/** One attempt at a step. */
 export interface StepWork {
   readonly parts: Parts;
   readonly row: RotationRow;
@@ -26,14 +26,14 @@ export interface StepWork {
   readonly claim: RotationClaim;
 }
 
-/** What a step's effect outside adds to the commit that says it is done. */
+/** What the outside effect of a step adds to the commit that records it as done. */
 export interface StepResult extends Partial<PlanFragment> {
   readonly change?: Partial<RotationRow>;
   readonly schedule?: Partial<ScheduleRow>;
   readonly entries?: readonly string[];
 }
 
-/** The outside effect of each step; each is idempotent, so that a step that was begun is simply done again. */
+/** The outside effect of each step. Each is idempotent, so that an interrupted step is simply repeated. */
 export const EFFECTS: Readonly<
   Partial<Record<RotationStep, (work: StepWork) => Promise<StepResult>>>
 > = { create, set, test, promote, retire, discard };
@@ -59,7 +59,7 @@ async function set(work: StepWork): Promise<StepResult> {
   return {};
 }
 
-/** A drill that comes this far has proved what it was for. */
+/** A drill has reached its goal when this test succeeds. */
 async function test(work: StepWork): Promise<StepResult> {
   const { place, claim, row, parts } = work;
   const verdict = await place.target.test(pendingOf(work), claim.context);
@@ -80,7 +80,7 @@ async function test(work: StepWork): Promise<StepResult> {
   };
 }
 
-/** Whatever was written to the path meanwhile: what works at the target becomes current. */
+/** Makes the credential that works at the target current, whatever was written to the path in the meantime. */
 async function promote(work: StepWork): Promise<StepResult> {
   const { parts, row, place, claim } = work;
   const pending = pendingOf(work);
@@ -110,15 +110,15 @@ async function promote(work: StepWork): Promise<StepResult> {
 
 async function retire(work: StepWork): Promise<StepResult> {
   const { parts, row, place } = work;
-  await endSuperseded(parts, row);
+  await revokeSupersededLeases(parts, row);
   const previous = previousOf(work);
   if (previous !== undefined) await place.target.retire(turnOf(work, pendingOf(work)), previous);
   return {};
 }
 
 /**
- * Takes back what was made. Where the new version is current already the old one becomes current again: with two slots before the new credential
- * ends, with one after the old one works again, so that what is current works as soon as it can.
+ * Discards the new credential. If the new version is current already, the old one becomes current again: with two slots before the new credential ends,
+ * with one slot after the old credential works again, so that the current version works as soon as possible.
  */
 async function discard(work: StepWork): Promise<StepResult> {
   const { row, place } = work;
@@ -132,7 +132,7 @@ async function discard(work: StepWork): Promise<StepResult> {
   return {};
 }
 
-/** Looks first: a try before this one, or somebody else, may have written the path already. */
+/** Reads first: an earlier attempt, or another writer, may have changed the path already. */
 async function restore(
   work: StepWork,
   pending: SecretData,
@@ -142,14 +142,14 @@ async function restore(
   const current = await currentValue(place, claim.context);
   if (current === undefined || !isSame(work, current.data, pending)) return;
   if (previous === undefined) {
-    throw new BrokerError('ERR_CONFLICT', 'there was no value before it to go back to', {
+    throw new BrokerError('ERR_CONFLICT', 'there is no earlier value to roll back to', {
       reason: 'no_previous',
     });
   }
   const { fragment } = await publish(work, previous, `${row.id}-undo`);
   claim.stillOurs();
   const { status } = await parts.store.commit({
-    expect: [...(fragment?.expect ?? []), asItWas(row)],
+    expect: [...(fragment?.expect ?? []), rotationUnchanged(row)],
     writes: fragment?.writes ?? [],
     narrows: [...new Set([...(fragment?.narrows ?? []), `secret:${row.path}`])],
   });
@@ -157,12 +157,12 @@ async function restore(
 }
 
 /**
- * Nothing was stored yet, but the target may have made something: it finds and removes that when it is asked to create again. A target that
- * refuses to create has made nothing.
+ * No value was stored, but the target may have created something: another `create` finds and removes that. A target that refuses to create has
+ * created nothing.
  */
 async function discardUnknown(work: StepWork): Promise<StepResult> {
   const { parts, place, claim } = work;
-  // With one slot, creating could only end what works now.
+  // With one slot, `create` could only end the credential that works.
   if (place.target.slots === 'one') return {};
   const current = (await currentValue(place, claim.context))?.data;
   if (!(await ownsAccounts(parts, place, current, claim.context))) return {};
@@ -204,7 +204,7 @@ function turnOf({ row, claim }: StepWork, current: SecretData | undefined): Rota
   };
 }
 
-/** @throws ERR_INTERNAL for a rotation past its first step without a new value. */
+/** @throws ERR_INTERNAL if a rotation past its first step has no new value. */
 function pendingOf({ parts, row }: StepWork): SecretData {
   const pending = openedValue(parts, row, 'pending');
   if (pending === undefined) throw new BrokerError('ERR_INTERNAL');
@@ -216,10 +216,11 @@ function previousOf({ parts, row }: StepWork): SecretData | undefined {
 }
 
 /**
- * Whether a rotation may change the accounts of its target. Without this, a definition that names somebody else's account makes the broker reset the
- * account's password, hand it to the readers of the path, and lock the owner out. Any of these shows that the accounts belong to the path:
- * a rotation or drill of the definition already tested a credential of the same accounts; an admin confirmed it; the stored value logs in. A stored value
- * proves one account only, so a pair of users is always confirmed.
+ * Whether a rotation may change the accounts of its target. Without this check, a definition that names a foreign account makes the broker reset the
+ * account's password, give it to the readers of the path, and lock the owner out. Any of these proves that the accounts belong to the path:
+ * - a rotation or drill of the definition already tested a credential of the same accounts;
+ * - an admin confirmed it in the definition;
+ * - the stored value logs in. It proves one account only, so a pair of users always needs the confirmation.
  */
 export async function ownsAccounts(
   { store }: Pick<Parts, 'store'>,
@@ -235,13 +236,13 @@ export async function ownsAccounts(
   return (await target.test(current, context)).accepted;
 }
 
-/** Parks the rotation; nothing at the target was changed. */
+/** Parks the rotation; nothing at the target has changed. */
 export function takeoverUnproven({ target }: Pick<RotatingPlace, 'target'>): BrokerError {
   const accounts = target.locators.join(', ');
   const proof = target.locators.length > 1 ? '' : 'store the current credential at this path, or ';
   return new BrokerError(
     'ERR_CONFLICT',
-    `nothing shows that ${accounts} belongs to this path: ${proof}have an admin save the definition with "takeover: confirmed"; then retry`,
+    `nothing proves that ${accounts} belongs to this path: ${proof}have an admin save the definition with "takeover: confirmed"; then retry`,
     { reason: 'takeover_unproven' },
   );
 }

@@ -7,7 +7,7 @@ import type { RotationRow, StepRow } from './rotation-row.ts';
 import type { StepResult } from './step-effects.ts';
 import { VETOED } from './vetoes.ts';
 
-/** What the log says of a step that began, ended or failed; `next` is the row after it. */
+/** The audit entries of a step that began, ended or failed; `next` is the row after it. */
 export function stepEntries(
   { parts, actor }: { readonly parts: Parts; readonly actor: SystemActor },
   row: RotationRow,
@@ -34,8 +34,8 @@ export function stepEntries(
 }
 
 /**
- * What is kept of a rotation that holders take back: a row of its history and an entry of the log for each workload, an error in the broker's log, and
- * the failure that `quaymaster_rotations_failing` counts, and `quaymaster_rotation_vetoes_total`. `seq`: of the first row.
+ * The record of a rotation that holders roll back: for each workload a row of the history and an audit entry, an error in the log, the failure that
+ * `quaymaster_rotations_failing` counts, and `quaymaster_rotation_vetoes_total`. `seq`: number of the first row.
  */
 export async function vetoRecord(
   { parts, actor }: { readonly parts: Parts; readonly actor: SystemActor },
@@ -44,7 +44,10 @@ export async function vetoRecord(
   seq: number,
 ): Promise<Pick<StepResult, 'writes' | 'entries' | 'schedule'>> {
   const { id: rotation, path, step } = row;
-  parts.log.error({ rotation, path, workloads }, 'holders took a rotation back');
+  parts.log.error(
+    { rotation, path, workloads },
+    'holders reported failures of the new version; the rotation is rolled back',
+  );
   parts.vetoes.count += 1;
   const known = await parts.store.get('rotation_schedules', { path });
   const at = parts.clock.now();

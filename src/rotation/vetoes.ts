@@ -1,26 +1,25 @@
 import type { Parts } from '../broker/parts.ts';
-import { heldKey, type Report, type Standing } from './holders.ts';
+import { heldKey, type Report, type HolderState } from './holders.ts';
 import type { RotationRow } from './rotation-row.ts';
 
-/** One holder alone may be broken, or lie; as many as this take a version back. */
+/** One holder may be broken or lie; this many roll a version back. */
 const SEVERAL = 2;
-/** In the history of a rotation: the step was failed by reports of the workload that is the row's actor. */
+/** In the history: reports of the workload that is the row's actor failed the step. */
 export const VETOED = 'vetoed';
-/** So many rotations in a row can a workload take back; then it would keep a stolen credential current for good. */
+/** A workload can roll back this many rotations in a row; more would let it keep a stolen credential current for ever. */
 const MOST_IN_A_ROW = 2;
 const MOST_STEPS = 1_000;
-/** Workloads that the history names. */
+/** The most workloads that the history names. */
 const MOST_VETOERS = 50;
 
 /**
- * The complaints of a rotation that count, by holder: those about one of its versions, made since it began, by a session that holds a live lease
- * on that version now. What ended pods said, or what was said of an earlier rotation, counts no more; nor does a workload that took back the last
- * rotations of the path.
+ * The failure reports that count, by holder: about one of these versions, made since the rotation began, by a live session with a live lease on that
+ * version. Reports of ended pods or of earlier rotations do not count, nor do those of a workload that rolled back the last rotations of the path.
  */
 export async function complaintsOf(
   parts: Parts,
   row: RotationRow,
-  { holders, reports }: Standing,
+  { holders, reports }: HolderState,
   versions: ReadonlySet<string>,
 ): Promise<ReadonlyMap<string, Report>> {
   const complaints = new Map<string, Report>();
@@ -31,12 +30,12 @@ export async function complaintsOf(
     if (await isLive(parts, session)) complaints.set(key, report);
   }
   if (complaints.size === 0) return complaints;
-  const spent = await spentVetoes(parts, row);
-  for (const [key, { workload }] of complaints) if (spent.has(workload)) complaints.delete(key);
+  const exhausted = await exhaustedVetoers(parts, row);
+  for (const [key, { workload }] of complaints) if (exhausted.has(workload)) complaints.delete(key);
   return complaints;
 }
 
-/** Workloads whose complaints take the version back; none while they are too few. */
+/** Workloads whose complaints roll the version back; none while the complaints are too few. */
 export function vetoersOf(complaints: ReadonlyMap<string, Report>): readonly string[] {
   if (complaints.size < SEVERAL) return [];
   const workloads = new Set([...complaints.values()].map(({ workload }) => workload));
@@ -48,8 +47,11 @@ async function isLive({ store, clock }: Parts, id: string): Promise<boolean> {
   return session !== undefined && session.ends_at > clock.now();
 }
 
-/** Workloads that vetoed each of the last rotations of the path before this one. */
-async function spentVetoes({ store, log }: Parts, row: RotationRow): Promise<ReadonlySet<string>> {
+/** Workloads that vetoed each of the last rotations of the path: their vetoes are used up. */
+async function exhaustedVetoers(
+  { store, log }: Parts,
+  row: RotationRow,
+): Promise<ReadonlySet<string>> {
   const { id, path } = row;
   const rows = await store.list('rotations', {
     equals: { path, kind: 'rotation' },
@@ -61,13 +63,13 @@ async function spentVetoes({ store, log }: Parts, row: RotationRow): Promise<Rea
   if (before.length < MOST_IN_A_ROW) return new Set();
   const vetoers = await Promise.all(before.map(async (each) => recordedVetoers(store, each.id)));
   const [first = new Set<string>(), ...others] = vetoers;
-  const spent = new Set([...first].filter((each) => others.every((other) => other.has(each))));
-  if (spent.size > 0) log.error({ rotation: id, path, workloads: [...spent] }, SPENT);
-  return spent;
+  const exhausted = new Set([...first].filter((each) => others.every((other) => other.has(each))));
+  if (exhausted.size > 0) log.error({ rotation: id, path, workloads: [...exhausted] }, EXHAUSTED);
+  return exhausted;
 }
 
-const SPENT =
-  'these workloads took back the last two rotations of the path: what they report does not stop this one';
+const EXHAUSTED =
+  'these workloads rolled back the last two rotations of the path; their reports no longer count';
 
 async function recordedVetoers(
   store: Parts['store'],

@@ -273,7 +273,9 @@ describe('a rotation asked for', () => {
     const hurried = await ask('run', 'app/urgent', { incident: true, comment: 'it leaked' });
     expect([hurried.status, hurried.body.detail]).toEqual([
       409,
-      expect.stringMatching(/ waits for nobody from now on: ask again when it is over$/),
+      expect.stringMatching(
+        / from now on it does not wait for holders\. Repeat this request when it is over$/,
+      ),
     ]);
     await until('app/urgent', ({ state }) => state === 'done');
   });

@@ -1,5 +1,5 @@
 import type { LiveOperator } from '../../src/broker/sessions/operator-token-memory.ts';
-import { Rotations } from '../../src/rotation/rotation-worker.ts';
+import { RotationWorker } from '../../src/rotation/rotation-worker.ts';
 import type { SecretData } from '../../src/domain/secret.ts';
 import type { Tables } from '../../src/ports/tables.ts';
 import { TestBroker } from './broker-parts.ts';
@@ -10,7 +10,7 @@ export const PATH = 'app/db';
 export class RotationBench {
   readonly broker: TestBroker;
   readonly admin: LiveOperator;
-  #workers: Rotations[] = [];
+  #workers: RotationWorker[] = [];
 
   private constructor(broker: TestBroker, admin: LiveOperator) {
     this.broker = broker;
@@ -55,8 +55,8 @@ export class RotationBench {
   }
 
   /** A process that carries rotations on; another `work` is another process on the same store. */
-  work(): Rotations {
-    const worker = new Rotations(this.broker.parts);
+  work(): RotationWorker {
+    const worker = new RotationWorker(this.broker.parts);
     this.#workers.push(worker);
     worker.start();
     return worker;

@@ -1,10 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { z } from 'zod';
-import {
-  ACTIONS,
-  directRotation,
-  type RotationDirection,
-} from '../../rotation/control-rotation.ts';
+import { ACTIONS, controlRotation, type RotationControl } from '../../rotation/control-rotation.ts';
 import { requestRotation } from '../../rotation/request-rotation.ts';
 import { parseSecretPath } from '../../domain/names.ts';
 import type { Caller } from '../../broker/call.ts';
@@ -69,7 +65,7 @@ export const abortRotation = directed('abort');
 export const rollBackRotation = directed('rollBack');
 export const retireRotation = directed('retire');
 
-function directed(verb: RotationDirection['verb']): Route<Caller> {
+function directed(verb: RotationControl['verb']): Route<Caller> {
   return {
     body: SMALL,
     judge: judgePath((path) => ({ action: ACTIONS[verb], path, cause: verb }), 'rotate'),
@@ -79,7 +75,7 @@ function directed(verb: RotationDirection['verb']): Route<Caller> {
       return async ({ parts, call, caller }) => ({
         status: 202,
         body: shownDirected(
-          await directRotation(parts, call, caller, { path, verb, comment: why }),
+          await controlRotation(parts, call, caller, { path, verb, comment: why }),
         ),
       });
     },

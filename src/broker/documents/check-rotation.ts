@@ -8,7 +8,7 @@ import type { EditorScope } from './editor-scope.ts';
 import type { BoundTargets } from './rotation-targets.ts';
 import { lifetimeProblem, scheduleProblem } from './rotation-times.ts';
 
-/** Where a definition is saved: its mount, its own place at the backend, and the bound of a scoped editor. */
+/** Where a definition is saved: its mount, its locator at the backend, and the bound of a scoped editor. */
 interface DefinitionPlace {
   readonly mount: StoredDocument<'mount'>;
   readonly locator: string;
@@ -16,9 +16,9 @@ interface DefinitionPlace {
 }
 
 /**
- * What a definition that rotates names must be there and within the bounds, its schedule must come, and no other definition may rotate the
- * same place.
- * @throws ERR_BODY_INVALID with pointers below `/rotation`, ERR_CONFLICT for a place that another definition rotates.
+ * Checks a definition that rotates: its connection exists and allows the path and the target, its schedule has a next run, and no other definition
+ * rotates the same account.
+ * @throws ERR_BODY_INVALID with pointers below `/rotation`, ERR_CONFLICT if another definition rotates the same account.
  */
 export async function checkRotation(
   parts: Parts,
@@ -28,19 +28,16 @@ export async function checkRotation(
   const spec = definition.spec.rotation;
   if (spec === undefined) return;
   if (parts.connections.provider(mount).publishing === undefined) {
-    throw wrong('', `the mount "${mount.name}" cannot be written, so nothing can rotate there`);
+    throw wrong('', `the mount "${mount.name}" is read-only, so its secrets cannot rotate`);
   }
   const problem = await scheduleProblem(spec, parts.clock.now());
   if (problem !== undefined) throw wrong(problem.pointer, problem.message);
   const { bound, target } = targetOf(parts, definition, spec);
   scope?.checkTarget(bound, target, locator);
   if (!target.locators.every((place) => isWithinBounds(place, bound.locators))) {
-    throw wrong(
-      '/options',
-      'the connection may not change this place; see its "locators" in the configuration',
-    );
+    throw wrong('/options', outOfBounds(bound, target));
   }
-  checkSense(spec, target);
+  checkSlots(spec, target);
   await checkLifetime(spec, target, { path: definition.name, now: parts.clock.now() });
   if (target.locators.length === 0) return;
   for (const other of parts.catalog.all('definition')) {
@@ -49,10 +46,15 @@ export async function checkRotation(
     if (sharesPlace(parts, other, target)) {
       throw new BrokerError(
         'ERR_CONFLICT',
-        `it rotates the same place as the definition of "${other.name}"`,
+        `the definition of "${other.name}" already rotates the same account`,
       );
     }
   }
+}
+
+function outOfBounds({ connection, locators }: BoundTargets, target: RotationTarget): string {
+  const outside = target.locators.filter((place) => !isWithinBounds(place, locators));
+  return `connection "${connection.name}" may not change ${outside.join(', ')}: add it to its "locators" in the configuration file`;
 }
 
 function targetOf(
@@ -62,13 +64,16 @@ function targetOf(
 ): { readonly bound: BoundTargets; readonly target: RotationTarget } {
   const bound = parts.targets.find(spec);
   if (bound === undefined) {
-    throw wrong('/connection', 'no connection of this name in the configuration file rotates');
+    throw wrong(
+      '/connection',
+      `the configuration file has no connection "${spec.connection ?? ''}" that can rotate`,
+    );
   }
   if (!isWithinBounds(definition.name, bound.prefixes)) {
     const pattern = definition.name.replace(/\/[^/]+$/, '/**');
     throw wrong(
       '/connection',
-      `the connection may not be used at this path: its "prefixes" in the configuration would need a pattern such as "${pattern}"`,
+      `the connection may not be used at this path: add a pattern such as "${pattern}" to its "prefixes" in the configuration file`,
     );
   }
   try {
@@ -78,19 +83,22 @@ function targetOf(
   }
 }
 
-/** What only two slots make possible is refused where there is one. */
-function checkSense(spec: RotationSpec, { slots, drillable }: RotationTarget): void {
+/** Refuses options that need two slots if the strategy has one. */
+function checkSlots(spec: RotationSpec, { slots, drillable }: RotationTarget): void {
   if (slots === 'one' && spec.retire === 'manual') {
     throw wrong(
       '/retire',
-      'the old credential ends when the new one is set: nothing is left to retire',
+      'this strategy ends the old credential when it sets the new one, so there is nothing to retire',
     );
   }
   if (slots === 'one' && spec.canary !== undefined) {
-    throw wrong('/canary', 'needs a strategy whose old credential goes on working');
+    throw wrong(
+      '/canary',
+      'needs a strategy that keeps the old credential working, such as alternating-users',
+    );
   }
   if (!drillable && spec.drillEverySeconds !== undefined) {
-    throw wrong('/drill', 'this strategy cannot be tried without ending the current credential');
+    throw wrong('/drill', 'this strategy cannot be drilled: a new credential ends the current one');
   }
 }
 
@@ -104,7 +112,7 @@ async function checkLifetime(
   if (problem !== undefined) throw wrong(problem.pointer, problem.message);
 }
 
-/** One whose connection is gone shares nothing: it cannot rotate. */
+/** A definition without its connection cannot rotate, so it shares nothing. */
 function sharesPlace(
   parts: Parts,
   other: StoredDocument<'definition'>,
@@ -117,7 +125,7 @@ function sharesPlace(
   }
 }
 
-/** The connection's pointers are relative to `options`, but for the strategy's own. */
+/** Pointers of the connection are relative to `options`, except `/strategy`. */
 function belowRotation(error: unknown): unknown {
   if (!(error instanceof BrokerError) || error.problems === undefined) return error;
   const problems = error.problems.map(({ pointer, message }) => ({

@@ -23,7 +23,7 @@ const schedule = z.union(
   [
     z.strictObject({ cron: z.string().min(1).max(MAX_CRON), timeZone: timeZone.default('UTC') }),
     z.strictObject({
-      every: positive.refine((seconds) => seconds >= MINUTE, 'must be 1m at least'),
+      every: positive.refine((seconds) => seconds >= MINUTE, 'must be at least 1m'),
     }),
   ],
   'must be { cron, timeZone } or { every }',
@@ -43,7 +43,7 @@ const window = z
   })
   .refine(
     ({ from, to }) => from !== to,
-    'must not end when it starts; a whole day is 00:00 to 24:00',
+    'must not start and end at the same time; a whole day is 00:00 to 24:00',
   )
   .transform((value): TimeWindow => ({
     days: new Set(value.days.map((day) => DAYS.indexOf(day))),
@@ -56,7 +56,7 @@ const canary = z
   .strictObject({ share: z.int().min(1).max(99).default(25), soak: positive.default(300) })
   .transform(({ share, soak }) => ({ sharePercent: share, soakSeconds: soak }));
 
-/** The `rotation` part of a definition; what only its connection knows (strategy, options) is checked with the references. */
+/** The `rotation` part of a definition. The connection checks strategy and options later, with the references. */
 export const rotation = z
   .strictObject({
     connection: name.optional(),
@@ -66,7 +66,7 @@ export const rotation = z
     windows: z.array(window).max(MAX_WINDOWS).default([]),
     jitter: duration.default(0),
     atMostEvery: positive
-      .refine((seconds) => seconds >= MINUTE, 'must be 1m at least')
+      .refine((seconds) => seconds >= MINUTE, 'must be at least 1m')
       .default(MINUTE),
     paused: z.boolean().default(false),
     retire: z.enum(['afterAcks', 'afterGrace', 'manual']).default('afterAcks'),
@@ -74,7 +74,7 @@ export const rotation = z
     canary: canary.optional(),
     drill: z
       .strictObject({
-        every: positive.refine((seconds) => seconds >= MINUTE, 'must be 1m at least'),
+        every: positive.refine((seconds) => seconds >= MINUTE, 'must be at least 1m'),
       })
       .optional(),
     takeover: z.literal('confirmed').optional(),

@@ -4,23 +4,23 @@ import type { RotationSpec } from '../../domain/rotation/rotation-spec.ts';
 import type { RotationConnection, RotationTarget } from '../../ports/rotation-target.ts';
 import type { StoredDocument } from './document.ts';
 
-/** A connection at which credentials rotate, with the places it may change and the broker prefixes whose definitions may use it. */
+/** A connection that rotates credentials, with the locators it may change and the path prefixes whose definitions may use it. */
 export interface BoundTargets {
   readonly connection: RotationConnection;
   readonly locators: readonly string[];
   readonly prefixes: readonly string[];
-  /** Rotations that are carried on there at the same time; where nothing is changed but the provider: 4. */
+  /** The most rotations at the same time; 4 by default, for connections that change only the provider. */
   readonly concurrency?: number;
 }
 
-/** What a definition rotates when it names no connection: the value itself. */
+/** The connection of a definition that names none: it generates the value itself. */
 const GENERATED = 'generated';
 const CONCURRENCY = 4;
 
-/** What each definition rotates: made when first used, kept until the definition changes. */
+/** The target of each definition: created at its first use, kept until the definition changes. */
 export class RotationTargets {
   readonly #byName: ReadonlyMap<string, BoundTargets>;
-  /** By document, as the mounts' providers are: what a refused change proposed must not answer for the next one. */
+  /** Keyed by document, as the providers of mounts are: the target of a refused change must not serve the next change. */
   readonly #targets = new WeakMap<StoredDocument<'definition'>, RotationTarget>();
 
   constructor(bound: readonly BoundTargets[]) {
@@ -36,36 +36,39 @@ export class RotationTargets {
   }
 
   /**
-   * @throws ERR_CONFLICT when the configuration file no longer has the connection or its bounds leave the target or the path out;
-   * ERR_BODY_INVALID with problems, below `rotation`, for a strategy or options that the connection does not know.
+   * @throws ERR_CONFLICT if the configuration file no longer has the connection, or its bounds exclude the target or the path;
+   * ERR_BODY_INVALID with problems below `rotation` for a strategy or options that the connection does not know.
    */
   target(definition: StoredDocument<'definition'>): RotationTarget {
     const known = this.#targets.get(definition);
     if (known !== undefined) return known;
     const spec = definition.spec.rotation;
-    if (spec === undefined) throw gone('not_rotating', 'this path does not rotate');
+    if (spec === undefined) throw conflict('not_rotating', 'this path does not rotate');
     const bound = this.find(spec);
     if (bound === undefined) {
-      throw gone(
+      throw conflict(
         'no_connection',
-        `the definition names the connection "${spec.connection ?? GENERATED}", which the configuration file does not have: bring it back`,
+        `the configuration file has no connection "${spec.connection ?? GENERATED}", which the definition names: add it again`,
       );
     }
     if (!isWithinBounds(definition.name, bound.prefixes)) {
-      throw gone(
+      throw conflict(
         'out_of_bounds',
-        'the connection may not be used under this path; see its "prefixes"',
+        `connection "${bound.connection.name}" may not be used at "${definition.name}": see its "prefixes" in the configuration file`,
       );
     }
     const target = bound.connection.target(spec.strategy, spec.options);
     if (!target.locators.every((locator) => isWithinBounds(locator, bound.locators))) {
-      throw gone('out_of_bounds', 'the connection may not change this place; see its "locators"');
+      throw conflict(
+        'out_of_bounds',
+        `connection "${bound.connection.name}" may not change ${target.locators.join(', ')}: see its "locators" in the configuration file`,
+      );
     }
     this.#targets.set(definition, target);
     return target;
   }
 }
 
-function gone(reason: string, detail: string): BrokerError {
+function conflict(reason: string, detail: string): BrokerError {
   return new BrokerError('ERR_CONFLICT', detail, { reason });
 }

@@ -3,24 +3,24 @@ import { sha256Hex } from '../../crypto/digest.ts';
 import { isOpen, nextOpening } from '../../domain/rotation/next-opening.ts';
 import type { RotationSchedule, RotationSpec } from '../../domain/rotation/rotation-spec.ts';
 
-/** What the time of a run depends on beyond the definition. Instants are milliseconds since the epoch. */
+/** What besides the definition decides the time of a run. Instants are milliseconds since the epoch. */
 export interface RunClock {
   readonly path: string;
-  /** Runs are after it; never earlier than a run that was due already, so that no tick is taken twice when the clock jumps back. */
+  /** Runs are later than this. Never earlier than a run that was due already, so that no tick runs twice if the clock jumps back. */
   readonly after: number;
-  /** When the last run began by whatever cause. */
+  /** When the last run began, for any cause. */
   readonly lastRunAt?: number | undefined;
-  /** When the current version was promoted; without it an interval counts from `after`. */
+  /** When the current version was promoted; if absent, an interval counts from `after`. */
   readonly rotatedAt?: number | undefined;
 }
 
-/** A window of a year is opened at most daily: whoever is not met by then never is. */
+/** A window opens at most daily: a schedule that meets none in more than a year meets none at all. */
 const MOST_OPENINGS = 400;
 const HEX_OF_FRACTION = 8;
 
 /**
- * When the next run by schedule is due; undefined: none. A cron tick counts only inside a window, an interval that ends outside waits for the next one.
- * Ticks that were missed are one run: whoever asks afterwards gets the first tick after now.
+ * When the next scheduled run is due; undefined: none. A cron tick counts only inside a window; an interval that ends outside waits for the next window.
+ * Missed ticks count as one run: the next run is the first tick after now.
  */
 export async function nextRun(spec: RotationSpec, clock: RunClock): Promise<number | undefined> {
   const { schedule } = spec;
@@ -33,7 +33,7 @@ export async function nextRun(spec: RotationSpec, clock: RunClock): Promise<numb
   return planned === undefined ? undefined : withJitter(spec, clock.path, planned);
 }
 
-/** When the next drill is due, `provenAt` being the last proof; undefined: none. */
+/** When the next drill is due; `rotatedAt` is the last successful test. Undefined: none. */
 export function nextDrill(spec: RotationSpec, clock: RunClock): number | undefined {
   if (spec.drillEverySeconds === undefined || spec.paused) return undefined;
   const end = (clock.rotatedAt ?? clock.after) + spec.drillEverySeconds * 1000;
@@ -41,7 +41,7 @@ export function nextDrill(spec: RotationSpec, clock: RunClock): number | undefin
   return planned === undefined ? undefined : withJitter(spec, clock.path, planned);
 }
 
-/** Runs by schedule that follow, `count` at most. */
+/** The next scheduled runs, at most `count`. */
 export async function nextRuns(
   spec: RotationSpec,
   clock: RunClock,
@@ -59,7 +59,7 @@ export async function nextRuns(
 }
 
 /**
- * What is wrong with a schedule, for the operator who writes it; undefined: nothing. The pointer is below `rotation`.
+ * The problem of a schedule, for the operator who writes it; undefined: none. The pointer is below `rotation`.
  */
 export async function scheduleProblem(
   spec: RotationSpec,
@@ -75,14 +75,14 @@ export async function scheduleProblem(
   }
   if (schedule === undefined || !('cron' in schedule)) return undefined;
   if ((await nextTick(schedule, { ...spec, windows: [] }, now)) === undefined)
-    return { pointer: '/schedule/cron', message: 'names a time that never comes' };
+    return { pointer: '/schedule/cron', message: 'names a time that never occurs' };
   if ((await nextTick(schedule, spec, now)) !== undefined) return undefined;
   return { pointer: '/windows', message: NEVER_OPENS };
 }
 
-const NEVER_OPENS = 'a window that never opens: no run of the schedule falls into one';
+const NEVER_OPENS = 'no run of the schedule falls into a window, so it would never rotate';
 
-/** Not before the last run and the definition's least distance, and strictly after what was there. */
+/** Strictly after `after`, and at least the definition's `atMostEvery` after the last run. */
 function earliestRun({ atMostEverySeconds }: RotationSpec, clock: RunClock): number {
   const apart = (clock.lastRunAt ?? -Infinity) + atMostEverySeconds * 1000;
   return Math.max(clock.after + 1, apart);
@@ -94,7 +94,7 @@ function intervalEnd({ everySeconds }: { readonly everySeconds: number }, clock:
 
 type CronSchedule = Extract<RotationSchedule, { cron: string }>;
 
-/** The first tick after `after` that lies in a window. Between windows it jumps, so that a cron of every second is no loop of a week. */
+/** The first tick after `after` inside a window. It jumps between windows, so that a cron expression of every second does not loop over a week. */
 async function nextTick(
   schedule: CronSchedule,
   { windows }: RotationSpec,
@@ -112,13 +112,13 @@ async function nextTick(
   return undefined;
 }
 
-/** The library is loaded with the first schedule that needs it: a broker that rotates nothing does not carry it. */
+/** Loaded with the first cron schedule: a broker that rotates nothing does not need the library. */
 async function openCron({ cron, timeZone }: CronSchedule): Promise<Cron> {
   const { Cron: Pattern } = await import('croner');
   return new Pattern(cron, { timezone: timeZone, paused: true, mode: '5-or-6-parts' });
 }
 
-/** Fields and nothing else: the library also takes a date, which comes once and never again. */
+/** Only fields: the library also accepts a date, which occurs once. */
 async function cronProblem(schedule: CronSchedule): Promise<string | undefined> {
   const fields = schedule.cron.trim().split(/\s+/).length;
   if (fields !== 5 && fields !== 6) return NO_CRON;
@@ -134,8 +134,8 @@ const NO_CRON =
   'is not a cron expression of five fields (minute, hour, day, month, weekday), or six with seconds first';
 
 /**
- * Spread so that a thousand definitions with one cron line are not due in one second: by the path and the tick, the same in every process. A run
- * that would be pushed out of its window stays at its tick.
+ * Spreads runs, so that a thousand definitions with the same cron line are not due in the same second. It depends on the path and the tick, so every
+ * process computes the same time. A run that would leave its window stays at its tick.
  */
 function withJitter(spec: RotationSpec, path: string, planned: number): number {
   const digest = sha256Hex(`${path}\n${planned}`).slice(0, HEX_OF_FRACTION);
@@ -145,11 +145,11 @@ function withJitter(spec: RotationSpec, path: string, planned: number): number {
 }
 
 const DAY_MS = 86_400_000;
-/** So far, and so many runs, a schedule is followed: past the longest life of a certificate, and a leap day. */
+/** How far ahead a schedule is followed: past the longest lifetime of a certificate, and a leap day. */
 const AHEAD_MS = 1_500 * DAY_MS;
 const MOST_RUNS = 400;
 
-/** What expires, and where. `now` is in milliseconds since the epoch. */
+/** A value that expires. `now` is in milliseconds since the epoch. */
 interface Expiring {
   readonly path: string;
   readonly lifetimeSeconds: number;
@@ -157,8 +157,8 @@ interface Expiring {
 }
 
 /**
- * What is wrong with a schedule of values that expire by themselves, for who writes it; undefined: nothing, or there is no schedule. A value has to
- * outlive the longest wait for the next one, which begins only when the one before has settled, and then the grace period of its last holders.
+ * The problem of a schedule for values that expire, for the operator who writes it; undefined: none, or no schedule. A value must outlive the longest wait
+ * for the next one, which starts only after the one before has settled, and then the grace period of its last holders.
  */
 export async function lifetimeProblem(
   spec: RotationSpec,
@@ -169,7 +169,7 @@ export async function lifetimeProblem(
   const wait = Math.max(graceMs, await longestWait({ ...spec, paused: false }, path, now));
   const needed = wait + graceMs;
   if (needed <= lifetimeSeconds * 1000) return undefined;
-  const message = `leaves holders with a value that would have expired: it is good for ${daysOf(lifetimeSeconds * 1000)} days, and ${daysOf(needed)} can lie between its promotion and the end of the grace period after the next`;
+  const message = `holders would keep an expired value: it is valid for ${daysOf(lifetimeSeconds * 1000)} days, and up to ${daysOf(needed)} days pass between its promotion and the end of the grace period after the next one`;
   return { pointer: '/schedule', message };
 }
 
@@ -187,7 +187,7 @@ async function longestWait(spec: RotationSpec, path: string, now: number): Promi
   return longest;
 }
 
-/** To a tenth, and never less than it is. */
+/** Rounded up to a tenth. */
 function daysOf(ms: number): number {
   return Math.ceil((ms / DAY_MS) * 10) / 10;
 }

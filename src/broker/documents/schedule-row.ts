@@ -8,7 +8,7 @@ import type { StoredDocument } from './document.ts';
 
 type Row = Tables['rotation_schedules'];
 
-/** What a change of a definition does to the row that says when it rotates. */
+/** The changes of a path's schedule row when its definition changes. */
 export interface ScheduleChange {
   readonly expect: readonly Expectation[];
   readonly writes: readonly Write[];
@@ -17,8 +17,8 @@ export interface ScheduleChange {
 const NOTHING: ScheduleChange = { expect: [], writes: [] };
 
 /**
- * Writes, keeps or removes the row with the definition; `next` undefined: the definition goes.
- * @throws ERR_CONFLICT when a rotation is under way that the change would pull the ground from under.
+ * Writes, keeps or removes the row with the definition; `next` undefined: the definition is deleted.
+ * @throws ERR_CONFLICT if a rotation is in progress and the change would replace its target.
  */
 export async function scheduleChange(
   parts: Parts,
@@ -33,7 +33,10 @@ export async function scheduleChange(
   const row = await parts.store.get('rotation_schedules', key);
   const active = row?.active_id ?? null;
   if (active !== null && !isSameCredential(before, after)) {
-    throw new BrokerError('ERR_CONFLICT', `the rotation ${active} is under way: abort it, or wait`);
+    throw new BrokerError(
+      'ERR_CONFLICT',
+      `the rotation ${active} of "${path}" is in progress: abort it, or wait until it ends`,
+    );
   }
   const expect: Expectation =
     row === undefined
@@ -43,7 +46,7 @@ export async function scheduleChange(
   return { expect: [expect], writes: await writesOf(parts, row, after, { path, reset }) };
 }
 
-/** What is known of other accounts says nothing of these: their first run proves again that they belong to the path. */
+/** Proofs of other accounts do not count for these: the first run proves again that they belong to the path. */
 const UNPROVEN = { rotated_at: null, duration_ms: null, proven_at: null } as const;
 
 function isSameTarget(
@@ -75,14 +78,14 @@ async function writesOf(
     : [{ table: 'rotation_schedules', key, change: { ...reset, ...times } }];
 }
 
-/** The definition that a document is, if it is one and rotates. */
+/** The document as a definition that rotates; undefined for any other. */
 function rotating(document: StoredDocument | undefined): StoredDocument<'definition'> | undefined {
   if (document?.kind !== 'definition') return undefined;
   const definition = document as StoredDocument<'definition'>;
   return definition.spec.rotation === undefined ? undefined : definition;
 }
 
-/** Whether what is under way still rotates what it began to. */
+/** Whether a rotation in progress keeps the target that it began with. */
 function isSameCredential(
   before: StoredDocument<'definition'> | undefined,
   after: StoredDocument<'definition'> | undefined,

@@ -39,11 +39,11 @@ function rowOf(connection: string, index: number, at: number): Row {
 
 const idle = (): number => 0;
 
-describe('rotations that are due', () => {
+describe('due rotations', () => {
   it('are taken oldest first', async () => {
     await keep('a', 3, 1_001);
     await keep('b', 1, 1_000);
-    expect(await due.look()).toBe(true);
+    expect(await due.poll()).toBe(true);
     const taken = [1, 2, 3, 4, 5].map(() => due.take(idle)?.id);
     expect(taken).toEqual([
       'a-00000',
@@ -55,17 +55,17 @@ describe('rotations that are due', () => {
     expect(taken).toContain('b-00000');
   });
 
-  it('are none that are due later', async () => {
+  it('do not include rotations due later', async () => {
     await keep('a', 1, -1_000);
-    await due.look();
+    await due.poll();
     expect(due.take(idle)).toBeUndefined();
   });
 
-  it('of a connection with the fewest under way come first, and of one without a free place not at all', async () => {
+  it('come from the connection with the fewest in progress, and not from one without a free place', async () => {
     await keep('slow', 3, 3_000);
     await keep('full', 3, 2_000);
     await keep('idle', 1, 1_000);
-    await due.look();
+    await due.poll();
     const busy: Readonly<Record<string, number | undefined>> = {
       slow: 3,
       full: undefined,
@@ -76,29 +76,29 @@ describe('rotations that are due', () => {
     expect(due.take((of) => (of === 'slow' ? undefined : busy[of]))).toBeUndefined();
   });
 
-  it('behind the backlog of another connection are found, however long that is', async () => {
+  it('are found behind the backlog of another connection, however long', async () => {
     await keep('slow', 12_000, 100_000);
     await keep('b', 1, 1_000);
     const looks: boolean[] = [];
-    do looks.push(await due.look());
+    do looks.push(await due.poll());
     while (looks.at(-1) === false);
     expect(looks).toEqual([false, false, true]);
     expect(due.take((of) => (of === 'b' ? 0 : 4))?.connection).toBe('b');
   });
 
-  it('are looked for again when what was kept of a connection is used up', async () => {
+  it('are polled again when the kept rows of a connection are used up', async () => {
     await keep('slow', 600, 100_000);
     await keep('b', 1, 1_000);
-    await due.look();
+    await due.poll();
     const ids = new Set<string>();
     for (let count = 0; count < 500; count += 1) {
-      expect(due.isUsedUp('slow')).toBe(false);
+      expect(due.isExhausted('slow')).toBe(false);
       ids.add(due.take((of) => (of === 'slow' ? 0 : undefined))?.id ?? '');
     }
     expect(ids.size).toBe(500);
-    expect(due.isUsedUp('slow')).toBe(true);
-    expect(due.isUsedUp('b')).toBe(false);
+    expect(due.isExhausted('slow')).toBe(true);
+    expect(due.isExhausted('b')).toBe(false);
     due.take(idle);
-    expect(due.isUsedUp('b')).toBe(true);
+    expect(due.isExhausted('b')).toBe(true);
   });
 });

@@ -67,12 +67,12 @@ async function end(live: LiveSession): Promise<void> {
 }
 
 describe('a canary', () => {
-  it('is none where no pod holds the secret', async () => {
+  it('is skipped if no pod holds the secret', async () => {
     await run();
     expect(await bench.latest()).toMatchObject({ step: 'settle', canary: null });
   });
 
-  it('stays where it is when one holder complains, however long, and says so', async () => {
+  it('stops for good when one holder complains, and logs it', async () => {
     await hold(4);
     await run();
     const { chosen } = await stage();
@@ -88,7 +88,7 @@ describe('a canary', () => {
     );
   });
 
-  it('is taken back when two complain', async () => {
+  it('is rolled back when two holders complain', async () => {
     await hold(4);
     await run();
     await say((await stage()).chosen[0]!, 'ok');
@@ -102,7 +102,7 @@ describe('a canary', () => {
     for (const live of pods) expect(await read(live)).toBe('1');
   });
 
-  it('has another pod try it first when the one that did is gone, and still a share of them before all', async () => {
+  it('restarts with another pod when the first is gone, and still asks a share of the pods', async () => {
     await hold(4);
     await run();
     const first = (await stage()).chosen[0]!;
@@ -118,7 +118,7 @@ describe('a canary', () => {
     expect((await bench.latest()).step).toBe('canary');
   });
 
-  it('goes on after the grace period where nobody says anything', async () => {
+  it('continues after the grace period without any report', async () => {
     await hold(2);
     await run();
     await bench.pass(5 * MINUTE);
@@ -128,14 +128,14 @@ describe('a canary', () => {
   });
 });
 
-describe('a canary that a schedule began', () => {
+describe('a canary of a scheduled rotation', () => {
   const overdue = async (): Promise<number> => {
     const { parts } = bench.broker;
     const asked = { filter: { overdue: true }, page: { limit: 10, after: undefined } };
     return (await listRotations(parts, bench.broker.call(), bench.admin, asked)).items.length;
   };
 
-  it('is overdue when somebody complains, and not while it is waited for', async () => {
+  it('is overdue after a complaint, and not while it soaks', async () => {
     await bench.pass(30 * 86_400_000 - 20 * MINUTE);
     await hold(4);
     await bench.pass(20 * MINUTE);

@@ -23,31 +23,31 @@ function reasonOf(work: () => unknown): string | undefined {
 const held = (): string | undefined => reasonOf(() => claim.stillOurs());
 
 describe('a claim on a step (I6)', () => {
-  it('holds for its time by both clocks', () => {
+  it('lasts for its time by both clocks', () => {
     clock.advance(STEP_MS - 1);
     expect(held()).toBe('held');
     clock.advance(1);
     expect(held()).toBe('claim_lost');
   });
 
-  it('is over when the wall clock says so, as others compare it', () => {
+  it('is over by the wall clock, which other processes compare', () => {
     clock.setWall(clock.now() + STEP_MS);
     expect(held()).toBe('claim_lost');
   });
 
-  it('is not made longer by a wall clock that is put back', () => {
+  it('does not last longer when the wall clock is set back', () => {
     clock.setWall(clock.now() - 3_600_000);
     expect(held()).toBe('held');
     clock.advance(STEP_MS);
     expect(held()).toBe('claim_lost');
   });
 
-  it('is over with its step, whatever still runs for it', async () => {
+  it('is over with its step, even if work still runs', async () => {
     await claim.within(() => Promise.resolve());
     expect(held()).toBe('claim_lost');
   });
 
-  it('lets nothing begin that stood still until it was over', async () => {
+  it('refuses work that starts after it was over', async () => {
     clock.setWall(clock.now() + STEP_MS);
     let isBegun = false;
     const work = claim.within(() => {
@@ -58,7 +58,7 @@ describe('a claim on a step (I6)', () => {
     expect(isBegun).toBe(false);
   });
 
-  it('ends what hangs, as a time-out, and when the process stops', async () => {
+  it('cancels hanging work at the time-out and when the process stops', async () => {
     const hangs = claim.within(() => new Promise(() => undefined));
     clock.advance(STEP_MS);
     await expect(hangs).rejects.toMatchObject({ code: 'ERR_PROVIDER_TIMEOUT' });

@@ -58,7 +58,7 @@ describe('a definition that rotates', () => {
     expect(await pointersOf(rotation)).toEqual([pointer]);
   });
 
-  it('is refused under a path that the connection may not be used for, and on a mount that is read only', async () => {
+  it('is refused outside the prefixes of the connection, and on a read-only mount', async () => {
     expect(await pointersOf(other, 'dyn/x')).toEqual(['/rotation']);
     await bench.broker.put(bench.admin, 'mount', 'far', { prefix: 'far', connection: 'embedded' });
     const [problem, ...others] = await problemsOf(other, 'far/x');
@@ -67,19 +67,19 @@ describe('a definition that rotates', () => {
     expect(problem?.message).toContain('"far/**"');
   });
 
-  it('is refused for what is made to order', async () => {
+  it('is refused for dynamic credentials', async () => {
     const dynamic = { class: 'dynamic', ...definition(other) };
     expect(await codeOf(bench.broker.put(bench.admin, 'definition', 'dyn/x', dynamic))).toBe(
       'ERR_BODY_INVALID',
     );
   });
 
-  it('is refused for a place that another definition rotates', async () => {
+  it('is refused for an account that another definition rotates', async () => {
     expect(await codeOf(bench.define({}, 'app/other'))).toBe('ERR_CONFLICT');
     expect(await codeOf(bench.define(other, 'app/other'))).toBe('no error');
   });
 
-  it('has a row that says when, which follows it and goes with it', async () => {
+  it('has a schedule row that follows its changes and its deletion', async () => {
     const now = bench.broker.clock.now();
     expect((await bench.schedule())?.next_run_at).toBe(now + 3_600_000);
     await bench.define({ schedule: { every: '1d' }, drill: { every: '2d' } });
@@ -92,12 +92,12 @@ describe('a definition that rotates', () => {
     expect(await bench.schedule()).toBeUndefined();
   });
 
-  it('loses its row when it rotates no more', async () => {
+  it('loses its schedule row when it stops rotating', async () => {
     await bench.broker.put(bench.admin, 'definition', PATH, {});
     expect(await bench.schedule()).toBeUndefined();
   });
 
-  it('keeps what is known of its credential when it is changed', async () => {
+  it('keeps the proof of its credential when it changes', async () => {
     bench.work();
     await bench.pass(3_600_000 + 20_000);
     const before = await bench.schedule();
@@ -108,7 +108,7 @@ describe('a definition that rotates', () => {
   });
 });
 
-describe('while a rotation is under way', () => {
+describe('while a rotation is in progress', () => {
   beforeEach(async () => {
     const order = { path: PATH, kind: 'rotation', incident: false } as const;
     await requestRotation(bench.broker.parts, bench.broker.call(), bench.admin, order);
@@ -123,7 +123,7 @@ describe('while a rotation is under way', () => {
     expect(await codeOf(change())).toBe('ERR_CONFLICT');
   });
 
-  it('its definition may get another schedule', async () => {
+  it('the definition may get another schedule', async () => {
     await bench.define({ schedule: { every: '1d' } });
     bench.work();
     await bench.pass(60_000);
@@ -134,7 +134,7 @@ describe('while a rotation is under way', () => {
 });
 
 describe('schedules', () => {
-  it('begin one run for ticks that were missed', async () => {
+  it('start one run for missed ticks', async () => {
     await bench.define({ schedule: { cron: '0 * * * *', timeZone: 'UTC' } });
     bench.broker.clock.advance(10 * 3_600_000 + 1_000);
     bench.work();
@@ -143,7 +143,7 @@ describe('schedules', () => {
     expect((await bench.schedule())?.next_run_at).toBe(Date.UTC(2026, 0, 1, 11));
   });
 
-  it('begin no second run for one tick when the clock is put back', async () => {
+  it('start no second run for a tick when the clock is set back', async () => {
     await bench.define({ schedule: { cron: '0 * * * *', timeZone: 'UTC' } });
     bench.work();
     await bench.pass(3_600_000 + 60_000);
@@ -165,7 +165,7 @@ describe('schedules', () => {
     expect(await bench.rotations()).toHaveLength(1);
   });
 
-  it('that were missed wait for the next window', async () => {
+  it('delay missed runs until the next window', async () => {
     const windows = [{ from: '12:00', to: '13:00', timeZone: 'UTC' }];
     await bench.define({ schedule: { cron: '0 12 * * *', timeZone: 'UTC' }, windows });
     bench.broker.clock.advance(15 * 3_600_000);
@@ -175,7 +175,7 @@ describe('schedules', () => {
     expect((await bench.schedule())?.next_run_at).toBe(Date.UTC(2026, 0, 2, 12));
   });
 
-  it('keep their distance from a run that was asked for', async () => {
+  it('keep the minimum distance from a requested run', async () => {
     const schedule = { cron: '0 12 * * *', timeZone: 'UTC' };
     await bench.define({ schedule, atMostEvery: '1h' });
     bench.broker.clock.advance(11.5 * 3_600_000);
@@ -187,7 +187,7 @@ describe('schedules', () => {
     expect((await bench.schedule())?.next_run_at).toBe(Date.UTC(2026, 0, 1, 12, 30));
   });
 
-  it('that are due while a rotation settles wait for its end', async () => {
+  it('delay runs that are due while a rotation settles', async () => {
     await bench.define({ schedule: { every: '1h' }, retire: 'afterGrace', grace: '3h' });
     bench.work();
     await bench.pass(3.5 * 3_600_000);

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { directRotation } from '../../../src/rotation/control-rotation.ts';
-import { settled } from '../../../src/rotation/settle.ts';
+import { controlRotation } from '../../../src/rotation/control-rotation.ts';
+import { checkSettled } from '../../../src/rotation/settle.ts';
 import { requestRotation } from '../../../src/rotation/request-rotation.ts';
 import { readSecret } from '../../../src/broker/secrets/read-secrets.ts';
 import type { LiveSession } from '../../../src/broker/sessions/session-memory.ts';
@@ -36,11 +36,11 @@ async function request(incident = false): Promise<string> {
 }
 
 async function direct(verb: 'abort' | 'rollBack' | 'retire'): Promise<void> {
-  await directRotation(bench.broker.parts, bench.broker.call(), bench.admin, { path: PATH, verb });
+  await controlRotation(bench.broker.parts, bench.broker.call(), bench.admin, { path: PATH, verb });
 }
 
 describe('a rotation of a secret at a backend', () => {
-  it('is seen by the next read, though the old value was in memory', async () => {
+  it('is seen by the next read, although the old value was cached', async () => {
     expect((await read()).text).toContain('"old"');
     bench.work();
     const id = await request();
@@ -52,7 +52,7 @@ describe('a rotation of a secret at a backend', () => {
     expect(await bench.latest(PATH)).toMatchObject({ previous_version: '1', version: `v-${id}` });
   });
 
-  it('names the place at the backend in each of its entries', async () => {
+  it('names the backend locator in each audit entry', async () => {
     bench.work();
     const entries = await bench.broker.entriesOf(async () => {
       await request();
@@ -67,7 +67,7 @@ describe('a rotation of a secret at a backend', () => {
     expect(new Set(said.map(({ locator }) => locator))).toEqual(new Set([`vault:${PATH}`]));
   });
 
-  it('is published again under the same token when the answer is lost', async () => {
+  it('publishes again with the same token when the answer is lost', async () => {
     let isLost = false;
     bench.broker.backend.during = (step) => {
       if (isLost || step !== 'publish') return;
@@ -81,7 +81,7 @@ describe('a rotation of a secret at a backend', () => {
     expect(bench.broker.backend.calls.filter((call) => call === `publish:${id}`)).toHaveLength(2);
   });
 
-  it('aborted after a publication that was not confirmed makes the old value current again', async () => {
+  it('makes the old value current again when aborted after an unconfirmed publication', async () => {
     let isDown = false;
     bench.broker.backend.during = (step) => {
       isDown ||= step === 'publish';
@@ -154,10 +154,10 @@ describe('a rotation of a secret at a backend', () => {
     const [lease] = await store.list('leases', { equals: { path: PATH }, limit: 1 });
     const put = { ...lease!, version: row.version!, issued_at: row.created_at, ...change };
     await store.commit({ writes: [{ table: 'leases', put }] });
-    expect(await settled(parts, row)).toMatchObject({ settled: isSettled });
+    expect(await checkSettled(parts, row)).toMatchObject({ settled: isSettled });
   });
 
-  it('of a path without a value begins with one', async () => {
+  it('creates the first value of an empty path', async () => {
     bench.broker.backend.secrets.delete(PATH);
     bench.work();
     await request();
@@ -166,7 +166,7 @@ describe('a rotation of a secret at a backend', () => {
     expect((await read()).text).toContain('"p1"');
   });
 
-  it('that becomes one for an incident while it is carried on waits for nobody', async () => {
+  it('stops waiting for holders when it becomes one for an incident', async () => {
     const { promise, resolve } = Promise.withResolvers<undefined>();
     bench.broker.target.before = (step) => (step === 'test' ? promise : undefined);
     bench.work();
@@ -178,7 +178,7 @@ describe('a rotation of a secret at a backend', () => {
     expect(await bench.latest(PATH)).toMatchObject({ state: 'done', cause: 'incident' });
   });
 
-  it('is let go of when the process stops, and carried on by the next at once', async () => {
+  it('is released when the process stops, and resumed by the next at once', async () => {
     let isHanging = true;
     bench.broker.target.before = (step) =>
       step === 'set' && isHanging ? new Promise(() => undefined) : undefined;

@@ -4,7 +4,7 @@ import { RotationBench } from '../../kit/rotation-bench.ts';
 let bench: RotationBench;
 afterEach(async () => bench.close());
 
-describe('a rotation on schedule', () => {
+describe('a scheduled rotation', () => {
   it('ends with a value that works, keeps the other keys and retires the old one', async () => {
     bench = await RotationBench.open({ schedule: { every: '1h' } });
     bench.work();

@@ -1,6 +1,9 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { BrokerError } from '../../../src/domain/errors.ts';
-import { type DirectedRotation, directRotation } from '../../../src/rotation/control-rotation.ts';
+import {
+  type ControlledRotation,
+  controlRotation,
+} from '../../../src/rotation/control-rotation.ts';
 import { openedValue } from '../../../src/rotation/rotation-row.ts';
 import { requestRotation } from '../../../src/rotation/request-rotation.ts';
 import { notYet } from '../../../src/providers/rotator/values.ts';
@@ -49,8 +52,11 @@ async function request(more: object = {}): Promise<void> {
   await requestRotation(parts, bench.broker.call(), bench.admin, order);
 }
 
-function direct(verb: 'retry' | 'abort' | 'rollBack' | 'retire'): Promise<DirectedRotation> {
-  return directRotation(bench.broker.parts, bench.broker.call(), bench.admin, { path: PATH, verb });
+function direct(verb: 'retry' | 'abort' | 'rollBack' | 'retire'): Promise<ControlledRotation> {
+  return controlRotation(bench.broker.parts, bench.broker.call(), bench.admin, {
+    path: PATH,
+    verb,
+  });
 }
 
 /** A target that goes on by itself. @returns what lets it be done. */
@@ -83,7 +89,7 @@ async function expectOver(state: string): Promise<void> {
 }
 
 describe.each(SLOTS)('a rotation with slots %s', (slots) => {
-  it.each(POINTS)('that fails at %s goes on, with one new value', async (point) => {
+  it.each(POINTS)('resumes after a failure at %s, with one new value', async (point) => {
     await open(slots);
     const isHit = once(point, fail);
     bench.work();
@@ -98,7 +104,7 @@ describe.each(SLOTS)('a rotation with slots %s', (slots) => {
     );
   });
 
-  it.each(POINTS)('whose process stands still at %s is taken over', async (point) => {
+  it.each(POINTS)('is taken over when its process is paused at %s', async (point) => {
     await open(slots);
     const { promise, resolve } = Promise.withResolvers<undefined>();
     const isHit = once(point, () => promise);
@@ -121,7 +127,7 @@ describe.each(SLOTS)('a rotation with slots %s', (slots) => {
   });
 
   it.each(['set', 'test', 'retire'] as const)(
-    'whose answer to %s is lost looks first, and ends',
+    'completes when the answer to %s is lost, without doing it twice',
     async (step) => {
       await open(slots);
       let isLost = false;
@@ -142,7 +148,7 @@ describe.each(SLOTS)('a rotation with slots %s', (slots) => {
   );
 
   it.each(['create', 'set', 'test'] as const)(
-    'is parked when %s always fails, and an abort leaves what worked before',
+    'is parked when %s always fails, and an abort keeps the old credential',
     async (step) => {
       await open(slots);
       bench.broker.target.before = (at) => {
@@ -167,7 +173,7 @@ describe.each(SLOTS)('a rotation with slots %s', (slots) => {
     },
   );
 
-  it('that is parked goes on when it is retried', async () => {
+  it('resumes from parked after a retry', async () => {
     await open(slots);
     bench.broker.target.refuses = 'login_refused';
     bench.work();
@@ -182,7 +188,7 @@ describe.each(SLOTS)('a rotation with slots %s', (slots) => {
   });
 
   it.each(['retry', 'abort'] as const)(
-    'that is parked says what the target has when it is told to %s',
+    'reports which credentials its target accepts when a parked one gets a %s',
     async (verb) => {
       await open(slots);
       bench.broker.target.before = (step) => {
@@ -198,7 +204,7 @@ describe.each(SLOTS)('a rotation with slots %s', (slots) => {
     },
   );
 
-  it('that is under way is not asked about', async () => {
+  it('is not probed while it is in progress', async () => {
     await open(slots);
     await request();
     expect((await direct('abort')).probe).toBeUndefined();
@@ -206,7 +212,7 @@ describe.each(SLOTS)('a rotation with slots %s', (slots) => {
 });
 
 describe('a rotation', () => {
-  it('of a target that is not as the definition says is parked at once', async () => {
+  it('is parked at once if the target does not match the definition', async () => {
     await open();
     bench.broker.target.before = () => {
       throw new BrokerError('ERR_CONFLICT', 'host', { reason: 'host_mismatch' });
@@ -219,7 +225,7 @@ describe('a rotation', () => {
     expect(bench.broker.target.made).toEqual(['p0']);
   });
 
-  it('whose target hangs gives up the step at its time', async () => {
+  it('cancels a step at its time-out when the target hangs', async () => {
     await open();
     let isHanging = true;
     bench.broker.target.before = (step) =>
@@ -233,7 +239,7 @@ describe('a rotation', () => {
     await expectOver('done');
   });
 
-  it('is left alone as long as a target says that it has to be waited for', async () => {
+  it('waits as long as its target asks', async () => {
     await open();
     const letOn = waiting(3_600);
     bench.work();
@@ -246,7 +252,7 @@ describe('a rotation', () => {
     await expectOver('done');
   });
 
-  it('waits for hours, asks more seldom, and calls it neither failed nor parked', async () => {
+  it('waits for hours, polls less often, and is neither failed nor parked', async () => {
     await open();
     const letOn = waiting(10);
     bench.work();
@@ -267,7 +273,7 @@ describe('a rotation', () => {
     await expectOver('done');
   });
 
-  it('counts its tries anew after it waited', async () => {
+  it('counts attempts from the start after it waited', async () => {
     await open();
     let asked = 0;
     bench.broker.target.before = (step) => {
@@ -283,7 +289,7 @@ describe('a rotation', () => {
     await expectOver('done');
   });
 
-  it('makes nothing current that was written meanwhile', async () => {
+  it('does not keep a value current that was written in the meantime', async () => {
     await open();
     bench.broker.target.before = async (step) => {
       if (step === 'test') await bench.write({ username: 'app', password: 'stranger' });
@@ -295,7 +301,7 @@ describe('a rotation', () => {
     expect(await bench.current()).toMatchObject({ password: 'p1' });
   });
 
-  it('is taken back as soon as the step is over that was under way when somebody aborted it', async () => {
+  it('is undone as soon as the step in progress is over, when it is aborted', async () => {
     await open();
     let isAborted = false;
     bench.broker.target.after = async (step) => {
@@ -310,7 +316,7 @@ describe('a rotation', () => {
     await expectOver('aborted');
   });
 
-  it('is one a path, whoever asks', async () => {
+  it('exists once per path, however many are requested', async () => {
     await open();
     await request();
     expect(await codeOf(request())).toBe('ERR_CONFLICT');
@@ -337,7 +343,7 @@ describe('a rotation', () => {
     expect(JSON.stringify(logged)).not.toMatch(/"p[01]"/);
   });
 
-  it('rolled back makes the old value current again and ends the new one', async () => {
+  it('makes the old value current again and ends the new one when rolled back', async () => {
     await open('two', { retire: 'manual' });
     bench.work();
     await request();
@@ -349,7 +355,7 @@ describe('a rotation', () => {
     expect(await bench.current()).toMatchObject({ password: 'p0' });
   });
 
-  it('whose roll-back fails half way goes on with it', async () => {
+  it('resumes a roll-back that failed half way', async () => {
     await open('two', { retire: 'manual' });
     bench.work();
     await request();
@@ -365,7 +371,7 @@ describe('a rotation', () => {
     expect(await bench.current()).toMatchObject({ password: 'p0' });
   });
 
-  it('for an incident retires at once, whatever the definition waits for', async () => {
+  it('retires at once in an incident, whatever the definition waits for', async () => {
     await open('two', { retire: 'manual' });
     bench.work();
     await request({ incident: true });
@@ -373,7 +379,7 @@ describe('a rotation', () => {
     await expectOver('done');
   });
 
-  it('waits for the end of the grace period where the definition says so', async () => {
+  it('waits for the end of the grace period if the definition says so', async () => {
     await open('two', { retire: 'afterGrace', grace: '1h' });
     bench.work();
     await request();
@@ -393,7 +399,7 @@ async function expectDrilled(): Promise<void> {
 }
 
 describe('a drill', () => {
-  it('proves the credential and leaves everything as it was', async () => {
+  it('tests a new credential and leaves everything unchanged', async () => {
     await open('two', { drill: { every: '1d' } });
     bench.work();
     await bench.pass(24 * 60 * MINUTE + MINUTE);
@@ -405,19 +411,22 @@ describe('a drill', () => {
     expect(next_drill_at).toBe(proven_at! + 24 * 60 * MINUTE);
   });
 
-  it.each(DRILL_POINTS)('that fails at %s goes on, and leaves all as it was', async (point) => {
-    await open();
-    const isHit = once(point, fail);
-    bench.work();
-    await request({ kind: 'drill' });
-    await bench.rest();
-    expect(isHit()).toBe(true);
-    expect(bench.broker.target.works(await bench.current())).toBe(true);
-    await bench.pass(5 * MINUTE);
-    await expectDrilled();
-  });
+  it.each(DRILL_POINTS)(
+    'resumes after a failure at %s, and leaves everything unchanged',
+    async (point) => {
+      await open();
+      const isHit = once(point, fail);
+      bench.work();
+      await request({ kind: 'drill' });
+      await bench.rest();
+      expect(isHit()).toBe(true);
+      expect(bench.broker.target.works(await bench.current())).toBe(true);
+      await bench.pass(5 * MINUTE);
+      await expectDrilled();
+    },
+  );
 
-  it.each(DRILL_POINTS)('whose process stands still at %s is taken over', async (point) => {
+  it.each(DRILL_POINTS)('is taken over when its process is paused at %s', async (point) => {
     await open();
     const { promise, resolve } = Promise.withResolvers<undefined>();
     const isHit = once(point, () => promise);
@@ -433,7 +442,7 @@ describe('a drill', () => {
     await expectDrilled();
   });
 
-  it('whose test is refused is no proof, and ends the new credential when it is aborted', async () => {
+  it('does not count as proof when its test fails, and ends the new credential when aborted', async () => {
     await open();
     bench.broker.target.refuses = 'grants_missing';
     bench.work();
@@ -448,7 +457,7 @@ describe('a drill', () => {
     expect(await bench.current()).toMatchObject({ password: 'p0' });
   });
 
-  it('is refused where there is no second slot', async () => {
+  it('is refused for a target with one slot', async () => {
     await open('one');
     expect(await codeOf(request({ kind: 'drill' }))).toBe('ERR_CONFLICT');
   });

@@ -21,7 +21,7 @@ async function kept(): Promise<{ readonly rotations: number; readonly steps: num
 }
 
 describe('the history of rotations', () => {
-  it('is kept for four hundred days, and goes whole', async () => {
+  it('is kept for four hundred days, then deleted as a whole', async () => {
     const { parts, clock } = bench.broker;
     const order = { path: PATH, kind: 'rotation', incident: true, comment: 'c' } as const;
     await requestRotation(parts, bench.broker.call(), bench.admin, order);
@@ -41,7 +41,7 @@ describe('the history of rotations', () => {
     await expiry.stop();
   });
 
-  it('of one that waited long is shown from its last steps back', async () => {
+  it('shows the last steps of a rotation that waited long', async () => {
     const { parts } = bench.broker;
     const order = { path: PATH, kind: 'rotation', incident: false } as const;
     await requestRotation(parts, bench.broker.call(), bench.admin, order);

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { directRotation } from '../../../src/rotation/control-rotation.ts';
+import { controlRotation } from '../../../src/rotation/control-rotation.ts';
 import { requestRotation } from '../../../src/rotation/request-rotation.ts';
 import {
   listRotations,
@@ -43,7 +43,7 @@ describe('the next runs of a path', () => {
     return (await rotationStatus(parts, bench.broker.call(), bench.admin, PATH)).nextRuns;
   };
 
-  it('are five, the first being the one that is due next', async () => {
+  it('are five, beginning with the one due next', async () => {
     await bench.define({ schedule: { cron: '0 3 1 * *', timeZone: 'Europe/Berlin' } });
     const runs = await nextRuns();
     expect(runs[0]).toBe((await bench.schedule())?.next_run_at);
@@ -54,7 +54,7 @@ describe('the next runs of a path', () => {
     expect(new Set(runs).size).toBe(5);
   });
 
-  it('are none without a schedule, or where it is paused', async () => {
+  it('are empty without a schedule, or while it is paused', async () => {
     await bench.define({});
     expect(await nextRuns()).toEqual([]);
     await bench.define({ schedule: { every: '1h' }, paused: true });
@@ -62,8 +62,8 @@ describe('the next runs of a path', () => {
   });
 });
 
-describe('the list of what is overdue', () => {
-  it('has a run that nobody began', async () => {
+describe('the list of overdue paths', () => {
+  it('has a run that did not start', async () => {
     await bench.define({ schedule: { every: '1h' } });
     bench.broker.clock.advance(HOUR);
     expect(await listed({ overdue: true })).toEqual([]);
@@ -71,7 +71,7 @@ describe('the list of what is overdue', () => {
     expect(await listed({ overdue: true })).toEqual([PATH]);
   });
 
-  it('has a run of the schedule that began, and does not come to a new version', async () => {
+  it('has a scheduled run that started and does not promote a new version', async () => {
     await bench.define({ schedule: { every: '1h' } });
     spoilTarget();
     bench.work();
@@ -80,7 +80,7 @@ describe('the list of what is overdue', () => {
     expect(await listed({ overdue: true })).toEqual([PATH]);
   });
 
-  it('has one that somebody asked for, and that does not come to a new version', async () => {
+  it('has a requested run that does not promote a new version', async () => {
     await bench.define({});
     spoilTarget();
     bench.work();
@@ -90,7 +90,7 @@ describe('the list of what is overdue', () => {
     expect(await listed({ overdue: true })).toEqual([PATH]);
   });
 
-  it('has none that is current and only settles', async () => {
+  it('does not have a rotation that only settles', async () => {
     await bench.define({ schedule: { every: '1h' }, retire: 'manual' });
     bench.work();
     await bench.pass(HOUR + LATE);
@@ -98,13 +98,13 @@ describe('the list of what is overdue', () => {
     expect(await listed({ overdue: true })).toEqual([]);
   });
 
-  it('has a drill that nobody began', async () => {
+  it('has a drill that did not start', async () => {
     await bench.define({ drill: { every: '1h' } });
     bench.broker.clock.advance(HOUR + LATE);
     expect(await listed({ overdue: true })).toEqual([PATH]);
   });
 
-  it('has a credential whose proof is older than its drills are apart, until it is proven again', async () => {
+  it('has a credential whose proof is older than its drill interval, until it is proven again', async () => {
     await bench.define({ drill: { every: '1h' } });
     bench.work();
     await drill();
@@ -115,7 +115,7 @@ describe('the list of what is overdue', () => {
     expect(await listed({ overdue: true })).toEqual([PATH]);
     bench.broker.target.before = () => undefined;
     const abort = { path: PATH, verb: 'abort' } as const;
-    await directRotation(bench.broker.parts, bench.broker.call(), bench.admin, abort);
+    await controlRotation(bench.broker.parts, bench.broker.call(), bench.admin, abort);
     await bench.pass(60_000);
     expect(await listed({ overdue: true })).toEqual([PATH]);
     await drill();
@@ -124,7 +124,7 @@ describe('the list of what is overdue', () => {
   });
 });
 
-describe('a value that expires by itself', () => {
+describe('a value that expires', () => {
   const DAYS = 24 * HOUR;
   const options = { lifetimeSeconds: 90 * 86_400 };
   const rotated = async (rotation: object): Promise<void> => {
@@ -147,13 +147,13 @@ describe('a value that expires by itself', () => {
     },
   );
 
-  it('is not where its schedule will', async () => {
+  it('is not overdue if its schedule rotates it in time', async () => {
     await rotated({ schedule: { every: '80d' } });
     bench.broker.clock.advance(70 * DAYS);
     expect(await listed({ overdue: true })).toEqual([]);
   });
 
-  it('is not where nothing is known of its connection', async () => {
+  it('is not overdue if its connection is missing', async () => {
     await rotated({});
     bench.broker.clock.advance(70 * DAYS);
     Object.assign(bench.broker.parts, { targets: new RotationTargets([]) });
@@ -161,7 +161,7 @@ describe('a value that expires by itself', () => {
   });
 });
 
-describe('the list of what was never proven', () => {
+describe('the list of credentials that were never proven', () => {
   it('has a path until a drill or a rotation tested its credential', async () => {
     expect(await listed({ neverProven: true })).toEqual([PATH]);
     bench.work();

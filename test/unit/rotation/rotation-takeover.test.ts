@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { directRotation } from '../../../src/rotation/control-rotation.ts';
+import { controlRotation } from '../../../src/rotation/control-rotation.ts';
 import { requestRotation } from '../../../src/rotation/request-rotation.ts';
 import type { LiveOperator } from '../../../src/broker/sessions/operator-token-memory.ts';
 import { codeOf } from '../../kit/broker-parts.ts';
@@ -27,7 +27,7 @@ async function run(kind: 'rotation' | 'drill' = 'rotation'): Promise<string> {
 
 async function direct(verb: 'retry' | 'abort'): Promise<string> {
   const request = { path: PATH, verb } as const;
-  await directRotation(bench.broker.parts, bench.broker.call(), editor, request);
+  await controlRotation(bench.broker.parts, bench.broker.call(), editor, request);
   await bench.pass(10_000);
   return (await bench.latest()).state;
 }
@@ -41,7 +41,7 @@ async function steal(options: object = { slots: 'one' }): Promise<void> {
   await bench.broker.put(editor, 'definition', PATH, definition(rotation));
 }
 
-describe('the first rotation of an account that exists', () => {
+describe('the first rotation of an existing account', () => {
   it.each(['one', 'two'] as const)(
     'is parked without the current credential, and changes nothing (%s)',
     async (slots) => {
@@ -65,13 +65,13 @@ describe('the first rotation of an account that exists', () => {
     expect(victimWorks()).toBe(true);
   });
 
-  it('is parked for a drill as well', async () => {
+  it('is parked for a drill too', async () => {
     await steal({ slots: 'two' });
     await bench.write({ username: 'victim', password: 'guessed' });
     expect(await run('drill')).toContain('takeover_unproven');
   });
 
-  it('goes on once the current credential is stored and the rotation is retried', async () => {
+  it('resumes once the current credential is stored and the rotation is retried', async () => {
     await steal();
     await bench.write({ username: 'victim', password: 'guessed' });
     await run();
@@ -79,7 +79,7 @@ describe('the first rotation of an account that exists', () => {
     expect(await direct('retry')).toBe('done');
   });
 
-  it('needs a confirmation for a pair of accounts, of which a value proves only one', async () => {
+  it('needs a confirmation for a pair of accounts, because a value proves only one', async () => {
     await steal({ slots: 'two', user: 'app', partner: 'victim' });
     expect(await run()).toContain('takeover_unproven');
     const confirmed = { options: { slots: 'two', user: 'app', partner: 'victim' } };
@@ -89,7 +89,7 @@ describe('the first rotation of an account that exists', () => {
 });
 
 describe('the confirmation of a takeover', () => {
-  it('is given by an admin only, and stays as long as the target does', async () => {
+  it('is given by an admin only, and stays while the target stays', async () => {
     const save = (who: LiveOperator, more: object) =>
       codeOf(bench.broker.put(who, 'definition', PATH, definition(more)));
     expect(await save(editor, {})).toBe('ERR_BODY_INVALID');
@@ -112,7 +112,7 @@ describe('a definition that has rotated', () => {
     expect(await run()).toBe('done');
   });
 
-  it('proves again that an account is its own when it names another', async () => {
+  it('needs a new proof when it names another account', async () => {
     await steal();
     await bench.write({ username: 'victim', password: 'guessed' });
     expect(await run()).toContain('takeover_unproven');

@@ -54,19 +54,19 @@ describe('the next runs of a cron line', () => {
     expect(texts(await nextRuns(cron(line), clockOf(from), 3))).toEqual(expected);
   });
 
-  it('are after now, however many were missed', async () => {
+  it('are after now, however many ticks were missed', async () => {
     const next = await nextRun(cron('0 * * * *'), clockOf('2026-06-01T10:30Z'));
     expect(texts([next!])).toEqual(['2026-06-01T11:00']);
   });
 
-  it('do not repeat a tick when the clock is put back', async () => {
+  it('do not repeat a tick when the clock is set back', async () => {
     const run = at('2026-06-01T11:00Z');
     // What was due is what the schedule counts from, whatever the clock says by now.
     const next = await nextRun(cron('0 * * * *'), clockOf('2026-06-01T11:00Z', { lastRunAt: run }));
     expect(texts([next!])).toEqual(['2026-06-01T12:00']);
   });
 
-  it('keep the least distance from the last run', async () => {
+  it('keep the minimum distance from the last run', async () => {
     const often = cron('* * * * *', 'UTC', { atMostEvery: '1h' });
     const lastRunAt = at('2026-06-01T10:10Z');
     expect(texts(await nextRuns(often, clockOf('2026-06-01T10:20Z', { lastRunAt }), 2))).toEqual([
@@ -81,7 +81,7 @@ describe('the next runs of a cron line', () => {
     ]);
   });
 
-  it('jump to the next window where every second is a tick', async () => {
+  it('jump to the next window if every second is a tick', async () => {
     const always = cron('* * * * * *', 'UTC', { windows: WEEKEND });
     const next = await nextRun(always, clockOf('2026-06-01T00:00Z'));
     expect(texts([next!])).toEqual(['2026-06-06T00:00']);
@@ -106,7 +106,7 @@ describe('the next runs of a cron line', () => {
     expect(texts([next!])).toEqual(['2026-06-01T03:00']);
   });
 
-  it('are none while paused, or without a schedule', async () => {
+  it('are empty while paused, or without a schedule', async () => {
     const now = clockOf('2026-06-01T00:00Z');
     expect(await nextRun(cron('0 3 * * *', 'UTC', { paused: true }), now)).toBeUndefined();
     expect(await nextRun(spec({}), now)).toBeUndefined();
@@ -122,7 +122,7 @@ describe('the next runs of an interval', () => {
     expect(texts([next!])).toEqual(['2026-07-01T10:00']);
   });
 
-  it('count from now where there was none, and are at once where they are overdue', async () => {
+  it('count from now without a promotion, and are due at once if overdue', async () => {
     expect(texts([(await nextRun(every, clockOf('2026-06-01T00:00Z')))!])).toEqual([
       '2026-07-01T00:00',
     ]);
@@ -138,7 +138,7 @@ describe('the next runs of an interval', () => {
     expect(texts([next!])).toEqual(['2026-06-06T00:00']);
   });
 
-  it('of drills count from the last proof', () => {
+  it('count drills from the last proof', () => {
     const drills = spec({ drill: { every: '7d' } });
     const rotatedAt = at('2026-06-01T00:00Z');
     expect(texts([nextDrill(drills, clockOf('2026-06-02T00:00Z', { rotatedAt }))!])).toEqual([
@@ -155,9 +155,9 @@ describe('a schedule that cannot be followed', () => {
     ['61 * * * *', {}, '/schedule/cron', 'five fields'],
     ['@daily', {}, '/schedule/cron', 'five fields'],
     ['2026-12-01T00:00:00', {}, '/schedule/cron', 'five fields'],
-    ['0 0 30 2 *', {}, '/schedule/cron', 'never comes'],
-    ['0 12 * * *', { windows: WEEKEND }, '/windows', 'a window that never opens'],
-    ['0 3 * * 3', { windows: WEEKEND }, '/windows', 'a window that never opens'],
+    ['0 0 30 2 *', {}, '/schedule/cron', 'never occurs'],
+    ['0 12 * * *', { windows: WEEKEND }, '/windows', 'would never rotate'],
+    ['0 3 * * 3', { windows: WEEKEND }, '/windows', 'would never rotate'],
   ])('%s is named: %j', async (line, more, pointer, words) => {
     const problem = await scheduleProblem(cron(line, 'Europe/Berlin', more), now);
     expect(problem?.pointer).toBe(pointer);
@@ -181,13 +181,13 @@ describe('a schedule that cannot be followed', () => {
     [{ grace: '0s' }],
     [{ retire: 'never' }],
     [{ canary: { share: 100 } }],
-    [{ hurry: true }],
+    [{ expedite: true }],
   ])('is refused with the definition: %j', (rotation) => {
     expect(() => spec(rotation)).toThrow();
   });
 });
 
-describe('a schedule of what expires by itself', () => {
+describe('a schedule for values that expire', () => {
   const now = at('2026-01-01T00:00Z');
   const DAY = 86_400;
   const problemOf = (rotation: object, days: number) =>
@@ -203,7 +203,7 @@ describe('a schedule of what expires by itself', () => {
   ])('is refused where it %s: %j of %d days', async (_why, rotation, days) => {
     const problem = await problemOf(rotation, days);
     expect(problem?.pointer).toBe('/schedule');
-    expect(problem?.message).toContain('would have expired');
+    expect(problem?.message).toContain('would keep an expired value');
   });
 
   it.each<[object, number]>([

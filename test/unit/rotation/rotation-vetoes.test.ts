@@ -58,7 +58,7 @@ describe('a report that a new version does not work', () => {
     expect(await bench.latest()).toMatchObject({ state: 'running', step: 'settle' });
   });
 
-  it('does not count when it was made of an earlier rotation', async () => {
+  it('does not count if it is about an earlier rotation', async () => {
     const [first, second] = [await pod('a'), await pod('b')];
     await run();
     const version = await read(first);
@@ -77,14 +77,14 @@ describe('a report that a new version does not work', () => {
     expect(await bench.latest()).toMatchObject({ state: 'running', step: 'settle' });
   });
 
-  it('counts for one pod once, however many sessions it opens', async () => {
+  it('counts once for a pod, however many sessions it opens', async () => {
     const sessions = [await pod('a'), await pod('a'), await pod('a')];
     expect(await attacked(...sessions)).toBe('settle');
   });
 });
 
-describe('a workload that takes rotations back', () => {
-  it('is named in the log and the history, and counted as a failure', async () => {
+describe('a workload that rolls rotations back', () => {
+  it('is named in the log and the history, and counts as a failure', async () => {
     const [first, second] = [await pod('a'), await pod('b')];
     const entries = await bench.broker.entriesOf(() => attacked(first, second));
     const workload = first.workloadId;
@@ -101,21 +101,21 @@ describe('a workload that takes rotations back', () => {
     expect(said).toContain('rotation holders_failed');
     expect((await bench.schedule())?.failures).toBe(1);
     const logged = JSON.stringify(bench.broker.logged);
-    expect(logged).toContain('holders took a rotation back');
+    expect(logged).toContain('the rotation is rolled back');
     expect(bench.broker.parts.vetoes.count).toBe(1);
   });
 
-  it('does so twice in a row at most', async () => {
+  it('can do so at most twice in a row', async () => {
     const pods = [await pod('a'), await pod('b')];
     expect(await attacked(...pods)).toBe('rolled_back');
     expect(await attacked(...pods)).toBe('rolled_back');
     expect(await attacked(...pods)).toBe('settle');
     await bench.pass(3_700_000);
     expect((await bench.latest()).state).toBe('done');
-    expect(JSON.stringify(bench.broker.logged)).toContain('does not stop this one');
+    expect(JSON.stringify(bench.broker.logged)).toContain('no longer count');
   });
 
-  it('does not use up what another workload may say', async () => {
+  it('does not use up the vetoes of another workload', async () => {
     const [a, b] = [await pod('a'), await pod('b')];
     const [c, d] = [await pod('c', 'other'), await pod('d', 'other')];
     expect(await attacked(a, b)).toBe('rolled_back');
@@ -124,7 +124,7 @@ describe('a workload that takes rotations back', () => {
     expect(await attacked(a, b)).toBe('rolled_back');
   });
 
-  it('takes back no rotation for an incident', async () => {
+  it('cannot roll back a rotation for an incident', async () => {
     const [first, second] = [await pod('a'), await pod('b')];
     await run(true);
     await say(first);

@@ -1,5 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { directRotation, type DirectedRotation } from '../../../src/rotation/control-rotation.ts';
+import {
+  controlRotation,
+  type ControlledRotation,
+} from '../../../src/rotation/control-rotation.ts';
 import { requestRotation } from '../../../src/rotation/request-rotation.ts';
 import { rotationStatus } from '../../../src/rotation/rotation-status.ts';
 import { RotationTargets } from '../../../src/broker/documents/rotation-targets.ts';
@@ -18,13 +21,13 @@ async function request(): Promise<void> {
   await requestRotation(bench.broker.parts, bench.broker.call(), bench.admin, order);
 }
 
-function abort(): Promise<DirectedRotation> {
+function abort(): Promise<ControlledRotation> {
   const order = { path: PATH, verb: 'abort' } as const;
-  return directRotation(bench.broker.parts, bench.broker.call(), bench.admin, order);
+  return controlRotation(bench.broker.parts, bench.broker.call(), bench.admin, order);
 }
 
 describe('a rotation', () => {
-  it('whose connection this process does not have is left to one that has it', async () => {
+  it('is left to a process that has its connection', async () => {
     const { parts } = bench.broker;
     const { targets } = parts;
     await request();
@@ -39,7 +42,7 @@ describe('a rotation', () => {
     expect(await bench.latest()).toMatchObject({ state: 'done' });
   });
 
-  it('that was parked before anything began is ended without its connection, and the next one runs', async () => {
+  it('ends without its connection if it was parked before any step, and the next one runs', async () => {
     const { parts, target } = bench.broker;
     const { targets } = parts;
     await request();
@@ -57,7 +60,7 @@ describe('a rotation', () => {
     expect(await bench.latest()).toMatchObject({ state: 'done' });
   });
 
-  it('is looked at without its connection, which is told', async () => {
+  it('shows its status without its connection, and names the problem', async () => {
     const { parts } = bench.broker;
     await request();
     Object.assign(parts, { targets: new RotationTargets([]) });
@@ -72,7 +75,7 @@ describe('a rotation', () => {
     });
   });
 
-  it('that may have made something is not ended without its connection', async () => {
+  it('does not end without its connection if a step may have created something', async () => {
     const { parts } = bench.broker;
     bench.broker.target.after = () => {
       throw new BrokerError('ERR_PROVIDER_TIMEOUT');
@@ -87,7 +90,7 @@ describe('a rotation', () => {
     expect(await bench.latest()).toMatchObject({ state: 'parked', step: 'create' });
     await expect(abort()).rejects.toMatchObject({
       reason: 'no_connection',
-      detail: expect.stringMatching(/connection "[^"]+".*bring it back/),
+      detail: expect.stringMatching(/connection "[^"]+".*add it again/),
     });
   });
 });

@@ -13,7 +13,7 @@ const refusal = (key: string, copied: string) =>
     detail: expect.stringContaining(`"${key}" holds a copy of "${copied}"`),
   });
 
-describe('a copy of a password that is made anew', () => {
+describe('a copy of a password that rotates', () => {
   it.each([
     ['in a connection string', `postgres://app_a:${ENCODED}@db:5432/pay`],
     ['encoded in lower case', `postgres://x:${ENCODED.replaceAll(/%../g, lower)}@db`],
@@ -26,7 +26,7 @@ describe('a copy of a password that is made anew', () => {
     );
   });
 
-  it('is told by its key, and never by its value', () => {
+  it('is named by its key, never by its value', () => {
     let told: unknown;
     try {
       refuseStaleLogin({ ...LOGIN, url: `x ${PASSWORD}` }, KEYS, 'app_a');
@@ -50,7 +50,7 @@ describe('a copy of a password that is made anew', () => {
     expect(() => refuseStaleLogin({ ...LOGIN, ...more }, KEYS, 'app_a')).not.toThrow();
   });
 
-  it('is found where it is short and all of another key', () => {
+  it('is found if it is short and the whole value of another key', () => {
     const current = { ...LOGIN, password: 'pw', PGPASSWORD: 'pw' };
     expect(() => refuseStaleLogin(current, KEYS, 'app_a')).toThrow(
       refusal('PGPASSWORD', 'password'),
@@ -58,7 +58,7 @@ describe('a copy of a password that is made anew', () => {
   });
 });
 
-describe('the name of a user that the next value does not have', () => {
+describe('the name of a user that the next value replaces', () => {
   it.each([
     'jdbc:postgresql://db:5432/pay?sslmode=require&user=app_a',
     'postgres://app_a@db/pay',
@@ -83,7 +83,7 @@ describe('the name of a user that the next value does not have', () => {
 describe('copies of several secrets', () => {
   const current = { id: 'AKIAEXAMPLE1', secret: 'wJalrXUtnFEMI' };
 
-  it('are each found, and none in the others', () => {
+  it('are each found, and not within each other', () => {
     const own = ['id', 'secret'];
     expect(() => refuseStaleCopies({ ...current, config: 'key = AKIAEXAMPLE1' }, own)).toThrow(
       refusal('config', 'id'),
@@ -95,13 +95,13 @@ describe('copies of several secrets', () => {
     expect(() => refuseStaleCopies(undefined, own)).not.toThrow();
   });
 
-  it('are found in a file of several, whose last line break is another', () => {
+  it('are found in a file of several, with another last line break', () => {
     const key = '-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n';
     const current = { 'tls.key': key, 'tls.pem': `x\n${key.trim()}` };
     expect(() => refuseStaleCopies(current, ['tls.key'])).toThrow(refusal('tls.pem', 'tls.key'));
   });
 
-  it('take no longer than the text is long', () => {
+  it('are found in time linear in the text', () => {
     const text = '//a:'.repeat(20_000) + 'user='.repeat(20_000) + '%'.repeat(20_000);
     const began = performance.now();
     refuseStaleLogin({ ...LOGIN, note: text, copies: 'a'.repeat(100_000) }, KEYS, 'app_b');
