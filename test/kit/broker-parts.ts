@@ -32,7 +32,6 @@ import { randomId } from '../../src/crypto/random.ts';
 import { generateRootKey } from '../../src/crypto/root-keys.ts';
 import { ValueFingerprints } from '../../src/crypto/value-fingerprint.ts';
 import { newToken } from '../../src/crypto/token.ts';
-import { encodeClient } from '../../src/domain/audit-event.ts';
 import { BrokerError } from '../../src/domain/errors.ts';
 import type { Workload } from '../../src/domain/workload.ts';
 import type { AuditLog } from '../../src/ports/audit-log.ts';
@@ -42,6 +41,7 @@ import type { Store } from '../../src/ports/store.ts';
 import type { AttestedWorkload } from '../../src/ports/workload-authenticator.ts';
 import { connectEmbedded } from '../../src/providers/embedded/open.ts';
 import { openSqliteStore } from '../../src/store/sqlite/open-sqlite-store.ts';
+import { newCall } from './call.ts';
 import { FakeAuditChain } from './fakes/fake-audit-chain.ts';
 import { HandClock } from './hand-clock.ts';
 import { HookedStore } from './hooked-store.ts';
@@ -220,18 +220,8 @@ export class TestBroker {
   }
 
   /** A request of its own. */
-  call(address = '10.0.0.1', signal: AbortSignal = new AbortController().signal): Call {
-    const requestId = randomId('req');
-    const client = encodeClient({ address }, sha256Hex);
-    return {
-      requestId,
-      address,
-      network: address,
-      holder: address,
-      client,
-      refusedClient: client,
-      context: () => ({ requestId, signal }),
-    };
+  call(address?: string, signal?: AbortSignal): Call {
+    return newCall(address, signal);
   }
 
   token(claims: Claims = {}): string {

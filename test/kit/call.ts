@@ -1,0 +1,22 @@
+import type { Call } from '../../src/broker/call.ts';
+import { sha256Hex } from '../../src/crypto/digest.ts';
+import { randomId } from '../../src/crypto/random.ts';
+import { encodeClient } from '../../src/domain/audit-event.ts';
+
+/** A request of its own, as the API would pass it on. */
+export function newCall(
+  address = '10.0.0.1',
+  signal: AbortSignal = new AbortController().signal,
+): Call {
+  const requestId = randomId('req');
+  const client = encodeClient({ address }, sha256Hex);
+  return {
+    requestId,
+    address,
+    network: address,
+    holder: address,
+    client,
+    refusedClient: client,
+    context: () => ({ requestId, signal }),
+  };
+}
