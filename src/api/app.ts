@@ -3,6 +3,7 @@ import express, { type Express, type NextFunction, type Request, type Response }
 import type { Registry } from 'prom-client';
 import type { Caller } from '../broker/call.ts';
 import type { Parts } from '../broker/parts.ts';
+import type { MachineFacts } from './machine-facts.ts';
 import { BrokerError } from '../domain/errors.ts';
 import { ACCESS, isProbe, type Operation, type OperationId } from './access.ts';
 import { checkRequest } from './check-request.ts';
@@ -37,6 +38,7 @@ export interface ApiDeps {
   readonly drain: Drain;
   /** Codes of why requests should go elsewhere now; empty: ready. */
   readonly unready: () => readonly string[];
+  readonly held: MachineFacts['held'];
   /** Codes of what an operator should change; requests are served all the same. */
   readonly warnings: () => readonly string[];
   /** Gauges of other rooms are registered here by whoever has them. */
@@ -51,6 +53,7 @@ export function createApp(parts: Parts, deps: ApiDeps): RequestListener {
   const app = leanExpress();
   const routes: Readonly<Record<OperationId, Route<never>>> = allRoutes({
     unready: () => (deps.drain.active ? ['draining', ...deps.unready()] : deps.unready()),
+    held: deps.held,
     warnings: deps.warnings,
     metrics: deps.metrics,
     servesMetrics: deps.servesMetrics,

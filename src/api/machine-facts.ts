@@ -4,6 +4,12 @@ import type { Registry } from 'prom-client';
 export interface MachineFacts {
   /** Codes of why the broker should get no requests now; empty: it is ready. */
   readonly unready: () => readonly string[];
+  /** What holds the store, by kind of row and without names; empty: it is not held. */
+  readonly held: () => readonly {
+    readonly reason: string;
+    readonly kind?: string;
+    readonly count?: number;
+  }[];
   /** Codes of what an operator should change; requests are served all the same. */
   readonly warnings: () => readonly string[];
   readonly metrics: Registry;

@@ -1,3 +1,4 @@
+import { BrokerError } from '../domain/errors.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Expectation, Store } from '../ports/store.ts';
 
@@ -19,11 +20,16 @@ export interface ClaimOptions {
   readonly alone: boolean;
 }
 
-/** The claim of this process to one kind of work. */
+/**
+ * The claim of this process to one kind of work. The store keeps a MAC on each claim: somebody who writes the database could otherwise give the
+ * work to nobody, for ever.
+ */
 export class Claims {
   readonly #store: Store;
   readonly #clock: Clock;
   readonly #options: ClaimOptions;
+  /** The claim that this process took last, and has not given up. */
+  #own: Claim | undefined;
 
   constructor(store: Store, clock: Clock, options: ClaimOptions) {
     this.#store = store;
@@ -40,8 +46,29 @@ export class Claims {
     };
   }
 
-  /** Takes the claim, or renews it; undefined while another process has it. */
+  /**
+   * Takes the claim, or renews it; undefined while another process has it. A sealed broker has no key to check or renew a claim. It keeps the one
+   * that it has until another process takes it, so that it continues to record.
+   */
   async take(): Promise<Claim | undefined> {
+    try {
+      this.#own = await this.#takeOrRenew();
+    } catch (error) {
+      if (!isSealed(error)) throw error;
+      if (this.#own !== undefined && !(await this.#isStored(this.#own))) this.#own = undefined;
+    }
+    return this.#own;
+  }
+
+  /** Lets another process take it at once, instead of when the claim expires. */
+  async giveUp(claim: Claim): Promise<void> {
+    this.#own = undefined;
+    await this.#put({ ...claim, until: 0 }, claim).catch((error: unknown) => {
+      if (!isSealed(error)) throw error;
+    });
+  }
+
+  async #takeOrRenew(): Promise<Claim | undefined> {
     const { name, owner, alone } = this.#options;
     const now = this.#clock.now();
     const row = await this.#store.get('claims', { name });
@@ -55,9 +82,10 @@ export class Claims {
     return isFresh ? row : this.#put({ owner, epoch: row.epoch, until: now + HOLD_MS }, row);
   }
 
-  /** Lets another process take it at once, instead of when the claim expires. */
-  async giveUp(claim: Claim): Promise<void> {
-    await this.#put({ ...claim, until: 0 }, claim);
+  /** Counts the row, because a sealed broker cannot read rows with a MAC. */
+  async #isStored({ owner, epoch }: Claim): Promise<boolean> {
+    const { name } = this.#options;
+    return (await this.#store.count('claims', { name, owner, epoch })) === 1;
   }
 
   async #put(claim: Claim, before: Claim | undefined): Promise<Claim | undefined> {
@@ -67,8 +95,12 @@ export class Claims {
     const { owner, epoch, until } = claim;
     const outcome = await this.#store.commit({
       expect: [expected],
-      writes: [{ table: 'claims', put: { name, owner, epoch, until } }],
+      writes: [{ table: 'claims', put: { name, owner, epoch, until, mac: null } }],
     });
     return outcome.status === 'committed' ? claim : undefined;
   }
+}
+
+function isSealed(error: unknown): boolean {
+  return error instanceof BrokerError && error.code === 'ERR_SEALED';
 }

@@ -226,7 +226,9 @@ export class Integrator {
 
   #fail(error: unknown): void {
     this.#session = undefined;
-    if (error instanceof BrokerError && error.code === 'ERR_CIPHERTEXT_INVALID') {
+    // A forged claim holds the store with a reason of its own: the log is not damaged.
+    const isForged = error instanceof BrokerError && error.code === 'ERR_CIPHERTEXT_INVALID';
+    if (isForged && error.reason !== 'rows_differ') {
       this.#state = 'held';
       this.#held = 'log_damaged';
     }

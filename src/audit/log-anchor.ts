@@ -1,18 +1,8 @@
 import type { Checkpoint } from '../crypto/checkpoint.ts';
 import { decodeBase64 } from '../crypto/base64.ts';
+import type { RowMacs } from '../crypto/row-mac.ts';
 import { BrokerError } from '../domain/errors.ts';
 import type { Store, Write } from '../ports/store.ts';
-
-/** MACs rows under the root keys of the installation. */
-export interface RowMacs {
-  mac(table: string, fields: Readonly<Record<string, string | number | Uint8Array>>): Buffer;
-  /** @throws ERR_CIPHERTEXT_INVALID */
-  verify(
-    table: string,
-    fields: Readonly<Record<string, string | number | Uint8Array>>,
-    mac: Uint8Array,
-  ): void;
-}
 
 /** How far the log went, as the installation itself recorded it. */
 export type Anchor = Pick<Checkpoint, 'size' | 'root'>;

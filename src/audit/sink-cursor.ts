@@ -1,7 +1,7 @@
+import type { RowMacs } from '../crypto/row-mac.ts';
 import type { Store } from '../ports/store.ts';
 import type { Tables } from '../ports/tables.ts';
 import { BrokerError } from '../domain/errors.ts';
-import type { RowMacs } from './log-anchor.ts';
 
 type Row = Tables['sink_cursors'];
 

@@ -8,7 +8,7 @@ import { createChain } from '../audit/chain.ts';
 import { checkpointFile } from '../audit/checkpoint-file.ts';
 import { Follower, type FollowerStatus } from '../audit/follower.ts';
 import { Integrator } from '../audit/integrator.ts';
-import { LogAnchor, type RowMacs } from '../audit/log-anchor.ts';
+import { LogAnchor } from '../audit/log-anchor.ts';
 import { logIdentity, type LogIdentity } from '../audit/log-identity.ts';
 import { loadLogKeyFile } from '../audit/log-key.ts';
 import { LogReader } from '../audit/log-reader.ts';
@@ -21,6 +21,7 @@ import { openSink } from '../audit/sinks/open-sink.ts';
 import type { AuditChain } from '../ports/audit-chain.ts';
 import { SystemActor } from '../broker/recording/record.ts';
 import { sha256Hex } from '../crypto/digest.ts';
+import type { RowMacs } from '../crypto/row-mac.ts';
 import type { OpenedStore } from '../store/index.ts';
 import { RELEASE } from './release.ts';
 

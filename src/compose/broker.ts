@@ -37,7 +37,7 @@ import { AuditTrail, openBootLog, type BootLog } from './audit-trail.ts';
 import { collectGarbage } from './collect-garbage.ts';
 import { ClusterRegistry } from './cluster-registry.ts';
 import { openConnections } from './connections.ts';
-import { createGuard, openState } from './guarded-state.ts';
+import { createGuard, heldKinds, openState, type HeldKind } from './guarded-state.ts';
 import { holdable } from './holdable-store.ts';
 import { loadKeys, openKek, type InstallationKeys } from './keys.ts';
 import { RefusalTallies } from './refusal-tallies.ts';
@@ -51,6 +51,8 @@ export interface RunningBroker {
   readonly clusters: ClusterRegistry;
   /** Codes of why it should get no requests now. */
   unready(): readonly string[];
+  /** Why the store is held; empty while it is not. */
+  held(): readonly HeldKind[];
   /** Codes of what an operator should change; requests are served all the same. */
   warnings(): readonly string[];
   /** How full the store is, as far as that is known. */
@@ -103,22 +105,13 @@ async function openOn(
   guard.open({ keyring: keys.keyring, rows });
   const trail = new AuditTrail(bootLog, { config, store: opened, rows, clock, log });
   const { held } = await trail.start();
-  const { differences, revokeConnect } = opened.condition;
-  if (held !== undefined) {
-    log.error(
-      { reason: held, ...(differences.length > 0 && { differences }) },
-      'the store is held: look at it, then run "quaymaster release"; nothing is served',
-    );
+  const { revokeConnect } = opened.condition;
+  logCondition(log, held, opened);
+  if (held === undefined) {
+    await openState(opened, guard, { clock, log, keys, identity: bootLog.identity });
   }
-  if (revokeConnect !== undefined) {
-    log.warn(
-      { run: revokeConnect },
-      "every role of the PostgreSQL server may connect to the store's database and use up its connections: revoke it",
-    );
-  }
-  if (held === undefined) await openState(opened, guard, { clock, keys, log: bootLog.identity });
   const live = held === undefined ? new LiveRows(opened, guard) : opened;
-  const store = holdable(opened, live, () => trail.held !== undefined || guard.held !== undefined);
+  const store = holdable(opened, live, () => trail.held !== undefined || guard.isHeld);
   const space = new SpaceWatch({ store: opened, clock, log });
   const stopTrail = async (cause: string): Promise<void> => {
     if (held === undefined) await trail.stop(cause);
@@ -132,6 +125,7 @@ async function openOn(
       ...core,
       trail,
       space: () => space.space,
+      held: () => heldKinds(trail, guard),
       warnings: () => [
         ...(revokeConnect === undefined ? [] : ['store_open_to_all_roles']),
         ...space.warnings(),
@@ -148,6 +142,22 @@ async function openOn(
   } catch (error) {
     await stopTrail('start_failed');
     throw error;
+  }
+}
+
+function logCondition(log: Log, held: string | undefined, { condition }: OpenedStore): void {
+  const { differences, revokeConnect } = condition;
+  if (held !== undefined) {
+    log.error(
+      { reason: held, ...(differences.length > 0 && { differences }) },
+      'the store is held: nothing is served; find the reason, then run "quaymaster release"',
+    );
+  }
+  if (revokeConnect !== undefined) {
+    log.warn(
+      { run: revokeConnect },
+      "every role of the PostgreSQL server may connect to the store's database and use up its connections: revoke it",
+    );
   }
 }
 

@@ -20,26 +20,29 @@ export interface StateDeps {
 /** Guards the rows of a store, from before there are keys: nothing guarded can be written until `openState`. */
 export function createGuard({ clock, log }: StateDeps): RowGuard {
   const actor = new SystemActor({ clock, digest: sha256Hex }, 'store');
-  return new RowGuard({
+  const guard = new RowGuard({
     entry: () => actor.entry({ action: 'state.digest', outcome: 'ok', cause: 'rows_changed' }),
-    onHold: ({ reason, what }) =>
-      log.error(
-        { reason, what },
-        'rows of the store are not as the broker left them: nothing is served; compare with a backup, then run "quaymaster release"',
-      ),
   });
+  guard.onHold(({ reason, what }) =>
+    log.error(
+      { reason, what },
+      'rows of the store are not as the broker left them: nothing is served; compare with a backup, then run "quaymaster release"',
+    ),
+  );
+  return guard;
 }
 
 interface OpeningState {
   readonly keys: InstallationKeys;
-  readonly log: LogIdentity;
+  readonly identity: LogIdentity;
   readonly clock: Clock;
+  readonly log: Log;
 }
 
 /** What the log says of the rows. @throws ERR_CIPHERTEXT_INVALID when the log is damaged. */
-function readLogged(store: Store, { keys, log, clock }: OpeningState): Promise<LoggedState> {
+function readLogged(store: Store, { keys, identity, clock }: OpeningState): Promise<LoggedState> {
   const anchor = new LogAnchor(new RowSeals(keys.keyring));
-  return loggedState(store, { log, anchor, clock });
+  return loggedState(store, { log: identity, anchor, clock });
 }
 
 /**
@@ -51,22 +54,25 @@ export async function openState(
   guard: RowGuard,
   opening: OpeningState,
 ): Promise<readonly HeldRows[]> {
-  const { isNew, problems } = await checkState(store, guard, () =>
+  const { adopt, problems } = await checkState(store, guard, () =>
     readLogged(store, opening),
   ).catch(asProblem);
-  const actor = new SystemActor({ clock: opening.clock, digest: sha256Hex }, 'store');
-  if (isNew) {
-    guard.tolerateUnsealed();
+  const { clock, log } = opening;
+  const actor = new SystemActor({ clock, digest: sha256Hex }, 'store');
+  const found = [...problems];
+  if (adopt.length > 0) {
     const entry = actor.entry({ action: 'state.digest', outcome: 'ok', cause: 'first_digest' });
-    await adoptState(store, guard, entry);
+    found.push(...(await adoptState(store, guard, { groups: adopt, entry })));
   }
   guard.enforce();
-  for (const { reason, what } of problems) {
+  guard.onHold(({ reason, what }) => {
     const fact = { action: 'broker.hold', outcome: 'error', cause: reason, comment: what } as const;
-    await store.commit({ entries: [actor.entry(fact)] });
-  }
-  for (const problem of problems) guard.hold(problem);
-  return problems;
+    store
+      .commit({ entries: [actor.entry(fact)] })
+      .catch((error: unknown) => log.warn({ err: error, what }, 'a hold could not be recorded'));
+  });
+  for (const problem of found) guard.hold(problem);
+  return found;
 }
 
 /** A log that does not verify cannot say what the rows should be. */
@@ -74,7 +80,31 @@ function asProblem(error: unknown): StateReport {
   if (!(error instanceof BrokerError) || error.code !== 'ERR_CIPHERTEXT_INVALID') throw error;
   const what =
     'the log cannot say what the rows should be: its entries or checkpoints were altered';
-  return { isNew: false, problems: [{ reason: 'rows_differ', what }] };
+  return {
+    adopt: [],
+    problems: [{ reason: 'rows_differ', kind: 'audit_batches', what, count: 1 }],
+  };
+}
+
+/** What holds the store, without the name of any row: probes may see it. */
+export interface HeldKind {
+  readonly reason: string;
+  /** The kind of row; absent where the log or the schema holds the store. */
+  readonly kind?: string;
+  /** So many rows, or differences where the rows are not known. */
+  readonly count?: number;
+}
+
+export function heldKinds(
+  { held }: { readonly held: string | undefined },
+  guard: RowGuard,
+): readonly HeldKind[] {
+  const kinds = new Map<string, Required<HeldKind>>();
+  for (const { reason, kind, count } of guard.holds) {
+    const name = `${reason} ${kind}`;
+    kinds.set(name, { reason, kind, count: count + (kinds.get(name)?.count ?? 0) });
+  }
+  return [...(held === undefined ? [] : [{ reason: held }]), ...kinds.values()];
 }
 
 /** What is wrong, for an operator. */

@@ -21,7 +21,6 @@ import type { Log } from '../ports/log.ts';
 import type { Plan, Store } from '../ports/store.ts';
 import { openStore, type OpenedStore } from '../store/index.ts';
 import type { RowGuard } from '../store/row-guard.ts';
-import { emptyDigests } from '../store/state-check.ts';
 import { AuditTrail, openBootLog, type BootLog } from './audit-trail.ts';
 import { initialiseAlone } from './initialise-alone.ts';
 import { createGuard, openState, textOf } from './guarded-state.ts';
@@ -130,10 +129,11 @@ async function initialiseStore(
     if (made !== undefined) {
       // An installation without a log is held: so the log has its first checkpoint before there is an installation.
       await trail.integrator.integrate();
-      await keepKeys(store, made, emptyDigests(guard));
+      await keepKeys(store, made);
       created.push('the store with its first root key');
     }
-    const problems = await openState(store, guard, { clock, keys, log: bootLog.identity });
+    const { identity } = bootLog;
+    const problems = await openState(store, guard, { clock, log, keys, identity });
     if (problems.length > 0) throw new BrokerError('ERR_HELD', textOf(problems));
     const token = await mint(store, keys, clock, options);
     await writeToken(options, token.text);

@@ -5,7 +5,7 @@ import type { CallContext } from '../ports/call-context.ts';
 import type { Clock } from '../ports/clock.ts';
 import { withDeadline } from '../ports/deadline.ts';
 import type { KeyEncryptionKey } from '../ports/key-encryption-key.ts';
-import type { Plan, Store, Write } from '../ports/store.ts';
+import type { Plan, Store } from '../ports/store.ts';
 import type { Tables } from '../ports/tables.ts';
 import { Keyring } from '../crypto/keyring.ts';
 import { macRow, verifyRow, type CanonicalFields } from '../crypto/row-mac.ts';
@@ -118,13 +118,9 @@ export async function makeKeys(kek: KeyEncryptionKey, clock: Clock): Promise<New
   return { installation, keyring: new Keyring(rootKey), plan };
 }
 
-/** Gives the store its new keys, and the digests of a store without rows. @throws ERR_CONFLICT when it has keys. */
-export async function keepKeys(
-  store: Store,
-  { plan }: NewKeys,
-  digests: readonly Write[],
-): Promise<void> {
-  const outcome = await store.commit({ ...plan, writes: [...(plan.writes ?? []), ...digests] });
+/** Gives the store its new keys. @throws ERR_CONFLICT when it has keys. */
+export async function keepKeys(store: Store, { plan }: NewKeys): Promise<void> {
+  const outcome = await store.commit(plan);
   if (outcome.status !== 'committed') {
     throw new BrokerError('ERR_CONFLICT', 'the store is initialised already');
   }

@@ -62,6 +62,7 @@ async function listen(
     schemes: schemesOf(config.listener),
     drain,
     unready,
+    held: () => broker.held(),
     warnings: () => broker.warnings(),
     metrics,
     servesMetrics: config.metrics.listener === undefined,

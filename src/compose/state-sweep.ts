@@ -51,6 +51,6 @@ export class StateSweep {
       log.warn({ err: error }, 'rows could not be compared with their digests; the broker retries');
     }
     const took = clock.monotonic() - begun;
-    if (!this.#isStopped && guard.held === undefined) this.start(Math.max(EVERY_MS, took * SHARE));
+    if (!this.#isStopped && !guard.isHeld) this.start(Math.max(EVERY_MS, took * SHARE));
   }
 }

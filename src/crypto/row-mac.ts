@@ -8,6 +8,14 @@ export type RowValue = string | number | bigint | Uint8Array | null;
 /** Column name → value: every column that carries authority, the primary key and the revision among them. */
 export type CanonicalFields = Readonly<Record<string, RowValue>>;
 
+/** Makes MACs under the active root key of an installation, and accepts those of all its root keys. */
+export interface RowMacs {
+  /** @throws ERR_SEALED when the broker has forgotten its keys. */
+  mac(table: string, fields: CanonicalFields): Buffer;
+  /** @throws ERR_CIPHERTEXT_INVALID for a row that no root key of the installation sealed, ERR_SEALED. */
+  verify(table: string, fields: CanonicalFields, mac: Uint8Array): void;
+}
+
 const VERSION = Buffer.of(1);
 
 function typed(value: RowValue): readonly [type: string, value: Field] {

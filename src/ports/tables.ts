@@ -80,6 +80,8 @@ export interface Tables {
     credential_id: string | null;
     /** When the tombstone may be deleted; null while live. */
     purge_at: number | null;
+    /** The store fills it in (docs/spec/row-mac-v1.md, "Rows that the store seals"); callers write null. */
+    mac: Uint8Array | null;
   };
   /** One dynamic credential from its intent to its revocation: under a live lease, revoked, or listed. */
   credentials: {
@@ -224,7 +226,14 @@ export interface Tables {
     mac: Uint8Array;
   };
   /** Work that one process does at a time: who, with which fencing epoch, until when. */
-  claims: { name: string; owner: string; epoch: number; until: number };
+  claims: {
+    name: string;
+    owner: string;
+    epoch: number;
+    until: number;
+    /** The store fills it in (docs/spec/row-mac-v1.md, "Rows that the store seals"); callers write null. */
+    mac: Uint8Array | null;
+  };
   changes: { seq: number; kind: string; key: string; at: number };
   audit_batches: {
     writer: string;

@@ -32,7 +32,9 @@ export class RotationCanaries implements CanaryValues {
     this.#deps = deps;
   }
 
+  /** A held store answers no reads, and its rotations may be rows that somebody changed. */
   async load(): Promise<void> {
+    if (this.#deps.store.fault() === 'ERR_HELD') return;
     const running = { equals: { state: 'running' as const, step: 'canary' as const } };
     for await (const row of listAll(this.#deps.store, 'rotations', running, ({ id }) => ({ id }))) {
       this.#keep(row);

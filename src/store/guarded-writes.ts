@@ -37,6 +37,18 @@ export function isGuarded({ writes }: { readonly writes: readonly PlannedWrite[]
   return writes.some(({ guarded }) => guarded !== undefined);
 }
 
+/** Whether a MAC or a digest after this write depends on the rows as they are. */
+export function readsRows(write: Write): boolean {
+  return isDigested(write.table) || ('change' in write && SEALED.has(write.table));
+}
+
+/** The write with the MAC of its row, where one is needed and the rows as they are do not matter. */
+export function sealedPut(guard: RowGuard, write: Write): Write {
+  if (!('put' in write) || !SEALED.has(write.table)) return write;
+  const put = guard.seal(write.table, write.put);
+  return { table: write.table, put } as unknown as Write;
+}
+
 /** Undefined for a write that needs neither a MAC nor a digest. */
 export function guardedWrite(
   dialect: Dialect,

@@ -63,7 +63,7 @@ export class LiveRows {
       // The row may have been read before the commit that memory knows already: it is read once more.
       if (differed === digest.generation) {
         const what = `${name} is not the row that the broker wrote last`;
-        throw this.#guard.hold({ reason: 'rows_differ', what });
+        throw this.#guard.hold({ reason: 'rows_differ', kind: table, what, count: 1 });
       }
       differed = digest.generation;
     }
@@ -103,7 +103,7 @@ export class LiveRows {
       if (generation === digest.generation) {
         if (!constantTimeEqual(set.state(), digest.state)) {
           const what = `${table}: there are ${elements.size} rows, the digest is over ${digest.count}`;
-          throw this.#guard.hold({ reason: 'rows_differ', what });
+          throw this.#guard.hold({ reason: 'rows_differ', kind: table, what, count: 1 });
         }
         this.#mirrors.set(table, { generation, set, elements });
         return;

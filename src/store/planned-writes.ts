@@ -1,7 +1,8 @@
 import type { Expectation, Plan, Write } from '../ports/store.ts';
 import { checkedText, misuse } from './cell.ts';
 import { shapeOf } from './schema.ts';
-import { guardedWrite, type PlannedWrite } from './guarded-writes.ts';
+import { guardedWrite, readsRows, sealedPut, type PlannedWrite } from './guarded-writes.ts';
+import type { RowGuard } from './row-guard.ts';
 import type { Dialect, Statement } from './sql.ts';
 import { expectationSql, writeSql } from './write-sql.ts';
 
@@ -19,36 +20,49 @@ export interface PlannedExpectation extends Statement {
 const NOTHING: PlannedWrites = { expect: [], writes: [] };
 
 /**
- * `isGuarded`: rows get their MACs and digests (a store without the root keys makes none).
- * @throws ERR_REQUEST_INVALID for text that one of the databases cannot hold, ERR_INTERNAL for what no schema allows.
+ * `guard`: rows get their MACs and digests (a store without the root keys makes none).
+ * @throws ERR_REQUEST_INVALID for text that one of the databases cannot hold, ERR_INTERNAL for what no schema allows, ERR_SEALED for a row that
+ * needs a MAC when the broker has forgotten its keys.
  */
-export function planWrites(dialect: Dialect, plan: Plan, isGuarded = false): PlannedWrites {
+export function planWrites(dialect: Dialect, plan: Plan, guard?: RowGuard): PlannedWrites {
   for (const entry of plan.entries ?? []) if (!entry.isWellFormed()) checkedText(entry);
   for (const fenceKey of plan.narrows ?? []) checkedText(fenceKey);
   const expect = plan.expect ?? [];
   const writes = plan.writes ?? [];
   if (expect.length === 0 && writes.length === 0) return NOTHING;
+  const guarding = guard && { guard, readsRows: writes.some(readsRows) };
   return {
     expect: expect.map((one) => ({ ...expectationSql(dialect, one), present: 'match' in one })),
-    writes: writes.map((one) => planWrite(dialect, one, { expect, isGuarded })),
+    writes: writes.map((one) => planWrite(dialect, one, { expect, guarding })),
   };
 }
 
 interface PlanContext {
   readonly expect: readonly Expectation[];
-  readonly isGuarded: boolean;
+  readonly guarding:
+    | {
+        readonly guard: RowGuard;
+        /** Some write of the plan needs rows as they are: then all guarded rows are sealed when these have been read. */
+        readonly readsRows: boolean;
+      }
+    | undefined;
 }
 
 function planWrite(
   dialect: Dialect,
   write: Write,
-  { expect, isGuarded }: PlanContext,
+  { expect, guarding }: PlanContext,
 ): PlannedWrite {
   if (write.table === 'changes') throw misuse('changes are written by narrowings only');
   const index = 'put' in write ? expect.findIndex((one) => isAbsenceOf(one, write)) : -1;
   const absence = index === -1 ? undefined : index;
   const fresh = absence !== undefined;
-  const guarded = isGuarded ? guardedWrite(dialect, write, fresh) : undefined;
+  const unguarded = { absence, guarded: undefined };
+  if (guarding === undefined) return { ...writeSql(dialect, write, fresh), ...unguarded };
+  // The plan of a read with a new lease takes this way: it stays one statement in a batch of many.
+  if (!guarding.readsRows)
+    return { ...writeSql(dialect, sealedPut(guarding.guard, write), fresh), ...unguarded };
+  const guarded = guardedWrite(dialect, write, fresh);
   return { ...writeSql(dialect, write, fresh), absence, guarded };
 }
 

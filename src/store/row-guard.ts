@@ -1,7 +1,7 @@
 import { hmac } from '../crypto/digest.ts';
 import { stateDigestMessage } from '../crypto/associated-data.ts';
 import type { Keyring } from '../crypto/keyring.ts';
-import { rowElement, type CanonicalFields } from '../crypto/row-mac.ts';
+import { rowElement, type CanonicalFields, type RowMacs } from '../crypto/row-mac.ts';
 import type { SecretKey } from '../crypto/secret-key.ts';
 import { SetHash } from '../crypto/set-hash.ts';
 import { BrokerError } from '../domain/errors.ts';
@@ -14,10 +14,24 @@ import { shapeOf } from './schema.ts';
 export type StoredRow = Readonly<Record<string, ColumnValue>>;
 export type DigestRow = Tables['state_digests'];
 
-/** Why nothing commits any more: what is wrong, with the kind of row and, where it is known, the row. */
+/** Why nothing commits any more. */
 export interface HeldRows {
   readonly reason: 'rows_differ' | 'rows_behind';
+  /** The kind of row: its table. */
+  readonly kind: TableName;
+  /** What is wrong, with the row where it is known. */
   readonly what: string;
+  /** So many rows, or differences where the rows are not known. */
+  readonly count: number;
+}
+
+/** A digest without the state of its set. The names and their order are those of the log (docs/spec/state-digest-v1.md). */
+export interface NamedDigest {
+  readonly kind: string;
+  readonly generation: number;
+  readonly count: number;
+  /** HMAC-SHA256 over the whole digest, base64url. */
+  readonly digest: string;
 }
 
 /** What one write does to one row of a digested table. */
@@ -35,12 +49,6 @@ export interface StagedDigests {
   readonly keep: () => void;
 }
 
-/** Makes and checks MACs under all root keys: `RowSeals`. */
-export interface RowMacs {
-  mac(table: string, fields: CanonicalFields): Uint8Array;
-  verify(table: string, fields: CanonicalFields, mac: Uint8Array): void;
-}
-
 export interface GuardKeys {
   readonly keyring: Keyring;
   readonly rows: RowMacs;
@@ -49,11 +57,10 @@ export interface GuardKeys {
 export interface RowGuardOptions {
   /** The body of the entry of a commit that changes a digest and records nothing else. */
   readonly entry: () => string;
-  readonly onHold: (held: HeldRows) => void;
 }
 
-/** So many differences are reported one by one. */
-const REPORTED = 100;
+/** So many differences are kept and reported one by one. */
+const MOST_HOLDS = 100;
 
 /**
  * Keeps the MACs of the rows that drive effects and the digests of the rows that grant, in the commit that changes them. Who can write the
@@ -64,16 +71,23 @@ export class RowGuard {
   /** The last digests that this process read or wrote: an older one is a replay. */
   readonly #known = new Map<string, DigestRow>();
   #keys: GuardKeys | undefined;
-  #held: HeldRows | undefined;
-  readonly #reported = new Set<string>();
-  #state: 'unchecked' | 'adopting' | 'enforcing' = 'unchecked';
+  #isEnforcing = false;
+  /** Kinds of rows whose first digests are being made: no commit changes them yet. */
+  #adopting: ReadonlySet<DigestedTable> = new Set();
+  readonly #holds = new Map<string, HeldRows>();
+  readonly #listeners: ((held: HeldRows) => void)[] = [];
 
   constructor(options: RowGuardOptions) {
     this.#options = options;
   }
 
-  get held(): HeldRows | undefined {
-    return this.#held;
+  get isHeld(): boolean {
+    return this.#holds.size > 0;
+  }
+
+  /** What was found wrong, oldest first; empty: the rows are as the broker left them. */
+  get holds(): readonly HeldRows[] {
+    return [...this.#holds.values()];
   }
 
   /** From now on MACs and digests can be made. Rows are read unchecked until it is known what there is to check them by. */
@@ -81,27 +95,27 @@ export class RowGuard {
     this.#keys = keys;
   }
 
-  /** Rows without a MAC are those of an earlier release, until `adopting` is over. */
-  tolerateUnsealed(): void {
-    this.#state = 'adopting';
-  }
-
-  /** The commit in progress makes the first digests itself. */
-  get isAdopting(): boolean {
-    return this.#state === 'adopting';
+  /** The digests of these kinds are made for the first time, by the commit that seals their rows, until `enforce`. */
+  adopt(kinds: readonly DigestedTable[]): void {
+    this.#adopting = new Set(kinds);
   }
 
   /** Every row must have its MAC. */
   enforce(): void {
-    this.#state = 'enforcing';
+    this.#adopting = new Set();
+    this.#isEnforcing = true;
+  }
+
+  /** Called once for each difference that is found. */
+  onHold(listener: (held: HeldRows) => void): void {
+    this.#listeners.push(listener);
   }
 
   /** Nothing commits any more. @returns the error for the caller that found it. */
   hold(held: HeldRows): BrokerError {
-    this.#held ??= held;
-    if (this.#reported.size < REPORTED && !this.#reported.has(held.what)) {
-      this.#reported.add(held.what);
-      this.#options.onHold(held);
+    if (this.#holds.size < MOST_HOLDS && !this.#holds.has(held.what)) {
+      this.#holds.set(held.what, held);
+      for (const listener of this.#listeners) listener(held);
     }
     return new BrokerError('ERR_CIPHERTEXT_INVALID', undefined, {
       reason: held.reason,
@@ -114,16 +128,17 @@ export class RowGuard {
     if (this.#opened().keyring.isSealed) throw new BrokerError('ERR_SEALED');
   }
 
-  /** The row with its MAC. */
+  /** The row with its MAC. The claim of an initialisation is made before there are keys, and has none. */
   seal(table: TableName, row: StoredRow): StoredRow {
+    if (this.#keys === undefined && table === 'claims') return row;
     return { ...row, mac: this.#opened().rows.mac(table, covered(table, row)) };
   }
 
   /** Checks a row that was read. @throws ERR_CIPHERTEXT_INVALID, and holds the store, for a row that no key of ours sealed. */
   check(table: TableName, row: StoredRow): void {
-    if (this.#state === 'unchecked' || !SEALED.has(table) || this.isSealed(table, row)) return;
-    if (this.#state === 'adopting' && row['mac'] === null) return;
-    throw this.hold({ reason: 'rows_differ', what: `${nameOf(table, row)} has no valid MAC` });
+    if (!this.#isEnforcing || !SEALED.has(table) || this.isSealed(table, row)) return;
+    const what = `${nameOf(table, row)} has no valid MAC`;
+    throw this.hold({ reason: 'rows_differ', kind: table, what, count: 1 });
   }
 
   checkAll(table: TableName, rows: readonly StoredRow[]): void {
@@ -191,14 +206,16 @@ export class RowGuard {
     least = this.generationOf(kind),
   ): DigestRow {
     if (row === undefined) {
-      throw this.hold({ reason: 'rows_behind', what: `the digest of ${kind} is missing` });
+      const what = `the digest of ${kind} is missing`;
+      throw this.hold({ reason: 'rows_behind', kind, what, count: 1 });
     }
     if (!this.isDigest(row)) {
-      throw this.hold({ reason: 'rows_differ', what: `the digest of ${kind} has no valid MAC` });
+      const what = `the digest of ${kind} has no valid MAC`;
+      throw this.hold({ reason: 'rows_differ', kind, what, count: 1 });
     }
     if (row.generation < least) {
       const what = `the digest of ${kind} is generation ${row.generation}, ${least} was seen before`;
-      throw this.hold({ reason: 'rows_behind', what });
+      throw this.hold({ reason: 'rows_behind', kind, what, count: 1 });
     }
     if (row.generation >= this.generationOf(kind)) this.#known.set(kind, row);
     return row;
@@ -206,7 +223,9 @@ export class RowGuard {
 
   /** The digests that these changes touch, in the order in which they are locked. */
   kindsOf(changes: readonly RowChange[]): readonly DigestedTable[] {
-    return DIGESTED.filter((kind) => changes.some(({ table }) => table === kind));
+    return DIGESTED.filter(
+      (kind) => !this.#adopting.has(kind) && changes.some(({ table }) => table === kind),
+    );
   }
 
   /** @throws ERR_CIPHERTEXT_INVALID as `accept`. */
@@ -228,13 +247,15 @@ export class RowGuard {
     };
   }
 
+  /** A digest as the log and the manifest of a backup name it. */
+  named(row: DigestRow): NamedDigest {
+    const { kind, generation, count } = row;
+    return { kind, generation, count, digest: this.shortDigest(row) };
+  }
+
   /** `"state":[…]` as the last entry of a commit carries it. */
   member(digests: readonly DigestRow[]): string {
-    const named = digests.map((row) => {
-      const { kind, generation, count } = row;
-      return { kind, generation, count, digest: this.shortDigest(row) };
-    });
-    return `"state":${JSON.stringify(named)}`;
+    return `"state":${JSON.stringify(digests.map((row) => this.named(row)))}`;
   }
 
   /** The bodies of a batch, the last of which carries the digests that the batch changes. */
@@ -285,13 +306,18 @@ export function nameOf(table: TableName, row: StoredRow): string {
 }
 
 /** Columns without a value are left out, so that a column that a later release adds does not change the MACs of older rows. */
-function present(row: StoredRow): CanonicalFields {
-  return Object.fromEntries(Object.entries(row).filter(([, value]) => value !== null));
+function present(row: StoredRow, omitted?: string): CanonicalFields {
+  const fields: Record<string, NonNullable<ColumnValue>> = {};
+  for (const name in row) {
+    const value = row[name];
+    if (value !== null && value !== undefined && name !== omitted) fields[name] = value;
+  }
+  return fields;
 }
 
 function covered(table: TableName, row: StoredRow): CanonicalFields {
-  const fields = Object.entries(row).filter(([name]) => name !== 'mac');
-  return SEALED.has(table) ? present(Object.fromEntries(fields)) : Object.fromEntries(fields);
+  if (SEALED.has(table)) return present(row, 'mac');
+  return Object.fromEntries(Object.entries(row).filter(([name]) => name !== 'mac'));
 }
 
 /** A broker that forgot its keys cannot say anything of a row. @throws ERR_SEALED */

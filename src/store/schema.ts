@@ -109,6 +109,7 @@ export const SCHEMA = {
       credential_id: 'text?',
       purge_at: 'integer?',
       generation: 'text?',
+      mac: 'bytes?',
     },
     key: ['id'],
   },
@@ -249,7 +250,7 @@ export const SCHEMA = {
     key: ['kind', 'subject'],
   },
   claims: {
-    columns: { name: 'text', owner: 'text', epoch: 'integer', until: 'integer' },
+    columns: { name: 'text', owner: 'text', epoch: 'integer', until: 'integer', mac: 'bytes?' },
     key: ['name'],
   },
   changes: {

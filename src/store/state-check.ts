@@ -4,11 +4,17 @@ import { constantTimeEqual } from '../crypto/digest.ts';
 import { BrokerError } from '../domain/errors.ts';
 import type { Store, TableName, Write } from '../ports/store.ts';
 import type { Tables } from '../ports/tables.ts';
-import { DIGESTED, SEALED, type DigestedTable } from './guarded-tables.ts';
+import {
+  DIGESTED,
+  GUARDED_GROUPS,
+  type DigestedTable,
+  type GuardedGroup,
+} from './guarded-tables.ts';
 import {
   nameOf,
   type DigestRow,
   type HeldRows,
+  type NamedDigest,
   type RowGuard,
   type StoredRow,
 } from './row-guard.ts';
@@ -33,8 +39,8 @@ interface KindRows {
 }
 
 export interface StateReport {
-  /** Neither the store nor the log has any digest: the rows are from a release that made none. */
-  readonly isNew: boolean;
+  /** Neither the store nor the log has any digest of these groups: the rows are from a release that made none. */
+  readonly adopt: readonly GuardedGroup[];
   /** Per kind of rows, what is wrong with it; empty when the store is as it was left. */
   readonly problems: readonly HeldRows[];
 }
@@ -46,14 +52,20 @@ export async function checkState(
   logged: () => Promise<LoggedDigests>,
 ): Promise<StateReport> {
   const first = await logged();
-  const stored = await Promise.all(DIGESTED.map((kind) => digestOf(store, kind)));
-  const isNew =
-    stored.every((row) => row === undefined) &&
-    DIGESTED.every((kind) => first.get(kind) === undefined);
-  if (isNew) return { isNew, problems: [] };
+  const adopt: GuardedGroup[] = [];
+  for (const group of GUARDED_GROUPS) {
+    const stored = await Promise.all(group.digests.map((kind) => digestOf(store, kind)));
+    const isNew =
+      stored.every((row) => row === undefined) &&
+      group.digests.every((kind) => first.get(kind) === undefined);
+    if (isNew) adopt.push(group);
+  }
+  const adopted = new Set(adopt.flatMap(({ digests }) => digests));
   const problems: HeldRows[] = [];
-  for (const kind of DIGESTED) problems.push(...(await checkKind(store, guard, { kind, logged })));
-  return { isNew, problems };
+  for (const kind of DIGESTED) {
+    if (!adopted.has(kind)) problems.push(...(await checkKind(store, guard, { kind, logged })));
+  }
+  return { adopt, problems };
 }
 
 interface Checked {
@@ -109,17 +121,13 @@ async function compareRows(
   rows: KindRows,
 ): Promise<HeldRows | undefined> {
   const { kind } = stored;
-  if (rows.unsealed.length > 0) {
-    return differ(
-      kind,
-      `${list(rows.unsealed)} ${rows.unsealed.length === 1 ? 'has' : 'have'} no valid MAC`,
-    );
-  }
+  if (rows.unsealed.length > 0) return unsealedRows(kind, rows);
   if (constantTimeEqual(rows.set.state(), stored.state) && rows.count === stored.count)
     return undefined;
   const names = kind === 'documents' ? await differingDocuments(store) : [];
   const counts = `there are ${rows.count} rows, the digest is over ${stored.count}`;
-  return differ(kind, names.length === 0 ? counts : `${counts}; ${list(names)}`);
+  const what = names.length === 0 ? counts : `${counts}; ${list(names)}`;
+  return differ(kind, what, Math.max(names.length, 1));
 }
 
 type Version = Tables['document_versions'];
@@ -173,53 +181,63 @@ async function readKind(
 }
 
 /**
- * Seals the rows of an earlier release and makes the first digests, in one commit: a crash leaves all of it or nothing.
- * `entry`: the body of its audit entry.
+ * Seals the rows of an earlier release, then makes the first digests of these groups in one commit. A crash before that commit leaves rows that the
+ * next start seals again. `entry`: the body of the commit's audit entry. @returns rows that had a MAC that is not valid.
  */
-export async function adoptState(store: Store, guard: RowGuard, entry: string): Promise<void> {
-  const writes: Write[] = [];
-  for (const table of SEALED) {
-    for await (const row of rowsOf(store, table)) {
-      if ((row as { mac?: unknown }).mac === null) writes.push(reseal(table, row));
-    }
-  }
+export async function adoptState(
+  store: Store,
+  guard: RowGuard,
+  { groups, entry }: { readonly groups: readonly GuardedGroup[]; readonly entry: string },
+): Promise<readonly HeldRows[]> {
+  const kinds = DIGESTED.filter((kind) => groups.some(({ digests }) => digests.includes(kind)));
+  guard.adopt(kinds);
+  for (const table of groups.flatMap(({ macs }) => macs)) await sealRows(store, table);
   const digests: DigestRow[] = [];
-  for (const kind of DIGESTED) {
-    const set = SetHash.empty();
-    let count = 0;
-    for await (const row of rowsOf(store, kind)) {
-      const stored = row as unknown as StoredRow;
-      set.add(guard.element(undefined, kind, SEALED.has(kind) ? guard.seal(kind, stored) : stored));
-      count += 1;
-    }
+  const problems: HeldRows[] = [];
+  for (const kind of kinds) {
+    const { set, count, unsealed } = await readKind(store, guard, { kind, rootKeyId: undefined });
+    if (unsealed.length > 0) problems.push(unsealedRows(kind, { unsealed }));
     digests.push(guard.sealDigest(kind, { generation: 1, count, set }));
   }
-  await commitDigests(store, guard, { digests, writes, entry });
+  await commitDigests(store, guard, { digests, entry });
+  return problems;
 }
 
-/** The digests of a store without rows: those of a new installation. */
-export function emptyDigests(guard: RowGuard): readonly Write[] {
-  const set = SetHash.empty();
-  return DIGESTED.map((kind) => ({
-    table: 'state_digests',
-    put: guard.sealDigest(kind, { generation: 0, count: 0, set }),
-  }));
+/** Gives their MAC to all rows of a table that have none, a page at a time: there may be a lease for each read of a day. */
+async function sealRows(store: Store, table: TableName): Promise<void> {
+  let page: Write[] = [];
+  for await (const row of rowsOf(store, table)) {
+    if ((row as { mac?: unknown }).mac === null) page.push(reseal(table, row));
+    if (page.length < PAGE) continue;
+    await store.commit({ writes: page });
+    page = [];
+  }
+  if (page.length > 0) await store.commit({ writes: page });
+}
+
+/**
+ * The digests of all rows, as a backup's manifest names them: a store that is restored from the backup has these, and the log of the backup names
+ * the same. Read from the copy, not from the running store. @throws ERR_CIPHERTEXT_INVALID when a digest is missing or forged.
+ */
+export async function manifestDigests(
+  store: Store,
+  guard: RowGuard,
+): Promise<readonly NamedDigest[]> {
+  const rows = await Promise.all(DIGESTED.map((kind) => digestOf(store, kind)));
+  return DIGESTED.map((kind, index) => guard.named(guard.accept(kind, rows[index])));
 }
 
 interface NewDigests {
   readonly digests: readonly DigestRow[];
-  readonly writes: readonly Write[];
   readonly entry: string;
 }
 
 async function commitDigests(store: Store, guard: RowGuard, made: NewDigests): Promise<void> {
-  const { digests, writes, entry } = made;
-  const entries = guard.withState([entry], guard.member(digests));
-  const [kind] = DIGESTED;
+  const { digests, entry } = made;
   const outcome = await store.commit({
-    expect: [{ table: 'state_digests', key: { kind }, absent: true }],
-    writes: [...writes, ...digests.map((put): Write => ({ table: 'state_digests', put }))],
-    entries,
+    expect: digests.map(({ kind }) => ({ table: 'state_digests', key: { kind }, absent: true })),
+    writes: digests.map((put): Write => ({ table: 'state_digests', put })),
+    entries: guard.withState([entry], guard.member(digests)),
   });
   // Another replica that started at the same time was faster.
   if (outcome.status === 'conflict') return;
@@ -282,11 +300,16 @@ export async function* rowsOf<T extends TableName>(
 }
 
 function behind(kind: string, what: string): HeldRows {
-  return { reason: 'rows_behind', what: `${kind}: ${what}` };
+  return { reason: 'rows_behind', kind: kind as TableName, what: `${kind}: ${what}`, count: 1 };
 }
 
-function differ(kind: string, what: string): HeldRows {
-  return { reason: 'rows_differ', what: `${kind}: ${what}` };
+function differ(kind: string, what: string, count = 1): HeldRows {
+  return { reason: 'rows_differ', kind: kind as TableName, what: `${kind}: ${what}`, count };
+}
+
+function unsealedRows(kind: string, { unsealed }: Pick<KindRows, 'unsealed'>): HeldRows {
+  const verb = unsealed.length === 1 ? 'has' : 'have';
+  return differ(kind, `${list(unsealed)} ${verb} no valid MAC`, unsealed.length);
 }
 
 function list(names: readonly string[]): string {

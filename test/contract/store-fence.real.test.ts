@@ -186,7 +186,7 @@ describeWith(['postgres'], 'several stores on one PostgreSQL', () => {
       const both = [await open(), await open()];
       const name = 'counter';
       await both[0]!.commit({
-        writes: [{ table: 'claims', put: { name, owner: '', epoch: 0, until: 0 } }],
+        writes: [{ table: 'claims', put: { name, owner: '', epoch: 0, until: 0, mac: null } }],
       });
       const increment = async (store: Store): Promise<void> => {
         for (;;) {

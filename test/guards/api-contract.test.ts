@@ -9,6 +9,7 @@ import { contractCodes, contractOperations } from '../kit/openapi-contract.ts';
 
 const routes = allRoutes({
   unready: () => [],
+  held: () => [],
   warnings: () => [],
   metrics: new Registry(),
   servesMetrics: true,

@@ -1,7 +1,8 @@
 import Database from 'better-sqlite3';
-import { cp, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { chmod, copyFile, cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
 import { systemClock } from '../../src/clock.ts';
 import type { Clock } from '../../src/ports/clock.ts';
 import { openBroker, type RunningBroker } from '../../src/compose/broker.ts';
@@ -9,6 +10,8 @@ import { serve, type Serving } from '../../src/compose/serve.ts';
 import { initialise } from '../../src/compose/initialise.ts';
 import { checkConfig } from '../../src/compose/config/load.ts';
 import type { Config } from '../../src/compose/config/schema.ts';
+
+export type Row = Record<string, unknown>;
 
 /** Tables of the audit log, and the claim by which it is appended to. */
 const LOG_TABLES = [
@@ -57,6 +60,20 @@ export class AttackedInstallation {
     return new AttackedInstallation(directory, more(directory));
   }
 
+  /** The installation of `test/vectors/stores/<name>`. */
+  static async from(name: string): Promise<AttackedInstallation> {
+    const own = await AttackedInstallation.make();
+    const stored = join(import.meta.dirname, '../vectors/stores', name);
+    for (const folder of ['store', 'keys']) await mkdir(own.at(folder), { mode: 0o700 });
+    const database = gunzipSync(await readFile(join(stored, 'quaymaster.db.gz')));
+    await writeFile(own.at('store/quaymaster.db'), database, { mode: 0o600 });
+    for (const file of ['kek', 'log.pem', 'checkpoint']) {
+      await copyFile(join(stored, file), own.at(`keys/${file}`));
+      await chmod(own.at(`keys/${file}`), 0o600);
+    }
+    return own;
+  }
+
   at(name: string): string {
     return join(this.directory, name);
   }
@@ -94,6 +111,33 @@ export class AttackedInstallation {
     } finally {
       database.close();
     }
+  }
+
+  rows(table: string): readonly Row[] {
+    let found: Row[] = [];
+    this.sql((database) => {
+      found = database.prepare(`SELECT * FROM "${table}"`).all() as Row[];
+    });
+    return found;
+  }
+
+  /** Inserts or replaces a row, past the broker. */
+  putRow(table: string, row: object): void {
+    const names = Object.keys(row);
+    const columns = names.map((name) => `"${name}"`).join(', ');
+    const places = names.map(() => '?').join(', ');
+    this.sql((database) => {
+      const sql = `INSERT OR REPLACE INTO "${table}" (${columns}) VALUES (${places})`;
+      database.prepare(sql).run(...Object.values(row));
+    });
+  }
+
+  /** What the broker logged of rows that hold it, since the last call. */
+  heldRows(): readonly string[] {
+    return this.logged.splice(0).flatMap((line) => {
+      const { what } = (line as { fields: { what?: string } }).fields;
+      return what === undefined ? [] : [what];
+    });
   }
 
   emptyLogTables(): void {

@@ -125,6 +125,7 @@ export class RunningApi {
       schemes: schemesOf(config.listener),
       drain,
       unready: () => broker.unready(),
+      held: () => broker.held(),
       warnings: () => broker.warnings(),
       metrics: new Registry(),
       servesMetrics: true,

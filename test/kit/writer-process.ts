@@ -18,7 +18,7 @@ say(`open ${store.seq()}`);
 
 const commit = async (id: string, narrows: readonly string[]): Promise<void> => {
   const plan = {
-    writes: [{ table: 'claims', put: { name: id, owner: 'w', epoch: 1, until: 1 } }],
+    writes: [{ table: 'claims', put: { name: id, owner: 'w', epoch: 1, until: 1, mac: null } }],
     entries: [JSON.stringify({ id })],
     narrows,
   } as const;

@@ -14,8 +14,13 @@ export function machineRoutes(facts: MachineFacts): MachineRoutes {
       read: () => () => {
         const reasons = facts.unready();
         const status = reasons.length === 0 ? 200 : 503;
-        const warnings = facts.warnings();
-        const body = { ready: status === 200, reasons, ...(warnings.length > 0 && { warnings }) };
+        const [held, warnings] = [facts.held(), facts.warnings()];
+        const body = {
+          ready: status === 200,
+          reasons,
+          ...(held.length > 0 && { held }),
+          ...(warnings.length > 0 && { warnings }),
+        };
         return Promise.resolve({ status, body });
       },
     },

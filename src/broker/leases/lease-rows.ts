@@ -41,5 +41,6 @@ export function leaseRow(lease: Lease): Tables['leases'] {
     max_ends_at: lease.maxEndsAt,
     credential_id: lease.credentialId ?? null,
     purge_at: null,
+    mac: null,
   };
 }

@@ -8,7 +8,7 @@ import type { Store } from '../../ports/store.ts';
 import type { Tables } from '../../ports/tables.ts';
 import { listAll } from '../list-all.ts';
 import { MountTable } from './mount-table.ts';
-import type { RowSeals } from '../recording/row-seals.ts';
+import { openRow, type RowSeals } from '../recording/row-seals.ts';
 import { openDocument, type StoredDocument } from '../documents/document.ts';
 import type { DocumentKind } from '../documents/kinds.ts';
 
@@ -25,7 +25,7 @@ export class Catalog {
     this.#rows = rows;
   }
 
-  /** Reads all documents. @throws ERR_CIPHERTEXT_INVALID when one was not written by us: the broker does not start on it. */
+  /** Reads all documents; a held store's without those that somebody changed. @throws ERR_CIPHERTEXT_INVALID when one was not written by us. */
   async load(): Promise<void> {
     const keyOf = ({
       kind,
@@ -35,7 +35,8 @@ export class Catalog {
       name,
     });
     for await (const row of listAll(this.#store, 'documents', {}, keyOf)) {
-      this.#documents.set(`${row.kind}/${row.name}`, openDocument(this.#rows, row));
+      const document = openRow(this.#store, () => openDocument(this.#rows, row));
+      if (document !== undefined) this.#documents.set(`${row.kind}/${row.name}`, document);
     }
     this.#policies = compilePolicies(
       this.all('policy').map(({ name, version, spec }) => ({ name, version, policy: spec })),

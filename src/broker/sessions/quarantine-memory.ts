@@ -4,7 +4,7 @@ import type { Clock } from '../../ports/clock.ts';
 import type { Store } from '../../ports/store.ts';
 import type { Tables } from '../../ports/tables.ts';
 import { listAll } from '../list-all.ts';
-import type { RowSeals } from '../recording/row-seals.ts';
+import { openRow, type RowSeals } from '../recording/row-seals.ts';
 
 type Row = Tables['quarantines'];
 
@@ -21,10 +21,11 @@ export class Quarantines {
     this.#clock = clock;
   }
 
-  /** @throws ERR_CIPHERTEXT_INVALID when one was not written by us: the broker does not start on it. */
+  /** Reads all quarantines; a held store's without those that somebody changed. @throws ERR_CIPHERTEXT_INVALID when one was not written by us. */
   async load(): Promise<void> {
     const position = ({ kind, subject }: Row): Partial<Row> => ({ kind, subject });
-    for await (const row of listAll(this.#store, 'quarantines', {}, position)) this.#keep(row);
+    for await (const row of listAll(this.#store, 'quarantines', {}, position))
+      openRow(this.#store, () => this.#keep(row));
   }
 
   /** Reads the quarantine of one scope again, after a change named its fence key. */

@@ -1942,6 +1942,15 @@ export interface components {
         readonly Readiness: {
             readonly ready: boolean;
             readonly reasons: readonly string[];
+            /** @description What holds the store (`ERR_HELD`); the broker's log names the rows. Absent when the store is not held. */
+            readonly held?: readonly {
+                /** @description `rows_differ`, `rows_behind`: rows are not as the broker left them. `schema_differs`, `log_missing`, `store_behind`, `store_forked`, `checkpoint_missing`, `checkpoint_foreign`, `log_damaged`: docs/operations.md. */
+                readonly reason: string;
+                /** @description The kind of row, which is a table. */
+                readonly kind?: string;
+                /** @description So many rows, or differences where the rows are not known. */
+                readonly count?: number;
+            }[];
             /** @description Conditions that an operator should fix. The broker still serves requests. Absent if there are none. */
             readonly warnings?: readonly string[];
         };

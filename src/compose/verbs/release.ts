@@ -34,7 +34,7 @@ export async function runRelease(options: {
     try {
       const { held } = await trail.start();
       const logText = held === undefined ? [] : [textOf(await trail.release(options.comment))];
-      const opening = { clock, keys, log: bootLog.identity };
+      const opening = { clock, log, keys, identity: bootLog.identity };
       const rowText = await releaseRows({ store, guard, opening, comment: options.comment });
       if (logText.length + rowText.length === 0)
         throw new BrokerError('ERR_CONFLICT', 'the store is not held');

@@ -64,7 +64,7 @@ export class PostgresStore implements OpenedStore {
   }
 
   async commit(plan: Plan): Promise<Outcome> {
-    return this.#queue.push(plan, planWrites(POSTGRES, plan, this.#parts.deps.guard !== undefined));
+    return this.#queue.push(plan, planWrites(POSTGRES, plan, this.#parts.deps.guard));
   }
 
   async get<T extends TableName>(table: T, key: KeyOf<T>): Promise<Tables[T] | undefined> {

@@ -177,8 +177,9 @@ export class PostgresWriter {
     rows: readonly RowChange[],
   ): Promise<StagedDigests | undefined> {
     const { guard } = this.#parts.deps;
-    if (guard === undefined || guard.isAdopting || rows.length === 0) return undefined;
+    if (guard === undefined || rows.length === 0) return undefined;
     const kinds = guard.kindsOf(rows);
+    if (kinds.length === 0) return undefined;
     const answers = await connection.pipeline(kinds.map((kind) => digestSql(POSTGRES, kind)));
     const stored = answers.map((answer) => {
       if (answer.status === 'rejected') throw answer.reason;

@@ -61,7 +61,7 @@ export class SqliteStore implements OpenedStore {
   // Not async: each promise costs on the path of every read.
   commit(plan: Plan): Promise<Outcome> {
     try {
-      return this.#queue.push(plan, planWrites(SQLITE, plan, this.#deps.guard !== undefined));
+      return this.#queue.push(plan, planWrites(SQLITE, plan, this.#deps.guard));
     } catch (cause) {
       return refused(cause);
     }

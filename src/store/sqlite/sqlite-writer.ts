@@ -138,8 +138,10 @@ export class SqliteWriter {
     rows: readonly RowChange[],
   ): StagedDigests | undefined {
     const { guard } = this.#parts.deps;
-    if (guard === undefined || guard.isAdopting || rows.length === 0) return undefined;
-    const digests = guard.stage(rows, readDigests(connection, guard.kindsOf(rows)));
+    if (guard === undefined || rows.length === 0) return undefined;
+    const kinds = guard.kindsOf(rows);
+    if (kinds.length === 0) return undefined;
+    const digests = guard.stage(rows, readDigests(connection, kinds));
     for (const write of digests.writes) connection.run(writeSql(SQLITE, write, false));
     return digests;
   }

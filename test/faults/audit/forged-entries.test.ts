@@ -47,7 +47,7 @@ describe('entries that somebody forged in the file of a stopped broker', () => {
   it('are named and never shown, and the walk over the log reports them', async () => {
     forgeAll();
     serving = await own.serve();
-    await expectFound(serving, token, 5);
+    await expectFound(serving, token, 6);
     expect(own.logged).toContainEqual(
       expect.objectContaining({
         message: expect.stringMatching(/^the audit log is damaged: entr/),

@@ -1,46 +1,86 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { chmod, copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { gunzipSync } from 'node:zlib';
+import { afterEach, describe, expect, it } from '@jest/globals';
 import { AttackedInstallation } from '../../kit/attacked-installation.ts';
 
-const STORE = join(import.meta.dirname, '../../vectors/stores/before-state-digest');
-
 let own: AttackedInstallation;
-
-beforeEach(async () => {
-  own = await AttackedInstallation.make();
-  for (const folder of ['store', 'keys']) await mkdir(own.at(folder), { mode: 0o700 });
-  const database = gunzipSync(await readFile(join(STORE, 'quaymaster.db.gz')));
-  await writeFile(own.at('store/quaymaster.db'), database, { mode: 0o600 });
-  for (const name of ['kek', 'log.pem', 'checkpoint']) {
-    await copyFile(join(STORE, name), own.at(`keys/${name}`));
-    await chmod(own.at(`keys/${name}`), 0o600);
-  }
-});
 afterEach(() => own.remove());
 
-function column(sql: string): readonly unknown[] {
-  let found: unknown[] = [];
-  own.sql((database) => {
-    found = database.prepare(sql).pluck().all();
-  });
-  return found;
+const SEALED = ['claims', 'credentials', 'leases', 'rotation_schedules', 'rotations'];
+
+function digests(): readonly string[] {
+  return own.rows('state_digests').map(({ kind, count }) => `${String(kind)} ${String(count)}`);
 }
 
-describe('a store of the release before', () => {
+async function firstDigests(): Promise<string> {
+  const broker = await own.open();
+  await broker.trail.integrator.integrate();
+  const { items } = await broker.trail.reader.search({ action: 'state.digest' }, { limit: 10 });
+  await broker.close('test');
+  return items.map(({ entry }) => entry).join('\n');
+}
+
+describe.each([
+  [
+    'before-state-digest',
+    ['credentials 6', 'documents 7', 'rotation_schedules 1', 'rotations 1', 'secrets 0'],
+  ],
+  [
+    'before-lease-mac',
+    ['credentials 6', 'documents 7', 'rotation_schedules 1', 'rotations 1', 'secrets 3'],
+  ],
+])('a store of an earlier release: %s', (name, counts) => {
   it('is migrated, sealed and served, and opens again as it was left', async () => {
+    own = await AttackedInstallation.from(name);
     expect(await own.unreadyAtStart()).toEqual([]);
-    for (const table of ['credentials', 'rotations', 'rotation_schedules']) {
-      expect(column(`SELECT count(*) FROM "${table}"`)).not.toEqual([0]);
-      expect(column(`SELECT count(*) FROM "${table}" WHERE mac IS NULL`)).toEqual([0]);
+    for (const table of SEALED) {
+      expect(own.rows(table)).not.toEqual([]);
+      expect(own.rows(table).filter(({ mac }) => mac === null)).toEqual([]);
     }
-    const counts = `SELECT kind || ' ' || count FROM state_digests ORDER BY kind`;
-    expect(column(counts)).toEqual(expect.arrayContaining(['credentials 6', 'documents 7']));
+    expect(digests()).toEqual(expect.arrayContaining(counts));
     expect(await own.unreadyAtStart()).toEqual([]);
   });
 
+  it('names its first digests in the log', async () => {
+    own = await AttackedInstallation.from(name);
+    const entries = await firstDigests();
+    expect(entries).toContain('"cause":"first_digest"');
+    for (const { kind } of own.rows('state_digests')) {
+      expect(entries).toContain(`"kind":"${String(kind)}"`);
+    }
+  });
+
+  it('is sealed once: rows without a MAC hold it from then on', async () => {
+    own = await AttackedInstallation.from(name);
+    expect(await own.unreadyAtStart()).toEqual([]);
+    own.sql((database) => {
+      database.exec('DELETE FROM state_digests');
+      database.exec('UPDATE credentials SET mac = NULL');
+      database.exec('UPDATE log_checkpoints SET state = NULL');
+    });
+    expect(await own.unreadyAtStart()).toEqual(['ERR_HELD']);
+  });
+
+  it('does not make its newer digests a second time', async () => {
+    own = await AttackedInstallation.from(name);
+    expect(await own.unreadyAtStart()).toEqual([]);
+    own.sql((database) => {
+      database.exec(
+        `DELETE FROM state_digests WHERE kind IN ('rotation_schedules', 'rotations', 'secrets')`,
+      );
+      database.exec('UPDATE leases SET mac = NULL');
+    });
+    own.heldRows();
+    expect(await own.unreadyAtStart()).toEqual(['ERR_HELD']);
+    expect(own.heldRows()).toEqual([
+      'rotation_schedules: its digest is missing',
+      'rotations: its digest is missing',
+      'secrets: its digest is missing',
+    ]);
+  });
+});
+
+describe('a store of the release before state digests', () => {
   it('keeps its documents, and revokes what a crash had left', async () => {
+    own = await AttackedInstallation.from('before-state-digest');
     const broker = await own.open();
     const { parts } = broker;
     expect(parts.catalog.all('policy').map(({ name, version }) => [name, version])).toEqual([
@@ -52,20 +92,7 @@ describe('a store of the release before', () => {
       state: 'revoking',
     });
     expect(await parts.store.get('rotations', { id: 'rot_1' })).toMatchObject({ state: 'parked' });
-    await broker.trail.integrator.integrate();
-    const { items } = await broker.trail.reader.search({ action: 'state.digest' }, { limit: 10 });
-    expect(items.map(({ entry }) => entry).join()).toContain('"cause":"first_digest"');
     await broker.close('test');
     expect(await own.unreadyAtStart()).toEqual([]);
-  });
-
-  it('is sealed once: rows without a MAC hold it from then on', async () => {
-    expect(await own.unreadyAtStart()).toEqual([]);
-    own.sql((database) => {
-      database.exec('DELETE FROM state_digests');
-      database.exec('UPDATE credentials SET mac = NULL');
-      database.exec('UPDATE log_checkpoints SET state = NULL');
-    });
-    expect(await own.unreadyAtStart()).toEqual(['ERR_HELD']);
   });
 });

@@ -51,7 +51,7 @@ describeWith(['postgres'], 'a PostgreSQL that fails', () => {
   const commit = (store: Store, id: string): Promise<string> =>
     store
       .commit({
-        writes: [{ table: 'claims', put: { name: id, owner: 'w', epoch: 1, until: 1 } }],
+        writes: [{ table: 'claims', put: { name: id, owner: 'w', epoch: 1, until: 1, mac: null } }],
         entries: [JSON.stringify({ id })],
         narrows: [`k:${id}`],
       })
@@ -178,7 +178,7 @@ describeWith(['postgres'], 'a PostgreSQL that fails', () => {
 
     it('knows nothing of a plan without entries either', async () => {
       proxy.cut = 'answer';
-      const put = { name: 'unrecorded', owner: 'w', epoch: 1, until: 1 };
+      const put = { name: 'unrecorded', owner: 'w', epoch: 1, until: 1, mac: null };
       const plan = { writes: [{ table: 'claims', put }] } as const;
       await expect(store.commit(plan)).rejects.toMatchObject({ code: 'ERR_OUTCOME_UNKNOWN' });
       await untilWell(store);

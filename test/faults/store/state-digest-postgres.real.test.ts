@@ -3,7 +3,6 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
-import type { Call } from '../../../src/broker/call.ts';
 import { applyDocument } from '../../../src/broker/documents/apply-document.ts';
 import {
   createOperatorToken,
@@ -11,31 +10,17 @@ import {
 } from '../../../src/broker/sessions/operator-tokens.ts';
 import type { LiveOperator } from '../../../src/broker/sessions/operator-token-memory.ts';
 import type { RunningBroker } from '../../../src/compose/broker.ts';
-import { sha256Hex } from '../../../src/crypto/digest.ts';
-import { randomId } from '../../../src/crypto/random.ts';
-import { encodeClient } from '../../../src/domain/audit-event.ts';
 import { describeWith } from '../../kit/backends/backends.ts';
 import { createDatabase } from '../../kit/backends/postgres.ts';
 import { until } from '../../kit/backends/until.ts';
 import { policy } from '../../kit/broker-parts.ts';
+import { newCall } from '../../kit/call.ts';
+import { leaseRow } from '../../kit/fakes/store-rows.ts';
+import { HandClock } from '../../kit/hand-clock.ts';
+import { connectEmbedded } from '../../../src/providers/embedded/open.ts';
+import { newToken } from '../../../src/crypto/token.ts';
+import { removeSessions } from '../../../src/broker/sessions/ended-sessions.ts';
 import { AttackedInstallation } from '../../kit/attacked-installation.ts';
-
-function call(): Call {
-  const requestId = randomId('req');
-  const address = '10.0.0.1';
-  const client = encodeClient({ address }, sha256Hex);
-  const { signal } = new AbortController();
-  const context = (): { requestId: string; signal: AbortSignal } => ({ requestId, signal });
-  return {
-    requestId,
-    address,
-    network: address,
-    holder: address,
-    client,
-    refusedClient: client,
-    context,
-  };
-}
 
 describeWith(
   ['postgres'],
@@ -75,12 +60,21 @@ describeWith(
     const one = (): RunningBroker => brokers[0]!;
     const two = (): RunningBroker => brokers[1]!;
 
+    async function insert(table: string, row: object): Promise<void> {
+      const names = Object.keys(row);
+      const places = names.map((_, index) => `$${index + 1}`).join(', ');
+      await database.query(
+        `INSERT INTO ${table} (${names.join(', ')}) VALUES (${places})`,
+        Object.values(row),
+      );
+    }
+
     async function save(name: string, path: string): Promise<void> {
       const { parts } = one();
       const isThere = parts.catalog.find('policy', name) !== undefined;
       const precondition = isThere ? { ifMatch: '*' } : ({ ifNoneMatch: '*' } as const);
       const body = policy(name, [path]);
-      await applyDocument(parts, call(), operator, { kind: 'policy', name, body, precondition });
+      await applyDocument(parts, newCall(), operator, { kind: 'policy', name, body, precondition });
     }
 
     const paths = ({ parts }: RunningBroker, name: string): readonly string[] => {
@@ -93,12 +87,12 @@ describeWith(
       await until('the other broker knows', () =>
         Promise.resolve(paths(two(), 'p0')[0] === 'app/4'),
       );
-      const { token, stored } = await createOperatorToken(one().parts, call(), operator, {
+      const { token, stored } = await createOperatorToken(one().parts, newCall(), operator, {
         operator: operator.operator.name,
         body: { ttl: '10m' },
       });
       expect(await two().parts.tokens.find(token, two().parts.catalog)).toBeDefined();
-      await revokeOperatorToken(one().parts, call(), operator, {
+      await revokeOperatorToken(one().parts, newCall(), operator, {
         operator: operator.operator.name,
         id: stored.id,
       });
@@ -109,23 +103,19 @@ describeWith(
     });
 
     it('do not bring a revoked operator token back, and hold the broker that meets it', async () => {
-      const { token, stored } = await createOperatorToken(one().parts, call(), operator, {
+      const { token, stored } = await createOperatorToken(one().parts, newCall(), operator, {
         operator: operator.operator.name,
         body: { ttl: '10m' },
       });
       const { rows } = await database.query('SELECT * FROM operator_tokens WHERE id = $1', [
         stored.id,
       ]);
-      await revokeOperatorToken(one().parts, call(), operator, {
+      await revokeOperatorToken(one().parts, newCall(), operator, {
         operator: operator.operator.name,
         id: stored.id,
       });
       const row = rows[0] as Record<string, unknown>;
-      const names = Object.keys(row);
-      await database.query(
-        `INSERT INTO operator_tokens (${names.join(', ')}) VALUES (${names.map((_, i) => `$${i + 1}`).join(', ')})`,
-        Object.values(row),
-      );
+      await insert('operator_tokens', row);
       for (const broker of brokers) {
         await expect(broker.parts.tokens.find(token, broker.parts.catalog)).rejects.toMatchObject({
           code: 'ERR_CIPHERTEXT_INVALID',
@@ -155,6 +145,97 @@ describeWith(
         await until('held', () => Promise.resolve(broker.unready().includes('ERR_HELD')));
         expect(paths(broker, 'narrow')).toEqual(['app/narrow']);
       }
+    });
+
+    it('do not end anything by an invented lease, and hold the brokers', async () => {
+      await insert('leases', leaseRow('lea_invented'));
+      for (const broker of brokers) {
+        await until('held', () => Promise.resolve(broker.unready().includes('ERR_HELD')));
+        expect(broker.held()).toEqual([{ reason: 'rows_differ', kind: 'leases', count: 1 }]);
+      }
+      const { rows } = await database.query(`SELECT state FROM leases WHERE id = 'lea_invented'`);
+      expect(rows).toEqual([{ state: 'live' }]);
+      await until('both brokers recorded it', async () => {
+        const { rows: batches } = await database.query<{ entries: Buffer }>(
+          'SELECT entries FROM audit_batches',
+        );
+        const log = batches.map(({ entries }) => entries.toString()).join('');
+        return log.split('leases lea_invented has no valid MAC').length === 3;
+      });
+    });
+
+    it('hold the brokers when the work on the log was given to nobody for ever', async () => {
+      await until('a broker has the claim', async () => {
+        return (await database.query('SELECT 1 FROM claims')).rows.length > 0;
+      });
+      await database.query(`UPDATE claims SET owner = 'nobody', until = 9007199254740000`);
+      for (const broker of brokers) {
+        await until('held', () => Promise.resolve(broker.unready().includes('ERR_HELD')));
+        expect(broker.held()).toEqual([
+          { reason: 'rows_differ', kind: 'claims', count: expect.any(Number) },
+        ]);
+      }
+    });
+
+    it('do not keep an ended session alive beyond the next comparison of all rows', async () => {
+      const clock = new HandClock(Date.now());
+      own.clock = clock;
+      const broker = await own.open();
+      cleanUps.unshift(() => broker.close('test'));
+      const { sessions, store } = broker.parts;
+      const workload = {
+        cluster: 'c1',
+        namespace: 'pay',
+        serviceAccount: 'api',
+        serviceAccountUid: 'u',
+      };
+      const text = newToken('qms');
+      const times = { createdAt: clock.now(), endsAt: clock.now() + 600_000 };
+      const session = {
+        kind: 'workload',
+        id: 'ses_1',
+        workload,
+        clusterUid: 'd',
+        ...times,
+      } as const;
+      const put = sessions.seal(session, sessions.hash(text));
+      await store.commit({ writes: [{ table: 'sessions', put }] });
+      await store.commit({
+        writes: removeSessions(broker.parts, ['ses_1']),
+        narrows: ['session:ses_1'],
+      });
+      await insert('sessions', put);
+      expect(await sessions.find(text)).toBeUndefined();
+      await database.query('DELETE FROM ended_sessions');
+      expect(await sessions.find(text)).toBeDefined();
+      clock.advance(60_000);
+      await until('held', () => Promise.resolve(broker.unready().includes('ERR_HELD')));
+      expect(broker.held()).toEqual([{ reason: 'rows_differ', kind: 'ended_sessions', count: 1 }]);
+      await expect(store.commit({ entries: ['{}'] })).rejects.toMatchObject({ code: 'ERR_HELD' });
+    });
+
+    it('do not hide the later version of a secret beyond the next comparison of all rows', async () => {
+      const clock = new HandClock(Date.now());
+      own.clock = clock;
+      const broker = await own.open();
+      cleanUps.unshift(() => broker.close('test'));
+      const { store, keyring, installation } = broker.parts;
+      const { writes } = connectEmbedded({ store, clock, keyring, installation }).mount({
+        prefix: 'app',
+      });
+      const write = async (value: string): Promise<void> => {
+        const { fragment } = await writes!.put('app/db', { value }, undefined, 'test');
+        expect(await store.commit(fragment)).toMatchObject({ status: 'committed' });
+      };
+      await write('one');
+      const { rows } = await database.query('SELECT * FROM secrets');
+      await write('two');
+      await database.query('DELETE FROM secrets');
+      await insert('secrets', rows[0] as object);
+      await database.query('DELETE FROM secret_versions WHERE version = 2');
+      clock.advance(60_000);
+      await until('held', () => Promise.resolve(broker.unready().includes('ERR_HELD')));
+      expect(broker.held()).toEqual([{ reason: 'rows_differ', kind: 'secrets', count: 1 }]);
     });
   },
 );

@@ -1,22 +1,22 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import type Database from 'better-sqlite3';
 import { writeFile } from 'node:fs/promises';
 import { applyDocument } from '../../../src/broker/documents/apply-document.ts';
 import { removeSessions } from '../../../src/broker/sessions/ended-sessions.ts';
 import { revokeOperatorToken } from '../../../src/broker/sessions/operator-tokens.ts';
 import type { RunningBroker } from '../../../src/compose/broker.ts';
 import { runRelease } from '../../../src/compose/verbs/release.ts';
-import { sha256Hex } from '../../../src/crypto/digest.ts';
-import { randomId } from '../../../src/crypto/random.ts';
 import { newToken } from '../../../src/crypto/token.ts';
-import { encodeClient } from '../../../src/domain/audit-event.ts';
-import type { Call } from '../../../src/broker/call.ts';
 import type { DocumentKind } from '../../../src/broker/documents/kinds.ts';
 import { policy } from '../../kit/broker-parts.ts';
-import { AttackedInstallation } from '../../kit/attacked-installation.ts';
-import { credentialRow } from '../../kit/fakes/store-rows.ts';
-
-type Row = Record<string, unknown>;
+import { AttackedInstallation, type Row } from '../../kit/attacked-installation.ts';
+import { newCall } from '../../kit/call.ts';
+import { credentialRow, leaseRow } from '../../kit/fakes/store-rows.ts';
+import { until } from '../../kit/backends/until.ts';
+import { RowSeals } from '../../../src/broker/recording/row-seals.ts';
+import { connectEmbedded } from '../../../src/providers/embedded/open.ts';
+import { DIGESTED } from '../../../src/store/guarded-tables.ts';
+import { RowGuard } from '../../../src/store/row-guard.ts';
+import { manifestDigests } from '../../../src/store/state-check.ts';
 
 let own: AttackedInstallation;
 let token: string;
@@ -30,23 +30,6 @@ afterEach(() => own.remove());
 const POLICY = (name: string, path: string): object =>
   policy(name, [path], { capabilities: ['read'], rule: { effect: 'deny' } });
 
-function call(): Call {
-  const requestId = randomId('req');
-  const client = encodeClient({ address: '10.0.0.1' }, sha256Hex);
-  const { signal } = new AbortController();
-  const address = '10.0.0.1';
-  const context = (): { requestId: string; signal: AbortSignal } => ({ requestId, signal });
-  return {
-    requestId,
-    address,
-    network: address,
-    holder: address,
-    client,
-    refusedClient: client,
-    context,
-  };
-}
-
 /** Serves with the operator's token and stops again. */
 async function served(work: (broker: RunningBroker, save: Saver) => Promise<void>): Promise<void> {
   const broker = await own.open();
@@ -56,7 +39,7 @@ async function served(work: (broker: RunningBroker, save: Saver) => Promise<void
     await work(broker, async (kind, name, body) => {
       const isThere = parts.catalog.find(kind, name) !== undefined;
       const precondition = isThere ? { ifMatch: '*' } : ({ ifNoneMatch: '*' } as const);
-      await applyDocument(parts, call(), operator, { kind, name, body, precondition });
+      await applyDocument(parts, newCall(), operator, { kind, name, body, precondition });
     });
   } finally {
     await broker.close('test');
@@ -64,33 +47,11 @@ async function served(work: (broker: RunningBroker, save: Saver) => Promise<void
 }
 type Saver = (kind: DocumentKind, name: string, body: unknown) => Promise<void>;
 
-const rows = (table: string): readonly Row[] => {
-  let found: Row[] = [];
-  own.sql((database) => {
-    found = database.prepare(`SELECT * FROM "${table}"`).all() as Row[];
-  });
-  return found;
-};
-
-function put(database: Database.Database, table: string, row: Row): void {
-  const names = Object.keys(row);
-  database
-    .prepare(
-      `INSERT OR REPLACE INTO "${table}" (${names.map((name) => `"${name}"`).join(', ')}) VALUES (${names.map(() => '?').join(', ')})`,
-    )
-    .run(...Object.values(row));
-}
-
 /** What the broker says of the rows when it starts, each problem as text; empty when it serves. */
 async function problems(): Promise<readonly string[]> {
-  own.logged.length = 0;
-  const broker = await own.open();
-  const unready = broker.unready();
-  await broker.close('test');
-  const found = own.logged.flatMap((line) => {
-    const { what } = (line as { fields: { what?: string } }).fields;
-    return what === undefined ? [] : [what];
-  });
+  own.heldRows();
+  const unready = await own.unreadyAtStart();
+  const found = own.heldRows();
   expect(unready).toEqual(found.length === 0 ? [] : ['ERR_HELD']);
   return found;
 }
@@ -120,9 +81,9 @@ describe('rows of a stopped broker that somebody changed', () => {
     await served(async (_, save) => {
       await save('policy', 'narrow', POLICY('narrow', 'a/**'));
     });
-    const [earlier] = rows('documents').filter(({ kind }) => kind === 'policy');
+    const [earlier] = own.rows('documents').filter(({ kind }) => kind === 'policy');
     await served((_, save) => save('policy', 'narrow', POLICY('narrow', 'b/**')));
-    own.sql((database) => put(database, 'documents', earlier!));
+    own.putRow('documents', earlier!);
     expect((await problems()).join()).toContain(
       'policy/narrow is version 1, the last one written is 2',
     );
@@ -130,39 +91,37 @@ describe('rows of a stopped broker that somebody changed', () => {
 
   it('hold the broker when the later version was removed from the history too', async () => {
     await served((_, save) => save('policy', 'narrow', POLICY('narrow', 'a/**')));
-    const [earlier] = rows('documents').filter(({ kind }) => kind === 'policy');
+    const [earlier] = own.rows('documents').filter(({ kind }) => kind === 'policy');
     await served((_, save) => save('policy', 'narrow', POLICY('narrow', 'b/**')));
-    own.sql((database) => {
-      put(database, 'documents', earlier!);
-      database.exec(`DELETE FROM document_versions WHERE kind = 'policy' AND version = 2`);
-    });
+    own.putRow('documents', earlier!);
+    own.sql((database) =>
+      database.exec(`DELETE FROM document_versions WHERE kind = 'policy' AND version = 2`),
+    );
     expect(await problems()).toEqual(['documents: there are 2 rows, the digest is over 2']);
   });
 
   it('hold the broker when a revoked operator token was put back', async () => {
-    const before = rows('operator_tokens');
+    const before = own.rows('operator_tokens');
     await served(async ({ parts }) => {
       const operator = (await parts.tokens.find(token, parts.catalog))!;
-      await revokeOperatorToken(parts, call(), operator, {
+      await revokeOperatorToken(parts, newCall(), operator, {
         operator: operator.operator.name,
         id: operator.operator.tokenId,
       });
     });
-    own.sql((database) => before.forEach((row) => put(database, 'operator_tokens', row)));
+    before.forEach((row) => own.putRow('operator_tokens', row));
     expect(await problems()).toEqual(['operator_tokens: there are 1 rows, the digest is over 0']);
   });
 
   it('hold the broker when rows and digests were both replaced by an earlier copy', async () => {
-    const digests = rows('state_digests');
-    const documents = rows('documents');
+    const digests = own.rows('state_digests');
+    const documents = own.rows('documents');
     await served((_, save) => save('policy', 'deny-top', POLICY('deny-top', 'top/**')));
-    own.sql((database) => {
-      database.exec('DELETE FROM documents');
-      documents.forEach((row) => put(database, 'documents', row));
-      digests.forEach((row) => put(database, 'state_digests', row));
-    });
+    own.sql((database) => database.exec('DELETE FROM documents'));
+    documents.forEach((row) => own.putRow('documents', row));
+    digests.forEach((row) => own.putRow('state_digests', row));
     expect(await problems()).toEqual([
-      'documents: the digest in the store is generation 1, the log names 2',
+      'documents: the digest in the store is generation 2, the log names 3',
     ]);
   });
 
@@ -175,13 +134,13 @@ describe('rows of a stopped broker that somebody changed', () => {
     own.sql((database) => {
       database.exec('DELETE FROM state_digests');
       database.exec('UPDATE log_checkpoints SET state = NULL');
-      put(database, 'credentials', { ...credentialRow('cred_1'), state: 'revoking' });
     });
+    own.putRow('credentials', credentialRow('cred_1', { state: 'revoking' }));
     expect(await problems()).toContain('documents: its digest is missing');
   });
 
   it('hold the broker when a credential was made up, and name it', async () => {
-    own.sql((database) => put(database, 'credentials', { ...credentialRow('cred_1') }));
+    own.putRow('credentials', credentialRow('cred_1'));
     expect(await problems()).toEqual(['credentials: credentials cred_1 has no valid MAC']);
   });
 
@@ -201,7 +160,7 @@ describe('rows of a stopped broker that somebody changed', () => {
   });
 
   it('are not accepted by a release when no key of the installation made their MAC', async () => {
-    own.sql((database) => put(database, 'credentials', { ...credentialRow('cred_1') }));
+    own.putRow('credentials', credentialRow('cred_1'));
     await expect(release()).rejects.toMatchObject({ code: 'ERR_HELD' });
   });
 
@@ -227,7 +186,7 @@ describe('rows of a stopped broker that somebody changed', () => {
       await store.commit({ writes: removeSessions(parts, [id]), narrows: [`session:${id}`] });
       sessionToken = text;
     });
-    own.sql((database) => ended.forEach((row) => put(database, 'sessions', row)));
+    ended.forEach((row) => own.putRow('sessions', row));
     expect(await problems()).toEqual([]);
     const broker = await own.open();
     expect(await broker.parts.sessions.find(sessionToken)).toBeUndefined();
@@ -246,6 +205,153 @@ describe('rows of a stopped broker that somebody changed', () => {
     await expect(removal).rejects.toMatchObject({ code: 'ERR_SEALED' });
     expect(await other).toMatchObject({ status: 'committed' });
     expect(broker.unready()).not.toContain('ERR_HELD');
+    await broker.close('test');
+  });
+});
+
+describe('a secret of the embedded provider whose later version somebody removed', () => {
+  const stage = async ({ parts }: RunningBroker, value: string): Promise<void> => {
+    const { store, clock, keyring, installation } = parts;
+    const { writes } = connectEmbedded({ store, clock, keyring, installation }).mount({
+      prefix: 'app',
+    });
+    const { fragment } = await writes!.put('app/db', { password: value }, undefined, 'test');
+    expect(await store.commit(fragment)).toMatchObject({ status: 'committed' });
+  };
+
+  it('holds the broker when the earlier head was put back too', async () => {
+    await served((broker) => stage(broker, 'one'));
+    const [head] = own.rows('secrets');
+    await served((broker) => stage(broker, 'two'));
+    own.putRow('secrets', head!);
+    own.sql((database) => database.exec('DELETE FROM secret_versions WHERE version = 2'));
+    expect(await problems()).toEqual([expect.stringMatching(/^secrets: /)]);
+  });
+});
+
+describe('rows of an installation with rotations that somebody changed', () => {
+  beforeEach(async () => {
+    await own.remove();
+    own = await AttackedInstallation.from('before-lease-mac');
+    expect(await own.unreadyAtStart()).toEqual([]);
+  });
+
+  it.each(['rotations', 'rotation_schedules', 'secrets'])(
+    'hold the broker when one of %s was deleted',
+    async (table) => {
+      const before = own.rows(table).length;
+      own.sql((database) =>
+        database.exec(`DELETE FROM "${table}" WHERE rowid = (SELECT max(rowid) FROM "${table}")`),
+      );
+      expect(await problems()).toEqual([
+        `${table}: there are ${before - 1} rows, the digest is over ${before}`,
+      ]);
+    },
+  );
+
+  it('hold the broker before an invented lease ends or revokes anything', async () => {
+    own.putRow('leases', leaseRow('lea_invented', { credential_id: 'cred_issued' }));
+    const broker = await own.open();
+    await until('the expiry worker met the lease', () => Promise.resolve(broker.held().length > 0));
+    expect(broker.held()).toEqual([{ reason: 'rows_differ', kind: 'leases', count: 1 }]);
+    await broker.close('test');
+    expect(own.heldRows()).toEqual(['leases lea_invented has no valid MAC']);
+    expect(own.rows('leases').find(({ id }) => id === 'lea_invented')).toMatchObject({
+      state: 'live',
+    });
+  });
+
+  it('hold the broker when a lease was extended by hand', async () => {
+    own.sql((database) =>
+      database.exec(`UPDATE leases SET ends_at = ends_at + 1 WHERE id = 'lea_live'`),
+    );
+    const broker = await own.open();
+    await expect(broker.parts.store.get('leases', { id: 'lea_live' })).rejects.toMatchObject({
+      reason: 'rows_differ',
+    });
+    expect(broker.unready()).toEqual(['ERR_HELD']);
+    await broker.close('test');
+  });
+
+  it('hold the broker when the work on the log was given to nobody for ever, and name the claim', async () => {
+    own.sql((database) =>
+      database.exec(`UPDATE claims SET owner = 'nobody', until = 9007199254740000`),
+    );
+    const broker = await own.open();
+    await broker.trail.integrator.integrate();
+    expect(broker.held()).toEqual([{ reason: 'rows_differ', kind: 'claims', count: 1 }]);
+    await broker.close('test');
+    expect(own.heldRows()).toContain('claims audit-integrator has no valid MAC');
+    own.sql((database) => database.exec(`DELETE FROM claims WHERE name = 'audit-integrator'`));
+    expect(await own.unreadyAtStart()).toEqual([]);
+  });
+});
+
+describe('a row without a valid MAC that the broker finds at the start', () => {
+  it.each([
+    ['documents', `UPDATE documents SET updated_by = 'x' WHERE kind = 'operator'`],
+    ['operator_tokens', `UPDATE operator_tokens SET ends_at = ends_at + 1`],
+  ])('of %s leaves the broker up and held, and names it', async (kind, change) => {
+    own.sql((database) => database.exec(change));
+    own.heldRows();
+    const broker = await own.open();
+    expect(broker.unready()).toEqual(['ERR_HELD']);
+    expect(broker.held()).toEqual([{ reason: 'rows_differ', kind, count: 1 }]);
+    await broker.close('test');
+    expect(own.heldRows()).toEqual([
+      expect.stringMatching(new RegExp(`^${kind}: ${kind} \\S+ has no valid MAC$`)),
+    ]);
+  });
+
+  it('of quarantines leaves the broker up and held, and names it', async () => {
+    own.putRow('quarantines', {
+      ...{ kind: 'operator', subject: 'ed', id: 'qua_1', reason: 'invented' },
+      ...{ created_by: 'nobody', created_at: 1, ends_at: null, mac: Buffer.alloc(33) },
+    });
+    const broker = await own.open();
+    expect(broker.held()).toEqual([{ reason: 'rows_differ', kind: 'quarantines', count: 1 }]);
+    await broker.close('test');
+  });
+
+  it('is recorded in the log, and one that is found later too', async () => {
+    own.putRow('leases', leaseRow('lea_invented'));
+    own.sql((database) => database.exec(`UPDATE operator_tokens SET ends_at = ends_at + 1`));
+    const broker = await own.open();
+    await expect(broker.parts.store.get('leases', { id: 'lea_invented' })).rejects.toThrow();
+    await broker.trail.integrator.integrate();
+    const { items } = await broker.trail.reader.search({ action: 'broker.hold' }, { limit: 9 });
+    const comments = items.map(({ entry }) => (JSON.parse(entry) as Row)['comment']);
+    expect(comments).toEqual([
+      'leases lea_invented has no valid MAC',
+      expect.stringMatching(/^operator_tokens: /),
+    ]);
+    await broker.close('test');
+  });
+});
+
+describe('the digests for the manifest of a backup', () => {
+  it('are those that the log names', async () => {
+    await served(async (broker, save) => {
+      await save('policy', 'deny-top', POLICY('deny-top', 'top/**'));
+      const { store, keyring } = broker.parts;
+      const guard = new RowGuard({ entry: () => '{}' });
+      guard.open({ keyring, rows: new RowSeals(keyring) });
+      const named = await manifestDigests(store, guard);
+      expect(named.map(({ kind }) => kind)).toEqual([...DIGESTED]);
+      expect(named.find(({ kind }) => kind === 'documents')).toMatchObject({ count: 2 });
+      const batches = await store.list('audit_batches', { limit: 100 });
+      const log = batches.map(({ entries }) => Buffer.from(entries).toString()).join('');
+      for (const one of named) expect(log).toContain(JSON.stringify(one));
+    });
+  });
+
+  it('are refused where one is missing', async () => {
+    const broker = await own.open();
+    const { store, keyring } = broker.parts;
+    const guard = new RowGuard({ entry: () => '{}' });
+    guard.open({ keyring, rows: new RowSeals(keyring) });
+    await store.commit({ writes: [{ table: 'state_digests', remove: { kind: 'secrets' } }] });
+    await expect(manifestDigests(store, guard)).rejects.toMatchObject({ reason: 'rows_behind' });
     await broker.close('test');
   });
 });

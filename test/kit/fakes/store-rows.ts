@@ -20,6 +20,7 @@ export function leaseRow(id: string, with_: Partial<Tables['leases']> = {}): Tab
     max_ends_at: 3_000,
     credential_id: null,
     purge_at: null,
+    mac: null,
     ...with_,
   };
 }

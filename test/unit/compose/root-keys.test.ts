@@ -33,7 +33,7 @@ afterEach(async () => {
 
 async function createKeys(): Promise<NewKeys> {
   const made = await makeKeys(KEK, clock);
-  await keepKeys(store, made, []);
+  await keepKeys(store, made);
   return made;
 }
 

@@ -11,7 +11,7 @@ const KEY = { kind: 'policy', name: 'none' };
 
 function opened(): { readonly guard: RowGuard; readonly digest: (n: number) => DigestRow } {
   const keyring = new Keyring(generateRootKey());
-  const guard = new RowGuard({ entry: () => '{}', onHold: () => undefined });
+  const guard = new RowGuard({ entry: () => '{}' });
   guard.open({ keyring, rows: new RowSeals(keyring) });
   guard.enforce();
   const digest = (generation: number): DigestRow =>
@@ -40,7 +40,7 @@ it('does not hold the store for a digest that a commit overtook while it was rea
     guard,
   );
   expect(await live.get('documents', KEY)).toBeUndefined();
-  expect(guard.held).toBeUndefined();
+  expect(guard.holds).toEqual([]);
 });
 
 it('holds the store for a digest that is older than one seen before it was read', async () => {
@@ -51,5 +51,5 @@ it('holds the store for a digest that is older than one seen before it was read'
     guard,
   );
   await expect(live.get('documents', KEY)).rejects.toThrow();
-  expect(guard.held).toMatchObject({ reason: 'rows_behind' });
+  expect(guard.holds).toMatchObject([{ reason: 'rows_behind', kind: 'documents' }]);
 });
