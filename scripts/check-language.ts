@@ -7,7 +7,6 @@ import { IDIOMS } from './idioms.ts';
  * counts the findings by folder; with `-- src/api/` it checks the paths that begin so.
  */
 const NOT_YET_CLEAN: readonly string[] = [
-  'CHANGELOG.md',
   'docs/adding-a-provider.md',
   'docs/agent',
   'docs/cli.md',
