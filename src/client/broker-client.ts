@@ -1,34 +1,34 @@
 import { Connection, type ClientOptions } from './connection.ts';
 import type { Answer, CallId, InputArguments, ItemOf, PagedId } from './contract-types.ts';
-import { nobody, type Credential } from './credential.ts';
+import { anonymous, type Credential } from './credential.ts';
 import { eventsOf, type BrokerEvent } from './follow-events.ts';
 import { prepareRequest, type AnyInput } from './prepared-request.ts';
 
 export interface EventOptions {
-  /** The id of the last event that was seen: what happened since comes first. */
+  /** Id of the last event that was received; the stream starts with the events after it. */
   readonly lastEventId?: string | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Calls the operations of openapi.yaml at one broker, as one caller. */
+/** Calls the operations of openapi.yaml at one broker, with one credential. */
 export class BrokerClient {
   readonly #connection: Connection;
   readonly #credential: Credential;
 
-  /** Nobody until `as`; connects with the first call. @throws TypeError for a URL that cannot be used */
-  constructor(broker: ClientOptions | Connection, credential: Credential = nobody) {
+  /** Without a credential until `as`; it connects at the first call. @throws TypeError for an invalid URL */
+  constructor(broker: ClientOptions | Connection, credential: Credential = anonymous) {
     this.#connection = broker instanceof Connection ? broker : new Connection(broker);
     this.#credential = credential;
   }
 
-  /** The same connections for another caller. */
+  /** A client with another credential, over the same connections. */
   as(credential: Credential): BrokerClient {
     return new BrokerClient(this.#connection, credential);
   }
 
   /**
-   * One operation. What is safe to repeat is repeated when the broker is away or says that it cannot now.
-   * @throws ApiError for the broker's no, UnreachableError without an answer of it, InputError for a path that is none, the reason of `signal`
+   * Calls one operation. It retries a request that is safe to repeat if the broker is unreachable or unavailable.
+   * @throws ApiError if the broker refuses, UnreachableError without a response, InputError for an invalid path, the reason of `signal`
    */
   async call<Id extends CallId>(id: Id, ...input: InputArguments<Id>): Promise<Answer<Id>> {
     const given = (input[0] ?? {}) as AnyInput;
@@ -37,7 +37,7 @@ export class BrokerClient {
     return answer as Answer<Id>;
   }
 
-  /** Every item of a list, a page at a time as they are asked for. @throws as `call` */
+  /** The items of a list. It requests the next page when the caller needs it. @throws as `call` */
   async *pages<Id extends PagedId>(
     id: Id,
     ...input: InputArguments<Id>
@@ -54,8 +54,8 @@ export class BrokerClient {
   }
 
   /**
-   * What happens to the secrets that this session holds, as it happens, until the stream ends; leaving the loop ends it, too. The caller opens
-   * the next one with the last id. One try. @throws ApiError, UnreachableError (reason `silent` after 45 seconds without a sign of life), the reason of `signal`
+   * Events about the secrets that this session holds, until the stream ends or the caller leaves the loop. The caller resumes with the id of the
+   * last event. It does not retry. @throws ApiError, UnreachableError (reason `silent` after 45 seconds without data), the reason of `signal`
    */
   async *events({ lastEventId, signal }: EventOptions = {}): AsyncGenerator<BrokerEvent> {
     const headers = { accept: 'text/event-stream', 'last-event-id': lastEventId };
@@ -64,7 +64,7 @@ export class BrokerClient {
     yield* eventsOf(response, this.#connection.clock, signal);
   }
 
-  /** Ends the connections, of every caller that shares them. */
+  /** Closes the connections, for all clients that share them. */
   close(): void {
     this.#connection.close();
   }

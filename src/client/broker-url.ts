@@ -1,21 +1,21 @@
 const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/;
 
 /**
- * Where the broker is: scheme, host and port.
- * @throws TypeError, without the text, which may hold a password, for anything more or else; for `http:` to another machine unless allowed,
- * because everybody on the way would read the secrets.
+ * The broker's URL: scheme, host and port, and nothing else.
+ * @throws TypeError for any other URL, and for `http:` to another machine unless allowed, because every network on the way could read the
+ * secrets. The message does not contain the URL, which may contain a password.
  */
 export function brokerUrl(text: string, allowPlaintext: boolean): URL {
   const url = URL.parse(text);
   if (url === null || !['http:', 'https:'].includes(url.protocol)) {
-    throw new TypeError('the URL of the broker is https://HOST or https://HOST:PORT');
+    throw new TypeError('the URL of the broker must be https://HOST or https://HOST:PORT');
   }
   if (
     url.username !== '' ||
     url.password !== '' ||
     `${url.pathname}${url.search}${url.hash}` !== '/'
   ) {
-    throw new TypeError('the URL of the broker has a host and a port, and nothing else');
+    throw new TypeError('the URL of the broker must have a host and a port, and nothing else');
   }
   if (url.protocol === 'http:' && !allowPlaintext && !LOOPBACK.test(url.hostname)) {
     throw new TypeError('the URL of the broker must be https://, except on loopback');

@@ -7,7 +7,7 @@ import type { Authorization, Credential } from './credential.ts';
 import { API_VERSION } from './generated/operations.ts';
 import type { PreparedRequest } from './prepared-request.ts';
 import { readAnswer, streamOf, type AnyAnswer } from './read-answer.ts';
-import { repeating } from './repeat.ts';
+import { retrying } from './retry.ts';
 import { withinTime } from './time-limit.ts';
 import { Transport } from './transport.ts';
 
@@ -18,22 +18,22 @@ const LIBRARY = `quaymaster-client/${API_VERSION}`;
 export interface ClientOptions {
   /** `https://HOST[:PORT]`; `http://` on loopback only. */
   readonly url: string;
-  /** PEM of the authorities that may vouch for the broker; absent: those that come with Node. */
+  /** PEM of the CAs that are trusted for the broker's certificate; default: the CAs of Node. */
   readonly ca?: string | undefined;
-  /** `http://` to other machines too: where a mesh encrypts. */
+  /** Allows `http://` to other machines, for a service mesh that encrypts. */
   readonly allowPlaintext?: boolean;
-  /** For one try, from its beginning to the last byte of its answer; 30,000 unless told. */
+  /** Time limit of one try, up to the last byte of its response; default: 30,000. */
   readonly timeoutMs?: number;
-  /** Tries in all of what is safe to repeat; 4 unless told. */
+  /** Number of tries of a request that is safe to repeat; default: 4. */
   readonly tries?: number;
-  /** Named before this library in the broker's log. */
+  /** Put before the name of this library in the User-Agent header. */
   readonly userAgent?: string;
   readonly clock?: Clock;
-  /** In [0, 1), for jitter. */
+  /** Random numbers in [0, 1) for jitter. */
   readonly random?: () => number;
 }
 
-/** The way to one broker, for every caller that goes it. */
+/** The connection to one broker, shared by all callers. */
 export class Connection {
   readonly clock: Clock;
   readonly #transport: Transport;
@@ -42,7 +42,7 @@ export class Connection {
   readonly #random: () => number;
   readonly #userAgent: string;
 
-  /** @throws TypeError for a URL that cannot be used */
+  /** @throws TypeError for an invalid URL */
   constructor(options: ClientOptions) {
     const { clock = systemClock, random = randomFraction, userAgent } = options;
     const url = brokerUrl(options.url, options.allowPlaintext === true);
@@ -54,7 +54,7 @@ export class Connection {
     this.#userAgent = userAgent === undefined ? LIBRARY : `${userAgent} ${LIBRARY}`;
   }
 
-  /** One call with as many tries as it takes and may have. @throws ApiError, UnreachableError, the reason of `signal` */
+  /** One call, with retries if it is safe to repeat. @throws ApiError, UnreachableError, the reason of `signal` */
   call(
     request: PreparedRequest,
     credential: Credential,
@@ -62,7 +62,7 @@ export class Connection {
   ): Promise<AnyAnswer> {
     const options = { tries: this.#tries, clock: this.clock, random: this.#random };
     const limit = { ms: this.#timeoutMs, clock: this.clock, caller: signal };
-    return repeating(request, options, signal, () =>
+    return retrying(request, options, signal, () =>
       withinTime(limit, async (within) => {
         const authorization = await this.#authorize(request, credential);
         const response = await this.#send(request, authorization, within);
@@ -71,7 +71,7 @@ export class Connection {
     );
   }
 
-  /** An event stream from its head on; a refusal is read whole, within the time of a try. One try. @throws as `call` */
+  /** Opens an event stream and returns after its headers. A refusal is read completely, within the time of one try. It does not retry. @throws as `call` */
   open(
     request: PreparedRequest,
     credential: Credential,

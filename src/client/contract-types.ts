@@ -1,15 +1,15 @@
 import type { operations } from './generated/api.ts';
 import type { OPERATIONS } from './generated/operations.ts';
 
-/** Names of operations, as openapi.yaml has them. */
+/** The operationIds of openapi.yaml. */
 export type OperationId = keyof operations & keyof typeof OPERATIONS;
-/** Operations that are one request and one answer: all but the event stream. */
+/** Operations with one response: all but the event stream. */
 export type CallId = Exclude<OperationId, 'followEvents'>;
 
 type ParametersOf<Id extends OperationId> = operations[Id]['parameters'];
 type ResponsesOf<Id extends OperationId> = operations[Id]['responses'];
 
-/** `Name: Part` where the contract requires it, `Name?: Part` where it allows it, and nothing else to give where it has none. */
+/** `Name: Part` if the contract requires it, `Name?: Part` if it allows it, and `Name?: undefined` if it has none. */
 type Given<Name extends string, Part, IsRequired extends boolean> = [Part] extends [never]
   ? { readonly [key in Name]?: undefined }
   : IsRequired extends true
@@ -23,7 +23,7 @@ type PartOf<Parameters, Name extends string> = Parameters extends {
 }
   ? NonNullable<P>
   : never;
-/** The credential makes the proof: it is no header for the caller to give. */
+/** Without DPoP: the credential adds the proof, not the caller. */
 type HeadersOf<Parameters> =
   PartOf<Parameters, 'header'> extends infer H
     ? [H] extends [never]
@@ -33,7 +33,7 @@ type HeadersOf<Parameters> =
         : Omit<H, 'DPoP'>
     : never;
 
-/** A document as it was written, so that the broker tells its faults by the lines of the file. */
+/** The text of a document, so that the broker reports problems with the lines of the file. */
 export interface RawBody {
   readonly type: 'application/yaml' | 'application/json';
   readonly text: string;
@@ -46,7 +46,7 @@ type BodyInput<Id extends OperationId> = operations[Id] extends {
     | { readonly body?: undefined; readonly raw: RawBody }
   : { readonly body?: undefined; readonly raw?: undefined };
 
-/** What an operation takes, each part as openapi.yaml says. */
+/** The input of an operation, with the types of openapi.yaml. */
 export type CallInput<Id extends OperationId> = Given<
   'path',
   PartOf<ParametersOf<Id>, 'path'>,
@@ -66,12 +66,12 @@ type BodyOf<Response> = Response extends { content: infer Content }
         : never
   : undefined;
 
-/** The body of an operation's answer: JSON as it is described, text, bytes, or nothing. */
+/** The body of an operation's response: typed JSON, text, bytes, or nothing. */
 export type SuccessBody<Id extends OperationId> = {
   [Status in Exclude<keyof ResponsesOf<Id>, 'default'>]: BodyOf<ResponsesOf<Id>[Status]>;
 }[Exclude<keyof ResponsesOf<Id>, 'default'>];
 
-/** Lists that come in pages. */
+/** Lists with pages. */
 export type PagedId = {
   [Id in CallId]: ParametersOf<Id> extends { readonly query?: { readonly after?: string } }
     ? IsNever<PartOf<ParametersOf<Id>, 'query'>> extends true
@@ -87,17 +87,17 @@ type IsNever<T> = [T] extends [never] ? true : false;
 export type ItemOf<Id extends CallId> =
   SuccessBody<Id> extends { readonly items: readonly (infer Item)[] } ? Item : never;
 
-/** What the broker answered. */
+/** A response of the broker. */
 export interface Answer<Id extends OperationId> {
   readonly status: number;
-  /** By lower-case name. */
+  /** Keyed by lower-case name. */
   readonly headers: Readonly<Record<string, string>>;
-  /** Under which the broker logged and recorded the request. */
+  /** The id of the request in the broker's log and audit log. */
   readonly requestId: string;
   readonly body: SuccessBody<Id>;
 }
 
-/** The input may be left out where an operation needs none. */
+/** The input is optional if the operation needs none. */
 export type InputArguments<Id extends OperationId> =
   { readonly signal?: AbortSignal } extends CallInput<Id>
     ? [input?: CallInput<Id>]

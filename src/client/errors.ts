@@ -2,22 +2,22 @@ import type { components } from './generated/api.ts';
 
 type Problem = components['schemas']['Problem'];
 
-/** Format characters too: some reorder the text around them (CVE-2021-42574) or cannot be seen. */
-const OBEYED = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu;
-/** Tokens of sessions and operators, and JWTs: whoever sits between could send ours back to us inside a text. */
+/** Characters that a terminal interprets, and format characters, which reorder or hide text (CVE-2021-42574). */
+const UNSAFE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu;
+/** Tokens of sessions and operators, and JWTs: a machine in the middle could send our own token back inside a text. */
 const TOKEN = /qm[so]_[0-9A-Za-z]{8,}|eyJ[\w-]+\.[\w-]+\.[\w-]*/g;
 const MOST_TEXT = 2_000;
 
-/** The broker answered, and the answer is no. */
+/** The broker refused the request. */
 export class ApiError extends Error {
   readonly operation: string;
   readonly status: number;
-  /** Stable; docs/errors.md explains each. Brokers to come may have more. */
+  /** Stable; docs/errors.md explains each. Later brokers may have more. */
   readonly code: components['schemas']['ErrorCode'];
   readonly title: string;
   readonly detail: string | undefined;
   readonly problems: Problem['problems'];
-  /** Under which the broker logged and recorded the request. */
+  /** The id of the request in the broker's log and audit log. */
   readonly requestId: string;
   readonly retryAfterSeconds: number | undefined;
 
@@ -44,7 +44,7 @@ export class ApiError extends Error {
   }
 }
 
-/** It was called with what cannot be sent; nothing was. The value is not in it. */
+/** The input cannot be sent, and nothing was sent. The message does not contain the value. */
 export class InputError extends TypeError {
   constructor(message: string) {
     super(message);
@@ -53,19 +53,19 @@ export class InputError extends TypeError {
 }
 
 /**
- * `no_connection`: nothing was sent. `tls`: the other end did not prove who it is. `timeout`, `cut_off`: no whole answer; what was asked may
- * have been done. `silent`: an event stream that shows no life. `not_ours`: somebody else answered, `too_large`: with more than we hold.
+ * `no_connection`: nothing was sent. `tls`: the server's certificate is not valid. `timeout`, `cut_off`: no complete response, and the change may have
+ * been made. `silent`: the event stream sent no data. `not_ours`: the response is not the broker's. `too_large`: the response exceeds a limit.
  */
 export type UnreachableReason =
   'no_connection' | 'tls' | 'timeout' | 'cut_off' | 'silent' | 'not_ours' | 'too_large';
 
-/** No answer, or none of the broker. */
+/** No response, or one that is not the broker's. */
 export class UnreachableError extends Error {
   readonly reason: UnreachableReason;
-  /** Of the answer that is not ours, if there is one. */
+  /** Status of a response that is not the broker's. */
   readonly status: number | undefined;
 
-  /** `cause` must hold nothing that was received. */
+  /** `cause` must not contain received data. */
   constructor(
     reason: UnreachableReason,
     message: string,
@@ -78,7 +78,7 @@ export class UnreachableError extends Error {
   }
 }
 
-/** What came from outside as it may be printed: bounded, on one line, without anything a terminal obeys. */
+/** Received text that is safe to print: bounded, on one line, without characters that a terminal interprets. */
 function plainText(text: string): string {
-  return text.slice(0, MOST_TEXT).replaceAll(OBEYED, ' ').replaceAll(TOKEN, '[sensitive]');
+  return text.slice(0, MOST_TEXT).replaceAll(UNSAFE, ' ').replaceAll(TOKEN, '[sensitive]');
 }

@@ -1,16 +1,16 @@
 import { UnreachableError } from './errors.ts';
 
-/** One event as it was sent (WHATWG HTML, "Server-sent events"). */
+/** One event (WHATWG HTML, "Server-sent events"). */
 export interface StreamedEvent {
   readonly id: string;
   readonly event: string;
   readonly data: string;
 }
 
-/** The broker's events are some 100 bytes. */
+/** Limit of one event; the broker's events have about 100 bytes. */
 const MOST_CHARACTERS = 65_536;
 
-/** Puts events together from pieces that were cut anywhere. */
+/** Parses events from chunks with arbitrary boundaries. */
 export class EventStreamParser {
   readonly #decoder = new TextDecoder('utf-8');
   #rest = '';
@@ -20,16 +20,16 @@ export class EventStreamParser {
   #data: string[] = [];
   #held = 0;
 
-  /** Events that end within this piece. @throws UnreachableError for a line or an event that is too long. */
-  push(piece: Uint8Array): readonly StreamedEvent[] {
-    const text = this.#rest + this.#decoder.decode(piece, { stream: true });
-    // A carriage return at the end may be half a line end.
+  /** The events that end in this chunk. @throws UnreachableError for a line or an event that is too long */
+  push(chunk: Uint8Array): readonly StreamedEvent[] {
+    const text = this.#rest + this.#decoder.decode(chunk, { stream: true });
+    // A final carriage return may be the first half of a line end.
     const whole = text.endsWith('\r') ? text.slice(0, -1) : text;
     const lines = whole.split(/\r\n|\r|\n/);
     this.#rest = (lines.pop() ?? '') + text.slice(whole.length);
     const events = lines.flatMap((line) => this.#take(line));
     if (this.#rest.length + this.#held > MOST_CHARACTERS) {
-      throw new UnreachableError('too_large', 'an event that is too long');
+      throw new UnreachableError('too_large', 'an event is too long');
     }
     return events;
   }
@@ -50,7 +50,7 @@ export class EventStreamParser {
     if (name === 'id' && !value.includes('\0')) this.#id = value;
     if (name === 'data') {
       this.#data.push(value);
-      // Its line end too: empty lines of data are held as well.
+      // The line end counts too, because empty lines of data are kept as well.
       this.#held += value.length + 1;
     }
   }

@@ -4,7 +4,7 @@ import { UnreachableError } from './errors.ts';
 import { EventStreamParser, type StreamedEvent } from './event-stream.ts';
 import { transportError } from './transport.ts';
 
-/** What docs/api.md says of each; a broker to come may send more kinds, which are passed over. */
+/** docs/api.md explains each kind. Kinds of later brokers are skipped. */
 export type BrokerEvent =
   | {
       readonly event: 'secret.changed';
@@ -17,13 +17,13 @@ export type BrokerEvent =
       readonly data: Readonly<Record<string, never>>;
     };
 
-/** Three of the broker's beats, which come every 15 seconds. */
+/** Three times the broker's heartbeat of 15 seconds. */
 const SILENCE_MS = 45_000;
-const BARE: readonly string[] = ['ready', 'reset', 'leases.changed', 'session.ended'];
+const WITHOUT_DATA: readonly string[] = ['ready', 'reset', 'leases.changed', 'session.ended'];
 
 /**
- * The events of an answer until it ends. Leaving the loop ends the stream.
- * @throws UnreachableError when it is cut off, silent, or not what the broker sends; the reason of `signal`
+ * The events of a response until it ends. Leaving the loop closes the stream.
+ * @throws UnreachableError if the stream is cut off, silent, or not the broker's; the reason of `signal`
  */
 export async function* eventsOf(
   response: IncomingMessage,
@@ -55,12 +55,12 @@ export async function* eventsOf(
   }
 }
 
-/** @throws UnreachableError for an event of ours that is not as it should be */
+/** @throws UnreachableError for an event of a known kind with invalid data */
 function brokerEvents({ event, id, data }: StreamedEvent): readonly BrokerEvent[] {
-  if (BARE.includes(event)) return [{ event, id, data: {} } as BrokerEvent];
+  if (WITHOUT_DATA.includes(event)) return [{ event, id, data: {} } as BrokerEvent];
   if (event !== 'secret.changed') return [];
   const path = pathOf(data);
-  if (path === undefined) throw new UnreachableError('not_ours', 'an event that is not its API');
+  if (path === undefined) throw new UnreachableError('not_ours', 'an event does not match the API');
   return [{ event, id, data: { path } }];
 }
 

@@ -2,18 +2,18 @@ import type { OperationId, RawBody } from './contract-types.ts';
 import { InputError } from './errors.ts';
 import { OPERATIONS } from './generated/operations.ts';
 
-/** A request before it is known who sends it. */
+/** A request without its credential. */
 export interface PreparedRequest {
   readonly id: OperationId;
   readonly method: string;
   readonly path: string;
-  /** With its question mark, or empty. */
+  /** With the question mark, or empty. */
   readonly query: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string | undefined;
 }
 
-/** Inputs of every operation as they look at run time. */
+/** The input of any operation at run time. */
 export interface AnyInput {
   readonly path?: Readonly<Record<string, string | number>> | undefined;
   readonly query?: Readonly<Record<string, string | number | boolean | undefined>> | undefined;
@@ -23,12 +23,12 @@ export interface AnyInput {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** The broker decodes no path: what would have to be encoded is in no name, and must not change which operation is called. */
+/** The broker does not decode paths. Names contain no characters that need encoding, and a parameter must not change which operation is called. */
 const SEGMENTS = /^[A-Za-z0-9._+=@-]+(?:\/[A-Za-z0-9._+=@-]+)*$/;
 const SEGMENT = /^[A-Za-z0-9._+=@-]+$/;
 const DOTS = /(?:^|\/)\.{1,2}(?:\/|$)/;
 
-/** @throws InputError where a path parameter is missing or could not be part of a path; it is not echoed. */
+/** @throws InputError if a path parameter is missing or invalid; the message does not contain it */
 export function prepareRequest(id: OperationId, input: AnyInput = {}): PreparedRequest {
   const { method, path: template } = OPERATIONS[id];
   const path = template.replaceAll(/\{(\w+)\}/g, (_all, name: string) =>
@@ -52,9 +52,10 @@ export function prepareRequest(id: OperationId, input: AnyInput = {}): PreparedR
 
 function parameterOf(id: OperationId, name: string, value: string | number | undefined): string {
   const text = String(value ?? '');
-  const form = name === 'path' ? SEGMENTS : SEGMENT;
-  if (!form.test(text) || DOTS.test(text)) {
-    throw new InputError(`${id}: ${name} is missing, or has characters that no ${name} has`);
+  const pattern = name === 'path' ? SEGMENTS : SEGMENT;
+  if (!pattern.test(text) || DOTS.test(text)) {
+    const hint = name === 'path' ? '; a path has no slash at its beginning and end' : '';
+    throw new InputError(`${id}: ${name} is missing or invalid${hint}`);
   }
   return text;
 }

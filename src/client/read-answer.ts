@@ -19,7 +19,7 @@ const MEDIA: Readonly<Record<string, string>> = {
 };
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-/** An answer as it is at run time; `Answer` gives it its type. */
+/** A response at run time; `Answer` gives it its type. */
 export interface AnyAnswer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
@@ -28,8 +28,9 @@ export interface AnyAnswer {
 }
 
 /**
- * The answer of the broker to this request, whole.
- * @throws ApiError for its no, UnreachableError for what is cut off, too large, or of somebody else; nothing of the body is in it
+ * Reads the complete response to a request.
+ * @throws ApiError if the broker refuses; UnreachableError for a response that is cut off, too large, or not the broker's. The errors contain nothing of
+ * the body, except the fields of a problem.
  */
 export async function readAnswer(
   { id }: PreparedRequest,
@@ -38,7 +39,7 @@ export async function readAnswer(
 ): Promise<AnyAnswer> {
   const status = response.statusCode ?? 0;
   const form = formOf(id, status, open !== undefined);
-  // 503 is said by who cannot serve: with another media type it is a problem or no answer of the broker.
+  // The contract describes some 503 responses (readiness). With another media type a 503 is a problem, or not the broker's response.
   if (form === undefined || (form !== 'none' && mediaOf(response) !== MEDIA[form])) {
     throw await failureOf(id, response);
   }
@@ -47,7 +48,7 @@ export async function readAnswer(
   return { status, headers, requestId: headers['x-request-id'] ?? '', body };
 }
 
-/** Undefined where the contract describes no such answer. Who can open gets no value that is not sealed. */
+/** Undefined if the contract describes no such response. A caller with a sealing key accepts only sealed values. */
 function formOf(id: PreparedRequest['id'], status: number, opens: boolean): string | undefined {
   const forms: Readonly<Record<number, string>> = OPERATIONS[id].answers;
   const form = forms[status];
@@ -70,7 +71,7 @@ async function bodyOf(
   return jsonOf(form === 'sealed' && open !== undefined ? await open(text) : text, response);
 }
 
-/** The answer where it is an event stream, not read yet. @throws as `readAnswer` */
+/** The response if it is an event stream, without reading it. @throws as `readAnswer` */
 export async function streamOf(
   { id }: PreparedRequest,
   response: IncomingMessage,
@@ -79,7 +80,7 @@ export async function streamOf(
   throw await failureOf(id, response);
 }
 
-/** What an answer that is not the wanted one says: the broker's no, or that somebody else answered. */
+/** The error of an unexpected response: the broker's refusal, or a response that is not the broker's. */
 async function failureOf(
   id: PreparedRequest['id'],
   response: IncomingMessage,
@@ -118,7 +119,7 @@ function isDocumentProblem(value: unknown): boolean {
   );
 }
 
-/** Whole seconds (RFC 9110, section 10.2.3); the broker sends no dates. */
+/** Whole seconds (RFC 9110, section 10.2.3). The broker never sends dates. */
 function retryAfterOf(response: IncomingMessage): number | undefined {
   const text = response.headers['retry-after'];
   return text !== undefined && /^\d{1,9}$/.test(text) ? Number(text) : undefined;
@@ -133,7 +134,7 @@ function mediaOf({ headers }: IncomingMessage): string {
   return (headers['content-type'] ?? '').split(';', 1)[0]?.trim().toLowerCase() ?? '';
 }
 
-/** Cut off at `most` bytes, whatever Content-Length says. */
+/** Stops after `most` bytes, whatever Content-Length says. */
 async function readBody(response: IncomingMessage, most: number): Promise<Buffer> {
   if (response.headers['content-encoding'] !== undefined) {
     response.destroy();
@@ -144,11 +145,12 @@ async function readBody(response: IncomingMessage, most: number): Promise<Buffer
   try {
     for await (const chunk of response as AsyncIterable<Buffer>) {
       length += chunk.length;
-      if (length > most) throw new UnreachableError('too_large', `an answer of over ${most} bytes`);
+      if (length > most)
+        throw new UnreachableError('too_large', `the response has over ${most} bytes`);
       chunks.push(chunk);
     }
   } catch (error) {
-    throw transportError(error, 'an answer');
+    throw transportError(error, 'the response');
   }
   return Buffer.concat(chunks, length);
 }
@@ -161,7 +163,7 @@ function textOf(bytes: Uint8Array, response: IncomingMessage): string {
   }
 }
 
-/** The parser's error is dropped: it quotes what it could not parse. */
+/** The parser's error is dropped, because it quotes the text. */
 function jsonOf(text: string, response: IncomingMessage): unknown {
   try {
     return JSON.parse(text) as unknown;
@@ -173,8 +175,14 @@ function jsonOf(text: string, response: IncomingMessage): unknown {
 function notOurs(response: IncomingMessage): UnreachableError {
   const status = response.statusCode ?? 0;
   const isRedirect = status >= 300 && status < 400;
-  const what = isRedirect ? 'a redirect, which is not followed' : 'something that is not its API';
-  return new UnreachableError('not_ours', `the URL of the broker answers ${status} with ${what}`, {
-    status,
-  });
+  const what = isRedirect
+    ? 'a redirect, which is not followed'
+    : 'a response that is not the API of a broker';
+  return new UnreachableError(
+    'not_ours',
+    `the URL of the broker returns status ${status} with ${what}`,
+    {
+      status,
+    },
+  );
 }

@@ -15,8 +15,8 @@ import { UnreachableError } from './errors.ts';
 
 const PROOF_ID_BYTES = 16;
 /**
- * The broker takes a proof from 60 s back to 5 s ahead of its clock: dated back, it is taken from clocks that are up to 25 s fast and up to
- * 40 s slow.
+ * The broker accepts a proof that is up to 60 s old and up to 5 s in the future. Backdating makes it accept clocks that are up to 25 s fast and up to 40 s
+ * slow.
  */
 const BACKDATED_SECONDS = 20;
 
@@ -27,9 +27,9 @@ interface KeyParts {
   readonly opening: CryptoKey;
 }
 
-/** A P-256 key of this process: it proves who sends a request (RFC 9449), and opens what is sealed to it (RFC 7516, ECDH-ES). */
+/** A P-256 key of this process. It signs the proof of each request (RFC 9449) and decrypts sealed responses (RFC 7516, ECDH-ES). */
 export class SealingKey {
-  /** RFC 7638, as the broker names the key. */
+  /** RFC 7638; the broker identifies the key by it. */
   readonly thumbprint: string;
   readonly #publicJwk: JWK;
   readonly #signing: CryptoKey;
@@ -47,7 +47,7 @@ export class SealingKey {
     return SealingKey.of(await exportJWK(privateKey));
   }
 
-  /** The key of a private JWK. The Web Crypto API has a key object for each of its two uses. */
+  /** The key of a private JWK. The Web Crypto API needs one key object for each of its two uses. */
   static async of(jwk: JWK): Promise<SealingKey> {
     const { kty, crv, x, y } = jwk;
     const publicJwk = { kty, crv, x, y } as JWK;
@@ -59,7 +59,7 @@ export class SealingKey {
     });
   }
 
-  /** For the login, which binds the session to this key; its answer is not sealed. */
+  /** For the login, which binds the session to this key. Its response is not sealed. */
   introduced(): Credential {
     return {
       authorize: async (request) => ({
@@ -68,7 +68,7 @@ export class SealingKey {
     };
   }
 
-  /** For the requests of the session with this token. Each try has a proof of its own, and only an answer to that one is opened. */
+  /** For the requests of the session with this token. Each try has its own proof, and only the response to that proof is decrypted. */
   bearing(token: string): Credential {
     const authorize = async (request: RequestFacts): Promise<Authorization> => {
       const { proof, id } = await this.#prove(request, token);
@@ -80,7 +80,7 @@ export class SealingKey {
     return { authorize };
   }
 
-  /** @throws UnreachableError for what is not sealed to this key, by these algorithms, as the answer to the proof with this id */
+  /** @throws UnreachableError unless the response is sealed to this key, with these algorithms, for the proof with this id */
   async open(sealed: string, proofId: string): Promise<string> {
     try {
       const { plaintext, protectedHeader } = await compactDecrypt(sealed, this.#opening, {
@@ -93,9 +93,9 @@ export class SealingKey {
         return new TextDecoder('utf-8', { fatal: true }).decode(plaintext);
       }
     } catch {
-      // Why is of no use to who asked, and the library's errors have the answer in them.
+      // The reason does not help the caller, and the library's errors contain the response.
     }
-    throw new UnreachableError('not_ours', 'an answer that is not sealed to this request');
+    throw new UnreachableError('not_ours', 'the response is not sealed to this request');
   }
 
   async #prove(

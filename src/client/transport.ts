@@ -2,29 +2,29 @@ import type { Agent, ClientRequest, IncomingMessage, RequestOptions } from 'node
 import { isTlsFault } from '../domain/tls-fault.ts';
 import { UnreachableError, type UnreachableReason } from './errors.ts';
 
-/** Below the broker's 60 s, so that a connection is not closed under a request. */
+/** Less than the broker's 60 s, so that the broker does not close a connection while a request is sent on it. */
 const IDLE_SOCKET_MS = 30_000;
 const MOST_SOCKETS = 32;
 const BEFORE_SENDING = ['connect', 'getaddrinfo'];
 
 export interface SentRequest {
   readonly method: string;
-  /** Path and query, as they go out: nothing is normalised or encoded. */
+  /** Path and query; they are not normalised or encoded. */
   readonly target: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string | undefined;
 }
 
-interface Connecting {
+interface Protocol {
   readonly agent: Agent;
   readonly request: (options: RequestOptions) => ClientRequest;
 }
 
-/** Connections to one broker. Nothing is followed, decompressed, cached or sent through a proxy. */
+/** Connections to one broker, without redirects, decompression, caches and proxies. */
 export class Transport {
   readonly #url: URL;
   readonly #ca: string | undefined;
-  #connecting: Connecting | undefined;
+  #protocol: Protocol | undefined;
   #closed = false;
 
   constructor(url: URL, ca: string | undefined) {
@@ -36,12 +36,12 @@ export class Transport {
     return this.#url.origin;
   }
 
-  /** Resolves at the head of the answer, whatever it is. @throws UnreachableError */
+  /** Resolves with the headers of the response, whatever its status. @throws UnreachableError */
   async open(sent: SentRequest, signal: AbortSignal): Promise<IncomingMessage> {
     if (this.#closed) throw new UnreachableError('no_connection', 'the client is closed');
     signal.throwIfAborted();
-    this.#connecting ??= connecting(this.#url, this.#ca);
-    const { agent, request } = this.#connecting;
+    this.#protocol ??= protocolOf(this.#url, this.#ca);
+    const { agent, request } = this.#protocol;
     const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
     const { hostname, port } = this.#url;
     const outgoing = request({
@@ -57,36 +57,38 @@ export class Transport {
       },
     });
     outgoing.once('response', resolve);
-    // Without a listener Node closes the connection and tells nobody: the call would never end.
+    // Without a listener Node closes the connection without an event, and the call would never end.
     outgoing.once('upgrade', (_response, socket) => {
       socket.destroy();
-      reject(new UnreachableError('not_ours', `${this.origin}: switches to another protocol`));
+      reject(
+        new UnreachableError('not_ours', `${this.origin}: the server switched to another protocol`),
+      );
     });
     outgoing.on('error', (error) => reject(transportError(error, this.origin)));
     outgoing.end(sent.body);
     return promise;
   }
 
-  /** Ends every connection, event streams too. */
+  /** Closes all connections, event streams included. */
   close(): void {
     this.#closed = true;
-    this.#connecting?.agent.destroy();
+    this.#protocol?.agent.destroy();
   }
 }
 
 /**
- * Loaded when it is used, and as it is: the module that `import` makes of `node:http` loads all of WebSocket and fetch (measured: 36 ms of 40). TLS
- * sessions are not resumed, because resumption has skipped the host name check (CVE-2026-48928).
+ * Loads `node:http` when it is first used, and without `import`: importing it as a module also loads WebSocket and fetch (measured: 36 of 40 ms). TLS sessions
+ * are not resumed, because resumption has skipped the host name check (CVE-2026-48928).
  */
-function connecting(url: URL, ca: string | undefined): Connecting {
-  const usual = { keepAlive: true, maxSockets: MOST_SOCKETS, timeout: IDLE_SOCKET_MS };
+function protocolOf(url: URL, ca: string | undefined): Protocol {
+  const options = { keepAlive: true, maxSockets: MOST_SOCKETS, timeout: IDLE_SOCKET_MS };
   if (url.protocol === 'http:') {
     const { Agent, request } = process.getBuiltinModule('node:http');
-    return { agent: new Agent(usual), request };
+    return { agent: new Agent(options), request };
   }
   const { Agent, request } = process.getBuiltinModule('node:https');
   const agent = new Agent({
-    ...usual,
+    ...options,
     maxCachedSessions: 0,
     minVersion: 'TLSv1.3',
     rejectUnauthorized: true,
@@ -95,7 +97,7 @@ function connecting(url: URL, ca: string | undefined): Connecting {
   return { agent, request };
 }
 
-/** An error of Node as ours. Only its code goes along: some of Node's errors hold what was received. */
+/** Our error for an error of Node. It contains only the code, because some of Node's errors contain received data. */
 export function transportError(error: unknown, origin: string): UnreachableError {
   if (error instanceof UnreachableError) return error;
   const { code = 'unknown' } = error as NodeJS.ErrnoException;
@@ -106,7 +108,7 @@ export function transportError(error: unknown, origin: string): UnreachableError
 
 function reasonOf(error: NodeJS.ErrnoException): UnreachableReason {
   if (isTlsFault(error.code)) return 'tls';
-  // Node gathers the faults of several addresses of one name.
+  // Node collects the errors of all addresses of a name.
   if (error instanceof AggregateError || BEFORE_SENDING.includes(error.syscall ?? '')) {
     return 'no_connection';
   }

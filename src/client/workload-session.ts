@@ -6,24 +6,24 @@ import type { components } from './generated/api.ts';
 type Opened = components['schemas']['OpenedSession'];
 
 export interface LogIn {
-  /** As the broker has it registered. */
+  /** Name of the cluster, as registered at the broker. */
   readonly cluster: string;
   /** The pod's service-account token, projected for the broker's audience. */
   readonly token: string;
-  /** The session is bound to a key that never leaves this process, and values come sealed to it: docs/sealed-delivery.md. */
+  /** Binds the session to a key that never leaves this process; the broker seals values to it: docs/sealed-delivery.md. */
   readonly sealed?: boolean;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** A workload that is logged in. Its session ends with the token it was last shown. */
+/** The session of a workload. It expires with the last token that the broker has received for it. */
 export class WorkloadSession {
   readonly id: string;
   readonly workload: components['schemas']['Workload'];
-  /** When it was opened, by the broker's clock, in milliseconds since the epoch: what time that has. */
+  /** Time of the login by the broker's clock, in milliseconds since the epoch; it shows the broker's time. */
   readonly createdAt: number;
-  /** Calls as this session. */
+  /** A client with the credential of this session. */
   readonly client: BrokerClient;
-  /** For the first `events`: what happened since the login comes first. */
+  /** For the first `events`, which then starts with the events since the login. */
   readonly eventId: string;
   #endsAt: number;
 
@@ -37,8 +37,8 @@ export class WorkloadSession {
   }
 
   /**
-   * @throws as `BrokerClient.call`; ApiError ERR_TOKEN_INVALID whatever is wrong with the token; UnreachableError where `sealed` is asked
-   * for and the session is not bound to the key, because somebody on the way took the proof out
+   * @throws as `BrokerClient.call`; ApiError ERR_TOKEN_INVALID for any problem of the token; UnreachableError if `sealed` is set and the session is not bound
+   * to the key, because a proxy on the way removed the proof
    */
   static async logIn(client: BrokerClient, logIn: LogIn): Promise<WorkloadSession> {
     const { cluster, token, signal, sealed = false } = logIn;
@@ -56,12 +56,12 @@ export class WorkloadSession {
     return new WorkloadSession(client.as(key.bearing(body.token)), body);
   }
 
-  /** By the broker's clock, in milliseconds since the epoch. */
+  /** Expiry by the broker's clock, in milliseconds since the epoch. */
   get endsAt(): number {
     return this.#endsAt;
   }
 
-  /** Moves the end to that of a current token of the same pod. @throws as `BrokerClient.call` */
+  /** Extends the session to the expiry of a current token of the same pod. @throws as `BrokerClient.call` */
   async renew(token: string, signal?: AbortSignal): Promise<void> {
     const { body } = await this.client.call('renewSession', { body: { token }, signal });
     this.#endsAt = Date.parse(body.session.endsAt);

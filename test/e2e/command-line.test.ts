@@ -400,7 +400,7 @@ describe('the program', () => {
     expect([kind, path, label].map(({ code }) => code)).toEqual([64, 64, 64]);
     expect(kind.err).toContain('policies is not one of cluster, mount, operator');
     expect(kind.err).not.toContain('ERR_INTERNAL');
-    expect(path.err).toContain('path is missing, or has characters that no path has');
+    expect(path.err).toContain('path is missing or invalid; a path has no slash at its beginning');
     expect(label.err).toBe('--label must be KEY=VALUE\n');
   });
 
