@@ -29,7 +29,7 @@ const TOKEN = /^[!-~]+$/;
  * @throws TypeError for a text that is not valid in a header, such as one with a final newline; the message does not contain it
  */
 export function bearer(token: string): Credential {
-  if (!TOKEN.test(token)) throw new TypeError('the token contains invalid characters');
+  if (!TOKEN.test(token)) throw new TypeError('the token is empty or contains invalid characters');
   const authorization: Authorization = { headers: { authorization: `Bearer ${token}` } };
   return { authorize: () => Promise.resolve(authorization) };
 }

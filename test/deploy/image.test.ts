@@ -105,7 +105,7 @@ describe('the image, as the Dockerfile puts it together', () => {
     const { code, output } = await run('init', '--token-file', join(image().keys, 'token'));
     expect({ code, output }).toEqual({
       code: 0,
-      output: expect.stringMatching(/KEEP .*kek\.key SAFE/),
+      output: expect.stringMatching(/KEEP A COPY OF .*kek\.key IN A SAFE PLACE/),
     });
     expect(output).not.toContain(readFileSync(join(image().keys, 'token'), 'utf8').trim());
   });

@@ -47,7 +47,7 @@ describe('development mode', () => {
     return stdout;
   }
 
-  it('says what it made and what its demonstration did', () => {
+  it('reports what it created and what its demonstration did', () => {
     expect(output).toContain('created the key-encryption key');
     expect(output).toContain('a pod of shop/web logged in: ses_');
     expect(output).toContain('it read demo/shop/db: 200');
@@ -71,18 +71,27 @@ describe('development mode', () => {
     expect(entries?.['items']).toHaveLength(5);
   });
 
-  it('prints lines for the command line and the sidecar, and no value but the one it wrote', async () => {
-    const shown = await paste('QM=', '$QM');
+  it('prints lines for the command line and the sidecar, which show only the value that the sidecar writes', async () => {
+    const shown = await paste('qm()', 'qm ', 'operator ');
     expect(shown).toContain('demo/shop/api');
     expect(shown).toMatch(/api -> .*db\.env -> /s);
     expect(shown).toContain('username=');
     expect(shown).not.toContain('not-a-real-key');
   });
 
-  it('prints a line that takes the log out and proves it', async () => {
-    const report = await paste('QM=', 'EXPORT=');
-    expect(report).toContain('the log holds');
+  it('prints a line that exports the log and verifies it', async () => {
+    const report = await paste('qm()', 'EXPORT=');
+    expect(report).toContain('verified: ');
     expect(report).toContain('anchored');
+  });
+
+  it('prints lines that an interactive zsh takes too: no comments, and no apostrophe outside quotes', () => {
+    const [, lines = ''] = output.split('another terminal:\n');
+    for (const line of lines.trim().split('\n')) {
+      expect(line).not.toMatch(/^\s*#/);
+      expect((line.match(/'/g) ?? []).length % 2).toBe(0);
+      if (line.startsWith(':')) expect(line).toMatch(/^: '[^']+'$/);
+    }
   });
 
   it('keeps its keys and tokens from others', async () => {

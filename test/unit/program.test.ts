@@ -27,9 +27,9 @@ const ODD = '/nowhere/\u001b[2Jx\u202e';
 
 it.each([
   ['a message and its cause', ['config', 'check', '-c', ODD], 2],
-  ['what nobody foresaw', ['dev', '--directory', `/dev/null${ODD}`], 1],
+  ['an unexpected error', ['dev', '--directory', `/dev/null${ODD}`], 1],
   ['the name of a file', ['audit', 'verify', tmpdir(), '--checkpoint', ODD], 2],
-])('escapes what a terminal would obey in %s', async (_what, words, code) => {
+])('escapes control characters in %s', async (_what, words, code) => {
   process.argv = ['node', 'quaymaster', ...words];
   expect(await runProgram()).toBe(code);
   expect(said).toContain('/nowhere/\\u{1b}[2Jx\\u{202e}');
@@ -38,21 +38,21 @@ it.each([
 
 it.each([
   ['--token-file', ['--token-file', '/nowhere/token']],
-  ['the token has', ['--token-file', '/dev/null']],
-])('says which word of an export is wrong: %s', async (word, options) => {
+  ['the token is empty', ['--token-file', '/dev/null']],
+])('names the invalid option of an export: %s', async (word, options) => {
   const url = ['--url', 'http://127.0.0.1:9'];
   process.argv = ['node', 'quaymaster', 'audit', 'export', '/nowhere/export', ...url, ...options];
   expect(await runProgram()).toBe(2);
   expect(said).toMatch(new RegExp(`^ERR_CONFIG_INVALID: ${word}[^\\n]+\\n$`));
 });
 
-it('says of an export that is not there no more than that', async () => {
+it('reports an export that does not exist on one line', async () => {
   process.argv = ['node', 'quaymaster', 'audit', 'verify', '/nowhere/export'];
   expect(await runProgram()).toBe(2);
-  expect(said).toBe('ERR_CONFIG_INVALID: the directory /nowhere/export cannot be read: ENOENT\n');
+  expect(said).toBe('ERR_CONFIG_INVALID: cannot read directory /nowhere/export: ENOENT\n');
 });
 
-it('escapes what a terminal would obey in words that it does not know', async () => {
+it('escapes control characters in an unknown command', async () => {
   jest.spyOn(process.stderr, 'write').mockImplementation((text) => {
     said += text.toString();
     return true;
@@ -62,7 +62,7 @@ it('escapes what a terminal would obey in words that it does not know', async ()
   expect(said).toContain("unknown command 'x\\u{1b}[2J'\n");
 });
 
-it('escapes what a terminal would obey in what it says was done', async () => {
+it('escapes control characters in a confirmation', async () => {
   const config = {
     store: { type: 'sqlite', path: '/nowhere/db' },
     kek: { type: 'local-file', path: '/nowhere/kek' },
@@ -78,7 +78,7 @@ it('escapes what a terminal would obey in what it says was done', async () => {
   expect(said).toBe(`${root}/odd\\u{1b}[2J is valid\n`);
 });
 
-it('says to who asks for help how to begin, and what there is by what it is for', async () => {
+it('groups the commands in the help by purpose, and shows the first steps', async () => {
   jest.spyOn(process.stdout, 'write').mockImplementation((text) => {
     said += text.toString();
     return true;
@@ -88,20 +88,22 @@ it('says to who asks for help how to begin, and what there is by what it is for'
   const headings = [...said.matchAll(/^(\w[^:\n]*):$/gm)].map(([, heading]) => heading);
   expect(headings).toEqual([
     'Options',
-    'Who asks',
+    'Login',
     'Secrets',
-    'As a workload',
+    'For workloads',
     'Documents from files',
-    'Rotations',
+    'Policies',
+    'Operators',
+    'Rotation',
     'Leases',
     'Answering a compromise',
-    'Imports',
+    'Import',
     'Tools',
-    'The log',
-    'The broker itself',
-    'Beside applications',
+    'Audit log',
+    'Broker',
+    'Delivery to applications',
     'Commands',
-    'To begin',
+    'First steps',
   ]);
   expect(said).toContain('quaymaster login --url https://HOST:PORT --token-file FILE');
 });

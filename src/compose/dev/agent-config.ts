@@ -1,6 +1,6 @@
 import type { DevFiles } from './dev-config.ts';
 
-/** What the demonstration pod's sidecar would be told: docs/agent.md. */
+/** The configuration of the demonstration pod's agent: docs/agent.md. */
 export function devAgentConfig(url: string, files: DevFiles): string {
   return `broker: { url: '${url}' }
 cluster: dev

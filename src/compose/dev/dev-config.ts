@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { checkConfig } from '../config/load.ts';
 import type { Config } from '../config/schema.ts';
 
-/** Where development mode keeps what. Keys lie beside the store's directory, never in it, as in production. */
+/** The files of development mode. As in production, keys are outside the directory of the store. */
 export interface DevFiles {
   readonly directory: string;
   readonly store: string;
@@ -10,10 +10,10 @@ export interface DevFiles {
   readonly logKey: string;
   readonly checkpoint: string;
   readonly operatorToken: string;
-  /** The demonstration pod's, as the kubelet would project it. */
+  /** Token of the demonstration pod, as the kubelet would project it. */
   readonly podToken: string;
   readonly agentConfig: string;
-  /** What the agent writes into. */
+  /** Directory that the agent writes to. */
   readonly secrets: string;
 }
 
@@ -31,7 +31,7 @@ export function devFiles(directory: string): DevFiles {
   };
 }
 
-/** Embedded defaults, on loopback and nowhere else. */
+/** Embedded store and keys, with a listener on loopback only. */
 export function devConfig(files: DevFiles, keySetFile: string, port: number): Config {
   const document = {
     mode: 'development',

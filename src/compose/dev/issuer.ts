@@ -22,8 +22,8 @@ export interface DevPod {
 }
 
 /**
- * A token issuer on this machine, whose tokens have exactly the claims of a bound service-account token (KEP-1205): for development
- * only, where there is no cluster.
+ * A token issuer on this machine, for development without a cluster. Its tokens have exactly the claims of a bound service-account token
+ * (KEP-1205).
  */
 export class DevIssuer {
   static readonly issuer = 'https://dev.quaymaster.invalid';
@@ -38,7 +38,7 @@ export class DevIssuer {
     this.#key = key;
   }
 
-  /** Keeps one key in the directory, so that tokens survive a restart. */
+  /** Keeps its key in the directory, so that tokens stay valid after a restart. */
   static async open(directory: string): Promise<DevIssuer> {
     const keyFile = join(directory, 'issuer.pem');
     const keySetFile = join(directory, 'issuer.jwks.json');

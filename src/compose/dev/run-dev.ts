@@ -14,10 +14,10 @@ import { DevIssuer } from './issuer.ts';
 import { DEMO_POD, demonstrate, seed } from './seed.ts';
 
 const OPERATOR_TOKEN_SECONDS = 30 * 86_400;
-const TOKEN_EVERY_MS = 600_000;
+const TOKEN_REFRESH_MS = 600_000;
 
 /**
- * Development mode: a broker with embedded defaults on loopback, an issuer that plays a cluster, and a small demonstration.
+ * Development mode: a broker with embedded defaults on loopback, an issuer in place of a cluster, and a small demonstration.
  * @throws ERR_CONFIG_INVALID
  */
 export async function runDev(
@@ -26,7 +26,7 @@ export async function runDev(
 ): Promise<void> {
   const port = Number(options.port);
   if (!Number.isInteger(port) || port < 0 || port > 65_535) {
-    throw new BrokerError('ERR_CONFIG_INVALID', '--port is a number from 0 to 65535');
+    throw new BrokerError('ERR_CONFIG_INVALID', '--port must be a number from 0 to 65535');
   }
   const files = devFiles(resolve(options.directory));
   await mkdir(files.directory, { recursive: true, mode: 0o700 });
@@ -56,12 +56,12 @@ export async function runDev(
   print(guide(serving.url, files));
 }
 
-/** The demonstration pod's token, and its login request in a file that `curl -d @file` sends; made anew before the token ends. */
+/** Writes the demonstration pod's token, and its login request for `curl -d @file`, and renews both before the token expires. */
 async function keepTokenFresh(files: DevFiles, issuer: DevIssuer): Promise<void> {
   const token = await issuer.token(DEMO_POD, systemClock.now());
   await writeFile(files.podToken, token, { mode: 0o600 });
   await writeFile(join(files.directory, 'login.json'), JSON.stringify({ cluster: 'dev', token }), {
     mode: 0o600,
   });
-  systemClock.after(TOKEN_EVERY_MS, () => void keepTokenFresh(files, issuer));
+  systemClock.after(TOKEN_REFRESH_MS, () => void keepTokenFresh(files, issuer));
 }

@@ -3,7 +3,7 @@ import { DevIssuer, type DevPod } from './issuer.ts';
 
 export const DEMO_POD: DevPod = { namespace: 'shop', serviceAccount: 'web', name: 'web-0' };
 
-/** A mount, two secrets, a policy that allows one prefix, and the cluster whose tokens log in. Safe to run again. */
+/** Creates a mount, three secrets, a policy that allows one prefix, and the cluster whose tokens may log in. Safe to run again. */
 export async function seed(operator: BrokerClient): Promise<readonly string[]> {
   await createOrReplace((headers) =>
     operator.call('putCluster', { path: { name: 'dev' }, headers, body: CLUSTER }),
@@ -19,10 +19,10 @@ export async function seed(operator: BrokerClient): Promise<readonly string[]> {
     operator.call('putDefinition', { path: { path: 'demo/shop/db' }, headers, body: DEFINITION }),
   );
   return [
-    'registered the cluster "dev", whose tokens this process signs',
-    'mounted the embedded, envelope-encrypted store at demo/',
+    'registered cluster "dev", whose tokens this process signs',
+    'mounted the embedded encrypted store at demo/',
     `wrote ${Object.keys(SECRETS).join(', ')}`,
-    'saved the policy "demo-web": service account shop/web may read and list demo/shop/**, and nothing else',
+    'saved policy "demo-web": service account shop/web may read and list demo/shop/**, and nothing else',
     'defined demo/shop/db to rotate every 30 days',
   ];
 }
@@ -74,7 +74,7 @@ async function createOrReplace(
   if (!(await isCreated(() => put({ 'If-None-Match': '*' })))) await put({ 'If-Match': '*' });
 }
 
-/** A second start leaves the versions of the first as they are. */
+/** A second start does not write new versions. */
 async function writeOnce(
   operator: BrokerClient,
   path: string,
@@ -84,7 +84,7 @@ async function writeOnce(
   await isCreated(() => operator.call('writeSecret', { path: { path }, headers, body: { data } }));
 }
 
-/** False where it is there already. */
+/** False if it exists already. */
 async function isCreated(create: () => Promise<unknown>): Promise<boolean> {
   try {
     await create();
@@ -95,7 +95,7 @@ async function isCreated(create: () => Promise<unknown>): Promise<boolean> {
   }
 }
 
-/** What the demonstration shows: a login, a read, a refusal. @returns one line each, with what came back. */
+/** Demonstrates a login, a read and a refusal. @returns one line with the result of each */
 export async function demonstrate(client: BrokerClient, token: string): Promise<readonly string[]> {
   const session = await WorkloadSession.logIn(client, { cluster: 'dev', token });
   const read = { path: { path: 'demo/shop/db' } };

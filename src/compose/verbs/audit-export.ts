@@ -14,7 +14,7 @@ interface ExportOptions {
   readonly tokenFile?: string | undefined;
 }
 
-/** Writes the log into a new directory, and says in words what of it is damaged. @throws ERR_CONFIG_INVALID, ERR_NOT_FOUND, ERR_STORE_UNAVAILABLE */
+/** Exports the log to a new directory. @returns a summary, and one line for each damaged part. @throws ERR_CONFIG_INVALID, ERR_NOT_FOUND, ERR_STORE_UNAVAILABLE */
 export async function runAuditExport(
   directory: string,
   options: ExportOptions,
@@ -24,7 +24,7 @@ export async function runAuditExport(
   const { origin, size, logKey, damage = [], missingTiles = [] } = manifest;
   const lost = damage.reduce((sum, { first, end }) => sum + end - first, 0);
   return {
-    text: `${size - lost} of ${size} entries of ${origin} are in ${directory}\nits log key: ${logKey}`,
+    text: `exported ${size - lost} of ${size} entries of ${origin} to ${directory}\nlog key: ${logKey}`,
     damage: [
       ...damage.map(damageText),
       ...missingTiles.map((path) => `${path} is not in the store`),
@@ -41,7 +41,7 @@ async function exported(
     if (tokenFile === undefined) {
       throw new BrokerError(
         'ERR_CONFIG_INVALID',
-        '--url needs --token-file, the token of an auditor',
+        '--url needs --token-file, a file with the token of an auditor',
       );
     }
     return exportLog(await brokerSource(url, tokenFile), directory, progress);

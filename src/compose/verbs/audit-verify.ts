@@ -2,13 +2,13 @@ import type { Progress } from '../../audit/export.ts';
 import { verifyExport, type VerifyReport } from '../../audit/verify.ts';
 import { findNamedDirectory, readNamedFile } from './named-file.ts';
 
-/** Checks an export and says what was found. @throws ERR_CONFIG_INVALID for a directory or a checkpoint that cannot be read */
+/** Verifies an export and reports the findings. @throws ERR_CONFIG_INVALID if the directory or the checkpoint cannot be read */
 export async function runAuditVerify(
   directory: string,
   options: { readonly checkpoint?: string; readonly logKey?: string },
   progress: Progress,
 ): Promise<{ readonly holds: boolean; readonly text: string }> {
-  // A misspelt name says nothing of any log.
+  // Without this check a misspelt name would look like a damaged log.
   await findNamedDirectory(directory);
   const report = await verifyExport(directory, {
     externalCheckpoint:
@@ -22,18 +22,24 @@ export async function runAuditVerify(
 }
 
 function textOf(report: VerifyReport): string {
-  const verdict = report.holds ? 'the log holds' : 'THE LOG DOES NOT HOLD';
-  const lines = [
-    `${verdict}: ${report.size} entries in ${report.batches} commits of ${report.writers.length} boots, ${report.assurance}`,
-  ];
-  if (!report.keyGiven)
+  const { holds, size, batches, writers, assurance, findingCount } = report;
+  const extent = `${size} entries, ${batches} commits, ${writers.length} boots`;
+  const lines = holds
+    ? [`verified: ${extent}; assurance: ${assurance}`]
+    : [`VERIFICATION FAILED (${extent}): ${counted(findingCount)}`];
+  if (!report.keyGiven) {
     lines.push(
-      'the log key is the one that the export brought: give --log-key to know whose it is',
+      'Checked with the key inside the export. Pass --log-key from a trusted copy to prove whose log this is.',
     );
+  }
   for (const { what, message, index } of report.findings) {
     lines.push(`${index === undefined ? '' : `entry ${index}: `}${what}: ${message}`);
   }
-  const more = report.findingCount - report.findings.length;
+  const more = findingCount - report.findings.length;
   if (more > 0) lines.push(`and ${more} more`);
   return lines.join('\n');
+}
+
+function counted(findings: number): string {
+  return findings === 1 ? '1 finding' : `${findings} findings`;
 }

@@ -4,7 +4,7 @@ import { ApiError, bearer, BrokerClient, UnreachableError } from '../../client/i
 import { BrokerError } from '../../domain/errors.ts';
 import { readNamedFile } from './named-file.ts';
 
-/** The log of a running broker, over its API, with an auditor's token. Its answers are repeated as the client does. @throws ERR_CONFIG_INVALID */
+/** The log of a running broker, read over its API with an auditor's token. The client retries failed requests. @throws ERR_CONFIG_INVALID */
 export async function brokerSource(url: string, tokenFile: string): Promise<ExportSource> {
   const token = (await readNamedFile('--token-file', tokenFile)).trim();
   const client = clientOf(url, token);
@@ -24,7 +24,7 @@ function clientOf(url: string, token: string): BrokerClient {
   }
 }
 
-/** The body of an answer; undefined for what is not there. @throws ERR_STORE_UNAVAILABLE */
+/** The body of a response; undefined for 404. @throws ERR_STORE_UNAVAILABLE */
 async function found<T>(call: Promise<{ readonly body: T }>): Promise<T | undefined> {
   try {
     return (await call).body;

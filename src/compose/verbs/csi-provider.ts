@@ -4,7 +4,7 @@ import { loadSettings } from '../../delivery/csi/settings.ts';
 import { createLog } from '../../log.ts';
 import { RELEASE } from '../release.ts';
 
-/** Runs the provider of a configuration file until a signal ends it. */
+/** Runs the provider with a configuration file until a signal stops it. */
 export async function runCsiProvider(path: string): Promise<void> {
   const settings = await loadSettings(path);
   const log = createLog({ level: settings.log.level, clock: systemClock });

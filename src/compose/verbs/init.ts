@@ -6,7 +6,7 @@ import { parseDuration } from '../../domain/policy/duration.ts';
 import { createLog } from '../../log.ts';
 import { initialise } from '../initialise.ts';
 
-/** @throws ERR_CONFIG_INVALID, ERR_CONFLICT @returns what to tell the operator. */
+/** Creates missing keys, store and admin token. @returns the text for the operator. @throws ERR_CONFIG_INVALID, ERR_CONFLICT */
 export async function runInit(options: {
   readonly config: string;
   readonly tokenFile: string;
@@ -14,7 +14,7 @@ export async function runInit(options: {
 }): Promise<string> {
   const tokenTtlSeconds = parseDuration(options.tokenTtl);
   if (tokenTtlSeconds === undefined) {
-    throw new BrokerError('ERR_CONFIG_INVALID', '--token-ttl is a duration such as 30m or 1h');
+    throw new BrokerError('ERR_CONFIG_INVALID', '--token-ttl must be a duration such as 30m or 1h');
   }
   const config = await loadConfig(options.config);
   refuseOpenProcess(config);
@@ -29,14 +29,14 @@ export async function runInit(options: {
   if (config.kek.type === 'local-file' && created.length > 0)
     lines.push(keepTheKey(config.kek.path));
   lines.push(
-    `the token of the operator "${operator}" is in ${tokenFile} and ends ${new Date(tokenEndsAt).toISOString()}`,
+    `wrote the token of operator "${operator}" to ${tokenFile}; it expires at ${new Date(tokenEndsAt).toISOString()}`,
   );
   return lines.join('\n');
 }
 
 function keepTheKey(path: string): string {
   return [
-    `KEEP ${path} SAFE, and not beside the backups of the store: whoever has both has every secret,`,
-    'and without it nothing that this broker stores can ever be read again.',
+    `KEEP A COPY OF ${path} IN A SAFE PLACE, apart from the backups of the store.`,
+    'Anyone who has both can read every secret. Without this key nobody can read the stored secrets again.',
   ].join('\n');
 }

@@ -11,8 +11,8 @@ import { createGuard, releaseRows } from '../guarded-state.ts';
 import { loadKeys, openKek } from '../keys.ts';
 
 /**
- * Accepts a held store as it is, records why, and says what was accepted.
- * @throws ERR_CONFLICT when it is not held, ERR_HELD when the log is damaged or rows have no valid MAC.
+ * Unlocks a store that rollback protection stopped, records the reason, and reports what was accepted.
+ * @throws ERR_CONFLICT if the store is not stopped, ERR_HELD if the log is damaged or rows have no valid MAC
  */
 export async function runRelease(options: {
   readonly config: string;
@@ -49,19 +49,19 @@ export async function runRelease(options: {
   }
 }
 
-/** What the operator has accepted, with the numbers that he must be able to explain. */
+/** What the operator has accepted, with the numbers that the operator must be able to explain. */
 function textOf({ held, extent }: Released): string {
   const { stored, outside, anchored } = extent;
   const known = Math.max(sizeOf(outside), sizeOf(anchored));
   const lost = Math.max(0, known - sizeOf(stored));
   return [
-    `released: the store was held because of ${held}`,
+    `unlocked; the store was held because of ${held}`,
     `  log in the store:            ${entriesIn(stored)}`,
     `  checkpoint file said:        ${entriesIn(outside)}`,
     `  anchor in the store said:    ${entriesIn(anchored)}`,
     lost === 0
-      ? 'accepted: the log goes on from the entries in the store'
-      : `accepted: ${lost} entries that were recorded are not in this store; the log goes on without them`,
+      ? 'accepted: the log continues after the entries in the store'
+      : `accepted: ${lost} recorded entries are missing in this store; the log continues without them`,
   ].join('\n');
 }
 

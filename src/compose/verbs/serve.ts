@@ -6,9 +6,9 @@ import { serve } from '../serve.ts';
 import { onSignals } from '../on-signals.ts';
 
 const CORE_DUMPS =
-  'a crash may write the memory of the broker, with its keys, into a core file: start it with a core limit of 0 (prlimit --core=0, LimitCORE=0)';
+  'a crash may write the memory of the broker, with its keys, to a core file; set the core limit to 0 (prlimit --core=0, LimitCORE=0)';
 
-/** Runs the broker of a configuration file until a signal ends it. */
+/** Runs the broker with a configuration file until a signal stops it. */
 export async function runServe({
   config: path,
   trustClock = false,

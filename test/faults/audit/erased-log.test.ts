@@ -79,7 +79,7 @@ describe('a log whose tables were emptied', () => {
     expect(text).toMatch(/held because of log_missing/);
     expect(text).toMatch(/checkpoint file said: +nothing/);
     expect(text).toMatch(/anchor in the store said: +\d+ entries/);
-    expect(text).toMatch(/accepted: \d+ entries that were recorded are not in this store/);
+    expect(text).toMatch(/accepted: \d+ recorded entries are missing in this store/);
     const broker = await own.open();
     expect(broker.unready()).toEqual([]);
     await broker.trail.integrator.integrate();

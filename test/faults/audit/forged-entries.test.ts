@@ -74,7 +74,7 @@ describe('entries that somebody forged in the file of a stopped broker', () => {
     const target = own.at('export');
     const options = { config: 'none', url: serving.url, tokenFile };
     const { text, damage } = await runAuditExport(target, options, () => undefined);
-    expect(text).toMatch(/^\d+ of \d+ entries of quaymaster.test\/attacked are in /);
+    expect(text).toMatch(/^exported \d+ of \d+ entries of quaymaster.test\/attacked to /);
     expect(damage.length).toBeGreaterThan(0);
     expect(damage[0]).toMatch(/^entr(y|ies) \d+.* not what was recorded$/);
     const report = await verifyExport(target);
