@@ -37,7 +37,7 @@ export const IDIOMS: readonly Idiom[] = [
   ...say(
     '"X reports", "X notifies Y", or name the message',
     '\\b(?:is|are|was|were|be|been|being) told\\b(?! apart)',
-    '\\b(?:un|left)told\\b',
+    '(?<!\\.\\.)\\b(?:un|left)told\\b',
     '\\btold\\(',
     '\\b(?:isTold|wasTold|areTold)\\w*',
   ),

@@ -164,7 +164,7 @@ describe('quaymaster agent exec', () => {
     await run(program, { path: 'own/meanwhile', more: told });
     await until('others are told', () => Promise.resolve(existsSync(agent.file('told'))));
     await until('it is said', () =>
-      Promise.resolve(agent.logged('told the application').length > 0),
+      Promise.resolve(agent.logged('notified the application').length > 0),
     );
     await new Promise((resolve) => setTimeout(resolve, 1_000));
     expect(await lines('seen')).toEqual(['first', 'second']);

@@ -58,7 +58,7 @@ describe('quaymaster agent --once', () => {
     agent.start(['--once']);
     expect(await agent.ended()).toMatchObject({ code: 0 });
     expect(await readFile(told, 'utf8')).toContain('second');
-    expect(agent.logged('the application could not be told')).toMatchObject([
+    expect(agent.logged('the application could not be notified')).toMatchObject([
       { reason: 'command_exit_3' },
     ]);
   });

@@ -58,7 +58,7 @@ describe('an agent whose broker is away', () => {
     for (const agent of [keeping, removing]) expect(await agent.read('db.json')).toBeDefined();
 
     expect(await failing.ended()).toMatchObject({ code: 3 });
-    expect(failing.output).toContain('leases have ended without the broker: db');
+    expect(failing.output).toContain('leases expired while the broker was unreachable: db');
     await until('the file is gone', async () => (await removing.read('db.json')) === undefined);
     await until('it is said', async () => (await keeping.health()).reasons.includes('stale'));
     expect(await keeping.health()).toMatchObject({ ready: true });

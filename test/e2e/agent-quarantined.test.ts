@@ -31,7 +31,7 @@ describe('quaymaster agent', () => {
     });
     await until('the file is gone', async () => (await agent.read('api.json')) === undefined);
     await until('the application is told', () => Promise.resolve(existsSync(agent.file('told'))));
-    expect(agent.logged('access was taken away')).toHaveLength(1);
+    expect(agent.logged('access was revoked')).toHaveLength(1);
     const { id } = json['quarantine'] as { readonly id: string };
     await broker.installation.call('DELETE', `/api/v1/quarantines/${id}`, {
       token: broker.operator,

@@ -113,7 +113,7 @@ describe('quaymaster agent', () => {
     await until('the application is told', () => Promise.resolve(existsSync(agent.file('told'))));
     expect(await agent.read('api.json')).toContain(PASSWORD);
     expect(await agent.health()).toEqual({ ready: false, reasons: ['secret_missing'] });
-    expect(agent.logged('access was taken away')).toMatchObject([
+    expect(agent.logged('access was revoked')).toMatchObject([
       { path: 'own/revoked', code: 'ERR_DENIED', request: expect.stringMatching(/^req_/) },
     ]);
   });
@@ -177,7 +177,7 @@ describe('quaymaster agent', () => {
     await writeFile(agent.file('go'), '');
     await agent.startReady();
     await until('it is told', () =>
-      Promise.resolve(agent.logged('told the application').length === 1),
+      Promise.resolve(agent.logged('notified the application').length === 1),
     );
     expect([await told(), await agent.password()]).toEqual([2, 'second']);
     await agent.stop();

@@ -60,7 +60,7 @@ describeWith(['kube'], 'the injector behind a real API server', ({ kube }) => {
     const annotations = { ...WANTED, 'quaymaster.dev/mode-db': '999', 'quaymaster.dev/typo': 'x' };
     const { status, message } = await bench.create(namespace, { annotations });
     expect(status).toBe(422);
-    expect(message).toContain('quaymaster.dev/typo: is not known');
+    expect(message).toContain('quaymaster.dev/typo: is not a known annotation');
     expect(message).toContain('quaymaster.dev/mode-db: must be octal');
   });
 
@@ -139,7 +139,7 @@ describeWith(['kube'], 'the injector behind a real API server', ({ kube }) => {
 
 describeWith(['kube'], 'the certificate of the injector', ({ kube }) => {
   it('is renewed under traffic, and no pod is refused for it', async () => {
-    const times = { lifetime: 6_000, look: 200, spread: 1_000 };
+    const times = { lifetime: 6_000, check: 200, spread: 1_000 };
     const bench = await InjectorBench.open(kube, { times });
     const namespace = await bench.namespace();
     const seen = new Set<string>();

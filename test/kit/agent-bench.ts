@@ -71,8 +71,8 @@ export class AgentBench {
       deliveries: {
         deliver: async (values) => Promise.resolve(this.#deliver(values)),
         remove: (names) => this.#remove(names),
-        isLeftUntold: false,
-        telling: () => () => undefined,
+        isNotificationPending: false,
+        beginNotification: () => () => undefined,
       },
       child: () => Promise.resolve(void (this.toldChild += 1)),
       isResident: true,

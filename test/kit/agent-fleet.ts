@@ -64,8 +64,8 @@ export class AgentFleet {
       deliveries: {
         deliver: () => Promise.resolve({ changed: [], replaced: [] }),
         remove: () => Promise.resolve(),
-        isLeftUntold: false,
-        telling: () => () => undefined,
+        isNotificationPending: false,
+        beginNotification: () => () => undefined,
       },
       isResident: true,
       clock: systemClock,

@@ -1,31 +1,29 @@
-import type { Clock } from '../../ports/clock.ts';
-import type { Application, NewValue } from './application/application.ts';
 import { Backoff } from '../../ports/backoff.ts';
+import type { Clock } from '../../ports/clock.ts';
 import { DeliveryError } from '../failures.ts';
 import type { HeldSecret } from '../files/held-secret.ts';
-import type { Holding } from './holdings/holding.ts';
 import type { AgentLog } from './agent-log.ts';
-import type { Outbox } from './pending-reports.ts';
+import type { Application, NewValue } from './application/application.ts';
+import type { Holding } from './holdings/holding.ts';
+import type { PendingReports } from './pending-reports.ts';
 
-/** Where values go: files, as a rule. */
+/** Where values are delivered: files, as a rule. */
 export interface Delivering {
-  /**
-   * `replaced`: what had other bytes before. @throws DeliveryError, with nothing handed over
-   */
+  /** `replaced`: targets that had other bytes before. @throws DeliveryError, with nothing delivered */
   deliver(
     values: ReadonlyMap<string, HeldSecret>,
   ): Promise<{ readonly changed: readonly string[]; readonly replaced: readonly string[] }>;
   remove(names: readonly string[]): Promise<void>;
-  /** Before the first delivery: whether what lies here changed, and the application was not told of it to the end. */
-  readonly isLeftUntold: boolean;
-  /** The application is being told. @returns to be called when it took what lies here now */
-  telling(): () => void;
+  /** Before the first delivery: whether an earlier agent changed files and did not finish the notification. */
+  readonly isNotificationPending: boolean;
+  /** A notification begins. @returns to be called when the application has what is delivered now */
+  beginNotification(): () => void;
 }
 
-export interface HandoverDeps {
+export interface ActivationDeps {
   readonly deliveries: Delivering;
   readonly application: Application;
-  readonly outbox: Outbox;
+  readonly reports: PendingReports;
   readonly values: () => ReadonlyMap<string, HeldSecret>;
   readonly clock: Clock;
   readonly random: () => number;
@@ -35,17 +33,17 @@ export interface HandoverDeps {
 const FIRST_RETRY_MS = 1_000;
 const LONGEST_RETRY_MS = 60_000;
 
-/** Writes what has changed and then tells the application, again and again where writing fails. */
-export class Handover {
-  readonly #deps: HandoverDeps;
+/** Writes changed values and then notifies the application. Retries what could not be written or removed. */
+export class Activation {
+  readonly #deps: ActivationDeps;
   readonly #backoff: Backoff;
-  /** Not written yet. */
-  readonly #waiting = new Map<string, NewValue>();
-  /** Names of what could not be taken away yet. */
+  /** Values that are not written yet, by name. */
+  readonly #unwritten = new Map<string, NewValue>();
+  /** Names of revoked secrets whose files are not removed yet. */
   readonly #unremoved = new Set<string>();
   #retryAt = Infinity;
 
-  constructor(deps: HandoverDeps) {
+  constructor(deps: ActivationDeps) {
     this.#deps = deps;
     this.#backoff = new Backoff(FIRST_RETRY_MS, LONGEST_RETRY_MS, deps.random);
   }
@@ -59,31 +57,31 @@ export class Handover {
     return this.#retryAt;
   }
 
-  /** The first time: the application has not begun, unless it may have seen other values than these. @throws DeliveryError */
+  /** The first delivery. The application has not started, unless it may have seen other values before. @throws DeliveryError */
   async begin(): Promise<void> {
     const { deliveries, application, values } = this.#deps;
-    const { isLeftUntold } = deliveries;
+    const { isNotificationPending } = deliveries;
     const { replaced } = await deliveries.deliver(values());
-    if (isLeftUntold || replaced.length > 0) application.tellOthers();
-    else deliveries.telling()();
+    if (isNotificationPending || replaced.length > 0) application.notifyWithoutChild();
+    else deliveries.beginNotification()();
   }
 
-  /** Never throws for what cannot be written: it is reported, and tried again. */
-  async changed(values: readonly NewValue[]): Promise<void> {
-    for (const value of values) this.#waiting.set(value.name, value);
-    await this.#deliver();
+  /** Never throws for values that cannot be written: it reports and retries them. */
+  async deliver(values: readonly NewValue[]): Promise<void> {
+    for (const value of values) this.#unwritten.set(value.name, value);
+    await this.#write();
   }
 
   async retry(): Promise<void> {
-    if (this.#deps.clock.monotonic() >= this.#retryAt) await this.#deliver();
+    if (this.#deps.clock.monotonic() >= this.#retryAt) await this.#write();
   }
 
-  /** What there is no right to any more goes at once, or as soon as it can be removed, and the application is told. */
-  async lost(holdings: readonly Holding[]): Promise<void> {
+  /** Removes the files of secrets without access, at once or as soon as possible, and notifies the application. */
+  async revoke(holdings: readonly Holding[]): Promise<void> {
     const { application, clock, log } = this.#deps;
     const names = holdings.map(({ name }) => name);
     for (const name of names) {
-      this.#waiting.delete(name);
+      this.#unwritten.delete(name);
       this.#unremoved.add(name);
     }
     try {
@@ -93,10 +91,10 @@ export class Handover {
       this.#retryAt = clock.monotonic() + this.#backoff.next();
       log.error({ names, error: error.message }, 'files could not be removed');
     }
-    application.tell([]);
+    application.notify([]);
   }
 
-  /** Needs no space, so it comes before anything that does. @throws DeliveryError */
+  /** Needs no space, so it precedes everything that does. @throws DeliveryError */
   async #remove(): Promise<void> {
     const { deliveries, values } = this.#deps;
     const names = [...this.#unremoved].filter((name) => !values().has(name));
@@ -104,28 +102,31 @@ export class Handover {
     this.#unremoved.clear();
   }
 
-  async #deliver(): Promise<void> {
-    const { deliveries, application, clock, log, outbox, values } = this.#deps;
-    const waiting = [...this.#waiting.values()];
+  async #write(): Promise<void> {
+    const { deliveries, application, clock, log, reports, values } = this.#deps;
+    const unwritten = [...this.#unwritten.values()];
     try {
       await this.#remove();
       const { changed } = await deliveries.deliver(values());
-      log.info({ names: waiting.map(({ name }) => name), targets: changed }, 'delivered');
+      log.info({ names: unwritten.map(({ name }) => name), targets: changed }, 'delivered');
     } catch (error) {
       if (!(error instanceof DeliveryError)) throw error;
       this.#retryAt = clock.monotonic() + this.#backoff.next();
       log.error({ error: error.message }, 'delivery failed');
-      const reports = waiting
-        .filter(({ isCredential }) => !isCredential)
-        .map(({ path, version }) => ({
-          ...{ path, version, outcome: 'failed' as const, reason: 'delivery_failed' },
-        }));
-      outbox.add({ reports, release: [] });
+      reports.add({ reports: failureReports(unwritten), release: [] });
       return;
     }
-    this.#waiting.clear();
+    this.#unwritten.clear();
     this.#retryAt = Infinity;
     this.#backoff.reset();
-    application.tell(waiting);
+    application.notify(unwritten);
   }
+}
+
+function failureReports(values: readonly NewValue[]) {
+  return values
+    .filter(({ isCredential }) => !isCredential)
+    .map(({ path, version }) => ({
+      ...{ path, version, outcome: 'failed' as const, reason: 'delivery_failed' },
+    }));
 }

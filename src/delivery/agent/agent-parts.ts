@@ -1,25 +1,26 @@
 import type { Clock } from '../../ports/clock.ts';
-import type { BrokerAccess } from './access/broker-access.ts';
-import { Application } from './application/application.ts';
-import { BrokerTime } from './broker-time.ts';
 import type { Settings } from '../settings/settings.ts';
-import { ExpectedEvents } from './expected-events.ts';
-import { Handover, type Delivering } from './activation.ts';
-import { Holdings } from './holdings/holdings.ts';
+import type { BrokerAccess } from './access/broker-access.ts';
+import { Activation, type Delivering } from './activation.ts';
 import type { AgentLog } from './agent-log.ts';
-import { Nap } from './wakeable-timer.ts';
-import { Outbox } from './pending-reports.ts';
-import { Reading } from './secret-fetcher.ts';
+import { Application } from './application/application.ts';
+import { BrokerContact } from './broker-contact.ts';
+import { BrokerTime } from './broker-time.ts';
+import { Holdings } from './holdings/holdings.ts';
+import { PendingReports } from './pending-reports.ts';
+import { RefetchQueue } from './refetch-queue.ts';
+import { Refreshes } from './refreshes.ts';
+import { SecretFetcher } from './secret-fetcher.ts';
 import { SessionKeeper } from './session-keeper.ts';
-import { WorkList } from './refetch-queue.ts';
+import { WakeableTimer } from './wakeable-timer.ts';
 
 export interface AgentDeps {
   readonly access: BrokerAccess;
   readonly readToken: () => Promise<string>;
   readonly deliveries: Delivering;
-  /** What `exec` does with its child when values have changed. @returns why it failed, in a word */
+  /** How `exec` notifies its child of new values. @returns why that failed, as a code */
   readonly child?: (() => Promise<string | undefined>) | undefined;
-  /** Whether it stays: then it listens to what happens. */
+  /** Whether it keeps running, and so follows events. */
   readonly isResident: boolean;
   readonly clock: Clock;
   /** In [0, 1). */
@@ -31,38 +32,42 @@ export interface AgentParts {
   readonly time: BrokerTime;
   readonly holdings: Holdings;
   readonly keeper: SessionKeeper;
-  readonly reading: Reading;
-  readonly work: WorkList;
-  readonly outbox: Outbox;
-  readonly expected: ExpectedEvents;
+  readonly fetcher: SecretFetcher;
+  readonly queue: RefetchQueue;
+  readonly refreshes: Refreshes;
+  readonly reports: PendingReports;
   readonly application: Application;
-  readonly handover: Handover;
-  readonly nap: Nap;
+  readonly activation: Activation;
+  readonly contact: BrokerContact;
+  readonly timer: WakeableTimer;
 }
 
-/** What one agent is made of: nothing of it is shared with another in the same process. */
+/** The parts of one agent: it shares none of them with another in the same process. */
 export function agentParts(settings: Settings, deps: AgentDeps): AgentParts {
   const { clock, random, log, access, readToken, child, deliveries } = deps;
   const { onChange, acknowledge } = settings;
   const time = new BrokerTime(clock);
   const holdings = new Holdings(settings.secrets, time, random);
-  const keeper = new SessionKeeper({ access, readToken, time, random, log });
-  const reading = new Reading({ holdings, time, log });
-  const work = new WorkList(clock, settings.debounce);
-  const expected = new ExpectedEvents();
-  const outbox = new Outbox({ expected, clock, random, log });
-  const nap = new Nap(clock);
+  const reports = new PendingReports({ clock, random, log });
+  const timer = new WakeableTimer(clock);
   const application = new Application({
     ...{ onChange, acknowledge, child, clock, log },
-    telling: () => deliveries.telling(),
-    settled(outcome) {
-      outbox.add(outcome);
-      nap.wake();
+    beginNotification: () => deliveries.beginNotification(),
+    onOutcome(outcome) {
+      reports.add(outcome);
+      timer.wake();
     },
   });
-  const handover = new Handover({
-    ...{ deliveries, application, outbox, clock, random, log },
-    values: () => holdings.values(),
-  });
-  return { time, holdings, keeper, reading, work, outbox, expected, application, handover, nap };
+  return {
+    ...{ time, holdings, reports, timer, application },
+    keeper: new SessionKeeper({ access, readToken, time, random, log }),
+    fetcher: new SecretFetcher({ holdings, time, log }),
+    queue: new RefetchQueue(clock, settings.debounce),
+    refreshes: new Refreshes(clock),
+    contact: new BrokerContact({ clock, random, log }),
+    activation: new Activation({
+      ...{ deliveries, application, reports, clock, random, log },
+      values: () => holdings.values(),
+    }),
+  };
 }

@@ -1,12 +1,11 @@
 import type { Clock } from '../../ports/clock.ts';
 
-/** `Date` has whole seconds, and an answer takes its time: less than this is no difference between two clocks. */
-const NOTICED_MS = 2_000;
+/** `Date` has whole seconds, and an answer takes a while: a smaller difference between two clocks cannot be measured. */
+const MEASURABLE_MS = 2_000;
 
 /**
- * What time the broker has: ends of leases and sessions are told in it. Between answers it goes on with whichever of this machine's
- * clocks ran further: the monotonic one stands still while a machine sleeps, the wall clock can be set back. So a lease may be taken for
- * ended too early, never too late.
+ * The broker's clock, in which the ends of leases and sessions are stated. Between answers it advances with whichever clock of this machine advanced
+ * further: the monotonic one stops while a machine sleeps, and the wall clock can be set back. So a lease may seem expired too early, never too late.
  */
 export class BrokerTime {
   readonly #clock: Clock;
@@ -21,10 +20,10 @@ export class BrokerTime {
     this.#monotonic = clock.monotonic();
   }
 
-  /** The broker has just said what time it is. Milliseconds since the epoch. */
+  /** The broker's time at an answer that has just arrived: milliseconds since the epoch. */
   learn(brokerNow: number): void {
     const wall = this.#clock.now();
-    this.#broker = Math.abs(brokerNow - wall) < NOTICED_MS ? wall : brokerNow;
+    this.#broker = Math.abs(brokerNow - wall) < MEASURABLE_MS ? wall : brokerNow;
     this.#wall = wall;
     this.#monotonic = this.#clock.monotonic();
   }
@@ -41,4 +40,12 @@ export class BrokerTime {
   here(instant: number): number {
     return this.#clock.now() + instant - this.now();
   }
+}
+
+/**
+ * When to renew a lease or session that ends at `endsAt`: at two thirds of the time that is left, and up to a tenth later, so that what began together
+ * does not stay together. Never earlier: the broker extends a lease in its last third only. Milliseconds; `random` in [0, 1).
+ */
+export function renewalTime(now: number, endsAt: number, random: () => number): number {
+  return now + Math.max(0, endsAt - now) * (0.67 + random() * 0.1);
 }

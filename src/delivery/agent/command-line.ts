@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util';
 import { parseDuration } from '../../domain/policy/duration.ts';
 import { ConfigError } from '../failures.ts';
 
-/** What the agent is asked to do. Times in milliseconds. */
+/** A parsed command. Times in milliseconds. */
 export type Command =
   | { readonly verb: 'help' }
   | { readonly verb: 'resident'; readonly config: string | undefined }
@@ -20,17 +20,21 @@ export type Command =
       readonly isReady: boolean;
     };
 
-export const USAGE = `Usage: quaymaster agent [--config FILE]                    deliver, and stay
-       quaymaster agent --once [--timeout 5m]             deliver, and end
+export const USAGE = `Usage: quaymaster agent [--config FILE]                    deliver secrets and keep them current
+       quaymaster agent --once [--timeout 5m]             deliver secrets once and exit
        quaymaster agent exec [--config FILE] [-- COMMAND ARGUMENTS…]
-                                                          deliver, and run a program
-       quaymaster agent config check [--config FILE]      say all that is wrong with the configuration
-       quaymaster agent healthcheck [--ready] [--port N]  exit 0 when the agent of this pod is alive, or ready
-       quaymaster agent quit [--port N]                   tell the agent of this pod to end
+                                                          deliver secrets, then run a program
+       quaymaster agent config check [--config FILE]      validate the configuration
+       quaymaster agent healthcheck [--ready] [--port N]  exit 0 if the agent of this pod is alive, or ready
+       quaymaster agent quit [--port N]                   stop the agent of this pod
 
-Without --config: $QUAYMASTER_CONFIG, which holds the YAML itself, else /etc/quaymaster/agent.yaml where it is there, else
-the environment alone. Exit codes: 0 done, 2 bad configuration, 3 the broker could not be reached in time, 4 denied,
-5 not delivered, 1 anything else; exec: the program's own.
+Without --config the agent reads $QUAYMASTER_CONFIG, which contains the YAML itself, or /etc/quaymaster/agent.yaml if it
+exists, or only the environment. Exit codes: 0 success, 2 invalid configuration, 3 broker not reached in time, 4 access
+denied, 5 delivery failed, 1 any other failure; exec: the exit code of the program.
+
+Examples:
+  quaymaster agent --config agent.yaml
+  quaymaster agent exec --config agent.yaml -- node server.js
 `;
 
 const OPTIONS = {
@@ -44,7 +48,7 @@ const OPTIONS = {
 type Name = keyof typeof OPTIONS;
 type Values = ReturnType<typeof parse>['values'];
 
-/** Which options each verb has. */
+/** The options of each verb. */
 const ACCEPTED: Readonly<Record<string, readonly Name[]>> = {
   '': ['config', 'once', 'timeout'],
   exec: ['config'],
@@ -53,10 +57,10 @@ const ACCEPTED: Readonly<Record<string, readonly Name[]>> = {
   quit: ['config', 'port'],
 };
 const DEFAULT_TIMEOUT = '5m';
-/** Node's timers take 24 days for none at all. */
+/** Node's timers fire at once if the delay is over 24 days. */
 const LONGEST_TIMEOUT_SECONDS = 7 * 24 * 3_600;
 
-/** The words after `quaymaster agent`. @throws ConfigError */
+/** Parses the arguments after `quaymaster agent`. @throws ConfigError */
 export function parseCommand(words: readonly string[]): Command {
   const dashes = words.indexOf('--');
   const own = dashes < 0 ? words : words.slice(0, dashes);
@@ -64,10 +68,10 @@ export function parseCommand(words: readonly string[]): Command {
   if (values.help === true) return { verb: 'help' };
   const verb = positionals.join(' ');
   const accepted = ACCEPTED[verb];
-  if (accepted === undefined) throw unusable(`"${verb}" is not known`);
+  if (accepted === undefined) throw unusable(`unknown command "${verb}"`);
   const foreign = Object.keys(values).find((name) => !accepted.includes(name as Name));
-  if (foreign !== undefined) throw unusable(`--${foreign} does not belong here`);
-  if (dashes >= 0 && verb !== 'exec') throw unusable('only exec runs a command');
+  if (foreign !== undefined) throw unusable(`--${foreign} is not an option of this command`);
+  if (dashes >= 0 && verb !== 'exec') throw unusable('only exec accepts a command after --');
   return commandOf(verb, values, dashes < 0 ? [] : words.slice(dashes + 1));
 }
 
@@ -80,10 +84,10 @@ function commandOf(verb: string, values: Values, words: readonly string[]): Comm
   }
   const seconds = parseDuration(values.timeout ?? DEFAULT_TIMEOUT);
   if (seconds === undefined || seconds > LONGEST_TIMEOUT_SECONDS) {
-    throw unusable('--timeout is a whole number and one of s, m, h, d, and at most 7d');
+    throw unusable('--timeout must be a whole number with s, m, h or d, at most 7d');
   }
   if (values.once === true) return { verb: 'once', config, timeoutMs: seconds * 1000 };
-  if (values.timeout !== undefined) throw unusable('--timeout belongs to --once');
+  if (values.timeout !== undefined) throw unusable('--timeout needs --once');
   return { verb: 'resident', config };
 }
 
@@ -99,7 +103,7 @@ function portOf(text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   const port = Number(text);
   if (/^\d{1,5}$/.test(text) && port > 0 && port <= 65_535) return port;
-  throw unusable('--port is a number from 1 to 65535');
+  throw unusable('--port must be a number from 1 to 65535');
 }
 
 function unusable(what: string): ConfigError {

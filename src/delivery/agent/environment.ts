@@ -1,13 +1,13 @@
 type Document = Record<string, unknown>;
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-type Reading = (text: string) => unknown;
-const asText: Reading = (text) => text;
-const asNumber: Reading = (text) => (/^\d{1,5}$/.test(text) ? Number(text) : text);
-const asFlag: Reading = (text) => ({ true: true, false: false })[text] ?? text;
+type Parse = (text: string) => unknown;
+const asText: Parse = (text) => text;
+const asNumber: Parse = (text) => (/^\d{1,5}$/.test(text) ? Number(text) : text);
+const asFlag: Parse = (text) => ({ true: true, false: false })[text] ?? text;
 
-/** Every single value of the configuration by the environment variable that sets it. A test compares with the schema. */
-export const VARIABLES: ReadonlyMap<string, readonly [place: string, read: Reading]> = new Map([
+/** The setting of each environment variable. A test compares them with the schema. */
+export const VARIABLES: ReadonlyMap<string, readonly [place: string, parse: Parse]> = new Map([
   ['QUAYMASTER_URL', ['broker.url', asText]],
   ['QUAYMASTER_CA_FILE', ['broker.caFile', asText]],
   ['QUAYMASTER_CA', ['broker.ca', asText]],
@@ -32,19 +32,19 @@ export const VARIABLES: ReadonlyMap<string, readonly [place: string, read: Readi
   ['QUAYMASTER_LOG_LEVEL', ['log.level', asText]],
 ]);
 
-/** What the kubelet sets for a Service that happens to be called `quaymaster-api`. */
+/** The kubelet sets variables like this for a Service with the name `quaymaster-api`. */
 const SERVICE_LINK = /^(?:tcp|udp|sctp):\/\//;
 
 /**
- * The environment over a document. Variables that are not ours are left alone, because Kubernetes makes some of its own for every
- * Service of the namespace.
+ * A document with the settings of the environment over it. Unknown variables are ignored, because Kubernetes sets some for every Service of the
+ * namespace.
  */
 export function withEnvironment(document: Document, environment: Environment): Document {
   const merged = structuredClone(document);
-  for (const [variable, [place, read]] of VARIABLES) {
+  for (const [variable, [place, parse]] of VARIABLES) {
     const text = environment[variable];
     if (text === undefined || text === '' || SERVICE_LINK.test(text)) continue;
-    put(merged, place.split('.'), read(text));
+    put(merged, place.split('.'), parse(text));
   }
   const list = environment['QUAYMASTER_SECRETS'];
   if (list !== undefined && list !== '') merged['secrets'] = secretsOf(list);

@@ -9,10 +9,9 @@ export interface EventListener {
   changed(path: string): void;
   /** A lease of this session has ended. */
   leasesChanged(): void;
-  /** Something may have happened that nobody will tell: look at everything. */
+  /** Events may have been missed: everything must be checked. */
   missed(): void;
-  /** The session is over. */
-  over(): void;
+  sessionEnded(): void;
 }
 
 export interface FollowerDeps {
@@ -21,10 +20,11 @@ export interface FollowerDeps {
   readonly log: AgentLog;
 }
 
-/** When a broker goes away, all its streams end at once: their holders come back spread over this, and over more while it stays away. */
+/** When a broker stops, all its streams end at once. The clients reconnect spread over this time, and over more while the broker is away. */
 const FIRST_PAUSE_MS = 5_000;
 const LONGEST_PAUSE_MS = 60_000;
-/** The push stream of one session since its login, opened again with the last id whenever it ends, until the session is over. */
+
+/** The event stream of one session since its login, reopened with the last id whenever it breaks, until the session ends. */
 export class EventFollower {
   readonly #deps: FollowerDeps;
   readonly #session: AgentSession;
@@ -32,7 +32,7 @@ export class EventFollower {
   readonly #stop = new AbortController();
   #lastId: string;
   #isOpen = false;
-  #hasBegun = false;
+  #hasStarted = false;
 
   constructor(session: AgentSession, listener: EventListener, deps: FollowerDeps) {
     this.#session = session;
@@ -41,21 +41,21 @@ export class EventFollower {
     this.#deps = deps;
   }
 
-  /** Whether what happens is told at this moment. */
+  /** Whether events arrive at this moment. */
   get isOpen(): boolean {
     return this.#isOpen;
   }
 
-  /** What was read before this is no reason to hurry: what changed since the login is told first. */
-  begin(): void {
-    if (this.#hasBegun) return;
-    this.#hasBegun = true;
+  /** Idempotent. The stream begins with the changes since the login, so nothing is missed before the start. */
+  start(): void {
+    if (this.#hasStarted) return;
+    this.#hasStarted = true;
     void this.#follow();
   }
 
   close(): void {
     this.#isOpen = false;
-    this.#hasBegun = true;
+    this.#hasStarted = true;
     this.#stop.abort();
   }
 
@@ -70,8 +70,8 @@ export class EventFollower {
         log.debug({}, 'the event stream ended');
       } catch (error) {
         if (signal.aborted) return;
-        log.info(factsOf(error), 'there is no event stream; polling meanwhile');
-        if (failureKind(error) === 'unauthenticated') this.#over();
+        log.info(factsOf(error), 'no event stream; polling instead');
+        if (failureKind(error) === 'unauthenticated') this.#sessionEnded();
         retryAfter = retryAfterOf(error);
       } finally {
         this.#isOpen = false;
@@ -81,7 +81,7 @@ export class EventFollower {
     }
   }
 
-  /** @returns whether the session is over. */
+  /** @returns whether the session has ended. */
   async #listen(signal: AbortSignal, backoff: Backoff): Promise<boolean> {
     const { clock } = this.#deps;
     const begun = clock.monotonic();
@@ -91,7 +91,7 @@ export class EventFollower {
       else if (event.event === 'leases.changed') this.#listener.leasesChanged();
       else if (event.event === 'reset') this.#listener.missed();
       else {
-        this.#over();
+        this.#sessionEnded();
         return true;
       }
       this.#lastId = event.id;
@@ -100,8 +100,8 @@ export class EventFollower {
     return false;
   }
 
-  #over(): void {
+  #sessionEnded(): void {
     this.close();
-    this.#listener.over();
+    this.#listener.sessionEnded();
   }
 }

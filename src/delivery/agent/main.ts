@@ -1,10 +1,10 @@
 import { AgentFailure, EXIT } from '../failures.ts';
 import { runCommandLine } from './run-command-line.ts';
 
-/** `quaymaster agent …`: the words before it are Node's and the program's own. */
+/** The arguments after `quaymaster agent`. */
 const words = process.argv.slice(3);
 
-// Node would open its inspector at SIGUSR1, through which everybody in the pod's network could read the memory.
+// Node would open its inspector at SIGUSR1, and any process in the pod's network could read the memory through it.
 process.on('SIGUSR1', () => undefined);
 
 process.on('uncaughtException', fail);
@@ -14,7 +14,7 @@ const print = (text: string): void => void process.stdout.write(text);
 // No await at the top: the agent is bundled as CommonJS, which starts faster (docs/performance.md).
 void runCommandLine(words, process.env, print).then((code) => process.exit(code), fail);
 
-/** A failure of ours says what may be said. Of anything else only its kind and place: its message may hold what it failed on. */
+/** Messages of AgentFailure may be shown. Of any other error only type and stack are: its message may contain a secret. */
 function fail(error: unknown): never {
   const text =
     error instanceof AgentFailure

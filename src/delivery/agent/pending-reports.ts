@@ -1,13 +1,11 @@
-import type { AgentSession, Report, ReportAnswer } from './access/broker-access.ts';
-import type { Clock } from '../../ports/clock.ts';
 import { Backoff } from '../../ports/backoff.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { AgentSession, Report, ReportAnswer } from './access/broker-access.ts';
 import { factsOf, failureKind, kindOfStatus } from './access/failure-kind.ts';
-import type { Outcome } from './application/application.ts';
-import type { ExpectedEvents } from './expected-events.ts';
 import type { AgentLog } from './agent-log.ts';
+import type { Outcome } from './application/application.ts';
 
-export interface OutboxDeps {
-  readonly expected: ExpectedEvents;
+export interface PendingReportsDeps {
   readonly clock: Clock;
   readonly random: () => number;
   readonly log: AgentLog;
@@ -16,18 +14,17 @@ export interface OutboxDeps {
 const FIRST_RETRY_MS = 1_000;
 const LONGEST_RETRY_MS = 60_000;
 
-/** What the broker is still to be told: versions that are in use or do not work, credentials that nobody uses any more. */
-export class Outbox {
+/** Reports that the broker has not received yet: versions that are in use or failed, and credentials to release. */
+export class PendingReports {
   readonly #log: AgentLog;
-  readonly #expected: ExpectedEvents;
   readonly #reports = new Map<string, Report>();
   readonly #releases = new Set<string>();
   readonly #clock: Clock;
   readonly #backoff: Backoff;
-  #notBefore = 0;
+  readonly #ownEvents = new OwnEvents();
+  #retryAt = 0;
 
-  constructor({ expected, log, clock, random }: OutboxDeps) {
-    this.#expected = expected;
+  constructor({ log, clock, random }: PendingReportsDeps) {
     this.#log = log;
     this.#clock = clock;
     this.#backoff = new Backoff(FIRST_RETRY_MS, LONGEST_RETRY_MS, random);
@@ -35,7 +32,7 @@ export class Outbox {
 
   /** Monotonic milliseconds. */
   get readyAt(): number {
-    return this.#isEmpty ? Infinity : this.#notBefore;
+    return this.#isEmpty ? Infinity : this.#retryAt;
   }
 
   get #isEmpty(): boolean {
@@ -47,42 +44,53 @@ export class Outbox {
     for (const lease of release) this.#releases.add(lease);
   }
 
-  /** A lease of a session that is over has ended with it. */
+  /** The leases of the former session ended with it. */
   newSession(): void {
     this.#releases.clear();
+    this.expectNoEvents();
   }
 
-  /** @returns whether a lease ended meanwhile that is none of ours. @throws as the session's calls; what was not told stays */
+  /** Whether an event about ended leases was caused by a report. Each report accounts for one event. */
+  isOwnEvent(): boolean {
+    return this.#ownEvents.take();
+  }
+
+  /** Events were missed: the expected ones may be among them. */
+  expectNoEvents(): void {
+    this.#ownEvents.clear();
+  }
+
+  /** @returns whether a lease ended meanwhile that no report ended. @throws as the session's calls; reports that were not sent stay pending */
   async send(session: AgentSession, signal: AbortSignal): Promise<boolean> {
     if (this.#clock.monotonic() < this.readyAt) return false;
-    let hasEnded = this.#reports.size > 0 && (await this.#report(session, signal));
+    let hasForeignEnd = this.#reports.size > 0 && (await this.#acknowledge(session, signal));
     for (const lease of this.#releases) {
       this.#releases.delete(lease);
-      this.#expected.expect();
+      this.#ownEvents.expect();
       try {
         await session.releaseLease(lease, signal);
       } catch (error) {
-        hasEnded = this.#expected.withdraw() || hasEnded;
-        if (failureKind(error) === 'away') {
+        hasForeignEnd = this.#ownEvents.withdraw() || hasForeignEnd;
+        if (failureKind(error) === 'unavailable') {
           this.#releases.add(lease);
           throw error;
         }
       }
     }
     if (this.#isEmpty) this.#backoff.reset();
-    else this.#notBefore = this.#clock.monotonic() + this.#backoff.next();
-    return hasEnded;
+    else this.#retryAt = this.#clock.monotonic() + this.#backoff.next();
+    return hasForeignEnd;
   }
 
-  async #report(session: AgentSession, signal: AbortSignal): Promise<boolean> {
+  async #acknowledge(session: AgentSession, signal: AbortSignal): Promise<boolean> {
     const reports = [...this.#reports.values()];
-    this.#expected.expect();
+    this.#ownEvents.expect();
     try {
       const answers = await session.acknowledge(reports, signal);
-      const ended = reports.map((report, index) => this.#told(report, answers[index]));
-      return ended.every((count) => count === 0) && this.#expected.withdraw();
+      const ended = reports.map((report, index) => this.#settle(report, answers[index]));
+      return ended.every((count) => count === 0) && this.#ownEvents.withdraw();
     } catch (error) {
-      const wasTaken = this.#expected.withdraw();
+      const wasTaken = this.#ownEvents.withdraw();
       if (failureKind(error) !== 'refused') throw error;
       this.#reports.clear();
       this.#log.warn(factsOf(error), 'acknowledgements were refused');
@@ -90,16 +98,45 @@ export class Outbox {
     }
   }
 
-  /** @returns how many leases ended with it */
-  #told(report: Report, answer: ReportAnswer | undefined): number {
+  /** @returns how many leases ended with the report */
+  #settle(report: Report, answer: ReportAnswer | undefined): number {
     const problem = answer !== undefined && 'error' in answer ? answer.error : undefined;
-    if (problem !== undefined && kindOfStatus(problem.status) === 'away') return 0;
-    // What came meanwhile is another report, and stays.
+    if (problem !== undefined && kindOfStatus(problem.status) === 'unavailable') return 0;
+    // A report that was added meanwhile is another one, and stays pending.
     if (this.#reports.get(report.path) === report) this.#reports.delete(report.path);
     const { path, version, outcome, reason } = report;
     const facts = { path, version, outcome, reason, code: problem?.code };
     if (problem === undefined) this.#log.info(facts, 'acknowledged');
     else this.#log.warn(facts, 'an acknowledgement was refused');
     return answer !== undefined && 'endedLeases' in answer ? answer.endedLeases : 0;
+  }
+}
+
+/**
+ * Ends of leases that the agent causes itself, by acknowledging a version or releasing a credential: the broker sends the same event as for a
+ * revocation, and each would cause a fetch of everything. An event counts as our own only while one is expected, so of two events at least one is
+ * acted on.
+ */
+class OwnEvents {
+  #expected = 0;
+
+  expect(): void {
+    this.#expected += 1;
+  }
+
+  /** @returns whether the event that arrived was expected */
+  take(): boolean {
+    if (this.#expected === 0) return false;
+    this.#expected -= 1;
+    return true;
+  }
+
+  /** The expected event will not come. @returns whether another event was taken for it, which must now be acted on */
+  withdraw(): boolean {
+    return !this.take();
+  }
+
+  clear(): void {
+    this.#expected = 0;
   }
 }

@@ -4,14 +4,14 @@ import { readSmallFile } from '../files/read-file.ts';
 /** A service-account token is some 1,500 bytes. */
 const MOST_BYTES = 16_384;
 
-/** The projected token is not there, or is none. */
+/** The projected token does not exist, or the file has no token in it. */
 export class UnreadableToken extends AgentFailure {
   constructor(file: string, why: string) {
     super(EXIT.config, `tokenFile ${file}: ${why}`);
   }
 }
 
-/** The token as it is now: read each time, because the kubelet replaces it. @throws UnreadableToken */
+/** The current token: read each time, because the kubelet replaces it. @throws UnreadableToken */
 export function readToken(file: string): string {
   let text: string;
   try {

@@ -1,14 +1,14 @@
 import type { Clock } from '../../ports/clock.ts';
 import type { Holding } from './holdings/holding.ts';
 
-/** However often something changes: it is read this many pauses after the first time at the latest. */
-const PATIENCE = 5;
+/** However often something changes, it is fetched at the latest this many debounce times after the first change. */
+const MOST_DELAYS = 5;
 
-/** What is to be read again because something happened to it. Waits until nothing more happens for a moment, so that a change of many secrets is one. */
-export class WorkList {
+/** Secrets to fetch because something happened to them. Debounced, so that a change of many secrets is fetched in one call. */
+export class RefetchQueue {
   readonly #clock: Clock;
   readonly #debounceMs: number;
-  readonly #waiting = new Set<Holding>();
+  readonly #pending = new Set<Holding>();
   #first = 0;
   #last = 0;
   #isUrgent = false;
@@ -20,12 +20,12 @@ export class WorkList {
 
   add(holdings: readonly Holding[]): void {
     const now = this.#clock.monotonic();
-    if (this.#waiting.size === 0) this.#first = now;
+    if (this.#pending.size === 0) this.#first = now;
     this.#last = now;
-    for (const holding of holdings) this.#waiting.add(holding);
+    for (const holding of holdings) this.#pending.add(holding);
   }
 
-  /** As `add`, without waiting. */
+  /** As `add`, without the delay. */
   addNow(holdings: readonly Holding[]): void {
     this.add(holdings);
     this.#isUrgent = true;
@@ -33,17 +33,17 @@ export class WorkList {
 
   /** Monotonic milliseconds. */
   get readyAt(): number {
-    if (this.#waiting.size === 0) return Infinity;
+    if (this.#pending.size === 0) return Infinity;
     if (this.#isUrgent) return this.#first;
-    const latest = this.#first + PATIENCE * this.#debounceMs;
+    const latest = this.#first + MOST_DELAYS * this.#debounceMs;
     return Math.min(this.#last + this.#debounceMs, latest);
   }
 
-  /** What is ready, taken off the list: what happens to it from now on puts it there again. */
+  /** Removes and returns everything if it is ready. A change from now on adds its secret again. */
   take(): readonly Holding[] {
     if (this.#clock.monotonic() < this.readyAt) return [];
-    const taken = [...this.#waiting];
-    this.#waiting.clear();
+    const taken = [...this.#pending];
+    this.#pending.clear();
     this.#isUrgent = false;
     return taken;
   }

@@ -2,10 +2,10 @@ import type { Clock } from '../../ports/clock.ts';
 import type { Holding } from './holdings/holding.ts';
 import type { Refusal } from './holdings/holdings.ts';
 
-/** What was read within this is fresh: a program that asks in a loop must not make the agent do the same. */
+/** A value that was fetched within this time is fresh: a program that asks in a loop must not make the agent call the broker in a loop. */
 const FRESH_MS = 1_000;
 
-/** A fresh value was asked for, and what is held is not known to be one. */
+/** A caller asked for a fresh value, and the broker could not be asked. */
 export class NotRefreshed extends Error {
   constructor() {
     super('the broker could not be asked');
@@ -14,12 +14,12 @@ export class NotRefreshed extends Error {
 }
 
 interface Answer {
-  /** When it was asked for: monotonic milliseconds. */
+  /** Time of the request: monotonic milliseconds. */
   readonly at: number;
   readonly isMissing: boolean;
 }
 
-/** Who asked for fresh values, and waits: all who ask for one at a time wait for one read, and there is at most one a second. */
+/** Requests for fresh values. All that wait for the same secret share one fetch, and there is at most one a second. */
 export class Refreshes {
   readonly #clock: Clock;
   readonly #waiting = new Map<Holding, PromiseWithResolvers<undefined>>();
@@ -29,7 +29,7 @@ export class Refreshes {
     this.#clock = clock;
   }
 
-  /** Whether what is held is fresh. @throws NotRefreshed where the broker was asked just now, and had no answer */
+  /** Whether the held value is fresh. @throws NotRefreshed if the broker was asked within the last second and did not answer */
   isFresh(holding: Holding): boolean {
     const answer = this.#answers.get(holding);
     if (answer === undefined || this.#clock.monotonic() - answer.at >= FRESH_MS) return false;
@@ -37,14 +37,14 @@ export class Refreshes {
     return true;
   }
 
-  /** Until a read is over that begins from now on. @throws NotRefreshed */
+  /** Resolves after a fetch that begins from now on. @throws NotRefreshed */
   async next(holding: Holding): Promise<void> {
     const waiting = this.#waiting.get(holding) ?? Promise.withResolvers<undefined>();
     this.#waiting.set(holding, waiting);
     await waiting.promise;
   }
 
-  /** A read begins. @returns what is to be called at its end: with what was refused, or with nothing where there was no answer at all */
+  /** A fetch begins. @returns to be called at its end: with the refusals, or without an argument if there was no answer */
   begin(list: readonly Holding[]): (refusals?: readonly Refusal[]) => void {
     const at = this.#clock.monotonic();
     const asked = list.map((holding) => ({ holding, waiting: this.#waiting.get(holding) }));
@@ -61,7 +61,7 @@ export class Refreshes {
     };
   }
 
-  /** Nobody can be asked now. */
+  /** The broker cannot be asked now. */
   fail(): void {
     for (const { reject } of this.#waiting.values()) reject(new NotRefreshed());
     this.#waiting.clear();

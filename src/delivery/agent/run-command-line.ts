@@ -6,7 +6,7 @@ import { outputsOf, type Settings } from '../settings/settings.ts';
 
 const DEFAULT_HEALTH = { host: '127.0.0.1', port: 8201 };
 
-/** Runs a verb. Each is loaded when it is wanted. @returns the exit code. @throws AgentFailure */
+/** Runs a verb; each is loaded when it is used. @returns the exit code. @throws AgentFailure */
 export async function runCommandLine(
   words: readonly string[],
   environment: Environment,
@@ -45,7 +45,7 @@ async function checkOutputs(settings: Settings): Promise<void> {
 
 type Ask = Extract<Command, { readonly verb: 'healthcheck' | 'quit' }>;
 
-/** At the port that is named, else where the configuration has it. */
+/** At the port of the command line, or that of the configuration. */
 async function ask(command: Ask, environment: Environment): Promise<number> {
   const { askAgent } = await import('./verbs/ask-agent.ts');
   const { verb, port, isReady, config } = command;

@@ -1,65 +1,65 @@
 import type { AgentSession } from './access/broker-access.ts';
 import { factsOf, failureKind } from './access/failure-kind.ts';
+import type { AgentLog } from './agent-log.ts';
 import type { NewValue } from './application/application.ts';
 import type { BrokerTime } from './broker-time.ts';
 import type { Holding } from './holdings/holding.ts';
-import { Holdings, type Taken } from './holdings/holdings.ts';
-import type { AgentLog } from './agent-log.ts';
+import { Holdings, type BatchResult } from './holdings/holdings.ts';
 
-export interface Read extends Taken {
+export interface Fetched extends BatchResult {
   readonly values: readonly NewValue[];
 }
 
-export interface ReadingDeps {
+export interface SecretFetcherDeps {
   readonly holdings: Holdings;
   readonly time: BrokerTime;
   readonly log: AgentLog;
 }
 
-/** Asks the broker: for many at once, in one call. */
-export class Reading {
-  readonly #deps: ReadingDeps;
+/** Reads secrets from the broker, many in one call, and renews leases of dynamic credentials. */
+export class SecretFetcher {
+  readonly #deps: SecretFetcherDeps;
 
-  constructor(deps: ReadingDeps) {
+  constructor(deps: SecretFetcherDeps) {
     this.#deps = deps;
   }
 
-  /** @throws as `AgentSession.read`; what an item brought instead of a value is in the answer */
-  async read(
+  /** @throws as `AgentSession.read`; the refusals of single items are in the result */
+  async fetch(
     session: AgentSession,
     holdings: readonly Holding[],
     signal: AbortSignal,
-  ): Promise<Read> {
+  ): Promise<Fetched> {
     const leases = new Map(holdings.map((holding) => [holding, holding.leaseId]));
     const answer = await session.read(Holdings.items(holdings), signal);
     if (answer.at !== undefined) this.#deps.time.learn(answer.at);
-    const taken = this.#deps.holdings.take(holdings, answer.items);
-    for (const { holding, kind, problem } of taken.refusals) {
+    const result = this.#deps.holdings.take(holdings, answer.items);
+    for (const { holding, kind, problem } of result.refusals) {
       const { code, requestId: request } = problem;
       const facts = { name: holding.name, path: holding.settings.path, code, request };
-      if (taken.lost.includes(holding)) this.#deps.log.warn(facts, 'access was taken away');
-      else this.#deps.log.warn(facts, `a secret was not given: ${kind}`);
+      if (result.lost.includes(holding)) this.#deps.log.warn(facts, 'access was revoked');
+      else this.#deps.log.warn(facts, `secret not received: ${kind}`);
     }
-    const values = taken.changed.map((holding) => newValue(holding, leases.get(holding)));
-    return { ...taken, values };
+    const values = result.changed.map((holding) => newValue(holding, leases.get(holding)));
+    return { ...result, values };
   }
 
   /**
-   * Credentials to order whose time has come are renewed each by itself, since reading them again extends nothing.
-   * @returns those that are to be ordered anew, because renewing brings no more. @throws as `AgentSession.renewLease`
+   * Renews each due lease of a dynamic credential: reading it again would not extend it.
+   * @returns credentials that must be issued again, because their leases cannot be extended further. @throws as `AgentSession.renewLease`
    */
-  async renew(session: AgentSession, signal: AbortSignal): Promise<readonly Holding[]> {
-    const over: Holding[] = [];
+  async renewCredentials(session: AgentSession, signal: AbortSignal): Promise<readonly Holding[]> {
+    const exhausted: Holding[] = [];
     for (const holding of this.#deps.holdings.all) {
       if (!holding.isCredential || holding.dueAt > this.#deps.time.now()) continue;
       const lease = holding.leaseId;
       if (lease !== undefined && (await this.#isRenewed(session, { holding, lease }, signal))) {
         continue;
       }
-      if (lease !== undefined) holding.orderAnew();
-      over.push(holding);
+      if (lease !== undefined) holding.nextOrder();
+      exhausted.push(holding);
     }
-    return over;
+    return exhausted;
   }
 
   async #isRenewed(
@@ -73,8 +73,8 @@ export class Reading {
       const kind = failureKind(error);
       if (kind === 'unauthenticated') throw error;
       this.#deps.log.info({ name: holding.name, ...factsOf(error) }, 'a lease was not renewed');
-      if (kind === 'away') holding.failed();
-      return kind === 'away';
+      if (kind === 'unavailable') holding.failed();
+      return kind === 'unavailable';
     }
   }
 }

@@ -1,10 +1,10 @@
 import type { Clock } from '../../ports/clock.ts';
 
-/** A pause that others can end. Who wakes it while it does not sleep keeps it from falling asleep once. */
-export class Nap {
+/** A wait that other code can end early. A wake-up outside of a wait skips the next one. */
+export class WakeableTimer {
   readonly #clock: Clock;
   #isWoken = false;
-  #asleep: AbortController | undefined;
+  #waiting: AbortController | undefined;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -12,17 +12,17 @@ export class Nap {
 
   wake(): void {
     this.#isWoken = true;
-    this.#asleep?.abort();
+    this.#waiting?.abort();
   }
 
-  /** Resolves after `ms`, when woken, or when `signal` ends it all. */
-  async take(ms: number, signal: AbortSignal): Promise<void> {
+  /** Resolves after `ms`, at a wake-up, or when `signal` aborts. */
+  async wait(ms: number, signal: AbortSignal): Promise<void> {
     if (!this.#isWoken && !signal.aborted) {
-      const asleep = new AbortController();
-      this.#asleep = asleep;
-      const either = AbortSignal.any([signal, asleep.signal]);
+      const waiting = new AbortController();
+      this.#waiting = waiting;
+      const either = AbortSignal.any([signal, waiting.signal]);
       await this.#clock.sleep(ms, either).catch(() => undefined);
-      this.#asleep = undefined;
+      this.#waiting = undefined;
     }
     this.#isWoken = false;
   }

@@ -1,10 +1,10 @@
 import { status } from '@grpc/grpc-js';
 import { ApiError, UnreachableError } from '../../client/index.ts';
 
-/** Each look at a volume would order another one. */
-export const NO_CREDENTIALS = 'volumes have no credentials to order: let the agent deliver it';
+/** Each poll of a volume would issue another one. */
+export const NO_CREDENTIALS = 'volumes cannot have dynamic credentials: use the agent';
 
-/** Why a volume cannot be mounted, as the driver is told: a status of gRPC and words without any value. */
+/** Why a volume cannot be mounted: a gRPC status and a message without any value. */
 export class MountRefused extends Error {
   readonly code: status;
 
@@ -14,7 +14,7 @@ export class MountRefused extends Error {
     this.code = code;
   }
 
-  /** What is not known stays inside. */
+  /** Unexpected errors are not described. */
   static from(error: unknown): MountRefused {
     if (error instanceof MountRefused) return error;
     if (error instanceof ApiError) return new MountRefused(grpcStatus(error.status), error.message);
@@ -37,7 +37,7 @@ const STATUSES: ReadonlyMap<number, status> = new Map([
   [504, status.UNAVAILABLE],
 ]);
 
-/** The driver tries again by itself only after UNAVAILABLE; the kubelet does, in its own time, after all of them. */
+/** The driver retries by itself only after UNAVAILABLE; the kubelet retries after every status. */
 export function grpcStatus(http: number): status {
   return STATUSES.get(http) ?? status.INTERNAL;
 }

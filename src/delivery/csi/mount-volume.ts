@@ -5,56 +5,56 @@ import type { SecretData } from '../../domain/secret.ts';
 import { Sensitive } from '../../domain/sensitive.ts';
 import type { MountedFile, MountResponse, ObjectVersion } from './driver-protocol.ts';
 import { grpcStatus, MountRefused, NO_CREDENTIALS } from './mount-refused.ts';
-import type { MountWish, WishedObject } from './mount-wish.ts';
+import type { MountSpec, MountedObject } from './mount-spec.ts';
 import type { PodSessions } from './pod-sessions.ts';
 
-/** What the driver takes unless told otherwise (`--max-call-recv-msg-size`), less what the message needs itself. */
+/** The driver's default limit (`--max-call-recv-msg-size`), less the overhead of the message. */
 const MOST_BYTES = 4 * 1024 * 1024 - 64 * 1024;
 
 type Item = SuccessBody<'readSecrets'>['items'][number];
 
-/** Logs in as the pod, reads everything in one batch, and makes the files: all of them or none. @throws MountRefused */
+/** Logs in as the pod, reads everything in one batch, and renders the files: all or none. @throws MountRefused */
 export async function mountVolume(
-  wish: MountWish,
+  spec: MountSpec,
   sessions: PodSessions,
   signal: AbortSignal,
 ): Promise<MountResponse> {
-  const items = await readAll(wish, sessions, signal);
-  const failed = wish.objects.flatMap(({ path }, index) => {
+  const items = await readAll(spec, sessions, signal);
+  const failed = spec.objects.flatMap(({ path }, index) => {
     const item = items[index];
     return item === undefined || 'error' in item ? [{ path, item }] : [];
   });
   if (failed.length > 0) throw refusal(failed);
-  const renderer = await SecretRenderer.prepare(new Set(wish.objects.map(({ format }) => format)));
-  const files = wish.objects.flatMap((object, index) => filesOf(object, items[index], renderer));
+  const renderer = await SecretRenderer.prepare(new Set(spec.objects.map(({ format }) => format)));
+  const files = spec.objects.flatMap((object, index) => filesOf(object, items[index], renderer));
   if (files.reduce((sum, { contents }) => sum + contents.length, 0) > MOST_BYTES) {
     throw new MountRefused(
       status.RESOURCE_EXHAUSTED,
-      'the files are longer than 4 MiB together, which the driver does not take',
+      'the files have more than 4 MiB together, which the driver does not accept',
     );
   }
-  return { files, objectVersion: versionsOf(wish.objects, items) };
+  return { files, objectVersion: versionsOf(spec.objects, items) };
 }
 
-/** A session that somebody ended is opened once more. */
+/** Logs in once more if the session was ended. */
 async function readAll(
-  wish: MountWish,
+  spec: MountSpec,
   sessions: PodSessions,
   signal: AbortSignal,
 ): Promise<readonly Item[]> {
-  const session = await sessions.of(wish.token, signal);
+  const session = await sessions.of(spec.token, signal);
   try {
-    return await read(session, wish.objects, signal);
+    return await read(session, spec.objects, signal);
   } catch (error) {
     if (!(error instanceof ApiError) || error.status !== 401) throw error;
-    await sessions.forget(wish.token, session);
-    return read(await sessions.of(wish.token, signal), wish.objects, signal);
+    await sessions.forget(spec.token, session);
+    return read(await sessions.of(spec.token, signal), spec.objects, signal);
   }
 }
 
 async function read(
   { client }: WorkloadSession,
-  objects: readonly WishedObject[],
+  objects: readonly MountedObject[],
   signal: AbortSignal,
 ): Promise<readonly Item[]> {
   const items = objects.map(({ path, version }) => ({
@@ -69,25 +69,25 @@ interface Failed {
   readonly item: Item | undefined;
 }
 
-/** The status of the first and the request of all; the words of each. */
+/** The status of the first failure, the reasons of all. */
 function refusal(failed: readonly Failed[]): MountRefused {
   const errors = failed.flatMap(({ item }) =>
     item !== undefined && 'error' in item ? [item.error] : [],
   );
-  const words = failed.map(({ path, item }) => `${path}: ${reasonOf(item)}`).join('; ');
+  const reasons = failed.map(({ path, item }) => `${path}: ${reasonOf(item)}`).join('; ');
   const [first] = errors;
-  if (first === undefined) return new MountRefused(status.INTERNAL, words);
-  return new MountRefused(grpcStatus(first.status), `${words} (request ${first.requestId})`);
+  if (first === undefined) return new MountRefused(status.INTERNAL, reasons);
+  return new MountRefused(grpcStatus(first.status), `${reasons} (request ${first.requestId})`);
 }
 
 function reasonOf(item: Item | undefined): string {
   if (item === undefined || !('error' in item)) return 'not answered';
   const { code } = item.error;
-  return code === 'ERR_CONFLICT' ? `${code}: is made to order; ${NO_CREDENTIALS}` : code;
+  return code === 'ERR_CONFLICT' ? `${code}: is a dynamic credential; ${NO_CREDENTIALS}` : code;
 }
 
 function filesOf(
-  object: WishedObject,
+  object: MountedObject,
   item: Item | undefined,
   renderer: SecretRenderer,
 ): readonly MountedFile[] {
@@ -112,12 +112,12 @@ function filesOf(
 
 function only(key: string, data: SecretData, path: string): SecretData {
   const value = Object.hasOwn(data, key) ? data[key] : undefined;
-  // Under a name that is a file's whatever the key is.
+  // The key may not be a file name; the target is set by the caller.
   if (value !== undefined) return { value };
   throw new MountRefused(status.NOT_FOUND, `${path}: has no key ${JSON.stringify(key)}`);
 }
 
-/** What cannot be written in its format is named by path and key. */
+/** A failure to render names path and key. */
 function render(
   renderer: SecretRenderer,
   ...of: Parameters<SecretRenderer['render']>
@@ -130,9 +130,9 @@ function render(
   }
 }
 
-/** A path that is there twice is one object. */
+/** A path that occurs twice is one object. */
 function versionsOf(
-  objects: readonly WishedObject[],
+  objects: readonly MountedObject[],
   items: readonly Item[],
 ): readonly ObjectVersion[] {
   const versions = new Map<string, ObjectVersion>();

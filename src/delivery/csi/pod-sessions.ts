@@ -4,21 +4,21 @@ import { sha256Hex } from '../../crypto/digest.ts';
 import type { Sensitive } from '../../domain/sensitive.ts';
 import type { Clock } from '../../ports/clock.ts';
 
-/** Pods of one node, twice over: tokens rotate. */
+/** Twice the pods of one node, because tokens rotate. */
 const MOST_SESSIONS = 1_000;
-/** A session that ends within this is not begun anything with. */
+/** A session that ends sooner is not used any more. */
 const TOO_SHORT_MS = 5_000;
 
 interface Opening {
   readonly session: Promise<WorkloadSession>;
-  /** When it was asked for: monotonic milliseconds. */
+  /** Time of the login: monotonic milliseconds. */
   readonly at: number;
 }
 
 /**
- * Sessions by the token that opened them, never by what the driver says of the pod, because a SecretProviderClass could say it too. One lasts
- * as long as its token: a volume is looked at every few minutes, and its leases go on in the same session. They are not ended here: a
- * pod holds its files for as long as it lives, and the broker ends everything when the pod does.
+ * Sessions by the token that opened them, never by the driver's facts about the pod, because a SecretProviderClass can set those too. A session lasts as
+ * long as its token: the driver polls a volume every few minutes, and its leases continue in the same session. Sessions are not ended here: a pod
+ * holds its files for as long as it lives, and the broker ends everything when the pod ends.
  */
 export class PodSessions {
   readonly #client: BrokerClient;
@@ -44,7 +44,7 @@ export class PodSessions {
     }
   }
 
-  /** The broker does not know the session any more. One that was opened meanwhile stays. */
+  /** The broker does not accept the session any more. A session that was opened meanwhile stays. */
   async forget(token: Sensitive<string>, session: WorkloadSession): Promise<void> {
     const name = sha256Hex(token.reveal());
     const opening = this.#sessions.get(name);
@@ -53,7 +53,7 @@ export class PodSessions {
     }
   }
 
-  /** The clock of the node may be wrong; that it stood still while the machine slept shows when the broker is asked. */
+  /** By the monotonic clock, because the node's wall clock may be wrong. It stops while a machine sleeps; the broker then refuses the session. */
   #leftOf({ createdAt, endsAt }: WorkloadSession, { at }: Opening): number {
     return endsAt - createdAt - (this.#clock.monotonic() - at);
   }
@@ -80,7 +80,7 @@ export class PodSessions {
   }
 }
 
-/** What the broker said of the token is said to all who show it; a login that another caller gave up is begun anew. */
+/** A refusal of the token applies to all callers that present it; a login that another caller cancelled is repeated. */
 function ofCaller(error: unknown): undefined {
   if (error instanceof ApiError) throw error;
 }

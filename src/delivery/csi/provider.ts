@@ -22,7 +22,7 @@ import {
 } from './driver-protocol.ts';
 import { MountRefused } from './mount-refused.ts';
 import { mountVolume } from './mount-volume.ts';
-import { readWish } from './mount-wish.ts';
+import { readMountSpec } from './mount-spec.ts';
 import { PodSessions } from './pod-sessions.ts';
 import type { Settings } from './settings.ts';
 
@@ -124,11 +124,11 @@ export class Provider {
     call.on('cancelled', () => refuse(status.CANCELLED, 'the driver cancelled the call'));
     let pod = '';
     try {
-      const wish = await readWish(call.request.attributes, this.#settings.audience);
-      ({ pod } = wish);
+      const spec = await readMountSpec(call.request.attributes, this.#settings.audience);
+      ({ pod } = spec);
       const response = await rejectOnAbort(
         ended.signal,
-        mountVolume(wish, this.#sessions, ended.signal),
+        mountVolume(spec, this.#sessions, ended.signal),
       );
       log.info({ pod, files: response.files.length }, 'mounted');
       done(null, response);

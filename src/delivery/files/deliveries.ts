@@ -19,10 +19,10 @@ interface Parts {
   readonly directory: SecretDirectory | undefined;
 }
 
-/** Turns secrets into the files that the configuration asks for, all of them at once. */
+/** Writes the configured files of all secrets in one step. */
 export class Deliveries {
   readonly #parts: Parts;
-  /** Names of secrets that were taken away and have not come back. */
+  /** Names of revoked secrets that were not received again. */
   #gone: ReadonlySet<string> = new Set();
   #held: ReadonlyMap<string, HeldSecret> = new Map();
   #writes = 0;
@@ -32,7 +32,7 @@ export class Deliveries {
   }
 
   /**
-   * Reads templates and opens the directory; whatever is loaded is loaded here.
+   * Reads templates, opens the directory and loads all libraries.
    * @throws ConfigError with every problem.
    */
   static async prepare(outputs: Outputs, deps: DeliveryDeps): Promise<Deliveries> {
@@ -61,8 +61,8 @@ export class Deliveries {
   }
 
   /**
-   * Makes the files say what these secrets say. On failure all files stay as they were.
-   * @param held by name; what an optional secret would say is left out where it is not here. @throws DeliveryError without any value.
+   * Writes the files of these secrets. On failure all files stay unchanged.
+   * @param held by name; the file of an optional secret without a value is left out. @throws DeliveryError without any value.
    */
   deliver(held: ReadonlyMap<string, HeldSecret>): Promise<Replacement> {
     return settled(() => {
@@ -74,7 +74,7 @@ export class Deliveries {
     });
   }
 
-  /** Takes away the files of secrets, and of templates that use them; the others stay. @throws DeliveryError. */
+  /** Removes the files of these secrets, and of templates that use them. @throws DeliveryError. */
   remove(names: readonly string[]): Promise<void> {
     return settled(() => {
       this.#gone = new Set([...this.#gone, ...names]);
@@ -83,20 +83,20 @@ export class Deliveries {
     });
   }
 
-  /** Whether an agent before this one has changed something, and the application was not told of it to the end. */
-  get isLeftUntold(): boolean {
-    return this.#writes === 0 && this.#parts.directory?.isUntold === true;
+  /** Whether an earlier agent changed files and did not finish the notification of the application. */
+  get isNotificationPending(): boolean {
+    return this.#writes === 0 && this.#parts.directory?.isNotificationPending === true;
   }
 
-  /** The application is being told. @returns to be called when it took what lies here now */
-  telling(): () => void {
-    const told = this.#writes;
+  /** A notification of the application begins. @returns to be called when it uses the present files */
+  beginNotification(): () => void {
+    const notified = this.#writes;
     return () => {
-      if (told === this.#writes) this.#parts.directory?.markUntold(false);
+      if (notified === this.#writes) this.#parts.directory?.setNotificationPending(false);
     };
   }
 
-  /** Takes away every file. @throws DeliveryError. */
+  /** Removes every file. @throws DeliveryError. */
   removeAll(): Promise<void> {
     return settled(() => {
       this.#parts.directory?.replace([]);
@@ -104,7 +104,7 @@ export class Deliveries {
     });
   }
 
-  /** To be called before the process ends: superseded files go now, the current ones stay. */
+  /** Must be called before the process ends: removes superseded files now; the current ones stay. */
   close(): void {
     this.#parts.directory?.close();
   }
@@ -113,7 +113,7 @@ export class Deliveries {
     const { files, secrets, templates, directory } = this.#parts;
     if (directory === undefined) return { changed: [], replaced: [] };
     this.#writes += 1;
-    directory.markUntold(true);
+    directory.setNotificationPending(true);
     const rendered = files.flatMap((output) => {
       const secret = held.get(output.name);
       return secret === undefined ? [] : secrets.render(output, secret);
@@ -132,7 +132,7 @@ function opened(opening: () => SecretDirectory, problems: string[]): SecretDirec
   }
 }
 
-/** Files in memory are written without waiting: a delivery is over before the loop turns, and two never interleave. */
+/** Files are written synchronously: a delivery completes within one turn of the event loop, so two never interleave. */
 function settled<T>(work: () => T): Promise<T> {
   return new Promise((resolve) => resolve(work()));
 }

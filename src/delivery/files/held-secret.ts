@@ -1,17 +1,17 @@
 import type { SecretData } from '../../domain/secret.ts';
 import type { Sensitive } from '../../domain/sensitive.ts';
 
-/** One secret as the agent has it at this moment. */
+/** The current value of one secret. */
 export interface HeldSecret {
-  /** How templates, `exec` and the local API call it. */
+  /** Templates, `exec` and the local API refer to it by this name. */
   readonly name: string;
   readonly path: string;
   /** Opaque, the provider's own. */
   readonly version: string;
   readonly data: Sensitive<SecretData>;
   readonly leaseId: string | undefined;
-  /** When the right to hold it ends, by this machine's clock: milliseconds since the epoch. */
+  /** When the lease ends, by this machine's clock: milliseconds since the epoch. */
   readonly endsAt: number | undefined;
-  /** The broker or its backend could not say whether this is still the value. */
+  /** The broker or its backend could not confirm that this is still the value. */
   readonly stale: boolean;
 }

@@ -1,6 +1,6 @@
 import { targetsOverlap, type Format } from './file-options.ts';
 
-/** Who owns a file and who may read it. */
+/** Owner and permissions of a file. */
 export interface FileAccess {
   /** Permission bits, as of chmod(2). */
   readonly mode: number;

@@ -7,7 +7,7 @@ const INIT_CONTAINER = 'quaymaster-agent-init';
 export const SECRETS_VOLUME = 'quaymaster-secrets';
 const TOKEN_VOLUME = 'quaymaster-token';
 
-/** Names that nobody else's containers and volumes may have in a pod that is injected. */
+/** No other container or volume of an injected pod may have these names. */
 export function isReservedContainer(name: string): boolean {
   return name === AGENT_CONTAINER || name === INIT_CONTAINER;
 }
@@ -16,9 +16,9 @@ export function isReservedVolume(name: string): boolean {
   return name === SECRETS_VOLUME || name === TOKEN_VOLUME;
 }
 
-/** Where the image has its program: probes are run without its entry point. */
+/** The program in the image: probes run without its entry point. */
 const PROGRAM = ['node', '--disable-sigusr1', '/app/dist/quaymaster.cjs'];
-/** Asked for by the kubelet anew at four fifths; API servers grant nothing under ten minutes. */
+/** The kubelet renews it at four fifths of its life; API servers grant at least ten minutes. */
 const TOKEN_SECONDS = 3_600;
 
 export interface AgentResources {
@@ -35,7 +35,7 @@ export interface AgentTraits {
   readonly runAs: RunAs;
 }
 
-/** Starts before every container behind it, which start once the files are there; ends after the last of them (KEP-753). */
+/** Starts first; the containers after it start when the files exist. Ends after the last of them (KEP-753). */
 export function nativeSidecar(traits: AgentTraits): Container {
   return {
     ...containerOf(AGENT_CONTAINER, ['agent'], traits),
@@ -49,7 +49,7 @@ export function nativeSidecar(traits: AgentTraits): Container {
   };
 }
 
-/** Ends when the files are there. */
+/** Ends when the files exist. */
 export function initContainer(traits: AgentTraits): Container {
   return containerOf(INIT_CONTAINER, ['agent', '--once'], traits);
 }
@@ -60,7 +60,7 @@ export function plainSidecar(traits: AgentTraits): Container {
 }
 
 /**
- * All that the level `restricted` of the Pod Security Standards asks for, and a read-only root file system. It sets `args` and no `command`: the
+ * Meets the level `restricted` of the Pod Security Standards, with a read-only root file system. It sets `args` and no `command`: the
  * image's entry point sets a core limit of 0, so that a crash writes no secret into a file.
  */
 function containerOf(name: string, args: readonly string[], traits: AgentTraits): Container {
@@ -81,7 +81,7 @@ function containerOf(name: string, args: readonly string[], traits: AgentTraits)
       seccompProfile: { type: 'RuntimeDefault' },
     },
     resources: resourcesOf(traits.resources),
-    // The agent's last words say what was refused, and hold no value.
+    // The last lines of the agent's log say what was refused, and contain no value.
     terminationMessagePolicy: 'FallbackToLogsOnError',
     volumeMounts: [
       { name: SECRETS_VOLUME, mountPath: AGENT_DIRECTORY },
@@ -97,7 +97,7 @@ function resourcesOf({ cpuRequest, memoryRequest, cpuLimit, memoryLimit }: Agent
   };
 }
 
-/** The values' memory, and a token that only the agent's own container sees, made for the broker alone. */
+/** Memory for the values, and a token for the broker's audience that only the agent's container sees. */
 export function agentVolumes(audience: string): readonly { readonly name: string }[] {
   const serviceAccountToken = { audience, expirationSeconds: TOKEN_SECONDS, path: 'token' };
   return [

@@ -1,14 +1,14 @@
 import { readCertificate } from '../../crypto/certificate-facts.ts';
 
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----\n?/g;
-/** Far more than brokers of one installation make in the life of a certificate; the object must stay small (etcd: 1.5 MiB). */
+/** Far more than the brokers of one installation issue in the life of a certificate. The object must stay small (etcd: 1.5 MiB). */
 const MOST_OF_OTHERS = 100;
-/** Common names of what brokers sign for themselves begin so. */
+/** Common names of the certificates that brokers sign for themselves. */
 export const COMMON_NAME_PREFIX = 'quaymaster-injector ';
 
 /**
- * A `caBundle` with these certificates of one broker in it. Certificates of other brokers stay until they end, and so does all that is
- * not a broker's; former ones of the same broker go. The order does not depend on who asks: else two brokers would write for ever.
+ * A `caBundle` with these certificates of one broker. Certificates of other brokers stay until they expire; certificates that are not of a broker stay;
+ * former ones of the same broker are removed. The order is the same for every broker: otherwise two brokers would overwrite each other for ever.
  * @param bundle base64 of PEM, as Kubernetes has it. @param own PEM. @param at.now milliseconds since the epoch
  */
 export function withCertificates(

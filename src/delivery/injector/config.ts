@@ -3,16 +3,18 @@ import { isName } from '../../domain/names.ts';
 
 const port = z.int().min(0).max(65_535);
 const file = z.string().min(1).max(4096);
-const quantity = z.string().regex(/^\d+(?:\.\d+)?(?:m|k|Ki|M|Mi|G|Gi)?$/, 'is not a quantity');
+const quantity = z
+  .string()
+  .regex(/^\d+(?:\.\d+)?(?:m|k|Ki|M|Mi|G|Gi)?$/, 'must be a quantity, for example 100m or 64Mi');
 
-/** Made and renewed here, and told to the API server, or kept by somebody else in files. */
+/** `managed`: issued and renewed by the broker and entered at the API server. `files`: provided by the operator. */
 const certificate = z.union(
   [
     z.strictObject({
       managed: z.strictObject({
         /** A connection of type `kubernetes`: the API server that calls us. */
         connection: z.string().min(1),
-        /** Name of the MutatingWebhookConfiguration whose `caBundle` is kept. */
+        /** Name of the MutatingWebhookConfiguration whose `caBundle` is updated. */
         webhookConfiguration: z.string().min(1).max(253),
         /** Names that the API server calls us by: `<service>.<namespace>.svc`. */
         dnsNames: z.array(z.string().min(1).max(253)).min(1).max(10),
@@ -22,7 +24,7 @@ const certificate = z.union(
       files: z.strictObject({ certificateFile: file, keyFile: file }),
     }),
   ],
-  'is either "managed" or "files"',
+  'must have either "managed" or "files"',
 );
 
 /** The mutating admission webhook, on a listener of its own. */
@@ -30,22 +32,22 @@ export const injectorConfigSchema = z.strictObject({
   listener: z.strictObject({
     host: z.string().min(1).default('0.0.0.0'),
     port: port.default(8443),
-    /** PEM. Recommended: only a caller with a certificate of this authority is answered. API servers have none unless configured. */
+    /** PEM. Recommended: only callers with a certificate of this authority are answered. API servers have none unless configured. */
     clientCaFile: file.optional(),
   }),
   certificate,
-  /** Image of the containers that are injected: that of the broker. */
+  /** Image of the injected containers: that of the broker. */
   image: z.string().min(1).max(1024),
-  /** Where injected agents find the broker, and what their tokens are made for. */
+  /** The broker's address for injected agents, and the audience of their tokens. */
   broker: z.strictObject({
     url: z.url({ protocol: /^https$/ }),
     /** PEM; its text goes into each pod. Absent: the public roots. */
     caFile: file.optional(),
-    /** The registered cluster that these pods are of. */
-    cluster: z.string().refine(isName, 'is not the name of a cluster'),
+    /** The registered cluster of these pods. */
+    cluster: z.string().refine(isName, 'must be the name of a registered cluster'),
     audience: z.string().min(1).max(253).default('quaymaster'),
   }),
-  /** Native sidecars (Kubernetes 1.29): `auto` asks the API server where the certificate is managed, and else takes them for granted. */
+  /** Native sidecars (Kubernetes 1.29): `auto` asks the API server if the certificate is managed, and otherwise assumes that they exist. */
   nativeSidecars: z.enum(['auto', 'always', 'never']).default('auto'),
   /** Of each injected container. */
   resources: z

@@ -44,7 +44,7 @@ export type Injection =
 /** The API server only has a mirror of a static pod: its containers run already. */
 const MIRROR = 'kubernetes.io/config.mirror';
 
-/** The pod with the agent in it. Idempotent: in a pod that was injected before, our containers and volumes are replaced, whoever put them there. */
+/** The pod with the agent in it. Idempotent: in a pod that was injected before, our containers and volumes are replaced, even if another webhook created them. */
 export function inject(pod: Pod, settings: InjectionSettings): Injection {
   const annotations = pod.metadata?.annotations ?? {};
   const asked = annotations[`${DOMAIN}inject`];

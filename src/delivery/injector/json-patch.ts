@@ -7,7 +7,7 @@ export type PatchOperation =
 
 type JsonObject = Readonly<Record<string, unknown>>;
 
-/** What makes `after` of `before`: as little as it takes for objects, and for lists whatever stands between equal ends. */
+/** Operations that change `before` into `after`: minimal for objects; for lists everything between equal ends. */
 export function jsonPatch(before: unknown, after: unknown, path = ''): readonly PatchOperation[] {
   if (isDeepStrictEqual(before, after)) return [];
   if (Array.isArray(before) && Array.isArray(after)) return listPatch(before, after, path);

@@ -7,51 +7,50 @@ import type { WebhookConfiguration } from './webhook-configuration.ts';
 
 const DAY = 86_400_000;
 const LIFETIME = 7 * DAY;
-/** A common name has 64 characters at most (RFC 5280); what differs between pods stands at the end of their names. */
+/** A common name has at most 64 characters (RFC 5280). Pod names differ at their ends. */
 const LONGEST_OWNER = 64 - COMMON_NAME_PREFIX.length;
 /** Clocks differ. */
 const BACKDATED = 300_000;
-const LOOK_MS = 10_000;
-/** The first pause after a look that failed; doubled up to that between looks. */
+const CHECK_MS = 10_000;
+/** The first delay after a failed check; doubles up to the usual interval. */
 const RETRY_MS = 500;
-/** For how long the first entry is worth waiting for. */
-const PATIENCE_MS = 30_000;
-/** Every API server must have heard of a certificate before it meets it. */
+/** How long readiness waits for the first entry. */
+const FIRST_ENTRY_MS = 30_000;
+/** Every API server must have received a certificate before it is presented. */
 const SPREAD_MS = 60_000;
 
 interface Made {
   readonly cert: string;
   readonly key: string;
-  /** When a new one is made: at two thirds. */
+  /** When the next one is issued: at two thirds of its life. */
   readonly renewAt: number;
 }
 
-/** When things happen, milliseconds; shorter in tests. */
+/** Intervals in milliseconds; shorter in tests. */
 export interface CertificateTimes {
   readonly lifetime: number;
-  readonly look: number;
+  readonly check: number;
   readonly spread: number;
 }
 
-const TIMES: CertificateTimes = { lifetime: LIFETIME, look: LOOK_MS, spread: SPREAD_MS };
+const TIMES: CertificateTimes = { lifetime: LIFETIME, check: CHECK_MS, spread: SPREAD_MS };
 
 export interface ManagedCertificateParts {
   readonly configuration: WebhookConfiguration;
   readonly dnsNames: readonly string[];
-  /** Tells this broker from others of the installation, and is the same after its restart: pod and port. */
+  /** Identifies this broker in the installation, also after a restart: pod and port. */
   readonly owner: string;
   readonly clock: Clock;
   readonly log: Log;
-  /** Called with each certificate that is to be presented from now on. */
+  /** Called with each certificate that must be presented from now on. */
   readonly present: (certificate: { readonly cert: string; readonly key: string }) => void;
   readonly times?: CertificateTimes;
 }
 
 /**
- * A certificate that this process signs for itself and alone holds the key of, and its place in the webhook configuration's `caBundle`:
- * the API server trusts it as it is. Looked after every ten seconds, and sooner after a look that failed, so that an entry which somebody
- * took away comes back. At two thirds of its life the next one is made and entered, and presented a minute later: at every moment what is
- * presented is in the bundle.
+ * A self-signed certificate whose key only this process has, and its entry in the webhook configuration's `caBundle`, by which the API server trusts it.
+ * The entry is checked every ten seconds, and sooner after a failure, so that a removed entry is restored. At two thirds of its life the next
+ * certificate is issued and entered, and presented a minute later: the presented certificate is always in the bundle.
  */
 export class ManagedCertificate {
   readonly #parts: ManagedCertificateParts;
@@ -82,47 +81,47 @@ export class ManagedCertificate {
     return this.#current;
   }
 
-  /** Whether the webhook configuration held it at the last look. */
+  /** Whether the webhook configuration contained it at the last check. */
   get isEntered(): boolean {
     return this.#isEntered;
   }
 
   /**
-   * Until it was entered for the first time, for half a minute at most: who is sent reviews before that refuses pods, and an API server that is
-   * away for longer is no reason to keep secrets from anybody.
+   * True until the first entry, for at most half a minute: a broker that gets reviews before it would reject pods, but an API server that is away for
+   * longer must not stop the broker from serving secrets.
    */
   get isAwaited(): boolean {
     if (this.#isEntered || this.#startedAt === undefined) return false;
-    return this.#parts.clock.monotonic() - this.#startedAt < PATIENCE_MS;
+    return this.#parts.clock.monotonic() - this.#startedAt < FIRST_ENTRY_MS;
   }
 
-  /** Looks after it from now on; resolves after the first look, whether that succeeded or not. */
+  /** Starts the checks; resolves after the first one, successful or not. */
   async start(): Promise<void> {
     this.#startedAt = this.#parts.clock.monotonic();
-    await this.#look();
+    await this.#check();
   }
 
-  /** Gives up a look that is under way: the next process looks anew. */
+  /** Cancels a check in progress. */
   async close(): Promise<void> {
     this.#closed.abort();
     this.#cancel?.();
     await this.#turn;
   }
 
-  #look(): Promise<void> {
-    this.#turn = this.#tend().then(() => {
+  #check(): Promise<void> {
+    this.#turn = this.#update().then(() => {
       if (this.#closed.signal.aborted) return;
-      this.#cancel = this.#parts.clock.after(this.#pause(), () => void this.#look());
+      this.#cancel = this.#parts.clock.after(this.#pause(), () => void this.#check());
     });
     return this.#turn;
   }
 
   #pause(): number {
-    const { look } = this.#times;
-    return this.#failures === 0 ? look : doubledDelay(RETRY_MS, look, this.#failures - 1);
+    const { check } = this.#times;
+    return this.#failures === 0 ? check : doubledDelay(RETRY_MS, check, this.#failures - 1);
   }
 
-  async #tend(): Promise<void> {
+  async #update(): Promise<void> {
     const { clock, log, configuration } = this.#parts;
     try {
       this.#switch();
@@ -137,7 +136,10 @@ export class ManagedCertificate {
         this.#closed.signal,
       );
       if (isWritten)
-        log.info({ certificates: own.length }, 'the webhook configuration has our certificate');
+        log.info(
+          { certificates: own.length },
+          'entered our certificate into the webhook configuration',
+        );
       if (this.#next !== undefined) this.#next.enteredAt ??= clock.monotonic();
       this.#failures = 0;
       this.#isEntered = true;
@@ -147,7 +149,7 @@ export class ManagedCertificate {
       if (this.#failures === 0) {
         log.error(
           { err: error },
-          'the certificate could not be entered into the webhook configuration; until it is, no pod can be injected',
+          'the certificate could not be entered into the webhook configuration; pods are rejected until it is',
         );
       }
       this.#failures += 1;
@@ -165,7 +167,7 @@ export class ManagedCertificate {
   }
 }
 
-/** What writes certificates is loaded here, and not by brokers that have theirs from files. */
+/** The library for certificates is loaded here, and not by brokers that read theirs from files. */
 async function make(parts: ManagedCertificateParts, owner: string): Promise<Made> {
   const { clock, dnsNames, times = TIMES } = parts;
   const { selfSigned } = await import('../../crypto/self-signed.ts');

@@ -1,16 +1,16 @@
 import { z } from 'zod';
 
-/** Containers, volumes or mounts in one list: far more than a node runs, and little enough to be checked at once. */
+/** Containers, volumes or mounts in one list: far more than a node runs, and few enough to check at once. */
 const MOST_ITEMS = 500;
 
-/** The length is looked at before the items: each item that is wrong costs more than one that is right. */
+/** The length is checked before the items, because an invalid item costs more than a valid one. */
 function list<T extends z.ZodType>(item: T) {
   return z
     .custom<readonly unknown[]>((value) => Array.isArray(value) && value.length <= MOST_ITEMS)
     .pipe(z.array(item));
 }
 
-/** As `z.record` of texts, which takes a microsecond for each: a pod may have thousands of annotations. */
+/** Like `z.record` of texts, which takes a microsecond for each: a pod may have thousands of annotations. */
 const texts = z.custom<Record<string, string>>(
   (value) =>
     typeof value === 'object' &&
@@ -27,7 +27,7 @@ const containerSchema = z.looseObject({
   volumeMounts: list(z.looseObject({ name: z.string(), mountPath: z.string() })).optional(),
 });
 
-/** Of a pod, what is looked at or changed here; everything else passes through as it came. */
+/** The parts of a pod that are read or changed here. Everything else passes through unchanged. */
 export const podSchema = z.looseObject({
   metadata: z
     .looseObject({

@@ -70,7 +70,7 @@ const WARM_UP_SETTINGS: InjectionSettings = {
 
 /**
  * Answers reviews of made-up pods, one that is injected and one with 8,000 annotations, so that the first real review does not pay for compiling: with
- * 8,000 annotations it took 15 to 27 ms, and takes 5 to 7 after this (measured), in which the API answers nobody.
+ * 8,000 annotations it took 15 to 27 ms of the event loop, which is that of the API, and takes 5 to 7 after this (measured).
  * @returns the outcomes
  */
 export async function warmUp(): Promise<readonly (Outcome | undefined)[]> {

@@ -1,19 +1,19 @@
 import type { Container, PodSpec } from './pod.ts';
 
-/** The image's own user and group; the group also reads files where the app's user is not known. */
+/** User and group of the image. If the application's user is unknown, it reads the files by this group. */
 export const AGENT_ID = 10_001;
 
-/** Who the agent runs as, and who reads what it writes. */
+/** User and group of the agent, and who reads its files. */
 export interface RunAs {
   readonly user: number;
   readonly group: number;
-  /** The app is the same user: files are for it alone. Else it gets the agent's group, and files are for that. */
+  /** The application has the same user, and only it reads the files. Otherwise the pod gets the agent's group, which reads them. */
   readonly sharesUser: boolean;
 }
 
 /**
- * The user of the containers that get the files, where the pod says that they have one and the same, and it is not root. An image's own
- * `USER` is not known here.
+ * The user of the containers that get the files, if the pod sets the same for all of them and it is not root. The `USER` of an image is not known
+ * here.
  */
 export function runAsOf(spec: PodSpec, readers: readonly Container[]): RunAs {
   const user = sameOf(readers.map((reader) => effective('runAsUser', spec, reader)));

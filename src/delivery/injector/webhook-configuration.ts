@@ -20,7 +20,7 @@ const configurationSchema = z.looseObject({
     .default([]),
 });
 
-/** One MutatingWebhookConfiguration: who made it is somebody else, its `caBundle`s are kept here. */
+/** One MutatingWebhookConfiguration. The operator creates it; this keeps its `caBundle`s current. */
 export class WebhookConfiguration {
   readonly #api: KubernetesApi;
   readonly #name: string;
@@ -33,8 +33,8 @@ export class WebhookConfiguration {
   }
 
   /**
-   * Gives each webhook the bundle that `change` makes of its present one; writes only what differs, and only onto what was read.
-   * @param signal gives it up. @returns whether something was written. @throws BrokerError as the API server answers; ERR_CONFLICT: somebody wrote between, again
+   * Sets the bundle of each webhook to `change` of its present one. Writes only differences, and only if the object is unchanged since it was read.
+   * @param signal cancels. @returns whether something was written. @throws BrokerError as the API server answers; ERR_CONFLICT after a concurrent write
    */
   async changeBundles(
     change: (bundle: string | undefined) => string,

@@ -11,14 +11,14 @@ const httpCall = z.strictObject({
   method: z._default(z.enum(['GET', 'POST', 'PUT']), 'POST'),
 });
 
-/** What is done when values have changed. */
+/** An action after values have changed. */
 export const actionSchema = z.pipe(
   z
     .strictObject({
       signal: z.optional(signalName),
-      /** A file with the number of the process that gets the signal. */
+      /** A file with the PID of the process that gets the signal. */
       pidFile: z.optional(absolutePath),
-      /** The name of that process as `/proc/<pid>/comm` has it: needs a shared process namespace. */
+      /** The name of that process in `/proc/<pid>/comm`: needs a shared process namespace. */
       process: z.optional(z.string().check(z.minLength(1), z.maxLength(15))),
       command: z.optional(argv),
       http: z.optional(httpCall),
@@ -32,7 +32,7 @@ export const actionSchema = z.pipe(
       z.refine(
         ({ signal, pidFile, process }) =>
           count(pidFile, process) === (signal === undefined ? 0 : 1),
-        'signal needs one of pidFile and process; nothing else has them',
+        'signal needs one of pidFile and process; other actions must have neither',
       ),
     ),
   z.transform(({ signal, pidFile, process, command, http, timeout }): ChangeAction => {
@@ -43,14 +43,14 @@ export const actionSchema = z.pipe(
   }),
 );
 
-/** When a version counts as taken by the application. */
+/** When the application is considered to use a version. */
 export const acknowledgeSchema = z.prefault(
   z
     .strictObject({
       after: z._default(z.enum(['written', 'command', 'http']), 'written'),
       command: z.optional(argv),
       http: z.optional(httpCall),
-      /** How long the proof is asked for again and again. */
+      /** How long the proof is retried. */
       timeout: z.prefault(duration, '30s'),
     })
     .check(
@@ -58,7 +58,7 @@ export const acknowledgeSchema = z.prefault(
         ({ after, command, http }) =>
           (command !== undefined) === (after === 'command') &&
           (http !== undefined) === (after === 'http'),
-        'after: command needs command, after: http needs http, and neither has the other',
+        'after: command needs command, after: http needs http, and neither may have the other',
       ),
     ),
   {},

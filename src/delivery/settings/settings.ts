@@ -30,7 +30,7 @@ const mode = z.pipe(
 );
 const accountId = z.int().check(z.minimum(0), z.maximum(2 ** 32 - 2));
 
-/** Who may read a file. */
+/** Owner and permissions of a file. */
 const permissions = {
   mode: z.prefault(mode, '0400'),
   owner: z.optional(accountId),

@@ -2,7 +2,7 @@ import type { BrokerEvent, components } from '../../../client/index.ts';
 
 type Schemas = components['schemas'];
 export type BatchItem = Schemas['Batch']['items'][number];
-/** A value under its lease, or why there is none. */
+/** A value with its lease, or the reason why there is none. */
 export type ItemAnswer = Schemas['BatchAnswer']['items'][number];
 export type Disclosed = Schemas['Disclosure'];
 export type Problem = Schemas['Problem'];
@@ -12,15 +12,15 @@ export type ReportAnswer = Schemas['AcknowledgementsAnswer']['items'][number];
 export interface BatchAnswer {
   /** One for each item, in their order. */
   readonly items: readonly ItemAnswer[];
-  /** The broker's time at the answer, where it says it: milliseconds since the epoch. */
+  /** The broker's time at the answer, if stated: milliseconds since the epoch. */
   readonly at: number | undefined;
 }
 
-/** What the agent asks of the broker while it is logged in. Instants are the broker's, in milliseconds since the epoch. All throw as `BrokerClient.call`. */
+/** The calls of a logged-in agent. Times are the broker's, in milliseconds since the epoch. All throw as `BrokerClient.call`. */
 export interface AgentSession {
   readonly createdAt: number;
   readonly endsAt: number;
-  /** Where the event stream stood at the login. */
+  /** The position of the event stream at the login. */
   readonly eventId: string;
   renew(token: string, signal: AbortSignal): Promise<void>;
   end(signal: AbortSignal): Promise<void>;
@@ -32,7 +32,7 @@ export interface AgentSession {
   events(lastEventId: string | undefined, signal: AbortSignal): AsyncIterable<BrokerEvent>;
 }
 
-/** The broker as the agent needs it; the tests script one. */
+/** The broker, as the agent needs it; tests script one. */
 export interface BrokerAccess {
   /** @throws as `BrokerClient.call` */
   logIn(token: string, signal: AbortSignal): Promise<AgentSession>;

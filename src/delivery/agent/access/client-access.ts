@@ -8,7 +8,7 @@ import type {
   Report,
 } from './broker-access.ts';
 
-/** The broker by way of the client library. */
+/** The broker through the client library. */
 export class ClientAccess implements BrokerAccess {
   readonly #client: BrokerClient;
   readonly #cluster: string;

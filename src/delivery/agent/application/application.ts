@@ -5,53 +5,53 @@ import type { AgentLog } from '../agent-log.ts';
 import { callHttp } from './call-http.ts';
 import { runCommand } from './run-command.ts';
 
-/** A value that the application is to take. */
+/** A value that the application must start to use. */
 export interface NewValue {
   readonly name: string;
   readonly path: string;
   readonly version: string;
-  /** Credentials to order are not acknowledged: the one before is given back. */
+  /** Dynamic credentials are not acknowledged: the former one is released. */
   readonly isCredential: boolean;
   readonly replacedLease: string | undefined;
 }
 
-/** What became of it. */
+/** The result of a notification. */
 export interface Outcome {
   readonly reports: readonly Report[];
-  /** Leases of credentials that nobody uses any more. */
+  /** Leases of credentials that are not used any more. */
   readonly release: readonly string[];
 }
 
 export interface ApplicationDeps {
   readonly onChange: readonly ChangeAction[];
   readonly acknowledge: AcknowledgeSettings;
-  /** What `exec` does with its child. @returns why it failed, in a word. */
+  /** How `exec` notifies its child. @returns why that failed, as a code. */
   readonly child?: (() => Promise<string | undefined>) | undefined;
   readonly clock: Clock;
   readonly log: AgentLog;
-  /** Telling begins. @returns to be called when the application took all that there is */
-  readonly telling: () => () => void;
-  readonly settled: (outcome: Outcome) => void;
+  /** A notification begins. @returns to be called when the application uses everything that is delivered */
+  readonly beginNotification: () => () => void;
+  readonly onOutcome: (outcome: Outcome) => void;
 }
 
 const PROOF_PAUSE_MS = 1_000;
-/** One try of a proof may take as long as this. */
+/** The limit of one attempt of a proof. */
 const PROOF_TRY_MS = 10_000;
-/** What runs when the agent ends has so long: with the end of the session less than the 30 seconds that a pod has by default. */
+/** A notification in progress has this time when the agent ends. With the end of the session that is less than the 30 seconds that a pod has by default. */
 const END_WITHIN_MS = 20_000;
-/** Why something was not done, or not to its end. */
+/** The agent ended before or during an action. */
 const ENDED = 'agent_ended';
 
-/** Tells the application that values have changed, and finds out whether it took them. One change after the other; what comes meanwhile is one more. */
+/** Notifies the application of changed values, and checks whether it uses them. Changes that arrive meanwhile are one more notification. */
 export class Application {
   readonly #deps: ApplicationDeps;
-  readonly #waiting = new Map<string, NewValue>();
-  /** Leases of credentials that were replaced before the application took the one in between. */
+  readonly #pending = new Map<string, NewValue>();
+  /** Leases of replaced credentials, also of those that the application never used. */
   readonly #replaced = new Set<string>();
   readonly #ending = new AbortController();
-  /** Time is up for what still runs after that. */
-  readonly #over = new AbortController();
-  #isTold = false;
+  /** The time for actions in progress is over. */
+  readonly #timeUp = new AbortController();
+  #isNotifying = false;
   #isChildBehind = false;
   #work: Promise<void> | undefined;
 
@@ -59,31 +59,31 @@ export class Application {
     this.#deps = deps;
   }
 
-  /** `values`: none where something was only taken away. */
-  tell(values: readonly NewValue[]): void {
+  /** `values`: empty if secrets were only removed. */
+  notify(values: readonly NewValue[]): void {
     for (const value of values) {
-      this.#waiting.set(value.name, value);
+      this.#pending.set(value.name, value);
       if (value.replacedLease !== undefined) this.#replaced.add(value.replacedLease);
     }
     this.#isChildBehind = true;
-    this.tellOthers();
+    this.notifyWithoutChild();
   }
 
-  /** All but the child of `exec`, which has not begun, and begins with what was delivered. */
-  tellOthers(): void {
-    this.#isTold = true;
+  /** Without the child of `exec`, which has not started, and will start with the delivered values. */
+  notifyWithoutChild(): void {
+    this.#isNotifying = true;
     this.#work ??= this.#run();
   }
 
-  /** Resolves when nothing is left to do. */
+  /** Resolves when no notification is pending. */
   async idle(): Promise<void> {
     await this.#work;
   }
 
-  /** Begins nothing more, and lets what runs come to its end, in its own time and in ours. */
+  /** Starts no more actions, and waits for the one in progress up to a limit. */
   async end(): Promise<void> {
     this.#ending.abort();
-    const cancel = this.#deps.clock.after(END_WITHIN_MS, () => this.#over.abort());
+    const cancel = this.#deps.clock.after(END_WITHIN_MS, () => this.#timeUp.abort());
     await this.#work;
     cancel();
   }
@@ -93,28 +93,28 @@ export class Application {
   }
 
   async #run(): Promise<void> {
-    while (this.#isTold && !this.#isEnding) {
-      this.#isTold = false;
-      const values = [...this.#waiting.values()];
+    while (this.#isNotifying && !this.#isEnding) {
+      this.#isNotifying = false;
+      const values = [...this.#pending.values()];
       const replaced = [...this.#replaced];
-      this.#waiting.clear();
+      this.#pending.clear();
       this.#replaced.clear();
-      const taken = this.#deps.telling();
-      const failure = await this.#take();
-      if (failure === undefined) taken();
-      this.#deps.settled({
+      const completed = this.#deps.beginNotification();
+      const failure = await this.#notifyAll();
+      if (failure === undefined) completed();
+      this.#deps.onOutcome({
         reports: values
           .filter(({ isCredential }) => !isCredential)
           .map((value) => reportOf(value, failure)),
         release: failure === undefined ? replaced : [],
       });
     }
-    // In the turn of the last look: a moment later, somebody could tell something and find it still at work.
+    // In the same turn as the last check: otherwise a call of notify() in between would find it still running.
     this.#work = undefined;
   }
 
-  /** Every action, in order; what fails keeps none of the others from being tried. @returns the first reason. */
-  async #take(): Promise<string | undefined> {
+  /** Performs every action in order; a failure does not stop the others. @returns the first failure */
+  async #notifyAll(): Promise<string | undefined> {
     const { onChange, log } = this.#deps;
     const reasons: (string | undefined)[] = [];
     const child = this.#isChildBehind ? this.#deps.child : undefined;
@@ -122,8 +122,8 @@ export class Application {
     for (const action of onChange) {
       if (this.#isEnding) return ENDED;
       const reason = await this.#perform(action);
-      if (reason === undefined) log.info({ by: action.kind }, 'told the application');
-      else log.warn({ by: action.kind, reason }, 'the application could not be told');
+      if (reason === undefined) log.info({ by: action.kind }, 'notified the application');
+      else log.warn({ by: action.kind, reason }, 'the application could not be notified');
       reasons.push(reason);
     }
     reasons.push(await child?.());
@@ -133,14 +133,14 @@ export class Application {
 
   async #perform(action: ChangeAction): Promise<string | undefined> {
     const { clock } = this.#deps;
-    const { signal } = this.#over;
+    const { signal } = this.#timeUp;
     if (action.kind === 'command') return runCommand(action, clock, signal);
     if (action.kind === 'http') return callHttp(action, clock, signal);
     const { sendSignal } = await import('./send-signal.ts');
     return sendSignal(action);
   }
 
-  /** Asks until the application has it, or the time for that is up. */
+  /** Checks until the application uses the new values, or the time limit has passed. */
   async #proof(): Promise<string | undefined> {
     const { acknowledge, clock, log } = this.#deps;
     if (acknowledge.after === 'written') return undefined;
@@ -161,7 +161,7 @@ export class Application {
   async #prove(timeoutMs: number): Promise<string | undefined> {
     const { acknowledge, clock } = this.#deps;
     const { command, http } = acknowledge;
-    const { signal } = this.#over;
+    const { signal } = this.#timeUp;
     if (http !== undefined) return callHttp({ ...http, timeoutMs }, clock, signal);
     return runCommand({ command: command ?? [], timeoutMs }, clock, signal);
   }

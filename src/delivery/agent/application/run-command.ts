@@ -3,13 +3,13 @@ import type { Clock } from '../../../ports/clock.ts';
 import type { CommandAction } from '../../settings/actions.ts';
 
 /**
- * Runs a program to its end. Its output goes nowhere, because a program that was given secrets may print them; when its time is up its whole
- * process group is killed, and so it is when `over` says that the agent waits no longer. @returns why it failed, in a word; undefined when it did not.
+ * Runs a program to its end. Its output is discarded, because a program that has secrets may print them. At the time limit its whole process group is
+ * killed, and also when `ended` aborts. @returns why it failed, as a code; undefined on success
  */
 export async function runCommand(
   { command: [program = '', ...words], timeoutMs }: Pick<CommandAction, 'command' | 'timeoutMs'>,
   clock: Clock,
-  over: AbortSignal,
+  ended: AbortSignal,
 ): Promise<string | undefined> {
   // Loaded with the first command: most agents run none at their start.
   const { spawn } = await import('node:child_process');
@@ -18,16 +18,16 @@ export async function runCommand(
   try {
     child = spawn(program, words, { stdio: 'ignore', shell: false, detached: true });
   } catch {
-    // What libuv does not foresee at a start is thrown: E2BIG, ENOMEM.
+    // spawn throws errors that libuv does not expect at a start: E2BIG, ENOMEM.
     return 'command_not_started';
   }
-  const end = (why: string): void => {
+  const kill = (why: string): void => {
     killGroup(child);
     resolve(why);
   };
-  const cancel = clock.after(timeoutMs, () => end('command_timeout'));
-  const giveUp = (): void => end('agent_ended');
-  over.addEventListener('abort', giveUp);
+  const cancel = clock.after(timeoutMs, () => kill('command_timeout'));
+  const giveUp = (): void => kill('agent_ended');
+  ended.addEventListener('abort', giveUp);
   child.once('error', () => resolve('command_not_started'));
   child.once('exit', (code, signal) => {
     if (code === 0) resolve(undefined);
@@ -35,7 +35,7 @@ export async function runCommand(
   });
   const reason = await promise;
   cancel();
-  over.removeEventListener('abort', giveUp);
+  ended.removeEventListener('abort', giveUp);
   return reason;
 }
 
@@ -44,6 +44,6 @@ function killGroup({ pid }: ChildProcess): void {
   try {
     process.kill(-pid, 'SIGKILL');
   } catch {
-    // It has ended meanwhile.
+    // It ended meanwhile.
   }
 }

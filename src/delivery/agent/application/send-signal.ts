@@ -3,19 +3,19 @@ import type { SignalAction } from '../../settings/actions.ts';
 import { codeOf } from '../../failures.ts';
 import { readSmallFile } from '../../files/read-file.ts';
 
-/** A PID in decimal: never 0, 1 or a negative number, which are process groups, `init` and everybody. */
+/** A PID in decimal: never 0, 1 or a negative number, which mean process groups, `init` and all processes. */
 const PID = /^(?:[2-9]|[1-9][0-9]{1,9})$/;
 const MOST_BYTES = 32;
 
 /**
- * Between looking at a process and signalling it nothing is waited for: that is the time in which its number could become another's.
- * @returns why it failed, in a word; undefined when it did not.
+ * There is no wait between the check of a process and the signal, because its number could be reused meanwhile.
+ * @returns why it failed, as a code; undefined on success
  */
 export function sendSignal({ signal, pidFile, process: name }: SignalAction): string | undefined {
   return pidFile === undefined ? signalAll(name ?? '', signal) : signalOne(pidFile, signal);
 }
 
-/** The application writes this file, so it is read as any input: bounded, and only what is a PID. */
+/** The application writes this file, so it is untrusted input: bounded, and only a PID is accepted. */
 function signalOne(pidFile: string, signal: NodeJS.Signals): string | undefined {
   let text: string;
   try {
@@ -23,15 +23,15 @@ function signalOne(pidFile: string, signal: NodeJS.Signals): string | undefined 
   } catch (error) {
     return ['ENOENT', 'ENOTDIR'].includes(codeOf(error)) ? 'no_pid_file' : 'pid_file_unreadable';
   }
-  if (!isSomebodyElse(text)) return 'no_pid_in_file';
+  if (!isOther(text)) return 'no_pid_in_file';
   return processAt(text)?.hasEnded === true ? 'no_such_process' : failureOf(text, signal);
 }
 
-/** One that belongs to somebody else keeps no other from hearing; one that ends meanwhile was none. */
+/** A process of another user does not stop the others from being signalled; one that ends meanwhile is not counted. */
 function signalAll(name: string, signal: NodeJS.Signals): string | undefined {
   const failures: (string | undefined)[] = [];
   for (const pid of processes()) {
-    if (!isSomebodyElse(pid)) continue;
+    if (!isOther(pid)) continue;
     const found = processAt(pid);
     if (found === undefined || found.hasEnded || found.name !== name) continue;
     const failure = failureOf(pid, signal);
@@ -41,7 +41,7 @@ function signalAll(name: string, signal: NodeJS.Signals): string | undefined {
   return failures.find((failure) => failure !== undefined);
 }
 
-/** Where there is no `/proc`, nobody is found. */
+/** Without `/proc` there are none. */
 function processes(): readonly string[] {
   try {
     return readdirSync('/proc');
@@ -52,11 +52,11 @@ function processes(): readonly string[] {
 
 interface FoundProcess {
   readonly name: string;
-  /** It hears nothing any more, though signals to it succeed: its parent has not taken notice of its end. */
+  /** A zombie: signals to it succeed without an effect, because its parent has not waited for it. */
   readonly hasEnded: boolean;
 }
 
-/** As proc_pid_stat(5) has it: the name, in which everything may stand, is between the first bracket and the last. */
+/** As in proc_pid_stat(5): the name may contain any character, and stands between the first bracket and the last. */
 function processAt(pid: string): FoundProcess | undefined {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
@@ -77,6 +77,6 @@ function failureOf(pid: string, signal: NodeJS.Signals): string | undefined {
   }
 }
 
-function isSomebodyElse(pid: string): boolean {
+function isOther(pid: string): boolean {
   return PID.test(pid) && Number(pid) !== process.pid;
 }

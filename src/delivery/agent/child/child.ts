@@ -7,7 +7,7 @@ import { codeOf } from '../../failures.ts';
 
 type Environment = Record<string, string | undefined>;
 
-/** What a shell says of a program that is not there, or may not be run (POSIX, "Exit Status for Commands"). */
+/** Exit codes of a shell for a program that does not exist or cannot be executed (POSIX, "Exit Status for Commands"). */
 const NOT_FOUND = 127;
 const NOT_EXECUTABLE = 126;
 const SIGNAL_BASE = 128;
@@ -33,7 +33,7 @@ export class Child {
     this.#deps = deps;
   }
 
-  /** The exit code of the program when it has ended by itself or because it was told to, as a shell says it: 128 and the signal's number. */
+  /** The exit code of the program when it has ended and is not restarted. As in a shell, 128 and the number of the signal that ended it. */
   get exit(): Promise<number> {
     return this.#exit.promise;
   }
@@ -46,13 +46,13 @@ export class Child {
     });
   }
 
-  /** Hands a signal of the agent on. After one that ends programs, the child is not started again. @returns why it cannot be heard, in a word */
+  /** Forwards a signal. After one that ends programs, the child is not restarted. @returns why it could not be sent, as a code */
   signal(signal: NodeJS.Signals): string | undefined {
     if (ENDING.includes(signal)) this.#isEnding = true;
     return this.#kill(signal);
   }
 
-  /** Ends the program and starts it with another environment. @returns why it goes on as it was, in a word */
+  /** Ends the program and starts it with another environment. @returns why it still runs unchanged, as a code */
   async restart(environment: () => Environment): Promise<string | undefined> {
     if (this.#isEnding || this.#process === undefined) return undefined;
     const next = environment();
@@ -63,19 +63,19 @@ export class Child {
     return failure;
   }
 
-  /** It may have been told to end while it was being replaced. */
+  /** The child may have got a signal to end while it was being replaced. */
   #startUnlessEnding(environment: Environment, code: number): void {
     if (this.#isEnding) this.#exit.resolve(code);
     else this.start(environment);
   }
 
-  /** Stops it for good, also where it is just being replaced. @returns why it lives on, in a word */
+  /** Stops it for good, also during a restart. @returns why it still runs, as a code */
   async end(): Promise<string | undefined> {
     this.#isEnding = true;
     return this.#stop();
   }
 
-  /** Sends the stop signal, and kills what has not ended in time. @returns why that cannot be done, in a word */
+  /** Sends the stop signal, and kills the program after the time limit. @returns why that is not possible, as a code */
   async #stop(): Promise<string | undefined> {
     const { clock, settings } = this.#deps;
     const failure = this.#kill(settings.stopSignal);
@@ -98,12 +98,12 @@ export class Child {
       const child = spawn(program, words, { stdio: 'inherit', shell: false, env: environment });
       this.#process = child;
       child.once('exit', (code, signal) => resolve(exitCode(code, signal)));
-      // A signal that is not allowed is an error of the process too, which lives on.
+      // A signal that is not permitted also emits an error, although the process runs on.
       child.on('error', (error) => {
         if (child.pid === undefined) resolve(this.#notStarted(error));
       });
     } catch (error) {
-      // What libuv does not foresee at a start is thrown: E2BIG, ENOMEM.
+      // spawn throws errors that libuv does not expect at a start: E2BIG, ENOMEM.
       return this.#notStarted(error);
     }
     return promise;
@@ -111,18 +111,18 @@ export class Child {
 
   #notStarted(error: unknown): number {
     const code = codeOf(error);
-    const then = code === 'E2BIG' ? 'its variables are too long together; use files' : code;
-    this.#deps.log.error({ error: then }, 'the program cannot be started');
+    const reason = code === 'E2BIG' ? 'its environment is too large; use files' : code;
+    this.#deps.log.error({ error: reason }, 'the program cannot be started');
     return code === 'ENOENT' ? NOT_FOUND : NOT_EXECUTABLE;
   }
 
   #kill(signal: NodeJS.Signals): string | undefined {
     const child = this.#process;
     const failures: unknown[] = [];
-    const hear = (error: unknown): void => void failures.push(error);
-    // Emitted before `kill` returns; that the process has just ended is no error.
-    child?.on('error', hear).kill(signal);
-    child?.off('error', hear);
+    const record = (error: unknown): void => void failures.push(error);
+    // Emitted before `kill` returns. A process that has just ended is not an error.
+    child?.on('error', record).kill(signal);
+    child?.off('error', record);
     if (failures.length === 0) return undefined;
     const remedy = 'it runs as another user: the agent needs CAP_KILL';
     this.#deps.log.error({ signal, error: remedy }, 'the program cannot be signalled');

@@ -2,12 +2,12 @@ import type { ExecSettings } from '../../settings/settings.ts';
 import { DeliveryError } from '../../failures.ts';
 import type { HeldSecret } from '../../files/held-secret.ts';
 
-/** Of `NAME=value` and its NUL: a longer string, and the kernel starts no program (execve(2), MAX_ARG_STRLEN). */
+/** Of `NAME=value` with its NUL: with a longer string the kernel does not start the program (execve(2), MAX_ARG_STRLEN). */
 const MOST_BYTES = 131_072;
 
 /**
- * The environment of the child: that of the agent, and the values that the configuration names. Nobody else gets it. A variable of a secret
- * that is not held is left out. @throws DeliveryError for a key that the secret has not, and for what no variable can hold
+ * The environment of the child process only: that of the agent, and the configured values. The variable of a secret without a value is left out.
+ * @throws DeliveryError for a key that the secret does not have, and for a value that no variable can hold
  */
 export function childEnvironment(
   wanted: ExecSettings['environment'],

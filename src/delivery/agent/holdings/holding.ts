@@ -3,28 +3,27 @@ import { Sensitive } from '../../../domain/sensitive.ts';
 import type { BatchItem, Disclosed } from '../access/broker-access.ts';
 import { Backoff } from '../../../ports/backoff.ts';
 import { nameOf, type SecretSettings } from '../../settings/settings.ts';
-import type { BrokerTime } from '../broker-time.ts';
+import { renewalTime, type BrokerTime } from '../broker-time.ts';
 import type { HeldSecret } from '../../files/held-secret.ts';
-import { twoThirds } from '../renewal-time.ts';
 
 interface HeldLease {
-  /** None where it was of a session that is over: it ends as it would have, and nobody extends it. */
+  /** Undefined for a lease of an ended session: it keeps its end and cannot be extended. */
   readonly id: string | undefined;
   /** By the broker's clock. */
   readonly endsAt: number;
 }
 
-/** A lease on which nothing more is to be had is not asked for more often than this. */
+/** A lease that cannot be extended is not requested more often than this. */
 const SHORTEST_PAUSE_MS = 1_000;
-/** Renewals that bring less than this part of what the lease had at first are its last: another credential is ordered. */
-const WORTH = 1 / 3;
-/** Failures of one backend are not the broker's: each secret has its own pauses. */
+/** If a renewal leaves less than this part of the lease's first duration, another credential is issued. */
+const LEAST_PART = 1 / 3;
+/** One backend can fail while the broker works: each secret has its own delays. */
 const FIRST_RETRY_MS = 1_000;
 const LONGEST_RETRY_MS = 60_000;
-/** How often it is asked whether what was denied is allowed again. */
+/** How often a denied secret is requested again. */
 const DENIED_PAUSE_MS = 300_000;
 
-/** One secret of the configuration, and what is held of it. */
+/** One configured secret with its value and its lease. */
 export class Holding {
   readonly settings: SecretSettings;
   readonly name: string;
@@ -34,9 +33,9 @@ export class Holding {
   #lease: HeldLease | undefined;
   #dueAt = Infinity;
   readonly #backoff: Backoff;
-  /** How long the lease ran when it was new. */
+  /** The duration of the lease when it was new. */
   #lifeMs = 0;
-  /** Which order of a credential this is: the same key for every repeat of one order. */
+  /** Counts the credentials that were issued: every retry of one request has the same idempotency key. */
   #order = 1;
 
   constructor(settings: SecretSettings, time: BrokerTime, random: () => number) {
@@ -59,7 +58,7 @@ export class Holding {
     return this.#lease?.id;
   }
 
-  /** When it is to be asked for again, by the broker's clock. */
+  /** When it must be fetched or renewed, by the broker's clock. */
   get dueAt(): number {
     return this.#dueAt;
   }
@@ -79,14 +78,14 @@ export class Holding {
     };
   }
 
-  /** The next order is another one: what the last one made has ended or is about to. */
-  orderAnew(): void {
+  /** The next request issues another credential: the last one has expired or is about to. */
+  nextOrder(): void {
     this.#order += 1;
   }
 
   /**
-   * Another value than before has another version, or other data: the name of a version comes again when the path is led to another secret, or
-   * when the backend forgot the old one. @returns whether it is another value.
+   * A new value has another version or other data. Data are compared too: the name of a version repeats if the path is mapped to another secret, or
+   * if the backend was reset. @returns whether the value is new
    */
   take({ version, data, lease, stale }: Disclosed): boolean {
     const endsAt = lease === undefined ? undefined : Date.parse(lease.endsAt);
@@ -107,24 +106,24 @@ export class Holding {
     return !isSame;
   }
 
-  /** @returns whether the credential lasts long enough to stay with it. */
+  /** @returns whether the lease is long enough to keep the credential */
   renewed(endsAt: number): boolean {
     const id = this.leaseId;
     if (id === undefined || this.#value === undefined) return false;
     this.#keepLease(id, endsAt);
     this.#value = { ...this.#value, endsAt: this.#time.here(endsAt) };
-    return endsAt - this.#time.now() >= this.#lifeMs * WORTH;
+    return endsAt - this.#time.now() >= this.#lifeMs * LEAST_PART;
   }
 
-  /** Its session goes on for longer: what ended with the session can be extended now. */
-  sessionMoved(before: number): void {
+  /** The session was extended: a lease that ended with it can be extended now. */
+  sessionExtended(before: number): void {
     if (this.#lease?.id === undefined || this.#lease.endsAt < before - 1_000) return;
     const left = Math.max(0, this.#lease.endsAt - this.#time.now());
     const dueAt = this.#time.now() + this.#random() * Math.min(10_000, left / 3);
     this.#dueAt = Math.min(dueAt, this.#dueAt);
   }
 
-  /** It could not be had: asked for again after a while, however it stands otherwise. */
+  /** The request failed: it is retried after a delay. */
   failed(): void {
     this.#dueAt = this.#time.now() + this.#backoff.next();
   }
@@ -133,15 +132,15 @@ export class Holding {
     this.#dueAt = this.#time.now() + DENIED_PAUSE_MS * (0.5 + this.#random() / 2);
   }
 
-  /** Its lease has ended, and nobody could be asked for another: it goes on being asked for, whether the value is kept meanwhile or not. */
-  outlived(isKept: boolean): void {
+  /** The lease expired while the broker was unreachable. The secret is still requested, whether its value is kept meanwhile or not. */
+  leaseExpired(isKept: boolean): void {
     this.#lease = undefined;
-    if (this.isCredential) this.orderAnew();
+    if (this.isCredential) this.nextOrder();
     const kept = isKept ? this.#value : undefined;
     this.#value = kept && { ...kept, leaseId: undefined, stale: true };
   }
 
-  /** A new session: leases and orders of the last one are not of this one. What was held under them is held no longer for that. */
+  /** Leases and issued credentials belong to the former session. A value that was held under them keeps its end. */
   newSession(): void {
     const endsAt = this.#lease?.endsAt;
     this.#forgetLease();
@@ -166,7 +165,7 @@ export class Holding {
     this.#lease = { id, endsAt };
     const stands = before?.id === id && before.endsAt === endsAt;
     if (stands && now < this.#dueAt) return;
-    const dueAt = twoThirds(now, endsAt, this.#random);
+    const dueAt = renewalTime(now, endsAt, this.#random);
     this.#dueAt = Math.max(dueAt, now + SHORTEST_PAUSE_MS);
   }
 }

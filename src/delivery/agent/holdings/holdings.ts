@@ -5,25 +5,25 @@ import type { SecretSettings } from '../../settings/settings.ts';
 import type { HeldSecret } from '../../files/held-secret.ts';
 import { Holding } from './holding.ts';
 
-/** Why an item of a batch brought no value. */
+/** Why an item of a batch has no value. */
 export interface Refusal {
   readonly holding: Holding;
   readonly kind: FailureKind;
   readonly problem: Problem;
 }
 
-/** What a batch brought. */
-export interface Taken {
+/** The outcome of a batch. */
+export interface BatchResult {
   readonly changed: readonly Holding[];
-  /** Held before, and there is no right to it any more. */
+  /** Secrets that were held, and are denied now. */
   readonly lost: readonly Holding[];
   readonly refusals: readonly Refusal[];
 }
 
-/** Conflicts after which an order that was never answered is given up for another. */
-const PATIENCE = 3;
+/** After this many conflicts an unanswered request for a credential is replaced by another. */
+const MOST_CONFLICTS = 3;
 
-/** All secrets of the configuration, and what is held of them. */
+/** All configured secrets with their values and leases. */
 export class Holdings {
   readonly all: readonly Holding[];
   readonly #byName: ReadonlyMap<string, Holding>;
@@ -34,7 +34,7 @@ export class Holdings {
     this.#byName = new Map(this.all.map((holding) => [holding.name, holding]));
   }
 
-  /** By name, or by path: the first of that path. */
+  /** By name, or the first with that path. */
   find(id: string): Holding | undefined {
     return this.#byName.get(id) ?? this.all.find(({ settings }) => settings.path === id);
   }
@@ -43,7 +43,7 @@ export class Holdings {
     return this.all.filter(({ settings }) => settings.path === path);
   }
 
-  /** What is held now, by name. */
+  /** The held values, by name. */
   values(): ReadonlyMap<string, HeldSecret> {
     const held = this.all.flatMap(({ name, value }) =>
       value === undefined ? [] : [[name, value] as const],
@@ -51,27 +51,27 @@ export class Holdings {
     return new Map(held);
   }
 
-  /** Those that the agent cannot do without, and has not. */
+  /** Required secrets without a value. */
   missing(): readonly Holding[] {
     return this.all.filter(({ settings, value }) => value === undefined && !settings.optional);
   }
 
-  /** Secrets that are to be read again; credentials are renewed. */
+  /** Stored secrets that must be read again. Credentials are renewed instead. */
   due(now: number): readonly Holding[] {
     return this.all.filter(({ isCredential, dueAt }) => !isCredential && dueAt <= now);
   }
 
-  /** Values whose lease has ended. */
-  ended(now: number): readonly Holding[] {
+  /** Values whose lease has expired. */
+  expired(now: number): readonly Holding[] {
     return this.all.filter(({ value, endsAt }) => value !== undefined && endsAt <= now);
   }
 
-  /** When the next of them needs something, by the broker's clock. */
+  /** When the next one is due, by the broker's clock. */
   nextAt(): number {
     return Math.min(...this.all.map(({ dueAt }) => dueAt));
   }
 
-  nextEnd(): number {
+  nextExpiry(): number {
     return Math.min(...this.all.map(({ endsAt }) => endsAt));
   }
 
@@ -79,8 +79,8 @@ export class Holdings {
     return holdings.map(({ item }) => item);
   }
 
-  /** `answers` are those to `items` of the same holdings. */
-  take(holdings: readonly Holding[], answers: readonly ItemAnswer[]): Taken {
+  /** `answers` in the order of `holdings`. */
+  take(holdings: readonly Holding[], answers: readonly ItemAnswer[]): BatchResult {
     const changed: Holding[] = [];
     const lost: Holding[] = [];
     const refusals: Refusal[] = [];
@@ -96,19 +96,19 @@ export class Holdings {
       refusals.push({ holding, kind, problem: answer.error });
       if (kind === 'denied' && holding.value !== undefined) lost.push(holding);
       if (kind === 'denied') holding.drop();
-      if (kind === 'away') holding.failed();
+      if (kind === 'unavailable') holding.failed();
       else holding.refused();
     }
     return { changed, lost, refusals };
   }
 
-  /** An order that conflicts is under way, or what it made has ended: then it needs another key. */
+  /** A request that conflicts is either in progress, or its credential has expired: then it needs another key. */
   #kindOf(holding: Holding, { status, code }: Problem): FailureKind {
     if (code !== 'ERR_CONFLICT' || !holding.isCredential) return kindOfStatus(status);
     const conflicts = (this.#conflicts.get(holding) ?? 0) + 1;
-    const isOver = holding.leaseId !== undefined || conflicts >= PATIENCE;
-    this.#conflicts.set(holding, isOver ? 0 : conflicts);
-    if (isOver) holding.orderAnew();
-    return 'away';
+    const isExpired = holding.leaseId !== undefined || conflicts >= MOST_CONFLICTS;
+    this.#conflicts.set(holding, isExpired ? 0 : conflicts);
+    if (isExpired) holding.nextOrder();
+    return 'unavailable';
   }
 }

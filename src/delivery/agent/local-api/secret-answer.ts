@@ -10,14 +10,14 @@ export interface LocalAnswer {
   readonly body: string;
 }
 
-/** Who answers where AWS's agent would ask Secrets Manager. Finds by name or by path. */
+/** The agent's secrets, by name or path. */
 export interface SecretSource {
   find(secretId: string): HeldSecret | undefined;
-  /** Reads it anew first. @throws where that cannot be done */
+  /** Fetches the secret first. @throws if the broker cannot be asked */
   refresh(secretId: string): Promise<HeldSecret | undefined>;
 }
 
-/** `GetSecretValue` of what the agent holds. A secret that is not its, and another version, look the same. */
+/** `GetSecretValue` of a held secret. The answer is the same for an unknown secret and for another version. */
 export async function answerSecret(source: SecretSource, query: SecretQuery): Promise<LocalAnswer> {
   const { secretId, versionId, versionStage = CURRENT, isRefreshed } = query;
   let secret: HeldSecret | undefined;
@@ -26,8 +26,8 @@ export async function answerSecret(source: SecretSource, query: SecretQuery): Pr
   } catch {
     return failure(502, 'ConnectionError', 'the broker could not be asked');
   }
-  const isAsked = versionStage === CURRENT && (versionId ?? secret?.version) === secret?.version;
-  if (secret === undefined || !isAsked) {
+  const isCurrent = versionStage === CURRENT && (versionId ?? secret?.version) === secret?.version;
+  if (secret === undefined || !isCurrent) {
     return failure(400, 'ResourceNotFoundException', 'the agent holds no such secret or version');
   }
   return { status: 200, type: 'application/json', body: JSON.stringify(valueOf(secret)) };

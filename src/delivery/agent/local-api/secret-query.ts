@@ -1,4 +1,4 @@
-/** Which secret is asked for, as AWS's agent has it. */
+/** A request for a secret, with the parameters of AWS's agent. */
 export interface SecretQuery {
   readonly secretId: string;
   readonly versionId: string | undefined;
@@ -7,7 +7,7 @@ export interface SecretQuery {
 }
 
 const LOOKUP = '/secretsmanager/get';
-/** The other form of the same question: `/v1/payments/db`. */
+/** The other form of the same request: `/v1/payments/db`. */
 const BY_PATH = '/v1/';
 const TRUTH: ReadonlyMap<string, boolean> = new Map([
   ['true', true],
@@ -17,7 +17,7 @@ const TRUTH: ReadonlyMap<string, boolean> = new Map([
 ]);
 const PARAMETERS = ['secretId', 'versionId', 'versionStage', 'refreshNow'];
 
-/** @returns the question, or what is wrong with it; nothing when the path is another. */
+/** @returns the query, or what is wrong with it; undefined for any other path */
 export function parseSecretQuery(target: string): SecretQuery | string | undefined {
   const url = URL.parse(target, 'http://local');
   if (url === null || !target.startsWith('/')) return 'the path is not valid';

@@ -10,7 +10,7 @@ const LONGEST = 1_024;
 const ROOT = 0;
 const WRITABLE_BY_ALL = 0o002;
 
-/** The token of the file; a new one is put there where there is no file. @throws ConfigError. */
+/** The token in the file. If there is no file, it is created with a new token. @throws ConfigError. */
 export function openToken(path: string, mode: number): string {
   try {
     const fd = openSync(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
@@ -34,19 +34,19 @@ function readToken(path: string): string {
   } catch (error) {
     throw new ConfigError('api', [`/api/tokenFile: ${codeOf(error)}`]);
   }
-  const problem = whoseProblem(file.found);
+  const problem = ownershipProblem(file.found);
   if (problem !== undefined) throw new ConfigError('api', [`/api/tokenFile: ${problem}`]);
   const text = file.text.trim();
   if (text.length >= SHORTEST && /^[!-~]+$/.test(text)) return text;
   throw new ConfigError('api', [
-    `/api/tokenFile: holds no token of ${SHORTEST} or more visible characters`,
+    `/api/tokenFile: must contain a token of at least ${SHORTEST} visible characters`,
   ]);
 }
 
-/** Whoever could have put the token there knows it, and may ask: another user of the pod, where the directory is for all. */
-function whoseProblem({ uid, mode }: Stats): string | undefined {
+/** A user who could have written the token knows it, and could use the API: for example another user of the pod in a shared directory. */
+function ownershipProblem({ uid, mode }: Stats): string | undefined {
   if (uid !== ROOT && uid !== process.geteuid?.()) {
-    return `belongs to user ${uid}: remove it, and the agent makes one, or let root or the agent's user own it`;
+    return `belongs to user ${uid}: remove it, so that the agent creates one, or make root or the agent's user its owner`;
   }
-  return (mode & WRITABLE_BY_ALL) === 0 ? undefined : 'can be written by everybody: chmod o-w';
+  return (mode & WRITABLE_BY_ALL) === 0 ? undefined : 'is writable by all users: run chmod o-w';
 }

@@ -11,23 +11,23 @@ import { AgentLog } from '../agent-log.ts';
 import { readToken } from '../read-token.ts';
 import { readText } from '../../files/read-file.ts';
 
-export interface Furnished {
+export interface BuiltAgent {
   readonly agent: Agent;
   readonly log: AgentLog;
-  /** To be called at the end, whatever came of it. */
+  /** Must be called at the end, also after a failure. */
   readonly close: () => void;
 }
 
-type Wanted = Pick<AgentDeps, 'isResident' | 'child'>;
+type Options = Pick<AgentDeps, 'isResident' | 'child'>;
 
-/** An agent with everything real. @throws ConfigError */
-export async function furnish(settings: Settings, wanted: Wanted): Promise<Furnished> {
+/** An agent with the real broker, clock and files. @throws ConfigError */
+export async function buildAgent(settings: Settings, options: Options): Promise<BuiltAgent> {
   const clock = systemClock;
   const log = new AgentLog(settings.log.level, clock, (line) => void process.stderr.write(line));
   const client = await clientOf(settings);
   const deliveries = await Deliveries.prepare(outputsOf(settings), { clock, log });
   const agent = new Agent(settings, {
-    ...wanted,
+    ...options,
     access: new ClientAccess(client, settings),
     readToken: async () => Promise.resolve(readToken(settings.tokenFile)),
     deliveries,
@@ -45,7 +45,7 @@ export async function furnish(settings: Settings, wanted: Wanted): Promise<Furni
   };
 }
 
-/** One try a call: when to try again is the agent's to say. */
+/** One attempt for each call: the agent decides about retries. */
 async function clientOf({ broker: { url, caFile, ca } }: Settings): Promise<BrokerClient> {
   const authority = caFile === undefined ? ca : await authorityIn(caFile);
   try {

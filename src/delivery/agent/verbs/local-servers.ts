@@ -1,11 +1,11 @@
 import type { Agent } from '../agent.ts';
 import type { Settings } from '../../settings/settings.ts';
 
-/** What asks the agent: probes, and programs of the pod. Loaded where the configuration wants it. */
+/** The servers for probes and for programs of the pod. Each is loaded only if it is configured. */
 export class LocalServers {
   readonly #closing: (() => Promise<void>)[] = [];
 
-  /** Health answers from the beginning, since a start may take a while. @throws ConfigError */
+  /** Health answers from the beginning, because a start may take a while. @throws ConfigError */
   static async listen(
     { health, api }: Settings,
     agent: Agent,

@@ -6,7 +6,7 @@ import { childEnvironment } from '../child/environment.ts';
 import type { Environment } from '../environment.ts';
 import type { Settings } from '../../settings/settings.ts';
 import { AgentFailure, ConfigError, DeliveryError, EXIT } from '../../failures.ts';
-import { furnish, type Furnished } from './build-agent.ts';
+import { buildAgent, type BuiltAgent } from './build-agent.ts';
 import { LocalServers } from './local-servers.ts';
 
 const FORWARDED = [
@@ -18,7 +18,7 @@ const FORWARDED = [
   'SIGUSR2',
   'SIGWINCH',
 ] as const;
-/** Before there is a child, these end the agent. */
+/** Before the child is started, these end the agent. */
 const ENDING: readonly NodeJS.Signals[] = ['SIGTERM', 'SIGINT', 'SIGQUIT'];
 
 /** Delivers, then runs a program until it ends. @returns its exit code. @throws AgentFailure */
@@ -34,34 +34,34 @@ export async function runExec(
   const outcome = Promise.withResolvers<number>();
   const quit = new AbortController();
   let child: Child | undefined;
-  const hear = (signal: NodeJS.Signals): void => {
+  const forward = (signal: NodeJS.Signals): void => {
     if (child !== undefined) child.signal(signal);
     else if (ENDING.includes(signal)) {
       outcome.resolve(128 + constants.signals[signal]);
       quit.abort();
     }
   };
-  for (const signal of FORWARDED) process.on(signal, hear);
-  const surroundings = (agent: Agent) => () =>
+  for (const signal of FORWARDED) process.on(signal, forward);
+  const environmentOf = (agent: Agent) => () =>
     childEnvironment(settings.exec.environment, agent.values(), environment);
-  const furnished = await furnish(settings, {
+  const built = await buildAgent(settings, {
     isResident: true,
-    child: () => tellChild(child, settings, furnished, surroundings(furnished.agent)),
+    child: () => notifyChild(child, settings, built, environmentOf(built.agent)),
   });
-  const { agent, log, close } = furnished;
+  const { agent, log, close } = built;
   let servers: LocalServers | undefined;
   try {
     servers = await LocalServers.listen(settings, agent, () => {
-      if (child === undefined) hear('SIGTERM');
+      if (child === undefined) forward('SIGTERM');
       void child?.end().then((failure) => {
         if (failure !== undefined) outcome.reject(new AgentFailure(EXIT.internal, failure));
       });
     });
     await agent.start(quit.signal);
-    // It may have been told to end while the last file was written.
+    // A signal may have arrived while the last file was written.
     quit.signal.throwIfAborted();
     child = new Child({ command, settings: settings.exec, clock: systemClock, log });
-    child.start(surroundings(agent)());
+    child.start(environmentOf(agent)());
     void child.exit.then(outcome.resolve);
     agent.run(quit.signal).catch(outcome.reject);
     return await outcome.promise;
@@ -77,11 +77,11 @@ export async function runExec(
   }
 }
 
-/** @returns why the child could not be given the new values, in a word */
-async function tellChild(
+/** @returns why the child did not get the new values, as a code */
+async function notifyChild(
   child: Child | undefined,
   { exec }: Settings,
-  { log }: Pick<Furnished, 'log'>,
+  { log }: Pick<BuiltAgent, 'log'>,
   environment: () => Record<string, string | undefined>,
 ): Promise<string | undefined> {
   if (child === undefined || exec.onChange === 'none') return undefined;
@@ -90,7 +90,7 @@ async function tellChild(
     return await child.restart(environment);
   } catch (error) {
     if (!(error instanceof DeliveryError)) throw error;
-    log.error({ error: error.message }, 'the program goes on with the values that it has');
+    log.error({ error: error.message }, 'the program still runs with its former values');
     return 'environment_failed';
   }
 }

@@ -4,12 +4,12 @@ import { withDeadline } from '../../../ports/deadline.ts';
 import type { Agent } from '../agent.ts';
 import type { Settings } from '../../settings/settings.ts';
 import { EXIT, OutOfTime } from '../../failures.ts';
-import { furnish } from './build-agent.ts';
+import { buildAgent } from './build-agent.ts';
 
 /**
- * Delivers once, tells the application where it had other values before, and ends: an init container. The session is left to run out,
- * because what was delivered is in use from now on, and a lease ends with its session.
- * @returns 0, or 128 and the number of the signal that ended it: as PID 1 it would not end by a signal that it does not listen to.
+ * Delivers once, notifies the application if it had other values before, and ends: an init container. The session is left to expire, because the
+ * values are in use from now on, and leases end with their session.
+ * @returns 0, or 128 and the number of the signal that ended it: as PID 1 it ignores signals without a handler
  * @throws AgentFailure
  */
 export async function runOnce(settings: Settings, timeoutMs: number): Promise<number> {
@@ -21,10 +21,10 @@ export async function runOnce(settings: Settings, timeoutMs: number): Promise<nu
       quitting.abort();
     });
   }
-  const { agent, close } = await furnish(settings, { isResident: false });
+  const { agent, close } = await buildAgent(settings, { isResident: false });
   try {
     await start(agent, timeoutMs, quitting.signal);
-    return await Promise.race([quit.promise, agent.told().then(() => EXIT.done)]);
+    return await Promise.race([quit.promise, agent.notified().then(() => EXIT.done)]);
   } catch (error) {
     if (quitting.signal.aborted) return await quit.promise;
     throw error;
@@ -34,7 +34,7 @@ export async function runOnce(settings: Settings, timeoutMs: number): Promise<nu
   }
 }
 
-/** @throws OutOfTime where that takes too long; as `Agent.start` */
+/** @throws OutOfTime after the time limit; as `Agent.start` */
 async function start(agent: Agent, timeoutMs: number, quitting: AbortSignal): Promise<void> {
   await withDeadline(systemClock, timeoutMs, async (deadline) => {
     try {
@@ -43,7 +43,7 @@ async function start(agent: Agent, timeoutMs: number, quitting: AbortSignal): Pr
       if (!deadline.aborted) throw error;
       const { reasons } = agent.state();
       const limit = `within ${timeoutMs / 1000} s`;
-      throw new OutOfTime(`not everything was delivered ${limit}: ${reasons.join(', ')}`);
+      throw new OutOfTime(`not all secrets were delivered ${limit}: ${reasons.join(', ')}`);
     }
   });
 }

@@ -1,22 +1,22 @@
 import type { Settings } from '../../settings/settings.ts';
 import { EXIT } from '../../failures.ts';
-import { furnish } from './build-agent.ts';
+import { buildAgent } from './build-agent.ts';
 import { LocalServers } from './local-servers.ts';
 
-/** Delivers and stays, until SIGTERM, SIGINT or `POST /quit`: a sidecar. @throws AgentFailure */
+/** Delivers and keeps running until SIGTERM, SIGINT or `POST /quit`: a sidecar. @throws AgentFailure */
 export async function runResident(settings: Settings): Promise<number> {
   const quit = new AbortController();
-  const told: string[] = [];
+  const reasons: string[] = [];
   const end = (why: string): void => {
-    told.push(why);
+    reasons.push(why);
     quit.abort();
   };
-  // Before anything else: PID 1 does not end by a signal that nobody listens to.
+  // Before anything else: PID 1 ignores signals without a handler.
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, end);
-  const { agent, log, close } = await furnish(settings, { isResident: true });
+  const { agent, log, close } = await buildAgent(settings, { isResident: true });
   let servers: LocalServers | undefined;
   try {
-    servers = await LocalServers.listen(settings, agent, () => end('told to quit'));
+    servers = await LocalServers.listen(settings, agent, () => end('quit'));
     await agent.start(quit.signal);
     await agent.run(quit.signal);
     return EXIT.done;
@@ -24,7 +24,7 @@ export async function runResident(settings: Settings): Promise<number> {
     if (quit.signal.aborted) return EXIT.done;
     throw error;
   } finally {
-    if (quit.signal.aborted) log.info({ why: told }, 'ending');
+    if (quit.signal.aborted) log.info({ reasons }, 'ending');
     await agent.stop();
     await servers?.close();
     close();

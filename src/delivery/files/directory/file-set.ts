@@ -11,10 +11,9 @@ import { dirname, join, relative } from 'node:path';
 import { DeliveryError, codeOf, deliveryFailure } from '../../failures.ts';
 import type { RenderedFile } from '../outputs.ts';
 import type { OpenDirectory } from './open-directory.ts';
-import { unlinkIfThere } from './unlink-if-there.ts';
-import { isAlready, writeNewFile } from './write-file.ts';
+import { isUnchanged, unlinkIfExists, writeNewFile } from './write-file.ts';
 
-export interface Surroundings {
+export interface SetPlace {
   readonly root: OpenDirectory;
   readonly isInMemory: boolean;
   /** Of every directory below the root. */
@@ -22,8 +21,8 @@ export interface Surroundings {
 }
 
 /**
- * One complete set of files: a directory of the root, held open. Whoever may write to a volume's root can put another directory at its name, or
- * a link; what is looked at, linked and taken away here is this set's all the same.
+ * One complete set of files: a directory of the root that is held open. A process that may write to a volume's root can replace its name with another
+ * directory or a link: reading, linking and removing still work on this set.
  */
 export class FileSet {
   readonly name: string;
@@ -36,17 +35,17 @@ export class FileSet {
     this.#directory = root.openOwn(name);
   }
 
-  /** One that is there. @throws DeliveryError where it is none of the agent's */
+  /** An existing set. @throws DeliveryError if it does not belong to the agent */
   static takeOver(root: OpenDirectory, name: string): FileSet {
     return new FileSet(root, name);
   }
 
   /**
-   * Writes all files into a new directory of the root, those that the former set has already as another name of the same file: what did not
-   * change keeps its inode. Nobody sees the set before the link to it is swapped. @throws DeliveryError, with nothing left behind.
+   * Writes all files into a new directory of the root. An unchanged file is a hard link to that of the former set, and keeps its inode. Readers see the
+   * set only after the link to it is swapped. @throws DeliveryError, with nothing left behind.
    */
   static write(
-    { root, isInMemory, directoryMode }: Surroundings,
+    { root, isInMemory, directoryMode }: SetPlace,
     name: string,
     files: readonly RenderedFile[],
     former: FileSet | undefined,
@@ -68,17 +67,17 @@ export class FileSet {
     }
   }
 
-  /** Whether it lies under its name still. */
+  /** Whether it still exists under its name. */
   get isInPlace(): boolean {
     const { dev, ino } = this.#directory.stat();
     const found = lstatSync(this.#root.at(this.name), { throwIfNoEntry: false });
     return found?.dev === dev && found.ino === ino;
   }
 
-  /** The path of a file that lies here as it should; nothing for any other. */
+  /** The path of an unchanged file; undefined for any other. */
   placeOf(file: RenderedFile): string | undefined {
     const place = this.#directory.at(file.target);
-    return isAlready(place, file) ? place : undefined;
+    return isUnchanged(place, file) ? place : undefined;
   }
 
   targets(): readonly string[] {
@@ -89,10 +88,10 @@ export class FileSet {
   }
 
   unlink(target: string): void {
-    unlinkIfThere(this.#directory.at(target));
+    unlinkIfExists(this.#directory.at(target));
   }
 
-  /** All files, wherever the set is now, and what lies under its name. */
+  /** Removes all files, wherever the set is now, and the directory with its name. */
   remove(): void {
     for (const target of this.targets()) this.unlink(target);
     if (this.isInPlace) rmSync(this.#root.at(this.name), { recursive: true, force: true });
@@ -103,7 +102,7 @@ export class FileSet {
   }
 }
 
-/** A directory that somebody removed, and that is held open, has no entries. */
+/** A directory that was removed and is held open has no entries. */
 function entriesOf(directory: string): readonly Dirent[] {
   try {
     return readdirSync(directory, { recursive: true, withFileTypes: true });
@@ -145,7 +144,7 @@ function write(
   }
 }
 
-/** A kernel may forbid a second name of somebody else's file (`fs.protected_hardlinks`): then it is written. */
+/** The kernel may forbid a hard link to the file of another user (`fs.protected_hardlinks`): then it is written again. */
 function isLinked(kept: string, path: string): boolean {
   try {
     linkSync(kept, path);

@@ -5,8 +5,8 @@ const { O_DIRECTORY, O_NOFOLLOW, O_RDONLY } = constants;
 const DESCRIPTORS = '/proc/self/fd';
 
 /**
- * A directory held open, so that what is made in it cannot land elsewhere: a name is looked up from the descriptor (`openat` semantics by way
- * of `/proc/self/fd`, because Node has no `openat`), whatever has been put at the directory's path since (CVE-2020-8567).
+ * A directory that is held open, so that its new entries cannot land elsewhere: names are resolved from the descriptor, whatever exists at the
+ * directory's path meanwhile (CVE-2020-8567). It uses `/proc/self/fd`, because Node has no `openat`.
  */
 export class OpenDirectory {
   readonly #fd: number;
@@ -15,31 +15,33 @@ export class OpenDirectory {
     this.#fd = fd;
   }
 
-  /** @param path whose last part is no link. @throws DeliveryError that says what is there instead. */
+  /** @param path whose last part is not a link. @throws DeliveryError that says what is there instead. */
   static open(path: string, name: string): OpenDirectory {
     if (!existsSync(DESCRIPTORS)) {
-      throw new DeliveryError(`${name}: files are delivered on Linux with /proc only`);
+      throw new DeliveryError(`${name}: the agent writes files only on Linux with /proc`);
     }
     try {
       return new OpenDirectory(openSync(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
     } catch (error) {
       const code = codeOf(error);
       const isOther = code === 'ENOTDIR' || code === 'ELOOP';
-      throw new DeliveryError(`${name}: ${isOther ? 'is a link or a file, no directory' : code}`);
+      throw new DeliveryError(
+        `${name}: ${isOther ? 'is a link or a file, not a directory' : code}`,
+      );
     }
   }
 
-  /** The path of an entry, valid while this is open. Synchronous calls keep it so. */
+  /** The path of an entry, valid while this is open: use it in synchronous calls. */
   at(name: string): string {
     return `${DESCRIPTORS}/${this.#fd}/${name}`;
   }
 
-  /** A directory in it, which must belong to the agent. @throws DeliveryError where somebody else put one there. */
+  /** A directory in it that belongs to the agent. @throws DeliveryError if it belongs to another user. */
   openOwn(name: string): OpenDirectory {
     const opened = OpenDirectory.open(this.at(name), name);
     if (opened.stat().uid === process.geteuid?.()) return opened;
     opened.close();
-    throw new DeliveryError(`${name}: belongs to somebody else`);
+    throw new DeliveryError(`${name}: belongs to another user`);
   }
 
   get descriptor(): number {

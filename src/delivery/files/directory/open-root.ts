@@ -3,7 +3,7 @@ import { basename, dirname } from 'node:path';
 import { DeliveryError, codeOf } from '../../failures.ts';
 import { OpenDirectory } from './open-directory.ts';
 
-/** The link to the current set: where it is, the directory is one of the agent's. */
+/** The link to the current set. A directory that has it belongs to the agent. */
 export const CURRENT = '..data';
 const ROOT = 0;
 const WRITABLE_BY_OTHERS = 0o022;
@@ -16,13 +16,13 @@ const IN_MEMORY = [0x01021994, 0x858458f6];
 export interface OpenedRoot {
   readonly directory: OpenDirectory;
   readonly isInMemory: boolean;
-  /** What an operator should know of the place, as sentences. */
+  /** What an operator should know about the directory, as sentences. */
   readonly warnings: readonly string[];
 }
 
 /**
- * Opens the directory for files, and makes it when only its last part is missing. It is the agent's own, or the root of a volume, which belongs
- * to root (an `emptyDir` is 0777). @throws DeliveryError.
+ * Opens the directory for files, and creates it if only its last part is missing. It belongs to the agent, or is the root of a volume, which belongs to
+ * root (an `emptyDir` is 0777). @throws DeliveryError.
  */
 export function openRoot(path: string, mode: number): OpenedRoot {
   const parent = OpenDirectory.open(realParent(path), dirname(path));
@@ -49,7 +49,7 @@ function makeIn(parent: OpenDirectory, path: string): void {
     mkdirSync(parent.at(basename(path)), { mode: 0o700 });
   } catch (error) {
     const code = codeOf(error);
-    if (code !== 'EEXIST') throw new DeliveryError(`${path}: cannot be made: ${code}`);
+    if (code !== 'EEXIST') throw new DeliveryError(`${path}: cannot be created: ${code}`);
   }
 }
 
@@ -65,19 +65,19 @@ function checked(directory: OpenDirectory, { path, mode, isVolume }: Place): Ope
   if (found.uid === process.geteuid?.()) {
     const wanted = mode | (found.mode & SET_GROUP_ID);
     const isOther = (found.mode & PERMISSIONS) !== wanted;
-    if (isOther && !isVolume && isOfOthers(directory)) {
+    if (isOther && !isVolume && hasForeignFiles(directory)) {
       throw new DeliveryError(
-        `${path}: there are files that the agent did not make: name a directory of its own`,
+        `${path}: contains files that the agent did not create: use a directory of its own`,
       );
     }
     fchmodSync(directory.descriptor, wanted);
   } else if (found.uid !== ROOT || !isVolume) {
     throw new DeliveryError(
-      `${path}: belongs to user ${found.uid}: name a directory below it, which the agent makes`,
+      `${path}: belongs to user ${found.uid}: use a directory below it, which the agent creates`,
     );
   } else if ((found.mode & WRITABLE_BY_OTHERS) !== 0) {
     warnings.push(
-      'whoever mounts the volume writable can replace files: mount it read-only elsewhere',
+      'any container that mounts the volume writable can replace files: mount it read-only elsewhere',
     );
   }
   const isInMemory = IN_MEMORY.includes(statfsSync(directory.at('.')).type);
@@ -85,13 +85,13 @@ function checked(directory: OpenDirectory, { path, mode, isVolume }: Place): Ope
   return { directory, isInMemory, warnings };
 }
 
-/** Somebody who names /tmp or /etc, and runs the agent as root, is not to find it closed to everybody else. */
-function isOfOthers(directory: OpenDirectory): boolean {
+/** If an operator configures /tmp or /etc and the agent runs as root, it must not close the directory to all other users. */
+function hasForeignFiles(directory: OpenDirectory): boolean {
   const names = readdirSync(directory.at('.'));
   return !names.includes(CURRENT) && names.some((name) => !name.startsWith('..'));
 }
 
-/** Links on the way there are the operator's (`/var/run` is one); the last part must be none. */
+/** Links in the parent path belong to the operator (`/var/run` is one); the last part must not be a link. */
 function realParent(path: string): string {
   try {
     return realpathSync(dirname(path));

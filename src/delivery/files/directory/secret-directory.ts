@@ -9,32 +9,33 @@ import {
 } from 'node:fs';
 import { DeliveryError, deliveryFailure } from '../../failures.ts';
 import type { RenderedFile } from '../outputs.ts';
-import { FileSet, type Surroundings } from './file-set.ts';
+import { FileSet, type SetPlace } from './file-set.ts';
 import { CURRENT, openRoot } from './open-root.ts';
 import { SupersededSets, type DirectoryDeps } from './superseded-sets.ts';
-import { unlinkIfThere } from './unlink-if-there.ts';
+import { unlinkIfExists } from './write-file.ts';
 
 const NEW_LINK = '..new';
-/** Here while the application may not know what lies here: an agent that is killed tells the next one by it. */
-const UNTOLD = '..untold';
+/** Exists while a notification of the application is pending: if the agent is killed, the next agent finds it. Part of the stored layout. */
+const NOTIFICATION_PENDING = '..untold';
 const SET = /^\.\.set-\d+$/;
+
 export interface Replacement {
-  /** Targets that got new bytes or other rights, or went away. */
+  /** Targets with new bytes or permissions, and removed ones. */
   readonly changed: readonly string[];
-  /** Those of them that had lain there before. */
+  /** Those of them that existed before. */
   readonly replaced: readonly string[];
 }
 
 /**
- * The files of the agent, laid out as the kubelet lays out a Secret's volume: `db.json` is a link to `..data/db.json`, and `..data` a link to one
- * complete set. One rename of that link changes all files at once: a reader sees each file whole, and who opens `..data` first sees
- * one consistent set. Renaming each file by itself would show a new certificate beside an old key.
+ * The files of the agent, in the layout of a Secret's volume: `db.json` is a link to `..data/db.json`, and `..data` is a link to one complete set. One
+ * rename of that link changes all files at once: a reader never sees half a file, and a reader that opens `..data` first sees one consistent set.
+ * Renaming each file by itself would show a new certificate beside an old key.
  */
 export class SecretDirectory {
-  /** What an operator should know of the place, as sentences. */
+  /** What an operator should know about the directory, as sentences. */
   readonly warnings: readonly string[];
   readonly #path: string;
-  readonly #surroundings: Surroundings;
+  readonly #place: SetPlace;
   readonly #superseded: SupersededSets;
   #current: FileSet | undefined;
 
@@ -42,13 +43,13 @@ export class SecretDirectory {
     const { directory, isInMemory, warnings } = openRoot(path, mode);
     this.#path = path;
     this.#superseded = new SupersededSets(deps);
-    this.#surroundings = { root: directory, isInMemory, directoryMode: mode };
+    this.#place = { root: directory, isInMemory, directoryMode: mode };
     this.warnings = warnings;
   }
 
   /**
-   * Takes over what an earlier process left, and clears away what it did not finish.
-   * @param mode of the directory and all below. @throws DeliveryError for a directory in which others may write, or that cannot be used.
+   * Takes over the current set of an earlier process, and removes unfinished ones.
+   * @param mode of the directory and all below. @throws DeliveryError for a directory that other users may write, or that cannot be used.
    */
   static open(path: string, mode: number, deps: DirectoryDeps): SecretDirectory {
     let opened: SecretDirectory | undefined;
@@ -62,16 +63,16 @@ export class SecretDirectory {
     }
   }
 
-  /** What lies where a file should go and is not ours to replace, as a sentence; nothing when the place is free. */
+  /** Why a target cannot be written: an entry that the agent did not create. Undefined if the place is free. */
   obstacle(target: string): string | undefined {
     const [name = ''] = target.split('/');
     const link = this.#linkAt(name);
     if (link === undefined || link === `${CURRENT}/${name}`) return undefined;
-    return 'there is something that the agent did not make: remove it';
+    return 'an entry that the agent did not create is in the way: remove it';
   }
 
   /**
-   * Makes exactly these files lie here: all of them at once, or on failure none. Those that are as they should be are not written again.
+   * Replaces all files in one step; on failure none is changed. Unchanged files are not written again.
    * @throws DeliveryError.
    */
   replace(files: readonly RenderedFile[]): Replacement {
@@ -82,15 +83,15 @@ export class SecretDirectory {
     }
   }
 
-  get isUntold(): boolean {
-    return this.#linkAt(UNTOLD) !== undefined;
+  get isNotificationPending(): boolean {
+    return this.#linkAt(NOTIFICATION_PENDING) !== undefined;
   }
 
-  /** Nothing depends on it but what the next agent does at its start, so a volume that is full keeps nothing from being delivered or removed. */
-  markUntold(isUntold: boolean): void {
-    failureOf(UNTOLD, () => {
-      if (isUntold) this.#point(UNTOLD, CURRENT);
-      else unlinkIfThere(this.#at(UNTOLD));
+  /** Only the next agent uses it at its start, so failures are ignored: a full volume must not stop deliveries or removals. */
+  setNotificationPending(isPending: boolean): void {
+    failureOf(NOTIFICATION_PENDING, () => {
+      if (isPending) this.#point(NOTIFICATION_PENDING, CURRENT);
+      else unlinkIfExists(this.#at(NOTIFICATION_PENDING));
     });
   }
 
@@ -98,7 +99,7 @@ export class SecretDirectory {
   close(): void {
     this.#superseded.close();
     this.#current?.close();
-    this.#surroundings.root.close();
+    this.#place.root.close();
   }
 
   #replace(files: readonly RenderedFile[]): Replacement {
@@ -109,10 +110,10 @@ export class SecretDirectory {
     const wanted = new Set(files.map(({ target }) => target));
     const gone = before.filter((target) => !wanted.has(target));
     if (changed.length > 0) this.#swap(files, former);
-    // What cannot be taken away keeps nothing else from being put right.
+    // A failed removal must not block the other changes.
     const failures = [
       ...this.#unlinkAllBut(wanted),
-      failureOf('links cannot be put there', () => this.#linkAll(files)),
+      failureOf('links cannot be created', () => this.#linkAll(files)),
     ];
     const failure = failures.find((each) => each !== undefined);
     if (failure !== undefined) throw failure;
@@ -125,7 +126,7 @@ export class SecretDirectory {
       const obstacle = this.obstacle(target);
       if (obstacle !== undefined) throw new DeliveryError(`${target}: ${obstacle}`);
     }
-    const set = FileSet.write(this.#surroundings, this.#freeName(), files, former);
+    const set = FileSet.write(this.#place, this.#freeName(), files, former);
     try {
       this.#point(CURRENT, set.name);
     } catch (error) {
@@ -136,14 +137,14 @@ export class SecretDirectory {
     if (former !== undefined) this.#superseded.add(former);
   }
 
-  /** Files that nobody shall have any more go at once, where a superseded set lingers too. This needs no space. @returns why one did not */
+  /** Revoked files are removed at once, also from superseded sets that still exist. This needs no space. @returns the failures */
   #unlinkAllBut(wanted: ReadonlySet<string>): readonly (DeliveryError | undefined)[] {
     const sets = [...this.#superseded.all, ...(this.#current === undefined ? [] : [this.#current])];
     return sets.flatMap((set) =>
       set
         .targets()
         .filter((target) => !wanted.has(target))
-        .map((target) => failureOf(`${target}: cannot be taken away`, () => set.unlink(target))),
+        .map((target) => failureOf(`${target}: cannot be removed`, () => set.unlink(target))),
     );
   }
 
@@ -154,7 +155,7 @@ export class SecretDirectory {
     }
     for (const name of readdirSync(this.#at('.'))) {
       if (!names.has(name) && this.#linkAt(name) === `${CURRENT}/${name}`) {
-        unlinkIfThere(this.#at(name));
+        unlinkIfExists(this.#at(name));
       }
     }
   }
@@ -163,7 +164,7 @@ export class SecretDirectory {
     const current = this.#linkAt(CURRENT);
     if (current !== undefined && !SET.test(current)) {
       throw new DeliveryError(
-        `${CURRENT}: there is something that the agent did not make: remove it`,
+        `${CURRENT}: an entry that the agent did not create is in the way: remove it`,
       );
     }
     for (const name of readdirSync(this.#at('.'))) {
@@ -171,7 +172,7 @@ export class SecretDirectory {
       if (isLeft && this.#isOurs(name)) rmSync(this.#at(name), { recursive: true, force: true });
     }
     if (current === undefined || this.#stat(current)?.isDirectory() !== true) return;
-    if (this.#isOurs(current)) this.#current = FileSet.takeOver(this.#surroundings.root, current);
+    if (this.#isOurs(current)) this.#current = FileSet.takeOver(this.#place.root, current);
   }
 
   #isOurs(name: string): boolean {
@@ -182,18 +183,18 @@ export class SecretDirectory {
     return lstatSync(this.#at(name), { throwIfNoEntry: false });
   }
 
-  /** Puts a link there by one rename, over what was there before. */
+  /** Creates or replaces a link by one rename. */
   #point(name: string, to: string): void {
     try {
-      unlinkIfThere(this.#at(NEW_LINK));
+      unlinkIfExists(this.#at(NEW_LINK));
       symlinkSync(to, this.#at(NEW_LINK));
       renameSync(this.#at(NEW_LINK), this.#at(name));
     } catch (error) {
-      throw deliveryFailure(`${name}: cannot be put there`, error);
+      throw deliveryFailure(`${name}: cannot be created`, error);
     }
   }
 
-  /** Where a link points; `''` for something else; nothing where nothing is. */
+  /** The target of a link; `''` for any other entry; undefined if there is none. */
   #linkAt(name: string): string | undefined {
     const found = this.#stat(name);
     if (found === undefined) return undefined;
@@ -207,7 +208,7 @@ export class SecretDirectory {
   }
 
   #at(name: string): string {
-    return this.#surroundings.root.at(name);
+    return this.#place.root.at(name);
   }
 }
 

@@ -3,20 +3,20 @@ import type { Log } from '../../../ports/log.ts';
 import { deliveryFailure } from '../../failures.ts';
 import type { FileSet } from './file-set.ts';
 
-/** A reader that resolved `..data` before the swap still finds its files so long. */
+/** A reader that resolved `..data` before the swap finds its files for this time. */
 const LINGER_MS = 1_000;
-/** A set that could not be removed is tried again after this. */
-const AGAIN_MS = 60_000;
+/** Delay before the removal of a set is retried. */
+const RETRY_MS = 60_000;
 
 export interface DirectoryDeps {
   readonly clock: Clock;
   readonly log: Pick<Log, 'warn'>;
 }
 
-/** Sets that were swapped out, until they are removed. */
+/** Replaced sets, until they are removed. */
 export class SupersededSets {
   readonly #deps: DirectoryDeps;
-  /** And how to stop waiting for the end of each. */
+  /** With the function that cancels the timer of each. */
   readonly #sets = new Map<FileSet, () => void>();
 
   constructor(deps: DirectoryDeps) {
@@ -31,15 +31,15 @@ export class SupersededSets {
     this.#endAfter(LINGER_MS, set);
   }
 
-  /** Removes one, now or as soon as that can be done. */
+  /** Removes a set, now or as soon as possible. */
   end(set: FileSet): void {
     if (this.#isRemoved(set)) {
       this.#sets.delete(set);
       set.close();
-    } else this.#endAfter(AGAIN_MS, set);
+    } else this.#endAfter(RETRY_MS, set);
   }
 
-  /** Removes them now; what cannot be stays. */
+  /** Removes all now; failures are ignored. */
   close(): void {
     for (const [set, forget] of this.#sets) {
       forget();
@@ -56,7 +56,7 @@ export class SupersededSets {
     );
   }
 
-  /** @returns whether nothing is left of it */
+  /** @returns whether it was removed completely */
   #isRemoved(set: FileSet): boolean {
     try {
       set.remove();

@@ -7,6 +7,7 @@ import {
   fsyncSync,
   openSync,
   readFileSync,
+  unlinkSync,
   writeSync,
 } from 'node:fs';
 import { DeliveryError, codeOf } from '../../failures.ts';
@@ -15,7 +16,7 @@ import type { RenderedFile } from '../outputs.ts';
 const { O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY } = constants;
 const PERMISSIONS = 0o7777;
 
-/** Writes a file that does not exist yet; its mode and owner are set on the descriptor and owe nothing to the umask. */
+/** Writes a file that does not exist yet. Mode and owner are set on the descriptor, independent of the umask. */
 export function writeNewFile(path: string, file: RenderedFile, isInMemory: boolean): void {
   const fd = openSync(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
   try {
@@ -34,16 +35,16 @@ function giveTo(fd: number, { owner = -1, group = -1 }: RenderedFile): void {
     fchownSync(fd, owner, group);
   } catch (error) {
     throw new DeliveryError(
-      `owner or group cannot be given (${codeOf(error)}): the agent needs CAP_CHOWN, or runs as that user`,
+      `owner or group cannot be set (${codeOf(error)}): run the agent with CAP_CHOWN, or as that user`,
     );
   }
 }
 
-/** Whether the file at the path is already what it should be. A link, a pipe or an unreadable file is not. */
-export function isAlready(path: string, file: RenderedFile): boolean {
+/** Whether the file at the path is unchanged. A link, a pipe or an unreadable file is not. */
+export function isUnchanged(path: string, file: RenderedFile): boolean {
   let fd: number;
   try {
-    // A pipe that nobody writes to would keep open(2) for ever.
+    // Without O_NONBLOCK, open(2) of a pipe without a writer would block for ever.
     fd = openSync(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
   } catch {
     return false;
@@ -60,5 +61,14 @@ export function isAlready(path: string, file: RenderedFile): boolean {
     return isKept && readFileSync(fd).equals(file.bytes);
   } finally {
     closeSync(fd);
+  }
+}
+
+/** Not by `rmSync`, whose error has no code (Node 24.21): operators need to know why a file cannot be removed. */
+export function unlinkIfExists(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT') throw error;
   }
 }

@@ -181,13 +181,13 @@ describe('an agent', () => {
   it('tells the child of changes after its start, and not of what an agent before this one had left', async () => {
     bench.replaced = ['db.json'];
     await bench.living({ onChange: [{ command: ['/bin/true'] }] });
-    await bench.untilLogged('told the application');
+    await bench.untilLogged('notified the application');
     await bench.settle();
     expect(bench.toldChild).toBe(0);
     bench.broker.secrets.set('a/db', '2');
     bench.broker.tell('secret.changed', 'a/db');
     await bench.pass(3_000, 100);
-    await bench.untilLogged('told the application', 2);
+    await bench.untilLogged('notified the application', 2);
     await bench.settle();
     expect(bench.toldChild).toBe(1);
   });

@@ -32,8 +32,8 @@ function application(more: Partial<ApplicationDeps> = {}): Application {
     acknowledge: { after: 'written', timeout: 30_000 },
     clock,
     log: new AgentLog('error', clock, () => undefined),
-    telling: () => () => undefined,
-    settled: (outcome) => void outcomes.push(outcome),
+    beginNotification: () => () => undefined,
+    onOutcome: (outcome) => void outcomes.push(outcome),
     ...more,
   });
 }
@@ -51,21 +51,21 @@ function reasons(): readonly (string | undefined)[] {
   return outcomes.flatMap(({ reports }) => reports.map(({ reason }) => reason));
 }
 
-describe('telling the application', () => {
+describe('notifying the application', () => {
   it.each([1, 2, 3, 4, 5, 6])(
     'is not forgotten when it falls %i moments after the end of the last',
     async (moments) => {
       const told: Application = application({
-        settled(outcome) {
+        onOutcome(outcome) {
           outcomes.push(outcome);
           if (outcomes.length === 1) void later();
         },
       });
       const later = async (): Promise<void> => {
         for (let moment = 0; moment < moments; moment += 1) await Promise.resolve();
-        told.tell([{ ...VALUE, version: '2' }]);
+        told.notify([{ ...VALUE, version: '2' }]);
       };
-      told.tell([{ ...VALUE, version: '1' }]);
+      told.notify([{ ...VALUE, version: '1' }]);
       await new Promise((resolve) => setImmediate(resolve));
       expect(outcomes.map(({ reports }) => reports[0]?.version)).toEqual(['1', '2']);
     },
@@ -80,10 +80,10 @@ describe('the end of an agent that tells the application', () => {
         command('touch "$1/other"'),
       ],
     });
-    told.tell([{ ...VALUE, version: '1' }]);
+    told.notify([{ ...VALUE, version: '1' }]);
     await until('it has begun', () => Promise.resolve(existsSync(file('begun'))));
     const end = told.end();
-    told.tell([{ ...VALUE, version: '2' }]);
+    told.notify([{ ...VALUE, version: '2' }]);
     expect(existsSync(file('done'))).toBe(false);
     await writeFile(file('go'), '');
     await end;
@@ -93,7 +93,7 @@ describe('the end of an agent that tells the application', () => {
 
   it('ends a command that takes longer than a pod has, with all that it started', async () => {
     const told = application({ onChange: [command('sleep 60 & echo $! > "$1/pid"; wait')] });
-    told.tell([{ ...VALUE, version: '1' }]);
+    told.notify([{ ...VALUE, version: '1' }]);
     const pid = async (): Promise<string> => readFile(file('pid'), 'utf8').catch(() => '');
     await until('it has begun', async () => (await pid()).endsWith('\n'));
     const end = told.end();
@@ -109,7 +109,7 @@ describe('the end of an agent that tells the application', () => {
   it('asks for no proof any more', async () => {
     const acknowledge = { after: 'command' as const, command: ['false'], timeout: 30_000 };
     const told = application({ acknowledge });
-    told.tell([{ ...VALUE, version: '1' }]);
+    told.notify([{ ...VALUE, version: '1' }]);
     await new Promise((resolve) => setTimeout(resolve, 300));
     await told.end();
     expect(reasons()).toEqual(['agent_ended']);

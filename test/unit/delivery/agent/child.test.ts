@@ -71,7 +71,7 @@ describe(`the child${leftOut}`, () => {
       codes.push(await one.exit);
     }
     expect(codes).toEqual([127, 126, 126]);
-    expect(logged).toEqual(['ENOENT', 'EACCES', 'its variables are too long together; use files']);
+    expect(logged).toEqual(['ENOENT', 'EACCES', 'its environment is too large; use files']);
   });
 
   (canDrop ? it : it.skip)(

@@ -232,7 +232,7 @@ describe('the local API', () => {
         chownSync(tokenFile, 0, 0);
       }
       chmodSync(tokenFile, 0o646);
-      await expect(listen()).rejects.toThrow(/can be written by everybody/);
+      await expect(listen()).rejects.toThrow(/is writable by all users/);
       rmSync(tokenFile);
       spawnSync('mkfifo', [tokenFile]);
       await expect(listen()).rejects.toThrow(/tokenFile: not a regular file/);
@@ -243,7 +243,9 @@ describe('the local API', () => {
       const tokenFile = join(base, 'short');
       writeFileSync(tokenFile, 'short\n');
       const settings = { port, tokenFile, mode: 0o600 };
-      await expect(LocalApi.listen(settings, source)).rejects.toThrow(/holds no token of 16/);
+      await expect(LocalApi.listen(settings, source)).rejects.toThrow(
+        /must contain a token of at least 16/,
+      );
       const { where } = await atPort();
       const taken = { ...settings, ...where, tokenFile: join(base, 'fresh') };
       await expect(LocalApi.listen(taken, source)).rejects.toThrow(/EADDRINUSE/);

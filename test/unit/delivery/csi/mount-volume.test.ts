@@ -204,7 +204,7 @@ describe('mounting a volume', () => {
     await expect(mount()).rejects.toMatchObject({
       code: status.FAILED_PRECONDITION,
       message: expect.stringMatching(
-        /^a\/db: ERR_CONFLICT: is made to order; .*agent.* \(request req_1\)$/,
+        /^a\/db: ERR_CONFLICT: is a dynamic credential; .*agent.* \(request req_1\)$/,
       ),
     });
   });

@@ -61,24 +61,24 @@ describe('deliveries', () => {
     const outputs = { secrets: [secret('db', 'db.json')] };
     const held = (value: string) => heldSecrets({ db: { key: value } });
     const first = await prepared(outputs);
-    expect(first.isLeftUntold).toBe(false);
+    expect(first.isNotificationPending).toBe(false);
     await first.deliver(held('1'));
-    first.telling()();
-    const tookFormer = first.telling();
+    first.beginNotification()();
+    const tookFormer = first.beginNotification();
     await first.deliver(held('2'));
     tookFormer();
     first.close();
     const second = await prepared(outputs);
-    expect(second.isLeftUntold).toBe(true);
+    expect(second.isNotificationPending).toBe(true);
     await second.deliver(held('2'));
-    second.telling()();
+    second.beginNotification()();
     second.close();
     const third = await prepared(outputs);
-    expect(third.isLeftUntold).toBe(false);
+    expect(third.isNotificationPending).toBe(false);
     await third.remove(['db']);
     third.close();
     const fourth = await prepared(outputs);
-    expect(fourth.isLeftUntold).toBe(true);
+    expect(fourth.isNotificationPending).toBe(true);
     fourth.close();
   });
 
@@ -150,7 +150,7 @@ describe('deliveries', () => {
       '  /templates/0: a uses secrets that are not configured: none; configured: a, b, c',
       expect.stringMatching(/^ {2}\/templates\/1: t2:1:1: .*not closed/),
       `  /templates/2: ${join(base, 'absent')} cannot be read: ENOENT`,
-      `  ${directory}/mine.json: there is something that the agent did not make: remove it`,
+      `  ${directory}/mine.json: an entry that the agent did not create is in the way: remove it`,
     ]);
   });
 

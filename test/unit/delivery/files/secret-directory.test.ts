@@ -175,15 +175,15 @@ describe(`the directory of secrets${leftOut}`, () => {
     directory.replace([file('a', '1')]);
     mkdirSync(join(root, '..new'));
     const failed = (): unknown => directory.replace([file('a', '2')]);
-    expect(failed).toThrow(/^\.\.data: cannot be put there: /);
-    expect(failed).toThrow(/^\.\.data: cannot be put there: /);
+    expect(failed).toThrow(/^\.\.data: cannot be created: /);
+    expect(failed).toThrow(/^\.\.data: cannot be created: /);
     expect(read('a')).toBe('1');
     expect(listed()).toEqual(['..data', '..new', '..set', 'a']);
     directory.close();
   });
 
   it.each(['file', 'folder', 'link'])(
-    'does not replace a %s that it did not make (G02)',
+    'does not replace a %s that the agent did not create (G02)',
     (kind) => {
       mkdirSync(root, { mode: 0o700 });
       const outside = join(base, `outside-${count}`);
@@ -192,8 +192,10 @@ describe(`the directory of secrets${leftOut}`, () => {
       else if (kind === 'folder') mkdirSync(join(root, 'db.json'));
       else symlinkSync(outside, join(root, 'db.json'));
       const directory = open();
-      expect(directory.obstacle('db.json')).toMatch(/did not make/);
-      expect(() => directory.replace([file('db.json', 'ours')])).toThrow(/did not make: remove it/);
+      expect(directory.obstacle('db.json')).toMatch(/did not create/);
+      expect(() => directory.replace([file('db.json', 'ours')])).toThrow(
+        /did not create is in the way: remove it/,
+      );
       expect(readFileSync(outside, 'utf8')).toBe('theirs');
       directory.close();
     },
@@ -204,7 +206,7 @@ describe(`the directory of secrets${leftOut}`, () => {
     chmodSync(root, 0o1777);
     writeFileSync(join(root, 'theirs'), '');
     expect(() => open()).toThrow(
-      /there are files that the agent did not make: name a directory of its own/,
+      /contains files that the agent did not create: use a directory of its own/,
     );
     expect(modeOf(root)).toBe(0o1777);
     rmSync(join(root, 'theirs'));
@@ -220,11 +222,11 @@ describe(`the directory of secrets${leftOut}`, () => {
     const elsewhere = join(base, `elsewhere-${count}`);
     mkdirSync(elsewhere);
     symlinkSync(elsewhere, root);
-    expect(() => open()).toThrow(/is a link or a file, no directory/);
+    expect(() => open()).toThrow(/is a link or a file, not a directory/);
     rmSync(root);
     mkdirSync(root);
     symlinkSync(elsewhere, join(root, '..data'));
-    expect(() => open()).toThrow(/did not make/);
+    expect(() => open()).toThrow(/did not create/);
     rmSync(join(root, '..data'));
     symlinkSync('..set-1', join(root, '..data'));
     symlinkSync(elsewhere, join(root, '..set-1'));
@@ -303,8 +305,7 @@ describe(`the directory of secrets${leftOut}`, () => {
         directory.replace([file('a', '1'), file('b', '1')]);
         directory.replace([file('a', '2'), file('b', '2')]);
         remount('ro');
-        const readOnly =
-          /a: cannot be taken away: EROFS: the volume is read-only: mount it writable/;
+        const readOnly = /a: cannot be removed: EROFS: the volume is read-only: mount it writable/;
         expect(() => directory?.replace([])).toThrow(readOnly);
         clock.advance(1_000);
         expect(warned.splice(0)).toEqual([expect.stringMatching(/\.\.set-1: EROFS: the volume/)]);
@@ -327,17 +328,17 @@ describe(`the directory of secrets${leftOut}`, () => {
   );
 
   whereMounted(
-    'of somebody else is refused, but the root of a volume is taken, with a warning (G03)',
+    'is refused if it belongs to another user, but the root of a volume is accepted with a warning (G03)',
     () => {
       mkdirSync(root);
       chownSync(root, NOBODY, NOBODY);
-      expect(() => open()).toThrow(/belongs to user 65534: name a directory below it/);
+      expect(() => open()).toThrow(/belongs to user 65534: use a directory below it/);
       chownSync(root, 0, 0);
       execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m,mode=0777', 'tmpfs', root]);
       try {
         expect(asNobody(root)).toEqual({
           warnings: [
-            'whoever mounts the volume writable can replace files: mount it read-only elsewhere',
+            'any container that mounts the volume writable can replace files: mount it read-only elsewhere',
           ],
           modes: [0o777, 0o700, 0o400],
         });
@@ -362,7 +363,7 @@ describe(`the directory of secrets${leftOut}`, () => {
       mkdirSync(volume);
       chownSync(volume, NOBODY, NOBODY);
       expect(asNobody(join(volume, 'secrets'), 'owner: 1,').error).toMatch(
-        /^a: cannot be written: owner or group cannot be given \(EPERM\): the agent needs CAP_CHOWN/,
+        /^a: cannot be written: owner or group cannot be set \(EPERM\): run the agent with CAP_CHOWN/,
       );
     },
   );

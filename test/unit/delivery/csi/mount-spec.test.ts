@@ -1,6 +1,6 @@
 import { status } from '@grpc/grpc-js';
 import { describe, expect, it } from '@jest/globals';
-import { readWish } from '../../../../src/delivery/csi/mount-wish.ts';
+import { readMountSpec } from '../../../../src/delivery/csi/mount-spec.ts';
 
 const TOKENS = 'csi.storage.k8s.io/serviceAccount.tokens';
 const token = (audience: string): string => JSON.stringify({ [audience]: { token: 't.o.k' } });
@@ -8,9 +8,9 @@ const token = (audience: string): string => JSON.stringify({ [audience]: { token
 function wishOf(
   objects: unknown,
   more: Readonly<Record<string, unknown>> = {},
-): ReturnType<typeof readWish> {
+): ReturnType<typeof readMountSpec> {
   const attributes = { objects, [TOKENS]: token('quaymaster'), ...more };
-  return readWish(JSON.stringify(attributes), 'quaymaster');
+  return readMountSpec(JSON.stringify(attributes), 'quaymaster');
 }
 
 describe('what a SecretProviderClass asks for', () => {
@@ -65,7 +65,7 @@ describe('what a SecretProviderClass asks for', () => {
 
   it('is told that a volume has no credentials to order, and what has', async () => {
     const objects = '- { path: a, credential: { ttl: 10m } }';
-    await expect(wishOf(objects)).rejects.toThrow(/\/0\/credential: .*to order.*agent/);
+    await expect(wishOf(objects)).rejects.toThrow(/\/0\/credential: .*dynamic credentials.*agent/);
   });
 
   it.each([
@@ -83,13 +83,13 @@ describe('what a SecretProviderClass asks for', () => {
 
   it('takes no token of what every object has', async () => {
     const attributes = JSON.stringify({ objects: '- path: a', [TOKENS]: '{}' });
-    await expect(readWish(attributes, 'constructor')).rejects.toMatchObject({
+    await expect(readMountSpec(attributes, 'constructor')).rejects.toMatchObject({
       code: status.FAILED_PRECONDITION,
     });
   });
 
   it.each([['{'], ['null'], ['[]'], ['']])('is not read from %j', async (attributes) => {
-    await expect(readWish(attributes, 'quaymaster')).rejects.toMatchObject({
+    await expect(readMountSpec(attributes, 'quaymaster')).rejects.toMatchObject({
       code: status.INVALID_ARGUMENT,
     });
   });

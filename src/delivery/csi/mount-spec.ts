@@ -17,7 +17,7 @@ import { MountRefused, NO_CREDENTIALS } from './mount-refused.ts';
 const TOKENS = 'csi.storage.k8s.io/serviceAccount.tokens';
 const POD = 'csi.storage.k8s.io/pod.name';
 const NAMESPACE = 'csi.storage.k8s.io/pod.namespace';
-/** The broker answers so many items of one batch. */
+/** The broker accepts as many items in one batch. */
 const MOST_OBJECTS = 100;
 
 const attributesSchema = z.looseObject({
@@ -31,17 +31,20 @@ const tokensSchema = z.record(z.string(), z.looseObject({ token: z.string().min(
 
 const objectSchema = z
   .strictObject({
-    path: z.string().refine(isSecretPath, "is not a secret's path"),
+    path: z.string().refine(isSecretPath, 'must be the path of a secret'),
     version: z.string().min(1).max(128).optional(),
-    /** For those who know the agent's settings. */
+    /** A setting of the agent, refused with an explanation. */
     credential: z.undefined(NO_CREDENTIALS).optional(),
-    /** Below the volume; a folder where the format is `files`. */
+    /** Below the volume; a folder if the format is `files`. */
     file: z
       .string()
-      .refine((file) => targetProblem(file) === undefined, 'is no relative path within the volume')
+      .refine(
+        (file) => targetProblem(file) === undefined,
+        'must be a relative path within the volume',
+      )
       .optional(),
     format: z.enum(FORMATS).optional(),
-    /** The file is the value of this key alone, as it is. */
+    /** The file contains only the value of this key. */
     key: z.string().min(1).max(256).optional(),
     mode: z
       .string()
@@ -50,13 +53,13 @@ const objectSchema = z
   })
   .refine(({ key, format }) => key === undefined || format === undefined, {
     path: ['format'],
-    message: 'has no meaning beside key',
+    message: 'cannot be combined with key',
   });
 
 const objectsSchema = z.array(objectSchema).min(1).max(MOST_OBJECTS);
 
 /** One secret, or one key of it, as a file or a folder of the volume. */
-export interface WishedObject {
+export interface MountedObject {
   readonly path: string;
   readonly version: string | undefined;
   readonly file: string;
@@ -65,19 +68,19 @@ export interface WishedObject {
   readonly mode: number;
 }
 
-/** What the driver asks for: which pod's token, which files. */
-export interface MountWish {
-  /** For the log alone: whoever writes a SecretProviderClass may have written these too. The token says who it is. */
+/** A request of the driver: the pod's token, and the files. */
+export interface MountSpec {
+  /** For the log only: the author of a SecretProviderClass can set it too. The token identifies the pod. */
   readonly pod: string;
   readonly token: Sensitive<string>;
-  readonly objects: readonly WishedObject[];
+  readonly objects: readonly MountedObject[];
 }
 
 /** @throws MountRefused with every problem of the objects at once */
-export async function readWish(attributes: string, audience: string): Promise<MountWish> {
+export async function readMountSpec(attributes: string, audience: string): Promise<MountSpec> {
   const parsed = attributesSchema.safeParse(parsedJson(attributes));
   if (!parsed.success) {
-    throw invalid('the SecretProviderClass needs the parameter "objects", a text of YAML');
+    throw invalid('the SecretProviderClass needs the parameter "objects", a YAML list');
   }
   const { objects, [TOKENS]: tokens, [POD]: pod, [NAMESPACE]: namespace } = parsed.data;
   return {
@@ -94,11 +97,11 @@ function tokenFor(audience: string, text: string | undefined): string {
   if (token !== undefined) return token.token;
   throw new MountRefused(
     status.FAILED_PRECONDITION,
-    `the driver has no token of the pod for the audience "${audience}": name it in the driver's tokenRequests`,
+    `the driver sent no token of the pod for the audience "${audience}": add it to the driver's tokenRequests`,
   );
 }
 
-async function readObjects(text: string): Promise<readonly WishedObject[]> {
+async function readObjects(text: string): Promise<readonly MountedObject[]> {
   const read = await readYaml(text, 0);
   if ('problem' in read) throw invalid(`"objects": ${read.problem}`);
   const checked = objectsSchema.safeParse(read.value);
@@ -111,18 +114,19 @@ async function readObjects(text: string): Promise<readonly WishedObject[]> {
   const objects = checked.data.map(completed);
   for (const [index, { file }] of objects.entries()) {
     if (objects.slice(0, index).some((earlier) => targetsOverlap(earlier.file, file))) {
-      throw invalid(`"objects" is not valid: /${index}/file: meets that of another object`);
+      throw invalid(`"objects" is not valid: /${index}/file: overlaps with that of another object`);
     }
   }
   return objects;
 }
 
-function completed(object: z.output<typeof objectSchema>): WishedObject {
+function completed(object: z.output<typeof objectSchema>): MountedObject {
   const { path, version, key, mode } = object;
   const format = key === undefined ? (object.format ?? 'json') : 'files';
   const name = path.slice(path.lastIndexOf('/') + 1);
   const file = object.file ?? key ?? `${name}${FILE_ENDINGS[format]}`;
-  if (targetProblem(file) !== undefined) throw invalid(`the key of ${path} needs a "file"`);
+  if (targetProblem(file) !== undefined)
+    throw invalid(`the key of ${path} cannot be a file name: set "file"`);
   return { path, version, key, format, file, mode: parseMode(mode) ?? 0 };
 }
 
