@@ -110,6 +110,46 @@ describe('a body whose sender is denied', () => {
     expect(entry).toMatchObject({ ...facts, actor: { kind: 'operator' } });
   });
 
+  it('is not read: a renewal of a lease that is not the own one', async () => {
+    const token = await api.logIn();
+    const other = await api.logIn({ pod: { name: 'api-2', uid: 'pod-2' } });
+    const id = await leaseOf(other);
+    const entry = await expectDenied(api, {
+      status: 404,
+      code: 'ERR_NOT_FOUND',
+      reason: 'not_own_lease',
+      send: () =>
+        answerTo({ line: `POST /api/v1/leases/${id}/renew`, token, bytes: 4_000, sent: '{' }),
+    });
+    expect(entry).toMatchObject({ action: 'lease.renew', lease: id });
+  });
+
+  it('is not read: a renewal of a lease whose path the policies no longer allow', async () => {
+    const token = await api.logIn();
+    const id = await leaseOf(token);
+    const all = { token: api.admin, headers: { 'If-Match': '*' } };
+    expect((await api.call('DELETE', '/api/v1/policies/app', all)).status).toBe(204);
+    const entry = await expectDenied(api, {
+      status: 403,
+      code: 'ERR_DENIED',
+      send: () =>
+        answerTo({ line: `POST /api/v1/leases/${id}/renew`, token, bytes: 4_000, sent: '{' }),
+    });
+    expect(entry).toMatchObject({ action: 'lease.renew', lease: id });
+  });
+
+  it('is not read: a renewal of a session that has ended', async () => {
+    const token = await api.logIn();
+    await api.call('DELETE', '/api/v1/sessions/self', { token });
+    await expectDenied(api, {
+      status: 401,
+      code: 'ERR_UNAUTHENTICATED',
+      reason: 'unknown_session',
+      send: () =>
+        answerTo({ line: 'POST /api/v1/sessions/self/renew', token, bytes: 16_000, sent: '{' }),
+    });
+  });
+
   it('is not asked for where the client waits to be told to send it', async () => {
     const token = await withoutRights();
     const head = announced({ line: 'PUT /api/v1/secrets/app/x', token, bytes: MIB });
@@ -248,6 +288,14 @@ describe('a large body', () => {
     });
   });
 });
+
+/** The id of a lease on `app/x` of the session. */
+async function leaseOf(token: string): Promise<string> {
+  const write = { token, body: { data: { a: 'b' } } };
+  expect((await api.call('PUT', '/api/v1/secrets/app/x', write)).status).toBe(200);
+  const { body } = await api.call('GET', '/api/v1/secrets/app/x', { token });
+  return (body['lease'] as { readonly id: string }).id;
+}
 
 async function operatorWith(grants: readonly object[]): Promise<string> {
   await api.put('operators/limited', { grants });

@@ -4,7 +4,7 @@ import {
   readLease as read,
   releaseLease as release,
 } from '../../broker/leases/leases.ts';
-import { renewLease as renew } from '../../broker/leases/renew-lease.ts';
+import { judgeRenewal, renewLease as renew } from '../../broker/leases/renew-lease.ts';
 import { revokeLeases as revoke, type LeaseSelector } from '../../broker/leases/revoke-leases.ts';
 import type { Lease } from '../../domain/lease.ts';
 import {
@@ -47,6 +47,13 @@ const renewal = z.strictObject({ ttl: duration.optional() });
 
 export const renewLease: RouteOf<'renewLease'> = {
   body: SMALL,
+  judge: (params) => {
+    const id = idOf(params);
+    return {
+      described: { action: 'lease.renew', lease: id },
+      judge: async (acting) => (await judgeRenewal(acting, id)).verdict,
+    };
+  },
   read: ({ params, body }) => {
     const id = idOf(params);
     const { ttl } = parseInput(renewal, body?.value);

@@ -2,10 +2,10 @@ import { BrokerError } from '../../domain/errors.ts';
 import type { Lease } from '../../domain/lease.ts';
 import type { Expectation, Write } from '../../ports/store.ts';
 import type { Call } from '../call.ts';
-import { denied, judge } from '../secrets/judge.ts';
+import { denied, judge, type Verdict } from '../secrets/judge.ts';
 import { wholeSeconds } from './granted-seconds.ts';
 import { ownLease } from './leases.ts';
-import { recordFailure } from '../recording/operation.ts';
+import { recordFailure, type Acting } from '../recording/operation.ts';
 import type { Parts } from '../parts.ts';
 import { commitAs, entryOf, type Attempt } from '../recording/record.ts';
 import type { LiveSession } from '../sessions/session-memory.ts';
@@ -39,8 +39,7 @@ async function attempt(
     readonly decidedAt: number;
   },
 ): Promise<Attempt<Lease>> {
-  const held = await ownLease(parts, live, renewal.id);
-  const verdict = judge(parts, call, live, { capability: 'read', path: held.path });
+  const { held, verdict } = await judgeRenewal({ parts, call, caller: live }, renewal.id);
   if (!verdict.allowed) throw denied(verdict.reason);
   const target = targetOf(parts, held.path);
   if (target.mount.uid !== held.mountUid) {
@@ -75,6 +74,15 @@ async function attempt(
       return renewed;
     },
   };
+}
+
+/** The caller's lease, and whether its policies still allow a read of the path. @throws ERR_NOT_FOUND for a lease that is not the caller's */
+export async function judgeRenewal(
+  { parts, call, caller }: Acting<LiveSession>,
+  id: string,
+): Promise<{ readonly held: Lease; readonly verdict: Verdict }> {
+  const held = await ownLease(parts, caller, id);
+  return { held, verdict: judge(parts, call, caller, { capability: 'read', path: held.path }) };
 }
 
 /** Neither ended nor renewed by another request since it was read: the shorter of two renewals must not undo the longer. */

@@ -4,28 +4,40 @@ import { recordFailure, type Acting } from '../recording/operation.ts';
 import type { Described } from '../recording/refusals.ts';
 import { LiveSession } from '../sessions/session-memory.ts';
 
-/** What a request asks for, as far as its target says, and the decision on that. */
+/** The part of a request that its target names, and the decision on it. */
 export interface TargetJudgement<C extends Caller = Caller> {
-  /** What the log calls a refusal: the same as where the use case refuses. */
+  /** How the audit log describes a refusal: the same as when the use case refuses. */
   readonly described: Described;
-  readonly judge: (acting: Acting<C>) => Verdict;
+  /** @throws ERR_NOT_FOUND where the target is not the caller's */
+  readonly judge: (acting: Acting<C>) => Verdict | Promise<Verdict>;
 }
 
 /**
- * Decides before the body is read, so that a caller that is denied cannot make the broker hold or parse one. The use case decides again when it has
- * the body. @throws ERR_DENIED, recorded
+ * Decides before the body is read, so that a denied caller cannot make the broker hold or parse a body. The use case decides again when it has
+ * the body. @throws ERR_DENIED, ERR_NOT_FOUND, both recorded
  */
 export async function judgeTarget<C extends Caller>(
   acting: Acting<C>,
   { described, judge }: TargetJudgement<C>,
 ): Promise<void> {
-  const verdict = judge(acting);
+  const verdict = await verdictOf(acting, { described, judge });
   if (verdict.allowed) return;
   const { policy, reason } = verdict;
   await recordFailure(acting, [{ ...described, policy } as Described], denied(reason));
 }
 
-/** Whether any allow rule or any grant speaks for the caller: the share of memory of a caller without one is small. */
+async function verdictOf<C extends Caller>(
+  acting: Acting<C>,
+  { described, judge }: TargetJudgement<C>,
+): Promise<Verdict> {
+  try {
+    return await judge(acting);
+  } catch (error) {
+    return recordFailure(acting, [described], error);
+  }
+}
+
+/** Whether any allow rule or any grant covers the caller: a caller without one gets a small share of memory. */
 export function holdsAnything({ parts, caller }: Pick<Acting, 'parts' | 'caller'>): boolean {
   return caller instanceof LiveSession
     ? caller.view(parts.catalog.policies).allowsAnything
