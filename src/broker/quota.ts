@@ -1,16 +1,17 @@
 import { LRUCache } from 'lru-cache';
 import type { BrokerError } from '../domain/errors.ts';
+import type { Eventually } from './eventually.ts';
 
 const COUNTED_HOLDERS = 50_000;
-/** Of a quota: after so many were taken, the store is counted again. It knows what other replicas granted, and what has ended. */
+/** Part of a quota that may be taken between two counts of the store, which knows what other replicas granted and what has ended. */
 const COUNT_AGAIN = 1 / 16;
 
 export interface QuotaRules {
-  /** How many one holder may have. */
+  /** Most that one holder may have. */
   readonly most: number;
-  /** What the store has for a holder now. */
+  /** Counts what the store has for a holder. */
   readonly count: (holder: string) => Promise<number>;
-  /** Taken by a holder before the store is counted for the first time; none unless given. */
+  /** What a holder may take before the first count of the store; 0 by default. */
   readonly uncounted?: number;
 }
 
@@ -25,8 +26,8 @@ interface Account {
 }
 
 /**
- * How much of something each holder has: taken from a count that is too high rather than too low, and that is read again before anybody is
- * refused. What ends is not subtracted, since the next count knows.
+ * How much of something each holder has. The count in memory is too high rather than too low, because what ends is not subtracted; the store is
+ * counted again before anybody is refused.
  */
 export class Quota {
   readonly #rules: QuotaRules;
@@ -37,23 +38,26 @@ export class Quota {
   }
 
   /**
-   * Takes one, which counts until the store does: call what is returned when its plan committed or will not.
+   * Takes one. The caller calls the returned function once its plan is committed or given up: until then the one is counted beside the store.
    * @throws what `full` makes when the holder has as many as it may.
    */
-  async take(holder: string, full: (most: number) => BrokerError): Promise<() => void> {
-    const { most } = this.#rules;
+  take(holder: string, full: (most: number) => BrokerError): Eventually<() => void> {
     const account = this.#account(holder);
+    return account.room > 0 ? takeFrom(account) : this.#takeCounted(holder, account, full);
+  }
+
+  async #takeCounted(
+    holder: string,
+    account: Account,
+    full: (most: number) => BrokerError,
+  ): Promise<() => void> {
+    const { most } = this.#rules;
     while (account.room === 0) {
       account.counting ??= this.#count(holder, account);
       await account.counting;
       if (account.held >= most) throw full(most);
     }
-    account.room -= 1;
-    account.held += 1;
-    account.pending += 1;
-    return () => {
-      account.pending -= 1;
-    };
+    return takeFrom(account);
   }
 
   #account(holder: string): Account {
@@ -78,7 +82,16 @@ export class Quota {
   }
 }
 
-/** What of a quota is taken between two counts. */
+function takeFrom(account: Account): () => void {
+  account.room -= 1;
+  account.held += 1;
+  account.pending += 1;
+  return () => {
+    account.pending -= 1;
+  };
+}
+
+/** What may be taken of a quota between two counts. */
 export function share(most: number): number {
   return Math.ceil(most * COUNT_AGAIN);
 }

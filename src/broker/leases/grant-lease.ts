@@ -1,6 +1,7 @@
 import { isInLastThird, type Lease } from '../../domain/lease.ts';
 import type { Write } from '../../ports/store.ts';
 import { randomId } from '../../crypto/random.ts';
+import { whenReady, type Eventually } from '../eventually.ts';
 import { denied } from '../secrets/judge.ts';
 import type { Parts } from '../parts.ts';
 import { leaseRow } from './lease-rows.ts';
@@ -16,61 +17,49 @@ export interface LeaseTerms {
 
 export interface GrantedLease {
   readonly lease: Lease;
-  /** Undefined when the lease stands as it is. */
+  /** Undefined when the lease stays as it is. */
   readonly write?: Write;
   readonly committed?: () => void;
   readonly undo?: () => void;
 }
 
-/** The lease as it stands, which needs no write; undefined where `grantLease` has something to do or to refuse. */
-export function standingLease(
-  parts: Parts,
-  live: LiveSession,
-  terms: LeaseTerms,
-): Lease | undefined {
-  const held = live.leases.loaded ? live.leases.find(terms) : undefined;
-  if (held?.state !== 'live' || live.leases.isPending(held)) return undefined;
-  const now = parts.clock.now();
-  const left = held.endsAt - now;
-  const stands =
-    left > 0 &&
-    left <= terms.ttlMs &&
-    held.endsAt <= live.session.endsAt &&
-    !isInLastThird(held, terms.ttlMs, now);
-  return stands ? held : undefined;
-}
-
 /**
- * This session's lease for the version: the one it has, extended in its last third, or a new one. Never beyond the session's end.
+ * Gives the session its lease for the version: the one it has, extended in its last third, or a new one. Never beyond the session's end.
  * @throws ERR_DENIED for a version whose lease was revoked from this session; ERR_LEASE_QUOTA.
  */
-export async function grantLease(
+export function grantLease(
   parts: Parts,
   live: LiveSession,
   terms: LeaseTerms,
-): Promise<GrantedLease> {
-  if (!live.leases.loaded) await live.leases.load();
+): Eventually<GrantedLease> {
+  if (!live.leases.loaded) return live.leases.load().then(() => grantLease(parts, live, terms));
   const now = parts.clock.now();
   const held = live.leases.find(terms);
   if (held?.state === 'ended') throw denied('lease_revoked');
-  if (held !== undefined && held.endsAt > now) {
-    if (live.leases.isPending(held)) return { lease: held, write: writeOf(held) };
-    // Granted before the policy lowered the limit, or before a renewal shortened the session.
-    const isTooLong = held.endsAt > Math.min(now + terms.ttlMs, live.session.endsAt);
-    if (!isTooLong && !isInLastThird(held, terms.ttlMs, now)) return { lease: held };
-    const endsAt = Math.min(now + terms.ttlMs, live.session.endsAt);
-    if (!isTooLong && endsAt <= held.endsAt) return { lease: held };
-    return keep(live, { ...held, endsAt, maxEndsAt: live.session.endsAt }, held);
-  }
-  const workload = live.workloadId;
-  const settled = await parts.quota.take(workload);
-  const rival = live.leases.find(terms);
-  if (rival !== held) {
-    // Another read of the same version was faster while the quota was counted, or an operator revoked it.
+  if (held !== undefined && held.endsAt > now) return heldLease(live, held, terms, now);
+  return whenReady(parts.quota.take(live.workloadId), (settled) => {
+    if (live.leases.find(terms) === held) {
+      return settling(keep(live, newLease(live, terms, now), held), settled);
+    }
+    // While the quota was counted, another read of the same version got its lease, or an operator revoked it.
     settled();
     return grantLease(parts, live, terms);
-  }
-  const granted = keep(live, newLease(live, terms, workload, now), held);
+  });
+}
+
+/** The lease that the session holds: as it is, extended, or cut. */
+function heldLease(live: LiveSession, held: Lease, terms: LeaseTerms, now: number): GrantedLease {
+  if (live.leases.isPending(held)) return { lease: held, write: writeOf(held) };
+  const endsAt = Math.min(now + terms.ttlMs, live.session.endsAt);
+  // Granted before the policy lowered the limit, or before a renewal shortened the session.
+  const isTooLong = held.endsAt > endsAt;
+  if (!isTooLong && !isInLastThird(held, terms.ttlMs, now)) return { lease: held };
+  if (endsAt === held.endsAt) return { lease: held };
+  return keep(live, { ...held, endsAt, maxEndsAt: live.session.endsAt }, held);
+}
+
+/** Counts the new lease beside the store until its plan is committed or given up. */
+function settling(granted: GrantedLease, settled: () => void): GrantedLease {
   return {
     ...granted,
     committed: () => {
@@ -84,8 +73,8 @@ export async function grantLease(
   };
 }
 
-function newLease(live: LiveSession, terms: LeaseTerms, workload: string, now: number): Lease {
-  const { session } = live;
+function newLease(live: LiveSession, terms: LeaseTerms, now: number): Lease {
+  const { session, workloadId: workload } = live;
   return {
     id: randomId('lea'),
     sessionId: session.id,
@@ -104,7 +93,7 @@ function newLease(live: LiveSession, terms: LeaseTerms, workload: string, now: n
   };
 }
 
-/** In memory before the commit, so that reads of the same loop turn share it; each of their plans writes it. */
+/** Keeps the lease in memory before the commit, so that reads of the same loop turn share it; each of their plans writes it. */
 function keep(live: LiveSession, lease: Lease, before: Lease | undefined): GrantedLease {
   live.leases.propose(lease);
   return {

@@ -1,8 +1,9 @@
 import { BrokerError } from '../../domain/errors.ts';
 import type { Store } from '../../ports/store.ts';
+import type { Eventually } from '../eventually.ts';
 import { Quota } from '../quota.ts';
 
-/** Live leases of each workload. */
+/** How many live leases each workload has. */
 export class LeaseQuota {
   readonly #quota: Quota;
 
@@ -14,7 +15,7 @@ export class LeaseQuota {
   }
 
   /** As {@link Quota.take}. @throws ERR_LEASE_QUOTA when the workload holds as many live leases as it may. */
-  take(workload: string): Promise<() => void> {
+  take(workload: string): Eventually<() => void> {
     return this.#quota.take(workload, full);
   }
 }

@@ -6,12 +6,8 @@ import type { CallContext } from '../../ports/call-context.ts';
 import { withDeadline } from '../../ports/deadline.ts';
 import type { Write } from '../../ports/store.ts';
 import { earlyValue } from './early-value.ts';
-import {
-  grantLease,
-  standingLease,
-  type GrantedLease,
-  type LeaseTerms,
-} from '../leases/grant-lease.ts';
+import { allReady, whenReady, type Eventually } from '../eventually.ts';
+import { grantLease, type GrantedLease } from '../leases/grant-lease.ts';
 import { denied, judge, type Verdict } from './judge.ts';
 import { authorityEnd, type Call, type Caller } from '../call.ts';
 import { recordFailure, type Acting } from '../recording/operation.ts';
@@ -31,7 +27,7 @@ export interface ReadItem {
   readonly index?: number;
 }
 
-/** What is disclosed: the value as JSON bytes, and the lease it is held under (operators hold none). */
+/** A value as JSON bytes, and the lease under which it is held (operators hold none). */
 export interface Disclosure {
   readonly path: string;
   readonly value: Value;
@@ -52,7 +48,7 @@ interface Prepared {
 }
 
 /**
- * Reads one secret. @throws ERR_DENIED, ERR_NOT_FOUND (only to who may read the path), ERR_PROVIDER_*, ERR_LEASE_QUOTA,
+ * Reads one secret. @throws ERR_DENIED, ERR_NOT_FOUND (only if the caller may read the path), ERR_PROVIDER_*, ERR_LEASE_QUOTA,
  * ERR_AUDIT_UNAVAILABLE.
  */
 export async function readSecret(
@@ -62,12 +58,11 @@ export async function readSecret(
   item: ReadItem,
 ): Promise<Disclosure> {
   parseSecretPath(item.path);
-  const result = await commitAs(parts, caller, (decidedAt, now) => {
-    const made = (prepared: Prepared): Attempt<Result | undefined> =>
-      attemptOf(now, decidedAt, [prepared], ([only]) => only);
-    const prepared = prepareAtOnce(parts, call, now, item);
-    return prepared === undefined ? prepare(parts, call, now, item).then(made) : made(prepared);
-  }).catch((error: unknown) => recordUnread({ parts, call, caller }, [item], error));
+  const result = await commitAs(parts, caller, (decidedAt, now) =>
+    whenReady(prepare(parts, call, now, item), (prepared) =>
+      attemptOf(now, decidedAt, [prepared], ([only]) => only),
+    ),
+  ).catch((error: unknown) => recordUnread({ parts, call, caller }, [item], error));
   if (result instanceof BrokerError) throw result;
   return result as Disclosure;
 }
@@ -104,16 +99,16 @@ export async function readSecrets(
 ): Promise<readonly Result[]> {
   for (const item of asked) parseSecretPath(item.path);
   const items = asked.map((item, index) => ({ index, ...item }));
-  return commitAs(parts, caller, async (decidedAt, now) => {
-    const fetched = await fetchTogether(parts, call, now, items);
-    const prepared = await Promise.all(
-      items.map(async (each) => {
-        const item = { ...each, fetched: fetched.get(each.path) };
-        return prepareAtOnce(parts, call, now, item) ?? prepare(parts, call, now, item);
-      }),
-    );
-    return attemptOf(now, decidedAt, prepared, (results) => results);
-  }).catch((error: unknown) => recordUnread({ parts, call, caller }, items, error));
+  return commitAs(parts, caller, (decidedAt, now) =>
+    whenReady(fetchTogether(parts, call, now, items), (fetched) => {
+      const prepared = items.map((item) =>
+        prepare(parts, call, now, { ...item, fetched: fetched.get(item.path) }),
+      );
+      return whenReady(allReady(prepared), (all) =>
+        attemptOf(now, decidedAt, all, (results) => results),
+      );
+    }),
+  ).catch((error: unknown) => recordUnread({ parts, call, caller }, items, error));
 }
 
 function attemptOf<T>(
@@ -161,63 +156,52 @@ interface Fetched {
 }
 
 interface Item extends ReadItem {
-  /** Brought by one call for several items. */
+  /** Read by one call for several items. */
   readonly fetched?: Fetched | undefined;
 }
 
-/**
- * A read that memory has all for: the current value is fresh and the session's lease stands. Anything else is undefined and goes the
- * way of `prepare`, which knows how to wait and to refuse.
- */
-function prepareAtOnce(parts: Parts, call: Call, caller: Caller, item: Item): Prepared | undefined {
-  if (!(caller instanceof LiveSession) || item.version !== undefined) return undefined;
+/** Decides on one item, gets its value and its lease, and makes its entry; a refusal is a result with an entry too. */
+function prepare(parts: Parts, call: Call, caller: Caller, item: Item): Eventually<Prepared> {
   const verdict = judge(parts, call, caller, { capability: 'read', path: item.path });
-  const mount = verdict.allowed ? parts.catalog.mounts.find(item.path) : undefined;
-  if (!verdict.allowed || mount === undefined) return undefined;
-  const target = { mount, definition: parts.catalog.find('definition', item.path) };
-  if (target.definition?.spec.class === 'dynamic') return undefined;
-  const value =
-    earlyValue(parts, caller, item) ?? parts.values.fresh(item.path, cacheTerms(target));
-  if (value === undefined) return undefined;
-  const lease = standingLease(
-    parts,
-    caller,
-    leaseTerms(parts, { path: item.path, version: value.version }, target, verdict),
-  );
-  const grant = lease && { lease };
-  return grant && granted(parts, call, caller, { item, verdict, target, value, grant });
-}
-
-function leaseTerms(
-  { connections }: Parts,
-  { path, version }: { readonly path: string; readonly version: string },
-  target: Target,
-  verdict: Verdict & { readonly allowed: true },
-): LeaseTerms {
-  const { mount, definition } = target;
-  const generation = connections.generation(mount, definition);
-  const ttlMs = leaseTtlMs(target, verdict.maxLeaseTtlSeconds);
-  return { path, version, mountUid: mount.uid, generation, ttlMs };
-}
-
-async function prepare(parts: Parts, call: Call, caller: Caller, item: Item): Promise<Prepared> {
-  const verdict = judge(parts, call, caller, { capability: 'read', path: item.path });
+  const refuse = (error: unknown): Prepared =>
+    refused(parts, call, caller, { item, verdict, error });
   try {
     if (!verdict.allowed) throw denied(verdict.reason);
     const target = targetOf(parts, item.path);
-    const value = earlyValue(parts, caller, item) ?? (await fetchValue(parts, call, target, item));
-    const grant =
-      caller instanceof LiveSession
-        ? await grantLease(
-            parts,
-            caller,
-            leaseTerms(parts, { path: item.path, version: value.version }, target, verdict),
-          )
-        : undefined;
-    return granted(parts, call, caller, { item, verdict, target, value, grant });
+    const value = earlyValue(parts, caller, item) ?? valueOf(parts, call, target, item);
+    const made = whenReady(value, (found) =>
+      whenReady(
+        leaseFor(parts, caller, { path: item.path, target, verdict, value: found }),
+        (grant) => granted(parts, call, caller, { item, verdict, target, value: found, grant }),
+      ),
+    );
+    return made instanceof Promise ? made.catch(refuse) : made;
   } catch (error) {
-    return refused(parts, call, caller, { item, verdict, error });
+    return refuse(error);
   }
+}
+
+/** The session's lease for the version; operators hold none. */
+function leaseFor(
+  parts: Parts,
+  caller: Caller,
+  read: {
+    readonly path: string;
+    readonly target: Target;
+    readonly verdict: Verdict & { readonly allowed: true };
+    readonly value: Value;
+  },
+): Eventually<GrantedLease | undefined> {
+  if (!(caller instanceof LiveSession)) return undefined;
+  const { path, target, verdict, value } = read;
+  const { mount, definition } = target;
+  return grantLease(parts, caller, {
+    path,
+    version: value.version,
+    mountUid: mount.uid,
+    generation: parts.connections.generation(mount, definition),
+    ttlMs: leaseTtlMs(target, verdict.maxLeaseTtlSeconds),
+  });
 }
 
 function granted(
@@ -266,10 +250,11 @@ function refused(
   return { result: failure, entry: refusalEntry(parts, { call, caller }, described, failure) };
 }
 
-async function fetchValue(parts: Parts, call: Call, target: Target, item: Item): Promise<Value> {
+/** The value of the item: the fresh one in memory, or what the backend answers. */
+function valueOf(parts: Parts, call: Call, target: Target, item: Item): Eventually<Value> {
   const { mount, definition } = target;
   if (definition?.spec.class === 'dynamic') {
-    throw new BrokerError('ERR_CONFLICT', 'this path is made to order: POST /credentials/{path}');
+    throw new BrokerError('ERR_CONFLICT', 'this path issues credentials: POST /credentials/{path}');
   }
   const read = async (context: CallContext, fetched?: SecretVersion): Promise<Value> => {
     const locator = parts.connections.locate(mount, item.path, definition?.spec.ref);
@@ -279,12 +264,10 @@ async function fetchValue(parts: Parts, call: Call, target: Target, item: Item):
   };
   if (item.version !== undefined) return read(call.context());
   const terms = cacheTerms(target);
-  const fresh = parts.values.fresh(item.path, terms);
-  if (fresh !== undefined) return fresh;
   const { fetched } = item;
   return parts.values.current(item.path, terms, async () => {
     if (fetched?.generation === terms.generation) return read(call.context(), fetched.secret);
-    // Others may join it: it does not end because the caller who happened to be first goes away.
+    // Other callers may join this read: it goes on when the caller that began it goes away.
     const { requestId, holder: caller } = call;
     return withDeadline(parts.clock, SHARED_READ_MS, (signal) =>
       read({ requestId, signal, caller }),
@@ -292,15 +275,26 @@ async function fetchValue(parts: Parts, call: Call, target: Target, item: Item):
   });
 }
 
-/** What one call to a backend brought for several items; a failure there is found again, and told, by the item's own read. */
-async function fetchTogether(
+/**
+ * Reads in one call to each backend what memory does not have of several items. A failure there is not lost: the item's own read meets it again.
+ */
+function fetchTogether(
   parts: Parts,
   call: Call,
   caller: Caller,
   items: readonly ReadItem[],
+): Eventually<ReadonlyMap<string, Fetched>> {
+  const wanted = missing(parts, call, caller, items);
+  return wanted.length < 2 ? NOTHING : fetchGroups(parts, call, wanted);
+}
+
+async function fetchGroups(
+  parts: Parts,
+  call: Call,
+  wanted: readonly Wanted[],
 ): Promise<ReadonlyMap<string, Fetched>> {
   const fetched = new Map<string, Fetched>();
-  const groups = Map.groupBy(missing(parts, call, caller, items), ({ target }) => target.mount);
+  const groups = Map.groupBy(wanted, ({ target }) => target.mount);
   await Promise.all(
     [...groups].map(async ([mount, group]) => {
       const provider = parts.connections.provider(mount);
@@ -318,11 +312,18 @@ async function fetchTogether(
   ).catch((error: unknown) => {
     parts.log.warn(
       { err: error, requestId: call.requestId },
-      'a read of several secrets failed; reading one by one',
+      'reading several secrets in one call failed; reading them one by one',
     );
   });
   return fetched;
 }
+
+interface Wanted {
+  readonly path: string;
+  readonly target: Target;
+}
+
+const NOTHING: ReadonlyMap<string, Fetched> = new Map();
 
 /** Items whose current value the caller may read and memory does not hold. */
 function missing(
@@ -330,8 +331,8 @@ function missing(
   call: Call,
   caller: Caller,
   items: readonly ReadItem[],
-): { readonly path: string; readonly target: Target }[] {
-  const wanted: { path: string; target: Target }[] = [];
+): readonly Wanted[] {
+  const wanted: Wanted[] = [];
   for (const { path, version } of items) {
     const mount = parts.catalog.mounts.find(path);
     if (version !== undefined || mount === undefined) continue;

@@ -4,6 +4,7 @@ import { BrokerError } from '../../domain/errors.ts';
 import type { Session } from '../../domain/principal.ts';
 import type { SecretData, SecretVersion } from '../../domain/secret.ts';
 import type { Clock } from '../../ports/clock.ts';
+import type { Eventually } from '../eventually.ts';
 import { ephemeralSealer } from '../../crypto/ephemeral-sealer.ts';
 import type { TracedValue, ValueFingerprints } from '../../crypto/value-fingerprint.ts';
 
@@ -107,10 +108,10 @@ export class ValueCache {
   }
 
   /**
-   * The fresh value, else what `read` brings; while the backend fails, the old value within its terms. Callers for the same
+   * The fresh value, at once; else what `read` returns; while the backend fails, the old value within its terms. Callers for the same
    * path and generation share one read.
    */
-  async current(path: string, terms: CacheTerms, read: () => Promise<Value>): Promise<Value> {
+  current(path: string, terms: CacheTerms, read: () => Promise<Value>): Eventually<Value> {
     const fresh = this.fresh(path, terms);
     if (fresh !== undefined) return fresh;
     const absence = this.#absence(path, terms);

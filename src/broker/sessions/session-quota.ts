@@ -1,12 +1,17 @@
 import { BrokerError } from '../../domain/errors.ts';
 import { TooManySessions } from '../../domain/too-many-sessions.ts';
-import { parseWorkloadId, workloadId, type Workload } from '../../domain/workload.ts';
+import { parseWorkloadId, type Workload } from '../../domain/workload.ts';
 import type { Store } from '../../ports/store.ts';
+import { whenReady, type Eventually } from '../eventually.ts';
 import { Quota, share } from '../quota.ts';
+import type { LiveSession } from './session-memory.ts';
+
+/** A session that is about to be opened. */
+type Login = Pick<LiveSession, 'session' | 'workloadId'>;
 
 /**
- * Live sessions of each pod and each workload, so that none fills the memory that all sessions share. The first logins that a process sees of a pod or
- * workload are not counted in the store: a rollout of thousands of pods, each of which logs in once, costs no read.
+ * Limits the live sessions of each pod and each workload, so that none fills the memory that all sessions share. The first logins of a pod or workload
+ * in a process need no count of the store: a rollout of thousands of pods, each of which logs in once, costs no read.
  */
 export class SessionQuota {
   readonly #pods: Quota;
@@ -27,31 +32,29 @@ export class SessionQuota {
   }
 
   /**
-   * Takes a session for a workload that proved who it is: call what is returned when the login committed or will not.
+   * Takes a session for a workload that proved its identity. The caller calls the returned function once the login is committed or given up.
    * @throws ERR_RATE_LIMITED when the pod or the workload has as many as it may.
    */
-  async take(workload: Workload): Promise<() => void> {
+  take({ session: { workload }, workloadId }: Login): Eventually<() => void> {
     const { cluster, pod } = workload;
-    const ofPod =
-      pod === undefined
-        ? undefined
-        : await this.#pods.take(
-            `${cluster}/${pod.uid}`,
-            (most) => new TooManySessions('pod', most, workload),
-          );
-    try {
-      const ofWorkload = await this.#workloads.take(
-        workloadId(workload),
-        (most) => new TooManySessions('workload', most, workload),
-      );
-      return () => {
-        ofPod?.();
+    if (pod === undefined) return this.#takeOfWorkload(workloadId, workload);
+    const full = (most: number): BrokerError => new TooManySessions('pod', most, workload);
+    return whenReady(this.#pods.take(`${cluster}/${pod.uid}`, full), (ofPod) => {
+      const both = (ofWorkload: () => void) => (): void => {
+        ofPod();
         ofWorkload();
       };
-    } catch (error) {
-      ofPod?.();
-      throw error;
-    }
+      const ofWorkload = this.#takeOfWorkload(workloadId, workload);
+      if (!(ofWorkload instanceof Promise)) return both(ofWorkload);
+      return ofWorkload.then(both, (error: unknown) => {
+        ofPod();
+        throw error;
+      });
+    });
+  }
+
+  #takeOfWorkload(id: string, workload: Workload): Eventually<() => void> {
+    return this.#workloads.take(id, (most) => new TooManySessions('workload', most, workload));
   }
 }
 
