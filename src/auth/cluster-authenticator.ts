@@ -34,12 +34,12 @@ export class ClusterAuthenticator implements WorkloadAuthenticator {
     this.#clock = clock;
   }
 
-  async authenticate(token: string, { signal }: CallContext): Promise<AttestedWorkload> {
+  async authenticate(token: string, context: CallContext): Promise<AttestedWorkload> {
     const { verifier, reviewer } = this.#checks;
-    const payload = await (verifier?.verify(token, signal) ?? unverifiedPayload(token));
+    const payload = await (verifier?.verify(token, context) ?? unverifiedPayload(token));
     const claims = this.#read(payload);
     if (reviewer !== undefined) {
-      requireAgreement(claims, await reviewer.review(token, signal));
+      requireAgreement(claims, await reviewer.review(token, context.signal));
       // The review took time: what it confirmed may have ended meanwhile.
       this.#read(payload);
     }

@@ -1,4 +1,5 @@
 import { isJwsSignature } from '../../crypto/jws-signature.ts';
+import type { CallContext } from '../../ports/call-context.ts';
 import { parseCompactToken } from '../jwt/compact-token.ts';
 import { readTokenHeader } from '../jwt/token-header.ts';
 import { tokenRefused } from '../token-refused.ts';
@@ -13,10 +14,10 @@ export class JwksVerifier {
   }
 
   /** The payload that was signed. @throws ERR_TOKEN_INVALID, ERR_IDENTITY_UNAVAILABLE. */
-  async verify(token: string, signal: AbortSignal): Promise<Uint8Array> {
+  async verify(token: string, context: Pick<CallContext, 'signal'>): Promise<Uint8Array> {
     const { header, payload, signature, input } = parseCompactToken(token);
     const { alg, kid } = readTokenHeader(header);
-    const trusted = await this.#keys.find(kid, signal);
+    const trusted = await this.#keys.find(kid, context);
     if (trusted === undefined) throw tokenRefused('key_not_trusted');
     const key = trusted.byAlgorithm.get(alg);
     if (key === undefined) throw tokenRefused('bad_alg');

@@ -1,6 +1,7 @@
 import { doubledDelay } from '../../ports/backoff.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { AuthLog } from '../auth-log.ts';
+import type { CallContext } from '../../ports/call-context.ts';
 import { withDeadline } from '../../ports/deadline.ts';
 import { identityUnavailable } from '../identity-unavailable.ts';
 import { waitFor } from '../wait-for.ts';
@@ -44,12 +45,12 @@ export class KeySet {
   }
 
   /** Undefined when the cluster does not publish this key. @throws ERR_IDENTITY_UNAVAILABLE when no set can be believed. */
-  async find(kid: string, signal: AbortSignal): Promise<TrustedKey | undefined> {
+  async find(kid: string, context: Pick<CallContext, 'signal'>): Promise<TrustedKey | undefined> {
     const known = this.#believed()?.get(kid);
     if (known !== undefined) return known;
     const isDue = this.#clock.monotonic() - this.#attemptedAt >= COOL_DOWN_MS;
     const loading = this.#loading ?? (isDue ? this.#refresh() : undefined);
-    if (loading !== undefined) await waitFor(loading, signal);
+    if (loading !== undefined) await waitFor(loading, context.signal);
     const keys = this.#believed();
     if (keys === undefined) throw identityUnavailable('keys_unavailable');
     return keys.get(kid);
