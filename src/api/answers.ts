@@ -1,4 +1,5 @@
 import type { Caller } from '../broker/call.ts';
+import { whenReady, type Eventually } from '../broker/eventually.ts';
 import type { EventFeed } from '../broker/events/follow-events.ts';
 import { deliver } from '../broker/secrets/deliver.ts';
 import { BrokerError } from '../domain/errors.ts';
@@ -24,17 +25,18 @@ export const JSON_TYPE = ['Content-Type', 'application/json'] as const;
 const JOSE_TYPE = ['Content-Type', 'application/jose'] as const;
 
 /** The answer as this caller gets it: values become a body here, and nowhere else. */
-export async function delivered(
+export function delivered(
   made: Answer,
   caller: Caller | undefined,
   proofId: string | undefined,
-): Promise<Answer> {
+): Eventually<Answer> {
   const { status, values } = made;
   if (values === undefined) return made;
-  const delivery = await deliver(values, caller, proofId);
-  return 'jwe' in delivery
-    ? { status, headers: JOSE_TYPE, body: delivery.jwe }
-    : { status, headers: JSON_TYPE, body: delivery.json };
+  return whenReady(deliver(values, caller, proofId), (delivery) =>
+    'jwe' in delivery
+      ? { status, headers: JOSE_TYPE, body: delivery.jwe }
+      : { status, headers: JSON_TYPE, body: delivery.json },
+  );
 }
 
 export function answer(

@@ -15,6 +15,49 @@ import type { Surroundings } from './surroundings.ts';
 
 const LONG_BYTES = 65_536;
 
+/**
+ * Bounds what a request asks of others: aborted at the deadline, and when the caller goes away. Its signal is made when it is first used, because most
+ * requests ask nothing of others and a signal with its timer costs a login about as much as its policy decision.
+ */
+class ExchangeContext implements CallContext {
+  readonly requestId: string;
+  readonly caller: string;
+  readonly #response: ServerResponse;
+  readonly #surroundings: Surroundings;
+  #signal: AbortSignal | undefined;
+  #cancel: (() => void) | undefined;
+
+  constructor({ requestId, holder, response }: Exchange, surroundings: Surroundings) {
+    this.requestId = requestId;
+    this.caller = holder;
+    this.#response = response;
+    this.#surroundings = surroundings;
+  }
+
+  get signal(): AbortSignal {
+    this.#signal ??= this.#begin();
+    return this.#signal;
+  }
+
+  /** Stops the deadline: the request is answered. */
+  cancel(): void {
+    this.#cancel?.();
+  }
+
+  #begin(): AbortSignal {
+    const controller = new AbortController();
+    const { parts, requestMs } = this.#surroundings;
+    const cancel = parts.clock.after(requestMs, () => controller.abort(new Error('deadline')));
+    this.#cancel = cancel;
+    const response = this.#response;
+    response.once('close', () => {
+      cancel();
+      if (!response.writableFinished) controller.abort(new Error('the caller went away'));
+    });
+    return controller.signal;
+  }
+}
+
 /** One request and its answer, as the broker's `Call`. */
 export class Exchange implements Call {
   readonly requestId: string;
@@ -23,16 +66,14 @@ export class Exchange implements Call {
   readonly response: ServerResponse;
   readonly tally: OperationTally;
   readonly startedAt: number;
-  /** Who calls, once that is known. */
+  /** The caller's identity, once it is known. */
   identity: string | undefined;
-  /** Whether any policy or role allows the caller anything: a caller without has a small share of memory. */
+  /** Whether any policy or role allows the caller anything: a caller without rights has a small share of memory. */
   hasRights = false;
   readonly #surroundings: Surroundings;
   readonly peer: Peer;
-  readonly #client: EncodedClient;
-  #wasRecorded = false;
-  #context: CallContext | undefined;
-  #cancel: (() => void) | undefined;
+  readonly client: EncodedClient;
+  #context: ExchangeContext | undefined;
 
   constructor(
     surroundings: Surroundings,
@@ -54,14 +95,14 @@ export class Exchange implements Call {
     this.requestId = ids.next();
     this.address =
       forwarded === undefined ? peer.address : sources.behind(peer.address, String(forwarded));
-    this.#client =
+    this.client =
       forwarded === undefined && headers['x-request-id'] === undefined
         ? peer.client(userAgent, parts.digest)
         : encodeClient(this.#facts(), parts.digest);
     peer.underWay += 1;
   }
 
-  /** The network that a caller without a known identity is counted by; an unknown address is counted by its proxy's. */
+  /** The network by which a caller without a known identity is counted; for an unknown address, that of its proxy. */
   get network(): string {
     if (this.address === this.peer.address || this.address === UNKNOWN_ADDRESS) {
       return this.peer.network;
@@ -69,49 +110,26 @@ export class Exchange implements Call {
     return networkOf(this.address);
   }
 
-  /** Who body and answer are counted for: the network, until the identity of the caller is known. */
+  /** The holder for whom body and answer are counted: the network, until the identity of the caller is known. */
   get holder(): string {
     return this.identity ?? this.network;
   }
 
-  /** What entries say of the client. A use case asks for it to write one, and for nothing else. */
-  get client(): EncodedClient {
-    this.#wasRecorded = true;
-    return this.#client;
-  }
-
   get refusedClient(): EncodedClient {
-    this.#wasRecorded = true;
     return encodeRefusedClient(this.#facts(), this.#surroundings.parts.digest);
   }
 
-  /** Whether a use case wrote an entry of this request, so that each has one and no refusal has two. */
-  get wasRecorded(): boolean {
-    return this.#wasRecorded;
-  }
-
-  /** Requests of this connection that wait for an answer, this one included. */
+  /** Number of requests of this connection that wait for an answer, this one included. */
   get underWay(): number {
     return this.peer.underWay;
   }
 
   context(): CallContext {
-    if (this.#context === undefined) {
-      const controller = new AbortController();
-      const { parts, requestMs } = this.#surroundings;
-      const cancel = parts.clock.after(requestMs, () => controller.abort(new Error('deadline')));
-      this.#cancel = cancel;
-      this.response.once('close', () => {
-        cancel();
-        if (!this.response.writableFinished) controller.abort(new Error('the caller went away'));
-      });
-      const { requestId, holder: caller } = this;
-      this.#context = { requestId, signal: controller.signal, caller };
-    }
+    this.#context ??= new ExchangeContext(this, this.#surroundings);
     return this.#context;
   }
 
-  /** The same call with all that a refusal records of it. */
+  /** The same call with method and path of the request, for the entry of a refusal. */
   described(): Call {
     const { requestId, address, network, holder } = this;
     const { method, url = '' } = this.request;
@@ -129,16 +147,13 @@ export class Exchange implements Call {
     };
   }
 
-  /** Sends the answer; nothing that a browser or a proxy could keep. `headers` are names and values in turn. */
+  /** Sends the answer, which no browser or proxy may cache. `headers` are names and values in turn. */
   send(status: number, headers: readonly string[], body: string | Buffer): void {
     const { response } = this;
-    this.#cancel?.();
-    this.peer.underWay -= 1;
-    const { tallies, parts, shares } = this.#surroundings;
-    tallies.count(this.tally, status, parts.clock.monotonic() - this.startedAt);
+    this.#answered(status);
     if (response.destroyed) return;
     const length = typeof body === 'string' ? Buffer.byteLength(body) : body.length;
-    shares.hold(this, length, response);
+    this.#surroundings.shares.hold(this, length, response);
     const all = [
       ...headers,
       'Content-Length',
@@ -152,25 +167,29 @@ export class Exchange implements Call {
     ];
     if (this.#mustClose()) all.push('Connection', 'close');
     response.writeHead(status, all);
-    // As text of one byte a character, Node writes head and body in one piece: with bytes it is two (measured: 2 µs). A long one is not copied.
+    // Node writes head and body in one piece if the body is text of one byte a character; with bytes it is two (measured: 2 µs). A long one is not copied.
     if (typeof body === 'string' || body.length > LONG_BYTES) response.end(body);
     else response.end(body.toString('latin1'), 'latin1');
   }
 
-  /** Sends the head of an answer that goes on; its connection ends with it. */
+  /** Sends the head of an answer that is streamed; its connection ends with it. */
   open(status: number, headers: readonly string[]): ServerResponse {
     const { response } = this;
-    this.#cancel?.();
-    this.peer.underWay -= 1;
-    const { tallies, parts } = this.#surroundings;
-    tallies.count(this.tally, status, parts.clock.monotonic() - this.startedAt);
+    this.#answered(status);
     const own = ['Cache-Control', 'no-store', 'X-Content-Type-Options', 'nosniff'];
     const ours = [...own, 'X-Request-Id', this.requestId, 'Connection', 'close'];
     if (!response.destroyed) response.writeHead(status, [...headers, ...ours]);
     return response;
   }
 
-  /** A connection is not kept while draining, nor with a body on it that nobody will read. */
+  #answered(status: number): void {
+    this.#context?.cancel();
+    this.peer.underWay -= 1;
+    const { tallies, parts } = this.#surroundings;
+    tallies.count(this.tally, status, parts.clock.monotonic() - this.startedAt);
+  }
+
+  /** A connection is closed while draining, or when it has a body on it that nobody will read. */
   #mustClose(): boolean {
     return this.#surroundings.drain.active || !this.request.complete;
   }

@@ -1,10 +1,12 @@
 import {
   authenticate,
-  authenticateFromMemory,
   authenticateSender,
+  isStanding,
   sessionInMemory,
 } from '../broker/sessions/authenticate.ts';
 import type { Caller } from '../broker/call.ts';
+import { whenReady, type Eventually } from '../broker/eventually.ts';
+import type { Parts } from '../broker/parts.ts';
 import { LiveSession } from '../broker/sessions/session-memory.ts';
 import { spendProof } from '../broker/sessions/proof/check-proof.ts';
 import { BrokerError } from '../domain/errors.ts';
@@ -14,25 +16,25 @@ import type { Exchange } from './exchange.ts';
 import { shownProof } from './shown-proof.ts';
 import type { Surroundings } from './surroundings.ts';
 
-/** The one proof whose refusal costs a verification. */
+/** The one reason of a refused proof that costs the verification of a signature. */
 const FORGED = 'dpop_signature';
 
-/** Who calls, and what the request proved. */
+/** The caller, and what the request proved. */
 export interface Identity {
-  /** Undefined where nobody needs to say. */
+  /** Undefined where the operation needs no caller. */
   readonly caller: Caller | undefined;
   /** `jti` of the proof, of a session that is bound to a key. */
   readonly proofId?: string;
-  /** The token that was shown; '' where none is asked for. */
+  /** The token that was shown; '' where none is needed. */
   readonly token: string;
 }
 
-/** Takes what the operation weighs from whoever asks. @throws ERR_UNAUTHENTICATED, ERR_RATE_LIMITED */
-export async function identify(
+/** Identifies the caller and takes the weight of the operation from its rate. @throws ERR_UNAUTHENTICATED, ERR_RATE_LIMITED */
+export function identify(
   surroundings: Surroundings,
   exchange: Exchange,
   operation: Operation,
-): Promise<Identity> {
+): Eventually<Identity> {
   const { parts, rates } = surroundings;
   if (operation.who === 'public') {
     if (operation.weight > 0) rates.takeFromNetwork(exchange.network, operation.weight);
@@ -43,13 +45,33 @@ export async function identify(
     return identifySender(surroundings, exchange, { token: senderToken, operation });
   }
   const token = findBearer(exchange.request) ?? '';
-  const known = token === '' ? undefined : authenticateFromMemory(parts, token);
-  const caller = known ?? (await identifyStranger(surroundings, exchange));
-  rates.takeFromCaller(caller, operation.weight);
-  return { caller, token };
+  const known = unboundSession(parts, exchange, token);
+  return whenReady(known ?? identifyStranger(surroundings, exchange), (caller) => {
+    rates.takeFromCaller(caller, operation.weight);
+    return { caller, token };
+  });
 }
 
-/** @throws ERR_DENIED to a workload that asks for an operator's operation, and the other way round. */
+/**
+ * The session of a bearer token if memory has it and it is bound to no key. A connection remembers the session of its last token, because the keyed
+ * hash of a token costs as much as decrypting a value.
+ */
+function unboundSession(
+  parts: Parts,
+  { request, peer }: Exchange,
+  token: string,
+): LiveSession | undefined {
+  const { authorization } = request.headers;
+  if (token === '' || authorization === undefined) return undefined;
+  const last = peer.session;
+  if (last?.authorization === authorization && isStanding(parts, last.live)) return last.live;
+  const live = sessionInMemory(parts, token);
+  const isUnbound = live !== undefined && live.session.senderKey === undefined;
+  peer.session = isUnbound ? { authorization, live } : undefined;
+  return isUnbound ? live : undefined;
+}
+
+/** @throws ERR_DENIED to a workload that calls an operation for operators, and the other way round. */
 export function admit(caller: Caller, operation: Operation): void {
   const kind = caller instanceof LiveSession ? 'workload' : 'operator';
   if (operation.who !== 'caller' && operation.who !== kind) {
@@ -71,8 +93,8 @@ async function identifyStranger(
 }
 
 /**
- * A session that is known is not asked what its network may take, but a proof that fails is: a stolen token is no way to ask for more, nor
- * to have many signatures looked at.
+ * A session in memory takes nothing from the rate of its network, but a proof that fails does: otherwise a stolen token would be a way to send more
+ * requests, or to have many signatures verified.
  */
 async function identifySender(
   { parts, rates, schemes }: Surroundings,

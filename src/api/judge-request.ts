@@ -9,7 +9,8 @@ import type { Capability } from '../domain/policy/index.ts';
 import type { Operation } from './access.ts';
 import type { Route } from './route.ts';
 
-type Params = Readonly<Record<string, string>>;
+/** Parameters of a path, as written. */
+export type Params = Readonly<Record<string, string>>;
 
 /**
  * Decides on the target of a request that has a body, before the body is read. Where the target says nothing, an operator still needs one of the
@@ -23,7 +24,6 @@ export async function judgeRequest(
   }: { readonly operation: Operation; readonly route: Route<Caller | undefined> },
   params: Params,
 ): Promise<void> {
-  if (route.body === undefined) return;
   const judgement = route.judge?.(params) ?? judgementByRole(acting.caller, operation);
   if (judgement !== undefined) await judgeTarget(acting, judgement);
 }

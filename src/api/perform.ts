@@ -1,16 +1,16 @@
 import type { IncomingMessage } from 'node:http';
 import { identityOf, type Caller } from '../broker/call.ts';
 import { holdsAnything } from '../broker/secrets/judge-target.ts';
-import { LiveSession } from '../broker/sessions/session-memory.ts';
+import { isRecorded } from '../broker/recording/refusals.ts';
 import { BrokerError, type Problem } from '../domain/errors.ts';
 import { isProbe, type Operation } from './access.ts';
 import { answer, answerError, delivered } from './answers.ts';
 import type { ParsedBody } from './body/parsed-body.ts';
-import { hasBody, readBody } from './body/read-body.ts';
+import { hasBody, readBody, type BodyRules } from './body/read-body.ts';
 import { checkRequest } from './check-request.ts';
 import type { Exchange } from './exchange.ts';
 import { admit, identify, type Identity } from './identify.ts';
-import { judgeRequest } from './judge-request.ts';
+import { judgeRequest, type Params } from './judge-request.ts';
 import type { OperationTally } from './operation-tallies.ts';
 import type { PathTemplate } from './path-template.ts';
 import { NO_QUERY, parseQuery, type Query } from './query.ts';
@@ -20,7 +20,7 @@ import type { Incoming, Route } from './route.ts';
 import { shownProof } from './shown-proof.ts';
 import type { Surroundings } from './surroundings.ts';
 
-/** One row with its route, ready to be called and counted. */
+/** An operation with its route and its metrics. */
 export interface Performance {
   readonly operation: Operation;
   readonly template: PathTemplate;
@@ -29,55 +29,77 @@ export interface Performance {
 }
 
 /**
- * Checks, identifies, judges the target, reads the body, then calls the use case. Use cases and the judgement record their refusals themselves; what
- * is refused before is recorded here.
+ * The one way of a request: check, identify, admit, judge, read, run, deliver, answer. A step waits only if it has something to wait for, so that a
+ * request whose session, value and lease are in memory waits for its commit alone. Use cases and the judgement record what they refuse; whatever
+ * else is refused is recorded here. `params` are those of the path.
  */
 export async function perform(
   surroundings: Surroundings,
   exchange: Exchange,
   performance: Performance,
+  params: Params,
 ): Promise<void> {
-  const { operation, route, template } = performance;
-  let caller: Caller | undefined;
-  let body: ParsedBody | undefined;
-  let share: RequestShare | undefined;
+  const { operation, route } = performance;
+  const { parts } = surroundings;
+  const request: Partial<Request> = {};
   try {
     checkRequest(exchange);
     requireKeys(surroundings, operation);
-    const identity = await identify(surroundings, exchange, operation);
-    ({ caller } = identity);
+    const identified = identify(surroundings, exchange, operation);
+    const identity = identified instanceof Promise ? await identified : identified;
+    const { caller } = identity;
+    request.caller = caller;
     if (caller !== undefined) take(surroundings, exchange, caller, operation);
-    if (saysMuch(operation)) requireRoom(surroundings, exchange);
+    if (countsAnswer(operation)) requireRoom(surroundings, exchange);
     const query = queryOf(exchange, route);
-    const params = template.parametersOf(pathOf(exchange.request.url ?? ''));
-    if (caller !== undefined) {
-      await judgeRequest(
-        { parts: surroundings.parts, call: exchange, caller },
-        performance,
-        params,
-      );
+    if (caller !== undefined && route.body !== undefined) {
+      await judgeRequest({ parts, call: exchange, caller }, performance, params);
     }
-    share = shareOf(surroundings, exchange, caller);
-    body = await bodyOf(exchange, route, share);
-    const read = { identity, params, query, body, share };
-    const run = route.read(incoming(surroundings, exchange, read));
-    const made = await run({ parts: surroundings.parts, call: exchange, caller });
-    answer(surroundings, exchange, await delivered(made, caller, identity.proofId));
+    if (route.body === undefined) requireNoBody(exchange);
+    const share = new RequestShare(surroundings, exchange, caller);
+    request.share = share;
+    const body = route.body && (await bodyOf(exchange, route.body, share));
+    request.body = body;
+    const run = route.read(
+      incoming(surroundings, exchange, identity, { params, query, body, share }),
+    );
+    const made = await run({ parts, call: exchange, caller });
+    request.isRecorded = true;
+    const delivery = delivered(made, caller, identity.proofId);
+    answer(surroundings, exchange, delivery instanceof Promise ? await delivery : delivery);
   } catch (error) {
-    const failure = placed(error, body);
-    if (exchange.wasRecorded) answerError(surroundings, exchange, failure);
-    else await refuse(surroundings, exchange, failure, { caller });
+    await refuseOrAnswer(surroundings, exchange, request, error);
   } finally {
-    share?.release();
+    request.share?.release();
   }
 }
 
-/** A sealed broker answers probes alone. @throws ERR_SEALED */
+/** How far a request got: what its refusal needs. */
+interface Request {
+  caller: Caller | undefined;
+  body: ParsedBody | undefined;
+  share: RequestShare;
+  /** Its use case succeeded, and so has an entry. */
+  isRecorded: boolean;
+}
+
+async function refuseOrAnswer(
+  surroundings: Surroundings,
+  exchange: Exchange,
+  { caller, body, isRecorded: wasRecorded = false }: Partial<Request>,
+  error: unknown,
+): Promise<void> {
+  const failure = placed(error, body);
+  if (wasRecorded || isRecorded(error)) answerError(surroundings, exchange, failure);
+  else await refuse(surroundings, exchange, failure, { caller });
+}
+
+/** A sealed broker answers only probes. @throws ERR_SEALED */
 function requireKeys({ parts }: Surroundings, operation: Operation): void {
   if (parts.keyring.isSealed && !isProbe(operation)) throw new BrokerError('ERR_SEALED');
 }
 
-/** From here on the request is this caller's: its answer and body are counted for it. @throws ERR_DENIED */
+/** Counts body and answer for the caller from here on. @throws ERR_DENIED */
 function take(
   { parts }: Surroundings,
   exchange: Exchange,
@@ -89,33 +111,12 @@ function take(
   admit(caller, operation);
 }
 
-function shareOf(
-  { shares, rates }: Surroundings,
-  exchange: Exchange,
-  caller: Caller | undefined,
-): RequestShare {
-  const { holder } = exchange;
-  return new RequestShare({
-    bodies: { held: shares.bodiesOf(exchange), holder: bodyHolderOf(exchange, caller) ?? holder },
-    answers: { held: shares.answersOf(exchange), holder },
-    rates,
-    caller,
-  });
-}
-
-/** Each pod of a workload with rights has a share for its bodies, so that none keeps its siblings from renewing what they hold. */
-function bodyHolderOf({ hasRights }: Exchange, caller: Caller | undefined): string | undefined {
-  if (!hasRights || !(caller instanceof LiveSession)) return undefined;
-  const { cluster, pod } = caller.session.workload;
-  return pod === undefined ? undefined : `${cluster}/${pod.uid}`;
-}
-
-/** Of a body whose sender holds nothing: no answer to it can be more than a refusal, but for a login. */
+/** Largest body of a sender without rights: such a request can only be refused, unless it is a login. */
 const STRANGERS_BYTES = 16_384;
 const PROBES: readonly string[] = ['/healthz', '/readyz'];
 
-/** Whose answers are worth counting. Probes are answered whatever waits, and so is what ends, revokes or renews something. */
-function saysMuch({ method, path }: Operation): boolean {
+/** Whether answers of the operation can be large. Probes, and operations that end, revoke or renew something, are answered whatever waits. */
+function countsAnswer({ method, path }: Operation): boolean {
   return method === 'GET' ? !PROBES.includes(path) : path.endsWith(':batch');
 }
 
@@ -126,24 +127,17 @@ function requireRoom({ shares }: Surroundings, exchange: Exchange): void {
 
 function incoming(
   { rates, parts, schemes }: Surroundings,
-  exchange: Exchange,
-  read: Pick<Incoming, 'params' | 'query' | 'body' | 'share'> & { readonly identity: Identity },
+  { request, network }: Exchange,
+  { token, caller }: Identity,
+  { params, query, body, share }: Pick<Incoming, 'params' | 'query' | 'body' | 'share'>,
 ): Incoming {
-  const { identity, ...asked } = read;
-  const { headers } = exchange.request;
-  return {
-    ...asked,
-    headers,
-    token: identity.token,
-    caller: identity.caller,
-    proof: headers['dpop'] === undefined ? undefined : shownProof(exchange.request, schemes),
-    limits: parts.limits,
-    network: exchange.network,
-    rates,
-  };
+  const { headers } = request;
+  const proof = headers['dpop'] === undefined ? undefined : shownProof(request, schemes);
+  const { limits } = parts;
+  return { params, query, headers, body, token, proof, caller, limits, network, rates, share };
 }
 
-/** Of a request target. */
+/** The path of a request target. */
 export function pathOf(url: string): string {
   const end = url.indexOf('?');
   return end === -1 ? url : url.slice(0, end);
@@ -155,26 +149,28 @@ function queryOf(exchange: Exchange, route: Route<Caller | undefined>): Query {
   return start === -1 ? NO_QUERY : parseQuery(url.slice(start + 1), route.query ?? []);
 }
 
-async function bodyOf(
-  { request, response, hasRights }: Exchange,
-  { body }: Route<Caller | undefined>,
-  share: RequestShare,
-): Promise<ParsedBody | undefined> {
-  if (body === undefined) {
-    if (!hasBody(request)) return undefined;
-    throw new BrokerError('ERR_BODY_INVALID', 'this operation takes no body', { reason: 'body' });
-  }
-  if (isAsking(request)) response.writeContinue();
-  const maxBytes = hasRights ? body.maxBytes : Math.min(body.maxBytes, STRANGERS_BYTES);
-  return readBody(request, { ...body, maxBytes }, share);
+/** @throws ERR_BODY_INVALID for a request with a body */
+function requireNoBody({ request }: Exchange): void {
+  if (!hasBody(request)) return;
+  throw new BrokerError('ERR_BODY_INVALID', 'this operation takes no body', { reason: 'body' });
 }
 
-/** Whether the client waits for a word before it sends the body (RFC 9110 §10.1.1). */
+function bodyOf(
+  { request, response, hasRights }: Exchange,
+  rules: BodyRules,
+  share: RequestShare,
+): Promise<ParsedBody> {
+  if (isAsking(request)) response.writeContinue();
+  const maxBytes = hasRights ? rules.maxBytes : Math.min(rules.maxBytes, STRANGERS_BYTES);
+  return readBody(request, { ...rules, maxBytes }, share);
+}
+
+/** Whether the client waits for `100 Continue` before it sends the body (RFC 9110 §10.1.1). */
 function isAsking({ headers }: IncomingMessage): boolean {
   return headers.expect?.toLowerCase() === '100-continue';
 }
 
-/** Gives each problem of a document its line and column in the text that was sent. */
+/** Adds to each problem of a document its line and column in the text that was sent. */
 function placed(error: unknown, body: ParsedBody | undefined): unknown {
   if (!(error instanceof BrokerError) || error.problems === undefined || body === undefined)
     return error;

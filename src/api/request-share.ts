@@ -1,33 +1,26 @@
 import type { Caller } from '../broker/call.ts';
+import { LiveSession } from '../broker/sessions/session-memory.ts';
 import { BrokerError } from '../domain/errors.ts';
 import type { HeldBytes } from '../net/listener/held-bytes.ts';
-import type { Rates } from './rates.ts';
+import type { Exchange } from './exchange.ts';
+import type { Surroundings } from './surroundings.ts';
 
-/** Bytes of a body that weigh as much as a read: copying and parsing so many costs about as much. */
+/** Bytes of a body that weigh as much as one read, because copying and parsing them costs about as much. */
 const BYTES_OF_WEIGHT = 16_384;
-
-/** Bytes that are held under a name. */
-interface Place {
-  readonly held: HeldBytes;
-  readonly holder: string;
-}
-
-interface Sender {
-  readonly bodies: Place;
-  readonly answers: Place;
-  readonly rates: Rates;
-  /** Undefined where the operation needs no token. */
-  readonly caller: Caller | undefined;
-}
 
 /** What one request takes of the memory and the rate of its sender, until it is answered. */
 export class RequestShare {
-  readonly #sender: Sender;
+  readonly #exchange: Exchange;
+  readonly #surroundings: Surroundings;
+  /** Undefined where the operation needs no token. */
+  readonly #caller: Caller | undefined;
   #received = 0;
   #produced = 0;
 
-  constructor(sender: Sender) {
-    this.#sender = sender;
+  constructor(surroundings: Surroundings, exchange: Exchange, caller: Caller | undefined) {
+    this.#surroundings = surroundings;
+    this.#exchange = exchange;
+    this.#caller = caller;
   }
 
   /** Bytes of the body that were admitted so far. */
@@ -37,35 +30,49 @@ export class RequestShare {
 
   /** Whether no more of an answer may be built now. */
   get isFull(): boolean {
-    const { held, holder } = this.#sender.answers;
-    return held.isFull(holder);
+    return this.#answers.isFull(this.#exchange.holder);
   }
 
   /** Takes bytes of the body, announced or arrived, before they are kept. @throws ERR_RATE_LIMITED */
   receive(bytes: number): void {
-    const { bodies, rates, caller } = this.#sender;
     if (bytes === 0) return;
-    if (!bodies.held.take(bodies.holder, bytes)) throw waiting('bodies_waiting');
+    if (!this.#bodies.take(this.#bodyHolder, bytes)) throw waiting('bodies_waiting');
     const weight = weightOf(this.#received + bytes) - weightOf(this.#received);
     this.#received += bytes;
-    if (caller !== undefined && weight > 0) rates.takeFromCaller(caller, weight);
+    if (this.#caller !== undefined && weight > 0) {
+      this.#surroundings.rates.takeFromCaller(this.#caller, weight);
+    }
   }
 
   /** Counts bytes of an answer that is built piece by piece. */
   produce(bytes: number): void {
-    const { held, holder } = this.#sender.answers;
-    held.add(holder, bytes);
+    this.#answers.add(this.#exchange.holder, bytes);
     this.#produced += bytes;
   }
 
   release(): void {
-    const { bodies, answers } = this.#sender;
-    if (this.#received > 0) bodies.held.release(bodies.holder, this.#received);
-    if (this.#produced > 0) answers.held.release(answers.holder, this.#produced);
+    if (this.#received > 0) this.#bodies.release(this.#bodyHolder, this.#received);
+    if (this.#produced > 0) this.#answers.release(this.#exchange.holder, this.#produced);
+  }
+
+  get #answers(): HeldBytes {
+    return this.#surroundings.shares.answersOf(this.#exchange);
+  }
+
+  get #bodies(): HeldBytes {
+    return this.#surroundings.shares.bodiesOf(this.#exchange);
+  }
+
+  /** Each pod of a workload with rights has a share for its bodies, so that no pod keeps the others from renewing what they hold. */
+  get #bodyHolder(): string {
+    const { hasRights, holder } = this.#exchange;
+    if (!hasRights || !(this.#caller instanceof LiveSession)) return holder;
+    const { cluster, pod } = this.#caller.session.workload;
+    return pod === undefined ? holder : `${cluster}/${pod.uid}`;
   }
 }
 
-/** The caller has too much under way: what it sends or what it was sent has to move first. */
+/** The refusal of a caller with too many bytes in flight: it has to finish its uploads or read its answers first. */
 export function waiting(reason: 'bodies_waiting' | 'answers_waiting'): BrokerError {
   return new BrokerError('ERR_RATE_LIMITED', undefined, { reason, retryAfterSeconds: 1 });
 }

@@ -57,11 +57,6 @@ export class Shares {
     return hasRights ? this.#answers : this.#strangers;
   }
 
-  /** Whether no more answers may be made for this caller: the hot read asks with the identity alone. */
-  isFull(identity: string): boolean {
-    return this.#answers.isFull(identity);
-  }
-
   /** Counts an answer that is about to be sent, until the kernel has it or its connection is cut. */
   hold(holder: Holder, bytes: number, response: ServerResponse): void {
     if (bytes < COUNTED_BYTES && !isBackedUp(response)) return;

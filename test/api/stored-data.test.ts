@@ -107,6 +107,8 @@ describe('a broker that was started under umask 000', () => {
       const path = join(api.directory, folder);
       expect((await stat(path)).mode & 0o777).toBe(0o700);
       for (const name of await readdir(path)) {
+        // The next checkpoint is renamed over the last one at any moment.
+        if (name.startsWith('checkpoint.next')) continue;
         found.push(name);
         expect([name, (await stat(join(path, name))).mode & 0o777]).toEqual([name, 0o600]);
       }

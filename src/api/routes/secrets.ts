@@ -22,7 +22,6 @@ import type { Incoming, RouteOf } from '../route.ts';
 const WRITE_BYTES = 1_048_576 * 2;
 const ABSENT = 'absent';
 
-/** The ordinary way of the read that `hot-read.ts` does in one go. */
 export const readSecret: RouteOf<'readSecret'> = {
   query: ['version'],
   read: ({ params, query }) => {

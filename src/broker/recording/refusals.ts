@@ -1,12 +1,12 @@
 import { encodeActor, encodeRefusal, type EncodedActor } from '../../domain/audit-event.ts';
-import type { BrokerError } from '../../domain/errors.ts';
+import { BrokerError } from '../../domain/errors.ts';
 import type { Refused } from '../../ports/refusal-tally.ts';
 import { identityOf, type Call, type Caller } from '../call.ts';
 import type { Parts, Recordable } from '../parts.ts';
-import { outcomeOf } from './record.ts';
+import { isUnrecordable, outcomeOf } from './record.ts';
 import { LiveSession } from '../sessions/session-memory.ts';
 
-/** What was refused or failed, less the outcome. */
+/** An event that was refused or failed, without its outcome. */
 export type Described = Recordable extends infer E
   ? E extends Recordable
     ? Omit<E, 'outcome' | 'code' | 'reason'>
@@ -14,10 +14,21 @@ export type Described = Recordable extends infer E
   : never;
 
 const unauthenticated = new WeakMap<Parts, EncodedActor>();
+/** Refusals and failures that are in the audit log, or in the counts that become summaries of it. */
+const recorded = new WeakSet<BrokerError>();
 
 /**
- * The entry of a refusal or a failure; undefined when it is one of many and was counted into a summary instead. Without a caller it is of
- * somebody unknown. A crash loses the counts of one window: a refusal discloses nothing, so every disclosure is still in the log.
+ * Whether the error needs no entry any more: it has one or was counted, or its commit failed, so that nothing can be recorded. Use cases record
+ * their own refusals; the API records any other.
+ */
+export function isRecorded(error: unknown): boolean {
+  return error instanceof BrokerError && (recorded.has(error) || isUnrecordable(error));
+}
+
+/**
+ * The entry of a refusal or a failure, which the caller of this function commits; undefined if it is one of many and was counted into a summary
+ * instead. Without a caller the actor is unauthenticated. A crash loses the counts of one window: a refusal discloses nothing, so every disclosure is
+ * still in the log.
  */
 export function refusalEntry(
   parts: Parts,
@@ -25,8 +36,7 @@ export function refusalEntry(
   described: Described & { readonly outcome?: Refused['outcome'] },
   error: BrokerError,
 ): string | undefined {
-  // Asked for also where the refusal is only counted, because it marks the request as recorded.
-  const client = call.refusedClient;
+  recorded.add(error);
   const { code, reason } = error;
   const { outcome = outcomeOf(error) } = described;
   const event = { ...described, outcome, code, reason } as Recordable & Pick<Refused, 'outcome'>;
@@ -36,12 +46,12 @@ export function refusalEntry(
       ? parts.refusals.admit(refusedStranger(call, actor, outcome))
       : parts.denials.admit(refusedCaller(parts, caller, event));
   if (!admitted) return undefined;
-  const { requestId } = call;
+  const { requestId, refusedClient: client } = call;
   const time = parts.clock.now();
   return encodeRefusal({ time, requestId, client, actor, ...event }, parts.digest);
 }
 
-/** Counted by network alone: what a stranger asks for is its own choice. */
+/** Counted by network alone: an unauthenticated caller chooses what it asks for. */
 function refusedStranger(
   { network }: Call,
   actor: EncodedActor,
@@ -66,7 +76,7 @@ function refusedCaller(
   };
 }
 
-/** Of all pods and sessions of a workload. */
+/** The actor of a summary: all pods and sessions of a workload. */
 function sharedActor(parts: Parts, caller: Caller): EncodedActor {
   if (!(caller instanceof LiveSession)) return caller.actor;
   const { cluster, namespace, serviceAccount, serviceAccountUid } = caller.session.workload;
@@ -82,7 +92,7 @@ function strangerOf(parts: Parts): EncodedActor {
   return actor;
 }
 
-/** Records a refusal, or counts it. */
+/** Records or counts a refusal. */
 export async function recordRefusal(
   parts: Parts,
   who: { readonly call: Call; readonly caller: Caller | undefined },
@@ -93,7 +103,7 @@ export async function recordRefusal(
   if (entry !== undefined) await parts.store.commit({ entries: [entry] });
 }
 
-/** A request that did not get as far as a use case: no valid token, malformed, unknown route, too many. */
+/** Records a request that reached no use case: no valid token, malformed, unknown route, too many. */
 export async function refuseRequest(
   parts: Parts,
   who: { readonly call: Call; readonly caller: Caller | undefined },

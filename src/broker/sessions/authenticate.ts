@@ -13,23 +13,17 @@ import { LiveSession } from './session-memory.ts';
 const UNKNOWN = (reason: string): BrokerError =>
   new BrokerError('ERR_UNAUTHENTICATED', undefined, { reason });
 
-/**
- * The session of a bearer token that was used before, without leaving this loop turn; undefined says nothing. Never a session that is
- * bound to a key: a bearer shows no proof (RFC 9449 §7.2).
- */
-export function authenticateFromMemory(parts: Parts, token: string): LiveSession | undefined {
-  const live = sessionInMemory(parts, token);
-  return live?.session.senderKey === undefined ? live : undefined;
-}
-
-/** As `authenticateFromMemory`, of any session: nothing is proved yet. */
+/** The session of a token if memory has it and it stands, whether it is bound to a key or not; undefined says nothing about the token. */
 export function sessionInMemory(parts: Parts, token: string): LiveSession | undefined {
   if (!isWellFormedToken('qms', token) || parts.keyring.isSealed) return undefined;
   const live = parts.sessions.cached(parts.sessions.hash(token));
   return live !== undefined && stands(parts, live) ? live : undefined;
 }
 
-/** Who presents this bearer token. @throws ERR_UNAUTHENTICATED, the same whatever is wrong. */
+/**
+ * Identifies the caller by a bearer token. A session that is bound to a key is refused, because a bearer shows no proof (RFC 9449 §7.2).
+ * @throws ERR_UNAUTHENTICATED, the same whatever is wrong.
+ */
 export async function authenticate(parts: Parts, call: Call, token: string): Promise<Caller> {
   if (token.startsWith('qmo_')) return authenticateOperator(parts, call, token);
   const live = await findSession(parts, token);

@@ -55,7 +55,10 @@ export async function logIn(
       });
       const quarantine = parts.quarantines.covering(live.identityFences);
       if (quarantine !== undefined) throw new Quarantined(quarantine.id, live.workloadId);
-      taken ??= await parts.sessionQuota.take(live.session.workload);
+      if (taken === undefined) {
+        const quota = parts.sessionQuota.take(live);
+        taken = quota instanceof Promise ? await quota : quota;
+      }
       const entry = entryOf(parts, call, live, {
         action: 'session.create',
         outcome: 'ok',
@@ -77,8 +80,9 @@ export async function logIn(
       };
     });
   } catch (error) {
-    await recordLogInRefusal(parts, call, error);
-    throw error;
+    const failure = BrokerError.from(error);
+    await recordLogInRefusal(parts, call, failure);
+    throw failure;
   } finally {
     taken?.();
   }
@@ -135,8 +139,7 @@ export function sessionEnd(parts: Parts, attested: AttestedWorkload): number {
   return Math.min(attested.tokenEndsAt, parts.clock.now() + parts.limits.maxSessionSeconds * 1000);
 }
 
-async function recordLogInRefusal(parts: Parts, call: Call, error: unknown): Promise<void> {
-  const failure = BrokerError.from(error);
+async function recordLogInRefusal(parts: Parts, call: Call, failure: BrokerError): Promise<void> {
   if (isUnrecordable(failure)) return;
   const described = {
     action: 'session.create',

@@ -1,8 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import {
-  authenticate,
-  authenticateFromMemory,
-} from '../../../../src/broker/sessions/authenticate.ts';
+import { authenticate, sessionInMemory } from '../../../../src/broker/sessions/authenticate.ts';
 import { endOwnSession } from '../../../../src/broker/sessions/end-session.ts';
 import { issueCredential } from '../../../../src/broker/credentials/issue-credential.ts';
 import { listLeases, readLease, releaseLease } from '../../../../src/broker/leases/leases.ts';
@@ -133,16 +130,16 @@ describe('a session token', () => {
 
   it('is known from memory once it was used, and not after its end', async () => {
     const { token } = await broker.openSession({ lifeMs: 60_000 });
-    expect(authenticateFromMemory(broker.parts, token)).toBeUndefined();
+    expect(sessionInMemory(broker.parts, token)).toBeUndefined();
     await whoIs(token);
-    expect(authenticateFromMemory(broker.parts, token)).toBeDefined();
+    expect(sessionInMemory(broker.parts, token)).toBeDefined();
     broker.clock.advance(60_000);
-    expect(authenticateFromMemory(broker.parts, token)).toBeUndefined();
+    expect(sessionInMemory(broker.parts, token)).toBeUndefined();
     expect(await codeOf(whoIs(token))).toBe('ERR_UNAUTHENTICATED');
   });
 
   it('that is none, or unknown, is refused the same', async () => {
-    expect(authenticateFromMemory(broker.parts, 'x')).toBeUndefined();
+    expect(sessionInMemory(broker.parts, 'x')).toBeUndefined();
     const { token } = await broker.openSession();
     for (const text of ['x', 'qms_x', `${token.slice(0, -1)}!`, 'qmo_x'])
       expect(await codeOf(whoIs(text))).toBe('ERR_UNAUTHENTICATED');
