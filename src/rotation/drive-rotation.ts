@@ -256,7 +256,7 @@ class RotationRun {
     parts.rotationsDue.ring();
   }
 
-  /** The target is still at work and said so. That is no failure: it uses no attempt and raises no alarm. */
+  /** The target is still at work and said so. That uses no attempt and raises no alarm. */
   async #waitForTarget({ retryAfterSeconds = 0 }: BrokerError): Promise<void> {
     const { parts } = this.#driver;
     const { id, path, step, created_at: createdAt } = this.#row;

@@ -17,7 +17,7 @@ const AFTER_FAILURE_MS = 1_000;
 const POLL_AGAIN_MS = 1_000;
 /** The pause after a poll, in multiples of its duration: with a long queue, each started rotation would otherwise read the whole queue again. */
 const POLL_PAUSES = 20;
-/** A connection at its cap is tried again after a random part of this time. */
+/** A connection at its cap is checked again after a random part of this time. */
 const FULL_MS = 1_000;
 
 /**
@@ -157,7 +157,7 @@ export class RotationWorker {
     this.#running.set(id, work);
   }
 
-  /** Other processes do not announce a free place, so the connection is tried again after a pause. */
+  /** Other processes do not announce a free place, so the worker polls the connection after a pause. */
   #pauseConnection(connection: string): void {
     if (this.#full.has(connection) || this.#stopping.signal.aborted) return;
     const again = (): void => {

@@ -11,7 +11,7 @@ import { startRotation } from './start-and-end.ts';
 
 /** Batch size: larger batches delay concurrent reads. */
 const CHUNK = 50;
-/** Pause before a schedule that cannot run (no mount, no connection) is tried again. */
+/** Pause before a schedule that cannot run (no mount, no connection) is checked again. */
 const BROKEN_PAUSE_MS = 300_000;
 
 type Due = 'next_run_at' | 'next_drill_at';

@@ -3,7 +3,7 @@ import type { CallContext } from '../../ports/call-context.ts';
 import type { CheckReport } from '../../ports/secret-provider.ts';
 import type { MysqlServer } from './client/server.ts';
 
-/** What one comes and goes by. MySQL writes the last with an underscore, and old servers mean it by SUPER. */
+/** The rights that the broker needs. MySQL writes the last with an underscore; older servers include it in SUPER. */
 const NEEDED = [
   { may: 'make users', names: ['CREATE USER'] },
   { may: 'see connections of others', names: ['PROCESS'] },
@@ -12,11 +12,11 @@ const NEEDED = [
 const EVERYWHERE = /^GRANT (.+) ON \*\.\* TO /;
 const ROLE = /^GRANT (?:(?! ON ).)+ TO /;
 
-/** Logs in, and says what the account may not do of what is needed. */
+/** Logs in and reports which of the needed rights the account lacks. */
 export async function checkServer(server: MysqlServer, context: CallContext): Promise<CheckReport> {
   const place = `${server.host}:${server.port}`;
   try {
-    const lines = await server.look(context, async (session) => {
+    const lines = await server.read(context, async (session) => {
       await session.ask('SELECT 1 FROM mysql.user LIMIT 1');
       return (await session.ask('SHOW GRANTS')).map(([line]) => line ?? '');
     });
@@ -33,7 +33,7 @@ export async function checkServer(server: MysqlServer, context: CallContext): Pr
   }
 }
 
-/** What comes by a role is not shown by every server: where there is one, nothing is said to be missing. */
+/** Not every server shows rights that come from a role, so with a role nothing is reported as missing. */
 function missingOf(lines: readonly string[]): readonly string[] {
   if (lines.some((line) => ROLE.test(line))) return [];
   const held = lines.flatMap((line) => EVERYWHERE.exec(line)?.[1]?.split(', ') ?? []);

@@ -24,7 +24,7 @@ export type MysqlConnectionConfig = z.infer<typeof mysqlConnectionSchema>;
 
 const MOST_STATEMENTS = 32;
 
-/** One statement that gives the user something: it names the user, and nothing hides in it. */
+/** One GRANT to the user, without comments, texts or a second statement. */
 const grant = z
   .string()
   .min(1)
@@ -40,35 +40,35 @@ const grant = z
 const userSet = z.strictObject({
   /** The part of the account behind the `@`. */
   host: mysqlAccountHost.default('%'),
-  /** What the user may do; the user itself is made by the broker. */
+  /** The rights of the user; the broker creates the user itself. */
   creation: z.array(grant).min(1).max(MOST_STATEMENTS),
 });
 
 /** One segment of a path of the broker, and of a locator. */
 const setName = z.string().regex(/^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$/, 'is not a name');
 
-/** A mount document's options: what kinds of users it makes. */
+/** Options of a mount: the kinds of dynamic users. */
 export const mysqlMountOptions = z.strictObject({
-  /** What becomes of views, routines, triggers and events that a revoked user has defined: `keep` lists the credential until they are gone. */
+  /** What happens to views, routines, triggers and events that a revoked user defined: `keep` lists the credential until they are gone. */
   objects: z.enum(['keep', 'drop']).default('keep'),
   roles: z
     .record(setName, userSet)
-    .refine((sets) => Object.keys(sets).length > 0, 'needs one at least')
-    .refine((sets) => Object.keys(sets).length <= 256, 'may have 256'),
+    .refine((sets) => Object.keys(sets).length > 0, 'needs at least one')
+    .refine((sets) => Object.keys(sets).length <= 256, 'may have at most 256'),
 });
 
-/** A definition's reference: a set of the mount, where the path is not called like it. */
+/** The `ref` of a definition: a role of the mount, if the path has another name. */
 export const roleRef = z.strictObject({ role: setName });
 
 export type MysqlMountOptions = z.output<typeof mysqlMountOptions>;
 
-/** What both strategies have. */
+/** Options of both strategies. */
 const common = {
   /** The part of the accounts behind the `@`. */
   host: mysqlAccountHost.default('%'),
   password: passwordOptions.prefault({}),
   keys: loginKeys,
-  /** Tables, as `database.table`, that the user must be able to read; tested before the new value is made current. */
+  /** Tables, as `database.table`, that the user must be able to read; tested before the new value becomes current. */
   reads: z
     .array(
       z
@@ -82,7 +82,7 @@ const common = {
 
 export const singleUserOptions = z.strictObject({
   username: mysqlUsername,
-  /** Whether connections that are open end when the password is replaced: also those of who may have the new one. */
+  /** Whether open connections are terminated when the password is replaced, those of current holders included. */
   endSessions: z.boolean().default(false),
   ...common,
 });
@@ -91,7 +91,7 @@ export const alternatingUsersOptions = z.strictObject({
   usernames: z
     .tuple([mysqlUsername, mysqlUsername])
     .refine(([first, second]) => first !== second, 'names one user twice'),
-  /** Whether retiring a user also ends the connections that it still has. */
+  /** Whether retiring a user also terminates its connections. */
   endSessions: z.boolean().default(true),
   ...common,
 });

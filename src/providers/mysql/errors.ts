@@ -5,7 +5,7 @@ const TLS_CODE =
 const LOGIN_CODE = /^(?:AUTH_SWITCH_PLUGIN_ERROR|MYSQL_CLEAR_PASSWORD_NOT_ENABLED)$/;
 const SOCKET_CODE = /^(?:E[A-Z_]{3,}|PROTOCOL_CONNECTION_LOST)$/;
 
-/** The server's numbers (MySQL, "Server Error Message Reference"; MariaDB, "MariaDB Error Codes"), where they are not simply `refused`. */
+/** The server's numbers (MySQL, "Server Error Message Reference"; MariaDB, "MariaDB Error Codes"), except those that are simply `refused`. */
 const NUMBERS = {
   /** Wrong password or no such account; no right to the database; without a password; locked in MySQL and in MariaDB; expired. */
   login_refused: [1045, 1044, 1698, 3118, 4151, 1820, 1862],
@@ -16,10 +16,10 @@ const NUMBERS = {
   read_only: [1290, 1792, 1836],
 } as const;
 
-/** Said of a login, and of a right to all there is or to a database. */
+/** "Access denied", both for a login and for a missing right on everything or on a database. */
 const ACCESS_DENIED: readonly number[] = [1044, 1045];
 
-/** The server said no. Only its number is kept: its words quote statements, values and passwords. */
+/** A refusal of the server. Only its number is kept: its text quotes statements, values and passwords. */
 class MysqlRefusal extends Error {
   readonly number: number;
 
@@ -30,29 +30,29 @@ class MysqlRefusal extends Error {
   }
 }
 
-/** The number the server answered with, 0 where it did not. */
+/** The server's error number; 0 if it did not answer. */
 export function errorNumberOf(error: unknown): number {
   if (error instanceof MysqlRefusal) return error.number;
   return error instanceof BrokerError && error.cause !== undefined ? errorNumberOf(error.cause) : 0;
 }
 
 /**
- * A failure at the server in our words. Reasons: `login_refused`, `login_method`, `not_permitted`, `not_serving`, `read_only`, `refused`, `tls`,
- * `network`, `protocol`. The circuit of the connection reads them: a refusal is no fault.
+ * A server failure as a BrokerError. Reasons: `login_refused`, `login_method`, `not_permitted`, `not_serving`, `read_only`, `refused`, `tls`,
+ * `network`, `protocol`. The circuit breaker of the connection reads them: a refusal does not open it.
  */
 export function toBrokerError(error: unknown): BrokerError {
   if (error instanceof BrokerError) return error;
   const { code, errno } = fieldsOf(error);
   if (TLS_CODE.test(code)) return failure('ERR_PROVIDER_UNAVAILABLE', 'tls');
   if (LOGIN_CODE.test(code)) return failure('ERR_PROVIDER_DENIED', 'login_method');
-  // Of the server first: its codes begin as those of sockets do.
+  // Server errors first: their codes look like those of sockets.
   if (errno > 0) return fromServer(errno);
   if (SOCKET_CODE.test(code)) return failure('ERR_PROVIDER_UNAVAILABLE', 'network');
   // Errors of the protocol quote what the server sent.
   return failure('ERR_PROVIDER_MALFORMED', 'protocol');
 }
 
-/** As `toBrokerError`, of a statement: to who is logged in already, "access denied" is said of a right. */
+/** As `toBrokerError`, for statements: after login, "access denied" means a missing privilege. */
 export function ofStatement(error: unknown): BrokerError {
   const failed = toBrokerError(error);
   if (!ACCESS_DENIED.includes(errorNumberOf(failed))) return failed;

@@ -66,7 +66,10 @@ function mountMysql(server: MysqlServer, options: MysqlMountOptions): SecretProv
       const name = ref === undefined ? rest : parseOptions(roleRef, ref).role;
       if (Object.hasOwn(sets, name)) return `${CREDENTIALS}${name}`;
       if (ref === undefined) {
-        throw new BrokerError('ERR_PATH_INVALID', 'below this mount a path is one of its roles');
+        throw new BrokerError(
+          'ERR_PATH_INVALID',
+          'a path below this mount must name one of its roles',
+        );
       }
       throw new BrokerError('ERR_BODY_INVALID', undefined, {
         problems: [{ pointer: '/role', message: 'is not a role of the mount' }],

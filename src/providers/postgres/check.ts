@@ -9,11 +9,10 @@ import { heirProblem } from './credentials/heir.ts';
 const ADVICE: Readonly<Record<string, string>> = {
   login_refused: 'the login was refused: check username, passwordFile and pg_hba.conf',
   credential_file: 'passwordFile cannot be read, or does not hold one line',
-  tls: 'TLS is not as it must be: check tls.caFile, tls.serverName and that the server has ssl on',
+  tls: 'TLS failed: check tls.caFile, tls.serverName, and that the server has ssl = on',
   network: 'cannot be reached: check host, port, routes and network policies',
-  not_serving: 'does not serve now: it starts, stops, is read-only or has no connection left',
-  weak_authentication:
-    'asks for the password in the clear, and there is no TLS: use scram-sha-256 or TLS',
+  not_serving: 'does not serve now: it is starting, stopping, read-only or out of connections',
+  weak_authentication: 'asks for the plain password without TLS: use scram-sha-256 or TLS',
 };
 
 const RIGHTS_OF_HEIR = `
@@ -24,7 +23,7 @@ const OWN_RIGHTS = `
          current_setting('max_prepared_transactions') <> '0'
     FROM pg_roles WHERE rolname = current_user`;
 
-/** Logs in, and says what the role may do of what is needed, and of a mount whether its heir is fit. */
+/** Logs in and reports which of the needed rights the role has and, for a mount, whether its heir is suitable. */
 export async function checkServer(
   server: PostgresServer,
   context: CallContext,
@@ -43,12 +42,12 @@ export async function checkServer(
     });
   } catch (error) {
     const reason = error instanceof BrokerError ? (error.reason ?? '') : '';
-    const advice = ADVICE[reason] ?? 'failed: look at the log of the server';
+    const advice = ADVICE[reason] ?? 'failed: check the log of the server';
     return { healthy: false, findings: [`${place}: ${advice}`] };
   }
 }
 
-/** Without an heir nothing is wrong: a role that owns something is then kept and listed. */
+/** A missing heir is not a fault: a role that owns objects is then kept and listed. */
 async function heirFindings(
   session: PostgresSession,
   { heir }: PostgresMountOptions,
@@ -72,7 +71,7 @@ function findingsOf(
   const findings = [`${place}: logs in`];
   if (mayCreate !== 't') findings.push(`${place}: may not create roles: ALTER ROLE … CREATEROLE`);
   if (maySignal !== 't') {
-    findings.push(`${place}: may not end sessions of others: GRANT pg_signal_backend TO it`);
+    findings.push(`${place}: may not terminate sessions of others: GRANT pg_signal_backend TO it`);
   }
   if (hasPrepared === 't') {
     const text = 'max_prepared_transactions is not 0: users can keep locks without a session';

@@ -19,7 +19,7 @@ export const roleName = z
     `is longer than the ${MOST_BYTES} bytes that PostgreSQL keeps`,
   );
 
-/** A connection of the configuration file: one database of one server, as a role that may change others. */
+/** A connection of the configuration file: one database of one server, with a role that may change others. */
 export const postgresConnectionSchema = z.strictObject({
   type: z.literal('postgres'),
   ...databaseServerFields,
@@ -33,12 +33,12 @@ export type PostgresConnectionConfig = z.infer<typeof postgresConnectionSchema>;
 const MOST_STATEMENTS = 32;
 const statement = z.string().min(1).max(4096);
 
-/** A set of statements, checked when the mount is saved: what is wrong with one is said at its place. */
+/** A set of statements, checked when the mount is saved; a problem points at its statement. */
 const roleSet = z
   .strictObject({
-    /** The first one creates the role; the others give it what it may do. */
+    /** The first creates the role; the others grant its rights. */
     creation: z.array(statement).min(1).max(MOST_STATEMENTS),
-    /** Run when the role is revoked, before the broker takes its rights and drops it. */
+    /** Run when the role is revoked, before the broker revokes its rights and drops it. */
     revocation: z.array(statement).max(MOST_STATEMENTS).default([]),
   })
   .superRefine(({ creation, revocation }, context) => {
@@ -56,17 +56,17 @@ const roleSet = z
 /** One segment of a path of the broker, and of a locator. */
 const setName = z.string().regex(/^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$/, 'is not a name');
 
-/** A mount document's options: what kinds of roles it makes, and who gets what they leave. */
+/** Options of a mount: the kinds of dynamic roles, and the heir of their objects. */
 export const postgresMountOptions = z
   .strictObject({
-    /** A role without login, rights and members that gets what a revoked role owns. Absent: such a role is closed, kept and listed. */
+    /** A role without login, rights and members that becomes the owner of a revoked role's objects. Absent: such a role is closed, kept and listed. */
     heir: roleName
       .refine((name) => !/^(?:pg_|qm-)/.test(name), 'is a role of the server or of the broker')
       .optional(),
     roles: z
       .record(setName, roleSet)
-      .refine((sets) => Object.keys(sets).length > 0, 'needs one at least')
-      .refine((sets) => Object.keys(sets).length <= 256, 'may have 256'),
+      .refine((sets) => Object.keys(sets).length > 0, 'needs at least one')
+      .refine((sets) => Object.keys(sets).length <= 256, 'may have at most 256'),
   })
   .superRefine(({ heir, roles }, context) => {
     if (heir === undefined) return;
@@ -77,7 +77,7 @@ export const postgresMountOptions = z
     }
   });
 
-/** A definition's reference: a set of the mount, where the path is not called like it. */
+/** The `ref` of a definition: a role of the mount, if the path has another name. */
 export const roleRef = z.strictObject({ role: setName });
 
 export type PostgresMountOptions = z.output<typeof postgresMountOptions>;
@@ -95,11 +95,11 @@ const TABLE_PRIVILEGES = [
 
 const user = roleName.refine((name) => !name.startsWith('pg_'), 'is a role of the server itself');
 
-/** What both strategies have. */
+/** Options of both strategies. */
 const common = {
   password: passwordOptions.prefault({}),
   keys: loginKeys,
-  /** What the user must be able to do; tested before the new value is made current. */
+  /** Rights that the user must have; tested before the new value becomes current. */
   grants: z
     .array(
       z.strictObject({
@@ -118,7 +118,7 @@ const common = {
 
 export const singleUserOptions = z.strictObject({
   username: user,
-  /** Whether sessions that are open end when the password is replaced: also those of who may have the new one. */
+  /** Whether open sessions are terminated when the password is replaced, those of current holders included. */
   endSessions: z.boolean().default(false),
   ...common,
 });
@@ -127,7 +127,7 @@ export const alternatingUsersOptions = z.strictObject({
   usernames: z
     .tuple([user, user])
     .refine(([first, second]) => first !== second, 'names one user twice'),
-  /** Whether retiring a user also ends the sessions that it still has. */
+  /** Whether retiring a user also terminates its sessions. */
   endSessions: z.boolean().default(true),
   ...common,
 });

@@ -6,7 +6,7 @@ const TLS_CODE =
   /^(?:ERR_TLS_|ERR_SSL_|ERR_OSSL_|CERT_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|EPROTO)/;
 const SOCKET_CODE = /^E[A-Z_]{3,}$/;
 
-/** The server said no. Only its code is kept: its words quote statements, values and passwords. */
+/** A refusal of the server. Only its code is kept: its text quotes statements, values and passwords. */
 class PostgresRefusal extends Error {
   readonly sqlState: string;
 
@@ -17,15 +17,15 @@ class PostgresRefusal extends Error {
   }
 }
 
-/** The code the server answered with (PostgreSQL, appendix A), '' where it did not. */
+/** The server's code (PostgreSQL, appendix A); '' if it did not answer. */
 export function sqlStateOf(error: unknown): string {
   if (error instanceof PostgresRefusal) return error.sqlState;
   return error instanceof BrokerError && error.cause !== undefined ? sqlStateOf(error.cause) : '';
 }
 
 /**
- * A failure at the server in our words. Reasons: `login_refused`, `not_permitted`, `not_serving`, `refused`, `tls`, `network`, `protocol`. The
- * circuit of the connection reads them: a refusal is no fault.
+ * A server failure as a BrokerError. Reasons: `login_refused`, `not_permitted`, `not_serving`, `refused`, `tls`, `network`, `protocol`. The
+ * circuit breaker of the connection reads them: a refusal does not open it.
  */
 export function toBrokerError(error: unknown): BrokerError {
   if (error instanceof BrokerError) return error;
@@ -42,7 +42,7 @@ function fromServer(sqlState: string): BrokerError {
   const cause = new PostgresRefusal(sqlState);
   if (sqlState.startsWith('28')) return failure('ERR_PROVIDER_DENIED', 'login_refused', cause);
   if (sqlState === '42501') return failure('ERR_PROVIDER_DENIED', 'not_permitted', cause);
-  // A lock that was waited for in vain (55P03) is not among them: a user who holds it must not open the circuit for all.
+  // Without a lock timeout (55P03): a user who holds the lock must not open the circuit for everyone.
   if (sqlState === '57014') return failure('ERR_PROVIDER_TIMEOUT', 'deadline', cause);
   // Connection exceptions, too many connections, shutting down, read only while failing over.
   if (/^(?:08|53|57P|25006)/.test(sqlState)) {

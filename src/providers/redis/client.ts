@@ -14,11 +14,11 @@ import type { RedisConnectionConfig } from './config.ts';
 import { refusalWordOf, toBrokerError } from './errors.ts';
 
 type CreateClient = typeof createClient;
-/** One command with its arguments, and what the server answered: text, whole numbers, lists of them, or nothing. */
+/** Sends one command and returns the server's answer: text, integers, lists of them, or null. */
 export type RedisCommand = (...words: readonly string[]) => Promise<unknown>;
 type Work<T> = (command: RedisCommand) => Promise<T>;
 
-/** As whom. */
+/** The user of a connection. */
 export interface RedisLogin {
   readonly username: string;
   readonly password: Sensitive<string>;
@@ -32,7 +32,7 @@ export async function connectRedis(
   return new RedisServer(config, clock, (await import('@redis/client')).createClient);
 }
 
-/** One Redis server. Each operation is a connection of its own, which ends with it. */
+/** One Redis server. Each operation opens and closes its own connection. */
 export class RedisServer {
   readonly host: string;
   readonly port: number;
@@ -48,17 +48,17 @@ export class RedisServer {
     this.#createClient = create;
   }
 
-  /** Looks, with the connection's own user; repeated when that may help. @throws ERR_PROVIDER_*. */
-  look<T>(context: CallContext, work: Work<T>): Promise<T> {
+  /** Reads with the connection's own user; retried if that may help. @throws ERR_PROVIDER_*. */
+  read<T>(context: CallContext, work: Work<T>): Promise<T> {
     return this.guard.read(context, (signal) => this.#asAdmin(signal, work));
   }
 
-  /** Changes something, with the connection's own user; one attempt. @throws as `look`. */
+  /** Changes something with the connection's own user; one attempt. @throws as `read`. */
   change<T>(context: CallContext, work: Work<T>): Promise<T> {
     return this.guard.effect(context, (signal) => this.#asAdmin(signal, work));
   }
 
-  /** Logs in as somebody else, and out again. @throws as `look`; ERR_PROVIDER_DENIED, reason `login_refused`, is that login's. */
+  /** Logs in as another user and disconnects. @throws as `read`; ERR_PROVIDER_DENIED, reason `login_refused`, is that login's. */
   logIn(login: RedisLogin, context: CallContext): Promise<void> {
     return this.guard.read(context, (signal) =>
       this.#session(login, signal, () => Promise.resolve()),
@@ -106,7 +106,7 @@ export class RedisServer {
 
   async #socket(): Promise<NonNullable<RedisClientOptions['socket']>> {
     const { host, port } = this;
-    // A lost connection is the end of its operation.
+    // A lost connection ends its operation.
     const once = { host, port, connectTimeout: 0, reconnectStrategy: false } as const;
     const files = tlsFilesOf(this.#config);
     if (files === undefined) return once;
@@ -124,7 +124,7 @@ export class RedisServer {
   }
 }
 
-/** At once, before the driver's own error, which quotes the command, goes anywhere. */
+/** Converts the driver's error at once, because it quotes the command. */
 function failRefused(error: unknown): never {
   throw toBrokerError(error);
 }
@@ -132,10 +132,10 @@ function failRefused(error: unknown): never {
 const ROUNDS = 20;
 
 /**
- * Does `work`, which may be done again from its beginning. A script or function that does not end makes the server refuse everybody's commands (`BUSY`), so
- * its author could keep a password from being taken away: it is killed. One that has written cannot be (`UNKILLABLE`), and the refusal stands.
+ * Runs `work`, and again from its beginning after it killed a script. A script or function that does not end makes the server refuse all commands (`BUSY`),
+ * so its author could block the removal of a password. One that has written cannot be killed (`UNKILLABLE`), and the refusal stands.
  */
-export async function pastScripts<T>(command: RedisCommand, work: () => Promise<T>): Promise<T> {
+export async function killingScripts<T>(command: RedisCommand, work: () => Promise<T>): Promise<T> {
   for (let round = 1; ; round += 1) {
     try {
       return await work();

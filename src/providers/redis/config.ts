@@ -19,7 +19,7 @@ export const redisConnectionSchema = z
     port: z.int().min(1).max(65_535).default(6379),
     username: redisUsername,
   })
-  // AUTH sends the password itself: there is no login that a listener could not repeat.
+  // AUTH sends the password itself, which an eavesdropper could use.
   .refine((server) => tlsFilesOf(server) !== undefined || isLoopback(server.host), {
     path: ['tls'],
     message: 'may be off on a loopback address only: Redis logs in with the password in the clear',
@@ -27,19 +27,19 @@ export const redisConnectionSchema = z
 
 export type RedisConnectionConfig = z.infer<typeof redisConnectionSchema>;
 
-/** Strategy `acl-user`: one user, which holds the old and the new password until the old one is retired. */
+/** Strategy `acl-user`: one user with the old and the new password until the old one is retired. */
 export const aclUserOptions = z.strictObject({
   username: redisUsername,
   keys: loginKeys,
   password: passwordOptions.prefault({}),
-  /** Commands, with arguments, that the user must be allowed after a change (`ACL DRYRUN`, from Redis 7 on). */
+  /** Commands with arguments that the user must be allowed to run (`ACL DRYRUN`, Redis 7 and later). */
   allowed: z
     .array(z.array(z.string().min(1).max(512)).min(1).max(32))
     .max(16)
     .default([]),
-  /** Writes the ACL file after each change; without it the server forgets the change when it starts again. */
+  /** Writes the ACL file after each change; without it a restart of the server loses the change. */
   save: z.boolean().default(true),
-  /** Ends the user's connections when the old password is retired: the server does not know which of them logged in with it. */
+  /** Terminates the user's connections when the old password is retired: the server does not show which of them used it. */
   endSessions: z.boolean().default(true),
 });
 

@@ -2,7 +2,7 @@ import { BrokerError } from '../../domain/errors.ts';
 
 /** The first word of an answer that is an error (RESP, "Simple errors"): the rest quotes what was sent. */
 const PREFIX = /^([A-Z]{2,32})(?: |$)/;
-/** Words of Redis and Valkey. Another one is the choice of who answers, and is not kept. */
+/** Words of Redis and Valkey. Any other word is under the server's control and is not kept. */
 const WORDS = new Set([
   ...[
     'ASK',
@@ -32,7 +32,7 @@ const TLS_CODE = /^(?:ERR_TLS_|ERR_SSL_|ERR_OSSL_|CERT_|UNABLE_TO_|SELF_SIGNED_|
 const SOCKET_CODE = /^E[A-Z_]{3,}$/;
 const AWAY = new Set(['LOADING', 'MASTERDOWN', 'CLUSTERDOWN', 'READONLY', 'TRYAGAIN', 'BUSY']);
 
-/** The server said no. Only its first word is kept. */
+/** A refusal of the server. Only its first word is kept. */
 class RedisRefusal extends Error {
   readonly word: string;
 
@@ -43,7 +43,7 @@ class RedisRefusal extends Error {
   }
 }
 
-/** The word the server answered with, '' where it did not. */
+/** The first word of the server's refusal; '' if it did not refuse. */
 export function refusalWordOf(error: unknown): string {
   if (error instanceof RedisRefusal) return error.word;
   return error instanceof BrokerError && error.cause !== undefined
@@ -52,15 +52,15 @@ export function refusalWordOf(error: unknown): string {
 }
 
 /**
- * A failure at the server in our words. Reasons: `login_refused`, `not_permitted`, `not_serving`, `refused`, `tls`, `network`, `protocol`. The circuit
- * of the connection reads them: a refusal is no fault.
+ * A server failure as a BrokerError. Reasons: `login_refused`, `not_permitted`, `not_serving`, `refused`, `tls`, `network`, `protocol`. The circuit
+ * breaker of the connection reads them: a refusal does not open it.
  */
 export function toBrokerError(error: unknown): BrokerError {
   if (error instanceof BrokerError) return error;
   const { code, name, message } = fieldsOf(error);
   if (TLS_CODE.test(code)) return failure('ERR_PROVIDER_UNAVAILABLE', 'tls');
   if (SOCKET_CODE.test(code)) return failure('ERR_PROVIDER_UNAVAILABLE', 'network');
-  // The driver closed the connection, or the server did: the driver has names for it and no codes.
+  // The driver or the server closed the connection: the driver has names for that, and no codes.
   if (/^(?:SocketClosed|ClientClosed|Disconnects|ConnectionTimeout|Abort)/.test(name)) {
     return failure('ERR_PROVIDER_UNAVAILABLE', 'network');
   }

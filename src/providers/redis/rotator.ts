@@ -4,13 +4,13 @@ import type { SecretData } from '../../domain/secret.ts';
 import type { CallContext } from '../../ports/call-context.ts';
 import type { RotationTarget, RotationTurn, TargetVerdict } from '../../ports/rotation-target.ts';
 import { checkHost, conflict, nextLogin, readLogin } from '../rotator/values.ts';
-import { pastScripts, type RedisCommand, type RedisServer } from './client.ts';
+import { killingScripts, type RedisCommand, type RedisServer } from './client.ts';
 import type { AclUserOptions } from './config.ts';
 import { refusalWordOf } from './errors.ts';
 
 /**
- * A Redis user holds any number of passwords (Redis, "ACL"), so the old one goes on working beside the new. They are told to the server as SHA-256:
- * a password itself is sent at a login only.
+ * A Redis user has any number of passwords (Redis, "ACL"), so the old one keeps working beside the new one. The broker sends their SHA-256 hashes; the
+ * password itself is sent only to log in.
  */
 export class AclUser implements RotationTarget {
   readonly locators: readonly string[];
@@ -35,7 +35,7 @@ export class AclUser implements RotationTarget {
     return this.#checked(pending, async () => {
       const hash = this.#hashOf(pending);
       await this.#server.change(turn.context, (command) =>
-        pastScripts(command, async () => {
+        killingScripts(command, async () => {
           const held = await this.#passwords(command);
           if (!held.includes(hash)) {
             turn.stillOurs();
@@ -56,7 +56,7 @@ export class AclUser implements RotationTarget {
       if (!isLoginRefused(error)) throw error;
       return { accepted: false, reason: 'login_refused' };
     }
-    const mayAll = await this.#server.look(context, (command) => this.#mayAll(command));
+    const mayAll = await this.#server.read(context, (command) => this.#mayAll(command));
     return mayAll ? { accepted: true } : { accepted: false, reason: 'commands_missing' };
   }
 
@@ -64,9 +64,9 @@ export class AclUser implements RotationTarget {
     checkHost(turn.current, this.#server);
     const hash = this.#hashOf(previous);
     await this.#server.change(turn.context, (command) =>
-      pastScripts(command, async () => {
+      killingScripts(command, async () => {
         await this.#remove(turn, hash, command);
-        // Before the file is written, which may fail: the connections were opened with the password that is gone.
+        // Before ACL SAVE, which may fail: the connections were opened with the removed password.
         if (this.#options.endSessions || turn.isIncident) {
           turn.stillOurs();
           await command('CLIENT', 'KILL', 'USER', this.#options.username);
@@ -76,12 +76,12 @@ export class AclUser implements RotationTarget {
     );
   }
 
-  /** Connections stay: those that logged in with the current password cannot be told from the others, and a drill must not end them. */
+  /** Connections stay: the server does not show which password they used, and a drill must not end those with the current one. */
   async discard(turn: RotationTurn, pending: SecretData): Promise<void> {
     checkHost(turn.current, this.#server);
     const hash = this.#hashOf(pending);
     await this.#server.change(turn.context, (command) =>
-      pastScripts(command, async () => {
+      killingScripts(command, async () => {
         await this.#remove(turn, hash, command);
         await this.#save(turn, command);
       }),
@@ -106,7 +106,7 @@ export class AclUser implements RotationTarget {
     if (fields === null) throw conflict('user_missing');
     if (!Array.isArray(fields)) throw malformed();
     const flags = fieldOf(fields, 'flags');
-    // Any password would do, so a new one proves nothing and an old one ends nothing.
+    // With `nopass` any password logs in, so setting or removing one has no effect.
     if (flags.includes('nopass')) throw conflict('user_without_password');
     if (!flags.includes('on')) throw conflict('user_off');
     return fieldOf(fields, 'passwords');
@@ -143,7 +143,7 @@ export class AclUser implements RotationTarget {
   }
 }
 
-/** RESP 2 gives a map as a list of names and values by turns. */
+/** RESP 2 returns a map as a list of alternating names and values. */
 function fieldOf(fields: readonly unknown[], name: string): readonly string[] {
   const value = fields[fields.indexOf(name) + 1];
   if (!Array.isArray(value) || value.some((item) => typeof item !== 'string')) throw malformed();

@@ -3,13 +3,13 @@ import { MOST_CHARACTERS, passwordProblems } from '../../crypto/generated-value.
 import { BrokerError } from '../../domain/errors.ts';
 import type { RotationTarget } from '../../ports/rotation-target.ts';
 
-/** The name of one key of a secret's data, as it can be written through the API. */
+/** The name of one key in a secret's data, as the API accepts it. */
 export const secretKey = z
   .string()
   .regex(/^[^\p{Cc}]{1,256}$/u, '1 to 256 characters, none of them control characters')
   .refine((key) => key !== '__proto__', 'is not a key');
 
-/** The option `keys`: which keys of the secret's data hold the name and the password of a login; all others are carried over. */
+/** The option `keys`: which keys of the secret's data hold the name and the password of a login; all others are copied. */
 export const loginKeys = z
   .strictObject({
     username: secretKey.default('username'),
@@ -20,7 +20,7 @@ export const loginKeys = z
 
 export type LoginKeys = z.output<typeof loginKeys>;
 
-/** The option `password` of every rotator that generates one: refused here, when a definition is saved, if it is under 112 bits. */
+/** The option `password` of every rotator that generates one. A password of less than 112 bits is refused when the definition is saved. */
 export const passwordOptions = z
   .strictObject({
     length: z.int().min(1).max(MOST_CHARACTERS).optional(),
@@ -39,7 +39,7 @@ export const passwordOptions = z
 
 export type PasswordOptions = z.output<typeof passwordOptions>;
 
-/** The option `keys`: which keys of the secret's data hold an access key of AWS; all others are carried over. */
+/** The option `keys`: which keys of the secret's data hold an access key of AWS; all others are copied. */
 export const accessKeyNames = z
   .strictObject({
     accessKeyId: secretKey.default('accessKeyId'),
@@ -48,7 +48,7 @@ export const accessKeyNames = z
   .refine((keys) => keys.accessKeyId !== keys.secretAccessKey, 'names one key twice')
   .prefault({});
 
-/** What a strategy of a connection makes of a definition's options. */
+/** Creates the target of a strategy from a definition's options. */
 type Attach = (options: unknown) => RotationTarget;
 
 /** @throws ERR_BODY_INVALID at `/strategy` for a strategy that is not among these; as the strategy for its options. */
@@ -62,7 +62,7 @@ export function attachTarget(
   return attach(options);
 }
 
-/** A strategy that a connection does not have; `known` are those that it has. */
+/** The error for a strategy that a connection does not have; `known` are those it has. */
 export function unknownStrategy(known: readonly string[]): BrokerError {
   const message = `is one of: ${known.join(', ')}`;
   return new BrokerError('ERR_BODY_INVALID', undefined, {
@@ -70,7 +70,7 @@ export function unknownStrategy(known: readonly string[]): BrokerError {
   });
 }
 
-/** A connection does not rotate its own user: its password file would be out of date, and nobody could undo anything. */
+/** A connection does not rotate its own user: its password file would be out of date, and the broker could no longer log in to undo it. */
 export function refuseOwnUser(own: string, username: string, pointer: string): void {
   if (username !== own) return;
   throw new BrokerError('ERR_BODY_INVALID', undefined, {

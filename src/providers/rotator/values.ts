@@ -4,16 +4,16 @@ import type { SecretData } from '../../domain/secret.ts';
 import { Sensitive } from '../../domain/sensitive.ts';
 import type { LoginKeys, PasswordOptions } from './options.ts';
 
-/** A shorter secret is part of many a text by chance: what is all of it counts, and no more. */
+/** A shorter secret occurs in other texts by chance, so only a text that is the whole secret counts. */
 const LEAST_PART = 8;
-/** Who logs in, in `scheme://user:password@host` and in `user=app password=…`. */
+/** The user in `scheme://user:password@host` and in `user=app password=…`. */
 const USER_NAMES = /\/\/([^\s:@/]+)(?::[^\s@/]*)?@|\buser(?:name)?=["']?([^\s&;"']+)/gi;
 const PERCENT_ENCODED = /(?:%[0-9a-f]{2})+/gi;
 
 /**
- * What a target does not own it carries over as it is, so a copy of the secret there, as in a connection string, would be dead in the next value
- * and fail its holders. `own` names the secrets that are made anew.
- * @throws ERR_CONFLICT, reason `stale_copy`; which key it is, the detail says.
+ * A target copies keys that it does not own unchanged. A copy of the secret in one of them, as in a connection string, would be stale in the next value
+ * and fail its holders. `own` names the secrets that rotate.
+ * @throws ERR_CONFLICT, reason `stale_copy`; the detail names the key.
  */
 export function refuseStaleCopies(current: SecretData = {}, own: readonly string[]): void {
   for (const key of own) {
@@ -24,8 +24,8 @@ export function refuseStaleCopies(current: SecretData = {}, own: readonly string
 }
 
 /**
- * The same for a login. What a user's name is may be said of other things too, so a password that is the name is not looked for, and the name of a
- * user that the next value does not have is a copy only where it logs in.
+ * The same for a login. A user's name may occur in other meanings. So a password equal to the name is not searched for, and the name of a user that the
+ * next value replaces counts as a copy only where it logs in.
  */
 export function refuseStaleLogin(
   current: SecretData = {},
@@ -51,19 +51,22 @@ function refuseWhere(
 ): void {
   for (const [key, value] of Object.entries(data)) {
     if (typeof value !== 'string' || own.includes(key) || !isStale(value)) continue;
-    const why = `"${key}" holds a copy of "${copied}" and would keep the old one`;
-    throw conflict('stale_copy', `${why}: leave it out, and have a template put it together`);
+    const why = `"${key}" holds a copy of "${copied}" and would keep the old value`;
+    throw conflict(
+      'stale_copy',
+      `${why}: remove it, and compose it with a template where it is used`,
+    );
   }
 }
 
 function isCopy(text: string, whole: string): boolean {
-  // A PEM's last line break is not in every copy of it.
+  // Copies of a PEM may lack its last line break.
   const secret = whole.trim();
   if (secret.length < LEAST_PART) return secret !== '' && text === secret;
   return hasWhole(text, secret) || hasWhole(percentDecoded(text), secret);
 }
 
-/** Not as a part of a longer word. */
+/** Whether `part` occurs, and not inside a longer word. */
 function hasWhole(text: string, part: string): boolean {
   for (let at = text.indexOf(part); at >= 0; at = text.indexOf(part, at + part.length)) {
     if (!isInWord(text[at - 1]) && !isInWord(text[at + part.length])) return true;
@@ -81,19 +84,19 @@ function usersIn(text: string): readonly string[] {
   );
 }
 
-/** As far as it is encoded: a stray % is one. */
+/** Decodes what is percent-encoded; any other % stays. */
 function percentDecoded(text: string): string {
   return text.replaceAll(PERCENT_ENCODED, (run) =>
     Buffer.from(run.replaceAll('%', ''), 'hex').toString(),
   );
 }
 
-/** The target or the value is not as the definition says: an operator has to look. */
+/** The target or the value does not match the definition: the rotation is parked for an operator. */
 export function conflict(reason: string, detail?: string): BrokerError {
   return new BrokerError('ERR_CONFLICT', detail, { reason });
 }
 
-/** The target goes on by itself, and is asked again after so many seconds. */
+/** The target is still at work; poll it again after this many seconds. */
 export function notYet(retryAfterSeconds: number): BrokerError {
   return new BrokerError('ERR_PROVIDER_UNAVAILABLE', undefined, {
     reason: 'not_yet',
@@ -104,8 +107,8 @@ export function notYet(retryAfterSeconds: number): BrokerError {
 const HOST_KEYS = ['host', 'hostname', 'endpoint'];
 
 /**
- * Whoever may write the secret's value must not turn an administrator's rights against another server: where a value names a host, it is this one,
- * and its port this one's.
+ * A writer of the secret must not direct an administrator's rights at another server: a host in the value must be this server's host, and a port its
+ * port.
  * @throws ERR_CONFLICT, reason `host_mismatch`.
  */
 export function checkHost(
@@ -120,7 +123,7 @@ export function checkHost(
   if (port !== undefined && port !== String(server.port)) throw conflict('host_mismatch');
 }
 
-/** `host` or `host:port`, as connection strings have it. */
+/** `host` or `host:port`, as in connection strings. */
 function isSame(
   named: SecretData[string],
   { host, port }: { host: string; port: number },
@@ -136,7 +139,7 @@ export interface Login {
   readonly password: Sensitive<string>;
 }
 
-/** The login that a value holds. @throws ERR_CONFLICT, reason `no_login`, where it holds none. */
+/** The login in a value. @throws ERR_CONFLICT, reason `no_login`, if it has none. */
 export function readLogin(data: SecretData, keys: LoginKeys): Login {
   const username = data[keys.username];
   const password = data[keys.password];

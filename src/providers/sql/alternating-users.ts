@@ -20,7 +20,7 @@ export interface SqlAccounts {
   enable(turn: RotationTurn, login: Login, peer: string): Promise<void>;
   /** Sets the password and terminates the user's sessions, until the login works: a session may set another password in between. */
   replacePassword(turn: RotationTurn, login: Login): Promise<void>;
-  /** Takes the right to log in away; `endSessions` terminates the user's sessions too. A missing user is no error. */
+  /** Takes the right to log in away; `endSessions` terminates the user's sessions too. Does nothing for a missing user. */
   disable(turn: RotationTurn, username: string, endSessions: boolean): Promise<void>;
 }
 

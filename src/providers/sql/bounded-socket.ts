@@ -2,10 +2,10 @@ import { connect, type Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import { BrokerError } from '../../domain/errors.ts';
 
-/** What one connection may receive: ours ask for a few rows. */
+/** The most that one connection may receive; the broker reads a few rows. */
 const MOST_BYTES = 2 ** 20;
 
-/** A socket for a driver that does TLS itself: what comes in is counted, whoever reads it, so that no answer fills the memory. */
+/** A socket for a driver that does TLS itself. It counts all received bytes, so that no answer can fill the memory. */
 export class BoundedSocket extends Duplex {
   readonly #socket: Socket;
   #received = 0;
@@ -34,7 +34,7 @@ export class BoundedSocket extends Duplex {
   }
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
-    // What was written before, a farewell, still goes out.
+    // Bytes written before, such as a quit message, are still sent.
     if (error === null) this.#socket.destroySoon();
     else this.#socket.destroy();
     done(error);

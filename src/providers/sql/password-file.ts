@@ -10,7 +10,7 @@ export async function readPasswordFile(path: string): Promise<Sensitive<string>>
     throw unusable(cause);
   });
   const password = text.replace(/\r?\n$/, '');
-  // A NUL ends the password in the protocols of databases: the rest would not count.
+  // Database protocols end a password at a NUL and would ignore the rest.
   if (password === '' || /[\0\r\n]/.test(password)) {
     throw unusable(new Error(`${path} does not hold one line`));
   }

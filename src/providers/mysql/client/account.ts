@@ -5,17 +5,17 @@ import { errorNumberOf } from '../errors.ts';
 import { quoteIdentifier, quoteLiteral } from './quote.ts';
 import type { MysqlSession } from './session.ts';
 
-/** Who may log in, and from where: the two together are one account to the server. */
+/** User and host: together they are one account of the server. */
 export interface MysqlAccount {
   readonly username: string;
-  /** A pattern of addresses; `%` is anywhere. */
+  /** A pattern of addresses; `%` is any. */
   readonly host: string;
 }
 
-/** Names of accounts are kept in three bytes a character: what needs four would become another name (MariaDB, mysql.global_priv). */
+/** Account names are stored with three bytes a character: one that needs four would become another name (MariaDB, mysql.global_priv). */
 const PLAIN = /^[^\p{Cc}\u{10000}-\u{10ffff}]+$/u;
 
-/** A user's name as either server keeps it. */
+/** A user name as both servers store it. */
 export const mysqlUsername = z
   .string()
   .min(1)
@@ -23,7 +23,7 @@ export const mysqlUsername = z
   .refine((name) => name.isWellFormed() && PLAIN.test(name), {
     message: 'is a name without control characters, of characters up to U+FFFF',
   })
-  // The server cuts blanks off the end, and another account would be meant.
+  // The server strips trailing blanks, which would name another account.
   .refine((name) => name === name.trimEnd(), 'ends in a blank');
 
 /** The part behind the `@`. */
@@ -32,18 +32,18 @@ export const mysqlAccountHost = z
   .max(255)
   .regex(/^[A-Za-z0-9._:%/-]+$/, 'is an address, a name or a pattern with %');
 
-/** As statements name it; backticks are the same under every SQL mode. */
+/** The account in a statement; backticks have the same meaning under every SQL mode. */
 export function quoteAccount({ username, host }: MysqlAccount): string {
   return `${quoteIdentifier(username)}@${quoteIdentifier(host)}`;
 }
 
-/** `users/app`, or `users/app@10.0.0.5` where it may not come from anywhere; each part encoded. */
+/** `users/app`, or `users/app@10.0.0.5` if the host is not `%`; each part percent-encoded. */
 export function accountLocator({ username, host }: MysqlAccount): string {
   const name = `users/${encodeURIComponent(username)}`;
   return host === '%' ? name : `${name}@${encodeURIComponent(host)}`;
 }
 
-/** No thread of that number: it ended by itself. */
+/** No thread of that number: it has ended by itself. */
 const ER_NO_SUCH_THREAD = 1094;
 const ROUNDS = 40;
 /** A connection that was killed and still rolls back runs no further statement. */
@@ -51,8 +51,8 @@ const CONNECTIONS =
   "SELECT ID, HOST FROM information_schema.PROCESSLIST WHERE USER = ? AND COMMAND <> 'Killed'";
 
 /**
- * Ends the connections of an account until it has none. The server says of a connection the user and the address it came from, not the account: where the
- * account's host is a pattern, connections of the user's other accounts end too. `before` runs before each.
+ * Terminates the connections of an account until none is left. The server shows the user and address of a connection, not its account: if the account's
+ * host is a pattern, connections of the user's other accounts are terminated too. `before` runs before each.
  * @throws ERR_PROVIDER_UNAVAILABLE, reason `sessions_remain`.
  */
 export async function endSessions(
@@ -90,8 +90,8 @@ function mayBeFrom(from: string | null | undefined, { host }: MysqlAccount): boo
 }
 
 /**
- * The part of CREATE USER and ALTER USER that sets a password. MariaDB writes statements to its logs as they came, so it is told the hash; MySQL from 5.7
- * on replaces passwords in its logs, and is told the password, because the hash of its own method is salted by the server.
+ * The part of CREATE USER and ALTER USER that sets a password. MariaDB logs statements unchanged, so it gets the hash. MySQL from 5.7 on
+ * replaces passwords in its logs and gets the password, because the server salts the hash of its own method.
  */
 export async function passwordClause(
   session: MysqlSession,

@@ -1,12 +1,12 @@
 import { BrokerError } from '../../../domain/errors.ts';
 
-/** A name in backticks, which no SQL mode reads otherwise. @throws ERR_BODY_INVALID for a NUL, which no name can hold. */
+/** A name in backticks, which mean the same under every SQL mode. @throws ERR_BODY_INVALID for a NUL, which no name can hold. */
 export function quoteIdentifier(name: string): string {
   return `\`${withoutNul(name).replaceAll('`', '``')}\``;
 }
 
 /**
- * `'…'` for sessions under NO_BACKSLASH_ESCAPES, as every session of ours is: there a quote is doubled and nothing else has a meaning.
+ * `'…'` under NO_BACKSLASH_ESCAPES, which every session of the broker sets: a quote is doubled, and no other character has a meaning.
  * @throws ERR_BODY_INVALID for a NUL.
  */
 export function quoteLiteral(text: string): string {

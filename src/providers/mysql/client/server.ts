@@ -13,20 +13,20 @@ import { toBrokerError } from '../errors.ts';
 import { MysqlSession } from './session.ts';
 
 type Connect = typeof createConnection;
-/** Faults of the way to the server, which others follow. */
+/** Faults of the transport, which cause other errors. */
 const TELLING = new Set(['tls', 'too_large']);
 
 type Work<T> = (session: MysqlSession) => Promise<T>;
 
-/** As whom. */
+/** The account of a session. */
 export interface MysqlLogin {
   readonly username: string;
   readonly password: Sensitive<string>;
 }
 
 /**
- * The same for every session: what is quoted in one way is read in one way, and grants are shown with names quoted. On MariaDB, which alone reads `/*M! … `,
- * GRANT must not create a user without a password where a revocation dropped it in between.
+ * Set in every session: quoting has one meaning, and SHOW GRANTS quotes names. On MariaDB, the only server that reads `/*M! … `, GRANT must not create
+ * a user without a password if a revocation dropped the user in between.
  */
 const SETTLE =
   "SET SESSION sql_mode = CONCAT('NO_BACKSLASH_ESCAPES' /*M!, ',NO_AUTO_CREATE_USER' */), SESSION sql_quote_show_create = 1";
@@ -39,11 +39,11 @@ export async function connectMysql(
   return new MysqlServer(config, clock, (await import('mysql2')).default.createConnection);
 }
 
-/** One MySQL or MariaDB server. Each operation is a connection of its own: nobody waits for another's, and none lies idle with an administrator's rights. */
+/** One MySQL or MariaDB server. Each operation opens its own connection: none waits for another, and none stays idle with an administrator's rights. */
 export class MysqlServer {
   readonly host: string;
   readonly port: number;
-  /** Of the connection's own account. */
+  /** The connection's own account. */
   readonly username: string;
   readonly guard: Guard;
   readonly #config: MysqlConnectionConfig;
@@ -58,17 +58,17 @@ export class MysqlServer {
     this.#connect = connect;
   }
 
-  /** Looks, with the connection's own account; repeated when that may help. @throws ERR_PROVIDER_*. */
-  look<T>(context: CallContext, work: Work<T>): Promise<T> {
+  /** Reads with the connection's own account; retried if that may help. @throws ERR_PROVIDER_*. */
+  read<T>(context: CallContext, work: Work<T>): Promise<T> {
     return this.guard.read(context, (signal) => this.#asAdmin(signal, work));
   }
 
-  /** Changes something, with the connection's own account; one attempt. @throws as `look`. */
+  /** Changes something with the connection's own account; one attempt. @throws as `read`. */
   change<T>(context: CallContext, work: Work<T>): Promise<T> {
     return this.guard.effect(context, (signal) => this.#asAdmin(signal, work));
   }
 
-  /** Logs in as somebody else. @throws as `look`; ERR_PROVIDER_DENIED, reason `login_refused`, is that login's. */
+  /** Logs in with another account. @throws as `read`; ERR_PROVIDER_DENIED, reason `login_refused`, is that login's. */
   logIn<T>(login: MysqlLogin, context: CallContext, work: Work<T>): Promise<T> {
     return this.guard.read(context, (signal) => this.#session(login, signal, work));
   }
@@ -93,15 +93,15 @@ export class MysqlServer {
     signal.addEventListener('abort', end, { once: true });
     try {
       const connection = this.#connect({ ...options, stream: () => socket });
-      // It may fail more than once, and what nobody listens to would end the process.
+      // It may fail more than once, and an error without a listener would end the process.
       connection.on('error', note);
       await loggedIn(connection);
       const result = await work(new MysqlSession(connection.promise()));
-      // The farewell goes out with the last bytes; the server's answer to it is not awaited.
+      // Sends the quit message without waiting for an answer.
       connection.end(() => undefined);
       return result;
     } catch (error) {
-      // What comes of it afterwards only says that the connection is gone.
+      // Errors after it only say that the connection is gone.
       throw faults.find(({ reason = '' }) => TELLING.has(reason)) ?? toBrokerError(error);
     } finally {
       signal.removeEventListener('abort', end);
@@ -114,7 +114,7 @@ export class MysqlServer {
     const tls = files === undefined ? undefined : await readTlsIdentity(files);
     const { serverName = this.host, ...identity } = tls ?? {};
     return {
-      // The name that the certificate must have: the socket is ours, and has its own address.
+      // The name that the certificate must have; the socket has its own address.
       host: serverName,
       user: username,
       password: password.reveal(),
@@ -126,10 +126,10 @@ export class MysqlServer {
       authPlugins: {
         mysql_clear_password: refuseMethod,
         sha256_password: refuseMethod,
-        // Without TLS its second round encrypts the password with a key that anybody in between could have sent.
+        // Without TLS its second round encrypts the password with a key that an attacker in between could have sent.
         ...(tls === undefined && !isLoopback(this.host) && { caching_sha2_password: refuseMethod }),
       },
-      // A server must not ask for our files (LOAD DATA LOCAL INFILE).
+      // A server must not read the broker's files (LOAD DATA LOCAL INFILE).
       flags: ['-LOCAL_FILES'],
       ...(tls !== undefined && {
         // A new object each time, or the driver resumes sessions, which skips the check of the name.
@@ -146,7 +146,7 @@ async function loggedIn(connection: Connection): Promise<void> {
   await promise;
 }
 
-/** Methods in which the server gets the password itself, and that no account of ours has. */
+/** Login methods that send the plain password; no account of the broker uses them. */
 function refuseMethod(): never {
   throw Object.assign(new Error('a login in the clear'), { code: 'AUTH_SWITCH_PLUGIN_ERROR' });
 }

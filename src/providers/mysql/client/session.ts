@@ -1,7 +1,7 @@
 import type { Connection, FieldPacket, QueryResult } from 'mysql2/promise';
 import { ofStatement } from '../errors.ts';
 
-/** A row's columns in the order asked for, as text. */
+/** The columns of a row in the requested order, as text. */
 export type MysqlRow = readonly (string | null)[];
 
 /** One login, for the few statements of one operation. */
@@ -12,7 +12,7 @@ export class MysqlSession {
     this.#connection = connection;
   }
 
-  /** A statement that gives no rows; what is in it was quoted by its author, because names and passwords of accounts cannot be bound. */
+  /** A statement without result rows. Its author has quoted all values, because names and passwords of accounts cannot be bound. */
   async run(sql: string): Promise<void> {
     await this.#answer(this.#connection.query({ sql, rowsAsArray: true }));
   }

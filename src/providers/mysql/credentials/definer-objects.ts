@@ -3,26 +3,26 @@ import type { MysqlAccount } from '../client/account.ts';
 import type { MysqlSession } from '../client/session.ts';
 import { quoteIdentifier } from '../client/quote.ts';
 
-/** What runs with the rights of an account that has defined it; a trigger or an event of an account that is gone fails. */
+/** Objects that run with the rights of the account that defined them; those of a dropped account fail. */
 const DEFINED = `
   SELECT 'TRIGGER', TRIGGER_SCHEMA, TRIGGER_NAME FROM information_schema.TRIGGERS WHERE DEFINER = ?
   UNION ALL SELECT 'EVENT', EVENT_SCHEMA, EVENT_NAME FROM information_schema.EVENTS WHERE DEFINER = ?
   UNION ALL SELECT ROUTINE_TYPE, ROUTINE_SCHEMA, ROUTINE_NAME FROM information_schema.ROUTINES WHERE DEFINER = ?
   UNION ALL SELECT 'VIEW', TABLE_SCHEMA, TABLE_NAME FROM information_schema.VIEWS WHERE DEFINER = ?`;
 const KINDS = new Set(['TRIGGER', 'EVENT', 'PROCEDURE', 'FUNCTION', 'PACKAGE', 'VIEW']);
-/** Rights with which nothing can be defined; a role may hold any. */
+/** Rights that cannot define objects; a role may include any right. */
 const HARMLESS =
   /^GRANT\s+(?:(?:SELECT|INSERT|UPDATE|DELETE|EXECUTE|SHOW VIEW|LOCK TABLES|REFERENCES|USAGE|CREATE TEMPORARY TABLES)(?:\s*\([^)]*\))?\s*,?\s*)+ON\s/i;
 
-/** Whether what the statements give is enough to define something: reading the whole catalogue is not cheap. */
+/** Whether the granted rights can define objects; reading the whole catalogue is expensive. */
 export function mayDefine(grants: readonly string[]): boolean {
   return !grants.every((grant) => HARMLESS.test(grant));
 }
 
 /**
- * Drops what the account has defined where `drops` says so. The account is gone by then, and no other will have its name, so nothing of it runs with
- * anybody's rights.
- * @throws ERR_CONFLICT, reason `owns_objects`, where something is left.
+ * Drops the objects that the account defined, if `drops`. The account is gone by then and its name is never used again, so the objects run with no
+ * account's rights.
+ * @throws ERR_CONFLICT, reason `owns_objects`, if objects are left.
  */
 export async function clearDefined(
   session: MysqlSession,

@@ -17,14 +17,14 @@ import { errorNumberOf } from '../errors.ts';
 import { clearDefined, mayDefine } from './definer-objects.ts';
 import { formatHandle, parseHandle, type UserHandle } from './user-handle.ts';
 
-/** The operation failed for the account named: it is there already, or is not there. */
+/** The operation failed for the account named: it exists already, or does not exist. */
 const ER_CANNOT_USER = 1396;
-/** Of a user whose statements say nothing of it: one credential must not take all connections of the server. */
+/** The connection limit of a user whose statements set none: one credential must not take all connections of the server. */
 const CONNECTION_LIMIT = 50;
 
 /**
- * Users made to order. The name follows from the intent, so the user is found from the intent alone; it is made locked, and opened last. The servers
- * know no end of a user: the broker's own revocation is its end.
+ * Dynamic users. The name derives from the intent, so the intent alone finds the user. It is created locked and unlocked last. The servers have no expiry
+ * for users: only the broker's revocation ends one.
  */
 export class UserCredentials implements DynamicCredentials {
   readonly revocation = 'revocable';
@@ -73,13 +73,13 @@ export class UserCredentials implements DynamicCredentials {
 
   async renew(text: string, ttlSeconds: number, context: CallContext): Promise<number> {
     const handle = parseHandle(text);
-    await this.#server.look(context, (session) => refuseMissing(session, accountOf(handle)));
+    await this.#server.read(context, (session) => refuseMissing(session, accountOf(handle)));
     return ttlSeconds;
   }
 
   /**
-   * Locked first: a connection that is ended must not come back before the user is gone. Once more after that, because a login that had begun before
-   * goes by what the server knew then.
+   * The user is locked first, so that a terminated connection cannot return before the user is dropped. Connections are terminated again after that,
+   * because a login that began before uses what the server knew then.
    */
   async revoke(text: string, context: CallContext): Promise<void> {
     const handle = parseHandle(text);
@@ -121,7 +121,7 @@ async function exists(session: MysqlSession, account: MysqlAccount): Promise<boo
   return (await session.ask(sql, [account.username, account.host])).length > 0;
 }
 
-/** Revoked meanwhile: GRANT must not make it anew, as servers without NO_AUTO_CREATE_USER do. */
+/** The user may have been revoked in the meantime: GRANT must not create it again, as servers without NO_AUTO_CREATE_USER do. */
 async function refuseMissing(session: MysqlSession, account: MysqlAccount): Promise<void> {
   if (!(await exists(session, account))) throw new BrokerError('ERR_NOT_FOUND');
 }

@@ -2,12 +2,12 @@ import { z } from 'zod';
 import { BrokerError } from '../../../domain/errors.ts';
 import { mysqlAccountHost } from '../client/account.ts';
 
-/** What is committed of one user; docs/spec/mysql-user-handle-v1.md. No secret is in it. */
+/** The stored handle of one user, without secrets; docs/spec/mysql-user-handle-v1.md. */
 const userHandle = z.strictObject({
   v: z.literal(1),
-  /** The set of the mount that says what it may do. */
+  /** The role of the mount that defines its rights. */
   set: z.string().min(1),
-  /** From which the user's name follows. */
+  /** The user's name derives from it. */
   intent: z.string().min(1).max(128),
   host: mysqlAccountHost,
   ttl: z.int().min(1),
@@ -19,7 +19,7 @@ export function formatHandle(handle: UserHandle): string {
   return JSON.stringify(handle);
 }
 
-/** @throws ERR_INTERNAL for a text that `formatHandle` did not make. */
+/** @throws ERR_INTERNAL for a text that `formatHandle` did not write. */
 export function parseHandle(text: string): UserHandle {
   try {
     return userHandle.parse(JSON.parse(text));

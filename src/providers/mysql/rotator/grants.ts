@@ -3,27 +3,27 @@ import { conflict } from '../../rotator/values.ts';
 import { type MysqlAccount, quoteAccount } from '../client/account.ts';
 import type { MysqlSession } from '../client/session.ts';
 
-/** Quoted names and texts, and what is between them: a word inside a name is none. */
+/** Quoted names and texts, and the text between them, so that a word inside a name does not count. */
 const TOKENS = /`(?:[^`]|``)*`|'(?:[^']|'')*'|[^`']+/g;
-/** How the account logs in, which is its own; what follows are demands and limits, which are copied. */
+/** The login method of an account, which is its own. The demands and limits after it are copied. */
 const LOGIN = /^ IDENTIFIED (?:(?! REQUIRE | WITH )[^'`]|'(?:[^']|'')*'|`(?:[^`]|``)*`)*/;
-/** A role, or several; everything else is granted ON something. */
+/** Granted roles; every other grant has ON. */
 const ROLE = /^GRANT ((?:`(?:[^`]|``)*`(?:@`(?:[^`]|``)*`)?,?)+) TO $/;
 const DEFAULT_ROLE = /^SET DEFAULT ROLE /;
-/** The line that every account has: it grants nothing, and holds demands and limits. */
+/** The line that every account has: it grants nothing and holds demands and limits. */
 const NOTHING = 'GRANT USAGE ON *.* TO ';
 const NO_DEMANDS =
   'REQUIRE NONE WITH MAX_QUERIES_PER_HOUR 0 MAX_UPDATES_PER_HOUR 0 MAX_CONNECTIONS_PER_HOUR 0 MAX_USER_CONNECTIONS 0';
 
-/** One line of SHOW GRANTS, without the account it is of: what stands before it, and behind. */
+/** One line of SHOW GRANTS without the account: the text before and after its name. */
 interface Grant {
   readonly head: string;
   readonly tail: string;
 }
 
 /**
- * Gives `to` what `from` has, and nothing else: rights, roles, the demand for TLS, limits. Ends when the server shows the same of both.
- * @throws ERR_CONFLICT, reason `grants_differ`, when it does not: the account of the connection may not grant all of it.
+ * Gives `to` exactly the rights, roles, TLS demand and limits of `from`, and checks that the server shows the same for both.
+ * @throws ERR_CONFLICT, reason `grants_differ`, if it does not: the account of the connection may not grant all of them.
  */
 export async function followGrants(
   session: MysqlSession,
@@ -39,7 +39,7 @@ export async function followGrants(
     await session.run(statement);
   }
   if (isSame(wanted, await grantsOf(session, to))) return;
-  throw conflict('grants_differ', 'the second user could not be given what the first one has');
+  throw conflict('grants_differ', 'the second user could not be given all grants of the first one');
 }
 
 function taking(held: readonly Grant[], to: MysqlAccount): readonly string[] {
@@ -67,7 +67,7 @@ function giving(wanted: readonly Grant[], to: MysqlAccount): readonly string[] {
   return [...first, ...last].flatMap((grant) => statementOf(grant, account));
 }
 
-/** GRANT on everything is for who may grant everything; what grants nothing is said so that the right to change accounts is enough. */
+/** A GRANT on everything needs the right to grant everything. For a line that grants nothing, ALTER USER is enough, which needs only CREATE USER. */
 function statementOf({ head, tail }: Grant, account: string): readonly string[] {
   if (head !== NOTHING || tail.includes('GRANT OPTION')) return [head + account + tail];
   return tail === '' ? [] : [`ALTER USER ${account}${tail}`];
@@ -80,7 +80,7 @@ async function grantsOf(session: MysqlSession, of: MysqlAccount): Promise<readon
   throw conflict('grants_unreadable', 'the server shows no grants of the user');
 }
 
-/** Lines of others, as of the roles that the account has, are not its own. */
+/** Lines of other accounts, such as those of the account's roles, are not its own. */
 function parse(line: string, of: MysqlAccount): readonly Grant[] {
   const tokens = line.match(TOKENS) ?? [];
   const [user = '', host = ''] = [of.username, of.host].map(

@@ -12,15 +12,15 @@ const PRESENT = new Set(['42710', '23505']);
 
 interface RoleClosing {
   readonly role: string;
-  /** What the role gets: NOLOGIN, and what else keeps it closed. */
+  /** The attributes that close the role: NOLOGIN and others. */
   readonly attributes: string;
-  /** Called before each try. */
+  /** Called before each attempt. */
   readonly before?: () => void;
 }
 
 /**
- * Takes the login from a role that its holder may defend, then terminates its sessions until none is left. They are terminated once before, while
- * nothing is locked, because one of them may hold the lock that the change needs. False when there is no such role, and none is being created at this moment.
+ * Revokes the login of a role whose holder may resist, then terminates its sessions until none is left. They are also terminated once before, while
+ * nothing is locked, because one of them may hold the lock that the change needs. False if the role does not exist and is not being created.
  * @throws ERR_PROVIDER_TIMEOUT, reason `blocked` or `sessions_remain`.
  */
 export async function closeRole(
@@ -31,7 +31,7 @@ export async function closeRole(
   const isThere = await changeContestedRole(server, role, context, async (session) => {
     if (!(await roleExists(session, role)) && (await nameIsFree(session, role))) return false;
     before?.();
-    // Without the right to terminate sessions the login is taken all the same, and the failure shows below.
+    // Without the right to terminate sessions the login is still revoked; the failure shows below.
     await attempt(session, () => signalListed(session, role));
     await session.query(`ALTER ROLE ${quoteIdentifier(role)} WITH ${attributes}`);
     return true;
@@ -45,8 +45,8 @@ export async function roleExists(session: PostgresSession, role: string): Promis
 }
 
 /**
- * Another broker's CREATE ROLE that is not committed yet is not seen, but the unique index of names makes a second one wait for it. No lock that somebody
- * else could take is needed.
+ * Another broker's uncommitted CREATE ROLE is not visible, but the unique index of names makes a second CREATE ROLE wait for it. This needs no lock that
+ * another role could hold.
  */
 async function nameIsFree(session: PostgresSession, role: string): Promise<boolean> {
   await session.query('SAVEPOINT probe');
@@ -61,7 +61,7 @@ async function nameIsFree(session: PostgresSession, role: string): Promise<boole
   }
 }
 
-/** A role could not be created because there is one of that name. */
+/** Whether creating a role failed because it exists. */
 export function isPresent(error: unknown): boolean {
   return PRESENT.has(sqlStateOf(error));
 }
@@ -89,7 +89,7 @@ export async function terminateSessions(
   context: CallContext,
 ): Promise<void> {
   const areGone = await server.read(context, async (session) => {
-    // In this order: a session that becomes listed in between is found. Only the first look counts: who began later was refused.
+    // In this order, so that a session that becomes listed in between is found. Only the first check counts: later logins were refused.
     let unlisted = await unlistedNow(session);
     for (let round = 0; round < ROUNDS; round += 1) {
       const listed = await signalListed(session, role);
@@ -103,7 +103,7 @@ export async function terminateSessions(
   throw new BrokerError('ERR_PROVIDER_TIMEOUT', undefined, { reason: 'sessions_remain' });
 }
 
-/** How many sessions of the role there were; each was signalled, and none is waited for. */
+/** Signals every listed session of the role and returns their number, without waiting for their end. */
 export async function signalListed(session: PostgresSession, role: string): Promise<number> {
   return (await session.query(LISTED, [role])).length;
 }
@@ -112,7 +112,7 @@ async function unlistedNow(session: PostgresSession): Promise<ReadonlySet<string
   return new Set((await session.query(UNLISTED)).flatMap(([pid]) => pid ?? []));
 }
 
-/** Of those that were there a moment ago: an ordinary login is over by now. Returns those that are the role's and were signalled. */
+/** Signals those that existed at the last check already: an ordinary login is over by now. Returns those that belong to the role. */
 async function signalUnlisted(
   session: PostgresSession,
   role: string,
@@ -127,7 +127,7 @@ async function signalUnlisted(
 }
 
 /**
- * As the role itself the server lets us terminate its own sessions and nobody else's, so a process whose user is not known yet is hit only where it is one
+ * Acting as the role itself, the broker may terminate only the role's own sessions, so a process whose user is not known yet is signalled only if it is one
  * of them. The membership that this needs is rolled back.
  */
 async function signalAs(session: PostgresSession, role: string, pid: string): Promise<boolean> {

@@ -12,7 +12,7 @@ const CONTENDED = new Set(['40P01', 'XX000', '23505']);
 /** The same: lock_not_available. */
 const LOCKED = '55P03';
 const LOCK_TIMEOUT_MS = 500;
-/** How long a change waits before its blockers are looked for; well within its own timeout. */
+/** How long a change waits before the broker looks for its blockers; well within its own timeout. */
 const BLOCKED_AFTER_S = 0.2;
 /** The process of a prepared transaction, which has none (PostgreSQL, pg_blocking_pids). */
 const PREPARED = '0';
@@ -21,21 +21,21 @@ const TERMINATE_BLOCKERS = `
     JOIN pg_stat_activity a ON a.pid = b.pid JOIN pg_roles r ON r.oid = a.usesysid
    WHERE NOT r.rolsuper AND NOT r.rolcreaterole AND r.rolname <> current_user`;
 
-/** Whether a transaction failed because of another one at the same moment, so that it may be done again at once. */
+/** Whether a transaction failed because of a concurrent one and may be retried at once. */
 export function isContended(error: unknown): boolean {
   return CONTENDED.has(sqlStateOf(error));
 }
 
-/** Whether a lock was not to be had in time. */
+/** Whether a lock could not be acquired in time. */
 export function isLocked(error: unknown): boolean {
   return sqlStateOf(error) === LOCKED;
 }
 
 /**
  * Changes the row of a role that its holder may keep locked or keep changing: an open `ALTER ROLE CURRENT_USER`, a prepared one, a loop of them. The change
- * waits half a second at a time; whatever acts as the role and blocks it is terminated. Only the role itself, whoever may act as it, and administrators
- * of roles can hold that lock: administrators are left alone.
- * @throws ERR_PROVIDER_TIMEOUT, reason `blocked`, after a bounded number of rounds, with the process ids of who blocks it; ERR_CONFLICT, reason
+ * waits half a second at a time and terminates sessions that block it. Only the role itself, roles that may act as it, and administrators of roles can
+ * hold that lock; administrators are never terminated.
+ * @throws ERR_PROVIDER_TIMEOUT, reason `blocked`, after a bounded number of rounds, with the ids of the blocking processes; ERR_CONFLICT, reason
  * `prepared_transaction`.
  */
 export async function changeContestedRole<T>(
@@ -59,7 +59,7 @@ interface ContestedRole {
   readonly server: PostgresServer;
   readonly role: string;
   readonly context: CallContext;
-  /** Processes that still block the change, and why they do: as of the last round. */
+  /** Processes that still blocked the change in the last round, and why they were not removed. */
   blockers: readonly string[];
   failure: unknown;
 }
@@ -85,7 +85,7 @@ async function change<T>(
   return changed.value;
 }
 
-/** From a second connection, while the first one waits. */
+/** Runs on a second connection while the first one waits. */
 async function clearWay(contested: ContestedRole, pid: string): Promise<void> {
   const { server, role, context } = contested;
   const blockers = await server.read(context, async (session) => {
@@ -101,11 +101,11 @@ async function clearWay(contested: ContestedRole, pid: string): Promise<void> {
 function blocked({ role, blockers, failure }: ContestedRole): BrokerError {
   if (failure instanceof BrokerError && failure.code === 'ERR_CONFLICT') return failure;
   const who = blockers.length === 0 ? '' : ` by the processes ${blockers.join(', ')}`;
-  const detail = `the change of role "${role}" is blocked${who}: look in pg_stat_activity`;
+  const detail = `the change of role "${role}" is blocked${who}: check pg_stat_activity`;
   return new BrokerError('ERR_PROVIDER_TIMEOUT', detail, { reason: 'blocked', cause: failure });
 }
 
-/** Tries a part of a transaction; what it changed is undone where it fails, and the transaction goes on. Returns the failure. */
+/** Runs a part of a transaction under a savepoint: a failure is rolled back and returned, and the transaction continues. */
 export async function attempt(
   session: PostgresSession,
   work: () => Promise<unknown>,
@@ -116,7 +116,7 @@ export async function attempt(
     await session.query('RELEASE SAVEPOINT attempt');
     return undefined;
   } catch (error) {
-    // Another transaction was faster: all of this one is done again.
+    // A concurrent transaction won: the whole transaction is retried.
     if (isContended(error)) throw error;
     await session.query('ROLLBACK TO SAVEPOINT attempt');
     return error;
@@ -127,9 +127,9 @@ export async function attempt(
 const GONE = '42704';
 
 /**
- * Rolls back what a role has prepared for two-phase commit: such a transaction keeps its locks without a session. Only its owner and a superuser may, so the
- * connection's role acts as the owner for that one statement, in the database that the transaction belongs to.
- * @throws ERR_CONFLICT, reason `prepared_transaction`, where that is not possible.
+ * Rolls back a role's transactions that are prepared for two-phase commit, which keep their locks without a session. Only the owner and superusers may do
+ * that, so the connection's role acts as the owner for one statement, in the database of the transaction.
+ * @throws ERR_CONFLICT, reason `prepared_transaction`, if that is not possible.
  */
 export async function rollBackPrepared(
   server: PostgresServer,

@@ -10,17 +10,17 @@ import { type PostgresDriver, type PostgresSession, withSession } from './sessio
 
 type Work<T> = (session: PostgresSession) => Promise<T>;
 
-/** One database of one server, under the guard of its connection; each call is a session of its own, and none stays open. */
+/** One database of one server, under the guard of its connection. Each call opens and closes its own session. */
 export interface PostgresServer {
   readonly host: string;
   readonly port: number;
-  /** The role of the configuration file: whoever changes others. */
+  /** The role of the configuration file, which changes other roles. */
   readonly username: string;
-  /** As that role; repeated where it may help. `database`: another one of the server. */
+  /** As that role; retried if that may help. `database`: another database of the server. */
   read<T>(context: CallContext, work: Work<T>, database?: string): Promise<T>;
   /** As that role, once and in one transaction. @throws ERR_PROVIDER_TIMEOUT: the outcome is unknown. */
   change<T>(context: CallContext, work: Work<T>, database?: string): Promise<T>;
-  /** As somebody else. @throws ERR_PROVIDER_DENIED, reason `login_refused`. */
+  /** As another role. @throws ERR_PROVIDER_DENIED, reason `login_refused`. */
   logIn<T>(
     login: { readonly username: string; readonly password: Sensitive<string> },
     context: CallContext,

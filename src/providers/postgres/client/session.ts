@@ -12,7 +12,7 @@ export type PostgresDriver = typeof pg;
 export type PostgresRow = readonly (string | null)[];
 export type PostgresValue = string | readonly string[];
 
-/** Who logs in, and where. */
+/** The login and its server. */
 export interface PostgresLogin {
   readonly host: string;
   readonly port: number;
@@ -21,22 +21,22 @@ export interface PostgresLogin {
   readonly password: Sensitive<string>;
   /** Undefined: no TLS. */
   readonly tls: TlsIdentity | undefined;
-  /** Nobody is between us and the server: it may ask for the password itself. */
+  /** A loopback connection: the server may ask for the plain password. */
   readonly isLocal: boolean;
   readonly statementMs: number;
 }
 
-/** One connection, from its login to the end of what it is for. Failures are BrokerErrors, as `toBrokerError` makes them. */
+/** One connection, from its login to the end of its work. Failures are BrokerErrors of `toBrokerError`. */
 export interface PostgresSession {
-  /** Whether the server asked for a password at all: else nothing is proven of it. */
+  /** Whether the server asked for a password; if not, the login proves nothing. */
   readonly wasAsked: boolean;
-  /** Exactly one statement; `$1` … are sent apart from it. */
+  /** Exactly one statement; the values of `$1` … are sent separately. */
   query(text: string, values?: readonly PostgresValue[]): Promise<readonly PostgresRow[]>;
   /** All of `work` or nothing. @throws ERR_PROVIDER_TIMEOUT once the signal fires: then the outcome is unknown. */
   transaction<T>(work: () => Promise<T>): Promise<T>;
 }
 
-/** Logs in, does `work` and hangs up, whatever happens; at once when the signal fires. */
+/** Logs in, does `work` and always disconnects; at once when the signal fires. */
 export async function withSession<T>(
   driver: PostgresDriver,
   login: PostgresLogin,
@@ -60,20 +60,20 @@ class DriverSession implements PostgresSession {
   wasAsked = false;
   readonly #wire: PostgresWire;
   readonly #client: pg.Client;
-  /** What ended the connection, if anything did: the driver's own error says less. */
+  /** What ended the connection, if known: the driver's own error says less. */
   #failure: unknown;
 
   constructor(driver: PostgresDriver, login: PostgresLogin) {
     this.#wire = new PostgresWire(login.tls);
     this.#wire.once('error', (error) => (this.#failure ??= error));
     this.#client = new driver.Client(clientConfig(login, this.#wire));
-    // What comes when no statement runs; the next statement fails, and says so.
+    // An error while no statement runs: the next statement fails and reports it.
     this.#client.on('error', () => undefined);
     this.#watchLogin(login.tls !== undefined || login.isLocal);
   }
 
   async open(): Promise<void> {
-    await this.#told(this.#client.connect());
+    await this.#withFailure(this.#client.connect());
   }
 
   async query(
@@ -86,7 +86,7 @@ class DriverSession implements PostgresSession {
   async transaction<T>(work: () => Promise<T>): Promise<T> {
     await this.query('BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE');
     const made = await work();
-    // The end of a transaction that failed is answered with success, and the word ROLLBACK.
+    // The server answers the COMMIT of a failed transaction with success and the word ROLLBACK.
     const { command } = await this.#run('COMMIT', []);
     if (command !== 'COMMIT') {
       throw new BrokerError('ERR_PROVIDER_FAILED', undefined, { reason: 'not_committed' });
@@ -106,17 +106,17 @@ class DriverSession implements PostgresSession {
   }
 
   async #run(text: string, values: readonly PostgresValue[]): Promise<pg.QueryArrayResult> {
-    // Extended: a second statement in the same text is refused by the server.
+    // The extended protocol refuses a second statement in the same text.
     const query: QueryArrayConfig & { readonly queryMode: 'extended' } = {
       text,
       values: [...values],
       rowMode: 'array',
       queryMode: 'extended',
     };
-    return this.#told(this.#client.query(query));
+    return this.#withFailure(this.#client.query(query));
   }
 
-  async #told<T>(call: Promise<T>): Promise<T> {
+  async #withFailure<T>(call: Promise<T>): Promise<T> {
     try {
       return await call;
     } catch (error) {
@@ -124,7 +124,7 @@ class DriverSession implements PostgresSession {
     }
   }
 
-  /** Our listeners come before the driver's, which are attached when it connects: a wire that is destroyed sends nothing more. */
+  /** These listeners run before the driver's, which are attached on connect: a destroyed wire sends nothing more. */
   #watchLogin(isPrivate: boolean): void {
     const { connection } = this.#client;
     let proof: 'none' | 'begun' | 'given' = 'none';
@@ -140,7 +140,7 @@ class DriverSession implements PostgresSession {
       proof = 'begun';
     });
     connection.on('authenticationSASLFinal', () => void (proof = 'given'));
-    // A server that knows no verifier of ours may break off the exchange and let us in (RFC 5802 section 5).
+    // A server without our verifier may break off the exchange and let us in (RFC 5802 section 5).
     connection.on('authenticationOk', () => {
       if (proof === 'begun') this.#distrust('server_unproven');
     });
@@ -152,7 +152,7 @@ class DriverSession implements PostgresSession {
   }
 }
 
-/** Names are looked up in the catalogue only, so that nobody's function or table stands in for one. */
+/** The search path is the catalogue alone, so that no other role's function or table can replace one. */
 function clientConfig(login: PostgresLogin, wire: PostgresWire): ClientConfig {
   const { host, port, database, username, password, statementMs } = login;
   const settings = {

@@ -7,25 +7,25 @@ import type { TlsIdentity } from '../../../net/https/tls-identity.ts';
 /** SSLRequest (PostgreSQL, 54.7 "Message Formats"). */
 const TLS_REQUEST = Buffer.from([0, 0, 0, 8, 4, 210, 22, 47]);
 const TLS_ACCEPTED = 'S';
-/** What one session may receive. Ours read a few rows of a catalogue. */
+/** The most that one session may receive; the broker's sessions read a few rows of a catalogue. */
 const MOST_BYTES = 2 ** 20;
 
 /**
- * The way to a server, for the driver: TLS is settled here before the first message, what the server sends is counted, and what it sends that the
- * driver cannot read ends this connection instead of the process.
+ * The connection under the driver. It completes TLS before the first message, counts what the server sends, and turns messages that the driver cannot
+ * read into the end of this connection instead of the process.
  */
 export class PostgresWire extends Duplex {
   readonly #tls: TlsIdentity | undefined;
   #socket: Socket | undefined;
   #received = 0;
 
-  /** `tls` undefined: in the clear. */
+  /** `tls` undefined: without encryption. */
   constructor(tls: TlsIdentity | undefined) {
     super();
     this.#tls = tls;
   }
 
-  /** As a socket's, because the driver calls it. */
+  /** The driver calls it as on a socket. */
   connect(port: number, host: string): this {
     const socket = connect({ port, host, noDelay: true });
     this.#use(socket);
@@ -36,7 +36,7 @@ export class PostgresWire extends Duplex {
     return this;
   }
 
-  /** Always so. */
+  /** Always on. */
   setNoDelay(): this {
     return this;
   }
@@ -66,7 +66,7 @@ export class PostgresWire extends Duplex {
   #askForTls(socket: Socket, host: string, identity: TlsIdentity): void {
     socket.write(TLS_REQUEST);
     socket.once('data', (answer: Buffer) => {
-      // More than the one byte was sent by somebody before the encryption began (CVE-2021-23222).
+      // Bytes after the first were sent before the encryption began, possibly by an attacker (CVE-2021-23222).
       if (answer.toString('latin1') !== TLS_ACCEPTED) {
         this.destroy(new BrokerError('ERR_PROVIDER_UNAVAILABLE', undefined, { reason: 'tls' }));
         return;

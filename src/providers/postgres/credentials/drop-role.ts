@@ -8,23 +8,23 @@ import type { PostgresSession } from '../client/session.ts';
 import { sqlStateOf } from '../errors.ts';
 import { ownsObjects, releaseRole, type ReleaseTerms } from './release-role.ts';
 
-/** Nobody logs in with it, whatever `pg_hba.conf` asks for. */
+/** No login is possible, whatever method `pg_hba.conf` demands. */
 const CLOSED = "NOLOGIN PASSWORD NULL VALID UNTIL 'epoch' CONNECTION LIMIT 0";
 const LOCK_TIMEOUT_MS = 500;
 const TRIES = 10;
 /** PostgreSQL, appendix A: dependent_objects_still_exist, undefined_object. */
 const STILL_NEEDED = '2BP01';
 const GONE = '42704';
-/** Other databases of the server in which the role owns something or has a right. */
+/** Other databases of the server in which the role owns objects or has rights. */
 const ELSEWHERE = `
   SELECT DISTINCT b.datname FROM pg_shdepend d JOIN pg_roles r ON r.oid = d.refobjid JOIN pg_database b ON b.oid = d.dbid
    WHERE d.refclassid = 'pg_authid'::regclass AND r.rolname = $1 AND b.datname <> current_database()`;
 
 /**
- * Ends a role for good, in steps each of which may be the last one that was done: its login, its sessions, its rights, its objects, itself. Nothing that
- * its holder does is waited for. Two brokers may do it at once.
- * @throws ERR_CONFLICT for a role that cannot be dropped: it cannot log in, and has no sessions and no rights, but owns something; `reason` and
- * `detail` say what an operator does about it.
+ * Removes a role in steps, each of which may be interrupted: its login, its sessions, its rights, its objects, the role itself. It never waits for
+ * anything that the holder does. Two brokers may do it at once.
+ * @throws ERR_CONFLICT for a role that cannot be dropped: it has no login, sessions or rights, but owns objects; `reason` and `detail` tell the operator
+ * what to do.
  */
 export async function dropRole(
   server: PostgresServer,
@@ -62,7 +62,7 @@ interface Released {
   readonly failure: unknown;
 }
 
-/** The role goes with the last database in which it owned something or had a right. */
+/** The role is dropped in the last database in which it owned objects or had rights. */
 async function release(
   { server, role, context }: RoleAt,
   terms: ReleaseTerms,
@@ -79,18 +79,18 @@ async function release(
     return dropping === undefined ? gone : { isGone: false, failure: failure ?? locked(dropping) };
   };
   return repeated(() => server.change(context, work, database)).catch((error: unknown) => {
-    // Another broker dropped it meanwhile.
+    // Another broker dropped it in the meantime.
     if (sqlStateOf(error) === GONE) return gone;
     throw error;
   });
 }
 
-/** That something still depends on the role is no failure of its own. */
+/** A role on which objects still depend is expected; every other error counts as a failure. */
 function locked(error: unknown): unknown {
   return sqlStateOf(error) === STILL_NEEDED ? undefined : error;
 }
 
-/** Why the role is still there, and what to do. */
+/** Why the role still exists, and what to do. */
 function kept(role: string, failure: unknown, owns: boolean): BrokerError {
   const closed = `role "${role}" is closed`;
   if (failure instanceof BrokerError && failure.reason === 'heir_unfit') {
@@ -101,11 +101,11 @@ function kept(role: string, failure: unknown, owns: boolean): BrokerError {
     );
   }
   if (isLocked(failure)) {
-    const detail = `${closed}; other sessions use its objects, so they are handed over later`;
+    const detail = `${closed}; other sessions use its objects; the broker transfers them later`;
     return new BrokerError('ERR_PROVIDER_TIMEOUT', detail, { reason: 'blocked', cause: failure });
   }
   if (failure !== undefined) {
-    const detail = `${closed}; a statement that takes its objects or rights failed: run REASSIGN OWNED BY it TO a role without rights, as its owner or a superuser`;
+    const detail = `${closed}; a statement that transfers its objects or revokes its rights failed: run REASSIGN OWNED BY it TO a role without rights, as its owner or a superuser`;
     return conflict('objects_not_released', detail, failure);
   }
   if (!owns) {
@@ -123,7 +123,7 @@ function conflict(reason: string, detail: string, cause?: unknown): BrokerError 
   });
 }
 
-/** Another transaction changed the same row: this one had no effect, and is done again. */
+/** Retries a transaction that failed without effect because another one changed the same row. */
 export async function repeated<T>(work: () => Promise<T>): Promise<T> {
   for (let tries = 1; ; tries += 1) {
     try {

@@ -12,7 +12,7 @@ const TRAITS = `
          EXISTS (SELECT FROM pg_auth_members WHERE member = h.oid),
          h.rolname = current_user OR EXISTS (SELECT FROM pg_database WHERE datdba = h.oid)
     FROM pg_roles h WHERE h.rolname = $1`;
-/** More functions and views than these are not handed over: each takes a statement. Nor one whose statement is cut off here, which is then no statement. */
+/** The most functions and views to transfer, one statement each. A longer statement is cut off here and fails. */
 const MOST_STATEMENTS = 500;
 const OWNED_CODE = `
   SELECT left(format('ALTER ROUTINE %s SECURITY INVOKER', p.oid::regprocedure), 1500) FROM pg_proc p JOIN pg_roles r ON r.oid = p.proowner
@@ -22,7 +22,7 @@ const OWNED_CODE = `
    WHERE r.rolname = $1 AND c.relkind = 'v' LIMIT ${MOST_STATEMENTS + 1}`;
 const CURRENT = new Set(['current_user', 'current_role', 'session_user']);
 
-/** Why a role cannot be given what others leave, in words for the operator; undefined for one that can. */
+/** Why a role cannot be an heir, in words for the operator; undefined if it can. */
 export async function heirProblem(
   session: PostgresSession,
   heir: string,
@@ -32,14 +32,14 @@ export async function heirProblem(
   const has = TITLES.filter((_, index) => row[index] === 't');
   if (has.length > 0) return `has ${has.join(', ')}, and may have none of them`;
   const [hasMembers, isMember, isOwner] = row.slice(TITLES.length);
-  if (hasMembers === 't') return 'has members, who would have the rights of its objects';
-  if (isMember === 't') return 'is a member of another role, and may have no rights';
+  if (hasMembers === 't') return 'has members, which would get the rights of its objects';
+  if (isMember === 't') return 'is a member of another role; an heir must have no rights';
   return isOwner === 't' ? "is the connection's role, or owns a database" : undefined;
 }
 
 /**
- * Gives all that a role owns in this database to the heir, and sees to it that none of it runs with the heir's rights when others call it. Before PostgreSQL
- * 16 any login may make the heir a member of itself, which is undone first.
+ * Transfers all objects of a role in this database to the heir, and makes sure that none of them runs with the heir's rights when others call it. Before
+ * PostgreSQL 16 any login may make the heir a member of itself, which is undone first.
  * @throws ERR_CONFLICT, reason `heir_unfit`.
  */
 export async function handOver(
@@ -57,14 +57,14 @@ export async function handOver(
   const [own, other] = [quoteIdentifier(role), quoteIdentifier(heir)];
   const [row] = await session.query("SELECT pg_has_role($1, 'USAGE')", [heir]);
   if (row?.[0] !== 't') await joinRole(session, heir);
-  // A new owner must be allowed to create in the schema. It may what the old one may, until this transaction ends.
+  // A new owner must have CREATE on the schema, so it gets the rights of the old owner until this transaction ends.
   await joinRole(session, role, heir);
   await session.query(`REASSIGN OWNED BY ${own} TO ${other}`);
   await session.query(`REVOKE ${own} FROM ${other}`);
   if (row?.[0] !== 't') await session.query(`REVOKE ${other} FROM CURRENT_USER`);
 }
 
-/** An operator's own `REASSIGN OWNED` must not make a role with power over others the owner of what a workload wrote. */
+/** An operator's own `REASSIGN OWNED` must not make a powerful role the owner of a workload's code. */
 export async function refuseReassignment(
   session: PostgresSession,
   template: string,

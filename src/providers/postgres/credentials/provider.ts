@@ -14,7 +14,7 @@ import type { PostgresServer } from '../client/server.ts';
 import { type PostgresMountOptions, roleRef } from '../config.ts';
 import { CREDENTIALS, RoleCredentials } from './role-credentials.ts';
 
-/** Roles made to order, and nothing to read: `<mount>/<set>` names what kind. */
+/** Dynamic roles only, no secrets to read: `<mount>/<role>` names the kind of role. */
 export class PostgresProvider implements SecretProvider {
   readonly covers = CREDENTIALS;
   readonly credentials: DynamicCredentials;
@@ -31,7 +31,10 @@ export class PostgresProvider implements SecretProvider {
     const name = ref === undefined ? rest : parseOptions(roleRef, ref).role;
     if (Object.hasOwn(this.#options.roles, name)) return `${CREDENTIALS}${name}`;
     if (ref === undefined) {
-      throw new BrokerError('ERR_PATH_INVALID', 'below this mount a path is one of its roles');
+      throw new BrokerError(
+        'ERR_PATH_INVALID',
+        'a path below this mount must name one of its roles',
+      );
     }
     throw new BrokerError('ERR_BODY_INVALID', undefined, {
       problems: [{ pointer: '/role', message: 'is not a role of the mount' }],

@@ -5,26 +5,26 @@ import type { PostgresSession } from '../client/session.ts';
 import { handOver, refuseReassignment } from './heir.ts';
 import { fillStatement } from './statements.ts';
 
-/** What becomes of a role's rights and objects. */
+/** What happens to a role's rights and objects. */
 export interface ReleaseTerms {
-  /** Gets what the role owns; undefined: the role keeps it, closed and without rights. */
+  /** The new owner of the role's objects; undefined: the closed role keeps them. */
   readonly heir: string | undefined;
-  /** Statements of the mount, for the database of the connection. */
+  /** The mount's statements, run in the database of the connection. */
   readonly revocation: readonly string[];
 }
 
-/** A workload may have created so much that handing it over takes too long: there must be time left to take its rights. */
+/** A workload may have created so many objects that transferring them takes too long: time must be left to revoke its rights. */
 const SHORTEN = `
   SELECT set_config('statement_timeout', (extract(epoch FROM current_setting('statement_timeout')::interval) * 400)::int::text, true)`;
 const HERE = '(SELECT oid FROM pg_database WHERE datname = current_database())';
-/** Default privileges and user mappings of the role itself are no objects that somebody could want. */
+/** Without the role's own default privileges and user mappings, which need no new owner. */
 const OWNED = `
   SELECT 1 FROM pg_shdepend d JOIN pg_roles r ON r.oid = d.refobjid
    WHERE d.refclassid = 'pg_authid'::regclass AND d.deptype = 'o' AND r.rolname = $1 AND d.dbid IN (0, ${HERE})
      AND d.classid NOT IN ('pg_default_acl'::regclass, 'pg_user_mapping'::regclass) LIMIT 1`;
 /**
- * What a role has rights on in this database: a statement's beginning with `ON`, and a name as the server quotes it. Old objects come first, and no more than
- * a session may receive: others can give the role rights on any number of objects of theirs.
+ * The objects on which a role has rights in this database: the beginning of a statement up to `ON`, and the name as the server quotes it. Oldest first, and at
+ * most what a session may receive: other roles can grant it rights on any number of objects.
  */
 const RIGHTS = `
   SELECT beginning, name FROM (SELECT *, sum(length(beginning) + length(name) + 16) OVER (ORDER BY objid, classid) AS size FROM (
@@ -39,7 +39,7 @@ const RIGHTS = `
         LEFT JOIN pg_default_acl a ON d.classid = 'pg_default_acl'::regclass AND a.oid = d.objid, pg_identify_object(d.classid, d.objid, 0) i
      WHERE d.refclassid = 'pg_authid'::regclass AND d.deptype = 'a' AND r.rolname = $1 AND d.dbid IN (0, ${HERE})) given) measured
    WHERE size < 500000`;
-/** Statements that may fail while rights are taken, before the rest is left for the next time. */
+/** How many statements may fail while rights are revoked, before the rest is left for the next attempt. */
 const MOST_REVOKES = 400;
 const MEMBERSHIPS = `
   SELECT format('REVOKE %I FROM %I', g.rolname, m.rolname) FROM pg_auth_members a
@@ -47,8 +47,8 @@ const MEMBERSHIPS = `
    WHERE m.rolname = $1 OR (g.rolname = $1 AND m.rolname <> current_user) LIMIT 400`;
 
 /**
- * Takes from a role that cannot log in all that it may do and, where the terms say to whom, all that it owns in this database, in one transaction. Returns
- * why it still owns something: even then it has no rights.
+ * Revokes all rights of a role that cannot log in and, if there is an heir, transfers all its objects in this database, in one transaction. Returns why it
+ * still owns objects: even then it has no rights.
  */
 export async function releaseRole(
   session: PostgresSession,
@@ -58,7 +58,7 @@ export async function releaseRole(
   const own = quoteIdentifier(role);
   await session.query(SHORTEN);
   await joinRole(session, role);
-  // Statements about objects come before the heir, and those about rights after it: it needs what the role may.
+  // Statements about objects run before the transfer, those about rights after it: the transfer needs the role's rights.
   const owning = revocation.filter((template) => /^\s*(?:reassign|drop)\s/i.test(template));
   const others = revocation.filter((template) => !owning.includes(template));
   let failure = await attempt(session, () => run(session, role, owning));
@@ -66,7 +66,7 @@ export async function releaseRole(
     failure = await attempt(session, () => handOver(session, role, heir));
   }
   failure ??= await attempt(session, () => run(session, role, others));
-  // Drops what is owned as well, so only where that is nothing.
+  // It would drop owned objects too, so it runs only if there are none.
   if (!(await ownsObjects(session, role))) {
     const dropping = await attempt(session, () => session.query(`DROP OWNED BY ${own}`));
     failure ??= dropping;
@@ -92,8 +92,8 @@ async function run(
 }
 
 /**
- * Each kind of object at once, and where that fails by halves: what was granted by a role that the connection's may not act as, or is locked by somebody,
- * cannot be taken now, and must not keep the rest.
+ * Revokes for each kind of object at once and, if that fails, in halves: rights granted by a role that the connection's role may not act as, or on locked
+ * objects, cannot be revoked now and must not block the others.
  */
 async function takeRights(session: PostgresSession, role: string): Promise<void> {
   const kinds = new Map<string, string[]>();

@@ -22,20 +22,20 @@ import { fillStatement } from './statements.ts';
 const LABEL_LENGTH = 22;
 /** PostgreSQL, appendix A: undefined_object. */
 const ABSENT = '42704';
-/** So many sessions may a role have whose statements say nothing of it: one credential must not take all places at the server, the broker's among them. */
+/** The connection limit of a role whose statements set none: one credential must not take all connections of the server, the broker's included. */
 const CONNECTION_LIMIT = 50;
 const LOCK_TIMEOUT_MS = 1000;
 
 /**
- * Roles made from a mount's statements. An empty role that cannot log in comes first, under the name that follows from the intent; what is issued
- * takes its place in one transaction, so that where it was taken back in between nothing comes to be.
+ * Roles created by a mount's statements. The broker first creates an empty role that cannot log in, named after the intent. Issuing replaces it in one
+ * transaction, so that a role revoked in between is not created again.
  */
 export class RoleCredentials implements DynamicCredentials {
   readonly revocation = 'revocable';
   readonly #server: PostgresServer;
   readonly #options: PostgresMountOptions;
   readonly #clock: Clock;
-  /** By set, the last order of this process: of two that grant on the same table at once, the server fails one. */
+  /** The last request of this process for each set: of two that grant on the same table at once, the server fails one. */
   readonly #last = new Map<string, Promise<unknown>>();
 
   constructor(server: PostgresServer, options: PostgresMountOptions, clock: Clock) {
@@ -58,7 +58,7 @@ export class RoleCredentials implements DynamicCredentials {
     await this.#server
       .change(context, (session) => session.query(`CREATE ROLE ${quoteIdentifier(role)} NOLOGIN`))
       .catch((error: unknown) => {
-        // An earlier try of this intent that was not heard to succeed.
+        // An earlier attempt of this intent succeeded, but its answer was lost.
         if (!isPresent(error)) throw error;
       });
     return text;
@@ -88,7 +88,7 @@ export class RoleCredentials implements DynamicCredentials {
     return { data, ttlSeconds: handle.ttl, renewable: true, handle: text };
   }
 
-  /** @throws ERR_NOT_FOUND for a role that is gone. */
+  /** @throws ERR_NOT_FOUND for a missing role. */
   async renew(text: string, ttlSeconds: number, context: CallContext): Promise<number> {
     const role = roleOf(parseHandle(text));
     const expiration = quoteLiteral(this.#expiration(ttlSeconds));
@@ -97,7 +97,7 @@ export class RoleCredentials implements DynamicCredentials {
       const [row] = await session.query('SELECT rolcanlogin FROM pg_roles WHERE rolname = $1', [
         role,
       ]);
-      // Closed by a revocation that could not drop it: it must not get a later end.
+      // A revocation closed it and could not drop it: it must not get a later expiry.
       if (row?.[0] !== 't') throw new BrokerError('ERR_NOT_FOUND');
       await session.query(statement);
     }).catch(absent);
@@ -106,7 +106,7 @@ export class RoleCredentials implements DynamicCredentials {
 
   async revoke(text: string, context: CallContext): Promise<void> {
     const handle = parseHandle(text);
-    // A set that the mount no longer has: the role goes all the same.
+    // The role is dropped even if the mount no longer has its set.
     const revocation = this.#options.roles[handle.set]?.revocation ?? [];
     const terms = { heir: this.#options.heir, revocation };
     await dropRole(this.#server, roleOf(handle), terms, context);
@@ -133,7 +133,7 @@ export class RoleCredentials implements DynamicCredentials {
   }
 }
 
-/** Somebody has a lock on what is granted. PostgreSQL 18 waits in GRANT for locks on the table, which whoever may write to it can take. */
+/** Another session locks the object of a GRANT. PostgreSQL 18 waits in GRANT for locks on the table, which any role that may write to it can take. */
 function blocked(error: unknown): never {
   if (!isLocked(error)) throw error;
   throw new BrokerError('ERR_PROVIDER_TIMEOUT', undefined, { reason: 'blocked', cause: error });

@@ -1,30 +1,30 @@
 import { BrokerError } from '../../../domain/errors.ts';
 import { quoteIdentifier, quoteLiteral } from '../client/quote.ts';
 
-/** The placeholders, each of one kind: a name, or a text. */
+/** The placeholders; each is a name or a text. */
 export const PLACEHOLDERS = ['name', 'password', 'expiration'] as const;
 export type Placeholder = (typeof PLACEHOLDERS)[number];
 
 export type StatementToken =
   | { readonly kind: 'placeholder'; readonly text: Placeholder }
-  /** Folded to lower case, as the server does. */
+  /** Folded to lower case, as by the server. */
   | { readonly kind: 'word'; readonly text: string }
   | { readonly kind: 'name'; readonly text: string }
   | { readonly kind: 'other'; readonly text: string };
 
-/** Also in the quotes that other programs write around it, where it fills them. */
+/** Also accepts the quotes that other programs write around a whole placeholder. */
 const PLACEHOLDER = /\{\{\s*(\w+)\s*\}\}|"\{\{\s*(\w+)\s*\}\}"|'\{\{\s*(\w+)\s*\}\}'/y;
 const SPACE = /\s+/y;
-/** Only plain letters: what the server folds otherwise is not told apart here. */
+/** Only plain letters: the server folds others in ways that this reader does not distinguish. */
 const WORD = /[A-Za-z_][A-Za-z0-9_]*/y;
 const QUOTED_NAME = /"((?:[^"\0]|"")+)"/y;
-/** No backslash: what it means depends on a setting. */
+/** No backslash: its meaning depends on a setting. */
 const TEXT = /'(?:[^'\\\0]|'')*'/y;
 const SIGN = /[0-9.,()=+*<>:-]/y;
 
 /**
- * The parts of a statement template, with where each begins and ends. Undefined for anything that could end the statement, hide a part of it or be
- * read in two ways: `;`, comments, `$$`, `E''`, `U&""`, a placeholder inside of quotes, and characters that none of ours needs.
+ * The tokens of a statement template with their positions. Undefined for anything that could end the statement, hide a part of it or have two
+ * readings: `;`, comments, `$$`, `E''`, `U&""`, a placeholder inside quotes, and characters that no template needs.
  */
 export function tokensOf(
   template: string,
@@ -71,7 +71,7 @@ function next(
   return { token: { kind: 'other', text: other[0] }, length: other[0].length };
 }
 
-/** `--` begins a comment, and a word right before a quote says how the quoted is read. */
+/** `--` begins a comment, and a word right before a quote changes how the quoted text is read. */
 function isAmbiguous(
   template: string,
   tokens: readonly (StatementToken & { readonly start: number; readonly end: number })[],
@@ -85,24 +85,24 @@ function isAmbiguous(
   });
 }
 
-/** What no credential to order may be. */
+/** Attributes and rights that no dynamic role may have. */
 const GREAT_ATTRIBUTES = ['superuser', 'createrole', 'replication', 'bypassrls'];
 const GIVING = ['grant', 'alter role', 'alter user', 'comment on role', 'alter default privileges'];
 const TAKING = ['revoke', 'reassign owned', 'drop owned', 'alter role', 'alter user'];
 
 const NOT_PLAIN =
-  'is one plain statement: no semicolon, comment, backslash, dollar quote, E or U& quote, and no placeholder inside of other text';
+  'must be one plain statement: no semicolon, comment, backslash, dollar quote, E or U& quote, and no placeholder inside other text';
 
-/** What is wrong with a statement that makes a role, in words for who wrote it. */
+/** The problem of a creation statement, in words for its author; undefined: none. */
 export function creationProblem(template: string, isFirst: boolean): string | undefined {
   const tokens = tokensOf(template);
   if (tokens === undefined) return unreadable(template);
   if (isFirst) return creatingProblem(tokens);
-  if (has(tokens, 'password')) return 'has {{password}}, which belongs into the first statement';
+  if (has(tokens, 'password')) return 'has {{password}}, which belongs in the first statement';
   return commonProblem(tokens, GIVING);
 }
 
-/** The same for one that takes back. */
+/** The same for a revocation statement. */
 export function revocationProblem(template: string): string | undefined {
   const tokens = tokensOf(template);
   if (tokens === undefined) return unreadable(template);
@@ -110,7 +110,7 @@ export function revocationProblem(template: string): string | undefined {
   return commonProblem(tokens, TAKING);
 }
 
-/** Whether a statement speaks of the role, quoted or not. */
+/** Whether a statement names the role, quoted or not. */
 export function namesRole(template: string, role: string): boolean {
   const tokens = tokensOf(template) ?? [];
   return tokens.some(({ kind, text }) => (kind === 'name' || kind === 'word') && text === role);
@@ -157,7 +157,7 @@ function commonProblem(
   return greatProblem(tokens);
 }
 
-/** The server's own roles read and write files, run programs, and see everything. */
+/** The server's own roles can read and write files, run programs and read all data. */
 function greatProblem(tokens: readonly StatementToken[]): string | undefined {
   const great = tokens.find(({ kind, text }) => kind === 'word' && GREAT_ATTRIBUTES.includes(text));
   if (great !== undefined) return `gives ${great.text.toUpperCase()}`;
@@ -181,7 +181,7 @@ function hasWord(tokens: readonly StatementToken[], word: string): boolean {
   return tokens.some(({ kind, text }) => kind === 'word' && text === word);
 }
 
-/** Exactly once, right behind the word that says what it is. */
+/** Exactly once, right after the keyword that defines it. */
 function follows(tokens: readonly StatementToken[], word: string, placeholder: string): boolean {
   const places = tokens.flatMap(({ kind, text }, index) =>
     kind === 'placeholder' && text === placeholder ? [index] : [],
@@ -190,7 +190,7 @@ function follows(tokens: readonly StatementToken[], word: string, placeholder: s
   return places.length === 1 && before?.kind === 'word' && before.text === word;
 }
 
-/** A template with its placeholders filled, each quoted as its kind. @throws ERR_INTERNAL for one that the rules would refuse. */
+/** The template with its placeholders filled in, each quoted as its kind. @throws ERR_INTERNAL for a template that the rules refuse. */
 export function fillStatement(
   template: string,
   values: Readonly<Partial<Record<Placeholder, string>>>,

@@ -5,7 +5,7 @@ import { joinRole } from '../client/membership.ts';
 import { quoteIdentifier, quoteLiteral } from '../client/quote.ts';
 import type { PostgresRow, PostgresSession } from '../client/session.ts';
 
-/** Attributes of a role that membership does not hand on. */
+/** Attributes of a role that membership does not pass on. */
 const ATTRIBUTES = [
   ['rolcreatedb', 'CREATEDB'],
   ['rolcreaterole', 'CREATEROLE'],
@@ -15,10 +15,9 @@ const ATTRIBUTES = [
 ] as const;
 
 /**
- * Sees to it that `follower` may do what `model` may. A follower that is missing is created as a member of the model and acts as it from its login
- * on (`SET role`), so that grants, row security, default privileges and what it creates are the model's, now and later; a copy of grants would be
- * out of date with the next one. Attributes and settings, which membership does not give, are copied, each time. A follower that somebody made
- * otherwise is left as it is.
+ * Gives `follower` the rights of `model`. A missing follower is created as a member of the model and acts as the model from its login on (`SET role`). So
+ * grants, row security, default privileges and the owner of new objects are the model's, now and later; a copy of grants would be outdated after the
+ * next GRANT. Attributes and settings, which membership does not pass on, are copied each time. A follower that is not a member is left unchanged.
  * @throws ERR_CONFLICT, reason `role_missing` or `role_superuser`.
  */
 export async function followRole(
@@ -64,10 +63,13 @@ async function refuseSuperuser(session: PostgresSession, model: string): Promise
     model,
   ]);
   if (rows.length === 1) return;
-  throw conflict('role_superuser', 'the user is a superuser: no second one is made');
+  throw conflict(
+    'role_superuser',
+    'the user is a superuser; the broker does not create a second one',
+  );
 }
 
-/** Only what differs is said, because to say NOREPLICATION one has to have REPLICATION. */
+/** Sets only attributes that differ, because even NOREPLICATION needs the attribute REPLICATION. */
 async function copyAttributes(
   session: PostgresSession,
   follower: string,
@@ -94,7 +96,7 @@ async function attributesOf(session: PostgresSession, username: string): Promise
   return row;
 }
 
-/** All that `ALTER ROLE … SET` said of the model, in all databases and in each. */
+/** All settings of the model by `ALTER ROLE … SET`, for all databases and for each. */
 async function copySettings(
   session: PostgresSession,
   follower: string,
@@ -106,7 +108,7 @@ async function copySettings(
     await session.query(`ALTER ROLE ${own}${inDatabase(place)} RESET ALL`);
   }
   const copied = await settingsOf(session, model);
-  // Not for who is something else at once: that would be its own business.
+  // If the model itself acts as another role after login, that setting is copied instead.
   const actsAlready = copied.some(({ name, database }) => name === 'role' && database === '');
   const settings = actsAlready ? copied : [...copied, { database: '', name: 'role', value: model }];
   for (const { database, name, value } of settings) {
@@ -117,7 +119,7 @@ async function copySettings(
 }
 
 interface RoleSetting {
-  /** '' where it holds for all. */
+  /** '' for all databases. */
   readonly database: string;
   readonly name: string;
   readonly value: string;
@@ -164,14 +166,14 @@ function malformed(): BrokerError {
   return new BrokerError('ERR_PROVIDER_MALFORMED', undefined, { reason: 'not_a_catalogue' });
 }
 
-/** Settings whose value is a list of names: each is quoted by itself, because one literal would be one name. */
+/** Settings with a list of names: each is quoted separately, because one literal would be one name. */
 const LISTS = new Set([
   'search_path',
   'temp_tablespaces',
   'local_preload_libraries',
   'session_preload_libraries',
 ]);
-/** A name in quotes, or one without and its blanks: no two parts could share a character, or a hostile server's text would take for ever. */
+/** A quoted name, or an unquoted one with its blanks. No two parts can match the same character, or a hostile server's text would take for ever. */
 const ITEM = /(?:\s*"((?:[^"]|"")*)"\s*|([^",]*))(?:,|$)/y;
 
 /** The stored text of a setting as `ALTER ROLE … SET name TO` takes it. */
@@ -185,7 +187,7 @@ function itemsOf(value: string): readonly string[] {
   ITEM.lastIndex = 0;
   do {
     const found = ITEM.exec(value);
-    // Not as the server writes lists: handed on as one text, which it judges itself.
+    // Not the server's form of a list: passed on as one text, which the server checks itself.
     if (found === null) return [value];
     items.push(found[1]?.replaceAll('""', '"') ?? found[2]?.trim() ?? '');
   } while (ITEM.lastIndex < value.length);

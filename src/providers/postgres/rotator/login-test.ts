@@ -6,10 +6,10 @@ import type { PostgresSession } from '../client/session.ts';
 import type { GrantExpectation } from '../config.ts';
 import type { Login } from '../../rotator/values.ts';
 
-/** Something else that must hold of whoever logged in: a reason where it does not. */
+/** A further condition on the session: a reason if it does not hold. */
 type Further = (session: PostgresSession) => Promise<string | undefined>;
 
-/** Logs in with it, and asks as that user what it may do. */
+/** Logs in, and checks as that user the further conditions. */
 export async function testLogin(
   server: PostgresServer,
   login: Login,
@@ -18,7 +18,7 @@ export async function testLogin(
 ): Promise<TargetVerdict> {
   try {
     return await server.logIn(login, context, async (session) => {
-      // Who is let in without being asked would be let in with a wrong password too.
+      // A server that did not ask for the password would accept a wrong one too.
       if (!session.wasAsked) return refused('password_not_asked');
       await session.query('SELECT 1');
       for (const ask of further) {
@@ -29,12 +29,12 @@ export async function testLogin(
     });
   } catch (error) {
     if (!(error instanceof BrokerError) || error.code !== 'ERR_PROVIDER_DENIED') throw error;
-    // What the server does not let a user do at all (CONNECT, USAGE of a schema) is a grant too.
+    // A missing right to connect or to use a schema counts as a missing grant.
     return refused(error.reason === 'not_permitted' ? 'grants_missing' : 'login_refused');
   }
 }
 
-/** The expectations of the definition, `grants`. */
+/** Checks the definition's `grants`. */
 export function expectGrants(grants: readonly GrantExpectation[]): Further {
   return async (session) => {
     for (const { on, privileges } of grants) {
@@ -54,7 +54,7 @@ function refused(reason: string): TargetVerdict {
 
 /** Rights given to the model itself or to a role it is a member of, in this database, that the follower does not have. */
 const MISSING = `
-  WITH who AS (
+  WITH pair AS (
     SELECT f.oid AS follower, m.oid AS model FROM pg_roles f, pg_roles m WHERE f.rolname = $1 AND m.rolname = $2
   ), granted AS (
     SELECT 'relation' AS kind, c.oid, a.privilege_type AS wanted, a.grantee
@@ -68,20 +68,20 @@ const MISSING = `
     UNION ALL SELECT 'database', d.oid, a.privilege_type, a.grantee
       FROM pg_database d, aclexplode(d.datacl) a WHERE d.datname = current_database()
   )
-  SELECT 1 FROM who, granted
-   WHERE granted.grantee = who.model AND NOT CASE granted.kind
-     WHEN 'relation' THEN has_table_privilege(who.follower, granted.oid, granted.wanted)
-     WHEN 'sequence' THEN has_sequence_privilege(who.follower, granted.oid, granted.wanted)
-     WHEN 'schema' THEN has_schema_privilege(who.follower, granted.oid, granted.wanted)
-     WHEN 'function' THEN has_function_privilege(who.follower, granted.oid, granted.wanted)
-     ELSE has_database_privilege(who.follower, granted.oid, granted.wanted) END
+  SELECT 1 FROM pair, granted
+   WHERE granted.grantee = pair.model AND NOT CASE granted.kind
+     WHEN 'relation' THEN has_table_privilege(pair.follower, granted.oid, granted.wanted)
+     WHEN 'sequence' THEN has_sequence_privilege(pair.follower, granted.oid, granted.wanted)
+     WHEN 'schema' THEN has_schema_privilege(pair.follower, granted.oid, granted.wanted)
+     WHEN 'function' THEN has_function_privilege(pair.follower, granted.oid, granted.wanted)
+     ELSE has_database_privilege(pair.follower, granted.oid, granted.wanted) END
   UNION ALL
-  SELECT 1 FROM who, pg_auth_members m
-   WHERE m.member = who.model AND NOT pg_has_role(who.follower, m.roleid, 'MEMBER')
-     AND m.roleid <> who.follower
+  SELECT 1 FROM pair, pg_auth_members m
+   WHERE m.member = pair.model AND NOT pg_has_role(pair.follower, m.roleid, 'MEMBER')
+     AND m.roleid <> pair.follower
   LIMIT 1`;
 
-/** Whether the one who logged in may do what the other one may: an application that gets it must not find out that it may not. */
+/** Checks that the follower has the rights of the model, before an application gets the follower's login. */
 export function missingRights(
   follower: string,
   model: string,

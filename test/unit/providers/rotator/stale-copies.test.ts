@@ -27,14 +27,14 @@ describe('a copy of a password that rotates', () => {
   });
 
   it('is named by its key, never by its value', () => {
-    let told: unknown;
+    let refusal: unknown;
     try {
       refuseStaleLogin({ ...LOGIN, url: `x ${PASSWORD}` }, KEYS, 'app_a');
     } catch (error) {
-      told = error;
+      refusal = error;
     }
-    expect(String(told)).toContain('leave it out');
-    expect(String(told)).not.toContain(PASSWORD);
+    expect(String(refusal)).toContain('remove it, and compose it');
+    expect(String(refusal)).not.toContain(PASSWORD);
   });
 
   it.each([
