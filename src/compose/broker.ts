@@ -27,7 +27,7 @@ import { randomFraction } from '../crypto/random.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import type { Store } from '../ports/store.ts';
-import { connectEmbedded } from '../providers/embedded/open.ts';
+import { openEmbedded } from '../providers/embedded/open.ts';
 import { SteadyClock } from './steady-clock.ts';
 import { continueTime } from './continue-time.ts';
 import { openStore, type OpenedStore, type StoreSpace } from '../store/index.ts';
@@ -188,7 +188,7 @@ async function openCore(config: Config, deps: CoreDeps): Promise<Core> {
     log,
     random: randomFraction,
   });
-  const embedded = connectEmbedded({ store, clock, ...keys });
+  const embedded = openEmbedded({ store, clock, ...keys }).provider;
   const tallies = new RefusalTallies(config, { store, clock, log });
   const parts = await openParts(config, deps, {
     clusters,

@@ -19,7 +19,6 @@ export interface ProviderConnection {
   mount(options: unknown): SecretProvider;
   /** Cheap reachability and credential check. Reports what is wrong and what to do; never throws. */
   check(context: CallContext): Promise<CheckReport>;
-  close(): Promise<void>;
 }
 
 export interface CheckReport {

@@ -3,11 +3,9 @@ import { GetCallerIdentityCommand, STSClient } from '@aws-sdk/client-sts';
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { systemClock } from '../../src/clock.ts';
-import type { ProviderConnection, SecretProvider } from '../../src/ports/secret-provider.ts';
+import type { SecretProvider } from '../../src/ports/secret-provider.ts';
 import { awsIamConnectionSchema } from '../../src/providers/aws/config.ts';
-import { connectAwsIam } from '../../src/providers/aws/open.ts';
-import { connectAwsAccount } from '../../src/providers/aws/client/account.ts';
-import { createGuard } from '../../src/providers/guard/guard.ts';
+import { openAwsIam } from '../../src/providers/aws/open.ts';
 import { describeWith } from '../kit/backends/backends.ts';
 import { uniqueName } from '../kit/backends/unique-name.ts';
 import { awsFault, FakeAws } from '../kit/fakes/fake-aws.ts';
@@ -15,6 +13,7 @@ import { LossyProxy } from '../kit/lossy-proxy.ts';
 import { REGION, setCredentials } from '../kit/aws-connection.ts';
 import { dynamicCredentialsContract } from './dynamic-credentials.contract.ts';
 import { contextOf, failureOf } from './secret-provider.contract.ts';
+import { closableProvider, type ClosableProvider } from '../kit/closable-provider.ts';
 
 const ACCOUNT = '123456789012';
 const workload = {
@@ -24,13 +23,12 @@ const workload = {
   serviceAccountUid: 'u',
 };
 
-async function connectTo(endpoint: string): Promise<ProviderConnection> {
+async function connectTo(endpoint: string): Promise<ClosableProvider> {
   setCredentials();
   const type = 'aws-iam';
   const access = { type, region: REGION, endpoint, stsEndpoint: endpoint, locators: ['roles/**'] };
   const config = awsIamConnectionSchema.parse(access);
-  const guard = createGuard(config.limits, { clock: systemClock });
-  return connectAwsIam('iam', await connectAwsAccount(config, guard), systemClock);
+  return closableProvider(await openAwsIam('iam', config, { clock: systemClock }));
 }
 
 /** As whom AWS knows the holder of a session. */
@@ -61,7 +59,7 @@ const vectors = JSON.parse(readFileSync(file, 'utf8')) as Vectors;
 
 describeWith(['moto'], 'moto', ({ moto }) => {
   const role = uniqueName('role');
-  let connection: ProviderConnection;
+  let connection: ClosableProvider;
   let provider: SecretProvider;
   let proxy: LossyProxy;
   const sent: string[] = [];

@@ -6,8 +6,9 @@ import {
   UpdateSecretVersionStageCommand,
 } from '@aws-sdk/client-secrets-manager';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { ProviderConnection, SecretProvider } from '../../src/ports/secret-provider.ts';
+import type { SecretProvider } from '../../src/ports/secret-provider.ts';
 import { connect, CONTEXT, REGION, setCredentials } from '../kit/aws-connection.ts';
+import type { ClosableProvider } from '../kit/closable-provider.ts';
 
 /** An operator's hands at AWS. */
 export class AwsOperator {
@@ -65,7 +66,7 @@ export function awsProviderContract(
   describe(`AWS Secrets Manager on ${name}`, () => {
     let server: Awaited<ReturnType<typeof start>>;
     let operator: AwsOperator;
-    let connection: ProviderConnection;
+    let connection: ClosableProvider;
     let provider: SecretProvider;
     const read = (rest: string, version?: string) =>
       provider.read(provider.locate(rest), version, CONTEXT);

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { systemClock } from '../../src/clock.ts';
 import type { SecretData } from '../../src/domain/secret.ts';
 import type { RotationTarget } from '../../src/ports/rotation-target.ts';
-import { connectVaultRotation } from '../../src/providers/vault/rotator/rotator.ts';
+import { vaultAt } from '../../src/providers/vault/open.ts';
 import { describeWith } from '../kit/backends/backends.ts';
 import type { Running } from '../kit/backends/footprint.ts';
 import type { Moto } from '../kit/backends/moto.ts';
@@ -28,7 +28,7 @@ async function fixtureOf(place: RotatingPlace<AwsRole>, token: string): Promise<
   const connections = await VaultConnections.create();
   const fixture = await fixtureAt(place, async ({ address }) => {
     const { client } = await connections.connect(String(address), token);
-    return connectVaultRotation('vault', client, systemClock);
+    return vaultAt('vault', client, systemClock).rotation;
   });
   const close = async (): Promise<void> => {
     await connections.close();

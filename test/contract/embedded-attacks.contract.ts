@@ -145,9 +145,14 @@ export function embeddedAttacksContract(store: string, makeStore: MakeStore): vo
     );
 
     it('opens nothing of another installation that has the same root key', async () => {
-      const { connectEmbedded } = await import('../../src/providers/embedded/open.ts');
+      const { openEmbedded } = await import('../../src/providers/embedded/open.ts');
       const { store, keyring, clock } = embedded;
-      const other = connectEmbedded({ store, keyring, clock, installation: 'in_other' }).mount({
+      const other = openEmbedded({
+        store,
+        keyring,
+        clock,
+        installation: 'in_other',
+      }).provider.mount({
         prefix: 'app',
       });
       await expect(other.read('app/low', undefined, CONTEXT)).rejects.toEqual(refused);

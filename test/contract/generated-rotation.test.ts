@@ -5,13 +5,13 @@ import { connect, createServer } from 'node:tls';
 import { describe, expect, it } from '@jest/globals';
 import type { SecretData } from '../../src/domain/secret.ts';
 import type { RotationTarget } from '../../src/ports/rotation-target.ts';
-import { connectGenerated } from '../../src/providers/generator/open.ts';
+import { openGenerator } from '../../src/providers/generator/open.ts';
 import { HandClock } from '../kit/hand-clock.ts';
 import { CARRIED, rotationTargetContract, turnOf } from './rotation-target.contract.ts';
 import { contextOf } from './secret-provider.contract.ts';
 
 const clock = new HandClock(Date.now());
-const connection = connectGenerated(clock);
+const connection = openGenerator({ clock }).rotation;
 const attach = (strategy: string, options: object = {}): RotationTarget =>
   connection.target(strategy, options);
 

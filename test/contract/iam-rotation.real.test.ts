@@ -7,7 +7,7 @@ import {
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { systemClock } from '../../src/clock.ts';
 import { awsIamConnectionSchema } from '../../src/providers/aws/config.ts';
-import { connectIamRotation } from '../../src/providers/aws/rotator/rotator.ts';
+import { awsIamAt } from '../../src/providers/aws/open.ts';
 import { type AwsAccount, connectAwsAccount } from '../../src/providers/aws/client/account.ts';
 import { createGuard } from '../../src/providers/guard/guard.ts';
 import { guardLimitsSchema } from '../../src/providers/guard/config.ts';
@@ -34,7 +34,7 @@ async function iamFixture(moto: Moto, username?: string): Promise<IamFixture> {
     const guard = createGuard(guardLimitsSchema.parse({}), { clock: systemClock });
     const account = await connectAwsAccount({ region, endpoint, stsEndpoint }, guard);
     accounts.push(account);
-    return connectIamRotation('iam', account, systemClock);
+    return awsIamAt('iam', account, systemClock).rotation;
   });
   const close = async (): Promise<void> => {
     for (const account of accounts) account.close();
@@ -160,7 +160,7 @@ describe('an access key that AWS has not heard of everywhere', () => {
       listKeys: () => Promise.resolve([key]),
       identityOf: () => Promise.reject(awsError(refusal, new AbortController().signal)),
     } as Partial<AwsAccount> as AwsAccount;
-    const target = connectIamRotation('iam', account, clock).target('access-keys', {
+    const target = awsIamAt('iam', account, clock).rotation.target('access-keys', {
       username: 'app',
     });
     return target.test(data, contextOf()).catch((error: unknown) => error);

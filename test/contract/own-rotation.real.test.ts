@@ -2,12 +2,9 @@ import { afterEach, beforeEach, expect, it } from '@jest/globals';
 import { systemClock } from '../../src/clock.ts';
 import type { SecretData } from '../../src/domain/secret.ts';
 import type { RotationConnection, RotationTarget } from '../../src/ports/rotation-target.ts';
+import type { ProviderConnection } from '../../src/ports/secret-provider.ts';
 import { awsSecretsManagerConnectionSchema } from '../../src/providers/aws/config.ts';
-import {
-  connectAwsSecretsManager,
-  type AwsSecretsConnection,
-} from '../../src/providers/aws/open.ts';
-import { connectOwnRotation } from '../../src/providers/aws/rotator/rotator.ts';
+import { openAwsSecretsManager } from '../../src/providers/aws/open.ts';
 import { describeWith } from '../kit/backends/backends.ts';
 import type { Moto } from '../kit/backends/moto.ts';
 import { OwnSecret } from '../kit/own-secret.ts';
@@ -16,33 +13,32 @@ import { contextOf, failureOf } from './secret-provider.contract.ts';
 
 interface Started {
   readonly secret: OwnSecret;
-  readonly connection: AwsSecretsConnection;
+  readonly connection: ProviderConnection;
   readonly rotation: RotationConnection;
   readonly target: RotationTarget;
   readonly restart: () => Promise<RotationTarget>;
   readonly close: () => Promise<void>;
 }
 
+type Opened = Awaited<ReturnType<typeof openAwsSecretsManager>>;
+
 async function start(moto: Moto): Promise<Started> {
   const secret = await OwnSecret.create(moto);
-  const opened: AwsSecretsConnection[] = [];
-  const open = async (): Promise<AwsSecretsConnection> => {
+  const opened: Opened[] = [];
+  const open = async (): Promise<Opened> => {
     const config = awsSecretsManagerConnectionSchema.parse(secret.connection);
-    const connection = await connectAwsSecretsManager('aws', config, { clock: systemClock });
-    opened.push(connection);
-    return connection;
+    const backend = await openAwsSecretsManager('aws', config, { clock: systemClock });
+    opened.push(backend);
+    return backend;
   };
-  const rotationOn = (connection: AwsSecretsConnection): RotationConnection =>
-    connectOwnRotation('aws', (name) => connection.rotationOf(name), systemClock);
-  const connection = await open();
-  const rotation = rotationOn(connection);
+  const { provider: connection, rotation } = await open();
   const options = { name: secret.name };
   return {
     secret,
     connection,
     rotation,
     target: rotation.target('own-rotation', options),
-    restart: async () => rotationOn(await open()).target('own-rotation', options),
+    restart: async () => (await open()).rotation.target('own-rotation', options),
     async close() {
       await Promise.all(opened.map((each) => each.close()));
       await secret.close();

@@ -1,7 +1,7 @@
 import { systemClock } from '../../src/clock.ts';
 import { expect, it } from '@jest/globals';
 import { staticRoleOptions } from '../../src/providers/vault/config.ts';
-import { connectVaultRotation } from '../../src/providers/vault/rotator/rotator.ts';
+import { vaultAt } from '../../src/providers/vault/open.ts';
 import { describeWith } from '../kit/backends/backends.ts';
 import { openBaoCall } from '../kit/backends/openbao-calls.ts';
 import type { OpenBao } from '../kit/backends/openbao.ts';
@@ -26,7 +26,7 @@ async function staticRole(bao: OpenBao, postgres: Postgres): Promise<StaticRoleF
   const place = await databaseRole(bao, postgres);
   const fixture = await fixtureAt(place, async () => {
     const { client } = await connections.connect(bao.address, place.token);
-    return connectVaultRotation('vault', client, systemClock);
+    return vaultAt('vault', client, systemClock).rotation;
   });
   const close = async (): Promise<void> => {
     await connections.close();
@@ -77,7 +77,7 @@ describeWith(['openbao', 'postgres'], 'OpenBao', ({ openbao, postgres }) => {
   it('says when Vault refuses, or has no such role', async () => {
     const connections = await VaultConnections.create();
     const connection = await connections.connect(openbao.address, openbao.rootToken);
-    const rotation = connectVaultRotation('vault', connection.client, systemClock);
+    const rotation = vaultAt('vault', connection.client, systemClock).rotation;
     const absent = rotation.target('static-role', { engine: 'secret', role: 'none' });
     expect(
       (await failureOf(absent.test({ username: 'a', password: 'b' }, contextOf()))).code,

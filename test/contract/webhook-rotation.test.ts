@@ -5,7 +5,7 @@ import { systemClock } from '../../src/clock.ts';
 import { importWebhookKey, signWebhook } from '../../src/crypto/webhook-signature.ts';
 import type { SecretData } from '../../src/domain/secret.ts';
 import type { RotationTarget } from '../../src/ports/rotation-target.ts';
-import { connectWebhook } from '../../src/providers/webhook/open.ts';
+import { openWebhook } from '../../src/providers/webhook/open.ts';
 import { webhookConnectionSchema } from '../../src/providers/webhook/config.ts';
 import { uniqueName } from '../kit/backends/unique-name.ts';
 import { startWebhookReceiver, type WebhookReceiver } from '../kit/webhook-receiver.ts';
@@ -41,7 +41,7 @@ function attach(account: string, options: object): RotationTarget {
     locators: ['accounts/*'],
   });
   const target = `accounts/${encode(account)}`;
-  const connection = connectWebhook('portal', config, { clock: systemClock });
+  const connection = openWebhook('portal', config, { clock: systemClock }).rotation;
   return connection.target('webhook', { target, ...options });
 }
 

@@ -1,8 +1,8 @@
 import { systemClock } from '../../src/clock.ts';
 import type { CallContext } from '../../src/ports/call-context.ts';
-import type { ProviderConnection } from '../../src/ports/secret-provider.ts';
 import { awsSecretsManagerConnectionSchema } from '../../src/providers/aws/config.ts';
-import { connectAwsSecretsManager } from '../../src/providers/aws/open.ts';
+import { openAwsSecretsManager } from '../../src/providers/aws/open.ts';
+import { closableProvider, type ClosableProvider } from './closable-provider.ts';
 
 export const REGION = 'eu-central-1';
 export const CONTEXT: CallContext = { requestId: 'req-1', signal: new AbortController().signal };
@@ -13,7 +13,7 @@ export function setCredentials(): void {
   process.env['AWS_SECRET_ACCESS_KEY'] = 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY';
 }
 
-export function connect(endpoint: string, limits: object = {}): Promise<ProviderConnection> {
+export async function connect(endpoint: string, limits: object = {}): Promise<ClosableProvider> {
   const config = awsSecretsManagerConnectionSchema.parse({
     type: 'aws-secrets-manager',
     region: REGION,
@@ -21,5 +21,5 @@ export function connect(endpoint: string, limits: object = {}): Promise<Provider
     limits,
     locators: ['**'],
   });
-  return connectAwsSecretsManager('aws', config, { clock: systemClock });
+  return closableProvider(await openAwsSecretsManager('aws', config, { clock: systemClock }));
 }

@@ -39,7 +39,7 @@ import type { Log } from '../../src/ports/log.ts';
 import type { PodFacts, PodWatch } from '../../src/ports/pod-watch.ts';
 import type { Store } from '../../src/ports/store.ts';
 import type { AttestedWorkload } from '../../src/ports/workload-authenticator.ts';
-import { connectEmbedded } from '../../src/providers/embedded/open.ts';
+import { openEmbedded } from '../../src/providers/embedded/open.ts';
 import { openSqliteStore } from '../../src/store/sqlite/open-sqlite-store.ts';
 import { newCall } from './call.ts';
 import { FakeAuditChain } from './fakes/fake-audit-chain.ts';
@@ -156,7 +156,7 @@ export class TestBroker {
     const watches = shared.watches ?? new Map<string, ScriptedWatch>();
     const logged: unknown[] = [];
     const admission = { open: true };
-    const embedded = connectEmbedded({ store, clock, keyring, installation: 'in_test' });
+    const embedded = openEmbedded({ store, clock, keyring, installation: 'in_test' }).provider;
     const connections = new Connections([
       { connection: embedded, locators: ['**'], prefixes: ['**'] },
       { connection: backend, locators: ['kv/**', 'other/**', 'dyn/**'], prefixes: ['**'] },

@@ -6,7 +6,7 @@ import { generateRootKey } from '../../src/crypto/root-keys.ts';
 import type { CallContext } from '../../src/ports/call-context.ts';
 import type { SecretProvider, SecretWrites, StagedWrite } from '../../src/ports/secret-provider.ts';
 import type { Outcome, Store, TableName, Write } from '../../src/ports/store.ts';
-import { connectEmbedded } from '../../src/providers/embedded/open.ts';
+import { openEmbedded as openBackend } from '../../src/providers/embedded/open.ts';
 import type { StoreDeps } from '../../src/store/store-deps.ts';
 import { openSqliteStore } from '../../src/store/sqlite/open-sqlite-store.ts';
 import { FakeAuditChain } from './fakes/fake-audit-chain.ts';
@@ -53,7 +53,7 @@ export async function openEmbedded(makeStore: MakeStore, options: object = {}): 
   const own = await makeStore();
   const store = await own.open({ chain: new FakeAuditChain(), clock, mode: 'development' });
   const keyring = new Keyring(generateRootKey());
-  const connection = connectEmbedded({ store, keyring, installation: 'in_test', clock });
+  const connection = openBackend({ store, keyring, installation: 'in_test', clock }).provider;
   const provider = connection.mount({ prefix: 'app', ...options });
   const writes = provider.writes!;
   const commit = async (staged: Promise<StagedWrite>): Promise<Outcome> =>
@@ -79,7 +79,6 @@ export async function openEmbedded(makeStore: MakeStore, options: object = {}): 
     },
     rows: (table) => store.list(table, { limit: 1000 }),
     async close() {
-      await connection.close();
       await store.close();
       await own.remove();
     },

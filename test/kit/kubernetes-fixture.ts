@@ -2,10 +2,10 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '../../src/clock.ts';
-import type { ProviderConnection } from '../../src/ports/secret-provider.ts';
 import { kubernetesProviderConnectionSchema } from '../../src/providers/kubernetes/config.ts';
-import { connectKubernetesSecrets } from '../../src/providers/kubernetes/open.ts';
+import { openKubernetes } from '../../src/providers/kubernetes/open.ts';
 import { kubeRequest, type KubeAccess } from './backends/kube-calls.ts';
+import { closableProvider, type ClosableProvider } from './closable-provider.ts';
 
 /** The broker's namespace and audience in these tests. */
 export const OWN = { namespace: 'quaymaster', audience: 'quaymaster.test' };
@@ -14,7 +14,7 @@ export const OWN = { namespace: 'quaymaster', audience: 'quaymaster.test' };
 export class KubernetesConnections {
   readonly #kube: KubeAccess;
   readonly #directory: string;
-  readonly #open: ProviderConnection[] = [];
+  readonly #open: ClosableProvider[] = [];
 
   private constructor(kube: KubeAccess, directory: string) {
     this.#kube = kube;
@@ -27,7 +27,7 @@ export class KubernetesConnections {
     return new KubernetesConnections(kube, directory);
   }
 
-  async connect(token: string, limits: object = {}): Promise<ProviderConnection> {
+  async connect(token: string, limits: object = {}): Promise<ClosableProvider> {
     const tokenFile = join(this.#directory, `token-${this.#open.length}`);
     await writeFile(tokenFile, `${token}\n`, { mode: 0o600 });
     const config = kubernetesProviderConnectionSchema.parse({
@@ -38,11 +38,12 @@ export class KubernetesConnections {
       limits,
       locators: ['**'],
     });
-    const connection = await connectKubernetesSecrets('kubernetes', config, {
+    const opened = await openKubernetes('kubernetes', config, {
       clock: systemClock,
       forbiddenNamespaces: [OWN.namespace],
       forbiddenAudiences: [OWN.audience],
     });
+    const connection = closableProvider(opened);
     this.#open.push(connection);
     return connection;
   }

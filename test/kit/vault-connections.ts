@@ -2,8 +2,13 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '../../src/clock.ts';
-import { connectVaultProvider, type VaultConnection } from '../../src/providers/vault/open.ts';
+import { connectVault, type VaultClient } from '../../src/providers/vault/client/client.ts';
+import { vaultAt } from '../../src/providers/vault/open.ts';
 import { vaultConnectionSchema } from '../../src/providers/vault/config.ts';
+import { closableProvider, type ClosableProvider } from './closable-provider.ts';
+
+/** An opened connection, and its client. */
+export type VaultConnection = ClosableProvider & { readonly client: VaultClient };
 
 /** Connections to one server, each with a token file of its own; `close` ends all of them. */
 export class VaultConnections {
@@ -38,7 +43,9 @@ export class VaultConnections {
       locators: ['secret/**'],
       ...more,
     });
-    const connection = await connectVaultProvider('vault-test', config, systemClock);
+    const client = await connectVault(config, { clock: systemClock, random: Math.random });
+    const opened = vaultAt('vault-test', client, systemClock);
+    const connection = { ...closableProvider(opened), client };
     this.#open.push(connection);
     return connection;
   }

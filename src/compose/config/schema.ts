@@ -5,17 +5,9 @@ import { jwksConnectionSchema } from '../../auth/config.ts';
 import { isName } from '../../domain/names.ts';
 import { injectorConfigSchema } from '../../delivery/injector/config.ts';
 import { localFileConfig } from '../../providers/embedded/config.ts';
-import { vaultTransitConfig, vaultConnectionSchema } from '../../providers/vault/config.ts';
-import {
-  awsIamConnectionSchema,
-  awsSecretsManagerConnectionSchema,
-} from '../../providers/aws/config.ts';
-import { kubernetesProviderConnectionSchema } from '../../providers/kubernetes/config.ts';
-import { postgresConnectionSchema } from '../../providers/postgres/config.ts';
-import { mysqlConnectionSchema } from '../../providers/mysql/config.ts';
-import { redisConnectionSchema } from '../../providers/redis/config.ts';
-import { webhookConnectionSchema } from '../../providers/webhook/config.ts';
+import { vaultTransitConfig } from '../../providers/vault/config.ts';
 import { storeConfigSchema } from '../../store/config.ts';
+import { backendSchema } from '../backends.ts';
 
 /** The embedded provider and what generates values are always there and need no configuration: their names are taken. */
 const RESERVED_NAMES = ['embedded', 'generated'];
@@ -27,22 +19,7 @@ const connectionName = z
     'is not a free lower-case name',
   );
 
-/** Broker prefixes under which mounts may use a connection: whole segments, `*` one, `**` any depth. */
-const prefixes = z.array(z.string().min(1).max(512)).min(1).default(['**']);
-
-const connection = z.union([
-  z.discriminatedUnion('type', [
-    vaultConnectionSchema.safeExtend({ prefixes }),
-    awsSecretsManagerConnectionSchema.safeExtend({ prefixes }),
-    awsIamConnectionSchema.safeExtend({ prefixes }),
-    kubernetesProviderConnectionSchema.safeExtend({ prefixes }),
-    postgresConnectionSchema.safeExtend({ prefixes }),
-    webhookConnectionSchema.safeExtend({ prefixes }),
-    mysqlConnectionSchema.safeExtend({ prefixes }),
-    redisConnectionSchema.safeExtend({ prefixes }),
-  ]),
-  jwksConnectionSchema,
-]);
+const connection = z.union([backendSchema, jwksConnectionSchema]);
 
 const LOOPBACK = ['127.0.0.1', '::1', 'localhost'];
 
@@ -95,4 +72,3 @@ export const configSchema = z
   );
 
 export type Config = z.output<typeof configSchema>;
-export type ConnectionConfig = Config['connections'][string];

@@ -90,6 +90,7 @@ export const awsIamConnectionSchema = z.strictObject({
   /** What may be used through it: `roles/<account>/<path and name>` to assume, `users/<name>` to rotate; `*` one segment, `**` (last) any depth. */
   locators: z.array(z.string().min(1).max(1024)).min(1),
 });
+export type AwsIamConfig = z.infer<typeof awsIamConnectionSchema>;
 
 /** What STS makes no shorter, and no longer. */
 export const MIN_SESSION_SECONDS = 900;

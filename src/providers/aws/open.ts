@@ -1,57 +1,93 @@
+import type { Backend } from '../../ports/backend.ts';
 import type { CallContext } from '../../ports/call-context.ts';
 import type { Clock } from '../../ports/clock.ts';
-import type { CheckReport, ProviderConnection } from '../../ports/secret-provider.ts';
-import { connectSecretsManager, GuardedSecrets } from './client/secrets-manager.ts';
-import { SecretRotation } from './rotator/own-rotation.ts';
+import type { CheckReport } from '../../ports/secret-provider.ts';
 import { createGuard } from '../guard/guard.ts';
 import { parseOptions } from '../parse-options.ts';
-import { checkSecrets, checkIdentity } from './check.ts';
-import { awsMountOptions, type AwsSecretsManagerConfig, awsIamMountOptions } from './config.ts';
-import { AwsSecretsProvider } from './secrets/provider.ts';
-import type { AwsAccount } from './client/account.ts';
+import { unknownStrategy } from '../rotator/options.ts';
+import { checkIdentity, checkSecrets } from './check.ts';
+import { connectAwsAccount, type AwsAccount } from './client/account.ts';
+import { connectSecretsManager, GuardedSecrets } from './client/secrets-manager.ts';
+import {
+  accessKeysOptions,
+  awsIamMountOptions,
+  awsMountOptions,
+  ownRotationOptions,
+  type AwsIamConfig,
+  type AwsSecretsManagerConfig,
+} from './config.ts';
 import { AwsIamProvider } from './credentials.ts';
+import { AccessKeys } from './rotator/access-keys.ts';
+import { OwnRotation, SecretRotation } from './rotator/own-rotation.ts';
+import { AwsSecretsProvider } from './secrets/provider.ts';
 
-/** Secrets of one account and region, and AWS's own rotation of them under the same guard. */
-export interface AwsSecretsConnection extends ProviderConnection {
-  rotationOf(secret: string): SecretRotation;
+interface Deps {
+  readonly clock: Clock;
 }
+type OpenedAws = Required<Pick<Backend, 'provider' | 'rotation' | 'close'>>;
 
-/** Loads the SDK; opens no connection yet. */
-export async function connectAwsSecretsManager(
+/** Secrets of one account and region, and AWS's own rotation of them. Loads the SDK; opens no connection yet. */
+export async function openAwsSecretsManager(
   name: string,
   config: AwsSecretsManagerConfig,
-  { clock }: { readonly clock: Clock },
-): Promise<AwsSecretsConnection> {
+  { clock }: Deps,
+): Promise<OpenedAws> {
+  const kind = 'aws-secrets-manager';
   const api = await connectSecretsManager(config);
   const guard = createGuard(config.limits, { clock });
   const secrets = new GuardedSecrets(api, guard);
   const check = (prefix: string, context: CallContext): Promise<CheckReport> =>
     checkSecrets(secrets, config, prefix, context);
   return {
-    name,
-    kind: 'aws-secrets-manager',
-    mount: (options: unknown) =>
-      new AwsSecretsProvider(secrets, parseOptions(awsMountOptions, options), check),
-    rotationOf: (secret) => new SecretRotation(api, guard, secret),
-    check: (context: CallContext) => check('', context),
-    close: () => {
-      api.close();
-      return Promise.resolve();
+    provider: {
+      name,
+      kind,
+      mount: (options) =>
+        new AwsSecretsProvider(secrets, parseOptions(awsMountOptions, options), check),
+      check: (context) => check('', context),
     },
+    rotation: {
+      name,
+      kind,
+      target(strategy, options) {
+        if (strategy !== 'own-rotation') throw unknownStrategy(['own-rotation']);
+        const { name: secret } = parseOptions(ownRotationOptions, options);
+        return new OwnRotation(new SecretRotation(api, guard, secret), secret, clock);
+      },
+    },
+    close: () => api.close(),
   };
 }
 
-/** Roles that the broker may assume for workloads. Opens nothing; `close` ends the account's sockets. */
-export function connectAwsIam(name: string, account: AwsAccount, clock: Clock): ProviderConnection {
+/** Roles of one account to assume, and access keys of its users to rotate. Loads the SDKs; opens no connection yet. */
+export async function openAwsIam(
+  name: string,
+  config: AwsIamConfig,
+  { clock }: Deps,
+): Promise<OpenedAws> {
+  const account = await connectAwsAccount(config, createGuard(config.limits, { clock }));
+  return awsIamAt(name, account, clock);
+}
+
+/** What the connection offers with an account that is connected already. */
+export function awsIamAt(name: string, account: AwsAccount, clock: Clock): OpenedAws {
+  const kind = 'aws-iam';
   return {
-    name,
-    kind: 'aws-iam',
-    mount: (options: unknown) =>
-      new AwsIamProvider(account, parseOptions(awsIamMountOptions, options), clock),
-    check: (context: CallContext) => checkIdentity(account, context),
-    close: () => {
-      account.close();
-      return Promise.resolve();
+    provider: {
+      name,
+      kind,
+      mount: (options) =>
+        new AwsIamProvider(account, parseOptions(awsIamMountOptions, options), clock),
+      check: (context) => checkIdentity(account, context),
     },
+    rotation: {
+      name,
+      kind,
+      target(strategy, options) {
+        if (strategy !== 'access-keys') throw unknownStrategy(['access-keys']);
+        return new AccessKeys(account, parseOptions(accessKeysOptions, options), clock);
+      },
+    },
+    close: () => account.close(),
   };
 }

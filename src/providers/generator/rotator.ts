@@ -1,17 +1,17 @@
 import type { SecretData } from '../../domain/secret.ts';
 import type { RotationTarget, RotationTurn, TargetVerdict } from '../../ports/rotation-target.ts';
 import { refuseStaleCopies } from '../rotator/values.ts';
-import type { MadeValue } from './values.ts';
+import type { GeneratedValue } from './values.ts';
 
 /** Nothing but the provider changes: nobody else knows the value, so there is nothing to set and nothing to end. */
-export class MadeTarget implements RotationTarget {
+export class GeneratorTarget implements RotationTarget {
   readonly locators: readonly string[] = [];
   readonly slots = 'two';
   readonly drillable = true;
   readonly lifetimeSeconds?: number;
-  readonly #value: MadeValue;
+  readonly #value: GeneratedValue;
 
-  constructor(value: MadeValue) {
+  constructor(value: GeneratedValue) {
     this.#value = value;
     if (value.lifetimeSeconds !== undefined) this.lifetimeSeconds = value.lifetimeSeconds;
   }

@@ -7,7 +7,7 @@ import { readCertificate } from '../../crypto/certificate-facts.ts';
 import type { Clock } from '../../ports/clock.ts';
 
 /** A kind of value that is made here and nowhere else. */
-export interface MadeValue {
+export interface GeneratedValue {
   /** How long it is good for; absent: for ever. */
   readonly lifetimeSeconds?: number;
   /** Of the keys that it owns, those that are secret. */
@@ -19,7 +19,7 @@ export interface MadeValue {
 }
 
 /** Texts, each under its own rules. */
-export class MadeTexts implements MadeValue {
+export class GeneratedTexts implements GeneratedValue {
   readonly secrets: readonly string[];
   readonly #specs: GeneratedOptions['keys'];
 
@@ -47,7 +47,7 @@ export class MadeTexts implements MadeValue {
 const FORMS = ['privateKey', 'publicKey', 'openSsh'] as const;
 
 /** A private key and the forms of its public one. */
-export class MadeKeyPair implements MadeValue {
+export class GeneratedKeyPair implements GeneratedValue {
   readonly secrets: readonly string[];
   readonly #options: KeyPairOptions;
 
@@ -84,7 +84,7 @@ const DAY_SECONDS = 86_400;
 const BACKDATED = 300_000;
 
 /** A key and its self-signed certificate. What writes certificates is loaded when the first is made. */
-export class MadeCertificate implements MadeValue {
+export class GeneratedCertificate implements GeneratedValue {
   readonly lifetimeSeconds: number;
   readonly secrets: readonly string[];
   readonly #options: CertificateOptions;

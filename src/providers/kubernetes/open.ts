@@ -1,38 +1,40 @@
-import type { CallContext } from '../../ports/call-context.ts';
-import type { Clock } from '../../ports/clock.ts';
-import type { ProviderConnection } from '../../ports/secret-provider.ts';
+import type { Backend, BackendDeps } from '../../ports/backend.ts';
 import { createGuard } from '../guard/guard.ts';
-import { connectKubernetes, GuardedApi } from './client/client.ts';
 import { parseOptions } from '../parse-options.ts';
-import { refuseForbiddenNamespace, type KubernetesBounds } from './bounds.ts';
+import { refuseForbiddenNamespace } from './bounds.ts';
 import { checkServer } from './check.ts';
+import { connectKubernetes, GuardedApi } from './client/client.ts';
 import { kubernetesMountOptions, type KubernetesProviderConfig } from './config.ts';
 import { KubernetesSecretsProvider } from './secrets/provider.ts';
 
-export interface KubernetesParts extends KubernetesBounds {
-  readonly clock: Clock;
-}
-
-/** Opens no connection yet. @throws ERR_CONFIG_INVALID for a kubeconfig file that cannot be used. */
-export async function connectKubernetesSecrets(
+/**
+ * One API server: its Secrets and service account tokens, and the authentication of workloads. Logins and pod watches have sockets of their own,
+ * so that slow reads of Secrets do not delay them. Nothing is sent yet.
+ * @throws ERR_CONFIG_INVALID for a kubeconfig file that cannot be used.
+ */
+export async function openKubernetes(
   name: string,
   config: KubernetesProviderConfig,
-  parts: KubernetesParts,
-): Promise<ProviderConnection> {
+  deps: BackendDeps,
+): Promise<Required<Pick<Backend, 'provider' | 'cluster' | 'close'>>> {
   const client = await connectKubernetes(config);
-  const api = new GuardedApi(client, createGuard(config.limits, parts));
+  const cluster = { type: 'kubernetes', api: await connectKubernetes(config) } as const;
+  const api = new GuardedApi(client, createGuard(config.limits, deps));
   return {
-    name,
-    kind: 'kubernetes',
-    mount: (options: unknown) => {
-      const { namespace } = parseOptions(kubernetesMountOptions, options);
-      refuseForbiddenNamespace(namespace, parts);
-      return new KubernetesSecretsProvider(api, namespace, parts);
+    provider: {
+      name,
+      kind: 'kubernetes',
+      mount(options) {
+        const { namespace } = parseOptions(kubernetesMountOptions, options);
+        refuseForbiddenNamespace(namespace, deps);
+        return new KubernetesSecretsProvider(api, namespace, deps);
+      },
+      check: (context) => checkServer(api, context),
     },
-    check: (context: CallContext) => checkServer(api, context),
-    close: () => {
+    cluster,
+    close() {
       client.close();
-      return Promise.resolve();
+      cluster.api.close();
     },
   };
 }

@@ -39,7 +39,6 @@ export function mysqlAt(name: string, server: MysqlServer): OpenedMysql {
       kind: 'mysql',
       mount: (options) => mountMysql(server, parseOptions(mysqlMountOptions, options)),
       check: (context) => checkServer(server, context),
-      close: () => Promise.resolve(),
     },
     rotation: {
       name,

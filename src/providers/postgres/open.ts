@@ -39,7 +39,6 @@ export function postgresAt(
       mount: (options) =>
         new PostgresProvider(server, parseOptions(postgresMountOptions, options), clock),
       check: (context) => checkServer(server, context),
-      close: () => Promise.resolve(),
     },
     rotation: {
       name,

@@ -1,61 +1,64 @@
 import { randomFraction } from '../../crypto/random.ts';
-import type { CallContext } from '../../ports/call-context.ts';
+import type { Backend } from '../../ports/backend.ts';
 import type { Clock } from '../../ports/clock.ts';
-import type {
-  CheckReport,
-  ProviderConnection,
-  SecretProvider,
-} from '../../ports/secret-provider.ts';
-import { type VaultConnectionConfig, vaultMountOptions } from './config.ts';
-import { connectVault, type VaultClient } from './client/client.ts';
+import type { RotationTarget } from '../../ports/rotation-target.ts';
 import { parseOptions } from '../parse-options.ts';
+import { unknownStrategy } from '../rotator/options.ts';
 import { checkServer } from './check/server.ts';
-import { HeldTokens } from './credentials/credentials.ts';
-import { mountVault } from './secrets/provider.ts';
 import { VaultCalls } from './client/calls.ts';
+import { connectVault, type VaultClient } from './client/client.ts';
+import {
+  awsStaticRoleOptions,
+  staticRoleOptions,
+  vaultMountOptions,
+  type VaultConnectionConfig,
+} from './config.ts';
+import { HeldTokens } from './credentials/credentials.ts';
+import { AwsStaticRole } from './rotator/aws-static-role.ts';
+import { StaticRole } from './rotator/static-role.ts';
+import { mountVault } from './secrets/provider.ts';
+
+type OpenedVault = Required<Pick<Backend, 'provider' | 'rotation' | 'close'>>;
 
 /**
- * Opens a connection of the configuration file; nothing is sent yet.
+ * One Vault or OpenBao: secrets of KV engines, dynamic credentials, and static roles to rotate. Nothing is sent yet.
  * @throws ERR_CONFIG_INVALID when the CA file cannot be read.
  */
-export async function connectVaultProvider(
+export async function openVault(
   name: string,
   config: VaultConnectionConfig,
-  clock: Clock,
-): Promise<VaultConnection> {
-  return new VaultConnection(
-    name,
-    await connectVault(config, { clock, random: randomFraction }),
-    clock,
-  );
+  { clock }: { readonly clock: Clock },
+): Promise<OpenedVault> {
+  return vaultAt(name, await connectVault(config, { clock, random: randomFraction }), clock);
 }
 
-/** One Vault or OpenBao that secrets and credentials come from. */
-export class VaultConnection implements ProviderConnection {
-  readonly name: string;
-  readonly kind = 'vault';
-  /** For metrics, and for the key-encryption key when it is at the same server. */
-  readonly client: VaultClient;
-  readonly #calls: VaultCalls;
-  readonly #tokens: HeldTokens;
-
-  constructor(name: string, client: VaultClient, clock: Clock) {
-    this.name = name;
-    this.client = client;
-    this.#calls = new VaultCalls(client, name);
-    this.#tokens = new HeldTokens(clock);
-  }
-
-  mount(options: unknown): SecretProvider {
-    return mountVault(this.#calls, this.#tokens, parseOptions(vaultMountOptions, options));
-  }
-
-  check(context: CallContext): Promise<CheckReport> {
-    return checkServer(this.client, context);
-  }
-
-  async close(): Promise<void> {
-    this.#tokens.clear();
-    await this.client.close();
-  }
+/** What the connection offers with a client that is connected already. */
+export function vaultAt(name: string, client: VaultClient, clock: Clock): OpenedVault {
+  const calls = new VaultCalls(client, name);
+  const tokens = new HeldTokens(clock);
+  return {
+    provider: {
+      name,
+      kind: 'vault',
+      mount: (options) => mountVault(calls, tokens, parseOptions(vaultMountOptions, options)),
+      check: (context) => checkServer(client, context),
+    },
+    rotation: {
+      name,
+      kind: 'vault',
+      target(strategy, options): RotationTarget {
+        if (strategy === 'static-role') {
+          return new StaticRole(client, parseOptions(staticRoleOptions, options));
+        }
+        if (strategy === 'aws-static-role') {
+          return new AwsStaticRole(client, parseOptions(awsStaticRoleOptions, options), clock);
+        }
+        throw unknownStrategy(['static-role', 'aws-static-role']);
+      },
+    },
+    async close() {
+      tokens.clear();
+      await client.close();
+    },
+  };
 }

@@ -1,5 +1,5 @@
 import type { Clock } from '../../ports/clock.ts';
-import type { RotationConnection } from '../../ports/rotation-target.ts';
+import type { Backend } from '../../ports/backend.ts';
 import { systemResolve, type Resolve } from './addresses.ts';
 import { type WebhookConnectionConfig, webhookOptions } from './config.ts';
 import { WebhookEndpoint } from './client.ts';
@@ -8,27 +8,30 @@ import { unknownStrategy } from '../rotator/options.ts';
 import { Deliveries } from './deliveries.ts';
 import { WebhookTarget } from './rotator.ts';
 
-interface WebhookParts {
+interface WebhookDeps {
   readonly clock: Clock;
-  /** The system's own unless told. */
+  /** Default: the resolver of the system. */
   readonly resolve?: Resolve;
 }
 
 const STRATEGY = 'webhook';
 
-/** Credentials that a receiver of signed posts changes for us; docs/spec/webhook-v1.md. */
-export function connectWebhook(
+/** A receiver of signed requests that changes credentials for the broker; docs/spec/webhook-v1.md. Nothing is sent yet. */
+export function openWebhook(
   name: string,
   config: WebhookConnectionConfig,
-  { clock, resolve = systemResolve }: WebhookParts,
-): RotationConnection {
+  { clock, resolve = systemResolve }: WebhookDeps,
+): Required<Pick<Backend, 'rotation' | 'close'>> {
   const deliveries = new Deliveries(config, new WebhookEndpoint(config, resolve), clock);
   return {
-    name,
-    kind: 'webhook',
-    target(strategy, options) {
-      if (strategy !== STRATEGY) throw unknownStrategy([STRATEGY]);
-      return new WebhookTarget(parseOptions(webhookOptions, options), deliveries);
+    rotation: {
+      name,
+      kind: 'webhook',
+      target(strategy, options) {
+        if (strategy !== STRATEGY) throw unknownStrategy([STRATEGY]);
+        return new WebhookTarget(parseOptions(webhookOptions, options), deliveries);
+      },
     },
+    close: () => undefined,
   };
 }

@@ -1,12 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { ServerResponse } from 'node:http';
 import type { SecretProvider } from '../../../src/ports/secret-provider.ts';
-import type { VaultConnection } from '../../../src/providers/vault/open.ts';
 import { until } from '../../kit/backends/until.ts';
 import { contextOf, failureOf } from '../../contract/secret-provider.contract.ts';
 import { FakeVault, type Fault } from '../../kit/fakes/fake-vault.ts';
 import { FaultProxy } from '../../kit/fault-proxy.ts';
-import { VaultConnections } from '../../kit/vault-connections.ts';
+import { VaultConnections, type VaultConnection } from '../../kit/vault-connections.ts';
 
 const LIMITS = { timeoutMs: 500, failuresToOpen: 5, probeAfterMs: 300 };
 

@@ -1,8 +1,8 @@
 import { systemClock } from '../../../src/clock.ts';
-import type { ProviderConnection } from '../../../src/ports/secret-provider.ts';
 import { kubernetesProviderConnectionSchema } from '../../../src/providers/kubernetes/config.ts';
-import { connectKubernetesSecrets } from '../../../src/providers/kubernetes/open.ts';
+import { openKubernetes } from '../../../src/providers/kubernetes/open.ts';
 import type { FakeApiServer } from './fake-api-server.ts';
+import { closableProvider, type ClosableProvider } from '../closable-provider.ts';
 
 const BOUNDS = {
   forbiddenNamespaces: ['quaymaster'],
@@ -10,11 +10,16 @@ const BOUNDS = {
 };
 
 /** One attempt a call, so that a test sees what one answer does. */
-export function connectTo(fake: FakeApiServer, limits: object = {}): Promise<ProviderConnection> {
+export async function connectTo(
+  fake: FakeApiServer,
+  limits: object = {},
+): Promise<ClosableProvider> {
   const config = kubernetesProviderConnectionSchema.parse({
     ...fake.access,
     limits: { maxRetries: 0, failuresToOpen: 100, ...limits },
     locators: ['**'],
   });
-  return connectKubernetesSecrets('kubernetes', config, { clock: systemClock, ...BOUNDS });
+  return closableProvider(
+    await openKubernetes('kubernetes', config, { clock: systemClock, ...BOUNDS }),
+  );
 }

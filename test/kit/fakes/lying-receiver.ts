@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '../../../src/clock.ts';
 import type { RotationTarget } from '../../../src/ports/rotation-target.ts';
-import { connectWebhook } from '../../../src/providers/webhook/open.ts';
+import { openWebhook } from '../../../src/providers/webhook/open.ts';
 import type { Resolve } from '../../../src/providers/webhook/addresses.ts';
 import { webhookConnectionSchema } from '../../../src/providers/webhook/config.ts';
 
@@ -65,7 +65,7 @@ export class LyingReceiver {
       ...connection,
     });
     const parts = { clock: systemClock, ...(resolve !== undefined && { resolve }) };
-    return connectWebhook('portal', config, parts).target('webhook', {
+    return openWebhook('portal', config, parts).rotation.target('webhook', {
       target: 'accounts/app',
       slots: 'two',
       ...options,

@@ -12,7 +12,7 @@ import { loadConfig } from '../../../src/compose/config/load.ts';
 import type { SecretData } from '../../../src/domain/secret.ts';
 import type { SecretProvider } from '../../../src/ports/secret-provider.ts';
 import type { Store } from '../../../src/ports/store.ts';
-import { connectEmbedded } from '../../../src/providers/embedded/open.ts';
+import { openEmbedded } from '../../../src/providers/embedded/open.ts';
 import { openStore } from '../../../src/store/index.ts';
 
 /** What a store has of one path, the current value where it is below `own`: everything that somebody who recovers the broker could log in with. */
@@ -39,7 +39,7 @@ export async function storedSecret(configFile: string, path: string): Promise<St
       orderBy: ['created_at'],
       limit: 1_000,
     });
-    const embedded = connectEmbedded({ store, clock: systemClock, ...keys });
+    const embedded = openEmbedded({ store, clock: systemClock, ...keys }).provider;
     const provider = embedded.mount({ prefix: 'own' });
     const active = rotations.find(({ pending }) => pending !== null);
     return {

@@ -2,10 +2,11 @@ import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { inspect, promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import type { ProviderConnection, SecretProvider } from '../../../../src/ports/secret-provider.ts';
+import type { SecretProvider } from '../../../../src/ports/secret-provider.ts';
 import { AwsOperator } from '../../../contract/aws-provider.contract.ts';
 import { connect, CONTEXT, setCredentials } from '../../../kit/aws-connection.ts';
 import { awsFault, FakeAws, type ScriptedAnswer } from '../../../kit/fakes/fake-aws.ts';
+import { closableProvider, type ClosableProvider } from '../../../kit/closable-provider.ts';
 
 const CANARY = 'canary-9c1f-secret';
 const good = (over: object): string =>
@@ -19,7 +20,7 @@ const good = (over: object): string =>
 
 describe('AWS Secrets Manager when it misbehaves', () => {
   let fake: FakeAws;
-  let connection: ProviderConnection;
+  let connection: ClosableProvider;
   let provider: SecretProvider;
   const read = (over = provider) => over.read(over.locate('db'), undefined, CONTEXT);
   const failure = (work: Promise<unknown>): Promise<unknown> =>
@@ -328,7 +329,7 @@ describe('AWS Secrets Manager when it misbehaves', () => {
   it('check says so when there are no credentials', async () => {
     const { awsSecretsManagerConnectionSchema: schema } =
       await import('../../../../src/providers/aws/config.ts');
-    const { connectAwsSecretsManager } = await import('../../../../src/providers/aws/open.ts');
+    const { openAwsSecretsManager } = await import('../../../../src/providers/aws/open.ts');
     const { systemClock } = await import('../../../../src/clock.ts');
     const config = schema.parse({
       type: 'aws-secrets-manager',
@@ -337,7 +338,9 @@ describe('AWS Secrets Manager when it misbehaves', () => {
       profile: 'not-there',
       locators: ['**'],
     });
-    connection = await connectAwsSecretsManager('aws', config, { clock: systemClock });
+    connection = closableProvider(
+      await openAwsSecretsManager('aws', config, { clock: systemClock }),
+    );
     const report = await connection.check(CONTEXT);
     expect(report).toMatchObject({ healthy: false });
     expect(report.findings.join()).toContain('no credentials from profile not-there');

@@ -2,11 +2,11 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { systemClock } from '../../../../src/clock.ts';
 import { awsSecretsManagerConnectionSchema } from '../../../../src/providers/aws/config.ts';
-import { connectAwsSecretsManager } from '../../../../src/providers/aws/open.ts';
+import { openAwsSecretsManager } from '../../../../src/providers/aws/open.ts';
 import { formatLocation, parseLocation } from '../../../../src/providers/aws/secrets/location.ts';
 
 const base = { type: 'aws-secrets-manager', region: 'eu-central-1', locators: ['prod/**'] };
-const connection = await connectAwsSecretsManager(
+const { provider: connection } = await openAwsSecretsManager(
   'aws',
   awsSecretsManagerConnectionSchema.parse(base),
   { clock: systemClock },

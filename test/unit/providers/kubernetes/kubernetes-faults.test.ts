@@ -2,14 +2,11 @@ import { readFileSync } from 'node:fs';
 import { inspect } from 'node:util';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { CallContext } from '../../../../src/ports/call-context.ts';
-import type {
-  CredentialRequest,
-  ProviderConnection,
-  SecretProvider,
-} from '../../../../src/ports/secret-provider.ts';
+import type { CredentialRequest, SecretProvider } from '../../../../src/ports/secret-provider.ts';
 import { FakeApiServer } from '../../../kit/fakes/fake-api-server.ts';
 import { drip, drop, flood, gzipBomb, stall } from '../../../kit/fakes/server-faults.ts';
 import { connectTo } from '../../../kit/fakes/faulty-kubernetes.ts';
+import type { ClosableProvider } from '../../../kit/closable-provider.ts';
 
 const CANARY = 'canary-4d1e-secret';
 const CONTEXT: CallContext = { requestId: 'req-1', signal: new AbortController().signal };
@@ -34,7 +31,7 @@ const vectors = JSON.parse(readFileSync(file, 'utf8')) as Vectors;
 
 describe('Kubernetes when it misbehaves', () => {
   let fake: FakeApiServer;
-  let connection: ProviderConnection;
+  let connection: ClosableProvider;
   let provider: SecretProvider;
   const answer = (status: number, body: unknown, headers: Record<string, string> = {}) =>
     fake.script('other', (_request, response) => {

@@ -1,14 +1,15 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { ProviderConnection, SecretProvider } from '../../../../src/ports/secret-provider.ts';
+import type { SecretProvider } from '../../../../src/ports/secret-provider.ts';
 import { kubernetesProviderConnectionSchema } from '../../../../src/providers/kubernetes/config.ts';
 import { FakeApiServer } from '../../../kit/fakes/fake-api-server.ts';
 import { connectTo } from '../../../kit/fakes/faulty-kubernetes.ts';
+import type { ClosableProvider } from '../../../kit/closable-provider.ts';
 
 const refusal = (code: string) => expect.objectContaining({ code });
 
 describe('places in Kubernetes', () => {
   let fake: FakeApiServer;
-  let connection: ProviderConnection;
+  let connection: ClosableProvider;
   let provider: SecretProvider;
 
   beforeAll(async () => {

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { inspect } from 'node:util';
 import type { SecretData } from '../../../../src/domain/secret.ts';
 import type { RotationTarget } from '../../../../src/ports/rotation-target.ts';
-import { connectVaultRotation } from '../../../../src/providers/vault/rotator/rotator.ts';
+import { vaultAt } from '../../../../src/providers/vault/open.ts';
 import type { VaultClient } from '../../../../src/providers/vault/client/client.ts';
 import { turnOf } from '../../../contract/rotation-target.contract.ts';
 import { contextOf, failureOf } from '../../../contract/secret-provider.contract.ts';
@@ -25,7 +25,7 @@ function having(data: unknown, options: object = {}) {
     },
     effect: () => Promise.reject(new Error('nothing is to be changed')),
   } as Partial<VaultClient> as VaultClient;
-  const connection = connectVaultRotation('vault', client, new HandClock(NOW));
+  const connection = vaultAt('vault', client, new HandClock(NOW)).rotation;
   const target: RotationTarget = connection.target('aws-static-role', { role: 'app', ...options });
   return { target, asked, vault };
 }

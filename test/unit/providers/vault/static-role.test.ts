@@ -2,7 +2,7 @@ import { systemClock } from '../../../../src/clock.ts';
 import { describe, expect, it } from '@jest/globals';
 import { inspect } from 'node:util';
 import type { RotationTarget } from '../../../../src/ports/rotation-target.ts';
-import { connectVaultRotation } from '../../../../src/providers/vault/rotator/rotator.ts';
+import { vaultAt } from '../../../../src/providers/vault/open.ts';
 import type { VaultClient } from '../../../../src/providers/vault/client/client.ts';
 import { turnOf } from '../../../contract/rotation-target.contract.ts';
 import { contextOf, failureOf } from '../../../contract/secret-provider.contract.ts';
@@ -18,7 +18,7 @@ function answering(...answers: readonly unknown[]): { target: RotationTarget; ch
     read: () => Promise.resolve(left.length > 1 ? left.shift() : left[0]),
     effect: ({ path }: { path: string }) => Promise.resolve(changes.push(path)),
   } as Partial<VaultClient> as VaultClient;
-  const target = connectVaultRotation('vault', client, systemClock).target('static-role', {
+  const target = vaultAt('vault', client, systemClock).rotation.target('static-role', {
     role: 'app',
   });
   return { target, changes };
