@@ -14,7 +14,6 @@ const { dependencies } = JSON.parse(textOf('package.json')) as {
 /** What every broker runs on, in the order of their names. */
 const RUNS_ON = [
   'better-sqlite3',
-  'cockatiel',
   'express',
   'jose',
   'lru-cache',

@@ -1,84 +1,94 @@
-import {
-  circuitBreaker,
-  CircuitState,
-  handleAll,
-  type CircuitBreakerPolicy,
-  type IBackoff,
-} from 'cockatiel';
 import { BrokerError } from '../../domain/errors.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { GuardLimits } from './config.ts';
-import { EitherBreaker } from './either-breaker.ts';
 
 export type CircuitPosition = 'closed' | 'open' | 'half-open';
 
-/** As far as the circuit is concerned, a call that the backend refused went well. */
-type Answer<T> = { readonly value: T } | { readonly refusal: unknown };
+/** Calls over which the share of failures is measured. */
+const SAMPLE_CALLS = 20;
 
-/** Stops calling a backend that fails, and after a while lets one call through to see whether it is back. */
+/**
+ * Stops calling a backend that fails, and after a while lets one call through as a probe. It opens after failures in a row, and when over half of
+ * the last twenty calls failed: a backend that answers every third call is down too.
+ */
 export class Circuit {
+  readonly #limits: GuardLimits;
   readonly #clock: Clock;
-  readonly #probeAfterMs: number;
-  readonly #policy: CircuitBreakerPolicy;
+  #position: CircuitPosition = 'closed';
   #probeAt = 0;
+  #failuresInRow = 0;
+  /** The last calls, oldest first; true: failed. */
+  #recent: boolean[] = [];
 
   constructor(limits: GuardLimits, clock: Clock) {
+    this.#limits = limits;
     this.#clock = clock;
-    this.#probeAfterMs = limits.probeAfterMs;
-    this.#policy = circuitBreaker(handleAll, {
-      breaker: new EitherBreaker(limits.failuresToOpen),
-      halfOpenAfter: { next: () => this.#wait() },
-    });
   }
 
   position(): CircuitPosition {
-    if (this.#policy.state === CircuitState.Closed) return 'closed';
-    return this.#policy.state === CircuitState.HalfOpen ? 'half-open' : 'open';
+    return this.#position;
   }
 
   /**
-   * `isFault` says whether a failure of `work` is the backend's.
-   * @throws ERR_PROVIDER_UNAVAILABLE, reason `circuit_open`, while open, and to all but the probing call while half open.
+   * `isFault` says whether a failure of `work` counts against the backend.
+   * @throws ERR_PROVIDER_UNAVAILABLE, reason `circuit_open`, while open, and for all but the probe while half open.
    */
   async pass<T>(work: () => Promise<T>, isFault: (error: unknown) => boolean): Promise<T> {
-    this.#refuseUnlessPassable();
-    const probing = this.position() === 'open';
-    const answer = await this.#policy.execute(async (): Promise<Answer<T>> => {
-      try {
-        return { value: await work() };
-      } catch (error) {
-        if (isFault(error) || (probing && isTimeout(error))) throw error;
-        return { refusal: error };
-      }
-    });
-    if ('refusal' in answer) throw answer.refusal;
-    return answer.value;
+    const isProbe = this.#admit();
+    try {
+      const value = await work();
+      this.#succeed(isProbe);
+      return value;
+    } catch (error) {
+      // A probe whose caller went away says nothing about the backend: the circuit stays open.
+      if (isFault(error) || (isProbe && isTimeout(error))) this.#fail(isProbe);
+      else this.#succeed(isProbe);
+      throw error;
+    }
   }
 
-  #refuseUnlessPassable(): void {
-    const position = this.position();
+  /** Whether the call is the probe. The monotonic clock keeps a jump of the wall clock from holding the circuit open. */
+  #admit(): boolean {
+    if (this.#position === 'closed') return false;
     const waitMs = this.#probeAt - this.#clock.monotonic();
-    if (position === 'closed' || (position === 'open' && waitMs <= 0)) return;
+    if (this.#position === 'open' && waitMs <= 0) {
+      this.#position = 'half-open';
+      return true;
+    }
     throw new BrokerError('ERR_PROVIDER_UNAVAILABLE', undefined, {
       reason: 'circuit_open',
       retryAfterSeconds: Math.max(1, Math.ceil(waitMs / 1000)),
     });
   }
 
-  /** The library compares wall-clock times; a length read from the monotonic clock keeps a jump of the wall clock from holding the circuit open. */
-  #wait(): IBackoff<unknown> {
-    this.#probeAt = this.#clock.monotonic() + this.#probeAfterMs;
-    const isOver = (): boolean => this.#clock.monotonic() >= this.#probeAt;
-    return {
-      get duration() {
-        return isOver() ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY;
-      },
-      next: () => this.#wait(),
-    };
+  #succeed(isProbe: boolean): void {
+    this.#failuresInRow = 0;
+    if (isProbe) this.#recent = [];
+    this.#record(false);
+    if (isProbe && this.#position === 'half-open') this.#position = 'closed';
+  }
+
+  /** A call that began before the circuit opened may fail after: it does not postpone the probe. */
+  #fail(isProbe: boolean): void {
+    this.#failuresInRow += 1;
+    this.#record(true);
+    if (this.#position === 'open' || !(isProbe || this.#isTooMany())) return;
+    this.#position = 'open';
+    this.#probeAt = this.#clock.monotonic() + this.#limits.probeAfterMs;
+  }
+
+  #record(failed: boolean): void {
+    this.#recent.push(failed);
+    if (this.#recent.length > SAMPLE_CALLS) this.#recent.shift();
+  }
+
+  #isTooMany(): boolean {
+    if (this.#failuresInRow >= this.#limits.failuresToOpen) return true;
+    const failures = this.#recent.filter((failed) => failed).length;
+    return this.#recent.length === SAMPLE_CALLS && failures > SAMPLE_CALLS / 2;
   }
 }
 
-/** A probe whose caller went away says nothing about the backend: the circuit stays open. */
 function isTimeout(error: unknown): boolean {
   return error instanceof BrokerError && error.code === 'ERR_PROVIDER_TIMEOUT';
 }

@@ -1,12 +1,12 @@
-import { ExponentialBackoff, fullJitterGenerator, handleWhen, retry } from 'cockatiel';
+import { randomFraction } from '../../crypto/random.ts';
 import { BrokerError } from '../../domain/errors.ts';
+import { Backoff } from '../../ports/backoff.ts';
 import type { CallContext } from '../../ports/call-context.ts';
 import type { Clock } from '../../ports/clock.ts';
 import { Circuit, type CircuitPosition } from './circuit.ts';
 import type { GuardLimits } from './config.ts';
 import { Deadline } from './deadline.ts';
 import { FairBulkhead } from './fair-bulkhead.ts';
-import { RetryBudget } from './retry-budget.ts';
 import { verdictOf } from './verdict.ts';
 
 export interface GuardState {
@@ -38,7 +38,8 @@ export interface GuardParts {
   readonly clock: Clock;
 }
 
-const BACKOFF = { initialDelay: 100, maxDelay: 2000, generator: fullJitterGenerator };
+const FIRST_PAUSE_MS = 100;
+const LONGEST_PAUSE_MS = 2000;
 /** A shorter attempt that ran into its caller's deadline says nothing about the backend. */
 const TELLING_MS = 1000;
 /** In the place of a caller's identity, which is never empty: work that the broker does by itself. */
@@ -99,25 +100,20 @@ class ConnectionGuard implements Guard {
     }
   }
 
-  #repeat<T>(deadline: Deadline, context: CallContext, work: Attempt<T>): Promise<T> {
-    let pause = new ExponentialBackoff(BACKOFF).next();
-    let pauseMs = 0;
-    let retriesLeft = this.#limits.maxRetries;
-    const worthRepeating = handleWhen((error) => {
-      if (retriesLeft === 0 || !verdictOf(error).retryable || isRefusal(error)) return false;
-      pauseMs = retryAfterMs(error) ?? pause.duration;
-      return pauseMs < deadline.remainingMs() && this.#budget.spend();
-    });
-    // The library's own pause follows neither our clock nor the signal: it stays at none, and ours begins the next attempt.
-    const policy = retry(worthRepeating, { maxAttempts: retriesLeft }).dangerouslyUnref();
-    return policy.execute(async ({ attempt }) => {
-      if (attempt > 0) {
-        retriesLeft -= 1;
-        pause = pause.next(undefined);
+  async #repeat<T>(deadline: Deadline, context: CallContext, work: Attempt<T>): Promise<T> {
+    const backoff = new Backoff(FIRST_PAUSE_MS, LONGEST_PAUSE_MS, randomFraction);
+    for (let retriesLeft = this.#limits.maxRetries; ; retriesLeft -= 1) {
+      try {
+        return await this.#enter(deadline, context, work);
+      } catch (error) {
+        const canRetry = retriesLeft > 0 && verdictOf(error).retryable && !isRefusal(error);
+        const pauseMs = canRetry
+          ? backoff.next(retryAfterSeconds(error))
+          : Number.POSITIVE_INFINITY;
+        if (pauseMs >= deadline.remainingMs() || !this.#budget.spend()) throw error;
         await this.#clock.sleep(pauseMs, deadline.signal);
       }
-      return this.#enter(deadline, context, work);
-    });
+    }
   }
 
   async #enter<T>(
@@ -158,7 +154,26 @@ function isRefusal(error: unknown): boolean {
   );
 }
 
-function retryAfterMs(error: unknown): number | undefined {
-  if (!(error instanceof BrokerError) || error.retryAfterSeconds === undefined) return undefined;
-  return error.retryAfterSeconds * 1000;
+function retryAfterSeconds(error: unknown): number | undefined {
+  return error instanceof BrokerError ? error.retryAfterSeconds : undefined;
+}
+
+const CALLS_A_RETRY = 10;
+const MOST_SAVED = 20;
+
+/** Retries are at most a tenth of the calls, so that a failing backend meets 10 % more load and never a multiple of it. */
+export class RetryBudget {
+  #calls = 0;
+
+  /** Counts one call that was not a retry. */
+  earn(): void {
+    this.#calls = Math.min(this.#calls + 1, CALLS_A_RETRY * MOST_SAVED);
+  }
+
+  /** Whether one more retry is within the budget; takes it. */
+  spend(): boolean {
+    if (this.#calls < CALLS_A_RETRY) return false;
+    this.#calls -= CALLS_A_RETRY;
+    return true;
+  }
 }

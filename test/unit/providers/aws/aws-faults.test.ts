@@ -296,7 +296,11 @@ describe('AWS Secrets Manager when it misbehaves', () => {
     expect((await provider.list('', { limit: 10 }, CONTEXT)).items).toEqual([{ name: 'good' }]);
     fake.reset();
     fake.always({ status: 200, body: JSON.stringify({ SecretList: [], NextToken: 'again' }) });
-    expect(await provider.list('', { limit: 10 }, CONTEXT)).toEqual({ items: [], next: 'again' });
+    expect(await provider.list('', { limit: 10 }, CONTEXT)).toEqual({
+      items: [],
+      next: 'again',
+      cost: 10,
+    });
     expect(fake.requests).toHaveLength(10);
   });
 

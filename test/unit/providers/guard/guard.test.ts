@@ -251,8 +251,7 @@ describe('retries', () => {
     const isSettled = (): boolean => state.settled;
     void call.catch(() => undefined).finally(() => (state.settled = true));
     for (let turn = 0; turn < 200; turn += 1) {
-      // Later than the library's own pause of one millisecond, which is not on the clock.
-      await new Promise((done) => setTimeout(done, 2));
+      await settle();
       if (isSettled()) return;
       clock.advance(50);
     }
