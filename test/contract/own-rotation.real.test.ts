@@ -40,7 +40,7 @@ async function start(moto: Moto): Promise<Started> {
     target: rotation.target('own-rotation', options),
     restart: async () => (await open()).rotation.target('own-rotation', options),
     async close() {
-      await Promise.all(opened.map((each) => each.close()));
+      for (const each of opened) await each.close();
       await secret.close();
     },
   };
