@@ -17,7 +17,7 @@ import { policy } from '../../kit/broker-parts.ts';
 import { newCall } from '../../kit/call.ts';
 import { leaseRow } from '../../kit/fakes/store-rows.ts';
 import { HandClock } from '../../kit/hand-clock.ts';
-import { connectEmbedded } from '../../../src/providers/embedded/open.ts';
+import { openEmbedded } from '../../../src/providers/embedded/open.ts';
 import { newToken } from '../../../src/crypto/token.ts';
 import { removeSessions } from '../../../src/broker/sessions/ended-sessions.ts';
 import { AttackedInstallation } from '../../kit/attacked-installation.ts';
@@ -220,7 +220,7 @@ describeWith(
       const broker = await own.open();
       cleanUps.unshift(() => broker.close('test'));
       const { store, keyring, installation } = broker.parts;
-      const { writes } = connectEmbedded({ store, clock, keyring, installation }).mount({
+      const { writes } = openEmbedded({ store, clock, keyring, installation }).provider.mount({
         prefix: 'app',
       });
       const write = async (value: string): Promise<void> => {

@@ -13,7 +13,7 @@ import { newCall } from '../../kit/call.ts';
 import { credentialRow, leaseRow } from '../../kit/fakes/store-rows.ts';
 import { until } from '../../kit/backends/until.ts';
 import { RowSeals } from '../../../src/broker/recording/row-seals.ts';
-import { connectEmbedded } from '../../../src/providers/embedded/open.ts';
+import { openEmbedded } from '../../../src/providers/embedded/open.ts';
 import { DIGESTED } from '../../../src/store/guarded-tables.ts';
 import { RowGuard } from '../../../src/store/row-guard.ts';
 import { manifestDigests } from '../../../src/store/state-check.ts';
@@ -212,7 +212,7 @@ describe('rows of a stopped broker that somebody changed', () => {
 describe('a secret of the embedded provider whose later version somebody removed', () => {
   const stage = async ({ parts }: RunningBroker, value: string): Promise<void> => {
     const { store, clock, keyring, installation } = parts;
-    const { writes } = connectEmbedded({ store, clock, keyring, installation }).mount({
+    const { writes } = openEmbedded({ store, clock, keyring, installation }).provider.mount({
       prefix: 'app',
     });
     const { fragment } = await writes!.put('app/db', { password: value }, undefined, 'test');
