@@ -1,4 +1,6 @@
 import type { IncomingMessage } from 'node:http';
+import { readBody } from '../net/https/read-body.ts';
+import { UnusableResponse } from '../net/https/unusable-response.ts';
 import type { Authorization } from './credential.ts';
 import { ApiError, UnreachableError } from './errors.ts';
 import type { components } from './generated/api.ts';
@@ -64,7 +66,7 @@ async function bodyOf(
     response.resume();
     return undefined;
   }
-  const bytes = await readBody(response, MOST_BYTES);
+  const bytes = await readWhole(response, MOST_BYTES);
   if (form === 'bytes') return new Uint8Array(bytes);
   const text = textOf(bytes, response);
   if (form === 'text') return text;
@@ -89,7 +91,7 @@ async function failureOf(
     response.destroy();
     return notOurs(response);
   }
-  const text = textOf(await readBody(response, MOST_PROBLEM_BYTES), response);
+  const text = textOf(await readWhole(response, MOST_PROBLEM_BYTES), response);
   const problem = jsonOf(text, response);
   return isProblem(problem)
     ? new ApiError(id, { ...problem, status: response.statusCode ?? 0 }, retryAfterOf(response))
@@ -134,25 +136,15 @@ function mediaOf({ headers }: IncomingMessage): string {
   return (headers['content-type'] ?? '').split(';', 1)[0]?.trim().toLowerCase() ?? '';
 }
 
-/** Stops after `most` bytes, whatever Content-Length says. */
-async function readBody(response: IncomingMessage, most: number): Promise<Buffer> {
-  if (response.headers['content-encoding'] !== undefined) {
-    response.destroy();
-    throw notOurs(response);
-  }
-  const chunks: Buffer[] = [];
-  let length = 0;
+/** @throws UnreachableError for a body that is longer than `most` bytes, compressed or cut off */
+async function readWhole(response: IncomingMessage, most: number): Promise<Buffer> {
   try {
-    for await (const chunk of response as AsyncIterable<Buffer>) {
-      length += chunk.length;
-      if (length > most)
-        throw new UnreachableError('too_large', `the response has over ${most} bytes`);
-      chunks.push(chunk);
-    }
+    return await readBody(response, most);
   } catch (error) {
-    throw transportError(error, 'the response');
+    if (!(error instanceof UnusableResponse)) throw transportError(error, 'the response');
+    if (error.reason !== 'body_too_large') throw notOurs(response);
+    throw new UnreachableError('too_large', `the response has over ${most} bytes`);
   }
-  return Buffer.concat(chunks, length);
 }
 
 function textOf(bytes: Uint8Array, response: IncomingMessage): string {

@@ -138,7 +138,7 @@ describeWith(['postgres'], 'somebody who puts right what got stuck', ({ postgres
 
     await superuser.query('DROP TABLE kept');
     const said = await operator.ok('revocation', 'retry', failed.credential);
-    expect(said).toBe(`${failed.credential} is tried again now\n`);
+    expect(said).toBe(`retrying the revocation of ${failed.credential} now\n`);
     await eventually('it is revoked', async () => {
       const { items } = await operator.json('revocation', 'ls');
       return (items as unknown[]).length === 0 ? true : undefined;

@@ -80,7 +80,7 @@ describeWith(['openbao', 'moto'], 'an import', ({ openbao, moto }) => {
 
       const mistyped = await operator.run(...all, '--from', 'taem', '--yes');
       expect(mistyped).toMatchObject({ code: 4, out: '' });
-      expect(mistyped.err).toContain(`nothing is below "taem" of KV ${version} at ${mount}/`);
+      expect(mistyped.err).toContain(`KV ${version} at ${mount}/ has nothing below "taem"`);
       // An engine of version 1 has a folder of any name, and this one is empty.
       const other = version === '1' ? { kv: '2', code: 0 } : { kv: '1', code: 4 };
       const mistaken = await operator.run(...all, '--from', '', '--kv', other.kv);
@@ -128,7 +128,9 @@ describeWith(['openbao', 'moto'], 'an import', ({ openbao, moto }) => {
     const nowhere = ['--region', region, '--endpoint', 'http://127.0.0.1:9'];
     const unreachable = await operator.run('import', 'aws', ...nowhere, '--yes');
     expect(unreachable).toMatchObject({ code: 5, out: '' });
-    expect(unreachable.err).toMatch(/^no answer of AWS .* at 127\.0\.0\.1:9: ECONNREFUSED; are /);
+    expect(unreachable.err).toMatch(
+      /^no response from AWS .* at 127\.0\.0\.1:9: ECONNREFUSED; check /,
+    );
     const { code, out } = await operator.run('import', 'aws', ...words, '--yes');
     expect(code).toBe(0);
     expect(out).toContain('3 copied');

@@ -1,8 +1,10 @@
 import { isUtf8 } from 'node:buffer';
-import { request as requestHttp, type IncomingMessage } from 'node:http';
-import { request as requestHttps } from 'node:https';
 import { parseMembers } from '../../domain/json-members.ts';
 import { isTlsFault } from '../../domain/tls-fault.ts';
+import { HttpClient } from '../../net/https/http-client.ts';
+import { readBody } from '../../net/https/read-body.ts';
+import { UnusableResponse } from '../../net/https/unusable-response.ts';
+import { doubledDelay } from '../../ports/backoff.ts';
 import type { Clock } from '../../ports/clock.ts';
 import { withDeadline } from '../../ports/deadline.ts';
 import { EXIT, Failed } from '../errors.ts';
@@ -11,7 +13,8 @@ import { checkSourceAddress, SourceError } from './import-source.ts';
 const TIMEOUT_MS = 30_000;
 const MOST_BYTES = 16 * 1024 * 1024;
 const TRIES = 4;
-const PAUSE_MS = 500;
+const FIRST_PAUSE_MS = 1_000;
+const LONGEST_PAUSE_MS = 8_000;
 /** Too many requests, a sealed server or a standby, and a proxy without a server: every other path would fail too. */
 const NOT_NOW: readonly number[] = [429, 502, 503, 504];
 
@@ -28,9 +31,10 @@ export interface VaultAnswer {
   readonly body: Readonly<Record<string, unknown>> | undefined;
 }
 
-/** GET requests below `/v1/` of Vault or OpenBao, without a library. Redirects are not followed, because they would carry the token to another server. */
+/** GET requests below `/v1/` of Vault or OpenBao. Redirects are not followed, because they would carry the token to another server. */
 export class VaultHttp {
   readonly #access: VaultAccess;
+  readonly #http: HttpClient;
   readonly #clock: Clock;
   readonly #signal: AbortSignal;
 
@@ -38,6 +42,10 @@ export class VaultHttp {
   constructor(access: VaultAccess, clock: Clock, signal: AbortSignal) {
     checkSourceAddress('--address', access.address, 'a Vault or an OpenBao');
     this.#access = access;
+    const { ca } = access;
+    const tls =
+      new URL(access.address).protocol === 'http:' ? 'off' : { ...(ca !== undefined && { ca }) };
+    this.#http = new HttpClient({ tls });
     this.#clock = clock;
     this.#signal = signal;
   }
@@ -58,51 +66,35 @@ export class VaultHttp {
       } catch (error) {
         this.#signal.throwIfAborted();
         if (error instanceof SourceError) throw error;
+        if (error instanceof UnusableResponse) throw sourceError(error);
         const isFinal = tries === TRIES || isTlsFault((error as NodeJS.ErrnoException).code);
         if (isFinal) throw unreachable(error, this.#access);
       }
-      await this.#clock.sleep(PAUSE_MS * 2 ** tries, this.#signal);
+      await this.#clock.sleep(
+        doubledDelay(FIRST_PAUSE_MS, LONGEST_PAUSE_MS, tries - 1),
+        this.#signal,
+      );
     }
   }
 
+  close(): void {
+    this.#http.close();
+  }
+
   async #once(path: string, query: string, signal: AbortSignal): Promise<VaultAnswer> {
-    const { address, token, namespace, ca } = this.#access;
-    const url = new URL(
-      `/v1/${path.split('/').map(encodeURIComponent).join('/')}${query}`,
-      address,
-    );
-    const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
-    const request = url.protocol === 'https:' ? requestHttps : requestHttp;
+    const { address, token, namespace } = this.#access;
+    const target = `/v1/${path.split('/').map(encodeURIComponent).join('/')}${query}`;
     const headers = {
       'x-vault-token': token,
       'x-vault-request': 'true',
       ...(namespace !== undefined && { 'x-vault-namespace': namespace }),
     };
-    const sent = request(url, {
-      headers,
-      signal,
-      minVersion: 'TLSv1.2',
-      ...(ca !== undefined && { ca }),
-    });
-    sent.on('response', resolve);
-    sent.on('error', reject);
-    sent.end();
-    const response = await promise;
+    const url = new URL(address);
+    const response = await this.#http.open({ method: 'GET', url, target, headers, signal });
     const status = response.statusCode ?? 0;
-    const bytes = await readBounded(response);
+    const bytes = await readBody(response, MOST_BYTES);
     return { status, body: [200, 404].includes(status) ? membersIn(bytes) : undefined };
   }
-}
-
-async function readBounded(response: IncomingMessage): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of response as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > MOST_BYTES) throw new SourceError('vault_too_large');
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks, size);
 }
 
 /** Bytes that are not UTF-8 are refused: decoding would change a value. */
@@ -113,6 +105,10 @@ function membersIn(bytes: Buffer): VaultAnswer['body'] {
   } catch {
     throw new SourceError('vault_too_deep');
   }
+}
+
+function sourceError({ reason }: UnusableResponse): SourceError {
+  return new SourceError(reason === 'body_too_large' ? 'vault_too_large' : 'vault_answer');
 }
 
 class NotNow extends Error {

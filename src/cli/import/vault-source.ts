@@ -98,7 +98,7 @@ export class VaultSource implements ImportSource {
   }
 
   close(): void {
-    // Every request has its own connection.
+    this.#http.close();
   }
 }
 
