@@ -20,7 +20,7 @@ import { kubeConnection, vaultConnection } from './servers/connections.ts';
 
 const READERS = 64;
 const LOGINS = 16;
-/** Enough that no login meets its own token while the last one with it is under way. */
+/** Enough that no login meets its own token while the last one with it is in flight. */
 const OFFLINE_TOKENS = 500;
 const REVIEWED_TOKENS = 200;
 

@@ -18,7 +18,7 @@ const PODS_AN_ACCOUNT = 50;
 const PATHS = ['own/fleet/db', 'own/fleet/mail', 'own/fleet/key'];
 /**
  * All come from one address here, which in a cluster they do not; limits by workload are as shipped. Sessions end within the outage, so that
- * everybody has to log in afterwards: sessions of an hour would just go on.
+ * every agent must log in afterwards: sessions of an hour would simply continue.
  */
 const LIMITS = { addressRate: { perSecond: 1_000_000, burst: 10_000_000 }, maxSessionSeconds: 240 };
 const CONNECTIONS = 'QUAYMASTER__listener__maxConnectionsPerAddress';

@@ -47,7 +47,7 @@ function podsOf(manifests: readonly Manifest[]): readonly ReturnType<typeof podT
     );
 }
 
-// A cluster of its own: the webhook's configuration is for all namespaces of a cluster, and nobody answers it here.
+// A separate cluster: the webhook's configuration covers all namespaces of a cluster, and no webhook answers here.
 describeWith(['helm', 'kube'], 'the chart on a real API server', ({ helm }) => {
   let kube: Running<Kube>;
 

@@ -96,7 +96,7 @@ describeWith(['helm'], 'the chart', ({ helm }) => {
     );
   });
 
-  it('starts the broker anew when its configuration changes', async () => {
+  it('restarts the broker when its configuration changes', async () => {
     const sums = [{}, { config: { log: { level: 'debug' } } }].map(async (values) => {
       const workload = only(await renderChart(helm, values), 'StatefulSet');
       return JSON.stringify((workload['spec'] as { template: object }).template);
@@ -161,7 +161,7 @@ describeWith(['helm'], 'the chart', ({ helm }) => {
       /injector\.broker\.url is empty/,
     ],
     [
-      'an injector with a certificate that nobody trusts',
+      'an injector with a certificate of an unknown authority',
       { injector: { enabled: true, cluster: 'home', certificateSecret: 'cert' } },
       /injector\.caBundle/,
     ],

@@ -5,7 +5,7 @@ import { parseManifests } from './manifests.ts';
 
 export const CHART = 'deploy/helm/quaymaster';
 
-/** The least that the chart must be told, and what a test says over it by standard input. */
+/** The required values of the chart, overridden by the values that a test passes on standard input. */
 export const VALUES = ['--values', 'deploy/helm/plain.values.yaml', '--values', '-'] as const;
 
 const INJECTOR = { enabled: true, cluster: 'home' };

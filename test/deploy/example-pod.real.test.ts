@@ -47,7 +47,7 @@ describe("the example pod's agent", () => {
     expect(settings.broker.caFile).toBe(`${mountPath(agent, 'quaymaster-agent')}/ca.crt`);
   });
 
-  it('shares the files with the application, and the token with nobody', () => {
+  it('shares only the files with the application, never the token', () => {
     const [application] = pod.containers as [Container];
     expect(application.volumeMounts).toEqual([
       { name: 'secrets', mountPath: settings.directory, readOnly: true },
@@ -77,7 +77,7 @@ describeWith(['kube'], 'the example pod on a real API server', ({ kube }) => {
     expect(initContainers).toMatchObject([{ name: 'quaymaster-agent', restartPolicy: 'Always' }]);
   });
 
-  it('gets a token for the broker and nobody else', async () => {
+  it('gets a token with the broker as its only audience', async () => {
     const { audience } = pod.volumes.flatMap(({ projected }) => projected?.sources ?? [])[0]!
       .serviceAccountToken;
     expect(audience).toBe('quaymaster');

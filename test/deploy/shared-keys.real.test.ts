@@ -54,7 +54,7 @@ describeWith(['postgres'], 'replicas that share the volume of the keys', ({ post
     await database.drop();
   });
 
-  it('serve side by side, and whoever appends to the log moves the one checkpoint', async () => {
+  it('serve side by side, and the replica that appends to the log moves the one checkpoint', async () => {
     await act(replicas[0]!, 'one');
     await act(replicas[1]!, 'two');
   });

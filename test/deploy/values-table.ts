@@ -1,6 +1,6 @@
 import { isMap, parseDocument, type Pair, type Scalar, type YAMLMap } from 'yaml';
 
-/** A value of the chart: its place with dots, its default as JSON, and what is said of it. */
+/** A value of the chart: its place with dots, its default as JSON, and its description. */
 interface ValueRow {
   readonly place: string;
   readonly fallback: string;

@@ -79,7 +79,7 @@ export class HttpClient {
       },
     });
     outgoing.once('response', (response) => {
-      // A response that is not read to its end has nobody else to report a late error to.
+      // A late error of a response that is not read to its end has no other listener; without one it would end the process.
       response.on('error', () => undefined);
       resolve(response);
     });

@@ -10,8 +10,8 @@ export const HTTP_BOUNDS = {
 } as const;
 
 /**
- * A connection on which nothing moves for this long while a request is under way is cut: an answer that nobody takes is memory. Longer than any
- * request is silent, which is 25 s at most.
+ * A connection without traffic for this long during a request is closed: an unread response occupies memory. A request is silent for
+ * at most 25 s, so this limit is longer.
  */
 export const STALLED_MS = 45_000;
 

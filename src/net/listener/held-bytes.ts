@@ -1,5 +1,5 @@
 export interface HeldBounds {
-  /** Bytes for one holder while nobody else holds any. */
+  /** Bytes for one holder while no other holder has any. */
   readonly ofOne: number;
   /** Bytes for all holders together. */
   readonly ofAll: number;

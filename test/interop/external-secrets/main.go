@@ -35,7 +35,7 @@ type outcome struct {
 	Key string `json:"key"`
 	// Value is a string, or a map of them.
 	Value any `json:"value,omitempty"`
-	// Error is set when the operator would keep what it has, and try again.
+	// Error is set if the operator would keep its present value and retry.
 	Error string `json:"error,omitempty"`
 	// Gone: the operator takes the secret for deleted, and its deletionPolicy holds.
 	Gone bool `json:"gone"`
