@@ -2,6 +2,7 @@ import type { Caller } from '../broker/call.ts';
 import { whenReady, type Eventually } from '../broker/eventually.ts';
 import type { EventFeed } from '../broker/events/follow-events.ts';
 import { deliver } from '../broker/secrets/deliver.ts';
+import { refuseRequest } from '../broker/recording/refusals.ts';
 import { BrokerError } from '../domain/errors.ts';
 import { challengeOf } from './bearer.ts';
 import { errorResponse } from './error-response.ts';
@@ -58,7 +59,7 @@ export function answer(
   exchange.send(status, [...type, ...(headers ?? [])], bytes);
 }
 
-/** Tells the caller what its code says, and the log why. */
+/** Answers with the problem of the error's code, and logs the reason. */
 export function answerError(
   { log, rates }: Surroundings,
   exchange: Exchange,
@@ -71,4 +72,21 @@ export function answerError(
   log.failed(exchange, error);
   const problem = errorResponse(error, exchange.requestId, challengeOf(exchange.request));
   exchange.send(problem.status, [...problem.headers, ...headers], problem.body);
+}
+
+/** Records a request that no use case recorded, then refuses it; if it cannot be recorded, that failure is the answer. */
+export async function refuse(
+  surroundings: Surroundings,
+  exchange: Exchange,
+  thrown: unknown,
+  more: { readonly caller?: Caller | undefined; readonly headers?: readonly string[] } = {},
+): Promise<void> {
+  let error = BrokerError.from(thrown);
+  try {
+    const call = exchange.described();
+    await refuseRequest(surroundings.parts, { call, caller: more.caller }, error);
+  } catch (failure) {
+    error = BrokerError.from(failure);
+  }
+  answerError(surroundings, exchange, error, more.headers);
 }

@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http';
 import {
   authenticate,
   authenticateSender,
@@ -8,12 +9,13 @@ import type { Caller } from '../broker/call.ts';
 import { whenReady, type Eventually } from '../broker/eventually.ts';
 import type { Parts } from '../broker/parts.ts';
 import { LiveSession } from '../broker/sessions/session-memory.ts';
+import type { ShownProof } from '../broker/sessions/proof/shown-proof.ts';
 import { spendProof } from '../broker/sessions/proof/check-proof.ts';
 import { BrokerError } from '../domain/errors.ts';
 import type { Operation } from './access.ts';
 import { findBearer, findSenderToken, readBearer } from './bearer.ts';
+import { isRepeated } from './check-request.ts';
 import type { Exchange } from './exchange.ts';
-import { shownProof } from './shown-proof.ts';
 import type { Surroundings } from './surroundings.ts';
 
 /** The one reason of a refused proof that costs the verification of a signature. */
@@ -122,4 +124,19 @@ async function identifySender(
 
 function isRefused(error: unknown): error is BrokerError {
   return error instanceof BrokerError && error.kind === 'unauthenticated';
+}
+
+/** The proof of a request, with the facts it must cover. `schemes` are those by which clients may reach the listener. */
+export function shownProof(request: IncomingMessage, schemes: readonly string[]): ShownProof {
+  const { headers, rawHeaders, method = '', url = '' } = request;
+  const text = headers['dpop'];
+  const [path = ''] = url.split('?', 1);
+  return {
+    text: text === undefined ? undefined : String(text),
+    isRepeated: isRepeated(rawHeaders, 'dpop'),
+    method,
+    schemes,
+    host: headers.host ?? '',
+    path,
+  };
 }

@@ -4,20 +4,18 @@ import { holdsAnything } from '../broker/secrets/judge-target.ts';
 import { isRecorded } from '../broker/recording/refusals.ts';
 import { BrokerError, type Problem } from '../domain/errors.ts';
 import { isProbe, type Operation } from './access.ts';
-import { answer, answerError, delivered } from './answers.ts';
+import { answer, answerError, delivered, refuse } from './answers.ts';
 import type { ParsedBody } from './body/parsed-body.ts';
 import { hasBody, readBody, type BodyRules } from './body/read-body.ts';
 import { checkRequest } from './check-request.ts';
 import type { Exchange } from './exchange.ts';
-import { admit, identify, type Identity } from './identify.ts';
+import { admit, identify, shownProof, type Identity } from './identify.ts';
 import { judgeRequest, type Params } from './judge-request.ts';
 import type { OperationTally } from './operation-tallies.ts';
 import type { PathTemplate } from './path-template.ts';
 import { NO_QUERY, parseQuery, type Query } from './query.ts';
-import { refuse } from './refuse.ts';
 import { RequestShare, waiting } from './request-share.ts';
 import type { Incoming, Route } from './route.ts';
-import { shownProof } from './shown-proof.ts';
 import type { Surroundings } from './surroundings.ts';
 
 /** An operation with its route and its metrics. */

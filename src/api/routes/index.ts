@@ -1,4 +1,3 @@
-import type { MachineFacts } from '../machine-facts.ts';
 import type { Routes } from '../route.ts';
 import { acknowledge } from './acknowledgements.ts';
 import {
@@ -14,7 +13,7 @@ import { issueCredential } from './credentials.ts';
 import { documentRoutes } from './documents.ts';
 import { followEvents } from './events.ts';
 import { listLeases, readLease, releaseLease, renewLease, revokeLeases } from './leases.ts';
-import { machineRoutes } from './machine.ts';
+import { machineRoutes, type MachineFacts, type MachineRoutes } from './machine.ts';
 import { checkMount } from './mount-check.ts';
 import {
   createOperatorToken,
@@ -52,57 +51,85 @@ const mounts = documentRoutes('mount', '/api/v1/mounts');
 const definitions = documentRoutes('definition', '/api/v1/definitions');
 const operators = documentRoutes('operator', '/api/v1/operators');
 
-/** What each row of `access.ts` does. */
+/** The routes of the rows of `access.ts`, but for those that need facts about the process. */
+const OPERATIONS: Omit<Routes, keyof MachineRoutes> = {
+  readSecret,
+  createSession,
+  readSession,
+  renewSession,
+  endSession,
+  listSessions,
+  endSessions,
+  createQuarantine,
+  listQuarantines,
+  liftQuarantine,
+  seal,
+  readSecrets,
+  listSecrets,
+  writeSecret,
+  destroySecret,
+  listSecretVersions,
+  issueCredential,
+  acknowledge,
+  followEvents,
+  listRotations,
+  readRotation,
+  readRotationHistory,
+  runRotation,
+  drillRotation,
+  retryRotation,
+  abortRotation,
+  rollBackRotation,
+  retireRotation,
+  listLeases,
+  readLease,
+  releaseLease,
+  renewLease,
+  revokeLeases,
+  listRevocations,
+  retryRevocation,
+  validatePolicy,
+  explainDecision,
+  checkMount,
+  createOperatorToken,
+  listOperatorTokens,
+  readOwnToken,
+  revokeOperatorToken,
+  searchAudit,
+  traceAudit,
+  proveEntry,
+  readCheckpoint,
+  readLogKey,
+  listHeads,
+  readTile,
+  listPolicies: policies.list,
+  readPolicy: policies.read,
+  putPolicy: policies.put,
+  deletePolicy: policies.remove,
+  listPolicyVersions: policies.versions,
+  listClusters: clusters.list,
+  readCluster: clusters.read,
+  putCluster: clusters.put,
+  deleteCluster: clusters.remove,
+  listClusterVersions: clusters.versions,
+  listMounts: mounts.list,
+  readMount: mounts.read,
+  putMount: mounts.put,
+  deleteMount: mounts.remove,
+  listMountVersions: mounts.versions,
+  listDefinitions: definitions.list,
+  readDefinition: definitions.read,
+  putDefinition: definitions.put,
+  deleteDefinition: definitions.remove,
+  listDefinitionVersions: definitions.versions,
+  listOperators: operators.list,
+  readOperator: operators.read,
+  putOperator: operators.put,
+  deleteOperator: operators.remove,
+  listOperatorVersions: operators.versions,
+};
+
+/** The route of each row of `access.ts`. */
 export function allRoutes(facts: MachineFacts): Routes {
-  return {
-    readSecret,
-    ...{ createSession, readSession, renewSession, endSession, listSessions, endSessions },
-    ...{ createQuarantine, listQuarantines, liftQuarantine, seal },
-    ...{ readSecrets, listSecrets, writeSecret, destroySecret, listSecretVersions },
-    ...{ issueCredential, acknowledge, followEvents },
-    ...{ listRotations, readRotation, readRotationHistory, runRotation, drillRotation },
-    ...{ retryRotation, abortRotation, rollBackRotation, retireRotation },
-    ...{ listLeases, readLease, releaseLease, renewLease, revokeLeases },
-    ...{ listRevocations, retryRevocation },
-    ...{ validatePolicy, explainDecision, checkMount },
-    ...documentOperations(),
-    ...{ createOperatorToken, listOperatorTokens, readOwnToken, revokeOperatorToken },
-    ...{ searchAudit, traceAudit, proveEntry, readCheckpoint, readLogKey, listHeads, readTile },
-    ...machineRoutes(facts),
-  };
+  return { ...OPERATIONS, ...machineRoutes(facts) };
 }
-
-function documentOperations(): Pick<Routes, DocumentOperation> {
-  return {
-    listPolicies: policies.list,
-    readPolicy: policies.read,
-    putPolicy: policies.put,
-    deletePolicy: policies.remove,
-    listPolicyVersions: policies.versions,
-    listClusters: clusters.list,
-    readCluster: clusters.read,
-    putCluster: clusters.put,
-    deleteCluster: clusters.remove,
-    listClusterVersions: clusters.versions,
-    listMounts: mounts.list,
-    readMount: mounts.read,
-    putMount: mounts.put,
-    deleteMount: mounts.remove,
-    listMountVersions: mounts.versions,
-    listDefinitions: definitions.list,
-    readDefinition: definitions.read,
-    putDefinition: definitions.put,
-    deleteDefinition: definitions.remove,
-    listDefinitionVersions: definitions.versions,
-    listOperators: operators.list,
-    readOperator: operators.read,
-    putOperator: operators.put,
-    deleteOperator: operators.remove,
-    listOperatorVersions: operators.versions,
-  };
-}
-
-type Single = 'Policy' | 'Cluster' | 'Mount' | 'Definition' | 'Operator';
-type Plural = 'Policies' | 'Clusters' | 'Mounts' | 'Definitions' | 'Operators';
-type DocumentOperation =
-  `list${Plural}` | `${'read' | 'put' | 'delete'}${Single}` | `list${Single}Versions`;

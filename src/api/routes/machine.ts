@@ -1,12 +1,34 @@
+import type { Registry } from 'prom-client';
 import { BrokerError } from '../../domain/errors.ts';
 import type { LiveOperator } from '../../broker/sessions/operator-token-memory.ts';
 import { JSON_TYPE } from '../answers.ts';
-import type { MachineFacts } from '../machine-facts.ts';
 import type { Routes } from '../route.ts';
 
-type MachineRoutes = Pick<Routes, 'readHealth' | 'readReadiness' | 'readMetrics' | 'readOpenApi'>;
+/** Facts about the process that probes and metrics report. */
+export interface MachineFacts {
+  /** Codes of why the broker should get no requests now; empty: it is ready. */
+  readonly unready: () => readonly string[];
+  /** What holds the store, by kind of row and without names; empty: it is not held. */
+  readonly held: () => readonly {
+    readonly reason: string;
+    readonly kind?: string;
+    readonly count?: number;
+  }[];
+  /** Codes of conditions that an operator should change; requests are served nevertheless. */
+  readonly warnings: () => readonly string[];
+  readonly metrics: Registry;
+  /** False where metrics have a listener of their own. */
+  readonly servesMetrics: boolean;
+  /** openapi.yaml as JSON text. */
+  readonly openApi: string;
+}
 
-/** What machines ask of the broker. No answer names a path, a workload or a version. */
+export type MachineRoutes = Pick<
+  Routes,
+  'readHealth' | 'readReadiness' | 'readMetrics' | 'readOpenApi'
+>;
+
+/** Probes, metrics and the contract. No answer names a path, a workload or a version. */
 export function machineRoutes(facts: MachineFacts): MachineRoutes {
   return {
     readHealth: { read: () => () => Promise.resolve({ status: 200, body: { status: 'ok' } }) },
