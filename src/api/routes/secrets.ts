@@ -26,7 +26,8 @@ export const readSecret: RouteOf<'readSecret'> = {
   query: ['version'],
   read: ({ params, query }) => {
     const path = pathOf(params);
-    const version = parseParameter(secretVersion.optional(), query.get('version'));
+    const asked = query.get('version');
+    const version = asked === undefined ? undefined : parseParameter(secretVersion, asked);
     return async ({ parts, call, caller }) => {
       const disclosure = await discloseSecret(parts, call, caller, { path, version });
       return { status: 200, values: disclosureJson(disclosure) };
