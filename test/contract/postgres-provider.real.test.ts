@@ -179,7 +179,7 @@ describeWith(['postgres'], 'roles of PostgreSQL to order', ({ postgres }) => {
       await settled(0);
     });
 
-    it('is taken back only after a try that is still under way has ended', async () => {
+    it('is revoked only after an attempt in progress has ended', async () => {
       const { credentials, handle } = await begin('readonly');
       const prepared = await credentials.prepare(handle, contextOf());
       const outcomes = await Promise.allSettled([

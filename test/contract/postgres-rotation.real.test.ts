@@ -288,7 +288,7 @@ describeWith(['postgres'], 'users of a PostgreSQL server', ({ postgres }) => {
       await session.end();
     });
 
-    it('that somebody else made is used as it is, and refused where it may do less', async () => {
+    it('uses a second user that exists, and refuses it if it has fewer rights', async () => {
       const { target, current, second, schema } = await entitled();
       await place.createRole(second, password());
       const turn = turnOf(current);

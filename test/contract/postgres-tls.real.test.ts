@@ -21,7 +21,7 @@ import { turnOf, wholeText } from './rotation-target.contract.ts';
 import { contextOf, failureOf } from './secret-provider.contract.ts';
 
 const AN_HOUR_MS = 3_600_000;
-/** Of whom the broker expects, when nothing else is said of it. */
+/** The server that the broker expects by default. */
 const EXPECTED: CertificateRequest = { commonName: 'db', ipAddresses: ['127.0.0.1'] };
 const REFUSED = { code: 'ERR_PROVIDER_UNAVAILABLE', reason: 'tls' };
 const PASSWORD = 'canary-5c1e-password';
@@ -73,7 +73,7 @@ describeWith(['postgres'], 'PostgreSQL over TLS', ({ postgres }) => {
     expect(await ask(server)).toEqual([['t', expect.stringMatching(/^TLSv1\.[23]$/)]]);
   });
 
-  describe('hides from who listens in between', () => {
+  describe('hides from an eavesdropper', () => {
     /** A connection on which every byte is heard. */
     const overheard = async () => {
       const eavesdropper = await eavesdrop();
@@ -109,7 +109,7 @@ describeWith(['postgres'], 'PostgreSQL over TLS', ({ postgres }) => {
       expectHidden(eavesdropper, username, pending['password']);
     });
 
-    it('a role to order, from its making to its end', async () => {
+    it('a dynamic role, from its creation to its end', async () => {
       const { eavesdropper, server } = await overheard();
       const creation = [
         'CREATE ROLE {{name}} LOGIN PASSWORD {{password}} VALID UNTIL {{expiration}}',
@@ -134,7 +134,7 @@ describeWith(['postgres'], 'PostgreSQL over TLS', ({ postgres }) => {
     });
   });
 
-  describe('is told nothing by the broker', () => {
+  describe('learns nothing from the broker', () => {
     const expectSilence = async (
       eavesdropper: PostgresEavesdropper,
       tls: object,
@@ -179,7 +179,7 @@ describeWith(['postgres'], 'PostgreSQL over TLS', ({ postgres }) => {
       expect(eavesdropper.heard()).toBe('');
     });
 
-    it('when it has no TLS, though nobody wrote `off`', async () => {
+    it('when it has no TLS and `off` is not set', async () => {
       const plain = await startPostgres({ settings: { ssl: 'off' } });
       try {
         const eavesdropper = await eavesdrop(undefined, plain.port);

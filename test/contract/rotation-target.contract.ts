@@ -16,12 +16,12 @@ export interface RotationFixture {
   logsIn(data: SecretData): Promise<boolean>;
   /** All that a rotation could change there, as comparable text: names, rights, whether a login is allowed. */
   state(): Promise<string>;
-  /** What is next to it and must never change: somebody else's user and rights. */
+  /** What is next to it and must never change: a foreign user and its rights. */
   bystanders(): Promise<string>;
   close(): Promise<void>;
 }
 
-/** How one test's credential is to be called; what is not given is the fixture's choice. */
+/** Names for one test's credential; the fixture chooses the missing ones. */
 export interface RotationNames {
   readonly username?: string;
   readonly password?: string;
@@ -41,15 +41,15 @@ export interface RotationTraits {
   readonly textOnly?: true;
   /** There is no first value to be made: `create` without a current one is ERR_CONFLICT. */
   readonly needsCurrent?: true;
-  /** Somebody else ends the old credential, whatever is done here: its copies keep nobody from taking the new one over. */
+  /** Another system ends the old credential in any case, so stale copies do not block the takeover of the new one. */
   readonly follows?: true;
   /** Values name no host, so that none can be compared. */
   readonly hostless?: true;
-  /** Nobody is asked: there is no call that a signal could end, and nothing to log in to but what `logsIn` says of the value. */
+  /** No remote call: a signal has nothing to cancel, and only `logsIn` judges the value. */
   readonly local?: true;
   /** Names and passwords are the target's own: none can be chosen. */
   readonly unnamed?: true;
-  /** Names that cannot exist there; each is refused with ERR_BODY_INVALID by whoever attaches the target. */
+  /** Names that cannot exist there; each is refused with ERR_BODY_INVALID when the target is created. */
   readonly impossibleNames?: readonly string[];
 }
 
@@ -201,13 +201,13 @@ export function rotationTargetContract(
       };
 
       if (traits.follows === true) {
-        it('takes what there is, also where the old value has copies', async () => {
+        it('accepts the current value even if it has copies of the old secret', async () => {
           const fixture = await begin();
           const pending = await fixture.target.create(turnOf(withCopies(fixture)));
           expect(pending).not.toEqual(fixture.current);
         });
       } else {
-        it('refuses a value with copies of what it makes anew, before anything is changed', async () => {
+        it('refuses a value with copies of the secret that rotates, before anything is changed', async () => {
           const fixture = await begin();
           const before = await fixture.state();
           const error = await failureOf(fixture.target.create(turnOf(withCopies(fixture))));

@@ -93,7 +93,7 @@ export class RotationBench {
     return rows.map(({ step, outcome }) => `${step} ${outcome}`);
   }
 
-  /** Lets what is under way come to rest: commits take a turn of the loop each. */
+  /** Waits until work in progress is done: each commit takes a turn of the loop. */
   async rest(): Promise<void> {
     for (let turns = 0; turns < 300; turns += 1)
       await new Promise((resolve) => setImmediate(resolve));

@@ -34,7 +34,7 @@ async function direct(verb: 'retry' | 'abort'): Promise<string> {
 
 const victimWorks = () => bench.broker.target.works({ username: 'victim', password: 'v0' });
 
-/** Somebody else's account, and a definition of the editor that names it. */
+/** A foreign account, and a definition of the editor that names it. */
 async function steal(options: object = { slots: 'one' }): Promise<void> {
   bench.broker.target.allow({ username: 'victim', password: 'v0' });
   const rotation = { ...UNCONFIRMED, options: { user: 'victim', ...options } };

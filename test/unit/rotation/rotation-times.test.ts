@@ -164,7 +164,7 @@ describe('a schedule that cannot be followed', () => {
     expect(problem?.message).toContain(words);
   });
 
-  it('is no schedule that can', async () => {
+  it('is not reported for a valid schedule', async () => {
     expect(
       await scheduleProblem(cron('0 3 * * 0', 'Europe/Berlin', { windows: WEEKEND }), now),
     ).toBeUndefined();

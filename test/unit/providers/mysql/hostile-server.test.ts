@@ -131,7 +131,7 @@ describe('a hostile MySQL server (R05)', () => {
     });
   });
 
-  it('that sends what is no greeting ends that connection alone', async () => {
+  it('ends only its own connection with an invalid greeting', async () => {
     const mysql = await reach((socket, count) => {
       if (count === 0) socket.write('SSH-2.0-OpenSSH_9.2\r\n'.repeat(20));
     });

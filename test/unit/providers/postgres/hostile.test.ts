@@ -32,7 +32,7 @@ describe('a hostile PostgreSQL server (R05)', () => {
   afterAll(() => rm(directory, { recursive: true, force: true }));
 
   type Answer = (socket: Socket, chunk: Buffer, before: number) => void;
-  /** 127.0.0.2 is somebody else as far as the broker knows. */
+  /** To the broker 127.0.0.2 is a remote host. */
   const against = async (answer: Answer, changes: object = {}, address = '127.0.0.1') => {
     const server = new HostilePostgres(answer);
     open.push(server);
@@ -50,7 +50,7 @@ describe('a hostile PostgreSQL server (R05)', () => {
     const ask = () => connected.read(contextOf(), (session) => session.query('SELECT $1', ['x']));
     return { server, ask, sent: () => Buffer.concat(server.received).toString('latin1') };
   };
-  /** Lets everybody in, and answers the first statement with `rows`. */
+  /** Accepts every login, and answers the first statement with `rows`. */
   const answering =
     (rows: (socket: Socket) => void): Answer =>
     (socket, _chunk, before) => {

@@ -35,7 +35,7 @@ describe('the stored text of a setting, as a statement takes it', () => {
   );
 
   it.each(['"open', '"a" b', 'a"b', 'a "b"', '"a""'])(
-    'is one literal where it is no list that a server writes, so that the server refuses it: %j',
+    'is one literal, which the server refuses, if it is not a list as servers write it: %j',
     (stored) => expect(settingLiteral('search_path', stored)).toBe(`'${stored}'`),
   );
 

@@ -83,7 +83,7 @@ describe('a statement of a mount (R04)', () => {
     expect(revocationProblem('REVOKE {{role}} FROM {{name}}')).toBe(said);
   });
 
-  it('takes back what it names, and knows no password any more', () => {
+  it('has {{name}} but no password in a revocation', () => {
     expect(revocationProblem('DROP OWNED BY {{name}}')).toBeUndefined();
     expect(revocationProblem('REASSIGN OWNED BY {{name}} TO app')).toBeUndefined();
     expect(revocationProblem('ALTER ROLE {{name}} PASSWORD {{password}}')).toBeDefined();

@@ -43,7 +43,7 @@ describe('a copy of a password that rotates', () => {
     ['bytes', { blob: { base64: 'AAEC' } }],
     ['no text of it', { host: 'db', port: '5432' }],
     ['a short one within a text', { password: 'app', url: 'https://app.example' }],
-    ['the name of the user, which is no secret', { password: 'app_a', database: 'app_a' }],
+    ['the name of the user, which is not secret', { password: 'app_a', database: 'app_a' }],
     ['an empty one', { password: '', note: '' }],
     ['a percent sign that encodes nothing', { note: '100 %, 5%zz' }],
   ])('is not seen in %s', (_what, more) => {
