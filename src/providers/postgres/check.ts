@@ -20,8 +20,10 @@ const RIGHTS_OF_HEIR = `
    WHERE d.refclassid = 'pg_authid'::regclass AND d.deptype = 'a' AND r.rolname = $1`;
 const OWN_RIGHTS = `
   SELECT rolsuper, rolcreaterole, pg_has_role(oid, 'pg_signal_backend', 'USAGE'),
-         current_setting('max_prepared_transactions') <> '0'
-    FROM pg_roles WHERE rolname = current_user`;
+         current_setting('max_prepared_transactions') <> '0',
+         coalesce(current_setting('reserved_connections', true), '0') <> '0'
+           AND EXISTS (SELECT FROM pg_roles WHERE rolname = 'pg_use_reserved_connections' AND pg_has_role(own.oid, oid, 'USAGE'))
+    FROM pg_roles own WHERE rolname = current_user`;
 
 /** Logs in and reports which of the needed rights the role has and, for a mount, whether its heir is suitable. */
 export async function checkServer(
@@ -63,7 +65,7 @@ async function heirFindings(
 
 function findingsOf(
   place: string,
-  [isSuperuser, mayCreate, maySignal, hasPrepared]: readonly unknown[],
+  [isSuperuser, mayCreate, maySignal, hasPrepared, isReserved]: readonly unknown[],
 ) {
   if (isSuperuser === 't') {
     return [`${place}: logs in as a superuser: a role with CREATEROLE is enough`];
@@ -76,6 +78,13 @@ function findingsOf(
   if (hasPrepared === 't') {
     const text = 'max_prepared_transactions is not 0: users can keep locks without a session';
     findings.push(`${place}: ${text}; set it to 0 unless an application needs two-phase commit`);
+  }
+  if (isReserved !== 't') {
+    const text =
+      'has no reserved connection: users who take every connection of the server delay revocations';
+    const how =
+      'set reserved_connections and GRANT pg_use_reserved_connections TO it (PostgreSQL 16 and later)';
+    findings.push(`${place}: ${text}; ${how}`);
   }
   return findings;
 }
