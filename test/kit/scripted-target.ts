@@ -82,7 +82,7 @@ export class ScriptedTarget implements RotationConnection {
       ...(lifetimeSeconds === undefined ? {} : { lifetimeSeconds }),
       create: (turn) => this.#create(turn, user),
       set: (turn, pending) => this.#set(turn, pending, slots),
-      test: (data, context) => this.#test(data, context),
+      test: (data, context) => this.#test(data, context, [user, partner]),
       retire: (turn, previous) => this.#retire(turn, previous),
       discard: (turn, pending) => this.#discard(turn, pending, slots),
     };
@@ -104,10 +104,17 @@ export class ScriptedTarget implements RotationConnection {
     });
   }
 
-  async #test(data: SecretData, context: CallContext): Promise<TargetVerdict> {
+  async #test(
+    data: SecretData,
+    context: CallContext,
+    users: readonly (string | undefined)[],
+  ): Promise<TargetVerdict> {
     return this.#do('test', { context }, () => {
       if (this.refuses !== undefined) return { accepted: false, reason: this.refuses };
-      return this.works(data) ? { accepted: true } : { accepted: false, reason: 'login_refused' };
+      const isOwn = users.includes(data['username'] as string | undefined);
+      return isOwn && this.works(data)
+        ? { accepted: true }
+        : { accepted: false, reason: 'login_refused' };
     });
   }
 

@@ -58,11 +58,25 @@ describe('the first rotation of an existing account', () => {
     },
   );
 
-  it('is parked with a credential that does not log in', async () => {
+  it.each<[string, Readonly<Record<string, string>>]>([
+    ['that does not log in', { username: 'victim', password: 'guessed' }],
+    ['without a password', { username: 'victim' }],
+    ['with an empty password', { username: 'victim', password: '' }],
+    ['without a user', { password: 'v0' }],
+    ['of another user, which logs in', { username: 'app', password: 'p0' }],
+    ['of another user with the password of this one', { username: 'app', password: 'v0' }],
+    ['with a blank behind the password', { username: 'victim', password: 'v0 ' }],
+    ['with a blank before the user', { username: ' victim', password: 'v0' }],
+    ['in other letters', { username: 'VICTIM', password: 'v0' }],
+    ['in letters that look alike', { username: 'vıctim', password: 'v0' }],
+    ['under other keys', { user: 'victim', pass: 'v0' }],
+    ['with the password as the user', { username: 'v0', password: 'victim' }],
+  ])('is parked with a credential %s', async (_what, value) => {
     await steal();
-    await bench.write({ username: 'victim', password: 'guessed' });
-    expect(await run()).toContain('takeover_unproven');
+    await bench.write(value);
+    expect(await run()).toContain('parked');
     expect(victimWorks()).toBe(true);
+    expect(bench.broker.target.calls).not.toContain('set');
   });
 
   it('is parked for a drill too', async () => {

@@ -79,6 +79,42 @@ describe('the schema of a SQLite store', () => {
       'index "one" on "leases" is not of the migrations',
     ],
     [
+      'a table more',
+      `CREATE TABLE "shadow" ("id" TEXT)`,
+      'table "shadow" on "shadow" is not of the migrations',
+    ],
+    [
+      'a trigger that hides entries',
+      `CREATE TRIGGER "hide" AFTER INSERT ON "audit_batches" BEGIN DELETE FROM "audit_batches" WHERE "first_seq" = new."first_seq"; END`,
+      'trigger "hide" on "audit_batches" is not of the migrations',
+    ],
+    [
+      'a trigger that keeps leases live',
+      `CREATE TRIGGER "keep" AFTER UPDATE ON "leases" BEGIN UPDATE "leases" SET "state" = 'live' WHERE "id" = new."id"; END`,
+      'trigger "keep" on "leases" is not of the migrations',
+    ],
+    [
+      'a trigger that forgets changes',
+      `CREATE TRIGGER "forget" AFTER INSERT ON "changes" BEGIN DELETE FROM "changes"; END`,
+      'trigger "forget" on "changes" is not of the migrations',
+    ],
+    [
+      'a generated column',
+      `ALTER TABLE "sessions" ADD COLUMN "twin" TEXT AS ("id") VIRTUAL`,
+      'table "sessions" is not as the migrations make it',
+    ],
+    [
+      'another name of a column',
+      `ALTER TABLE "leases" RENAME COLUMN "cause" TO "why"`,
+      'table "leases" is not as the migrations make it',
+    ],
+    [
+      'a partial index under the name of a whole one',
+      `DROP INDEX "sessions_hash"; CREATE UNIQUE INDEX "sessions_hash" ON "sessions" ("hash") WHERE "id" <> 'x'`,
+      'index "sessions_hash" is not as the migrations make it',
+    ],
+    ['a table less', `DROP TABLE "ended_sessions"`, 'table "ended_sessions" is missing'],
+    [
       'a default',
       `${WRITABLE}; UPDATE sqlite_schema SET sql = replace(sql, '"state" TEXT NOT NULL', '"state" TEXT NOT NULL DEFAULT ''live''')
        WHERE name = 'leases'`,
