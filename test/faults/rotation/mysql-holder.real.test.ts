@@ -48,7 +48,10 @@ describeWith(['mariadb'], 'a rotation that its holder resists on MariaDB', ({ ma
   };
   const open = async (data: SecretData): Promise<mysql.Connection> => {
     const connection = await connected(mariadb, data);
-    closings.push(async () => connection.destroy());
+    closings.push(() => {
+      connection.destroy();
+      return Promise.resolve();
+    });
     return connection;
   };
   const rotate = async (target: RotationTarget, current: SecretData, isIncident = false) => {
@@ -110,16 +113,16 @@ describeWith(['mariadb'], 'a rotation that its holder resists on MariaDB', ({ ma
   it('ends every connection of a single user whose definition says so, however many come back', async () => {
     const { target, current, username, logsIn } = await begin('single-user', { endSessions: true });
     await Promise.all(Array.from({ length: 20 }, () => open(current)));
-    let isOver = false;
+    const attack = { isOver: false };
     const coming = (async () => {
-      while (!isOver)
+      while (!attack.isOver)
         await connected(mariadb, current).then(
           () => undefined,
           () => undefined,
         );
     })();
     const pending = await rotate(target, current);
-    isOver = true;
+    attack.isOver = true;
     await coming;
     expect(await lastOldLogin(logsIn, current)).toBe(0);
     expect(await connections(username)).toBe(0);
@@ -141,7 +144,12 @@ describeWith(['mariadb'], 'a rotation that its holder resists on MariaDB', ({ ma
   it('ends in an incident a login that had begun before with the old password', async () => {
     const { target, current, username, logsIn } = await begin('single-user');
     const { host, port } = mariadb;
-    const login = await beginLogin({ host, port, username, password: String(current['password']) });
+    const login = await beginLogin({
+      host,
+      port,
+      username,
+      password: current['password'] as string,
+    });
     const pending = await rotate(target, current, true);
     expect(await login.finish()).toBe('refused');
     expect(await connections(username)).toBe(0);
@@ -155,9 +163,9 @@ describeWith(['mariadb'], 'a rotation that its holder resists on MariaDB', ({ ma
     const preparing = await open(current);
     for (const step of [`XA START '${id}'`, `XA END '${id}'`, `XA PREPARE '${id}'`])
       await preparing.query(step);
-    closings.push(
-      async () => void (await asAdmin(mariadb, [`XA ROLLBACK '${id}'`]).catch(() => 0)),
-    );
+    closings.push(async () => {
+      await asAdmin(mariadb, [`XA ROLLBACK '${id}'`]).catch(() => []);
+    });
     await Promise.all(Array.from({ length: 10 }, () => open(current)));
     await target.retire(turnOf(pending), current);
     expect(await lastOldLogin(logsIn, current)).toBe(0);
