@@ -54,19 +54,6 @@ export function openWithDek(dek: SecretKey, place: SecretPlace, ciphertext: Uint
   return open(dek, ciphertext, secretValueData(place));
 }
 
-/** Moves a data key under `to`; the value's ciphertext stays as it is. @throws ERR_CIPHERTEXT_INVALID */
-export function rewrapDek(
-  findRootKey: FindRootKey,
-  to: RootKey,
-  place: SecretPlace,
-  sealed: WrappedDek,
-): WrappedDek {
-  const material = openDek(findRootKey, place, sealed);
-  const wrappedDek = wrapDek(to, place, material);
-  material.fill(0);
-  return { rootKeyId: to.id, wrappedDek };
-}
-
 function wrapDek(rootKey: RootKey, place: SecretPlace, material: Uint8Array): Buffer {
   return seal(rootKey.keyFor('dataKeyWrap'), material, dataKeyData(place, rootKey.id));
 }

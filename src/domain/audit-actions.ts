@@ -228,9 +228,6 @@ interface AuditActions {
   'operator-token.list': With<never, 'document' | 'count'>;
   'policy.validate': With<never, 'document' | 'count'>;
   'policy.explain': With<never, 'path' | 'policy' | 'query'>;
-  'key.read': OfNothing;
-  'key.rotate': OfNothing;
-  'key.rewrap': OfNothing;
   'audit.search': With<never, 'query' | 'count'>;
   'audit.trace': With<never, 'query' | 'count'>;
   'audit.export': With<never, 'query' | 'count'>;

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { auditConfigSchema } from '../../../src/audit/config.ts';
 import { createLogKeyFile, loadLogKeyFile } from '../../../src/audit/log-key.ts';
-import { isWriterId, newWriterId } from '../../../src/audit/writer-id.ts';
+import { newWriterId } from '../../../src/audit/writer-id.ts';
 
 let directory: string;
 beforeEach(async () => {
@@ -42,7 +42,7 @@ describe('the log key file', () => {
 describe('writer ids', () => {
   it('sort by the time of the boot', () => {
     const ids = [0, 1, 1_700_000_000_000, 1_700_000_000_001, 4_000_000_000_000].map(newWriterId);
-    expect(ids.every(isWriterId)).toBe(true);
+    for (const id of ids) expect(id).toMatch(/^w[0-9a-z]{9}-[0-9a-hjkmnp-tv-z]{10}$/);
     expect([...ids].sort()).toEqual(ids);
     expect(newWriterId(5)).not.toBe(newWriterId(5));
   });

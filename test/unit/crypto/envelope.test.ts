@@ -12,7 +12,6 @@ import {
 import {
   openValue,
   openWithDek,
-  rewrapDek,
   sealValue,
   unwrapDek,
   type SealedValue,
@@ -137,23 +136,6 @@ describe('the envelope', () => {
     const material = Buffer.alloc(32, 5);
     const wrappedDek = seal(root.keyFor('dataKeyWrap'), material, secretValueData(place));
     expect(codeOf(() => unwrapDek(find, place, { rootKeyId: root.id, wrappedDek }))).toBe(INVALID);
-  });
-
-  it('rewraps a data key under the next root key and leaves the ciphertext alone', () => {
-    const sealed = sealValue(root, place, Buffer.from('value'));
-    const ring = new Keyring(root);
-    const next = generateRootKey();
-    ring.activate(next);
-    const rewrapped = { ...sealed, ...rewrapDek((id) => ring.find(id), next, place, sealed) };
-    expect(rewrapped.rootKeyId).toBe(next.id);
-    expect(rewrapped.ciphertext).toBe(sealed.ciphertext);
-    ring.drop(root.id);
-    expect(openValue((id) => ring.find(id), place, rewrapped).toString()).toBe('value');
-    expect(codeOf(() => openValue((id) => ring.find(id), place, sealed))).toBe(INVALID);
-    expect(
-      codeOf(() => openValue((id) => ring.find(id), place, { ...rewrapped, rootKeyId: root.id })),
-    ).toBe(INVALID);
-    expect(codeOf(() => rewrapDek(find, next, { ...place, version: 4 }, sealed))).toBe(INVALID);
   });
 
   it('refuses places that have no encoding of their own', () => {
