@@ -71,7 +71,7 @@ export class ChainVerifier {
     const writer = this.#writerOf(batch.writer);
     writer.seq += 1;
     this.#left -= 1;
-    // The boot's key signed the hash of the last entry, also where the entry itself is gone.
+    // The boot's key signed the hash of the last entry, so it proves that hash even if the entry itself is missing.
     writer.head = this.#left === 0 ? batch.head : undefined;
     if (this.#left === 0) this.#endBatch(index, writer, batch);
   }

@@ -71,13 +71,13 @@ function unrecordable(why: string): BrokerError {
   return new BrokerError('ERR_AUDIT_UNAVAILABLE', undefined, { cause: new Error(why) });
 }
 
-/** Nobody could check entries whose key was never announced. */
+/** No reader can check entries whose key was never announced. */
 function requireAnnouncement(body: string | undefined): void {
   if (body?.includes(',"action":"broker.start",') !== true)
     throw unrecordable('the first entry of a boot is broker.start');
 }
 
-/** Starts the chain of this boot at sequence 1; its first entry must be `broker.start`. `own` is told of each durable batch. */
+/** Starts the chain of this boot at sequence 1; its first entry must be `broker.start`. `own` receives each durable batch. */
 export function createChain(boot: Boot, own?: OwnBatches): AuditChain {
   return new BootChain(boot, own);
 }

@@ -21,8 +21,8 @@ export interface ClaimOptions {
 }
 
 /**
- * The claim of this process to one kind of work. The store keeps a MAC on each claim: somebody who writes the database could otherwise give the
- * work to nobody, for ever.
+ * The claim of this process to one kind of work. The store keeps a MAC on each claim: an attacker who writes the database could otherwise
+ * give the work to no process, for ever.
  */
 export class Claims {
   readonly #store: Store;

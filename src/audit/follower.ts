@@ -15,7 +15,7 @@ export interface FollowerOptions {
   readonly sink: Sink;
   /** Its cursor was not made by this installation: the sink gets the log again from the beginning. */
   readonly onForgedCursor?: () => void;
-  /** A delivery failed, or an entry does not verify; both are tried again, and nothing is delivered beyond. */
+  /** A delivery failed, or an entry does not verify; the follower retries both, and delivers nothing after them. */
   readonly onError?: (error: unknown) => void;
 }
 
@@ -30,7 +30,7 @@ export interface FollowerStatus {
 
 /**
  * Carries the log to one sink from where its cursor stands. Reads what is in the tree, apart from every commit: a sink that hangs
- * holds up nobody but itself. What does not verify is never delivered, nor what comes after it.
+ * delays only itself. An entry that does not verify is never delivered, and neither is any entry after it.
  */
 export class Follower {
   readonly #options: FollowerOptions;

@@ -40,7 +40,7 @@ export interface IntegratorOptions {
   /** No other process can have this store open. */
   readonly alone: boolean;
   readonly intervalMs?: number;
-  /** A round failed: for the log and an alarm. The next round begins anew from the store. */
+  /** A round failed: for the log and an alarm. The next round starts again from the store. */
   readonly onError?: (error: unknown) => void;
 }
 
@@ -71,7 +71,7 @@ interface Session {
 /**
  * Appends what writers committed to the one Merkle tree, indexes it and signs a checkpoint, within a second. What this process committed is
  * appended right after each commit, from memory; everything else is read from the store and checked, a little at a time so that
- * nobody waits for it. All that was appended is written in one plan, so the stored tree is whole at every instant.
+ * no request waits for it. All that was appended is written in one plan, so the stored tree is whole at every instant.
  */
 export class Integrator {
   readonly #options: IntegratorOptions;
@@ -246,7 +246,7 @@ export class Integrator {
     this.#caughtUpAt = this.#options.clock.now();
   }
 
-  /** Tells the file outside the store, unless it was told within `ms`: each sync of it holds up those of the store. */
+  /** Writes the checkpoint file, unless it was written within `ms`: each sync of the file delays the syncs of the store. */
   async #note(ms: number): Promise<void> {
     const { checkpointFile, clock } = this.#options;
     const note = this.#checkpoint?.note;

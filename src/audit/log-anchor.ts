@@ -13,7 +13,7 @@ const MARK = Buffer.alloc(5).toString('base64');
 const TEXT = /^([1-9][0-9]{0,15}) ([A-Za-z0-9+/=]{44}) ([0-9a-f]{66})$/;
 
 /**
- * Size and root of the last checkpoint, kept in `meta` under the row MAC and written with each checkpoint. Somebody who empties
+ * Size and root of the last checkpoint, kept in `meta` under the row MAC and written with each checkpoint. An attacker who empties
  * the log's tables and removes the checkpoint file cannot forge it without the root key.
  */
 export class LogAnchor {

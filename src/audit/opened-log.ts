@@ -51,7 +51,7 @@ export interface Expected {
 export interface LogExtent {
   /** By the checkpoint file outside the store; undefined: there is no file. */
   readonly outside: Anchor | 'foreign' | undefined;
-  /** The file says that the store has an anchor: a store that lacks it is an older one, or somebody deleted the row. */
+  /** The file says that the store has an anchor: a store that lacks it is older, or the row was deleted. */
   readonly isMarked: boolean;
   /** By the row in `meta` that a root key authenticates. */
   readonly anchored: Anchor | 'foreign' | undefined;

@@ -79,7 +79,7 @@ export class PendingBatches {
 
   /**
    * Reads and checks up to about 256 entries; each batch is given to `append` at once, each writer's in sequence, and counts
-   * as integrated: after a failed commit, begin anew.
+   * as integrated: after a failed commit, start again.
    */
   async read(append: (batch: ChainedBatch) => void): Promise<void> {
     const now = this.#clock.monotonic();

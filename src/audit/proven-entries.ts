@@ -51,7 +51,7 @@ export class ProvenEntries {
     this.#rebuilt = new RebuiltTiles(store);
   }
 
-  /** Whether entries could be proven only by hashes that were computed anew, because stored tiles are altered or gone. */
+  /** Whether entries could be proven only by hashes that were recomputed, because stored tiles are altered or gone. */
   get tilesAltered(): boolean {
     return this.#tilesAltered;
   }

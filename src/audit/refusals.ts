@@ -43,7 +43,7 @@ interface Holder {
 }
 
 /**
- * Refusals of which only the first few of each holder, kind and window are entries and the others a number, so that whoever is refused
+ * Refusals of which only the first few of each holder, kind and window are entries and the others a number, so that a refused caller
  * can fill neither disk nor memory. When a table is full, what is new shares one row: of its holder, or of all holders.
  */
 export class Refusals implements RefusalTally {
@@ -111,7 +111,7 @@ export class Refusals implements RefusalTally {
   #find(refused: Refused): { readonly holder: Holder; readonly row: Row } {
     const known = this.#holders.get(refused.holder);
     const isFull = known === undefined && this.#rows >= MOST_ROWS;
-    const holder = known ?? this.#holder(isFull ? EVERYBODY : refused.holder);
+    const holder = known ?? this.#holder(isFull ? EVERYONE : refused.holder);
     const isNew = !holder.rows.has(refused.kind);
     const isShared =
       isFull ||
@@ -141,11 +141,11 @@ export class Refusals implements RefusalTally {
   }
 }
 
-const EVERYBODY = '';
+const EVERYONE = '';
 const EVERYTHING = '';
 
 /** The row of what has none of its own: of the holder's other kinds, or of other holders. */
-function shared({ outcome, holder, actor, sharedActor }: Refused, isOfEverybody: boolean): Refused {
-  if (isOfEverybody) return { outcome, holder: EVERYBODY, kind: EVERYTHING };
+function shared({ outcome, holder, actor, sharedActor }: Refused, isOfEveryone: boolean): Refused {
+  if (isOfEveryone) return { outcome, holder: EVERYONE, kind: EVERYTHING };
   return { outcome, holder, kind: EVERYTHING, actor, ...(sharedActor && { sharedActor }) };
 }

@@ -13,7 +13,7 @@ export interface SinkPosition {
   readonly forged: boolean;
 }
 
-/** How far each sink is, under the row MAC: somebody who writes the database cannot make a sink skip entries. */
+/** How far each sink is, under the row MAC: an attacker who writes the database cannot make a sink skip entries. */
 export class SinkCursors {
   readonly #store: Store;
   readonly #rows: RowMacs;

@@ -11,7 +11,7 @@ export interface Sink {
   readonly name: string;
   /** When it resolves they are as durable as the sink can make them. Rejects to be given the same again later. */
   deliver(delivery: Delivery): Promise<void>;
-  /** Lets go of the file under its name and opens it anew: after a log rotation. */
+  /** Closes the file and opens its path again: after a log rotation. */
   reopen(): Promise<void>;
   close(): Promise<void>;
 }

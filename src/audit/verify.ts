@@ -18,7 +18,7 @@ import { beginBatch, HeadReader, MissingEntries } from './export-gaps.ts';
 import { TreeVerifier } from './tree-verifier.ts';
 
 export interface VerifyOptions {
-  /** A checkpoint note kept outside the store: without one, a log cut off or written anew by who has its key looks whole. */
+  /** A checkpoint note kept outside the store: without one, a log that the holder of its key cut off or rewrote looks whole. */
   readonly externalCheckpoint?: string | undefined;
   /** The log's verifier key, from elsewhere than the export. */
   readonly logKey?: string | undefined;

@@ -13,7 +13,7 @@ export interface CertificateFacts {
   belongsTo(privateKey: string): boolean;
 }
 
-/** undefined where the text is no certificate in PEM. */
+/** Undefined if the text is not a certificate in PEM. */
 export function readCertificate(pem: string): CertificateFacts | undefined {
   try {
     const certificate = new X509Certificate(pem);

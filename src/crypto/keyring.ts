@@ -22,7 +22,7 @@ export class Keyring {
     return this.#active === undefined;
   }
 
-  /** Undefined for an id that is not here; nobody falls back to the active key. @throws ERR_SEALED */
+  /** Undefined for an unknown id; callers never fall back to the active key. @throws ERR_SEALED */
   find(id: string): RootKey | undefined {
     if (this.#active === undefined) throw new BrokerError('ERR_SEALED');
     return this.#keys.get(id);

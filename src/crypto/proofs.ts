@@ -52,7 +52,7 @@ async function readPath(
 }
 
 /**
- * Proof that the tree of `size` has this leaf at `index`. What was read is not trusted: verify the proof against a
+ * Proof that the tree of `size` has this leaf at `index`. The hashes that were read are not trusted: verify the proof against a
  * signed root before it is handed on. @throws RangeError unless `0 <= index < size`.
  */
 export function inclusionProof(

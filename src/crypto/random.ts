@@ -43,7 +43,7 @@ export class RandomSource {
     return this.#ivs.next();
   }
 
-  /** 128 bits for a name that everybody may know. */
+  /** 128 bits for a name that is not secret. */
   id(): Buffer {
     return this.#ids.next();
   }

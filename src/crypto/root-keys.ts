@@ -61,7 +61,7 @@ export class RootKey {
     ]);
   }
 
-  /** A copy of the 32 bytes, for a KEK to wrap; whoever takes it wipes it. */
+  /** A copy of the 32 bytes, for a KEK to wrap; the caller wipes it. */
   exportMaterial(): Buffer {
     return this.#key().export();
   }

@@ -1,7 +1,7 @@
 import { createHash, createHmac, pbkdf2Sync } from 'node:crypto';
 import { randomBytes } from './random.ts';
 
-/** PostgreSQL's own default (scram_iterations); what is generated here has 112 bits and more, which no count could add to. */
+/** PostgreSQL's own default (scram_iterations); generated passwords have 112 bits and more, so a higher count adds nothing. */
 const ITERATIONS = 4096;
 const SALT_BYTES = 16;
 const KEY_BYTES = 32;

@@ -15,7 +15,7 @@ export function senderKeyText({ x, y }: Pick<SenderKey, 'x' | 'y'>): string {
   return `{"crv":"P-256","kty":"EC","x":"${x}","y":"${y}"}`;
 }
 
-/** For signatures and key agreement; undefined where the coordinates are no point of the curve (CVE-2015-7940). */
+/** For signatures and key agreement; undefined if the coordinates are not a point of the curve (CVE-2015-7940). */
 export function importSenderKey(key: SenderKey): KeyObject | undefined {
   const known = imported.get(key);
   if (known !== undefined) return known;

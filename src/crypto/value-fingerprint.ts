@@ -22,12 +22,12 @@ const HALF = 16;
 const PREFIX = 'v2.';
 const FIELD_BYTES = 12;
 const MOST_FIELDS = 16;
-/** A shorter value could be guessed by somebody who writes guesses to the path and reads the log. */
+/** A caller who writes guesses to the path and reads the log could guess a shorter value. */
 const SHORTEST_FIELD = 8;
 const MOST_KNOWN_PATHS = 10_000;
 
 /**
- * Fingerprints of values, keyed by path: equal values at two paths have nothing in common, so that the log tells nobody which secrets are
+ * Fingerprints of values, keyed by path: equal values at two paths have nothing in common, so that the log does not show which secrets are
  * equal. A value is first digested under the search key; who has that key, the broker alone, finds the value at every path.
  */
 export class ValueFingerprints {
@@ -87,7 +87,7 @@ export class ValueFingerprints {
     return parts.every((part) => part === '') ? undefined : parts.join('.');
   }
 
-  /** Without the name of the key, which somebody who finds the value may not know. Its text begins otherwise than that of a whole value. */
+  /** Without the name of the key, which the finder of a leaked value may not know. Its text begins otherwise than that of a whole value. */
   #fieldDigest(field: SecretData[string]): Buffer | undefined {
     const length = typeof field === 'string' ? field.length : field.base64.length;
     return length < SHORTEST_FIELD ? undefined : hmac(this.#searchKey, JSON.stringify(field));
@@ -97,7 +97,7 @@ export class ValueFingerprints {
     return Array.from({ length: MOST_FIELDS }, (_, index) => this.#atPosition(path, digest, index));
   }
 
-  /** Keyed by position, so that nobody sees that two keys of a secret have the same value. No path has a NUL. */
+  /** Keyed by position, so that the log does not show that two keys of a secret have the same value. No path has a NUL. */
   #atPosition(path: string, digest: Uint8Array, index: number): string {
     return this.#atPath(`${index}\0${path}`, digest).toString('base64url', 0, FIELD_BYTES);
   }

@@ -35,7 +35,7 @@ export function signWebhook(key: SecretKey, message: WebhookMessage): string {
   return `t=${message.at},id=${message.id},v1=${macOf(key, message).toString('hex')}`;
 }
 
-/** Whether `header` signs `body` as the answer to the request `id`: an answer given to another request, or to nobody, is none. */
+/** Whether `header` signs `body` as the answer to the request `id`: an answer to another request, or to none, does not count. */
 export function isSignedAnswer(
   key: SecretKey,
   header: string,

@@ -64,7 +64,7 @@ export interface AuditFacts {
   readonly rotation: string;
   /** Its step: create, set, test, … */
   readonly step: string;
-  /** Who asked for it: an operator's name, a workload, or `schedule`. */
+  /** The requester: an operator's name, a workload, or `schedule`. */
   readonly requestedBy: string;
   /** The service account's UID in a token that the API server accepted for another one, whose UID is `reviewedUid`. */
   readonly claimedUid: string;
@@ -252,7 +252,7 @@ interface EventFields<Action extends AuditAction> {
   readonly actor: EncodedActor;
   readonly action: Action;
   readonly outcome: AuditOutcome;
-  /** What the caller was told. */
+  /** The error code of the answer. */
   readonly code?: ErrorCode | undefined;
   /** A stable word that the caller is not told: bad_alg, no_rule, quota, … */
   readonly reason?: string | undefined;

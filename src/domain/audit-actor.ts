@@ -1,6 +1,6 @@
 import type { Workload } from './workload.ts';
 
-/** Who did it. Facts of a workload come from its verified token only. */
+/** The identity that acted. Facts of a workload come from its verified token only. */
 export type AuditActor =
   | {
       readonly kind: 'workload';

@@ -62,7 +62,7 @@ function actorFields(actor: AuditActor): Texts {
   }
 }
 
-/** Once a session: 0.1 of an entry's cost then goes to who acts. */
+/** Once a session: encoding the actor is then 0.1 of an entry's cost. */
 export function encodeActor(actor: AuditActor, digest: TextDigest): EncodedActor {
   return `"actor":{${members(actorFields(actor), digest)}}` as EncodedActor;
 }

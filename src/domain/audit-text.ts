@@ -3,12 +3,12 @@ import { redactCredentials } from './redact-credentials.ts';
 /** SHA-256 of a text as hexadecimal digits. The domain has no cryptography of its own: callers pass the crypto room's. */
 export type TextDigest = (text: string) => string;
 
-/** Most characters that one text of an entry keeps; what is longer ends in its length and digest. */
+/** Most characters that one text of an entry keeps; a longer text ends in its length and digest. */
 const LONGEST_TEXT = 512;
 /** An escape is six bytes: texts made of escapes keep fewer characters, so that no entry outgrows a bundle's 65,535 bytes. */
 const LONGEST_ENCODED = 1024;
 const KEPT_OF_ESCAPES = 100;
-/** Most bytes that the entry of a refusal keeps of one text: whoever is refused chose it, and may send as many as it likes. */
+/** Most bytes that the entry of a refusal keeps of one text: the refused caller chose it, and can send any number of them. */
 export const LONGEST_REFUSED = 128;
 /** As many escapes as fit that length. */
 const REFUSED_ESCAPES = 21;

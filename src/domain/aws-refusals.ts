@@ -14,7 +14,7 @@ export const AWS_NOT_ACCEPTED: readonly string[] = [
   'UnrecognizedClientException',
 ];
 
-/** Of the SDK, where it finds nobody to ask as. */
+/** Of the SDK, if it finds no credentials. */
 export const AWS_NO_CREDENTIALS: readonly string[] = [
   'CredentialsProviderError',
   'TokenProviderError',

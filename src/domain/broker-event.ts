@@ -1,4 +1,4 @@
-/** What a holder is told as it happens. No event holds a value: a holder who is told reads again, and is decided on again. */
+/** An event for a holder of a secret. No event contains a value: the holder reads again, and the broker decides again. */
 export type BrokerEvent =
   /** The stream has begun: what comes later is all that happens after `id`. */
   | { readonly type: 'ready'; readonly id: number }
@@ -6,7 +6,7 @@ export type BrokerEvent =
   | { readonly type: 'reset'; readonly id: number }
   /** The secret at a path that this session holds a lease for has changed. */
   | { readonly type: 'secret.changed'; readonly id: number; readonly path: string }
-  /** A lease of this session was taken back, superseded or has expired. */
+  /** A lease of this session was revoked, was superseded or has expired. */
   | { readonly type: 'leases.changed'; readonly id: number }
   /** The session is over, and the stream with it. */
   | { readonly type: 'session.ended'; readonly id: number };

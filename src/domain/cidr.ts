@@ -33,7 +33,7 @@ export function cidrHolds(cidr: Cidr, address: IpAddress): boolean {
   );
 }
 
-/** Whether every address of `inner` lies in one of `outer`: also where several smaller blocks make up a larger one. */
+/** Whether every address of `inner` lies in one of `outer`, including when several smaller blocks make up a larger one. */
 export function isCovered(inner: Cidr, outer: readonly Cidr[]): boolean {
   if (outer.some((block) => contains(block, inner))) return true;
   const within = outer.filter((block) => contains(inner, block));

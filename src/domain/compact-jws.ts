@@ -7,7 +7,7 @@ export interface CompactJws {
   readonly input: string;
 }
 
-/** What is wrong with the text becomes the error of whoever reads it. */
+/** Makes the caller's error from the problem found in the text. */
 export type CompactJwsRefusal = (reason: 'malformed' | 'not_canonical') => Error;
 
 /**

@@ -1,10 +1,10 @@
 import type { RotationSpec } from './rotation/rotation-spec.ts';
 
-/** What is said of one path: where exactly it is at the backend, and how it may be held. */
+/** Settings of one path: its exact place at the backend, and how long it may be held. */
 export interface DefinitionSpec {
   /** The exact reference at the backend, in the provider's own terms. */
   readonly ref?: unknown;
-  /** `dynamic`: made to order by `POST /credentials/{path}`, never by GET. */
+  /** `dynamic`: issued by `POST /credentials/{path}`, never by GET. */
   readonly class: 'static' | 'dynamic';
   readonly leaseTtlSeconds?: number;
   /** Dynamic only: no renewal goes beyond it. */
@@ -12,6 +12,6 @@ export interface DefinitionSpec {
   readonly cacheTtlSeconds?: number;
   readonly staleIfErrorSeconds?: number;
   readonly description?: string;
-  /** Static only: how its credential is made anew. */
+  /** Static only: how its credential is rotated. */
   readonly rotation?: RotationSpec;
 }

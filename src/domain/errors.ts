@@ -77,7 +77,7 @@ export interface BrokerErrorOptions {
   readonly retryAfterSeconds?: number;
   /** Positions of what is wrong with a document; shown to the caller. */
   readonly problems?: readonly Problem[];
-  /** The caller's role entitles him to the detail of an error of which others are told the title only. */
+  /** The caller's role may see the detail of the error; other callers see only its title. */
   readonly isDetailShown?: boolean;
 }
 

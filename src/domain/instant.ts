@@ -2,8 +2,8 @@ const MOST_KEPT = 1_024;
 const kept = new Map<number, string>();
 
 /**
- * RFC 3339 in UTC, with milliseconds: the one form in which entries and answers tell times. What was told lately is kept: formatting
- * costs as much as the rest of an entry, and the end of a lease is told twice with each read.
+ * RFC 3339 in UTC, with milliseconds: the only form of times in entries and answers. Recent results are cached: formatting
+ * costs as much as the rest of an entry, and each read writes the end of its lease twice.
  */
 export function instant(ms: number): string {
   let text = kept.get(ms);

@@ -5,7 +5,7 @@ const OCTET = /^(?:0|[1-9][0-9]{0,2})$/;
 const HEX_GROUP = /^[0-9a-fA-F]{1,4}$/;
 const LONGEST_ADDRESS = 45;
 
-/** Strict text forms only (RFC 4291 §2.2; no leading zeros, no zone, no brackets): what two parsers read differently is no address. */
+/** Strict text forms only (RFC 4291 §2.2; no leading zeros, no zone, no brackets): a text that two parsers read differently is refused. */
 export function parseIpAddress(text: string): IpAddress | undefined {
   if (text.length > LONGEST_ADDRESS) return undefined;
   if (!text.includes(':')) return parseIpv4(text);
@@ -54,7 +54,7 @@ function groupsOf(text: string, endsAddress: boolean): readonly number[] | undef
 
 /**
  * The network that rates, caps and counts are kept by: an IPv4 address is its own, an IPv6 address belongs to its /64, because one host
- * usually holds all 2^64 addresses of it (RFC 6177). A text that is no address is returned as it is.
+ * usually holds all 2^64 addresses of it (RFC 6177). Any other text is returned unchanged.
  */
 export function networkOf(address: string): string {
   // Every caller over IPv4 passes here on its way to a bucket, so nothing is parsed for it.

@@ -1,5 +1,5 @@
 /**
- * How YAML is read that people write for us, by whoever parses it: version 1.2 of the core schema that says what JSON could say. Keys are texts and
+ * How the broker, the agent and the command line read YAML that people write: version 1.2 of the core schema that says what JSON could say. Keys are texts and
  * come once, and nothing is merged in from elsewhere: what is reviewed is what holds. Options of the library `yaml`; anchors, aliases and tags
  * have none, and are refused where they are found.
  */

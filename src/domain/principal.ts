@@ -26,7 +26,7 @@ export interface OperatorSpec {
 }
 
 export interface OperatorTokenSpec {
-  /** Narrows the operator's own grants; absent: all of them. */
+  /** Restricts the operator's own grants; absent: all of them. */
   readonly grants?: readonly Grant[];
   readonly sourceCidrs: readonly string[];
   readonly description?: string;
@@ -39,7 +39,7 @@ export interface Session {
   readonly workload: Workload;
   /** The address that logged in; undefined in sessions that an older release opened. */
   readonly source?: string | undefined;
-  /** The cluster document's, so that a cluster registered anew under an old name shares nothing with it. */
+  /** The cluster document's, so that a cluster registered again under an old name shares nothing with the old one. */
   readonly clusterUid: string;
   readonly createdAt: number;
   readonly endsAt: number;

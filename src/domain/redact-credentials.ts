@@ -45,7 +45,7 @@ function redactWhole(text: string): string {
   return replaced(text, ranges);
 }
 
-/** What stands between the characters goes too, and of a split JWT what follows: where it ends cannot be told. */
+/** Characters in between are removed too, and the rest of a split JWT, because its end cannot be determined. */
 function redactSplit(text: string): string {
   const decoded = decodedView(plainView(text));
   const letters = without(decoded, /[^0-9A-Za-z_]/);

@@ -1,9 +1,9 @@
 export type JsonObject = Readonly<Record<string, unknown>>;
 
-/** What is wrong with the text becomes the error of whoever reads it. */
+/** Makes the caller's error from the problem found in the text. */
 export type StrictJsonRefusal = (reason: 'malformed' | 'duplicate_claim') => Error;
 
-/** A Kubernetes token nests three deep, a proof two; what is deeper overflows recursive readers later (RFC 8259 §9 lets us say no). */
+/** A Kubernetes token nests three deep, a proof two; deeper text overflows recursive readers later (RFC 8259 §9 allows a limit). */
 const DEEPEST = 16;
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;

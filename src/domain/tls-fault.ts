@@ -2,7 +2,7 @@
 const TLS_FAULT =
   /^(?:ERR_TLS|ERR_SSL|EPROTO|CERT_|DEPTH_|SELF_SIGNED|UNABLE_TO|HOSTNAME|INVALID_CA)/;
 
-/** Whether the other end did not prove who it is, or there is no common way to speak: trying again does not help. */
+/** Whether the peer did not prove its identity, or there is no common protocol: a retry does not help. */
 export function isTlsFault(code: string | undefined): boolean {
   return TLS_FAULT.test(code ?? '');
 }

@@ -1,4 +1,4 @@
-/** Who calls: verified facts of a bound service-account token, nothing a caller can choose. */
+/** The caller: verified facts of a bound service-account token, nothing a caller can choose. */
 export interface Workload {
   readonly cluster: string;
   readonly namespace: string;

@@ -62,7 +62,7 @@ export class FileSink implements Sink {
       await file.appendFile(deliveryLines(delivery));
       await file.datasync();
     } catch (error) {
-      // Half a delivery may be in the file: opening it anew cuts a torn line off.
+      // Half a delivery may be in the file: opening it again cuts a torn line off.
       await this.#letGo().catch(() => undefined);
       throw error;
     }

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import type { Writable } from 'node:stream';
 import { deliveryLines, type Delivery, type Sink } from '../sink.ts';
 
-/** The head of each delivery and one entry a line on a stream, usually standard output, for whoever collects a container's output. Waits while the reader is slow. */
+/** The head of each delivery and one entry a line on a stream, usually standard output, for the collector of a container's output. Waits while the reader is slow. */
 export class StreamSink implements Sink {
   readonly name: string;
   readonly #stream: Writable;

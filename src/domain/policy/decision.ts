@@ -5,7 +5,7 @@ import type { Capability } from './access-policy.ts';
 export interface ViewRequest {
   readonly capability: Capability;
   readonly path: string;
-  /** The peer, or what a trusted proxy vouches for; what does not parse is unknown, so allows bound to it fail. */
+  /** The peer, or the address that a trusted proxy reports. An address that does not parse is unknown, so allows bound to it fail. */
   readonly sourceAddress: string;
   /** Milliseconds since the epoch. */
   readonly now: number;

@@ -26,7 +26,7 @@ export function isPolicyVariable(name: string): name is PolicyVariable {
 }
 
 /**
- * Verified facts only, each exactly one legal path segment: `*`, `..`, `a/b` and `${x}` are no values, or a claim could
+ * Verified facts only, each exactly one legal path segment: `*`, `..`, `a/b` and `${x}` are refused, or a claim could
  * rewrite the pattern around it (GHSA-59w7-v8rr-pr4p, CVE-2021-42135).
  */
 export function variableValues(workload: Workload): VariableValues {

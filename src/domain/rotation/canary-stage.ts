@@ -1,4 +1,4 @@
-/** Who has the pending value before everybody does. */
+/** The pods that receive the pending value first. */
 export interface CanaryStage {
   /** `pod`: the holders in one pod; `share`: a share of the pods. */
   readonly stage: 'pod' | 'share';

@@ -71,7 +71,7 @@ export function progressAfter(
       expectUnderWay(progress, event.step);
       return { ...progress, attempts: triesForgotten(progress) };
     case 'retry':
-      if (progress.state !== 'parked') throw refused('only what is parked is tried again');
+      if (progress.state !== 'parked') throw refused('only a parked rotation can be retried');
       return {
         state: directionOf(progress.step, traits),
         step: progress.step,
@@ -91,7 +91,7 @@ export function isOver({ state }: Pick<RotationProgress, 'state'>): boolean {
   return state === 'done' || state === 'aborted' || state === 'rolled_back';
 }
 
-/** What a step is carried on as after somebody looked: the steps alone say whether the rotation goes forward or back. */
+/** The state in which a step resumes after an operator acted: the step alone says whether the rotation goes forward or back. */
 function directionOf(step: RotationStep, { kind }: RotationTraits): 'running' | 'undoing' {
   return step === 'discard' && kind === 'rotation' ? 'undoing' : 'running';
 }
@@ -123,7 +123,7 @@ function endOf({ state }: RotationProgress, { wasPromoted }: RotationTraits): Ro
   return wasPromoted ? 'rolled_back' : 'aborted';
 }
 
-/** A drill ends with what it made taken back; it promotes nothing. */
+/** A drill ends by discarding what it created; it promotes nothing. */
 function afterTest({ kind, canary }: RotationTraits): RotationStep {
   if (kind === 'drill') return 'discard';
   return canary ? 'canary' : 'promote';
@@ -146,7 +146,7 @@ const NO_ABORT: Partial<Record<RotationStep, string>> = {
   end: 'it is over',
 };
 
-/** Before the new version is current; while it becomes current it may be so already, and both are taken back. */
+/** Before the new version is current; while it becomes current it may be current already, and both are rolled back. */
 function aborted(
   { state, step, attempts }: RotationProgress,
   traits: RotationTraits,
@@ -163,7 +163,7 @@ function aborted(
 
 const UNDOING: RotationProgress = { state: 'undoing', step: 'discard', attempts: 0 };
 
-/** What cannot be taken back is left at the target, unless it is all that works there. */
+/** A value that cannot be discarded is left at the target, unless it is the only one that works there. */
 function givenUp({ slots, hasPending, wasPromoted }: RotationTraits): RotationProgress {
   if (slots === 'one' && hasPending) {
     throw refused('the new value may be the only one that works at the target: retry');

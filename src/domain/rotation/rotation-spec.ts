@@ -8,7 +8,7 @@ export type RotationSchedule =
   | { readonly everySeconds: number };
 
 /**
- * When the old version stops working at the target: as soon as everybody who holds it has moved on, and at the latest at the end of the grace
+ * When the old version stops working at the target: as soon as all holders use the new one, and at the latest at the end of the grace
  * period; only at that end; or when an operator says so.
  */
 export type Retirement = 'afterAcks' | 'afterGrace' | 'manual';
@@ -21,7 +21,7 @@ export interface CanarySpec {
   readonly soakSeconds: number;
 }
 
-/** The `rotation` part of a definition: how the credential at its path is made anew. */
+/** The `rotation` part of a definition: how the credential at its path is rotated. */
 export interface RotationSpec {
   /** A connection of the configuration file; absent where nothing but the value itself changes (`generated`). */
   readonly connection?: string;
@@ -34,7 +34,7 @@ export interface RotationSpec {
   readonly jitterSeconds: number;
   /** No run begins by itself sooner than this after the last one. */
   readonly atMostEverySeconds: number;
-  /** Nothing happens by itself; what is under way goes on, and operators may still ask for a run. */
+  /** No run starts by itself; runs in progress continue, and operators may still request one. */
   readonly paused: boolean;
   readonly retire: Retirement;
   readonly graceSeconds: number;
