@@ -1,4 +1,4 @@
-import type { Tables } from './tables.ts';
+import type { PrimaryKeys, Tables } from './tables.ts';
 
 export type TableName = keyof Tables;
 /** What a column holds. Integers stay within 2^53; bytes are Uint8Array. */
@@ -99,33 +99,3 @@ export interface Store {
 }
 
 export type KeyOf<T extends TableName> = Pick<Tables[T], PrimaryKeys[T] & keyof Tables[T]>;
-
-/** The primary key columns of each table; `store/schema.ts` holds the same as data and a test compares both with the migrations. */
-export interface PrimaryKeys {
-  meta: 'key';
-  root_keys: 'id';
-  documents: 'kind' | 'name';
-  document_versions: 'kind' | 'uid' | 'version';
-  operator_tokens: 'id';
-  sessions: 'id';
-  leases: 'id';
-  credentials: 'id';
-  secrets: 'path';
-  secret_versions: 'secret_id' | 'version';
-  rotation_schedules: 'path';
-  rotations: 'id';
-  rotation_steps: 'rotation_id' | 'seq';
-  acknowledgements: 'session_id' | 'path';
-  quarantines: 'kind' | 'subject';
-  claims: 'name';
-  changes: 'seq';
-  audit_batches: 'writer' | 'first_seq';
-  log_segments: 'first_index';
-  log_tiles: 'level' | 'tile_index';
-  log_terms: 'kind' | 'term' | 'bundle';
-  log_checkpoints: 'size';
-  state_digests: 'kind';
-  ended_sessions: 'id';
-  sink_cursors: 'sink';
-  fence: 'id';
-}
