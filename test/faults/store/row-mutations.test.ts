@@ -8,7 +8,7 @@ import { BrokerError } from '../../../src/domain/errors.ts';
 import type { TableName } from '../../../src/ports/store.ts';
 import { DIGESTED, SEALED } from '../../../src/store/guarded-tables.ts';
 import { SCHEMA, shapeOf } from '../../../src/store/schema.ts';
-import { connectEmbedded } from '../../../src/providers/embedded/open.ts';
+import { openEmbedded } from '../../../src/providers/embedded/open.ts';
 import { AttackedInstallation, type Row } from '../../kit/attacked-installation.ts';
 
 type Mutation = (database: Database.Database, table: TableName) => boolean;
@@ -32,7 +32,7 @@ async function addRows(): Promise<void> {
   const broker = await own.open();
   const { parts } = broker;
   const { store, clock, keyring, installation } = parts;
-  const { writes } = connectEmbedded({ store, clock, keyring, installation }).mount({
+  const { writes } = openEmbedded({ store, clock, keyring, installation }).provider.mount({
     prefix: 'app',
   });
   const { fragment } = await writes!.put('one', { password: 'next' }, undefined, 'test');
