@@ -37,6 +37,6 @@ export async function runInit(options: {
 function keepTheKey(path: string): string {
   return [
     `KEEP A COPY OF ${path} IN A SAFE PLACE, apart from the backups of the store.`,
-    'Anyone who has both can read every secret. Without this key nobody can read the stored secrets again.',
+    'Anyone who has both can read every secret. Without this key no one can read the stored secrets again.',
   ].join('\n');
 }

@@ -33,7 +33,7 @@ async function order(given: {
 
 const RELEASE = { id: 'releaseLease', path: { id: 'lea_1' } };
 
-it('is given back when it cannot be shown: nobody has it', async () => {
+it('releases a credential that cannot be shown', async () => {
   const full = await order({ unwritable: 'ENOSPC' });
   expect(full).toMatchObject({ exitCode: 1, more: [RELEASE] });
   expect(full.text).toMatch(/ENOSPC.*\nthe credential was released$/);
@@ -42,7 +42,7 @@ it('is given back when it cannot be shown: nobody has it', async () => {
   expect(closed.text).toContain('the credential was released');
 });
 
-it('is named by its lease when it cannot be given back either', async () => {
+it('names the lease of a credential that can be neither shown nor released', async () => {
   const release = () => {
     throw new UnreachableError('timeout', 'x');
   };
@@ -53,13 +53,13 @@ it('is named by its lease when it cannot be given back either', async () => {
   );
 });
 
-it('stays where its key was given: that finds it again, and others may have it', async () => {
+it('keeps a credential that was issued with a key of the caller', async () => {
   const options = { reveal: true, idempotencyKey: 'mine' };
   const { exitCode, more } = await order({ unwritable: 'ENOSPC', options });
   expect({ exitCode, more }).toEqual({ exitCode: 1, more: [] });
 });
 
-it('can be found again where no answer came, and where it was not shown', async () => {
+it('reports the key that returns a credential after a lost response', async () => {
   const { exitCode, text, key } = await order({
     issue: () => {
       throw new UnreachableError('cut_off', 'x');

@@ -69,7 +69,7 @@ async function apply(
 }
 
 describe('apply', () => {
-  it('creates what is missing, in the order in which documents need each other', async () => {
+  it('creates missing documents in the order in which they refer to each other', async () => {
     const { exit, written, out } = await apply(
       { 'a-policy.yaml': POLICY, 'b/mount.yml': MOUNT },
       {},
@@ -82,7 +82,7 @@ describe('apply', () => {
     expect(out).toContain('2 to create, 0 to change, 0 to delete, 0 unchanged');
   });
 
-  it('changes what differs, on the version that the plan was made on', async () => {
+  it('changes documents that differ, at the version of the plan', async () => {
     const listMounts = [stored('pay', { ...BODY, leaseTtl: '1h', connection: 'old' })];
     const { written, out } = await apply({ 'm.yaml': MOUNT }, { listMounts });
     expect(written).toMatchObject([{ id: 'putMount', headers: { 'If-Match': '"pay.4"' } }]);
@@ -90,7 +90,7 @@ describe('apply', () => {
     expect(out).toContain('/leaseTtl: - "1h"');
   });
 
-  it('does nothing where everything is as the files say', async () => {
+  it('does nothing if the broker equals the files', async () => {
     const listMounts = [stored('pay', BODY)];
     expect(await apply({ 'm.yaml': MOUNT }, { listMounts }, {})).toMatchObject({
       exit: 0,
@@ -98,7 +98,7 @@ describe('apply', () => {
     });
   });
 
-  it('ends a dry run with 2 when something would be done, and sends nothing', async () => {
+  it('exits a dry run with 2 if there are changes, and sends nothing', async () => {
     const dry = await apply({ 'm.yaml': MOUNT }, {}, { dryRun: true });
     expect(dry).toMatchObject({ exit: 2, written: [] });
     const listMounts = [stored('pay', BODY)];
@@ -107,11 +107,11 @@ describe('apply', () => {
     });
   });
 
-  it('asks first, and does nothing where nobody is there to ask', async () => {
+  it('needs a confirmation, and does nothing without a terminal', async () => {
     expect(await apply({ 'm.yaml': MOUNT }, {}, {})).toMatchObject({ exit: 64, written: [] });
   });
 
-  it('deletes what the files lack of the kinds that are to be pruned only', async () => {
+  it('deletes documents that are not in the files, of pruned kinds only', async () => {
     const at = {
       listMounts: [stored('pay', BODY), stored('more', BODY)],
       listPolicies: [stored('gone', {})],
@@ -126,7 +126,7 @@ describe('apply', () => {
     expect(out).toContain('- policy gone');
   });
 
-  it('refuses to prune a kind of which the files have nothing', async () => {
+  it('refuses to prune a kind without a document in the files', async () => {
     const listPolicies = [stored('gone', {})];
     const prune = { yes: true, prune: ['policy'] };
     const { exit, text, written } = await apply({ 'm.yaml': MOUNT }, { listPolicies }, prune);
@@ -134,7 +134,7 @@ describe('apply', () => {
     expect(text).toContain('so every policy would be deleted');
   });
 
-  it('stops at what changed since the plan, and says what was done and what not', async () => {
+  it('stops at a document that changed since the plan, and reports its progress', async () => {
     const answers = {
       putPolicy: () => {
         throw refusal(412, 'ERR_VERSION_CONFLICT');
@@ -179,7 +179,7 @@ describe('apply', () => {
     expect(text).toContain('1 applied; possibly applied: policy pay; not applied: policy pay2');
   });
 
-  it('begins nothing more once it is ended', async () => {
+  it('starts no further change after an interruption', async () => {
     const ended = new AbortController();
     const putMount = (): object => {
       ended.abort(new Interrupted(EXIT.terminated));
@@ -193,7 +193,7 @@ describe('apply', () => {
     });
   });
 
-  it('tells what the broker finds wrong by the lines of the file', async () => {
+  it('reports problems of the broker with the lines of the file', async () => {
     const answers = {
       putMount: () => {
         const problems = [{ pointer: '/connection', message: 'no such connection' }];
@@ -232,7 +232,7 @@ describe('apply', () => {
     expect(outcome.text).toMatch(expected);
   });
 
-  it('reads JSON files and passes over others and hidden ones', async () => {
+  it('reads JSON files, and skips hidden files and other types', async () => {
     const json = {
       apiVersion: 'quaymaster.dev/v1',
       kind: 'Mount',
@@ -244,7 +244,7 @@ describe('apply', () => {
     expect(written.map(({ path }) => path)).toEqual([{ name: 'j' }]);
   });
 
-  it('refuses a place that is not there', async () => {
+  it('refuses a file that does not exist', async () => {
     const context = cliContext({ broker: new ScriptedBroker({}) });
     const call = { args: [], options: { file: [join('/nowhere', 'at-all')] } };
     await expect(runApply(context, call)).rejects.toThrow('does not exist');
@@ -254,7 +254,7 @@ describe('apply', () => {
 describe('the files of a directory', () => {
   const read = (place: string) => readDocuments(cliContext(), [place]);
 
-  it('are never fewer than there are: a link to a directory is refused, not left out', async () => {
+  it('refuses a link to a directory instead of ignoring it', async () => {
     const root = await fileTree({ 'here/a.yaml': MOUNT, 'elsewhere/b.yaml': POLICY });
     await symlink(join(root, 'elsewhere'), join(root, 'here/linked'));
     const message = `${join(root, 'here/linked')} is a symbolic link to a directory`;

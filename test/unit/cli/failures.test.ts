@@ -43,7 +43,7 @@ describe('a failure', () => {
     expect(text).toContain(advice);
   });
 
-  it('of a token that is not known says how to have another', () => {
+  it('of an unknown token names the command that creates one', () => {
     const { text } = failureOf(refusal(401, 'ERR_UNAUTHENTICATED'));
     expect(text).toContain('quaymaster operator token create');
   });
@@ -59,7 +59,7 @@ describe('a failure', () => {
     });
   });
 
-  it('that nobody foresaw is told by its kind, and not in its own words', () => {
+  it('that is unexpected shows its type only, not its message', () => {
     expect(failureOf(new RangeError('hunter2')).text).toBe('internal error (RangeError)');
   });
 });

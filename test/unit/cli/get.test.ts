@@ -37,18 +37,18 @@ describe('get', () => {
     },
   );
 
-  it('gives machines the shape of the API', async () => {
+  it('prints JSON in the shape of the API', async () => {
     const { out } = await get(['a/b'], { reveal: true }, 'json');
     expect(JSON.parse(out)).toEqual(DISCLOSURE);
   });
 
-  it('prints nothing that a terminal would obey', async () => {
+  it('prints no control characters', async () => {
     const { out } = await get(['a/b'], { reveal: true });
     expect(out).toContain('a\\u{7}\\u{1b}[2Jb');
     expect(out).not.toContain('\u001b');
   });
 
-  it('masks and shows every key, also one that every object has', async () => {
+  it('masks and shows every key, a key like toString included', async () => {
     const data = JSON.parse('{"__proto__":"p","constructor":"c","toString":"s"}') as object;
     const broker = new ScriptedBroker({ readSecret: () => ({ path: 'a/b', version: '1', data }) });
     const read = async (options: object, format: 'json' | 'table'): Promise<string> => {
@@ -78,7 +78,7 @@ describe('get', () => {
     },
   );
 
-  it('shows one value on a terminal without what a terminal obeys', async () => {
+  it('escapes control characters of one value on a terminal', async () => {
     const data = { text: 'a\u202eb', bytes: { base64: '/wA=' } };
     const broker = new ScriptedBroker({ readSecret: () => ({ ...DISCLOSURE, data }) });
     const read = async (key: string): Promise<string> => {
@@ -97,12 +97,12 @@ describe('get', () => {
     expect(await get(['a/b'], { key, reveal: true })).toMatchObject({ exit: 0, out: expected });
   });
 
-  it('prints one value only when it is to be revealed, and says when there is no such key', async () => {
+  it('prints one value only with --reveal, and reports a missing key', async () => {
     expect(await get(['a/b'], { key: 'password' })).toMatchObject({ exit: 64, out: '' });
     expect(await get(['a/b'], { key: 'toString', reveal: true })).toMatchObject({ exit: 4 });
   });
 
-  it('reads several in one call, and ends as the worst of them', async () => {
+  it('reads several secrets in one call, and exits by the first failure', async () => {
     const { exit, out, asked } = await get(['a/b', 'a/c'], {});
     expect(exit).toBe(3);
     expect(out).toMatch(/a\/c\s+-\s+-\s+ERR_DENIED/);

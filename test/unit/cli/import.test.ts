@@ -40,7 +40,7 @@ describe('the plan of an import', () => {
     ]);
   });
 
-  it('leaves what is there, what is left out, and what has no name at the broker', () => {
+  it('keeps existing secrets, and skips those that are left out or have no valid name', () => {
     const exact = new Map([
       ['odd name', 'odd'],
       ['private', null],
@@ -54,11 +54,11 @@ describe('the plan of an import', () => {
     ]);
   });
 
-  it('is refused where two would become one', () => {
+  it('is refused if two sources have the same target', () => {
     expect(() => states(['a/x', 'x'], { from: 'a' })).toThrow('would both become x');
   });
 
-  it('says what cannot be read, unless it is left out', () => {
+  it('lists unreadable sources, unless they are left out', () => {
     const sources = [
       { path: 'a/..', unreadable: 'dot_name' },
       { path: 'b/.', unreadable: 'dot_name' },
@@ -80,7 +80,7 @@ describe('an import', () => {
   });
   const plan = planOf(['a', 'b', 'c', 'd'], {}, ['d']);
 
-  it('only creates, so that it can be run again, and goes on after one that fails', async () => {
+  it('only creates, so that it can be run again, and continues after a failed secret', async () => {
     const broker = new ScriptedBroker({
       writeSecret: ({ path }) => {
         if (path?.['path'] === 'a') throw refusal(412, 'ERR_VERSION_CONFLICT');
@@ -127,7 +127,7 @@ describe('an import', () => {
     expect(stoppedBy).toMatchObject({ status });
   });
 
-  it('waits for what is under way when it is ended, and tells what was not reached', async () => {
+  it('waits for copies in progress when it is interrupted, and reports the rest', async () => {
     const ended = new AbortController();
     const context = cliContext({ signal: ended.signal });
     const interrupted = new Interrupted(EXIT.interrupted);
@@ -140,7 +140,7 @@ describe('an import', () => {
     expect(stoppedBy).toBe(interrupted);
   });
 
-  it('writes nothing that was read when it was ended already', async () => {
+  it('writes no value that was read before an interruption', async () => {
     const ended = new AbortController();
     const context = cliContext({ signal: ended.signal });
     const read = () => {
@@ -152,7 +152,7 @@ describe('an import', () => {
     expect(new Set(words)).toEqual(new Set(['not reached', 'exists']));
   });
 
-  it('does not say that it failed where a commit may have happened', async () => {
+  it('reports an unknown outcome if the broker may have committed', async () => {
     const { words } = await outcomes((path) => {
       if (path === 'a') throw refusal(503, 'ERR_OUTCOME_UNKNOWN');
       return {};
@@ -214,7 +214,7 @@ describe('import vault', () => {
     return { ...outcome, said, written: written.map(({ path }) => path?.['path']), root };
   };
 
-  it('finds what is there already wherever a map puts something', async () => {
+  it('finds existing secrets wherever the map puts a secret', async () => {
     const map = 'team/db: elsewhere/db\n';
     const existing = ['elsewhere/db', 'own/other'];
     const dry = await run({ map, existing, options: { dryRun: true } });
@@ -242,7 +242,7 @@ describe('import vault', () => {
     expect(text).toContain(said);
   });
 
-  it('takes an empty file for an empty map, and any name for a source', async () => {
+  it('accepts an empty file as an empty map, and any name of a source', async () => {
     expect(await run({ map: '' })).toMatchObject({ exitCode: 0 });
     vault.put('secret', '__proto__', { k: 'v' });
     const map = '__proto__: null\nteam/db: null\n';
@@ -250,7 +250,7 @@ describe('import vault', () => {
     expect(all).toMatchObject({ exitCode: 0, written: ['own/team/key'] });
   });
 
-  it('goes on after one that is too large, lists it, and ends with 1', async () => {
+  it('continues after a secret that is too large, lists it, and exits with 1', async () => {
     vault.fault = ({ target }, response) => {
       if (!target.endsWith('/data/team/db')) return undefined;
       response.end(`{"x":"${'x'.repeat(16 * 1024 * 1024)}"}`);
@@ -272,7 +272,7 @@ describe('import vault', () => {
     },
   );
 
-  it('takes an engine that is empty for what it is, and one that is not there not', async () => {
+  it('accepts an empty engine, and refuses a missing one', async () => {
     vault.fault = ({ target }) =>
       target.endsWith('/metadata/?list=true') ? { status: 404, body: { errors: [] } } : undefined;
     expect(await run({ options: { from: '' } })).toMatchObject({ exitCode: 0, written: [] });
@@ -284,7 +284,7 @@ describe('import vault', () => {
     );
   });
 
-  it('lists what it cannot ask for, and ends with 1', async () => {
+  it('lists names that a request cannot contain, and exits with 1', async () => {
     vault.fault = ({ target }) =>
       target.endsWith('?list=true')
         ? { status: 200, body: { data: { keys: ['..', 'key'] } } }
@@ -319,13 +319,13 @@ describe('import vault', () => {
     expect(text).toContain('stopped listing at "team": Vault has more than 100000 names');
   });
 
-  it('tells how far it came when its results cannot be written', async () => {
+  it('reports its progress if its results cannot be written', async () => {
     const { exitCode, text } = await run({ unwritable: 'ENOSPC' });
     expect(exitCode).toBe(EXIT.failed);
     expect(text).toMatch(/ENOSPC.*\n2 copied, 0 possibly copied, 0 not reached/);
   });
 
-  it('tells how far it came when something ends it', async () => {
+  it('reports its progress if an error stops it', async () => {
     const { exitCode, text, said } = await run({
       write: () => {
         throw refusal(401, 'ERR_UNAUTHENTICATED');

@@ -45,21 +45,24 @@ describe(`a token that is made into a file${leftOut}`, () => {
   });
   afterAll(() => disk?.unmount());
 
-  it('is there alone, for nobody else to read', async () => {
+  it('is in the file alone, readable by its owner only', async () => {
     const out = join(await fileTree({}), 'token');
     expect(await create(out)).toMatchObject({ code: 0, asked: ['createOperatorToken ops'] });
     expect(readFileSync(out, 'utf8')).toBe(`${TEXT}\n`);
     expect(statSync(out).mode & 0o777).toBe(0o600);
   });
 
-  it.each(['taken', 'nowhere/token'])('is not made where %s cannot be', async (name) => {
-    const out = join(await fileTree({ taken: 'before' }), name);
-    const { code, said, asked } = await create(out);
-    expect({ code, asked }).toEqual({ code: 64, asked: [] });
-    expect(said).toMatch(/^cannot create .*: (?:the file exists already|ENOENT)$/);
-  });
+  it.each(['taken', 'nowhere/token'])(
+    'is not created if the file %s cannot be created',
+    async (name) => {
+      const out = join(await fileTree({ taken: 'before' }), name);
+      const { code, said, asked } = await create(out);
+      expect({ code, asked }).toEqual({ code: 64, asked: [] });
+      expect(said).toMatch(/^cannot create .*: (?:the file exists already|ENOENT)$/);
+    },
+  );
 
-  whereMounted('is taken back when the file cannot be written', async () => {
+  whereMounted('is revoked if the file cannot be written', async () => {
     const out = join(disk?.path ?? '', 'token');
     const { code, said, asked } = await create(out);
     expect({ code, asked }).toEqual({
@@ -70,7 +73,7 @@ describe(`a token that is made into a file${leftOut}`, () => {
     expect(existsSync(out)).toBe(false);
   });
 
-  whereMounted('is named when it cannot be taken back either', async () => {
+  whereMounted('is named if it cannot be revoked either', async () => {
     const out = join(disk?.path ?? '', 'token');
     const { code, said } = await create(out, {
       revokeOperatorToken: () => {
@@ -84,7 +87,7 @@ describe(`a token that is made into a file${leftOut}`, () => {
     expect(existsSync(out)).toBe(false);
   });
 
-  it('may be there without its text where no answer came, which is said', async () => {
+  it('is reported as possibly created after a lost response', async () => {
     const out = join(await fileTree({}), 'token');
     const { code, said } = await create(out, {
       createOperatorToken: () => {
@@ -98,7 +101,7 @@ describe(`a token that is made into a file${leftOut}`, () => {
     expect(existsSync(out)).toBe(false);
   });
 
-  it('leaves no file where it is refused', async () => {
+  it('leaves no file after a refusal', async () => {
     const out = join(await fileTree({}), 'token');
     const { code, said } = await create(out, {
       createOperatorToken: () => {

@@ -15,7 +15,7 @@ function capture() {
 }
 
 describe('what is shown to people', () => {
-  it('has nothing that a terminal obeys, whatever a view lets through, except our colours', async () => {
+  it('contains no control characters except our colours', async () => {
     const { output, text } = capture();
     const view = '\u001b[32mgreen\u001b[39m \u001b[2J\u202e\u001b]0;title\u0007\nnext\tcell';
     await output.show({}, () => view);

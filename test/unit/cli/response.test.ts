@@ -28,7 +28,7 @@ function scripted(revoked = { revoked: 1, revoking: 2 }, sessions = 1) {
 }
 
 describe('lease revoke', () => {
-  it('tells what is revoked from what a backend still has to revoke, and that the workload can come back', async () => {
+  it('reports revoked leases, pending revocations, and that the workload can log in again', async () => {
     const { context } = scripted();
     const call = { args: [], options: { workload: WORKLOAD, yes: true } };
     await runLeaseRevoke(context, call);
@@ -39,7 +39,7 @@ describe('lease revoke', () => {
     expect(context.err()).toContain('--quarantine 1h');
   });
 
-  it('fails where no lease matches, and says which', async () => {
+  it('fails if no lease matches, and names the selection', async () => {
     const { context } = scripted({ revoked: 0, revoking: 0 });
     const call = { args: [], options: { workload: WORKLOAD, yes: true } };
     await expect(runLeaseRevoke(context, call)).rejects.toMatchObject({
@@ -52,7 +52,7 @@ describe('lease revoke', () => {
     ['an id', ['lea_1'], {}, { kind: 'workload', workload: WORKLOAD }],
     ['a workload', [], { workload: WORKLOAD }, { kind: 'workload', workload: WORKLOAD }],
     ['a pod', [], { pod: 'uid-1' }, { kind: 'pod', cluster: 'c1', pod: 'uid-1' }],
-  ])('by %s keeps the holder out first, where that is wanted', async (_what, args, by, scope) => {
+  ])('by %s quarantines the holder first with --quarantine', async (_what, args, by, scope) => {
     const { broker, context } = scripted({ revoked: 0, revoking: 0 });
     const options = { ...by, quarantine: '1h', comment: 'INC-7', yes: true };
     await runLeaseRevoke(context, { args, options });
@@ -67,7 +67,7 @@ describe('lease revoke', () => {
   });
 
   it.each([[{ path: 'a/b' }], [{ mount: 'm' }]])(
-    'by %j has no holder to quarantine, and does nothing',
+    'by %j refuses --quarantine, and sends nothing',
     async (by) => {
       const { broker, context } = scripted();
       const options = { ...by, quarantine: '1h', yes: true };
@@ -78,7 +78,7 @@ describe('lease revoke', () => {
 });
 
 describe('session end', () => {
-  it('fails where no session matches', async () => {
+  it('fails if no session matches', async () => {
     const { context } = scripted(undefined, 0);
     const call = { args: ['ses_1'], options: {} };
     await expect(runSessionEnd(context, call)).rejects.toMatchObject({
@@ -100,7 +100,7 @@ describe('session end', () => {
 });
 
 describe('quarantine add and seal', () => {
-  it('ask before they do anything', async () => {
+  it('need a confirmation before they send anything', async () => {
     const { broker, context } = scripted();
     const options = { workload: WORKLOAD, reason: 'x' };
     await expect(runQuarantineAdd(context, { args: [], options })).rejects.toThrow('--yes');
@@ -111,7 +111,7 @@ describe('quarantine add and seal', () => {
     expect(context.out()).toBe('sealed; restart each replica to unseal it\n');
   });
 
-  it('says until when, and what ended', async () => {
+  it('reports the end of the quarantine, and what was ended', async () => {
     const { context } = scripted();
     const options = { workload: WORKLOAD, reason: 'x', yes: true };
     await runQuarantineAdd(context, { args: [], options });

@@ -15,7 +15,7 @@ async function list(options: Parameters<typeof runRevocationList>[1]['options'])
   return items.map(({ state }) => state);
 }
 
-it('lists what could not be revoked before what waits, unless one of them is asked for', async () => {
+it('lists failed revocations before pending ones, unless a state is selected', async () => {
   expect(await list({})).toEqual(['irrevocable', 'revoking', 'expiring']);
   expect(await list({ state: 'revoking' })).toEqual(['revoking']);
 });

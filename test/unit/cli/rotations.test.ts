@@ -8,7 +8,7 @@ import { ScriptedBroker } from '../../kit/scripted-api.ts';
 const ROTATION = { id: 'rot_1', path: 'a/b', kind: 'rotation', state: 'running', step: 'create' };
 
 describe('asking for a rotation', () => {
-  it('has a key where a repeat would begin another, and none where it would not', async () => {
+  it('has an idempotency key if a repeat would start another rotation', async () => {
     const broker = new ScriptedBroker({
       runRotation: () => ROTATION,
       drillRotation: () => ROTATION,
@@ -31,7 +31,7 @@ describe('where a path stands', () => {
   it.each([
     ['running', '2026-01-06T10:00:00Z'],
     ['parked', undefined],
-  ])('says of what failed and is %s when it is tried again: %s', async (state, said) => {
+  ])('shows for a failed step of a rotation that is %s the next retry: %s', async (state, said) => {
     const failing = { lastError: 'login_refused', nextAttemptAt: '2026-01-06T10:00:00Z' };
     const active = { ...ROTATION, ...failing, state };
     const broker = new ScriptedBroker({
@@ -44,7 +44,7 @@ describe('where a path stands', () => {
 });
 
 describe('waiting for a rotation', () => {
-  it('looks more seldom while nothing happens, says what it waits for, and ends as it ends', async () => {
+  it('polls less often while nothing changes, reports what it waits for, and exits by the outcome', async () => {
     const settling = { ...ROTATION, step: 'settle', settlesUntil: '2026-01-06T10:00:00Z' };
     const seen: object[] = [
       { ...ROTATION, step: 'set' },
@@ -72,7 +72,7 @@ describe('waiting for a rotation', () => {
     expect(context.out()).toMatch(/state +done\n/);
   });
 
-  it('says each failure of a step, when it is tried again, and what to do when it is parked', async () => {
+  it('reports each failed step with its next retry, and the remedies of a parked rotation', async () => {
     const failing = { ...ROTATION, step: 'set', attempts: 1, lastError: 'login_refused' };
     const seen: object[] = [
       { ...ROTATION, step: 'set' },

@@ -52,7 +52,7 @@ describe(`the session of a pod${leftOut}`, () => {
   const address = (): string => `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const context = () => cliContext({ configDirectory: join(root, 'quaymaster') });
 
-  it('is ended again when its profile cannot be written: nobody has its token', async () => {
+  it('is ended if its profile cannot be written', async () => {
     await mkdir(join(root, 'quaymaster/profiles/default.json'), { recursive: true });
     const podTokenFile = join(root, 'pod-token');
     const options = { name: 'default', url: address(), cluster: 'c1', podTokenFile };
@@ -62,7 +62,7 @@ describe(`the session of a pod${leftOut}`, () => {
     expect(asked).toEqual([MADE, ended(1)]);
   });
 
-  whereMounted('is ended again when it was made anew and cannot be kept', async () => {
+  whereMounted('is ended if it replaced an expired one and cannot be saved', async () => {
     const disk = SmallDisk.mount('1m');
     const configDirectory = disk?.path ?? '';
     try {
