@@ -12,7 +12,7 @@ const DEFAULT_MAX_BYTES = 1_048_576;
 
 /** One request of the API below `/v1/`. */
 export interface VaultRequest {
-  readonly method: 'GET' | 'POST' | 'PUT';
+  readonly method: 'GET' | 'POST';
   /** Segments encoded by `encodeVaultPath`, and a query where there is one. */
   readonly path: string;
   readonly body?: Readonly<Record<string, unknown>>;
@@ -33,8 +33,10 @@ interface LibraryRequest {
 }
 
 interface LibraryClient {
-  request(options: Readonly<Record<string, unknown>>): Promise<unknown>;
+  read(path: string, options: LibraryOptions): Promise<unknown>;
+  write(path: string, body: VaultRequest['body'], options: LibraryOptions): Promise<unknown>;
 }
+type LibraryOptions = Pick<LibraryRequest, 'headers' | 'maxBytes' | 'signal'>;
 
 /** The Vault API over our own transport: the library's bounds neither size nor time, follows proxies of the environment, and reads VAULT_*. */
 export class VaultWire {
@@ -60,15 +62,12 @@ export class VaultWire {
   ): Promise<unknown> {
     this.#client ??= this.#load();
     const client = await this.#client;
+    const { method, path, body, maxBytes = DEFAULT_MAX_BYTES } = request;
+    const options = { headers: this.#headers(token), maxBytes, signal };
     try {
-      return await client.request({
-        method: request.method,
-        path: `/${request.path}`,
-        headers: this.#headers(token),
-        maxBytes: request.maxBytes ?? DEFAULT_MAX_BYTES,
-        signal,
-        ...(request.body !== undefined && { json: request.body }),
-      });
+      return await (method === 'GET'
+        ? client.read(path, options)
+        : client.write(path, body, options));
     } catch (error) {
       throw toBrokerError(error);
     }
@@ -124,7 +123,7 @@ const SAID_LENGTH = 200;
 
 export interface ExchangeRequest {
   readonly method: string;
-  /** As it goes on the wire: it is parsed and normalised by nobody on the way. */
+  /** Sent exactly as given: no layer parses or normalises it. */
   readonly target: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string | undefined;

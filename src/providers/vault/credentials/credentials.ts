@@ -23,7 +23,7 @@ import type { VaultCalls } from '../client/calls.ts';
 import type { Sensitive } from '../../../domain/sensitive.ts';
 import type { Clock } from '../../../ports/clock.ts';
 
-/** How long an orphan token lives of which nobody knows the accessor: nothing hangs on it yet. */
+/** Life of an orphan token whose accessor is not committed yet: no lease belongs to it. */
 const UNUSED_SECONDS = 60;
 
 /** What of a mount its credentials need: the encoded path under which all of them are, and the role that makes their tokens. */
@@ -92,7 +92,7 @@ export class VaultCredentials implements DynamicCredentials {
     const { accessor, lease } = this.#bounded(text);
     if (accessor === undefined || lease === undefined) throw new BrokerError('ERR_NOT_FOUND');
     const body = { lease_id: lease, increment: ttlSeconds };
-    const renewal = this.#calls.effect({ method: 'PUT', path: 'sys/leases/renew', body }, context);
+    const renewal = this.#calls.effect({ method: 'POST', path: 'sys/leases/renew', body }, context);
     const leaseSeconds = await this.#answer(renewal, parseLeaseSeconds);
     // Both bound the credential: the lease by its own end, the token by taking the lease with it.
     return Math.min(leaseSeconds, await this.#extendToken(accessor, ttlSeconds, context));
@@ -101,7 +101,7 @@ export class VaultCredentials implements DynamicCredentials {
   async revoke(text: string, context: CallContext): Promise<void> {
     const { intent, accessor, lease } = this.#bounded(text);
     this.#tokens.take(intent);
-    // Without an accessor there is at most a token that nobody holds and nothing hangs on; it ends within a minute.
+    // Without an accessor there is at most a token without a holder and without leases; it expires within a minute.
     if (accessor === undefined) return;
     await this.#assertOurs(accessor, intent, context);
     // The end of a token revokes its leases some time later; the lease is asked for by name, so that the outcome is known.
@@ -113,7 +113,7 @@ export class VaultCredentials implements DynamicCredentials {
   }
 
   /**
-   * A handle comes from the database. If somebody writes there, the broker must not use its own token on leases of other mounts.
+   * A handle comes from the database. If an attacker writes there, the broker must not use its own token on leases of other mounts.
    * @throws ERR_DENIED for a path outside this mount, or a lease that was not made at the handle's path.
    */
   #bounded(text: string): CredentialHandle {
@@ -126,7 +126,7 @@ export class VaultCredentials implements DynamicCredentials {
 
   /**
    * Revokes only tokens that `prepare` made for this very credential. Where the broker's token may not look accessors up, the MAC of the
-   * stored row is what vouches for the accessor (docs/providers/vault.md).
+   * stored row is the only proof that the accessor is its own (docs/providers/vault.md).
    */
   async #assertOurs(accessor: string, intent: string, context: CallContext): Promise<void> {
     const body = { accessor };
@@ -161,7 +161,7 @@ export class VaultCredentials implements DynamicCredentials {
   async #revokeLease(lease: string, context: CallContext): Promise<void> {
     const body = { lease_id: lease, sync: true };
     await this.#calls
-      .effect({ method: 'PUT', path: 'sys/leases/revoke', body }, context)
+      .effect({ method: 'POST', path: 'sys/leases/revoke', body }, context)
       .catch(unlessGone);
   }
 
@@ -172,7 +172,7 @@ export class VaultCredentials implements DynamicCredentials {
       .catch(unlessGone);
   }
 
-  /** What is not there any more is absent; what cannot be read names the connection. */
+  /** A token or lease that is gone is ERR_NOT_FOUND; an answer that cannot be parsed is an error that names the connection. */
   async #answer<T>(call: Promise<unknown>, parse: (answer: unknown) => T): Promise<T> {
     const answer = await call.catch((error: unknown) => {
       throw saysGone(error) ? new BrokerError('ERR_NOT_FOUND', undefined, { cause: error }) : error;
