@@ -2,7 +2,7 @@ import { BrokerError } from '../domain/errors.ts';
 
 const DEFAULT_RETRY_SECONDS = 5;
 
-/** "It cannot be told", whatever the API server or key server did; what it did is the cause. */
+/** The identity cannot be checked now; `cause` is what the API server or key server did. */
 export function identityUnavailable(reason: string, cause?: unknown): BrokerError {
   const retryAfterSeconds =
     (cause instanceof BrokerError ? cause.retryAfterSeconds : undefined) ?? DEFAULT_RETRY_SECONDS;

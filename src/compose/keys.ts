@@ -126,7 +126,7 @@ export async function keepKeys(store: Store, { plan }: NewKeys): Promise<void> {
   }
 }
 
-/** Which keys there are and which one wraps, under the one that does: nobody makes a retired key active again with the database alone. */
+/** The keys and their states, under a MAC of the active key: write access to the database alone cannot make a retired key active again. */
 function states(rows: readonly Pick<Tables['root_keys'], 'id' | 'state'>[]): CanonicalFields {
   return Object.fromEntries(rows.map(({ id, state }) => [id, state]));
 }

@@ -23,6 +23,6 @@ export class ApiServerJwks implements JwksSource {
   }
 
   close(): void {
-    // The connection belongs to whoever made it.
+    // The caller opened the connection, and closes it.
   }
 }

@@ -6,7 +6,7 @@ const MOST_KEYS = 100;
 
 /**
  * The usable keys of a JWK set (RFC 7517 §5) by `kid`; the others are logged and left out.
- * @throws Error when it is no set, has over 100 keys, or none of them can be used.
+ * @throws Error when it is not a key set, has over 100 keys, or none of them can be used.
  */
 export async function readJwks(
   document: unknown,

@@ -10,7 +10,7 @@ const ALGORITHMS: ReadonlySet<string> = new Set([
   'ES384',
   'ES512',
 ]);
-/** Keys that a token brings along are no reason to trust it (RFC 8725 §3.10; CVE-2018-0114). */
+/** Keys that a token contains do not make it trusted (RFC 8725 §3.10; CVE-2018-0114). */
 const KEY_PARAMETERS = ['jwk', 'jku', 'x5u', 'x5c', 'x5t', 'x5t#S256'];
 const LONGEST_KID = 256;
 

@@ -3,8 +3,8 @@ import { ClusterPodWatch } from './cluster-pod-watch.ts';
 import type { PodWatchDependencies } from './cluster-pod-watch.ts';
 
 /**
- * Starts to watch the pods of `cluster`. Every pod that the first list shows as ended is told to `onEnd` too, because its end may have come while
- * nobody watched; pods that vanished meanwhile are the caller's to find, with `find`, once the watch is live.
+ * Starts to watch the pods of `cluster`. `onEnd` is also called for every pod that the first list shows as ended, because it may have ended while
+ * no watch was running. The caller finds pods that vanished meanwhile with `find`, once the watch is live.
  */
 export function createPodWatch(
   cluster: string,

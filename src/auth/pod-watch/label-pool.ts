@@ -9,7 +9,7 @@ export class LabelPool {
     const key = JSON.stringify(entries);
     const known = this.#sets.get(key);
     if (known !== undefined) return known;
-    // Templates come and go; forgetting them all only means that the next pods share anew.
+    // Templates come and go; after forgetting them all, the next pods build the pool again.
     if (this.#sets.size >= MOST_SETS) this.#sets.clear();
     const set = new Map(entries);
     this.#sets.set(key, set);

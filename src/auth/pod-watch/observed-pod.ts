@@ -6,7 +6,7 @@ export interface ObservedPod {
   readonly namespace: string;
   readonly name: string;
   readonly phase: string;
-  /** When its grace period is over, milliseconds since the epoch; absent while nobody deleted it. */
+  /** When its grace period is over, milliseconds since the epoch; absent unless the pod was deleted. */
   readonly deletionAt?: number;
   readonly labels: Readonly<Record<string, string>>;
 }

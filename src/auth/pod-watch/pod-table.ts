@@ -21,7 +21,7 @@ export class PodTable {
   readonly #byName = new Map<string, string>();
   readonly #labels = new LabelPool();
 
-  /** `onEnd` hears of every end but those that `dropUnseen` returns. */
+  /** `onEnd` is called for every ended pod except those that `dropUnseen` returns. */
   constructor(cluster: string, clock: Clock, onEnd: (end: PodEnd) => void) {
     this.#cluster = cluster;
     this.#clock = clock;
@@ -32,7 +32,7 @@ export class PodTable {
     return this.#entries.get(uid);
   }
 
-  /** The watch says the pod was added or changed: whoever else had its name is gone. */
+  /** The pod was added or changed: an earlier pod of the same name is gone. */
   observe(pod: ObservedPod): void {
     const previous = this.#byName.get(keyOf(pod));
     this.put(pod);

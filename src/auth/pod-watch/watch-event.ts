@@ -10,7 +10,7 @@ export type WatchEvent =
     }
   | { readonly type: 'BOOKMARK'; readonly version: string };
 
-/** @throws ERR_PROVIDER_FAILED with reason `http_<code>` for an ERROR event, ERR_PROVIDER_MALFORMED for what is no event. */
+/** @throws ERR_PROVIDER_FAILED with reason `http_<code>` for an ERROR event, ERR_PROVIDER_MALFORMED for anything that is not an event. */
 export function readWatchEvent(line: unknown): WatchEvent {
   const { type, object } = membersOf(line);
   switch (type) {

@@ -54,7 +54,7 @@ function extrasOf(extra: Members): Omit<ReviewedUser, 'username' | 'uid'> {
   };
 }
 
-/** Several values for what can only be one are no answer. */
+/** Several values where only one is possible make the answer invalid. */
 function onlyValue(extra: Members, name: string): string | undefined {
   const values = extra[`${EXTRA}${name}`];
   if (values === undefined) return undefined;

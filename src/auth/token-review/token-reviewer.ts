@@ -10,18 +10,18 @@ import type { ReviewedUser } from './reviewed-user.ts';
 
 const REVIEW_MS = 10_000;
 const MAX_ANSWER_BYTES = 256 * 1024;
-/** Reviews under way or waiting for a connection; more would only wait past their deadline. */
+/** Reviews in flight or waiting for a connection; more would only wait past their deadline. */
 const MOST_REVIEWS = 512;
 
 /**
- * Asks the API server at each login. Nothing is remembered: only identical tokens presented while a review is under way share its answer. (The API
+ * Asks the API server at each login. Nothing is remembered: only identical tokens presented while a review is in flight share its answer. (The API
  * server itself remembers a success for 10 s.)
  */
 export class TokenReviewer {
   readonly #api: KubernetesApi;
   readonly #audiences: readonly string[];
   readonly #clock: Clock;
-  readonly #underWay = new Map<string, Promise<ReviewedUser>>();
+  readonly #inFlight = new Map<string, Promise<ReviewedUser>>();
 
   constructor(api: KubernetesApi, audiences: readonly string[], clock: Clock) {
     this.#api = api;
@@ -32,16 +32,16 @@ export class TokenReviewer {
   /** @throws ERR_TOKEN_INVALID, ERR_IDENTITY_UNAVAILABLE. */
   review(token: string, signal: AbortSignal): Promise<ReviewedUser> {
     const key = sha256Hex(token);
-    const shared = this.#underWay.get(key) ?? this.#start(key, token);
+    const shared = this.#inFlight.get(key) ?? this.#start(key, token);
     return waitFor(shared, signal);
   }
 
   #start(key: string, token: string): Promise<ReviewedUser> {
-    if (this.#underWay.size >= MOST_REVIEWS) {
+    if (this.#inFlight.size >= MOST_REVIEWS) {
       return Promise.reject(identityUnavailable('too_many_reviews'));
     }
-    const review = this.#ask(token).finally(() => this.#underWay.delete(key));
-    this.#underWay.set(key, review);
+    const review = this.#ask(token).finally(() => this.#inFlight.delete(key));
+    this.#inFlight.set(key, review);
     return review;
   }
 
@@ -64,7 +64,7 @@ export class TokenReviewer {
   }
 }
 
-/** What the API client throws: to a login it only means that nobody could say. */
+/** What the API client throws: for a login it only means that the identity could not be checked. */
 function isProviderError(error: BrokerError): boolean {
   return error.code !== 'ERR_TOKEN_INVALID' && error.code !== 'ERR_IDENTITY_UNAVAILABLE';
 }

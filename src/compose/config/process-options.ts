@@ -4,7 +4,7 @@ import type { Config } from './schema.ts';
 
 /**
  * Options of Node that a broker may be started with: sizes, certificates of the system, words on standard error. Every other one is refused, because
- * many open the process to somebody else: a debugger (`--inspect`), foreign code (`--require`, `--import`), memory in a file
+ * many open the process to another party: a debugger (`--inspect`), foreign code (`--require`, `--import`), memory in a file
  * (`--heapsnapshot-signal`, `--report-on-signal`), keys of TLS in a file (`--tls-keylog`).
  */
 const HARMLESS: ReadonlySet<string> = new Set([
@@ -69,7 +69,7 @@ export function mayDumpCore(limitsFile = LIMITS_FILE): boolean {
   return soft !== undefined && soft !== '0';
 }
 
-/** The first option that is not harmless, without its value. Words that are no options are the values of those before them. */
+/** The first option that is not harmless, without its value. Words that are not options are the values of the options before them. */
 function refusedOption(words: readonly string[]): string | undefined {
   return words
     .filter((word) => word.startsWith('-'))
@@ -77,7 +77,7 @@ function refusedOption(words: readonly string[]): string | undefined {
     .find((name) => !HARMLESS.has(name.replaceAll('_', '-')));
 }
 
-/** As Node reads the variable: words between blanks, of which quotes and backslashes are no part. */
+/** As Node reads the variable: words between blanks, without quotes and backslashes. */
 function wordsOf(options = ''): readonly string[] {
   return options.replaceAll(/["\\]/g, '').split(/\s+/);
 }

@@ -51,7 +51,7 @@ function explain(error: unknown, { profile }: Place): string {
 
 const ARN = /^arn:[\w:/+=,.@-]{1,2048}$/;
 
-/** Asks STS as whom the broker is known; which roles it may assume shows only when it does. */
+/** Asks STS for the identity of the broker; which roles it may assume shows only when it assumes them. */
 export async function checkIdentity(
   account: AwsAccount,
   context: CallContext,
@@ -59,7 +59,7 @@ export async function checkIdentity(
   const tried = `GetCallerIdentity in ${account.region}`;
   try {
     const arn = await account.identityOf(undefined, context);
-    const who = ARN.test(arn) ? arn : 'somebody whose name cannot be read';
+    const who = ARN.test(arn) ? arn : 'an identity that cannot be read';
     return { healthy: true, findings: [`${tried}: the broker is ${who}`] };
   } catch (error) {
     return { healthy: false, findings: [`${tried}: ${explainIdentity(error)}`] };

@@ -20,8 +20,8 @@ import { z } from 'zod';
 const LONGEST_NAME = 64;
 
 /**
- * Sessions of a role (STS AssumeRole). AWS cannot take back one session: it ends by itself, after 15 minutes at the earliest. Its name begins with
- * the workload's and ends with the credential's, so that CloudTrail says for whom it was made.
+ * Sessions of a role (STS AssumeRole). AWS cannot revoke one session: it expires, after 15 minutes at the earliest. Its name begins with
+ * that of the workload and ends with that of the credential, so that CloudTrail shows for which workload it was issued.
  */
 export class RoleCredentials implements DynamicCredentials {
   readonly revocation = 'expires-only';
@@ -51,7 +51,7 @@ export class RoleCredentials implements DynamicCredentials {
     });
   }
 
-  /** A session hangs on nothing. */
+  /** Nothing has to exist before a session. */
   prepare(text: string): Promise<string> {
     return Promise.resolve(formatHandle(parseHandle(text)));
   }
@@ -74,7 +74,7 @@ export class RoleCredentials implements DynamicCredentials {
 
   /** @throws ERR_CONFLICT always: a session's end is signed into it. */
   renew(): Promise<number> {
-    const detail = 'a session of a role is not renewable: ask for another credential';
+    const detail = 'a session of a role is not renewable: request another credential';
     return Promise.reject(new BrokerError('ERR_CONFLICT', detail));
   }
 
@@ -97,7 +97,7 @@ function clean(text: string): string {
   return text.replace(/[^\w+=,.@-]/g, '-');
 }
 
-/** Roles of one account: nothing can be read or listed, sessions are made to order. */
+/** Roles of one account: issues sessions; there is nothing to read or list. */
 export class AwsIamProvider implements SecretProvider {
   readonly covers: string;
   readonly credentials: DynamicCredentials;

@@ -49,7 +49,7 @@ export function keyFileProblem(
 }
 
 /**
- * Makes a new key of 256 random bits, mode 0600. Whoever loses the file loses every secret under it.
+ * Creates a new key of 256 random bits, mode 0600. Without the file every secret under it is lost.
  * @throws ERR_CONFIG_INVALID when the file exists or lies in the data directory; ERR_SEALED when it cannot be written.
  */
 export async function createKeyFile({ path, dataDirectory }: KeyFileLocation): Promise<void> {

@@ -3,7 +3,7 @@ import type { RotationTarget, RotationTurn, TargetVerdict } from '../../ports/ro
 import { refuseStaleCopies } from '../rotator/values.ts';
 import type { GeneratedValue } from './values.ts';
 
-/** Nothing but the provider changes: nobody else knows the value, so there is nothing to set and nothing to end. */
+/** Only the provider stores the value: no other system has to accept the new one or stop accepting the old one. */
 export class GeneratorTarget implements RotationTarget {
   readonly locators: readonly string[] = [];
   readonly slots = 'two';

@@ -6,19 +6,19 @@ import { generateKeyPair, readKeyPair } from '../../crypto/key-pair.ts';
 import { readCertificate } from '../../crypto/certificate-facts.ts';
 import type { Clock } from '../../ports/clock.ts';
 
-/** A kind of value that is made here and nowhere else. */
+/** A kind of value that the broker generates. */
 export interface GeneratedValue {
-  /** How long it is good for; absent: for ever. */
+  /** How long the value is valid; absent: without end. */
   readonly lifetimeSeconds?: number;
-  /** Of the keys that it owns, those that are secret. */
+  /** The keys it generates that are secret. */
   readonly secrets: readonly string[];
-  /** The keys that it owns, anew. */
+  /** New values for the keys that it generates. */
   make(): Promise<SecretData>;
   /** Whether `data` holds such a value. */
   verdict(data: SecretData): Promise<TargetVerdict> | TargetVerdict;
 }
 
-/** Texts, each under its own rules. */
+/** Passwords and other texts, each with its own rules. */
 export class GeneratedTexts implements GeneratedValue {
   readonly secrets: readonly string[];
   readonly #specs: GeneratedOptions['keys'];
@@ -46,7 +46,7 @@ export class GeneratedTexts implements GeneratedValue {
 
 const FORMS = ['privateKey', 'publicKey', 'openSsh'] as const;
 
-/** A private key and the forms of its public one. */
+/** A private key and the forms of its public key. */
 export class GeneratedKeyPair implements GeneratedValue {
   readonly secrets: readonly string[];
   readonly #options: KeyPairOptions;
@@ -80,10 +80,10 @@ export class GeneratedKeyPair implements GeneratedValue {
 }
 
 const DAY_SECONDS = 86_400;
-/** For those whose clock is behind ours. */
+/** For verifiers whose clock is behind. */
 const BACKDATED = 300_000;
 
-/** A key and its self-signed certificate. What writes certificates is loaded when the first is made. */
+/** A key and its self-signed certificate. The library that writes certificates is loaded for the first one. */
 export class GeneratedCertificate implements GeneratedValue {
   readonly lifetimeSeconds: number;
   readonly secrets: readonly string[];

@@ -1,11 +1,11 @@
 import { z } from 'zod';
 
-/** What one connection may cost the broker: time, calls at once, and patience. One bad backend harms nobody else. */
+/** Limits of one connection: time, concurrent calls, and failures. One failing backend does not harm the others. */
 export const guardLimitsSchema = z.strictObject({
   /** For one call as a whole: waiting for a slot, every attempt and the pauses between them. */
   timeoutMs: z.int().min(50).max(60_000).default(5000),
   maxConcurrent: z.int().min(1).max(1024).default(32),
-  /** Rotations that all processes on one store carry on there at once. */
+  /** Rotations in progress there at once, over all processes on one store. */
   maxRotations: z.int().min(1).max(64).default(4),
   /** Calls that wait for a slot; the next one is refused at once. */
   maxQueue: z.int().min(0).max(4096).default(64),

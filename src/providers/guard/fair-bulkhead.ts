@@ -6,8 +6,8 @@ interface Waiting {
 }
 
 /**
- * The places of one connection, shared fairly among callers. A free place goes to the waiting caller who has the fewest calls in progress, in turn
- * among equals: who has more than a share gets another only while nobody with less waits. A full queue takes the call of a caller with
+ * Concurrent calls of one connection, shared fairly among callers. A free slot goes to the waiting caller with the fewest calls in progress, in turn
+ * among equals: a caller with more than its share gets another slot only if no caller with fewer calls waits. A full queue takes the call of a caller with
  * fewer waiting, in place of the newest call of the caller with the most.
  */
 export class FairBulkhead {

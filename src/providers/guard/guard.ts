@@ -13,7 +13,7 @@ export interface GuardState {
   readonly circuit: CircuitPosition;
   readonly inFlight: number;
   readonly queued: number;
-  /** Since the start: calls asked for, attempts that reached the backend, attempts refused before they did. */
+  /** Since the start: calls, attempts that reached the backend, attempts that were refused before. */
   readonly calls: number;
   readonly attempts: number;
   readonly refused: number;
@@ -40,9 +40,9 @@ export interface GuardParts {
 
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 2000;
-/** A shorter attempt that ran into its caller's deadline says nothing about the backend. */
+/** A shorter attempt that the deadline of its caller ended says nothing about the backend. */
 const TELLING_MS = 1000;
-/** In the place of a caller's identity, which is never empty: work that the broker does by itself. */
+/** Stands for work of the broker itself; the identity of a caller is never empty. */
 const BROKER = '';
 
 /** A guard for one connection; connections never share one. */
@@ -146,7 +146,7 @@ class ConnectionGuard implements Guard {
   }
 }
 
-/** Refused here, before the backend was asked. */
+/** Refused by the guard, before the backend was called. */
 function isRefusal(error: unknown): boolean {
   return (
     error instanceof BrokerError &&

@@ -11,8 +11,8 @@ export interface Verdict {
 const ANSWERED: Verdict = { fault: false, retryable: false };
 
 /**
- * Reads the code of a failure. A backend that says no (`ERR_NOT_FOUND`, `ERR_PROVIDER_DENIED`, `ERR_PROVIDER_FAILED` with reason
- * `refused`) works. One that asks for less (`throttled`) works too, but may be asked again. What is not a BrokerError is a fault.
+ * Reads the code of a failure. A backend that refuses (`ERR_NOT_FOUND`, `ERR_PROVIDER_DENIED`, `ERR_PROVIDER_FAILED` with reason
+ * `refused`) works. One that asks for less (`throttled`) works too, but may be asked again. Any other error is a fault.
  */
 export function verdictOf(error: unknown): Verdict {
   if (!(error instanceof BrokerError)) return { fault: true, retryable: false };

@@ -6,7 +6,7 @@ const SYSTEM_NAMESPACES = ['kube-system', 'kube-public', 'kube-node-lease'];
 export interface KubernetesBounds {
   /** The broker's own among them: a mount on it would hand out the broker's keys. */
   readonly forbiddenNamespaces: readonly string[];
-  /** The broker's own among them: a token for it would log in here as somebody else. */
+  /** The broker's own is one of them: with a token for it a workload could log in as another identity. */
   readonly forbiddenAudiences: readonly string[];
 }
 

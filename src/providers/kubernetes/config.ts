@@ -101,7 +101,7 @@ const MAX_TOKEN_SECONDS = 86_400;
 
 export const secretRef = z.strictObject({ name: objectName, key: dataKey.optional() });
 
-/** What a dynamic credential is: a token of this account for these audiences, whoever asks. */
+/** What a dynamic credential is: a token of this account for these audiences, the same for every caller. */
 export const tokenRef = z.strictObject({
   /** The mount's own; said again only to be clear. */
   namespace: namespaceName.optional(),

@@ -85,7 +85,7 @@ export class TokenCredentials implements DynamicCredentials {
   }
 
   /**
-   * A handle comes from the database. If somebody writes there, the broker must not use its own rights on a Secret that it did not create.
+   * A handle comes from the database. If an attacker writes there, the broker must not use its own rights on a Secret that it did not create.
    * @throws ERR_DENIED for another namespace, or a name that is not an anchor's.
    */
   #bounded(text: string): TokenHandle {
@@ -122,7 +122,7 @@ export class TokenCredentials implements DynamicCredentials {
     }
   }
 
-  /** A token that lives longer than was asked is still taken back when that is over. */
+  /** A token that lives longer than requested is still revoked at the requested end. */
   #secondsLeft(expirationTimestamp: string, asked: number): number {
     const left = Math.floor((Date.parse(expirationTimestamp) - this.#clock.now()) / 1000);
     if (!Number.isSafeInteger(left) || left <= 0) throw malformed('expired_token');

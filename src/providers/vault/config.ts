@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { guardLimitsSchema } from '../guard/config.ts';
 import { accessKeyNames, loginKeys } from '../rotator/options.ts';
 
-/** Engines that are never a place of secrets for workloads: whoever reaches them wields the server, its identities, or the broker's own token. */
+/** Engines that never hold secrets of workloads: access to them controls the server, its identities, or the broker's own token. */
 const RESERVED = new Set(['sys', 'auth', 'identity', 'cubbyhole']);
 const LOOPBACK = new Set(['localhost', '127.0.0.1', '[::1]']);
 const MOUNT_PATH = /^[A-Za-z0-9_-][A-Za-z0-9._-]*(?:\/[A-Za-z0-9_-][A-Za-z0-9._-]*)*$/;

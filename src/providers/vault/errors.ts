@@ -18,7 +18,7 @@ export type VaultPhrase = keyof typeof PHRASES;
 
 /**
  * The server answered, and not with success. Its words are not kept: they are the server's choice, can quote a statement with a password in
- * it, and would end in the broker's log. What is kept is the status and which known phrases they hold.
+ * it, and would end in the broker's log. Only the status and the known phrases are kept.
  */
 export class VaultResponseError extends Error {
   readonly status: number;
@@ -46,7 +46,7 @@ const NOT_SERVING = new Set([412, 472, 473, 503]);
 
 /**
  * A failure at the server in our words. Reasons: `sealed`, `throttled`, `no_engine`, `refused`, `tls`, `network`.
- * The circuit of the connection reads them: a refusal is no fault.
+ * The circuit of the connection reads them: a refusal is not a fault.
  */
 export function toBrokerError(error: unknown): BrokerError {
   if (error instanceof BrokerError) return error;
@@ -104,7 +104,7 @@ const DETAIL_BY_REASON: Readonly<Record<string, string>> = {
   login_refused: 'the login of the broker was refused',
   no_engine: 'there is no engine at this path',
   contended: 'others write to the same secret all the time',
-  token_lost: 'the credential has to be asked for anew',
+  token_lost: 'the credential has to be requested again',
   token_role: 'the token role does not make orphan tokens that end',
 };
 

@@ -52,7 +52,7 @@ export class VaultTransitKey implements KeyEncryptionKey {
     return this.#client.close();
   }
 
-  /** Once a process; a failed proof is tried again with the next call. */
+  /** Once per process; a failed proof is repeated at the next call. */
   #proven(context: CallContext): Promise<void> {
     this.#proof ??= this.#prove(context).catch((error: unknown) => {
       this.#proof = undefined;
@@ -131,7 +131,7 @@ export async function openVaultTransitKey(
   return new VaultTransitKey(await connectVault(config, { clock, random: randomFraction }), config);
 }
 
-/** A refused ciphertext is what the proof wants to see; anything else is no proof. */
+/** The check expects that the ciphertext is refused; any other failure proves nothing. */
 function refusal(error: unknown): undefined {
   if (error instanceof BrokerError && error.code === 'ERR_CIPHERTEXT_INVALID') return undefined;
   throw error;

@@ -5,8 +5,8 @@ import { isIP, type LookupFunction } from 'node:net';
 import { BrokerError } from '../../domain/errors.ts';
 
 /**
- * Never asked, whatever is allowed: metadata services (which hand out credentials to whoever asks from inside), what is not a host, and IPv6
- * forms that carry an IPv4 address on to somebody else. IPv4-mapped addresses are read as IPv4.
+ * Never connected to, whatever is allowed: metadata services (which give credentials to any process inside), addresses that are not a host, and IPv6
+ * forms that embed an IPv4 address of another host. IPv4-mapped addresses are read as IPv4.
  */
 const NEVER = [
   '0.0.0.0/8',
@@ -28,7 +28,7 @@ const NEVER = [
 
 const LOOPBACK = ['127.0.0.0/8', '::1/128'].map(cidr);
 
-/** Of the special-purpose registries (RFC 6890): networks of one's own, and addresses that are nobody's. */
+/** Of the special-purpose registries (RFC 6890): private networks, and addresses that are not assigned. */
 const PRIVATE = [
   '10.0.0.0/8',
   '100.64.0.0/10',
@@ -41,11 +41,11 @@ const PRIVATE = [
   '203.0.113.0/24',
   'fc00::/7',
 ].map(cidr);
-/** All that is handed out of IPv6; what is outside is treated as somebody's own. */
+/** All IPv6 space that is assigned; addresses outside count as private. */
 const GLOBAL = cidr('2000::/3');
 const NOT_GLOBAL = ['2001::/23', '2001:db8::/32', '3fff::/20'].map(cidr);
 
-/** Whether a resolved address may be connected to. What is not an address in its one text form is refused. */
+/** Whether a resolved address may be connected to. Text that is not an address in its canonical form is refused. */
 export function isWithinReach(address: string, allowPrivate: boolean): boolean {
   const ip = parseIpAddress(address);
   if (ip === undefined) return false;

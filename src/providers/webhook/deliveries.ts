@@ -133,7 +133,7 @@ export const ANSWERS = {
 export type Step = keyof typeof ANSWERS;
 export type Answer<S extends Step> = z.output<(typeof ANSWERS)[S]>;
 
-/** @throws ERR_PROVIDER_MALFORMED; what was answered is in no message. */
+/** @throws ERR_PROVIDER_MALFORMED; no message contains the answer. */
 export function readAnswer<S extends Step>(step: S, given: unknown): Answer<S> {
   const parsed = ANSWERS[step].safeParse(given);
   if (!parsed.success) {
@@ -142,7 +142,7 @@ export function readAnswer<S extends Step>(step: S, given: unknown): Answer<S> {
   return parsed.data as Answer<S>;
 }
 
-/** @throws ERR_PROVIDER_FAILED (tried again) or ERR_CONFLICT (parked) as the receiver says, with its word as the reason. */
+/** @throws ERR_PROVIDER_FAILED (retried) or ERR_CONFLICT (parked), as the receiver answers; `reason` is the word of the receiver. */
 export function refuseUnlessDone(answer: Answer<'set'>): void {
   if (answer.outcome !== 'done') throw failure(answer);
 }
@@ -153,7 +153,7 @@ export function madeOf(answer: Answer<'create'>): SecretData {
   return answer.pending;
 }
 
-/** @throws as `refuseUnlessDone`: a target that could not be asked is no refusal. */
+/** @throws as `refuseUnlessDone`: a target that could not be reached is not a refusal. */
 export function verdictOf(answer: Answer<'test'>): TargetVerdict {
   if (answer.outcome === 'accepted') return { accepted: true };
   if (answer.outcome === 'refused') return { accepted: false, reason: answer.reason };

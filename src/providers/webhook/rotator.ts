@@ -14,7 +14,7 @@ import {
 } from './deliveries.ts';
 import type { WebhookOptions } from './config.ts';
 
-/** A credential that somebody else changes for us, step by step. */
+/** A credential that the receiver changes for the broker, step by step. */
 export class WebhookTarget implements RotationTarget {
   readonly locators: readonly string[];
   readonly slots: 'one' | 'two';
@@ -55,7 +55,7 @@ export class WebhookTarget implements RotationTarget {
   }
 
   /**
-   * A value that nobody set is tried first: a receiver that says yes to everything has tested nothing. Then the value itself, so that a target
+   * A value that was never set is tested first: a receiver that accepts everything has tested nothing. Then the value itself, so that a target
    * that counts failures counts none in the end.
    */
   async test(data: SecretData, context: CallContext): Promise<TargetVerdict> {

@@ -20,7 +20,7 @@ const SETTLING_MS = 120_000;
 const ASK_AGAIN_SECONDS = 5;
 
 /**
- * The two access keys that an IAM user can have: one works, the other is made, and the first deleted when nobody holds it any more.
+ * The two access keys that an IAM user can have: one works, the other is created, and the first is deleted when no workload holds it any more.
  * AWS shows a secret once, and its keys carry no marks: a key that an earlier try made and did not get to store is known by being younger than
  * the rotation, never used, and not the current one.
  */
@@ -135,7 +135,7 @@ export class AccessKeys implements RotationTarget {
     }
   }
 
-  /** Whether AWS may only not have heard of the key everywhere. */
+  /** Whether the key may not have spread through AWS yet. */
   async #isSettling(refusal: BrokerError, id: string, context: CallContext): Promise<boolean> {
     const { cause } = refusal;
     if (!(cause instanceof AwsRefusal) || cause.errorName !== 'InvalidClientTokenId') return false;

@@ -46,7 +46,7 @@ export class OwnRotation implements RotationTarget {
     const version = versionOf(turn);
     const stages = await this.#rotation.stages(context);
     if (!stages.has(version)) {
-      if (isUnderWay(stages)) throw underWay();
+      if (isInProgress(stages)) throw inProgress();
       turn.stillOurs();
       await this.#rotation.start(version, context);
     }
@@ -81,7 +81,7 @@ export class OwnRotation implements RotationTarget {
     return Promise.reject(conflict('still_current', 'this value is the current one'));
   }
 
-  /** Ends a rotation that is under way. @throws ERR_CONFLICT once AWS made the new version current. */
+  /** Cancels a rotation in progress. @throws ERR_CONFLICT once AWS made the new version current. */
   async discard(turn: RotationTurn): Promise<void> {
     const { context } = turn;
     const version = versionOf(turn);
@@ -122,7 +122,7 @@ function versionOf({ rotationId }: RotationTurn): string {
   return namedUuid('rotate', rotationId);
 }
 
-function isUnderWay(stages: Stages): boolean {
+function isInProgress(stages: Stages): boolean {
   return [...stages.values()].some((own) => own.includes(PENDING) && !own.includes(CURRENT));
 }
 
@@ -130,8 +130,8 @@ function currentIn(stages: Stages): string | undefined {
   return [...stages].find(([, own]) => own.includes(CURRENT))?.[0];
 }
 
-/** Of somebody else: whether it ends is not for us to say. */
-function underWay(): BrokerError {
+/** Another party started that rotation; the broker does not end it. */
+function inProgress(): BrokerError {
   return new BrokerError('ERR_PROVIDER_UNAVAILABLE', undefined, { reason: 'rotation_under_way' });
 }
 

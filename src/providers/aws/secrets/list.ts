@@ -10,7 +10,7 @@ import type { GuardedSecrets } from '../client/secrets-manager.ts';
 /** A page over names that no path can reach ends early rather than walk them all. */
 const MAX_CALLS = 10;
 
-/** Secrets below `prefix`. The cursor is the server's own; names that are no path of ours are left out. */
+/** Secrets below `prefix`. The cursor is the server's own; names that are not a path of the broker are left out. */
 export async function listNames(
   secrets: GuardedSecrets,
   mount: AwsMountOptions,

@@ -97,7 +97,7 @@ function memberChanged(data: SecretData, members: Members | undefined, jsonKey: 
   return { SecretString: JSON.stringify(Object.fromEntries(changed)) };
 }
 
-/** Text or bytes, where the secret is no JSON so far and the value needs none. */
+/** Text or bytes, if the current secret is not JSON and the value does not need JSON. */
 function plainContent(data: SecretData, members: Members | undefined): AwsValue | undefined {
   const value = data[PLAIN];
   if (value === undefined || Object.keys(data).length !== 1) return undefined;

@@ -10,7 +10,7 @@ import { parseLocation } from './location.ts';
 import { isDataKey } from '../config.ts';
 import { MAX_SECRET_BYTES, readSecretObject } from './secret-object.ts';
 
-/** Somebody who writes this often in between is at war with the rotation. */
+/** After so many concurrent writes another controller keeps overwriting the Secret. */
 const TRIES = 4;
 const MERGE = 'application/merge-patch+json';
 /** Kubernetes writes these itself. */
@@ -61,7 +61,7 @@ export class KubernetesPublishing implements SecretPublishing {
     throw new BrokerError('ERR_PROVIDER_UNAVAILABLE', undefined, { reason: 'contended' });
   }
 
-  /** False when somebody else wrote meanwhile. */
+  /** False if another writer changed the Secret meanwhile. */
   async #patch(path: readonly string[], body: unknown, context: CallContext): Promise<boolean> {
     const query = { fieldManager: 'quaymaster' };
     const maxBytes = MAX_SECRET_BYTES;

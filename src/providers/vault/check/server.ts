@@ -31,7 +31,7 @@ async function serves(
       await client.anonymous({ method: 'GET', path: HEALTH }, context),
     );
     if (!health.success) {
-      findings.problem('GET sys/health: this is no Vault or OpenBao; correct `address`');
+      findings.problem('GET sys/health: this is not a Vault or OpenBao; correct `address`');
     } else if (!health.data.initialized) {
       findings.problem('GET sys/health: the server is not initialised; initialise and unseal it');
     } else if (health.data.sealed) {

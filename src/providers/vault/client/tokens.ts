@@ -109,7 +109,7 @@ export class LoginTokens implements TokenSource {
     }
   }
 
-  /** In the background of calls that still use the old token; a failure is tried again a moment later, and shows at the latest when the token ends. */
+  /** Runs in the background while calls still use the old token. A failure is retried later, and surfaces at the latest when the token expires. */
   async #renew(lease: Lease): Promise<void> {
     this.#renewing = true;
     try {

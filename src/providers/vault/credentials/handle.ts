@@ -22,7 +22,7 @@ export function printHandle(handle: CredentialHandle): string {
   return JSON.stringify(handle);
 }
 
-/** @throws ERR_INTERNAL when the text is no handle of version 1. */
+/** @throws ERR_INTERNAL when the text is not a handle of version 1. */
 export function parseHandle(text: string): CredentialHandle {
   try {
     return handleSchema.parse(JSON.parse(text));

@@ -83,7 +83,7 @@ export class StaticRole implements RotationTarget {
     return Promise.resolve();
   }
 
-  /** @throws ERR_CONFLICT unless Vault still has the current value: it cannot be told to go back. */
+  /** @throws ERR_CONFLICT unless Vault still has the current value: Vault has no call to go back. */
   async discard(turn: RotationTurn): Promise<void> {
     if (turn.current !== undefined && (await this.#isHeld(turn.current, turn.context))) return;
     turn.stillOurs();

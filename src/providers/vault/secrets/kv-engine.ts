@@ -15,7 +15,7 @@ export interface KvEngine {
   read(path: string, version: string | undefined, context: CallContext): Promise<SecretVersion>;
   /** What a write goes on top of. @throws ERR_PROVIDER_*. */
   find(path: string, context: CallContext): Promise<KvContent>;
-  /** Writes on top of what was found; undefined when somebody else wrote meanwhile. @throws ERR_PROVIDER_*. */
+  /** Writes on top of what was found; undefined if another writer changed it meanwhile. @throws ERR_PROVIDER_*. */
   write(
     path: string,
     content: Readonly<Record<string, unknown>>,

@@ -16,7 +16,7 @@ export class Locators {
   readonly covers: string;
   readonly #isDynamic: boolean;
 
-  /** @throws ERR_BODY_INVALID when `root` is no path. */
+  /** @throws ERR_BODY_INVALID when `root` is not a path. */
   constructor(options: VaultMountOptions) {
     const engine = options.engine === 'kv-v2' ? `${options.path}/data` : options.path;
     this.covers = `${encodeOption(joined(engine, options.root), '/root')}/`;
@@ -72,7 +72,7 @@ function encodeOption(text: string, pointer: string): string {
   }
 }
 
-/** Any name a KV key can have; also a slash in it is encoded, so that it is no segment. */
+/** Any name a KV key can have; a slash in it is encoded too, so that it does not separate segments. */
 function encodeKey(key: string): string {
   if (!key.isWellFormed()) throw invalid('/key', 'is not well-formed Unicode');
   return encodeURIComponent(key);

@@ -8,7 +8,7 @@ import { kvObjectOf, type KvObject, toSecretData } from './kv-data.ts';
 import { parseLocator } from './locators.ts';
 import type { VaultCalls } from '../client/calls.ts';
 
-/** Somebody who writes this often in between is at war with the rotation. */
+/** After so many concurrent writes another writer keeps overwriting the secret. */
 const TRIES = 4;
 
 /** Rotated values in a KV engine. By content: what is there already is not written again, so that an unknown outcome makes no second version. */

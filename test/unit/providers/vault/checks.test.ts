@@ -48,7 +48,7 @@ describe('the check of a connection', () => {
 
   it('says that something else answers', async () => {
     vault.fault = () => ({ status: 200, body: { hello: 'world' } });
-    expect((await check()).text).toContain('this is no Vault or OpenBao');
+    expect((await check()).text).toContain('this is not a Vault or OpenBao');
   });
 
   it('says that nothing listens', async () => {
