@@ -138,10 +138,10 @@ describe('quaymaster csi-provider', () => {
     });
   });
 
-  it('has no credentials to order, and says what has', async () => {
+  it('refuses dynamic credentials and names the alternative', async () => {
     await expect(csi.mount([{ path: 'db/ordered' }])).rejects.toMatchObject({
       code: status.FAILED_PRECONDITION,
-      details: expect.stringMatching(/^db\/ordered: ERR_CONFLICT: .*let the agent deliver it/),
+      details: expect.stringMatching(/^db\/ordered: ERR_CONFLICT: .*use the agent/),
     });
   });
 

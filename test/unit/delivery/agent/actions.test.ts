@@ -102,7 +102,7 @@ describe('an HTTP call', () => {
     expect(await call('/silent', 200)).toBe('http_timeout');
   });
 
-  it('says when nobody answers', async () => {
+  it('reports http_no_answer if nothing listens', async () => {
     const nobody = { url: 'http://127.0.0.1:9/', method: 'POST', timeoutMs: 5_000 } as const;
     expect(await callHttp(nobody, systemClock, NEVER)).toBe('http_no_answer');
   });
@@ -135,7 +135,7 @@ describe('a signal', () => {
     },
   );
 
-  it('waits for nobody, and says so, where the PID file is none', async () => {
+  it('does not block on a PID file that is not a regular file', async () => {
     const pipe = join(directory, 'pipe');
     execFileSync('mkfifo', [pipe]);
     const action = { kind: 'signal', signal: 'SIGCONT', process: undefined } as const;
@@ -156,7 +156,7 @@ describe('a signal', () => {
     void ended;
   });
 
-  it('goes to nobody where the process has ended and its parent has not noticed', async () => {
+  it('is not sent to a zombie process', async () => {
     const name = `qz${Math.random().toString(36).slice(2, 10)}`;
     const program = join(directory, name);
     await copyFile('/bin/sleep', program);

@@ -13,7 +13,7 @@ beforeEach(() => {
 afterEach(() => bench.end());
 
 describe('an agent', () => {
-  it('asks for everything in one call, and then for what happened since the login', async () => {
+  it('reads everything in one call, then follows the events since the login', async () => {
     await bench.living();
     expect(bench.broker.calls.map(({ operation }) => operation)).toEqual([
       'createSession',
@@ -25,7 +25,7 @@ describe('an agent', () => {
     expect(bench.delivered).toEqual({ db: '1', api: '1' });
   });
 
-  it('extends leases by reading again after two thirds of their time, all in one call', async () => {
+  it('extends all leases by one read after two thirds of their life', async () => {
     await bench.living();
     await bench.pass(6 * MINUTE);
     expect(bench.broker.times('readSecrets')).toHaveLength(1);
@@ -35,7 +35,7 @@ describe('an agent', () => {
     expect(bench.deliveries).toBe(1);
   });
 
-  it('renews its session with the token as it is then, and looks again while that is an old one', async () => {
+  it('renews its session with the current token, and polls for a new one while that is old', async () => {
     bench.token = 'spent-1';
     await bench.living();
     await bench.pass(45 * MINUTE, 5_000);
@@ -47,7 +47,7 @@ describe('an agent', () => {
     expect(bench.broker.about('createSession')).toEqual(['spent-1']);
   });
 
-  it('logs in anew when its session is refused, and reads everything under the new one', async () => {
+  it('logs in again when its session is refused, and reads everything under the new one', async () => {
     await bench.living();
     bench.broker.fail('readSecrets', refusal('readSecrets', 401, 'ERR_UNAUTHENTICATED'));
     bench.token = 'token-2';
@@ -67,7 +67,7 @@ describe('an agent', () => {
     expect(bench.broker.about('acknowledge')).toEqual(['a/db 2 ok']);
   });
 
-  it('takes the end of a lease that it caused for its own, and every other for somebody else’s', async () => {
+  it('ignores the events of leases that it ended itself, and acts on all others', async () => {
     await bench.living();
     bench.broker.secrets.set('a/db', '2');
     bench.broker.tell('secret.changed', 'a/db');
@@ -82,7 +82,7 @@ describe('an agent', () => {
     expect(bench.removed).toEqual(['api']);
   });
 
-  it('removes everything when its session is taken back and it may not log in again', async () => {
+  it('removes everything when its session is revoked and the login is refused', async () => {
     const one = await bench.living();
     const denied = refusal('createSession', 401, 'ERR_TOKEN_INVALID');
     bench.broker.fail('createSession', denied, denied, denied, denied, denied, denied);
@@ -92,7 +92,7 @@ describe('an agent', () => {
     expect(one.state()).toMatchObject({ ready: false });
   });
 
-  it('keeps what it has when the token is not accepted for a session that ended by its time', async () => {
+  it('keeps its values when a session expired and the token is not accepted', async () => {
     bench.broker.sessionMs = 5 * MINUTE;
     bench.token = 'spent-1';
     await bench.living();
@@ -104,7 +104,7 @@ describe('an agent', () => {
   });
 
   it.each(['remove', 'fail'])(
-    'does what `%s` says when the last session’s lease ends and the next brings nothing',
+    'applies `%s` when a lease of the former session expires and the new one gets no value',
     async (whenUnreachable) => {
       await bench.living({ whenUnreachable });
       bench.broker.fail('readSecrets', refusal('readSecrets', 401, 'ERR_UNAUTHENTICATED'));
@@ -119,7 +119,7 @@ describe('an agent', () => {
     },
   );
 
-  it('tries again to take files away, even where it may not log in any more', async () => {
+  it('retries the removal of files, even if the login is refused', async () => {
     const one = await bench.living();
     bench.unremovable = 1;
     const denied = refusal('createSession', 401, 'ERR_TOKEN_INVALID');
@@ -134,7 +134,7 @@ describe('an agent', () => {
   });
 
   it.each([-2, 0, 2])(
-    'renews its session in time where the clock of its pod is %i hours from the broker’s',
+    'renews its session in time with a clock %i hours off that of the broker',
     async (hours) => {
       bench.broker.offsetMs = hours * 60 * MINUTE;
       await bench.living();
@@ -146,7 +146,7 @@ describe('an agent', () => {
     },
   );
 
-  it('looks at the wall clock when the machine has slept', async () => {
+  it('uses the wall clock after the machine has slept', async () => {
     await bench.living();
     bench.clock.setWall(bench.clock.now() + 2 * 60 * MINUTE);
     await bench.pass(31_000);
@@ -154,7 +154,7 @@ describe('an agent', () => {
     expect(bench.log).toContain('the session has ended');
   });
 
-  it('leaves the broker alone for as long as it is told, and spreads its tries after that', async () => {
+  it('waits for Retry-After, and spreads its retries after that', async () => {
     const busy = refusal('createSession', 503, 'ERR_BUSY', 7);
     bench.broker.fail('createSession', busy, busy, busy);
     const one = bench.agent();
@@ -169,7 +169,7 @@ describe('an agent', () => {
     expect(times[3]! - times[2]!).toBeGreaterThan(times[1]! - times[0]!);
   });
 
-  it('gives up at the start where a secret is denied, and names it', async () => {
+  it('fails at the start if a secret is denied, and names it', async () => {
     bench.broker.secrets.delete('a/db');
     await expect(bench.agent().start(bench.quit.signal)).rejects.toMatchObject({
       name: 'Denied',
@@ -178,7 +178,7 @@ describe('an agent', () => {
     });
   });
 
-  it('tells the child of changes after its start, and not of what an agent before this one had left', async () => {
+  it('notifies the child of changes after its start, but not of those that an earlier agent left', async () => {
     bench.replaced = ['db.json'];
     await bench.living({ onChange: [{ command: ['/bin/true'] }] });
     await bench.untilLogged('notified the application');
@@ -192,7 +192,7 @@ describe('an agent', () => {
     expect(bench.toldChild).toBe(1);
   });
 
-  it('gives the end of its session five seconds by its own clock', async () => {
+  it('limits the end of its session to five seconds', async () => {
     const one = await bench.living();
     bench.quit.abort();
     bench.broker.isSilent = true;
@@ -205,7 +205,7 @@ describe('an agent', () => {
     expect(bench.log).toContain('the session could not be ended');
   });
 
-  it('starts without an optional secret whose backend is away, and delivers it when that is back', async () => {
+  it('starts without an optional secret whose backend is unavailable, and delivers it later', async () => {
     bench.broker.away.add('a/api');
     await bench.living({ secrets: [{ path: 'a/db' }, { path: 'a/api', optional: true }] });
     expect(bench.delivered).toEqual({ db: '1' });
@@ -215,7 +215,7 @@ describe('an agent', () => {
     expect(bench.toldChild).toBe(1);
   });
 
-  it('ends its session at the end, and not where the configuration says so', async () => {
+  it('ends its session at the end, unless the configuration forbids it', async () => {
     const one = await bench.living();
     bench.quit.abort();
     await one.stop();
@@ -228,10 +228,10 @@ describe('an agent', () => {
   });
 });
 
-describe('a credential to order', () => {
+describe('a dynamic credential', () => {
   const secrets = [{ path: 'a/db', credential: { ttl: '10m' } }];
 
-  it('is ordered under the same key until there is an answer', async () => {
+  it('is requested with the same idempotency key until there is an answer', async () => {
     bench.broker.fail('readSecrets', refusal('readSecrets', 503, 'ERR_OUTCOME_UNKNOWN'));
     const start = bench.agent({ secrets }).start(bench.quit.signal);
     await bench.pass(2_000, 100);
@@ -239,7 +239,7 @@ describe('a credential to order', () => {
     expect(bench.broker.about('readSecrets')).toEqual(['a/db#agent/db/1', 'a/db#agent/db/1']);
   });
 
-  it('is renewed while that helps, then ordered anew, and given back when the application has the next', async () => {
+  it('is renewed while that extends it, then replaced, and released when the application has the next', async () => {
     await bench.living({ secrets });
     await bench.pass(8 * MINUTE);
     expect(bench.broker.about('renewLease')).toEqual(['lea_agent_db_1']);

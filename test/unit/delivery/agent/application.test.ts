@@ -53,7 +53,7 @@ function reasons(): readonly (string | undefined)[] {
 
 describe('notifying the application', () => {
   it.each([1, 2, 3, 4, 5, 6])(
-    'is not forgotten when it falls %i moments after the end of the last',
+    'is not lost if it begins %i microtasks after the end of the former one',
     async (moments) => {
       const told: Application = application({
         onOutcome(outcome) {
@@ -72,8 +72,8 @@ describe('notifying the application', () => {
   );
 });
 
-describe('the end of an agent that tells the application', () => {
-  it('waits for the command that runs, and begins no other', async () => {
+describe('the end of an agent during a notification', () => {
+  it('waits for the running command, and starts no other', async () => {
     const told = application({
       onChange: [
         command('touch "$1/begun"; while [ ! -e "$1/go" ]; do sleep 0.1; done; touch "$1/done"'),
@@ -91,7 +91,7 @@ describe('the end of an agent that tells the application', () => {
     expect(reasons()).toEqual(['agent_ended']);
   });
 
-  it('ends a command that takes longer than a pod has, with all that it started', async () => {
+  it('kills a command and its children before the grace period of the pod ends', async () => {
     const told = application({ onChange: [command('sleep 60 & echo $! > "$1/pid"; wait')] });
     told.notify([{ ...VALUE, version: '1' }]);
     const pid = async (): Promise<string> => readFile(file('pid'), 'utf8').catch(() => '');
@@ -106,7 +106,7 @@ describe('the end of an agent that tells the application', () => {
     });
   });
 
-  it('asks for no proof any more', async () => {
+  it('does not start the proof', async () => {
     const acknowledge = { after: 'command' as const, command: ['false'], timeout: 30_000 };
     const told = application({ acknowledge });
     told.notify([{ ...VALUE, version: '1' }]);

@@ -75,7 +75,7 @@ describe(`the child${leftOut}`, () => {
   });
 
   (canDrop ? it : it.skip)(
-    'lives on when it may not be signalled, and nobody waits for it',
+    'keeps running if it cannot be signalled, and the agent does not wait for it',
     async () => {
       const source = new URL('../../../../src/delivery/agent/child/child.ts', import.meta.url).href;
       const clock = new URL('../../../../src/clock.ts', import.meta.url).href;

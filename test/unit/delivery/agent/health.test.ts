@@ -38,7 +38,7 @@ describe('the health of an agent', () => {
     expect((await fetch(`${url}/readyz`)).status).toBe(200);
   });
 
-  it('quits when it is told to, after it has said so', async () => {
+  it('quits after it has answered POST /quit', async () => {
     const url = await listening();
     expect((await fetch(`${url}/quit`)).status).toBe(404);
     const told = await fetch(`${url}/quit`, { method: 'POST' });

@@ -131,7 +131,7 @@ describe('the local API', () => {
     expect(said.text.includes(CANARY)).toBe(status === 200);
   });
 
-  it('says that a secret is not there as it says that a version is not', async () => {
+  it('answers the same for an unknown secret and an unknown version', async () => {
     const where = await atSocket();
     const texts = await Promise.all(
       ['secretId=other', 'secretId=db&versionId=v6'].map((query) =>
@@ -142,7 +142,7 @@ describe('the local API', () => {
     expect(JSON.parse(texts[0]!.text)).toMatchObject({ __type: 'ResourceNotFoundException' });
   });
 
-  it('asks the broker first where that is asked for, and only then', async () => {
+  it('asks the broker first only with refreshNow', async () => {
     const where = await atSocket();
     const before = refreshed;
     await ask({ where });
@@ -181,7 +181,7 @@ describe('the local API', () => {
   );
 
   describe('on a port', () => {
-    it('wants the token, which it makes where there is none, for its own user alone (G03)', async () => {
+    it('requires the token, which it creates for its own user only (G03)', async () => {
       const { where, token, tokenFile } = await atPort();
       expect(statSync(tokenFile).mode & 0o777).toBe(0o600);
       expect(token).toMatch(/^[\w-]{43}$/);
@@ -202,7 +202,7 @@ describe('the local API', () => {
       }
     });
 
-    it('is for programs that ask with the fetch of Node too', async () => {
+    it("accepts requests of Node's fetch", async () => {
       const { where, token } = await atPort();
       const headers = { 'x-aws-parameters-secrets-token': token };
       const url = `http://127.0.0.1:${where.port}/secretsmanager/get?secretId=db`;
@@ -221,7 +221,7 @@ describe('the local API', () => {
       expect(await ask({ where, headers })).toMatchObject({ status: 403, text: 'Not this host' });
     });
 
-    it('takes no token that another user of the pod may have put there, and waits for nobody', async () => {
+    it('refuses a token file that another user could have written, and does not block on a pipe', async () => {
       const port = await freePort();
       const tokenFile = join(base, 'planted');
       const listen = () => LocalApi.listen({ port, tokenFile, mode: 0o600 }, source);
@@ -317,7 +317,7 @@ describe('the local API', () => {
       await busy.close();
     });
 
-    it('is gone when it is closed', async () => {
+    it('removes its socket when it is closed', async () => {
       const { socketPath } = await atSocket();
       await opened.pop()!.close();
       expect(existsSync(socketPath)).toBe(false);

@@ -12,8 +12,8 @@ beforeEach(() => {
 
 afterEach(() => bench.end());
 
-describe('a lease that ends while nobody can be asked for another', () => {
-  it('is no reason to touch files before the first delivery, which an init container may have left', async () => {
+describe('a lease that expires while the broker is unreachable', () => {
+  it('does not change files of an init container before the first delivery', async () => {
     for (const whenUnreachable of ['keep', 'remove', 'fail']) {
       const own = new AgentBench();
       own.broker.away.add('a/api');
@@ -35,7 +35,7 @@ describe('a lease that ends while nobody can be asked for another', () => {
     }
   });
 
-  it('brings the secret back after `remove` as soon as it can be had, though nobody tells', async () => {
+  it('delivers the secret again after `remove` as soon as it can be read, without an event', async () => {
     const one = await bench.living({ whenUnreachable: 'remove' });
     bench.broker.away.add('a/db');
     await bench.pass(12 * MINUTE);

@@ -11,7 +11,7 @@ beforeEach(() => {
 afterEach(() => bench.end());
 
 describe('asking an agent for a fresh value', () => {
-  it('asks the broker once for all who ask meanwhile', async () => {
+  it('asks the broker once for all concurrent callers', async () => {
     const one = await bench.living();
     await bench.pass(2_000);
     bench.broker.secrets.set('a/db', '5');
@@ -41,7 +41,7 @@ describe('asking an agent for a fresh value', () => {
     expect(bench.broker.about('acknowledge').at(-1)).toBe('a/db 1 ok');
   });
 
-  it('asks it no more than once a second for one secret, however often that is asked for', async () => {
+  it('asks at most once a second for one secret', async () => {
     const one = await bench.living();
     for (let times = 0; times < 100; times += 1) {
       await bench.pass(100, 100);
@@ -52,7 +52,7 @@ describe('asking an agent for a fresh value', () => {
     expect(bench.broker.about('readSecrets')).toHaveLength(11);
   });
 
-  it('fails where the broker cannot be asked, or has no answer for it', async () => {
+  it('fails if the broker cannot be asked, or does not answer', async () => {
     const one = await bench.living();
     await bench.pass(2_000);
     bench.broker.away.add('a/db');
@@ -69,7 +69,7 @@ describe('asking an agent for a fresh value', () => {
     expect(one.find('api')).toMatchObject({ version: '1' });
   });
 
-  it('has nothing where the right to it is gone', async () => {
+  it('returns nothing if access was revoked', async () => {
     const one = await bench.living();
     await bench.pass(2_000);
     bench.broker.secrets.delete('a/db');

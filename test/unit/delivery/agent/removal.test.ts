@@ -9,8 +9,8 @@ beforeEach(() => {
 
 afterEach(() => bench.end());
 
-describe('files that could not be taken away', () => {
-  it('go as soon as they can be, also where nothing new can be written', async () => {
+describe('files that could not be removed', () => {
+  it('are removed as soon as possible, even if nothing new can be written', async () => {
     await bench.living();
     bench.unremovable = 1;
     bench.undeliverable = Infinity;
@@ -25,7 +25,7 @@ describe('files that could not be taken away', () => {
     expect(bench.delivered).toEqual({ api: '2' });
   });
 
-  it('stay where the right to them is back before that', async () => {
+  it('stay if access is granted again before that', async () => {
     await bench.living();
     bench.unremovable = 3;
     bench.broker.secrets.delete('a/db');

@@ -39,7 +39,7 @@ async function problemsOf(text: string): Promise<string> {
 }
 
 describe('the settings of the agent', () => {
-  it('need a broker, a cluster and a secret; the rest has defaults', () => {
+  it('need a broker, a cluster and a secret; the others have defaults', () => {
     expect(checkSettings(MINIMAL, 'test')).toMatchObject({
       broker: { sealed: false },
       tokenFile: '/var/run/secrets/quaymaster/token',
@@ -52,7 +52,7 @@ describe('the settings of the agent', () => {
     });
   });
 
-  it('say all that is wrong at once, each with its place', async () => {
+  it('report every problem with its place', async () => {
     const text = await problemsOf(
       [
         'broker: { url: https://b.test, tokn: x }',
@@ -78,7 +78,7 @@ describe('the settings of the agent', () => {
     }
   });
 
-  it('have no time to wait that a timer cannot count', async () => {
+  it('refuse waits that a timer cannot count', async () => {
     const text = await problemsOf(
       [
         'broker: { url: https://b.test }',
@@ -94,7 +94,7 @@ describe('the settings of the agent', () => {
     expect(() => parseCommand(['--once', '--timeout', '50d'])).toThrow(/at most 7d/);
   });
 
-  it('call no two secrets by one name, and know those that the child wants', async () => {
+  it('refuse two secrets with one name, and unknown secrets for the child', async () => {
     const text = await problemsOf(
       [
         'broker: { url: https://b.test }',
@@ -107,7 +107,7 @@ describe('the settings of the agent', () => {
     expect(text).toContain('/exec/environment/A/secret: no secret has the name nobody');
   });
 
-  it('never repeat what stands in the wrong place', async () => {
+  it('never repeat a value in the wrong place', async () => {
     const texts = [
       `broker: { url: "${CANARY} is no url" }\ncluster: ["${CANARY}"]`,
       `broker: "${CANARY}\n  - x: [`,
@@ -121,7 +121,7 @@ describe('the settings of the agent', () => {
     expect(await problemsOf('broker:\n  url: https://b.test\ncluster: [\n')).toMatch(/line \d/);
   });
 
-  it('come from the environment alone where there is no file', async () => {
+  it('come from the environment if there is no file', async () => {
     const settings = await loadSettings(undefined, {
       QUAYMASTER_URL: 'https://b.test',
       QUAYMASTER_CLUSTER: 'c1',
@@ -140,7 +140,7 @@ describe('the settings of the agent', () => {
     });
   });
 
-  it('are overridden by the environment, but not by what Kubernetes sets for its Services', async () => {
+  it("are overridden by the environment, but not by Kubernetes' Service variables", async () => {
     const path = await file(JSON.stringify({ ...MINIMAL, health: { port: 8299 } }));
     const settings = await loadSettings(path, {
       QUAYMASTER_CLUSTER: 'c2',

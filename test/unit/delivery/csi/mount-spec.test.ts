@@ -63,7 +63,7 @@ describe('what a SecretProviderClass asks for', () => {
     await expect(wishOf(objects)).rejects.toThrow(/\/0\/path.*\/0\/mode.*\/1\/format/);
   });
 
-  it('is told that a volume has no credentials to order, and what has', async () => {
+  it('refuses dynamic credentials and names the alternative', async () => {
     const objects = '- { path: a, credential: { ttl: 10m } }';
     await expect(wishOf(objects)).rejects.toThrow(/\/0\/credential: .*dynamic credentials.*agent/);
   });

@@ -139,7 +139,7 @@ describe('mounting a volume', () => {
     },
   );
 
-  it('opens another session once its own is over, or is not known any more', async () => {
+  it('logs in again when its session has ended or is not accepted', async () => {
     await mount();
     broker.clock.advance(HOUR - 4_000);
     await mount();
@@ -199,7 +199,7 @@ describe('mounting a volume', () => {
     });
   });
 
-  it('says of a credential to order what to do instead', async () => {
+  it('names the alternative for a dynamic credential', async () => {
     broker.item = refused(409, 'ERR_CONFLICT');
     await expect(mount()).rejects.toMatchObject({
       code: status.FAILED_PRECONDITION,
@@ -234,7 +234,7 @@ describe('mounting a volume', () => {
 });
 
 describe('a failure', () => {
-  it('that nobody foresaw is told as one, without its words', () => {
+  it('that is unexpected is reported without its message', () => {
     const refused = MountRefused.from(new Error('canary'));
     expect(refused.code).toBe(status.INTERNAL);
     expect(refused.message).toBe('internal error');

@@ -57,7 +57,7 @@ const read = (target: string): string => readFileSync(join(directory, target), '
 const isThere = (target: string): boolean => existsSync(join(directory, target));
 
 describe('deliveries', () => {
-  it('are known to be untold, also to the next agent, until the application took the last of them', async () => {
+  it('leave the notification pending, also for the next agent, until the application has the last of them', async () => {
     const outputs = { secrets: [secret('db', 'db.json')] };
     const held = (value: string) => heldSecrets({ db: { key: value } });
     const first = await prepared(outputs);
@@ -82,7 +82,7 @@ describe('deliveries', () => {
     fourth.close();
   });
 
-  it('write every secret in its format, and templates of several, at once', async () => {
+  it('write all secrets in their formats, and templates, in one step', async () => {
     const source = join(base, 'app.conf.liquid');
     writeFileSync(source, 'url = {{ secrets.db.user | url }}:{{ secrets.mail.key }}\n');
     const deliveries = await prepared({
@@ -119,7 +119,7 @@ describe('deliveries', () => {
     deliveries.close();
   });
 
-  it('touch no directory where no file is named', async () => {
+  it('do not use the directory if no file is configured', async () => {
     const deliveries = await prepared({ secrets: [secret('db', undefined)] });
     await deliveries.deliver(heldSecrets({ db: { a: '1' } }));
     await deliveries.removeAll();
@@ -127,7 +127,7 @@ describe('deliveries', () => {
     expect(existsSync(directory)).toBe(false);
   });
 
-  it('say that a directory lies on a disk', async () => {
+  it('warn about a directory on a disk', async () => {
     (await prepared({ secrets: [secret('db', 'db.json')] })).close();
     expect(said.join()).toMatch(/is on a disk: use a volume of medium Memory/);
   });
@@ -154,7 +154,7 @@ describe('deliveries', () => {
     ]);
   });
 
-  it('that fail change nothing, and disclose nothing (G04)', async () => {
+  it('change and disclose nothing on failure (G04)', async () => {
     const deliveries = await prepared({
       secrets: [secret('db', 'db.env', { format: 'dotenv' }), secret('mail', 'mail.json')],
       templates: [template('app.conf', '{{ secrets.db.PASSWORD }} {{ secrets.mail.key }}')],
@@ -184,7 +184,7 @@ describe('deliveries', () => {
     deliveries.close();
   });
 
-  it('take away what a secret was in, and leave the rest', async () => {
+  it('remove the files of a revoked secret, and keep the rest', async () => {
     const deliveries = await prepared({
       secrets: [secret('db', 'db', { format: 'files' }), secret('mail', 'mail.json')],
       templates: [
@@ -207,7 +207,7 @@ describe('deliveries', () => {
     expect(readdirSync(directory).filter((name) => !name.startsWith('..'))).toEqual([]);
   });
 
-  it('leave out what an optional secret would say', async () => {
+  it('leave out the files of a missing optional secret', async () => {
     const deliveries = await prepared({
       secrets: [secret('db', 'db.json'), secret('extra', 'extra.json')],
       templates: [

@@ -59,7 +59,7 @@ const listed = (): readonly string[] =>
     .sort();
 
 describe(`the directory of secrets${leftOut}`, () => {
-  it('is made, for the agent alone, with files that are links into one set', () => {
+  it('is created for the agent only, with links into one set', () => {
     const directory = open();
     const { changed, replaced } = directory.replace([
       file('db.json', '{}'),
@@ -76,7 +76,7 @@ describe(`the directory of secrets${leftOut}`, () => {
     directory.close();
   });
 
-  it('gives modes that owe nothing to the umask (G03)', () => {
+  it('sets modes independent of the umask (G03)', () => {
     for (const umask of [0, 0o777]) {
       const former = process.umask(umask);
       try {
@@ -96,7 +96,7 @@ describe(`the directory of secrets${leftOut}`, () => {
     }
   });
 
-  it('changes all files by one rename: who opened the set reads the old one to its end', () => {
+  it('changes all files by one rename: a reader of the old set can finish', () => {
     const directory = open();
     directory.replace([file('cert', 'c1'), file('key', 'k1')]);
     const set = join(root, readlinkSync(join(root, '..data')));
@@ -111,7 +111,7 @@ describe(`the directory of secrets${leftOut}`, () => {
     directory.close();
   });
 
-  it('leaves what did not change as it is, to the inode', () => {
+  it('keeps the inode of an unchanged file', () => {
     const directory = open();
     directory.replace([file('a', '1'), file('b', '1')]);
     const before = statSync(join(root, 'a')).ino;
@@ -127,7 +127,7 @@ describe(`the directory of secrets${leftOut}`, () => {
     later.close();
   });
 
-  it('takes away what is no longer there, also from the set that lingers', () => {
+  it('removes revoked files, also from the superseded set', () => {
     const directory = open();
     directory.replace([file('a', '1'), file('b', '1'), file('c/d', '1')]);
     const old = join(root, readlinkSync(join(root, '..data')));
@@ -144,7 +144,7 @@ describe(`the directory of secrets${leftOut}`, () => {
     expect(readdirSync(join(root, '..data'))).toEqual([]);
   });
 
-  it('clears away what a crash left, and keeps the files', () => {
+  it('removes what a crash left, and keeps the files', () => {
     const first = open();
     first.replace([file('a', '1')]);
     first.replace([file('a', '2')]);
@@ -170,7 +170,7 @@ describe(`the directory of secrets${leftOut}`, () => {
     directory.close();
   });
 
-  it('leaves no set behind that could not be put in place', () => {
+  it('leaves no set behind that could not be activated', () => {
     const directory = open();
     directory.replace([file('a', '1')]);
     mkdirSync(join(root, '..new'));
@@ -201,7 +201,7 @@ describe(`the directory of secrets${leftOut}`, () => {
     },
   );
 
-  it('that has other things in it is left as it is, mode and all', () => {
+  it('is refused unchanged if it has other files', () => {
     mkdirSync(root);
     chmodSync(root, 0o1777);
     writeFileSync(join(root, 'theirs'), '');
@@ -237,7 +237,7 @@ describe(`the directory of secrets${leftOut}`, () => {
     directory.close();
   });
 
-  it('is where it was opened, whatever is put at its path later (G02)', () => {
+  it('stays where it was opened, whatever is created at its path later (G02)', () => {
     const directory = open();
     const moved = `${root}-moved`;
     const trap = `${root}-trap`;
@@ -250,7 +250,7 @@ describe(`the directory of secrets${leftOut}`, () => {
     directory.close();
   });
 
-  it('heals when its current set was moved away, and empties that one wherever it is (G02)', () => {
+  it('recovers after its current set was moved away, and empties that one (G02)', () => {
     const directory = open();
     directory.replace([file('a', '1'), file('folder/b', '1')]);
     const set = join(root, readlinkSync(join(root, '..data')));
@@ -269,7 +269,7 @@ describe(`the directory of secrets${leftOut}`, () => {
     directory.close();
   });
 
-  it('heals when somebody removed all of it', () => {
+  it('recovers after all of it was removed', () => {
     const directory = open();
     directory.replace([file('a', '1')]);
     for (const name of readdirSync(root)) rmSync(join(root, name), { recursive: true });
@@ -278,7 +278,7 @@ describe(`the directory of secrets${leftOut}`, () => {
     directory.close();
   });
 
-  it('waits for nobody where a pipe lies in the place of a file (G02)', () => {
+  it('does not block on a pipe in the place of a file (G02)', () => {
     const directory = open();
     directory.replace([file('a', '1')]);
     const place = join(root, readlinkSync(join(root, '..data')), 'a');
@@ -289,7 +289,7 @@ describe(`the directory of secrets${leftOut}`, () => {
     directory.close();
   });
 
-  it('says what to do when its parent is not there', () => {
+  it('says what to do if its parent does not exist', () => {
     root = join(base, 'nowhere', 'secrets');
     expect(() => open()).toThrow(/ENOENT: mount a volume/);
   });

@@ -30,7 +30,7 @@ describe('the bundle that API servers trust', () => {
     expect(withCertificates(bundle, [own], at('a'))).toBe(bundle);
   });
 
-  it('keeps those of other brokers, and is the same whoever of them writes', () => {
+  it('keeps those of other brokers, and does not depend on which broker writes', () => {
     const a = certificate(owner('a'), 24);
     const b = certificate(owner('b'), 12);
     const bundle = withCertificates(encoded(a), [b], at('b'));
@@ -69,7 +69,7 @@ describe('the bundle that API servers trust', () => {
     expect(text).not.toContain(others[0]);
   });
 
-  it('that is no text of certificates is replaced', () => {
+  it('is replaced if it does not contain certificates', () => {
     const own = certificate(owner('a'), 24);
     expect(withCertificates('bm9uc2Vuc2U=', [own], at('a'))).toBe(encoded(own));
   });

@@ -23,7 +23,7 @@ describe('a pod', () => {
     expect(inject({ spec: pod.spec }, SETTINGS)).toEqual({ outcome: 'unchanged' });
   });
 
-  it('that only forgot to ask is told so', () => {
+  it('without inject: "true" gets a warning about its annotations', () => {
     const pod = podWith({});
     const annotations = annotated({ 'secret-db': 'payments/db' }, {});
     expect(inject({ ...pod, metadata: { annotations } }, SETTINGS)).toEqual({
@@ -158,7 +158,7 @@ describe('a pod', () => {
     });
   });
 
-  it('gains nothing by claiming that it was injected: what is ours is made anew', () => {
+  it('gains nothing by claiming that it was injected: our parts are replaced', () => {
     const honest = injected(podWith({}));
     const forged = {
       name: 'quaymaster-agent',
@@ -231,7 +231,7 @@ describe('the user of the agent', () => {
   });
 });
 
-describe('what the agent is told', () => {
+describe('the configuration of the agent', () => {
   it('is where the broker is, and nothing of it comes from the pod', () => {
     expect(configOf(injected(podWith({})))).toMatchObject({
       broker: { url: SETTINGS.broker.url, ca: SETTINGS.broker.ca },
@@ -401,7 +401,7 @@ describe('a pod is denied', () => {
     expect(denials(podWith({}, spec))).toEqual([expect.stringContaining(`${place}: `)]);
   });
 
-  it('where nobody could read the file, or the agent could not signal', () => {
+  it('if the application could not read the file, or the agent could not signal', () => {
     const anybody = { securityContext: {} };
     expect(denials(podWith({ 'mode-db': '0400' }, anybody))).toEqual([at('mode-db')]);
     const signals = { 'on-change-signal': 'SIGHUP', 'on-change-process': 'x' };

@@ -123,7 +123,7 @@ describe('a certificate that the broker makes for its webhook', () => {
     expect(api.writes).toBe(1);
   });
 
-  it('can sign nobody else, and lasts a week', async () => {
+  it('cannot sign other certificates, and is valid for a week', async () => {
     const { certificate } = await kept();
     const facts = new X509Certificate(certificate.current.cert);
     expect(facts.ca).toBe(false);
@@ -131,7 +131,7 @@ describe('a certificate that the broker makes for its webhook', () => {
     expect(facts.validToDate.getTime() - Date.UTC(2026, 0, 1)).toBe(7 * DAY);
   });
 
-  it('is entered again within seconds when somebody takes it away', async () => {
+  it('is entered again within seconds after it was removed', async () => {
     const { api, certificate, pass } = await kept();
     await certificate.start();
     api.bundle = undefined;
@@ -157,7 +157,7 @@ describe('a certificate that the broker makes for its webhook', () => {
     expect(api.trusts(first)).toBe(false);
   });
 
-  it('is not replaced while the API server cannot hear of the next one; that is said once', async () => {
+  it('is not replaced while the next one cannot be entered; that is logged once', async () => {
     const { api, certificate, clock, pass, presented, errors } = await kept();
     await certificate.start();
     await clock.look(TWO_THIRDS - 2 * LOOK);
@@ -171,7 +171,7 @@ describe('a certificate that the broker makes for its webhook', () => {
     expect(api.trusts(certificate.current.cert)).toBe(true);
   });
 
-  it('is tried again soon, and then less often, while the API server is away', async () => {
+  it('is retried soon, and then less often, while the API server is unavailable', async () => {
     const { api, certificate, clock, errors } = await kept();
     api.isAway = true;
     await certificate.start();

@@ -99,7 +99,7 @@ describe('the webhook', () => {
     });
   });
 
-  it('answers a review with all that is wrong', async () => {
+  it('answers a review with every problem', async () => {
     const { json } = await ask(port, { body: review(podWith({ once: 'x', typo: 'y' })) });
     expect(json).toMatchObject({
       response: {
@@ -127,9 +127,9 @@ describe('the webhook', () => {
     ['a review of another version', review({}).replace('/v1"', '/v1beta1"')],
     ['a review without an id', review(podWith({})).replace('"uid":"u-1",', '')],
     ['a pod without containers', review({ spec: { containers: [] } })],
-    ['a pod that is no object', review(7)],
+    ['a pod that is not an object', review(7)],
     [
-      'annotations that are no texts',
+      'annotations that are not texts',
       review({ ...podWith({}), metadata: { annotations: { a: 1 } } }),
     ],
     ['a deep nest', '['.repeat(100_000)],
@@ -149,7 +149,7 @@ describe('the webhook', () => {
     expect(await ask(port, sent)).toEqual({ status, json: '' });
   });
 
-  it('reads 3 MiB and no more, whether the length is said or not', async () => {
+  it('reads at most 3 MiB, with or without a stated length', async () => {
     const long = review({ ...podWith({}), filler: 'x'.repeat(3 * 1024 * 1024) });
     const refused = await ask(port, { body: long }).catch(() => ({ status: 413 }));
     expect(refused.status).toBe(413);
@@ -168,7 +168,7 @@ describe('the webhook', () => {
   });
 });
 
-describe('the webhook, told to hold much', () => {
+describe('the webhook under load', () => {
   it.each([
     [
       'a nest that a parser takes long for',
@@ -206,7 +206,7 @@ describe('the webhook, told to hold much', () => {
     await server.close();
   });
 
-  it('closes the connections of one network beyond 128, so that it keeps no other out', async () => {
+  it('closes connections of one network beyond 128, so that others can connect', async () => {
     const server = serverWith();
     const { port } = await server.listen();
     const idle = await Promise.all(
@@ -227,7 +227,7 @@ describe('the webhook, told to hold much', () => {
     await server.close();
   });
 
-  it('keeps 6 MiB of unfinished reviews for one network, and answers again when they are gone', async () => {
+  it('keeps at most 6 MiB of unfinished reviews of one network, and answers again after they end', async () => {
     const server = serverWith();
     const { port } = await server.listen();
     const sockets = await Promise.all([1, 2, 3].map(() => unfinished(port, 2 * MIB)));
@@ -255,7 +255,7 @@ async function unfinished(port: number, bytes: number): Promise<TLSSocket> {
 }
 
 describe('the webhook with an authority for its callers', () => {
-  it('hears nobody without a certificate of it, also after its own was replaced', async () => {
+  it('refuses callers without a certificate of it, also after its own was replaced', async () => {
     const server = serverWith({ clientCa: () => authority.cert });
     const { port } = await server.listen();
     const body = review(podWith({}));
@@ -274,7 +274,7 @@ describe('the webhook that closes', () => {
   // Its time stands still: who waited for a bound would wait for ever.
   const clock = new HandClock();
 
-  it('waits for nobody who asks nothing', async () => {
+  it('closes idle connections', async () => {
     const server = serverWith({ clock });
     const { port } = await server.listen();
     const silent = connect(port, '127.0.0.1');
@@ -289,7 +289,7 @@ describe('the webhook that closes', () => {
     idle.destroy();
   });
 
-  it('answers what is under way, and then waits for nobody', async () => {
+  it('answers requests in flight, then closes', async () => {
     const asked = Promise.withResolvers<undefined>();
     const answer = Promise.withResolvers<object>();
     const server = serverWith({ clock }, () => {
@@ -307,7 +307,7 @@ describe('the webhook that closes', () => {
     kept.destroy();
   });
 
-  it('cuts a review that takes too long', async () => {
+  it('cuts off a review that takes too long', async () => {
     const asked = Promise.withResolvers<undefined>();
     const server = serverWith({ clock }, () => {
       asked.resolve(undefined);
