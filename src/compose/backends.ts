@@ -18,7 +18,7 @@ const prefixes = z.array(z.string().min(1).max(512)).min(1).default(['**']);
  * Every type of connection: its schema in the configuration file, and how it is opened. A new backend adds its folder in `src/providers` and one
  * entry here. `open` loads the backend, and the library under it, only when the configuration names it.
  */
-export const BACKENDS = {
+const BACKENDS = {
   vault: {
     schema: vaultConnectionSchema.safeExtend({ prefixes }),
     open: async () => (await import('../providers/vault/open.ts')).openVault,

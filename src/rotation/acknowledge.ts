@@ -192,7 +192,7 @@ function changes(
 }
 
 /** Makes a rotation that waits for reports due now. Changes nothing if a process is working on it, or if the path has no rotation in progress. */
-export async function wakeWaitingRotation(parts: Parts, path: string): Promise<void> {
+async function wakeWaitingRotation(parts: Parts, path: string): Promise<void> {
   const { store, clock, rotationsDue } = parts;
   const row = await activeRotation(store, path);
   if (row?.state !== 'running' || (row.step !== 'settle' && row.step !== 'canary')) return;

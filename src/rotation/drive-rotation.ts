@@ -349,7 +349,7 @@ function conflictAt(outcome: { readonly status: string; readonly index?: number 
  * An operator's request takes the claim away from the step in progress, and the next step waits until that claim would have expired. The process that
  * lost the claim knows that its effect is over, so it makes the rotation due at once. If another process claimed it already, nothing changes.
  */
-export async function makeDueNow(parts: Parts, row: RotationRow): Promise<void> {
+async function makeDueNow(parts: Parts, row: RotationRow): Promise<void> {
   const { id, epoch, claimed_until: until } = row;
   const directed = { epoch: epoch + 1, owner: null, next_attempt_at: until };
   await parts.store.commit({

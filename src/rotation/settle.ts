@@ -46,7 +46,7 @@ export async function checkSettled(parts: Parts, row: RotationRow): Promise<Wait
 }
 
 /** The names of the new version: its provisional name in the canary, and its version once promoted. */
-export function newVersions({ version, canary }: RotationRow): ReadonlySet<string> {
+function newVersions({ version, canary }: RotationRow): ReadonlySet<string> {
   const provisional = openCanaryStage(canary)?.version;
   return new Set([version ?? undefined, provisional].filter((name) => name !== undefined));
 }

@@ -222,7 +222,7 @@ function previousOf({ parts, row }: StepWork): SecretData | undefined {
  * - an admin confirmed it in the definition;
  * - the stored value logs in. It proves one account only, so a pair of users always needs the confirmation.
  */
-export async function ownsAccounts(
+async function ownsAccounts(
   { store }: Pick<Parts, 'store'>,
   { spec, target, definition }: Pick<RotatingPlace, 'spec' | 'target' | 'definition'>,
   current: SecretData | undefined,
@@ -237,7 +237,7 @@ export async function ownsAccounts(
 }
 
 /** Parks the rotation; nothing at the target has changed. */
-export function takeoverUnproven({ target }: Pick<RotatingPlace, 'target'>): BrokerError {
+function takeoverUnproven({ target }: Pick<RotatingPlace, 'target'>): BrokerError {
   const accounts = target.locators.join(', ');
   const proof = target.locators.length > 1 ? '' : 'store the current credential at this path, or ';
   return new BrokerError(

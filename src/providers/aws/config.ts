@@ -11,7 +11,7 @@ function isEndpoint(text: string): boolean {
   return url.protocol === 'https:' || (url.protocol === 'http:' && LOOPBACK.has(url.hostname));
 }
 
-export const awsEndpoint = z
+const awsEndpoint = z
   .string()
   .refine(isEndpoint, 'an https address without user, query or fragment (http on loopback only)');
 

@@ -23,7 +23,7 @@ const LONGEST_NAME = 64;
  * Sessions of a role (STS AssumeRole). AWS cannot revoke one session: it expires, after 15 minutes at the earliest. Its name begins with
  * that of the workload and ends with that of the credential, so that CloudTrail shows for which workload it was issued.
  */
-export class RoleCredentials implements DynamicCredentials {
+class RoleCredentials implements DynamicCredentials {
   readonly revocation = 'expires-only';
   readonly shortestSeconds = MIN_SESSION_SECONDS;
   readonly #account: AwsAccount;
@@ -149,12 +149,12 @@ const roleHandle = z.strictObject({
 });
 export type RoleHandle = z.infer<typeof roleHandle>;
 
-export function formatHandle(handle: RoleHandle): string {
+function formatHandle(handle: RoleHandle): string {
   return JSON.stringify(handle);
 }
 
 /** @throws ERR_INTERNAL for a text that `formatHandle` did not make. */
-export function parseHandle(text: string): RoleHandle {
+function parseHandle(text: string): RoleHandle {
   try {
     return roleHandle.parse(JSON.parse(text));
   } catch (cause) {
@@ -163,12 +163,12 @@ export function parseHandle(text: string): RoleHandle {
 }
 
 /** `roles/<account>/<path and name>`, each segment encoded. */
-export function formatRoleLocation(account: string, role: string): string {
+function formatRoleLocation(account: string, role: string): string {
   return ['roles', account, ...role.split('/').map(encodeURIComponent)].join('/');
 }
 
 /** The ARN of the role at a place that `formatRoleLocation` made. */
-export function roleArnOf(locator: string, partition: string): string {
+function roleArnOf(locator: string, partition: string): string {
   const [, account = '', ...segments] = locator.split('/').map(decodeURIComponent);
   return `arn:${partition}:iam::${account}:role/${segments.join('/')}`;
 }

@@ -162,7 +162,7 @@ const CALLS_A_RETRY = 10;
 const MOST_SAVED = 20;
 
 /** Retries are at most a tenth of the calls, so that a failing backend meets 10 % more load and never a multiple of it. */
-export class RetryBudget {
+class RetryBudget {
   #calls = 0;
 
   /** Counts one call that was not a retry. */

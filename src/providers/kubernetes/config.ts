@@ -16,13 +16,11 @@ export function isDataKey(text: string): boolean {
   return KEY.test(text);
 }
 
-export const namespaceName = z
-  .string()
-  .regex(LABEL, 'a namespace: lower case, at most 63 characters');
-export const objectName = z
+const namespaceName = z.string().regex(LABEL, 'a namespace: lower case, at most 63 characters');
+const objectName = z
   .string()
   .regex(SUBDOMAIN, 'an object name: lower case, at most 253 characters');
-export const dataKey = z.string().regex(KEY, 'a key of a Secret: [-._a-zA-Z0-9]');
+const dataKey = z.string().regex(KEY, 'a key of a Secret: [-._a-zA-Z0-9]');
 
 const file = z.string().min(1).max(4096);
 
@@ -36,7 +34,7 @@ function isBareAddress(text: string): boolean {
 }
 
 /** The fields that say how to reach one API server; a schema with more fields spreads them and adds `checkKubernetesAccess`. */
-export const kubernetesAccessFields = {
+const kubernetesAccessFields = {
   type: z.literal('kubernetes'),
   /** Where the API server is; `caFile` (else the roots of Node) and `tokenFile` belong to it. */
   server: httpsAddress.optional(),
@@ -58,7 +56,7 @@ interface Report {
 }
 
 /** Exactly one of `server`, `kubeconfigFile`, `inCluster`, and only the fields that belong to it. */
-export function checkKubernetesAccess(access: KubernetesAccess, report: Report): void {
+function checkKubernetesAccess(access: KubernetesAccess, report: Report): void {
   const refuse = (field: string, message: string): void =>
     report.addIssue({ code: 'custom', path: [field], message });
   const ways = [access.server, access.kubeconfigFile, access.inCluster];

@@ -169,12 +169,12 @@ const tokenHandle = z.strictObject({
 /** All that is needed to take a token back; docs/spec/kubernetes-token-handle-v1.md. No secret in it. */
 export type TokenHandle = z.infer<typeof tokenHandle>;
 
-export function formatHandle(handle: TokenHandle): string {
+function formatHandle(handle: TokenHandle): string {
   return JSON.stringify(handle);
 }
 
 /** @throws ERR_INTERNAL for a text that `formatHandle` did not make. */
-export function parseHandle(text: string): TokenHandle {
+function parseHandle(text: string): TokenHandle {
   try {
     return tokenHandle.parse(JSON.parse(text));
   } catch (cause) {
@@ -189,19 +189,19 @@ export const ANCHOR_TYPE = 'quaymaster.dev/anchor';
 const NAME_PREFIX = 'quaymaster-';
 
 /** The name of the Secret on which an intent's token hangs: found again from the intent alone. @throws ERR_INTERNAL */
-export function anchorName(intentId: string): string {
+function anchorName(intentId: string): string {
   const name = `${NAME_PREFIX}${intentId.toLowerCase().replaceAll('_', '-')}`;
   if (!isSubdomain(name)) throw new BrokerError('ERR_INTERNAL');
   return name;
 }
 
 /** Whether `anchorName` can have made this name. */
-export function isAnchorName(name: string): boolean {
+function isAnchorName(name: string): boolean {
   return name.startsWith(NAME_PREFIX) && isSubdomain(name);
 }
 
 /** An empty Secret that cannot be filled: while it exists, tokens bound to it are accepted. */
-export function anchorObject(name: string, serviceAccount: string): unknown {
+function anchorObject(name: string, serviceAccount: string): unknown {
   return {
     apiVersion: 'v1',
     kind: 'Secret',
@@ -222,12 +222,12 @@ const anchor = z.object({
 });
 
 /** Whether the answer is our anchor of that name. The type of a Secret cannot be changed after its creation. */
-export function isAnchor(answer: unknown, name: string): boolean {
+function isAnchor(answer: unknown, name: string): boolean {
   return anchor.safeParse(answer).data?.metadata.name === name;
 }
 
 /** @throws ERR_PROVIDER_MALFORMED for anything but our anchor of that name. */
-export function anchorUid(answer: unknown, name: string): string {
+function anchorUid(answer: unknown, name: string): string {
   const parsed = anchor.safeParse(answer);
   if (parsed.data?.metadata.name === name) return parsed.data.metadata.uid;
   throw new BrokerError('ERR_PROVIDER_MALFORMED', undefined, { reason: 'not_an_anchor' });

@@ -97,4 +97,3 @@ export const alternatingUsersOptions = z.strictObject({
 });
 
 export type SingleUserOptions = z.output<typeof singleUserOptions>;
-export type AlternatingUsersOptions = z.output<typeof alternatingUsersOptions>;

@@ -7,7 +7,7 @@ import { creationProblem, namesRole, revocationProblem } from './credentials/sta
 const MOST_BYTES = 63;
 
 /** A name of a role or a database as PostgreSQL keeps it, quoted or not. */
-export const roleName = z
+const roleName = z
   .string()
   .min(1)
   .refine(
@@ -133,5 +133,4 @@ export const alternatingUsersOptions = z.strictObject({
 });
 
 export type SingleUserOptions = z.output<typeof singleUserOptions>;
-export type AlternatingUsersOptions = z.output<typeof alternatingUsersOptions>;
 export type GrantExpectation = SingleUserOptions['grants'][number];

@@ -3,7 +3,7 @@ import { loginKeys, passwordOptions } from '../rotator/options.ts';
 import { databaseServerFields, isLoopback, tlsFilesOf } from '../sql/config.ts';
 
 /** A user as Redis keeps it: no blanks (Redis, "ACL"), which end it in the ACL file. */
-export const redisUsername = z
+const redisUsername = z
   .string()
   .min(1)
   .max(256)

@@ -8,12 +8,12 @@ const LOOPBACK = new Set(['localhost', '127.0.0.1', '[::1]']);
 const MOUNT_PATH = /^[A-Za-z0-9_-][A-Za-z0-9._-]*(?:\/[A-Za-z0-9_-][A-Za-z0-9._-]*)*$/;
 
 /** Whether an API path or a mount path lies in an engine that no connection reaches. */
-export function isReservedEngine(path: string): boolean {
+function isReservedEngine(path: string): boolean {
   return RESERVED.has((path.split('/')[0] ?? '').toLowerCase());
 }
 
 /** `secret`, `teams/secret`: where an engine or a login method is mounted, without slashes at the ends. */
-export const vaultMountPath = z.string().max(256).regex(MOUNT_PATH, 'is not a mount path');
+const vaultMountPath = z.string().max(256).regex(MOUNT_PATH, 'is not a mount path');
 
 const filePath = z.string().min(1);
 

@@ -178,7 +178,7 @@ const answerSchema = z.object({
 });
 
 /** Why a transit key is not fit to wrap root keys, each with its remedy; empty when it is. */
-export function keyProblems(answer: unknown): readonly string[] {
+function keyProblems(answer: unknown): readonly string[] {
   const parsed = answerSchema.safeParse(answer);
   if (!parsed.success) return ['its properties cannot be read'];
   const key = parsed.data.data;

@@ -134,7 +134,7 @@ export type Step = keyof typeof ANSWERS;
 export type Answer<S extends Step> = z.output<(typeof ANSWERS)[S]>;
 
 /** @throws ERR_PROVIDER_MALFORMED; no message contains the answer. */
-export function readAnswer<S extends Step>(step: S, given: unknown): Answer<S> {
+function readAnswer<S extends Step>(step: S, given: unknown): Answer<S> {
   const parsed = ANSWERS[step].safeParse(given);
   if (!parsed.success) {
     throw new BrokerError('ERR_PROVIDER_MALFORMED', undefined, { reason: 'answer' });

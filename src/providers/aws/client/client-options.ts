@@ -47,7 +47,7 @@ class AnswerTooLong extends Error {
 }
 
 /** The SDK's `streamCollector`, with a bound: the SDK's own reads whatever comes. */
-export function collectBounded(maxBytes: number): (stream: unknown) => Promise<Uint8Array> {
+function collectBounded(maxBytes: number): (stream: unknown) => Promise<Uint8Array> {
   return async (stream) => {
     const chunks: Uint8Array[] = [];
     let length = 0;

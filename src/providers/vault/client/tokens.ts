@@ -182,7 +182,7 @@ export interface Grant {
 export type LoginAuth = Exclude<VaultAuth, { method: 'token' }>;
 
 /** Logs in with credentials read now. @throws ERR_PROVIDER_DENIED (reason `login_refused`), ERR_PROVIDER_*. */
-export async function logIn(wire: VaultWire, auth: LoginAuth, signal: AbortSignal): Promise<Grant> {
+async function logIn(wire: VaultWire, auth: LoginAuth, signal: AbortSignal): Promise<Grant> {
   const body = await credentials(auth);
   const path = `auth/${auth.mount}/login`;
   const request = { method: 'POST', path, body } as const;
@@ -196,7 +196,7 @@ export async function logIn(wire: VaultWire, auth: LoginAuth, signal: AbortSigna
 }
 
 /** @throws ERR_PROVIDER_MALFORMED when the token has no end: a broker's token always has one. */
-export function parseGrant(answer: unknown): Grant {
+function parseGrant(answer: unknown): Grant {
   const parsed = answerSchema.safeParse(answer);
   if (!parsed.success) {
     throw new BrokerError('ERR_PROVIDER_MALFORMED', undefined, { reason: 'login_answer' });
@@ -265,7 +265,7 @@ const MOST_BYTES = 65_536;
 const PRINTABLE = /^[\x21-\x7e]+$/;
 
 /** A token, secret id or JWT in a file, white space around it removed. @throws ERR_PROVIDER_UNAVAILABLE, reason `credential_file`. */
-export async function readCredentialFile(path: string): Promise<Sensitive<string>> {
+async function readCredentialFile(path: string): Promise<Sensitive<string>> {
   const text = (await readSmall(path)).trim();
   // A line break or other control character in it would end the header it is sent in.
   if (!PRINTABLE.test(text)) throw unusable(new Error(`${path} holds no credential`));

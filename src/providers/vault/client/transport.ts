@@ -210,7 +210,7 @@ const keepExact: Revive = (_key, value, context) =>
   typeof value === 'number' && String(value) !== context.source ? context.source : value;
 
 /** @throws ERR_PROVIDER_MALFORMED when the bytes are not JSON in UTF-8, or nested too deep to be read. */
-export function decodeJson(bytes: Uint8Array): unknown {
+function decodeJson(bytes: Uint8Array): unknown {
   try {
     return JSON.parse(decoder.decode(bytes), keepExact as Parameters<typeof JSON.parse>[1]);
   } catch {
