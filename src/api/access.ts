@@ -1,7 +1,7 @@
 import type { AuditAction } from '../domain/audit-event.ts';
 import { ROLES, type Role } from '../domain/principal.ts';
 
-/** What a row says of one operation. `{path}` alone spans slashes. */
+/** The facts of one operation. `{path}` alone matches across slashes. */
 export interface Operation {
   readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
   readonly path: string;
@@ -9,9 +9,9 @@ export interface Operation {
   readonly who: 'public' | 'workload' | 'operator' | 'caller';
   /** Roles of which an operator needs one, each within its scope; the use case checks. Workloads have policies instead. */
   readonly roles: readonly Role[];
-  /** What one request takes from the rate of its caller; a batch takes it for each item. */
+  /** The cost of one request in the rate limit of its caller; a batch costs this for each item. */
   readonly weight: number;
-  /** What the log calls it; undefined if the operation names no workload, path or version: then only refusals are recorded. */
+  /** The audit action. Undefined if the operation names no workload, path or version: then only refusals are recorded. */
   readonly action: AuditAction | undefined;
 }
 
@@ -37,7 +37,7 @@ const AUDITORS: readonly Role[] = ['auditor', 'admin'];
 /** Any operator may read metrics, and see and revoke its own tokens. */
 const ANY: readonly Role[] = ROLES;
 
-/** Every operation there is: the router is made from these rows, so that what has no row cannot be called. The hot one is first. */
+/** All operations. The router is made from these rows, so an operation without a row cannot be called. The most frequent one is first. */
 const ROWS = {
   readSecret: ['GET', '/api/v1/secrets/{path}', 'caller', ['secret-reader'], 1, 'secret.read'],
   createSession: ['POST', '/api/v1/sessions', 'public', NOBODY, 1, 'session.create'],
@@ -260,10 +260,10 @@ const ROWS = {
 } as const satisfies Record<string, Row>;
 
 export type OperationId = keyof typeof ROWS;
-/** Who calls an operation, as its row says. */
+/** The kind of caller that an operation's row allows. */
 export type WhoOf<Id extends OperationId> = (typeof ROWS)[Id][2];
 
-/** Whether anybody may call it: also at a sealed broker, with GET and HEAD, and without an entry. */
+/** Whether the operation is a probe: any client may call it, also on a sealed broker, with GET and HEAD, and it makes no audit entry. */
 export function isProbe({ who, action }: Operation): boolean {
   return who === 'public' && action === undefined;
 }

@@ -10,22 +10,22 @@ import { sendEvents } from './event-response.ts';
 import type { Exchange } from './exchange.ts';
 import type { Surroundings } from './surroundings.ts';
 
-/** What a use case answers over HTTP. `headers` are names and values in turn. */
+/** The HTTP answer of a use case. `headers` are names and values in turn. */
 export interface Answer {
   readonly status: number;
   readonly headers?: readonly string[];
-  /** Rendered already, or an object for JSON; undefined for 204. */
+  /** Rendered text or bytes, or an object for JSON; undefined for 204. */
   readonly body?: string | Buffer | object | undefined;
-  /** Instead of a body: JSON that holds values. To a session that is bound to a key it goes sealed. */
+  /** Replaces the body: JSON that contains secret values. A session that is bound to a key gets it sealed. */
   readonly values?: Buffer;
-  /** Instead of a body: what follows the head for as long as both ends stay. */
+  /** Replaces the body: an event stream that runs until one of the two ends closes it. */
   readonly feed?: EventFeed;
 }
 
 export const JSON_TYPE = ['Content-Type', 'application/json'] as const;
 const JOSE_TYPE = ['Content-Type', 'application/jose'] as const;
 
-/** The answer as this caller gets it: values become a body here, and nowhere else. */
+/** The answer in the form that this caller gets. Only this function turns values into a body. */
 export function delivered(
   made: Answer,
   caller: Caller | undefined,
@@ -59,7 +59,7 @@ export function answer(
   exchange.send(status, [...type, ...(headers ?? [])], bytes);
 }
 
-/** Answers with the problem of the error's code, and logs the reason. */
+/** Answers with the problem details of the error's code, and logs the reason. */
 export function answerError(
   { log, rates }: Surroundings,
   exchange: Exchange,
@@ -74,7 +74,7 @@ export function answerError(
   exchange.send(problem.status, [...problem.headers, ...headers], problem.body);
 }
 
-/** Records a request that no use case recorded, then refuses it; if it cannot be recorded, that failure is the answer. */
+/** Records a request that no use case recorded, then refuses it. If the record fails, the answer is that failure. */
 export async function refuse(
   surroundings: Surroundings,
   exchange: Exchange,

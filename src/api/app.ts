@@ -26,23 +26,23 @@ import type { Surroundings } from './surroundings.ts';
 
 const SECRETS = '/api/v1/secrets/';
 
-/** What the API needs beside the broker's parts. */
+/** Dependencies of the API besides the broker's parts. */
 export interface ApiDeps {
-  /** Random, new at every start: request ids begin with it. Lower-case letters and digits. */
+  /** Random and new at each start: request ids begin with it. Lower-case letters and digits. */
   readonly boot: string;
   readonly limits: LimitsConfig;
   readonly trustedProxies: readonly string[];
-  /** What clients may use to reach the listener: `http`, `https`, or both behind a proxy that ends TLS. */
+  /** Schemes by which clients may reach the listener: `http`, `https`, or both behind a proxy that terminates TLS. */
   readonly schemes: readonly string[];
   readonly drain: Drain;
-  /** Codes of why requests should go elsewhere now; empty: ready. */
+  /** Codes that say why the broker should get no requests now; empty: it is ready. */
   readonly unready: () => readonly string[];
   readonly held: MachineFacts['held'];
-  /** Codes of what an operator should change; requests are served all the same. */
+  /** Codes of conditions that an operator should change; requests are served nevertheless. */
   readonly warnings: () => readonly string[];
-  /** Gauges of other rooms are registered here by whoever has them. */
+  /** Other modules register their gauges here. */
   readonly metrics: Registry;
-  /** False where `/metrics` has a listener of its own. */
+  /** False if `/metrics` has its own listener. */
   readonly servesMetrics: boolean;
 }
 
@@ -71,8 +71,8 @@ export function createApp(parts: Parts, deps: ApiDeps): RequestListener {
 }
 
 /**
- * The read of a secret, 99 of 100 requests, is found by its prefix; the router finds everything else. A target that only begins like a secret's is
- * refused by the read as it would be by the router.
+ * The read of a secret is 99 of 100 requests, so its prefix is matched before the router; the router matches everything else. A target that
+ * only begins like a secret's is refused by the read, with the same answer as the router's.
  */
 function withHotRead(
   router: Router,
@@ -88,7 +88,7 @@ function withHotRead(
       void perform(surroundings, exchange, reading, params);
       return;
     }
-    // Nothing is left for the router to hand on: its last handlers refuse.
+    // The last handlers of the router refuse every request, so `next` is never needed.
     router(request as Request, response as Response, () => undefined);
   };
 }
@@ -125,12 +125,12 @@ function mount(router: Router, surroundings: Surroundings, performance: Performa
   router[verb](template.matcher, begin);
 }
 
-/** HEAD is for probes that anybody may send; of a secret it would be a read that shows nothing. */
+/** HEAD is for probes that any client may send. HEAD of a secret would be a read that returns nothing. */
 function isHead(request: Request, operation: Operation): boolean {
   return request.method === 'HEAD' && isProbe(operation);
 }
 
-/** Unknown routes, methods that a route does not have, and what Express itself could not read. */
+/** Refuses unknown routes, methods that a route does not have, and requests that Express could not parse. */
 function refuseTheRest(
   router: Router,
   surroundings: Surroundings,
@@ -143,7 +143,7 @@ function refuseTheRest(
     const headers = methods.length === 0 ? [] : ['Allow', methods.join(', ')];
     void refuse(surroundings, exchange, refusal(exchange, known, methods), { headers });
   });
-  // Express knows an error handler by its four parameters.
+  // Express recognizes an error handler by its four parameters.
   router.use((error: unknown, request: Request, response: Response, next: NextFunction) => {
     if (response.headersSent) {
       next(error);

@@ -6,12 +6,12 @@ const BEARER = 'Bearer ';
 const DPOP = 'DPoP ';
 const TOKEN = /^[0-9A-Za-z_]{1,128}$/;
 
-/** The token of the one accepted form, `Authorization: Bearer <token>`; undefined for anything else, never a part of it. */
+/** The token of the one accepted form, `Authorization: Bearer <token>`; undefined for any other form, never a part of it. */
 export function findBearer(request: IncomingMessage): string | undefined {
   return tokenOf(request, BEARER);
 }
 
-/** The token of a request that shows a proof beside it, `Authorization: DPoP <token>` (RFC 9449 §7.1). */
+/** The token of a request that also sends a proof, `Authorization: DPoP <token>` (RFC 9449 §7.1). */
 export function findSenderToken(request: IncomingMessage): string | undefined {
   return tokenOf(request, DPOP);
 }
@@ -25,8 +25,8 @@ export function readBearer(request: IncomingMessage): string {
 }
 
 /**
- * What a 401 asks for, by what the request tried and nothing else: with a token that is not known, and with one that is but whose proof
- * fails, the answer is the same.
+ * The challenge of a 401. It depends only on the form of the request, so the answer reveals nothing: an unknown token and a known token
+ * with a failed proof get the same challenge.
  */
 export function challengeOf(request: IncomingMessage): string {
   const isProof = request.headers.authorization?.startsWith(DPOP) === true;

@@ -1,7 +1,7 @@
 import { BrokerError } from '../domain/errors.ts';
 import type { Exchange } from './exchange.ts';
 
-/** Node drops headers beyond its own bound without a word, an Authorization among them: ours is reached long before. */
+/** Node drops headers beyond its own limit silently, and an Authorization header may be among them. Our limit is far below Node's. */
 export const MOST_HEADERS = 100;
 const MOST_UNDER_WAY = 64;
 
@@ -10,7 +10,7 @@ const DOT_SEGMENT = /\/\.{1,2}(?:\/|$)/;
 const LONGEST_TARGET = 4_096;
 
 /**
- * What is wrong with any request before it is known what it asks for: its framing, and a path that two readers could read differently.
+ * Refuses faults that any operation refuses: wrong framing, and a path that two readers could read differently.
  * @throws ERR_REQUEST_INVALID, ERR_PATH_INVALID, ERR_HEADERS_TOO_LARGE, ERR_RATE_LIMITED
  */
 export function checkRequest(exchange: Exchange): void {
@@ -34,7 +34,7 @@ export function checkRequest(exchange: Exchange): void {
   }
 }
 
-/** Of two headers of one name Node keeps the first, a proxy in front may have looked at the other (ASVS 4.2). */
+/** Node keeps the first of two headers with the same name; a proxy in front may have checked the other one (ASVS 4.2). */
 export function isRepeated(rawHeaders: readonly string[], name: string): boolean {
   let seen = false;
   for (let index = 0; index < rawHeaders.length; index += 2) {

@@ -6,20 +6,20 @@ const cidr = z.string().refine((text) => parseCidr(text) !== undefined, 'is not 
 const LOOPBACK = new Set(['127.0.0.1', '::1', 'localhost']);
 
 const tls = z.strictObject({
-  /** PEM, leaf first. Read again when it changes, so that a renewed certificate needs no restart. */
+  /** PEM, leaf first. Read again when it changes, so a renewed certificate needs no restart. */
   certificateFile: z.string().min(1),
   /** PEM; ECDSA P-256 costs the least per handshake. */
   keyFile: z.string().min(1),
 });
 
-/** Where the API listens: TLS 1.3, or plain HTTP on loopback or behind a proxy that the operator vouches for. */
+/** The API listener: TLS 1.3, or plain HTTP on loopback or behind a proxy that the operator trusts. */
 export const listenerConfigSchema = z
   .strictObject({
     host: z.string().min(1).default('127.0.0.1'),
     port: port.default(8200),
     tls: tls.optional(),
     plaintextBehindProxy: z.boolean().default(false),
-    /** Peers whose `X-Forwarded-For` is believed; of it, the rightmost address that is not one of these. */
+    /** Peers whose `X-Forwarded-For` is trusted. The source is its rightmost address that is not one of these peers. */
     trustedProxies: z.array(cidr).max(100).default([]),
     maxConnections: z.int().min(1).max(100_000).default(20_000),
     maxConnectionsPerAddress: z.int().min(1).max(100_000).default(1_000),
@@ -34,7 +34,7 @@ export const listenerConfigSchema = z
     },
   );
 
-/** An address of its own for `/metrics`, without a token; absent: the API serves it to operators. */
+/** A separate address for `/metrics`, without a token. If absent, the API serves it to operators. */
 export const metricsConfigSchema = z.strictObject({
   listener: z.strictObject({ host: z.string().min(1).default('127.0.0.1'), port }).optional(),
 });
@@ -47,36 +47,39 @@ const rate = (perSecond: number, burst: number) =>
     })
     .prefault({});
 
-/** Bounds on what callers can take up. */
+/** Limits on the resources that callers can use. */
 export const limitsConfigSchema = z
   .strictObject({
     /** Items of one batch. */
     batchItems: z.int().min(1).max(1_000).default(100),
     leasesPerWorkload: z.int().min(1).max(1_000_000).default(1_000),
-    /** Live sessions of one pod: an agent has one, and each start of a container may leave one behind. */
+    /** Live sessions of one pod: an agent has one, and each restart of a container may leave one behind. */
     sessionsPerPod: z.int().min(1).max(1_000_000).default(50),
-    /** Live sessions of one workload: of a deployment of ten thousand pods, two each. */
+    /** Live sessions of one workload: the default allows a deployment of ten thousand pods two each. */
     sessionsPerWorkload: z.int().min(1).max(1_000_000).default(20_000),
     maxSessionSeconds: z.int().min(60).max(86_400).default(3_600),
-    /** A secret's value, as the JSON text of its data. */
+    /** Size of a secret's value, as the JSON text of its data. */
     maxValueBytes: z.int().min(1_024).max(1_048_576).default(65_536),
-    /** After this a request's calls to others are given up. */
+    /** Timeout for the calls that a request makes to other systems. */
     requestSeconds: z.int().min(1).max(25).default(20),
-    /** Event streams open at a time, of everybody together. */
+    /** Event streams open at a time, of all callers together. */
     eventStreams: z.int().min(1).max(100_000).default(16_000),
-    /** Each workload, and each operator token: weights of the operations it asks for. */
+    /** For each workload and each operator token: the weights of the operations it calls. */
     identityRate: rate(2_000, 4_000),
-    /** Each workload, and each operator token: requests and items of batches that are denied. Beyond it they are told to wait. */
+    /** For each workload and each operator token: denied requests and denied items of batches. Above it the answer is ERR_RATE_LIMITED. */
     denialRate: rate(50, 500),
-    /** Each workload: logins that succeed. A rollout of many pods of one service account is a burst. */
+    /** For each workload: successful logins. A rollout of many pods of one service account is a burst. */
     loginRate: rate(50, 1_000),
-    /** Each source network (an IPv4 address, or the /64 of an IPv6 address), for what comes without a known session: logins weigh 1, failures 10 more. */
+    /**
+     * For each source network (an IPv4 address, or the /64 of an IPv6 address): requests without a known session. A login weighs 1, a
+     * failure 10 more.
+     */
     addressRate: rate(100, 500),
   })
   .prefault({});
 
 export type ListenerConfig = z.infer<typeof listenerConfigSchema>;
-/** What clients may use to reach it: behind a proxy that ends TLS, what they wrote is not what arrives. */
+/** Schemes that clients may use. Behind a proxy that terminates TLS, the client's scheme differs from the one that arrives. */
 export function schemesOf({ tls: files, plaintextBehindProxy }: ListenerConfig): readonly string[] {
   if (files !== undefined) return ['https'];
   return plaintextBehindProxy ? ['https', 'http'] : ['http'];

@@ -2,7 +2,7 @@ import { instant } from '../domain/instant.ts';
 import type { Disclosure } from '../broker/secrets/read-secrets.ts';
 import type { IssuedDisclosure } from '../broker/credentials/credential-order.ts';
 
-/** A disclosure as an answer: the value's JSON bytes are copied in as they are, never parsed again. */
+/** A disclosure as an answer. The value's JSON bytes are copied unchanged and never parsed again. */
 export function disclosureJson({ path, value, lease }: Disclosure | IssuedDisclosure): Buffer {
   const head = `{"path":"${path}","version":${JSON.stringify(value.version)},"data":`;
   let tail = '';

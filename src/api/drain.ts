@@ -1,4 +1,4 @@
-/** Whether the server is going away: then every answer closes its connection, and readiness says so. */
+/** Whether the server is shutting down: then each answer closes its connection, and the readiness probe fails. */
 export class Drain {
   #active = false;
 

@@ -4,7 +4,7 @@ import { BrokerError } from '../domain/errors.ts';
 /** RFC 9110 section 8.8.3, strong tags only and one at a time. */
 const TAG = /^"[!#-~]{1,160}"$/;
 
-/** What the caller believes is there: a tag with its quotes, `*` for anything, or nothing at all. */
+/** The state that the caller expects: a tag with its quotes, `*` for any, or no precondition. */
 export interface Preconditions {
   readonly ifMatch?: string;
   readonly ifNoneMatch?: '*';

@@ -18,13 +18,13 @@ const STATUS: Readonly<Record<ErrorKind, number>> = {
   timeout: 504,
 };
 
-/** Codes whose own status says more than that of their kind (RFC 6585). */
+/** Codes that have a more specific status than their kind (RFC 6585). */
 const STATUS_OF_CODE: Readonly<Partial<Record<ErrorCode, number>>> = {
   ERR_PRECONDITION_REQUIRED: 428,
   ERR_HEADERS_TOO_LARGE: 431,
 };
 
-/** Answers that say the same whatever went wrong: a word more is an oracle. */
+/** Kinds whose answer is always the same, whatever the cause: any further detail would be an oracle. */
 const MUTE: ReadonlySet<ErrorKind> = new Set(['unauthenticated', 'denied', 'internal']);
 const MUTE_CODES: ReadonlySet<ErrorCode> = new Set(['ERR_NOT_FOUND']);
 
@@ -45,7 +45,9 @@ export function statusOf(error: BrokerError): number {
   return STATUS_OF_CODE[error.code] ?? STATUS[error.kind];
 }
 
-/** An RFC 9457 problem; `type` names the part of docs/errors.md. Nothing of the request is repeated but our own id of it. */
+/**
+ * An RFC 9457 problem; `type` names the section of docs/errors.md. It repeats nothing of the request except the broker's own request id.
+ */
 export function problemOf(error: BrokerError, requestId: string): object {
   const isMute = isMuted(error);
   return {
@@ -59,7 +61,7 @@ export function problemOf(error: BrokerError, requestId: string): object {
   };
 }
 
-/** `challenge` is what a 401 asks for (RFC 9110 §11.6.1). */
+/** `challenge` is the `WWW-Authenticate` of a 401 (RFC 9110 §11.6.1). */
 export function errorResponse(
   error: BrokerError,
   requestId: string,

@@ -6,15 +6,15 @@ import type { HeldBytes } from '../net/listener/held-bytes.ts';
 export const EVENT_STREAM_HEAD = [
   'Content-Type',
   'text/event-stream',
-  // Proxies that gather what they pass on (nginx) let this one through at once.
+  // Proxies that buffer responses (nginx) then forward this one at once.
   'X-Accel-Buffering',
   'no',
 ] as const;
 
-/** What waits to be sent to one receiver at most. */
+/** The most bytes that may wait to be sent to one client. */
 const MOST_WAITING = 65_536;
 
-/** What waits to be sent to one receiver, counted for its holder as every answer is. */
+/** Bytes that wait to be sent to one client. They count for its holder, as those of each answer do. */
 class Waiting {
   readonly #response: ServerResponse;
   readonly #for: Receiver;
@@ -32,7 +32,7 @@ class Waiting {
     this.#response.write(text, () => this.#count(-bytes));
   }
 
-  /** Whether the receiver reads too slowly for what happens, or its holder as a whole does. */
+  /** Whether the client reads more slowly than events occur, or its holder has too many unread bytes. */
   get isTooMuch(): boolean {
     const { held, holder } = this.#for;
     return this.#response.writableLength > MOST_WAITING || held.isFull(holder);
@@ -55,7 +55,7 @@ interface Receiver {
   readonly holder: string;
 }
 
-/** Server-sent events (WHATWG HTML, "Server-sent events"): each has an id, which `Last-Event-ID` brings back. */
+/** Sends server-sent events (WHATWG HTML, "Server-sent events"). Each event has an id, which the client returns in `Last-Event-ID`. */
 export function sendEvents(response: ServerResponse, feed: EventFeed, receiver: Receiver): void {
   const waiting = new Waiting(response, receiver);
   const end = feed.start({

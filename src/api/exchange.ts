@@ -16,8 +16,8 @@ import type { Surroundings } from './surroundings.ts';
 const LONG_BYTES = 65_536;
 
 /**
- * Bounds what a request asks of others: aborted at the deadline, and when the caller goes away. Its signal is made when it is first used, because most
- * requests ask nothing of others and a signal with its timer costs a login about as much as its policy decision.
+ * Limits the calls that a request makes to other systems: aborts them at the deadline, and when the caller disconnects. It makes its signal
+ * on first use. Most requests call no other system, and a signal with its timer costs a login about as much as its policy decision.
  */
 class ExchangeContext implements CallContext {
   readonly requestId: string;
@@ -189,7 +189,7 @@ export class Exchange implements Call {
     tallies.count(this.tally, status, parts.clock.monotonic() - this.startedAt);
   }
 
-  /** A connection is closed while draining, or when it has a body on it that nobody will read. */
+  /** A connection is closed while draining, or if the broker will not read a body that was sent on it. */
   #mustClose(): boolean {
     return this.#surroundings.drain.active || !this.request.complete;
   }

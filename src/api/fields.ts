@@ -3,7 +3,7 @@ import { parseCidr } from '../domain/cidr.ts';
 import { isName, isSecretPath } from '../domain/names.ts';
 import { parseDuration } from '../domain/policy/duration.ts';
 
-/** A text without control characters, for people. */
+/** A remark for people: text without control characters. */
 export const remark = z
   .string()
   .max(1_024)
@@ -17,20 +17,20 @@ export const objectName = z
   .string()
   .refine(isName, '1 to 63 of [a-z0-9._-], a letter or digit at each end');
 
-/** Opaque, the provider's own. */
+/** An opaque version of the provider. */
 export const secretVersion = z.string().min(1).max(128);
 
 /** Ids that the broker made: `lea_…`, `ses_…`. */
 export const identifier = z.string().regex(/^[a-z]{2,8}_[0-9A-Za-z_-]{1,64}$/, 'is not an id');
 
-/** Visible ASCII, as the caller's own. */
+/** Visible ASCII that the caller chooses. */
 export const idempotencyKey = z
   .string()
   .regex(/^[!-~]{1,128}$/, '1 to 128 visible ASCII characters');
 
 const LONGEST_SECONDS = 365 * 86_400;
 
-/** `90s`, `15m`, `12h`, `7d`, as policies write it; in seconds. */
+/** `90s`, `15m`, `12h`, `7d`, as in policies; in seconds. */
 export const duration = z.string().transform((text, context) => {
   const seconds = parseDuration(text);
   if (seconds !== undefined && seconds <= LONGEST_SECONDS) return seconds;
@@ -54,7 +54,7 @@ const dataKey = z
   .string()
   .regex(/^[^\p{Cc}]{1,256}$/u, '1 to 256 characters, none of them control characters');
 
-/** A value: 1 to 256 keys, each a text or `{base64}`. */
+/** A value: 1 to 256 keys, each a string or `{base64}`. */
 export const secretData = z
   .record(dataKey, z.union([z.string(), bytes]))
   .refine((data) => Object.keys(data).length > 0, 'needs a key at least')

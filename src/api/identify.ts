@@ -18,20 +18,20 @@ import { isRepeated } from './check-request.ts';
 import type { Exchange } from './exchange.ts';
 import type { Surroundings } from './surroundings.ts';
 
-/** The one reason of a refused proof that costs the verification of a signature. */
+/** The only reason for a refused proof whose check costs a signature verification. */
 const FORGED = 'dpop_signature';
 
-/** The caller, and what the request proved. */
+/** The caller, and the facts that the request proved. */
 export interface Identity {
-  /** Undefined where the operation needs no caller. */
+  /** Undefined if the operation needs no caller. */
   readonly caller: Caller | undefined;
-  /** `jti` of the proof, of a session that is bound to a key. */
+  /** `jti` of the proof, for a session that is bound to a key. */
   readonly proofId?: string;
-  /** The token that was shown; '' where none is needed. */
+  /** The token of the request; '' if the operation needs none. */
   readonly token: string;
 }
 
-/** Identifies the caller and takes the weight of the operation from its rate. @throws ERR_UNAUTHENTICATED, ERR_RATE_LIMITED */
+/** Identifies the caller and charges the weight of the operation to its rate. @throws ERR_UNAUTHENTICATED, ERR_RATE_LIMITED */
 export function identify(
   surroundings: Surroundings,
   exchange: Exchange,
@@ -55,7 +55,7 @@ export function identify(
 }
 
 /**
- * The session of a bearer token if memory has it and it is bound to no key. A connection remembers the session of its last token, because the keyed
+ * The session of a bearer token if it is in memory and bound to no key. A connection keeps the session of its last token, because the keyed
  * hash of a token costs as much as decrypting a value.
  */
 function unboundSession(
@@ -73,7 +73,7 @@ function unboundSession(
   return isUnbound ? live : undefined;
 }
 
-/** @throws ERR_DENIED to a workload that calls an operation for operators, and the other way round. */
+/** @throws ERR_DENIED to a workload that calls an operation for operators, and to an operator that calls one for workloads. */
 export function admit(caller: Caller, operation: Operation): void {
   const kind = caller instanceof LiveSession ? 'workload' : 'operator';
   if (operation.who !== 'caller' && operation.who !== kind) {
@@ -95,8 +95,8 @@ async function identifyStranger(
 }
 
 /**
- * A session in memory takes nothing from the rate of its network, but a proof that fails does: otherwise a stolen token would be a way to send more
- * requests, or to have many signatures verified.
+ * A session in memory is not charged to the rate of its network, but a failed proof is. Otherwise a stolen token could send more requests,
+ * or make the broker verify many signatures.
  */
 async function identifySender(
   { parts, rates, schemes }: Surroundings,

@@ -9,12 +9,13 @@ import type { Capability } from '../domain/policy/index.ts';
 import type { Operation } from './access.ts';
 import type { Route } from './route.ts';
 
-/** Parameters of a path, as written. */
+/** Parameters of a path, as the client wrote them. */
 export type Params = Readonly<Record<string, string>>;
 
 /**
- * Decides on the target of a request that has a body, before the body is read. Where the target says nothing, an operator still needs one of the
- * operation's roles, in whatever scope. @throws ERR_DENIED, recorded; ERR_PATH_INVALID, ERR_REQUEST_INVALID
+ * Decides on the target of a request before its body is read. If the target alone decides nothing, an operator still needs one of the
+ * operation's roles in any scope.
+ * @throws ERR_DENIED, recorded; ERR_PATH_INVALID, ERR_REQUEST_INVALID
  */
 export async function judgeRequest(
   acting: Acting,
@@ -40,7 +41,7 @@ function judgementByRole(
   };
 }
 
-/** The judgement of an operation on one path: what its use case decides first. */
+/** The decision on one path that the use case of an operation makes first. */
 export function judgePath(
   describe: (path: string) => Described,
   capability: Capability,

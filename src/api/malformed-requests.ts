@@ -11,13 +11,13 @@ import { errorResponse } from './error-response.ts';
 import { RequestIds } from './request-ids.ts';
 import { SourceAddress } from './source-address.ts';
 
-/** Faults of the connection itself: there is nobody left to answer, and no request to record. */
+/** Faults of the connection itself: no client is left to answer, and there is no request to record. */
 const GONE = new Set(['ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'HPE_INVALID_EOF_STATE']);
 const HANDSHAKE_TIMEOUT = 'ERR_TLS_HANDSHAKE_TIMEOUT';
-/** For an answer to get out: an end only says that we are done, and whoever never says so too would keep the connection. */
+/** Time for the answer to be sent. Ending our side does not close a connection whose client never ends its own side. */
 const LINGER_MS = 5_000;
 
-/** Answers what Node's parser would not take as a request; each is recorded, or counted when there are many. */
+/** Answers bytes that Node's parser does not accept as a request. Each is recorded, or only counted if there are many. */
 export class MalformedRequests {
   readonly #parts: Parts;
   readonly #ids: RequestIds;
@@ -27,7 +27,7 @@ export class MalformedRequests {
     this.#ids = new RequestIds(`${boot}m`);
   }
 
-  /** For `clientError`. The connection is closed: what follows on it cannot be told from this request's body. */
+  /** Handles `clientError`. The connection is closed, because the bytes after the fault cannot be separated from this request's body. */
   readonly refuse = (fault: NodeJS.ErrnoException, socket: Duplex): void => {
     if (GONE.has(fault.code ?? '')) {
       socket.destroy();
@@ -36,11 +36,11 @@ export class MalformedRequests {
     const code =
       fault.code === 'HPE_HEADER_OVERFLOW' ? 'ERR_HEADERS_TOO_LARGE' : 'ERR_REQUEST_INVALID';
     this.#answer(socket, code, reasonOf(fault));
-    // What is written before a handshake is done waits for it, which is for ever.
+    // Bytes written before the handshake wait for its end, which never comes.
     if (fault.code === HANDSHAKE_TIMEOUT) socket.destroy();
   };
 
-  /** For `connect`: nothing is tunnelled. */
+  /** Handles `connect`: the broker tunnels nothing. */
   readonly refuseConnect = (_request: unknown, socket: Duplex): void => {
     this.#answer(socket, 'ERR_METHOD', 'method');
   };

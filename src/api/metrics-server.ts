@@ -5,8 +5,8 @@ import { HTTP_BOUNDS, STALLED_MS } from '../net/listener/bounds.ts';
 import { listenAt, type ListeningPlace } from '../net/listener/listen-at.ts';
 
 /**
- * `/metrics` at an address of its own. It asks for no token, so the address must be on a network that only the monitoring system reaches. It
- * also answers while the broker is sealed and while the store is away.
+ * Serves `/metrics` at its own address. It needs no token, so only the monitoring system's network may reach the address. It also answers
+ * while the broker is sealed and while the store is unavailable.
  */
 export class MetricsServer {
   readonly #server: Server;

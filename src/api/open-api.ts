@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { parse } from 'yaml';
 
-/** The contract, which lies at the root of the package beside `src` or `dist`. */
+/** The API contract is at the root of the package, beside `src` or `dist`. */
 const FILE = new URL('../../openapi.yaml', import.meta.url);
 
 /** openapi.yaml as JSON text. */

@@ -5,16 +5,16 @@ const CLASSES = 6;
 const REQUESTS = 'quaymaster_http_requests_total';
 const SECONDS = 'quaymaster_http_request_duration_seconds';
 
-/** Counts of one operation, in arrays: labelled children of prom-client cost 0.7 to 1.1 µs a request, this about 0.01. */
+/** Counts of one operation, in arrays. Labelled children of prom-client cost 0.7 to 1.1 µs a request, an array about 0.01 µs. */
 export interface OperationTally {
   readonly operation: string;
-  /** By the first digit of the status. */
+  /** Indexed by the first digit of the status. */
   readonly statuses: Float64Array;
   readonly buckets: Float64Array;
   seconds: number;
 }
 
-/** Requests and their durations by operation; prom-client renders them when somebody asks. */
+/** Requests and their durations by operation; prom-client renders them at each scrape. */
 export class OperationTallies {
   readonly #tallies = new Map<string, OperationTally>();
 
@@ -48,7 +48,7 @@ export class OperationTallies {
     tally.seconds += seconds;
   }
 
-  /** prom-client asks any object with a `get` for its values. */
+  /** prom-client calls `get` on any object to read its values. */
   #metric(name: string, values: () => Values): Metric {
     const isCounter = name === REQUESTS;
     return {

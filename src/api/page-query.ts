@@ -24,7 +24,7 @@ export function readPage(query: Query): PageRequest {
   };
 }
 
-/** A page as an answer shows it. */
+/** A page in the form of an answer. */
 export function shownPage<T>(page: Page<T>, show: (item: T) => object): object {
   return { items: page.items.map(show), ...(page.next !== undefined && { next: page.next }) };
 }

@@ -6,8 +6,8 @@ const MOST_PROBLEMS = 50;
 const LONGEST_KEY = 64;
 
 /**
- * What the schema makes of a body, or of the part of it at the pointer `at`. A field that is not known is refused, never ignored.
- * @throws ERR_UNKNOWN_FIELD, ERR_BODY_INVALID with the pointer of each problem; values are not repeated.
+ * Parses a body, or the part of it at the pointer `at`, with the schema. An unknown field is refused, never ignored.
+ * @throws ERR_UNKNOWN_FIELD, ERR_BODY_INVALID with the pointer of each problem; the error repeats no value.
  */
 export function parseInput<T>(schema: z.ZodType<T>, value: unknown, at = ''): T {
   const parsed = schema.safeParse(value, { error: schemaWords });
@@ -34,7 +34,7 @@ function escape(part: string): string {
   return part.replaceAll('~', '~0').replaceAll('/', '~1');
 }
 
-/** The same for a parameter of the path or the query, or a header. @throws ERR_REQUEST_INVALID */
+/** Parses a parameter of the path or the query, or a header. @throws ERR_REQUEST_INVALID */
 export function parseParameter<T>(schema: z.ZodType<T>, value: unknown): T {
   const parsed = schema.safeParse(value, { error: schemaWords });
   if (parsed.success) return parsed.data;

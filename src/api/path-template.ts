@@ -1,6 +1,6 @@
-/** Where operations are: `{path}` spans segments, any other parameter is one segment without a colon. */
+/** The path of an operation: `{path}` matches across segments; any other parameter matches one segment without a colon. */
 export class PathTemplate {
-  /** For the router: no groups, because it decodes what it captures, and nothing here is ever encoded. */
+  /** For the router. It has no groups, because the router decodes captured text, and the broker's paths are never encoded. */
   readonly matcher: RegExp;
   readonly #capture: RegExp;
 
@@ -9,7 +9,7 @@ export class PathTemplate {
     this.#capture = expression(template, (name, pattern) => `(?<${name}>${pattern})`);
   }
 
-  /** The parameters of a path that matches, as written. */
+  /** The parameters of a matching path, as the client wrote them. */
   parametersOf(path: string): Readonly<Record<string, string>> {
     return this.#capture.exec(path)?.groups ?? {};
   }

@@ -6,13 +6,13 @@ import type { TextDigest } from '../domain/audit-text.ts';
 import { networkOf } from '../domain/ip-address.ts';
 import { SourceAddress } from './source-address.ts';
 
-/** What is the same for all requests of a connection, and what an entry says of a client that did not change. */
+/** Facts that are the same for all requests of a connection, and the encoded audit description of an unchanged client. */
 export class Peer {
   readonly address: string;
-  /** What its rates and shares are counted by. */
+  /** The key of its rates and memory shares. */
   readonly network: string;
   readonly isTrusted: boolean;
-  /** Requests that were taken in and not answered yet: a client may pipeline. */
+  /** Requests that were accepted and not answered yet: a client may pipeline. */
   underWay = 0;
   /** The session of the last bearer token on this connection: a client sends the same one with every request. */
   session: { readonly authorization: string; readonly live: LiveSession } | undefined;
@@ -36,7 +36,7 @@ export class Peer {
     return peer;
   }
 
-  /** Encoded once and kept while the client calls itself the same. */
+  /** Encoded once and kept while the `User-Agent` stays the same. */
   client(userAgent: string | undefined, digest: TextDigest): EncodedClient {
     if (this.#client === undefined || this.#userAgent !== userAgent) {
       this.#client = encodeClient({ address: this.address, userAgent }, digest);

@@ -27,9 +27,9 @@ export interface Performance {
 }
 
 /**
- * The one way of a request: check, identify, admit, judge, read, run, deliver, answer. A step waits only if it has something to wait for, so that a
- * request whose session, value and lease are in memory waits for its commit alone. Use cases and the judgement record what they refuse; whatever
- * else is refused is recorded here. `params` are those of the path.
+ * The steps of each request: check, identify, admit, judge, read, run, deliver, answer. A step is asynchronous only if it must wait, so a
+ * request whose session, value and lease are in memory waits only for its commit. Use cases and the judgement record their refusals;
+ * `perform` records all others. `params` are those of the path.
  */
 export async function perform(
   surroundings: Surroundings,
@@ -72,12 +72,12 @@ export async function perform(
   }
 }
 
-/** How far a request got: what its refusal needs. */
+/** The progress of a request, for its refusal. */
 interface Request {
   caller: Caller | undefined;
   body: ParsedBody | undefined;
   share: RequestShare;
-  /** Its use case succeeded, and so has an entry. */
+  /** Its use case succeeded, so it has an audit entry. */
   isRecorded: boolean;
 }
 
@@ -97,7 +97,7 @@ function requireKeys({ parts }: Surroundings, operation: Operation): void {
   if (parts.keyring.isSealed && !isProbe(operation)) throw new BrokerError('ERR_SEALED');
 }
 
-/** Counts body and answer for the caller from here on. @throws ERR_DENIED */
+/** Counts body and answer for the caller from now on. @throws ERR_DENIED */
 function take(
   { parts }: Surroundings,
   exchange: Exchange,
@@ -113,7 +113,10 @@ function take(
 const STRANGERS_BYTES = 16_384;
 const PROBES: readonly string[] = ['/healthz', '/readyz'];
 
-/** Whether answers of the operation can be large. Probes, and operations that end, revoke or renew something, are answered whatever waits. */
+/**
+ * Whether answers of the operation can be large. Probes, and operations that end, revoke or renew something, are answered regardless of
+ * unread bytes.
+ */
 function countsAnswer({ method, path }: Operation): boolean {
   return method === 'GET' ? !PROBES.includes(path) : path.endsWith(':batch');
 }
@@ -168,7 +171,7 @@ function isAsking({ headers }: IncomingMessage): boolean {
   return headers.expect?.toLowerCase() === '100-continue';
 }
 
-/** Adds to each problem of a document its line and column in the text that was sent. */
+/** Adds to each problem of a document its line and column in the sent text. */
 function placed(error: unknown, body: ParsedBody | undefined): unknown {
   if (!(error instanceof BrokerError) || error.problems === undefined || body === undefined)
     return error;

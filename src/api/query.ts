@@ -9,7 +9,8 @@ export type Query = ReadonlyMap<string, string>;
 export const NO_QUERY: Query = new Map();
 
 /**
- * Reads a query strictly: `name=value` with percent-encoding, each name once and known. A `+` is neither plus nor space.
+ * Reads a query strictly: `name=value` with percent-encoding, each name known and at most once. A `+` is refused, because readers disagree
+ * whether it is a plus or a space.
  * @throws ERR_REQUEST_INVALID
  */
 export function parseQuery(text: string, known: readonly string[]): Query {
@@ -33,7 +34,7 @@ function decode(text: string): string {
     const value = decodeURIComponent(text);
     if (!value.includes('\0')) return value;
   } catch {
-    // Malformed escapes and bytes that are not UTF-8 are refused below, as NUL is.
+    // The check below refuses malformed escapes and bytes that are not UTF-8, as it refuses NUL.
   }
   throw refused('the query is not percent-encoded UTF-8');
 }

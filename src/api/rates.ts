@@ -5,13 +5,16 @@ import type { Clock } from '../ports/clock.ts';
 import type { LimitsConfig } from './config.ts';
 import { Buckets, MemberBucket, type Bucket, type Rate } from './token-bucket.ts';
 
-/** What a token that is not accepted takes from its network, on top of having been looked at. */
+/** The additional weight of a rejected token in the rate of its network. */
 const FAILURE_WEIGHT = 10;
 
-/** Kinds of errors that count as denials of a caller. Not "not found": an operator who applies a thousand new documents asks for each. */
+/**
+ * Kinds of errors that count as denials of a caller. "Not found" is not one: an operator that applies a thousand new documents reads each
+ * of them first.
+ */
 const DENIALS: readonly ErrorKind[] = ['denied', 'unauthenticated'];
 
-/** How much callers may ask for: by who they are, and by the network they come from while that is not known. */
+/** Request rates of callers: by identity, and by network until the identity is known. */
 export class Rates {
   readonly #clock: Clock;
   readonly #identities: Buckets;
@@ -51,7 +54,7 @@ export class Rates {
     refuseAfter(this.of(caller).take(weight, this.#clock.monotonic()), 'rate');
   }
 
-  /** Counts what a request of the caller cost beyond its weight: the next ones wait for it. */
+  /** Charges the cost of a request beyond its weight to the caller; the next requests wait for it. */
   chargeCaller(caller: Caller, weight: number): void {
     this.of(caller).charge(weight, this.#clock.monotonic());
   }
@@ -61,14 +64,15 @@ export class Rates {
     refuseAfter(this.#networks.of(network).take(weight, this.#clock.monotonic()), 'address_rate');
   }
 
-  /** A token from this network was not accepted. */
+  /** Charges a rejected token to its network. */
   failed(network: string): void {
     this.#networks.of(network).charge(FAILURE_WEIGHT, this.#clock.monotonic());
   }
 
   /**
-   * Whether the signature of a proof for this session is looked at: not while its network has shown too many that were forged. Only those
-   * count, so that only a caller of the same network can keep the holder of the key out. @throws ERR_RATE_LIMITED
+   * Whether to verify the signature of a proof for this session. It is not verified after too many forged proofs from the same network.
+   * Only forged ones count, so only a caller of the same network can block the holder of the key.
+   * @throws ERR_RATE_LIMITED
    */
   admitProof(sessionId: string, network: string): void {
     const bucket = this.#forgeries.find(`${sessionId} ${network}`);
@@ -81,16 +85,17 @@ export class Rates {
   }
 
   /**
-   * Whether the account that a token claims may log in now. Only logins that succeed count against it, so that nobody can keep
-   * another one out by claiming to be it. @throws ERR_RATE_LIMITED
+   * Whether the account that a token claims may log in now. Only successful logins count, so a caller cannot block an account by claiming
+   * its name.
+   * @throws ERR_RATE_LIMITED
    */
   admitLogin(account: string): void {
     refuseAfter(this.#logins.of(account).wait(1, this.#clock.monotonic()), 'login_rate');
   }
 
   /**
-   * What a known caller is answered for an error: to wait, once it is denied more often than its rate. Asked when the answer is known, so
-   * that it keeps nobody from what is allowed and costs no request that is.
+   * The error that a known caller gets: ERR_RATE_LIMITED once its denials exceed their rate. It is checked after the decision, so it blocks
+   * no allowed request and costs such a request nothing.
    */
   answered(identity: string, error: BrokerError): BrokerError {
     if (!DENIALS.includes(error.kind)) return error;
@@ -107,7 +112,7 @@ export class Rates {
   }
 }
 
-/** Of the lower half of its workload's burst a pod may take a half at once, and then half of what comes in. */
+/** A pod may take half of the lower half of its workload's burst at once, and after that half of the refill. */
 function podRate({ perSecond, burst }: Rate): Rate {
   return { perSecond: perSecond / 2, burst: Math.max(1, Math.floor(burst / 4)) };
 }

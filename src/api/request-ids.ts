@@ -1,7 +1,7 @@
 const DIGITS = '0123456789abcdefghjkmnpqrstvwxyz';
 const LENGTH = 8;
 
-/** Ids of requests: this boot's random name and a count, always of one length. Ours alone; what a client sends is its own affair. */
+/** Request ids: this boot's random name and a counter, always of the same length. The broker ignores ids that clients send. */
 export class RequestIds {
   readonly #prefix: string;
   #count = 0;

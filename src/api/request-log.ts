@@ -6,7 +6,7 @@ import { TokenBucket } from './token-bucket.ts';
 
 const LINES = { perSecond: 50, burst: 200 };
 
-/** What a line says of a request; nothing that its sender chose. */
+/** The logged facts of a request, none of which its sender chose. */
 export interface LoggedRequest {
   readonly requestId: string;
   readonly tally: { readonly operation: string };
@@ -14,7 +14,7 @@ export interface LoggedRequest {
   readonly startedAt: number;
 }
 
-/** The process's log of requests that failed. Refusals have a rate, so that garbage cannot fill a disk; faults are always told. */
+/** The process log of failed requests. Refusals have a rate limit, so that garbage cannot fill a disk; faults are always logged. */
 export class RequestLog {
   readonly #log: Log;
   readonly #clock: Clock;

@@ -5,14 +5,14 @@ import type { HeldBytes } from '../net/listener/held-bytes.ts';
 import type { Exchange } from './exchange.ts';
 import type { Surroundings } from './surroundings.ts';
 
-/** Bytes of a body that weigh as much as one read, because copying and parsing them costs about as much. */
+/** The bytes of a body that weigh as much as one read, because copying and parsing them costs about as much. */
 const BYTES_OF_WEIGHT = 16_384;
 
-/** What one request takes of the memory and the rate of its sender, until it is answered. */
+/** The memory and the rate that one request takes from its sender's share until it is answered. */
 export class RequestShare {
   readonly #exchange: Exchange;
   readonly #surroundings: Surroundings;
-  /** Undefined where the operation needs no token. */
+  /** Undefined if the operation needs no token. */
   readonly #caller: Caller | undefined;
   #received = 0;
   #produced = 0;
@@ -28,12 +28,12 @@ export class RequestShare {
     return this.#received;
   }
 
-  /** Whether no more of an answer may be built now. */
+  /** Whether the sender's share has no room for more of an answer. */
   get isFull(): boolean {
     return this.#answers.isFull(this.#exchange.holder);
   }
 
-  /** Takes bytes of the body, announced or arrived, before they are kept. @throws ERR_RATE_LIMITED */
+  /** Admits bytes of the body, announced or received, before they are kept. @throws ERR_RATE_LIMITED */
   receive(bytes: number): void {
     if (bytes === 0) return;
     if (!this.#bodies.take(this.#bodyHolder, bytes)) throw waiting('bodies_waiting');
@@ -44,7 +44,7 @@ export class RequestShare {
     }
   }
 
-  /** Counts bytes of an answer that is built piece by piece. */
+  /** Counts bytes of an answer that is built item by item. */
   produce(bytes: number): void {
     this.#answers.add(this.#exchange.holder, bytes);
     this.#produced += bytes;
@@ -63,7 +63,7 @@ export class RequestShare {
     return this.#surroundings.shares.bodiesOf(this.#exchange);
   }
 
-  /** Each pod of a workload with rights has a share for its bodies, so that no pod keeps the others from renewing what they hold. */
+  /** Each pod of a workload with rights has its own share for bodies, so that no pod blocks the renewals of the others. */
   get #bodyHolder(): string {
     const { hasRights, holder } = this.#exchange;
     if (!hasRights || !(this.#caller instanceof LiveSession)) return holder;
@@ -72,7 +72,7 @@ export class RequestShare {
   }
 }
 
-/** The refusal of a caller with too many bytes in flight: it has to finish its uploads or read its answers first. */
+/** The refusal of a caller with too many bytes in flight: it must finish its uploads or read its answers first. */
 export function waiting(reason: 'bodies_waiting' | 'answers_waiting'): BrokerError {
   return new BrokerError('ERR_RATE_LIMITED', undefined, { reason, retryAfterSeconds: 1 });
 }

@@ -7,7 +7,7 @@ import { openCanaryStage } from '../domain/rotation/canary-stage.ts';
 type Row = Tables['rotations'];
 type Steps = readonly Tables['rotation_steps'][];
 
-/** A rotation or drill, without the values it keeps. */
+/** A rotation or drill, without its stored values. */
 export function shownRotation(row: Row & { readonly steps?: Steps }): object {
   const { id, path, kind, cause, state, step, attempts } = row;
   const stage = openCanaryStage(row.canary);
@@ -39,7 +39,7 @@ export function shownRotation(row: Row & { readonly steps?: Steps }): object {
   };
 }
 
-/** As it is from now on, with what the target of a parked one had right before. */
+/** The rotation after the request. For a parked one, also what its target accepted right before. */
 export function shownDirected({ row, probe }: ControlledRotation): object {
   return { ...shownRotation(row), ...(probe !== undefined && { target: probe }) };
 }
@@ -48,7 +48,7 @@ function shownStep({ step, outcome, actor, error, at }: Steps[number]): object {
   return { step, outcome, actor, ...present({ error }), at: instant(at) };
 }
 
-/** Where a path stands: when it rotates, what is under way, and who is on which version. */
+/** The status of a path: its schedule, the rotation in progress, and the version of each holder. */
 export function shownStatus(status: RotationStatus): object {
   const { path, spec, problem, slots, drillable, schedule, active, holders, holderCount, probe } =
     status;

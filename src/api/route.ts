@@ -13,25 +13,25 @@ import type { Query } from './query.ts';
 import type { Rates } from './rates.ts';
 import type { RequestShare } from './request-share.ts';
 
-/** A request after its syntax was checked, before its meaning is. */
+/** A request with valid syntax that is not interpreted yet. */
 export interface Incoming {
-  /** The parameters of the path, as written. */
+  /** The parameters of the path, as the client wrote them. */
   readonly params: Readonly<Record<string, string>>;
   readonly query: Query;
   readonly headers: IncomingHttpHeaders;
   readonly body: ParsedBody | undefined;
-  /** The token that the caller was identified by; '' where none is asked for. */
+  /** The token that identified the caller; '' if the operation needs none. */
   readonly token: string;
-  /** What the header `DPoP` says, and what it has to be about; undefined without one. Where the caller is a bound session it was checked. */
+  /** The `DPoP` header with the facts that it must cover; undefined without the header. It is verified if the caller is a bound session. */
   readonly proof: ShownProof | undefined;
-  /** Who asks, where the operation wants to know. */
+  /** The caller, if the operation needs one. */
   readonly caller: Caller | undefined;
   readonly limits: Limits;
-  /** What a caller without a known identity is counted by. */
+  /** The network, by which a caller without a known identity is counted. */
   readonly network: string;
-  /** For what weighs more than its operation says. */
+  /** For requests that cost more than the weight of their operation. */
   readonly rates: Rates;
-  /** For an answer that is built piece by piece. */
+  /** For an answer that is built item by item. */
   readonly share: RequestShare;
 }
 
@@ -42,27 +42,27 @@ interface Callers {
   readonly caller: Caller;
 }
 
-/** What the one verb of a route is called with. */
+/** The input of a route's verb. */
 export interface Asked<C> {
   readonly parts: Parts;
   readonly call: Call;
   readonly caller: C;
 }
 
-/** One operation: reads its input strictly, then calls one use case and shapes what comes of it. */
+/** One operation: reads its input strictly, calls one use case and renders its result. */
 export interface Route<C> {
   readonly body?: BodyRules;
   /** Names of the query's parameters. */
   readonly query?: readonly string[];
   /**
-   * What is decided on the parameters of the path before a body is read; the use case decides the same again.
+   * The decision on the path's parameters before a body is read; the use case makes the same decision again.
    * @throws ERR_PATH_INVALID, ERR_REQUEST_INVALID
    */
   readonly judge?: (params: Readonly<Record<string, string>>) => TargetJudgement<C & Caller>;
-  /** @throws ERR_BODY_INVALID, ERR_UNKNOWN_FIELD, ERR_REQUEST_INVALID, ERR_PATH_INVALID: refusals that no use case sees. */
+  /** @throws ERR_BODY_INVALID, ERR_UNKNOWN_FIELD, ERR_REQUEST_INVALID, ERR_PATH_INVALID: refusals before any use case runs. */
   readonly read: (incoming: Incoming) => (asked: Asked<C>) => Promise<Answer>;
 }
 
 export type RouteOf<Id extends OperationId> = Route<Callers[WhoOf<Id>]>;
-/** All operations, each with what its row says of its caller. */
+/** All operations, each with the caller type of its row. */
 export type Routes = { readonly [Id in OperationId]: RouteOf<Id> };

@@ -20,7 +20,7 @@ import { SourceAddress } from './source-address.ts';
 import { readTlsFiles, type TlsMaterial } from './tls-files.ts';
 
 const RELOAD_MS = 60_000;
-/** What a request that has begun when the drain does has for its head. */
+/** Time for the headers of a request that began before the drain. */
 const HEAD_MS = 5_000;
 const LENIENT_FLAG = '--insecure-http-parser';
 
@@ -29,13 +29,13 @@ export interface ServerDeps {
   readonly log: Log;
   readonly drain: Drain;
   readonly malformed: MalformedRequests;
-  /** What a TLS handshake may take in milliseconds; 10 s unless told. */
+  /** Timeout of a TLS handshake in milliseconds, 10 s by default. */
   readonly handshakeMs?: number;
 }
 
 /**
- * The listener of the configuration with the app behind it, not listening yet.
- * @throws ERR_CONFIG_INVALID for certificate files that cannot be used, or a process that parses HTTP leniently.
+ * Creates the configured listener for the app; it does not listen yet.
+ * @throws ERR_CONFIG_INVALID for unusable certificate files, or a process that parses HTTP leniently.
  */
 export async function createServer(
   app: RequestListener,
@@ -53,13 +53,13 @@ interface WithMaterial {
   readonly material: TlsMaterial | undefined;
 }
 
-/** Listens, and stops listening without cutting anybody off. */
+/** Listens, and stops listening without cutting off requests. */
 export class ApiServer {
   readonly connections: ConnectionLimits;
   readonly #server: Server;
   readonly #config: ListenerConfig;
   readonly #deps: ServerDeps;
-  /** Connections on which no request has begun yet. Node takes them for busy, and no longer cuts slow ones once it closes. */
+  /** Connections on which no request has begun yet. Node counts them as busy, and no longer times out slow ones once it closes. */
   readonly #silent = new Set<Socket>();
   #cancelReload: (() => void) | undefined;
 
@@ -75,7 +75,7 @@ export class ApiServer {
     this.#server.on('clientError', deps.malformed.refuse);
     this.#server.on('connect', deps.malformed.refuseConnect);
     this.#server.on('checkExpectation', app);
-    // The client is told to go on when its body is read: who is denied before sends none.
+    // The broker sends `100 Continue` when it reads the body, so a caller that is denied before sends none.
     this.#server.on('checkContinue', app);
     const opened = config.tls === undefined ? 'connection' : 'secureConnection';
     this.#server.on(opened, (socket: Socket) => {
@@ -89,7 +89,7 @@ export class ApiServer {
     }
   }
 
-  /** @returns the address it listens at. @throws ERR_CONFIG_INVALID when it cannot. */
+  /** @returns the listening address. @throws ERR_CONFIG_INVALID if it cannot listen. */
   async listen(): Promise<AddressInfo> {
     const address = await listenAt(this.#server, this.#config);
     this.#scheduleReload();
@@ -97,8 +97,9 @@ export class ApiServer {
   }
 
   /**
-   * Stops taking connections, answers what is under way and closes each connection behind its answer. Who does not come to ask within five seconds is
-   * cut, and whoever is not done after `timeoutMs`. @returns whether nobody had to be.
+   * Stops accepting connections, answers the requests in flight and closes each connection after its answer. Cuts clients that send no
+   * request within five seconds, and requests that are not finished after `timeoutMs`.
+   * @returns whether no connection was cut.
    */
   async drain(timeoutMs: number): Promise<boolean> {
     this.#deps.drain.begin();
@@ -120,7 +121,7 @@ export class ApiServer {
     return isClean;
   }
 
-  /** Reads certificate and key again; what cannot be used leaves the old ones in place, and is logged. */
+  /** Reads certificate and key again. If they are unusable, it logs that and keeps the old ones. */
   async reloadTls(): Promise<void> {
     const { tls } = this.#config;
     if (tls === undefined || !('setSecureContext' in this.#server)) return;

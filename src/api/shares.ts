@@ -2,13 +2,13 @@ import type { ServerResponse } from 'node:http';
 import { Gauge, type Registry } from 'prom-client';
 import { HeldBytes, type HeldBounds } from '../net/listener/held-bytes.ts';
 
-/** Smaller answers are in the kernel before they could be counted, unless the connection is backed up. */
+/** The kernel takes smaller answers before they could be counted, unless the connection is backed up. */
 const COUNTED_BYTES = 16_384;
 const MIB = 1024 * 1024;
 
-/** Who bytes are counted for. */
+/** The holder for whom bytes are counted. */
 export interface Holder {
-  /** An identity, or the network of a caller that is not known. */
+  /** An identity, or the network of an unknown caller. */
   readonly holder: string;
   /** Whether any policy or role allows the holder anything. */
   readonly hasRights: boolean;
@@ -21,8 +21,8 @@ const BOUNDS = {
 } as const satisfies Record<string, HeldBounds>;
 
 /**
- * Each caller's share of the memory that bodies and unread answers take. Callers without any right have small shares of their own, so that
- * however many there are, they take nothing from the others. Bodies have shares beside those of answers: who does not read can still renew and revoke.
+ * Each caller's share of the memory that bodies and unread answers take. Callers without any right have small shares in a separate pool, so
+ * any number of them takes nothing from the others. Bodies and answers have separate shares, so a slow client can still renew and revoke.
  */
 export class Shares {
   readonly #bodies: HeldBytes;
@@ -35,7 +35,7 @@ export class Shares {
     this.#strangers = new HeldBytes(bounds.strangers);
   }
 
-  /** Shows how much is held now. */
+  /** Registers the gauges of the bytes in flight. */
   measure(metrics: Registry): void {
     const pools = { bodies: this.#bodies, answers: this.#answers, strangers: this.#strangers };
     new Gauge({
@@ -57,7 +57,7 @@ export class Shares {
     return hasRights ? this.#answers : this.#strangers;
   }
 
-  /** Counts an answer that is about to be sent, until the kernel has it or its connection is cut. */
+  /** Counts an answer until the kernel has it or its connection is cut. */
   hold(holder: Holder, bytes: number, response: ServerResponse): void {
     if (bytes < COUNTED_BYTES && !isBackedUp(response)) return;
     const held = this.answersOf(holder);
@@ -67,7 +67,7 @@ export class Shares {
   }
 }
 
-/** Whether earlier answers on the connection were not read: what is sent now stays here behind them. */
+/** Whether earlier answers on the connection are unread: a new answer then waits in memory behind them. */
 function isBackedUp({ socket }: ServerResponse): boolean {
   return socket !== null && socket.writableLength > 0;
 }

@@ -3,7 +3,7 @@ import { parseIpAddress } from '../domain/ip-address.ts';
 
 const MAPPED = '::ffff:';
 /**
- * The address of a request whose proxy wrote something that is no address. It lies in no network: an allow with a network does not hold for it, a deny
+ * The source of a request whose proxy wrote an invalid address. It is in no network: an allow with a network does not match it, a deny
  * does, and a token with source networks is refused.
  */
 export const UNKNOWN_ADDRESS = 'unknown';
@@ -11,7 +11,7 @@ export const UNKNOWN_ADDRESS = 'unknown';
 const WITH_PORT = /^([0-9.]+):[0-9]{1,5}$/;
 const BRACKETED = /^\[([0-9A-Fa-f:.]+)\](?::[0-9]{1,5})?$/;
 
-/** Where requests come from: the peer, or behind a trusted proxy the rightmost address that is not one of them. */
+/** The source address of requests: the peer, or behind a trusted proxy the rightmost address that is not a trusted proxy. */
 export class SourceAddress {
   readonly #trusted: readonly Cidr[];
 
@@ -33,8 +33,9 @@ export class SourceAddress {
   }
 
   /**
-   * Reads `X-Forwarded-For` from the right: the client could have written anything left of the first untrusted address (CVE-2025-6004). A hop
-   * that is no address makes the source unknown. It is never taken for the proxy, whose network policies may allow.
+   * Reads `X-Forwarded-For` from the right, because the client could have written everything left of the first untrusted address
+   * (CVE-2025-6004). An invalid hop makes the source unknown. The proxy's address is not used instead, because network policies may allow
+   * it.
    */
   behind(peer: string, forwarded: string): string {
     let source = peer;
@@ -48,7 +49,9 @@ export class SourceAddress {
   }
 }
 
-/** A hop without its port and brackets. Anything else is left as it is, and is then no address: zone ids, `unknown`, `_hidden` (RFC 7239 §6). */
+/**
+ * A hop without its port and brackets. Any other form is left unchanged and is then invalid: zone ids, `unknown`, `_hidden` (RFC 7239 §6).
+ */
 function addressIn(hop: string): string {
   return (WITH_PORT.exec(hop) ?? BRACKETED.exec(hop))?.[1] ?? hop;
 }

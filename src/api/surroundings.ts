@@ -7,7 +7,7 @@ import type { RequestLog } from './request-log.ts';
 import type { SourceAddress } from './source-address.ts';
 import type { Shares } from './shares.ts';
 
-/** What every request meets, made once by `createApp`. */
+/** The shared parts of all requests, made once by `createApp`. */
 export interface Surroundings {
   readonly parts: Parts;
   readonly ids: RequestIds;
@@ -18,6 +18,6 @@ export interface Surroundings {
   readonly log: RequestLog;
   readonly drain: Drain;
   readonly requestMs: number;
-  /** What clients may use to reach the listener: `http`, `https`, or both behind a proxy that ends TLS. */
+  /** Schemes by which clients may reach the listener: `http`, `https`, or both behind a proxy that terminates TLS. */
   readonly schemes: readonly string[];
 }

@@ -8,7 +8,7 @@ export interface TlsMaterial {
   readonly key: Buffer;
 }
 
-/** @throws ERR_CONFIG_INVALID for files that cannot be read or do not belong together. */
+/** @throws ERR_CONFIG_INVALID if a file cannot be read or the two do not belong together. */
 export async function readTlsFiles(files: {
   readonly certificateFile: string;
   readonly keyFile: string;

@@ -6,15 +6,18 @@ export interface Rate {
   readonly burst: number;
 }
 
-/** What a request takes from. */
+/** A source of request weight. */
 export interface Bucket {
-  /** Takes `weight`, the whole burst at most, and answers 0; or nothing, and answers the seconds until there is enough. `now` is monotonic, ms. */
+  /**
+   * Takes `weight`, at most the whole burst, and returns 0. If there is not enough, takes nothing and returns the seconds until there is.
+   * `now` is monotonic, ms.
+   */
   take(weight: number, now: number): number;
-  /** Takes `weight` also where that leaves a debt: what a failure or a list costs is known only afterwards. */
+  /** Takes `weight` even if that leaves a debt: the cost of a failure or a list is known only afterwards. */
   charge(weight: number, now: number): void;
 }
 
-/** What one caller may still take; filled by time, so it needs no timer. */
+/** The remaining weight of one caller. It is computed from the elapsed time, so it needs no timer. */
 export class TokenBucket implements Bucket {
   readonly #rate: Rate;
   #tokens: number;
@@ -32,7 +35,7 @@ export class TokenBucket implements Bucket {
     return seconds;
   }
 
-  /** What `take` would answer. */
+  /** The result that `take` would return. */
   wait(weight: number, now: number): number {
     this.#fill(now);
     const wanted = Math.min(weight, this.#rate.burst);
@@ -45,7 +48,7 @@ export class TokenBucket implements Bucket {
     this.#tokens = Math.max(-this.#rate.burst, this.#tokens - weight);
   }
 
-  /** Whether half the burst is still there after `weight`. */
+  /** Whether half the burst remains after `weight`. */
   isHalfFull(weight: number, now: number): boolean {
     this.#fill(now);
     return this.#tokens - weight >= this.#rate.burst / 2;
@@ -59,8 +62,8 @@ export class TokenBucket implements Bucket {
 }
 
 /**
- * What one member of a group may take of the group's rate. While the group has half its burst left, anything; of the lower half only the member's own
- * share, so that a member that asks without end leaves the others enough.
+ * Limits one member of a group that shares a rate. While the group has half its burst left, a member may take any weight. Below that it may
+ * take only its own share, so a member that sends without pause leaves enough for the others.
  */
 export class MemberBucket implements Bucket {
   readonly #group: TokenBucket;
@@ -87,7 +90,7 @@ export class MemberBucket implements Bucket {
 
 const MOST_BUCKETS = 50_000;
 
-/** The buckets of many callers, the least recently seen forgotten: an attacker cannot grow the table. */
+/** The buckets of many callers. The least recently used one is dropped, so an attacker cannot grow the table. */
 export class Buckets {
   readonly #clock: Clock;
   readonly #rate: Rate;
@@ -98,7 +101,7 @@ export class Buckets {
     this.#rate = rate;
   }
 
-  /** Undefined for one that nothing was taken from yet. */
+  /** Undefined if nothing was taken from it yet. */
   find(key: string): TokenBucket | undefined {
     return this.#buckets.get(key);
   }

@@ -10,8 +10,8 @@ interface Tally {
 }
 
 /**
- * Bounds a parsed document before anything walks it: what is nested too deep overflows recursive readers, a lone surrogate or a NUL
- * is not what a store gives back.
+ * Limits a parsed document before other code walks it: deep nesting overflows recursive readers, and stores do not return a lone surrogate
+ * or a NUL unchanged.
  * @throws ERR_BODY_INVALID, ERR_UNKNOWN_FIELD for `__proto__`.
  */
 export function checkValue(value: unknown): void {
@@ -49,7 +49,7 @@ function checkText(text: string): void {
   if (text.includes('\0')) throw refused('nul', 'must not hold NUL characters');
 }
 
-/** No document has a field of this name, and some readers of objects pass over it without a word. */
+/** No document has a field of this name, and some readers of objects skip it silently. */
 function unknownField(): BrokerError {
   return new BrokerError('ERR_UNKNOWN_FIELD', undefined, { reason: 'unknown_field' });
 }

@@ -1,17 +1,17 @@
 const BACKSLASH = 0x5c;
 
-/** Where a value begins in its text, and those within it. */
+/** The offset at which a value begins in its text, and the offsets of the values within it. */
 interface Place {
   readonly at: number;
   readonly within?: Within;
 }
 
-/** By name in an object, in order in an array. */
+/** By name in an object, by index in an array. */
 type Within = ReadonlyMap<string, Place> | readonly Place[];
 
 /**
- * Walks JSON text that `JSON.parse` accepted and `checkValue` bounded, so that recursion is shallow and every token is well formed. Once,
- * however many places are asked for: a body may have fifty problems, each at the end of a long text.
+ * Walks JSON text that `JSON.parse` accepted and `checkValue` limited, so recursion is shallow and each token is well formed. It walks once
+ * for any number of places: a body may have fifty problems, each at the end of a long text.
  */
 export class JsonText {
   readonly #text: string;
@@ -24,12 +24,12 @@ export class JsonText {
     this.#root = this.#value();
   }
 
-  /** Whether an object names a member twice: parsers disagree which of them counts (RFC 8259 §4). */
+  /** Whether an object names a member twice: parsers disagree about which one counts (RFC 8259 §4). */
   hasDuplicateKeys(): boolean {
     return this.#duplicate;
   }
 
-  /** Where the value at a JSON pointer begins; undefined when it is not there. */
+  /** The offset of the value at a JSON pointer; undefined if there is none. */
   offsetOf(pointer: string): number | undefined {
     const parts = pointer
       .split('/')
@@ -82,7 +82,7 @@ export class JsonText {
     return items;
   }
 
-  /** The literal with its quotes. `"k\u0065y"` and `"key"` are one name, so names are compared decoded. */
+  /** The string literal with its quotes. `"k\u0065y"` and `"key"` are the same name, so names are compared after decoding. */
   #string(): string {
     const start = this.#at;
     let end = this.#text.indexOf('"', start + 1);

@@ -11,9 +11,9 @@ import {
 import { JsonText } from './json-text.ts';
 import { Lines, type ParsedBody } from './parsed-body.ts';
 
-/** What a parser and the walks behind it do for each character outside of strings costs more than all that a document needs of them. */
+/** The parser and the walks after it cost time for each character outside of strings. No document needs more of them than this. */
 const MOST_BARE = 262_144;
-/** One array may be in as many others as a value may be deep. */
+/** An array may be nested in as many others as `DEEPEST` allows. */
 const BOUNDS: JsonBounds = { depth: DEEPEST + 1, values: MOST_VALUES, bare: MOST_BARE };
 const REFUSALS: Readonly<Record<keyof JsonBounds, () => BrokerError>> = {
   depth: tooDeep,
@@ -21,7 +21,7 @@ const REFUSALS: Readonly<Record<keyof JsonBounds, () => BrokerError>> = {
   bare: () => refused('too_much_space', `may have ${MOST_BARE} characters outside of its texts`),
 };
 
-/** @throws ERR_BODY_INVALID; neither the text nor the parser's message about it is repeated. */
+/** @throws ERR_BODY_INVALID; the error repeats neither the text nor the parser's message about it. */
 export function parseJson(text: string): ParsedBody {
   const exceeded = exceededBound(text, BOUNDS);
   if (exceeded !== undefined) throw REFUSALS[exceeded]();

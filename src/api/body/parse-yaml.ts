@@ -18,23 +18,23 @@ import { PLAIN_YAML } from '../../domain/plain-yaml.ts';
 import { checkValue } from './check-value.ts';
 import type { ParsedBody, Position } from './parsed-body.ts';
 
-/** Nesting is a text's own length at most: the composer recurses, so deep text is refused before it. */
+/** The composer recurses, and a text can nest as deep as it is long, so deep text is refused before composing. */
 const DEEPEST_FLOW = 64;
 const DEEPEST_INDENT = 256;
-/** Composing takes microseconds for each, and more where each is wrong: a text of signs alone would hold everybody else up. */
+/** Composing takes microseconds for each mark, and more if each is wrong: a text of marks alone would delay all other requests. */
 const MOST_MARKS = 10_000;
 /** Blanks, comments, and the lexer's own marks. */
 const UNCOUNTED = /^[\s#\p{Cc}]/u;
 
 /**
- * One document of YAML 1.2 core that says what JSON could say: no anchors, aliases, tags, merges or keys that are not texts.
- * @throws ERR_BODY_INVALID with the position of what is wrong.
+ * Parses one document of YAML 1.2 core that JSON could express: no anchors, aliases, tags, merges or keys other than strings.
+ * @throws ERR_BODY_INVALID with the position of the fault.
  */
 export function parseYaml(text: string): ParsedBody {
   refuseDeep(text);
   refuseCrowded(text);
   const lines = new LineCounter();
-  // The library compares each key with each other one, a second for 8,000 keys: they are looked at below.
+  // The library compares each key with each other key, which takes a second for 8,000 keys. `firstRepeated` checks them instead.
   const options = { ...PLAIN_YAML, uniqueKeys: false, lineCounter: lines };
   const documents = withoutStacks(() => parseAllDocuments(text, options));
   const document = 'empty' in documents ? undefined : documents[0];
@@ -51,7 +51,7 @@ export function parseYaml(text: string): ParsedBody {
   return { value, locate: (pointer) => locate(document, pointer, at) };
 }
 
-/** The library makes an error of each thing that is wrong, and a stack that nobody reads costs ten times what finding it does. */
+/** The library makes an error for each fault. A stack trace that no code reads costs ten times as much as finding the fault. */
 function withoutStacks<T>(work: () => T): T {
   const limit = Error.stackTraceLimit;
   Error.stackTraceLimit = 0;
@@ -81,7 +81,7 @@ function refuseProblems(document: Document.Parsed, at: (offset: number) => Posit
   if (problems.length > 0) throw invalid(problems.slice(0, 100));
 }
 
-/** The first key that its map had before. */
+/** The first key that occurs twice in its map. */
 function firstRepeated({ items }: YAMLMap): Scalar | undefined {
   const seen = new Set<unknown>();
   for (const { key } of items) {
@@ -110,7 +110,7 @@ function refuseDeep(text: string): void {
   }
 }
 
-/** A double-quoted text is as many as it has escapes, each of which can be wrong. */
+/** A double-quoted string counts once for each of its escapes, because each escape can be wrong. */
 function refuseCrowded(text: string): void {
   let marks = 0;
   for (const lexeme of new Lexer().lex(text)) {

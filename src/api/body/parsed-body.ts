@@ -1,4 +1,4 @@
-/** A body after parsing: what it says, and where in its text each place is. */
+/** A parsed body: its value, and the position of each part in its text. */
 export interface ParsedBody {
   readonly value: unknown;
   /** Line and column from 1 of the value at a JSON pointer. */
@@ -10,7 +10,7 @@ export interface Position {
   readonly column: number;
 }
 
-/** Offsets of a text as lines and columns, which count UTF-16 code units, as editors do. Lines are looked for once, when first asked. */
+/** Converts offsets of a text to lines and columns, which count UTF-16 code units as editors do. Finds the lines on first use. */
 export class Lines {
   readonly #text: string;
   #starts: readonly number[] | undefined;

@@ -5,10 +5,10 @@ import { parseJson } from './parse-json.ts';
 import { parseYaml } from './parse-yaml.ts';
 import type { ParsedBody } from './parsed-body.ts';
 
-/** What an operation takes as its body. */
+/** The bodies that an operation accepts. */
 export interface BodyRules {
   readonly maxBytes: number;
-  /** Documents may come as YAML too. */
+  /** Documents may also be YAML. */
   readonly yaml?: boolean;
 }
 
@@ -17,8 +17,8 @@ const YAML_TYPE = /^application\/yaml(?: *; *charset="?utf-8"?)?$/i;
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /**
- * Reads a body whole, within its bounds and what its sender may make us hold, and parses it strictly.
- * @throws ERR_MEDIA_TYPE, ERR_BODY_TOO_LARGE, ERR_BODY_INVALID, ERR_RATE_LIMITED, ERR_REQUEST_INVALID when the upload breaks off.
+ * Reads a whole body within its limits and the memory share of its sender, and parses it strictly.
+ * @throws ERR_MEDIA_TYPE, ERR_BODY_TOO_LARGE, ERR_BODY_INVALID, ERR_RATE_LIMITED, ERR_REQUEST_INVALID if the upload breaks off.
  */
 export async function readBody(
   request: IncomingMessage,
@@ -33,7 +33,7 @@ export async function readBody(
   return parse(decode(bytes));
 }
 
-/** Whether a request says that a body follows. */
+/** Whether the headers of a request announce a body. */
 export function hasBody(request: IncomingMessage): boolean {
   const { 'content-length': length, 'transfer-encoding': coding } = request.headers;
   return coding !== undefined || (length !== undefined && length !== '0');
@@ -66,7 +66,7 @@ async function collect(
     }
   });
   request.once('end', () => resolve(Buffer.concat(chunks)));
-  // Every request is closed in the end: an error, with its stack, is made only for those that broke off.
+  // Every request emits `close`; an error with its stack is made only for requests that broke off.
   const broken = (): void => {
     if (request.complete) return;
     reject(new BrokerError('ERR_REQUEST_INVALID', undefined, { reason: 'aborted_upload' }));
@@ -77,7 +77,7 @@ async function collect(
     return await promise;
   } finally {
     request.removeAllListeners('data');
-    // Every request closes: the error of one that did would cost more than reading its body (its stack trace is 7 µs).
+    // Every request emits `close`: making the error for a complete one would cost more than reading its body (its stack trace takes 7 µs).
     request.off('close', broken);
   }
 }

@@ -9,7 +9,7 @@ import type { RouteOf } from '../route.ts';
 
 const BODY_BYTES = 65_536;
 
-/** A word, not a text: what an application says of its failure may hold the secret. */
+/** One word instead of free text, because an application's error text may contain the secret. */
 const reason = z
   .string()
   .regex(/^[a-z0-9][a-z0-9_.-]{0,63}$/, 'a word of [a-z0-9_.-], 64 characters at most');
@@ -26,7 +26,7 @@ const item = z
     message: 'is for failures',
   });
 
-/** Which versions the holder uses now, or cannot use; each is decided, recorded and answered by itself. */
+/** The versions that the holder uses now or cannot use. Each item is decided, recorded and answered separately. */
 export const acknowledge: RouteOf<'acknowledge'> = {
   body: { maxBytes: BODY_BYTES },
   read: ({ body, caller, limits, rates }) => {

@@ -17,7 +17,7 @@ import { parseInput, parseParameter } from '../parse-input.ts';
 import type { Query } from '../query.ts';
 import type { RouteOf } from '../route.ts';
 
-/** Names of the filter's texts; all that are given must hold. */
+/** Names of the filter's text fields; an entry must match all that are given. */
 const TEXTS = [
   'workload',
   'cluster',
@@ -82,7 +82,7 @@ const trace = z.strictObject({
 });
 const TRACE_BYTES = 1_048_576;
 
-/** The value is in the body, where no access log keeps it, and is neither recorded nor repeated. */
+/** The value is in the body, which access logs do not keep. It is neither recorded nor repeated. */
 export const traceAudit: RouteOf<'traceAudit'> = {
   body: { maxBytes: TRACE_BYTES },
   read: ({ body }) => {
@@ -100,7 +100,7 @@ function shownEntries({ items, next }: Page<LogEntry>): string {
   return `{"items":[${items.map(shownEntry).join(',')}]${more}}`;
 }
 
-/** The entry's own bytes, which are canonical JSON, as the member of another object. */
+/** The entry's own bytes, which are canonical JSON, as a member of another object. */
 function shownEntry({ index, entry }: LogEntry): string {
   return `{"index":${index},"entry":${entry}}`;
 }
@@ -131,7 +131,7 @@ export const proveEntry: RouteOf<'proveEntry'> = {
 
 const PLAIN_TEXT = ['Content-Type', 'text/plain; charset=utf-8'];
 
-/** A C2SP signed note, as transparency-log tools fetch it. */
+/** A C2SP signed note, in the form that transparency-log tools fetch. */
 export const readCheckpoint: RouteOf<'readCheckpoint'> = {
   read:
     () =>
@@ -141,7 +141,7 @@ export const readCheckpoint: RouteOf<'readCheckpoint'> = {
     },
 };
 
-/** C2SP signed note: with this key anybody checks the checkpoints. */
+/** C2SP signed note: anyone can verify the checkpoints with this key. */
 export const readLogKey: RouteOf<'readLogKey'> = {
   read:
     () =>
@@ -151,7 +151,7 @@ export const readLogKey: RouteOf<'readLogKey'> = {
     },
 };
 
-/** Signed ends of the commits from the one that holds the entry `start`; the next page starts where the last of these ends. */
+/** Signed heads of the commits, from the commit that holds the entry `start`. The next page starts at the end of the last head. */
 export const listHeads: RouteOf<'listHeads'> = {
   query: ['start'],
   read: ({ query }) => {

@@ -9,7 +9,7 @@ import type { RouteOf } from '../route.ts';
 
 const order = z.strictObject({ ttl: duration.optional() });
 
-/** A credential to order; a repeat with the same `Idempotency-Key` finds the same one. */
+/** Issues a dynamic credential. A repeat with the same `Idempotency-Key` returns the same credential. */
 export const issueCredential: RouteOf<'issueCredential'> = {
   body: { maxBytes: 4_096 },
   judge: judgePath((path) => ({ action: 'credential.issue', path }), 'read'),

@@ -24,7 +24,7 @@ type OperatorRoute = Route<LiveOperator>;
 
 const DOCUMENT_BYTES = 65_536;
 
-/** What can be done to every kind of document that operators keep. */
+/** The operations of each kind of document that operators keep. */
 export interface DocumentRoutes {
   readonly list: OperatorRoute;
   readonly read: OperatorRoute;
@@ -115,7 +115,7 @@ function putRoute(kind: DocumentKind, collection: string): OperatorRoute {
   };
 }
 
-/** A definition is named by the path it is about. @throws ERR_PATH_INVALID, ERR_REQUEST_INVALID */
+/** The path of a definition is its name. @throws ERR_PATH_INVALID, ERR_REQUEST_INVALID */
 function nameReader(kind: DocumentKind): (params: Incoming['params']) => string {
   return kind === 'definition'
     ? (params) => parseSecretPath(params['path'] ?? '')

@@ -4,7 +4,7 @@ import { EVENT_STREAM_HEAD } from '../event-response.ts';
 import { parseParameter } from '../parse-input.ts';
 import type { RouteOf } from '../route.ts';
 
-/** The id of an event: the number of a change. */
+/** The id of an event: the sequence number of a change. */
 const lastEventId = z
   .string()
   .regex(/^(0|[1-9][0-9]{0,15})$/, 'Last-Event-ID is the id of an event of this stream')

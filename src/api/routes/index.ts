@@ -51,7 +51,7 @@ const mounts = documentRoutes('mount', '/api/v1/mounts');
 const definitions = documentRoutes('definition', '/api/v1/definitions');
 const operators = documentRoutes('operator', '/api/v1/operators');
 
-/** The routes of the rows of `access.ts`, but for those that need facts about the process. */
+/** The routes of the rows of `access.ts`, except those that need facts about the process. */
 const OPERATIONS: Omit<Routes, keyof MachineRoutes> = {
   readSecret,
   createSession,

@@ -85,7 +85,7 @@ export const listLeases: RouteOf<'listLeases'> = {
 };
 
 const comment = remark.optional();
-/** Whole segments of a path, literal names: an empty one or a wildcard selects nothing, it is refused. */
+/** Whole segments of a path, without wildcards. An empty segment or a wildcard is refused instead of selecting nothing. */
 const revocation = z.discriminatedUnion('by', [
   z.strictObject({ by: z.literal('id'), id: identifier, comment }),
   z.strictObject({ by: z.literal('path'), path: secretPath, comment }),

@@ -6,9 +6,9 @@ import type { Routes } from '../route.ts';
 
 /** Facts about the process that probes and metrics report. */
 export interface MachineFacts {
-  /** Codes of why the broker should get no requests now; empty: it is ready. */
+  /** Codes that say why the broker should get no requests now; empty: it is ready. */
   readonly unready: () => readonly string[];
-  /** What holds the store, by kind of row and without names; empty: it is not held. */
+  /** Why the store is stopped, by kind of row and without names; empty: it is not stopped. */
   readonly held: () => readonly {
     readonly reason: string;
     readonly kind?: string;
@@ -17,7 +17,7 @@ export interface MachineFacts {
   /** Codes of conditions that an operator should change; requests are served nevertheless. */
   readonly warnings: () => readonly string[];
   readonly metrics: Registry;
-  /** False where metrics have a listener of their own. */
+  /** False if metrics have their own listener. */
   readonly servesMetrics: boolean;
   /** openapi.yaml as JSON text. */
   readonly openApi: string;
@@ -62,7 +62,7 @@ export function machineRoutes(facts: MachineFacts): MachineRoutes {
   };
 }
 
-/** An operator whose document lost its grants keeps its token. @throws ERR_DENIED */
+/** An operator keeps its token after its document lost its grants. @throws ERR_DENIED */
 function requireAnyRole({ operator }: LiveOperator): void {
   if (operator.grants.length === 0) {
     throw new BrokerError('ERR_DENIED', undefined, { reason: 'no_role' });

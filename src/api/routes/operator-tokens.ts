@@ -11,7 +11,7 @@ import { instant } from '../../domain/instant.ts';
 import { parseParameter } from '../parse-input.ts';
 import type { Incoming, RouteOf } from '../route.ts';
 
-/** The token is in this answer and nowhere else, ever. */
+/** Only this answer contains the token; it cannot be read again. */
 export const createOperatorToken: RouteOf<'createOperatorToken'> = {
   body: { maxBytes: 16_384 },
   judge: (params) => ({
@@ -43,7 +43,7 @@ export const listOperatorTokens: RouteOf<'listOperatorTokens'> = {
   },
 };
 
-/** Who asks, and what the token may do now. */
+/** The calling operator, and the present rights of its token. */
 export const readOwnToken: RouteOf<'readOwnToken'> = {
   read:
     () =>

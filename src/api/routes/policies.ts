@@ -48,7 +48,7 @@ const question = z.strictObject({
   session: identifier.optional(),
 });
 
-/** How the policies of this moment would decide, and why. */
+/** Explains the decision that the present policies make. */
 export const explainDecision: RouteOf<'explainDecision'> = {
   body: { maxBytes: 16_384 },
   read: ({ body }) => {

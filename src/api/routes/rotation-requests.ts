@@ -13,7 +13,7 @@ import { shownDirected, shownRotation } from '../rotation-json.ts';
 const SMALL = { maxBytes: 4_096 };
 const comment = remark.min(1).optional();
 
-/** For an incident the old credential ends at once: it says why. */
+/** An incident ends the old credential at once, so its request must give a reason. */
 const run = z
   .strictObject({ comment, incident: z.boolean().default(false) })
   .refine(({ incident, comment: why }) => !incident || why !== undefined, {

@@ -14,7 +14,7 @@ import type { RouteOf } from '../route.ts';
 
 const BATCH_BYTES = 131_072;
 const SLICE_BYTES = 4 * 1024 * 1024;
-/** What a credential to order weighs against a read. */
+/** The weight of issuing a dynamic credential, relative to a read. */
 const CREDENTIAL_WEIGHT = 10;
 
 const readItem = z.strictObject({ path: secretPath, version: secretVersion.optional() });
@@ -27,7 +27,7 @@ type Item = ReadItem | OrderItem;
 /** Renders the failure of an item. */
 type Failed = (path: string, error: BrokerError) => Buffer;
 
-/** Several secrets, and credentials to order, in one call; each is decided, recorded and answered by itself. */
+/** Several secrets and dynamic credentials in one call. Each item is decided, recorded and answered separately. */
 export const readSecrets: RouteOf<'readSecrets'> = {
   body: { maxBytes: BATCH_BYTES },
   read: ({ body, caller, limits, rates, share }) => {
@@ -66,8 +66,8 @@ function isOrder(item: Item): item is OrderItem {
 }
 
 /**
- * In the order of the items: reads share a commit, orders go one after another. Each answer is counted for its caller as it is built; items for which
- * there is no room then are refused, and the caller asks for them again.
+ * In the order of the items: reads share a commit, credentials are issued one after another. Each answer counts for its caller when it is
+ * built. Items without room are refused, and the caller requests them again.
  */
 async function answers(
   acting: Acting,
@@ -101,7 +101,7 @@ async function answers(
   );
 }
 
-/** As many reads at a time as 4 MiB hold whatever the values are: with values of 64 KiB that is 64. */
+/** As many reads at a time as fit into 4 MiB with the largest values: 64 for values of 64 KiB. */
 function slices<T>(reads: readonly T[], maxValueBytes: number): readonly (readonly T[])[] {
   const size = Math.max(1, Math.floor(SLICE_BYTES / maxValueBytes));
   const count = Math.ceil(reads.length / size);

@@ -18,7 +18,7 @@ import { PAGE_QUERY, readPage, shownPage } from '../page-query.ts';
 import { parseInput, parseParameter } from '../parse-input.ts';
 import type { Incoming, RouteOf } from '../route.ts';
 
-/** The largest value as JSON text whose every character is escaped, with room for the rest of the body. */
+/** The largest value as JSON text with each character escaped, and room for the rest of the body. */
 const WRITE_BYTES = 1_048_576 * 2;
 const ABSENT = 'absent';
 
@@ -109,7 +109,7 @@ function pathOf(params: Incoming['params']): string {
   return parseSecretPath(params['path'] ?? '');
 }
 
-/** The entity tag of a secret is its version in quotes. A version that is called as the broker calls "none" is none. */
+/** The entity tag of a secret is its version in quotes. `ABSENT` stands for "no version", so `If-Match` must not name it. */
 function versionWanted(headers: Incoming['headers']): string | undefined {
   const { ifMatch, ifNoneMatch } = readPreconditions(headers);
   if (ifNoneMatch !== undefined) return ABSENT;

@@ -62,7 +62,7 @@ function selectorOf(asked: z.infer<typeof selection>): SessionSelector {
   }
 }
 
-/** As operators see a session: never its token. */
+/** A session in the form for operators, without its token. */
 function shownSession({ id, workload, source, createdAt, endsAt, senderKey }: Session): object {
   return {
     id,

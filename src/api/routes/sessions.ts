@@ -11,7 +11,7 @@ import { parseInput } from '../parse-input.ts';
 import type { RouteOf } from '../route.ts';
 
 const LOGIN_BYTES = 16_384;
-/** Bounds of a service-account token; the authenticator refuses everything else. */
+/** Limits of a service-account token; the authenticator refuses all other tokens. */
 const token = z.string().min(1).max(LOGIN_BYTES);
 const login = z.strictObject({ cluster: z.string().min(1).max(63), token });
 const renewal = z.strictObject({ token });
@@ -21,8 +21,8 @@ const PLAIN_SUBJECT = /"sub":"([^"\\]*)"/;
 const LONGEST_SUBJECT = 512;
 
 /**
- * The account that a service-account token claims. No signature was checked: it only says against which rate the login would count. A payload with one
- * member `sub`, as every cluster writes it, is not parsed, because its verification parses it again.
+ * The account that a service-account token claims. No signature is checked yet, so the claim only selects the rate that the login counts
+ * against. The usual payload with one member `sub` is not parsed here, because its verification parses it again.
  */
 function claimedAccount(cluster: string, jwt: string): string | undefined {
   const payload = Buffer.from(jwt.split('.', 2)[1] ?? '', 'base64url').toString();
@@ -40,7 +40,7 @@ function subjectIn(payload: string): string | undefined {
   }
 }
 
-/** The same of a workload that was verified. */
+/** The same key for a verified workload. */
 function accountOf({ cluster, namespace, serviceAccount }: Workload): string {
   return `${cluster}/system:serviceaccount:${namespace}:${serviceAccount}`;
 }
@@ -100,7 +100,7 @@ export const endSession: RouteOf<'endSession'> = {
     },
 };
 
-/** A session as its holder sees it, without its token. */
+/** A session in the form for its holder, without its token. */
 function shownSession({ id, workload, createdAt, endsAt, senderKey }: Session): object {
   return {
     id,
