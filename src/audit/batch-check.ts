@@ -3,7 +3,7 @@ import type { VerifyingKey } from '../crypto/signing.ts';
 import { placeText } from './entry.ts';
 import { batchMessage } from './signed-messages.ts';
 
-/** Where a writer's chain stands: the last entry that was checked. */
+/** The position in a writer's chain: its last checked entry. */
 export interface ChainPosition {
   readonly writer: string;
   readonly seq: number;

@@ -2,7 +2,7 @@ import type { Store } from '../ports/store.ts';
 import { segmentsOf } from './entry-reader.ts';
 import type { BatchHead } from './export-format.ts';
 
-/** Heads of the commits that hold entries `[start, end)`, less those that the store lacks: a verification names what is missing. */
+/** Heads of the commits that hold entries `[start, end)`, except those that the store lacks. A verification reports the missing ones. */
 export async function* batchHeads(
   store: Store,
   start: number,

@@ -17,7 +17,7 @@ function parse(entry: string): unknown {
   }
 }
 
-/** The key that the first entry of a boot announces; undefined unless it is `broker.start` and the log key endorsed it. */
+/** The key that the first entry of a boot announces. Undefined unless the entry is `broker.start` and the log key endorsed the key. */
 export function announcedKey(entry: string, logKey: VerifyingKey): VerifyingKey | undefined {
   const place = parsePlace(entry);
   const start = parse(entry);

@@ -7,15 +7,15 @@ import type { LogIdentity } from './log-identity.ts';
 import { storedCheckpoint } from './stored-tree.ts';
 import { writersAfter } from './writer-scan.ts';
 
-/** An entry has room for so many heads; more than one a live replica is already rare. */
+/** The most heads in one entry. More than one for each live replica is already rare. */
 const MOST_HEADS = 64;
 const STOP = ',"action":"broker.stop",';
 
-/** What a boot finds of those before it. */
+/** The result of reading earlier boots. */
 export interface BootSurvey {
   /** The `boot` fact of this boot's `broker.start`. */
   readonly boot: BootReference;
-  /** Newest other boot, when its last entry is not `broker.stop`: it crashed, or it is a replica that is alive. Worth a `recovery` entry. */
+  /** The newest other boot, unless its last entry is `broker.stop`: it crashed, or it is a live replica. It needs a `recovery` entry. */
   readonly unfinished: HeadReference | undefined;
 }
 
@@ -44,8 +44,9 @@ async function lastBatch(
 }
 
 /**
- * Links this boot to all before it: the checkpoint covers what is in the tree, and the heads cover what is not yet. Read before
- * the boot's first commit. @throws ERR_CIPHERTEXT_INVALID when the stored checkpoint is not the log's.
+ * Links this boot to all earlier boots: the checkpoint covers the entries in the tree, and the heads cover the entries after it. Runs
+ * before the boot's first commit.
+ * @throws ERR_CIPHERTEXT_INVALID if the stored checkpoint is not the log's.
  */
 export async function surveyLog(
   store: Store,

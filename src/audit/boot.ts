@@ -2,7 +2,7 @@ import { generateSigningKey, type SigningKey } from '../crypto/signing.ts';
 import { bootMessage } from './signed-messages.ts';
 import { newWriterId } from './writer-id.ts';
 
-/** One start of one process, as the log knows it. Its key exists in this process's memory only. */
+/** One start of one process, as the log records it. Its private key exists only in the memory of this process. */
 export interface Boot {
   readonly writer: string;
   readonly key: SigningKey;

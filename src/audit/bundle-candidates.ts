@@ -19,7 +19,7 @@ async function groupWith(
   return row?.bundle;
 }
 
-/** The greatest group at or below `bundle` that has all of the terms. */
+/** The greatest group at or below `bundle` that has all terms. */
 async function groupWithAll(
   store: Store,
   terms: readonly SearchTerm[],
@@ -36,15 +36,15 @@ async function groupWithAll(
   return group;
 }
 
-/** One group looked through: which of its bundles may match, and where to go on. */
+/** A searched group: its bundles that may match, and where the search continues. */
 export interface GroupCandidates {
-  /** Greatest first. A bundle without a filter, one that is not full, is always among them. */
+  /** In descending order. A bundle without a filter, because it is not full, is always a candidate. */
   readonly bundles: readonly number[];
-  /** First bundle of the group: everything from here up to where the search began was looked at. */
+  /** First bundle of the group. The search covered everything from here up to its start. */
   readonly group: number;
 }
 
-/** Candidates in the newest group at or below `bundle` that may have all of the terms; undefined when none is left. */
+/** Candidates in the newest group at or below `bundle` that may have all terms; undefined if no group is left. */
 export async function candidatesBelow(
   store: Store,
   terms: readonly SearchTerm[],

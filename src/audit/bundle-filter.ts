@@ -1,4 +1,4 @@
-/** Bytes of one filter: 32,768 bits for the at most 2,600 items of a bundle give less than 0.3 % false answers. */
+/** Bytes of one filter: 32,768 bits for the at most 2,600 items of a bundle give less than 0.3 % false positives. */
 export const FILTER_BYTES = 4096;
 const BITS_MASK = FILTER_BYTES * 8 - 1;
 const PROBES = 6;
@@ -14,7 +14,7 @@ function itemHash(kind: string, term: string): number {
   return hash >>> 0;
 }
 
-/** fmix32, the finalizer of MurmurHash3: makes the second, independent step of the double hash. */
+/** fmix32, the finalizer of MurmurHash3. It gives the second, independent step of the double hash. */
 function stepOf(hash: number): number {
   let mixed = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
   mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35);
@@ -26,21 +26,21 @@ function setBit(filter: Uint8Array, bit: number): void {
   filter[byte] = (filter[byte] ?? 0) | (1 << (bit & 7));
 }
 
-/** Adds an item that is hardly ever seen again. */
+/** Adds an item that rarely occurs again, so its bits are not kept. */
 export function addToFilter(filter: Uint8Array, kind: string, term: string): void {
   const hash = itemHash(kind, term);
   const step = stepOf(hash);
   for (let i = 0; i < PROBES; i++) setBit(filter, (hash + Math.imul(step, i)) & BITS_MASK);
 }
 
-/** Where an item's bits are in a Bloom filter of `FILTER_BYTES`; docs/spec/audit-log-v1.md, "Search index". */
+/** The bit positions of an item in a Bloom filter of `FILTER_BYTES`; docs/spec/audit-log-v1.md, "Search index". */
 export function filterBits(kind: string, term: string): readonly number[] {
   const hash = itemHash(kind, term);
   const step = stepOf(hash);
   return Array.from({ length: PROBES }, (_, i) => (hash + Math.imul(step, i)) & BITS_MASK);
 }
 
-/** Adds items by their bits, kept because they come again in each bundle. */
+/** Adds items by their bits. The caller keeps the bits, because the items occur in each bundle. */
 export function setBits(filter: Uint8Array, bits: readonly number[]): void {
   for (const bit of bits) setBit(filter, bit);
 }

@@ -7,17 +7,17 @@ import { FIRST_PREV, parsePlace, placeText } from './entry.ts';
 import type { BatchHead } from './export-format.ts';
 import type { Findings } from './finding.ts';
 
-/** What the log says of one boot. */
+/** The log's facts about one boot. */
 export interface WriterSummary {
   readonly writer: string;
   readonly entries: number;
-  /** Its last entry is `broker.stop`: it ended in order. */
+  /** Its last entry is `broker.stop`: it stopped regularly. */
   readonly stopped: boolean;
 }
 
 interface Writer {
   seq: number;
-  /** Undefined after an entry that the export does not have. */
+  /** Undefined after an entry that the export lacks. */
   head: string | undefined;
   key: VerifyingKey | undefined;
   stopped: boolean;
@@ -32,7 +32,7 @@ export class ChainVerifier {
   readonly #writers = new Map<string, Writer>();
   #batch: BatchHead | undefined;
   #left = 0;
-  /** Entries are missing since the last batch, so that a writer may go on at a later sequence. */
+  /** Entries are missing since the last batch, so a writer may continue at a later sequence number. */
   #lost = false;
 
   constructor(logKey: VerifyingKey, findings: Findings) {
@@ -40,7 +40,7 @@ export class ChainVerifier {
     this.#findings = findings;
   }
 
-  /** Whether the next entry begins a batch, whose head must be given first. */
+  /** Whether the next entry begins a batch, whose head the caller must pass first. */
   get wantsHead(): boolean {
     return this.#left === 0;
   }
@@ -61,7 +61,7 @@ export class ChainVerifier {
     }
   }
 
-  /** The entry is missing from the export, with its batch (`wantsHead`) or within one. */
+  /** The entry is missing from the export, together with its batch (`wantsHead`) or within one. */
   missing(index: number): void {
     const batch = this.#batch;
     if (batch === undefined || this.wantsHead) {
@@ -71,7 +71,7 @@ export class ChainVerifier {
     const writer = this.#writerOf(batch.writer);
     writer.seq += 1;
     this.#left -= 1;
-    // The boot's key signed the hash of the last entry, so it proves that hash even if the entry itself is missing.
+    // The boot's key signed the hash of the last entry, so the signature proves that hash even if the entry itself is missing.
     writer.head = this.#left === 0 ? batch.head : undefined;
     if (this.#left === 0) this.#endBatch(index, writer, batch);
   }
@@ -83,7 +83,7 @@ export class ChainVerifier {
     const writer = this.#writerOf(name);
     const seq = writer.seq + 1;
     const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
-    // After a missing entry, the hash of that entry is known from this one only.
+    // After a missing entry, only this entry states the hash of that entry.
     const prev = writer.head ?? parsePlace(text)?.prev ?? '';
     if (!text.startsWith(placeText({ writer: name, seq, prev }))) {
       const message = 'the entry does not follow the one before it';

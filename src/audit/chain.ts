@@ -14,8 +14,8 @@ interface Position {
 }
 
 /**
- * The chain of one boot: each entry names the one before it by SHA-256, and each commit's last entry is signed. Costs one
- * hash an entry and one signature a commit.
+ * The chain of one boot: each entry contains the SHA-256 of the previous one, and the last entry of each commit is signed. The cost is one
+ * hash per entry and one signature per commit.
  */
 class BootChain implements AuditChain {
   readonly #boot: Boot;
@@ -71,7 +71,7 @@ function unrecordable(why: string): BrokerError {
   return new BrokerError('ERR_AUDIT_UNAVAILABLE', undefined, { cause: new Error(why) });
 }
 
-/** No reader can check entries whose key was never announced. */
+/** Readers cannot check entries whose key was never announced. */
 function requireAnnouncement(body: string | undefined): void {
   if (body?.includes(',"action":"broker.start",') !== true)
     throw unrecordable('the first entry of a boot is broker.start');

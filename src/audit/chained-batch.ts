@@ -1,6 +1,6 @@
 import type { Tables } from '../ports/tables.ts';
 
-/** A batch whose chain is known to hold, with its entries as texts: this process chained it, or recomputed it. */
+/** A batch with a valid chain, and its entries as texts. This process either wrote the chain or recomputed it. */
 export interface ChainedBatch {
   readonly row: Tables['audit_batches'];
   readonly entries: readonly string[];

@@ -2,11 +2,11 @@ import { open, readFile, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { randomId } from '../crypto/random.ts';
 
-/** The last checkpoint, kept where a copy of the store does not reach: what shows that a store was rolled back. */
+/** The last checkpoint, in a file outside the store that no copy of the store includes. It shows that a store was rolled back. */
 export interface CheckpointFile {
-  /** The note, or undefined when there is no file. */
+  /** The note; undefined if there is no file. */
   read(): Promise<string | undefined>;
-  /** Durable when it resolves; a reader sees the old note or the new one. */
+  /** The note is durable when it resolves. A reader sees the old note or the new one, never a part. */
   write(note: string): Promise<void>;
 }
 
@@ -21,7 +21,7 @@ async function syncDirectory(path: string): Promise<void> {
 
 /** A file outside the store's directory. */
 export function checkpointFile(path: string): CheckpointFile {
-  // Replicas may share the file: one that was paused while another took over must not write into the other's draft.
+  // Replicas may share the file. A replica that was paused while another took over must not write into the other's draft.
   const next = `${path}.${randomId('next')}`;
   return {
     async read() {

@@ -5,7 +5,7 @@ import type { Expectation, Store } from '../ports/store.ts';
 const HOLD_MS = 30_000;
 const RENEW_MS = 10_000;
 
-/** The right to do one kind of work: one process has it, and a number that a paused owner no longer matches. */
+/** The right to do one kind of work. One process has it; its number no longer matches after another process took over. */
 export interface Claim {
   readonly owner: string;
   readonly epoch: number;
@@ -13,22 +13,22 @@ export interface Claim {
 }
 
 export interface ClaimOptions {
-  /** The work. */
+  /** The name of the work. */
   readonly name: string;
   readonly owner: string;
-  /** No other process can have the store open, so that a claim left by a crash need not expire. */
+  /** No other process can have the store open, so a claim that a crash left needs no expiry. */
   readonly alone: boolean;
 }
 
 /**
- * The claim of this process to one kind of work. The store keeps a MAC on each claim: an attacker who writes the database could otherwise
- * give the work to no process, for ever.
+ * The claim of this process to one kind of work. The store keeps a MAC on each claim. Otherwise an attacker who writes the database could
+ * prevent the work for ever.
  */
 export class Claims {
   readonly #store: Store;
   readonly #clock: Clock;
   readonly #options: ClaimOptions;
-  /** The claim that this process took last, and has not given up. */
+  /** The last claim that this process took and did not give up. */
   #own: Claim | undefined;
 
   constructor(store: Store, clock: Clock, options: ClaimOptions) {
@@ -37,7 +37,7 @@ export class Claims {
     this.#options = options;
   }
 
-  /** Part of every plan of the owner: once another process took over, nothing of the old one commits. */
+  /** A condition in each plan of the owner: after another process took over, no plan of the old owner commits. */
   isHeld(claim: Claim): Expectation {
     return {
       table: 'claims',
@@ -47,8 +47,8 @@ export class Claims {
   }
 
   /**
-   * Takes the claim, or renews it; undefined while another process has it. A sealed broker has no key to check or renew a claim. It keeps the one
-   * that it has until another process takes it, so that it continues to record.
+   * Takes or renews the claim; undefined while another process has it. A sealed broker has no key to check or renew a claim. It keeps its
+   * claim until another process takes it, so that it continues to record.
    */
   async take(): Promise<Claim | undefined> {
     try {
@@ -60,7 +60,7 @@ export class Claims {
     return this.#own;
   }
 
-  /** Lets another process take it at once, instead of when the claim expires. */
+  /** Lets another process take the claim at once, before it expires. */
   async giveUp(claim: Claim): Promise<void> {
     this.#own = undefined;
     await this.#put({ ...claim, until: 0 }, claim).catch((error: unknown) => {

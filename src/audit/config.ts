@@ -10,7 +10,7 @@ const sinkSchema = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('stdout') }),
 ]);
 
-/** So many entries of one kind in a window; the others are counted into one summary entry at its end. */
+/** The limit of single entries of one kind in a window. Further ones are counted into one summary entry at the end of the window. */
 const counted = (entriesPerWindow: number) =>
   z
     .strictObject({
@@ -19,25 +19,25 @@ const counted = (entriesPerWindow: number) =>
     })
     .prefault({});
 
-/** The audit log's part of the configuration file. Sinks come from here only: no API call can set one (CVE-2025-6000). */
+/** The audit section of the configuration file. Only this file sets sinks; no API call can (CVE-2025-6000). */
 export const auditConfigSchema = z
   .strictObject({
-    /** The log's name in its checkpoints, like `quaymaster.example/prod`; it can never change. */
+    /** The log's name in its checkpoints, like `quaymaster.example/prod`. It cannot change. */
     origin: z
       .string()
       .min(1)
       .max(200)
       .regex(/^[A-Za-z0-9][A-Za-z0-9./_-]*$/, 'must be like host.example/name'),
-    /** Ed25519 private key, PKCS #8 PEM, mode 0600; outside the store and every backup of it. */
+    /** Ed25519 private key, PKCS #8 PEM, mode 0600; outside the store and all its backups. */
     logKeyFile: absolutePath,
-    /** Where the last checkpoint is kept; not in the store's directory. */
+    /** The file for the last checkpoint, outside the store's directory. */
     checkpointFile: absolutePath,
     sinks: z.array(sinkSchema).max(16).default([]),
-    /** From the end of one walk over the whole log, which proves every entry, to the start of the next. */
+    /** Pause between two walks over the whole log. Each walk proves every entry. */
     scrubIntervalHours: z.int().min(1).max(720).default(24),
-    /** Refusals before authentication: entries of their own for each network (an IPv4 address, or the /64 of an IPv6 address). */
+    /** Refusals before authentication: single entries for each network (an IPv4 address, or the /64 of an IPv6 address). */
     refusals: counted(20),
-    /** Refusals and failures of a caller that is known: entries of their own for each identity, action, path and reason. */
+    /** Refusals and failures of a known caller: single entries for each identity, action, path and reason. */
     denials: counted(5),
   })
   .superRefine(({ sinks }, context) => {

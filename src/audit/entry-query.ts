@@ -27,12 +27,12 @@ const KINDS: Readonly<Record<TextField, TermKind>> = {
   fingerprint: 'fingerprint',
 };
 
-/** A text as it stands in an entry, between its quotes. */
+/** A text as an entry has it between quotes. */
 function encoded(text: string): string {
   return encodeText(text, sha256Hex).slice(1, -1);
 }
 
-/** What an entry must have all of to match; used against the index and against entries. */
+/** All terms that an entry must have. The search uses them against the index and against entries. */
 export function queryTerms(query: AuditQuery): readonly SearchTerm[] {
   const terms: SearchTerm[] = [];
   for (const field of Object.keys(KINDS) as TextField[]) {
@@ -44,7 +44,7 @@ export function queryTerms(query: AuditQuery): readonly SearchTerm[] {
   return terms;
 }
 
-/** Refusals have the beginning of a long path only: what they share with other entries is its last prefix within that. */
+/** Refusals contain only the beginning of a long path. The term they share with other entries is their last prefix within that length. */
 function pathTerm(path: string): readonly SearchTerm[] {
   if (path.length <= LONGEST_REFUSED) return [{ kind: 'path', term: encoded(path) }];
   const end = path.slice(0, LONGEST_REFUSED).lastIndexOf('/');
@@ -53,20 +53,20 @@ function pathTerm(path: string): readonly SearchTerm[] {
 
 function isAt(path: string, { path: found = '' }: EntryScan): boolean {
   if (found === encoded(path)) return true;
-  // No path ends in a bracket: only what was cut is compared with what is cut.
+  // No path ends in a bracket, so only a truncated path is compared with a truncated one.
   return found.endsWith(']') && found === encoded(refusedText(path, sha256Hex));
 }
 
 const TIME_START = ',"time":"';
 const TIME_LENGTH = 24;
 
-/** The entry's time, milliseconds since the epoch; NaN where it has none. */
+/** The entry's time in milliseconds since the epoch; NaN if it has none. */
 function entryTime(entry: string): number {
   const at = entry.indexOf(TIME_START) + TIME_START.length;
   return Date.parse(entry.slice(at, at + TIME_LENGTH));
 }
 
-/** Whether an entry is what the query asks for: exactly, where index and filters only say perhaps. */
+/** Whether an entry matches the query. This check is exact; index and filters only find candidates. */
 export function matches(
   entry: string,
   scan: EntryScan,

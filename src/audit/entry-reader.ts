@@ -6,8 +6,8 @@ type Segment = Tables['log_segments'];
 const SEGMENTS_A_READ = 64;
 
 /**
- * Where entries `[start, end)` of the log should be, in order. Nothing here is checked: rows may be missing or altered, and what is read by
- * them is proven afterwards (`ProvenEntries`).
+ * The rows of entries `[start, end)` of the log in order, unchecked. Rows may be missing or altered, so `ProvenEntries` proves the entries
+ * afterwards.
  */
 export async function* segmentsOf(
   store: Store,

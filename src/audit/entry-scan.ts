@@ -1,8 +1,8 @@
 import type { SearchTerm, TermKind } from './search-term.ts';
 
 /**
- * The parts of an entry that it is found by. Read by position rather than parsed, at a tenth of JSON.parse's cost: in the
- * canonical form a quote within a string always follows a backslash, so `,"name":"` occurs between members only.
+ * The searchable parts of an entry. They are read by position, at a tenth of the cost of JSON.parse. In the canonical form a quote within a
+ * string always follows a backslash, so `,"name":"` occurs only between members.
  */
 export interface EntryScan {
   /** The actor's object, which many entries share. */
@@ -10,7 +10,7 @@ export interface EntryScan {
   /** From `action` to the end of `outcome` or `code`. */
   readonly what: string;
   readonly path: string | undefined;
-  /** Terms that hardly another entry has, and those of rare members. */
+  /** Terms that are almost unique to the entry, and those of rare members. */
   readonly own: readonly SearchTerm[];
 }
 
@@ -32,7 +32,7 @@ function isEscaped(text: string, quote: number, from: number): boolean {
   return backslashes % 2 === 1;
 }
 
-/** The string member `name`, escapes and all, wherever it stands at or after `from`. */
+/** The string member `name` with its escapes, at any position from `from` on. */
 export function member(text: string, name: string, from = 0): string | undefined {
   const label = `"${name}":"`;
   const at = text.indexOf(label, from);
@@ -53,7 +53,7 @@ const OWN_MEMBERS = [
   ['workload', ',"workload":"'],
   ['fingerprint', ',"fingerprint":"'],
   ['token', ',"token":"'],
-  // What a summary counts is found by the action that was refused.
+  // A summary of refusals is found by the action that was refused.
   ['action', ',"refused":"'],
 ] as const;
 
@@ -72,7 +72,7 @@ function ownTerms(entry: string, from: number): SearchTerm[] {
   return terms;
 }
 
-/** The place, and without the one key that a definition may name there: `vault:secret/data/db#password`. */
+/** The place, and the place without the key that a definition may name there: `vault:secret/data/db#password`. */
 function addLocator(terms: SearchTerm[], entry: string, from: number): void {
   const at = entry.indexOf(LOCATOR, from);
   if (at < 0) return;
@@ -97,7 +97,7 @@ function addReferences(terms: SearchTerm[], entry: string, from: number): void {
   add(terms, 'pod', member(entry, 'uid', pod));
 }
 
-/** Undefined for what is not an entry in canonical form. */
+/** Undefined unless the text is an entry in canonical form. */
 export function scanEntry(entry: string): EntryScan | undefined {
   const request = entry.indexOf(REQUEST);
   const requestStart = request + REQUEST.length;
@@ -121,7 +121,7 @@ export function scanEntry(entry: string): EntryScan | undefined {
   };
 }
 
-/** What the actor's object is found by. */
+/** The search terms of the actor's object. */
 export function actorTerms(actor: string): readonly SearchTerm[] {
   const terms: SearchTerm[] = [];
   const id = member(actor, 'id');
@@ -150,7 +150,7 @@ export function whatTerms(what: string): readonly SearchTerm[] {
   return terms;
 }
 
-/** The path and every prefix of it by whole segments, so that one row answers for a subtree. */
+/** The path and each of its prefixes by whole segments, so that one row covers a subtree. */
 export function pathTerms(path: string): readonly SearchTerm[] {
   const terms: SearchTerm[] = [];
   for (let end = path.indexOf('/'); end >= 0; end = path.indexOf('/', end + 1)) {
@@ -160,7 +160,7 @@ export function pathTerms(path: string): readonly SearchTerm[] {
   return terms;
 }
 
-/** All that an entry is found by. */
+/** All search terms of an entry. */
 export function entryTerms(scan: EntryScan): readonly SearchTerm[] {
   return [
     ...actorTerms(scan.actor),

@@ -1,8 +1,8 @@
 import { sha256 } from '../crypto/digest.ts';
 
-/** What `prev` is in the first entry of a boot: 64 zeros. */
+/** The value of `prev` in the first entry of a boot: 64 zeros. */
 export const FIRST_PREV = '0'.repeat(64);
-/** A bundle of C2SP tlog-tiles gives the length of an entry in two bytes. */
+/** A bundle of C2SP tlog-tiles encodes the length of an entry in two bytes. */
 export const LONGEST_ENTRY = 65_535;
 
 /** The chain's own fields of one entry. */
@@ -15,24 +15,24 @@ export interface EntryPlace {
 const PLACE =
   /^\{"writer":"([0-9a-z-]{1,32})","seq":([1-9][0-9]{0,15}),"prev":"([0-9a-f]{64})","time":"/;
 
-/** Undefined for what is not the beginning of an entry. */
+/** Undefined unless the text begins as an entry does. */
 export function parsePlace(entry: string): EntryPlace | undefined {
   const [, writer, seq, prev] = PLACE.exec(entry) ?? [];
   if (writer === undefined || seq === undefined || prev === undefined) return undefined;
   return { writer, seq: Number(seq), prev };
 }
 
-/** The text up to `prev`'s value's end that entry `seq` of a writer must begin with. */
+/** The text with which entry `seq` of a writer must begin, up to the end of `prev`. */
 export function placeText({ writer, seq, prev }: EntryPlace): string {
   return `{"writer":"${writer}","seq":${seq},"prev":"${prev}","time":"`;
 }
 
-/** A batch's entries as `splitEntries` takes them apart: each followed by a newline. */
+/** A batch's entries in the form that `splitEntries` parses: each followed by a newline. */
 export function joinEntries(entries: readonly string[]): Buffer {
   return Buffer.from(`${entries.join('\n')}\n`);
 }
 
-/** A batch's entries as texts; they are printable ASCII, so that a character is a byte. */
+/** A batch's entries as texts. They are printable ASCII, so one character is one byte. */
 export function splitEntries(bytes: Uint8Array): readonly string[] {
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
   const entries: string[] = [];
@@ -48,8 +48,8 @@ export function splitEntries(bytes: Uint8Array): readonly string[] {
 const NEWLINE = 0x0a;
 
 /**
- * RFC 6962 leaf hashes of a batch's entries. The newline before each entry is overwritten with the leaf prefix, zero, which
- * saves joining prefix and entry (measured: 0.3 microseconds an entry).
+ * RFC 6962 leaf hashes of a batch's entries. The leaf prefix, zero, overwrites the newline before each entry, which saves joining prefix
+ * and entry (measured: 0.3 microseconds per entry).
  */
 export function leafHashes(bytes: Uint8Array): readonly Uint8Array[] {
   const framed = Buffer.alloc(bytes.length + 1);

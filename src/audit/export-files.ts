@@ -7,7 +7,7 @@ import { tilePath, type TileAddress } from '../crypto/tiles.ts';
 const LARGEST_FILE = 256 * (65_535 + 2);
 const LONGEST_LINE = 4096;
 
-/** Reads an export, which anybody may have altered: nothing of it is larger in memory than the format allows. */
+/** Reads an export, which an attacker may have altered. It holds no more in memory than the format allows. */
 export class ExportFiles {
   readonly #directory: string;
 
@@ -15,7 +15,7 @@ export class ExportFiles {
     this.#directory = directory;
   }
 
-  /** @throws Error when the file is missing or larger than any file of an export but heads.jsonl. */
+  /** @throws Error if the file is missing or larger than any file of an export except heads.jsonl. */
   async read(path: string): Promise<Buffer> {
     const file = await open(join(this.#directory, path), 'r');
     try {
@@ -31,7 +31,7 @@ export class ExportFiles {
     return this.read(tilePath(address));
   }
 
-  /** @throws Error when the file is missing or has a line longer than the format allows. */
+  /** @throws Error if the file is missing or a line is longer than the format allows. */
   async *lines(path: string): AsyncGenerator<string> {
     let rest = '';
     for await (const chunk of createReadStream(join(this.#directory, path), 'latin1')) {

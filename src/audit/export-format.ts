@@ -3,7 +3,7 @@ import { sha256Hex } from '../crypto/digest.ts';
 
 export const EXPORT_FORMAT = 'quaymaster/audit-export/v1';
 
-/** Files of an export beside the tiles. */
+/** Files of an export besides the tiles. */
 export const EXPORT_FILES = {
   manifest: 'manifest.json',
   checkpoint: 'checkpoint',
@@ -12,7 +12,7 @@ export const EXPORT_FILES = {
 
 const count = z.int().min(0);
 
-/** Entries that an export of a damaged log does not have. */
+/** Entries that an export of a damaged log lacks. */
 const damageSchema = z.strictObject({
   first: count,
   end: count.min(1),
@@ -23,19 +23,19 @@ export const manifestSchema = z.strictObject({
   format: z.literal(EXPORT_FORMAT),
   origin: z.string(),
   size: count,
-  /** Verifier key of the log (C2SP signed-note). A copy of it from elsewhere is what makes a verification mean something. */
+  /** Verifier key of the log (C2SP signed-note). Only a copy of the key from elsewhere makes a verification meaningful. */
   logKey: z.string(),
-  /** Entries that the export does not have, because the store's do not verify; in order, without overlaps. Absent: it has all. */
+  /** Entries that the export lacks because they do not verify in the store; in order, without overlaps. Absent: it has all entries. */
   damage: z.array(damageSchema).readonly().optional(),
   /** Tiles above the leaves that the store lacks. */
   missingTiles: z.array(z.string()).readonly().optional(),
-  /** SHA-256, hexadecimal, of the manifest's JSON without this member and without white space. Exports of older releases have none. */
+  /** SHA-256, hexadecimal, of the manifest's JSON without this member and without white space. Exports of older releases lack it. */
   digest: z.string().optional(),
 });
 
 export type Manifest = z.infer<typeof manifestSchema>;
 
-/** What `digest` is taken over: the other members in their order. */
+/** The input of `digest`: the other members in their order. */
 export function manifestDigest(manifest: Manifest): string {
   return sha256Hex(JSON.stringify({ ...manifest, digest: undefined }));
 }

@@ -3,7 +3,7 @@ import type { BatchHead } from './export-format.ts';
 import type { Findings } from './finding.ts';
 import { damageText, type Damage } from './log-damage.ts';
 
-/** The lines of heads.jsonl, of which the next one can be looked at before it is taken. */
+/** The lines of heads.jsonl, with a look at the next line before it is taken. */
 export class HeadReader {
   readonly #heads: AsyncGenerator<BatchHead, undefined>;
   #ahead: BatchHead | undefined;
@@ -28,7 +28,10 @@ export class HeadReader {
   }
 }
 
-/** Begins the batch of the entry at `index`; a missing entry may have lost its batch too. @throws Error when there is no line for an entry. */
+/**
+ * Begins the batch of the entry at `index`. A missing entry may have lost its batch too.
+ * @throws Error if there is no line for an entry.
+ */
 export async function beginBatch(
   index: number,
   heads: HeadReader,
@@ -41,7 +44,7 @@ export async function beginBatch(
   chain.begin(index, head);
 }
 
-/** The ranges that the manifest names as damaged; each is a finding. Asked for in the order of the log. */
+/** The ranges that the manifest names as damaged; each is a finding. Queried in the order of the log. */
 export class MissingEntries {
   readonly #ranges: readonly Damage[];
   readonly #findings: Findings;

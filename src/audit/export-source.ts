@@ -3,19 +3,19 @@ import type { BatchHead } from './export-format.ts';
 import type { LogIdentity } from './log-identity.ts';
 import { LogReader } from './log-reader.ts';
 
-/** Where an export is taken from: the store itself, or a running broker. */
+/** The source of an export: the store itself, or a running broker. */
 export interface ExportSource {
   /** The last checkpoint's note; undefined while the log is empty. */
   checkpoint(): Promise<string | undefined>;
   /** The log's verifier key (C2SP signed note). */
   logKey(): Promise<string>;
-  /** By its C2SP tlog-tiles path. */
+  /** A file by its C2SP tlog-tiles path. */
   file(path: string): Promise<Uint8Array | undefined>;
-  /** Of every commit that has entries below `size`, in order. */
+  /** Heads of all commits that have entries below `size`, in order. */
   heads(size: number): AsyncIterable<BatchHead>;
 }
 
-/** Reads the store of a broker that does not run, or shares it. */
+/** Reads the store of a stopped broker, or a shared store. */
 export function storeSource(store: Store, log: LogIdentity): ExportSource {
   const reader = new LogReader(store, log);
   return {

@@ -16,12 +16,12 @@ import { EXPORT_FILES, EXPORT_FORMAT, manifestDigest, type Manifest } from './ex
 import type { ExportSource } from './export-source.ts';
 import { addDamage, type Damage } from './log-damage.ts';
 
-/** Called with how many entries are done, and of how many. */
+/** Receives the number of processed entries and their total. */
 export type Progress = (done: number, total: number) => void;
 
 const EMPTY = new Uint8Array();
 
-/** Writes one export, and keeps what the source could not give. */
+/** Writes one export, and records the entries that the source lacks. */
 class Exporter {
   damage: readonly Damage[] = [];
   readonly missingTiles: string[] = [];
@@ -48,7 +48,7 @@ class Exporter {
     if (address.level === 0) await this.#bundle(address, hashes);
   }
 
-  /** An entry that is not what the tile holds is left empty and named. */
+  /** An entry that differs from its tile is left empty and named. */
   async #bundle({ index, width }: TileAddress, hashes: Uint8Array | undefined): Promise<void> {
     const path = tilePath({ level: 'entries', index, width });
     const given = decodeBundle((await this.#source.file(path)) ?? EMPTY);
@@ -80,7 +80,7 @@ class Exporter {
   }
 }
 
-/** Entries whose batch the store has are altered rather than missing. */
+/** Damaged entries are `altered` instead of `missing` if the store has their batch. */
 function withReasons(
   range: Damage,
   present: readonly { readonly first: number; readonly end: number }[],
@@ -105,9 +105,9 @@ function whyDamaged(entry: Uint8Array, leaf: Uint8Array | undefined): Damage['wh
 }
 
 /**
- * Writes the log as of its last checkpoint into a new directory: anybody's C2SP tlog-tiles tools can read it, and
- * `verifyExport` checks all of it. Of a damaged log it writes what verifies, and the manifest names the rest.
- * docs/spec/audit-log-v1.md, "Exports". @throws ERR_NOT_FOUND while the log is empty.
+ * Writes the log as of its last checkpoint into a new directory. Any C2SP tlog-tiles tool can read it, and `verifyExport` checks all of it.
+ * Of a damaged log it writes the entries that verify; the manifest names the others. docs/spec/audit-log-v1.md, "Exports".
+ * @throws ERR_NOT_FOUND while the log is empty.
  */
 export async function exportLog(
   source: ExportSource,

@@ -1,4 +1,4 @@
-/** One thing that does not hold, and where: an auditor starts looking there. */
+/** One failed check and its place, where an auditor starts to investigate. */
 export interface Finding {
   readonly what:
     | 'unreadable'
@@ -23,7 +23,7 @@ export interface Finding {
 
 const MOST_KEPT = 100;
 
-/** Findings in the order of the log; the first hundred are kept, all are counted. */
+/** Findings in the order of the log. The first hundred are kept; all are counted. */
 export class Findings {
   readonly #kept: Finding[] = [];
   #count = 0;

@@ -13,24 +13,24 @@ export interface FollowerOptions {
   readonly cursors: SinkCursors;
   readonly clock: Clock;
   readonly sink: Sink;
-  /** Its cursor was not made by this installation: the sink gets the log again from the beginning. */
+  /** This installation did not write the sink's cursor: the sink gets the log again from the beginning. */
   readonly onForgedCursor?: () => void;
-  /** A delivery failed, or an entry does not verify; the follower retries both, and delivers nothing after them. */
+  /** A delivery failed, or an entry does not verify. The follower retries both, and delivers nothing after them. */
   readonly onError?: (error: unknown) => void;
 }
 
 export interface FollowerStatus {
-  /** Entries in the log that the sink does not have yet; undefined before the first look. */
+  /** Entries in the log that the sink lacks; undefined before the first poll. */
   readonly lag: number | undefined;
-  /** It stands before an entry that does not verify. */
+  /** The follower stopped before an entry that does not verify. */
   readonly isStopped: boolean;
   /** Its cursor was forged when it started. */
   readonly cursorForged: boolean;
 }
 
 /**
- * Carries the log to one sink from where its cursor stands. Reads what is in the tree, apart from every commit: a sink that hangs
- * delays only itself. An entry that does not verify is never delivered, and neither is any entry after it.
+ * Delivers the log to one sink, from its cursor on. It reads entries in the tree, independently of commits, so a sink that hangs delays
+ * only itself. It delivers neither an entry that does not verify nor any entry after it.
  */
 export class Follower {
   readonly #options: FollowerOptions;
@@ -52,14 +52,14 @@ export class Follower {
     this.#schedule(0);
   }
 
-  /** After a log rotation: what is delivered from now on goes to the new file. */
+  /** After a log rotation: later deliveries go to the new file. */
   reopen(): Promise<void> {
     return this.#options.sink.reopen();
   }
 
   /**
-   * Delivers what is in the log, then stops; a sink that hangs is left after `graceMs`: its cursor has not moved, so that what it did
-   * not take is repeated.
+   * Delivers the rest of the log, then stops. It abandons a sink that hangs after `graceMs`. The cursor has not moved then, so the next
+   * start repeats the undelivered entries.
    */
   async close(graceMs: number): Promise<void> {
     this.#cancel();
@@ -95,7 +95,7 @@ export class Follower {
     const size = checkpoint?.size ?? 0;
     const next = (this.#next ??= await this.#position(size));
     this.#status = { ...this.#status, lag: Math.max(0, size - next) };
-    // A bundle at a time: its tile is proven once.
+    // One bundle at a time, so that its tile is proven once.
     const end = Math.min(size, next - (next % TILE_WIDTH) + TILE_WIDTH);
     if (this.#closed || checkpoint === undefined || end <= next) return false;
     const { entries, damage } = await reader.some(checkpoint, next, end);

@@ -5,7 +5,7 @@ import type { LoggedState } from './logged-state.ts';
 import type { SearchIndex } from './search-index.ts';
 import type { TreeTiles } from './tree-tiles.ts';
 
-/** The log's end in memory: what is appended to it, and the rows that the store does not have yet. */
+/** The end of the log in memory: appended entries, and rows that the store lacks. */
 export class GrowingLog {
   readonly #tree: TreeTiles;
   readonly #index: SearchIndex;
@@ -18,7 +18,7 @@ export class GrowingLog {
     this.#state = state;
   }
 
-  /** The state digests that its entries name last. */
+  /** The newest state digests that its entries contain. */
   get state(): string {
     return this.#state.text();
   }
@@ -27,7 +27,7 @@ export class GrowingLog {
     return this.#tree.size;
   }
 
-  /** Rows that wait for `takeWrites`, but for the tiles of the tree's edge. */
+  /** Rows that wait for `takeWrites`, without the tiles of the tree's edge. */
   get waiting(): number {
     return this.#segments.length + this.#index.waiting;
   }
@@ -47,7 +47,7 @@ export class GrowingLog {
     this.#segments.push({ table: 'log_segments', put: { first_index, writer, first_seq, count } });
   }
 
-  /** All rows since the last call: with them the stored log has `size` entries. */
+  /** All rows since the last call. With them the stored log has `size` entries. */
   takeWrites(): readonly Write[] {
     const segments = this.#segments;
     this.#segments = [];

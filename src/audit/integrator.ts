@@ -27,13 +27,16 @@ export interface IntegratorOptions {
   readonly clock: Clock;
   readonly log: LogIdentity;
   readonly checkpointFile: CheckpointFile;
-  /** Says how far the log went, beside the file; undefined while the store has no keys. */
+  /** A second record of the log's extent, besides the file; undefined while the store has no keys. */
   readonly anchor?: LogAnchor | undefined;
-  /** The store is being initialised: it may have no log yet. */
+  /** The store is being initialised, so it may have no log yet. */
   readonly isNew?: boolean;
-  /** The store is good and has no anchor: no broker of this release has opened it. Runs before it gets one, so once in its life. */
+  /**
+   * The store is good and has no anchor, because no broker of this release opened it before. Runs before the store gets an anchor, so once
+   * in its life.
+   */
   readonly onUnanchored?: () => Promise<void>;
-  /** What this process commits itself. */
+  /** The batches that this process commits. */
   readonly own: OwnBatches;
   /** Names this process in the claim: its writer id. */
   readonly owner: string;
@@ -50,15 +53,15 @@ export interface IntegratorStatus {
   readonly held: HeldReason | undefined;
   /** Entries in the tree of the last checkpoint. */
   readonly size: number;
-  /** Milliseconds since the epoch of the last round that found nothing left to do. */
+  /** Milliseconds since the epoch of the last round that left no work. */
   readonly caughtUpAt: number | undefined;
-  /** Chains that do not hold: tampering or damage between commit and integration. */
+  /** Chains that do not verify: tampering or damage between commit and integration. */
   readonly broken: readonly BrokenChain[];
 }
 
 const INTERVAL_MS = 250;
 const MINUTE_MS = 60_000;
-/** Rows that are written before the interval is over: a plan of more would hold up the commit that it is part of. */
+/** The integrator writes before the interval is over if this many rows wait: a larger plan would delay the commit it is part of. */
 const MOST_WAITING = 256;
 
 /** The log as one claim continues it. */
@@ -69,9 +72,9 @@ interface Session {
 }
 
 /**
- * Appends what writers committed to the one Merkle tree, indexes it and signs a checkpoint, within a second. What this process committed is
- * appended right after each commit, from memory; everything else is read from the store and checked, a little at a time so that
- * no request waits for it. All that was appended is written in one plan, so the stored tree is whole at every instant.
+ * Appends committed entries to the one Merkle tree, indexes them and signs a checkpoint, within a second. Batches of this process are
+ * appended from memory right after each commit. All others are read from the store and checked in small steps, so that no request waits.
+ * One plan writes everything that was appended, so the stored tree is always complete.
  */
 export class Integrator {
   readonly #options: IntegratorOptions;
@@ -86,7 +89,7 @@ export class Integrator {
   #cancel: () => void = () => undefined;
   #round: Promise<void> = Promise.resolve();
   #isWorking = false;
-  /** The note that is known to be in the checkpoint file. */
+  /** The last note that was written to the checkpoint file. */
   #noted: string | undefined;
   /** Monotonic milliseconds. */
   #notedAt = Number.NEGATIVE_INFINITY;
@@ -109,7 +112,7 @@ export class Integrator {
     };
   }
 
-  /** Why nothing may be served; undefined while the log goes on. */
+  /** Why the broker must not serve; undefined while the log is good. */
   get held(): HeldReason | undefined {
     return this.#held;
   }
@@ -122,7 +125,7 @@ export class Integrator {
     return this.status();
   }
 
-  /** How far the log went, by each of the places that say so. */
+  /** The extent of the log, by each place that records it. */
   extent(): Promise<LogExtent> {
     return logExtent(this.#options.store, this.#expected());
   }
@@ -136,9 +139,9 @@ export class Integrator {
     const { store, log, checkpointFile, onUnanchored } = this.#options;
     if ((await this.extent()).anchored === undefined) await onUnanchored?.();
     this.#checkpoint = await storedCheckpoint(store, log.verifier);
-    // Before the store has a checkpoint: a crash between the first of both would look like a checkpoint gone.
+    // Written before the store has a checkpoint. After a crash between the two writes, the file would otherwise seem to be lost.
     if (this.#checkpoint === undefined) await checkpointFile.write(this.#emptyNote());
-    // After the answers of the commit: who waits for them does not wait for the tree.
+    // Runs after the commit is answered, so callers do not wait for the tree.
     this.#unfollow = this.#options.own.follow((batch) => {
       setImmediate(() => this.#take(batch));
     });
@@ -146,8 +149,8 @@ export class Integrator {
   }
 
   /**
-   * An operator accepts a held store as it is: its checkpoint, if it has one, replaces the one outside, and the next one the
-   * anchor. A damaged log stays held.
+   * An operator accepts a held store as it is. Its checkpoint, if it has one, replaces the one outside, and its next checkpoint replaces
+   * the anchor. A damaged log stays held.
    */
   async release(): Promise<IntegratorStatus> {
     const { store, log, checkpointFile } = this.#options;
@@ -165,7 +168,7 @@ export class Integrator {
     return signCheckpoint({ origin, size: 0, root: EMPTY_ROOT }, signer);
   }
 
-  /** One round now: resolves when everything committed before the call is in the tree, if this process integrates. */
+  /** Runs one round now. If this process integrates, all entries committed before the call are in the tree when it resolves. */
   async integrate(): Promise<void> {
     this.#round = this.#round.then(() => this.#runRound());
     await this.#round;
@@ -196,7 +199,7 @@ export class Integrator {
     });
   }
 
-  /** One of this process's own batches is durable. */
+  /** Takes one durable batch of this process. */
   #take(batch: ChainedBatch): void {
     if (this.#session?.pending.accepts(batch) !== true) return;
     const { log } = this.#session;
@@ -226,7 +229,7 @@ export class Integrator {
 
   #fail(error: unknown): void {
     this.#session = undefined;
-    // A forged claim holds the store with a reason of its own: the log is not damaged.
+    // A forged claim holds the store with its own reason: the log is not damaged.
     const isForged = error instanceof BrokerError && error.code === 'ERR_CIPHERTEXT_INVALID';
     if (isForged && error.reason !== 'rows_differ') {
       this.#state = 'held';
@@ -238,7 +241,7 @@ export class Integrator {
   async #work(): Promise<void> {
     this.#claim = await this.#claims.take();
     this.#state = this.#claim === undefined ? 'standby' : 'active';
-    // Another process may have appended and given up again while this one was paused: the epoch tells.
+    // Another process may have appended and given up the claim while this one was paused. The epoch shows that.
     if (this.#session?.epoch !== this.#claim?.epoch) this.#session = undefined;
     if (this.#claim === undefined) return;
     this.#session ??= await this.#open(this.#claim);
@@ -265,10 +268,10 @@ export class Integrator {
     return { epoch, log, pending: new PendingBatches(store, identity.verifier.key, clock) };
   }
 
-  /** Whether more is waiting. */
+  /** Whether more entries wait. */
   async #turn({ log, pending }: Session, claim: Claim): Promise<boolean> {
     const begun = this.#options.clock.now();
-    // What was committed before and is still on its way here arrives; requests are answered in between.
+    // Lets committed batches arrive and requests be answered in between.
     await loopTurn();
     await pending.read((batch) => log.append(batch));
     if (log.size > (this.#checkpoint?.size ?? 0)) {
@@ -297,8 +300,8 @@ export class Integrator {
   }
 
   /**
-   * Keeps the last checkpoint of each minute, without which there would be a row a second for ever. `at`: all that was committed
-   * before is in the tree; behind a backlog it stays where it was, so that a search by time misses nothing.
+   * Keeps the last checkpoint of each minute; otherwise the table would grow by a row a second for ever. `at`: the tree contains everything
+   * committed before. During a backlog it does not advance, so that a search by time misses nothing.
    */
   #checkpointWrites(
     { size, root, note }: SignedCheckpoint,

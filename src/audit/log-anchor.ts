@@ -4,17 +4,17 @@ import type { RowMacs } from '../crypto/row-mac.ts';
 import { BrokerError } from '../domain/errors.ts';
 import type { Store, Write } from '../ports/store.ts';
 
-/** How far the log went, as the installation itself recorded it. */
+/** The extent of the log, as the installation itself recorded it. */
 export type Anchor = Pick<Checkpoint, 'size' | 'root'>;
 
 const KEY = 'audit-anchor';
-/** A signature line has a key id of four bytes and at least one more. */
+/** A signature line has a key id of four bytes and at least one more byte. */
 const MARK = Buffer.alloc(5).toString('base64');
 const TEXT = /^([1-9][0-9]{0,15}) ([A-Za-z0-9+/=]{44}) ([0-9a-f]{66})$/;
 
 /**
- * Size and root of the last checkpoint, kept in `meta` under the row MAC and written with each checkpoint. An attacker who empties
- * the log's tables and removes the checkpoint file cannot forge it without the root key.
+ * Size and root of the last checkpoint, kept in `meta` under the row MAC and written with each checkpoint. An attacker who empties the
+ * log's tables and removes the checkpoint file cannot forge it without the root key.
  */
 export class LogAnchor {
   readonly #rows: RowMacs;
@@ -23,7 +23,7 @@ export class LogAnchor {
     this.#rows = rows;
   }
 
-  /** Undefined for a store that no broker of this release has written a checkpoint to. @throws ERR_CIPHERTEXT_INVALID for a forged one. */
+  /** Undefined if no broker of this release wrote a checkpoint to the store. @throws ERR_CIPHERTEXT_INVALID for a forged anchor. */
   async read(store: Store): Promise<Anchor | undefined> {
     const row = await store.get('meta', { key: KEY });
     if (row === undefined) return undefined;
@@ -36,7 +36,7 @@ export class LogAnchor {
     return anchor;
   }
 
-  /** Undefined while the broker is sealed: the anchor stays where it was, and the log may be ahead of it. */
+  /** Undefined while the broker is sealed: the anchor stays behind, and the log may be ahead of it. */
   write({ size, root }: Anchor): Write | undefined {
     const mac = this.#mac('meta', fieldsOf({ size, root }));
     if (mac === undefined) return undefined;
@@ -44,7 +44,7 @@ export class LogAnchor {
     return { table: 'meta', put: { key: KEY, value } };
   }
 
-  /** The state digests that the tree of this size names last, as its checkpoint's row keeps them; null while the broker is sealed. */
+  /** The newest state digests in the tree of this size, in the form for its checkpoint's row; null while the broker is sealed. */
   sealState(size: number, state: string): string | null {
     const mac = this.#mac('log_checkpoints', { size, state });
     return mac === undefined ? null : `${state} ${mac.toString('hex')}`;
@@ -67,7 +67,9 @@ export class LogAnchor {
   }
 }
 
-/** The note with the line that says that the store has an anchor. Readers of signed notes ignore it: no key has this name. */
+/**
+ * The note with an extra line that says that the store has an anchor. Readers of signed notes ignore the line, because no key has its name.
+ */
 export function markedNote(note: string, origin: string): string {
   return `${note}${markOf(origin)}`;
 }

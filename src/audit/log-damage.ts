@@ -1,10 +1,12 @@
 import { BrokerError } from '../domain/errors.ts';
 
-/** Entries `[first, end)` of the log that cannot be shown, and why. */
+/** Entries `[first, end)` of the log that cannot be returned, and why. */
 export interface Damage {
   readonly first: number;
   readonly end: number;
-  /** `missing`: the store has no such entry. `altered`: it has another. `unproven`: neither tile nor entries hash to the signed root. */
+  /**
+   * `missing`: the store lacks the entry. `altered`: it has another entry. `unproven`: neither tile nor entries hash to the signed root.
+   */
   readonly why: 'missing' | 'altered' | 'unproven';
 }
 
@@ -19,7 +21,7 @@ export function damageText({ first, end, why }: Damage): string {
   return `${place} ${WORDS[why]}`;
 }
 
-/** What was asked for is damaged: names the place, never the forged content. */
+/** The requested entries are damaged. The error names the place, never the forged content. */
 export class DamagedLog extends BrokerError {
   readonly damage: Damage;
 
@@ -32,7 +34,7 @@ export class DamagedLog extends BrokerError {
   }
 }
 
-/** Adds one damaged entry; neighbours that share a reason become one range. */
+/** Adds one damaged entry; neighbours with the same reason become one range. */
 export function addDamage(ranges: Damage[], index: number, why: Damage['why']): void {
   const last = ranges.at(-1);
   if (last?.end === index && last.why === why)

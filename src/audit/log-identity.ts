@@ -1,7 +1,7 @@
 import { noteKeyId, type NoteSigner, type NoteVerifier } from '../crypto/signed-note.ts';
 import { VerifyingKey, type SigningKey } from '../crypto/signing.ts';
 
-/** The log's name and key: `origin` is the first line of its checkpoints and the name its signature stands under. */
+/** The log's name and key. `origin` is the first line of its checkpoints and the name in its signatures. */
 export interface LogIdentity {
   readonly origin: string;
   readonly signer: NoteSigner;

@@ -10,7 +10,10 @@ function refused(path: string, why: string, cause?: unknown): BrokerError {
   return new BrokerError('ERR_CONFIG_INVALID', `log key file ${path}: ${why}`, { cause });
 }
 
-/** Makes the log's Ed25519 key in a new file of mode 0600 (PKCS #8 PEM). @throws ERR_CONFIG_INVALID when the file exists or cannot be made. */
+/**
+ * Creates the log's Ed25519 key in a new file of mode 0600 (PKCS #8 PEM).
+ * @throws ERR_CONFIG_INVALID if the file exists or cannot be created.
+ */
 export async function createLogKeyFile(path: string): Promise<SigningKey> {
   const key = generateSigningKey();
   let file: FileHandle;
@@ -29,7 +32,7 @@ export async function createLogKeyFile(path: string): Promise<SigningKey> {
   return key;
 }
 
-/** @throws ERR_CONFIG_INVALID for a symbolic link, a mode that lets others in, or anything but one Ed25519 key. */
+/** @throws ERR_CONFIG_INVALID for a symbolic link, a mode that gives others access, or content other than one Ed25519 key. */
 export async function loadLogKeyFile(path: string): Promise<SigningKey> {
   let file: FileHandle;
   try {

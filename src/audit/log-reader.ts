@@ -26,7 +26,7 @@ import { ProvenEntries, type ProvenPart } from './proven-entries.ts';
 import { searchEntries, type AcceptValue } from './search.ts';
 import { rootOf, storedCheckpoint, tileReader, type SignedCheckpoint } from './stored-tree.ts';
 
-/** The log as readers see it: what the last checkpoint covers, a second at most behind the last commit. */
+/** The log as readers see it: the entries that the last checkpoint covers, at most a second behind the last commit. */
 export class LogReader implements AuditLog {
   readonly #store: Store;
   readonly #log: LogIdentity;
@@ -38,7 +38,7 @@ export class LogReader implements AuditLog {
     this.#proven = new ProvenEntries(store);
   }
 
-  /** Undefined before the first entry is in the tree. @throws ERR_CIPHERTEXT_INVALID when the stored one is not the log's. */
+  /** Undefined before the first entry is in the tree. @throws ERR_CIPHERTEXT_INVALID if the stored checkpoint is not the log's. */
   checkpoint(): Promise<SignedCheckpoint | undefined> {
     return storedCheckpoint(this.#store, this.#log.verifier);
   }
@@ -47,7 +47,7 @@ export class LogReader implements AuditLog {
     return (await this.checkpoint())?.size ?? 0;
   }
 
-  /** Entries `[start, end)`, as far as the log goes. @throws DamagedLog */
+  /** Entries `[start, end)`, limited to the end of the log. @throws DamagedLog */
   async entries(start: number, end: number): Promise<readonly LogEntry[]> {
     const checkpoint = await this.checkpoint();
     if (checkpoint === undefined) return [];
@@ -55,7 +55,7 @@ export class LogReader implements AuditLog {
     return entries.map((entry, i) => ({ index: start + i, entry }));
   }
 
-  /** Entries `[start, end)` of a checkpoint's tree, as far as they are what it signs. */
+  /** Entries `[start, end)` of a checkpoint's tree that match its signature; the others are undefined. */
   some(checkpoint: LogCheckpoint, start: number, end: number): Promise<ProvenPart> {
     return this.#proven.readSome(checkpoint, start, end);
   }
@@ -74,7 +74,7 @@ export class LogReader implements AuditLog {
     return searchEntries(log, { ...query, accepts }, page);
   }
 
-  /** @throws ERR_NOT_FOUND for an index that the log does not have; ERR_CIPHERTEXT_INVALID when the store cannot prove its own entry. */
+  /** @throws ERR_NOT_FOUND for an index beyond the log; ERR_CIPHERTEXT_INVALID if the store cannot prove its own entry. */
   async proveEntry(index: number): Promise<EntryProof> {
     const checkpoint = await this.checkpoint();
     if (checkpoint === undefined || index < 0 || index >= checkpoint.size)
@@ -88,7 +88,7 @@ export class LogReader implements AuditLog {
     return { index, entry, leaf, hashes, checkpoint };
   }
 
-  /** Proof that the tree of `first` entries is the beginning of the last checkpoint's. @throws ERR_NOT_FOUND, ERR_CIPHERTEXT_INVALID. */
+  /** Proof that the tree of `first` entries is a prefix of the last checkpoint's tree. @throws ERR_NOT_FOUND, ERR_CIPHERTEXT_INVALID. */
   async proveGrowth(
     first: number,
   ): Promise<{ readonly hashes: readonly Uint8Array[]; readonly checkpoint: SignedCheckpoint }> {
@@ -103,7 +103,7 @@ export class LogReader implements AuditLog {
     return { hashes, checkpoint };
   }
 
-  /** A tile or an entry bundle by its C2SP tlog-tiles path, `tile/…`; undefined for what the log does not have. */
+  /** A tile or an entry bundle by its C2SP tlog-tiles path, `tile/…`; undefined if the log lacks it. */
   async file(path: string): Promise<Uint8Array | undefined> {
     const tile = parseTilePath(path);
     if (tile === undefined) return undefined;
@@ -130,14 +130,14 @@ export class LogReader implements AuditLog {
     return nodesFromTiles(size, tileReader(this.#store));
   }
 
-  /** Undefined where the store lacks the tile or a part of it. */
+  /** Undefined if the store lacks the tile or a part of it. */
   async #tile({ level, index, width }: TileAddress): Promise<Uint8Array | undefined> {
     const row = await this.#store.get('log_tiles', { level: Number(level), tile_index: index });
     const isWhole = row !== undefined && row.hashes.length >= width * HASH_BYTES;
     return isWhole ? row.hashes.subarray(0, width * HASH_BYTES) : undefined;
   }
 
-  /** Proven; undefined where they are damaged. */
+  /** Proven leaf hashes; undefined if they are damaged. */
   async #leaves(
     checkpoint: LogCheckpoint,
     { index, width }: TileAddress,
@@ -146,7 +146,7 @@ export class LogReader implements AuditLog {
     return leaves?.subarray(0, width * HASH_BYTES);
   }
 
-  /** An entry that is damaged is empty in its bundle, so that the others can be exported; an empty entry never verifies. */
+  /** A damaged entry is left empty in its bundle, so that the others can be exported; an empty entry never verifies. */
   async #bundle(checkpoint: LogCheckpoint, { index, width }: TileAddress): Promise<Uint8Array> {
     const start = index * TILE_WIDTH;
     const { entries } = await this.#proven.readSome(checkpoint, start, start + width);

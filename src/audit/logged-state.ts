@@ -7,7 +7,7 @@ import { PendingBatches } from './pending-batches.ts';
 import { ProvenEntries } from './proven-entries.ts';
 import { storedCheckpoint, type SignedCheckpoint } from './stored-tree.ts';
 
-/** What an entry says of one kind of rows (docs/spec/state-digest-v1.md). */
+/** The digest of one kind of rows in an entry (docs/spec/state-digest-v1.md). */
 export interface LoggedDigest {
   readonly kind: string;
   readonly generation: number;
@@ -16,14 +16,14 @@ export interface LoggedDigest {
 }
 
 const MEMBER = ',"state":';
-/** Entries with the member end like this; few others do. */
+/** Entries with a digest end like this; few others do. */
 const ENDING = '}]}';
 
-/** The newest digest of each kind of rows that the entries of a log name. */
+/** The newest digest of each kind of rows that the entries of a log contain. */
 export class LoggedState {
   readonly #digests = new Map<string, LoggedDigest>();
 
-  /** @throws ERR_CIPHERTEXT_INVALID for a text that `text` did not make. */
+  /** @throws ERR_CIPHERTEXT_INVALID for a text that `text` did not write. */
   static from(text: string): LoggedState {
     const state = new LoggedState();
     state.#read(text);
@@ -34,11 +34,11 @@ export class LoggedState {
     return this.#digests.get(kind);
   }
 
-  /** Takes in the entries of one batch. */
+  /** Reads the digests of one batch. */
   take(entries: readonly string[]): void {
     for (const entry of entries) {
       if (!entry.endsWith(ENDING)) continue;
-      // A quote within a string follows a backslash: this text occurs between members only.
+      // A quote within a string follows a backslash, so this text occurs only between members.
       const at = entry.lastIndexOf(MEMBER);
       if (at !== -1) this.#read(entry.slice(at + MEMBER.length, -1));
     }
@@ -49,7 +49,7 @@ export class LoggedState {
     return JSON.stringify(kinds.map((kind) => this.#digests.get(kind)));
   }
 
-  /** Replicas commit one after the other but their batches join the tree in any order, so the higher generation counts. */
+  /** Replicas commit one after the other, but their batches join the tree in any order. So the higher generation counts. */
   #read(text: string): void {
     let digests: readonly LoggedDigest[];
     try {
@@ -65,7 +65,7 @@ export class LoggedState {
   }
 }
 
-/** Where the digests of a store are recorded. */
+/** The places that record the digests of a store. */
 export interface StateSource {
   readonly log: LogIdentity;
   readonly anchor: LogAnchor;
@@ -76,8 +76,8 @@ const ATTEMPTS = 16;
 const ENTRIES_A_READ = 4_096;
 
 /**
- * The newest digests in the whole log: those of the tree, and those of the entries that have not joined it yet.
- * @throws ERR_CIPHERTEXT_INVALID when the log is not what was signed; ERR_BUSY when other replicas kept appending.
+ * The newest digests in the whole log: of entries in the tree, and of entries not in it yet.
+ * @throws ERR_CIPHERTEXT_INVALID if the log does not match its signature; ERR_BUSY if other replicas kept appending.
  */
 export async function loggedState(store: Store, source: StateSource): Promise<LoggedState> {
   const { log, anchor, clock } = source;
@@ -87,14 +87,16 @@ export async function loggedState(store: Store, source: StateSource): Promise<Lo
     const pending = new PendingBatches(store, log.verifier.key, clock);
     do await pending.read(({ entries }) => state.take(entries));
     while (!pending.drained);
-    // A batch that joined the tree meanwhile would be in neither.
+    // A batch that joined the tree between the two reads would be in neither.
     const after = await storedCheckpoint(store, log.verifier);
     if (after?.size === checkpoint?.size) return state;
   }
   throw new BrokerError('ERR_BUSY', undefined, { retryAfterSeconds: 1 });
 }
 
-/** The digests in the tree of a checkpoint: as the checkpoint has them under a MAC, or from the entries where an earlier release wrote it. */
+/**
+ * The digests in the tree of a checkpoint: from the checkpoint's row under a MAC, or from the entries if an earlier release wrote the row.
+ */
 export async function stateAt(
   store: Store,
   checkpoint: SignedCheckpoint | undefined,
@@ -107,7 +109,7 @@ export async function stateAt(
   return LoggedState.from(anchor.openState(checkpoint.size, text));
 }
 
-/** Reads the whole log, each entry proven against the root: an altered entry must not hide a digest. */
+/** Reads the whole log and proves each entry against the root, because an altered entry could hide a digest. */
 async function stateOfEntries(store: Store, checkpoint: SignedCheckpoint): Promise<LoggedState> {
   const state = new LoggedState();
   const entries = new ProvenEntries(store);

@@ -12,24 +12,24 @@ import { ProvenEntries } from './proven-entries.ts';
 import { SearchIndex } from './search-index.ts';
 import { openTree, rootOf, storedCheckpoint, type SignedCheckpoint } from './stored-tree.ts';
 
-/** Why the store must not be served from before an operator looked at it. */
+/** Why the broker must not serve from the store before an operator has checked it. */
 export type HeldReason =
-  /** The schema is not the one that the migrations make: a trigger, say, could undo what is committed. No release lifts this. */
+  /** The schema differs from that of the migrations: a trigger, for example, could undo committed changes. `release` does not lift it. */
   | 'schema_differs'
-  /** The installation exists, its log does not: the tables of the log were emptied. */
+  /** The installation exists but has no log: the log's tables were emptied. */
   | 'log_missing'
-  /** The store has fewer entries than the checkpoint kept outside it, or than its anchor: it was rolled back, or replaced. */
+  /** The store has fewer entries than the checkpoint outside it, or than its anchor: it was rolled back or replaced. */
   | 'store_behind'
-  /** The store's entries are not the ones that the checkpoint outside, or the anchor, stands for. */
+  /** The store's entries differ from those of the checkpoint outside, or of the anchor. */
   | 'store_forked'
-  /** There is no checkpoint outside although the store has one: nothing shows that the store is the newest. */
+  /** The store has a checkpoint but there is none outside: nothing proves that the store is the newest. */
   | 'checkpoint_missing'
-  /** The checkpoint outside is not signed by the log key, or the anchor not by a root key: another installation's, or altered. */
+  /** The log key did not sign the checkpoint outside, or no root key authenticates the anchor: it is another installation's, or altered. */
   | 'checkpoint_foreign'
-  /** The store's own checkpoint, tiles or entries do not fit together. */
+  /** The store's own checkpoint, tiles or entries are inconsistent. */
   | 'log_damaged';
 
-/** Nothing but a failed integrity check counts as damage: a store that cannot be reached is not held. */
+/** Only a failed integrity check counts as damage: an unreachable store is not held. */
 async function unlessDamaged<T>(work: () => Promise<T>): Promise<T | 'damaged'> {
   try {
     return await work();
@@ -39,7 +39,7 @@ async function unlessDamaged<T>(work: () => Promise<T>): Promise<T | 'damaged'> 
   }
 }
 
-/** What the store's log is compared with, and by. */
+/** The references for the check of the store's log. */
 export interface Expected {
   readonly log: LogIdentity;
   readonly file: CheckpointFile;
@@ -47,11 +47,11 @@ export interface Expected {
   readonly anchor: LogAnchor | undefined;
 }
 
-/** How far the log went, by each of the three places that say so. */
+/** The extent of the log, by each of the three places that record it. */
 export interface LogExtent {
   /** By the checkpoint file outside the store; undefined: there is no file. */
   readonly outside: Anchor | 'foreign' | undefined;
-  /** The file says that the store has an anchor: a store that lacks it is older, or the row was deleted. */
+  /** The file says that the store has an anchor. A store without one is older, or its row was deleted. */
   readonly isMarked: boolean;
   /** By the row in `meta` that a root key authenticates. */
   readonly anchored: Anchor | 'foreign' | undefined;
@@ -60,8 +60,7 @@ export interface LogExtent {
 }
 
 /**
- * Reads the three places from the one written last to the one written first: another replica that appends meanwhile can only
- * make the later reads larger.
+ * Reads the three places in the reverse order of their writes. If another replica appends meanwhile, only the later reads can be larger.
  */
 export async function logExtent(store: Store, expected: Expected): Promise<LogExtent> {
   const { log, file, anchor } = expected;
@@ -79,7 +78,7 @@ export async function logExtent(store: Store, expected: Expected): Promise<LogEx
   };
 }
 
-/** Why the store is held; undefined when it is at or ahead of the checkpoint outside and of its anchor, and holds the same entries. */
+/** Why the store is held. Undefined if it is at or ahead of the checkpoint outside and of its anchor, and has the same entries. */
 export async function heldReason(
   store: Store,
   expected: Expected,
@@ -99,7 +98,7 @@ export async function heldReason(
   return undefined;
 }
 
-/** One of the places is missing or not ours. */
+/** The reason if one of the places is missing or belongs to another installation. */
 function unusablePlace(
   { outside, anchored, stored, isMarked: marked }: LogExtent,
   isNew: boolean,
@@ -116,7 +115,7 @@ async function differenceFrom(store: Store, earlier: Anchor): Promise<HeldReason
   return constantTimeEqual(root, earlier.root) ? undefined : 'store_forked';
 }
 
-/** A sealed broker goes on recording. It cannot read the digests of its log, and writes none: the next start reads the entries. */
+/** A sealed broker continues to record. It can neither read nor write the digests of its log, so the next start reads the entries. */
 function unlessSealed(error: unknown): LoggedState {
   if (error instanceof BrokerError && error.code === 'ERR_SEALED') return new LoggedState();
   throw error;
@@ -128,7 +127,7 @@ export interface OpenedLog {
   readonly checkpoint: SignedCheckpoint | undefined;
 }
 
-/** @throws ERR_CIPHERTEXT_INVALID when checkpoint, tiles and entries do not fit together. */
+/** @throws ERR_CIPHERTEXT_INVALID if checkpoint, tiles and entries are inconsistent. */
 export async function openLog(
   store: Store,
   log: LogIdentity,

@@ -10,7 +10,7 @@ import { writersAfter } from './writer-scan.ts';
 
 type Batch = Tables['audit_batches'];
 
-/** A chain that does not hold: nothing of this writer is integrated from `seq` on. */
+/** A chain that does not verify: no entry of this writer is integrated from `seq` on. */
 export interface BrokenChain {
   readonly writer: string;
   readonly seq: number;
@@ -20,22 +20,22 @@ export interface BrokenChain {
 interface Writer {
   position: ChainPosition;
   key: VerifyingKey | undefined;
-  /** Its last batch was accepted: so will be the next. */
+  /** The integrator accepted its last batch from memory and expects the next one there. */
   isFollowed: boolean;
   /** Monotonic milliseconds. */
   progressedAt: number;
   entriesABatch: number;
 }
 
-/** Of the order of two milliseconds, in which nothing is answered. */
+/** Takes about two milliseconds, during which no request is answered. */
 const ENTRIES_A_READ = 256;
 const MOST_BATCHES = 64;
 const SWEEP_MS = 30_000;
 const DORMANT_MS = 60_000;
 
 /**
- * Finds what the writers committed and the log does not have yet, and says where each of them stands. Writers that went silent are
- * asked again in each sweep only: a crashed boot never says that it is over.
+ * Finds committed entries that the log lacks, and tracks the position of each writer. Silent writers are polled only in each sweep, because
+ * a crashed boot never reports its end.
  */
 export class PendingBatches {
   readonly #store: Store;
@@ -53,7 +53,7 @@ export class PendingBatches {
     this.#clock = clock;
   }
 
-  /** Whether the last `read` found all there was. */
+  /** Whether the last `read` found all pending entries. */
   get drained(): boolean {
     return this.#drained;
   }
@@ -63,8 +63,8 @@ export class PendingBatches {
   }
 
   /**
-   * Offers a batch that this process itself has chained and committed; each must be offered, in order. True: it is the next of its
-   * writer and counts as integrated, and the store is not asked for this writer any more. False: `read` finds it in the store.
+   * Offers a batch that this process chained and committed; it must offer each one, in order. True: it is the writer's next batch, counts
+   * as integrated, and the store is no longer polled for this writer. False: `read` finds it in the store.
    */
   accepts({ row }: ChainedBatch): boolean {
     const writer = this.#writers.get(row.writer);
@@ -78,8 +78,8 @@ export class PendingBatches {
   }
 
   /**
-   * Reads and checks up to about 256 entries; each batch is given to `append` at once, each writer's in sequence, and counts
-   * as integrated: after a failed commit, start again.
+   * Reads and checks up to about 256 entries. Each batch goes to `append` at once, those of one writer in sequence, and counts as
+   * integrated. After a failed commit, start again with a new object.
    */
   async read(append: (batch: ChainedBatch) => void): Promise<void> {
     const now = this.#clock.monotonic();
@@ -103,7 +103,7 @@ export class PendingBatches {
     }
   }
 
-  /** Writers sort by the time of their boot; a clock that was behind is made up for by the next sweep. */
+  /** Writers sort by the time of their boot. The next sweep finds a writer whose clock was behind. */
   async #discover(after: string, now: number): Promise<void> {
     for await (const name of writersAfter(this.#store, after)) {
       if (name > this.#lastWriter) this.#lastWriter = name;
@@ -142,7 +142,7 @@ export class PendingBatches {
 
   async #rows(writer: Writer): Promise<readonly Batch[]> {
     const { writer: name, seq } = writer.position;
-    // One more than fits: a writer with huge batches is caught up with all the same.
+    // One more than fits, so that a writer with huge batches also makes progress.
     const wanted = 1 + Math.ceil(ENTRIES_A_READ / writer.entriesABatch);
     const limit = Math.min(MOST_BATCHES, wanted);
     const rows = await this.#store.list('audit_batches', {
@@ -152,11 +152,11 @@ export class PendingBatches {
       limit,
     });
     if (rows.length === limit) this.#drained = false;
-    // Some of them may have been accepted while the store was asked.
+    // The integrator may have accepted some of them while the store was read.
     return rows.filter(({ first_seq }) => first_seq > writer.position.seq);
   }
 
-  /** The chain makes the last batch's signature cover all before it, so that one is enough. */
+  /** The signature of the last batch covers all earlier ones through the chain, so one check is enough. */
   #check(writer: Writer, rows: readonly Batch[]): readonly ChainedBatch[] {
     if (rows.length === 0) return [];
     const { writer: name, seq } = writer.position;

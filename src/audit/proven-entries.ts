@@ -14,9 +14,9 @@ import { tileReader } from './stored-tree.ts';
 
 type Tree = Pick<LogCheckpoint, 'size' | 'root'>;
 
-/** What the store has in some places of the log. */
+/** The stored entries at some places of the log. */
 interface Stored {
-  /** By place from the start of the range: the entry in that place. */
+  /** Indexed by place from the start of the range: the entry at that place. */
   readonly texts: (string | undefined)[];
   readonly leaves: (Uint8Array | undefined)[];
   /** All batches that were read. */
@@ -26,19 +26,19 @@ interface Stored {
   }[];
 }
 
-/** A part of the log of which each entry is either proven or named as damage. */
+/** A part of the log, each entry of which is either proven or reported as damage. */
 export interface ProvenPart {
-  /** Undefined in the places that are damaged. */
+  /** Undefined at damaged places. */
   readonly entries: readonly (string | undefined)[];
   readonly damage: readonly Damage[];
 }
 
-/** Full tiles of leaf hashes that were proven; a digest of each is kept, 100 bytes, so that they are proven once. */
+/** Full tiles of leaf hashes that were proven. A digest of each is kept, 100 bytes, so that each is proven once. */
 const MOST_KNOWN_TILES = 8_192;
 
 /**
- * Reads entries of the log and proves each of them against the signed root before anybody gets it. Rows of entries and rows of hashes
- * come from the same database, which is not trusted: a tile of 256 leaf hashes is proven against the root, an entry against its tile.
+ * Reads entries of the log and proves each against the signed root before it returns them. The rows of entries and of hashes come from the
+ * same database, which is not trusted. So a tile of 256 leaf hashes is proven against the root, and an entry against its tile.
  */
 export class ProvenEntries {
   readonly #store: Store;
@@ -51,12 +51,12 @@ export class ProvenEntries {
     this.#rebuilt = new RebuiltTiles(store);
   }
 
-  /** Whether entries could be proven only by hashes that were recomputed, because stored tiles are altered or gone. */
+  /** Whether some entries were provable only with recomputed hashes, because stored tiles are altered or missing. */
   get tilesAltered(): boolean {
     return this.#tilesAltered;
   }
 
-  /** Entries `[start, end)`. @throws DamagedLog for the first that is not what the root was signed over. */
+  /** Entries `[start, end)`. @throws DamagedLog for the first that does not match the signed root. */
   async read(tree: Tree, start: number, end: number): Promise<readonly string[]> {
     const { entries, damage } = await this.readSome(tree, start, end);
     const [first] = damage;
@@ -64,7 +64,7 @@ export class ProvenEntries {
     return entries.map((entry) => entry ?? '');
   }
 
-  /** Entries `[start, end)`, as far as they are what the root was signed over. */
+  /** Entries `[start, end)` that match the signed root; the others are reported as damage. */
   async readSome(tree: Tree, start: number, end: number): Promise<ProvenPart> {
     const entries: (string | undefined)[] = [];
     const damage: Damage[] = [];
@@ -81,7 +81,7 @@ export class ProvenEntries {
     return { entries, damage };
   }
 
-  /** Leaf hashes of a bundle as the root was signed over them; undefined where neither its tile nor its entries are right. */
+  /** Leaf hashes of a bundle as the signed root covers them; undefined if neither its tile nor its entries match. */
   async leaves(tree: Tree, bundle: number): Promise<Uint8Array | undefined> {
     return (await this.#storedLeaves(tree, bundle)) ?? (await this.#rebuiltLeaves(tree, bundle));
   }
@@ -109,13 +109,13 @@ export class ProvenEntries {
       const leaf = tile.subarray(at, at + HASH_BYTES);
       const [text, own] = [stored.texts[place], stored.leaves[place]];
       if (text !== undefined && own !== undefined && constantTimeEqual(own, leaf)) return text;
-      // Where entries were put in or taken out before it, the entry is in another place.
+      // If entries were inserted or removed earlier, the entry is at another place.
       moved ??= byLeaf(stored);
       return moved.get(hex(leaf)) ?? { why: text === undefined ? 'missing' : 'altered' };
     });
   }
 
-  /** Of a bundle whose tile is gone or altered: the leaves that its entries have, if these are right. */
+  /** For a bundle whose tile is missing or altered: the leaves of its entries, if they match the root. */
   async #rebuiltLeaves(tree: Tree, bundle: number): Promise<Uint8Array | undefined> {
     const start = bundle * TILE_WIDTH;
     const end = start + tileWidth(0, bundle, tree.size);
@@ -126,8 +126,8 @@ export class ProvenEntries {
   }
 
   /**
-   * Proves the first leaf of the tile. The siblings on its way to the root are computed from all the other leaves of the tile, so that the
-   * proof holds for the whole tile or not at all.
+   * Proves the first leaf of the tile. The siblings on its path to the root are computed from all other leaves of the tile, so the proof
+   * covers the whole tile.
    */
   async #isProven(tree: Tree, bundle: number, tile: Uint8Array): Promise<boolean> {
     const isFull = tile.length === TILE_WIDTH * HASH_BYTES;
@@ -139,7 +139,7 @@ export class ProvenEntries {
     return true;
   }
 
-  /** By the tiles as they are stored, else by tiles that are computed from what lies beneath them. */
+  /** With the stored tiles, or else with tiles computed from the level below. */
   async #isIncluded(tree: Tree, bundle: number, tile: Uint8Array): Promise<boolean> {
     const stored = tileReader(this.#store);
     const read: ReadTile = (address) =>
@@ -194,13 +194,13 @@ export class ProvenEntries {
   }
 }
 
-/** The tile of these leaves; undefined where one is missing. */
+/** The tile of these leaves; undefined if one is missing. */
 function wholeTile(leaves: readonly (Uint8Array | undefined)[]): Buffer | undefined {
   const there = leaves.filter((leaf) => leaf !== undefined);
   return there.length === leaves.length ? Buffer.concat(there) : undefined;
 }
 
-/** All entries that were read, by their leaf hashes in hexadecimal. */
+/** All entries that were read, by leaf hash in hexadecimal. */
 function byLeaf({ batches }: Stored): ReadonlyMap<string, string> {
   return new Map(
     batches.flatMap(({ texts, leaves }) => texts.map((text, i) => [hex(leaves[i]), text] as const)),

@@ -13,8 +13,8 @@ const FULL_BYTES = TILE_WIDTH * HASH_BYTES;
 export type ReadTile = (tile: TileAddress) => Promise<Uint8Array>;
 
 /**
- * Tiles as what lies beneath them says, for a log in which the stored ones do not hash to the root: a tile of level 1 from the tiles of
- * leaf hashes, a tile of leaf hashes from the entries. What comes of it is proven against the root like everything else.
+ * Recomputed tiles, for a log whose stored tiles do not hash to the root. A level-1 tile comes from the tiles of leaf hashes, and a tile of
+ * leaf hashes from the entries. The result is proven against the root like all other data.
  */
 export class RebuiltTiles {
   readonly #store: Store;
@@ -24,7 +24,7 @@ export class RebuiltTiles {
     this.#store = store;
   }
 
-  /** `own`: the tile of leaf hashes that is to be proven. `leavesOf`: those of another bundle by its entries. */
+  /** `own`: the tile of leaf hashes to prove. `leavesOf`: those of another bundle, from its entries. */
   reader(
     own: { readonly bundle: number; readonly tile: Uint8Array },
     leavesOf: (bundle: number, width: number) => Promise<Uint8Array | undefined>,
@@ -51,7 +51,7 @@ export class RebuiltTiles {
       const tile_index = index * TILE_WIDTH + i;
       const row = await this.#store.get('log_tiles', { level: 0, tile_index });
       roots.push(row?.hashes.length === FULL_BYTES ? rootOf(row.hashes) : NO_HASH);
-      // 255 hashes a tile: others are answered in between.
+      // 255 hashes per tile: other requests are answered in between.
       if (i % 16 === 15) await loopTurn();
     }
     const hashes = Buffer.concat(roots);

@@ -1,12 +1,12 @@
 import type { Clock } from '../ports/clock.ts';
 import type { RefusalTally, Refused } from '../ports/refusal-tally.ts';
 
-/** What one holder was refused beyond its entries, in one window. */
+/** The refusals of one holder beyond its single entries, in one window. */
 export interface RefusalSummary {
-  /** Of the first refusal, less what the others of the row do not share. */
+  /** The first refusal, without the fields that the other refusals of the row do not share. */
   readonly refused: Refused;
   readonly count: number;
-  /** Milliseconds since the epoch: the first and the last refusal that the count is of. */
+  /** Milliseconds since the epoch: the first and the last counted refusal. */
   readonly since: number;
   readonly last: number;
 }
@@ -14,15 +14,15 @@ export interface RefusalSummary {
 export interface RefusalLimits {
   readonly entriesPerWindow: number;
   readonly windowSeconds: number;
-  /** Kinds of refusals that are told apart for one holder. */
+  /** How many kinds of refusals are counted separately for one holder. */
   readonly kindsPerHolder: number;
 }
 
-/** Rows of all holders together: memory, and summaries of one window. */
+/** Rows of all holders together: bounds memory, and the summaries of one window. */
 const MOST_ROWS = 1_024;
-/** Entries of one holder in a window, for each that one kind of refusal may have. */
+/** One holder may have as many single entries in a window as this many kinds of refusal together. */
 const KINDS_WITH_ENTRIES = 10;
-/** Of all holders together, and at least what one of them may have. */
+/** Single entries of all holders together, at least as many as one holder may have. */
 const ENTRIES_IN_ALL = 1_000;
 const MS = 1000;
 
@@ -30,7 +30,7 @@ interface Row {
   refused: Refused;
   /** Whether more than one actor was refused. */
   isShared: boolean;
-  /** Refusals of this kind that were entries. */
+  /** Refusals of this kind that became single entries. */
   entries: number;
   count: number;
   since: number;
@@ -43,8 +43,8 @@ interface Holder {
 }
 
 /**
- * Refusals of which only the first few of each holder, kind and window are entries and the others a number, so that a refused caller
- * can fill neither disk nor memory. When a table is full, what is new shares one row: of its holder, or of all holders.
+ * Limits the entries of refusals: the first few of each holder, kind and window become entries, the others a count. So a refused caller can
+ * fill neither disk nor memory. When a table is full, new kinds share one row: that of their holder, or that of all holders.
  */
 export class Refusals implements RefusalTally {
   readonly #limits: RefusalLimits;
@@ -55,7 +55,7 @@ export class Refusals implements RefusalTally {
   #entries = 0;
   #cancel: (() => void) | undefined;
 
-  /** `emit` gets the summaries of a window when it ends, to record them. */
+  /** `emit` receives the summaries of a window at its end and records them. */
   constructor(
     limits: RefusalLimits,
     clock: Clock,
@@ -82,7 +82,7 @@ export class Refusals implements RefusalTally {
     return false;
   }
 
-  /** Ends the window now: before the process stops, so that no count is lost. */
+  /** Ends the window now. Called before the process stops, so that no count is lost. */
   async flush(): Promise<void> {
     this.#cancel?.();
     this.#cancel = undefined;
@@ -133,7 +133,7 @@ export class Refusals implements RefusalTally {
       this.#rows += 1;
       return row;
     }
-    // Another pod of the workload: the summary names what all have in common.
+    // Another pod of the workload: the summary contains only the fields that all share.
     if (known.isShared || known.refused.actor === refused.actor) return known;
     known.isShared = true;
     known.refused = { ...known.refused, actor: known.refused.sharedActor?.() };
@@ -144,7 +144,7 @@ export class Refusals implements RefusalTally {
 const EVERYONE = '';
 const EVERYTHING = '';
 
-/** The row of what has none of its own: of the holder's other kinds, or of other holders. */
+/** The shared row of refusals without their own row: of the holder's other kinds, or of other holders. */
 function shared({ outcome, holder, actor, sharedActor }: Refused, isOfEveryone: boolean): Refused {
   if (isOfEveryone) return { outcome, holder: EVERYONE, kind: EVERYTHING };
   return { outcome, holder, kind: EVERYTHING, actor, ...(sharedActor && { sharedActor }) };

@@ -16,7 +16,7 @@ export interface ScrubberOptions {
   readonly owner: string;
   /** No other process can have this store open. */
   readonly alone: boolean;
-  /** From the end of one walk to the start of the next. */
+  /** Pause from the end of one walk to the start of the next. */
   readonly intervalMs: number;
   readonly onDamage: (damage: Damage) => void;
   readonly onAlteredTiles: () => void;
@@ -28,20 +28,20 @@ export interface ScrubberStatus {
   readonly checked: number;
   /** Milliseconds since the epoch of the end of the last complete walk. */
   readonly completedAt: number | undefined;
-  /** Entries that do not verify, by the last complete walk and the one in progress. */
+  /** Entries that do not verify, from the last complete walk and the one in progress. */
   readonly damaged: number;
-  /** The last complete walk found hashes of the tree that are altered or gone, though the entries verify. */
+  /** The last complete walk found altered or missing hashes of the tree, although the entries verify. */
   readonly tilesAltered: boolean;
 }
 
 const NAME = 'audit-scrubber';
 const FIRST_MS = 5_000;
-/** Another replica walks: it is asked again after so long. */
+/** Pause before the next attempt to take the claim, while another replica walks. */
 const BUSY_MS = 600_000;
-/** Between two bundles of 256 entries, each of which takes about a millisecond. */
+/** Pause between two bundles of 256 entries, each of which takes about a millisecond. */
 const PAUSE_MS = 25;
 
-/** Walks the whole log, proves every entry, and reports what does not verify. One replica walks at a time. */
+/** Walks the whole log, proves every entry, and reports entries that do not verify. One replica walks at a time. */
 export class Scrubber {
   readonly #options: ScrubberOptions;
   readonly #claims: Claims;
@@ -96,7 +96,7 @@ export class Scrubber {
     }
   }
 
-  /** Walks once; false when another replica has the claim, or took it. */
+  /** Walks once; false if another replica has or took the claim. */
   async walk(): Promise<boolean> {
     const checkpoint = await this.#options.reader.checkpoint();
     let claim = await this.#claims.take();
@@ -107,10 +107,10 @@ export class Scrubber {
     return true;
   }
 
-  /** Undefined when the claim was lost on the way. */
+  /** Undefined if the claim was lost during the walk. */
   async #walkTo(checkpoint: LogCheckpoint): Promise<Claim | undefined> {
     const { store, clock, onDamage, onAlteredTiles } = this.#options;
-    // A reader of its own, which remembers no tile as proven: every hash on the way to the root is read and checked.
+    // A separate reader that keeps no tile as proven, so each hash up to the root is read and checked.
     const proven = new ProvenEntries(store);
     let claim: Claim | undefined;
     let damaged = 0;

@@ -5,11 +5,11 @@ import { actorTerms, pathTerms, scanEntry, whatTerms } from './entry-scan.ts';
 import { isIndexed, type SearchTerm } from './search-term.ts';
 
 /**
- * Bundles in a group: log_terms says which groups of 262,144 entries have a term, filters say which bundles in it. A row for each
- * bundle would cost ten times the rest of the integrator (measured with 10,000 pods reading).
+ * Bundles in a group. log_terms lists the groups of 262,144 entries that have a term; filters select the bundles within a group. A row for
+ * each bundle would cost ten times the rest of the integrator (measured with 10,000 reading pods).
  */
 export const GROUP_BUNDLES = 1024;
-/** Where log_tiles keeps the filters; the tree's own levels begin at 0. */
+/** The level under which log_tiles keeps the filters; the tree's own levels begin at 0. */
 export const FILTER_LEVEL = -1;
 
 interface Piece {
@@ -18,14 +18,14 @@ interface Piece {
   lastBundle: number;
 }
 
-/** A copy that does not keep the batch alive that it was cut from. */
+/** A copy, so that the term does not keep its whole batch in memory. */
 function detached(text: string): string {
   return Buffer.from(text, 'latin1').toString('latin1');
 }
 
 /**
- * Builds the search index as entries arrive in order. Actors, actions and paths come again and again: each costs one look-up
- * in a map, its terms are written once a group and added to a filter once a bundle.
+ * Builds the search index as entries arrive in order. Actors, actions and paths repeat. Each costs one map look-up, and its terms are
+ * written once per group and added to a filter once per bundle.
  */
 export class SearchIndex {
   #group = -1;
@@ -34,7 +34,7 @@ export class SearchIndex {
   #filter = new Uint8Array(FILTER_BYTES);
   #writes: Write[] = [];
 
-  /** Entries must come in index order, from the first of a bundle on. Whatever is not canonical is left out: it is proven all the same. */
+  /** Entries must come in index order, from the first of a bundle on. Non-canonical text is not indexed, but it is still proven. */
   add(index: number, entry: string): void {
     const bundle = Math.floor(index / TILE_WIDTH);
     this.#enterGroup(Math.floor(bundle / GROUP_BUNDLES));
@@ -48,7 +48,7 @@ export class SearchIndex {
     if (index % TILE_WIDTH === TILE_WIDTH - 1) this.#closeBundle(bundle);
   }
 
-  /** How many rows `takeWrites` would answer. */
+  /** The number of rows that `takeWrites` would return. */
   get waiting(): number {
     return this.#writes.length;
   }

@@ -15,12 +15,12 @@ const INDEXED_KINDS = [
 ] as const;
 
 type IndexedKind = (typeof INDEXED_KINDS)[number];
-/** Terms that are nearly as many as entries: found by the bundles' filters alone. */
+/** Terms with almost as many values as entries: only the bundles' filters find them. */
 type FilteredKind =
   'version' | 'lease' | 'credential' | 'session' | 'token' | 'request' | 'fingerprint';
 export type TermKind = IndexedKind | FilteredKind;
 
-/** One thing an entry can be found by. `term` is the value as it stands between the quotes of the entry: ASCII, escapes included. */
+/** One search term of an entry. `term` is the text between the quotes of the entry: ASCII, escapes included. */
 export interface SearchTerm {
   readonly kind: TermKind;
   readonly term: string;

@@ -12,39 +12,39 @@ import type { AuditQuery } from '../ports/audit-log.ts';
 import { member, scanEntry, type EntryScan } from './entry-scan.ts';
 import type { SearchTerm } from './search-term.ts';
 
-/** Whether an entry with this path and these fingerprints is wanted. */
+/** Whether the search returns an entry with this path and these fingerprints. */
 export type AcceptValue = (path: string, fingerprint: string, fields: string) => boolean;
 
-/** What is looked for. */
+/** The query, with the optional check of values. */
 type Wanted = AuditQuery & { readonly accepts?: AcceptValue | undefined };
 
-/** The log as it is searched. */
+/** The log that the search reads. */
 export interface SearchedLog {
   readonly store: Store;
   /** Entries that the checkpoint covers. */
   readonly size: number;
-  /** Entries `[start, end)`, as far as they verify. */
+  /** Entries `[start, end)` that verify, and the damage. */
   read(start: number, end: number): Promise<ProvenPart>;
 }
 
-/** A page stops after so many bundles were read or groups looked through, found or not: the cursor goes on from there. */
+/** A page stops after this many read bundles or searched groups, with or without matches; the cursor continues from there. */
 const MOST_BUNDLES = 64;
 const MOST_GROUPS = 4;
 const CURSOR = /^(?:0|[1-9][0-9]{0,15})$/;
 
-/** Entries below this index remain to be searched. */
+/** The search continues below this index. */
 function startOf(after: string | undefined, size: number): number {
   if (after === undefined) return size;
   if (!CURSOR.test(after)) throw new BrokerError('ERR_REQUEST_INVALID', 'the cursor is not valid');
   return Math.min(size, Number(after));
 }
 
-/** Entries may be older than their commit by a request's duration, and replicas' clocks differ by minutes at most. */
+/** An entry may be older than its commit by a request's duration, and replicas' clocks differ by minutes at most. */
 const SLACK_MS = 300_000;
 
 /**
- * Index bounds from the times of checkpoints. At `at`, all that was committed before was in the tree: entries at or beyond its
- * size are younger. Entries below the size of a checkpoint with an earlier `at` are older than `at`.
+ * Index bounds from the times of checkpoints. At the time `at` of a checkpoint, everything committed before was in the tree, so entries at
+ * or beyond its size are younger. Entries below the size of a checkpoint with an earlier `at` are older than `at`.
  */
 async function timeBounds(
   store: Store,
@@ -86,7 +86,7 @@ class Search {
   readonly #limit: number;
   readonly found: LogEntry[] = [];
   #bundlesLeft = MOST_BUNDLES;
-  /** Entries from here on were looked at. */
+  /** Entries from here on were searched. */
   position: number;
 
   constructor(log: SearchedLog, query: Wanted, limit: number, position: number) {
@@ -97,7 +97,7 @@ class Search {
     this.position = position;
   }
 
-  /** Newest first down to `lowest`, or as far as one page goes. */
+  /** Searches newest first, down to `lowest` or to the limit of one page. */
   async run(lowest: number): Promise<void> {
     for (let groups = 0; groups < MOST_GROUPS && this.position > lowest; groups++) {
       const top = Math.floor((this.position - 1) / TILE_WIDTH);
@@ -111,7 +111,7 @@ class Search {
     }
   }
 
-  /** False when the page is full. */
+  /** False if the page is full. */
   async #readAll(bundles: readonly number[]): Promise<boolean> {
     for (const bundle of bundles) {
       if (this.#bundlesLeft === 0) return false;
@@ -135,7 +135,7 @@ class Search {
     const start = bundle * TILE_WIDTH;
     const end = Math.min(this.position, start + TILE_WIDTH);
     const { entries, damage } = await this.#log.read(start, end);
-    // A page hashes up to 64 bundles: others are answered in between.
+    // A page hashes up to 64 bundles: other requests are answered in between.
     await loopTurn();
     for (let index = end - 1; index >= start; index--) {
       const entry = entries[index - start];
@@ -153,7 +153,7 @@ class Search {
   }
 }
 
-/** The text between two quotes of an entry, which is ASCII. */
+/** Decodes the text between two quotes of an entry, which is ASCII. */
 function decoded(text: string): string {
   return text.includes('\\') ? (JSON.parse(`"${text}"`) as string) : text;
 }
@@ -164,9 +164,9 @@ function rangeOf(damage: readonly Damage[], index: number): Damage {
 }
 
 /**
- * Entries that match, newest first. The work of one page is bounded, so a page may be empty and still have a `next`.
- * @throws ERR_REQUEST_INVALID for a cursor that is none; DamagedLog for an entry that does not verify: its index is a cursor, from which
- * a search goes on below the damage.
+ * Matching entries, newest first. The work of one page is bounded, so a page may be empty and still have a `next`.
+ * @throws ERR_REQUEST_INVALID for an invalid cursor; DamagedLog for an entry that does not verify: its index is a cursor that continues the
+ * search below the damage.
  */
 export async function searchEntries(
   log: SearchedLog,

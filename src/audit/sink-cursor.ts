@@ -7,13 +7,16 @@ type Row = Tables['sink_cursors'];
 
 const MOST_SINKS = 100;
 
-/** Where a sink goes on. `forged`: no key of ours made the row; the sink gets the log from its beginning. */
+/**
+ * The position from which a sink continues. `forged`: none of the broker's keys authenticates the row, so the sink gets the log from its
+ * beginning.
+ */
 export interface SinkPosition {
   readonly next: number;
   readonly forged: boolean;
 }
 
-/** How far each sink is, under the row MAC: an attacker who writes the database cannot make a sink skip entries. */
+/** The position of each sink, under the row MAC: an attacker who writes the database cannot make a sink skip entries. */
 export class SinkCursors {
   readonly #store: Store;
   readonly #rows: RowMacs;
@@ -23,7 +26,7 @@ export class SinkCursors {
     this.#rows = rows;
   }
 
-  /** `size`: of the log; a cursor beyond it belongs to another log. */
+  /** `size` of the log: a cursor beyond it belongs to another log. */
   async read(sink: string, size: number): Promise<SinkPosition> {
     const row = await this.#store.get('sink_cursors', { sink });
     if (row === undefined) return { next: 0, forged: false };
@@ -31,13 +34,13 @@ export class SinkCursors {
     return { next: isOurs ? row.next_index : 0, forged: !isOurs };
   }
 
-  /** A sealed broker has no key for the MAC: the cursor stays where it was, and what is sent meanwhile comes again after the next start. */
+  /** A sealed broker has no key for the MAC. The cursor does not move, and the next start repeats the entries sent meanwhile. */
   async move(sink: string, next_index: number): Promise<void> {
     const put = this.#sealed(sink, next_index);
     if (put !== undefined) await this.#store.commit({ writes: [{ table: 'sink_cursors', put }] });
   }
 
-  /** Seals cursors of a release that had no MAC on them. Only for a store that no later release has opened. */
+  /** Seals cursors of a release without MACs. Only for a store that no later release has opened. */
   async sealAll(): Promise<void> {
     const rows = await this.#store.list('sink_cursors', { limit: MOST_SINKS });
     const unsealed = rows.filter(({ mac }) => mac === null);

@@ -27,7 +27,7 @@ export async function storedCheckpoint(
   return { ...checkpoint, note: row.note };
 }
 
-/** Reads tiles out of the store; what it answers may be wider than asked for. @throws ERR_CIPHERTEXT_INVALID when a tile is missing. */
+/** Reads tiles from the store; a tile may be wider than requested. @throws ERR_CIPHERTEXT_INVALID if a tile is missing. */
 export function tileReader(store: Store): (tile: TileAddress) => Promise<Uint8Array> {
   return async ({ level, index }) => {
     if (level === 'entries') throw new RangeError('entry bundles are not tiles of hashes');
@@ -48,7 +48,7 @@ async function compactRange(store: Store, size: number): Promise<readonly Uint8A
   return nodesFromTiles(size, tileReader(store))(nodes);
 }
 
-/** The root over the first `size` entries, as the store's tiles have it. @throws ERR_CIPHERTEXT_INVALID when tiles are missing or short. */
+/** The root over the first `size` entries, from the store's tiles. @throws ERR_CIPHERTEXT_INVALID if tiles are missing or short. */
 export async function rootOf(store: Store, size: number): Promise<Uint8Array> {
   return foldRight(await compactRange(store, size));
 }
@@ -66,7 +66,7 @@ async function edgeTiles(store: Store, size: number): Promise<readonly PartialTi
   return tiles;
 }
 
-/** The tree of the first `size` entries, ready to grow. @throws ERR_CIPHERTEXT_INVALID when tiles are missing or short. */
+/** The tree of the first `size` entries, ready to grow. @throws ERR_CIPHERTEXT_INVALID if tiles are missing or short. */
 export async function openTree(store: Store, size: number): Promise<TreeTiles> {
   const tree = new TreeAccumulator(size, await compactRange(store, size));
   return new TreeTiles(tree, await edgeTiles(store, size));

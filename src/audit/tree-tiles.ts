@@ -19,7 +19,7 @@ interface GrowingTile {
   changed: boolean;
 }
 
-/** The tree's right edge in memory, and the tiles that appending changes. */
+/** The right edge of the tree in memory, and the tiles that an append changes. */
 export class TreeTiles {
   readonly #tree: TreeAccumulator;
   readonly #edge = new Map<number, GrowingTile>();

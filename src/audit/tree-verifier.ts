@@ -5,13 +5,13 @@ import type { Findings } from './finding.ts';
 
 const TILE_HEIGHT = 8;
 
-/** Recomputes the Merkle tree from the entries and compares it, tile by tile, with what was exported. */
+/** Recomputes the Merkle tree from the entries and compares it with the export, tile by tile. */
 export class TreeVerifier {
   readonly #files: ExportFiles;
   readonly #findings: Findings;
   readonly #size: number;
   readonly #tree = new TreeAccumulator();
-  /** Hashes of the tile being filled at each tile level above the leaves. */
+  /** Hashes of the tile in progress at each tile level above the leaves. */
   readonly #upper = new Map<number, Uint8Array[]>();
   #leaves: Buffer = Buffer.alloc(0);
 
@@ -29,12 +29,12 @@ export class TreeVerifier {
     return this.#tree.root();
   }
 
-  /** Reads the tile of leaf hashes that the next bundle's entries are compared with. */
+  /** Reads the tile of leaf hashes to compare with the next bundle's entries. */
   async beginBundle(index: number): Promise<void> {
     this.#leaves = await this.#tile(0, index);
   }
 
-  /** An entry that the export does not have: the tree is checked with the hash that its tile has. */
+  /** The export lacks the entry. The tree is checked with the hash from its tile. */
   missing(index: number): void {
     const at = (index % TILE_WIDTH) * HASH_BYTES;
     this.#append(Buffer.from(this.#leaves.subarray(at, at + HASH_BYTES)));
@@ -69,7 +69,7 @@ export class TreeVerifier {
     }
   }
 
-  /** Compares the upper tiles that are full, and at the end of the log those that are not. */
+  /** Compares the full upper tiles and, at the end of the log, the partial ones. */
   async endBundle(): Promise<void> {
     const atEnd = this.#tree.size === this.#size;
     for (const [level, row] of this.#upper) {

@@ -18,25 +18,28 @@ import { beginBatch, HeadReader, MissingEntries } from './export-gaps.ts';
 import { TreeVerifier } from './tree-verifier.ts';
 
 export interface VerifyOptions {
-  /** A checkpoint note kept outside the store: without one, a log that the holder of its key cut off or rewrote looks whole. */
+  /** A checkpoint note kept outside the store. Without one, a log looks complete even if the holder of its key truncated or rewrote it. */
   readonly externalCheckpoint?: string | undefined;
-  /** The log's verifier key, from elsewhere than the export. */
+  /** The log's verifier key, from a source other than the export. */
   readonly logKey?: string | undefined;
   readonly progress?: Progress | undefined;
 }
 
 export interface VerifyReport {
   readonly holds: boolean;
-  /** `anchored`: the entries are those of the external checkpoint. `self-consistent only`: they fit together, and no more is known. */
+  /**
+   * `anchored`: the entries are those of the external checkpoint. `self-consistent only`: they are consistent with each other; nothing else
+   * is known.
+   */
   readonly assurance: 'anchored' | 'self-consistent only' | 'none';
-  /** The log key was given, and so not taken from the export itself. */
+  /** The caller passed the log key, so it was not taken from the export itself. */
   readonly keyGiven: boolean;
   readonly origin: string;
   /** Entries checked. */
   readonly size: number;
   readonly batches: number;
   readonly writers: readonly WriterSummary[];
-  /** In the order of the log, a hundred at most. */
+  /** In the order of the log, at most a hundred. */
   readonly findings: readonly Finding[];
   readonly findingCount: number;
 }
@@ -215,9 +218,9 @@ class Verification {
 }
 
 /**
- * Checks an export offline, in one pass and constant memory: every leaf, tile and root, every writer's chain, every batch's
- * signature under a key that the log key endorsed, the checkpoint, and that the external checkpoint is part of this history.
- * Never throws for what an export holds: it reports.
+ * Checks an export offline, in one pass and constant memory: every leaf, tile and root, every writer's chain, every batch's signature under
+ * a key that the log key endorsed, the checkpoint, and that the external checkpoint is part of this history. It never throws for the
+ * content of an export: it reports findings.
  */
 export function verifyExport(
   directory: string,

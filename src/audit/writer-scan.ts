@@ -1,6 +1,6 @@
 import type { Store } from '../ports/store.ts';
 
-/** Names of the writers after `after`, in their order, which is about that of their boots. One row is read a writer. */
+/** Names of the writers after `after`, in order, which is about the order of their boots. Reads one row per writer. */
 export async function* writersAfter(store: Store, after: string): AsyncGenerator<string> {
   for (let last = after; ;) {
     const [row] = await store.list('audit_batches', {

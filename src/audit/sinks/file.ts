@@ -4,7 +4,7 @@ import { deliveryLines, type Delivery, type Sink } from '../sink.ts';
 const NEWLINE = 0x0a;
 const TAIL_BYTES = 65_536 + 1;
 
-/** Where the last whole line ends: a crash within a write leaves a torn one, which the next delivery repeats in full. */
+/** The end of the last whole line. A crash within a write leaves a torn line, which the next delivery repeats in full. */
 async function endOfLines(file: FileHandle): Promise<number> {
   const { size } = await file.stat();
   const tail = Buffer.alloc(Math.min(size, TAIL_BYTES));
@@ -24,7 +24,7 @@ async function openLines(path: string): Promise<FileHandle> {
   }
 }
 
-/** The head of each delivery and one entry a line, appended and synced before the cursor moves; mode 0600. */
+/** Appends the head of each delivery and one entry a line, and syncs before the cursor moves; mode 0600. */
 export class FileSink implements Sink {
   readonly name: string;
   readonly #path: string;
@@ -62,7 +62,7 @@ export class FileSink implements Sink {
       await file.appendFile(deliveryLines(delivery));
       await file.datasync();
     } catch (error) {
-      // Half a delivery may be in the file: opening it again cuts a torn line off.
+      // The file may contain half a delivery. Opening it again cuts off a torn line.
       await this.#letGo().catch(() => undefined);
       throw error;
     }

@@ -2,7 +2,10 @@ import { once } from 'node:events';
 import type { Writable } from 'node:stream';
 import { deliveryLines, type Delivery, type Sink } from '../sink.ts';
 
-/** The head of each delivery and one entry a line on a stream, usually standard output, for the collector of a container's output. Waits while the reader is slow. */
+/**
+ * Writes the head of each delivery and one entry a line to a stream, usually standard output, for the log collector of a container. Waits
+ * while the reader is slow.
+ */
 export class StreamSink implements Sink {
   readonly name: string;
   readonly #stream: Writable;
@@ -20,7 +23,7 @@ export class StreamSink implements Sink {
     return Promise.resolve();
   }
 
-  /** The stream is not ours to end. */
+  /** The sink does not own the stream, so it does not end it. */
   close(): Promise<void> {
     return Promise.resolve();
   }
