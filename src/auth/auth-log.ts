@@ -1,4 +1,4 @@
 import type { Log } from '../ports/log.ts';
 
-/** What this room tells the operator. No token, claim value or upstream text goes in: those are a caller's. */
+/** The log of the auth module. It contains no token, claim value or upstream text, because callers control those. */
 export type AuthLog = Pick<Log, 'warn'>;

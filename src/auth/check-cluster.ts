@@ -3,7 +3,10 @@ import { BrokerError } from '../domain/errors.ts';
 import type { Problem } from '../domain/errors.ts';
 import type { ClusterConnection } from './cluster-connection.ts';
 
-/** A cluster whose tokens would be accepted without an audience, an issuer or an end is not registered. @throws ERR_BODY_INVALID with `problems`. */
+/**
+ * Refuses a cluster whose tokens would be accepted without an audience, an issuer or an expiry.
+ * @throws ERR_BODY_INVALID with `problems`.
+ */
 export function checkCluster(spec: ClusterSpec, connection: ClusterConnection): void {
   const problems = [...tokenProblems(spec), ...connectionProblems(spec, connection)];
   if (problems.length > 0) {

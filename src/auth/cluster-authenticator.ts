@@ -9,13 +9,13 @@ import { readTokenHeader } from './jwt/token-header.ts';
 import { requireAgreement } from './token-review/agree.ts';
 import type { TokenReviewer } from './token-review/token-reviewer.ts';
 
-/** How this cluster's tokens are checked: `verifier` for `jwks`, `reviewer` for `token-review`, and `both`. */
+/** The checks of this cluster's tokens: `verifier` for `jwks`, `reviewer` for `token-review`, and `both`. */
 export interface ClusterChecks {
   readonly verifier?: JwksVerifier;
   readonly reviewer?: TokenReviewer;
 }
 
-/** Logins of one cluster: only its keys, its issuer and its API server are ever tried. */
+/** Logins of one cluster. It uses only that cluster's keys, issuer and API server. */
 export class ClusterAuthenticator implements WorkloadAuthenticator {
   readonly #cluster: { readonly name: string; readonly rules: TokenRules };
   readonly #checks: ClusterChecks;
@@ -40,7 +40,7 @@ export class ClusterAuthenticator implements WorkloadAuthenticator {
     const claims = this.#read(payload);
     if (reviewer !== undefined) {
       requireAgreement(claims, await reviewer.review(token, context.signal));
-      // The review took time: what it confirmed may have ended meanwhile.
+      // The review took time, and the token may have expired meanwhile.
       this.#read(payload);
     }
     return {
@@ -62,7 +62,7 @@ export class ClusterAuthenticator implements WorkloadAuthenticator {
   }
 }
 
-/** Attacker-controlled: believed only where the API server's review says the same. Refuses garbage before it costs a request. */
+/** Attacker-controlled: trusted only if the API server's review confirms it. Refuses malformed tokens before they cost a request. */
 function unverifiedPayload(token: string): Uint8Array {
   const { header, payload } = parseCompactToken(token);
   readTokenHeader(header);

@@ -1,6 +1,6 @@
 import type { KubernetesApi } from '../ports/kubernetes-api.ts';
 import type { JwksConnection } from './config.ts';
 
-/** The connection that a cluster names: an API server to ask, or a place where its keys are. */
+/** The connection that a cluster names: an API server, or a source of keys. */
 export type ClusterConnection =
   { readonly type: 'kubernetes'; readonly api: KubernetesApi } | JwksConnection;

@@ -5,17 +5,17 @@ const file = z.string().min(1).max(4096);
 
 const fileSource = z.strictObject({
   type: z.literal('jwks'),
-  /** A JWK set that an operator keeps. */
+  /** A JWK set that an operator keeps up to date. */
   file,
 });
 
 const discoverySource = z.strictObject({
   type: z.literal('jwks'),
-  /** The `iss` of its tokens, character for character; the discovery document is below it. */
+  /** The `iss` of its tokens, compared by characters. The discovery document is below it. */
   issuerUrl: z.url({ protocol: /^https$/ }).refine(isPlainAddress, 'no user, query or fragment'),
-  /** Trusted for the issuer and the hosts, instead of Node's roots. */
+  /** Trusted for the issuer and the hosts, instead of Node's root certificates. */
   caFile: file.optional(),
-  /** Hosts besides the issuer's that may serve the key set: `keys.example.com`, or with its port unless that is 443. */
+  /** Hosts besides the issuer's that may serve the key set: `keys.example.com`, with its port unless that is 443. */
   hosts: z
     .array(z.string().max(255).regex(HOST, 'a host name in lower case, with a port or without'))
     .max(16)

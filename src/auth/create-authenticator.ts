@@ -19,8 +19,8 @@ export interface AuthDependencies {
 }
 
 /**
- * The login of one registered cluster. Starts to load its keys where the mode uses them; the connection stays the caller's to close.
- * @throws ERR_BODY_INVALID with `problems` when the cluster cannot be used with this connection.
+ * The login of one registered cluster. Begins to load its keys if the mode uses them; the caller closes the connection.
+ * @throws ERR_BODY_INVALID with `problems` if the cluster cannot be used with this connection.
  */
 export function createAuthenticator(
   cluster: { readonly name: string; readonly spec: ClusterSpec },

@@ -1,6 +1,6 @@
 import { BrokerError } from '../domain/errors.ts';
 
-/** Why a token was refused. In audit entries and docs/clusters.md, so they never change; callers never see them. */
+/** Why a token was refused. Audit entries and docs/clusters.md contain these words, so they never change; callers never see them. */
 export type TokenRefusal =
   | 'too_large'
   | 'malformed'

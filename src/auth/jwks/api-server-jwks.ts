@@ -2,7 +2,7 @@ import type { KubernetesApi } from '../../ports/kubernetes-api.ts';
 import { JWKS_ACCEPT, MAX_JWKS_BYTES } from './jwks-source.ts';
 import type { JwksSource } from './jwks-source.ts';
 
-/** From the configured API server itself: the `jwks_uri` it publishes is on another host in kind and kubeadm clusters. */
+/** Loads keys from the configured API server itself: the `jwks_uri` that it publishes is on another host in kind and kubeadm clusters. */
 export class ApiServerJwks implements JwksSource {
   readonly #api: KubernetesApi;
 
@@ -23,6 +23,6 @@ export class ApiServerJwks implements JwksSource {
   }
 
   close(): void {
-    // The caller opened the connection, and closes it.
+    // The caller opened the connection and closes it.
   }
 }

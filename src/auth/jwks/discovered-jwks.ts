@@ -15,7 +15,7 @@ export interface DiscoveryOptions {
 
 const MAX_SOCKETS = 2;
 
-/** OpenID Connect Discovery 1.0 §4: the document at the issuer names the key set, within what the connection allows. */
+/** OpenID Connect Discovery 1.0 §4: the document at the issuer names the key set, within the limits of the connection. */
 export class DiscoveredJwks implements JwksSource {
   readonly #options: DiscoveryOptions;
   readonly #ca: WatchedFile | undefined;

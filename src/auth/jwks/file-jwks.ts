@@ -3,7 +3,7 @@ import { parseJson } from '../../net/https/parse-json.ts';
 import { MAX_JWKS_BYTES } from './jwks-source.ts';
 import type { JwksSource } from './jwks-source.ts';
 
-/** A key set that an operator keeps in a file, for API servers that we cannot reach. */
+/** A key set in a file that an operator keeps up to date, for API servers that the broker cannot reach. */
 export class FileJwks implements JwksSource {
   readonly #path: string;
 
@@ -18,6 +18,6 @@ export class FileJwks implements JwksSource {
   }
 
   close(): void {
-    // Nothing is held between reads.
+    // Nothing is open between reads.
   }
 }

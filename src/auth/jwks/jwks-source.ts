@@ -1,11 +1,11 @@
-/** Where a cluster's key set comes from. */
+/** The source of a cluster's key set. */
 export interface JwksSource {
-  /** The document, parsed and unchecked, at most `MAX_JWKS_BYTES` long. Rejects with whatever went wrong. */
+  /** The document, parsed and unchecked, at most `MAX_JWKS_BYTES` long. Rejects with the original error. */
   fetch(signal: AbortSignal): Promise<unknown>;
   close(): void;
 }
 
-/** kube-apiserver answers 406 to those who would not take a key set (RFC 7517 §8.5.2). */
+/** kube-apiserver answers 406 unless the client accepts a key set (RFC 7517 §8.5.2). */
 export const JWKS_ACCEPT = 'application/jwk-set+json, application/json';
 
 /** A set of 100 RSA keys of 4096 bits is 80 KB. */

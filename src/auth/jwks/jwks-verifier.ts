@@ -5,7 +5,7 @@ import { readTokenHeader } from '../jwt/token-header.ts';
 import { tokenRefused } from '../token-refused.ts';
 import type { KeySet } from './key-set.ts';
 
-/** Checks signatures with the cluster's own keys (RFC 7515 §5.2); nothing of the payload is read before. */
+/** Checks signatures with the cluster's own keys (RFC 7515 §5.2). It reads nothing of the payload before. */
 export class JwksVerifier {
   readonly #keys: KeySet;
 
@@ -13,7 +13,7 @@ export class JwksVerifier {
     this.#keys = keys;
   }
 
-  /** The payload that was signed. @throws ERR_TOKEN_INVALID, ERR_IDENTITY_UNAVAILABLE. */
+  /** The signed payload. @throws ERR_TOKEN_INVALID, ERR_IDENTITY_UNAVAILABLE. */
   async verify(token: string, context: Pick<CallContext, 'signal'>): Promise<Uint8Array> {
     const { header, payload, signature, input } = parseCompactToken(token);
     const { alg, kid } = readTokenHeader(header);

@@ -10,13 +10,13 @@ import { readJwks } from './read-jwks.ts';
 import type { TrustedKey } from './trusted-key.ts';
 
 const FETCH_MS = 5_000;
-/** Unknown kids ask at most this often, so that made-up ones cannot hammer the key server. */
+/** The shortest pause between refreshes for unknown kids, so that made-up kids cannot flood the key server. */
 const COOL_DOWN_MS = 30_000;
-/** A key removed at the cluster is refused here after this. */
+/** The broker refuses a key at most this long after the cluster removed it. */
 const REFRESH_MS = 5 * 60_000;
 const FIRST_RETRY_MS = 1_000;
 const LAST_RETRY_MS = 30_000;
-/** How long keys that cannot be refreshed are still believed. */
+/** How long the broker trusts keys that it cannot refresh. */
 const HARD_MAX_AGE_MS = 60 * 60_000;
 
 export interface KeySetDependencies {
@@ -24,7 +24,7 @@ export interface KeySetDependencies {
   readonly log: AuthLog;
 }
 
-/** The keys of one cluster, kept fresh in the background; the last good set serves through an outage, up to an hour. */
+/** The keys of one cluster, refreshed in the background. During an outage the last good set serves for up to an hour. */
 export class KeySet {
   readonly #source: JwksSource;
   readonly #clock: Clock;
@@ -44,7 +44,7 @@ export class KeySet {
     void this.#refresh();
   }
 
-  /** Undefined when the cluster does not publish this key. @throws ERR_IDENTITY_UNAVAILABLE when no set can be believed. */
+  /** Undefined if the cluster does not publish this key. @throws ERR_IDENTITY_UNAVAILABLE if no set is trusted. */
   async find(kid: string, context: Pick<CallContext, 'signal'>): Promise<TrustedKey | undefined> {
     const known = this.#believed()?.get(kid);
     if (known !== undefined) return known;

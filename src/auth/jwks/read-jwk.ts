@@ -10,7 +10,7 @@ const EC_ALGORITHMS: ReadonlyMap<string, string> = new Map([
   ['P-521', 'ES512'],
 ]);
 const FEWEST_RSA_BITS = 2048;
-/** Above this one verification blocks the loop for milliseconds. */
+/** With larger keys, one verification blocks the event loop for milliseconds. */
 const MOST_RSA_BITS = 8192;
 const LEAST_EXPONENT = 65_537;
 const MOST_EXPONENT_BYTES = 4;
@@ -18,7 +18,7 @@ const LONGEST_KID = 256;
 
 type Members = Partial<Record<string, unknown>>;
 
-/** The key, or why it is not used: weak, private, symmetric, not for signatures, without a name, not a key at all. */
+/** The key, or the reason why it is not used: weak, private, symmetric, not for signatures, without a name, or not a key. */
 export async function readJwk(entry: unknown): Promise<TrustedKey | string> {
   if (typeof entry !== 'object' || entry === null) return 'not_an_object';
   const jwk: Members = entry;
@@ -68,7 +68,7 @@ function bitLength(bytes: Buffer): number {
   return first < 0 ? 0 : (bytes.length - first) * 8 - Math.clz32(bytes[first] ?? 0) + 24;
 }
 
-/** A key says which one algorithm it is for, or may be used with all of its type. */
+/** A key names its one algorithm, or may be used with all algorithms of its type. */
 async function importAll(
   kid: string,
   { jwk, algorithms }: PublicKey,

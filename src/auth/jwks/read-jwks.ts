@@ -5,8 +5,8 @@ import type { TrustedKey } from './trusted-key.ts';
 const MOST_KEYS = 100;
 
 /**
- * The usable keys of a JWK set (RFC 7517 §5) by `kid`; the others are logged and left out.
- * @throws Error when it is not a key set, has over 100 keys, or none of them can be used.
+ * The usable keys of a JWK set (RFC 7517 §5) by `kid`; the others are logged and skipped.
+ * @throws Error if it is not a key set, has over 100 keys, or has no usable key.
  */
 export async function readJwks(
   document: unknown,

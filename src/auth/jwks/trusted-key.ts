@@ -1,6 +1,6 @@
 import type { JwsKey } from '../../crypto/jws-signature.ts';
 
-/** A key of the cluster's set that passed the checks: one for each algorithm it may verify. */
+/** A key of the cluster's set that passed the checks, imported once for each algorithm that it may verify. */
 export interface TrustedKey {
   readonly kid: string;
   readonly byAlgorithm: ReadonlyMap<string, JwsKey>;

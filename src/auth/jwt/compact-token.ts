@@ -1,7 +1,7 @@
 import { parseCompactJws, type CompactJws } from '../../domain/compact-jws.ts';
 import { tokenRefused } from '../token-refused.ts';
 
-/** A bound service-account token has 0.9 to 2 KB; nothing is looked at in longer ones (CVE-2025-30204). */
+/** A bound service-account token has 0.9 to 2 KB. Longer tokens than this are refused unread (CVE-2025-30204). */
 const MAX_TOKEN_LENGTH = 16_384;
 
 /** @throws ERR_TOKEN_INVALID `too_large`, `malformed`, `not_canonical`. */

@@ -4,7 +4,7 @@ import { parseStrictObject, type JsonObject } from '../../domain/strict-json.ts'
 import type { Workload } from '../../domain/workload.ts';
 import { tokenRefused, type TokenRefusal } from '../token-refused.ts';
 
-/** Which tokens a cluster accepts, and how old they may be. */
+/** The tokens that a cluster accepts, and their maximum age. */
 export type TokenRules = Pick<
   ClusterSpec,
   'issuer' | 'audiences' | 'allowSeveralAudiences' | 'maxTokenLifetimeSeconds' | 'allowWithoutPod'
@@ -127,7 +127,7 @@ function readTimes(
   return { issuedAt: iat * 1000, endsAt: exp * 1000 };
 }
 
-/** NumericDate may be any number. Verifiers were fooled into "never expires" by `1e999`, fractions and text. */
+/** NumericDate may be any number. Attackers made verifiers treat a token as "never expires" by `1e999`, fractions and text. */
 function secondsOf(value: unknown, reason: TokenRefusal): number {
   if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0) {
     throw tokenRefused(reason);

@@ -1,7 +1,7 @@
 import { tokenRefused } from '../token-refused.ts';
 import { parseStrictObject } from '../../domain/strict-json.ts';
 
-/** What kube-apiserver signs with; symmetric algorithms and `none` are not in it (RFC 8725 §3.1, §3.2). */
+/** The algorithms of kube-apiserver; symmetric algorithms and `none` are not among them (RFC 8725 §3.1, §3.2). */
 const ALGORITHMS: ReadonlySet<string> = new Set([
   'RS256',
   'RS384',
@@ -25,7 +25,7 @@ export function readTokenHeader(bytes: Uint8Array): TokenHeader {
   const { alg, typ, kid } = header;
   if (typeof alg !== 'string' || !ALGORITHMS.has(alg)) throw tokenRefused('bad_alg');
   if (typ !== undefined && typ !== 'JWT') throw tokenRefused('bad_typ');
-  // No extension is understood, `b64` (RFC 7797) included.
+  // The broker supports no extension, `b64` (RFC 7797) included.
   if ('crit' in header || 'b64' in header) throw tokenRefused('bad_crit');
   if (KEY_PARAMETERS.some((name) => name in header)) throw tokenRefused('key_not_trusted');
   if (typeof kid !== 'string' || kid === '' || kid.length > LONGEST_KID) {

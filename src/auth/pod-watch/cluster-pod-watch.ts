@@ -16,14 +16,14 @@ export interface PodWatchDependencies extends PodFeedDependencies {
   readonly log: AuthLog;
 }
 
-/** A relist that loses more than this share of the pods, and more than a few, is suspected before it is believed. */
+/** If a relist loses more pods than both limits, it reports a mass loss instead of single ends: the list may be wrong. */
 const MASS_LOSS = { share: 0.2, fewest: 10 };
-/** After as many failures in a row the version itself is suspected. */
+/** After this many failures in a row the resource version itself may be wrong. */
 const FAILURES_UNTIL_RELIST = 3;
 
 /**
- * List, watch, resume, for ever. The informer of client-node drops lines that it cannot parse and stops on errors other than 410 without a word:
- * here every doubt ends in a new list, and silence makes the watch stale.
+ * Lists, watches and resumes for ever. The informer of client-node drops lines that it cannot parse, and stops silently on errors other
+ * than 410. Here any doubt leads to a new list, and silence makes the watch stale.
  */
 export class ClusterPodWatch implements PodWatch {
   readonly #dependencies: PodWatchDependencies;
@@ -33,7 +33,7 @@ export class ClusterPodWatch implements PodWatch {
   readonly #liveness: Liveness;
   readonly #feed: PodFeed;
   readonly #done: Promise<void>;
-  /** Where the next watch resumes; undefined: only a list will do. */
+  /** The version at which the next watch resumes; undefined: a new list is needed. */
   #version: string | undefined;
   #failures = 0;
   #seen = new Set<string>();
@@ -121,7 +121,7 @@ export class ClusterPodWatch implements PodWatch {
   }
 
   #event(event: WatchEvent): void {
-    // Lines that a suspended process finds in its socket are of before it slept.
+    // Lines that a suspended process finds in its socket are from before the suspension.
     if (this.#liveness.status() !== 'live') {
       throw new BrokerError('ERR_PROVIDER_FAILED', undefined, { reason: 'watch_stale' });
     }
@@ -141,7 +141,7 @@ export class ClusterPodWatch implements PodWatch {
   }
 }
 
-/** The connection broke: the next watch continues where this one stopped. Anything else is reason to doubt what is known. */
+/** The connection broke: the next watch resumes where this one stopped. Any other error casts doubt on the known state. */
 function isTransport(error: unknown): boolean {
   if (!(error instanceof BrokerError)) return false;
   return error.code === 'ERR_PROVIDER_UNAVAILABLE' || error.code === 'ERR_PROVIDER_TIMEOUT';

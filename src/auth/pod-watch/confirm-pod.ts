@@ -16,7 +16,7 @@ export interface PodName {
 const CONFIRM_MS = 10_000;
 const GONE: PodFacts = { state: 'ended', labels: new Map() };
 
-/** One GET of the pod; another pod under its name means that it ended. @throws ERR_IDENTITY_UNAVAILABLE. */
+/** Reads the pod once; another pod under its name means that the pod ended. @throws ERR_IDENTITY_UNAVAILABLE. */
 export async function confirmPod(
   { api, clock }: { readonly api: KubernetesApi; readonly clock: Clock },
   { namespace, name, uid }: PodName,

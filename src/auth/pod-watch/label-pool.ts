@@ -1,6 +1,6 @@
 const MOST_SETS = 16_384;
 
-/** Pods of one template have the same labels: they share one map. */
+/** Pods of one template have the same labels, so they share one map. */
 export class LabelPool {
   readonly #sets = new Map<string, ReadonlyMap<string, string>>();
 
@@ -9,7 +9,7 @@ export class LabelPool {
     const key = JSON.stringify(entries);
     const known = this.#sets.get(key);
     if (known !== undefined) return known;
-    // Templates come and go; after forgetting them all, the next pods build the pool again.
+    // Templates change over time. After the pool forgets all maps, the next pods build it again.
     if (this.#sets.size >= MOST_SETS) this.#sets.clear();
     const set = new Map(entries);
     this.#sets.set(key, set);

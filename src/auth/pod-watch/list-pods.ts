@@ -5,19 +5,19 @@ import { withDeadline } from '../../ports/deadline.ts';
 import { membersOf, readPod, resourceVersionOf } from './observed-pod.ts';
 import type { ObservedPod } from './observed-pod.ts';
 
-/** Some 2 to 4 MB of JSON: more would hold the loop for long. */
+/** About 2 to 4 MB of JSON: a larger page would block the event loop for long. */
 const PAGE_LIMIT = 250;
 const MAX_PAGE_BYTES = 64 * 1024 * 1024;
 const PAGE_MS = 20_000;
-/** Past 5,000 nodes of 110 pods the server repeats itself. */
+/** 5,000 nodes with 110 pods each need fewer pages: a server that sends more repeats itself. */
 const MOST_PAGES = 4_000;
 
 export const ALL_PODS = ['api', 'v1', 'pods'];
 
 /**
- * Reads every pod page by page, all of one version, which is returned. Without `resourceVersion` the first page is read through a quorum, so it is
- * not older than what the watch said.
- * @throws ERR_PROVIDER_*; `reason` is `http_410` when the pages outlived the server's memory.
+ * Reads all pods page by page, all of one version, and returns that version. Without `resourceVersion` the API server reads the first page
+ * through a quorum, so it is not older than the watch.
+ * @throws ERR_PROVIDER_*; `reason` is `http_410` if the pages expired at the server.
  */
 export async function listPods(
   { api, clock }: { readonly api: KubernetesApi; readonly clock: Clock },

@@ -2,10 +2,10 @@ import type { Clock } from '../../ports/clock.ts';
 
 type Status = 'starting' | 'live' | 'stale';
 
-/** Silence, bookmarks included, after which nothing is concluded from the watch. */
+/** After this long without any event or bookmark, the watch proves nothing. */
 const STALE_AFTER_MS = 60_000;
 
-/** Whether the watch can be believed. Only a complete list makes it live; silence makes it stale. */
+/** Whether the watch is trusted. Only a complete list makes it live; silence makes it stale. */
 export class Liveness {
   readonly #clock: Clock;
   readonly #onStatus: (status: Status) => void;
@@ -18,13 +18,13 @@ export class Liveness {
     this.#onStatus = onStatus;
   }
 
-  /** Does not wait for a timer: a process that was suspended is stale at once. */
+  /** It needs no timer: a process that was suspended is stale at once. */
   status(): Status {
     if (this.#announced !== 'live') return this.#announced;
     return this.#silence() >= STALE_AFTER_MS ? 'stale' : 'live';
   }
 
-  /** The watch spoke. A stale watch stays so: what it missed is not known yet. */
+  /** The watch received an event. A stale watch stays stale, because it may have missed events. */
   heard(): void {
     if (this.status() === 'live') this.#heardAt = this.#clock.monotonic();
   }

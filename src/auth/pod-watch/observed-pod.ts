@@ -1,12 +1,12 @@
 import { BrokerError } from '../../domain/errors.ts';
 
-/** The few facts of a pod object that matter here. */
+/** The few facts of a pod object that the broker uses. */
 export interface ObservedPod {
   readonly uid: string;
   readonly namespace: string;
   readonly name: string;
   readonly phase: string;
-  /** When its grace period is over, milliseconds since the epoch; absent unless the pod was deleted. */
+  /** The end of its grace period, milliseconds since the epoch; absent unless the pod was deleted. */
   readonly deletionAt?: number;
   readonly labels: Readonly<Record<string, string>>;
 }
@@ -33,7 +33,7 @@ export function readPod(object: unknown): ObservedPod {
   };
 }
 
-/** What an object or a list says of its version. @throws ERR_PROVIDER_MALFORMED when it says none: nothing can be resumed from it. */
+/** The resource version of an object or a list. @throws ERR_PROVIDER_MALFORMED if it has none, because no watch can resume from it. */
 export function resourceVersionOf(object: unknown): string {
   const { resourceVersion } = membersOf(membersOf(object)['metadata']);
   if (typeof resourceVersion !== 'string' || resourceVersion === '') throw malformed();

@@ -6,12 +6,12 @@ import type { ObservedPod } from './observed-pod.ts';
 import { readWatchEvent } from './watch-event.ts';
 import type { WatchEvent } from './watch-event.ts';
 
-/** What the feed tells as it reads. */
+/** Receives pods and events as the feed reads them. */
 export interface PodFeedSink {
-  /** Part of a list. */
+  /** One page of a list. */
   page(pods: readonly ObservedPod[]): void;
   event(event: WatchEvent): void;
-  /** A watch was opened or spoke. */
+  /** A watch was opened or received an event. */
   heard(): void;
 }
 
@@ -22,14 +22,16 @@ export interface PodFeedDependencies {
 }
 
 const OPEN_MS = 10_000;
-/** The server ends each watch after this, a bookmark shortly before: silence is bounded below the 60 s that make a watch stale. */
+/**
+ * The server ends each watch after this time and sends a bookmark shortly before, so silence stays below the 60 s that make a watch stale.
+ */
 const WATCH_SECONDS = { least: 30, spread: 10 };
-/** What a server that stalls gets beyond its own limit. */
+/** Additional time for a server that stalls beyond its own limit. */
 const OVERTIME_MS = 10_000;
-/** A watch that ends sooner than this is a fault: reopening it at once would be a loop. */
+/** A watch that ends sooner than this is a fault: reopening it at once would be a busy loop. */
 const SHORTEST_WATCH_MS = 1_000;
 
-/** Reads the pods of a cluster: a list, then watches that resume one another. */
+/** Reads the pods of a cluster: one list, then watches that each resume the one before. */
 export class PodFeed {
   readonly #dependencies: PodFeedDependencies;
   readonly #sink: PodFeedSink;
@@ -47,7 +49,7 @@ export class PodFeed {
     return listPods(this.#dependencies, onPage, this.#closed);
   }
 
-  /** One watch from `version` until the server ends it, as it does every half minute. @throws ERR_PROVIDER_*. */
+  /** One watch from `version` until the server ends it, which it does every half minute. @throws ERR_PROVIDER_*. */
   async watch(version: string): Promise<void> {
     const { clock } = this.#dependencies;
     const stalled = new AbortController();

@@ -12,7 +12,7 @@ interface Entry {
   cancelTimer: (() => void) | undefined;
 }
 
-/** Every pod of one cluster: some 300 bytes each. Each pod ends at most once. */
+/** All pods of one cluster, about 300 bytes each. Each pod ends at most once. */
 export class PodTable {
   readonly #cluster: string;
   readonly #clock: Clock;
@@ -21,7 +21,7 @@ export class PodTable {
   readonly #byName = new Map<string, string>();
   readonly #labels = new LabelPool();
 
-  /** `onEnd` is called for every ended pod except those that `dropUnseen` returns. */
+  /** Calls `onEnd` for every ended pod except those that `dropUnseen` returns. */
   constructor(cluster: string, clock: Clock, onEnd: (end: PodEnd) => void) {
     this.#cluster = cluster;
     this.#clock = clock;
@@ -41,7 +41,7 @@ export class PodTable {
     if (end !== undefined) this.#onEnd(end);
   }
 
-  /** A list has the pod. Whether others are gone is known only at the end of the list. */
+  /** A list contains the pod. Only the complete list shows which pods are gone. */
   put(pod: ObservedPod): void {
     const entry = this.#entryOf(pod);
     if (entry.state === 'ended') return;
@@ -55,7 +55,7 @@ export class PodTable {
     else if (pod.deletionAt !== undefined) this.#endAt(pod.uid, entry, pod.deletionAt);
   }
 
-  /** The watch says the pod was deleted. */
+  /** The watch reported the deletion of the pod. */
   remove(uid: string): void {
     const end = this.#drop(uid, 'deleted');
     if (end !== undefined) this.#onEnd(end);
@@ -68,7 +68,7 @@ export class PodTable {
     return alive;
   }
 
-  /** Drops what a complete list did not have; returns those of them that had not ended. */
+  /** Removes pods that a complete list lacks; returns those of them that had not ended. */
   dropUnseen(seen: ReadonlySet<string>): readonly PodEnd[] {
     const ends: PodEnd[] = [];
     for (const [uid, { key }] of this.#entries) {
@@ -128,7 +128,7 @@ export class PodTable {
   }
 }
 
-/** Timers of Node hold 31 bits of milliseconds. */
+/** Node's timers hold 31 bits of milliseconds. */
 const LONGEST_TIMER_MS = 24 * 60 * 60_000;
 
 function keyOf({ namespace, name }: ObservedPod): string {

@@ -6,7 +6,7 @@ import type { ReviewedUser } from './reviewed-user.ts';
 const ACCOUNT = /^system:serviceaccount:[^:]+:[^:]+$/;
 
 /**
- * The token's own words and the API server's must be about the same account, pod, node and token.
+ * The claims of the token and the API server's review must name the same account, pod, node and token.
  * @throws ERR_TOKEN_INVALID `not_a_service_account`, `claim_mismatch`.
  */
 export function requireAgreement(claims: TokenClaims, user: ReviewedUser): void {
@@ -24,7 +24,7 @@ function isSamePod({ workload }: TokenClaims, user: ReviewedUser): boolean {
   return user.podName === workload.pod?.name && user.podUid === workload.pod?.uid;
 }
 
-/** API servers before 1.32 do not say the node or the credential: silence agrees. */
+/** API servers before 1.32 do not return the node or the credential; a missing value counts as equal. */
 function isSameToken({ workload, tokenId }: TokenClaims, user: ReviewedUser): boolean {
   const credentialId = tokenId === undefined ? undefined : `JTI=${tokenId}`;
   return (

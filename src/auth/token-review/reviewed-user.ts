@@ -1,7 +1,7 @@
 import { identityUnavailable } from '../identity-unavailable.ts';
 import { tokenRefused } from '../token-refused.ts';
 
-/** Whom the API server says a token belongs to (authentication.k8s.io/v1 UserInfo). */
+/** The owner of a token according to the API server (authentication.k8s.io/v1 UserInfo). */
 export interface ReviewedUser {
   readonly username: string;
   readonly uid: string;
@@ -17,15 +17,15 @@ type Members = Partial<Record<string, unknown>>;
 const EXTRA = 'authentication.kubernetes.io/';
 
 /**
- * Reads the answer to a review that asked for `audiences`.
- * @throws ERR_TOKEN_INVALID `review_refused`, `review_aud`, `not_a_service_account`; ERR_IDENTITY_UNAVAILABLE when it is not an answer.
+ * Reads the answer to a review for `audiences`.
+ * @throws ERR_TOKEN_INVALID `review_refused`, `review_aud`, `not_a_service_account`; ERR_IDENTITY_UNAVAILABLE if the answer is malformed.
  */
 export function readReviewedUser(answer: unknown, audiences: readonly string[]): ReviewedUser {
   const { kind, status } = membersOf(answer);
   if (kind !== 'TokenReview') throw identityUnavailable('review_malformed');
   const { authenticated, audiences: reviewed, user } = membersOf(status);
   if (authenticated !== true) throw tokenRefused('review_refused');
-  // An API server that knows no audiences leaves them out: then the token was checked for its own audience, not for ours.
+  // An API server without audience support omits them: then it checked the token for its own audience, not for the broker's.
   if (!isSubset(reviewed, audiences)) throw tokenRefused('review_aud');
   const { username, uid, extra } = membersOf(user);
   if (typeof username !== 'string' || typeof uid !== 'string') {
@@ -54,7 +54,7 @@ function extrasOf(extra: Members): Omit<ReviewedUser, 'username' | 'uid'> {
   };
 }
 
-/** Several values where only one is possible make the answer invalid. */
+/** Several values for a field with one value make the answer invalid. */
 function onlyValue(extra: Members, name: string): string | undefined {
   const values = extra[`${EXTRA}${name}`];
   if (values === undefined) return undefined;

@@ -10,12 +10,12 @@ import type { ReviewedUser } from './reviewed-user.ts';
 
 const REVIEW_MS = 10_000;
 const MAX_ANSWER_BYTES = 256 * 1024;
-/** Reviews in flight or waiting for a connection; more would only wait past their deadline. */
+/** Reviews in flight or waiting for a connection; further ones would only wait past their deadline. */
 const MOST_REVIEWS = 512;
 
 /**
- * Asks the API server at each login. Nothing is remembered: only identical tokens presented while a review is in flight share its answer. (The API
- * server itself remembers a success for 10 s.)
+ * Asks the API server at each login and caches nothing: only identical tokens in flight at the same time share one answer. (The API server
+ * itself caches a success for 10 s.)
  */
 export class TokenReviewer {
   readonly #api: KubernetesApi;
@@ -64,7 +64,7 @@ export class TokenReviewer {
   }
 }
 
-/** What the API client throws: for a login it only means that the identity could not be checked. */
+/** The API client's errors: for a login they only mean that the identity could not be checked. */
 function isProviderError(error: BrokerError): boolean {
   return error.code !== 'ERR_TOKEN_INVALID' && error.code !== 'ERR_IDENTITY_UNAVAILABLE';
 }
