@@ -3,8 +3,8 @@ import { BrokerError } from '../domain/errors.ts';
 import { schemaWords } from '../domain/schema-words.ts';
 
 /**
- * A document's options or reference under the strict schema of a provider or of a way to rotate.
- * @throws ERR_BODY_INVALID with problems, their pointers relative to what is given.
+ * Parses a document's options or reference with the strict schema of a provider or a rotation strategy.
+ * @throws ERR_BODY_INVALID with problems; their pointers are relative to the input.
  */
 export function parseOptions<Schema extends z.ZodType>(
   schema: Schema,

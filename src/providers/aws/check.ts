@@ -8,7 +8,7 @@ import type { AwsAccount } from './client/account.ts';
 
 type Place = Pick<AwsSecretsManagerConfig, 'region' | 'endpoint' | 'profile'>;
 
-/** Asks for one name below `prefix`: cheap, and needs endpoint, credential and permission to be right. */
+/** Lists one name below `prefix`: cheap, and it fails unless endpoint, credential and permission are right. */
 export async function checkSecrets(
   secrets: GuardedSecrets,
   place: Place,
@@ -51,7 +51,7 @@ function explain(error: unknown, { profile }: Place): string {
 
 const ARN = /^arn:[\w:/+=,.@-]{1,2048}$/;
 
-/** Asks STS for the identity of the broker; which roles it may assume shows only when it assumes them. */
+/** Asks STS for the identity of the broker. The roles that it may assume show only when it assumes them. */
 export async function checkIdentity(
   account: AwsAccount,
   context: CallContext,

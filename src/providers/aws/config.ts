@@ -15,7 +15,7 @@ const awsEndpoint = z
   .string()
   .refine(isEndpoint, 'an https address without user, query or fragment (http on loopback only)');
 
-/** The fields that say how to reach AWS and as whom; a connection's schema spreads them. */
+/** The fields for the endpoint and the identity; a connection's schema spreads them. */
 export const awsAccessFields = {
   region: z
     .string()
@@ -36,7 +36,7 @@ export const awsSecretsManagerConnectionSchema = z.strictObject({
   type: z.literal('aws-secrets-manager'),
   ...awsAccessFields,
   limits: guardLimitsSchema.prefault({}),
-  /** What mounts may reach through it: secret names, `*` one segment, `**` (last) any depth. */
+  /** The places that mounts may reach: secret names, `*` one segment, `**` (last) any depth. */
   locators: z.array(z.string().min(1).max(1024)).min(1),
 });
 export type AwsSecretsManagerConfig = z.infer<typeof awsSecretsManagerConnectionSchema>;
@@ -49,7 +49,7 @@ const versionId = z.string().regex(/^[A-Za-z0-9-]{32,64}$/);
 
 /** A mount document's options. */
 export const awsMountOptions = z.strictObject({
-  /** What every secret's name at AWS begins with, a slash at its end; absent: all of the account's region. */
+  /** The prefix of every secret's name at AWS, with a slash at its end. Absent: all secrets of the account's region. */
   namePrefix: z
     .string()
     .refine(
@@ -57,7 +57,7 @@ export const awsMountOptions = z.strictObject({
       'a path ending in /',
     )
     .default(''),
-  /** The stage that is current for this mount. */
+  /** The version stage that is current for this mount. */
   stage: stage.default('AWSCURRENT'),
 });
 export type AwsMountOptions = z.infer<typeof awsMountOptions>;
@@ -66,7 +66,7 @@ export type AwsMountOptions = z.infer<typeof awsMountOptions>;
 export const awsRef = z
   .strictObject({
     name: secretName,
-    /** The one member of a JSON secret that is meant. */
+    /** Selects one member of a JSON secret. */
     jsonKey: z.string().min(1).max(256).optional(),
     stage: stage.optional(),
     versionId: versionId.optional(),
@@ -84,20 +84,20 @@ export function isVersionId(text: string): boolean {
 export const awsIamConnectionSchema = z.strictObject({
   type: z.literal('aws-iam'),
   ...awsAccessFields,
-  /** STS instead of the region's public endpoint; `endpoint` is that of IAM. */
+  /** Replaces the region's public STS endpoint; `endpoint` is that of IAM. */
   stsEndpoint: awsEndpoint.optional(),
   limits: guardLimitsSchema.prefault({}),
-  /** What may be used through it: `roles/<account>/<path and name>` to assume, `users/<name>` to rotate; `*` one segment, `**` (last) any depth. */
+  /** The allowed places: `roles/<account>/<path and name>` to assume, `users/<name>` to rotate; `*` one segment, `**` (last) any depth. */
   locators: z.array(z.string().min(1).max(1024)).min(1),
 });
 export type AwsIamConfig = z.infer<typeof awsIamConnectionSchema>;
 
-/** What STS makes no shorter, and no longer. */
+/** The shortest and the longest session of STS. */
 export const MIN_SESSION_SECONDS = 900;
 const MAX_SESSION_SECONDS = 43_200;
 
 const account = z.string().regex(/^[0-9]{12}$/, 'an account: 12 digits');
-/** Path and name of a role, without the slash in front. */
+/** Path and name of a role, without the leading slash. */
 const roleName = z
   .string()
   .regex(
@@ -116,10 +116,10 @@ export type AwsIamMountOptions = z.output<typeof awsIamMountOptions>;
 const tagText = /^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$/u;
 const arn = z.string().regex(/^arn:[\x21-\x7e]{16,2040}$/, 'an ARN');
 
-/** A definition's reference: which role, and with what of its rights. It is stored in the clear; none of it is a secret. */
+/** A definition's reference: the role, and limits on its rights. It is stored in the clear; none of it is a secret. */
 export const roleRef = z.strictObject({
   role: roleName,
-  /** A session policy: the session has what this and the role both allow. */
+  /** A session policy: the session has only rights that both this policy and the role allow. */
   policy: z
     .record(z.string(), z.json())
     .refine((policy) => JSON.stringify(policy).length <= 2048, 'at most 2048 characters as JSON')
@@ -138,7 +138,7 @@ export const roleRef = z.strictObject({
     )
     .refine((tags) => Object.keys(tags).length <= 50, 'at most 50')
     .optional(),
-  /** Longest life of a session, whatever lease is asked for. */
+  /** Longest duration of a session, whatever lease is requested. */
   maxSeconds: z.int().min(MIN_SESSION_SECONDS).max(MAX_SESSION_SECONDS).default(3600),
 });
 
@@ -161,7 +161,7 @@ export type AccessKeysOptions = z.output<typeof accessKeysOptions>;
 
 /** Strategy `own-rotation` of a connection `aws-secrets-manager`. */
 export const ownRotationOptions = z.strictObject({
-  /** The secret at AWS, by its name: that of the definition's path, unless its value is copied elsewhere. */
+  /** The name of the secret at AWS. It is the secret of the definition's path, unless the value is copied elsewhere. */
   name: z
     .string()
     .regex(

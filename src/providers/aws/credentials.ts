@@ -21,7 +21,7 @@ const LONGEST_NAME = 64;
 
 /**
  * Sessions of a role (STS AssumeRole). AWS cannot revoke one session: it expires, after 15 minutes at the earliest. Its name begins with
- * that of the workload and ends with that of the credential, so that CloudTrail shows for which workload it was issued.
+ * that of the workload and ends with that of the credential, so CloudTrail shows the workload.
  */
 class RoleCredentials implements DynamicCredentials {
   readonly revocation = 'expires-only';
@@ -51,7 +51,7 @@ class RoleCredentials implements DynamicCredentials {
     });
   }
 
-  /** Nothing has to exist before a session. */
+  /** A session needs no preparation. */
   prepare(text: string): Promise<string> {
     return Promise.resolve(formatHandle(parseHandle(text)));
   }
@@ -72,13 +72,13 @@ class RoleCredentials implements DynamicCredentials {
     return { data, ttlSeconds: left, renewable: false, handle: text };
   }
 
-  /** @throws ERR_CONFLICT always: a session's end is signed into it. */
+  /** @throws ERR_CONFLICT always: a session's expiry is part of its signature. */
   renew(): Promise<number> {
     const detail = 'a session of a role is not renewable: request another credential';
     return Promise.reject(new BrokerError('ERR_CONFLICT', detail));
   }
 
-  /** The session ends by itself. */
+  /** The session expires by itself. */
   revoke(text: string): Promise<void> {
     return Promise.resolve(text).then((handle) => {
       parseHandle(handle);
@@ -86,7 +86,7 @@ class RoleCredentials implements DynamicCredentials {
   }
 }
 
-/** `payments.api-cred_…`: the workload as far as there is room, the credential whole. */
+/** `payments.api-cred_…`: the workload, truncated to fit, and the whole credential id. */
 function sessionName({ namespace, serviceAccount }: Workload, intentId: string): string {
   const intent = clean(intentId).slice(-LONGEST_NAME);
   const room = LONGEST_NAME - intent.length - 1;
@@ -97,7 +97,7 @@ function clean(text: string): string {
   return text.replace(/[^\w+=,.@-]/g, '-');
 }
 
-/** Roles of one account: issues sessions; there is nothing to read or list. */
+/** Roles of one account. It issues sessions; there is nothing to read or list. */
 export class AwsIamProvider implements SecretProvider {
   readonly covers: string;
   readonly credentials: DynamicCredentials;
@@ -136,7 +136,7 @@ export class AwsIamProvider implements SecretProvider {
   }
 }
 
-/** All that is sent to STS for one credential; docs/spec/aws-role-handle-v1.md. No secret in it. */
+/** The complete STS request for one credential; docs/spec/aws-role-handle-v1.md. It contains no secret. */
 const roleHandle = z.strictObject({
   v: z.literal(1),
   role: z.string(),
@@ -153,7 +153,7 @@ function formatHandle(handle: RoleHandle): string {
   return JSON.stringify(handle);
 }
 
-/** @throws ERR_INTERNAL for a text that `formatHandle` did not make. */
+/** @throws ERR_INTERNAL for a text that `formatHandle` did not write. */
 function parseHandle(text: string): RoleHandle {
   try {
     return roleHandle.parse(JSON.parse(text));
@@ -167,7 +167,7 @@ function formatRoleLocation(account: string, role: string): string {
   return ['roles', account, ...role.split('/').map(encodeURIComponent)].join('/');
 }
 
-/** The ARN of the role at a place that `formatRoleLocation` made. */
+/** The ARN of the role at a place that `formatRoleLocation` wrote. */
 function roleArnOf(locator: string, partition: string): string {
   const [, account = '', ...segments] = locator.split('/').map(decodeURIComponent);
   return `arn:${partition}:iam::${account}:role/${segments.join('/')}`;

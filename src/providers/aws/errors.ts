@@ -1,12 +1,12 @@
 import { AWS_NO_CREDENTIALS, AWS_NOT_ACCEPTED } from '../../domain/aws-refusals.ts';
 import { BrokerError, type ErrorCode } from '../../domain/errors.ts';
 
-/** AWS makes UUIDs; whatever else stands there is the choice of who answers. */
+/** AWS request ids are UUIDs. Any other text is chosen by the server that answered, so it is dropped. */
 const REQUEST_ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /**
- * What is kept of a failure: the error's name if it is a known one, status and request id. Its message is not: AWS quotes what was sent, and
- * proxies invent.
+ * The kept part of a failure: a known error name, status and request id. The message is dropped, because AWS quotes the request, and
+ * proxies write any text.
  */
 export class AwsRefusal extends Error {
   override readonly name = 'AwsRefusal';
@@ -38,7 +38,7 @@ const THROTTLED = new Set([
   'ThrottledException',
   'TooManyRequestsException',
 ]);
-/** Names that operators look for and nothing above decides on. */
+/** Names that help operators; the broker makes no decision on them. */
 const OTHERS = new Set([
   'AbortError',
   'DecryptionFailure',
@@ -75,7 +75,7 @@ const OTHERS = new Set([
   'ValidationError',
   'ValidationException',
 ]);
-/** DNS, TCP and TLS codes of node: those come from this process. */
+/** DNS, TCP and TLS codes of Node: they come from this process. */
 const NO_CONNECTION = /^(?:E[A-Z_]+$|CERT_|DEPTH_|UNABLE_|SELF_SIGNED|HOSTNAME_|HPE_)/;
 
 interface SdkError {
@@ -84,7 +84,7 @@ interface SdkError {
   readonly $metadata?: { readonly httpStatusCode?: unknown; readonly requestId?: unknown };
 }
 
-/** Any failure of an SDK call as a BrokerError that `guard` understands; nothing of the SDK's error object is kept. */
+/** Converts a failure of an SDK call to a BrokerError that the guard can judge. Keeps nothing of the SDK's error object. */
 export function awsError(error: unknown, signal: AbortSignal): BrokerError {
   if (error instanceof BrokerError) return error;
   const cause = refusalOf(error ?? {});
@@ -125,11 +125,11 @@ function answered(cause: AwsRefusal, name: string, status: number | undefined): 
   if (status === 503) return fail('ERR_PROVIDER_UNAVAILABLE');
   if (status === undefined || status >= 500) return fail('ERR_PROVIDER_FAILED');
   if (status >= 400) return fail('ERR_PROVIDER_FAILED', 'refused');
-  // A parser's error, or an answer beyond its bound: the status was good and the body is not what the protocol says.
+  // The status was good, but the body breaks the protocol: the parser failed, or the answer was longer than its limit.
   return fail('ERR_PROVIDER_MALFORMED');
 }
 
-/** One call of the SDK; whatever it throws is a BrokerError. */
+/** One SDK call; every failure is a BrokerError. */
 export async function awsAttempt<T>(signal: AbortSignal, call: () => Promise<T>): Promise<T> {
   try {
     return await call();
@@ -138,7 +138,7 @@ export async function awsAttempt<T>(signal: AbortSignal, call: () => Promise<T>)
   }
 }
 
-/** Of a read or write: a secret that is scheduled for deletion answers InvalidRequestException, and is gone for us. */
+/** For reads and writes: a secret that is scheduled for deletion answers InvalidRequestException, and counts as not found. */
 export function readError(error: unknown): unknown {
   if (!(error instanceof BrokerError) || !(error.cause instanceof AwsRefusal)) return error;
   if (error.cause.errorName !== 'InvalidRequestException') return error;
@@ -151,7 +151,7 @@ const ITEM_CODES: Readonly<Record<string, 'ERR_NOT_FOUND' | 'ERR_PROVIDER_DENIED
   ResourceNotFoundException: 'ERR_NOT_FOUND',
 };
 
-/** What a batch answer says of one secret. */
+/** The failure of one secret in a batch answer. */
 export function itemError(errorCode: unknown): BrokerError {
   const known = typeof errorCode === 'string' && Object.hasOwn(ITEM_CODES, errorCode);
   const code = known ? ITEM_CODES[errorCode] : undefined;

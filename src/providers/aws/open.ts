@@ -69,7 +69,7 @@ export async function openAwsIam(
   return awsIamAt(name, account, clock);
 }
 
-/** What the connection offers with an account that is connected already. */
+/** The backend of an account that is already connected. */
 export function awsIamAt(name: string, account: AwsAccount, clock: Clock): OpenedAws {
   const kind = 'aws-iam';
   return {

@@ -1,13 +1,13 @@
 import { isSecretPath } from '../../domain/names.ts';
 import { z } from 'zod';
 
-/** Rows of a secret's history that are kept, tombstones included; `versions()` never answers more. */
+/** Kept rows of a secret's history, tombstones included; `versions()` never returns more. */
 export const HISTORY_LENGTH = 100;
 
-/** A mount document's options. `prefix` is the mount's own and is filled in by the broker. */
+/** A mount document's options. The broker fills in `prefix`, the mount's own prefix. */
 export const embeddedOptions = z.strictObject({
   prefix: z.string().refine(isSecretPath, 'a mount prefix is a secret path'),
-  /** Values that can still be opened; older ones are destroyed as new ones are written. */
+  /** Readable values; each new value destroys the oldest beyond this number. */
   keepVersions: z
     .int()
     .min(1)
@@ -17,9 +17,9 @@ export const embeddedOptions = z.strictObject({
 
 export type EmbeddedOptions = z.infer<typeof embeddedOptions>;
 
-/** A key-encryption key in a file of its own, outside the data directory and every backup of it. */
+/** A key-encryption key in a separate file, outside the data directory and all its backups. */
 export const localFileConfig = z.strictObject({
   type: z.literal('local-file'),
-  /** Made by `createKeyFile`; mode 0600 or 0400. */
+  /** Created by `createKeyFile`; mode 0600 or 0400. */
   path: z.string().min(1),
 });

@@ -21,20 +21,20 @@ const OWNER_ONLY = 0o600;
 const GROUP_AND_OTHERS = 0o077;
 const ROOT_UID = 0;
 
-/** Where the key file is, and which directory (that of the store, and so of its backups) it must not be in. */
+/** The key file, and the directory that must not contain it: that of the store, and so of its backups. */
 export interface KeyFileLocation {
   readonly path: string;
   readonly dataDirectory?: string | undefined;
 }
 
-/** What of a file's status is judged. */
+/** The checked facts of a file's status. */
 export interface FileFacts {
   readonly mode: number;
   readonly uid: number;
   readonly regular: boolean;
 }
 
-/** Why a key file is refused, or undefined; `link` is the name itself, which may be a symbolic link to `file`. */
+/** Why a key file is refused, or undefined. `link` is the name itself, which may be a symbolic link to `file`. */
 export function keyFileProblem(
   file: FileFacts,
   link: Pick<FileFacts, 'uid'>,
@@ -49,8 +49,8 @@ export function keyFileProblem(
 }
 
 /**
- * Creates a new key of 256 random bits, mode 0600. Without the file every secret under it is lost.
- * @throws ERR_CONFIG_INVALID when the file exists or lies in the data directory; ERR_SEALED when it cannot be written.
+ * Creates a new key of 256 random bits, mode 0600. If the file is lost, so is every secret under it.
+ * @throws ERR_CONFIG_INVALID if the file exists or is in the data directory; ERR_SEALED if it cannot be written.
  */
 export async function createKeyFile({ path, dataDirectory }: KeyFileLocation): Promise<void> {
   const directory = await resolved(dirname(path));
@@ -71,7 +71,7 @@ export async function createKeyFile({ path, dataDirectory }: KeyFileLocation): P
   await syncDirectory(directory).catch(failSealed);
 }
 
-/** @throws ERR_SEALED when the file cannot be read; ERR_CONFIG_INVALID when it is not to be trusted or not a key. */
+/** @throws ERR_SEALED if the file cannot be read; ERR_CONFIG_INVALID if it is not trusted or not a key. */
 export async function readKeyFile({ path, dataDirectory }: KeyFileLocation): Promise<SecretKey> {
   await refuseInside(await resolved(path), dataDirectory);
   const bytes = await readTrusted(path);
@@ -84,7 +84,7 @@ async function readTrusted(path: string): Promise<Buffer> {
   const link = await lstat(path).catch(failSealed);
   const file = await openFile(path, 'r').catch(failSealed);
   try {
-    // The opened file is judged, not the name: the name may be changed between two looks.
+    // Checks the opened file instead of the name: the name may change between two checks.
     const status = await file.stat();
     const facts = { mode: status.mode, uid: status.uid, regular: status.isFile() };
     const problem = keyFileProblem(facts, link, process.getuid?.() ?? status.uid);
@@ -146,9 +146,9 @@ function failSealed(cause: unknown): never {
 
 const ID_BYTES = 16;
 
-/** A key-encryption key held in this process, read once from its file; docs/spec/root-keys-v1.md. */
+/** A key-encryption key in the memory of this process, read once from its file; docs/spec/root-keys-v1.md. */
 export class LocalFileKey implements KeyEncryptionKey {
-  /** `local-file:` and 128 bits derived from the key, which tell two keys apart and nothing about either. */
+  /** `local-file:` and 128 bits derived from the key. They distinguish keys and reveal nothing about them. */
   readonly id: string;
   readonly #key: SecretKey;
 
@@ -166,7 +166,7 @@ export class LocalFileKey implements KeyEncryptionKey {
   }
 }
 
-/** @throws ERR_SEALED when the file cannot be read; ERR_CONFIG_INVALID when it is not to be trusted or not a key. */
+/** @throws ERR_SEALED if the file cannot be read; ERR_CONFIG_INVALID if it is not trusted or not a key. */
 export async function loadLocalFileKey(location: KeyFileLocation): Promise<LocalFileKey> {
   return new LocalFileKey(await readKeyFile(location));
 }

@@ -5,7 +5,7 @@ import { passwordOptions, secretKey } from '../rotator/options.ts';
 
 const MOST_VALUES = 32;
 
-/** Strategy `generated`: each named key of the secret is a text of its own rules. */
+/** Strategy `generated`: each named key of the secret is a text with its own rules. */
 export const generatedOptions = z.strictObject({
   keys: z
     .record(secretKey, passwordOptions)
@@ -16,7 +16,7 @@ export const generatedOptions = z.strictObject({
 
 export type GeneratedOptions = z.output<typeof generatedOptions>;
 
-/** Strategy `key-pair`: under which keys of the secret the forms are kept; `publicKey` and `openSsh` only where they are named. */
+/** Strategy `key-pair`: the keys of the secret that hold each form; `publicKey` and `openSsh` only if they are named. */
 export const keyPairOptions = z.strictObject({
   type: z.enum(KEY_TYPES).default('ed25519'),
   keys: z
@@ -44,7 +44,7 @@ const dnsName = z
   );
 const ipAddress = z.string().refine((text) => parseIpAddress(text) !== undefined, 'is an address');
 
-/** Strategy `certificate`: a key, and a leaf certificate that it has signed itself. */
+/** Strategy `certificate`: a key, and a self-signed leaf certificate. */
 export const certificateOptions = z
   .strictObject({
     keyType: z.enum(KEY_TYPES).default('ec-p256'),

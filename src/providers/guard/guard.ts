@@ -40,7 +40,7 @@ export interface GuardParts {
 
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 2000;
-/** A shorter attempt that the deadline of its caller ended says nothing about the backend. */
+/** A shorter attempt that its caller's deadline ended says nothing about the backend. */
 const TELLING_MS = 1000;
 /** Stands for work of the broker itself; the identity of a caller is never empty. */
 const BROKER = '';

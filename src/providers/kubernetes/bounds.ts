@@ -1,12 +1,12 @@
 import { BrokerError } from '../../domain/errors.ts';
 
-/** Bootstrap tokens, controllers' and nodes' credentials live here. */
+/** These contain bootstrap tokens and the credentials of controllers and nodes. */
 const SYSTEM_NAMESPACES = ['kube-system', 'kube-public', 'kube-node-lease'];
 
 export interface KubernetesBounds {
-  /** The broker's own among them: a mount on it would hand out the broker's keys. */
+  /** Includes the broker's own: a mount on it would hand out the broker's keys. */
   readonly forbiddenNamespaces: readonly string[];
-  /** The broker's own is one of them: with a token for it a workload could log in as another identity. */
+  /** Includes the broker's own: with a token for it a workload could log in as another identity. */
   readonly forbiddenAudiences: readonly string[];
 }
 

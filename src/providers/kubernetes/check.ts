@@ -14,7 +14,7 @@ const ADVICE: Partial<Record<ErrorCode, string>> = {
   ERR_PROVIDER_MALFORMED: 'what answered is not a Kubernetes API server: check the address',
 };
 
-/** Asks the server what this credential may do with Secrets of the namespace, without touching one. */
+/** Asks the server for the rights of this credential on Secrets of the namespace, without reading any. */
 export async function checkNamespace(
   api: GuardedApi,
   namespace: string,
@@ -38,7 +38,7 @@ export async function checkNamespace(
   return { healthy, findings };
 }
 
-/** Asks as `checkNamespace`; whatever the answer, it shows that server, certificate and credential are right. */
+/** As `checkNamespace`. Any answer shows that server, certificate and credential are right. */
 export async function checkServer(api: GuardedApi, context: CallContext): Promise<CheckReport> {
   try {
     await mayDo(api, 'get', 'default', context);

@@ -6,7 +6,7 @@ const SUBDOMAIN =
   /^(?=.{1,253}$)[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*$/;
 const KEY = /^(?!\.\.?$)[-._a-zA-Z0-9]{1,253}$/;
 
-/** RFC 1123, as the API server checks it: nothing that could leave the resource's place in a URL (CVE-2022-3162). */
+/** RFC 1123, as the API server checks it: no text that could leave the resource's place in a URL (CVE-2022-3162). */
 export function isSubdomain(text: string): boolean {
   return SUBDOMAIN.test(text);
 }
@@ -33,18 +33,18 @@ function isBareAddress(text: string): boolean {
   return url !== null && `${url.username}${url.password}${url.search}${url.hash}` === '';
 }
 
-/** The fields that say how to reach one API server; a schema with more fields spreads them and adds `checkKubernetesAccess`. */
+/** The fields for one API server. A schema with more fields spreads them and adds `checkKubernetesAccess`. */
 const kubernetesAccessFields = {
   type: z.literal('kubernetes'),
-  /** Where the API server is; `caFile` (else the roots of Node) and `tokenFile` belong to it. */
+  /** Address of the API server. `caFile` (default: Node's root certificates) and `tokenFile` belong to it. */
   server: httpsAddress.optional(),
   caFile: file.optional(),
-  /** Read again whenever it changes. */
+  /** Read again when it changes. */
   tokenFile: file.optional(),
   kubeconfigFile: file.optional(),
   /** A context of the kubeconfig file; absent: its current one. */
   context: z.string().min(1).max(256).optional(),
-  /** The service account that Kubernetes mounts into our own pod. */
+  /** The service account that Kubernetes mounts into the broker's own pod. */
   inCluster: z.literal(true).optional(),
 } as const;
 
@@ -76,35 +76,35 @@ function checkKubernetesAccess(access: KubernetesAccess, report: Report): void {
   }
 }
 
-/** A connection of type `kubernetes` as far as logins and the pod watch need it. */
+/** A connection of type `kubernetes`, with the fields for logins and the pod watch. */
 export const kubernetesConnectionSchema = accessSchema.superRefine(checkKubernetesAccess);
 
-/** A connection of the configuration file; the same serves logins and the pod watch. */
+/** A connection of the configuration file; it also serves logins and the pod watch. */
 export const kubernetesProviderConnectionSchema = z
   .strictObject({
     ...kubernetesAccessFields,
     limits: guardLimitsSchema.prefault({}),
-    /** What mounts may reach through it, for example `payments/*`; absent: nothing, the connection serves logins only. */
+    /** The places that mounts may reach, for example `payments/*`. Absent: none, the connection serves only logins. */
     locators: z.array(z.string().min(1).max(1024)).default([]),
   })
   .superRefine(checkKubernetesAccess);
 export type KubernetesProviderConfig = z.infer<typeof kubernetesProviderConnectionSchema>;
 
-/** A mount document's options: one namespace a mount. */
+/** A mount document's options: one namespace per mount. */
 export const kubernetesMountOptions = z.strictObject({ namespace: namespaceName });
 
-/** Kubernetes' own floor and the API server's default ceiling. */
+/** The minimum of Kubernetes and the default maximum of the API server. */
 export const MIN_TOKEN_SECONDS = 600;
 const MAX_TOKEN_SECONDS = 86_400;
 
 export const secretRef = z.strictObject({ name: objectName, key: dataKey.optional() });
 
-/** What a dynamic credential is: a token of this account for these audiences, the same for every caller. */
+/** A dynamic credential: a token of this account for these audiences, the same for every caller. */
 export const tokenRef = z.strictObject({
-  /** The mount's own; said again only to be clear. */
+  /** The mount's own namespace; naming it here is optional. */
   namespace: namespaceName.optional(),
   serviceAccount: objectName,
   audiences: z.array(z.string().min(1).max(256)).min(1).max(5),
-  /** Longest life of a token, whatever lease is asked for. */
+  /** Longest lifetime of a token, whatever lease is requested. */
   expirationSeconds: z.int().min(MIN_TOKEN_SECONDS).max(MAX_TOKEN_SECONDS).default(3600),
 });

@@ -18,8 +18,8 @@ const tokenAnswer = z.object({
 });
 
 /**
- * Tokens of a service account (TokenRequest), each bound to an anchor Secret of its own: deleting the anchor ends the token. The API
- * server itself remembers a token it accepted for up to 10 s.
+ * Tokens of a service account (TokenRequest). Each is bound to its own anchor Secret: deleting the anchor ends the token. The API server
+ * itself caches an accepted token for up to 10 s.
  */
 export class TokenCredentials implements DynamicCredentials {
   readonly revocation = 'revocable';
@@ -27,7 +27,7 @@ export class TokenCredentials implements DynamicCredentials {
   readonly #clock: Clock;
   readonly #namespace: string;
 
-  /** `namespace`: the mount's. A handle that names another one is refused, whatever the stored row says. */
+  /** `namespace`: the mount's. A handle with another namespace is refused, even if the stored row contains it. */
   constructor(api: GuardedApi, namespace: string, clock: Clock) {
     this.#api = api;
     this.#namespace = namespace;
@@ -63,7 +63,7 @@ export class TokenCredentials implements DynamicCredentials {
     return { data: { token }, ttlSeconds, renewable: false, handle: text };
   }
 
-  /** @throws ERR_CONFLICT always: a token's end is signed into it. */
+  /** @throws ERR_CONFLICT always: a token's expiry is part of its signature. */
   renew(): Promise<number> {
     const detail = 'a Kubernetes token is not renewable: ask for another credential';
     return Promise.reject(new BrokerError('ERR_CONFLICT', detail));
@@ -79,13 +79,14 @@ export class TokenCredentials implements DynamicCredentials {
       const path = [...secretsOf(namespace), anchor];
       await this.#api.call({ method: 'DELETE', path, body }, context);
     } catch (error) {
-      // 409: another object has the name by now, ours is gone.
+      // 409: another object has the name now; the anchor is gone.
       if (!hasStatus(error, 404) && !hasStatus(error, 409)) throw error;
     }
   }
 
   /**
-   * A handle comes from the database. If an attacker writes there, the broker must not use its own rights on a Secret that it did not create.
+   * A handle comes from the database. If an attacker writes there, the broker must not use its own rights on a Secret that it did not
+   * create.
    * @throws ERR_DENIED for another namespace, or a name that is not an anchor's.
    */
   #bounded(text: string): TokenHandle {
@@ -98,7 +99,7 @@ export class TokenCredentials implements DynamicCredentials {
     );
   }
 
-  /** The process died before it stored the UID. Undefined when another object has the name: then our anchor does not exist. */
+  /** The process died before it stored the UID. Undefined if another object has the name: then the anchor does not exist. */
   async #findAnchor(
     { namespace, anchor }: TokenHandle,
     context: CallContext,
@@ -115,7 +116,7 @@ export class TokenCredentials implements DynamicCredentials {
     try {
       return anchorUid(await this.#api.call({ method: 'POST', path, body }, context), anchor);
     } catch (error) {
-      // An earlier try of this intent that was not heard to succeed.
+      // An earlier attempt for this intent succeeded, but its answer was lost.
       if (!hasStatus(error, 409)) throw error;
       const found = await this.#api.call({ method: 'GET', path: [...path, anchor] }, context);
       return anchorUid(found, anchor);
@@ -159,21 +160,21 @@ const tokenHandle = z.strictObject({
   namespace: z.string(),
   serviceAccount: z.string(),
   audiences: z.array(z.string()),
-  /** What the lease may be; the token itself lives no less than Kubernetes' floor, unless revoked. */
+  /** The limit of the lease. The token itself lives at least Kubernetes' minimum, unless revoked. */
   ttl: z.int(),
   anchor: z.string(),
   /** Known once the anchor exists. */
   uid: z.string().optional(),
 });
 
-/** All that is needed to take a token back; docs/spec/kubernetes-token-handle-v1.md. No secret in it. */
+/** The data that revokes a token; docs/spec/kubernetes-token-handle-v1.md. It contains no secret. */
 export type TokenHandle = z.infer<typeof tokenHandle>;
 
 function formatHandle(handle: TokenHandle): string {
   return JSON.stringify(handle);
 }
 
-/** @throws ERR_INTERNAL for a text that `formatHandle` did not make. */
+/** @throws ERR_INTERNAL for a text that `formatHandle` did not write. */
 function parseHandle(text: string): TokenHandle {
   try {
     return tokenHandle.parse(JSON.parse(text));
@@ -182,25 +183,25 @@ function parseHandle(text: string): TokenHandle {
   }
 }
 
-/** Carried by every anchor, so that lists of secrets leave them out and people know whose they are. */
+/** Each anchor has this label, so that lists of secrets skip it and operators recognize it. */
 export const ANCHOR_LABEL = 'quaymaster.dev/credential';
 export const ANCHOR_TYPE = 'quaymaster.dev/anchor';
 
 const NAME_PREFIX = 'quaymaster-';
 
-/** The name of the Secret on which an intent's token hangs: found again from the intent alone. @throws ERR_INTERNAL */
+/** The name of the anchor Secret of an intent's token. It derives from the intent, so the intent alone finds it. @throws ERR_INTERNAL */
 function anchorName(intentId: string): string {
   const name = `${NAME_PREFIX}${intentId.toLowerCase().replaceAll('_', '-')}`;
   if (!isSubdomain(name)) throw new BrokerError('ERR_INTERNAL');
   return name;
 }
 
-/** Whether `anchorName` can have made this name. */
+/** Whether `anchorName` can have written this name. */
 function isAnchorName(name: string): boolean {
   return name.startsWith(NAME_PREFIX) && isSubdomain(name);
 }
 
-/** An empty Secret that cannot be filled: while it exists, tokens bound to it are accepted. */
+/** An immutable empty Secret: while it exists, tokens bound to it are accepted. */
 function anchorObject(name: string, serviceAccount: string): unknown {
   return {
     apiVersion: 'v1',
@@ -221,12 +222,12 @@ const anchor = z.object({
   metadata: z.object({ name: z.string(), uid: z.string().min(1).max(128) }),
 });
 
-/** Whether the answer is our anchor of that name. The type of a Secret cannot be changed after its creation. */
+/** Whether the answer is the broker's anchor of that name. The type of a Secret cannot change after its creation. */
 function isAnchor(answer: unknown, name: string): boolean {
   return anchor.safeParse(answer).data?.metadata.name === name;
 }
 
-/** @throws ERR_PROVIDER_MALFORMED for anything but our anchor of that name. */
+/** @throws ERR_PROVIDER_MALFORMED unless the answer is the broker's anchor of that name. */
 function anchorUid(answer: unknown, name: string): string {
   const parsed = anchor.safeParse(answer);
   if (parsed.data?.metadata.name === name) return parsed.data.metadata.uid;

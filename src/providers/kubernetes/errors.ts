@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http';
 
 const STATUS = /^http_([0-9]{3})$/;
 
-/** The client's errors as `guard` reads them: a refusal is not the server's fault, and 429 asks for less. */
+/** Converts the client's errors for the guard: a refusal is not a fault of the server, and 429 asks for fewer requests. */
 export function kubernetesError(error: unknown): unknown {
   if (!(error instanceof BrokerError)) return error;
   const status = Number(STATUS.exec(error.reason ?? '')?.[1] ?? 0);
@@ -21,7 +21,7 @@ function withReason(error: BrokerError, reason: string): BrokerError {
   });
 }
 
-/** Whether the API server answered this status; `kubernetesError` keeps the client's error as cause. */
+/** Whether the API server answered with this status; `kubernetesError` keeps the client's error as cause. */
 export function hasStatus(error: unknown, status: number): boolean {
   if (!(error instanceof BrokerError)) return false;
   return error.reason === `http_${status}` || hasStatus(error.cause, status);
@@ -38,7 +38,7 @@ const CODES: Readonly<Record<number, ErrorCode>> = {
 };
 const LONGEST_RETRY_SECONDS = 600;
 
-/** The status alone: the server's own message may quote what was sent to it. */
+/** Keeps only the status: the server's message may quote the request. */
 export function answerError(response: IncomingMessage): BrokerError {
   const status = response.statusCode ?? 0;
   const retryAfter = Number(response.headers['retry-after'] ?? Number.NaN);

@@ -3,7 +3,7 @@ import { loginKeys, passwordOptions } from '../rotator/options.ts';
 import { databaseServerFields } from '../sql/config.ts';
 import { creationProblem, namesRole, revocationProblem } from './credentials/statements.ts';
 
-/** NAMEDATALEN less its end: PostgreSQL cuts longer names off, and another role would be meant. */
+/** NAMEDATALEN less its terminator: PostgreSQL truncates longer names, which could then name another role. */
 const MOST_BYTES = 63;
 
 /** A name of a role or a database as PostgreSQL keeps it, quoted or not. */

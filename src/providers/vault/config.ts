@@ -7,12 +7,12 @@ const RESERVED = new Set(['sys', 'auth', 'identity', 'cubbyhole']);
 const LOOPBACK = new Set(['localhost', '127.0.0.1', '[::1]']);
 const MOUNT_PATH = /^[A-Za-z0-9_-][A-Za-z0-9._-]*(?:\/[A-Za-z0-9_-][A-Za-z0-9._-]*)*$/;
 
-/** Whether an API path or a mount path lies in an engine that no connection reaches. */
+/** Whether an API path or a mount path is in an engine that no connection may reach. */
 function isReservedEngine(path: string): boolean {
   return RESERVED.has((path.split('/')[0] ?? '').toLowerCase());
 }
 
-/** `secret`, `teams/secret`: where an engine or a login method is mounted, without slashes at the ends. */
+/** `secret`, `teams/secret`: the mount path of an engine or a login method, without slashes at the ends. */
 const vaultMountPath = z.string().max(256).regex(MOUNT_PATH, 'is not a mount path');
 
 const filePath = z.string().min(1);
@@ -33,9 +33,9 @@ const locator = z
     message: 'names an engine by its path; never sys, auth, identity or cubbyhole',
   });
 
-/** How the broker logs in. Credentials are in files, which are read again at every login. */
+/** The login of the broker. Credentials are in files, which are read again at every login. */
 const vaultAuthSchema = z.discriminatedUnion('method', [
-  /** A token that something else keeps fresh in a file. */
+  /** A token in a file that another process renews. */
   z.strictObject({ method: z.literal('token'), tokenFile: filePath }),
   z.strictObject({
     method: z.literal('approle'),
@@ -59,10 +59,10 @@ const vaultAuthSchema = z.discriminatedUnion('method', [
 
 export type VaultAuth = z.infer<typeof vaultAuthSchema>;
 
-/** How to reach one Vault or OpenBao, and as whom. */
+/** The address of one Vault or OpenBao, and the broker's identity there. */
 export const vaultServerSchema = z.strictObject({
   address,
-  /** PEM; absent: the roots that come with Node. */
+  /** PEM; absent: Node's root certificates. */
   caFile: filePath.optional(),
   /** Checked in the server's certificate instead of the host of the address. */
   serverName: z.string().min(1).optional(),
@@ -76,7 +76,7 @@ export const vaultServerSchema = z.strictObject({
 
 export type VaultServer = z.infer<typeof vaultServerSchema>;
 
-/** A connection of the configuration file. `locators` bounds what mounts may reach through it. */
+/** A connection of the configuration file. `locators` limits the places that mounts may reach. */
 export const vaultConnectionSchema = vaultServerSchema.extend({
   type: z.literal('vault'),
   locators: z.array(locator).min(1),
@@ -93,7 +93,7 @@ const plainPath = z.string().min(1).max(1024);
 
 const tokenRole = z.string().regex(/^[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}$/);
 
-/** A mount document's options. `root` confines the mount to what lies below it in the engine. */
+/** A mount document's options. `root` confines the mount to paths below it in the engine. */
 export const vaultMountOptions = z.discriminatedUnion('engine', [
   z.strictObject({ engine: z.literal('kv-v1'), path: enginePath, root: plainPath.optional() }),
   z.strictObject({ engine: z.literal('kv-v2'), path: enginePath, root: plainPath.optional() }),
@@ -102,14 +102,14 @@ export const vaultMountOptions = z.discriminatedUnion('engine', [
     path: enginePath,
     /** For example `creds` of a database engine. */
     root: plainPath.optional(),
-    /** Makes the orphan token that each credential hangs on. */
+    /** Creates the orphan token for each credential. */
     tokenRole,
   }),
 ]);
 
 export type VaultMountOptions = z.infer<typeof vaultMountOptions>;
 
-/** A definition's reference to a KV secret: its API path (`secret/data/payments/db`) and, where only one key is meant, its name. */
+/** A definition's reference to a KV secret: its API path (`secret/data/payments/db`) and, if it means only one key, the key's name. */
 export const staticRef = z.strictObject({
   path: plainPath,
   key: z.string().min(1).max(256).optional(),
@@ -117,7 +117,7 @@ export const staticRef = z.strictObject({
 
 const parameter = z.union([z.string().max(4096), z.number(), z.boolean()]);
 
-/** A definition's reference to an endpoint that makes credentials. `data` is stored in the clear: no secrets in it. */
+/** A definition's reference to an endpoint that creates credentials. `data` is stored in the clear, so it must contain no secrets. */
 export const dynamicRef = z.strictObject({
   path: plainPath,
   method: z.enum(['GET', 'POST']).default('GET'),
@@ -126,7 +126,7 @@ export const dynamicRef = z.strictObject({
 
 export type DynamicRef = z.infer<typeof dynamicRef>;
 
-/** Where an engine is mounted. */
+/** The mount path of an engine. */
 const engine = vaultMountPath.refine(
   (path) => !isReservedEngine(path),
   'sys, auth, identity and cubbyhole have no roles',
@@ -152,7 +152,7 @@ export type AwsStaticRoleOptions = z.output<typeof awsStaticRoleOptions>;
 /** A key-encryption key in the transit engine of a Vault or OpenBao. */
 export const vaultTransitConfig = vaultServerSchema.extend({
   type: z.literal('vault-transit'),
-  /** Names the server in the key's id, which is stored beside what it wraps: never rename it. */
+  /** Names the server in the key's id, which is stored beside the data it wraps: never rename it. */
   connection: z.string().regex(/^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$/),
   mount: vaultMountPath.default('transit'),
   key: z.string().regex(/^[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}$/),

@@ -3,7 +3,7 @@ import { isTlsFault } from '../../domain/tls-fault.ts';
 import { UnusableResponse } from '../../net/https/unusable-response.ts';
 import { socketFailure } from '../../net/socket-failure.ts';
 
-/** What the server's words say, as far as the broker acts on it. */
+/** The parts of the server's text on which the broker acts. */
 const PHRASES = {
   no_engine: /no handler for route/i,
   sealed: /sealed/i,
@@ -17,8 +17,8 @@ const PHRASES = {
 export type VaultPhrase = keyof typeof PHRASES;
 
 /**
- * The server answered, and not with success. Its words are not kept: they are the server's choice, can quote a statement with a password in
- * it, and would end in the broker's log. Only the status and the known phrases are kept.
+ * An answer other than success. The server controls its text, which can quote a statement with a password and would end in the broker's
+ * log. So only the status and the known phrases are kept.
  */
 export class VaultResponseError extends Error {
   readonly status: number;
@@ -41,12 +41,14 @@ export class VaultResponseError extends Error {
   }
 }
 
-/** Statuses of a server that cannot serve now: no consistent state yet, standby, disaster-recovery standby, sealed or in maintenance. */
+/**
+ * Statuses of a server that is not available now: no consistent state yet, standby, disaster-recovery standby, sealed or in maintenance.
+ */
 const NOT_SERVING = new Set([412, 472, 473, 503]);
 
 /**
- * A failure at the server in our words. Reasons: `sealed`, `throttled`, `no_engine`, `refused`, `tls`, `network`.
- * The circuit of the connection reads them: a refusal is not a fault.
+ * A server failure as a BrokerError. Reasons: `sealed`, `throttled`, `no_engine`, `refused`, `tls`, `network`. The circuit breaker of the
+ * connection reads them: a refusal is not a fault.
  */
 export function toBrokerError(error: unknown): BrokerError {
   if (error instanceof BrokerError) return error;
@@ -86,7 +88,7 @@ function failed(cause: VaultResponseError, reason: string): BrokerError {
   return new BrokerError('ERR_PROVIDER_FAILED', undefined, { cause, reason });
 }
 
-/** The code of a socket or TLS error: `ECONNREFUSED`, `ERR_TLS_CERT_ALTNAME_INVALID`; '' where there is none. */
+/** The code of a socket or TLS error: `ECONNREFUSED`, `ERR_TLS_CERT_ALTNAME_INVALID`; '' if there is none. */
 export function codeOf(error: unknown): string {
   const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : '';
   return typeof code === 'string' ? code : '';
@@ -116,12 +118,12 @@ const DETAIL_BY_CODE: Partial<Record<ErrorCode, string>> = {
   ERR_PROVIDER_UNAVAILABLE: 'the server cannot be reached',
 };
 
-/** What went wrong in words of ours; never the server's. */
+/** The failure in the broker's own words, never the server's. */
 export function phraseOf(error: BrokerError): string {
   return DETAIL_BY_REASON[error.reason ?? ''] ?? DETAIL_BY_CODE[error.code] ?? 'failed';
 }
 
-/** The failure with the connection named, so that a log line names the culprit; ERR_NOT_FOUND stays bare. */
+/** Adds the connection's name to the failure, so that a log line identifies it; ERR_NOT_FOUND stays unchanged. */
 export function providerError(connection: string, error: unknown): BrokerError {
   if (!(error instanceof BrokerError)) {
     return new BrokerError('ERR_PROVIDER_FAILED', `provider(${connection}): failed`, {
@@ -142,12 +144,14 @@ export function failMalformed(reason: string): never {
   throw new BrokerError('ERR_PROVIDER_MALFORMED', undefined, { reason });
 }
 
-/** `detail` is for the operator who starts the broker: what to do about the key. */
+/** `detail` tells the operator who starts the broker what to do about the key. */
 export function sealed(cause: unknown, detail?: string): BrokerError {
   return new BrokerError('ERR_SEALED', detail, { cause });
 }
 
-/** Whether the engine refused the ciphertext itself: only then are bytes, key or associated data wrong. An unusable key has the same status. */
+/**
+ * Whether the engine refused the ciphertext itself: only then bytes, key or associated data are wrong. An unusable key has the same status.
+ */
 export function refusesCiphertext(error: unknown): boolean {
   if (!(error instanceof BrokerError) || !(error.cause instanceof VaultResponseError)) return false;
   return error.cause.status === 400 && !error.cause.says('key_unusable');

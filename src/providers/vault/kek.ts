@@ -13,8 +13,8 @@ const wrappedAnswer = z.object({ data: z.object({ ciphertext: z.string() }) });
 const unwrappedAnswer = z.object({ data: z.object({ plaintext: z.string() }) });
 
 /**
- * A key that never leaves the transit engine. Before its first use it is looked at, and the server is asked to prove that it
- * authenticates associated data: one that does not know the parameter ignores it, and a wrapped key could be moved.
+ * A key that never leaves the transit engine. Before its first use the broker checks the key, and proves that the server authenticates
+ * associated data. A server that does not support the parameter ignores it, so a wrapped key could be moved to another place.
  */
 export class VaultTransitKey implements KeyEncryptionKey {
   readonly id: string;
@@ -52,7 +52,7 @@ export class VaultTransitKey implements KeyEncryptionKey {
     return this.#client.close();
   }
 
-  /** Once per process; a failed proof is repeated at the next call. */
+  /** Runs once per process; a failed proof is repeated at the next call. */
   #proven(context: CallContext): Promise<void> {
     this.#proof ??= this.#prove(context).catch((error: unknown) => {
       this.#proof = undefined;
@@ -117,13 +117,13 @@ export class VaultTransitKey implements KeyEncryptionKey {
     return plaintext ?? failSealed(new Error('no plaintext in the answer'));
   }
 
-  /** Encrypting and decrypting change nothing at the server, so both may be repeated. */
+  /** Encryption and decryption change nothing at the server, so both may be repeated. */
   #ask(path: string, body: Record<string, string>, context: CallContext): Promise<unknown> {
     return this.#client.read({ method: 'POST', path, body }, context);
   }
 }
 
-/** @throws ERR_CONFIG_INVALID when the CA file cannot be read. Nothing is sent yet. */
+/** @throws ERR_CONFIG_INVALID if the CA file cannot be read. Sends nothing yet. */
 export async function openVaultTransitKey(
   config: VaultTransitConfig,
   clock: Clock,
@@ -131,7 +131,7 @@ export async function openVaultTransitKey(
   return new VaultTransitKey(await connectVault(config, { clock, random: randomFraction }), config);
 }
 
-/** The check expects that the ciphertext is refused; any other failure proves nothing. */
+/** The check expects that the server refuses the ciphertext; any other failure proves nothing. */
 function refusal(error: unknown): undefined {
   if (error instanceof BrokerError && error.code === 'ERR_CIPHERTEXT_INVALID') return undefined;
   throw error;
@@ -148,10 +148,7 @@ function toBase64(bytes: Uint8Array): string {
 const CIPHERTEXT = /^vault:v[1-9][0-9]{0,8}:([A-Za-z0-9+/]+={0,2})$/;
 const MOST_BYTES = 16_384;
 
-/**
- * The engine's text (`vault:v1:` and base64), only as it writes it itself: one ciphertext has one form.
- * Undefined for anything else.
- */
+/** The engine's text (`vault:v1:` and base64) in its canonical form, so that each ciphertext has one form. Undefined for any other text. */
 export function parseCiphertext(bytes: Uint8Array): string | undefined {
   if (bytes.length > MOST_BYTES) return undefined;
   const text = Buffer.from(bytes).toString('latin1');
@@ -177,7 +174,7 @@ const answerSchema = z.object({
   }),
 });
 
-/** Why a transit key is not fit to wrap root keys, each with its remedy; empty when it is. */
+/** Why a transit key is not suitable to wrap root keys, each reason with its remedy; empty if it is. */
 function keyProblems(answer: unknown): readonly string[] {
   const parsed = answerSchema.safeParse(answer);
   if (!parsed.success) return ['its properties cannot be read'];

@@ -21,8 +21,8 @@ import { mountVault } from './secrets/provider.ts';
 type OpenedVault = Required<Pick<Backend, 'provider' | 'rotation' | 'close'>>;
 
 /**
- * One Vault or OpenBao: secrets of KV engines, dynamic credentials, and static roles to rotate. Nothing is sent yet.
- * @throws ERR_CONFIG_INVALID when the CA file cannot be read.
+ * One Vault or OpenBao: secrets of KV engines, dynamic credentials, and static roles to rotate. Sends nothing yet.
+ * @throws ERR_CONFIG_INVALID if the CA file cannot be read.
  */
 export async function openVault(
   name: string,
@@ -32,7 +32,7 @@ export async function openVault(
   return vaultAt(name, await connectVault(config, { clock, random: randomFraction }), clock);
 }
 
-/** What the connection offers with a client that is connected already. */
+/** The backend of a client that is already connected. */
 export function vaultAt(name: string, client: VaultClient, clock: Clock): OpenedVault {
   const calls = new VaultCalls(client, name);
   const tokens = new HeldTokens(clock);

@@ -5,8 +5,8 @@ import { isIP, type LookupFunction } from 'node:net';
 import { BrokerError } from '../../domain/errors.ts';
 
 /**
- * Never connected to, whatever is allowed: metadata services (which give credentials to any process inside), addresses that are not a host, and IPv6
- * forms that embed an IPv4 address of another host. IPv4-mapped addresses are read as IPv4.
+ * The broker never connects to these, whatever is allowed: metadata services (which give credentials to any process inside), addresses that
+ * are not a host, and IPv6 forms that embed an IPv4 address of another host. IPv4-mapped addresses are read as IPv4.
  */
 const NEVER = [
   '0.0.0.0/8',
@@ -28,7 +28,7 @@ const NEVER = [
 
 const LOOPBACK = ['127.0.0.0/8', '::1/128'].map(cidr);
 
-/** Of the special-purpose registries (RFC 6890): private networks, and addresses that are not assigned. */
+/** From the special-purpose registries (RFC 6890): private networks, and unassigned addresses. */
 const PRIVATE = [
   '10.0.0.0/8',
   '100.64.0.0/10',
@@ -45,7 +45,7 @@ const PRIVATE = [
 const GLOBAL = cidr('2000::/3');
 const NOT_GLOBAL = ['2001::/23', '2001:db8::/32', '3fff::/20'].map(cidr);
 
-/** Whether a resolved address may be connected to. Text that is not an address in its canonical form is refused. */
+/** Whether the broker may connect to a resolved address. Text that is not an address in its canonical form is refused. */
 export function isWithinReach(address: string, allowPrivate: boolean): boolean {
   const ip = parseIpAddress(address);
   if (ip === undefined) return false;
@@ -74,9 +74,8 @@ export type Resolve = (host: string) => Promise<readonly ResolvedAddress[]>;
 export const systemResolve: Resolve = (host) => lookup(host, { all: true });
 
 /**
- * Resolves once and checks every address: what a connection is then made to is what was checked here, and no second answer of a name server
- * comes in between (DNS rebinding: CVE-2026-5052, CVE-2022-29153). A host that is an address itself never reaches a socket's own look-up, and
- * is checked here too.
+ * Resolves once and checks every address. The connection uses exactly the checked addresses, so no second DNS answer can replace them (DNS
+ * rebinding: CVE-2026-5052, CVE-2022-29153). A host that is an address never reaches a socket's own look-up, so it is checked here too.
  * @throws ERR_CONFLICT, reason `address_refused`; ERR_PROVIDER_UNAVAILABLE, reason `no_address`.
  */
 export async function checkedLookup(

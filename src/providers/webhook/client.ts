@@ -17,12 +17,12 @@ export interface WebhookPost {
 }
 
 export interface WebhookAnswer {
-  /** attacker-controlled, as is what follows */
+  /** attacker-controlled, like the following fields */
   readonly body: Buffer;
   readonly signature: string;
 }
 
-/** One address on the web that takes our posts. Each has a connection of its own: no redirects, no proxies, no compression. */
+/** One HTTP endpoint that receives the broker's posts. Each post has its own connection: no redirects, no proxies, no compression. */
 export class WebhookEndpoint {
   readonly #config: WebhookConnectionConfig;
   readonly #resolve: Resolve;
@@ -35,7 +35,7 @@ export class WebhookEndpoint {
   }
 
   /**
-   * The answer of status 200 and type JSON, at most 64 KiB of it.
+   * The answer of status 200 and type JSON, at most 64 KiB.
    * @throws ERR_CONFLICT (`address_refused`), ERR_PROVIDER_DENIED, ERR_PROVIDER_FAILED (`redirect`, `refused`, `status`),
    * ERR_PROVIDER_MALFORMED, ERR_PROVIDER_TIMEOUT, ERR_PROVIDER_UNAVAILABLE.
    */

@@ -5,7 +5,7 @@ import { passwordOptions, secretKey } from '../rotator/options.ts';
 
 const MOST_URL = 2048;
 
-/** https, or http to loopback where TLS is switched off in so many words: values of secrets go over it. */
+/** https, or http to loopback if TLS is explicitly off: the connection carries secret values. */
 function isFitting(text: string, tls: unknown): boolean {
   const url = URL.parse(text);
   if (url === null || url.username !== '' || url.password !== '' || url.hash !== '') return false;
@@ -15,7 +15,7 @@ function isFitting(text: string, tls: unknown): boolean {
   );
 }
 
-/** A connection of the configuration file: who changes credentials for us, over HTTPS. */
+/** A connection of the configuration file: a receiver that changes credentials for the broker, over HTTPS. */
 export const webhookConnectionSchema = z
   .strictObject({
     type: z.literal('webhook'),
@@ -23,7 +23,7 @@ export const webhookConnectionSchema = z
     /** The key of the signatures, at least 32 characters. Read again at each use. */
     secretFile: z.string().min(1).max(4096),
     tls: databaseServerFields.tls,
-    /** Loopback, RFC 1918 and the like; addresses of metadata services stay refused. */
+    /** Loopback, RFC 1918 and similar. Addresses of metadata services stay refused. */
     allowPrivateAddresses: z.boolean().default(false),
     limits: guardLimitsSchema.prefault({}),
     /** The targets that definitions may name. */
@@ -48,7 +48,7 @@ const target = z
     'is a place such as accounts/app: segments joined by /, each percent-encoded',
   );
 
-/** A place has one spelling: what RFC 3986 does not reserve as it is, the rest encoded. */
+/** A place has one spelling: characters that RFC 3986 does not reserve stay, all others are encoded. */
 function isSegment(text: string): boolean {
   if (text === '' || text === '.' || text === '..') return false;
   try {
@@ -66,10 +66,12 @@ function encodeSegment(name: string): string {
   );
 }
 
-/** Strategy `webhook`. What a value is made of: a text that we generate (`password`), or keys that the receiver makes (`makes`). */
+/**
+ * Strategy `webhook`. A value consists of a text that the broker generates (`password`), or of keys that the receiver creates (`makes`).
+ */
 export const webhookOptions = z
   .strictObject({
-    /** What is changed there; compared with the connection's `locators`, and all that the receiver may go by. */
+    /** The target to change. It is compared with the connection's `locators`, and the receiver must rely on nothing else. */
     target,
     slots: z.enum(['one', 'two']),
     drillable: z.boolean().default(false),

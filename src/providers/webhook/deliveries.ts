@@ -16,10 +16,10 @@ import { secretKey } from '../rotator/options.ts';
 
 const MS = 1000;
 
-/** What is asked of the receiver; its own id is added to each delivery. */
+/** The request to the receiver; each delivery adds its own id. */
 export type Message<S extends Step> = Readonly<Record<string, unknown>> & { readonly step: S };
 
-/** Signed posts to one receiver, and the signed answers to them. */
+/** Signed posts to one receiver, and its signed answers. */
 export class Deliveries {
   readonly #secretFile: string;
   readonly #endpoint: WebhookEndpoint;
@@ -37,12 +37,15 @@ export class Deliveries {
     this.#guard = createGuard(limits, { clock });
   }
 
-  /** What changes nothing, and is therefore asked again when the receiver is out of reach for a moment. @throws as `WebhookEndpoint.post`. */
+  /** A message without effect, so it is retried if the receiver is unavailable for a moment. @throws as `WebhookEndpoint.post`. */
   ask<S extends Step>(message: Message<S>, context: CallContext): Promise<Answer<S>> {
     return this.#guard.read(context, (signal) => this.#deliver(message, signal));
   }
 
-  /** One delivery of what may change something, right after `stillOurs` let it. @throws as `WebhookEndpoint.post`, or what `stillOurs` throws. */
+  /**
+   * One delivery of a message that may have an effect, right after `stillOurs` allowed it.
+   * @throws as `WebhookEndpoint.post`, or as `stillOurs`.
+   */
   tell<S extends Step>(
     message: Message<S>,
     context: CallContext,
@@ -88,7 +91,7 @@ export class Deliveries {
 }
 
 const MOST_KEYS = 256;
-/** A closed list, because words go into the log and the audit: with one of its own choice a receiver could put a password there. */
+/** A closed list, because these words go into the log and the audit: with free text a receiver could put a password there. */
 const reason = z.enum([
   'expired',
   'grants_missing',
@@ -121,7 +124,7 @@ const toTest = z.union([
   failed,
 ]);
 
-/** What a receiver may answer to each step, and nothing else. */
+/** The only answers that a receiver may give to each step. */
 export const ANSWERS = {
   create: toCreate,
   set: toChange,
@@ -142,7 +145,7 @@ function readAnswer<S extends Step>(step: S, given: unknown): Answer<S> {
   return parsed.data as Answer<S>;
 }
 
-/** @throws ERR_PROVIDER_FAILED (retried) or ERR_CONFLICT (parked), as the receiver answers; `reason` is the word of the receiver. */
+/** @throws ERR_PROVIDER_FAILED (retried) or ERR_CONFLICT (parked), as the receiver answers; `reason` is the receiver's word. */
 export function refuseUnlessDone(answer: Answer<'set'>): void {
   if (answer.outcome !== 'done') throw failure(answer);
 }

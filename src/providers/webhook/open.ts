@@ -10,13 +10,13 @@ import { WebhookTarget } from './rotator.ts';
 
 interface WebhookDeps {
   readonly clock: Clock;
-  /** Default: the resolver of the system. */
+  /** Default: the system's resolver. */
   readonly resolve?: Resolve;
 }
 
 const STRATEGY = 'webhook';
 
-/** A receiver of signed requests that changes credentials for the broker; docs/spec/webhook-v1.md. Nothing is sent yet. */
+/** A receiver of signed requests that changes credentials for the broker; docs/spec/webhook-v1.md. Sends nothing yet. */
 export function openWebhook(
   name: string,
   config: WebhookConnectionConfig,

@@ -21,7 +21,7 @@ export class WebhookTarget implements RotationTarget {
   readonly drillable: boolean;
   readonly #options: WebhookOptions;
   readonly #deliveries: Deliveries;
-  /** The keys that the credential is made of. */
+  /** The keys of the credential. */
   readonly #own: readonly string[];
 
   constructor(options: WebhookOptions, deliveries: Deliveries) {
@@ -55,8 +55,8 @@ export class WebhookTarget implements RotationTarget {
   }
 
   /**
-   * A value that was never set is tested first: a receiver that accepts everything has tested nothing. Then the value itself, so that a target
-   * that counts failures counts none in the end.
+   * Tests a value that was never set first: a receiver that accepts everything tests nothing. Then tests the value itself, so that a target
+   * that counts consecutive failures resets its count.
    */
   async test(data: SecretData, context: CallContext): Promise<TargetVerdict> {
     if (!this.#own.every((key) => Object.hasOwn(data, key))) {

@@ -21,7 +21,7 @@ export interface AccessKey {
   readonly secret: Sensitive<string>;
 }
 
-/** AssumeRole as it is sent; docs/spec/aws-role-handle-v1.md. */
+/** The AssumeRole request; docs/spec/aws-role-handle-v1.md. */
 export interface RoleSession {
   readonly roleArn: string;
   readonly sessionName: string;
@@ -39,8 +39,8 @@ export interface RoleCredentials extends AccessKey {
 }
 
 /**
- * IAM and STS of one account, as whom the configuration says; every call goes through the connection's guard.
- * Failures are BrokerErrors: ERR_NOT_FOUND, ERR_PROVIDER_*; `cause` is an `AwsRefusal`.
+ * IAM and STS of one account, under the configured identity. Each call goes through the connection's guard. Failures are BrokerErrors:
+ * ERR_NOT_FOUND, ERR_PROVIDER_*; `cause` is an `AwsRefusal`.
  */
 export interface AwsAccount {
   readonly region: string;
@@ -49,9 +49,9 @@ export interface AwsAccount {
   activateKey(username: string, id: string, context: CallContext): Promise<void>;
   deactivateKey(username: string, id: string, context: CallContext): Promise<void>;
   deleteKey(username: string, id: string, context: CallContext): Promise<void>;
-  /** Whether a request was ever signed with it, as far as AWS has heard. */
+  /** Whether AWS recorded any request signed with the key. */
   wasKeyUsed(id: string, context: CallContext): Promise<boolean>;
-  /** The ARN that a key stands for; without one, the broker's own. */
+  /** The ARN of a key's identity; without a key, the broker's own. */
   identityOf(key: AccessKey | undefined, context: CallContext): Promise<string>;
   assumeRole(session: RoleSession, context: CallContext): Promise<RoleCredentials>;
   close(): void;
@@ -60,7 +60,7 @@ export interface AwsAccount {
 const MAX_ANSWER_BYTES = 256 * 1024;
 const KEY_ID = /^[A-Za-z0-9_-]{16,128}$/;
 
-/** Loads both SDKs, which cost memory and start-up time, only where a connection uses them. Opens no connection yet. */
+/** Loads both SDKs only if a connection uses them, because they cost memory and start-up time. Opens no connection yet. */
 export async function connectAwsAccount(
   access: AwsAccess & { readonly stsEndpoint?: string | undefined },
   guard: Guard,
@@ -148,7 +148,7 @@ class GuardedAccount implements AwsAccount {
     const answer = await this.#read(context, async (abortSignal) => {
       const command = new sdk.GetCallerIdentityCommand({});
       if (key === undefined) return own.send(command, { abortSignal });
-      // A client has one identity.
+      // An SDK client has one identity.
       const credentials = { accessKeyId: key.id, secretAccessKey: key.secret.reveal() };
       const client = new sdk.STSClient({ ...options, credentials });
       return client.send(command, { abortSignal }).finally(() => client.destroy());

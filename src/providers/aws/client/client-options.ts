@@ -1,7 +1,7 @@
 import type { SecretsManagerClientConfig } from '@aws-sdk/client-secrets-manager';
 import type { AwsAccess } from '../config.ts';
 
-/** What the configurations of all clients have alike; the SDK has a type of its own for each. */
+/** The fields that the configurations of all clients share; the SDK has a separate type for each client. */
 type ClientOptions = Pick<
   SecretsManagerClientConfig,
   | 'region'
@@ -18,7 +18,7 @@ type ClientOptions = Pick<
 const CONNECTION_TIMEOUT_MS = 3000;
 const SILENT = { trace() {}, debug() {}, info() {}, warn() {}, error() {} };
 
-/** What every client of the SDK is opened with. `maxBytes`: the longest answer that is read. */
+/** The options of every SDK client. `maxBytes`: the longest answer that is read. */
 export function clientOptions(
   { region, endpoint, profile }: AwsAccess,
   maxBytes: number,
@@ -27,11 +27,11 @@ export function clientOptions(
     region,
     ...(endpoint !== undefined && { endpoint }),
     ...(profile !== undefined && { profile }),
-    // The guard retries, within its budget; two layers would multiply.
+    // The guard retries within its budget; retries in two layers would multiply.
     maxAttempts: 1,
     retryMode: 'standard',
     defaultsMode: 'standard',
-    // Said here, so that nothing in the environment can say otherwise.
+    // Set explicitly, so that no environment variable can change it.
     requestHandler: {
       connectionTimeout: CONNECTION_TIMEOUT_MS,
       httpsAgent: { rejectUnauthorized: true },
@@ -41,17 +41,17 @@ export function clientOptions(
   };
 }
 
-/** An answer longer than was agreed; its bytes are dropped. */
+/** An answer longer than the limit; its bytes are dropped. */
 class AnswerTooLong extends Error {
   override readonly name = 'AnswerTooLong';
 }
 
-/** The SDK's `streamCollector`, with a bound: the SDK's own reads whatever comes. */
+/** The SDK's `streamCollector` with a limit: the SDK's own reads without limit. */
 function collectBounded(maxBytes: number): (stream: unknown) => Promise<Uint8Array> {
   return async (stream) => {
     const chunks: Uint8Array[] = [];
     let length = 0;
-    // Leaving the loop destroys the stream, and with it the socket.
+    // Leaving the loop destroys the stream and its socket.
     for await (const chunk of stream as AsyncIterable<Uint8Array>) {
       length += chunk.length;
       if (length > maxBytes) throw new AnswerTooLong();

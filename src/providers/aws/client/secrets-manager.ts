@@ -24,7 +24,7 @@ import type { Guard } from '../../guard/guard.ts';
 import type { AwsAnswer, AwsWanted } from '../secrets/answer.ts';
 
 /**
- * AWS Secrets Manager of one account and region. One attempt a call, answers bounded. Failures are BrokerErrors: ERR_NOT_FOUND,
+ * AWS Secrets Manager of one account and region. One attempt per call, answers bounded. Failures are BrokerErrors: ERR_NOT_FOUND,
  * ERR_PROVIDER_DENIED, ERR_PROVIDER_UNAVAILABLE (`throttled`, no connection, 503), ERR_PROVIDER_TIMEOUT, ERR_PROVIDER_MALFORMED,
  * ERR_PROVIDER_FAILED (`refused` for a 4xx); `cause` is an `AwsRefusal`.
  */
@@ -61,7 +61,7 @@ type Client = SecretsManagerSdk.SecretsManagerClient;
 /** Twenty values of 64 KiB, each byte in its longest JSON form. */
 const MAX_ANSWER_BYTES = 8 * 1024 * 1024;
 
-/** Loads the SDK, which costs memory and start-up time, only where a connection uses it. Opens no connection yet. */
+/** Loads the SDK only if a connection uses it, because it costs memory and start-up time. Opens no connection yet. */
 export async function connectSecretsManager(access: AwsAccess): Promise<SecretsManagerApi> {
   const sdk = await import('@aws-sdk/client-secrets-manager');
   const client = new sdk.SecretsManagerClient(clientOptions(access, MAX_ANSWER_BYTES));
@@ -126,7 +126,7 @@ class SdkSecretsApi implements SecretsManagerApi {
   }
 }
 
-/** The most that one BatchGetSecretValue takes. */
+/** The limit of one BatchGetSecretValue. */
 export const BATCH_SIZE = 20;
 
 export interface BatchAnswer {
@@ -139,7 +139,7 @@ export interface NamesAnswer {
   readonly next: string | undefined;
 }
 
-/** The calls this provider makes, each under the connection's guard. */
+/** The API calls of this provider, each under the connection's guard. */
 export class GuardedSecrets {
   readonly #api: SecretsManagerApi;
   readonly #guard: Guard;
@@ -161,7 +161,7 @@ export class GuardedSecrets {
     }
   }
 
-  /** Writes a version that carries `stage` from now on, and gives its id. */
+  /** Writes a version that carries `stage`, and returns its id. */
   async put(request: PutSecretValueRequest, stage: string, context: CallContext): Promise<string> {
     try {
       const answer = await this.#guard.effect(context, (signal) =>
@@ -187,7 +187,7 @@ export class GuardedSecrets {
     return { answers: listOf(answer.SecretValues), failures };
   }
 
-  /** Secrets whose name begins with `prefix`, in name order as far as the server sorts. */
+  /** Secrets whose name begins with `prefix`, in the server's name order. */
   async names(
     prefix: string,
     page: { readonly next: string | undefined; readonly limit: number },
@@ -209,7 +209,7 @@ export class GuardedSecrets {
   }
 }
 
-/** The SDK types what the service promises, and passes on what it sends. @throws ERR_PROVIDER_MALFORMED */
+/** The SDK's types state the service's contract, but the SDK passes on any answer. @throws ERR_PROVIDER_MALFORMED */
 function listOf<T>(value: readonly T[] | undefined): readonly T[] {
   const list: unknown = value ?? [];
   if (Array.isArray(list) && list.every((item) => typeof item === 'object' && item !== null)) {

@@ -13,16 +13,16 @@ import { AwsRefusal } from '../errors.ts';
 import { conflict, notYet, refuseStaleCopies } from '../../rotator/values.ts';
 import type { AccessKeysOptions } from '../config.ts';
 
-/** What AWS allows one user. */
+/** The limit of AWS for one user. */
 const MOST_KEYS = 2;
-/** A key may be unknown for some seconds after it was made; after this long it is refused in earnest. */
+/** AWS may not know a key for some seconds after its creation. A refusal after this time is real. */
 const SETTLING_MS = 120_000;
 const ASK_AGAIN_SECONDS = 5;
 
 /**
- * The two access keys that an IAM user can have: one works, the other is created, and the first is deleted when no workload holds it any more.
- * AWS shows a secret once, and its keys carry no marks: a key that an earlier try made and did not get to store is known by being younger than
- * the rotation, never used, and not the current one.
+ * Rotates the two access keys that an IAM user can have. One works, the broker creates the other, and deletes the first when no workload
+ * holds it any more. AWS shows a secret only once, and its keys carry no marks. A key that an earlier attempt created but did not store is
+ * younger than the rotation, never used, and not current.
  */
 export class AccessKeys implements RotationTarget {
   readonly locators: readonly string[];
@@ -57,13 +57,13 @@ export class AccessKeys implements RotationTarget {
     return { ...current, [keys.accessKeyId]: id, [keys.secretAccessKey]: secret.reveal() };
   }
 
-  /** AWS made it when it was created: it only has to be active. */
+  /** AWS activated the key at its creation: the step only checks that it is active. */
   async set(turn: RotationTurn, pending: SecretData): Promise<void> {
     const { username } = this.#options;
     const id = this.#idIn(pending);
     const listed = await this.#account.listKeys(username, turn.context);
     const key = listed.find((candidate) => candidate.id === id);
-    // AWS may only not list it everywhere; but it may have been deleted as well, so that this is a failure, and not waited for.
+    // AWS may not list the key everywhere yet, but it may also be deleted. So this is a failure, and the step does not wait.
     if (key === undefined) throw notListed();
     if (key.isActive) return;
     turn.stillOurs();
@@ -92,7 +92,7 @@ export class AccessKeys implements RotationTarget {
     return this.#end(turn, pending);
   }
 
-  /** Deactivated first: what still uses it fails from then on, and an operator can undo that as long as the deletion did not follow. */
+  /** Deactivates the key first: its remaining users fail, and an operator can undo that until the deletion. */
   async #end(turn: RotationTurn, data: SecretData): Promise<void> {
     const { username } = this.#options;
     const id = this.#idIn(data);
@@ -108,7 +108,7 @@ export class AccessKeys implements RotationTarget {
     await this.#delete(key.id, turn.context);
   }
 
-  /** How many keys are left. */
+  /** @returns the number of remaining keys. */
   async #dropLeftovers(
     turn: RotationTurn,
     listed: readonly ListedKey[],
@@ -135,7 +135,7 @@ export class AccessKeys implements RotationTarget {
     }
   }
 
-  /** Whether the key may not have spread through AWS yet. */
+  /** Whether AWS may not have propagated the key yet. */
   async #isSettling(refusal: BrokerError, id: string, context: CallContext): Promise<boolean> {
     const { cause } = refusal;
     if (!(cause instanceof AwsRefusal) || cause.errorName !== 'InvalidClientTokenId') return false;

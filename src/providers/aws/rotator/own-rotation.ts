@@ -17,18 +17,19 @@ import type { SecretsManagerApi } from '../client/secrets-manager.ts';
 const CURRENT = 'AWSCURRENT';
 const PENDING = 'AWSPENDING';
 const ASK_AGAIN_SECONDS = 10;
-/** Four steps of a function take an hour at most, and AWS tries a few times. */
+/** The four steps of a function take an hour at most, and AWS retries a few times. */
 const LONGEST_MS = 86_400_000;
 
 type Stages = ReadonlyMap<string, readonly string[]>;
 
 /**
- * A secret that AWS Secrets Manager rotates by its own function: the broker starts it, follows the version that it named until that is current,
- * and says so. The value is there from the function's first step on; what comes after goes on at AWS whether anybody looks or not.
+ * A secret that AWS Secrets Manager rotates with its own function. The broker starts the rotation under a version id, and polls that
+ * version until it is current. The value exists from the function's first step on. AWS runs the later steps whether or not the broker
+ * polls.
  */
 export class OwnRotation implements RotationTarget {
   readonly locators: readonly string[];
-  /** Whether the function keeps the old credential alive is its own matter. */
+  /** The function decides whether the old credential stays valid, so the broker must not rely on it. */
   readonly slots = 'one';
   readonly drillable = false;
   readonly #rotation: SecretRotation;
@@ -66,7 +67,7 @@ export class OwnRotation implements RotationTarget {
     throw conflict('ended_at_aws', detail);
   }
 
-  /** The function tested it before it became current: what is current is what works. */
+  /** The function tested the version before AWS made it current, so the current version works. */
   async test(data: SecretData, context: CallContext): Promise<TargetVerdict> {
     const version = currentIn(await this.#rotation.stages(context));
     const value = version === undefined ? undefined : await this.#valueOf(version, context);
@@ -74,14 +75,14 @@ export class OwnRotation implements RotationTarget {
     return isCurrent ? { accepted: true } : { accepted: false, reason: 'not_current' };
   }
 
-  /** The old version is AWSPREVIOUS; when it ends is the function's matter. */
+  /** The old version is AWSPREVIOUS; the function decides when it ends. */
   retire(turn: RotationTurn, previous: SecretData): Promise<void> {
     const isKept = turn.current !== undefined && isSameSecretData(turn.current, previous);
     if (!isKept) return Promise.resolve();
     return Promise.reject(conflict('still_current', 'this value is the current one'));
   }
 
-  /** Cancels a rotation in progress. @throws ERR_CONFLICT once AWS made the new version current. */
+  /** Cancels a rotation in progress. @throws ERR_CONFLICT after AWS made the new version current. */
   async discard(turn: RotationTurn): Promise<void> {
     const { context } = turn;
     const version = versionOf(turn);
@@ -106,7 +107,7 @@ export class OwnRotation implements RotationTarget {
     return conflict('hangs_at_aws', `${detail}, or abort`);
   }
 
-  /** undefined while the version has no value yet. */
+  /** Undefined while the version has no value. */
   async #valueOf(version: string, context: CallContext): Promise<SecretData | undefined> {
     try {
       return toSecretData(await this.#rotation.value(version, context));
@@ -117,7 +118,7 @@ export class OwnRotation implements RotationTarget {
   }
 }
 
-/** AWS calls the new version as the request's token: the same in every try. */
+/** AWS uses the request's token as the id of the new version. It is the same in each attempt. */
 function versionOf({ rotationId }: RotationTurn): string {
   return namedUuid('rotate', rotationId);
 }
@@ -160,7 +161,7 @@ export class SecretRotation {
     return this.#guard.read(context, (signal) => this.#api.getSecretValue(request, signal));
   }
 
-  /** Asks AWS to begin; `versionId` is what the new version will be called. */
+  /** Starts the rotation at AWS; `versionId` is the id of the new version. */
   start(versionId: string, context: CallContext): Promise<void> {
     const request = { SecretId: this.#name, ClientRequestToken: versionId };
     return this.#guard.effect(context, (signal) =>
@@ -173,7 +174,7 @@ export class SecretRotation {
     return this.#guard.effect(context, (signal) => this.#api.cancelRotateSecret(request, signal));
   }
 
-  /** Takes `AWSPENDING` off: while another version than the current one carries it, AWS begins no rotation. */
+  /** Removes `AWSPENDING`: while a version other than the current one carries it, AWS starts no rotation. */
   dropPending(versionId: string, context: CallContext): Promise<void> {
     const request = {
       SecretId: this.#name,

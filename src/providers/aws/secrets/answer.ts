@@ -3,7 +3,7 @@ import type { SecretVersion } from '../../../domain/secret.ts';
 import type { AwsLocation } from './location.ts';
 import { pickMember, toSecretData, type AwsValue } from './secret-content.ts';
 
-/** One secret's value as GetSecretValue and BatchGetSecretValue answer it; nothing of it is checked yet. */
+/** One secret's value in an answer of GetSecretValue or BatchGetSecretValue, unchecked. */
 export interface AwsAnswer extends AwsValue {
   readonly Name?: string | undefined;
   readonly VersionId?: string | undefined;
@@ -11,17 +11,17 @@ export interface AwsAnswer extends AwsValue {
   readonly CreatedDate?: Date | undefined;
 }
 
-/** Which version was asked for: by its id, or by the stage it must carry. */
+/** The requested version: by its id, or by the stage that it must carry. */
 export type AwsWanted = { readonly versionId: string } | { readonly stage: string };
 
-/** Whether the answer is what was asked. BatchGetSecretValue has no stage parameter, and a server may answer an older version. */
+/** Whether the answer matches the request. BatchGetSecretValue has no stage parameter, and a server may return an older version. */
 export function isAsAsked(answer: AwsAnswer, name: string, wanted: AwsWanted): boolean {
   if (answer.Name !== name || typeof answer.VersionId !== 'string') return false;
   if ('versionId' in wanted) return answer.VersionId === wanted.versionId;
   return Array.isArray(answer.VersionStages) && answer.VersionStages.includes(wanted.stage);
 }
 
-/** @throws ERR_PROVIDER_MALFORMED when it is not what was asked, ERR_NOT_FOUND without the member. */
+/** @throws ERR_PROVIDER_MALFORMED if the answer does not match the request, ERR_NOT_FOUND without the member. */
 export function versionOf(
   answer: AwsAnswer,
   location: AwsLocation,

@@ -7,10 +7,10 @@ import type { AwsMountOptions } from '../config.ts';
 import type { ListedPage } from '../../../ports/secret-provider.ts';
 import type { GuardedSecrets } from '../client/secrets-manager.ts';
 
-/** A page over names that no path can reach ends early rather than walk them all. */
+/** A page stops after this many calls, so that it does not walk all names that no path can reach. */
 const MAX_CALLS = 10;
 
-/** Secrets below `prefix`. The cursor is the server's own; names that are not a path of the broker are left out. */
+/** Secrets below `prefix`. The cursor is the server's own. Names that are not a path of the broker are skipped. */
 export async function listNames(
   secrets: GuardedSecrets,
   mount: AwsMountOptions,

@@ -1,6 +1,6 @@
 import { BrokerError } from '../../../domain/errors.ts';
 
-/** What of which secret; `stage` and `versionId` only where a reference says so, else the mount's stage holds. */
+/** A secret and one of its members. `stage` and `versionId` are set only if a reference names them; otherwise the mount's stage applies. */
 export interface AwsLocation {
   readonly name: string;
   readonly stage?: string | undefined;
@@ -8,7 +8,7 @@ export interface AwsLocation {
   readonly jsonKey?: string | undefined;
 }
 
-/** Neither `?` nor `#` occurs in a secret's name, so that one text has one meaning. */
+/** A secret's name contains neither `?` nor `#`, so each text has one meaning. */
 const LOCATOR = /^([^?#]+)(?:\?(stage|version)=([^?#]+))?(?:#([^?#]+))?$/;
 
 /** `name`, then `?stage=…` or `?version=…`, then `#jsonKey`. */
@@ -19,7 +19,7 @@ export function formatLocation({ name, stage, versionId, jsonKey }: AwsLocation)
   return jsonKey === undefined ? text : `${text}#${encodeURIComponent(jsonKey)}`;
 }
 
-/** @throws ERR_INTERNAL for a text that `formatLocation` did not make. */
+/** @throws ERR_INTERNAL for a text that `formatLocation` did not write. */
 export function parseLocation(locator: string): AwsLocation {
   const [whole, name, selector, selected, jsonKey] = LOCATOR.exec(locator) ?? [];
   if (whole === undefined || name === undefined) throw new BrokerError('ERR_INTERNAL');

@@ -19,7 +19,7 @@ import { BatchReader } from './read-many.ts';
 
 type Check = (prefix: string, context: CallContext) => Promise<CheckReport>;
 
-/** Secrets of one region whose names begin with the mount's prefix. A version is AWS's version id. */
+/** Secrets of one region whose names begin with the mount's prefix. The version is AWS's version id. */
 export class AwsSecretsProvider implements SecretProvider {
   readonly covers: string;
   readonly publishing: SecretPublishing;
@@ -59,7 +59,7 @@ export class AwsSecretsProvider implements SecretProvider {
     return versionOf(answer, location, wanted);
   }
 
-  /** Present because of BatchGetSecretValue, which knows the current stage only. */
+  /** Uses BatchGetSecretValue, which only reads the current stage. */
   async readMany(
     locators: readonly string[],
     context: CallContext,
@@ -107,7 +107,7 @@ export class AwsSecretsProvider implements SecretProvider {
   #wanted({ stage, versionId }: AwsLocation, version: string | undefined): AwsWanted {
     const id = version ?? versionId;
     if (id === undefined) return { stage: stage ?? this.#options.stage };
-    // A reference to one version has no other; and what cannot be an id is refused by AWS as a bad request.
+    // A reference to one version has no other versions. AWS refuses text that cannot be an id as a bad request.
     const isOther = versionId !== undefined && versionId !== id;
     if (isOther || !isVersionId(id)) throw new BrokerError('ERR_NOT_FOUND');
     return { versionId: id };

@@ -9,12 +9,12 @@ import type { GuardedSecrets } from '../client/secrets-manager.ts';
 import { parseLocation } from './location.ts';
 import { contentOf, toSecretData, type AwsValue } from './secret-content.ts';
 
-/** Stages that AWS itself moves, when another one is. */
+/** Stages that AWS itself moves when another stage moves. */
 const NOT_OURS = ['AWSPREVIOUS', 'AWSPENDING'];
 
 /**
- * Rotated values as new versions that carry the mount's stage. By content, and with a request token that says on top of which version: what
- * is there already is not written again, so that an unknown outcome makes no second version.
+ * Writes rotated values as new versions that carry the mount's stage. It compares content, and its request token names the version it
+ * replaces. So a value that is already there is not written again, and an unknown outcome creates no second version.
  */
 export class AwsPublishing implements SecretPublishing {
   readonly #secrets: GuardedSecrets;
@@ -51,7 +51,7 @@ export class AwsPublishing implements SecretPublishing {
     return { version: await this.#secrets.put(put, stage, context) };
   }
 
-  /** undefined also for a secret that has no value yet: writing to one that is not there is refused by the server. */
+  /** Undefined also for a secret without a value. The server refuses a write to a missing secret. */
   async #current(
     name: string,
     stage: string,

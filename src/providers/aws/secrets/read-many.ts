@@ -7,10 +7,10 @@ import { BATCH_SIZE, type GuardedSecrets } from '../client/secrets-manager.ts';
 import type { AwsLocation } from './location.ts';
 
 type Found = AwsAnswer | BrokerError;
-/** Single calls at a time for what a batch did not answer, so that one request never fills the connection's queue. */
+/** Concurrent single calls for secrets that a batch did not answer, so that one request never fills the connection's queue. */
 const SINGLES_AT_ONCE = 8;
 
-/** Reads secrets in their current version, twenty a call, and singly where a batch did not answer what was asked. */
+/** Reads secrets in their current version, twenty per call, and singly if a batch did not answer the request. */
 export class BatchReader {
   readonly #secrets: GuardedSecrets;
   readonly #stage: string;
@@ -20,7 +20,7 @@ export class BatchReader {
     this.#stage = stage;
   }
 
-  /** In the order of `locations`; all of them at the mount's stage. */
+  /** In the order of `locations`, all at the mount's stage. */
   async read(
     locations: readonly AwsLocation[],
     context: CallContext,
@@ -38,7 +38,7 @@ export class BatchReader {
     return locations.map((location) => this.#versionAt(location, found.get(location.name)));
   }
 
-  /** What the batch answered well, or refused by name; the rest is asked singly. */
+  /** The secrets that the batch answered or refused by name; the caller reads the others singly. */
   async #batch(names: readonly string[], context: CallContext): Promise<Map<string, Found>> {
     const found = new Map<string, Found>();
     try {
@@ -50,7 +50,7 @@ export class BatchReader {
       }
     } catch (error) {
       const failure = asBrokerError(error);
-      // The batch call is a permission of its own; without it each secret may still be readable.
+      // The batch call needs its own permission; without it each secret may still be readable.
       if (failure.code === 'ERR_PROVIDER_DENIED') return found;
       for (const name of names) found.set(name, failure);
     }

@@ -5,15 +5,16 @@ import { isSameSecretData } from '../../../domain/same-secret-data.ts';
 
 const MAX_KEYS = 256;
 
-/** What a secret holds at AWS: text, or bytes. */
+/** The content of a secret at AWS: text or bytes. */
 export interface AwsValue {
   readonly SecretString?: string | undefined;
   readonly SecretBinary?: Uint8Array | undefined;
 }
 
 /**
- * Text that is a JSON object becomes its members, other text and bytes the one key `value`. A member that is not a string keeps its JSON
- * text, digits included. @throws ERR_PROVIDER_MALFORMED
+ * Text that is a JSON object becomes its members; other text and bytes become the one key `value`. A member that is not a string keeps its
+ * JSON text, digits included.
+ * @throws ERR_PROVIDER_MALFORMED
  */
 export function toSecretData({ SecretString: text, SecretBinary: bytes }: AwsValue): SecretData {
   if (typeof text === 'string') return fromText(text);
@@ -21,7 +22,7 @@ export function toSecretData({ SecretString: text, SecretBinary: bytes }: AwsVal
   return { value: { base64: Buffer.from(bytes).toString('base64') } };
 }
 
-/** One member, under its own key. @throws ERR_NOT_FOUND when the secret is not JSON or has no such member. */
+/** One member, under its own key. @throws ERR_NOT_FOUND if the secret is not JSON or lacks the member. */
 export function pickMember(value: AwsValue, key: string): SecretData {
   const members =
     typeof value.SecretString === 'string' ? membersOf(value.SecretString) : undefined;
@@ -48,7 +49,7 @@ function membersOf(text: string): readonly Member[] | undefined {
   ]);
 }
 
-/** Half a surrogate pair has no UTF-8 form: two values would be sent, sealed and fingerprinted as one. */
+/** A lone surrogate has no UTF-8 form: two different values would be sent, sealed and fingerprinted as one. */
 function wellFormed(text: string): string {
   if (!text.isWellFormed()) throw malformed('not_unicode');
   return text;
@@ -62,9 +63,9 @@ function malformed(reason: string): BrokerError {
 const PLAIN = 'value';
 
 /**
- * What is to be written so that reading gives `data`: text, bytes or JSON as the secret was, and members that stay as they are keep their
- * JSON form, so that a number remains one. With `jsonKey` only that member changes.
- * @throws ERR_NOT_FOUND when there is no JSON that the member is part of; ERR_CONFLICT for what no secret at AWS can hold.
+ * The content to write so that a read returns `data`: text, bytes or JSON like the present secret. Unchanged members keep their JSON form,
+ * so that a number remains one. With `jsonKey` only that member changes.
+ * @throws ERR_NOT_FOUND if there is no JSON to change the member in; ERR_CONFLICT for a value that no secret at AWS can hold.
  */
 export function contentOf(
   data: SecretData,
@@ -97,7 +98,7 @@ function memberChanged(data: SecretData, members: Members | undefined, jsonKey: 
   return { SecretString: JSON.stringify(Object.fromEntries(changed)) };
 }
 
-/** Text or bytes, if the current secret is not JSON and the value does not need JSON. */
+/** Text or bytes, if the present secret is not JSON and the value does not need JSON. */
 function plainContent(data: SecretData, members: Members | undefined): AwsValue | undefined {
   const value = data[PLAIN];
   if (value === undefined || Object.keys(data).length !== 1) return undefined;

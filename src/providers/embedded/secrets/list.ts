@@ -4,10 +4,10 @@ import type { Page, PageRequest } from '../../../domain/page.ts';
 import type { SecretListing } from '../../../domain/secret.ts';
 import { type EmbeddedParts, verifyHead, type SecretHead } from './rows.ts';
 
-/** A page over mostly deleted secrets ends early rather than walk them all. */
+/** A page stops after this many rounds, so that it does not walk all deleted secrets. */
 const MAX_ROUNDS = 10;
 
-/** Live secrets below `mount`/`prefix` in path order. A page may be short of its limit and still have a `next`. */
+/** Live secrets below `mount`/`prefix` in path order. A page may be below its limit and still have a `next`. */
 export async function listSecrets(
   parts: EmbeddedParts,
   mount: string,

@@ -18,7 +18,7 @@ import { EmbeddedWrites, parseVersion } from './writes.ts';
 import { listSecrets } from './list.ts';
 import { decodeSecret } from './secret-text.ts';
 
-/** Secrets in our own store, each version under a data key of its own. A locator is the secret's path. */
+/** Secrets in the broker's own store, each version under its own data key. A locator is the secret's path. */
 export class EmbeddedProvider implements SecretProvider {
   readonly covers: string;
   readonly writes: SecretWrites;
@@ -74,7 +74,7 @@ export class EmbeddedProvider implements SecretProvider {
     if (head.current_version === null) throw new BrokerError('ERR_NOT_FOUND');
     const row = await this.#secrets.version(head, head.current_version);
     if (isLive(row)) return row;
-    // Destroying the current version takes it from the head in the same commit: only a hand in the store leaves this.
+    // Destroying the current version removes it from the head in the same commit, so only tampering with the store leads here.
     const again = await this.#secrets.head(head.path);
     if (again?.current_version === head.current_version) {
       throw invalidCiphertext(new Error('the current version of a secret is missing'));

@@ -10,7 +10,7 @@ import type {
 import { type EmbeddedSecrets, expectHead, type SecretHead } from './rows.ts';
 import { encodeSecret } from './secret-text.ts';
 
-/** Rotated values become versions like any other, which commit together with the rotation's own row. */
+/** Rotated values become ordinary versions, which commit together with the rotation's own row. */
 export class EmbeddedPublishing implements SecretPublishing {
   readonly #reads: Pick<SecretProvider, 'read'>;
   readonly #secrets: EmbeddedSecrets;
@@ -22,7 +22,10 @@ export class EmbeddedPublishing implements SecretPublishing {
     this.#writes = writes;
   }
 
-  /** Where `data` is current already, the fragment writes nothing and holds it there until the commit. @throws as `SecretWrites.put`. */
+  /**
+   * If `data` is already current, the fragment writes nothing and expects it to stay current until the commit.
+   * @throws as `SecretWrites.put`.
+   */
   async publish(
     path: string,
     data: SecretData,
@@ -49,7 +52,7 @@ export class EmbeddedPublishing implements SecretPublishing {
     try {
       return (await this.#reads.read(head.path, String(version), context)).data;
     } catch (error) {
-      // Destroyed meanwhile: there is nothing that it could be equal to.
+      // The version was destroyed meanwhile, so no value can equal it.
       if (error instanceof BrokerError && error.code === 'ERR_NOT_FOUND') return undefined;
       throw error;
     }

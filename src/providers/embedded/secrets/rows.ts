@@ -13,14 +13,14 @@ import { BrokerError } from '../../../domain/errors.ts';
 export interface EmbeddedParts {
   readonly store: Store;
   readonly keyring: Keyring;
-  /** The installation's random id: part of every place. */
+  /** The installation's random id; it is part of each place. */
   readonly installation: string;
   readonly clock: Clock;
 }
 
 export type VersionRow = Tables['secret_versions'];
 
-/** Reads heads and versions, and lets none through that is not as it was written. */
+/** Reads heads and versions, and refuses rows that were altered. */
 export class EmbeddedSecrets {
   readonly #parts: EmbeddedParts;
 
@@ -28,7 +28,7 @@ export class EmbeddedSecrets {
     this.#parts = parts;
   }
 
-  /** undefined when there never was such a secret. @throws ERR_CIPHERTEXT_INVALID */
+  /** Undefined if the secret never existed. @throws ERR_CIPHERTEXT_INVALID */
   async head(path: string): Promise<SecretHead | undefined> {
     const row = await this.#parts.store.get('secrets', { path });
     if (row === undefined) return undefined;
@@ -51,10 +51,7 @@ export class EmbeddedSecrets {
     });
   }
 
-  /**
-   * A head put back to an earlier state carries a MAC that was good once; the versions written since give it away.
-   * @throws ERR_CIPHERTEXT_INVALID
-   */
+  /** A head that was rolled back carries a MAC that was once valid; the versions written later reveal it. @throws ERR_CIPHERTEXT_INVALID */
   async refuseRolledBack(head: SecretHead): Promise<void> {
     const next = { secret_id: head.id, version: head.last_version + 1 };
     if ((await this.#parts.store.get('secret_versions', next)) === undefined) return;
@@ -73,7 +70,7 @@ export class EmbeddedSecrets {
   }
 }
 
-/** The head of a secret's versions: which one is current, and the highest number ever given. */
+/** The head of a secret's versions: the current version, and the highest number ever used. */
 export type SecretHead = Tables['secrets'];
 type HeadFields = Omit<SecretHead, 'mac'>;
 
@@ -83,7 +80,10 @@ export function signHead(rootKey: RootKey, fields: HeadFields): SecretHead {
   return { ...fields, mac: macRow(rootKey.keyFor('rowMac'), TABLE, fields) };
 }
 
-/** Accepts a MAC of any root key in memory: a rotation of the root re-signs rows in the background. @throws ERR_CIPHERTEXT_INVALID */
+/**
+ * Accepts a MAC of any root key in memory: a rotation of the root key signs rows again in the background.
+ * @throws ERR_CIPHERTEXT_INVALID
+ */
 export function verifyHead(keyring: Keyring, row: SecretHead): SecretHead {
   const { mac, ...fields } = row;
   const older = keyring.ids().filter((id) => id !== keyring.active.id);
@@ -104,7 +104,10 @@ function isSignedBy(rootKey: RootKey | undefined, fields: HeadFields, mac: Uint8
   }
 }
 
-/** That the secret's versions are still as a staged write found them. Not the MAC: re-signing a row changes nothing for a writer. */
+/**
+ * Expects the secret's versions as a staged write found them. The MAC is not compared, because a new signature changes nothing for a
+ * writer.
+ */
 export function expectHead(path: string, head: SecretHead | undefined): Expectation {
   const key = { path };
   if (head === undefined) return { table: TABLE, key, absent: true };

@@ -32,7 +32,7 @@ export function encodeSecret(data: SecretData): Buffer {
   return encoded;
 }
 
-/** Reads what `encodeSecret` wrote; only after its authentication, which is why the shape is not checked again. */
+/** Reads the output of `encodeSecret`. The text was authenticated before, so its shape is not checked again. */
 export function decodeSecret(plaintext: Uint8Array): SecretData {
   return JSON.parse(Buffer.from(plaintext).toString('utf8')) as SecretData;
 }

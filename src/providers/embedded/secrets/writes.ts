@@ -19,7 +19,7 @@ import {
 } from './rows.ts';
 import { encodeSecret } from './secret-text.ts';
 
-/** Stages writes; nothing happens until the broker commits the fragment with its audit entry. */
+/** Stages writes. They take effect when the broker commits the fragment with its audit entry. */
 export class EmbeddedWrites implements SecretWrites {
   readonly #parts: EmbeddedParts;
   readonly #secrets: EmbeddedSecrets;
@@ -110,7 +110,7 @@ export class EmbeddedWrites implements SecretWrites {
     };
   }
 
-  /** Destroys what `version` pushes beyond the kept values, and forgets the tombstone it pushes out of the history. */
+  /** Destroys the value that `version` pushes beyond the kept values, and deletes the tombstone that it pushes out of the history. */
   async #retire(head: SecretHead | undefined, version: number): Promise<readonly Write[]> {
     if (head === undefined) return [];
     const rows = await this.#secrets.history(head, version - this.#keepVersions);
@@ -127,7 +127,7 @@ export class EmbeddedWrites implements SecretWrites {
   }
 }
 
-/** A number is given once: a write that would overwrite a version is a conflict, whatever the head says. */
+/** Each number is used once: a write that would overwrite a version is a conflict, whatever the head says. */
 function expectUnused(id: string, version: number): Expectation {
   return { table: 'secret_versions', key: { secret_id: id, version }, absent: true };
 }
@@ -138,7 +138,7 @@ function isLive(row: VersionRow): boolean {
   return row.wrapped_dek !== null;
 }
 
-/** Without its data key a value can never be opened again, whatever copies of the ciphertext exist. */
+/** Without its data key a value cannot be decrypted, whatever copies of the ciphertext exist. */
 function tombstone(row: VersionRow, now: number): Write {
   return {
     table: 'secret_versions',
@@ -176,7 +176,7 @@ function describe(row: VersionRow, head: SecretHead): SecretVersionInfo {
 
 const CANONICAL = /^[1-9][0-9]{0,14}$/;
 
-/** @throws ERR_NOT_FOUND for anything but the one spelling of a number that could have been given. */
+/** @throws ERR_NOT_FOUND unless the text is the canonical form of a possible version number. */
 export function parseVersion(text: string): number {
   if (!CANONICAL.test(text)) throw new BrokerError('ERR_NOT_FOUND');
   return Number(text);

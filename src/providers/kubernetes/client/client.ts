@@ -18,11 +18,11 @@ import type { CallContext } from '../../../ports/call-context.ts';
 import type { Guard } from '../../guard/guard.ts';
 
 const DEFAULT_MAX_BYTES = 8 * 1024 * 1024;
-/** Read to keep the connection, then forgotten. */
+/** An error body is read so that the connection can be reused, then dropped. */
 const ERROR_BODY_BYTES = 64 * 1024;
 const MAX_SOCKETS = 64;
 
-/** Over node:https: the typed client of client-node follows redirects, reads without bound and takes 90 MB (measured). */
+/** Uses node:https: the typed client of client-node follows redirects, reads without limit and takes 90 MB (measured). */
 export class HttpsKubernetesApi implements KubernetesApi {
   readonly server: string;
   readonly #credentials: KubernetesCredentials;
@@ -76,7 +76,7 @@ export class HttpsKubernetesApi implements KubernetesApi {
     throw answerError(response);
   }
 
-  /** A replaced CA or certificate needs a client of its own; the idle sockets of the old one time out. */
+  /** A replaced CA or certificate needs a new client; the idle sockets of the old one time out. */
   #clientFor(tls: TlsIdentity): HttpClient {
     const identity = JSON.stringify(tls);
     if (this.#http === undefined || identity !== this.#identity) {
@@ -91,7 +91,7 @@ function fail(error: unknown, signal: AbortSignal): never {
   throw transportError(error, signal);
 }
 
-/** Opens no connection yet. @throws ERR_CONFIG_INVALID for a kubeconfig file that cannot be used. */
+/** Opens no connection yet. @throws ERR_CONFIG_INVALID for an unusable kubeconfig file. */
 export async function connectKubernetes(access: KubernetesAccess): Promise<KubernetesApi> {
   return new HttpsKubernetesApi(await credentialsOf(access));
 }
@@ -121,12 +121,12 @@ function encodeSegment(segment: string): string {
   return encodeURIComponent(segment);
 }
 
-/** Above the largest object etcd takes (1.5 MiB) in its longest JSON form. */
+/** Above the largest object in etcd (1.5 MiB) in its longest JSON form. */
 const LONGEST_LINE = 4 * 1024 * 1024;
 const NEWLINE = 10;
 
 /**
- * One parsed value a line. A last line without its end is dropped: the reader resumes before it.
+ * One parsed value per line. An incomplete last line is dropped, because the reader resumes before it.
  * @throws ERR_PROVIDER_MALFORMED for a line that is not JSON or is too long; ERR_PROVIDER_TIMEOUT, ERR_PROVIDER_UNAVAILABLE.
  */
 export async function* jsonLines(
@@ -168,7 +168,7 @@ class LineBuffer {
   }
 }
 
-/** The API server under the connection's guard: GET is repeated where it may help, nothing else is. */
+/** The API server under the connection's guard: only GET is retried. */
 export class GuardedApi {
   readonly server: string;
   readonly #api: KubernetesApi;

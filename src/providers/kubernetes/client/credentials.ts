@@ -5,20 +5,20 @@ import type { RequestOptions } from 'node:https';
 import type { KubeConfig } from '@kubernetes/client-node';
 import { BrokerError } from '../../../domain/errors.ts';
 
-/** What the next request to the API server is made with. */
+/** The credential of the next request to the API server. */
 export interface KubernetesCredential {
   readonly tls: TlsIdentity;
   readonly headers: Sensitive<Readonly<Record<string, string>>>;
 }
 
-/** Asked before each request, because tokens rotate. */
+/** Queried before each request, because tokens rotate. */
 export interface KubernetesCredentials {
   readonly server: URL;
-  /** @throws ERR_PROVIDER_UNAVAILABLE when the credential cannot be read. */
+  /** @throws ERR_PROVIDER_UNAVAILABLE if the credential cannot be read. */
   current(): Promise<KubernetesCredential>;
 }
 
-/** Where Kubernetes mounts a pod's service account. */
+/** The path at which Kubernetes mounts a pod's service account. */
 const MOUNT = '/var/run/secrets/kubernetes.io/serviceaccount';
 
 export interface CredentialFiles {
@@ -27,14 +27,14 @@ export interface CredentialFiles {
   readonly caFile?: string | undefined;
 }
 
-/** The API server's name inside every cluster is in its certificate; no variable of the environment is needed. */
+/** The certificate of each API server contains its name inside the cluster, so no environment variable is needed. */
 export const IN_CLUSTER: CredentialFiles = {
   server: 'https://kubernetes.default.svc',
   tokenFile: `${MOUNT}/token`,
   caFile: `${MOUNT}/ca.crt`,
 };
 
-/** A bearer token and a CA in files that rotate under us. */
+/** A bearer token and a CA in files that rotate while the broker runs. */
 export class FileCredentials implements KubernetesCredentials {
   readonly server: URL;
   readonly #token: WatchedFile;
@@ -56,7 +56,7 @@ export class FileCredentials implements KubernetesCredentials {
 }
 
 /**
- * Loads client-node, which takes 90 MB and 0.7 s (measured), only where a kubeconfig file is used: it knows certificates, tokens and
+ * Loads client-node only if a kubeconfig file is used, because it takes 90 MB and 0.7 s (measured). It supports certificates, tokens and
  * exec plugins.
  * @throws ERR_CONFIG_INVALID.
  */

@@ -8,7 +8,7 @@ import { hasStatus } from '../errors.ts';
 import type { GuardedApi } from '../client/client.ts';
 import { isSubdomain } from '../config.ts';
 
-/** Names and labels only: without it the server sends every value of the namespace. */
+/** Requests names and labels only: otherwise the server sends every value of the namespace. */
 const METADATA_ONLY = 'application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1';
 
 const namesAnswer = z.object({
@@ -17,7 +17,7 @@ const namesAnswer = z.object({
   items: z.array(z.object({ metadata: z.object({ name: z.string() }) })),
 });
 
-/** The namespace's Secrets in name order, which is the order the server keeps; the cursor is the server's own. */
+/** The namespace's Secrets in the server's name order; the cursor is the server's own. */
 export async function listSecretNames(
   api: GuardedApi,
   namespace: string,

@@ -13,7 +13,10 @@ export type KubernetesLocation =
 const ACCOUNTS = 'serviceaccounts';
 const TOKEN = 'token';
 
-/** `<namespace>/<name>`, `<namespace>/<name>/<key>` or `<namespace>/serviceaccounts/<account>/token`: told apart by their length. */
+/**
+ * `<namespace>/<name>`, `<namespace>/<name>/<key>` or `<namespace>/serviceaccounts/<account>/token`; their number of segments distinguishes
+ * them.
+ */
 export function formatLocation(location: KubernetesLocation): string {
   const { namespace } = location;
   if (location.kind === 'token')
@@ -22,7 +25,7 @@ export function formatLocation(location: KubernetesLocation): string {
   return [namespace, name, ...(key === undefined ? [] : [key])].join('/');
 }
 
-/** @throws ERR_INTERNAL for a text that `formatLocation` did not make. */
+/** @throws ERR_INTERNAL for a text that `formatLocation` did not write. */
 export function parseLocation(locator: string): KubernetesLocation {
   const [namespace, name, key, end, ...more] = locator.split('/');
   if (namespace === undefined || name === undefined || more.length > 0) {

@@ -69,7 +69,7 @@ export class KubernetesSecretsProvider implements SecretProvider {
     const values = await this.#values(location.name, context);
     const data =
       location.key === undefined ? Object.fromEntries(values) : pick(values, location.key);
-    // An empty Secret says nothing, as if it were not there.
+    // An empty Secret counts as not found.
     if (Object.keys(data).length === 0) throw new BrokerError('ERR_NOT_FOUND');
     return { data, version: '' };
   }

@@ -10,7 +10,7 @@ import { parseLocation } from './location.ts';
 import { isDataKey } from '../config.ts';
 import { MAX_SECRET_BYTES, readSecretObject } from './secret-object.ts';
 
-/** After so many concurrent writes another controller keeps overwriting the Secret. */
+/** After this many concurrent writes, another controller keeps overwriting the Secret. */
 const TRIES = 4;
 const MERGE = 'application/merge-patch+json';
 /** Kubernetes writes these itself. */
@@ -27,8 +27,8 @@ const headSchema = z.object({
 });
 
 /**
- * Rotated values in a Secret: a merge patch of the keys that change, on top of the resource version that was read; labels, annotations and
- * other keys stay. By content: what is there already is not written again. Only a Secret that exists is written.
+ * Writes rotated values to a Secret: a merge patch of the changed keys, against the resource version that was read. Labels, annotations and
+ * other keys stay. It compares content, so it does not write a present value again. It only writes a Secret that exists.
  */
 export class KubernetesPublishing implements SecretPublishing {
   readonly #api: GuardedApi;
@@ -78,7 +78,7 @@ export class KubernetesPublishing implements SecretPublishing {
   }
 }
 
-/** The resource version to write on top of. @throws ERR_CONFLICT for a Secret that is not to be written. */
+/** The resource version to write against. @throws ERR_CONFLICT for a Secret that must not be written. */
 function writableVersion(answer: unknown): string {
   const head = headSchema.safeParse(answer);
   if (!head.success) {

@@ -3,7 +3,7 @@ import { BrokerError } from '../../../domain/errors.ts';
 import type { SecretData } from '../../../domain/secret.ts';
 import { isDataKey } from '../config.ts';
 
-/** etcd takes objects of 1.5 MiB; managed fields and the base64 of a last-applied copy come on top. */
+/** etcd accepts objects of 1.5 MiB; managed fields and the base64 of a last-applied copy add to that. */
 export const MAX_SECRET_BYTES = 4 * 1024 * 1024;
 const MAX_KEYS = 256;
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
@@ -17,8 +17,8 @@ const secretObject = z.object({
 type Value = SecretData[string];
 
 /**
- * A Secret's data, each value as text where it is UTF-8, else as base64. Values appear only when taken.
- * @throws ERR_PROVIDER_MALFORMED for anything but the Secret that was asked for.
+ * A Secret's data, each value as text if it is UTF-8, else as base64.
+ * @throws ERR_PROVIDER_MALFORMED unless the answer is the requested Secret.
  */
 export function readSecretObject(
   answer: unknown,
@@ -40,7 +40,7 @@ function checkKey(key: string): string {
 
 function decode(encoded: string): Value {
   const bytes = Buffer.from(encoded, 'base64');
-  // Node skips what is not base64: another text would pass for this one.
+  // Node skips characters that are not base64, so another text would decode to the same value.
   if (bytes.toString('base64') !== encoded) throw malformed('bad_base64');
   try {
     return utf8.decode(bytes);

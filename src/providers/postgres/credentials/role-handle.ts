@@ -6,22 +6,22 @@ const roleHandle = z.strictObject({
   /** The set of statements of the mount. */
   set: z.string(),
   intent: z.string().regex(/^[a-z0-9_]{1,37}$/),
-  /** For people who look at the server: whose it is. */
+  /** For people who read the server's role list: the owner of the role. */
   label: z.string().regex(/^[a-z0-9-]{1,22}$/),
   ttl: z.int().min(1),
 });
 
-/** All that is needed to take a role back; docs/spec/postgres-role-handle-v1.md. No secret in it. */
+/** The data that revokes a role; docs/spec/postgres-role-handle-v1.md. It contains no secret. */
 export type RoleHandle = z.infer<typeof roleHandle>;
 
-/** @throws ERR_INTERNAL for what could not be parsed again. */
+/** @throws ERR_INTERNAL for a handle that could not be parsed again. */
 export function formatHandle(handle: RoleHandle): string {
   const text = JSON.stringify(handle);
   parseHandle(text);
   return text;
 }
 
-/** @throws ERR_INTERNAL for a text that `formatHandle` did not make. */
+/** @throws ERR_INTERNAL for a text that `formatHandle` did not write. */
 export function parseHandle(text: string): RoleHandle {
   try {
     return roleHandle.parse(JSON.parse(text));

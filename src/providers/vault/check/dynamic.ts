@@ -21,7 +21,7 @@ const roleSchema = z.object({
 
 type TokenRole = z.infer<typeof roleSchema>['data'];
 
-/** Whether the token role makes tokens fit to hang credentials on, and the broker may make, extend and revoke them. */
+/** Whether the token role creates suitable tokens for credentials, and the broker may create, extend and revoke them. */
 export async function checkDynamicMount(
   client: VaultClient,
   options: DynamicOptions,

@@ -2,7 +2,7 @@ import { BrokerError } from '../../../domain/errors.ts';
 import type { CheckReport } from '../../../ports/secret-provider.ts';
 import { codeOf, VaultResponseError, phraseOf } from '../errors.ts';
 
-/** Gathers what a check finds. */
+/** Collects the findings of a check. */
 export class Findings {
   readonly #lines: string[] = [];
   #healthy = true;
@@ -16,7 +16,7 @@ export class Findings {
     this.#lines.push(line);
   }
 
-  /** `tried` failed; what came back, without the server's words; what to do. */
+  /** `tried` failed; the result, without the server's text; the remedy. */
   failure(tried: string, error: unknown, remedy: string): void {
     this.problem(`${tried}: ${describe(error)}; ${remedy}`);
   }

@@ -6,7 +6,7 @@ import type { VaultMountOptions } from '../config.ts';
 import { Findings, isCode } from './findings.ts';
 import { listingRoot, Locators } from '../secrets/locators.ts';
 
-/** A name that need not exist: whether reading it answers "absent" or "not allowed" is what counts. */
+/** A name that need not exist: the check only needs to know whether a read answers "absent" or "not allowed". */
 const PROBE = 'quaymaster-check';
 
 const mountSchema = z.object({
@@ -18,7 +18,7 @@ const mountSchema = z.object({
 
 type KvOptions = Exclude<VaultMountOptions, { engine: 'dynamic' }>;
 
-/** Whether the engine is what the options say, and may be read and listed at the root. */
+/** Whether the engine matches the options, and may be read and listed at the root. */
 export async function checkKvMount(
   client: VaultClient,
   options: KvOptions,

@@ -4,7 +4,7 @@ import type { CheckReport } from '../../../ports/secret-provider.ts';
 import type { VaultClient } from '../client/client.ts';
 import { Findings, isCode } from './findings.ts';
 
-/** Health as an answer of its own, not as a status that looks like a failure. */
+/** Returns the health state in a success answer instead of an error status. */
 const HEALTH = 'sys/health?standbyok=true&perfstandbyok=true&sealedcode=200&uninitcode=200';
 
 const healthSchema = z.object({
@@ -14,7 +14,7 @@ const healthSchema = z.object({
 });
 const tokenSchema = z.object({ data: z.object({ ttl: z.int().min(0) }) });
 
-/** Whether the server serves and accepts the broker. */
+/** Whether the server is available and accepts the broker's login. */
 export async function checkServer(client: VaultClient, context: CallContext): Promise<CheckReport> {
   const findings = new Findings();
   if (await serves(client, context, findings)) await isAccepted(client, context, findings);

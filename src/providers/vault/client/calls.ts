@@ -3,7 +3,7 @@ import type { VaultClient } from './client.ts';
 import type { VaultRequest } from './transport.ts';
 import { providerError } from '../errors.ts';
 
-/** The server as one connection's mounts call it; failures name the connection. */
+/** The server for the mounts of one connection; failures name the connection. */
 export class VaultCalls {
   readonly client: VaultClient;
   readonly connection: string;

@@ -13,20 +13,20 @@ import {
   type TokenSource,
 } from './tokens.ts';
 
-/** One Vault or OpenBao, as whom the configuration says. */
+/** One Vault or OpenBao, under the configured identity. */
 export interface VaultClient {
-  /** A call without effect: may be repeated. @throws ERR_NOT_FOUND, ERR_PROVIDER_*. The answer is attacker-controlled. */
+  /** A call without effect, so it may be repeated. @throws ERR_NOT_FOUND, ERR_PROVIDER_*. The answer is attacker-controlled. */
   read(request: VaultRequest, context: CallContext): Promise<unknown>;
-  /** A call with an effect: made once. @throws as `read`. */
+  /** A call with an effect, so it is made once. @throws as `read`. */
   effect(request: VaultRequest, context: CallContext): Promise<unknown>;
-  /** Without a token: for `sys/health`. */
+  /** Without a token, for `sys/health`. */
   anonymous(request: VaultRequest, context: CallContext): Promise<unknown>;
   state(): GuardState;
-  /** Gives up the token and every socket. */
+  /** Revokes the token and closes every socket. */
   close(): Promise<void>;
 }
 
-/** @throws ERR_CONFIG_INVALID when the CA file cannot be read. */
+/** @throws ERR_CONFIG_INVALID if the CA file cannot be read. */
 export async function connectVault(server: VaultServer, parts: LoginParts): Promise<VaultClient> {
   const origin = new URL(server.address);
   const exchange = new Exchange(origin, await tlsIdentity(server), server.limits.maxConcurrent);
@@ -71,7 +71,7 @@ class GuardedVaultClient implements VaultClient {
     this.#wire.close();
   }
 
-  /** A refused call had no effect, so one more with another token is safe; most often the old one had been revoked. */
+  /** A refused call had no effect, so one more call with another token is safe. Most often the old token had been revoked. */
   async #send(request: VaultRequest, signal: AbortSignal): Promise<unknown> {
     if (request.token !== undefined) return this.#wire.send(request, request.token, signal);
     const token = await this.#tokens.current();
@@ -84,7 +84,7 @@ class GuardedVaultClient implements VaultClient {
     }
   }
 
-  /** The refusal is the better answer than why there is no other token. */
+  /** Without another token, the caller gets the refusal, which is more useful than the reason why there is none. */
   #otherThan(token: HeldToken): Promise<HeldToken | undefined> {
     return this.#tokens.replacement(token).catch(() => undefined);
   }

@@ -4,7 +4,8 @@ import { BrokerError } from '../../../domain/errors.ts';
 const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;
 
 /**
- * Plain path to API path, each segment percent-encoded on its own, so that the server decodes the same segments and nothing else (CVE-2026-3605).
+ * Converts a plain path to an API path. Each segment is percent-encoded separately, so that the server decodes the same segments
+ * (CVE-2026-3605).
  * @throws ERR_PATH_INVALID for an empty or relative segment, control characters and broken surrogate pairs.
  */
 export function encodeVaultPath(path: string): string {

@@ -7,22 +7,25 @@ import { z } from 'zod';
 import type { VaultAuth } from '../config.ts';
 import { open } from 'node:fs/promises';
 
-/** A token in use; two are the same only if they are the same object. */
+/** A token in use. Two tokens are equal only if they are the same object. */
 export interface HeldToken {
   readonly value: Sensitive<string>;
 }
 
-/** Where the connection's own token comes from. */
+/** The source of the connection's own token. */
 export interface TokenSource {
-  /** @throws ERR_PROVIDER_UNAVAILABLE (reason `credential_file`), ERR_PROVIDER_DENIED (reason `login_refused`), or why the login failed. */
+  /**
+   * @throws ERR_PROVIDER_UNAVAILABLE (reason `credential_file`), ERR_PROVIDER_DENIED (reason `login_refused`), or the reason why the login
+   * failed.
+   */
   current(): Promise<HeldToken>;
-  /** Another token, after the server refused this one; undefined when there is none, or none so soon. */
+  /** Another token, after the server refused this one; undefined if there is none, or the last login was too recent. */
   replacement(refused: HeldToken): Promise<HeldToken | undefined>;
-  /** Gives up what was obtained. Never throws. */
+  /** Revokes the token that it obtained. Never throws. */
   close(): Promise<void>;
 }
 
-/** No second login within this time, whatever is refused: a path that the broker may not read must not become a login per read. */
+/** No second login within this time, whatever the server refuses: a path that the broker may not read must not cause a login per read. */
 const LOGIN_PAUSE_MS = 10_000;
 const FAILURE_PAUSE_MS = 1000;
 const RENEWAL_POINT = 2 / 3;
@@ -39,11 +42,11 @@ interface Lease extends HeldToken {
 
 export interface LoginParts {
   readonly clock: Clock;
-  /** Uniform in [0, 1): replicas that started together do not renew together. */
+  /** Uniform in [0, 1): replicas that started together must not renew together. */
   readonly random: () => number;
 }
 
-/** A token by login: renewed from two thirds of its life on, replaced when it cannot be; one login at a time. */
+/** A token from a login. It is renewed after two thirds of its lifetime, and replaced if it cannot be renewed. One login runs at a time. */
 export class LoginTokens implements TokenSource {
   readonly #wire: VaultWire;
   readonly #auth: LoginAuth;
@@ -109,7 +112,10 @@ export class LoginTokens implements TokenSource {
     }
   }
 
-  /** Runs in the background while calls still use the old token. A failure is retried later, and surfaces at the latest when the token expires. */
+  /**
+   * Runs in the background while calls still use the old token. A failure is retried later, and surfaces at the latest when the token
+   * expires.
+   */
   async #renew(lease: Lease): Promise<void> {
     this.#renewing = true;
     try {
@@ -121,7 +127,7 @@ export class LoginTokens implements TokenSource {
     }
   }
 
-  /** False when the token is close to the end that no renewal passes. */
+  /** False if the token is close to the maximum lifetime that no renewal exceeds. */
   async #extend(lease: Lease): Promise<boolean> {
     const request = { method: 'POST', path: 'auth/token/renew-self', body: {} } as const;
     const grant = await this.#within(this.#timeoutMs, async (signal) =>
@@ -171,17 +177,17 @@ const answerSchema = z.object({
   }),
 });
 
-/** What a login or a renewal gives. `value` is empty text after a renewal. */
+/** The result of a login or a renewal. `value` is empty after a renewal. */
 export interface Grant {
   readonly value: Sensitive<string>;
   readonly seconds: number;
   readonly renewable: boolean;
 }
 
-/** The methods that log in; the remaining one reads a token from a file. */
+/** The methods that log in; the other method reads a token from a file. */
 export type LoginAuth = Exclude<VaultAuth, { method: 'token' }>;
 
-/** Logs in with credentials read now. @throws ERR_PROVIDER_DENIED (reason `login_refused`), ERR_PROVIDER_*. */
+/** Logs in with credentials that are read now. @throws ERR_PROVIDER_DENIED (reason `login_refused`), ERR_PROVIDER_*. */
 async function logIn(wire: VaultWire, auth: LoginAuth, signal: AbortSignal): Promise<Grant> {
   const body = await credentials(auth);
   const path = `auth/${auth.mount}/login`;
@@ -195,7 +201,7 @@ async function logIn(wire: VaultWire, auth: LoginAuth, signal: AbortSignal): Pro
   }
 }
 
-/** @throws ERR_PROVIDER_MALFORMED when the token has no end: a broker's token always has one. */
+/** @throws ERR_PROVIDER_MALFORMED if the token has no expiry: a broker's token always has one. */
 function parseGrant(answer: unknown): Grant {
   const parsed = answerSchema.safeParse(answer);
   if (!parsed.success) {
@@ -225,7 +231,9 @@ function isRefusal(error: unknown): boolean {
 
 const FRESH_MS = 1000;
 
-/** A token that an agent or an operator keeps fresh in a file: seen within a second of its change, and at once when the old one is refused. */
+/**
+ * A token that an agent or an operator renews in a file. A change is read within a second, and at once if the server refuses the old token.
+ */
 export class FileTokens implements TokenSource {
   readonly #path: string;
   readonly #clock: Clock;
@@ -264,10 +272,10 @@ export class FileTokens implements TokenSource {
 const MOST_BYTES = 65_536;
 const PRINTABLE = /^[\x21-\x7e]+$/;
 
-/** A token, secret id or JWT in a file, white space around it removed. @throws ERR_PROVIDER_UNAVAILABLE, reason `credential_file`. */
+/** A token, secret id or JWT in a file, without surrounding white space. @throws ERR_PROVIDER_UNAVAILABLE, reason `credential_file`. */
 async function readCredentialFile(path: string): Promise<Sensitive<string>> {
   const text = (await readSmall(path)).trim();
-  // A line break or other control character in it would end the header it is sent in.
+  // A line break or other control character would end the header that carries the token.
   if (!PRINTABLE.test(text)) throw unusable(new Error(`${path} holds no credential`));
   return new Sensitive(text);
 }

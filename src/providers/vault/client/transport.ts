@@ -13,16 +13,16 @@ const DEFAULT_MAX_BYTES = 1_048_576;
 /** One request of the API below `/v1/`. */
 export interface VaultRequest {
   readonly method: 'GET' | 'POST';
-  /** Segments encoded by `encodeVaultPath`, and a query where there is one. */
+  /** Segments encoded by `encodeVaultPath`, and an optional query. */
   readonly path: string;
   readonly body?: Readonly<Record<string, unknown>>;
-  /** Instead of the connection's own token. */
+  /** Replaces the connection's own token. */
   readonly token?: Sensitive<string>;
   /** Default 1 MiB. */
   readonly maxBytes?: number;
 }
 
-/** What the library hands to its transport; everything but `uri` and `headers` is what we gave it. */
+/** The request that the library passes to its transport; the broker set all fields but `uri` and `headers`. */
 interface LibraryRequest {
   readonly method: string;
   readonly uri: string;
@@ -38,7 +38,10 @@ interface LibraryClient {
 }
 type LibraryOptions = Pick<LibraryRequest, 'headers' | 'maxBytes' | 'signal'>;
 
-/** The Vault API over our own transport: the library's bounds neither size nor time, follows proxies of the environment, and reads VAULT_*. */
+/**
+ * The Vault API over the broker's own transport: the library's transport limits neither size nor time, follows proxies of the environment,
+ * and reads VAULT_*.
+ */
 export class VaultWire {
   readonly #endpoint: string;
   readonly #namespace: string | undefined;
@@ -51,10 +54,7 @@ export class VaultWire {
     this.#exchange = exchange;
   }
 
-  /**
-   * attacker-controlled body, undefined where the answer has none.
-   * @throws ERR_NOT_FOUND, ERR_PROVIDER_*.
-   */
+  /** The body is attacker-controlled, and undefined if the answer has none. @throws ERR_NOT_FOUND, ERR_PROVIDER_*. */
   async send(
     request: VaultRequest,
     token: Sensitive<string> | undefined,
@@ -90,10 +90,10 @@ export class VaultWire {
     const client = connect({
       endpoint: this.#endpoint,
       'request-promise': { defaults: () => (sent: LibraryRequest) => this.#transport(sent) },
-      // Its debug output prints bodies.
+      // The library's debug output prints bodies.
       debug: () => undefined,
     });
-    // What it took from VAULT_TOKEN, VAULT_NAMESPACE and VAULT_PREFIX is none of ours.
+    // Discards the settings that the library read from VAULT_TOKEN, VAULT_NAMESPACE and VAULT_PREFIX.
     return Object.assign(client, { token: '', namespace: '', pathPrefix: '' });
   }
 
@@ -113,7 +113,7 @@ export class VaultWire {
       maxBytes: sent.maxBytes,
       signal: sent.signal,
     });
-    // Failures were thrown before: the library would take any from a path with `sys/health` in it for a success.
+    // Failures were thrown before: for a path with `sys/health` in it the library would treat any failure as a success.
     return { statusCode: answer.status, body: answer.body };
   }
 }
@@ -137,7 +137,10 @@ export interface ExchangeAnswer {
   readonly body: unknown;
 }
 
-/** Sends requests to one server over sockets of its own. No redirects, no proxies, no compression, and no more bytes than asked for. */
+/**
+ * Sends requests to one server over its own sockets. It follows no redirects, uses no proxies or compression, and reads no more bytes than
+ * allowed.
+ */
 export class Exchange {
   readonly #origin: URL;
   readonly #http: HttpClient;
@@ -179,7 +182,7 @@ async function failureOf(response: IncomingMessage): Promise<VaultResponseError>
   return new VaultResponseError(status, said, wait);
 }
 
-/** A body that ends before its announced length is garbage: half a secret is none. */
+/** A body that is shorter than announced is malformed: a part of a secret must not pass as the secret. */
 async function readWhole(
   response: IncomingMessage,
   maxBytes: number,
@@ -205,16 +208,16 @@ type Revive = (this: unknown, key: string, value: unknown, context: { source?: s
 
 const decoder = new TextDecoder('utf-8', { fatal: true });
 
-/** A number that JavaScript cannot hold exactly stays as its text: a secret must not change on its way. */
+/** A number that JavaScript cannot represent exactly stays text, so that a secret does not change. */
 const keepExact: Revive = (_key, value, context) =>
   typeof value === 'number' && String(value) !== context.source ? context.source : value;
 
-/** @throws ERR_PROVIDER_MALFORMED when the bytes are not JSON in UTF-8, or nested too deep to be read. */
+/** @throws ERR_PROVIDER_MALFORMED if the bytes are not JSON in UTF-8, or nested too deep to parse. */
 function decodeJson(bytes: Uint8Array): unknown {
   try {
     return JSON.parse(decoder.decode(bytes), keepExact as Parameters<typeof JSON.parse>[1]);
   } catch {
-    // The parser's own error quotes what it could not read.
+    // The parser's own error quotes its input.
     throw new BrokerError('ERR_PROVIDER_MALFORMED', undefined, { reason: 'not_json' });
   }
 }

@@ -5,7 +5,7 @@ import { Sensitive } from '../../../domain/sensitive.ts';
 import { VaultResponseError, failMalformed } from '../errors.ts';
 import { toSecretData } from '../secrets/kv-data.ts';
 
-/** No text, no fraction, nothing that means forever (CVE-2020-12757). */
+/** No text, no fraction, and no value that means "forever" (CVE-2020-12757). */
 const seconds = z.int().min(1);
 
 const tokenAnswer = z.object({
@@ -27,9 +27,9 @@ const credentialAnswer = leaseAnswer.extend({ renewable: z.boolean(), data: z.un
 export interface OrphanToken {
   readonly token: Sensitive<string>;
   readonly accessor: string;
-  /** 0: it never ends. */
+  /** 0: it never expires. */
   readonly seconds: number;
-  /** An orphan that ends and can be extended: what the token role must make. */
+  /** An orphan that expires and can be extended, as the token role must create it. */
   readonly isFit: boolean;
 }
 
@@ -58,7 +58,7 @@ export function parseTokenSeconds(answer: unknown): number {
   return parsed.success ? parsed.data.auth.lease_duration : failMalformed('token_answer');
 }
 
-/** Which credential a token was made for; undefined for a token that the broker did not make. */
+/** The intent for which a token was created; undefined for a token that the broker did not create. */
 export function parseTokenIntent(answer: unknown): string | undefined {
   return lookupAnswer.safeParse(answer).data?.data.meta?.quaymaster_intent;
 }
@@ -75,14 +75,14 @@ export function parseCredential(answer: unknown): MadeCredential {
   return { data: toSecretData(data), lease, seconds: duration, renewable };
 }
 
-/** Whether the server says that the token or lease is not there, which it does with 400 or 403 according to product and version. */
+/** Whether the server reports the token or lease as gone. It answers 400 or 403, depending on product and version. */
 export function saysGone(error: unknown): boolean {
   if (!(error instanceof BrokerError)) return false;
   if (error.code === 'ERR_NOT_FOUND') return true;
   return error.cause instanceof VaultResponseError && error.cause.says('gone');
 }
 
-/** Whether the server refuses the request because the broker's own token may not make it. */
+/** Whether the server refuses the request because the broker's own token lacks the right. */
 export function saysForbidden(error: unknown): boolean {
   if (!(error instanceof BrokerError) || !(error.cause instanceof VaultResponseError)) return false;
   return error.cause.status === 403;

@@ -23,18 +23,18 @@ import type { VaultCalls } from '../client/calls.ts';
 import type { Sensitive } from '../../../domain/sensitive.ts';
 import type { Clock } from '../../../ports/clock.ts';
 
-/** Life of an orphan token whose accessor is not committed yet: no lease belongs to it. */
+/** Lifetime of an orphan token whose accessor is not committed yet: it has no lease. */
 const UNUSED_SECONDS = 60;
 
-/** What of a mount its credentials need: the encoded path under which all of them are, and the role that makes their tokens. */
+/** The parts of a mount that its credentials need: the encoded path that contains all of them, and the role that creates their tokens. */
 export interface DynamicMount {
   readonly covers: string;
   readonly tokenRole: string;
 }
 
 /**
- * Credentials of the server's dynamic engines. A lease belongs to the token that asked for it and dies with it, so each credential
- * has an orphan token of its own, which no end of the broker's token reaches and whose accessor is committed before the lease exists.
+ * Credentials of the server's dynamic engines. A lease belongs to the token that requested it and ends with it. So each credential has its
+ * own orphan token, which survives the broker's token, and whose accessor is committed before the lease exists.
  */
 export class VaultCredentials implements DynamicCredentials {
   readonly revocation = 'revocable';
@@ -94,7 +94,7 @@ export class VaultCredentials implements DynamicCredentials {
     const body = { lease_id: lease, increment: ttlSeconds };
     const renewal = this.#calls.effect({ method: 'POST', path: 'sys/leases/renew', body }, context);
     const leaseSeconds = await this.#answer(renewal, parseLeaseSeconds);
-    // Both bound the credential: the lease by its own end, the token by taking the lease with it.
+    // Both limit the credential: the lease by its own expiry, and the token because its end revokes the lease.
     return Math.min(leaseSeconds, await this.#extendToken(accessor, ttlSeconds, context));
   }
 
@@ -104,7 +104,7 @@ export class VaultCredentials implements DynamicCredentials {
     // Without an accessor there is at most a token without a holder and without leases; it expires within a minute.
     if (accessor === undefined) return;
     await this.#assertOurs(accessor, intent, context);
-    // The end of a token revokes its leases some time later; the lease is asked for by name, so that the outcome is known.
+    // The server revokes a token's leases only some time after the token. So the broker revokes the lease explicitly to know the outcome.
     const [leaseEnd] = await Promise.allSettled([
       lease === undefined ? undefined : this.#revokeLease(lease, context),
     ]);
@@ -114,7 +114,7 @@ export class VaultCredentials implements DynamicCredentials {
 
   /**
    * A handle comes from the database. If an attacker writes there, the broker must not use its own token on leases of other mounts.
-   * @throws ERR_DENIED for a path outside this mount, or a lease that was not made at the handle's path.
+   * @throws ERR_DENIED for a path outside this mount, or a lease that was not created at the handle's path.
    */
   #bounded(text: string): CredentialHandle {
     const handle = parseHandle(text);
@@ -125,8 +125,8 @@ export class VaultCredentials implements DynamicCredentials {
   }
 
   /**
-   * Revokes only tokens that `prepare` made for this very credential. Where the broker's token may not look accessors up, the MAC of the
-   * stored row is the only proof that the accessor is its own (docs/providers/vault.md).
+   * Revokes only tokens that `prepare` created for this credential. If the broker's token may not look up accessors, the MAC of the stored
+   * row is the only proof that the accessor is the broker's own (docs/providers/vault.md).
    */
   async #assertOurs(accessor: string, intent: string, context: CallContext): Promise<void> {
     const body = { accessor };
@@ -172,7 +172,7 @@ export class VaultCredentials implements DynamicCredentials {
       .catch(unlessGone);
   }
 
-  /** A token or lease that is gone is ERR_NOT_FOUND; an answer that cannot be parsed is an error that names the connection. */
+  /** A missing token or lease is ERR_NOT_FOUND; an answer that cannot be parsed is an error that names the connection. */
   async #answer<T>(call: Promise<unknown>, parse: (answer: unknown) => T): Promise<T> {
     const answer = await call.catch((error: unknown) => {
       throw saysGone(error) ? new BrokerError('ERR_NOT_FOUND', undefined, { cause: error }) : error;
@@ -197,7 +197,7 @@ function outOfBounds(): BrokerError {
   );
 }
 
-/** A lease id begins with the path as the server knows it, without percent-encoding. */
+/** A lease id begins with the path in the server's form, without percent-encoding. */
 function decodedPath(path: string): string {
   return path.split('/').map(decodeURIComponent).join('/');
 }
@@ -227,7 +227,7 @@ interface Held {
   readonly until: number;
 }
 
-/** Orphan tokens between `prepare` and `issue`, by intent: in memory only, taken once, forgotten when they have ended by themselves. */
+/** Orphan tokens between `prepare` and `issue`, by intent. They are only in memory, used once, and dropped when they expire. */
 export class HeldTokens {
   readonly #clock: Clock;
   readonly #held = new Map<string, Held>();
@@ -252,7 +252,7 @@ export class HeldTokens {
     this.#held.clear();
   }
 
-  /** In the order of holding, which is nearly that of ending; beyond the bound the oldest goes. */
+  /** In insertion order, which is nearly the order of expiry. Beyond the limit the oldest is dropped. */
   #forgetEnded(): void {
     const now = this.#clock.monotonic();
     for (const [intent, held] of this.#held) {

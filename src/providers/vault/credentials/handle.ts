@@ -1,18 +1,18 @@
 import { z } from 'zod';
 import { BrokerError } from '../../../domain/errors.ts';
 
-/** What is committed of one dynamic credential; docs/spec/vault-credential-handle-v1.md. No secret is in it. */
+/** The committed data of one dynamic credential; docs/spec/vault-credential-handle-v1.md. It contains no secret. */
 const handleSchema = z.strictObject({
   v: z.literal(1),
   intent: z.string().min(1).max(128),
-  /** The encoded API path that makes the credential, and how to ask. */
+  /** The encoded API path that creates the credential, and the request's method and data. */
   path: z.string().min(1),
   method: z.enum(['GET', 'POST']),
   data: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).optional(),
   ttl: z.int().min(1),
-  /** Of the orphan token, from `prepare` on. */
+  /** The accessor of the orphan token, from `prepare` on. */
   accessor: z.string().min(1).optional(),
-  /** From `issue` on. */
+  /** Set from `issue` on. */
   lease: z.string().min(1).optional(),
 });
 
@@ -22,7 +22,7 @@ export function printHandle(handle: CredentialHandle): string {
   return JSON.stringify(handle);
 }
 
-/** @throws ERR_INTERNAL when the text is not a handle of version 1. */
+/** @throws ERR_INTERNAL unless the text is a handle of version 1. */
 export function parseHandle(text: string): CredentialHandle {
   try {
     return handleSchema.parse(JSON.parse(text));

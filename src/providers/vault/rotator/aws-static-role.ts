@@ -14,9 +14,9 @@ import { conflict, notYet } from '../../rotator/values.ts';
 import type { AwsStaticRoleOptions } from '../config.ts';
 
 const MS = 1000;
-/** Vault looks once a minute whether a key is due. */
+/** Vault checks once a minute whether a key is due. */
 const LATE_SECONDS = 65;
-/** Where it is not said when Vault makes the next key: the engine of Vault 1.14 does not say it, that of 1.18 does. */
+/** The pause if Vault does not report the time of the next key: the engine of Vault 1.14 does not, that of 1.18 does. */
 const ASK_AGAIN_SECONDS = 900;
 
 const credsAnswer = z.object({
@@ -29,12 +29,12 @@ const credsAnswer = z.object({
 type Key = z.output<typeof credsAnswer>['data'];
 
 /**
- * A static role of an AWS engine: Vault makes access keys of one IAM user when its own time comes, and deletes the oldest of two to make the next. No
- * call asks it to, so the broker waits until Vault has another key than the current one, takes that over and tells the holders.
+ * A static role of an AWS engine. Vault creates access keys of one IAM user on its own schedule, and deletes the older of two before it
+ * creates the next. No call triggers that. So the broker polls until Vault has a new key, stores it and notifies the holders.
  */
 export class AwsStaticRole implements RotationTarget {
   readonly locators: readonly string[];
-  /** The old key works until Vault makes the one after the new one; there is nothing to end here, and no way back that would last. */
+  /** The old key works until Vault creates the key after the new one. The broker cannot end the old key, and a rollback would not last. */
   readonly slots = 'one';
   readonly drillable = false;
   readonly #client: VaultClient;
@@ -56,19 +56,19 @@ export class AwsStaticRole implements RotationTarget {
     return { ...current, [accessKeyId]: key.access_key, [secretAccessKey]: key.secret_key };
   }
 
-  /** AWS accepted it when Vault made it. @throws ERR_CONFLICT when Vault has another one by now. */
+  /** AWS accepted the key when Vault created it. @throws ERR_CONFLICT if Vault has another key by now. */
   async set(turn: RotationTurn, pending: SecretData): Promise<void> {
     if (this.#isKey(pending, await this.#held(turn.context))) return;
     throw conflict('moved_on', 'Vault has another key by now: abort, and rotate again');
   }
 
-  /** Vault says what works: the broker has no way to the account. */
+  /** Vault reports the working key: the broker has no access to the account. */
   async test(data: SecretData, context: CallContext): Promise<TargetVerdict> {
     const isHeld = this.#isKey(data, await this.#held(context));
     return isHeld ? { accepted: true } : { accepted: false, reason: 'not_what_vault_has' };
   }
 
-  /** Vault deletes the old key when it makes the next. @throws ERR_CONFLICT for the value that must go on working. */
+  /** Vault deletes the old key when it creates the next. @throws ERR_CONFLICT for the value that must keep working. */
   retire(turn: RotationTurn, previous: SecretData): Promise<void> {
     const id = this.#options.keys.accessKeyId;
     const isKept = turn.current !== undefined && turn.current[id] === previous[id];
@@ -76,7 +76,7 @@ export class AwsStaticRole implements RotationTarget {
     return Promise.reject(conflict('still_current', 'this access key is the current one'));
   }
 
-  /** @throws ERR_CONFLICT unless Vault still has the current key: the next thing it deletes is the old one. */
+  /** @throws ERR_CONFLICT unless Vault still has the current key: next, Vault deletes the old one. */
   async discard(turn: RotationTurn): Promise<void> {
     const { current, context } = turn;
     if (current !== undefined && this.#isKey(current, await this.#held(context))) return;

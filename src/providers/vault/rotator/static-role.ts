@@ -26,9 +26,9 @@ interface Login {
 }
 
 /**
- * A static role of a database engine: Vault makes the password, keeps it and changes the user; the broker asks it to, and follows. What Vault
- * has is the pending value, so `create` asks for the change only where Vault still has the current one: a try that was killed, and a change that
- * Vault made by itself, are taken over. There is no way back to a password before.
+ * A static role of a database engine: Vault generates and keeps the password, and changes the user; the broker triggers that. Vault's
+ * password is the pending value, so `create` triggers a change only if Vault still has the current one. Thus it also takes over the result
+ * of an interrupted attempt, and a change by Vault itself. No rollback to an earlier password is possible.
  */
 export class StaticRole implements RotationTarget {
   readonly locators: readonly string[];
@@ -61,19 +61,19 @@ export class StaticRole implements RotationTarget {
     return this.#valueOf(current, made);
   }
 
-  /** Vault did it when it made the value. @throws ERR_CONFLICT when it has made another one since. */
+  /** Vault set the value when it generated it. @throws ERR_CONFLICT if it has generated another one since. */
   async set(turn: RotationTurn, pending: SecretData): Promise<void> {
     if (await this.#isHeld(pending, turn.context)) return;
     throw conflict('moved_on', 'Vault has another password by now: abort, and rotate again');
   }
 
-  /** Vault says what works: the broker has no way to the database. */
+  /** Vault reports the working value: the broker has no access to the database. */
   async test(data: SecretData, context: CallContext): Promise<TargetVerdict> {
     const isHeld = await this.#isHeld(data, context);
     return isHeld ? { accepted: true } : { accepted: false, reason: 'not_what_vault_has' };
   }
 
-  /** The change ended it. @throws ERR_CONFLICT for the value that must go on working. */
+  /** The change ended the old value. @throws ERR_CONFLICT for the value that must keep working. */
   retire(turn: RotationTurn, previous: SecretData): Promise<void> {
     const { keys } = this.#options;
     const current = turn.current === undefined ? undefined : readLogin(turn.current, keys);
@@ -83,7 +83,7 @@ export class StaticRole implements RotationTarget {
     return Promise.resolve();
   }
 
-  /** @throws ERR_CONFLICT unless Vault still has the current value: Vault has no call to go back. */
+  /** @throws ERR_CONFLICT unless Vault still has the current value: Vault has no rollback call. */
   async discard(turn: RotationTurn): Promise<void> {
     if (turn.current !== undefined && (await this.#isHeld(turn.current, turn.context))) return;
     turn.stillOurs();

@@ -6,7 +6,7 @@ const MOST_KEYS = 256;
 
 /**
  * A KV object as a secret: strings stay, any other JSON value becomes its JSON text.
- * @throws ERR_PROVIDER_MALFORMED for anything but an object of 1 to 256 keys in well-formed Unicode.
+ * @throws ERR_PROVIDER_MALFORMED unless it is an object of 1 to 256 keys in well-formed Unicode.
  */
 export function toSecretData(value: unknown): SecretData {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
@@ -14,7 +14,7 @@ export function toSecretData(value: unknown): SecretData {
   }
   const entries = Object.entries(value);
   if (entries.length === 0 || entries.length > MOST_KEYS) return failMalformed('data_size');
-  // fromEntries defines, where an assignment to `__proto__` would change the object itself.
+  // fromEntries defines properties; an assignment to `__proto__` would change the object's prototype.
   return Object.fromEntries(entries.map(([key, item]) => [wellFormed(key), textOf(item)]));
 }
 
@@ -23,7 +23,7 @@ function textOf(item: unknown): string {
   try {
     return wellFormed(JSON.stringify(item));
   } catch {
-    // Nested deeper than the stack: the parser manages what the printer does not.
+    // Nested deeper than the stack: the parser reads it, but the serializer fails.
     return failMalformed('data_depth');
   }
 }
@@ -32,7 +32,7 @@ function wellFormed(text: string): string {
   return text.isWellFormed() ? text : failMalformed('data_encoding');
 }
 
-/** What a KV secret holds: any JSON. */
+/** The content of a KV secret: any JSON object. */
 export type KvObject = Readonly<Record<string, unknown>>;
 
 /** @throws ERR_PROVIDER_MALFORMED */
@@ -44,9 +44,9 @@ export function toKvObject(value: unknown): KvObject {
 }
 
 /**
- * What is to be written so that reading gives `data`: values that stay as they are keep their JSON form, so that a number remains one. With
- * `key` only that one changes.
- * @throws ERR_NOT_FOUND when there is nothing that the one key is part of; ERR_CONFLICT for what no KV secret can hold.
+ * The object to write so that a read returns `data`. Unchanged values keep their JSON form, so that a number remains one. With `key` only
+ * that value changes.
+ * @throws ERR_NOT_FOUND if there is no object to change the key in; ERR_CONFLICT for a value that no KV secret can hold.
  */
 export function kvObjectOf(
   data: SecretData,

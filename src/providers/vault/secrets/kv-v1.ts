@@ -36,7 +36,7 @@ export class KvV1 implements KvEngine {
     }
   }
 
-  /** There is no compare-and-set: who writes last wins. */
+  /** KV version 1 has no compare-and-set: the last writer wins. */
   async write(
     path: string,
     content: Readonly<Record<string, unknown>>,

@@ -26,7 +26,7 @@ export class KvV2 implements KvEngine {
   readonly #calls: VaultCalls;
   readonly #engine: string;
 
-  /** `engine`: where it is mounted, plain. */
+  /** `engine`: its mount path, not encoded. */
   constructor(calls: VaultCalls, engine: string) {
     this.#calls = calls;
     this.#engine = encodeVaultPath(engine);
@@ -38,7 +38,7 @@ export class KvV2 implements KvEngine {
     version: string | undefined,
     context: CallContext,
   ): Promise<SecretVersion> {
-    // Version 0 would be the current one.
+    // Version 0 would mean the current one.
     if (version !== undefined && !VERSION.test(version)) throw new BrokerError('ERR_NOT_FOUND');
     const query = version === undefined ? '' : `?version=${version}`;
     const request = { method: 'GET', path: path + query } as const;
@@ -73,7 +73,10 @@ export class KvV2 implements KvEngine {
     }
   }
 
-  /** The number to write on top of where the current version is deleted; who may not ask writes what was never there. */
+  /**
+   * The number to write against if the current version is deleted. Without the right to read it, the write expects a path that never
+   * existed.
+   */
   async #lastNumber(path: string, context: CallContext): Promise<string> {
     const name = path.slice(`${this.#engine}/data/`.length);
     const request = { method: 'GET', path: `${this.#engine}/metadata/${name}` } as const;

@@ -9,15 +9,15 @@ import type { VaultCalls } from '../client/calls.ts';
 import type { ListedPage } from '../../../ports/secret-provider.ts';
 
 const LIST_BYTES = 8_388_608;
-/** A page ends after so many folders, with the names that it has by then. */
+/** A page stops after this many folders, with the names found so far. */
 const MOST_FOLDERS = 200;
-/** A LIST answers every key of a folder: so many names cost the broker about as much as one read. */
+/** A LIST returns every key of a folder: this many names cost the broker about as much as one read. */
 const NAMES_OF_READ = 500;
 const SLASH = '/';
 
 const answerSchema = z.object({ data: z.object({ keys: z.array(z.string()) }) });
 
-/** Where a listing is: below which root, from which name on, and how much is still to be had. */
+/** The state of a listing: its root, the name it starts after, and its remaining budget. */
 interface Walk {
   readonly root: string;
   readonly after: string;
@@ -26,19 +26,19 @@ interface Walk {
   readonly names: string[];
   folders: number;
   cost: number;
-  /** The first folder that this page no longer asked for. */
+  /** The first folder that this page did not read. */
   stopped?: string;
 }
 
 /**
- * Names below a root in name order, one LIST a folder, folders of one page only. A folder's keys sorted with their trailing slash
- * are in the order of the full names below them. What the broker could not name is left out.
+ * Names below a root in name order, one LIST per folder; only the folders of one page are read. A folder's keys, sorted with their trailing
+ * slashes, are in the order of the full names below them. Names that the broker cannot express are skipped.
  */
 export class KvList {
   readonly #calls: VaultCalls;
   readonly #root: string;
 
-  /** `root`: encoded, without a slash at its end. */
+  /** `root`: encoded, without a trailing slash. */
   constructor(calls: VaultCalls, root: string) {
     this.#calls = calls;
     this.#root = root;
@@ -49,7 +49,7 @@ export class KvList {
     const walk: Walk = {
       root: this.#root,
       after,
-      // One more than asked for tells whether there is a next page.
+      // One more than the limit, to detect a next page.
       limit: page.limit + 1,
       context,
       names: [],
@@ -95,7 +95,7 @@ export class KvList {
   }
 }
 
-/** The server says 404 of a folder with nothing in it. */
+/** The server answers 404 for an empty folder. */
 function orEmpty(error: unknown): unknown {
   if (error instanceof BrokerError && error.code === 'ERR_NOT_FOUND') return { data: { keys: [] } };
   throw error;

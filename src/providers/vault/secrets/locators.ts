@@ -5,18 +5,20 @@ import { dynamicRef, staticRef, type VaultMountOptions } from '../config.ts';
 
 const KEY_MARK = '#';
 
-/** An encoded API path and the one key that is meant, where a definition names one. */
+/** An encoded API path, and the one key if a definition names one. */
 export interface Location {
   readonly path: string;
   readonly key: string | undefined;
 }
 
-/** Where the names of one mount are at the server: `secret/data/payments/db`, with `#password` behind it when one key is meant. */
+/**
+ * Maps the names of one mount to places at the server: `secret/data/payments/db`, followed by `#password` if the definition names one key.
+ */
 export class Locators {
   readonly covers: string;
   readonly #isDynamic: boolean;
 
-  /** @throws ERR_BODY_INVALID when `root` is not a path. */
+  /** @throws ERR_BODY_INVALID if `root` is not a path. */
   constructor(options: VaultMountOptions) {
     const engine = options.engine === 'kv-v2' ? `${options.path}/data` : options.path;
     this.covers = `${encodeOption(joined(engine, options.root), '/root')}/`;
@@ -47,14 +49,14 @@ export class Locators {
   }
 }
 
-/** Encoded segments hold no `#`, so the first one begins the key. */
+/** Encoded segments contain no `#`, so the first one begins the key. */
 export function parseLocator(locator: string): Location {
   const mark = locator.indexOf(KEY_MARK);
   if (mark === -1) return { path: locator, key: undefined };
   return { path: locator.slice(0, mark), key: decodeURIComponent(locator.slice(mark + 1)) };
 }
 
-/** `secret/metadata/payments`: the folder that lists what lies at `covers`, encoded. */
+/** `secret/metadata/payments`: the folder that lists the secrets below `covers`, encoded. */
 export function listingRoot(options: VaultMountOptions): string {
   const engine = options.engine === 'kv-v2' ? `${options.path}/metadata` : options.path;
   return encodeVaultPath(joined(engine, options.root));
@@ -72,7 +74,7 @@ function encodeOption(text: string, pointer: string): string {
   }
 }
 
-/** Any name a KV key can have; a slash in it is encoded too, so that it does not separate segments. */
+/** Any name of a KV key. A slash in it is also encoded, so that it does not separate segments. */
 function encodeKey(key: string): string {
   if (!key.isWellFormed()) throw invalid('/key', 'is not well-formed Unicode');
   return encodeURIComponent(key);

@@ -87,7 +87,7 @@ class KvProvider implements SecretProvider {
   }
 }
 
-/** An engine that makes credentials: nothing in it can be read or listed. */
+/** An engine that creates credentials: it has nothing to read or list. */
 class DynamicProvider implements SecretProvider {
   readonly credentials: DynamicCredentials;
   readonly #calls: VaultCalls;

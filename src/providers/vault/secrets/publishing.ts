@@ -8,10 +8,13 @@ import { kvObjectOf, type KvObject, toSecretData } from './kv-data.ts';
 import { parseLocator } from './locators.ts';
 import type { VaultCalls } from '../client/calls.ts';
 
-/** After so many concurrent writes another writer keeps overwriting the secret. */
+/** After this many concurrent writes, another writer keeps overwriting the secret. */
 const TRIES = 4;
 
-/** Rotated values in a KV engine. By content: what is there already is not written again, so that an unknown outcome makes no second version. */
+/**
+ * Writes rotated values to a KV engine. It compares content: a present value is not written again, so an unknown outcome creates no second
+ * version.
+ */
 export class KvPublishing implements SecretPublishing {
   readonly #calls: VaultCalls;
   readonly #engine: KvEngine;
