@@ -32,7 +32,7 @@ export class RotationCanaries implements CanaryValues {
     this.#deps = deps;
   }
 
-  /** A held store answers no reads, and its rotations may be rows that somebody changed. */
+  /** A held store serves no reads, and an attacker may have changed its rotation rows. */
   async load(): Promise<void> {
     if (this.#deps.store.fault() === 'ERR_HELD') return;
     const running = { equals: { state: 'running' as const, step: 'canary' as const } };

@@ -34,8 +34,8 @@ export function stepEntries(
 }
 
 /**
- * The record of a rotation that holders roll back: for each workload a row of the history and an audit entry, an error in the log, the failure that
- * `quaymaster_rotations_failing` counts, and `quaymaster_rotation_vetoes_total`. `seq`: number of the first row.
+ * The record of a rotation that holders roll back: per workload a row of the history and an audit entry, an error in the log, a failure
+ * counted in `quaymaster_rotations_failing`, and `quaymaster_rotation_vetoes_total`. `seq`: number of the first row.
  */
 export async function vetoRecord(
   { parts, actor }: { readonly parts: Parts; readonly actor: SystemActor },
