@@ -19,18 +19,18 @@ export interface DueOptions {
 }
 
 const READERS = 64;
-/** How long the target takes for each request. */
+/** The target's latency for each request. */
 const LATENCY_MS = 500;
 const MINUTE_MS = 60_000;
 const LONGEST_MINUTES = 30;
-/** For making a definition and its value. */
+/** Time to create a definition and its value. */
 const MAKING_MS = 60;
 const AT_ONCE = 16;
 const LOOK_MS = 1_000;
-/** Between rounds of reads, in which the rotations are alone. */
+/** Pause between rounds of reads, during which only rotations run. */
 const ROUND_PAUSE_MS = 10_000;
 
-/** Rotates so many secrets of one minute at one slow target, and reads another secret before, during and after. */
+/** Rotates this many secrets within one minute at one slow target, and reads another secret before, during and after. */
 export async function dueAtOnce(
   stage: Stage,
   options: DueOptions,
@@ -71,7 +71,7 @@ function loadOf({ url }: Broker, session: string): Load {
   };
 }
 
-/** @returns when the first may be due; each is within the minute after it. */
+/** @returns the earliest due time; all rotations are due within a minute after it. */
 async function define(operator: BrokerClient, count: number): Promise<number> {
   const earliest = Date.now() + MINUTE_MS + count * MAKING_MS;
   const due = new Date(Math.ceil(earliest / MINUTE_MS) * MINUTE_MS);
@@ -126,7 +126,7 @@ async function rounds(
   isOn: () => number = () => 0,
 ): Promise<readonly number[]> {
   const found: number[] = [];
-  // The first seconds after a pause are slow, with rotations and without: they wake caches, connections and the memory of the process.
+  // The first seconds after a pause are slow, with and without rotations, because caches, connections and memory pages are cold.
   await drive(load, seconds);
   for (let round = 0; round < count; round += 1) {
     if (round > 0) await pause(ROUND_PAUSE_MS);

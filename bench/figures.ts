@@ -1,4 +1,4 @@
-/** A load on one server that a round drives once. */
+/** A load on one server, which each round drives once. */
 export const VARIANTS = [
   'raw-http',
   'read-embedded',
@@ -15,10 +15,10 @@ export const VARIANTS = [
 ] as const;
 export type VariantName = (typeof VARIANTS)[number];
 
-/** What is compared of two variants; `cost` is time a request. */
+/** The compared figure of two variants; `cost` is time per request. */
 export type Measure = 'rate' | 'p99' | 'cost';
 
-/** A bound that the ratio, or for memory the figure itself, is to keep. */
+/** A limit for the ratio, or for memory a limit for the figure itself. */
 export interface Target {
   readonly least?: number;
   readonly most?: number;
@@ -33,7 +33,7 @@ export interface RatioFigure {
   readonly target: Target;
 }
 
-/** Another build of the broker, `--before`, beside this one: what a change to the hot path cost. */
+/** Compares another build of the broker, `--before`, with this one: the cost of a change to the hot path. */
 export const BEFORE_FIGURES: readonly RatioFigure[] = [
   {
     name: 'before-read',
@@ -61,7 +61,7 @@ export const BEFORE_FIGURES: readonly RatioFigure[] = [
   },
 ];
 
-/** Each is judged by the median of the ratios of its rounds. */
+/** Each is judged by the median of its rounds' ratios. */
 export const RATIO_FIGURES: readonly RatioFigure[] = [
   {
     name: 'read-openbao',
@@ -203,12 +203,12 @@ export const FLEET_FIGURES: readonly FleetFigure[] = [
   },
 ];
 
-/** Whether the value keeps its bound. */
+/** Whether the value is within its limit. */
 export function holds({ least, most }: Target, value: number): boolean {
   return (least === undefined || value >= least) && (most === undefined || value <= most);
 }
 
-/** The bound as it is written in reports. */
+/** The limit as text for reports. */
 export function targetText({ least, most }: Target): string {
   return least === undefined ? `<= ${most}` : `>= ${least}`;
 }

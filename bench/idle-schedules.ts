@@ -7,7 +7,7 @@ import { startBroker } from './servers/broker.ts';
 import type { Stage } from './stage.ts';
 
 export interface IdleOptions {
-  /** Paths that rotate some day. */
+  /** Paths with a schedule. */
   readonly schedules: number;
   readonly settleSeconds: number;
   readonly idleSeconds: number;
@@ -15,7 +15,7 @@ export interface IdleOptions {
 
 const YEAR_MS = 365 * 86_400_000;
 
-/** Processor time of two idle brokers side by side: one with many schedules of which none is due, and one without. */
+/** Processor time of two idle brokers side by side: one with many schedules of which none is due, and one without schedules. */
 export async function idleSchedules(stage: Stage, options: IdleOptions): Promise<RotationMeasure> {
   const brokers = [];
   for (const [name, count] of [
@@ -37,7 +37,7 @@ export async function idleSchedules(stage: Stage, options: IdleOptions): Promise
   return { unit: 'ms of CPU a second', ours, peer, ratio, spread: [ratio, ratio] };
 }
 
-/** Rows as definitions leave them; the scheduler looks at nothing else before one is due. */
+/** Inserts rows as definitions create them; the scheduler reads nothing else before one is due. */
 function insertSchedules(file: string, count: number): void {
   const database = new Database(file);
   const insert = database.prepare(

@@ -20,7 +20,7 @@ import { kubeConnection, vaultConnection } from './servers/connections.ts';
 
 const READERS = 64;
 const LOGINS = 16;
-/** Enough that no login meets its own token while the last one with it is in flight. */
+/** So many that no login uses a token while an earlier login with the same token is in flight. */
 const OFFLINE_TOKENS = 500;
 const REVIEWED_TOKENS = 200;
 
@@ -28,13 +28,13 @@ interface Servers {
   readonly offline: OfflinePods;
   readonly broker: Broker;
   readonly session: string;
-  /** Another build, with the same secrets, sessions and limits. */
+  /** Another build with the same secrets, sessions and limits. */
   readonly before?: { readonly broker: Broker; readonly session: string };
   readonly peer?: Peer;
   readonly pods?: RealPods;
 }
 
-/** Starts what the variants need, each server once, and says how to drive them. */
+/** Starts each server that the variants need once, and returns the loads. */
 export async function setUp(
   stage: Stage,
   wanted: ReadonlySet<VariantName>,

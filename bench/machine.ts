@@ -4,19 +4,19 @@ import { arch, availableParallelism, cpus, release, totalmem } from 'node:os';
 import { statfsSync } from 'node:fs';
 import { findProgram } from '../test/kit/backends/find-program.ts';
 
-/** The core that every measured server runs on, alone with the others that wait. */
+/** The core of every measured server; idle servers share it. */
 export const SERVER_CORE = 0;
-/** The core of the load generator, and of servers that are asked by those measured. */
+/** The core of the load generator, and of servers that the measured ones call. */
 export const LOAD_CORE = 1;
 
-/** For programs that may use what there is. */
+/** For programs that may use both cores. */
 export const BOTH_CORES = '0,1';
 export type Cores = number | typeof BOTH_CORES;
 
 const CORES_NEEDED = 2;
 const TMPFS = 0x01021994;
 
-/** @throws when a program or a core is missing, with what to do about it. */
+/** @throws if a program or a core is missing, with the remedy. */
 export function assertMachine(directory: string): void {
   for (const program of ['wrk', 'taskset']) {
     if (findProgram(program) === null)
@@ -28,12 +28,12 @@ export function assertMachine(directory: string): void {
     throw new Error(`${directory} is in memory, where nothing is durable: set TMPDIR to a disk`);
 }
 
-/** Moves this process, and with it all that it starts from now on. */
+/** Moves this process to the core, and so all processes that it starts from now on. */
 export function moveTo(core: Cores): void {
   execFileSync('taskset', ['-acp', String(core), String(process.pid)], { stdio: 'ignore' });
 }
 
-/** Runs `work` with what it starts elsewhere. */
+/** Runs `work`, and the processes it starts, on another core. */
 export async function on<T>(core: Cores, work: () => Promise<T>): Promise<T> {
   moveTo(core);
   try {
@@ -43,7 +43,7 @@ export async function on<T>(core: Cores, work: () => Promise<T>): Promise<T> {
   }
 }
 
-/** One line about where figures were measured. */
+/** One line that describes the machine of the figures. */
 export function describeMachine(): string {
   const model = cpus()[0]?.model.trim() ?? arch();
   const gigabytes = Math.round(totalmem() / 2 ** 30);
@@ -52,7 +52,7 @@ export function describeMachine(): string {
 
 const TICKS_PER_SECOND = 100;
 
-/** Processor time of a process so far, in seconds; its threads are in it. */
+/** Processor time of a process so far, in seconds, threads included. */
 export function processorSeconds(pid: number): number {
   const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');

@@ -141,7 +141,7 @@ async function measureLoads(options: Options, figures: readonly RatioFigure[]): 
   });
 }
 
-/** Ends all that `work` started, also when it fails or the run is interrupted. */
+/** Stops all servers that `work` started, also if it fails or the run is interrupted. */
 async function staged<T>(work: (stage: Stage) => Promise<T>): Promise<T> {
   const stage = await Stage.open();
   const interrupt = (): void => void stage.end().finally(() => process.exit(130));

@@ -32,7 +32,7 @@ export interface MemoryOptions {
 
 const PODS = 100;
 
-/** Measures one figure of resident memory on a broker of its own, a while after the last request. */
+/** Measures one figure of resident memory on a separate broker, a while after the last request. */
 export async function memoryResult(
   stage: Stage,
   figure: MemoryFigure,
@@ -125,7 +125,7 @@ async function loaded(stage: Stage, { sessions }: MemoryOptions): Promise<Broker
 const CALLERS = 32;
 const opened = z.object({ token: z.string() });
 
-/** Opens sessions as so many pods would, and holds ten leases in each. */
+/** Opens one session per pod, with ten leases in each. */
 async function openSessions(
   url: string,
   tokens: readonly string[],

@@ -14,7 +14,7 @@ const VALUE: Readonly<Record<Measure, (sample: Sample) => number>> = {
   cost: ({ perSecond }) => 1e6 / perSecond,
 };
 
-/** Medians of both sides, and of the ratios within one round: what slowed a round slowed both. */
+/** Medians of both sides, and of the ratios within one round, because a slowdown in a round affects both sides. */
 export function ratioResult(figure: RatioFigure, samples: Samples): Result {
   const value = VALUE[figure.measure];
   const ours = (samples.get(figure.ours) ?? []).map(value);

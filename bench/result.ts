@@ -4,16 +4,16 @@ export interface Result {
   readonly label: string;
   readonly unit: string;
   readonly ours: number;
-  /** Null where nothing is compared: memory has a budget instead. */
+  /** Null if there is no comparison: memory has a budget instead. */
   readonly peer: number | null;
   readonly ratio: number | null;
   readonly target: string;
   readonly isReached: boolean;
-  /** Lowest and highest of the rounds: of the ratio, or of `ours` where there is none. */
+  /** Lowest and highest of the rounds: of the ratio, or of `ours` without a ratio. */
   readonly spread: readonly [number, number];
 }
 
-/** The middle value; of an even count the mean of the two. */
+/** The middle value; for an even count the mean of the two middle values. */
 export function median(values: readonly number[]): number {
   const sorted = values.toSorted((left, right) => left - right);
   const middle = sorted.length / 2;

@@ -6,10 +6,10 @@ import type { Stage } from './stage.ts';
 
 export type RotationOptions = DueOptions & IdleOptions;
 
-/** What came of one figure; judged by the ratio where there is one. */
+/** The result of one figure, judged by the ratio if there is one. */
 export type RotationMeasure = Pick<Result, 'unit' | 'ours' | 'peer' | 'ratio' | 'spread'>;
 
-/** Measures the figures that are wanted; the two about rotations that are due at once come from one run. */
+/** Measures the requested figures; one run gives both figures about rotations that are due at once. */
 export async function rotationResults(
   stage: Stage,
   figures: readonly RotationFigure[],

@@ -2,14 +2,14 @@ import { processorSeconds } from './machine.ts';
 import type { VariantName } from './figures.ts';
 import { drive, type Load } from './wrk.ts';
 
-/** A variant with the process whose work it is. */
+/** A variant with the process that serves it. */
 export interface Variant {
   readonly name: VariantName;
   readonly load: Load;
   readonly pid: number;
 }
 
-/** One variant in one round. Latencies in ms; processor time of the server in microseconds a request. */
+/** One variant in one round. Latencies in ms; processor time of the server in microseconds per request. */
 export interface Sample {
   readonly perSecond: number;
   readonly p50: number;
@@ -27,7 +27,7 @@ export interface RoundsOptions {
 
 const WARM_UP_SECONDS = 1;
 
-/** Drives every variant once a round, each round beginning with another, after a short one that counts for nothing. */
+/** Drives every variant once per round. Each round starts with another variant, after a short warm-up that does not count. */
 export async function runRounds(
   variants: readonly Variant[],
   { rounds, seconds, progress }: RoundsOptions,
@@ -52,7 +52,7 @@ async function measure({ load, pid }: Variant, seconds: number): Promise<Sample>
   return { perSecond, p50, p99, processorMicros };
 }
 
-/** One sample in words. */
+/** One sample as text. */
 export function sampleText({ perSecond, p50, p99, processorMicros }: Sample): string {
   const latency = `p50 ${p50.toFixed(1)} ms, p99 ${p99.toFixed(1)} ms`;
   return `${Math.round(perSecond)}/s, ${latency}, ${processorMicros.toFixed(1)} us of CPU`;

@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-/** All that a run starts and makes; ended in reverse, whatever happens. */
+/** The servers and files of a run. They are closed in reverse order, also after a failure. */
 export class Stage {
   readonly directory: string;
   readonly #endings: (() => Promise<unknown>)[] = [];
@@ -20,7 +20,7 @@ export class Stage {
     this.#endings.push(ending);
   }
 
-  /** Takes in something that has a `stop` of its own. */
+  /** Registers an object that has its own `stop`. */
   async own<T extends { readonly stop: () => Promise<unknown> }>(started: Promise<T>): Promise<T> {
     const owned = await started;
     this.onEnd(() => owned.stop());

@@ -3,12 +3,12 @@ import { promisify } from 'node:util';
 import { z } from 'zod';
 import { LOAD_CORE } from './machine.ts';
 
-/** What is asked of a server, again and again. */
+/** The repeated request to a server. */
 export interface Load {
   readonly url: string;
   readonly connections: number;
   readonly headers: Readonly<Record<string, string>>;
-  /** Lines that are posted in turn; without them the URL is fetched. */
+  /** Bodies that are posted in turn, one per line; without them the URL is fetched. */
   readonly bodiesFile?: string;
 }
 
@@ -21,7 +21,7 @@ const report = z.object({
   p99: z.number(),
 });
 
-/** What a run of wrk came to; latencies in milliseconds. */
+/** The result of a wrk run; latencies in milliseconds. */
 export interface LoadReport {
   readonly requests: number;
   readonly perSecond: number;
@@ -32,7 +32,7 @@ export interface LoadReport {
 const SCRIPT = new URL('wrk/load.lua', import.meta.url).pathname;
 const run = promisify(execFile);
 
-/** @throws when a request failed or was refused: a rate of errors would say nothing. */
+/** @throws if a request failed or was refused: a rate that includes errors means nothing. */
 export async function drive(load: Load, seconds: number): Promise<LoadReport> {
   const headers = Object.entries(load.headers).flatMap(([name, value]) => [
     '-H',

@@ -12,7 +12,10 @@ import type { Contender } from './start-up.ts';
 const SECRETS = 10;
 const READER = 'path "secret/data/bench/*" { capabilities = ["read"] }';
 
-/** OpenBao's agent, which reads ten secrets of its own server by a template each: it logs in with the same token of a pod, verified offline too. */
+/**
+ * OpenBao's agent. It reads ten secrets from its own server, each with a template. It logs in with the same pod token, which is also
+ * verified offline.
+ */
 export async function baoAgent(
   stage: Stage,
   { bao }: Peer,

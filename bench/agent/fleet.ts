@@ -17,16 +17,16 @@ export interface FleetSize {
 const PODS_AN_ACCOUNT = 50;
 const PATHS = ['own/fleet/db', 'own/fleet/mail', 'own/fleet/key'];
 /**
- * All come from one address here, which in a cluster they do not; limits by workload are as shipped. Sessions end within the outage, so that
- * every agent must log in afterwards: sessions of an hour would simply continue.
+ * In the benchmark all agents share one address, unlike in a cluster, so its limit is raised; limits per workload are the defaults.
+ * Sessions expire within the outage, so that every agent must log in afterwards. Sessions of an hour would simply continue.
  */
 const LIMITS = { addressRate: { perSecond: 1_000_000, burst: 10_000_000 }, maxSessionSeconds: 240 };
 const CONNECTIONS = 'QUAYMASTER__listener__maxConnectionsPerAddress';
 const LONGEST_SECONDS = 600;
-/** Answers that a broker may give when it has too much to do. */
+/** The answers that an overloaded broker may give. */
 const ALLOWED = new Set(['429 retry', '503 retry']);
 
-/** As many agents as a large cluster has pods start within a minute; later their broker is away for five. */
+/** Starts as many agents as a large cluster has pods starting within a minute; later the broker is down for five minutes. */
 export async function fleetResults(
   stage: Stage,
   figures: readonly FleetFigure[],
@@ -65,7 +65,7 @@ export async function fleetResults(
   });
 }
 
-/** Kills the broker and starts it again later. @returns the most logins in a second from then on. */
+/** Kills the broker and starts it again later. @returns the most logins in one second from then on. */
 async function outage(
   broker: Furnished,
   fleet: AgentFleet,

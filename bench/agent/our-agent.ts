@@ -6,7 +6,7 @@ import type { Contender } from './start-up.ts';
 
 const ENTRY = new URL('../../dist/quaymaster.cjs', import.meta.url).pathname;
 
-/** The built agent, which reads ten secrets of the embedded store into a file each. */
+/** The built agent. It reads ten secrets of the embedded store, each into its own file. */
 export async function ourAgent(
   stage: Stage,
   place: { readonly url: string; readonly token: string; readonly directory: string },

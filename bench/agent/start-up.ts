@@ -17,9 +17,9 @@ import type { Stage } from '../stage.ts';
 import { baoAgent } from './bao-agent.ts';
 import { ourAgent } from './our-agent.ts';
 
-/** An agent that can be started again and again. */
+/** An agent that the benchmark can start repeatedly. */
 export interface Contender {
-  /** What it writes; there when it has started. */
+  /** The files that it writes; they exist once it has started. */
   readonly files: readonly string[];
   /** Emptied before each start. */
   readonly directory: string;
@@ -30,7 +30,7 @@ export interface Contender {
 
 export interface StartUpOptions {
   readonly rounds: number;
-  /** Between the last file and the look at its memory. */
+  /** Pause between the last file and the memory measurement. */
   readonly restSeconds: number;
 }
 
@@ -39,12 +39,15 @@ interface Start {
   readonly megabytes: number;
 }
 
-/** Starts in each round: a start is short, and what else the machine does shows. */
+/** Starts per round: a start is short, so other load on the machine affects each single one. */
 const STARTS_A_ROUND = 5;
 const LOOK_MS = 1;
 const LONGEST_MS = 30_000;
 
-/** Starts our agent and OpenBao's in turn: time from the start of the process to the last of ten files, and resident memory a while later. */
+/**
+ * Starts our agent and OpenBao's in turn. Measures the time from the start of the process to the last of ten files, and resident memory a
+ * while later.
+ */
 export async function startUpResults(
   stage: Stage,
   figures: readonly AgentFigure[],
@@ -74,7 +77,7 @@ async function setUp(stage: Stage): Promise<readonly Contender[]> {
   await furnish(broker.operator);
   const peer = await startPeer(stage);
   await enableJwtLogin(peer, offline);
-  // In memory, as the volumes of pods are.
+  // In memory, like the volumes of pods.
   const inMemory = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
   const directory = await mkdtemp(join(inMemory, 'quaymaster-bench-'));
   stage.onEnd(() => rm(directory, { recursive: true, force: true }));

@@ -5,8 +5,8 @@ import { randomId } from '../../src/crypto/random.ts';
 import { body, LogBench, workloadActor } from '../../test/kit/log-bench.ts';
 
 /**
- * Processor time that an audit entry costs, in microseconds: `node bench/micro/audit.ts`. Commits of 64 reads on SQLite, chained,
- * first without and then with the integrator, which brings them into the tree meanwhile. The lowest of the rounds says most.
+ * Processor time of one audit entry, in microseconds: `node bench/micro/audit.ts`. Commits of 64 reads on SQLite, chained, first without
+ * and then with the integrator, which adds them to the tree concurrently. The lowest round is the most accurate.
  */
 const ENTRIES_A_COMMIT = 64;
 const COMMITS = 32;

@@ -7,7 +7,7 @@ import { newToken } from '../../src/crypto/token.ts';
 import type { Session } from '../../src/domain/principal.ts';
 import { Sender } from '../../test/kit/sender.ts';
 
-/** What a session that is bound to a key costs the broker a request: `node bench/micro/sealed.ts`. */
+/** The broker's cost per request of a session that is bound to a key: `node bench/micro/sealed.ts`. */
 const COUNT = 3_000;
 const WARM_UP = 500;
 const ANSWER = Buffer.from(JSON.stringify({ path: 'a/b', data: { value: 'x'.repeat(240) } }));

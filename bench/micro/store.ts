@@ -9,8 +9,8 @@ import { FakeAuditChain } from '../../test/kit/fakes/fake-audit-chain.ts';
 import { leaseRow } from '../../test/kit/fakes/store-rows.ts';
 
 /**
- * Plans and commits a second of one process: `node bench/micro/store.ts`, or with a connection string for PostgreSQL. The
- * shapes are a read of a lease that exists, a read that makes one, and one plan a turn.
+ * Plans and commits per second of one process: `node bench/micro/store.ts`, or with a connection string for PostgreSQL. The plans are a
+ * read with an existing lease, a read that creates a lease, and one plan per loop turn.
  */
 const [connectionString] = process.argv.slice(2);
 const ENTRY = JSON.stringify({ action: 'secret.read', pad: 'x'.repeat(240) });

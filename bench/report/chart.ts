@@ -12,7 +12,7 @@ figcaption { display: flex; justify-content: space-between; gap: 1rem; }
 small { color: #566573; }
 `;
 
-/** A page of its own: each figure against its target, which is the dark line. */
+/** A standalone page: each figure against its target, the dark line. */
 export function chart(results: readonly Result[], machine: string): string {
   return `<!doctype html>
 <html lang="en">

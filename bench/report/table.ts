@@ -2,13 +2,13 @@ import type { VariantName } from '../figures.ts';
 import { median, type Result } from '../result.ts';
 import { sampleText, type Sample, type Samples } from '../rounds.ts';
 
-/** A number with as many digits as say something. */
+/** A number with its significant digits. */
 export function digits(value: number): string {
   if (value >= 100) return Math.round(value).toLocaleString('en-US');
   return value.toPrecision(3);
 }
 
-/** A line for each figure: what was measured, against what, and whether it suffices. */
+/** One line for each figure: the measurement, its reference, and whether it meets the target. */
 export function figureLines(results: readonly Result[]): readonly string[] {
   return results.map((result) => {
     const { name, unit, ours, peer, ratio, target, spread, isReached } = result;
@@ -21,7 +21,7 @@ export function figureLines(results: readonly Result[]): readonly string[] {
   });
 }
 
-/** A line for each variant: medians over its rounds. */
+/** One line for each variant: medians over its rounds. */
 export function variantLines(samples: Samples): readonly string[] {
   return [...samples].map(([name, list]) => `${name}: ${sampleText(middle(list))}`);
 }
@@ -36,7 +36,7 @@ function middle(samples: readonly Sample[]): Sample {
   };
 }
 
-/** Medians and single rounds of every variant, as they are kept beside the figures. */
+/** Medians and single rounds of every variant, stored beside the figures. */
 export function variantRecords(
   samples: Samples,
 ): readonly (Sample & { readonly name: VariantName; readonly rounds: readonly Sample[] })[] {

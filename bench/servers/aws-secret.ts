@@ -1,7 +1,6 @@
 import { CreateSecretCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import type { Moto } from '../../test/kit/backends/moto.ts';
 
-/** Puts a secret into the AWS emulator. */
 export async function createAwsSecret(moto: Moto, name: string, text: string): Promise<void> {
   const { endpoint, region, accessKeyId, secretAccessKey } = moto;
   const credentials = { accessKeyId, secretAccessKey };

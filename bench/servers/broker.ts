@@ -11,7 +11,7 @@ import type { Measured } from './raw-http.ts';
 
 const MAIN = new URL('../../dist/main.js', import.meta.url).pathname;
 const FREE = { perSecond: 1_000_000, burst: 10_000_000 };
-/** One client on one address asks for everything: the limits that would stop it are out of the way, the rest is as shipped. */
+/** One client on one address sends all requests, so the limits that would stop it are raised; the other settings are the defaults. */
 const LIMITS = {
   leasesPerWorkload: 1_000_000,
   identityRate: FREE,
@@ -29,16 +29,16 @@ export interface Broker extends Measured {
 export interface BrokerOptions {
   readonly directory: string;
   readonly connections: Readonly<Record<string, unknown>>;
-  /** The program; this checkout's build where none is given. */
+  /** The program; by default this checkout's build. */
   readonly main?: string | undefined;
   readonly environment?: Readonly<Record<string, string>>;
-  /** What is done to the file of the store between its making and the start. */
+  /** Changes the store's file between its creation and the start. */
   readonly prepare?: (storeFile: string) => void;
 }
 
 const run = promisify(execFile);
 
-/** Makes an installation in the directory and starts it. @throws with the end of its log when it does not become ready. */
+/** Creates an installation in the directory and starts it. @throws with the end of its log if it does not become ready. */
 export async function startBroker(options: BrokerOptions): Promise<Broker> {
   const { directory, connections, main = MAIN, environment = {} } = options;
   await mkdir(directory, { mode: 0o700 });

@@ -5,7 +5,7 @@ import type { Stage } from '../stage.ts';
 import type { Peer } from './open-bao.ts';
 import type { RealPods } from './pods.ts';
 
-/** Connections as a configuration file names them; their credentials go into files of the stage. */
+/** Connections for a configuration file; their credentials are in files of the stage. */
 export async function vaultConnection(stage: Stage, { bao }: Peer): Promise<object> {
   const token = await createToken(bao, kvV2Policy('secret', 'bench'), { ttl: '2h' });
   return {

@@ -5,14 +5,14 @@ import type { OfflinePods, RealPods } from './pods.ts';
 
 /** Items of a batch. */
 const BATCH = 10;
-/** Paths of the embedded store, `own/bench/db0` and on. */
+/** Paths of the embedded store, from `own/bench/db0` on. */
 export const OWN_PATHS = Array.from({ length: BATCH }, (_, index) => `own/bench/db${index}`);
 export const VAULT_PATH = 'vault/db';
 const CLUSTER = 'offline';
-/** Each broker is new: what is there already is a fault of the benchmark. */
+/** Each broker is new: an existing document is an error of the benchmark. */
 export const CREATE = { 'If-None-Match': '*' } as const;
 
-/** Documents for the embedded store and the offline issuer: a cluster, a mount, ten secrets and who may read them. */
+/** Creates the documents for the embedded store and the offline issuer: a cluster, a mount, ten secrets and a policy for their readers. */
 export async function furnish(operator: BrokerClient): Promise<void> {
   await operator.call('putCluster', {
     path: { name: CLUSTER },
@@ -62,7 +62,7 @@ export async function putMount(
   await operator.call('putMount', { path: { name }, headers: CREATE, body });
 }
 
-/** Secrets of an OpenBao, kept sealed in memory for an hour. */
+/** Mounts secrets of an OpenBao, cached sealed in memory for an hour. */
 export async function mountVault(operator: BrokerClient): Promise<void> {
   await putMount(operator, 'vault', {
     prefix: 'vault',
@@ -72,7 +72,7 @@ export async function mountVault(operator: BrokerClient): Promise<void> {
   });
 }
 
-/** A cluster whose API server reviews each token, and whose pods are watched. */
+/** Registers a cluster whose API server reviews each token, and whose pods are watched. */
 export async function registerReviewed(operator: BrokerClient, pods: RealPods): Promise<void> {
   await operator.call('putCluster', {
     path: { name: 'reviewed' },
@@ -86,7 +86,7 @@ export async function registerReviewed(operator: BrokerClient, pods: RealPods): 
   });
 }
 
-/** A session of a pod of the offline issuer. */
+/** Opens a session for a pod of the offline issuer. */
 export async function logIn(url: string, pods: OfflinePods): Promise<string> {
   const client = new BrokerClient({ url });
   const login = { cluster: CLUSTER, token: pods.tokens[0] ?? '' };
@@ -95,10 +95,10 @@ export async function logIn(url: string, pods: OfflinePods): Promise<string> {
   return body.token;
 }
 
-/** What a login posts. */
+/** The body of a login. */
 export function loginBody(cluster: typeof CLUSTER | 'reviewed', token: string): string {
   return JSON.stringify({ cluster, token });
 }
 
-/** What a batch of all ten secrets posts. */
+/** The body of a batch of all ten secrets. */
 export const BATCH_BODY = JSON.stringify({ items: OWN_PATHS.map((path) => ({ path })) });

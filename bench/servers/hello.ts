@@ -1,6 +1,6 @@
 import { createServer } from 'node:http';
 
-/** The least that an HTTP server in Node does: what everything else is measured against. */
+/** The minimum of an HTTP server in Node: the reference for all other figures. */
 const BODY = JSON.stringify({ hello: 'world' });
 
 createServer((_request, response) => {

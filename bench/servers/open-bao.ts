@@ -5,16 +5,16 @@ import { AUDIENCE, SECRET, SERVICE_ACCOUNT } from '../sample.ts';
 import type { Stage } from '../stage.ts';
 import type { OfflinePods, RealPods } from './pods.ts';
 
-/** OpenBao with one secret, who may read it, and the ways to log in. */
+/** OpenBao with one secret, a policy for its readers, and the login methods. */
 export interface Peer {
   readonly bao: OpenBao;
   readonly pid: number;
-  /** May read the secret and nothing else. */
+  /** May only read the secret. */
   readonly readerToken: string;
 }
 
 const READER = 'path "secret/data/bench/*" { capabilities = ["read"] }';
-/** As our sessions live, so that neither store grows faster than the other. */
+/** The same lifetime as the broker's sessions, so that neither store grows faster than the other. */
 const TOKENS = { token_ttl: '1h', token_policies: ['default'] };
 
 export async function startPeer(stage: Stage): Promise<Peer> {
@@ -25,7 +25,7 @@ export async function startPeer(stage: Stage): Promise<Peer> {
   return { bao, pid, readerToken };
 }
 
-/** Logins that OpenBao verifies with a key it was given. */
+/** Logins that OpenBao verifies with a configured key. */
 export async function enableJwtLogin({ bao }: Peer, pods: OfflinePods): Promise<void> {
   await openBaoCall(bao, 'POST', 'sys/auth/jwt', { type: 'jwt' });
   await openBaoCall(bao, 'POST', 'auth/jwt/config', {
@@ -40,7 +40,7 @@ export async function enableJwtLogin({ bao }: Peer, pods: OfflinePods): Promise<
   });
 }
 
-/** Logins that OpenBao asks the API server about. */
+/** Logins that OpenBao has the API server review. */
 export async function enableKubernetesLogin({ bao }: Peer, pods: RealPods): Promise<void> {
   await openBaoCall(bao, 'POST', 'sys/auth/kubernetes', { type: 'kubernetes' });
   await openBaoCall(bao, 'POST', 'auth/kubernetes/config', {

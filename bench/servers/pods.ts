@@ -14,7 +14,7 @@ import { LOAD_CORE, on } from '../machine.ts';
 import { AUDIENCE, SERVICE_ACCOUNT } from '../sample.ts';
 import type { Stage } from '../stage.ts';
 
-/** An issuer that plays a cluster, and tokens of its pods. */
+/** An issuer that stands in for a cluster, and tokens of its pods. */
 export interface OfflinePods {
   readonly keySetFile: string;
   readonly publicKeyPem: string;
@@ -39,7 +39,7 @@ export async function offlinePods(directory: string, count: number): Promise<Off
 export interface RealPods {
   readonly kube: Kube;
   readonly tokens: readonly string[];
-  /** Of an account that may review tokens and watch pods. */
+  /** A token of an account that may review tokens and watch pods. */
   readonly reviewerToken: string;
 }
 

@@ -3,7 +3,7 @@ import { endProcess } from '../../test/kit/backends/process-id.ts';
 import { startServer } from '../../test/kit/backends/server-process.ts';
 import { join } from 'node:path';
 
-/** A server that is measured: its address and the process that carries its load. */
+/** A measured server: its address and the process that carries its load. */
 export interface Measured {
   readonly url: string;
   readonly pid: number;
