@@ -7,7 +7,7 @@ import { until } from './backends/until.ts';
 import { ScriptedAccess } from './fakes/scripted-access.ts';
 import { HandClock } from './hand-clock.ts';
 
-/** One agent with a broker that the test writes, time that it moves, and deliveries that it sees. */
+/** One agent with a scripted broker, a clock that the test moves, and recorded deliveries. */
 export class AgentBench {
   readonly clock = new HandClock();
   readonly broker = new ScriptedAccess(this.clock);
@@ -18,13 +18,13 @@ export class AgentBench {
   delivered: Readonly<Record<string, string>> = {};
   readonly removed: string[] = [];
   deliveries = 0;
-  /** How many removals fail. */
+  /** The number of removals that fail. */
   unremovable = 0;
-  /** And how many deliveries. */
+  /** The number of deliveries that fail. */
   undeliverable = 0;
-  /** What the next deliveries say that had lain there before. */
+  /** Names that the next deliveries report as replaced. */
   replaced: readonly string[] = [];
-  /** How often the child of `exec` was told. */
+  /** The number of notifications to the child of `exec`. */
   toldChild = 0;
   life: Promise<unknown> = Promise.resolve();
 
@@ -38,7 +38,7 @@ export class AgentBench {
     await this.life;
   }
 
-  /** Lets everything run that waits for nothing but the loop. */
+  /** Runs everything that waits only for the event loop. */
   async settle(): Promise<void> {
     for (let turn = 0; turn < 20; turn += 1) await new Promise((resolve) => setImmediate(resolve));
   }
@@ -47,7 +47,7 @@ export class AgentBench {
     await until(text, () => Promise.resolve(this.log.split(text).length > times));
   }
 
-  /** Moves time on, and lets what falls due run. */
+  /** Advances the clock, and runs the work that becomes due. */
   async pass(ms: number, step = 1_000): Promise<void> {
     for (let passed = 0; passed < ms; passed += step) {
       this.clock.advance(Math.min(step, ms - passed));
@@ -82,7 +82,7 @@ export class AgentBench {
     });
   }
 
-  /** Starts one that stays. */
+  /** Starts an agent that keeps running. */
   async living(more: object = {}): Promise<Agent> {
     const one = this.agent(more);
     const start = one.start(this.quit.signal);

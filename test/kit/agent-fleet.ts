@@ -11,11 +11,11 @@ export interface FleetOptions {
   readonly url: string;
   readonly cluster: string;
   readonly paths: readonly string[];
-  /** One agent each. */
+  /** One token for each agent. */
   readonly tokens: readonly string[];
 }
 
-/** What a fleet did in one second. */
+/** The events of a fleet in one second. */
 export interface Second {
   logins: number;
   reads: number;
@@ -23,17 +23,17 @@ export interface Second {
 }
 
 /**
- * Many agents in one process, each with its own connections, session, event stream and timers: the agent's own code from the login to the
- * delivery, except that values are kept and not written to files.
+ * Many agents in one process, each with its own connections, session, event stream and timers. They run the agent's own code from the login
+ * to the delivery, except that values stay in memory instead of files.
  */
 export class AgentFleet {
   readonly #agents: readonly Agent[];
   readonly #clients: readonly BrokerClient[];
   readonly #stopping = new AbortController();
   readonly #running: Promise<void>[] = [];
-  /** By the second in which they began, from the launch on. */
+  /** By the second in which they began, counted from the launch. */
   readonly #seconds = new Map<number, Second>();
-  /** Answers that were no success, by what they were: `429 retry`, `403`, `cut_off`. */
+  /** Failed answers by kind: `429 retry`, `403`, `cut_off`. */
   readonly failures = new Map<string, number>();
   readonly #names: readonly string[];
   #startedAt = 0;
@@ -74,7 +74,7 @@ export class AgentFleet {
     });
   }
 
-  /** Launches all of them, evenly spread over a time. */
+  /** Launches all agents, evenly spread over a time. */
   launch(withinMs: number): void {
     this.#startedAt = performance.now();
     const { signal } = this.#stopping;
@@ -89,14 +89,14 @@ export class AgentFleet {
     }
   }
 
-  /** How many have all their secrets now, in memory. */
+  /** The number of agents that have all their secrets in memory now. */
   served(): number {
     return this.#agents.filter((agent) =>
       this.#names.every((name) => agent.find(name) !== undefined),
     ).length;
   }
 
-  /** How many say that they are well: ready, and in touch with the broker. */
+  /** The number of agents that report ready, and a connection to the broker. */
   well(): number {
     return this.#agents.filter((agent) => agent.state().reasons.length === 0).length;
   }
@@ -106,7 +106,7 @@ export class AgentFleet {
     return (performance.now() - this.#startedAt) / 1_000;
   }
 
-  /** The most in one second, of the whole seconds after `since`: what began before it in its own second does not count. */
+  /** The maximum in one whole second after `since`. Events that began earlier, within that same second, do not count. */
   peak(kind: keyof Second, since = 0): number {
     const counts = [...this.#seconds].filter(([second]) => second >= Math.ceil(since));
     return Math.max(0, ...counts.map(([, each]) => each[kind]));
@@ -119,7 +119,7 @@ export class AgentFleet {
   async stop(): Promise<void> {
     this.#stopping.abort();
     await Promise.all(this.#running);
-    // Closes their event streams.
+    // Also closes their event streams.
     await Promise.all(this.#agents.map((agent) => agent.stop()));
     for (const client of this.#clients) client.close();
   }

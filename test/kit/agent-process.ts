@@ -19,7 +19,7 @@ export interface End {
 /** One line of the agent's log. */
 export type LogLine = Readonly<Record<string, unknown>> & { readonly msg: string };
 
-/** A pod as far as the agent sees it: a token that is replaced, a directory for secrets, and the agent as a process. */
+/** A pod from the agent's point of view: a token that is replaced, a directory for secrets, and the agent as a process. */
 export class AgentProcess {
   readonly directory: string;
   readonly healthPort: number;
@@ -51,7 +51,7 @@ export class AgentProcess {
     return join(this.directory, name);
   }
 
-  /** What the kubelet does: another token under the same name. */
+  /** Replaces the token under the same name, as the kubelet does. */
   async rotateToken(token = this.#broker.serviceAccountToken({ pod: this.#pod })): Promise<void> {
     await writeFile(this.file('token'), token, { mode: 0o600 });
   }
@@ -70,12 +70,12 @@ export class AgentProcess {
     await writeFile(this.file('agent.yaml'), stringify(settings));
   }
 
-  /** Starts a verb with this configuration and does not wait. */
+  /** Starts a verb with this configuration without waiting for it. */
   start(words: readonly string[] = [], more: readonly string[] = []): void {
     const all = [MAIN, 'agent', ...words, '--config', this.file('agent.yaml'), ...more];
     const child = spawn(NODE, all, {
       stdio: ['ignore', 'pipe', 'pipe'],
-      // A group of its own, as a container is: what the agent has started ends with it.
+      // A separate process group, as in a container, so that its children end with it.
       detached: true,
       env: { PATH: process.env['PATH'] ?? '' },
     });
@@ -86,7 +86,7 @@ export class AgentProcess {
     child.stderr.on('data', (chunk: Buffer) => (this.#output += chunk.toString()));
   }
 
-  /** Starts it and waits until everything is delivered. */
+  /** Starts it and waits until all secrets are delivered. */
   async startReady(words: readonly string[] = [], more: readonly string[] = []): Promise<void> {
     this.start(words, more);
     await until('the agent is ready', async () => {
@@ -104,7 +104,7 @@ export class AgentProcess {
     return this.#process?.pid ?? 0;
   }
 
-  /** All that it wrote, and its children. */
+  /** The output of the agent and its children. */
   get output(): string {
     return this.#output;
   }
@@ -125,7 +125,7 @@ export class AgentProcess {
     return (await answer.json()) as { ready: boolean; reasons: readonly string[] };
   }
 
-  /** A delivered file; undefined where there is none. */
+  /** A delivered file; undefined if it does not exist. */
   async read(name: string): Promise<string | undefined> {
     return readFile(join(this.file('secrets'), name), 'utf8').catch(() => undefined);
   }
@@ -155,7 +155,7 @@ export class AgentProcess {
     try {
       if (this.pid !== 0) process.kill(-this.pid, 'SIGKILL');
     } catch {
-      // All of it has ended.
+      // The whole group has ended.
     }
     await this.ended();
     await rm(this.directory, { recursive: true, force: true });

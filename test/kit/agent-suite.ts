@@ -6,19 +6,19 @@ import { Furnished, type Furniture } from './prepared-installation.ts';
 interface Running {
   readonly broker: Furnished;
   readonly agent: AgentProcess;
-  /** One more, in another pod. */
+  /** Another agent, in another pod. */
   readonly another: (pod: string) => Promise<AgentProcess>;
 }
 
 interface AgentSuite {
-  /** A value that no agent of the suite may print. */
+  /** A secret value that no agent of the suite may print. */
   readonly canary?: string;
   readonly furniture: Furniture | (() => Promise<Furniture>);
   /** Before each test. */
   readonly begin: (running: Running) => void;
 }
 
-/** One broker for the tests of a file, and agents for each, whose output is looked through when it is over. */
+/** One broker for the tests of a file, and agents for each test, whose output is checked for the canary at its end. */
 export function agentSuite({ canary, furniture, begin }: AgentSuite): void {
   let broker: Furnished;
   let agents: AgentProcess[];

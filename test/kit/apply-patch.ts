@@ -2,7 +2,7 @@ import type { PatchOperation } from '../../src/delivery/injector/json-patch.ts';
 
 type Tree = Record<string, unknown> | unknown[];
 
-/** RFC 6902, the three operations that are used, by somebody else than who wrote them. */
+/** The three used operations of RFC 6902, implemented independently of the code that writes patches. */
 export function applyPatch(document: unknown, operations: readonly PatchOperation[]): unknown {
   const root = { '': structuredClone(document) };
   for (const operation of operations) {

@@ -13,7 +13,7 @@ import type { Config } from '../../src/compose/config/schema.ts';
 
 export type Row = Record<string, unknown>;
 
-/** Tables of the audit log, and the claim by which it is appended to. */
+/** Tables of the audit log, and the claim of the process that appends to it. */
 const LOG_TABLES = [
   'audit_batches',
   'log_segments',
@@ -23,7 +23,7 @@ const LOG_TABLES = [
   'claims',
 ] as const;
 
-/** A real installation in a directory of its own, whose files somebody else may write to while it is stopped or running. */
+/** A real installation in its own directory. The test can change its files as an attacker, while it is stopped or running. */
 export class AttackedInstallation {
   readonly directory: string;
   readonly config: Config;
@@ -78,7 +78,7 @@ export class AttackedInstallation {
     return join(this.directory, name);
   }
 
-  /** `quaymaster init`: the token that it minted. */
+  /** Runs `quaymaster init`. @returns the token that it minted. */
   async init(): Promise<string> {
     const tokenFile = this.at(`token-${this.#tokens++}`);
     await initialise(this.config, { tokenFile, tokenTtlSeconds: 3600 }, this.#deps());
@@ -93,7 +93,7 @@ export class AttackedInstallation {
     return serve(this.config, this.#deps());
   }
 
-  /** Starts and stops it: what it is not ready for, empty while it serves. */
+  /** Starts and stops it. @returns why it is not ready; empty if it serves. */
   async unreadyAtStart(): Promise<readonly string[]> {
     const broker = await this.open();
     const unready = broker.unready();
@@ -101,7 +101,7 @@ export class AttackedInstallation {
     return unready;
   }
 
-  /** Writes to the store's file, past the broker. */
+  /** Changes the store's file without the broker. */
   sql(work: (database: Database.Database) => void): void {
     const { store } = this.config;
     if (store.type !== 'sqlite') throw new Error('not a file');
@@ -121,7 +121,7 @@ export class AttackedInstallation {
     return found;
   }
 
-  /** Inserts or replaces a row, past the broker. */
+  /** Inserts or replaces a row without the broker. */
   putRow(table: string, row: object): void {
     const names = Object.keys(row);
     const columns = names.map((name) => `"${name}"`).join(', ');
@@ -132,7 +132,7 @@ export class AttackedInstallation {
     });
   }
 
-  /** What the broker logged of rows that hold it, since the last call. */
+  /** The rows that stopped the store, from the broker's log since the last call. */
   heldRows(): readonly string[] {
     return this.logged.splice(0).flatMap((line) => {
       const { what } = (line as { fields: { what?: string } }).fields;

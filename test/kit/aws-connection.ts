@@ -7,7 +7,7 @@ import { closableProvider, type ClosableProvider } from './closable-provider.ts'
 export const REGION = 'eu-central-1';
 export const CONTEXT: CallContext = { requestId: 'req-1', signal: new AbortController().signal };
 
-/** Any pair does for loopback servers; the SDK finds it where an operator would put it. */
+/** Loopback servers accept any pair. The SDK finds it in the environment, as an operator would set it. */
 export function setCredentials(): void {
   process.env['AWS_ACCESS_KEY_ID'] = 'AKIAIOSFODNN7EXAMPLE';
   process.env['AWS_SECRET_ACCESS_KEY'] = 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY';

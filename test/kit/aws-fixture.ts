@@ -4,7 +4,7 @@ import { connect, setCredentials } from './aws-connection.ts';
 import { AwsOperator } from '../contract/aws-provider.contract.ts';
 import type { ProviderFixture } from '../contract/secret-provider.contract.ts';
 
-/** A server that speaks AWS Secrets Manager, set up for the suite of all providers; `base` is a name prefix of its own. */
+/** A server with the AWS Secrets Manager API, set up for the contract suite of all providers; `base` is a unique name prefix. */
 export async function awsFixture(endpoint: string, base: string): Promise<ProviderFixture> {
   setCredentials();
   const operator = new AwsOperator(endpoint);

@@ -12,20 +12,20 @@ import { iamUser, type IamUser } from './iam-user.ts';
 import { privateFile, type MadeCredential, type RotatingPlace } from './rotating-place.ts';
 import { CARRIED } from '../contract/rotation-target.contract.ts';
 
-/** An access key as a static role of an AWS engine answers it. */
+/** An access key in an answer of a static role of an AWS engine. */
 interface StaticKey {
   readonly access_key: string;
   readonly secret_key: string;
 }
 
-/** An IAM user of moto that an AWS engine has adopted. */
+/** An IAM user of moto that an AWS engine manages. */
 export interface AwsRole extends MadeCredential {
   readonly username: string;
-  /** The engine makes another key, unless it has another than this already. */
+  /** Makes the engine create another key, unless it has a key other than `current` already. */
   makeNext(current: SecretData | undefined): Promise<void>;
 }
 
-/** Of the engine: what it is like from outside. */
+/** The engine's external interface. */
 interface Engine {
   readonly held: () => Promise<StaticKey>;
   readonly makeNext: () => Promise<void>;
@@ -63,7 +63,7 @@ const place = (
   options: { engine, role: 'app' },
 });
 
-/** The engine acts as who `strictMoto` made. */
+/** The engine uses the credentials that `strictMoto` created. */
 export async function configureAwsEngine(
   bao: OpenBao,
   engine: string,
@@ -78,13 +78,13 @@ export async function configureAwsEngine(
 
 export interface RealAwsRole extends RotatingPlace<AwsRole> {
   readonly engine: string;
-  /** Of the broker. */
+  /** The broker's token. */
   readonly token: string;
 }
 
 /**
- * A static role of Vault's own engine, in OpenBao, over a moto that checks signatures. The engine looks once a minute whether a key is due, so that here the next
- * one comes by what an operator can do at once: delete the role, which ends its key, and write it again.
+ * A static role of Vault's own engine, in OpenBao, over a moto that checks signatures. The engine checks once a minute whether a key is
+ * due. So the test forces the next key as an operator can: it deletes the role, which ends its key, and writes it again.
  */
 export async function realAwsRole(bao: OpenBao, moto: Moto): Promise<RealAwsRole> {
   const engine = await mountEngine(bao, 'aws');
@@ -119,7 +119,7 @@ export async function realAwsRole(bao: OpenBao, moto: Moto): Promise<RealAwsRole
   };
 }
 
-/** Of a user with two keys, what the engine deletes before it makes another. */
+/** If a user has two keys, deletes the one that the engine would delete before it creates another. */
 async function makeRoom({ iam, username: UserName }: IamUser): Promise<void> {
   const { AccessKeyMetadata = [] } = await iam.send(new ListAccessKeysCommand({ UserName }));
   if (AccessKeyMetadata.length < 2) return;
@@ -129,7 +129,10 @@ async function makeRoom({ iam, username: UserName }: IamUser): Promise<void> {
   await iam.send(new DeleteAccessKeyCommand({ UserName, AccessKeyId: oldest?.AccessKeyId }));
 }
 
-/** A Vault whose engine makes the next key when it is told that a period is over, which takes a real one a minute at least: the key before goes on working. */
+/**
+ * A Vault whose engine creates the next key when the test ends a period, which takes at least a minute in a real one. The previous key
+ * keeps working.
+ */
 export async function scriptedAwsRole(moto: Moto): Promise<RotatingPlace<AwsRole>> {
   const vault = await FakeVault.start();
   const file = await privateFile('s.broker');

@@ -51,7 +51,7 @@ import { storedEntries, type StoredEntry } from './store-diff.ts';
 
 export const POD = { name: 'api-1', uid: 'pod-1' };
 
-/** What a service-account token of these tests says; it is presented as the JSON of this. */
+/** The claims of a service-account token in these tests; the token is their JSON. */
 interface Claims {
   readonly namespace?: string;
   readonly serviceAccount?: string;
@@ -59,19 +59,19 @@ interface Claims {
   readonly lifeMs?: number;
 }
 
-/** What a broker that is opened again has from the one before. */
+/** The parts that a reopened broker takes over from its predecessor. */
 interface Shared {
   readonly keyring?: Keyring;
   readonly directory?: string;
   readonly clock?: HandClock;
   readonly watches?: Map<string, ScriptedWatch>;
   readonly operatorTokens?: Map<string, string>;
-  /** Beside the scripted ones. */
+  /** Connections besides the scripted ones. */
   readonly connections?: readonly BoundConnection[];
   readonly targets?: readonly BoundTargets[];
 }
 
-/** What it was opened with. */
+/** The parts with which it was opened. */
 interface Made {
   readonly directory: string;
   readonly limits: Partial<Limits>;
@@ -82,7 +82,7 @@ interface Made {
 export class ScriptedWatch implements PodWatch {
   readonly pods = new Map<string, PodFacts>();
   state: ReturnType<PodWatch['status']> = 'live';
-  /** What a fresh look finds; undefined: the API server does not answer. */
+  /** The result of a fresh read; undefined: the API server does not answer. */
   fresh: PodFacts['state'] | undefined = 'running';
   confirmed = 0;
 
@@ -106,19 +106,19 @@ export class ScriptedWatch implements PodWatch {
   }
 }
 
-/** The use cases over a real store, with time, backends and clusters in the hands of a test. */
+/** The use cases over a real store; the test controls time, backends and clusters. */
 export class TestBroker {
   readonly parts: Parts;
   readonly store: HookedStore;
   readonly clock: HandClock;
   readonly backend: ScriptedBackend;
-  /** Where the connection `target-1` rotates. */
+  /** The rotation target of the connection `target-1`. */
   readonly target: ScriptedTarget;
   readonly watches: Map<string, ScriptedWatch>;
   readonly logged: unknown[];
-  /** Whether refusals of strangers get an entry each. */
+  /** Whether each refusal of an unknown caller gets its own audit entry. */
   readonly admission: { open: boolean };
-  /** Text of the newest token of each operator, by name. */
+  /** The newest token of each operator, by name. */
   readonly operatorTokens: Map<string, string>;
   readonly #made: Made;
 
@@ -185,7 +185,7 @@ export class TestBroker {
     );
   }
 
-  /** The same store, keys, clock and pods under a broker that remembers nothing; this one is closed. */
+  /** A new broker without state in memory, over the same store, keys, clock and pods; this one is closed. */
   async reopen(): Promise<TestBroker> {
     const { clock, watches, operatorTokens } = this;
     const { keyring } = this.parts;
@@ -195,7 +195,10 @@ export class TestBroker {
     return TestBroker.open(limits, { ...shared, ...kept });
   }
 
-  /** Cluster `c1`, an embedded mount at `app`, `kv` and `dyn` at the backend, and leave for `pay/api` to do anything below them. */
+  /**
+   * Creates the cluster `c1`, an embedded mount at `app`, `kv` and `dyn` at the backend, and a policy that allows `pay/api` everything
+   * below them.
+   */
   async furnish(): Promise<LiveOperator> {
     const admin = await this.operator('root', [{ role: 'admin' }, { role: 'secret-reader' }]);
     await this.put(admin, 'cluster', 'c1', cluster());
@@ -219,7 +222,7 @@ export class TestBroker {
     await deleteDocument(this.parts, this.call(), admin, change);
   }
 
-  /** A request of its own. */
+  /** A new request. */
   call(address?: string, signal?: AbortSignal): Call {
     return newCall(address, signal);
   }
@@ -240,7 +243,7 @@ export class TestBroker {
     return logIn(this.parts, this.call(), { cluster, token: this.token(claims) });
   }
 
-  /** An operator made beside the API, with a token that lasts a year. */
+  /** An operator created without the API, with a token that lasts a year. */
   async operator(name: string, grants: readonly object[], ttlMs = 3e10): Promise<LiveOperator> {
     const { parts } = this;
     const uid = randomId('doc');
@@ -270,7 +273,7 @@ export class TestBroker {
     return live;
   }
 
-  /** Entries that a piece of work wrote, in order. */
+  /** Entries that `work` wrote, in order. */
   async entriesOf(work: () => Promise<unknown>): Promise<readonly StoredEntry[]> {
     const before = await storedEntries(this.store.real);
     await work();
@@ -288,7 +291,7 @@ export class TestBroker {
   }
 }
 
-/** The code of what a piece of work throws. */
+/** The code of the error that `work` throws. */
 export async function codeOf(work: Promise<unknown>): Promise<string> {
   return work.then(
     () => 'no error',
@@ -415,7 +418,7 @@ function collector(logged: unknown[]): Log {
   return { info: take, warn: take, error: take };
 }
 
-/** A log in which nothing is yet. */
+/** An empty log. */
 const EMPTY_LOG: AuditLog = {
   checkpoint: () => Promise.resolve(undefined),
   search: () => Promise.resolve({ items: [] }),

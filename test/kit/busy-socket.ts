@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 
-/** A process that listens at a unix socket, lives, and takes no connection: its backlog is full, and `connect` fails with EAGAIN. */
+/** A live process that listens at a unix socket and accepts no connection: its backlog is full, and `connect` fails with EAGAIN. */
 export class BusySocket {
   readonly #process: ChildProcess;
   readonly #waiting: readonly Socket[];

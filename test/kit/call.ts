@@ -3,7 +3,7 @@ import { sha256Hex } from '../../src/crypto/digest.ts';
 import { randomId } from '../../src/crypto/random.ts';
 import { encodeClient } from '../../src/domain/audit-event.ts';
 
-/** A request of its own, as the API would pass it on. */
+/** A new request, as the API would pass it on. */
 export function newCall(
   address = '10.0.0.1',
   signal: AbortSignal = new AbortController().signal,

@@ -1,7 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-/** Every form in which a secret could have slipped out: plain, encoded, escaped. */
+/** Every form in which a secret could leak: plain, encoded, escaped. */
 function disguises(secret: string): readonly Buffer[] {
   const bytes = Buffer.from(secret);
   const escaped = JSON.stringify(secret).slice(1, -1);
@@ -16,7 +16,7 @@ function disguises(secret: string): readonly Buffer[] {
   return [...new Set(texts)].map((text) => Buffer.from(text));
 }
 
-/** Where a secret stands in some outputs, by their names. */
+/** The names of the outputs that contain a secret. */
 export function findCanary(
   secret: string,
   outputs: Readonly<Record<string, string | Buffer>>,
@@ -33,7 +33,7 @@ export async function filesBelow(directory: string): Promise<Readonly<Record<str
   for (const entry of await readdir(directory, { recursive: true, withFileTypes: true })) {
     const path = join(entry.parentPath, entry.name);
     if (!entry.isFile()) continue;
-    // A checkpoint is written beside its place and renamed: the name may be gone by now, its bytes are under the other.
+    // A checkpoint is written under another name and renamed. If this name is gone, its bytes are under the other.
     const bytes = await readFile(path).catch(() => undefined);
     if (bytes !== undefined) files[path] = bytes;
   }

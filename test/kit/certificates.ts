@@ -15,12 +15,15 @@ export interface CertificateRequest {
   readonly notAfter?: Date;
 }
 
-/** A certificate authority of one test: X.509 v3 (RFC 5280) over P-256, written out here because Node can read certificates but not make them. */
+/**
+ * A certificate authority of one test: X.509 v3 (RFC 5280) over P-256. It is implemented here because Node can read certificates but not
+ * create them.
+ */
 export class CertificateAuthority {
   readonly cert: string;
   readonly #name: Buffer;
   readonly #key: KeyObject;
-  /** RFC 5280 §4.2.1.1, which strict verifiers (Python 3.13) ask for. */
+  /** RFC 5280 §4.2.1.1, which strict verifiers (Python 3.13) require. */
   readonly #keyId: Buffer;
 
   constructor(commonName = 'test authority', notAfter?: Date) {
@@ -97,7 +100,7 @@ const ECDSA_SHA256 = sequence(oid('2a8648ce3d040302'));
 /** The key usage of an authority as a bit string: bit 5 of 8, two unused. */
 const KEY_CERT_SIGN = Buffer.from([2, 0x04]);
 
-/** Positive and without a leading zero byte, as DER wants it. */
+/** Positive and without a leading zero byte, as DER requires. */
 function serialNumber(): Buffer {
   return Buffer.concat([Buffer.from([0x40]), randomBytes(15)]);
 }

@@ -31,7 +31,7 @@ const TARGET: Target = {
   },
 };
 
-/** The context of a verb, which keeps what the verb writes. */
+/** The context of a verb, which keeps the verb's output. */
 export function cliContext(given: Circumstances = {}): CapturedContext {
   const { broker, format = 'table', stdin = '', configDirectory = '/nowhere' } = given;
   const stdout = Object.assign(new Capture(given.unwritable), { isTTY: given.isTerminal ?? false });
@@ -65,7 +65,7 @@ class Capture extends Writable {
   constructor(unwritable?: string) {
     super();
     this.#unwritable = unwritable;
-    // Like the streams of the process: the write itself reports the error.
+    // As for the streams of the process, the write itself reports the error.
     this.on('error', () => undefined);
   }
 

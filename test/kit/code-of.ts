@@ -1,6 +1,6 @@
 import { BrokerError } from '../../src/domain/errors.ts';
 
-/** The code with which `work` failed; anything but a BrokerError, or success, fails the test with what happened. */
+/** The code with which `work` failed. If it succeeds or throws another error, the test fails with that. */
 export function codeOf(work: () => unknown): string {
   try {
     work();

@@ -13,10 +13,10 @@ export interface Ran {
   readonly err: string;
 }
 
-/** The built program as somebody at a shell has it, with a home of its own. Everything that it ever said, and every word it was given, is kept. */
+/** The built program in a user's shell, with its own home directory. All its output and all its arguments are kept. */
 export class CommandLine {
   readonly directory: string;
-  /** All output and all arguments, to look for secrets in. */
+  /** All output and all arguments, to search for secrets. */
   traces = '';
   readonly #environment: Readonly<Record<string, string>>;
 
@@ -42,7 +42,7 @@ export class CommandLine {
     return this.#spawn(NODE, [MAIN, ...words]);
   }
 
-  /** As `begin`, on a terminal of its own, whose keyboard is standard input: `script` of util-linux makes it. */
+  /** As `begin`, on its own terminal with standard input as the keyboard; `script` of util-linux creates it. */
   beginOnTerminal(...words: readonly string[]): ChildProcessWithoutNullStreams {
     const quoted = [NODE, MAIN, ...words].map((word) => `'${word}'`).join(' ');
     return this.#spawn('script', ['-qec', quoted, '/dev/null']);
@@ -60,12 +60,12 @@ export class CommandLine {
     });
   }
 
-  /** Runs to the end; `stdin` is piped. */
+  /** Runs to the end with `stdin` piped. */
   async pipe(stdin: string, ...words: readonly string[]): Promise<Ran> {
     return this.#end(this.begin(...words), stdin);
   }
 
-  /** As `run`, with what a shell would read as a redirection. */
+  /** As `run`, with a shell redirection. */
   async redirected(redirection: string, ...words: readonly string[]): Promise<Ran> {
     this.traces += `${words.join(' ')}\n`;
     const line = `exec "$@" ${redirection}`;
@@ -87,14 +87,14 @@ export class CommandLine {
     return this.pipe('', ...words);
   }
 
-  /** Runs what must end with 0. @returns its output */
+  /** Runs a command that must exit with 0. @returns its output */
   async ok(...words: readonly string[]): Promise<string> {
     const { code, out, err } = await this.run(...words);
     if (code !== 0) throw new Error(`${words.join(' ')} ended with ${code}: ${err}`);
     return out;
   }
 
-  /** The JSON of what must end with 0. */
+  /** The JSON output of a command that must exit with 0. */
   // eslint-disable-next-line @typescript-eslint/no-explicit-any -- shapes are the API's, whose tests check them
   async json(...words: readonly string[]): Promise<any> {
     return JSON.parse(await this.ok(...words, '-o', 'json')) as unknown;

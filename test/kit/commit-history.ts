@@ -1,6 +1,6 @@
 import type { CommittedEntry } from './commit-order.ts';
 
-/** A read whose commit came after an invalidation that it should have seen. */
+/** A read that committed after an invalidation that should have stopped it. */
 export interface Overtaken {
   readonly rule: string;
   readonly read: CommittedEntry;
@@ -10,20 +10,20 @@ export interface Overtaken {
 export interface Checked {
   readonly reads: number;
   readonly invalidations: number;
-  /** Reads of the same session, policy or path that committed within 5 ms before an invalidation of it: how close the races were. */
+  /** Reads of the same session, policy or path that committed within 5 ms before its invalidation. It shows how close the races were. */
   readonly close: number;
   readonly overtaken: readonly Overtaken[];
 }
 
 const CLOSE_MICROSECONDS = 5_000;
 
-/** What takes away from which reads; `key` of an invalidation and `keys` of a read meet where one concerns the other. */
+/** Which invalidations concern which reads: `key` of an invalidation matches one of the `keys` of a read. */
 interface Rule {
   readonly name: string;
-  /** Undefined: this entry invalidates nothing by this rule. */
+  /** Undefined: this rule does not treat the entry as an invalidation. */
   readonly key: (entry: CommittedEntry) => string | undefined;
   readonly keyOfRead: (entry: CommittedEntry) => string | undefined;
-  /** Whether a read after the invalidation is right all the same. */
+  /** Whether a read after the invalidation is nevertheless allowed. */
   readonly allows: (
     read: CommittedEntry,
     invalidation: CommittedEntry,
@@ -72,8 +72,8 @@ const RULES: readonly Rule[] = [
 ];
 
 /**
- * Holds every disclosed read against every invalidation that committed before it. `entries` are in commit order; two of one instant have no
- * order and are not compared.
+ * Compares every disclosed read with every invalidation that committed before it. `entries` are in commit order; two with the same time
+ * have no order and are not compared.
  */
 export function checkReads(entries: readonly CommittedEntry[]): Checked {
   const ok = entries.filter(({ outcome }) => outcome === 'ok');

@@ -1,12 +1,12 @@
 import pg from 'pg';
 import type { StoredEntry } from './store-diff.ts';
 
-/** An entry, and when the server says that its commit was done: microseconds since the epoch. */
+/** An entry with the server's time of its commit: microseconds since the epoch. */
 export interface CommittedEntry extends StoredEntry {
   readonly committedAt: number;
 }
 
-/** The log of a store on a PostgreSQL with `track_commit_timestamp`, of all writers, in the order in which the server committed it. */
+/** The log of a store on a PostgreSQL with `track_commit_timestamp`, of all writers, in the server's commit order. */
 export async function commitOrder(connectionString: string): Promise<readonly CommittedEntry[]> {
   const client = new pg.Client({ connectionString });
   await client.connect();

@@ -14,7 +14,7 @@ function documentsOf(options: object): Readonly<Record<string, object>> {
   };
 }
 
-/** Roles of PostgreSQL, known by the service account that is in their names. */
+/** Roles of PostgreSQL, identified by the service account in their names. */
 export async function postgresRoles({
   postgres,
 }: Pick<Backends, 'postgres'>): Promise<MadeToOrder> {
@@ -42,7 +42,7 @@ export async function postgresRoles({
   };
 }
 
-/** Users of MariaDB, known by where they may come from. */
+/** Users of MariaDB, identified by their host. */
 export async function mysqlUsersToOrder({
   mariadb,
 }: Pick<Backends, 'mariadb'>): Promise<MadeToOrder> {

@@ -23,7 +23,7 @@ interface OfPod {
   readonly attributes?: Readonly<Record<string, string>>;
 }
 
-/** The Secrets Store CSI driver as a provider sees it, from a contract of its own. */
+/** The Secrets Store CSI driver from a provider's point of view, with its own copy of the protocol. */
 export class CsiDriver {
   readonly #client: Client;
 
@@ -45,7 +45,7 @@ export class CsiDriver {
     return this.#call('Version', { version: 'v1alpha1' });
   }
 
-  /** What the driver does for a volume of the pod `prod/api-0`. */
+  /** The driver's call for a volume of the pod `prod/api-0`. */
   async mount(objects: unknown, { token, attributes = {} }: OfPod): Promise<Mounted> {
     const all = {
       objects: typeof objects === 'string' ? objects : stringify(objects),

@@ -11,7 +11,7 @@ import type { Furnished } from './prepared-installation.ts';
 
 const MAIN = new URL('../../dist/main.js', import.meta.url).pathname;
 const NODE = new URL('../../node_modules/.bin/node', import.meta.url).pathname;
-/** One node: the provider as a process, and the driver that asks it. */
+/** One node: the provider as a process, and the driver that calls it. */
 export class CsiProcess {
   readonly directory: string;
   readonly healthPort: number;
@@ -94,7 +94,7 @@ export class CsiProcess {
     return this.#asking.version();
   }
 
-  /** As the driver; the token is of the pod unless told. */
+  /** Calls as the driver; by default with the pod's own token. */
   mount(
     objects: unknown,
     {

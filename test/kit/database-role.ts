@@ -7,14 +7,14 @@ import { uniqueName } from './backends/unique-name.ts';
 import { privateFile, type RotatingPlace } from './rotating-place.ts';
 import { CARRIED } from '../contract/rotation-target.contract.ts';
 
-/** What docs/rotators/vault.md tells operators to allow, and nothing else. */
+/** Exactly the rights that docs/rotators/vault.md asks operators to grant. */
 const policy = (engine: string): string => `
 path "${engine}/static-creds/app" { capabilities = ["read"] }
 path "${engine}/rotate-role/app" { capabilities = ["update"] }`;
 
 interface DatabaseRole extends RotatingPlace {
   readonly engine: string;
-  /** Of the broker. */
+  /** The broker's token. */
   readonly token: string;
 }
 

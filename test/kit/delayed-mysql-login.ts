@@ -12,9 +12,9 @@ interface Target {
   readonly password: string;
 }
 
-/** A login of which the server knows the user, and which waits with its proof for as long as its holder likes. */
+/** A login whose user the server knows already, and whose client delays its proof. */
 export interface DelayedLogin {
-  /** Sends the proof and a query: what the server did in the end. */
+  /** Sends the proof and a query. @returns the server's reaction. */
   finish(): Promise<'logged in' | 'refused'>;
 }
 
@@ -35,7 +35,7 @@ export async function beginLogin({
   head.writeUInt32LE(CAPABILITIES, 0);
   head.writeUInt32LE(2 ** 24 - 1, 4);
   head[8] = 45;
-  // A plugin that the account does not have: the server asks for its own, with a nonce.
+  // Names a plugin that the account does not use, so the server requests its own, with a nonce.
   send(
     socket,
     1,
@@ -75,7 +75,7 @@ function send(socket: Socket, sequence: number, body: Buffer): void {
   socket.write(Buffer.concat([head, body]));
 }
 
-/** The first packet of what comes next; ours are small and arrive whole. */
+/** The first packet that arrives; the server's packets here are small and arrive whole. */
 async function packet(socket: Socket): Promise<Buffer> {
   const [chunk] = (await once(socket, 'data')) as [Buffer];
   return chunk.subarray(4, 4 + chunk.readUIntLE(0, 3));

@@ -2,7 +2,7 @@ import { expect } from '@jest/globals';
 import type { RunningApi } from './parts.ts';
 import { storedEntries, storeSnapshot, type StoredEntry } from './store-diff.ts';
 
-/** What a client got, whatever it was sent with. */
+/** A client's answer, whatever the transport. */
 export interface Denial {
   readonly status: number;
   readonly headers: Readonly<Record<string, string | undefined>>;
@@ -12,13 +12,13 @@ export interface Denial {
 export interface DenyExpectation {
   readonly status: number;
   readonly code: string;
-  /** The stable word in the log that the caller is not told; left out where it does not matter which. */
+  /** The stable word in the log that the caller must not see; absent if any word is right. */
   readonly reason?: string;
-  /** `deny` unless told: an unreachable dependency is an `error`. */
+  /** `deny` by default: an unreachable dependency is an `error`. */
   readonly outcome?: 'deny' | 'error';
-  /** What was sent and must not come back. */
+  /** Parts of the request that the answer must not repeat. */
   readonly unechoed?: readonly string[];
-  /** Requests that backends have seen so far: none comes of this one. */
+  /** The number of requests that backends received so far; the refusal must add none. */
   readonly asked?: () => number;
   readonly send: () => Promise<Denial | undefined>;
 }
@@ -27,8 +27,9 @@ const FIXED = ['type', 'title', 'status', 'code', 'requestId'];
 const EXPLAINED = new Set([400, 404, 405, 409, 412, 413, 415, 428, 429, 431]);
 
 /**
- * The whole contract of a refusal: status, a problem that says nothing of the request, no caching, one entry with a reason and only
- * proven identity, nothing changed, no backend asked where that is promised, and a process that lives. @returns the entry.
+ * The whole contract of a refusal: status, a problem that repeats nothing of the request, and no caching; one entry with a reason and only
+ * proven identity; nothing changed, no backend called if that is promised, and a live process.
+ * @returns the entry.
  */
 export async function expectDenied(
   api: RunningApi,
@@ -52,7 +53,7 @@ export async function expectDenied(
   return entry!;
 }
 
-/** The visible half of the contract, where no entry of its own is due. */
+/** The visible part of the contract, for refusals without their own audit entry. */
 export function expectProblem(
   answer: Denial,
   expected: Pick<DenyExpectation, 'status' | 'code' | 'unechoed'>,
@@ -62,7 +63,7 @@ export function expectProblem(
   expect(answer.headers['cache-control']).toBe('no-store');
   const problem = JSON.parse(answer.text) as Record<string, unknown>;
   expect(problem).toMatchObject({ status: expected.status, code: expected.code });
-  // Of a backend's failure the caller is told the connection and which of a few things went wrong, in our own words.
+  // For a backend's failure the caller learns the connection and one of a few causes, in the broker's own words.
   const isExplained = EXPLAINED.has(expected.status) || expected.code.startsWith('ERR_PROVIDER_');
   const allowed = isExplained ? [...FIXED, 'detail', 'problems'] : FIXED;
   expect(Object.keys(problem).filter((key) => !allowed.includes(key))).toEqual([]);

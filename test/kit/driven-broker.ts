@@ -21,14 +21,14 @@ import type { Command, Reply, Scope } from '../model/reference-model.ts';
 
 const MINUTE = 60_000;
 
-/** The use cases over a real store. Each history has names of its own, so that many run on one store. */
+/** The use cases over a real store. Each history uses unique names, so that many run on one store. */
 export class DrivenBroker {
   #broker: TestBroker;
   #admin: LiveOperator;
   #history = 0;
   #begunAt = 0;
   #tokens: string[] = [];
-  /** Entries that were committed since the last command began. */
+  /** Entries committed since the last command began. */
   #entries: string[] = [];
 
   private constructor(broker: TestBroker, admin: LiveOperator) {
@@ -56,7 +56,7 @@ export class DrivenBroker {
     this.#tokens = [];
   }
 
-  /** Runs one command. @returns its reply, as the model gives it, and how many disclosures were recorded. */
+  /** Runs one command. @returns its reply in the form of the model, and the number of recorded disclosures. */
   async run(command: Command): Promise<{ readonly reply: Reply; readonly disclosures: number }> {
     this.#entries = [];
     const reply = await this.#reply(command).catch(
@@ -267,7 +267,7 @@ export class DrivenBroker {
   }
 }
 
-/** Commits take a turn of the loop each. */
+/** Each commit takes one turn of the event loop. */
 async function loopTurns(): Promise<void> {
   for (let turns = 0; turns < 20; turns += 1) await new Promise((resolve) => setImmediate(resolve));
 }

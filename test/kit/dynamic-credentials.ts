@@ -4,17 +4,17 @@ import { until } from './backends/until.ts';
 import { Furnished } from './prepared-installation.ts';
 import { KILL_POINTS } from './kill-points.ts';
 
-/** `ROUNDS` in the environment asks for more. */
+/** `ROUNDS` in the environment sets a higher number. */
 const ROUNDS = Number(process.env['ROUNDS'] ?? 6);
-/** Within it an order is filled, on a machine that has nothing else to do. */
+/** An issue finishes within this time on an idle machine. */
 const LATEST_MS = 60;
-/** Whoever forgets an order: it lives so long at the most. */
+/** A credential that the broker forgets lives at most this long. */
 export const LEASE_TTL = '3s';
 
-/** A backend of dynamic credentials as the broker is configured for it, and what lives there. */
+/** A backend of dynamic credentials with the broker's configuration for it, and the list of live credentials. */
 export interface MadeToOrder {
   readonly path: string;
-  /** The service account that orders; absent: any. */
+  /** The service account that requests credentials; absent: any. */
   readonly serviceAccount?: string;
   readonly live: () => Promise<number>;
   readonly config: (directory: string) => Record<string, unknown>;
@@ -23,7 +23,7 @@ export interface MadeToOrder {
   readonly close?: () => Promise<void>;
 }
 
-/** No credential outlives its order, wherever the broker that makes it dies. */
+/** No credential outlives its lease, at whatever point its broker dies. */
 export function nothingIsLeft(title: string, make: () => Promise<MadeToOrder>): void {
   describe(`F18: a broker killed while it makes a credential at ${title} (I2)`, () => {
     let target: MadeToOrder;
@@ -80,7 +80,7 @@ export function nothingIsLeft(title: string, make: () => Promise<MadeToOrder>): 
         await broker.installation.start();
         const session = await logIn();
         const ordered = broker.order(session, target.path, `at-${round}`).catch(() => undefined);
-        // The fault is the instant; no condition says when it is.
+        // The fault is a random moment, so no condition can be awaited.
         await pause(Math.random() * LATEST_MS);
         await broker.installation.stop('SIGKILL');
         await ordered;

@@ -5,14 +5,14 @@ import { uniqueName } from './backends/unique-name.ts';
 import { VaultConnections } from './vault-connections.ts';
 import { dynamicPolicy } from './vault-policies.ts';
 
-/** A mount of a dynamic engine with a token role and a broker's token as docs/providers/vault.md sets them up. */
+/** A mount of a dynamic engine with a token role and a broker's token as in docs/providers/vault.md. */
 export interface DynamicMount {
-  /** A connection of its own each time. */
+  /** Opens a new connection each time. */
   readonly mount: () => Promise<SecretProvider>;
   readonly close: () => Promise<void>;
 }
 
-/** `roles`: those of the engine whose `creds/<role>` may be asked for. */
+/** `roles`: roles of the engine whose `creds/<role>` the mount may request. */
 export async function dynamicMount(
   bao: OpenBao,
   engine: string,

@@ -22,16 +22,16 @@ export interface Embedded {
   readonly writes: SecretWrites;
   mount(options: unknown): SecretProvider;
   commit(staged: Promise<StagedWrite>): Promise<Outcome>;
-  /** Puts and commits; answers the version. */
+  /** Puts and commits. @returns the version. */
   put(path: string, data: Record<string, string>, ifVersion?: string): Promise<string | undefined>;
   value(path: string, version?: string): Promise<unknown>;
-  /** What somebody with the database file in hand can do. */
+  /** Changes the database file as an attacker can. */
   tamper(write: Write): Promise<void>;
   rows(table: TableName): ReturnType<Store['list']>;
   close(): Promise<void>;
 }
 
-/** A store of its own for one test; `remove` takes away what it stood on. */
+/** A separate store for one test; `remove` deletes its files or database. */
 interface OwnStore {
   open(deps: StoreDeps): Promise<Store>;
   remove(): Promise<void>;
@@ -47,7 +47,7 @@ export const onSqlite: MakeStore = async () => {
   };
 };
 
-/** The embedded provider on a store of its own, mounted at `app`. */
+/** The embedded provider on a separate store, mounted at `app`. */
 export async function openEmbedded(makeStore: MakeStore, options: object = {}): Promise<Embedded> {
   const clock = new HandClock(1_760_000_000_000);
   const own = await makeStore();

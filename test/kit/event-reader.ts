@@ -5,7 +5,7 @@ export interface ReceivedEvent {
   readonly data: Readonly<Record<string, unknown>>;
 }
 
-/** Reads an event stream over HTTP as browsers do, and waits for what is to come. */
+/** Reads an event stream over HTTP as browsers do, and waits for future events. */
 export class EventReader {
   readonly #abort: AbortController;
   readonly #received: ReceivedEvent[] = [];
@@ -17,7 +17,7 @@ export class EventReader {
     void this.#read(response).catch(() => undefined);
   }
 
-  /** `as` is a bearer token, or the headers of who shows something else. @returns the reader, or the refusal. */
+  /** `as` is a bearer token, or the headers of another credential. @returns the reader, or the refusal. */
   static async open(
     url: string,
     as: string | Readonly<Record<string, string>>,
@@ -42,7 +42,7 @@ export class EventReader {
     return this.#received;
   }
 
-  /** The first event of this type, once it is there. */
+  /** Waits for the first event of this type. */
   async next(type: string, from = 0): Promise<ReceivedEvent> {
     for (;;) {
       const found = this.#received.slice(from).find((event) => event.type === type);

@@ -1,6 +1,6 @@
 import { until } from './backends/until.ts';
 
-/** Asks again and again until there is an answer, and returns it. */
+/** Repeats `ask` until it returns a value. */
 export async function eventually<T>(what: string, ask: () => Promise<T | undefined>): Promise<T> {
   let answer: T | undefined;
   await until(what, async () => {

@@ -3,7 +3,7 @@ import { openConnections, type OpenedConnections } from '../../src/compose/conne
 import { configSchema, type Config } from '../../src/compose/config/schema.ts';
 import { privateFile } from './rotating-place.ts';
 
-/** Connections of every kind, to which nothing is sent when a document is saved. `locators` narrows some of them, by name. */
+/** Connections of every kind; saving a document sends nothing to them. `locators` restricts some of them, by name. */
 export async function everyConnection(
   locators: Readonly<Record<string, readonly string[]>> = {},
 ): Promise<OpenedConnections> {

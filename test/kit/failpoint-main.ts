@@ -8,7 +8,7 @@ import { createLog } from '../../src/log.ts';
 import { fastClock } from './fast-clock.ts';
 import { Failpoints } from './failpoints.ts';
 
-/** `serve`, with points at which it fails when the file `--failpoint` says so, and a clock of another speed: `--clock <epoch>x<speed>`. */
+/** `serve` with failpoints from the file `--failpoint`, and a clock with another speed: `--clock <epoch>x<speed>`. */
 const { values } = parseArgs({
   options: {
     config: { type: 'string', default: '' },
@@ -21,10 +21,10 @@ const clock = values.clock === undefined ? systemClock : fastClock(epoch, speed)
 const failpoints = new Failpoints(values.failpoint);
 const config = await loadConfig(values.config);
 const log = createLog({ level: config.log.level, clock });
-// A clock of another speed begins anew at each start, often behind the log of the start before.
+// A clock with another speed restarts at each start, often behind the log of the previous start.
 const trustClock = values.clock !== undefined;
 const serving = await serve(config, { clock, log, trustClock, failpoint: failpoints.commit });
 failpoints.watch(serving.broker.parts.store);
 onSignals(serving, log);
-// Who is killed at a point writes nothing at its end, and the next start would compile all of it again.
+// A process that is killed at a point writes no compile cache at its end, so the next start would compile everything again.
 flushCompileCache();

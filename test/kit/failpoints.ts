@@ -1,34 +1,33 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import type { Store, Write } from '../../src/ports/store.ts';
 
-/** What happens at a point: the process is killed or stopped there, or the code there throws. */
+/** The action at a point: the process is killed or stopped, or the code throws. */
 export type FailpointAction = 'kill' | 'stop' | 'throw';
 
 /**
- * Points at which the broker can be made to fail, once for each line of a file that says so: `<point> <action>`. Points are
- * `store.before_commit` and `store.after_commit`, the same of the commits that move a credential on
- * (`credential.prepared.before_commit`) and of those that begin a rotation, the moments of a rotation's step (`rotation.set.after_effect`), and
- * every read of a table (`list.leases`, `get.credentials`).
+ * Points at which the broker can fail, once for each line `<point> <action>` of a file. Points are `store.before_commit` and
+ * `store.after_commit`; the same for commits that advance a credential (`credential.prepared.before_commit`) and that start a rotation; the
+ * moments of a rotation's step (`rotation.set.after_effect`); and every read of a table (`list.leases`, `get.credentials`).
  */
 export class Failpoints {
   readonly #file: string;
-  /** Of plans that wait for their commit. */
+  /** Stages of plans that wait for their commit. */
   readonly #stages = new Set<string>();
 
   constructor(file: string) {
     this.#file = file;
   }
 
-  /** At a named point: that of a commit's beginning stands for every plan of the batch as well. */
+  /** A named point. The point at the beginning of a commit also applies to every plan of the batch. */
   readonly commit = (name: string): void => {
     const stages = name === 'store.before_commit' ? [...this.#stages] : [];
-    // What is asked for while a batch commits belongs to the next one.
+    // Plans that arrive while a batch commits belong to the next one.
     if (name === 'store.before_commit') this.#stages.clear();
     this.#pass(name);
     for (const stage of stages) this.#pass(`${stage}.before_commit`);
   };
 
-  /** Learns what is committed, and makes reads fail. */
+  /** Observes commits, and makes reads fail. */
   watch(store: Store): void {
     const before = {
       commit: store.commit.bind(store),
@@ -40,7 +39,7 @@ export class Failpoints {
         const stages = (plan.writes ?? []).map(stageOf).filter((stage) => stage !== undefined);
         for (const stage of stages) this.#stages.add(stage);
         const outcome = await before.commit(plan);
-        // A batch may commit without a plan that has to be decided again.
+        // A batch may commit without a plan that must be decided again.
         const isIn = outcome.status === 'committed';
         if (isIn) for (const stage of stages) this.#pass(`${stage}.after_commit`);
         return outcome;
@@ -82,7 +81,7 @@ export class Failpoints {
   }
 }
 
-/** A state that a commit brings a credential into, or a session or rotation that it begins. */
+/** The new state of a credential in a commit, or the session or rotation that it starts. */
 function stageOf(write: Write): string | undefined {
   if (write.table === 'sessions' && 'put' in write) return 'session.created';
   if (write.table === 'rotations' && 'put' in write) return 'rotation.started';

@@ -9,7 +9,7 @@ function refOf({ metadata }: FakePod): PodRef {
   return { namespace, name, uid };
 }
 
-/** The scripted API server, doing nothing odd. */
+/** The scripted API server with its default behaviour. */
 export async function fakeKubeCluster(): Promise<KubeCluster> {
   const fake = await FakeApiServer.start();
   const api = await connectKubernetes(fake.access);

@@ -1,19 +1,19 @@
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 
-/** What is wrong with the way back from the server. Requests pass unharmed. */
+/** Faults in the direction from the server. Requests pass unchanged. */
 export interface Toxics {
-  /** Each piece waits so long. */
+  /** Delay of each chunk. */
   readonly latencyMs?: number;
-  /** No more than this a second. */
+  /** Limit per second. */
   readonly bytesPerSecond?: number;
-  /** Pieces of this size, each sent for itself. */
+  /** Splits data into chunks of this size, each sent separately. */
   readonly sliceBytes?: number;
-  /** After so many bytes the connection ends, as if all had been said. */
+  /** Closes the connection regularly after this many bytes. */
   readonly limitBytes?: number;
-  /** After so many bytes the connection is reset. */
+  /** Resets the connection after this many bytes. */
   readonly resetAfterBytes?: number;
-  /** Nothing comes back, and nothing ends. */
+  /** Returns no data and keeps the connection open. */
   readonly blackHole?: true;
 }
 
@@ -95,7 +95,7 @@ export class FaultProxy {
     if (this.toxics.blackHole !== true) client.end();
   }
 
-  /** False when the connection is over. */
+  /** False if the connection is closed. */
   async #pass(piece: Buffer, client: Socket, sent: number): Promise<boolean> {
     const { latencyMs = 0, bytesPerSecond, limitBytes, resetAfterBytes, blackHole } = this.toxics;
     if (blackHole === true) return true;
@@ -116,7 +116,7 @@ function* slices(chunk: Buffer, size: number): Generator<Buffer> {
   for (let at = 0; at < chunk.length; at += size) yield chunk.subarray(at, at + size);
 }
 
-/** A socket that has said its last is not reset: Node then never closes its handle, and the process spins at its end. */
+/** A socket that has sent its end is not reset: Node would then never close its handle, and the process would spin at its exit. */
 function cut(socket: Socket): void {
   if (socket.writableEnded) socket.destroy();
   else socket.resetAndDestroy();

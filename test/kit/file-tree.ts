@@ -5,7 +5,7 @@ import { afterEach } from '@jest/globals';
 
 const made: string[] = [];
 
-/** Files in a directory of their own, removed after the test. @returns the directory */
+/** Files in a new directory that is removed after the test. @returns the directory */
 export async function fileTree(
   files: Readonly<Record<string, string | Uint8Array>>,
 ): Promise<string> {
@@ -18,7 +18,7 @@ export async function fileTree(
   return directory;
 }
 
-/** To be called once by each suite that makes trees. */
+/** Each suite that creates trees must call it once. */
 export function removeTreesAfterEach(): void {
   afterEach(async () => {
     for (const directory of made.splice(0)) await rm(directory, { recursive: true });

@@ -15,19 +15,19 @@ export async function ask(serving: Serving, token: string, path: string): Promis
   return { status: response.status, text: await response.text() };
 }
 
-/** Requests that leave entries, which are then in the tree. */
+/** Sends requests that write entries, and waits until they are in the tree. */
 export async function leaveEntries(serving: Serving, token: string): Promise<void> {
   for (let i = 0; i < 5; i++) await ask(serving, token, '/api/v1/operators');
   await serving.broker.trail.integrator.integrate();
 }
 
-/** The entries with another operator in the place of the one who acted. */
+/** The entries with another operator instead of the real one. */
 export function forge(entries: Uint8Array): Buffer {
   const text = Buffer.from(entries).toString('latin1');
   return Buffer.from(text.replaceAll('"id":"bootstrap"', `"id":"${FORGED}"`), 'latin1');
 }
 
-/** Pages of a search until one fails; none of them shows what was forged. */
+/** Pages of a search until one fails; none of them contains a forged entry. */
 export async function searchUntilDamage(
   serving: Serving,
   token: string,
@@ -45,7 +45,7 @@ export async function searchUntilDamage(
   throw new Error('the search does not end');
 }
 
-/** What an auditor and a machine see of a log with forged entries, of which `index` is one. */
+/** Checks the answers to an auditor and to a machine for a log with forged entries, one of which is `index`. */
 export async function expectFound(serving: Serving, token: string, index: number): Promise<void> {
   const proof = await ask(serving, token, `/api/v1/audit/entries/${index}/proof`);
   for (const answer of [await searchUntilDamage(serving, token), proof]) {

@@ -5,7 +5,7 @@ interface Timer {
   readonly work: () => void;
 }
 
-/** Time moved by hand. Timers that fall due run in order, inside `advance`. */
+/** A clock that the test moves. Due timers run in order, inside `advance`. */
 export class HandClock implements Clock {
   #wall: number;
   #monotonic = 0;
@@ -15,7 +15,7 @@ export class HandClock implements Clock {
     this.#wall = wall;
   }
 
-  /** Whole, as the system's: a timer of a part of a millisecond leaves a part behind, which no store takes for a time. */
+  /** Whole milliseconds, like the system's clock: a timer with a fraction leaves one behind, and stores accept no fractional time. */
   now(): number {
     return Math.round(this.#wall);
   }
@@ -52,7 +52,7 @@ export class HandClock implements Clock {
     this.#move(end);
   }
 
-  /** A jump of the wall clock: monotonic time and timers do not notice. */
+  /** A jump of the wall clock; monotonic time and timers do not change. */
   setWall(wall: number): void {
     this.#wall = wall;
   }

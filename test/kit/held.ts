@@ -2,7 +2,7 @@ import type { SecretData } from '../../src/domain/secret.ts';
 import { Sensitive } from '../../src/domain/sensitive.ts';
 import type { HeldSecret } from '../../src/delivery/files/held-secret.ts';
 
-/** A secret as the agent would hold it. */
+/** A secret as the agent holds it. */
 export function heldSecret(name: string, data: SecretData, version = '1'): HeldSecret {
   return {
     name,

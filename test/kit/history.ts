@@ -1,23 +1,23 @@
 import type { Answer } from './installation.ts';
 import type { StoredEntry } from './store-diff.ts';
 
-/** What a client asked for, and what it knows of the outcome; `unknown` where no answer came. */
+/** A client's request, and the outcome as the client knows it; `unknown` without an answer. */
 export interface Operation {
   readonly kind: 'read' | 'write' | 'logOut' | 'narrow';
-  /** What was read, written, or taken from everybody. */
+  /** The path that was read, written, or revoked for all callers. */
   readonly path: string;
-  /** The session that asked, by a name of the test's. */
+  /** The requesting session, by a name of the test. */
   readonly session: string;
-  /** Of a write, and of a read that was answered. */
+  /** For a write, and for a read that was answered. */
   readonly value: string | undefined;
   readonly outcome: 'ok' | 'refused' | 'unknown';
   readonly requestId: string | undefined;
-  /** In the order in which things were seen to begin and end. */
+  /** Positions in the observed order of beginnings and ends. */
   readonly begun: number;
   readonly ended: number;
 }
 
-/** What the log calls them. */
+/** Their audit actions. */
 const ACTIONS = {
   read: 'secret.read',
   write: 'secret.write',
@@ -27,12 +27,12 @@ const ACTIONS = {
 
 type Asked = Pick<Operation, 'kind' | 'path' | 'session' | 'value'>;
 
-/** Everything that clients did in a fault run; afterwards it is held against the log and the last state. */
+/** All operations of clients in a fault run, for a later comparison with the log and the last state. */
 export class History {
   readonly operations: Operation[] = [];
   #at = 0;
 
-  /** Records one operation from its beginning to whatever end it has. @returns the answer, if one came. */
+  /** Records one operation from its beginning to its end. @returns the answer, if there is one. */
   async run(asked: Asked, send: () => Promise<Answer>): Promise<Answer | undefined> {
     const begun = this.#tick();
     const answer = await send().catch(() => undefined);
@@ -53,9 +53,9 @@ export class History {
   }
 
   /**
-   * What the run breaks. I1: an answer that disclosed or changed something has exactly one entry of its kind. I3: nothing is disclosed to a
-   * session that had ended before the question, or of a path that had been taken from everybody. I7: what was acknowledged is there afterwards, unless something later took its
-   * place. I9: what is read was written.
+   * Violations in the run. I1: an answer that disclosed or changed something has exactly one entry of its kind. I3: no disclosure to a
+   * session that ended before the request, or of a path that was revoked for all callers before. I7: an acknowledged change is present
+   * afterwards, unless a later one replaced it. I9: every value that was read was written.
    */
   violations(
     entries: readonly StoredEntry[],

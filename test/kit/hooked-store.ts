@@ -1,12 +1,12 @@
 import { BrokerError } from '../../src/domain/errors.ts';
 import type { Outcome, Plan, Store } from '../../src/ports/store.ts';
 
-/** A store before whose commits something happens: a narrowing, another commit, a failure. */
+/** A store with a hook before its commits: an invalidation, another commit, a failure. */
 export class HookedStore implements Store {
   readonly real: Store;
-  /** Runs before each commit; what it throws is what the commit throws. */
+  /** Runs before each commit; its error becomes the commit's error. */
   beforeCommit: (plan: Plan) => void | Promise<void> = () => undefined;
-  /** What `fault` says. */
+  /** The result of `fault`. */
   faultCode: ReturnType<Store['fault']>;
 
   constructor(real: Store) {
@@ -18,7 +18,7 @@ export class HookedStore implements Store {
     return this.real.commit(plan);
   }
 
-  /** Does `work` before the first commit whose plan `matches`, and never again. */
+  /** Runs `work` once, before the first commit whose plan `matches`. */
   once(matches: (plan: Plan) => boolean, work: (plan: Plan) => unknown): void {
     this.beforeCommit = async (plan) => {
       if (!matches(plan)) return;
@@ -27,7 +27,7 @@ export class HookedStore implements Store {
     };
   }
 
-  /** The next commit whose plan `matches` is refused, and nothing of it happens. */
+  /** Refuses the next commit whose plan `matches`, without any effect. */
   refuseOnce(matches: (plan: Plan) => boolean): void {
     this.once(matches, () => {
       throw new BrokerError('ERR_AUDIT_UNAVAILABLE');

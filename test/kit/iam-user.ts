@@ -13,7 +13,7 @@ import { uniqueName } from './backends/unique-name.ts';
 import type { MadeCredential, RotatingPlace } from './rotating-place.ts';
 import { CARRIED } from '../contract/rotation-target.contract.ts';
 
-/** A moto that checks keys, signatures and rights; the environment has the broker's own key, as docs/rotators/aws-iam.md sets it up. */
+/** A moto that checks keys, signatures and rights. The environment has the broker's own key, as in docs/rotators/aws-iam.md. */
 export async function strictMoto(): Promise<Running<Moto>> {
   const moto = await startMoto();
   Object.assign(process.env, {
@@ -74,7 +74,7 @@ export function iamUser(
             secretAccessKey: secretAccessKey as string,
           };
           const listed = await keysOf(username);
-          // moto looks at no status when somebody logs in.
+          // moto does not check a key's status at its use.
           if (!listed.includes(`["${credentials.accessKeyId}","Active"]`)) return false;
           const client = new STSClient({ region, endpoint, credentials });
           try {

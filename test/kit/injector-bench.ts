@@ -23,7 +23,7 @@ export interface InjectorOptions {
   readonly injector?: Readonly<Record<string, unknown>>;
 }
 
-/** What the API server says to a new pod. */
+/** The API server's answer to a new pod. */
 export interface PodAnswer {
   readonly status: number;
   readonly message: string;
@@ -42,7 +42,7 @@ interface InjectedContainer {
   readonly volumeMounts?: readonly { readonly name: string; readonly mountPath: string }[];
 }
 
-/** The webhook at work for a real API server, which calls it for namespaces of this bench alone. */
+/** The webhook of a real API server, which calls it only for namespaces of this bench. */
 export class InjectorBench {
   readonly kube: Kube;
   readonly port: number;
@@ -92,7 +92,7 @@ export class InjectorBench {
     return bench;
   }
 
-  /** The rights that the chart gives: one object, by its name. */
+  /** The rights of the chart: one object, by its name. */
   async #writeAccess(): Promise<void> {
     const { kube } = this;
     const namespace = (await createNamespace(kube)).metadata.name;
@@ -117,7 +117,7 @@ export class InjectorBench {
     await writeFile(join(this.#directory, 'broker-ca.pem'), `a comment\n${kube.caPem}`);
   }
 
-  /** One more broker's injector; the first is where the API server calls. */
+  /** Starts another broker's injector; the API server calls the first one. */
   async start({ times, injector = {} }: InjectorOptions = {}): Promise<RunningInjector> {
     const file = (name: string): string => join(this.#directory, name);
     const port = this.#running.length === 0 ? this.port : await freePort();
@@ -165,7 +165,7 @@ export class InjectorBench {
     return running;
   }
 
-  /** A namespace that asked for injection. */
+  /** A namespace with injection enabled. */
   async namespace(labels: Readonly<Record<string, string>> = {}): Promise<string> {
     const all = { ...OPTED_IN, 'quaymaster.test/run': this.#run, ...labels };
     const { name } = (await createNamespace(this.kube, uniqueName('injected'), all)).metadata;
@@ -200,7 +200,7 @@ export class InjectorBench {
     return text.match(/-----BEGIN[^-]*-----[^-]*-----END[^-]*-----/g) ?? [];
   }
 
-  /** As `helm upgrade` would when somebody else had made it: without our part. */
+  /** Creates the object without our part, as `helm upgrade` would after another client had created it. */
   async applyAnew(): Promise<void> {
     await deleteObject(this.kube, this.#configuration);
     await apply(this.kube, this.#configuration);
@@ -223,7 +223,7 @@ export interface PodWish {
   readonly dryRun?: boolean;
 }
 
-/** One secret. */
+/** One wanted secret. */
 export const WANTED = {
   'quaymaster.dev/inject': 'true',
   'quaymaster.dev/secret-db': 'payments/db',

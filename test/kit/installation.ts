@@ -9,7 +9,7 @@ import { freePort } from './backends/free-port.ts';
 
 const run = promisify(execFile);
 const MAIN = new URL('../../dist/main.js', import.meta.url).pathname;
-/** The Node of the project, also when the test runner was started by another. */
+/** The project's Node, even if another Node started the test runner. */
 const NODE = new URL('../../node_modules/.bin/node', import.meta.url).pathname;
 
 export interface Answer {
@@ -24,7 +24,7 @@ interface Request {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** A broker of its own: the built program as a process, with its own files in a temporary directory. */
+/** A separate broker: the built program as a process, with its own files in a temporary directory. */
 export class Installation {
   readonly directory: string;
   readonly url: string;
@@ -60,7 +60,7 @@ export class Installation {
     return this.file(name);
   }
 
-  /** The configuration file: what every test shares, and `more` over it. */
+  /** Writes the configuration file: the common settings of all tests, overridden by `more`. */
   async configure(more: Readonly<Record<string, unknown>>): Promise<void> {
     await mkdir(this.file('store'), { mode: 0o700, recursive: true });
     const config = {
@@ -72,7 +72,7 @@ export class Installation {
         logKeyFile: this.file('keys/log.pem'),
         checkpointFile: this.file('keys/checkpoint'),
         sinks: [{ type: 'file', path: this.file('audit.jsonl') }],
-        // Tests look at the entry of each refusal: none is counted into a summary.
+        // Tests read the entry of each refusal, so none is counted into a summary.
         denials: { entriesPerWindow: 10_000 },
       },
       ...more,
@@ -80,7 +80,7 @@ export class Installation {
     await this.write('config.yaml', stringify(config));
   }
 
-  /** Runs a verb of the program to its end. Rejects when it fails. */
+  /** Runs a verb of the program to its end. Rejects if it fails. */
   async verb(...words: readonly string[]): Promise<string> {
     const { stdout } = await run(NODE, [MAIN, ...words], {
       env: { ...process.env, ...this.#environment },
@@ -88,16 +88,16 @@ export class Installation {
     return stdout;
   }
 
-  /** `init`, and the token it minted. */
+  /** Runs `init`. @returns the token that it minted. */
   async initialise(): Promise<string> {
     const file = this.file(`operator-${Math.random().toString(36).slice(2)}.token`);
-    // A broker whose clock is fast is hours older within minutes.
+    // With a fast clock, a broker is hours older within minutes.
     const options = ['--token-ttl', '30d', '--token-file', file];
     await this.verb('init', '--config', this.file('config.yaml'), ...options);
     return (await readFile(file, 'utf8')).trim();
   }
 
-  /** Starts the broker, or another program that serves the same configuration, and waits until it is ready. */
+  /** Starts the broker, or another program with the same configuration, and waits until it is ready. */
   async start(program: readonly string[] = [MAIN, 'serve']): Promise<void> {
     const words = ['--disable-sigusr1', ...program, '--config', this.file('config.yaml')];
     const child = spawn(NODE, words, {
@@ -121,7 +121,7 @@ export class Installation {
     throw new Error(`the broker is not ready: ${this.#output}`);
   }
 
-  /** All that the process wrote. */
+  /** The output of the process. */
   get output(): string {
     return this.#output;
   }
@@ -136,12 +136,12 @@ export class Installation {
     return this.ended();
   }
 
-  /** Sends a signal and does not wait. */
+  /** Sends a signal without waiting. */
   signal(signal: NodeJS.Signals): void {
     if (this.#process !== undefined && !hasEnded(this.#process)) this.#process.kill(signal);
   }
 
-  /** Waits until the process has ended, whoever ended it. @returns the exit code; null where a signal did it, or nothing was started. */
+  /** Waits until the process has ended, for any reason. @returns the exit code; null after a signal, or if nothing was started. */
   async ended(): Promise<number | null> {
     return this.#end;
   }
@@ -151,7 +151,7 @@ export class Installation {
     await rm(this.directory, { recursive: true, force: true });
   }
 
-  /** One request; the answer's JSON, empty where it has none. */
+  /** Sends one request. @returns the answer's JSON, empty if it has none. */
   async call(method: string, path: string, request: Request = {}): Promise<Answer> {
     const { token, body, headers = {} } = request;
     const response = await fetch(`${this.url}${path}`, {

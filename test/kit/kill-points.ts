@@ -1,4 +1,6 @@
-/** Between the intent, the preparation, the credential itself and its lease: where a broker may die while it makes a credential. */
+/**
+ * Points at which a broker may die while it issues a credential: between the intent, the preparation, the credential itself and its lease.
+ */
 export const KILL_POINTS = [
   'credential.intended.before_commit',
   'credential.intended.after_commit',

@@ -13,13 +13,13 @@ interface TokenWish {
   readonly pod?: PodRef;
 }
 
-/** A cluster to which a contract is held: the real API server or the scripted one. */
+/** A cluster for the contract tests: the real API server or the scripted one. */
 export interface KubeCluster {
   readonly issuer: string;
-  /** Connected as the broker is, with the rights docs/clusters.md asks for. */
+  /** Connected like the broker, with the rights from docs/clusters.md. */
   readonly api: KubernetesApi;
   createNamespace(): Promise<string>;
-  /** Returns its UID. */
+  /** @returns its UID. */
   createAccount(namespace: string, name: string): Promise<string>;
   removeAccount(namespace: string, name: string): Promise<void>;
   createPod(pod: {
@@ -32,7 +32,7 @@ export interface KubeCluster {
   terminate(pod: PodRef, graceSeconds: number): Promise<void>;
   remove(pod: PodRef): Promise<void>;
   token(wish: TokenWish): Promise<string>;
-  /** The API server goes and comes back with all it knew. */
+  /** Restarts the API server with its state. */
   restart(): Promise<void>;
   close(): Promise<void>;
 }

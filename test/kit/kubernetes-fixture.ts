@@ -10,7 +10,7 @@ import { closableProvider, type ClosableProvider } from './closable-provider.ts'
 /** The broker's namespace and audience in these tests. */
 export const OWN = { namespace: 'quaymaster', audience: 'quaymaster.test' };
 
-/** Connections to one API server, each with a token file of its own; `close` ends all of them. */
+/** Connections to one API server, each with its own token file; `close` closes all of them. */
 export class KubernetesConnections {
   readonly #kube: KubeAccess;
   readonly #directory: string;
@@ -54,7 +54,7 @@ export class KubernetesConnections {
   }
 }
 
-/** An owner's hands in one namespace. */
+/** The owner of the Secrets in one namespace. */
 export class SecretOwner {
   readonly #kube: KubeAccess;
   readonly #path: string;

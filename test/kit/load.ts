@@ -4,10 +4,10 @@ import { History } from './history.ts';
 
 const READERS = 8;
 const WRITERS = 4;
-/** Answers of a round before the broker is killed. */
+/** The number of answers in a round before the broker is killed. */
 const ENOUGH = 80;
 
-/** Clients that read, write, log in and out at one broker until it dies, and what they know of it. */
+/** Clients that read, write, log in and out at one broker until it dies, and record their operations. */
 export class Load {
   readonly history = new History();
   readonly #broker: Furnished;
@@ -16,13 +16,13 @@ export class Load {
     this.#broker = broker;
   }
 
-  /** Makes the secrets that they are about. */
+  /** Creates the secrets of the clients. */
   async prepare(): Promise<void> {
     for (let n = 0; n < WRITERS; n += 1)
       await this.#write(`own/p${n}`, 'first', { 'if-none-match': '*' });
   }
 
-  /** Lets all of them work until many were answered, kills the broker, and starts it again when they know. */
+  /** Runs all clients until many requests are answered, kills the broker, waits for the clients and restarts it. */
   async killUnder(round: number): Promise<void> {
     const state = { over: false };
     const isOver = (): boolean => state.over;
@@ -64,7 +64,7 @@ export class Load {
     );
   }
 
-  /** One writer a path, so that what was acknowledged last is known. */
+  /** One writer per path, so that the last acknowledged value is known. */
   async #writeOn(path: string, round: number, isOver: () => boolean): Promise<void> {
     const session = await this.#broker.logIn({ pod: 'writer' }).catch(() => '');
     for (let n = 0; !isOver(); n += 1) {
@@ -75,7 +75,7 @@ export class Load {
     }
   }
 
-  /** Logs in, reads, logs out, and tries once more with the session that ended. */
+  /** Logs in, reads, logs out, and reads again with the ended session. */
   async #readOn(name: string, isOver: () => boolean): Promise<void> {
     const { installation } = this.#broker;
     for (let n = 0; !isOver(); n += 1) {

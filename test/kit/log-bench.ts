@@ -18,7 +18,7 @@ import { LogReader } from '../../src/audit/log-reader.ts';
 import { OwnBatches } from '../../src/audit/own-batches.ts';
 import { openSqliteStore } from '../../src/store/sqlite/open-sqlite-store.ts';
 
-/** What a test says of an event; the rest is the same in all of them. */
+/** The fields of an event that a test sets; the others have defaults. */
 export type EventFields = Partial<AuditEvent> & Readonly<Record<string, unknown>>;
 
 export const SYSTEM = encodeActor({ kind: 'system', name: 'broker' }, sha256Hex);
@@ -68,7 +68,7 @@ export function startBody(boot: Boot, fields: EventFields = {}): string {
   } as EventFields);
 }
 
-/** A log on a SQLite store in a directory of its own, with one boot that has announced itself. */
+/** A log on a SQLite store in its own directory, with one boot that has announced itself. */
 export class LogBench {
   readonly directory: string;
   readonly log: LogIdentity;
@@ -91,7 +91,7 @@ export class LogBench {
     return LogBench.openAt(directory, clock, generateSigningKey());
   }
 
-  /** In a directory that may hold the log of an earlier process. */
+  /** Opens the log in a directory that may contain the log of an earlier process. */
   static async openAt(directory: string, clock: Clock, logKey: SigningKey): Promise<LogBench> {
     const bench = new LogBench(directory, clock, logKey);
     await bench.restart();
@@ -102,7 +102,7 @@ export class LogBench {
     return new LogReader(this.store, this.log);
   }
 
-  /** A new boot on the store, as after a crash: nothing of the old one is told that it ends. */
+  /** A new boot on the store, as after a crash: the old boot gets no notice. */
   async restart(): Promise<void> {
     this.boot = createBoot(this.log.signer.key, this.clock.now());
     this.own = new OwnBatches();
@@ -136,7 +136,7 @@ export class LogBench {
 
   readonly errors: unknown[] = [];
 
-  /** Commits each event as a plan of its own; those of one call share a batch. */
+  /** Commits each event as a separate plan; the plans of one call share a batch. */
   async record(...events: readonly EventFields[]): Promise<void> {
     await Promise.all(events.map((fields) => this.store.commit({ entries: [body(fields)] })));
   }

@@ -10,21 +10,21 @@ import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import type { Certificate } from './certificates.ts';
 
-/** Where requests go on to, and as what the proxy shows itself where the target speaks TLS. */
+/** The target of forwarded requests, and the proxy's certificate if the target uses TLS. */
 export interface LossyTarget {
   readonly address: string;
   readonly tls?: { readonly ca: string; readonly own: Certificate };
 }
 
-/** An HTTP proxy before one real server that can lose answers: the server has done what was asked, and nobody hears of it. */
+/** An HTTP proxy before one real server that can lose answers: the server has done the work, but the client gets no answer. */
 export class LossyProxy {
-  /** Whose answers are lost; undefined: nobody's. */
+  /** The requests whose answers are lost; undefined: none. */
   loses: ((request: IncomingMessage) => boolean) | undefined;
-  /** Before a request goes on: what another client does in between. */
+  /** Runs before a request is forwarded, as the concurrent action of another client. */
   before: ((request: IncomingMessage) => Promise<void>) | undefined;
   /** Answers instead of the server, with the JSON of a 200; undefined lets the server answer. */
   instead: ((request: IncomingMessage, body: Buffer) => Promise<object | undefined>) | undefined;
-  /** Answers that were lost. */
+  /** The number of lost answers. */
   lost = 0;
   readonly #server: Server;
   readonly #target: LossyTarget;
@@ -75,7 +75,7 @@ export class LossyProxy {
       return;
     }
     const headers = { ...answer.headers };
-    // Of the hop behind.
+    // These headers belong to the connection behind the proxy.
     for (const name of ['transfer-encoding', 'connection']) Reflect.deleteProperty(headers, name);
     response.writeHead(answer.statusCode ?? 502, headers);
     response.end(answered);

@@ -9,7 +9,7 @@ import { CARRIED, type RotationNames } from '../contract/rotation-target.contrac
 export type MysqlStrategy = 'single-user' | 'alternating-users';
 
 interface MysqlUsers extends MadeCredential {
-  /** The connection's own account, with the rights that docs/rotators/mysql.md says and no more. */
+  /** The connection's own account, with exactly the rights in docs/rotators/mysql.md. */
   readonly broker: string;
   readonly usernames: readonly [string, string];
   readonly database: string;
@@ -17,11 +17,11 @@ interface MysqlUsers extends MadeCredential {
 
 interface Server {
   readonly mariadb: MariaDb;
-  /** Has the administrator's password. */
+  /** A file with the administrator's password. */
   readonly passwordFile: string;
 }
 
-/** A user that may read and write a table of its own, and the name of another that is not made yet. */
+/** A user that may read and write its own table, and the name of another user that does not exist yet. */
 export function mysqlUsers(
   { mariadb, passwordFile }: Server,
   strategy: MysqlStrategy,
@@ -81,7 +81,7 @@ export function mysqlUsers(
   };
 }
 
-/** Names are lists of one, texts are themselves; both as MariaDB quotes them outside NO_BACKSLASH_ESCAPES. */
+/** Names are lists with one item, texts are strings; both quoted as MariaDB does outside NO_BACKSLASH_ESCAPES. */
 export function sql(
   parts: TemplateStringsArray,
   ...values: readonly (string | readonly [string])[]
@@ -116,7 +116,7 @@ export async function grants(mariadb: MariaDb, name: string): Promise<readonly s
   return rows.map(([line = '']) => line).sort();
 }
 
-/** What CREATE USER and GRANT would say of it, '' where it does not exist. */
+/** The output of SHOW CREATE USER and SHOW GRANTS, '' if the user does not exist. */
 async function about(mariadb: MariaDb, name: string): Promise<string> {
   try {
     const [row] = await asAdmin(mariadb, [sql`SHOW CREATE USER ${[name]}@'%'`]);

@@ -1,7 +1,7 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { Server } from 'node:http';
 
-/** The server of Node that answers what `ask` asks: a test shortens its patience, which for a body is half a minute. */
+/** Node's server with the answer of `ask`. A test can shorten its body timeout, which is half a minute by default. */
 export async function serverBehind(ask: () => Promise<unknown>): Promise<Server> {
   const { promise, resolve } = Promise.withResolvers<Server>();
   const heard = (message: unknown): void =>

@@ -27,11 +27,11 @@ export interface LogLine {
   readonly [field: string]: unknown;
 }
 
-/** A cluster whose keys are in a file, at an hour that the test moves. */
+/** A cluster whose keys are in a file, with a clock that the test moves. */
 export interface OfflineCluster {
   readonly clock: HandClock;
   readonly log: readonly LogLine[];
-  /** The claims of a good token, issued now. */
+  /** The claims of a valid token, issued now. */
   claims(changes?: Readonly<Record<string, unknown>>): Record<string, unknown>;
   authenticate(token: string): Promise<AttestedWorkload>;
   replaceKeys(keys: readonly unknown[]): Promise<void>;
@@ -72,7 +72,7 @@ export async function offlineCluster(
   };
 }
 
-/** `<code> <reason>` of a failure; a success or a foreign error fails the test. */
+/** `<code> <reason>` of a failure; a success or another error fails the test. */
 export async function refusalOf(attempt: Promise<unknown>): Promise<string> {
   try {
     await attempt;

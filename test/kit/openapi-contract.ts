@@ -80,7 +80,7 @@ function matcher({ path }: ContractOperation): RegExp {
   return new RegExp(`^${source}$`);
 }
 
-/** What is wrong with an answer by the contract; undefined: nothing. What no operation describes must be a problem. */
+/** How an answer violates the contract; undefined: it does not. An answer that no operation describes must be a problem document. */
 export function contractFault(
   method: string,
   target: string,

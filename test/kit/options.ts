@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-/** One setting: its place with dots, `[]` for an item of a list, `<name>` for a name one chooses, and its default as JSON. */
+/** One setting: its path with dots, `[]` for an item of a list, `<name>` for a free name, and its default as JSON. */
 export interface Option {
   readonly place: string;
   readonly fallback: string | undefined;
@@ -16,7 +16,7 @@ interface JsonSchema {
   readonly default?: unknown;
 }
 
-/** Every setting that a schema accepts, each place once. */
+/** Every setting that a schema accepts, each path once. */
 export function optionsOf(schema: z.ZodType): readonly Option[] {
   const json = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any', reused: 'inline' });
   const found = new Map<string, string | undefined>();
@@ -38,7 +38,7 @@ function visit(schema: JsonSchema, place: string, found: Map<string, string | un
   } else found.set(place, known(found.get(place), schema.default));
 }
 
-/** The same place in several variants has the default of those that have one. */
+/** A path that occurs in several variants has the default of the variant that sets one. */
 function known(before: string | undefined, fallback: unknown): string | undefined {
   return fallback === undefined ? before : JSON.stringify(fallback);
 }

@@ -20,8 +20,8 @@ interface Request {
 }
 
 /**
- * A secret of moto's that rotates by itself. moto runs no function, and makes an empty version current at once: this stands in for AWS's part and the
- * function's, which makes a password for one user of a database as AWS's templates do.
+ * A secret of moto that rotates by itself. moto runs no function, and makes an empty version current at once. This class stands in for AWS
+ * and for the function, which generates a password for one database user like AWS's templates.
  */
 export class OwnSecret {
   readonly name = `${uniqueName('own')}/db`;
@@ -30,22 +30,22 @@ export class OwnSecret {
     username: 'app',
     password: uniqueName('password'),
   };
-  /** What the function made last. */
+  /** The last value of the function. */
   made: SecretData = this.first;
-  /** RotateSecret and CancelRotateSecret, as they were asked for. */
+  /** Received RotateSecret and CancelRotateSecret requests. */
   readonly asked: string[] = [];
-  /** The version of the rotation that was asked for last, unless it was called off. */
+  /** The version of the last requested rotation, unless it was cancelled. */
   token: string | undefined;
-  /** The function's first step is done before RotateSecret is answered. */
+  /** Completes the function's first step before RotateSecret is answered. */
   makesAtOnce = false;
-  /** All else is done when somebody asks for the stages after having read the new value. */
+  /** Completes the other steps when a client reads the stages after the new value. */
   goesOn = false;
   readonly #client: SecretsManagerClient;
   readonly #proxy: LossyProxy;
   readonly #moto: Moto;
   #current = '';
   #isRead = false;
-  /** Of the user in the database. */
+  /** The password of the database user. */
   #password = this.first['password'];
 
   private constructor(moto: Moto, proxy: LossyProxy) {
@@ -68,14 +68,14 @@ export class OwnSecret {
     return secret;
   }
 
-  /** As the configuration file has it. */
+  /** The connection for the configuration file. */
   get connection(): Readonly<Record<string, unknown>> {
     const { region } = this.#moto;
     const endpoint = this.#proxy.address;
     return { type: 'aws-secrets-manager', region, endpoint, locators: ['**'] };
   }
 
-  /** Whether the database lets it in. */
+  /** Whether the database accepts the login. */
   accepts(data: SecretData): boolean {
     return data['password'] === this.#password;
   }
@@ -93,7 +93,7 @@ export class OwnSecret {
     return JSON.stringify([Object.entries(VersionIdsToStages).sort(), this.#password]);
   }
 
-  /** All that there ever were. */
+  /** The number of all versions so far. */
   async versions(): Promise<number> {
     const request = { SecretId: this.name, IncludeDeprecated: true };
     const { Versions } = await this.#client.send(new ListSecretVersionIdsCommand(request));
@@ -109,7 +109,7 @@ export class OwnSecret {
     );
   }
 
-  /** And setSecret and testSecret before it. */
+  /** Also runs setSecret and testSecret first. */
   async finishSecret(): Promise<void> {
     this.#password = this.made['password'];
     const moved = { VersionStage: 'AWSCURRENT', MoveToVersionId: this.token };
@@ -120,7 +120,7 @@ export class OwnSecret {
     this.#current = this.token ?? '';
   }
 
-  /** Ends what is under way, if anything is. */
+  /** Completes the rotation in progress, if there is one. */
   async goOn(): Promise<void> {
     if (this.token !== undefined && this.token !== this.#current) await this.finishSecret();
   }

@@ -26,16 +26,16 @@ export interface PartsOptions {
   readonly limits?: Record<string, unknown>;
   readonly listener?: Record<string, unknown>;
   readonly refusals?: Record<string, unknown>;
-  /** Tests look at the entry of each refusal: none is counted into a summary unless they say so. */
+  /** Tests read the entry of each refusal, so by default none is counted into a summary. */
   readonly denials?: Record<string, unknown>;
-  /** Beside `keys`, which has the keys of `c1`. */
+  /** Connections besides `keys`, which has the keys of `c1`. */
   readonly connections?: Record<string, unknown>;
   readonly failpoint?: (name: string) => void;
 }
 
 export interface CallOptions {
   readonly token?: string | undefined;
-  /** An object is sent as JSON, a text as it is. */
+  /** An object is sent as JSON, a string unchanged. */
   readonly body?: unknown;
   readonly headers?: Readonly<Record<string, string>>;
 }
@@ -49,7 +49,7 @@ export interface Answered {
   readonly body: any;
 }
 
-/** What lists show, as far as several tests look at it. */
+/** The fields of list items that several tests read. */
 export interface ListedItem {
   readonly id: string;
   readonly name: string;
@@ -78,7 +78,7 @@ interface Made {
   readonly lines: readonly string[];
 }
 
-/** A whole broker on a store of its own, with the API listening and everything that it writes at hand. */
+/** A whole broker on a separate store, with the API listening and all its output available. */
 export class RunningApi {
   readonly broker: RunningBroker;
   readonly server: ApiServer;
@@ -136,7 +136,7 @@ export class RunningApi {
     return new RunningApi({ broker, server, drain, port, admin, directory, key, lines });
   }
 
-  /** Registers the cluster `c1` and an embedded mount at `app`, and lets `prod/*` do as `capabilities` say below it. */
+  /** Registers the cluster `c1` and an embedded mount at `app`, and grants `capabilities` below it to `prod/*`. */
   async furnish(capabilities: readonly string[] = ['read', 'list', 'write']): Promise<void> {
     await this.put('clusters/c1', {
       connection: 'keys',
@@ -158,14 +158,14 @@ export class RunningApi {
     if (response.status !== 201) throw new Error(`${path}: ${response.text}`);
   }
 
-  /** Sends a request and holds the answer against openapi.yaml, whatever it is. */
+  /** Sends a request and checks the answer against openapi.yaml. */
   async call(method: string, path: string, options: CallOptions = {}): Promise<Answered> {
     const { token, body, headers = {} } = options;
     const request = supertest(this.url)[method.toLowerCase() as Method](path).redirects(0);
     if (token !== undefined) request.set('Authorization', `Bearer ${token}`);
     for (const [name, value] of Object.entries(headers)) request.set(name, value);
     const response = await (body === undefined ? request : request.send(body as object));
-    // superagent leaves the text out where it does not know the media type.
+    // superagent omits the text for an unknown media type.
     const { text = '' } = response as { text?: string };
     const { status, headers: received, body: parsed } = response;
     const answered: Answered = { status, headers: received, text, body: parsed };
@@ -180,7 +180,7 @@ export class RunningApi {
     return signedToken(this.#key, payload);
   }
 
-  /** A token that the cluster's own key signed, with header and payload changed at will. */
+  /** A token with changed header and payload, signed with the cluster's own key. */
   oddToken(change: {
     readonly header?: Readonly<Record<string, unknown>> | string;
     readonly payload?: Readonly<Record<string, unknown>> | string;
@@ -210,7 +210,7 @@ export class RunningApi {
     return response.body.token as string;
   }
 
-  /** A new operator with these grants, and a token of it. */
+  /** A new operator with these grants. @returns its token. */
   async operator(name: string, grants: readonly object[]): Promise<string> {
     await this.put(`operators/${name}`, { grants });
     const response = await this.call('POST', `/api/v1/operators/${name}/tokens`, {
@@ -229,7 +229,7 @@ export class RunningApi {
   }
 }
 
-/** Lets the workloads of the namespace `prod` in the cluster `c1` do as said below some patterns. */
+/** A policy for the workloads of the namespace `prod` in the cluster `c1` below some patterns. */
 export function policy(
   name: string,
   paths: readonly string[],

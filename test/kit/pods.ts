@@ -14,7 +14,7 @@ export const SETTINGS: InjectionSettings = {
   hasNativeSidecars: true,
 };
 
-/** Annotations by what stands after the domain; `inject: "true"` and one secret unless told. */
+/** Annotations by their name after the domain; by default `inject: "true"` and one secret. */
 export function annotated(
   short: Readonly<Record<string, string>>,
   first: Readonly<Record<string, string>> = { inject: 'true', 'secret-db': 'payments/db' },
@@ -37,14 +37,14 @@ export function podWith(
   };
 }
 
-/** The pod with the agent in it; fails where it is denied. */
+/** The pod with the injected agent; fails if it is denied. */
 export function injected(pod: Pod, settings: Partial<InjectionSettings> = {}): Pod {
   const injection = inject(pod, { ...SETTINGS, ...settings });
   expect(injection).toMatchObject({ outcome: 'injected' });
   return injection.outcome === 'injected' ? injection.pod : pod;
 }
 
-/** Why it is denied: the places, each with its message. */
+/** The reasons of a denial: the places, each with its message. */
 export function denials(pod: Pod): readonly string[] {
   const injection = inject(pod, SETTINGS);
   return injection.outcome === 'denied'
@@ -57,7 +57,7 @@ export function agentOf(pod: Pod): Container {
   return all.find(({ name }) => name.startsWith('quaymaster-agent'))!;
 }
 
-/** What the agent in a pod is told. */
+/** The configuration of the agent in a pod. */
 export function configOf(pod: Pod): Record<string, unknown> {
   const [{ value }] = agentOf(pod)['env'] as [{ value: string }];
   return JSON.parse(value) as Record<string, unknown>;

@@ -2,12 +2,12 @@ import { connect, createServer, type AddressInfo, type Server, type Socket } fro
 import { TLSSocket } from 'node:tls';
 import type { Certificate } from './certificates.ts';
 
-/** SSLRequest, the client's first message where it wants TLS (PostgreSQL, 54.7). */
+/** SSLRequest, the client's first message if it requests TLS (PostgreSQL, 54.7). */
 export const TLS_REQUEST = Buffer.from([0, 0, 0, 8, 4, 210, 22, 47]);
 
-/** Somebody between clients and a PostgreSQL server. With a certificate he answers for the server, and hears what is said inside of TLS. */
+/** An attacker between clients and a PostgreSQL server. With a certificate it impersonates the server, and reads the data inside TLS. */
 export class PostgresEavesdropper {
-  /** What came before any answer, one a connection. */
+  /** The bytes before any answer, one buffer per connection. */
   readonly openings: Buffer[] = [];
   readonly #heard: Buffer[] = [];
   readonly #server: Server;
@@ -40,12 +40,12 @@ export class PostgresEavesdropper {
     return (this.#server.address() as AddressInfo).port;
   }
 
-  /** All that clients said after their openings; with a certificate as it was before they encrypted it. */
+  /** All bytes of clients after their openings; with a certificate, the plaintext. */
   heard(): string {
     return Buffer.concat(this.#heard).toString('latin1');
   }
 
-  /** When nobody is connected, so that nothing more will be heard. */
+  /** Resolves when no client is connected, so that no more bytes arrive. */
   async silence(): Promise<void> {
     const ends = Array.from(this.#sockets, (socket) => {
       const { promise, resolve } = Promise.withResolvers<undefined>();

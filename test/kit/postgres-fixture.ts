@@ -13,31 +13,34 @@ import { quoteIdentifier, quoteLiteral } from '../../src/providers/postgres/clie
 import { createDatabase, type Postgres } from './backends/postgres.ts';
 import { uniqueName } from './backends/unique-name.ts';
 
-/** A database of one's own with an administrator as the page asks for: no superuser, CREATEROLE and pg_signal_backend. */
+/** A separate database with an administrator as documented: not a superuser, with CREATEROLE and pg_signal_backend. */
 export interface PostgresPlace {
   readonly host: string;
   readonly port: number;
   readonly database: string;
   readonly admin: string;
   readonly adminPassword: string;
-  /** Has it too. */
+  /** A file with the same password. */
   readonly passwordFile: string;
   readonly server: PostgresServer;
-  /** Another connection with the same settings, and what `changes` says. */
+  /** Another connection with the same settings, except `changes`. */
   connect(changes?: Readonly<Record<string, unknown>>): Promise<PostgresServer>;
-  /** As the superuser. */
+  /** Runs a query as the superuser. */
   query(text: string, values?: readonly unknown[]): Promise<readonly unknown[][]>;
-  /** A role of the administrator's own making, so that it may change it. */
+  /** Creates a role as the administrator, so that the administrator may change it. */
   createRole(name: string, password: string): Promise<void>;
-  /** Logs in with the driver alone; false where the server refuses. */
+  /** Logs in with the driver alone; false if the server refuses. */
   logsIn(username: string, password: string): Promise<boolean>;
-  /** A session of that user, left open. */
+  /** Opens a session of that user and leaves it open. */
   openSession(username: string, password: string): Promise<pg.Client>;
-  /** Leaves nothing at the server: neither the database nor a role. */
+  /** Removes the database and all its roles from the server. */
   close(): Promise<void>;
 }
 
-/** Whom the administrator made, and who owns or may do anything in the database: both are the place's own, so nobody else's role is among them. */
+/**
+ * Roles that the administrator created, and roles that own the database or have rights in it. Both belong only to this place, so no other
+ * suite's role is among them.
+ */
 const OWN_ROLES = `
   SELECT m.roleid::regrole::text FROM pg_auth_members m JOIN pg_roles a ON a.oid = m.member
    WHERE a.rolname = $1 AND m.admin_option
@@ -49,7 +52,7 @@ async function dropRoles(postgres: Postgres, quoted: readonly string[]): Promise
   const client = new pg.Client({ connectionString: postgres.adminConnectionString });
   await client.connect();
   try {
-    // In one statement, because rights that they gave each other keep them from going one by one.
+    // In one statement, because rights that the roles gave each other prevent dropping them one by one.
     await client.query(`DROP ROLE ${quoted.join(', ')}`);
   } finally {
     await client.end();

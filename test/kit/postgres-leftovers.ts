@@ -16,7 +16,7 @@ async function plant(tenant: HostileTenant): Promise<string> {
   return `app.${name}`;
 }
 
-/** Ways in which the holder of a credential tries to leave something behind that acts for it later. */
+/** Attempts of a credential's holder to leave objects behind that act for it later. */
 export function leftovers(at: () => TenantPlace): void {
   const asStranger = async (sql: string): Promise<string> => {
     const session = await at().stranger();
@@ -131,7 +131,7 @@ export function leftovers(at: () => TenantPlace): void {
     const tenant = await at().issue({ heir: at().heir });
     const session = await tenant.open();
     for (const member of [at().heir, at().place.admin, at().strangerName]) {
-      // Up to PostgreSQL 15 a role may do this with itself.
+      // Up to PostgreSQL 15 a role may grant itself to others.
       await session.query(`GRANT "${tenant.username}" TO "${member}"`).catch(() => undefined);
     }
     await session.query('CREATE TABLE app.shared (id int)');

@@ -6,7 +6,7 @@ import { until } from './backends/until.ts';
 import { contextOf, failureOf } from '../contract/secret-provider.contract.ts';
 import { refusal, revoked, type HostileTenant, type TenantPlace } from './postgres-tenant.ts';
 
-/** A statement again and again until the session ends. */
+/** Repeats a statement until the session ends. */
 async function keepRunning(session: pg.Client, sql: string): Promise<void> {
   try {
     for (;;) await session.query(sql).catch(failEnded);
@@ -16,11 +16,11 @@ async function keepRunning(session: pg.Client, sql: string): Promise<void> {
 }
 
 function failEnded(error: unknown): void {
-  // Two of the loops met: the tenant goes on.
+  // Two of the loops collided; the tenant continues.
   if ((error as { code?: string }).code !== 'XX000') throw error;
 }
 
-/** Logs in again and again, and keeps its row of pg_authid changing, until the server refuses it. */
+/** Logs in repeatedly, and keeps its row of pg_authid changing, until the server refuses it. */
 async function keepReturning(tenant: HostileTenant): Promise<void> {
   for (;;) {
     try {
@@ -32,7 +32,7 @@ async function keepReturning(tenant: HostileTenant): Promise<void> {
   }
 }
 
-/** Ways in which the holder of a credential tries to keep it from being revoked. */
+/** Attempts of a credential's holder to prevent its revocation. */
 export function resisting(at: () => TenantPlace): void {
   it('is revoked while the tenant holds advisory locks of any name', async () => {
     const tenant = await at().issue();

@@ -23,9 +23,9 @@ export interface HostileTenant {
   readonly password: string;
   readonly handle: string;
   readonly credentials: DynamicCredentials;
-  /** A session of the credential, left open; `options` as a client may send them at its login. */
+  /** Opens a session of the credential; `options` as a client may send them at its login. */
   open(options?: string, database?: string): Promise<pg.Client>;
-  /** @throws what the provider threw. */
+  /** @throws the provider's error. */
   revoke(): Promise<void>;
 }
 
@@ -34,19 +34,19 @@ export interface TenantPlace {
   readonly place: PostgresPlace;
   readonly heir: string;
   readonly strangerName: string;
-  /** Another one, for a test that makes it unfit. */
+  /** Creates another heir, for a test that makes it unsuitable. */
   makeHeir(): Promise<string>;
-  /** `heir` undefined: a mount without one. */
+  /** `heir` undefined: a mount without an heir. */
   issue(options?: {
     readonly timeoutMs?: number;
     readonly heir?: string;
     readonly revocation?: readonly string[];
   }): Promise<HostileTenant>;
-  /** Another user of the database who has nothing to do with the tenant. */
+  /** A session of an unrelated user of the database. */
   stranger(): Promise<pg.Client>;
   /** A superuser's session. */
   administrator(): Promise<pg.Client>;
-  /** What an attacker could still use: '' when the credential left nothing. */
+  /** What an attacker could still use: '' if the credential left nothing. */
   remains(tenant: HostileTenant): Promise<string>;
   close(): Promise<void>;
 }
@@ -154,7 +154,7 @@ export async function tenantPlace(postgres: Postgres): Promise<TenantPlace> {
     },
     async close() {
       for (const client of clients) await client.end().catch(() => undefined);
-      // What a tenant left in the server's own database went to the heir too.
+      // The heir also received the tenant's objects in the server's own database.
       const elsewhere = new pg.Client({ connectionString: postgres.adminConnectionString });
       await elsewhere.connect();
       await elsewhere.query(`DROP OWNED BY "${heir}"`);
@@ -166,7 +166,7 @@ export async function tenantPlace(postgres: Postgres): Promise<TenantPlace> {
   };
 }
 
-/** Sessions of the role, prepared transactions of it, and whatever is owned by a role that may make others. */
+/** Sessions and prepared transactions of the role, and objects owned by a role that may create others. */
 const REMAINS = `
   SELECT 'a session' FROM pg_stat_activity WHERE usename = $1
   UNION ALL SELECT 'a prepared transaction' FROM pg_prepared_xacts WHERE owner = $1
@@ -180,13 +180,13 @@ const REMAINS = `
     WHERE d.refclassid = 'pg_authid'::regclass AND d.deptype = 'o' AND (r.rolname = $2 OR r.rolcreaterole)
       AND d.dbid = (SELECT oid FROM pg_database WHERE datname = current_database())`;
 
-/** What a revocation answered, and what it left: both are asked in the same instant. */
+/** The result of a revocation and what it left, read at the same time. */
 export async function revoked(at: TenantPlace, tenant: HostileTenant): Promise<string> {
   await tenant.revoke();
   return at.remains(tenant);
 }
 
-/** A revocation that may not succeed: its reason, after which nobody logs in all the same. */
+/** The reason of a revocation that must fail; even then no login is possible afterwards. */
 export async function refusal(at: TenantPlace, tenant: HostileTenant): Promise<BrokerError> {
   const failure = await failureOf(tenant.revoke());
   const left = await at.remains(tenant);

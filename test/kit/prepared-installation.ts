@@ -14,19 +14,19 @@ const TOKEN_SECONDS = 3_600;
 interface Pod {
   readonly serviceAccount?: string;
   readonly pod?: string;
-  /** When the token is made, in milliseconds: for a broker whose clock is ahead. */
+  /** The token's issue time in milliseconds, for a broker whose clock is ahead. */
   readonly at?: number;
 }
 
-/** What one broker is made of beside the store, the cluster `c1` and the mount `own`. */
+/** The parts of one broker besides the store, the cluster `c1` and the mount `own`. */
 export interface Furniture {
   /** Files of mode 0600 in its directory. */
   readonly files?: Readonly<Record<string, string>>;
-  /** More of the configuration; `directory` is the broker's own. */
+  /** Additional configuration; `directory` is the broker's own. */
   readonly config?: (directory: string) => Readonly<Record<string, unknown>>;
-  /** Documents in the order given, by their paths in the API. */
+  /** Documents in creation order, by their API paths. */
   readonly documents?: Readonly<Record<string, object>>;
-  /** By path. */
+  /** Secrets by path. */
   readonly secrets?: Readonly<Record<string, SecretData>>;
 }
 
@@ -77,7 +77,10 @@ export class Furnished {
     for (const [path, data] of Object.entries(secrets)) await this.write(path, data);
   }
 
-  /** Another broker, not started yet, on the same database and with the same keys; its checkpoint, which a log that is old demands, and its sink are its own. */
+  /**
+   * Another broker, not started yet, on the same database and with the same keys. It has its own checkpoint file, which an existing log
+   * requires, and its own sink.
+   */
   async replica(): Promise<Furnished> {
     const { installation } = this;
     const replica = new Furnished(await Installation.make(), this.#key);
@@ -101,7 +104,7 @@ export class Furnished {
     await this.installation.create(this.operator, path, document);
   }
 
-  /** Writes a secret that is not there yet. */
+  /** Writes a secret that does not exist yet. */
   async write(path: string, data: SecretData): Promise<void> {
     const answer = await this.installation.call('PUT', `/api/v1/secrets/${path}`, {
       token: this.operator,
@@ -111,7 +114,7 @@ export class Furnished {
     if (answer.status !== 201) throw new Error(`PUT ${path}: ${JSON.stringify(answer.json)}`);
   }
 
-  /** Starts it again as a program with failpoints, and with a clock of its own speed where one is given. */
+  /** Restarts it as a program with failpoints, and optionally with a clock of another speed. */
   async startWithFailpoints(clock?: {
     readonly epoch: number;
     readonly speed: number;
@@ -123,7 +126,7 @@ export class Furnished {
     ]);
   }
 
-  /** From now on, once each. */
+  /** Arms points from now on, once each. */
   async arm(point: string, action: FailpointAction, ...more: readonly string[]): Promise<void> {
     await this.installation.write('failpoint', [`${point} ${action}`, ...more].join('\n'));
   }
@@ -152,7 +155,7 @@ export class Furnished {
     return String(answer.json['token']);
   }
 
-  /** As `logIn`; keys of a cluster come a moment after the start. */
+  /** As `logIn`, but retries: a cluster's keys load a moment after the start. */
   async logInEarly(pod: Pod = {}): Promise<string> {
     return eventually('a session', () =>
       this.logIn(pod).catch((error: unknown) => {
@@ -174,7 +177,7 @@ export class Furnished {
     });
   }
 
-  /** A gauge or counter of `/metrics` by its name and labels, as it stands there. */
+  /** The present value of a gauge or counter of `/metrics`, by its name and labels. */
   async metric(name: string): Promise<number> {
     const headers = { authorization: `Bearer ${this.operator}` };
     const answer = await fetch(`${this.installation.url}/metrics`, { headers });

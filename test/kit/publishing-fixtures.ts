@@ -29,7 +29,7 @@ import type { PublishingFixture } from '../contract/secret-publishing.contract.t
 type Between = Required<Pick<PublishingFixture, 'unheard' | 'overtaken'>>;
 type IsWrite = (request: IncomingMessage) => boolean;
 
-/** A proxy before the server, and what it does to one piece of work. */
+/** A proxy before the server, and its fault during one piece of work. */
 async function between(
   target: LossyTarget,
   isWrite: IsWrite,
@@ -118,7 +118,7 @@ function awsContent(data: SecretData): { SecretString: string } | { SecretBinary
   return { SecretString: JSON.stringify(data) };
 }
 
-/** What a test sees of AWS, beside what the fixture of all needs. */
+/** A test's view of AWS, besides the common fixture. */
 export interface AwsPublishing extends PublishingFixture {
   readonly base: string;
   readonly client: SecretsManagerClient;
@@ -129,7 +129,7 @@ export async function awsPublishing(moto: Moto): Promise<AwsPublishing> {
   setCredentials();
   const base = `${uniqueName('publish')}/`;
   const client = new SecretsManagerClient({ region: REGION, endpoint: moto.endpoint });
-  // moto lets everybody write: what refuses stands before it.
+  // moto lets every caller write, so a refusing server stands before it.
   const refusing = await FakeAws.start();
   const mount = async (endpoint: string): Promise<SecretProvider> =>
     (await connect(endpoint)).mount({ namePrefix: base });
@@ -168,7 +168,7 @@ export async function awsPublishing(moto: Moto): Promise<AwsPublishing> {
   };
 }
 
-/** What docs/providers/kubernetes.md tells operators to allow for rotation. */
+/** The rights that docs/providers/kubernetes.md asks operators to grant for rotation. */
 const WRITER = [{ apiGroups: [''], resources: ['secrets'], verbs: ['get', 'patch'] }];
 const READER = [{ apiGroups: [''], resources: ['secrets'], verbs: ['get'] }];
 
@@ -212,7 +212,7 @@ export async function kubernetesPublishing(
       return owner.put(name, Object.fromEntries(values) as Record<string, string | Uint8Array>);
     },
     written: async (name) => {
-      // One manager per kind of write, with a time each: the resource version is the server's, and not a count.
+      // One manager per kind of write, each with a time: the resource version is the server's, and not a count.
       const path = `/api/v1/namespaces/${namespace}/secrets/${name}`;
       const { body } = await kubeRequest(kube, 'GET', path);
       const { metadata } = body as { metadata: { managedFields: { manager: string }[] } };

@@ -1,13 +1,13 @@
 import { connect } from 'node:net';
 
-/** An answer as it came over the wire. */
+/** An answer as it was on the wire. */
 export interface RawAnswer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly text: string;
 }
 
-/** Sends bytes as they are, because every client library tidies up what a test has to say; resolves when the server closes. */
+/** Sends bytes unchanged, because every client library would correct malformed requests. Resolves when the server closes. */
 export async function rawHttp(
   port: number,
   request: string | Buffer,
@@ -24,7 +24,7 @@ export async function rawHttp(
   return parseAnswer((await promise).toString());
 }
 
-/** A request line and headers by hand; `Connection: close` so that the answer ends. */
+/** A request line and headers as given; `Connection: close` so that the answer ends. */
 export function rawRequest(
   line: string,
   headers: readonly string[] = [],
@@ -34,7 +34,7 @@ export function rawRequest(
   return Buffer.concat([Buffer.from(`${head}\r\n\r\n`, 'latin1'), Buffer.from(body)]);
 }
 
-/** The first answer in what a server sent. */
+/** The first answer in the server's bytes. */
 function parseAnswer(raw: string): RawAnswer | undefined {
   const split = raw.indexOf('\r\n\r\n');
   if (split === -1) return undefined;

@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /*
- * Reads two files again and again, as an application would that knows nothing of the agent, and ends with what it saw: how many reads,
- * how many that were not whole, and of how many versions.
+ * Reads two files repeatedly, like an application without knowledge of the agent. At its end it prints the number of reads, of
+ * incomplete reads, and of versions.
  */
 const [, , directory = '', count = '0'] = process.argv;
 const seen = new Set<string>();

@@ -26,7 +26,7 @@ const BROKER_RULES = [
   { nonResourceURLs: ['/openid/v1/jwks'], verbs: ['get'] },
 ];
 
-/** The real API server, reached with an account of the broker's own that may do nothing else. */
+/** The real API server, with an account that has only the broker's rights. */
 export async function realKubeCluster(kube: Kube): Promise<KubeCluster> {
   const directory = await mkdtemp(join(tmpdir(), 'qm-kube-'));
   const caFile = join(directory, 'ca.pem');
@@ -80,7 +80,7 @@ async function brokerToken(kube: Kube): Promise<string> {
   return adminToken;
 }
 
-/** Ends the API server and starts it again as it was started; etcd stays. Only for one that no other suite uses. */
+/** Restarts the API server with the same options; etcd keeps running. Only for a server that no other suite uses. */
 async function restart(kube: Kube): Promise<void> {
   const apiserver = kube.processes.at(-1)!;
   const commandLine = await readFile(`/proc/${apiserver.pid}/cmdline`, 'utf8');

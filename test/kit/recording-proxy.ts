@@ -1,6 +1,6 @@
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 
-/** A TCP proxy that harms nothing and keeps every byte of both ways: what a proxy, a mesh or a dump on the way sees. */
+/** A TCP proxy that changes nothing and records the bytes of both directions, as a proxy, a mesh or a packet dump would see them. */
 export class RecordingProxy {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
@@ -27,7 +27,7 @@ export class RecordingProxy {
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
   }
 
-  /** All that passed, in the order in which it did. */
+  /** All bytes in the order in which they passed. */
   get seen(): Buffer {
     return Buffer.concat(this.#seen);
   }

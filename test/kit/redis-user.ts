@@ -10,11 +10,11 @@ export const sha256 = (text: string): string => createHash('sha256').update(text
 
 interface Server {
   readonly redis: Redis;
-  /** Has the administrator's password. */
+  /** A file with the administrator's password. */
   readonly passwordFile: string;
 }
 
-/** A user that may read keys of its own. */
+/** A user that may read its own keys. */
 export function redisUser(
   { redis, passwordFile }: Server,
   names: RotationNames = {},

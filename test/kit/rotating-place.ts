@@ -4,19 +4,19 @@ import { join } from 'node:path';
 import type { RotationConnection } from '../../src/ports/rotation-target.ts';
 import type { RotationFixture } from '../contract/rotation-target.contract.ts';
 
-/** A credential at a real target as it is there. */
+/** An existing credential at a real target. */
 export type MadeCredential = Omit<RotationFixture, 'target' | 'restart'>;
 
-/** A credential as the configuration file and a definition name it, before it is there. */
+/** A credential as the configuration file and a definition name it, before it exists. */
 export interface RotatingPlace<Made extends MadeCredential = MadeCredential> {
-  /** A connection as the configuration file has it. */
+  /** A connection for the configuration file. */
   readonly connection: Readonly<Record<string, unknown>>;
   readonly strategy: string;
   readonly options: Readonly<Record<string, unknown>>;
   readonly make: () => Promise<Made>;
 }
 
-/** The place as the contract suite has it: attached first, so that what cannot be named is refused before it is made. */
+/** The place for the contract suite. It attaches first, so that an invalid name is refused before the credential is created. */
 export async function fixtureAt<Made extends MadeCredential>(
   { connection, strategy, options, make }: RotatingPlace<Made>,
   connect: (connection: RotatingPlace['connection']) => Promise<RotationConnection>,
@@ -26,7 +26,7 @@ export async function fixtureAt<Made extends MadeCredential>(
   return { ...(await make()), target, restart };
 }
 
-/** A file that only its owner reads, in a directory of its own. */
+/** A file that only its owner can read, in its own directory. */
 export async function privateFile(
   text: string,
 ): Promise<{ readonly path: string; remove(): Promise<void> }> {

@@ -6,7 +6,7 @@ import { TestBroker } from './broker-parts.ts';
 
 export const PATH = 'app/db';
 
-/** A definition at `app/db` that rotates at the scripted target, with a value there that works. */
+/** A definition at `app/db` that rotates at the scripted target, with a working value. */
 export class RotationBench {
   readonly broker: TestBroker;
   readonly admin: LiveOperator;
@@ -54,7 +54,7 @@ export class RotationBench {
       );
   }
 
-  /** A process that carries rotations on; another `work` is another process on the same store. */
+  /** A worker that runs rotations; another `work` acts as another process on the same store. */
   work(): RotationWorker {
     const worker = new RotationWorker(this.broker.parts);
     this.#workers.push(worker);
@@ -66,7 +66,7 @@ export class RotationBench {
     return this.broker.store.get('rotation_schedules', { path });
   }
 
-  /** The newest first. */
+  /** Newest first. */
   async rotations(path = PATH): Promise<readonly Tables['rotations'][]> {
     return this.broker.store.list('rotations', {
       equals: { path },
@@ -93,13 +93,13 @@ export class RotationBench {
     return rows.map(({ step, outcome }) => `${step} ${outcome}`);
   }
 
-  /** Waits until work in progress is done: each commit takes a turn of the loop. */
+  /** Waits until the work in progress is done: each commit takes a turn of the event loop. */
   async rest(): Promise<void> {
     for (let turns = 0; turns < 300; turns += 1)
       await new Promise((resolve) => setImmediate(resolve));
   }
 
-  /** Time goes on in steps as long as a worker sleeps, until it has gone on so far. */
+  /** Advances time in steps of a worker's sleep. */
   async pass(ms: number): Promise<void> {
     await this.rest();
     const step = Math.max(500, Math.ceil(ms / 20));

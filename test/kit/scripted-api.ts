@@ -7,7 +7,7 @@ export interface AskedCall extends LooseInput {
 
 type Answers = Readonly<Record<string, (input: LooseInput) => unknown>>;
 
-/** Answers as a test says, and remembers what it was asked. Nothing else is known to it. */
+/** A broker with scripted answers that records its requests. */
 export class ScriptedBroker implements Broker {
   readonly asked: AskedCall[] = [];
   readonly #answers: Answers;

@@ -12,7 +12,7 @@ import type {
 
 type Step = 'read' | 'readMany' | 'list' | 'publish' | 'prepare' | 'issue' | 'renew' | 'revoke';
 
-/** A backend in memory that does what a test tells it: what it holds, what it answers, and what happens while it is asked. */
+/** A backend in memory with scripted content, answers and concurrent events. */
 export class ScriptedBackend implements ProviderConnection {
   readonly name: string;
   readonly kind = 'vault';
@@ -26,14 +26,14 @@ export class ScriptedBackend implements ProviderConnection {
   shortestSeconds: number | undefined;
   ttlSeconds = 3_600;
   renewable = true;
-  /** Seconds granted to a renewal; what is asked, unless told. */
+  /** Seconds granted to a renewal; by default the requested seconds. */
   renewed: number | undefined;
   batches = false;
   pageSize = 1_000;
-  /** What a page of names says that it cost. */
+  /** The reported cost of a page of names. */
   costOfList: number | undefined;
   healthy = true;
-  /** Runs inside each call; may throw, or change the world meanwhile. */
+  /** Runs inside each call; may throw, or change state meanwhile. */
   during: (step: Step, what: string, signal: AbortSignal) => void | Promise<void> = () => undefined;
 
   constructor(name: string) {
@@ -75,7 +75,7 @@ export class ScriptedBackend implements ProviderConnection {
         return at.startsWith(root) ? at.slice(root.length) : undefined;
       },
       read: async (locator, version, { signal }) => {
-        // What was there when it was asked, whatever happens meanwhile.
+        // The content at the time of the call, whatever changes meanwhile.
         const before = new Map(this.secrets);
         await this.#do('read', locator, signal);
         return find(before, locator, version);
@@ -103,7 +103,7 @@ export class ScriptedBackend implements ProviderConnection {
   #publishing(): SecretPublishing {
     return {
       publish: async (locator, data, token, { signal }) => {
-        // What happens meanwhile, happens after the write: an answer that is lost is one to a call that was obeyed.
+        // Concurrent events happen after the write: a lost answer belongs to a call that took effect.
         this.secrets.set(locator, { data, version: `v-${token}` });
         await this.#do('publish', token, signal);
         return { version: `v-${token}` };

@@ -12,14 +12,14 @@ export type TargetStep = 'create' | 'set' | 'test' | 'retire' | 'discard';
 
 interface Options {
   readonly user?: string;
-  /** A second account, which the target changes too. */
+  /** A second account that the target changes too. */
   readonly partner?: string;
   readonly slots?: 'one' | 'two';
   readonly drillable?: boolean;
   readonly lifetimeSeconds?: number;
 }
 
-/** A place in memory where passwords are changed, which does what a test tells it and remembers when which of them worked. */
+/** A scripted target in memory that changes passwords and records when each of them worked. */
 export class ScriptedTarget implements RotationConnection {
   readonly name: string;
   readonly kind = 'scripted';
@@ -27,14 +27,14 @@ export class ScriptedTarget implements RotationConnection {
   readonly accepted = new Map<string, Set<string>>();
   /** Every call, as `step`. */
   readonly calls: TargetStep[] = [];
-  /** Every password that ever worked, in the order in which they began to. */
+  /** Every password that ever worked, in order. */
   readonly made: string[] = [];
-  /** Why no password is accepted by `test`, though set. */
+  /** Why `test` refuses every password, even a set one. */
   refuses: string | undefined;
-  /** Runs before what the call changes; may throw, or wait. */
+  /** Runs before the effect of the call; may throw, or wait. */
   before: (step: TargetStep, turn: Pick<RotationTurn, 'context'>) => void | Promise<void> = () =>
     undefined;
-  /** Runs after what the call changed: what it throws is an answer that got lost. */
+  /** Runs after the effect of the call: an error here is a lost answer. */
   after: (step: TargetStep) => void | Promise<void> = () => undefined;
   #count = 0;
 
@@ -42,7 +42,7 @@ export class ScriptedTarget implements RotationConnection {
     this.name = name;
   }
 
-  /** Whether the target lets this value in. */
+  /** Whether the target accepts this value. */
   works(data: SecretData | undefined): boolean {
     const { username, password } = (data ?? {}) as { username?: string; password?: string };
     return this.accepted.get(username ?? '')?.has(password ?? '') === true;

@@ -14,22 +14,22 @@ type Jwk = {
 export interface ProofChange {
   readonly header?: Readonly<Record<string, unknown>> | string;
   readonly claims?: Readonly<Record<string, unknown>> | string;
-  /** Signs instead of the sender's own key; the header still shows the own one. */
+  /** Signs instead of the sender's own key; the header still names the own key. */
   readonly signedBy?: Sender;
   readonly signature?: Uint8Array;
 }
 
-/** What a proof is about. */
+/** The request that a proof covers. */
 export interface ProofTarget {
   readonly method: string;
   readonly url: string;
-  /** Of the session; left out at a login. */
+  /** The session's token; absent at a login. */
   readonly token?: string;
-  /** Seconds since the epoch; now, unless told. */
+  /** Seconds since the epoch; by default now. */
   readonly at?: number;
 }
 
-/** A client with a key of its own, which writes proofs as any library would, or as none would. */
+/** A client with its own key, which writes valid proofs and invalid ones. */
 export class Sender {
   readonly privateKey: KeyObject;
   readonly jwk: Jwk;
@@ -74,11 +74,11 @@ export class Sender {
   }
 }
 
-/** A secret that a bound session has written, and the value in it that nobody else may see. */
+/** A secret written by a bound session, and its value, which no other session may see. */
 export const BOUND_SECRET = '/api/v1/secrets/app/db';
 export const BOUND_VALUE = 'canary-7f3a91c2d4';
 
-/** A broker that counts no refusal against anybody, with a bound session and its secret. */
+/** A broker with high rate limits and an audit entry for each refusal, with a bound session and its secret. */
 export async function startWithBound(): Promise<{ api: RunningApi; bound: BoundSession }> {
   const rate = { perSecond: 10_000, burst: 100_000 };
   const api = await RunningApi.start({
@@ -112,7 +112,7 @@ export class BoundSession {
     return new BoundSession(api, sender, answer.body.token as string);
   }
 
-  /** The headers of a request; `change` spoils the proof. */
+  /** The headers of a request; `change` makes the proof invalid. */
   headers(method: string, path: string, change?: ProofChange): Record<string, string> {
     const url = `${this.api.url}${path.split('?', 1)[0] ?? ''}`;
     const proof = this.sender.proof({ method, url, token: this.token }, change);
@@ -123,14 +123,14 @@ export class BoundSession {
     return this.api.call(method, path, { headers: this.headers(method, path), body });
   }
 
-  /** A sealed answer, opened: what stands in clear beside it, and the JSON within. */
+  /** A sealed answer after opening: its clear header, and the JSON inside. */
   async opened(answer: Answered): Promise<{ readonly header: object; readonly body: unknown }> {
     const { plaintext, protectedHeader } = await this.sender.open(answer.text);
     return { header: protectedHeader, body: JSON.parse(Buffer.from(plaintext).toString()) };
   }
 }
 
-/** The name of a proof. */
+/** The `jti` of a proof. */
 export function jtiOf(proof = ''): string {
   const claims = Buffer.from(proof.split('.')[1] ?? '', 'base64url').toString();
   return (JSON.parse(claims) as { readonly jti: string }).jti;

@@ -5,8 +5,9 @@ import { unprivilegedUser } from './backends/unprivileged-user.ts';
 import type { SmallDisk } from './small-disk.ts';
 
 /**
- * A database on a small disk, as a tablespace. The server's write-ahead log is not there: where that finds no room the server ends itself, which
- * is a server that is away. @returns its connection string.
+ * A database in a tablespace on a small disk. The server's write-ahead log is elsewhere: without space for it the server would exit, which
+ * is a different fault.
+ * @returns its connection string.
  */
 export async function smallDatabase(disk: SmallDisk, postgres: Postgres): Promise<string> {
   const user = await unprivilegedUser();

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { it } from '@jest/globals';
 import { LEFT_OUT } from './backends/left-out.ts';
 
-/** A file system in memory that can be filled up. */
+/** A file system in memory that a test can fill up. */
 export class SmallDisk {
   readonly path: string;
 
@@ -13,7 +13,7 @@ export class SmallDisk {
     this.path = path;
   }
 
-  /** Undefined where none can be mounted. `size` is as `mount` takes it: `96m`. */
+  /** Undefined if it cannot be mounted. `size` is as `mount` takes it: `96m`. */
   static mount(size: string): SmallDisk | undefined {
     const path = mkdtempSync(join(tmpdir(), 'quaymaster-full-'));
     const options = `size=${size},mode=0700`;
@@ -33,6 +33,6 @@ const probe = SmallDisk.mount('1m');
 probe?.unmount();
 
 export const canMount = probe !== undefined;
-/** `it` where a disk can be mounted; elsewhere the test is left out, and the suite's title, which ends with `leftOut`, says so. */
+/** `it` if a disk can be mounted. Otherwise the test is skipped, and the suite's title, which ends with `leftOut`, says so. */
 export const whereMounted = canMount ? it : it.skip;
 export const leftOut = canMount ? '' : ` (${LEFT_OUT}no file system can be mounted here)`;

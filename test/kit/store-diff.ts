@@ -1,6 +1,6 @@
 import type { Store, TableName } from '../../src/ports/store.ts';
 
-/** Everything but the log and what is derived from it: what a refused request must leave as it was. */
+/** All tables except the log and data derived from it: a refused request must not change them. */
 const STATE = [
   'meta',
   'root_keys',
@@ -33,12 +33,12 @@ export async function storeSnapshot(store: Store): Promise<Readonly<Record<strin
   return tables;
 }
 
-/** The anchor follows the log, which every request adds to. */
+/** The anchor follows the log, to which every request appends. */
 function isState(row: object): boolean {
   return !('key' in row && row.key === 'audit-anchor');
 }
 
-/** Workers go on meanwhile: a revocation that is retried or done, and a rotation that goes a step further, are no request's doing. */
+/** Background workers continue: a retried or completed revocation, and the next step of a rotation, are not the request's effect. */
 function stateOf(row: object): object {
   const isWorkedOff = 'next_attempt_at' in row && row.next_attempt_at !== null;
   const isRevoked = 'state' in row && row.state === 'revoked';
@@ -49,7 +49,7 @@ function printable(_key: string, value: unknown): unknown {
   return value instanceof Uint8Array ? Buffer.from(value).toString('base64') : value;
 }
 
-/** One entry of the log, as far as tests look at it. */
+/** One entry of the log, with the fields that tests read. */
 export interface StoredEntry {
   readonly requestId: string;
   readonly action: string;

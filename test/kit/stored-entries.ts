@@ -3,7 +3,7 @@ import type { Store } from '../../src/ports/store.ts';
 import type { Tables } from '../../src/ports/tables.ts';
 import { bodiesOf } from './fakes/fake-audit-chain.ts';
 
-/** Every id that the batches record, in order, after each writer's chain has been recomputed. @throws at the first broken link. */
+/** Every id in the batches, in order, after each writer's chain was recomputed. @throws at the first broken link. */
 export async function storedIds(store: Store): Promise<string[]> {
   const heads = new Map<string, { seq: number; head: Uint8Array }>();
   const ids: string[] = [];
@@ -27,7 +27,7 @@ async function* batches(store: Store): AsyncGenerator<Tables['audit_batches']> {
   }
 }
 
-/** Every name in `claims`, where the writers put one row a plan. */
+/** Every name in `claims`, to which the writers add one row per plan. */
 export async function storedNames(store: Store): Promise<string[]> {
   const names: string[] = [];
   let page = await store.list('claims', { limit: 500 });

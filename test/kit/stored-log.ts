@@ -1,7 +1,7 @@
 import Database from 'better-sqlite3';
 import type { StoredEntry } from './store-diff.ts';
 
-/** The entries in the file of a store that nobody has open; those of one boot are in their order. */
+/** The entries in the file of a closed store; those of one boot are in order. */
 export function storedLog(path: string): readonly StoredEntry[] {
   const database = new Database(path, { readonly: true });
   try {
@@ -16,7 +16,7 @@ export function storedLog(path: string): readonly StoredEntry[] {
   }
 }
 
-/** What the file itself says of its condition. */
+/** The result of the file's integrity check. */
 export function integrityOf(path: string): unknown {
   const database = new Database(path, { readonly: true });
   try {

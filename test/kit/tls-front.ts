@@ -2,7 +2,7 @@ import { connect, type AddressInfo } from 'node:net';
 import { createServer, type Server } from 'node:tls';
 import { CertificateAuthority } from './certificates.ts';
 
-/** TLS in front of a broker that listens in plain on loopback, under an authority of its own. */
+/** TLS before a broker that listens without TLS on loopback, with its own authority. */
 export class TlsFront {
   readonly caPem: string;
   readonly url: string;

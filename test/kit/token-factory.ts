@@ -1,7 +1,7 @@
 import { generateKeyPairSync, sign } from 'node:crypto';
 import type { JsonWebKey, KeyObject } from 'node:crypto';
 
-/** A key that signs tokens, and the public JWK that a key set shows of it. */
+/** A key that signs tokens, and its public JWK in a key set. */
 export interface SigningKey {
   readonly kid: string;
   readonly alg: string;
@@ -9,13 +9,13 @@ export interface SigningKey {
   readonly jwk: JsonWebKey;
 }
 
-/** A JSON text is taken as it is: duplicate members, odd numbers and white space survive. */
+/** A JSON text is used unchanged, so duplicate members, odd numbers and white space survive. */
 type Part = string | Readonly<Record<string, unknown>>;
 
 export interface RawToken {
   readonly header: Part;
   readonly payload: Part;
-  /** Signs; with `signature` instead, those bytes stand there. */
+  /** Signs the token; `signature` replaces the signature with those bytes. */
   readonly key?: SigningKey;
   readonly signature?: Uint8Array;
 }
@@ -36,7 +36,7 @@ function publicJwk(key: KeyObject, kid: string, alg: string): JsonWebKey {
   return { ...key.export({ format: 'jwk' }), kid, alg, use: 'sig' };
 }
 
-/** Any three parts as a compact JWS, however wrong; needs no library, which would refuse to write them. */
+/** Any three parts as a compact JWS, even invalid ones; a library would refuse to write them. */
 export function rawToken({ header, payload, key, signature }: RawToken): string {
   const input = `${encode(header)}.${encode(payload)}`;
   const bytes = signature ?? (key === undefined ? new Uint8Array() : signBytes(input, key));

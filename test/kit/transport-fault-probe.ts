@@ -2,7 +2,10 @@ import { BrokerError } from '../../src/domain/errors.ts';
 import { connect, CONTEXT, setCredentials } from './aws-connection.ts';
 import { FakeAws } from './fakes/fake-aws.ts';
 
-/** Prints how broken connections are told. A process of its own: in jest's realm the SDK does not know the errors of node and hides their codes. */
+/**
+ * Prints the reports of broken connections. It is a separate process: in jest's realm the SDK does not recognize Node's errors and hides
+ * their codes.
+ */
 setCredentials();
 const fake = await FakeAws.start();
 const connection = await connect(fake.endpoint, { maxRetries: 0 });

@@ -7,7 +7,7 @@ import {
 } from '../../src/crypto/merkle.ts';
 import type { TileAddress } from '../../src/crypto/tiles.ts';
 
-/** Leaf hashes of a made-up log: entry i is its number as text. */
+/** Leaf hashes of a generated log: entry i is its number as text. */
 export function leavesOf(size: number): Uint8Array[] {
   return Array.from({ length: size }, (_, i) => leafHash(Buffer.from(`entry ${i}`)));
 }
@@ -29,7 +29,7 @@ export function naiveNode(
   return naiveRoot(leaves.slice(index * 2 ** level, (index + 1) * 2 ** level));
 }
 
-/** Every tile's hashes as an accumulator emits them, without limit of width: what a store would hold. */
+/** Every tile's hashes as an accumulator emits them, without a limit of width, as a store would have them. */
 export function storedTiles(leaves: readonly Uint8Array[]): (tile: TileAddress) => Uint8Array {
   const rows = new Map<number, Uint8Array[]>();
   const tree = new TreeAccumulator();

@@ -10,7 +10,7 @@ import { closableProvider, type ClosableProvider } from './closable-provider.ts'
 /** An opened connection, and its client. */
 export type VaultConnection = ClosableProvider & { readonly client: VaultClient };
 
-/** Connections to one server, each with a token file of its own; `close` ends all of them. */
+/** Connections to one server, each with its own token file; `close` closes all of them. */
 export class VaultConnections {
   readonly #directory: string;
   readonly #open: VaultConnection[] = [];

@@ -12,29 +12,29 @@ type Fields = Readonly<Record<string, unknown>>;
 
 const NAMESPACE = 'default';
 const AUDIENCE = 'openbao';
-/** So that a token can say of itself what became of it, `default` or not. */
+/** Lets a token look itself up, with or without the policy `default`. */
 const LOOK = 'path "auth/token/lookup-self" { capabilities = ["read"] }';
 
-/** One way to log in, at a mount of its own; its role lets in one credential. */
+/** One login method, at its own mount; its role accepts one credential. */
 export interface VaultLogin {
   readonly mount: string;
-  /** The credential that is let in. */
+  /** The accepted credential. */
   readonly right: string;
-  /** Others, by what is wrong with them. */
+  /** Refused credentials, by their fault. */
   readonly wrong: Readonly<Record<string, string>>;
-  /** `auth` of a connection: who presents what is in `file`, for the right role or another. */
+  /** `auth` of a connection that presents the credential in `file`, for the right role or another. */
   readonly auth: (file: string, role?: string) => Fields;
-  /** Writes the role again, with these fields over the usual ones. */
+  /** Writes the role again, with these fields over the default ones. */
   readonly setRole: (fields: Fields) => Promise<void>;
 }
 
-/** AppRole, and the two methods that take service-account tokens, at one server; `secret/<folder>/db` is for all of them. */
+/** AppRole, and the two methods that take service-account tokens, at one server; all may read `secret/<folder>/db`. */
 export interface VaultLogins {
   readonly approle: VaultLogin;
   readonly kubernetes: VaultLogin;
   readonly jwt: VaultLogin;
   readonly folder: string;
-  /** Where the kubernetes method asks about tokens. */
+  /** The API server that reviews tokens for the kubernetes method. */
   setApiServer(address: string): Promise<void>;
   close(): Promise<void>;
 }
@@ -45,7 +45,7 @@ interface Accounts {
   close(): Promise<void>;
 }
 
-/** The broker's account and another, and the one with which the server asks the API server about them. */
+/** The broker's account, another account, and the account with which the server reviews their tokens. */
 async function accounts(kube: Kube): Promise<Accounts> {
   const [broker, stranger, reviewer] = ['broker', 'stranger', 'reviewer'].map(uniqueName) as [
     string,
@@ -135,7 +135,7 @@ async function byToken(
   };
 }
 
-/** Sets up all of it; `close` takes it away again, the tokens that came of it included. */
+/** Sets up all methods; `close` removes them and the tokens they issued. */
 export async function vaultLogins(bao: OpenBao, kube: Kube): Promise<VaultLogins> {
   const of = await accounts(kube);
   const folder = uniqueName('login');

@@ -1,4 +1,4 @@
-/** The broker's policy for one KV v2 root, as docs/providers/vault.md gives it. */
+/** The broker's policy for one KV v2 root, as in docs/providers/vault.md. */
 export function kvV2Policy(engine: string, root: string): string {
   return `
 path "${engine}/data/${root}/*" { capabilities = ["read"] }
@@ -6,12 +6,12 @@ path "${engine}/metadata/${root}/*" { capabilities = ["list"] }
 `;
 }
 
-/** The same for KV v1. */
+/** The same policy for KV v1. */
 export function kvV1Policy(engine: string, root: string): string {
   return `path "${engine}/${root}/*" { capabilities = ["read", "list"] }`;
 }
 
-/** What the broker needs to make, extend and revoke dynamic credentials through one token role. */
+/** The broker's policy to create, extend and revoke dynamic credentials through one token role. */
 export function dynamicPolicy(tokenRole: string): string {
   return `
 path "auth/token/roles/${tokenRole}" { capabilities = ["read"] }
@@ -25,7 +25,7 @@ path "sys/capabilities-self" { capabilities = ["update"] }
 `;
 }
 
-/** What the broker needs to wrap its root keys under one transit key; without `create`, so that no key is made by using it. */
+/** The broker's policy to wrap its root keys under one transit key; without `create`, so that using a missing key does not create it. */
 export function transitPolicy(mount: string, key: string): string {
   return `
 path "${mount}/keys/${key}" { capabilities = ["read"] }

@@ -11,7 +11,7 @@ import { leafHashes, splitEntries } from '../../src/audit/entry.ts';
 import { entryTerms, scanEntry } from '../../src/audit/entry-scan.ts';
 import { bootMessage } from '../../src/audit/signed-messages.ts';
 
-/** What a vector is made from. */
+/** The input of a vector. */
 export interface VectorInput {
   readonly origin: string;
   readonly writer: string;
@@ -27,7 +27,7 @@ type VectorEvent = Readonly<Record<string, unknown>> & {
   readonly client?: ClientFacts;
 };
 
-/** Everything that docs/spec/audit-log-v1.md fixes, computed from the input. */
+/** All values that docs/spec/audit-log-v1.md defines, computed from the input. */
 export function makeVector(input: VectorInput) {
   const logKey = loadSigningKey(input.logKey);
   const bootKey = loadSigningKey(input.bootKey);

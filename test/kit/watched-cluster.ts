@@ -6,7 +6,7 @@ import { FakeApiServer } from './fakes/fake-api-server.ts';
 import type { FakePod } from './fakes/fake-pods.ts';
 import { HandClock } from './hand-clock.ts';
 
-/** A clock of a process that may be suspended: time goes on, timers do not. */
+/** The clock of a process that may be suspended: time advances, but timers do not run. */
 class SuspendableClock extends HandClock {
   #suspendedMs = 0;
 
@@ -19,7 +19,7 @@ class SuspendableClock extends HandClock {
   }
 }
 
-/** A watch of a scripted API server, and all it told. */
+/** A watch of a scripted API server, and all its reports. */
 export interface WatchedCluster {
   readonly fake: FakeApiServer;
   readonly clock: SuspendableClock;
@@ -89,12 +89,12 @@ export function createPods(fake: FakeApiServer, count: number): readonly FakePod
   );
 }
 
-/** Until `condition` holds, with no time passing but the network's. */
+/** Waits until `condition` holds, while only the network takes time. */
 export function eventually(what: string, condition: () => boolean): Promise<void> {
   return until(what, () => Promise.resolve(condition()));
 }
 
-/** A watch is open and has been told all that happened. */
+/** Waits until a watch is open and has received all events. */
 export async function untilWatching({ fake, watch }: WatchedCluster): Promise<void> {
   await eventually('a watch is open', () => watch.status() === 'live' && fake.watches.size > 0);
 }

@@ -7,12 +7,12 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { CertificateAuthority } from './certificates.ts';
 
-/** The receiver of docs/examples, running as a process of its own. */
+/** The receiver of docs/examples as a separate process. */
 export interface WebhookReceiver {
   readonly url: string;
   readonly caFile: string;
   readonly secretFile: string;
-  /** Makes an account at its target that accepts `password`. */
+  /** Creates an account at its target that accepts `password`. */
   addAccount(name: string, password: string): Promise<void>;
   accepts(name: string, password: string): Promise<boolean>;
   /** All accounts as text. */

@@ -7,14 +7,14 @@ import { fileURLToPath } from 'node:url';
 
 const PROGRAM = fileURLToPath(new URL('./writer-process.ts', import.meta.url));
 
-/** How the writer is run: plans a round, rounds, and a command before it such as strace. */
+/** Options of the writer: plans per round, rounds, and a command before it such as strace. */
 export interface WriterOptions {
   readonly width?: number;
   readonly rounds?: number;
   readonly before?: readonly string[];
 }
 
-/** A child that writes to a store, and every line that it has said. */
+/** A child that writes to a store, and every line of its output. */
 export class WriterChild {
   readonly #child: ChildProcessByStdio<null, Readable, Readable>;
   readonly #ended: Promise<unknown>;
@@ -35,14 +35,14 @@ export class WriterChild {
     });
   }
 
-  /** Ids by what was said of them. */
+  /** Ids with this word in the output. */
   said(word: 'ack' | 'no'): string[] {
     return this.lines
       .filter((line) => line.startsWith(`${word} `))
       .map((line) => line.split(' ')[1] ?? '');
   }
 
-  /** Resolves when that many lines have come, or the child has ended. */
+  /** Resolves when that many lines have arrived, or the child has ended. */
   async until(count: number): Promise<void> {
     while (
       this.lines.length < count &&

@@ -4,8 +4,8 @@ import { openSqliteStore } from '../../src/store/sqlite/open-sqlite-store.ts';
 import { FakeAuditChain } from './fakes/fake-audit-chain.ts';
 
 /**
- * A process that commits for ever, or `rounds` times, and says on standard output what was acknowledged, one line each, written
- * before the next commit begins: `ack <id>`, or `no <id> <code>`. Started as: file, plans a round, rounds.
+ * A process that commits for ever, or `rounds` times. For each plan it prints one line before the next commit begins: `ack <id>`, or `no
+ * <id> <code>`. Arguments: file, plans per round, rounds.
  */
 const [path = '', width = '1', rounds = 'Infinity'] = process.argv.slice(2);
 const say = (line: string): void => void writeSync(1, `${line}\n`);

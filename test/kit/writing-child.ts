@@ -3,7 +3,7 @@ import { loadLogKeyFile } from '../../src/audit/log-key.ts';
 import { systemClock } from '../../src/clock.ts';
 import { LogBench } from './log-bench.ts';
 
-/** Commits and integrates as fast as it can, and names each request whose commit was acknowledged, until it is killed. */
+/** Commits and integrates as fast as it can until it is killed, and prints each request whose commit was acknowledged. */
 const [directory = '', keyFile = ''] = process.argv.slice(2);
 const bench = await LogBench.openAt(directory, systemClock, await loadLogKeyFile(keyFile));
 await bench.integrator.start();

@@ -93,7 +93,7 @@ describeWith(['kube'], 'Kubernetes', ({ kube }) => {
 
   it('rejects the token once it has seen its pod deleted', async () => {
     const { pod, request } = await createWorkload('node-1');
-    // One for each try: what was accepted once is accepted for 10 s from the API server's cache.
+    // A new token for each attempt: the API server caches an accepted one for 10 s.
     const tokens: string[] = [];
     while (tokens.length < 20) tokens.push(await boundToken(kube, request));
     await deletePod(kube, pod);

@@ -3,12 +3,15 @@ import type { Backends } from './fleet.ts';
 import { LEFT_OUT } from './left-out.ts';
 import type { BackendName } from './recipe.ts';
 
-/** The backends this test run may use; what is absent is not installed, or was not asked for. */
+/** The backends of this test run. A missing one is not installed or was not requested. */
 function readBackends(): Partial<Backends> {
   return JSON.parse(process.env['QM_BACKENDS'] ?? '{}') as Partial<Backends>;
 }
 
-/** A suite that needs real servers, in a file named `*.real.test.ts`. Where one is missing it is left out and reported, or under `BACKENDS=required` it fails. */
+/**
+ * A suite that needs real servers, in a file named `*.real.test.ts`. If a server is missing, the suite is skipped and reported; with
+ * `BACKENDS=required` it fails.
+ */
 export function describeWith<Name extends BackendName>(
   names: readonly Name[],
   title: string,

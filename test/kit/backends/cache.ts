@@ -3,13 +3,13 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import type { Recipe } from './recipe.ts';
 
-/** Where installed backends and the state of the shared ones are kept, outside the checkout so that clean clones find them. */
+/** The directory of installed backends and of the state of shared ones, outside the checkout so that fresh clones find them. */
 export function cacheDirectory(): string {
   const xdg = process.env['XDG_CACHE_HOME'] ?? '';
   return join(xdg === '' ? join(homedir(), '.cache') : xdg, 'quaymaster', 'backends');
 }
 
-/** Where a recipe's result is kept, one directory a version. */
+/** The directory of a recipe's result, one per version. */
 export function installedDirectory(recipe: Recipe): string {
   return join(cacheDirectory(), `${recipe.name}-${recipe.version}`);
 }

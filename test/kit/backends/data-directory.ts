@@ -2,7 +2,7 @@ import { chown, mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-/** A fresh directory for one backend's data and logs, owned by `user` where the server runs as another. */
+/** A new directory for one backend's data and logs, owned by `user` if the server runs as another user. */
 export async function createDataDirectory(
   name: string,
   user?: { readonly uid: number; readonly gid: number },

@@ -5,7 +5,7 @@ import type { ProcessId } from './process-id.ts';
 import { ETCD } from './recipes.ts';
 import { startServer } from './server-process.ts';
 
-/** Starts an etcd without fsync for one API server, in that one's directory. */
+/** Starts an etcd without fsync for one API server, in that server's directory. */
 export async function startEtcd(
   directory: string,
   keep: boolean,

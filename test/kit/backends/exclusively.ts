@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import Database from 'better-sqlite3';
 
-/** Also SQLITE_BUSY_RECOVERY and its like. By shape: under jest an error may come from another realm. */
+/** Includes SQLITE_BUSY_RECOVERY and similar codes. Checks the shape, because under jest an error may come from another realm. */
 function isBusy(error: unknown): boolean {
   return (
     typeof error === 'object' &&
@@ -23,7 +23,7 @@ function tryLock(lock: Database.Database): boolean {
   }
 }
 
-/** Runs `action` while no other process holds `lockFile`. The lock is the kernel's (SQLite's file lock), so it ends with the process that holds it. */
+/** Runs `action` while no other process holds `lockFile`. The lock is the kernel's (SQLite's file lock), so it ends with its process. */
 export async function exclusively<Result>(
   lockFile: string,
   action: () => Promise<Result>,

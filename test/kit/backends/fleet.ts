@@ -38,7 +38,7 @@ const START: Starters = {
   helm: startHelm,
 };
 
-/** Starts the named backends one after another; those already started are stopped when one fails. */
+/** Starts the named backends one after another. If one fails, stops those already started. */
 export async function startFleet(
   names: readonly BackendName[],
   keep: boolean,

@@ -1,14 +1,14 @@
 import { rm } from 'node:fs/promises';
 import { endProcess, isAlive, type ProcessId } from './process-id.ts';
 
-/** What a running backend occupies: its processes in starting order, and the directory with its data and logs. */
+/** The resources of a running backend: its processes in start order, and the directory with its data and logs. */
 export interface Footprint {
   readonly version: string;
   readonly processes: readonly ProcessId[];
   readonly directory: string;
 }
 
-/** A backend with the function that stops it and removes its data. Everything else in it survives JSON. */
+/** A backend with the function that stops it and removes its data. All other fields survive JSON. */
 export type Running<Description extends Footprint> = Description & {
   readonly stop: () => Promise<void>;
 };
@@ -18,13 +18,15 @@ export function isRunning(footprint: Footprint): boolean {
   return footprint.processes.every(isAlive);
 }
 
-/** Ends a backend's processes, the last started first, and removes its directory. */
+/** Stops a backend's processes, the last started first, and removes its directory. */
 export async function stopFootprint(footprint: Footprint): Promise<void> {
   for (const id of footprint.processes.toReversed()) await endProcess(id);
   await rm(footprint.directory, { recursive: true, force: true });
 }
 
-/** Starts a backend in its directory; what it adds to `processes` is ended, and the directory removed, when the start fails and by `stop`. */
+/**
+ * Starts a backend in its directory. If the start fails, and on `stop`, the processes in `processes` are stopped and the directory removed.
+ */
 export async function startIn<Description extends Footprint>(
   directory: string,
   start: (processes: ProcessId[]) => Promise<Description>,

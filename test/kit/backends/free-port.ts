@@ -4,7 +4,7 @@ import { createServer } from 'node:net';
 // Below the ephemeral range of Linux, so that no outgoing connection takes the port between this check and its use.
 const LOWEST = 20_000;
 const HIGHEST = 32_000;
-/** Of jest, as its configuration has it. */
+/** The number of workers in the jest configuration. */
 const WORKERS = 2;
 
 function isFree(port: number): Promise<boolean> {
@@ -18,8 +18,8 @@ function isFree(port: number): Promise<boolean> {
 }
 
 /**
- * A port that is free on 127.0.0.1 now. Suites that run side by side take theirs from different ones: a server that one of them is just restarting
- * holds no port, and would find another's there.
+ * A port that is free on 127.0.0.1 now. Suites that run side by side use different ranges: a server that one suite is restarting holds no
+ * port, and would otherwise find another suite's server on it.
  */
 export async function freePort(): Promise<number> {
   const own = Number(process.env['JEST_WORKER_ID'] ?? 0) % WORKERS;

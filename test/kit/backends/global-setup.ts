@@ -21,7 +21,10 @@ async function startable(
   return names.filter(isBackendInstalled);
 }
 
-/** Lets the run's suites find their backends (`QM_BACKENDS`, JSON): those left running by `npm run backends start`, else ones started for this run. */
+/**
+ * Passes the backends to the run's suites (`QM_BACKENDS`, JSON): those left running by `npm run backends start`, or else new ones for this
+ * run.
+ */
 export default async function globalSetup(run: RunConfig): Promise<void> {
   const mode = readMode();
   const wanted = mode === 'none' ? [] : wantedBackends(run);

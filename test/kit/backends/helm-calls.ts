@@ -3,14 +3,14 @@ import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
 import type { Helm } from './helm.ts';
 
-/** How a run of Helm ended. */
+/** The result of a Helm run. */
 export interface HelmOutcome {
   readonly code: number | null;
   readonly stdout: string;
   readonly stderr: string;
 }
 
-/** Runs Helm to its end; `values` go in as a values file (JSON is YAML) by standard input, for the argument `-`. */
+/** Runs Helm to its end. `values` are passed as a values file (JSON is YAML) on standard input, for the argument `-`. */
 export async function runHelm(
   helm: Helm,
   args: readonly string[],

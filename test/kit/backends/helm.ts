@@ -3,12 +3,12 @@ import { createDataDirectory } from './data-directory.ts';
 import { startIn, type Footprint, type Running } from './footprint.ts';
 import { HELM } from './recipes.ts';
 
-/** Helm: a program and no server. Its `directory` is its home, so that it sees no plugins, repositories or clusters of this user. */
+/** Helm: a program without a server. Its `directory` is its home, so that it sees none of this user's plugins, repositories or clusters. */
 export interface Helm extends Footprint {
   readonly program: string;
 }
 
-/** Makes a home for Helm. */
+/** Creates a home directory for Helm. */
 export async function startHelm(): Promise<Running<Helm>> {
   const program = installedProgram(HELM);
   const directory = await createDataDirectory('helm');

@@ -6,15 +6,18 @@ import { runCommand } from './run-command.ts';
 
 interface DebianRecipe {
   readonly backend: BackendName;
-  /** Has the program and no service: nothing is started by its installation. */
+  /** Contains the program but no service, so its installation starts nothing. */
   readonly package: string;
-  /** Where the server's program is, the first name being its own; what is installed already is taken. */
+  /** Paths of the server's program, the first with its own name. An installed one is used. */
   readonly programs: readonly [string, ...string[]];
-  /** Written before the package is installed, where it would start a service without. */
+  /** Written before the package is installed, if the package would otherwise start a service. */
   readonly settings?: { readonly path: string; readonly text: string };
 }
 
-/** A recipe for the system's own server, which root on Debian installs where it is missing; the cache has a link to it, under the program's own name. */
+/**
+ * A recipe for the system's own server. Root on Debian installs it if it is missing; the cache has a link to it, under the program's own
+ * name.
+ */
 export function debianRecipe(debian: DebianRecipe): Recipe {
   const { backend, package: name, programs } = debian;
   const program = basename(programs[0]);

@@ -13,7 +13,7 @@ export interface GoProgram {
   readonly backend: BackendName;
   readonly module: string;
   readonly package: string;
-  /** Lines added to our go.mod, made from the module's own. */
+  /** Lines for our go.mod, derived from the module's own. */
   readonly replacements: (moduleFile: string) => readonly string[];
   readonly linkerVariables: readonly string[];
 }
@@ -26,7 +26,7 @@ async function readModuleFile(directory: string, program: GoProgram): Promise<st
   return readFile(downloaded.parse(JSON.parse(stdout)).GoMod, 'utf8');
 }
 
-// `go install package@version` refuses modules with replace lines, so the program is built from a module of ours that requires it.
+// `go install package@version` refuses modules with replace lines, so the program is built from our own module that requires it.
 async function writeModule(directory: string, program: GoProgram): Promise<void> {
   const theirs = await readModuleFile(directory, program);
   const lines = [

@@ -1,7 +1,7 @@
 import type { BackendName, Recipe } from './recipe.ts';
 import { runCommand } from './run-command.ts';
 
-/** A recipe that installs one npm package in a directory of its own; `program` is relative to that. */
+/** A recipe that installs one npm package in its own directory; `program` is relative to that. */
 export function npmRecipe(recipe: {
   readonly name: string;
   readonly version: string;
@@ -14,7 +14,7 @@ export function npmRecipe(recipe: {
     tools: ['npm'],
     build: async (directory, progress) => {
       const options = { label: recipe.name, cwd: directory, progress };
-      // Packages of programs make their symbolic links by a script, because npm carries none.
+      // Packages of programs create their symbolic links by a script, because npm packages cannot contain them.
       const flags = ['--prefix', '.', '--no-save', '--no-package-lock', '--ignore-scripts=false'];
       await runCommand('npm', ['install', ...flags, recipe.requirement], options);
     },

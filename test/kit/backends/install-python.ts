@@ -1,7 +1,7 @@
 import type { BackendName, Recipe } from './recipe.ts';
 import { runCommand } from './run-command.ts';
 
-/** A recipe that installs one Python distribution in a virtual environment of its own; `program` is relative to that. */
+/** A recipe that installs one Python distribution in its own virtual environment; `program` is relative to that. */
 export function pythonRecipe(recipe: {
   readonly name: string;
   readonly version: string;

@@ -1,7 +1,9 @@
 import { findProgram } from './find-program.ts';
 import { runCommand } from './run-command.ts';
 
-/** Sees to it that `wrk`, the load generator of the benchmarks, is on PATH: found, or Debian's when run as root; says so where neither works. */
+/**
+ * Ensures that `wrk`, the benchmarks' load generator, is on PATH: an installed one, or Debian's if run as root. Reports if neither works.
+ */
 export async function installLoadGenerator(progress: (line: string) => void): Promise<void> {
   if (findProgram('wrk') !== null) return;
   const apt = findProgram('apt-get');

@@ -9,7 +9,7 @@ import { RECIPES } from './recipes.ts';
 
 type Progress = (line: string) => void;
 
-// Built in a sibling and renamed, so that a killed install leaves no half of one under the final name.
+// Built in a sibling directory and renamed, so that a killed install leaves no partial result under the final name.
 async function build(recipe: Recipe, progress: Progress): Promise<void> {
   const target = installedDirectory(recipe);
   const draft = await mkdtemp(join(cacheDirectory(), `.${recipe.name}-`));
@@ -49,7 +49,7 @@ async function attempt(recipe: Recipe, progress: Progress): Promise<string | nul
   }
 }
 
-/** Installs what the named backends are made of, one install at a time on the machine; throws at the end with all that failed. */
+/** Installs the programs of the named backends, one install at a time on the machine. Throws at the end with all failures. */
 export async function install(names: readonly BackendName[], progress: Progress): Promise<void> {
   await mkdir(cacheDirectory(), { recursive: true });
   const failures: (string | null)[] = [];
@@ -64,7 +64,7 @@ export async function install(names: readonly BackendName[], progress: Progress)
   if (reasons.length > 0) throw new Error(reasons.join('\n'));
 }
 
-/** Whether all of a backend is there to start. */
+/** Whether all programs of a backend are installed. */
 export function isBackendInstalled(name: BackendName): boolean {
   return name === 'postgres' ? findPostgres() !== null : RECIPES[name].every(isInstalled);
 }

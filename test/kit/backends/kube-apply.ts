@@ -39,7 +39,7 @@ async function findResource(kube: KubeAccess, manifest: Manifest): Promise<Resou
 
 async function objectPath(kube: KubeAccess, manifest: Manifest): Promise<string> {
   const found: { resource?: Resource | undefined } = {};
-  // A definition just applied is served a moment later.
+  // The API server serves a new definition a moment after it was applied.
   await until(`${manifest.apiVersion} ${manifest.kind} is served`, async () => {
     found.resource = await findResource(kube, manifest);
     return found.resource !== undefined;
@@ -49,7 +49,7 @@ async function objectPath(kube: KubeAccess, manifest: Manifest): Promise<string>
   return `${groupPath(manifest.apiVersion)}${place}/${name}/${manifest.metadata.name}`;
 }
 
-/** Applies an object of any kind server-side, custom ones included; gives it as stored. */
+/** Applies an object of any kind server-side, custom ones included. @returns the stored object. */
 export async function apply(kube: KubeAccess, manifest: Manifest): Promise<KubeObject> {
   const path = `${await objectPath(kube, manifest)}?fieldManager=tests&force=true`;
   return objectCall(kube, 'PATCH', path, manifest, 'application/apply-patch+yaml');
@@ -60,7 +60,7 @@ export async function deleteObject(kube: KubeAccess, manifest: Manifest): Promis
   await kubeCall(kube, 'DELETE', await objectPath(kube, manifest));
 }
 
-/** Lets a service account do what `rules` (RBAC PolicyRules) say, in every namespace. */
+/** Grants a service account the `rules` (RBAC PolicyRules) in every namespace. */
 export async function grant(
   kube: KubeAccess,
   account: { readonly namespace: string; readonly name: string },

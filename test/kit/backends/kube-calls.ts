@@ -1,6 +1,6 @@
 import { request } from 'node:https';
 
-/** Where to ask and as whom; `adminToken` may be any bearer token. */
+/** The API server's address and a token; `adminToken` may be any bearer token. */
 export interface KubeAccess {
   readonly server: string;
   readonly caPem: string;
@@ -22,7 +22,7 @@ function parseBody(text: string): unknown {
   }
 }
 
-/** One request; the body is parsed where it is JSON. */
+/** One request; the body is parsed if it is JSON. */
 export async function kubeRequest(
   kube: KubeAccess,
   method: Verb,
@@ -35,10 +35,10 @@ export async function kubeRequest(
   const headers = {
     authorization: `Bearer ${kube.adminToken}`,
     'content-type': contentType,
-    // node:http frames no body of a DELETE by itself, and the server then takes it for the next request.
+    // node:http does not frame the body of a DELETE by itself, and the server would then parse it as the next request.
     'content-length': Buffer.byteLength(text),
   };
-  // A connection each: one kept alive would hold the test run open.
+  // A connection per request: a kept-alive one would keep the test run from ending.
   const options = { method, headers, ca: kube.caPem, agent: false };
   const outgoing = request(`${kube.server}${path}`, options, (response) => {
     let received = '';
@@ -54,7 +54,7 @@ export async function kubeRequest(
   return promise;
 }
 
-/** One request that must succeed; gives its body. */
+/** One request that must succeed. @returns its body. */
 export async function kubeCall(
   kube: KubeAccess,
   method: Verb,
@@ -67,7 +67,7 @@ export async function kubeCall(
   throw new Error(`Kubernetes ${method} ${path}: ${answer.status} ${JSON.stringify(answer.body)}`);
 }
 
-/** An object as stored; cluster-wide ones have no namespace. */
+/** A stored object; cluster-wide ones have no namespace. */
 export interface KubeObject {
   readonly metadata: {
     readonly name: string;
@@ -79,7 +79,7 @@ export interface KubeObject {
   readonly [field: string]: unknown;
 }
 
-/** One request that must succeed and answers with an object. */
+/** One request that must succeed and answer with an object. */
 export async function objectCall(...call: Parameters<typeof kubeCall>): Promise<KubeObject> {
   return (await kubeCall(...call)) as KubeObject;
 }

@@ -1,7 +1,7 @@
 import { kubeCall, objectCall, type KubeAccess, type KubeObject } from './kube-calls.ts';
 import { uniqueName } from './unique-name.ts';
 
-/** Creates a namespace of its own name, unless told one. */
+/** Creates a namespace, by default with a unique name. */
 export function createNamespace(
   kube: KubeAccess,
   name = uniqueName('ns'),
@@ -19,7 +19,7 @@ export function createServiceAccount(
   return objectCall(kube, 'POST', path, { metadata: { name } });
 }
 
-/** Creates the Node object; with it, tokens of its pods carry the node's UID too. */
+/** Creates the Node object; with it, tokens of its pods also carry the node's UID. */
 export function createNode(kube: KubeAccess, name = uniqueName('node')): Promise<KubeObject> {
   return objectCall(kube, 'POST', '/api/v1/nodes', { metadata: { name } });
 }
@@ -37,7 +37,7 @@ export interface PodRequest {
   readonly spec?: Readonly<Record<string, unknown>>;
 }
 
-/** Creates a pod as if it had been scheduled; with no kubelet about, it stays Pending until `setPodStatus`. */
+/** Creates a pod as if it had been scheduled. Without a kubelet it stays Pending until `setPodStatus`. */
 export function createPod(kube: KubeAccess, pod: PodRequest): Promise<KubeObject> {
   const { namespace, labels = {}, annotations = {} } = pod;
   return objectCall(kube, 'POST', `/api/v1/namespaces/${namespace}/pods`, {
@@ -65,7 +65,7 @@ export function setPodStatus(
   return objectCall(kube, 'PATCH', `${podPath(pod)}/status`, { status }, merge);
 }
 
-/** Deletes a pod; with a grace period above 0 it stays terminating (`deletionTimestamp`), because no kubelet confirms its end. */
+/** Deletes a pod. With a grace period above 0 it stays terminating (`deletionTimestamp`), because no kubelet confirms its end. */
 export async function deletePod(
   kube: KubeAccess,
   pod: KubeObject,

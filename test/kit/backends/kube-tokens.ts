@@ -1,12 +1,12 @@
 import { z } from 'zod';
 import { kubeCall, type KubeAccess, type KubeObject } from './kube-calls.ts';
 
-/** A token to ask for; the API server grants no lifetime under 600 s. */
+/** A token request; the API server grants no lifetime under 600 s. */
 export interface TokenRequest {
   readonly namespace: string;
   readonly serviceAccount: string;
   readonly audience: string;
-  /** The pod (or with `boundKind`, the Secret) the token dies with; without one it is bound to the account alone. */
+  /** The pod (or with `boundKind`, the Secret) to which the token is bound; without one it is bound only to the account. */
   readonly pod?: KubeObject;
   readonly boundKind?: 'Pod' | 'Secret';
   readonly expirationSeconds?: number;
@@ -14,7 +14,7 @@ export interface TokenRequest {
 
 const issued = z.object({ status: z.object({ token: z.string() }) });
 
-/** Asks the API server for a service-account token, as a kubelet does for a projected volume. */
+/** Requests a service-account token from the API server, as a kubelet does for a projected volume. */
 export async function boundToken(kube: KubeAccess, request: TokenRequest): Promise<string> {
   const { namespace, serviceAccount, audience, pod, boundKind = 'Pod' } = request;
   const reference = pod && {
@@ -54,7 +54,7 @@ const reviewed = z.object({
 /** The status of a TokenReview. */
 export type Review = z.infer<typeof reviewed>['status'];
 
-/** What the API server says about a token. */
+/** The API server's review of a token. */
 export async function reviewToken(
   kube: KubeAccess,
   token: string,

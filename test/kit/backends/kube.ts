@@ -10,7 +10,7 @@ import { kubeRequest } from './kube-calls.ts';
 import { KUBE_APISERVER } from './recipes.ts';
 import { startServer } from './server-process.ts';
 
-/** A running Kubernetes API server with its etcd; no controllers, scheduler or kubelet. `adminToken` is of system:masters. */
+/** A running Kubernetes API server with its etcd; no controllers, scheduler or kubelet. `adminToken` belongs to system:masters. */
 export interface Kube extends Footprint {
   readonly server: string;
   readonly caPem: string;
@@ -19,7 +19,7 @@ export interface Kube extends Footprint {
   readonly saPublicKeyPem: string;
 }
 
-/** How an API server differs from the usual one; `flags` are its own, without the dashes. */
+/** Differences from the default API server; `flags` are its own, without the dashes. */
 export interface KubeOptions {
   readonly keep?: boolean;
   readonly issuer?: string;
@@ -67,12 +67,12 @@ function flagsOf(directory: string, etcdUrl: string, port: number, options: Kube
   return Object.entries(flags).map(([name, value]) => `--${name}=${value}`);
 }
 
-/** Starts an API server with nothing in it but what Kubernetes puts there itself. */
+/** Starts an API server that contains only the objects that Kubernetes creates itself. */
 export async function startKube(options: KubeOptions = {}): Promise<Running<Kube>> {
   const program = installedProgram(KUBE_APISERVER);
   const { keep = false, issuer = DEFAULT_ISSUER } = options;
   const directory = await createDataDirectory('kube');
-  // Made by the server at its start: its own certificate, then the authority that signed it.
+  // The server writes them at its start: its own certificate, then the authority that signed it.
   const certificates = join(directory, 'certificates', 'apiserver.crt');
   return startIn(directory, async (processes) => {
     const credentials = await writeCredentials(directory);

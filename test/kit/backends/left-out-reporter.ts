@@ -10,7 +10,7 @@ interface Results {
   readonly testResults: readonly { readonly testResults: readonly Assertion[] }[];
 }
 
-/** Says at the end of a run which suites were left out and why, so that their absence does not pass for success. */
+/** Reports skipped suites and the reason at the end of a run, so that a skipped suite does not look passed. */
 export default class LeftOutReporter {
   onRunComplete(_contexts: unknown, results: Results): void {
     const skipped = results.testResults

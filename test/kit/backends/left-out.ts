@@ -1,2 +1,2 @@
-/** How the one test of a suite begins that is left out for want of a backend. */
+/** The title prefix of the one test of a suite that is skipped because a backend is missing. */
 export const LEFT_OUT = 'left out: ';

@@ -18,7 +18,7 @@ async function installVerb(names: readonly BackendName[], all: boolean): Promise
   say(`installed in ${cacheDirectory()}`);
 }
 
-// One start or stop at a time, so that neither overwrites what the other just wrote.
+// One start or stop at a time, so that neither overwrites the other's record.
 function alone<Result>(action: () => Promise<Result>): Promise<Result> {
   const waiting = (): void => say('another start or stop is under way; waiting for it');
   return exclusively(join(cacheDirectory(), 'running.lock'), action, waiting);
@@ -38,7 +38,7 @@ async function startVerb(names: readonly BackendName[]): Promise<void> {
   await alone(async () => {
     const running = await readRunning();
     const absent = names.filter((name) => running[name] === undefined);
-    // What is left of one that lost a process goes before its successor comes.
+    // Removes the remains of a backend that lost a process before its successor starts.
     await forget(absent);
     for (const name of absent) {
       if (!isBackendInstalled(name)) {

@@ -12,7 +12,7 @@ import { writeServerCertificate } from './server-certificate.ts';
 import { startServer } from './server-process.ts';
 import { unprivilegedUser, type User } from './unprivileged-user.ts';
 
-/** A running MariaDB on loopback, with and without TLS; the account may do everything and grant it. */
+/** A running MariaDB on loopback, with and without TLS; the account has all rights and may grant them. */
 export interface MariaDb extends Footprint {
   readonly host: string;
   readonly port: number;
@@ -20,7 +20,7 @@ export interface MariaDb extends Footprint {
   readonly password: string;
   /** The authority that signed the server's certificate, PEM. */
   readonly caFile: string;
-  /** Every statement the server received, as it would log it. */
+  /** Every statement that the server received, as it would log it. */
   readonly generalLogFile: string;
 }
 
@@ -55,7 +55,7 @@ function accountStatements(username: string, password: string): string {
   return [
     `CREATE USER '${username}'@'127.0.0.1' IDENTIFIED BY '${password}';`,
     `GRANT ALL PRIVILEGES ON *.* TO '${username}'@'127.0.0.1' WITH GRANT OPTION;`,
-    // Accounts without a password, as a fresh server has them.
+    // Accounts without a password, as in a fresh server.
     "DELETE FROM mysql.global_priv WHERE User IN ('root', '');",
     'FLUSH PRIVILEGES;\n',
   ].join('\n');
@@ -73,7 +73,7 @@ async function serverVersion(server: Omit<mysql.ConnectionOptions, 'uri'>): Prom
 
 /** Starts an empty MariaDB; `keep` leaves it running after this process. */
 export async function startMariaDb({ keep = false } = {}): Promise<Running<MariaDb>> {
-  // The link in root's cache is where the server's user cannot enter.
+  // The server's user cannot enter root's cache, which contains the link.
   const program = await realpath(installedProgram(MARIADB));
   const user = await unprivilegedUser();
   const directory = await createDataDirectory('mariadb', user);

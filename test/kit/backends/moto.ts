@@ -6,7 +6,7 @@ import { freePort } from './free-port.ts';
 import { MOTO } from './recipes.ts';
 import { startServer } from './server-process.ts';
 
-/** A running moto: AWS Secrets Manager, STS, KMS and IAM at one endpoint, any credentials accepted. */
+/** A running moto: AWS Secrets Manager, STS, KMS and IAM at one endpoint; it accepts any credentials. */
 export interface Moto extends Footprint {
   readonly endpoint: string;
   readonly region: string;
@@ -14,14 +14,14 @@ export interface Moto extends Footprint {
   readonly secretAccessKey: string;
 }
 
-// The documentation's example pair: moto takes any, and secret scanners know this one.
+// The documentation's example pair: moto accepts any, and secret scanners know this one.
 const CREDENTIALS = {
   region: 'eu-central-1',
   accessKeyId: 'AKIAIOSFODNN7EXAMPLE',
   secretAccessKey: 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY',
 };
 
-/** Starts a moto with nothing in it; `keep` leaves it running after this process. */
+/** Starts an empty moto; `keep` leaves it running after this process. */
 export async function startMoto({ keep = false } = {}): Promise<Running<Moto>> {
   installedProgram(MOTO);
   const directory = await createDataDirectory('moto');
@@ -29,7 +29,7 @@ export async function startMoto({ keep = false } = {}): Promise<Running<Moto>> {
     const port = await freePort();
     const endpoint = `http://127.0.0.1:${port}`;
     const server = await startServer({
-      // As a module: the script of a virtual environment names the directory it was built in, and it was renamed since.
+      // As a module: the script of a virtual environment contains the directory in which it was built, which was renamed since.
       command: join(installedDirectory(MOTO), 'bin', 'python'),
       args: ['-m', 'moto.server', '-H', '127.0.0.1', '-p', String(port)],
       cwd: directory,

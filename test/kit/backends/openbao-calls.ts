@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { uniqueName } from './unique-name.ts';
 
-/** Where to ask and as whom; `rootToken` may be any token. */
+/** The server's address and a token; `rootToken` may be any token. */
 export interface OpenBaoAccess {
   readonly address: string;
   readonly rootToken: string;
@@ -9,7 +9,7 @@ export interface OpenBaoAccess {
 
 type Verb = 'GET' | 'PUT' | 'POST' | 'DELETE' | 'LIST';
 
-/** One request under `/v1/`; the body is null where the answer has none. */
+/** One request under `/v1/`; the body is null if the answer has none. */
 export async function openBaoRequest(
   bao: OpenBaoAccess,
   verb: Verb,
@@ -25,7 +25,7 @@ export async function openBaoRequest(
   return { status: response.status, body: text === '' ? null : JSON.parse(text) };
 }
 
-/** One request that must succeed; gives its body. */
+/** One request that must succeed. @returns its body. */
 export async function openBaoCall(
   bao: OpenBaoAccess,
   verb: Verb,
@@ -37,7 +37,7 @@ export async function openBaoCall(
   throw new Error(`OpenBao ${verb} ${path}: ${answer.status} ${JSON.stringify(answer.body)}`);
 }
 
-/** Mounts a secrets engine (`kv`, `transit`, `database` …) at a path of its own, which it gives. */
+/** Mounts a secrets engine (`kv`, `transit`, `database` …) at a unique path. @returns the path. */
 export async function mountEngine(
   bao: OpenBaoAccess,
   type: string,
@@ -50,7 +50,7 @@ export async function mountEngine(
 
 const issued = z.object({ auth: z.object({ client_token: z.string() }) });
 
-/** Writes a policy (HCL) under a name of its own, and gives a token that has it and nothing else. */
+/** Writes a policy (HCL) under a unique name. @returns a token with only that policy. */
 export async function createToken(
   bao: OpenBaoAccess,
   policy: string,

@@ -19,7 +19,7 @@ export interface OpenBao extends Footprint {
   readonly auditFile: string;
 }
 
-/** A program is run only when the configuration names its digest. */
+/** OpenBao runs a program only if the configuration names its digest. */
 async function awsEngine(): Promise<string> {
   const program = installedProgram(AWS_ENGINE);
   const digest = createHash('sha256')

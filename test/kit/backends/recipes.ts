@@ -31,7 +31,7 @@ export const POSTGRES = npmRecipe({
   program: `node_modules/${POSTGRES_PACKAGE}/native/bin/postgres`,
 });
 
-/** An older server than the usual one: up to 15 CREATEROLE reaches every role, and a role may hand itself on. */
+/** An older server than the default: up to 15 CREATEROLE covers every role, and a role may grant itself to others. */
 export const POSTGRES_15 = debianRecipe({
   backend: 'postgres15',
   package: 'postgresql-15',
@@ -51,7 +51,7 @@ export const MARIADB = debianRecipe({
 
 export const REDIS = debianRecipe({
   backend: 'redis',
-  // The package redis-server adds a service to this one, and its program is a link to this.
+  // The package redis-server adds a service to this one, and its program is a link to this one.
   package: 'redis-tools',
   programs: ['/usr/bin/redis-server', '/usr/bin/redis-check-rdb'],
 });
@@ -79,7 +79,8 @@ export const HELM = goRecipe({
 });
 
 /**
- * Vault's AWS engine, the last version under the MPL, as the plugin that Vault publishes it as: OpenBao has none of its own, and takes Vault's.
+ * Vault's AWS engine, the last version under the MPL, as the plugin that Vault publishes: OpenBao has no AWS engine of its own and accepts
+ * Vault's.
  */
 export const AWS_ENGINE = goRecipe({
   name: 'aws-engine',
@@ -116,7 +117,7 @@ export const KUBE_APISERVER = goRecipe({
   ],
 });
 
-/** What each backend is made of. */
+/** The programs of each backend. */
 export const RECIPES: Readonly<Record<BackendName, readonly Recipe[]>> = {
   openbao: [OPENBAO, AWS_ENGINE],
   moto: [MOTO],

@@ -10,7 +10,7 @@ import { REDIS } from './recipes.ts';
 import { writeServerCertificate } from './server-certificate.ts';
 import { startServer } from './server-process.ts';
 
-/** A running Redis on loopback, in memory only, its users in an ACL file; the account may do everything. */
+/** A running Redis on loopback, in memory only, with its users in an ACL file; the account has all rights. */
 export interface Redis extends Footprint {
   readonly host: string;
   readonly port: number;

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 
-/** How an install step runs; `progress` hears of it every ten seconds. */
+/** Options of an install step; `progress` is called every ten seconds. */
 export interface CommandOptions {
   readonly label: string;
   readonly cwd: string;
@@ -11,7 +11,7 @@ export interface CommandOptions {
 const HEARTBEAT_MS = 10_000;
 const KEPT_CHARACTERS = 4_000;
 
-/** Runs one install step to its end; throws with the last of its output when it fails. */
+/** Runs one install step to its end; throws with the end of its output if it fails. */
 export async function runCommand(
   command: string,
   args: readonly string[],

@@ -3,20 +3,20 @@ import { join } from 'node:path';
 import { CertificateAuthority } from '../certificates.ts';
 import type { User } from './unprivileged-user.ts';
 
-/** Files, PEM: of the server, its key (readable by `user` alone), and of the authority that signed it. */
+/** PEM files: the server's certificate, its key (readable only by `user`), and the authority that signed it. */
 interface ServerCertificate {
   readonly certFile: string;
   readonly keyFile: string;
   readonly caFile: string;
 }
 
-/** The name in every server's certificate, beside 127.0.0.1. */
+/** The name in every server's certificate, besides 127.0.0.1. */
 const SERVER_NAME = 'localhost';
 
-// What `npm run backends start` leaves running lives for days.
+// Servers that `npm run backends start` leaves running live for days.
 const A_YEAR_MS = 365 * 86_400_000;
 
-/** A certificate of ours for a server on 127.0.0.1, written into its directory. */
+/** Writes a certificate for a server on 127.0.0.1 into its directory. */
 export async function writeServerCertificate(
   directory: string,
   user?: User,

@@ -4,7 +4,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { findProgram } from './find-program.ts';
 import { endProcess, identify, type ProcessId } from './process-id.ts';
 
-/** How a server is started; `keep` leaves it running after the process that started it. */
+/** The command of a server; `keep` leaves it running after the process that started it. */
 export interface ServerCommand {
   readonly command: string;
   readonly args: readonly string[];
@@ -19,7 +19,7 @@ export interface ServerCommand {
 
 const READY_WITHIN_MS = 90_000;
 
-// A test run that is killed runs no teardown: the kernel then ends its servers (prctl(2), PR_SET_PDEATHSIG).
+// A killed test run runs no teardown, so the kernel ends its servers (prctl(2), PR_SET_PDEATHSIG).
 function boundToParent(server: ServerCommand): { command: string; args: readonly string[] } {
   const setpriv = server.keep ? null : findProgram('setpriv');
   if (setpriv === null) return server;
@@ -53,7 +53,7 @@ async function answers(ready: () => Promise<boolean>): Promise<boolean> {
   }
 }
 
-/** Starts a server and waits until it is ready; throws with the end of its log when it ends or is not ready within 90 s. */
+/** Starts a server and waits until it is ready. Throws with the end of its log if it ends or is not ready within 90 s. */
 export async function startServer(server: ServerCommand): Promise<ProcessId> {
   const child = launch(server);
   const failure: { cause?: Error } = {};

@@ -4,13 +4,13 @@ import { cacheDirectory } from './cache.ts';
 import type { Backends } from './fleet.ts';
 import { isRunning, type Footprint } from './footprint.ts';
 
-/** Where `npm run backends start` says what it left running: `QM_BACKENDS_FILE`, else a fixed place in the cache. */
+/** The record of `npm run backends start` about running backends: `QM_BACKENDS_FILE`, else a fixed place in the cache. */
 export function stateFile(): string {
   const chosen = process.env['QM_BACKENDS_FILE'] ?? '';
   return chosen === '' ? join(cacheDirectory(), 'running.json') : chosen;
 }
 
-/** All that was left running, though parts of it may have ended since. */
+/** All recorded backends, though some of their processes may have ended since. */
 export async function readRecorded(): Promise<Partial<Backends>> {
   try {
     return JSON.parse(await readFile(stateFile(), 'utf8')) as Partial<Backends>;
@@ -25,7 +25,7 @@ export async function readRunning(): Promise<Partial<Backends>> {
   return Object.fromEntries(entries.filter(([, backend]) => isRunning(backend)));
 }
 
-/** Replaces the record of what is left running. It holds root credentials of test servers, so its owner alone reads it. */
+/** Replaces the record of running backends. It contains root credentials of test servers, so only its owner may read it. */
 export async function writeRunning(backends: Partial<Backends>): Promise<void> {
   await mkdir(dirname(stateFile()), { recursive: true });
   const draft = `${stateFile()}.${process.pid}`;

@@ -1,12 +1,15 @@
 import { readFile } from 'node:fs/promises';
 
-/** As whom a server runs that refuses to run as root. */
+/** The user for a server that refuses to run as root. */
 export interface User {
   readonly uid: number;
   readonly gid: number;
 }
 
-/** The user `nobody` when this process is root's, else nobody else. The name is looked up, because some servers look their own up and a number would not do. */
+/**
+ * The unprivileged system user if this process is root's, else undefined. The name is looked up, because some servers look up their own
+ * name and accept no number.
+ */
 export async function unprivilegedUser(): Promise<User | undefined> {
   if (process.getuid?.() !== 0) return undefined;
   const entry = /^nobody:[^:]*:(\d+):(\d+):/m.exec(await readFile('/etc/passwd', 'utf8'));

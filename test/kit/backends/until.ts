@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 
 const PATIENCE_MS = 30_000;
 
-/** Waits until `condition` holds, asking every 50 ms; throws after 30 s or `patienceMs`, naming `what`. */
+/** Waits until `condition` holds, checked every 50 ms. Throws after 30 s or `patienceMs`, naming `what`. */
 export async function until(
   what: string,
   condition: () => Promise<boolean>,

@@ -2,7 +2,7 @@ import { globSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { BACKEND_NAMES, type BackendName } from './recipe.ts';
 
-/** What jest says about the run (a part of its Config.GlobalConfig). */
+/** Jest's description of the run (a part of its Config.GlobalConfig). */
 export interface RunConfig {
   readonly rootDir: string;
   readonly runTestsByPath: boolean;
@@ -18,7 +18,7 @@ const DESCRIBE_WITH = /describeWith\(\s*\[([^\]]*)\]/g;
 
 function namesIn(source: string): readonly BackendName[] {
   const lists = [...source.matchAll(DESCRIBE_WITH)].map((match) => match[1] ?? '');
-  // A suite that names its backends out of sight of this pattern gets all of them.
+  // A suite whose backends this pattern does not find gets all of them.
   if (lists.length === 0) return BACKEND_NAMES;
   return BACKEND_NAMES.filter((name) => lists.some((list) => list.includes(`'${name}'`)));
 }
@@ -35,7 +35,7 @@ function chosenFiles({ rootDir, ...run }: RunConfig): readonly string[] {
   return files.filter((file) => executor.isMatch(file));
 }
 
-/** The backends that the suites of this run ask for: those in files named `*.real.test.ts` that the command line chooses. */
+/** The backends that the suites of this run need: those in files named `*.real.test.ts` that the command line selects. */
 export function wantedBackends(run: RunConfig): readonly BackendName[] {
   const wanted = new Set(chosenFiles(run).flatMap((file) => namesIn(readFileSync(file, 'utf8'))));
   return BACKEND_NAMES.filter((name) => wanted.has(name));

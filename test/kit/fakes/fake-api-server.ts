@@ -41,7 +41,9 @@ const GOOD_CERTIFICATE: CertificateRequest = {
   ipAddresses: ['127.0.0.1'],
 };
 
-/** Enough of kube-apiserver for logins and the pod watch, over TLS with a CA of its own; records every request and does what a test scripts. */
+/**
+ * Enough of kube-apiserver for logins and the pod watch, over TLS with its own CA. It records every request and follows the test's script.
+ */
 export class FakeApiServer {
   readonly issuer = 'https://kubernetes.default.svc.cluster.local';
   readonly authority: CertificateAuthority;
@@ -49,11 +51,11 @@ export class FakeApiServer {
   readonly watches = new FakeWatches(this.pods);
   readonly requests: RecordedRequest[] = [];
   readonly accounts = new Map<string, string>();
-  /** Signs with the last; publishes and accepts all. */
+  /** Signs with the last key; publishes and accepts all. */
   keys: SigningKey[] = [ecKey('key-1')];
-  /** The bearer token it wants. */
+  /** The bearer token that it accepts. */
   credential: string = randomUUID();
-  /** What it publishes for discovery; a member set to undefined is left out. */
+  /** Its discovery document; a member set to undefined is left out. */
   discovery: Record<string, unknown> = {};
   readonly #faults = new Map<Operation, ServerFault>();
   readonly #server: Server;
@@ -90,18 +92,18 @@ export class FakeApiServer {
     return join(this.#directory, 'ca.pem');
   }
 
-  /** How a client reaches it: files that hold what it wants. */
+  /** Access for a client: files with the accepted credential. */
   get access(): KubernetesAccess {
     const tokenFile = join(this.#directory, 'token');
     return { type: 'kubernetes', server: this.address, caFile: this.caFile, tokenFile };
   }
 
-  /** Puts the present credential into the token file, as the kubelet does. */
+  /** Writes the present credential to the token file, as the kubelet does. */
   async writeCredential(): Promise<void> {
     await writeFile(join(this.#directory, 'token'), `${this.credential}\n`);
   }
 
-  /** What happens to all requests of one operation from now on; undefined: the usual. */
+  /** The fault of all requests of one operation from now on; undefined: none. */
   script(operation: Operation, fault: ServerFault | undefined): void {
     if (fault === undefined) this.#faults.delete(operation);
     else this.#faults.set(operation, fault);

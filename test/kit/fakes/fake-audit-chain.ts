@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { AuditChain } from '../../../src/ports/audit-chain.ts';
 import type { Tables } from '../../../src/ports/tables.ts';
 
-/** Chains entries with plain hashes, and fails loudly when a store breaks the order of stage, keep and drop. */
+/** Chains entries with plain hashes, and throws if a store breaks the order of stage, keep and drop. */
 export class FakeAuditChain implements AuditChain {
   readonly writer: string;
   #seq = 0;

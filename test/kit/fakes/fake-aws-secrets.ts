@@ -23,7 +23,7 @@ class Fault extends Error {}
 const MISSING = 'ResourceNotFoundException';
 const text = (value: unknown): string => (typeof value === 'string' ? value : '');
 
-/** The state behind the fake: names, versions and stages, as the service keeps them. */
+/** The state behind the fake: names, versions and stages, as in the service. */
 export class FakeAwsSecrets {
   readonly #secrets = new Map<string, Secret>();
 

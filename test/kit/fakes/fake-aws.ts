@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { FakeAwsSecrets, type AwsBody } from './fake-aws-secrets.ts';
 
-/** What a scripted answer does instead of the usual one. */
+/** The behaviour of a scripted answer instead of the default one. */
 export type ScriptedAnswer =
   | { readonly status: number; readonly body: string; readonly contentType?: string }
   | 'hang'
@@ -17,11 +17,11 @@ export interface AwsRequest {
   readonly body: AwsBody;
 }
 
-/** AWS Secrets Manager's wire protocol (JSON 1.1) on loopback, checked by the same contract as moto, with faults on demand. */
+/** AWS Secrets Manager's wire protocol (JSON 1.1) on loopback, checked by the same contract as moto, with scripted faults. */
 export class FakeAws {
   readonly secrets = new FakeAwsSecrets();
   readonly requests: AwsRequest[] = [];
-  /** Answers that drip and that nobody has hung up on. */
+  /** Dripping answers whose client has not disconnected yet. */
   dripping = 0;
   readonly #server: Server;
   #scripts: Script[] = [];
@@ -42,14 +42,14 @@ export class FakeAws {
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
   }
 
-  /** The next requests are answered by these, one each; undefined answers as usual. */
+  /** These answer the next requests, one each; undefined answers by default. */
   script(...answers: readonly (ScriptedAnswer | Script)[]): void {
     this.#scripts.push(
       ...answers.map((answer) => (typeof answer === 'function' ? answer : () => answer)),
     );
   }
 
-  /** Every request from now on is answered like this. */
+  /** Answers every request from now on like this. */
   always(answer: ScriptedAnswer): void {
     const script: Script = () => {
       this.#scripts.push(script);
@@ -109,13 +109,13 @@ export class FakeAws {
   }
 }
 
-/** JSON of Secrets Manager, or the form of IAM and STS. */
+/** The JSON of Secrets Manager, or the form encoding of IAM and STS. */
 function bodyOf(text: string): AwsBody {
   if (text.startsWith('{')) return JSON.parse(text) as AwsBody;
   return Object.fromEntries(new URLSearchParams(text));
 }
 
-/** An error as AWS words it. */
+/** An error in the format of AWS. */
 export function awsFault(
   type: string,
   message: string,

@@ -9,22 +9,22 @@ import { HandClock } from '../hand-clock.ts';
 import { AUDIENCE, SPEC } from '../offline-cluster.ts';
 import type { LogLine } from '../offline-cluster.ts';
 
-/** A cluster behind a scripted API server; the clock stands at the present hour, as the server's does. */
+/** A cluster behind a scripted API server; its clock is set to the present hour, like the server's. */
 export interface FakeCluster {
   readonly fake: FakeApiServer;
   readonly clock: HandClock;
   readonly log: readonly LogLine[];
   readonly pod: FakePod;
-  /** A good token of the pod. */
+  /** A valid token of the pod. */
   token(changes?: Readonly<Record<string, unknown>>): string;
   authenticate(token: string, signal?: AbortSignal): Promise<AttestedWorkload>;
   close(): Promise<void>;
 }
 
 export interface FakeClusterOptions {
-  /** One that runs already; closed with the cluster. */
+  /** A running API server; it is closed with the cluster. */
   readonly fake?: FakeApiServer;
-  /** Before anything connects. */
+  /** Called before the first connection. */
   readonly prepare?: (fake: FakeApiServer) => void;
   readonly connectionOf?: (fake: FakeApiServer) => ClusterConnection;
 }

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 
-/** A pod as the API server stores it, as far as anybody here reads it. */
+/** A stored pod of the API server, with the fields that the tests read. */
 export interface FakePod {
   readonly kind: 'Pod';
   readonly metadata: {
@@ -79,7 +79,7 @@ export class FakePods {
     return this.#record('MODIFIED', { ...stored, metadata: { ...stored.metadata, labels } });
   }
 
-  /** With a grace period the pod stays, terminating, until `remove`. */
+  /** With a grace period the pod stays terminating until `remove`. */
   terminate(pod: FakePod, endsAt: number): FakePod {
     const stored = this.#stored(pod);
     const deletionTimestamp = new Date(endsAt).toISOString();
@@ -91,13 +91,13 @@ export class FakePods {
     this.#record('DELETED', this.#stored(pod));
   }
 
-  /** Loses pods as a store restored from a backup does: no watch ever hears of it. */
+  /** Loses pods like a store restored from a backup: no watch reports it. */
   vanish(pods: readonly FakePod[]): void {
     for (const { metadata } of pods) this.#pods.delete(`${metadata.namespace}/${metadata.name}`);
     this.forget();
   }
 
-  /** Forgets history: watches and pages of older versions are answered 410. */
+  /** Drops the history: watches and pages of older versions are answered 410. */
   forget(): void {
     this.#version += 1;
     this.#forgotten = this.#version;
@@ -120,7 +120,7 @@ export class FakePods {
     return { items, metadata: { ...metadata, continue: next } };
   }
 
-  /** Events after `version`, then each new one; undefined when that history is forgotten. */
+  /** Events after `version`, then each new one; undefined if that history was dropped. */
   watch(version: string, onEvent: (event: FakeEvent) => void): (() => void) | undefined {
     const since = Number(version);
     if (since < this.#forgotten) return undefined;

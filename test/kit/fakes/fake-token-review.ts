@@ -23,7 +23,9 @@ interface Claims {
   };
 }
 
-/** The status of a TokenReview, decided as kube-apiserver does: signature, issuer, audience, time, then whether account and pod still exist. */
+/**
+ * The status of a TokenReview, decided like kube-apiserver: signature, issuer, audience, time, then whether account and pod still exist.
+ */
 export function reviewToken(
   token: string,
   audiences: readonly string[],

@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 
-/** One request as the server saw it; `target` is the raw request line's. */
+/** One request as the server received it; `target` is from the raw request line. */
 export interface SeenRequest {
   readonly method: string;
   readonly target: string;
@@ -19,7 +19,7 @@ export interface FakeAnswer {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** Answers instead of the server, or by itself on the socket; undefined lets the server answer. */
+/** Answers instead of the server, or acts directly on the socket; undefined lets the server answer. */
 export type Fault = (
   request: SeenRequest,
   response: ServerResponse,
@@ -44,15 +44,15 @@ const answer = (data: unknown): FakeAnswer =>
   OK({ lease_id: '', lease_duration: 0, renewable: false, data });
 
 /**
- * A small Vault with KV v2 at `secret/`, KV v1 at `old/`, credentials at `db/creds/<role>` and static roles of an AWS engine at `aws/static-creds/<role>`:
- * for faults that a real one cannot be made to show.
+ * A small Vault with KV v2 at `secret/`, KV v1 at `old/`, credentials at `db/creds/<role>` and static roles of an AWS engine at
+ * `aws/static-creds/<role>`. It shows faults that tests cannot provoke in a real one.
  */
 export class FakeVault {
   readonly requests: SeenRequest[] = [];
-  /** Tokens of the broker; an empty set refuses everybody. */
+  /** Tokens of the broker; an empty map refuses all. */
   readonly tokens = new Map<string, FakeToken>();
   readonly leases = new Map<string, { readonly accessor: string; seconds: number }>();
-  /** What static roles of the AWS engine have, by role. */
+  /** Keys of the AWS engine's static roles, by role. */
   readonly staticKeys = new Map<string, Readonly<Record<string, unknown>>>();
   fault: Fault | undefined;
   sealed = false;
@@ -63,9 +63,9 @@ export class FakeVault {
     token_explicit_max_ttl: 7200,
     allowed_policies: ['creds'],
   };
-  /** Laid over the answer that makes a credential. */
+  /** Overrides the answer that issues a credential. */
   credentialAnswer: Readonly<Record<string, unknown>> = {};
-  /** What a login gives. */
+  /** The token lifetime of a login. */
   loginSeconds = 3600;
   loginRenewable = true;
   logins = 0;

@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import type { FakePods } from './fake-pods.ts';
 
-/** The open watches of a fake API server, and what a test can do to them. */
+/** The open watches of a fake API server, and the faults that a test can cause in them. */
 export class FakeWatches {
   readonly #pods: FakePods;
   readonly #open = new Set<ServerResponse>();
@@ -41,22 +41,22 @@ export class FakeWatches {
     this.write(`${JSON.stringify({ type: 'BOOKMARK', object: { kind: 'Pod', metadata } })}\n`);
   }
 
-  /** Raw bytes into every open watch. */
+  /** Writes raw bytes to every open watch. */
   write(bytes: string | Uint8Array): void {
     for (const response of this.#open) if (!this.#isSilent) response.write(bytes);
   }
 
-  /** As the server ends them when their time is over. */
+  /** Ends them as the server does after their timeout. */
   end(): void {
     for (const response of this.#open) this.#end(response);
   }
 
-  /** The connections break. */
+  /** Breaks the connections. */
   reset(): void {
     for (const response of this.#open) response.destroy();
   }
 
-  /** Connections stay, nothing is written, until `speak`. */
+  /** Keeps connections open but writes nothing until `speak`. */
   silence(): void {
     this.#isSilent = true;
   }

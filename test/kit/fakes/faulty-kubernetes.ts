@@ -9,7 +9,7 @@ const BOUNDS = {
   forbiddenAudiences: ['quaymaster.test'],
 };
 
-/** One attempt a call, so that a test sees what one answer does. */
+/** One attempt per call, so that a test sees the effect of one answer. */
 export async function connectTo(
   fake: FakeApiServer,
   limits: object = {},

@@ -1,7 +1,7 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import type { AddressInfo } from 'node:net';
 
-/** One message of the server: its kind, and what it holds (PostgreSQL, 54.7). */
+/** One message of the server: its kind and its content (PostgreSQL, 54.7). */
 export function message(kind: string, body: Buffer = Buffer.alloc(0)): Buffer {
   const head = Buffer.alloc(5);
   head.write(kind, 'latin1');
@@ -19,13 +19,13 @@ export const text = (value: string): Buffer => Buffer.from(`${value}\0`);
 export const AUTHENTICATED = message('R', int32(0));
 export const READY = message('Z', Buffer.from('I'));
 
-/** A server that answers as told and keeps all that it is sent. */
+/** A server that answers as scripted and keeps all received bytes. */
 export class HostilePostgres {
   readonly received: Buffer[] = [];
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
 
-  /** `answer` is asked at each chunk, with how many came before on this connection. */
+  /** `answer` is called at each chunk, with the number of earlier chunks on this connection. */
   constructor(answer: (socket: Socket, chunk: Buffer, before: number) => void) {
     this.#server = createServer((socket) => {
       let before = 0;

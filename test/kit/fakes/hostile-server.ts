@@ -1,6 +1,6 @@
 import { createServer, type AddressInfo, type Socket } from 'node:net';
 
-/** A server that answers with what it is told, whatever it is asked; `received` is all that was sent to it. */
+/** A server that sends scripted answers to any request; `received` is all that it received. */
 export interface HostileServer {
   readonly port: number;
   received(): Buffer;

@@ -17,10 +17,10 @@ export interface Heard {
   readonly message: Readonly<Record<string, unknown>>;
 }
 
-/** What the receiver does with a delivery instead of its work. */
+/** The receiver's behaviour at a delivery instead of its work. */
 export type Lie = (heard: Heard, response: ServerResponse, request: IncomingMessage) => void;
 
-/** A receiver that does whatever a test tells it to; on loopback and without TLS, which the connection says. */
+/** A receiver with scripted behaviour, on loopback and without TLS, as its connection declares. */
 export class LyingReceiver {
   readonly heard: Heard[] = [];
   lie: Lie = () => undefined;
@@ -88,7 +88,7 @@ interface Spoken {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** An answer that is signed as it should be, unless told. */
+/** An answer, with a valid signature by default. */
 export const say =
   (answer: unknown, { id, key = KEY, headers = {} }: Spoken = {}): Lie =>
   (heard, response) => {

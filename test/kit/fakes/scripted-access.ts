@@ -19,24 +19,24 @@ export function refusal(operation: string, status: number, code: Problem['code']
   return new ApiError(operation, problem(status, code), after);
 }
 
-/** A broker whose answers the test writes. Time is that of the test. */
+/** A broker with scripted answers. Its time is the test's. */
 export class ScriptedAccess implements BrokerAccess {
   readonly clock: HandClock;
-  /** Version and value by path; what is not here is denied. */
+  /** Version and value by path; other paths are denied. */
   readonly secrets = new Map<string, string>();
-  /** Another value than its version, by path. */
+  /** Values that differ from their version, by path. */
   readonly values = new Map<string, string>();
-  /** Paths whose backend is away at present. */
+  /** Paths whose backend is unavailable now. */
   readonly away = new Set<string>();
-  /** Whether it says nothing to the end of a session. */
+  /** Whether it does not answer the end of a session. */
   isSilent = false;
-  /** How far its clock is from that of the agent. */
+  /** The offset of its clock from the agent's. */
   offsetMs = 0;
   sessionMs = 3_600_000;
   leaseMs = 600_000;
-  /** What the next calls throw, by operation, one after the other. */
+  /** Errors of the next calls, by operation, in order. */
   readonly failures = new Map<string, Error[]>();
-  /** Calls in their order: operation, what it was about, when. */
+  /** Calls in order: operation, subject, time. */
   readonly calls: { readonly operation: string; readonly about: string; readonly at: number }[] =
     [];
   readonly #events: BrokerEvent[] = [];

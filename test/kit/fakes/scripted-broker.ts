@@ -10,7 +10,7 @@ export interface Received {
 
 export type Step = (response: ServerResponse, request: IncomingMessage) => void;
 
-/** Answers each request with the next step, and with the last one from then on: for faults that a real broker cannot be made to have. */
+/** Answers each request with the next step, and from then on with the last one. For faults that tests cannot provoke in a real broker. */
 export class ScriptedBroker {
   readonly received: Received[] = [];
   readonly #steps: Step[];
@@ -74,5 +74,5 @@ export function problem(
   };
 }
 
-/** Takes the request and goes away. */
+/** Accepts the request and disconnects. */
 export const hangUp: Step = (_response, request) => void request.socket.destroy();

@@ -1,23 +1,23 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { gzipSync } from 'node:zlib';
 
-/** What a server does with a request instead of answering it. */
+/** A server's behaviour at a request instead of an answer. */
 export type ServerFault = (request: IncomingMessage, response: ServerResponse) => void;
 
-/** The connection breaks. */
+/** Breaks the connection. */
 export const drop: ServerFault = (request) => void request.socket.destroy();
 
-/** Nothing comes, the connection stays. */
+/** Sends nothing and keeps the connection open. */
 export const stall: ServerFault = () => undefined;
 
-/** A byte now and then, for ever. */
+/** Sends a byte now and then, for ever. */
 export const drip: ServerFault = (_, response) => {
   response.writeHead(200, { 'content-type': 'application/json' });
   const timer = setInterval(() => response.write(' '), 5);
   response.once('close', () => clearInterval(timer));
 };
 
-/** A body that does not stop before the reader does. */
+/** Sends a body until the reader stops. */
 export const flood: ServerFault = (_, response) => {
   response.writeHead(200, { 'content-type': 'application/json' });
   const chunk = Buffer.alloc(256 * 1024, 'a');

@@ -1,6 +1,6 @@
 import type { Tables } from '../../../src/ports/tables.ts';
 
-/** A whole row of a lease; what a test does not care about is the same in all of them. */
+/** A complete lease row; fields that a test does not set have defaults. */
 export function leaseRow(id: string, with_: Partial<Tables['leases']> = {}): Tables['leases'] {
   return {
     id,

@@ -11,7 +11,7 @@ export interface PolicySketch {
 export const EVERYBODY = { clusters: ['prod'], namespaces: ['*'], serviceAccounts: ['*'] };
 export const EVERYTHING = ['read', 'list', 'write', 'rotate'];
 
-/** A policy by way of the parser, as the broker has it. */
+/** A policy from the parser, in the broker's form. */
 export function storedPolicy({
   name = 'policy',
   version = 1,

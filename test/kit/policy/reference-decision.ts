@@ -1,7 +1,7 @@
 import { isSecretPath } from '../../../src/domain/names.ts';
 import type { AccessRequest, PolicyRule, StoredPolicy } from '../../../src/domain/policy/index.ts';
 
-/** Matching by definition: every way to give segments to `**` and characters to `*` is tried. Slow, and nothing like the trie. */
+/** Matching by definition: tries every way to give segments to `**` and characters to `*`. It is slow, and independent of the trie. */
 export function globMatchesByDefinition(pattern: string, text: string): boolean {
   const [first] = pattern;
   if (first === undefined) return text === '';
@@ -28,7 +28,9 @@ function pathMatchesByDefinition(pattern: readonly string[], path: readonly stri
   );
 }
 
-/** The effect by going over every policy; for documents without labels, pod variables and conditions other than `sealedDelivery`. */
+/**
+ * The effect from checking every policy in turn. For documents without labels, pod variables and conditions other than `sealedDelivery`.
+ */
 export function effectByDefinition(
   policies: readonly StoredPolicy[],
   request: AccessRequest,
@@ -77,7 +79,10 @@ function ruleMatches(rule: PolicyRule, request: AccessRequest): boolean {
   );
 }
 
-/** An allow may ask for sealed answers, and then needs to know of them; a deny of answers in clear spares only those known to be sealed. */
+/**
+ * An allow that requires sealed answers matches only if sealing is known. A deny of answers in clear spares only answers that are known to
+ * be sealed.
+ */
 function isDeliveryMet({ effect, conditions }: PolicyRule, { sealed }: AccessRequest): boolean {
   if (conditions?.sealedDelivery === undefined) return true;
   return effect === 'allow' ? sealed === true : sealed !== true;

@@ -7,17 +7,17 @@ interface Delivered {
   readonly rotation: string | undefined;
 }
 
-/** A target behind the webhook that counts what reaches it: accounts with the passwords that they accept. */
+/** A target behind the webhook that counts deliveries, with accounts and their accepted passwords. */
 export class AccountReceiver {
-  /** In the order in which they came; a `test` is two, the first with a password that nobody set. */
+  /** In order of arrival; a `test` is two deliveries, the first with a password that was never set. */
   readonly deliveries: Delivered[] = [];
-  /** Each answer waits so long. */
+  /** Delay of each answer. */
   latencyMs = 0;
-  /** At once, so far. */
+  /** The highest number of concurrent deliveries so far. */
   mostAtOnce = 0;
-  /** Waited for after a delivery has had its effect and before it is answered. */
+  /** Awaited after a delivery has its effect and before its answer. */
   hold: ((delivered: Delivered) => Promise<void> | undefined) | undefined;
-  /** Answers instead of doing anything; undefined: it does it. */
+  /** Answers instead of a delivery's effect; undefined: the delivery has its effect. */
   instead: ((delivered: Delivered) => object | undefined) | undefined;
   readonly #accounts = new Map<string, Set<string>>();
   readonly #receiver = new LyingReceiver();
@@ -36,7 +36,7 @@ export class AccountReceiver {
     return this.#receiver.stop();
   }
 
-  /** As the configuration file has it. */
+  /** The connection for the configuration file. */
   connection(limits: Readonly<Record<string, number>> = {}): object {
     return {
       type: 'webhook',
@@ -49,7 +49,7 @@ export class AccountReceiver {
     };
   }
 
-  /** Somebody else made this account. */
+  /** Adds an account that the broker did not create. */
   allow(target: string, password: string): void {
     this.#accounts.set(target, new Set([password]));
   }

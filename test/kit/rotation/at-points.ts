@@ -8,23 +8,23 @@ import type { Furnished } from '../prepared-installation.ts';
 import { BEFORE_ALL } from './fault-points.ts';
 import type { Current, RotatingBroker } from './rotating-broker.ts';
 
-/** How one path is made to fail, time and again. */
+/** The repeated failures of one path. */
 export interface Series {
   readonly path: string;
   readonly points: readonly string[];
   readonly broker: () => RotatingBroker;
-  /** The target has the new value before it is stored anywhere else: until then nothing that is stored logs in. */
+  /** The target has the new value before it is stored elsewhere; until then no stored value logs in. */
   readonly isAhead?: boolean;
-  /** And afterwards the old one goes on working: until the target makes another. */
+  /** The old value keeps working until the target generates another. */
   readonly outlives?: boolean;
 }
 
 const TIMEOUT_MS = 60_000;
 const PROMOTED = 'rotation.promote.after_effect';
-/** As often as it is tried until somebody looks. */
+/** As many failures as attempts before the rotation is parked. */
 const FAILING = Array.from({ length: MOST_ATTEMPTS }, () => `${PROMOTED} throw`);
 
-/** Killed there, and started again. */
+/** Kills the process at each point and restarts it. */
 export function killedAt(series: Series): void {
   const { path, points, broker: of, isAhead = false, outlives = false } = series;
   it.each(points)(
@@ -43,7 +43,7 @@ export function killedAt(series: Series): void {
       if (!isBetween) expect(works).toContain(true);
 
       await broker.restart();
-      // Nothing was recorded: nothing happened, and who asks again begins afresh.
+      // Nothing was recorded and nothing happened, so a repeated request starts again.
       if (point === BEFORE_ALL) {
         expect(await broker.active(path)).toBeUndefined();
         expect((await broker.current(path)).version).toBe(before.version);
@@ -56,7 +56,7 @@ export function killedAt(series: Series): void {
   );
 }
 
-/** What runs there throws. */
+/** Throws at each point. */
 export function throwingAt(series: Series): void {
   const { path, points, broker: of } = series;
   it.each(points)(
@@ -75,7 +75,7 @@ export function throwingAt(series: Series): void {
   );
 }
 
-/** The process stands still there until its claim is over, and goes on. `stillMs`: how long that is by the clock of the machine. */
+/** Stops the process at each point until its claim expires, then resumes it. `stillMs`: that time by the clock of the machine. */
 export function standingStillAt(series: Series, stillMs: number): void {
   const { path, points, broker: of } = series;
   it.each(points)(
@@ -88,7 +88,7 @@ export function standingStillAt(series: Series, stillMs: number): void {
       await broker.furnished.arm(point, 'stop');
       const asked = broker.ask(path);
       await until('it stands still', () => isStandingStill(broker.furnished));
-      // The fault is the time that passes.
+      // The elapsed time is the fault.
       await pause(stillMs);
       installation.signal('SIGCONT');
       expect(await asked).toBe(202);
@@ -99,7 +99,7 @@ export function standingStillAt(series: Series, stillMs: number): void {
   );
 }
 
-/** Killed there while what was made, and is current already where the provider is outside, is taken back. */
+/** Kills the process at each point while it rolls back the new credential, which is current already if the provider is external. */
 export function killedUndoingAt({ path, points, broker: of }: Series): void {
   it.each(points)(
     'leaves the old login working, and ends the new one, when it is aborted: %s',
@@ -128,7 +128,7 @@ export function killedUndoingAt({ path, points, broker: of }: Series): void {
   );
 }
 
-/** What takes back throws there. */
+/** Throws at each point of the rollback. */
 export function throwingUndoingAt({ path, points, broker: of }: Series): void {
   it.each(points)(
     'has the old login and no other when taking back throws: %s',
@@ -149,7 +149,10 @@ export function throwingUndoingAt({ path, points, broker: of }: Series): void {
   );
 }
 
-/** Current logs in and is the value first made; what was before it does not, unless it outlives it; each step was done once, and the value written once. */
+/**
+ * The current value logs in and is the first value generated. The previous value does not log in, unless it outlives the rotation. Each
+ * step ran once, and the value was written once.
+ */
 async function expectRotated(
   { broker: of, path, outlives = false }: Series,
   { before, written }: { readonly before: Current; readonly written: number | undefined },
@@ -169,7 +172,7 @@ async function expectRotated(
   ]);
 }
 
-/** Whether the failpoint that was armed has done what it is for. */
+/** Whether the armed failpoint has acted. */
 async function isPast({ installation }: Furnished): Promise<boolean> {
   return readFile(installation.file('failpoint')).then(
     () => false,

@@ -3,8 +3,8 @@ import { connect, createServer, type AddressInfo, type Server, type Socket } fro
 /** A TCP proxy before PostgreSQL that cuts a connection at a chosen message of a commit. */
 export class CommitProxy {
   /**
-   * Once, instead of what is passed on: the BEGIN of a batch of the store, the first COMMIT of a connection, or the answer to a COMMIT
-   * (the change is made, and nobody hears of it).
+   * The message to cut at, once, instead of forwarding it: the BEGIN of a batch of the store, the first COMMIT of a connection, or the
+   * answer to a COMMIT (the change is made, but the client gets no answer).
    */
   cut: 'begin' | 'commit' | 'answer' | undefined;
   readonly #server: Server;
@@ -56,7 +56,7 @@ export class CommitProxy {
       end();
     });
     server.on('data', (chunk) => {
-      // The tag of the command that is complete.
+      // The tag of the completed command.
       if (this.cut !== 'answer' || !chunk.includes('COMMIT\0')) {
         client.write(chunk);
         return;

@@ -1,13 +1,13 @@
-/** A step's end is the next one's beginning. */
+/** The end of a step is the beginning of the next one. */
 const MOMENTS = ['after_begun', 'after_effect', 'after_done'] as const;
 
 export const pointsOf = (...steps: readonly string[]): readonly string[] =>
   steps.flatMap((step) => MOMENTS.map((moment) => `rotation.${step}.${moment}`));
 
-/** Around the commit that begins a rotation: before it nothing is recorded. */
+/** Before the commit that starts a rotation: nothing is recorded yet. */
 export const BEFORE_ALL = 'rotation.started.before_commit';
 
-/** Around every write and every outside call of a rotation that goes well. */
+/** Around every write and every external call of a successful rotation. */
 export const EVERY_POINT: readonly string[] = [
   BEFORE_ALL,
   'rotation.started.after_commit',
@@ -17,7 +17,7 @@ export const EVERY_POINT: readonly string[] = [
   ...pointsOf('retire'),
 ];
 
-/** Where a rotation can fail and be tried again: it has begun, and is not over. */
+/** Points at which a rotation can fail and retry: after its start and before its end. */
 export const POINTS_WITHIN: readonly string[] = EVERY_POINT.filter(
   (point) => !point.includes('.started.') && point !== 'rotation.retire.after_done',
 );

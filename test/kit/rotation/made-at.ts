@@ -2,7 +2,7 @@ import type { AwsRole } from '../aws-role.ts';
 import type { RotatingPlace } from '../rotating-place.ts';
 import { PATIENT, type Rotating } from './rotating.ts';
 
-/** A credential of the contract suites under a path of the broker's own. */
+/** A credential of the contract suites under a path of the broker. */
 export async function rotatingAt(path: string, place: RotatingPlace): Promise<Rotating> {
   const { connection, strategy, options } = place;
   const { current, logsIn, close } = await place.make();
@@ -16,7 +16,7 @@ export async function rotatingAt(path: string, place: RotatingPlace): Promise<Ro
   };
 }
 
-/** A static role of an AWS engine: its period is over whenever a rotation is asked for. */
+/** A static role of an AWS engine whose period is over at each requested rotation. */
 export async function followedAt(path: string, place: RotatingPlace<AwsRole>): Promise<Rotating> {
   const role = await place.make();
   const rotating = await rotatingAt(path, { ...place, make: () => Promise.resolve(role) });

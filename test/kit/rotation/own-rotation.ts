@@ -2,7 +2,7 @@ import type { Moto } from '../backends/moto.ts';
 import { OwnSecret } from '../own-secret.ts';
 import { PATIENT, type Rotating } from './rotating.ts';
 
-/** A secret of AWS that rotates by its own function, which goes on by itself once it is asked. */
+/** A secret of AWS that rotates with its own function, which continues by itself once it is started. */
 export async function ownRotation(moto: Moto): Promise<Rotating> {
   const secret = await OwnSecret.create(moto);
   secret.makesAtOnce = true;

@@ -1,13 +1,13 @@
 import { createDatabase, type Postgres } from '../backends/postgres.ts';
 import type { Furniture } from '../prepared-installation.ts';
 
-/** A store that other processes may be on as well. */
+/** A store that several processes can share. */
 export interface StoreElsewhere {
   readonly furniture: Furniture;
   readonly drop: () => Promise<void>;
 }
 
-/** A store in a database of its own. */
+/** A store in a separate database. */
 export async function postgresStore(postgres: Postgres): Promise<StoreElsewhere> {
   const { connectionString, drop } = await createDatabase(postgres);
   return {

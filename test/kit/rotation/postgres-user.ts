@@ -3,7 +3,7 @@ import { uniqueName } from '../backends/unique-name.ts';
 import type { PostgresPlace } from '../postgres-fixture.ts';
 import { PATIENT, type Rotating } from './rotating.ts';
 
-/** How one path rotates there. */
+/** The definition of one rotating path. */
 export interface PostgresUser {
   readonly path: string;
   readonly strategy: 'alternating-users' | 'single-user';
@@ -11,7 +11,7 @@ export interface PostgresUser {
   readonly more?: object;
 }
 
-/** Users of a real PostgreSQL, the first of which each secret names; `port`: where it is reached, when something stands before it. */
+/** Users of a real PostgreSQL, the first of which each secret names. `port`: the port of a proxy before the server. */
 export async function postgresUsers(
   place: PostgresPlace,
   users: readonly PostgresUser[],
@@ -42,7 +42,7 @@ export async function postgresUsers(
   return Promise.all(rotating);
 }
 
-/** What the server has of each user's password: each time it is set, another salt. */
+/** The server's verifier of each user's password: its salt changes each time the password is set. */
 export async function verifiers(place: PostgresPlace): Promise<ReadonlyMap<string, string>> {
   const rows = await place.query('SELECT rolname, rolpassword FROM pg_authid');
   return new Map(rows.map(([name, verifier]) => [String(name), String(verifier)]));

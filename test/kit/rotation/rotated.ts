@@ -5,7 +5,7 @@ interface Rotation {
   readonly step: string;
 }
 
-/** A secret of the mount `own` whose password the broker generates anew when it is asked to. */
+/** A secret of the mount `own` whose password the broker generates at each requested rotation. */
 export class Rotated {
   readonly path: string;
   readonly #broker: Furnished;

@@ -10,7 +10,7 @@ export interface Clock {
   readonly speed: number;
 }
 
-/** A rotation as the API shows it. */
+/** A rotation in an answer of the API. */
 export interface ShownRotation {
   readonly id: string;
   readonly state: string;
@@ -20,7 +20,7 @@ export interface ShownRotation {
   readonly steps: readonly { readonly step: string; readonly outcome: string }[];
 }
 
-/** What a workload reads. */
+/** A workload's read. */
 export interface Current {
   readonly data: SecretData;
   readonly version: string;
@@ -37,7 +37,7 @@ export class RotatingBroker {
     this.#rotating = new Map(rotating.map((each) => [each.path, each]));
   }
 
-  /** Writes what the broker keeps itself, and the definitions. The broker runs. */
+  /** Writes the broker's own secrets and the definitions. The broker keeps running. */
   static async start(
     rotating: readonly Rotating[],
     furniture: Furniture = {},
@@ -60,14 +60,14 @@ export class RotatingBroker {
     return new RotatingBroker(furnished, rotating);
   }
 
-  /** Starts it again, as a program with failpoints. */
+  /** Restarts it as a program with failpoints. */
   async restart(clock: Clock = this.#clock): Promise<void> {
     this.#clock = clock;
     await this.furnished.installation.stop();
     await this.furnished.startWithFailpoints(clock);
   }
 
-  /** Asks for a rotation, or directs the one under way. Undefined where the broker died meanwhile. */
+  /** Requests a rotation, or controls the one in progress. Undefined if the broker died meanwhile. */
   async ask(path: string, verb = 'run', body: object = {}): Promise<number | undefined> {
     const { installation, operator } = this.furnished;
     const { due } = this.#of(path);
@@ -94,7 +94,7 @@ export class RotatingBroker {
     await until('the rotation is over', async () => (await this.active(path)) === undefined);
   }
 
-  /** The newest first. */
+  /** Newest first. */
   async history(path: string): Promise<readonly ShownRotation[]> {
     const { installation, operator } = this.furnished;
     const asked = `/api/v1/rotation-history/${path}`;
@@ -102,7 +102,7 @@ export class RotatingBroker {
     return json['items'] as readonly ShownRotation[];
   }
 
-  /** What a workload reads, which lets go of it at once. */
+  /** Reads as a workload, and ends the lease at once. */
   async current(path: string): Promise<Current> {
     const { epoch, speed } = this.#clock;
     const at = epoch + (Date.now() - epoch) * speed;
@@ -112,7 +112,7 @@ export class RotatingBroker {
     return { data: json['data'] as SecretData, version: String(json['version']) };
   }
 
-  /** What is stored, wherever it is; the broker does not run. */
+  /** The stored values, at whatever provider; the broker must not run. */
   async stored(path: string): Promise<StoredSecret> {
     const { held } = this.#of(path);
     const stored = await storedSecret(this.furnished.installation.file('config.yaml'), path);
@@ -123,7 +123,7 @@ export class RotatingBroker {
     return data !== undefined && this.#of(path).logsIn(data);
   }
 
-  /** How often the path's value was written, as far as its provider counts. */
+  /** How often the path's value was written, if its provider counts writes. */
   async written(path: string, { version }: Current): Promise<number | undefined> {
     const { held, written } = this.#of(path);
     return held === undefined ? Number(version) : written?.();

@@ -1,26 +1,26 @@
 import type { SecretData } from '../../../src/domain/secret.ts';
 
-/** One secret that rotates: what a broker process is furnished with for it, and how a test sees what its target lets in. */
+/** One rotating secret: the configuration of a broker process for it, and how a test checks what its target accepts. */
 export interface Rotating {
   readonly path: string;
-  /** As the configuration file has them. */
+  /** Connections for the configuration file. */
   readonly connections: Readonly<Record<string, object>>;
-  /** Documents of mounts, by their paths in the API. */
+  /** Documents of mounts, by their API paths. */
   readonly mounts?: Readonly<Record<string, object>>;
-  /** What is written below the path first, where the broker keeps it itself. */
+  /** The first value below the path, if the broker stores it. */
   readonly first?: SecretData;
-  /** Of the definition. */
+  /** The rotation of the definition. */
   readonly rotation: object;
-  /** What the target does by itself before a rotation finds anything to take over. */
+  /** The target's own action before a rotation finds a value to take over. */
   readonly due?: (current: SecretData) => Promise<void>;
-  /** Really logs in, past the broker. */
+  /** Logs in at the target without the broker. */
   readonly logsIn: (data: SecretData) => Promise<boolean>;
-  /** What a provider outside has; absent: the broker keeps it. */
+  /** The value at an external provider; absent: the broker stores it. */
   readonly held?: () => Promise<SecretData>;
-  /** How often that was written; absent where the provider does not count. */
+  /** How often that value was written; absent if the provider does not count. */
   readonly written?: () => Promise<number>;
   readonly close: () => Promise<void>;
 }
 
-/** Calls have time enough, also where the broker's clock is fast. */
+/** Calls have enough time, even if the broker's clock is fast. */
 export const PATIENT = { timeoutMs: 60_000 };

@@ -15,19 +15,19 @@ import type { Store } from '../../../src/ports/store.ts';
 import { openEmbedded } from '../../../src/providers/embedded/open.ts';
 import { openStore } from '../../../src/store/index.ts';
 
-/** What a store has of one path, the current value where it is below `own`: everything that somebody who recovers the broker could log in with. */
+/** A store's data about one path, with the current value if it is below `own`: every value with which a recovered broker could log in. */
 export interface StoredSecret {
   readonly current: SecretData | undefined;
-  /** Of the rotation under way. */
+  /** The pending value of the rotation in progress. */
   readonly pending: SecretData | undefined;
   readonly schedule: ScheduleRow | undefined;
-  /** The newest last. */
+  /** Newest last. */
   readonly rotations: readonly RotationRow[];
-  /** Of all of them, as `step outcome`. */
+  /** Steps of all rotations, as `step outcome`. */
   readonly steps: readonly string[];
 }
 
-/** Looks into the store of a broker that does not run, with the keys of its installation. */
+/** Reads the store of a stopped broker with the keys of its installation. */
 export async function storedSecret(configFile: string, path: string): Promise<StoredSecret> {
   const config = await loadConfig(configFile);
   const { chain } = await openBootLog(config, systemClock);

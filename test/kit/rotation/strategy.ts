@@ -11,39 +11,42 @@ import type { StoreElsewhere } from './postgres-store.ts';
 import { RotatingBroker, type Clock } from './rotating-broker.ts';
 import type { Rotating } from './rotating.ts';
 
-/** `ALL=1` in the environment asks for every point of every strategy. Otherwise each has a share, and those of one file have every point together. */
+/**
+ * `ALL=1` in the environment runs every point of every strategy. Otherwise each strategy has a share, and those of one file cover every
+ * point together.
+ */
 const IS_ALL = process.env['ALL'] === '1';
 /** A back-off of eleven seconds passes in half a second. */
 const SPEED = 20;
-/** More than a claim's minute. */
+/** Longer than a claim, which lasts a minute. */
 const STILL_MS = 65_000 / SPEED;
-/** Longer than anything here takes. */
+/** Longer than any test here takes. */
 const BEHIND_MS = 240_000;
 const UNDOING = pointsOf('discard');
 
 interface Strategy {
   readonly path: string;
   readonly open: () => Promise<Rotating>;
-  /** Where the broker keeps what it knows; absent: in a file of its own. */
+  /** The broker's store; absent: a file of its own. */
   readonly store?: () => Promise<StoreElsewhere>;
-  /** Killed at every point: the one of its kind. */
+  /** This strategy is killed at every point, on behalf of its kind. */
   readonly isWhole?: true;
-  /** The target has the new value before the broker; from then on there is no way back. */
+  /** The target has the new value before the broker; from then on no rollback is possible. */
   readonly isAhead?: boolean;
-  /** The old value goes on working until the target makes the one after the new. */
+  /** The old value keeps working until the target generates the value after the new one. */
   readonly outlives?: boolean;
-  /** The broker's clock must not be ahead of the target's, which says when something was made. */
+  /** The broker's clock must not be ahead of the target's, which reports creation times. */
   readonly isBehind?: true;
 }
 
-/** One of every so many points; the next strategy has others. */
+/** One of every `every` points; the next strategy has others. */
 function share(points: readonly string[], every: number, offset: number): readonly string[] {
   return IS_ALL ? points : points.filter((_, index) => index % every === offset % every);
 }
 
 let offset = 0;
 
-/** What happens to one strategy wherever the process that carries it on is killed, throws or stands still. */
+/** Tests one strategy with its process killed, stopped or throwing at its points. */
 export function strategy(title: string, tried: Strategy): void {
   const { path, open, store, isAhead = false, outlives = false } = tried;
   const own = offset++;
@@ -69,7 +72,8 @@ export function strategy(title: string, tried: Strategy): void {
       killedAt({ ...series, points: killed });
       if (!isAhead) killedUndoingAt({ ...series, points: share(UNDOING, 3, own) });
     };
-    // Only a file's one process knows at its start that nobody else holds a claim: elsewhere the claim's minute has to pass.
+    // Only the one process of a file store knows at its start that no other process holds a claim. Elsewhere the claim must expire, which
+    // takes a minute.
     const isAlone = store === undefined;
     beforeAll(() => start(isAlone ? undefined : fast()), 60_000);
     afterAll(end);

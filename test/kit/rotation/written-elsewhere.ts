@@ -29,7 +29,7 @@ interface Elsewhere {
   readonly close: () => Promise<void>;
 }
 
-/** A generated value at a provider: nobody else knows it, so that what the provider has is what logs in. */
+/** A generated value at a provider. No other system knows it, so the provider's value is the one that logs in. */
 function generatedAt(name: string, at: Elsewhere): Rotating {
   const { connection, options, held } = at;
   return {
