@@ -6,28 +6,28 @@ import { LiveSession } from './sessions/session-memory.ts';
 /** One request as the broker sees it. */
 export interface Call {
   readonly requestId: string;
-  /** The peer, or what a trusted proxy says. */
+  /** The address of the peer, or the address that a trusted proxy reports. */
   readonly address: string;
-  /** What a caller without a known identity is counted by: an IPv4 address, or the /64 of an IPv6 address. */
+  /** The counting key of a caller without a known identity: an IPv4 address, or the /64 of an IPv6 address. */
   readonly network: string;
-  /** Who is counted for the call: the identity of the caller once it is known, else the network. */
+  /** The counting key of the call: the identity of the caller once it is known, otherwise the network. */
   readonly holder: string;
   readonly client: EncodedClient;
-  /** As `client`, for the entry of a refusal: every text that the client chose is cut short. */
+  /** As `client`, for the audit entry of a refusal: every text that the client chose is truncated. */
   readonly refusedClient: EncodedClient;
-  /** Made when something leaves the process: aborts when the caller goes away. */
+  /** Created for calls that leave the process; its signal aborts when the caller disconnects. */
   context(): CallContext;
 }
 
-/** Who makes a call, once known. */
+/** An identified caller. */
 export type Caller = LiveSession | LiveOperator;
 
-/** What is counted for one caller: all sessions of a workload are one; of an operator, each token is. */
+/** The counting key of a caller: all sessions of a workload share one; each operator token has its own. */
 export function identityOf(caller: Caller): string {
   return caller instanceof LiveSession ? caller.workloadId : caller.operator.tokenId;
 }
 
-/** When the authority of the caller ends: no plan commits at or after it. */
+/** The time at which the authority of the caller expires: no plan commits at or after it. */
 export function authorityEnd(caller: Caller): number {
   return caller instanceof LiveSession ? caller.session.endsAt : caller.operator.endsAt;
 }

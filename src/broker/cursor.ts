@@ -5,15 +5,15 @@ import { cursorData } from '../crypto/associated-data.ts';
 import type { Parts } from './parts.ts';
 
 /**
- * A page's `next`: sealed, since the place where a page ends may be a name that the caller must not know, and of use only for the list it
- * came from, so that nobody pages from a place of his own making.
+ * Encodes the `next` of a page. The cursor is sealed, because its position may be a name that the caller must not learn. It is valid only
+ * for the list that produced it, so a caller cannot page from a position that it chose.
  */
 export function encodeCursor(parts: Parts, list: string, position: unknown): string {
   const plaintext = Buffer.from(JSON.stringify(position));
   return seal(keyOf(parts), plaintext, cursorData(list)).toString('base64url');
 }
 
-/** @throws ERR_REQUEST_INVALID for a cursor that this installation did not give out for this list. */
+/** @throws ERR_REQUEST_INVALID for a cursor that this installation did not issue for this list. */
 export function decodeCursor(parts: Parts, list: string, cursor: string | undefined): unknown {
   if (cursor === undefined) return undefined;
   try {

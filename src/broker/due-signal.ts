@@ -1,4 +1,4 @@
-/** Tells whoever sleeps until something is due that something may be due sooner. */
+/** Notifies workers that sleep until their next due time that an earlier one may exist. */
 export class DueSignal {
   readonly #listeners = new Set<() => void>();
 
@@ -6,7 +6,7 @@ export class DueSignal {
     for (const listener of this.#listeners) listener();
   }
 
-  /** The returned function ends it. */
+  /** The returned function removes the listener. */
   listen(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);

@@ -1,9 +1,10 @@
-/** A value that is there already, or one that has to be waited for. */
+/** A value that is available now, or a promise of it. */
 export type Eventually<T> = T | Promise<T>;
 
 /**
- * Continues at once with a value that is there. Each promise costs a read more than its decision (docs/performance.md): a read whose session,
- * value and lease are in memory waits for its commit alone. An async function does the same with `made instanceof Promise ? await made : made`.
+ * Continues synchronously with an available value. Each promise costs a read more than its decision (docs/performance.md). A read whose
+ * session, value and lease are in memory therefore waits only for its commit. An async function does the same with
+ * `made instanceof Promise ? await made : made`.
  */
 export function whenReady<T, R>(
   value: Eventually<T>,
@@ -12,7 +13,7 @@ export function whenReady<T, R>(
   return value instanceof Promise ? value.then(next) : next(value);
 }
 
-/** All of them, at once where none has to be waited for. */
+/** All of the values; synchronous if none of them is a promise. */
 export function allReady<T>(values: readonly Eventually<T>[]): Eventually<readonly T[]> {
   return values.every(isThere) ? values : Promise.all(values);
 }

@@ -2,12 +2,12 @@ import { setImmediate as loopTurn } from 'node:timers/promises';
 import type { ListQuery, Store, TableName } from '../ports/store.ts';
 import type { Tables } from '../ports/tables.ts';
 
-/** SQLite answers in one piece: a page is what all other requests wait for. */
+/** SQLite reads a page synchronously, so every other request waits for that page. */
 const PAGE = 500;
 
 /**
- * Every row that matches, a page at a time, in the order of the primary key; other work of this process runs between two pages. The cost of a page is
- * that of its rows only if an index has the columns of `equals`, then the primary key.
+ * Yields every matching row in the order of the primary key, one page at a time. Other work of this process runs between two pages. A page
+ * costs only its own rows if an index has the columns of `equals`, then the primary key.
  */
 export async function* listAll<T extends TableName>(
   store: Store,

@@ -35,16 +35,16 @@ export interface Limits {
   readonly eventStreams: number;
 }
 
-/** The registered clusters at work: one authenticator and one watch each, made and closed as cluster documents change. */
+/** The registered clusters in use. Each has one authenticator and one watch, created and closed as cluster documents change. */
 export interface Clusters {
   /** @throws ERR_IDENTITY_UNAVAILABLE when its connection is not configured. */
   authenticator(name: string): WorkloadAuthenticator | undefined;
   watch(name: string): PodWatch | undefined;
-  /** Why a cluster like this cannot be served: its connection is missing or of another kind. */
+  /** The reason why this cluster cannot be served: its connection is missing or of another kind. */
   problem(spec: ClusterSpec): string | undefined;
 }
 
-/** What the use cases are made of; put together once by the composition root. */
+/** The dependencies of the use cases; the composition root assembles them once. */
 export interface Parts {
   readonly store: Store;
   readonly clock: Clock;
@@ -58,7 +58,7 @@ export interface Parts {
   readonly proofs: ProofMemory;
   readonly connections: Connections;
   readonly targets: RotationTargets;
-  /** Rung when a rotation or a schedule changes: what this process does next may be due sooner. */
+  /** Notifies the scheduler when a rotation or a schedule changes, because the next due time may be earlier. */
   readonly rotationsDue: DueSignal;
   readonly clusters: Clusters;
   readonly values: ValueCache;
@@ -69,20 +69,20 @@ export interface Parts {
   readonly audit: AuditLog;
   /** Refusals of requests without a known caller. */
   readonly refusals: RefusalTally;
-  /** Refusals and failures of known callers. */
+  /** Refusals and failures of identified callers. */
   readonly denials: RefusalTally;
   readonly keyring: Keyring;
   readonly installation: string;
   readonly digest: TextDigest;
-  /** Rotations that holders took back since the start of the process. */
+  /** Rotations that holders vetoed since the process started. */
   readonly vetoes: { count: number };
-  /** MACs the rows that grant. */
+  /** Computes and verifies the MACs of rows that grant access. */
   readonly rows: RowSeals;
-  /** Test builds name points of a rotation at which the process dies, throws or stands still. */
+  /** In test builds: called with the name of a point in a rotation, where the process crashes, throws or blocks. */
   readonly failpoint?: ((name: string) => void | Promise<void>) | undefined;
 }
 
-/** An event less what the recorder fills in. */
+/** An event without the fields that the recorder adds. */
 export type Recordable = AuditEvent extends infer E
   ? E extends AuditEvent
     ? Omit<E, 'time' | 'requestId' | 'actor' | 'client'> & { readonly actor?: EncodedActor }

@@ -3,31 +3,31 @@ import type { BrokerError } from '../domain/errors.ts';
 import type { Eventually } from './eventually.ts';
 
 const COUNTED_HOLDERS = 50_000;
-/** Part of a quota that may be taken between two counts of the store, which knows what other replicas granted and what has ended. */
+/** The share of a quota that a holder may take between two counts of the store. Only a count sees what other replicas granted and what ended. */
 const COUNT_AGAIN = 1 / 16;
 
 export interface QuotaRules {
-  /** Most that one holder may have. */
+  /** The most that one holder may have. */
   readonly most: number;
   /** Counts what the store has for a holder. */
   readonly count: (holder: string) => Promise<number>;
-  /** What a holder may take before the first count of the store; 0 by default. */
+  /** How many a holder may take before the first count of the store; 0 by default. */
   readonly uncounted?: number;
 }
 
 interface Account {
-  /** What the store had when it was last counted, and what was taken here since. */
+  /** What the store had at the last count, plus what this process took since. */
   held: number;
-  /** What may be taken until the store is counted again. */
+  /** How many may be taken before the next count of the store. */
   room: number;
-  /** Taken here and not known to be in the store. */
+  /** Taken in this process, but possibly not in the store yet. */
   pending: number;
   counting: Promise<void> | undefined;
 }
 
 /**
- * How much of something each holder has. The count in memory is too high rather than too low, because what ends is not subtracted; the store is
- * counted again before anybody is refused.
+ * Counts how much each holder has. The count in memory may be too high but not too low, because it does not subtract what ends. The quota
+ * therefore counts the store again before it refuses a caller.
  */
 export class Quota {
   readonly #rules: QuotaRules;
@@ -38,8 +38,9 @@ export class Quota {
   }
 
   /**
-   * Takes one. The caller calls the returned function once its plan is committed or given up: until then the one is counted beside the store.
-   * @throws what `full` makes when the holder has as many as it may.
+   * Takes one. The caller calls the returned function once its plan is committed or abandoned. Until then, the quota adds this one to the
+   * count of the store.
+   * @throws the error that `full` creates if the holder has as many as it may.
    */
   take(holder: string, full: (most: number) => BrokerError): Eventually<() => void> {
     const account = this.#account(holder);
@@ -91,7 +92,7 @@ function takeFrom(account: Account): () => void {
   };
 }
 
-/** What may be taken of a quota between two counts. */
+/** How much of a quota may be taken between two counts. */
 export function share(most: number): number {
   return Math.ceil(most * COUNT_AGAIN);
 }

@@ -4,9 +4,9 @@ import type { Store } from '../ports/store.ts';
 const ATTEMPTS = 16;
 
 /**
- * Reads what memory will keep. A change that committed meanwhile may have ended what was read, so that it is read again rather than kept;
- * `keep` runs in the same step as the last look, since one step later the next change may be there. @throws ERR_BUSY when changes kept
- * coming.
+ * Reads rows that memory will keep. If a change commits during the read, the rows may be outdated, so they are read again. `keep` runs
+ * synchronously after the last check, because one tick later the next change may have arrived.
+ * @throws ERR_BUSY if changes keep arriving.
  */
 export async function readUnchanged<T, R>(
   store: Store,

@@ -10,7 +10,7 @@ import type { Quarantines } from './sessions/quarantine-memory.ts';
 import type { OperatorTokens } from './sessions/operator-token-memory.ts';
 import type { Sessions } from './sessions/session-memory.ts';
 
-/** What follows the changes, and what it needs. */
+/** The components that follow changes, and their dependencies. */
 export interface Followers {
   readonly store: Store;
   readonly clock: Clock;
@@ -24,12 +24,12 @@ export interface Followers {
   readonly keyring: Keyring;
 }
 
-/** Kinds of changes after which a row is read again. */
+/** Kinds of changes after which the broker reads a row again. */
 const REREAD: ReadonlySet<string> = new Set(['document', 'canary', 'quarantine']);
 const RETRY_MS = 250;
 const PATIENCE_MS = 5_000;
 
-/** Carries every committed change into what this process keeps in memory, in order, and says how far it got. */
+/** Applies every committed change, in order, to what this process keeps in memory, and reports the last change applied. */
 export class State {
   readonly #followers: Followers;
   readonly #unwatch: () => void;
@@ -53,19 +53,25 @@ export class State {
       });
   }
 
-  /** Follows first and loads then, so that no change falls between. @throws ERR_CIPHERTEXT_INVALID for a row we did not write. */
+  /**
+   * Subscribes first and loads second, so that no change is missed in between.
+   * @throws ERR_CIPHERTEXT_INVALID for a row that the broker did not write.
+   */
   static async start(followers: Followers): Promise<State> {
     const state = new State(followers);
     await state.#work;
     return state;
   }
 
-  /** Every change up to this number is reflected in memory: what decisions are stamped with. */
+  /** Memory reflects every change up to this number; decisions are stamped with it. */
   applied(): number {
     return this.#applied;
   }
 
-  /** Resolves when memory reflects all that is committed so far. @throws ERR_BUSY when a changed document cannot be read for a while. */
+  /**
+   * Resolves when memory reflects everything committed so far.
+   * @throws ERR_BUSY if a changed document stays unreadable.
+   */
   async caughtUp(): Promise<void> {
     const { promise, reject } = Promise.withResolvers<never>();
     const late = new BrokerError('ERR_BUSY', undefined, { retryAfterSeconds: 1 });
@@ -73,7 +79,7 @@ export class State {
     await Promise.race([this.#work, promise]).finally(cancel);
   }
 
-  /** Resolves when memory reflects the change of this number: an answer that says "done" waits for it. */
+  /** Resolves when memory reflects the change with this number. A response that reports success waits for it. */
   async reached(seq: number): Promise<void> {
     if (this.#applied >= seq || this.#closed) return;
     const { promise, resolve } = Promise.withResolvers<undefined>();
@@ -81,7 +87,7 @@ export class State {
     await promise;
   }
 
-  /** Called after a document of memory was replaced. */
+  /** Registers a listener that runs after a document in memory was replaced. */
   onDocument(listener: (kind: DocumentKind, name: string) => void): void {
     this.#listeners.add(listener);
   }
@@ -93,13 +99,13 @@ export class State {
     this.#waiting = [];
   }
 
-  /** Called when the broker was sealed; at once where that has happened. */
+  /** Registers a listener that runs when the broker is sealed; it runs at once if the broker is already sealed. */
   onSealed(listener: () => void): void {
     if (this.#followers.keyring.isSealed) listener();
     else this.#sealListeners.push(listener);
   }
 
-  /** Somebody sealed the installation: from here on this process has no key and no value, whatever else of the change is still to do. */
+  /** The installation was sealed: this process drops its keys and values before it applies the rest of the change. */
   #seal(): void {
     const { keyring, sessions, tokens, values } = this.#followers;
     if (keyring.isSealed) return;
@@ -142,7 +148,10 @@ export class State {
     else if (kind === 'secret') values.drop(key);
   }
 
-  /** Until it is read, nothing decided on the old row can commit: so it is read again for as long as the store fails. Not once sealed. */
+  /**
+   * Retries for as long as the store fails: until the row is read, no decision based on the old row can commit. It stops when the broker is
+   * sealed.
+   */
   async #reload(change: Change): Promise<void> {
     const { clock, log, keyring } = this.#followers;
     while (!this.#closed && !keyring.isSealed) {
@@ -169,7 +178,7 @@ export class State {
   }
 }
 
-/** A change of a document has the key `<kind>/<name>`; the name of a definition has slashes of its own. */
+/** The key of a document change is `<kind>/<name>`; the name of a definition contains slashes itself. */
 function documentOf({ key }: Change): { readonly kind: DocumentKind; readonly name: string } {
   const slash = key.indexOf('/');
   return { kind: key.slice(0, slash) as DocumentKind, name: key.slice(slash + 1) };

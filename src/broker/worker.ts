@@ -1,7 +1,7 @@
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 
-/** A part of the broker that does a little work again and again, one round at a time, until it is stopped. */
+/** A background task of the broker that runs one short round at a time until it is stopped. */
 export class Worker {
   readonly #name: string;
   readonly #everyMs: number;
@@ -28,7 +28,7 @@ export class Worker {
     this.#running ??= this.#run();
   }
 
-  /** Waits for the round under way. */
+  /** Waits for the round in progress. */
   async stop(): Promise<void> {
     this.#stopping.abort();
     await this.#running;

@@ -16,14 +16,14 @@ import { locatorAt, targetOf, type Target } from '../secrets/target.ts';
 import type { LiveSession } from '../sessions/session-memory.ts';
 import type { Value } from '../secrets/value-cache.ts';
 
-/** An order older than this is filled by nobody: its process died. */
+/** An order older than this is abandoned: the process that issued its credential died. */
 export const FILLED_MS = 120_000;
 
 export interface CredentialOrder {
   readonly path: string;
-  /** The caller's: a repeat with the same key and order finds the same credential. */
+  /** Chosen by the caller: a repeat with the same key and order returns the same credential. */
   readonly idempotencyKey: string;
-  /** Wanted life; the least of this, the definition's, the policy's and the session's holds. */
+  /** The requested lifetime. The shortest of this one and those of the definition, the policy and the session applies. */
   readonly ttlSeconds?: number | undefined;
   /** Position in a batch. */
   readonly index?: number | undefined;
@@ -37,7 +37,7 @@ export interface IssuedDisclosure {
   readonly lease: Lease;
 }
 
-/** Who orders what, through which request. */
+/** The caller, its order and the request. */
 export interface Ordering {
   readonly parts: Parts;
   readonly call: Call;
@@ -45,7 +45,7 @@ export interface Ordering {
   readonly order: CredentialOrder;
 }
 
-/** An order that may be filled: everything decided before anything exists. */
+/** An order that was allowed: every decision is made before anything exists at the backend. */
 export interface DecidedOrder extends Ordering {
   readonly policy: PolicyReference | undefined;
   readonly target: Target;
@@ -55,7 +55,10 @@ export interface DecidedOrder extends Ordering {
   readonly decidedAt: number;
 }
 
-/** @throws ERR_DENIED, ERR_NOT_FOUND, ERR_CONFLICT for a path that holds a static secret. */
+/**
+ * Decides whether the caller may have a dynamic credential.
+ * @throws ERR_DENIED, ERR_NOT_FOUND, ERR_CONFLICT for a path that holds a static secret.
+ */
 export function decideOrder(ordering: Ordering): DecidedOrder {
   const { parts, call, live, order } = ordering;
   const decidedAt = parts.state.applied();
@@ -85,7 +88,7 @@ export function decideOrder(ordering: Ordering): DecidedOrder {
   };
 }
 
-/** As the watch sees it: a pod that is about to end is given nothing new to hold. */
+/** The state of the pod according to the watch: a terminating pod gets no new credentials. */
 function podState(parts: Parts, { session }: LiveSession): PodState | undefined {
   const { cluster, pod } = session.workload;
   return parts.clusters.watch(cluster)?.find(pod?.uid ?? '')?.state;
@@ -97,15 +100,16 @@ function ttlMs({ parts, live, order }: Ordering, target: Target, most: number | 
   return Math.min(seconds * 1000, live.session.endsAt - parts.clock.now());
 }
 
-/** One key of one session is one credential: the id is derived, so that two orders at once cannot both begin. */
+/** One idempotency key of one session names one credential. The id is derived from them, so two concurrent orders cannot both start. */
 function credentialId(parts: Parts, live: LiveSession, idempotencyKey: string): string {
   const key = parts.keyring.active.keyFor('idempotencyKey');
   return `cred_${hmac(key, live.session.id, '\n', idempotencyKey).toString('hex', 0, 16)}`;
 }
 
 /**
- * The same order decided anew with the caller as it is by now: making a credential takes a while, and another mount under its path would
- * have made another one. @throws as {@link decideOrder}
+ * Decides the same order again for the caller in its current state, because issuing a credential takes time. If another mount now covers
+ * the path, the order is denied, because that mount would issue another credential.
+ * @throws as {@link decideOrder}
  */
 export function decideAgain(decided: DecidedOrder, live: LiveSession): DecidedOrder {
   const { parts, call, order, target } = decided;
@@ -114,7 +118,7 @@ export function decideAgain(decided: DecidedOrder, live: LiveSession): DecidedOr
   return again;
 }
 
-/** What a commit for this order depends on. */
+/** The fences that a commit for this order depends on. */
 export function orderFences(decided: DecidedOrder): Pick<Plan, 'decidedAt' | 'reads' | 'notAfter'> {
   const { decidedAt, live, order } = decided;
   const reads = [...live.fences, `definition:${order.path}`];
@@ -125,7 +129,7 @@ export function requestHash(order: CredentialOrder): string {
   return sha256Hex(JSON.stringify([order.path, order.ttlSeconds ?? null]));
 }
 
-/** The row that precedes the credential: from its handle whatever comes to exist can be found. */
+/** The row committed before the credential exists. Its handle locates whatever the order creates at the backend. */
 export function intentRow(decided: DecidedOrder): CredentialRow {
   const { parts, live, order, target, id } = decided;
   const { workload } = live.session;
@@ -162,20 +166,20 @@ export function intentRow(decided: DecidedOrder): CredentialRow {
   };
 }
 
-/** Until when what is made may live: where only time ends it, from the last moment at which the order may still be filled. */
+/** The longest lifetime of the credential. If it only expires, the time starts at the last moment at which the order may still be filled. */
 function longestLifeMs({ credentials, ttlMs }: DecidedOrder): number {
   if (credentials.revocation === 'revocable') return ttlMs;
   return FILLED_MS + Math.max(ttlMs, (credentials.shortestSeconds ?? 0) * 1000);
 }
 
-/** An order with the same key is being filled at this moment. */
+/** An order with the same key is in progress. */
 export function inProgress(): BrokerError {
   return new BrokerError('ERR_CONFLICT', 'an order with this key is under way; repeat it shortly', {
     retryAfterSeconds: 1,
   });
 }
 
-/** The entry of a credential that is handed out: made now, through a mount, or found again for a repeat. */
+/** The audit entry of a disclosed credential: either just issued through a mount, or found again for a repeated order. */
 export function issueEntry(
   decided: DecidedOrder,
   { path, value, lease }: IssuedDisclosure,

@@ -1,5 +1,8 @@
-/** To be revoked; could not be, which an operator has to look at; cannot be by its nature, and ends by itself. */
+/**
+ * `revoking`: in the revocation queue. `irrevocable`: revocation failed and an operator must check it. `expiring`: the backend cannot
+ * revoke it, so it only expires.
+ */
 export const REVOCATION_STATES = ['revoking', 'irrevocable', 'expiring'] as const;
 
-/** Of a credential made to order that may still work at its backend. */
+/** States of a dynamic credential that may still be valid at its backend. */
 export const UNREVOKED = ['intended', 'prepared', 'issued', ...REVOCATION_STATES] as const;

@@ -25,12 +25,12 @@ import { locatorAt } from '../secrets/target.ts';
 import { repeatCredential } from './repeat-credential.ts';
 import { leaseRow } from '../leases/lease-rows.ts';
 
-/** Of a definition without `maxLeaseTtl`: renewing goes on for a day, and not for as long as a pod lives. */
+/** For a definition without `maxLeaseTtl`: a lease can be renewed for one day, not for the whole life of the pod. */
 const MAX_LEASE_SECONDS = 86_400;
 
 /**
- * Makes a credential to order. Its intent is committed before anything exists at the backend, and each handle before it is used, so
- * that whatever happens the credential is under a live lease, revoked, or in the revoke queue.
+ * Issues a dynamic credential. The broker commits its intent before anything exists at the backend, and each handle before it uses it.
+ * Whatever fails, the credential is therefore under a live lease, revoked, or in the revocation queue.
  * @throws ERR_DENIED, ERR_NOT_FOUND, ERR_CONFLICT, ERR_IDEMPOTENCY_MISMATCH, ERR_LEASE_QUOTA, ERR_PROVIDER_*
  */
 export async function issueCredential(ordering: Ordering): Promise<IssuedDisclosure> {
@@ -62,7 +62,7 @@ async function make(decided: DecidedOrder): Promise<IssuedDisclosure> {
   }
 }
 
-/** From here on something may exist at the backend: whatever fails, the last handle known is revoked. */
+/** From here on, something may exist at the backend. On any failure, the broker revokes the last known handle. */
 async function fill(decided: DecidedOrder, intent: CredentialRow): Promise<IssuedDisclosure> {
   const { call, credentials } = decided;
   let { handle } = intent;
@@ -103,7 +103,10 @@ async function commitPrepared({ parts, id }: DecidedOrder, handle: string): Prom
   if (status !== 'committed') throw revokedMeanwhile();
 }
 
-/** Decided once more, because making it took a while: what was narrowed meanwhile refuses it, and it is revoked unseen. */
+/**
+ * Decides again, because issuing takes time. If access was removed meanwhile, the order is refused and the undisclosed credential is
+ * revoked.
+ */
 async function commitIssued(
   decided: DecidedOrder,
   intent: CredentialRow,
@@ -170,8 +173,8 @@ function leaseOf(
 }
 
 /**
- * What the handle names goes to the revoke queue; where even that cannot be committed, recovery finds the intent row. A row that was revoked
- * meanwhile, by a handle that did not name this yet, is revoked again.
+ * Queues the revocation of what the handle names. If that commit fails too, recovery finds the intent row. A row that was revoked meanwhile
+ * under an older handle is revoked again under this one.
  */
 async function giveUp(
   { parts, id }: DecidedOrder,

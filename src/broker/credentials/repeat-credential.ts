@@ -14,8 +14,9 @@ import { commitAs } from '../recording/record.ts';
 import { openLease } from '../leases/lease-rows.ts';
 
 /**
- * Answers a repeat with the credential that its first order made.
- * @throws ERR_IDEMPOTENCY_MISMATCH for another order under the same key, ERR_CONFLICT while it is being made or after its end.
+ * Answers a repeated order with the credential that the first order issued.
+ * @throws ERR_IDEMPOTENCY_MISMATCH for another order under the same key; ERR_CONFLICT while the credential is being issued or after it
+ * ended.
  */
 export async function repeatCredential(
   decided: DecidedOrder,

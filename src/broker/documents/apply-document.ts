@@ -37,7 +37,7 @@ export interface AppliedDocument {
 }
 
 /**
- * Creates or replaces a document, keeping every version of it.
+ * Creates or replaces a document and keeps every version of it.
  * @throws ERR_DENIED, ERR_BODY_INVALID, ERR_UNKNOWN_FIELD, ERR_POLICY_INVALID, ERR_PRECONDITION_REQUIRED, ERR_VERSION_CONFLICT,
  * ERR_CONFLICT (a mount that would nest or overlap).
  */
@@ -70,7 +70,7 @@ export async function applyDocument(
   }).catch((error: unknown) => recordFailure({ parts, call, caller: live }, [described], error));
 }
 
-/** Deletes a document; its versions stay. @throws as {@link applyDocument}, and ERR_NOT_FOUND. */
+/** Deletes a document; its versions remain. @throws as {@link applyDocument}, and ERR_NOT_FOUND. */
 export async function deleteDocument(
   parts: Parts,
   call: Call,
@@ -144,8 +144,9 @@ function next(
 }
 
 /**
- * Before anything is said of the body. Who holds no policy-editor role at all learns nothing of what is wrong with a policy, and to a scoped
- * editor one that is not there looks as one outside the scope does, whatever is sent with it. @throws ERR_DENIED
+ * Authorizes the change before any error about the body. A caller without a policy-editor role learns nothing about errors in a policy. For
+ * a scoped editor, an absent policy and one outside its scope look the same, whatever body it sends.
+ * @throws ERR_DENIED
  */
 function authorizeChange(
   live: LiveOperator,

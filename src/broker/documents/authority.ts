@@ -5,8 +5,8 @@ import type { LiveOperator } from '../sessions/operator-token-memory.ts';
 import type { DocumentKind } from './kinds.ts';
 
 /**
- * Who may change or read which documents. A scoped policy-editor sees and saves only policies that lie wholly inside its scope: the
- * caller asks for the old form and for the new one.
+ * Checks whether the operator may change or read the document. A scoped policy-editor reads and saves only policies entirely inside its
+ * scope. The caller of this function checks the old form and the new form.
  * @throws ERR_DENIED
  */
 export function authorizeDocument(
@@ -18,7 +18,7 @@ export function authorizeDocument(
   if (!mayTouch(live, kind, name, policy)) throw denied('no_role');
 }
 
-/** Whether the operator may send a document of this name at all: the scope of a policy is known only from its text. */
+/** Whether the operator may send a document of this name at all. The scope of a policy is known only from its body. */
 export function maySend(live: LiveOperator, kind: DocumentKind, name: string): boolean {
   if (kind !== 'policy') return mayTouch(live, kind, name);
   return live.operator.grants.some(({ role }) => role === 'policy-editor' || role === 'admin');
@@ -50,8 +50,8 @@ export function mayTouch(
 }
 
 /**
- * Whether the operator may create a policy of this name. Policies of all editors share one set of names, so a free name would tell a scoped editor
- * which others are taken: such an editor creates policies under the names of the scope only, `kv.team` and `kv.team.…` for `kv/team`.
+ * Whether the operator may create a policy of this name. All editors share one namespace, so a free name would reveal which names are
+ * taken. A scoped editor therefore creates only names that begin with its scope: `kv.team` and `kv.team.…` for `kv/team`.
  */
 export function mayCreatePolicy({ operator }: LiveOperator, name: string): boolean {
   if (holdsEverywhere(operator, 'policy-editor')) return true;

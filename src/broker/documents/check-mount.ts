@@ -6,7 +6,7 @@ import { recordOperation, requireRole } from '../recording/operation.ts';
 import type { Parts } from '../parts.ts';
 import type { LiveOperator } from '../sessions/operator-token-memory.ts';
 
-/** Asks the mount's connection and its provider what is wrong, if anything. @throws ERR_DENIED, ERR_NOT_FOUND */
+/** Checks the mount's connection and provider, and reports problems. @throws ERR_DENIED, ERR_NOT_FOUND */
 export async function checkMount(
   parts: Parts,
   call: Call,
@@ -36,10 +36,10 @@ export async function checkMount(
   );
 }
 
-/** Enough to look at; a mount may have as many definitions as it likes. */
+/** The most aliases in a report; a mount may have any number of definitions. */
 const MOST_ALIASES = 100;
 
-/** Definitions through which a path reaches another place than its own: policies that name that place do not bound them. */
+/** Definitions through which a path reaches the place of another path. Policies for that other path do not apply to them. */
 function aliases(
   parts: Parts,
   mount: StoredDocument<'mount'>,

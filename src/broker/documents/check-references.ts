@@ -12,7 +12,7 @@ import { checkTakeover, EditorScope } from './editor-scope.ts';
 const UNDER_WAY = ['running', 'parked', 'undoing'] as const;
 
 /**
- * What a document names must be there, and must leave the others alone.
+ * Checks that what a document names exists, and that the document does not conflict with others.
  * @throws ERR_BODY_INVALID with the field, ERR_CONFLICT for mounts that nest or reach the same place at a backend.
  */
 export async function checkReferences(
@@ -77,7 +77,7 @@ function sameConnection(left: MountSpec, right: MountSpec): boolean {
   return left.connection === right.connection;
 }
 
-/** Whether what was made through the mount as it was would be looked for at another place. */
+/** Whether the changed mount would look for existing credentials of the mount at another place. */
 function leadsElsewhere({ spec }: StoredDocument<'mount'>, was: StoredDocument<'mount'>): boolean {
   const before = was.spec;
   return spec.connection !== before.connection || !isDeepStrictEqual(spec.options, before.options);
@@ -125,7 +125,7 @@ function ownLocator(
   }
 }
 
-/** Who reads is only refused; who defines the path is told what to change, and where. */
+/** A reader is only denied; an editor of the definition learns which field to change, and where. */
 function outOfBounds(error: unknown): unknown {
   if (!(error instanceof BrokerError) || error.reason !== 'out_of_bounds') return error;
   return wrong(
@@ -135,7 +135,7 @@ function outOfBounds(error: unknown): unknown {
 }
 
 /**
- * A mount is what revocation reaches its backend through, so it stays while credentials made through it live.
+ * Revocation reaches the backend through the mount, so the mount must stay while credentials issued through it are live.
  * @throws ERR_CONFLICT
  */
 export async function checkUnused(parts: Parts, document: StoredDocument): Promise<void> {

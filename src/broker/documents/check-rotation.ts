@@ -16,8 +16,8 @@ interface DefinitionPlace {
 }
 
 /**
- * Checks a definition that rotates: its connection exists and allows the path and the target, its schedule has a next run, and no other definition
- * rotates the same account.
+ * Checks a definition that rotates: its connection exists and allows the path and the target, and its schedule has a next run. No other
+ * definition may rotate the same account.
  * @throws ERR_BODY_INVALID with pointers below `/rotation`, ERR_CONFLICT if another definition rotates the same account.
  */
 export async function checkRotation(

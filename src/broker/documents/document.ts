@@ -4,21 +4,21 @@ import type { RowSeals } from '../recording/row-seals.ts';
 import type { DocumentKind, DocumentSpecs } from './kinds.ts';
 import { parseSpec } from './schema.ts';
 
-/** A document as the store keeps it. `uid` differs after delete and create; `version` counts from 1 within a uid. */
+/** A document in the store. `uid` changes if the document is deleted and created again; `version` counts from 1 within a `uid`. */
 export interface StoredDocument<K extends DocumentKind = DocumentKind> {
   readonly kind: K;
   readonly name: string;
   readonly uid: string;
   readonly version: number;
-  /** As it was written. */
+  /** As the operator wrote it. */
   readonly body: unknown;
-  /** Checked, with defaults. */
+  /** Validated, with defaults. */
   readonly spec: DocumentSpecs[K];
   readonly updatedAt: number;
   readonly updatedBy: string;
 }
 
-/** The fence key that every decision which looked at documents of this kind carries. */
+/** The fence key in every decision that read documents of this kind. */
 export function documentFence(kind: DocumentKind, name: string): string {
   switch (kind) {
     case 'policy':
@@ -32,7 +32,7 @@ export function documentFence(kind: DocumentKind, name: string): string {
   }
 }
 
-/** Opens a row: its MAC first, then its JSON. @throws ERR_CIPHERTEXT_INVALID for a row we did not write. */
+/** Opens a row: verifies its MAC, then parses its JSON. @throws ERR_CIPHERTEXT_INVALID for a row that the broker did not write. */
 export function openDocument(rows: RowSeals, row: Tables['documents']): StoredDocument {
   const { mac, ...fields } = row;
   rows.verify('documents', fields, mac);
@@ -107,7 +107,7 @@ export interface DocumentVersion {
   readonly createdBy: string;
 }
 
-/** The entity tag of a document: quoted, opaque, different for every version of every document. */
+/** The entity tag of a document: quoted, opaque, and different for every version of every document. */
 export function documentTag(document: StoredDocument): string {
   return `"${document.uid}.${document.version}"`;
 }

@@ -10,14 +10,14 @@ import type { BoundTargets } from './rotation-targets.ts';
 import type { StoredDocument } from './document.ts';
 
 /**
- * Bounds what a definition of a scoped editor may name. A `ref` is an alias: without this bound an editor of `kv/team-a` reads, orders or
- * overwrites what lies at `kv/team-b`, around every policy that denies `kv/team-b`. Nothing here depends on what exists.
+ * Limits what a definition of a scoped editor may name. A `ref` is an alias. Without this limit, an editor of `kv/team-a` could read, order
+ * or overwrite secrets at `kv/team-b`, although policies deny `kv/team-b`. The check does not depend on what exists.
  */
 export class EditorScope {
   readonly #operator: Operator;
   readonly #mount: StoredDocument<'mount'>;
 
-  /** Undefined where the editor may name any place: an editor without a scope, or a change after which every place is the same as before. */
+  /** Undefined if the editor may name any place: it has no scope, or the change leaves every place as it was. */
   static of(
     { operator }: LiveOperator,
     mount: StoredDocument<'mount'>,
@@ -52,7 +52,8 @@ export class EditorScope {
   }
 
   /**
-   * A target has no path. It is the editor's where every path that may use the connection is, or where it is the definition's own place.
+   * A target has no path. The editor may use it if its scope covers every path that may use the connection. It may also use the
+   * definition's own place.
    * @throws ERR_BODY_INVALID with the reason `scope_ref`.
    */
   checkTarget(bound: BoundTargets, target: RotationTarget, ownPlace: string): void {
@@ -85,7 +86,7 @@ export class EditorScope {
 }
 
 /**
- * Only an admin confirms that the accounts of a target belong to the path; others may keep a confirmation while the places stay.
+ * Only an admin may confirm that the accounts of a target belong to the path. Others may keep a confirmation if the places do not change.
  * @throws ERR_BODY_INVALID with the reason `takeover_unconfirmed`.
  */
 export function checkTakeover(
@@ -105,13 +106,13 @@ export function checkTakeover(
   });
 }
 
-/** Everything of a definition that decides which place is read, ordered, written or changed. */
+/** All fields of a definition that decide which place is read, ordered, written or changed. */
 function placesOf({ ref, class: kind, rotation }: DefinitionSpec): unknown {
   const { connection, strategy, options } = rotation ?? {};
   return { ref, kind, rotates: rotation !== undefined, connection, strategy, options };
 }
 
-/** What every path that matches the pattern begins with. */
+/** The common start of every path that matches the pattern. */
 function fixedPart(pattern: string): string {
   const segments = pattern.split('/');
   const wild = segments.findIndex((segment) => segment === '*' || segment === '**');

@@ -3,7 +3,7 @@ import { isName, isSecretPath } from '../../domain/names.ts';
 import { parseDuration } from '../../domain/policy/duration.ts';
 
 const MAX_TEXT = 1024;
-/** A year: whatever is longer is a mistake. */
+/** One year: a longer duration is a mistake. */
 const MAX_SECONDS = 366 * 86_400;
 
 export const text = z.string().min(1).max(MAX_TEXT);
@@ -16,7 +16,7 @@ export const path = text.refine(
   'must be a path: segments of [A-Za-z0-9._+=@-] joined by /',
 );
 
-/** Seconds of `30s`, `15m`, `1h`, `7d`; `0s` where nothing at all is meant. */
+/** Converts `30s`, `15m`, `1h` or `7d` to seconds; `0s` means none at all. */
 export const duration = z
   .string()
   .refine((value) => value === '0s' || (parseDuration(value) ?? Infinity) <= MAX_SECONDS, {

@@ -4,7 +4,7 @@ import type { MountSpec } from '../../domain/mount.ts';
 import type { AccessPolicy } from '../../domain/policy/index.ts';
 import type { OperatorSpec } from '../../domain/principal.ts';
 
-/** What each kind of document holds. */
+/** The content of each kind of document. */
 export interface DocumentSpecs {
   cluster: ClusterSpec;
   mount: MountSpec;

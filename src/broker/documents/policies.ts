@@ -20,7 +20,10 @@ import { recordOperation, requireRole } from '../recording/operation.ts';
 import type { Parts } from '../parts.ts';
 import type { LiveOperator } from '../sessions/operator-token-memory.ts';
 
-/** Every problem of a policy document, none when it could be saved. @throws ERR_DENIED for who may save no policy at all. */
+/**
+ * Returns every problem of a policy document, or none if it could be saved.
+ * @throws ERR_DENIED for an operator that may save no policy at all.
+ */
 export async function validatePolicy(
   parts: Parts,
   call: Call,
@@ -50,23 +53,24 @@ export interface ExplainRequest {
   readonly capability: Capability;
   readonly path: string;
   readonly sourceAddress: string;
-  /** Whether the session is bound to a key; not known, when absent. */
+  /** Whether the session is bound to a key; unknown if absent. */
   readonly sealed?: boolean | undefined;
-  /** Milliseconds since the epoch; now, when absent. */
+  /** Milliseconds since the epoch; the current time if absent. */
   readonly at?: number | undefined;
-  /** The session that is asked about, for what was revoked from it; the open sessions of the pod, when absent. */
+  /** The session whose revoked versions are reported; if absent, the open sessions of the pod. */
   readonly session?: string | undefined;
 }
 
-/** What the policies decide, and what refuses the workload nevertheless. */
+/** The decision of the policies, and what blocks the workload despite it. */
 export interface ExplainedDecision extends Explanation {
   readonly blocks: readonly Block[];
   readonly revoked: readonly RevokedVersion[];
 }
 
 /**
- * How the policies as they are now would decide, and why; and what refuses the workload whatever they decide: a quarantine, the end of its pod or
- * session, a version that was revoked. For unscoped policy editors, since it names rules of anybody.
+ * Explains how the current policies would decide, and why. It also reports what blocks the workload despite the policies: a quarantine, an
+ * ended pod or session, or a revoked version. Only unscoped policy editors and auditors may ask, because the explanation names rules of all
+ * editors.
  * @throws ERR_DENIED
  */
 export async function explainDecision(

@@ -1,13 +1,19 @@
 import { BrokerError } from '../../domain/errors.ts';
 import { documentTag, type StoredDocument } from './document.ts';
 
-/** RFC 9110 section 13: `If-None-Match: *` creates, `If-Match: "<tag>"` replaces what the caller has seen, `If-Match: *` whatever is there. */
+/**
+ * RFC 9110 section 13: `If-None-Match: *` creates. `If-Match: "<tag>"` replaces the version that the caller read; `If-Match: *` replaces
+ * any.
+ */
 export interface Precondition {
   readonly ifNoneMatch?: '*' | undefined;
   readonly ifMatch?: string | undefined;
 }
 
-/** @throws ERR_PRECONDITION_REQUIRED without one, ERR_VERSION_CONFLICT when it does not hold, ERR_NOT_FOUND for `If-Match: *` of nothing. */
+/**
+ * @throws ERR_PRECONDITION_REQUIRED without a precondition, ERR_VERSION_CONFLICT if it fails, ERR_NOT_FOUND for `If-Match: *` on an absent
+ * document.
+ */
 export function checkPrecondition(
   precondition: Precondition,
   current: StoredDocument | undefined,

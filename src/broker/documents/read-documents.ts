@@ -38,7 +38,7 @@ export async function readDocument(
   );
 }
 
-/** In name order; a scoped operator sees what lies in its scope, filtered before paging. */
+/** Ordered by name. A scoped operator gets only documents inside its scope, filtered before paging. */
 export async function listDocuments(
   parts: Parts,
   call: Call,
@@ -64,7 +64,7 @@ export async function listDocuments(
   );
 }
 
-/** Every version of every document that had this name, newest first. @throws ERR_DENIED, ERR_NOT_FOUND */
+/** All versions of all documents that ever had this name, newest first. @throws ERR_DENIED, ERR_NOT_FOUND */
 export async function documentVersions(
   parts: Parts,
   call: Call,

@@ -29,7 +29,7 @@ const schedule = z.union(
   'must be { cron, timeZone } or { every }',
 );
 
-/** As a policy's `timeWindows`. */
+/** Same form as the `timeWindows` of a policy. */
 const window = z
   .strictObject({
     days: z

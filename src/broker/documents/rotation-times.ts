@@ -3,10 +3,10 @@ import { sha256Hex } from '../../crypto/digest.ts';
 import { isOpen, nextOpening } from '../../domain/rotation/next-opening.ts';
 import type { RotationSchedule, RotationSpec } from '../../domain/rotation/rotation-spec.ts';
 
-/** What besides the definition decides the time of a run. Instants are milliseconds since the epoch. */
+/** The inputs of a run time other than the definition. Instants are milliseconds since the epoch. */
 export interface RunClock {
   readonly path: string;
-  /** Runs are later than this. Never earlier than a run that was due already, so that no tick runs twice if the clock jumps back. */
+  /** Runs are later than this. It is never earlier than a run that was already due, so no tick runs twice if the clock jumps back. */
   readonly after: number;
   /** When the last run began, for any cause. */
   readonly lastRunAt?: number | undefined;
@@ -14,13 +14,13 @@ export interface RunClock {
   readonly rotatedAt?: number | undefined;
 }
 
-/** A window opens at most daily: a schedule that meets none in more than a year meets none at all. */
+/** A window opens at most once a day. A schedule that hits no window in more than a year never hits one. */
 const MOST_OPENINGS = 400;
 const HEX_OF_FRACTION = 8;
 
 /**
- * When the next scheduled run is due; undefined: none. A cron tick counts only inside a window; an interval that ends outside waits for the next window.
- * Missed ticks count as one run: the next run is the first tick after now.
+ * When the next scheduled run is due; undefined: none. A cron tick counts only inside a window. An interval that ends outside a window
+ * waits for the next one. Missed ticks count as one run: the next run is the first tick after now.
  */
 export async function nextRun(spec: RotationSpec, clock: RunClock): Promise<number | undefined> {
   const { schedule } = spec;
@@ -58,9 +58,7 @@ export async function nextRuns(
   return runs;
 }
 
-/**
- * The problem of a schedule, for the operator who writes it; undefined: none. The pointer is below `rotation`.
- */
+/** The problem of a schedule, for the operator who writes it; undefined: none. The pointer is below `rotation`. */
 export async function scheduleProblem(
   spec: RotationSpec,
   now: number,
@@ -94,7 +92,10 @@ function intervalEnd({ everySeconds }: { readonly everySeconds: number }, clock:
 
 type CronSchedule = Extract<RotationSchedule, { cron: string }>;
 
-/** The first tick after `after` inside a window. It jumps between windows, so that a cron expression of every second does not loop over a week. */
+/**
+ * The first tick after `after` inside a window. It jumps between windows, so that a cron expression for every second does not loop over a
+ * week.
+ */
 async function nextTick(
   schedule: CronSchedule,
   { windows }: RotationSpec,
@@ -134,8 +135,8 @@ const NO_CRON =
   'is not a cron expression of five fields (minute, hour, day, month, weekday), or six with seconds first';
 
 /**
- * Spreads runs, so that a thousand definitions with the same cron line are not due in the same second. It depends on the path and the tick, so every
- * process computes the same time. A run that would leave its window stays at its tick.
+ * Spreads runs, so that a thousand definitions with the same cron line are not due in the same second. The jitter depends on the path and
+ * the tick, so every process computes the same time. A run that would leave its window stays at its tick.
  */
 function withJitter(spec: RotationSpec, path: string, planned: number): number {
   const digest = sha256Hex(`${path}\n${planned}`).slice(0, HEX_OF_FRACTION);
@@ -145,7 +146,7 @@ function withJitter(spec: RotationSpec, path: string, planned: number): number {
 }
 
 const DAY_MS = 86_400_000;
-/** How far ahead a schedule is followed: past the longest lifetime of a certificate, and a leap day. */
+/** How far ahead a schedule is evaluated: beyond the longest lifetime of a certificate, and a leap day. */
 const AHEAD_MS = 1_500 * DAY_MS;
 const MOST_RUNS = 400;
 
@@ -157,8 +158,9 @@ interface Expiring {
 }
 
 /**
- * The problem of a schedule for values that expire, for the operator who writes it; undefined: none, or no schedule. A value must outlive the longest wait
- * for the next one, which starts only after the one before has settled, and then the grace period of its last holders.
+ * The problem of a schedule for values that expire, for the operator who writes it; undefined: none, or no schedule. A value must outlive
+ * the longest wait for the next one, plus the grace period of its last holders. The next rotation starts only after the previous one has
+ * settled.
  */
 export async function lifetimeProblem(
   spec: RotationSpec,
@@ -187,7 +189,7 @@ async function longestWait(spec: RotationSpec, path: string, now: number): Promi
   return longest;
 }
 
-/** Rounded up to a tenth. */
+/** Rounded up to a tenth of a day. */
 function daysOf(ms: number): number {
   return Math.ceil((ms / DAY_MS) * 10) / 10;
 }

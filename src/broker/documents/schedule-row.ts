@@ -17,7 +17,7 @@ export interface ScheduleChange {
 const NOTHING: ScheduleChange = { expect: [], writes: [] };
 
 /**
- * Writes, keeps or removes the row with the definition; `next` undefined: the definition is deleted.
+ * Writes, keeps or removes the schedule row together with the definition; `next` undefined: the definition is deleted.
  * @throws ERR_CONFLICT if a rotation is in progress and the change would replace its target.
  */
 export async function scheduleChange(
@@ -46,7 +46,7 @@ export async function scheduleChange(
   return { expect: [expect], writes: await writesOf(parts, row, after, { path, reset }) };
 }
 
-/** Proofs of other accounts do not count for these: the first run proves again that they belong to the path. */
+/** Proofs for other accounts do not count for the new ones: the first run proves again that the accounts belong to the path. */
 const UNPROVEN = { rotated_at: null, duration_ms: null, proven_at: null } as const;
 
 function isSameTarget(
@@ -85,7 +85,7 @@ function rotating(document: StoredDocument | undefined): StoredDocument<'definit
   return definition.spec.rotation === undefined ? undefined : definition;
 }
 
-/** Whether a rotation in progress keeps the target that it began with. */
+/** Whether a rotation in progress keeps the target that it started with. */
 function isSameCredential(
   before: StoredDocument<'definition'> | undefined,
   after: StoredDocument<'definition'> | undefined,

@@ -39,7 +39,7 @@ const cluster = z
     maxTokenLifetimeSeconds: maxTokenLifetime,
   }));
 
-/** The embedded provider's values are dropped from memory the moment they change, so that time hardly matters there. */
+/** Memory drops a value of the embedded provider as soon as it changes, so the cache time hardly matters. */
 const EMBEDDED_CACHE_SECONDS = 86_400;
 
 const mount = z
@@ -138,8 +138,8 @@ const operatorToken = z
   });
 
 /**
- * A document's body, checked strictly and given its defaults.
- * @throws ERR_UNKNOWN_FIELD, ERR_BODY_INVALID or ERR_POLICY_INVALID, each with every problem at once.
+ * Validates a document's body strictly and adds its defaults.
+ * @throws ERR_UNKNOWN_FIELD, ERR_BODY_INVALID or ERR_POLICY_INVALID, each with all problems at once.
  */
 export function parseSpec<K extends DocumentKind>(kind: K, body: unknown): DocumentSpecs[K] {
   return PARSERS[kind](body);
@@ -177,7 +177,7 @@ function problemsOf(issue: z.core.$ZodIssue): Problem[] {
   }));
 }
 
-/** RFC 6901, section 3. */
+/** Escapes a segment of a JSON pointer (RFC 6901, section 3). */
 function pointerPart(part: string): string {
   return part.replaceAll('~', '~0').replaceAll('/', '~1');
 }

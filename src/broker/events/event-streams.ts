@@ -6,51 +6,51 @@ import type { Change, Store } from '../../ports/store.ts';
 import { listAll } from '../list-all.ts';
 import type { State } from '../state.ts';
 
-/** Where events go. */
+/** The receiver of events. */
 export interface EventSink {
-  /** False: the receiver is too slow for what happens, and should come back with the last id it has. */
+  /** False: the receiver is too slow. It should reconnect with the last id that it has. */
   send(event: BrokerEvent): boolean;
-  /** Shows, to both ends and whatever lies between, that the stream lives. */
+  /** Sends a heartbeat, so that both ends and every proxy in between see that the stream is alive. */
   beat(): void;
   end(): void;
 }
 
-/** One stream: what it may show is asked when something happens, not when it began. */
+/** One stream. Its access is checked at each event, not once at its start. */
 export interface EventStream {
   readonly sessionId: string;
-  /** Fence keys of who follows. */
+  /** Fence keys of the session that follows the stream. */
   readonly fences: readonly string[];
   readonly sink: EventSink;
-  /** Whether the session still stands. */
+  /** Whether the session is still valid. */
   stands(): Promise<boolean>;
   mayRead(path: string): boolean;
 }
 
 interface Open {
   readonly stream: EventStream;
-  /** Changes up to here were delivered, or lie before the stream. */
+  /** Changes up to this number were delivered, or precede the stream. */
   seen: number;
-  /** What is being delivered: one thing after the other. */
+  /** The delivery in progress; deliveries run one after another. */
   work: Promise<void>;
 }
 
 const PER_HOLDER = 4;
 const HEARTBEAT_MS = 15_000;
 const REPLAY = 10_000;
-/** Kinds of changes after which a session may be over. */
+/** Kinds of changes after which a session may have ended. */
 const ENDING = new Set(['session', 'pod', 'workload', 'cluster']);
-/** Kinds of changes that concern a stream. */
+/** Kinds of changes that are relevant to a stream. */
 const REPORTED = new Set([...ENDING, 'leases', 'secret']);
 
-/** The streams of this process: carries committed changes to the holders they concern, in order. */
+/** The streams of this process. It delivers committed changes, in order, to the sessions that they concern. */
 export class EventStreams {
   readonly #deps: EventStreamsDeps;
   readonly #bySession = new Map<string, Set<Open>>();
   readonly #byHolder = new Map<string, number>();
   #count = 0;
-  /** The last change that was looked at: a stream that begins now misses none after it. */
+  /** The last change taken from the store: a stream that starts now misses none after it. */
   #taken: number;
-  /** Changes that wait for the delivery in progress, by kind and key: of several of one secret only the last is reported. */
+  /** Changes queued behind the delivery in progress, by kind and key. Of several changes of one secret only the last is reported. */
   readonly #waiting = new Map<string, Change>();
   #isDelivering = false;
   #cancelBeat: (() => void) | undefined;
@@ -72,12 +72,15 @@ export class EventStreams {
     return this.#bySession.get(sessionId)?.size ?? 0;
   }
 
-  /** Streams of everybody who depends on a fence key that are open in this process. */
+  /** Number of streams open in this process whose session depends on the fence key. */
   openUnder(fence: string): number {
     return [...this.#all()].filter(({ stream }) => stream.fences.includes(fence)).length;
   }
 
-  /** `holder`: whose streams are capped together. @throws ERR_RATE_LIMITED when it, or everybody together, has as many as there may be. */
+  /**
+   * `holder`: streams with the same holder share a limit.
+   * @throws ERR_RATE_LIMITED if the holder, or the whole process, has reached its limit.
+   */
   reserve(holder: string): () => void {
     if (this.#isClosed) throw new BrokerError('ERR_BUSY', undefined, { retryAfterSeconds: 1 });
     const own = this.#byHolder.get(holder) ?? 0;
@@ -101,7 +104,8 @@ export class EventStreams {
   }
 
   /**
-   * Begins a stream; what happened after `since` is delivered first. @returns what ends it.
+   * Starts a stream and delivers the events after `since` first.
+   * @returns a function that ends the stream.
    */
   start(stream: EventStream, since: number | undefined): () => void {
     const open: Open = { stream, seen: this.#taken, work: Promise.resolve() };
@@ -116,7 +120,7 @@ export class EventStreams {
     return () => this.#forget(open);
   }
 
-  /** Ends every stream: their receivers come back to another replica, or after the restart. */
+  /** Ends every stream: receivers reconnect to another replica, or after the restart. */
   endAll(): void {
     for (const open of this.#all()) this.#end(open);
   }
@@ -134,7 +138,7 @@ export class EventStreams {
     for (const change of changes) {
       if (!REPORTED.has(change.kind)) continue;
       const place = `${change.kind}:${change.key}`;
-      // The last change of a place takes its number, so it also takes its turn.
+      // The latest change of a key has the highest number, so it moves to the end of the queue.
       this.#waiting.delete(place);
       this.#waiting.set(place, change);
     }
@@ -150,7 +154,7 @@ export class EventStreams {
         await this.#deliver(changes);
       }
     } catch (error) {
-      // A receiver that missed something comes back with the last id it has, and gets the rest.
+      // A receiver that missed an event reconnects with the last id that it has, and receives the rest.
       this.#deps.log.error(
         { err: error },
         'changes could not be reported; the event streams were ended',
@@ -162,7 +166,7 @@ export class EventStreams {
     }
   }
 
-  /** After memory reflects them: who reads again because it is told must not be answered from before. */
+  /** Waits until memory reflects the changes: a client that reads again after an event must not get the old value. */
   async #deliver(changes: readonly Change[]): Promise<void> {
     await this.#deps.state.reached(changes.at(-1)?.seq ?? 0);
     for (const change of changes) {
@@ -199,12 +203,12 @@ export class EventStreams {
     }
   }
 
-  /** A stream that ended meanwhile is told nothing: to write after the end of an answer is an error that ends the process. */
+  /** Sends nothing to a stream that ended meanwhile: a write after the end of a response raises an error that terminates the process. */
   #send(open: Open, event: BrokerEvent): void {
     if (this.#isOpen(open) && !open.stream.sink.send(event)) this.#end(open);
   }
 
-  /** What is remembered of the changes after `since`, up to `until`, as far as it concerns this session. */
+  /** Sends the stored changes after `since`, up to `until`, that concern this session. */
   async #replay(open: Open, since: number, until: number): Promise<void> {
     const { stream } = open;
     if (since === until) return;
@@ -212,7 +216,7 @@ export class EventStreams {
     const after = { from: { seq: since }, orderBy: ['seq'] as const, limit: REPLAY };
     const rows = await store.list('changes', after);
     const missed = rows.filter(({ seq }) => seq > since && seq <= until);
-    // The row of `since` itself shows that nothing after it was pruned; an id from another store is not one of ours.
+    // If the row of `since` is still there, no later row was pruned. An id from another store matches no row.
     if (rows[0]?.seq !== since || missed.at(-1)?.seq !== until) {
       this.#send(open, { type: 'reset', id: until });
       return;
@@ -262,7 +266,7 @@ export class EventStreams {
     for (const own of [...this.#bySession.values()]) yield* [...own];
   }
 
-  /** Sessions also end by their time, of which no change tells. */
+  /** Sessions also expire, and no change reports that. */
   #scheduleBeat(): () => void {
     return this.#deps.clock.after(HEARTBEAT_MS, () => {
       for (const open of this.#all()) {
@@ -285,6 +289,6 @@ export interface EventStreamsDeps {
   readonly clock: Clock;
   readonly log: Log;
   readonly state: State;
-  /** Streams that may be open at a time. */
+  /** The most streams that may be open at a time. */
   readonly most: number;
 }

@@ -8,15 +8,15 @@ import type { Parts } from '../parts.ts';
 import type { EventSink } from './event-streams.ts';
 import type { LiveSession } from '../sessions/session-memory.ts';
 
-/** A stream that may begin: nothing flows before a sink is given. */
+/** A stream that is ready to start: it sends nothing before it has a sink. */
 export interface EventFeed {
-  /** @returns what ends it. */
+  /** @returns a function that ends the stream. */
   start(sink: EventSink): () => void;
 }
 
 /**
- * What happens to the secrets that the caller holds, as it happens. `since` is the last id it knows.
- * @throws ERR_RATE_LIMITED when it has as many streams as a pod may.
+ * Streams the events about the secrets that the caller holds. `since` is the last event id that the caller has.
+ * @throws ERR_RATE_LIMITED if the caller has as many streams as a pod may.
  */
 export async function followEvents(
   parts: Parts,
@@ -78,7 +78,7 @@ function unlessOver(error: unknown): undefined {
   throw error;
 }
 
-/** A pod, whatever sessions it opens; a workload without one counts as a whole. */
+/** A pod, across all its sessions; a workload without a pod counts as a whole. */
 function holderOf({ session }: LiveSession): string {
   const { workload } = session;
   return workload.pod === undefined

@@ -2,12 +2,12 @@ import type { Lease, LeaseCause } from '../../domain/lease.ts';
 import type { Expectation, PlanFragment, Write } from '../../ports/store.ts';
 import type { Parts } from '../parts.ts';
 
-/** How long the tombstone of an ended lease is kept: as long as a silent re-issue could be asked for, at least. */
+/** How long the tombstone of an ended lease is kept: at least as long as its session could request a re-issue. */
 export const TOMBSTONE_MS = 24 * 3_600_000;
 
 /**
- * Rows and fences of ending leases: the credential behind a dynamic one joins the revoke queue in the same commit. Each must still be live
- * then, so that two who end one (an operator and its time, two replicas) do it and record it once.
+ * Rows and fences of ending leases. In the same commit, the credential of a dynamic lease joins the revocation queue. Each lease must still
+ * be live at the commit. If an operator and its expiry, or two replicas, end the same lease, it ends and is recorded once.
  */
 export function endLeases(parts: Parts, leases: readonly Lease[], cause: LeaseCause): PlanFragment {
   const now = parts.clock.now();
@@ -33,7 +33,7 @@ export function endLeases(parts: Parts, leases: readonly Lease[], cause: LeaseCa
   return { expect, writes, narrows: [...sessions].map((id) => `leases:${id}`) };
 }
 
-/** The credential's value is forgotten at once; what is left is what its revocation needs. */
+/** Deletes the credential's value at once; the row keeps only what the revocation needs. */
 export function queueRevocation(credentialId: string, now: number): Write {
   return {
     table: 'credentials',

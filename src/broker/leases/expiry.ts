@@ -10,11 +10,11 @@ import { Worker } from '../worker.ts';
 
 const EVERY_MS = 1_000;
 const CHUNK = 500;
-/** As long as a grace period can be. */
+/** The longest possible grace period. */
 const ACKNOWLEDGEMENT_MS = 31 * 24 * 3_600_000;
 const HISTORY_MS = 400 * 24 * 3_600_000;
 
-/** Ends sessions and leases at their time, revokes what is under them, and forgets old tombstones. */
+/** Ends expired sessions and leases, queues the revocation of their credentials, and purges old tombstones. */
 export function expiryWorker(parts: Parts): Worker {
   const actor = new SystemActor(parts, 'expiry');
   const endLeftLeases = leftLeasesEnding(parts, actor);
@@ -26,7 +26,7 @@ export function expiryWorker(parts: Parts): Worker {
   });
 }
 
-/** Each ends at most a chunk, and says how many it found. */
+/** Each step ends at most one chunk and returns how many rows it found. */
 const ENDINGS: readonly ((parts: Parts, actor: SystemActor) => Promise<number>)[] = [
   expireLeases,
   expireCredentials,
@@ -59,7 +59,8 @@ async function expireLeases(parts: Parts, actor: SystemActor): Promise<number> {
 }
 
 /**
- * Credentials that outlived their lease: somebody ended, extended or removed the lease's row by hand. `ends_at` of a credential is under a MAC.
+ * Ends credentials that outlived their lease, because someone ended, extended or removed the lease row directly in the database. The MAC of
+ * a credential covers its `ends_at`.
  */
 async function expireCredentials(parts: Parts, actor: SystemActor): Promise<number> {
   const now = parts.clock.now();
@@ -104,7 +105,7 @@ async function expireSessions(parts: Parts, actor: SystemActor): Promise<number>
   }));
   await parts.store.commit({
     ...ended,
-    // Their rows say themselves that they are over: nothing has to be kept of them.
+    // The row of an expired session already shows its end, so a copy of it is useless and needs no `ended_sessions` row.
     writes: ended.writes.filter(({ table }) => table !== 'ended_sessions'),
     expect: [...ended.expect, ...unrenewed],
     urgent: true,
@@ -125,7 +126,7 @@ async function expireSessions(parts: Parts, actor: SystemActor): Promise<number>
   return rows.length;
 }
 
-/** Operator tokens at their time: out of the store and out of the memory of every replica. */
+/** Removes expired operator tokens from the store and from the memory of every replica. */
 async function expireTokens(parts: Parts, actor: SystemActor): Promise<number> {
   const rows = await parts.store.list('operator_tokens', {
     upTo: { ends_at: parts.clock.now() },
@@ -150,7 +151,7 @@ async function expireTokens(parts: Parts, actor: SystemActor): Promise<number> {
   return rows.length;
 }
 
-/** Tombstones whose time has passed. */
+/** Removes lease tombstones whose retention is over. */
 async function purgeLeases(parts: Parts): Promise<number> {
   const rows = await parts.store.list('leases', {
     equals: { state: 'ended' },
@@ -165,7 +166,7 @@ async function purgeLeases(parts: Parts): Promise<number> {
   return rows.length;
 }
 
-/** Credentials that are revoked and no longer asked for, those that never came under a lease among them. */
+/** Removes revoked credentials that no order can repeat any more, including those that never had a lease. */
 async function purgeCredentials(parts: Parts): Promise<number> {
   const rows = await parts.store.list('credentials', {
     equals: { state: 'revoked' },
@@ -180,7 +181,7 @@ async function purgeCredentials(parts: Parts): Promise<number> {
   return rows.length;
 }
 
-/** What is left of sessions that could not be used any more by now. */
+/** Removes the `ended_sessions` rows of sessions that would have expired by now. */
 async function purgeEndedSessions(parts: Parts): Promise<number> {
   const rows = await parts.store.list('ended_sessions', {
     upTo: { ends_at: parts.clock.now() },
@@ -194,7 +195,7 @@ async function purgeEndedSessions(parts: Parts): Promise<number> {
   return rows.length;
 }
 
-/** What holders said is kept beyond their sessions: a pod that ends because a new version fails has reported it. */
+/** Acknowledgements outlive their sessions: a pod that crashes because of a new version has still reported it. */
 async function purgeAcknowledgements(parts: Parts): Promise<number> {
   const rows = await parts.store.list('acknowledgements', {
     upTo: { at: parts.clock.now() - ACKNOWLEDGEMENT_MS },
@@ -211,7 +212,7 @@ async function purgeAcknowledgements(parts: Parts): Promise<number> {
   return rows.length;
 }
 
-/** The history of rotations is kept for more than a year; what happened is in the log for good. */
+/** The rotation history is kept for more than a year; the audit log keeps the events permanently. */
 async function purgeRotations(parts: Parts): Promise<number> {
   const rows = await parts.store.list('rotations', {
     upTo: { ended_at: parts.clock.now() - HISTORY_MS },
@@ -228,7 +229,7 @@ async function purgeRotations(parts: Parts): Promise<number> {
   return rows.length;
 }
 
-/** What an entry says of a lease that ends. */
+/** The fields of a lease in the audit entry of its end. */
 export function facts(lease: Lease): {
   readonly lease: string;
   readonly path: string;

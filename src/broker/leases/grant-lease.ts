@@ -17,14 +17,15 @@ export interface LeaseTerms {
 
 export interface GrantedLease {
   readonly lease: Lease;
-  /** Undefined when the lease stays as it is. */
+  /** Undefined if the lease does not change. */
   readonly write?: Write;
   readonly committed?: () => void;
   readonly undo?: () => void;
 }
 
 /**
- * Gives the session its lease for the version: the one it has, extended in its last third, or a new one. Never beyond the session's end.
+ * Gives the session its lease for the version. It keeps an existing lease, extends one in its last third, or creates a new one. No lease
+ * outlives the session.
  * @throws ERR_DENIED for a version whose lease was revoked from this session; ERR_LEASE_QUOTA.
  */
 export function grantLease(
@@ -41,24 +42,24 @@ export function grantLease(
     if (live.leases.find(terms) === held) {
       return settling(keep(live, newLease(live, terms, now), held), settled);
     }
-    // While the quota was counted, another read of the same version got its lease, or an operator revoked it.
+    // During the count for the quota, another read of the same version got its lease, or an operator revoked it.
     settled();
     return grantLease(parts, live, terms);
   });
 }
 
-/** The lease that the session holds: as it is, extended, or cut. */
+/** The lease that the session holds: unchanged, extended or shortened. */
 function heldLease(live: LiveSession, held: Lease, terms: LeaseTerms, now: number): GrantedLease {
   if (live.leases.isPending(held)) return { lease: held, write: writeOf(held) };
   const endsAt = Math.min(now + terms.ttlMs, live.session.endsAt);
-  // Granted before the policy lowered the limit, or before a renewal shortened the session.
+  // It was granted before the policy lowered the limit, or before a renewal shortened the session.
   const isTooLong = held.endsAt > endsAt;
   if (!isTooLong && !isInLastThird(held, terms.ttlMs, now)) return { lease: held };
   if (endsAt === held.endsAt) return { lease: held };
   return keep(live, { ...held, endsAt, maxEndsAt: live.session.endsAt }, held);
 }
 
-/** Counts the new lease beside the store until its plan is committed or given up. */
+/** Adds the new lease to the count of the store until its plan is committed or abandoned. */
 function settling(granted: GrantedLease, settled: () => void): GrantedLease {
   return {
     ...granted,
@@ -93,7 +94,7 @@ function newLease(live: LiveSession, terms: LeaseTerms, now: number): Lease {
   };
 }
 
-/** Keeps the lease in memory before the commit, so that reads of the same loop turn share it; each of their plans writes it. */
+/** Keeps the lease in memory before the commit, so that reads in the same event loop turn share it. Each of their plans writes it. */
 function keep(live: LiveSession, lease: Lease, before: Lease | undefined): GrantedLease {
   live.leases.propose(lease);
   return {

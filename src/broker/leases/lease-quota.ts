@@ -3,7 +3,7 @@ import type { Store } from '../../ports/store.ts';
 import type { Eventually } from '../eventually.ts';
 import { Quota } from '../quota.ts';
 
-/** How many live leases each workload has. */
+/** Limits the live leases of each workload. */
 export class LeaseQuota {
   readonly #quota: Quota;
 
@@ -14,7 +14,7 @@ export class LeaseQuota {
     });
   }
 
-  /** As {@link Quota.take}. @throws ERR_LEASE_QUOTA when the workload holds as many live leases as it may. */
+  /** As {@link Quota.take}. @throws ERR_LEASE_QUOTA if the workload holds as many live leases as it may. */
   take(workload: string): Eventually<() => void> {
     return this.#quota.take(workload, full);
   }

@@ -12,7 +12,7 @@ import { openLease } from './lease-rows.ts';
 import type { LiveOperator } from '../sessions/operator-token-memory.ts';
 import { LiveSession } from '../sessions/session-memory.ts';
 
-/** The caller's own lease, or any for a responder. Somebody else's is absent. @throws ERR_NOT_FOUND */
+/** The caller's own lease, or any lease for a responder. The lease of another caller looks absent. @throws ERR_NOT_FOUND */
 export async function readLease(
   parts: Parts,
   call: Call,
@@ -32,7 +32,7 @@ export async function readLease(
   );
 }
 
-/** @throws ERR_NOT_FOUND for a lease that is not this session's, or has ended. */
+/** @throws ERR_NOT_FOUND for a lease that belongs to another session or has ended. */
 export async function ownLease(parts: Parts, live: LiveSession, id: string): Promise<Lease> {
   const row = await parts.store.get('leases', { id });
   if (
@@ -45,7 +45,7 @@ export async function ownLease(parts: Parts, live: LiveSession, id: string): Pro
   return openLease(row);
 }
 
-/** The holder gives a lease back; a credential under it is revoked. @throws ERR_NOT_FOUND */
+/** The holder releases a lease; the broker revokes its credential. @throws ERR_NOT_FOUND */
 export async function releaseLease(
   parts: Parts,
   call: Call,
@@ -81,7 +81,7 @@ export async function releaseLease(
   );
 }
 
-/** Leases for operators who respond or audit, in order of path. @throws ERR_DENIED, ERR_REQUEST_INVALID */
+/** Leases for responders and auditors, ordered by path. @throws ERR_DENIED, ERR_REQUEST_INVALID */
 export async function listLeases(
   parts: Parts,
   call: Call,

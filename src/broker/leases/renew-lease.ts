@@ -12,8 +12,8 @@ import type { LiveSession } from '../sessions/session-memory.ts';
 import { leaseTtlMs, targetOf } from '../secrets/target.ts';
 
 /**
- * Extends a lease for as long as the policy still allows, never beyond its session or what was set when it was issued.
- * @throws ERR_NOT_FOUND for a lease that is not the caller's, ERR_DENIED, ERR_PROVIDER_*
+ * Extends a lease for as long as the policy still allows. It never outlives its session or the maximum that was set when it was issued.
+ * @throws ERR_NOT_FOUND for a lease of another caller, ERR_DENIED, ERR_PROVIDER_*
  */
 export async function renewLease(
   parts: Parts,
@@ -76,7 +76,10 @@ async function attempt(
   };
 }
 
-/** The caller's lease, and whether its policies still allow a read of the path. @throws ERR_NOT_FOUND for a lease that is not the caller's */
+/**
+ * The caller's lease, and whether its policies still allow it to read the path.
+ * @throws ERR_NOT_FOUND for a lease of another caller.
+ */
 export async function judgeRenewal(
   { parts, call, caller }: Acting<LiveSession>,
   id: string,
@@ -85,7 +88,7 @@ export async function judgeRenewal(
   return { held, verdict: judge(parts, call, caller, { capability: 'read', path: held.path }) };
 }
 
-/** Neither ended nor renewed by another request since it was read: the shorter of two renewals must not undo the longer. */
+/** The lease must not have ended or been renewed since it was read: the shorter of two renewals must not undo the longer. */
 function renewalExpects({ id, endsAt, credentialId }: Lease): readonly Expectation[] {
   const lease: Expectation = {
     table: 'leases',
@@ -104,7 +107,7 @@ function renewalWrites({ id, endsAt, maxEndsAt, credentialId }: Lease): readonly
   return [lease, { table: 'credentials', key: { id: credentialId }, change: { ends_at: endsAt } }];
 }
 
-/** A dynamic lease goes as far as its backend agrees; a shorter wish than what is left changes nothing. */
+/** The backend may grant a dynamic lease less than requested. A request shorter than the remaining time changes nothing. */
 async function renewedEnd(
   parts: Parts,
   call: Call,

@@ -12,7 +12,7 @@ import type { LiveOperator } from '../sessions/operator-token-memory.ts';
 
 type RevocationState = (typeof REVOCATION_STATES)[number];
 
-/** A credential that was taken back, and is not known to have ended at its backend. */
+/** A credential that the broker revokes, but that may still be valid at its backend. */
 export interface Revocation {
   readonly credential: string;
   readonly lease: string;
@@ -22,11 +22,11 @@ export interface Revocation {
   readonly attempts: number;
   readonly lastError: string | undefined;
   readonly nextAttemptAt: number | undefined;
-  /** When the backend ends it by itself, as far as the broker knows. */
+  /** When the credential expires at the backend, as far as the broker knows. */
   readonly endsAt: number;
 }
 
-/** What is in one of these states, by next attempt. @throws ERR_DENIED, ERR_REQUEST_INVALID */
+/** Revocations in the given state, ordered by their next attempt. @throws ERR_DENIED, ERR_REQUEST_INVALID */
 export async function listRevocations(
   parts: Parts,
   call: Call,
@@ -54,7 +54,10 @@ export async function listRevocations(
   });
 }
 
-/** Tries one again now, with all its attempts before it. @throws ERR_DENIED, ERR_NOT_FOUND; ERR_CONFLICT for what was revoked, or only ends by itself */
+/**
+ * Retries a revocation now and resets its attempts.
+ * @throws ERR_DENIED, ERR_NOT_FOUND; ERR_CONFLICT for a revoked credential, or one that only expires
+ */
 export async function retryRevocation(
   parts: Parts,
   call: Call,

@@ -10,7 +10,7 @@ import { selectLeases } from './select-leases.ts';
 import { openLease } from './lease-rows.ts';
 import type { LiveOperator } from '../sessions/operator-token-memory.ts';
 
-/** Exactly one of them; a path covers what lies below it, by whole segments. */
+/** Exactly one of these; a path also covers everything below it, by whole segments. */
 export type LeaseSelector =
   | { readonly id: string }
   | { readonly path: string }
@@ -18,18 +18,19 @@ export type LeaseSelector =
   | { readonly pod: string }
   | { readonly mount: string };
 
-/** What became of the leases: `revoked` had nothing at a backend; `revoking` are over a credential that its backend still has to revoke. */
+/** The result: `revoked` leases had no credential at a backend. For `revoking` leases, the backend still has to revoke the credential. */
 export interface RevokedLeases {
   readonly revoked: number;
   readonly revoking: number;
 }
 
-/** Leases that one commit ends: larger revocations commit in pieces, and say how far they came. */
+/** The most leases that one commit ends. A larger revocation takes several commits and reports its progress. */
 const CHUNK = 500;
 
 /**
- * Ends live leases and queues what is under them for revocation at the backends. Sessions go on; the versions revoked from them are not
- * issued to them again. @throws ERR_DENIED
+ * Ends live leases and queues their credentials for revocation at the backends. Their sessions continue. A session cannot lease a version
+ * again that was revoked from it.
+ * @throws ERR_DENIED
  */
 export async function revokeLeases(
   parts: Parts,
@@ -65,7 +66,7 @@ function lease(selector: LeaseSelector): { readonly lease?: string; readonly pat
   return 'path' in selector ? { path: selector.path } : {};
 }
 
-/** @returns what ended: fewer than a chunk when there are no more. */
+/** @returns how many leases ended; fewer than a chunk means that none are left. */
 async function endChunk(
   { parts, call, caller }: Acting<LiveOperator>,
   selector: LeaseSelector,

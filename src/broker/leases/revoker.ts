@@ -14,18 +14,18 @@ type Row = Tables['credentials'];
 
 const EVERY_MS = 500;
 const CHUNK = 64;
-/** Six tries with growing pauses, then the credential is listed as irrevocable; it is still tried, but seldom. */
+/** After six attempts with growing pauses, the credential is listed as irrevocable. The revoker still retries it, but rarely. */
 const ATTEMPTS = 6;
 const FIRST_PAUSE_MS = 10_000;
 const LONGEST_PAUSE_MS = 300_000;
 const HELD_BACK_PAUSE_MS = 60_000;
 const DEADLINE_MS = 10_000;
-/** Why nothing was tried: the backend has no way to end it before its time. */
+/** The reason for no attempt: the backend cannot revoke the credential before it expires. */
 const EXPIRES_ONLY = 'expires_only';
-/** The backend is well, and something there has to be decided: it is listed as irrevocable at once. */
+/** The backend works, but an operator must decide there: the credential is listed as irrevocable at once. */
 const NEEDS_OPERATOR = 'ERR_CONFLICT';
 
-/** Works off the revoke queue: durable, with back-off, one backend's failure no other's. */
+/** Processes the revocation queue. The queue is durable, each entry has its own back-off, and a failure at one backend affects no other. */
 export function revoker(parts: Parts, random: () => number): Worker {
   const actor = new SystemActor(parts, 'revoker');
   return new Worker('revoker', EVERY_MS, parts, async (signal) => {
@@ -42,12 +42,12 @@ export function revoker(parts: Parts, random: () => number): Worker {
   });
 }
 
-/** After a start no order is being filled by this process: what a crash left half made joins the queue, all of it. */
+/** After a start, this process fills no orders yet. Every order that a crash left unfinished therefore joins the queue. */
 export async function adoptAbandoned(parts: Parts, createdUpTo: number): Promise<void> {
   for (const state of ['intended', 'prepared'] as const) {
     const abandoned = { equals: { state }, upTo: { created_at: createdUpTo } };
     const now = parts.clock.now();
-    // Each by itself: one that is filled at this very moment must not be revoked under its holder, nor keep the others.
+    // One commit for each order: an order that completes right now must not be revoked, and must not block the others.
     for await (const { id } of listAll(parts.store, 'credentials', abandoned, idOf)) {
       await parts.store.commit({
         expect: [{ table: 'credentials', key: { id }, match: { state } }],
@@ -89,12 +89,12 @@ async function revoke(round: Round, row: Row): Promise<void> {
   }
 }
 
-/** What the list of revocations shows: the code, and the word of the provider that says why. */
+/** The reason in the list of revocations: the error code, and the provider's reason if there is one. */
 function reasonOf({ code, reason }: BrokerError): string {
   return reason === undefined ? code : `${code} ${reason}`;
 }
 
-/** Where our own guard held the call back, the backend may be well again within seconds: it is asked sooner. */
+/** If the broker's own circuit breaker or queue limit blocked the call, the backend may recover within seconds. The revoker retries sooner. */
 function longestPause({ reason }: BrokerError): number {
   const wasHeldBack = reason === 'circuit_open' || reason === 'queue_full';
   return wasHeldBack ? HELD_BACK_PAUSE_MS : LONGEST_PAUSE_MS;
@@ -160,12 +160,12 @@ async function keepListed(
   });
 }
 
-/** Neither tried by another replica meanwhile, nor queued again under a handle that names more. */
+/** No other replica attempted the revocation meanwhile, and it was not queued again under a newer handle. */
 function asItWas({ id, state, handle, attempts }: Row): Expectation {
   return { table: 'credentials', key: { id }, match: { state, handle, attempts } };
 }
 
-/** Doubles from ten seconds up to `most`, half of it by chance. */
+/** Doubles from ten seconds up to `most`; half of the pause is random. */
 function nextAttempt({ parts, random }: Round, attempts: number, most: number): number {
   const pause = Math.min(FIRST_PAUSE_MS * 2 ** attempts, most);
   return parts.clock.now() + Math.round(pause / 2 + (pause / 2) * random());

@@ -12,7 +12,7 @@ export interface LeaseFilter {
   readonly state?: 'live' | 'ended' | undefined;
 }
 
-/** The last row of the page before. */
+/** The last row of the previous page. */
 export type LeasePosition = Pick<LeaseRow, 'path' | 'state' | 'id'>;
 
 interface Window {
@@ -21,8 +21,8 @@ interface Window {
 }
 
 /**
- * Rows that match, in order of path, ended leases of a path before live ones, which is the order of an index: those of the path itself, then those
- * below it; `a` never selects `ab`.
+ * Matching rows, first those of the path itself, then those below it; `a` never selects `ab`. They are ordered by path, and within a path
+ * ended leases come before live ones: that is the order of an index.
  */
 export async function selectLeases(
   parts: Parts,

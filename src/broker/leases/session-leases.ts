@@ -5,17 +5,17 @@ import type { Tables } from '../../ports/tables.ts';
 import { listAll } from '../list-all.ts';
 import { readUnchanged } from '../read-unchanged.ts';
 
-/** A version has its name from its backend: at another mount, or at the place that another `ref` names, it is of another secret. */
+/** A backend names its versions itself. At another mount, or at the place of another `ref`, the same name is a version of another secret. */
 type LeasePlace = Pick<Lease, 'mountUid' | 'path' | 'version' | 'generation'>;
 
-/** The leases of one session, read once and then kept; a change of kind `leases` makes it read them again. */
+/** The leases of one session, read once and then kept in memory. A change of kind `leases` makes it read them again. */
 export class SessionLeases {
   readonly #sessionId: string;
   readonly #store: Store;
-  /** Made or extended by a plan that has not committed yet. */
+  /** Created or extended by a plan that has not committed yet. */
   readonly #pending = new Set<Lease>();
   #byVersion: Map<string, Lease> | undefined;
-  /** Whether some lease does not say of which place it is: then it counts for every place. */
+  /** Whether some lease does not name its place; such a lease counts for every place. */
   #hasUnplaced = false;
 
   constructor(sessionId: string, store: Store) {
@@ -28,7 +28,7 @@ export class SessionLeases {
     return this.#byVersion !== undefined;
   }
 
-  /** @throws ERR_BUSY when changes kept coming. */
+  /** @throws ERR_BUSY if changes keep arriving. */
   async load(): Promise<void> {
     await readUnchanged(
       this.#store,
@@ -42,13 +42,13 @@ export class SessionLeases {
   }
 
   /**
-   * Tombstones of revoked leases after live leases: if two replicas issued one each and one was revoked, the version is revoked. A session can
-   * end any number of its leases itself; those are not read.
+   * Lists live leases first, then tombstones of revoked ones. If two replicas issued one each and one was revoked, the version is revoked.
+   * Leases that the session ended itself are not read, because there can be any number of them.
    */
   async #read(): Promise<readonly Tables['leases'][]> {
     const live = await this.#list({ state: 'live', cause: null });
     const revoked = await this.#list({ state: 'ended', cause: 'revoked' });
-    // A lease whose time is over stays live until the expiry worker ends it: the later one stands.
+    // An expired lease stays live until the expiry worker ends it, so the lease with the later end wins.
     live.sort((one, other) => one.ends_at - other.ends_at);
     return [...live, ...revoked];
   }
@@ -75,7 +75,7 @@ export class SessionLeases {
     this.#byVersion?.set(key(lease), lease);
   }
 
-  /** Keeps what a plan is about to commit, so that reads of the same loop turn share it. */
+  /** Keeps a lease that a plan is about to commit, so that reads in the same event loop turn share it. */
   propose(lease: Lease): void {
     this.#pending.add(lease);
     this.keep(lease);
@@ -89,7 +89,7 @@ export class SessionLeases {
     this.#pending.delete(lease);
   }
 
-  /** The plan did not commit. */
+  /** Restores the previous lease, because the plan did not commit. */
   undo(lease: Lease, before: Lease | undefined): void {
     this.#pending.delete(lease);
     const at = key(lease);

@@ -13,7 +13,10 @@ import { recordOperation, requireOwnRole, requireRole } from './operation.ts';
 import type { Parts } from '../parts.ts';
 import type { LiveOperator } from '../sessions/operator-token-memory.ts';
 
-/** Entries that match, newest first. The search is itself an entry. @throws ERR_DENIED, ERR_REQUEST_INVALID */
+/**
+ * Returns matching entries, newest first. The search itself is recorded.
+ * @throws ERR_DENIED, ERR_REQUEST_INVALID
+ */
 export async function searchAudit(
   parts: Parts,
   call: Call,
@@ -30,7 +33,7 @@ export async function searchAudit(
   );
 }
 
-/** A leaked value, and where in the log it is looked for. */
+/** A leaked value, and the part of the log to search. */
 export interface Trace {
   readonly data: SecretData;
   readonly query: Pick<AuditQuery, 'pathPrefix' | 'from' | 'to'>;
@@ -38,8 +41,9 @@ export interface Trace {
 }
 
 /**
- * Entries about this very value, at whatever path, newest first: who was given it. Only an auditor may ask, and not an admin: whoever can
- * try values learns which are right. The trace is an entry, without the value. @throws ERR_DENIED, ERR_REQUEST_INVALID
+ * Returns the entries about exactly this value, at any path, newest first: they show which callers received it. Only an auditor may trace,
+ * not an admin: a caller that can test values learns which guesses are right. The trace itself is recorded, without the value.
+ * @throws ERR_DENIED, ERR_REQUEST_INVALID
  */
 export async function traceAudit(
   parts: Parts,
@@ -63,7 +67,10 @@ function describedQuery(query: AuditQuery): string {
   return given.map(([name, value]) => `${name}=${String(value)}`).join(' ');
 }
 
-/** The last signed tree head. @throws ERR_DENIED, ERR_NOT_FOUND before the first entry is in the tree. */
+/**
+ * The last signed tree head.
+ * @throws ERR_DENIED, ERR_NOT_FOUND before the first entry is in the tree.
+ */
 export async function readCheckpoint(
   parts: Parts,
   call: Call,
@@ -72,7 +79,7 @@ export async function readCheckpoint(
   return exported({ parts, call, live, query: 'checkpoint' }, () => parts.audit.checkpoint());
 }
 
-/** One entry and the proof that the last checkpoint covers it. @throws ERR_DENIED, ERR_NOT_FOUND */
+/** One entry, with the proof that the last checkpoint covers it. @throws ERR_DENIED, ERR_NOT_FOUND */
 export async function proveEntry(
   parts: Parts,
   call: Call,
@@ -96,7 +103,7 @@ export async function readTile(
 
 const HEADS_A_PAGE = 1_000;
 
-/** Signed heads of the commits from the one that holds entry `start`, for an export; as many as fit a page. @throws ERR_DENIED */
+/** Signed heads for an export, starting with the commit that holds entry `start`; as many as fit in a page. @throws ERR_DENIED */
 export async function readHeads(
   parts: Parts,
   call: Call,
@@ -114,7 +121,7 @@ export async function readHeads(
   });
 }
 
-/** The log's verifier key, with which anybody checks its checkpoints. @throws ERR_DENIED */
+/** The verifier key of the log; anyone can verify its checkpoints with it. @throws ERR_DENIED */
 export async function readLogKey(parts: Parts, call: Call, live: LiveOperator): Promise<string> {
   return exported({ parts, call, live, query: 'log-key' }, () => parts.audit.logKey());
 }

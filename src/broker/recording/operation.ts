@@ -7,7 +7,7 @@ import { commitAs, entryOf, isUnrecordable } from './record.ts';
 import { refusalEntry, type Described } from './refusals.ts';
 import type { LiveOperator } from '../sessions/operator-token-memory.ts';
 
-/** Who does something, through which request. */
+/** A caller, and the request through which it acts. */
 export interface Acting<C extends Caller = Caller> {
   readonly parts: Parts;
   readonly call: Call;
@@ -15,8 +15,8 @@ export interface Acting<C extends Caller = Caller> {
 }
 
 /**
- * Does something that only reads, records that it was done (or why not), and then answers. `work` decides what the caller may do, as it
- * is by then; if that was narrowed before the record is durable, it is done again.
+ * Runs an operation that only reads, records that it ran (or why not), and then answers. `work` authorizes the caller in its current state.
+ * If access is removed before the record is durable, the operation runs again.
  */
 export async function recordOperation<C extends Caller, T>(
   acting: Acting<C>,
@@ -43,8 +43,8 @@ export async function recordOperation<C extends Caller, T>(
 }
 
 /**
- * Records or counts a failure for which no plan committed, for each thing that was asked, and throws it. A commit that failed
- * leaves nothing to record with, and what may have happened is not recorded as a failure.
+ * Records or counts a failure for which no plan committed, once for each requested item, and throws it. After a failed commit nothing can
+ * be recorded. If the outcome is unknown, it is not recorded as a failure.
  */
 export async function recordFailure(
   { parts, call, caller }: Acting,
@@ -70,7 +70,7 @@ async function attempt<T>(
   }
 }
 
-/** @throws ERR_DENIED unless the operator was given this very role without a scope: `admin` does not include it. */
+/** @throws ERR_DENIED unless the operator was granted exactly this role without a scope: `admin` does not include it. */
 export function requireOwnRole({ operator }: LiveOperator, role: Role): void {
   const holds = operator.grants.some((grant) => grant.role === role && grant.scope.length === 0);
   if (!holds) throw denied('no_role');

@@ -8,7 +8,7 @@ import { isStanding, standing } from '../sessions/authenticate.ts';
 import type { Call, Caller } from '../call.ts';
 import type { Parts, Recordable } from '../parts.ts';
 
-/** The entry of something a caller did. */
+/** The audit entry of a caller's action. */
 export function entryOf(parts: Parts, call: Call, caller: Caller, event: Recordable): string {
   return encodeEvent(
     {
@@ -30,7 +30,7 @@ const REFUSALS: readonly ErrorKind[] = [
   'invalid',
 ];
 
-/** Writes the entries of a part of the broker that acts by itself, each piece of work under an id of its own. */
+/** Writes the audit entries of a background task. Each piece of work has its own request id. */
 export class SystemActor {
   readonly #parts: Pick<Parts, 'clock' | 'digest'>;
   readonly #actor: EncodedActor;
@@ -46,7 +46,7 @@ export class SystemActor {
     return encodeEvent({ time, requestId, actor: this.#actor, ...event }, this.#parts.digest);
   }
 
-  /** The entry of what callers were refused. */
+  /** The audit entry that summarizes refusals of callers. */
   refusal(event: Recordable & { readonly client?: EncodedClient }): string {
     const time = this.#parts.clock.now();
     const requestId = randomId('req');
@@ -54,33 +54,33 @@ export class SystemActor {
   }
 }
 
-/** A refusal is a decision; anything else is something that should have worked. */
+/** A refusal is a decision; every other error is a failure. */
 export function outcomeOf(error: BrokerError): 'deny' | 'error' {
   return REFUSALS.includes(error.kind) ? 'deny' : 'error';
 }
 
-/** The commit itself failed: certainly, or so that nobody knows. */
+/** The commit itself failed, or its outcome is unknown. */
 export function isUnrecordable({ code }: BrokerError): boolean {
   return code === 'ERR_AUDIT_UNAVAILABLE' || code === 'ERR_OUTCOME_UNKNOWN';
 }
 
-/** One try at a use case: what it would commit, and what then follows. */
+/** One attempt at a use case: the plan to commit, and what follows the commit. */
 export interface Attempt<T> {
-  /** Undefined: the refusal was counted, and nothing else is to be committed. */
+  /** Undefined: the refusal was counted, and nothing is left to commit. */
   readonly plan: Plan | undefined;
-  /** Runs after the commit: reveals, or throws what the recorded refusal is. */
+  /** Runs after the commit: discloses the result, or throws the recorded refusal. */
   readonly settle: () => T;
-  /** Takes back what the attempt did to memory, when its plan did not commit. */
+  /** Rolls back the attempt's changes to memory if its plan did not commit. */
   readonly undo?: () => void;
-  /** What an expectation that failed means; without it the attempt is made again. */
+  /** The error for a failed expectation; without it, the attempt is repeated. */
   readonly conflict?: (index: number) => BrokerError;
 }
 
 const ATTEMPTS = 3;
 
 /**
- * Decides, records, and only then answers. A plan that something narrowed in the meantime is decided again, three times at most.
- * @throws ERR_BUSY when narrowings kept coming; whatever `settle` or the store throws.
+ * Decides, records, and only then answers. A plan that an invalidation overtook is decided again, three times at most.
+ * @throws ERR_BUSY if invalidations keep arriving; also whatever `settle` or the store throws.
  */
 export async function commitDecided<T>(
   parts: Parts,
@@ -88,12 +88,12 @@ export async function commitDecided<T>(
 ): Promise<T> {
   for (let tries = 0; tries < ATTEMPTS; tries += 1) {
     const made = attempt(parts.state.applied());
-    // An attempt that memory had all for is not waited for: a read would wait a round of promises for each step.
+    // An attempt served from memory is not awaited: a read would otherwise pay a round of promises for each step.
     const { plan, settle, undo, conflict } = made instanceof Promise ? await made : made;
     if (plan === undefined) return settle();
     const outcome = await committed(parts, plan, undo);
     if (outcome.status === 'committed') {
-      // What this narrowed is out of memory before anybody is told that it is done.
+      // Memory drops what this commit invalidated before any caller receives the success.
       if (outcome.seq > 0) await parts.state.reached(outcome.seq);
       return settle();
     }
@@ -118,8 +118,8 @@ async function committed(
 }
 
 /**
- * As `commitDecided`, for a caller: each attempt is made with the caller as it is by then.
- * @throws ERR_UNAUTHENTICATED when the caller's session or token is over.
+ * As `commitDecided`, for a caller: each attempt uses the caller in its current state.
+ * @throws ERR_UNAUTHENTICATED if the caller's session or token has ended.
  */
 export function commitAs<C extends Caller, T>(
   parts: Parts,

@@ -6,7 +6,7 @@ import type { Parts, Recordable } from '../parts.ts';
 import { isUnrecordable, outcomeOf } from './record.ts';
 import { LiveSession } from '../sessions/session-memory.ts';
 
-/** An event that was refused or failed, without its outcome. */
+/** A refused or failed event, without its outcome. */
 export type Described = Recordable extends infer E
   ? E extends Recordable
     ? Omit<E, 'outcome' | 'code' | 'reason'>
@@ -14,21 +14,21 @@ export type Described = Recordable extends infer E
   : never;
 
 const unauthenticated = new WeakMap<Parts, EncodedActor>();
-/** Refusals and failures that are in the audit log, or in the counts that become summaries of it. */
+/** Refusals and failures that the audit log already contains, or that were counted for its summaries. */
 const recorded = new WeakSet<BrokerError>();
 
 /**
- * Whether the error needs no entry any more: it has one or was counted, or its commit failed, so that nothing can be recorded. Use cases record
- * their own refusals; the API records any other.
+ * Whether the error needs no audit entry: it already has one, or it was counted. After a failed commit nothing can be recorded at all. Use
+ * cases record their own refusals; the API records all others.
  */
 export function isRecorded(error: unknown): boolean {
   return error instanceof BrokerError && (recorded.has(error) || isUnrecordable(error));
 }
 
 /**
- * The entry of a refusal or a failure, which the caller of this function commits; undefined if it is one of many and was counted into a summary
- * instead. Without a caller the actor is unauthenticated. A crash loses the counts of one window: a refusal discloses nothing, so every disclosure is
- * still in the log.
+ * Returns the audit entry of a refusal or failure for the caller to commit. Undefined: it was counted into a summary instead. Without a
+ * caller, the actor is unauthenticated. A crash loses the counts of one window. A refusal discloses nothing, so the log still contains
+ * every disclosure.
  */
 export function refusalEntry(
   parts: Parts,
@@ -51,7 +51,7 @@ export function refusalEntry(
   return encodeRefusal({ time, requestId, client, actor, ...event }, parts.digest);
 }
 
-/** Counted by network alone: an unauthenticated caller chooses what it asks for. */
+/** Counted only by network, because an unauthenticated caller chooses the paths that it requests. */
 function refusedStranger(
   { network }: Call,
   actor: EncodedActor,
@@ -76,7 +76,7 @@ function refusedCaller(
   };
 }
 
-/** The actor of a summary: all pods and sessions of a workload. */
+/** The actor of a summary: a workload with all its pods and sessions. */
 function sharedActor(parts: Parts, caller: Caller): EncodedActor {
   if (!(caller instanceof LiveSession)) return caller.actor;
   const { cluster, namespace, serviceAccount, serviceAccountUid } = caller.session.workload;
@@ -103,7 +103,7 @@ export async function recordRefusal(
   if (entry !== undefined) await parts.store.commit({ entries: [entry] });
 }
 
-/** Records a request that reached no use case: no valid token, malformed, unknown route, too many. */
+/** Records a request that reached no use case: no valid token, malformed, unknown route, or rate-limited. */
 export async function refuseRequest(
   parts: Parts,
   who: { readonly call: Call; readonly caller: Caller | undefined },

@@ -4,7 +4,7 @@ import { macRow, verifyRow, type CanonicalFields, type RowMacs } from '../../cry
 import { BrokerError } from '../../domain/errors.ts';
 import type { Store } from '../../ports/store.ts';
 
-/** MACs of the rows that grant: made under the active root key, accepted under every root key of the installation. */
+/** MACs of the rows that grant access: computed under the active root key, accepted under every root key of the installation. */
 export class RowSeals implements RowMacs {
   readonly #keyring: Keyring;
 
@@ -16,7 +16,7 @@ export class RowSeals implements RowMacs {
     return macRow(this.#keyring.active.keyFor('rowMac'), table, fields);
   }
 
-  /** @throws ERR_CIPHERTEXT_INVALID for a row that no key of ours made. */
+  /** @throws ERR_CIPHERTEXT_INVALID for a row that was not sealed under any root key of the installation. */
   verify(table: string, fields: CanonicalFields, mac: Uint8Array): void {
     const keys = newestFirst(this.#keyring);
     if (!keys.some((key) => isSealedBy(key, table, fields, mac))) {
@@ -26,8 +26,9 @@ export class RowSeals implements RowMacs {
 }
 
 /**
- * Opens the rows of a table. A row that somebody changed is left out where the store is held for it: then nothing is served, and the broker stays up to
- * say why. @throws ERR_CIPHERTEXT_INVALID for such a row of a store that is not held.
+ * Opens a row of a table. If the store is held because of altered rows, an altered row is skipped. A held store serves nothing, and the
+ * broker stays up to report why.
+ * @throws ERR_CIPHERTEXT_INVALID for an altered row of a store that is not held.
  */
 export function openRow<T>(store: Pick<Store, 'fault'>, open: () => T): T | undefined {
   try {
@@ -39,7 +40,7 @@ export function openRow<T>(store: Pick<Store, 'fault'>, open: () => T): T | unde
   }
 }
 
-/** The active root key, then those before it. */
+/** The active root key, then the older ones, newest first. */
 export function newestFirst(keyring: Keyring): readonly RootKey[] {
   const { active } = keyring;
   const older = keyring.ids().flatMap((id) => (id === active.id ? [] : (keyring.find(id) ?? [])));

@@ -12,7 +12,7 @@ import { openRow, type RowSeals } from '../recording/row-seals.ts';
 import { openDocument, type StoredDocument } from '../documents/document.ts';
 import type { DocumentKind } from '../documents/kinds.ts';
 
-/** Every document that operators keep, in memory, opened and compiled; follows the store's changes. */
+/** All documents that operators maintain, in memory, opened and compiled; it follows the changes of the store. */
 export class Catalog {
   readonly #store: Store;
   readonly #rows: RowSeals;
@@ -25,7 +25,10 @@ export class Catalog {
     this.#rows = rows;
   }
 
-  /** Reads all documents; a held store's without those that somebody changed. @throws ERR_CIPHERTEXT_INVALID when one was not written by us. */
+  /**
+   * Reads all documents. In a held store, altered documents are skipped.
+   * @throws ERR_CIPHERTEXT_INVALID for a document that the broker did not write.
+   */
   async load(): Promise<void> {
     const keyOf = ({
       kind,
@@ -56,7 +59,7 @@ export class Catalog {
     return this.#documents.get(`${kind}/${name}`) as StoredDocument<K> | undefined;
   }
 
-  /** In name order. */
+  /** Ordered by name. */
   all<K extends DocumentKind>(kind: K): readonly StoredDocument<K>[] {
     const documents: StoredDocument<K>[] = [];
     for (const document of this.#documents.values()) {
@@ -65,7 +68,7 @@ export class Catalog {
     return documents.sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
-  /** Reads one document again after a change named it. */
+  /** Reads one document again after a change to it. */
   async refresh(kind: DocumentKind, name: string): Promise<void> {
     const row = await this.#store.get('documents', { kind, name });
     const document = row === undefined ? undefined : openDocument(this.#rows, row);

@@ -4,20 +4,20 @@ import { isReachable, isWithinBounds } from '../../domain/locator-bounds.ts';
 import type { ProviderConnection, SecretProvider } from '../../ports/secret-provider.ts';
 import type { StoredDocument } from '../documents/document.ts';
 
-/** A connection with what the configuration file lets it touch, and which broker prefixes may use it. */
+/** A connection with the locators that the configuration file allows it, and the broker prefixes that may use it. */
 export interface BoundConnection {
   readonly connection: ProviderConnection;
   readonly locators: readonly string[];
   readonly prefixes: readonly string[];
 }
 
-/** 64 bits: places are few, and nobody gains by two that look alike. */
+/** 64 bits are enough: there are few places, and a collision gives an attacker nothing. */
 const DIGEST_CHARACTERS = 16;
 
 interface Mounted {
   readonly provider: SecretProvider;
   readonly bound: BoundConnection;
-  /** Of paths without a `ref`: what the mount covers, and where. */
+  /** The generation of paths without a `ref`: identifies the connection and the places that the mount covers. */
   readonly generation: string;
 }
 
@@ -26,10 +26,10 @@ interface Generation {
   readonly text: string;
 }
 
-/** Providers by mount: attached when first used, kept until the mount changes. */
+/** Providers by mount: attached on first use, kept until the mount changes. */
 export class Connections {
   readonly #byName: ReadonlyMap<string, BoundConnection>;
-  /** By document, not by name and version: what a refused change proposed must not answer for the next one. */
+  /** Keyed by document, not by name and version: a provider of a refused change must not serve the next change. */
   readonly #mounted = new WeakMap<StoredDocument<'mount'>, Mounted>();
   readonly #generations = new WeakMap<StoredDocument<'definition'>, Generation>();
 
@@ -41,14 +41,14 @@ export class Connections {
     return this.#byName.get(name);
   }
 
-  /** @throws ERR_PROVIDER_UNAVAILABLE when the configuration file no longer has the connection. */
+  /** @throws ERR_PROVIDER_UNAVAILABLE if the configuration file no longer has the connection. */
   provider(mount: StoredDocument<'mount'>): SecretProvider {
     return this.#mount(mount).provider;
   }
 
   /**
-   * Where a path of this mount is at the backend, inside the connection's bounds.
-   * @throws ERR_PATH_INVALID, ERR_DENIED when the bounds leave it out.
+   * The place of a path of this mount at the backend, inside the bounds of the connection.
+   * @throws ERR_PATH_INVALID, ERR_DENIED for a place outside the bounds.
    */
   locate(mount: StoredDocument<'mount'>, path: string, ref?: unknown): string {
     const { provider, bound } = this.#mount(mount);
@@ -64,8 +64,8 @@ export class Connections {
   }
 
   /**
-   * Names the place at the backend that a path reads, without telling it: another after the mount or a `ref` was led elsewhere, the same after
-   * any other change. A version is of one place only.
+   * Identifies the place at the backend that a path reads, without revealing it. It changes only if the mount or a `ref` leads to another
+   * place. A version belongs to one place only.
    */
   generation(
     mount: StoredDocument<'mount'>,
@@ -81,7 +81,7 @@ export class Connections {
     return text;
   }
 
-  /** Whether the bounds allow the own place of a path: a name outside them is not listed. */
+  /** Whether the bounds allow a path's own place; names outside the bounds are not listed. */
   isWithin(mount: StoredDocument<'mount'>, path: string): boolean {
     const { provider, bound } = this.#mount(mount);
     return isWithinBounds(
@@ -90,7 +90,7 @@ export class Connections {
     );
   }
 
-  /** Whether the bounds allow anything of the mount at or below `rest`, or, with `rest` empty, anything of the mount at all. */
+  /** Whether the bounds allow any place of the mount at or below `rest`. If `rest` is empty: any place of the mount at all. */
   reaches(mount: StoredDocument<'mount'>, rest = ''): boolean {
     const { provider, bound } = this.#mount(mount);
     if (rest === '') return isReachable(provider.covers, bound.locators);
@@ -98,7 +98,6 @@ export class Connections {
     return isWithinBounds(place, bound.locators) || isReachable(`${place}/`, bound.locators);
   }
 
-  /** What kind of backend the mount is at. */
   kind(mount: StoredDocument<'mount'>): ProviderConnection['kind'] {
     return this.#mount(mount).bound.connection.kind;
   }
@@ -128,7 +127,7 @@ function digestOf(place: string): string {
   return sha256Hex(place).slice(0, DIGEST_CHARACTERS);
 }
 
-/** The embedded provider keeps secrets under their full path, so that a mount can be recreated without losing them. */
+/** The embedded provider stores secrets under their full path, so that recreating a mount does not lose them. */
 function prefixOption(
   bound: BoundConnection,
   mount: StoredDocument<'mount'>,

@@ -4,7 +4,7 @@ import { LiveSession } from '../sessions/session-memory.ts';
 import { locatorAt } from './target.ts';
 import type { Value } from './value-cache.ts';
 
-/** What a canary has before everybody else, asked for as the current version or by its name. */
+/** The value that a canary pod reads before all others, requested as the current version or by its name. */
 export function earlyValue(
   parts: Parts,
   caller: Caller,
@@ -12,6 +12,6 @@ export function earlyValue(
 ): Value | undefined {
   const value = caller instanceof LiveSession ? parts.canaries.valueFor(caller, path) : undefined;
   if (value === undefined || (version !== undefined && version !== value.version)) return undefined;
-  // It comes from our own store, and stands for what will be at the place of the path.
+  // The value comes from the broker's own store. Its locator is the place where the value will be published.
   return { ...value, locator: locatorAt(parts, path) };
 }

@@ -4,17 +4,17 @@ import { recordFailure, type Acting } from '../recording/operation.ts';
 import type { Described } from '../recording/refusals.ts';
 import { LiveSession } from '../sessions/session-memory.ts';
 
-/** The part of a request that its target names, and the decision on it. */
+/** The target that a request names before its body, and the decision on it. */
 export interface TargetJudgement<C extends Caller = Caller> {
-  /** How the audit log describes a refusal: the same as when the use case refuses. */
+  /** How the audit log describes a refusal; identical to a refusal by the use case. */
   readonly described: Described;
-  /** @throws ERR_NOT_FOUND where the target is not the caller's */
+  /** @throws ERR_NOT_FOUND if the target does not belong to the caller */
   readonly judge: (acting: Acting<C>) => Verdict | Promise<Verdict>;
 }
 
 /**
- * Decides before the body is read, so that a denied caller cannot make the broker hold or parse a body. The use case decides again when it has
- * the body. @throws ERR_DENIED, ERR_NOT_FOUND, both recorded
+ * Decides before the body is read, so that a denied caller cannot make the broker hold or parse a body. The use case decides again when it
+ * has the body. @throws ERR_DENIED, ERR_NOT_FOUND, both recorded
  */
 export async function judgeTarget<C extends Caller>(
   acting: Acting<C>,
@@ -37,7 +37,7 @@ async function verdictOf<C extends Caller>(
   }
 }
 
-/** Whether any allow rule or any grant covers the caller: a caller without one gets a small share of memory. */
+/** Whether any allow rule or grant covers the caller. A caller without one gets a small share of memory. */
 export function holdsAnything({ parts, caller }: Pick<Acting, 'parts' | 'caller'>): boolean {
   return caller instanceof LiveSession
     ? caller.view(parts.catalog.policies).allowsAnything

@@ -6,7 +6,7 @@ import type { Call, Caller } from '../call.ts';
 import type { Parts } from '../parts.ts';
 import { LiveSession } from '../sessions/session-memory.ts';
 
-/** Whether the caller may, and what the log says of why. */
+/** Whether the caller has access, and the reason for the log. */
 export type Verdict =
   | {
       readonly allowed: true;
@@ -22,7 +22,7 @@ const ROLE_FOR: Readonly<Record<Capability, readonly Role[]>> = {
   rotate: ['rotator'],
 };
 
-/** Decides on the path alone, before anything is looked up: what exists makes no difference to who is refused. */
+/** Decides by the path alone, before any lookup: a refusal does not depend on what exists. */
 export function judge(
   parts: Parts,
   call: Call,
@@ -72,7 +72,7 @@ function verdict(decision: Decision): Verdict {
   return { allowed: false, reason, policy: { name: policy, version, rule } };
 }
 
-/** The answer to every refusal: the same for what exists and what does not. */
+/** The response to every refusal: the same whether the path exists or not. */
 export function denied(reason: string): BrokerError {
   return new BrokerError('ERR_DENIED', undefined, { reason });
 }

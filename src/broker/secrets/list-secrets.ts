@@ -17,13 +17,13 @@ export interface ListedSecret {
   readonly version?: string;
 }
 
-/** Most names read from backends for one page: what lies beyond is on the next page, however few of these may be shown. */
+/** The most names read from backends for one page. The rest is on the next page, even if the caller may see few of these. */
 const MOST_READ = 2_000;
-/** Most that one page may cost at backends, in reads: what is left is on the next page. */
+/** The most that one page may cost at backends, in reads; the rest is on the next page. */
 const MOST_COST = 1_000;
 const CHUNK = 200;
 
-/** Where a list stands: in which mount, at which page of its backend, after how many names of that page. */
+/** The position of a list: the mount, the page of its backend, and the number of names taken from that page. */
 interface Position {
   readonly prefix: string;
   readonly after?: string | undefined;
@@ -40,9 +40,10 @@ interface Listing {
 }
 
 /**
- * Names below a prefix that the caller may list, one mount after another, in the backends' order. Each name is decided by itself before
- * paging, so that a page says nothing of what is hidden. `charge` is called with what the page cost at backends, in reads, which is known only
- * afterwards. @throws ERR_DENIED, ERR_PATH_INVALID, ERR_REQUEST_INVALID, ERR_PROVIDER_*
+ * Lists names below a prefix that the caller may list, one mount after another, in the order of the backends. Each name is authorized
+ * before paging, so that a page reveals nothing about hidden names. `charge` receives the cost of the page at the backends, in reads, which
+ * is known only afterwards.
+ * @throws ERR_DENIED, ERR_PATH_INVALID, ERR_REQUEST_INVALID, ERR_PROVIDER_*
  */
 export async function listSecrets(
   parts: Parts,
@@ -100,7 +101,7 @@ async function collect(
   return { items: collected.items };
 }
 
-/** Adds the names that may be shown until the page is full; returns how many were looked at. */
+/** Adds visible names until the page is full; returns how many names it examined. */
 function take(
   listing: Listing,
   collected: Collected,
@@ -129,7 +130,7 @@ function mayList({ parts, call, caller }: Listing, path: string): boolean {
   return judge(parts, call, caller, { capability: 'list', path }).allowed;
 }
 
-/** The bounds of the connection hold for names as for values; what has no place at the backend cannot be read either. */
+/** The bounds of the connection apply to names as to values. A path without a place at the backend cannot be read. */
 function isReadable({ parts }: Listing, mount: StoredDocument<'mount'>, path: string): boolean {
   try {
     return parts.connections.isWithin(mount, path);
@@ -150,7 +151,7 @@ async function readNames(
   return parts.connections.provider(mount).list(below, { after, limit: CHUNK }, call.context());
 }
 
-/** A backend is not asked for names below a place that the bounds leave out: the answer may need a value, as the keys of a Kubernetes Secret do. */
+/** The broker lists no names below a place outside the bounds. Listing may require reading a value, such as the keys of a Kubernetes Secret. */
 function mayAsk({ connections }: Parts, mount: StoredDocument<'mount'>, below: string): boolean {
   try {
     return connections.reaches(mount, below);
@@ -161,8 +162,8 @@ function mayAsk({ connections }: Parts, mount: StoredDocument<'mount'>, below: s
 }
 
 /**
- * Mounts with names below the prefix, in prefix order, from where the list stands. One in which the caller may list nothing is not asked:
- * its backend's failure would tell of it.
+ * Mounts with names below the prefix, in prefix order, from the position of the list. A mount where the caller may list nothing is skipped,
+ * because a failure of its backend would reveal it.
  */
 function mountsFrom(
   { parts, caller, prefix }: Listing,

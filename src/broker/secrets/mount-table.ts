@@ -1,7 +1,7 @@
 import { isUnder } from '../../domain/names.ts';
 import type { StoredDocument } from '../documents/document.ts';
 
-/** Which mount a path belongs to. Prefixes never nest, so the answer does not depend on an order. */
+/** Maps a path to its mount. Prefixes never nest, so the result does not depend on an order. */
 export class MountTable {
   readonly #byPrefix: ReadonlyMap<string, StoredDocument<'mount'>>;
 
@@ -20,7 +20,7 @@ export class MountTable {
     return undefined;
   }
 
-  /** A mount of another name whose prefix nests with this one. */
+  /** A mount of another name whose prefix nests with this prefix. */
   nesting(name: string, prefix: string): StoredDocument<'mount'> | undefined {
     for (const mount of this.#byPrefix.values()) {
       const other = mount.spec.prefix;
@@ -29,7 +29,7 @@ export class MountTable {
     return undefined;
   }
 
-  /** Mounts that hold paths at or below `prefix`, or whose prefix `prefix` lies below. */
+  /** Mounts with paths at or below `prefix`, or whose own prefix contains `prefix`. */
   touching(prefix: string): readonly StoredDocument<'mount'>[] {
     return [...this.#byPrefix.values()].filter(
       (mount) =>

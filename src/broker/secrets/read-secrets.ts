@@ -19,7 +19,7 @@ import type { Target } from './target.ts';
 import { cacheTerms, encodedLocator, leaseTtlMs, locatorAt, targetOf } from './target.ts';
 import type { Value } from './value-cache.ts';
 
-/** One secret asked for; `version` undefined asks for the current one. */
+/** One requested secret; `version` undefined requests the current version. */
 export interface ReadItem {
   readonly path: string;
   readonly version?: string | undefined;
@@ -27,19 +27,19 @@ export interface ReadItem {
   readonly index?: number;
 }
 
-/** A value as JSON bytes, and the lease under which it is held (operators hold none). */
+/** A value as JSON bytes, and the lease under which the caller holds it (operators hold none). */
 export interface Disclosure {
   readonly path: string;
   readonly value: Value;
   readonly lease: Lease | undefined;
 }
 
-/** Beyond the deadline of any connection. */
+/** Longer than the deadline of any connection. */
 const SHARED_READ_MS = 60_000;
 
 type Result = Disclosure | BrokerError;
 
-/** One item after everything was decided and fetched, before it is recorded. */
+/** One item that is decided and fetched, but not recorded yet. */
 interface Prepared {
   readonly result: Result;
   /** Undefined for a refusal that was counted. */
@@ -67,7 +67,7 @@ export async function readSecret(
   return result as Disclosure;
 }
 
-/** Records items of a batch that are refused before they are decided on, and returns why. */
+/** Records items of a batch that were refused before any decision, and returns the reasons. */
 export async function refuseReads(
   acting: Acting,
   items: readonly ReadItem[],
@@ -90,7 +90,7 @@ async function recordUnread(
   return recordFailure(acting, described, error);
 }
 
-/** Reads several, each decided, recorded and answered by itself; all entries and leases commit together. */
+/** Reads several secrets. Each is decided, recorded and answered separately; all entries and leases commit together. */
 export async function readSecrets(
   parts: Parts,
   call: Call,
@@ -128,7 +128,7 @@ function attemptOf<T>(
     ...(writes.length === 0 ? {} : { writes }),
   };
   return {
-    // Every value has an entry: without any, all were refused and counted.
+    // Every disclosed value has an entry. No entries means that all items were refused and counted.
     plan: entries.length === 0 ? undefined : plan,
     settle: () => {
       for (const { grant } of prepared) grant?.committed?.();
@@ -151,16 +151,16 @@ function fencesOf(caller: Caller, prepared: readonly Prepared[]): readonly strin
 
 interface Fetched {
   readonly secret: SecretVersion;
-  /** Of the mount and the definition it was read by: no other's answer. */
+  /** The generation of the mount and definition that it was read through; it answers for no other generation. */
   readonly generation: string;
 }
 
 interface Item extends ReadItem {
-  /** Read by one call for several items. */
+  /** The answer of one backend call for several items. */
   readonly fetched?: Fetched | undefined;
 }
 
-/** Decides on one item, gets its value and its lease, and makes its entry; a refusal is a result with an entry too. */
+/** Decides on one item, gets its value and its lease, and creates its entry. A refusal is also a result with an entry. */
 function prepare(parts: Parts, call: Call, caller: Caller, item: Item): Eventually<Prepared> {
   const verdict = judge(parts, call, caller, { capability: 'read', path: item.path });
   const refuse = (error: unknown): Prepared =>
@@ -244,13 +244,13 @@ function refused(
   const failure = BrokerError.from(read.error);
   const { path, version, index } = read.item;
   const { policy, allowed } = read.verdict;
-  // Of a path that the caller may not read nothing is looked up.
+  // If the caller may not read the path, nothing about it is looked up.
   const locator = allowed ? locatorAt(parts, path) : undefined;
   const described = { action: 'secret.read', path, version, locator, policy, item: index } as const;
   return { result: failure, entry: refusalEntry(parts, { call, caller }, described, failure) };
 }
 
-/** The value of the item: the fresh one in memory, or what the backend answers. */
+/** The value of the item: a fresh one from memory, or the answer of the backend. */
 function valueOf(parts: Parts, call: Call, target: Target, item: Item): Eventually<Value> {
   const { mount, definition } = target;
   if (definition?.spec.class === 'dynamic') {
@@ -267,7 +267,7 @@ function valueOf(parts: Parts, call: Call, target: Target, item: Item): Eventual
   const { fetched } = item;
   return parts.values.current(item.path, terms, async () => {
     if (fetched?.generation === terms.generation) return read(call.context(), fetched.secret);
-    // Other callers may join this read: it goes on when the caller that began it goes away.
+    // Other callers may share this read, so it continues if the caller that started it disconnects.
     const { requestId, holder: caller } = call;
     return withDeadline(parts.clock, SHARED_READ_MS, (signal) =>
       read({ requestId, signal, caller }),
@@ -275,9 +275,7 @@ function valueOf(parts: Parts, call: Call, target: Target, item: Item): Eventual
   });
 }
 
-/**
- * Reads in one call to each backend what memory does not have of several items. A failure there is not lost: the item's own read meets it again.
- */
+/** Reads several items that memory lacks, in one call to each backend. A failure is not lost: the item's own read meets it again. */
 function fetchTogether(
   parts: Parts,
   call: Call,

@@ -4,13 +4,13 @@ import type { Parts } from '../parts.ts';
 import type { StoredDocument } from '../documents/document.ts';
 import type { CacheTerms } from './value-cache.ts';
 
-/** Where a path leads: its mount and what is defined for it. */
+/** The target of a path: its mount and its definition, if it has one. */
 export interface Target {
   readonly mount: StoredDocument<'mount'>;
   readonly definition: StoredDocument<'definition'> | undefined;
 }
 
-/** @throws ERR_NOT_FOUND when no mount covers the path. */
+/** @throws ERR_NOT_FOUND if no mount covers the path. */
 export function targetOf(parts: Parts, path: string): Target {
   const mount = parts.catalog.mounts.find(path);
   if (mount === undefined)
@@ -18,7 +18,7 @@ export function targetOf(parts: Parts, path: string): Target {
   return { mount, definition: parts.catalog.find('definition', path) };
 }
 
-/** The place of a path at its backend as entries name it; undefined in our own store, where the path is the place. */
+/** The place of a path at its backend, in the form for audit entries. Undefined in the embedded store, where the path is the place. */
 export function encodedLocator(
   parts: Parts,
   mount: StoredDocument<'mount'>,
@@ -28,7 +28,7 @@ export function encodedLocator(
   return kind === 'embedded' ? undefined : encodeLocator(kind, locator, parts.digest);
 }
 
-/** As `encodedLocator`; undefined also where the path leads nowhere. */
+/** As `encodedLocator`; also undefined if the path has no target. */
 export function locatorAt(parts: Parts, path: string): EncodedLocator | undefined {
   try {
     const { mount, definition } = targetOf(parts, path);

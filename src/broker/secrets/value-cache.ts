@@ -8,7 +8,7 @@ import type { Eventually } from '../eventually.ts';
 import { ephemeralSealer } from '../../crypto/ephemeral-sealer.ts';
 import type { TracedValue, ValueFingerprints } from '../../crypto/value-fingerprint.ts';
 
-/** Pending values of rotations that the pods of a canary read before everybody else; the rotation engine keeps them. */
+/** Pending values of rotations that canary pods read before all others. The rotation engine provides them. */
 export interface CanaryValues {
   load(): Promise<void>;
   /** Reads the canary of a path again after a change of kind `canary`. */
@@ -17,21 +17,21 @@ export interface CanaryValues {
   valueFor(holder: { readonly session: Session }, path: string): Value | undefined;
 }
 
-/** The current version of one secret as it may be disclosed: its data as JSON bytes, ready to be spliced into an answer. */
+/** The current version of one secret in the form for disclosure: its data as JSON bytes, ready to insert into a response. */
 export interface Value {
   readonly json: Buffer;
   readonly version: string;
-  /** Keyed by path: the same value at another path has another. Nothing can be learnt from it without the key. */
+  /** Keyed by path: the same value at another path has another fingerprint. It reveals nothing without the key. */
   readonly fingerprint: string;
   readonly fieldFingerprints: string | undefined;
   readonly createdAt: number | undefined;
-  /** Where it was read at a backend, as entries name it. */
+  /** The place at the backend that it was read from, in the form for audit entries. */
   readonly locator: EncodedLocator | undefined;
-  /** The backend failed and this is what it said before, within `staleIfError`. */
+  /** The backend failed, and this is its earlier answer, within `staleIfError`. */
   readonly stale: boolean;
 }
 
-/** How long what was read may be used, and for which generation of mount and definition it holds. */
+/** How long a read value may be used, and for which generation of mount and definition. */
 export interface CacheTerms {
   readonly generation: string;
   readonly cacheTtlMs: number;
@@ -55,11 +55,11 @@ interface Flight {
 }
 
 const ENTRY_OVERHEAD = 300;
-/** A caller who repeats reads of an absent secret reaches its backend once in this time. */
+/** A caller that repeats reads of an absent secret reaches the backend at most once in this time. */
 const ABSENT_MS = 1_000;
 const ABSENT_COUNT = 10_000;
 
-/** A backend said that a secret is not there. */
+/** A backend reported that a secret does not exist. */
 interface Absence {
   readonly generation: string;
   readonly detail: string | undefined;
@@ -67,7 +67,7 @@ interface Absence {
   readonly until: number;
 }
 
-/** Current values, sealed under a key that exists only in this process. One read at a time goes to the backend for a path. */
+/** Current values, sealed under a key that exists only in this process. Only one read at a time goes to the backend for a path. */
 export class ValueCache {
   #sealer = ephemeralSealer();
   readonly #entries: LRUCache<string, Entry>;
@@ -87,7 +87,7 @@ export class ValueCache {
     });
   }
 
-  /** Forgets every value, and the keys with which values are kept and traced: no value is made any more. */
+  /** Drops every value, the key that seals them and the key of their fingerprints. After that, it creates no value. */
   seal(): void {
     this.#entries.clear();
     this.#absences.clear();
@@ -96,20 +96,20 @@ export class ValueCache {
     this.#fingerprints = undefined;
   }
 
-  /** A value that is still fresh, from memory. */
+  /** A fresh value from memory. */
   fresh(path: string, terms: CacheTerms): Value | undefined {
     const entry = this.#freshEntry(path, terms);
     return entry === undefined ? undefined : this.#open(path, entry, false);
   }
 
-  /** Whether memory answers a read: it has a fresh value, which is not opened, or knows that the secret is not there. */
+  /** Whether memory can answer a read: it has a fresh value, which stays sealed here, or it knows that the secret does not exist. */
   isKnown(path: string, terms: CacheTerms): boolean {
     return this.#freshEntry(path, terms) !== undefined || this.#isAbsent(path, terms);
   }
 
   /**
-   * The fresh value, at once; else what `read` returns; while the backend fails, the old value within its terms. Callers for the same
-   * path and generation share one read.
+   * Returns the fresh value synchronously, otherwise the result of `read`. While the backend fails, it returns the old value within its
+   * terms. Callers for the same path and generation share one read.
    */
   current(path: string, terms: CacheTerms, read: () => Promise<Value>): Eventually<Value> {
     const fresh = this.fresh(path, terms);
@@ -148,7 +148,7 @@ export class ValueCache {
     return known?.generation === generation && known.until > this.#clock.monotonic();
   }
 
-  /** What the backend answered a moment ago for a secret that is not there, as the error to throw. */
+  /** The recent answer of the backend for an absent secret, as the error to throw. */
   #absence(path: string, terms: CacheTerms): BrokerError | undefined {
     if (!this.#isAbsent(path, terms)) return undefined;
     const { detail, reason } = this.#absences.get(path) ?? {};
@@ -172,7 +172,10 @@ export class ValueCache {
     throw error;
   }
 
-  /** Renders and fingerprints what a provider read at a path. A provider without versions gets a keyed digest of the data as version. */
+  /**
+   * Renders and fingerprints a secret that a provider read at a path. If the provider has no versions, the version is a keyed digest of the
+   * data.
+   */
   value(path: string, read: SecretVersion, locator?: EncodedLocator): Value {
     const json = Buffer.from(JSON.stringify(read.data));
     const { fingerprint, fields, version } = this.#keyed().of(path, read.data);
@@ -187,12 +190,12 @@ export class ValueCache {
     };
   }
 
-  /** A value that was rendered before and kept elsewhere. */
+  /** A value that was rendered earlier and stored elsewhere. */
   rendered(path: string, json: Buffer, version: string): Value {
     return this.value(path, { data: JSON.parse(json.toString()) as SecretData, version });
   }
 
-  /** Finds the entries that are about a value, whatever their path. */
+  /** Finds the entries about a value, at any path. */
   trace(data: SecretData): TracedValue {
     return this.#keyed().trace(data);
   }
@@ -217,7 +220,7 @@ export class ValueCache {
     });
   }
 
-  /** The secret changed: what is in memory is out of date, and nobody may join a read that began before. */
+  /** The secret changed: the value in memory is outdated, and no caller may join a read that started before the change. */
   drop(path: string): void {
     this.#entries.delete(path);
     this.#absences.delete(path);

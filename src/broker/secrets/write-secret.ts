@@ -15,7 +15,7 @@ import { targetOf } from './target.ts';
 export interface SecretWrite {
   readonly path: string;
   readonly data: SecretData;
-  /** The version the caller believes current, or `absent`; undefined replaces whatever is there. */
+  /** The version that the caller expects to be current, or `absent`; undefined replaces any version. */
   readonly ifVersion?: string | undefined;
 }
 
@@ -56,7 +56,7 @@ function refuseTooLarge({ limits }: Parts, data: SecretData): void {
   );
 }
 
-/** Deletes a secret or destroys versions of it, for good. @throws as {@link writeSecret} */
+/** Deletes a secret, or destroys versions of it permanently. @throws as {@link writeSecret} */
 export async function destroySecret(
   parts: Parts,
   call: Call,
@@ -69,7 +69,7 @@ export async function destroySecret(
   );
 }
 
-/** Versions of a secret, newest first: states and times, never values. @throws ERR_DENIED, ERR_NOT_FOUND, ERR_CONFLICT */
+/** Versions of a secret, newest first: states and times, but no values. @throws ERR_DENIED, ERR_NOT_FOUND, ERR_CONFLICT */
 export async function secretVersions(
   parts: Parts,
   call: Call,

@@ -13,7 +13,7 @@ import { LiveSession } from './session-memory.ts';
 const UNKNOWN = (reason: string): BrokerError =>
   new BrokerError('ERR_UNAUTHENTICATED', undefined, { reason });
 
-/** The session of a token if memory has it and it stands, whether it is bound to a key or not; undefined says nothing about the token. */
+/** The valid session of a token, if memory has it, whether or not it is bound to a key. Undefined reveals nothing about the token. */
 export function sessionInMemory(parts: Parts, token: string): LiveSession | undefined {
   if (!isWellFormedToken('qms', token) || parts.keyring.isSealed) return undefined;
   const live = parts.sessions.cached(parts.sessions.hash(token));
@@ -21,8 +21,9 @@ export function sessionInMemory(parts: Parts, token: string): LiveSession | unde
 }
 
 /**
- * Identifies the caller by a bearer token. A session that is bound to a key is refused, because a bearer shows no proof (RFC 9449 §7.2).
- * @throws ERR_UNAUTHENTICATED, the same whatever is wrong.
+ * Identifies the caller by a bearer token. A session that is bound to a key is refused, because a bearer token carries no proof (RFC 9449
+ * §7.2).
+ * @throws ERR_UNAUTHENTICATED, the same for every cause.
  */
 export async function authenticate(parts: Parts, call: Call, token: string): Promise<Caller> {
   if (token.startsWith('qmo_')) return authenticateOperator(parts, call, token);
@@ -31,16 +32,16 @@ export async function authenticate(parts: Parts, call: Call, token: string): Pro
   return live;
 }
 
-/** A session whose holder proved, with this request, to have its key. */
+/** A session whose holder proved possession of its key with this request. */
 export interface ProvenSender {
   readonly live: LiveSession;
-  /** `jti` of the proof, not spent yet: the answer names it. */
+  /** The `jti` of the proof, not spent yet; the response names it. */
   readonly proofId: string;
 }
 
 /**
- * Who presents this token with a proof (RFC 9449 §7.1); `known` is what memory has of the token.
- * @throws ERR_UNAUTHENTICATED, the same whatever is wrong.
+ * Identifies a caller that presents a token with a proof (RFC 9449 §7.1); `known` is the session that memory has for the token.
+ * @throws ERR_UNAUTHENTICATED, the same for every cause.
  */
 export async function authenticateSender(
   parts: Parts,
@@ -58,15 +59,15 @@ async function findSession(parts: Parts, token: string): Promise<LiveSession> {
   return live;
 }
 
-/** Whether memory follows the session and it stands: then what it says holds now, without a look at the store. */
+/** Whether memory follows the session and it is valid. Its content is then current, without a read of the store. */
 export function isStanding(parts: Parts, caller: Caller): boolean {
   return caller instanceof LiveSession && caller.isFollowed && stands(parts, caller);
 }
 
 /**
- * The caller as it is by now. Between identification and a decision lie a body that a client may send as slowly as it likes, backends, and
- * decisions made again; what ended or was narrowed meanwhile is before the decision, where no fence would see it.
- * @throws ERR_UNAUTHENTICATED for a session or a token that is over.
+ * The caller in its current state. Much time may pass between identification and decision: a slow client body, backend calls, repeated
+ * decisions. Access that ended in that time ended before the decision, so no fence would detect it.
+ * @throws ERR_UNAUTHENTICATED for an ended session or token.
  */
 export async function standing<C extends Caller>(parts: Parts, caller: C): Promise<C> {
   if (isStanding(parts, caller)) return caller;
@@ -82,7 +83,7 @@ export async function standing<C extends Caller>(parts: Parts, caller: C): Promi
   return now as C;
 }
 
-/** A session ends at its time and with the registration of its cluster, and is of no use while its pod or workload is in quarantine. */
+/** A session ends when it expires or when its cluster's registration is removed. It is unusable while its pod or workload is in quarantine. */
 function stands(parts: Parts, live: LiveSession): boolean {
   const { session } = live;
   return (
@@ -92,7 +93,7 @@ function stands(parts: Parts, live: LiveSession): boolean {
   );
 }
 
-/** Why a session that was found does not stand, for the log. */
+/** Why a known session is not valid, for the log. */
 function whyEnded(parts: Parts, live: LiveSession | undefined): string {
   const isQuarantined =
     live !== undefined && parts.quarantines.covering(live.identityFences) !== undefined;
@@ -113,7 +114,7 @@ async function authenticateOperator(
   return live;
 }
 
-/** @throws ERR_UNAUTHENTICATED for a token whose time has passed, or whose operator is in quarantine. */
+/** @throws ERR_UNAUTHENTICATED for an expired token, or one whose operator is in quarantine. */
 function requireStanding(parts: Parts, live: LiveOperator): void {
   if (live.operator.endsAt <= parts.clock.now()) throw UNKNOWN('token_ended');
   if (parts.quarantines.covering(live.fences) !== undefined) throw UNKNOWN('quarantined');

@@ -4,24 +4,24 @@ import type { PodState } from '../../ports/pod-watch.ts';
 import type { Parts } from '../parts.ts';
 import { scanSessions } from './select-sessions.ts';
 
-/** What refuses a workload whatever the policies say. */
+/** What blocks a workload despite its policies. */
 export type Block =
   | { readonly by: 'quarantine'; readonly quarantine: Quarantine }
   | { readonly by: 'pod'; readonly state: Exclude<PodState, 'running' | 'unknown'> }
   | { readonly by: 'session'; readonly session: string };
 
-/** A version that one session is not given again; a new session is. */
+/** A version that was revoked from one session. That session does not get it again; a new session does. */
 export interface RevokedVersion {
   readonly session: string;
   readonly lease: string;
   readonly version: string;
 }
 
-/** Sessions of a pod that are looked at, and leases of each. */
+/** The most sessions of a pod that are checked, and the most leases of each. */
 const SESSIONS = 20;
 const LEASES = 1_000;
 
-/** Quarantines in force at that time, the state of the pod, and whether the session is there. */
+/** Returns the quarantines in force at that time, the state of the pod if it blocks a login, and the session if it has ended. */
 export async function blocksOf(
   parts: Parts,
   workload: Workload,
@@ -49,7 +49,7 @@ export async function blocksOf(
   return blocks;
 }
 
-/** Versions of the path that were revoked from the session, or from the open sessions of the pod where no session is named. */
+/** Versions of the path that were revoked from the session. Without a session: from the open sessions of the pod. */
 export async function revokedVersions(
   parts: Parts,
   { workload, path, session }: RevokedQuery,
@@ -80,7 +80,7 @@ async function sessionsOf(parts: Parts, { cluster, pod }: Workload): Promise<rea
   return rows.map(({ id }) => id);
 }
 
-/** In words, one line each, for people who ask why. */
+/** One readable line for each block. */
 export function blockLines(
   blocks: readonly Block[],
   revoked: readonly RevokedVersion[],

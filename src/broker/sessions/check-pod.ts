@@ -4,8 +4,8 @@ import type { Call } from '../call.ts';
 import type { Parts } from '../parts.ts';
 
 /**
- * The pod behind a token must run now: known to a living watch, or by one fresh look where the watch has not seen it or is stale.
- * @throws ERR_TOKEN_INVALID for a pod that is terminating or over, ERR_IDENTITY_UNAVAILABLE when nobody can tell.
+ * The pod behind a token must be running. A live watch must know it; if the watch has not seen it or is stale, one fresh lookup decides.
+ * @throws ERR_TOKEN_INVALID for a pod that is terminating or has ended, ERR_IDENTITY_UNAVAILABLE if its state cannot be determined.
  */
 export async function checkPod(parts: Parts, call: Call, workload: Workload): Promise<void> {
   const watch = parts.clusters.watch(workload.cluster);

@@ -22,12 +22,12 @@ import { removeSessions } from './ended-sessions.ts';
 import { openLease } from '../leases/lease-rows.ts';
 import type { LiveOperator } from './operator-token-memory.ts';
 
-/** What an operator's verb took away. A word is kept: `revoked` is over, `revoking` is queued at its backend. */
+/** What the operator's action ended. `revoked` is complete; `revoking` is queued for revocation at the backend. */
 export interface Ended {
   readonly sessions: number;
-  /** Leases that had nothing at a backend: nothing of them is left. */
+  /** Leases without a credential at a backend: nothing of them remains. */
   readonly revoked: number;
-  /** Leases over a credential that a backend still has to revoke. */
+  /** Leases whose credential a backend still has to revoke. */
   readonly revoking: number;
   /** Event streams of those sessions in the process that answers. */
   readonly streams: number;
@@ -35,17 +35,17 @@ export interface Ended {
 
 export const NOTHING_ENDED: Ended = { sessions: 0, revoked: 0, revoking: 0, streams: 0 };
 
-/** Sessions and leases that one commit ends: more take several commits, each with its own entries. */
+/** The most sessions and leases that one commit ends. More take several commits, each with its own entries. */
 const SESSIONS = 200;
 const LEASES = 500;
 
 interface Author {
-  /** What the plan of a chunk depends on. */
+  /** The fences that the plan of a chunk depends on. */
   readonly stamp: Pick<Plan, 'decidedAt' | 'reads' | 'notAfter'>;
   readonly entry: (event: Recordable) => string;
 }
 
-/** On whose authority sessions end, and why. */
+/** The authority that ends sessions, and the reason. */
 export interface Ending {
   readonly parts: Parts;
   readonly cause: 'ended_by_operator' | 'quarantined';
@@ -53,7 +53,7 @@ export interface Ending {
   commit<T>(attempt: (author: Author) => Promise<Attempt<T>>): Promise<T>;
 }
 
-/** An operator ends them; `authorize` checks, before each chunk, that it still may. */
+/** An operator ends the sessions; before each chunk, `authorize` checks that the operator still may. */
 export function operatorEnding(
   { parts, call, caller }: Acting<LiveOperator>,
   authorize: (operator: LiveOperator) => void,
@@ -71,7 +71,7 @@ export function operatorEnding(
   };
 }
 
-/** The broker itself ends what a quarantine covers. */
+/** The broker itself ends the sessions that a quarantine covers. */
 export function systemEnding(parts: Parts, actor: SystemActor): Ending {
   return {
     parts,
@@ -82,9 +82,9 @@ export function systemEnding(parts: Parts, actor: SystemActor): Ending {
 }
 
 /**
- * Ends sessions first and then their leases, in chunks: once its session is gone no lease joins it, so one pass over the leases finds all.
- * A call that failed half-way can be repeated: it also finds leases whose session is gone already. If the process dies, the expiry worker ends
- * the leases of the sessions that it had ended.
+ * Ends sessions first and then their leases, in chunks. A removed session gets no new leases, so one pass over the leases finds all. A call
+ * that failed half-way can be repeated: it also finds leases whose session is already gone. If the process dies, the expiry worker ends the
+ * leases of the sessions that it had ended.
  */
 export async function endSelected(ending: Ending, selector: SessionSelector): Promise<Ended> {
   let ended = NOTHING_ENDED;
@@ -101,7 +101,7 @@ export async function endSelected(ending: Ending, selector: SessionSelector): Pr
   return add(ended, await endLeasesOf(ending, leaseColumns(selector)));
 }
 
-/** Whether there is a session, or a live lease, that `endSelected` would end. */
+/** Whether `endSelected` would end any session or live lease. */
 export async function isAnythingLeft(
   parts: Parts,
   selector: Exclude<SessionSelector, { readonly source: string }>,
@@ -132,7 +132,7 @@ function endSessionChunk(
     const ids = rows.map(({ id }) => id);
     const streams = ids.reduce((sum, id) => sum + parts.events.openOf(id), 0);
     const summary = { count: ids.length, comment: ending.comment, query: queryOf(selector) };
-    // The broker itself has nothing to say of what it did not find.
+    // An `ended_by_operator` run is recorded even if it found no session; any other run, such as the broker's own, only if it found some.
     const isSaid = ids.length > 0 || (isFirst && cause === 'ended_by_operator');
     const entries = [
       entry({ action: 'session.end', outcome: 'ok', cause, ...summary }),
@@ -189,7 +189,7 @@ function endLeaseChunk(
   });
 }
 
-/** Of one session, without a state: asked for both, SQLite goes through every live lease there is. */
+/** For one session, the query omits the state: with both columns, SQLite scans every live lease. */
 function leaseColumns(
   selector: Exclude<SessionSelector, { readonly source: string }>,
 ): Partial<Tables['leases']> {
@@ -214,7 +214,7 @@ function factOf(
   return { session: id, workload, ...(uid !== null && { pod: { cluster, namespace, name, uid } }) };
 }
 
-/** What was selected, as the log has queries. */
+/** The selection, in the query format of the audit log. */
 export function queryOf(selector: SessionSelector): string {
   return Object.entries<string>(selector)
     .map(([name, value]) => `${name}=${value}`)

@@ -10,12 +10,12 @@ import { openLease } from '../leases/lease-rows.ts';
 import { listAll } from '../list-all.ts';
 import type { LiveSession } from './session-memory.ts';
 
-/** What ending some sessions takes with it. */
+/** The plan that ends some sessions, and the leases that end with them. */
 export interface SessionsEnd extends PlanFragment {
   readonly leases: readonly Lease[];
 }
 
-/** The caller's own session and all its leases end now; their credentials are revoked behind it. @throws ERR_UNAUTHENTICATED */
+/** Ends the caller's own session and all its leases now; their credentials are revoked in the background. @throws ERR_UNAUTHENTICATED */
 export async function endOwnSession(parts: Parts, call: Call, live: LiveSession): Promise<void> {
   const { id } = live.session;
   const acting = { parts, call, caller: live };
@@ -53,7 +53,7 @@ function endedWith(parts: Parts, call: Call, live: LiveSession, lease: Lease): s
   });
 }
 
-/** Rows and fences of ending sessions with their leases; the caller adds the entries and commits, once: a session that is gone conflicts. */
+/** Rows and fences that end sessions with their leases; the caller adds the entries and commits. A session that is already gone conflicts. */
 export async function endSessions(
   parts: Parts,
   ids: readonly string[],
@@ -73,8 +73,8 @@ export async function endSessions(
 }
 
 /**
- * Ends what joined sessions between the look at their leases and their end. No lease joins after it, since the fence holds: one more look
- * finds all.
+ * Ends leases that sessions got after their leases were listed, but before the sessions ended. The fence stops any later lease, so one more
+ * pass finds all.
  */
 async function endLateLeases(
   parts: Parts,

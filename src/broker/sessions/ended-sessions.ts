@@ -5,14 +5,15 @@ import type { Tables } from '../../ports/tables.ts';
 import type { Parts } from '../parts.ts';
 import type { SystemActor } from '../recording/record.ts';
 
-/** The process that ends a session ends its leases within this time, or it has died. */
+/** The process that ends a session also ends its leases within this time, unless it died. */
 const OWN_TIME_MS = 30_000;
 const SESSIONS = 100;
 const LEASES = 500;
 
 /**
- * Removes sessions before their time. The row that stays refuses a copy of the session's row: a session ends no later than the longest
- * session from now. `keep` is for the sessions of a pod that may still run: their leases end at their own time.
+ * Removes sessions before they expire. Because of the `ended_sessions` row, the broker refuses a restored copy of the session's row. The
+ * row stays for the longest session lifetime from now, so it outlives the copy. `keep` is for sessions of a pod that may still run: their
+ * leases expire normally.
  */
 export function removeSessions(
   { clock, limits }: Pick<Parts, 'clock' | 'limits'>,
@@ -28,8 +29,9 @@ export function removeSessions(
 }
 
 /**
- * Ends the leases that a process left live when it died between the end of their session and theirs. Each call goes on after the sessions
- * that were checked before; the first call of a process begins with the oldest. @returns whether there may be more now.
+ * Ends leases that stayed live because a process died after it ended their session. Each call continues after the sessions of the previous
+ * call; the first call of a process starts with the oldest.
+ * @returns whether there may be more now.
  */
 export function leftLeasesEnding(parts: Parts, actor: SystemActor): () => Promise<boolean> {
   const { store, clock, limits } = parts;

@@ -21,22 +21,22 @@ export interface LogInRequest {
   readonly cluster: string;
   /** The service-account token of the pod. */
   readonly token: string;
-  /** Binds the session to its key. */
+  /** A proof of the key that the session is bound to. */
   readonly proof?: ShownProof | undefined;
 }
 
 export interface OpenedSession {
-  /** `qms_…`: shown once, stored as a keyed hash. */
+  /** `qms_…`: returned once, stored only as a keyed hash. */
   readonly token: string;
   readonly session: Session;
-  /** Where the event stream stood: a follower that begins there misses nothing of what this session is to hold. */
+  /** The position of the event stream at login: a follower that starts there misses no event about the secrets of this session. */
   readonly eventId: number;
 }
 
 /**
- * Verifies a service-account token with the keys of the one cluster it names, and opens a session that ends no later than the token.
- * @throws ERR_TOKEN_INVALID, the same whatever is wrong with it; ERR_IDENTITY_UNAVAILABLE when it cannot be told; ERR_DENIED for a
- * workload or pod in quarantine; ERR_RATE_LIMITED where the pod or the workload has as many sessions as it may.
+ * Verifies a service-account token with the keys of the cluster that it names, and opens a session that ends no later than the token.
+ * @throws ERR_TOKEN_INVALID, the same for every problem of the token; ERR_IDENTITY_UNAVAILABLE if the token cannot be verified now;
+ * ERR_DENIED for a workload or pod in quarantine; ERR_RATE_LIMITED if the pod or the workload has as many sessions as it may.
  */
 export async function logIn(
   parts: Parts,
@@ -88,7 +88,7 @@ export async function logIn(
   }
 }
 
-/** Who presents this token to this cluster, with a living pod behind it. */
+/** Identifies the workload that presents this token to this cluster; its pod must be running. */
 export async function attest(
   parts: Parts,
   call: Call,
@@ -100,7 +100,7 @@ export async function attest(
     throw new BrokerError('ERR_TOKEN_INVALID', undefined, { reason: 'unknown_cluster' });
   }
   const attested = await authenticator.authenticate(request.token, call.context());
-  // A clock that lags is tolerated where the token is checked, but a session that is over is not worth opening.
+  // The token check tolerates clock skew, but a session that has already ended is not opened.
   if (sessionEnd(parts, attested) <= parts.clock.now()) {
     throw new BrokerError('ERR_TOKEN_INVALID', undefined, { reason: 'expired' });
   }

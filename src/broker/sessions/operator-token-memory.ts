@@ -20,7 +20,7 @@ export interface OperatorToken {
   readonly endsAt: number;
 }
 
-/** An operator in use, with what its entries and its plans need. */
+/** An identified operator, with the data for its entries and plans. */
 export class LiveOperator {
   readonly operator: Operator;
   readonly actor: EncodedActor;
@@ -45,7 +45,7 @@ export interface OperatorTokenKeys {
   readonly digest: TextDigest;
 }
 
-/** Operator tokens by keyed hash. A token grants what both it and its operator's document grant at this moment. */
+/** Operator tokens by keyed hash. A token grants only what both the token and its operator's document grant now. */
 export class OperatorTokens {
   readonly #store: Store;
   readonly #keys: OperatorTokenKeys;
@@ -56,7 +56,7 @@ export class OperatorTokens {
     this.#keys = keys;
   }
 
-  /** Under the active root key, as new rows have it. */
+  /** Hashes under the active root key, as new rows store it. */
   hash(token: string): Buffer {
     return hmac(this.#keys.keyring.active.keyFor('operatorToken'), token);
   }
@@ -70,7 +70,7 @@ export class OperatorTokens {
     return undefined;
   }
 
-  /** What has become of an operator that was found before, with what it may do by now; undefined when its token is over. */
+  /** The same operator in its current state, with its current grants; undefined if its token has ended. */
   async again({ hash }: LiveOperator, catalog: Catalog): Promise<LiveOperator | undefined> {
     return this.#live(hash, catalog);
   }
@@ -107,12 +107,15 @@ export class OperatorTokens {
     );
   }
 
-  /** Forgets all of them, so that each is looked up and verified again. */
+  /** Forgets all tokens, so that each is looked up and verified again. */
   clear(): void {
     this.#byHash.clear();
   }
 
-  /** By its key again: single rows are compared with what the broker wrote last, so that a copy of a revoked token's row is refused. */
+  /**
+   * Reads the row again by its primary key. The store compares single rows with the broker's last write, so it refuses a copy of a revoked
+   * token's row.
+   */
   async #find(hash: Buffer): Promise<Tables['operator_tokens'] | undefined> {
     const [row] = await this.#store.list('operator_tokens', { equals: { hash }, limit: 1 });
     return row && this.#store.get('operator_tokens', { id: row.id });

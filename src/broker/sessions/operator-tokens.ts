@@ -12,10 +12,10 @@ import { checkTokenBounds } from './token-bounds.ts';
 import type { LiveOperator, OperatorToken } from './operator-token-memory.ts';
 
 const MOST = 1_000;
-/** How long a token lives for which no time was asked; less where the minting token ends before that. */
+/** The default lifetime of a token; shorter if the minting token ends earlier. */
 const USUAL_MS = 3_600_000;
 
-/** The token's text is in the answer once, and nowhere after that. @throws ERR_DENIED, ERR_NOT_FOUND, ERR_BODY_INVALID */
+/** The response contains the token's text; it is never returned again. @throws ERR_DENIED, ERR_NOT_FOUND, ERR_BODY_INVALID */
 export async function createOperatorToken(
   parts: Parts,
   call: Call,
@@ -85,7 +85,7 @@ export async function listOperatorTokens(
   );
 }
 
-/** The caller's own token, with what it and its operator's document grant together. */
+/** The caller's own token, with the grants that the token and its operator's document have in common. */
 export async function readOwnToken(
   parts: Parts,
   call: Call,
@@ -99,7 +99,7 @@ export async function readOwnToken(
   );
 }
 
-/** Dead for every request that comes after the answer. An operator may revoke its own. @throws ERR_DENIED, ERR_NOT_FOUND */
+/** Every request after the response is refused. An operator may revoke its own token. @throws ERR_DENIED, ERR_NOT_FOUND */
 export async function revokeOperatorToken(
   parts: Parts,
   call: Call,

@@ -14,13 +14,13 @@ import { removeSessions } from './ended-sessions.ts';
 import { listAll } from '../list-all.ts';
 import { facts } from '../leases/expiry.ts';
 
-/** Sessions that one commit ends with all their leases. */
+/** The most sessions that one commit ends with all their leases. */
 const CHUNK = 50;
 const FEW = 10;
 const RETRY_MS = 1_000;
 const CONFIRM_MS = 10_000;
 
-/** Takes back all that a pod held, the moment the watch says that it is over; goes on trying while the store fails. */
+/** Revokes everything that a pod held as soon as the watch reports its end; retries while the store fails. */
 export class PodEndings {
   readonly #parts: Parts;
   readonly #actor: SystemActor;
@@ -36,7 +36,10 @@ export class PodEndings {
     this.#track(this.#untilDone({ pod: end.uid }, () => this.#takeBack(end)));
   }
 
-  /** The watch lost many pods at once: their sessions end, which a login undoes; their leases wait for an operator or their time. */
+  /**
+   * The watch lost many pods at once. Their sessions end, and a new login restores access. Their leases stay until an operator revokes them
+   * or they expire.
+   */
   lost(ends: readonly PodEnd[]): void {
     this.#parts.log.error(
       { pods: ends.length, cluster: ends[0]?.cluster },
@@ -49,14 +52,14 @@ export class PodEndings {
     this.#track(this.#untilDone({ pod: end.uid }, () => this.#suspend(end)));
   }
 
-  /** A cluster's registration ended: nothing that came from it goes on. */
+  /** The registration of a cluster was removed: everything that came from it ends. */
   clusterGone(cluster: string, uid: string): void {
     this.#track(this.#untilDone({ cluster }, () => this.#endCluster(cluster, uid)));
   }
 
   /**
-   * Takes back what pods held that ended while nobody watched. Many at once are more likely a watch that sees too little than pods
-   * that are gone: they are suspended as above.
+   * Revokes what pods held that ended while no process watched. If many are missing at once, an incomplete watch is more likely than ended
+   * pods. Their sessions are then suspended, as in `lost`.
    */
   async reconcile(cluster: string, watch: PodWatch): Promise<void> {
     const seen = new Map<string, PodEnd>();
@@ -68,7 +71,7 @@ export class PodEndings {
     else for (const end of ends) this.#track(this.#confirmEnd(end, watch));
   }
 
-  /** Ends what came from registrations of clusters that are gone: the process that saw them go may have died of it. */
+  /** Ends sessions from registrations of removed clusters: the process that saw the removal may have died before it ended them. */
   async endStrays(): Promise<void> {
     const strays = new Map<string, { readonly cluster: string; readonly uid: string }>();
     for await (const row of listAll(this.#parts.store, 'sessions', {}, idOf)) {
@@ -101,7 +104,10 @@ export class PodEndings {
     }
   }
 
-  /** A pod that logged in a moment ago may not be in the watch yet: one fresh look, and where nobody can tell, what a login undoes. */
+  /**
+   * A pod that logged in recently may not be in the watch yet, so one fresh lookup decides. If the lookup fails, its sessions are
+   * suspended, and a new login restores access.
+   */
   async #confirmEnd(end: PodEnd, watch: PodWatch): Promise<void> {
     const requestId = randomId('req');
     const confirmed = withDeadline(this.#parts.clock, CONFIRM_MS, (signal) =>
@@ -116,7 +122,7 @@ export class PodEndings {
     else this.#suspended(end);
   }
 
-  /** Until a look finds nothing: a login may have committed between the look before and the fence against it. */
+  /** Repeats until nothing is found: a login may have committed between the listing and the fence against it. */
   async #takeBack(end: PodEnd): Promise<void> {
     const { store } = this.#parts;
     const equals = { cluster: end.cluster, pod_uid: end.uid, state: 'live' as const };

@@ -8,7 +8,7 @@ import { openRow, type RowSeals } from '../recording/row-seals.ts';
 
 type Row = Tables['quarantines'];
 
-/** Every quarantine, in memory, by the fence key of its scope; a change of kind `quarantine` makes one be read again. */
+/** All quarantines, in memory, by the fence key of their scope. A change of kind `quarantine` makes it read one again. */
 export class Quarantines {
   readonly #store: Store;
   readonly #rows: RowSeals;
@@ -21,21 +21,24 @@ export class Quarantines {
     this.#clock = clock;
   }
 
-  /** Reads all quarantines; a held store's without those that somebody changed. @throws ERR_CIPHERTEXT_INVALID when one was not written by us. */
+  /**
+   * Reads all quarantines. In a held store, altered quarantines are skipped.
+   * @throws ERR_CIPHERTEXT_INVALID for a quarantine that the broker did not write.
+   */
   async load(): Promise<void> {
     const position = ({ kind, subject }: Row): Partial<Row> => ({ kind, subject });
     for await (const row of listAll(this.#store, 'quarantines', {}, position))
       openRow(this.#store, () => this.#keep(row));
   }
 
-  /** Reads the quarantine of one scope again, after a change named its fence key. */
+  /** Reads the quarantine of one scope again, after a change to its fence key. */
   async refresh(fence: string): Promise<void> {
     const row = await this.#store.get('quarantines', keyOf(fence));
     if (row === undefined) this.#byFence.delete(fence);
     else this.#keep(row);
   }
 
-  /** The quarantine in force that covers a caller who depends on these fence keys. With no quarantines this is one comparison. */
+  /** The quarantine in force that covers a caller with these fence keys. Without any quarantine, this costs one comparison. */
   covering(fences: readonly string[]): Quarantine | undefined {
     if (this.#byFence.size === 0) return undefined;
     for (const fence of fences) {
@@ -45,12 +48,12 @@ export class Quarantines {
     return undefined;
   }
 
-  /** The row of a scope, also when its time has passed and nobody has removed it yet. */
+  /** The row of a scope, even if it has expired and is not removed yet. */
   find(fence: string): Quarantine | undefined {
     return this.#byFence.get(fence);
   }
 
-  /** Oldest first, those whose time has passed among them. */
+  /** Oldest first, including expired ones. */
   all(): readonly Quarantine[] {
     return [...this.#byFence.values()].sort(
       (a, b) => a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1),

@@ -5,10 +5,10 @@ import { SystemActor } from '../recording/record.ts';
 import { Worker } from '../worker.ts';
 
 const EVERY_MS = 1_000;
-/** The request that makes a quarantine ends its sessions by itself; after this it has died, or is done. */
+/** The request that creates a quarantine also ends its sessions. After this time, it has finished or its process has died. */
 const OWN_TIME_MS = 30_000;
 
-/** Removes quarantines at their time, and ends what a request that died half-way left of the sessions that one covers. */
+/** Removes expired quarantines. It also ends covered sessions that a request left because its process died. */
 export function quarantineWorker(parts: Parts): Worker {
   const actor = new SystemActor(parts, 'quarantines');
   let turn = 0;
@@ -32,7 +32,7 @@ async function expire(parts: Parts, actor: SystemActor): Promise<void> {
   }
 }
 
-/** One quarantine a round, in turn: a thousand of them must not cost a thousand queries a second. */
+/** One quarantine a round, in turn: a thousand quarantines must not cost a thousand queries a second. */
 async function finish(parts: Parts, actor: SystemActor, turn: number): Promise<void> {
   const settled = parts.clock.now() - OWN_TIME_MS;
   const due = parts.quarantines.inForce().filter(({ createdAt }) => createdAt <= settled);

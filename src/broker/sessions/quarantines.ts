@@ -12,22 +12,22 @@ import type { Described } from '../recording/refusals.ts';
 import type { SessionSelector } from './select-sessions.ts';
 import type { LiveOperator } from './operator-token-memory.ts';
 
-/** Rows there may be: each is kept in the memory of every replica. */
+/** The most rows: every replica keeps each row in memory. */
 const MOST = 1_000;
-/** Quarantines of operators are decided one after the other, so that two at once cannot lock out the last two admins. */
+/** Serializes decisions about quarantines of operators, so that two concurrent ones cannot lock out the last two admins. */
 const OPERATORS = 'quarantines:operators';
 
 export interface QuarantineRequest {
   readonly scope: QuarantineScope;
   readonly reason: string;
-  /** Undefined: until it is lifted. */
+  /** Undefined: until an operator lifts it. */
   readonly seconds: number | undefined;
 }
 
 /**
- * Refuses a workload, a pod or an operator everything from now on: no login, read, renewal or order of it commits after this does. Then its
- * sessions and leases end. The same scope again keeps the row and never shortens it, and finishes what a first call left undone.
- * @throws ERR_DENIED, ERR_REQUEST_INVALID for a cluster or operator that is not known, ERR_CONFLICT
+ * Denies a workload, a pod or an operator everything. After this commit, none of its logins, reads, renewals or orders commits. Then its
+ * sessions and leases end. A repeated call for the same scope keeps the row, never shortens it, and finishes what the first call left.
+ * @throws ERR_DENIED, ERR_REQUEST_INVALID for an unknown cluster or operator, ERR_CONFLICT
  */
 export async function createQuarantine(
   parts: Parts,
@@ -40,7 +40,7 @@ export async function createQuarantine(
   const described = { action: 'quarantine.create', ...factsOf(scope), comment: reason } as const;
   const isOfOperator = scope.kind === 'operator';
   try {
-    // Counted first: the quarantine itself closes them, before their sessions end.
+    // Streams are counted first, because the quarantine itself closes them before their sessions end.
     const streams = parts.events.openUnder(scopeFence(scope));
     const quarantine = await commitAs(parts, live, (decidedAt, operator) => {
       authorize(operator);
@@ -117,7 +117,7 @@ function later(a: number | undefined, b: number | undefined): number | undefined
   return a === undefined || b === undefined ? undefined : Math.max(a, b);
 }
 
-/** A misspelt scope would cut nobody off, and look as if it had. @throws ERR_REQUEST_INVALID, ERR_CONFLICT */
+/** A misspelt scope would match no caller, but would seem to work. @throws ERR_REQUEST_INVALID, ERR_CONFLICT */
 function checkScope(parts: Parts, { operator }: LiveOperator, { kind, subject }: QuarantineScope) {
   const { catalog, quarantines } = parts;
   if (kind !== 'operator') {
@@ -147,7 +147,7 @@ function checkScope(parts: Parts, { operator }: LiveOperator, { kind, subject }:
   );
 }
 
-/** Every quarantine in force, oldest first: there are few. @throws ERR_DENIED */
+/** All quarantines in force, oldest first; there is no paging because they are few. @throws ERR_DENIED */
 export async function listQuarantines(
   parts: Parts,
   call: Call,
@@ -160,7 +160,7 @@ export async function listQuarantines(
   });
 }
 
-/** Lets a scope log in again. What was revoked stays revoked. @throws ERR_DENIED, ERR_NOT_FOUND */
+/** Allows a scope to log in again. Revoked leases and ended sessions are not restored. @throws ERR_DENIED, ERR_NOT_FOUND */
 export async function liftQuarantine(
   parts: Parts,
   call: Call,
@@ -187,7 +187,7 @@ export async function liftQuarantine(
   }).catch((error: unknown) => recordFailure(acting, [described], error));
 }
 
-/** Rows and changes of a quarantine that is over; a row that was extended meanwhile conflicts. */
+/** Rows and changes that remove a quarantine; a row that was extended meanwhile conflicts. */
 export function removal(quarantine: Quarantine): PlanFragment {
   const { kind, subject, id, endsAt } = quarantine;
   const key = { kind, subject };
@@ -198,7 +198,7 @@ export function removal(quarantine: Quarantine): PlanFragment {
   };
 }
 
-/** Whose sessions a quarantine ends; an operator has none. */
+/** The sessions that a quarantine ends; an operator has none. */
 export function selectorOf({
   kind,
   subject,
@@ -214,7 +214,7 @@ type Facts = Pick<
   'workload' | 'pod' | 'document'
 >;
 
-/** The scope as an entry has it. Of a pod only cluster and UID are known for certain. */
+/** The scope in the form for audit entries. For a pod, only the cluster and the UID are certain. */
 export function factsOf({ kind, subject }: QuarantineScope): Facts {
   if (kind === 'workload') return { workload: subject };
   if (kind === 'operator') return { document: { kind, name: subject } };

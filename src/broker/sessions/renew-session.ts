@@ -10,7 +10,7 @@ import { commitAs, entryOf, type Attempt } from '../recording/record.ts';
 import type { LiveSession } from './session-memory.ts';
 
 /**
- * Moves the session's end to that of a current token of the same cluster, service account and pod.
+ * Extends the session to the end of a current token of the same cluster, service account and pod.
  * @throws ERR_TOKEN_INVALID, ERR_IDENTITY_UNAVAILABLE
  */
 export async function renewSession(

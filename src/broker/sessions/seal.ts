@@ -5,8 +5,8 @@ import { commitAs, entryOf } from '../recording/record.ts';
 import type { LiveOperator } from './operator-token-memory.ts';
 
 /**
- * Seals the installation: every replica forgets its keys and values, and refuses everything until it is started again. The entry commits first.
- * Whatever a replica has in flight depends on policies, mounts or a cluster, so nothing of it commits later. @throws ERR_DENIED
+ * Seals the installation: every replica drops its keys and values, and refuses every request until it is restarted. The entry commits
+ * first. All requests in flight depend on policies, mounts or a cluster, so none of them commits later. @throws ERR_DENIED
  */
 export async function sealInstallation(
   parts: Parts,

@@ -6,7 +6,7 @@ import type { Parts } from '../parts.ts';
 
 type SessionRow = Tables['sessions'];
 
-/** Exactly one of these; `source` is a CIDR block that holds the address which logged in. */
+/** Exactly one of these; `source` is a CIDR block that contains the login address. */
 export type SessionSelector =
   | { readonly id: string }
   | { readonly cluster: string; readonly pod: string }
@@ -14,7 +14,7 @@ export type SessionSelector =
   | { readonly cluster: string }
   | { readonly source: string };
 
-/** What a list narrows down: all that is given must hold. */
+/** Filters of a list; a session must match all that are given. */
 export interface SessionFilter {
   readonly workload?: string | undefined;
   readonly cluster?: string | undefined;
@@ -22,13 +22,13 @@ export interface SessionFilter {
   readonly source?: string | undefined;
 }
 
-/** One look at the table: `next` is where to go on, undefined at its end. Fewer rows than the limit may match. */
+/** One page of the scan: `next` is the position to continue from, undefined at the end. Fewer rows than the limit may match. */
 export interface SessionScan {
   readonly rows: readonly SessionRow[];
   readonly next: string | undefined;
 }
 
-/** Rows that match, in the order of their ids, which is that of their logins. */
+/** Matching rows, ordered by id, which is the order of their logins. */
 export async function scanSessions(
   { store }: Parts,
   filter: SessionFilter & { readonly id?: string },
@@ -72,7 +72,7 @@ function isFrom(row: SessionRow, source: string): boolean {
   return cidr !== undefined && address !== undefined && cidrHolds(cidr, address);
 }
 
-/** What the body of a row says, unverified: enough to end a session, never to grant anything. */
+/** The body of a row, unverified: sufficient to end a session, but never to grant access. */
 export function factsOf({ body }: SessionRow): Partial<Workload> & { readonly source?: string } {
   try {
     return JSON.parse(body) as Workload & { readonly source?: string };

@@ -18,21 +18,21 @@ import { SessionLeases } from '../leases/session-leases.ts';
 
 const MAX_CACHED = 50_000;
 
-/** A session in use: its policy view and its leases are kept with it. */
+/** A session in use, with its policy view and its leases. */
 export class LiveSession {
   readonly session: Session;
-  /** One text for all that is kept under it: leases and rates. */
+  /** The key of everything counted for the workload: leases and rates. */
   readonly workloadId: string;
-  /** The actor's part of every audit entry, encoded once. */
+  /** The actor part of every audit entry, encoded once. */
   readonly actor: EncodedActor;
   readonly leases: SessionLeases;
-  /** Fence keys that everything this session does depends on. */
+  /** Fence keys that every action of this session depends on. */
   readonly fences: readonly string[];
-  /** Fence keys of who it is: what a login depends on. */
+  /** Fence keys of its identity: a login depends on them. */
   readonly identityFences: readonly string[];
   /** Keyed hash of its token. */
   readonly hash: Buffer;
-  /** Whether changes still reach this object: once it left memory, what it says may be over. */
+  /** Whether changes still reach this object. After it left memory, its content may be outdated. */
   isFollowed = false;
   #view: WorkloadView | undefined;
 
@@ -88,17 +88,17 @@ export class Sessions {
     });
   }
 
-  /** Under the active root key, as new rows have it. */
+  /** Hashes under the active root key, as new rows store it. */
   hash(token: string): Buffer {
     return hmac(this.#keys.keyring.active.keyFor('sessionToken'), token);
   }
 
-  /** From memory only: the hot path. `undefined` says nothing about whether the session exists. */
+  /** Reads memory only: the hot path. `undefined` does not mean that the session does not exist. */
   cached(hash: Buffer): LiveSession | undefined {
     return this.#byHash.get(hash.toString('latin1'));
   }
 
-  /** The session of a well-formed token, if there is one. Its end is the caller's to check. */
+  /** The session of a well-formed token, if there is one. The caller must check whether it has expired. */
   async find(token: string): Promise<LiveSession | undefined> {
     if (!isWellFormedToken('qms', token)) return undefined;
     for (const root of newestFirst(this.#keys.keyring)) {
@@ -109,7 +109,7 @@ export class Sessions {
     return undefined;
   }
 
-  /** What has become of a session that was found before; undefined when it is over. */
+  /** A session that was found before, in its current state; undefined if it has ended. */
   async again({ hash }: LiveSession): Promise<LiveSession | undefined> {
     return this.cached(hash) ?? this.#load(hash);
   }
@@ -122,7 +122,7 @@ export class Sessions {
     );
   }
 
-  /** A row of a session that ended before its time was put back by somebody else. */
+  /** If an `ended_sessions` row exists, the session ended before its expiry and an attacker restored its row. */
   async #find(hash: Buffer): Promise<Tables['sessions'] | undefined> {
     const [row] = await this.#store.list('sessions', { equals: { hash }, limit: 1 });
     if (row === undefined) return undefined;
@@ -141,12 +141,12 @@ export class Sessions {
     return live;
   }
 
-  /** Forgets all of them, so that each is looked up and verified again. */
+  /** Forgets all sessions, so that each is looked up and verified again. */
   clear(): void {
     this.#byHash.clear();
   }
 
-  /** Called for every change of kind `session`, `leases`. */
+  /** Called for every change of kind `session` or `leases`. */
   changed(kind: 'session' | 'leases', id: string): void {
     const key = this.#hashOf.get(id);
     if (key === undefined) return;
@@ -157,7 +157,7 @@ export class Sessions {
     this.#byHash.delete(key);
   }
 
-  /** @throws ERR_CIPHERTEXT_INVALID for a row we did not write. */
+  /** @throws ERR_CIPHERTEXT_INVALID for a row that the broker did not write. */
   open(row: Tables['sessions']): Session {
     const { mac, sender_key: key, ...fields } = row;
     this.#keys.rows.verify('sessions', { ...fields, ...whereBound(key) }, mac);
@@ -194,7 +194,7 @@ export class Sessions {
   }
 }
 
-/** A MAC covers the key where there is one: without, it is that of a row from before there were any. */
+/** The MAC covers the key if there is one. Without a key, it equals the MAC of rows from before keys existed. */
 function whereBound(key: string | null): { readonly sender_key?: string } {
   return key === null ? {} : { sender_key: key };
 }

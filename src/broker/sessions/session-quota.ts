@@ -10,8 +10,8 @@ import type { LiveSession } from './session-memory.ts';
 type Login = Pick<LiveSession, 'session' | 'workloadId'>;
 
 /**
- * Limits the live sessions of each pod and each workload, so that none fills the memory that all sessions share. The first logins of a pod or workload
- * in a process need no count of the store: a rollout of thousands of pods, each of which logs in once, costs no read.
+ * Limits the live sessions of each pod and each workload, so that none fills the memory that all sessions share. The first logins of a pod
+ * or workload in a process need no count of the store. A rollout of thousands of pods, each of which logs in once, therefore costs no read.
  */
 export class SessionQuota {
   readonly #pods: Quota;
@@ -32,8 +32,9 @@ export class SessionQuota {
   }
 
   /**
-   * Takes a session for a workload that proved its identity. The caller calls the returned function once the login is committed or given up.
-   * @throws ERR_RATE_LIMITED when the pod or the workload has as many as it may.
+   * Takes a session for a workload that proved its identity. The caller calls the returned function once the login is committed or
+   * abandoned.
+   * @throws ERR_RATE_LIMITED if the pod or the workload has as many as it may.
    */
   take({ session: { workload }, workloadId }: Login): Eventually<() => void> {
     const { cluster, pod } = workload;

@@ -9,8 +9,9 @@ import { scanSessions, type SessionFilter, type SessionSelector } from './select
 import type { LiveOperator } from './operator-token-memory.ts';
 
 /**
- * Open sessions, oldest login first. With a filter by address a page may have fewer items than its limit, none at all included, and still
- * have a `next`. @throws ERR_DENIED, ERR_REQUEST_INVALID
+ * Open sessions, oldest login first. With a filter by address, a page may have fewer items than its limit, even none, and still have a
+ * `next`.
+ * @throws ERR_DENIED, ERR_REQUEST_INVALID
  */
 export async function listSessions(
   parts: Parts,
@@ -30,9 +31,7 @@ export async function listSessions(
   });
 }
 
-/**
- * Ends the sessions that match, with their leases. Their holders may log in again unless they are in quarantine. @throws ERR_DENIED
- */
+/** Ends the matching sessions with their leases. Their holders may log in again unless they are in quarantine. @throws ERR_DENIED */
 export async function endMatchingSessions(
   parts: Parts,
   call: Call,

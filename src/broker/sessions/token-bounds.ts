@@ -4,8 +4,8 @@ import { narrowGrants, type Grant, type Operator } from '../../domain/principal.
 import type { OperatorToken } from './operator-token-memory.ts';
 
 /**
- * A token mints none that outlives it, is accepted from more networks, or grants its own operator more than it carries itself. Otherwise whoever has
- * a short-lived token of an admin for a moment keeps access for good.
+ * A new token must not outlive the token that mints it, or be accepted from more networks. It must not grant its own operator more than the
+ * minting token carries. Otherwise an attacker with brief access to a short-lived admin token could keep access permanently.
  * @throws ERR_BODY_INVALID with the reason `token_bound`; each problem names the bound.
  */
 export function checkTokenBounds(
@@ -25,7 +25,7 @@ export function checkTokenBounds(
     const message = `must lie within the networks of your own token: ${minter.sourceCidrs.join(', ')}`;
     problems.push({ pointer: '/sourceCidrs', message });
   }
-  // An admin decides what other operators hold; of its own operator a narrowed token gives no more than it has.
+  // An admin decides what other operators hold. For its own operator, a restricted token grants no more than it carries itself.
   const wanted = spec.grants === undefined ? held : narrowGrants(held, spec.grants);
   if (operator === minter.name && narrowGrants(minter.grants, wanted).length < wanted.length) {
     const roles = [...new Set(minter.grants.map(({ role }) => role))].join(', ');
@@ -37,7 +37,7 @@ export function checkTokenBounds(
   }
 }
 
-/** No networks at all means everywhere. */
+/** An empty list means every network. */
 function isWithinNetworks(wanted: readonly string[], own: readonly string[]): boolean {
   if (own.length === 0) return true;
   const outer = own.map(parseCidr).filter((block) => block !== undefined);

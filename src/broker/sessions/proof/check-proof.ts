@@ -15,8 +15,9 @@ const FUTURE_MS = 5_000;
 const RETRY_SECONDS = 10;
 
 /**
- * The key that a login binds its session to. What was seen before is not asked: a proof shown again binds one more session to a key that
- * only its holder has. @throws ERR_TOKEN_INVALID
+ * The key that a login binds its session to. A replayed proof is accepted: it only binds one more session to a key that only its holder
+ * has.
+ * @throws ERR_TOKEN_INVALID
  */
 export function checkLogInProof(parts: Pick<Parts, 'clock'>, shown: ShownProof): SenderKey {
   try {
@@ -33,8 +34,8 @@ export function checkLogInProof(parts: Pick<Parts, 'clock'>, shown: ShownProof):
 }
 
 /**
- * Whether the session's own key made this request, now, and the proof was not spent yet. @returns its `jti`, which is to be spent before
- * anything is done.
+ * Checks that the session's own key signed a proof for this request, now, and that the proof was not spent yet.
+ * @returns its `jti`; the caller of this function must spend it before any action.
  * @throws ERR_UNAUTHENTICATED
  */
 export function checkRequestProof(
@@ -54,9 +55,9 @@ export function checkRequestProof(
 }
 
 /**
- * Uses a proof up, after the caller's rate was asked: so nobody fills the memory faster than he may ask for anything, and nobody who shows
- * an old proof takes from that rate.
- * @throws ERR_UNAUTHENTICATED when it was used before; ERR_RATE_LIMITED when more are remembered than there is room for.
+ * Spends a proof, after the caller's rate limit was checked. A caller therefore cannot fill the memory faster than its rate allows. A
+ * replayed proof does not count against that rate.
+ * @throws ERR_UNAUTHENTICATED if it was used before; ERR_RATE_LIMITED if the memory of proofs is full.
  */
 export function spendProof({ proofs }: Pick<Parts, 'proofs'>, session: Session, jti: string): void {
   switch (proofs.remember(session, jti)) {
@@ -72,7 +73,7 @@ export function spendProof({ proofs }: Pick<Parts, 'proofs'>, session: Session, 
   }
 }
 
-/** All that is cheap; the signature comes last. */
+/** All cheap checks; the signature is verified last. */
 function readShown({ clock }: Pick<Parts, 'clock'>, shown: ShownProof): Proof {
   if (shown.text === undefined) throw proofRefused('dpop_missing');
   if (shown.isRepeated) throw proofRefused('dpop_repeated');

@@ -2,25 +2,25 @@ import type { Session } from '../../../domain/principal.ts';
 import { workloadId } from '../../../domain/workload.ts';
 import type { Clock } from '../../../ports/clock.ts';
 
-/** A proof is accepted from 5 s before its `iat` to 60 s after it: remembered for longer, it cannot come again. */
+/** A proof is accepted from 5 s before its `iat` to 60 s after it. The memory keeps it for longer, so it cannot be replayed. */
 const GENERATION_MS = 66_000;
 
 interface Bounds {
   readonly ofSession: number;
-  /** All sessions of a workload: whoever may log in as often as he likes still has a part only. */
+  /** All sessions of a workload: a workload that logs in without limit still gets only this share. */
   readonly ofWorkload: number;
   readonly ofAll: number;
 }
 
 /**
- * A session of 375 requests a second has room, and a workload of 1,900; four such workloads ask for more than a process can verify.
- * All together take 66 MB (measured: `jti` of 22 characters), 190 with the longest.
+ * Enough for a session at 375 requests a second and a workload at 1,900. Four such workloads send more than a process can verify. All
+ * together take 66 MB (measured: `jti` of 22 characters), 190 MB with the longest.
  */
 const BOUNDS: Bounds = { ofSession: 50_000, ofWorkload: 250_000, ofAll: 1_000_000 };
 
 type Holder = Pick<Session, 'id' | 'workload'>;
 
-/** What was seen within one span of time. */
+/** The proofs that were seen within one span of time. */
 class Generation {
   readonly bySession = new Map<string, Set<string>>();
   readonly #byWorkload = new Map<string, number>();
@@ -44,8 +44,9 @@ class Generation {
 }
 
 /**
- * Which proofs this process has seen, by session and `jti` (RFC 9449 §11.1). Two generations: what was seen is known for one to two of
- * them, and forgotten without a look at each. Where there is no room it says so; nothing is forgotten for what is newer.
+ * The proofs that this process has seen, by session and `jti` (RFC 9449 §11.1). There are two generations. A proof is known for one to two
+ * of them, and is forgotten without a scan of single proofs. If the memory is full, it reports `full`; it never drops an older proof for a
+ * newer one.
  */
 export class ProofMemory {
   readonly #clock: Pick<Clock, 'monotonic'>;

@@ -1,6 +1,6 @@
 import { BrokerError } from '../../../domain/errors.ts';
 
-/** Why a DPoP proof was refused. In audit entries and docs/sealed-delivery.md, so they never change; callers are told none of them. */
+/** Why a DPoP proof was refused. The reasons are in audit entries and docs/sealed-delivery.md, so they never change; callers never see them. */
 export type ProofRefusal =
   | 'dpop_missing'
   | 'dpop_repeated'

@@ -1,7 +1,7 @@
 import type { JsonObject } from '../../../domain/strict-json.ts';
 import { proofRefused } from './proof-refused.ts';
 
-/** Other ways of bringing a key along: two keys in one header are two readers' choice (RFC 8725 §3.10). */
+/** Other header fields that carry a key: with two keys in one header, two parsers may choose different ones (RFC 8725 §3.10). */
 const OTHER_KEYS = ['jku', 'x5u', 'x5c', 'x5t', 'x5t#S256'];
 /** Members that hold private or symmetric key material (RFC 7518 §6.2.2, §6.3.2, §6.4.1). */
 const PRIVATE = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'];
@@ -11,7 +11,7 @@ const COORDINATE_BYTES = 32;
 export function readProofHeader(header: JsonObject): { readonly x: string; readonly y: string } {
   if (header['typ'] !== 'dpop+jwt') throw proofRefused('dpop_typ');
   if (header['alg'] !== 'ES256') throw proofRefused('dpop_alg');
-  // No extension is understood, `b64` (RFC 7797) included.
+  // No extension is supported, including `b64` (RFC 7797).
   if ('crit' in header || 'b64' in header) throw proofRefused('dpop_crit');
   const { jwk } = header;
   if (typeof jwk !== 'object' || jwk === null || OTHER_KEYS.some((name) => name in header)) {
@@ -28,7 +28,7 @@ function readPoint({ kty, crv, x, y }: JsonObject): { readonly x: string; readon
   return { x, y };
 }
 
-/** In the one spelling: a thumbprint is of the text. */
+/** Only the canonical encoding is accepted, because a thumbprint is computed over the text. */
 function isCoordinate(value: unknown): value is string {
   if (typeof value !== 'string') return false;
   const bytes = Buffer.from(value, 'base64url');

@@ -3,12 +3,12 @@ import { parseStrictObject, type JsonObject } from '../../../domain/strict-json.
 import { proofRefused } from './proof-refused.ts';
 import { readProofHeader } from './read-proof-header.ts';
 
-/** A proof has 400 to 600 characters; nothing is looked at in longer ones. */
+/** A proof has 400 to 600 characters; longer texts are not parsed. */
 const LONGEST = 4_096;
-/** One spelling each: what is remembered of a proof is its `jti`. */
+/** Only one encoding is accepted, because the memory of proofs compares the `jti`. */
 const JTI = /^[A-Za-z0-9_-]{1,128}$/;
 
-/** A proof (RFC 9449 §4.2) whose form was checked: not yet what it says, nor its signature. */
+/** A DPoP proof (RFC 9449 §4.2) in valid form; its claims and signature are not verified yet. */
 export interface Proof {
   readonly key: { readonly x: string; readonly y: string };
   readonly jti: string;

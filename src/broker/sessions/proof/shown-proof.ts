@@ -1,14 +1,14 @@
-/** A DPoP proof as it came, and the request that it has to be about. All attacker-controlled. */
+/** A DPoP proof as received, and the request that it must cover. All of it is attacker-controlled. */
 export interface ShownProof {
-  /** The header; undefined where there is none. */
+  /** The header; undefined if absent. */
   readonly text: string | undefined;
-  /** Whether the header came more than once: a proxy may have looked at the other one. */
+  /** Whether the header occurred more than once: a proxy may have checked the other one. */
   readonly isRepeated: boolean;
   readonly method: string;
-  /** What the client may have used, `http` or `https`. */
+  /** The schemes that the client may have used: `http` or `https`. */
   readonly schemes: readonly string[];
   /** The header `Host`. */
   readonly host: string;
-  /** Of the target, without a query. */
+  /** The path of the target, without a query. */
   readonly path: string;
 }
