@@ -1,11 +1,11 @@
 import type { Tables } from './tables.ts';
 
-/** Chains and signs what one commit records, in the name of this boot. The store calls it under its lock. */
+/** Chains and signs the entries of each commit with the key of this boot. The store calls it under its lock. */
 export interface AuditChain {
-  /** The one row of this commit: entries with `writer`, `seq` and `prev` filled in, head signed. Nothing moves until `keep`. */
+  /** Returns the row for this commit: entries with `writer`, `seq` and `prev` filled in, and a signed head. The chain advances only at `keep`. */
   stage(bodies: readonly string[]): Tables['audit_batches'];
   /** The staged batch is durable. */
   keep(): void;
-  /** The staged batch is known not to have been committed. */
+  /** The staged batch was certainly not committed. */
   drop(): void;
 }

@@ -1,6 +1,6 @@
 import type { Page, PageRequest } from '../domain/page.ts';
 
-/** What to look for: every field given must hold. */
+/** Filters of a search. An entry must match every filter that is set. */
 export interface AuditQuery {
   /** `k8s://<cluster>/<namespace>/<serviceaccount>` */
   readonly workload?: string | undefined;
@@ -11,13 +11,13 @@ export interface AuditQuery {
   readonly operator?: string | undefined;
   readonly system?: string | undefined;
   readonly path?: string | undefined;
-  /** This path and all below it, by whole segments. */
+  /** This path and all paths below it, by whole segments. */
   readonly pathPrefix?: string | undefined;
   /** `<kind>/<name>` */
   readonly document?: string | undefined;
   /** `<kind>:<place>` at a backend. */
   readonly locator?: string | undefined;
-  /** Also of summaries, by what was refused. */
+  /** Matches summaries too, by the action that was refused. */
   readonly action?: string | undefined;
   readonly outcome?: string | undefined;
   readonly code?: string | undefined;
@@ -34,7 +34,7 @@ export interface AuditQuery {
   readonly to?: number | undefined;
 }
 
-/** One entry as written: a line of canonical JSON. */
+/** One entry as the broker wrote it: a line of canonical JSON. */
 export interface LogEntry {
   readonly index: number;
   readonly entry: string;
@@ -56,7 +56,7 @@ export interface EntryProof extends LogEntry {
   readonly checkpoint: LogCheckpoint;
 }
 
-/** The signed end of one commit's chain, as an export holds it; docs/spec/audit-log-v1.md. */
+/** The signed head of one commit's chain, in the format of an export. See docs/spec/audit-log-v1.md. */
 export interface BatchHead {
   readonly first_index: number;
   readonly writer: string;
@@ -68,10 +68,10 @@ export interface BatchHead {
   readonly signature: string;
 }
 
-/** The log as readers see it: what the last checkpoint covers, a second at most behind the last commit. */
+/** The log as readers see it: the entries that the last checkpoint covers. It lags the last commit by at most one second. */
 export interface AuditLog {
   checkpoint(): Promise<LogCheckpoint | undefined>;
-  /** Newest first. `accepts`: of the entries that match, only those whose path and fingerprints it accepts. */
+  /** Returns the newest entries first. If `accepts` is set, a matching entry also needs its approval of the path and the fingerprints. */
   search(
     query: AuditQuery,
     page: PageRequest,
@@ -81,8 +81,8 @@ export interface AuditLog {
   proveEntry(index: number): Promise<EntryProof>;
   /** The log's verifier key (C2SP signed note). */
   logKey(): Promise<string>;
-  /** Of the commits that hold entries `[start, end)`, in order. */
+  /** The heads of the commits that hold entries `[start, end)`, in order. */
   heads(start: number, end: number): AsyncIterable<BatchHead>;
-  /** A tile or bundle by its C2SP tlog-tiles path; undefined for what the log does not have. */
+  /** Returns a tile or bundle by its C2SP tlog-tiles path; undefined if the log does not have it. */
   file(path: string): Promise<Uint8Array | undefined>;
 }

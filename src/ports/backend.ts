@@ -3,22 +3,22 @@ import type { KubernetesApi } from './kubernetes-api.ts';
 import type { RotationConnection } from './rotation-target.ts';
 import type { ProviderConnection } from './secret-provider.ts';
 
-/** What one connection of the configuration file offers. */
+/** The capabilities of one connection in the configuration file. */
 export interface Backend {
-  /** Mounts: secrets to read, and dynamic credentials. */
+  /** For mounts: static secrets and dynamic credentials. */
   readonly provider?: ProviderConnection;
-  /** Credentials that the broker rotates there. */
+  /** For credentials that the broker rotates at this backend. */
   readonly rotation?: RotationConnection;
-  /** The API server at which workloads of a cluster are authenticated. */
+  /** The API server that authenticates the workloads of a cluster. */
   readonly cluster?: { readonly type: 'kubernetes'; readonly api: KubernetesApi };
   close(): Promise<void> | void;
 }
 
-/** What every backend may be opened with. */
+/** Dependencies that the broker passes to every backend. */
 export interface BackendDeps {
   readonly clock: Clock;
-  /** Kubernetes namespaces that no mount reaches; the broker's own is one of them. */
+  /** Kubernetes namespaces that no mount may access. They include the broker's own namespace. */
   readonly forbiddenNamespaces: readonly string[];
-  /** Audiences that no service account token is issued for; the broker's own is one of them. */
+  /** The broker requests no service account token for these audiences. They include the broker's own audience. */
   readonly forbiddenAudiences: readonly string[];
 }

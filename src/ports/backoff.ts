@@ -1,12 +1,15 @@
-/** A proxy in front of the broker may send any number: no client waits longer, and no timer gets a number that it cannot count. */
+/** Caps `Retry-After`, because a proxy in front of the broker may send any number. The cap also keeps the timer within its range. */
 const LONGEST_RETRY_AFTER_SECONDS = 3_600;
 
-/** The delay before the retry that follows `retries` others: doubles up to `longest`. */
+/** The delay before the next retry, after `retries` earlier ones. It doubles up to `longest`. */
 export function doubledDelay(first: number, longest: number, retries: number): number {
   return Math.min(longest, first * 2 ** Math.min(retries, 30));
 }
 
-/** Delays between retries: full jitter up to a bound that doubles, never before `Retry-After`. Bounds in milliseconds; `random` in [0, 1). */
+/**
+ * Delays between retries with full jitter. The upper bound doubles, and no delay is shorter than `Retry-After`. Bounds are in milliseconds; `random`
+ * is in [0, 1).
+ */
 export class Backoff {
   readonly #first: number;
   readonly #longest: number;
@@ -20,8 +23,8 @@ export class Backoff {
   }
 
   /**
-   * Milliseconds until the next try. The jitter begins after `Retry-After`, so that clients that got the same number do not return at once
-   * (AWS Architecture Blog, "Exponential Backoff And Jitter").
+   * Returns the milliseconds until the next attempt. Jitter is added to `Retry-After`, so clients with the same value do not return at the same
+   * moment (AWS Architecture Blog, "Exponential Backoff And Jitter").
    */
   next(retryAfterSeconds = 0): number {
     const bound = doubledDelay(this.#first, this.#longest, this.#failures);

@@ -1,8 +1,8 @@
-/** Time as a dependency. The fake of the tests is advanced by hand. */
+/** Time as a dependency. Tests use a fake clock and advance it by hand. */
 export interface Clock {
   /** Wall clock, milliseconds since the epoch. */
   now(): number;
-  /** Monotonic milliseconds, for durations and deadlines: a live jump of the wall clock does not move it. */
+  /** Monotonic milliseconds, for durations and deadlines. A jump of the wall clock does not change it. */
   monotonic(): number;
   /** Runs `work` once after `ms`; the returned function cancels it. Timers never keep the process alive. */
   after(ms: number, work: () => void): () => void;

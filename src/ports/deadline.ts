@@ -1,8 +1,8 @@
 import type { Clock } from './clock.ts';
 
 /**
- * Work of our own, which no caller's deadline bounds, is cut off after `ms`. The signal is dead when `work` is over; its reason is named as that of
- * `AbortSignal.timeout`, which would not go by our clock.
+ * Aborts the broker's own work after `ms`; no caller's deadline bounds such work. The signal is also aborted when `work` returns. The abort reason
+ * has the name that `AbortSignal.timeout` uses. `AbortSignal.timeout` itself would not follow the injected clock.
  */
 export async function withDeadline<T>(
   clock: Pick<Clock, 'after'>,

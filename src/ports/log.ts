@@ -1,4 +1,4 @@
-/** The process's own log (pino in production): for operators, never for proof. Fields are redacted by the adapter. */
+/** The process log (pino in production). It is for operators and never serves as evidence. The adapter redacts fields. */
 export interface Log {
   info(fields: Readonly<Record<string, unknown>>, message: string): void;
   warn(fields: Readonly<Record<string, unknown>>, message: string): void;

@@ -1,6 +1,6 @@
 import type { CallContext } from './call-context.ts';
 
-/** Why a pod is over: DELETED, Succeeded or Failed, a passed deletionTimestamp, or another UID under its name. */
+/** Why a pod ended: DELETED, Succeeded or Failed, a deletionTimestamp in the past, or another UID under its name. */
 export interface PodEnd {
   readonly cluster: string;
   readonly uid: string;
@@ -16,13 +16,13 @@ export interface PodFacts {
   readonly labels: ReadonlyMap<string, string>;
 }
 
-/** Knows which pods of one cluster live. */
+/** Tracks the running pods of one cluster. */
 export interface PodWatch {
-  /** `stale`: silent for 60 s; login and renewal then need a review. `off`: this cluster has no watch. */
+  /** `stale`: the watch received nothing for 60 s, so login and renewal need a fresh check (`confirm`). `off`: this cluster has no watch. */
   status(): 'off' | 'starting' | 'live' | 'stale';
-  /** From memory; undefined when the watch has not seen the pod. */
+  /** Answers from memory; undefined if the watch has not seen the pod. */
   find(uid: string): PodFacts | undefined;
-  /** One fresh GET. @throws ERR_IDENTITY_UNAVAILABLE. */
+  /** Sends one fresh GET. @throws ERR_IDENTITY_UNAVAILABLE. */
   confirm(
     pod: { readonly namespace: string; readonly name: string; readonly uid: string },
     context: CallContext,
@@ -32,7 +32,7 @@ export interface PodWatch {
 
 export interface PodWatchEvents {
   onEnd(end: PodEnd): void;
-  /** A relist lost more than a fifth of the pods known: suspend these at once, revoke at backends only after an operator agrees. */
+  /** A relist lost more than a fifth of the known pods. Suspend these pods at once; revoke at backends only after an operator agrees. */
   onMassLoss(ends: readonly PodEnd[]): void;
   onStatus(status: 'starting' | 'live' | 'stale'): void;
 }

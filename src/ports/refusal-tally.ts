@@ -1,26 +1,26 @@
 import type { AuditAction, EncodedActor } from '../domain/audit-event.ts';
 import type { ErrorCode } from '../domain/errors.ts';
 
-/** A refusal as it is counted. */
+/** A refusal, with the fields that its count depends on. */
 export interface Refused {
-  /** Whom it is counted for: the identity of a caller, or the network of a stranger. */
+  /** The party that the refusal counts against: the identity of a caller, or the network of an unauthenticated client. */
   readonly holder: string;
-  /** Refusals of a holder that are the same in this are counted together. */
+  /** The tally counts refusals of one holder together if they have the same kind. */
   readonly kind: string;
   readonly outcome: 'deny' | 'error';
-  /** The action that was refused, and why; as far as all refusals of the kind have the same. */
+  /** The refused action and the reason, if all refusals of this kind share them. */
   readonly action?: AuditAction | undefined;
   readonly code?: ErrorCode | undefined;
   readonly reason?: string | undefined;
   readonly path?: string | undefined;
   readonly network?: string | undefined;
   readonly actor?: EncodedActor | undefined;
-  /** The actor less what tells the pods and sessions of one holder apart. */
+  /** The actor without the fields that distinguish the pods and sessions of one holder. */
   readonly sharedActor?: () => EncodedActor;
 }
 
-/** Decides which refusals are entries of their own; counts the others into summaries. */
+/** Decides which refusals get their own audit entry, and counts the others into summaries. */
 export interface RefusalTally {
-  /** Whether this one is an entry. */
+  /** Returns whether this refusal gets its own entry. */
   admit(refused: Refused): boolean;
 }

@@ -1,70 +1,75 @@
 import type { SecretData } from '../domain/secret.ts';
 import type { CallContext } from './call-context.ts';
 
-/** A connection of the configuration file at which credentials are changed. Knows a host; knows nothing of policy, audit or schedules. */
+/** A connection of the configuration file at which the broker rotates credentials. It knows a host, but no policy, audit or schedule. */
 export interface RotationConnection {
   readonly name: string;
   readonly kind: string;
   /**
-   * What one definition rotates there. `options` are the definition's, checked here strictly; nothing is sent.
-   * @throws ERR_BODY_INVALID with `problems`, their pointers relative to `options`; `/strategy` names an unknown strategy.
+   * Creates the target of one definition. It validates the definition's `options` strictly and sends nothing.
+   * @throws ERR_BODY_INVALID with `problems`, whose pointers are relative to `options`; `/strategy` means an unknown strategy.
    */
   target(strategy: string, options: unknown): RotationTarget;
 }
 
-/** One try at a step. */
+/** One attempt at a step. */
 export interface RotationTurn {
-  /** The same in every try: names that a rotation makes at the target derive from it, so that a later try finds them again. */
+  /** The same in every attempt. Names that a rotation creates at the target derive from it, so that a later attempt finds them. */
   readonly rotationId: string;
-  /** When the rotation began, milliseconds since the epoch: what is older at the target, it did not make. */
+  /** When the rotation started, in milliseconds since the epoch. The rotation did not create any object at the target that is older. */
   readonly startedAt: number;
-  /** The value that works now and is current in the provider; undefined where there is none yet. */
+  /** The value that works now and is current in the provider; undefined if there is none yet. */
   readonly current: SecretData | undefined;
   readonly context: CallContext;
-  /** Begun or hurried because a credential is in the wrong hands: whatever the previous one has opened is closed. */
+  /** The rotation was started or accelerated because a credential leaked. The target must close all sessions of the previous credential. */
   readonly isIncident: boolean;
   /**
-   * Called right before each statement or request that changes something at the target.
-   * @throws ERR_CONFLICT with the reason `claim_lost` when another process carries this rotation on by now.
+   * Call this immediately before each statement or request that changes the target.
+   * @throws ERR_CONFLICT with the reason `claim_lost` if another process has taken over this rotation.
    */
   stillOurs(): void;
 }
 
-/** Whether a credential is accepted at the target, and does what it is for. A target that could not be asked throws ERR_PROVIDER_* instead. */
+/** Whether the target accepts a credential and grants its purpose. If the target cannot be reached, the call throws ERR_PROVIDER_* instead. */
 export type TargetVerdict =
   | { readonly accepted: true }
-  /** `reason`: a stable word (`login_refused`, `grants_missing`, …) that holds nothing of the target's text. */
+  /** `reason` is a stable word (`login_refused`, `grants_missing`, …) without any text of the target. */
   | { readonly accepted: false; readonly reason: string };
 
 /**
- * The steps of a rotation at one target. The broker stores the value before `set`, and each step's end before the next begins; every step is
- * idempotent, so that after kill -9 at any instant it is simply done again. Failures are BrokerErrors: ERR_PROVIDER_* (tried again with
- * back-off), ERR_CONFLICT (the target is not as the definition says: parked until an operator looks), never text of the target in `detail`.
+ * The steps of a rotation at one target. The broker stores the value before `set`, and the result of each step before it starts the next. Every step
+ * is idempotent, so the broker repeats it after kill -9 at any instant. Failures are BrokerErrors and never hold text of the target in `detail`:
+ * - ERR_PROVIDER_*: the broker retries with back-off.
+ * - ERR_CONFLICT: the target differs from the definition. The broker parks the rotation until an operator acts.
  */
 export interface RotationTarget {
-  /** Canonical places that it may change, compared with the connection's `locators`: `roles/app_a`. Empty where nothing but the provider changes. */
+  /**
+   * Canonical locators that the target may change, such as `roles/app_a`. The broker compares them with the connection's `locators`. Empty if only
+   * the provider changes.
+   */
   readonly locators: readonly string[];
   /**
-   * `two`: the old credential goes on working until `retire` (alternating users, key pairs); `one`: `set` ends it, and with it the connections of
-   * who still holds it.
+   * `two`: the old credential keeps working until `retire` (alternating users, key pairs). `one`: `set` revokes the old credential, and terminates
+   * the connections that use it.
    */
   readonly slots: 'one' | 'two';
-  /** Whether create, set and test can run on a credential that is never promoted while the current one goes on working. */
+  /** Whether create, set and test can run on a credential that is never promoted while the current one keeps working. */
   readonly drillable: boolean;
-  /** How long what it makes is good for by itself, as a certificate is: it rotates before that. Absent: until something ends it. */
+  /** The lifetime of what the target creates, such as a certificate. The broker rotates before it expires. Absent: the credential does not expire. */
   readonly lifetimeSeconds?: number;
   /**
-   * The next value: all keys of `current` that this target does not own, and the new credential. Compares hosts first: a current value that names
-   * another host than the connection's is ERR_CONFLICT `host_mismatch`, one with a copy of what is made anew `stale_copy`. Changes nothing at the target, except where the target itself makes the
-   * credential (an access key): such a target finds and removes what an earlier try left before it makes another.
+   * Returns the next value: the new credential, and all keys of `current` that this target does not own. It compares hosts first: ERR_CONFLICT
+   * `host_mismatch` if the current value names a host other than the connection's. ERR_CONFLICT `stale_copy` means that the value has a copy of the
+   * credential to rotate. It changes nothing at the target, unless the target itself generates the credential (an access key). Such a target first
+   * finds and removes what an earlier attempt left.
    */
   create(turn: RotationTurn): Promise<SecretData>;
-  /** Makes the target accept `pending`: first looks whether it already does. */
+  /** Makes the target accept `pending`. It first checks whether the target already does. */
   set(turn: RotationTurn, pending: SecretData): Promise<void>;
-  /** Logs in with `data`, and checks what it is for as far as the options say. Changes nothing. */
+  /** Logs in with `data` and checks its purpose as far as the options define it. Changes nothing. */
   test(data: SecretData, context: CallContext): Promise<TargetVerdict>;
-  /** Ends `previous` at the target; `turn.current` is what must go on working. With one slot there is nothing left to do. */
+  /** Revokes `previous` at the target; `turn.current` must keep working. With one slot, `set` has already revoked it. */
   retire(turn: RotationTurn, previous: SecretData): Promise<void>;
-  /** Takes `pending` back, so that it no longer works and `turn.current` does: an abort, a roll-back, the end of a drill. */
+  /** Revokes `pending`, and keeps `turn.current` working. Used by an abort, a rollback and the end of a drill. */
   discard(turn: RotationTurn, pending: SecretData): Promise<void>;
 }

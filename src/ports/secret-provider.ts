@@ -5,71 +5,71 @@ import type { CallContext } from './call-context.ts';
 import type { PlanFragment } from './store.ts';
 
 /**
- * A backend named in the configuration file, with its credential and its bounds: the only thing that knows a host.
- * Knows nothing of policy, audit or callers.
+ * A backend from the configuration file, with its credential and its locators. Only a connection knows a host. It knows no policy, audit or callers.
  */
 export interface ProviderConnection {
   readonly name: string;
   readonly kind:
     'embedded' | 'vault' | 'aws-secrets-manager' | 'aws-iam' | 'kubernetes' | 'postgres' | 'mysql';
-  /**
-   * Attaches the provider for one mount. `options` are the mount document's, checked here strictly.
-   * @throws ERR_BODY_INVALID with `problems`.
-   */
+  /** Attaches the provider for one mount. It validates the `options` of the mount document strictly. @throws ERR_BODY_INVALID with `problems`. */
   mount(options: unknown): SecretProvider;
-  /** Cheap reachability and credential check. Reports what is wrong and what to do; never throws. */
+  /** Checks reachability and the credential at low cost. It reports what is wrong and what to do, and never throws. */
   check(context: CallContext): Promise<CheckReport>;
 }
 
 export interface CheckReport {
   readonly healthy: boolean;
-  /** One line a finding: what was tried, what came back (no secret, no token), what to do. */
+  /** One line per finding: the attempt, the result (no secret, no token) and the next action. */
   readonly findings: readonly string[];
 }
 
-/** One page of names. `cost`: what the page took at the backend, in reads; 1 where it is left out. */
+/** One page of names. `cost`: the page's cost at the backend in reads; the default is 1. */
 export interface ListedPage extends Page<SecretListing> {
   readonly cost?: number;
 }
 
-/** One mount's view of a backend. Every failure is a BrokerError: ERR_NOT_FOUND or ERR_PROVIDER_*; nothing else escapes. */
+/** One mount's view of a backend. Every failure is a BrokerError: ERR_NOT_FOUND or ERR_PROVIDER_*. */
 export interface SecretProvider {
-  /** The locators that any path of this mount can reach: a canonical locator prefix ending in `/`, or one exact locator. Two mounts' never overlap. */
+  /**
+   * The locators that paths of this mount can reach: a canonical locator prefix ending in `/`, or one exact locator. The values of two mounts never
+   * overlap.
+   */
   readonly covers: string;
   /**
-   * Where the secret named `rest` (the path below the mount's prefix) is at the backend; canonical, each segment encoded, comparable with
-   * the connection's bounds. `ref` is the exact reference of a definition, when there is one, and replaces `rest`.
-   * @throws ERR_PATH_INVALID when the name cannot exist there; ERR_BODY_INVALID for a `ref` that is not of this provider.
+   * The locator of the secret `rest` (the path below the mount's prefix) at the backend. It is canonical, with each segment encoded, so the broker
+   * can compare it with the connection's locators. `ref` is the exact reference of a definition, if there is one, and replaces `rest`.
+   * @throws ERR_PATH_INVALID if the name cannot exist there; ERR_BODY_INVALID if `ref` does not belong to this provider.
    */
   locate(rest: string, ref?: unknown): string;
   /**
-   * The inverse of `locate` without a `ref`: the name below the mount's prefix whose own place `ref` points to; undefined when no name has that
-   * place. Never depends on what exists at the backend or in the mount's options. @throws ERR_BODY_INVALID for a `ref` that is not of this provider.
+   * The inverse of `locate` without a `ref`: returns the name below the mount's prefix whose own locator is `ref`. Returns undefined if no name has
+   * that locator. The result never depends on what exists at the backend or in the mount's options.
+   * @throws ERR_BODY_INVALID if `ref` does not belong to this provider.
    */
   restOf(ref: unknown): string | undefined;
-  /** @throws ERR_NOT_FOUND when absent, deleted or destroyed. `version` undefined asks for the current one. */
+  /** Reads one version; `version` undefined means the current one. @throws ERR_NOT_FOUND if it is absent, deleted or destroyed. */
   read(locator: string, version: string | undefined, context: CallContext): Promise<SecretVersion>;
-  /** Several current versions in as few calls as the backend allows; a failure is per item. Present where the backend has a batch call. */
+  /** Reads several current versions in as few calls as the backend allows. Each item fails by itself. Present if the backend has a batch call. */
   readMany?(
     locators: readonly string[],
     context: CallContext,
   ): Promise<readonly (SecretVersion | Error)[]>;
-  /** Names below `prefix` (a `rest`, or '' for all) in name order. */
+  /** Lists names below `prefix` (a `rest`, or '' for all) in name order. */
   list(prefix: string, page: PageRequest, context: CallContext): Promise<ListedPage>;
-  /** Checks this mount: that its root exists, is readable and is what the options say. Reports, never throws. */
+  /** Checks that the root of this mount exists, is readable and matches the options. It reports problems and never throws. */
   check(context: CallContext): Promise<CheckReport>;
   readonly writes?: SecretWrites;
-  /** Writing the value of a rotation; present where the broker's credential may be allowed to write at all. */
+  /** Publishes rotated values. Present if the broker's credential may have write access. */
   readonly publishing?: SecretPublishing;
   readonly credentials?: DynamicCredentials;
 }
 
-/** Makes a rotated value the current one, at a backend or in our own store. */
+/** Makes a rotated value the current version, at a backend or in the broker's store. */
 export interface SecretPublishing {
   /**
-   * Writes `data` as the new current version, whatever is current now. Idempotent by `token` (a rotation's id) or by content: a second call after
-   * an unknown outcome finds the version that the first one made, and makes no other.
-   * @throws ERR_NOT_FOUND where the backend makes no secret of that name by itself; ERR_PROVIDER_*.
+   * Writes `data` as the new current version, whatever version is current now. It is idempotent by `token` (a rotation's id) or by content. A second
+   * call after an unknown outcome finds the version of the first call and creates no other.
+   * @throws ERR_NOT_FOUND if the backend does not create a secret of that name by itself; ERR_PROVIDER_*.
    */
   publish(
     locator: string,
@@ -80,33 +80,36 @@ export interface SecretPublishing {
 }
 
 export interface PublishedVersion {
-  /** As `read` will give it; empty where the backend has no versions. */
+  /** The version that `read` will return; empty if the backend has no versions. */
   readonly version: string;
-  /** Of our own store: nothing is written until it commits, together with what the broker records. */
+  /** Set for the broker's own store. The write happens when this fragment commits, together with the broker's records. */
   readonly fragment?: PlanFragment;
 }
 
-/** Writing, where the provider's state is in our own store: changes come back as parts of a plan, so that they commit with their audit entry. */
+/**
+ * Write operations of a provider with its state in the broker's store. Changes are returned as plan fragments, so that they commit with their audit
+ * entry.
+ */
 export interface SecretWrites {
-  /** `ifVersion`: the current version as the caller knows it, `absent` to create only, undefined to replace whatever is there. */
+  /** `ifVersion`: the current version that the caller expects, `absent` to create only, undefined to replace any version. */
   put(
     locator: string,
     data: SecretData,
     ifVersion: string | undefined,
     author: string,
   ): Promise<StagedWrite>;
-  /** Deletes all of the secret (`versions` undefined) or destroys the named versions. @throws ERR_NOT_FOUND, ERR_VERSION_CONFLICT. */
+  /** Deletes the whole secret (`versions` undefined) or destroys the named versions. @throws ERR_NOT_FOUND, ERR_VERSION_CONFLICT. */
   destroy(
     locator: string,
     versions: readonly string[] | undefined,
     ifVersion: string | undefined,
   ): Promise<StagedWrite>;
-  /** Versions in descending order: state and times, never values. */
+  /** Lists versions in descending order with state and times, never values. */
   versions(locator: string): Promise<readonly SecretVersionInfo[]>;
 }
 
 export interface StagedWrite {
-  /** The version that is current once the plan commits; undefined when none is. */
+  /** The current version once the plan commits; undefined if there is none. */
   readonly version: string | undefined;
   readonly fragment: PlanFragment;
 }
@@ -120,7 +123,7 @@ export interface SecretVersionInfo {
 }
 
 export interface CredentialRequest {
-  /** Unique; names at the backend are derived from it, so that the credential can be found again from the intent row alone. */
+  /** Unique. Names at the backend derive from it, so that the broker can find the credential from the intent row alone. */
   readonly intentId: string;
   readonly locator: string;
   readonly workload: Workload;
@@ -130,30 +133,30 @@ export interface CredentialRequest {
 }
 
 /**
- * Credentials made to order. The handle is JSON text, holds no secret, and is committed by the broker after `begin` and after `prepare`,
- * before the next step runs: after a crash at any point `revoke(handle)` of the last committed handle leaves nothing behind.
+ * Issues dynamic credentials. The handle is JSON text without any secret. The broker commits it after `begin` and after `prepare`, before the next
+ * step runs. After a crash at any point, `revoke(handle)` with the last committed handle leaves nothing behind.
  */
 export interface DynamicCredentials {
-  /** `expires-only`: cannot be revoked at the backend and is therefore short. */
+  /** `expires-only`: the backend cannot revoke it, so its lifetime is short. */
   readonly revocation: 'revocable' | 'expires-only';
-  /** The least that the backend lets one live, however little is asked for. */
+  /** The shortest lifetime that the backend allows, even if the caller requests less. */
   readonly shortestSeconds?: number;
-  /** Pure: the handle from which whatever `prepare` makes can be found. */
+  /** Returns the handle that finds whatever `prepare` creates. Pure. */
   begin(request: CredentialRequest): string;
-  /** Makes what the credential will hang on (an orphan token, an anchor Secret) and returns the handle that names it. */
+  /** Creates the parent object of the credential (an orphan token, an anchor Secret) and returns the handle that names it. */
   prepare(handle: string, context: CallContext): Promise<string>;
   issue(handle: string, context: CallContext): Promise<IssuedCredential>;
-  /** Extends to `ttlSeconds` from now; returns the seconds granted. */
+  /** Extends the lifetime to `ttlSeconds` from now, and returns the seconds granted. */
   renew(handle: string, ttlSeconds: number, context: CallContext): Promise<number>;
-  /** Idempotent: revoking what is gone succeeds. */
+  /** Idempotent: succeeds if the credential no longer exists. */
   revoke(handle: string, context: CallContext): Promise<void>;
 }
 
 export interface IssuedCredential {
   readonly data: SecretData;
-  /** Seconds the backend lets it live; never unlimited. */
+  /** The lifetime that the backend granted, in seconds; never unlimited. */
   readonly ttlSeconds: number;
   readonly renewable: boolean;
-  /** Replaces the committed handle, where the backend gave a name of its own (a Vault lease id). */
+  /** Replaces the committed handle if the backend assigned its own name (a Vault lease id). */
   readonly handle: string;
 }

@@ -1,4 +1,4 @@
-/** What a column holds; a question mark allows null. */
+/** The type of a column; a question mark allows null. */
 export type Column = 'text' | 'integer' | 'bytes' | 'text?' | 'integer?' | 'bytes?';
 
 /** One table: its columns in the order of the migrations, and its primary key. */
@@ -8,7 +8,7 @@ export interface TableShape {
 }
 
 declare const words: unique symbol;
-/** A column of text that holds one of a few words. */
+/** A text column that holds one of a few words. */
 type OneOf<Word extends string> = 'text' & { readonly [words]: Word };
 
 function oneOf<Word extends string>(): OneOf<Word> {
@@ -16,8 +16,8 @@ function oneOf<Word extends string>(): OneOf<Word> {
 }
 
 /**
- * The tables of our database, said once: their columns in the order of the migrations, and their primary keys. The types of rows are derived from it,
- * it is the only source of identifiers in SQL text, and tests compare both sets of migrations with it. `*_at` are milliseconds since the epoch; `mac`
+ * The only definition of the database tables: their columns in the order of the migrations, and their primary keys. Row types derive from it, it is
+ * the only source of identifiers in SQL text, and tests compare both sets of migrations with it. `*_at` are milliseconds since the epoch; `mac`
  * covers the other columns of the row (docs/spec/row-mac-v1.md).
  */
 export const SCHEMA = {
@@ -36,12 +36,12 @@ export const SCHEMA = {
     },
     key: ['id'],
   },
-  /** What operators keep through the API: clusters, mounts, policies, definitions, operators. */
+  /** Objects that operators manage through the API: clusters, mounts, policies, definitions, operators. */
   documents: {
     columns: {
       kind: 'text',
       name: 'text',
-      /** Random; a document created anew under an old name has another. */
+      /** Random. A document that is created again under an old name gets another uid. */
       uid: 'text',
       version: 'integer',
       body: 'text',
@@ -51,7 +51,7 @@ export const SCHEMA = {
     },
     key: ['kind', 'name'],
   },
-  /** Every version of every document, kept after deletion; a deletion is a version with the body null. */
+  /** Every version of every document. Versions stay after deletion; a deletion is a version with a null body. */
   document_versions: {
     columns: {
       kind: 'text',
@@ -87,7 +87,7 @@ export const SCHEMA = {
       namespace: 'text',
       service_account: 'text',
       pod_uid: 'text?',
-      /** JSON of the verified workload, and `source`: the address that logged in (absent in sessions from before it was kept). */
+      /** JSON of the verified workload, and `source`: the client address at login. Absent in sessions of releases that did not store it. */
       body: 'text',
       created_at: 'integer',
       ends_at: 'integer',
@@ -109,23 +109,23 @@ export const SCHEMA = {
       version: 'text',
       kind: oneOf<'static' | 'dynamic'>(),
       state: oneOf<'live' | 'ended'>(),
-      /** Why it ended, as `LeaseCause` has it; null while live. */
+      /** Why the lease ended, as a `LeaseCause`; null while live. */
       cause: 'text?',
       issued_at: 'integer',
       ends_at: 'integer',
-      /** No renewal goes beyond it. */
+      /** The latest time to which a renewal can extend the lease. */
       max_ends_at: 'integer',
       credential_id: 'text?',
       /** When the tombstone may be deleted; null while live. */
       purge_at: 'integer?',
-      /** Which place at which backend the version is of; null in rows of a release that did not keep it. */
+      /** Identifies the locator and backend of the version. Null in rows of a release that did not store it. */
       generation: 'text?',
-      /** The store fills it in (docs/spec/row-mac-v1.md, "Rows that the store seals"); callers write null. */
+      /** The store computes it (docs/spec/row-mac-v1.md, "Rows that the store seals"); callers write null. */
       mac: 'bytes?',
     },
     key: ['id'],
   },
-  /** One dynamic credential from its intent to its revocation: under a live lease, revoked, or listed. */
+  /** One dynamic credential from its intent to its revocation. Each is under a live lease, revoked, or listed as outstanding. */
   credentials: {
     columns: {
       id: 'text',
@@ -143,24 +143,24 @@ export const SCHEMA = {
       state: oneOf<
         'intended' | 'prepared' | 'issued' | 'revoking' | 'irrevocable' | 'expiring' | 'revoked'
       >(),
-      /** The issued value, sealed, for a repeat with the same key; null before issue and after the end. */
+      /** The issued value, sealed, for a repeated request with the same idempotency key. Null before issue and after the end. */
       sealed: 'bytes?',
       attempts: 'integer',
       next_attempt_at: 'integer?',
       last_error: 'text?',
       created_at: 'integer',
       ends_at: 'integer',
-      /** The store fills it in (docs/spec/row-mac-v1.md, "Rows that the store seals"); callers write null. */
+      /** The store computes it (docs/spec/row-mac-v1.md, "Rows that the store seals"); callers write null. */
       mac: 'bytes?',
     },
     key: ['id'],
   },
-  /** The head of a secret of the embedded provider. Kept after deletion, so that version numbers are never used again. */
+  /** The head of a secret of the embedded provider. It stays after deletion, so that version numbers are never reused. */
   secrets: {
     columns: {
       path: 'text',
       id: 'text',
-      /** The highest version number ever given. */
+      /** The highest version number assigned so far. */
       last_version: 'integer',
       /** null: deleted. */
       current_version: 'integer?',
@@ -174,7 +174,7 @@ export const SCHEMA = {
       secret_id: 'text',
       version: 'integer',
       root_key_id: 'text',
-      /** null: destroyed; the value can never be opened again. */
+      /** null: destroyed. Without it the value can never be decrypted. */
       wrapped_dek: 'bytes?',
       ciphertext: 'bytes?',
       created_at: 'integer',
@@ -183,38 +183,38 @@ export const SCHEMA = {
     },
     key: ['secret_id', 'version'],
   },
-  /** One row a definition that rotates: when it is due, and what is known of its credential. Written with the definition. */
+  /** One row per definition that rotates: its schedule and the state of its credential. Written with the definition. */
   rotation_schedules: {
     columns: {
       path: 'text',
       definition_uid: 'text',
       definition_version: 'integer',
-      /** null: not by itself. */
+      /** null: no scheduled rotation. */
       next_run_at: 'integer?',
       next_drill_at: 'integer?',
-      /** The rotation or drill under way: at most one a path. */
+      /** The rotation or drill in progress; at most one per path. */
       active_id: 'text?',
-      /** When the current version was made current by a rotation. */
+      /** When a rotation promoted the current version. */
       rotated_at: 'integer?',
-      /** From the first step to the promotion. */
+      /** Duration of the last rotation from its first step to the promotion. */
       duration_ms: 'integer?',
-      /** When create, set and test last went well, in a rotation or a drill. */
+      /** When create, set and test last succeeded, in a rotation or a drill. */
       proven_at: 'integer?',
-      /** Of rotations and drills, since the last that went well. */
+      /** Failed rotations and drills since the last success. */
       failures: 'integer',
-      /** The store fills it in (docs/spec/row-mac-v1.md, "Rows that the store seals"); callers write null. */
+      /** The store computes it (docs/spec/row-mac-v1.md, "Rows that the store seals"); callers write null. */
       mac: 'bytes?',
     },
     key: ['path'],
   },
-  /** One rotation or drill, from before its first step; kept as history. */
+  /** One rotation or drill. The row is written before the first step, and stays as history. */
   rotations: {
     columns: {
       id: 'text',
       path: 'text',
       definition_uid: 'text',
       mount_uid: 'text',
-      /** The connection whose cap it counts for; empty where only the provider changes. */
+      /** The connection whose concurrency limit it counts against; empty if only the provider changes. */
       connection: 'text',
       kind: oneOf<'rotation' | 'drill'>(),
       cause: oneOf<'schedule' | 'requested' | 'incident'>(),
@@ -225,32 +225,32 @@ export const SCHEMA = {
         'create' | 'set' | 'test' | 'canary' | 'promote' | 'settle' | 'retire' | 'discard' | 'end'
       >(),
       attempts: 'integer',
-      /** When it is looked at next; null when it waits for an operator, or is over. */
+      /** When the broker next processes it. Null if an operator must act first, or if it has ended. */
       next_attempt_at: 'integer?',
       last_error: 'text?',
-      /** Who carries it on, under which fencing epoch, until when. */
+      /** The process that claims it, the fencing epoch of the claim, and when the claim expires. */
       owner: 'text?',
       epoch: 'integer',
       claimed_until: 'integer?',
-      /** The new and the old value, sealed; null before there is one and after the end. */
+      /** The new and the old value, sealed. Null before the value exists and after the rotation ends. */
       pending: 'bytes?',
       previous: 'bytes?',
-      /** The version that was current before, and the one promoted. */
+      /** The version that was current before, and the promoted version. */
       previous_version: 'text?',
       version: 'text?',
-      /** Which pods have the pending value before everybody does: JSON, docs/rotation.md. */
+      /** The pods that receive the pending value before all others: JSON, docs/rotation.md. */
       canary: 'text?',
       created_at: 'integer',
       promoted_at: 'integer?',
       /** The end of the grace period. */
       settle_until: 'integer?',
       ended_at: 'integer?',
-      /** The store fills it in (docs/spec/row-mac-v1.md, "Rows that the store seals"); callers write null. */
+      /** The store computes it (docs/spec/row-mac-v1.md, "Rows that the store seals"); callers write null. */
       mac: 'bytes?',
     },
     key: ['id'],
   },
-  /** Every step's beginning, end, failure and waiting. */
+  /** The events of each step: start, end, failure and waiting. */
   rotation_steps: {
     columns: {
       rotation_id: 'text',
@@ -263,7 +263,7 @@ export const SCHEMA = {
     },
     key: ['rotation_id', 'seq'],
   },
-  /** What each holder last said of the version it uses. */
+  /** The latest report of each holder on the version that it uses. */
   acknowledgements: {
     columns: {
       session_id: 'text',
@@ -273,13 +273,13 @@ export const SCHEMA = {
       pod_uid: 'text?',
       version: 'text',
       outcome: oneOf<'ok' | 'failed'>(),
-      /** The holder's own word for why. */
+      /** The reason that the holder reported. */
       reason: 'text?',
       at: 'integer',
     },
     key: ['session_id', 'path'],
   },
-  /** Workloads, pods and operators that are refused everything until a time, or until somebody lifts the quarantine. */
+  /** Workloads, pods and operators whose requests are all refused until a time, or until an operator lifts the quarantine. */
   quarantines: {
     columns: {
       kind: 'text',
@@ -288,20 +288,20 @@ export const SCHEMA = {
       reason: 'text',
       created_by: 'text',
       created_at: 'integer',
-      /** null: until it is lifted. */
+      /** null: no expiry; an operator must lift it. */
       ends_at: 'integer?',
       mac: 'bytes',
     },
     key: ['kind', 'subject'],
   },
-  /** Work that one process does at a time: who, with which fencing epoch, until when. */
+  /** Work that only one process may do at a time: the owner, its fencing epoch, and when the claim expires. */
   claims: {
     columns: {
       name: 'text',
       owner: 'text',
       epoch: 'integer',
       until: 'integer',
-      /** The store fills it in (docs/spec/row-mac-v1.md, "Rows that the store seals"); callers write null. */
+      /** The store computes it (docs/spec/row-mac-v1.md, "Rows that the store seals"); callers write null. */
       mac: 'bytes?',
     },
     key: ['name'],
@@ -315,14 +315,14 @@ export const SCHEMA = {
       writer: 'text',
       first_seq: 'integer',
       count: 'integer',
-      /** Entries as written, each followed by a newline. */
+      /** Entries as the broker wrote them, each followed by a newline. */
       entries: 'bytes',
       head: 'bytes',
       signature: 'bytes',
     },
     key: ['writer', 'first_seq'],
   },
-  /** Which batch holds the entries from `first_index` of the log on. */
+  /** Maps log indexes to batches: which batch holds the entries from `first_index` on. */
   log_segments: {
     columns: { first_index: 'integer', writer: 'text', first_seq: 'integer', count: 'integer' },
     key: ['first_index'],
@@ -331,17 +331,17 @@ export const SCHEMA = {
     columns: { level: 'integer', tile_index: 'integer', hashes: 'bytes' },
     key: ['level', 'tile_index'],
   },
-  /** Which bundles of 256 entries name a workload, pod, path, …: the search index. */
+  /** The search index: which bundles of 256 entries mention a workload, pod, path, …. */
   log_terms: {
     columns: { kind: 'text', term: 'text', bundle: 'integer' },
     key: ['kind', 'term', 'bundle'],
   },
-  /** `state`: which state digests the entries of this tree name last, signed (docs/spec/state-digest-v1.md). */
+  /** `state`: the state digests that the entries of this tree name last, signed (docs/spec/state-digest-v1.md). */
   log_checkpoints: {
     columns: { size: 'integer', at: 'integer', note: 'text', state: 'text?' },
     key: ['size'],
   },
-  /** The set hash over all rows of one kind: what a deleted, replayed or forged row is found by. */
+  /** The set hash over all rows of one kind. It reveals a deleted, replayed or forged row. */
   state_digests: {
     columns: {
       kind: 'text',
@@ -354,23 +354,23 @@ export const SCHEMA = {
     },
     key: ['kind'],
   },
-  /** Sessions that ended before their time, kept until that time: a copy of such a session's row is refused. */
+  /** Sessions that ended before they expired. The row stays until the expiry, so that the broker refuses a copy of such a session's row. */
   ended_sessions: {
     columns: {
       id: 'text',
       ends_at: 'integer',
       mac: 'bytes?',
-      /** 1 if the leases of the session end too: the expiry worker ends those that a process left live when it died. */
+      /** 1 if the leases of the session end too. The expiry worker ends leases that a crashed process left live. */
       ends_leases: 'integer?',
     },
     key: ['id'],
   },
-  /** `mac` is null in a row of a release that made none, until the first start of this one. */
+  /** `mac` is null in a row of a release that wrote no MACs, until the first start of this release. */
   sink_cursors: {
     columns: { sink: 'text', next_index: 'integer', mac: 'bytes?' },
     key: ['sink'],
   },
-  /** Always empty: brokers on PostgreSQL lock the table while they commit. */
+  /** Always empty. Brokers on PostgreSQL lock this table while they commit. */
   fence: {
     columns: { id: 'integer' },
     key: ['id'],
