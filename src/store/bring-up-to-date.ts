@@ -5,23 +5,23 @@ import type { MigrationTarget } from './migrate.ts';
 import { migrate, migrationsOf } from './migrate.ts';
 import type { StoreMode } from './store-deps.ts';
 
-/** Rows of `meta`: what the store was made for, and which migrations it has run. */
+/** Rows of `meta`: the mode of the store and the migrations that it has run. */
 const MODE = 'mode';
 const MIGRATIONS = 'migrations';
 const INSTALLATION = 'installation';
 
 interface Stamp {
-  /** No installation was made in the store. */
+  /** The store contains no installation yet. */
   readonly isNew: boolean;
-  /** Which migrations the store has run; undefined: none. */
+  /** The migrations that the store has run; undefined if none. */
   readonly migrations: string | undefined;
 }
 
-/** A store whose tables are those of this program. */
+/** A store with the tables of this release. */
 export interface UpToDate {
-  /** No installation was made in the store before it was opened. */
+  /** The store contained no installation before it was opened. */
   readonly isNew: boolean;
-  /** The texts of all migrations, in their order. */
+  /** The texts of all migrations, in order. */
   readonly migrations: readonly string[];
 }
 
@@ -31,9 +31,9 @@ interface MigrationFile {
 }
 
 /**
- * Brings the tables up to date and stamps a new store, inside the caller's transaction: all of it or nothing. The migration
- * runner, 6 MB of memory, is loaded only when the migrations here are not those that the store has run.
- * @throws ERR_CONFIG_INVALID when the store was made for the other mode, and as `migrate`.
+ * Runs missing migrations and stamps a new store, inside the caller's transaction: all of it or nothing. It loads the migration runner (6 MB of
+ * memory) only if the store has not run all migrations of this release.
+ * @throws ERR_CONFIG_INVALID if the store was created in the other mode, and as `migrate`.
  */
 export async function bringUpToDate(target: MigrationTarget, mode: StoreMode): Promise<UpToDate> {
   const files = await migrationFiles(target);
@@ -43,11 +43,11 @@ export async function bringUpToDate(target: MigrationTarget, mode: StoreMode): P
   if (before.migrations === known) return found;
   if (target.lock !== undefined) {
     await target.lock();
-    // Another process may have run them while this one waited.
+    // Another process may have run them while this one waited for the lock.
     if ((await stampOf(target, mode)).migrations === known) return found;
   }
   await migrate(target);
-  // Neither value can hold a quote: a mode, and hexadecimal digits.
+  // Neither value can contain a quote: one is a mode, the other consists of hexadecimal digits.
   const rows = `('${MODE}', '${mode}'), ('${MIGRATIONS}', '${known}')`;
   await target.script(
     `INSERT INTO "meta" ("key", "value") VALUES ${rows} ON CONFLICT ("key") DO UPDATE SET "value" = excluded."value"`,
@@ -55,7 +55,7 @@ export async function bringUpToDate(target: MigrationTarget, mode: StoreMode): P
   return found;
 }
 
-/** @throws ERR_CONFIG_INVALID when the store was made for the other mode. */
+/** @throws ERR_CONFIG_INVALID if the store was created in the other mode. */
 async function stampOf(target: MigrationTarget, mode: StoreMode): Promise<Stamp> {
   const meta = await readMeta(target);
   const madeFor = meta.get(MODE) ?? mode;

@@ -2,7 +2,7 @@ import { BrokerError } from '../domain/errors.ts';
 import type { ColumnValue, TableName } from '../ports/store.ts';
 import { shapeOf } from './schema.ts';
 
-/** The type of a column of the schema. @throws ERR_INTERNAL when the table has no such column. */
+/** The type of a column of the schema. @throws ERR_INTERNAL if the table has no such column. */
 export function columnOf(table: TableName, column: string): string {
   const { columns } = shapeOf(table);
   const type = Object.hasOwn(columns, column) ? columns[column] : undefined;
@@ -16,9 +16,10 @@ export function isNullable(table: TableName, column: string): boolean {
 }
 
 /**
- * The value, when the column can hold it in both dialects.
- * @throws ERR_REQUEST_INVALID for text with NUL, which PostgreSQL refuses, or with lone surrogates, which SQLite would store as
- * another name that reads back equal; ERR_INTERNAL for a value of another type.
+ * Returns the value if the column can hold it in both dialects.
+ * @throws ERR_REQUEST_INVALID for text with NUL, which PostgreSQL refuses.
+ * @throws ERR_REQUEST_INVALID for lone surrogates, which SQLite would store as another name that reads back equal.
+ * @throws ERR_INTERNAL for a value of another type.
  */
 export function cellOf(table: TableName, column: string, value: unknown): ColumnValue {
   const type = columnOf(table, column);
@@ -37,7 +38,7 @@ export function checkedText(value: string): string {
   return value;
 }
 
-/** The caller broke the contract of the port: a defect of ours, never of a request. */
+/** The calling code broke the contract of the port. This is a defect of the broker, never of a request. */
 export function misuse(what: string): BrokerError {
   return new BrokerError('ERR_INTERNAL', undefined, { cause: new Error(`store: ${what}`) });
 }

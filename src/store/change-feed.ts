@@ -1,29 +1,29 @@
 import type { Change } from '../ports/store.ts';
 
-/** Keys remembered one by one; decisions older than the oldest of them are taken for stale. */
+/** The number of fence keys in memory. Decisions older than the oldest key count as stale. */
 const REMEMBERED_KEYS = 65_536;
 
 type Listener = (changes: readonly Change[]) => void;
 
-/** The fence key of a committed narrowing, as plans name it. */
+/** The fence key of a committed invalidation, as plans name it. */
 export function fenceKeyOf(change: Change): string {
   return change.key === '' ? change.kind : `${change.kind}:${change.key}`;
 }
 
-/** What a fence key is stored as: `session:ses_1` is of kind `session`; one without a colon is all kind. */
+/** Splits a fence key into its stored columns: `session:ses_1` has the kind `session`; a key without a colon is only a kind. */
 export function splitFenceKey(fenceKey: string): { readonly kind: string; readonly key: string } {
   const colon = fenceKey.indexOf(':');
   if (colon === -1) return { kind: fenceKey, key: '' };
   return { kind: fenceKey.slice(0, colon), key: fenceKey.slice(colon + 1) };
 }
 
-/** The committed narrowings this process knows: the memory of the fence, and those who want to hear of them. */
+/** The committed invalidations that this process knows, and the listeners for new ones. The fence checks decisions against them. */
 export class ChangeFeed {
   #seq: number;
-  /** Decisions made before this number cannot be checked any more. */
+  /** The feed can no longer check decisions made before this number. */
   #floor: number;
   readonly #limit: number;
-  /** In the order of their last change, so that the oldest is dropped first. */
+  /** Ordered by last change, so that the oldest is dropped first. */
   readonly #lastChange = new Map<string, number>();
   readonly #listeners = new Set<Listener>();
 
@@ -37,14 +37,14 @@ export class ChangeFeed {
     return this.#seq;
   }
 
-  /** Whether one of `reads` was narrowed after `decidedAt`, or nobody can tell. */
+  /** Returns true if an invalidation of one of `reads` came after `decidedAt`, or if the feed can no longer check that. */
   isNarrowed(reads: readonly string[], decidedAt: number): boolean {
     if (decidedAt >= this.#seq || reads.length === 0) return false;
     if (decidedAt < this.#floor) return true;
     return reads.some((key) => (this.#lastChange.get(key) ?? 0) > decidedAt);
   }
 
-  /** Takes committed changes in: the fence first, then the listeners, in one go, so that `seq` never runs ahead of a cache. */
+  /** Applies committed changes to the fence first and then to the listeners, synchronously, so that `seq` never runs ahead of a cache. */
   apply(changes: readonly Change[]): void {
     const fresh = changes.filter((change) => change.seq > this.#seq);
     if (fresh.length === 0) return;
@@ -72,7 +72,7 @@ export class ChangeFeed {
   }
 }
 
-/** A listener that throws may have left its cache stale; that is a defect to die of, but not in the middle of a commit. */
+/** A listener that throws may have left its cache stale. That defect must stop the process, but not in the middle of a commit. */
 function notify(listener: Listener, changes: readonly Change[]): void {
   try {
     listener(changes);

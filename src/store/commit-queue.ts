@@ -2,7 +2,7 @@ import { BrokerError } from '../domain/errors.ts';
 import type { Outcome, Plan } from '../ports/store.ts';
 import type { PlannedWrites } from './planned-writes.ts';
 
-/** A plan that waits for the end of the loop turn, and its caller. */
+/** A plan that waits for the end of the event-loop turn, with the promise of its caller. */
 export interface PendingPlan {
   readonly plan: Plan;
   readonly planned: PlannedWrites;
@@ -11,15 +11,15 @@ export interface PendingPlan {
 }
 
 export interface CommitQueueBounds {
-  /** Plans of one transaction. */
+  /** The maximum number of plans in one transaction. */
   readonly batch: number;
-  /** Plans that wait. */
+  /** The maximum number of waiting plans. */
   readonly queue: number;
 }
 
 const BOUNDS: CommitQueueBounds = { batch: 1024, queue: 16_384 };
 
-/** Gathers the plans of a loop turn and commits them together: measured ten times what a transaction per plan carries. */
+/** Collects the plans of an event-loop turn and commits them together. Measured: ten times the throughput of one transaction per plan. */
 export class CommitQueue {
   readonly #commit: (batch: readonly PendingPlan[]) => Promise<void> | undefined;
   readonly #bounds: CommitQueueBounds;
@@ -28,7 +28,7 @@ export class CommitQueue {
   #idle: (() => void) | undefined;
   #isClosed = false;
 
-  /** `commit` settles every plan of its batch and never fails; while its promise is pending the next batch waits. */
+  /** `commit` settles every plan of its batch and never rejects. The next batch waits while its promise is pending. */
   constructor(
     commit: (batch: readonly PendingPlan[]) => Promise<void> | undefined,
     bounds: CommitQueueBounds = BOUNDS,
@@ -37,7 +37,7 @@ export class CommitQueue {
     this.#bounds = bounds;
   }
 
-  /** @throws ERR_BUSY when too many wait, ERR_STORE_UNAVAILABLE after `close`. */
+  /** @throws ERR_BUSY if too many plans wait, ERR_STORE_UNAVAILABLE after `close`. */
   push(plan: Plan, planned: PlannedWrites): Promise<Outcome> {
     if (this.#isClosed) return Promise.reject(new BrokerError('ERR_STORE_UNAVAILABLE'));
     if (this.#pending.length >= this.#bounds.queue)
@@ -48,7 +48,7 @@ export class CommitQueue {
     });
   }
 
-  /** Refuses what comes from now on; resolves when what waits has been settled. */
+  /** Refuses new plans, and resolves when all waiting plans are settled. */
   close(): Promise<void> {
     this.#isClosed = true;
     if (!this.#isBusy) return Promise.resolve();

@@ -1,19 +1,19 @@
 import { z } from 'zod';
 
-/** Where the store is. What names hosts and credentials lives in files, never in the store itself. */
+/** Where the store is. Hosts and credentials are configured in files, never in the store itself. */
 export const storeConfigSchema = z.discriminatedUnion('type', [
   z.strictObject({
     type: z.literal('sqlite'),
-    /** The database file; its directory belongs to the store alone. */
+    /** The database file. Its directory must contain nothing but the store. */
     path: z.string().min(1),
   }),
   z.strictObject({
     type: z.literal('postgres'),
-    /** Holds one `postgres://…` URL: it has the password, so it is a file of its own. `sslmode` and `sslrootcert` are honoured. */
+    /** A file with one `postgres://…` URL. The URL contains the password, so it has its own file. `sslmode` and `sslrootcert` are supported. */
     connectionStringFile: z.string().min(1),
-    /** Connections for reads; commits have one more of their own. */
+    /** Connections for reads. Commits use one more connection. */
     poolSize: z.int().min(1).max(100).default(8),
-    /** What the database may take up at its server, which the broker cannot ask for: beyond 80 % of it the broker warns. */
+    /** The space available to the database on its server, which the broker cannot query. The broker warns above 80 % of it. */
     maxBytes: z.int().min(1_048_576).optional(),
   }),
 ]);

@@ -1,6 +1,6 @@
 import type { TableName } from '../ports/store.ts';
 
-/** The kinds of rows with a state digest, in the order in which their digests are locked. */
+/** The kinds of rows with a state digest, in lock order. */
 export const DIGESTED = [
   'credentials',
   'documents',
@@ -14,14 +14,14 @@ export const DIGESTED = [
 
 export type DigestedTable = (typeof DIGESTED)[number];
 
-/** What one release began to guard. A store of an earlier release adopts it as a whole. */
+/** The tables and digests that one release added to the guard. A store of an earlier release adopts the group as a whole. */
 export interface GuardedGroup {
   readonly digests: readonly DigestedTable[];
-  /** Tables whose rows got a MAC from then on. */
+  /** Tables with a MAC in each row since that release. */
   readonly macs: readonly TableName[];
 }
 
-/** By release, oldest first. */
+/** Groups by release, oldest first. */
 export const GUARDED_GROUPS: readonly GuardedGroup[] = [
   {
     digests: ['credentials', 'documents', 'ended_sessions', 'operator_tokens', 'quarantines'],
@@ -30,7 +30,7 @@ export const GUARDED_GROUPS: readonly GuardedGroup[] = [
   { digests: ['rotation_schedules', 'rotations', 'secrets'], macs: ['claims', 'leases'] },
 ];
 
-/** The store fills in `mac` of these rows and checks it at every read: they drive effects. */
+/** The store computes `mac` of these rows and checks it at every read, because these rows cause effects. */
 export const SEALED: ReadonlySet<TableName> = new Set(GUARDED_GROUPS.flatMap(({ macs }) => macs));
 
 const digested: ReadonlySet<TableName> = new Set<TableName>(DIGESTED);

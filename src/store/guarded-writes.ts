@@ -6,29 +6,29 @@ import { shapeOf } from './schema.ts';
 import type { Dialect, Statement } from './sql.ts';
 import { writeSql } from './write-sql.ts';
 
-/** A write of guarded rows. Its statement is made when the rows that it touches have been read, in the same transaction. */
+/** A write of guarded rows. The store builds its statement after it has read the affected rows in the same transaction. */
 export interface GuardedWrite {
   readonly write: Write;
   /** The row is expected to be absent. */
   readonly fresh: boolean;
-  /** Selects the rows as they are, and locks them; undefined where they do not matter. */
+  /** Selects and locks the current rows; undefined if the write does not depend on them. */
   readonly before: Statement | undefined;
 }
 
 export interface PlannedWrite extends Statement {
-  /** The expectation of absence that this insert keeps: another process may insert between the check and the write. */
+  /** The index of the expectation of absence that this insert enforces. Another process may insert between the check and the write. */
   readonly absence: number | undefined;
-  /** For rows with a MAC or a digest: the statement is made anew when the rows have been read. */
+  /** Set for rows with a MAC or a digest: the store rebuilds the statement after it has read the rows. */
   readonly guarded: GuardedWrite | undefined;
 }
 
-/** A plan's writes, ready to run, and what they do to digested rows. */
+/** A plan's writes, ready to run, with their changes to digested rows. */
 export interface ResolvedWrites {
   readonly writes: readonly PlannedWrite[];
   readonly changes: readonly RowChange[];
 }
 
-/** Selects the rows that a plan's guarded writes touch. */
+/** Selects the rows that a plan's guarded writes affect. */
 export function selectsOf(writes: readonly PlannedWrite[]): readonly Statement[] {
   return writes.flatMap(({ guarded }) => guarded?.before ?? []);
 }
@@ -37,12 +37,12 @@ export function isGuarded({ writes }: { readonly writes: readonly PlannedWrite[]
   return writes.some(({ guarded }) => guarded !== undefined);
 }
 
-/** Whether a MAC or a digest after this write depends on the rows as they are. */
+/** Whether the MAC or the digest after this write depends on the current rows. */
 export function readsRows(write: Write): boolean {
   return isDigested(write.table) || ('change' in write && SEALED.has(write.table));
 }
 
-/** The write with the MAC of its row, where one is needed and the rows as they are do not matter. */
+/** Adds the MAC to a write, if its table needs one and the MAC does not depend on the current rows. */
 export function sealedPut(guard: RowGuard, write: Write): Write {
   if (!('put' in write) || !SEALED.has(write.table)) return write;
   const put = guard.seal(write.table, write.put);
@@ -67,8 +67,8 @@ export function guardedWrite(
 }
 
 /**
- * The statements of a plan's writes. `found`: for each guarded write that has a `before`, the rows it selected, in order.
- * @throws ERR_CIPHERTEXT_INVALID for a row that was not sealed by us: the plan must not put its MAC right.
+ * Builds the statements of a plan's writes. `found` has the rows that each guarded write with a `before` selected, in order.
+ * @throws ERR_CIPHERTEXT_INVALID for a row without a valid MAC: the plan must not repair the MAC of a forged row.
  */
 export function resolveWrites(
   dialect: Dialect,
@@ -94,7 +94,7 @@ export function resolveWrites(
   return { writes: resolved, changes };
 }
 
-/** The rows of one plan as its earlier writes leave them. */
+/** The rows of one plan, with its earlier writes applied. */
 class PlanRows {
   readonly #guard: RowGuard;
   readonly #written = new Map<string, StoredRow | undefined>();
@@ -115,7 +115,7 @@ class PlanRows {
     });
   }
 
-  /** @returns the write as it is to be run; undefined for a change of a row that is not there. */
+  /** @returns the write to run; undefined for a change of a row that does not exist. */
   apply(
     { write }: GuardedWrite,
     before: readonly StoredRow[],

@@ -12,9 +12,8 @@ export type { OpenedStore, StoreSpace } from './opened-store.ts';
 export type { StoreDeps } from './store-deps.ts';
 
 /**
- * Opens the store of the configuration; the driver of the other database is not loaded.
- * @throws ERR_CONFIG_INVALID when the file of the connection string cannot be read, and as `openSqliteStore` and
- * `openPostgresStore`.
+ * Opens the store of the configuration. It does not load the driver of the other database.
+ * @throws ERR_CONFIG_INVALID if the connection string file cannot be read, and as `openSqliteStore` and `openPostgresStore`.
  */
 export async function openStore(config: StoreConfig, deps: StoreDeps): Promise<OpenedStore> {
   if (config.type === 'sqlite') return openSqliteStore(config, deps);

@@ -7,13 +7,13 @@ import type { Tables } from '../ports/tables.ts';
 import { nameOf, type DigestRow, type RowGuard, type StoredRow } from './row-guard.ts';
 import { rowsOf } from './state-check.ts';
 
-/** The kinds of rows that take effect in a running broker as soon as somebody writes them. */
+/** The kinds of rows that take effect in a running broker as soon as they are written. */
 const LIVE = ['documents', 'operator_tokens'] as const;
 type LiveTable = (typeof LIVE)[number];
 
 const ATTEMPTS = 16;
 
-/** The rows that a digest is over: the element of each by its name. */
+/** The rows that a digest covers: their set-hash elements by row name. */
 interface Mirror {
   readonly generation: number;
   readonly set: SetHash;
@@ -21,8 +21,8 @@ interface Mirror {
 }
 
 /**
- * Gives out a row only if it is one of those that the digest is over. A copy of an earlier row has a valid MAC; on a database that others can
- * write to, it must not take effect for a moment.
+ * Returns a row only if the digest covers it. A copy of an earlier row has a valid MAC. On a database with other writers, such a copy must never take
+ * effect.
  */
 export class LiveRows {
   readonly #store: Store;
@@ -35,7 +35,7 @@ export class LiveRows {
     this.#guard = guard;
   }
 
-  /** As `Store.get`. @throws ERR_CIPHERTEXT_INVALID, and holds the store, for a row that is not as it was left; ERR_BUSY. */
+  /** As `Store.get`. @throws ERR_CIPHERTEXT_INVALID, and holds the store, for a row that differs from the broker's last write; ERR_BUSY. */
   get<T extends TableName>(table: T, key: KeyOf<T>): Promise<Tables[T] | undefined> {
     if (!isLive(table)) return this.#store.get(table, key);
     const found = this.#work.then(() => this.#current(table, key as StoredRow));
@@ -51,7 +51,7 @@ export class LiveRows {
       const digest = await this.#digest(table);
       const element = row && this.#guard.element(digest.root_key_id, table, row).toString('latin1');
       const mirror = this.#mirrors.get(table);
-      // A commit overtook this read.
+      // A commit finished after this digest was read, so the digest is outdated.
       if (mirror !== undefined && digest.generation < mirror.generation) continue;
       if (mirror?.generation !== digest.generation) {
         if (mirror !== undefined && this.#follow(table, mirror, { name, element, digest }))
@@ -60,7 +60,7 @@ export class LiveRows {
         continue;
       }
       if (mirror.elements.get(name) === element) return row;
-      // The row may have been read before the commit that memory knows already: it is read once more.
+      // The row may have been read before a commit that memory already includes. Read it once more.
       if (differed === digest.generation) {
         const what = `${name} is not the row that the broker wrote last`;
         throw this.#guard.hold({ reason: 'rows_differ', kind: table, what, count: 1 });
@@ -70,7 +70,7 @@ export class LiveRows {
     throw new BrokerError('ERR_BUSY', undefined, { retryAfterSeconds: 1 });
   }
 
-  /** Whether the newer digest differs from what is in memory by this row alone: then memory has it now. */
+  /** Applies this row to memory if the newer digest differs from memory by this row alone. Returns whether it does. */
   #follow(
     table: LiveTable,
     mirror: Mirror,

@@ -4,22 +4,22 @@ import { errorField } from './error-field.ts';
 
 const SCHEMA_TABLE = 'quaymaster_schema';
 
-/** A connection as the migration runner wants it: its statements run one after the other in the transaction of the caller. */
+/** A connection for the migration runner. Its statements run one after the other in the caller's transaction. */
 export interface MigrationTarget {
   readonly driver: 'sqlite3' | 'pg';
   readonly folder: 'sqlite' | 'postgres';
-  /** Selects a row when the table `meta` is there. */
+  /** Selects a row if the table `meta` exists. */
   readonly findMeta: string;
   readonly query: (sql: string) => Promise<{ rows: unknown[] }>;
   readonly script: (sql: string) => Promise<void>;
-  /** Keeps other processes out of the store until the transaction ends; absent where only one process can have it open. */
+  /** Keeps other processes out of the store until the transaction ends. Absent if only one process can open the store. */
   readonly lock?: () => Promise<void>;
 }
 
 /**
- * Brings the tables up to date; the caller's transaction makes it all or nothing. The runner is loaded here, since nothing
- * needs it afterwards.
- * @throws ERR_CONFIG_INVALID when the tables are newer than this program, or a migration that ran has been altered since.
+ * Runs the missing migrations; the caller's transaction makes it all or nothing. It loads the runner here, because nothing needs the runner
+ * afterwards.
+ * @throws ERR_CONFIG_INVALID if the tables are newer than this release, or if a migration was altered after it ran.
  */
 export async function migrate(target: MigrationTarget): Promise<void> {
   const { default: Postgrator } = await import('postgrator');
@@ -43,7 +43,7 @@ export async function migrate(target: MigrationTarget): Promise<void> {
   });
 }
 
-/** The folder of the migrations, with the slash at its end. */
+/** The folder of the migrations, with a trailing slash. */
 export function migrationsOf(target: MigrationTarget): string {
   return fileURLToPath(new URL(`../../migrations/${target.folder}/`, import.meta.url));
 }

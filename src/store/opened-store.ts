@@ -1,23 +1,23 @@
 import type { Store } from '../ports/store.ts';
 
-/** What was found when the store was opened. */
+/** The condition of the store when it was opened. */
 export interface StoreCondition {
-  /** It had no installation. */
+  /** The store contained no installation. */
   readonly isNew: boolean;
-  /** Objects that the migrations do not make, or make otherwise: each could change what is stored. Empty: the schema is ours. */
+  /** Database objects that differ from those of the migrations. Each could change what is stored. Empty if the schema is correct. */
   readonly differences: readonly string[];
-  /** The statement that keeps roles without grants out of the database; undefined: they are out, or there is no server. */
+  /** The statement that revokes CONNECT from roles without grants; undefined if they cannot connect, or if there is no server. */
   readonly revokeConnect?: string | undefined;
 }
 
-/** How full the store is. */
+/** The used and the available space of the store. */
 export interface StoreSpace {
   readonly usedBytes: number;
-  /** The size of its volume, or the bound of the configuration; undefined where there is none. */
+  /** The size of its volume, or the limit from the configuration; undefined if there is no limit. */
   readonly limitBytes: number | undefined;
 }
 
-/** A store, and what was found when it was opened. */
+/** An open store, with its condition at opening. */
 export interface OpenedStore extends Store {
   readonly condition: StoreCondition;
   /** @throws ERR_STORE_UNAVAILABLE, or the file system's error. */

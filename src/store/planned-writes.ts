@@ -6,23 +6,24 @@ import type { RowGuard } from './row-guard.ts';
 import type { Dialect, Statement } from './sql.ts';
 import { expectationSql, writeSql } from './write-sql.ts';
 
-/** A plan's checks and writes as statements, built and checked before the plan joins a batch that it could spoil. */
+/** A plan's checks and writes as statements. They are built and validated before the plan joins a batch, so that a bad plan cannot fail the batch. */
 export interface PlannedWrites {
   readonly expect: readonly PlannedExpectation[];
   readonly writes: readonly PlannedWrite[];
 }
 
 export interface PlannedExpectation extends Statement {
-  /** Whether the statement must select a row, or must not. */
+  /** Whether the statement must select a row (true) or must select none (false). */
   readonly present: boolean;
 }
 
 const NOTHING: PlannedWrites = { expect: [], writes: [] };
 
 /**
- * `guard`: rows get their MACs and digests (a store without the root keys makes none).
- * @throws ERR_REQUEST_INVALID for text that one of the databases cannot hold, ERR_INTERNAL for what no schema allows, ERR_SEALED for a row that
- * needs a MAC when the broker has forgotten its keys.
+ * Builds the statements of a plan. `guard` adds MACs and digests to rows; a store opened without the root keys has no guard.
+ * @throws ERR_REQUEST_INVALID for text that one of the databases cannot hold.
+ * @throws ERR_INTERNAL for a write that no schema allows.
+ * @throws ERR_SEALED for a row that needs a MAC if the broker has erased its keys.
  */
 export function planWrites(dialect: Dialect, plan: Plan, guard?: RowGuard): PlannedWrites {
   for (const entry of plan.entries ?? []) if (!entry.isWellFormed()) checkedText(entry);
@@ -42,7 +43,7 @@ interface PlanContext {
   readonly guarding:
     | {
         readonly guard: RowGuard;
-        /** Some write of the plan needs rows as they are: then all guarded rows are sealed when these have been read. */
+        /** At least one write of the plan depends on current rows. Then the store seals all guarded rows after it has read these. */
         readonly readsRows: boolean;
       }
     | undefined;
@@ -59,7 +60,7 @@ function planWrite(
   const fresh = absence !== undefined;
   const unguarded = { absence, guarded: undefined };
   if (guarding === undefined) return { ...writeSql(dialect, write, fresh), ...unguarded };
-  // The plan of a read with a new lease takes this way: it stays one statement in a batch of many.
+  // A read that issues a new lease takes this path, so that its plan remains one statement in a batch of many.
   if (!guarding.readsRows)
     return { ...writeSql(dialect, sealedPut(guarding.guard, write), fresh), ...unguarded };
   const guarded = guardedWrite(dialect, write, fresh);

@@ -17,14 +17,14 @@ export function getSql<T extends TableName>(dialect: Dialect, table: T, key: Key
   return sql.done(`SELECT ${selected(table)} FROM "${table}" WHERE ${where}`);
 }
 
-/** Whole rows by some of their columns, locked until the commit where other processes may write. */
+/** Selects whole rows by some of their columns. It locks them until the commit if other processes may write. */
 export function rowsSql(dialect: Dialect, table: TableName, equals: Columns): Statement {
   const sql = new SqlBuilder(dialect, table);
   const where = whereOf(sql.allEqual(equals));
   return sql.done(`SELECT ${selected(table)} FROM "${table}"${where}${dialect.lockRow}`);
 }
 
-/** The digest of one kind of rows, locked as `rowsSql` does. */
+/** Selects the digest of one kind of rows, with a lock as in `rowsSql`. */
 export function digestSql(dialect: Dialect, kind: string): Statement {
   return rowsSql(dialect, 'state_digests', { kind });
 }
@@ -76,7 +76,7 @@ function whereOf(terms: readonly string[]): string {
   return terms.length === 0 ? '' : ` WHERE ${terms.join(' AND ')}`;
 }
 
-/** A range of the index: byte order is code point order in UTF-8, so the range ends before the prefix's successor. */
+/** A prefix as a range of the index. Byte order equals code point order in UTF-8, so the range ends before the prefix's successor. */
 function prefixed(sql: SqlBuilder, prefixes: Readonly<Record<string, string>>): string[] {
   return Object.entries(prefixes).flatMap(([column, prefix]) => {
     const end = textAfter(checkedText(prefix));
@@ -92,13 +92,13 @@ function compared(sql: SqlBuilder, bounds: Columns, operator: string): string[] 
   );
 }
 
-/** The order is total: what the query asks for, then the rest of the primary key. */
+/** The total order: the columns of the query, then the rest of the primary key. */
 function orderOf(table: TableName, orderBy: readonly string[]): readonly string[] {
   return [...orderBy, ...shapeOf(table).key.filter((column) => !orderBy.includes(column))];
 }
 
 function orderTerm(table: TableName, column: string, descending: boolean): string {
-  // Null is the least value in both databases: SQLite's own order, which PostgreSQL has to be told.
+  // Null sorts first in both databases. This is SQLite's default; PostgreSQL needs the clause.
   const nulls = descending ? ' NULLS LAST' : ' NULLS FIRST';
   return `"${column}"${descending ? ' DESC' : ''}${isNullable(table, column) ? nulls : ''}`;
 }
@@ -118,7 +118,7 @@ function afterRow(sql: SqlBuilder, position: Position): string {
   return `(${columns}) ${descending ? '<' : '>'} (${values})`;
 }
 
-/** Row comparison loses rows at null, so each column in turn: all before it equal, and itself beyond. */
+/** A row comparison drops rows with nulls, so this compares column by column: all earlier columns are equal, and this one is greater. */
 function afterNullable(sql: SqlBuilder, { table, order, descending, after }: Position): string {
   const branches = order.map((column, index) => {
     const equal = order.slice(0, index).map((before) => sql.equals(before, after[before]));

@@ -14,18 +14,18 @@ import { shapeOf } from './schema.ts';
 export type StoredRow = Readonly<Record<string, ColumnValue>>;
 export type DigestRow = Tables['state_digests'];
 
-/** Why nothing commits any more. */
+/** The reason why the store is held and commits nothing. */
 export interface HeldRows {
   readonly reason: 'rows_differ' | 'rows_behind';
-  /** The kind of row: its table. */
+  /** The kind of row, which is its table. */
   readonly kind: TableName;
-  /** What is wrong, with the row where it is known. */
+  /** The problem, with the row if it is known. */
   readonly what: string;
-  /** So many rows, or differences where the rows are not known. */
+  /** The number of rows, or of differences if the rows are not known. */
   readonly count: number;
 }
 
-/** A digest without the state of its set. The names and their order are those of the log (docs/spec/state-digest-v1.md). */
+/** A digest without the state of its set. The names and their order follow the log format (docs/spec/state-digest-v1.md). */
 export interface NamedDigest {
   readonly kind: string;
   readonly generation: number;
@@ -34,17 +34,17 @@ export interface NamedDigest {
   readonly digest: string;
 }
 
-/** What one write does to one row of a digested table. */
+/** The change of one write to one row of a digested table. */
 export interface RowChange {
   readonly table: DigestedTable;
   readonly before: StoredRow | undefined;
   readonly after: StoredRow | undefined;
 }
 
-/** The digests that a batch will have when it commits. */
+/** The digests of a batch after its commit. */
 export interface StagedDigests {
   readonly writes: readonly Write[];
-  /** The bodies of the batch's entries, the last of which names these digests. */
+  /** The bodies of the batch's entries. The last one names these digests. */
   readonly entries: (bodies: readonly string[]) => readonly string[];
   readonly keep: () => void;
 }
@@ -55,24 +55,24 @@ export interface GuardKeys {
 }
 
 export interface RowGuardOptions {
-  /** The body of the entry of a commit that changes a digest and records nothing else. */
+  /** The entry body for a commit that changes a digest and records nothing else. */
   readonly entry: () => string;
 }
 
-/** So many differences are kept and reported one by one. */
+/** At most this number of differences is kept and reported one by one. */
 const MOST_HOLDS = 100;
 
 /**
- * Keeps the MACs of the rows that drive effects and the digests of the rows that grant, in the commit that changes them. Who can write the
- * database but does not have the root keys can make neither. docs/spec/state-digest-v1.md.
+ * Maintains the MACs of rows that cause effects and the digests of rows that grant access, in the commit that changes them. An attacker with write
+ * access to the database but without the root keys can forge neither. See docs/spec/state-digest-v1.md.
  */
 export class RowGuard {
   readonly #options: RowGuardOptions;
-  /** The last digests that this process read or wrote: an older one is a replay. */
+  /** The last digests that this process read or wrote. An older one is a replay. */
   readonly #known = new Map<string, DigestRow>();
   #keys: GuardKeys | undefined;
   #isEnforcing = false;
-  /** Kinds of rows whose first digests are being made: no commit changes them yet. */
+  /** Kinds of rows whose first digests are being computed. Commits do not update these digests yet. */
   #adopting: ReadonlySet<DigestedTable> = new Set();
   readonly #holds = new Map<string, HeldRows>();
   readonly #listeners: ((held: HeldRows) => void)[] = [];
@@ -85,33 +85,33 @@ export class RowGuard {
     return this.#holds.size > 0;
   }
 
-  /** What was found wrong, oldest first; empty: the rows are as the broker left them. */
+  /** The detected differences, oldest first; empty if the rows are as the broker left them. */
   get holds(): readonly HeldRows[] {
     return [...this.#holds.values()];
   }
 
-  /** From now on MACs and digests can be made. Rows are read unchecked until it is known what there is to check them by. */
+  /** Provides the keys for MACs and digests. Rows are read unchecked until `enforce`. */
   open(keys: GuardKeys): void {
     this.#keys = keys;
   }
 
-  /** The digests of these kinds are made for the first time, by the commit that seals their rows, until `enforce`. */
+  /** Announces that the first digests of these kinds are being computed. The commit that seals their rows writes them. Ends at `enforce`. */
   adopt(kinds: readonly DigestedTable[]): void {
     this.#adopting = new Set(kinds);
   }
 
-  /** Every row must have its MAC. */
+  /** From now on every row must have its MAC. */
   enforce(): void {
     this.#adopting = new Set();
     this.#isEnforcing = true;
   }
 
-  /** Called once for each difference that is found. */
+  /** Registers a listener, which is called once for each difference. */
   onHold(listener: (held: HeldRows) => void): void {
     this.#listeners.push(listener);
   }
 
-  /** Nothing commits any more. @returns the error for the caller that found it. */
+  /** Stops all commits. @returns the error for the caller that found the difference. */
   hold(held: HeldRows): BrokerError {
     if (this.#holds.size < MOST_HOLDS && !this.#holds.has(held.what)) {
       this.#holds.set(held.what, held);
@@ -123,18 +123,18 @@ export class RowGuard {
     });
   }
 
-  /** Refuses one plan rather than the batch that it is in. @throws ERR_SEALED when the broker has forgotten its keys. */
+  /** Refuses one plan instead of its whole batch. @throws ERR_SEALED if the broker has erased its keys. */
   requireKeys(): void {
     if (this.#opened().keyring.isSealed) throw new BrokerError('ERR_SEALED');
   }
 
-  /** The row with its MAC. The claim of an initialisation is made before there are keys, and has none. */
+  /** Adds the MAC to a row. The claim of an initialisation is written before there are keys, so it has no MAC. */
   seal(table: TableName, row: StoredRow): StoredRow {
     if (this.#keys === undefined && table === 'claims') return row;
     return { ...row, mac: this.#opened().rows.mac(table, covered(table, row)) };
   }
 
-  /** Checks a row that was read. @throws ERR_CIPHERTEXT_INVALID, and holds the store, for a row that no key of ours sealed. */
+  /** Checks a row after a read. @throws ERR_CIPHERTEXT_INVALID, and holds the store, for a row without a MAC of this installation's keys. */
   check(table: TableName, row: StoredRow): void {
     if (!this.#isEnforcing || !SEALED.has(table) || this.isSealed(table, row)) return;
     const what = `${nameOf(table, row)} has no valid MAC`;
@@ -156,19 +156,19 @@ export class RowGuard {
     }
   }
 
-  /** The element that a row is in the digest of its table, under the root key that the digest names (the active one for a new digest). */
+  /** The element of a row in the digest of its table. It uses the root key that the digest names; for a new digest, the active one. */
   element(rootKeyId: string | undefined, table: DigestedTable, row: StoredRow): Buffer {
     const id = rootKeyId ?? this.#opened().keyring.active.id;
     return rowElement(this.#digestKey(id), table, present(row));
   }
 
-  /** What the log and the backup manifest name a digest by. */
+  /** The short form of a digest in the log and the backup manifest. */
   shortDigest({ root_key_id, kind, generation, count, state }: DigestRow): string {
     const message = stateDigestMessage(kind, generation, count, state);
     return hmac(this.#digestKey(root_key_id), message).toString('base64url');
   }
 
-  /** A digest row under the active root key. */
+  /** Creates a digest row under the active root key. */
   sealDigest(
     kind: DigestedTable,
     content: { readonly generation: number; readonly count: number; readonly set: SetHash },
@@ -180,7 +180,7 @@ export class RowGuard {
     return { ...fields, mac: rows.mac('state_digests', fields) };
   }
 
-  /** Whether a root key of ours sealed the digest. */
+  /** Whether a root key of this installation sealed the digest. */
   isDigest({ mac, ...fields }: DigestRow): boolean {
     try {
       this.#opened().rows.verify('state_digests', fields, mac);
@@ -196,9 +196,9 @@ export class RowGuard {
   }
 
   /**
-   * Takes a stored digest for true. `least`: the generation that was known before the row was read without the lock. A commit of this process may
-   * overtake the answer, which is then older than the newest and right all the same.
-   * @throws ERR_CIPHERTEXT_INVALID, and holds the store, when it is missing, forged or older than `least`.
+   * Accepts a stored digest. `least` is the generation that was known before a read without the lock. A commit of this process may finish during the
+   * read. The digest is then older than the newest one, but still valid.
+   * @throws ERR_CIPHERTEXT_INVALID, and holds the store, if the digest is missing, forged or older than `least`.
    */
   accept(
     kind: DigestedTable,
@@ -221,7 +221,7 @@ export class RowGuard {
     return row;
   }
 
-  /** The digests that these changes touch, in the order in which they are locked. */
+  /** The digests that these changes affect, in lock order. */
   kindsOf(changes: readonly RowChange[]): readonly DigestedTable[] {
     return DIGESTED.filter(
       (kind) => !this.#adopting.has(kind) && changes.some(({ table }) => table === kind),
@@ -247,18 +247,18 @@ export class RowGuard {
     };
   }
 
-  /** A digest as the log and the manifest of a backup name it. */
+  /** Returns a digest as the log and the manifest of a backup name it. */
   named(row: DigestRow): NamedDigest {
     const { kind, generation, count } = row;
     return { kind, generation, count, digest: this.shortDigest(row) };
   }
 
-  /** `"state":[…]` as the last entry of a commit carries it. */
+  /** Returns `"state":[…]` as the last entry of a commit contains it. */
   member(digests: readonly DigestRow[]): string {
     return `"state":${JSON.stringify(digests.map((row) => this.named(row)))}`;
   }
 
-  /** The bodies of a batch, the last of which carries the digests that the batch changes. */
+  /** Returns the bodies of a batch with the changed digests in the last one. */
   withState(bodies: readonly string[], member: string): readonly string[] {
     const all = bodies.length === 0 ? [this.#options.entry()] : bodies;
     const last = all.at(-1) ?? '';
@@ -298,14 +298,14 @@ export class RowGuard {
   }
 }
 
-/** `credentials cred_1`, `documents policy/web`: the table and the primary key. */
+/** Returns the table and the primary key: `credentials cred_1`, `documents policy/web`. */
 export function nameOf(table: TableName, row: StoredRow): string {
   return `${table} ${shapeOf(table)
     .key.map((column) => String(row[column]))
     .join('/')}`;
 }
 
-/** Columns without a value are left out, so that a column that a later release adds does not change the MACs of older rows. */
+/** Omits columns without a value, so that a column of a later release does not change the MACs of older rows. */
 function present(row: StoredRow, omitted?: string): CanonicalFields {
   const fields: Record<string, NonNullable<ColumnValue>> = {};
   for (const name in row) {
@@ -320,7 +320,7 @@ function covered(table: TableName, row: StoredRow): CanonicalFields {
   return Object.fromEntries(Object.entries(row).filter(([name]) => name !== 'mac'));
 }
 
-/** A broker that forgot its keys cannot say anything of a row. @throws ERR_SEALED */
+/** A broker that has erased its keys cannot check any row. @throws ERR_SEALED */
 function unlessSealed(error: unknown): false {
   if (error instanceof BrokerError && error.code === 'ERR_SEALED') throw error;
   return false;

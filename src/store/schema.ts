@@ -3,7 +3,7 @@ import { SCHEMA, type TableShape } from '../ports/tables.ts';
 
 export { SCHEMA };
 
-/** The shape of one table, with its literal types forgotten. */
+/** The shape of one table, without its literal types. */
 export function shapeOf(table: TableName): TableShape {
   return SCHEMA[table];
 }

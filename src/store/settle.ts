@@ -2,7 +2,7 @@ import { BrokerError } from '../domain/errors.ts';
 import type { Outcome } from '../ports/store.ts';
 import type { PendingPlan } from './commit-queue.ts';
 
-/** Tells every caller of a durable batch what became of its plan. */
+/** Reports the outcome of its plan to every caller of a durable batch. */
 export function settleAll(
   batch: readonly PendingPlan[],
   outcomes: readonly (Outcome | BrokerError)[],
@@ -15,7 +15,7 @@ export function settleAll(
   });
 }
 
-/** For certain nothing of these plans happened: they may be made again. */
+/** Rejects plans of which certainly nothing was committed. Callers may retry them. */
 export function refuseAll(batch: readonly PendingPlan[], cause: unknown): void {
   for (const { plan, reject } of batch) {
     const records = plan.entries !== undefined && plan.entries.length > 0;
@@ -27,7 +27,10 @@ export function refuseAll(batch: readonly PendingPlan[], cause: unknown): void {
   }
 }
 
-/** The end of their COMMIT is not known, or came too late to tell one from the other: nothing may be released, nothing made again. */
+/**
+ * Rejects plans if the outcome of their COMMIT is unknown, or arrived too late to separate the plans. Callers must not release anything and must
+ * not retry.
+ */
 export function leaveUnknown(batch: readonly PendingPlan[], cause: unknown): void {
   for (const { reject } of batch) {
     reject(new BrokerError('ERR_OUTCOME_UNKNOWN', undefined, { cause }));

@@ -1,10 +1,10 @@
 import type { ColumnValue, TableName } from '../ports/store.ts';
 import { cellOf, columnOf } from './cell.ts';
 
-/** How the two databases differ in the statements that are built here. */
+/** The differences of the two databases in the statements that are built here. */
 export interface Dialect {
   readonly placeholder: (position: number) => string;
-  /** Ends a SELECT that checks an expectation: holds the row until the commit where other processes may write. */
+  /** Ends a SELECT that checks an expectation. It locks the row until the commit if other processes may write. */
   readonly lockRow: string;
 }
 
@@ -14,13 +14,13 @@ export const POSTGRES: Dialect = {
   lockRow: ' FOR UPDATE',
 };
 
-/** A statement for one dialect. Equal shapes have equal text, so the text is the key under which it is kept prepared. */
+/** A statement for one dialect. Statements of equal shape have equal text, so the text is the key of the prepared statement. */
 export interface Statement {
   readonly text: string;
   readonly values: readonly ColumnValue[];
 }
 
-/** Gathers bound values while the text of a statement is built; identifiers come from the schema only. */
+/** Collects bound values while it builds the text of a statement. Identifiers come from the schema only. */
 export class SqlBuilder {
   readonly #dialect: Dialect;
   readonly #table: TableName;
@@ -44,7 +44,7 @@ export class SqlBuilder {
     return this.#dialect.placeholder(this.#values.push(value));
   }
 
-  /** `IS NULL` is part of the shape, so that both databases use their indexes for it. */
+  /** `IS NULL` is part of the statement text, so that both databases use their indexes for it. */
   equals(column: string, value: unknown): string {
     if (value === null) return `${this.column(column)} IS NULL`;
     return `${this.column(column)} = ${this.bind(column, value)}`;

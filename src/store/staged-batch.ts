@@ -7,13 +7,13 @@ import type { RowChange } from './row-guard.ts';
 const STALE: Outcome = { status: 'stale' };
 const COMMITTED: Outcome = { status: 'committed', seq: 0 };
 
-/** What one transaction will have done, plan by plan, while nothing of it is known to be durable. */
+/** The outcome of one transaction, plan by plan, before it is known to be durable. */
 export class StagedBatch {
-  /** One for each plan, in order. */
+  /** One outcome per plan, in order. */
   readonly outcomes: (Outcome | BrokerError)[] = [];
   readonly bodies: string[] = [];
   readonly changes: Change[] = [];
-  /** What the plans do to rows that have a digest. */
+  /** The changes of the plans to digested rows. */
   readonly rows: RowChange[] = [];
   readonly #narrowed = new Set<string>();
   readonly #feed: ChangeFeed;
@@ -38,7 +38,7 @@ export class StagedBatch {
     this.outcomes.push(outcome);
   }
 
-  /** The plan's checks held and its writes are done: its entries and narrowings join the batch. */
+  /** The plan's checks passed and its writes ran. Its entries and invalidations join the batch. */
   accept(plan: Plan, rows: readonly RowChange[] = []): void {
     for (const row of rows) this.rows.push(row);
     for (const body of plan.entries ?? []) this.bodies.push(body);

@@ -21,17 +21,17 @@ import {
 import { shapeOf } from './schema.ts';
 
 const PAGE = 500;
-/** Other replicas may change rows while they are read. */
+/** Retries, because other replicas may change rows during the read. */
 const ATTEMPTS = 16;
-/** So many rows are named; the count says how many there are. */
+/** The number of rows that a report names. Its count covers all of them. */
 const NAMED = 20;
 
-/** What the log names for one kind of rows; `LoggedState` of the audit log. */
+/** The digest that the log names for one kind of rows; `LoggedState` of the audit log. */
 export interface LoggedDigests {
   get(kind: string): { readonly generation: number; readonly digest: string } | undefined;
 }
 
-/** The rows of one kind as they are. */
+/** The current rows of one kind. */
 interface KindRows {
   readonly set: SetHash;
   readonly count: number;
@@ -39,13 +39,13 @@ interface KindRows {
 }
 
 export interface StateReport {
-  /** Neither the store nor the log has any digest of these groups: the rows are from a release that made none. */
+  /** Groups without a digest in the store and in the log: their rows are from a release that wrote no digests. */
   readonly adopt: readonly GuardedGroup[];
-  /** Per kind of rows, what is wrong with it; empty when the store is as it was left. */
+  /** The problems of each kind of rows; empty if the store is as the broker left it. */
   readonly problems: readonly HeldRows[];
 }
 
-/** Compares the rows with their digests, and the digests with the log. `logged` is read anew when another replica went on. */
+/** Compares the rows with their digests, and the digests with the log. It reads `logged` again if another replica has committed since. */
 export async function checkState(
   store: Store,
   guard: RowGuard,
@@ -70,11 +70,11 @@ export async function checkState(
 
 interface Checked {
   readonly kind: DigestedTable;
-  /** Undefined while the broker runs: the guard knows the newest generation. */
+  /** Undefined while the broker runs, because the guard then knows the newest generation. */
   readonly logged?: () => Promise<LoggedDigests>;
 }
 
-/** Compares the rows of every kind with their digests while the broker runs. @returns what is wrong. */
+/** Compares the rows of every kind with their digests while the broker runs. @returns the problems. */
 export async function checkRows(store: Store, guard: RowGuard): Promise<readonly HeldRows[]> {
   const problems: HeldRows[] = [];
   for (const kind of DIGESTED) problems.push(...(await checkKind(store, guard, { kind })));
@@ -132,7 +132,7 @@ async function compareRows(
 
 type Version = Tables['document_versions'];
 
-/** Documents that are not the newest of their versions: what was most likely changed by hand. */
+/** Returns documents that differ from their newest version. Most likely they were changed by hand. */
 async function differingDocuments(store: Store): Promise<readonly string[]> {
   const newest = new Map<string, Version>();
   for await (const row of rowsOf(store, 'document_versions')) {
@@ -181,8 +181,9 @@ async function readKind(
 }
 
 /**
- * Seals the rows of an earlier release, then makes the first digests of these groups in one commit. A crash before that commit leaves rows that the
- * next start seals again. `entry`: the body of the commit's audit entry. @returns rows that had a MAC that is not valid.
+ * Seals the rows of an earlier release, then writes the first digests of these groups in one commit. After a crash before that commit, the next start
+ * seals the rows again. `entry` is the body of the commit's audit entry.
+ * @returns rows that had an invalid MAC.
  */
 export async function adoptState(
   store: Store,
@@ -203,7 +204,7 @@ export async function adoptState(
   return problems;
 }
 
-/** Gives their MAC to all rows of a table that have none, a page at a time: there may be a lease for each read of a day. */
+/** Adds the MAC to all rows of a table that have none, a page at a time. There may be one lease for each read of a day. */
 async function sealRows(store: Store, table: TableName): Promise<void> {
   let page: Write[] = [];
   for await (const row of rowsOf(store, table)) {
@@ -216,8 +217,9 @@ async function sealRows(store: Store, table: TableName): Promise<void> {
 }
 
 /**
- * The digests of all rows, as a backup's manifest names them: a store that is restored from the backup has these, and the log of the backup names
- * the same. Read from the copy, not from the running store. @throws ERR_CIPHERTEXT_INVALID when a digest is missing or forged.
+ * Returns the digests of all rows for the manifest of a backup. A store restored from the backup has these digests, and the log of the backup names
+ * the same ones. It reads the copy, not the running store.
+ * @throws ERR_CIPHERTEXT_INVALID if a digest is missing or forged.
  */
 export async function manifestDigests(
   store: Store,
@@ -239,13 +241,14 @@ async function commitDigests(store: Store, guard: RowGuard, made: NewDigests): P
     writes: digests.map((put): Write => ({ table: 'state_digests', put })),
     entries: guard.withState([entry], guard.member(digests)),
   });
-  // Another replica that started at the same time was faster.
+  // Another replica that started at the same time committed first.
   if (outcome.status === 'conflict') return;
   if (outcome.status !== 'committed') throw new BrokerError('ERR_BUSY');
 }
 
 /**
- * An operator accepts the rows as they are. Every row must have a valid MAC. @returns the new digests.
+ * Accepts the current rows on behalf of an operator. Every row must have a valid MAC.
+ * @returns the new digests.
  * @throws ERR_HELD for rows that no key of this installation sealed.
  */
 export async function acceptState(
@@ -281,7 +284,7 @@ async function digestOf(store: Store, kind: DigestedTable): Promise<DigestRow | 
   return store.get('state_digests', { kind });
 }
 
-/** Every row of a table, a page at a time; others are answered in between. */
+/** Reads every row of a table, a page at a time. The process handles other requests in between. */
 export async function* rowsOf<T extends TableName>(
   store: Store,
   table: T,

@@ -3,8 +3,8 @@ const SURROGATES_START = 0xd800;
 const SURROGATES_END = 0xdfff;
 
 /**
- * The least text beyond every text that starts with `prefix`, in the order of UTF-8 bytes; undefined when there is none (the
- * empty prefix, or nothing but the last code point).
+ * Returns the smallest text after every text that starts with `prefix`, in UTF-8 byte order. Undefined if there is none (the empty prefix, or only
+ * the last code point).
  */
 export function textAfter(prefix: string): string | undefined {
   const points = Array.from(prefix, (character) => character.codePointAt(0) ?? 0);

@@ -6,7 +6,7 @@ import { SqlBuilder } from './sql.ts';
 
 type Columns = Readonly<Record<string, unknown>>;
 
-/** Selects one row when the expectation on a row that must match holds, or when the row that must be absent is there. */
+/** Selects one row if the required row matches, or if the row that must be absent exists. */
 export function expectationSql(dialect: Dialect, expectation: Expectation): Statement {
   const sql = new SqlBuilder(dialect, expectation.table);
   const terms = sql.allEqual(keyColumns(expectation.table, expectation.key));
@@ -32,7 +32,7 @@ export function writeSql(dialect: Dialect, write: Write, fresh: boolean): Statem
   return sql.done(`UPDATE "${write.table}" SET ${changes.join(', ')} WHERE ${where}`);
 }
 
-/** `fresh` rows were expected to be absent: an insert that fails when another process was faster, never a replacement. */
+/** `fresh` rows are expected to be absent. The insert fails if another process was first, and never replaces a row. */
 function putSql(dialect: Dialect, table: TableName, row: Columns, fresh: boolean): Statement {
   const names = Object.keys(shapeOf(table).columns);
   if (Object.keys(row).length !== names.length) throw misuse(`${table}: a row is not whole`);
@@ -40,7 +40,7 @@ function putSql(dialect: Dialect, table: TableName, row: Columns, fresh: boolean
   return { text: putText(dialect, table, fresh), values };
 }
 
-/** What the texts of `putSql` are kept under. Planning a login's row took 3 µs (measured), this text included. */
+/** Caches the texts of `putSql`. Planning a login's row took 3 µs (measured), including this text. */
 const putTexts = new WeakMap<Dialect, Map<string, string>>();
 
 function putText(dialect: Dialect, table: TableName, fresh: boolean): string {
@@ -64,7 +64,7 @@ function makePutText(dialect: Dialect, table: TableName, fresh: boolean): string
   return `${insert} ON CONFLICT (${key.map(quoted).join(', ')}) DO ${action}`;
 }
 
-/** The primary key of a row, no more and no less. @throws ERR_INTERNAL when a column of it is missing. */
+/** The primary key of a row, without other columns. @throws ERR_INTERNAL if a key column is missing. */
 export function keyColumns(table: TableName, key: Columns): Columns {
   const names = shapeOf(table).key;
   const whole =

@@ -1,18 +1,18 @@
 import type { ClientConfig } from 'pg';
 
-/** PostgreSQL's type number of `bigint`, which the driver would give as text. */
+/** PostgreSQL's type OID of `bigint`. By default the driver returns it as text. */
 const INT8 = 20;
-/** What a statement may take; a batch that waits longer for a lock fails, and its callers with it. */
+/** Statement timeout. If a batch waits longer for a lock, the batch fails for all its callers. */
 const STATEMENT_MS = 10_000;
-/** Ends the session of a process that was stopped in the middle of a batch: it holds the fence, and all others wait. */
+/** Ends the session of a process that was suspended in the middle of a batch. Such a session holds the fence, and all other brokers wait for it. */
 const IDLE_IN_TRANSACTION_MS = 5_000;
-/** When not even the server's own timeouts are heard of any more. */
+/** Client-side timeout, for a server that does not even report its own timeouts. */
 const SILENCE_MS = 15_000;
 const CONNECT_MS = 5_000;
 
 type TypeParser = (value: string) => unknown;
 
-/** Both kinds of connection: bounded waits, and integers as numbers (the schema keeps them within 2^53). */
+/** Options of both kinds of connection: bounded waits, and integers as numbers (the schema keeps them within 2^53). */
 export function clientOptions(connectionString: string, typesOf: TypeSource): ClientConfig {
   return {
     connectionString,
@@ -28,7 +28,7 @@ export function clientOptions(connectionString: string, typesOf: TypeSource): Cl
   };
 }
 
-/** The driver's own table of types; given, because the driver is loaded only where PostgreSQL is used. */
+/** The driver's type table. It is a parameter, because the driver is loaded only for PostgreSQL. */
 export interface TypeSource {
   getTypeParser(oid: number, format?: string): TypeParser;
 }

@@ -4,7 +4,7 @@ import { SCHEMA, shapeOf } from '../schema.ts';
 const STATEMENT =
   /CREATE (?<unique>UNIQUE )?INDEX "(?<name>\w+)" ON "(?<table>\w+)" \((?<columns>[^;]*)\);|DROP INDEX "(?<dropped>\w+)";/g;
 
-/** The indexes that these migrations leave, by name, as PostgreSQL prints them but without quotation marks and the schema. */
+/** The indexes that these migrations create, by name. The definitions are as PostgreSQL prints them, without quotation marks and the schema. */
 export function expectedIndexes(migrations: readonly string[]): ReadonlyMap<string, string> {
   const indexes = new Map<string, string>();
   for (const [table] of Object.entries(SCHEMA)) {

@@ -4,14 +4,14 @@ import { errorField } from '../error-field.ts';
 
 /** Advisory locks of releases without the table `fence`: one for migrations, one for commits ("quam" and "quay" in ASCII). */
 const FORMER_LOCKS = [0x7175616d, 0x71756179];
-/** Anyone who may connect can hold an advisory lock, so the wait for one has an end. */
+/** Any role that may connect can hold an advisory lock, so the wait for one has a timeout. */
 const PATIENCE = '30s';
 const LOCK_NOT_AVAILABLE = '55P03';
 
 /**
- * Keeps out, until the transaction ends, other brokers that migrate and brokers that commit. Two brokers that create the first tables
- * at the same time exclude each other by the names of the tables: the second one fails with a duplicate.
- * @throws ERR_STORE_UNAVAILABLE when a session holds an advisory lock that brokers of earlier releases use.
+ * Excludes other migrating or committing brokers until the transaction ends. Two brokers that create the first tables at the same time conflict on
+ * the table names: the second one fails with a duplicate error.
+ * @throws ERR_STORE_UNAVAILABLE if a session holds an advisory lock that brokers of earlier releases use.
  */
 export async function lockForMigration(client: Client): Promise<void> {
   if (!(await isTable(client, 'meta'))) return;

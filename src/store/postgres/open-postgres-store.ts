@@ -15,26 +15,26 @@ import { schemaDifferences } from './schema-differences.ts';
 import { StatementNames } from './statement-names.ts';
 import { WriterConnection } from './writer-connection.ts';
 
-/** `pg_terminate_backend` with a timeout is needed to settle an unknown commit. */
+/** The oldest supported server: resolving an unknown commit needs `pg_terminate_backend` with a timeout. */
 const OLDEST = 140_000;
-/** Replicas that start together on an empty database: one creates the tables, the others try again and find them. */
+/** If replicas start together on an empty database, one creates the tables. The others retry and find them. */
 const ATTEMPTS = 3;
 const SESSION_NAME_BYTES = 9;
-/** A migration of large tables, or one that another replica runs, may take long. */
+/** No timeout: a migration of large tables, or one that another replica runs, may take long. */
 const PATIENT = { statement_timeout: 0, query_timeout: 0 };
 
 export interface PostgresStoreOptions {
   readonly connectionString: string;
-  /** Connections for reads; commits have one more of their own. */
+  /** Connections for reads. Commits use one more connection. */
   readonly poolSize: number;
   readonly maxBytes?: number | undefined;
 }
 
 /**
- * Opens the store on a PostgreSQL server, and makes its tables when they are absent. Needs sessions: no pooler in transaction mode
- * between.
- * @throws ERR_CONFIG_INVALID when the store is of the other mode, its schema is newer, or the server is not as needed;
- * ERR_STORE_UNAVAILABLE when it cannot be reached.
+ * Opens the store on a PostgreSQL server, and creates its tables if they are absent. The store needs sessions, so a pooler in transaction mode does
+ * not work.
+ * @throws ERR_CONFIG_INVALID if the store has the other mode, its schema is newer, or the server does not meet the requirements.
+ * @throws ERR_STORE_UNAVAILABLE if the server cannot be reached.
  */
 export async function openPostgresStore(
   options: PostgresStoreOptions,
@@ -64,7 +64,7 @@ export async function openPostgresStore(
       application_name: 'quaymaster-reads',
       max: options.poolSize,
     });
-    // An idle connection that ends is replaced by the next read.
+    // The next read replaces an idle connection that was closed.
     pool.on('error', () => undefined);
     const store = new PostgresStore({
       ...{ writer, pool, names, feed, deps, condition },
@@ -78,7 +78,7 @@ export async function openPostgresStore(
   }
 }
 
-/** A database with our tables. */
+/** A database with migrated tables. */
 interface Prepared {
   /** The number of the last change. */
   readonly seq: number;
@@ -102,7 +102,7 @@ async function prepare(client: Client, mode: StoreMode): Promise<Prepared> {
   }
 }
 
-/** One transaction: an interrupted migration leaves nothing behind. */
+/** Migrates in one transaction, so that an interrupted migration leaves nothing behind. */
 async function migrateDatabase(client: Client, mode: StoreMode): Promise<UpToDate> {
   const target: MigrationTarget = {
     driver: 'pg',
@@ -128,7 +128,7 @@ async function migrateDatabase(client: Client, mode: StoreMode): Promise<UpToDat
   }
 }
 
-/** Every role of the server may connect to a new database until an operator revokes it, and can then use up its connections. */
+/** By default every role of the server may connect to a new database and exhaust its connections, until an operator revokes CONNECT. */
 async function adviceAgainstStrangers(client: Client): Promise<string | undefined> {
   const { rows } = await client.query<{ revoke: string }>(
     `SELECT format('REVOKE CONNECT ON DATABASE %I FROM PUBLIC', current_database()) AS "revoke"

@@ -2,11 +2,11 @@ import { BrokerError } from '../../domain/errors.ts';
 import { errorField } from '../error-field.ts';
 
 const UNIQUE_VIOLATION = '23505';
-/** A duplicate table, object or row of a catalog: another process creates the same tables at this moment. */
+/** A duplicate table, object or catalog row: another process is creating the same tables. */
 const DUPLICATES: ReadonlySet<string> = new Set(['42P07', '42710', UNIQUE_VIOLATION]);
-/** Serialization failure, deadlock, lock not available: the server undid the transaction for the sake of another. */
+/** Serialization failure, deadlock, lock not available: the server rolled back the transaction in favour of another. */
 const RETRYABLE: ReadonlySet<string> = new Set(['40001', '40P01', '55P03']);
-/** Integrity violations and bad data: the row is at fault. */
+/** SQLSTATE classes of bad data and integrity violations: the row is at fault. */
 const ROW_CLASSES = ['22', '23'];
 /** Insufficient resources: disk, memory, a configured limit. */
 const NO_ROOM_CLASS = '53';
@@ -25,23 +25,23 @@ export function isDuplicate(error: unknown): boolean {
   return DUPLICATES.has(sqlState(error));
 }
 
-/** The server is there, and cannot take anything in. */
+/** The server responds, but it has no room for more data. */
 export function isNoRoom(error: unknown): boolean {
   return sqlState(error).startsWith(NO_ROOM_CLASS);
 }
 
-/** A row that the schema refuses: its plan is at fault, and no other. */
+/** The schema refuses a row: only the plan of that row is at fault. */
 export function isRefusedRow(error: unknown): boolean {
   return ROW_CLASSES.includes(sqlState(error).slice(0, 2));
 }
 
-/** The constraint that a duplicate row broke; undefined for any other error. */
+/** The constraint that a duplicate row violated; undefined for any other error. */
 export function brokenUniqueness(error: unknown): string | undefined {
   if (sqlState(error) !== UNIQUE_VIOLATION) return undefined;
   return errorField(error, 'constraint');
 }
 
-/** What to tell the operator when a store does not open; the driver's message may hold the host, never the password. */
+/** The error for the operator if a store does not open. The driver's message may contain the host, never the password. */
 export function asOpenFailure(error: unknown): unknown {
   if (error instanceof BrokerError) return error;
   const code = errorField(error, 'code') || 'no code';

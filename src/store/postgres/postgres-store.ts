@@ -23,14 +23,14 @@ import { CHANGES_KEPT_MS, PRUNE_EVERY_MS } from '../store-deps.ts';
 import type { PostgresWriter } from './postgres-writer.ts';
 import type { StatementNames } from './statement-names.ts';
 
-/** Where notifications are lost, narrowings of other processes reach the caches this late; the fence does not wait for it. */
+/** If notifications are lost, polling bounds the delay until caches see invalidations of other processes. The fence does not depend on it. */
 const POLL_EVERY_MS = 2_000;
 const CHANGES_AFTER =
   'SELECT "seq", "kind", "key", "at" FROM "changes" WHERE "seq" > $1 ORDER BY "seq"';
-/** The newest stays: the next one is numbered after it. */
+/** Keeps the newest change, because the next one is numbered after it. */
 const PRUNE =
   'DELETE FROM "changes" WHERE "at" <= $1 AND "seq" < (SELECT max("seq") FROM "changes")';
-/** As a double: exact to 8 PiB. */
+/** As a double, which is exact up to 8 PiB. */
 const SIZE = 'SELECT pg_database_size(current_database())::float8 AS "n"';
 
 export interface PostgresStoreParts {
@@ -43,7 +43,7 @@ export interface PostgresStoreParts {
   readonly maxBytes: number | undefined;
 }
 
-/** Our database on a PostgreSQL server, shared with other processes. */
+/** The broker's database on a PostgreSQL server, shared with other processes. */
 export class PostgresStore implements OpenedStore {
   readonly condition: StoreCondition;
   readonly #parts: PostgresStoreParts;
@@ -111,7 +111,7 @@ export class PostgresStore implements OpenedStore {
     await this.#parts.pool.end();
   }
 
-  /** Takes in what other processes narrowed; one look at a time. A failure is left to the next look. */
+  /** Applies the invalidations of other processes; one poll at a time. After a failure, the next poll catches up. */
   poll(): void {
     const { feed, writer } = this.#parts;
     if (this.#isClosed || this.#poll !== undefined) return;

@@ -19,9 +19,9 @@ import { NOTIFY } from './writer-connection.ts';
 
 const COMMIT: Statement = { text: 'COMMIT', values: [] };
 const ATTEMPTS = 3;
-/** A batch or a beat that has waited this long without a success: the broker should get no requests until one succeeds. */
+/** If a batch or heartbeat waits this long without a success, the broker reports not ready until one succeeds. */
 const STALLED_MS = 5_000;
-/** More than the free space that a page may have left, and not to be compressed. */
+/** Incompressible, and larger than the free space that a page can have left. */
 const PROBE_BYTES = 65_536;
 
 export interface PostgresWriterParts {
@@ -30,35 +30,35 @@ export interface PostgresWriterParts {
   readonly deps: StoreDeps;
 }
 
-/** Entries whose COMMIT was sent and not answered. */
+/** Entries whose COMMIT was sent but not answered. */
 interface Unknown {
   readonly row: Tables['audit_batches'];
   readonly sessionName: string;
 }
 
-/** Commits batches on a connection of its own, and finds out what happened when a commit fails. */
+/** Commits batches on its own connection, and determines the outcome of a failed commit. */
 export class PostgresWriter {
   readonly #parts: PostgresWriterParts;
   #connection: WriterConnection | undefined;
-  /** Staged with the chain, its COMMIT not sent. */
+  /** Staged with the chain; its COMMIT was not sent yet. */
   #staged: Tables['audit_batches'] | undefined;
   #unknown: Unknown | undefined;
-  /** The COMMIT of the last batch was sent, and not refused. */
+  /** The COMMIT of the last batch was sent and not refused. */
   #isSent = false;
   #cause: unknown;
-  /** When the first batch or beat began after the last success; monotonic milliseconds. */
+  /** The start of the first batch or heartbeat after the last success, in monotonic milliseconds. */
   #waitingSince: number | undefined;
   #isBeating = false;
   #isCommitting = false;
-  /** The server had no room for the last batch: whatever is written next without complaint says that it has. */
+  /** The server had no room for the last batch. The next write that succeeds shows that there is room again. */
   #isFull = false;
   #probing: Promise<void> | undefined;
   #reconnecting: Promise<void> | undefined;
-  /** The first attempt to connect anew has failed too: batches do not wait for the next. */
+  /** The first attempt to reconnect failed. Batches then fail at once and do not wait for the next attempt. */
   #isDown = false;
   #cancelProbe: (() => void) | undefined;
   #isClosed = false;
-  /** Narrowings are missing that were pruned before this process saw them: its caches cannot be trusted any more. */
+  /** Invalidations were pruned before this process saw them, so its caches are no longer reliable. */
   #isBehind = false;
 
   constructor(connection: WriterConnection, parts: PostgresWriterParts) {
@@ -82,7 +82,10 @@ export class PostgresWriter {
     this.noticeLoss();
   }
 
-  /** Checks that commits would get through while there are none: without it, a broker that is not ready would never be ready again. */
+  /**
+   * Checks during idle periods that commits would succeed. Without it, a broker that is not ready gets no requests and could never become ready
+   * again.
+   */
   beat(): void {
     if (this.#isBeating || this.#isCommitting || this.#isFull) return;
     const connection = this.#connection;
@@ -101,13 +104,13 @@ export class PostgresWriter {
       });
   }
 
-  /** The connection ended by itself: takes another one, unless a batch is in progress and will find out. */
+  /** The connection was closed by the other side. Reconnects, unless a batch is in progress, which detects the loss itself. */
   noticeLoss(): void {
     if (this.#isCommitting || this.#connection?.isLost !== true) return;
     void this.#reconnect(this.#cause);
   }
 
-  /** Takes in what other processes narrowed, in the order of their commits. */
+  /** Applies the invalidations of other processes, in commit order. */
   learn(changes: readonly Change[]): void {
     const { feed } = this.#parts;
     const next = changes.find(({ seq }) => seq > feed.seq);
@@ -151,7 +154,7 @@ export class PostgresWriter {
     const { changes, now } = await connection.begin(narrows ? 'narrow' : 'read', feed.seq);
     this.learn(changes);
     if (this.#isBehind) throw new Error('narrowings were pruned before this process saw them');
-    // Whoever is ahead decides: a clock that lags must not lengthen an authority.
+    // The later clock decides, because a slow clock must not extend an authority.
     const staged = new StagedBatch(feed, Math.max(deps.clock.now(), now));
     await runPlans(connection, batch, staged, deps.guard);
     const digests = await this.#stageDigests(connection, staged.rows);
@@ -171,7 +174,7 @@ export class PostgresWriter {
     throw new Error('no connection', { cause: this.#cause });
   }
 
-  /** Locks the digests of the changed rows until the commit: replicas that change rows of one kind commit one after the other. */
+  /** Locks the digests of the changed rows until the commit. Replicas that change rows of the same kind therefore commit one after the other. */
   async #stageDigests(
     connection: WriterConnection,
     rows: readonly RowChange[],
@@ -200,7 +203,7 @@ export class PostgresWriter {
     return writes;
   }
 
-  /** One round trip: when a write fails, the COMMIT behind it is a rollback, and says so. */
+  /** Sends the writes and the COMMIT in one round trip. If a write fails, the server answers the COMMIT with a rollback. */
   async #finish(connection: WriterConnection, writes: readonly Statement[]): Promise<void> {
     if (connection.isLost) throw new Error('the connection was lost before the COMMIT');
     this.#isSent = true;
@@ -218,7 +221,7 @@ export class PostgresWriter {
     throw answers.find((answer) => answer.status === 'rejected')?.reason;
   }
 
-  /** @returns whether it is certain that nothing happened, and the connection can be used again. */
+  /** @returns whether it is certain that nothing was committed, and the connection is usable again. */
   async #undo(): Promise<boolean> {
     if (this.#staged !== undefined) this.#parts.deps.chain.drop();
     this.#staged = undefined;
@@ -238,12 +241,12 @@ export class PostgresWriter {
     this.#isFull = true;
     this.#cancelProbe?.();
     this.#cancelProbe = this.#parts.deps.clock.after(RETRY_AFTER_MS, () => {
-      // A batch that is under way finds out by itself.
+      // A batch in progress detects free room itself.
       if (this.#isFull && !this.#isCommitting) this.#probing = this.#probe();
     });
   }
 
-  /** Nobody asks a broker that is not ready, so it asks itself: writes a row of the log, and takes it back. */
+  /** A broker that is not ready gets no requests, so it tests for room itself: it inserts a row of the log and rolls back. */
   async #probe(): Promise<void> {
     const connection = this.#connection;
     if (connection === undefined) return;
@@ -266,7 +269,7 @@ export class PostgresWriter {
     this.noticeLoss();
   }
 
-  /** Connects anew and settles what was left open; tries again every second until that succeeds. */
+  /** Reconnects and resolves the unknown commit. Retries every second until that succeeds. */
   #reconnect(cause: unknown): Promise<void> {
     const previous = this.#connection;
     this.#connection = undefined;
@@ -295,8 +298,8 @@ export class PostgresWriter {
   }
 
   /**
-   * The session that was lost may still be about to commit, so it is ended first. Then our row is either there, or it can be
-   * inserted, and is not.
+   * The lost session may still be about to commit, so the broker terminates it first. Then either the row exists, or an insert of it succeeds, which
+   * proves that it was absent. The insert is rolled back.
    */
   async #settle(connection: WriterConnection): Promise<void> {
     const unknown = this.#unknown;

@@ -22,7 +22,7 @@ const SAVE: Statement = { text: 'SAVEPOINT plan', values: [] };
 const RELEASE: Statement = { text: 'RELEASE SAVEPOINT plan', values: [] };
 const UNDO: Statement = { text: 'ROLLBACK TO SAVEPOINT plan', values: [] };
 
-/** Runs the plans of a batch inside the open transaction, in order. @throws the driver's error when the whole batch has to fail. */
+/** Runs the plans of a batch inside the open transaction, in order. @throws the driver's error if the whole batch must fail. */
 export async function runPlans(
   connection: WriterConnection,
   batch: readonly PendingPlan[],
@@ -39,7 +39,7 @@ export async function runPlans(
 
 type GuardedRun = (connection: WriterConnection, staged: StagedBatch) => Promise<void>;
 
-/** A run of one plan whose rows have MACs or digests; undefined for all others. */
+/** Runs one plan that has rows with MACs or digests; undefined for all other plans. */
 function guardedRun(
   [pending, ...more]: readonly PendingPlan[],
   guard: RowGuard,
@@ -64,7 +64,7 @@ function guardedRun(
 
 const NOTHING: ResolvedWrites = { writes: [], changes: [] };
 
-/** Locks and checks the rows that a plan touches, and makes their MACs. */
+/** Locks and checks the rows that a plan affects, and computes their MACs. */
 async function resolve(
   connection: WriterConnection,
   { planned }: PendingPlan,
@@ -102,7 +102,7 @@ async function runWave(
   }
 }
 
-/** Each check locks its row until the commit, so that no other process can make it untrue. */
+/** Each check locks its row until the commit, so that no other process can invalidate the check. */
 async function check(
   connection: WriterConnection,
   plans: readonly PendingPlan[],
@@ -122,7 +122,7 @@ async function check(
   });
 }
 
-/** All plans under one savepoint; when a row is refused, again with one for each, to find whose it was. */
+/** Writes all plans under one savepoint. If a row is refused, it repeats with one savepoint per plan, to find the plan at fault. */
 async function write(
   connection: WriterConnection,
   plans: readonly PendingPlan[],
@@ -151,7 +151,7 @@ async function writeAlone(
   return refusalOf(error, writes[failed]);
 }
 
-/** @returns the refused row's error. @throws any other error: the batch fails. */
+/** Rolls back to the savepoint. @returns the error of the refused row. @throws any other error: then the batch fails. */
 async function undo(connection: WriterConnection, answers: readonly Answer[]): Promise<unknown> {
   const error = firstError(answers);
   if (!isRefusedRow(error)) throw error;
@@ -163,7 +163,7 @@ async function undo(connection: WriterConnection, answers: readonly Answer[]): P
 function refusalOf(error: unknown, write: PlannedWrite | undefined): Refusal {
   const constraint = brokenUniqueness(error);
   if (constraint === undefined) return new BrokerError('ERR_INTERNAL', undefined, { cause: error });
-  // The name that PostgreSQL gives to primary keys: here another process was faster with the same row.
+  // PostgreSQL's default suffix for primary keys. Here another process inserted the same row first.
   const isKey = constraint.endsWith('_pkey');
   return { status: 'conflict', index: isKey ? (write?.absence ?? -1) : -1 };
 }

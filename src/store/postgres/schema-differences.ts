@@ -4,11 +4,11 @@ import { SCHEMA, shapeOf } from '../schema.ts';
 import { expectedIndexes } from './expected-indexes.ts';
 
 const TABLES = Object.keys(SCHEMA) as TableName[];
-/** Made by the migration runner: its columns are not ours, a trigger on it is nobody's. */
+/** The migration runner creates this table. Its columns are not checked, but no trigger belongs on it. */
 const RUNNER_TABLE = 'quaymaster_schema';
 const TYPES = { text: 'text', integer: 'bigint', bytes: 'bytea' } as const;
 
-/** Our tables in the schema that unqualified names mean; "$1" is the list of their names. */
+/** The broker's tables in the schema that unqualified names resolve to; "$1" is the list of their names. */
 const OURS = `FROM pg_class t JOIN pg_namespace n ON n.oid = t.relnamespace AND n.nspname = current_schema() AND t.relname = ANY($1)`;
 
 const RELATIONS = `SELECT t.relname AS "table", t.relkind = 'r' AND t.relpersistence = 'p' AND NOT t.relispartition AND NOT t.relrowsecurity
@@ -20,7 +20,7 @@ const COLUMNS = `SELECT t.relname AS "table", a.attname AS "name", format_type(a
 const INDEXES = `SELECT t.relname AS "table", c.relname AS "name", pg_get_indexdef(i.indexrelid) AS "text",
   i.indisvalid AND i.indisready AND i.indimmediate AS "isValid"
   ${OURS} JOIN pg_index i ON i.indrelid = t.oid JOIN pg_class c ON c.oid = i.indexrelid`;
-/** What acts by itself or restricts rows; a foreign key of another table acts on the table that it refers to. */
+/** Objects that run by themselves or restrict rows. A foreign key of another table also acts on the table that it references. */
 const ACTORS = `SELECT 'trigger' AS "kind", g.tgname AS "name", t.relname AS "table" ${OURS}
     JOIN pg_trigger g ON g.tgrelid = t.oid AND NOT g.tgisinternal
   UNION ALL SELECT 'rule', r.rulename, t.relname ${OURS} JOIN pg_rewrite r ON r.ev_class = t.oid
@@ -41,8 +41,8 @@ interface ColumnRow {
 }
 
 /**
- * Compares the catalogs with what the migrations make: tables, columns and indexes exactly, and nothing that acts by itself. Who may alter our
- * tables could add a trigger that undoes revocations, or drop an index that keeps tokens unique. Grants are the operator's.
+ * Compares the catalogs with the result of the migrations. Tables, columns and indexes must match exactly, and nothing may run by itself. A role that
+ * may alter the tables could add a trigger that undoes revocations, or drop an index that keeps tokens unique. Operators manage the grants.
  */
 export async function schemaDifferences(
   client: Client,
@@ -109,7 +109,7 @@ async function indexDifferences(
   return [...missing.map((name) => `index "${name}" is missing`), ...other];
 }
 
-/** Storage parameters are the operator's. */
+/** Removes storage parameters, because operators may set them. */
 function plain(text: string): string {
   return text
     .replaceAll('"', '')

@@ -1,11 +1,11 @@
-/** Shapes are few; this only bounds what a defect could do to the server's memory. */
+/** The number of different statements is small. This limit only bounds the server memory that a defect could use. */
 const KEPT_NAMES = 1_000;
 
-/** Gives every text of a statement one name, under which each connection prepares it once. */
+/** Assigns one name to every statement text. Each connection prepares the text once under this name. */
 export class StatementNames {
   readonly #names = new Map<string, string>();
 
-  /** Undefined once there are too many: such a statement is parsed each time. */
+  /** Undefined once there are too many names. The server then parses the statement each time. */
   nameOf(text: string): string | undefined {
     const known = this.#names.get(text);
     if (known !== undefined || this.#names.size >= KEPT_NAMES) return known;

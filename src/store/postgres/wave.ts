@@ -4,9 +4,9 @@ import { isGuarded } from '../guarded-writes.ts';
 import { shapeOf } from '../schema.ts';
 
 /**
- * The longest run of plans from the start whose checks cannot depend on what the others of the run write: such plans are checked
- * in one round trip and written in another. A plan that narrows ends its run, because it can make the next one stale. A plan that reads rows
- * to make their MACs or digests is a run by itself, because it must see what the plans before it wrote.
+ * Returns the longest run of plans from the start whose checks cannot depend on writes of other plans in the run. The store checks such plans in one
+ * round trip and writes them in another. A plan with invalidations ends its run, because it can make the next plan stale. A plan that reads rows to
+ * compute MACs or digests forms a run by itself, because it must see earlier writes.
  */
 export function firstWave(batch: readonly PendingPlan[]): readonly PendingPlan[] {
   const written = new Set<string>();
@@ -26,7 +26,7 @@ function dependsOn(written: ReadonlySet<string>, { table, key }: Expectation): b
   return written.has(table) || written.has(rowName(table, key));
 }
 
-/** The row that a write touches, or the whole table where it may be any row. */
+/** The row that a write affects, or the whole table if it may affect any row. */
 function target(write: Write): string {
   if ('put' in write) return rowName(write.table, write.put);
   if ('change' in write) return rowName(write.table, write.key);

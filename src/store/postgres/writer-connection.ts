@@ -4,39 +4,39 @@ import type { Statement } from '../sql.ts';
 import type { StatementNames } from './statement-names.ts';
 
 /**
- * How a batch locks the table `fence`. ROW SHARE admits other batches, EXCLUSIVE admits none of them; both need a privilege on the table, which an
- * advisory lock does not. Readers and `pg_dump` (ACCESS SHARE) conflict with neither.
+ * How a batch locks the table `fence`. ROW SHARE admits other batches; EXCLUSIVE admits none. Both need a privilege on the table; an advisory lock
+ * needs none. Readers and `pg_dump` (ACCESS SHARE) conflict with neither.
  */
 const FENCE_MODES = { read: 'ROW SHARE', narrow: 'EXCLUSIVE' } as const;
-/** How long a beat waits for the fence: the next batch waits for the beat. */
+/** How long a heartbeat waits for the fence. The next batch waits for the heartbeat. */
 const BEAT_MS = 1_000;
 const CHANNEL = 'quaymaster_changes';
-/** How long a session that we lost may take to end before the attempt is given up. */
+/** How long a terminated session may take to end before the attempt is given up. */
 const TERMINATE_MS = 5_000;
 
-/** A client in pipeline mode that has not connected yet, under a name that tells its session from all others. */
+/** A client in pipeline mode that has not connected yet. Its unique name identifies its session. */
 export interface NewSession {
   readonly client: Client;
   readonly sessionName: string;
 }
 
-/** What a session tells of by itself. */
+/** Events that a session reports. */
 export interface SessionEvents {
-  /** Another process, or this one, committed a narrowing. */
+  /** Another process, or this one, committed an invalidation. */
   readonly narrowed: () => void;
   readonly lost: () => void;
 }
 
-/** What a batch sees first: what others narrowed before it got the lock, and the server's time. */
+/** The state at the start of a batch: invalidations that others committed before it got the lock, and the server's time. */
 export interface BatchStart {
   readonly changes: readonly Change[];
   readonly now: number;
 }
 
-/** One answer of a pipeline. */
+/** One response of a pipeline. */
 export type Answer = PromiseSettledResult<QueryResult>;
 
-/** The session that commits, and hears of the narrowings of other processes. */
+/** The session that commits, and receives notifications of the invalidations of other processes. */
 export class WriterConnection {
   readonly #client: Client;
   readonly #names: StatementNames;
@@ -65,7 +65,7 @@ export class WriterConnection {
     client.on('notification', events.narrowed);
     try {
       await client.connect();
-      // A server may default to commits that a crash forgets.
+      // A server may default to asynchronous commits, which a crash can lose.
       await client.query(
         `SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') IN ('off', 'local')`,
       );
@@ -82,8 +82,8 @@ export class WriterConnection {
   }
 
   /**
-   * Opens a transaction inside the fence. The changes are read by a statement of their own after the lock is held: in READ
-   * COMMITTED it has a new snapshot, which holds every narrowing that committed before.
+   * Opens a transaction inside the fence. A separate statement reads the changes after the lock is held. In READ COMMITTED it gets a new snapshot,
+   * which includes every invalidation that was committed before.
    */
   async begin(mode: keyof typeof FENCE_MODES, seq: number): Promise<BatchStart> {
     const results = (await this.#client.query(
@@ -93,7 +93,7 @@ export class WriterConnection {
     return { changes: results[2]?.rows as Change[], now: now.now };
   }
 
-  /** Shows that a batch would get through the fence now. @throws the driver's error when it would not. */
+  /** Checks that a batch could pass the fence now. @throws the driver's error if it could not. */
   async beat(): Promise<void> {
     try {
       await this.#client.query(
@@ -105,7 +105,7 @@ export class WriterConnection {
     }
   }
 
-  /** Sends all at once; an error of one makes those after it fail as well, up to a rollback. */
+  /** Sends all statements at once. If one fails, those after it fail as well, up to a rollback. */
   pipeline(statements: readonly Statement[]): Promise<readonly Answer[]> {
     return Promise.allSettled(statements.map((statement) => this.run(statement)));
   }
@@ -123,7 +123,7 @@ export class WriterConnection {
     await this.#client.query('ROLLBACK');
   }
 
-  /** Ends another session of ours, which may still hold what we sent, and waits until it is gone. */
+  /** Terminates another session of this broker, which may still hold sent statements, and waits until it is gone. */
   async endSession(name: string): Promise<void> {
     const { rows } = await this.#client.query<{ ended: boolean }>(
       'SELECT pg_terminate_backend("pid", $2) AS "ended" FROM pg_stat_activity WHERE "application_name" = $1 AND "pid" <> pg_backend_pid()',
@@ -138,5 +138,5 @@ export class WriterConnection {
   }
 }
 
-/** Wakes the other processes; the rows of `changes` are what counts. */
+/** Notifies the other processes. They read the rows of `changes`; the notification carries no data. */
 export const NOTIFY: Statement = { text: `SELECT pg_notify('${CHANNEL}', '')`, values: [] };

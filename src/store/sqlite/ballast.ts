@@ -2,11 +2,11 @@ import { closeSync, openSync, renameSync, rmSync, statSync, writeSync } from 'no
 
 const CHUNK_WORDS = 64 * 1024;
 const BLOCK_BYTES = 512;
-/** Room that must be free beside the ballast before the store calls itself well, so that it does not flap. */
+/** Free room required in addition to the ballast before the store reports healthy, so that its state does not flap. */
 const HEADROOM_BYTES = 256 * 1024;
 const SEED = 0x9e3779b9;
 
-/** A file that takes up room until revocations need it on a full disk. */
+/** A file that reserves disk space. The store frees it for revocations if the disk is full. */
 export class Ballast {
   readonly #path: string;
   readonly #bytes: number;
@@ -16,21 +16,21 @@ export class Ballast {
     this.#bytes = bytes;
   }
 
-  /** @returns whether there was anything to give back. */
+  /** Frees the space. @returns whether there was any to free. */
   release(): boolean {
     if (this.#bytes === 0 || !this.#isWhole()) return false;
     rmSync(this.#path, { force: true });
     return true;
   }
 
-  /** Takes the room again, unless it is taken. @throws the file system's error when there is none. */
+  /** Reserves the space again, unless it is reserved already. @throws the file system's error if there is not enough. */
   restore(): void {
     if (this.#bytes === 0 || this.#isWhole()) return;
     this.#fill(`${this.#path}.new`, this.#bytes);
     renameSync(`${this.#path}.new`, this.#path);
   }
 
-  /** @throws the file system's error when the disk is still about full. */
+  /** @throws the file system's error if the disk is still almost full. */
   assertHeadroom(): void {
     const probe = `${this.#path}.probe`;
     this.#fill(probe, Math.min(HEADROOM_BYTES, this.#bytes));
@@ -59,7 +59,7 @@ export class Ballast {
   }
 }
 
-/** Bytes that a compressing file system cannot make smaller (xorshift32); they are nobody's secret. */
+/** Returns bytes that a compressing file system cannot shrink (xorshift32). They are not secret. */
 function incompressible(seed: number): Uint8Array {
   const words = new Uint32Array(CHUNK_WORDS);
   let word = seed >>> 0 || SEED;

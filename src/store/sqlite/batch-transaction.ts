@@ -15,7 +15,7 @@ const PUT_BATCH =
   'INSERT INTO "audit_batches" ("writer", "first_seq", "count", "entries", "head", "signature") VALUES (?, ?, ?, ?, ?, ?)';
 const PUT_CHANGE = 'INSERT INTO "changes" ("seq", "kind", "key", "at") VALUES (?, ?, ?, ?)';
 
-/** Runs the plans of a batch inside the open transaction, in order. @throws SqliteError when the whole batch has to fail. */
+/** Runs the plans of a batch inside the open transaction, in order. @throws SqliteError if the whole batch must fail. */
 export function runPlans(
   connection: SqliteConnection,
   batch: readonly PendingPlan[],
@@ -33,14 +33,14 @@ export function runPlans(
       if (refusal === undefined) staged.accept(plan, resolved.changes);
       else staged.refuse(refusal);
     } catch (error) {
-      // A row that is not ours: the plan has written nothing yet.
+      // A row has no valid MAC. The plan has written nothing yet, so only this plan fails.
       if (!(error instanceof BrokerError)) throw error;
       staged.refuse(error);
     }
   }
 }
 
-/** Checks the rows that the plan touches, and makes their MACs. @throws ERR_CIPHERTEXT_INVALID */
+/** Checks the rows that the plan affects, and computes their MACs. @throws ERR_CIPHERTEXT_INVALID */
 function resolve(
   connection: SqliteConnection,
   planned: PlannedWrites,
@@ -71,7 +71,7 @@ export function putBatch(connection: SqliteConnection, row: Tables['audit_batche
     .run(row.writer, row.first_seq, row.count, row.entries, row.head, row.signature);
 }
 
-/** @returns why the plan did nothing; undefined when all of it was done. */
+/** @returns why the plan changed nothing; undefined if all of it was written. */
 function attempt(
   connection: SqliteConnection,
   { expect }: PlannedWrites,
@@ -82,7 +82,7 @@ function attempt(
     if (present !== expectation.present) return { status: 'conflict', index };
   }
   if (writes.length === 0) return undefined;
-  // One statement undoes itself; a savepoint around it would cost two thirds of what it does (measured: 15 µs a login).
+  // SQLite rolls back a single failed statement by itself. A savepoint would add two thirds of the statement's time (measured: 15 µs per login).
   const isSeveral = writes.length > 1;
   if (isSeveral) connection.prepare('SAVEPOINT plan').run();
   try {

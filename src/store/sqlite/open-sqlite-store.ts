@@ -15,16 +15,17 @@ import { prepareStoreFiles } from './store-files.ts';
 const BALLAST_BYTES = 8 * 1024 * 1024;
 
 export interface SqliteStoreOptions {
-  /** The database file; its directory belongs to the store alone. */
+  /** The database file. Its directory must contain nothing but the store. */
   readonly path: string;
-  /** What the ballast beside it takes up; 8 MiB unless told. */
+  /** The size of the ballast file beside it; the default is 8 MiB. */
   readonly ballastBytes?: number | undefined;
 }
 
 /**
- * Opens, and makes when absent, the store in one file. No other process can open it until it is closed.
- * @throws ERR_CONFIG_INVALID when another process holds it, it is of the other mode, its schema is newer, its directory is open
- * to others, or SQLite is too old; ERR_STORE_UNAVAILABLE when it is damaged or cannot be read.
+ * Opens the store in one file, and creates it if it is absent. No other process can open it until it is closed.
+ * @throws ERR_CONFIG_INVALID if another process holds the file, or it has the other mode or a newer schema.
+ * @throws ERR_CONFIG_INVALID if its directory is accessible to other users, or SQLite is too old.
+ * @throws ERR_STORE_UNAVAILABLE if it is damaged or cannot be read.
  */
 export async function openSqliteStore(
   options: SqliteStoreOptions,
@@ -50,7 +51,7 @@ export async function openSqliteStore(
   }
 }
 
-/** One transaction: an interrupted migration leaves nothing behind. */
+/** Migrates in one transaction, so that an interrupted migration leaves nothing behind. */
 async function migrateFile(connection: SqliteConnection, mode: StoreMode): Promise<UpToDate> {
   const target: MigrationTarget = {
     driver: 'sqlite3',

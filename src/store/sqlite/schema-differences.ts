@@ -8,14 +8,14 @@ interface SchemaObject {
 }
 
 const OBJECTS = 'SELECT type, name, tbl_name AS "table", sql FROM sqlite_schema';
-/** Made by the migration runner, not by a migration. */
+/** The migration runner creates this table, not a migration. */
 const RUNNER_TABLE = 'quaymaster_schema';
-/** Made by ANALYZE: they only guide the choice of indexes. */
+/** Created by ANALYZE. These tables only guide the choice of indexes. */
 const STATISTICS = new Set(['sqlite_stat1', 'sqlite_stat4']);
 
 /**
- * Compares the schema of the file with a database in memory that the same migrations made. Who writes the file could add a trigger that
- * undoes revocations, or drop an index that keeps tokens unique.
+ * Compares the schema of the file with an in-memory database that the same migrations created. An attacker that can write the file could add a
+ * trigger that undoes revocations, or drop an index that keeps tokens unique.
  */
 export function schemaDifferences(
   connection: SqliteConnection,

@@ -4,15 +4,15 @@ import type { Statement } from '../sql.ts';
 import { asOpenFailure, damaged } from './sqlite-fault.ts';
 import { assertSqliteVersion } from './sqlite-version.ts';
 
-/** Shapes are few; this only bounds what a defect could do. */
+/** The number of different statements is small. This limit only bounds the effect of a defect. */
 const KEPT_STATEMENTS = 1_000;
-/** Up to this size every page is checked at start (about 0.3 s on a slow disk); beyond it only what is read. */
+/** Up to this size every page is checked at start (about 0.3 s on a slow disk). In a larger file only the pages that are read are checked. */
 const CHECKED_BYTES = 64 * 1024 * 1024;
 
 type Prepared = BetterSqlite3.Statement<ColumnValue[]>;
 export type SqliteDriver = typeof BetterSqlite3;
 
-/** One open database file that no other process can open, with its statements kept prepared by their text. */
+/** An open database file that no other process can open. It keeps its statements prepared by their text. */
 export class SqliteConnection {
   readonly #database: BetterSqlite3.Database;
   readonly #prepared = new Map<string, Prepared>();
@@ -21,7 +21,7 @@ export class SqliteConnection {
     this.#database = database;
   }
 
-  /** @throws ERR_CONFIG_INVALID when another process holds the file or SQLite is too old; ERR_STORE_UNAVAILABLE when damaged. */
+  /** @throws ERR_CONFIG_INVALID if another process holds the file or SQLite is too old; ERR_STORE_UNAVAILABLE if it is damaged. */
   static open(Driver: SqliteDriver, path: string): SqliteConnection {
     let database: BetterSqlite3.Database | undefined;
     try {
@@ -34,7 +34,7 @@ export class SqliteConnection {
     }
   }
 
-  /** For statements of fixed text: bound anew by each caller. */
+  /** For statements of fixed text. Each caller binds its own values. */
   prepare(text: string): Prepared {
     let statement = this.#prepared.get(text);
     if (statement === undefined) {
@@ -69,15 +69,15 @@ export class SqliteConnection {
     this.prepare('COMMIT').run();
   }
 
-  /** SQLite has already rolled back after some errors. */
+  /** Does nothing if SQLite has already rolled back, as it does after some errors. */
   rollback(): void {
     if (this.#database.inTransaction) this.#database.exec('ROLLBACK');
   }
 
   /**
-   * Copies the whole log into the database, syncs it and empties the log. After a failed fsync the kernel may have dropped pages
-   * of the log that it still shows; copying writes them anew.
-   * @throws SqliteError when not everything could be copied.
+   * Copies the whole write-ahead log into the database, syncs it and empties the log. After a failed fsync the kernel may have dropped log pages that
+   * reads still show. Copying writes them again.
+   * @throws SqliteError if not everything could be copied.
    */
   checkpoint(): void {
     const [result] = this.#database.pragma('wal_checkpoint(TRUNCATE)') as { busy: number }[];
@@ -90,17 +90,17 @@ export class SqliteConnection {
 }
 
 function configure(database: BetterSqlite3.Database, path: string): void {
-  // Before anything reads the file: then the log's index is in memory, where a full disk cannot stop it from opening, and the
+  // This must precede every read of the file. Then the index of the write-ahead log is in memory, where a full disk cannot prevent opening, and the
   // lock is held until close.
   database.pragma('locking_mode = EXCLUSIVE');
   assertSqliteVersion(String(database.prepare('SELECT sqlite_version()').pluck().get()));
   database.pragma('journal_mode = WAL');
   database.pragma('synchronous = FULL');
-  // Pages that many commits touch are copied back once: 16 MB of log instead of 4.
+  // SQLite copies pages that many commits change only once: the log grows to 16 MB instead of 4.
   database.pragma('wal_autocheckpoint = 4000');
   database.pragma('trusted_schema = OFF');
   database.pragma('cell_size_check = ON');
-  // A destroyed data key leaves the page that held it, also when the page itself is not used any more.
+  // SQLite overwrites a destroyed data key in its page, even if the page is no longer used.
   database.pragma('secure_delete = ON');
   database.exec('BEGIN IMMEDIATE; ROLLBACK');
   const pages = Number(database.pragma('page_count', { simple: true }));

@@ -10,28 +10,28 @@ const NO_ROOM: ReadonlySet<string> = new Set([
 const DAMAGED: ReadonlySet<string> = new Set(['SQLITE_CORRUPT', 'SQLITE_NOTADB']);
 const HELD: ReadonlySet<string> = new Set(['SQLITE_BUSY', 'SQLITE_LOCKED']);
 
-/** The code of an error of SQLite or of the file system; empty for any other. */
+/** The code of an SQLite or file system error; empty for any other error. */
 function faultCode(error: unknown): string {
   return errorField(error, 'code');
 }
 
-/** No room on the disk, or none that this user may have. */
+/** The disk is full, or the quota of this user is. */
 export function isNoRoom(error: unknown): boolean {
   return NO_ROOM.has(faultCode(error));
 }
 
-/** A row that another unique index, or the primary key, already has. */
+/** A row violates a unique index or the primary key. */
 export function isDuplicate(error: unknown): boolean {
   const code = faultCode(error);
   return code === 'SQLITE_CONSTRAINT_UNIQUE' || code === 'SQLITE_CONSTRAINT_PRIMARYKEY';
 }
 
-/** A row that the schema refuses: a defect of the plan, not of the store. */
+/** The schema refuses a row: the plan is at fault, not the store. */
 export function isRefusedRow(error: unknown): boolean {
   return faultCode(error).startsWith('SQLITE_CONSTRAINT');
 }
 
-/** What to tell the operator when a store does not open. */
+/** The error for the operator if a store does not open. */
 export function asOpenFailure(path: string, error: unknown): unknown {
   if (error instanceof BrokerError) return error;
   const code = faultCode(error);
@@ -47,7 +47,7 @@ export function asOpenFailure(path: string, error: unknown): unknown {
   });
 }
 
-/** Said instead of serving what is left of a store. */
+/** The error for a damaged store. The broker does not serve what remains of it. */
 export function damaged(path: string, cause: unknown): BrokerError {
   return new BrokerError(
     'ERR_STORE_UNAVAILABLE',
@@ -56,7 +56,7 @@ export function damaged(path: string, cause: unknown): BrokerError {
   );
 }
 
-/** SQLite failed, or says that it is not in the state we think: its connection is not used again. */
+/** SQLite failed, or its state differs from what the writer expects. The connection is not used again. */
 export function isSqliteFault(error: unknown): boolean {
   return faultCode(error).startsWith('SQLITE_');
 }

@@ -22,7 +22,7 @@ import { CHANGES_KEPT_MS, PRUNE_EVERY_MS } from '../store-deps.ts';
 import type { SqliteConnection } from './sqlite-connection.ts';
 import type { SqliteWriter } from './sqlite-writer.ts';
 
-/** The newest stays: the next one is numbered after it. */
+/** Keeps the newest change, because the next one is numbered after it. */
 const PRUNE =
   'DELETE FROM "changes" WHERE "at" <= ? AND "seq" < (SELECT max("seq") FROM "changes")';
 
@@ -31,11 +31,11 @@ export interface SqliteStoreParts {
   readonly feed: ChangeFeed;
   readonly deps: StoreDeps;
   readonly condition: StoreCondition;
-  /** Of the files. */
+  /** The directory of the store's files. */
   readonly directory: string;
 }
 
-/** Our database in one file of this process. */
+/** The broker's database in one file of this process. */
 export class SqliteStore implements OpenedStore {
   readonly condition: StoreCondition;
   readonly #directory: string;
@@ -58,7 +58,7 @@ export class SqliteStore implements OpenedStore {
     this.#cancelPrune = this.#pruneLater();
   }
 
-  // Not async: each promise costs on the path of every read.
+  // Not async, because each promise adds cost to the path of every read.
   commit(plan: Plan): Promise<Outcome> {
     try {
       return this.#queue.push(plan, planWrites(SQLITE, plan, this.#deps.guard));
@@ -98,7 +98,9 @@ export class SqliteStore implements OpenedStore {
     return this.#writer.fault();
   }
 
-  /** Of its volume, whoever uses it. As `df` has it: what is reserved for root or kept by a quota is no part of the limit. */
+  /**
+   * Reports the space of the whole volume, including files of others. As in `df`, the limit excludes space that is reserved for root or by a quota.
+   */
   async space(): Promise<StoreSpace> {
     const { bsize, blocks, bfree, bavail } = await statfs(this.#directory);
     const usedBytes = (blocks - bfree) * bsize;
@@ -136,7 +138,7 @@ export class SqliteStore implements OpenedStore {
     try {
       this.#writer.connection.prepare(PRUNE).run(this.#deps.clock.now() - CHANGES_KEPT_MS);
     } catch {
-      // Old rows are harmless: the next round takes them, and the next commit meets the same fault and reports it.
+      // Old rows are harmless. The next round deletes them, and the next commit meets the same fault and reports it.
     }
   }
 }

@@ -20,7 +20,7 @@ const FIND_BATCH = 'SELECT 1 FROM "audit_batches" WHERE "writer" = ? AND "first_
 const CHANGES_AFTER =
   'SELECT "seq", "kind", "key", "at" FROM "changes" WHERE "seq" > ? ORDER BY "seq"';
 
-/** Destroyed data keys leave the write-ahead log within this time; several destructions share one copy of the log. */
+/** Destroyed data keys are removed from the write-ahead log within this time. Several destructions share one checkpoint. */
 const ERASE_AFTER_MS = 500;
 
 export interface SqliteWriterParts {
@@ -30,16 +30,16 @@ export interface SqliteWriterParts {
   readonly deps: StoreDeps;
 }
 
-/** Commits batches on the only connection, and finds out what happened when a commit fails. */
+/** Commits batches on the only connection, and determines the outcome of a failed commit. */
 export class SqliteWriter {
   readonly #parts: SqliteWriterParts;
   #connection: SqliteConnection | undefined;
-  /** `full`: only urgent plans, at the expense of the ballast. `broken`: nothing until the file opens again. */
+  /** `full`: commits only urgent plans, and frees the ballast for them. `broken`: commits nothing until the file can be opened again. */
   #state: 'well' | 'full' | 'broken' = 'well';
   #cause: unknown;
-  /** Staged with the chain, and not known to be durable or absent. */
+  /** Staged with the chain; it is not known whether it is durable. */
   #unsettled: Tables['audit_batches'] | undefined;
-  /** The COMMIT of the last batch was begun. */
+  /** The COMMIT of the last batch was started. */
   #isSent = false;
   #cancelProbe: (() => void) | undefined;
   #cancelErasure: (() => void) | undefined;
@@ -77,7 +77,7 @@ export class SqliteWriter {
     }
   }
 
-  /** Takes room for the ballast; a store that opens on a full disk serves reads and revocations. */
+  /** Reserves the ballast. A store opened on a full disk still serves reads and revocations. */
   takeBallast(): void {
     try {
       this.#parts.ballast.restore();
@@ -120,14 +120,14 @@ export class SqliteWriter {
     settleAll(batch, staged.outcomes);
   }
 
-  /** Empties the write-ahead log, which still has the pages from before a destruction, whenever it was last copied. */
+  /** Empties the write-ahead log, because it still has pages from before a destruction, even after a checkpoint. */
   #eraseSoon(): void {
     this.#cancelErasure ??= this.#parts.deps.clock.after(ERASE_AFTER_MS, () => {
       this.#cancelErasure = undefined;
       try {
         this.#connection?.checkpoint();
       } catch {
-        // On a full disk the log cannot be copied yet.
+        // On a full disk the checkpoint fails. Retry later.
         this.#eraseSoon();
       }
     });
@@ -146,7 +146,7 @@ export class SqliteWriter {
     return digests;
   }
 
-  /** The ballast goes first; when that is not enough, urgent plans fail like all others. */
+  /** Frees the ballast first. If that is not enough, urgent plans fail like all others. */
   #commitUrgent(batch: readonly PendingPlan[], cause: unknown): void {
     const isUrgent = ({ plan }: PendingPlan): boolean =>
       this.#state === 'full' && plan.urgent === true;
@@ -166,9 +166,9 @@ export class SqliteWriter {
   }
 
   /**
-   * A failed commit may be durable or not: closes, opens again and looks. What a failed sync left of it in the log may come back after a loss of
-   * power, even if it is not seen now; a write that found no room never got as far as the frame that commits.
-   * @returns whether it is certain that nothing happened.
+   * A failed commit may be durable or not: closes, opens again and looks for the entries. After a power loss, remains of a failed sync may reappear
+   * from the log, even if they are not visible now. A write that failed for lack of room never reached the frame that commits.
+   * @returns whether it is certain that nothing was committed.
    */
   #recover(cause: unknown): boolean {
     const isCertain = !this.#isSent || isNoRoom(cause);
@@ -189,13 +189,13 @@ export class SqliteWriter {
     try {
       previous?.close();
     } catch {
-      // What it could not finish is found again below.
+      // Opening the file again below finds what the close could not finish.
     }
     const connection = this.#parts.open();
     try {
       connection.checkpoint();
     } catch (error) {
-      // On a full disk the log stays as it is, and it was written whole; after any other fault it cannot be trusted.
+      // On a full disk the log stays as it is, and it was written whole. After any other fault it cannot be trusted.
       if (!isNoRoom(cause) || !isNoRoom(error)) {
         connection.close();
         throw error;
@@ -206,7 +206,7 @@ export class SqliteWriter {
     return isDurable;
   }
 
-  /** @returns whether the entries that were staged are there. */
+  /** @returns whether the staged entries are in the store. */
   #learn(connection: SqliteConnection): boolean {
     const { feed, deps } = this.#parts;
     const batch = this.#unsettled;

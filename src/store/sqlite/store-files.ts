@@ -13,10 +13,9 @@ import { BrokerError } from '../../domain/errors.ts';
 const OTHERS = 0o077;
 
 /**
- * Makes the directory and an empty database file that only this user can read, whatever the umask: SQLite gives its write-ahead
- * log the mode of the database. Call before SQLite opens the file: closing a descriptor of it later would drop SQLite's locks
- * (fcntl locks belong to the process).
- * @throws ERR_CONFIG_INVALID when the directory exists and is open to others.
+ * Creates the directory and an empty database file that only this user can read, whatever the umask. SQLite gives its write-ahead log the mode of the
+ * database. Call it before SQLite opens the file: closing a descriptor later would drop SQLite's locks (fcntl locks belong to the process).
+ * @throws ERR_CONFIG_INVALID if the directory exists and other users can access it.
  */
 export function prepareStoreFiles(path: string): void {
   const directory = dirname(path);
@@ -31,7 +30,7 @@ export function prepareStoreFiles(path: string): void {
   for (const file of [path, `${path}-wal`]) if (existsSync(file)) chmodSync(file, 0o600);
 }
 
-/** SQLite makes the names of its files durable; the name of their directory is for us to sync, or a power loss takes all of it. */
+/** SQLite syncs the directory entries of its files. The broker must sync the entry of their directory, or a power loss can remove everything. */
 function makeDirectory(directory: string): void {
   const first = mkdirSync(directory, { recursive: true, mode: 0o700 }) ?? directory;
   chmodSync(directory, 0o700);
