@@ -28,16 +28,16 @@ import { RELEASE } from './release.ts';
 const SINK_GRACE_MS = 2_000;
 const HOUR_MS = 3_600_000;
 
-/** This boot in the log, before there is a store to write it to. */
+/** The log entry of this boot, before a store is open to write it to. */
 export interface BootLog {
   readonly identity: LogIdentity;
   readonly boot: Boot;
   readonly chain: AuditChain;
-  /** What the chain committed. */
+  /** The batches that the chain committed. */
   readonly own: OwnBatches;
 }
 
-/** @throws ERR_CONFIG_INVALID for a log key file that cannot be used. */
+/** @throws ERR_CONFIG_INVALID for an unusable log key file. */
 export async function openBootLog(config: Config, clock: Clock): Promise<BootLog> {
   const key = await loadLogKeyFile(config.audit.logKeyFile);
   const boot = createBoot(key, clock.now());
@@ -49,21 +49,21 @@ export async function openBootLog(config: Config, clock: Clock): Promise<BootLog
 interface TrailDeps {
   readonly config: Config;
   readonly store: OpenedStore;
-  /** Authenticates what the log keeps in other tables. */
+  /** Authenticates rows that the log keeps in other tables. */
   readonly rows: RowMacs;
-  /** The store is being initialised: it may have no log yet. */
+  /** The store is being initialised, so it may have no log yet. */
   readonly isNew?: boolean;
   readonly clock: Clock;
   readonly log: Log;
 }
 
-/** What `release` accepted. */
+/** The state that `release` accepted. */
 export interface Released {
   readonly held: HeldReason;
   readonly extent: LogExtent;
 }
 
-/** The audit log at work: what is committed goes into the tree and from there to the sinks. */
+/** The running audit log. It integrates commits into the tree and delivers them to the sinks. */
 export class AuditTrail {
   readonly reader: LogReader;
   readonly integrator: Integrator;
@@ -117,7 +117,7 @@ export class AuditTrail {
     });
   }
 
-  /** Announces this boot, links it to those before it, and starts. @returns whether the store is held, with the reason. */
+  /** Records this boot, links it to earlier boots, and starts. @returns the reason if the store is held. */
   async start(): Promise<{ readonly held: HeldReason | undefined }> {
     const { clock, config, log } = this.#deps;
     if (this.held !== undefined) return { held: this.held };
@@ -146,8 +146,9 @@ export class AuditTrail {
   }
 
   /**
-   * An operator accepts a held store as it is. @returns why it was held, and what was accepted.
-   * @throws ERR_CONFLICT when it is not held, ERR_HELD when what is in it does not fit together.
+   * Accepts a held store as it is, on behalf of an operator.
+   * @returns why it was held, and what was accepted.
+   * @throws ERR_CONFLICT if it is not held, ERR_HELD if its contents are inconsistent.
    */
   async release(comment: string): Promise<Released> {
     const { differences } = this.#deps.store.condition;
@@ -164,14 +165,14 @@ export class AuditTrail {
     return { held, extent };
   }
 
-  /** Why nothing may be served: found at the start, or while the log was being appended to. */
+  /** The reason why the broker must serve nothing. It is found at the start or during an append to the log. */
   get held(): HeldReason | undefined {
     return this.#deps.store.condition.differences.length > 0
       ? 'schema_differs'
       : this.integrator.held;
   }
 
-  /** What an operator must look at while the broker serves; empty: nothing. docs/operations.md, "Damage in the audit log". */
+  /** Problems that an operator must examine while the broker serves; empty if none. See docs/operations.md, "Damage in the audit log". */
   warnings(): readonly string[] {
     const sinks = this.sinks();
     const { damaged, tilesAltered } = this.scrubber.status();
@@ -184,17 +185,17 @@ export class AuditTrail {
     return Object.entries(found).flatMap(([name, isFound]) => (isFound ? [name] : []));
   }
 
-  /** How each sink stands, in the order of the configuration. */
+  /** The status of each sink, in the order of the configuration. */
   sinks(): readonly FollowerStatus[] {
     return this.#followers.map((follower) => follower.status());
   }
 
-  /** Opens the sinks' files anew, after something moved them away. */
+  /** Reopens the sinks' files after log rotation moved them away. */
   async reopenSinks(): Promise<void> {
     await Promise.all(this.#followers.map((follower) => follower.reopen()));
   }
 
-  /** Says that this boot ended, if it ever said that it began, brings all into the tree, and stops. */
+  /** Records the end of this boot (if its start was recorded), integrates all entries into the tree, and stops. */
   async stop(cause: string): Promise<void> {
     const { store, log } = this.#deps;
     if (!this.#isAnnounced) return;
@@ -223,7 +224,7 @@ export class AuditTrail {
       );
   }
 
-  /** The first entries of this boot: its key, what came before it, and what there is to say. */
+  /** Writes the first entries of this boot: its key, the link to earlier boots, and further events. */
   async #announce(more: readonly string[]): Promise<void> {
     const { store } = this.#deps;
     const { boot, unfinished } = await surveyLog(
@@ -244,7 +245,7 @@ export class AuditTrail {
   }
 }
 
-/** Names what an operator has to put right in the database: no release lifts this. */
+/** Lists the objects that an operator must repair in the database. `release` does not accept these differences. */
 export function schemaDiffers(differences: readonly string[]): BrokerError {
   return new BrokerError(
     'ERR_HELD',

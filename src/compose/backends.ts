@@ -11,12 +11,12 @@ import { redisConnectionSchema } from '../providers/redis/config.ts';
 import { vaultConnectionSchema } from '../providers/vault/config.ts';
 import { webhookConnectionSchema } from '../providers/webhook/config.ts';
 
-/** Broker prefixes under which mounts may use a connection: whole segments, `*` one, `**` any depth. */
+/** Broker prefixes under which mounts may use a connection. They match whole segments; `*` matches one, `**` any depth. */
 const prefixes = z.array(z.string().min(1).max(512)).min(1).default(['**']);
 
 /**
- * Every type of connection: its schema in the configuration file, and how it is opened. A new backend adds its folder in `src/providers` and one
- * entry here. `open` loads the backend, and the library under it, only when the configuration names it.
+ * Every type of connection, with its schema in the configuration file and its opener. A new backend adds its folder in `src/providers` and one entry
+ * here. `open` loads the backend and its library only if the configuration names it.
  */
 const BACKENDS = {
   vault: {
@@ -68,13 +68,13 @@ export const backendSchema = z.discriminatedUnion(
 
 export type BackendConfig = z.output<typeof backendSchema>;
 
-/** Opens one connection; nothing is sent yet. @throws ERR_CONFIG_INVALID */
+/** Opens one connection without sending anything. @throws ERR_CONFIG_INVALID */
 export async function openBackend(
   name: string,
   config: BackendConfig,
   deps: BackendDeps,
 ): Promise<Backend> {
-  // The one cast that lets a member of the union meet the opener of its own type.
+  // The only cast that pairs a member of the union with the opener of its own type.
   const open = (await BACKENDS[config.type].open()) as (
     name: string,
     config: BackendConfig,

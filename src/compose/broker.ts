@@ -44,33 +44,33 @@ import { RefusalTallies } from './refusal-tallies.ts';
 import { SpaceWatch } from './space-watch.ts';
 import { StateSweep } from './state-sweep.ts';
 
-/** The broker at work, before anything listens. */
+/** A running broker without listeners. */
 export interface RunningBroker {
   readonly parts: Parts;
   readonly trail: AuditTrail;
   readonly clusters: ClusterRegistry;
-  /** Codes of why it should get no requests now. */
+  /** Codes of the reasons why the broker is not ready for requests. */
   unready(): readonly string[];
-  /** Why the store is held; empty while it is not. */
+  /** The reasons why the store is held; empty if it is not. */
   held(): readonly HeldKind[];
-  /** Codes of what an operator should change; requests are served all the same. */
+  /** Codes of problems that an operator should fix. The broker serves requests all the same. */
   warnings(): readonly string[];
-  /** How full the store is, as far as that is known. */
+  /** The used space of the store; undefined if it is not known. */
   space(): StoreSpace | undefined;
-  /** Ends everything in reverse order; `cause` goes into the log. */
+  /** Closes everything in reverse order. `cause` is recorded in the log. */
   close(cause: string): Promise<void>;
 }
 
 export interface BrokerDeps {
   readonly clock: Clock;
   readonly log: Log;
-  /** Test builds name points of a commit at which the process dies. */
+  /** Test builds pass a hook that ends the process at named points of a commit. */
   readonly failpoint?: (name: string) => void;
-  /** Takes the system's clock as it is, although the store was written at a later time. */
+  /** Uses the system clock as it is, even if the store was written at a later time. */
   readonly trustClock?: boolean;
 }
 
-/** @throws ERR_CONFIG_INVALID, ERR_SEALED, ERR_CIPHERTEXT_INVALID, ERR_STORE_UNAVAILABLE: the broker does not start on what it cannot trust. */
+/** @throws ERR_CONFIG_INVALID, ERR_SEALED, ERR_CIPHERTEXT_INVALID, ERR_STORE_UNAVAILABLE. The broker does not start on state that it cannot trust. */
 export async function openBroker(config: Config, given: BrokerDeps): Promise<RunningBroker> {
   const clock = new SteadyClock(given.clock);
   const deps = { ...given, clock };
@@ -177,7 +177,7 @@ async function openCore(config: Config, deps: CoreDeps): Promise<Core> {
   const connections = await openConnections(config, {
     clock,
     forbiddenNamespaces: config.kubernetes.forbiddenNamespaces,
-    /** What this broker accepts at login, as clusters are registered now: no mount makes a token for it. */
+    /** The audiences that this broker accepts at login, from the clusters registered now. No mount issues a token for them. */
     get forbiddenAudiences() {
       return own.parts?.catalog.all('cluster').flatMap(({ spec }) => spec.audiences) ?? [];
     },
@@ -203,7 +203,7 @@ async function openCore(config: Config, deps: CoreDeps): Promise<Core> {
   own.parts = parts;
   const endings = new PodEndings(parts);
   const isHeld = store.fault() === 'ERR_HELD';
-  // On a held store nothing acts by itself: it cannot record, and what it would revoke may be long past.
+  // On a held store no background work runs: it cannot be recorded, and the data that it would revoke by may be outdated.
   if (!isHeld) clusters.start(endings, parts.catalog.all('cluster'));
   parts.state.onDocument((kind, name) => {
     if (kind === 'cluster' && !isHeld) clusters.apply(name, parts.catalog.find('cluster', name));
@@ -233,7 +233,7 @@ async function openCore(config: Config, deps: CoreDeps): Promise<Core> {
   };
 }
 
-/** The keys are let go already: has their memory wiped, stops everything that acts by itself, and closes what holds credentials of backends. */
+/** Runs after the keys were erased. It wipes their memory, stops all background work, and closes the holders of backend credentials. */
 async function afterSeal({ log }: Parts, halt: () => Promise<void>): Promise<void> {
   log.error({}, 'sealed: the keys are forgotten; start the broker again to unseal it');
   for (const work of [collectGarbage, halt, collectGarbage]) {

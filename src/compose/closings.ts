@@ -1,4 +1,4 @@
-/** What was opened, to be closed in reverse order: at the end, or as soon as something after it cannot be opened. */
+/** Closes opened resources in reverse order: at the end, or when a later one cannot be opened. */
 export class Closings {
   readonly #closings: (() => Promise<void> | void)[] = [];
 

@@ -29,7 +29,7 @@ interface RegistryDeps {
   readonly random: () => number;
 }
 
-/** The registered clusters at work: made when their document appears, made anew when it changes, closed when it goes. */
+/** The active clusters. A cluster is created with its document, replaced when the document changes, and closed when it is deleted. */
 export class ClusterRegistry implements Clusters {
   readonly #deps: RegistryDeps;
   readonly #registered = new Map<string, RegisteredCluster>();
@@ -39,14 +39,14 @@ export class ClusterRegistry implements Clusters {
     this.#deps = deps;
   }
 
-  /** Watches tell `endings` what ended. Before this call no cluster is served. */
+  /** Connects the watches to `endings`. Before this call the registry serves no cluster. */
   start(endings: PodEndings, clusters: readonly StoredDocument<'cluster'>[]): void {
     this.#endings = endings;
     for (const cluster of clusters) this.apply(cluster.name, cluster);
     void this.#endStrays(endings);
   }
 
-  /** Brings one cluster in line with its document; undefined: it is gone. */
+  /** Updates one cluster to match its document; undefined means that the document was deleted. */
   apply(name: string, document: StoredDocument<'cluster'> | undefined): void {
     const known = this.#registered.get(name);
     const generation = document === undefined ? '' : `${document.uid}.${document.version}`;
@@ -95,7 +95,7 @@ export class ClusterRegistry implements Clusters {
     }
   }
 
-  /** Names and states of the watches, for metrics and readiness. */
+  /** The watch status of each cluster, for metrics and readiness. */
   watches(): ReadonlyMap<string, ReturnType<PodWatch['status']>> {
     return new Map([...this.#registered].map(([name, { watch }]) => [name, watch.status()]));
   }
@@ -144,7 +144,7 @@ export class ClusterRegistry implements Clusters {
     }
   }
 
-  /** Pods that ended while nobody watched. */
+  /** Processes pods that ended while no watch was running. */
   async #reconcile(name: string): Promise<void> {
     const watch = this.#registered.get(name)?.watch;
     if (watch === undefined || this.#endings === undefined) return;

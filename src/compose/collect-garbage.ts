@@ -1,6 +1,6 @@
 import { Session } from 'node:inspector/promises';
 
-/** Collects all garbage now: node:crypto wipes the memory of a key when the object that held it is collected, not before. */
+/** Forces a garbage collection. node:crypto wipes the memory of a key only when the object that held it is collected. */
 export async function collectGarbage(): Promise<void> {
   const session = new Session();
   session.connect();

@@ -6,7 +6,7 @@ import { openGenerator } from '../providers/generator/open.ts';
 import { openBackend } from './backends.ts';
 import type { Config } from './config/schema.ts';
 
-/** Everything that the configuration file connects to, opened once. */
+/** All connections of the configuration file, opened once. */
 export interface OpenedConnections {
   readonly providers: readonly BoundConnection[];
   readonly targets: readonly BoundTargets[];

@@ -2,7 +2,7 @@ import type { Log } from '../ports/log.ts';
 import type { Store } from '../ports/store.ts';
 import type { SteadyClock } from './steady-clock.ts';
 
-/** Clocks of replicas differ by less. */
+/** The clocks of replicas differ by less than this. */
 const NOTABLE_MS = 60_000;
 const MOST_CHECKPOINTS = 100;
 
@@ -12,14 +12,14 @@ interface TimeDeps {
   readonly trustClock?: boolean;
 }
 
-/** Time goes on from the newest checkpoint of the log: a clock that was set back before the start lengthens nothing either. */
+/** Continues time from the newest checkpoint of the log. A clock that was set back before the start therefore cannot extend any lifetime. */
 export async function continueTime(
   store: Pick<Store, 'list'>,
   { clock, log, trustClock = false }: TimeDeps,
 ): Promise<void> {
   const query = { orderBy: ['size'], descending: true, limit: MOST_CHECKPOINTS } as const;
   const checkpoints = await store.list('log_checkpoints', query);
-  // One behind a backlog that was never caught up with has no time.
+  // A checkpoint behind a backlog that was never fully integrated has no time.
   const newest = checkpoints.find(({ at }) => at > 0)?.at ?? 0;
   const behind = newest - clock.now();
   if (behind <= 0 || trustClock) return;

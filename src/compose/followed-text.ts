@@ -3,10 +3,10 @@ import { BrokerError } from '../domain/errors.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 
-/** As often as the API's listener reads its certificate. */
+/** The same interval at which the API listener reloads its certificate. */
 const RELOAD_MS = 60_000;
 
-/** The text of a file that others may replace: read again every minute, and kept as it was where it cannot be. */
+/** The text of a file that may change at runtime. It is read again every minute; if a read fails, the old text stays. */
 export class FollowedText {
   readonly #path: string;
   readonly #deps: { readonly clock: Clock; readonly log: Log };
@@ -24,7 +24,7 @@ export class FollowedText {
     this.#cancel = this.#schedule();
   }
 
-  /** @throws ERR_CONFIG_INVALID where it cannot be read */
+  /** @throws ERR_CONFIG_INVALID if the file cannot be read */
   static async read(
     path: string,
     deps: { readonly clock: Clock; readonly log: Log },

@@ -5,7 +5,7 @@ import type { AuditTrail } from './audit-trail.ts';
 import type { RunningBroker } from './broker.ts';
 import { registerRotations } from './rotation-gauges.ts';
 
-/** What the parts of the broker say of themselves when metrics are asked for: counts and states, no names, since anybody may ask. */
+/** Registers the gauges of the broker's parts. They show counts and states but no names, because any client may scrape metrics. */
 export function registerGauges(
   registry: Registry,
   broker: RunningBroker,
@@ -81,7 +81,7 @@ function registerAudit(registers: Registry[], trail: AuditTrail): void {
   registerScrubber(registers, trail);
 }
 
-/** The walk over the whole log. */
+/** Gauges of the scrubber, which reads the whole log. */
 function registerScrubber(registers: Registry[], { scrubber }: AuditTrail): void {
   new Gauge({
     name: 'quaymaster_audit_damaged_entries',
@@ -129,7 +129,7 @@ function registerSpace(registers: Registry[], broker: RunningBroker): void {
   });
 }
 
-/** What is held at this moment, counted in the store when asked. */
+/** Current numbers of stored objects, counted in the store at each scrape. */
 function registerHoldings(registers: Registry[], { store }: Parts): void {
   new Gauge({
     name: 'quaymaster_credentials',

@@ -17,7 +17,7 @@ export interface StateDeps {
   readonly log: Log;
 }
 
-/** Guards the rows of a store, from before there are keys: nothing guarded can be written until `openState`. */
+/** Creates the guard of a store's rows before there are keys. Nothing guarded can be written until `openState`. */
 export function createGuard({ clock, log }: StateDeps): RowGuard {
   const actor = new SystemActor({ clock, digest: sha256Hex }, 'store');
   const guard = new RowGuard({
@@ -39,15 +39,15 @@ interface OpeningState {
   readonly log: Log;
 }
 
-/** What the log says of the rows. @throws ERR_CIPHERTEXT_INVALID when the log is damaged. */
+/** Reads the state digests that the log names. @throws ERR_CIPHERTEXT_INVALID if the log is damaged. */
 function readLogged(store: Store, { keys, identity, clock }: OpeningState): Promise<LoggedState> {
   const anchor = new LogAnchor(new RowSeals(keys.keyring));
   return loggedState(store, { log: identity, anchor, clock });
 }
 
 /**
- * Compares all guarded rows with their digests and with the log, and holds the store when they differ. Rows of an earlier release get their
- * MACs and digests. This boot must have been announced in the log.
+ * Compares all guarded rows with their digests and with the log, and holds the store if they differ. Rows of an earlier release get their MACs and
+ * digests. The log must already contain the entry of this boot.
  */
 export async function openState(
   store: Store,
@@ -75,7 +75,7 @@ export async function openState(
   return found;
 }
 
-/** A log that does not verify cannot say what the rows should be. */
+/** If verification of the log fails, the log cannot show what the rows should be. */
 function asProblem(error: unknown): StateReport {
   if (!(error instanceof BrokerError) || error.code !== 'ERR_CIPHERTEXT_INVALID') throw error;
   const what =
@@ -86,12 +86,12 @@ function asProblem(error: unknown): StateReport {
   };
 }
 
-/** What holds the store, without the name of any row: probes may see it. */
+/** The reason why the store is held, without row names, because health probes may see it. */
 export interface HeldKind {
   readonly reason: string;
-  /** The kind of row; absent where the log or the schema holds the store. */
+  /** The kind of row; absent if the log or the schema holds the store. */
   readonly kind?: string;
-  /** So many rows, or differences where the rows are not known. */
+  /** The number of rows, or of differences if the rows are not known. */
   readonly count?: number;
 }
 
@@ -107,7 +107,7 @@ export function heldKinds(
   return [...(held === undefined ? [] : [{ reason: held }]), ...kinds.values()];
 }
 
-/** What is wrong, for an operator. */
+/** Describes the problems for an operator. */
 export function textOf(problems: readonly HeldRows[]): string {
   const each = problems.map(({ what }) => what).join('; ');
   return `rows of the store are not as the broker left them (${each}): compare with a backup, then run "quaymaster release"`;
@@ -120,7 +120,7 @@ interface ReleasedState {
   readonly comment: string;
 }
 
-/** Accepts rows that differ from their digests, by name and with their counts; no lines where none differ. @throws ERR_HELD */
+/** Accepts rows that differ from their digests. Returns them by name and with counts; no lines if none differ. @throws ERR_HELD */
 export async function releaseRows(released: ReleasedState): Promise<readonly string[]> {
   const { store, guard, opening, comment } = released;
   const { problems } = await checkState(store, guard, () => readLogged(store, opening));

@@ -2,8 +2,8 @@ import { BrokerError } from '../domain/errors.ts';
 import type { Store } from '../ports/store.ts';
 
 /**
- * The store as everything but the audit trail sees it. While it is held it can be read and nothing commits, so every audited route
- * answers ERR_HELD: what cannot be recorded must not be served. `rows` gives out single rows.
+ * The store for all parts except the audit trail. While it is held, it can be read but nothing commits, so every audited route returns ERR_HELD. The
+ * broker must not serve what it cannot record. `rows` reads single rows.
  */
 export function holdable(store: Store, rows: Pick<Store, 'get'>, isHeld: () => boolean): Store {
   return {

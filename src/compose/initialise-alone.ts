@@ -6,13 +6,14 @@ import type { OpenedStore } from '../store/index.ts';
 import { schemaDiffers } from './audit-trail.ts';
 
 const NAME = 'initialise';
-/** Longer than an initialisation can take: the claim of one that was killed runs out. */
+/** Longer than any initialisation takes. The claim of a killed initialisation expires after this time. */
 const HOLD_MS = 120_000;
 
 /**
- * Runs the initialisation of a store while no other process does.
- * @throws ERR_HELD when the schema is not ours, ERR_CONFIG_INVALID when every role of the server may connect to a new store's database,
- * ERR_CONFLICT when another initialisation is in progress, or has made the installation since this one opened the store.
+ * Runs the initialisation of a store in only one process at a time.
+ * @throws ERR_HELD if the schema differs from the migrations.
+ * @throws ERR_CONFIG_INVALID if every role of the server may connect to a new store's database.
+ * @throws ERR_CONFLICT if another initialisation is in progress, or has completed since this process opened the store.
  */
 export async function initialiseAlone<T>(
   store: OpenedStore,
@@ -28,7 +29,7 @@ export async function initialiseAlone<T>(
     if (isNew && isMade) throw new BrokerError('ERR_CONFLICT', MADE);
     return await work();
   } finally {
-    // What was made stands, and the claim runs out by itself.
+    // The installation exists in any case, and the claim expires by itself.
     await store
       .commit({ writes: [{ table: 'claims', remove: { name: NAME, owner } }] })
       .catch(() => undefined);
@@ -41,7 +42,7 @@ const MADE =
 async function claim(store: OpenedStore, clock: Clock): Promise<string> {
   const now = clock.now();
   const row = await store.get('claims', { name: NAME });
-  // There are no keys for a MAC yet. A claim that ends later than one made now was written by somebody else, to keep operators out.
+  // There are no keys for a MAC yet. A claim that expires later than a new one would is forged, to lock operators out, so it does not count.
   if (row !== undefined && row.until > now && row.until <= now + HOLD_MS)
     throw inProgress(row.until);
   const owner = randomId('init');

@@ -35,7 +35,7 @@ import {
 } from './keys.ts';
 
 export interface InitialiseOptions {
-  /** Where the token goes: a new file of mode 0600. */
+  /** The path of the token file, which is created with mode 0600. */
   readonly tokenFile: string;
   readonly tokenTtlSeconds: number;
 }
@@ -51,10 +51,11 @@ type TokenOptions = InitialiseOptions & { readonly file: FileHandle };
 const BOOTSTRAP_OPERATOR = 'bootstrap';
 
 /**
- * Makes what is missing of an installation (key files, store, root key) and mints one operator token that ends soon: it can only be
- * run beside the store, so that an emptied store mints nobody. Run again, it mints another token and changes nothing else.
- * @throws ERR_CONFIG_INVALID, ERR_CONFLICT when the token file exists or another process initialises the store, ERR_STORE_UNAVAILABLE
- * when a broker holds the store.
+ * Creates missing parts of an installation (key files, store, root key) and issues one short-lived operator token. It needs local access to the
+ * store, so an attacker who empties the store gains no token. If it runs again, it issues another token and changes nothing else.
+ * @throws ERR_CONFIG_INVALID
+ * @throws ERR_CONFLICT if the token file exists or another process initialises the store.
+ * @throws ERR_STORE_UNAVAILABLE if a broker holds the store.
  */
 export async function initialise(
   config: Config,
@@ -62,7 +63,7 @@ export async function initialise(
   deps: { readonly clock: Clock; readonly log: Log },
 ): Promise<Initialised> {
   const { tokenFile } = options;
-  // The file comes first: a token that cannot be kept would be lost, and would still be good.
+  // Creates the file first: a token that cannot be saved would be lost but still valid.
   const file = await openTokenFile(tokenFile);
   try {
     return await initialiseWith(config, { ...options, file }, deps);
@@ -127,7 +128,7 @@ async function initialiseStore(
     const { held } = await trail.start();
     if (held !== undefined) throw new BrokerError('ERR_HELD', `the store is held (${held})`);
     if (made !== undefined) {
-      // An installation without a log is held: so the log has its first checkpoint before there is an installation.
+      // An installation without a log is held, so the log gets its first checkpoint before the installation exists.
       await trail.integrator.integrate();
       await keepKeys(store, made);
       created.push('the store with its first root key');
@@ -143,7 +144,7 @@ async function initialiseStore(
   }
 }
 
-/** Of a new installation only: a store that is there without its log key has lost it, and another would prove nothing of it. */
+/** Only for a new installation. If the log key of an existing store is lost, a new key would prove nothing about its log. */
 async function createLogKey({ store, audit }: Config): Promise<string[]> {
   await privateDirectory(dirname(audit.checkpointFile));
   if (store.type === 'sqlite') await privateDirectory(dirname(store.path));
@@ -159,7 +160,7 @@ async function createLogKey({ store, audit }: Config): Promise<string[]> {
   return [`the log's signing key ${audit.logKeyFile}`];
 }
 
-/** Of a new store only: no other key opens what an older one holds. */
+/** Only for a new store. A new key cannot unwrap the root keys of an existing store. */
 async function createKek(config: Config): Promise<string[]> {
   const { kek } = config;
   if (kek.type !== 'local-file' || (await exists(kek.path))) return [];
@@ -219,7 +220,7 @@ async function mint(
   return { text, stored };
 }
 
-/** Whoever can run this beside the store is not kept out by a quarantine: an operator that can lift all others is the way back in. */
+/** A quarantine must not lock out an operator with local access to the store. An operator that can lift all quarantines is the way to recover. */
 async function liftedQuarantine(
   store: Store,
   actor: SystemActor,
@@ -240,7 +241,7 @@ async function liftedQuarantine(
   };
 }
 
-/** Made anew each time: tokens of an earlier run end with its uid. */
+/** Created again each time, so that tokens of an earlier run end with the old uid. */
 async function bootstrapOperator(store: Store, now: number): Promise<StoredDocument<'operator'>> {
   const body = {
     description: 'made by quaymaster init; create operators of your own, then delete it',
@@ -259,7 +260,7 @@ async function bootstrapOperator(store: Store, now: number): Promise<StoredDocum
   };
 }
 
-/** @throws ERR_CONFLICT when it is there, ERR_CONFIG_INVALID when it cannot be made */
+/** @throws ERR_CONFLICT if the file exists, ERR_CONFIG_INVALID if it cannot be created */
 async function openTokenFile(path: string): Promise<FileHandle> {
   try {
     await privateDirectory(dirname(path));
@@ -279,7 +280,7 @@ function unusable(path: string, verb: 'made' | 'written', error: unknown, what =
   return new BrokerError('ERR_CONFIG_INVALID', `${path} cannot be ${verb}: ${code}${what}`);
 }
 
-/** @throws ERR_CONFIG_INVALID when it cannot be written: the next run ends the token with its operator */
+/** @throws ERR_CONFIG_INVALID if it cannot be written; the next run revokes the token with its operator */
 async function writeToken(
   { file, tokenFile }: { readonly file: FileHandle; readonly tokenFile: string },
   token: string,
@@ -294,7 +295,7 @@ async function writeToken(
   }
 }
 
-/** Made with mode 0700; a directory that is there already is left as it is. */
+/** Created with mode 0700. An existing directory stays as it is. */
 async function privateDirectory(path: string): Promise<void> {
   const made = await mkdir(path, { recursive: true, mode: 0o700 });
   if (made !== undefined) await chmod(path, 0o700);

@@ -24,7 +24,7 @@ import type { KubernetesApi } from '../ports/kubernetes-api.ts';
 import { Closings } from './closings.ts';
 import { FollowedText } from './followed-text.ts';
 
-/** As the API's listener reads its own. */
+/** The same interval as for the API listener's certificate. */
 const RELOAD_MS = 60_000;
 
 export interface InjectorDeps {
@@ -36,14 +36,14 @@ export interface InjectorDeps {
 
 export interface RunningInjector {
   readonly port: number;
-  /** Why the broker should get no requests yet. */
+  /** Reasons why the broker is not ready for requests yet. */
   unready(): readonly string[];
   close(): Promise<void>;
 }
 
 /**
- * Listens for the API server, which is not waited for. @throws ERR_CONFIG_INVALID for files that cannot be used, or an address that cannot
- * be listened on
+ * Starts the webhook listener without waiting for the API server.
+ * @throws ERR_CONFIG_INVALID for unusable files, or if it cannot listen on the address
  */
 export async function openInjector(
   injector: InjectorConfig,
@@ -92,7 +92,7 @@ async function open(
   await warmUp();
   const address = await kept.server.listen();
   closings.add(() => kept.server.close());
-  // A review that waits for an API server is answered without.
+  // A pending review that waits for an API server gets its answer without that result.
   closings.add(() => closed.abort());
   kept.start();
   closings.add(() => kept.stop());
@@ -147,13 +147,13 @@ function settingsOf(
   });
 }
 
-/** Without what stands between them, which nobody needs in each pod. */
+/** Drops text between the certificates, because pods do not need it. */
 function certificatesOf(pem: string): string {
   const found = pem.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? [];
   return `${found.join('\n')}\n`;
 }
 
-/** Asks once, at the first review; again at the next one where there was no answer. */
+/** Queries the API server once, at the first review. If there is no response, it queries again at the next review. */
 function asking(
   api: KubernetesApi,
   { clock, log, closed }: Omit<SettingsDeps, 'brokerCa'>,
@@ -174,7 +174,7 @@ function asking(
   return () => (asked ??= ask());
 }
 
-/** Injections disclose nothing, so they are counted and logged, and not entries of the audit log. */
+/** Injections disclose no secret, so they are counted and logged but get no audit entry. */
 function reviewing(
   settings: () => Promise<InjectionSettings>,
   { log, metrics }: InjectorDeps,
@@ -199,10 +199,10 @@ function logAnswer(log: Log, { outcome, namespace, pod, problems }: ReviewAnswer
     log.warn({ namespace, pod, problems }, 'pod rejected: injection failed');
 }
 
-/** A server and whoever keeps its certificate. */
+/** A server with the component that maintains its certificate. */
 interface Kept {
   readonly server: WebhookServer;
-  /** API servers do not trust what is presented, as far as is known, and it is worth waiting until they do. */
+  /** As far as is known, API servers do not trust the presented certificate yet, and readiness should wait until they do. */
   isAwaited(): boolean;
   start(): void;
   stop(): Promise<void>;
@@ -250,7 +250,7 @@ async function manage(
   };
 }
 
-/** Reads the files again every minute; what cannot be used leaves the old certificate in place, and is logged. */
+/** Reads the files again every minute. If they are unusable, the old certificate stays in place and the error is logged. */
 async function follow(
   { files }: FilesCertificate,
   make: (first: ServingCertificate) => WebhookServer,

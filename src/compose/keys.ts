@@ -14,18 +14,18 @@ import { randomId } from '../crypto/random.ts';
 import { generateRootKey, unwrapRootKey, wrapRootKey, type RootKey } from '../crypto/root-keys.ts';
 
 const DEADLINE_MS = 10_000;
-/** Row of `meta`: there once the store is initialised. */
+/** Row of `meta` that exists once the store is initialised. */
 export const INSTALLATION = 'installation';
 /** Hexadecimal; docs/spec/row-mac-v1.md, "Root keys". */
 const ROOT_KEYS_MAC = 'root-keys-mac';
 
-/** What an installation is and the keys that open it. */
+/** The identity of an installation and its keys. */
 export interface InstallationKeys {
   readonly installation: string;
   readonly keyring: Keyring;
 }
 
-/** Where the store keeps its files; undefined for a database server. A key file must lie elsewhere. */
+/** The directory of the store's files; undefined for a database server. Key files must be outside it. */
 export function dataDirectory(config: Config): string | undefined {
   return config.store.type === 'sqlite' ? dirname(config.store.path) : undefined;
 }
@@ -79,12 +79,12 @@ export async function loadKeys(
   return { installation: installation.value, keyring: new Keyring(root, older) };
 }
 
-/** The keys of a new installation, and the plan that gives them to its store; it conflicts where the store has keys. */
+/** The keys of a new installation, and the plan that writes them to its store. The plan conflicts if the store already has keys. */
 export interface NewKeys extends InstallationKeys {
   readonly plan: Plan;
 }
 
-/** Makes an installation id and a first root key. Until the plan is committed the store is not initialised. */
+/** Creates an installation id and a first root key. The store is not initialised until the plan is committed. */
 export async function makeKeys(kek: KeyEncryptionKey, clock: Clock): Promise<NewKeys> {
   const installation = randomId('inst');
   const rootKey = generateRootKey();
@@ -118,7 +118,7 @@ export async function makeKeys(kek: KeyEncryptionKey, clock: Clock): Promise<New
   return { installation, keyring: new Keyring(rootKey), plan };
 }
 
-/** Gives the store its new keys. @throws ERR_CONFLICT when it has keys. */
+/** Writes the new keys to the store. @throws ERR_CONFLICT if it already has keys. */
 export async function keepKeys(store: Store, { plan }: NewKeys): Promise<void> {
   const outcome = await store.commit(plan);
   if (outcome.status !== 'committed') {
@@ -126,7 +126,7 @@ export async function keepKeys(store: Store, { plan }: NewKeys): Promise<void> {
   }
 }
 
-/** The keys and their states, under a MAC of the active key: write access to the database alone cannot make a retired key active again. */
+/** The keys and their states, under a MAC of the active key. Write access to the database alone cannot reactivate a retired key. */
 function states(rows: readonly Pick<Tables['root_keys'], 'id' | 'state'>[]): CanonicalFields {
   return Object.fromEntries(rows.map(({ id, state }) => [id, state]));
 }

@@ -1,7 +1,7 @@
 import type { Log } from '../ports/log.ts';
 import type { Serving } from './serve.ts';
 
-/** SIGHUP reopens the audit sinks. SIGTERM and SIGINT drain and stop; a second one ends the process at once, which loses nothing that was answered. */
+/** SIGHUP reopens the audit sinks. SIGTERM and SIGINT drain and stop. A second one exits at once, which loses nothing that was answered. */
 export function onSignals(serving: Serving, log: Log): void {
   let stopping = false;
   const stop = (signal: string): void => {

@@ -7,7 +7,7 @@ import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import type { Store } from '../ports/store.ts';
 
-/** Kinds of refusals, by action, path and reason, that one caller's summaries tell apart. */
+/** The number of kinds of refusals (by action, path and reason) that the summaries of one caller distinguish. */
 const KINDS_PER_CALLER = 32;
 
 interface Deps {
@@ -16,7 +16,7 @@ interface Deps {
   readonly log: Log;
 }
 
-/** The counts of refusals that are not entries of their own: of strangers by network, of callers by who they are and what was refused. */
+/** The counts of refusals without their own audit entry. Unauthenticated clients are counted by network, callers by identity and kind of refusal. */
 export class RefusalTallies {
   readonly refusals: Refusals;
   readonly denials: Refusals;
@@ -31,7 +31,7 @@ export class RefusalTallies {
     this.denials = new Refusals(limits, clock, record);
   }
 
-  /** Records all counts: before the process stops. */
+  /** Records all counts before the process stops. */
   async flush(): Promise<void> {
     await Promise.all([this.refusals.flush(), this.denials.flush()]);
   }

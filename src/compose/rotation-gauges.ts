@@ -2,11 +2,11 @@ import { Counter, Gauge, type Registry } from 'prom-client';
 import type { Parts } from '../broker/parts.ts';
 
 const OVERDUE_MS = 300_000;
-/** Beyond it a number says no more. */
+/** A larger number gives no more information. */
 const MOST_FAILING = 10_000;
 const UNDER_WAY = ['running', 'parked', 'undoing'] as const;
 
-/** What rotations say of themselves, looked up by index when metrics are asked for: counts and ages, no names. */
+/** Registers the gauges of rotations. Each scrape queries them by index. They show counts and ages but no names. */
 export function registerRotations(registers: Registry[], parts: Parts): void {
   registerStates(registers, parts);
   registerTimes(registers, parts);

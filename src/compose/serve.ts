@@ -14,16 +14,16 @@ import type { RunningInjector } from './injector.ts';
 
 const DRAIN_MS = 25_000;
 
-/** A broker that listens. */
+/** A listening broker. */
 export interface Serving {
-  /** Where, for example `https://127.0.0.1:8200`. */
+  /** The base URL, for example `https://127.0.0.1:8200`. */
   readonly url: string;
   readonly broker: RunningBroker;
-  /** Lets requests under way complete, refuses new ones, and ends everything; a second call waits for the first. */
+  /** Completes requests in flight, refuses new ones, and stops everything. A second call waits for the first. */
   stop(cause: string): Promise<void>;
 }
 
-/** Opens the broker and listens. @throws as `openBroker`, and ERR_CONFIG_INVALID when an address cannot be listened on: then all is closed. */
+/** Opens the broker and listens. @throws as `openBroker`, and ERR_CONFIG_INVALID if it cannot listen on an address. It then closes everything. */
 export async function serve(config: Config, deps: BrokerDeps): Promise<Serving> {
   const broker = await openBroker(config, deps);
   const beside = new Closings();
@@ -38,7 +38,7 @@ export async function serve(config: Config, deps: BrokerDeps): Promise<Serving> 
 
 interface Opened {
   readonly broker: RunningBroker;
-  /** Listeners other than the API's. */
+  /** Listeners other than that of the API. */
   readonly beside: Closings;
 }
 
@@ -87,7 +87,7 @@ async function listenForMetrics(
   beside.add(() => server.close());
 }
 
-/** Loaded only where the configuration asks for it. */
+/** Loads the injector only if the configuration enables it. */
 async function openInjector(
   { injector, connections }: Config,
   { clock, log }: BrokerDeps,

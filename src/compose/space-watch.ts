@@ -4,7 +4,7 @@ import type { OpenedStore, StoreSpace } from '../store/index.ts';
 
 const EVERY_MS = 30_000;
 const WARN_PERCENT = 80;
-/** Below this the warning ends: between the two it stays as it is. */
+/** The warning ends below this value. Between the two values it keeps its state. */
 const CLEAR_PERCENT = 75;
 
 interface Deps {
@@ -13,7 +13,7 @@ interface Deps {
   readonly log: Log;
 }
 
-/** Follows how full the store is: every access is an entry, so a store without room is a broker that serves nothing. */
+/** Monitors the free space of the store. Every access writes an audit entry, so a broker with a full store serves nothing. */
 export class SpaceWatch {
   readonly #deps: Deps;
   #last: StoreSpace | undefined;
@@ -29,7 +29,7 @@ export class SpaceWatch {
     await this.#look();
   }
 
-  /** As of the last look; undefined before the first one that worked. */
+  /** The result of the last check; undefined before the first check that succeeded. */
   get space(): StoreSpace | undefined {
     return this.#last;
   }

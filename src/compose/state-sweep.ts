@@ -6,7 +6,7 @@ import type { RowGuard } from '../store/row-guard.ts';
 import { checkRows } from '../store/state-check.ts';
 
 const EVERY_MS = 60_000;
-/** Where there are many rows, the pause is this many times as long as the check took: one percent of the time. */
+/** With many rows, the pause is this multiple of the check's duration. Checks then take one percent of the time. */
 const SHARE = 100;
 
 interface SweepDeps {
@@ -16,7 +16,7 @@ interface SweepDeps {
   readonly log: Log;
 }
 
-/** Compares all rows with their digests while the broker runs: reads of other rows do not notice that a row was deleted. */
+/** Compares all rows with their digests while the broker runs, because reads of other rows do not detect a deleted row. */
 export class StateSweep {
   readonly #deps: SweepDeps;
   #cancel: () => void = () => undefined;
@@ -33,7 +33,7 @@ export class StateSweep {
     });
   }
 
-  /** Waits for the round in progress. */
+  /** Waits for the check in progress. */
   async stop(): Promise<void> {
     this.#isStopped = true;
     this.#cancel();
@@ -46,7 +46,7 @@ export class StateSweep {
     try {
       for (const problem of await checkRows(store, guard)) guard.hold(problem);
     } catch (error) {
-      // Without the keys there is nothing to compare by, and nothing is served.
+      // Without the keys no comparison is possible, and the broker serves nothing.
       if (error instanceof BrokerError && error.code === 'ERR_SEALED') return;
       log.warn({ err: error }, 'rows could not be compared with their digests; the broker retries');
     }

@@ -1,12 +1,12 @@
 import type { Clock } from '../ports/clock.ts';
 
 /**
- * A wall clock that never goes back: whoever sets the system's clock back, or a machine that starts with a wrong one, lengthens no session,
- * lease, token or cache. While the system's clock is behind, time goes on from the latest time known, at the pace of the monotonic clock.
+ * A wall clock that never goes back. If the system clock is set back, or is wrong at boot, no session, lease, token or cache lives longer. While the
+ * system clock is behind, time continues from the latest known time at the rate of the monotonic clock.
  */
 export class SteadyClock implements Clock {
   readonly #clock: Clock;
-  /** The latest time known, and when that was. */
+  /** The latest known time, and the monotonic time of that reading. */
   #known: number;
   #knownAt: number;
 
@@ -26,7 +26,7 @@ export class SteadyClock implements Clock {
     return wall;
   }
 
-  /** `time` has been reached before, by this process or an earlier one. */
+  /** Sets a lower bound: this process or an earlier one has already reached `time`. */
   notBefore(time: number): void {
     if (time <= this.now()) return;
     this.#known = time;

@@ -6,12 +6,13 @@ import { schemaWords } from '../../domain/schema-words.ts';
 import { configSchema, type Config } from './schema.ts';
 
 const ENVIRONMENT_PREFIX = 'QUAYMASTER__';
-/** Read by Node itself and so by every library: PostgreSQL's and AWS's would then believe any certificate (CVE-2021-22939). */
+/** Node itself reads this variable, so it affects every library: the PostgreSQL and AWS clients would accept any certificate (CVE-2021-22939). */
 const TLS_SWITCH = 'NODE_TLS_REJECT_UNAUTHORIZED';
 
 /**
- * The configuration: one YAML file, then the environment over it. `QUAYMASTER__listener__port=8300` sets `listener.port`; values are
- * read as YAML. @throws ERR_CONFIG_INVALID with every problem at once.
+ * Loads the configuration: one YAML file, overridden by the environment. `QUAYMASTER__listener__port=8300` sets `listener.port`; values are parsed as
+ * YAML.
+ * @throws ERR_CONFIG_INVALID with every problem at once.
  */
 export async function loadConfig(
   path: string,
@@ -45,7 +46,7 @@ export function checkConfig(document: unknown, source: string): Config {
   throw new BrokerError('ERR_CONFIG_INVALID', `${source}:\n${lines.join('\n')}`, { problems });
 }
 
-/** Of the forms that something may have, those that its `type` rules out are not worth a word. */
+/** In a union, reports only the problems of the variant that `type` selects. */
 function problemsOf(issue: z.core.$ZodIssue, above: readonly PropertyKey[]): readonly Problem[] {
   const path = [...above, ...issue.path];
   if (issue.code === 'invalid_union') {
@@ -62,7 +63,7 @@ function problemsOf(issue: z.core.$ZodIssue, above: readonly PropertyKey[]): rea
   return [{ pointer: pointerTo(path), message }];
 }
 
-/** The types that a form, or what it is made of, would have taken instead. */
+/** The values of `type` that a variant, or a variant nested in it, would have accepted instead; empty if its `type` matches. */
 function typesOf(form: readonly z.core.$ZodIssue[]): readonly string[] {
   return form.flatMap((issue) => {
     const [at] = issue.path;

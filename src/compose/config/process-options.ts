@@ -3,9 +3,12 @@ import { BrokerError } from '../../domain/errors.ts';
 import type { Config } from './schema.ts';
 
 /**
- * Options of Node that a broker may be started with: sizes, certificates of the system, words on standard error. Every other one is refused, because
- * many open the process to another party: a debugger (`--inspect`), foreign code (`--require`, `--import`), memory in a file
- * (`--heapsnapshot-signal`, `--report-on-signal`), keys of TLS in a file (`--tls-keylog`).
+ * Node options that a broker may be started with: sizes, system certificates, messages on standard error. All others are refused, because many expose
+ * the process:
+ * - a debugger (`--inspect`)
+ * - foreign code (`--require`, `--import`)
+ * - memory in a file (`--heapsnapshot-signal`, `--report-on-signal`)
+ * - TLS keys in a file (`--tls-keylog`)
  */
 const HARMLESS: ReadonlySet<string> = new Set([
   '--disable-sigusr1',
@@ -27,7 +30,7 @@ const HARMLESS: ReadonlySet<string> = new Set([
   '--use-system-ca',
 ]);
 
-/** Read by Node itself: they write what goes through the process to standard error or into files. */
+/** Node itself reads these variables, and then writes data of the process to standard error or into files. */
 const REFUSED_VARIABLES = ['NODE_DEBUG', 'NODE_DEBUG_NATIVE', 'NODE_V8_COVERAGE'];
 
 const LIMITS_FILE = '/proc/self/limits';
@@ -40,7 +43,7 @@ interface Started {
 
 const THIS_PROCESS: Started = { execArgv: process.execArgv, environment: process.env };
 
-/** @throws ERR_CONFIG_INVALID for a production broker whose process is open to others. */
+/** @throws ERR_CONFIG_INVALID for a production broker with a process option or variable that exposes the process. */
 export function refuseOpenProcess(
   { mode }: Pick<Config, 'mode'>,
   { execArgv, environment }: Started = THIS_PROCESS,
@@ -57,7 +60,7 @@ export function refuseOpenProcess(
   throw new BrokerError('ERR_CONFIG_INVALID', detail);
 }
 
-/** Whether a crash would write the memory of the process into a file; false where the system does not say. */
+/** Whether a crash would write the process memory into a file; false if the system does not report it. */
 export function mayDumpCore(limitsFile = LIMITS_FILE): boolean {
   let text: string;
   try {
@@ -69,7 +72,7 @@ export function mayDumpCore(limitsFile = LIMITS_FILE): boolean {
   return soft !== undefined && soft !== '0';
 }
 
-/** The first option that is not harmless, without its value. Words that are not options are the values of the options before them. */
+/** The first refused option, without its value. Words that are not options are values of the preceding option. */
 function refusedOption(words: readonly string[]): string | undefined {
   return words
     .filter((word) => word.startsWith('-'))
@@ -77,7 +80,7 @@ function refusedOption(words: readonly string[]): string | undefined {
     .find((name) => !HARMLESS.has(name.replaceAll('_', '-')));
 }
 
-/** As Node reads the variable: words between blanks, without quotes and backslashes. */
+/** Splits the variable as Node does: words between blanks, without quotes and backslashes. */
 function wordsOf(options = ''): readonly string[] {
   return options.replaceAll(/["\\]/g, '').split(/\s+/);
 }

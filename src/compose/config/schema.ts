@@ -9,7 +9,7 @@ import { vaultTransitConfig } from '../../providers/vault/config.ts';
 import { storeConfigSchema } from '../../store/config.ts';
 import { backendSchema } from '../backends.ts';
 
-/** The embedded provider and what generates values are always there and need no configuration: their names are taken. */
+/** Reserved names: the embedded provider and the value generator always exist and need no configuration. */
 const RESERVED_NAMES = ['embedded', 'generated'];
 
 const connectionName = z
@@ -25,7 +25,7 @@ const LOOPBACK = ['127.0.0.1', '::1', 'localhost'];
 
 export const configSchema = z
   .strictObject({
-    /** Stamped into the store at its creation: a store of one mode is refused in the other. */
+    /** Stamped into the store at its creation. A store of one mode is refused in the other. */
     mode: z.enum(['development', 'production']).default('production'),
     listener: listenerConfigSchema.prefault({}),
     metrics: metricsConfigSchema.prefault({}),
@@ -34,7 +34,7 @@ export const configSchema = z
     audit: auditConfigSchema,
     connections: z.record(connectionName, connection).default({}),
     limits: limitsConfigSchema,
-    /** Absent: no admission webhook is served. */
+    /** If absent, the broker serves no admission webhook. */
     injector: injectorConfigSchema.optional(),
     cache: z
       .strictObject({
@@ -47,7 +47,7 @@ export const configSchema = z
       .prefault({}),
     kubernetes: z
       .strictObject({
-        /** Namespaces that no mount reaches; the broker's own must be here. */
+        /** Namespaces that no mount may access. The list must include the broker's own namespace. */
         forbiddenNamespaces: z.array(z.string().min(1)).default(['quaymaster']),
       })
       .prefault({}),
