@@ -167,7 +167,8 @@ export class Exchange implements Call {
     ];
     if (this.#mustClose()) all.push('Connection', 'close');
     response.writeHead(status, all);
-    // Node writes head and body in one piece if the body is text of one byte a character; with bytes it is two (measured: 2 µs). A long one is not copied.
+    // Node writes head and body in one piece if the body is a string of one byte per character. A buffer needs two writes (measured: 2 µs).
+    // A long string is not copied.
     if (typeof body === 'string' || body.length > LONG_BYTES) response.end(body);
     else response.end(body.toString('latin1'), 'latin1');
   }
