@@ -61,7 +61,10 @@ export class DiscoveredJwks implements JwksSource {
   }
 }
 
-/** Attacker-controlled until checked: a server that answers for the issuer must not redirect the broker to a metadata service or to the keys of another cluster. */
+/**
+ * Attacker-controlled until checked: a server that answers for the issuer must not redirect the broker to a metadata service or to the
+ * keys of another cluster.
+ */
 function jwksAddress(document: unknown, { issuerUrl, hosts }: DiscoveryOptions): URL {
   const { issuer, jwks_uri: address } = membersOf(document);
   if (issuer !== issuerUrl) throw new Error('the discovery document is of another issuer');
