@@ -28,7 +28,7 @@ export class Deadline {
     return this.#endsAt - this.#clock.monotonic();
   }
 
-  /** What `work` makes, or ERR_PROVIDER_TIMEOUT as soon as the deadline passes, even when `work` goes on. */
+  /** The result of `work`, or ERR_PROVIDER_TIMEOUT as soon as the deadline passes, even while `work` continues. */
   async race<T>(work: () => Promise<T>): Promise<T> {
     this.signal.throwIfAborted();
     const { promise: passed, reject } = Promise.withResolvers<never>();
@@ -37,7 +37,7 @@ export class Deadline {
     try {
       return await Promise.race([passed, work()]);
     } catch (error) {
-      // Work that honours the signal fails with an error of its own making.
+      // Work that honours the signal fails with its own error.
       this.signal.throwIfAborted();
       throw error;
     } finally {

@@ -22,7 +22,7 @@ export interface GuardState {
 /** One attempt at the backend. Ends soon after `signal` aborts; throws BrokerErrors, which `guard/verdict.ts` reads. */
 type Attempt<T> = (signal: AbortSignal) => Promise<T>;
 
-/** Deadline, bulkhead, circuit and retries of one connection. What it throws is always a BrokerError. */
+/** Deadline, bulkhead, circuit and retries of one connection. Each failure is a BrokerError. */
 export interface Guard {
   /**
    * A call without effect: repeated with full jitter, or when `retryAfterSeconds` says, while deadline and budget allow.
@@ -42,7 +42,7 @@ const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 2000;
 /** A shorter attempt that its caller's deadline ended says nothing about the backend. */
 const TELLING_MS = 1000;
-/** Stands for work of the broker itself; the identity of a caller is never empty. */
+/** The caller of the broker's own work; the identity of a real caller is never empty. */
 const BROKER = '';
 
 /** A guard for one connection; connections never share one. */

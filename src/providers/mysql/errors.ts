@@ -48,7 +48,7 @@ export function toBrokerError(error: unknown): BrokerError {
   // Server errors first: their codes look like those of sockets.
   if (errno > 0) return fromServer(errno);
   if (SOCKET_CODE.test(code)) return failure('ERR_PROVIDER_UNAVAILABLE', 'network');
-  // Errors of the protocol quote what the server sent.
+  // Protocol errors quote the bytes that the server sent.
   return failure('ERR_PROVIDER_MALFORMED', 'protocol');
 }
 

@@ -30,7 +30,7 @@ export async function openMysql(
   return mysqlAt(name, await connectMysql(config, clock));
 }
 
-/** What the connection offers at a server that is connected already. */
+/** The backend of a server that is already connected. */
 export function mysqlAt(name: string, server: MysqlServer): OpenedMysql {
   const strategies = strategiesOf(server);
   return {

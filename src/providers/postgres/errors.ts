@@ -34,7 +34,7 @@ export function toBrokerError(error: unknown): BrokerError {
   if (TLS_CODE.test(code)) return failure('ERR_PROVIDER_UNAVAILABLE', 'tls', socketFailure(error));
   if (SOCKET_CODE.test(code))
     return failure('ERR_PROVIDER_UNAVAILABLE', 'network', socketFailure(error));
-  // Errors of the protocol quote what the server sent.
+  // Protocol errors quote the bytes that the server sent.
   return failure('ERR_PROVIDER_MALFORMED', 'protocol');
 }
 

@@ -25,7 +25,7 @@ export async function openPostgres(
   return postgresAt(name, await connectPostgres(config, deps), deps);
 }
 
-/** What the connection offers at a server that is connected already. */
+/** The backend of a server that is already connected. */
 export function postgresAt(
   name: string,
   server: PostgresServer,

@@ -1,6 +1,6 @@
 import { BrokerError } from '../../domain/errors.ts';
 
-/** The first word of an answer that is an error (RESP, "Simple errors"): the rest quotes what was sent. */
+/** The first word of an answer that is an error (RESP, "Simple errors"): the rest quotes the command. */
 const PREFIX = /^([A-Z]{2,32})(?: |$)/;
 /** Words of Redis and Valkey. Any other word is under the server's control and is not kept. */
 const WORDS = new Set([

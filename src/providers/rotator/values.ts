@@ -24,8 +24,8 @@ export function refuseStaleCopies(current: SecretData = {}, own: readonly string
 }
 
 /**
- * The same for a login. A user's name may occur in other meanings. So a password equal to the name is not searched for, and the name of a user that the
- * next value replaces counts as a copy only where it logs in.
+ * The same for a login. A user's name may occur with other meanings. So a password equal to the name is not searched for. The name of a
+ * user that the next value replaces counts as a copy only in a place where it logs in.
  */
 export function refuseStaleLogin(
   current: SecretData = {},
@@ -84,7 +84,7 @@ function usersIn(text: string): readonly string[] {
   );
 }
 
-/** Decodes what is percent-encoded; any other % stays. */
+/** Decodes valid percent-encodings; any other % stays. */
 function percentDecoded(text: string): string {
   return text.replaceAll(PERCENT_ENCODED, (run) =>
     Buffer.from(run.replaceAll('%', ''), 'hex').toString(),

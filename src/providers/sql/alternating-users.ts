@@ -8,7 +8,7 @@ import { checkHost, conflict, nextLogin, type Login } from '../rotator/values.ts
 export interface SqlAccounts {
   readonly host: string;
   readonly port: number;
-  /** Where a user is, in the form of the connection's `locators`. */
+  /** The locator of a user, in the form of the connection's `locators`. */
   locator(username: string): string;
   /** The login that a value holds. @throws ERR_CONFLICT for a value without one, or of a user that is not among `usernames`. */
   login(data: SecretData, usernames: readonly string[]): Login;

@@ -17,7 +17,7 @@ export class MysqlSession {
     await this.#answer(this.#connection.query({ sql, rowsAsArray: true }));
   }
 
-  /** Rows, at most what a connection may receive. `values` are bound. */
+  /** Rows, limited to the bytes that a connection may receive. `values` are bound. */
   async ask(sql: string, values: readonly string[] = []): Promise<readonly MysqlRow[]> {
     const bound = [...values];
     const rows = await this.#answer(

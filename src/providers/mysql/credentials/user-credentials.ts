@@ -78,8 +78,8 @@ export class UserCredentials implements DynamicCredentials {
   }
 
   /**
-   * The user is locked first, so that a terminated connection cannot return before the user is dropped. Connections are terminated again after that,
-   * because a login that began before uses what the server knew then.
+   * The user is locked first, so that a terminated connection cannot return before the user is dropped. Connections are terminated again
+   * after that: a login that began earlier uses the server's older state.
    */
   async revoke(text: string, context: CallContext): Promise<void> {
     const handle = parseHandle(text);

@@ -7,7 +7,7 @@ import { quoteIdentifier } from './quote.ts';
 import type { PostgresServer } from './server.ts';
 import type { PostgresSession } from './session.ts';
 
-/** PostgreSQL, appendix A: duplicate_object, and unique_violation where the other one was committed meanwhile. */
+/** PostgreSQL, appendix A: duplicate_object, and unique_violation if the other role was committed meanwhile. */
 const PRESENT = new Set(['42710', '23505']);
 
 interface RoleClosing {
@@ -127,8 +127,8 @@ async function signalUnlisted(
 }
 
 /**
- * Acting as the role itself, the broker may terminate only the role's own sessions, so a process whose user is not known yet is signalled only if it is one
- * of them. The membership that this needs is rolled back.
+ * Acts as the role itself, so the broker may terminate only the role's own sessions. A process whose user is not known yet is signalled
+ * only if it is one of them. The membership that this needs is rolled back.
  */
 async function signalAs(session: PostgresSession, role: string, pid: string): Promise<boolean> {
   await session.query('BEGIN');

@@ -11,8 +11,8 @@ const TLS_ACCEPTED = 'S';
 const MOST_BYTES = 2 ** 20;
 
 /**
- * The connection under the driver. It completes TLS before the first message, counts what the server sends, and turns messages that the driver cannot
- * read into the end of this connection instead of the process.
+ * The connection under the driver. It completes TLS before the first message and counts the bytes that the server sends. A message that the
+ * driver cannot read ends this connection instead of the process.
  */
 export class PostgresWire extends Duplex {
   readonly #tls: TlsIdentity | undefined;

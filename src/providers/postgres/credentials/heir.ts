@@ -38,8 +38,8 @@ export async function heirProblem(
 }
 
 /**
- * Transfers all objects of a role in this database to the heir, and makes sure that none of them runs with the heir's rights when others call it. Before
- * PostgreSQL 16 any login may make the heir a member of itself, which is undone first.
+ * Transfers all objects of a role in this database to the heir. Makes sure that none of them runs with the heir's rights when others call
+ * it. Before PostgreSQL 16 any login may make the heir a member of itself, which is undone first.
  * @throws ERR_CONFLICT, reason `heir_unfit`.
  */
 export async function handOver(

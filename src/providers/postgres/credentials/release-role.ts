@@ -23,8 +23,8 @@ const OWNED = `
    WHERE d.refclassid = 'pg_authid'::regclass AND d.deptype = 'o' AND r.rolname = $1 AND d.dbid IN (0, ${HERE})
      AND d.classid NOT IN ('pg_default_acl'::regclass, 'pg_user_mapping'::regclass) LIMIT 1`;
 /**
- * The objects on which a role has rights in this database: the beginning of a statement up to `ON`, and the name as the server quotes it. Oldest first, and at
- * most what a session may receive: other roles can grant it rights on any number of objects.
+ * The objects on which a role has rights in this database: the beginning of a statement up to `ON`, and the name as the server quotes it.
+ * Oldest first, within the limit of a session's bytes: other roles can grant it rights on any number of objects.
  */
 const RIGHTS = `
   SELECT beginning, name FROM (SELECT *, sum(length(beginning) + length(name) + 16) OVER (ORDER BY objid, classid) AS size FROM (
@@ -47,8 +47,8 @@ const MEMBERSHIPS = `
    WHERE m.rolname = $1 OR (g.rolname = $1 AND m.rolname <> current_user) LIMIT 400`;
 
 /**
- * Revokes all rights of a role that cannot log in and, if there is an heir, transfers all its objects in this database, in one transaction. Returns why it
- * still owns objects: even then it has no rights.
+ * Revokes all rights of a role that cannot log in. If there is an heir, transfers all its objects in this database, in the same
+ * transaction. Returns why it still owns objects: even then it has no rights.
  */
 export async function releaseRole(
   session: PostgresSession,
@@ -92,8 +92,8 @@ async function run(
 }
 
 /**
- * Revokes for each kind of object at once and, if that fails, in halves: rights granted by a role that the connection's role may not act as, or on locked
- * objects, cannot be revoked now and must not block the others.
+ * Revokes for each kind of object at once and, if that fails, in halves. Some rights cannot be revoked now: those on locked objects, and
+ * those granted by a role that the connection's role may not act as. They must not block the others.
  */
 async function takeRights(session: PostgresSession, role: string): Promise<void> {
   const kinds = new Map<string, string[]>();

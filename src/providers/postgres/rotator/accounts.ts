@@ -103,7 +103,7 @@ export class PostgresAccounts implements SqlAccounts {
     throw new BrokerError('ERR_PROVIDER_TIMEOUT', undefined, { reason: 'blocked' });
   }
 
-  /** The role keeps what it owns and its rights. */
+  /** The role keeps its objects and its rights. */
   async disable(turn: RotationTurn, username: string, endSessions: boolean): Promise<void> {
     if (endSessions) {
       const closing = { role: username, attributes: CLOSED, before: () => turn.stillOurs() };

@@ -125,8 +125,8 @@ export class VaultCredentials implements DynamicCredentials {
   }
 
   /**
-   * Revokes only tokens that `prepare` created for this credential. If the broker's token may not look up accessors, the MAC of the stored
-   * row is the only proof that the accessor is the broker's own (docs/providers/vault.md).
+   * Revokes only tokens that `prepare` created for this credential. The broker's token may lack the right to look up accessors. Then the
+   * MAC of the stored row is the only proof that the accessor is the broker's own (docs/providers/vault.md).
    */
   async #assertOurs(accessor: string, intent: string, context: CallContext): Promise<void> {
     const body = { accessor };
