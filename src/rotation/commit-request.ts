@@ -18,7 +18,7 @@ interface RecordedRequest {
   readonly cause: string;
 }
 
-/** What the request changes, and the rotation after it. */
+/** The changes of the request, and the rotation after it. */
 export interface RequestedChange {
   readonly plan: Partial<PlanFragment>;
   readonly row: RotationRow;

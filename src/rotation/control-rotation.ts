@@ -47,7 +47,10 @@ export interface ControlledRotation {
   readonly probe: TargetState | undefined;
 }
 
-/** @throws ERR_DENIED; ERR_CONFLICT if no rotation is in progress, or its state does not allow the request: the detail says what it does allow. */
+/**
+ * @throws ERR_DENIED; ERR_CONFLICT if no rotation is in progress, or its state does not allow the request: the detail names the allowed
+ * requests.
+ */
 export async function controlRotation(
   parts: Parts,
   call: Call,

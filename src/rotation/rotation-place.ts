@@ -9,7 +9,7 @@ import type { RotationTarget } from '../ports/rotation-target.ts';
 import type { SecretProvider, SecretPublishing } from '../ports/secret-provider.ts';
 import { openedValue, type RotationRow } from './rotation-row.ts';
 
-/** Where a rotation happens, by the present documents and configuration. */
+/** The mount, provider and target of a rotation, by the present documents and configuration. */
 export interface RotatingPlace {
   readonly spec: RotationSpec;
   readonly definition: StoredDocument<'definition'>;

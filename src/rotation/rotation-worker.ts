@@ -168,7 +168,10 @@ export class RotationWorker {
   }
 }
 
-/** With a store of its own, no other process works on a rotation when the broker starts: claims that a crash left are released, and due at once. */
+/**
+ * If no other process can share the store, no other process works on a rotation when the broker starts. Claims that a crash left are then
+ * released, and due at once.
+ */
 export async function releaseCrashedClaims(parts: Parts): Promise<void> {
   const now = parts.clock.now();
   for (const state of ['running', 'undoing'] as const) {

@@ -58,7 +58,7 @@ async function vetoersNow(parts: Parts, row: RotationRow): Promise<readonly stri
   return vetoersOf(await complaintsOf(parts, row, { holders, reports }, newVersions(row)));
 }
 
-/** Whether a live lease is on anything but what the rotation promoted. */
+/** Whether a live lease is on any value other than the promoted one. */
 async function isOlderHeld(parts: Parts, row: RotationRow): Promise<boolean> {
   const isPromoted = promotedLeases(parts, row);
   for await (const lease of heldLeases(parts, row.path)) if (!isPromoted(lease)) return true;
@@ -66,8 +66,8 @@ async function isOlderHeld(parts: Parts, row: RotationRow): Promise<boolean> {
 }
 
 /**
- * Tells whether a lease is on what the rotation promoted. The name of the version alone does not say so: another value has the same name at the
- * place that another `ref` names, or if the secret was deleted and created again at its backend.
+ * Tells whether a lease is on the promoted value. The name of the version alone does not tell: another value has the same name if another
+ * `ref` names another place, or if the secret was deleted and created again at its backend.
  */
 function promotedLeases(parts: Parts, row: RotationRow): (lease: Tables['leases']) => boolean {
   const versions = newVersions(row);

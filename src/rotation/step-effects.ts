@@ -26,7 +26,7 @@ export interface StepWork {
   readonly claim: RotationClaim;
 }
 
-/** What the outside effect of a step adds to the commit that records it as done. */
+/** The result of a step's external effect, in the commit that records the step as done. */
 export interface StepResult extends Partial<PlanFragment> {
   readonly change?: Partial<RotationRow>;
   readonly schedule?: Partial<ScheduleRow>;

@@ -13,8 +13,9 @@ const MOST_STEPS = 1_000;
 const MOST_VETOERS = 50;
 
 /**
- * The failure reports that count, by holder: about one of these versions, made since the rotation began, by a live session with a live lease on that
- * version. Reports of ended pods or of earlier rotations do not count, nor do those of a workload that rolled back the last rotations of the path.
+ * The failure reports that count, by holder: about one of these versions, made since the rotation began, by a live session with a live
+ * lease on that version. Reports of ended pods or of earlier rotations do not count. Reports of a workload that rolled back the last
+ * rotations of the path do not count either.
  */
 export async function complaintsOf(
   parts: Parts,
