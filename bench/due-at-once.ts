@@ -6,7 +6,7 @@ import { LOAD_CORE, on } from './machine.ts';
 import { median } from './result.ts';
 import type { RotationMeasure } from './rotation.ts';
 import { startBroker, type Broker } from './servers/broker.ts';
-import { CREATE, furnish, logIn, OWN_PATHS } from './servers/furnish.ts';
+import { CREATE, seed, logIn, OWN_PATHS } from './servers/seed.ts';
 import { offlinePods } from './servers/pods.ts';
 import type { Stage } from './stage.ts';
 import { drive, type Load } from './wrk.ts';
@@ -47,7 +47,7 @@ export async function dueAtOnce(
       },
     }),
   );
-  await furnish(broker.operator);
+  await seed(broker.operator);
   const load = loadOf(broker, await logIn(broker.url, offline));
   return on(LOAD_CORE, async () => {
     const due = await define(broker.operator, options.rotations);

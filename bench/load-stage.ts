@@ -4,14 +4,14 @@ import type { Variant } from './rounds.ts';
 import { startBroker, type Broker } from './servers/broker.ts';
 import {
   BATCH_BODY,
-  furnish,
+  seed,
   logIn,
   loginBody,
   mountVault,
   OWN_PATHS,
   registerReviewed,
   VAULT_PATH,
-} from './servers/furnish.ts';
+} from './servers/seed.ts';
 import { enableJwtLogin, enableKubernetesLogin, startPeer, type Peer } from './servers/open-bao.ts';
 import { offlinePods, realPods, type OfflinePods, type RealPods } from './servers/pods.ts';
 import { startRawHttp } from './servers/raw-http.ts';
@@ -66,7 +66,7 @@ async function startServers(stage: Stage, wanted: ReadonlySet<VariantName>): Pro
       },
     }),
   );
-  await furnish(broker.operator);
+  await seed(broker.operator);
   if (peer !== undefined) await mountVault(broker.operator);
   if (pods !== undefined) await registerReviewed(broker.operator, pods);
   if (peer !== undefined) await enableJwtLogin(peer, offline);
@@ -87,7 +87,7 @@ async function startBefore(
       main,
     }),
   );
-  await furnish(broker.operator);
+  await seed(broker.operator);
   return { broker, session: await logIn(broker.url, offline) };
 }
 

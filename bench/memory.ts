@@ -14,13 +14,13 @@ import { startBroker, type Broker } from './servers/broker.ts';
 import { awsConnection, kubeConnection, vaultConnection } from './servers/connections.ts';
 import {
   BATCH_BODY,
-  furnish,
+  seed,
   logIn,
   loginBody,
   mountVault,
   putMount,
   registerReviewed,
-} from './servers/furnish.ts';
+} from './servers/seed.ts';
 import { startPeer } from './servers/open-bao.ts';
 import { offlinePods, realPods } from './servers/pods.ts';
 import type { Stage } from './stage.ts';
@@ -87,7 +87,7 @@ async function everyConnection(stage: Stage): Promise<Broker> {
     }),
   );
   const { operator, url } = broker;
-  await furnish(operator);
+  await seed(operator);
   await mountVault(operator);
   await registerReviewed(operator, pods);
   await putMount(operator, 'aws', {
@@ -117,7 +117,7 @@ async function loaded(stage: Stage, { sessions }: MemoryOptions): Promise<Broker
       connections: { issuer: { type: 'jwks', file: offline.keySetFile } },
     }),
   );
-  await furnish(broker.operator);
+  await seed(broker.operator);
   await on(LOAD_CORE, () => openSessions(broker.url, offline.tokens, sessions));
   return broker;
 }

@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { Furnished } from '../../test/kit/prepared-installation.ts';
+import { PreparedBroker } from '../../test/kit/prepared-broker.ts';
 import { AgentFleet } from '../../test/kit/agent-fleet.ts';
 import { holds, targetText, type FleetFigure } from '../figures.ts';
 import { BOTH_CORES, on } from '../machine.ts';
@@ -33,7 +33,7 @@ export async function fleetResults(
   { agents, launchSeconds, outageSeconds }: FleetSize,
 ): Promise<readonly Result[]> {
   process.env[CONNECTIONS] = '20000';
-  const broker = await Furnished.start({ config: () => ({ limits: LIMITS }) });
+  const broker = await PreparedBroker.start({ config: () => ({ limits: LIMITS }) });
   stage.onEnd(() => broker.remove());
   for (const path of PATHS) await broker.write(path, SECRET);
   return on(BOTH_CORES, async () => {
@@ -67,7 +67,7 @@ export async function fleetResults(
 
 /** Kills the broker and starts it again later. @returns the most logins in one second from then on. */
 async function outage(
-  broker: Furnished,
+  broker: PreparedBroker,
   fleet: AgentFleet,
   { agents, outageSeconds }: Pick<FleetSize, 'agents' | 'outageSeconds'>,
 ): Promise<number> {

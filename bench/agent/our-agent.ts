@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { OWN_PATHS } from '../servers/furnish.ts';
+import { OWN_PATHS } from '../servers/seed.ts';
 import type { Stage } from '../stage.ts';
 import type { Contender } from './start-up.ts';
 

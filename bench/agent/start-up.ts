@@ -10,7 +10,7 @@ import { holds, targetText } from '../figures.ts';
 import { BOTH_CORES, on, residentMegabytes } from '../machine.ts';
 import { median, type Result } from '../result.ts';
 import { startBroker } from '../servers/broker.ts';
-import { furnish } from '../servers/furnish.ts';
+import { seed } from '../servers/seed.ts';
 import { enableJwtLogin, startPeer } from '../servers/open-bao.ts';
 import { offlinePods } from '../servers/pods.ts';
 import type { Stage } from '../stage.ts';
@@ -74,7 +74,7 @@ async function setUp(stage: Stage): Promise<readonly Contender[]> {
       connections: { issuer: { type: 'jwks', file: offline.keySetFile } },
     }),
   );
-  await furnish(broker.operator);
+  await seed(broker.operator);
   const peer = await startPeer(stage);
   await enableJwtLogin(peer, offline);
   // In memory, like the volumes of pods.

@@ -17,7 +17,7 @@ let auditor: string;
 
 beforeAll(async () => {
   api = await RunningApi.start();
-  await api.furnish();
+  await api.seed();
   auditor = await api.operator('ada', [{ role: 'auditor' }]);
   const session = await api.logIn();
   for (const [path, data] of [

@@ -55,7 +55,7 @@ beforeAll(async () => {
   other = await FakeVault.start();
   kube = await FakeApiServer.start();
   api = await RunningApi.start({ connections: await connections() });
-  await api.furnish();
+  await api.seed();
   const mounts = { vault: KV, other: KV, right: KV, wrong: KV, kube: { namespace: 'payments' } };
   for (const [name, options] of Object.entries(mounts))
     await api.put(`mounts/${name}`, { prefix: name, connection: name, options });

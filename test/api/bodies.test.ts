@@ -13,7 +13,7 @@ beforeAll(async () => {
     limits: { addressRate: open },
     refusals: { entriesPerWindow: 10_000 },
   });
-  await api.furnish();
+  await api.seed();
   token = await api.logIn();
 });
 afterAll(() => api.stop());

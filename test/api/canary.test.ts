@@ -11,7 +11,7 @@ let token: string;
 const answers: Record<string, string> = {};
 beforeAll(async () => {
   api = await RunningApi.start();
-  await api.furnish();
+  await api.seed();
   token = await api.logIn();
 });
 afterAll(() => api.stop());

@@ -9,7 +9,7 @@ let session: WorkloadSession;
 
 beforeAll(async () => {
   api = await RunningApi.start();
-  await api.furnish();
+  await api.seed();
   client = new BrokerClient({ url: api.url });
   admin = client.as(bearer(api.admin));
   const login = { cluster: 'c1', token: api.serviceAccountToken() };

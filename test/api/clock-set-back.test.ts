@@ -42,7 +42,7 @@ let api: RunningApi;
 beforeEach(async () => {
   clock = new MovedClock();
   api = await RunningApi.start({ clock });
-  await api.furnish();
+  await api.seed();
 });
 afterEach(() => api.stop());
 

@@ -8,7 +8,7 @@ let auditor: string;
 
 beforeAll(async () => {
   api = await RunningApi.start();
-  await api.furnish();
+  await api.seed();
   token = await api.logIn();
   const roles = ['auditor', 'responder', 'secret-reader', 'secret-editor', 'policy-editor'];
   auditor = await api.operator(

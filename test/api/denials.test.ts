@@ -12,7 +12,7 @@ const wide = { perSecond: 100_000, burst: 1_000_000 };
 async function start(options: PartsOptions = {}): Promise<void> {
   const limits = { identityRate: wide, denialRate: wide, ...options.limits };
   api = await RunningApi.start({ ...options, limits, denials: {} });
-  await api.furnish();
+  await api.seed();
   token = await api.logIn();
 }
 

@@ -6,7 +6,7 @@ let api: RunningApi;
 let token: string;
 beforeAll(async () => {
   api = await RunningApi.start();
-  await api.furnish();
+  await api.seed();
   token = await api.logIn();
 });
 afterAll(() => api.stop());

@@ -8,7 +8,7 @@ let api: RunningApi;
 let pods = 0;
 beforeAll(async () => {
   api = await RunningApi.start({ limits: { eventStreams: 6 } });
-  await api.furnish();
+  await api.seed();
 });
 afterAll(() => api.stop());
 

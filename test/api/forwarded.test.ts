@@ -11,7 +11,7 @@ describe('a request whose proxy wrote no address', () => {
   let bound: string;
   beforeAll(async () => {
     api = await RunningApi.start({ listener: { trustedProxies: [OFFICE] } });
-    await api.furnish(['rotate']);
+    await api.seed(['rotate']);
     await api.put('policies/office', officeOnly());
     token = await api.logIn();
     const made = await api.call('POST', '/api/v1/operators/bootstrap/tokens', {

@@ -12,7 +12,7 @@ let api: RunningApi;
 const sockets: Socket[] = [];
 beforeEach(async () => {
   api = await RunningApi.start({ limits: { addressRate: OPEN, identityRate: OPEN } });
-  await api.furnish();
+  await api.seed();
 });
 afterEach(async () => {
   for (const socket of sockets.splice(0)) socket.destroy();
@@ -251,7 +251,7 @@ describe('a large body', () => {
     await api.stop();
     const rate = { perSecond: 0.001, burst: 200 };
     api = await RunningApi.start({ limits: { identityRate: rate, maxValueBytes: MIB } });
-    await api.furnish();
+    await api.seed();
     const token = await api.logIn();
     const sibling = await api.logIn({ pod: { name: 'api-2', uid: 'pod-2' } });
     const write = (as: string, length: number) => {

@@ -55,7 +55,7 @@ beforeAll(async () => {
       issuer: { type: 'jwks', issuerUrl: issuer.address, caFile: issuer.caFile },
     },
   });
-  await api.furnish();
+  await api.seed();
 });
 afterAll(async () => {
   await api.stop();

@@ -16,7 +16,7 @@ async function untilLimited(send: () => Promise<{ status: number }>): Promise<nu
 describe('a workload', () => {
   it('is held to its rate by itself, whatever its session', async () => {
     api = await RunningApi.start({ limits: { identityRate: { ...slow, burst: 40 } } });
-    await api.furnish();
+    await api.seed();
     const token = await api.logIn();
     await api.call('PUT', '/api/v1/secrets/app/x', { token, body: { data: { a: 'b' } } });
     const read = (as: string) => api.call('GET', '/api/v1/secrets/app/x', { token: as });
@@ -34,7 +34,7 @@ describe('a workload', () => {
 
   it('takes a batch by its items', async () => {
     api = await RunningApi.start({ limits: { identityRate: { ...slow, burst: 50 } } });
-    await api.furnish();
+    await api.seed();
     const token = await api.logIn();
     const items = Array.from({ length: 30 }, () => ({ path: 'app/x' }));
     const batch = () => api.call('POST', '/api/v1/secrets:batch', { token, body: { items } });
@@ -44,7 +44,7 @@ describe('a workload', () => {
 
   it('pays for what its lists cost at backends', async () => {
     api = await RunningApi.start({ limits: { identityRate: { ...slow, burst: 40 } } });
-    await api.furnish();
+    await api.seed();
     const token = await api.logIn();
     const list = () => api.call('GET', '/api/v1/secrets?prefix=app', { token });
     // Each takes 5 and is charged 1 for its one page.
@@ -53,7 +53,7 @@ describe('a workload', () => {
 
   it('logs in no more often than its rate, and others still do', async () => {
     api = await RunningApi.start({ limits: { loginRate: { ...slow, burst: 5 } } });
-    await api.furnish();
+    await api.seed();
     const logIn = (name: string) =>
       api.call('POST', '/api/v1/sessions', {
         body: {
@@ -78,7 +78,7 @@ describe('a workload', () => {
         addressRate: { perSecond: 1_000, burst: 10_000 },
       },
     });
-    await api.furnish();
+    await api.seed();
     for (let count = 0; count < 20; count += 1) {
       const forged = `${api.serviceAccountToken().slice(0, -4)}AAAA`;
       const answer = await api.call('POST', '/api/v1/sessions', {
@@ -93,7 +93,7 @@ describe('a workload', () => {
 describe('an address', () => {
   it('that guesses is refused after a few failures, however it varies them', async () => {
     api = await RunningApi.start({ limits: { addressRate: { ...slow, burst: 100 } } });
-    await api.furnish();
+    await api.seed();
     const token = await api.logIn();
     await api.call('GET', '/api/v1/sessions/self', { token });
     let count = 0;
@@ -118,7 +118,7 @@ describe('an address', () => {
       listener: { trustedProxies: ['127.0.0.0/8', '10.0.0.0/8'] },
       limits: { addressRate: { ...slow, burst: 30 } },
     });
-    await api.furnish();
+    await api.seed();
     const guess = (forwarded: string) =>
       api.call('GET', '/api/v1/secrets/app/x', {
         token: `qms_${'a'.repeat(49)}`,

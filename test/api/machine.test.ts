@@ -10,7 +10,7 @@ let api: RunningApi;
 let token: string;
 beforeAll(async () => {
   api = await RunningApi.start();
-  await api.furnish();
+  await api.seed();
   token = await api.logIn();
   await api.call('PUT', '/api/v1/secrets/app/hidden-name', {
     token,

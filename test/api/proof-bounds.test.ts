@@ -10,7 +10,7 @@ afterEach(() => api.stop());
 
 async function started(options: Parameters<typeof RunningApi.start>[0]): Promise<BoundSession> {
   api = await RunningApi.start(options);
-  await api.furnish();
+  await api.seed();
   return BoundSession.open(api);
 }
 

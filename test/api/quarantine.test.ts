@@ -11,7 +11,7 @@ let workload: string;
 let tests = 0;
 beforeAll(async () => {
   api = await RunningApi.start();
-  await api.furnish();
+  await api.seed();
   const editor = await api.operator('editor', [{ role: 'secret-editor' }]);
   const body = { data: { password: 'stolen' } };
   await api.call('PUT', '/api/v1/secrets/app/db', { token: editor, body });

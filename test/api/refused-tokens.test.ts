@@ -9,7 +9,7 @@ beforeAll(async () => {
     limits: { addressRate: rate, loginRate: rate },
     refusals: { entriesPerWindow: 1_000 },
   });
-  await api.furnish();
+  await api.seed();
 });
 afterAll(() => api.stop());
 

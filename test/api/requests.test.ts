@@ -15,7 +15,7 @@ beforeAll(async () => {
     limits: { addressRate: open },
     refusals: { entriesPerWindow: 10_000 },
   });
-  await api.furnish();
+  await api.seed();
   token = await api.logIn();
   bearer = `Authorization: Bearer ${token}`;
   await api.call('PUT', '/api/v1/secrets/app/db', { token, body: { data: { a: 'canary-1' } } });

@@ -7,7 +7,7 @@ let api: RunningApi;
 let pods = 0;
 beforeAll(async () => {
   api = await RunningApi.start();
-  await api.furnish(['read', 'list', 'write', 'rotate']);
+  await api.seed(['read', 'list', 'write', 'rotate']);
 });
 afterAll(() => api.stop());
 

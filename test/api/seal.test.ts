@@ -7,7 +7,7 @@ let api: RunningApi;
 let token: string;
 beforeEach(async () => {
   api = await RunningApi.start();
-  await api.furnish();
+  await api.seed();
   token = await api.logIn();
   const body = { data: { password: 'hunter2' } };
   await api.call('PUT', '/api/v1/secrets/app/db', { token, body });

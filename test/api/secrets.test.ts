@@ -7,7 +7,7 @@ let api: RunningApi;
 let token: string;
 beforeAll(async () => {
   api = await RunningApi.start();
-  await api.furnish();
+  await api.seed();
   token = await api.logIn();
   await write('app/db', { user: 'u', password: 'p' });
 });

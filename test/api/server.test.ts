@@ -58,7 +58,7 @@ async function textOf(message: IncomingMessage): Promise<string> {
 describe('draining', () => {
   it('lets what is under way finish, closes behind it, and takes nothing new', async () => {
     await start();
-    await api.furnish();
+    await api.seed();
     const token = await api.logIn();
     await api.call('PUT', '/api/v1/secrets/app/x', { token, body: { data: { a: 'b' } } });
     const agent = new Agent({ keepAlive: true, maxSockets: 1 });
@@ -99,7 +99,7 @@ describe('draining', () => {
 
   it('does not take a client that waited to be told to send its body for a silent one', async () => {
     await start({ clock: fastClock(Date.now(), 20) });
-    await api.furnish();
+    await api.seed();
     const token = await api.logIn();
     const body = '{"data":{"a":"late"}}';
     const upload = connect(api.port, '127.0.0.1');
@@ -184,7 +184,7 @@ describe('connections', () => {
 
   it('that send their bodies drop by drop are cut, each is recorded, and others are served meanwhile', async () => {
     await start({ refusals: { entriesPerWindow: 1_000 } });
-    await api.furnish();
+    await api.seed();
     const token = await api.logIn();
     await api.call('PUT', '/api/v1/secrets/app/x', { token, body: { data: { a: 'b' } } });
     const server = await serverBehind(() => api.call('GET', '/healthz'));

@@ -6,7 +6,7 @@ import { storedEntries } from '../kit/store-diff.ts';
 let api: RunningApi;
 beforeAll(async () => {
   api = await RunningApi.start();
-  await api.furnish();
+  await api.seed();
 });
 afterAll(() => api.stop());
 

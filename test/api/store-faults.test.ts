@@ -12,7 +12,7 @@ beforeAll(async () => {
       if (isBroken && name === 'store.before_commit') throw new Error('disk on fire: canary-path');
     },
   });
-  await api.furnish();
+  await api.seed();
   token = await api.logIn();
   await api.call('PUT', '/api/v1/secrets/app/x', { token, body: { data: { a: 'canary-value' } } });
   await api.call('GET', '/api/v1/secrets/app/x', { token });

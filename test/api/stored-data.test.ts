@@ -19,7 +19,7 @@ beforeAll(async () => {
   } finally {
     process.umask(umask);
   }
-  await api.furnish();
+  await api.seed();
   token = await api.logIn();
 });
 afterAll(() => api.stop());

@@ -12,7 +12,7 @@ afterEach(() => api.stop());
 /** With a secret of a megabyte. @returns the token of who may read it. */
 async function start(): Promise<string> {
   api = await RunningApi.start({ limits: { maxValueBytes: 1_048_576 } });
-  await api.furnish();
+  await api.seed();
   const token = await api.logIn();
   const data = { a: 'x'.repeat(1_000_000) };
   await api.call('PUT', '/api/v1/secrets/app/x', { token, body: { data } });

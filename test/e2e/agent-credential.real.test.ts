@@ -8,7 +8,7 @@ import type { AgentProcess } from '../kit/agent-process.ts';
 import { agentSuite } from '../kit/agent-suite.ts';
 import { CommandLine } from '../kit/command-line.ts';
 import { eventually } from '../kit/eventually.ts';
-import type { Furnished, Furniture } from '../kit/prepared-installation.ts';
+import type { PreparedBroker, Furniture } from '../kit/prepared-broker.ts';
 
 const CREATE = 'CREATE ROLE {{name}} LOGIN PASSWORD {{password}} VALID UNTIL {{expiration}}';
 const PATH = 'db/readonly';
@@ -21,7 +21,7 @@ interface Credential {
 }
 
 let place: PostgresPlace;
-let broker: Furnished;
+let broker: PreparedBroker;
 let agent: AgentProcess;
 
 function furniture(): Furniture {

@@ -5,12 +5,12 @@ import { until } from '../kit/backends/until.ts';
 import { findCanary } from '../kit/canary.ts';
 import type { AgentProcess } from '../kit/agent-process.ts';
 import { agentSuite } from '../kit/agent-suite.ts';
-import type { Furnished } from '../kit/prepared-installation.ts';
+import type { PreparedBroker } from '../kit/prepared-broker.ts';
 import { Rotated } from '../kit/rotation/rotated.ts';
 
 const PASSWORD = 'canary-exec-44e1';
 
-let broker: Furnished;
+let broker: PreparedBroker;
 let agent: AgentProcess;
 
 agentSuite({

@@ -4,11 +4,11 @@ import { describe, expect, it } from '@jest/globals';
 import { until } from '../kit/backends/until.ts';
 import type { AgentProcess } from '../kit/agent-process.ts';
 import { agentSuite } from '../kit/agent-suite.ts';
-import type { Furnished } from '../kit/prepared-installation.ts';
+import type { PreparedBroker } from '../kit/prepared-broker.ts';
 
 const PASSWORD = 'canary-once-8d2f';
 
-let broker: Furnished;
+let broker: PreparedBroker;
 let agent: AgentProcess;
 
 agentSuite({

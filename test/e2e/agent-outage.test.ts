@@ -3,12 +3,12 @@ import { describe, expect, it } from '@jest/globals';
 import { until } from '../kit/backends/until.ts';
 import type { AgentProcess } from '../kit/agent-process.ts';
 import { agentSuite } from '../kit/agent-suite.ts';
-import type { Furnished } from '../kit/prepared-installation.ts';
+import type { PreparedBroker } from '../kit/prepared-broker.ts';
 import { Rotated } from '../kit/rotation/rotated.ts';
 
 const PASSWORD = 'canary-outage-2b7a';
 
-let broker: Furnished;
+let broker: PreparedBroker;
 let another: (pod: string) => Promise<AgentProcess>;
 
 agentSuite({

@@ -8,12 +8,12 @@ import { findCanary } from '../kit/canary.ts';
 import { AgentProcess } from '../kit/agent-process.ts';
 import { agentSuite } from '../kit/agent-suite.ts';
 import { eventually } from '../kit/eventually.ts';
-import type { Furnished } from '../kit/prepared-installation.ts';
+import type { PreparedBroker } from '../kit/prepared-broker.ts';
 import { Rotated } from '../kit/rotation/rotated.ts';
 
 const PASSWORD = 'canary-resident-71c0';
 
-let broker: Furnished;
+let broker: PreparedBroker;
 let agent: AgentProcess;
 
 agentSuite({

@@ -4,7 +4,7 @@ import { findCanary } from '../kit/canary.ts';
 import { RecordingProxy } from '../kit/recording-proxy.ts';
 import type { AgentProcess } from '../kit/agent-process.ts';
 import { agentSuite } from '../kit/agent-suite.ts';
-import type { Furnished } from '../kit/prepared-installation.ts';
+import type { PreparedBroker } from '../kit/prepared-broker.ts';
 import { Rotated } from '../kit/rotation/rotated.ts';
 
 const PASSWORD = 'canary-sealed-5e09';
@@ -26,7 +26,7 @@ const SEALED_ONLY = {
   },
 };
 
-let broker: Furnished;
+let broker: PreparedBroker;
 let proxy: RecordingProxy;
 let agent: AgentProcess;
 

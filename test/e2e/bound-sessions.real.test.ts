@@ -2,14 +2,14 @@ import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { describeWith } from '../kit/backends/backends.ts';
 import { createDatabase, type TestDatabase } from '../kit/backends/postgres.ts';
 import { Sender } from '../kit/sender.ts';
-import { Furnished } from '../kit/prepared-installation.ts';
+import { PreparedBroker } from '../kit/prepared-broker.ts';
 
 const VALUE = 'canary-2b7c90e1';
 const PATH = '/api/v1/secrets/own/kept';
 
 let database: TestDatabase;
-let first: Furnished;
-let second: Furnished;
+let first: PreparedBroker;
+let second: PreparedBroker;
 const sender = new Sender();
 
 /** Logs in with a proof, at the first broker. */
@@ -24,17 +24,17 @@ async function boundToken(): Promise<string> {
   return token;
 }
 
-function proofHeaders({ installation }: Furnished, token: string): Record<string, string> {
+function proofHeaders({ installation }: PreparedBroker, token: string): Record<string, string> {
   const proof = sender.proof({ method: 'GET', url: `${installation.url}${PATH}`, token });
   return { Authorization: `DPoP ${token}`, DPoP: proof };
 }
 
-function read(broker: Furnished, headers: Record<string, string>): Promise<Response> {
+function read(broker: PreparedBroker, headers: Record<string, string>): Promise<Response> {
   return fetch(`${broker.installation.url}${PATH}`, { headers });
 }
 
 /** What a broker that is known to hold the session, or not, does with each way to ask. */
-async function expectBound(broker: Furnished, token: string): Promise<void> {
+async function expectBound(broker: PreparedBroker, token: string): Promise<void> {
   expect((await read(broker, { Authorization: `Bearer ${token}` })).status).toBe(401);
   expect((await read(broker, { Authorization: `DPoP ${token}` })).status).toBe(401);
   const stranger = new Sender().proof({
@@ -60,7 +60,7 @@ describeWith(
     let token: string;
     beforeAll(async () => {
       database = await createDatabase(postgres);
-      first = await Furnished.start({
+      first = await PreparedBroker.start({
         files: { dsn: database.connectionString },
         config: (directory) => ({
           store: { type: 'postgres', connectionStringFile: `${directory}/dsn` },

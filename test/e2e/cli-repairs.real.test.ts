@@ -9,7 +9,7 @@ import { makePostgresPlace, type PostgresPlace } from '../kit/postgres-fixture.t
 import { findCanary } from '../kit/canary.ts';
 import { CommandLine } from '../kit/command-line.ts';
 import { eventually } from '../kit/eventually.ts';
-import { Furnished } from '../kit/prepared-installation.ts';
+import { PreparedBroker } from '../kit/prepared-broker.ts';
 
 const CREATE = 'CREATE ROLE {{name}} LOGIN PASSWORD {{password}} VALID UNTIL {{expiration}}';
 
@@ -20,14 +20,14 @@ let place: PostgresPlace;
 /** Another database of the same server, and its owner. */
 let elsewhere: TestDatabase;
 let superuser: pg.Client;
-let broker: Furnished;
+let broker: PreparedBroker;
 let operator: CommandLine;
 let pod: CommandLine;
 const role = uniqueName('cli_app').replaceAll('-', '_');
 const password = randomBytes(12).toString('hex');
 
-async function start(): Promise<Furnished> {
-  return Furnished.start({
+async function start(): Promise<PreparedBroker> {
+  return PreparedBroker.start({
     files: { 'pg.password': place.adminPassword },
     config: (directory) => ({
       connections: {

@@ -5,23 +5,23 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { findCanary } from '../kit/canary.ts';
 import { CommandLine } from '../kit/command-line.ts';
 import { eventually } from '../kit/eventually.ts';
-import { Furnished } from '../kit/prepared-installation.ts';
+import { PreparedBroker } from '../kit/prepared-broker.ts';
 
 const CANARY = 'canary-7f3kQz9!"x';
 const API_VERSION = 'quaymaster.dev/v1';
 
-let furnished: Furnished;
+let prepared: PreparedBroker;
 let operator: CommandLine;
 let pod: CommandLine;
 
 beforeAll(async () => {
-  furnished = await Furnished.start();
-  const { url } = furnished.installation;
+  prepared = await PreparedBroker.start();
+  const { url } = prepared.installation;
   operator = await CommandLine.make();
-  const token = await operator.write('token', `${furnished.operator}\n`);
+  const token = await operator.write('token', `${prepared.operator}\n`);
   await operator.ok('login', '--url', url, '--token-file', token);
   pod = await CommandLine.make();
-  const podToken = await pod.write('pod-token', furnished.serviceAccountToken());
+  const podToken = await pod.write('pod-token', prepared.serviceAccountToken());
   await eventually('a session', async () => {
     const words = ['--cluster', 'c1', '--pod-token-file', podToken];
     const { code } = await pod.run('login', '--url', url, ...words);
@@ -31,7 +31,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await operator.remove();
   await pod.remove();
-  await furnished.remove();
+  await prepared.remove();
 });
 
 describe('logging in', () => {
@@ -45,7 +45,7 @@ describe('logging in', () => {
   it('refuses a token that the broker does not know, and keeps nothing of it', async () => {
     const stranger = await CommandLine.make();
     const token = `qmo_${'x'.repeat(49)}`;
-    const { url } = furnished.installation;
+    const { url } = prepared.installation;
     const { code, err } = await stranger.pipe(token, 'login', '--url', url, '--token-stdin');
     expect(code).toBe(3);
     expect(err).toContain('ERR_UNAUTHENTICATED');
@@ -56,7 +56,7 @@ describe('logging in', () => {
 
   it('goes out of a session at once, and revokes a token when asked', async () => {
     const other = await CommandLine.make();
-    const { url } = furnished.installation;
+    const { url } = prepared.installation;
     const out = join(other.directory, 'made');
     await operator.ok(
       'operator',
@@ -154,7 +154,7 @@ describe('secrets', () => {
     ];
     const { code, err } = await operator.run('ls', ...words);
     expect(code).toBe(5);
-    expect(err).not.toContain(furnished.operator);
+    expect(err).not.toContain(prepared.operator);
   });
 });
 
@@ -418,7 +418,7 @@ describe('the program', () => {
     const { token } = (JSON.parse(profile) as { login: { session: { token: string } } }).login
       .session;
     const traces = { operator: operator.traces, pod: pod.traces };
-    expect(findCanary(furnished.operator, traces)).toEqual([]);
+    expect(findCanary(prepared.operator, traces)).toEqual([]);
     expect(findCanary(token, traces)).toEqual([]);
     await pod.ok('logout');
     expect((await pod.run('get', 'own/told')).code).toBe(64);

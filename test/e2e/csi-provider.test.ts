@@ -5,7 +5,7 @@ import { findCanary } from '../kit/canary.ts';
 import type { Mounted } from '../kit/csi-driver.ts';
 import { CsiProcess } from '../kit/csi-process.ts';
 import { eventually } from '../kit/eventually.ts';
-import { Furnished, type Furniture } from '../kit/prepared-installation.ts';
+import { PreparedBroker, type Furniture } from '../kit/prepared-broker.ts';
 
 const PASSWORD = 'canary-csi-51c0';
 
@@ -39,11 +39,11 @@ const ORDERS: Furniture = {
   },
 };
 
-let broker: Furnished;
+let broker: PreparedBroker;
 let csi: CsiProcess;
 
 beforeAll(async () => {
-  broker = await Furnished.start(ORDERS);
+  broker = await PreparedBroker.start(ORDERS);
   await broker.write('own/db', { user: 'app', password: PASSWORD });
   await broker.write('own/key', {
     'tls.key': { base64: Buffer.from([0, 255]).toString('base64') },

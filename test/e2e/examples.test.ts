@@ -9,21 +9,21 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { findProgram } from '../kit/backends/find-program.ts';
 import { findCanary } from '../kit/canary.ts';
 import { CertificateAuthority } from '../kit/certificates.ts';
-import { Furnished } from '../kit/prepared-installation.ts';
+import { PreparedBroker } from '../kit/prepared-broker.ts';
 
 const EXAMPLES = new URL('../../docs/examples/', import.meta.url).pathname;
 const NODE = new URL('../../node_modules/.bin/node', import.meta.url).pathname;
 const VALUES = ['canary-of-the-first-version', 'canary-of-the-second-version'];
 const FIRST = '/api/v1/secrets/own';
 
-let broker: Furnished;
+let broker: PreparedBroker;
 let tokenFile: string;
 /** Ends TLS in front of the broker. */
 let tls: Server;
 let overTls: Readonly<Record<string, string>>;
 
 beforeAll(async () => {
-  broker = await Furnished.start();
+  broker = await PreparedBroker.start();
   await broker.logInEarly();
   tokenFile = await broker.installation.write('pod.token', `${broker.serviceAccountToken()}\n`);
   const authority = new CertificateAuthority();

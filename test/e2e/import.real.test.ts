@@ -5,26 +5,26 @@ import { createToken, mountEngine, openBaoCall } from '../kit/backends/openbao-c
 import { uniqueName } from '../kit/backends/unique-name.ts';
 import { filesBelow, findCanary } from '../kit/canary.ts';
 import { CommandLine } from '../kit/command-line.ts';
-import { Furnished } from '../kit/prepared-installation.ts';
+import { PreparedBroker } from '../kit/prepared-broker.ts';
 
 const CANARY = 'canary-Jq72vv0p';
 
 describeWith(['openbao', 'moto'], 'an import', ({ openbao, moto }) => {
-  let furnished: Furnished;
+  let prepared: PreparedBroker;
   let operator: CommandLine;
 
   beforeAll(async () => {
-    furnished = await Furnished.start();
+    prepared = await PreparedBroker.start();
     operator = await CommandLine.make({
       AWS_ACCESS_KEY_ID: moto.accessKeyId,
       AWS_SECRET_ACCESS_KEY: moto.secretAccessKey,
     });
-    const token = await operator.write('token', furnished.operator);
-    await operator.ok('login', '--url', furnished.installation.url, '--token-file', token);
+    const token = await operator.write('token', prepared.operator);
+    await operator.ok('login', '--url', prepared.installation.url, '--token-file', token);
   }, 60_000);
   afterAll(async () => {
     await operator.remove();
-    await furnished.remove();
+    await prepared.remove();
   });
 
   it.each(['1', '2'] as const)(
@@ -97,8 +97,8 @@ describeWith(['openbao', 'moto'], 'an import', ({ openbao, moto }) => {
 
   /** Operators of this broker have no role to read: a pod does. */
   const allowedToRead = async (path: string): Promise<readonly string[]> => {
-    const session = await furnished.logInEarly();
-    const { json } = await furnished.read(session, path);
+    const session = await prepared.logInEarly();
+    const { json } = await prepared.read(session, path);
     const data = json['data'] as Record<string, string>;
     return [data['password'] ?? '', data['port'] ?? ''];
   };

@@ -67,12 +67,12 @@ class World {
     const broker = await Installation.make();
     const front = await TlsFront.listen(Number(new URL(broker.url).port));
     const world = new World(kube, { broker, front, port: await freePort() });
-    await world.#furnishCluster();
+    await world.#seedCluster();
     await world.#startBroker();
     return world;
   }
 
-  async #furnishCluster(): Promise<void> {
+  async #seedCluster(): Promise<void> {
     const { kube, namespace } = this;
     await createNamespace(kube, namespace, { 'quaymaster.test/world': namespace });
     await createServiceAccount(kube, namespace, 'web');

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, beforeEach, expect, it } from '@jest/globals';
 import { FakeVault } from '../kit/fakes/fake-vault.ts';
 import { LossyProxy } from '../kit/lossy-proxy.ts';
 import { CommandLine } from '../kit/command-line.ts';
-import { Furnished } from '../kit/prepared-installation.ts';
+import { PreparedBroker } from '../kit/prepared-broker.ts';
 
 const forever = (): Promise<void> => new Promise(() => undefined);
 const mount = (name: string): string =>
@@ -15,13 +15,13 @@ const mount = (name: string): string =>
     spec: { prefix: name, connection: 'embedded' },
   });
 
-let broker: Furnished;
+let broker: PreparedBroker;
 let proxy: LossyProxy;
 let vault: FakeVault;
 let operator: CommandLine;
 
 beforeAll(async () => {
-  broker = await Furnished.start();
+  broker = await PreparedBroker.start();
   proxy = await LossyProxy.start({ address: broker.installation.url });
   vault = await FakeVault.start();
   operator = await CommandLine.make();

@@ -15,7 +15,7 @@ import { loadConfig } from '../../src/compose/config/load.ts';
 import { openStore } from '../../src/store/index.ts';
 import { FakeAuditChain } from '../kit/fakes/fake-audit-chain.ts';
 import { commitOrder } from '../kit/commit-order.ts';
-import { Furnished } from '../kit/prepared-installation.ts';
+import { PreparedBroker } from '../kit/prepared-broker.ts';
 import type { Answer } from '../kit/installation.ts';
 
 const ROUNDS = Number(process.env['ROUNDS'] ?? 4);
@@ -23,20 +23,20 @@ const READERS = 4;
 
 let postgres: Running<Postgres>;
 let database: TestDatabase;
-let first: Furnished;
-let second: Furnished;
+let first: PreparedBroker;
+let second: PreparedBroker;
 /** The active root key, a key derived from it, and the key-encryption key as bytes and as the text of its file. */
 let keys: readonly Buffer[] = [];
 
 const nameOf = (round: number): string => `app-${round}`;
 const workloadOf = (round: number): string => `k8s://c1/prod/${nameOf(round)}`;
 
-function post(broker: Furnished, path: string, body: object): Promise<Answer> {
+function post(broker: PreparedBroker, path: string, body: object): Promise<Answer> {
   return broker.installation.call('POST', `/api/v1/${path}`, { token: broker.operator, body });
 }
 
 /** Reads until it is refused, and notes the request ids of what was disclosed. */
-async function hammer(broker: Furnished, token: string, disclosed: string[]): Promise<void> {
+async function hammer(broker: PreparedBroker, token: string, disclosed: string[]): Promise<void> {
   for (;;) {
     const answer = await broker.read(token, 'own/db');
     if (answer.status !== 200) {
@@ -47,7 +47,7 @@ async function hammer(broker: Furnished, token: string, disclosed: string[]): Pr
   }
 }
 
-async function rootKeysOf(broker: Furnished): Promise<readonly Buffer[]> {
+async function rootKeysOf(broker: PreparedBroker): Promise<readonly Buffer[]> {
   const config = await loadConfig(broker.installation.file('config.yaml'));
   const store = await openStore(config.store, {
     chain: new FakeAuditChain(),
@@ -94,7 +94,7 @@ describeWith(['postgres'], 'two brokers on one PostgreSQL, and a responder', () 
   beforeAll(async () => {
     postgres = await startPostgres({ settings: { track_commit_timestamp: 'on' } });
     database = await createDatabase(postgres);
-    first = await Furnished.start({
+    first = await PreparedBroker.start({
       files: { dsn: database.connectionString },
       config: (directory) => ({
         store: { type: 'postgres', connectionStringFile: `${directory}/dsn` },
@@ -106,8 +106,8 @@ describeWith(['postgres'], 'two brokers on one PostgreSQL, and a responder', () 
     keys = await rootKeysOf(first);
   }, 60_000);
   afterAll(async () => {
-    await (second as Furnished | undefined)?.remove();
-    await (first as Furnished | undefined)?.remove();
+    await (second as PreparedBroker | undefined)?.remove();
+    await (first as PreparedBroker | undefined)?.remove();
     await postgres.stop();
   });
 

@@ -4,7 +4,7 @@ import type { Running } from '../kit/backends/footprint.ts';
 import { createDatabase, startPostgres, type Postgres } from '../kit/backends/postgres.ts';
 import { checkReads } from '../kit/commit-history.ts';
 import { commitOrder } from '../kit/commit-order.ts';
-import { Furnished } from '../kit/prepared-installation.ts';
+import { PreparedBroker } from '../kit/prepared-broker.ts';
 
 /** What each operator does; `ROUNDS` in the environment multiplies it. Readers read as long as the operators work. */
 const OPERATIONS = 250 * Number(process.env['ROUNDS'] ?? 1);
@@ -14,7 +14,7 @@ const ACCOUNTS = ['red', 'blue'];
 
 let postgres: Running<Postgres>;
 let connectionString: string;
-let brokers: readonly Furnished[] = [];
+let brokers: readonly PreparedBroker[] = [];
 
 /** Random, and the same for the same seed: a failure names the seed. */
 function randomOf(seed: number): <T>(choices: readonly T[]) => T {
@@ -82,7 +82,7 @@ async function operator(pick: Pick): Promise<void> {
 
 /** For a moment: a history of refusals alone would prove nothing. */
 async function quarantine(
-  installation: Furnished['installation'],
+  installation: PreparedBroker['installation'],
   token: string,
   account: string,
 ): Promise<void> {
@@ -98,7 +98,7 @@ describeWith(['postgres'], 'two brokers on one PostgreSQL', () => {
     // One of its own, which says in which order it committed.
     postgres = await startPostgres({ settings: { track_commit_timestamp: 'on' } });
     ({ connectionString } = await createDatabase(postgres));
-    const first = await Furnished.start({
+    const first = await PreparedBroker.start({
       files: { dsn: connectionString },
       config: (directory) => ({
         store: { type: 'postgres', connectionStringFile: `${directory}/dsn` },

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { until } from '../kit/backends/until.ts';
 import { findCanary } from '../kit/canary.ts';
 import { CommandLine } from '../kit/command-line.ts';
-import { Furnished } from '../kit/prepared-installation.ts';
+import { PreparedBroker } from '../kit/prepared-broker.ts';
 
 const TYPED = 'canary-typed-90ab';
 const [CTRL_C, CTRL_D, ENTER] = ['\u0003', '\u0004', '\r'];
@@ -14,11 +14,11 @@ const MOUNT = JSON.stringify({
   spec: { prefix: 'asked', connection: 'embedded' },
 });
 
-let broker: Furnished;
+let broker: PreparedBroker;
 let operator: CommandLine;
 
 beforeAll(async () => {
-  broker = await Furnished.start();
+  broker = await PreparedBroker.start();
   operator = await CommandLine.make();
   const token = await operator.write('token', broker.operator);
   await operator.ok('login', '--url', broker.installation.url, '--token-file', token);

@@ -13,7 +13,7 @@ import type { FakePod } from '../kit/fakes/fake-pods.ts';
 import { FakeVault } from '../kit/fakes/fake-vault.ts';
 import { commitOrder, type CommittedEntry } from '../kit/commit-order.ts';
 import { History } from '../kit/history.ts';
-import { Furnished, vaultConnection } from '../kit/prepared-installation.ts';
+import { PreparedBroker, vaultConnection } from '../kit/prepared-broker.ts';
 import type { Answer } from '../kit/installation.ts';
 
 /** `ROUNDS` in the environment asks for more. */
@@ -27,8 +27,8 @@ let postgres: Running<Postgres>;
 let database: TestDatabase;
 let kube: FakeApiServer;
 let vault: FakeVault;
-let first: Furnished;
-let second: Furnished;
+let first: PreparedBroker;
+let second: PreparedBroker;
 const history = new History();
 
 function policyOf(name: string, paths: readonly string[]): object {
@@ -43,9 +43,9 @@ function policyOf(name: string, paths: readonly string[]): object {
   };
 }
 
-async function furnish(connectionString: string): Promise<void> {
+async function seed(connectionString: string): Promise<void> {
   const { caFile, access } = kube;
-  first = await Furnished.start({
+  first = await PreparedBroker.start({
     files: { 'vault.token': 's.broker', dsn: connectionString },
     config: (directory) => ({
       store: { type: 'postgres', connectionStringFile: `${directory}/dsn` },
@@ -88,12 +88,12 @@ async function write(path: string, value: string): Promise<void> {
   );
 }
 
-function read(broker: Furnished, token: string, path: string): Promise<Answer | undefined> {
+function read(broker: PreparedBroker, token: string, path: string): Promise<Answer | undefined> {
   const asked = { kind: 'read', path, session: token, value: undefined } as const;
   return history.run(asked, () => broker.read(token, path));
 }
 
-function endSession(broker: Furnished, token: string): Promise<Answer | undefined> {
+function endSession(broker: PreparedBroker, token: string): Promise<Answer | undefined> {
   const asked = { kind: 'logOut', path: '', session: token, value: undefined } as const;
   const send = { token };
   return history.run(asked, () =>
@@ -107,7 +107,7 @@ function createPod(name: string): FakePod {
 }
 
 async function logInPod(
-  broker: Furnished,
+  broker: PreparedBroker,
   pod: FakePod,
   changes: Readonly<Record<string, unknown>> = {},
 ): Promise<string> {
@@ -119,7 +119,7 @@ async function logInPod(
 }
 
 /** Reads until it is refused, and a few times more. */
-async function hammer(broker: Furnished, token: string, path: string): Promise<void> {
+async function hammer(broker: PreparedBroker, token: string, path: string): Promise<void> {
   while ((await read(broker, token, path))?.status === 200);
   for (let more = 0; more < 3; more += 1) {
     expect((await read(broker, token, path))?.status).toBe(403);
@@ -152,11 +152,11 @@ describeWith(['postgres'], 'two brokers on one PostgreSQL', () => {
     kube = await FakeApiServer.start();
     kube.createAccount('shop', 'web');
     vault = await FakeVault.start();
-    await furnish(database.connectionString);
+    await seed(database.connectionString);
   }, 60_000);
   afterAll(async () => {
-    await (second as Furnished | undefined)?.remove();
-    await (first as Furnished | undefined)?.remove();
+    await (second as PreparedBroker | undefined)?.remove();
+    await (first as PreparedBroker | undefined)?.remove();
     await vault.close();
     await kube.close();
     await postgres.stop();

@@ -5,7 +5,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { findProgram } from '../kit/backends/find-program.ts';
 import { CsiProcess } from '../kit/csi-process.ts';
-import { Furnished } from '../kit/prepared-installation.ts';
+import { PreparedBroker } from '../kit/prepared-broker.ts';
 
 const run = promisify(execFile);
 const go = findProgram('go');
@@ -13,12 +13,12 @@ const go = findProgram('go');
 if (go === null) process.stderr.write("left out: the CSI driver's own client (no go on PATH)\n");
 
 (go === null ? describe.skip : describe)("the Secrets Store CSI driver's own client", () => {
-  let broker: Furnished;
+  let broker: PreparedBroker;
   let csi: CsiProcess;
   let program: string;
 
   beforeAll(async () => {
-    broker = await Furnished.start();
+    broker = await PreparedBroker.start();
     await broker.write('own/db', { user: 'app', password: 'of the driver' });
     csi = await CsiProcess.start(broker);
     program = join(csi.directory, 'driver');

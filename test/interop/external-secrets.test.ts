@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { parse } from 'yaml';
 import { findProgram } from '../kit/backends/find-program.ts';
-import { Furnished } from '../kit/prepared-installation.ts';
+import { PreparedBroker } from '../kit/prepared-broker.ts';
 
 const run = promisify(execFile);
 const go = findProgram('go');
@@ -38,12 +38,12 @@ function documented(): readonly object[] {
 }
 
 (go === null ? describe.skip : describe)('External Secrets Operator', () => {
-  let broker: Furnished;
+  let broker: PreparedBroker;
   let program: string;
   let token: string;
 
   beforeAll(async () => {
-    broker = await Furnished.start({
+    broker = await PreparedBroker.start({
       documents: {
         '/mounts/payments': { prefix: 'payments', connection: 'embedded' },
         '/operators/eso-payments': { grants: [{ role: 'secret-reader', scope: ['payments'] }] },

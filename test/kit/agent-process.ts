@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { freePort } from './backends/free-port.ts';
 import { until } from './backends/until.ts';
-import type { Furnished } from './prepared-installation.ts';
+import type { PreparedBroker } from './prepared-broker.ts';
 
 const MAIN = new URL('../../dist/quaymaster.cjs', import.meta.url).pathname;
 const NODE = new URL('../../node_modules/.bin/node', import.meta.url).pathname;
@@ -23,14 +23,14 @@ export type LogLine = Readonly<Record<string, unknown>> & { readonly msg: string
 export class AgentProcess {
   readonly directory: string;
   readonly healthPort: number;
-  readonly #broker: Furnished;
+  readonly #broker: PreparedBroker;
   readonly #pod: string;
   #process: ChildProcess | undefined;
   #end: Promise<End> = Promise.resolve({ code: null, signal: null });
   #output = '';
 
   private constructor(
-    broker: Furnished,
+    broker: PreparedBroker,
     { directory, healthPort, pod }: { directory: string; healthPort: number; pod: string },
   ) {
     this.directory = directory;
@@ -39,7 +39,7 @@ export class AgentProcess {
     this.#pod = pod;
   }
 
-  static async make(broker: Furnished, pod = 'api-0'): Promise<AgentProcess> {
+  static async make(broker: PreparedBroker, pod = 'api-0'): Promise<AgentProcess> {
     const directory = await mkdtemp(join(tmpdir(), 'quaymaster-agent-'));
     const agent = new AgentProcess(broker, { directory, healthPort: await freePort(), pod });
     await mkdir(agent.file('secrets'), { mode: 0o700 });

@@ -1,10 +1,10 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect } from '@jest/globals';
 import { findCanary } from './canary.ts';
 import { AgentProcess } from './agent-process.ts';
-import { Furnished, type Furniture } from './prepared-installation.ts';
+import { PreparedBroker, type Furniture } from './prepared-broker.ts';
 
 interface Running {
-  readonly broker: Furnished;
+  readonly broker: PreparedBroker;
   readonly agent: AgentProcess;
   /** Another agent, in another pod. */
   readonly another: (pod: string) => Promise<AgentProcess>;
@@ -20,7 +20,7 @@ interface AgentSuite {
 
 /** One broker for the tests of a file, and agents for each test, whose output is checked for the canary at its end. */
 export function agentSuite({ canary, furniture, begin }: AgentSuite): void {
-  let broker: Furnished;
+  let broker: PreparedBroker;
   let agents: AgentProcess[];
 
   const another = async (pod?: string): Promise<AgentProcess> => {
@@ -30,7 +30,9 @@ export function agentSuite({ canary, furniture, begin }: AgentSuite): void {
   };
 
   beforeAll(async () => {
-    broker = await Furnished.start(typeof furniture === 'function' ? await furniture() : furniture);
+    broker = await PreparedBroker.start(
+      typeof furniture === 'function' ? await furniture() : furniture,
+    );
   }, 60_000);
 
   afterAll(async () => {

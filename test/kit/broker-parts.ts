@@ -199,7 +199,7 @@ export class TestBroker {
    * Creates the cluster `c1`, an embedded mount at `app`, `kv` and `dyn` at the backend, and a policy that allows `pay/api` everything
    * below them.
    */
-  async furnish(): Promise<LiveOperator> {
+  async seed(): Promise<LiveOperator> {
     const admin = await this.operator('root', [{ role: 'admin' }, { role: 'secret-reader' }]);
     await this.put(admin, 'cluster', 'c1', cluster());
     this.watches.set('c1', new ScriptedWatch());

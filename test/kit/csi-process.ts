@@ -7,7 +7,7 @@ import { stringify } from 'yaml';
 import { freePort } from './backends/free-port.ts';
 import { until } from './backends/until.ts';
 import { CsiDriver, type Mounted } from './csi-driver.ts';
-import type { Furnished } from './prepared-installation.ts';
+import type { PreparedBroker } from './prepared-broker.ts';
 
 const MAIN = new URL('../../dist/main.js', import.meta.url).pathname;
 const NODE = new URL('../../node_modules/.bin/node', import.meta.url).pathname;
@@ -15,20 +15,20 @@ const NODE = new URL('../../node_modules/.bin/node', import.meta.url).pathname;
 export class CsiProcess {
   readonly directory: string;
   readonly healthPort: number;
-  readonly #broker: Furnished;
+  readonly #broker: PreparedBroker;
   #child: ChildProcess | undefined;
   #end: Promise<number | null> = Promise.resolve(null);
   #driver: CsiDriver | undefined;
   output = '';
 
-  private constructor(broker: Furnished, directory: string, healthPort: number) {
+  private constructor(broker: PreparedBroker, directory: string, healthPort: number) {
     this.#broker = broker;
     this.directory = directory;
     this.healthPort = healthPort;
   }
 
   static async start(
-    broker: Furnished,
+    broker: PreparedBroker,
     more: Readonly<Record<string, unknown>> = {},
   ): Promise<CsiProcess> {
     const directory = await mkdtemp(join(tmpdir(), 'qm-csi-'));

@@ -39,7 +39,7 @@ export class DrivenBroker {
 
   static async open(): Promise<DrivenBroker> {
     const broker = await TestBroker.open();
-    const admin = await broker.furnish();
+    const admin = await broker.seed();
     const mount = { prefix: 'own', connection: 'embedded', leaseTtl: '10m' };
     await broker.put(admin, 'mount', 'own', mount);
     const editor = await broker.operator('editor', [

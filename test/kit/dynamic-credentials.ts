@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { until } from './backends/until.ts';
-import { Furnished } from './prepared-installation.ts';
+import { PreparedBroker } from './prepared-broker.ts';
 import { KILL_POINTS } from './kill-points.ts';
 
 /** `ROUNDS` in the environment sets a higher number. */
@@ -27,11 +27,11 @@ export interface MadeToOrder {
 export function nothingIsLeft(title: string, make: () => Promise<MadeToOrder>): void {
   describe(`F18: a broker killed while it makes a credential at ${title} (I2)`, () => {
     let target: MadeToOrder;
-    let broker: Furnished;
+    let broker: PreparedBroker;
 
     beforeAll(async () => {
       target = await make();
-      broker = await Furnished.start({
+      broker = await PreparedBroker.start({
         files: target.files,
         config: (directory) => ({ connections: { target: target.config(directory) } }),
         documents: target.documents,

@@ -1,5 +1,5 @@
 import { until } from './backends/until.ts';
-import type { Furnished } from './prepared-installation.ts';
+import type { PreparedBroker } from './prepared-broker.ts';
 import { History } from './history.ts';
 
 const READERS = 8;
@@ -10,9 +10,9 @@ const ENOUGH = 80;
 /** Clients that read, write, log in and out at one broker until it dies, and record their operations. */
 export class Load {
   readonly history = new History();
-  readonly #broker: Furnished;
+  readonly #broker: PreparedBroker;
 
-  constructor(broker: Furnished) {
+  constructor(broker: PreparedBroker) {
     this.#broker = broker;
   }
 

@@ -137,7 +137,7 @@ export class RunningApi {
   }
 
   /** Registers the cluster `c1` and an embedded mount at `app`, and grants `capabilities` below it to `prod/*`. */
-  async furnish(capabilities: readonly string[] = ['read', 'list', 'write']): Promise<void> {
+  async seed(capabilities: readonly string[] = ['read', 'list', 'write']): Promise<void> {
     await this.put('clusters/c1', {
       connection: 'keys',
       issuer: ISSUER,

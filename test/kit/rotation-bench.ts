@@ -19,7 +19,7 @@ export class RotationBench {
 
   static async open(rotation: object = {}): Promise<RotationBench> {
     const broker = await TestBroker.open();
-    const admin = await broker.furnish();
+    const admin = await broker.seed();
     const bench = new RotationBench(broker, admin);
     await bench.write({ username: 'app', password: 'p0', other: 'kept' });
     broker.target.allow({ username: 'app', password: 'p0' });

@@ -85,7 +85,7 @@ export async function startWithBound(): Promise<{ api: RunningApi; bound: BoundS
     limits: { addressRate: rate, loginRate: rate },
     refusals: { entriesPerWindow: 1_000 },
   });
-  await api.furnish();
+  await api.seed();
   const bound = await BoundSession.open(api);
   await bound.call('PUT', BOUND_SECRET, { data: { password: BOUND_VALUE } });
   return { api, bound };

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { until } from '../../kit/backends/until.ts';
-import { Furnished } from '../../kit/prepared-installation.ts';
+import { PreparedBroker } from '../../kit/prepared-broker.ts';
 import { AgentFleet } from '../../kit/agent-fleet.ts';
 
 /** What `npm run bench -- --only fleet` does with 10,000 agents and five minutes. */
@@ -8,10 +8,10 @@ const AGENTS = Number(process.env['AGENTS'] ?? 60);
 const PATHS = ['own/fleet/db', 'own/fleet/mail'];
 const LIMITS = { addressRate: { perSecond: 1_000_000, burst: 10_000_000 } };
 
-const running: { broker?: Furnished; fleet?: AgentFleet } = {};
+const running: { broker?: PreparedBroker; fleet?: AgentFleet } = {};
 
 beforeAll(async () => {
-  const broker = await Furnished.start({ config: () => ({ limits: LIMITS }) });
+  const broker = await PreparedBroker.start({ config: () => ({ limits: LIMITS }) });
   running.broker = broker;
   for (const path of PATHS) await broker.write(path, { password: 'p' });
   running.fleet = new AgentFleet({

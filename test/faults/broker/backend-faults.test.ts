@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { ServerResponse } from 'node:http';
 import { until } from '../../kit/backends/until.ts';
-import { Furnished, vaultConnection } from '../../kit/prepared-installation.ts';
+import { PreparedBroker, vaultConnection } from '../../kit/prepared-broker.ts';
 import type { Answer } from '../../kit/installation.ts';
 import { FakeVault, type Fault } from '../../kit/fakes/fake-vault.ts';
 import { flood } from '../../kit/fakes/server-faults.ts';
@@ -15,7 +15,7 @@ const MEBIBYTE = 2 ** 20;
 
 let vault: FakeVault;
 let proxy: FaultProxy;
-let broker: Furnished;
+let broker: PreparedBroker;
 let session: string;
 /** Every answer so far that refused a read, by request. */
 const refusals = new Map<string, string>();
@@ -26,7 +26,7 @@ beforeAll(async () => {
   for (const name of ['db', 'kept', ...many()])
     vault.put('secret', `fast/${name}`, { password: 's3cret' });
   vault.put('secret', 'slow/db', { password: 's3cret' });
-  broker = await Furnished.start({
+  broker = await PreparedBroker.start({
     files: { 'vault.token': 's.broker' },
     config: (directory) => ({
       connections: {

@@ -5,7 +5,7 @@ import { describeWith } from '../../kit/backends/backends.ts';
 import type { Running } from '../../kit/backends/footprint.ts';
 import { startPostgres, type Postgres } from '../../kit/backends/postgres.ts';
 import { until } from '../../kit/backends/until.ts';
-import { Furnished } from '../../kit/prepared-installation.ts';
+import { PreparedBroker } from '../../kit/prepared-broker.ts';
 import type { Answer } from '../../kit/installation.ts';
 import { canMount, leftOut, SmallDisk, whereMounted } from '../../kit/small-disk.ts';
 import { smallDatabase } from '../../kit/small-database.ts';
@@ -13,7 +13,7 @@ import { smallDatabase } from '../../kit/small-database.ts';
 describeWith(['postgres'], `F22: a broker whose PostgreSQL has a full disk${leftOut}`, () => {
   let disk: SmallDisk | undefined;
   let postgres: Running<Postgres>;
-  let broker: Furnished;
+  let broker: PreparedBroker;
   let session: string;
   let filler: string;
 
@@ -24,7 +24,7 @@ describeWith(['postgres'], `F22: a broker whose PostgreSQL has a full disk${left
     // One of its own: a table space that went away would harm the others.
     postgres = await startPostgres();
     const dsn = await smallDatabase(disk, postgres);
-    broker = await Furnished.start({
+    broker = await PreparedBroker.start({
       files: { dsn },
       config: (directory) => ({
         store: { type: 'postgres', connectionStringFile: `${directory}/dsn` },
@@ -35,7 +35,7 @@ describeWith(['postgres'], `F22: a broker whose PostgreSQL has a full disk${left
     expect((await broker.read(session, 'own/key')).status).toBe(200);
   }, 60_000);
   afterAll(async () => {
-    await (broker as Furnished | undefined)?.remove();
+    await (broker as PreparedBroker | undefined)?.remove();
     await (postgres as Running<Postgres> | undefined)?.stop();
     disk?.unmount();
   });

@@ -2,7 +2,7 @@ import { rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect } from '@jest/globals';
 import { until } from '../../kit/backends/until.ts';
-import { Furnished } from '../../kit/prepared-installation.ts';
+import { PreparedBroker } from '../../kit/prepared-broker.ts';
 import type { Answer } from '../../kit/installation.ts';
 import { canMount, leftOut, SmallDisk, whereMounted } from '../../kit/small-disk.ts';
 
@@ -11,7 +11,7 @@ const BYTES_LEFT = 16_384;
 
 describe(`F22, F32: a broker whose disk is full${leftOut}`, () => {
   let disk: SmallDisk | undefined;
-  let broker: Furnished;
+  let broker: PreparedBroker;
   let sessions: string[];
   let filler: string;
 
@@ -20,14 +20,14 @@ describe(`F22, F32: a broker whose disk is full${leftOut}`, () => {
     disk = SmallDisk.mount('96m')!;
     filler = join(disk.path, 'filler');
     const path = join(disk.path, 'quaymaster.db');
-    broker = await Furnished.start({ config: () => ({ store: { type: 'sqlite', path } }) });
+    broker = await PreparedBroker.start({ config: () => ({ store: { type: 'sqlite', path } }) });
     await broker.write('own/key', { key: 'mine' });
     sessions = await Promise.all(['a-0', 'a-1', 'a-2'].map((pod) => broker.logIn({ pod })));
     for (const session of sessions)
       expect((await broker.read(session, 'own/key')).status).toBe(200);
   }, 30_000);
   afterAll(async () => {
-    await (broker as Furnished | undefined)?.remove();
+    await (broker as PreparedBroker | undefined)?.remove();
     disk?.unmount();
   });
 

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { describeWith } from '../../kit/backends/backends.ts';
 import { createDatabase, type TestDatabase } from '../../kit/backends/postgres.ts';
 import { until } from '../../kit/backends/until.ts';
-import { Furnished, vaultConnection } from '../../kit/prepared-installation.ts';
+import { PreparedBroker, vaultConnection } from '../../kit/prepared-broker.ts';
 import { FakeVault } from '../../kit/fakes/fake-vault.ts';
 import { KILL_POINTS } from '../../kit/kill-points.ts';
 
@@ -15,14 +15,14 @@ describeWith(
   ({ postgres }) => {
     let database: TestDatabase;
     let vault: FakeVault;
-    let broker: Furnished;
-    let survivor: Furnished;
+    let broker: PreparedBroker;
+    let survivor: PreparedBroker;
     let session: string;
 
     beforeAll(async () => {
       database = await createDatabase(postgres);
       vault = await FakeVault.start();
-      broker = await Furnished.start({
+      broker = await PreparedBroker.start({
         files: { 'vault.token': 's.broker', dsn: database.connectionString },
         config: (directory) => ({
           store: { type: 'postgres', connectionStringFile: `${directory}/dsn` },

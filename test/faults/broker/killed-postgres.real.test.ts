@@ -4,7 +4,7 @@ import pg from 'pg';
 import { describeWith } from '../../kit/backends/backends.ts';
 import { createDatabase, type TestDatabase } from '../../kit/backends/postgres.ts';
 import { until } from '../../kit/backends/until.ts';
-import { Furnished } from '../../kit/prepared-installation.ts';
+import { PreparedBroker } from '../../kit/prepared-broker.ts';
 import { entryLines } from '../../kit/sink-lines.ts';
 import type { StoredEntry } from '../../kit/store-diff.ts';
 import { Load } from '../../kit/load.ts';
@@ -32,11 +32,11 @@ const placeOf = ({ writer, seq }: StoredEntry): string => `${String(writer)} ${S
 
 describeWith(['postgres'], 'F24: a broker on PostgreSQL killed under load', ({ postgres }) => {
   let database: TestDatabase;
-  let broker: Furnished;
+  let broker: PreparedBroker;
 
   beforeAll(async () => {
     database = await createDatabase(postgres);
-    broker = await Furnished.start({
+    broker = await PreparedBroker.start({
       files: { dsn: database.connectionString },
       config: (directory) => ({
         store: { type: 'postgres', connectionStringFile: `${directory}/dsn` },

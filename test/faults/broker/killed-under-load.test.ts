@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { readFile } from 'node:fs/promises';
 import { until } from '../../kit/backends/until.ts';
-import { Furnished } from '../../kit/prepared-installation.ts';
+import { PreparedBroker } from '../../kit/prepared-broker.ts';
 import { entryLines } from '../../kit/sink-lines.ts';
 import type { StoredEntry } from '../../kit/store-diff.ts';
 import { integrityOf, storedLog } from '../../kit/stored-log.ts';
@@ -10,11 +10,11 @@ import { Load } from '../../kit/load.ts';
 /** `ROUNDS` in the environment asks for more. */
 const ROUNDS = Number(process.env['ROUNDS'] ?? 4);
 
-let broker: Furnished;
+let broker: PreparedBroker;
 let load: Load;
 
 beforeEach(async () => {
-  broker = await Furnished.start();
+  broker = await PreparedBroker.start();
   load = new Load(broker);
   await load.prepare();
 }, 30_000);

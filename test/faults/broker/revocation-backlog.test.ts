@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { until } from '../../kit/backends/until.ts';
-import { Furnished, vaultConnection } from '../../kit/prepared-installation.ts';
+import { PreparedBroker, vaultConnection } from '../../kit/prepared-broker.ts';
 import { FakeVault } from '../../kit/fakes/fake-vault.ts';
 import { FaultProxy } from '../../kit/fault-proxy.ts';
 
@@ -27,13 +27,13 @@ interface Revocation {
 
 let vault: FakeVault;
 let proxy: FaultProxy;
-let broker: Furnished;
+let broker: PreparedBroker;
 let responder: string;
 
 beforeEach(async () => {
   vault = await FakeVault.start();
   proxy = await FaultProxy.start(vault.port);
-  broker = await Furnished.start({
+  broker = await PreparedBroker.start({
     files: { 'vault.token': 's.broker' },
     config: (directory) => ({
       connections: { vault: vaultConnection(directory, proxy.address) },

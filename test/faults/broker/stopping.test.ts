@@ -3,7 +3,7 @@ import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { until } from '../../kit/backends/until.ts';
-import { Furnished, vaultConnection } from '../../kit/prepared-installation.ts';
+import { PreparedBroker, vaultConnection } from '../../kit/prepared-broker.ts';
 import { FakeVault } from '../../kit/fakes/fake-vault.ts';
 import { FaultProxy } from '../../kit/fault-proxy.ts';
 import { storedLog } from '../../kit/stored-log.ts';
@@ -20,7 +20,7 @@ interface Reply {
 
 let vault: FakeVault;
 let proxy: FaultProxy;
-let broker: Furnished;
+let broker: PreparedBroker;
 let session: string;
 let agent: Agent;
 
@@ -28,7 +28,7 @@ beforeEach(async () => {
   vault = await FakeVault.start();
   vault.put('secret', 'db', { password: 's3cret' });
   proxy = await FaultProxy.start(vault.port);
-  broker = await Furnished.start({
+  broker = await PreparedBroker.start({
     files: { 'vault.token': 's.broker' },
     config: (directory) => ({
       connections: { vault: vaultConnection(directory, proxy.address) },

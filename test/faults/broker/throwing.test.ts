@@ -1,16 +1,16 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { until } from '../../kit/backends/until.ts';
-import { Furnished } from '../../kit/prepared-installation.ts';
+import { PreparedBroker } from '../../kit/prepared-broker.ts';
 import type { Answer } from '../../kit/installation.ts';
 import { storedLog } from '../../kit/stored-log.ts';
 
-let broker: Furnished;
+let broker: PreparedBroker;
 let session: string;
 /** Request ids of what failed inside, with the code that was answered. */
 const failures = new Map<string, string>();
 
 beforeAll(async () => {
-  broker = await Furnished.start();
+  broker = await PreparedBroker.start();
   await broker.write('own/key', { key: 'mine' });
   await broker.installation.stop();
   await broker.startWithFailpoints();

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { describeWith } from '../../kit/backends/backends.ts';
 import { createDatabase, type TestDatabase } from '../../kit/backends/postgres.ts';
 import { makePostgresPlace, type PostgresPlace } from '../../kit/postgres-fixture.ts';
-import type { Furniture } from '../../kit/prepared-installation.ts';
+import type { Furniture } from '../../kit/prepared-broker.ts';
 import { killedAt } from '../../kit/rotation/at-points.ts';
 import { pointsOf } from '../../kit/rotation/fault-points.ts';
 import { RotatingBroker } from '../../kit/rotation/rotating-broker.ts';
@@ -53,9 +53,9 @@ describeWith(['postgres'], 'F01 to F05: a broker killed while a user rotates (I5
         await broker.untilAt(path, 'settle');
         const promoted = await broker.current(path);
         expect(promoted.data).not.toEqual(before.data);
-        await broker.furnished.arm(point, 'kill');
+        await broker.prepared.arm(point, 'kill');
         await broker.ask(path, 'rollback');
-        expect(await broker.furnished.installation.ended()).toBeNull();
+        expect(await broker.prepared.installation.ended()).toBeNull();
         const { current } = await broker.stored(path);
         expect(await broker.logsIn(path, current)).toBe(true);
 
@@ -76,7 +76,7 @@ describeWith(['postgres'], 'F01 to F05: a broker killed while a user rotates (I5
         await Promise.all(paths.map((path) => broker.ask(path)));
         // The fault is the instant; no condition says when it is.
         await pause(Math.random() * LATEST_MS);
-        await broker.furnished.installation.stop('SIGKILL');
+        await broker.prepared.installation.stop('SIGKILL');
         for (const path of paths) {
           const { current, pending } = await broker.stored(path);
           const works = [await broker.logsIn(path, current), await broker.logsIn(path, pending)];
@@ -88,7 +88,7 @@ describeWith(['postgres'], 'F01 to F05: a broker killed while a user rotates (I5
         await broker.untilOver(path);
         const { data, version } = await broker.current(path);
         expect(await broker.logsIn(path, data)).toBe(true);
-        await broker.furnished.installation.stop('SIGKILL');
+        await broker.prepared.installation.stop('SIGKILL');
         const { rotations, steps } = await broker.stored(path);
         expect(new Set(rotations.map(({ state }) => state))).toEqual(new Set(['done']));
         for (const step of ['create', 'set', 'test', 'promote', 'retire']) {
@@ -100,7 +100,7 @@ describeWith(['postgres'], 'F01 to F05: a broker killed while a user rotates (I5
     }, 240_000);
 
     it('keeps a log that holds', async () => {
-      expect(await broker.furnished.verifiedLog()).toContain('verified: ');
+      expect(await broker.prepared.verifiedLog()).toContain('verified: ');
     });
   });
 

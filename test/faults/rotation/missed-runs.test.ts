@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { until } from '../../kit/backends/until.ts';
-import { Furnished } from '../../kit/prepared-installation.ts';
+import { PreparedBroker } from '../../kit/prepared-broker.ts';
 import { storedSecret } from '../../kit/rotation/stored-secret.ts';
 
 const DAY_MS = 86_400_000;
@@ -18,12 +18,12 @@ function noonLater(): number {
 }
 
 describe('a broker that was down when rotations were due', () => {
-  let broker: Furnished;
+  let broker: PreparedBroker;
   const clock = { epoch: Date.now() - (noonLater() - Date.now()) / (SPEED - 1), speed: SPEED };
   const now = (): number => clock.epoch + (Date.now() - clock.epoch) * SPEED;
 
   beforeAll(async () => {
-    broker = await Furnished.start();
+    broker = await PreparedBroker.start();
     for (const [path, rotation] of Object.entries(ROTATING)) {
       await broker.write(path, { password: 'first' });
       await broker.create(`/definitions/${path}`, { rotation });

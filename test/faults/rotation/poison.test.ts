@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { until } from '../../kit/backends/until.ts';
 import { eventually } from '../../kit/eventually.ts';
-import { Furnished } from '../../kit/prepared-installation.ts';
+import { PreparedBroker } from '../../kit/prepared-broker.ts';
 import { AccountReceiver } from '../../kit/rotation/account-receiver.ts';
 import type { ShownRotation } from '../../kit/rotation/rotating-broker.ts';
 
@@ -19,12 +19,12 @@ interface Status {
 
 describe('a rotation that goes wrong', () => {
   let target: AccountReceiver;
-  let broker: Furnished;
+  let broker: PreparedBroker;
   let epoch: number;
 
   beforeAll(async () => {
     target = await AccountReceiver.start();
-    broker = await Furnished.start({
+    broker = await PreparedBroker.start({
       config: () => ({
         connections: { portal: target.connection(PATIENT), other: target.connection(PATIENT) },
       }),
@@ -37,7 +37,7 @@ describe('a rotation that goes wrong', () => {
     await broker.startWithFailpoints({ epoch, speed: SPEED });
   }, 60_000);
   afterAll(async () => {
-    await (broker as Furnished | undefined)?.remove();
+    await (broker as PreparedBroker | undefined)?.remove();
     await target.stop();
   });
 

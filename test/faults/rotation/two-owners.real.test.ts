@@ -3,7 +3,7 @@ import pg from 'pg';
 import { describeWith } from '../../kit/backends/backends.ts';
 import { createDatabase, type TestDatabase } from '../../kit/backends/postgres.ts';
 import { until } from '../../kit/backends/until.ts';
-import { Furnished } from '../../kit/prepared-installation.ts';
+import { PreparedBroker } from '../../kit/prepared-broker.ts';
 import { isStandingStill } from '../../kit/rotation/at-points.ts';
 import { AccountReceiver } from '../../kit/rotation/account-receiver.ts';
 
@@ -32,8 +32,8 @@ describeWith(['postgres'], 'two brokers that rotate on one PostgreSQL (I6)', ({ 
   let database: TestDatabase;
   let client: pg.Client;
   let target: AccountReceiver;
-  let first: Furnished;
-  let second: Furnished;
+  let first: PreparedBroker;
+  let second: PreparedBroker;
 
   beforeAll(async () => {
     target = await AccountReceiver.start();
@@ -43,7 +43,7 @@ describeWith(['postgres'], 'two brokers that rotate on one PostgreSQL (I6)', ({ 
     database = await createDatabase(postgres);
     client = new pg.Client({ connectionString: database.connectionString });
     await client.connect();
-    first = await Furnished.start({
+    first = await PreparedBroker.start({
       files: { dsn: database.connectionString },
       config: (directory) => ({
         store: { type: 'postgres', connectionStringFile: `${directory}/dsn` },
@@ -58,8 +58,8 @@ describeWith(['postgres'], 'two brokers that rotate on one PostgreSQL (I6)', ({ 
     for (const name of ['stopped', 'other']) await define(name);
   }, 60_000);
   afterAll(async () => {
-    await (second as Furnished | undefined)?.remove();
-    await (first as Furnished | undefined)?.remove();
+    await (second as PreparedBroker | undefined)?.remove();
+    await (first as PreparedBroker | undefined)?.remove();
     await client.end();
     await database.drop();
     await target.stop();
@@ -85,7 +85,7 @@ describeWith(['postgres'], 'two brokers that rotate on one PostgreSQL (I6)', ({ 
     return (await client.query<unknown[]>({ text, values: [...values], rowMode: 'array' })).rows;
   }
 
-  async function ask(broker: Furnished, name: string): Promise<number> {
+  async function ask(broker: PreparedBroker, name: string): Promise<number> {
     const path = `/api/v1/rotations/own/${name}:run`;
     const { status } = await broker.installation.call('POST', path, {
       token: broker.operator,
@@ -105,7 +105,7 @@ describeWith(['postgres'], 'two brokers that rotate on one PostgreSQL (I6)', ({ 
   }
 
   /** What a workload reads at `broker`. */
-  async function current(broker: Furnished, name: string): Promise<Record<string, unknown>> {
+  async function current(broker: PreparedBroker, name: string): Promise<Record<string, unknown>> {
     const { epoch, speed } = clock;
     const session = await broker.logInEarly({ at: epoch + (Date.now() - epoch) * speed });
     const { json } = await broker.read(session, `own/${name}`);

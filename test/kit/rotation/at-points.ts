@@ -4,7 +4,7 @@ import { expect, it } from '@jest/globals';
 import { MOST_ATTEMPTS } from '../../../src/domain/rotation/rotation-progress.ts';
 import type { SecretData } from '../../../src/domain/secret.ts';
 import { until } from '../backends/until.ts';
-import type { Furnished } from '../prepared-installation.ts';
+import type { PreparedBroker } from '../prepared-broker.ts';
 import { BEFORE_ALL } from './fault-points.ts';
 import type { Current, RotatingBroker } from './rotating-broker.ts';
 
@@ -31,12 +31,12 @@ export function killedAt(series: Series): void {
     'leaves a login that works, and is promoted and retired once: %s',
     async (point) => {
       const broker = of();
-      const { furnished } = broker;
+      const { prepared } = broker;
       const before = await broker.current(path);
       const written = await broker.written(path, before);
-      await furnished.arm(point, 'kill');
+      await prepared.arm(point, 'kill');
       await broker.ask(path);
-      expect(await furnished.installation.ended()).toBeNull();
+      expect(await prepared.installation.ended()).toBeNull();
       const { current, pending } = await broker.stored(path);
       const works = [await broker.logsIn(path, current), await broker.logsIn(path, pending)];
       const isBetween = isAhead && !outlives && point === 'rotation.create.after_effect';
@@ -65,9 +65,9 @@ export function throwingAt(series: Series): void {
       const broker = of();
       const before = await broker.current(path);
       const written = await broker.written(path, before);
-      await broker.furnished.arm(point, 'throw');
+      await broker.prepared.arm(point, 'throw');
       expect(await broker.ask(path)).toBe(202);
-      await until('it was there', () => isPast(broker.furnished));
+      await until('it was there', () => isPast(broker.prepared));
       await broker.untilOver(path);
       await expectRotated(series, { before, written });
     },
@@ -82,12 +82,12 @@ export function standingStillAt(series: Series, stillMs: number): void {
     'goes on when it stood still for a minute, and is promoted and retired once: %s',
     async (point) => {
       const broker = of();
-      const { installation } = broker.furnished;
+      const { installation } = broker.prepared;
       const before = await broker.current(path);
       const written = await broker.written(path, before);
-      await broker.furnished.arm(point, 'stop');
+      await broker.prepared.arm(point, 'stop');
       const asked = broker.ask(path);
-      await until('it stands still', () => isStandingStill(broker.furnished));
+      await until('it stands still', () => isStandingStill(broker.prepared));
       // The elapsed time is the fault.
       await pause(stillMs);
       installation.signal('SIGCONT');
@@ -105,13 +105,13 @@ export function killedUndoingAt({ path, points, broker: of }: Series): void {
     'leaves the old login working, and ends the new one, when it is aborted: %s',
     async (point) => {
       const broker = of();
-      const { furnished } = broker;
+      const { prepared } = broker;
       const before = await broker.current(path);
-      await furnished.arm(point, 'kill', ...FAILING);
+      await prepared.arm(point, 'kill', ...FAILING);
       expect(await broker.ask(path)).toBe(202);
       await until('it failed', async () => (await broker.active(path))?.lastError !== undefined);
       await broker.ask(path, 'abort');
-      expect(await furnished.installation.ended()).toBeNull();
+      expect(await prepared.installation.ended()).toBeNull();
       const { current, pending } = await broker.stored(path);
       const works = [await broker.logsIn(path, current), await broker.logsIn(path, pending)];
       expect(works).toContain(true);
@@ -135,7 +135,7 @@ export function throwingUndoingAt({ path, points, broker: of }: Series): void {
     async (point) => {
       const broker = of();
       const before = await broker.current(path);
-      await broker.furnished.arm(point, 'throw', ...FAILING);
+      await broker.prepared.arm(point, 'throw', ...FAILING);
       expect(await broker.ask(path)).toBe(202);
       await until('it failed', async () => (await broker.active(path))?.lastError !== undefined);
       expect(await broker.ask(path, 'abort')).toBe(202);
@@ -173,14 +173,14 @@ async function expectRotated(
 }
 
 /** Whether the armed failpoint has acted. */
-async function isPast({ installation }: Furnished): Promise<boolean> {
+async function isPast({ installation }: PreparedBroker): Promise<boolean> {
   return readFile(installation.file('failpoint')).then(
     () => false,
     () => true,
   );
 }
 
-export async function isStandingStill({ installation }: Furnished): Promise<boolean> {
+export async function isStandingStill({ installation }: PreparedBroker): Promise<boolean> {
   const text = await readFile(`/proc/${installation.pid}/stat`, 'utf8');
   return text.slice(text.lastIndexOf(')') + 2).startsWith('T');
 }

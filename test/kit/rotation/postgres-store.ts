@@ -1,5 +1,5 @@
 import { createDatabase, type Postgres } from '../backends/postgres.ts';
-import type { Furniture } from '../prepared-installation.ts';
+import type { Furniture } from '../prepared-broker.ts';
 
 /** A store that several processes can share. */
 export interface StoreElsewhere {

@@ -1,5 +1,5 @@
 import { until } from '../backends/until.ts';
-import type { Furnished } from '../prepared-installation.ts';
+import type { PreparedBroker } from '../prepared-broker.ts';
 
 interface Rotation {
   readonly step: string;
@@ -8,14 +8,14 @@ interface Rotation {
 /** A secret of the mount `own` whose password the broker generates at each requested rotation. */
 export class Rotated {
   readonly path: string;
-  readonly #broker: Furnished;
+  readonly #broker: PreparedBroker;
 
-  private constructor(broker: Furnished, path: string) {
+  private constructor(broker: PreparedBroker, path: string) {
     this.#broker = broker;
     this.path = path;
   }
 
-  static async make(broker: Furnished, path: string): Promise<Rotated> {
+  static async make(broker: PreparedBroker, path: string): Promise<Rotated> {
     await broker.write(path, { user: 'app', password: 'the-first-one' });
     await broker.create(`/definitions/${path}`, { rotation: { strategy: 'generated' } });
     return new Rotated(broker, path);

@@ -1,6 +1,6 @@
 import type { SecretData } from '../../../src/domain/secret.ts';
 import { until } from '../backends/until.ts';
-import { Furnished, type Furniture } from '../prepared-installation.ts';
+import { PreparedBroker, type Furniture } from '../prepared-broker.ts';
 import type { Rotating } from './rotating.ts';
 import { storedSecret, type StoredSecret } from './stored-secret.ts';
 
@@ -28,12 +28,12 @@ export interface Current {
 
 /** A broker as a process, some of whose secrets rotate at real targets. */
 export class RotatingBroker {
-  readonly furnished: Furnished;
+  readonly prepared: PreparedBroker;
   readonly #rotating: ReadonlyMap<string, Rotating>;
   #clock: Clock = { epoch: 0, speed: 1 };
 
-  private constructor(furnished: Furnished, rotating: readonly Rotating[]) {
-    this.furnished = furnished;
+  private constructor(prepared: PreparedBroker, rotating: readonly Rotating[]) {
+    this.prepared = prepared;
     this.#rotating = new Map(rotating.map((each) => [each.path, each]));
   }
 
@@ -43,7 +43,7 @@ export class RotatingBroker {
     furniture: Furniture = {},
   ): Promise<RotatingBroker> {
     const connections = Object.assign({}, ...rotating.map((each) => each.connections)) as object;
-    const furnished = await Furnished.start({
+    const prepared = await PreparedBroker.start({
       ...furniture,
       config: (directory) => ({ ...furniture.config?.(directory), connections }),
       documents: Object.assign({}, ...rotating.map((each) => each.mounts ?? {})) as Record<
@@ -52,24 +52,24 @@ export class RotatingBroker {
       >,
     });
     for (const { path, first, rotation } of rotating) {
-      if (first !== undefined) await furnished.write(path, first);
-      await furnished.create(`/definitions/${path}`, {
+      if (first !== undefined) await prepared.write(path, first);
+      await prepared.create(`/definitions/${path}`, {
         rotation: { takeover: 'confirmed', ...rotation },
       });
     }
-    return new RotatingBroker(furnished, rotating);
+    return new RotatingBroker(prepared, rotating);
   }
 
   /** Restarts it as a program with failpoints. */
   async restart(clock: Clock = this.#clock): Promise<void> {
     this.#clock = clock;
-    await this.furnished.installation.stop();
-    await this.furnished.startWithFailpoints(clock);
+    await this.prepared.installation.stop();
+    await this.prepared.startWithFailpoints(clock);
   }
 
   /** Requests a rotation, or controls the one in progress. Undefined if the broker died meanwhile. */
   async ask(path: string, verb = 'run', body: object = {}): Promise<number | undefined> {
-    const { installation, operator } = this.furnished;
+    const { installation, operator } = this.prepared;
     const { due } = this.#of(path);
     if (verb === 'run') await due?.((await this.current(path)).data);
     const asked = `/api/v1/rotations/${path}:${verb}`;
@@ -80,7 +80,7 @@ export class RotatingBroker {
   }
 
   async active(path: string): Promise<ShownRotation | undefined> {
-    const { installation, operator } = this.furnished;
+    const { installation, operator } = this.prepared;
     const answer = await installation.call('GET', `/api/v1/rotations/${path}`, { token: operator });
     if (answer.status !== 200) throw new Error(JSON.stringify(answer.json));
     return answer.json['active'] as ShownRotation | undefined;
@@ -96,7 +96,7 @@ export class RotatingBroker {
 
   /** Newest first. */
   async history(path: string): Promise<readonly ShownRotation[]> {
-    const { installation, operator } = this.furnished;
+    const { installation, operator } = this.prepared;
     const asked = `/api/v1/rotation-history/${path}`;
     const { json } = await installation.call('GET', asked, { token: operator });
     return json['items'] as readonly ShownRotation[];
@@ -106,16 +106,16 @@ export class RotatingBroker {
   async current(path: string): Promise<Current> {
     const { epoch, speed } = this.#clock;
     const at = epoch + (Date.now() - epoch) * speed;
-    const session = await this.furnished.logInEarly({ at });
-    const { json } = await this.furnished.read(session, path);
-    await this.furnished.installation.call('DELETE', '/api/v1/sessions/self', { token: session });
+    const session = await this.prepared.logInEarly({ at });
+    const { json } = await this.prepared.read(session, path);
+    await this.prepared.installation.call('DELETE', '/api/v1/sessions/self', { token: session });
     return { data: json['data'] as SecretData, version: String(json['version']) };
   }
 
   /** The stored values, at whatever provider; the broker must not run. */
   async stored(path: string): Promise<StoredSecret> {
     const { held } = this.#of(path);
-    const stored = await storedSecret(this.furnished.installation.file('config.yaml'), path);
+    const stored = await storedSecret(this.prepared.installation.file('config.yaml'), path);
     return held === undefined ? stored : { ...stored, current: await held() };
   }
 
@@ -130,7 +130,7 @@ export class RotatingBroker {
   }
 
   async remove(): Promise<void> {
-    await this.furnished.remove();
+    await this.prepared.remove();
     for (const { close } of this.#rotating.values()) await close();
   }
 

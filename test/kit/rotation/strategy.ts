@@ -97,7 +97,7 @@ export function strategy(title: string, tried: Strategy): void {
     });
 
     it('keeps a log that holds', async () => {
-      expect(await broker.furnished.verifiedLog()).toContain('verified: ');
+      expect(await broker.prepared.verifiedLog()).toContain('verified: ');
     });
   });
 }

@@ -16,7 +16,7 @@ let admin: LiveOperator;
 
 beforeEach(async () => {
   broker = await TestBroker.open();
-  admin = await broker.furnish();
+  admin = await broker.seed();
   broker.backend.secrets.set('kv/db', { data: { v: '1' }, version: '1' });
 });
 afterEach(async () => broker.close());

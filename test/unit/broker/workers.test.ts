@@ -21,7 +21,7 @@ let live: LiveSession;
 
 beforeEach(async () => {
   broker = await TestBroker.open();
-  admin = await broker.furnish();
+  admin = await broker.seed();
   live = await broker.logIn();
   broker.backend.secrets.set('kv/db', { data: { v: '1' }, version: '1' });
   await readSecret(broker.parts, broker.call(), live, { path: 'kv/db' });
@@ -288,7 +288,7 @@ describe('a root key that was rotated', () => {
     await broker.close();
     const keyring = new Keyring(generateRootKey());
     broker = await TestBroker.open({}, { keyring });
-    admin = await broker.furnish();
+    admin = await broker.seed();
     const { token } = await broker.openSession();
     keyring.activate(generateRootKey());
     broker.backend.secrets.set('kv/db', { data: { v: '1' }, version: '1' });

@@ -12,7 +12,7 @@ let live: LiveSession;
 
 beforeEach(async () => {
   broker = await TestBroker.open();
-  const admin = await broker.furnish();
+  const admin = await broker.seed();
   live = await broker.logIn();
   broker.backend.revocation = 'expires-only';
   await broker.put(admin, 'mount', 'dyn', mount('dyn', { dynamic: true }, { leaseTtl: '2h' }));

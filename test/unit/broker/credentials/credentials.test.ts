@@ -20,7 +20,7 @@ let live: LiveSession;
 
 beforeEach(async () => {
   broker = await TestBroker.open();
-  admin = await broker.furnish();
+  admin = await broker.seed();
   live = await broker.logIn();
 });
 afterEach(async () => broker.close());
@@ -199,7 +199,7 @@ describe('an order', () => {
   it('counts against the quota of its workload', async () => {
     await broker.close();
     broker = await TestBroker.open({ leasesPerWorkload: 1 });
-    admin = await broker.furnish();
+    admin = await broker.seed();
     live = await broker.logIn();
     await order('a');
     expect(await codeOf(order('b'))).toBe('ERR_LEASE_QUOTA');

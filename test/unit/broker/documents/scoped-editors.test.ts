@@ -30,7 +30,7 @@ let editor: LiveOperator;
 beforeAll(async () => {
   opened = await everyConnection();
   broker = await TestBroker.open({}, { connections: opened.providers, targets: opened.targets });
-  admin = await broker.furnish();
+  admin = await broker.seed();
   for (const [prefix, connection, options] of MOUNTS) {
     await broker.put(admin, 'mount', prefix, { prefix, connection, options });
   }

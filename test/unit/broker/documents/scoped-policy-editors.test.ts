@@ -12,7 +12,7 @@ let scoped: LiveOperator;
 
 beforeEach(async () => {
   broker = await TestBroker.open();
-  admin = await broker.furnish();
+  admin = await broker.seed();
   scoped = await broker.operator('sc', [{ role: 'policy-editor', scope: ['kv/team'] }]);
 });
 afterEach(() => broker.close());

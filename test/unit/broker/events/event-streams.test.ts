@@ -27,7 +27,7 @@ let broker: TestBroker;
 let live: LiveSession;
 beforeEach(async () => {
   broker = await TestBroker.open({ eventStreams: 3 });
-  await broker.furnish();
+  await broker.seed();
   live = await broker.logIn();
 });
 afterEach(async () => broker.close());

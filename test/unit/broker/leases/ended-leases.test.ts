@@ -64,7 +64,7 @@ async function settle(): Promise<void> {
 describe(`a path with ${ENDED} ended leases`, () => {
   beforeAll(async () => {
     broker = await TestBroker.open();
-    await broker.furnish();
+    await broker.seed();
     live = await broker.logIn();
     await fill(broker.store.real);
     const tick = (): void => {

@@ -15,7 +15,7 @@ let live: LiveSession;
 
 beforeEach(async () => {
   broker = await TestBroker.open();
-  admin = await broker.furnish();
+  admin = await broker.seed();
   for (const name of ['first', 'second'])
     broker.backend.secrets.set(`kv/${name}`, { data: { from: name }, version: '1' });
   await point('first');

@@ -10,7 +10,7 @@ let broker: TestBroker;
 
 beforeEach(async () => {
   broker = await TestBroker.open();
-  await broker.furnish();
+  await broker.seed();
 });
 afterEach(async () => broker.close());
 

@@ -11,7 +11,7 @@ let live: LiveSession;
 
 beforeEach(async () => {
   broker = await TestBroker.open();
-  admin = await broker.furnish();
+  admin = await broker.seed();
   live = await broker.logIn();
 });
 afterEach(async () => broker.close());

@@ -20,7 +20,7 @@ let charged: number;
 beforeEach(async () => {
   charged = 0;
   broker = await TestBroker.open();
-  admin = await broker.furnish();
+  admin = await broker.seed();
   live = await broker.logIn();
   broker.backend.secrets.set('kv/db', { data: { password: 'old' }, version: '1' });
   broker.backend.secrets.set('kv/other', { data: { password: 'o' }, version: '1' });

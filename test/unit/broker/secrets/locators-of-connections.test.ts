@@ -31,7 +31,7 @@ beforeAll(async () => {
     {},
     { connections: [...opened.providers, { ...scripted, prefixes: ['**'] }] },
   );
-  admin = await broker.furnish();
+  admin = await broker.seed();
 });
 afterAll(async () => {
   await broker.close();

@@ -12,7 +12,7 @@ let live: LiveSession;
 
 beforeEach(async () => {
   broker = await TestBroker.open();
-  admin = await broker.furnish();
+  admin = await broker.seed();
   broker.backend.secrets.set('kv/team-b/db', { data: { a: 'b' }, version: '1' });
   await broker.put(admin, 'definition', 'kv/team-a/alias', { ref: { at: 'kv/team-b/db' } });
   live = await broker.logIn();

@@ -17,7 +17,7 @@ let live: LiveSession;
 
 beforeEach(async () => {
   broker = await TestBroker.open();
-  admin = await broker.furnish();
+  admin = await broker.seed();
   live = await broker.logIn();
   broker.backend.secrets.set('kv/db', { data: { password: 'old' }, version: '1' });
   broker.backend.secrets.set('kv/other', { data: { password: 'o' }, version: '1' });
@@ -372,7 +372,7 @@ describe('leases of reads', () => {
   it('are as many as the quota, whoever reads them at once, and nobody else is affected (L09)', async () => {
     await broker.close();
     broker = await TestBroker.open({ leasesPerWorkload: 10 });
-    await broker.furnish();
+    await broker.seed();
     const [a, b] = [await broker.logIn(), await broker.logIn({ serviceAccount: 'web' })];
     const items = Array.from({ length: 40 }, (_, n) => ({ path: `kv/s${n}` }));
     for (const { path } of items)
@@ -396,7 +396,7 @@ describe('leases of reads', () => {
   it('that could not be recorded do not count', async () => {
     await broker.close();
     broker = await TestBroker.open({ leasesPerWorkload: 1 });
-    await broker.furnish();
+    await broker.seed();
     live = await broker.logIn();
     broker.backend.secrets.set('kv/db', { data: { v: '1' }, version: '1' });
     broker.store.refuseOnce(records('secret.read'));

@@ -20,7 +20,7 @@ const sender = new Sender();
 let token: string;
 beforeAll(async () => {
   broker = await TestBroker.open();
-  await broker.furnish();
+  await broker.seed();
   token = await boundToken();
 });
 afterAll(() => broker.close());

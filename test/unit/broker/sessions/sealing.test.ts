@@ -14,7 +14,7 @@ let live: LiveSession;
 
 beforeEach(async () => {
   broker = await TestBroker.open();
-  admin = await broker.furnish();
+  admin = await broker.seed();
   live = await broker.logIn();
   broker.backend.secrets.set('kv/db', { data: { v: '1' }, version: '1' });
 });

@@ -11,7 +11,7 @@ afterEach(() => broker.close());
 
 async function start(limits: Partial<Limits>): Promise<void> {
   broker = await TestBroker.open(limits);
-  await broker.furnish();
+  await broker.seed();
 }
 
 const pod = (name: string): { readonly name: string; readonly uid: string } => ({

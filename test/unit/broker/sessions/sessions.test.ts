@@ -21,7 +21,7 @@ let admin: LiveOperator;
 
 beforeEach(async () => {
   broker = await TestBroker.open();
-  admin = await broker.furnish();
+  admin = await broker.seed();
 });
 afterEach(async () => broker.close());
 

@@ -13,7 +13,7 @@ const CLUSTER = 'offline';
 export const CREATE = { 'If-None-Match': '*' } as const;
 
 /** Creates the documents for the embedded store and the offline issuer: a cluster, a mount, ten secrets and a policy for their readers. */
-export async function furnish(operator: BrokerClient): Promise<void> {
+export async function seed(operator: BrokerClient): Promise<void> {
   await operator.call('putCluster', {
     path: { name: CLUSTER },
     headers: CREATE,

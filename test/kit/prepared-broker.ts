@@ -31,7 +31,7 @@ export interface Furniture {
 }
 
 /** The built broker as a process, with a cluster whose tokens the test signs: `prod/*` may read and write everything. */
-export class Furnished {
+export class PreparedBroker {
   readonly installation: Installation;
   operator = '';
   readonly #key: SigningKey;
@@ -42,13 +42,13 @@ export class Furnished {
     this.#key = key;
   }
 
-  static async start(furniture: Furniture = {}): Promise<Furnished> {
-    const furnished = new Furnished(await Installation.make());
-    await furnished.#furnish(furniture);
-    return furnished;
+  static async start(furniture: Furniture = {}): Promise<PreparedBroker> {
+    const prepared = new PreparedBroker(await Installation.make());
+    await prepared.#seed(furniture);
+    return prepared;
   }
 
-  async #furnish({
+  async #seed({
     files = {},
     config = () => ({}),
     documents = {},
@@ -81,9 +81,9 @@ export class Furnished {
    * Another broker, not started yet, on the same database and with the same keys. It has its own checkpoint file, which an existing log
    * requires, and its own sink.
    */
-  async replica(): Promise<Furnished> {
+  async replica(): Promise<PreparedBroker> {
     const { installation } = this;
-    const replica = new Furnished(await Installation.make(), this.#key);
+    const replica = new PreparedBroker(await Installation.make(), this.#key);
     replica.operator = this.operator;
     const own = replica.installation;
     await mkdir(own.file('keys'), { mode: 0o700 });
