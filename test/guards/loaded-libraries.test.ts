@@ -170,7 +170,7 @@ describe('libraries', () => {
       const { createProgram } = await import(${source('program.ts')});
       await createProgram().parseAsync(${JSON.stringify(argv)}, { from: 'user' });
       process.stdout.write = write;
-      if (!/no answer|1 passed/.test(said.join(''))) throw new Error(said.join(''));
+      if (!/no response|1 passed/.test(said.join(''))) throw new Error(said.join(''));
       process.exitCode = 0;`);
     expect(loaded).toEqual(expected);
   });
