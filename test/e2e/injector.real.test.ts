@@ -61,7 +61,8 @@ describeWith(['kube'], 'the injector behind a real API server', ({ kube }) => {
     const { status, message } = await bench.create(namespace, { annotations });
     expect(status).toBe(422);
     expect(message).toContain('quaymaster.dev/typo: is not a known annotation');
-    expect(message).toContain('quaymaster.dev/mode-db: must be octal');
+    expect(message).toContain('quaymaster.dev/mode-db: must be an octal mode in quotes');
+    expect(message).not.toContain('only the agent could read');
   });
 
   it('gives the same pod when what it gave is created again', async () => {

@@ -92,15 +92,16 @@ function fileOf(
   return {
     file: file ?? `${name}${FILE_ENDINGS[known ?? 'json']}`,
     format: known ?? 'json',
-    ...(mode !== undefined && { mode: octal(mode) }),
+    ...modeOf(mode),
   };
 }
 
 function templateOf(name: string, text: string, texts: ItemTexts): RequestedTemplate {
   const { file = name, mode } = texts;
-  return { name, file, text, ...(mode !== undefined && { mode: octal(mode) }) };
+  return { name, file, text, ...modeOf(mode) };
 }
 
-function octal(mode: string): string {
-  return mode.padStart(4, '0');
+/** A mode in four digits. A wrong one was refused already: it is left out, so that no later check judges it. */
+function modeOf(mode: string | undefined): { readonly mode?: string } {
+  return mode === undefined || parseMode(mode) === undefined ? {} : { mode: mode.padStart(4, '0') };
 }
