@@ -1,9 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { endOwnSession } from '../../../../src/broker/sessions/end-session.ts';
 import { issueCredential } from '../../../../src/broker/credentials/issue-credential.ts';
-import { readLease, releaseLease } from '../../../../src/broker/leases/leases.ts';
-import { renewSession } from '../../../../src/broker/sessions/renew-session.ts';
-import { renewLease } from '../../../../src/broker/leases/renew-lease.ts';
+import { releaseLease } from '../../../../src/broker/leases/leases.ts';
 import { listRevocations, retryRevocation } from '../../../../src/broker/leases/revocations.ts';
 import type { LiveOperator } from '../../../../src/broker/sessions/operator-token-memory.ts';
 import type { LiveSession } from '../../../../src/broker/sessions/session-memory.ts';
@@ -249,80 +247,6 @@ describe('the mount of a credential', () => {
     await releaseLease(broker.parts, broker.call(), live, lease.id);
     await revokeAll();
     expect(await codeOf(broker.put(admin, 'mount', 'dyn', elsewhere))).toBe('no error');
-  });
-});
-
-describe('a renewal', () => {
-  const renew = (id: string, ttlSeconds?: number) =>
-    renewLease(broker.parts, broker.call(), live, { id, ttlSeconds });
-
-  it('goes as far as the backend agrees, and no further than its definition', async () => {
-    const { lease } = await order('k', { ttlSeconds: 60 });
-    broker.backend.renewed = 90;
-    expect((await renew(lease.id)).endsAt).toBe(broker.clock.now() + 90_000);
-    broker.backend.renewed = undefined;
-    expect((await renew(lease.id, 120)).endsAt).toBe(broker.clock.now() + 120_000);
-    expect((await renew(lease.id, 1)).endsAt).toBe(broker.clock.now() + 120_000);
-    broker.backend.renewed = Number.NaN;
-    expect(await codeOf(renew(lease.id, 600))).toBe('ERR_PROVIDER_MALFORMED');
-  });
-
-  it.each([
-    ['a day of renewals, without one', {}, 86_400_000],
-    ['what it says', { maxLeaseTtl: '3h' }, 10_800_000],
-    ['its first lease, with one that is shorter', { maxLeaseTtl: '1m' }, 3_600_000],
-  ])('is bound by maxLeaseTtl of the definition: %s', async (_what, more, longest) => {
-    await broker.put(admin, 'definition', 'dyn/db', { class: 'dynamic', leaseTtl: '1h', ...more });
-    const { token: sessionToken } = await broker.openSession();
-    const orderedAt = broker.clock.now();
-    const own = async (): Promise<LiveSession> => (await broker.parts.sessions.find(sessionToken))!;
-    const { lease } = await order('k', {}, await own());
-    let { endsAt } = lease;
-    for (let before = 0; endsAt > before;) {
-      before = endsAt;
-      broker.clock.advance(1_800_000);
-      const { parts } = broker;
-      const fresh = { token: broker.token(), sessionToken };
-      await renewSession(parts, broker.call(), await own(), fresh);
-      const renewal = { id: lease.id };
-      ({ endsAt } = await renewLease(parts, broker.call(), await own(), renewal));
-    }
-    expect(endsAt - orderedAt).toBe(longest);
-    expect(lease.maxEndsAt - orderedAt).toBe(longest);
-  });
-
-  it('that another one overtook does not shorten it', async () => {
-    const { lease } = await order('k', { ttlSeconds: 60 });
-    broker.store.once(records('lease.renew'), () => renew(lease.id, 1_000));
-    expect((await renew(lease.id, 100)).endsAt).toBe(broker.clock.now() + 1_000_000);
-  });
-
-  it('is refused, with one entry, for a lease of somebody else, one that is over, or a right that is gone (L08)', async () => {
-    const { lease } = await order('k', { ttlSeconds: 60 });
-    const other = await broker.logIn({ pod: { name: 'b', uid: 'pod-2' } });
-    const entries = await broker.entriesOf(async () => {
-      expect(await codeOf(renewLease(broker.parts, broker.call(), other, { id: lease.id }))).toBe(
-        'ERR_NOT_FOUND',
-      );
-    });
-    expect(entries).toMatchObject([{ action: 'lease.renew', outcome: 'deny' }]);
-    broker.store.once(records('lease.renew'), () => broker.remove(admin, 'policy', 'all'));
-    expect(await codeOf(renew(lease.id))).toBe('ERR_DENIED');
-    broker.clock.advance(60_000);
-    expect(await codeOf(renew(lease.id))).toBe('ERR_NOT_FOUND');
-    expect(await codeOf(readLease(broker.parts, broker.call(), live, lease.id))).toBe(
-      'ERR_NOT_FOUND',
-    );
-  });
-
-  it('is refused when what is under it is not issued any more', async () => {
-    const { lease } = await order('k', { ttlSeconds: 60 });
-    await broker.store.real.commit({
-      writes: [
-        { table: 'credentials', key: { id: lease.credentialId! }, change: { state: 'revoking' } },
-      ],
-    });
-    expect(await codeOf(renew(lease.id))).toBe('ERR_NOT_FOUND');
   });
 });
 
