@@ -24,7 +24,7 @@ type Row = readonly [
   AuditAction | undefined,
 ];
 
-const NOBODY: readonly Role[] = [];
+const NO_ROLES: readonly Role[] = [];
 const ADMIN: readonly Role[] = ['admin'];
 const POLICIES: readonly Role[] = ['policy-editor', 'admin'];
 const EDITORS: readonly Role[] = ['secret-editor', 'admin'];
@@ -40,12 +40,12 @@ const ANY: readonly Role[] = ROLES;
 /** All operations. The router is made from these rows, so an operation without a row cannot be called. The most frequent one is first. */
 const ROWS = {
   readSecret: ['GET', '/api/v1/secrets/{path}', 'caller', ['secret-reader'], 1, 'secret.read'],
-  createSession: ['POST', '/api/v1/sessions', 'public', NOBODY, 1, 'session.create'],
+  createSession: ['POST', '/api/v1/sessions', 'public', NO_ROLES, 1, 'session.create'],
   listSessions: ['GET', '/api/v1/sessions', 'operator', LEASES, 5, 'session.list'],
   endSessions: ['POST', '/api/v1/sessions:end', 'operator', RESPONDERS, 10, 'session.end'],
-  readSession: ['GET', '/api/v1/sessions/self', 'workload', NOBODY, 1, 'session.read'],
-  renewSession: ['POST', '/api/v1/sessions/self/renew', 'workload', NOBODY, 5, 'session.renew'],
-  endSession: ['DELETE', '/api/v1/sessions/self', 'workload', NOBODY, 1, 'session.end'],
+  readSession: ['GET', '/api/v1/sessions/self', 'workload', NO_ROLES, 1, 'session.read'],
+  renewSession: ['POST', '/api/v1/sessions/self/renew', 'workload', NO_ROLES, 5, 'session.renew'],
+  endSession: ['DELETE', '/api/v1/sessions/self', 'workload', NO_ROLES, 1, 'session.end'],
   readSecrets: ['POST', '/api/v1/secrets:batch', 'caller', ['secret-reader'], 1, 'secret.read'],
   listSecrets: ['GET', '/api/v1/secrets', 'caller', LISTERS, 5, 'secret.list'],
   writeSecret: ['PUT', '/api/v1/secrets/{path}', 'caller', EDITORS, 5, 'secret.write'],
@@ -62,12 +62,12 @@ const ROWS = {
     'POST',
     '/api/v1/credentials/{path}',
     'workload',
-    NOBODY,
+    NO_ROLES,
     10,
     'credential.issue',
   ],
-  acknowledge: ['POST', '/api/v1/acknowledgements', 'workload', NOBODY, 1, 'secret.acknowledge'],
-  followEvents: ['GET', '/api/v1/events', 'workload', NOBODY, 10, 'event.follow'],
+  acknowledge: ['POST', '/api/v1/acknowledgements', 'workload', NO_ROLES, 1, 'secret.acknowledge'],
+  followEvents: ['GET', '/api/v1/events', 'workload', NO_ROLES, 10, 'event.follow'],
   listRotations: ['GET', '/api/v1/rotations', 'operator', ROTATORS, 5, 'rotation.list'],
   readRotation: ['GET', '/api/v1/rotations/{path}', 'caller', ROTATORS, 5, 'rotation.read'],
   readRotationHistory: [
@@ -107,8 +107,8 @@ const ROWS = {
   ],
   listLeases: ['GET', '/api/v1/leases', 'operator', LEASES, 5, 'lease.list'],
   readLease: ['GET', '/api/v1/leases/{id}', 'caller', LEASES, 1, 'lease.read'],
-  releaseLease: ['DELETE', '/api/v1/leases/{id}', 'workload', NOBODY, 1, 'lease.revoke'],
-  renewLease: ['POST', '/api/v1/leases/{id}/renew', 'workload', NOBODY, 2, 'lease.renew'],
+  releaseLease: ['DELETE', '/api/v1/leases/{id}', 'workload', NO_ROLES, 1, 'lease.revoke'],
+  renewLease: ['POST', '/api/v1/leases/{id}/renew', 'workload', NO_ROLES, 2, 'lease.renew'],
   revokeLeases: ['POST', '/api/v1/leases:revoke', 'operator', RESPONDERS, 10, 'lease.revoke'],
   listRevocations: ['GET', '/api/v1/revocations', 'operator', LEASES, 5, 'lease.list'],
   retryRevocation: [
@@ -253,10 +253,10 @@ const ROWS = {
   readLogKey: ['GET', '/api/v1/audit/log-key', 'operator', AUDITORS, 1, 'audit.export'],
   listHeads: ['GET', '/api/v1/audit/heads', 'operator', AUDITORS, 5, 'audit.export'],
   readTile: ['GET', '/api/v1/audit/tile/{path}', 'operator', AUDITORS, 2, 'audit.export'],
-  readHealth: ['GET', '/healthz', 'public', NOBODY, 0, undefined],
-  readReadiness: ['GET', '/readyz', 'public', NOBODY, 0, undefined],
+  readHealth: ['GET', '/healthz', 'public', NO_ROLES, 0, undefined],
+  readReadiness: ['GET', '/readyz', 'public', NO_ROLES, 0, undefined],
   readMetrics: ['GET', '/metrics', 'operator', ANY, 1, undefined],
-  readOpenApi: ['GET', '/openapi.json', 'public', NOBODY, 0, undefined],
+  readOpenApi: ['GET', '/openapi.json', 'public', NO_ROLES, 0, undefined],
 } as const satisfies Record<string, Row>;
 
 export type OperationId = keyof typeof ROWS;

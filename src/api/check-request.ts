@@ -19,7 +19,7 @@ export function checkRequest(exchange: Exchange): void {
     throw new BrokerError('ERR_HEADERS_TOO_LARGE', undefined, { reason: 'too_many_headers' });
   }
   if (isRepeated(rawHeaders, 'host')) throw malformed('two_hosts');
-  if (exchange.underWay > MOST_UNDER_WAY) {
+  if (exchange.inFlight > MOST_UNDER_WAY) {
     throw new BrokerError('ERR_RATE_LIMITED', undefined, {
       reason: 'pipelined',
       retryAfterSeconds: 1,

@@ -99,7 +99,7 @@ export class Exchange implements Call {
       forwarded === undefined && headers['x-request-id'] === undefined
         ? peer.client(userAgent, parts.digest)
         : encodeClient(this.#facts(), parts.digest);
-    peer.underWay += 1;
+    peer.inFlight += 1;
   }
 
   /** The network by which a caller without a known identity is counted; for an unknown address, that of its proxy. */
@@ -120,8 +120,8 @@ export class Exchange implements Call {
   }
 
   /** Number of requests of this connection that wait for an answer, this one included. */
-  get underWay(): number {
-    return this.peer.underWay;
+  get inFlight(): number {
+    return this.peer.inFlight;
   }
 
   context(): CallContext {
@@ -185,7 +185,7 @@ export class Exchange implements Call {
 
   #answered(status: number): void {
     this.#context?.cancel();
-    this.peer.underWay -= 1;
+    this.peer.inFlight -= 1;
     const { tallies, parts } = this.#surroundings;
     tallies.count(this.tally, status, parts.clock.monotonic() - this.startedAt);
   }

@@ -13,7 +13,7 @@ export class Peer {
   readonly network: string;
   readonly isTrusted: boolean;
   /** Requests that were accepted and not answered yet: a client may pipeline. */
-  underWay = 0;
+  inFlight = 0;
   /** The session of the last bearer token on this connection: a client sends the same one with every request. */
   session: { readonly authorization: string; readonly live: LiveSession } | undefined;
   #userAgent: string | undefined;

@@ -159,7 +159,7 @@ export class State {
         await this.#refresh(change);
         break;
       } catch (error) {
-        log.error({ err: error, changed: change.key }, 'what changed cannot be read; trying again');
+        log.error({ err: error, changed: change.key }, 'could not read a change; retrying');
         await clock.sleep(RETRY_MS);
       }
     }

@@ -112,8 +112,7 @@ export class AuditTrail {
           {},
           'the audit log is damaged: hashes of the tree are altered or gone, the entries verify; see docs/operations.md',
         ),
-      onError: (error) =>
-        log.error({ err: error }, 'the walk over the audit log failed; it is tried again'),
+      onError: (error) => log.error({ err: error }, 'the check of the audit log failed; retrying'),
     });
   }
 
@@ -137,7 +136,7 @@ export class AuditTrail {
             'the cursor of an audit sink was changed in the database; the sink gets the log again from entry 0',
           ),
         onError: (error) =>
-          log.error({ err: error, sink: sink.name }, 'an audit sink failed; it is tried again'),
+          log.error({ err: error, sink: sink.name }, 'an audit sink failed; retrying'),
       });
     });
     for (const follower of this.#followers) follower.start();
@@ -216,7 +215,7 @@ export class AuditTrail {
     const { log } = this.#deps;
     const { held: reason } = this;
     if (reason === undefined)
-      log.error({ err: error }, 'the audit log could not be integrated; trying again');
+      log.error({ err: error }, 'could not integrate the audit log; retrying');
     else
       log.error(
         { err: error, reason },

@@ -199,7 +199,7 @@ async function mint(
       { table: 'document_versions', put: sealDocumentVersion(rows, operator, false) },
       { table: 'operator_tokens', put: tokens.seal(stored, tokens.hash(text)) },
     ],
-    narrows: [...lift.narrows, documentFence(kind, name), `document:${kind}/${name}`],
+    invalidates: [...lift.invalidates, documentFence(kind, name), `document:${kind}/${name}`],
     entries: [
       ...lift.entries,
       actor.entry({
@@ -224,14 +224,14 @@ async function mint(
 async function liftedQuarantine(
   store: Store,
   actor: SystemActor,
-): Promise<Required<Pick<Plan, 'writes' | 'narrows' | 'entries'>>> {
+): Promise<Required<Pick<Plan, 'writes' | 'invalidates' | 'entries'>>> {
   const key = { kind: 'operator', subject: BOOTSTRAP_OPERATOR };
   const row = await store.get('quarantines', key);
-  if (row === undefined) return { writes: [], narrows: [], entries: [] };
+  if (row === undefined) return { writes: [], invalidates: [], entries: [] };
   const document = { kind: key.kind, name: key.subject };
   return {
     writes: [{ table: 'quarantines', remove: key }],
-    narrows: [`quarantine:operator:${BOOTSTRAP_OPERATOR}`],
+    invalidates: [`quarantine:operator:${BOOTSTRAP_OPERATOR}`],
     entries: [
       actor.entry({
         ...{ action: 'quarantine.lift', outcome: 'ok', cause: 'initialised' },

@@ -24,7 +24,7 @@ function registerStates(registers: Registry[], { store, vetoes }: Parts): void {
   });
   new Gauge({
     name: 'quaymaster_rotations',
-    help: 'Rotations and drills under way by state; parked ones need an operator',
+    help: 'Rotations and drills in progress by state; parked ones need an operator',
     labelNames: ['state'],
     registers,
     async collect() {

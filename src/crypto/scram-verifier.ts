@@ -14,8 +14,8 @@ const NOTHING = new Set([
 const VARIATION_SELECTORS = { first: 0xfe00, last: 0xfe0f };
 
 /**
- * What PostgreSQL stores instead of a password, and takes in its place (RFC 5803; `SCRAM-SHA-256$<count>:<salt>$<StoredKey>:<ServerKey>`): whoever
- * reads the statement or the server's log cannot log in with it. The password may be in any script.
+ * What PostgreSQL stores instead of a password, and accepts in its place (RFC 5803; `SCRAM-SHA-256$<count>:<salt>$<StoredKey>:<ServerKey>`). A reader
+ * of the statement or of the server's log cannot log in with it. The password may be in any script.
  */
 export function scramVerifier(
   password: string,

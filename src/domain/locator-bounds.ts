@@ -1,6 +1,6 @@
 /**
  * Whether a canonical locator lies within one of the patterns a connection may touch: `*` is one whole segment, `**` (last only) any
- * depth below. No pattern at all allows nothing. What follows a `?` or `#` picks a part of what is there (a stage, a member): it is no place.
+ * depth below. No pattern at all allows nothing. The text after `?` or `#` selects a part of the secret (a stage, a member) and is not compared.
  */
 export function isWithinBounds(locator: string, patterns: readonly string[]): boolean {
   const [place = ''] = locator.split(/[?#]/, 1);

@@ -21,7 +21,7 @@ export interface Quarantine extends QuarantineScope {
   readonly endsAt: number | undefined;
 }
 
-/** The fence key that a quarantine of this scope narrows, and that sessions, logins and operators depend on. */
+/** The fence key that a quarantine of this scope invalidates, and that sessions, logins and operators depend on. */
 export function scopeFence({ kind, subject }: QuarantineScope): string {
   return `${kind}:${subject}`;
 }

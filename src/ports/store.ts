@@ -26,7 +26,7 @@ export interface PlanFragment {
   readonly expect: readonly Expectation[];
   readonly writes: readonly Write[];
   /** Fence keys of the invalidations in this fragment, as `kind:key` (`session:ses_…`, `policies`, `secret:payments/db`). */
-  readonly narrows: readonly string[];
+  readonly invalidates: readonly string[];
 }
 
 /**

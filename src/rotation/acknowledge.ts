@@ -42,7 +42,7 @@ interface Prepared {
   readonly fragment: PlanFragment;
 }
 
-const NOTHING: PlanFragment = { expect: [], writes: [], narrows: [] };
+const NOTHING: PlanFragment = { expect: [], writes: [], invalidates: [] };
 
 /**
  * Records which version the caller uses. A version in use ends the caller's leases on older versions, so that a rotation sees who still holds the old
@@ -79,7 +79,7 @@ async function record(
         notAfter: holder.session.endsAt,
         expect: prepared.flatMap(({ fragment }) => fragment.expect),
         writes: prepared.flatMap(({ fragment }) => fragment.writes),
-        narrows: [...new Set(prepared.flatMap(({ fragment }) => fragment.narrows))],
+        invalidates: [...new Set(prepared.flatMap(({ fragment }) => fragment.invalidates))],
         entries: prepared.flatMap(({ entry }) => entry ?? []),
       },
       settle: () => prepared.map(({ result }) => result),
@@ -187,7 +187,7 @@ function changes(
   return {
     expect: [stands, ...ending.expect],
     writes: [said, ...ending.writes],
-    narrows: ending.narrows,
+    invalidates: ending.invalidates,
   };
 }
 

@@ -86,7 +86,7 @@ async function begin(
   const { status } = await parts.store.commit({
     expect: [rotationUnchanged(row)],
     writes: [rotationUpdate(row.id, { canary: JSON.stringify(stage) })],
-    narrows: canaryChanged(row.path),
+    invalidates: canaryChanged(row.path),
   });
   if (status !== 'committed') {
     throw new BrokerError('ERR_CONFLICT', undefined, { reason: 'claim_lost' });

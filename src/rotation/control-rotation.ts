@@ -139,7 +139,7 @@ async function changes(
             },
           ]),
     ],
-    narrows: row.step === 'canary' && row.canary !== null ? canaryChanged(path) : [],
+    invalidates: row.step === 'canary' && row.canary !== null ? canaryChanged(path) : [],
   };
   return { plan, row: { ...row, ...change } };
 }

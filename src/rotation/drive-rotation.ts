@@ -154,10 +154,10 @@ class RotationRun {
   /** Several holders reported that the new version does not work. The history names their workloads, so that one workload cannot veto for ever. */
   async #rollBack(place: RotatingPlace, vetoers: readonly string[]): Promise<void> {
     const change = this.#after({ type: 'rollBack' }, place, this.#row);
-    const narrows = this.#row.canary === null ? [] : canaryChanged(this.#row.path);
+    const invalidates = this.#row.canary === null ? [] : canaryChanged(this.#row.path);
     const veto = await vetoRecord(this.#driver, this.#row, vetoers, this.#seq + 1);
     const said = { outcome: 'failed', error: 'holders_failed' } as const;
-    await this.#commit({ ...veto, change, narrows }, said);
+    await this.#commit({ ...veto, change, invalidates }, said);
     this.#seq += vetoers.length;
   }
 
@@ -302,7 +302,7 @@ class RotationRun {
         ...following.writes,
         ...record.history,
       ],
-      narrows: result.narrows ?? [],
+      invalidates: result.invalidates ?? [],
       entries: [...(result.entries ?? []), ...record.entries],
     });
     if (outcome.status !== 'committed') throw conflictAt(outcome);

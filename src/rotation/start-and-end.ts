@@ -74,7 +74,7 @@ export function startRotation(
       { table: 'rotations', put: row },
       { table: 'rotation_schedules', key, change: { ...change, active_id: row.id } },
     ],
-    narrows: [],
+    invalidates: [],
   };
 }
 

@@ -97,7 +97,7 @@ async function promote(work: StepWork): Promise<StepResult> {
   claim.stillOurs();
   return {
     ...fragment,
-    narrows: [...new Set([...(fragment?.narrows ?? []), ...canaryChanged(row.path)])],
+    invalidates: [...new Set([...(fragment?.invalidates ?? []), ...canaryChanged(row.path)])],
     change: { version, promoted_at: now, settle_until: now + spec.graceSeconds * 1000 },
     schedule: {
       rotated_at: now,
@@ -151,7 +151,7 @@ async function restore(
   const { status } = await parts.store.commit({
     expect: [...(fragment?.expect ?? []), rotationUnchanged(row)],
     writes: fragment?.writes ?? [],
-    narrows: [...new Set([...(fragment?.narrows ?? []), `secret:${row.path}`])],
+    invalidates: [...new Set([...(fragment?.invalidates ?? []), `secret:${row.path}`])],
   });
   if (status !== 'committed') throw new BrokerError('ERR_BUSY');
 }

@@ -38,7 +38,7 @@ export class ChangeFeed {
   }
 
   /** Returns true if an invalidation of one of `reads` came after `decidedAt`, or if the feed can no longer check that. */
-  isNarrowed(reads: readonly string[], decidedAt: number): boolean {
+  isInvalidated(reads: readonly string[], decidedAt: number): boolean {
     if (decidedAt >= this.#seq || reads.length === 0) return false;
     if (decidedAt < this.#floor) return true;
     return reads.some((key) => (this.#lastChange.get(key) ?? 0) > decidedAt);

@@ -27,7 +27,7 @@ const NOTHING: PlannedWrites = { expect: [], writes: [] };
  */
 export function planWrites(dialect: Dialect, plan: Plan, guard?: RowGuard): PlannedWrites {
   for (const entry of plan.entries ?? []) if (!entry.isWellFormed()) checkedText(entry);
-  for (const fenceKey of plan.narrows ?? []) checkedText(fenceKey);
+  for (const fenceKey of plan.invalidates ?? []) checkedText(fenceKey);
   const expect = plan.expect ?? [];
   const writes = plan.writes ?? [];
   if (expect.length === 0 && writes.length === 0) return NOTHING;
@@ -54,7 +54,7 @@ function planWrite(
   write: Write,
   { expect, guarding }: PlanContext,
 ): PlannedWrite {
-  if (write.table === 'changes') throw misuse('changes are written by narrowings only');
+  if (write.table === 'changes') throw misuse('changes are written by invalidations only');
   const index = 'put' in write ? expect.findIndex((one) => isAbsenceOf(one, write)) : -1;
   const absence = index === -1 ? undefined : index;
   const fresh = absence !== undefined;

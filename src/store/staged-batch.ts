@@ -15,7 +15,7 @@ export class StagedBatch {
   readonly changes: Change[] = [];
   /** The changes of the plans to digested rows. */
   readonly rows: RowChange[] = [];
-  readonly #narrowed = new Set<string>();
+  readonly #invalidated = new Set<string>();
   readonly #feed: ChangeFeed;
   readonly #now: number;
   #seq: number;
@@ -30,8 +30,8 @@ export class StagedBatch {
     if (plan.notAfter !== undefined && this.#now >= plan.notAfter) return true;
     const { decidedAt, reads } = plan;
     if (decidedAt === undefined || reads === undefined) return false;
-    if (this.#feed.isNarrowed(reads, decidedAt)) return true;
-    return this.#narrowed.size > 0 && reads.some((key) => this.#narrowed.has(key));
+    if (this.#feed.isInvalidated(reads, decidedAt)) return true;
+    return this.#invalidated.size > 0 && reads.some((key) => this.#invalidated.has(key));
   }
 
   refuse(outcome: Outcome | BrokerError = STALE): void {
@@ -42,13 +42,13 @@ export class StagedBatch {
   accept(plan: Plan, rows: readonly RowChange[] = []): void {
     for (const row of rows) this.rows.push(row);
     for (const body of plan.entries ?? []) this.bodies.push(body);
-    if (plan.narrows === undefined || plan.narrows.length === 0) {
+    if (plan.invalidates === undefined || plan.invalidates.length === 0) {
       this.outcomes.push(COMMITTED);
       return;
     }
-    for (const fenceKey of plan.narrows) {
+    for (const fenceKey of plan.invalidates) {
       this.#seq += 1;
-      this.#narrowed.add(fenceKey);
+      this.#invalidated.add(fenceKey);
       this.changes.push({ seq: this.#seq, ...splitFenceKey(fenceKey), at: this.#now });
     }
     this.outcomes.push({ status: 'committed', seq: this.#seq });

@@ -34,7 +34,7 @@ export function embeddedPublishingContract(store: string, makeStore: MakeStore):
     it('say which rotation made them, and narrow what was decided on the version before', async () => {
       await embedded.put('app/db', { password: 'old' });
       const staged = await publish({ password: 'new' }, 'rot_7');
-      expect(staged.fragment!.narrows).toEqual(['secret:app/db']);
+      expect(staged.fragment!.invalidates).toEqual(['secret:app/db']);
       await commit(staged);
       expect(await versions()).toEqual(['2 rotation:rot_7 current', '1 operator:ann previous']);
     });

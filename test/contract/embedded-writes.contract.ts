@@ -98,9 +98,9 @@ export function embeddedWritesContract(store: string, makeStore: MakeStore): voi
       expect(outcomes.map(({ status }) => status)).toEqual(['committed', 'conflict']);
     });
 
-    it('names the secret as what it narrows', async () => {
+    it('names the secret as what it invalidates', async () => {
       const staged = await embedded.writes.put('app/db', { v: 'one' }, undefined, 'x');
-      expect(staged.fragment.narrows).toEqual(['secret:app/db']);
+      expect(staged.fragment.invalidates).toEqual(['secret:app/db']);
     });
 
     it('destroys the data keys of versions beyond those it keeps', async () => {

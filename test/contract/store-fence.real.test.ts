@@ -64,10 +64,10 @@ describeWith(['postgres'], 'several stores on one PostgreSQL', () => {
   });
 
   describe('the fence', () => {
-    it('sends back what another process narrowed, before any notice of it came', async () => {
+    it('sends back what another process invalidated, before any notice of it came', async () => {
       const [one, two] = [await open(), await open()];
       const decidedAt = two.seq();
-      await one.commit({ narrows: ['session:ses_1'] });
+      await one.commit({ invalidates: ['session:ses_1'] });
       const [touched, untouched] = await Promise.all([
         two.commit({ decidedAt, reads: ['session:ses_1'], entries: ['{}'] }),
         two.commit({ decidedAt, reads: ['session:ses_2'], entries: ['{}'] }),
@@ -77,7 +77,7 @@ describeWith(['postgres'], 'several stores on one PostgreSQL', () => {
       expect(two.seq()).toBe(1);
     });
 
-    it('tells each process of the narrowings of all, once and in order', async () => {
+    it('tells each process of the invalidations of all, once and in order', async () => {
       const all = await Promise.all([open(), open(), open()]);
       const heard = all.map((store) => {
         const changes: Change[] = [];
@@ -86,7 +86,7 @@ describeWith(['postgres'], 'several stores on one PostgreSQL', () => {
       });
       await Promise.all(
         all.flatMap((store, index) =>
-          Array.from({ length: 20 }, (_, n) => store.commit({ narrows: [`k:${index}-${n}`] })),
+          Array.from({ length: 20 }, (_, n) => store.commit({ invalidates: [`k:${index}-${n}`] })),
         ),
       );
       while (heard.some((changes) => changes.length < 60)) await systemClock.sleep(5);
@@ -95,7 +95,7 @@ describeWith(['postgres'], 'several stores on one PostgreSQL', () => {
       expect(heard[1]).toEqual(heard[0]);
     });
 
-    it('lets no read commit after a narrowing of what it read, in a thousand random orders', async () => {
+    it('lets no read commit after a invalidation of what it read, in a thousand random orders', async () => {
       const seed = Number(process.env['SEED'] ?? 20_260_101);
       const random = randomFrom(seed);
       const keys = ['session:a', 'session:b', 'policies', 'pod:c/p'];
@@ -110,7 +110,7 @@ describeWith(['postgres'], 'several stores on one PostgreSQL', () => {
         const { store } = pick(processes);
         const key = pick(keys);
         if (random() < 0.15) {
-          return store.commit({ narrows: [key], entries: [JSON.stringify({ narrow: key })] });
+          return store.commit({ invalidates: [key], entries: [JSON.stringify({ narrow: key })] });
         }
         const decidedAt = store.seq();
         for (let pause = Math.floor(random() * 4); pause > 0; pause -= 1) await turn();
@@ -125,7 +125,7 @@ describeWith(['postgres'], 'several stores on one PostgreSQL', () => {
       const batches = await query(
         'SELECT "entries", pg_xact_commit_timestamp(xmin) AS "at" FROM "audit_batches" ORDER BY 2',
       );
-      const narrowings = await query(
+      const invalidations = await query(
         'SELECT "seq", "kind", "key", pg_xact_commit_timestamp(xmin) AS "at" FROM "changes" ORDER BY "seq"',
       );
       const broken: unknown[] = [];
@@ -136,7 +136,7 @@ describeWith(['postgres'], 'several stores on one PostgreSQL', () => {
         for (const { read, decidedAt } of entries) {
           if (read === undefined) continue;
           const [kind, key = ''] = read.split(':');
-          const late = narrowings.find(
+          const late = invalidations.find(
             (one) =>
               one['kind'] === kind &&
               one['key'] === key &&
@@ -152,7 +152,7 @@ describeWith(['postgres'], 'several stores on one PostgreSQL', () => {
       expect(seen('stale')).toBeGreaterThan(20);
     }, 120_000);
 
-    it('stops when narrowings were pruned that it has not seen', async () => {
+    it('stops when invalidations were pruned that it has not seen', async () => {
       const store = await open();
       await query(`INSERT INTO "changes" VALUES (5, 'policies', '', 1)`);
       await expect(store.commit({ entries: ['{}'] })).rejects.toMatchObject({

@@ -75,12 +75,12 @@ export function storeContract(name: string, makeFixture: () => Promise<StoreFixt
         expect(limitBytes ?? Number.POSITIVE_INFINITY).toBeGreaterThan(usedBytes);
       });
 
-      it('commits writes, entries and narrowings of a plan together', async () => {
+      it('commits writes, entries and invalidations of a plan together', async () => {
         await open();
         const outcome = await store.commit({
           writes: [put('a'), put('b')],
           entries: ['{"n":1}', '{"n":2}'],
-          narrows: ['session:ses_1', 'policies'],
+          invalidates: ['session:ses_1', 'policies'],
         });
         expect(outcome).toEqual({ status: 'committed', seq: 2 });
         expect(store.seq()).toBe(2);
@@ -92,7 +92,7 @@ export function storeContract(name: string, makeFixture: () => Promise<StoreFixt
         ]);
       });
 
-      it('says committed with 0 when nothing was narrowed', async () => {
+      it('says committed with 0 when nothing was invalidated', async () => {
         await open();
         expect(await store.commit({ entries: ['{}'] })).toEqual({ status: 'committed', seq: 0 });
         expect(await store.commit({})).toEqual({ status: 'committed', seq: 0 });
@@ -177,7 +177,7 @@ export function storeContract(name: string, makeFixture: () => Promise<StoreFixt
             ],
             writes: [put('x')],
             entries: ['"x"'],
-            narrows: ['policies'],
+            invalidates: ['policies'],
           }),
           store.commit({ writes: [put('y')], entries: ['"y"'] }),
         ]);
@@ -249,10 +249,10 @@ export function storeContract(name: string, makeFixture: () => Promise<StoreFixt
     });
 
     describe('the fence', () => {
-      it('sends back what was decided before a narrowing of what it read', async () => {
+      it('sends back what was decided before a invalidation of what it read', async () => {
         await open();
         const decidedAt = store.seq();
-        await store.commit({ narrows: ['session:ses_1'] });
+        await store.commit({ invalidates: ['session:ses_1'] });
         const decide = (reads: string[], at = decidedAt): Promise<Outcome> =>
           store.commit({ decidedAt: at, reads, entries: ['{}'], writes: [put('x')] });
         expect(await decide(['policies', 'session:ses_1'])).toEqual({ status: 'stale' });
@@ -261,24 +261,24 @@ export function storeContract(name: string, makeFixture: () => Promise<StoreFixt
         expect(chain.kept).toBe(2);
       });
 
-      it('counts narrowings of earlier plans of the same turn only', async () => {
+      it('counts invalidations of earlier plans of the same turn only', async () => {
         await open();
         const read = (): Promise<Outcome> =>
           store.commit({ decidedAt: store.seq(), reads: ['pod:c1/p'], entries: ['{}'] });
         const outcomes = await Promise.all([
           read(),
-          store.commit({ narrows: ['pod:c1/p'], decidedAt: 0, reads: ['pod:c1/p'] }),
+          store.commit({ invalidates: ['pod:c1/p'], decidedAt: 0, reads: ['pod:c1/p'] }),
           read(),
         ]);
         expect(outcomes.map(status)).toEqual(['committed', 'committed', 'stale']);
       });
 
-      it('forgets narrowings of a plan that did not commit', async () => {
+      it('forgets invalidations of a plan that did not commit', async () => {
         await open();
         const [bad, read] = await Promise.all([
           store.commit({
             expect: [{ table: 'leases', key: { id: 'none' }, match: { state: 'live' } }],
-            narrows: ['policies'],
+            invalidates: ['policies'],
           }),
           store.commit({ decidedAt: 0, reads: ['policies'], entries: ['{}'] }),
         ]);
@@ -287,7 +287,7 @@ export function storeContract(name: string, makeFixture: () => Promise<StoreFixt
 
       it('checks no plan that decided nothing', async () => {
         await open();
-        await store.commit({ narrows: ['policies'] });
+        await store.commit({ invalidates: ['policies'] });
         expect(await store.commit({ reads: ['policies'] })).toMatchObject({ status: 'committed' });
       });
 
@@ -311,8 +311,8 @@ export function storeContract(name: string, makeFixture: () => Promise<StoreFixt
           order.push(`heard ${store.seq()}`);
         });
         await Promise.all([
-          store.commit({ narrows: ['a:1', 'a:2'] }).then(() => order.push('committed')),
-          store.commit({ narrows: ['a:1'] }),
+          store.commit({ invalidates: ['a:1', 'a:2'] }).then(() => order.push('committed')),
+          store.commit({ invalidates: ['a:1'] }),
         ]);
         expect(seen.map(({ seq, kind, key }) => [seq, `${kind}:${key}`])).toEqual([
           [1, 'a:1'],
@@ -322,26 +322,26 @@ export function storeContract(name: string, makeFixture: () => Promise<StoreFixt
         expect(seen.every(({ at }) => at > 0)).toBe(true);
         expect(order).toEqual(['heard 3', 'committed']);
         end();
-        await store.commit({ narrows: ['a:3'] });
+        await store.commit({ invalidates: ['a:3'] });
         expect(seen).toHaveLength(3);
       });
 
       it('goes on numbering after it was opened again', async () => {
         await open();
-        await store.commit({ narrows: ['a', 'b'] });
+        await store.commit({ invalidates: ['a', 'b'] });
         await store.close();
         await open();
         expect(store.seq()).toBe(2);
-        expect(await store.commit({ narrows: ['c'] })).toEqual({ status: 'committed', seq: 3 });
+        expect(await store.commit({ invalidates: ['c'] })).toEqual({ status: 'committed', seq: 3 });
       });
 
       it('prunes changes of long ago but for the newest', async () => {
         await open();
-        await store.commit({ narrows: ['a', 'b', 'c'] });
+        await store.commit({ invalidates: ['a', 'b', 'c'] });
         clock.advance(25 * 3_600_000);
         while ((await store.count('changes', {})) > 1) await new Promise(setImmediate);
         expect(await store.list('changes', { limit: 5 })).toMatchObject([{ seq: 3 }]);
-        expect(await store.commit({ narrows: ['d'] })).toEqual({ status: 'committed', seq: 4 });
+        expect(await store.commit({ invalidates: ['d'] })).toEqual({ status: 'committed', seq: 4 });
       });
     });
 
@@ -470,7 +470,7 @@ export function storeContract(name: string, makeFixture: () => Promise<StoreFixt
           }),
           store.commit({ writes: [{ table: 'leases', remove: { path: text } }] }),
           store.commit({ expect: [{ table: 'leases', key: { id: text }, absent: true }] }),
-          store.commit({ narrows: [`session:${text}`] }),
+          store.commit({ invalidates: [`session:${text}`] }),
           store.get('leases', { id: text }),
           store.count('leases', { path: text }),
           store.list('leases', { limit: 1, equals: { path: text } }),
@@ -533,7 +533,7 @@ export function storeContract(name: string, makeFixture: () => Promise<StoreFixt
 
       it('keeps everything when it is opened again', async () => {
         await open();
-        await store.commit({ writes: [put('a')], entries: ['{}'], narrows: ['policies'] });
+        await store.commit({ writes: [put('a')], entries: ['{}'], invalidates: ['policies'] });
         await store.close();
         await open();
         expect(await store.get('leases', { id: 'a' })).toEqual(leaseRow('a'));
@@ -554,7 +554,9 @@ export function storeContract(name: string, makeFixture: () => Promise<StoreFixt
           store.watch((changes) => heard.push(...changes));
           failAt = point;
           const codes = await Promise.all([
-            codeOf(store.commit({ writes: [put('a')], entries: ['"a"'], narrows: ['policies'] })),
+            codeOf(
+              store.commit({ writes: [put('a')], entries: ['"a"'], invalidates: ['policies'] }),
+            ),
             codeOf(store.commit({ writes: [put('b')] })),
           ]);
           expect(codes).toEqual(said);

@@ -175,7 +175,7 @@ describeWith(['postgres'], 'two brokers on one PostgreSQL', () => {
     }
   });
 
-  it('disclose nothing after a narrowing that the other one committed', async () => {
+  it('disclose nothing after a invalidation that the other one committed', async () => {
     const pod = createPod('reader');
     for (let round = 0; round < ROUNDS; round += 1) {
       const [here, there] = round % 2 === 0 ? [first, second] : [second, first];
@@ -187,27 +187,27 @@ describeWith(['postgres'], 'two brokers on one PostgreSQL', () => {
       const reading = Array.from({ length: READERS }, () => hammer(there, token, path));
       await until('it is read', () => Promise.resolve(okReads(path) > 20 * READERS));
       const asked = { kind: 'narrow', path, session: 'operator', value: undefined } as const;
-      const narrowed = await history.run(asked, () =>
+      const invalidated = await history.run(asked, () =>
         here.installation.call('PUT', policy, {
           token: here.operator,
           body: policyOf(`round-${round}`, ['own/nothing']),
           headers: { 'if-match': '*' },
         }),
       );
-      expect(narrowed?.status).toBe(200);
+      expect(invalidated?.status).toBe(200);
       await Promise.all(reading);
     }
     const log = await entries();
     const overtaken = history.operations
       .filter(({ kind }) => kind === 'narrow')
       .flatMap(({ path, requestId }) => {
-        const [narrowing] = log.filter((entry) => entry.requestId === requestId);
+        const [invalidation] = log.filter((entry) => entry.requestId === requestId);
         return log.filter(
           ({ action, outcome, path: of, committedAt }) =>
             action === 'secret.read' &&
             outcome === 'ok' &&
             of === path &&
-            committedAt > narrowing!.committedAt,
+            committedAt > invalidation!.committedAt,
         );
       });
     expect(overtaken).toEqual([]);

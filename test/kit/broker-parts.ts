@@ -264,7 +264,7 @@ export class TestBroker {
         { table: 'documents', put: sealDocument(parts.rows, document) },
         { table: 'operator_tokens', put: parts.tokens.seal(stored, parts.tokens.hash(text)) },
       ],
-      narrows: [`operator:${name}`, `document:operator/${name}`],
+      invalidates: [`operator:${name}`, `document:operator/${name}`],
     });
     if (outcome.status === 'committed') await parts.state.reached(outcome.seq);
     const live = await parts.tokens.find(text, parts.catalog);

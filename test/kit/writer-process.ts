@@ -16,11 +16,11 @@ const store = await openSqliteStore(
 );
 say(`open ${store.seq()}`);
 
-const commit = async (id: string, narrows: readonly string[]): Promise<void> => {
+const commit = async (id: string, invalidates: readonly string[]): Promise<void> => {
   const plan = {
     writes: [{ table: 'claims', put: { name: id, owner: 'w', epoch: 1, until: 1, mac: null } }],
     entries: [JSON.stringify({ id })],
-    narrows,
+    invalidates,
   } as const;
   await store.commit(plan).then(
     () => say(`ack ${id}`),

@@ -70,8 +70,7 @@ export function decideOrder(ordering: Ordering): DecidedOrder {
     throw new BrokerError('ERR_CONFLICT', 'this path holds a secret: GET /secrets/{path}');
   }
   if (target.definition?.spec.class !== 'dynamic') {
-    const detail =
-      'nothing is made to order here without a definition of the path with "class: dynamic"';
+    const detail = 'the path needs a definition with "class: dynamic" before it issues credentials';
     throw new BrokerError('ERR_CONFLICT', detail);
   }
   if (live.session.workload.pod === undefined) throw denied('pod_required');
@@ -174,7 +173,7 @@ function longestLifeMs({ credentials, ttlMs }: DecidedOrder): number {
 
 /** An order with the same key is in progress. */
 export function inProgress(): BrokerError {
-  return new BrokerError('ERR_CONFLICT', 'an order with this key is under way; repeat it shortly', {
+  return new BrokerError('ERR_CONFLICT', 'a request with this key is in progress; retry shortly', {
     retryAfterSeconds: 1,
   });
 }

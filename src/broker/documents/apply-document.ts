@@ -99,7 +99,7 @@ export async function deleteDocument(
           { table: 'document_versions', put: sealDocumentVersion(parts.rows, gone, true) },
           ...schedule.writes,
         ],
-        narrows: [documentFence(kind, name), `document:${kind}/${name}`],
+        invalidates: [documentFence(kind, name), `document:${kind}/${name}`],
         urgent: true,
         entries: [entryOf(parts, call, editor, facts)],
       },
@@ -176,7 +176,7 @@ function changePlan(
       { table: 'document_versions', put: sealDocumentVersion(parts.rows, document, false) },
       ...schedule.writes,
     ],
-    narrows: [documentFence(kind, name), `document:${kind}/${name}`],
+    invalidates: [documentFence(kind, name), `document:${kind}/${name}`],
   };
 }
 

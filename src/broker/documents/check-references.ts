@@ -107,7 +107,7 @@ async function checkDefinition(
   scope?.checkRef(provider, definition.spec.ref);
   checkTakeover(editor, definition, current);
   if (definition.spec.class === 'dynamic' && provider.credentials === undefined) {
-    throw wrong('/class', `the mount "${mount.name}" makes no credentials to order`);
+    throw wrong('/class', `the mount "${mount.name}" issues no dynamic credentials`);
   }
   const locator = ownLocator(parts, mount, definition);
   await checkRotation(parts, definition, { mount, locator, scope });

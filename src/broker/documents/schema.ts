@@ -85,7 +85,7 @@ const definition = z
       context.addIssue({
         code: 'custom',
         path: ['rotation'],
-        message: 'a dynamic credential is made anew for each lease and does not rotate',
+        message: 'a dynamic credential is issued for each lease and does not rotate',
       });
     }
     if (dynamic && (value.cacheTtl !== undefined || value.staleIfError !== undefined)) {

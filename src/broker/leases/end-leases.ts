@@ -30,7 +30,7 @@ export function endLeases(parts: Parts, leases: readonly Lease[], cause: LeaseCa
     });
     if (lease.credentialId !== undefined) writes.push(queueRevocation(lease.credentialId, now));
   }
-  return { expect, writes, narrows: [...sessions].map((id) => `leases:${id}`) };
+  return { expect, writes, invalidates: [...sessions].map((id) => `leases:${id}`) };
 }
 
 /** Deletes the credential's value at once; the row keeps only what the revocation needs. */

@@ -137,7 +137,7 @@ async function expireTokens(parts: Parts, actor: SystemActor): Promise<number> {
   await parts.store.commit({
     expect: rows.map(({ id }) => ({ table: 'operator_tokens', key: { id }, match: { id } })),
     writes: rows.map(({ id }) => ({ table: 'operator_tokens', remove: { id } })),
-    narrows: rows.map(({ id }) => `token:${id}`),
+    invalidates: rows.map(({ id }) => `token:${id}`),
     entries: rows.map(({ id, operator: name }) =>
       actor.entry({
         action: 'operator-token.revoke',

@@ -143,7 +143,7 @@ function endSessionChunk(
         ...stamp,
         expect: ids.map((id) => ({ table: 'sessions', key: { id }, match: { id } })),
         writes: removeSessions(parts, ids),
-        narrows: ids.map((id) => `session:${id}`),
+        invalidates: ids.map((id) => `session:${id}`),
         urgent: true,
         entries: isSaid ? entries : [],
       },

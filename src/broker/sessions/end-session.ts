@@ -68,7 +68,7 @@ export async function endSessions(
       ...ended.expect,
     ],
     writes: [...removeSessions(parts, ids), ...ended.writes],
-    narrows: [...ids.map((id) => `session:${id}`), ...ended.narrows],
+    invalidates: [...ids.map((id) => `session:${id}`), ...ended.invalidates],
   };
 }
 

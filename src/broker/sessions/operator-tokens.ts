@@ -121,7 +121,7 @@ export async function revokeOperatorToken(
         notAfter: now.operator.endsAt,
         expect: [{ table: 'operator_tokens', key: { id }, match: { id } }],
         writes: [{ table: 'operator_tokens', remove: { id } }],
-        narrows: [`token:${id}`],
+        invalidates: [`token:${id}`],
         urgent: true,
         entries: [entryOf(parts, call, now, { ...described, outcome: 'ok' })],
       },

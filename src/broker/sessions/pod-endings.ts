@@ -73,13 +73,13 @@ export class PodEndings {
 
   /** Ends sessions from registrations of removed clusters: the process that saw the removal may have died before it ended them. */
   async endStrays(): Promise<void> {
-    const strays = new Map<string, { readonly cluster: string; readonly uid: string }>();
+    const orphaned = new Map<string, { readonly cluster: string; readonly uid: string }>();
     for await (const row of listAll(this.#parts.store, 'sessions', {}, idOf)) {
       const { cluster, cluster_uid: uid } = row;
       if (this.#parts.catalog.find('cluster', cluster)?.uid !== uid)
-        strays.set(uid, { cluster, uid });
+        orphaned.set(uid, { cluster, uid });
     }
-    for (const { cluster, uid } of strays.values()) this.clusterGone(cluster, uid);
+    for (const { cluster, uid } of orphaned.values()) this.clusterGone(cluster, uid);
   }
 
   async stop(): Promise<void> {
@@ -98,7 +98,10 @@ export class PodEndings {
         await work();
         return;
       } catch (error) {
-        this.#parts.log.error({ err: error, ...what }, 'what was held could not be taken back yet');
+        this.#parts.log.error(
+          { err: error, ...what },
+          'could not revoke the leases of an ended pod; retrying',
+        );
         await this.#parts.clock.sleep(RETRY_MS);
       }
     }
@@ -136,7 +139,11 @@ export class PodEndings {
       await store.commit({
         expect: [...presences(sessions), ...ended.expect],
         writes: [...removeSessions(this.#parts, sessions), ...ended.writes],
-        narrows: [podFence(end), ...sessions.map((id) => `session:${id}`), ...ended.narrows],
+        invalidates: [
+          podFence(end),
+          ...sessions.map((id) => `session:${id}`),
+          ...ended.invalidates,
+        ],
         urgent: true,
         entries: this.#entries(end, sessions, leases),
       });
@@ -183,7 +190,7 @@ export class PodEndings {
     const { status } = await this.#parts.store.commit({
       expect: presences(sessions),
       writes: removeSessions(this.#parts, sessions, 'keep'),
-      narrows: [podFence(end), ...sessions.map((id) => `session:${id}`)],
+      invalidates: [podFence(end), ...sessions.map((id) => `session:${id}`)],
       urgent: true,
       entries: [
         this.#actor.entry({

@@ -109,7 +109,7 @@ function planned(
       },
     ],
     writes: [{ table: 'quarantines', put: quarantines.seal(made) }],
-    narrows: [`quarantine:${fence}`, fence, ...(scope.kind === 'operator' ? [OPERATORS] : [])],
+    invalidates: [`quarantine:${fence}`, fence, ...(scope.kind === 'operator' ? [OPERATORS] : [])],
   };
 }
 
@@ -194,7 +194,7 @@ export function removal(quarantine: Quarantine): PlanFragment {
   return {
     expect: [{ table: 'quarantines', key, match: { id, ends_at: endsAt ?? null } }],
     writes: [{ table: 'quarantines', remove: key }],
-    narrows: [`quarantine:${scopeFence(quarantine)}`],
+    invalidates: [`quarantine:${scopeFence(quarantine)}`],
   };
 }
 

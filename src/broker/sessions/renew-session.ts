@@ -46,11 +46,11 @@ export async function renewSession(
             put: parts.sessions.seal(renewed, parts.sessions.hash(sessionToken)),
           },
         ],
-        narrows: [`session:${session.id}`],
+        invalidates: [`session:${session.id}`],
         entries: [entryOf(parts, call, holder, facts)],
       },
       settle: () => renewed,
-      conflict: () => new BrokerError('ERR_CONFLICT', 'the session changed meanwhile; try again'),
+      conflict: () => new BrokerError('ERR_CONFLICT', 'the session changed meanwhile; retry'),
     };
   }).catch((error: unknown) => {
     const failed = { ...described, ...AccountMismatch.factsOf(error) };

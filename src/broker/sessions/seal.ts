@@ -24,7 +24,7 @@ export async function sealInstallation(
         decidedAt,
         reads: operator.fences,
         notAfter: operator.operator.endsAt,
-        narrows: ['policies:all', 'mounts:all', ...clusters, 'seal'],
+        invalidates: ['policies:all', 'mounts:all', ...clusters, 'seal'],
         urgent: true,
         entries: [entryOf(parts, call, operator, { ...described, outcome: 'ok' })],
       },

@@ -43,12 +43,12 @@ export async function openPostgresStore(
   const { default: driver } = await import('pg');
   const common = clientOptions(options.connectionString, driver.types);
   const names = new StatementNames();
-  const events = { narrowed: (): void => undefined, lost: (): void => undefined };
+  const events = { invalidated: (): void => undefined, lost: (): void => undefined };
   const connect = (): Promise<WriterConnection> => {
     const sessionName = `quaymaster ${randomBytes(SESSION_NAME_BYTES).toString('base64url')}`;
     const client = new driver.Client({ ...common, application_name: sessionName, pipeline: true });
     return WriterConnection.open({ client, sessionName }, names, {
-      narrowed: () => events.narrowed(),
+      invalidated: () => events.invalidated(),
       lost: () => events.lost(),
     });
   };
@@ -70,7 +70,7 @@ export async function openPostgresStore(
       ...{ writer, pool, names, feed, deps, condition },
       maxBytes: options.maxBytes,
     });
-    events.narrowed = (): void => store.poll();
+    events.invalidated = (): void => store.poll();
     events.lost = (): void => writer.noticeLoss();
     return store;
   } catch (error) {

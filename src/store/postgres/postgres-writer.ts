@@ -150,10 +150,10 @@ export class PostgresWriter {
     const { feed, deps } = this.#parts;
     this.#isSent = false;
     const connection = this.#ready();
-    const narrows = batch.some(({ plan }) => (plan.narrows ?? []).length > 0);
-    const { changes, now } = await connection.begin(narrows ? 'narrow' : 'read', feed.seq);
+    const invalidates = batch.some(({ plan }) => (plan.invalidates ?? []).length > 0);
+    const { changes, now } = await connection.begin(invalidates ? 'narrow' : 'read', feed.seq);
     this.learn(changes);
-    if (this.#isBehind) throw new Error('narrowings were pruned before this process saw them');
+    if (this.#isBehind) throw new Error('invalidations were pruned before this process saw them');
     // The later clock decides, because a slow clock must not extend an authority.
     const staged = new StagedBatch(feed, Math.max(deps.clock.now(), now));
     await runPlans(connection, batch, staged, deps.guard);

@@ -16,7 +16,7 @@ export function firstWave(batch: readonly PendingPlan[]): readonly PendingPlan[]
     const isDependent = (plan.expect ?? []).some((expectation) => dependsOn(written, expectation));
     if (length > 0 && (readsRows || isDependent)) break;
     length += 1;
-    if (readsRows || (plan.narrows ?? []).length > 0) break;
+    if (readsRows || (plan.invalidates ?? []).length > 0) break;
     for (const write of plan.writes ?? []) written.add(target(write));
   }
   return batch.slice(0, length);

@@ -23,7 +23,7 @@ export interface NewSession {
 /** Events that a session reports. */
 export interface SessionEvents {
   /** Another process, or this one, committed an invalidation. */
-  readonly narrowed: () => void;
+  readonly invalidated: () => void;
   readonly lost: () => void;
 }
 
@@ -62,7 +62,7 @@ export class WriterConnection {
     };
     client.on('error', lose);
     client.on('end', lose);
-    client.on('notification', events.narrowed);
+    client.on('notification', events.invalidated);
     try {
       await client.connect();
       // A server may default to asynchronous commits, which a crash can lose.

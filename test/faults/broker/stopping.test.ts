@@ -69,7 +69,7 @@ function get(path: string): Promise<Reply> {
 }
 
 /** Eight connections that are kept, and five requests that wait for the backend. */
-async function underWay(): Promise<readonly Promise<Reply>[]> {
+async function inFlight(): Promise<readonly Promise<Reply>[]> {
   const kept = await Promise.all(Array.from({ length: 8 }, () => get('/api/v1/secrets/own/key')));
   for (const { status, connection } of kept)
     expect([status, connection]).toEqual([200, 'keep-alive']);
@@ -99,7 +99,7 @@ function recorded(): readonly string[] {
 
 describe('F53: SIGTERM while requests are under way', () => {
   it('refuses new connections, completes what is under way, closes behind each answer and ends with 0', async () => {
-    const waiting = await underWay();
+    const waiting = await inFlight();
     broker.installation.signal('SIGTERM');
     await until('nobody is let in', refusesConnections);
     const replies = await Promise.all(waiting);
@@ -117,7 +117,7 @@ describe('F53: SIGTERM while requests are under way', () => {
   }, 30_000);
 
   it('says that it is draining to who still asks on a connection under way', async () => {
-    const waiting = await underWay();
+    const waiting = await inFlight();
     const port = Number(new URL(broker.installation.url).port);
     const socket = connect(port, '127.0.0.1');
     const heard: string[] = [];
@@ -139,7 +139,7 @@ describe('F54: a broker that is not given the time', () => {
   it.each(['a second SIGTERM', 'SIGKILL'])(
     'loses nothing that was answered: %s',
     async (how) => {
-      const waiting = (await underWay()).map((reply) =>
+      const waiting = (await inFlight()).map((reply) =>
         reply.then(
           ({ status }) => status,
           () => 'cut',

@@ -53,7 +53,7 @@ describeWith(['postgres'], 'a PostgreSQL that fails', () => {
       .commit({
         writes: [{ table: 'claims', put: { name: id, owner: 'w', epoch: 1, until: 1, mac: null } }],
         entries: [JSON.stringify({ id })],
-        narrows: [`k:${id}`],
+        invalidates: [`k:${id}`],
       })
       .then(
         ({ status }) => status,

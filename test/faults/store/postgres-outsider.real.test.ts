@@ -49,8 +49,8 @@ describeWith(['postgres'], 'a role without any grant that may connect', ({ postg
     stores.push(store);
     return store;
   };
-  const record = (store: Store, narrows: readonly string[] = []): Promise<Outcome> =>
-    store.commit({ entries: ['{}'], narrows });
+  const record = (store: Store, invalidates: readonly string[] = []): Promise<Outcome> =>
+    store.commit({ entries: ['{}'], invalidates });
   const refusal = (sql: string): Promise<string> =>
     outsider.query(sql).then(
       () => 'done',

@@ -44,7 +44,7 @@ describe(`a store whose disk is full${leftOut}`, () => {
       store.commit({
         urgent: true,
         writes: [{ table: 'leases', key: { id }, change: { state: 'ended' } }],
-        narrows: [`lease:${id}`],
+        invalidates: [`lease:${id}`],
         entries: [JSON.stringify({ id: `revoke ${id}` })],
       }),
     );

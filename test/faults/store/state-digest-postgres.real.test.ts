@@ -202,7 +202,7 @@ describeWith(
       await store.commit({ writes: [{ table: 'sessions', put }] });
       await store.commit({
         writes: removeSessions(broker.parts, ['ses_1']),
-        narrows: ['session:ses_1'],
+        invalidates: ['session:ses_1'],
       });
       await insert('sessions', put);
       expect(await sessions.find(text)).toBeUndefined();

@@ -183,7 +183,7 @@ describe('rows of a stopped broker that somebody changed', () => {
       await store.commit({ writes: [{ table: 'sessions', put: sessions.seal(session, hash) }] });
       expect(await sessions.find(text)).toBeDefined();
       ended = [...(await store.list('sessions', { limit: 10 }))];
-      await store.commit({ writes: removeSessions(parts, [id]), narrows: [`session:${id}`] });
+      await store.commit({ writes: removeSessions(parts, [id]), invalidates: [`session:${id}`] });
       sessionToken = text;
     });
     ended.forEach((row) => own.putRow('sessions', row));

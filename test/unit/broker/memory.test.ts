@@ -26,7 +26,7 @@ const read = async () =>
 
 describe('what memory follows', () => {
   it('keeps nothing that a change raced with, and gives up when they keep coming', async () => {
-    const narrow = () => broker.store.real.commit({ narrows: ['x'] });
+    const narrow = () => broker.store.real.commit({ invalidates: ['x'] });
     let tries = 0;
     const kept = await readUnchanged(
       broker.store,
@@ -48,7 +48,7 @@ describe('what memory follows', () => {
     const forged = { ...row, version: 9 };
     await store.real.commit({
       writes: [{ table: 'documents', put: forged }],
-      narrows: ['policies:all', 'document:policy/all'],
+      invalidates: ['policies:all', 'document:policy/all'],
     });
     const live = await broker.logIn({}, 'c1').catch((error: unknown) => error);
     expect(live).not.toBeInstanceOf(BrokerError);

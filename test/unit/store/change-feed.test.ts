@@ -9,34 +9,34 @@ const change = (seq: number, fenceKey: string): Change => ({
 });
 
 describe('the feed of changes', () => {
-  it('knows the last narrowing of each key', () => {
+  it('knows the last invalidation of each key', () => {
     const feed = new ChangeFeed(10);
     feed.apply([change(11, 'a'), change(12, 'b:x'), change(13, 'a')]);
     expect(feed.seq).toBe(13);
-    expect(feed.isNarrowed(['a'], 12)).toBe(true);
-    expect(feed.isNarrowed(['a'], 13)).toBe(false);
-    expect(feed.isNarrowed(['b:x'], 11)).toBe(true);
-    expect(feed.isNarrowed(['b:x'], 12)).toBe(false);
-    expect(feed.isNarrowed(['b', 'x'], 11)).toBe(false);
-    expect(feed.isNarrowed([], 0)).toBe(false);
+    expect(feed.isInvalidated(['a'], 12)).toBe(true);
+    expect(feed.isInvalidated(['a'], 13)).toBe(false);
+    expect(feed.isInvalidated(['b:x'], 11)).toBe(true);
+    expect(feed.isInvalidated(['b:x'], 12)).toBe(false);
+    expect(feed.isInvalidated(['b', 'x'], 11)).toBe(false);
+    expect(feed.isInvalidated([], 0)).toBe(false);
   });
 
   it('takes a decision of before its memory for stale, but not one that read nothing', () => {
     const feed = new ChangeFeed(10, 2);
-    expect(feed.isNarrowed(['z'], 10)).toBe(false);
-    expect(feed.isNarrowed(['z'], 9)).toBe(true);
+    expect(feed.isInvalidated(['z'], 10)).toBe(false);
+    expect(feed.isInvalidated(['z'], 9)).toBe(true);
     feed.apply([change(11, 'a'), change(12, 'b'), change(13, 'c')]);
-    expect(feed.isNarrowed(['z'], 10)).toBe(true);
-    expect(feed.isNarrowed([], 10)).toBe(false);
-    expect(feed.isNarrowed(['z'], 11)).toBe(false);
-    expect(feed.isNarrowed(['b'], 11)).toBe(true);
+    expect(feed.isInvalidated(['z'], 10)).toBe(true);
+    expect(feed.isInvalidated([], 10)).toBe(false);
+    expect(feed.isInvalidated(['z'], 11)).toBe(false);
+    expect(feed.isInvalidated(['b'], 11)).toBe(true);
   });
 
-  it('keeps a key in memory that is narrowed again and again', () => {
+  it('keeps a key in memory that is invalidated again and again', () => {
     const feed = new ChangeFeed(0, 2);
     feed.apply([change(1, 'a'), change(2, 'b'), change(3, 'a'), change(4, 'c')]);
-    expect(feed.isNarrowed(['a'], 2)).toBe(true);
-    expect(feed.isNarrowed(['a'], 3)).toBe(false);
+    expect(feed.isInvalidated(['a'], 2)).toBe(true);
+    expect(feed.isInvalidated(['a'], 3)).toBe(false);
   });
 
   it('ignores what it knows already, in whatever overlap it comes', () => {

@@ -145,7 +145,7 @@ describe('the files of a SQLite store', () => {
           { table: 'secret_versions', put: versionRow('s', n, new Uint8Array(6_000).fill(n)) },
         ],
         entries: [`{"n":${n}}`],
-        narrows: [`k:${n}`],
+        invalidates: [`k:${n}`],
       });
     }
     await store.close();

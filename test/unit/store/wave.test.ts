@@ -38,8 +38,8 @@ describe('a wave of plans', () => {
     ).toBe(2);
   });
 
-  it('ends after a plan that narrows', () => {
-    expect(lengthOf({ narrows: [] }, { narrows: ['a'] }, {})).toBe(2);
+  it('ends after a plan that invalidates', () => {
+    expect(lengthOf({ invalidates: [] }, { invalidates: ['a'] }, {})).toBe(2);
   });
 
   it('always takes one', () => {

@@ -36,7 +36,7 @@ export class EmbeddedPublishing implements SecretPublishing {
     const head = await this.#secrets.head(path);
     const current = await this.#current(head, context);
     if (head !== undefined && current !== undefined && isSame(current, data)) {
-      const fragment = { expect: [expectHead(path, head)], writes: [], narrows: [] };
+      const fragment = { expect: [expectHead(path, head)], writes: [], invalidates: [] };
       return { version: String(head.current_version), fragment };
     }
     const staged = await this.#writes.put(path, data, undefined, `rotation:${token}`);

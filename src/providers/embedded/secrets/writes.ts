@@ -54,7 +54,7 @@ export class EmbeddedWrites implements SecretWrites {
       fragment: {
         expect: [expectHead(path, head), expectUnused(id, version)],
         writes: [{ table: 'secrets', put: next }, put, ...(await this.#retire(head, version))],
-        narrows: [`secret:${path}`],
+        invalidates: [`secret:${path}`],
       },
     };
   }
@@ -81,7 +81,7 @@ export class EmbeddedWrites implements SecretWrites {
       fragment: {
         expect: [expectHead(path, head)],
         writes: [{ table: 'secrets', put: next }, ...doomed.map((row) => tombstone(row, now))],
-        narrows: [`secret:${path}`],
+        invalidates: [`secret:${path}`],
       },
     };
   }

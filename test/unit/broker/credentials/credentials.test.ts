@@ -133,7 +133,7 @@ describe('an order', () => {
       'ERR_DENIED',
       async () => {
         broker.watches.get('c1')!.pods.set('pod-1', { state: 'terminating', labels: new Map() });
-        await broker.store.real.commit({ narrows: ['pod:c1/pod-1'] });
+        await broker.store.real.commit({ invalidates: ['pod:c1/pod-1'] });
       },
     ],
   ])('is revoked unseen when %s while it is filled', async (_, code, narrow) => {
@@ -355,7 +355,7 @@ describe('the revoke queue', () => {
     await releaseLease(broker.parts, broker.call(), live, lease.id);
     await broker.store.real.commit({
       writes: [{ table: 'documents', remove: { kind: 'mount', name: 'dyn' } }],
-      narrows: ['mounts:all', 'document:mount/dyn'],
+      invalidates: ['mounts:all', 'document:mount/dyn'],
     });
     await broker.parts.state.caughtUp();
     await revokeAll();

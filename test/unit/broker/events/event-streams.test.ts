@@ -72,7 +72,7 @@ describe('a stream whose receiver is too slow', () => {
   it('is ended, and gives its place back', async () => {
     const { received } = await follow();
     received.isSlow = true;
-    await broker.store.real.commit({ writes: [], narrows: [`leases:${live.session.id}`] });
+    await broker.store.real.commit({ writes: [], invalidates: [`leases:${live.session.id}`] });
     await settle();
     expect(received.all).toEqual(['ready', 'leases.changed', 'end']);
     expect(broker.parts.events.open).toBe(0);

@@ -93,7 +93,7 @@ describe(`a path with ${ENDED} ended leases`, () => {
     const { events, close } = await follow();
     rowsRead = [];
     turns = 0;
-    await broker.store.commit({ narrows: [`secret:${PATH}`] });
+    await broker.store.commit({ invalidates: [`secret:${PATH}`] });
     await settle();
     expect(events.map(({ type }) => type)).toEqual(['ready', 'secret.changed']);
     expect(total()).toBe(LIVE + 1);
@@ -105,7 +105,7 @@ describe(`a path with ${ENDED} ended leases`, () => {
   it('costs twenty writes at once no more than two', async () => {
     const { events, close } = await follow();
     rowsRead = [];
-    const write = (): Promise<unknown> => broker.store.commit({ narrows: [`secret:${PATH}`] });
+    const write = (): Promise<unknown> => broker.store.commit({ invalidates: [`secret:${PATH}`] });
     await write();
     await Promise.all(Array.from({ length: 19 }, write));
     await settle();
@@ -118,7 +118,7 @@ describe(`a path with ${ENDED} ended leases`, () => {
 
   it('costs a stream that comes back the live leases of its session', async () => {
     const since = broker.store.seq();
-    await broker.store.commit({ narrows: [`secret:${PATH}`] });
+    await broker.store.commit({ invalidates: [`secret:${PATH}`] });
     const { events, close } = await follow(since);
     expect(events.map(({ type }) => type)).toEqual(['secret.changed', 'ready']);
     expect(total()).toBeLessThanOrEqual(2);

@@ -84,7 +84,7 @@ describe('a read', () => {
     expect(await codeOf(read('dyn/db'))).toBe('ERR_CONFLICT');
   });
 
-  it('is refused when its policy is narrowed between the decision and the commit', async () => {
+  it('is refused when its policy is invalidated between the decision and the commit', async () => {
     broker.store.once(records('secret.read'), () => broker.remove(admin, 'policy', 'all'));
     const entries = await broker.entriesOf(async () => {
       expect(await codeOf(read('kv/db'))).toBe('ERR_DENIED');
@@ -132,16 +132,16 @@ describe('a read', () => {
     broker.backend.during = async () => {
       await broker.store.real.commit({
         writes: [{ table: 'sessions', remove: { id: live.session.id } }],
-        narrows: ['pod:c1/pod-1', `session:${live.session.id}`],
+        invalidates: ['pod:c1/pod-1', `session:${live.session.id}`],
       });
     };
     expect(await codeOf(read('kv/db'))).toBe('ERR_UNAUTHENTICATED');
   });
 
-  it('gives up with one entry when narrowings keep coming', async () => {
+  it('gives up with one entry when invalidations keep coming', async () => {
     broker.store.beforeCommit = async ({ entries = [] }) => {
       if (entries.some((entry) => entry.includes('"outcome":"ok"')))
-        await broker.store.real.commit({ narrows: ['policies:all'] });
+        await broker.store.real.commit({ invalidates: ['policies:all'] });
     };
     const entries = await broker.entriesOf(async () => {
       expect(await codeOf(read('kv/db'))).toBe('ERR_BUSY');
@@ -284,7 +284,7 @@ describe('a batch', () => {
     ]);
   });
 
-  it('discloses nothing when a policy is narrowed before its commit (P13)', async () => {
+  it('discloses nothing when a policy is restricted before its commit (P13)', async () => {
     const items = [{ path: 'kv/db' }, { path: 'kv/other' }];
     let reads = 0;
     broker.backend.during = async () => {

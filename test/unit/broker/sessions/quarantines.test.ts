@@ -213,7 +213,7 @@ describe('a quarantine', () => {
     const { store, state } = broker.parts;
     const outcome = await broker.store.real.commit({
       writes: puts.map((put) => ({ table: 'quarantines', put })),
-      narrows: puts.map(({ subject }) => `quarantine:workload:${subject}`),
+      invalidates: puts.map(({ subject }) => `quarantine:workload:${subject}`),
     });
     if (outcome.status === 'committed') await state.reached(outcome.seq);
     expect(await codeOf(quarantine())).toBe('ERR_CONFLICT');

@@ -98,7 +98,7 @@ describe('a login', () => {
   it('is decided again when its pod ended meanwhile', async () => {
     broker.store.once(records('session.create'), async () => {
       broker.watches.get('c1')!.pods.set('pod-1', { state: 'ended', labels: new Map() });
-      await broker.store.real.commit({ narrows: ['pod:c1/pod-1'] });
+      await broker.store.real.commit({ invalidates: ['pod:c1/pod-1'] });
     });
     expect(await codeOf(attempt('{}'))).toBe('ERR_TOKEN_INVALID');
   });
