@@ -1,5 +1,6 @@
 import { randomFraction } from '../crypto/random.ts';
 import type { BrokerError } from '../domain/errors.ts';
+import { doubledDelay } from '../ports/backoff.ts';
 
 const FIRST_PAUSE_MS = 10_000;
 const LONGEST_PAUSE_MS = 900_000;
@@ -16,7 +17,7 @@ export function isFinal({ code, reason }: BrokerError): boolean {
 
 /** Full jitter below a pause that doubles from ten seconds to a quarter of an hour. Milliseconds. */
 export function pauseAfterFailure(attempts: number): number {
-  const pause = Math.min(FIRST_PAUSE_MS * 2 ** Math.max(0, attempts - 1), LONGEST_PAUSE_MS);
+  const pause = doubledDelay(FIRST_PAUSE_MS, LONGEST_PAUSE_MS, Math.max(0, attempts - 1));
   return SOON_MS + Math.round(pause * randomFraction());
 }
 

@@ -1,4 +1,5 @@
 import { BrokerError } from '../../domain/errors.ts';
+import { doubledDelay } from '../../ports/backoff.ts';
 import type { Expectation } from '../../ports/store.ts';
 import type { Tables } from '../../ports/tables.ts';
 import { randomId } from '../../crypto/random.ts';
@@ -167,7 +168,7 @@ function asItWas({ id, state, handle, attempts }: Row): Expectation {
 
 /** Doubles from ten seconds up to `most`; half of the pause is random. */
 function nextAttempt({ parts, random }: Round, attempts: number, most: number): number {
-  const pause = Math.min(FIRST_PAUSE_MS * 2 ** attempts, most);
+  const pause = doubledDelay(FIRST_PAUSE_MS, most, attempts);
   return parts.clock.now() + Math.round(pause / 2 + (pause / 2) * random());
 }
 

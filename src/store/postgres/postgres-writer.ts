@@ -151,7 +151,7 @@ export class PostgresWriter {
     this.#isSent = false;
     const connection = this.#ready();
     const invalidates = batch.some(({ plan }) => (plan.invalidates ?? []).length > 0);
-    const { changes, now } = await connection.begin(invalidates ? 'narrow' : 'read', feed.seq);
+    const { changes, now } = await connection.begin(invalidates ? 'invalidate' : 'read', feed.seq);
     this.learn(changes);
     if (this.#isBehind) throw new Error('invalidations were pruned before this process saw them');
     // The later clock decides, because a slow clock must not extend an authority.

@@ -7,7 +7,7 @@ import type { StatementNames } from './statement-names.ts';
  * How a batch locks the table `fence`. ROW SHARE admits other batches; EXCLUSIVE admits none. Both need a privilege on the table; an advisory lock
  * needs none. Readers and `pg_dump` (ACCESS SHARE) conflict with neither.
  */
-const FENCE_MODES = { read: 'ROW SHARE', narrow: 'EXCLUSIVE' } as const;
+const FENCE_MODES = { read: 'ROW SHARE', invalidate: 'EXCLUSIVE' } as const;
 /** How long a heartbeat waits for the fence. The next batch waits for the heartbeat. */
 const BEAT_MS = 1_000;
 const CHANNEL = 'quaymaster_changes';
