@@ -59,7 +59,7 @@ module.exports = {
     rule(
       'houses-are-strangers',
       { path: '^src/providers/([^/]+)/' },
-      { path: '^src/providers/[^/]+/', pathNot: '^src/providers/($1|guard|sql|rotator)/' },
+      { path: '^src/providers/[^/]+/', pathNot: '^src/providers/($1|guard|server|sql|rotator)/' },
     ),
     rule(
       'api-calls-the-broker',

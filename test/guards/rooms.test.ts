@@ -35,7 +35,7 @@ function inContract(room: string, contract: string): readonly string[] {
 }
 
 /** Folders of src/providers that houses share; every other folder is one backend. */
-const SHARED_BY_HOUSES = ['guard', 'sql', 'rotator'];
+const SHARED_BY_HOUSES = ['guard', 'server', 'sql', 'rotator'];
 const PROVIDER_CONTRACTS = [
   'secret-provider',
   'dynamic-credentials',

@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import * as z from 'zod';
 import { loginKeys, passwordOptions } from '../rotator/options.ts';
-import { databaseServerFields, tlsFilesOf } from '../sql/config.ts';
+import { databaseServerFields, tlsFilesOf } from '../server/config.ts';
 import { mysqlAccountHost, mysqlUsername } from './client/account.ts';
 
 /** A connection of the configuration file: one MySQL or MariaDB server, as an account that may change others. */

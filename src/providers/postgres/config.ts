@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { loginKeys, passwordOptions } from '../rotator/options.ts';
-import { databaseServerFields } from '../sql/config.ts';
+import { databaseServerFields } from '../server/config.ts';
 import { creationProblem, namesRole, revocationProblem } from './credentials/statements.ts';
 
 /** NAMEDATALEN less its terminator: PostgreSQL truncates longer names, which could then name another role. */

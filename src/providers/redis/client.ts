@@ -6,10 +6,10 @@ import type { Sensitive } from '../../domain/sensitive.ts';
 import type { CallContext } from '../../ports/call-context.ts';
 import type { Clock } from '../../ports/clock.ts';
 import { createGuard, type Guard } from '../guard/guard.ts';
-import { BoundedSocket } from '../sql/bounded-socket.ts';
-import { tlsFilesOf } from '../sql/config.ts';
-import { readPasswordFile } from '../sql/password-file.ts';
-import { readTlsIdentity } from '../sql/read-tls-identity.ts';
+import { BoundedSocket } from '../server/bounded-socket.ts';
+import { tlsFilesOf } from '../server/config.ts';
+import { readPasswordFile } from '../server/password-file.ts';
+import { readTlsIdentity } from '../server/read-tls-identity.ts';
 import type { RedisConnectionConfig } from './config.ts';
 import { refusalWordOf, toBrokerError } from './errors.ts';
 

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { loginKeys, passwordOptions } from '../rotator/options.ts';
-import { databaseServerFields, isLoopback, tlsFilesOf } from '../sql/config.ts';
+import { databaseServerFields, isLoopback, tlsFilesOf } from '../server/config.ts';
 
 /** A user as Redis keeps it: no blanks (Redis, "ACL"), which end it in the ACL file. */
 const redisUsername = z

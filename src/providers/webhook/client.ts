@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { BrokerError } from '../../domain/errors.ts';
-import { tlsFilesOf } from '../sql/config.ts';
-import { readTlsIdentity } from '../sql/read-tls-identity.ts';
+import { tlsFilesOf } from '../server/config.ts';
+import { readTlsIdentity } from '../server/read-tls-identity.ts';
 import { HttpClient } from '../../net/https/http-client.ts';
 import { readBody } from '../../net/https/read-body.ts';
 import { retryAfterSeconds } from '../../net/https/retry-after.ts';

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { databaseServerFields, isLoopback } from '../sql/config.ts';
+import { databaseServerFields, isLoopback } from '../server/config.ts';
 import { guardLimitsSchema } from '../guard/config.ts';
 import { passwordOptions, secretKey } from '../rotator/options.ts';
 

@@ -4,7 +4,7 @@ import { importWebhookKey, isSignedAnswer, signWebhook } from '../../crypto/webh
 import { BrokerError } from '../../domain/errors.ts';
 import type { CallContext } from '../../ports/call-context.ts';
 import type { Clock } from '../../ports/clock.ts';
-import { readPasswordFile } from '../sql/password-file.ts';
+import { readPasswordFile } from '../server/password-file.ts';
 import { createGuard, type Guard } from '../guard/guard.ts';
 import { parseJson } from '../../net/https/parse-json.ts';
 import type { WebhookConnectionConfig } from './config.ts';

@@ -2,9 +2,9 @@ import type { Sensitive } from '../../../domain/sensitive.ts';
 import type { CallContext } from '../../../ports/call-context.ts';
 import type { Clock } from '../../../ports/clock.ts';
 import { createGuard, type Guard } from '../../guard/guard.ts';
-import { isLoopback, tlsFilesOf } from '../../sql/config.ts';
-import { readPasswordFile } from '../../sql/password-file.ts';
-import { readTlsIdentity } from '../../sql/read-tls-identity.ts';
+import { isLoopback, tlsFilesOf } from '../../server/config.ts';
+import { readPasswordFile } from '../../server/password-file.ts';
+import { readTlsIdentity } from '../../server/read-tls-identity.ts';
 import type { PostgresConnectionConfig } from '../config.ts';
 import { type PostgresDriver, type PostgresSession, withSession } from './session.ts';
 
