@@ -69,7 +69,7 @@ export async function openState(
     const fact = { action: 'broker.hold', outcome: 'error', cause: reason, comment: what } as const;
     store
       .commit({ entries: [actor.entry(fact)] })
-      .catch((error: unknown) => log.warn({ err: error, what }, 'a hold could not be recorded'));
+      .catch((error: unknown) => log.warn({ err: error, what }, 'could not record a hold'));
   });
   for (const problem of found) guard.hold(problem);
   return found;

@@ -57,7 +57,7 @@ export class EmbeddedSecrets {
     if ((await this.#parts.store.get('secret_versions', next)) === undefined) return;
     const again = await this.head(head.path);
     if (again !== undefined && again.last_version > head.last_version) return;
-    throw invalidCiphertext(new Error('a secret has a version that its head does not know'));
+    throw invalidCiphertext(new Error('a secret has a later version than its head names'));
   }
 
   open(place: SecretPlace, sealed: SealedValue): Buffer {
@@ -90,7 +90,7 @@ export function verifyHead(keyring: Keyring, row: SecretHead): SecretHead {
   for (const id of [keyring.active.id, ...older]) {
     if (isSignedBy(keyring.find(id), fields, mac)) return row;
   }
-  throw invalidCiphertext(new Error('the head of a secret is not as it was written'));
+  throw invalidCiphertext(new Error('the head of a secret was changed after the broker wrote it'));
 }
 
 function isSignedBy(rootKey: RootKey | undefined, fields: HeadFields, mac: Uint8Array): boolean {
