@@ -5,7 +5,7 @@ import { addTable } from './commands/declare.ts';
 import { DOCUMENTS, OPERATORS, POLICIES } from './commands/documents.ts';
 import { IMPORTS } from './commands/imports.ts';
 import { LEASES } from './commands/leases.ts';
-import { RESPONSE } from './commands/response.ts';
+import { INCIDENTS } from './commands/incidents.ts';
 import { ROTATIONS } from './commands/rotations.ts';
 import { FOR_WORKLOADS, SECRETS } from './commands/secrets.ts';
 import { SESSION } from './commands/session.ts';
@@ -24,7 +24,7 @@ const TABLES: readonly CommandTable[] = [
   OPERATORS,
   ROTATIONS,
   LEASES,
-  RESPONSE,
+  INCIDENTS,
   IMPORTS,
   TOOLS,
   AUDIT,

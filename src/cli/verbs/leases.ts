@@ -7,7 +7,7 @@ import { countText } from '../count.ts';
 import { defined } from '../defined.ts';
 import { Failed, UsageError } from '../errors.ts';
 import { table } from '../output/table.ts';
-import { addQuarantine, onlyOne, quarantineText, revokedText, type Scope } from './response.ts';
+import { addQuarantine, onlyOne, quarantineText, revokedText, type Scope } from './incidents.ts';
 
 interface RevokeOptions {
   readonly workload?: string;

@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { runLeaseRevoke } from '../../../src/cli/verbs/leases.ts';
-import { runQuarantineAdd } from '../../../src/cli/verbs/response.ts';
-import { runSeal } from '../../../src/cli/verbs/response.ts';
-import { runSessionEnd } from '../../../src/cli/verbs/response.ts';
+import { runQuarantineAdd } from '../../../src/cli/verbs/incidents.ts';
+import { runSeal } from '../../../src/cli/verbs/incidents.ts';
+import { runSessionEnd } from '../../../src/cli/verbs/incidents.ts';
 import { cliContext } from '../../kit/cli-context.ts';
 import { ScriptedBroker } from '../../kit/scripted-api.ts';
 

@@ -1,7 +1,7 @@
 import { COMMENT, REASON, WORKLOAD, YES, type CommandTable, type OptionRow } from './command.ts';
 import { operation } from './operation.ts';
 
-const load = () => import('../verbs/response.ts');
+const load = () => import('../verbs/incidents.ts');
 
 const SESSIONS: readonly OptionRow[] = [
   ['--workload <workload>', `sessions of this workload, ${WORKLOAD}`],
@@ -11,7 +11,7 @@ const SESSIONS: readonly OptionRow[] = [
 ];
 
 /** Commands that cut off a compromised workload, pod or operator. */
-export const RESPONSE: CommandTable = {
+export const INCIDENTS: CommandTable = {
   heading: 'Answering a compromise:',
   groups: {
     session: 'list and end sessions of workloads',
