@@ -399,3 +399,8 @@ export type Tables = {
 
 /** The columns of each table's primary key. */
 export type PrimaryKeys = { [T in keyof Schema]: Schema[T]['key'][number] };
+
+/** The shape of one table, without its literal types. */
+export function shapeOf(table: keyof Tables): TableShape {
+  return SCHEMA[table];
+}

@@ -1,6 +1,6 @@
 import { BrokerError } from '../domain/errors.ts';
 import type { ColumnValue, TableName } from '../ports/store.ts';
-import { shapeOf } from './schema.ts';
+import { shapeOf } from '../ports/tables.ts';
 
 /** The type of a column of the schema. @throws ERR_INTERNAL if the table has no such column. */
 export function columnOf(table: TableName, column: string): string {

@@ -2,7 +2,7 @@ import type { Write } from '../ports/store.ts';
 import { isDigested, SEALED } from './guarded-tables.ts';
 import { rowsSql } from './query-sql.ts';
 import { nameOf, type RowChange, type RowGuard, type StoredRow } from './row-guard.ts';
-import { shapeOf } from './schema.ts';
+import { shapeOf } from '../ports/tables.ts';
 import type { Dialect, Statement } from './sql.ts';
 import { writeSql } from './write-sql.ts';
 

@@ -1,6 +1,6 @@
 import type { Expectation, Plan, Write } from '../ports/store.ts';
 import { checkedText, misuse } from './cell.ts';
-import { shapeOf } from './schema.ts';
+import { shapeOf } from '../ports/tables.ts';
 import { guardedWrite, readsRows, sealedPut, type PlannedWrite } from './guarded-writes.ts';
 import type { RowGuard } from './row-guard.ts';
 import type { Dialect, Statement } from './sql.ts';

@@ -1,7 +1,6 @@
 import type { KeyOf, ListQuery, TableName } from '../ports/store.ts';
-import type { Tables } from '../ports/tables.ts';
+import { type Tables, shapeOf } from '../ports/tables.ts';
 import { checkedText, isNullable, misuse } from './cell.ts';
-import { shapeOf } from './schema.ts';
 import type { Dialect, Statement } from './sql.ts';
 import { SqlBuilder } from './sql.ts';
 import { textAfter } from './text-after.ts';

@@ -3,7 +3,7 @@ import { SetHash } from '../crypto/set-hash.ts';
 import { constantTimeEqual } from '../crypto/digest.ts';
 import { BrokerError } from '../domain/errors.ts';
 import type { Store, TableName, Write } from '../ports/store.ts';
-import type { Tables } from '../ports/tables.ts';
+import { type Tables, shapeOf } from '../ports/tables.ts';
 import {
   DIGESTED,
   GUARDED_GROUPS,
@@ -18,7 +18,6 @@ import {
   type RowGuard,
   type StoredRow,
 } from './row-guard.ts';
-import { shapeOf } from './schema.ts';
 
 const PAGE = 500;
 /** Retries, because other replicas may change rows during the read. */

@@ -1,6 +1,6 @@
 import type { Expectation, TableName, Write } from '../ports/store.ts';
 import { cellOf, misuse } from './cell.ts';
-import { shapeOf } from './schema.ts';
+import { shapeOf } from '../ports/tables.ts';
 import type { Dialect, Statement } from './sql.ts';
 import { SqlBuilder } from './sql.ts';
 

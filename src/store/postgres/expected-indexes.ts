@@ -1,5 +1,5 @@
 import type { TableName } from '../../ports/store.ts';
-import { SCHEMA, shapeOf } from '../schema.ts';
+import { SCHEMA, shapeOf } from '../../ports/tables.ts';
 
 const STATEMENT =
   /CREATE (?<unique>UNIQUE )?INDEX "(?<name>\w+)" ON "(?<table>\w+)" \((?<columns>[^;]*)\);|DROP INDEX "(?<dropped>\w+)";/g;

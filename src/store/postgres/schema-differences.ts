@@ -1,6 +1,6 @@
 import type { Client } from 'pg';
 import type { TableName } from '../../ports/store.ts';
-import { SCHEMA, shapeOf } from '../schema.ts';
+import { SCHEMA, shapeOf } from '../../ports/tables.ts';
 import { expectedIndexes } from './expected-indexes.ts';
 
 const TABLES = Object.keys(SCHEMA) as TableName[];

@@ -1,7 +1,7 @@
 import type { Expectation, KeyOf, TableName, Write } from '../../ports/store.ts';
 import type { PendingPlan } from '../commit-queue.ts';
 import { isGuarded } from '../guarded-writes.ts';
-import { shapeOf } from '../schema.ts';
+import { shapeOf } from '../../ports/tables.ts';
 
 /**
  * Returns the longest run of plans from the start whose checks cannot depend on writes of other plans in the run. The store checks such plans in one

@@ -5,7 +5,7 @@ import Postgrator from 'postgrator';
 import { systemClock } from '../../../src/clock.ts';
 import type { Outcome, Store, TableName } from '../../../src/ports/store.ts';
 import { openPostgresStore } from '../../../src/store/postgres/open-postgres-store.ts';
-import { SCHEMA } from '../../../src/store/schema.ts';
+import { SCHEMA } from '../../../src/ports/tables.ts';
 import { describeWith } from '../../kit/backends/backends.ts';
 import type { TestDatabase } from '../../kit/backends/postgres.ts';
 import { createDatabase } from '../../kit/backends/postgres.ts';

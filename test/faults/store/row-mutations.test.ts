@@ -7,7 +7,7 @@ import type { Session } from '../../../src/domain/principal.ts';
 import { BrokerError } from '../../../src/domain/errors.ts';
 import type { TableName } from '../../../src/ports/store.ts';
 import { DIGESTED, SEALED } from '../../../src/store/guarded-tables.ts';
-import { SCHEMA, shapeOf } from '../../../src/store/schema.ts';
+import { SCHEMA, shapeOf } from '../../../src/ports/tables.ts';
 import { openEmbedded } from '../../../src/providers/embedded/open.ts';
 import { AttackedInstallation, type Row } from '../../kit/attacked-installation.ts';
 

@@ -4,7 +4,7 @@ import pg from 'pg';
 import { systemClock } from '../../../src/clock.ts';
 import type { TableName } from '../../../src/ports/store.ts';
 import { openPostgresStore } from '../../../src/store/postgres/open-postgres-store.ts';
-import { SCHEMA, shapeOf } from '../../../src/store/schema.ts';
+import { SCHEMA, shapeOf } from '../../../src/ports/tables.ts';
 import { describeWith } from '../../kit/backends/backends.ts';
 import type { TestDatabase } from '../../kit/backends/postgres.ts';
 import { createDatabase } from '../../kit/backends/postgres.ts';

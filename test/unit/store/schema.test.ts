@@ -6,7 +6,7 @@ import Database from 'better-sqlite3';
 import { systemClock } from '../../../src/clock.ts';
 import type { ListQuery, TableName } from '../../../src/ports/store.ts';
 import { listSql } from '../../../src/store/query-sql.ts';
-import { SCHEMA, shapeOf } from '../../../src/store/schema.ts';
+import { SCHEMA, shapeOf } from '../../../src/ports/tables.ts';
 import { SQLITE } from '../../../src/store/sql.ts';
 import { openSqliteStore } from '../../../src/store/sqlite/open-sqlite-store.ts';
 import { FakeAuditChain } from '../../kit/fakes/fake-audit-chain.ts';
