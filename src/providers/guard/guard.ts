@@ -25,7 +25,7 @@ type Attempt<T> = (signal: AbortSignal) => Promise<T>;
 /** Deadline, bulkhead, circuit and retries of one connection. Each failure is a BrokerError. */
 export interface Guard {
   /**
-   * A call without effect: repeated with full jitter, or when `retryAfterSeconds` says, while deadline and budget allow.
+   * A call without effect: retried with full jitter, never before `retryAfterSeconds`, while deadline and budget allow.
    * @throws ERR_PROVIDER_UNAVAILABLE (circuit open, queue full), ERR_PROVIDER_TIMEOUT, or what `work` threw.
    */
   read<T>(context: CallContext, work: Attempt<T>): Promise<T>;
