@@ -8,9 +8,9 @@ export function explanationLines(
 ): readonly string[] {
   return [
     decisionLine(decision),
-    ...notes.matched.map((note) => `matched: ${noteText(note)}`),
-    ...notes.nearMisses.map((note) => `nearly: ${noteText(note)}`),
-    ...(notes.complete ? [] : ['not every rule was looked at or is shown']),
+    ...notes.matched.map((note) => `matched: ${note.effect} of ${ruleOf(note)}`),
+    ...notes.nearMisses.map(nearMissLine),
+    ...(notes.complete ? [] : ['not every rule was checked or is shown']),
   ];
 }
 
@@ -18,7 +18,7 @@ function decisionLine(decision: Decision): string {
   if (decision.effect === 'allow') {
     const ttl = decision.maxLeaseTtlSeconds;
     const leases = ttl === undefined ? '' : `, leases of at most ${ttl} s`;
-    return `allowed by policy ${decision.policy} v${decision.version}, ${decision.rule}${leases}`;
+    return `allowed by ${ruleOf(decision)}${leases}`;
   }
   switch (decision.reason) {
     case 'path_invalid':
@@ -26,12 +26,15 @@ function decisionLine(decision: Decision): string {
     case 'no_rule':
       return 'denied: no allow matches';
     case 'denied_by_rule':
-      return `denied by policy ${decision.policy} v${decision.version}, ${decision.rule}`;
+      return `denied by ${ruleOf(decision)}`;
   }
 }
 
-function noteText({ policy, version, rule, effect, failed, detail }: RuleNote): string {
-  const miss = failed === undefined ? '' : `, but not its ${failed}`;
-  const why = detail === undefined ? '' : `: ${detail}`;
-  return `${effect} of policy ${policy} v${version}, ${rule}${miss}${why}`;
+function nearMissLine(note: RuleNote): string {
+  const why = note.detail === undefined ? '' : `: ${note.detail}`;
+  return `close: ${ruleOf(note)} would ${note.effect} this, but its ${note.failed} does not match${why}`;
+}
+
+function ruleOf({ policy, version, rule }: Pick<RuleNote, 'policy' | 'version' | 'rule'>): string {
+  return `policy ${policy} v${version}, ${rule}`;
 }

@@ -20,7 +20,7 @@ export interface Explanation {
   readonly matched: readonly RuleNote[];
   /** Rules with exactly one element that did not hold. */
   readonly nearMisses: readonly RuleNote[];
-  /** Whether every rule was looked at and every note is listed. */
+  /** Whether every rule was checked and every note is listed. */
   readonly complete: boolean;
   readonly lines: readonly string[];
 }

@@ -72,7 +72,7 @@ describe('policy test', () => {
     expect(out).toMatch(/FAIL wrong\n {5}\S+tests\.yaml:4: k8s/);
     expect(out).toContain('expected allow');
     expect(out).toContain('denied: no allow matches');
-    expect(out).toContain('nearly: allow of policy payments v0, own');
+    expect(out).toContain('close: policy payments v0, own would allow this');
   });
 
   it('fails where another rule decided', async () => {

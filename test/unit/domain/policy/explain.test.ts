@@ -49,7 +49,7 @@ describe('explain', () => {
     });
   });
 
-  it('says which rule denied, beside the allow that it overrules', () => {
+  it('names the rule that denied and the allow that it overrules', () => {
     expect(explained([allow(['**']), deny(['payments/*'])]).lines).toEqual([
       'denied by policy policy v4, rules[1]',
       'matched: allow of policy policy v4, rules[0]',
@@ -57,14 +57,14 @@ describe('explain', () => {
     ]);
   });
 
-  it('says what is missing where nothing matches', () => {
+  it('names the rules that nearly match if none matches', () => {
     expect(explained([allow(['payments/mail'])]).lines).toEqual([
       'denied: no allow matches',
-      'nearly: allow of policy policy v4, rules[0], but not its path: no pattern matches the path',
+      'close: policy policy v4, rules[0] would allow this, but its path does not match: no pattern matches the path',
     ]);
   });
 
-  it('says nothing of rules where the path is none', () => {
+  it('names no rule if the path is not valid', () => {
     expect(explained([allow(['**'])], { path: '../x' })).toEqual({
       decision: { effect: 'deny', reason: 'path_invalid' },
       matched: [],
@@ -165,14 +165,14 @@ describe('explain', () => {
     expect(nearMisses.map(({ policy }) => policy)).toEqual(['b', 'd', 'e', 'f']);
   });
 
-  it('is bounded in notes and says so', () => {
+  it('shows a bounded number of notes and says so', () => {
     const rules = Array.from({ length: 60 }, () => allow(['**']));
     const { matched, complete, lines } = explained(rules);
     expect([matched.length, complete]).toEqual([50, false]);
-    expect(lines.at(-1)).toBe('not every rule was looked at or is shown');
+    expect(lines.at(-1)).toBe('not every rule was checked or is shown');
   });
 
-  it('is bounded in rules looked at', () => {
+  it('checks a bounded number of rules', () => {
     const rules = Array.from({ length: 100 }, () => allow(['x'], { capabilities: ['write'] }));
     const policies = Array.from({ length: 51 }, (_, n) => storedPolicy({ name: `p${n}`, rules }));
     expect(explain(compilePolicies(policies), REQUEST).complete).toBe(false);
