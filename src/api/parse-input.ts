@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import { BrokerError, type Problem } from '../domain/errors.ts';
 import { schemaWords } from '../domain/schema-words.ts';
+import { pointerTo } from '../domain/json-pointer.ts';
 
 const MOST_PROBLEMS = 50;
 const LONGEST_KEY = 64;
@@ -22,16 +23,12 @@ export function parseInput<T>(schema: z.ZodType<T>, value: unknown, at = ''): T 
 }
 
 function problemsOf(issue: z.core.$ZodIssue, at: string): readonly Problem[] {
-  const place = at + issue.path.map((part) => `/${escape(String(part))}`).join('');
+  const place = at + pointerTo(issue.path);
   if (issue.code !== 'unrecognized_keys') return [{ pointer: place, message: issue.message }];
   return issue.keys.map((key) => ({
-    pointer: `${place}/${escape(key.slice(0, LONGEST_KEY))}`,
+    pointer: place + pointerTo([key.slice(0, LONGEST_KEY)]),
     message: 'is not a known field',
   }));
-}
-
-function escape(part: string): string {
-  return part.replaceAll('~', '~0').replaceAll('/', '~1');
 }
 
 /** Parses a parameter of the path or the query, or a header. @throws ERR_REQUEST_INVALID */

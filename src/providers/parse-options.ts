@@ -1,6 +1,7 @@
 import type * as z from 'zod';
 import { BrokerError } from '../domain/errors.ts';
 import { schemaWords } from '../domain/schema-words.ts';
+import { pointerTo } from '../domain/json-pointer.ts';
 
 /**
  * Parses a document's options or reference with the strict schema of a provider or a rotation strategy.
@@ -13,7 +14,7 @@ export function parseOptions<Schema extends z.ZodType>(
   const parsed = schema.safeParse(given, { error: schemaWords });
   if (parsed.success) return parsed.data;
   const problems = parsed.error.issues.map((issue) => ({
-    pointer: issue.path.map((part) => `/${String(part)}`).join(''),
+    pointer: pointerTo(issue.path),
     message: issue.message,
   }));
   throw new BrokerError('ERR_BODY_INVALID', undefined, { problems });

@@ -1,3 +1,5 @@
+import { pathOf } from '../../domain/json-pointer.ts';
+
 const BACKSLASH = 0x5c;
 
 /** The offset at which a value begins in its text, and the offsets of the values within it. */
@@ -31,10 +33,7 @@ export class JsonText {
 
   /** The offset of the value at a JSON pointer; undefined if there is none. */
   offsetOf(pointer: string): number | undefined {
-    const parts = pointer
-      .split('/')
-      .slice(1)
-      .map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'));
+    const parts = pathOf(pointer);
     let place: Place | undefined = this.#root;
     for (const part of parts) place = place && childOf(place, part);
     return place?.at;

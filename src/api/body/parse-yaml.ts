@@ -14,6 +14,7 @@ import {
   type YAMLMap,
 } from 'yaml';
 import { BrokerError, type Problem } from '../../domain/errors.ts';
+import { pathOf } from '../../domain/json-pointer.ts';
 import { PLAIN_YAML } from '../../domain/plain-yaml.ts';
 import { checkValue } from './check-value.ts';
 import type { ParsedBody, Position } from './parsed-body.ts';
@@ -126,10 +127,7 @@ function locate(
   pointer: string,
   at: (offset: number) => Position,
 ): Position | undefined {
-  const path = pointer
-    .split('/')
-    .slice(1)
-    .map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'));
+  const path = pathOf(pointer);
   const node = document.getIn(path, true);
   return isNode(node) && node.range ? at(node.range[0]) : undefined;
 }

@@ -15,6 +15,7 @@ import {
 import { duration, name, path, positive, text } from './fields.ts';
 import type { DocumentKind, DocumentSpecs } from './kinds.ts';
 import { rotation } from './rotation-schema.ts';
+import { pointerTo } from '../../domain/json-pointer.ts';
 
 const EMBEDDED = 'embedded';
 
@@ -169,15 +170,10 @@ function parseWith<S extends z.ZodType>(schema: S, body: unknown): z.output<S> {
 }
 
 function problemsOf(issue: z.core.$ZodIssue): Problem[] {
-  const at = issue.path.map((part) => `/${pointerPart(String(part))}`).join('');
-  if (issue.code !== 'unrecognized_keys') return [{ pointer: at, message: issue.message }];
+  if (issue.code !== 'unrecognized_keys')
+    return [{ pointer: pointerTo(issue.path), message: issue.message }];
   return issue.keys.map((key) => ({
-    pointer: `${at}/${pointerPart(key)}`,
+    pointer: pointerTo([...issue.path, key]),
     message: 'is not a field here',
   }));
-}
-
-/** Escapes a segment of a JSON pointer (RFC 6901, section 3). */
-function pointerPart(part: string): string {
-  return part.replaceAll('~', '~0').replaceAll('/', '~1');
 }

@@ -1,3 +1,4 @@
+import { pointerTo } from '../../domain/json-pointer.ts';
 /** One place where two documents differ. */
 export interface Difference {
   /** JSON pointer. */
@@ -14,8 +15,7 @@ export function differences(before: unknown, after: unknown, pointer = ''): read
   }
   const keys = new Set([...left.keys(), ...right.keys()]);
   return [...keys].flatMap((key) => {
-    const at = `${pointer}/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`;
-    return differences(left.get(key), right.get(key), at);
+    return differences(left.get(key), right.get(key), pointer + pointerTo([key]));
   });
 }
 

@@ -1,4 +1,5 @@
 import type { Document, LineCounter, Node } from 'yaml';
+import { pathOf } from '../../domain/json-pointer.ts';
 import { PLAIN_YAML } from '../../domain/plain-yaml.ts';
 import type { FileProblem } from '../errors.ts';
 
@@ -67,10 +68,7 @@ function located(file: string, document: Document.Parsed, lines: LineCounter): L
     file,
     value: document.toJS({ maxAliasCount: 0 }) as unknown,
     locate: (pointer) => {
-      const path = pointer
-        .split('/')
-        .slice(1)
-        .map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'));
+      const path = pathOf(pointer);
       for (; path.length > 0; path.pop()) {
         const node = document.getIn(path, true) as Node | undefined;
         if (node?.range) return place(lines, node.range[0]);

@@ -4,6 +4,7 @@ import { parseLocated, type LocatedDocument } from '../documents/located-yaml.ts
 import { problemAt } from '../documents/manifest.ts';
 import { UsageError, type FileProblem } from '../errors.ts';
 import type { Mapping } from './import-plan.ts';
+import { pointerTo } from '../../domain/json-pointer.ts';
 
 interface MapFile extends Pick<Mapping, 'exact'> {
   /** @throws UsageError with the line of every source that does not exist: a misspelt name would silently have no effect */
@@ -43,8 +44,8 @@ type Entries = readonly (readonly [string, unknown])[];
 function refuse(document: LocatedDocument | undefined, entries: Entries, why: string): void {
   if (document === undefined || entries.length === 0) return;
   const problems = entries.map(([source]): FileProblem => {
-    const pointer = `/${source.replaceAll('~', '~0').replaceAll('/', '~1')}`;
-    return { ...problemAt(document, pointer, `${source}: ${why}`), pointer: undefined };
+    const problem = problemAt(document, pointerTo([source]), `${source}: ${why}`);
+    return { ...problem, pointer: undefined };
   });
   throw new UsageError('the file of --map is not valid; nothing was copied', problems);
 }

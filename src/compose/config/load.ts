@@ -4,6 +4,7 @@ import type { z } from 'zod';
 import { BrokerError, type Problem } from '../../domain/errors.ts';
 import { schemaWords } from '../../domain/schema-words.ts';
 import { configSchema, type Config } from './schema.ts';
+import { pointerTo } from '../../domain/json-pointer.ts';
 
 const ENVIRONMENT_PREFIX = 'QUAYMASTER__';
 /** Node itself reads this variable, so it affects every library: the PostgreSQL and AWS clients would accept any certificate (CVE-2021-22939). */
@@ -72,10 +73,6 @@ function typesOf(form: readonly z.core.$ZodIssue[]): readonly string[] {
     if (issue.code === 'invalid_union' && 'options' in issue) return issue.options.map(String);
     return issue.code === 'invalid_value' ? issue.values.map(String) : [];
   });
-}
-
-function pointerTo(path: readonly PropertyKey[]): string {
-  return path.map((part) => `/${String(part)}`).join('');
 }
 
 async function readDocument(path: string): Promise<Record<string, unknown>> {

@@ -13,6 +13,7 @@ import { readYaml } from '../settings/read-yaml.ts';
 import { isSecretPath } from '../../domain/names.ts';
 import { Sensitive } from '../../domain/sensitive.ts';
 import { MountRefused, NO_CREDENTIALS } from './mount-refused.ts';
+import { pointerTo } from '../../domain/json-pointer.ts';
 
 const TOKENS = 'csi.storage.k8s.io/serviceAccount.tokens';
 const POD = 'csi.storage.k8s.io/pod.name';
@@ -107,7 +108,7 @@ async function readObjects(text: string): Promise<readonly MountedObject[]> {
   const checked = objectsSchema.safeParse(read.value);
   if (!checked.success) {
     const problems = checked.error.issues.map(
-      ({ path, message }) => `/${path.join('/')}: ${message}`,
+      ({ path, message }) => `${pointerTo(path) || '/'}: ${message}`,
     );
     throw invalid(`"objects" is not valid: ${problems.join('; ')}`);
   }

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { BrokerError } from '../../domain/errors.ts';
 import { isName } from '../../domain/names.ts';
 import { readYaml } from '../settings/read-yaml.ts';
+import { pointerTo } from '../../domain/json-pointer.ts';
 
 const path = z.string().regex(/^\/[^\0]*$/, 'must be an absolute path');
 const port = z.int().min(1).max(65_535);
@@ -31,7 +32,7 @@ export async function loadSettings(file: string): Promise<Settings> {
   const checked = settingsSchema.safeParse(await documentOf(file));
   if (checked.success) return checked.data;
   const lines = checked.error.issues.map((issue) => {
-    const place = issue.path.map((part) => `/${String(part)}`).join('') || '/';
+    const place = pointerTo(issue.path) || '/';
     return `  ${place}: ${issue.message}`;
   });
   throw new BrokerError('ERR_CONFIG_INVALID', [`${file}:`, ...lines].join('\n'));

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
+import { pointerTo } from '../../domain/json-pointer.ts';
 
 /** One operation of RFC 6902. */
 export type PatchOperation =
@@ -22,7 +23,7 @@ function objectPatch(
 ): readonly PatchOperation[] {
   const keys = [...new Set([...Object.keys(before), ...Object.keys(after)])];
   return keys.flatMap((key): readonly PatchOperation[] => {
-    const place = `${path}/${escaped(key)}`;
+    const place = path + pointerTo([key]);
     if (!Object.hasOwn(after, key)) return [{ op: 'remove', path: place }];
     if (!Object.hasOwn(before, key)) return [{ op: 'add', path: place, value: after[key] }];
     return jsonPatch(before[key], after[key], place);
@@ -58,9 +59,4 @@ function sameAt(most: number, pair: (index: number) => readonly [unknown, unknow
 
 function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-/** RFC 6901 section 3. */
-function escaped(key: string): string {
-  return key.replaceAll('~', '~0').replaceAll('/', '~1');
 }

@@ -14,6 +14,7 @@ import {
   secretPath,
   signalName,
 } from './fields.ts';
+import { pointerTo } from '../../domain/json-pointer.ts';
 
 /** Below `directory`. */
 const target = z.string().check((checking) => {
@@ -221,7 +222,7 @@ export function checkSettings(document: unknown, source: string): Settings {
 
 /** The place and the rule, never the value: someone may have put a secret into the wrong place. */
 export function settingsProblem(issue: z.core.$ZodIssue): string {
-  const place = issue.path.map((part) => `/${String(part)}`).join('') || '/';
+  const place = pointerTo(issue.path) || '/';
   if (issue.code === 'unrecognized_keys') return `${place}: unknown: ${issue.keys.join(', ')}`;
   if (issue.code === 'invalid_type') return `${place}: must be of type ${issue.expected}`;
   if (issue.code === 'invalid_value') return `${place}: must be one of ${issue.values.join(', ')}`;

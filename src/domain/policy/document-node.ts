@@ -1,4 +1,5 @@
 import type { ProblemList } from './problem-list.ts';
+import { pointerTo } from '../json-pointer.ts';
 
 export interface FieldNames {
   readonly required: readonly string[];
@@ -128,8 +129,7 @@ export class DocumentNode {
   }
 
   #child(key: string, value: unknown): DocumentNode {
-    const escaped = key.replaceAll('~', '~0').replaceAll('/', '~1');
-    return new DocumentNode(value, `${this.pointer}/${escaped}`, this.#problems);
+    return new DocumentNode(value, this.pointer + pointerTo([key]), this.#problems);
   }
 }
 
