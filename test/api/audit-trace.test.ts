@@ -49,8 +49,8 @@ async function readEntries(): Promise<readonly Entry[]> {
   return (found.body as { items: { entry: Entry }[] }).items.map(({ entry }) => entry);
 }
 
-describe('equal values at two paths', () => {
-  it('have different fingerprints, so that the log tells nobody that they are equal', async () => {
+describe('fingerprints of equal values at two paths', () => {
+  it('differ, so that the log does not reveal that the values are equal', async () => {
     const entries = await readEntries();
     const fingerprints = entries.map(({ fingerprint }) => fingerprint);
     expect(fingerprints).toHaveLength(4);
@@ -58,7 +58,7 @@ describe('equal values at two paths', () => {
     for (const each of fingerprints) expect(each).toMatch(/^v2\.[\w-]{22}$/);
   });
 
-  it('have different names as versions where the backend has none', () => {
+  it('give each path its own version name if the backend has no versions', () => {
     const fingerprints = new ValueFingerprints(generateRootKey());
     const [one, two] = ['a', 'b'].map((path) => fingerprints.of(path, VALUE));
     expect(one?.version).not.toBe(two?.version);
@@ -66,8 +66,8 @@ describe('equal values at two paths', () => {
   });
 });
 
-describe('the trace of a leaked value', () => {
-  it('finds its readers at every path, and no others', async () => {
+describe('POST /audit:trace', () => {
+  it('finds the readers of a leaked value at every path, and no other entries', async () => {
     const found = await trace(auditor, { data: VALUE });
     expect(found.status).toBe(200);
     const { items } = found.body as { items: { entry: Entry }[] };
@@ -75,11 +75,11 @@ describe('the trace of a leaked value', () => {
     expect(paths).toEqual(['app/one', 'app/two']);
     const below = await trace(auditor, { data: VALUE, pathPrefix: 'app/two' });
     expect((below.body as { items: unknown[] }).items).toHaveLength(1);
-    const none = await trace(auditor, { data: { password: 'nobody had this' } });
+    const none = await trace(auditor, { data: { password: 'never stored' } });
     expect((none.body as { items: unknown[] }).items).toEqual([]);
   });
 
-  it('finds a value of one key in a secret of several, whatever the key is called', async () => {
+  it('finds a value of one key in a secret of several keys, under any key name', async () => {
     for (const key of ['password', 'found']) {
       const found = await trace(auditor, { data: { [key]: 'of-four-only' } });
       const { items } = found.body as { items: { entry: Entry }[] };
@@ -89,7 +89,7 @@ describe('the trace of a leaked value', () => {
     expect((short.body as { items: unknown[] }).items).toEqual([]);
   });
 
-  it('goes on from page to page', async () => {
+  it('follows the cursor from page to page', async () => {
     const first = await trace(auditor, { data: VALUE, limit: 1 });
     const { items, next } = first.body as { items: { entry: Entry }[]; next: string };
     const second = await trace(auditor, { data: VALUE, limit: 1, after: next });
@@ -97,7 +97,7 @@ describe('the trace of a leaked value', () => {
     expect([...items, ...more].map(({ entry }) => entry.path)).toEqual(['app/two', 'app/one']);
   });
 
-  it('finds entries of older releases, whose fingerprint was the same at every path', () => {
+  it('finds entries of older releases, which used one fingerprint for all paths', () => {
     const root = generateRootKey();
     const canonical = JSON.stringify(Object.entries(VALUE));
     const old = hmac(root.keyFor('valueFingerprint'), canonical).toString('base64url', 0, 16);
@@ -106,7 +106,7 @@ describe('the trace of a leaked value', () => {
     expect(new ValueFingerprints(root).trace({ password: 'x' }).isIn('any/path', old)).toBe(false);
   });
 
-  it('is for auditors without a scope alone: an admin can try no values', async () => {
+  it('refuses every caller except an auditor without a scope', async () => {
     const responder = await api.operator('rob', [{ role: 'responder' }]);
     const scoped = await api.operator('sue', [{ role: 'auditor', scope: ['app'] }]);
     for (const token of [api.admin, responder, scoped]) {
@@ -116,7 +116,7 @@ describe('the trace of a leaked value', () => {
     expect((await trace(session, { data: VALUE })).status).toBeGreaterThanOrEqual(401);
   });
 
-  it('is an entry that does not hold the value, nor does any log line or answer', async () => {
+  it('records an entry without the value and keeps the value out of logs and answers', async () => {
     const found = await trace(auditor, { data: VALUE, pathPrefix: 'app' });
     await trace(auditor, { data: VALUE, password: VALUE.password });
     await trace(auditor, { data: { password: [VALUE.password] } }).then(({ status, text }) => {
@@ -131,7 +131,7 @@ describe('the trace of a leaked value', () => {
     expect(entries.text + found.text + api.logged.join('')).not.toContain(VALUE.password);
   });
 
-  it('takes no value in the path or the query, and none over 1 MiB', async () => {
+  it('refuses a value in the path or the query, and a body over 1 MiB', async () => {
     const asked = await api.call('POST', '/api/v1/audit:trace?value=x', {
       token: auditor,
       body: { data: VALUE },

@@ -90,7 +90,7 @@ function create(path: string, body: object): Promise<Answered> {
   return api.call('PUT', `/api/v1/${path}`, { token: api.admin, body, headers });
 }
 
-describe('a place at a backend', () => {
+describe('a request to a backend', () => {
   it.each([
     'vault/../../sys/policies/acl/x',
     'vault/%2e%2e/sys',
@@ -100,13 +100,13 @@ describe('a place at a backend', () => {
     'kube/../../nodes',
     'kube/db%2f..%2fnodes',
     'kube/db%3FfieldSelector=x',
-  ])('is not left by the path %s (B02, B04)', async (target) => {
+  ])('stays inside the mount with the path %s (B02, B04)', async (target) => {
     const send = (): Promise<RawAnswer | undefined> => rawRead(target);
     await expectDenied(api, { status: 400, code: 'ERR_PATH_INVALID', asked, send });
   });
 
   it.each(['vault/a?x', 'kube/db?fieldSelector=x', 'vault/a?version=1&list=true'])(
-    'is not left by the query of %s (B02, B04)',
+    'stays inside the mount with the query of %s (B02, B04)',
     async (target) => {
       const send = (): Promise<RawAnswer | undefined> => rawRead(target);
       await expectDenied(api, { status: 400, code: 'ERR_REQUEST_INVALID', asked, send });
@@ -121,7 +121,7 @@ describe('a place at a backend', () => {
     ['kube/mapped', { name: '../../nodes' }],
     ['kube/mapped', { name: 'db', namespace: 'kube-system' }],
     ['kube/mapped', { name: 'db', key: '../x' }],
-  ])('is not left by the definition of %s as %j (B02, B04)', async (path, ref) => {
+  ])('stays inside the mount with the definition of %s as %j (B02, B04)', async (path, ref) => {
     const send = (): Promise<Answered> => create(`definitions/${path}`, { ref });
     await expectDenied(api, { status: 400, code: 'ERR_BODY_INVALID', asked, send });
   });
@@ -130,13 +130,13 @@ describe('a place at a backend', () => {
     { namespace: 'kube-system' },
     { namespace: '../x' },
     { namespace: 'payments', fieldSelector: 'x' },
-  ])('is not left by a mount with %j (B04)', async (options) => {
+  ])('stays inside the mount when the mount has %j (B04)', async (options) => {
     const body = { prefix: 'kube2', connection: 'kube', options };
     const send = (): Promise<Answered> => create('mounts/kube2', body);
     await expectDenied(api, { status: 400, code: 'ERR_BODY_INVALID', asked, send });
   });
 
-  it('is asked for segment by segment, each of them encoded (B02)', async () => {
+  it('encodes each path segment by itself (B02)', async () => {
     const ref = { path: 'secret/data/what?/#1 %2f' };
     expect((await create('definitions/vault/odd', { ref })).status).toBe(201);
     vault.put('secret', 'what?/#1 %2f', { v: 'odd' });
@@ -146,7 +146,7 @@ describe('a place at a backend', () => {
   });
 });
 
-describe('a backend that answers with more or other than a secret', () => {
+describe('a backend that answers with something other than a secret', () => {
   const byItself =
     (fault: ServerFault): Fault =>
     (_seen, response: ServerResponse) => {
@@ -170,7 +170,7 @@ describe('a backend that answers with more or other than a secret', () => {
     ['50,000 brackets', sending('application/json', deep), 502, 'ERR_PROVIDER_MALFORMED'],
     ['a page', sending('text/html', '<html>log in</html>'), 502, 'ERR_PROVIDER_MALFORMED'],
   ])(
-    'is an error of ours, one entry and no value: %s (B06)',
+    'causes one error and one entry, and no value is released: %s (B06)',
     async (_what, fault, status, code) => {
       vault.fault = fault;
       await expectDenied(api, {
@@ -184,7 +184,7 @@ describe('a backend that answers with more or other than a secret', () => {
   );
 });
 
-describe('a credential whose backend grants', () => {
+describe('a dynamic credential', () => {
   const order = (key: string): Promise<Answered> =>
     api.call('POST', '/api/v1/credentials/db/app', {
       token,
@@ -192,29 +192,32 @@ describe('a credential whose backend grants', () => {
       headers: { 'Idempotency-Key': key },
     });
 
-  it.each([0, -1, '1h', undefined, null])('%j seconds is none (B07)', async (seconds) => {
-    vault.credentialAnswer = { lease_duration: seconds };
-    const { status, body, headers } = await order(`bad-${String(seconds)}`);
-    expect([status, body.code]).toEqual([502, 'ERR_PROVIDER_MALFORMED']);
-    expect(headers['cache-control']).toBe('no-store');
-    const { store } = api.broker.parts;
-    const entries = (await storedEntries(store)).filter(
-      ({ requestId }) => requestId === headers['x-request-id'],
-    );
-    expect(entries).toMatchObject([{ action: 'credential.issue', outcome: 'error' }]);
-    expect(await store.count('leases', { path: 'db/app' })).toBe(0);
-    await until('what came of it is revoked', async () => {
-      const left = await Promise.all(
-        (['intended', 'prepared', 'revoking'] as const).map((state) =>
-          store.count('credentials', { state }),
-        ),
+  it.each([0, -1, '1h', undefined, null])(
+    'is refused when the backend grants it for %j seconds (B07)',
+    async (seconds) => {
+      vault.credentialAnswer = { lease_duration: seconds };
+      const { status, body, headers } = await order(`bad-${String(seconds)}`);
+      expect([status, body.code]).toEqual([502, 'ERR_PROVIDER_MALFORMED']);
+      expect(headers['cache-control']).toBe('no-store');
+      const { store } = api.broker.parts;
+      const entries = (await storedEntries(store)).filter(
+        ({ requestId }) => requestId === headers['x-request-id'],
       );
-      return left.every((count) => count === 0);
-    });
-    expect([vault.leases.size, vault.tokens.size]).toEqual([0, 1]);
-  });
+      expect(entries).toMatchObject([{ action: 'credential.issue', outcome: 'error' }]);
+      expect(await store.count('leases', { path: 'db/app' })).toBe(0);
+      await until('the credential is revoked', async () => {
+        const left = await Promise.all(
+          (['intended', 'prepared', 'revoking'] as const).map((state) =>
+            store.count('credentials', { state }),
+          ),
+        );
+        return left.every((count) => count === 0);
+      });
+      expect([vault.leases.size, vault.tokens.size]).toEqual([0, 1]);
+    },
+  );
 
-  it('1e18 seconds has a lease as long as we say (B07)', async () => {
+  it('gets a lease bounded by the broker when the backend grants 1e18 seconds (B07)', async () => {
     vault.credentialAnswer = { lease_duration: 1e18 };
     const { status, body } = await order('long');
     if (status === 201) {
@@ -224,10 +227,10 @@ describe('a credential whose backend grants', () => {
   });
 });
 
-describe('a credential for a session that is bound to a key', () => {
+describe('a dynamic credential for a bound session', () => {
   const PATH = '/api/v1/credentials/db/app';
 
-  it('is sealed, each time it is asked for, alone and in a batch', async () => {
+  it('is sealed in every answer, alone and in a batch', async () => {
     vault.credentialAnswer = {};
     const bound = await BoundSession.open(api);
     const order = async (): Promise<unknown> => {
@@ -247,7 +250,7 @@ describe('a credential for a session that is bound to a key', () => {
     expect((await bound.opened(batch)).body).toEqual({ items: [first] });
   });
 
-  it('is refused in clear: a problem holds no value', async () => {
+  it('is refused in the clear, and the problem holds no value', async () => {
     vault.credentialAnswer = { lease_duration: 0 };
     const bound = await BoundSession.open(api);
     const headers = { ...bound.headers('POST', PATH), 'Idempotency-Key': 'sealed-2' };
@@ -257,7 +260,7 @@ describe('a credential for a session that is bound to a key', () => {
 });
 
 describe('two connections', () => {
-  it('to one server share no proof of who it is (B08)', async () => {
+  it('to one server do not share a login (B08)', async () => {
     secured.put('secret', 'x', { v: 'secured' });
     expect((await read('right/x')).body.data).toEqual({ v: 'secured' });
     for (let n = 0; n < 3; n += 1) {
@@ -273,7 +276,7 @@ describe('two connections', () => {
     }
   });
 
-  it('share no value and no absence, whatever is remembered of the other (B09)', async () => {
+  it('share no cached value and no cached absence (B09)', async () => {
     vault.put('secret', 'same', { v: 'first' });
     vault.put('secret', 'same', { v: 'second' });
     other.put('secret', 'same', { v: 'other' });

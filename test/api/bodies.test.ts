@@ -18,7 +18,7 @@ beforeAll(async () => {
 });
 afterAll(() => api.stop());
 
-/** A body for an operation that takes any JSON object, as bytes. */
+/** Bytes of a body for an operation that takes any JSON object. */
 function send(
   body: string | Buffer,
   headers: readonly string[] = ['Content-Type: application/json'],
@@ -43,7 +43,7 @@ describe('the media type of a body', () => {
     ['brotli', ['Content-Type: application/json', 'Content-Encoding: br']],
     ['gzip twice', ['Content-Type: application/json', 'Content-Encoding: gzip, gzip']],
     ['an encoding that is none', ['Content-Type: application/json', 'Content-Encoding: identity']],
-  ])('%s is refused', async (what, headers) => {
+  ])('is refused if it is %s', async (what, headers) => {
     const plain = '{"data":{"a":"b"}}';
     const body = what.startsWith('gzip') ? gzipSync('x'.repeat(1_000_000)) : plain;
     await expectDenied(api, {
@@ -57,13 +57,13 @@ describe('the media type of a body', () => {
     'application/json',
     'application/json; charset=utf-8',
     'Application/JSON;charset="UTF-8"',
-  ])('%s is taken', async (type) => {
+  ])('is accepted if it is %s', async (type) => {
     expect((await send('{"data":{"a":"b"}}', [`Content-Type: ${type}`]))?.status).toBe(200);
   });
 });
 
 describe('the size of a body', () => {
-  it('is refused by its announcement, before it is sent', async () => {
+  it('is refused by its Content-Length before the body is sent', async () => {
     const headers = [
       `Authorization: Bearer ${token}`,
       'Content-Type: application/json',
@@ -74,7 +74,7 @@ describe('the size of a body', () => {
     expect(answer).toMatchObject({ status: 413, headers: { connection: 'close' } });
   });
 
-  it('is refused when it comes in chunks, as soon as it is too much', async () => {
+  it('is refused in chunks as soon as it exceeds the limit', async () => {
     const headers = ['Content-Type: application/json', 'Transfer-Encoding: chunked'];
     const chunk = `4000\r\n${'a'.repeat(0x4000)}\r\n`;
     const request = rawRequest('POST /api/v1/sessions HTTP/1.1', headers, chunk.repeat(2));
@@ -82,7 +82,7 @@ describe('the size of a body', () => {
     expect(answer).toMatchObject({ status: 413, headers: { connection: 'close' } });
   });
 
-  it('of a chunk extension is bounded', async () => {
+  it('includes a limit for chunk extensions', async () => {
     const headers = ['Content-Type: application/json', 'Transfer-Encoding: chunked'];
     const body = `1;${'x'.repeat(20_000)}\r\n{\r\n0\r\n\r\n`;
     const answer = await rawHttp(
@@ -93,7 +93,7 @@ describe('the size of a body', () => {
     expect((await api.call('GET', '/healthz')).status).toBe(200);
   });
 
-  it('is nothing where an operation takes no body', async () => {
+  it('must be zero for an operation without a body', async () => {
     const headers = [
       `Authorization: Bearer ${token}`,
       'Content-Type: application/json',
@@ -109,11 +109,11 @@ describe('the size of a body', () => {
   });
 });
 
-describe('the text of a body', () => {
+describe('the JSON of a body', () => {
   const broken = parsing.filter(({ name }) => name.startsWith('n_'));
 
   it.each(broken.map(({ name, input }) => [name, input] as const))(
-    '%s of JSONTestSuite is refused',
+    'is refused for %s of JSONTestSuite',
     async (_name, input) => {
       const answer = await send(Buffer.from(input));
       expect(answer?.status).toBe(400);
@@ -121,7 +121,7 @@ describe('the text of a body', () => {
     },
   );
 
-  it('of every other file of JSONTestSuite never breaks the broker', async () => {
+  it('never breaks the broker for any other file of JSONTestSuite', async () => {
     for (const { input } of parsing.filter(({ name }) => !name.startsWith('n_'))) {
       const answer = await send(Buffer.from(input));
       expect(answer?.status).toBe(400);
@@ -151,7 +151,7 @@ describe('the text of a body', () => {
       '50,000 colliding keys',
       `{${Array.from({ length: 50_000 }, (_, i) => `"${i * 65_536}":0`).join(',')}}`,
     ],
-  ])('with %s is refused', async (_what, body) => {
+  ])('is refused with %s', async (_what, body) => {
     await expectDenied(api, { status: 400, code: 'ERR_BODY_INVALID', send: () => send(body) });
   });
 
@@ -166,7 +166,7 @@ describe('the text of a body', () => {
     '{"data":{"a":"b"},"iv":"AAAA","dek":"AAAA","kekId":"x"}',
     '{"data":{"a":"b"},"operation":"alias-lookahead"}',
     '{"data":{"a":"b"},"version":"2"}',
-  ])('%s has a field that nobody knows', async (body) => {
+  ])('is refused if %s has an unknown field', async (body) => {
     const answer = await send(body);
     expect(answer?.status).toBe(400);
     expect(['ERR_UNKNOWN_FIELD', 'ERR_BODY_INVALID']).toContain(
@@ -175,13 +175,13 @@ describe('the text of a body', () => {
     expect(({} as Record<string, unknown>)['admin']).toBeUndefined();
   });
 
-  it('may hold a key of an odd but harmless name', async () => {
+  it('may hold a key with an odd but harmless name', async () => {
     expect((await send('{"data":{"constructor":"b","toString":"c"}}'))?.status).toBe(200);
     const read = await api.call('GET', '/api/v1/secrets/app/x', { token });
     expect(read.body.data).toEqual({ constructor: 'b', toString: 'c' });
   });
 
-  it('is told where it is wrong, without being repeated', async () => {
+  it('causes an error that gives the position and does not repeat the text', async () => {
     const body = '{\n  "data": {\n    "a": 5,\n    "b": "canary-value"\n  },\n  "extra": 1\n}';
     const answer = await send(body);
     const { problems } = JSON.parse(answer?.text ?? '') as { problems: object[] };
@@ -218,7 +218,7 @@ spec:
       capabilities: [read]
 `;
 
-  it('comes as YAML or as JSON and is the same', async () => {
+  it('gives the same result as YAML and as JSON', async () => {
     const fromYaml = await put('one', yaml('one'));
     const fromJson = await put(
       'two',
@@ -249,7 +249,7 @@ spec:
     ],
     ['a tab as indentation', 'a:\n\tb: 1\n'],
     ['NUL', 'a: "\\0"\n'],
-  ])('with %s is refused', async (_what, body) => {
+  ])('is refused with %s', async (_what, body) => {
     await expectDenied(api, {
       status: 400,
       code: 'ERR_BODY_INVALID',
@@ -257,7 +257,7 @@ spec:
     });
   });
 
-  it('is told at which line and column it is wrong', async () => {
+  it('causes an error that gives line and column', async () => {
     const body = yaml('three')
       .replace('effect: allow', 'effect: maybe')
       .replace('[yaml/**]', '[yaml//x]');
@@ -271,7 +271,7 @@ spec:
     );
   });
 
-  it('can be checked before it is saved', async () => {
+  it('can be validated before it is saved', async () => {
     const check = (body: string) =>
       api.call('POST', '/api/v1/policies:validate', {
         token: api.admin,

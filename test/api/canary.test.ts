@@ -24,7 +24,7 @@ async function note(
   answers[name] = `${JSON.stringify(headers)}\n${text}`;
 }
 
-/** Everything that can be done with a value, well and badly. */
+/** Every operation that touches a value, successful and failed. */
 async function useCanary(): Promise<void> {
   const data = { password: CANARY };
   const write = (path: string, body: unknown, headers = {}) =>
@@ -67,7 +67,7 @@ async function useCanary(): Promise<void> {
 }
 
 describe('a secret value', () => {
-  it('is in the answer of who may read it, and nowhere else', async () => {
+  it('appears only in answers to callers that may read it', async () => {
     await useCanary();
     expect(answers['metrics']).toContain('quaymaster_http_requests_total');
     const read = await api.call('GET', '/api/v1/secrets/app/db', { token });
@@ -82,7 +82,7 @@ describe('a secret value', () => {
     expect(findCanary(CANARY, files)).toEqual([]);
   });
 
-  it('is found by the scanner where it is', () => {
+  it('is found by the scanner in those answers', () => {
     const outputs = {
       plain: `x${CANARY}y`,
       none: 'x',
@@ -93,7 +93,7 @@ describe('a secret value', () => {
 });
 
 describe('a token', () => {
-  it('is in no file, log or answer but the one that gave it', async () => {
+  it('appears in no file, log or answer except the answer that issued it', async () => {
     const presented = api.serviceAccountToken();
     const body = { cluster: 'c1', token: presented };
     const opened = await api.call('POST', '/api/v1/sessions', { body });

@@ -43,7 +43,7 @@ afterAll(async () => {
   await rm(directory, { recursive: true });
 });
 
-/** The status of an answer, or the code of a no; and the body. */
+/** The status of an answer, or the code of a refusal; and the body. */
 async function ask<Id extends CallId>(
   caller: BrokerClient,
   id: Id,
@@ -66,8 +66,8 @@ async function expectAll(
   expect(got).toEqual(asked.map(([, expected]) => expected));
 }
 
-describe('over TLS, by the client, the operations', () => {
-  it('for probes answer nobody', async () => {
+describe('the client over TLS', () => {
+  it('runs the probe operations without a token', async () => {
     await expectAll([
       [ask(client, 'readHealth'), 200],
       [ask(client, 'readReadiness'), 200],
@@ -77,7 +77,7 @@ describe('over TLS, by the client, the operations', () => {
     ]);
   });
 
-  it('on documents create, replace, read, list and delete', async () => {
+  it('creates, replaces, reads, lists and deletes documents', async () => {
     const cluster = {
       connection: 'keys',
       issuer: 'https://issuer.test',
@@ -116,7 +116,7 @@ describe('over TLS, by the client, the operations', () => {
     ]);
   });
 
-  it('on operators make, show and revoke tokens', async () => {
+  it('creates, shows and revokes operator tokens', async () => {
     const ann = { path: { name: 'ann' } };
     const { body } = await admin.call('createOperatorToken', { ...ann, body: { ttl: '1h' } });
     called.add('createOperatorToken');
@@ -130,7 +130,7 @@ describe('over TLS, by the client, the operations', () => {
     await expectAll([[ask(admin, 'deleteOperator', { ...ann, headers: REPLACE }), 204]]);
   });
 
-  it.each([false, true])('on secrets and leases serve a workload, sealed: %s', async (sealed) => {
+  it.each([false, true])('reads secrets and leases as a workload, sealed: %s', async (sealed) => {
     const login = { cluster: 'c1', token: api.serviceAccountToken(), sealed };
     session = await WorkloadSession.logIn(client, login);
     const at = { path: { path: `app/db-${sealed}` } };
@@ -166,7 +166,7 @@ describe('over TLS, by the client, the operations', () => {
     await expectAll([[ask(me, 'readSession'), 'ERR_UNAUTHENTICATED']]);
   });
 
-  it('on rotations and definitions serve an operator', async () => {
+  it('runs the operations on rotations and definitions as an operator', async () => {
     const at = { path: { path: 'app/db-true' } };
     const rotation = { strategy: 'generated', options: { keys: { password: {} } } };
     await expectAll([
@@ -193,7 +193,7 @@ describe('over TLS, by the client, the operations', () => {
     await expectAll([[ask(admin, 'destroySecret', { ...other, query: { versions: '1' } }), 204]]);
   });
 
-  it('for who investigates find, prove and revoke', async () => {
+  it('runs the operations of an investigation: search, prove and revoke', async () => {
     const workload = { cluster: 'c1', namespace: 'prod', serviceAccount: 'api' };
     const question = {
       workload,
@@ -219,7 +219,7 @@ describe('over TLS, by the client, the operations', () => {
       [ask(admin, 'readTile', { path: { path: '7/000' } }), 'ERR_NOT_FOUND'],
     ]);
     let found: number[] = [];
-    // The log is searched as far as it is in the tree, which is a second behind at most.
+    // The search covers only entries in the tree, which is at most one second behind.
     await until('three pages are there', async () => {
       found = [];
       for await (const { index } of admin.pages('searchAudit', { query: { limit: 15 } })) {
@@ -230,7 +230,7 @@ describe('over TLS, by the client, the operations', () => {
     expect(new Set(found).size).toBe(found.length);
   });
 
-  it('for who answers a compromise cut off, and seal', async () => {
+  it('runs the operations of incident response: quarantine and seal', async () => {
     const scope = { kind: 'pod' as const, cluster: 'c1', pod: 'none' };
     await expectAll([
       [ask(admin, 'listSessions', { query: { cluster: 'c1', source: '127.0.0.0/8' } }), 200],
@@ -243,7 +243,7 @@ describe('over TLS, by the client, the operations', () => {
     await expectAll([[ask(admin, 'listQuarantines'), 'ERR_SEALED']]);
   });
 
-  it('are all of those of the contract', () => {
+  it('covers all operations of the contract', () => {
     expect([...called].sort()).toEqual(Object.keys(OPERATIONS).sort());
   });
 });

@@ -20,8 +20,8 @@ afterAll(async () => {
   await api.stop();
 });
 
-describe('the client at a broker', () => {
-  it('says who logged in, and until when', () => {
+describe('the client with a broker', () => {
+  it('reports the logged-in identity and when the session expires', () => {
     expect(session.id).toMatch(/^ses_/);
     expect(session.workload.cluster).toBe('c1');
     expect(session.endsAt).toBeGreaterThan(api.broker.parts.clock.now());
@@ -43,7 +43,7 @@ describe('the client at a broker', () => {
     ]);
   });
 
-  it('passes the broker’s no on, with all that it says', async () => {
+  it('passes on a refusal of the broker with all its fields', async () => {
     await expect(
       session.client.call('readSecret', { path: { path: 'other/db' } }),
     ).rejects.toMatchObject({
@@ -68,7 +68,7 @@ describe('the client at a broker', () => {
     expect(names).toEqual(['app/page/a', 'app/page/b', 'app/page/c']);
   });
 
-  it('sends a document as it was written, so that its faults have their lines', async () => {
+  it('sends a document unchanged, so that errors give the right lines', async () => {
     const text =
       'apiVersion: quaymaster.dev/v1\nkind: AccessPolicy\nmetadata: {name: x}\nspec: 7\n';
     const { body } = await admin.call('validatePolicy', {
@@ -77,7 +77,7 @@ describe('the client at a broker', () => {
     expect(body).toMatchObject({ valid: false, problems: [{ pointer: '/spec', line: 4 }] });
   });
 
-  it('hears of a secret that changed', async () => {
+  it('receives an event when a secret changes', async () => {
     await session.client.call('readSecret', { path: { path: 'app/db' } });
     const ending = new AbortController();
     const events = session.client.events({ signal: ending.signal });
@@ -95,14 +95,14 @@ describe('the client at a broker', () => {
     await expect(events.next()).rejects.toThrow('enough');
   });
 
-  it('reads what is neither JSON nor text as bytes', async () => {
+  it('returns data that is neither JSON nor text as bytes', async () => {
     const { body } = await admin.call('readHealth');
     expect(body).toEqual({ status: 'ok' });
     const checkpoint = await admin.call('readCheckpoint');
     expect(checkpoint.body).toContain('quaymaster.test/api');
   });
 
-  it('renews and ends the session', async () => {
+  it('renews and closes the session', async () => {
     const before = session.endsAt;
     await session.renew(api.serviceAccountToken());
     expect(session.endsAt).toBeGreaterThanOrEqual(before);
@@ -113,14 +113,14 @@ describe('the client at a broker', () => {
   });
 });
 
-describe('a sealed session', () => {
+describe('the client in a sealed session', () => {
   let sealed: WorkloadSession;
   beforeAll(async () => {
     const login = { cluster: 'c1', token: api.serviceAccountToken(), sealed: true };
     sealed = await WorkloadSession.logIn(client, login);
   });
 
-  it('reads alone, in a batch and again, each answer opened', async () => {
+  it('reads alone, in a batch and again, and opens each answer', async () => {
     for (let read = 0; read < 2; read += 1) {
       const { body } = await sealed.client.call('readSecret', { path: { path: 'app/db' } });
       expect(body.data).toEqual({ user: 'app', password: 'p2' });
@@ -130,13 +130,13 @@ describe('a sealed session', () => {
     expect(body.items).toMatchObject([{ version: '2' }, { error: { code: 'ERR_NOT_FOUND' } }]);
   });
 
-  it('is told no in clear', async () => {
+  it('receives refusals in the clear', async () => {
     await expect(
       sealed.client.call('readSecret', { path: { path: 'other/db' } }),
     ).rejects.toMatchObject({ code: 'ERR_DENIED' });
   });
 
-  it('lists with a query, follows events, renews and ends', async () => {
+  it('lists with a query, follows events, renews and closes', async () => {
     const pages = sealed.client.pages('listSecrets', { query: { prefix: 'app/page', limit: 2 } });
     const names: string[] = [];
     for await (const { path } of pages) names.push(path);

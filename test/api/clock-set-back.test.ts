@@ -50,7 +50,7 @@ const statusOf = async (path: string, token: string) =>
   (await api.call('GET', `/api/v1/${path}`, { token })).status;
 
 describe('a system clock that is set back', () => {
-  it('lengthens no session', async () => {
+  it('does not extend a session', async () => {
     const token = await api.logIn();
     const live = await api.broker.parts.sessions.find(token);
     const left = live!.session.endsAt - clock.now();
@@ -61,7 +61,7 @@ describe('a system clock that is set back', () => {
     expect(await statusOf('sessions/self', token)).toBe(401);
   });
 
-  it('lengthens no operator token, and brings back none that has ended', async () => {
+  it('neither extends an operator token nor reactivates an expired one', async () => {
     const token = await api.operator('ann', [{ role: 'auditor' }]);
     clock.set(-24 * 60 * MINUTE);
     clock.pass(61 * MINUTE);

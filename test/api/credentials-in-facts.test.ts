@@ -18,7 +18,7 @@ beforeAll(async () => {
 });
 afterAll(() => api.stop());
 
-/** Everything that the broker keeps or tells others of what was asked. */
+/** Everything that the broker stores or sends elsewhere about a request. */
 async function kept(): Promise<string> {
   const batches = await api.broker.parts.store.list('audit_batches', { limit: 10_000 });
   const entries = batches.map((batch) => Buffer.from(batch.entries).toString());
@@ -53,7 +53,7 @@ const FIELDS: readonly (readonly [field: string, send: Send])[] = [
   ],
   ['a path that is denied', (text) => get(`/api/v1/secrets/other/${text}`)],
   ['a path that does not exist', (text) => get(`/api/v1/secrets/app/${text}`)],
-  ['a path that is no secret path', (text) => get(`/api/v1/secrets/app/${text}?x=1`)],
+  ['a path with a query', (text) => get(`/api/v1/secrets/app/${text}?x=1`)],
   ['an unknown route', (text) => get(`/api/v2/${text}/x`)],
   [
     'a path of a batch',
@@ -104,7 +104,7 @@ const encoded = (text: string): string =>
   Buffer.from(text).toString('hex').replaceAll(/../g, '%$&');
 
 describe('a credential that a client sends by mistake', () => {
-  it.each(FIELDS)('is kept nowhere when it is %s', async (_field, send) => {
+  it.each(FIELDS)('is stored nowhere when it is %s', async (_field, send) => {
     for (const credential of [newToken('qms'), newToken('qmo'), jwt()]) {
       const body = credential.slice(12, 40);
       for (const spelling of [credential, credential.replace('_', '%5F')]) await send(spelling);
@@ -130,14 +130,14 @@ describe('a credential that a client sends by mistake', () => {
       (text: string) => text.replaceAll(/.{9}/g, '$&" "'),
       (text: string) => text.slice(18, 26),
     ],
-  ] as const)('is kept nowhere when it is %s', async (_how, spell, secretOf) => {
+  ] as const)('is stored nowhere when it is %s', async (_how, spell, secretOf) => {
     const credential = newToken('qms');
     await get('/api/v1/secrets/other/x', undefined, { 'User-Agent': spell(credential) });
     await get('/api/v1/sessions/self', undefined, { 'X-Request-Id': spell(credential) });
     expect(await kept()).not.toContain(secretOf(credential));
   });
 
-  it('names no secret and no definition', async () => {
+  it('is refused as the name of a secret or definition', async () => {
     const path = `app/${newToken('qmo')}`;
     const written = await put(`/api/v1/secrets/${path}`, { data: { a: 'b' } });
     expect(written.status).toBe(400);

@@ -21,7 +21,7 @@ async function refused(): Promise<readonly StoredEntry[]> {
   return entries.filter(({ outcome }) => outcome !== 'ok');
 }
 
-/** Those of the window, which ends here: a slow machine would have two of them. */
+/** Entries of the current window only: a slow machine would produce two windows. */
 async function summaries(): Promise<readonly StoredEntry[]> {
   const { denials } = api.broker.parts;
   if (!(denials instanceof Refusals)) throw new Error('another tally');
@@ -37,8 +37,8 @@ async function many(count: number, send: (index: number) => Promise<{ status: nu
   return new Set(answers.map(({ status }) => status));
 }
 
-describe('a workload that is denied again and again', () => {
-  it('has a few entries, and one summary that says who, what, how often, first and last', async () => {
+describe('a workload with many denials', () => {
+  it('gets a few entries and one summary with caller, actions, count, first and last time', async () => {
     await start();
     expect(await many(200, () => read('other/secret'))).toEqual(new Set([403]));
     const [summary, ...more] = await summaries();
@@ -58,7 +58,7 @@ describe('a workload that is denied again and again', () => {
     );
   });
 
-  it('cannot write more by asking for other paths each time', async () => {
+  it('cannot produce more entries by requesting different paths', async () => {
     await start();
     await many(400, (index) => read(`other/secret-${index}`));
     const found = await summaries();
@@ -70,7 +70,7 @@ describe('a workload that is denied again and again', () => {
     expect(found.filter(({ path }) => path === undefined)).toHaveLength(1);
   });
 
-  it('cannot write more by batches', async () => {
+  it('cannot produce more entries with batches', async () => {
     await start();
     const items = Array.from({ length: 100 }, (_, index) => ({ path: `other/s-${index}` }));
     const batch = () => api.call('POST', '/api/v1/secrets:batch', { token, body: { items } });
@@ -79,7 +79,7 @@ describe('a workload that is denied again and again', () => {
     expect((await refused()).length).toBeLessThanOrEqual(50 + found.length);
   });
 
-  it('is found by search: by workload, path, outcome and the action that was refused', async () => {
+  it('is found by a search for workload, path, outcome or refused action', async () => {
     await start();
     await many(20, () => read('other/secret'));
     await summaries();
@@ -103,7 +103,7 @@ describe('a workload that is denied again and again', () => {
     }
   });
 
-  it('leaves short entries, however long what it sends is', async () => {
+  it('produces short entries, however long its requests are', async () => {
     await start();
     const headers = { 'User-Agent': 'u'.repeat(5_000), 'X-Request-Id': 'r'.repeat(5_000) };
     const path = `other/${'p'.repeat(500)}`;
@@ -124,7 +124,7 @@ describe('a workload that is denied again and again', () => {
     expect(found).toHaveLength(1);
   });
 
-  it('is told to wait once it is denied more often than its rate, and still reads what it may', async () => {
+  it('gets 429 once it exceeds its rate of denials, and still reads what it may read', async () => {
     await start({ limits: { denialRate: { perSecond: 0.001, burst: 10 } } });
     await api.call('PUT', '/api/v1/secrets/app/x', { token, body: { data: { a: 'b' } } });
     const statuses = await many(30, () => read('other/secret'));
@@ -135,7 +135,7 @@ describe('a workload that is denied again and again', () => {
     expect((await read('app/x')).status).toBe(200);
   });
 
-  it('is told to wait by items of a batch too', async () => {
+  it('gets 429 for items of a batch too', async () => {
     await start({ limits: { denialRate: { perSecond: 0.001, burst: 10 } } });
     const items = Array.from({ length: 20 }, () => ({ path: 'other/secret' }));
     const { body } = await api.call('POST', '/api/v1/secrets:batch', { token, body: { items } });
@@ -147,8 +147,8 @@ describe('a workload that is denied again and again', () => {
   });
 });
 
-describe('a stranger with all the addresses of an IPv6 network', () => {
-  it('has the entries of one, and one summary with the network', async () => {
+describe('a caller without a session that uses all addresses of an IPv6 network', () => {
+  it('produces as many entries as one address, and one summary with the network', async () => {
     const listener = { trustedProxies: ['127.0.0.0/8'] };
     api = await RunningApi.start({ listener, limits: { addressRate: wide } });
     const send = (index: number) => {

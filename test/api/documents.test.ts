@@ -31,7 +31,7 @@ describe.each(samples)('a document of %s', (kind, name, document, change) => {
   const path = `${kind}/${name}`;
   const versions = kind === 'definitions' ? `definition-versions/${name}` : `${path}/versions`;
 
-  it('is created, read, listed, replaced, kept in versions and deleted', async () => {
+  it('is created, read, listed, replaced, stored in versions and deleted', async () => {
     const created = await asAdmin('PUT', path, document, { 'If-None-Match': '*' });
     expect(created).toMatchObject({ status: 201, headers: { location: `/api/v1/${path}` } });
     expect(created.body).toMatchObject({ name, version: 1, document, updatedBy: 'bootstrap' });
@@ -57,7 +57,7 @@ describe.each(samples)('a document of %s', (kind, name, document, change) => {
     ]);
   });
 
-  it('is changed only by who says what is there', async () => {
+  it('is changed only with the current version in If-Match', async () => {
     for (const [method, body] of [
       ['PUT', document],
       ['DELETE', undefined],
@@ -71,7 +71,7 @@ describe.each(samples)('a document of %s', (kind, name, document, change) => {
     }
   });
 
-  it('is nothing for workloads, nor for operators of other roles', async () => {
+  it('is refused to workloads and to operators with other roles', async () => {
     const reader = await api.operator(`reader-${kind}`, [{ role: 'secret-reader' }]);
     for (const as of [token, reader]) {
       for (const [method, body] of [
@@ -93,7 +93,7 @@ describe.each(samples)('a document of %s', (kind, name, document, change) => {
     }
   });
 
-  it('has no field that nobody knows', async () => {
+  it('is refused with an unknown field', async () => {
     const answer = await asAdmin(
       'PUT',
       path,
@@ -106,9 +106,9 @@ describe.each(samples)('a document of %s', (kind, name, document, change) => {
   });
 });
 
-describe('a name', () => {
+describe('a document name', () => {
   it.each(['Root', 'rOoT', '-root', 'root-', 'r:oot', 'a'.repeat(64), 'a@b', '~'])(
-    '%s is none',
+    'is refused if it is %s',
     async (name) => {
       const answer = await asAdmin(
         'PUT',
@@ -120,7 +120,7 @@ describe('a name', () => {
     },
   );
 
-  it('of a policy is that of its address', async () => {
+  it('of a policy must equal the name in its address', async () => {
     const answer = await asAdmin('PUT', 'policies/here', policy('there', ['a/**'], ['read']), {
       'If-None-Match': '*',
     });
@@ -130,12 +130,12 @@ describe('a name', () => {
 });
 
 describe('a mount', () => {
-  it('is checked by asking its backend', async () => {
+  it('is validated by a request to its backend', async () => {
     expect((await asAdmin('POST', 'mounts/app:check')).body).toMatchObject({ healthy: true });
     expect((await asAdmin('POST', 'mounts/none:check')).status).toBe(404);
   });
 
-  it('never nests with another', async () => {
+  it('is refused inside another mount', async () => {
     const answer = await asAdmin(
       'PUT',
       'mounts/nested',
@@ -167,13 +167,13 @@ describe('an explanation', () => {
     { sourceAddress: '1.2.3' },
     { at: 'yesterday' },
     { more: 1 },
-  ])('is not given for %j', async (wrong) => {
+  ])('is refused for %j', async (wrong) => {
     expect((await asAdmin('POST', 'policies:explain', { ...question, ...wrong })).status).toBe(400);
   });
 });
 
-describe('a token of an operator', () => {
-  it('is shown once, listed without its text, and dead when revoked', async () => {
+describe('an operator token', () => {
+  it('is shown once, listed without its text, and refused after it is revoked', async () => {
     const made = await api.operator('tokens', [{ role: 'auditor' }]);
     const list = await asAdmin('GET', 'operators/tokens/tokens');
     expect(list.text).not.toContain(made);
@@ -187,7 +187,7 @@ describe('a token of an operator', () => {
     });
   });
 
-  it('says whose it is and what it may do now', async () => {
+  it('shows its operator and its current capabilities', async () => {
     await api.put('operators/self', { grants: [{ role: 'auditor' }, { role: 'responder' }] });
     const grants = [{ role: 'auditor', scope: [] }];
     const made = await asAdmin('POST', 'operators/self/tokens', { ttl: '1h', grants });
@@ -198,14 +198,14 @@ describe('a token of an operator', () => {
     expect(own.text).not.toContain(made.body.token);
   });
 
-  it('ends with its operator, also where one of the same name is made', async () => {
+  it('is revoked with its operator, even if an operator with the same name is created later', async () => {
     const made = await api.operator('again', [{ role: 'admin' }]);
     await asAdmin('DELETE', 'operators/again', undefined, { 'If-Match': '*' });
     await api.put('operators/again', { grants: [{ role: 'admin' }] });
     expect((await api.call('GET', '/api/v1/policies', { token: made })).status).toBe(401);
   });
 
-  it('holds from its addresses only', async () => {
+  it('is accepted only from its addresses', async () => {
     await api.put('operators/bound', { grants: [{ role: 'auditor' }] });
     const body = { ttl: '1h', sourceCidrs: ['10.0.0.0/8'] };
     const made = await asAdmin('POST', 'operators/bound/tokens', body);
@@ -217,7 +217,7 @@ describe('a token of an operator', () => {
     });
   });
 
-  it('of a scoped policy editor saves only what lies in its scope', async () => {
+  it('of a scoped policy editor saves only policies inside its scope', async () => {
     const editor = await api.operator('scoped-editor', [
       { role: 'policy-editor', scope: ['team'] },
     ]);

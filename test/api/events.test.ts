@@ -38,25 +38,25 @@ async function follow(token: string, lastEventId?: string): Promise<EventReader>
 }
 
 describe('a stream of events', () => {
-  it('tells a holder that its secret changed, and nobody else', async () => {
-    await write('app/told', 'one');
+  it('reports a changed secret to its lease holders only', async () => {
+    await write('app/held', 'one');
     const [token, stranger] = [await holder(), await holder()];
-    await read('app/told', token);
+    await read('app/held', token);
     const [own, other] = [await follow(token), await follow(stranger)];
     await Promise.all([own.next('ready'), other.next('ready')]);
-    await write('app/told', 'two');
-    expect((await own.next('secret.changed')).data).toEqual({ path: 'app/told' });
-    expect((await read('app/told', token)).version).toBe('2');
-    await write('app/untold', 'x');
-    await read('app/untold', stranger);
-    await write('app/untold', 'y');
+    await write('app/held', 'two');
+    expect((await own.next('secret.changed')).data).toEqual({ path: 'app/held' });
+    expect((await read('app/held', token)).version).toBe('2');
+    await write('app/unheld', 'x');
+    await read('app/unheld', stranger);
+    await write('app/unheld', 'y');
     await other.next('secret.changed');
-    expect(other.received.map(({ data }) => data)).not.toContainEqual({ path: 'app/told' });
+    expect(other.received.map(({ data }) => data)).not.toContainEqual({ path: 'app/held' });
     own.close();
     other.close();
   });
 
-  it('that begins where the login says brings what changed after it was read', async () => {
+  it("that starts at the login's event id delivers changes made since then", async () => {
     await write('app/begun', 'one');
     const opened = await api.call('POST', '/api/v1/sessions', {
       body: { cluster: 'c1', token: api.serviceAccountToken() },
@@ -73,7 +73,7 @@ describe('a stream of events', () => {
     stream.close();
   });
 
-  it('brings what happened since the last event that was seen, once', async () => {
+  it('delivers each event since the last seen one once', async () => {
     await write('app/since', 'one');
     const token = await holder();
     await read('app/since', token);
@@ -93,7 +93,7 @@ describe('a stream of events', () => {
   });
 
   it.each(['0', '999999999999999'])(
-    'says so when it cannot know what came after %s',
+    'reports a gap when it cannot know the events after %s',
     async (id) => {
       const reader = await follow(await holder(), id);
       await reader.next('ready');
@@ -102,7 +102,7 @@ describe('a stream of events', () => {
     },
   );
 
-  it('says that a lease was taken back, and ends with the session', async () => {
+  it('reports a revoked lease, and closes with the session', async () => {
     await write('app/taken', 'one');
     const token = await holder();
     const { lease } = await read('app/taken', token);
@@ -119,7 +119,7 @@ describe('a stream of events', () => {
     await reader.over();
   });
 
-  it('says once that the session ended, although its leases ended with it', async () => {
+  it('reports the end of the session once, although its leases expire with it', async () => {
     await write('app/held', 'one');
     const token = await holder();
     await read('app/held', token);
@@ -128,12 +128,12 @@ describe('a stream of events', () => {
     await api.call('DELETE', '/api/v1/sessions/self', { token });
     await reader.over();
     expect(reader.received.map(({ type }) => type)).toEqual(['ready', 'session.ended']);
-    // What was written after the end would have ended the process of the broker.
+    // A write after the end of the stream would have terminated the broker's process.
     const alive = await api.call('GET', '/healthz');
     expect(alive.status).toBe(200);
   });
 
-  it('does not tell of a path that the holder may no longer read', async () => {
+  it('omits a path that the holder may no longer read', async () => {
     await write('app/lost', 'one');
     await write('app/kept', 'one');
     const token = await holder();
@@ -157,7 +157,7 @@ describe('a stream of events', () => {
     reader.close();
   });
 
-  it('is one entry, and holds no value', async () => {
+  it('causes one entry and holds no value', async () => {
     await write('app/canary', 'canary-in-a-stream');
     const token = await holder();
     await read('app/canary', token);
@@ -174,7 +174,7 @@ describe('a stream of events', () => {
     reader.close();
   });
 
-  it('is open four times a pod at most, and a place is free when one closes (D14)', async () => {
+  it('is limited to four for each pod, and a closed stream frees its place (D14)', async () => {
     const token = await holder();
     const readers = [];
     for (let count = 0; count < 4; count += 1) readers.push(await follow(token));
@@ -192,7 +192,7 @@ describe('a stream of events', () => {
   });
 
   it.each(['', '-1', '1.5', '01', '1e3', 'x', '99999999999999999'])(
-    'does not begin after the id "%s"',
+    'is refused after the id "%s"',
     async (id) => {
       const token = await holder();
       await expectDenied(api, {
@@ -203,7 +203,7 @@ describe('a stream of events', () => {
     },
   );
 
-  it('is for workloads', async () => {
+  it('is refused to operators', async () => {
     await expectDenied(api, {
       status: 403,
       code: 'ERR_DENIED',
@@ -216,7 +216,7 @@ describe('an acknowledgement', () => {
   const say = async (token: string, ...items: readonly object[]) =>
     api.call('POST', '/api/v1/acknowledgements', { token, body: { items } });
 
-  it('ends the leases on the versions that the holder left, and only those', async () => {
+  it("expires the leases on the holder's earlier versions, and only those", async () => {
     await write('app/ack', 'one');
     const [token, other] = [await holder(), await holder()];
     const old = await read('app/ack', token);
@@ -234,7 +234,7 @@ describe('an acknowledgement', () => {
     });
   });
 
-  it('of an older version ends nothing, and a failure is only kept', async () => {
+  it('of an older version expires nothing, and a failure is only recorded', async () => {
     await write('app/back', 'one');
     const token = await holder();
     const old = await read('app/back', token);
@@ -253,7 +253,7 @@ describe('an acknowledgement', () => {
     expect(said).toMatchObject({ version, outcome: 'failed', reason: 'login_refused' });
   });
 
-  it('is one entry an item, each answered by itself', async () => {
+  it('records one entry for each item and answers each item by itself', async () => {
     await write('app/many', 'one');
     const token = await holder();
     const { version } = await read('app/many', token);
@@ -291,7 +291,7 @@ describe('an acknowledgement', () => {
     [{ items: [{ path: 'app/x', version: '1', outcome: 'failed', reason: 'pass word: hunter2' }] }],
     [{ items: [{ path: 'app/../x', version: '1' }] }],
     [{ items: [{ path: 'app/x', version: '1', at: 5 }] }],
-  ])('that is %j is refused', async (body) => {
+  ])('is refused if it is %j', async (body) => {
     const token = await holder();
     await expectDenied(api, {
       status: 400,

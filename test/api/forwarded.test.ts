@@ -4,8 +4,8 @@ import { storedEntries } from '../kit/store-diff.ts';
 
 const OFFICE = '127.0.0.0/8';
 
-/** The proxy is this host, and so lies in the network that policy and token allow. */
-describe('a request whose proxy wrote no address', () => {
+/** The proxy is this host, so it lies in the network that policy and token allow. */
+describe('a request from a trusted proxy', () => {
   let api: RunningApi;
   let token: string;
   let bound: string;
@@ -30,20 +30,23 @@ describe('a request whose proxy wrote no address', () => {
       headers: { 'X-Forwarded-For': forwarded },
     });
 
-  it.each(['127.0.0.9', '127.0.0.9:49152'])('is from the office with %s', async (forwarded) => {
-    expect((await read(forwarded)).status).toBe(404);
-    expect((await asOperator(forwarded)).status).toBe(200);
-  });
+  it.each(['127.0.0.9', '127.0.0.9:49152'])(
+    'is allowed as from the office with %s',
+    async (forwarded) => {
+      expect((await read(forwarded)).status).toBe(404);
+      expect((await asOperator(forwarded)).status).toBe(200);
+    },
+  );
 
   it.each(['203.0.113.9:443', '[2001:db8::1]', 'unknown', 'fe80::1%eth0', ''])(
-    'is not from the network of the proxy: %s',
+    "is not treated as from the proxy's network: %s",
     async (forwarded) => {
       expect((await read(forwarded)).status).toBe(403);
       expect((await asOperator(forwarded)).status).toBe(401);
     },
   );
 
-  it('is recorded as of an unknown address', async () => {
+  it('without a usable address is recorded with an unknown address', async () => {
     await read('_hidden');
     const entries = await storedEntries(api.broker.parts.store);
     expect(entries.at(-1)?.client).toMatchObject({ address: 'unknown' });

@@ -26,7 +26,7 @@ interface Announced {
   readonly line: string;
   readonly token?: string;
   readonly bytes: number;
-  /** What is sent of them. */
+  /** The bytes that the client sends of the body. */
   readonly sent?: string;
 }
 
@@ -44,7 +44,7 @@ function answerTo(request: Announced): ReturnType<typeof rawHttp> {
   return rawHttp(api.port, announced(request), { end: false });
 }
 
-/** Leaves a request unfinished, whatever it is answered. */
+/** Leaves a request unfinished and ignores the answer. */
 function leaveOpen(request: Announced): void {
   const socket = connect(api.port, '127.0.0.1');
   socket.on('error', () => undefined);
@@ -52,13 +52,13 @@ function leaveOpen(request: Announced): void {
   sockets.push(socket);
 }
 
-describe('a body whose sender is denied', () => {
+describe('the broker does not read the body', () => {
   it.each([
     ['PUT /api/v1/secrets/app/x', 'secret.write', 'no_match'],
     ['POST /api/v1/credentials/app/x', 'credential.issue', 'no_match'],
     ['POST /api/v1/rotations/app/x:run', 'rotation.request', 'no_match'],
     ['POST /api/v1/rotations/app/x:abort', 'rotation.abort', 'no_match'],
-  ])('is not read: a workload that asks for %s', async (line, action) => {
+  ])('of a workload without permission for %s', async (line, action) => {
     const token = await withoutRights();
     const bytes = line.startsWith('PUT') ? 2 * MIB - 1 : 4_000;
     const entry = await expectDenied(api, {
@@ -69,7 +69,7 @@ describe('a body whose sender is denied', () => {
     expect(entry).toMatchObject({ action, path: 'app/x', actor: { namespace: 'empty' } });
   });
 
-  it('is not read: a workload whose policy denies the path, which the entry names', async () => {
+  it('of a workload whose policy denies the path, and the entry names the path', async () => {
     const token = await api.logIn();
     const entry = await expectDenied(api, {
       status: 403,
@@ -99,7 +99,7 @@ describe('a body whose sender is denied', () => {
     ['POST /api/v1/policies:explain', { action: 'policy.explain' }],
     ['POST /api/v1/leases:revoke', { action: 'lease.revoke' }],
     ['POST /api/v1/secrets:batch', { action: 'secret.read' }],
-  ])('is not read: an operator without a role for %s', async (line, facts) => {
+  ])('of an operator without a role for %s', async (line, facts) => {
     const token = await operatorWith([{ role: 'rotator', scope: ['nowhere'] }]);
     const entry = await expectDenied(api, {
       status: 403,
@@ -110,7 +110,7 @@ describe('a body whose sender is denied', () => {
     expect(entry).toMatchObject({ ...facts, actor: { kind: 'operator' } });
   });
 
-  it('is not read: a renewal of a lease that is not the own one', async () => {
+  it("of a renewal of another caller's lease", async () => {
     const token = await api.logIn();
     const other = await api.logIn({ pod: { name: 'api-2', uid: 'pod-2' } });
     const id = await leaseOf(other);
@@ -124,7 +124,7 @@ describe('a body whose sender is denied', () => {
     expect(entry).toMatchObject({ action: 'lease.renew', lease: id });
   });
 
-  it('is not read: a renewal of a lease whose path the policies no longer allow', async () => {
+  it('of a renewal of a lease whose path the policies no longer allow', async () => {
     const token = await api.logIn();
     const id = await leaseOf(token);
     const all = { token: api.admin, headers: { 'If-Match': '*' } };
@@ -138,7 +138,7 @@ describe('a body whose sender is denied', () => {
     expect(entry).toMatchObject({ action: 'lease.renew', lease: id });
   });
 
-  it('is not read: a renewal of a session that has ended', async () => {
+  it('of a renewal of an expired session', async () => {
     const token = await api.logIn();
     await api.call('DELETE', '/api/v1/sessions/self', { token });
     await expectDenied(api, {
@@ -150,7 +150,7 @@ describe('a body whose sender is denied', () => {
     });
   });
 
-  it('is not asked for where the client waits to be told to send it', async () => {
+  it('of a denied client that waits for 100 Continue, and sends no 100 Continue', async () => {
     const token = await withoutRights();
     const head = announced({ line: 'PUT /api/v1/secrets/app/x', token, bytes: MIB });
     const waiting = Buffer.from(
@@ -159,7 +159,7 @@ describe('a body whose sender is denied', () => {
     expect((await rawHttp(api.port, waiting, { end: false }))?.status).toBe(403);
   });
 
-  it('is asked for where its sender is allowed, and the client waits to be told', async () => {
+  it('before it sends 100 Continue to an allowed client that waits for it', async () => {
     const token = await api.logIn();
     const body = '{"data":{"a":"b"}}';
     const head = announced({ line: 'PUT /api/v1/secrets/app/x', token, bytes: body.length });
@@ -175,8 +175,8 @@ describe('a body whose sender is denied', () => {
   });
 });
 
-describe('bodies that arrive', () => {
-  it('take a pod no more than 16 MiB in all, and its siblings write meanwhile', async () => {
+describe('the memory for incoming bodies', () => {
+  it('is limited to 16 MiB for each pod, and other pods still write', async () => {
     const token = await api.logIn();
     const other = await api.logIn({ pod: { name: 'api-2', uid: 'pod-2' } });
     const line = 'PUT /api/v1/secrets/app/x';
@@ -195,7 +195,7 @@ describe('bodies that arrive', () => {
     await until('it writes again', async () => (await write(token)).status === 200);
   });
 
-  it('take a workload without any right no more than 1 MiB in all, and 16 KiB each', async () => {
+  it('is limited to 1 MiB in all for a workload without rights, and 16 KiB for each body', async () => {
     const token = await withoutRights();
     const line = 'POST /api/v1/secrets:batch';
     expect(await answerTo({ line, token, bytes: 16_385 })).toMatchObject({ status: 413 });
@@ -205,7 +205,7 @@ describe('bodies that arrive', () => {
     await until('its share is full', async () => (await ask()).status === 429);
   });
 
-  it('take a network without a session no more than 1 MiB, and sessions do not notice', async () => {
+  it('is limited to 1 MiB for a network without a session, and sessions are not affected', async () => {
     const token = await api.logIn();
     const line = 'POST /api/v1/sessions';
     for (let count = 0; count < 64; count += 1) leaveOpen({ line, bytes: 16_384 });
@@ -224,7 +224,7 @@ describe('bodies that arrive', () => {
     expect((await api.call('PUT', '/api/v1/secrets/app/x', write)).status).toBe(200);
   });
 
-  it('in chunks are counted as they come', async () => {
+  it('counts the chunks of a body as they arrive', async () => {
     const token = await api.logIn();
     const headers = [
       `Authorization: Bearer ${token}`,
@@ -246,8 +246,8 @@ describe('bodies that arrive', () => {
   });
 });
 
-describe('a large body', () => {
-  it('weighs what it costs', async () => {
+describe('the rate cost of a large body', () => {
+  it('depends on its size', async () => {
     await api.stop();
     const rate = { perSecond: 0.001, burst: 200 };
     api = await RunningApi.start({ limits: { identityRate: rate, maxValueBytes: MIB } });
@@ -272,7 +272,7 @@ describe('a large body', () => {
     ['a million values', `[${'1,'.repeat(900_000)}1]`, 'too_many_values'],
     ['two million blanks', ' '.repeat(2_000_000), 'too_much_space'],
     ['a number of a million digits', `{"data":${'1'.repeat(1_000_000)}}`, 'too_much_space'],
-  ])('with %s is refused before it is parsed', async (_what, body, reason) => {
+  ])('refuses a body with %s before it is parsed', async (_what, body, reason) => {
     const token = await api.logIn();
     const headers = [
       `Authorization: Bearer ${token}`,

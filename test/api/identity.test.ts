@@ -22,7 +22,7 @@ const MANY = 100;
 const GOOD_NAMES = { commonName: 'kube-apiserver', ipAddresses: ['127.0.0.1'] };
 
 const clock = new HandClock(Date.now());
-/** What the API server says of the pod; discovery of keys at another one; and those that nobody should trust. */
+/** An API server for reviews, one for discovery of keys, and untrusted ones. */
 let kube: FakeApiServer;
 let issuer: FakeApiServer;
 let evil: FakeApiServer;
@@ -73,7 +73,7 @@ async function register(connection: string, more: Members = {}): Promise<string>
   return name;
 }
 
-/** A token of the pod, of this hour, with claims changed. */
+/** A token of the pod, issued this hour, with changed claims. */
 function tokenOf(changes: Members = {}): string {
   const seconds = Math.floor(clock.now() / 1000);
   const times = { iat: seconds, nbf: seconds, exp: seconds + 3_600 };
@@ -119,7 +119,7 @@ async function cannotTell(cluster: string, { reason, token, asked }: Refusal): P
   expect(entry.actor).toEqual({ kind: 'unauthenticated' });
 }
 
-/** The API server's good answer, with changes of its status and of its user. */
+/** A valid answer of the API server, with changes of its status and of its user. */
 function reviewing(status: Members, user: Members = {}): ServerFault {
   const extra = {
     'authentication.kubernetes.io/pod-name': [pod.metadata.name],
@@ -138,7 +138,7 @@ function reviewing(status: Members, user: Members = {}): ServerFault {
   });
 }
 
-describe('a login that the API server reviews', () => {
+describe('a login with token review', () => {
   let cluster: string;
   beforeAll(async () => {
     cluster = await register('kube', { mode: 'token-review' });
@@ -155,21 +155,21 @@ describe('a login that the API server reviews', () => {
   };
 
   it.each([{ audiences: undefined }, { audiences: [] }, { audiences: ['https://other.test'] }])(
-    'is refused where it was not checked for our audience: %j (T01)',
+    "is refused if the API server did not check the broker's audience: %j (T01)",
     async (status) => {
       await withReview(reviewing(status), () => refuses(cluster, { reason: 'review_aud' }));
     },
   );
 
   it.each(['alice', 'system:node:n1', 'system:serviceaccount:ns:a:b', 'system:serviceaccount:ns:'])(
-    'is refused to %s, who is no service account (T02)',
+    'is refused to %s, which is not a service account (T02)',
     async (username) => {
       const reason = 'not_a_service_account';
       await withReview(reviewing({}, { username }), () => refuses(cluster, { reason }));
     },
   );
 
-  it('is refused with the token of an account that was made anew (T03)', async () => {
+  it('is refused with the token of an account that was deleted and created again (T03)', async () => {
     const reason = 'claim_mismatch';
     const claimedUid = kube.accounts.get('prod/api');
     for (const [uid, recorded] of [
@@ -204,21 +204,24 @@ describe('a login that the API server reviews', () => {
   });
 });
 
-describe('an API server that nobody should trust', () => {
+describe('an untrusted API server', () => {
   it.each([
     ['another name', 'misnamed', () => misnamed],
     ['a certificate that ran out', 'expired', () => expired],
     ['another authority', 'foreign', () => foreign],
-  ])('is told nothing, and nobody logs in: %s (T06)', async (_what, connection, server) => {
-    const asked = (): number => server().requests.length;
-    for (const [mode, reason] of [
-      ['token-review', 'review_unavailable'],
-      ['both', 'keys_unavailable'],
-      ['jwks', 'keys_unavailable'],
-    ] as const)
-      await cannotTell(await register(connection, { mode }), { reason, asked });
-    expect(asked()).toBe(0);
-  });
+  ])(
+    'receives no token, and its logins are refused: %s (T06)',
+    async (_what, connection, server) => {
+      const asked = (): number => server().requests.length;
+      for (const [mode, reason] of [
+        ['token-review', 'review_unavailable'],
+        ['both', 'keys_unavailable'],
+        ['jwks', 'keys_unavailable'],
+      ] as const)
+        await cannotTell(await register(connection, { mode }), { reason, asked });
+      expect(asked()).toBe(0);
+    },
+  );
 
   it.each([{ insecureSkipTlsVerify: true }, { rejectUnauthorized: false }, { server: 'http://a' }])(
     'cannot be trusted by configuration: %j (T06)',
@@ -232,8 +235,8 @@ describe('an API server that nobody should trust', () => {
   );
 });
 
-describe('keys that nobody published', () => {
-  it('are asked for once in thirty seconds, however many logins name them, and harm no other (T07)', async () => {
+describe('unknown key names', () => {
+  it('cause one fetch in thirty seconds, however many logins name them, and affect no other login (T07)', async () => {
     const cluster = await register('kube');
     expect((await logIn(cluster)).status).toBe(201);
     const fetched = (): number => kube.countOf('jwks');
@@ -262,7 +265,7 @@ describe('keys that nobody published', () => {
   });
 });
 
-describe('keys that are looked up at the issuer', () => {
+describe('keys from discovery', () => {
   const discover = (): Promise<string> => register('issuer', { issuer: issuer.address });
   const asked = (): number => issuer.countOf('jwks') + evil.requests.length;
 
@@ -271,8 +274,11 @@ describe('keys that are looked up at the issuer', () => {
     ['an address without TLS', () => ({ jwks_uri: issuer.address.replace('https:', 'http:') })],
     ['a file', () => ({ jwks_uri: 'file:///etc/passwd' })],
     ['a metadata service', () => ({ jwks_uri: 'https://169.254.169.254/latest/meta-data' })],
-    ['a host that nobody named', () => ({ jwks_uri: `${evil.address}/openid/v1/jwks` })],
-  ])('are not fetched where the document names %s (T09)', async (_what, document) => {
+    [
+      'a host that the connection does not name',
+      () => ({ jwks_uri: `${evil.address}/openid/v1/jwks` }),
+    ],
+  ])('are not fetched if the document names %s (T09)', async (_what, document) => {
     issuer.discovery = document();
     const token = tokenOf({ iss: issuer.address });
     await cannotTell(await discover(), { reason: 'keys_unavailable', token, asked });
@@ -280,7 +286,7 @@ describe('keys that are looked up at the issuer', () => {
   });
 
   it.each(['discovery', 'jwks'] as const)(
-    'are not fetched where %s redirects to (T09)',
+    'are not fetched if %s redirects to (T09)',
     async (operation) => {
       issuer.script(operation, redirect(`${evil.address}/openid/v1/jwks`));
       const token = tokenOf({ iss: issuer.address });
@@ -290,7 +296,7 @@ describe('keys that are looked up at the issuer', () => {
     },
   );
 
-  it('are not looked up without TLS, or beside a cluster of another issuer (T09)', async () => {
+  it('are not fetched without TLS, or for a cluster with another issuer (T09)', async () => {
     const { connections } = configSchema.shape;
     const issuerUrl = issuer.address.replace('https:', 'http:');
     expect(connections.safeParse({ a: { type: 'jwks', issuerUrl } }).success).toBe(false);
@@ -324,13 +330,13 @@ describe('a key set', () => {
     ['is 50 MB in a small parcel', gzipBomb],
     ['has a hundred keys too many', keys(200)],
     ['has no key', keys(0)],
-  ])('that %s is not read (T10)', async (_what, fault) => {
+  ])('is refused if it %s (T10)', async (_what, fault) => {
     await withKeys(fault, async () => {
       await cannotTell(await register('kube'), { reason: 'keys_unavailable' });
     });
   });
 
-  it('that comes byte by byte is waited for five seconds (T10)', async () => {
+  it('is refused after five seconds if it arrives byte by byte (T10)', async () => {
     await withKeys(drip, async () => {
       const fetched = kube.countOf('jwks');
       const cluster = await register('kube');
@@ -347,7 +353,7 @@ describe('a key set', () => {
     });
   });
 
-  it('that was good serves for an hour when no other can be read, and no longer (T10)', async () => {
+  it('serves for one hour while no new one can be fetched, and no longer (T10)', async () => {
     const cluster = await register('kube');
     expect((await logIn(cluster)).status).toBe(201);
     await withKeys(keys(0), async () => {

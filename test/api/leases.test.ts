@@ -23,7 +23,7 @@ async function leaseOf(path: string, as = token): Promise<string> {
 }
 
 describe('a lease', () => {
-  it('is seen, renewed and given back by its holder', async () => {
+  it('is read, renewed and revoked by its holder', async () => {
     const id = await leaseOf('app/own');
     const lease = await api.call('GET', `/api/v1/leases/${id}`, { token });
     expect(lease.body).toMatchObject({ id, path: 'app/own', state: 'live', kind: 'static' });
@@ -37,7 +37,7 @@ describe('a lease', () => {
   });
 
   it.each(['-1', '1e309', '1h; x', 'NaN', '9007199254740992', '', '0s', '1.5h', ' 1h', '1H', '١h'])(
-    'is not renewed by the ttl "%s"',
+    'is not renewed with the ttl "%s"',
     async (ttl) => {
       const id = await leaseOf('app/ttl');
       await expectDenied(api, {
@@ -48,7 +48,7 @@ describe('a lease', () => {
     },
   );
 
-  it.each([-1, null, [], {}, true, 60])('is not renewed by a ttl that is %j', async (ttl) => {
+  it.each([-1, null, [], {}, true, 60])('is not renewed with a ttl of %j', async (ttl) => {
     const id = await leaseOf('app/ttl');
     await expectDenied(api, {
       status: 400,
@@ -57,7 +57,7 @@ describe('a lease', () => {
     });
   });
 
-  it('of somebody else is not there', async () => {
+  it('of another session looks absent', async () => {
     const id = await leaseOf('app/mine');
     const other = await api.logIn({ pod: { name: 'api-1', uid: 'pod-uid-2' } });
     for (const [method, path, body] of [
@@ -76,14 +76,14 @@ describe('a lease', () => {
   });
 
   it.each(['..', 'lea', 'lea_', 'LEA_x', `lea_${'x'.repeat(65)}`, 'lea_x:y'])(
-    'is not called %s',
+    'is not found under the id %s',
     async (id) => {
       const answer = await api.call('GET', `/api/v1/leases/${id}`, { token });
       expect([400, 404]).toContain(answer.status);
     },
   );
 
-  it('more than a workload may hold is refused, and others are not', async () => {
+  it("over the workload's limit is refused, and other workloads are not affected", async () => {
     const crowd = await api.logIn({ serviceAccount: { name: 'crowd', uid: 'sa-uid-9' } });
     const editor = await api.operator('crowd-editor', [{ role: 'secret-editor' }]);
     for (let index = 0; index < 13; index += 1) {
@@ -106,8 +106,8 @@ describe('a lease', () => {
   });
 });
 
-describe('taking leases back', () => {
-  it('by path takes what lies below it, by whole segments', async () => {
+describe('revocation of leases', () => {
+  it('by path covers paths below it, by whole segments', async () => {
     const workload = { serviceAccount: { name: 'paths', uid: 'sa-uid-7' } };
     const own = await api.logIn(workload);
     for (const path of ['app/a', 'app/a/b', 'app/ab', 'app/a.b']) await leaseOf(path, own);
@@ -152,7 +152,7 @@ describe('taking leases back', () => {
     });
   });
 
-  it('by two things at once is refused', async () => {
+  it('with two selectors is refused', async () => {
     await expectDenied(api, {
       status: 400,
       code: 'ERR_UNKNOWN_FIELD',
@@ -164,7 +164,7 @@ describe('taking leases back', () => {
     });
   });
 
-  it('is for responders, within their scope', async () => {
+  it('is limited to responders within their scope', async () => {
     const auditor = await api.operator('only-auditor', [{ role: 'auditor' }]);
     const responder = await api.operator('scoped', [{ role: 'responder', scope: ['other'] }]);
     for (const as of [auditor, responder]) {
@@ -181,7 +181,7 @@ describe('taking leases back', () => {
     }
   });
 
-  it('pages through leases with a cursor', async () => {
+  it('follows a cursor through pages of leases', async () => {
     const paths: string[] = [];
     let query = '?limit=3';
     for (;;) {
@@ -198,7 +198,7 @@ describe('taking leases back', () => {
     expect(queue).toMatchObject({ status: 200, body: { items: [] } });
   });
 
-  it('tries no revocation again that never was, nor for who may not', async () => {
+  it('is retried only for a failed revocation and an authorized operator', async () => {
     const retry = (as: string) =>
       api.call('POST', '/api/v1/revocations/cred_none:retry', { token: as });
     await expectDenied(api, { status: 404, code: 'ERR_NOT_FOUND', send: () => retry(api.admin) });

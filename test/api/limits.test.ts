@@ -13,14 +13,14 @@ async function untilLimited(send: () => Promise<{ status: number }>): Promise<nu
   throw new Error('never limited');
 }
 
-describe('a workload', () => {
-  it('is held to its rate by itself, whatever its session', async () => {
+describe('the rate limit of a workload', () => {
+  it('counts all its sessions together and no other workload', async () => {
     api = await RunningApi.start({ limits: { identityRate: { ...slow, burst: 40 } } });
     await api.seed();
     const token = await api.logIn();
     await api.call('PUT', '/api/v1/secrets/app/x', { token, body: { data: { a: 'b' } } });
     const read = (as: string) => api.call('GET', '/api/v1/secrets/app/x', { token: as });
-    // 5 for the write; a pod leaves a quarter of the burst to its siblings.
+    // 5 for the write; a pod leaves a quarter of the burst to the other pods.
     expect(await untilLimited(() => read(token))).toBe(25);
     const limited = await read(token);
     expectProblem(limited, { status: 429, code: 'ERR_RATE_LIMITED' });
@@ -32,7 +32,7 @@ describe('a workload', () => {
     expect((await read(other)).status).toBe(200);
   });
 
-  it('takes a batch by its items', async () => {
+  it('counts the items of a batch', async () => {
     api = await RunningApi.start({ limits: { identityRate: { ...slow, burst: 50 } } });
     await api.seed();
     const token = await api.logIn();
@@ -42,7 +42,7 @@ describe('a workload', () => {
     await expectDenied(api, { status: 429, code: 'ERR_RATE_LIMITED', send: batch });
   });
 
-  it('pays for what its lists cost at backends', async () => {
+  it('charges lists for their calls to backends', async () => {
     api = await RunningApi.start({ limits: { identityRate: { ...slow, burst: 40 } } });
     await api.seed();
     const token = await api.logIn();
@@ -51,7 +51,7 @@ describe('a workload', () => {
     expect(await untilLimited(list)).toBeLessThan(25 / 5);
   });
 
-  it('logs in no more often than its rate, and others still do', async () => {
+  it('limits its logins and does not affect others', async () => {
     api = await RunningApi.start({ limits: { loginRate: { ...slow, burst: 5 } } });
     await api.seed();
     const logIn = (name: string) =>
@@ -71,7 +71,7 @@ describe('a workload', () => {
     expect((await logIn('other')).status).toBe(201);
   });
 
-  it('cannot be kept from logging in by who only names it', async () => {
+  it('is not spent by logins that only claim its name', async () => {
     api = await RunningApi.start({
       limits: {
         loginRate: { ...slow, burst: 5 },
@@ -90,8 +90,8 @@ describe('a workload', () => {
   });
 });
 
-describe('an address', () => {
-  it('that guesses is refused after a few failures, however it varies them', async () => {
+describe('the rate limit of an address', () => {
+  it('refuses an address after a few failed tokens, however it varies them', async () => {
     api = await RunningApi.start({ limits: { addressRate: { ...slow, burst: 100 } } });
     await api.seed();
     const token = await api.logIn();
@@ -113,7 +113,7 @@ describe('an address', () => {
     expect(known.status).toBe(200);
   });
 
-  it('behind a trusted proxy is the rightmost that the proxy vouches for', async () => {
+  it('uses the rightmost address that a trusted proxy wrote', async () => {
     api = await RunningApi.start({
       listener: { trustedProxies: ['127.0.0.0/8', '10.0.0.0/8'] },
       limits: { addressRate: { ...slow, burst: 30 } },
@@ -131,7 +131,7 @@ describe('an address', () => {
     expect(entries.at(-1)?.client).toMatchObject({ address: '203.0.113.8' });
   });
 
-  it('leaves a counted summary of what it was refused too often', async () => {
+  it('records one counted summary of refused requests', async () => {
     api = await RunningApi.start({ refusals: { entriesPerWindow: 3, windowSeconds: 1 } });
     const { store } = api.broker.parts;
     const refused = async (action: string) =>

@@ -21,9 +21,9 @@ beforeAll(async () => {
 });
 afterAll(() => api.stop());
 
-describe('what machines ask', () => {
+describe('a machine operation', () => {
   it.each(['/healthz', '/readyz', '/metrics', '/openapi.json'])(
-    '%s names nobody and nothing',
+    '%s reveals no name and no identity',
     async (path) => {
       const answer = await api.call('GET', path, { token: api.admin });
       expect(answer.status).toBe(200);
@@ -51,7 +51,7 @@ describe('what machines ask', () => {
   );
 
   it.each(['/debug', '/debug/pprof', '/metrics/x', '/api/v1/metrics', '/.well-known/x'])(
-    '%s is not there',
+    '%s does not exist',
     async (path) => {
       expect((await api.call('GET', path)).status).toBe(404);
     },
@@ -59,7 +59,7 @@ describe('what machines ask', () => {
 });
 
 describe('metrics', () => {
-  it('are refused without a token as everything else is: 401, with one entry', async () => {
+  it('answer 401 with one entry without a token', async () => {
     const wrong = newToken('qmo');
     const refused = { status: 401, code: 'ERR_UNAUTHENTICATED' };
     await expectDenied(api, {
@@ -82,7 +82,7 @@ describe('metrics', () => {
     });
   });
 
-  it('are refused to an operator that has lost all roles', async () => {
+  it('are refused to an operator without roles', async () => {
     const demoted = await api.operator('demoted', [{ role: 'auditor' }]);
     const changed = await api.call('PUT', '/api/v1/operators/demoted', {
       token: api.admin,
@@ -146,7 +146,7 @@ describe('metrics', () => {
 });
 
 describe('the audit log', () => {
-  it('is searched by auditors, and the search is in it', async () => {
+  it('is searched by auditors, and records the search', async () => {
     const auditor = await api.operator('auditor', [{ role: 'auditor' }]);
     for (;;) {
       const found = await api.call(
@@ -173,7 +173,7 @@ describe('the audit log', () => {
     });
   });
 
-  it('is served as transparency-log tools fetch it', async () => {
+  it('is served in the format of transparency-log tools', async () => {
     const checkpoint = await api.call('GET', '/api/v1/audit/checkpoint', { token: api.admin });
     expect(checkpoint.headers['content-type']).toBe('text/plain; charset=utf-8');
     const [origin, size] = checkpoint.text.split('\n');
@@ -196,7 +196,7 @@ describe('the audit log', () => {
     'entries/-1/proof',
     'entries/1e3/proof',
     'entries/01/proof',
-  ])('is not asked for %s', async (path) => {
+  ])('is refused for %s', async (path) => {
     expect((await api.call('GET', `/api/v1/audit/${path}`, { token: api.admin })).status).toBe(400);
   });
 

@@ -14,8 +14,8 @@ async function started(options: Parameters<typeof RunningApi.start>[0]): Promise
   return BoundSession.open(api);
 }
 
-describe('who has a token and not its key', () => {
-  it('is slowed down by its address, and the holder of the key is not', async () => {
+describe('a caller with a bound token but without its key', () => {
+  it('is rate limited by its address, and the holder of the key is not', async () => {
     const slow = { perSecond: 0.001, burst: 100 };
     const bound = await started({ limits: { addressRate: slow } });
     const url = `${api.url}${SELF}`;
@@ -30,7 +30,7 @@ describe('who has a token and not its key', () => {
     expect((await bound.call('GET', SELF)).status).toBe(200);
   });
 
-  it('cannot have signatures looked at without end, and the holder of the key is not kept out elsewhere', async () => {
+  it('cannot force unlimited signature checks, and does not block the key holder at other addresses', async () => {
     const slow = { perSecond: 0.001, burst: 100 };
     const bound = await started({ limits: { addressRate: slow } });
     const other = new Sender();
@@ -38,13 +38,13 @@ describe('who has a token and not its key', () => {
       const headers = bound.headers('GET', SELF, { signedBy: other });
       expect([401, 429]).toContain(await statusFrom('127.0.0.1', headers));
     }
-    // Not even a good one is looked at.
+    // The broker does not even verify a valid proof.
     expect(await statusFrom('127.0.0.1', bound.headers('GET', SELF))).toBe(429);
     expect(await statusFrom('127.0.0.2', bound.headers('GET', SELF))).toBe(200);
   });
 });
 
-/** Of a request from another address of this machine. */
+/** Sends a request from another address of this machine. */
 async function statusFrom(localAddress: string, headers: Record<string, string>): Promise<number> {
   const { promise, resolve, reject } = Promise.withResolvers<number>();
   const sent = request(`${api.url}${SELF}`, { localAddress, headers }, (response) => {
@@ -55,8 +55,8 @@ async function statusFrom(localAddress: string, headers: Record<string, string>)
   return promise;
 }
 
-describe('the rate of a workload', () => {
-  it('is not touched by who shows an old proof', async () => {
+describe('the rate limit of a workload', () => {
+  it('is not spent by requests with a repeated proof', async () => {
     const bound = await started({
       limits: {
         addressRate: { perSecond: 1_000, burst: 10_000 },
@@ -71,7 +71,7 @@ describe('the rate of a workload', () => {
     expect((await bound.call('GET', SELF)).status).toBe(200);
   });
 
-  it('is asked before a proof is remembered: what was too much leaves nothing behind', async () => {
+  it('is checked before the broker stores a proof, so a refused request leaves no state', async () => {
     const bound = await started({ limits: { identityRate: { perSecond: 0.001, burst: 40 } } });
     const session = (await bound.call('GET', SELF)).body.session.id as string;
     const { proofs } = api.broker.parts;
@@ -85,8 +85,8 @@ describe('the rate of a workload', () => {
   });
 });
 
-describe('the scheme that a proof names', () => {
-  it('may be https where a proxy in front ends TLS, and http', async () => {
+describe('the scheme in a proof', () => {
+  it('may be https if a proxy terminates TLS, and http', async () => {
     const bound = await started({ listener: { plaintextBehindProxy: true } });
     const statusFor = async (url: string): Promise<number> => {
       const headers = bound.headers('GET', SELF, { claims: { htu: url } });

@@ -88,7 +88,7 @@ describe('a request of a bound session (O23)', () => {
     expect(entry).toMatchObject({ action: 'request.refused', actor: { kind: 'unauthenticated' } });
   });
 
-  it('is refused with a proof that was shown before', async () => {
+  it('is refused with a repeated proof', async () => {
     const headers = bound.headers('GET', DB);
     expect((await sent(headers)()).status).toBe(200);
     await expectDenied(api, {
@@ -99,7 +99,7 @@ describe('a request of a bound session (O23)', () => {
     });
   });
 
-  it('is refused with a proof whose jti was used, and all else is new', async () => {
+  it('is refused with a new proof that has a used jti', async () => {
     const headers = bound.headers('GET', DB);
     expect((await sent(headers)()).status).toBe(200);
     const claims = { jti: jtiOf(headers['DPoP']) };
@@ -115,7 +115,7 @@ describe('a request of a bound session (O23)', () => {
     });
   });
 
-  it('gets the same answer with a token that nobody has', async () => {
+  it('gets the same answer as a request with an unknown token', async () => {
     const [known, unknown] = await Promise.all(
       [bound.token, 'qms_gg3WUpOzqDTjRNG0wevaHes0ADSIXGvlaitfcQC7MLU2mBe3R'].map(async (token) => {
         const proof = new Sender().proof({ method: 'GET', url: `${api.url}${DB}`, token });
@@ -128,7 +128,7 @@ describe('a request of a bound session (O23)', () => {
     expect(known).toEqual(unknown);
   });
 
-  it('is refused when it brings two proofs, good as each may be', async () => {
+  it('is refused with two proofs, even if both are valid', async () => {
     const headers = bound.headers('GET', DB);
     const more = [`DPoP: ${bound.headers('GET', DB)['DPoP']!}`];
     const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
@@ -143,7 +143,7 @@ describe('a request of a bound session (O23)', () => {
 });
 
 describe('a token of a bound session', () => {
-  it('is nothing as a bearer, whatever is beside it (O24)', async () => {
+  it('is refused as a bearer token, whatever comes with it (O24)', async () => {
     const { DPoP } = bound.headers('GET', DB);
     const Authorization = `Bearer ${bound.token}`;
     for (const headers of [{ Authorization }, { Authorization, DPoP: DPoP! }]) {
@@ -157,7 +157,7 @@ describe('a token of a bound session', () => {
     }
   });
 
-  it('is nothing as a bearer on a connection that was just let in with a proof (O24)', async () => {
+  it('is refused as a bearer token on a connection that just had an accepted proof (O24)', async () => {
     const proof = bound.headers('GET', DB);
     const bearer = { Authorization: `Bearer ${bound.token}` };
     expect(await statuses([proof, bearer, bearer])).toEqual([200, 401, 401]);
@@ -180,8 +180,8 @@ describe('a token of a bound session', () => {
   });
 });
 
-describe('a token that is bound to no key', () => {
-  it('is refused with a proof: nobody says whose it is', async () => {
+describe('an unbound token', () => {
+  it('is refused with a proof, and the answer does not name its session', async () => {
     const token = await api.logIn();
     const proof = new Sender().proof({ method: 'GET', url: `${api.url}${DB}`, token });
     await expectDenied(api, {
@@ -194,7 +194,7 @@ describe('a token that is bound to no key', () => {
     });
   });
 
-  it('is refused with a proof where it is an operator’s', async () => {
+  it('of an operator is refused with a proof', async () => {
     const token = api.admin;
     const proof = new Sender().proof({ method: 'GET', url: `${api.url}/api/v1/policies`, token });
     await expectDenied(api, {
@@ -209,7 +209,7 @@ describe('a token that is bound to no key', () => {
   });
 });
 
-/** Each refusal says what it takes, and nothing else. */
+/** Each refusal names the required scheme and nothing else. */
 function challenged(send: () => Promise<Denial | undefined>): () => Promise<Denial | undefined> {
   return async () => {
     const answer = await send();
@@ -218,7 +218,7 @@ function challenged(send: () => Promise<Denial | undefined>): () => Promise<Deni
   };
 }
 
-/** Of requests that follow each other on one connection. */
+/** Requests that follow each other on one connection. */
 async function statuses(all: readonly Record<string, string>[]): Promise<readonly number[]> {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
   const found: number[] = [];

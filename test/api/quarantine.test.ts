@@ -43,7 +43,7 @@ const lift = (id: string, query = ''): Promise<Answered> =>
 const idOf = ({ body }: Answered): string => body.quarantine.id as string;
 
 describe('a workload whose leases were revoked', () => {
-  it('logs in again and reads the same version, which is what a quarantine prevents', async () => {
+  it('can log in again and read the same version without a quarantine', async () => {
     const token = await logIn();
     expect((await read(token)).status).toBe(200);
     const by = { by: 'workload', workload };
@@ -71,7 +71,7 @@ describe('a workload whose leases were revoked', () => {
 });
 
 describe('a quarantine of a workload', () => {
-  it('refuses its sessions everything, and leaves others alone', async () => {
+  it('refuses every request of its sessions and does not affect others', async () => {
     const token = await logIn();
     const other = await api.logIn();
     const id = (await read(token)).body.lease.id as string;
@@ -96,7 +96,7 @@ describe('a quarantine of a workload', () => {
     expect((await read(other)).status).toBe(200);
   });
 
-  it('ends an event stream, and counts it', async () => {
+  it('closes an event stream and counts it', async () => {
     const token = await logIn();
     const stream = await EventReader.open(api.url, token);
     if (!(stream instanceof EventReader)) throw new Error('no stream');
@@ -106,7 +106,7 @@ describe('a quarantine of a workload', () => {
     await stream.next('session.ended');
   });
 
-  it('is the same one when it is asked for again, and is only ever extended', async () => {
+  it('stays the same one when it is requested again, and can only be extended', async () => {
     const ask = (duration?: string): Promise<Answered> =>
       quarantine({ kind: 'workload', workload, reason: 'x', ...(duration && { duration }) });
     const first = await ask('1h');
@@ -124,7 +124,7 @@ describe('a quarantine of a workload', () => {
     expect(itemsOf(listed).filter(({ subject }) => subject === workload)).toHaveLength(1);
   });
 
-  it('can be lifted: the workload logs in again, its old session stays ended', async () => {
+  it('can be lifted: the workload logs in again, and its old session stays closed', async () => {
     const token = await logIn();
     const made = await quarantine({ kind: 'workload', workload, reason: 'x' });
     expect((await lift(idOf(made), '?reason=image%20replaced')).status).toBe(204);
@@ -147,7 +147,7 @@ describe('a quarantine of a workload', () => {
 });
 
 describe('a quarantine of a pod', () => {
-  it('leaves the other pods of its workload alone', async () => {
+  it('does not affect the other pods of its workload', async () => {
     const token = await logIn();
     const sibling = await logIn(`sibling-${tests}`);
     const scope = { kind: 'pod', cluster: 'c1', pod: `pod-${tests}` };
@@ -163,7 +163,7 @@ describe('a quarantine of a pod', () => {
 });
 
 describe('a quarantine of an operator', () => {
-  it('refuses every token of his at once', async () => {
+  it('refuses every token of the operator at once', async () => {
     const token = await api.operator(`op-${tests}`, [{ role: 'auditor' }]);
     const own = (): Promise<Answered> => api.call('GET', '/api/v1/operator-tokens/self', { token });
     expect((await own()).status).toBe(200);
@@ -179,7 +179,7 @@ describe('a quarantine of an operator', () => {
     expect((await own()).status).toBe(200);
   });
 
-  it('is refused for the caller, for the last admin, and for a name that nobody has', async () => {
+  it('is refused for the caller, for the last admin, and for an unknown name', async () => {
     const responder = await api.operator(`resp-${tests}`, [{ role: 'responder' }]);
     const of = (operator: string) => ({ kind: 'operator', operator, reason: 'x' });
     const cases: readonly (readonly [object, number, string])[] = [
@@ -201,13 +201,13 @@ describe('a quarantine of an operator', () => {
   });
 });
 
-describe('quarantines and ended sessions', () => {
+describe('quarantines and closed sessions', () => {
   it.each([
     { role: 'auditor' },
     { role: 'rotator' },
     { role: 'policy-editor' },
     { role: 'responder', scope: ['app'] },
-  ])('are not made by %j', async (grant) => {
+  ])('are refused for %j', async (grant) => {
     const token = await api.operator(`no-${tests}`, [grant]);
     const wishes: readonly (readonly [string, object])[] = [
       ['/api/v1/quarantines', { kind: 'workload', workload, reason: 'x' }],
@@ -272,18 +272,21 @@ describe('sessions', () => {
     ['workload', () => ({ by: 'workload', workload })],
     ['source', () => ({ by: 'source', source: '127.0.0.1/32' })],
     ['cluster', () => ({ by: 'cluster', cluster: 'c1' })],
-  ] as const)('end by %s with their leases, and may log in again', async (_by, selector) => {
-    const token = await logIn();
-    await read(token);
-    const ended = await end({ ...(await selector(token)), comment: 'INC-8' });
-    expect(ended.status).toBe(200);
-    expect(ended.body.sessions).toBeGreaterThanOrEqual(1);
-    expect(ended.body.revoked).toBeGreaterThanOrEqual(1);
-    expect((await read(token)).status).toBe(401);
-    expect((await login()).status).toBe(201);
-  });
+  ] as const)(
+    'are closed by %s with their leases, and the workload may log in again',
+    async (_by, selector) => {
+      const token = await logIn();
+      await read(token);
+      const ended = await end({ ...(await selector(token)), comment: 'INC-8' });
+      expect(ended.status).toBe(200);
+      expect(ended.body.sessions).toBeGreaterThanOrEqual(1);
+      expect(ended.body.revoked).toBeGreaterThanOrEqual(1);
+      expect((await read(token)).status).toBe(401);
+      expect((await login()).status).toBe(201);
+    },
+  );
 
-  it('that do not exist are not ended, and the answer and the log say so', async () => {
+  it('that do not exist are reported as absent by the answer and the log', async () => {
     const answer = await end({ by: 'id', id: 'ses_none', comment: 'INC-9' });
     expect(answer.body).toEqual({ sessions: 0, revoked: 0, revoking: 0, streams: 0 });
     const entries = await storedEntries(api.broker.parts.store);

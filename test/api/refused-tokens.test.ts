@@ -23,7 +23,7 @@ const account = (name: string): object => ({
 const subject = (text: string): Readonly<Record<string, unknown>> =>
   Object.fromEntries([['sub', text]]);
 
-/** One of each row; every variant of a row is in test/unit/auth. */
+/** One token of each row; test/unit/auth has every variant of a row. */
 const TOKENS: readonly (readonly [row: string, reason: string, make: () => string])[] = [
   ['J01', 'bad_alg', () => api.oddToken({ header: { alg: 'none' }, signature: new Uint8Array() })],
   ['J01', 'bad_alg', () => api.oddToken({ header: { alg: 'HS256' } })],
@@ -69,9 +69,9 @@ const TOKENS: readonly (readonly [row: string, reason: string, make: () => strin
   ['J30', 'bad_signature', () => api.oddToken({ signature: new Uint8Array(64) })],
 ];
 
-describe('a token that must not log in', () => {
+describe('a refused login', () => {
   it.each(TOKENS)(
-    'is refused the same way whatever is wrong, and the log knows what (%s, %s)',
+    'has the same answer for every reason, and the log names the reason (%s, %s)',
     async (_row, reason, make) => {
       const token = make();
       const entry = await expectDenied(api, {
@@ -85,7 +85,7 @@ describe('a token that must not log in', () => {
     },
   );
 
-  it('is not looked at when it is longer than a body may be (J29)', async () => {
+  it('does not parse a token longer than the limit of a body (J29)', async () => {
     const token = '.'.repeat(200_000);
     await expectDenied(api, {
       status: 413,
@@ -94,7 +94,7 @@ describe('a token that must not log in', () => {
     });
   });
 
-  it('leaves the door open for one that may', async () => {
+  it('does not affect a later login with a valid token', async () => {
     expect(await api.logIn()).toMatch(/^qms_/);
   });
 });

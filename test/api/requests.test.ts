@@ -47,7 +47,7 @@ describe('a path', () => {
     '/api/v1/secrets/app:x/db',
     `/api/v1/secrets/${'a/'.repeat(16)}a`,
     `/api/v1/secrets/${'a'.repeat(513)}`,
-  ])('as %s is refused, never repaired', async (path) => {
+  ])('%s is refused, never repaired', async (path) => {
     await expectDenied(api, {
       status: 400,
       code: 'ERR_PATH_INVALID',
@@ -56,7 +56,7 @@ describe('a path', () => {
     });
   });
 
-  it('with dots that are no dot segments is a path', async () => {
+  it('with dots is valid if no segment is a dot segment', async () => {
     const body = { data: { a: 'b' } };
     for (const path of ['app/...', 'app/..x', 'app/x..', 'app/.x']) {
       await api.call('PUT', `/api/v1/secrets/${path}`, { token, body });
@@ -78,7 +78,7 @@ describe('a path', () => {
     '/Healthz',
     '/api/v1/audit/sinks',
     '/debug',
-  ])('as %s leads nowhere that it should not', async (path) => {
+  ])('%s reaches no other resource', async (path) => {
     const answer = await raw(`GET ${path} HTTP/1.1`, []);
     expect([401, 404]).toContain(answer?.status);
     const { requestId } = JSON.parse(answer?.text ?? '{}') as { requestId: string };
@@ -88,7 +88,7 @@ describe('a path', () => {
     ]);
   });
 
-  it('of another method is told which there are', async () => {
+  it('with another method gets 405 with the allowed methods', async () => {
     const answer = await api.call('DELETE', '/api/v1/policies', { token: api.admin });
     expect(answer).toMatchObject({ status: 405, headers: { allow: 'GET' } });
   });
@@ -108,7 +108,7 @@ describe('a path', () => {
     },
   );
 
-  it('takes no other method from a header, a parameter or a body', async () => {
+  it('ignores a method in a header, a parameter or a body', async () => {
     const answer = await raw('POST /api/v1/secrets/app/db HTTP/1.1', [
       bearer,
       'X-HTTP-Method-Override: GET',
@@ -136,7 +136,7 @@ describe('a query', () => {
     'unknown=1',
     `version=${'1'.repeat(2_100)}`,
     'a[]=1&'.repeat(300),
-  ])('as ?%s is refused', async (query) => {
+  ])('?%s is refused', async (query) => {
     await expectDenied(api, {
       status: 400,
       code: 'ERR_REQUEST_INVALID',
@@ -144,7 +144,7 @@ describe('a query', () => {
     });
   });
 
-  it.each(['token', 'access_token'])('holds no %s, and what is tried is nowhere', async (name) => {
+  it.each(['token', 'access_token'])('with %s is refused and stored nowhere', async (name) => {
     const entry = await expectDenied(api, {
       status: 401,
       code: 'ERR_UNAUTHENTICATED',
@@ -164,7 +164,7 @@ describe('a query', () => {
   });
 });
 
-describe('the token', () => {
+describe('a token', () => {
   it.each([
     ['two spaces', (t: string) => `Authorization: Bearer  ${t}`],
     ['a lower-case scheme', (t: string) => `Authorization: bearer ${t}`],
@@ -185,7 +185,7 @@ describe('the token', () => {
     ['a second empty header', (t: string) => `Authorization: Bearer ${t}\r\nAuthorization:`],
     ['another header', (t: string) => `X-Vault-Token: ${t}`],
     ['a cookie', (t: string) => `Cookie: token=${t}`],
-  ])('with %s is none', async (_what, header) => {
+  ])('with %s is refused', async (_what, header) => {
     const entry = await expectDenied(api, {
       status: 401,
       code: 'ERR_UNAUTHENTICATED',
@@ -195,17 +195,17 @@ describe('the token', () => {
     expect(entry.actor).toEqual({ kind: 'unauthenticated' });
   });
 
-  it('with NUL is no request at all', async () => {
+  it('with NUL makes the request malformed', async () => {
     const answer = await raw('GET /api/v1/secrets/app/db HTTP/1.1', [`${bearer}\0`]);
     expect(answer?.status).toBe(400);
   });
 
-  it('is asked for by name', async () => {
+  it('is requested with the name of the scheme if it is missing', async () => {
     const answer = await raw('GET /api/v1/secrets/app/db HTTP/1.1', []);
     expect(answer?.headers['www-authenticate']).toBe('Bearer');
   });
 
-  it('of a service account is not one of the broker', async () => {
+  it('of a service account is refused as a broker token', async () => {
     await expectDenied(api, {
       status: 401,
       code: 'ERR_UNAUTHENTICATED',
@@ -217,8 +217,8 @@ describe('the token', () => {
   });
 });
 
-describe('what a client says of itself', () => {
-  it('makes it nobody else, and its address stays that of its connection', async () => {
+describe('client-supplied metadata', () => {
+  it('changes neither the identity nor the address of the connection', async () => {
     const claims = [
       'X-Forwarded-For: 203.0.113.9',
       'X-Remote-User: admin',
@@ -234,7 +234,7 @@ describe('what a client says of itself', () => {
     expect(JSON.stringify(entry)).not.toContain('203.0.113.9');
   });
 
-  it('is recorded as its word: a request id is never taken over', async () => {
+  it('is recorded as a claim: the broker never adopts a request id', async () => {
     const answer = await raw('GET /api/v1/secrets/app/db HTTP/1.1', [
       bearer,
       'X-Request-Id: req_test_00000001',
@@ -248,7 +248,7 @@ describe('what a client says of itself', () => {
     });
   });
 
-  it('is cut where it is long, and joined where it is said twice', async () => {
+  it('is cut if it is too long, and joined if it is repeated', async () => {
     await raw('GET /api/v1/secrets/app/db HTTP/1.1', [
       bearer,
       `X-Request-Id: ${'x'.repeat(4_000)}`,
@@ -304,7 +304,7 @@ describe('framing', () => {
     ],
     ['garbage', '\x16\x03\x01\x02\x00\x01\x00'],
     ['the preface of HTTP/2', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'],
-  ])('of %s is answered with 400 or cut', async (_what, request) => {
+  ])('of %s gets 400 or a closed connection', async (_what, request) => {
     const answer = await rawHttp(api.port, request);
     expect([400, undefined]).toContain(answer?.status);
     expect((await api.call('GET', '/healthz')).status).toBe(200);
@@ -331,14 +331,14 @@ describe('framing', () => {
   });
 
   it.each(['__proto__: x', 'constructor: x', 'toString: x', 'hasOwnProperty: x'])(
-    'with a header %s is a request like any other',
+    'with a header %s is handled like any other request',
     async (header) => {
       const answer = await raw('GET /api/v1/secrets/app/db HTTP/1.1', [header, bearer]);
       expect(answer?.status).toBe(200);
     },
   );
 
-  it.each([100, 148, 160, 900])('with %i headers more is refused, not cut', async (count) => {
+  it.each([100, 148, 160, 900])('with %i extra headers is refused, not cut', async (count) => {
     const many = Array.from({ length: count }, () => 'a: b');
     const answer = await raw('GET /api/v1/secrets/app/db HTTP/1.1', [...many, bearer]);
     expect(answer?.status).toBe(431);
@@ -350,7 +350,7 @@ describe('framing', () => {
     expect(answer?.status).toBe(431);
   });
 
-  it('answers 64 pipelined requests in order, and refuses the rest', async () => {
+  it('of 64 pipelined requests is answered in order, and more are refused', async () => {
     const one = `GET /api/v1/secrets/app/db HTTP/1.1\r\nHost: x\r\n${bearer}\r\n\r\n`;
     const socket = connect(api.port, '127.0.0.1');
     let text = '';
@@ -365,8 +365,8 @@ describe('framing', () => {
   });
 });
 
-describe('what nobody asked the broker for', () => {
-  it('is refused with an entry each: unknown routes, methods and malformed bodies', async () => {
+describe('an invalid request', () => {
+  it('is refused with one entry: unknown routes, methods and malformed bodies', async () => {
     const sent = [
       await api.call('GET', '/api/v1/nothing'),
       await api.call('PATCH', '/api/v1/policies'),
@@ -388,7 +388,7 @@ describe('what nobody asked the broker for', () => {
     }
   });
 
-  it('leaves an entry also where the upload broke off', async () => {
+  it('is recorded even if the upload breaks off', async () => {
     const before = (await storedEntries(api.broker.parts.store)).length;
     const socket = connect(api.port, '127.0.0.1');
     const head = 'POST /api/v1/sessions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json';

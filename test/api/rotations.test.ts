@@ -16,7 +16,7 @@ async function holder(): Promise<string> {
   return api.logIn({ pod: { name: `api-${pods}`, uid: `pod-uid-${pods}` } });
 }
 
-/** A path with a generated password, and what is said of its rotation besides. */
+/** A path with a generated password and further rotation settings. */
 async function rotating(path: string, more: object = {}): Promise<void> {
   await api.call('PUT', `/api/v1/secrets/${path}`, {
     token: api.admin,
@@ -39,7 +39,7 @@ const acknowledge = async (token: string, path: string, version: string, more: o
     body: { items: [{ path, version, ...more }] },
   });
 
-/** What is looked at of a rotation, whose whole shape the contract has checked. */
+/** The checked fields of a rotation; the contract has checked its whole shape. */
 interface Shown {
   readonly state: string;
   readonly step: string;
@@ -47,7 +47,7 @@ interface Shown {
   readonly steps: readonly { readonly step: string; readonly outcome: string }[];
 }
 
-/** The history's newest entry, once `done` holds of it. */
+/** The newest entry of the history, once `done` is true for it. */
 async function until(path: string, done: (rotation: Shown) => boolean): Promise<Shown> {
   for (;;) {
     const answer = await api.call('GET', `/api/v1/rotation-history/${path}`, { token: api.admin });
@@ -57,7 +57,7 @@ async function until(path: string, done: (rotation: Shown) => boolean): Promise<
   }
 }
 
-describe('a rotation asked for', () => {
+describe('a rotation by API', () => {
   it('makes a new version current, keeps the other keys, and shows every step', async () => {
     await rotating('app/plain');
     const started = await ask('run', 'app/plain', { comment: 'because' });
@@ -83,7 +83,7 @@ describe('a rotation asked for', () => {
     });
   });
 
-  it('tells its holders within a second, and ends the old version when they moved on', async () => {
+  it('notifies lease holders within a second, and revokes the old version after they moved on', async () => {
     await rotating('app/held');
     const [first, second] = [await holder(), await holder()];
     await read('app/held', first);
@@ -109,7 +109,7 @@ describe('a rotation asked for', () => {
     await until('app/held', ({ state }) => state === 'done');
   });
 
-  it('rolls back when several holders cannot work with it, and not for one', async () => {
+  it('rolls back when several holders report failures, but not for one', async () => {
     await rotating('app/bad');
     const holders = [await holder(), await holder(), await holder()];
     for (const token of holders) await read('app/bad', token);
@@ -130,7 +130,7 @@ describe('a rotation asked for', () => {
     expect(version).toBe('3');
   });
 
-  it('waits for nobody in an incident', async () => {
+  it('does not wait for holders in an incident', async () => {
     await rotating('app/hurried');
     await read('app/hurried', await holder());
     const needs = await ask('run', 'app/hurried', { incident: true });
@@ -140,7 +140,7 @@ describe('a rotation asked for', () => {
     expect(ended).toMatchObject({ cause: 'incident', comment: 'it is on a pastebin' });
   });
 
-  it('goes to one pod first, then to a share, then to all', async () => {
+  it('moves to one pod first, then to a share, then to all', async () => {
     await rotating('app/canary', { canary: { share: 50, soak: '1s' } });
     const tokens = await Promise.all(Array.from({ length: 4 }, holder));
     for (const token of tokens) await read('app/canary', token);
@@ -176,7 +176,7 @@ describe('a rotation asked for', () => {
     await until('app/canary', ({ state }) => state === 'done');
   }, 20_000);
 
-  it.each(['run', 'drill'])('is begun once, however often its %s is asked for', async (verb) => {
+  it.each(['run', 'drill'])('starts once, however often its %s is sent', async (verb) => {
     const path = `app/repeated-${verb}`;
     await rotating(path);
     const order = (key: string, body: object, at = path) =>
@@ -208,7 +208,7 @@ describe('a rotation asked for', () => {
     expect(another.body).not.toMatchObject({ id });
   });
 
-  it('is not another caller’s of the same key, nor an incident that was asked for as none', async () => {
+  it("does not match another caller's idempotency key, and an incident does not match a normal rotation", async () => {
     await rotating('app/keys', { retire: 'manual' });
     const order = (token: string, body: object) =>
       api.call('POST', '/api/v1/rotations/app/keys:run', {
@@ -228,7 +228,7 @@ describe('a rotation asked for', () => {
     expect((await order(api.admin, { comment: 'why' })).status).toBe(202);
   });
 
-  it('that would leave a copy of the old secret is parked, and goes on once it is gone', async () => {
+  it('is parked while a copy of the old secret remains, and resumes when the copy is gone', async () => {
     const path = 'app/copies';
     const data = { username: 'app', password: 'the-first-password' };
     const write = (version: string, value: object) =>
@@ -248,7 +248,7 @@ describe('a rotation asked for', () => {
     expect((await read(path, await holder())).body).toMatchObject({ version: '4' });
   });
 
-  it('is one at a time', async () => {
+  it('is limited to one at a time for each path', async () => {
     await rotating('app/once', { retire: 'manual' });
     await read('app/once', await holder());
     await ask('run', 'app/once');
@@ -265,7 +265,7 @@ describe('a rotation asked for', () => {
     await until('app/once', ({ state }) => state === 'done');
   });
 
-  it('goes on at once when another is asked for because of an incident, and says so', async () => {
+  it('is hurried by a later incident request, and the answer reports that', async () => {
     await rotating('app/urgent', { retire: 'manual' });
     await read('app/urgent', await holder());
     await ask('run', 'app/urgent');
@@ -280,7 +280,7 @@ describe('a rotation asked for', () => {
     await until('app/urgent', ({ state }) => state === 'done');
   });
 
-  it('is rolled back by whoever may rotate it, while the old version is there', async () => {
+  it('is rolled back by any authorized operator while the old version exists', async () => {
     await rotating('app/undo', { retire: 'manual' });
     await read('app/undo', await holder());
     await ask('run', 'app/undo');
@@ -292,7 +292,7 @@ describe('a rotation asked for', () => {
     expect(data.password).toBe('the-first-password');
   });
 
-  it('can be a drill, which promotes nothing and proves that it could', async () => {
+  it('can be a drill, which promotes nothing and proves that a rotation would work', async () => {
     await rotating('app/drill');
     expect((await ask('drill', 'app/drill')).status).toBe(202);
     await until('app/drill', ({ state }) => state === 'done');
@@ -304,7 +304,7 @@ describe('a rotation asked for', () => {
 });
 
 describe('rotations', () => {
-  it('are listed, by what is to be done about them', async () => {
+  it('are listed by state', async () => {
     await rotating('app/list-a', { schedule: { every: '30d' } });
     await rotating('app/list-b');
     const list = async (query: string) =>
@@ -321,7 +321,7 @@ describe('rotations', () => {
     expect(await list('&state=parked')).toEqual([]);
   });
 
-  it('are paged, and seen within the scope of the operator', async () => {
+  it('are paged and filtered by the scope of the operator', async () => {
     await rotating('app/scope/a');
     await rotating('app/scope/b');
     await rotating('app/scoped-not');
@@ -335,7 +335,7 @@ describe('rotations', () => {
     expect((await statusOf('app/scoped-not', token)).status).toBe(403);
   });
 
-  it('are for who holds the capability; a reader is refused, whether the path rotates or not', async () => {
+  it('are refused to callers without the capability, whether the path rotates or not', async () => {
     await rotating('app/mine');
     const reader = await api.operator('reads', [{ role: 'secret-reader' }]);
     for (const path of ['app/mine', 'app/nothing-there']) {
@@ -358,7 +358,7 @@ describe('rotations', () => {
   });
 
   it.each(['retry', 'abort', 'rollback', 'retire'])(
-    'do not take %s where nothing is under way',
+    'refuse %s when none is in progress',
     async (verb) => {
       await rotating(`app/idle-${verb}`);
       await expectDenied(api, {
@@ -389,7 +389,7 @@ describe('rotations', () => {
     [{ options: { keys: {} } }],
     [{ canary: { share: 0 } }],
     [{ surprise: true }],
-  ])('are not defined by %j', async (change) => {
+  ])('refuse the definition %j', async (change) => {
     const rotation = { strategy: 'generated', options: { keys: { password: {} } }, ...change };
     await expectDenied(api, {
       status: 400,

@@ -20,7 +20,7 @@ const seal = (as = api.admin, body: object = { reason: 'INC-9' }): Promise<Answe
   api.call('POST', '/api/v1/seal', { token: as, body });
 
 describe('a sealed broker', () => {
-  it('refuses everything that is not a probe, with one code', async () => {
+  it('refuses everything except probes, with one code', async () => {
     expect(await seal()).toMatchObject({ status: 200, body: { sealed: true } });
     const asked: readonly (readonly [string, string, object?])[] = [
       ['GET', '/api/v1/secrets/app/db'],
@@ -49,7 +49,7 @@ describe('a sealed broker', () => {
     expect(ready).toMatchObject({ status: 503, body: { ready: false, reasons: ['ERR_SEALED'] } });
   });
 
-  it('has no key and no value any more, also where they were taken before', async () => {
+  it('holds no key and no value, even those that a caller fetched before', async () => {
     const { keyring, values, sessions, rows } = api.broker.parts;
     const root = keyring.active;
     const terms = { generation: 'g', cacheTtlMs: 60_000, staleIfErrorMs: 0 };
@@ -73,7 +73,7 @@ describe('a sealed broker', () => {
     expect(keyring.ids()).toEqual([]);
   });
 
-  it('has recorded it before, and its log goes on', async () => {
+  it('recorded the seal first, and its log continues', async () => {
     await seal();
     await read();
     const { store } = api.broker.parts;
@@ -88,7 +88,7 @@ describe('a sealed broker', () => {
     expect(integrator.status().size).toBeGreaterThan(at);
   });
 
-  it('ends event streams', async () => {
+  it('closes event streams', async () => {
     const stream = await EventReader.open(api.url, token);
     if (!(stream instanceof EventReader)) throw new Error('no stream');
     await stream.next('ready');
@@ -103,7 +103,7 @@ describe('sealing', () => {
     { role: 'policy-editor' },
     { role: 'responder', scope: ['app'] },
     { role: 'secret-editor' },
-  ])('is not for %j', async (grant) => {
+  ])('is refused to %j', async (grant) => {
     const other = await api.operator('other', [grant]);
     expect((await seal(other)).status).toBe(403);
     expect((await seal(token)).status).toBe(403);
@@ -115,11 +115,11 @@ describe('sealing', () => {
     expect((await read()).status).toBe(200);
   });
 
-  it('is for a responder', async () => {
+  it('is allowed to a responder', async () => {
     expect((await seal(await api.operator('r', [{ role: 'responder' }]))).status).toBe(200);
   });
 
-  it('that cannot be recorded does not happen', async () => {
+  it('does not happen if it cannot be recorded', async () => {
     const { store } = api.broker.parts;
     const commit = store.commit.bind(store);
     store.commit = () => Promise.reject(new Error('disk'));

@@ -20,7 +20,7 @@ beforeAll(async () => {
 afterAll(() => api.stop());
 
 describe('a login with a proof', () => {
-  it('binds the session to the key, and says so', async () => {
+  it('binds the session to the key and reports it', async () => {
     const read = await bound.call('GET', '/api/v1/sessions/self');
     const thumbprint = await bound.sender.thumbprint();
     expect(read.body.session.keyThumbprint).toBe(thumbprint);
@@ -29,14 +29,14 @@ describe('a login with a proof', () => {
     expect(opened.map((entry) => entry['keyThumbprint'])).toContain(thumbprint);
   });
 
-  it('is what binds it: without, it is as it was', async () => {
+  it('is the only way to bind: without a proof the session is unbound', async () => {
     const token = await api.logIn();
     const read = await api.call('GET', '/api/v1/sessions/self', { token });
     expect(read.body.session).not.toHaveProperty('keyThumbprint');
     expect((await api.call('GET', DB, { token })).body.data).toEqual({ password: CANARY });
   });
 
-  it('may be of a key that another session is bound to', async () => {
+  it('may use a key that another session is bound to', async () => {
     const again = await BoundSession.open(api, bound.sender);
     expect(again.token).not.toBe(bound.token);
     expect((await again.call('GET', DB)).status).toBe(200);
@@ -56,7 +56,7 @@ describe('a login with a proof', () => {
         sender.proof({ method: 'POST', url, at: Math.floor(Date.now() / 1000) - 300 }),
     ],
     [
-      'that somebody else signed',
+      'signed with another key',
       'dpop_signature',
       (sender, url) => sender.proof({ method: 'POST', url }, { signedBy: new Sender() }),
     ],
@@ -72,7 +72,7 @@ describe('a login with a proof', () => {
       (sender, url) =>
         `${sender.proof({ method: 'POST', url })}, ${sender.proof({ method: 'POST', url })}`,
     ],
-  ])('%s opens no session, not even one without a key', async (_why, reason, make) => {
+  ])('%s opens no session, not even an unbound one', async (_why, reason, make) => {
     const proof = make(new Sender(), `${api.url}/api/v1/sessions`);
     const body = { cluster: 'c1', token: api.serviceAccountToken() };
     const entry = await expectDenied(api, {
@@ -86,8 +86,8 @@ describe('a login with a proof', () => {
   });
 });
 
-describe('an answer that holds values', () => {
-  it('is sealed to the key of the session, and to the request that asked', async () => {
+describe('an answer with values', () => {
+  it('is encrypted to the key of the session and bound to the request', async () => {
     const headers = bound.headers('GET', DB);
     const answer = await api.call('GET', DB, { headers });
     expect(answer).toMatchObject({ status: 200, headers: { 'content-type': 'application/jose' } });
@@ -101,7 +101,7 @@ describe('an answer that holds values', () => {
     await expect(new Sender().open(answer.text)).rejects.toThrow();
   });
 
-  it('is sealed as a whole where it is of several, failures among them', async () => {
+  it('of a batch is encrypted as a whole, failures included', async () => {
     const items = [{ path: 'app/db' }, { path: 'app/nowhere' }, { path: 'other/x' }];
     const answer = await bound.call('POST', '/api/v1/secrets:batch', { items });
     expect(answer.headers['content-type']).toBe('application/jose');
@@ -115,12 +115,12 @@ describe('an answer that holds values', () => {
     });
   });
 
-  it('is sealed with a query too, which the proof does not name', async () => {
+  it('is encrypted for a request with a query too, which the proof does not name', async () => {
     const answer = await bound.call('GET', `${DB}?version=1`);
     expect((await bound.opened(answer)).body).toMatchObject({ data: { password: CANARY } });
   });
 
-  it('shows no value in its bytes, and no other answer is sealed', async () => {
+  it('has no value in its bytes, and other answers are not encrypted', async () => {
     const sealed = await bound.call('GET', DB);
     const decoded = sealed.text
       .split('.')
@@ -151,7 +151,7 @@ describe('a bound session', () => {
     expect((await held.opened(await held.call('GET', DB))).body).toMatchObject({ path: 'app/db' });
   });
 
-  it('does not forget the proofs of before its renewal', async () => {
+  it('refuses proofs from before its renewal', async () => {
     const held = await BoundSession.open(api);
     const headers = held.headers('GET', DB);
     expect((await api.call('GET', DB, { headers })).status).toBe(200);
@@ -160,13 +160,13 @@ describe('a bound session', () => {
     expect((await api.call('GET', DB, { headers })).status).toBe(401);
   });
 
-  it('ends like any other', async () => {
+  it('is closed like any other', async () => {
     const held = await BoundSession.open(api);
     expect((await held.call('DELETE', '/api/v1/sessions/self')).status).toBe(204);
     expect((await held.call('GET', DB)).status).toBe(401);
   });
 
-  it('follows events once it has proved itself', async () => {
+  it('follows events with a valid proof', async () => {
     const held = await BoundSession.open(api);
     await held.call('GET', DB);
     const headers = held.headers('GET', '/api/v1/events');
@@ -181,7 +181,7 @@ describe('a bound session', () => {
   });
 });
 
-describe('a policy that asks for sealed delivery', () => {
+describe('a policy that requires sealed delivery', () => {
   beforeAll(async () => {
     const rule = { paths: ['app/card/**'], capabilities: ['read'] };
     await api.put('policies/cards', {
@@ -196,7 +196,7 @@ describe('a policy that asks for sealed delivery', () => {
     await bound.call('PUT', '/api/v1/secrets/app/card/1', { data: { pan: CANARY } });
   });
 
-  it('shuts out who would get values in clear', async () => {
+  it('refuses callers that would receive values in the clear', async () => {
     const token = await api.logIn();
     await expectDenied(api, {
       status: 403,
@@ -207,7 +207,7 @@ describe('a policy that asks for sealed delivery', () => {
     expect((await bound.call('GET', '/api/v1/secrets/app/card/1')).status).toBe(200);
   });
 
-  it('can be tried', async () => {
+  it('can be tested with a policy test', async () => {
     const question = {
       workload: { cluster: 'c1', namespace: 'prod', serviceAccount: 'api' },
       ...{ capability: 'read', path: 'app/card/1', sourceAddress: '10.0.0.1' },

@@ -22,7 +22,7 @@ function read(path: string, as = token) {
 }
 
 describe('reading a secret', () => {
-  it('answers its data under a lease, for memory and not for keeping', async () => {
+  it('returns its data under a lease, with no-store', async () => {
     const first = await read('app/db');
     expect(first.status).toBe(200);
     expect(first.body).toMatchObject({
@@ -37,13 +37,13 @@ describe('reading a secret', () => {
     expect(again.body.lease).toEqual(first.body.lease);
   });
 
-  it('answers the same by the hot way and by the ordinary one', async () => {
+  it('returns the same answer on the fast path and on the Express route', async () => {
     const hot = await read('app/db');
     const ordinary = await read('app/db?version=1');
     expect(ordinary.body).toEqual(hot.body);
   });
 
-  it('keeps bytes and every kind of text as they were written', async () => {
+  it('preserves bytes and every kind of text', async () => {
     const data = {
       text: 'ü "quoted" \\ \u2028 🔑 \n\t',
       empty: '',
@@ -53,7 +53,7 @@ describe('reading a secret', () => {
     expect((await read('app/odd')).body.data).toEqual(data);
   });
 
-  it('is refused alike for what exists and what does not', async () => {
+  it('is refused the same way for existing and absent secrets', async () => {
     await api.put('mounts/hidden', { prefix: 'hidden', connection: 'embedded' });
     const editor = await api.operator('hider', [{ role: 'secret-editor' }]);
     await api.call('PUT', '/api/v1/secrets/hidden/there', {
@@ -80,7 +80,7 @@ describe('reading a secret', () => {
     });
   });
 
-  it('says that nothing is there to who may read the path', async () => {
+  it('returns 404 to callers that may read the path', async () => {
     await expectDenied(api, {
       status: 404,
       code: 'ERR_NOT_FOUND',
@@ -89,7 +89,7 @@ describe('reading a secret', () => {
     });
   });
 
-  it('is for operators only with the role that reads values, which admin is not', async () => {
+  it('as an operator needs the role that reads values, and admin does not include it', async () => {
     await expectDenied(api, {
       status: 403,
       code: 'ERR_DENIED',
@@ -102,7 +102,7 @@ describe('reading a secret', () => {
     expect(answer.body).not.toHaveProperty('lease');
   });
 
-  it('by HEAD, OPTIONS, PATCH and made-up methods is not allowed and is recorded', async () => {
+  it('by HEAD, OPTIONS, PATCH and unknown methods is refused and recorded', async () => {
     for (const method of ['HEAD', 'OPTIONS', 'PATCH']) {
       const answer = await api.call(method, '/api/v1/secrets/app/db', { token });
       expect(answer.status).toBe(405);
@@ -117,7 +117,7 @@ describe('reading a secret', () => {
     }
   });
 
-  it('stops with the policy that allowed it, before the next answer', async () => {
+  it('is refused as soon as the policy that allowed it is removed', async () => {
     await api.put('policies/short', policy('short', ['brief/**'], ['read', 'write']));
     await api.put('mounts/brief', { prefix: 'brief', connection: 'embedded' });
     await write('brief/x', { a: 'b' });
@@ -132,7 +132,7 @@ describe('reading a secret', () => {
 });
 
 describe('writing a secret', () => {
-  it('creates only what is not there with If-None-Match', async () => {
+  it('with If-None-Match creates only an absent secret', async () => {
     const created = await write('app/new', { a: '1' }, { 'If-None-Match': '*' });
     expect(created).toMatchObject({ status: 201, headers: { etag: '"1"' } });
     await expectDenied(api, {
@@ -143,7 +143,7 @@ describe('writing a secret', () => {
     });
   });
 
-  it('replaces only the version that was seen with If-Match', async () => {
+  it('with If-Match replaces only the given version', async () => {
     await write('app/seen', { a: '1' });
     const replaced = await write('app/seen', { a: '2' }, { 'If-Match': '"1"' });
     expect(replaced).toMatchObject({ status: 200, body: { path: 'app/seen', version: '2' } });
@@ -167,7 +167,7 @@ describe('writing a secret', () => {
     ['no tag', { 'If-Match': '1' }],
     ['a tag that must not be there', { 'If-None-Match': '"1"' }],
     ['both', { 'If-Match': '"1"', 'If-None-Match': '*' }],
-  ])('takes no %s as a precondition', async (_what, headers) => {
+  ])('refuses %s as a precondition', async (_what, headers) => {
     await expectDenied(api, {
       status: 400,
       code: 'ERR_REQUEST_INVALID',
@@ -176,7 +176,7 @@ describe('writing a secret', () => {
     });
   });
 
-  it('takes no value that is larger than the limit', async () => {
+  it('refuses a value over the limit', async () => {
     const large = 'canary'.repeat(20_000);
     await expectDenied(api, {
       status: 413,
@@ -192,7 +192,7 @@ describe('writing a secret', () => {
     ['base64 that is not canonical', { data: { a: { base64: 'QQ=' } } }],
     ['a list', { data: ['a'] }],
     ['nothing', {}],
-  ])('takes no data of %s', async (_what, body) => {
+  ])('refuses data of %s', async (_what, body) => {
     await expectDenied(api, {
       status: 400,
       code: 'ERR_BODY_INVALID',
@@ -200,7 +200,7 @@ describe('writing a secret', () => {
     });
   });
 
-  it('is for who holds the capability; a reader is refused', async () => {
+  it('is refused to readers and allowed to callers with the capability', async () => {
     await api.put('policies/only-read', policy('only-read', ['ro/**'], ['read']));
     await api.put('mounts/ro', { prefix: 'ro', connection: 'embedded' });
     await expectDenied(api, {
@@ -210,7 +210,7 @@ describe('writing a secret', () => {
     });
   });
 
-  it('can be taken back, by version and whole', async () => {
+  it('can be undone by deletion of one version or of the whole secret', async () => {
     await write('app/gone', { a: '1' });
     await write('app/gone', { a: '2' });
     const one = await api.call('DELETE', '/api/v1/secrets/app/gone?versions=1', { token });
@@ -219,13 +219,13 @@ describe('writing a secret', () => {
     expect((await read('app/gone')).status).toBe(200);
     expect((await api.call('DELETE', '/api/v1/secrets/app/gone', { token })).status).toBe(204);
     expect((await read('app/gone')).status).toBe(404);
-    const anew = await write('app/gone', { a: '3' }, { 'If-None-Match': '*' });
-    expect(anew.body.version).toBe('3');
+    const recreated = await write('app/gone', { a: '3' }, { 'If-None-Match': '*' });
+    expect(recreated.body.version).toBe('3');
   });
 });
 
 describe('a batch', () => {
-  it('answers each item by itself, in order, with an entry each', async () => {
+  it('answers each item by itself, in order, with one entry each', async () => {
     const items = [
       { path: 'app/db' },
       { path: 'nope/x' },
@@ -244,7 +244,7 @@ describe('a batch', () => {
     expect(entries.map((entry) => entry['item'])).toEqual([0, 1, 2, 3]);
   });
 
-  it('refuses a credential where a secret is kept, and says so in its item', async () => {
+  it('refuses a credential at a path of static secrets, in the item', async () => {
     const items = [{ path: 'app/db', idempotencyKey: 'k1' }, { path: 'app/db' }];
     const answer = await api.call('POST', '/api/v1/secrets:batch', { token, body: { items } });
     expect(answer.body.items[0].error.code).toBe('ERR_CONFLICT');
@@ -269,7 +269,7 @@ describe('a batch', () => {
       { items: [{ path: 'app/db', idempotencyKey: 'k', ttl: '1h; x' }] },
       'ERR_BODY_INVALID',
     ],
-  ])('of %s is refused whole', async (_what, body, code) => {
+  ])('of %s is refused as a whole', async (_what, body, code) => {
     await expectDenied(api, {
       status: 400,
       code,
@@ -277,7 +277,7 @@ describe('a batch', () => {
     });
   });
 
-  it('of credentials is for workloads', async () => {
+  it('of credentials is refused to operators', async () => {
     const reader = await api.operator('batcher', [{ role: 'secret-reader' }]);
     await expectDenied(api, {
       status: 403,
@@ -293,7 +293,7 @@ describe('a batch', () => {
 });
 
 describe('a list', () => {
-  it('shows only what the caller may list, filtered before it is cut into pages', async () => {
+  it('shows only paths that the caller may list, filtered before paging', async () => {
     await api.put('mounts/team', { prefix: 'team', connection: 'embedded' });
     await api.put('policies/team', policy('team', ['team/a*', 'team/z'], ['list', 'write']));
     const editor = await api.operator('lister', [{ role: 'secret-editor' }]);
@@ -342,7 +342,7 @@ describe('a list', () => {
     });
   });
 
-  it('takes no cursor but its own', async () => {
+  it('accepts only its own cursor', async () => {
     const own = await api.call('GET', '/api/v1/secrets?prefix=app&limit=1', { token });
     const cursor = own.body.next as string;
     for (const forged of [cursor.replace(/^./, 'X'), `${cursor.split('.')[0] ?? ''}.AAAA`]) {

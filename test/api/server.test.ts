@@ -56,7 +56,7 @@ async function textOf(message: IncomingMessage): Promise<string> {
 }
 
 describe('draining', () => {
-  it('lets what is under way finish, closes behind it, and takes nothing new', async () => {
+  it('finishes requests in flight, closes their connections, and accepts no new ones', async () => {
     await start();
     await api.seed();
     const token = await api.logIn();
@@ -85,7 +85,7 @@ describe('draining', () => {
   it.each([
     ['nothing', ''],
     ['half a head', 'GET /healthz HTTP/1.1\r\nHost:'],
-  ])('does not wait to the end for who has said %s', async (_what, text) => {
+  ])('does not wait for a client that has sent %s', async (_what, text) => {
     await start({ clock: fastClock(Date.now(), 20) });
     const silent = connect(api.port, '127.0.0.1');
     silent.on('error', () => undefined);
@@ -97,7 +97,7 @@ describe('draining', () => {
     await closed;
   });
 
-  it('does not take a client that waited to be told to send its body for a silent one', async () => {
+  it('does not treat a client that waits for 100 Continue as silent', async () => {
     await start({ clock: fastClock(Date.now(), 20) });
     await api.seed();
     const token = await api.logIn();
@@ -120,7 +120,7 @@ describe('draining', () => {
     expect(await draining).toBe(true);
   });
 
-  it('cuts who does not finish in time, and says so', async () => {
+  it('cuts clients that do not finish in time, and records it', async () => {
     await start();
     const idle = connect(api.port, '127.0.0.1');
     idle.write(
@@ -132,7 +132,7 @@ describe('draining', () => {
     await closed;
   });
 
-  it('is told by readiness', async () => {
+  it('is reported by readiness', async () => {
     await start();
     api.drain.begin();
     const answer = await api.call('GET', '/readyz');
@@ -142,7 +142,7 @@ describe('draining', () => {
 });
 
 describe('connections', () => {
-  it('of one address are capped', async () => {
+  it('of one address are limited', async () => {
     await start({ listener: { maxConnectionsPerAddress: 5 } });
     const sockets = Array.from({ length: 5 }, () => connect(api.port, '127.0.0.1'));
     await Promise.all(sockets.map((socket) => once(socket, 'connect')));
@@ -157,7 +157,7 @@ describe('connections', () => {
     for (const socket of sockets) socket.destroy();
   });
 
-  it('are capped in all', async () => {
+  it('are limited in all', async () => {
     await start({ listener: { maxConnections: 3 } });
     const sockets = Array.from({ length: 3 }, () => connect(api.port, '127.0.0.1'));
     await Promise.all(sockets.map((socket) => once(socket, 'connect')));
@@ -165,7 +165,7 @@ describe('connections', () => {
     for (const socket of sockets) socket.destroy();
   });
 
-  it('that send their headers drop by drop are cut, and that is recorded', async () => {
+  it('with slow headers are cut, and that is recorded', async () => {
     await start();
     const server = await serverBehind(() => api.call('GET', '/healthz'));
     expect(server.headersTimeout).toBe(10_000);
@@ -182,14 +182,14 @@ describe('connections', () => {
     expect(entries.at(-1)).toMatchObject({ action: 'request.refused', reason: 'timeout' });
   });
 
-  it('that send their bodies drop by drop are cut, each is recorded, and others are served meanwhile', async () => {
+  it('with slow bodies are cut, each is recorded, and others are served meanwhile', async () => {
     await start({ refusals: { entriesPerWindow: 1_000 } });
     await api.seed();
     const token = await api.logIn();
     await api.call('PUT', '/api/v1/secrets/app/x', { token, body: { data: { a: 'b' } } });
     const server = await serverBehind(() => api.call('GET', '/healthz'));
     expect(server.requestTimeout).toBe(30_000);
-    // Node takes the shorter of the two for headers, whichever it is called.
+    // Node uses the shorter of the two limits for headers, whatever their names are.
     server.headersTimeout = server.requestTimeout = 2_000;
 
     const head = `PUT /api/v1/secrets/app/x HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${token}`;
@@ -224,9 +224,9 @@ describe('connections', () => {
 
 describe('a refusal on the connection itself', () => {
   it.each([
-    ['what is no HTTP', 'no HTTP\r\n\r\n', 'framing'],
+    ['text that is not HTTP', 'no HTTP\r\n\r\n', 'framing'],
     ['a tunnel', 'CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n', 'method'],
-  ])('ends the connection of who never hangs up: %s', async (_, request, reason) => {
+  ])('closes the connection of a client that never closes it: %s', async (_, request, reason) => {
     await start({ clock: fastClock(Date.now(), 20) });
     const socket = connect({ port: api.port, host: '127.0.0.1', allowHalfOpen: true });
     socket.resume().write(request);
@@ -239,7 +239,7 @@ describe('a refusal on the connection itself', () => {
 });
 
 describe('the listener of metrics', () => {
-  it('is bounded as the others are', async () => {
+  it('has the same limits as the others', async () => {
     await start();
     const metrics = new MetricsServer(new Registry());
     const { port } = await metrics.listen({ host: '127.0.0.1', port: 0 });
@@ -306,7 +306,7 @@ describe('TLS', () => {
     return { protocol, name };
   }
 
-  it('does not wait to the end for who has said nothing since the handshake', async () => {
+  it('closes at once a connection that is silent since the handshake when the broker drains', async () => {
     const { port, authority } = await startTls({}, undefined, fastClock(Date.now(), 20));
     const ca = authority.cert;
     const silent = connectTls({ port, host: '127.0.0.1', ca, servername: 'first.test' });
@@ -317,7 +317,7 @@ describe('TLS', () => {
     await closed;
   });
 
-  it('is 1.3 and nothing older', async () => {
+  it('accepts 1.3 and nothing older', async () => {
     const { port, authority } = await startTls();
     const trust = { ca: authority.cert, servername: 'first.test' };
     expect(await handshake(port, trust)).toEqual({ protocol: 'TLSv1.3', name: 'first.test' });
@@ -325,7 +325,7 @@ describe('TLS', () => {
     await expect(fetch(`http://127.0.0.1:${port}/`)).rejects.toThrow('fetch failed');
   });
 
-  it('takes a renewed certificate without a restart, and keeps the old one when the new is no good', async () => {
+  it('loads a renewed certificate without a restart, and keeps the old one if the new one is invalid', async () => {
     const { port, authority, paths } = await startTls();
     await issue(authority, paths, 'second.test');
     await second?.reloadTls();
@@ -337,7 +337,7 @@ describe('TLS', () => {
     expect(api.logged.join('')).toContain('the old one stays');
   });
 
-  it('does not start with files that do not belong together', async () => {
+  it('does not start with a certificate and a key that do not match', async () => {
     const { authority, paths } = await startTls();
     const { key } = authority.issue({ commonName: 'other' });
     await writeFile(paths.keyFile, key);
@@ -353,7 +353,7 @@ describe('TLS', () => {
     ).rejects.toMatchObject({ code: 'ERR_CONFIG_INVALID' });
   });
 
-  it('survives thousands of handshakes that stay half open, and garbage', async () => {
+  it('survives thousands of half-open handshakes and garbage', async () => {
     const { port, authority } = await startTls({ maxConnectionsPerAddress: 2 * HALF_OPEN });
     const sockets = Array.from({ length: HALF_OPEN }, () => connect(port, '127.0.0.1'));
     for (const socket of sockets) socket.resume().on('error', () => undefined);
@@ -373,7 +373,7 @@ describe('TLS', () => {
     ['say it all and do not go on', (socket, hello) => void socket.write(hello)],
     ['say it byte by byte', (socket, hello) => void drip(socket, hello)],
     ['do not hear', (socket, hello) => void socket.pause().write(hello)],
-  ])('cuts handshakes that take too long, and records them: clients that %s', async (_, say) => {
+  ])('cuts slow handshakes and records them: clients that %s', async (_, say) => {
     const hello = await clientHello();
     const { port } = await startTls({}, 500);
     const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
@@ -393,7 +393,7 @@ describe('TLS', () => {
     });
   });
 
-  it('lets who has shaken hands be as quiet as it likes for a while', async () => {
+  it('lets a client stay silent for a while after its handshake', async () => {
     const { port, authority } = await startTls({}, 100);
     const trust = { ca: authority.cert, servername: 'first.test' };
     const quiet = connectTls({ port, host: '127.0.0.1', ...trust });
@@ -406,7 +406,7 @@ describe('TLS', () => {
     expect(answer).toContain('here');
   });
 
-  it('records what is no handshake as that', async () => {
+  it('records garbage as a failed handshake', async () => {
     const { port } = await startTls();
     const socket = connect(port, '127.0.0.1');
     socket.resume().write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
@@ -418,7 +418,7 @@ describe('TLS', () => {
   });
 });
 
-/** The first message of a TLS client, as one sends it. */
+/** The first message of a TLS client. */
 async function clientHello(): Promise<Buffer> {
   const listener = createListener();
   listener.listen(0, '127.0.0.1');

@@ -11,7 +11,7 @@ beforeAll(async () => {
 afterAll(() => api.stop());
 
 describe('a session', () => {
-  it('is opened with a service-account token, read, renewed and ended', async () => {
+  it('is opened with a service-account token, read, renewed and closed', async () => {
     const token = await api.logIn();
     const read = await api.call('GET', '/api/v1/sessions/self', { token });
     expect(read.status).toBe(200);
@@ -32,7 +32,7 @@ describe('a session', () => {
     expect((await api.call('GET', '/api/v1/sessions/self', { token })).status).toBe(401);
   });
 
-  it('ends with its leases: what was read under it is not held any more', async () => {
+  it('closes with its leases: nothing read under it is held any more', async () => {
     const token = await api.logIn();
     await api.call('PUT', '/api/v1/secrets/app/ending', { token, body: { data: { a: 'b' } } });
     const read = await api.call('GET', '/api/v1/secrets/app/ending', { token });
@@ -43,7 +43,7 @@ describe('a session', () => {
     expect(after.body).toMatchObject({ state: 'ended', cause: 'session_ended' });
   });
 
-  it('is not opened with a token that nobody signed, and the answer does not say why', async () => {
+  it('is refused with an unsigned token, and the answer does not give the reason', async () => {
     const forged = `${api.serviceAccountToken().slice(0, -8)}AAAAAAAA`;
     const entry = await expectDenied(api, {
       status: 401,
@@ -55,7 +55,7 @@ describe('a session', () => {
     expect(entry.reason).toBeDefined();
   });
 
-  it('answers the same for a cluster that does not exist', async () => {
+  it('is refused the same way for a cluster that does not exist', async () => {
     const token = api.serviceAccountToken();
     await expectDenied(api, {
       status: 401,
@@ -78,7 +78,7 @@ describe('a session', () => {
     });
   });
 
-  it('is not what an operator has, and operators are not logged in here', async () => {
+  it('is not available to operators, and operators do not log in here', async () => {
     await expectDenied(api, {
       status: 403,
       code: 'ERR_DENIED',
@@ -93,7 +93,7 @@ describe('a session', () => {
     });
   });
 
-  it('names the workload in the entries of what it is refused', async () => {
+  it('names the workload in the entries of its refused requests', async () => {
     const token = await api.logIn();
     const entry = await expectDenied(api, {
       status: 403,

@@ -31,8 +31,8 @@ async function whileBroken<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-describe('what cannot be recorded', () => {
-  it('does not happen: no value, no session, no change, and no word of why', async () => {
+describe('a request that cannot be recorded', () => {
+  it('does not happen: no value, no session, no change, and no reason in the answer', async () => {
     const { store } = api.broker.parts;
     const before = await storeSnapshot(store);
     const body = { cluster: 'c1', token: api.serviceAccountToken() };
@@ -63,7 +63,7 @@ describe('what cannot be recorded', () => {
     expect(await storeSnapshot(store)).toEqual(before);
   });
 
-  it('leaves health and metrics answering', async () => {
+  it('leaves health and metrics available', async () => {
     const answers = await whileBroken(async () => [
       await api.call('GET', '/healthz'),
       await api.call('GET', '/metrics', { token: api.admin }),
@@ -71,7 +71,7 @@ describe('what cannot be recorded', () => {
     expect(answers.map(({ status }) => status)).toEqual([200, 200]);
   });
 
-  it('happens again when the store is back', async () => {
+  it('succeeds when the store is back', async () => {
     for (;;) {
       const read = await api.call('GET', '/api/v1/secrets/app/x', { token });
       if (read.status === 503) continue;

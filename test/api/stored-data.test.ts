@@ -42,7 +42,7 @@ async function rowOf(path: string): Promise<VersionRow> {
   return (await store.get('secret_versions', { secret_id: head!.id, version: 1 }))!;
 }
 
-/** A secret whose row somebody changed who can write the database; nobody has read it before. */
+/** A secret that was never read, whose row a writer to the database changed. */
 async function tampered(change: Change): Promise<string> {
   const other = await rowOf(await write('canary-other'));
   const path = await write('canary-value');
@@ -71,20 +71,23 @@ const CHANGES: readonly (readonly [string, Change])[] = [
   ['of another secret', (_row, { ciphertext, wrapped_dek }) => ({ ciphertext, wrapped_dek })],
 ];
 
-describe('a value that is not as it was written', () => {
-  it.each(CHANGES)('is an error, an entry and no value: %s (C05)', async (_what, change) => {
-    const path = await tampered(change);
-    await expectDenied(api, {
-      status: 500,
-      code: 'ERR_CIPHERTEXT_INVALID',
-      outcome: 'error',
-      unechoed: ['canary', 'planted', path, 'rk_', '../'],
-      send: () => read(path),
-    });
-    expect(api.logged.join('')).not.toMatch(/canary|planted/);
-  });
+describe('a modified stored value', () => {
+  it.each(CHANGES)(
+    'causes an error and an entry, and no value is released: %s (C05)',
+    async (_what, change) => {
+      const path = await tampered(change);
+      await expectDenied(api, {
+        status: 500,
+        code: 'ERR_CIPHERTEXT_INVALID',
+        outcome: 'error',
+        unechoed: ['canary', 'planted', path, 'rk_', '../'],
+        send: () => read(path),
+      });
+      expect(api.logged.join('')).not.toMatch(/canary|planted/);
+    },
+  );
 
-  it('is one failed item of a batch, and no harm to the others (C05)', async () => {
+  it('fails one item of a batch and does not affect the others (C05)', async () => {
     const [good, bad] = [await write('good'), await tampered(() => ({ root_key_id: 'x' }))];
     const body = { items: [{ path: bad }, { path: good }] };
     const answer = await api.call('POST', '/api/v1/secrets:batch', { token, body });
@@ -100,14 +103,14 @@ describe('a value that is not as it was written', () => {
 });
 
 describe('a broker that was started under umask 000', () => {
-  it('keeps all its files to itself (C08)', async () => {
+  it('keeps all its files private (C08)', async () => {
     await read(await write('v'));
     const found: string[] = [];
     for (const folder of ['store', 'keys']) {
       const path = join(api.directory, folder);
       expect((await stat(path)).mode & 0o777).toBe(0o700);
       for (const name of await readdir(path)) {
-        // The next checkpoint is renamed over the last one at any moment.
+        // The next checkpoint replaces the last one by rename at any moment.
         if (name.startsWith('checkpoint.next')) continue;
         found.push(name);
         expect([name, (await stat(join(path, name))).mode & 0o777]).toEqual([name, 0o600]);

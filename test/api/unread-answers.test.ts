@@ -9,7 +9,7 @@ import { storedEntries } from '../kit/store-diff.ts';
 let api: RunningApi;
 afterEach(() => api.stop());
 
-/** With a secret of a megabyte. @returns the token of who may read it. */
+/** Writes a secret of a megabyte. @returns the token of a caller that may read it. */
 async function start(): Promise<string> {
   api = await RunningApi.start({ limits: { maxValueBytes: 1_048_576 } });
   await api.seed();
@@ -19,8 +19,8 @@ async function start(): Promise<string> {
   return token;
 }
 
-describe('an answer that nobody takes', () => {
-  it('is not kept for ever, and others are answered meanwhile', async () => {
+describe('an unread answer', () => {
+  it('is dropped after a time limit, and other clients are served meanwhile', async () => {
     const token = await start();
     const server = await serverBehind(() => api.call('GET', '/healthz'));
     expect(server.timeout).toBe(45_000);
@@ -32,7 +32,7 @@ describe('an answer that nobody takes', () => {
     deaf.destroy();
   });
 
-  it('is in the way of who asked for it, until he takes it or goes, and of nobody else', async () => {
+  it('blocks only its own caller, until that client reads it or disconnects', async () => {
     const token = await start();
     const ended = await api.logIn();
     const another = await api.logIn({ serviceAccount: { name: 'web', uid: 'sa-web' } });
@@ -60,7 +60,7 @@ describe('an answer that nobody takes', () => {
     await until('it is served again', async () => (await asked[0]!()).status === 200);
   });
 
-  it('is refused item by item where a batch is more than may wait, and the rest can be asked for again', async () => {
+  it('of a large batch is refused item by item, and the caller can request the rest again', async () => {
     const token = await start();
     const ask = (count: number) =>
       api.call('POST', '/api/v1/secrets:batch', {
@@ -84,7 +84,7 @@ describe('an answer that nobody takes', () => {
     expect(again.text).not.toContain('ERR_');
   });
 
-  /** Forty values of a megabyte: more than the kernel takes, and than may wait for one workload. */
+  /** Forty values of a megabyte: more than the kernel buffers, and more than the limit of one workload. */
   async function askAndNotRead(token: string): Promise<Socket> {
     const body = JSON.stringify({ items: Array(40).fill({ path: 'app/x' }) });
     const head = [

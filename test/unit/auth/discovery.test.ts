@@ -20,7 +20,7 @@ afterEach(async () => {
   for (const other of others.splice(0)) await other.close();
 });
 
-/** A cluster that is known by its issuer's address alone; `hosts` are allowed besides. */
+/** A cluster configured only with its issuer's address; the connection also allows `hosts`. */
 async function discovered(
   prepare: (fake: FakeApiServer) => void = () => undefined,
   hosts: readonly string[] = [],
@@ -48,8 +48,8 @@ const token = (): string => cluster.token({ iss: cluster.fake.address });
 const refusal = (): Promise<string> => refusalOf(cluster.authenticate(token()));
 const host = ({ address }: FakeApiServer): string => new URL(address).host;
 
-describe('keys found by discovery', () => {
-  it('are those of the issuer', async () => {
+describe('discovered keys', () => {
+  it('are the keys of the issuer', async () => {
     cluster = await discovered();
     expect((await cluster.authenticate(token())).method).toBe('jwks');
     expect(cluster.fake.requests.map(({ operation }) => operation)).toEqual(['discovery', 'jwks']);
@@ -59,7 +59,7 @@ describe('keys found by discovery', () => {
   });
 
   it.each(['https://other.test', undefined, '', 7])(
-    'are not those of another issuer: %j (T09)',
+    'are refused from another issuer: %j (T09)',
     async (issuer) => {
       cluster = await discovered((fake) => void (fake.discovery = { issuer }));
       expect(await refusal()).toBe(UNAVAILABLE);
@@ -67,7 +67,7 @@ describe('keys found by discovery', () => {
     },
   );
 
-  it('are not those of the issuer with another slash (T09)', async () => {
+  it('are refused if the issuer differs by a trailing slash (T09)', async () => {
     cluster = await discovered((fake) => void (fake.discovery = { issuer: `${fake.address}/` }));
     expect(await refusal()).toBe(UNAVAILABLE);
   });
@@ -103,7 +103,7 @@ describe('keys found by discovery', () => {
     },
   );
 
-  it('are fetched from another host only where the connection names it (T09)', async () => {
+  it('are fetched from another host only if the connection names it (T09)', async () => {
     const keyServer = await FakeApiServer.start();
     others.push(keyServer);
     const publish = (fake: FakeApiServer): void => {
@@ -123,7 +123,7 @@ describe('keys found by discovery', () => {
   });
 
   it.each(['discovery', 'jwks'] as const)(
-    'are not followed through a redirect of %s (T09)',
+    'do not follow a redirect of %s (T09)',
     async (operation) => {
       const evil = await FakeApiServer.start();
       others.push(evil);
@@ -135,7 +135,7 @@ describe('keys found by discovery', () => {
     },
   );
 
-  it.each([[], null, 'x', 7])('are not found in a document that is none: %j', async (document) => {
+  it.each([[], null, 'x', 7])('are refused from an invalid document: %j', async (document) => {
     cluster = await discovered((fake) => fake.script('discovery', answer(200, document)));
     expect(await refusal()).toBe(UNAVAILABLE);
   });
@@ -149,7 +149,7 @@ describe('the configuration of a jwks connection', () => {
     { file: '/keys.json' },
     { issuerUrl: 'https://oidc.test/id/1', hosts: ['keys.test', 'keys.test:8443'] },
     { issuerUrl: 'https://oidc.test:6443', caFile: '/ca.pem' },
-  ])('names one place: %j', (connection) => expect(accepts(connection)).toBe(true));
+  ])('accepts one source: %j', (connection) => expect(accepts(connection)).toBe(true));
 
   it.each([
     {},
@@ -190,11 +190,11 @@ describe('a cluster', () => {
     [{ mode: 'token-review' }, '/mode'],
     [{ mode: 'both' }, '/mode'],
     [{ podWatch: true }, '/podWatch'],
-  ])('that could not be checked is not registered: %j (J10)', (changes, pointer) => {
+  ])('is not registered if it could not be verified: %j (J10)', (changes, pointer) => {
     expect(problemsOf(changes, file)).toEqual([pointer]);
   });
 
-  it('has the issuer of its connection, character for character', () => {
+  it('has exactly the issuer of its connection, character by character', () => {
     const connection = { type: 'jwks', issuerUrl: `${SPEC.issuer}/` };
     expect(problemsOf({}, connection)).toEqual(['/issuer']);
   });

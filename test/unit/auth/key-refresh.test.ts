@@ -24,7 +24,7 @@ afterEach(() => cluster.close());
 
 const login = (token = cluster.token()): Promise<unknown> => cluster.authenticate(token);
 const fetches = (): number => cluster.fake.countOf('jwks');
-/** The clock moves and whatever fetch that starts comes to its end. */
+/** Moves the clock and waits until the fetch that this starts is done. */
 async function advance(ms: number, fetched: number): Promise<void> {
   const before = fetches();
   const warned = cluster.log.length;
@@ -33,7 +33,7 @@ async function advance(ms: number, fetched: number): Promise<void> {
   if (fetched > 0) await settled(warned);
 }
 async function settled(warned: number): Promise<void> {
-  // A failed fetch logs; a good one is over once a login finds its key.
+  // A failed fetch logs; a successful one is over once a login finds its key.
   await until('the fetch is over', async () => {
     if (cluster.log.length > warned) return true;
     return cluster.authenticate(cluster.token()).then(
@@ -52,7 +52,7 @@ describe('the keys of a cluster', () => {
     expect(cluster.fake.requests[0]?.url.pathname).toBe('/openid/v1/jwks');
   });
 
-  it('are asked for again for unknown names at most every 30 seconds, and known ones do not wait (T07)', async () => {
+  it('are fetched for unknown names at most every 30 seconds, and logins with known keys do not wait (T07)', async () => {
     cluster = await fakeCluster({});
     await login();
     cluster.clock.advance(30 * SECOND);
@@ -72,14 +72,14 @@ describe('the keys of a cluster', () => {
     expect(fetches()).toBe(2);
     cluster.clock.advance(1 * SECOND);
     const waiting = refusalOf(login(unknown[1]));
-    await until('a fetch is under way', () => Promise.resolve(fetches() === 3));
+    await until('a fetch is in flight', () => Promise.resolve(fetches() === 3));
     await login(good);
     cluster.clock.advance(5 * SECOND);
     expect(await waiting).toBe(refused('key_not_trusted'));
     expect(fetches()).toBe(3);
   });
 
-  it('may be replaced with overlap while logins go on, and none fails (F44)', async () => {
+  it('may be replaced with overlap while logins continue, and no login fails (F44)', async () => {
     cluster = await fakeCluster({});
     await login();
     for (let round = 2; round < 8; round += 1) {
@@ -91,7 +91,7 @@ describe('the keys of a cluster', () => {
     }
   });
 
-  it('that are taken away without overlap are refused within five minutes (F44)', async () => {
+  it('that are removed without overlap are refused within five minutes (F44)', async () => {
     cluster = await fakeCluster({});
     const token = cluster.token();
     await login(token);
@@ -101,7 +101,7 @@ describe('the keys of a cluster', () => {
     await login();
   });
 
-  it('serve through an outage for an hour, then no longer, and come back (F45)', async () => {
+  it('serve through an outage for an hour, then no longer, and recover (F45)', async () => {
     cluster = await fakeCluster({ maxTokenLifetimeSeconds: 86_400 });
     const token = cluster.token({ exp: Math.floor(Date.now() / 1000) + 4 * 3600 });
     await login(token);
@@ -133,7 +133,7 @@ describe('the keys of a cluster', () => {
     ['sends 10,000 keys', answer(200, { keys: Array.from({ length: 10_000 }, () => null) })],
     ['refuses us', answer(403, {})],
   ])(
-    'stay when the server %s later, and are not there when it does at first (T10, J31)',
+    'stay when the server %s later, and are absent when it does at first (T10, J31)',
     async (_, fault) => {
       cluster = await fakeCluster({});
       await login();
@@ -149,7 +149,7 @@ describe('the keys of a cluster', () => {
   it.each([
     ['says nothing', stall],
     ['drips', drip],
-  ])('are waited for five seconds when the server %s (T10)', async (_, fault) => {
+  ])('are waited for at most five seconds when the server %s (T10)', async (_, fault) => {
     cluster = await startedWith(fault);
     const attempt = refusalOf(login());
     await until('the key set was asked for', () => Promise.resolve(fetches() === 1));
@@ -157,7 +157,7 @@ describe('the keys of a cluster', () => {
     expect(await attempt).toBe(UNAVAILABLE);
   });
 
-  it('are tried for again soon after a failed start, and then ever more slowly', async () => {
+  it('are retried soon after a failed start, and then with growing delays', async () => {
     cluster = await startedWith(answer(500, {}));
     expect(await refusalOf(login())).toBe(UNAVAILABLE);
     for (const seconds of [1, 2, 4, 8, 16, 30, 30]) {
@@ -167,7 +167,7 @@ describe('the keys of a cluster', () => {
       cluster.clock.advance(1);
       await until('the key set was asked for', () => Promise.resolve(fetches() > before));
       await until('it failed', () => Promise.resolve(cluster.log.length > warned));
-      // The next try is set once the failure was told.
+      // The broker schedules the next attempt after it logged the failure.
       await Promise.resolve();
     }
     cluster.fake.script('jwks', undefined);
@@ -176,7 +176,7 @@ describe('the keys of a cluster', () => {
   });
 });
 
-/** The server misbehaves before the cluster is registered. */
+/** The server fails before the cluster is registered. */
 function startedWith(fault: ServerFault): Promise<FakeCluster> {
   return fakeCluster({}, { prepare: (fake) => fake.script('jwks', fault) });
 }

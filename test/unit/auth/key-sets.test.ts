@@ -52,7 +52,7 @@ const BAD_KEYS: readonly (readonly [string, unknown])[] = [
 
 describe('a key set', () => {
   it.each(BAD_KEYS)(
-    'leaves out a key that is %s, says so and uses the others (J30, J31)',
+    'skips a key that is %s, logs it and uses the others (J30, J31)',
     async (reason, key) => {
       const cluster = await open([good.jwk, key]);
       await expect(
@@ -63,7 +63,7 @@ describe('a key set', () => {
   );
 
   it.each(BAD_KEYS.filter(([reason]) => reason !== 'duplicate_kid'))(
-    'without any usable key makes the cluster unready, not its tokens false (%s; J31)',
+    'without any usable key makes the cluster unready and does not call its tokens invalid (%s; J31)',
     async (_, key) => {
       const cluster = await open([key]);
       const attempt = cluster.authenticate(signedToken(good, cluster.claims()));
@@ -77,13 +77,13 @@ describe('a key set', () => {
     expect(await refusalOf(attempt)).toBe('ERR_IDENTITY_UNAVAILABLE keys_unavailable');
   });
 
-  it('of over 100 keys is not read (T10)', async () => {
+  it('of over 100 keys is refused (T10)', async () => {
     const cluster = await open(Array.from({ length: 101 }, () => good.jwk));
     const attempt = cluster.authenticate(signedToken(good, cluster.claims()));
     expect(await refusalOf(attempt)).toBe('ERR_IDENTITY_UNAVAILABLE keys_unavailable');
   });
 
-  it('never trusts a weak key, also where its signature is right', async () => {
+  it('never trusts a weak key, even if its signature is valid', async () => {
     const weak = rsaKey('weak', 1024);
     const cluster = await open([good.jwk, weak.jwk]);
     const attempt = cluster.authenticate(signedToken(weak, cluster.claims()));
@@ -97,7 +97,7 @@ describe('a key set', () => {
   });
 
   it.each(['RS256', 'RS384', 'RS512'])(
-    'may hold an RSA key without an algorithm, which then does for %s',
+    'may hold an RSA key without an algorithm, which then verifies %s',
     async (alg) => {
       const key = { ...rsaKey('any'), alg };
       const cluster = await open([{ ...key.jwk, alg: undefined }]);

@@ -29,14 +29,14 @@ const stateOf = (pod: { metadata: { uid: string } }): string | undefined =>
   cluster.watch.find(pod.metadata.uid)?.state;
 const ended = (count: number): Promise<void> =>
   eventually(`${count} pods ended`, () => cluster.ends.length >= count);
-/** All that was written to the watch before has been read. */
+/** Waits until all earlier lines of the watch have been read. */
 async function settled(): Promise<void> {
   const marker = create(`marker-${cluster.fake.pods.version}`);
   await eventually('the watch caught up', () => stateOf(marker) === 'running');
 }
 
 describe('the pod watch', () => {
-  it('knows every pod, page by page, with labels', async () => {
+  it('lists every pod, page by page, with labels', async () => {
     await watching({ prepare: (fake) => void createPods(fake, 600) });
     expect(cluster.statuses).toEqual(['starting', 'live']);
     expect(cluster.fake.countOf('list')).toBe(3);
@@ -50,7 +50,7 @@ describe('the pod watch', () => {
     expect(cluster.watch.find('unknown')).toBeUndefined();
   });
 
-  it('asks for bookmarks, from the version of the list, for a bounded time', async () => {
+  it('requests bookmarks, from the version of the list, for a bounded time', async () => {
     await watching();
     const sent = cluster.fake.requests.find(({ operation }) => operation === 'watch')?.url;
     expect(Object.fromEntries(sent?.searchParams ?? [])).toEqual({
@@ -61,7 +61,7 @@ describe('the pod watch', () => {
     });
   });
 
-  it('sees pods come, change and go', async () => {
+  it('reports added, changed and deleted pods', async () => {
     await watching();
     const pod = create('api-0', { app: 'api' });
     await eventually('the pod is seen', () => stateOf(pod) === 'running');
@@ -87,7 +87,7 @@ describe('the pod watch', () => {
   it.each([
     ['Succeeded', 'succeeded'],
     ['Failed', 'failed'],
-  ])('takes %s for an end, once', async (phase, reason) => {
+  ])('reports the end of a pod once for %s', async (phase, reason) => {
     await watching();
     const pod = create('job-0');
     cluster.fake.pods.setPhase(pod, phase);
@@ -101,7 +101,7 @@ describe('the pod watch', () => {
     expect(cluster.reasons()).toEqual([`job-0 ${reason}`]);
   });
 
-  it('tells of pods that had ended before it started', async () => {
+  it('reports pods that had ended before it started', async () => {
     await watching({
       prepare: ({ pods }) => {
         const job = pods.create({ namespace: 'prod', name: 'job-0', serviceAccount: 'api' });
@@ -111,7 +111,7 @@ describe('the pod watch', () => {
     expect(cluster.reasons()).toEqual(['job-0 succeeded']);
   });
 
-  it('takes another pod of the same name for an end', async () => {
+  it('treats another pod of the same name as the end of the first', async () => {
     await watching();
     const first = create('api-0');
     const second = create('api-0');
@@ -120,7 +120,7 @@ describe('the pod watch', () => {
     expect([stateOf(first), stateOf(second)]).toEqual([undefined, 'running']);
   });
 
-  it('ends a terminating pod when its time has passed, also where something keeps it', async () => {
+  it('ends a terminating pod when its grace period is over, even if a finalizer keeps it', async () => {
     await watching();
     const pod = create('api-0');
     cluster.fake.pods.terminate(pod, cluster.clock.now() + 30 * SECOND);
@@ -150,7 +150,7 @@ describe('the pod watch', () => {
     expect(cluster.reasons()).toEqual(['api-0 deletion_passed']);
   });
 
-  it('goes on when a listener throws', async () => {
+  it('continues when a listener throws', async () => {
     await watching({
       onEnd: () => {
         throw new Error('listener');
@@ -163,8 +163,8 @@ describe('the pod watch', () => {
   });
 });
 
-describe('a pod watch that is interrupted', () => {
-  it('resumes where it stopped, and misses nothing', async () => {
+describe('an interrupted pod watch', () => {
+  it('resumes at its last version and misses nothing', async () => {
     await watching();
     const lists = cluster.fake.countOf('list');
     const pod = create('api-0');
@@ -177,7 +177,7 @@ describe('a pod watch that is interrupted', () => {
     expect(cluster.fake.countOf('list')).toBe(lists);
   });
 
-  it('reads a line that was cut off once more', async () => {
+  it('reads a line that was cut off again', async () => {
     await watching();
     const lists = cluster.fake.countOf('list');
     cluster.fake.watches.write('{"type":"DELETED","object":{"metadata":{"name"');
@@ -200,7 +200,7 @@ describe('a pod watch that is interrupted', () => {
     '{"type":"ERROR","object":{"code":410}}',
     '{"type":"ERROR","object":{"code":500}}',
     '{"type":"ERROR","object":{}}',
-  ])('lists anew after a line that it cannot follow: %s', async (line) => {
+  ])('lists again after a line that it cannot follow: %s', async (line) => {
     await watching();
     const lists = cluster.fake.countOf('list');
     const pod = create('api-0');
@@ -216,7 +216,7 @@ describe('a pod watch that is interrupted', () => {
   });
 
   it.each(['an event', 'a status'])(
-    'lists anew when its version is forgotten, told by %s',
+    'lists again when its version is expired, reported by %s',
     async (how) => {
       await watching();
       const [gone, renewed, kept] = [create('gone'), create('renewed'), create('kept')];
@@ -236,7 +236,7 @@ describe('a pod watch that is interrupted', () => {
     },
   );
 
-  it('starts its list again when the pages were forgotten', async () => {
+  it('restarts its list when the continue token expired', async () => {
     const pages = { refused: 0 };
     cluster = await watchedCluster({
       prepare: (fake) => {
@@ -257,7 +257,7 @@ describe('a pod watch that is interrupted', () => {
     expect(cluster.ends).toEqual([]);
   });
 
-  it('lists anew after three failures in a row', async () => {
+  it('lists again after three failures in a row', async () => {
     await watching();
     const lists = cluster.fake.countOf('list');
     cluster.fake.script('watch', drop);
@@ -270,12 +270,12 @@ describe('a pod watch that is interrupted', () => {
     await eventually('it lists', () => cluster.fake.countOf('list') === lists + 1);
   });
 
-  it('does not run in circles when watches end at once', async () => {
+  it('does not loop without delay when watches end at once', async () => {
     cluster = await watchedCluster({ prepare: (fake) => fake.script('watch', answer(200, '')) });
     await eventually('it noticed', () => cluster.log.length === 1);
     expect(cluster.fake.countOf('watch')).toBe(1);
     cluster.clock.advance(500);
-    await eventually('it tried again', () => cluster.log.length === 2);
+    await eventually('it retried', () => cluster.log.length === 2);
     expect(cluster.fake.countOf('watch')).toBe(2);
   });
 
@@ -286,7 +286,7 @@ describe('a pod watch that is interrupted', () => {
     ['sends no list', answer(200, { kind: 'PodList', items: {} })],
     ['sends no version', answer(200, { kind: 'PodList', items: [], metadata: {} })],
     ['sends no pods', answer(200, { items: [{}], metadata: { resourceVersion: '1' } })],
-  ])('stays starting while the server %s, and ends none', async (_, fault) => {
+  ])('stays in its starting state while the server %s, and ends no pod', async (_, fault) => {
     cluster = await watchedCluster({ prepare: (fake) => fake.script('list', fault) });
     await eventually('it failed', () => cluster.log.length === 1);
     expect(cluster.watch.status()).toBe('starting');
@@ -321,7 +321,7 @@ describe('a silent pod watch', () => {
     expect(cluster.reasons()).toEqual(['api-0 deleted']);
   });
 
-  it('is kept live by bookmarks, and resumes from the last', async () => {
+  it('is kept live by bookmarks, and resumes from the last one', async () => {
     await watching();
     cluster.clock.advance(40 * SECOND);
     cluster.fake.pods.forget();
@@ -340,7 +340,7 @@ describe('a silent pod watch', () => {
     expect(Number(resumed)).toBeGreaterThanOrEqual(Number(version));
   });
 
-  it('is stale the moment a suspended process wakes, and is not resumed but listed', async () => {
+  it('is stale when a suspended process resumes, and lists instead of resuming', async () => {
     await watching();
     cluster.clock.suspend(60_000);
     expect(cluster.watch.status()).toBe('stale');
@@ -350,7 +350,7 @@ describe('a silent pod watch', () => {
     expect(cluster.log).toEqual([]);
   });
 
-  it('does not believe what was in its socket while it slept', async () => {
+  it('does not trust data that waited in its socket during a suspension', async () => {
     await watching();
     cluster.clock.suspend(60_000);
     const pod = create('api-0');
@@ -361,7 +361,7 @@ describe('a silent pod watch', () => {
     expect(cluster.fake.countOf('list')).toBe(2);
   });
 
-  it('is given up shortly after the server should have ended it', async () => {
+  it('is closed shortly after the server should have closed it', async () => {
     await watching();
     cluster.fake.watches.silence();
     const opened = cluster.fake.countOf('watch');
@@ -416,11 +416,11 @@ describe('a list that lacks pods', () => {
   });
 });
 
-describe('one pod asked for', () => {
+describe('a direct lookup of one pod', () => {
   const confirm = (uid: string, name = 'api-0'): Promise<PodFacts> =>
     cluster.watch.confirm({ namespace: 'prod', name, uid }, context);
 
-  it('is what the API server says now', async () => {
+  it('returns the current answer of the API server', async () => {
     cluster = await watchedCluster();
     const { pods } = cluster.fake;
     const pod = create('api-0', { app: 'api' });
@@ -440,14 +440,14 @@ describe('one pod asked for', () => {
   });
 
   it.each([drop, answer(403, {}), answer(500, {}), answer(200, 'x'), answer(200, {})])(
-    'is not told from an answer that is none (%#)',
+    'fails for an invalid answer (%#)',
     async (fault) => {
       cluster = await watchedCluster({ prepare: (fake) => fake.script('pod', fault) });
       expect(await refusalOf(confirm('uid'))).toBe('ERR_IDENTITY_UNAVAILABLE pod_unconfirmed');
     },
   );
 
-  it('is given up after ten seconds', async () => {
+  it('fails after ten seconds', async () => {
     cluster = await watchedCluster({ prepare: (fake) => fake.script('pod', stall) });
     const attempt = refusalOf(confirm('uid'));
     await eventually('it was asked for', () => cluster.fake.countOf('pod') === 1);
@@ -455,7 +455,7 @@ describe('one pod asked for', () => {
     expect(await attempt).toBe('ERR_IDENTITY_UNAVAILABLE pod_unconfirmed');
   });
 
-  it('cannot be asked for where there is no API server', async () => {
+  it('fails if there is no API server', async () => {
     cluster = await watchedCluster();
     const off = noPodWatch(new HandClock());
     expect([off.status(), off.find('uid')]).toEqual(['off', undefined]);
@@ -464,7 +464,7 @@ describe('one pod asked for', () => {
   });
 });
 
-describe('a pod watch that is closed', () => {
+describe('a closed pod watch', () => {
   it.each(['list', 'watch'] as const)('stops while its %s hangs', async (operation) => {
     cluster = await watchedCluster({ prepare: (fake) => fake.script(operation, stall) });
     await eventually('it hangs', () => cluster.fake.countOf(operation) === 1);
@@ -475,7 +475,7 @@ describe('a pod watch that is closed', () => {
     expect(cluster.log).toEqual([]);
   });
 
-  it('stops while it waits to try again', async () => {
+  it('stops while it waits for a retry', async () => {
     cluster = await watchedCluster({ prepare: (fake) => fake.script('list', drop) });
     await eventually('it failed', () => cluster.log.length === 1);
     await cluster.watch.close();

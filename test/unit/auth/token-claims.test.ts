@@ -18,7 +18,7 @@ const accepted = async (changes: Record<string, unknown>): Promise<boolean> =>
   (await cluster.authenticate(sign(changes))).method === 'jwks';
 const now = (): number => cluster.clock.now() / SECOND;
 
-describe('the issuer', () => {
+describe('the issuer of a token', () => {
   it.each([
     `${ISSUER}.evil.tld`,
     ISSUER.slice(0, -1),
@@ -32,13 +32,13 @@ describe('the issuer', () => {
     '',
     null,
     undefined,
-  ])('is compared as a whole: %j is another (J09)', async (iss) => {
+  ])('must match as a whole: refuses %j (J09)', async (iss) => {
     expect(await refusal({ iss })).toBe(refused('iss_mismatch'));
   });
 });
 
-describe('the audience', () => {
-  it.each([undefined, []])('must be there: %j (J10)', async (aud) => {
+describe('the audience of a token', () => {
+  it.each([undefined, []])('is required: refuses %j (J10)', async (aud) => {
     expect(await refusal({ aud })).toBe(refused('aud_missing'));
   });
 
@@ -55,22 +55,22 @@ describe('the audience', () => {
     [[AUDIENCE, '']],
     [''],
     [Array.from({ length: 33 }, () => AUDIENCE)],
-  ])('must be ours: %j is not (J11)', async (aud) => {
+  ])("must be the broker's: refuses %j (J11)", async (aud) => {
     expect(await refusal({ aud })).toBe(refused('aud_mismatch'));
   });
 
-  it.each([AUDIENCE, [AUDIENCE]])('may be text or a list of one', async (aud) => {
+  it.each([AUDIENCE, [AUDIENCE]])('may be a string or a list of one', async (aud) => {
     expect(await accepted({ aud })).toBe(true);
   });
 
   it.each([[[AUDIENCE, 'https://other.test']], [[AUDIENCE, AUDIENCE]]])(
-    'must be ours alone, because every other one could replay the token: %j (J13)',
+    "must be the broker's alone, because any other audience could replay the token: refuses %j (J13)",
     async (aud) => {
       expect(await refusal({ aud })).toBe(refused('multi_aud'));
     },
   );
 
-  it('may be one of several where the cluster allows it, and all are reported (J13)', async () => {
+  it('may be one of several if the cluster allows it, and all are reported (J13)', async () => {
     const lax = await offlineCluster([key.jwk], { allowSeveralAudiences: true });
     const aud = ['https://other.test', AUDIENCE];
     const attested = await lax.authenticate(signedToken(key, lax.claims({ aud })));
@@ -79,26 +79,26 @@ describe('the audience', () => {
   });
 });
 
-describe('the times', () => {
+describe('the times of a token', () => {
   const INVALID = ['9999999999', -1, 1.5, 2 ** 53, null, true, [], {}, undefined];
 
-  it.each(INVALID)('exp must be a whole number of seconds: %j is not (J15)', async (exp) => {
+  it.each(INVALID)('must have a whole number of seconds as exp: refuses %j (J15)', async (exp) => {
     expect(await refusal({ exp })).toBe(refused('exp_invalid'));
   });
 
-  it.each(INVALID)('iat must be a whole number of seconds: %j is not', async (iat) => {
+  it.each(INVALID)('must have a whole number of seconds as iat: refuses %j', async (iat) => {
     expect(await refusal({ iat })).toBe(refused('iat_invalid'));
   });
 
   it.each(INVALID.filter((value) => value !== undefined))(
-    'nbf must be a whole number of seconds where there is one: %j is not',
+    'must have a whole number of seconds as nbf if it is present: refuses %j',
     async (nbf) => {
       expect(await refusal({ nbf })).toBe(refused('nbf_invalid'));
     },
   );
 
   it.each(['1e999', '-1e999', '9007199254740993', '1e400'])(
-    'exp of %s never ends and is refused (J15)',
+    'must not have an exp of %s, which never expires (J15)',
     async (exp) => {
       const text = JSON.stringify(cluster.claims()).replace(/"exp":\d+/, `"exp":${exp}`);
       const token = rawToken({ header: { alg: 'ES256', kid: 'ec-1' }, payload: text, key });
@@ -106,7 +106,7 @@ describe('the times', () => {
     },
   );
 
-  it('are believed within 30 seconds, at exactly that edge (J16)', async () => {
+  it('are accepted within 30 seconds of clock skew, to the exact limit (J16)', async () => {
     const iat = now() - 600;
     expect(await refusal({ iat, nbf: iat, exp: now() - 31 })).toBe(refused('expired'));
     expect(await refusal({ iat, nbf: iat, exp: now() - 30 })).toBe(refused('expired'));
@@ -117,7 +117,7 @@ describe('the times', () => {
     expect(await accepted({ iat: now() + 30 })).toBe(true);
   });
 
-  it('are believed to the millisecond', async () => {
+  it('are accepted to the millisecond', async () => {
     const token = sign({ exp: now() + 1 });
     cluster.clock.advance(30_999);
     await expect(cluster.authenticate(token)).resolves.toBeDefined();
@@ -125,7 +125,7 @@ describe('the times', () => {
     expect(await refusalOf(cluster.authenticate(token))).toBe(refused('expired'));
   });
 
-  it('are looked at anew each time: nothing good or bad is remembered (J24)', async () => {
+  it('are verified at each login: neither a success nor a failure is cached (J24)', async () => {
     const early = sign({ nbf: now() + 90 });
     const short = sign({ exp: now() + 2 });
     expect(await refusalOf(cluster.authenticate(early))).toBe(refused('not_yet_valid'));
@@ -143,7 +143,7 @@ describe('the times', () => {
   });
 });
 
-describe('the subject', () => {
+describe('the subject of a token', () => {
   const named = (sub: unknown, namespace = 'prod', name = 'api'): Record<string, unknown> => ({
     sub,
     'kubernetes.io': {
@@ -179,11 +179,11 @@ describe('the subject', () => {
     '',
     null,
     undefined,
-  ])('must be a service account: %j is none (J20)', async (sub) => {
+  ])('must be a service account: refuses %j (J20)', async (sub) => {
     expect(await refusal(named(sub))).toBe(refused('not_a_service_account'));
   });
 
-  it('may use all that Kubernetes allows in names', async () => {
+  it('may use every character that Kubernetes allows in names', async () => {
     const name = `a.${'b'.repeat(240)}.9`;
     const sub = `system:serviceaccount:${'n'.repeat(63)}:${name}`;
     const attested = await cluster.authenticate(sign(named(sub, 'n'.repeat(63), name)));
@@ -194,12 +194,12 @@ describe('the subject', () => {
     named('system:serviceaccount:prod:admin', 'prod', 'dev'),
     named('system:serviceaccount:prod:api', 'dev', 'api'),
     named('system:serviceaccount:kube-system:api', 'prod', 'api'),
-  ])('must be the account that the other claims name (J19)', async (claims) => {
+  ])('must be the service account that the other claims name (J19)', async (claims) => {
     expect(await refusal(claims)).toBe(refused('claim_mismatch'));
   });
 });
 
-describe('the claims of Kubernetes', () => {
+describe('the Kubernetes claims', () => {
   const bound = (changes: Record<string, unknown>): Record<string, unknown> => ({
     'kubernetes.io': {
       namespace: 'prod',
@@ -231,17 +231,17 @@ describe('the claims of Kubernetes', () => {
     { jti: 7 },
     { jti: '' },
     { jti: 'x'.repeat(257) },
-  ])('must be what they are in bound tokens: %j are not', async (claims) => {
+  ])('must have the form of bound tokens: refuses %j', async (claims) => {
     expect(await refusal(claims)).toBe(refused('claim_invalid'));
   });
 
-  it('may leave out the node, its UID and the token id', async () => {
+  it('may omit the node, its UID and the token id', async () => {
     expect(await accepted({ ...bound({}), jti: undefined })).toBe(true);
     const named = await cluster.authenticate(sign(bound({ node: { name: 'n1' } })));
     expect(named.workload.node).toEqual({ name: 'n1' });
   });
 
-  it('name a pod, unless the cluster allows tokens without', async () => {
+  it('must name a pod, unless the cluster allows tokens without one', async () => {
     const withoutPod = bound({ pod: undefined });
     expect(await refusal(withoutPod)).toBe(refused('pod_required'));
     const lax = await offlineCluster([key.jwk], { allowWithoutPod: true });
@@ -250,7 +250,7 @@ describe('the claims of Kubernetes', () => {
     await lax.close();
   });
 
-  it('do not count twice (J21)', async () => {
+  it('must not be repeated (J21)', async () => {
     const claims = JSON.stringify(cluster.claims());
     const header = { alg: 'ES256', kid: 'ec-1' };
     for (const extra of [
@@ -268,7 +268,7 @@ describe('the claims of Kubernetes', () => {
 });
 
 describe('other kinds of tokens', () => {
-  it('of Secrets are refused, whatever the cluster is set to (J18)', async () => {
+  it('from Secrets are refused, whatever the settings of the cluster are (J18)', async () => {
     const legacy = {
       iss: 'kubernetes/serviceaccount',
       'kubernetes.io/serviceaccount/namespace': 'prod',
@@ -314,7 +314,7 @@ describe('other kinds of tokens', () => {
     );
   });
 
-  it('of another cluster with the same issuer are refused, and name their own cluster at home (J08)', async () => {
+  it('of another cluster with the same issuer are refused, and name their own cluster there (J08)', async () => {
     const otherKey = ecKey('ec-1');
     const west = await offlineCluster([otherKey.jwk], {}, 'west');
     const token = signedToken(

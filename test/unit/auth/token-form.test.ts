@@ -50,7 +50,7 @@ describe('the form of a token', () => {
     },
   );
 
-  it('is refused with the symmetric signature made of the public key', async () => {
+  it('is refused with a symmetric signature made with the public key', async () => {
     const header = { alg: 'HS256', kid: rsa.kid };
     expect(await refusal(rawToken({ header, payload: cluster.claims(), key: ec }))).toBe(
       refused('bad_alg'),
@@ -65,20 +65,20 @@ describe('the form of a token', () => {
     { x5c: ['MIIB'] },
     { x5t: 'dGh1bWI' },
     { 'x5t#S256': 'dGh1bWI' },
-  ])('is refused when it brings its own key: %j (J03, J05)', async (header) => {
+  ])('is refused when it contains its own key: %j (J03, J05)', async (header) => {
     expect(await refusal(withHeader(header, foreign))).toBe(refused('key_not_trusted'));
     expect(await refusal(withHeader(header))).toBe(refused('key_not_trusted'));
   });
 
   it.each(['../../dev/null', "' OR 1=1--", '__proto__', 'constructor', 'toString', 'rsa-2'])(
-    'is refused with the key name %s, which only ever is looked up (J06)',
+    'is refused with the key name %s, which the broker only uses for a lookup (J06)',
     async (kid) => {
       expect(await refusal(withHeader({ kid }))).toBe(refused('key_not_trusted'));
     },
   );
 
   it.each([['rsa-1'], null, 7, {}, '', 'k'.repeat(10_000), true])(
-    'is refused with a key name that is none (J06)',
+    'is refused with an invalid key name (J06)',
     async (kid) => {
       expect(await refusal(withHeader({ kid }))).toBe(refused('bad_kid'));
     },
@@ -102,7 +102,7 @@ describe('the form of a token', () => {
   });
 
   it.each(['at+jwt', 'jwt', 'JWS', '', null, ['JWT'], 'dpop+jwt'])(
-    'is refused as another type: %j (J27)',
+    'is refused with another type: %j (J27)',
     async (typ) => {
       expect(await refusal(withHeader({ typ }))).toBe(refused('bad_typ'));
     },
@@ -112,7 +112,7 @@ describe('the form of a token', () => {
     expect(await refusal(signedToken(foreign, cluster.claims()))).toBe(refused('bad_signature'));
   });
 
-  it('is refused with an algorithm that its key is not for', async () => {
+  it('is refused with an algorithm that its key does not support', async () => {
     expect(await refusal(withHeader({ alg: 'RS512' }))).toBe(refused('bad_alg'));
     expect(await refusal(withHeader({ alg: 'ES256' }))).toBe(refused('bad_alg'));
     const p384 = { ...ecKey('ec-1', 'ES384'), kid: 'ec-1' };
@@ -138,7 +138,7 @@ describe('the form of a token', () => {
     expect(await refusal(`${header}.${payload}.${other}`)).toBe(refused('bad_signature'));
   });
 
-  it('has one text only: unused bits, padding and white space make another, refused one (J22)', async () => {
+  it('has one encoding only: refuses unused bits, padding and white space (J22)', async () => {
     const token = signedToken(rsa, cluster.claims());
     // 256 bytes leave four unused bits in the last character.
     const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
@@ -178,14 +178,14 @@ describe('the form of a token', () => {
   });
 
   it.each(['.'.repeat(200_000), 'a'.repeat(1_000_000), `${'a.'.repeat(10_000)}a`])(
-    'is not looked at when it is too long (J29)',
+    'is refused without parsing when it is too long (J29)',
     async (token) => {
       expect(await refusal(token)).toBe(refused('too_large'));
     },
   );
 
   it.each(['[]', '"x"', 'null', '7', '{', '{"alg":"RS256",}', '\ufeff{"alg":"RS256"}', '{}x'])(
-    'is refused with a header that is no JSON object: %s',
+    'is refused with a header that is not a JSON object: %s',
     async (header) => {
       expect(await refusal(rawToken({ header, payload: '{}', key: rsa }))).toBe(
         refused('malformed'),

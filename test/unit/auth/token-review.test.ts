@@ -15,7 +15,7 @@ afterEach(() => cluster.close());
 
 type Members = Readonly<Record<string, unknown>>;
 
-/** The good answer with changes: of its status, of its user, of its user's extras. */
+/** The valid answer with changes: of its status, of its user, of its user's extras. */
 function reviewing(status: Members = {}, user: Members = {}, extra: Members = {}): ServerFault {
   const prefix = 'authentication.kubernetes.io/';
   const { pod, fake } = cluster;
@@ -42,7 +42,7 @@ const refusal = (token = cluster.token()): Promise<string> =>
   refusalOf(cluster.authenticate(token));
 
 describe.each(['token-review', 'both'] as const)('a login by %s', (mode) => {
-  it('asks for the audiences of the cluster and says how it was checked', async () => {
+  it('sends the audiences of the cluster and reports how the token was verified', async () => {
     cluster = await fakeCluster({ mode, audiences: [AUDIENCE, 'second'] });
     const attested = await cluster.authenticate(cluster.token());
     expect(attested.method).toBe(mode);
@@ -58,7 +58,7 @@ describe.each(['token-review', 'both'] as const)('a login by %s', (mode) => {
     { audiences: [AUDIENCE, 'https://other.test'] },
     { audiences: AUDIENCE },
     { audiences: [null] },
-  ])('needs the API server to have checked our audience: %j (T01)', async (status) => {
+  ])("requires that the API server checked the broker's audience: %j (T01)", async (status) => {
     cluster = await fakeCluster({ mode });
     cluster.fake.script('review', reviewing(status));
     expect(await refusal()).toBe(refused('review_aud'));
@@ -74,7 +74,7 @@ describe.each(['token-review', 'both'] as const)('a login by %s', (mode) => {
     '',
     7,
     undefined,
-  ])('is of a service account: not of %j (T02)', async (username) => {
+  ])('requires a service account: refuses %j (T02)', async (username) => {
     cluster = await fakeCluster({ mode });
     cluster.fake.script('review', reviewing({}, { username }));
     expect(await refusal()).toBe(refused('not_a_service_account'));
@@ -92,7 +92,7 @@ describe.each(['token-review', 'both'] as const)('a login by %s', (mode) => {
     reviewed({}, { 'authentication.kubernetes.io/node-uid': ['node-uid-2'] }),
     reviewed({}, { 'authentication.kubernetes.io/credential-id': ['JTI=another'] }),
   ])(
-    'is of the account, pod, node and token that the token names: %j (T03)',
+    'requires the account, pod, node and token that the token names: %j (T03)',
     async ({ user, extra }) => {
       cluster = await fakeCluster({ mode });
       cluster.fake.script('review', reviewing({}, user, extra));
@@ -105,20 +105,20 @@ describe.each(['token-review', 'both'] as const)('a login by %s', (mode) => {
     { authenticated: undefined },
     { authenticated: 'true' },
     { authenticated: false, error: 'canary' },
-  ])('is refused where the API server does not say yes: %j', async (status) => {
+  ])('is refused if the API server does not authenticate the token: %j', async (status) => {
     cluster = await fakeCluster({ mode });
     cluster.fake.script('review', reviewing(status));
     expect(await refusal()).toBe(refused('review_refused'));
   });
 
-  it('is refused for an account that was made anew under its name (T03)', async () => {
+  it('is refused for an account that was deleted and created again under its name (T03)', async () => {
     cluster = await fakeCluster({ mode });
     const token = cluster.token();
     cluster.fake.createAccount('prod', 'api');
     expect(await refusal(token)).toBe(refused('review_refused'));
   });
 
-  it('keeps both UIDs for the entry where the accounts are two, and nothing where they are not (T03)', async () => {
+  it('records both UIDs if they differ, and none if they are equal (T03)', async () => {
     cluster = await fakeCluster({ mode });
     const claimedUid = cluster.fake.accounts.get('prod/api');
     const failing = async (user: Members): Promise<unknown> => {
@@ -153,7 +153,7 @@ describe.each(['token-review', 'both'] as const)('a login by %s', (mode) => {
     ['sends us away', redirect('https://evil.test/')],
     ['sends HTML', answer(200, '<html>')],
     ['does not stop', flood],
-  ])('cannot be told while the API server %s (T06, F45)', async (_, fault) => {
+  ])('fails as unavailable while the API server %s (T06, F45)', async (_, fault) => {
     cluster = await fakeCluster({ mode });
     cluster.fake.script('review', fault);
     expect(await refusal()).toBe(UNAVAILABLE);
@@ -166,7 +166,7 @@ describe.each(['token-review', 'both'] as const)('a login by %s', (mode) => {
     [],
     null,
     { kind: 'TokenReview', status: [] },
-  ])('cannot be told from an answer that is no review: %j', async (body) => {
+  ])('fails as unavailable for an answer that is not a review: %j', async (body) => {
     cluster = await fakeCluster({ mode });
     cluster.fake.script('review', answer(201, body));
     expect(await refusal()).toBe('ERR_IDENTITY_UNAVAILABLE review_malformed');
@@ -176,7 +176,7 @@ describe.each(['token-review', 'both'] as const)('a login by %s', (mode) => {
     ['two-uids', ['a', 'b']],
     ['no list', 'a'],
     ['empty', []],
-  ])('cannot be told from %s for one pod', async (_, uids) => {
+  ])('fails as unavailable for %s for one pod', async (_, uids) => {
     cluster = await fakeCluster({ mode });
     const extra = { 'authentication.kubernetes.io/pod-uid': uids };
     cluster.fake.script('review', reviewing({}, {}, extra));
@@ -186,7 +186,7 @@ describe.each(['token-review', 'both'] as const)('a login by %s', (mode) => {
   it.each([
     ['says nothing', stall],
     ['drips', drip],
-  ])('is given up after ten seconds when the API server %s', async (_, fault) => {
+  ])('fails after ten seconds when the API server %s', async (_, fault) => {
     cluster = await fakeCluster({ mode });
     cluster.fake.script('review', fault);
     const attempt = refusal();
@@ -206,7 +206,7 @@ describe.each(['token-review', 'both'] as const)('a login by %s', (mode) => {
     cluster.clock.advance(10_000);
   });
 
-  it('shares one review with identical tokens at the same time, and no answer later', async () => {
+  it('shares one review with identical concurrent tokens, and caches no answer', async () => {
     cluster = await fakeCluster({ mode });
     const token = cluster.token();
     const other = cluster.token({ exp: Math.floor(Date.now() / 1000) + 500 });
@@ -217,7 +217,7 @@ describe.each(['token-review', 'both'] as const)('a login by %s', (mode) => {
     expect(cluster.fake.countOf('review')).toBe(3);
   });
 
-  it('is not answered yes when the token ended while the API server thought', async () => {
+  it('is refused when the token expired during the review', async () => {
     cluster = await fakeCluster({ mode });
     const held = Promise.withResolvers<undefined>();
     cluster.fake.script('review', (request, response) => {
@@ -230,7 +230,7 @@ describe.each(['token-review', 'both'] as const)('a login by %s', (mode) => {
     expect(await attempt).toBe(refused('expired'));
   });
 
-  it('sends nothing of what is not a token of this cluster for us', async () => {
+  it('sends no token that is not of this cluster and for the broker', async () => {
     cluster = await fakeCluster({ mode });
     await cluster.authenticate(cluster.token());
     const asked = cluster.fake.countOf('review');
@@ -258,7 +258,7 @@ function reviewed(user: Members, extra: Members = {}): { user: Members; extra: M
 }
 
 describe('a login by both', () => {
-  it('is refused offline first, whatever the API server would say', async () => {
+  it('is refused offline first, whatever the API server would answer', async () => {
     cluster = await fakeCluster({ mode: 'both' });
     cluster.fake.script('review', reviewing());
     const [header = '', payload = ''] = cluster.token().split('.');
@@ -267,7 +267,7 @@ describe('a login by both', () => {
     expect(cluster.fake.countOf('review')).toBe(0);
   });
 
-  it('cannot be told while the keys are not there', async () => {
+  it('fails as unavailable while the keys are absent', async () => {
     cluster = await fakeCluster({ mode: 'both' });
     cluster.fake.script('jwks', answer(500, {}));
     expect(await refusal()).toBe('ERR_IDENTITY_UNAVAILABLE keys_unavailable');
