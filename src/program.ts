@@ -34,7 +34,10 @@ export function createProgram(): Command {
     // A command may have a `--version` of its own.
     .enablePositionalOptions()
     .showHelpAfterError('(run with --help for details)')
-    .configureOutput({ writeErr: (text) => process.stderr.write(printableText(text)) })
+    .configureOutput({
+      writeErr: (text) => process.stderr.write(printableText(text)),
+      outputError: (text, write) => write(withAdvice(text)),
+    })
     .exitOverride();
   addClientCommands(program);
   addOfflineAudit(program);
@@ -42,6 +45,28 @@ export function createProgram(): Command {
   addMaintenance(program);
   addDelivery(program.commandsGroup('Delivery to applications:'));
   return program.addHelpText('after', FIRST_STEPS);
+}
+
+/** Commands of Vault without a counterpart of the same name. */
+const COMMANDS_OF_VAULT: Readonly<Record<string, string>> = {
+  kv: 'secrets have commands of their own: get, put, patch, rm, undelete, ls and versions',
+  read: 'read a secret: quaymaster get PATH; issue a dynamic credential: quaymaster credential PATH',
+  write: 'write a secret: quaymaster put PATH; create documents: quaymaster apply -f FILE',
+  secrets: 'list backends: quaymaster mount ls; attach one: quaymaster apply -f FILE',
+  auth: 'list clusters whose pods may log in: quaymaster cluster ls',
+  token: 'tokens of operators: quaymaster operator token create, ls and revoke',
+  unseal: 'restart each replica to unseal it: it reads its key-encryption key by itself',
+};
+
+/**
+ * An unknown command with the command that helps. `release` accepts a store that may have been rolled back, so it is never a suggestion for a
+ * misspelt word such as `delete`.
+ */
+function withAdvice(text: string): string {
+  const [, word = ''] = /^error: unknown command '(.*)'/.exec(text) ?? [];
+  const advice = Object.hasOwn(COMMANDS_OF_VAULT, word) ? COMMANDS_OF_VAULT[word] : undefined;
+  if (advice !== undefined) return `error: unknown command '${word}'\n(${advice})\n`;
+  return text.replace(/\n\(Did you mean [^\n]*\brelease\b[^\n]*\)/, '');
 }
 
 /** Adds a command whose action gets its arguments and then its options. */
@@ -113,6 +138,18 @@ function addBroker(program: Command): void {
 }
 
 function addMaintenance(program: Command): void {
+  add(
+    program,
+    {
+      command: 'version',
+      summary: 'print the release of this program',
+      examples: ['quaymaster version'],
+    },
+    () => {
+      print(RELEASE);
+      return Promise.resolve();
+    },
+  );
   program.command('config').description('check the configuration');
   add(
     program,

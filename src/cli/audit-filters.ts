@@ -1,3 +1,8 @@
+import { AUDIT_ACTIONS, AUDIT_OUTCOMES } from '../domain/audit-actions.ts';
+import { ERRORS } from '../domain/errors.ts';
+import { parseWorkloadId } from '../domain/workload.ts';
+import { UsageError } from './errors.ts';
+
 /** The API's filters, under their names on the command line. */
 export const AUDIT_FILTERS = [
   ['workload', 'k8s://<cluster>/<namespace>/<serviceaccount>'],
@@ -11,7 +16,7 @@ export const AUDIT_FILTERS = [
   ['document', 'a document, such as policy/payments'],
   ['locator', 'location at a backend, such as vault:secret/data/payments/db'],
   ['action', 'action, such as secret.read'],
-  ['outcome', 'ok, deny or error'],
+  ['outcome', AUDIT_OUTCOMES.join(', ')],
   ['code', 'error code, such as ERR_DENIED'],
   ['secret-version', 'version of the secret'],
   ['lease', 'id of a lease'],
@@ -24,13 +29,37 @@ export const AUDIT_FILTERS = [
 
 export type FilterOptions = Readonly<Record<string, unknown>>;
 
-/** `--secret-version` is `version` in the API; the other names are the same. */
+const CLOSED: Readonly<Record<string, readonly string[]>> = {
+  outcome: AUDIT_OUTCOMES,
+  action: AUDIT_ACTIONS,
+  code: Object.keys(ERRORS),
+};
+
+/**
+ * Refuses a value that no entry can have: the result would be empty, and the caller would conclude that nothing happened.
+ * @throws UsageError
+ */
+function checkFilter(flag: string, value: string): void {
+  const words = CLOSED[flag];
+  if (words !== undefined && !words.includes(value)) {
+    throw new UsageError(`--${flag} ${value}: must be one of ${words.join(', ')}`);
+  }
+  if (flag === 'workload' && parseWorkloadId(value) === undefined) {
+    throw new UsageError(
+      `--workload ${value}: must be k8s://<cluster>/<namespace>/<serviceaccount>`,
+    );
+  }
+}
+
+/** `--secret-version` is `version` in the API; the other names are the same. @throws UsageError */
 export function filterQuery(options: FilterOptions): Record<string, string> {
   const query: Record<string, string> = {};
   for (const [flag] of AUDIT_FILTERS) {
     const name = flag.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
     const value = options[name];
-    if (typeof value === 'string') query[name === 'secretVersion' ? 'version' : name] = value;
+    if (typeof value !== 'string') continue;
+    checkFilter(flag, value);
+    query[name === 'secretVersion' ? 'version' : name] = value;
   }
   return query;
 }

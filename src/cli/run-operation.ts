@@ -13,19 +13,22 @@ const PAGE = 1000;
 export function operationVerb<Id extends CallId>(id: Id, row: OperationRow<Id>): Verb<Given> {
   return async (context, { args, options }) => {
     const { output } = context;
+    const now = context.clock.now();
     const broker = await context.broker();
     const input = inputOf(id, row, args, options);
     if (isPaged(id) && 'columns' in row) {
       const items = (await allPages(broker, id as PagedId, input)) as readonly unknown[];
-      await output.show({ items }, () => columnsText(row.columns, items as readonly ItemOf<Id>[]));
+      await output.show({ items }, () =>
+        columnsText(row.columns, items as readonly ItemOf<Id>[], now),
+      );
       return;
     }
     const { body } = await callWith(broker, id, input);
     const view = (): string => {
       if ('text' in row) return row.text(body, args);
-      if ('fields' in row) return fieldsText(row.fields, body as NonNullable<typeof body>);
+      if ('fields' in row) return fieldsText(row.fields, body as NonNullable<typeof body>, now);
       const { items } = body as unknown as { readonly items: readonly ItemOf<Id>[] };
-      return columnsText(row.columns, items);
+      return columnsText(row.columns, items, now);
     };
     if ((body as unknown) === undefined) await output.say(view());
     else await output.show(body, view);
@@ -66,13 +69,14 @@ function picked(given: Given, names: readonly string[]): Given {
   return Object.fromEntries(found.map((name) => [name, given[name]]));
 }
 
-function columnsText<T>(columns: Cells<T>, items: readonly T[]): string {
+function columnsText<T>(columns: Cells<T>, items: readonly T[], now: number): string {
   const rows = items.map((item) => Object.values(columns).map((cell) => valueOf(cell, item)));
-  return table(Object.keys(columns), rows);
+  return table(Object.keys(columns), rows, now);
 }
 
-function fieldsText<T>(cells: Cells<T>, body: T): string {
-  return fields(Object.entries(cells).map(([name, cell]) => [name, valueOf(cell, body)]));
+function fieldsText<T>(cells: Cells<T>, body: T, now: number): string {
+  const pairs = Object.entries(cells).map(([name, cell]) => [name, valueOf(cell, body)] as const);
+  return fields(pairs, now);
 }
 
 function valueOf<T>(cell: Cells<T>[string], item: T): unknown {

@@ -11,7 +11,8 @@ export type EncodedClient = EncodedFragment<'client'>;
 export type EncodedLocator = EncodedFragment<'locator'>;
 
 /** `deny`: refused by a rule, a proof or a limit. `error`: it should have worked and did not. */
-type AuditOutcome = 'ok' | 'deny' | 'error';
+export const AUDIT_OUTCOMES = ['ok', 'deny', 'error'] as const;
+type AuditOutcome = (typeof AUDIT_OUTCOMES)[number];
 
 /** What the log knows of an event beyond who, when and what came of it. */
 export interface AuditFacts {
@@ -243,6 +244,64 @@ interface AuditActions {
 }
 
 export type AuditAction = keyof AuditActions;
+
+const KNOWN_ACTIONS: Readonly<Record<AuditAction, true>> = {
+  'session.create': true,
+  'session.renew': true,
+  'session.read': true,
+  'session.end': true,
+  'session.list': true,
+  'quarantine.create': true,
+  'quarantine.lift': true,
+  'quarantine.list': true,
+  'secret.read': true,
+  'secret.list': true,
+  'secret.write': true,
+  'secret.destroy': true,
+  'secret.acknowledge': true,
+  'event.follow': true,
+  'credential.issue': true,
+  'credential.revoke': true,
+  'lease.read': true,
+  'lease.list': true,
+  'lease.renew': true,
+  'lease.revoke': true,
+  'lease.expire': true,
+  'pod.end': true,
+  'rotation.start': true,
+  'rotation.step': true,
+  'rotation.end': true,
+  'rotation.veto': true,
+  'rotation.request': true,
+  'rotation.abort': true,
+  'rotation.retry': true,
+  'rotation.retire': true,
+  'rotation.read': true,
+  'rotation.list': true,
+  'document.read': true,
+  'document.write': true,
+  'document.delete': true,
+  'document.check': true,
+  'operator-token.create': true,
+  'operator-token.revoke': true,
+  'operator-token.list': true,
+  'policy.validate': true,
+  'policy.explain': true,
+  'audit.search': true,
+  'audit.trace': true,
+  'audit.export': true,
+  'request.refused': true,
+  'request.refused_summary': true,
+  'broker.start': true,
+  'broker.stop': true,
+  'broker.seal': true,
+  'broker.release': true,
+  'broker.hold': true,
+  'state.digest': true,
+  recovery: true,
+};
+/** All actions, so that a filter for an unknown one is refused: an empty result would look like "nothing happened". */
+export const AUDIT_ACTIONS = Object.keys(KNOWN_ACTIONS) as readonly AuditAction[];
 
 interface EventFields<Action extends AuditAction> {
   /** Milliseconds since the epoch, by the broker's wall clock. */

@@ -146,6 +146,20 @@ describe('metrics', () => {
 });
 
 describe('the audit log', () => {
+  it.each([
+    ['outcome=denied', '"outcome" must be one of ok, deny, error'],
+    ['action=secrets.read', '"action" must be one of session.create, '],
+    ['code=DENIED', '"code" must be one of ERR_REQUEST_INVALID, '],
+    ['from=yesterday', 'a time is written like 2026-01-05T10:00:00Z'],
+  ])('refuses the filter %s, which no entry can match', async (query, detail) => {
+    const auditor = await api.operator(`auditor-${query.split('=')[0] ?? ''}`, [
+      { role: 'auditor' },
+    ]);
+    const refused = await api.call('GET', `/api/v1/audit/entries?${query}`, { token: auditor });
+    expect(refused.status).toBe(400);
+    expect(refused.body).toMatchObject({ detail: expect.stringContaining(detail) });
+  });
+
   it('is searched by auditors, and records the search', async () => {
     const auditor = await api.operator('auditor', [{ role: 'auditor' }]);
     for (;;) {

@@ -54,8 +54,8 @@ describe('the quickstart', () => {
     const { stdout } = await run('bash', ['-euc', script], { cwd: directory, env });
     expect(stdout).toContain('+ policy shop-web');
     expect(stdout).toContain('"password": "correct horse"');
-    expect(stdout).toMatch(/secret\.read +ok +shop\/mail/);
-    expect(stdout).toMatch(/^lea_\w+ +k8s:\/\/dev\/shop\/web +shop\/mail/m);
+    expect(stdout).toMatch(/secret\.read +ok +- +shop\/mail/);
+    expect(stdout).toMatch(/^lea_\w+ +k8s:\/\/dev\/shop\/web +\S+ +shop\/mail/m);
   }, 60_000);
 
   it('in a cluster shows documents that are well-formed', () => {

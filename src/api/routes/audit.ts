@@ -10,6 +10,8 @@ import {
 } from '../../broker/recording/audit.ts';
 import type { AuditQuery, LogEntry } from '../../ports/audit-log.ts';
 import type { Page } from '../../domain/page.ts';
+import { AUDIT_ACTIONS, AUDIT_OUTCOMES } from '../../domain/audit-actions.ts';
+import { ERRORS } from '../../domain/errors.ts';
 import { JSON_TYPE } from '../answers.ts';
 import { secretData } from '../fields.ts';
 import { PAGE_QUERY, readPage } from '../page-query.ts';
@@ -44,7 +46,7 @@ const TIMES = ['from', 'to'] as const;
 
 const text = z.string().min(1).max(512).optional();
 const time = z.iso
-  .datetime({ offset: true })
+  .datetime({ offset: true, error: 'a time is written like 2026-01-05T10:00:00Z' })
   .transform((value) => Date.parse(value))
   .optional();
 
@@ -59,10 +61,21 @@ export const searchAudit: RouteOf<'searchAudit'> = {
   },
 };
 
+/** Filters whose values are a closed set: an unknown word would match nothing, and the caller would conclude that nothing happened. */
+const CLOSED: Readonly<Partial<Record<(typeof TEXTS)[number], z.ZodType<string | undefined>>>> = {
+  action: oneOf('action', AUDIT_ACTIONS),
+  outcome: oneOf('outcome', AUDIT_OUTCOMES),
+  code: oneOf('code', Object.keys(ERRORS)),
+};
+
+function oneOf(name: string, words: readonly string[]): z.ZodType<string | undefined> {
+  return z.enum(words, `"${name}" must be one of ${words.join(', ')}`).optional();
+}
+
 function filterOf(query: Query): AuditQuery {
   const filter: Record<string, string | number> = {};
   for (const name of TEXTS) {
-    const value = parseParameter(text, query.get(name));
+    const value = parseParameter(CLOSED[name] ?? text, query.get(name));
     if (value !== undefined) filter[name] = value;
   }
   for (const name of TIMES) {

@@ -7,7 +7,8 @@ const FILTERS: readonly OptionRow[] = AUDIT_FILTERS.map(([name, description]) =>
   description,
 ]);
 const PERIOD: readonly OptionRow[] = [
-  ['--from <time>', 'entries from this time on, such as 2026-01-05T10:00:00Z'],
+  ['--since <duration>', 'entries of the last minutes, hours or days, such as 2h'],
+  ['--from <time>', 'entries from this time on, such as 2026-01-05T10:00:00Z or 2026-01-05'],
   ['--to <time>', 'entries up to this time'],
   ['--limit <count>', 'at most this many entries', { fallback: '100' }],
 ];
@@ -24,7 +25,7 @@ export const AUDIT: CommandTable = {
       options: [...FILTERS, ...PERIOD],
       examples: [
         'quaymaster audit search --path payments/db --limit 20',
-        'quaymaster audit search --outcome deny --workload k8s://prod/shop/web',
+        'quaymaster audit search --outcome deny --since 2h --workload k8s://prod/shop/web',
       ],
       load: async () => (await import('../verbs/audit-search.ts')).runAuditSearch,
     },

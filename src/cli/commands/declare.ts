@@ -20,6 +20,9 @@ const CONNECTION: readonly OptionRow[] = [
   ],
 ];
 
+/** Second names, which users of Vault type. */
+const ALIASES: Readonly<Record<string, string>> = { ls: 'list', rm: 'delete' };
+
 export function addTable(program: Command, { heading, groups, commands }: CommandTable): void {
   program.commandsGroup(heading);
   for (const row of commands) addVerb(program, row, groups);
@@ -50,10 +53,13 @@ export function addCommand(
     const description = groups[names.slice(0, index + 1).join(' ')] ?? '';
     return known ?? group.command(name).description(description);
   }, program);
+  const name = names.at(-1) ?? '';
   const command = parent
-    .command(names.at(-1) ?? '')
+    .command(name)
     .summary(summary)
     .description(details === undefined ? summary : `${summary}.\n\n${details}`);
+  const alias = ALIASES[name];
+  if (alias !== undefined) command.alias(alias);
   for (const each of words.arguments ?? []) command.addArgument(argumentOf(each));
   for (const each of words.options ?? []) command.addOption(optionOf(each));
   const heading = examples.length === 1 ? 'Example:' : 'Examples:';

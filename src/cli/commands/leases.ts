@@ -50,6 +50,7 @@ export const LEASES: CommandTable = {
       columns: {
         id: 'id',
         workload: 'workload',
+        pod: 'podUid',
         path: 'path',
         version: 'version',
         state: ({ cause, state }) => cause ?? state,

@@ -10,19 +10,30 @@ interface Entry {
   readonly action?: string;
   readonly outcome?: string;
   readonly code?: string;
+  readonly reason?: string;
   readonly path?: string;
   readonly workload?: string;
   readonly pod?: { readonly cluster?: string; readonly uid?: string };
   readonly document?: { readonly kind?: string; readonly name?: string };
 }
 
-export const ENTRY_COLUMNS = ['index', 'time', 'who', 'action', 'outcome', 'what', 'request'];
+export const ENTRY_COLUMNS = [
+  'index',
+  'time',
+  'who',
+  'action',
+  'outcome',
+  'reason',
+  'what',
+  'request',
+];
 
 export function entryCells({ index, entry: found }: Found): readonly unknown[] {
   const entry: Entry = found;
-  const { time, actor, action, outcome, code, requestId } = entry;
+  const { time, actor, action, outcome, code, reason, requestId } = entry;
   const ended = code === undefined ? outcome : `${outcome ?? ''} ${code}`;
-  return [index, time, actor?.id ?? actor?.kind, action, ended, whatOf(entry), requestId];
+  const who = actor?.id ?? actor?.kind;
+  return [index, time, who, action, ended, reason, whatOf(entry), requestId];
 }
 
 /** What the action was done to: a secret, a document, a workload or a pod. */

@@ -4,6 +4,7 @@ import { pagesWith } from '../broker.ts';
 import type { Call, CliContext } from '../context.ts';
 import { defined } from '../defined.ts';
 import { UsageError } from '../errors.ts';
+import { periodOf, type PeriodOptions } from '../time.ts';
 import { table } from '../output/table.ts';
 import { entryCells, ENTRY_COLUMNS } from './audit-entry.ts';
 import { readSecretData } from './secret-values.ts';
@@ -12,21 +13,18 @@ type Found = components['schemas']['AuditEntry'];
 
 const LONGEST_PAGE = 1_000;
 
-interface PeriodOptions {
-  readonly from?: string;
-  readonly to?: string;
+interface ListOptions extends PeriodOptions {
   readonly limit: string;
 }
 
 /** Lists the entries that match all filters, newest first. The log records the search too. */
 export async function runAuditSearch(
-  { broker, output }: CliContext,
-  { options }: Call<FilterOptions & PeriodOptions>,
+  { broker, output, clock }: CliContext,
+  { options }: Call<FilterOptions & ListOptions>,
 ): Promise<void> {
   const wanted = countOf(options.limit);
-  const { from, to } = options;
   const limit = Math.min(wanted, LONGEST_PAGE);
-  const query = { ...filterQuery(options), ...defined({ from, to }), limit };
+  const query = { ...filterQuery(options), ...periodOf(options, clock.now()), limit };
   const items: Found[] = [];
   for await (const item of pagesWith(await broker(), 'searchAudit', { query })) {
     items.push(item);
@@ -35,7 +33,7 @@ export async function runAuditSearch(
   await show(output, items);
 }
 
-interface TraceOptions extends PeriodOptions {
+interface TraceOptions extends ListOptions {
   readonly fromJson?: string;
   readonly pathPrefix?: string;
 }
@@ -45,11 +43,12 @@ export async function runAuditTrace(
   context: CliContext,
   { args: words, options }: Call<TraceOptions>,
 ): Promise<void> {
-  const { fromJson, pathPrefix, from, to } = options;
+  const { fromJson, pathPrefix } = options;
+  const period = periodOf(options, context.clock.now());
   const wanted = countOf(options.limit);
   const data = await readSecretData(context, 'trace', words, fromJson);
   const limit = Math.min(wanted, LONGEST_PAGE);
-  const question = { data, limit, ...defined({ pathPrefix, from, to }) };
+  const question = { data, limit, ...period, ...defined({ pathPrefix }) };
   const broker = await context.broker();
   const items: Found[] = [];
   let after: string | undefined;

@@ -1,9 +1,11 @@
+import type { components } from '../../client/index.ts';
 import { confirm } from '../ask.ts';
 import { allPages, callWith } from '../broker.ts';
 import type { Call, CliContext, Verb } from '../context.ts';
 import { kindOf, pathOf, type DocumentWord } from '../documents/kinds.ts';
 import { asManifest } from '../documents/manifest.ts';
 import { EXIT, type ExitCode } from '../errors.ts';
+import { grantText } from '../identity.ts';
 import { printable, printableYaml } from '../output/printable.ts';
 import { fields, table } from '../output/table.ts';
 
@@ -11,9 +13,34 @@ interface ManifestOption {
   readonly manifest?: boolean;
 }
 
+/** The members of documents that lists show. */
+interface Body {
+  readonly prefix?: string;
+  readonly connection?: string;
+  readonly issuer?: string;
+  readonly class?: string;
+  readonly rotation?: { readonly strategy?: string };
+  readonly grants?: readonly components['schemas']['Grant'][];
+  readonly spec?: {
+    readonly subjects?: readonly unknown[];
+    readonly rules?: readonly { readonly paths?: readonly string[] }[];
+  };
+}
+
+const COLUMNS: Readonly<Record<DocumentWord, Readonly<Record<string, (body: Body) => unknown>>>> = {
+  cluster: { connection: (body) => body.connection, issuer: (body) => body.issuer },
+  mount: { prefix: (body) => body.prefix, connection: (body) => body.connection },
+  operator: { roles: (body) => body.grants?.map(grantText) },
+  definition: {
+    class: (body) => body.class,
+    rotation: (body) => body.rotation?.strategy,
+  },
+  policy: { paths: (body) => body.spec?.rules?.flatMap(({ paths = [] }) => paths) },
+};
+
 /** Lists the documents of a kind. */
 export function listDocuments(word: DocumentWord): Verb<ManifestOption> {
-  return async ({ broker, output }, { options }) => {
+  return async ({ broker, output, clock }, { options }) => {
     const kind = kindOf(word);
     const items = await allPages(await broker(), kind.list, { query: { limit: 1000 } });
     if (options.manifest === true) {
@@ -24,15 +51,22 @@ export function listDocuments(word: DocumentWord): Verb<ManifestOption> {
     }
     await output.show({ items }, () =>
       table(
-        [kind.parameter, 'version', 'updated', 'by'],
-        items.map((each) => [each.name, each.version, each.updatedAt, each.updatedBy]),
+        [kind.parameter, ...Object.keys(COLUMNS[word]), 'version', 'updated', 'by'],
+        items.map((each) => [
+          each.name,
+          ...Object.values(COLUMNS[word]).map((cell) => cell(each.document as Body)),
+          each.version,
+          each.updatedAt,
+          each.updatedBy,
+        ]),
+        clock.now(),
       ),
     );
   };
 }
 
 export function getDocument(word: DocumentWord): Verb<ManifestOption> {
-  return async ({ broker, output }, { args: [name = ''], options }) => {
+  return async ({ broker, output, clock }, { args: [name = ''], options }) => {
     const kind = kindOf(word);
     const { body } = await callWith(await broker(), kind.read, { path: pathOf(kind, name) });
     if (options.manifest === true) {
@@ -42,12 +76,15 @@ export function getDocument(word: DocumentWord): Verb<ManifestOption> {
     const document = await printableYaml(body.document);
     await output.show(body, () =>
       [
-        fields([
-          [kind.parameter, body.name],
-          ['version', body.version],
-          ['updated', body.updatedAt],
-          ['by', body.updatedBy],
-        ]),
+        fields(
+          [
+            [kind.parameter, body.name],
+            ['version', body.version],
+            ['updated', body.updatedAt],
+            ['by', body.updatedBy],
+          ],
+          clock.now(),
+        ),
         '',
         document,
       ].join('\n'),

@@ -33,21 +33,24 @@ export async function runGet(
 
 /** A secret with its version and lease. Values are masked unless `reveal` is set. */
 export async function showDisclosure(
-  { output }: CliContext,
+  { output, clock }: CliContext,
   body: Disclosure,
   reveal = false,
 ): Promise<void> {
   const data = reveal ? body.data : masked(body.data);
   await output.show({ ...body, data }, () =>
     [
-      fields([
-        ['path', body.path],
-        ['version', body.version],
-        ['created', body.createdAt],
-        ['stale', body.stale],
-        ['lease', body.lease?.id],
-        ['expires', body.lease?.endsAt],
-      ]),
+      fields(
+        [
+          ['path', body.path],
+          ['version', body.version],
+          ['created', body.createdAt],
+          ['stale', body.stale],
+          ['lease', body.lease?.id],
+          ['expires', body.lease?.endsAt],
+        ],
+        clock.now(),
+      ),
       '',
       table(
         ['key', 'value'],

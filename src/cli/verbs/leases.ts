@@ -99,7 +99,7 @@ function selectionOf(
 const REVOCATION_STATES = ['irrevocable', 'revoking', 'expiring'] as const;
 
 export async function runRevocationList(
-  { broker, output }: CliContext,
+  { broker, output, clock }: CliContext,
   { options }: Call<{ readonly state?: (typeof REVOCATION_STATES)[number] }>,
 ): Promise<void> {
   const caller = await broker();
@@ -119,6 +119,7 @@ export async function runRevocationList(
         each.nextAttemptAt,
         each.lastError,
       ]),
+      clock.now(),
     ),
   );
 }

@@ -41,7 +41,10 @@ export async function runTokenCreate(
   } finally {
     await file.close();
   }
-  await context.output.show(created, () => `${tokenText(created)}\nwrote the token to ${out}`);
+  await context.output.show(
+    created,
+    () => `${tokenText(created, context.clock.now())}\nwrote the token to ${out}`,
+  );
 }
 
 async function openNew(out: string): Promise<FileHandle> {
@@ -110,12 +113,15 @@ function grantOf(text: string): Grant {
   return { role, ...(scope !== undefined && { scope: scope.split(',') }) };
 }
 
-function tokenText({ id, operator, grants, sourceCidrs, endsAt }: Token): string {
-  return fields([
-    ['token', id],
-    ['operator', operator],
-    ['roles', grants?.map(grantText) ?? 'all of the operator'],
-    ['from', sourceCidrs.length === 0 ? 'anywhere' : sourceCidrs],
-    ['expires', endsAt],
-  ]);
+function tokenText({ id, operator, grants, sourceCidrs, endsAt }: Token, now: number): string {
+  return fields(
+    [
+      ['token', id],
+      ['operator', operator],
+      ['roles', grants?.map(grantText) ?? 'all of the operator'],
+      ['from', sourceCidrs.length === 0 ? 'anywhere' : sourceCidrs],
+      ['expires', endsAt],
+    ],
+    now,
+  );
 }

@@ -10,36 +10,39 @@ type Rotation = components['schemas']['Rotation'];
 type Status = components['schemas']['RotationStatus'];
 
 export async function runRotationStatus(
-  { broker, output }: CliContext,
+  { broker, output, clock }: CliContext,
   { args: [path = ''] }: Call<object>,
 ): Promise<void> {
   const { body } = await (await broker()).call('readRotation', { path: { path } });
-  await output.show(body, () => statusText(body));
+  await output.show(body, () => statusText(body, clock.now()));
 }
 
-function statusText(status: Status): string {
+function statusText(status: Status, now: number): string {
   const { active, target, holders } = status;
   const parts = [
-    fields([
-      ['path', status.path],
-      ['strategy', status.strategy],
-      ['connection', status.connection],
-      ['slots', status.slots],
-      ['cannot rotate', status.problem],
-      ['next runs', status.nextRuns],
-      ['next drill', status.nextDrillAt],
-      ['rotated', status.rotatedAt],
-      ['proven', status.provenAt],
-      ['failures', status.failures],
-      ['paused', status.paused],
-      ['in progress', active === undefined ? undefined : `${active.kind} ${active.id}`],
-      ['state', active === undefined ? undefined : `${active.state}: ${active.step}`],
-      ['last error', active?.lastError],
-      ['next retry', active && nextRetry(active)],
-      ['settles until', active?.settlesUntil],
-      ['target', target && targetText(target)],
-      ['holders', status.holderCount],
-    ]),
+    fields(
+      [
+        ['path', status.path],
+        ['strategy', status.strategy],
+        ['connection', status.connection],
+        ['slots', status.slots],
+        ['cannot rotate', status.problem],
+        ['next runs', status.nextRuns],
+        ['next drill', status.nextDrillAt],
+        ['rotated', status.rotatedAt],
+        ['proven', status.provenAt],
+        ['failures', status.failures],
+        ['paused', status.paused],
+        ['in progress', active === undefined ? undefined : `${active.kind} ${active.id}`],
+        ['state', active === undefined ? undefined : `${active.state}: ${active.step}`],
+        ['last error', active?.lastError],
+        ['next retry', active && nextRetry(active)],
+        ['settles until', active?.settlesUntil],
+        ['target', target && targetText(target)],
+        ['holders', status.holderCount],
+      ],
+      now,
+    ),
   ];
   if (holders.length > 0) {
     const rows = holders.map((each) => [

@@ -3,13 +3,13 @@ import { grantText, isSessionToken, readIdentity, type Identity } from '../ident
 import { fields } from '../output/table.ts';
 
 /** Shows the caller's identity as the broker knows it, and when the login expires. */
-export async function runWhoami({ broker, target, output }: CliContext): Promise<void> {
+export async function runWhoami({ broker, target, output, clock }: CliContext): Promise<void> {
   const { profile, profileName } = await target();
   const { login } = profile;
   const isSession = login.kind === 'workload' || isSessionToken(login.token);
   const identity = await readIdentity(await broker(), isSession);
   await output.show(identity, () =>
-    fields([['profile', profileName], ['broker', profile.url], ...lines(identity)]),
+    fields([['profile', profileName], ['broker', profile.url], ...lines(identity)], clock.now()),
   );
 }
 

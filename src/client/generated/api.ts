@@ -3930,10 +3930,10 @@ export interface operations {
                  *     the entries of all paths that lead there.
                  */
                 readonly locator?: string;
-                /** @description Also finds the summaries of refusals of this action. */
-                readonly action?: string;
-                readonly outcome?: string;
-                readonly code?: string;
+                /** @description Also finds the summaries of refusals of this action. An unknown action is refused. */
+                readonly action?: "session.create" | "session.renew" | "session.read" | "session.end" | "session.list" | "quarantine.create" | "quarantine.lift" | "quarantine.list" | "secret.read" | "secret.list" | "secret.write" | "secret.destroy" | "secret.acknowledge" | "event.follow" | "credential.issue" | "credential.revoke" | "lease.read" | "lease.list" | "lease.renew" | "lease.revoke" | "lease.expire" | "pod.end" | "rotation.start" | "rotation.step" | "rotation.end" | "rotation.veto" | "rotation.request" | "rotation.abort" | "rotation.retry" | "rotation.retire" | "rotation.read" | "rotation.list" | "document.read" | "document.write" | "document.delete" | "document.check" | "operator-token.create" | "operator-token.revoke" | "operator-token.list" | "policy.validate" | "policy.explain" | "audit.search" | "audit.trace" | "audit.export" | "request.refused" | "request.refused_summary" | "broker.start" | "broker.stop" | "broker.seal" | "broker.release" | "broker.hold" | "state.digest" | "recovery";
+                readonly outcome?: "ok" | "deny" | "error";
+                readonly code?: components["schemas"]["ErrorCode"];
                 readonly version?: string;
                 readonly lease?: string;
                 readonly credential?: string;

@@ -12,7 +12,13 @@ import { ScriptedBroker } from '../../kit/scripted-api.ts';
 
 type Given = Parameters<Verb<object>>[1];
 
-const LEASE = { id: 'lea_1', workload: 'k8s://c1/prod/api', path: 'a/b', state: 'ended' };
+const LEASE = {
+  id: 'lea_1',
+  workload: 'k8s://c1/prod/api',
+  path: 'a/b',
+  state: 'ended',
+  endsAt: '2026-01-05T10:23:00.000Z',
+};
 const answers = {
   listLeases: () => ({ items: [{ ...LEASE, cause: 'revoked' }] }),
   readLease: () => LEASE,
@@ -62,7 +68,7 @@ describe('a command that is an operation', () => {
 
   it('shows members and computed cells as columns, and the items of all pages as JSON', async () => {
     const { out } = await run(LEASES, 'lease ls', { args: [], options: {} });
-    expect(out).toMatch(/^ID +WORKLOAD +PATH +VERSION +STATE +EXPIRES\nlea_1 .* revoked +-\n$/);
+    expect(out).toMatch(/^ID +WORKLOAD +POD +PATH +VERSION +STATE +EXPIRES\nlea_1 .* revoked +in 23 min\n$/);
     const json = await run(LEASES, 'lease ls', { args: [], options: {} }, 'json');
     expect(JSON.parse(json.out)).toEqual({ items: [{ ...LEASE, cause: 'revoked' }] });
   });
