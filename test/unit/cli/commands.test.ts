@@ -68,7 +68,9 @@ describe('a command that is an operation', () => {
 
   it('shows members and computed cells as columns, and the items of all pages as JSON', async () => {
     const { out } = await run(LEASES, 'lease ls', { args: [], options: {} });
-    expect(out).toMatch(/^ID +WORKLOAD +POD +PATH +VERSION +STATE +EXPIRES\nlea_1 .* revoked +in 23 min\n$/);
+    expect(out).toMatch(
+      /^ID +WORKLOAD +POD +PATH +VERSION +STATE +EXPIRES\nlea_1 .* revoked +in 23 min\n$/,
+    );
     const json = await run(LEASES, 'lease ls', { args: [], options: {} }, 'json');
     expect(JSON.parse(json.out)).toEqual({ items: [{ ...LEASE, cause: 'revoked' }] });
   });
