@@ -39,7 +39,7 @@ import { ClusterRegistry } from './cluster-registry.ts';
 import { openConnections } from './connections.ts';
 import { createGuard, heldKinds, openState, type HeldKind } from './guarded-state.ts';
 import { holdable } from './holdable-store.ts';
-import { loadKeys, openKek, type InstallationKeys } from './keys.ts';
+import { loadKeys, kekOf, type InstallationKeys } from './keys.ts';
 import { RefusalTallies } from './refusal-tallies.ts';
 import { SpaceWatch } from './space-watch.ts';
 import { StateSweep } from './state-sweep.ts';
@@ -100,7 +100,7 @@ async function openOn(
   { opened, guard }: { readonly opened: OpenedStore; readonly guard: RowGuard },
 ): Promise<RunningBroker> {
   const { clock, log } = deps;
-  const keys = await loadKeys(opened, await openKek(config, clock), clock);
+  const keys = await loadKeys(opened, await kekOf(config, clock), clock);
   const rows = new RowSeals(keys.keyring);
   guard.open({ keyring: keys.keyring, rows });
   const trail = new AuditTrail(bootLog, { config, store: opened, rows, clock, log });

@@ -30,7 +30,7 @@ import {
   keepKeys,
   loadKeys,
   makeKeys,
-  openKek,
+  kekOf,
   type InstallationKeys,
 } from './keys.ts';
 
@@ -111,7 +111,7 @@ async function initialiseStore(
 ): Promise<Initialised> {
   const isNew = (await store.get('meta', { key: INSTALLATION })) === undefined;
   const created = isNew ? await createKek(config) : [];
-  const kek = await openKek(config, clock);
+  const kek = await kekOf(config, clock);
   const made = isNew ? await makeKeys(kek, clock) : undefined;
   const keys = made ?? (await loadKeys(store, kek, clock));
   const rows = new RowSeals(keys.keyring);

@@ -1,5 +1,6 @@
 import { dirname } from 'node:path';
 import { BrokerError } from '../domain/errors.ts';
+import { openKek } from './backends.ts';
 import type { Config } from './config/schema.ts';
 import type { CallContext } from '../ports/call-context.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -30,18 +31,9 @@ export function dataDirectory(config: Config): string | undefined {
   return config.store.type === 'sqlite' ? dirname(config.store.path) : undefined;
 }
 
-/** @throws ERR_CONFIG_INVALID, ERR_SEALED */
-export async function openKek(config: Config, clock: Clock): Promise<KeyEncryptionKey> {
-  if (config.kek.type === 'vault-transit') {
-    const { openVaultTransitKey } = await import('../providers/vault/kek.ts');
-    return openVaultTransitKey(config.kek, clock);
-  }
-  const { loadLocalFileKey } = await import('../providers/embedded/kek.ts');
-  const directory = dataDirectory(config);
-  return loadLocalFileKey({
-    path: config.kek.path,
-    ...(directory === undefined ? {} : { dataDirectory: directory }),
-  });
+/** The key-encryption key of the configuration. @throws ERR_CONFIG_INVALID, ERR_SEALED */
+export function kekOf(config: Config, clock: Clock): Promise<KeyEncryptionKey> {
+  return openKek(config.kek, { clock, dataDirectory: dataDirectory(config) });
 }
 
 /** Unwraps every root key of the store. @throws ERR_CONFIG_INVALID for a store that was never initialised, ERR_SEALED, ERR_CIPHERTEXT_INVALID */

@@ -9,8 +9,8 @@ import type { PlanFragment } from './store.ts';
  */
 export interface ProviderConnection {
   readonly name: string;
-  readonly kind:
-    'embedded' | 'vault' | 'aws-secrets-manager' | 'aws-iam' | 'kubernetes' | 'postgres' | 'mysql';
+  /** The `type` of the connection in the configuration file; `embedded` for the broker's own store. */
+  readonly kind: string;
   /** Attaches the provider for one mount. It validates the `options` of the mount document strictly. @throws ERR_BODY_INVALID with `problems`. */
   mount(options: unknown): SecretProvider;
   /** Checks reachability and the credential at low cost. It reports what is wrong and what to do, and never throws. */

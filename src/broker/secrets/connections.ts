@@ -98,7 +98,7 @@ export class Connections {
     return isWithinBounds(place, bound.locators) || isReachable(`${place}/`, bound.locators);
   }
 
-  kind(mount: StoredDocument<'mount'>): ProviderConnection['kind'] {
+  kind(mount: StoredDocument<'mount'>): string {
     return this.#mount(mount).bound.connection.kind;
   }
 

@@ -4,10 +4,8 @@ import { auditConfigSchema } from '../../audit/config.ts';
 import { jwksConnectionSchema } from '../../auth/config.ts';
 import { isName } from '../../domain/names.ts';
 import { injectorConfigSchema } from '../../delivery/injector/config.ts';
-import { localFileConfig } from '../../providers/embedded/config.ts';
-import { vaultTransitConfig } from '../../providers/vault/config.ts';
 import { storeConfigSchema } from '../../store/config.ts';
-import { backendSchema } from '../backends.ts';
+import { backendSchema, kekSchema } from '../backends.ts';
 
 /** Reserved names: the embedded provider and the value generator always exist and need no configuration. */
 const RESERVED_NAMES = ['embedded', 'generated'];
@@ -30,7 +28,7 @@ export const configSchema = z
     listener: listenerConfigSchema.prefault({}),
     metrics: metricsConfigSchema.prefault({}),
     store: storeConfigSchema,
-    kek: z.discriminatedUnion('type', [localFileConfig, vaultTransitConfig]),
+    kek: kekSchema,
     audit: auditConfigSchema,
     connections: z.record(connectionName, connection).default({}),
     limits: limitsConfigSchema,
