@@ -1,4 +1,3 @@
-import type { Tally } from './decision.ts';
 import { globMatches } from './segment-glob.ts';
 import type { SegmentGlob } from './segment-glob.ts';
 
@@ -49,12 +48,11 @@ export class AffixBuckets<T> {
     this.#lengths = undefined;
   }
 
-  match(text: string, visit: (value: T) => void, tally?: Tally): void {
+  match(text: string, visit: (value: T) => void): void {
     for (const length of (this.#lengths ??= this.#lengthsInUse())) {
       if (length > text.length) continue;
       for (const { glob, value } of this.#buckets.get(this.#affixOf(text, length))?.values() ??
         []) {
-        if (tally !== undefined) tally.steps += 1;
         if (globMatches(glob, text)) visit(value);
       }
     }

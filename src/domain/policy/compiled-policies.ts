@@ -3,7 +3,6 @@ import type { Workload } from '../workload.ts';
 import type { StoredPolicy } from './access-policy.ts';
 import { compilePolicy } from './compiled-policy.ts';
 import type { CompiledPolicy, CompiledSubject } from './compiled-policy.ts';
-import type { Tally } from './decision.ts';
 import { SubjectIndex } from './subject-index.ts';
 import { SubjectIndexEdit } from './subject-index-edit.ts';
 
@@ -55,19 +54,14 @@ export function withoutPolicy(compiled: CompiledPolicies, name: string): Compile
 export function policiesFor(
   compiled: CompiledPolicies,
   workload: Workload,
-  tally?: Tally,
 ): readonly (readonly [CompiledPolicy, readonly CompiledSubject[]])[] {
   const found = new Map<CompiledPolicy, CompiledSubject[]>();
   const names = [workload.cluster, workload.namespace, workload.serviceAccount];
-  compiled.subjects.match(
-    names,
-    ({ policy, subject }) => {
-      const subjects = found.get(policy);
-      if (subjects === undefined) found.set(policy, [subject]);
-      else if (!subjects.includes(subject)) subjects.push(subject);
-    },
-    tally,
-  );
+  compiled.subjects.match(names, ({ policy, subject }) => {
+    const subjects = found.get(policy);
+    if (subjects === undefined) found.set(policy, [subject]);
+    else if (!subjects.includes(subject)) subjects.push(subject);
+  });
   return [...found].sort(([a], [b]) => byPolicyName(a, b));
 }
 

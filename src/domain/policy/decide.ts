@@ -1,6 +1,6 @@
 import { isSecretPath } from '../names.ts';
 import type { CompiledPolicies } from './compiled-policies.ts';
-import type { AccessRequest, Decision, Tally, ViewRequest } from './decision.ts';
+import type { AccessRequest, Decision, ViewRequest } from './decision.ts';
 import { PathWalk } from './path-walk.ts';
 import { RequestFacts } from './request-facts.ts';
 import { RuleOutcome } from './rule-outcome.ts';
@@ -8,20 +8,15 @@ import { viewFor } from './workload-view.ts';
 import type { WorkloadView } from './workload-view.ts';
 
 /** Default deny; any matching deny wins over every allow. */
-export function decideIn(view: WorkloadView, request: ViewRequest, tally?: Tally): Decision {
+export function decideIn(view: WorkloadView, request: ViewRequest): Decision {
   const { capability, path } = request;
   if (!isSecretPath(path)) return { effect: 'deny', reason: 'path_invalid' };
   const outcome = new RuleOutcome(new RequestFacts(request));
-  const walk = new PathWalk(
-    path.split('/'),
-    ({ rules }) => {
-      if (tally !== undefined) tally.steps += rules.length;
-      for (const rule of rules) {
-        if (rule.capabilities.has(capability)) outcome.consider(rule);
-      }
-    },
-    tally,
-  );
+  const walk = new PathWalk(path.split('/'), ({ rules }) => {
+    for (const rule of rules) {
+      if (rule.capabilities.has(capability)) outcome.consider(rule);
+    }
+  });
   walk.from(view.paths, 0);
   return outcome.decision();
 }

@@ -47,8 +47,3 @@ type DenyDecision =
 
 /** For the audit entry and the explain operation; a denied caller never sees which rule it was. */
 export type Decision = AllowDecision | DenyDecision;
-
-/** Counts trie nodes, patterns and rules looked at, so that tests can show what a decision costs. */
-export interface Tally {
-  steps: number;
-}

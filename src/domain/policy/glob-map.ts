@@ -1,5 +1,4 @@
 import { AffixBuckets } from './affix-buckets.ts';
-import type { Tally } from './decision.ts';
 import { segmentGlob } from './segment-glob.ts';
 import type { SegmentGlob } from './segment-glob.ts';
 
@@ -46,11 +45,11 @@ export class GlobMap<T> {
   }
 
   /** Calls `visit` with the value of each pattern that `text` matches, in no particular order. */
-  match(text: string, visit: (value: T) => void, tally?: Tally): void {
+  match(text: string, visit: (value: T) => void): void {
     const literal = this.#literals.get(text);
     if (literal !== undefined) visit(literal);
-    this.#prefixed.match(text, visit, tally);
-    this.#suffixed.match(text, visit, tally);
+    this.#prefixed.match(text, visit);
+    this.#suffixed.match(text, visit);
   }
 
   #bucketsFor(glob: SegmentGlob): AffixBuckets<T> {

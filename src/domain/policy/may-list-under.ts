@@ -10,13 +10,9 @@ export function mayListUnder(view: WorkloadView, prefix?: string): boolean {
   if (prefix === undefined) return view.paths.mayList;
   if (!isSecretPath(prefix)) return false;
   let mayList = false;
-  const walk = new PathWalk(
-    prefix.split('/'),
-    (place) => {
-      mayList ||= place.mayList;
-    },
-    undefined,
-  );
+  const walk = new PathWalk(prefix.split('/'), (place) => {
+    mayList ||= place.mayList;
+  });
   walk.from(view.paths, 0);
   return mayList;
 }

@@ -1,28 +1,20 @@
-import type { Tally } from './decision.ts';
 import type { PathTrie } from './path-trie.ts';
 
 /** Finds the places where a path can end. Each is reached at most once, so the work is bounded by places times segments. */
 export class PathWalk {
   readonly #segments: readonly string[];
   readonly #onEnd: (place: PathTrie) => void;
-  readonly #tally: Tally | undefined;
   readonly #entered = new Set<PathTrie>();
 
-  constructor(
-    segments: readonly string[],
-    onEnd: (place: PathTrie) => void,
-    tally: Tally | undefined,
-  ) {
+  constructor(segments: readonly string[], onEnd: (place: PathTrie) => void) {
     this.#segments = segments;
     this.#onEnd = onEnd;
-    this.#tally = tally;
   }
 
   from(place: PathTrie, at: number): void {
-    if (this.#tally !== undefined) this.#tally.steps += 1;
     const segment = this.#segments[at];
     if (segment === undefined) this.#onEnd(place);
-    else place.children?.match(segment, (child) => this.from(child, at + 1), this.#tally);
+    else place.children?.match(segment, (child) => this.from(child, at + 1));
     if (place.deep !== undefined) this.#fromAnyDepth(place.deep, at);
   }
 

@@ -96,7 +96,7 @@ function patternMatches(
   const onEnd = ({ rules }: PathTrie): void => {
     isMatch ||= rules.length > 0;
   };
-  new PathWalk(segments, onEnd, undefined).from(trie, 0);
+  new PathWalk(segments, onEnd).from(trie, 0);
   return isMatch;
 }
 

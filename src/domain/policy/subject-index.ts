@@ -1,5 +1,4 @@
 import type { CompiledPolicy, CompiledSubject } from './compiled-policy.ts';
-import type { Tally } from './decision.ts';
 import { GlobMap } from './glob-map.ts';
 
 export interface SubjectEntry {
@@ -17,11 +16,10 @@ export class SubjectIndex {
   }
 
   /** Every entry whose patterns the names match, level by level. */
-  match(names: readonly string[], visit: (entry: SubjectEntry) => void, tally?: Tally): void {
+  match(names: readonly string[], visit: (entry: SubjectEntry) => void): void {
     const [name, ...below] = names;
-    if (tally !== undefined) tally.steps += 1 + this.#entries.length;
     if (name === undefined) this.#entries.forEach(visit);
-    else this.#children.match(name, (child) => child.match(below, visit, tally), tally);
+    else this.#children.match(name, (child) => child.match(below, visit));
   }
 
   /** A copy that shares the nodes below. */

@@ -3,7 +3,6 @@ import { bindRule } from './bound-rule.ts';
 import type { BoundRule } from './bound-rule.ts';
 import { policiesFor } from './compiled-policies.ts';
 import type { CompiledPolicies } from './compiled-policies.ts';
-import type { Tally } from './decision.ts';
 import { fillIn, patternVariables, widen } from './path-pattern.ts';
 import { PathTrie } from './path-trie.ts';
 import { POD_VARIABLES, variableValues } from './policy-variable.ts';
@@ -29,17 +28,12 @@ interface ViewDependencies {
 }
 
 /** Costs what the workload's own rules cost, however many policies speak of others. */
-export function viewFor(
-  compiled: CompiledPolicies,
-  workload: Workload,
-  tally?: Tally,
-): WorkloadView {
-  const rules = rulesFor(compiled, workload, tally);
+export function viewFor(compiled: CompiledPolicies, workload: Workload): WorkloadView {
+  const rules = rulesFor(compiled, workload);
   const values = variableValues(workload);
   const paths = new PathTrie();
   for (const rule of rules) {
     for (const segments of patternsOf(rule, values)) {
-      if (tally !== undefined) tally.steps += 1;
       paths.insert(segments, rule);
     }
   }
@@ -47,13 +41,9 @@ export function viewFor(
   return { revision: compiled.revision, paths, allowsAnything, dependsOn: dependenciesOf(rules) };
 }
 
-function rulesFor(
-  compiled: CompiledPolicies,
-  workload: Workload,
-  tally: Tally | undefined,
-): readonly BoundRule[] {
+function rulesFor(compiled: CompiledPolicies, workload: Workload): readonly BoundRule[] {
   const rules: BoundRule[] = [];
-  for (const [policy, subjects] of policiesFor(compiled, workload, tally)) {
+  for (const [policy, subjects] of policiesFor(compiled, workload)) {
     for (const rule of policy.rules) rules.push(bindRule(policy, rule, subjects, rules.length));
   }
   return rules;
