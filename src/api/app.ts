@@ -2,7 +2,6 @@ import type { RequestListener } from 'node:http';
 import { Router, type NextFunction, type Request, type Response } from 'express';
 import type { Registry } from 'prom-client';
 import type { Caller } from '../broker/call.ts';
-import type { Parts } from '../broker/parts.ts';
 import type { MachineFacts } from './routes/machine.ts';
 import { BrokerError } from '../domain/errors.ts';
 import { ACCESS, isProbe, type Operation, type OperationId } from './access.ts';
@@ -22,7 +21,7 @@ import type { Route } from './route.ts';
 import { allRoutes } from './routes/index.ts';
 import { Shares } from './shares.ts';
 import { SourceAddress } from './source-address.ts';
-import type { Surroundings } from './surroundings.ts';
+import type { ServedParts, Surroundings } from './surroundings.ts';
 
 const SECRETS = '/api/v1/secrets/';
 
@@ -47,7 +46,7 @@ export interface ApiDeps {
 }
 
 /** The HTTP API, not listening yet. Its routes are made from the rows of `access.ts`. */
-export function createApp(parts: Parts, deps: ApiDeps): RequestListener {
+export function createApp(parts: ServedParts, deps: ApiDeps): RequestListener {
   const surroundings = surroundingsOf(parts, deps);
   const router = Router({ caseSensitive: true, strict: true });
   const routes: Readonly<Record<OperationId, Route<never>>> = allRoutes({
@@ -93,7 +92,7 @@ function withHotRead(
   };
 }
 
-function surroundingsOf(parts: Parts, deps: ApiDeps): Surroundings {
+function surroundingsOf(parts: ServedParts, deps: ApiDeps): Surroundings {
   const shares = new Shares();
   shares.measure(deps.metrics);
   return {

@@ -7,7 +7,7 @@ import {
 } from '../broker/sessions/authenticate.ts';
 import type { Caller } from '../broker/call.ts';
 import { whenReady, type Eventually } from '../broker/eventually.ts';
-import type { Parts } from '../broker/parts.ts';
+import type { Access, Keys } from '../broker/parts.ts';
 import { LiveSession } from '../broker/sessions/session-memory.ts';
 import type { ShownProof } from '../broker/sessions/proof/shown-proof.ts';
 import { spendProof } from '../broker/sessions/proof/check-proof.ts';
@@ -59,7 +59,7 @@ export function identify(
  * hash of a token costs as much as decrypting a value.
  */
 function unboundSession(
-  parts: Parts,
+  parts: Access & Pick<Keys, 'keyring'>,
   { request, peer }: Exchange,
   token: string,
 ): LiveSession | undefined {

@@ -2,7 +2,7 @@ import { STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { Socket } from 'node:net';
 import type { Call } from '../broker/call.ts';
-import type { Parts } from '../broker/parts.ts';
+import type { Recording } from '../broker/parts.ts';
 import { refuseRequest } from '../broker/recording/refusals.ts';
 import { encodeClient } from '../domain/audit-event.ts';
 import { BrokerError, type ErrorCode } from '../domain/errors.ts';
@@ -19,10 +19,10 @@ const LINGER_MS = 5_000;
 
 /** Answers bytes that Node's parser does not accept as a request. Each is recorded, or only counted if there are many. */
 export class MalformedRequests {
-  readonly #parts: Parts;
+  readonly #parts: Recording;
   readonly #ids: RequestIds;
 
-  constructor(parts: Parts, boot: string) {
+  constructor(parts: Recording, boot: string) {
     this.#parts = parts;
     this.#ids = new RequestIds(`${boot}m`);
   }

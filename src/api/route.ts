@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Call, Caller } from '../broker/call.ts';
-import type { Limits, Parts } from '../broker/parts.ts';
+import type { Limits } from '../broker/parts.ts';
 import type { ShownProof } from '../broker/sessions/proof/shown-proof.ts';
 import type { LiveOperator } from '../broker/sessions/operator-token-memory.ts';
 import type { LiveSession } from '../broker/sessions/session-memory.ts';
@@ -12,6 +12,7 @@ import type { ParsedBody } from './body/parsed-body.ts';
 import type { Query } from './query.ts';
 import type { Rates } from './rates.ts';
 import type { RequestShare } from './request-share.ts';
+import type { ServedParts } from './surroundings.ts';
 
 /** A request with valid syntax that is not interpreted yet. */
 export interface Incoming {
@@ -44,7 +45,7 @@ interface Callers {
 
 /** The input of a route's verb. */
 export interface Asked<C> {
-  readonly parts: Parts;
+  readonly parts: ServedParts;
   readonly call: Call;
   readonly caller: C;
 }

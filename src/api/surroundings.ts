@@ -1,4 +1,8 @@
-import type { Parts } from '../broker/parts.ts';
+import type { Streams } from '../broker/events/event-streams.ts';
+import type { Access, Backends, Bounds, Keys, Recording, Values, Work } from '../broker/parts.ts';
+import type { SealedRows } from '../broker/recording/row-seals.ts';
+import type { Proofs } from '../broker/sessions/proof/proof-memory.ts';
+import type { AuditLog } from '../ports/audit-log.ts';
 import type { Drain } from './drain.ts';
 import type { OperationTallies } from './operation-tallies.ts';
 import type { Rates } from './rates.ts';
@@ -7,9 +11,21 @@ import type { RequestLog } from './request-log.ts';
 import type { SourceAddress } from './source-address.ts';
 import type { Shares } from './shares.ts';
 
-/** The shared parts of all requests, made once by `createApp`. */
+/** The needs of all operations together. Each operation passes them to its use case, which names the groups that it needs. */
+export type ServedParts = Recording &
+  Access &
+  Backends &
+  Keys &
+  SealedRows &
+  Values &
+  Bounds &
+  Streams &
+  Proofs &
+  Pick<Work, 'rotationsDue'> & { readonly audit: AuditLog };
+
+/** What all requests share, made once by `createApp`. */
 export interface Surroundings {
-  readonly parts: Parts;
+  readonly parts: ServedParts;
   readonly ids: RequestIds;
   readonly sources: SourceAddress;
   readonly rates: Rates;

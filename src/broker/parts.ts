@@ -1,7 +1,6 @@
 import type { AuditEvent, EncodedActor } from '../domain/audit-event.ts';
 import type { ClusterSpec } from '../domain/cluster.ts';
 import type { TextDigest } from '../domain/audit-text.ts';
-import type { AuditLog } from '../ports/audit-log.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import type { PodWatch } from '../ports/pod-watch.ts';
@@ -13,13 +12,10 @@ import type { LeaseQuota } from './leases/lease-quota.ts';
 import type { SessionQuota } from './sessions/session-quota.ts';
 import type { Catalog } from './secrets/catalog.ts';
 import type { Connections } from './secrets/connections.ts';
-import type { EventStreams } from './events/event-streams.ts';
 import type { DueSignal } from './due-signal.ts';
 import type { Quarantines } from './sessions/quarantine-memory.ts';
-import type { ProofMemory } from './sessions/proof/proof-memory.ts';
 import type { OperatorTokens } from './sessions/operator-token-memory.ts';
 import type { RotationTargets } from './documents/rotation-targets.ts';
-import type { RowSeals } from './recording/row-seals.ts';
 import type { Sessions } from './sessions/session-memory.ts';
 import type { State } from './state.ts';
 import type { CanaryValues, ValueCache } from './secrets/value-cache.ts';
@@ -44,40 +40,71 @@ export interface Clusters {
   problem(spec: ClusterSpec): string | undefined;
 }
 
-/** The dependencies of the use cases; the composition root assembles them once. */
-export interface Parts {
+/** The database, and the time by which rows begin and end. */
+export interface Storage {
   readonly store: Store;
   readonly clock: Clock;
-  readonly log: Log;
-  readonly limits: Limits;
+}
+
+/** Commits decisions with their audit entries, and records or counts refusals. */
+export interface Recording extends Storage {
   readonly state: State;
-  readonly catalog: Catalog;
-  readonly sessions: Sessions;
-  readonly tokens: OperatorTokens;
-  readonly quarantines: Quarantines;
-  readonly proofs: ProofMemory;
-  readonly connections: Connections;
-  readonly targets: RotationTargets;
-  /** Notifies the scheduler when a rotation or a schedule changes, because the next due time may be earlier. */
-  readonly rotationsDue: DueSignal;
-  readonly clusters: Clusters;
-  readonly values: ValueCache;
-  readonly canaries: CanaryValues;
-  readonly quota: LeaseQuota;
-  readonly sessionQuota: SessionQuota;
-  readonly events: EventStreams;
-  readonly audit: AuditLog;
+  readonly digest: TextDigest;
   /** Refusals of requests without a known caller. */
   readonly refusals: RefusalTally;
   /** Refusals and failures of identified callers. */
   readonly denials: RefusalTally;
+}
+
+/** Decides what a caller may do on a path. */
+export interface Rights {
+  readonly clock: Clock;
+  readonly catalog: Catalog;
+  readonly clusters: Clusters;
+}
+
+/** Finds a caller in its current state, and decides what it may do. */
+export interface Access extends Rights {
+  readonly sessions: Sessions;
+  readonly tokens: OperatorTokens;
+  readonly quarantines: Quarantines;
+}
+
+/** Finds the mount and definition of a path, and calls the system behind it. */
+export interface Backends {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly catalog: Catalog;
+  readonly connections: Connections;
+  readonly targets: RotationTargets;
+}
+
+/** Seals values and cursors of this installation. */
+export interface Keys {
   readonly keyring: Keyring;
   readonly installation: string;
-  readonly digest: TextDigest;
+}
+
+/** Current values in memory, and the values that canary pods get before all others. */
+export interface Values {
+  readonly values: ValueCache;
+  readonly canaries: CanaryValues;
+}
+
+/** Bounds on requests, sessions and leases. */
+export interface Bounds {
+  readonly limits: Limits;
+  readonly quota: LeaseQuota;
+  readonly sessionQuota: SessionQuota;
+}
+
+/** Background work, above all rotations. */
+export interface Work {
+  readonly log: Log;
+  /** Notifies the scheduler when a rotation or a schedule changes, because the next due time may be earlier. */
+  readonly rotationsDue: DueSignal;
   /** Rotations that holders vetoed since the process started. */
   readonly vetoes: { count: number };
-  /** Computes and verifies the MACs of rows that grant access. */
-  readonly rows: RowSeals;
   /** In test builds: called with the name of a point in a rotation, where the process crashes, throws or blocks. */
   readonly failpoint?: ((name: string) => void | Promise<void>) | undefined;
 }

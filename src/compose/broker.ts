@@ -1,5 +1,6 @@
 import type { Config } from './config/schema.ts';
-import type { Limits, Parts } from '../broker/parts.ts';
+import type { Keys, Limits, Work } from '../broker/parts.ts';
+import type { Parts } from './parts.ts';
 import { LeaseQuota } from '../broker/leases/lease-quota.ts';
 import { SessionQuota } from '../broker/sessions/session-quota.ts';
 import { RotationCanaries } from '../rotation/canary-values.ts';
@@ -234,7 +235,7 @@ async function openCore(config: Config, deps: CoreDeps): Promise<Core> {
 }
 
 /** Runs after the keys were erased. It wipes their memory, stops all background work, and closes the holders of backend credentials. */
-async function afterSeal({ log }: Parts, halt: () => Promise<void>): Promise<void> {
+async function afterSeal({ log }: Pick<Work, 'log'>, halt: () => Promise<void>): Promise<void> {
   log.error({}, 'sealed: the keys are forgotten; start the broker again to unseal it');
   for (const work of [collectGarbage, halt, collectGarbage]) {
     await work().catch((error: unknown) =>
@@ -243,7 +244,7 @@ async function afterSeal({ log }: Parts, halt: () => Promise<void>): Promise<voi
   }
 }
 
-function sealedCode({ keyring }: Parts): 'ERR_SEALED' | undefined {
+function sealedCode({ keyring }: Pick<Keys, 'keyring'>): 'ERR_SEALED' | undefined {
   return keyring.isSealed ? 'ERR_SEALED' : undefined;
 }
 

@@ -1,6 +1,6 @@
 import { collectDefaultMetrics, Gauge, type Registry } from 'prom-client';
 import { UNREVOKED } from '../broker/credentials/credential-states.ts';
-import type { Parts } from '../broker/parts.ts';
+import type { Storage } from '../broker/parts.ts';
 import type { AuditTrail } from './audit-trail.ts';
 import type { RunningBroker } from './broker.ts';
 import { registerRotations } from './rotation-gauges.ts';
@@ -130,7 +130,7 @@ function registerSpace(registers: Registry[], broker: RunningBroker): void {
 }
 
 /** Current numbers of stored objects, counted in the store at each scrape. */
-function registerHoldings(registers: Registry[], { store }: Parts): void {
+function registerHoldings(registers: Registry[], { store }: Pick<Storage, 'store'>): void {
   new Gauge({
     name: 'quaymaster_credentials',
     help: 'Dynamic credentials by state; irrevocable ones need an operator',

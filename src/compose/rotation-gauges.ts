@@ -1,5 +1,5 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
-import type { Parts } from '../broker/parts.ts';
+import type { Storage, Work } from '../broker/parts.ts';
 
 const OVERDUE_MS = 300_000;
 /** A larger number gives no more information. */
@@ -7,12 +7,18 @@ const MOST_FAILING = 10_000;
 const UNDER_WAY = ['running', 'parked', 'undoing'] as const;
 
 /** Registers the gauges of rotations. Each scrape queries them by index. They show counts and ages but no names. */
-export function registerRotations(registers: Registry[], parts: Parts): void {
+export function registerRotations(
+  registers: Registry[],
+  parts: Storage & Pick<Work, 'vetoes'>,
+): void {
   registerStates(registers, parts);
   registerTimes(registers, parts);
 }
 
-function registerStates(registers: Registry[], { store, vetoes }: Parts): void {
+function registerStates(
+  registers: Registry[],
+  { store, vetoes }: Pick<Storage, 'store'> & Pick<Work, 'vetoes'>,
+): void {
   new Counter({
     name: 'quaymaster_rotation_vetoes_total',
     help: 'Rotations that this process rolled back because several holders reported that the new version does not work',
@@ -62,7 +68,7 @@ function registerStates(registers: Registry[], { store, vetoes }: Parts): void {
   });
 }
 
-function registerTimes(registers: Registry[], { store, clock }: Parts): void {
+function registerTimes(registers: Registry[], { store, clock }: Storage): void {
   new Gauge({
     name: 'quaymaster_rotation_overdue_seconds',
     help: 'How long the run or drill that has waited longest is overdue; 0 when none is by five minutes',

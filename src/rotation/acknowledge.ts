@@ -2,7 +2,7 @@ import type { Call } from '../broker/call.ts';
 import { endLeases } from '../broker/leases/end-leases.ts';
 import { openLease } from '../broker/leases/lease-rows.ts';
 import { listAll } from '../broker/list-all.ts';
-import type { Parts } from '../broker/parts.ts';
+import type { Access, Recording, Rights, Storage, Work } from '../broker/parts.ts';
 import { recordFailure } from '../broker/recording/operation.ts';
 import { type Attempt, commitAs, entryOf } from '../broker/recording/record.ts';
 import { refusalEntry } from '../broker/recording/refusals.ts';
@@ -49,7 +49,7 @@ const NOTHING: PlanFragment = { expect: [], writes: [], invalidates: [] };
  * one. A failure is only a report. Each item is decided, recorded and answered separately; all commit together.
  */
 export async function acknowledgeVersions(
-  parts: Parts,
+  parts: Recording & Access & Pick<Work, 'rotationsDue'>,
   call: Call,
   live: LiveSession,
   items: readonly Acknowledgement[],
@@ -63,7 +63,7 @@ export async function acknowledgeVersions(
 }
 
 async function record(
-  parts: Parts,
+  parts: Recording & Access,
   call: Call,
   live: LiveSession,
   items: readonly Acknowledgement[],
@@ -96,7 +96,7 @@ function described({ path, version, outcome, reason }: Acknowledgement, item: nu
 }
 
 async function prepare(
-  parts: Parts,
+  parts: Recording & Rights,
   call: Call,
   live: LiveSession,
   { item, index }: { readonly item: Acknowledgement; readonly index: number },
@@ -129,7 +129,7 @@ async function prepare(
 
 /** @throws ERR_CONFLICT unless the caller holds this version: a version that was never delivered cannot be in use. */
 async function ownLeases(
-  parts: Parts,
+  parts: Storage,
   live: LiveSession,
   { path, version }: Acknowledgement,
 ): Promise<{ readonly held: Lease; readonly older: readonly Lease[] }> {
@@ -162,7 +162,7 @@ async function ownLeases(
 }
 
 function changes(
-  parts: Parts,
+  parts: Pick<Storage, 'clock'>,
   { session }: LiveSession,
   { path, version, outcome, reason }: Acknowledgement,
   { held, left }: { readonly held: Lease; readonly left: readonly Lease[] },
@@ -192,7 +192,10 @@ function changes(
 }
 
 /** Makes a rotation that waits for reports due now. Changes nothing if a process is working on it, or if the path has no rotation in progress. */
-async function wakeWaitingRotation(parts: Parts, path: string): Promise<void> {
+async function wakeWaitingRotation(
+  parts: Storage & Pick<Work, 'rotationsDue'>,
+  path: string,
+): Promise<void> {
   const { store, clock, rotationsDue } = parts;
   const row = await activeRotation(store, path);
   if (row?.state !== 'running' || (row.step !== 'settle' && row.step !== 'canary')) return;

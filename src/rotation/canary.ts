@@ -6,7 +6,7 @@ import {
   type CanaryStage,
 } from '../domain/rotation/canary-stage.ts';
 import type { Tables } from '../ports/tables.ts';
-import type { Parts } from '../broker/parts.ts';
+import type { Backends, Keys, Storage } from '../broker/parts.ts';
 import { holdersOf, reportsOf, type Holder } from './holders.ts';
 import { rotatingPlace } from './rotation-place.ts';
 import { rotationUnchanged, rotationUpdate, type RotationRow } from './rotation-row.ts';
@@ -18,7 +18,10 @@ import { complaintsOf, vetoersOf } from './vetoes.ts';
  * every pod that still holds the secret reported success. It also ends when the grace period ends without a complaint. One complaint stops
  * the canary; several roll the version back.
  */
-export async function checkCanary(parts: Parts, row: RotationRow): Promise<Waiting> {
+export async function checkCanary(
+  parts: Storage & Backends & Pick<Keys, 'keyring'>,
+  row: RotationRow,
+): Promise<Waiting> {
   const { spec } = rotatingPlace(parts, row.path, row);
   if (spec.canary === undefined || row.cause === 'incident') return SETTLED;
   const now = parts.clock.now();
@@ -70,7 +73,7 @@ function haveAccepted(
 
 /** Gives the pending value to this many pods; those of an earlier stage keep it. Without a pod that holds the secret there is no canary. */
 async function begin(
-  parts: Parts,
+  parts: Storage & Backends & Pick<Keys, 'keyring'>,
   row: RotationRow,
   holders: ReadonlyMap<string, Holder>,
   { stage: name, count }: Pick<CanaryStage, 'stage'> & { readonly count: number },
@@ -97,7 +100,7 @@ async function begin(
 
 /** A keyed order: other pods each time, and no pod can choose whether it is first. */
 function inOrder(
-  { keyring }: Parts,
+  { keyring }: Pick<Keys, 'keyring'>,
   { id }: RotationRow,
   holders: ReadonlyMap<string, Holder>,
 ): readonly string[] {

@@ -1,10 +1,11 @@
+import type { Recording, Access, Backends, Work } from '../broker/parts.ts';
 import { parseSecretPath } from '../domain/names.ts';
 import { workloadId } from '../domain/workload.ts';
 import type { PlanFragment } from '../ports/store.ts';
 import { authorityEnd, type Call, type Caller } from '../broker/call.ts';
 import { denied, judge } from '../broker/secrets/judge.ts';
 import { recordFailure } from '../broker/recording/operation.ts';
-import type { Parts } from '../broker/parts.ts';
+
 import { commitAs, entryOf, type Attempt } from '../broker/recording/record.ts';
 import { LiveSession } from '../broker/sessions/session-memory.ts';
 import { locatorAt } from '../broker/secrets/target.ts';
@@ -26,12 +27,18 @@ export interface RequestedChange {
   readonly reason?: string;
 }
 
+/** The parts of a request about a rotation. */
+export type RequestParts = Recording &
+  Access &
+  Pick<Backends, 'connections'> &
+  Pick<Work, 'rotationsDue'>;
+
 /**
  * Authorizes the request on its path, lets `act` plan the change, commits it with its audit entry, and wakes the worker.
  * @throws ERR_DENIED, and what `act` throws.
  */
 export async function commitRequest(
-  asked: { readonly parts: Parts; readonly call: Call; readonly caller: Caller },
+  asked: { readonly parts: RequestParts; readonly call: Call; readonly caller: Caller },
   described: RecordedRequest,
   act: (actor: string) => Promise<RequestedChange>,
 ): Promise<RotationRow> {

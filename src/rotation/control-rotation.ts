@@ -1,5 +1,5 @@
 import type { Call, Caller } from '../broker/call.ts';
-import type { Parts } from '../broker/parts.ts';
+import type { Access, Backends, Keys, Recording, Storage, Work } from '../broker/parts.ts';
 import { BrokerError } from '../domain/errors.ts';
 import {
   isOver,
@@ -52,7 +52,7 @@ export interface ControlledRotation {
  * requests.
  */
 export async function controlRotation(
-  parts: Parts,
+  parts: Recording & Access & Backends & Keys & Pick<Work, 'rotationsDue'>,
   call: Call,
   caller: Caller,
   direction: RotationControl,
@@ -75,7 +75,10 @@ export async function controlRotation(
 }
 
 /** @throws ERR_CONFLICT */
-async function rotationInProgress({ store }: Parts, path: string): Promise<RotationRow> {
+async function rotationInProgress(
+  { store }: Pick<Storage, 'store'>,
+  path: string,
+): Promise<RotationRow> {
   const row = await activeRotation(store, path);
   if (row !== undefined) return row;
   throw new BrokerError('ERR_CONFLICT', 'no rotation of this path is in progress', {
@@ -86,7 +89,10 @@ async function rotationInProgress({ store }: Parts, path: string): Promise<Rotat
 const NOTHING_DONE: RotationProgress = { state: 'aborted', step: 'end', attempts: 0 };
 
 /** Parked before any step began, for example because its connection is missing: there is nothing to discard, so the target is not needed. */
-async function isUntouched({ store }: Parts, { id, state }: RotationRow): Promise<boolean> {
+async function isUntouched(
+  { store }: Pick<Storage, 'store'>,
+  { id, state }: RotationRow,
+): Promise<boolean> {
   if (state !== 'parked') return false;
   const equals = { rotation_id: id, outcome: 'begun' } as const;
   return (await store.list('rotation_steps', { equals, limit: 1 })).length === 0;
@@ -102,7 +108,7 @@ interface Request {
 
 /** The new epoch takes the claim from the process that has it. The next step waits until that claim would have expired, so that late requests have arrived. */
 async function changes(
-  parts: Parts,
+  parts: Storage,
   { row, spec, next, actor, verb }: Request,
 ): Promise<RequestedChange> {
   const now = parts.clock.now();

@@ -1,4 +1,4 @@
-import type { Parts } from '../broker/parts.ts';
+import type { Backends, Keys, Recording, Storage, Values, Work } from '../broker/parts.ts';
 import type { SystemActor } from '../broker/recording/record.ts';
 import { BrokerError } from '../domain/errors.ts';
 import {
@@ -30,9 +30,12 @@ import { stepEntries, vetoRecord } from './step-record.ts';
 /** The reason of a target that is still at work by itself. */
 const NOT_YET = 'not_yet';
 
+/** The parts of the rotation engine. */
+export type EngineParts = Recording & Backends & Keys & Values & Work;
+
 /** The process that works on rotations, under one owner id. */
 export interface Driver {
-  readonly parts: Parts;
+  readonly parts: EngineParts;
   readonly owner: string;
   readonly actor: SystemActor;
   /** Aborts when the process stops: no further step begins, and the current one is cancelled. */
@@ -349,7 +352,10 @@ function conflictAt(outcome: { readonly status: string; readonly index?: number 
  * An operator's request takes the claim away from the step in progress, and the next step waits until that claim would have expired. The process that
  * lost the claim knows that its effect is over, so it makes the rotation due at once. If another process claimed it already, nothing changes.
  */
-async function makeDueNow(parts: Parts, row: RotationRow): Promise<void> {
+async function makeDueNow(
+  parts: Storage & Pick<Work, 'rotationsDue'>,
+  row: RotationRow,
+): Promise<void> {
   const { id, epoch, claimed_until: until } = row;
   const directed = { epoch: epoch + 1, owner: null, next_attempt_at: until };
   await parts.store.commit({

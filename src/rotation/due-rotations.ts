@@ -1,4 +1,4 @@
-import type { Parts } from '../broker/parts.ts';
+import type { Storage } from '../broker/parts.ts';
 import type { RotationRow } from './rotation-row.ts';
 
 const CHUNK = 500;
@@ -11,13 +11,13 @@ const MOST_KEPT = 500;
  * stopped, until all were read.
  */
 export class DueRotations {
-  readonly #parts: Pick<Parts, 'store' | 'clock'>;
+  readonly #parts: Storage;
   #kept = new Map<string, RotationRow[]>();
   /** Connections with more due rotations than are kept. */
   #cut = new Set<string>();
   #after: Partial<RotationRow> | undefined;
 
-  constructor(parts: Pick<Parts, 'store' | 'clock'>) {
+  constructor(parts: Storage) {
     this.#parts = parts;
   }
 

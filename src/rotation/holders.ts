@@ -1,5 +1,5 @@
 import type { Tables } from '../ports/tables.ts';
-import type { Parts } from '../broker/parts.ts';
+import type { Storage } from '../broker/parts.ts';
 import { listAll } from '../broker/list-all.ts';
 
 /** A holder of versions of a path; all sessions of a pod count as one. */
@@ -27,7 +27,7 @@ function holderKey(row: Pick<Report, 'cluster' | 'pod_uid' | 'workload'>): strin
 
 /** Live leases on versions of a path; an index has them in this order. */
 export async function* heldLeases(
-  { store, clock }: Pick<Parts, 'store' | 'clock'>,
+  { store, clock }: Storage,
   path: string,
 ): AsyncGenerator<Tables['leases']> {
   const now = clock.now();
@@ -39,7 +39,7 @@ export async function* heldLeases(
 
 /** By `holderKey`. */
 export async function holdersOf(
-  parts: Pick<Parts, 'store' | 'clock'>,
+  parts: Storage,
   path: string,
 ): Promise<ReadonlyMap<string, Holder>> {
   const holders = new Map<string, Holder & Record<'versions' | 'held', Set<string>>>();
@@ -57,7 +57,7 @@ export async function holdersOf(
 
 /** The last report of each holder of a path, by `holderKey`. */
 export async function reportsOf(
-  { store }: Pick<Parts, 'store'>,
+  { store }: Pick<Storage, 'store'>,
   path: string,
 ): Promise<ReadonlyMap<string, Report>> {
   const reports = new Map<string, Report>();

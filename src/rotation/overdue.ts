@@ -1,6 +1,6 @@
 import { openCanaryStage } from '../domain/rotation/canary-stage.ts';
 import type { RotationSpec } from '../domain/rotation/rotation-spec.ts';
-import type { Parts } from '../broker/parts.ts';
+import type { Backends, Storage, Work } from '../broker/parts.ts';
 import { holdersOf, reportsOf } from './holders.ts';
 import { complaintsOf } from './vetoes.ts';
 import { nextDrill } from '../broker/documents/rotation-times.ts';
@@ -15,7 +15,10 @@ const LATE_MS = 300_000;
  * - the last successful test of the credential is older than the definition allows;
  * - the credential expires, is in the last third of its lifetime, and has no schedule.
  */
-export async function isOverdue(parts: Parts, schedule: ScheduleRow): Promise<boolean> {
+export async function isOverdue(
+  parts: Storage & Backends,
+  schedule: ScheduleRow,
+): Promise<boolean> {
   const late = parts.clock.now() - LATE_MS;
   if (isDueBy(schedule.next_run_at, late) || isDueBy(schedule.next_drill_at, late)) return true;
   const spec = parts.catalog.find('definition', schedule.path)?.spec.rotation;
@@ -38,7 +41,7 @@ function isProofOld(spec: RotationSpec, { path, proven_at }: ScheduleRow, late: 
 
 /** Counted from the last rotation, by the present definition. */
 function isExpiring(
-  parts: Parts,
+  parts: Backends,
   { schedule, paused }: RotationSpec,
   { path, rotated_at }: ScheduleRow,
 ): boolean {
@@ -48,7 +51,10 @@ function isExpiring(
 }
 
 /** Without a target, because the configuration changed, no lifetime is known. */
-function lifetimeSecondsOf({ catalog, targets }: Parts, path: string): number {
+function lifetimeSecondsOf(
+  { catalog, targets }: Pick<Backends, 'catalog' | 'targets'>,
+  path: string,
+): number {
   const definition = catalog.find('definition', path);
   if (definition === undefined) return Infinity;
   try {
@@ -63,7 +69,7 @@ function isLate({ created_at, promoted_at }: RotationRow, late: number): boolean
 }
 
 /** A canary is slow by design; it is stuck only if a holder's complaint stopped it. */
-async function isStuck(parts: Parts, row: RotationRow): Promise<boolean> {
+async function isStuck(parts: Storage & Pick<Work, 'log'>, row: RotationRow): Promise<boolean> {
   const { path, state, step, canary } = row;
   if (state !== 'running' || step !== 'canary') return true;
   const stage = openCanaryStage(canary);

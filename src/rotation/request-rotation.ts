@@ -1,7 +1,7 @@
 import { hmac } from '../crypto/digest.ts';
 import { BrokerError } from '../domain/errors.ts';
 import type { Call, Caller } from '../broker/call.ts';
-import type { Parts } from '../broker/parts.ts';
+import type { Access, Backends, Keys, Recording, Storage, Work } from '../broker/parts.ts';
 import { commitRequest, type RequestedChange } from './commit-request.ts';
 import { rotatingPlace, type RotatingPlace } from './rotation-place.ts';
 import { rotationUpdate, type RotationRow, type ScheduleRow } from './rotation-row.ts';
@@ -23,7 +23,7 @@ export interface RotationRequest {
  * has a rotation in progress. In an incident the one in progress stops waiting for holders, and the caller repeats the request when it is over.
  */
 export async function requestRotation(
-  parts: Parts,
+  parts: Recording & Access & Backends & Pick<Keys, 'keyring'> & Pick<Work, 'rotationsDue'>,
   call: Call,
   caller: Caller,
   request: RotationRequest,
@@ -46,7 +46,7 @@ export async function requestRotation(
 
 /** The id derives from the caller and the key, so that two requests at once cannot start two rotations. */
 function rotationId(
-  parts: Parts,
+  parts: Pick<Keys, 'keyring'>,
   requestedBy: string,
   { idempotencyKey }: RotationRequest,
 ): string | undefined {
@@ -70,7 +70,7 @@ function causeOf({ incident }: RotationRequest): RotationRow['cause'] {
 }
 
 async function scheduleFor(
-  parts: Parts,
+  parts: Storage & Pick<Work, 'rotationsDue'>,
   { path, kind, incident }: RotationRequest,
   { target }: RotatingPlace,
 ): Promise<ScheduleRow> {
@@ -97,7 +97,10 @@ async function scheduleFor(
 }
 
 /** From now on it does not wait for holders. A process at work on it reads the new cause before it waits. */
-async function expedite({ store, clock, rotationsDue }: Parts, id: string): Promise<void> {
+async function expedite(
+  { store, clock, rotationsDue }: Storage & Pick<Work, 'rotationsDue'>,
+  id: string,
+): Promise<void> {
   const row = await store.get('rotations', { id });
   if (row === undefined || row.kind === 'drill') return;
   const isWaiting = row.owner === null && row.state === 'running';

@@ -1,4 +1,5 @@
-import type { Parts } from '../broker/parts.ts';
+import type { Backends, Storage } from '../broker/parts.ts';
+
 import { randomId } from '../crypto/random.ts';
 import { BrokerError } from '../domain/errors.ts';
 import type { CallContext } from '../ports/call-context.ts';
@@ -75,7 +76,7 @@ export class RotationClaim {
 
 const PAGE = 200;
 
-type Places = Pick<Parts, 'store' | 'clock' | 'targets'>;
+type Places = Storage & Pick<Backends, 'targets'>;
 
 /**
  * Whether a connection has as many claimed rotations as its cap allows, in all processes together; found by the index of due times, because a claim is

@@ -1,5 +1,5 @@
 import type { StoredDocument } from '../broker/documents/document.ts';
-import type { Parts } from '../broker/parts.ts';
+import type { Backends, Keys } from '../broker/parts.ts';
 import { BrokerError } from '../domain/errors.ts';
 import type { RotationTraits } from '../domain/rotation/rotation-progress.ts';
 import type { RotationSpec } from '../domain/rotation/rotation-spec.ts';
@@ -25,7 +25,7 @@ export interface RotatingPlace {
  * the path; as `RotationTargets.target`.
  */
 export function rotatingPlace(
-  parts: Parts,
+  parts: Backends,
   path: string,
   begun?: Pick<RotationRow, 'definition_uid' | 'mount_uid'>,
 ): RotatingPlace {
@@ -96,7 +96,7 @@ export interface TargetState {
 
 /** Tests the stored values of a parked rotation at its target. */
 export async function probeTarget(
-  parts: Parts,
+  parts: Backends & Keys,
   row: RotationRow,
   context: CallContext,
 ): Promise<TargetState> {

@@ -1,4 +1,4 @@
-import type { Parts } from '../broker/parts.ts';
+import type { Keys, Storage } from '../broker/parts.ts';
 import type { RotationPlace } from '../crypto/associated-data.ts';
 import { openRotation, sealRotation } from '../crypto/sealed-rotation.ts';
 import type { RotationProgress } from '../domain/rotation/rotation-progress.ts';
@@ -18,7 +18,7 @@ export function progressOf({ state, step, attempts }: RotationRow): RotationProg
 
 /** A value as its column holds it: sealed to the installation, the rotation, the path and the slot. */
 export function sealedValue(
-  parts: Parts,
+  parts: Keys,
   row: Pick<RotationRow, 'id' | 'path'>,
   slot: Slot,
   data: SecretData,
@@ -30,7 +30,7 @@ export function sealedValue(
 }
 
 /** @throws ERR_CIPHERTEXT_INVALID for a column that was not written for this place. */
-export function openedValue(parts: Parts, row: RotationRow, slot: Slot): SecretData | undefined {
+export function openedValue(parts: Keys, row: RotationRow, slot: Slot): SecretData | undefined {
   const sealed = row[slot];
   if (sealed === null) return undefined;
   const find = (id: string): ReturnType<typeof parts.keyring.find> => parts.keyring.find(id);
@@ -41,7 +41,7 @@ export function openedValue(parts: Parts, row: RotationRow, slot: Slot): SecretD
 }
 
 function placeOf(
-  { installation }: Parts,
+  { installation }: Pick<Keys, 'installation'>,
   { id, path }: Pick<RotationRow, 'id' | 'path'>,
   slot: Slot,
 ): RotationPlace {
@@ -61,7 +61,10 @@ export function rotationUpdate(id: string, change: Partial<RotationRow>): Write 
 export const UNCLAIMED = { owner: null, claimed_until: null } as const;
 
 /** The sequence number of the next row in a rotation's history. */
-export async function nextStepNumber({ store }: Parts, rotationId: string): Promise<number> {
+export async function nextStepNumber(
+  { store }: Pick<Storage, 'store'>,
+  rotationId: string,
+): Promise<number> {
   const [last] = await store.list('rotation_steps', {
     equals: { rotation_id: rotationId },
     orderBy: ['seq'],

@@ -2,7 +2,7 @@ import type { Call, Caller } from '../broker/call.ts';
 import { decodeCursor, encodeCursor } from '../broker/cursor.ts';
 import { nextRuns } from '../broker/documents/rotation-times.ts';
 import { listAll } from '../broker/list-all.ts';
-import type { Parts } from '../broker/parts.ts';
+import type { Access, Backends, Keys, Recording, Rights, Storage } from '../broker/parts.ts';
 import { recordOperation } from '../broker/recording/operation.ts';
 import { denied, judge } from '../broker/secrets/judge.ts';
 import { LiveSession } from '../broker/sessions/session-memory.ts';
@@ -54,7 +54,7 @@ const MOST_STEPS = 500;
 
 /** @throws ERR_DENIED; ERR_NOT_FOUND if the path does not rotate. */
 export async function rotationStatus(
-  parts: Parts,
+  parts: Recording & Access & Backends & Keys,
   call: Call,
   caller: Caller,
   path: string,
@@ -67,7 +67,11 @@ export async function rotationStatus(
   });
 }
 
-async function statusOf(parts: Parts, call: Call, path: string): Promise<RotationStatus> {
+async function statusOf(
+  parts: Storage & Backends & Keys,
+  call: Call,
+  path: string,
+): Promise<RotationStatus> {
   const schedule = await parts.store.get('rotation_schedules', { path });
   const spec = parts.catalog.find('definition', path)?.spec.rotation;
   if (schedule === undefined || spec === undefined) throw new BrokerError('ERR_NOT_FOUND');
@@ -90,7 +94,7 @@ async function statusOf(parts: Parts, call: Call, path: string): Promise<Rotatio
 type Traits = Pick<RotationStatus, 'problem' | 'slots' | 'drillable'>;
 
 /** A problem with the target must not hide the rest of the status from the operator who looks for it. */
-function traitsAt(parts: Parts, path: string): Traits {
+function traitsAt(parts: Backends, path: string): Traits {
   try {
     const { slots, drillable } = rotatingPlace(parts, path).target;
     return { problem: undefined, slots, drillable };
@@ -110,13 +114,13 @@ async function upcomingRuns(
 }
 
 /** Allows callers that may rotate the path, and auditors. @throws ERR_DENIED */
-function requireAccess(parts: Parts, call: Call, caller: Caller, path: string): void {
+function requireAccess(parts: Rights, call: Call, caller: Caller, path: string): void {
   if (!(caller instanceof LiveSession) && holdsFor(caller.operator, 'auditor', path)) return;
   const verdict = judge(parts, call, caller, { capability: 'rotate', path });
   if (!verdict.allowed) throw denied(verdict.reason);
 }
 
-async function holderStatus(parts: Parts, path: string): Promise<readonly HolderStatus[]> {
+async function holderStatus(parts: Storage, path: string): Promise<readonly HolderStatus[]> {
   const reports = await reportsOf(parts, path);
   return [...(await holdersOf(parts, path))].map(([key, { workload, podUid, versions }]) => {
     const report = reports.get(key);
@@ -131,7 +135,10 @@ async function holderStatus(parts: Parts, path: string): Promise<readonly Holder
 }
 
 /** The last steps: a rotation that waits for days has many. */
-async function stepsOf({ store }: Parts, rotationId: string): Promise<readonly StepRow[]> {
+async function stepsOf(
+  { store }: Pick<Storage, 'store'>,
+  rotationId: string,
+): Promise<readonly StepRow[]> {
   const newestFirst = { orderBy: ['seq'], descending: true } as const;
   const query = { equals: { rotation_id: rotationId }, ...newestFirst, limit: MOST_STEPS };
   return (await store.list('rotation_steps', query)).toReversed();
@@ -139,7 +146,7 @@ async function stepsOf({ store }: Parts, rotationId: string): Promise<readonly S
 
 /** Rotations and drills of a path, newest first. @throws ERR_DENIED */
 export async function rotationHistory(
-  parts: Parts,
+  parts: Recording & Access & Pick<Keys, 'keyring'>,
   call: Call,
   caller: Caller,
   { path, page }: { readonly path: string; readonly page: PageRequest },
@@ -186,7 +193,7 @@ export interface ListedRotation {
 
 /** Rotating paths within the scope of the operator, in order of path. */
 export async function listRotations(
-  parts: Parts,
+  parts: Recording & Access & Backends & Pick<Keys, 'keyring'>,
   call: Call,
   caller: Caller,
   { filter, page }: { readonly filter: RotationFilter; readonly page: PageRequest },
@@ -210,7 +217,7 @@ export async function listRotations(
   });
 }
 
-function maySee(parts: Parts, call: Call, caller: Caller, path: string): boolean {
+function maySee(parts: Rights, call: Call, caller: Caller, path: string): boolean {
   try {
     requireAccess(parts, call, caller, path);
     return true;
@@ -222,7 +229,7 @@ function maySee(parts: Parts, call: Call, caller: Caller, path: string): boolean
 
 /** In order of path, one look-up each: this serves people, not the scheduler. */
 async function* schedules(
-  parts: Parts,
+  parts: Storage & Backends,
   filter: RotationFilter,
   after: string | undefined,
 ): AsyncGenerator<ScheduleRow> {
@@ -237,7 +244,7 @@ async function* schedules(
 }
 
 async function isWanted(
-  parts: Parts,
+  parts: Storage & Backends,
   row: ScheduleRow,
   { dueBefore, overdue, neverProven }: RotationFilter,
 ): Promise<boolean> {
@@ -248,7 +255,7 @@ async function isWanted(
 }
 
 async function pathsIn(
-  { store }: Parts,
+  { store }: Pick<Storage, 'store'>,
   state: 'running' | 'parked' | 'undoing',
 ): Promise<ReadonlySet<string>> {
   const paths = new Set<string>();

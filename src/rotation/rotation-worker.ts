@@ -1,7 +1,7 @@
 import { randomFraction, randomId } from '../crypto/random.ts';
-import type { Parts } from '../broker/parts.ts';
+import type { Storage } from '../broker/parts.ts';
 import { SystemActor } from '../broker/recording/record.ts';
-import { driveRotation, type Driver } from './drive-rotation.ts';
+import { driveRotation, type Driver, type EngineParts } from './drive-rotation.ts';
 import { UNCLAIMED, rotationUpdate, type RotationRow } from './rotation-row.ts';
 import { nextDue, startDue } from './start-due.ts';
 import { listAll } from '../broker/list-all.ts';
@@ -24,7 +24,7 @@ const FULL_MS = 1_000;
  * Starts scheduled rotations and runs the steps of due ones. Sleeps until the next due time; a round without work costs three index look-ups.
  */
 export class RotationWorker {
-  readonly #parts: Parts;
+  readonly #parts: EngineParts;
   readonly #driver: Driver;
   readonly #stopping = new AbortController();
   readonly #running = new Map<string, Promise<void>>();
@@ -38,7 +38,7 @@ export class RotationWorker {
   #unlisten: () => void = () => undefined;
   #loop: Promise<void> | undefined;
 
-  constructor(parts: Parts) {
+  constructor(parts: EngineParts) {
     this.#parts = parts;
     this.#due = new DueRotations(parts);
     this.#driver = {
@@ -172,7 +172,7 @@ export class RotationWorker {
  * If no other process can share the store, no other process works on a rotation when the broker starts. Claims that a crash left are then
  * released, and due at once.
  */
-export async function releaseCrashedClaims(parts: Parts): Promise<void> {
+export async function releaseCrashedClaims(parts: Storage): Promise<void> {
   const now = parts.clock.now();
   for (const state of ['running', 'undoing'] as const) {
     for await (const row of listAll(parts.store, 'rotations', { equals: { state } }, idOf)) {

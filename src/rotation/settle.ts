@@ -2,7 +2,7 @@ import { endLeases } from '../broker/leases/end-leases.ts';
 import { facts } from '../broker/leases/expiry.ts';
 import { openLease } from '../broker/leases/lease-rows.ts';
 import { listAll } from '../broker/list-all.ts';
-import type { Parts } from '../broker/parts.ts';
+import type { Backends, Recording, Storage, Work } from '../broker/parts.ts';
 import { SystemActor } from '../broker/recording/record.ts';
 import type { Lease } from '../domain/lease.ts';
 import { openCanaryStage } from '../domain/rotation/canary-stage.ts';
@@ -32,7 +32,7 @@ export const CHECK_MS = 60_000;
  * Whether the old version may be retired. A rotation for an incident does not wait, and one with a single slot need not: its old version ended when the
  * new one was set. Otherwise the definition decides what to wait for.
  */
-export async function checkSettled(parts: Parts, row: RotationRow): Promise<Waiting> {
+export async function checkSettled(parts: Storage & Backends, row: RotationRow): Promise<Waiting> {
   const now = parts.clock.now();
   const { spec, target } = rotatingPlace(parts, row.path, row);
   const until = row.settle_until ?? now;
@@ -51,7 +51,10 @@ function newVersions({ version, canary }: RotationRow): ReadonlySet<string> {
   return new Set([version ?? undefined, provisional].filter((name) => name !== undefined));
 }
 
-async function vetoersNow(parts: Parts, row: RotationRow): Promise<readonly string[]> {
+async function vetoersNow(
+  parts: Storage & Pick<Work, 'log'>,
+  row: RotationRow,
+): Promise<readonly string[]> {
   const reports = await reportsOf(parts, row.path);
   if (![...reports.values()].some(({ outcome }) => outcome === 'failed')) return [];
   const holders = await holdersOf(parts, row.path);
@@ -59,7 +62,7 @@ async function vetoersNow(parts: Parts, row: RotationRow): Promise<readonly stri
 }
 
 /** Whether a live lease is on any value other than the promoted one. */
-async function isOlderHeld(parts: Parts, row: RotationRow): Promise<boolean> {
+async function isOlderHeld(parts: Storage & Backends, row: RotationRow): Promise<boolean> {
   const isPromoted = promotedLeases(parts, row);
   for await (const lease of heldLeases(parts, row.path)) if (!isPromoted(lease)) return true;
   return false;
@@ -69,7 +72,7 @@ async function isOlderHeld(parts: Parts, row: RotationRow): Promise<boolean> {
  * Tells whether a lease is on the promoted value. The name of the version alone does not tell: another value has the same name if another
  * `ref` names another place, or if the secret was deleted and created again at its backend.
  */
-function promotedLeases(parts: Parts, row: RotationRow): (lease: Tables['leases']) => boolean {
+function promotedLeases(parts: Backends, row: RotationRow): (lease: Tables['leases']) => boolean {
   const versions = newVersions(row);
   const { mount, definition } = rotatingPlace(parts, row.path, row);
   const here = parts.connections.generation(mount, definition);
@@ -83,7 +86,10 @@ function promotedLeases(parts: Parts, row: RotationRow): (lease: Tables['leases'
 const CHUNK = 500;
 
 /** Revokes the leases on anything but the promoted version, right before the old credential stops working. */
-export async function revokeSupersededLeases(parts: Parts, row: RotationRow): Promise<void> {
+export async function revokeSupersededLeases(
+  parts: Backends & Pick<Recording, 'digest' | 'store'>,
+  row: RotationRow,
+): Promise<void> {
   const { path } = row;
   const isPromoted = promotedLeases(parts, row);
   const actor = new SystemActor(parts, 'rotation');

@@ -1,5 +1,5 @@
 import { nextRun } from '../broker/documents/rotation-times.ts';
-import type { Parts } from '../broker/parts.ts';
+import type { Storage } from '../broker/parts.ts';
 import { randomId } from '../crypto/random.ts';
 import type { RotationSpec } from '../domain/rotation/rotation-spec.ts';
 import type { PlanFragment } from '../ports/store.ts';
@@ -22,7 +22,7 @@ export interface StartedRotation extends PlanFragment {
 
 /** A rotation before its first step, in a plan that commits only while the path has no other rotation in progress. */
 export function startRotation(
-  { clock }: Pick<Parts, 'clock'>,
+  { clock }: Pick<Storage, 'clock'>,
   place: RotatingPlace,
   schedule: ScheduleRow,
   {
@@ -80,7 +80,7 @@ export function startRotation(
 
 /** The changes at the end of a rotation besides its state: its values are deleted, and the path is free for the next. */
 export async function endChanges(
-  { clock }: Pick<Parts, 'clock'>,
+  { clock }: Pick<Storage, 'clock'>,
   row: RotationRow,
   spec: RotationSpec | undefined,
 ): Promise<{ readonly change: Partial<RotationRow>; readonly schedule: Partial<ScheduleRow> }> {

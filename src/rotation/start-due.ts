@@ -1,7 +1,7 @@
 import { BrokerError } from '../domain/errors.ts';
 import { isOpen, nextOpening } from '../domain/rotation/next-opening.ts';
 import type { RotationSpec } from '../domain/rotation/rotation-spec.ts';
-import type { Parts } from '../broker/parts.ts';
+import type { Backends, Recording, Storage } from '../broker/parts.ts';
 import type { SystemActor } from '../broker/recording/record.ts';
 import { nextDrill, nextRun } from '../broker/documents/rotation-times.ts';
 import { rotatingPlace, type RotatingPlace } from './rotation-place.ts';
@@ -17,7 +17,10 @@ const BROKEN_PAUSE_MS = 300_000;
 type Due = 'next_run_at' | 'next_drill_at';
 
 /** Starts the runs and drills that are due, found by the index of due times. @returns how many were due. */
-export async function startDue(parts: Parts, actor: SystemActor): Promise<number> {
+export async function startDue(
+  parts: Backends & Pick<Recording, 'digest' | 'store'>,
+  actor: SystemActor,
+): Promise<number> {
   let count = 0;
   for (const due of ['next_run_at', 'next_drill_at'] as const) {
     const rows = await parts.store.list('rotation_schedules', {
@@ -33,7 +36,7 @@ export async function startDue(parts: Parts, actor: SystemActor): Promise<number
 }
 
 /** The next due time of a schedule after now; undefined if there is none. Milliseconds since the epoch. */
-export async function nextDue({ store, clock }: Parts): Promise<number | undefined> {
+export async function nextDue({ store, clock }: Storage): Promise<number | undefined> {
   const times: number[] = [];
   for (const due of ['next_run_at', 'next_drill_at'] as const) {
     const [row] = await store.list('rotation_schedules', {
@@ -49,7 +52,7 @@ export async function nextDue({ store, clock }: Parts): Promise<number | undefin
 }
 
 async function startOne(
-  parts: Parts,
+  parts: Backends & Pick<Recording, 'digest' | 'store'>,
   actor: SystemActor,
   row: ScheduleRow,
   due: Due,
@@ -71,7 +74,7 @@ async function startOne(
 
 /** When a due run must wait, the time until which: it starts inside a window, and not sooner after the last run than the definition allows. */
 async function postponedUntil(
-  { store, clock }: Parts,
+  { store, clock }: Storage,
   { windows, atMostEverySeconds }: RotationSpec,
   { path }: ScheduleRow,
   kind: RotationRow['kind'],
@@ -91,7 +94,7 @@ async function postponedUntil(
 }
 
 async function postpone(
-  { store }: Parts,
+  { store }: Pick<Storage, 'store'>,
   { path, definition_version, ...row }: ScheduleRow,
   due: Due,
   at: number,
@@ -110,7 +113,11 @@ interface DueRun {
   readonly due: Due;
 }
 
-async function begin(parts: Parts, actor: SystemActor, { place, row, due }: DueRun): Promise<void> {
+async function begin(
+  parts: Backends & Pick<Recording, 'digest' | 'store'>,
+  actor: SystemActor,
+  { place, row, due }: DueRun,
+): Promise<void> {
   const kind = kindOf(due);
   const after = Math.max(parts.clock.now(), row[due] ?? 0);
   const started = startRotation(parts, place, row, {

@@ -1,5 +1,5 @@
 import { nextDrill, nextRun } from '../broker/documents/rotation-times.ts';
-import type { Parts } from '../broker/parts.ts';
+import type { Backends, Keys, Recording, Storage, Values } from '../broker/parts.ts';
 import { BrokerError } from '../domain/errors.ts';
 import type { RotationStep } from '../domain/rotation/rotation-words.ts';
 import type { SecretData } from '../domain/secret.ts';
@@ -20,7 +20,7 @@ import { revokeSupersededLeases } from './settle.ts';
 
 /** One attempt at a step. */
 export interface StepWork {
-  readonly parts: Parts;
+  readonly parts: Recording & Backends & Keys & Values;
   readonly row: RotationRow;
   readonly place: RotatingPlace;
   readonly claim: RotationClaim;
@@ -223,7 +223,7 @@ function previousOf({ parts, row }: StepWork): SecretData | undefined {
  * - the stored value logs in. It proves one account only, so a pair of users always needs the confirmation.
  */
 async function ownsAccounts(
-  { store }: Pick<Parts, 'store'>,
+  { store }: Pick<Storage, 'store'>,
   { spec, target, definition }: Pick<RotatingPlace, 'spec' | 'target' | 'definition'>,
   current: SecretData | undefined,
   context: CallContext,

@@ -1,4 +1,5 @@
-import type { Parts } from '../broker/parts.ts';
+import type { Backends, Recording, Work } from '../broker/parts.ts';
+
 import type { SystemActor } from '../broker/recording/record.ts';
 import { locatorAt } from '../broker/secrets/target.ts';
 import { isOver } from '../domain/rotation/rotation-progress.ts';
@@ -9,7 +10,10 @@ import { VETOED } from './vetoes.ts';
 
 /** The audit entries of a step that began, ended or failed; `next` is the row after it. */
 export function stepEntries(
-  { parts, actor }: { readonly parts: Parts; readonly actor: SystemActor },
+  {
+    parts,
+    actor,
+  }: { readonly parts: Backends & Pick<Recording, 'digest'>; readonly actor: SystemActor },
   row: RotationRow,
   next: RotationRow,
   { outcome, error }: Pick<StepRow, 'outcome' | 'error'>,
@@ -38,7 +42,10 @@ export function stepEntries(
  * counted in `quaymaster_rotations_failing`, and `quaymaster_rotation_vetoes_total`. `seq`: number of the first row.
  */
 export async function vetoRecord(
-  { parts, actor }: { readonly parts: Parts; readonly actor: SystemActor },
+  {
+    parts,
+    actor,
+  }: { readonly parts: Recording & Backends & Pick<Work, 'vetoes'>; readonly actor: SystemActor },
   row: RotationRow,
   workloads: readonly string[],
   seq: number,

@@ -1,4 +1,4 @@
-import type { Parts } from '../broker/parts.ts';
+import type { Storage, Work } from '../broker/parts.ts';
 import { heldKey, type Report, type HolderState } from './holders.ts';
 import type { RotationRow } from './rotation-row.ts';
 
@@ -18,7 +18,7 @@ const MOST_VETOERS = 50;
  * rotations of the path do not count either.
  */
 export async function complaintsOf(
-  parts: Parts,
+  parts: Storage & Pick<Work, 'log'>,
   row: RotationRow,
   { holders, reports }: HolderState,
   versions: ReadonlySet<string>,
@@ -43,14 +43,14 @@ export function vetoersOf(complaints: ReadonlyMap<string, Report>): readonly str
   return [...workloads].sort().slice(0, MOST_VETOERS);
 }
 
-async function isLive({ store, clock }: Parts, id: string): Promise<boolean> {
+async function isLive({ store, clock }: Storage, id: string): Promise<boolean> {
   const session = await store.get('sessions', { id });
   return session !== undefined && session.ends_at > clock.now();
 }
 
 /** Workloads that vetoed each of the last rotations of the path: their vetoes are used up. */
 async function exhaustedVetoers(
-  { store, log }: Parts,
+  { store, log }: Pick<Storage, 'store'> & Pick<Work, 'log'>,
   row: RotationRow,
 ): Promise<ReadonlySet<string>> {
   const { id, path } = row;
@@ -73,7 +73,7 @@ const EXHAUSTED =
   'these workloads rolled back the last two rotations of the path; their reports no longer count';
 
 async function recordedVetoers(
-  store: Parts['store'],
+  store: Storage['store'],
   rotation: string,
 ): Promise<ReadonlySet<string>> {
   const steps = await store.list('rotation_steps', {

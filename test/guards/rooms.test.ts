@@ -102,6 +102,29 @@ describe('the maps of the folders of src', () => {
   });
 });
 
+describe('the parts of the broker', () => {
+  const groups = [...textOf('src/broker/parts.ts').matchAll(/^export interface (\w+)/gm)]
+    .map(([, name = '']) => name)
+    .filter((name) => !['Limits', 'Clusters'].includes(name));
+  /** The groups that a file imports, with those that a group extends. */
+  const imported = (path: string): readonly string[] => {
+    const [, names = ''] =
+      /import type \{([^}]*)\} from '[./]+(?:broker\/)?parts\.ts'/.exec(textOf(path)) ?? [];
+    const found = new Set(names.split(',').map((name) => name.trim()));
+    if (found.has('Recording')) found.add('Storage');
+    if (found.has('Access')) found.add('Rights');
+    return groups.filter((name) => found.has(name));
+  };
+
+  it('come in groups, and only the composition and the surface of the API combine all of them', () => {
+    expect(groups.length).toBeGreaterThan(4);
+    const everywhere = trackedFiles()
+      .filter((path) => /^src\/.*\.ts$/.test(path))
+      .filter((path) => imported(path).length === groups.length);
+    expect(everywhere.sort()).toEqual(['src/api/surroundings.ts', 'src/compose/parts.ts']);
+  });
+});
+
 describe('documentation', () => {
   it('links to pages that exist', () => {
     const broken = trackedFiles()

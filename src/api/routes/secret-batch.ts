@@ -1,7 +1,6 @@
 import { z } from 'zod';
-import { identityOf, type Call } from '../../broker/call.ts';
+import { identityOf, type Call, type Caller } from '../../broker/call.ts';
 import { issueCredential } from '../../broker/credentials/issue-credential.ts';
-import type { Acting } from '../../broker/recording/operation.ts';
 import { readSecrets as discloseSecrets, refuseReads } from '../../broker/secrets/read-secrets.ts';
 import { LiveSession } from '../../broker/sessions/session-memory.ts';
 import { BrokerError } from '../../domain/errors.ts';
@@ -10,7 +9,7 @@ import { problemOf } from '../error-response.ts';
 import { duration, idempotencyKey, secretPath, secretVersion } from '../fields.ts';
 import { parseInput } from '../parse-input.ts';
 import { waiting, type RequestShare } from '../request-share.ts';
-import type { RouteOf } from '../route.ts';
+import type { Asked, RouteOf } from '../route.ts';
 
 const BATCH_BYTES = 131_072;
 const SLICE_BYTES = 4 * 1024 * 1024;
@@ -70,7 +69,7 @@ function isOrder(item: Item): item is OrderItem {
  * built. Items without room are refused, and the caller requests them again.
  */
 async function answers(
-  acting: Acting,
+  acting: Asked<Caller>,
   items: readonly Item[],
   { failed, share }: { readonly failed: Failed; readonly share: RequestShare },
 ): Promise<readonly Buffer[]> {
@@ -109,7 +108,7 @@ function slices<T>(reads: readonly T[], maxValueBytes: number): readonly (readon
 }
 
 async function ordered(
-  { parts, call, caller: live }: Acting<LiveSession>,
+  { parts, call, caller: live }: Asked<LiveSession>,
   item: OrderItem & { readonly index: number },
   failed: Failed,
 ): Promise<Buffer> {

@@ -10,7 +10,7 @@ import { hmac, sha256Hex } from '../../crypto/digest.ts';
 import { randomId } from '../../crypto/random.ts';
 import type { Call } from '../call.ts';
 import { denied, judge } from '../secrets/judge.ts';
-import type { Parts } from '../parts.ts';
+import type { Access, Backends, Bounds, Keys, Recording, Rights, Values } from '../parts.ts';
 import { entryOf } from '../recording/record.ts';
 import { locatorAt, targetOf, type Target } from '../secrets/target.ts';
 import type { LiveSession } from '../sessions/session-memory.ts';
@@ -39,7 +39,7 @@ export interface IssuedDisclosure {
 
 /** The caller, its order and the request. */
 export interface Ordering {
-  readonly parts: Parts;
+  readonly parts: Recording & Access & Backends & Keys & Values & Pick<Bounds, 'quota'>;
   readonly call: Call;
   readonly live: LiveSession;
   readonly order: CredentialOrder;
@@ -88,7 +88,7 @@ export function decideOrder(ordering: Ordering): DecidedOrder {
 }
 
 /** The state of the pod according to the watch: a terminating pod gets no new credentials. */
-function podState(parts: Parts, { session }: LiveSession): PodState | undefined {
+function podState(parts: Pick<Rights, 'clusters'>, { session }: LiveSession): PodState | undefined {
   const { cluster, pod } = session.workload;
   return parts.clusters.watch(cluster)?.find(pod?.uid ?? '')?.state;
 }
@@ -100,7 +100,11 @@ function ttlMs({ parts, live, order }: Ordering, target: Target, most: number | 
 }
 
 /** One idempotency key of one session names one credential. The id is derived from them, so two concurrent orders cannot both start. */
-function credentialId(parts: Parts, live: LiveSession, idempotencyKey: string): string {
+function credentialId(
+  parts: Pick<Keys, 'keyring'>,
+  live: LiveSession,
+  idempotencyKey: string,
+): string {
   const key = parts.keyring.active.keyFor('idempotencyKey');
   return `cred_${hmac(key, live.session.id, '\n', idempotencyKey).toString('hex', 0, 16)}`;
 }

@@ -7,7 +7,8 @@ import type { Expectation, Plan } from '../../ports/store.ts';
 import { randomId } from '../../crypto/random.ts';
 import type { Call } from '../call.ts';
 import { recordFailure } from '../recording/operation.ts';
-import type { Parts } from '../parts.ts';
+import type { Access, Backends, Recording, Storage, Work } from '../parts.ts';
+import type { SealedRows } from '../recording/row-seals.ts';
 import { commitAs, entryOf, type Attempt } from '../recording/record.ts';
 import type { LiveOperator } from '../sessions/operator-token-memory.ts';
 import { denied } from '../secrets/judge.ts';
@@ -42,7 +43,7 @@ export interface AppliedDocument {
  * ERR_CONFLICT (a mount that would nest or overlap).
  */
 export async function applyDocument(
-  parts: Parts,
+  parts: Recording & Access & Backends & SealedRows & Pick<Work, 'rotationsDue'>,
   call: Call,
   live: LiveOperator,
   change: DocumentChange & { readonly body: unknown },
@@ -72,7 +73,7 @@ export async function applyDocument(
 
 /** Deletes a document; its versions remain. @throws as {@link applyDocument}, and ERR_NOT_FOUND. */
 export async function deleteDocument(
-  parts: Parts,
+  parts: Recording & Access & Pick<Backends, 'targets'> & SealedRows,
   call: Call,
   live: LiveOperator,
   change: DocumentChange,
@@ -114,7 +115,7 @@ function named({ kind, name }: DocumentChange): DocumentReference {
 }
 
 function next(
-  parts: Parts,
+  parts: Pick<Storage, 'clock'>,
   live: LiveOperator,
   change: DocumentChange & { readonly body: unknown },
   current: StoredDocument | undefined,
@@ -163,7 +164,7 @@ function authorizeChange(
 }
 
 function changePlan(
-  parts: Parts,
+  parts: SealedRows,
   current: StoredDocument | undefined,
   document: StoredDocument,
   schedule: ScheduleChange,

@@ -3,12 +3,12 @@ import type { CheckReport, SecretProvider } from '../../ports/secret-provider.ts
 import type { Call } from '../call.ts';
 import { found, type StoredDocument } from './document.ts';
 import { recordOperation, requireRole } from '../recording/operation.ts';
-import type { Parts } from '../parts.ts';
+import type { Access, Backends, Recording, Rights } from '../parts.ts';
 import type { LiveOperator } from '../sessions/operator-token-memory.ts';
 
 /** Checks the mount's connection and provider, and reports problems. @throws ERR_DENIED, ERR_NOT_FOUND */
 export async function checkMount(
-  parts: Parts,
+  parts: Recording & Access & Pick<Backends, 'connections'>,
   call: Call,
   live: LiveOperator,
   name: string,
@@ -41,7 +41,7 @@ const MOST_ALIASES = 100;
 
 /** Definitions through which a path reaches the place of another path. Policies for that other path do not apply to them. */
 function aliases(
-  parts: Parts,
+  parts: Pick<Rights, 'catalog'>,
   mount: StoredDocument<'mount'>,
   provider: SecretProvider,
 ): readonly string[] {

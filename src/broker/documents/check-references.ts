@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { BrokerError } from '../../domain/errors.ts';
 import { coversOverlap, isWithinBounds } from '../../domain/locator-bounds.ts';
 import type { MountSpec } from '../../domain/mount.ts';
-import type { Parts } from '../parts.ts';
+import type { Backends, Rights, Storage } from '../parts.ts';
 import { UNREVOKED } from '../credentials/credential-states.ts';
 import { checkRotation } from './check-rotation.ts';
 import type { LiveOperator } from '../sessions/operator-token-memory.ts';
@@ -16,7 +16,7 @@ const UNDER_WAY = ['running', 'parked', 'undoing'] as const;
  * @throws ERR_BODY_INVALID with the field, ERR_CONFLICT for mounts that nest or reach the same place at a backend.
  */
 export async function checkReferences(
-  parts: Parts,
+  parts: Storage & Rights & Backends,
   document: StoredDocument,
   current: StoredDocument | undefined,
   editor: LiveOperator,
@@ -37,7 +37,10 @@ export async function checkReferences(
   }
 }
 
-function checkMount(parts: Parts, mount: StoredDocument<'mount'>): void {
+function checkMount(
+  parts: Pick<Backends, 'catalog' | 'connections'>,
+  mount: StoredDocument<'mount'>,
+): void {
   const { spec, name } = mount;
   const bound = parts.connections.find(spec.connection);
   if (bound === undefined)
@@ -83,7 +86,7 @@ function leadsElsewhere({ spec }: StoredDocument<'mount'>, was: StoredDocument<'
   return spec.connection !== before.connection || !isDeepStrictEqual(spec.options, before.options);
 }
 
-function checkCluster(parts: Parts, { spec }: StoredDocument<'cluster'>): void {
+function checkCluster(parts: Pick<Rights, 'clusters'>, { spec }: StoredDocument<'cluster'>): void {
   const problem = parts.clusters.problem(spec);
   if (problem !== undefined) throw wrong('/connection', problem);
 }
@@ -95,7 +98,7 @@ interface DefinitionChange {
 }
 
 async function checkDefinition(
-  parts: Parts,
+  parts: Backends,
   { definition, current, editor }: DefinitionChange,
 ): Promise<void> {
   const mount = parts.catalog.mounts.find(definition.name);
@@ -114,7 +117,7 @@ async function checkDefinition(
 }
 
 function ownLocator(
-  parts: Parts,
+  parts: Pick<Backends, 'connections'>,
   mount: StoredDocument<'mount'>,
   { name, spec }: StoredDocument<'definition'>,
 ): string {
@@ -138,7 +141,10 @@ function outOfBounds(error: unknown): unknown {
  * Revocation reaches the backend through the mount, so the mount must stay while credentials issued through it are live.
  * @throws ERR_CONFLICT
  */
-export async function checkUnused(parts: Parts, document: StoredDocument): Promise<void> {
+export async function checkUnused(
+  parts: Pick<Storage, 'store'>,
+  document: StoredDocument,
+): Promise<void> {
   if (document.kind !== 'mount') return;
   for (const state of UNDER_WAY) {
     const count = await parts.store.count('rotations', { mount_uid: document.uid, state });

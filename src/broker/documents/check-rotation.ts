@@ -2,7 +2,7 @@ import { BrokerError } from '../../domain/errors.ts';
 import { isWithinBounds } from '../../domain/locator-bounds.ts';
 import type { RotationSpec } from '../../domain/rotation/rotation-spec.ts';
 import type { RotationTarget } from '../../ports/rotation-target.ts';
-import type { Parts } from '../parts.ts';
+import type { Backends } from '../parts.ts';
 import type { StoredDocument } from './document.ts';
 import type { EditorScope } from './editor-scope.ts';
 import type { BoundTargets } from './rotation-targets.ts';
@@ -21,7 +21,7 @@ interface DefinitionPlace {
  * @throws ERR_BODY_INVALID with pointers below `/rotation`, ERR_CONFLICT if another definition rotates the same account.
  */
 export async function checkRotation(
-  parts: Parts,
+  parts: Backends,
   definition: StoredDocument<'definition'>,
   { mount, locator, scope }: DefinitionPlace,
 ): Promise<void> {
@@ -58,7 +58,7 @@ function outOfBounds({ connection, locators }: BoundTargets, target: RotationTar
 }
 
 function targetOf(
-  parts: Parts,
+  parts: Pick<Backends, 'targets'>,
   definition: StoredDocument<'definition'>,
   spec: RotationSpec,
 ): { readonly bound: BoundTargets; readonly target: RotationTarget } {
@@ -114,7 +114,7 @@ async function checkLifetime(
 
 /** A definition without its connection cannot rotate, so it shares nothing. */
 function sharesPlace(
-  parts: Parts,
+  parts: Pick<Backends, 'targets'>,
   other: StoredDocument<'definition'>,
   { locators }: RotationTarget,
 ): boolean {

@@ -17,7 +17,7 @@ import {
 } from '../sessions/blocks.ts';
 import type { Call } from '../call.ts';
 import { recordOperation, requireRole } from '../recording/operation.ts';
-import type { Parts } from '../parts.ts';
+import type { Access, Recording } from '../parts.ts';
 import type { LiveOperator } from '../sessions/operator-token-memory.ts';
 
 /**
@@ -25,7 +25,7 @@ import type { LiveOperator } from '../sessions/operator-token-memory.ts';
  * @throws ERR_DENIED for an operator that may save no policy at all.
  */
 export async function validatePolicy(
-  parts: Parts,
+  parts: Recording & Access,
   call: Call,
   live: LiveOperator,
   body: unknown,
@@ -74,7 +74,7 @@ export interface ExplainedDecision extends Explanation {
  * @throws ERR_DENIED
  */
 export async function explainDecision(
-  parts: Parts,
+  parts: Recording & Access,
   call: Call,
   live: LiveOperator,
   request: ExplainRequest,

@@ -3,7 +3,8 @@ import type { Page, PageRequest } from '../../domain/page.ts';
 import type { Call } from '../call.ts';
 import { decodeCursor, encodeCursor } from '../cursor.ts';
 import { recordOperation } from '../recording/operation.ts';
-import type { Parts } from '../parts.ts';
+import type { Access, Keys, Recording } from '../parts.ts';
+import type { SealedRows } from '../recording/row-seals.ts';
 import type { LiveOperator } from '../sessions/operator-token-memory.ts';
 import { authorizeDocument, mayTouch } from './authority.ts';
 import {
@@ -22,7 +23,7 @@ interface Named {
 
 /** @throws ERR_DENIED, ERR_NOT_FOUND */
 export async function readDocument(
-  parts: Parts,
+  parts: Recording & Access,
   call: Call,
   live: LiveOperator,
   { kind, name }: Named,
@@ -40,7 +41,7 @@ export async function readDocument(
 
 /** Ordered by name. A scoped operator gets only documents inside its scope, filtered before paging. */
 export async function listDocuments(
-  parts: Parts,
+  parts: Recording & Access & Pick<Keys, 'keyring'>,
   call: Call,
   live: LiveOperator,
   query: { readonly kind: DocumentKind; readonly page: PageRequest },
@@ -66,7 +67,7 @@ export async function listDocuments(
 
 /** All versions of all documents that ever had this name, newest first. @throws ERR_DENIED, ERR_NOT_FOUND */
 export async function documentVersions(
-  parts: Parts,
+  parts: Recording & Access & SealedRows,
   call: Call,
   live: LiveOperator,
   { kind, name }: Named,

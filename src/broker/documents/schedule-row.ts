@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { BrokerError } from '../../domain/errors.ts';
 import type { Expectation, Write } from '../../ports/store.ts';
 import type { Tables } from '../../ports/tables.ts';
-import type { Parts } from '../parts.ts';
+import type { Backends, Storage } from '../parts.ts';
 import { nextDrill, nextRun } from './rotation-times.ts';
 import type { StoredDocument } from './document.ts';
 
@@ -21,7 +21,7 @@ const NOTHING: ScheduleChange = { expect: [], writes: [] };
  * @throws ERR_CONFLICT if a rotation is in progress and the change would replace its target.
  */
 export async function scheduleChange(
-  parts: Parts,
+  parts: Storage & Pick<Backends, 'targets'>,
   current: StoredDocument | undefined,
   next: StoredDocument | undefined,
 ): Promise<ScheduleChange> {
@@ -50,7 +50,7 @@ export async function scheduleChange(
 const UNPROVEN = { rotated_at: null, duration_ms: null, proven_at: null } as const;
 
 function isSameTarget(
-  { targets }: Parts,
+  { targets }: Pick<Backends, 'targets'>,
   before: StoredDocument<'definition'> | undefined,
   after: StoredDocument<'definition'> | undefined,
 ): boolean {
@@ -64,7 +64,7 @@ function isSameTarget(
 }
 
 async function writesOf(
-  parts: Parts,
+  parts: Pick<Storage, 'clock'>,
   row: Row | undefined,
   after: StoredDocument<'definition'> | undefined,
   { path, reset }: { readonly path: string; readonly reset: Partial<Row> },
@@ -110,7 +110,7 @@ function freshRow(path: string): Omit<Row, keyof Awaited<ReturnType<typeof times
 }
 
 async function timesOf(
-  { clock }: Parts,
+  { clock }: Pick<Storage, 'clock'>,
   { name, uid, version, spec }: StoredDocument<'definition'>,
   row: Row | undefined,
 ): Promise<Pick<Row, 'definition_uid' | 'definition_version' | 'next_run_at' | 'next_drill_at'>> {

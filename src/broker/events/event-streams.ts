@@ -42,6 +42,11 @@ const ENDING = new Set(['session', 'pod', 'workload', 'cluster']);
 /** Kinds of changes that are relevant to a stream. */
 const REPORTED = new Set([...ENDING, 'leases', 'secret']);
 
+/** Notifies the holders of secrets. */
+export interface Streams {
+  readonly events: EventStreams;
+}
+
 /** The streams of this process. It delivers committed changes, in order, to the sessions that they concern. */
 export class EventStreams {
   readonly #deps: EventStreamsDeps;

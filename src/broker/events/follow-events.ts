@@ -4,8 +4,8 @@ import { standing } from '../sessions/authenticate.ts';
 import type { Call } from '../call.ts';
 import { judge } from '../secrets/judge.ts';
 import { recordOperation } from '../recording/operation.ts';
-import type { Parts } from '../parts.ts';
-import type { EventSink } from './event-streams.ts';
+import type { Access, Recording } from '../parts.ts';
+import type { EventSink, Streams } from './event-streams.ts';
 import type { LiveSession } from '../sessions/session-memory.ts';
 
 /** A stream that is ready to start: it sends nothing before it has a sink. */
@@ -19,7 +19,7 @@ export interface EventFeed {
  * @throws ERR_RATE_LIMITED if the caller has as many streams as a pod may.
  */
 export async function followEvents(
-  parts: Parts,
+  parts: Recording & Access & Streams,
   call: Call,
   live: LiveSession,
   since: number | undefined,
@@ -37,7 +37,7 @@ export async function followEvents(
 }
 
 interface Following {
-  readonly parts: Parts;
+  readonly parts: Access & Streams;
   readonly call: Call;
   readonly live: LiveSession;
   readonly since: number | undefined;

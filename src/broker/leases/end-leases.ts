@@ -1,6 +1,6 @@
 import type { Lease, LeaseCause } from '../../domain/lease.ts';
 import type { Expectation, PlanFragment, Write } from '../../ports/store.ts';
-import type { Parts } from '../parts.ts';
+import type { Storage } from '../parts.ts';
 
 /** How long the tombstone of an ended lease is kept: at least as long as its session could request a re-issue. */
 export const TOMBSTONE_MS = 24 * 3_600_000;
@@ -9,7 +9,11 @@ export const TOMBSTONE_MS = 24 * 3_600_000;
  * Rows and fences of ending leases. In the same commit, the credential of a dynamic lease joins the revocation queue. Each lease must still
  * be live at the commit. If an operator and its expiry, or two replicas, end the same lease, it ends and is recorded once.
  */
-export function endLeases(parts: Parts, leases: readonly Lease[], cause: LeaseCause): PlanFragment {
+export function endLeases(
+  parts: Pick<Storage, 'clock'>,
+  leases: readonly Lease[],
+  cause: LeaseCause,
+): PlanFragment {
   const now = parts.clock.now();
   const expect: Expectation[] = [];
   const writes: Write[] = [];

@@ -3,7 +3,7 @@ import type { Expectation, Write } from '../../ports/store.ts';
 import { endLeases, queueRevocation, TOMBSTONE_MS } from './end-leases.ts';
 import { endSessions } from '../sessions/end-session.ts';
 import { leftLeasesEnding } from '../sessions/ended-sessions.ts';
-import type { Parts } from '../parts.ts';
+import type { Bounds, Recording, Storage, Work } from '../parts.ts';
 import { SystemActor } from '../recording/record.ts';
 import { openLease } from './lease-rows.ts';
 import { Worker } from '../worker.ts';
@@ -15,7 +15,9 @@ const ACKNOWLEDGEMENT_MS = 31 * 24 * 3_600_000;
 const HISTORY_MS = 400 * 24 * 3_600_000;
 
 /** Ends expired sessions and leases, queues the revocation of their credentials, and purges old tombstones. */
-export function expiryWorker(parts: Parts): Worker {
+export function expiryWorker(
+  parts: Storage & Pick<Recording, 'digest'> & Pick<Bounds, 'limits'> & Pick<Work, 'log'>,
+): Worker {
   const actor = new SystemActor(parts, 'expiry');
   const endLeftLeases = leftLeasesEnding(parts, actor);
   return new Worker('expiry', EVERY_MS, parts, async (signal) => {
@@ -27,7 +29,10 @@ export function expiryWorker(parts: Parts): Worker {
 }
 
 /** Each step ends at most one chunk and returns how many rows it found. */
-const ENDINGS: readonly ((parts: Parts, actor: SystemActor) => Promise<number>)[] = [
+const ENDINGS: readonly ((
+  parts: Storage & Pick<Bounds, 'limits'>,
+  actor: SystemActor,
+) => Promise<number>)[] = [
   expireLeases,
   expireCredentials,
   expireSessions,
@@ -39,7 +44,7 @@ const ENDINGS: readonly ((parts: Parts, actor: SystemActor) => Promise<number>)[
   purgeRotations,
 ];
 
-async function expireLeases(parts: Parts, actor: SystemActor): Promise<number> {
+async function expireLeases(parts: Storage, actor: SystemActor): Promise<number> {
   const rows = await parts.store.list('leases', {
     equals: { state: 'live' },
     upTo: { ends_at: parts.clock.now() },
@@ -62,7 +67,7 @@ async function expireLeases(parts: Parts, actor: SystemActor): Promise<number> {
  * Ends credentials that outlived their lease, because someone ended, extended or removed the lease row directly in the database. The MAC of
  * a credential covers its `ends_at`.
  */
-async function expireCredentials(parts: Parts, actor: SystemActor): Promise<number> {
+async function expireCredentials(parts: Storage, actor: SystemActor): Promise<number> {
   const now = parts.clock.now();
   const rows = await parts.store.list('credentials', {
     equals: { state: 'issued' },
@@ -89,7 +94,10 @@ async function expireCredentials(parts: Parts, actor: SystemActor): Promise<numb
   return rows.length;
 }
 
-async function expireSessions(parts: Parts, actor: SystemActor): Promise<number> {
+async function expireSessions(
+  parts: Storage & Pick<Bounds, 'limits'>,
+  actor: SystemActor,
+): Promise<number> {
   const rows = await parts.store.list('sessions', {
     upTo: { ends_at: parts.clock.now() },
     orderBy: ['ends_at'],
@@ -127,7 +135,7 @@ async function expireSessions(parts: Parts, actor: SystemActor): Promise<number>
 }
 
 /** Removes expired operator tokens from the store and from the memory of every replica. */
-async function expireTokens(parts: Parts, actor: SystemActor): Promise<number> {
+async function expireTokens(parts: Storage, actor: SystemActor): Promise<number> {
   const rows = await parts.store.list('operator_tokens', {
     upTo: { ends_at: parts.clock.now() },
     orderBy: ['ends_at'],
@@ -152,7 +160,7 @@ async function expireTokens(parts: Parts, actor: SystemActor): Promise<number> {
 }
 
 /** Removes lease tombstones whose retention is over. */
-async function purgeLeases(parts: Parts): Promise<number> {
+async function purgeLeases(parts: Storage): Promise<number> {
   const rows = await parts.store.list('leases', {
     equals: { state: 'ended' },
     upTo: { purge_at: parts.clock.now() },
@@ -167,7 +175,7 @@ async function purgeLeases(parts: Parts): Promise<number> {
 }
 
 /** Removes revoked credentials that no order can repeat any more, including those that never had a lease. */
-async function purgeCredentials(parts: Parts): Promise<number> {
+async function purgeCredentials(parts: Storage): Promise<number> {
   const rows = await parts.store.list('credentials', {
     equals: { state: 'revoked' },
     upTo: { ends_at: parts.clock.now() - TOMBSTONE_MS },
@@ -182,7 +190,7 @@ async function purgeCredentials(parts: Parts): Promise<number> {
 }
 
 /** Removes the `ended_sessions` rows of sessions that would have expired by now. */
-async function purgeEndedSessions(parts: Parts): Promise<number> {
+async function purgeEndedSessions(parts: Storage): Promise<number> {
   const rows = await parts.store.list('ended_sessions', {
     upTo: { ends_at: parts.clock.now() },
     orderBy: ['ends_at'],
@@ -196,7 +204,7 @@ async function purgeEndedSessions(parts: Parts): Promise<number> {
 }
 
 /** Acknowledgements outlive their sessions: a pod that crashes because of a new version has still reported it. */
-async function purgeAcknowledgements(parts: Parts): Promise<number> {
+async function purgeAcknowledgements(parts: Storage): Promise<number> {
   const rows = await parts.store.list('acknowledgements', {
     upTo: { at: parts.clock.now() - ACKNOWLEDGEMENT_MS },
     orderBy: ['at'],
@@ -213,7 +221,7 @@ async function purgeAcknowledgements(parts: Parts): Promise<number> {
 }
 
 /** The rotation history is kept for more than a year; the audit log keeps the events permanently. */
-async function purgeRotations(parts: Parts): Promise<number> {
+async function purgeRotations(parts: Storage): Promise<number> {
   const rows = await parts.store.list('rotations', {
     upTo: { ended_at: parts.clock.now() - HISTORY_MS },
     orderBy: ['ended_at'],

@@ -3,7 +3,7 @@ import type { Write } from '../../ports/store.ts';
 import { randomId } from '../../crypto/random.ts';
 import { whenReady, type Eventually } from '../eventually.ts';
 import { denied } from '../secrets/judge.ts';
-import type { Parts } from '../parts.ts';
+import type { Bounds, Storage } from '../parts.ts';
 import { leaseRow } from './lease-rows.ts';
 import type { LiveSession } from '../sessions/session-memory.ts';
 
@@ -29,7 +29,7 @@ export interface GrantedLease {
  * @throws ERR_DENIED for a version whose lease was revoked from this session; ERR_LEASE_QUOTA.
  */
 export function grantLease(
-  parts: Parts,
+  parts: Pick<Storage, 'clock'> & Pick<Bounds, 'quota'>,
   live: LiveSession,
   terms: LeaseTerms,
 ): Eventually<GrantedLease> {

@@ -5,7 +5,7 @@ import type { Call, Caller } from '../call.ts';
 import { decodeCursor, encodeCursor } from '../cursor.ts';
 import { endLeases } from './end-leases.ts';
 import { recordFailure, recordOperation, requireRole } from '../recording/operation.ts';
-import type { Parts } from '../parts.ts';
+import type { Access, Keys, Recording, Storage } from '../parts.ts';
 import { commitAs, entryOf } from '../recording/record.ts';
 import { selectLeases, type LeaseFilter, type LeasePosition } from './select-leases.ts';
 import { openLease } from './lease-rows.ts';
@@ -14,7 +14,7 @@ import { LiveSession } from '../sessions/session-memory.ts';
 
 /** The caller's own lease, or any lease for a responder. The lease of another caller looks absent. @throws ERR_NOT_FOUND */
 export async function readLease(
-  parts: Parts,
+  parts: Recording & Access,
   call: Call,
   caller: Caller,
   id: string,
@@ -33,7 +33,7 @@ export async function readLease(
 }
 
 /** @throws ERR_NOT_FOUND for a lease that belongs to another session or has ended. */
-export async function ownLease(parts: Parts, live: LiveSession, id: string): Promise<Lease> {
+export async function ownLease(parts: Storage, live: LiveSession, id: string): Promise<Lease> {
   const row = await parts.store.get('leases', { id });
   if (
     row?.session_id !== live.session.id ||
@@ -47,7 +47,7 @@ export async function ownLease(parts: Parts, live: LiveSession, id: string): Pro
 
 /** The holder releases a lease; the broker revokes its credential. @throws ERR_NOT_FOUND */
 export async function releaseLease(
-  parts: Parts,
+  parts: Recording & Access,
   call: Call,
   live: LiveSession,
   id: string,
@@ -83,7 +83,7 @@ export async function releaseLease(
 
 /** Leases for responders and auditors, ordered by path. @throws ERR_DENIED, ERR_REQUEST_INVALID */
 export async function listLeases(
-  parts: Parts,
+  parts: Recording & Access & Pick<Keys, 'keyring'>,
   call: Call,
   live: LiveOperator,
   query: { readonly filter: LeaseFilter; readonly page: PageRequest },

@@ -6,7 +6,7 @@ import { denied, judge, type Verdict } from '../secrets/judge.ts';
 import { wholeSeconds } from './granted-seconds.ts';
 import { ownLease } from './leases.ts';
 import { recordFailure, type Acting } from '../recording/operation.ts';
-import type { Parts } from '../parts.ts';
+import type { Access, Backends, Recording, Rights, Storage } from '../parts.ts';
 import { commitAs, entryOf, type Attempt } from '../recording/record.ts';
 import type { LiveSession } from '../sessions/session-memory.ts';
 import { leaseTtlMs, targetOf } from '../secrets/target.ts';
@@ -16,7 +16,7 @@ import { leaseTtlMs, targetOf } from '../secrets/target.ts';
  * @throws ERR_NOT_FOUND for a lease of another caller, ERR_DENIED, ERR_PROVIDER_*
  */
 export async function renewLease(
-  parts: Parts,
+  parts: Recording & Access & Pick<Backends, 'connections'>,
   call: Call,
   live: LiveSession,
   renewal: { readonly id: string; readonly ttlSeconds?: number | undefined },
@@ -30,7 +30,7 @@ export async function renewLease(
 }
 
 async function attempt(
-  parts: Parts,
+  parts: Rights & Pick<Recording, 'digest' | 'store'> & Pick<Backends, 'connections'>,
   call: Call,
   live: LiveSession,
   renewal: {
@@ -81,7 +81,7 @@ async function attempt(
  * @throws ERR_NOT_FOUND for a lease of another caller.
  */
 export async function judgeRenewal(
-  { parts, call, caller }: Acting<LiveSession>,
+  { parts, call, caller }: Acting<LiveSession, Rights & Storage>,
   id: string,
 ): Promise<{ readonly held: Lease; readonly verdict: Verdict }> {
   const held = await ownLease(parts, caller, id);
@@ -109,7 +109,7 @@ function renewalWrites({ id, endsAt, maxEndsAt, credentialId }: Lease): readonly
 
 /** The backend may grant a dynamic lease less than requested. A request shorter than the remaining time changes nothing. */
 async function renewedEnd(
-  parts: Parts,
+  parts: Storage & Pick<Backends, 'catalog' | 'connections'>,
   call: Call,
   live: LiveSession,
   { held, ttlMs }: { readonly held: Lease; readonly ttlMs: number },

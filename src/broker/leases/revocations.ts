@@ -6,7 +6,7 @@ import { REVOCATION_STATES } from '../credentials/credential-states.ts';
 import { decodeCursor, encodeCursor } from '../cursor.ts';
 import { queueRevocation } from './end-leases.ts';
 import { recordFailure, recordOperation, requireRole } from '../recording/operation.ts';
-import type { Parts } from '../parts.ts';
+import type { Access, Keys, Recording } from '../parts.ts';
 import { commitAs, entryOf, type Attempt } from '../recording/record.ts';
 import type { LiveOperator } from '../sessions/operator-token-memory.ts';
 
@@ -28,7 +28,7 @@ export interface Revocation {
 
 /** Revocations in the given state, ordered by their next attempt. @throws ERR_DENIED, ERR_REQUEST_INVALID */
 export async function listRevocations(
-  parts: Parts,
+  parts: Recording & Access & Pick<Keys, 'keyring'>,
   call: Call,
   live: LiveOperator,
   query: { readonly state: RevocationState; readonly page: PageRequest },
@@ -59,7 +59,7 @@ export async function listRevocations(
  * @throws ERR_DENIED, ERR_NOT_FOUND; ERR_CONFLICT for a revoked credential, or one that only expires
  */
 export async function retryRevocation(
-  parts: Parts,
+  parts: Recording & Access,
   call: Call,
   live: LiveOperator,
   id: string,

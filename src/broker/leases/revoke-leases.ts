@@ -4,7 +4,7 @@ import type { Call } from '../call.ts';
 import { endLeases } from './end-leases.ts';
 import { denied } from '../secrets/judge.ts';
 import { recordFailure, type Acting } from '../recording/operation.ts';
-import type { Parts } from '../parts.ts';
+import type { Access, Recording, Rights, Storage } from '../parts.ts';
 import { commitAs, entryOf } from '../recording/record.ts';
 import { selectLeases } from './select-leases.ts';
 import { openLease } from './lease-rows.ts';
@@ -33,7 +33,7 @@ const CHUNK = 500;
  * @throws ERR_DENIED
  */
 export async function revokeLeases(
-  parts: Parts,
+  parts: Recording & Access,
   call: Call,
   live: LiveOperator,
   request: { readonly selector: LeaseSelector; readonly comment?: string | undefined },
@@ -103,7 +103,10 @@ function factsOf({ id, path, version, sessionId }: Lease): object {
   return { lease: id, path, version, session: sessionId };
 }
 
-async function select(parts: Parts, selector: LeaseSelector): Promise<readonly Lease[]> {
+async function select(
+  parts: Pick<Storage, 'store'> & Pick<Rights, 'catalog'>,
+  selector: LeaseSelector,
+): Promise<readonly Lease[]> {
   if ('id' in selector) {
     const row = await parts.store.get('leases', { id: selector.id });
     return row?.state === 'live' ? [openLease(row)] : [];

@@ -6,7 +6,7 @@ import { randomId } from '../../crypto/random.ts';
 import { REVOCATION_STATES } from '../credentials/credential-states.ts';
 import { FILLED_MS } from '../credentials/credential-order.ts';
 import { queueRevocation } from './end-leases.ts';
-import type { Parts } from '../parts.ts';
+import type { Backends, Recording, Storage } from '../parts.ts';
 import { SystemActor } from '../recording/record.ts';
 import { listAll } from '../list-all.ts';
 import { Worker } from '../worker.ts';
@@ -27,7 +27,10 @@ const EXPIRES_ONLY = 'expires_only';
 const NEEDS_OPERATOR = 'ERR_CONFLICT';
 
 /** Processes the revocation queue. The queue is durable, each entry has its own back-off, and a failure at one backend affects no other. */
-export function revoker(parts: Parts, random: () => number): Worker {
+export function revoker(
+  parts: Backends & Pick<Recording, 'digest' | 'store'>,
+  random: () => number,
+): Worker {
   const actor = new SystemActor(parts, 'revoker');
   return new Worker('revoker', EVERY_MS, parts, async (signal) => {
     await adoptAbandoned(parts, parts.clock.now() - FILLED_MS);
@@ -44,7 +47,7 @@ export function revoker(parts: Parts, random: () => number): Worker {
 }
 
 /** After a start, this process fills no orders yet. Every order that a crash left unfinished therefore joins the queue. */
-export async function adoptAbandoned(parts: Parts, createdUpTo: number): Promise<void> {
+export async function adoptAbandoned(parts: Storage, createdUpTo: number): Promise<void> {
   for (const state of ['intended', 'prepared'] as const) {
     const abandoned = { equals: { state }, upTo: { created_at: createdUpTo } };
     const now = parts.clock.now();
@@ -64,7 +67,7 @@ function idOf({ id }: Row): { readonly id: string } {
 }
 
 interface Round {
-  readonly parts: Parts;
+  readonly parts: Storage & Backends;
   readonly actor: SystemActor;
   readonly random: () => number;
   readonly signal: AbortSignal;

@@ -1,5 +1,5 @@
 import type { Tables } from '../../ports/tables.ts';
-import type { Parts } from '../parts.ts';
+import type { Rights, Storage } from '../parts.ts';
 
 type LeaseRow = Tables['leases'];
 
@@ -25,7 +25,7 @@ interface Window {
  * ended leases come before live ones: that is the order of an index.
  */
 export async function selectLeases(
-  parts: Parts,
+  parts: Pick<Storage, 'store'> & Pick<Rights, 'catalog'>,
   filter: LeaseFilter,
   window: Window,
 ): Promise<readonly LeaseRow[]> {
@@ -42,7 +42,7 @@ export async function selectLeases(
 }
 
 async function page(
-  { store }: Parts,
+  { store }: Pick<Storage, 'store'>,
   terms: {
     readonly equals: Partial<LeaseRow>;
     readonly startsWith?: { readonly path: string };
@@ -53,7 +53,10 @@ async function page(
   return store.list('leases', { ...terms, ...from, orderBy: ['path', 'state'], limit });
 }
 
-function columns(parts: Parts, { workload, pod, mount, state }: LeaseFilter): Partial<LeaseRow> {
+function columns(
+  parts: Pick<Rights, 'catalog'>,
+  { workload, pod, mount, state }: LeaseFilter,
+): Partial<LeaseRow> {
   const uid =
     mount === undefined ? undefined : (parts.catalog.find('mount', mount)?.uid ?? 'no such mount');
   return {

@@ -1,6 +1,7 @@
 import { BrokerError } from '../../domain/errors.ts';
 import type { Page, PageRequest } from '../../domain/page.ts';
 import type {
+  AuditLog,
   AuditQuery,
   BatchHead,
   EntryProof,
@@ -10,15 +11,18 @@ import type {
 import type { Call } from '../call.ts';
 import type { SecretData } from '../../domain/secret.ts';
 import { recordOperation, requireOwnRole, requireRole } from './operation.ts';
-import type { Parts } from '../parts.ts';
+import type { Access, Recording, Values } from '../parts.ts';
 import type { LiveOperator } from '../sessions/operator-token-memory.ts';
+
+/** The parts of an operation on the audit log. */
+type Audited = Recording & Access & { readonly audit: AuditLog };
 
 /**
  * Returns matching entries, newest first. The search itself is recorded.
  * @throws ERR_DENIED, ERR_REQUEST_INVALID
  */
 export async function searchAudit(
-  parts: Parts,
+  parts: Audited,
   call: Call,
   live: LiveOperator,
   search: { readonly query: AuditQuery; readonly page: PageRequest },
@@ -46,7 +50,7 @@ export interface Trace {
  * @throws ERR_DENIED, ERR_REQUEST_INVALID
  */
 export async function traceAudit(
-  parts: Parts,
+  parts: Audited & Values,
   call: Call,
   live: LiveOperator,
   { data, query, page }: Trace,
@@ -72,7 +76,7 @@ function describedQuery(query: AuditQuery): string {
  * @throws ERR_DENIED, ERR_NOT_FOUND before the first entry is in the tree.
  */
 export async function readCheckpoint(
-  parts: Parts,
+  parts: Audited,
   call: Call,
   live: LiveOperator,
 ): Promise<LogCheckpoint> {
@@ -81,7 +85,7 @@ export async function readCheckpoint(
 
 /** One entry, with the proof that the last checkpoint covers it. @throws ERR_DENIED, ERR_NOT_FOUND */
 export async function proveEntry(
-  parts: Parts,
+  parts: Audited,
   call: Call,
   live: LiveOperator,
   index: number,
@@ -93,7 +97,7 @@ export async function proveEntry(
 
 /** A tile or an entry bundle, by its path in C2SP tlog-tiles. @throws ERR_DENIED, ERR_NOT_FOUND */
 export async function readTile(
-  parts: Parts,
+  parts: Audited,
   call: Call,
   live: LiveOperator,
   path: string,
@@ -105,7 +109,7 @@ const HEADS_A_PAGE = 1_000;
 
 /** Signed heads for an export, starting with the commit that holds entry `start`; as many as fit in a page. @throws ERR_DENIED */
 export async function readHeads(
-  parts: Parts,
+  parts: Audited,
   call: Call,
   live: LiveOperator,
   start: number,
@@ -122,13 +126,13 @@ export async function readHeads(
 }
 
 /** The verifier key of the log; anyone can verify its checkpoints with it. @throws ERR_DENIED */
-export async function readLogKey(parts: Parts, call: Call, live: LiveOperator): Promise<string> {
+export async function readLogKey(parts: Audited, call: Call, live: LiveOperator): Promise<string> {
   return exported({ parts, call, live, query: 'log-key' }, () => parts.audit.logKey());
 }
 
 async function exported<T>(
   reading: {
-    readonly parts: Parts;
+    readonly parts: Recording & Access;
     readonly call: Call;
     readonly live: LiveOperator;
     readonly query: string;

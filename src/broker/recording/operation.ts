@@ -1,15 +1,16 @@
+import type { Recording, Access } from '../parts.ts';
 import { BrokerError } from '../../domain/errors.ts';
 import { holdsEverywhere, type Role } from '../../domain/principal.ts';
 import { authorityEnd, type Call, type Caller } from '../call.ts';
 import { denied } from '../secrets/judge.ts';
-import type { Parts } from '../parts.ts';
+
 import { commitAs, entryOf, isUnrecordable } from './record.ts';
 import { refusalEntry, type Described } from './refusals.ts';
 import type { LiveOperator } from '../sessions/operator-token-memory.ts';
 
-/** A caller, and the request through which it acts. */
-export interface Acting<C extends Caller = Caller> {
-  readonly parts: Parts;
+/** A caller, the request through which it acts, and the parts that its operation needs. */
+export interface Acting<C extends Caller = Caller, N = Recording & Access> {
+  readonly parts: N;
   readonly call: Call;
   readonly caller: C;
 }
@@ -47,7 +48,7 @@ export async function recordOperation<C extends Caller, T>(
  * be recorded. If the outcome is unknown, it is not recorded as a failure.
  */
 export async function recordFailure(
-  { parts, call, caller }: Acting,
+  { parts, call, caller }: Acting<Caller, Recording>,
   described: readonly Described[],
   error: unknown,
 ): Promise<never> {

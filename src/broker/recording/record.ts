@@ -6,10 +6,15 @@ import type { Outcome, Plan } from '../../ports/store.ts';
 import { randomId } from '../../crypto/random.ts';
 import { isStanding, standing } from '../sessions/authenticate.ts';
 import type { Call, Caller } from '../call.ts';
-import type { Parts, Recordable } from '../parts.ts';
+import type { Access, Recordable, Recording, Storage } from '../parts.ts';
 
 /** The audit entry of a caller's action. */
-export function entryOf(parts: Parts, call: Call, caller: Caller, event: Recordable): string {
+export function entryOf(
+  parts: Pick<Recording, 'clock' | 'digest'>,
+  call: Call,
+  caller: Caller,
+  event: Recordable,
+): string {
   return encodeEvent(
     {
       time: parts.clock.now(),
@@ -32,10 +37,10 @@ const REFUSALS: readonly ErrorKind[] = [
 
 /** Writes the audit entries of a background task. Each piece of work has its own request id. */
 export class SystemActor {
-  readonly #parts: Pick<Parts, 'clock' | 'digest'>;
+  readonly #parts: Pick<Recording, 'clock' | 'digest'>;
   readonly #actor: EncodedActor;
 
-  constructor(parts: Pick<Parts, 'clock' | 'digest'>, name: string) {
+  constructor(parts: Pick<Recording, 'clock' | 'digest'>, name: string) {
     this.#parts = parts;
     const actor: AuditActor = { kind: 'system', name };
     this.#actor = encodeActor(actor, parts.digest);
@@ -83,7 +88,7 @@ const ATTEMPTS = 3;
  * @throws ERR_BUSY if invalidations keep arriving; also whatever `settle` or the store throws.
  */
 export async function commitDecided<T>(
-  parts: Parts,
+  parts: Pick<Recording, 'state' | 'store'>,
   attempt: (decidedAt: number) => Attempt<T> | Promise<Attempt<T>>,
 ): Promise<T> {
   for (let tries = 0; tries < ATTEMPTS; tries += 1) {
@@ -105,7 +110,7 @@ export async function commitDecided<T>(
 }
 
 async function committed(
-  parts: Parts,
+  parts: Pick<Storage, 'store'>,
   plan: Plan,
   undo: (() => void) | undefined,
 ): Promise<Outcome> {
@@ -122,7 +127,7 @@ async function committed(
  * @throws ERR_UNAUTHENTICATED if the caller's session or token has ended.
  */
 export function commitAs<C extends Caller, T>(
-  parts: Parts,
+  parts: Access & Pick<Recording, 'state' | 'store'>,
   caller: C,
   attempt: (decidedAt: number, caller: C) => Attempt<T> | Promise<Attempt<T>>,
 ): Promise<T> {

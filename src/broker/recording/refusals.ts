@@ -2,7 +2,7 @@ import { encodeActor, encodeRefusal, type EncodedActor } from '../../domain/audi
 import { BrokerError } from '../../domain/errors.ts';
 import type { Refused } from '../../ports/refusal-tally.ts';
 import { identityOf, type Call, type Caller } from '../call.ts';
-import type { Parts, Recordable } from '../parts.ts';
+import type { Recordable, Recording } from '../parts.ts';
 import { isUnrecordable, outcomeOf } from './record.ts';
 import { LiveSession } from '../sessions/session-memory.ts';
 
@@ -13,7 +13,7 @@ export type Described = Recordable extends infer E
     : never
   : never;
 
-const unauthenticated = new WeakMap<Parts, EncodedActor>();
+const unauthenticated = new WeakMap<object, EncodedActor>();
 /** Refusals and failures that the audit log already contains, or that were counted for its summaries. */
 const recorded = new WeakSet<BrokerError>();
 
@@ -31,7 +31,7 @@ export function isRecorded(error: unknown): boolean {
  * every disclosure.
  */
 export function refusalEntry(
-  parts: Parts,
+  parts: Recording,
   { call, caller }: { readonly call: Call; readonly caller: Caller | undefined },
   described: Described & { readonly outcome?: Refused['outcome'] },
   error: BrokerError,
@@ -61,7 +61,7 @@ function refusedStranger(
 }
 
 function refusedCaller(
-  parts: Parts,
+  parts: Pick<Recording, 'digest'>,
   caller: Caller,
   event: Recordable & Pick<Refused, 'outcome'>,
 ): Refused {
@@ -77,14 +77,14 @@ function refusedCaller(
 }
 
 /** The actor of a summary: a workload with all its pods and sessions. */
-function sharedActor(parts: Parts, caller: Caller): EncodedActor {
+function sharedActor(parts: Pick<Recording, 'digest'>, caller: Caller): EncodedActor {
   if (!(caller instanceof LiveSession)) return caller.actor;
   const { cluster, namespace, serviceAccount, serviceAccountUid } = caller.session.workload;
   const workload = { cluster, namespace, serviceAccount, serviceAccountUid };
   return encodeActor({ kind: 'workload', workload }, parts.digest);
 }
 
-function strangerOf(parts: Parts): EncodedActor {
+function strangerOf(parts: Pick<Recording, 'digest'>): EncodedActor {
   const known = unauthenticated.get(parts);
   if (known !== undefined) return known;
   const actor = encodeActor({ kind: 'unauthenticated' }, parts.digest);
@@ -94,7 +94,7 @@ function strangerOf(parts: Parts): EncodedActor {
 
 /** Records or counts a refusal. */
 export async function recordRefusal(
-  parts: Parts,
+  parts: Recording,
   who: { readonly call: Call; readonly caller: Caller | undefined },
   described: Parameters<typeof refusalEntry>[2],
   error: BrokerError,
@@ -105,7 +105,7 @@ export async function recordRefusal(
 
 /** Records a request that reached no use case: no valid token, malformed, unknown route, or rate-limited. */
 export async function refuseRequest(
-  parts: Parts,
+  parts: Recording,
   who: { readonly call: Call; readonly caller: Caller | undefined },
   error: BrokerError,
 ): Promise<void> {

@@ -4,6 +4,11 @@ import { macRow, verifyRow, type CanonicalFields, type RowMacs } from '../../cry
 import { BrokerError } from '../../domain/errors.ts';
 import type { Store } from '../../ports/store.ts';
 
+/** Computes and verifies the MACs of rows that grant access. */
+export interface SealedRows {
+  readonly rows: RowSeals;
+}
+
 /** MACs of the rows that grant access: computed under the active root key, accepted under every root key of the installation. */
 export class RowSeals implements RowMacs {
   readonly #keyring: Keyring;

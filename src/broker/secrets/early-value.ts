@@ -1,12 +1,12 @@
 import type { Caller } from '../call.ts';
-import type { Parts } from '../parts.ts';
+import type { Backends, Recording, Values } from '../parts.ts';
 import { LiveSession } from '../sessions/session-memory.ts';
 import { locatorAt } from './target.ts';
 import type { Value } from './value-cache.ts';
 
 /** The value that a canary pod reads before all others, requested as the current version or by its name. */
 export function earlyValue(
-  parts: Parts,
+  parts: Values & Pick<Recording, 'digest'> & Pick<Backends, 'catalog' | 'connections'>,
   caller: Caller,
   { path, version }: { readonly path: string; readonly version?: string | undefined },
 ): Value | undefined {

@@ -3,7 +3,7 @@ import { decideIn, type Capability, type Decision } from '../../domain/policy/in
 import { holdsFor, type Role } from '../../domain/principal.ts';
 import type { PolicyReference } from '../../domain/audit-actions.ts';
 import type { Call, Caller } from '../call.ts';
-import type { Parts } from '../parts.ts';
+import type { Rights } from '../parts.ts';
 import { LiveSession } from '../sessions/session-memory.ts';
 
 /** Whether the caller has access, and the reason for the log. */
@@ -24,7 +24,7 @@ const ROLE_FOR: Readonly<Record<Capability, readonly Role[]>> = {
 
 /** Decides by the path alone, before any lookup: a refusal does not depend on what exists. */
 export function judge(
-  parts: Parts,
+  parts: Rights,
   call: Call,
   caller: Caller,
   request: { readonly capability: Capability; readonly path: string },
@@ -39,7 +39,7 @@ export function judge(
 }
 
 function decideFor(
-  parts: Parts,
+  parts: Rights,
   call: Call,
   live: LiveSession,
   request: { readonly capability: Capability; readonly path: string },
@@ -55,7 +55,10 @@ function decideFor(
   });
 }
 
-function podLabels(parts: Parts, live: LiveSession): ReadonlyMap<string, string> | undefined {
+function podLabels(
+  parts: Pick<Rights, 'clusters'>,
+  live: LiveSession,
+): ReadonlyMap<string, string> | undefined {
   const { cluster, pod } = live.session.workload;
   const watch = parts.clusters.watch(cluster);
   if (pod === undefined || watch?.status() !== 'live') return undefined;

@@ -9,7 +9,7 @@ import type { Call, Caller } from '../call.ts';
 import { decodeCursor, encodeCursor } from '../cursor.ts';
 import { denied, judge } from './judge.ts';
 import { recordOperation } from '../recording/operation.ts';
-import type { Parts } from '../parts.ts';
+import type { Access, Backends, Keys, Recording, Rights } from '../parts.ts';
 import { LiveSession } from '../sessions/session-memory.ts';
 
 export interface ListedSecret {
@@ -31,7 +31,7 @@ interface Position {
 }
 
 interface Listing {
-  readonly parts: Parts;
+  readonly parts: Rights & Pick<Backends, 'connections'>;
   readonly call: Call;
   readonly caller: Caller;
   readonly prefix: string;
@@ -46,7 +46,7 @@ interface Listing {
  * @throws ERR_DENIED, ERR_PATH_INVALID, ERR_REQUEST_INVALID, ERR_PROVIDER_*
  */
 export async function listSecrets(
-  parts: Parts,
+  parts: Recording & Access & Pick<Backends, 'connections'> & Pick<Keys, 'keyring'>,
   call: Call,
   caller: Caller,
   query: {
@@ -152,7 +152,11 @@ async function readNames(
 }
 
 /** The broker lists no names below a place outside the bounds. Listing may require reading a value, such as the keys of a Kubernetes Secret. */
-function mayAsk({ connections }: Parts, mount: StoredDocument<'mount'>, below: string): boolean {
+function mayAsk(
+  { connections }: Pick<Backends, 'connections'>,
+  mount: StoredDocument<'mount'>,
+  below: string,
+): boolean {
   try {
     return connections.reaches(mount, below);
   } catch (error) {
@@ -175,7 +179,7 @@ function mountsFrom(
     .sort((left, right) => (left.spec.prefix < right.spec.prefix ? -1 : 1));
 }
 
-function mayListAny(parts: Parts, caller: Caller, prefix: string): boolean {
+function mayListAny(parts: Pick<Rights, 'catalog'>, caller: Caller, prefix: string): boolean {
   if (caller instanceof LiveSession) {
     return mayListUnder(caller.view(parts.catalog.policies), prefix === '' ? undefined : prefix);
   }

@@ -11,7 +11,7 @@ import { grantLease, type GrantedLease } from '../leases/grant-lease.ts';
 import { denied, judge, type Verdict } from './judge.ts';
 import { authorityEnd, type Call, type Caller } from '../call.ts';
 import { recordFailure, type Acting } from '../recording/operation.ts';
-import type { Parts } from '../parts.ts';
+import type { Access, Backends, Bounds, Recording, Rights, Values } from '../parts.ts';
 import { commitAs, entryOf, type Attempt } from '../recording/record.ts';
 import { refusalEntry } from '../recording/refusals.ts';
 import { LiveSession } from '../sessions/session-memory.ts';
@@ -52,7 +52,7 @@ interface Prepared {
  * ERR_AUDIT_UNAVAILABLE.
  */
 export async function readSecret(
-  parts: Parts,
+  parts: Recording & Access & Values & Pick<Backends, 'connections'> & Pick<Bounds, 'quota'>,
   call: Call,
   caller: Caller,
   item: ReadItem,
@@ -92,7 +92,7 @@ async function recordUnread(
 
 /** Reads several secrets. Each is decided, recorded and answered separately; all entries and leases commit together. */
 export async function readSecrets(
-  parts: Parts,
+  parts: Recording & Access & Backends & Values & Pick<Bounds, 'quota'>,
   call: Call,
   caller: Caller,
   asked: readonly ReadItem[],
@@ -161,7 +161,12 @@ interface Item extends ReadItem {
 }
 
 /** Decides on one item, gets its value and its lease, and creates its entry. A refusal is also a result with an entry. */
-function prepare(parts: Parts, call: Call, caller: Caller, item: Item): Eventually<Prepared> {
+function prepare(
+  parts: Recording & Rights & Values & Pick<Backends, 'connections'> & Pick<Bounds, 'quota'>,
+  call: Call,
+  caller: Caller,
+  item: Item,
+): Eventually<Prepared> {
   const verdict = judge(parts, call, caller, { capability: 'read', path: item.path });
   const refuse = (error: unknown): Prepared =>
     refused(parts, call, caller, { item, verdict, error });
@@ -183,7 +188,7 @@ function prepare(parts: Parts, call: Call, caller: Caller, item: Item): Eventual
 
 /** The session's lease for the version; operators hold none. */
 function leaseFor(
-  parts: Parts,
+  parts: Pick<Backends, 'clock' | 'connections'> & Pick<Bounds, 'quota'>,
   caller: Caller,
   read: {
     readonly path: string;
@@ -205,7 +210,7 @@ function leaseFor(
 }
 
 function granted(
-  parts: Parts,
+  parts: Pick<Recording, 'clock' | 'digest'>,
   call: Call,
   caller: Caller,
   read: {
@@ -236,7 +241,7 @@ function granted(
 }
 
 function refused(
-  parts: Parts,
+  parts: Recording & Pick<Backends, 'catalog' | 'connections'>,
   call: Call,
   caller: Caller,
   read: { readonly item: Item; readonly verdict: Verdict; readonly error: unknown },
@@ -251,7 +256,12 @@ function refused(
 }
 
 /** The value of the item: a fresh one from memory, or the answer of the backend. */
-function valueOf(parts: Parts, call: Call, target: Target, item: Item): Eventually<Value> {
+function valueOf(
+  parts: Values & Pick<Recording, 'clock' | 'digest'> & Pick<Backends, 'connections'>,
+  call: Call,
+  target: Target,
+  item: Item,
+): Eventually<Value> {
   const { mount, definition } = target;
   if (definition?.spec.class === 'dynamic') {
     throw new BrokerError('ERR_CONFLICT', 'this path issues credentials: POST /credentials/{path}');
@@ -277,7 +287,7 @@ function valueOf(parts: Parts, call: Call, target: Target, item: Item): Eventual
 
 /** Reads several items that memory lacks, in one call to each backend. A failure is not lost: the item's own read meets it again. */
 function fetchTogether(
-  parts: Parts,
+  parts: Rights & Backends & Values,
   call: Call,
   caller: Caller,
   items: readonly ReadItem[],
@@ -287,7 +297,7 @@ function fetchTogether(
 }
 
 async function fetchGroups(
-  parts: Parts,
+  parts: Pick<Backends, 'connections' | 'log'>,
   call: Call,
   wanted: readonly Wanted[],
 ): Promise<ReadonlyMap<string, Fetched>> {
@@ -325,7 +335,7 @@ const NOTHING: ReadonlyMap<string, Fetched> = new Map();
 
 /** Items whose current value the caller may read and memory does not hold. */
 function missing(
-  parts: Parts,
+  parts: Rights & Values,
   call: Call,
   caller: Caller,
   items: readonly ReadItem[],

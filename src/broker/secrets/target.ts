@@ -1,6 +1,6 @@
 import { encodeLocator, type EncodedLocator } from '../../domain/audit-event.ts';
 import { BrokerError } from '../../domain/errors.ts';
-import type { Parts } from '../parts.ts';
+import type { Backends, Recording, Rights } from '../parts.ts';
 import type { StoredDocument } from '../documents/document.ts';
 import type { CacheTerms } from './value-cache.ts';
 
@@ -11,7 +11,7 @@ export interface Target {
 }
 
 /** @throws ERR_NOT_FOUND if no mount covers the path. */
-export function targetOf(parts: Parts, path: string): Target {
+export function targetOf(parts: Pick<Rights, 'catalog'>, path: string): Target {
   const mount = parts.catalog.mounts.find(path);
   if (mount === undefined)
     throw new BrokerError('ERR_NOT_FOUND', undefined, { reason: 'no_mount' });
@@ -20,7 +20,7 @@ export function targetOf(parts: Parts, path: string): Target {
 
 /** The place of a path at its backend, in the form for audit entries. Undefined in the embedded store, where the path is the place. */
 export function encodedLocator(
-  parts: Parts,
+  parts: Pick<Recording, 'digest'> & Pick<Backends, 'connections'>,
   mount: StoredDocument<'mount'>,
   locator: string,
 ): EncodedLocator | undefined {
@@ -29,7 +29,10 @@ export function encodedLocator(
 }
 
 /** As `encodedLocator`; also undefined if the path has no target. */
-export function locatorAt(parts: Parts, path: string): EncodedLocator | undefined {
+export function locatorAt(
+  parts: Pick<Recording, 'digest'> & Pick<Backends, 'catalog' | 'connections'>,
+  path: string,
+): EncodedLocator | undefined {
   try {
     const { mount, definition } = targetOf(parts, path);
     const locator = parts.connections.locate(mount, path, definition?.spec.ref);

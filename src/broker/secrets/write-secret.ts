@@ -7,7 +7,7 @@ import type { SecretVersionInfo, SecretWrites, StagedWrite } from '../../ports/s
 import { authorityEnd, type Call, type Caller } from '../call.ts';
 import { denied, judge } from './judge.ts';
 import { recordFailure, recordOperation } from '../recording/operation.ts';
-import type { Parts } from '../parts.ts';
+import type { Access, Backends, Bounds, Recording } from '../parts.ts';
 import { commitAs, entryOf } from '../recording/record.ts';
 import { LiveSession } from '../sessions/session-memory.ts';
 import { targetOf } from './target.ts';
@@ -31,7 +31,7 @@ export interface SecretDestruction {
  * ERR_BODY_TOO_LARGE.
  */
 export async function writeSecret(
-  parts: Parts,
+  parts: Recording & Access & Pick<Backends, 'connections'> & Pick<Bounds, 'limits'>,
   call: Call,
   caller: Caller,
   write: SecretWrite,
@@ -47,7 +47,7 @@ export async function writeSecret(
   return { path, version: version ?? '' };
 }
 
-function refuseTooLarge({ limits }: Parts, data: SecretData): void {
+function refuseTooLarge({ limits }: Pick<Bounds, 'limits'>, data: SecretData): void {
   const size = Buffer.byteLength(JSON.stringify(data));
   if (size <= limits.maxValueBytes) return;
   throw new BrokerError(
@@ -58,7 +58,7 @@ function refuseTooLarge({ limits }: Parts, data: SecretData): void {
 
 /** Deletes a secret, or destroys versions of it permanently. @throws as {@link writeSecret} */
 export async function destroySecret(
-  parts: Parts,
+  parts: Recording & Access & Pick<Backends, 'connections'>,
   call: Call,
   caller: Caller,
   destruction: SecretDestruction,
@@ -71,7 +71,7 @@ export async function destroySecret(
 
 /** Versions of a secret, newest first: states and times, but no values. @throws ERR_DENIED, ERR_NOT_FOUND, ERR_CONFLICT */
 export async function secretVersions(
-  parts: Parts,
+  parts: Recording & Access & Pick<Backends, 'connections'>,
   call: Call,
   caller: Caller,
   path: string,
@@ -86,7 +86,7 @@ export async function secretVersions(
 }
 
 interface Staging {
-  readonly parts: Parts;
+  readonly parts: Recording & Access & Pick<Backends, 'connections'>;
   readonly call: Call;
   readonly caller: Caller;
   readonly path: string;
@@ -125,7 +125,7 @@ async function stage(
 }
 
 function writable(
-  parts: Parts,
+  parts: Pick<Backends, 'catalog' | 'connections'>,
   path: string,
 ): { readonly writes: SecretWrites; readonly locator: string } {
   const { mount, definition } = targetOf(parts, path);

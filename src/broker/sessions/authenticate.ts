@@ -3,18 +3,22 @@ import { BrokerError } from '../../domain/errors.ts';
 import { parseIpAddress } from '../../domain/ip-address.ts';
 import { isWellFormedToken } from '../../crypto/token.ts';
 import type { Call, Caller } from '../call.ts';
-import type { Parts } from '../parts.ts';
+import type { Access, Keys } from '../parts.ts';
 import { checkRequestProof } from './proof/check-proof.ts';
 import { proofRefused } from './proof/proof-refused.ts';
 import type { ShownProof } from './proof/shown-proof.ts';
 import type { LiveOperator } from './operator-token-memory.ts';
 import { LiveSession } from './session-memory.ts';
+import type { Proofs } from './proof/proof-memory.ts';
 
 const UNKNOWN = (reason: string): BrokerError =>
   new BrokerError('ERR_UNAUTHENTICATED', undefined, { reason });
 
 /** The valid session of a token, if memory has it, whether or not it is bound to a key. Undefined reveals nothing about the token. */
-export function sessionInMemory(parts: Parts, token: string): LiveSession | undefined {
+export function sessionInMemory(
+  parts: Access & Pick<Keys, 'keyring'>,
+  token: string,
+): LiveSession | undefined {
   if (!isWellFormedToken('qms', token) || parts.keyring.isSealed) return undefined;
   const live = parts.sessions.cached(parts.sessions.hash(token));
   return live !== undefined && stands(parts, live) ? live : undefined;
@@ -25,7 +29,7 @@ export function sessionInMemory(parts: Parts, token: string): LiveSession | unde
  * §7.2).
  * @throws ERR_UNAUTHENTICATED, the same for every cause.
  */
-export async function authenticate(parts: Parts, call: Call, token: string): Promise<Caller> {
+export async function authenticate(parts: Access, call: Call, token: string): Promise<Caller> {
   if (token.startsWith('qmo_')) return authenticateOperator(parts, call, token);
   const live = await findSession(parts, token);
   if (live.session.senderKey !== undefined) throw proofRefused('dpop_scheme');
@@ -44,7 +48,7 @@ export interface ProvenSender {
  * @throws ERR_UNAUTHENTICATED, the same for every cause.
  */
 export async function authenticateSender(
-  parts: Parts,
+  parts: Access & Proofs,
   { token, known }: { readonly token: string; readonly known: LiveSession | undefined },
   shown: ShownProof,
 ): Promise<ProvenSender> {
@@ -52,7 +56,7 @@ export async function authenticateSender(
   return { live, proofId: checkRequestProof(parts, shown, live.session, token) };
 }
 
-async function findSession(parts: Parts, token: string): Promise<LiveSession> {
+async function findSession(parts: Access, token: string): Promise<LiveSession> {
   const live = await parts.sessions.find(token);
   if (live === undefined) throw UNKNOWN('unknown_session');
   if (!stands(parts, live)) throw UNKNOWN(whyEnded(parts, live));
@@ -60,7 +64,10 @@ async function findSession(parts: Parts, token: string): Promise<LiveSession> {
 }
 
 /** Whether memory follows the session and it is valid. Its content is then current, without a read of the store. */
-export function isStanding(parts: Parts, caller: Caller): boolean {
+export function isStanding(
+  parts: Pick<Access, 'catalog' | 'clock' | 'quarantines'>,
+  caller: Caller,
+): boolean {
   return caller instanceof LiveSession && caller.isFollowed && stands(parts, caller);
 }
 
@@ -69,7 +76,7 @@ export function isStanding(parts: Parts, caller: Caller): boolean {
  * decisions. Access that ended in that time ended before the decision, so no fence would detect it.
  * @throws ERR_UNAUTHENTICATED for an ended session or token.
  */
-export async function standing<C extends Caller>(parts: Parts, caller: C): Promise<C> {
+export async function standing<C extends Caller>(parts: Access, caller: C): Promise<C> {
   if (isStanding(parts, caller)) return caller;
   const now: Caller | undefined =
     caller instanceof LiveSession
@@ -84,7 +91,10 @@ export async function standing<C extends Caller>(parts: Parts, caller: C): Promi
 }
 
 /** A session ends when it expires or when its cluster's registration is removed. It is unusable while its pod or workload is in quarantine. */
-function stands(parts: Parts, live: LiveSession): boolean {
+function stands(
+  parts: Pick<Access, 'catalog' | 'clock' | 'quarantines'>,
+  live: LiveSession,
+): boolean {
   const { session } = live;
   return (
     session.endsAt > parts.clock.now() &&
@@ -94,14 +104,14 @@ function stands(parts: Parts, live: LiveSession): boolean {
 }
 
 /** Why a known session is not valid, for the log. */
-function whyEnded(parts: Parts, live: LiveSession | undefined): string {
+function whyEnded(parts: Pick<Access, 'quarantines'>, live: LiveSession | undefined): string {
   const isQuarantined =
     live !== undefined && parts.quarantines.covering(live.identityFences) !== undefined;
   return isQuarantined ? 'quarantined' : 'session_ended';
 }
 
 async function authenticateOperator(
-  parts: Parts,
+  parts: Access,
   call: Call,
   token: string,
 ): Promise<LiveOperator> {
@@ -115,7 +125,7 @@ async function authenticateOperator(
 }
 
 /** @throws ERR_UNAUTHENTICATED for an expired token, or one whose operator is in quarantine. */
-function requireStanding(parts: Parts, live: LiveOperator): void {
+function requireStanding(parts: Pick<Access, 'clock' | 'quarantines'>, live: LiveOperator): void {
   if (live.operator.endsAt <= parts.clock.now()) throw UNKNOWN('token_ended');
   if (parts.quarantines.covering(live.fences) !== undefined) throw UNKNOWN('quarantined');
 }

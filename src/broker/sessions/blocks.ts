@@ -1,7 +1,7 @@
 import type { Quarantine } from '../../domain/quarantine.ts';
 import { workloadId, type Workload } from '../../domain/workload.ts';
 import type { PodState } from '../../ports/pod-watch.ts';
-import type { Parts } from '../parts.ts';
+import type { Access, Storage } from '../parts.ts';
 import { scanSessions } from './select-sessions.ts';
 
 /** What blocks a workload despite its policies. */
@@ -23,7 +23,7 @@ const LEASES = 1_000;
 
 /** Returns the quarantines in force at that time, the state of the pod if it blocks a login, and the session if it has ended. */
 export async function blocksOf(
-  parts: Parts,
+  parts: Pick<Storage, 'store'> & Pick<Access, 'clusters' | 'quarantines'>,
   workload: Workload,
   { at, session }: { readonly at: number; readonly session: string | undefined },
 ): Promise<readonly Block[]> {
@@ -51,7 +51,7 @@ export async function blocksOf(
 
 /** Versions of the path that were revoked from the session. Without a session: from the open sessions of the pod. */
 export async function revokedVersions(
-  parts: Parts,
+  parts: Pick<Storage, 'store'>,
   { workload, path, session }: RevokedQuery,
 ): Promise<readonly RevokedVersion[]> {
   const found: RevokedVersion[] = [];
@@ -73,7 +73,10 @@ interface RevokedQuery {
   readonly session: string | undefined;
 }
 
-async function sessionsOf(parts: Parts, { cluster, pod }: Workload): Promise<readonly string[]> {
+async function sessionsOf(
+  parts: Pick<Storage, 'store'>,
+  { cluster, pod }: Workload,
+): Promise<readonly string[]> {
   if (pod === undefined) return [];
   const window = { after: undefined, limit: SESSIONS };
   const { rows } = await scanSessions(parts, { cluster, pod: pod.uid }, window);

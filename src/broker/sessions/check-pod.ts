@@ -1,13 +1,17 @@
 import { BrokerError } from '../../domain/errors.ts';
 import type { Workload } from '../../domain/workload.ts';
 import type { Call } from '../call.ts';
-import type { Parts } from '../parts.ts';
+import type { Rights } from '../parts.ts';
 
 /**
  * The pod behind a token must be running. A live watch must know it; if the watch has not seen it or is stale, one fresh lookup decides.
  * @throws ERR_TOKEN_INVALID for a pod that is terminating or has ended, ERR_IDENTITY_UNAVAILABLE if its state cannot be determined.
  */
-export async function checkPod(parts: Parts, call: Call, workload: Workload): Promise<void> {
+export async function checkPod(
+  parts: Pick<Rights, 'clusters'>,
+  call: Call,
+  workload: Workload,
+): Promise<void> {
   const watch = parts.clusters.watch(workload.cluster);
   const { pod, namespace } = workload;
   if (watch === undefined || watch.status() === 'off' || pod === undefined) return;

@@ -4,7 +4,7 @@ import type { Tables } from '../../ports/tables.ts';
 import { workloadId } from '../../domain/workload.ts';
 import { endLeases } from '../leases/end-leases.ts';
 import type { Acting } from '../recording/operation.ts';
-import type { Parts, Recordable } from '../parts.ts';
+import type { Access, Bounds, Recordable, Recording, Storage } from '../parts.ts';
 import {
   commitAs,
   commitDecided,
@@ -21,6 +21,7 @@ import {
 import { removeSessions } from './ended-sessions.ts';
 import { openLease } from '../leases/lease-rows.ts';
 import type { LiveOperator } from './operator-token-memory.ts';
+import type { Streams } from '../events/event-streams.ts';
 
 /** What the operator's action ended. `revoked` is complete; `revoking` is queued for revocation at the backend. */
 export interface Ended {
@@ -47,7 +48,7 @@ interface Author {
 
 /** The authority that ends sessions, and the reason. */
 export interface Ending {
-  readonly parts: Parts;
+  readonly parts: Storage & Streams & Pick<Bounds, 'limits'>;
   readonly cause: 'ended_by_operator' | 'quarantined';
   readonly comment?: string | undefined;
   commit<T>(attempt: (author: Author) => Promise<Attempt<T>>): Promise<T>;
@@ -55,7 +56,7 @@ export interface Ending {
 
 /** An operator ends the sessions; before each chunk, `authorize` checks that the operator still may. */
 export function operatorEnding(
-  { parts, call, caller }: Acting<LiveOperator>,
+  { parts, call, caller }: Acting<LiveOperator, Recording & Access & Ending['parts']>,
   authorize: (operator: LiveOperator) => void,
   why: Pick<Ending, 'cause' | 'comment'>,
 ): Ending {
@@ -72,7 +73,10 @@ export function operatorEnding(
 }
 
 /** The broker itself ends the sessions that a quarantine covers. */
-export function systemEnding(parts: Parts, actor: SystemActor): Ending {
+export function systemEnding(
+  parts: Ending['parts'] & Pick<Recording, 'state'>,
+  actor: SystemActor,
+): Ending {
   return {
     parts,
     cause: 'quarantined',
@@ -103,7 +107,7 @@ export async function endSelected(ending: Ending, selector: SessionSelector): Pr
 
 /** Whether `endSelected` would end any session or live lease. */
 export async function isAnythingLeft(
-  parts: Parts,
+  parts: Pick<Storage, 'store'>,
   selector: Exclude<SessionSelector, { readonly source: string }>,
 ): Promise<boolean> {
   const { rows } = await scanSessions(parts, selector, { after: undefined, limit: 1 });

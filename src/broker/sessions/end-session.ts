@@ -3,7 +3,7 @@ import type { Expectation, PlanFragment } from '../../ports/store.ts';
 import type { Call } from '../call.ts';
 import { endLeases } from '../leases/end-leases.ts';
 import { recordFailure } from '../recording/operation.ts';
-import type { Parts } from '../parts.ts';
+import type { Access, Bounds, Recording, Storage } from '../parts.ts';
 import { commitAs, entryOf } from '../recording/record.ts';
 import { removeSessions } from './ended-sessions.ts';
 import { openLease } from '../leases/lease-rows.ts';
@@ -16,7 +16,11 @@ export interface SessionsEnd extends PlanFragment {
 }
 
 /** Ends the caller's own session and all its leases now; their credentials are revoked in the background. @throws ERR_UNAUTHENTICATED */
-export async function endOwnSession(parts: Parts, call: Call, live: LiveSession): Promise<void> {
+export async function endOwnSession(
+  parts: Recording & Access & Pick<Bounds, 'limits'>,
+  call: Call,
+  live: LiveSession,
+): Promise<void> {
   const { id } = live.session;
   const acting = { parts, call, caller: live };
   await commitAs(parts, live, async (decidedAt, holder) => {
@@ -40,7 +44,12 @@ export async function endOwnSession(parts: Parts, call: Call, live: LiveSession)
   await endLateLeases(parts, [id], 'session_ended', (lease) => endedWith(parts, call, live, lease));
 }
 
-function endedWith(parts: Parts, call: Call, live: LiveSession, lease: Lease): string {
+function endedWith(
+  parts: Pick<Recording, 'clock' | 'digest'>,
+  call: Call,
+  live: LiveSession,
+  lease: Lease,
+): string {
   const { id, path, version } = lease;
   const cause = 'session_ended';
   return entryOf(parts, call, live, {
@@ -55,7 +64,7 @@ function endedWith(parts: Parts, call: Call, live: LiveSession, lease: Lease): s
 
 /** Rows and fences that end sessions with their leases; the caller adds the entries and commits. A session that is already gone conflicts. */
 export async function endSessions(
-  parts: Parts,
+  parts: Storage & Pick<Bounds, 'limits'>,
   ids: readonly string[],
   cause: LeaseCause,
 ): Promise<SessionsEnd> {
@@ -77,7 +86,7 @@ export async function endSessions(
  * pass finds all.
  */
 async function endLateLeases(
-  parts: Parts,
+  parts: Storage,
   ids: readonly string[],
   cause: LeaseCause,
   entry: (lease: Lease) => string,
@@ -93,7 +102,10 @@ async function endLateLeases(
   if (status === 'conflict') await endLateLeases(parts, ids, cause, entry);
 }
 
-async function liveLeases(parts: Parts, sessions: readonly string[]): Promise<readonly Lease[]> {
+async function liveLeases(
+  parts: Pick<Storage, 'store'>,
+  sessions: readonly string[],
+): Promise<readonly Lease[]> {
   const leases: Lease[] = [];
   for (const session_id of sessions) {
     const live = { equals: { session_id, state: 'live' as const } };

@@ -2,7 +2,7 @@ import { endLeases } from '../leases/end-leases.ts';
 import { openLease } from '../leases/lease-rows.ts';
 import type { Write } from '../../ports/store.ts';
 import type { Tables } from '../../ports/tables.ts';
-import type { Parts } from '../parts.ts';
+import type { Bounds, Storage } from '../parts.ts';
 import type { SystemActor } from '../recording/record.ts';
 
 /** The process that ends a session also ends its leases within this time, unless it died. */
@@ -16,7 +16,7 @@ const LEASES = 500;
  * leases expire normally.
  */
 export function removeSessions(
-  { clock, limits }: Pick<Parts, 'clock' | 'limits'>,
+  { clock, limits }: Pick<Storage, 'clock'> & Pick<Bounds, 'limits'>,
   ids: readonly string[],
   leases: 'end' | 'keep' = 'end',
 ): readonly Write[] {
@@ -33,7 +33,10 @@ export function removeSessions(
  * call; the first call of a process starts with the oldest.
  * @returns whether there may be more now.
  */
-export function leftLeasesEnding(parts: Parts, actor: SystemActor): () => Promise<boolean> {
+export function leftLeasesEnding(
+  parts: Storage & Pick<Bounds, 'limits'>,
+  actor: SystemActor,
+): () => Promise<boolean> {
   const { store, clock, limits } = parts;
   let checked: Pick<Tables['ended_sessions'], 'ends_at' | 'id'> | undefined;
   return async () => {
@@ -53,7 +56,11 @@ export function leftLeasesEnding(parts: Parts, actor: SystemActor): () => Promis
 }
 
 /** @returns whether the session may have more live leases. */
-async function endSomeLeases(parts: Parts, actor: SystemActor, session: string): Promise<boolean> {
+async function endSomeLeases(
+  parts: Storage,
+  actor: SystemActor,
+  session: string,
+): Promise<boolean> {
   const equals = { session_id: session, state: 'live' } as const;
   const rows = await parts.store.list('leases', { equals, limit: LEASES });
   if (rows.length === 0) return false;

@@ -8,7 +8,7 @@ import type { AttestedWorkload } from '../../ports/workload-authenticator.ts';
 import { orderedId } from '../../crypto/random.ts';
 import { newToken } from '../../crypto/token.ts';
 import type { Call } from '../call.ts';
-import type { Parts } from '../parts.ts';
+import type { Access, Bounds, Recording, Rights, Storage } from '../parts.ts';
 import { checkPod } from './check-pod.ts';
 import { checkLogInProof } from './proof/check-proof.ts';
 import type { ShownProof } from './proof/shown-proof.ts';
@@ -39,7 +39,7 @@ export interface OpenedSession {
  * ERR_DENIED for a workload or pod in quarantine; ERR_RATE_LIMITED if the pod or the workload has as many sessions as it may.
  */
 export async function logIn(
-  parts: Parts,
+  parts: Recording & Access & Bounds,
   call: Call,
   request: LogInRequest,
 ): Promise<OpenedSession> {
@@ -90,7 +90,7 @@ export async function logIn(
 
 /** Identifies the workload that presents this token to this cluster; its pod must be running. */
 export async function attest(
-  parts: Parts,
+  parts: Rights & Pick<Bounds, 'limits'>,
   call: Call,
   request: LogInRequest,
 ): Promise<{ readonly cluster: StoredDocument<'cluster'>; readonly attested: AttestedWorkload }> {
@@ -109,14 +109,14 @@ export async function attest(
 }
 
 function open(
-  parts: Parts,
+  parts: Recording & Pick<Access, 'sessions'> & Pick<Bounds, 'limits'>,
   cluster: StoredDocument<'cluster'>,
   attested: AttestedWorkload,
   { senderKey, source }: { readonly senderKey: SenderKey | undefined; readonly source: string },
 ): {
   readonly token: string;
   readonly live: LiveSession;
-  readonly row: ReturnType<Parts['sessions']['seal']>;
+  readonly row: ReturnType<Access['sessions']['seal']>;
 } {
   const now = parts.clock.now();
   const session: Session = {
@@ -135,11 +135,18 @@ function open(
   return { token, live, row: parts.sessions.seal(session, hash) };
 }
 
-export function sessionEnd(parts: Parts, attested: AttestedWorkload): number {
+export function sessionEnd(
+  parts: Pick<Storage, 'clock'> & Pick<Bounds, 'limits'>,
+  attested: AttestedWorkload,
+): number {
   return Math.min(attested.tokenEndsAt, parts.clock.now() + parts.limits.maxSessionSeconds * 1000);
 }
 
-async function recordLogInRefusal(parts: Parts, call: Call, failure: BrokerError): Promise<void> {
+async function recordLogInRefusal(
+  parts: Recording,
+  call: Call,
+  failure: BrokerError,
+): Promise<void> {
   if (isUnrecordable(failure)) return;
   const described = {
     action: 'session.create',

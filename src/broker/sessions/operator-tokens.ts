@@ -6,7 +6,7 @@ import type { Call } from '../call.ts';
 import { found } from '../documents/document.ts';
 import { parseOperatorToken } from '../documents/schema.ts';
 import { recordFailure, recordOperation, requireRole } from '../recording/operation.ts';
-import type { Parts } from '../parts.ts';
+import type { Access, Recording } from '../parts.ts';
 import { commitAs, entryOf, type Attempt } from '../recording/record.ts';
 import { checkTokenBounds } from './token-bounds.ts';
 import type { LiveOperator, OperatorToken } from './operator-token-memory.ts';
@@ -17,7 +17,7 @@ const USUAL_MS = 3_600_000;
 
 /** The response contains the token's text; it is never returned again. @throws ERR_DENIED, ERR_NOT_FOUND, ERR_BODY_INVALID */
 export async function createOperatorToken(
-  parts: Parts,
+  parts: Recording & Access,
   call: Call,
   live: LiveOperator,
   request: { readonly operator: string; readonly body: unknown },
@@ -67,7 +67,7 @@ export async function createOperatorToken(
 
 /** @throws ERR_DENIED, ERR_NOT_FOUND */
 export async function listOperatorTokens(
-  parts: Parts,
+  parts: Recording & Access,
   call: Call,
   live: LiveOperator,
   operator: string,
@@ -87,7 +87,7 @@ export async function listOperatorTokens(
 
 /** The caller's own token, with the grants that the token and its operator's document have in common. */
 export async function readOwnToken(
-  parts: Parts,
+  parts: Recording & Access,
   call: Call,
   live: LiveOperator,
 ): Promise<Operator> {
@@ -101,7 +101,7 @@ export async function readOwnToken(
 
 /** Every request after the response is refused. An operator may revoke its own token. @throws ERR_DENIED, ERR_NOT_FOUND */
 export async function revokeOperatorToken(
-  parts: Parts,
+  parts: Recording & Access,
   call: Call,
   live: LiveOperator,
   request: { readonly operator: string; readonly id: string },

@@ -7,7 +7,7 @@ import { randomId } from '../../crypto/random.ts';
 import { endLeases } from '../leases/end-leases.ts';
 import { endSessions } from './end-session.ts';
 import type { Tables } from '../../ports/tables.ts';
-import type { Parts } from '../parts.ts';
+import type { Backends, Bounds, Recording } from '../parts.ts';
 import { SystemActor } from '../recording/record.ts';
 import { openLease } from '../leases/lease-rows.ts';
 import { removeSessions } from './ended-sessions.ts';
@@ -22,12 +22,12 @@ const CONFIRM_MS = 10_000;
 
 /** Revokes everything that a pod held as soon as the watch reports its end; retries while the store fails. */
 export class PodEndings {
-  readonly #parts: Parts;
+  readonly #parts: Backends & Pick<Recording, 'digest' | 'store'> & Pick<Bounds, 'limits'>;
   readonly #actor: SystemActor;
   readonly #under = new Set<Promise<void>>();
   #stopped = false;
 
-  constructor(parts: Parts) {
+  constructor(parts: Backends & Pick<Recording, 'digest' | 'store'> & Pick<Bounds, 'limits'>) {
     this.#parts = parts;
     this.#actor = new SystemActor(parts, 'pod-watch');
   }

@@ -1,15 +1,22 @@
 import { systemEnding, endSelected, isAnythingLeft } from './end-selected.ts';
-import type { Parts } from '../parts.ts';
+import type { Access, Bounds, Recording, Storage, Work } from '../parts.ts';
 import { factsOf, removal, selectorOf } from './quarantines.ts';
 import { SystemActor } from '../recording/record.ts';
 import { Worker } from '../worker.ts';
+import type { Streams } from '../events/event-streams.ts';
 
 const EVERY_MS = 1_000;
 /** The request that creates a quarantine also ends its sessions. After this time, it has finished or its process has died. */
 const OWN_TIME_MS = 30_000;
 
 /** Removes expired quarantines. It also ends covered sessions that a request left because its process died. */
-export function quarantineWorker(parts: Parts): Worker {
+export function quarantineWorker(
+  parts: Recording &
+    Streams &
+    Pick<Access, 'quarantines'> &
+    Pick<Bounds, 'limits'> &
+    Pick<Work, 'log'>,
+): Worker {
   const actor = new SystemActor(parts, 'quarantines');
   let turn = 0;
   return new Worker('quarantines', EVERY_MS, parts, async () => {
@@ -19,7 +26,10 @@ export function quarantineWorker(parts: Parts): Worker {
   });
 }
 
-async function expire(parts: Parts, actor: SystemActor): Promise<void> {
+async function expire(
+  parts: Storage & Pick<Access, 'quarantines'>,
+  actor: SystemActor,
+): Promise<void> {
   const now = parts.clock.now();
   for (const quarantine of parts.quarantines.all()) {
     const { id, endsAt } = quarantine;
@@ -33,7 +43,14 @@ async function expire(parts: Parts, actor: SystemActor): Promise<void> {
 }
 
 /** One quarantine a round, in turn: a thousand quarantines must not cost a thousand queries a second. */
-async function finish(parts: Parts, actor: SystemActor, turn: number): Promise<void> {
+async function finish(
+  parts: Streams &
+    Pick<Recording, 'clock' | 'state' | 'store'> &
+    Pick<Access, 'quarantines'> &
+    Pick<Bounds, 'limits'>,
+  actor: SystemActor,
+  turn: number,
+): Promise<void> {
   const settled = parts.clock.now() - OWN_TIME_MS;
   const due = parts.quarantines.inForce().filter(({ createdAt }) => createdAt <= settled);
   const quarantine = due[turn % due.length];

@@ -6,11 +6,12 @@ import { randomId } from '../../crypto/random.ts';
 import type { Call } from '../call.ts';
 import { endSelected, NOTHING_ENDED, operatorEnding, type Ended } from './end-selected.ts';
 import { recordFailure, recordOperation, requireRole } from '../recording/operation.ts';
-import type { Parts } from '../parts.ts';
+import type { Access, Bounds, Recording } from '../parts.ts';
 import { commitAs, entryOf, type Attempt } from '../recording/record.ts';
 import type { Described } from '../recording/refusals.ts';
 import type { SessionSelector } from './select-sessions.ts';
 import type { LiveOperator } from './operator-token-memory.ts';
+import type { Streams } from '../events/event-streams.ts';
 
 /** The most rows: every replica keeps each row in memory. */
 const MOST = 1_000;
@@ -30,7 +31,7 @@ export interface QuarantineRequest {
  * @throws ERR_DENIED, ERR_REQUEST_INVALID for an unknown cluster or operator, ERR_CONFLICT
  */
 export async function createQuarantine(
-  parts: Parts,
+  parts: Recording & Access & Streams & Pick<Bounds, 'limits'>,
   call: Call,
   live: LiveOperator,
   request: QuarantineRequest,
@@ -74,7 +75,7 @@ function authorize(operator: LiveOperator): void {
 }
 
 function planned(
-  parts: Parts,
+  parts: Pick<Access, 'clock' | 'quarantines'>,
   { operator }: LiveOperator,
   { scope, reason, seconds }: QuarantineRequest,
 ): PlanFragment & { readonly made: Quarantine } {
@@ -118,7 +119,11 @@ function later(a: number | undefined, b: number | undefined): number | undefined
 }
 
 /** A misspelt scope would match no caller, but would seem to work. @throws ERR_REQUEST_INVALID, ERR_CONFLICT */
-function checkScope(parts: Parts, { operator }: LiveOperator, { kind, subject }: QuarantineScope) {
+function checkScope(
+  parts: Pick<Access, 'catalog' | 'quarantines'>,
+  { operator }: LiveOperator,
+  { kind, subject }: QuarantineScope,
+) {
   const { catalog, quarantines } = parts;
   if (kind !== 'operator') {
     const cluster =
@@ -149,7 +154,7 @@ function checkScope(parts: Parts, { operator }: LiveOperator, { kind, subject }:
 
 /** All quarantines in force, oldest first; there is no paging because they are few. @throws ERR_DENIED */
 export async function listQuarantines(
-  parts: Parts,
+  parts: Recording & Access,
   call: Call,
   live: LiveOperator,
 ): Promise<readonly Quarantine[]> {
@@ -162,7 +167,7 @@ export async function listQuarantines(
 
 /** Allows a scope to log in again. Revoked leases and ended sessions are not restored. @throws ERR_DENIED, ERR_NOT_FOUND */
 export async function liftQuarantine(
-  parts: Parts,
+  parts: Recording & Access,
   call: Call,
   live: LiveOperator,
   { id, reason }: { readonly id: string; readonly reason?: string | undefined },

@@ -5,7 +5,7 @@ import type { Workload } from '../../domain/workload.ts';
 import type { Call } from '../call.ts';
 import { attest, sessionEnd } from './log-in.ts';
 import { recordFailure } from '../recording/operation.ts';
-import type { Parts } from '../parts.ts';
+import type { Access, Bounds, Recording } from '../parts.ts';
 import { commitAs, entryOf, type Attempt } from '../recording/record.ts';
 import type { LiveSession } from './session-memory.ts';
 
@@ -14,7 +14,7 @@ import type { LiveSession } from './session-memory.ts';
  * @throws ERR_TOKEN_INVALID, ERR_IDENTITY_UNAVAILABLE
  */
 export async function renewSession(
-  parts: Parts,
+  parts: Recording & Access & Pick<Bounds, 'limits'>,
   call: Call,
   live: LiveSession,
   { token, sessionToken }: { readonly token: string; readonly sessionToken: string },

@@ -1,6 +1,6 @@
 import type { Call } from '../call.ts';
 import { recordFailure, requireRole } from '../recording/operation.ts';
-import type { Parts } from '../parts.ts';
+import type { Access, Recording } from '../parts.ts';
 import { commitAs, entryOf } from '../recording/record.ts';
 import type { LiveOperator } from './operator-token-memory.ts';
 
@@ -9,7 +9,7 @@ import type { LiveOperator } from './operator-token-memory.ts';
  * first. All requests in flight depend on policies, mounts or a cluster, so none of them commits later. @throws ERR_DENIED
  */
 export async function sealInstallation(
-  parts: Parts,
+  parts: Recording & Access,
   call: Call,
   live: LiveOperator,
   comment: string,

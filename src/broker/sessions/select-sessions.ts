@@ -2,7 +2,7 @@ import { cidrHolds, parseCidr } from '../../domain/cidr.ts';
 import { parseIpAddress } from '../../domain/ip-address.ts';
 import { parseWorkloadId, type Workload } from '../../domain/workload.ts';
 import type { Tables } from '../../ports/tables.ts';
-import type { Parts } from '../parts.ts';
+import type { Storage } from '../parts.ts';
 
 type SessionRow = Tables['sessions'];
 
@@ -30,7 +30,7 @@ export interface SessionScan {
 
 /** Matching rows, ordered by id, which is the order of their logins. */
 export async function scanSessions(
-  { store }: Parts,
+  { store }: Pick<Storage, 'store'>,
   filter: SessionFilter & { readonly id?: string },
   window: { readonly after: string | undefined; readonly limit: number },
 ): Promise<SessionScan> {

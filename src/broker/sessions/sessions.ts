@@ -4,9 +4,10 @@ import type { Call } from '../call.ts';
 import { decodeCursor, encodeCursor } from '../cursor.ts';
 import { endSelected, operatorEnding, queryOf, type Ended } from './end-selected.ts';
 import { recordFailure, recordOperation, requireRole } from '../recording/operation.ts';
-import type { Parts } from '../parts.ts';
+import type { Access, Bounds, Keys, Recording } from '../parts.ts';
 import { scanSessions, type SessionFilter, type SessionSelector } from './select-sessions.ts';
 import type { LiveOperator } from './operator-token-memory.ts';
+import type { Streams } from '../events/event-streams.ts';
 
 /**
  * Open sessions, oldest login first. With a filter by address, a page may have fewer items than its limit, even none, and still have a
@@ -14,7 +15,7 @@ import type { LiveOperator } from './operator-token-memory.ts';
  * @throws ERR_DENIED, ERR_REQUEST_INVALID
  */
 export async function listSessions(
-  parts: Parts,
+  parts: Recording & Access & Pick<Keys, 'keyring'>,
   call: Call,
   live: LiveOperator,
   query: { readonly filter: SessionFilter; readonly page: PageRequest },
@@ -33,7 +34,7 @@ export async function listSessions(
 
 /** Ends the matching sessions with their leases. Their holders may log in again unless they are in quarantine. @throws ERR_DENIED */
 export async function endMatchingSessions(
-  parts: Parts,
+  parts: Recording & Access & Streams & Pick<Bounds, 'limits'>,
   call: Call,
   live: LiveOperator,
   request: { readonly selector: SessionSelector; readonly comment?: string | undefined },

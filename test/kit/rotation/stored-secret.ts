@@ -4,7 +4,6 @@ import {
   type RotationRow,
   type ScheduleRow,
 } from '../../../src/rotation/rotation-row.ts';
-import type { Parts } from '../../../src/broker/parts.ts';
 import { systemClock } from '../../../src/clock.ts';
 import { openBootLog } from '../../../src/compose/audit-trail.ts';
 import { loadKeys, kekOf } from '../../../src/compose/keys.ts';
@@ -44,7 +43,7 @@ export async function storedSecret(configFile: string, path: string): Promise<St
     const active = rotations.find(({ pending }) => pending !== null);
     return {
       current: await currentBelow(provider, path),
-      pending: active && openedValue(keys as unknown as Parts, active, 'pending'),
+      pending: active && openedValue(keys, active, 'pending'),
       schedule: await store.get('rotation_schedules', { path }),
       rotations,
       steps: await stepsOf(store, rotations),

@@ -4,11 +4,12 @@ import { importSenderKey, senderKey } from '../../../crypto/sender-key.ts';
 import { BrokerError } from '../../../domain/errors.ts';
 import type { Session } from '../../../domain/principal.ts';
 import type { SenderKey } from '../../../domain/sender-key.ts';
-import type { Parts } from '../../parts.ts';
+import type { Storage } from '../../parts.ts';
 import { isTarget } from './is-target.ts';
 import { proofRefused } from './proof-refused.ts';
 import { readProof, type Proof } from './read-proof.ts';
 import type { ShownProof } from './shown-proof.ts';
+import type { Proofs } from './proof-memory.ts';
 
 const PAST_MS = 60_000;
 const FUTURE_MS = 5_000;
@@ -19,7 +20,7 @@ const RETRY_SECONDS = 10;
  * has.
  * @throws ERR_TOKEN_INVALID
  */
-export function checkLogInProof(parts: Pick<Parts, 'clock'>, shown: ShownProof): SenderKey {
+export function checkLogInProof(parts: Pick<Storage, 'clock'>, shown: ShownProof): SenderKey {
   try {
     const proof = readShown(parts, shown);
     if (proof.ath !== undefined) throw proofRefused('dpop_ath');
@@ -39,7 +40,7 @@ export function checkLogInProof(parts: Pick<Parts, 'clock'>, shown: ShownProof):
  * @throws ERR_UNAUTHENTICATED
  */
 export function checkRequestProof(
-  parts: Pick<Parts, 'clock' | 'proofs'>,
+  parts: Proofs & Pick<Storage, 'clock'>,
   shown: ShownProof,
   session: Session,
   token: string,
@@ -59,7 +60,7 @@ export function checkRequestProof(
  * replayed proof does not count against that rate.
  * @throws ERR_UNAUTHENTICATED if it was used before; ERR_RATE_LIMITED if the memory of proofs is full.
  */
-export function spendProof({ proofs }: Pick<Parts, 'proofs'>, session: Session, jti: string): void {
+export function spendProof({ proofs }: Proofs, session: Session, jti: string): void {
   switch (proofs.remember(session, jti)) {
     case 'new':
       return;
@@ -74,7 +75,7 @@ export function spendProof({ proofs }: Pick<Parts, 'proofs'>, session: Session, 
 }
 
 /** All cheap checks; the signature is verified last. */
-function readShown({ clock }: Pick<Parts, 'clock'>, shown: ShownProof): Proof {
+function readShown({ clock }: Pick<Storage, 'clock'>, shown: ShownProof): Proof {
   if (shown.text === undefined) throw proofRefused('dpop_missing');
   if (shown.isRepeated) throw proofRefused('dpop_repeated');
   const proof = readProof(shown.text);

@@ -43,6 +43,11 @@ class Generation {
   }
 }
 
+/** Refuses repeated proofs. */
+export interface Proofs {
+  readonly proofs: ProofMemory;
+}
+
 /**
  * The proofs that this process has seen, by session and `jti` (RFC 9449 §11.1). There are two generations. A proof is known for one to two
  * of them, and is forgotten without a scan of single proofs. If the memory is full, it reports `full`; it never drops an older proof for a

@@ -5,7 +5,7 @@ import {
   authenticateSender,
 } from '../../../../src/broker/sessions/authenticate.ts';
 import { logIn } from '../../../../src/broker/sessions/log-in.ts';
-import type { Parts } from '../../../../src/broker/parts.ts';
+import type { Parts } from '../../../../src/compose/parts.ts';
 import type { ShownProof } from '../../../../src/broker/sessions/proof/shown-proof.ts';
 import { deliver } from '../../../../src/broker/secrets/deliver.ts';
 import { ProofMemory } from '../../../../src/broker/sessions/proof/proof-memory.ts';

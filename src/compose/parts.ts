@@ -1,0 +1,17 @@
+import type { Access, Backends, Bounds, Keys, Recording, Values, Work } from '../broker/parts.ts';
+import type { SealedRows } from '../broker/recording/row-seals.ts';
+import type { Streams } from '../broker/events/event-streams.ts';
+import type { Proofs } from '../broker/sessions/proof/proof-memory.ts';
+import type { AuditLog } from '../ports/audit-log.ts';
+
+/** Everything that the use cases need. Only the composition knows all of it: each use case names the groups that it needs. */
+export type Parts = Recording &
+  Access &
+  Backends &
+  Keys &
+  SealedRows &
+  Values &
+  Bounds &
+  Work &
+  Streams &
+  Proofs & { readonly audit: AuditLog };
