@@ -5,6 +5,7 @@ import { SystemActor } from '../../../src/broker/recording/record.ts';
 import { systemClock } from '../../../src/clock.ts';
 import { runRelease } from '../../../src/compose/verbs/release.ts';
 import { sha256Hex } from '../../../src/crypto/digest.ts';
+import { HandClock } from '../../kit/hand-clock.ts';
 import { AttackedInstallation } from '../../kit/attacked-installation.ts';
 
 const WAL = 'store/quaymaster.db-wal';
@@ -12,16 +13,17 @@ const LAST_COMMIT = 'keys/checkpoint.last-commit';
 
 let own: AttackedInstallation;
 
-/** An installation whose process was killed right after the acknowledgement of its last commit. */
+/** An installation whose process was killed right after the acknowledgement of its last commit, which no checkpoint covers yet. */
 beforeEach(async () => {
   own = await AttackedInstallation.make();
   await own.init();
+  own.clock = new HandClock(systemClock.now());
   const broker = await own.open();
   const { store } = broker.parts;
   const actor = new SystemActor({ clock: systemClock, digest: sha256Hex }, 'store');
   for (const comment of ['first', 'second', 'third'])
     await store.commit({
-      entries: [actor.entry({ action: 'broker.hold', outcome: 'error', comment })],
+      entries: [actor.entry({ action: 'broker.hold', outcome: 'error', cause: 'test', comment })],
     });
   for (const folder of ['store', 'keys'])
     await cp(own.at(folder), own.at(`killed-${folder}`), { recursive: true });
@@ -30,6 +32,7 @@ beforeEach(async () => {
     await rm(own.at(folder), { recursive: true });
     await cp(own.at(`killed-${folder}`), own.at(folder), { recursive: true });
   }
+  own.clock = systemClock;
 });
 afterEach(() => own.remove());
 
