@@ -10,9 +10,10 @@ type JsonObject = Readonly<Record<string, unknown>>;
 
 /** Operations that change `before` into `after`: minimal for objects; for lists everything between equal ends. */
 export function jsonPatch(before: unknown, after: unknown, path = ''): readonly PatchOperation[] {
+  if (before === after) return [];
+  if (isObject(before) && isObject(after)) return objectPatch(before, after, path);
   if (isDeepStrictEqual(before, after)) return [];
   if (Array.isArray(before) && Array.isArray(after)) return listPatch(before, after, path);
-  if (isObject(before) && isObject(after)) return objectPatch(before, after, path);
   return [{ op: 'replace', path, value: after }];
 }
 
@@ -22,7 +23,9 @@ function objectPatch(
   path: string,
 ): readonly PatchOperation[] {
   const keys = [...new Set([...Object.keys(before), ...Object.keys(after)])];
-  return keys.flatMap((key): readonly PatchOperation[] => {
+  // A pod may have thousands of annotations, and keeps all but one of them.
+  const changed = keys.filter((key) => before[key] !== after[key]);
+  return changed.flatMap((key): readonly PatchOperation[] => {
     const place = path + pointerTo([key]);
     if (!Object.hasOwn(after, key)) return [{ op: 'remove', path: place }];
     if (!Object.hasOwn(before, key)) return [{ op: 'add', path: place, value: after[key] }];

@@ -3,12 +3,12 @@ import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
 import { networkOf } from '../../domain/ip-address.ts';
-import { exceededBound } from '../../domain/json-bounds.ts';
 import { HANDSHAKE_MS, HTTP_BOUNDS, STALLED_MS, TLS_BOUNDS } from '../../net/listener/bounds.ts';
 import { ConnectionLimits } from '../../net/listener/connection-limits.ts';
 import { HeldBytes } from '../../net/listener/held-bytes.ts';
 import { listenAt } from '../../net/listener/listen-at.ts';
 import type { Clock } from '../../ports/clock.ts';
+import { parseInSteps } from './parse-json.ts';
 
 /** API servers keep a few open. Every pod of the cluster may reach the port, and none may keep the API servers out. */
 const CONNECTIONS = { maxConnections: 512, maxConnectionsPerAddress: 128 };
@@ -18,12 +18,6 @@ const MIB = 1024 * 1024;
 const MOST_BYTES = 3 * MIB;
 /** Reviews that arrive or are being answered: two of the longest from one network, five in all. */
 const REVIEW_BYTES = { ofOne: 6 * MIB, ofAll: 16 * MIB };
-/**
- * Checked on the text, before it is parsed: a pod nests a dozen levels and has hundreds of values. Within these bounds parser and checks take a few
- * milliseconds of the event loop, which is that of the API.
- */
-const REVIEW_BOUNDS = { depth: 64, values: 20_000, bare: 3 * MIB };
-
 /** Certificate chain and key, PEM. */
 export interface ServingCertificate {
   readonly cert: string | Buffer;
@@ -79,7 +73,7 @@ export class WebhookServer {
         void answerRequest(request, response, {
           held: this.#held,
           review: async (body) => {
-            const document = await this.#inTurn(() => parsed(body));
+            const document = await this.#parsed(body);
             return this.#inTurn(() => review(document));
           },
         });
@@ -116,10 +110,18 @@ export class WebhookServer {
     cancel();
   }
 
-  /**
-   * One step of one review in each turn of the event loop: however many arrive at once, the process answers other requests between two steps. A review
-   * is parsed in one step and answered in the next.
-   */
+  /** @returns undefined for a text that is not JSON or exceeds its bounds. */
+  async #parsed(body: Buffer): Promise<unknown> {
+    const text = await this.#inTurn(() => decoded(body));
+    if (text === undefined) return undefined;
+    const steps = parseInSteps(text);
+    for (;;) {
+      const step = await this.#inTurn(() => steps.next());
+      if (step.done === true) return step.value;
+    }
+  }
+
+  /** One step of one review in each turn of the event loop: however many arrive at once, the process answers other requests between two steps. */
   async #inTurn<T>(work: () => T | Promise<T>): Promise<T> {
     this.#turn = this.#turn.then(() => setImmediate());
     await this.#turn;
@@ -173,11 +175,10 @@ function refusalOf({ method, url = '', headers }: IncomingMessage): number | und
   return type === 'application/json' ? undefined : 415;
 }
 
-/** @returns undefined for a text that is not JSON or exceeds its bounds. */
-function parsed(body: Buffer): unknown {
+/** @returns undefined for bytes that are not UTF-8. */
+function decoded(body: Buffer): string | undefined {
   try {
-    const text = new TextDecoder('utf-8', { fatal: true }).decode(body);
-    return exceededBound(text, REVIEW_BOUNDS) === undefined ? JSON.parse(text) : undefined;
+    return new TextDecoder('utf-8', { fatal: true }).decode(body);
   } catch {
     return undefined;
   }
