@@ -33,6 +33,9 @@ export const MOST_ITEMS = 100;
 /** Enough for every annotation of that many items. */
 export const MOST_ANNOTATIONS = POD_ANNOTATIONS.length + MOST_ITEMS * ITEM_ANNOTATIONS.length;
 
+/** Kubernetes accepts as much for all annotations of an object. */
+export const MOST_CHARACTERS = 256 * 1024;
+
 /** The marker of an injected pod, and the version of the injection. */
 export const INJECTED = `${DOMAIN}injected`;
 export const INJECTION_VERSION = 'v1';

@@ -15,6 +15,7 @@ import {
   INJECTED,
   INJECTION_VERSION,
   MOST_ANNOTATIONS,
+  MOST_CHARACTERS,
   Problems,
   readAnnotations,
   type Problem,
@@ -22,7 +23,7 @@ import {
 import { checkFit } from './check-fit.ts';
 import type { InjectionRequest } from './injection-request.ts';
 import { parseRequest } from './parse-request.ts';
-import type { Container, Pod, PodSpec } from './pod.ts';
+import { MIRROR, type Container, type Pod, type PodSpec } from './pod.ts';
 import { AGENT_ID, runAsOf, type RunAs } from './run-as.ts';
 
 /** The operator's settings for all injections. */
@@ -40,9 +41,6 @@ export type Injection =
   | { readonly outcome: 'injected'; readonly pod: Pod; readonly request: InjectionRequest }
   /** Nothing is injected. */
   | { readonly outcome: 'denied'; readonly problems: readonly Problem[] };
-
-/** The API server only has a mirror of a static pod: its containers run already. */
-const MIRROR = 'kubernetes.io/config.mirror';
 
 /** The pod with the agent in it. Idempotent: in a pod that was injected before, our containers and volumes are replaced, even if another webhook created them. */
 export function inject(pod: Pod, settings: InjectionSettings): Injection {
@@ -72,10 +70,12 @@ export function inject(pod: Pod, settings: InjectionSettings): Injection {
 
 /** Counted before anything is parsed: any caller that reaches the port may send as many as fit in a review. */
 function refuseMany(annotations: Readonly<Record<string, string>>, problems: Problems): void {
-  const count = Object.keys(annotations).filter((key) => key.startsWith(DOMAIN)).length;
-  if (count <= MOST_ANNOTATIONS) return;
-  const message = `the pod has ${count} annotations of ${DOMAIN}; the limit is ${MOST_ANNOTATIONS}`;
-  problems.add(`${DOMAIN}inject`, message);
+  const ours = Object.entries(annotations).filter(([key]) => key.startsWith(DOMAIN));
+  const refuse = (limit: string): void =>
+    problems.add(`${DOMAIN}inject`, `the pod has more than ${limit} annotations of ${DOMAIN}`);
+  if (ours.length > MOST_ANNOTATIONS) refuse(`${MOST_ANNOTATIONS}`);
+  const characters = ours.reduce((sum, [key, text]) => sum + key.length + text.length, 0);
+  if (characters > MOST_CHARACTERS) refuse(`${MOST_CHARACTERS} characters in its`);
 }
 
 function notAsked(

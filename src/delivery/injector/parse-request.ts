@@ -12,6 +12,8 @@ import { parseItem } from './parse-item.ts';
 
 const DEFAULT_DIRECTORY = '/var/run/quaymaster/secrets';
 const LONGEST_URL = 2_048;
+/** All containers and init containers that a pod may have here. */
+const MOST_READERS = 1_000;
 const SIGNAL = /^SIG(?:HUP|INT|QUIT|USR1|USR2|TERM|WINCH)$/;
 const PROCESS = /^[A-Za-z0-9._-]{1,15}$/;
 const DIRECTORY = /^(?:\/(?!\.{1,2}(?:\/|$))[A-Za-z0-9._-]+)+$/;
@@ -86,7 +88,7 @@ function parsePodTexts(texts: PodTexts, problems: Problems): PodPart {
   return {
     isOnce: once === 'true',
     directory,
-    ...(containers !== undefined && { containers: namesOf(containers) }),
+    ...(containers !== undefined && { containers: namesOf(containers, refuse) }),
     ...(unreachable !== undefined && { whenUnreachable: unreachable }),
     ...healthPortOf(texts, refuse),
     ...onChangeOf(texts, refuse),
@@ -98,8 +100,10 @@ function isOfTheSystem(directory: string): boolean {
   return ['proc', 'sys', 'dev'].includes(first);
 }
 
-function namesOf(list: string): readonly string[] {
-  return [...new Set(list.split(',').map((name) => name.trim()))];
+function namesOf(list: string, refuse: Refuse): readonly string[] {
+  const names = list.split(',', MOST_READERS + 1).map((name) => name.trim());
+  if (names.length > MOST_READERS) refuse('containers', `may name ${MOST_READERS} at most`);
+  return [...new Set(names.slice(0, MOST_READERS))];
 }
 
 type Refuse = (key: PodAnnotation, message: string) => void;
