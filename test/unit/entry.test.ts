@@ -7,7 +7,7 @@ const OLD_NODE = `
   require('./scripts/quaymaster.cjs');
 `;
 
-it('says which Node it needs, and how to have it, instead of failing in the middle', () => {
+it('reports the required Node version and how to install it, and does not fail later', () => {
   const { status, stderr } = spawnSync(process.execPath, ['-e', OLD_NODE], { encoding: 'utf8' });
   expect(stderr).toBe(
     'quaymaster needs Node 24, and this is v20.20.2. npm ci brings one: npx node dist/quaymaster.cjs …\n',

@@ -39,7 +39,7 @@ describe('the log', () => {
     },
   );
 
-  it('tells an error by name, code and message, never by what a library hung on it', () => {
+  it("prints an error's name, code and message, and no other fields of a library's error", () => {
     const cause = Object.assign(new Error('refused'), {
       code: 'ECONNREFUSED',
       config: { headers: { 'X-Vault-Token': 'canary' } },
@@ -62,12 +62,12 @@ describe('the log', () => {
     'eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ4In0.c2lnbmF0dXJl',
     'hvs.CAESIJ1234567890',
     'AKIAIOSFODNN7EXAMPLE',
-  ])('hides the credential %s in a message of somebody else', (credential) => {
+  ])('hides the credential %s in a message of a library', (credential) => {
     const err = new Error(`GET /x?token=${credential} failed`);
     expect(written((log) => log.error({ err }, 'x'))).not.toContain(credential);
   });
 
-  it('survives what is no error, and causes without end', () => {
+  it('survives thrown values that are not errors, and endless chains of causes', () => {
     const loop = new Error('loop');
     loop.cause = loop;
     expect(written((log) => log.error({ err: loop }, 'x'))).toContain('loop');

@@ -5,7 +5,7 @@ const BYTES = 65_536;
 const filled = (unit: string, before = ''): string =>
   before + unit.repeat(Math.floor((BYTES - before.length) / unit.length));
 
-describe('a document of many marks', () => {
+describe('a YAML document with many marks', () => {
   it.each([
     ['brackets that close nothing', filled(']')],
     ['braces after an open list', filled('}', '[')],
@@ -17,7 +17,7 @@ describe('a document of many marks', () => {
     ['tags', filled('- !a\n')],
     ['escapes that there are not', `${filled('\\x', '"')}"`],
     ['numbers', `${filled('1,', '[')}]`],
-  ])('is refused before its %s are looked at', (_of, text) => {
+  ])('is refused before its %s are parsed', (_of, text) => {
     expect(() => parseYaml(text)).toThrow(
       expect.objectContaining({
         code: 'ERR_BODY_INVALID',
@@ -26,7 +26,7 @@ describe('a document of many marks', () => {
     );
   });
 
-  it('that is all wrong has its first hundred problems told, and leaves stacks as they were', () => {
+  it('with many errors reports the first hundred, and restores stack traces', () => {
     const limit = Error.stackTraceLimit;
     expect(() => parseYaml('['.padEnd(9_000, '- ,'))).toThrow(
       expect.objectContaining({
@@ -37,7 +37,7 @@ describe('a document of many marks', () => {
     expect(Error.stackTraceLimit).toBe(limit);
   });
 
-  it('is read as long as it is one that a person could write', () => {
+  it('is read up to the size that a person could write', () => {
     const paths = Array.from({ length: 3_000 }, (_, index) => `- payments/${index}/db # ours\n`);
     const fields = Array.from({ length: 900 }, (_, index) => `key${index}: "a \\u0041 b"\n`);
     const { value } = parseYaml(`${fields.join('')}paths:\n${paths.join('')}`);

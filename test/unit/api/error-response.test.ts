@@ -29,7 +29,7 @@ describe('an error response', () => {
     expect(body).not.toMatch(/cause-text|reason-text/);
   });
 
-  it('says nothing more where a word more is an oracle', () => {
+  it('has no detail if a detail would be an oracle', () => {
     for (const code of codes) {
       const { status, body } = respond(code);
       const isMute = [401, 403, 404, 500].includes(status);
@@ -37,7 +37,7 @@ describe('an error response', () => {
     }
   });
 
-  it('says when to come back, where that helps', () => {
+  it('has Retry-After if a retry can help', () => {
     const limited = new BrokerError('ERR_RATE_LIMITED', undefined, { retryAfterSeconds: 1.2 });
     expect(errorResponse(limited, 'r').headers).toEqual(
       expect.arrayContaining(['Retry-After', '2']),
@@ -49,7 +49,7 @@ describe('an error response', () => {
     );
   });
 
-  it('gives codes of one kind their own status where HTTP has one', () => {
+  it('maps codes of one kind to their own status if HTTP has one', () => {
     expect(respond('ERR_PRECONDITION_REQUIRED').status).toBe(428);
     expect(respond('ERR_VERSION_CONFLICT').status).toBe(412);
     expect(respond('ERR_HEADERS_TOO_LARGE').status).toBe(431);

@@ -37,14 +37,14 @@ async function unread(held: HeldBytes): Promise<{
   return { sink: sink!, isEnded: () => isEnded, close };
 }
 
-describe('events that wait to be read', () => {
-  it('are counted for their holder, who is told to come back when its share is full', async () => {
+describe('unread events', () => {
+  it('are counted for their holder, which gets Retry-After when its share is full', async () => {
     const held = new HeldBytes({ ofOne: MIB / 16, ofAll: MIB });
     const { sink, isEnded, close } = await unread(held);
     let sent = 0;
     while (sink.send(event)) sent += 1;
     expect(held.isFull('a')).toBe(true);
-    // The kernel takes some megabytes first.
+    // The kernel buffers some megabytes first.
     expect(sent).toBeLessThan(200);
     await close();
     await until('the stream is over', () => Promise.resolve(isEnded()));

@@ -56,7 +56,7 @@ async function next(): Promise<Exchange> {
 }
 
 describe('the context of a call', () => {
-  it('ends when the caller goes away', async () => {
+  it('is aborted when the caller disconnects', async () => {
     const arriving = next();
     const socket = ask();
     const { signal } = (await arriving).context();
@@ -66,7 +66,7 @@ describe('the context of a call', () => {
     expect((signal.reason as Error).message).toBe('the caller went away');
   });
 
-  it('ends at its deadline', async () => {
+  it('is aborted at its deadline', async () => {
     const arriving = next();
     const socket = ask();
     const { signal } = (await arriving).context();
@@ -77,7 +77,7 @@ describe('the context of a call', () => {
     socket.destroy();
   });
 
-  it('does not end with the answer', async () => {
+  it('is not aborted by the answer', async () => {
     const arriving = next();
     const socket = ask();
     const exchange = await arriving;

@@ -4,12 +4,12 @@ import { listenerConfigSchema, schemesOf } from '../../../src/api/config.ts';
 const of = (listener: object): readonly string[] => schemesOf(listenerConfigSchema.parse(listener));
 const tls = { certificateFile: 'c', keyFile: 'k' };
 
-it('clients reach a broker that ends TLS by https alone', () => {
+it('accepts https only when the broker terminates TLS', () => {
   expect(of({ tls })).toEqual(['https']);
   expect(of({ tls, plaintextBehindProxy: true })).toEqual(['https']);
 });
 
-it('clients reach a broker in plain HTTP by http, or by what the proxy in front takes', () => {
+it('accepts http, or the scheme of the proxy in front, when the broker serves plain HTTP', () => {
   expect(of({})).toEqual(['http']);
   expect(of({ plaintextBehindProxy: true })).toEqual(['https', 'http']);
 });

@@ -25,8 +25,8 @@ const { value } = fc.letrec<{ value: Value }>((tie) => ({
   ),
 }));
 
-describe('the place of a value in a body', () => {
-  it('is where a reader of lines and columns finds it', () => {
+describe('the position of a value in a body', () => {
+  it('equals its line and column', () => {
     fc.assert(
       fc.property(value, fc.constantFrom(0, 1, 3), (document, indent) => {
         const text = JSON.stringify(document, undefined, indent);
@@ -49,7 +49,7 @@ describe('the place of a value in a body', () => {
     );
   });
 
-  it('is none where there is no such value', () => {
+  it('is undefined without such a value', () => {
     for (const body of [parseJson('{"a":[1,{"b":2}]}'), parseYaml('a: [1, {b: 2}]')]) {
       for (const pointer of ['/b', '/a/2', '/a/b', '/a/0/x', '/a/1/b/c', '/length', '/a/length']) {
         expect(body.locate(pointer)).toBeUndefined();

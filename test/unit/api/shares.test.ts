@@ -12,12 +12,12 @@ const BOUNDS = {
 const response = (): ServerResponse => new ServerResponse(new IncomingMessage(new Socket()));
 const caller = (holder: string): Holder => ({ holder, hasRights: true });
 
-/** Whether no more answers may be made for a caller with rights. */
+/** Whether the broker refuses more answers for a caller with rights. */
 const isFull = (shares: Shares, holder: string): boolean =>
   shares.answersOf({ holder, hasRights: true }).isFull(holder);
 
-describe('answers that wait to be read', () => {
-  it('are bounded for each caller, and for all together', () => {
+describe('unread answers', () => {
+  it('are limited for each caller, and for all together', () => {
     const shares = new Shares(BOUNDS);
     const taken = response();
     shares.hold(caller('a'), 32 * KIB, taken);
@@ -28,7 +28,7 @@ describe('answers that wait to be read', () => {
     shares.hold(caller('c'), 16 * KIB, response());
     expect(['a', 'b', 'c', 'd'].map((name) => isFull(shares, name))).toEqual(Array(4).fill(true));
     taken.emit('close');
-    // Those with more than their part of what the others leave free wait until more was read.
+    // A caller above its part of the free memory waits until more answers are read.
     expect(['a', 'b', 'c', 'd'].map((name) => isFull(shares, name))).toEqual([
       true,
       true,
@@ -37,17 +37,17 @@ describe('answers that wait to be read', () => {
     ]);
   });
 
-  it('are not counted where they are small', () => {
+  it('are not counted if they are small', () => {
     const shares = new Shares({ ...BOUNDS, answers: { ofOne: 1, ofAll: 1 } });
     shares.hold(caller('a'), 1_000, response());
     expect(isFull(shares, 'a')).toBe(false);
   });
 
-  it('are counted where they are small, behind others that were not read', () => {
+  it('are counted if they are small and queue behind others that are unread', () => {
     const shares = new Shares({ ...BOUNDS, answers: { ofOne: 1_000, ofAll: 2_000 } });
     const socket = new Socket();
     socket.cork();
-    socket.write('an answer that nobody reads');
+    socket.write('an unread answer');
     const behind = response();
     behind.assignSocket(socket);
     shares.hold(caller('a'), 1_000, behind);
@@ -56,8 +56,8 @@ describe('answers that wait to be read', () => {
   });
 });
 
-describe('callers without any right', () => {
-  it('take from shares of their own, and nothing from others, however many they are', () => {
+describe('callers without rights', () => {
+  it('have shares of their own and take nothing from others, however many they are', () => {
     const shares = new Shares(BOUNDS);
     const names = Array.from({ length: 10 }, (_, n) => `stranger ${n}`);
     const admitted = names.filter((holder) =>

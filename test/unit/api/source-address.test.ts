@@ -26,7 +26,7 @@ describe('the source address', () => {
     ['[2001:db8::1]', '2001:db8::1'],
     ['2001:db8::1,[fd00::7]:15001', '2001:db8::1'],
     ['::ffff:203.0.113.1', '::ffff:203.0.113.1'],
-  ])('behind a proxy that says "%s" is %s', (forwarded, expected) => {
+  ])('behind a proxy that writes "%s" is %s', (forwarded, expected) => {
     expect(sources.behind('10.0.0.1', forwarded)).toBe(expected);
   });
 
@@ -50,11 +50,11 @@ describe('the source address', () => {
     '2001:db8:85a3:8d3:1319:8a2e:370:7348:8080',
     '"203.0.113.1"',
     'for=203.0.113.1',
-  ])('behind a proxy that says "%s" is unknown, and never that of the proxy', (forwarded) => {
+  ])('behind a proxy that writes "%s" is unknown, and never that of the proxy', (forwarded) => {
     expect(sources.behind('10.0.0.1', forwarded)).toBe('unknown');
   });
 
-  it('trusts only whom the configuration names', () => {
+  it('comes only from proxies that the configuration names', () => {
     expect(sources.isTrusted('10.1.2.3')).toBe(true);
     expect(sources.isTrusted('11.1.2.3')).toBe(false);
     expect(sources.isTrusted('not an address')).toBe(false);

@@ -5,7 +5,7 @@ import { HandClock } from '../../kit/hand-clock.ts';
 describe('a token bucket', () => {
   const rate = { perSecond: 2, burst: 4 };
 
-  it('gives its burst, then what time brings', () => {
+  it('gives its burst, then its rate over time', () => {
     const bucket = new TokenBucket(rate, 0);
     expect([1, 1, 1, 1].map((weight) => bucket.take(weight, 0))).toEqual([0, 0, 0, 0]);
     expect(bucket.take(1, 0)).toBe(1);
@@ -14,7 +14,7 @@ describe('a token bucket', () => {
     expect(bucket.take(1, 500)).toBe(1);
   });
 
-  it('says how long until there is enough, and takes nothing before', () => {
+  it('reports the wait until there is enough, and takes nothing before', () => {
     const bucket = new TokenBucket(rate, 0);
     bucket.take(4, 0);
     expect(bucket.take(4, 0)).toBe(2);
@@ -27,7 +27,7 @@ describe('a token bucket', () => {
     expect(bucket.take(1, 1e9)).toBe(1);
   });
 
-  it('gives all it can hold to who asks more than that', () => {
+  it('gives its whole content to a caller that requests more than that', () => {
     const bucket = new TokenBucket(rate, 0);
     expect(bucket.take(100, 0)).toBe(0);
     expect(bucket.take(1, 0)).toBe(1);
@@ -54,13 +54,13 @@ describe('a member of a group', () => {
     return taken;
   };
 
-  it('that asks without end leaves the others a quarter of the burst', () => {
+  it('that requests without pause leaves the others a quarter of the burst', () => {
     const { member } = make();
     expect(takenBy(member(), 0)).toBe(300);
     expect(takenBy(member(), 0)).toBe(100);
   });
 
-  it('that asks without end leaves the others half of what comes in', () => {
+  it('that requests without pause leaves the others half of the refill', () => {
     const { group, member } = make();
     const greedy = member();
     takenBy(greedy, 0);
@@ -72,7 +72,7 @@ describe('a member of a group', () => {
     }
   });
 
-  it('that is alone takes all that comes in', () => {
+  it('that is alone gets the whole refill', () => {
     const { member } = make();
     const alone = member();
     takenBy(alone, 0);
@@ -83,7 +83,7 @@ describe('a member of a group', () => {
 });
 
 describe('many buckets', () => {
-  it('forget who was not seen for long, so that strangers cannot fill memory', () => {
+  it('drop callers that were absent for long, so that they cannot fill memory', () => {
     const buckets = new Buckets(new HandClock(), { perSecond: 1, burst: 1 });
     expect(buckets.of('a').take(1, 0)).toBe(0);
     expect(buckets.of('a').take(1, 0)).toBe(1);

@@ -71,7 +71,7 @@ function nastyEvent(text: string): AuditEvent {
 }
 
 describe('an audit entry', () => {
-  it('is one parsable line of printable ASCII whatever text is in it (A01, A06)', () => {
+  it('is one parsable line of printable ASCII for any text in it (A01, A06)', () => {
     expect(strings.length).toBeGreaterThanOrEqual(515);
     const boot = createBoot(generateSigningKey(), 0);
     const bodies = NASTY.map((text) => encodeEvent(nastyEvent(text), sha256Hex));
@@ -96,7 +96,7 @@ describe('an audit entry', () => {
     expect(path).toBe(`${'y'.repeat(512)}...[65536 characters, sha256 ${sha256Hex(long)}]`);
   });
 
-  it('is found by exactly the texts it was made of, read by position as by a JSON parser', () => {
+  it('is found by exactly its texts, read by position and by a JSON parser', () => {
     for (const text of NASTY) {
       const scan = scanEntry(
         `{"writer":"w","seq":1,"prev":"0",${encodeEvent(nastyEvent(text), sha256Hex).slice(1)}`,
@@ -153,7 +153,7 @@ describe('an audit entry', () => {
     );
   });
 
-  it('names system actors and callers that did not prove who they are', () => {
+  it('names system actors and unauthenticated callers', () => {
     expect(SYSTEM).toBe('"actor":{"kind":"system","id":"broker"}');
     expect(encodeActor({ kind: 'unauthenticated' }, sha256Hex)).toBe(
       '"actor":{"kind":"unauthenticated"}',
@@ -164,13 +164,13 @@ describe('an audit entry', () => {
 describe('the chain of a boot', () => {
   const boot = createBoot(generateSigningKey(), 0);
 
-  it('refuses to begin with anything but the announcement of its key', () => {
+  it('refuses a first entry other than the announcement of its key', () => {
     expect(() => createChain(boot).stage([body({})])).toThrow(
       expect.objectContaining({ code: 'ERR_AUDIT_UNAVAILABLE' }),
     );
   });
 
-  it('gives the same place again to what was dropped, and the next after what was kept', () => {
+  it('reuses the index of a dropped entry, and continues after a kept one', () => {
     const chain = createChain(boot);
     const first = chain.stage([startBody(boot)]);
     chain.drop();
@@ -183,7 +183,7 @@ describe('the chain of a boot', () => {
     expect(JSON.parse(entry)).toMatchObject({ writer: boot.writer, seq: 2, prev: head });
   });
 
-  it('refuses an entry that no bundle could hold', () => {
+  it('refuses an entry that fits no bundle', () => {
     const chain = createChain(boot);
     expect(() => chain.stage([startBody(boot), `{"time":"${'x'.repeat(65_536)}"}`])).toThrow(
       expect.objectContaining({ code: 'ERR_AUDIT_UNAVAILABLE' }),

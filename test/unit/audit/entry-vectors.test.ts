@@ -36,11 +36,11 @@ function encoded({ refusal, client, locator, event }: EntryVector): string {
 }
 
 describe('the body of an entry', () => {
-  it.each(entries)('is, to the byte, that of the vectors: $name', (vector) => {
+  it.each(entries)('equals the vector byte for byte: $name', (vector) => {
     expect(encoded(vector)).toBe(vector.body);
   });
 
-  it('of a refusal is a bounded line of printable ASCII whatever text is in it', () => {
+  it('of a refusal is a bounded line of printable ASCII for any text in it', () => {
     const texts = ['\u0001'.repeat(9_000), '\ud83d\ude00'.repeat(400), '"\\'.repeat(300), '\ud800'];
     for (const text of texts) {
       const body = encoded({

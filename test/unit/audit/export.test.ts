@@ -35,7 +35,7 @@ beforeAll(async () => {
 afterAll(() => bench.remove());
 
 describe('an export', () => {
-  it('verifies, and says what it is worth', async () => {
+  it('verifies, and reports what the verification proves', async () => {
     const report = await verifyExport(directory);
     expect(report).toMatchObject({
       holds: true,
@@ -59,7 +59,7 @@ describe('an export', () => {
     }
   });
 
-  it('does not hold under another log key', async () => {
+  it('does not verify under another log key', async () => {
     const logKey = verifierKeyText(bench.log.origin, generateSigningKey().publicKey);
     const report = await verifyExport(directory, { logKey });
     expect(report).toMatchObject({ holds: false, assurance: 'none' });
@@ -69,7 +69,7 @@ describe('an export', () => {
     );
   });
 
-  it('reports, and does not throw, when it is no export at all', async () => {
+  it('reports an invalid export and does not throw', async () => {
     expect(await verifyExport(join(bench.directory, 'nowhere'))).toMatchObject({
       holds: false,
       findings: [{ what: 'unreadable' }],
@@ -83,7 +83,7 @@ describe('an export', () => {
     }
   });
 
-  it('is not written over', async () => {
+  it('is not overwritten', async () => {
     await expect(exportLog(storeSource(bench.store, bench.log), directory)).rejects.toMatchObject({
       code: 'EEXIST',
     });

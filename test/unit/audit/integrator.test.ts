@@ -66,7 +66,7 @@ describe('the integrator', () => {
     await expect(bench.reader.proveGrowth(301)).resolves.toBeDefined();
   });
 
-  it('works by itself every quarter of a second', async () => {
+  it('runs by itself every quarter of a second', async () => {
     await bench.integrator.start();
     await record(3);
     clock.advance(250);
@@ -74,7 +74,7 @@ describe('the integrator', () => {
     expect(bench.integrator.status()).toMatchObject({ state: 'active', size: 4 });
   });
 
-  it('stands by while another process has the claim, and takes over when that runs out', async () => {
+  it('waits while another process has the claim, and takes over when the claim expires', async () => {
     const [one, two] = [bench.newIntegrator('one', false), bench.newIntegrator('two', false)];
     await one.start();
     await two.start();
@@ -103,7 +103,7 @@ describe('the integrator', () => {
     expect(outcome.status).toBe('conflict');
   });
 
-  it('hashes leaves as RFC 6962 says', () => {
+  it('hashes leaves as RFC 6962 requires', () => {
     const entries = ['{"a":1}', '', '{"b":2}'];
     const bytes = Buffer.from(entries.map((entry) => `${entry}\n`).join(''));
     const expected = entries.map((entry) => leafHash(Buffer.from(entry)));
@@ -111,11 +111,11 @@ describe('the integrator', () => {
   });
 });
 
-describe('what this process commits while it integrates', () => {
+describe('a commit of this process during an integration', () => {
   /** Its session with the store is open, so that batches come from memory. */
   beforeEach(() => bench.integrate());
 
-  it('is in the tree as it was committed, whatever became of it in the store, where it is found', async () => {
+  it('is in the tree as committed, whatever happened to it in the store, which detects it', async () => {
     await record(6, 3);
     const { writer } = bench.boot;
     const row = await bench.store.get('audit_batches', { writer, first_seq: 2 });
@@ -133,7 +133,7 @@ describe('what this process commits while it integrates', () => {
     expect(findings).toContainEqual(expect.objectContaining({ what: 'entry_altered', index: 2 }));
   });
 
-  it('is written before the interval is over when much is waiting, and the file outside follows later', async () => {
+  it('is written before the interval is over when much is waiting, and the external file follows later', async () => {
     const before = await bench.checkpointFile.read();
     await record(300, 1);
     while (bench.integrator.status().size < 250) await loopTurn();
@@ -144,7 +144,7 @@ describe('what this process commits while it integrates', () => {
     expect(await bench.checkpointFile.read()).toBe(checkpoint?.note);
   });
 
-  it('is appended once when another process took over and gave up while this one was paused', async () => {
+  it('is appended once when another process took over and stopped while this one was paused', async () => {
     const other = createBoot(bench.log.signer.key, clock.now() - 1000);
     const chain = createChain(other);
     for (let turn = 0; turn < 3; turn++) {
@@ -171,7 +171,7 @@ describe('what this process commits while it integrates', () => {
     expect(await verifyExport(directory)).toMatchObject({ holds: true, size: 25 });
   });
 
-  it('is not lost when the file outside cannot be written: the next round begins anew', async () => {
+  it('is not lost when the external file cannot be written: the next round starts again', async () => {
     const failing: CheckpointFile = {
       read: () => bench.checkpointFile.read(),
       write: () => Promise.reject(new Error('no room')),
@@ -203,7 +203,7 @@ describe('what this process commits while it integrates', () => {
 });
 
 describe('two replicas on one store', () => {
-  it('keep a chain each, and one tree holds both (F28)', async () => {
+  it('have one chain each, and one tree holds both (F28)', async () => {
     const other = createBoot(bench.log.signer.key, clock.now());
     const chain = createChain(other);
     for (let i = 0; i < 30; i++) {
@@ -223,7 +223,7 @@ describe('two replicas on one store', () => {
   });
 });
 
-describe('a chain that does not hold', () => {
+describe('an invalid chain', () => {
   async function tamper(change: (entries: Buffer) => Buffer): Promise<void> {
     await record(6, 3);
     const [row] = await bench.store.list('audit_batches', {
@@ -237,7 +237,7 @@ describe('a chain that does not hold', () => {
     await bench.integrate();
   }
 
-  it('is integrated up to the entry before and then reported', async () => {
+  it('is integrated up to the last valid entry and then reported', async () => {
     await tamper((entries) => Buffer.from(entries.toString().replace('req_1', 'req_9')));
     expect(bench.integrator.status()).toMatchObject({
       size: 1,
@@ -285,7 +285,7 @@ describe('a store is held', () => {
     return status.held;
   }
 
-  it('never when it is at or ahead of the checkpoint outside', async () => {
+  it('never when it is at or ahead of the external checkpoint', async () => {
     expect(await held()).toBeUndefined();
     await record(3);
     await bench.integrate();
@@ -297,7 +297,7 @@ describe('a store is held', () => {
     expect(await held()).toBeUndefined();
   });
 
-  it('when it has fewer entries than the checkpoint outside', async () => {
+  it('when it has fewer entries than the external checkpoint', async () => {
     await record(3);
     await bench.integrate();
     const root = Buffer.alloc(32, 1);
@@ -306,7 +306,7 @@ describe('a store is held', () => {
     expect(await held()).toBe('store_behind');
   });
 
-  it('when its entries are not those of the checkpoint outside', async () => {
+  it('when its entries are not those of the external checkpoint', async () => {
     await record(3);
     await bench.integrate();
     const root = Buffer.alloc(32, 1);
@@ -315,7 +315,7 @@ describe('a store is held', () => {
     expect(await held()).toBe('store_forked');
   });
 
-  it('when the checkpoint outside is gone or is not of this log', async () => {
+  it('when the external checkpoint is missing or belongs to another log', async () => {
     await record(3);
     await bench.integrate();
     const path = join(bench.directory, 'checkpoint');
@@ -342,7 +342,7 @@ describe('a store is held', () => {
     expect(await held()).toBe('log_damaged');
   });
 
-  it('until an operator vouches for it', async () => {
+  it('until an operator unlocks it', async () => {
     await record(3);
     await bench.integrate();
     await rm(join(bench.directory, 'checkpoint'));

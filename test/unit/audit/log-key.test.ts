@@ -13,7 +13,7 @@ beforeEach(async () => {
 afterEach(() => rm(directory, { recursive: true }));
 
 describe('the log key file', () => {
-  it('is made once, for its owner alone, and read back', async () => {
+  it('is created once, readable by its owner alone, and read again', async () => {
     const path = join(directory, 'log.key');
     const made = await createLogKeyFile(path);
     expect((await stat(path)).mode & 0o777).toBe(0o600);
@@ -21,7 +21,7 @@ describe('the log key file', () => {
     await expect(createLogKeyFile(path)).rejects.toMatchObject({ code: 'ERR_CONFIG_INVALID' });
   });
 
-  it('is refused when others can read it, when it is a link, and when it is no Ed25519 key', async () => {
+  it('is refused when others can read it, when it is a link, and when it is not an Ed25519 key', async () => {
     const refused = expect.objectContaining({ code: 'ERR_CONFIG_INVALID' });
     const path = join(directory, 'log.key');
     await createLogKeyFile(path);
@@ -61,7 +61,7 @@ describe('the configuration of the audit log', () => {
     });
   });
 
-  it('refuses unknown keys, relative paths, odd names and a sink named twice', () => {
+  it('refuses unknown keys, relative paths, invalid names and a repeated sink', () => {
     const bad = [
       { ...least, webhook: 'https://x' },
       { ...least, logKeyFile: 'k' },

@@ -12,7 +12,7 @@ const sequence = (batches: readonly ChainedBatch[]): readonly number[] =>
   batches.map(({ row }) => row.first_seq);
 
 describe('a chain', () => {
-  it('tells of a batch once it is durable, and of none that was dropped', () => {
+  it('reports a batch once it is durable, and never a dropped one', () => {
     const own = new OwnBatches();
     const told: ChainedBatch[] = [];
     const end = own.follow((batch) => told.push(batch));
@@ -56,13 +56,13 @@ describe('a batch of this process', () => {
 
   const accepted = (): readonly boolean[] => told.map((batch) => pending.accepts(batch));
 
-  it('is taken when it comes next, and then not read from the store', async () => {
+  it('is used if it is the next one, and then not read from the store', async () => {
     expect(accepted()).toEqual([true, true, true]);
     await readStore();
     expect(read).toEqual([]);
   });
 
-  it('is left to the store when one before it is missing', async () => {
+  it('is read from the store when an earlier one is missing', async () => {
     told.shift();
     expect(accepted()).toEqual([false, false]);
     await readStore();
@@ -72,13 +72,13 @@ describe('a batch of this process', () => {
     expect(accepted()).toEqual([true]);
   });
 
-  it('is not taken when the store was faster', async () => {
+  it('is not used when the store was faster', async () => {
     await readStore();
     expect(sequence(read)).toEqual([2, 3, 4]);
     expect(accepted()).toEqual([false, false, false]);
   });
 
-  it('is not taken once its chain was found broken in the store', async () => {
+  it('is not used once its chain was found invalid in the store', async () => {
     const row = told[0]?.row;
     if (row === undefined) throw new Error('no batch');
     const entries = Buffer.from(row.entries).fill('x', 0, 1);

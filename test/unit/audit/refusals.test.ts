@@ -28,7 +28,7 @@ const times = (count: number, admit: (index: number) => boolean): number =>
   Array.from({ length: count }, (_, index) => admit(index)).filter(Boolean).length;
 
 describe('refusals', () => {
-  it('are entries up to a number for each holder and window, and one summary beyond', () => {
+  it('are entries up to a limit for each holder and window, and one summary beyond it', () => {
     const { refusals, clock, summaries } = make();
     expect(times(9, () => refusals.admit(by('10.0.0.1')))).toBe(3);
     clock.advance(5_000);
@@ -43,7 +43,7 @@ describe('refusals', () => {
     expect(summaries).toHaveLength(1);
   });
 
-  it('are told apart by kind, as many as a holder may have; the others are counted together', () => {
+  it('are separated by kind up to a limit for each holder; the others are counted together', () => {
     const { refusals, summaries } = make(4);
     const admitted = times(100, (index) => refusals.admit(by('a', `path-${index}`)));
     expect(admitted).toBe(4 + 3);
@@ -52,7 +52,7 @@ describe('refusals', () => {
     expect(summaries[0]?.refused.path).toBeUndefined();
   });
 
-  it('of one holder have a number of entries in all, whatever their kinds', () => {
+  it('of one holder are limited in entries over all kinds', () => {
     const { refusals, summaries } = make(1_000);
     expect(times(500, (index) => refusals.admit(by('a', `path-${index % 100}`)))).toBe(30);
     void refusals.flush();
@@ -69,7 +69,7 @@ describe('refusals', () => {
     expect(summaries.at(-1)?.refused.actor).toBeUndefined();
   });
 
-  it('name the pod in a summary only while all of them are of one', () => {
+  it('name the pod in a summary only if all of them have the same pod', () => {
     const { refusals, summaries } = make();
     const whole = { sharedActor: () => actor('workload') };
     const admit = (holder: string, pod: string) =>

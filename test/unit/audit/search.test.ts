@@ -91,7 +91,7 @@ async function all(query: AuditQuery, limit = 100): Promise<number[]> {
   return found;
 }
 
-/** Every entry looked at one by one, newest first. */
+/** The reference: filters every entry one by one, newest first. */
 async function oracle(query: AuditQuery): Promise<number[]> {
   const entries = await bench.reader.entries(0, COUNT + 10);
   const wanted = queryTerms(query);
@@ -109,7 +109,7 @@ const QUERIES: readonly (readonly [string, AuditQuery, number])[] = [
   ['a cluster', { cluster: 'c1' }, 3001],
   ['a namespace', { namespace: 'ns-web' }, 1000],
   ['a pod by its name', { pod: 'api-pod' }, 1001],
-  ['a pod by its UID, and its end', { pod: 'uid-api-pod' }, 1001],
+  ['a pod by its UID, and the end of the pod', { pod: 'uid-api-pod' }, 1001],
   ['a path', { path: 'team3/db/main' }, 429],
   ['a path that is only a prefix of others', { path: 'team3/db' }, 0],
   ['a path prefix by whole segments', { pathPrefix: 'team3' }, 429],
@@ -129,8 +129,8 @@ const QUERIES: readonly (readonly [string, AuditQuery, number])[] = [
   ['a lease', { lease: 'lea_42' }, 30],
   ['a session', { session: 'ses_web' }, 1000],
   ['a fingerprint and a version', { fingerprint: 'fp_2', version: '4' }, 86],
-  ['nothing that exists', { workload: 'k8s://c1/ns-api/nobody' }, 0],
-  ['what a client only claims to be a path', { path: 'forged' }, 0],
+  ['an unknown workload', { workload: 'k8s://c1/ns-api/unknown' }, 0],
+  ['a path that a client only claims', { path: 'forged' }, 0],
   ['an hour', { from: START + HOUR, to: START + HOUR + 60_000 }, 30],
   ['a workload until a time', { namespace: 'ns-api', to: START + 60_000 }, 10],
   ['everything', {}, 3007],
@@ -156,7 +156,7 @@ describe('a search', () => {
     expect(await all(query)).toEqual(await oracle(query));
   });
 
-  it('refuses a cursor that is none', async () => {
+  it('refuses an invalid cursor', async () => {
     for (const after of ['-1', '1e3', 'x', '01', '']) {
       await expect(bench.reader.search({}, { limit: 1, after })).rejects.toMatchObject({
         code: 'ERR_REQUEST_INVALID',
@@ -207,7 +207,7 @@ describe('the reader', () => {
 });
 
 describe('a filter', () => {
-  it('never denies what is in it, and seldom claims what is not', () => {
+  it('never misses a member, and rarely reports a false positive', () => {
     const filter = new Uint8Array(FILTER_BYTES);
     for (let i = 0; i < 2600; i++) addToFilter(filter, 'request', `req_${i}`);
     const claims = (from: number, to: number): number => {

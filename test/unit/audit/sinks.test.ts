@@ -54,7 +54,7 @@ describe('the file sink', () => {
     expect((await stat(path)).mode & 0o777).toBe(0o600);
   });
 
-  it('cuts a torn last line off before it goes on, wherever it was torn (F24)', async () => {
+  it('cuts off a torn last line before it continues, wherever it was torn (F24)', async () => {
     const path = join(directory, 'audit.log');
     const [one, two] = ['{"a":"one"}', '{"a":"two"}'];
     for (let torn = 0; torn < two.length; torn++) {
@@ -71,7 +71,7 @@ describe('the file sink', () => {
     expect(await linesOf(path)).toEqual([one]);
   });
 
-  it('loses no line when its file is moved away and it is told to reopen (F27)', async () => {
+  it('loses no line when its file is moved and it gets the signal to reopen it (F27)', async () => {
     const path = join(directory, 'audit.log');
     const sink = new FileSink(path);
     const deliveries: Promise<void>[] = [];
@@ -90,7 +90,7 @@ describe('the file sink', () => {
     expect(lines).toEqual(Array.from({ length: 200 }, (_, i) => `{"n":${i}}`));
   });
 
-  it('fails a delivery that cannot be written, and goes on when it can', async () => {
+  it('fails a delivery that cannot be written, and continues when it can', async () => {
     const sink = new FileSink(join(directory, 'no', 'audit.log'));
     await expect(sink.deliver(delivery('{}'))).rejects.toMatchObject({ code: 'ENOENT' });
     const { mkdir } = await import('node:fs/promises');
@@ -149,7 +149,7 @@ describe('the follower', () => {
   });
   afterEach(() => bench.remove());
 
-  /** Steps the clock until the follower has come to rest with nothing to deliver. */
+  /** Steps the clock until the follower has nothing left to deliver. */
   async function settle(done: () => boolean): Promise<void> {
     while (!done()) {
       clock.advance(250);
@@ -180,7 +180,7 @@ describe('the follower', () => {
     return (await bench.reader.entries(0, 10_000)).map(({ entry }) => entry);
   }
 
-  it('delivers every entry in order and goes on where it was after a restart', async () => {
+  it('delivers every entry in order and resumes at its cursor after a restart', async () => {
     const path = join(directory, 'audit.log');
     for (let i = 0; i < 10; i++) await bench.record(...Array.from({ length: 60 }, () => ({})));
     await bench.integrate();
@@ -224,7 +224,7 @@ describe('the follower', () => {
     await truncate(path, 0);
   });
 
-  it('goes on in a new file after a rotation', async () => {
+  it('continues in a new file after a rotation', async () => {
     const path = join(directory, 'audit.log');
     await bench.integrate();
     const { follower } = follow(new FileSink(path));
@@ -238,7 +238,7 @@ describe('the follower', () => {
     expect(lines).toEqual(await entries());
   });
 
-  it('keeps commits going and reports its lag while a sink hangs (F25)', async () => {
+  it('does not block commits and reports its lag while a sink hangs (F25)', async () => {
     let release: (() => void) | undefined;
     const sink: Sink = {
       name: 'hanging',
@@ -262,7 +262,7 @@ describe('the follower', () => {
     release?.();
   });
 
-  it('tries a failing sink again, and moves the cursor only when it took the entries', async () => {
+  it('retries a failing sink, and moves the cursor only after the sink accepted the entries', async () => {
     const taken: string[] = [];
     let failures = 2;
     const sink: Sink = {
@@ -287,7 +287,7 @@ describe('the follower', () => {
     });
   });
 
-  describe('when somebody writes to the database', () => {
+  describe('when an attacker writes to the database', () => {
     async function deliverAll(path: string): Promise<Follower> {
       const { follower } = follow(new FileSink(path));
       await settle(() => hasAll(follower));
@@ -303,8 +303,8 @@ describe('the follower', () => {
 
     it.each([
       ['moved forward', { next_index: 4 }],
-      ['moved forward, its MAC taken away', { next_index: 4, mac: null }],
-    ])('delivers all again when its cursor was %s, and says so', async (_, change) => {
+      ['moved forward, without its MAC', { next_index: 4, mac: null }],
+    ])('delivers all again when its cursor was %s, and logs it', async (_, change) => {
       const path = join(directory, 'audit.log');
       await bench.record({});
       await bench.integrate();
@@ -318,7 +318,7 @@ describe('the follower', () => {
       expect(follower.status().cursorForged).toBe(true);
     });
 
-    it('delivers all again when its cursor is of another, longer log', async () => {
+    it('delivers all again when its cursor belongs to another, longer log', async () => {
       const path = join(directory, 'audit.log');
       await bench.record({});
       await bench.integrate();
@@ -327,7 +327,7 @@ describe('the follower', () => {
       expect(await linesOf(path)).toEqual(await entries());
     });
 
-    it('goes on from a cursor of an older release once it was sealed', async () => {
+    it('resumes at a cursor of an older release once it was sealed', async () => {
       const path = join(directory, 'audit.log');
       await bench.record({}, {});
       await bench.integrate();
@@ -342,7 +342,7 @@ describe('the follower', () => {
       expect(follower.status().cursorForged).toBe(false);
     });
 
-    it('delivers nothing from the first forged entry on, and goes on when it is put right', async () => {
+    it('delivers nothing from the first forged entry on, and continues when it is repaired', async () => {
       const path = join(directory, 'audit.log');
       await bench.record({ requestId: 'req_1' });
       await bench.record({ requestId: 'req_2' });

@@ -14,7 +14,7 @@ const logKey = parseVerifierKey(expected.verifierKey).key;
 const [first = ''] = expected.batches[0]?.entries ?? [];
 
 describe('the frozen audit log', () => {
-  it('is what this version writes, byte for byte', () => {
+  it('equals the output of this version, byte for byte', () => {
     expect(makeVector(input)).toEqual(expected);
   });
 
@@ -39,7 +39,7 @@ describe('the frozen audit log', () => {
     ['with another endorsement', (entry: string) => entry.replace('ment":"SL', 'ment":"SM')],
     ['without an endorsement', (entry: string) => entry.replace('"endorsement"', '"x"')],
     ['that is not JSON', (entry: string) => entry.slice(0, -1)],
-    ['that is nothing', () => ''],
+    ['that is empty', () => ''],
   ])('refuses an announcement %s', (_, change) => {
     const changed = change(first);
     expect(changed).not.toBe(first);

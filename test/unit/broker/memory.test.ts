@@ -24,8 +24,8 @@ afterEach(async () => broker.close());
 const read = async () =>
   readSecret(broker.parts, broker.call(), await broker.logIn(), { path: 'kv/db' });
 
-describe('what memory follows', () => {
-  it('keeps nothing that a change raced with, and gives up when they keep coming', async () => {
+describe('memory that follows changes', () => {
+  it('stores no row that changed during its load, and fails if changes continue', async () => {
     const narrow = () => broker.store.real.commit({ invalidates: ['x'] });
     let tries = 0;
     const kept = await readUnchanged(
@@ -42,7 +42,7 @@ describe('what memory follows', () => {
     expect(await codeOf(never)).toBe('ERR_BUSY');
   });
 
-  it('is read again until a changed document opens; what depends on it waits no longer than a while', async () => {
+  it('loads a changed document again until it opens, and dependent requests wait for a limited time', async () => {
     const { parts, store } = broker;
     const row = (await store.get('documents', { kind: 'policy', name: 'all' }))!;
     const forged = { ...row, version: 9 };
@@ -64,14 +64,14 @@ describe('what memory follows', () => {
     expect(broker.logged.length).toBeGreaterThan(0);
   });
 
-  it('lets nobody wait once it is closed', async () => {
+  it('releases every waiting caller once it is closed', async () => {
     const waiting = broker.parts.state.reached(1_000_000);
     broker.parts.state.close();
     await waiting;
     await broker.parts.state.reached(1_000_000);
   });
 
-  it('refuses to start on a document that was not sealed by us', async () => {
+  it('refuses to start with a document that this installation did not seal', async () => {
     const row = (await broker.store.get('documents', { kind: 'mount', name: 'kv' }))!;
     const forged = { ...row, body: row.body.replace('kv', 'dyn') };
     await broker.store.real.commit({ writes: [{ table: 'documents', put: forged }] });
@@ -89,7 +89,7 @@ describe('what memory follows', () => {
     expect(rows).toBe(1_001);
   });
 
-  it('of a session has every tombstone, however many leases it had', async () => {
+  it('of a session has every tombstone, however many leases the session had', async () => {
     const { session } = await broker.logIn();
     expect(session.id).toMatch(/^ses_/);
     const live = await broker.logIn();
@@ -109,7 +109,7 @@ describe('what memory follows', () => {
 });
 
 describe('decisions', () => {
-  it('use the labels of a pod that a living watch knows', async () => {
+  it('use the labels of a pod that a live watch knows', async () => {
     const rule = { effect: 'allow' };
     const document = policy('all', ['kv/**'], { rule }) as { spec: { subjects: object[] } };
     document.spec.subjects = [
@@ -135,7 +135,7 @@ describe('decisions', () => {
     expect(entries.at(-1)).toMatchObject({ reason: 'denied_by_rule', policy: { name: 'no' } });
   });
 
-  it('on a path without a mount end in not found, for who may read it', async () => {
+  it('on a path without a mount give not found to callers that may read it', async () => {
     await broker.put(admin, 'policy', 'all', policy('all', ['none/**']));
     const live = await broker.logIn();
     const reading = readSecret(broker.parts, broker.call(), live, { path: 'none/x' });
@@ -144,7 +144,7 @@ describe('decisions', () => {
 });
 
 describe('a cursor', () => {
-  it('opens for its own list only', () => {
+  it('is accepted only by its own list', () => {
     const cursor = encodeCursor(broker.parts, 'a', { at: 1 });
     expect(decodeCursor(broker.parts, 'a', cursor)).toEqual({ at: 1 });
     expect(decodeCursor(broker.parts, 'a', undefined)).toBeUndefined();
@@ -178,13 +178,13 @@ describe('a cursor', () => {
   });
 });
 
-/** Takes one lease of the workload, which is then no longer counted beside the store. */
+/** Takes one lease of the workload; it is not in the count of unstored leases after that. */
 async function taken(quota: LeaseQuota): Promise<void> {
   (await quota.take('w'))();
 }
 
 describe('the lease quota', () => {
-  it('counts what other replicas grant, again and again', async () => {
+  it('counts grants of other replicas repeatedly', async () => {
     let stored = 0;
     const count = () => Promise.resolve(stored);
     const quota = new LeaseQuota(Object.assign(Object.create(broker.store), { count }), 32);
@@ -198,7 +198,7 @@ describe('the lease quota', () => {
     expect(await codeOf(taken(quota))).toBe('no error');
   });
 
-  it('that cannot be counted grants nothing, and is counted at the next try', async () => {
+  it('grants nothing while the count fails, and counts at the next attempt', async () => {
     let fails = true;
     const count = () =>
       fails ? Promise.reject(new BrokerError('ERR_STORE_UNAVAILABLE')) : Promise.resolve(0);
@@ -210,7 +210,7 @@ describe('the lease quota', () => {
 });
 
 describe('heads of the log', () => {
-  it('are a page at most', async () => {
+  it('are limited to one page', async () => {
     async function* heads() {
       await Promise.resolve();
       for (let first_index = 0; ; first_index += 1) {

@@ -39,7 +39,7 @@ const counts = async () => ({
 const read = (caller: LiveSession) =>
   readSecret(broker.parts, broker.call(), caller, { path: 'kv/db' });
 
-/** One round: a worker that is stopped finishes what it began. */
+/** One round: a worker that is stopped completes its round. */
 async function expire(): Promise<void> {
   const worker = expiryWorker(broker.parts);
   worker.start();
@@ -47,7 +47,7 @@ async function expire(): Promise<void> {
   await worker.stop();
 }
 
-/** Until nothing that was begun is under way: commits take a turn of the loop each. */
+/** Waits until nothing is in flight: commits take one turn of the loop each. */
 async function settled(): Promise<void> {
   for (let turns = 0; turns < 50; turns += 1) await new Promise((resolve) => setImmediate(resolve));
 }
@@ -63,7 +63,7 @@ async function ended(work: (endings: PodEndings) => unknown): Promise<readonly s
 }
 
 describe('the end of a pod', () => {
-  it('takes back its sessions and leases, and says so once', async () => {
+  it('revokes its sessions and leases, and records it once', async () => {
     const first = await ended((endings) => endings.ended(END));
     expect(first).toEqual(['pod.end deleted', 'session.end pod_ended', 'lease.revoke pod_ended']);
     expect(await counts()).toEqual({ sessions: 0, leases: 0 });
@@ -71,7 +71,7 @@ describe('the end of a pod', () => {
     expect(await ended((endings) => endings.ended(END))).toEqual([]);
   });
 
-  it('told by two watches at once is recorded once', async () => {
+  it('reported by two watches at once is recorded once', async () => {
     const words = await ended((endings) => {
       endings.ended(END);
       endings.ended(END);
@@ -79,13 +79,13 @@ describe('the end of a pod', () => {
     expect(words).toHaveLength(3);
   });
 
-  it('catches a login that committed behind its first look', async () => {
+  it('catches a login that committed after its first query', async () => {
     broker.store.once(records('pod.end'), () => broker.logIn());
     await ended((endings) => endings.ended(END));
     expect(await counts()).toEqual({ sessions: 0, leases: 0 });
   });
 
-  it('is tried again while the store fails', async () => {
+  it('is retried while the store fails', async () => {
     broker.store.refuseOnce(records('pod.end'));
     await ended(async (endings) => {
       endings.ended(END);
@@ -96,7 +96,7 @@ describe('the end of a pod', () => {
     expect(broker.logged).toHaveLength(1);
   });
 
-  it('of many at once only suspends them', async () => {
+  it('of many at once only suspends their sessions', async () => {
     const words = await ended((endings) => endings.lost([END]));
     expect(words).toEqual(['pod.end suspended', 'session.end suspended']);
     expect(await counts()).toEqual({ sessions: 0, leases: 1 });
@@ -112,10 +112,10 @@ describe('the end of a pod', () => {
   });
 });
 
-describe('a watch that lives again', () => {
+describe('a pod watch that recovers', () => {
   const reconcile = () => ended((endings) => endings.reconcile('c1', broker.watches.get('c1')!));
 
-  it('leaves pods that it sees, or that a fresh look finds', async () => {
+  it('leaves pods that it sees, or that a direct lookup finds', async () => {
     expect(await reconcile()).toEqual([]);
     expect(broker.watches.get('c1')!.confirmed).toBeGreaterThan(0);
     broker.watches.get('c1')!.pods.set('pod-1', { state: 'running', labels: new Map() });
@@ -123,7 +123,7 @@ describe('a watch that lives again', () => {
     expect((await counts()).sessions).toBe(1);
   });
 
-  it('ends those that are gone, and suspends those that nobody can tell of', async () => {
+  it('ends pods that are gone, and suspends those without an answer', async () => {
     broker.watches.get('c1')!.fresh = 'ended';
     await broker.logIn({ pod: null });
     expect(await reconcile()).toContain('lease.revoke pod_ended');
@@ -148,7 +148,7 @@ describe('a watch that lives again', () => {
 });
 
 describe('the end of a cluster', () => {
-  it('ends all that came from that registration and nothing of the next', async () => {
+  it('closes all sessions of that registration and none of the next', async () => {
     const { uid } = broker.parts.catalog.find('cluster', 'c1')!;
     await broker.remove(admin, 'cluster', 'c1');
     const words = await ended((endings) => {
@@ -163,7 +163,7 @@ describe('the end of a cluster', () => {
     expect(await ended((endings) => endings.clusterGone('c1', uid))).toEqual([]);
   });
 
-  it('that nobody saw is found at the next start', async () => {
+  it('that no process noticed is found at the next start', async () => {
     await broker.remove(admin, 'cluster', 'c1');
     expect(await ended((endings) => endings.endStrays())).toHaveLength(2);
     expect(await counts()).toEqual({ sessions: 0, leases: 0 });
@@ -177,7 +177,7 @@ describe('expiry', () => {
     ['workload', { workload: 'k8s://c1/pay/api' }],
     ['pod', { cluster: 'c1', pod: 'pod-1' }],
   ] as const)(
-    'ends the leases of sessions that a process ended by %s before it died',
+    'expires the leases of sessions that a process closed by %s before it died',
     async (_by, given) => {
       const selector = given ?? { id: live.session.id };
       broker.store.refuseOnce(records('lease.revoke'));
@@ -201,7 +201,7 @@ describe('expiry', () => {
     expect(await counts()).toEqual({ sessions: 0, leases: 1 });
   });
 
-  it('finds the next ended session after it has checked the ones before', async () => {
+  it('finds the next expired session after it has checked the earlier ones', async () => {
     const other = await broker.logIn();
     await read(other);
     for (const { session } of [live, other]) {
@@ -214,7 +214,7 @@ describe('expiry', () => {
     }
   });
 
-  it('ends leases and sessions at their time, once', async () => {
+  it('expires leases and sessions at their time, once', async () => {
     broker.clock.advance(3_600_000);
     const entries = await broker.entriesOf(async () => {
       await Promise.all([expire(), expire()]);
@@ -223,7 +223,7 @@ describe('expiry', () => {
     expect(await counts()).toEqual({ sessions: 0, leases: 0 });
   });
 
-  it('and a release at the same moment end a lease once', async () => {
+  it('and a revocation at the same moment end a lease once', async () => {
     const short = await readLast();
     broker.clock.advance(3_599_000);
     broker.store.once(records('lease.revoke'), async () => {
@@ -237,7 +237,7 @@ describe('expiry', () => {
     expect(entries.filter(({ outcome }) => outcome === 'ok')).toHaveLength(2);
   });
 
-  it('forgets tombstones, revoked credentials and operator tokens when their time has passed', async () => {
+  it('deletes tombstones, revoked credentials and operator tokens after their retention', async () => {
     const body = { ttl: '1h' };
     await createOperatorToken(broker.parts, broker.call(), admin, { operator: 'root', body });
     const order = { path: 'dyn/db', idempotencyKey: 'k' };
@@ -267,7 +267,7 @@ describe('expiry', () => {
     expect(await broker.parts.store.count('operator_tokens', {})).toBe(1);
   });
 
-  it('goes on after a round that failed', async () => {
+  it('continues after a failed round', async () => {
     let rounds = 0;
     const worker = new Worker('test', 1_000, broker.parts, () => {
       rounds += 1;
@@ -283,8 +283,8 @@ describe('expiry', () => {
   });
 });
 
-describe('a root key that was rotated', () => {
-  it('leaves every session, operator and document of the key before in force', async () => {
+describe('a rotated root key', () => {
+  it('keeps every session, operator and document of the earlier key valid', async () => {
     await broker.close();
     const keyring = new Keyring(generateRootKey());
     broker = await TestBroker.open({}, { keyring });

@@ -31,7 +31,7 @@ describe('a renewal of a credential', () => {
   const renew = (id: string, ttlSeconds?: number) =>
     renewLease(broker.parts, broker.call(), live, { id, ttlSeconds });
 
-  it('lasts as long as the backend agrees, and no longer than the definition', async () => {
+  it('lasts as long as the backend allows, and no longer than the definition', async () => {
     const { lease } = await issue('k', { ttlSeconds: 60 });
     broker.backend.renewed = 90;
     expect((await renew(lease.id)).endsAt).toBe(broker.clock.now() + 90_000);
@@ -46,7 +46,7 @@ describe('a renewal of a credential', () => {
     ['a day of renewals, without one', {}, 86_400_000],
     ['what it says', { maxLeaseTtl: '3h' }, 10_800_000],
     ['its first lease, with one that is shorter', { maxLeaseTtl: '1m' }, 3_600_000],
-  ])('is bound by maxLeaseTtl of the definition: %s', async (_what, more, longest) => {
+  ])('is limited by maxLeaseTtl of the definition: %s', async (_what, more, longest) => {
     await broker.put(admin, 'definition', 'dyn/db', { class: 'dynamic', leaseTtl: '1h', ...more });
     const { token: sessionToken } = await broker.openSession();
     const issuedAt = broker.clock.now();

@@ -28,7 +28,7 @@ const order = () =>
   });
 const row = async () => (await broker.parts.store.list('credentials', { limit: 10 }))[0]!;
 
-/** One round of the revoker: stopped as soon as it started, it finishes what it began. */
+/** Runs one round of the revoker: stopped as soon as it started, it completes the round. */
 async function revokeRound(): Promise<void> {
   const worker = revoker(broker.parts, () => 0.5);
   worker.start();
@@ -36,8 +36,8 @@ async function revokeRound(): Promise<void> {
   await worker.stop();
 }
 
-describe('a credential that only time ends', () => {
-  it('is listed until its backend ends it', async () => {
+describe('a credential that cannot be revoked', () => {
+  it('is listed until it expires at its backend', async () => {
     broker.backend.ttlSeconds = 900;
     const { lease } = await order();
     await releaseLease(broker.parts, broker.call(), live, lease.id);
@@ -52,7 +52,7 @@ describe('a credential that only time ends', () => {
     expect(broker.backend.calls.some((call) => call.startsWith('revoke'))).toBe(false);
   });
 
-  it('is listed as long as it may live, when its order was never recorded', async () => {
+  it('is listed until its latest expiry if its issue was never recorded', async () => {
     broker.backend.shortestSeconds = 900;
     broker.store.beforeCommit = (plan) => {
       if (plan.urgent === true || records('credential.issue')(plan)) {

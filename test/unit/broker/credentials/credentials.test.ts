@@ -32,13 +32,13 @@ const order = (key = 'k', more: { ttlSeconds?: number; path?: string } = {}, cal
   });
 const row = async () => (await broker.parts.store.list('credentials', { limit: 10 }))[0]!;
 
-/** One round of a worker: stopped as soon as it started, it finishes what it began. */
+/** Runs one round of a worker: stopped as soon as it started, it completes the round. */
 async function round(worker: Worker): Promise<void> {
   worker.start();
   await worker.stop();
 }
 
-/** Rounds of the revoker that are allowed to finish, until its queue is empty or a try is due later. */
+/** Runs complete rounds of the revoker until its queue is empty or a retry is due later. */
 async function revokeAll(): Promise<void> {
   const { store, clock } = broker.parts;
   const worker = revoker(broker.parts, () => 0.5);
@@ -61,8 +61,8 @@ async function revokeAll(): Promise<void> {
   await worker.stop();
 }
 
-describe('an order', () => {
-  it('precedes what it makes with rows from which it can be found, and is one entry', async () => {
+describe('issuing a credential', () => {
+  it('writes an intent row before it calls the backend, and records one entry', async () => {
     const states: string[] = [];
     broker.backend.during = async () => void states.push((await row()).state);
     const entries = await broker.entriesOf(() => order());
@@ -71,7 +71,7 @@ describe('an order', () => {
     expect(await row()).toMatchObject({ state: 'issued' });
   });
 
-  it('is repeated under its key, and is another under another', async () => {
+  it('returns the same credential for the same idempotency key, and another for another key', async () => {
     const first = await order('a');
     expect((await order('a')).lease.id).toBe(first.lease.id);
     expect((await order('b')).lease.id).not.toBe(first.lease.id);
@@ -79,7 +79,7 @@ describe('an order', () => {
     expect(broker.backend.credentials.size).toBe(2);
   });
 
-  it('under the key of one that is being filled leaves that one alone', async () => {
+  it('leaves the first request alone when a second uses its key while it is in flight', async () => {
     let second = '';
     broker.backend.during = async (step) => {
       if (step === 'issue') second = await codeOf(order());
@@ -89,7 +89,7 @@ describe('an order', () => {
     expect(await row()).toMatchObject({ state: 'issued', lease_id: first.lease.id });
   });
 
-  it('that begins at the same moment under the same key does not undo the faster one', async () => {
+  it('does not undo the faster of two requests that start at once under one key', async () => {
     const results = await Promise.allSettled([order(), order()]);
     expect(results.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
     expect(await row()).toMatchObject({ state: 'issued' });
@@ -97,7 +97,7 @@ describe('an order', () => {
     expect(broker.backend.credentials.size).toBe(1);
   });
 
-  it.each(['prepare', 'issue'])('that fails at %s is revoked by what it left', async (at) => {
+  it.each(['prepare', 'issue'])('revokes what a failure at %s left', async (at) => {
     broker.backend.during = (step) => {
       if (step === at) throw new BrokerError('ERR_PROVIDER_FAILED');
     };
@@ -113,7 +113,7 @@ describe('an order', () => {
     expect(await codeOf(order())).toBe('ERR_CONFLICT');
   });
 
-  it('whose record fails releases nothing and leaves nothing at the backend', async () => {
+  it('releases nothing and leaves nothing at the backend when its record fails', async () => {
     broker.store.refuseOnce(records('credential.issue'));
     expect(await codeOf(order())).toBe('ERR_AUDIT_UNAVAILABLE');
     await revokeAll();
@@ -124,19 +124,19 @@ describe('an order', () => {
   it.each([
     ['its policy goes', 'ERR_DENIED', () => broker.remove(admin, 'policy', 'all')],
     [
-      'its session ends',
+      'its session closes',
       'ERR_UNAUTHENTICATED',
       () => endOwnSession(broker.parts, broker.call(), live),
     ],
     [
-      'its pod begins to end',
+      'its pod starts to terminate',
       'ERR_DENIED',
       async () => {
         broker.watches.get('c1')!.pods.set('pod-1', { state: 'terminating', labels: new Map() });
         await broker.store.real.commit({ invalidates: ['pod:c1/pod-1'] });
       },
     ],
-  ])('is revoked unseen when %s while it is filled', async (_, code, narrow) => {
+  ])('revokes the credential without releasing it when %s in flight', async (_, code, narrow) => {
     broker.backend.during = async (step) => {
       if (step === 'issue') await narrow();
     };
@@ -148,7 +148,7 @@ describe('an order', () => {
     expect(broker.backend.credentials.size).toBe(0);
   });
 
-  it('of a policy that goes before its intent begins nothing', async () => {
+  it('does nothing when its policy is removed before the intent commits', async () => {
     broker.store.once(
       ({ writes = [] }) => writes.some(({ table }) => table === 'credentials'),
       () => broker.remove(admin, 'policy', 'all'),
@@ -158,7 +158,7 @@ describe('an order', () => {
     expect(broker.backend.calls).toEqual([]);
   });
 
-  it('that was given up as abandoned and comes after all is revoked by the name it then has', async () => {
+  it('revokes a credential that the backend returns after the request was abandoned, by its final name', async () => {
     broker.backend.during = async (step) => {
       if (step !== 'issue') return;
       broker.backend.during = () => undefined;
@@ -173,7 +173,7 @@ describe('an order', () => {
     expect(await row()).toMatchObject({ state: 'revoked', handle: `${(await row()).id}.issued` });
   });
 
-  it('says what a path lacks whose mount makes credentials', async () => {
+  it('reports what the settings of a path lack for a mount with dynamic credentials', async () => {
     await expect(order('k', { path: 'dyn/undefined' })).rejects.toMatchObject({
       code: 'ERR_CONFLICT',
       detail: expect.stringContaining('class: dynamic'),
@@ -184,7 +184,7 @@ describe('an order', () => {
     });
   });
 
-  it('is refused for what is not made to order, without a pod, and by a pod that ends', async () => {
+  it('is refused for static secrets, without a pod, and for a pod that ends', async () => {
     expect(await codeOf(order('k', { path: 'kv/db' }))).toBe('ERR_CONFLICT');
     expect(await codeOf(order('k', { path: 'else/db' }))).toBe('ERR_DENIED');
     expect(await codeOf(order('k', { path: 'dyn/db' }, await broker.logIn({ pod: null })))).toBe(
@@ -210,7 +210,7 @@ describe('an order', () => {
     [1e18, 'no error'],
     [Infinity, 'no error'],
     [1.5, 'no error'],
-  ])('of a backend that grants %s seconds is never unlimited (B07)', async (ttlSeconds, code) => {
+  ])('does not treat a grant of %s seconds as unlimited (B07)', async (ttlSeconds, code) => {
     broker.backend.ttlSeconds = ttlSeconds;
     expect(await codeOf(order())).toBe(code);
     const [lease] = await broker.parts.store.list('leases', { limit: 1 });
@@ -221,13 +221,13 @@ describe('an order', () => {
     }
   });
 
-  it('is not repeated after its lease ended, whoever noticed', async () => {
+  it('is not repeated after its lease expired, even if no process noticed', async () => {
     await order('k', { ttlSeconds: 60 });
     broker.clock.advance(61_000);
     expect(await codeOf(order('k', { ttlSeconds: 60 }))).toBe('ERR_CONFLICT');
   });
 
-  it('is not repeated when its lease is given back meanwhile', async () => {
+  it('is not repeated when its lease is revoked in the meantime', async () => {
     const { lease } = await order();
     broker.store.once(records('credential.issue'), () =>
       releaseLease(broker.parts, broker.call(), live, lease.id),
@@ -237,7 +237,7 @@ describe('an order', () => {
 });
 
 describe('the mount of a credential', () => {
-  it('is neither deleted nor led elsewhere while the credential lives', async () => {
+  it('cannot be deleted or pointed elsewhere while the credential lives', async () => {
     const { lease } = await order();
     expect(await codeOf(broker.remove(admin, 'mount', 'dyn'))).toBe('ERR_CONFLICT');
     const elsewhere = mount('dyn', { dynamic: true, root: 'other' });
@@ -251,7 +251,7 @@ describe('the mount of a credential', () => {
 });
 
 describe('the revoke queue', () => {
-  it('revokes at once what ended, and records it once', async () => {
+  it('revokes expired credentials at once and records each once', async () => {
     await order('k', { ttlSeconds: 60 });
     broker.clock.advance(60_000);
     const entries = await broker.entriesOf(async () => {
@@ -262,7 +262,7 @@ describe('the revoke queue', () => {
     expect(broker.backend.credentials.size).toBe(0);
   });
 
-  it('tries again with growing pauses, lists what will not go, and tries on', async () => {
+  it('retries with growing delays, lists failures, and continues to retry', async () => {
     const { lease } = await order();
     await releaseLease(broker.parts, broker.call(), live, lease.id);
     broker.backend.during = () => {
@@ -290,7 +290,7 @@ describe('the revoke queue', () => {
     ).toBe('ERR_CONFLICT');
   });
 
-  it('is retried by responders only, and every refusal is an entry', async () => {
+  it('is retried by responders only, and records every refusal', async () => {
     const auditor = await broker.operator('a', [{ role: 'auditor' }]);
     const entries = await broker.entriesOf(async () => {
       expect(await codeOf(retryRevocation(broker.parts, broker.call(), auditor, 'cred_x'))).toBe(
@@ -306,7 +306,7 @@ describe('the revoke queue', () => {
     ]);
   });
 
-  it('takes a credential that was queued again under another handle for another', async () => {
+  it('treats a credential that was queued again with a new handle as a new one', async () => {
     const { lease } = await order();
     await releaseLease(broker.parts, broker.call(), live, lease.id);
     broker.backend.during = async () => {
@@ -320,7 +320,7 @@ describe('the revoke queue', () => {
     expect(await row()).toMatchObject({ state: 'revoked', handle: 'more' });
   });
 
-  it('adopts what a crash left half made, not what is filled this moment', async () => {
+  it('adopts credentials that a crash left half issued, and none in flight', async () => {
     await order();
     const issued = await row();
     await broker.store.real.commit({
@@ -350,7 +350,7 @@ describe('the revoke queue', () => {
     expect(await state('cred_b')).toBe('issued');
   });
 
-  it('says that a backend cannot be reached when its mount is gone', async () => {
+  it('reports the backend as unreachable when its mount is gone', async () => {
     const { lease } = await order();
     await releaseLease(broker.parts, broker.call(), live, lease.id);
     await broker.store.real.commit({
@@ -363,8 +363,8 @@ describe('the revoke queue', () => {
   });
 });
 
-describe('an order whose store fails', () => {
-  it('waits for recovery, which finds its intent', async () => {
+describe('issuing a credential when the store fails', () => {
+  it('waits for recovery, which finds the intent', async () => {
     broker.backend.during = (step) => {
       if (step !== 'issue') return;
       broker.store.beforeCommit = ({ urgent }) => {
@@ -381,7 +381,7 @@ describe('an order whose store fails', () => {
     expect(await row()).toMatchObject({ state: 'revoked' });
   });
 
-  it('leaves to its commit what turned out to be durable', async () => {
+  it('keeps a commit that turned out to be durable', async () => {
     broker.store.once(records('credential.issue'), async (plan) => {
       await broker.store.real.commit(plan);
       throw new BrokerError('ERR_AUDIT_UNAVAILABLE');

@@ -61,7 +61,7 @@ describe('the ref of a definition that a scoped secret-editor saves', () => {
     ['kube', { name: 'team-a', key: 'password' }],
     ['pg', { role: 'team-a' }],
     ['my', { role: 'team-a' }],
-  ])('may name a place of the scope (%s %j)', async (mount, ref) => {
+  ])('may name a place inside the scope (%s %j)', async (mount, ref) => {
     const path = `${mount}/team-a/alias`;
     const dynamic = ['creds', 'iam', 'pg', 'my'].includes(mount);
     const body = { ref, ...(dynamic && { class: 'dynamic' }) };
@@ -101,14 +101,14 @@ describe('the ref of a definition that a scoped secret-editor saves', () => {
     expect(broker.parts.catalog.find('definition', path)).toBeUndefined();
   });
 
-  it('is refused for an embedded mount, as it is for everybody', async () => {
+  it('is refused for an embedded mount, as for every caller', async () => {
     for (const who of [editor, admin]) {
       const failure = await failureOf(broker.put(who, 'definition', 'app/x', { ref: {} }));
       expect(failure).toMatchObject({ code: 'ERR_BODY_INVALID', reason: undefined });
     }
   });
 
-  it('may stay where an unscoped editor pointed it, as long as nothing else reaches there', async () => {
+  it('may stay where an unscoped editor pointed it, if no other field changes what it reaches', async () => {
     const path = 'kv2/team-a/shared';
     const ref = { path: 'secret/data/team-b/db' };
     await broker.put(admin, 'definition', path, { ref });
@@ -121,8 +121,8 @@ describe('the ref of a definition that a scoped secret-editor saves', () => {
   });
 });
 
-describe('a check of a mount', () => {
-  it('lists the definitions that are aliases, and where they lead', async () => {
+describe('the check of a mount', () => {
+  it('lists the definitions that are aliases, and their targets', async () => {
     const put = (name: string, ref?: object) =>
       broker.put(admin, 'definition', `kv/checked/${name}`, { ref });
     await put('own', { at: 'kv/checked/own' });
@@ -140,7 +140,7 @@ describe('a check of a mount', () => {
 describe('an alias around a policy that denies a path', () => {
   const SECRET = { data: { password: 'team-b' }, version: '1' };
 
-  it('is not made by a scoped editor: its workloads read nothing of the denied path', async () => {
+  it('is refused to a scoped editor: its workloads read nothing of the denied path', async () => {
     broker.backend.secrets.set('kv/team-b/db', SECRET);
     await broker.put(admin, 'policy', 'deny-b', {
       ...policy('deny-b', ['kv/team-b/**'], { rule: { effect: 'deny' } }),
@@ -152,7 +152,8 @@ describe('an alias around a policy that denies a path', () => {
     const read = (path: string) => readSecret(broker.parts, broker.call(), live, { path });
     expect(await codeOf(read('kv/team-a/alias'))).toBe('ERR_NOT_FOUND');
     expect(await codeOf(read('kv/team-b/db'))).toBe('ERR_DENIED');
-    // An unscoped editor may: a ref is an alias, and policies are decided on the path alone (docs/policies.md).
+    // An unscoped editor may create one: a ref is an alias, and policies are decided on the path alone
+    // (docs/policies.md).
     await save(admin);
     expect((await read('kv/team-a/alias')).value.version).toBe('1');
     await broker.remove(admin, 'definition', 'kv/team-a/alias');
@@ -173,7 +174,7 @@ describe('the rotation target of a definition that a scoped secret-editor saves'
   ];
 
   it.each(rotations)(
-    'may not be at a connection that others use too (%s %j)',
+    'may not be at a connection that other scopes use (%s %j)',
     async (connection, how) => {
       for (const path of ['app/stolen', 'kv2/team-a/stolen', 'aws/team-a/stolen']) {
         const rotation = { connection, ...how };
@@ -184,7 +185,7 @@ describe('the rotation target of a definition that a scoped secret-editor saves'
     },
   );
 
-  it('says the same whether another definition rotates the account or none does', async () => {
+  it('gets the same answer whether or not another definition rotates the account', async () => {
     const rotation = { connection: 'pg', strategy: 'single-user', options: { username: 'owned' } };
     const attempt = () => failureOf(broker.put(editor, 'definition', 'app/stolen', { rotation }));
     const before = await attempt();
@@ -204,7 +205,7 @@ describe('the rotation target of a definition that a scoped secret-editor saves'
     expect(await codeOf(broker.put(scoped, 'definition', path, { rotation }))).toBe('no error');
   });
 
-  it('may be the secret at AWS that is the own place of the path', async () => {
+  it('may be the AWS secret that the path itself reads', async () => {
     const rotation = {
       ...{ connection: 'aws', strategy: 'own-rotation', options: { name: 'team-a/db' } },
     };

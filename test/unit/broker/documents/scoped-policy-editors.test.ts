@@ -28,7 +28,7 @@ const apply = (
 ) => applyDocument(broker.parts, broker.call(), by, { kind, name, body, precondition });
 
 describe('policies of a scoped policy-editor', () => {
-  it('say nothing of those outside: a policy that is there looks like one that is not', async () => {
+  it('do not reveal policies outside the scope: existing and absent ones look the same', async () => {
     const inside = (name: string) => policy(name, ['kv/team/**']);
     const outside = (name: string) => policy(name, ['kv/**']);
     const read = (name: string) =>

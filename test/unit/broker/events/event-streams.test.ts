@@ -4,7 +4,7 @@ import type { EventSink } from '../../../../src/broker/events/event-streams.ts';
 import type { LiveSession } from '../../../../src/broker/sessions/session-memory.ts';
 import { codeOf, TestBroker } from '../../../kit/broker-parts.ts';
 
-/** What comes over one stream: the types of events, `beat` and `end`. */
+/** Everything that one stream delivers: the types of events, `beat` and `end`. */
 class Received implements EventSink {
   readonly all: string[] = [];
   isSlow = false;
@@ -44,8 +44,8 @@ async function settle(): Promise<void> {
   for (let turns = 0; turns < 50; turns += 1) await new Promise((resolve) => setImmediate(resolve));
 }
 
-describe('a stream on which nothing happens', () => {
-  it('has a heart-beat every 15 seconds, for as long as it is open', async () => {
+describe('an idle stream', () => {
+  it('sends a heartbeat every 15 seconds while it is open', async () => {
     const { received, close } = await follow();
     broker.clock.advance(14_999);
     expect(received.all).toEqual(['ready']);
@@ -60,7 +60,7 @@ describe('a stream on which nothing happens', () => {
     expect(received.all).toHaveLength(4);
   });
 
-  it('ends at the heart-beat after its session, of whose end no change tells', async () => {
+  it('closes at the first heartbeat after its session expired, which no change reports', async () => {
     const { received } = await follow();
     broker.clock.advance(live.session.endsAt - broker.clock.now() + 15_000);
     await settle();
@@ -68,8 +68,8 @@ describe('a stream on which nothing happens', () => {
   });
 });
 
-describe('a stream whose receiver is too slow', () => {
-  it('is ended, and gives its place back', async () => {
+describe('a stream with a slow receiver', () => {
+  it('is closed and frees its place', async () => {
     const { received } = await follow();
     received.isSlow = true;
     await broker.store.real.commit({ writes: [], invalidates: [`leases:${live.session.id}`] });
@@ -79,8 +79,8 @@ describe('a stream whose receiver is too slow', () => {
   });
 });
 
-describe('streams of everybody together', () => {
-  it('are as many as there may be, and no pod has more than four', async () => {
+describe('all streams together', () => {
+  it('are limited in number, and each pod is limited to four', async () => {
     const pods = await Promise.all(
       ['a', 'b'].map((pod) => broker.logIn({ pod: { name: pod, uid: pod } })),
     );

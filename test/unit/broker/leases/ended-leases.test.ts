@@ -18,10 +18,10 @@ let broker: TestBroker;
 let live: LiveSession;
 /** Rows that each query of leases returned. */
 let rowsRead: number[];
-/** Turns of the loop that came between the queries. */
+/** Turns of the event loop between the queries. */
 let turns: number;
 
-/** Leases of one path and, all the ended ones, of one session: a workload reads and gives back as often as it likes. */
+/** Many leases of one path, and expired ones of one session: a workload reads and revokes as often as it likes. */
 async function fill(store: Store): Promise<void> {
   const put = (from: number, state: 'live' | 'ended', count: number): Promise<unknown> =>
     store.commit({
@@ -61,7 +61,7 @@ async function settle(): Promise<void> {
   }
 }
 
-describe(`a path with ${ENDED} ended leases`, () => {
+describe(`a path with ${ENDED} expired leases`, () => {
   beforeAll(async () => {
     broker = await TestBroker.open();
     await broker.seed();
@@ -89,7 +89,7 @@ describe(`a path with ${ENDED} ended leases`, () => {
 
   const total = (): number => rowsRead.reduce((sum, rows) => sum + rows, 0);
 
-  it('costs a write of the path no more reads than its live leases, in pages between which other work runs', async () => {
+  it('costs a write only the reads of its live leases, in pages between which other work runs', async () => {
     const { events, close } = await follow();
     rowsRead = [];
     turns = 0;
@@ -102,7 +102,7 @@ describe(`a path with ${ENDED} ended leases`, () => {
     close();
   });
 
-  it('costs twenty writes at once no more than two', async () => {
+  it('costs twenty simultaneous writes no more than two reads', async () => {
     const { events, close } = await follow();
     rowsRead = [];
     const write = (): Promise<unknown> => broker.store.commit({ invalidates: [`secret:${PATH}`] });
@@ -116,7 +116,7 @@ describe(`a path with ${ENDED} ended leases`, () => {
     close();
   });
 
-  it('costs a stream that comes back the live leases of its session', async () => {
+  it('costs a reconnecting stream only the live leases of its session', async () => {
     const since = broker.store.seq();
     await broker.store.commit({ invalidates: [`secret:${PATH}`] });
     const { events, close } = await follow(since);
@@ -125,12 +125,12 @@ describe(`a path with ${ENDED} ended leases`, () => {
     close();
   });
 
-  it('costs a rotation of the path its live leases', async () => {
+  it('costs a rotation of the path only its live leases', async () => {
     expect((await holdersOf(broker.parts, PATH)).size).toBe(LIVE + 1);
     expect(total()).toBe(LIVE + 1);
   });
 
-  it('costs the session that ended them its live leases', async () => {
+  it('costs the session that revoked them only its live leases', async () => {
     const leases = new SessionLeases(live.session.id, broker.store);
     await leases.load();
     expect(leases.find({ mountUid: 'mnt_1', path: PATH, version: '1', generation: '' })?.id).toBe(

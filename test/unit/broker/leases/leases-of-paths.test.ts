@@ -39,8 +39,8 @@ const refusalOf = () =>
 const revoke = () =>
   revokeLeases(broker.parts, broker.call(), admin, { selector: { path: PATH }, comment: 'x' });
 
-describe('a version that another place has too', () => {
-  it('is another one for leases, and the same as before once the path leads back', async () => {
+describe('a version number that exists at two places', () => {
+  it('counts as two versions for leases, and as the first again once the path points back', async () => {
     const first = await read();
     await point('second');
     const second = await read();
@@ -52,7 +52,7 @@ describe('a version that another place has too', () => {
     expect((await read()).lease.id).toBe(first.lease.id);
   });
 
-  it('is not revoked with it, and a change that leads nowhere else does not undo a revocation', async () => {
+  it('is revoked at one place only, and a change of settings with the same target does not undo a revocation', async () => {
     await read();
     await revoke();
     expect(await refusalOf()).toBe('lease_revoked');
@@ -66,7 +66,7 @@ describe('a version that another place has too', () => {
     expect(await refusalOf()).toBe('lease_revoked');
   });
 
-  it('is left behind when its namesake is acknowledged', async () => {
+  it('is not acknowledged by an acknowledgement of the other one', async () => {
     const first = await read();
     await point('second');
     broker.clock.advance(1_000);
@@ -79,8 +79,8 @@ describe('a version that another place has too', () => {
   });
 });
 
-describe('a lease of a release that did not keep the place', () => {
-  it('counts for every place: a revocation from before an upgrade holds', async () => {
+describe('a lease of a release that did not store the place', () => {
+  it('counts for every place: a revocation from before an upgrade stays valid', async () => {
     const { lease } = await read();
     await revoke();
     await broker.store.real.commit({

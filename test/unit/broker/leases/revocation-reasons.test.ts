@@ -16,7 +16,7 @@ afterEach(async () => broker.close());
 
 const row = async () => (await broker.parts.store.list('credentials', { limit: 1 }))[0]!;
 
-/** Runs the revoker until it has tried once more. */
+/** Runs the revoker until it has made one more attempt. */
 async function tryOnce(): Promise<void> {
   const before = await row();
   const worker = revoker(broker.parts, () => 0.5);
@@ -30,7 +30,7 @@ async function tryOnce(): Promise<void> {
   await worker.stop();
 }
 
-it('lists at once, with the reason, what an operator has to decide at the backend, and retries it', async () => {
+it('lists at once, with the reason, credentials that need an operator, and retries them', async () => {
   const live = await broker.logIn();
   const { lease } = await issueCredential({
     parts: broker.parts,

@@ -19,8 +19,8 @@ afterEach(async () => broker.close());
 const asked = (): string[] => broker.backend.calls.filter((call) => call.startsWith('read:'));
 const read = (path: string) => readSecret(broker.parts, broker.call(), live, { path });
 
-describe('a secret that is not there', () => {
-  it('is asked for at its backend once a second, and each read has its entry', async () => {
+describe('an absent secret', () => {
+  it('causes one request to its backend each second, and one entry for each read', async () => {
     const entries = await broker.entriesOf(async () => {
       for (let count = 0; count < 20; count += 1) {
         expect(await codeOf(read('kv/none'))).toBe('ERR_NOT_FOUND');
@@ -33,34 +33,34 @@ describe('a secret that is not there', () => {
     expect(asked()).toHaveLength(2);
   });
 
-  it('is there a second after somebody put it at the backend', async () => {
+  it('is found one second after an owner created it at the backend', async () => {
     await codeOf(read('kv/none'));
     broker.backend.secrets.set('kv/none', { data: { password: 'p' }, version: '1' });
     broker.clock.advance(1_000);
     expect((await read('kv/none')).value.version).toBe('1');
   });
 
-  it('is there at once after a write through the broker', async () => {
+  it('is found at once after a write through the broker', async () => {
     expect(await codeOf(read('app/new'))).toBe('ERR_NOT_FOUND');
     const write = { path: 'app/new', data: { password: 'p' }, ifVersion: undefined };
     await writeSecret(broker.parts, broker.call(), live, write);
     expect((await read('app/new')).value.json.toString()).toContain('p');
   });
 
-  it('is asked for again when its mount changes', async () => {
+  it('is requested again when its mount changes', async () => {
     await codeOf(read('kv/none'));
     await broker.put(admin, 'mount', 'kv', mount('kv', {}, { cacheTtl: '5s' }));
     await codeOf(read('kv/none'));
     expect(asked()).toHaveLength(2);
   });
 
-  it('is denied, not absent, to a caller whose right was taken away', async () => {
+  it('is denied, not absent, to a caller that lost its permission', async () => {
     await codeOf(read('kv/none'));
     await broker.put(admin, 'policy', 'all', policy('all', ['app/**']));
     expect(await codeOf(read('kv/none'))).toBe('ERR_DENIED');
   });
 
-  it('is asked for once in batches too', async () => {
+  it('causes one request for batches too', async () => {
     const items = [{ path: 'kv/none' }, { path: 'kv/nothing' }];
     for (let count = 0; count < 5; count += 1) {
       await readSecrets(broker.parts, broker.call(), live, items);

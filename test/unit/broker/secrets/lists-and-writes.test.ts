@@ -42,7 +42,7 @@ describe('a list', () => {
       charge: (reads) => void (charged += reads),
     });
 
-  it('shows names that may be listed, by whole segments, page after page', async () => {
+  it('shows names that the caller may list, by whole segments, page after page', async () => {
     for (const name of ['kv/a/1', 'kv/a/2', 'kv/ab/1', 'kv/b'])
       broker.backend.secrets.set(name, { data: { v: '1' }, version: '1' });
     expect((await list('kv/a')).items.map(({ path }) => path)).toEqual(['kv/a/1', 'kv/a/2']);
@@ -57,7 +57,7 @@ describe('a list', () => {
     expect(seen).toEqual(['kv/a/1', 'kv/a/2', 'kv/ab/1', 'kv/b', 'kv/db', 'kv/other']);
   });
 
-  it('charges what each page of the backend cost, and goes on later where a page costs too much', async () => {
+  it('charges the cost of each page of the backend, and continues later if a page costs too much', async () => {
     for (let n = 0; n < 250; n += 1)
       broker.backend.secrets.set(`kv/n${n}`, { data: { v: '1' }, version: '1' });
     await list('kv', undefined, live, 250);
@@ -72,7 +72,7 @@ describe('a list', () => {
     expect(rest.items).toHaveLength(20);
   });
 
-  it('asks no backend in which nothing may be listed, whose failure would tell of it', async () => {
+  it('does not call a backend without listable paths, because its failure would reveal it', async () => {
     await broker.put(admin, 'policy', 'all', policy('all', ['app/**']));
     broker.backend.during = () => {
       throw new BrokerError('ERR_PROVIDER_UNAVAILABLE');
@@ -82,7 +82,7 @@ describe('a list', () => {
     expect(broker.backend.calls).toEqual([]);
   });
 
-  it('refuses a cursor that it did not give out, with an entry (C10)', async () => {
+  it('refuses a foreign cursor, with an entry (C10)', async () => {
     for (const after of ['x', 'e30.AAAA', 'a.b.c']) {
       const entries = await broker.entriesOf(async () => {
         expect(await codeOf(list('kv', after))).toBe('ERR_REQUEST_INVALID');
@@ -101,7 +101,7 @@ describe('a list', () => {
     expect(await codeOf(list('app', undefined, editor))).toBe('ERR_DENIED');
   });
 
-  it('shows versions where the backend tells them', async () => {
+  it('shows versions if the backend provides them', async () => {
     await writeSecret(broker.parts, broker.call(), live, { path: 'app/s', data: { v: '1' } });
     expect((await list('app')).items).toEqual([{ path: 'app/s', version: '1' }]);
   });
@@ -111,7 +111,7 @@ describe('a write', () => {
   const write = (path: string, more: { ifVersion?: string; data?: Record<string, string> } = {}) =>
     writeSecret(broker.parts, broker.call(), live, { path, data: { v: '1' }, ...more });
 
-  it('is recorded once, done or refused', async () => {
+  it('is recorded once, successful or refused', async () => {
     const cases: [Promise<unknown> | (() => Promise<unknown>), string, string][] = [
       [() => write('app/s'), 'no error', 'ok'],
       [() => write('app/s', { ifVersion: 'absent' }), 'ERR_VERSION_CONFLICT', 'error'],
@@ -127,7 +127,7 @@ describe('a write', () => {
     }
   });
 
-  it('is refused when the right to it is taken away before its commit', async () => {
+  it('is refused when its permission is removed before the commit', async () => {
     broker.store.once(records('secret.write'), () =>
       broker.put(admin, 'policy', 'all', policy('all', ['app/**'], { capabilities: ['read'] })),
     );
@@ -141,7 +141,7 @@ describe('a write', () => {
     expect(await write('app/s')).toEqual({ path: 'app/s', version: '3' });
   });
 
-  it('that may have happened is not recorded as one that failed, and its caller is told so', async () => {
+  it('with an unknown outcome is not recorded as failed, and its caller gets that answer', async () => {
     broker.store.once(records('secret.write'), async (plan) => {
       await broker.store.real.commit(plan);
       throw new BrokerError('ERR_OUTCOME_UNKNOWN');
@@ -152,7 +152,7 @@ describe('a write', () => {
     expect(entries).toMatchObject([{ action: 'secret.write', outcome: 'ok' }]);
   });
 
-  it('can be listed by version and taken back, by who may', async () => {
+  it('can be listed by version and deleted by an authorized caller', async () => {
     await write('app/s');
     const editor = await broker.operator('ed', [{ role: 'secret-editor', scope: ['app'] }]);
     const { parts } = broker;

@@ -68,7 +68,7 @@ describe('a mount outside the locators of its connection', () => {
     ['vault', { engine: 'kv-v2', path: 'secret' }],
     ['vault', { engine: 'dynamic', path: 'db', root: 'creds', tokenRole: 'r' }],
     ['iam', { account: '111111111111' }],
-  ])('is not one that the locators reach into (%s %j)', async (connection, options) => {
+  ])('is refused unless the locators reach into it (%s %j)', async (connection, options) => {
     const body = { prefix: 'm', connection, options };
     expect(await codeOf(broker.put(admin, 'mount', 'm', body))).toBe('no error');
     await broker.remove(admin, 'mount', 'm');
@@ -96,14 +96,14 @@ describe('a list', () => {
     );
   };
 
-  it('names only what the locators let be read, to workloads and operators alike', async () => {
+  it('names only paths that the locators allow, to workloads and operators alike', async () => {
     const seen = { paths: ['wide/team-a/x', 'wide/team-b/open'], next: false };
     expect(await pathsOf('wide')).toEqual([seen, seen]);
     const page = { paths: ['wide/team-a/x'], next: true };
     expect(await pathsOf('wide', 1)).toEqual([page, page]);
   });
 
-  it('does not ask the backend below a place that the locators leave out', async () => {
+  it('does not call the backend below a place that the locators exclude', async () => {
     narrow.calls.length = 0;
     const nothing = { paths: [], next: false };
     expect(await pathsOf('wide/z')).toEqual([nothing, nothing]);
@@ -112,7 +112,7 @@ describe('a list', () => {
   });
 });
 
-describe('what locators reach', () => {
+describe('the reach of locators', () => {
   it.each<[string, string[], boolean]>([
     ['', ['a/b'], true],
     ['a/', ['a/b'], true],
@@ -125,7 +125,7 @@ describe('what locators reach', () => {
     ['ab/', ['a/**'], false],
     ['a/b', ['a/*'], true],
     ['a/', [], false],
-  ])('of %j by %j: %s', (covers, patterns, reached) => {
+  ])('for %j by %j: %s', (covers, patterns, reached) => {
     expect(isReachable(covers, patterns)).toBe(reached);
   });
 });

@@ -33,7 +33,7 @@ describe('the entry of a read', () => {
     ]);
   });
 
-  it('names it when the value comes from memory, and asks no backend and no provider for it', async () => {
+  it('names it for a value from memory, without a call to backend or provider', async () => {
     await read('kv/team-a/alias');
     const { connections } = broker.parts;
     const located: string[] = [];
@@ -47,7 +47,7 @@ describe('the entry of a read', () => {
     expect(located).toEqual([]);
   });
 
-  it('names it in a batch that one call to the backend brought', async () => {
+  it('names it in a batch that one call to the backend served', async () => {
     broker.backend.batches = true;
     const items = [{ path: 'kv/team-b/db' }, { path: 'kv/team-a/alias' }];
     const entries = await broker.entriesOf(() =>
@@ -59,7 +59,7 @@ describe('the entry of a read', () => {
     ]);
   });
 
-  it('names it when the read fails, and not when it is denied', async () => {
+  it('names it when the read fails, but not when it is denied', async () => {
     const elsewhere = { ref: { at: 'kv/absent' } };
     await broker.put(admin, 'definition', 'kv/team-a/absent', elsewhere);
     const entries = await broker.entriesOf(async () => {
@@ -72,7 +72,7 @@ describe('the entry of a read', () => {
     ]);
   });
 
-  it('has none in our own store, where the path is the place', async () => {
+  it('has no locator for the embedded store, where the path is the place', async () => {
     const write = { path: 'app/x', data: { a: 'b' } };
     await writeSecret(broker.parts, broker.call(), live, write);
     const [entry] = await broker.entriesOf(() => read('app/x'));
@@ -81,7 +81,7 @@ describe('the entry of a read', () => {
 });
 
 describe('the entry of a credential', () => {
-  it('names the place that it was issued from', async () => {
+  it('names the place that issued it', async () => {
     await broker.put(admin, 'definition', 'dyn/alias', {
       ...{ class: 'dynamic', ref: { at: 'dyn/admin' } },
     });

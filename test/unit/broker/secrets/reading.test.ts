@@ -30,7 +30,7 @@ const text = async (path: string, caller?: LiveSession | LiveOperator) =>
   (await read(path, caller)).value.json.toString();
 
 describe('a read', () => {
-  it('is one entry, and a repeat shares its lease', async () => {
+  it('causes one entry, and a repeated read shares its lease', async () => {
     const entries = await broker.entriesOf(async () => {
       const first = await read('kv/db');
       const second = await read('kv/db');
@@ -43,12 +43,12 @@ describe('a read', () => {
     expect(await broker.parts.store.count('leases', {})).toBe(1);
   });
 
-  it('of an old version goes to the backend and has a lease of its own', async () => {
+  it('of an old version calls the backend and has a lease of its own', async () => {
     expect((await read('kv/db', live, '1')).value.version).toBe('1');
     expect(await codeOf(read('kv/db', live, '9'))).toBe('ERR_NOT_FOUND');
   });
 
-  it('releases nothing when its entry cannot be committed, and takes its lease back out of memory', async () => {
+  it('releases nothing when its entry cannot be committed, and removes its lease from memory', async () => {
     broker.store.refuseOnce(records('secret.read'));
     expect(await codeOf(read('kv/db'))).toBe('ERR_AUDIT_UNAVAILABLE');
     expect(await broker.parts.store.count('leases', {})).toBe(0);
@@ -58,7 +58,7 @@ describe('a read', () => {
     });
   });
 
-  it('answers the same to who may not, whether the secret, the mount or neither exists', async () => {
+  it('gives a denied caller the same answer whether the secret, the mount or neither exists', async () => {
     const stranger = await broker.logIn({ namespace: 'else' });
     const answers: unknown[] = [];
     const entries = await broker.entriesOf(async () => {
@@ -79,7 +79,7 @@ describe('a read', () => {
     expect(broker.backend.calls).toEqual([]);
   });
 
-  it('tells only who may read the path that nothing is there', async () => {
+  it('reports an absent secret only to callers that may read the path', async () => {
     expect(await codeOf(read('kv/none'))).toBe('ERR_NOT_FOUND');
     expect(await codeOf(read('dyn/db'))).toBe('ERR_CONFLICT');
   });
@@ -94,7 +94,7 @@ describe('a read', () => {
     ]);
   });
 
-  it('is refused when its session ends between the decision and the commit', async () => {
+  it('is refused when its session closes between the decision and the commit', async () => {
     broker.store.once(records('secret.read'), () =>
       endOwnSession(broker.parts, broker.call(), live),
     );
@@ -107,12 +107,12 @@ describe('a read', () => {
     expect(await broker.parts.store.count('leases', { state: 'live' })).toBe(0);
   });
 
-  it('is refused when its session ended after it was identified, before it began', async () => {
+  it('is refused when its session closed between authentication and the decision', async () => {
     await endOwnSession(broker.parts, broker.call(), live);
     expect(await codeOf(read('kv/db'))).toBe('ERR_UNAUTHENTICATED');
   });
 
-  it('goes on when its session is renewed meanwhile', async () => {
+  it('succeeds when its session is renewed in the meantime', async () => {
     const { token } = await broker.openSession();
     const own = (await broker.parts.sessions.find(token))!;
     broker.store.once(records('secret.read'), async () => {
@@ -123,12 +123,12 @@ describe('a read', () => {
     expect(await text('kv/db', own)).toBe('{"password":"old"}');
   });
 
-  it('is refused at the very end of its session, however long its backend takes', async () => {
+  it('is refused at the exact expiry of its session, however long its backend takes', async () => {
     broker.backend.during = () => broker.clock.advance(3_600_000);
     expect(await codeOf(read('kv/db'))).toBe('ERR_UNAUTHENTICATED');
   });
 
-  it('is refused when its pod is reported over meanwhile', async () => {
+  it('is refused when its pod is reported as ended in the meantime', async () => {
     broker.backend.during = async () => {
       await broker.store.real.commit({
         writes: [{ table: 'sessions', remove: { id: live.session.id } }],
@@ -138,7 +138,7 @@ describe('a read', () => {
     expect(await codeOf(read('kv/db'))).toBe('ERR_UNAUTHENTICATED');
   });
 
-  it('gives up with one entry when invalidations keep coming', async () => {
+  it('fails with one entry when invalidations continue', async () => {
     broker.store.beforeCommit = async ({ entries = [] }) => {
       if (entries.some((entry) => entry.includes('"outcome":"ok"')))
         await broker.store.real.commit({ invalidates: ['policies:all'] });
@@ -149,7 +149,7 @@ describe('a read', () => {
     expect(entries).toMatchObject([{ action: 'secret.read', outcome: 'error', code: 'ERR_BUSY' }]);
   });
 
-  it('by an operator needs secret-reader, holds no lease, and ends with the token', async () => {
+  it('by an operator needs secret-reader, holds no lease, and fails once the token is revoked', async () => {
     const reader = await broker.operator('ann', [{ role: 'secret-reader', scope: ['kv/db'] }]);
     expect((await read('kv/db', reader)).lease).toBeUndefined();
     expect(await codeOf(read('kv/other', reader))).toBe('ERR_DENIED');
@@ -162,13 +162,13 @@ describe('a read', () => {
     expect(await codeOf(read('kv/db', reader))).toBe('ERR_UNAUTHENTICATED');
   });
 
-  it('by an operator is decided on the roles it has by then', async () => {
+  it("by an operator is decided on the operator's current roles", async () => {
     const reader = await broker.operator('ann', [{ role: 'secret-reader' }]);
     await broker.put(admin, 'operator', 'ann', { grants: [{ role: 'auditor' }] });
     expect(await codeOf(read('kv/db', reader))).toBe('ERR_DENIED');
   });
 
-  it('never reaches outside the bounds of its connection: no definition leads there', async () => {
+  it('never reaches outside the locators of its connection: no definition points there', async () => {
     await broker.put(admin, 'definition', 'kv/far', { ref: { at: 'kv/x' } });
     expect(await codeOf(broker.put(admin, 'definition', 'kv/far', { ref: { at: 'sys/x' } }))).toBe(
       'ERR_BODY_INVALID',
@@ -176,13 +176,13 @@ describe('a read', () => {
   });
 });
 
-describe('what is in memory', () => {
-  it('is read once for many at once', async () => {
+describe('the value cache', () => {
+  it('makes one backend call for simultaneous readers', async () => {
     await Promise.all([read('kv/db'), read('kv/db'), read('kv/db')]);
     expect(broker.backend.calls).toEqual(['read:kv/db']);
   });
 
-  it('is not that of another mount at the same path', async () => {
+  it('does not serve the value of another mount at the same path', async () => {
     expect(await text('kv/db')).toBe('{"password":"old"}');
     await broker.remove(admin, 'mount', 'kv');
     await broker.put(admin, 'mount', 'kv', { ...mount('other'), prefix: 'kv' });
@@ -192,13 +192,13 @@ describe('what is in memory', () => {
     expect(await broker.parts.store.count('leases', {})).toBe(before + 1);
   });
 
-  it('is not that of another place after a definition changed', async () => {
+  it('does not serve the value of the earlier place after a definition changed', async () => {
     await text('kv/db');
     await broker.put(admin, 'definition', 'kv/db', { ref: { at: 'kv/other' } });
     expect(await text('kv/db')).toBe('{"password":"o"}');
   });
 
-  it('of a batch is not kept under a mount that changed while it was read', async () => {
+  it('does not keep a batch under a mount that changed during the read', async () => {
     broker.backend.batches = true;
     await broker.put(admin, 'mount', 'kv', mount('kv', {}, { cacheTtl: '10m' }));
     broker.backend.secrets.set('other/db', { data: { password: 'new' }, version: '1' });
@@ -216,7 +216,7 @@ describe('what is in memory', () => {
     expect(values).toEqual(Array(2).fill('{"password":"new"}'));
   });
 
-  it('survives the caller who asked first and went away', async () => {
+  it('completes a call after the first caller disconnected', async () => {
     const gone = new AbortController();
     broker.backend.during = () => gone.abort(new Error('gone'));
     const first = readSecret(broker.parts, broker.call('10.0.0.2', gone.signal), live, {
@@ -227,7 +227,7 @@ describe('what is in memory', () => {
     expect((await second).value.version).toBe('1');
   });
 
-  it('answers for a while when the backend fails, if the mount says so, and not when it refuses', async () => {
+  it('serves for a limited time when the backend fails if the mount allows it, and not when the backend refuses', async () => {
     await broker.put(admin, 'mount', 'kv', mount('kv', {}, { cacheTtl: '1s', staleIfError: '1m' }));
     await read('kv/db');
     broker.clock.advance(2_000);
@@ -243,7 +243,7 @@ describe('what is in memory', () => {
     expect(await codeOf(read('kv/db'))).toBe('ERR_PROVIDER_DENIED');
   });
 
-  it('of an embedded secret is dropped when it is written', async () => {
+  it('drops an embedded secret when it is written', async () => {
     const write = (value: string) =>
       writeSecret(broker.parts, broker.call(), live, { path: 'app/s', data: { v: value } });
     await write('1');
@@ -252,7 +252,7 @@ describe('what is in memory', () => {
     expect(await text('app/s')).toBe('{"v":"2"}');
   });
 
-  it('names a version by path and value where the backend has none', async () => {
+  it('derives a version from path and value if the backend has none', async () => {
     broker.backend.secrets.set('kv/db', { data: { a: '1', b: '2' }, version: '' });
     const first = (await read('kv/db')).value.version;
     expect(first).toMatch(/^d-/);
@@ -298,7 +298,7 @@ describe('a batch', () => {
     ]);
   });
 
-  it('asks a backend that can for all of them at once, and one by one when that fails', async () => {
+  it('makes one batch call if the backend supports it, and single calls when that fails', async () => {
     broker.backend.batches = true;
     await broker.put(admin, 'mount', 'kv', mount('kv', {}, { cacheTtl: '10m' }));
     const items = [{ path: 'kv/db' }, { path: 'kv/other' }, { path: 'kv/none' }];
@@ -313,7 +313,7 @@ describe('a batch', () => {
     expect(broker.logged).toHaveLength(1);
   });
 
-  it('has one entry an item when its session is over', async () => {
+  it('causes one entry for each item when its session has expired', async () => {
     await endOwnSession(broker.parts, broker.call(), live);
     const entries = await broker.entriesOf(async () => {
       const items = [{ path: 'kv/db' }, { path: 'kv/other', version: '1' }];
@@ -334,7 +334,7 @@ describe('a batch', () => {
 });
 
 describe('leases of reads', () => {
-  it('are extended in their last third, and cut short when the policy allows less', async () => {
+  it('are extended in their last third, and shortened when the policy allows less', async () => {
     const first = (await read('kv/db')).lease!;
     broker.clock.advance(1_000);
     expect((await read('kv/db')).lease!.endsAt).toBe(first.endsAt);
@@ -359,7 +359,7 @@ describe('leases of reads', () => {
     expect((await read('kv/db', short)).lease!.endsAt).toBe(short.session.endsAt);
   });
 
-  it('leave a tombstone when an operator revokes them, also for a read under way', async () => {
+  it('leave a tombstone when an operator revokes them, also for a read in flight', async () => {
     const { lease } = await read('kv/db');
     broker.store.once(records('secret.read'), async () => {
       const selector = { id: lease!.id };
@@ -369,7 +369,7 @@ describe('leases of reads', () => {
     expect(await codeOf(read('kv/db'))).toBe('ERR_DENIED');
   });
 
-  it('are as many as the quota, whoever reads them at once, and nobody else is affected (L09)', async () => {
+  it('are limited by the quota for concurrent readers, and other workloads are not affected (L09)', async () => {
     await broker.close();
     broker = await TestBroker.open({ leasesPerWorkload: 10 });
     await broker.seed();

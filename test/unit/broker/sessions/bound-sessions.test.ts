@@ -41,7 +41,7 @@ async function boundToken(): Promise<string> {
   return (await logIn(broker.parts, broker.call(), request)).token;
 }
 
-/** The same store, and nothing in memory: a broker after its restart, or another one. */
+/** The same store with empty memory: a broker after its restart, or another replica. */
 function another(): Parts {
   const { store, keyring, rows, digest, clock } = broker.parts;
   const sessions = new Sessions(store, { keyring, rows, digest });
@@ -57,7 +57,7 @@ const reasonOf = async (work: Promise<unknown>): Promise<string | undefined> => 
 };
 
 describe('a bound session', () => {
-  it('needs its proof also where it is found in the store, after a restart or at another broker', async () => {
+  it('needs its proof when it is loaded from the store, after a restart or at another broker', async () => {
     const parts = another();
     expect(await reasonOf(authenticate(parts, broker.call(), token))).toBe('dpop_scheme');
     const of = { token, known: undefined };
@@ -77,7 +77,7 @@ describe('a bound session', () => {
     expect(await reasonOf(authenticate(parts, broker.call(), token))).toBe('dpop_scheme');
   });
 
-  it('gets no value in clear if the request showed no proof', async () => {
+  it('gets no value in the clear if the request had no proof', async () => {
     const live = await broker.parts.sessions.find(token);
     expect(() => deliver(Buffer.from('{}'), live, undefined)).toThrow('without a proof');
   });
@@ -90,7 +90,7 @@ describe('the row of a session', () => {
     return row!;
   };
 
-  it('does not lose its key, nor get another, nor one that it never had', async () => {
+  it('cannot lose its key, and cannot get another or a first one', async () => {
     const bound = await rowOf(token);
     const unbound = await rowOf((await broker.openSession()).token);
     const { sessions } = broker.parts;
@@ -111,7 +111,7 @@ describe('the row of a session', () => {
     }
   });
 
-  it('that was written before there were keys is good as it is', async () => {
+  it('from before bound sessions existed is accepted unchanged', async () => {
     const unbound = await rowOf((await broker.openSession()).token);
     const columns = Object.entries(unbound).filter(
       ([name]) => name !== 'mac' && name !== 'sender_key',

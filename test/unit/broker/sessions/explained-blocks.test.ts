@@ -15,7 +15,7 @@ beforeEach(async () => {
 });
 afterEach(async () => broker.close());
 
-describe('questions about who is cut off', () => {
+describe('explanations of blocked callers', () => {
   const POD = { name: 'api-1', uid: 'pod-1' };
   const ask = (admin: LiveOperator, more: object = {}) =>
     explainDecision(broker.parts, broker.call(), admin, {
@@ -27,7 +27,7 @@ describe('questions about who is cut off', () => {
       ...more,
     });
 
-  it('are answered with quarantines, with id and end, beside what the policies decide', async () => {
+  it('show quarantines, with id and end, beside the decision of the policies', async () => {
     expect(await ask(admin)).toMatchObject({ blocks: [], revoked: [] });
     const scopes = [
       { kind: 'workload', subject: 'k8s://c1/pay/api' },
@@ -51,7 +51,7 @@ describe('questions about who is cut off', () => {
     expect((await ask(admin, { at: broker.clock.now() + 60_000 })).blocks).toEqual([]);
   });
 
-  it('are answered with the version that was revoked, the session and the pod', async () => {
+  it('show the revoked version, the session and the pod', async () => {
     broker.backend.secrets.set('kv/db', { data: { v: '1' }, version: '7' });
     const live = await broker.logIn();
     await readSecret(broker.parts, broker.call(), live, { path: 'kv/db' });

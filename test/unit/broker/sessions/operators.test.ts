@@ -43,7 +43,7 @@ const mint = (operator: string, body: object = { ttl: '1h' }, by: LiveOperator =
   createOperatorToken(broker.parts, broker.call(), by, { operator, body });
 
 describe('an operator token', () => {
-  it('authenticates its operator until its end, from its networks only', async () => {
+  it('authenticates its operator until it expires, from its networks only', async () => {
     await broker.operator('ann', [{ role: 'auditor' }]);
     const { token } = await mint('ann', { ttl: '1h', sourceCidrs: ['10.1.0.0/16'] });
     const whoIs = (address: string) => authenticate(broker.parts, broker.call(address), token);
@@ -54,7 +54,7 @@ describe('an operator token', () => {
     expect(await codeOf(whoIs('10.1.2.3'))).toBe('ERR_UNAUTHENTICATED');
   });
 
-  it('carries no more than its operator holds at this moment', async () => {
+  it('carries no more than the current roles of its operator', async () => {
     await broker.operator('ann', [{ role: 'auditor' }]);
     const { token } = await mint('ann', {
       ttl: '1h',
@@ -64,7 +64,7 @@ describe('an operator token', () => {
     expect(who.operator.grants).toEqual([{ role: 'auditor', scope: [] }]);
   });
 
-  it('is dead when its operator is made anew under the same name (P20)', async () => {
+  it('is refused when its operator is deleted and created again under the same name (P20)', async () => {
     await broker.operator('ann', [{ role: 'auditor' }]);
     const { token } = await mint('ann');
     await broker.operator('ann', [{ role: 'admin' }]);
@@ -73,7 +73,7 @@ describe('an operator token', () => {
     );
   });
 
-  it('is dead once it is revoked, by an admin or its own operator', async () => {
+  it('is refused once an admin or its own operator revoked it', async () => {
     const ann = await broker.operator('ann', [{ role: 'auditor' }]);
     const eve = await broker.operator('eve', [{ role: 'auditor' }]);
     const { token, stored } = await mint('ann');
@@ -93,7 +93,7 @@ describe('an operator token', () => {
     );
   });
 
-  it('is made by admins for operators that exist, and every refusal is one entry', async () => {
+  it('is created by admins for existing operators, and every refusal is one entry', async () => {
     const eve = await broker.operator('eve', [{ role: 'auditor' }]);
     const cases: [() => Promise<unknown>, string][] = [
       [() => mint('eve', { ttl: '1h' }, eve), 'ERR_DENIED'],
@@ -107,7 +107,7 @@ describe('an operator token', () => {
     }
   });
 
-  it('is not made by an admin who was one until a moment ago', async () => {
+  it('is not created by an operator that has just lost the admin role', async () => {
     const second = await broker.operator('second', [{ role: 'admin' }]);
     broker.store.once(records('operator-token.create'), () =>
       broker.put(admin, 'operator', 'second', { grants: [{ role: 'auditor' }] }),
@@ -115,7 +115,7 @@ describe('an operator token', () => {
     expect(await codeOf(mint('root', { ttl: '1h' }, second))).toBe('ERR_DENIED');
   });
 
-  it('ends with the operator it was made for at this moment', async () => {
+  it('is revoked with the operator when both are created and deleted at the same moment', async () => {
     await broker.operator('ann', [{ role: 'auditor' }]);
     broker.store.once(records('operator-token.create'), () =>
       broker.remove(admin, 'operator', 'ann'),
@@ -138,7 +138,7 @@ describe('documents', () => {
       precondition: more.precondition ?? { ifNoneMatch: '*' },
     });
 
-  it('are created, replaced as they were read, and deleted, each with one entry', async () => {
+  it('are created, replaced with their version as precondition, and deleted, each with one entry', async () => {
     const entries = await broker.entriesOf(async () => {
       const { document, created } = await apply('policy', 'p', policy('p', ['app/**']));
       expect(created).toBe(true);
@@ -161,11 +161,11 @@ describe('documents', () => {
   });
 
   it.each([
-    ['a name that is none', 'policy', 'X', policy('X', ['app/**']), 'ERR_PATH_INVALID'],
-    ['a definition whose path is none', 'definition', 'a//b', {}, 'ERR_PATH_INVALID'],
+    ['an invalid name', 'policy', 'X', policy('X', ['app/**']), 'ERR_PATH_INVALID'],
+    ['a definition with an invalid path', 'definition', 'a//b', {}, 'ERR_PATH_INVALID'],
     ['a policy of another name', 'policy', 'p', policy('q', ['app/**']), 'ERR_POLICY_INVALID'],
     [
-      'a mount of no connection',
+      'a mount without a connection',
       'mount',
       'm',
       { prefix: 'm', connection: 'none' },
@@ -173,7 +173,7 @@ describe('documents', () => {
     ],
     ['a mount that nests', 'mount', 'm', { ...mount('other'), prefix: 'kv/x' }, 'ERR_CONFLICT'],
     [
-      'a mount that reaches where another does',
+      'a mount that overlaps another',
       'mount',
       'm',
       { ...mount('kv'), prefix: 'm' },
@@ -187,22 +187,22 @@ describe('documents', () => {
       'ERR_BODY_INVALID',
     ],
     [
-      'a cluster of no connection',
+      'a cluster without a connection',
       'cluster',
       'c',
       cluster({ connection: 'none' }),
       'ERR_BODY_INVALID',
     ],
-    ['a definition under no mount', 'definition', 'no/where', {}, 'ERR_CONFLICT'],
+    ['a definition without a mount', 'definition', 'no/where', {}, 'ERR_CONFLICT'],
     [
-      'a definition of what the connection may not touch',
+      'a definition outside the connection',
       'definition',
       'kv/x',
       { ref: { at: 'elsewhere/x' } },
       'ERR_BODY_INVALID',
     ],
     [
-      'a dynamic one where none are made',
+      'a dynamic one at a mount without dynamic credentials',
       'definition',
       'kv/x',
       { class: 'dynamic' },
@@ -230,7 +230,7 @@ describe('documents', () => {
       'ERR_BODY_INVALID',
     ],
     ['a field that is not known', 'cluster', 'c', cluster({ more: 1 }), 'ERR_UNKNOWN_FIELD'],
-    ['what exists already', 'mount', 'kv', mount('kv'), 'ERR_VERSION_CONFLICT'],
+    ['an existing name', 'mount', 'kv', mount('kv'), 'ERR_VERSION_CONFLICT'],
   ] as const)('refuse %s', async (_, kind, name, body, code) => {
     const entries = await broker.entriesOf(async () =>
       expect(await codeOf(apply(kind, name, body))).toBe(code),
@@ -238,7 +238,7 @@ describe('documents', () => {
     expect(entries).toMatchObject([{ action: 'document.write', code }]);
   });
 
-  it('want a precondition', async () => {
+  it('require a precondition', async () => {
     const without = apply('policy', 'p', policy('p', ['app/**']), { precondition: {} });
     expect(await codeOf(without)).toBe('ERR_PRECONDITION_REQUIRED');
     const nothing = apply('policy', 'p', policy('p', ['app/**']), {
@@ -257,14 +257,14 @@ describe('documents', () => {
     expect(await codeOf(apply('mount', 'm', mount('other')))).toBe('ERR_BODY_INVALID');
   });
 
-  it('are changed by the first of two at once', async () => {
+  it('are changed by the first of two simultaneous requests', async () => {
     broker.store.once(records('document.write'), () =>
       apply('policy', 'p', policy('p', ['app/a'])),
     );
     expect(await codeOf(apply('policy', 'p', policy('p', ['app/b'])))).toBe('ERR_VERSION_CONFLICT');
   });
 
-  it('of two mounts at once that nest are one', async () => {
+  it('of two nested mounts saved at once: one succeeds', async () => {
     broker.store.once(records('document.write'), () =>
       apply('mount', 'm1', { ...mount('other'), prefix: 'm' }),
     );
@@ -273,7 +273,7 @@ describe('documents', () => {
     );
   });
 
-  it('that were refused lend nothing to the next change under the same number', async () => {
+  it('that were refused do not leave state for the next change under the same number', async () => {
     const live = await broker.logIn();
     await broker.put(admin, 'policy', 'all', policy('all', ['one/**', 'kv/**']));
     await apply('mount', 'one', { ...mount('other'), prefix: 'one' });
@@ -288,7 +288,7 @@ describe('documents', () => {
     expect(value.json.toString()).toBe('{"v":"of other"}');
   });
 
-  it('are read by who may change them; others learn not even that they exist', async () => {
+  it('are readable by their editors, and look absent to other callers', async () => {
     const auditor = await broker.operator('aud', [{ role: 'auditor' }]);
     const read = (kind: 'mount' | 'policy', name: string, by: LiveOperator) =>
       readDocument(broker.parts, broker.call(), by, { kind, name });
@@ -343,7 +343,7 @@ describe('documents', () => {
       ).toBe('ERR_DENIED');
     });
 
-    it('show of their history what lay inside it', async () => {
+    it('show only versions that lay inside its scope', async () => {
       await apply('policy', NAME, policy(NAME, ['kv/**']));
       await broker.put(admin, 'policy', NAME, policy(NAME, ['kv/team/**']));
       const versions = (by: LiveOperator, name = NAME) =>
@@ -356,7 +356,7 @@ describe('documents', () => {
       expect(await codeOf(versions(scoped))).toBe('ERR_DENIED');
     });
 
-    it('are listed without the others', async () => {
+    it('are listed without other policies', async () => {
       await apply('policy', NAME, policy(NAME, ['kv/team/**']));
       const query = { kind: 'policy', page: { limit: 10 } } as const;
       const { items } = await listDocuments(broker.parts, broker.call(), scoped, query);
@@ -390,7 +390,7 @@ describe('questions about policies', () => {
     expect(entries).toMatchObject([{ action: 'policy.explain', outcome: 'deny' }]);
   });
 
-  it('tell editors what is wrong with a document', async () => {
+  it('show editors the problems of a document', async () => {
     const validate = (body: unknown, by: LiveOperator = admin) =>
       validatePolicy(broker.parts, broker.call(), by, body);
     expect(await validate(policy('p', ['a/**']))).toEqual([]);
@@ -402,7 +402,7 @@ describe('questions about policies', () => {
 });
 
 describe('a mount check', () => {
-  it('says what is wrong, from the connection on', async () => {
+  it('reports problems of the connection and of the mount', async () => {
     const check = (name: string, by: LiveOperator = admin) =>
       checkMount(broker.parts, broker.call(), by, name);
     expect(await check('kv')).toEqual({ healthy: true, findings: ['mount'] });
@@ -414,7 +414,7 @@ describe('a mount check', () => {
     );
   });
 
-  it('finds a connection that left the configuration', async () => {
+  it('reports a connection that was removed from the configuration', async () => {
     const find = broker.parts.connections.find.bind(broker.parts.connections);
     Object.assign(broker.parts.connections, {
       find: (name: string) => (name === 'vault-1' ? undefined : find(name)),
@@ -426,7 +426,7 @@ describe('a mount check', () => {
 });
 
 describe('the audit log', () => {
-  it('is for auditors, and each look at it is an entry', async () => {
+  it('is readable by auditors, and records each search', async () => {
     const auditor = await broker.operator('aud', [{ role: 'auditor' }]);
     const reader = await broker.operator('rd', [{ role: 'secret-reader' }]);
     const { parts } = broker;
@@ -450,7 +450,7 @@ describe('the audit log', () => {
     }
   });
 
-  it('gives nothing out when the look cannot be recorded', async () => {
+  it('returns nothing when the search cannot be recorded', async () => {
     broker.store.refuseOnce(records('audit.export'));
     const error = await readLogKey(broker.parts, broker.call(), admin).catch(
       (thrown: unknown) => thrown as BrokerError,
@@ -459,8 +459,8 @@ describe('the audit log', () => {
   });
 });
 
-describe('documents with all that they may say', () => {
-  it('are kept as they were said, with what was left out', async () => {
+describe('documents with all optional fields', () => {
+  it('are stored as written, with the defaults added', async () => {
     await broker.put(admin, 'definition', 'kv/x', {
       ...{ ref: { at: 'kv/y' }, leaseTtl: '5m', cacheTtl: '0s', staleIfError: '1m' },
       description: 'the database',

@@ -4,7 +4,7 @@ import type { Session } from '../../../../src/domain/principal.ts';
 import { ProofMemory } from '../../../../src/broker/sessions/proof/proof-memory.ts';
 import { HandClock } from '../../../kit/hand-clock.ts';
 
-/** A proof is good from 5 s before its `iat` to 60 s after it. */
+/** A proof is valid from 5 s before its `iat` to 60 s after it. */
 const LIFE_MS = 65_000;
 
 function session(id: string, serviceAccount = 'api'): Pick<Session, 'id' | 'workload'> {
@@ -12,8 +12,8 @@ function session(id: string, serviceAccount = 'api'): Pick<Session, 'id' | 'work
   return { id, workload };
 }
 
-describe('what is remembered of proofs', () => {
-  it('lasts for as long as any proof is good, whenever it was seen', () => {
+describe('the memory of used proofs', () => {
+  it('lasts as long as any proof is valid, whenever it arrived', () => {
     fc.assert(
       fc.property(fc.array(fc.nat(200_000), { maxLength: 5 }), fc.nat(LIFE_MS), (before, after) => {
         const clock = new HandClock();
@@ -29,7 +29,7 @@ describe('what is remembered of proofs', () => {
     );
   });
 
-  it('is forgotten in the end, so that it does not grow', () => {
+  it('is emptied over time, so it does not grow', () => {
     const clock = new HandClock();
     const memory = new ProofMemory(clock, { ofSession: 2, ofWorkload: 3, ofAll: 3 });
     memory.remember(session('ses_1'), 'a');
@@ -38,7 +38,7 @@ describe('what is remembered of proofs', () => {
     expect(memory.remember(session('ses_1'), 'a')).toBe('new');
   });
 
-  it('refuses what is new where a session has no room, and forgets nothing for it', () => {
+  it('refuses a new proof when a session has no room, and drops no earlier one', () => {
     const clock = new HandClock();
     const memory = new ProofMemory(clock, { ofSession: 2, ofWorkload: 100, ofAll: 100 });
     expect(memory.remember(session('ses_1'), 'a')).toBe('new');
@@ -52,7 +52,7 @@ describe('what is remembered of proofs', () => {
     expect(memory.remember(session('ses_1'), 'b')).toBe('seen');
   });
 
-  it('has a bound for the sessions of a workload, so that one leaves room for others', () => {
+  it('is limited for the sessions of a workload, so that one leaves room for others', () => {
     const clock = new HandClock();
     const memory = new ProofMemory(clock, { ofSession: 2, ofWorkload: 3, ofAll: 4 });
     const opened = ['ses_1', 'ses_2', 'ses_3', 'ses_4'].map((id) => session(id));
@@ -64,7 +64,7 @@ describe('what is remembered of proofs', () => {
     expect(memory.remember(session('ses_6'), 'b')).toBe('new');
   });
 
-  it('has a bound for all sessions together', () => {
+  it('is limited for all sessions together', () => {
     const memory = new ProofMemory(new HandClock(), { ofSession: 2, ofWorkload: 3, ofAll: 3 });
     for (const id of ['ses_1', 'ses_2', 'ses_3'])
       expect(memory.remember(session(id), 'a')).toBe('new');

@@ -48,7 +48,7 @@ function shownWith(text: string | undefined, kind: Shown['kind'] = 'request'): S
   return { text, isRepeated: false, method, schemes: ['https'], host, path: pathname };
 }
 
-/** Shows the proof to a broker that has seen none yet. */
+/** Sends the proof to a broker that has seen none yet. */
 function show({ kind, proof }: Pick<Shown, 'kind' | 'proof'>): string {
   const time = clock();
   const parts = { clock: time, proofs: new ProofMemory(time) };
@@ -56,7 +56,6 @@ function show({ kind, proof }: Pick<Shown, 'kind' | 'proof'>): string {
   return kind === 'logIn' ? checkLogInProof(parts, shown).thumbprint : spent(parts, shown);
 }
 
-/** As a request does it. */
 function spent(
   parts: { readonly clock: HandClock; readonly proofs: ProofMemory },
   shown: ShownProof,
@@ -87,7 +86,7 @@ describe('a proof of possession', () => {
     expect(refusalOf(() => show(vector))).toEqual({ code, reason: vector.reason });
   });
 
-  it('is needed, and needed once', () => {
+  it('is required exactly once', () => {
     const time = clock();
     const parts = { clock: time, proofs: new ProofMemory(time) };
     const reasonOf = (shown: ShownProof): string | undefined =>
@@ -97,7 +96,7 @@ describe('a proof of possession', () => {
     expect(reasonOf({ ...shownWith(proof), isRepeated: true })).toBe('dpop_repeated');
   });
 
-  it('is good for one request, as long as it is good at all', () => {
+  it('is accepted for one request during its whole validity', () => {
     const time = clock();
     const parts = { clock: time, proofs: new ProofMemory(time) };
     const shown = shownWith(VECTORS.accepted[0]!.proof);
@@ -111,7 +110,7 @@ describe('a proof of possession', () => {
     expect(refusalOf(check)?.reason).toBe('dpop_iat');
   });
 
-  it('whose jti another session used is another proof', () => {
+  it('with a jti that another session used counts as new', () => {
     const time = clock();
     const parts = { clock: time, proofs: new ProofMemory(time) };
     const shown = shownWith(VECTORS.accepted[0]!.proof);
@@ -121,7 +120,7 @@ describe('a proof of possession', () => {
     }
   });
 
-  it('is not remembered when it fails: nobody uses up the jti of another', () => {
+  it('is not stored when it fails, so no caller can use up the jti of another', () => {
     const time = clock();
     const parts = { clock: time, proofs: new ProofMemory(time) };
     const forged = VECTORS.refused.find(({ reason }) => reason === 'dpop_signature')!;
@@ -130,7 +129,7 @@ describe('a proof of possession', () => {
     expect(parts.proofs.remember(session, jti)).toBe('new');
   });
 
-  it('for which there is no room is refused for now, and may come again', () => {
+  it('without room in memory is refused for now and accepted later', () => {
     const time = clock();
     const proofs = new ProofMemory(time, { ofSession: 1, ofWorkload: 1, ofAll: 1 });
     proofs.remember(session, 'another');
@@ -141,7 +140,7 @@ describe('a proof of possession', () => {
     });
   });
 
-  it('says nothing for a session that is bound to no key', () => {
+  it('is refused for an unbound session', () => {
     const time = clock();
     const parts = { clock: time, proofs: new ProofMemory(time) };
     const unbound: Session = { ...session, senderKey: undefined };
@@ -164,7 +163,7 @@ describe('a proof of possession', () => {
     );
   });
 
-  it('of any header, any claims and any text is refused in our own words', () => {
+  it('with any header, claims or text is refused with a fixed reason of the broker', () => {
     const json = fc.oneof(
       fc.json(),
       fc.object().map((value) => JSON.stringify(value)),

@@ -97,7 +97,7 @@ describe.each([
 });
 
 describe('a quarantine', () => {
-  it('says what is revoked and what a backend still has to revoke', async () => {
+  it('reports what is revoked and what a backend still has to revoke', async () => {
     await read();
     await order();
     const entries = await broker.entriesOf(async () => {
@@ -119,7 +119,7 @@ describe('a quarantine', () => {
     expect(queued.items).toMatchObject([{ path: 'dyn/db', state: 'revoking' }]);
   });
 
-  it('ends thousands of leases in chunks', async () => {
+  it('revokes thousands of leases in chunks', async () => {
     const rows = Array.from({ length: 3_000 }, (_, n) =>
       leaseRow(`lea_${n}`, {
         ...{ session_id: live.session.id, workload: WORKLOAD.subject, path: `kv/${n}` },
@@ -137,7 +137,7 @@ describe('a quarantine', () => {
     expect(await counts()).toMatchObject({ leases: 0 });
   });
 
-  it('ends at its time: the workload logs in again, and the log says so', async () => {
+  it('ends at its time: the workload logs in again, and the log has an entry', async () => {
     await quarantine(WORKLOAD, 60);
     expect(await codeOf(broker.logIn())).toBe('ERR_DENIED');
     broker.clock.advance(60_000);
@@ -151,7 +151,7 @@ describe('a quarantine', () => {
     expect(await listQuarantines(broker.parts, broker.call(), admin)).toEqual([]);
   });
 
-  it('that a crash interrupted is finished by the broker', async () => {
+  it('is completed by the broker after a crash', async () => {
     await read();
     broker.store.refuseOnce(records('session.end'));
     expect(await codeOf(quarantine())).toBe('ERR_AUDIT_UNAVAILABLE');
@@ -164,7 +164,7 @@ describe('a quarantine', () => {
     expect(await counts()).toEqual({ sessions: 0, leases: 0, rows: 1 });
   });
 
-  it('that a crash interrupted is finished by the same call', async () => {
+  it('is completed by the same call after a crash', async () => {
     await read();
     broker.store.refuseOnce(records('lease.revoke'));
     expect(await codeOf(quarantine())).toBe('ERR_AUDIT_UNAVAILABLE');
@@ -172,7 +172,7 @@ describe('a quarantine', () => {
     expect((await quarantine()).ended).toMatchObject({ sessions: 0, revoked: 1 });
   });
 
-  it('is in force again after a restart, and a row that was edited stops the start', async () => {
+  it('is active again after a restart, and an edited row stops the start', async () => {
     await quarantine(WORKLOAD, 60);
     const { store, rows, clock } = broker.parts;
     const restarted = new Quarantines(store, rows, clock);
@@ -203,7 +203,7 @@ describe('a quarantine', () => {
     expect(attempts).toBe(1);
   });
 
-  it('is one of a thousand at most', async () => {
+  it('is limited to a thousand in number', async () => {
     const puts = Array.from({ length: 1_000 }, (_, n) =>
       broker.parts.quarantines.seal({
         ...{ kind: 'workload', subject: `k8s://c1/pay/w${n}`, id: `qua_${n}`, reason: 'x' },
@@ -226,7 +226,7 @@ describe('a quarantine', () => {
 describe('a quarantine of an operator', () => {
   const of = (subject: string): QuarantineScope => ({ kind: 'operator', subject });
 
-  it('that commits first refuses what he was about to do', async () => {
+  it("that commits first refuses the operator's changes in flight", async () => {
     const responder = await broker.operator('r', [{ role: 'responder' }]);
     broker.store.once(records('session.end'), () => quarantine(of('r')));
     const selector = { workload: WORKLOAD.subject };
@@ -235,7 +235,7 @@ describe('a quarantine of an operator', () => {
     expect(await counts()).toMatchObject({ sessions: 1 });
   });
 
-  it('leaves one of two admins who quarantine each other at the same moment', async () => {
+  it('leaves one of two admins that quarantine each other at the same moment', async () => {
     const second = await broker.operator('second', [{ role: 'admin' }]);
     broker.store.once(records('quarantine.create'), () => quarantine(of('root'), 60, second));
     expect(await codeOf(quarantine(of('second')))).toBe('ERR_UNAUTHENTICATED');

@@ -43,8 +43,11 @@ it.each([
         order: { path: 'dyn/db', idempotencyKey: 'k' },
       }),
   ],
-] as const)('refuses what was decided before the seal: %s', async (_what, action, work) => {
-  broker.store.once(records(action), seal);
-  expect(await codeOf(work())).toBe('ERR_SEALED');
-  expect(await broker.parts.store.count('sessions', {})).toBe(1);
-});
+] as const)(
+  'refuses a request that was decided before the seal: %s',
+  async (_what, action, work) => {
+    broker.store.once(records(action), seal);
+    expect(await codeOf(work())).toBe('ERR_SEALED');
+    expect(await broker.parts.store.count('sessions', {})).toBe(1);
+  },
+);

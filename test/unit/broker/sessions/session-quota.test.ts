@@ -19,7 +19,7 @@ const pod = (name: string): { readonly name: string; readonly uid: string } => (
   uid: `uid-${name}`,
 });
 
-/** Logs in again and again. @returns how often it went well before it was refused, and the refusal. */
+/** Logs in repeatedly. @returns the number of successes before the refusal, and the refusal. */
 async function untilRefused(claims: object = {}): Promise<{
   readonly count: number;
   readonly error: BrokerError;
@@ -34,7 +34,7 @@ async function untilRefused(claims: object = {}): Promise<{
 }
 
 describe('the sessions of a pod', () => {
-  it('are as many as it may have, and its siblings still log in', async () => {
+  it('are limited in number, and other pods still log in', async () => {
     await start({ sessionsPerPod: 8 });
     const { count, error } = await untilRefused();
     expect(count).toBe(8);
@@ -54,7 +54,7 @@ describe('the sessions of a pod', () => {
     });
   });
 
-  it('are counted in the store: a broker that remembers nothing refuses soon after', async () => {
+  it('are counted in the store: a broker with empty memory refuses soon after', async () => {
     await start({ sessionsPerPod: 32 });
     expect((await untilRefused()).count).toBe(32);
     broker = await broker.reopen();
@@ -62,7 +62,7 @@ describe('the sessions of a pod', () => {
     expect((await untilRefused()).count).toBe(2);
   });
 
-  it('leave room again when they end, and open ones go on', async () => {
+  it('free their places when they close, and open ones continue', async () => {
     await start({ sessionsPerPod: 3 });
     const live = await broker.logIn();
     await untilRefused();
@@ -71,14 +71,14 @@ describe('the sessions of a pod', () => {
     expect((await untilRefused()).count).toBe(0);
   });
 
-  it('do not count where the login was not recorded', async () => {
+  it('do not count if the login was not recorded', async () => {
     await start({ sessionsPerPod: 1 });
     broker.store.refuseOnce(records('session.create'));
     await expect(broker.openSession()).rejects.toMatchObject({ code: 'ERR_AUDIT_UNAVAILABLE' });
     await broker.openSession();
   });
 
-  it('are as many as it may have, however many log in at once', async () => {
+  it('are limited for concurrent logins too', async () => {
     await start({ sessionsPerPod: 10 });
     const results = await Promise.allSettled(
       Array.from({ length: 40 }, () => broker.openSession()),
@@ -88,7 +88,7 @@ describe('the sessions of a pod', () => {
 });
 
 describe('the sessions of a workload', () => {
-  it('are as many as it may have, whatever its pods, and others still log in', async () => {
+  it('are limited in number over all its pods, and other workloads still log in', async () => {
     await start({ sessionsPerWorkload: 20 });
     let opened = 0;
     const logIn = async (): Promise<void> => {
@@ -104,7 +104,7 @@ describe('the sessions of a workload', () => {
     await broker.openSession({ serviceAccount: 'web', pod: pod('web-1') });
   });
 
-  it('of many pods that each log in once cost one count of the store in a sixteenth of them', async () => {
+  it('of many pods with one login each cost one count of the store for a sixteenth of the logins', async () => {
     await start({ sessionsPerWorkload: 1_600 });
     let counts = 0;
     const { count } = broker.store;

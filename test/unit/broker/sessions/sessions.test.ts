@@ -31,7 +31,7 @@ const renew = (live: LiveSession, sessionToken: string, token = broker.token()) 
   renewSession(broker.parts, broker.call(), live, { token, sessionToken });
 
 describe('a login', () => {
-  it('opens a session that ends with its token, or before', async () => {
+  it('opens a session that expires with its token, or earlier', async () => {
     const short = await broker.logIn({ lifeMs: 60_000 });
     expect(short.session.endsAt).toBe(broker.clock.now() + 60_000);
     const long = await broker.logIn({ lifeMs: 36_000_000 });
@@ -40,15 +40,15 @@ describe('a login', () => {
 
   it.each([
     ['whose token is refused', () => attempt('{"bad":"bad_alg"}'), 'ERR_TOKEN_INVALID', 'deny'],
-    ['to a cluster that nobody registered', () => attempt('{}', 'c9'), 'ERR_TOKEN_INVALID', 'deny'],
+    ['to an unregistered cluster', () => attempt('{}', 'c9'), 'ERR_TOKEN_INVALID', 'deny'],
     [
-      'whose token is over, within the lag that is tolerated',
+      'with an expired token, within the tolerated skew',
       () => attempt('{"lifeMs":-5000}'),
       'ERR_TOKEN_INVALID',
       'deny',
     ],
     [
-      'of a pod that is about to end',
+      'of a terminating pod',
       () => {
         broker.watches.get('c1')!.pods.set('pod-1', { state: 'terminating', labels: new Map() });
         return attempt('{}');
@@ -57,7 +57,7 @@ describe('a login', () => {
       'deny',
     ],
     [
-      'of a pod that nobody can tell of',
+      'of a pod without a known state',
       () => {
         broker.watches.get('c1')!.state = 'stale';
         broker.watches.get('c1')!.fresh = undefined;
@@ -67,7 +67,7 @@ describe('a login', () => {
       'error',
     ],
     [
-      'of a pod in a state that says nothing',
+      'of a pod in an unknown state',
       () => {
         broker.watches.get('c1')!.fresh = 'unknown';
         return attempt('{}');
@@ -75,13 +75,13 @@ describe('a login', () => {
       'ERR_IDENTITY_UNAVAILABLE',
       'error',
     ],
-  ])('%s is refused with one entry of nobody in particular', async (_, work, code, outcome) => {
+  ])('%s is refused with one entry without an identity', async (_, work, code, outcome) => {
     const entries = await broker.entriesOf(async () => expect(await codeOf(work())).toBe(code));
     expect(entries).toMatchObject([{ action: 'session.create', outcome, code }]);
     expect(entries[0]!.actor).toEqual({ kind: 'unauthenticated' });
   });
 
-  it('is only counted when there were too many refusals', async () => {
+  it('is only counted after too many refusals', async () => {
     broker.admission.open = false;
     const entries = await broker.entriesOf(async () => {
       expect(await codeOf(attempt('{}', 'c9'))).toBe('ERR_TOKEN_INVALID');
@@ -89,13 +89,13 @@ describe('a login', () => {
     expect(entries).toEqual([]);
   });
 
-  it('leaves nothing to record with when its commit fails', async () => {
+  it('leaves no state when its commit fails', async () => {
     broker.store.refuseOnce(records('session.create'));
     expect(await codeOf(attempt('{}'))).toBe('ERR_AUDIT_UNAVAILABLE');
     expect(await broker.parts.store.count('sessions', {})).toBe(0);
   });
 
-  it('is decided again when its pod ended meanwhile', async () => {
+  it('is decided again when its pod ended in the meantime', async () => {
     broker.store.once(records('session.create'), async () => {
       broker.watches.get('c1')!.pods.set('pod-1', { state: 'ended', labels: new Map() });
       await broker.store.real.commit({ invalidates: ['pod:c1/pod-1'] });
@@ -103,20 +103,20 @@ describe('a login', () => {
     expect(await codeOf(attempt('{}'))).toBe('ERR_TOKEN_INVALID');
   });
 
-  it('does not depend on policies: their changes do not make it be asked for again', async () => {
+  it('does not depend on policies: their changes do not make it stale', async () => {
     broker.store.once(records('session.create'), () => broker.remove(admin, 'policy', 'all'));
     await attempt('{}');
     expect(broker.watches.get('c1')!.confirmed).toBe(1);
   });
 
-  it('needs no pod where the watch is off or the token has none', async () => {
+  it('needs no pod if the watch is off or the token has none', async () => {
     broker.watches.get('c1')!.state = 'off';
     expect(await codeOf(attempt('{}'))).toBe('no error');
     broker.watches.delete('c1');
     expect(await codeOf(attempt('{"pod":null}'))).toBe('no error');
   });
 
-  it("of cluster A gives nothing that cluster B's namesake may (J08)", async () => {
+  it('of cluster A does not get the permissions of the same name in cluster B (J08)', async () => {
     await broker.put(admin, 'cluster', 'c2', cluster());
     const other = await broker.logIn({}, 'c2');
     broker.backend.secrets.set('kv/db', { data: { v: '1' }, version: '1' });
@@ -128,7 +128,7 @@ describe('a login', () => {
 describe('a session token', () => {
   const whoIs = (token: string) => authenticate(broker.parts, broker.call(), token);
 
-  it('is known from memory once it was used, and not after its end', async () => {
+  it('is found in memory after its first use, and refused after its expiry', async () => {
     const { token } = await broker.openSession({ lifeMs: 60_000 });
     expect(sessionInMemory(broker.parts, token)).toBeUndefined();
     await whoIs(token);
@@ -138,14 +138,14 @@ describe('a session token', () => {
     expect(await codeOf(whoIs(token))).toBe('ERR_UNAUTHENTICATED');
   });
 
-  it('that is none, or unknown, is refused the same', async () => {
+  it('that is malformed or unknown is refused the same way', async () => {
     expect(sessionInMemory(broker.parts, 'x')).toBeUndefined();
     const { token } = await broker.openSession();
     for (const text of ['x', 'qms_x', `${token.slice(0, -1)}!`, 'qmo_x'])
       expect(await codeOf(whoIs(text))).toBe('ERR_UNAUTHENTICATED');
   });
 
-  it('ends with the registration of its cluster, also when one is made anew under the name (P20)', async () => {
+  it('ends with the registration of its cluster, even if one is created again under the name (P20)', async () => {
     const { token } = await broker.openSession();
     const live = (await whoIs(token)) as LiveSession;
     await broker.remove(admin, 'cluster', 'c1');
@@ -156,7 +156,7 @@ describe('a session token', () => {
 });
 
 describe('a renewal of a session', () => {
-  it('moves its end to that of the token, for every request that follows', async () => {
+  it('extends it to the expiry of the token, for every later request', async () => {
     const { token } = await broker.openSession({ lifeMs: 60_000 });
     const live = (await broker.parts.sessions.find(token))!;
     broker.clock.advance(30_000);
@@ -183,7 +183,7 @@ describe('a renewal of a session', () => {
     expect(entries).toMatchObject([{ action: 'session.renew', outcome: 'deny' }]);
   });
 
-  it('that another overtook says so, and is an entry', async () => {
+  it('that loses against another one reports it, and is an entry', async () => {
     const { token } = await broker.openSession();
     const live = (await broker.parts.sessions.find(token))!;
     broker.store.once(records('session.renew'), async () => {
@@ -199,7 +199,7 @@ describe('a renewal of a session', () => {
 });
 
 describe('the end of a session', () => {
-  it('takes its leases and credentials with it, also those that joined at the last moment (L05)', async () => {
+  it('revokes its leases and credentials, also those that joined at the last moment (L05)', async () => {
     const live = await broker.logIn();
     broker.backend.secrets.set('kv/db', { data: { v: '1' }, version: '1' });
     broker.backend.secrets.set('kv/late', { data: { v: '1' }, version: '1' });
@@ -223,7 +223,7 @@ describe('the end of a session', () => {
     expect(await parts.store.count('credentials', { state: 'revoking' })).toBe(1);
   });
 
-  it('happens once, whoever asks twice', async () => {
+  it('happens once for two simultaneous requests', async () => {
     const live = await broker.logIn();
     const entries = await broker.entriesOf(async () => {
       const both = [1, 2].map(() => codeOf(endOwnSession(broker.parts, broker.call(), live)));
@@ -232,7 +232,7 @@ describe('the end of a session', () => {
     expect(entries.map(({ outcome }) => outcome).sort()).toEqual(['deny', 'ok']);
   });
 
-  it('is not said to be done when it could not be recorded', async () => {
+  it('is not confirmed when it could not be recorded', async () => {
     const live = await broker.logIn();
     broker.store.refuseOnce(records('session.end'));
     expect(await codeOf(endOwnSession(broker.parts, broker.call(), live))).toBe(
@@ -257,7 +257,7 @@ describe('leases', () => {
   const revoke = (selector: LeaseSelector, by: LiveOperator = admin) =>
     revokeLeases(broker.parts, broker.call(), by, { selector, comment: 'incident 7' });
 
-  it('below a prefix are those of whole segments, in lists and in revocations (L06)', async () => {
+  it('below a prefix match by whole segments, in lists and in revocations (L06)', async () => {
     const { items } = await list({ path: 'kv/a' });
     expect(items.map(({ path }) => path)).toEqual(['kv/a', 'kv/a/1']);
     const one = await list({ path: 'kv/a' }, 1);
@@ -283,7 +283,7 @@ describe('leases', () => {
     );
   });
 
-  it('are revoked by each selector, each with an entry and one that counts', async () => {
+  it('are revoked by each selector, each with an entry and one summary entry', async () => {
     const [lease] = (await list({ path: 'kv/ab/1' })).items;
     const entries = await broker.entriesOf(() => revoke({ id: lease!.id }));
     expect(entries).toMatchObject([
@@ -308,7 +308,7 @@ describe('leases', () => {
     }
   });
 
-  it('go on being revoked when something unrelated changes, and not when the responder loses the role', async () => {
+  it('are still revoked when something unrelated changes, and not when the responder loses the role', async () => {
     const responder = await broker.operator('r', [{ role: 'responder' }]);
     broker.store.once(records('lease.revoke'), () =>
       broker.put(admin, 'mount', 'kv', mount('kv', {}, { cacheTtl: '1m' })),
@@ -321,7 +321,7 @@ describe('leases', () => {
     expect((await list({ state: 'live' })).items).toHaveLength(3);
   });
 
-  it('are given back by their holder, once, and then issued anew', async () => {
+  it('are revoked by their holder, once, and then issued again', async () => {
     const [lease] = (await list({ path: 'kv/ab/1' })).items;
     const other = await broker.logIn({ pod: { name: 'b', uid: 'pod-2' } });
     const { parts } = broker;
@@ -341,7 +341,7 @@ describe('leases', () => {
     expect(again.lease!.id).not.toBe(lease!.id);
   });
 
-  it('are shown to responders, ended ones too', async () => {
+  it('are shown to responders, expired ones too', async () => {
     const [lease] = (await list({ path: 'kv/ab/1' })).items;
     await revoke({ id: lease!.id });
     const shown = await readLease(broker.parts, broker.call(), admin, lease!.id);
@@ -351,7 +351,7 @@ describe('leases', () => {
     );
   });
 
-  it('are renewed as the policy allows, kept in memory, and end with their mount', async () => {
+  it('are renewed as the policy allows, kept in memory, and expire with their mount', async () => {
     const [lease] = (await list({ path: 'kv/ab/1' })).items;
     const { parts } = broker;
     broker.clock.advance(1_000);
@@ -368,7 +368,7 @@ describe('leases', () => {
   });
 });
 
-describe('a request that no use case saw', () => {
+describe('a request that reaches no use case', () => {
   it('is an entry with its code', async () => {
     const { parts } = broker;
     const entries = await broker.entriesOf(async () => {
@@ -384,8 +384,8 @@ describe('a request that no use case saw', () => {
   });
 });
 
-describe('a revocation of very many', () => {
-  it('goes on in pieces to the last, also behind one that another ended meanwhile', async () => {
+describe('a revocation of many leases', () => {
+  it('continues in chunks to the last one, also past one that another process revoked in the meantime', async () => {
     const rows = Array.from({ length: 501 }, (_, n) =>
       leaseRow(`lea_${n}`, { path: 'kv/many/x', ends_at: broker.clock.now() + 1_000 }),
     );
@@ -408,8 +408,8 @@ describe('a revocation of very many', () => {
   });
 });
 
-describe('what joins a session at its end', () => {
-  it('is ended once, though somebody else ends it at the same moment', async () => {
+describe('a lease that joins a session at its end', () => {
+  it('is revoked once, even if another process revokes it at the same moment', async () => {
     const live = await broker.logIn();
     const put = leaseRow('lea_late', { session_id: live.session.id, ends_at: 9e12 });
     const change = { state: 'ended' as const };

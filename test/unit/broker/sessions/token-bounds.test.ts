@@ -32,8 +32,8 @@ async function refusals(by: LiveOperator, body: object, operator = 'root'): Prom
   );
 }
 
-describe('a token that mints another', () => {
-  it('gives it no later end, and says when its own is', async () => {
+describe('a token that creates another', () => {
+  it('cannot give it a later expiry, and reports its own', async () => {
     const short = await mint(root, { ttl: '10m' });
     expect(await refusals(short, { ttl: '365d' })).toEqual(['/ttl']);
     expect(await refusals(short, { ttl: '11m' }, 'reader')).toEqual(['/ttl']);
@@ -44,14 +44,14 @@ describe('a token that mints another', () => {
     });
   });
 
-  it('gives one without a time an hour, or until its own end', async () => {
+  it('gives one without a ttl one hour, or its own expiry', async () => {
     const now = broker.clock.now();
     expect((await mint(root, {})).operator.endsAt).toBe(now + 3_600_000);
     const short = await mint(root, { ttl: '10m' });
     expect((await mint(short, {})).operator.endsAt).toBe(short.operator.endsAt);
   });
 
-  it('gives it no wider networks', async () => {
+  it('cannot give it wider networks', async () => {
     const bound = await mint(root, { sourceCidrs: ['127.0.0.9/32', '10.0.0.0/9', '10.128.0.0/9'] });
     const wider = [[], ['0.0.0.0/0'], ['127.0.0.8/31'], ['::/0'], ['10.0.0.0/7']];
     for (const sourceCidrs of wider) {
@@ -62,7 +62,7 @@ describe('a token that mints another', () => {
       expect(await refusals(bound, { sourceCidrs })).toEqual([]);
   });
 
-  it('gives it no more of its own operator than it carries', async () => {
+  it('cannot give it more rights of its own operator than it carries', async () => {
     const narrow = await mint(root, { grants: [{ role: 'admin' }] });
     const reads = { grants: [{ role: 'secret-reader', scope: ['app'] }] };
     expect(await refusals(narrow, {})).toEqual(['/grants']);
@@ -71,7 +71,7 @@ describe('a token that mints another', () => {
     expect(await refusals(narrow, {}, 'reader')).toEqual([]);
   });
 
-  it('cannot pass a bound on in two steps', async () => {
+  it('cannot escape a bound in two steps', async () => {
     const first = await mint(root, { ttl: '10m', sourceCidrs: ['127.0.0.0/24'] });
     const second = await mint(first, { ttl: '10m', sourceCidrs: ['127.0.0.9/32'] });
     expect(await refusals(second, { ttl: '365d' })).toEqual(['/ttl', '/sourceCidrs']);
@@ -99,7 +99,7 @@ describe('the cover of a network', () => {
     ['::ffff:10.0.0.0/104', ['10.0.0.0/8'], true],
     ['10.0.0.0/8', ['::ffff:10.0.0.0/104'], true],
     ['10.0.0.0/8', [], false],
-  ])('of %s by %j is %s', (inner, outer, covered) => {
+  ])('for %s by %j is %s', (inner, outer, covered) => {
     const [block] = cidrs([inner]);
     expect(isCovered(block!, cidrs(outer))).toBe(covered);
   });
