@@ -26,7 +26,7 @@ afterEach(async () => {
   for (const close of closing.splice(0).reverse()) await close();
 });
 
-/** All that a failure carries, and what the log writes of it. */
+/** All fields of a failure, and its text in the log. */
 function texts(error: unknown): string {
   const lines: string[] = [];
   const destination = new Writable({
@@ -41,7 +41,7 @@ function texts(error: unknown): string {
 
 const get = { method: 'GET', path: 'secret/data/db' } as const;
 
-describe('what a hostile server says reaches no error and no log line', () => {
+describe('text of a hostile server reaches no error and no log line', () => {
   it.each(STATUSES)('from Vault, with status %i', async (status) => {
     const vault = await FakeVault.start();
     const connections = await VaultConnections.create();

@@ -18,7 +18,7 @@ const good = (over: object): string =>
     ...over,
   });
 
-describe('AWS Secrets Manager when it misbehaves', () => {
+describe('a faulty AWS Secrets Manager', () => {
   let fake: FakeAws;
   let connection: ClosableProvider;
   let provider: SecretProvider;
@@ -39,7 +39,7 @@ describe('AWS Secrets Manager when it misbehaves', () => {
     for (const name of ['prod/db', 'prod/a', 'prod/b']) await operator.create(name, 'x');
     operator.close();
   });
-  // Each test has a connection of its own: circuits and retry budgets remember.
+  // Each test has a connection of its own, because circuits and retry budgets keep state.
   const open = async (limits: object = {}) => {
     connection = await connect(fake.endpoint, { maxRetries: 0, failuresToOpen: 100, ...limits });
     provider = connection.mount({ namePrefix: 'prod/' });
@@ -134,25 +134,22 @@ describe('AWS Secrets Manager when it misbehaves', () => {
       },
       'ERR_PROVIDER_MALFORMED',
     ],
-  ])(
-    '%s is told by its code, and nothing of what was said is kept',
-    async (_what, answer, code) => {
-      await open();
-      fake.script(answer);
-      const error = await failure(read());
-      expect(error).toMatchObject({ name: 'BrokerError', code });
-      expect(printed(error)).not.toContain(CANARY);
-      expect(fake.requests).toHaveLength(1);
-    },
-  );
+  ])('%s gives its error code, and no text of the answer is kept', async (_what, answer, code) => {
+    await open();
+    fake.script(answer);
+    const error = await failure(read());
+    expect(error).toMatchObject({ name: 'BrokerError', code });
+    expect(printed(error)).not.toContain(CANARY);
+    expect(fake.requests).toHaveLength(1);
+  });
 
-  it('asks for the stage in so many words', async () => {
+  it('is asked for the stage explicitly', async () => {
     await open();
     await read();
     expect(fake.requests[0]?.body).toEqual({ SecretId: 'prod/db', VersionStage: 'AWSCURRENT' });
   });
 
-  it('takes no other version for the one it asked for', async () => {
+  it('cannot substitute another version for the requested one', async () => {
     await open();
     fake.script({ status: 200, body: good({}) });
     const error = await failure(provider.read(provider.locate('db'), 'w'.repeat(32), CONTEXT));
@@ -160,20 +157,20 @@ describe('AWS Secrets Manager when it misbehaves', () => {
     expect(fake.requests[0]?.body).toEqual({ SecretId: 'prod/db', VersionId: 'w'.repeat(32) });
   });
 
-  it('gives up at the deadline', async () => {
+  it('fails the call at the deadline', async () => {
     await open({ timeoutMs: 100 });
     fake.script('hang');
     expect(await failure(read())).toMatchObject({ code: 'ERR_PROVIDER_TIMEOUT' });
   });
 
-  it('hangs up at the deadline on an answer that only drips', async () => {
+  it('is disconnected at the deadline when its answer arrives byte by byte', async () => {
     await open({ timeoutMs: 100 });
     fake.script('drip');
     expect(await failure(read())).toMatchObject({ code: 'ERR_PROVIDER_TIMEOUT' });
     while (fake.dripping > 0) await new Promise(setImmediate);
   });
 
-  it("gives up when the caller's signal fires", async () => {
+  it("fails the call when the caller's signal aborts", async () => {
     await open();
     fake.script('hang');
     const controller = new AbortController();
@@ -186,7 +183,7 @@ describe('AWS Secrets Manager when it misbehaves', () => {
     expect(await failure(work)).toMatchObject({ code: 'ERR_PROVIDER_TIMEOUT' });
   });
 
-  it('repeats a throttled read only within its budget', async () => {
+  it('gets repeated throttled reads only within the retry budget', async () => {
     await open({ maxRetries: 2 });
     fake.script(awsFault('ThrottlingException', ''));
     expect(await failure(read())).toMatchObject({
@@ -200,7 +197,7 @@ describe('AWS Secrets Manager when it misbehaves', () => {
     expect(fake.requests).toHaveLength(13);
   });
 
-  it('asks singly for what a batch left out or answered at another stage', async () => {
+  it('gets single calls for secrets that a batch left out or answered at another stage', async () => {
     await open();
     const stale = {
       Name: 'prod/a',
@@ -220,7 +217,7 @@ describe('AWS Secrets Manager when it misbehaves', () => {
     expect(operations()).toEqual(['BatchGetSecretValue', 'GetSecretValue', 'GetSecretValue']);
   });
 
-  it('takes no secret from a batch that was not asked for', async () => {
+  it('cannot add a secret to a batch that was not requested', async () => {
     await open();
     const other = JSON.parse(good({ Name: 'prod/other', SecretString: CANARY })) as object;
     fake.script({ status: 200, body: JSON.stringify({ SecretValues: [other, other] }) });
@@ -231,7 +228,7 @@ describe('AWS Secrets Manager when it misbehaves', () => {
     expect(results).toMatchObject([{ data: { value: 'x' } }, { code: 'ERR_NOT_FOUND' }]);
   });
 
-  it('reads singly where the batch call is not allowed', async () => {
+  it('gets single calls if the batch call is not allowed', async () => {
     await open();
     fake.script(awsFault('AccessDeniedException', CANARY));
     const results = await provider.readMany?.(
@@ -241,7 +238,7 @@ describe('AWS Secrets Manager when it misbehaves', () => {
     expect(results).toMatchObject([{ data: { value: 'x' } }, { code: 'ERR_NOT_FOUND' }]);
   });
 
-  it('fails every item of a batch that failed, without asking again for each', async () => {
+  it('fails every item of a failed batch, without single calls', async () => {
     await open();
     fake.always({ status: 503, body: CANARY });
     const results =
@@ -279,7 +276,7 @@ describe('AWS Secrets Manager when it misbehaves', () => {
     expect(printed(results)).not.toContain(CANARY);
   });
 
-  it('refuses a batch answer of another shape', async () => {
+  it('cannot answer a batch in another shape', async () => {
     await open();
     for (const body of ['{"SecretValues":"x"}', '{"SecretValues":[null]}', '{"Errors":{}}']) {
       fake.script({ status: 200, body });
@@ -288,7 +285,7 @@ describe('AWS Secrets Manager when it misbehaves', () => {
     }
   });
 
-  it('leaves out listed names that no path reaches, and stops after ten calls', async () => {
+  it('is asked at most ten times, and listed names without a path are left out', async () => {
     await open();
     const names = ['prod/good', 'prod/', 'prod/a//b', 'prod/../x', 'other/x', 'prod/sp ace', 5];
     const body = JSON.stringify({ SecretList: names.map((Name) => ({ Name })) });
@@ -309,7 +306,7 @@ describe('AWS Secrets Manager when it misbehaves', () => {
     [awsFault('ThrottlingException', CANARY), 'lower limits.maxConcurrent'],
     [{ status: 200, body: '<html>' }, 'not AWS Secrets Manager'],
     [awsFault('Odd', CANARY), 'check region and endpoint'],
-  ])('check says what is wrong and what to do (%j)', async (answer, advice) => {
+  ])('check reports the problem and the remedy (%j)', async (answer, advice) => {
     await open();
     fake.script(answer);
     const report = await connection.check(CONTEXT);
@@ -318,7 +315,7 @@ describe('AWS Secrets Manager when it misbehaves', () => {
     expect(report.findings.join()).not.toContain(CANARY);
   });
 
-  it('tells broken connections from bad answers', async () => {
+  it('gives different errors for broken connections and invalid answers', async () => {
     await open();
     const probe = new URL('../../../kit/transport-fault-probe.ts', import.meta.url);
     const { stdout } = await promisify(execFile)(process.execPath, [fileURLToPath(probe)]);
@@ -330,7 +327,7 @@ describe('AWS Secrets Manager when it misbehaves', () => {
     });
   });
 
-  it('check says so when there are no credentials', async () => {
+  it('check reports missing credentials', async () => {
     const { awsSecretsManagerConnectionSchema: schema } =
       await import('../../../../src/providers/aws/config.ts');
     const { openAwsSecretsManager } = await import('../../../../src/providers/aws/open.ts');

@@ -51,11 +51,11 @@ describe('places at AWS Secrets Manager', () => {
     { name: ['prod/x'] },
     'prod/x',
     null,
-  ])('take no reference %j', (ref) => {
+  ])('refuse the reference %j', (ref) => {
     expect(() => provider.locate('x', ref)).toThrow(refusal('ERR_BODY_INVALID'));
   });
 
-  it('are the same whether the stage of the mount is said or not', () => {
+  it('are the same whether or not the mount states its stage', () => {
     expect(provider.locate('x', { name: 'prod/x', stage: 'AWSCURRENT' })).toBe('prod/x');
     expect(provider.locate('x', { name: 'prod/x', stage: 'AWSPREVIOUS' })).toBe(
       'prod/x?stage=AWSPREVIOUS',

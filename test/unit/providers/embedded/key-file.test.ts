@@ -34,7 +34,7 @@ async function written(text: string | Uint8Array, mode = 0o600): Promise<string>
 }
 
 describe('a key file', () => {
-  it('is made for its owner only, whatever the umask, and never overwritten', async () => {
+  it('is created for its owner only, whatever the umask, and never overwritten', async () => {
     const path = join(directory, 'made');
     const before = process.umask(0);
     await createKeyFile({ path }).finally(() => process.umask(before));
@@ -46,7 +46,7 @@ describe('a key file', () => {
     expect((await readKeyFile({ path })).export().toString('base64')).toBe(text.split('\n')[1]);
   });
 
-  it('is not made through a symbolic link, nor where there is no directory', async () => {
+  it('is not created through a symbolic link or in a missing directory', async () => {
     await symlink(join(directory, 'nowhere'), join(directory, 'dangling'));
     await expect(createKeyFile({ path: join(directory, 'dangling') })).rejects.toMatchObject(
       REFUSED,
@@ -56,7 +56,7 @@ describe('a key file', () => {
     );
   });
 
-  it('opens the frozen vector, also read-only and through a link of our own', async () => {
+  it('opens the frozen vector, also read-only and through a link of the same user', async () => {
     const path = await written(vectors.kekFile, 0o400);
     expect((await loadLocalFileKey({ path })).id).toBe(vectors.kekId);
     await symlink(path, `${path}-link`);
@@ -81,7 +81,7 @@ describe('a key file', () => {
     ['of another version', vectors.kekFile.replace('v1', 'v2')],
     ['without the last newline', vectors.kekFile.slice(0, -1)],
     ['with a line more', `${vectors.kekFile}\n`],
-    ['with Windows line ends', vectors.kekFile.replaceAll('\n', '\r\n')],
+    ['with Windows line endings', vectors.kekFile.replaceAll('\n', '\r\n')],
     ['of 16 bytes', file(Buffer.from(encoded, 'base64').subarray(16))],
     ['of 33 bytes', file(Buffer.concat([Buffer.from(encoded, 'base64'), Buffer.of(1)]))],
     ['in base64url', vectors.kekFile.replace(/[A-Z]/, '-')],
@@ -98,13 +98,13 @@ describe('a key file', () => {
     await expect(readKeyFile({ path: await written(text) })).rejects.toMatchObject(REFUSED);
   });
 
-  it('is sealed when it is away, and refused when it is a directory', async () => {
+  it('is sealed when it is missing, and refused when it is a directory', async () => {
     await expect(readKeyFile({ path: join(directory, 'absent') })).rejects.toMatchObject(SEALED);
     await mkdir(join(directory, 'folder'), { mode: 0o700 });
     await expect(readKeyFile({ path: join(directory, 'folder') })).rejects.toMatchObject(REFUSED);
   });
 
-  it('is refused inside the data directory, also by a link that leads there', async () => {
+  it('is refused inside the data directory, also through a link that leads there', async () => {
     const dataDirectory = join(directory, 'data');
     await mkdir(dataDirectory);
     const inside = join(dataDirectory, 'kek');
@@ -121,7 +121,7 @@ describe('a key file', () => {
     expect((await loadLocalFileKey({ path: beside, dataDirectory })).id).toBe(vectors.kekId);
   });
 
-  it('says why it is refused, but neither its path nor its text', async () => {
+  it('causes an error with the reason, but without its path and its content', async () => {
     const path = await written(vectors.kekFile, 0o644);
     const error: unknown = await readKeyFile({ path }).catch((thrown: unknown) => thrown);
     expect(String(error)).toContain('must not be accessible to group or others');
@@ -130,15 +130,15 @@ describe('a key file', () => {
   });
 });
 
-describe('who may own a key file', () => {
+describe('the owner of a key file', () => {
   const ours = { mode: 0o100600, uid: 1000, regular: true };
   it.each([
     ['ours', ours, 1000, undefined],
     ['of root', { ...ours, uid: 0 }, 0, undefined],
-    ['ours, by a link of root', ours, 0, undefined],
-    ['of somebody else', { ...ours, uid: 1001 }, 1000, 'must belong to this user or to root'],
+    ['own, through a link of root', ours, 0, undefined],
+    ['of another user', { ...ours, uid: 1001 }, 1000, 'must belong to this user or to root'],
     [
-      'ours, by a link of somebody else',
+      'own, through a link of another user',
       ours,
       1001,
       'is reached by a symbolic link of another user',
@@ -150,7 +150,7 @@ describe('who may own a key file', () => {
 });
 
 describe('the configuration of a local key', () => {
-  it('is a type and a path, and nothing else', () => {
+  it('has a type and a path, and nothing else', () => {
     expect(localFileConfig.parse({ type: 'local-file', path: '/run/kek' })).toEqual({
       type: 'local-file',
       path: '/run/kek',

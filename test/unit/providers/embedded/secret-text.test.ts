@@ -16,12 +16,12 @@ const file = new URL('../../../vectors/secret-value-v1.json', import.meta.url);
 const vectors = JSON.parse(readFileSync(file, 'utf8')) as readonly Vector[];
 
 describe('the plaintext of a secret', () => {
-  it.each(vectors)('is frozen: $name', ({ data, text }) => {
+  it.each(vectors)('equals the frozen vector: $name', ({ data, text }) => {
     expect(encodeSecret(data).toString()).toBe(text);
     expect(decodeSecret(Buffer.from(text))).toEqual(data);
   });
 
-  it('is the same whatever order the keys came in, and reads back as it was', () => {
+  it('does not depend on the order of keys, and reads back unchanged', () => {
     const value = fc.oneof(
       fc.string({ unit: 'grapheme' }),
       fc.uint8Array().map((bytes) => ({ base64: Buffer.from(bytes).toString('base64') })),
@@ -38,7 +38,7 @@ describe('the plaintext of a secret', () => {
     );
   });
 
-  it('keeps a key named __proto__ a key', () => {
+  it('keeps a key named __proto__ as a key', () => {
     const data = JSON.parse('{"__proto__":"x"}') as SecretData;
     expect(encodeSecret(data).toString()).toBe('{"__proto__":"x"}');
     expect(Object.keys(decodeSecret(encodeSecret(data)))).toEqual(['__proto__']);

@@ -7,7 +7,7 @@ import { HandClock } from '../../../kit/hand-clock.ts';
 
 const FOREVER = new AbortController().signal;
 
-/** A backend whose calls end when the test says so. */
+/** A backend whose calls finish when the test says so. */
 class Calls {
   readonly started: string[] = [];
   readonly refused: string[] = [];
@@ -39,7 +39,7 @@ class Calls {
     }
   }
 
-  /** Ends the call that began first. */
+  /** Finishes the call that began first. */
   async end(count = 1): Promise<void> {
     for (let index = 0; index < count; index += 1) {
       this.#ends.shift()?.();
@@ -49,7 +49,7 @@ class Calls {
 }
 
 describe('the places of a connection', () => {
-  it('are all for one caller while nobody else wants them', () => {
+  it('are all available to one caller while no other caller waits', () => {
     const calls = new Calls(4, 8);
     calls.begin('hog', 4);
     expect(calls.started).toHaveLength(4);
@@ -65,7 +65,7 @@ describe('the places of a connection', () => {
     expect(calls.started.slice(4)).toEqual(['one', 'two', 'hog', 'one']);
   });
 
-  it('are no more than a quarter for one caller while three others wait', async () => {
+  it('are limited to a quarter for one caller while three others wait', async () => {
     const calls = new Calls(32, 64);
     calls.begin('hog', 64);
     for (const other of ['one', 'two', 'three']) calls.begin(other, 8);
@@ -75,7 +75,7 @@ describe('the places of a connection', () => {
     expect(calls.bulkhead.inFlight).toBe(32);
   });
 
-  it('are in turn for callers with as many calls in progress', async () => {
+  it('alternate between callers with as many calls in progress', async () => {
     const calls = new Calls(1, 64);
     calls.begin('hog', 20);
     calls.begin('one', 2);
@@ -86,7 +86,7 @@ describe('the places of a connection', () => {
 });
 
 describe('a full queue', () => {
-  it('takes the call of a caller with fewer, in place of the newest of the caller with the most', async () => {
+  it('replaces the newest call of the caller with the most by the call of a caller with fewer', async () => {
     const calls = new Calls(1, 4);
     calls.begin('hog', 5);
     calls.begin('victim');
@@ -98,7 +98,7 @@ describe('a full queue', () => {
     expect(calls.started).toContain('victim');
   });
 
-  it('refuses the caller who has the most, and one who would have as many', async () => {
+  it('refuses the caller with the most calls, and one that would have as many', async () => {
     const calls = new Calls(1, 4);
     calls.begin('hog', 6);
     for (const caller of ['one', 'one', 'one']) calls.begin(caller);
@@ -112,14 +112,14 @@ describe('a full queue', () => {
     expect(calls.bulkhead.queued).toBe(4);
   });
 
-  it('refuses everybody where it has no room at all', async () => {
+  it('refuses every caller if it has no room at all', async () => {
     const calls = new Calls(1, 0);
     calls.begin('one', 2);
     await new Promise((resolve) => setImmediate(resolve));
     expect(calls.refused).toEqual(['one queue_full']);
   });
 
-  it('forgets a call that was given up while it waited', async () => {
+  it('drops a call that was aborted while it waited', async () => {
     const calls = new Calls(1, 4);
     const controller = new AbortController();
     calls.begin('one');

@@ -33,7 +33,7 @@ const outcome = async (call: Promise<unknown>): Promise<BrokerError> => {
   throw new Error('it succeeded');
 };
 
-/** Ends when its signal does, as every attempt must. */
+/** Ends when its signal aborts, as every attempt must. */
 const hanging = (signal: AbortSignal): Promise<never> => {
   const { promise, reject } = Promise.withResolvers<never>();
   signal.addEventListener('abort', () => reject(new Error('aborted by signal')));
@@ -45,7 +45,7 @@ const settle = async (): Promise<void> => {
 };
 
 describe('the guard of a connection', () => {
-  it('returns what the backend answers', async () => {
+  it("returns the backend's answer", async () => {
     const { guard } = guardOf({});
     await expect(guard.read(context(), () => Promise.resolve(7))).resolves.toBe(7);
     expect(guard.state()).toEqual({
@@ -68,7 +68,7 @@ describe('the guard of a connection', () => {
     expect(error.reason).toBe('deadline');
   });
 
-  it('ends a call when its caller goes away, and does not blame the backend', async () => {
+  it('ends a call when its caller disconnects, and does not count it against the backend', async () => {
     const { guard } = guardOf({ failuresToOpen: 1 });
     const caller = new AbortController();
     const call = outcome(guard.read(context(caller.signal), hanging));
@@ -78,7 +78,7 @@ describe('the guard of a connection', () => {
     expect(guard.state().circuit).toBe('closed');
   });
 
-  it('blames a backend that let its caller’s deadline pass', async () => {
+  it('counts it against the backend when the caller’s deadline passes', async () => {
     const { guard, clock } = guardOf({ failuresToOpen: 1 });
     const caller = new AbortController();
     const call = outcome(guard.read(context(caller.signal), hanging));
@@ -90,7 +90,7 @@ describe('the guard of a connection', () => {
     expect(guard.state().circuit).toBe('open');
   });
 
-  it('does not open for a caller with hardly any time', async () => {
+  it('does not open for a caller with hardly any time left', async () => {
     const { guard, clock } = guardOf({ failuresToOpen: 1 });
     const caller = new AbortController();
     const call = outcome(guard.read(context(caller.signal), hanging));
@@ -101,14 +101,14 @@ describe('the guard of a connection', () => {
     expect(guard.state().circuit).toBe('closed');
   });
 
-  it('starts nothing for a caller that is gone already', async () => {
+  it('starts no call for a caller that has already disconnected', async () => {
     const { guard } = guardOf({});
     const call = guard.effect(context(AbortSignal.abort()), () => Promise.resolve(1));
     expect((await outcome(call)).code).toBe('ERR_PROVIDER_TIMEOUT');
     expect(guard.state().attempts).toBe(0);
   });
 
-  it('lets so many through, queues so many and refuses the rest at once', async () => {
+  it('runs a limited number, queues a limited number and refuses the rest at once', async () => {
     const { guard } = guardOf({ maxConcurrent: 2, maxQueue: 1 });
     const gate = Promise.withResolvers<string>();
     const held = [1, 2, 3].map(() => guard.read(context(), () => gate.promise));
@@ -122,7 +122,7 @@ describe('the guard of a connection', () => {
     expect(guard.state()).toMatchObject({ inFlight: 0, queued: 0 });
   });
 
-  it('times out in the queue without blaming the backend', async () => {
+  it('times out in the queue without counting it against the backend', async () => {
     const { guard, clock } = guardOf({ maxConcurrent: 1, maxQueue: 5, failuresToOpen: 2 });
     const gate = Promise.withResolvers<string>();
     const held = guard.read(context(), () => gate.promise);
@@ -135,7 +135,7 @@ describe('the guard of a connection', () => {
     expect(guard.state().circuit).toBe('closed');
   });
 
-  it('names what is not a BrokerError a failure of the backend and keeps its cause', async () => {
+  it('turns an unexpected error into a backend failure and keeps its cause', async () => {
     const { guard } = guardOf({});
     const cause = new TypeError('socket soup');
     const error = await outcome(guard.effect(context(), () => Promise.reject(cause)));
@@ -151,7 +151,7 @@ describe('the circuit', () => {
     }
   };
 
-  it('opens after failures in a row and says when to come back', async () => {
+  it('opens after failures in a row and reports when to retry', async () => {
     const { guard } = guardOf({ failuresToOpen: 3, probeAfterMs: 5000 });
     await openIt(guard, 3);
     const error = await outcome(guard.read(context(), () => Promise.resolve(1)));
@@ -181,14 +181,14 @@ describe('the circuit', () => {
     expect(guard.state().circuit).toBe('closed');
   });
 
-  it('opens for answers that are garbage', async () => {
+  it('opens for unusable answers', async () => {
     const { guard } = guardOf({ failuresToOpen: 2 });
     await outcome(guard.read(context(), failing('ERR_PROVIDER_MALFORMED')));
     await outcome(guard.read(context(), failing('ERR_PROVIDER_MALFORMED')));
     expect(guard.state().circuit).toBe('open');
   });
 
-  it('lets one call probe after a while, refuses the others meanwhile, and closes when it succeeds', async () => {
+  it('lets one probe through after a while, refuses the others meanwhile, and closes when it succeeds', async () => {
     const { guard, clock } = guardOf({ failuresToOpen: 2, probeAfterMs: 1000 });
     await openIt(guard, 2);
     clock.advance(1000);
@@ -218,7 +218,7 @@ describe('the circuit', () => {
     await expect(guard.read(context(), () => Promise.resolve(1))).resolves.toBe(1);
   });
 
-  it('stays open when the caller of the probe goes away', async () => {
+  it('stays open when the caller of the probe disconnects', async () => {
     const { guard, clock } = guardOf({ failuresToOpen: 2, probeAfterMs: 1000 });
     await openIt(guard, 2);
     clock.advance(1000);
@@ -231,7 +231,7 @@ describe('the circuit', () => {
     expect(guard.state().circuit).toBe('open');
   });
 
-  it('probes on time though the wall clock was set back', async () => {
+  it('probes on time even if the wall clock was set back', async () => {
     const { guard, clock } = guardOf({ failuresToOpen: 2, probeAfterMs: 1000 });
     await openIt(guard, 2);
     clock.setWall(clock.now() - 3_600_000);
@@ -257,7 +257,7 @@ describe('retries', () => {
     }
   };
 
-  it('repeats a read that failed for want of a connection', async () => {
+  it('repeat a read that failed without a connection', async () => {
     const { guard, clock } = guardOf({});
     await warm(guard, 20);
     let attempts = 0;
@@ -271,7 +271,7 @@ describe('retries', () => {
     await expect(call).resolves.toBe('attempt 3');
   });
 
-  it('never repeats a call with an effect', async () => {
+  it('never repeat a call with an effect', async () => {
     const { guard } = guardOf({});
     await warm(guard, 50);
     const before = guard.state().attempts;
@@ -280,7 +280,7 @@ describe('retries', () => {
   });
 
   it.each<[ErrorCode]>([['ERR_NOT_FOUND'], ['ERR_PROVIDER_DENIED'], ['ERR_PROVIDER_MALFORMED']])(
-    'does not repeat %s',
+    'do not repeat %s',
     async (code) => {
       const { guard } = guardOf({});
       await warm(guard, 50);
@@ -290,7 +290,7 @@ describe('retries', () => {
     },
   );
 
-  it('waits as long as the backend asks', async () => {
+  it("wait for the backend's Retry-After", async () => {
     const { guard, clock } = guardOf({});
     await warm(guard, 10);
     const startedAt = clock.monotonic();
@@ -309,7 +309,7 @@ describe('retries', () => {
     expect(answeredAt - startedAt).toBeGreaterThanOrEqual(2000);
   });
 
-  it('gives up at once when the backend asks for more time than is left', async () => {
+  it('fail at once when Retry-After is longer than the remaining time', async () => {
     const { guard } = guardOf({ timeoutMs: 5000 });
     await warm(guard, 10);
     const before = guard.state().attempts;
@@ -320,7 +320,7 @@ describe('retries', () => {
     expect(guard.state().attempts - before).toBe(1);
   });
 
-  it('adds a tenth to the calls of a failing backend at most', async () => {
+  it('add at most a tenth to the calls of a failing backend', async () => {
     const { guard, clock } = guardOf({ failuresToOpen: 100, maxRetries: 5 });
     let attempts = 0;
     for (let call = 0; call < 100; call += 1) {
@@ -335,7 +335,7 @@ describe('retries', () => {
     expect(attempts).toBeLessThanOrEqual(110);
   });
 
-  it('stops pausing when the caller goes away', async () => {
+  it('stop their delay when the caller disconnects', async () => {
     const { guard } = guardOf({});
     await warm(guard, 20);
     const caller = new AbortController();

@@ -47,7 +47,7 @@ async function failureOf(attempt: Promise<unknown>): Promise<BrokerError> {
 }
 
 describe('a Kubernetes connection', () => {
-  it('sends the token of its file, and the next one once the file has it', async () => {
+  it('sends the token of its file, and a new one once the file has it', async () => {
     await getPods();
     fake.credential = 'rotated';
     expect(await failureOf(getPods())).toMatchObject({ code: 'ERR_PROVIDER_DENIED' });
@@ -56,7 +56,7 @@ describe('a Kubernetes connection', () => {
     expect(fake.requests.at(-1)?.authorization).toBe('Bearer rotated');
   });
 
-  it('trusts the next CA once the file has it', async () => {
+  it('trusts a new CA once the file has it', async () => {
     const renewed = await FakeApiServer.start();
     const access = { ...renewed.access, caFile: fake.caFile };
     const client = await connectKubernetes(access);
@@ -69,7 +69,7 @@ describe('a Kubernetes connection', () => {
     await renewed.close();
   });
 
-  it('says nothing of the token when its file is gone', async () => {
+  it('reveals nothing of the token when its file is missing', async () => {
     const client = await connectKubernetes({ ...fake.access, tokenFile: '/nowhere/token' });
     expect(await failureOf(getPods(never, client))).toMatchObject({
       code: 'ERR_PROVIDER_UNAVAILABLE',
@@ -78,7 +78,7 @@ describe('a Kubernetes connection', () => {
     client.close();
   });
 
-  it('encodes each segment and refuses those that would lead elsewhere', async () => {
+  it('encodes each segment and refuses segments that would lead elsewhere', async () => {
     const names = ['..%2f..', 'a/b', 'a?b=c', 'a#b', 'ä', '%2e%2e'];
     for (const name of names) {
       await failureOf(api.call({ method: 'GET', path: ['api', 'v1', 'secrets', name] }, never));
@@ -106,17 +106,12 @@ describe('a Kubernetes connection', () => {
     [503, 'ERR_PROVIDER_UNAVAILABLE'],
     [504, 'ERR_PROVIDER_TIMEOUT'],
     [302, 'ERR_PROVIDER_FAILED'],
-  ])(
-    'tells a %i as %s, with when to come back and without the server’s words',
-    async (status, code) => {
-      fake.script('list', answer(status, { message: 'canary' }, { 'retry-after': '7' }));
-      const error = await failureOf(getPods());
-      expect(error).toMatchObject({ code, reason: `http_${status}`, retryAfterSeconds: 7 });
-      expect(`${error.message} ${error.detail ?? ''} ${String(error.cause)}`).not.toContain(
-        'canary',
-      );
-    },
-  );
+  ])('maps a %i to %s, with Retry-After and without the server’s text', async (status, code) => {
+    fake.script('list', answer(status, { message: 'canary' }, { 'retry-after': '7' }));
+    const error = await failureOf(getPods());
+    expect(error).toMatchObject({ code, reason: `http_${status}`, retryAfterSeconds: 7 });
+    expect(`${error.message} ${error.detail ?? ''} ${String(error.cause)}`).not.toContain('canary');
+  });
 
   it('follows no redirect', async () => {
     const other = await FakeApiServer.start();
@@ -128,7 +123,7 @@ describe('a Kubernetes connection', () => {
 
   it.each<[string, ServerFault, string]>([
     ['breaks off', drop, 'ERR_PROVIDER_UNAVAILABLE'],
-    ['sends no JSON', answer(200, '<html>'), 'ERR_PROVIDER_MALFORMED'],
+    ['sends text that is not JSON', answer(200, '<html>'), 'ERR_PROVIDER_MALFORMED'],
     ['sends half of it', answer(200, '{"kind":'), 'ERR_PROVIDER_MALFORMED'],
     ['does not stop sending', flood, 'ERR_PROVIDER_MALFORMED'],
     [
@@ -137,15 +132,15 @@ describe('a Kubernetes connection', () => {
       'ERR_PROVIDER_MALFORMED',
     ],
     ['sends a bomb', gzipBomb, 'ERR_PROVIDER_MALFORMED'],
-  ])('gives up when the server %s', async (_, fault, code) => {
+  ])('fails when the server %s', async (_, fault, code) => {
     fake.script('list', fault);
     expect(await failureOf(getPods())).toMatchObject({ code });
   });
 
   it.each([
-    ['says nothing', stall],
+    ['stays silent', stall],
     ['drips', drip],
-  ])('ends with its caller’s deadline when the server %s', async (_, fault) => {
+  ])('fails at its caller’s deadline when the server %s', async (_, fault) => {
     fake.script('list', fault);
     const deadline = new AbortController();
     const attempt = failureOf(getPods(deadline.signal));
@@ -161,7 +156,7 @@ describe('a Kubernetes connection', () => {
     expect(fake.requests).toEqual([]);
   });
 
-  it('reads a watch line by line, however it is cut', async () => {
+  it('reads a watch line by line, however it is split', async () => {
     const lines = await api.stream(
       { path: ['api', 'v1', 'pods'], query: { watch: 'true', resourceVersion: fake.pods.version } },
       never,
@@ -183,7 +178,7 @@ describe('the certificate of the API server', () => {
 
   it.each([
     ['is for another name', { commonName: 'x', dnsNames: ['other.test'] }],
-    ['names nobody', { commonName: '127.0.0.1' }],
+    ['has no subject alternative name', { commonName: '127.0.0.1' }],
     [
       'has expired',
       {
@@ -220,7 +215,7 @@ describe('the certificate of the API server', () => {
   });
 });
 
-it('is checked although the environment says not to (T06; CVE-2021-22939)', async () => {
+it('verifies certificates even if the environment turns verification off (T06; CVE-2021-22939)', async () => {
   const wrong = await FakeApiServer.start({ commonName: 'x', dnsNames: ['other.test'] });
   const client = new URL('../../../../src/providers/kubernetes/client/client.ts', import.meta.url)
     .href;
@@ -267,7 +262,7 @@ describe('the configuration of a Kubernetes connection', () => {
     { inCluster: true, context: 'c' },
     { inCluster: true, insecureSkipTlsVerify: true },
     { server: 'https://k', tokenFile: '/t', rejectUnauthorized: false },
-  ])('refuses what weakens or contradicts it: %j (T06)', (access) => {
+  ])('refuses insecure or contradictory settings: %j (T06)', (access) => {
     expect(accepts({ type, ...access })).toBe(false);
   });
 });
@@ -292,14 +287,14 @@ describe('a kubeconfig file', () => {
   }
   const authority = (): string => Buffer.from(fake.authority.cert).toString('base64');
 
-  it('is as good as the files', async () => {
+  it('gives the same connection as the single files', async () => {
     const cluster = { server: fake.address, 'certificate-authority-data': authority() };
     const client = await connectKubernetes(await write(cluster, { token: fake.credential }));
     await expect(getPods(never, client)).resolves.toMatchObject({ kind: 'PodList' });
     client.close();
   });
 
-  it('may name whom the certificate must be for', async () => {
+  it('may set the expected server name of the certificate', async () => {
     const cluster = {
       server: fake.address,
       'certificate-authority-data': authority(),
@@ -324,7 +319,7 @@ describe('a kubeconfig file', () => {
     expect(error.message).not.toContain('canary');
   });
 
-  it('is refused when it is none, or has not the context', async () => {
+  it('is refused when it is not a kubeconfig, or lacks the context', async () => {
     const missing: KubernetesAccess = { type: 'kubernetes', kubeconfigFile: join(directory, 'no') };
     expect(await failureOf(connectKubernetes(missing))).toMatchObject({
       code: 'ERR_CONFIG_INVALID',

@@ -29,7 +29,7 @@ interface Vectors {
 const file = new URL('../../../vectors/kubernetes-token-handle-v1.json', import.meta.url);
 const vectors = JSON.parse(readFileSync(file, 'utf8')) as Vectors;
 
-describe('Kubernetes when it misbehaves', () => {
+describe('a faulty Kubernetes API', () => {
   let fake: FakeApiServer;
   let connection: ClosableProvider;
   let provider: SecretProvider;
@@ -95,7 +95,7 @@ describe('Kubernetes when it misbehaves', () => {
     ['no data', 200, secret({}, {}), 'ERR_NOT_FOUND'],
     ['null as data', 200, { ...secret({}), data: null }, 'ERR_NOT_FOUND'],
   ])(
-    '%s is told by its code, and nothing of what was said is kept',
+    '%s gives its error code, and no text of the answer is kept',
     async (_what, status, body, code) => {
       answer(status, body);
       const error = await failure(read());
@@ -127,7 +127,7 @@ describe('Kubernetes when it misbehaves', () => {
     expect(fake.requests).toHaveLength(1);
   });
 
-  it('asks for names without values, and leaves out its anchors', async () => {
+  it('lists names without values, and leaves out anchors', async () => {
     answer(200, {
       kind: 'PartialObjectMetadataList',
       metadata: { continue: 'more' },
@@ -143,20 +143,20 @@ describe('Kubernetes when it misbehaves', () => {
     });
   });
 
-  it('refuses a list that brings the objects themselves', async () => {
+  it('refuses a list that contains the objects themselves', async () => {
     answer(200, { kind: 'SecretList', metadata: {}, items: [secret({}, { key: CANARY_BASE64 })] });
     const error = await failure(provider.list('', { limit: 7 }, CONTEXT));
     expect(error).toMatchObject({ code: 'ERR_PROVIDER_MALFORMED' });
     expect(printed(error)).not.toContain(CANARY_BASE64);
   });
 
-  it('says so when a cursor has expired', async () => {
+  it('reports an expired cursor', async () => {
     answer(410, {});
     const error = await failure(provider.list('', { limit: 7, after: 'old' }, CONTEXT));
     expect(error).toMatchObject({ code: 'ERR_REQUEST_INVALID' });
   });
 
-  it('repeats a read that was throttled, after as long as it was told', async () => {
+  it('repeats a throttled read after its Retry-After', async () => {
     const patient = await connectTo(fake, { maxRetries: 1 });
     const mount = patient.mount({ namespace: 'payments' });
     answer(200, secret({}));
@@ -173,7 +173,7 @@ describe('Kubernetes when it misbehaves', () => {
     await patient.close();
   });
 
-  describe('asked for a token', () => {
+  describe('that issues tokens', () => {
     const request = (over: Partial<CredentialRequest> = {}): CredentialRequest => ({
       intentId: vectors.begun.intentId,
       locator: provider.locate('x', vectors.begun.ref),
@@ -190,7 +190,7 @@ describe('Kubernetes when it misbehaves', () => {
     });
     const issue = () => provider.credentials!.issue(vectors.prepared.handle, CONTEXT);
 
-    it('has handles as they are frozen', async () => {
+    it('has handles equal to the frozen ones', async () => {
       expect(provider.credentials!.begin(request())).toBe(vectors.begun.handle);
       answer(201, anchor());
       expect(await provider.credentials!.prepare(vectors.begun.handle, CONTEXT)).toBe(
@@ -198,12 +198,12 @@ describe('Kubernetes when it misbehaves', () => {
       );
     });
 
-    it('begins without asking anybody, and the same each time', () => {
+    it('prepares without a call, and the same handle each time', () => {
       expect(provider.credentials!.begin(request())).toBe(provider.credentials!.begin(request()));
       expect(fake.requests).toHaveLength(0);
     });
 
-    it('begins nothing where place and reference disagree', () => {
+    it('prepares nothing if place and reference disagree', () => {
       const other = { ...vectors.begun.ref, serviceAccount: 'other' };
       expect(() => provider.credentials!.begin(request({ ref: other }))).toThrow(
         expect.objectContaining({ code: 'ERR_INTERNAL' }),
@@ -218,14 +218,14 @@ describe('Kubernetes when it misbehaves', () => {
       { kind: 'Pod' },
       { metadata: { name: 'other', uid: 'u' } },
       { metadata: { name: 'quaymaster-crd-0a1b2c' } },
-    ])('takes nothing for its anchor that differs by %j', async (over) => {
+    ])('does not accept an anchor that differs by %j', async (over) => {
       answer(201, anchor(over));
       expect(
         await failure(provider.credentials!.prepare(vectors.begun.handle, CONTEXT)),
       ).toMatchObject({ code: 'ERR_PROVIDER_MALFORMED' });
     });
 
-    it('asks for exactly what the handle says, bound to the anchor', async () => {
+    it('requests exactly what the handle says, bound to the anchor', async () => {
       answer(201, {
         status: {
           token: CANARY,
@@ -263,19 +263,19 @@ describe('Kubernetes when it misbehaves', () => {
       { token: CANARY, expirationTimestamp: '2001-01-01T00:00:00Z' },
       { token: '', expirationTimestamp: '2999-01-01T00:00:00Z' },
       { token: 5, expirationTimestamp: '2999-01-01T00:00:00Z' },
-    ])('takes %j for no token', async (status) => {
+    ])('does not accept the token %j', async (status) => {
       answer(201, { status });
       const error = await failure(issue());
       expect(error).toMatchObject({ code: 'ERR_PROVIDER_MALFORMED' });
       expect(printed(error)).not.toContain(CANARY);
     });
 
-    it('holds a token that lives longer than asked to what was asked', async () => {
+    it('treats a token with a longer life as one of the requested life', async () => {
       answer(201, { status: { token: CANARY, expirationTimestamp: '2999-01-01T00:00:00Z' } });
       expect((await issue()).ttlSeconds).toBe(300);
     });
 
-    it('asks once for what has an effect, whatever is left for retries', async () => {
+    it('calls once for a call with an effect, however many retries are left', async () => {
       const patient = await connectTo(fake, { maxRetries: 2 });
       const mount = patient.mount({ namespace: 'payments' });
       answer(200, secret({}));
@@ -294,7 +294,7 @@ describe('Kubernetes when it misbehaves', () => {
       [403, 'ERR_PROVIDER_DENIED'],
       [500, 'ERR_PROVIDER_FAILED'],
       [503, 'ERR_PROVIDER_UNAVAILABLE'],
-    ])('takes %i to its deletion for: %s', async (status, outcome) => {
+    ])('treats %i for its deletion as: %s', async (status, outcome) => {
       answer(status, {});
       const work = provider.credentials!.revoke(vectors.prepared.handle, CONTEXT).then(
         () => 'gone',

@@ -71,7 +71,7 @@ describe('places in Kubernetes', () => {
     { serviceAccount: 'a', audiences: ['a'], name: 'db' },
     'db',
     null,
-  ])('take no reference %j', (ref) => {
+  ])('refuse the reference %j', (ref) => {
     expect(() => provider.locate('x', ref)).toThrow(refusal('ERR_BODY_INVALID'));
   });
 
@@ -87,7 +87,7 @@ describe('places in Kubernetes', () => {
     { namespace: 'a', fieldSelector: 'x' },
     {},
     null,
-  ])('are not mounted by the options %j', (options) => {
+  ])('are not mounted with the options %j', (options) => {
     expect(() => connection.mount(options)).toThrow(refusal('ERR_BODY_INVALID'));
   });
 

@@ -70,7 +70,7 @@ describe('a hostile MySQL server (R05)', () => {
   };
 
   it.each(['mysql_clear_password', 'sha256_password'])(
-    'that asks for the password itself, by %s, does not get it',
+    'that requests the plain password, by %s, does not get it',
     async (method) => {
       const mysql = await reach((socket, count) => {
         if (count === 0) socket.write(GREETING);
@@ -84,7 +84,7 @@ describe('a hostile MySQL server (R05)', () => {
     },
   );
 
-  it('that offers no TLS where it is wanted gets no login', async () => {
+  it('without TLS gets no login if TLS is required', async () => {
     const mysql = await reach(
       (socket, count) => {
         if (count === 0) socket.write(GREETING);
@@ -95,7 +95,7 @@ describe('a hostile MySQL server (R05)', () => {
     expect(server.received()).toHaveLength(0);
   });
 
-  it('that asks for a file of ours does not get it', async () => {
+  it('that requests a local file does not get it', async () => {
     const mysql = await reach((socket, count) => {
       if (count === 0) socket.write(GREETING);
       if (count === 1) socket.write(packet(2, OK));
@@ -105,7 +105,7 @@ describe('a hostile MySQL server (R05)', () => {
     expect(server.received().toString('latin1')).not.toContain(PASSWORD);
   });
 
-  it('that never stops sending is cut off', async () => {
+  it('that never stops sending is disconnected', async () => {
     const mysql = await reach((socket, count) => {
       if (count === 0) socket.write(GREETING);
       if (count === 1) socket.write(packet(2, OK));
@@ -120,7 +120,7 @@ describe('a hostile MySQL server (R05)', () => {
     });
   });
 
-  it('that quotes the password in its error has none of its words kept', async () => {
+  it('that repeats the password in its error has no text kept', async () => {
     const mysql = await reach((socket, count) => {
       if (count === 0) socket.write(GREETING);
       if (count === 1) socket.write(packet(2, bytes(0xff, 0x15, 0x04), `#28000 no: ${PASSWORD}`));

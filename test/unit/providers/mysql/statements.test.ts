@@ -19,7 +19,7 @@ describe('a statement of a mount of MySQL', () => {
     ['GRANT SELECT ON shop.* TO {{name}};', /without .* semicolon/],
     ["CREATE USER '{{name}}'@'%' IDENTIFIED BY '{{password}}'", /makes the user itself/],
     ['GRANT SELECT ON shop.* TO {{username}}', /\{\{name\}\} once/],
-  ])('says what is wrong with %s', (text, said) => {
+  ])('is refused with the problem of %s', (text, said) => {
     expect(problemsOf([text]).join('\n')).toMatch(said);
   });
 });

@@ -32,7 +32,7 @@ describe('a hostile PostgreSQL server (R05)', () => {
   afterAll(() => rm(directory, { recursive: true, force: true }));
 
   type Answer = (socket: Socket, chunk: Buffer, before: number) => void;
-  /** To the broker 127.0.0.2 is a remote host. */
+  /** The broker treats 127.0.0.2 as a remote host. */
   const against = async (answer: Answer, changes: object = {}, address = '127.0.0.1') => {
     const server = new HostilePostgres(answer);
     open.push(server);
@@ -61,7 +61,7 @@ describe('a hostile PostgreSQL server (R05)', () => {
   it.each([
     ['in the clear', int32(3)],
     ['as MD5', Buffer.concat([int32(5), Buffer.from('salt')])],
-  ])('gets no password %s, where there is no TLS', async (_how, asked) => {
+  ])('gets no password %s, without TLS', async (_how, asked) => {
     const { ask, sent } = await against(
       (socket) => socket.write(message('R', asked)),
       { tls: 'off' },
@@ -74,7 +74,7 @@ describe('a hostile PostgreSQL server (R05)', () => {
     expect(sent()).toContain('broker');
   });
 
-  it('on another host gets nothing at all before TLS', async () => {
+  it('on another host gets no byte before TLS', async () => {
     const { ask, sent } = await against((socket) => socket.write('N'), {}, '127.0.0.2');
     expect(await failureOf(ask())).toMatchObject({
       code: 'ERR_PROVIDER_UNAVAILABLE',
@@ -83,7 +83,7 @@ describe('a hostile PostgreSQL server (R05)', () => {
     expect(sent()).not.toContain('broker');
   });
 
-  it('cannot slip text in before TLS begins', async () => {
+  it('cannot inject text before TLS begins', async () => {
     const early = Buffer.concat([Buffer.from('S'), AUTHENTICATED, READY]);
     const { ask, sent } = await against((socket) => socket.write(early), {}, '127.0.0.2');
     expect(await failureOf(ask())).toMatchObject({
@@ -93,7 +93,7 @@ describe('a hostile PostgreSQL server (R05)', () => {
     expect(sent()).not.toContain('broker');
   });
 
-  it('is not believed when it breaks off the proof that it knows us', async () => {
+  it('is refused when it breaks off the SCRAM proof of the password', async () => {
     const mechanisms = Buffer.concat([int32(10), text('SCRAM-SHA-256'), Buffer.from([0])]);
     const { ask } = await against((socket, _chunk, before) => {
       if (before === 0) socket.write(message('R', mechanisms));
@@ -103,7 +103,7 @@ describe('a hostile PostgreSQL server (R05)', () => {
     expect(error).toMatchObject({ code: 'ERR_PROVIDER_MALFORMED', reason: 'server_unproven' });
   });
 
-  it('cannot have us count to two billion', async () => {
+  it('cannot force two billion hash iterations', async () => {
     const mechanisms = Buffer.concat([int32(10), text('SCRAM-SHA-256'), Buffer.from([0])]);
     const { ask } = await against((socket, chunk, before) => {
       if (before === 0) socket.write(message('R', mechanisms));
@@ -135,7 +135,7 @@ describe('a hostile PostgreSQL server (R05)', () => {
     });
   });
 
-  it('cannot name columns so that anything but text comes of it', async () => {
+  it('cannot name columns so that a value is not text', async () => {
     const column = (name: string, type: number) =>
       Buffer.concat([
         text(name),
@@ -196,7 +196,7 @@ describe('a hostile PostgreSQL server (R05)', () => {
     ['57014', 'ERR_PROVIDER_TIMEOUT'],
     ['42601', 'ERR_PROVIDER_FAILED'],
     [PASSWORD, 'ERR_PROVIDER_FAILED'],
-  ])('is quoted in no error that it answers with (%s)', async (code, expected) => {
+  ])('has no text repeated in an error (%s)', async (code, expected) => {
     const fields = [`SERROR`, `C${code}`, `M${PASSWORD} is wrong`, `D${PASSWORD}`, `q${PASSWORD}`];
     const body = Buffer.concat([...fields.map(text), Buffer.from([0])]);
     const { ask } = await against((socket) => socket.write(message('E', body)));
@@ -205,7 +205,7 @@ describe('a hostile PostgreSQL server (R05)', () => {
     expect(wholeText(error)).not.toContain(PASSWORD);
   });
 
-  it('that says nothing is left at the deadline', async () => {
+  it('that stays silent is disconnected at the deadline', async () => {
     const limits = { timeoutMs: 100, maxRetries: 0 };
     const { ask } = await against(() => undefined, { limits });
     expect((await failureOf(ask())).code).toBe('ERR_PROVIDER_TIMEOUT');

@@ -6,7 +6,7 @@ import { postgresAt } from '../../../../src/providers/postgres/open.ts';
 
 const INVALID = expect.objectContaining({ code: 'ERR_BODY_INVALID' });
 
-describe('texts in SQL', () => {
+describe('quoted SQL texts', () => {
   it.each([
     ['x"; DROP ROLE y;--', `"x""; DROP ROLE y;--"`],
     ['s"; GRANT ALL', `"s""; GRANT ALL"`],

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { settingLiteral } from '../../../../src/providers/postgres/rotator/follow-role.ts';
 
-describe('the stored text of a setting, as a statement takes it', () => {
+describe('a stored setting as an SQL literal', () => {
   it.each([
     ['7MB', `'7MB'`],
     ['', `''`],
@@ -10,7 +10,7 @@ describe('the stored text of a setting, as a statement takes it', () => {
     ['a, b', `'a, b'`],
     ['"quoted"', `'"quoted"'`],
     [`'; DROP ROLE y; --`, `'''; DROP ROLE y; --'`],
-  ])('is one literal where the setting is one value: %j', (stored, literal) => {
+  ])('is one literal if the setting is one value: %j', (stored, literal) => {
     expect(settingLiteral('work_mem', stored)).toBe(literal);
   });
 
@@ -25,7 +25,7 @@ describe('the stored text of a setting, as a statement takes it', () => {
     ['', `''`],
     [`"'; DROP ROLE y; --"`, `'''; DROP ROLE y; --'`],
     ['"back\\slash"', ` E'back\\\\slash'`],
-  ])('is a literal for each name where it is a list: %j', (stored, literals) => {
+  ])('is a literal for each name if the setting is a list: %j', (stored, literals) => {
     expect(settingLiteral('search_path', stored)).toBe(literals);
   });
 
@@ -39,7 +39,7 @@ describe('the stored text of a setting, as a statement takes it', () => {
     (stored) => expect(settingLiteral('search_path', stored)).toBe(`'${stored}'`),
   );
 
-  it('is read in one pass, whatever a hostile server sends (R05)', () => {
+  it('is read in one pass, for any text of a hostile server (R05)', () => {
     const blanks = ' '.repeat(200_000);
     for (const stored of [
       `${blanks}x"`,

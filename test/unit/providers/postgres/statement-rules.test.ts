@@ -28,7 +28,7 @@ describe('a statement of a mount (R04)', () => {
     `${CREATE} IN ROLE "pg_write_server_files"`,
     `${CREATE} ADMIN {{name}}`,
     `${CREATE} IN ROLE {{password}}`,
-  ])('may not create one like this: %s', (text) => {
+  ])('may not create a role: %s', (text) => {
     expect(creationProblem(text, true)).toEqual(expect.any(String));
   });
 
@@ -37,7 +37,7 @@ describe('a statement of a mount (R04)', () => {
     'GRANT SELECT (id, "odd "" name"), INSERT ON sales.orders TO {{name}}',
     `ALTER ROLE {{name}} SET search_path TO sales, 'it''s'`,
     'GRANT SELECT ON pg_catalog.pg_authid TO {{name}}',
-  ])('may give: %s', (text) => {
+  ])('may grant: %s', (text) => {
     expect(creationProblem(text, false)).toBeUndefined();
   });
 
@@ -61,7 +61,7 @@ describe('a statement of a mount (R04)', () => {
     'SELECT {{name}}',
     'GRANT app TO {{name}}\u0000',
     'GRANT "unended TO {{name}}',
-  ])('may not be: %s', (text) => {
+  ])('is refused: %s', (text) => {
     expect(creationProblem(text, false)).toEqual(expect.any(String));
   });
 
@@ -73,24 +73,24 @@ describe('a statement of a mount (R04)', () => {
     ['GRANT app TO {{name}}', /lacks CREATE ROLE \{\{name\}\}, LOGIN/],
     ['CREATE ROLE {{username}} LOGIN', /no such placeholder as \{\{username\}\}/],
     [`${CREATE};`, /no semicolon/],
-  ])('says what it lacks: %s', (text, said) => {
+  ])('causes an error that names the missing part: %s', (text, said) => {
     expect(creationProblem(text, true)).toMatch(said);
   });
 
-  it('says which placeholders there are', () => {
+  it('causes an error that lists the placeholders', () => {
     const said = 'has no such placeholder as {{role}}: {{name}}, {{password}} and {{expiration}}';
     expect(creationProblem('GRANT {{role}} TO {{name}}', false)).toBe(said);
     expect(revocationProblem('REVOKE {{role}} FROM {{name}}')).toBe(said);
   });
 
-  it('has {{name}} but no password in a revocation', () => {
+  it('may have {{name}} but no password in a revocation', () => {
     expect(revocationProblem('DROP OWNED BY {{name}}')).toBeUndefined();
     expect(revocationProblem('REASSIGN OWNED BY {{name}} TO app')).toBeUndefined();
     expect(revocationProblem('ALTER ROLE {{name}} PASSWORD {{password}}')).toBeDefined();
     expect(revocationProblem('DROP TABLE x')).toBeDefined();
   });
 
-  it('is filled with each value quoted as what it is', () => {
+  it('is filled with each value quoted by its kind', () => {
     const values = { name: 'x"; DROP ROLE y;--', password: `'\\ $$ 🔑`, expiration: '2030-01-01' };
     expect(fillStatement(CREATE, values)).toBe(
       `CREATE ROLE "x""; DROP ROLE y;--" LOGIN PASSWORD  E'''\\\\ $$ 🔑' VALID UNTIL '2030-01-01'`,
@@ -104,7 +104,7 @@ describe('a statement of a mount (R04)', () => {
     );
   });
 
-  it('that is wrong is named by its place when the mount is saved', () => {
+  it('that is invalid is named by its position when the mount is saved', () => {
     const parsed = postgresMountOptions.safeParse({
       roles: { a: { creation: [CREATE, 'DROP TABLE x'], revocation: ['SELECT 1'] } },
     });

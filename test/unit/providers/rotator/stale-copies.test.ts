@@ -13,7 +13,7 @@ const refusal = (key: string, copied: string) =>
     detail: expect.stringContaining(`"${key}" holds a copy of "${copied}"`),
   });
 
-describe('a copy of a password that rotates', () => {
+describe('a copy of a rotating password', () => {
   it.each([
     ['in a connection string', `postgres://app_a:${ENCODED}@db:5432/pay`],
     ['encoded in lower case', `postgres://x:${ENCODED.replaceAll(/%../g, lower)}@db`],
@@ -46,7 +46,7 @@ describe('a copy of a password that rotates', () => {
     ['the name of the user, which is not secret', { password: 'app_a', database: 'app_a' }],
     ['an empty one', { password: '', note: '' }],
     ['a percent sign that encodes nothing', { note: '100 %, 5%zz' }],
-  ])('is not seen in %s', (_what, more) => {
+  ])('is not reported in %s', (_what, more) => {
     expect(() => refuseStaleLogin({ ...LOGIN, ...more }, KEYS, 'app_a')).not.toThrow();
   });
 
@@ -58,14 +58,14 @@ describe('a copy of a password that rotates', () => {
   });
 });
 
-describe('the name of a user that the next value replaces', () => {
+describe('a user name that the next value replaces', () => {
   it.each([
     'jdbc:postgresql://db:5432/pay?sslmode=require&user=app_a',
     'postgres://app_a@db/pay',
     'mysql://app%5Fa:elsewhere@db',
     'host=db user=app_a dbname=pay',
     'Server=db;Username=app_a;Database=pay',
-  ])('is found where it logs in: %s', (url) => {
+  ])('is found in a login: %s', (url) => {
     const current = { ...LOGIN, url };
     expect(() => refuseStaleLogin(current, KEYS, 'app_b')).toThrow(refusal('url', 'username'));
     expect(() => refuseStaleLogin(current, KEYS, 'app_a')).not.toThrow();
@@ -75,7 +75,7 @@ describe('the name of a user that the next value replaces', () => {
     { database: 'app_a', schema: 'app_a' },
     { url: 'http://app_a:8080/app_a' },
     { url: 'postgres://owner@db/app_a' },
-  ])('is not seen where it names something else: %j', (more) => {
+  ])('is not reported elsewhere: %j', (more) => {
     expect(() => refuseStaleLogin({ ...LOGIN, ...more }, KEYS, 'app_b')).not.toThrow();
   });
 });
@@ -95,7 +95,7 @@ describe('copies of several secrets', () => {
     expect(() => refuseStaleCopies(undefined, own)).not.toThrow();
   });
 
-  it('are found in a file of several, with another last line break', () => {
+  it('are found in a file of several, with another final line break', () => {
     const key = '-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n';
     const current = { 'tls.key': key, 'tls.pem': `x\n${key.trim()}` };
     expect(() => refuseStaleCopies(current, ['tls.key'])).toThrow(refusal('tls.pem', 'tls.key'));

@@ -14,7 +14,7 @@ const NEW = { access_key: 'AKIANEW', secret_key: 'new' };
 const CURRENT: SecretData = { accessKeyId: 'AKIAOLD', secretAccessKey: 'old', region: 'kept' };
 const NOW = Date.parse('2026-06-01T10:00:00Z');
 
-/** A Vault whose engine answers `static-creds/app` with what it has, as its documentation says. */
+/** A Vault whose engine answers `static-creds/app` with its current key, as its documentation says. */
 function having(data: unknown, options: object = {}) {
   const asked: string[] = [];
   const vault = { data };
@@ -31,7 +31,7 @@ function having(data: unknown, options: object = {}) {
 }
 
 describe('a static role of an AWS engine', () => {
-  it('is followed: what Vault has made is taken over, and nothing is asked of it', async () => {
+  it("is followed: the broker adopts Vault's new key, and requests nothing", async () => {
     const { target, asked } = having(NEW);
     expect([target.locators, target.slots, target.drillable]).toEqual([
       ['aws/static-roles/app'],
@@ -47,7 +47,7 @@ describe('a static role of an AWS engine', () => {
     expect(new Set(asked)).toEqual(new Set(['aws/static-creds/app']));
   });
 
-  it('gives the first value where there is none, under the keys that are named', async () => {
+  it('provides the first value of an empty path, under the configured keys', async () => {
     const keys = { accessKeyId: 'AWS_ACCESS_KEY_ID', secretAccessKey: 'AWS_SECRET_ACCESS_KEY' };
     const { target, asked } = having(NEW, { engine: 'teams/aws', keys });
     expect(await target.create(turnOf(undefined))).toEqual({
@@ -58,10 +58,10 @@ describe('a static role of an AWS engine', () => {
   });
 
   it.each([
-    ['says when', '2026-06-01T10:05:00.250022397Z', 366],
-    ['says a time that is over', '2026-06-01T09:00:00Z', 65],
-    ['says nothing of it', undefined, 900],
-    ['says what is no time', CANARY, 900],
+    ['gives the time', '2026-06-01T10:05:00.250022397Z', 366],
+    ['gives a past time', '2026-06-01T09:00:00Z', 65],
+    ['gives no time', undefined, 900],
+    ['gives an invalid time', CANARY, 900],
   ])('waits while Vault has the current key, which %s', async (_what, expiration, seconds) => {
     const { target } = having({ ...OLD, expiration });
     expect(await failureOf(target.create(turnOf(CURRENT)))).toMatchObject({
@@ -71,7 +71,7 @@ describe('a static role of an AWS engine', () => {
     });
   });
 
-  it('is given back while Vault still has the current key, and not after', async () => {
+  it('can be discarded while Vault still has the current key, and not after', async () => {
     const { target, vault } = having(OLD);
     await target.discard(turnOf(CURRENT), { accessKeyId: 'AKIANEW', secretAccessKey: 'new' });
     vault.data = NEW;
@@ -84,7 +84,7 @@ describe('a static role of an AWS engine', () => {
     expect(await failureOf(target.discard(lost, CURRENT))).toMatchObject({ reason: 'claim_lost' });
   });
 
-  it('is parked when Vault has gone on, and never ends what must go on working', async () => {
+  it('is parked when Vault has rotated again, and never revokes a key that must keep working', async () => {
     const { target, vault } = having(NEW);
     const turn = turnOf(CURRENT);
     const pending = await target.create(turn);
@@ -104,8 +104,8 @@ describe('a static role of an AWS engine', () => {
     ['a list', [CANARY]],
     ['no secret', { access_key: CANARY }],
     ['an empty secret', { access_key: CANARY, secret_key: '' }],
-    ['a key without end', { access_key: CANARY.repeat(20), secret_key: 'x' }],
-  ])('is refused when Vault answers %s, which is in no error', async (_what, data) => {
+    ['an endless key', { access_key: CANARY.repeat(20), secret_key: 'x' }],
+  ])('is refused when Vault answers %s, and no error repeats it', async (_what, data) => {
     const { target } = having(data);
     for (const step of [
       target.create(turnOf(CURRENT)),

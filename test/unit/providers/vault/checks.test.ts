@@ -23,21 +23,21 @@ const check = async (more: Readonly<Record<string, unknown>> = {}, address = vau
 };
 
 describe('the check of a connection', () => {
-  it('is content with a server that serves and a token that is accepted', async () => {
+  it('passes for a server that serves and accepts the token', async () => {
     expect(await check()).toEqual({
       healthy: true,
       text: 'GET sys/health: version 1.20.0, serving\nGET auth/token/lookup-self: accepted for 3600 s more',
     });
   });
 
-  it('says that the token never ends', async () => {
+  it('reports a token that never expires', async () => {
     vault.addToken('s.broker', 0);
     const { healthy, text } = await check();
     expect(healthy).toBe(true);
     expect(text).toContain('never ends');
   });
 
-  it('says sealed, and not initialised', async () => {
+  it('reports a sealed and an uninitialised server', async () => {
     vault.sealed = true;
     const { healthy, text } = await check();
     expect(healthy).toBe(false);
@@ -46,29 +46,29 @@ describe('the check of a connection', () => {
     expect((await check()).text).toContain('not initialised');
   });
 
-  it('says that something else answers', async () => {
+  it('reports that another kind of server answers', async () => {
     vault.fault = () => ({ status: 200, body: { hello: 'world' } });
     expect((await check()).text).toContain('this is not a Vault or OpenBao');
   });
 
-  it('says that nothing listens', async () => {
+  it('reports that no server listens', async () => {
     const { healthy, text } = await check({}, `http://127.0.0.1:${await freePort()}`);
     expect(healthy).toBe(false);
     expect(text).toMatch(/ECONNREFUSED.*check `address`/);
   });
 
-  it('says that the file of the credential is not there', async () => {
+  it('reports a missing credential file', async () => {
     const { text } = await check({ auth: { method: 'token', tokenFile: '/nonexistent/token' } });
     expect(text).toMatch(/cannot be read.*check the file that `auth` names/);
   });
 
-  it('says that the login is refused', async () => {
+  it('reports a refused login', async () => {
     const secretIdFile = await connections.file('wrong');
     const { text } = await check({ auth: { method: 'approle', roleId: 'r', secretIdFile } });
     expect(text).toMatch(/login of the broker was refused.*mount, role and credential/);
   });
 
-  it('repeats neither token nor credential nor the words of the server', async () => {
+  it('repeats neither token nor credential nor text of the server', async () => {
     vault.fault = () => ({ status: 403, body: { errors: ['permission denied for s.broker'] } });
     const { text } = await check();
     expect(text).not.toContain('s.broker');
@@ -83,7 +83,7 @@ describe('the check of a mount', () => {
     return { healthy: report.healthy, text: report.findings.join('\n') };
   };
 
-  it('says which capability is missing on which path', async () => {
+  it('reports which capability is missing on which path', async () => {
     vault.fault = ({ target }) =>
       target.includes('/metadata/') ? { status: 403, body: { errors: [] } } : undefined;
     const { healthy, text } = await checkMount({ engine: 'kv-v2', path: 'secret', root: 'team' });
@@ -92,13 +92,13 @@ describe('the check of a mount', () => {
     expect(text).toContain('grant the broker `list` on secret/metadata/team/');
   });
 
-  it('says which engine is there instead', async () => {
+  it('reports the actual type of the engine', async () => {
     expect((await checkMount({ engine: 'kv-v2', path: 'old' })).text).toContain(
       'it is kv-v1; the mount says kv-v2',
     );
   });
 
-  it('says each right that dynamic credentials lack', async () => {
+  it('reports each missing right of dynamic credentials', async () => {
     vault.fault = ({ target, body }) => {
       if (!target.includes('capabilities-self')) return undefined;
       const paths = body['paths'] as string[];
@@ -112,7 +112,7 @@ describe('the check of a mount', () => {
     expect(text).not.toContain('auth/token/create/r: not allowed');
   });
 
-  it('says that nothing can be said when it may not ask', async () => {
+  it('reports that it cannot check without permission', async () => {
     vault.fault = ({ target }) =>
       target.includes('capabilities-self') ? { status: 403 } : undefined;
     const { healthy, text } = await checkMount({ engine: 'dynamic', path: 'db', tokenRole: 'r' });
@@ -126,7 +126,7 @@ describe('the check of a mount', () => {
     [{ token_type: 'default-batch' }, 'set token_type=service'],
     [{ token_explicit_max_ttl: 0 }, 'set token_explicit_max_ttl'],
     [{ allowed_policies: [] }, 'set allowed_policies'],
-  ])('says what is wrong with a token role of %j', async (fault, remedy) => {
+  ])('reports the problem of a token role of %j', async (fault, remedy) => {
     vault.tokenRole = { ...vault.tokenRole, ...fault };
     const { healthy, text } = await checkMount({ engine: 'dynamic', path: 'db', tokenRole: 'r' });
     expect(healthy).toBe(false);

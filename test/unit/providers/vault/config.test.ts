@@ -12,7 +12,7 @@ const config = (more: Readonly<Record<string, unknown>> = {}) => ({
 const accepts = (value: unknown) => vaultConnectionSchema.safeParse(value).success;
 
 describe('a Vault connection in the configuration', () => {
-  it('has limits without being told', () => {
+  it('has default limits', () => {
     expect(vaultConnectionSchema.parse(config()).limits).toEqual({
       timeoutMs: 5000,
       maxConcurrent: 32,
@@ -25,7 +25,7 @@ describe('a Vault connection in the configuration', () => {
   });
 
   it.each(['http://127.0.0.1:8200', 'http://localhost:8200', 'http://[::1]:8200'])(
-    'may be plain to this machine: %s',
+    'may use plain HTTP to this machine: %s',
     (address) => expect(accepts(config({ address }))).toBe(true),
   );
 
@@ -42,22 +42,22 @@ describe('a Vault connection in the configuration', () => {
   });
 
   it.each(['sys/**', 'auth/token/**', 'identity/x', 'cubbyhole/**', 'SYS/x', '**', '*/data/x'])(
-    'cannot be bounded to %s',
+    'cannot be restricted to %s',
     (locator) => expect(accepts(config({ locators: [locator] }))).toBe(false),
   );
 
-  it('is bounded by something', () => {
+  it('must be restricted', () => {
     expect(accepts(config({ locators: [] }))).toBe(false);
   });
 
-  it('refuses a way to turn verification off, and any other key it does not know', () => {
+  it('refuses a setting that turns verification off, and any other unknown key', () => {
     expect(accepts(config({ insecure: true }))).toBe(false);
     expect(accepts(config({ auth: { method: 'token', tokenFile: 'x', token: 's.x' } }))).toBe(
       false,
     );
   });
 
-  it('knows where Kubernetes puts the token', () => {
+  it('has a default for the path of the Kubernetes token', () => {
     const parsed = vaultConnectionSchema.parse(
       config({ auth: { method: 'kubernetes', role: 'broker' } }),
     );

@@ -17,7 +17,7 @@ const vectors = JSON.parse(
 ) as Vectors;
 
 describe('the handle of a Vault credential', () => {
-  it.each(vectors.valid)('is read and written as frozen: $why', ({ text, accessor, lease }) => {
+  it.each(vectors.valid)('equals the frozen vector: $why', ({ text, accessor, lease }) => {
     const handle = parseHandle(text);
     expect([handle.accessor ?? null, handle.lease ?? null]).toEqual([accessor, lease]);
     expect(JSON.parse(printHandle(handle))).toEqual(JSON.parse(text));

@@ -36,7 +36,7 @@ const issue = async (ref?: unknown) =>
 const childTokens = () => vault.tokens.size - 1;
 
 describe('a dynamic credential of Vault', () => {
-  it('hangs on a token that first lives for a minute, and only then for as long as is asked', async () => {
+  it('belongs to a token that first lives for a minute, and then for the requested time', async () => {
     const prepared = await credentials.prepare(begin(), contextOf());
     expect(vault.requests.at(-1)).toMatchObject({
       target: '/v1/auth/token/create/quaymaster',
@@ -75,7 +75,7 @@ describe('a dynamic credential of Vault', () => {
     { renewable: 'yes' },
     { data: null },
     { data: {} },
-  ])('is not taken from an answer with %j, and can be revoked all the same', async (answer) => {
+  ])('is refused from an answer with %j, and can still be revoked', async (answer) => {
     vault.credentialAnswer = answer;
     const prepared = await credentials.prepare(begin(), contextOf());
     const error = await failureOf(credentials.issue(prepared, contextOf()));
@@ -92,7 +92,7 @@ describe('a dynamic credential of Vault', () => {
   it.each([
     ['lease', '/leases/renew', { lease_id: 'db/creds/app/1', lease_duration: 40 }],
     ['token', '/renew-accessor', { auth: { lease_duration: 40 } }],
-  ])('is extended no further than its %s can be', async (_what, path, body) => {
+  ])('is extended no further than its %s allows', async (_what, path, body) => {
     const issued = await issue();
     vault.fault = ({ target }) => (target.endsWith(path) ? { status: 200, body } : undefined);
     expect(await credentials.renew(issued.handle, 240, contextOf())).toBe(40);
@@ -107,14 +107,14 @@ describe('a dynamic credential of Vault', () => {
     expect(error.code).toBe('ERR_PROVIDER_MALFORMED');
   });
 
-  it('does not hang on a token that is no orphan: that one is revoked at once', async () => {
+  it('does not use a token that is not an orphan, and revokes that one at once', async () => {
     vault.tokenRole = { orphan: false };
     const error = await failureOf(credentials.prepare(begin(), contextOf()));
     expect(error).toMatchObject({ code: 'ERR_PROVIDER_FAILED', reason: 'token_role' });
     expect(childTokens()).toBe(0);
   });
 
-  it('does not hang on a token that never ends', async () => {
+  it('does not use a token that never expires', async () => {
     vault.fault = ({ target }) =>
       target.includes('/create/')
         ? {
@@ -138,14 +138,14 @@ describe('a dynamic credential of Vault', () => {
     });
   });
 
-  it('is asked for once with one token', async () => {
+  it('is requested once with one token', async () => {
     const prepared = await credentials.prepare(begin(), contextOf());
     await credentials.issue(prepared, contextOf());
     const again = await failureOf(credentials.issue(prepared, contextOf()));
     expect(again).toMatchObject({ code: 'ERR_PROVIDER_UNAVAILABLE', reason: 'token_lost' });
   });
 
-  it('keeps what the engine says of its statements out of the error', async () => {
+  it("keeps the engine's text about its statements out of the error", async () => {
     vault.fault = ({ target }) =>
       target.includes('/db/creds/')
         ? { status: 500, body: { errors: ["PASSWORD 'p4ss'"] } }
@@ -156,7 +156,7 @@ describe('a dynamic credential of Vault', () => {
     );
   });
 
-  it('is reported as not revoked when its lease is not, though its token is', async () => {
+  it('is reported as not revoked when its lease is not, even if its token is', async () => {
     const issued = await issue();
     vault.fault = ({ target }) => (target.includes('/leases/revoke') ? { status: 500 } : undefined);
     const error = await failureOf(credentials.revoke(issued.handle, contextOf()));
@@ -166,7 +166,7 @@ describe('a dynamic credential of Vault', () => {
     await credentials.revoke(issued.handle, contextOf());
   });
 
-  it('is not taken for revoked when the broker may not revoke', async () => {
+  it('is not treated as revoked when the broker may not revoke', async () => {
     const issued = await issue();
     vault.fault = ({ target }) =>
       target.includes('/revoke-accessor')
@@ -181,7 +181,7 @@ describe('a dynamic credential of Vault', () => {
     [400, '1 error occurred:\n\t* invalid accessor\n\n'],
     [403, '1 error occurred:\n\t* invalid accessor\n\n'],
     [404, ''],
-  ])('is gone when the server answers %i %j', async (status, said) => {
+  ])('is treated as revoked when the server answers %i %j', async (status, said) => {
     const issued = await issue();
     vault.fault = ({ target }) =>
       target.includes('/revoke')
@@ -191,8 +191,8 @@ describe('a dynamic credential of Vault', () => {
   });
 });
 
-describe('tokens between preparing and issuing', () => {
-  it('are forgotten when they have ended', () => {
+describe('tokens between prepare and issue', () => {
+  it('are dropped when they have expired', () => {
     const clock = new HandClock();
     const held = new HeldTokens(clock);
     held.hold('a', new Sensitive('s.a'), 60);
@@ -200,7 +200,7 @@ describe('tokens between preparing and issuing', () => {
     expect(held.take('a')).toBeUndefined();
   });
 
-  it('are bounded in number: the oldest goes', () => {
+  it('are limited in number: the oldest is dropped', () => {
     const held = new HeldTokens(new HandClock());
     for (let n = 0; n <= 10_000; n += 1) held.hold(`i${n}`, new Sensitive(`s.${n}`), 60);
     expect(held.take('i0')).toBeUndefined();

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { encodeVaultPath } from '../../../../src/providers/vault/client/encode-path.ts';
 
 describe('the path of a request', () => {
-  it('has each segment encoded on its own', () => {
+  it('has each segment encoded by itself', () => {
     expect(encodeVaultPath('secret/data/a b/c?d#e%2f&;ü')).toBe(
       'secret/data/a%20b/c%3Fd%23e%252f%26%3B%C3%BC',
     );
@@ -28,7 +28,7 @@ describe('the path of a request', () => {
     );
   });
 
-  it('is decoded to the same segments and nothing else, whatever is in them', () => {
+  it('decodes to the same segments and nothing else, for any content', () => {
     fc.assert(
       fc.property(
         fc.array(fc.string({ minLength: 1, unit: 'grapheme' }), { minLength: 1 }),
@@ -40,7 +40,7 @@ describe('the path of a request', () => {
           } catch {
             return;
           }
-          // As an HTTP server sees it, after whatever a URL parser does to it.
+          // Decoded as an HTTP server does it, after any URL parser.
           const { pathname, search, hash } = new URL(`http://host/v1/${encoded}`);
           expect([search, hash]).toEqual(['', '']);
           expect(pathname.split('/').slice(2).map(decodeURIComponent).join('/')).toBe(plain);

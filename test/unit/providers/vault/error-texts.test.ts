@@ -25,7 +25,7 @@ afterEach(async () => {
   await vault.close();
 });
 
-/** What the broker's log has of an error, and what anything that inspects the error would print. */
+/** The broker's log line of an error, and the output of anything that inspects the error. */
 function printed(error: unknown): string {
   let text = inspect(error, { depth: 20, showHidden: true });
   const destination = { write: (line: string) => void (text += line) };
@@ -36,7 +36,7 @@ function printed(error: unknown): string {
   return text;
 }
 
-describe('the text of an error that Vault answers', () => {
+describe('the text of an error from Vault', () => {
   it.each<[string, number, unknown, Record<string, string>]>([
     ['400 with a list of errors', 400, { errors }, {}],
     ['403 with a list of errors', 403, { errors }, {}],
@@ -53,7 +53,7 @@ describe('the text of an error that Vault answers', () => {
     ['200 with data of the wrong type', 200, { data: CANARY }, {}],
     ['200 with data of the wrong shape', 200, { data: { data: { k: [CANARY] } } }, {}],
     ['a challenge', 401, { errors }, { 'WWW-Authenticate': `Basic realm="${CANARY}"` }],
-  ])('is in no error and in no log: %s', async (_what, status, body, headers) => {
+  ])('appears in no error and in no log: %s', async (_what, status, body, headers) => {
     vault.fault = (_seen, response) => {
       response.writeHead(status, { 'Content-Type': 'application/json', ...headers });
       response.end(typeof body === 'string' ? body : JSON.stringify(body));

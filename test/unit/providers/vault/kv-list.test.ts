@@ -30,7 +30,7 @@ const keysOf = (keys: (folder: string) => unknown) => {
 };
 
 describe('listing a KV engine', () => {
-  it('asks for the folders of one page only', async () => {
+  it('requests the folders of one page only', async () => {
     for (const name of ['a/1', 'b/1', 'c/1', 'd/1', 'e/1']) vault.put('secret', name, { k: 'v' });
     const first = await page(1);
     expect(first).toEqual({ items: [{ name: 'a/1' }], next: 'a/1', cost: 3 });
@@ -39,14 +39,14 @@ describe('listing a KV engine', () => {
     expect(second.items).toEqual([{ name: 'b/1' }]);
   });
 
-  it('goes on after a name that is gone, or never was', async () => {
+  it('continues after a name that was deleted or never existed', async () => {
     for (const name of ['a/1', 'b', 'b/1', 'c']) vault.put('secret', name, { k: 'v' });
     expect((await page(10, 'a/9')).items.map(({ name }) => name)).toEqual(['b', 'b/1', 'c']);
     expect((await page(10, 'b')).items.map(({ name }) => name)).toEqual(['b/1', 'c']);
     expect((await page(10, 'z')).items).toEqual([]);
   });
 
-  it('leaves out what the broker could not name, and what is said twice', async () => {
+  it('leaves out names that the broker cannot represent, and duplicates', async () => {
     keysOf((folder) =>
       folder === ''
         ? ['ok', 'ok', '..', '../', './', '', '/', 'a b', 'a/b', 'a//', 'ü', 'x?y', 'dir/']
@@ -55,13 +55,13 @@ describe('listing a KV engine', () => {
     expect((await page(100)).items.map(({ name }) => name)).toEqual(['dir/in', 'ok']);
   });
 
-  it('ends at folders without an end', async () => {
+  it('stops at endless folders', async () => {
     keysOf(() => ['deeper/', 'name']);
     const { items } = await page(100);
     expect(items).toHaveLength(16);
   });
 
-  it('ends a page after 200 folders, and the next page goes on behind them', async () => {
+  it('ends a page after 200 folders, and the next page continues after them', async () => {
     const folders = Array.from({ length: 500 }, (_, n) => `f${String(n).padStart(3, '0')}/`);
     keysOf((folder) => (folder === '' ? [...folders, 'z'] : folder === 'f450/' ? ['x'] : []));
     const names: string[] = [];
@@ -79,17 +79,20 @@ describe('listing a KV engine', () => {
     expect(pages).toBe(3);
   });
 
-  it('says what a page cost: one read for each folder, and for each 500 of its keys', async () => {
+  it('reports the cost of a page: one read for each folder, and for each 500 of its keys', async () => {
     keysOf((folder) =>
       folder === '' ? ['a/', ...Array.from({ length: 2_000 }, (_, n) => `k${n}`)] : ['in'],
     );
     expect(await page(10)).toMatchObject({ cost: 6 });
   });
 
-  it.each([[null], ['text'], [[1, 2]], [{ a: 1 }]])('calls the keys %j unusable', async (keys) => {
-    keysOf(() => keys);
-    expect((await failureOf(page(1))).code).toBe('ERR_PROVIDER_MALFORMED');
-  });
+  it.each([[null], ['text'], [[1, 2]], [{ a: 1 }]])(
+    'treats the keys %j as unusable',
+    async (keys) => {
+      keysOf(() => keys);
+      expect((await failureOf(page(1))).code).toBe('ERR_PROVIDER_MALFORMED');
+    },
+  );
 
   it('refuses a prefix that leaves the engine', async () => {
     const call = provider.list('../../sys', { limit: 1 }, contextOf());

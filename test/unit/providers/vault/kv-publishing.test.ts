@@ -7,7 +7,7 @@ import { VaultConnections } from '../../../kit/vault-connections.ts';
 
 const CANARY = 'canary-52c8';
 
-describe('rotated values at a Vault that misbehaves', () => {
+describe('rotated values at a faulty Vault', () => {
   let vault: FakeVault;
   let connections: VaultConnections;
   let provider: SecretProvider;
@@ -30,7 +30,7 @@ describe('rotated values at a Vault that misbehaves', () => {
     await vault.close();
   });
 
-  it('are given up when others write in between every time', async () => {
+  it('fail when others write in between each time', async () => {
     const said = 'check-and-set parameter did not match the current version';
     answersWrites({ status: 400, body: { errors: [said] } });
     expect(await failureOf(publish())).toMatchObject({
@@ -46,7 +46,7 @@ describe('rotated values at a Vault that misbehaves', () => {
     ['forbids it', { status: 403, body: { errors: [CANARY] } }, 'DENIED'],
     ['breaks', { status: 500, body: { errors: [CANARY] } }, 'FAILED'],
     ['is sealed', { status: 503, body: { errors: ['Vault is sealed'] } }, 'UNAVAILABLE'],
-    ['says nothing of the version', { status: 200, body: { data: { v: CANARY } } }, 'MALFORMED'],
+    ['does not return the version', { status: 200, body: { data: { v: CANARY } } }, 'MALFORMED'],
   ])('are written once when it %s', async (_what, answer, code) => {
     answersWrites(answer);
     const error = await failureOf(publish());

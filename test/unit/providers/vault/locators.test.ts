@@ -29,13 +29,13 @@ describe('locators of Vault', () => {
     expect(kv.locate('db/main', undefined)).toBe('secret/data/payments/db/main');
   });
 
-  it('come from a reference where a definition has one', () => {
+  it('come from a reference if a definition has one', () => {
     expect(kv.locate('x', { path: 'secret/data/payments/old name' })).toBe(
       'secret/data/payments/old%20name',
     );
   });
 
-  it('name the one key that is meant', () => {
+  it('name the one referenced key', () => {
     const locator = kv.locate('x', { path: 'secret/data/payments/db', key: 'pass#word/1' });
     expect(locator).toBe('secret/data/payments/db#pass%23word%2F1');
     expect(parseLocator(locator)).toEqual({ path: 'secret/data/payments/db', key: 'pass#word/1' });
@@ -76,7 +76,7 @@ describe('locators of Vault', () => {
     expect(() => of({ engine: 'kv-v1', path: 'old', root })).toThrow(INVALID);
   });
 
-  it('refuse an option that is not known', () => {
+  it('refuse an unknown option', () => {
     const options = { engine: 'kv-v2', path: 'secret', tokenRole: 'r' };
     expect(vaultMountOptions.safeParse(options).success).toBe(false);
   });

@@ -38,8 +38,8 @@ afterEach(async () => {
   await vault.close();
 });
 
-describe('a token by login', () => {
-  it('is asked for once, however many calls wait for it', async () => {
+describe('a token from a login', () => {
+  it('is requested once, however many calls wait for it', async () => {
     await byAppRole();
     await Promise.all(Array.from({ length: 20 }, read));
     expect(vault.logins).toBe(1);
@@ -51,7 +51,7 @@ describe('a token by login', () => {
     });
   });
 
-  it.each(['kubernetes', 'jwt'])('comes by %s with role and token', async (method) => {
+  it.each(['kubernetes', 'jwt'])('is requested by %s with role and token', async (method) => {
     await connect({ method, role: 'broker', tokenFile: await files.file('right') });
     await read();
     expect(vault.requests[0]).toMatchObject({
@@ -62,9 +62,9 @@ describe('a token by login', () => {
 
   it.each([
     ['kubernetes', 'broker', 'wrong'],
-    ['kubernetes', 'nobody', 'right'],
+    ['kubernetes', 'unknown', 'right'],
     ['jwt', 'broker', 'wrong'],
-    ['jwt', 'nobody', 'right'],
+    ['jwt', 'unknown', 'right'],
   ])('is refused by %s for the role %s and a token that is %s', async (method, role, token) => {
     await connect({ method, role, tokenFile: await files.file(token) });
     expect(await failureOf(read())).toMatchObject({
@@ -74,7 +74,7 @@ describe('a token by login', () => {
     expect(vault.requests).toHaveLength(1);
   });
 
-  it('is renewed from two thirds of its life on, behind the calls that use it', async () => {
+  it('is renewed from two thirds of its life on, in the background of calls', async () => {
     await byAppRole();
     await read();
     clock.advance(2_399_000);
@@ -101,7 +101,7 @@ describe('a token by login', () => {
     expect(targets()).not.toContain('auth/token/renew-self');
   });
 
-  it('is replaced before it reaches the end that no renewal passes', async () => {
+  it('is replaced before the expiry that no renewal can extend', async () => {
     await byAppRole();
     await read();
     vault.tokens.get('s.login-1')!.ttl = 900;
@@ -110,7 +110,7 @@ describe('a token by login', () => {
     await until('the second login', () => Promise.resolve(vault.logins === 2));
   });
 
-  it('is not used after its end', async () => {
+  it('is not used after its expiry', async () => {
     await byAppRole();
     await read();
     clock.advance(3_600_000);
@@ -118,7 +118,7 @@ describe('a token by login', () => {
     expect(tokensUsed().at(-1)).toBe('s.login-2');
   });
 
-  it('is replaced once when the server has forgotten it, and the call repeated', async () => {
+  it('is replaced once when the server has lost it, and the call is repeated', async () => {
     await byAppRole();
     await read();
     vault.tokens.delete('s.login-1');
@@ -127,7 +127,7 @@ describe('a token by login', () => {
     expect(vault.logins).toBe(2);
   });
 
-  it('is not replaced for each call to a path that is not allowed', async () => {
+  it('is not replaced for each call to a forbidden path', async () => {
     await byAppRole();
     await read();
     vault.fault = (request) => (request.target.includes('/secret/') ? { status: 403 } : undefined);
@@ -138,7 +138,7 @@ describe('a token by login', () => {
     expect(vault.logins).toBe(1);
   });
 
-  it('is not asked for over and over with a credential that is refused, and is had once it is right', async () => {
+  it('is not requested repeatedly with a refused credential, and is requested once the credential is right', async () => {
     const file = await byAppRole('wrong');
     for (let call = 0; call < 5; call += 1) {
       expect(await failureOf(read())).toMatchObject({
@@ -164,7 +164,7 @@ describe('a token by login', () => {
     expect((await failureOf(read())).code).toBe('ERR_PROVIDER_MALFORMED');
   });
 
-  it('is given up when the connection closes', async () => {
+  it('is revoked when the connection closes', async () => {
     await byAppRole();
     await read();
     await client.close();
@@ -195,8 +195,8 @@ describe('a token in a file', () => {
     expect(tokensUsed()).toEqual(['s.old', 's.old', 's.broker']);
   });
 
-  it('is not tried twice when it is still the same', async () => {
-    await connect({ method: 'token', tokenFile: await files.file('s.nobody') });
+  it('is not sent twice when it is unchanged', async () => {
+    await connect({ method: 'token', tokenFile: await files.file('s.unknown') });
     expect((await failureOf(read())).code).toBe('ERR_PROVIDER_DENIED');
     expect(vault.requests).toHaveLength(1);
   });

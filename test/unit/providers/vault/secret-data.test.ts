@@ -26,7 +26,7 @@ describe('a KV object as a secret', () => {
   });
 
   it.each([undefined, null, 'text', 7, [], {}, { a: '\ud800' }, { '\udc00': 'a' }])(
-    'is not made of %j',
+    'is refused for %j',
     (value) => expect(() => toSecretData(value)).toThrow(MALFORMED),
   );
 

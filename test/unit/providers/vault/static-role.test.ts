@@ -10,7 +10,7 @@ import { contextOf, failureOf } from '../../../contract/secret-provider.contract
 const CANARY = 'canary-77f0';
 const CURRENT = { username: 'app', password: 'held' };
 
-/** A Vault that answers what it is told to, and counts what it was asked to change. */
+/** A Vault with scripted answers that counts the requested changes. */
 function answering(...answers: readonly unknown[]): { target: RotationTarget; changes: string[] } {
   const changes: string[] = [];
   const left = [...answers];
@@ -24,14 +24,14 @@ function answering(...answers: readonly unknown[]): { target: RotationTarget; ch
   return { target, changes };
 }
 
-describe('a Vault that lies about a static role', () => {
+describe('a Vault with false answers about a static role', () => {
   it.each([
     ['nothing', undefined],
     ['a list', { data: [CANARY] }],
     ['no password', { data: { username: 'app' } }],
     ['an empty password', { data: { username: 'app', password: '' } }],
     ['a number', { data: { username: 'app', password: 5 } }],
-    ['a password without end', { data: { username: 'app', password: CANARY.repeat(1000) } }],
+    ['an endless password', { data: { username: 'app', password: CANARY.repeat(1000) } }],
   ])('is refused when it answers %s, and nothing is changed', async (_what, answer) => {
     const { target, changes } = answering(answer);
     for (const step of [
@@ -46,7 +46,7 @@ describe('a Vault that lies about a static role', () => {
     expect(changes).toEqual([]);
   });
 
-  it('is refused when it says that it changed the password, and still has the same', async () => {
+  it('is refused when it reports a changed password, and still has the same one', async () => {
     const { target, changes } = answering({ data: CURRENT });
     expect(await failureOf(target.create(turnOf(CURRENT)))).toMatchObject({
       code: 'ERR_PROVIDER_MALFORMED',
@@ -55,7 +55,7 @@ describe('a Vault that lies about a static role', () => {
     expect(changes).toEqual(['database/rotate-role/app']);
   });
 
-  it('is asked for nothing where the current value holds half a login', async () => {
+  it('gets no request if the current value holds half a login', async () => {
     const { target, changes } = answering({ data: CURRENT });
     expect(await failureOf(target.create(turnOf({ username: 'app' })))).toMatchObject({
       code: 'ERR_CONFLICT',

@@ -41,7 +41,7 @@ const GOOD_KEY = {
   deletion_allowed: false,
 };
 
-/** A transit engine that seals nothing: what it was given is in the ciphertext. */
+/** A transit engine without encryption: the ciphertext contains the plaintext. */
 const engine = (bindsPlace: boolean, facts: Readonly<Record<string, unknown>> = GOOD_KEY) => {
   return ({ target, body }: SeenRequest) => {
     const ok = (data: unknown) => ({ status: 200, body: { data } });
@@ -61,7 +61,7 @@ const engine = (bindsPlace: boolean, facts: Readonly<Record<string, unknown>> = 
 const wrap = () => key.wrap(Buffer.from('root key'), Buffer.from('place'), contextOf());
 
 describe('a key in the transit engine', () => {
-  it('is looked at and proven once, before it is used', async () => {
+  it('is checked and tested once, before its first use', async () => {
     vault.fault = engine(true);
     await Promise.all([wrap(), wrap(), wrap()]);
     const targets = vault.requests.map(({ target }) => target);
@@ -88,7 +88,7 @@ describe('a key in the transit engine', () => {
     expect(vault.requests).toHaveLength(1);
   });
 
-  it('is tried again after a proof that failed', async () => {
+  it('is tested again after a failed test', async () => {
     vault.sealed = true;
     expect((await failureOf(wrap())).code).toBe('ERR_SEALED');
     vault.sealed = false;
@@ -133,7 +133,7 @@ describe('a key in the transit engine', () => {
 });
 
 describe('the ciphertext of the transit engine', () => {
-  it.each(['vault:v1:AAAA', 'vault:v12:AAA='])('is read: %s', (text) => {
+  it.each(['vault:v1:AAAA', 'vault:v12:AAA='])('is accepted: %s', (text) => {
     expect(parseCiphertext(Buffer.from(text))).toBe(text);
   });
 
@@ -150,7 +150,7 @@ describe('the ciphertext of the transit engine', () => {
     'vault:v1:AA-_',
   ])('is refused: %j', (text) => expect(parseCiphertext(Buffer.from(text))).toBeUndefined());
 
-  it('is not read when it is far too long', () => {
+  it('is refused without parsing when it is far too long', () => {
     expect(parseCiphertext(Buffer.from(`vault:v1:${'A'.repeat(20_000)}`))).toBeUndefined();
   });
 });

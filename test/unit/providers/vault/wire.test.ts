@@ -56,13 +56,13 @@ describe('requests to the server', () => {
     expect(vault.requests[0]?.target).toBe(`/v1/${path}`);
   });
 
-  it('ask for no compression', async () => {
+  it('offer no compression', async () => {
     const { client } = await connections.connect(vault.address, 's.broker');
     await client.read(get('secret/data/db'), contextOf());
     expect(vault.requests[0]?.headers['accept-encoding']).toBeUndefined();
   });
 
-  it('go out with another token where they bring one, and are then not repeated', async () => {
+  it('with a token of their own use it, and are not repeated', async () => {
     const { client } = await connections.connect(vault.address, 's.broker');
     const request = { ...get('secret/data/db'), token: new Sensitive('s.child') };
     expect((await failureOf(client.read(request, contextOf()))).code).toBe('ERR_PROVIDER_DENIED');
@@ -99,19 +99,19 @@ describe('answers of the server', () => {
     expect(await answered(status, { errors: ['said'] })).toMatchObject({ code, reason });
   });
 
-  it('with an error are one also where the path reads like that of the health check', async () => {
+  it('with an error are errors even if the path reads like that of the health check', async () => {
     const error = await answered(403, { errors: ['no'] }, 'secret/data/sys/health');
     expect(error.code).toBe('ERR_PROVIDER_DENIED');
   });
 
-  it('tell an engine that is not there from a secret that is not there', async () => {
+  it('distinguish a missing engine from a missing secret', async () => {
     const error = await answered(404, {
       errors: ['no handler for route "x". route entry not found.'],
     });
     expect(error).toMatchObject({ code: 'ERR_PROVIDER_FAILED', reason: 'no_engine' });
   });
 
-  it('are known by the phrases that the broker acts on, and quoted nowhere', async () => {
+  it('are matched by the phrases that the broker acts on, and repeated nowhere', async () => {
     const error = await answered(400, { errors: [`invalid lease: ${'b'.repeat(1000)}`, 'second'] });
     expect(error.detail).toBeUndefined();
     const cause = error.cause as VaultResponseError;
@@ -120,7 +120,7 @@ describe('answers of the server', () => {
     expect(cause.says('sealed')).toBe(false);
   });
 
-  it('keep numbers that JavaScript cannot hold as their text', async () => {
+  it('keep numbers that JavaScript cannot represent as text', async () => {
     vault.fault = (_request, response) => {
       response.writeHead(200, { 'content-type': 'application/json' });
       response.end('{"n":12345678901234567890,"d":1.10,"i":42}');
@@ -149,7 +149,7 @@ describe('TLS', () => {
     return answer.finally(() => secure.close());
   };
 
-  it('is spoken with a server whose certificate names the host', async () => {
+  it('succeeds with a server whose certificate names the host', async () => {
     await expect(tlsRead({ ipAddresses: ['127.0.0.1'] })).resolves.toBeDefined();
   });
 
@@ -165,13 +165,13 @@ describe('TLS', () => {
     expect(error).toMatchObject({ code: 'ERR_PROVIDER_UNAVAILABLE', reason: 'tls' });
   });
 
-  it('is refused when the authority is not the one that is trusted', async () => {
+  it('is refused when the authority is not the trusted one', async () => {
     const caFile = await connections.file(new CertificateAuthority('another').cert);
     const error = await failureOf(tlsRead({ ipAddresses: ['127.0.0.1'] }, { caFile }));
     expect(error).toMatchObject({ code: 'ERR_PROVIDER_UNAVAILABLE', reason: 'tls' });
   });
 
-  it('shows in the check as what it is', async () => {
+  it('is reported by the check as a TLS failure', async () => {
     const secure = await FakeVault.start(authority.issue({ commonName: 'vault', dnsNames: ['x'] }));
     const caFile = await connections.file(authority.cert);
     const connection = await connections.connect(secure.address, 's.broker', { caFile });
@@ -181,7 +181,7 @@ describe('TLS', () => {
     await secure.close();
   });
 
-  it('does not start with a CA file that cannot be read', async () => {
+  it('does not start with an unreadable CA file', async () => {
     await expect(
       connections.connect(vault.address, 's.broker', { caFile: '/nonexistent/ca.pem' }),
     ).rejects.toMatchObject({ code: 'ERR_CONFIG_INVALID' });

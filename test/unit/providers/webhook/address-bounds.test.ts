@@ -3,7 +3,7 @@ import { isWithinReach } from '../../../../src/providers/webhook/addresses.ts';
 
 describe('addresses that a webhook may have (R07)', () => {
   it.each(['93.184.215.14', '1.1.1.1', '172.32.0.1', '2606:4700::1111', '2a00:1450:4001::5'])(
-    'is %s, in public',
+    'include %s, in public',
     (address) => {
       expect([isWithinReach(address, false), isWithinReach(address, true)]).toEqual([true, true]);
     },
@@ -27,7 +27,7 @@ describe('addresses that a webhook may have (R07)', () => {
     '203.0.113.9',
     '2001:db8::1',
     '4000::1',
-  ])('is %s only where private addresses are allowed', (address) => {
+  ])('include %s only if private addresses are allowed', (address) => {
     expect([isWithinReach(address, false), isWithinReach(address, true)]).toEqual([false, true]);
   });
 
@@ -56,7 +56,7 @@ describe('addresses that a webhook may have (R07)', () => {
     ['a short form', '127.1'],
     ['a name', 'localhost'],
     ['nothing', ''],
-  ])('is never %s', (_what, address) => {
+  ])('never include %s', (_what, address) => {
     expect([isWithinReach(address, false), isWithinReach(address, true)]).toEqual([false, false]);
   });
 });

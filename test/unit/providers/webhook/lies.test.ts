@@ -25,7 +25,7 @@ const fault =
   (_heard, response, request) =>
     what(request as never, response as never);
 
-describe('a receiver that lies is told apart from one that works', () => {
+describe('a receiver with false answers is distinguished from a working one', () => {
   it.each<readonly [string, Lie, object]>([
     ['garbage', say('<html>'), { code: 'ERR_PROVIDER_MALFORMED', reason: 'not_json' }],
     ['nothing', say(''), { code: 'ERR_PROVIDER_MALFORMED', reason: 'not_json' }],
@@ -61,7 +61,7 @@ describe('a receiver that lies is told apart from one that works', () => {
       say({ ...DONE, padding: 'x'.repeat(65_536) }),
       { reason: 'body_too_large' },
     ],
-    ['a body without end', fault(flood), { reason: 'body_too_large' }],
+    ['an endless body', fault(flood), { reason: 'body_too_large' }],
     ['a bomb', fault(gzipBomb), { reason: 'content_encoding' }],
     [
       'a redirect',
@@ -71,16 +71,16 @@ describe('a receiver that lies is told apart from one that works', () => {
     ['a permanent redirect', status(308), { reason: 'redirect' }],
     ['success of another kind', status(202), { code: 'ERR_PROVIDER_FAILED' }],
     ['no content', status(204), { code: 'ERR_PROVIDER_FAILED' }],
-    ['that it does not know us', status(401), { code: 'ERR_PROVIDER_DENIED' }],
-    ['that there is nothing', status(404), { code: 'ERR_PROVIDER_FAILED', reason: 'refused' }],
+    ['that it does not know the broker', status(401), { code: 'ERR_PROVIDER_DENIED' }],
+    ['that nothing exists', status(404), { code: 'ERR_PROVIDER_FAILED', reason: 'refused' }],
     [
       'that it is overloaded',
       status(429),
       { code: 'ERR_PROVIDER_UNAVAILABLE', reason: 'throttled' },
     ],
     ['that it failed', status(500), { code: 'ERR_PROVIDER_FAILED', reason: 'status' }],
-    ['that it is away', status(503), { code: 'ERR_PROVIDER_UNAVAILABLE' }],
-    ['nothing, and hangs up', fault(drop), { code: 'ERR_PROVIDER_UNAVAILABLE' }],
+    ['that it is unavailable', status(503), { code: 'ERR_PROVIDER_UNAVAILABLE' }],
+    ['nothing, and closes the connection', fault(drop), { code: 'ERR_PROVIDER_UNAVAILABLE' }],
     [
       'that it could not',
       say({ version: 1, outcome: 'failed', reason: 'locked' }),
@@ -100,9 +100,9 @@ describe('a receiver that lies is told apart from one that works', () => {
   });
 
   it.each([
-    ['says nothing', stall],
-    ['says it byte by byte', drip],
-  ])('when it %s, at the end of the time it has', async (_what, what) => {
+    ['stays silent', stall],
+    ['answers byte by byte', drip],
+  ])('when it %s, at the deadline', async (_what, what) => {
     receiver.lie = fault(what);
     const target = receiver.target({}, { limits: { maxRetries: 0, timeoutMs: 100 } });
     const error = await failureOf(target.set(turnOf(CURRENT), PENDING));
@@ -111,7 +111,7 @@ describe('a receiver that lies is told apart from one that works', () => {
 });
 
 describe('only a test decides', () => {
-  it('and yes to everything is no', async () => {
+  it('and a receiver that accepts everything is refused', async () => {
     receiver.lie = say({ version: 1, outcome: 'accepted' });
     const verdict = await receiver.target().test(PENDING, contextOf());
     expect(verdict).toEqual({ accepted: false, reason: 'accepts_anything' });
@@ -120,7 +120,7 @@ describe('only a test decides', () => {
     expect(message).not.toMatchObject({ value: PENDING });
   });
 
-  it('and finds out that nothing was set', async () => {
+  it('and detects that nothing was set', async () => {
     receiver.lie = (heard, ...rest) => {
       const isTest = heard.message['step'] === 'test';
       say(isTest ? { version: 1, outcome: 'refused', reason: 'login_refused' } : DONE)(
@@ -134,44 +134,44 @@ describe('only a test decides', () => {
     expect(verdict).toEqual({ accepted: false, reason: 'login_refused' });
   });
 
-  it('and "done" is no verdict', async () => {
+  it('and "done" is not a verdict', async () => {
     receiver.lie = say(DONE);
     const error = await failureOf(receiver.target().test(PENDING, contextOf()));
     expect(error).toMatchObject({ code: 'ERR_PROVIDER_MALFORMED', reason: 'answer' });
   });
 
-  it('and a value without its credential is refused without a question', async () => {
+  it('and a value without its credential is refused without a request', async () => {
     const verdict = await receiver.target().test({ note: 'kept' }, contextOf());
     expect(verdict).toEqual({ accepted: false, reason: 'value_incomplete' });
     expect(receiver.heard).toEqual([]);
   });
 });
 
-describe('a value that the receiver makes', () => {
+describe('a value that the receiver creates', () => {
   it.each<readonly [string, unknown, string]>([
     ['the old one', { password: CURRENT.password }, 'not_new'],
     ['nothing', {}, 'answer'],
     ['another key', { token: 'x' }, 'answer'],
     ['one key too many', { password: 'new', note: 'replaced' }, 'answer'],
     ['a number', { password: 5 }, 'answer'],
-    ['no Unicode', { password: '\ud800' }, 'answer'],
-    ['bytes that are none', { password: { base64: 'A' } }, 'answer'],
-  ])('is not %s', async (_what, pending, reason) => {
+    ['invalid Unicode', { password: '\ud800' }, 'answer'],
+    ['invalid bytes', { password: { base64: 'A' } }, 'answer'],
+  ])('is refused if it is %s', async (_what, pending, reason) => {
     receiver.lie = say({ ...DONE, pending });
     const target = receiver.target({ makes: ['password'] });
     const error = await failureOf(target.create(turnOf(CURRENT)));
     expect(error).toMatchObject({ code: 'ERR_PROVIDER_MALFORMED', reason });
   });
 
-  it('goes beside the keys that are not its own', async () => {
+  it('is stored beside the keys that are not its own', async () => {
     receiver.lie = say({ ...DONE, pending: { password: 'new' } });
     const made = await receiver.target({ makes: ['password'] }).create(turnOf(CURRENT));
     expect(made).toEqual({ password: 'new', note: 'kept' });
   });
 });
 
-describe('what the receiver is sent', () => {
-  it('is the step with its values, and the same never twice', async () => {
+describe('the request to the receiver', () => {
+  it('contains the step with its values, and is never the same twice', async () => {
     receiver.lie = say(DONE);
     const target = receiver.target({ data: { realm: 'internal' } });
     const turn = turnOf(CURRENT, { rotationId: 'rot_1' });
@@ -200,12 +200,12 @@ describe('what the receiver is sent', () => {
     expect(discard!.message).toMatchObject({ step: 'discard', current: CURRENT, pending: PENDING });
   });
 
-  it('is no retirement where set has ended the old value', async () => {
+  it('is not sent for retire if set has ended the old value', async () => {
     await receiver.target({ slots: 'one' }).retire(turnOf(PENDING), CURRENT);
     expect(receiver.heard).toEqual([]);
   });
 
-  it('is nothing where there is no key to sign with', async () => {
+  it('is not sent without a signing key', async () => {
     for (const text of ['', 'short', 'a'.repeat(40), `a key of the tests, 0123456789\n\nabcdef`]) {
       await writeFile(receiver.keyFile, text);
       const error = await failureOf(receiver.target().set(turnOf(CURRENT), PENDING));
@@ -215,7 +215,7 @@ describe('what the receiver is sent', () => {
   });
 });
 
-describe('where a webhook may be (R07)', () => {
+describe('the address of a webhook (R07)', () => {
   const named = (addresses: readonly string[], connection: object = {}) => {
     const asked: string[] = [];
     const target = receiver.target(
@@ -259,20 +259,20 @@ describe('where a webhook may be (R07)', () => {
     'https://127.1/',
     'https://[::1]/',
     'https://0/',
-  ])('is not %s, which no name server is asked for', async (url) => {
+  ])('is not %s, and no name server is queried for it', async (url) => {
     const { target, asked } = named(['93.184.215.14'], { url });
     const error = await failureOf(target.set(turnOf(CURRENT), PENDING));
     expect(error).toMatchObject({ code: 'ERR_CONFLICT', reason: 'address_refused' });
     expect(asked).toEqual([]);
   });
 
-  it('is not the metadata service where private addresses are allowed', async () => {
+  it('is not the metadata service even if private addresses are allowed', async () => {
     const { target } = named(['169.254.169.254'], { allowPrivateAddresses: true });
     const error = await failureOf(target.set(turnOf(CURRENT), PENDING));
     expect(error).toMatchObject({ code: 'ERR_CONFLICT', reason: 'address_refused' });
   });
 
-  it('is the address that was checked: a second answer of the name server is never asked for', async () => {
+  it('is the verified address: the name is not resolved a second time', async () => {
     receiver.lie = say(DONE);
     let asked = 0;
     const target = receiver.target({}, { url: `http://localhost:${receiver.port}/` }, () => {
@@ -288,7 +288,7 @@ describe('where a webhook may be (R07)', () => {
     expect(receiver.heard).toHaveLength(1);
   });
 
-  it('is not what the system would have answered for its name', async () => {
+  it('is not one that the system resolver would have returned', async () => {
     receiver.lie = say(DONE);
     const url = `http://localhost:${receiver.port}/`;
     const target = receiver.target({}, { url }, () =>
@@ -299,17 +299,17 @@ describe('where a webhook may be (R07)', () => {
     expect(receiver.heard).toEqual([]);
   });
 
-  it('is nowhere when its name has no address', async () => {
+  it('is refused when its name has no address', async () => {
     const { target } = named([]);
     const error = await failureOf(target.set(turnOf(CURRENT), PENDING));
     expect(error).toMatchObject({ code: 'ERR_PROVIDER_UNAVAILABLE', reason: 'no_address' });
   });
 });
 
-describe('a connection or a definition that cannot be meant', () => {
+describe('an invalid connection or definition', () => {
   it.each([
     ['http to elsewhere', { url: 'http://hook.example/', tls: 'off' }],
-    ['http to loopback that nobody asked for', { tls: {} }],
+    ['http to loopback without a setting', { tls: {} }],
     ['https without TLS', { url: 'https://hook.example/', tls: 'off' }],
     ['a password in the address', { url: 'https://u:p@hook.example/', tls: {} }],
     ['another protocol', { url: 'file:///etc/passwd', tls: 'off' }],
