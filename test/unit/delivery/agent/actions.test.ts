@@ -12,7 +12,7 @@ import { runCommand } from '../../../../src/delivery/agent/application/run-comma
 import { sendSignal } from '../../../../src/delivery/agent/application/send-signal.ts';
 import { until } from '../../../kit/backends/until.ts';
 
-/** The agent goes on. */
+/** The agent keeps running. */
 const NEVER = new AbortController().signal;
 
 let directory: string;
@@ -43,7 +43,7 @@ describe('a command', () => {
     expect(await readFile(seen, 'utf8')).toBe(hostile);
   });
 
-  it('fails in a word', async () => {
+  it('reports its failure by a code', async () => {
     expect(await command('sh', '-c', 'echo secret; echo secret >&2; exit 3')).toBe(
       'command_exit_3',
     );
@@ -52,7 +52,7 @@ describe('a command', () => {
     expect(await command('true', 'x'.repeat(200_000))).toBe('command_not_started');
   });
 
-  it('is killed with all that it started when its time is up', async () => {
+  it('is killed with its children at its time-out', async () => {
     const pid = join(directory, 'pid');
     const words = ['sh', '-c', 'sleep 60 & echo $! > "$0"; wait', pid];
     expect(await runCommand({ command: words, timeoutMs: 1_000 }, systemClock, NEVER)).toBe(
@@ -103,8 +103,8 @@ describe('an HTTP call', () => {
   });
 
   it('reports http_no_answer if nothing listens', async () => {
-    const nobody = { url: 'http://127.0.0.1:9/', method: 'POST', timeoutMs: 5_000 } as const;
-    expect(await callHttp(nobody, systemClock, NEVER)).toBe('http_no_answer');
+    const unreachable = { url: 'http://127.0.0.1:9/', method: 'POST', timeoutMs: 5_000 } as const;
+    expect(await callHttp(unreachable, systemClock, NEVER)).toBe('http_no_answer');
   });
 });
 
@@ -127,7 +127,7 @@ describe('a signal', () => {
   });
 
   it.each(['0', '1', '-1', '-5', '', 'abc', '12 34', '1e3', `${process.pid}`, '9'.repeat(30)])(
-    'goes nowhere for a PID file that says "%s"',
+    'goes nowhere for a PID file with the content "%s"',
     async (text) => {
       const pidFile = await file(text);
       const action = { kind: 'signal', signal: 'SIGCONT', pidFile, process: undefined } as const;
@@ -146,7 +146,7 @@ describe('a signal', () => {
     expect(sendSignal({ ...action, pidFile })).toBe('no_pid_file');
   });
 
-  it('says when the process is not there any more', async () => {
+  it('reports that the process is gone', async () => {
     const ended = ends();
     const pidFile = await file(`${started().pid}`);
     child.kill('SIGKILL');
@@ -160,7 +160,7 @@ describe('a signal', () => {
     const name = `qz${Math.random().toString(36).slice(2, 10)}`;
     const program = join(directory, name);
     await copyFile('/bin/sleep', program);
-    // The shell becomes a program that waits for no child.
+    // The shell is replaced by a program that waits for no child.
     const script = '"$0" 0.3 & echo $! > "$1"; exec sleep 60';
     const pidFile = join(directory, 'zombie');
     const parent = spawn('sh', ['-c', script, program, pidFile], { stdio: 'ignore' });

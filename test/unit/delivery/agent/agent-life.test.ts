@@ -67,7 +67,7 @@ describe('an agent', () => {
     expect(bench.broker.about('acknowledge')).toEqual(['a/db 2 ok']);
   });
 
-  it('ignores the events of leases that it ended itself, and acts on all others', async () => {
+  it('ignores the events of leases that it revoked itself, and acts on all others', async () => {
     await bench.living();
     bench.broker.secrets.set('a/db', '2');
     bench.broker.tell('secret.changed', 'a/db');
@@ -146,7 +146,7 @@ describe('an agent', () => {
     },
   );
 
-  it('uses the wall clock after the machine has slept', async () => {
+  it('uses the wall clock after the machine was suspended', async () => {
     await bench.living();
     bench.clock.setWall(bench.clock.now() + 2 * 60 * MINUTE);
     await bench.pass(31_000);
@@ -192,7 +192,7 @@ describe('an agent', () => {
     expect(bench.toldChild).toBe(1);
   });
 
-  it('limits the end of its session to five seconds', async () => {
+  it('waits at most five seconds for the end of its session', async () => {
     const one = await bench.living();
     bench.quit.abort();
     bench.broker.isSilent = true;
@@ -215,7 +215,7 @@ describe('an agent', () => {
     expect(bench.toldChild).toBe(1);
   });
 
-  it('ends its session at the end, unless the configuration forbids it', async () => {
+  it('closes its session when it stops, unless the configuration forbids it', async () => {
     const one = await bench.living();
     bench.quit.abort();
     await one.stop();

@@ -81,7 +81,7 @@ describe('the end of an agent during a notification', () => {
       ],
     });
     told.notify([{ ...VALUE, version: '1' }]);
-    await until('it has begun', () => Promise.resolve(existsSync(file('begun'))));
+    await until('it has started', () => Promise.resolve(existsSync(file('begun'))));
     const end = told.end();
     told.notify([{ ...VALUE, version: '2' }]);
     expect(existsSync(file('done'))).toBe(false);
@@ -95,7 +95,7 @@ describe('the end of an agent during a notification', () => {
     const told = application({ onChange: [command('sleep 60 & echo $! > "$1/pid"; wait')] });
     told.notify([{ ...VALUE, version: '1' }]);
     const pid = async (): Promise<string> => readFile(file('pid'), 'utf8').catch(() => '');
-    await until('it has begun', async () => (await pid()).endsWith('\n'));
+    await until('it has started', async () => (await pid()).endsWith('\n'));
     const end = told.end();
     clock.advance(20_000);
     await end;

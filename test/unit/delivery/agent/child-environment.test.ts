@@ -6,7 +6,7 @@ import { heldSecrets } from '../../../kit/held.ts';
 const WANTED = { PASSWORD: { secret: 'db', key: 'password' } };
 
 describe('the environment of a child', () => {
-  it('has what the kernel takes, and says what it does not take, without the value', () => {
+  it('has what the kernel accepts, and reports what it does not accept, without the value', () => {
     const longest = 131_072 - 'PASSWORD='.length - 1;
     const of = (length: number) =>
       childEnvironment(WANTED, heldSecrets({ db: { password: 'x'.repeat(length) } }), {});

@@ -30,14 +30,14 @@ function child(command: readonly string[], settings: Partial<ChildDeps['settings
   });
 }
 
-/** Whether a process can be begun that may not signal those of others. */
+/** Whether a process can be started that may not signal processes of others. */
 const canDrop =
   process.getuid?.() === 0 &&
   spawnSync('setpriv', ['--bounding-set', '-kill', '--inh-caps', '-kill', 'true']).status === 0;
 const leftOut = canDrop ? '' : ` (${LEFT_OUT}a right cannot be dropped here)`;
 
 describe(`the child${leftOut}`, () => {
-  it('that is ended while it is replaced is not started again', async () => {
+  it('that is stopped while it is replaced is not started again', async () => {
     const one = child(['/bin/sleep', '60']);
     one.start({});
     const replaced = one.restart(() => ({}));
@@ -46,14 +46,14 @@ describe(`the child${leftOut}`, () => {
     expect(await one.exit).toBe(128 + 15);
   });
 
-  it('ends by the signal that the configuration names', async () => {
+  it('is stopped with the signal that the configuration names', async () => {
     const one = child(['/bin/sleep', '60'], { stopSignal: 'SIGUSR1' });
     one.start({});
     expect(await one.end()).toBeUndefined();
     expect(await one.exit).toBe(128 + 10);
   });
 
-  it('says why it cannot be started, as a shell does', async () => {
+  it('reports why it cannot be started, as a shell does', async () => {
     const script = join(base, 'not-executable');
     writeFileSync(script, '', { mode: 0o644 });
     const codes: number[] = [];

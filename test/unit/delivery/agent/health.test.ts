@@ -25,7 +25,7 @@ async function listening(host = '127.0.0.1'): Promise<string> {
 }
 
 describe('the health of an agent', () => {
-  it('is alive from the start, and ready when its secrets are there', async () => {
+  it('is alive from the start, and ready when its secrets are delivered', async () => {
     const url = await listening();
     const alive = await fetch(`${url}/healthz`);
     expect([alive.status, await alive.json()]).toEqual([200, { status: 'alive' }]);
@@ -46,7 +46,7 @@ describe('the health of an agent', () => {
     await quit.promise;
   });
 
-  it('is not told to quit by what an application was talked into sending', async () => {
+  it('does not quit for a request that an application was tricked into sending', async () => {
     const url = await listening();
     for (const headers of [
       { host: 'evil.test' },
@@ -70,11 +70,11 @@ describe('the health of an agent', () => {
     ['2001:db8::1', false],
     ['', false],
     [undefined, false],
-  ])('is told by %s from the same pod: %s', (address, expected) => {
+  ])('answers %s from the same pod: %s', (address, expected) => {
     expect(isSamePod(address)).toBe(expected);
   });
 
-  it('knows nothing else, and says where it cannot listen', async () => {
+  it('answers nothing else, and reports where it cannot listen', async () => {
     const url = await listening();
     expect((await fetch(`${url}/metrics`)).status).toBe(404);
     const port = Number(new URL(url).port);

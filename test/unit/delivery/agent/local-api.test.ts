@@ -142,7 +142,7 @@ describe('the local API', () => {
     expect(JSON.parse(texts[0]!.text)).toMatchObject({ __type: 'ResourceNotFoundException' });
   });
 
-  it('asks the broker first only with refreshNow', async () => {
+  it('calls the broker first only with refreshNow', async () => {
     const where = await atSocket();
     const before = refreshed;
     await ask({ where });
@@ -168,7 +168,7 @@ describe('the local API', () => {
     ['origin', 'http://localhost', 403],
     ['sec-fetch-site', 'cross-site', 403],
   ])(
-    'says nothing to a request with %s, which no program of the pod sends',
+    'gives no data to a request with %s, which no program of the pod sends',
     async (name, value, status) => {
       const { where, token } = await atPort();
       const headers = { 'x-aws-parameters-secrets-token': token, [name]: value };

@@ -10,7 +10,7 @@ function logged(fields: Readonly<Record<string, unknown>>): string {
 }
 
 describe("the agent's log", () => {
-  it('is one JSON object a line, with what happened and when', () => {
+  it('is one JSON object a line, with event and time', () => {
     expect(JSON.parse(logged({ names: ['db'], count: 2 }))).toEqual({
       level: 'warn',
       time: '2026-01-01T00:00:00.000Z',
@@ -35,7 +35,7 @@ describe("the agent's log", () => {
     expect(JSON.parse(text)).toMatchObject({ error: 'Error', data: '[object]', list: ['…'] });
   });
 
-  it('leaves out what is below its level', () => {
+  it('leaves out lines below its level', () => {
     let text = '';
     new AgentLog('warn', new HandClock(), (line) => (text += line)).info({}, 'hidden');
     expect(text).toBe('');

@@ -10,15 +10,15 @@ beforeEach(() => {
 
 afterEach(() => bench.end());
 
-describe('asking an agent for a fresh value', () => {
-  it('asks the broker once for all concurrent callers', async () => {
+describe('a refresh request to the agent', () => {
+  it('calls the broker once for all concurrent callers', async () => {
     const one = await bench.living();
     await bench.pass(2_000);
     bench.broker.secrets.set('a/db', '5');
     const asked = Array.from({ length: 50 }, () => one.refresh('a/db'));
     await bench.settle();
     for (const value of await Promise.all(asked)) expect(value).toMatchObject({ version: '5' });
-    expect(await one.refresh('a/nobody')).toBeUndefined();
+    expect(await one.refresh('a/missing')).toBeUndefined();
     expect(bench.broker.about('readSecrets')).toEqual(['a/db a/api', 'a/db']);
   });
 
@@ -41,7 +41,7 @@ describe('asking an agent for a fresh value', () => {
     expect(bench.broker.about('acknowledge').at(-1)).toBe('a/db 1 ok');
   });
 
-  it('asks at most once a second for one secret', async () => {
+  it('calls at most once a second for one secret', async () => {
     const one = await bench.living();
     for (let times = 0; times < 100; times += 1) {
       await bench.pass(100, 100);
@@ -52,7 +52,7 @@ describe('asking an agent for a fresh value', () => {
     expect(bench.broker.about('readSecrets')).toHaveLength(11);
   });
 
-  it('fails if the broker cannot be asked, or does not answer', async () => {
+  it('fails if the broker is unreachable or does not answer', async () => {
     const one = await bench.living();
     await bench.pass(2_000);
     bench.broker.away.add('a/db');
@@ -78,7 +78,7 @@ describe('asking an agent for a fresh value', () => {
     expect(await asked).toBeUndefined();
   });
 
-  it('ends with the agent', async () => {
+  it('is aborted with the agent', async () => {
     const one = await bench.living();
     await bench.pass(2_000);
     const asked = expect(one.refresh('db')).rejects.toThrow('the broker could not be asked');

@@ -100,16 +100,16 @@ describe('the settings of the agent', () => {
         'broker: { url: https://b.test }',
         'cluster: c1',
         'secrets: [{ path: x/db }, { path: y/db }]',
-        'exec: { environment: { A: { secret: nobody, key: k } } }',
+        'exec: { environment: { A: { secret: missing, key: k } } }',
       ].join('\n'),
     );
     expect(text).toContain('/secrets/1/name: another secret has the name db too');
-    expect(text).toContain('/exec/environment/A/secret: no secret has the name nobody');
+    expect(text).toContain('/exec/environment/A/secret: no secret has the name missing');
   });
 
   it('never repeat a value in the wrong place', async () => {
     const texts = [
-      `broker: { url: "${CANARY} is no url" }\ncluster: ["${CANARY}"]`,
+      `broker: { url: "${CANARY} is not a url" }\ncluster: ["${CANARY}"]`,
       `broker: "${CANARY}\n  - x: [`,
       `"${CANARY}"`,
       `a: &a ["${CANARY}"]\na: 2`,

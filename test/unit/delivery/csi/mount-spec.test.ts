@@ -13,7 +13,7 @@ function wishOf(
   return readMountSpec(JSON.stringify(attributes), 'quaymaster');
 }
 
-describe('what a SecretProviderClass asks for', () => {
+describe('the parameters of a SecretProviderClass', () => {
   it.each([
     ['- path: a/db', { file: 'db.json', format: 'json', mode: 0o444 }],
     ["- { path: a/db, version: '3' }", { version: '3' }],
@@ -58,12 +58,12 @@ describe('what a SecretProviderClass asks for', () => {
     await expect(wishOf(objects)).rejects.toMatchObject({ code: status.INVALID_ARGUMENT });
   });
 
-  it('has all that is wrong said at once', async () => {
+  it('are refused with every problem at once', async () => {
     const objects = "- { path: /a, mode: 'x' }\n- { path: b, format: y }";
     await expect(wishOf(objects)).rejects.toThrow(/\/0\/path.*\/0\/mode.*\/1\/format/);
   });
 
-  it('refuses dynamic credentials and names the alternative', async () => {
+  it('with dynamic credentials are refused with the alternative', async () => {
     const objects = '- { path: a, credential: { ttl: 10m } }';
     await expect(wishOf(objects)).rejects.toThrow(/\/0\/credential: .*dynamic credentials.*agent/);
   });
@@ -75,20 +75,20 @@ describe('what a SecretProviderClass asks for', () => {
     ['{"other":{"token":"x"}}'],
     ['{"quaymaster":{"token":""}}'],
     ['{"quaymaster":7}'],
-  ])('has no token of the pod for us in %j', async (tokens) => {
+  ])('have no pod token for the broker in %j', async (tokens) => {
     await expect(wishOf('- path: a', { [TOKENS]: tokens })).rejects.toMatchObject({
       code: status.FAILED_PRECONDITION,
     });
   });
 
-  it('takes no token of what every object has', async () => {
+  it('use no inherited property as a token', async () => {
     const attributes = JSON.stringify({ objects: '- path: a', [TOKENS]: '{}' });
     await expect(readMountSpec(attributes, 'constructor')).rejects.toMatchObject({
       code: status.FAILED_PRECONDITION,
     });
   });
 
-  it.each([['{'], ['null'], ['[]'], ['']])('is not read from %j', async (attributes) => {
+  it.each([['{'], ['null'], ['[]'], ['']])('are refused as %j', async (attributes) => {
     await expect(readMountSpec(attributes, 'quaymaster')).rejects.toMatchObject({
       code: status.INVALID_ARGUMENT,
     });

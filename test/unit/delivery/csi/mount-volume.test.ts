@@ -13,20 +13,20 @@ import { HandClock } from '../../../kit/hand-clock.ts';
 
 const HOUR = 3_600_000;
 
-/** A broker that answers what a test says; the real one cannot lose a session at will. */
+/** A broker with scripted answers; the real one cannot lose a session on request. */
 class ScriptedBroker {
-  /** Logins that were asked for, and those that were answered. */
+  /** Logins that were requested, and logins that were answered. */
   asked = 0;
   logins = 0;
   reads = 0;
   /** Whether it accepts no token. */
   refused = false;
-  /** Sessions that it still knows, by their number. */
+  /** Sessions that it still has, by number. */
   known = new Set<number>();
   readonly clock = new HandClock();
-  /** How far its clock is from that of the node. */
+  /** Difference between its clock and the clock of the node. */
   offsetMs = 0;
-  /** Logins wait for this. */
+  /** Logins wait for this promise. */
   open: Promise<unknown> = Promise.resolve();
   item: object = { path: 'a/db', version: '1', data: { k: 'v' } };
   readonly #server = createServer((request, response) => {
@@ -117,7 +117,7 @@ function mount(
 }
 
 describe('mounting a volume', () => {
-  it('uses one session for one token, also when two ask at once', async () => {
+  it('uses one session for one token, also for two concurrent requests', async () => {
     await Promise.all([mount(), mount()]);
     await mount();
     expect(broker.logins).toBe(1);
@@ -126,7 +126,7 @@ describe('mounting a volume', () => {
   });
 
   it.each([-2, 2])(
-    'uses it for as long as it lasts where the clock of the node is %i hours from the broker’s',
+    'uses it until it expires if the clock of the node is %i hours from the broker’s',
     async (hours) => {
       broker.offsetMs = hours * HOUR;
       await mount();
@@ -139,7 +139,7 @@ describe('mounting a volume', () => {
     },
   );
 
-  it('logs in again when its session has ended or is not accepted', async () => {
+  it('logs in again when its session has expired or is refused', async () => {
     await mount();
     broker.clock.advance(HOUR - 4_000);
     await mount();
@@ -149,7 +149,7 @@ describe('mounting a volume', () => {
     expect(broker.logins).toBe(3);
   });
 
-  it('opens one session for all who find at once that theirs is gone', async () => {
+  it('opens one session for all concurrent requests that find theirs expired', async () => {
     await mount();
     broker.known.clear();
     await Promise.all([mount(), mount(), mount()]);
@@ -158,7 +158,7 @@ describe('mounting a volume', () => {
     expect(broker.logins).toBe(2);
   });
 
-  it('opens one session for all who waited for a login that its caller gave up', async () => {
+  it('opens one session for all requests that waited for a login whose caller aborted', async () => {
     const gate = Promise.withResolvers<undefined>();
     broker.open = gate.promise;
     const quit = new AbortController();
@@ -174,7 +174,7 @@ describe('mounting a volume', () => {
     expect(broker.asked).toBe(2);
   });
 
-  it('tells all who waited for one login that the token is not accepted', async () => {
+  it('reports to all requests that waited for one login that the token is refused', async () => {
     broker.refused = true;
     const mounts = await Promise.allSettled([mount(), mount(), mount()]);
     for (const result of mounts) {
@@ -185,13 +185,13 @@ describe('mounting a volume', () => {
     expect((await mount()).files).toHaveLength(1);
   });
 
-  it('tries no third session', async () => {
+  it('does not try a third session', async () => {
     broker.known.add = () => broker.known;
     await expect(mount()).rejects.toMatchObject({ code: 'ERR_UNAUTHENTICATED' });
     expect(broker.logins).toBe(2);
   });
 
-  it('names the path, the code and the request of what is refused', async () => {
+  it('names the path, the code and the request id of a refusal', async () => {
     broker.item = refused(403, 'ERR_DENIED');
     await expect(mount()).rejects.toMatchObject({
       code: status.PERMISSION_DENIED,
@@ -209,13 +209,13 @@ describe('mounting a volume', () => {
     });
   });
 
-  it('gives one key alone, byte for byte, and fails where there is none', async () => {
+  it('writes one key alone, byte for byte, and fails if it is missing', async () => {
     const { files } = await mount('k');
     expect(files).toEqual([{ path: 'db', mode: 0o444, contents: Buffer.from('v') }]);
     await expect(mount('toString')).rejects.toMatchObject({ code: status.NOT_FOUND });
   });
 
-  it('says what a value cannot be written as, and nothing of the value', async () => {
+  it('reports the format that a value does not fit, and nothing of the value', async () => {
     const canary = 'canary-of-bytes';
     broker.item = { path: 'a/db', version: '1', data: { k: { base64: canary } } };
     const object = { path: 'a/db', version: undefined, file: 'db', key: undefined, mode: 0o444 };

@@ -21,7 +21,7 @@ let socket: string;
 let port: number;
 let clock: HandClock;
 let provider: Provider | undefined;
-/** A broker that takes requests and answers none. */
+/** A broker that accepts requests and answers none. */
 let silent: Server;
 let asked: number;
 
@@ -55,7 +55,7 @@ async function listen(): Promise<void> {
 }
 
 describe('a provider', () => {
-  it('has a socket that is born for its owner alone, whatever the umask is', async () => {
+  it('has a socket that is created for its owner alone, whatever the umask is', async () => {
     const former = process.umask(0);
     const modes = new Set<number>();
     const watching = { isOver: false };
@@ -75,7 +75,7 @@ describe('a provider', () => {
     expect([...modes]).toEqual([0o600]);
   });
 
-  it('that cannot listen for health holds nothing, and says where', async () => {
+  it('that cannot listen for health holds no socket, and reports the address', async () => {
     const other = createServer().listen(port, '127.0.0.1');
     await once(other, 'listening');
     await expect(listen()).rejects.toThrow(`cannot listen at 127.0.0.1:${port}`);
@@ -86,7 +86,7 @@ describe('a provider', () => {
     expect(existsSync(socket)).toBe(true);
   });
 
-  it('says that the broker did not answer in time, and takes no longer than its limit', async () => {
+  it('reports that the broker did not answer in time, within its own limit', async () => {
     await listen();
     const driver = new CsiDriver(socket);
     const mounted = driver.mount([{ path: 'own/db' }], { token: 'eyJ' });

@@ -17,7 +17,7 @@ import {
 const directory = mkdtempSync(join(tmpdir(), 'qm-formats-'));
 afterAll(() => rmSync(directory, { recursive: true }));
 
-/** What secrets may hold: text without NUL and lone surrogates. */
+/** Allowed content of secrets: text without NUL and lone surrogates. */
 const text = fc.string({ unit: 'grapheme', maxLength: 40 }).filter((each) => !each.includes('\0'));
 const AWKWARD = fc.constantFrom(
   ...[
@@ -56,7 +56,7 @@ const value = fc.oneof(
 const variable = fc.stringMatching(/^[A-Za-z_][A-Za-z0-9_]{0,20}$/).filter((name) => name !== '_');
 
 describe('JSON', () => {
-  it('has the keys in one order, and bytes as the API has them', () => {
+  it('has the keys in one order, and bytes in the form of the API', () => {
     const data = { b: '2', a: { base64: 'AAH/' } };
     const other = { a: { base64: 'AAH/' }, b: '2' };
     expect(JSON.parse(renderJson(data).toString())).toEqual(data);
@@ -84,7 +84,7 @@ describe('files', () => {
 });
 
 describe('dotenv', () => {
-  /** What a POSIX shell has after reading the file. */
+  /** The values that a POSIX shell has after reading the file. */
   function inShell(content: Buffer, names: readonly string[]): readonly string[] {
     const file = join(directory, 'env');
     writeFileSync(file, content);
@@ -96,7 +96,7 @@ describe('dotenv', () => {
     return said.split('\0').slice(0, -1);
   }
 
-  it('is read back by a shell exactly, whatever the values are', () => {
+  it('is read back by a shell exactly, for any value', () => {
     const names = ['QM_A', 'QM_B', 'QM_C'] as const;
     const values = fc.tuple(value, value, value);
     const holds = fc.property(values, ([a, b, c]) => {
@@ -106,7 +106,7 @@ describe('dotenv', () => {
     fc.assert(holds, { numRuns: 150 });
   });
 
-  it('is read by Node as by a shell where no value has a single quote', () => {
+  it('is read by Node as by a shell if no value has a single quote', () => {
     const plain = value.filter((each) => !each.includes("'") && !each.includes('\r'));
     const holds = fc.property(variable, plain, (name, each) => {
       const read = parseEnv(renderDotenv({ [name]: each }).toString());
@@ -149,7 +149,7 @@ describe('properties', () => {
 });
 
 describe('YAML', () => {
-  it('is a map of strings to a reader of 1.1 and of 1.2, whatever they look like', async () => {
+  it('is a map of strings to a reader of 1.1 and of 1.2, whatever the values look like', async () => {
     const render = await yamlRenderer();
     const holds = fc.property(fc.dictionary(value, value), (data) => {
       const content = render(data).toString();

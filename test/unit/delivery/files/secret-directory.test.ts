@@ -40,7 +40,7 @@ const log = {
   warn: ({ error }: Readonly<Record<string, unknown>>) => void warned.push(String(error)),
 };
 
-const NOBODY = 65_534;
+const OTHER_UID = 65_534;
 
 function file(target: string, text: string, more: Partial<RenderedFile> = {}): RenderedFile {
   return { target, bytes: Buffer.from(text), mode: 0o400, ...more };
@@ -52,7 +52,7 @@ function open(mode = 0o700): SecretDirectory {
 
 const read = (target: string): string => readFileSync(join(root, target), 'utf8');
 const modeOf = (path: string): number => statSync(path).mode & 0o7777;
-/** Everything in the root, with the set's own name left out. */
+/** Everything in the root, without the name of the set. */
 const listed = (): readonly string[] =>
   readdirSync(root)
     .map((name) => name.replace(/^\.\.set-\d+$/, '..set'))
@@ -158,7 +158,7 @@ describe(`the directory of secrets${leftOut}`, () => {
     first.close();
   });
 
-  it('keeps all files as they were when one cannot be written', () => {
+  it('keeps all files unchanged when one cannot be written', () => {
     const directory = open();
     directory.replace([file('a', '1')]);
     const foreign = file('b', 'CANARY', { owner: -2 });
@@ -170,7 +170,7 @@ describe(`the directory of secrets${leftOut}`, () => {
     directory.close();
   });
 
-  it('leaves no set behind that could not be activated', () => {
+  it('leaves no set that could not be activated', () => {
     const directory = open();
     directory.replace([file('a', '1')]);
     mkdirSync(join(root, '..new'));
@@ -289,13 +289,13 @@ describe(`the directory of secrets${leftOut}`, () => {
     directory.close();
   });
 
-  it('says what to do if its parent does not exist', () => {
+  it('reports a remedy if its parent does not exist', () => {
     root = join(base, 'nowhere', 'secrets');
     expect(() => open()).toThrow(/ENOENT: mount a volume/);
   });
 
   whereMounted(
-    'that cannot be changed says why, and tries again to remove what was replaced',
+    'that cannot be changed reports the reason, and retries the removal of the replaced set',
     () => {
       mkdirSync(root);
       execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', root]);
@@ -331,7 +331,7 @@ describe(`the directory of secrets${leftOut}`, () => {
     'is refused if it belongs to another user, but the root of a volume is accepted with a warning (G03)',
     () => {
       mkdirSync(root);
-      chownSync(root, NOBODY, NOBODY);
+      chownSync(root, OTHER_UID, OTHER_UID);
       expect(() => open()).toThrow(/belongs to user 65534: use a directory below it/);
       chownSync(root, 0, 0);
       execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m,mode=0777', 'tmpfs', root]);
@@ -354,14 +354,14 @@ describe(`the directory of secrets${leftOut}`, () => {
       chmodSync(base, 0o755);
       const directory = open();
       directory.replace([file('a', 'CANARY')]);
-      const asOther = { uid: NOBODY, gid: NOBODY, encoding: 'utf8' } as const;
+      const asOther = { uid: OTHER_UID, gid: OTHER_UID, encoding: 'utf8' } as const;
       expect(spawnSync('cat', [join(root, 'a')], asOther)).toMatchObject({ stdout: '', status: 1 });
-      directory.replace([file('a', 'theirs', { owner: NOBODY, group: NOBODY })]);
-      expect(statSync(join(root, 'a')).uid).toBe(NOBODY);
+      directory.replace([file('a', 'theirs', { owner: OTHER_UID, group: OTHER_UID })]);
+      expect(statSync(join(root, 'a')).uid).toBe(OTHER_UID);
       directory.close();
       const volume = join(base, `volume-${count}`);
       mkdirSync(volume);
-      chownSync(volume, NOBODY, NOBODY);
+      chownSync(volume, OTHER_UID, OTHER_UID);
       expect(asNobody(join(volume, 'secrets'), 'owner: 1,').error).toMatch(
         /^a: cannot be written: owner or group cannot be set \(EPERM\): run the agent with CAP_CHOWN/,
       );
@@ -390,7 +390,7 @@ function asNobody(path: string, more = ''): Outcome {
     import { SecretDirectory } from ${JSON.stringify(source.href)};
     import { systemClock } from ${JSON.stringify(clockSource.href)};
     import { statSync } from 'node:fs';
-    process.setgid(${NOBODY}); process.setuid(${NOBODY});
+    process.setgid(${OTHER_UID}); process.setuid(${OTHER_UID});
     const path = ${JSON.stringify(path)};
     const modes = (...names) => names.map((name) => statSync(path + '/' + name).mode & 0o7777);
     try {

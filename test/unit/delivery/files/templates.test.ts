@@ -23,7 +23,7 @@ function failure(
 }
 
 describe('a template', () => {
-  it('puts out values of secrets, in loops and conditions too', () => {
+  it('prints values of secrets, in loops and conditions too', () => {
     const text =
       '{% for entry in secrets.db %}{{ entry[0] }}={{ entry[1] }};{% endfor %}{% if secrets.mail %}mail{% else %}none{% endif %}';
     expect(rendered(text, { db: { user: 'u', password: 'p' } })).toBe('user=u;password=p;none');
@@ -37,12 +37,12 @@ describe('a template', () => {
     '{% include "x" %}',
     '<%= x %>',
     '$(id)',
-  ])('puts out a value %j literally, and never parses it (GHSA-59w7-v8rr-pr4p)', (value) => {
+  ])('prints a value %j literally, and never parses it (GHSA-59w7-v8rr-pr4p)', (value) => {
     const text = '{{ secrets.db.password }} {% assign v = secrets.db.password %}{{ v }}';
     expect(rendered(text, { db: { password: value } })).toBe(`${value} ${value}`);
   });
 
-  it('says which secrets it uses', () => {
+  it('lists the secrets that it uses', () => {
     expect(engine.parse("{{ secrets.a.b }}{% if secrets['c-d'] %}{% endif %}", 't').uses).toEqual(
       new Set(['a', 'c-d']),
     );
@@ -85,7 +85,7 @@ describe('a template', () => {
       '{{ secrets[secrets.db.password] }}',
       'app.liquid:1:4: no such variable: secrets[secrets.db.password]',
     ],
-  ])('says where %j is missing, and quotes its own text alone (G04)', (text, message) => {
+  ])('reports where %j is missing, and quotes its own text alone (G04)', (text, message) => {
     expect(failure(text)).toBe(message);
   });
 
@@ -122,18 +122,18 @@ describe('a template', () => {
     "{{ constructor.constructor('return process')() }}",
     '{{ process.env.HOME }}',
     '{{ globalThis }}',
-  ])('has no way to %s (N06)', (text) => {
+  ])('cannot %s (N06)', (text) => {
     expect(failure(text)).toMatch(/^app\.liquid/);
   });
 
   it.each([
     '{% for i in (1..100000000) %}{{ i }}{% endfor %}',
     "{% assign x = 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa' %}{% for i in (1..64) %}{% assign x = x | append: x %}{% endfor %}",
-  ])('that would take all memory ends: %s', (text) => {
+  ])('that would use all memory is stopped: %s', (text) => {
     expect(failure(text)).toMatch(/limit exceeded/);
   });
 
-  it('has to ask for bytes as base64', () => {
+  it('needs a filter for bytes, such as base64', () => {
     const secrets = { tls: { key: new BytesValue('AAH/') } };
     expect(
       rendered('{{ secrets.tls.key | base64 }} {{ secrets.tls.key | base64url }}', secrets),

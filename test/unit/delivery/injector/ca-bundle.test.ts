@@ -23,7 +23,7 @@ const owner = (name: string): string => `quaymaster-injector ${name}`;
 const at = (name: string): { owner: string; now: number } => ({ owner: owner(name), now: NOW });
 
 describe('the bundle that API servers trust', () => {
-  it('gets the certificate of a broker, and stays as it is from then on', () => {
+  it('gets the certificate of a broker, and then stays unchanged', () => {
     const own = certificate(owner('a'), 24);
     const bundle = withCertificates(undefined, [own], at('a'));
     expect(bundle).toBe(encoded(own));
@@ -38,14 +38,14 @@ describe('the bundle that API servers trust', () => {
     expect(withCertificates(encoded(b), [a], at('a'))).toBe(bundle);
   });
 
-  it('loses what has ended, and what the same broker had before it started again', () => {
+  it('drops expired certificates, and those of the same broker from before its restart', () => {
     const gone = certificate(owner('b'), -1);
     const former = certificate(owner('a'), 24);
     const own = certificate(owner('a'), 25);
     expect(withCertificates(encoded(gone, former), [own], at('a'))).toBe(encoded(own));
   });
 
-  it('keeps what is not a broker’s, ended or not', () => {
+  it('keeps certificates that are not a broker’s, expired or not', () => {
     const foreign = certificate('authority of the operator', -1);
     const own = certificate(owner('a'), 24);
     expect(withCertificates(encoded(foreign), [own], at('a'))).toBe(encoded(foreign, own));
@@ -56,7 +56,7 @@ describe('the bundle that API servers trust', () => {
     expect(withCertificates(encoded(own[0]), own, at('a'))).toBe(encoded(...own));
   });
 
-  it('never grows without bound', () => {
+  it('is limited in size', () => {
     const others = Array.from({ length: 120 }, (_, index) =>
       certificate(owner(`pod-${index}`), 1 + index),
     );

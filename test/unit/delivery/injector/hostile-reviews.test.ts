@@ -9,7 +9,7 @@ import { answerReview } from '../../../../src/delivery/injector/review.ts';
 import { podSchema, type Container, type Pod } from '../../../../src/delivery/injector/pod.ts';
 import { configOf, denials, injected, podWith, SETTINGS } from '../../../kit/pods.ts';
 
-/** `count` templates: each is an item with a file, and no two files may meet. */
+/** `count` templates: each is an item with a file, and no two files may collide. */
 function templates(count: number): Record<string, string> {
   return Object.fromEntries(Array.from({ length: count }, (_, n) => [`template-t${n}`, '']));
 }
@@ -25,7 +25,7 @@ function fastest(work: () => unknown): number {
   return Math.min(...[1, 2, 3, 4, 5].map(() => milliseconds(work)));
 }
 
-describe('a review that is made to cost much', () => {
+describe('an expensive review', () => {
   it('is refused for the number of its annotations before any of them is parsed', () => {
     const pod = podWith(templates(8_000));
     expect(denials(pod)).toEqual([
@@ -125,7 +125,7 @@ describe('a review that is made to cost much', () => {
     expect(podSchema.safeParse({ spec }).error?.issues.length).toBeLessThan(5);
   });
 
-  it('may ask for as many items as the limit says', () => {
+  it('may have as many items as the limit', () => {
     const pod = injected(podWith(templates(MOST_ITEMS - 1)));
     expect(configOf(pod)['templates']).toHaveLength(MOST_ITEMS - 1);
   });
@@ -151,11 +151,11 @@ describe('a review that is made to cost much', () => {
         return podWith({}, { containers: [{ name: 'app', volumeMounts }] });
       },
     ],
-  ])('costs what its length costs with many %s', (_what, make) => {
+  ])('costs time linear in its length with many %s', (_what, make) => {
     const few = make(1_000);
     const many = make(16_000);
     const ratio = fastest(() => inject(many, SETTINGS)) / fastest(() => inject(few, SETTINGS));
-    // Sixteen times the length: 16 where the cost is that of the length, 256 where each is compared with each.
+    // Sixteen times the length: 16 times if the cost is linear, 256 times if each is compared with each.
     expect(ratio).toBeLessThan(100);
   });
 
@@ -163,7 +163,7 @@ describe('a review that is made to cost much', () => {
     ['containers', (many: Container[]) => ({ containers: many })],
     ['init containers', (many: Container[]) => ({ initContainers: many })],
     ['volumes', (many: Container[]) => ({ volumes: many })],
-  ])('is not understood with 501 %s, and its items are not looked at', (_what, spec) => {
+  ])('is refused with 501 %s, and its items are not read', (_what, spec) => {
     let looked = 0;
     const item = {
       get name() {
@@ -180,7 +180,7 @@ describe('a review that is made to cost much', () => {
     );
   });
 
-  it('names a hundred problems, and how many more there are', () => {
+  it('names a hundred problems, and the number of further ones', () => {
     const names = Array.from({ length: 1_000 }, (_, n) => `missing-${n}`).join(',');
     const found = denials(podWith({ containers: names }));
     expect(found).toHaveLength(101);

@@ -73,14 +73,14 @@ const pods = fc.record({
   ),
 });
 
-/** Names are unique in a pod: the API server sees to it after admission. */
+/** Names are unique in a pod: the API server checks that after admission. */
 const distinct = pods.filter(({ spec: { containers, initContainers = [] } }) => {
   const names = [...containers, ...initContainers].map((one) => one.name);
   return new Set(names).size === names.length;
 });
 
-describe('injection, whatever the pod is', () => {
-  it('never throws, and is done or refused as a whole', () => {
+describe('injection into any pod', () => {
+  it('never throws, and is complete or refused', () => {
     const seen = { injected: 0, denied: 0, unchanged: 0 };
     fc.assert(
       fc.property(pods, fc.boolean(), (pod, hasNativeSidecars) => {
@@ -95,7 +95,7 @@ describe('injection, whatever the pod is', () => {
     expect(Math.min(seen.injected, seen.denied, seen.unchanged)).toBeGreaterThan(0);
   });
 
-  it('done again changes nothing, and its patch makes the same pod', () => {
+  it('changes nothing the second time, and its patch gives the same pod', () => {
     fc.assert(
       fc.property(distinct, fc.boolean(), (pod, hasNativeSidecars) => {
         const settings = { ...SETTINGS, hasNativeSidecars };

@@ -13,7 +13,7 @@ import {
 const at = (key: string): unknown => expect.stringContaining(`quaymaster.dev/${key}: `);
 
 describe('a pod', () => {
-  it('that asks for nothing is left as it is', () => {
+  it('without annotations stays unchanged', () => {
     const pod = podWith({});
     for (const asked of [undefined, 'false']) {
       const annotations = asked === undefined ? {} : { 'quaymaster.dev/inject': asked };
@@ -32,7 +32,7 @@ describe('a pod', () => {
     });
   });
 
-  it('of the kubelet’s own files is left as it is, because its containers run already', () => {
+  it('from a file of the kubelet stays unchanged, because its containers already run', () => {
     const pod = podWith({});
     const annotations = { ...annotated({}), 'kubernetes.io/config.mirror': 'x' };
     expect(inject({ ...pod, metadata: { annotations } }, SETTINGS)).toMatchObject({
@@ -41,7 +41,7 @@ describe('a pod', () => {
     });
   });
 
-  it('gets a native sidecar in front of everything, which has started when the files are there', () => {
+  it('gets a native sidecar before its other containers, which has started when the files exist', () => {
     const pod = injected(podWith({}, { initContainers: [{ name: 'migrate' }] }));
     expect(pod.spec.initContainers?.map(({ name }) => name)).toEqual([
       'quaymaster-agent',
@@ -55,7 +55,7 @@ describe('a pod', () => {
     expect(pod.spec.containers).toHaveLength(1);
   });
 
-  it('gets an init container alone when it wants the files once', () => {
+  it('gets an init container alone if it needs the files once', () => {
     const pod = injected(podWith({ once: 'true' }));
     expect(pod.spec.initContainers?.map(({ name }) => name)).toEqual(['quaymaster-agent-init']);
     expect(agentOf(pod)['args']).toEqual(['agent', '--once']);
@@ -63,7 +63,7 @@ describe('a pod', () => {
     expect(configOf(pod)).not.toHaveProperty('health');
   });
 
-  it('gets an init container and a sidecar where there are no native ones, and no sidecar where it has to end', () => {
+  it('gets an init container and a sidecar without native sidecars, and no sidecar if the pod runs to completion', () => {
     const old = { hasNativeSidecars: false };
     const lasting = injected(podWith({}), old);
     expect(lasting.spec.initContainers?.map(({ name }) => name)).toEqual(['quaymaster-agent-init']);
@@ -102,7 +102,7 @@ describe('a pod', () => {
     ]);
   });
 
-  it('has them mounted where it says, and into whom it names, init containers too', () => {
+  it('has them mounted at its own path, into the containers that it names, init containers too', () => {
     const spec = { containers: [{ name: 'a' }, { name: 'b' }], initContainers: [{ name: 'i' }] };
     const pod = injected(podWith({ containers: 'b, i', directory: '/etc/app/secrets' }, spec));
     const mounts = [...pod.spec.containers, ...pod.spec.initContainers!.slice(1)].map(
@@ -113,11 +113,11 @@ describe('a pod', () => {
       ['b', ['/etc/app/secrets']],
       ['i', ['/etc/app/secrets']],
     ]);
-    // Where the agent has them is another matter: over its own program they must not lie.
+    // The path in the agent is a separate one: a mount must not cover its own program.
     expect(agentOf(pod).volumeMounts?.[0]?.mountPath).toBe('/var/run/quaymaster/secrets');
   });
 
-  it('keeps what it has of volumes, mounts and unknown fields', () => {
+  it('keeps its volumes, mounts and unknown fields', () => {
     const volumeMounts = [{ name: 'data', mountPath: '/data' }];
     const spec = {
       containers: [{ name: 'app', volumeMounts, novel: { x: 1 } }],
@@ -131,7 +131,7 @@ describe('a pod', () => {
     expect(pod.spec['tolerations']).toEqual([{ key: 'x' }]);
   });
 
-  it('is injected again into the same pod, also by those who were not there the first time', () => {
+  it('is injected again into the same pod, also with containers that were added since', () => {
     const once = injected(podWith({ containers: 'app' }));
     expect(injected(once)).toEqual(once);
     const meshed = {
@@ -150,7 +150,7 @@ describe('a pod', () => {
     expect(again.spec.containers[1]).toEqual({ name: 'mesh-proxy' });
   });
 
-  it('names who got the files, so that a container added later does not', () => {
+  it('records which containers got the files, so that a container added later does not', () => {
     const pod = injected(podWith({}));
     expect(pod.metadata?.annotations).toMatchObject({
       'quaymaster.dev/containers': 'app',
@@ -158,7 +158,7 @@ describe('a pod', () => {
     });
   });
 
-  it('gains nothing by claiming that it was injected: our parts are replaced', () => {
+  it('gains nothing by claiming that it was injected: the injector replaces its own parts', () => {
     const honest = injected(podWith({}));
     const forged = {
       name: 'quaymaster-agent',
@@ -180,14 +180,14 @@ describe('a pod', () => {
 describe('the user of the agent', () => {
   const limits = (pod: ReturnType<typeof injected>): unknown => agentOf(pod)['securityContext'];
 
-  it('is that of the pod, and the files are for it alone', () => {
+  it('is the user of the pod, and only that user can read the files', () => {
     const pod = injected(podWith({}, { securityContext: { runAsUser: 1000, runAsGroup: 2000 } }));
     expect(limits(pod)).toMatchObject({ runAsUser: 1000, runAsGroup: 2000 });
     expect(configOf(pod)['secrets']).toMatchObject([{ mode: '0400' }]);
     expect(pod.spec.securityContext).toEqual({ runAsUser: 1000, runAsGroup: 2000 });
   });
 
-  it('is that of the containers that read, whatever others are', () => {
+  it('is the user of the containers that read, whatever the others are', () => {
     const containers = [
       { name: 'app', securityContext: { runAsUser: 7 } },
       { name: 'other', securityContext: { runAsUser: 8 } },
@@ -199,7 +199,7 @@ describe('the user of the agent', () => {
   });
 
   it.each([
-    ['is not said', {}, [{ name: 'app' }]],
+    ['is unknown', {}, [{ name: 'app' }]],
     ['is root', { runAsUser: 0 }, [{ name: 'app' }]],
     [
       'is not one',
@@ -209,7 +209,7 @@ describe('the user of the agent', () => {
         { name: 'b', securityContext: { runAsUser: 8 } },
       ],
     ],
-  ])('is its own where that of the app %s; then a group reads', (_why, context, containers) => {
+  ])('is its own if the user of the app %s; then a group reads', (_why, context, containers) => {
     const securityContext = { ...context, supplementalGroups: [5] };
     const pod = injected(podWith({}, { securityContext, containers }));
     expect(limits(pod)).toMatchObject({ runAsUser: 10001, runAsGroup: 10001 });
@@ -219,7 +219,7 @@ describe('the user of the agent', () => {
     expect(injected(pod)).toEqual(pod);
   });
 
-  it('may do nothing else', () => {
+  it('has no other rights', () => {
     expect(limits(injected(podWith({})))).toMatchObject({
       runAsNonRoot: true,
       privileged: false,
@@ -232,7 +232,7 @@ describe('the user of the agent', () => {
 });
 
 describe('the configuration of the agent', () => {
-  it('is where the broker is, and nothing of it comes from the pod', () => {
+  it('has the address of the broker, and nothing of it comes from the pod', () => {
     expect(configOf(injected(podWith({})))).toMatchObject({
       broker: { url: SETTINGS.broker.url, ca: SETTINGS.broker.ca },
       cluster: 'prod',
@@ -255,11 +255,11 @@ describe('the configuration of the agent', () => {
     [{ 'format-db': 'files' }, [{ file: 'db', format: 'files' }]],
     [{ 'credential-db': '1h' }, [{ credential: { ttl: '1h' } }]],
     [{ 'optional-db': 'true' }, [{ optional: true }]],
-  ])('of %j is %j', (annotations, secrets) => {
+  ])('for %j is %j', (annotations, secrets) => {
     expect(configOf(injected(podWith(annotations)))['secrets']).toMatchObject(secrets);
   });
 
-  it('is a template instead of a file, of one secret or of several', () => {
+  it('has a template instead of a file, of one secret or of several', () => {
     const pod = injected(
       podWith({
         'template-db': 'x={{ secrets.db.password }}',
@@ -279,7 +279,7 @@ describe('the configuration of the agent', () => {
     ]);
   });
 
-  it('is what to do when values change', () => {
+  it('has the action for changed values', () => {
     const pod = injected(
       podWith(
         {
@@ -302,7 +302,7 @@ describe('the configuration of the agent', () => {
     });
   });
 
-  it('survives the kubelet, which takes dollar signs for references to variables', () => {
+  it('survives the kubelet, which expands dollar signs as references to variables', () => {
     const text = '$(HOME) $$(X) ${Y} $';
     const pod = injected(podWith({ 'template-db': text }));
     const [{ value }] = agentOf(pod)['env'] as [{ value: string }];
@@ -347,7 +347,7 @@ describe('a pod is denied', () => {
     [{ directory: '/proc/self' }, 'directory'],
     [{ directory: '/' }, 'directory'],
     [{ once: '1' }, 'once'],
-    [{ containers: 'nobody' }, 'containers'],
+    [{ containers: 'missing' }, 'containers'],
     [{ containers: '' }, 'containers'],
     [{ 'health-port': '0' }, 'health-port'],
     [{ 'health-port': '70000' }, 'health-port'],
@@ -366,12 +366,12 @@ describe('a pod is denied', () => {
     else expect(found).toContainEqual(at(place));
   });
 
-  it('for all that is wrong at once', () => {
+  it('for all problems at once', () => {
     const found = denials(podWith({ 'mode-db': 'x', once: 'x', 'format-db': 'x', typo: 'x' }));
     expect(found).toEqual([at('typo'), at('mode-db'), at('format-db'), at('once')]);
   });
 
-  it('when no secret is asked for, or too many', () => {
+  it('when it requests no secret, or too many', () => {
     const none = { ...podWith({}), metadata: { annotations: annotated({}, { inject: 'true' }) } };
     expect(denials(none)).toEqual([at('inject')]);
     const many = Object.fromEntries(
@@ -397,7 +397,7 @@ describe('a pod is denied', () => {
       },
       'quaymaster.dev/directory',
     ],
-  ])('where the pod itself does not fit: %j', (spec, place) => {
+  ])('when the pod itself does not fit: %j', (spec, place) => {
     expect(denials(podWith({}, spec))).toEqual([expect.stringContaining(`${place}: `)]);
   });
 

@@ -16,7 +16,7 @@ interface Patch {
   readonly webhooks: readonly { readonly clientConfig: { readonly caBundle: string } }[];
 }
 
-/** One webhook configuration in memory, that can be away. */
+/** One webhook configuration in memory, that can be unavailable. */
 class OneConfiguration implements KubernetesApi {
   readonly server = 'https://kube.test';
   bundle: string | undefined;
@@ -59,7 +59,7 @@ class OneConfiguration implements KubernetesApi {
   }
 }
 
-/** Tells when the next timer is set, which is when a look is over. */
+/** Notifies when the next timer is set, which is when a check is over. */
 class LookClock extends HandClock {
   #set = Promise.withResolvers<undefined>();
 
@@ -68,7 +68,7 @@ class LookClock extends HandClock {
     return super.after(ms, work);
   }
 
-  /** Moves on, and waits for the look that fell due. */
+  /** Advances the clock, and waits for the check that became due. */
   async look(ms: number): Promise<void> {
     this.#set = Promise.withResolvers<undefined>();
     this.advance(ms);
@@ -80,10 +80,10 @@ async function kept(): Promise<{
   readonly api: OneConfiguration;
   readonly certificate: ManagedCertificate;
   readonly clock: LookClock;
-  /** Moves time look by look. */
+  /** Advances the clock check by check. */
   readonly pass: (ms: number) => Promise<void>;
   readonly presented: string[];
-  /** Of those, what the API server did not trust at that moment. */
+  /** The presented certificates that the API server did not trust at that moment. */
   readonly untrusted: string[];
   readonly errors: unknown[];
 }> {
@@ -114,8 +114,8 @@ async function kept(): Promise<{
   return { api, certificate, clock, pass, presented, untrusted, errors };
 }
 
-describe('a certificate that the broker makes for its webhook', () => {
-  it('is trusted by the API server after the first look, and written once', async () => {
+describe('a certificate that the broker creates for its webhook', () => {
+  it('is trusted by the API server after the first check, and written once', async () => {
     const { api, certificate, pass } = await kept();
     await certificate.start();
     expect(api.trusts(certificate.current.cert)).toBe(true);
@@ -212,7 +212,7 @@ describe('a certificate that the broker makes for its webhook', () => {
     expect([certificate.isEntered, certificate.isAwaited]).toEqual([false, false]);
   });
 
-  it('is looked after no longer once it is closed', async () => {
+  it('is no longer checked once it is closed', async () => {
     const { api, certificate, clock } = await kept();
     await certificate.start();
     await certificate.close();

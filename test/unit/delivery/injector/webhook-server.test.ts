@@ -114,16 +114,16 @@ describe('the webhook', () => {
     ['that is updated', { operation: 'UPDATE' }],
     ['of another kind', { resource: { group: 'apps', version: 'v1', resource: 'deployments' } }],
     ['by way of a subresource', { subResource: 'ephemeralcontainers' }],
-  ])('lets an object pass %s, whatever it is', async (_what, more) => {
+  ])('allows an object %s, whatever it is', async (_what, more) => {
     const { json } = await ask(port, { body: review({ nonsense: true }, more) });
     expect(json).toMatchObject({ response: { uid: 'u-1', allowed: true } });
   });
 
   it.each([
     ['nothing', ''],
-    ['no JSON', '{'],
+    ['text that is not JSON', '{'],
     ['no UTF-8', Buffer.from([0x22, 0xff, 0x22])],
-    ['no review', '{}'],
+    ['an object that is not a review', '{}'],
     ['a review of another version', review({}).replace('/v1"', '/v1beta1"')],
     ['a review without an id', review(podWith({})).replace('"uid":"u-1",', '')],
     ['a pod without containers', review({ spec: { containers: [] } })],
@@ -157,7 +157,7 @@ describe('the webhook', () => {
     expect((await ask(port, { body: fitting })).status).toBe(200);
   });
 
-  it('does not speak without TLS', async () => {
+  it('refuses connections without TLS', async () => {
     const socket = connect(port, '127.0.0.1');
     socket.write('POST /inject HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n');
     let received = '';
@@ -170,10 +170,7 @@ describe('the webhook', () => {
 
 describe('the webhook under load', () => {
   it.each([
-    [
-      'a nest that a parser takes long for',
-      review({ x: '@' }).replace('"@"', '['.repeat(1_000_000)),
-    ],
+    ['nesting that is slow to parse', review({ x: '@' }).replace('"@"', '['.repeat(1_000_000))],
     ['a million values', review({ x: Array(1_000_000).fill(1) })],
   ])('parses no review with %s', async (_what, body) => {
     let reviewed: unknown = 'nothing';
@@ -271,7 +268,7 @@ describe('the webhook with an authority for its callers', () => {
 });
 
 describe('the webhook that closes', () => {
-  // Its time stands still: who waited for a bound would wait for ever.
+  // Its clock stands still: a caller that waited for a bound would wait for ever.
   const clock = new HandClock();
 
   it('closes idle connections', async () => {
