@@ -36,13 +36,13 @@ it.each([
   ['a secret', () => source.read('a')],
   ['the list', () => collect(source.list())],
 ])(
-  'AWS is not waited for when it is ended while it does not answer with %s',
+  'stops at once when AWS does not answer with %s and the import is interrupted',
   async (_what, ask) => {
     await expect(ask()).rejects.toBeInstanceOf(Interrupted);
   },
 );
 
-describe('what ends an import from AWS', () => {
+describe('an import from AWS stops', () => {
   let aws: FakeAws;
   beforeEach(async () => {
     aws = await FakeAws.start();
@@ -76,7 +76,7 @@ describe('what ends an import from AWS', () => {
     aws.requests.filter(({ operation }) => operation === 'GetSecretValue').length;
   const at = (): string => `AWS Secrets Manager in eu-west-1 at ${new URL(aws.endpoint).host}`;
 
-  it('an endpoint where nobody is, before anything', async () => {
+  it('before it starts for an endpoint without a server', async () => {
     const { endpoint } = aws;
     const host = at();
     await aws.close();
@@ -112,7 +112,7 @@ describe('what ends an import from AWS', () => {
       3,
     ],
   ] as const)(
-    '%s stops the import: no further secret is requested',
+    'when %s: no further secret is requested',
     async (_what, answer, said, word, code) => {
       aws.script(() => {
         aws.always(answer);
@@ -129,7 +129,7 @@ describe('what ends an import from AWS', () => {
     20_000,
   );
 
-  it('a refusal of one secret does not stop the import', async () => {
+  it('not at the refusal of one secret', async () => {
     const refused = ({ SecretId }: Readonly<Record<string, unknown>>) =>
       SecretId === 'b' ? awsFault('AccessDeniedException', 'x') : undefined;
     aws.script(...Array.from({ length: 9 }, () => refused));
@@ -145,11 +145,11 @@ describe('what ends an import from AWS', () => {
   it.each([
     ['none', 'x y'],
     ['in clear at another machine', 'http://aws.test'],
-  ])('an endpoint that is %s, before it is asked', async (_what, endpoint) => {
+  ])('before any request for an endpoint that is %s', async (_what, endpoint) => {
     expect(await run({ endpoint })).toMatchObject({ exitCode: 64 });
   });
 
-  it('the want of credentials', async () => {
+  it('without credentials', async () => {
     delete process.env['AWS_ACCESS_KEY_ID'];
     process.env['AWS_SHARED_CREDENTIALS_FILE'] = '/dev/null';
     process.env['AWS_CONFIG_FILE'] = '/dev/null';

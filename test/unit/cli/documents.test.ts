@@ -151,19 +151,19 @@ describe('apply', () => {
 
   it.each([
     [
-      'of which no answer came',
+      'without an answer',
       () => new UnreachableError('cut_off', 'broke'),
       EXIT.unreachable,
       'policy pay: no response: broke',
     ],
     [
-      'whose commit may have happened',
+      'with an unknown outcome',
       () => refusal(503, 'ERR_OUTCOME_UNKNOWN'),
       EXIT.unreachable,
       'policy pay: ERR_OUTCOME_UNKNOWN',
     ],
-    ['in which it is ended', () => new Error('aborted'), EXIT.interrupted, 'interrupted'],
-  ])('does not call a change undone %s', async (_what, failure, expected, said) => {
+    ['in which it is interrupted', () => new Error('aborted'), EXIT.interrupted, 'interrupted'],
+  ])('does not report a change as undone %s', async (_what, failure, expected, said) => {
     const ended = new AbortController();
     const answers = {
       putPolicy: () => {
@@ -226,7 +226,7 @@ describe('apply', () => {
     ['kind: &a Mount\n', /b\.yaml:1:\d+: anchors/],
     ['kind: Mount\nkind: Mount\n', /b\.yaml:2:\d+: is not plain YAML: duplicate key/],
     ['a: [\n', /b\.yaml:\d+:\d+: is not plain YAML/],
-  ])('refuses what is not plain YAML: %j', async (text, expected) => {
+  ])('refuses YAML with more than plain values: %j', async (text, expected) => {
     const outcome = await apply({ 'b.yaml': text }, {});
     expect(outcome.exit).toBe(64);
     expect(outcome.text).toMatch(expected);

@@ -18,13 +18,13 @@ describe('a failure', () => {
     [500, 'ERR_INTERNAL', 1],
     [503, 'ERR_SEALED', 5],
     [504, 'ERR_PROVIDER_TIMEOUT', 5],
-  ])('that the broker answered with %i %s ends with %i', (status, code, exitCode) => {
+  ])('with the answer %i %s exits with %i', (status, code, exitCode) => {
     const failure = failureOf(refusal(status, code));
     expect(failure).toMatchObject({ exitCode, json: { code, status, requestId: 'req_refused' } });
     expect(failure.text).toContain('request req_refused');
   });
 
-  it('without an answer ends with 5, one of the caller with 64', () => {
+  it('without an answer exits with 5, and an error of the caller with 64', () => {
     expect(failureOf(new UnreachableError('tls', 'no')).exitCode).toBe(5);
     const problem = { file: 'a.yaml', line: 3, column: 5, pointer: '/x', message: 'is odd' };
     expect(failureOf(new UsageError('no', [problem]))).toMatchObject({
@@ -37,7 +37,7 @@ describe('a failure', () => {
     ['tls', '--ca or QUAYMASTER_CA_FILE'],
     ['no_connection', 'check that the broker runs'],
     ['not_ours', 'its URL is right'],
-  ] as const)('without an answer (%s) says what to do', (reason, advice) => {
+  ] as const)('without an answer (%s) gives a remedy', (reason, advice) => {
     const { text } = failureOf(new UnreachableError(reason, 'https://x: WORD'));
     expect(text).toMatch(/^no response: https:\/\/x: WORD\n {2}\S/);
     expect(text).toContain(advice);
@@ -48,7 +48,7 @@ describe('a failure', () => {
     expect(text).toContain('quaymaster operator token create');
   });
 
-  it('of a call that cannot be sent is one of the caller, and does not repeat the value', async () => {
+  it('of a call that cannot be sent is an error of the caller, and does not repeat the value', async () => {
     const client = new BrokerClient({ url: 'http://127.0.0.1:9' });
     const failure = await client
       .call('readSecret', { path: { path: '/hunter2' } })

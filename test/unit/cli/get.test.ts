@@ -27,7 +27,7 @@ async function get(
 
 describe('get', () => {
   it.each(['table', 'json', 'yaml'] as const)(
-    'masks values in a %s unless asked',
+    'masks values in a %s unless --reveal is given',
     async (format) => {
       const { out } = await get(['a/b'], {}, format);
       expect(out).toContain('[masked]');
@@ -65,7 +65,7 @@ describe('get', () => {
   });
 
   it.each(['table', 'json', 'yaml'] as const)(
-    'gives a %s without what a terminal obeys, and machines the same value as was sent',
+    'prints a %s without terminal control characters, and gives machines the unchanged value',
     async (format) => {
       const data = { ['k\u200b']: 'a\u202eb\u009b2Jc\u2028d\u{e0041}e\u061cf\nsecond line' };
       const disclosure = { path: 'a/b\u202e', version: '3', data };
@@ -102,7 +102,7 @@ describe('get', () => {
     expect(await get(['a/b'], { key: 'toString', reveal: true })).toMatchObject({ exit: 4 });
   });
 
-  it('reads several secrets in one call, and exits by the first failure', async () => {
+  it('reads several secrets in one call, and exits with the code of the first failure', async () => {
     const { exit, out, asked } = await get(['a/b', 'a/c'], {});
     expect(exit).toBe(3);
     expect(out).toMatch(/a\/c\s+-\s+-\s+ERR_DENIED/);

@@ -40,7 +40,7 @@ describe('the plan of an import', () => {
     ]);
   });
 
-  it('keeps existing secrets, and skips those that are left out or have no valid name', () => {
+  it('keeps existing secrets, and skips those that are excluded or have no valid name', () => {
     const exact = new Map([
       ['odd name', 'odd'],
       ['private', null],
@@ -58,7 +58,7 @@ describe('the plan of an import', () => {
     expect(() => states(['a/x', 'x'], { from: 'a' })).toThrow('would both become x');
   });
 
-  it('lists unreadable sources, unless they are left out', () => {
+  it('lists unreadable sources, unless they are excluded', () => {
     const sources = [
       { path: 'a/..', unreadable: 'dot_name' },
       { path: 'b/.', unreadable: 'dot_name' },
@@ -119,7 +119,7 @@ describe('an import', () => {
   it.each([
     ['does not know the caller any more', 401, 'ERR_UNAUTHENTICATED'],
     ['cannot now', 503, 'ERR_SEALED'],
-  ])('begins nothing more when the broker %s', async (_what, status, code) => {
+  ])('starts no further copy when the broker %s', async (_what, status, code) => {
     const { words, stoppedBy } = await outcomes(() => {
       throw refusal(status, code);
     });
@@ -214,7 +214,7 @@ describe('import vault', () => {
     return { ...outcome, said, written: written.map(({ path }) => path?.['path']), root };
   };
 
-  it('finds existing secrets wherever the map puts a secret', async () => {
+  it('finds existing secrets at the targets of the map', async () => {
     const map = 'team/db: elsewhere/db\n';
     const existing = ['elsewhere/db', 'own/other'];
     const dry = await run({ map, existing, options: { dryRun: true } });
@@ -236,7 +236,7 @@ describe('import vault', () => {
     ],
     ['without a path', 'team/db: own/a b\n', 'map:1:10: team/db: the target must be a path'],
     ['without a text', 'team/db: { x: 1 }\n', 'map:1:10: team/db: the target must be a path'],
-  ])('stops before anything is copied where the file of --map is %s', async (_what, map, said) => {
+  ])('stops before the first copy if the file of --map is %s', async (_what, map, said) => {
     const { exitCode, text, written } = await run({ map });
     expect({ exitCode, written }).toEqual({ exitCode: EXIT.usage, written: [] });
     expect(text).toContain(said);
@@ -262,7 +262,7 @@ describe('import vault', () => {
   });
 
   it.each([{}, { dryRun: true }])(
-    'is no success where nothing is below what --from names, as with %j',
+    'fails if no secret is below --from, as with %j',
     async (options) => {
       const { exitCode, text, written } = await run({ options: { ...options, from: 'taem' } });
       expect({ exitCode, written }).toEqual({ exitCode: EXIT.notFound, written: [] });
@@ -295,7 +295,7 @@ describe('import vault', () => {
     expect(said).toMatch(/team\/\.\. +- +dot_name\n/);
   });
 
-  it('stops where a folder contains itself, says where, and copies nothing', async () => {
+  it('stops if a folder contains itself, names it, and copies nothing', async () => {
     let lists = 0;
     vault.fault = ({ target }) => {
       if (!target.endsWith('?list=true')) return undefined;
@@ -310,7 +310,7 @@ describe('import vault', () => {
     expect(lists).toBe(33);
   });
 
-  it('stops at a list that is larger than an import may be', async () => {
+  it('stops at a list that is larger than the limit of an import', async () => {
     const keys = Array.from({ length: 100_001 }, (_, index) => `k${index}`);
     vault.fault = ({ target }) =>
       target.endsWith('?list=true') ? { status: 200, body: { data: { keys } } } : undefined;

@@ -36,7 +36,7 @@ async function create(
   return { code: exitCode, said, asked };
 }
 
-describe(`a token that is made into a file${leftOut}`, () => {
+describe(`a token that is created into a file${leftOut}`, () => {
   let disk: SmallDisk | undefined;
   beforeAll(async () => {
     disk = SmallDisk.mount('1m');

@@ -14,8 +14,8 @@ function capture() {
   return { output: new Output('table', { stdout: stream, stderr: stream }), text: () => text };
 }
 
-describe('what is shown to people', () => {
-  it('contains no control characters except our colours', async () => {
+describe('output for people', () => {
+  it("contains no control characters except the program's own colours", async () => {
     const { output, text } = capture();
     const view = '\u001b[32mgreen\u001b[39m \u001b[2J\u202e\u001b]0;title\u0007\nnext\tcell';
     await output.show({}, () => view);
@@ -25,12 +25,12 @@ describe('what is shown to people', () => {
   });
 });
 
-describe('standard output that takes nothing', () => {
+describe('a standard output that fails', () => {
   const output = (code: string): Output => {
     const stream = new Writable({
       write: (_chunk, _encoding, done) => done(Object.assign(new Error('canary'), { code })),
     });
-    // As of the process: whoever writes hears of it from the write.
+    // As in the process: the write reports the error.
     stream.on('error', () => undefined);
     return new Output('table', { stdout: stream, stderr: stream });
   };
@@ -40,7 +40,7 @@ describe('standard output that takes nothing', () => {
     ['one of many', (to: Output) => to.item({}, () => 'x')],
     ['what was done', (to: Output) => to.say('x')],
     ['bytes', (to: Output) => to.raw('x')],
-  ])('fails who writes %s, with a word why', async (_what, write) => {
+  ])('fails a command that writes %s, with the reason', async (_what, write) => {
     const full = await write(output('ENOSPC')).catch(failureOf);
     expect(full).toMatchObject({
       exitCode: 1,

@@ -51,7 +51,7 @@ async function run(tests: string, format: 'table' | 'json' = 'table') {
 }
 
 describe('policy test', () => {
-  it('passes what is decided as said, by the rule that is named', async () => {
+  it('passes when the decision and the named rule match', async () => {
     const { exit, out } = await run(
       fixture(
         `{ ${API}, path: payments/payments/db, expect: allow, rule: payments/own, name: own }`,
@@ -75,7 +75,7 @@ describe('policy test', () => {
     expect(out).toContain('close: policy payments v0, own would allow this');
   });
 
-  it('fails where another rule decided', async () => {
+  it('fails when another rule decided', async () => {
     const { exit } = await run(
       fixture(`{ ${API}, path: payments/payments/db, expect: allow, rule: payments/office }`),
     );
@@ -88,7 +88,7 @@ describe('policy test', () => {
     ["sourceAddress: 192.0.2.1, at: '2026-01-05T10:00:00Z'", 'deny'],
     ['sourceAddress: 10.1.2.3', 'deny'],
     ["at: '2026-01-05T10:00:00Z'", 'deny'],
-  ])('knows only the facts that the test says: %s is %s', async (facts, expected) => {
+  ])('uses only the facts in the test: %s is %s', async (facts, expected) => {
     const { out } = await run(
       fixture(`{ ${API}, path: payments/office, ${facts}, expect: ${expected} }`),
     );
@@ -98,7 +98,7 @@ describe('policy test', () => {
   it.each([
     ['sealed: true', 'allow'],
     ['sealed: false', 'deny'],
-  ])('knows how values travel: %s is %s', async (facts, expected) => {
+  ])('uses the delivery of values in the test: %s is %s', async (facts, expected) => {
     const { out } = await run(
       fixture(`{ ${API}, path: payments/cards, ${facts}, expect: ${expected} }`),
     );
@@ -115,7 +115,7 @@ describe('policy test', () => {
     });
   });
 
-  it('lists everything that is wrong with a test file, each at its line', async () => {
+  it('lists every problem of a test file, each at its line', async () => {
     const tests = fixture(
       '{ who: payments/api, capability: see, path: a//b, expect: maybe }',
       `{ ${API}, path: a, expect: deny, sourceAddress: here, typo: 1 }`,
@@ -133,7 +133,7 @@ describe('policy test', () => {
     ]);
   });
 
-  it('asks the broker where no policies are named', async () => {
+  it('calls the broker if the file names no policies', async () => {
     const directory = await fileTree({
       't.yaml': fixture(
         `{ ${API}, path: a, expect: allow, sourceAddress: 10.0.0.1, sealed: true }`,
@@ -160,7 +160,7 @@ describe('policy test', () => {
     expect(broker.asked).toEqual([{ id: 'explainDecision', body }]);
   });
 
-  it('fails where a quarantine refuses what the policies allow', async () => {
+  it('fails when a quarantine refuses what the policies allow', async () => {
     const directory = await fileTree({
       't.yaml': fixture(`{ ${API}, path: a, expect: allow, sourceAddress: 10.0.0.1 }`),
     });

@@ -25,7 +25,7 @@ async function configured(): Promise<{ directory: string; files: ProfileFiles }>
 }
 
 describe('profiles', () => {
-  it('are kept where nobody else can read them, and leave nothing beside', async () => {
+  it('are stored where only their owner can read them, and leave no other file', async () => {
     const { directory, files } = await configured();
     await files.write('prod', profileAt('https://prod2.test'));
     const kept = join(directory, 'profiles');
@@ -34,7 +34,7 @@ describe('profiles', () => {
     expect((await stat(join(kept, 'prod.json'))).mode & 0o777).toBe(0o600);
   });
 
-  it('leave nothing beside when they cannot be written', async () => {
+  it('leave no other file when they cannot be written', async () => {
     const { directory, files } = await configured();
     const kept = join(directory, 'profiles');
     await mkdir(join(kept, 'taken.json'));
@@ -50,31 +50,31 @@ describe('profiles', () => {
     await expect(files.read('prod')).rejects.toThrow('chmod 600');
   });
 
-  it.each(['../prod', 'a/b', '', 'Prod'])('have names and no paths: %j', async (name) => {
+  it.each(['../prod', 'a/b', '', 'Prod'])('have names and not paths: %j', async (name) => {
     const { files } = await configured();
     await expect(files.read(name)).rejects.toThrow('the name of a profile has up to 63 characters');
   });
 
-  it('that are not there are told from none at all', async () => {
+  it('that do not exist give another error than an empty list', async () => {
     const { directory } = await configured();
     const environment = { ...readEnvironment({}), configDirectory: directory };
     await expect(findTarget({ profile: 'prdo' }, environment)).rejects.toThrow(
       'profile "prdo" does not exist; list profiles: quaymaster profiles',
     );
-    const nobody = { ...environment, configDirectory: join(directory, 'nowhere') };
-    await expect(findTarget({}, nobody)).rejects.toThrow(
+    const missing = { ...environment, configDirectory: join(directory, 'nowhere') };
+    await expect(findTarget({}, missing)).rejects.toThrow(
       'not logged in; run: quaymaster login --url https://HOST:PORT --token-file FILE',
     );
   });
 
-  it('are forgotten with the choice of them', async () => {
+  it('are deleted together with their selection', async () => {
     const { files } = await configured();
     await files.remove('prod');
     expect([await files.read('prod'), await files.current()]).toEqual([undefined, undefined]);
   });
 });
 
-describe('the broker that is asked', () => {
+describe('the broker of a command', () => {
   const target = async (
     options: Parameters<typeof findTarget>[0],
     variables: NodeJS.ProcessEnv = {},
@@ -88,7 +88,7 @@ describe('the broker that is asked', () => {
     return { url: profile.url, ca: profile.caFile, login: profile.login };
   };
 
-  it('is that of the last login, or of the profile that is named', async () => {
+  it('is the one of the last login, or of the named profile', async () => {
     const prod = { url: 'https://prod.test', ca: '/ca.pem' };
     expect(await target({})).toMatchObject(prod);
     expect(await target({ profile: 'default' })).toMatchObject({ url: 'https://default.test' });
@@ -97,7 +97,7 @@ describe('the broker that is asked', () => {
     expect(await target({ profile: 'prod' }, around)).toMatchObject(prod);
   });
 
-  it('is that of options before that of the environment', async () => {
+  it('is the one of the options rather than the environment', async () => {
     const around = { QUAYMASTER_URL: 'https://around.test', QUAYMASTER_CA_FILE: '/around.pem' };
     const said = { url: 'https://said.test', tokenFile: 'token' };
     expect(await target(said, around)).toEqual({
@@ -110,12 +110,12 @@ describe('the broker that is asked', () => {
     });
   });
 
-  it('is wholly that of a profile which an option names, whatever the environment says', async () => {
+  it('is taken completely from a profile that an option names, whatever the environment says', async () => {
     const around = { QUAYMASTER_URL: 'https://around.test', QUAYMASTER_TOKEN_FILE: '/nowhere' };
     expect(await target({ profile: 'prod' }, around)).toMatchObject({ url: 'https://prod.test' });
   });
 
-  it('never gets the token of a profile that is of another broker', async () => {
+  it('never gets the token of a profile for another broker', async () => {
     await expect(target({ url: 'https://evil.test' })).rejects.toThrow('no token for');
     const around = { QUAYMASTER_URL: 'https://evil.test' };
     await expect(target({}, around)).rejects.toThrow('no token for');
@@ -124,7 +124,7 @@ describe('the broker that is asked', () => {
     });
   });
 
-  it('never gets what is in a file that holds no token', async () => {
+  it('never gets the content of a file without a token', async () => {
     const told = target({ tokenFile: 'other', url: 'https://x.test' });
     await expect(told).rejects.toThrow('does not contain a Quaymaster token');
     await expect(told).rejects.not.toThrow('not a token');
@@ -135,7 +135,7 @@ describe('the environment', () => {
   it.each([
     [{ QUAYMASTER_TOKEN: tokenOf('e') }, 'QUAYMASTER_TOKEN_FILE'],
     [{ NODE_TLS_REJECT_UNAUTHORIZED: '0' }, 'always verified'],
-  ])('is refused where it is dangerous: %j', (variables, expected) => {
+  ])('is refused if it is dangerous: %j', (variables, expected) => {
     expect(() => readEnvironment(variables)).toThrow(expected);
     expect(() => readEnvironment(variables)).not.toThrow(tokenOf('e'));
   });

@@ -7,7 +7,7 @@ import { ScriptedBroker } from '../../kit/scripted-api.ts';
 
 const ROTATION = { id: 'rot_1', path: 'a/b', kind: 'rotation', state: 'running', step: 'create' };
 
-describe('asking for a rotation', () => {
+describe('requesting a rotation', () => {
   it('has an idempotency key if a repeat would start another rotation', async () => {
     const broker = new ScriptedBroker({
       runRotation: () => ROTATION,
@@ -27,7 +27,7 @@ describe('asking for a rotation', () => {
   });
 });
 
-describe('where a path stands', () => {
+describe('the status of a path', () => {
   it.each([
     ['running', '2026-01-06T10:00:00Z'],
     ['parked', undefined],
@@ -101,7 +101,7 @@ describe('waiting for a rotation', () => {
     ['retryRotation', 'undoing', 'aborted', EXIT.done],
     ['retireRotation', 'running', 'done', EXIT.done],
     ['runRotation', 'running', 'rolled_back', EXIT.failed],
-    // Found again under its key, when it is undone by now.
+    // The rotation is found again under its key; it is rolled back by now.
     ['runRotation', 'undoing', 'aborted', EXIT.failed],
     ['runRotation', 'rolled_back', 'rolled_back', EXIT.failed],
     ['abortRotation', 'undoing', 'aborted', EXIT.done],
@@ -121,7 +121,7 @@ describe('waiting for a rotation', () => {
   });
 });
 
-describe('what is asked for with a rotation', () => {
+describe('a requested rotation', () => {
   const steering = createProgram().commands.find((each) => each.name() === 'rotate')?.commands;
 
   it.each(['run', 'drill', 'retry', 'abort', 'rollback', 'retire'])(

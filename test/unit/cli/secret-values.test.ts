@@ -36,7 +36,7 @@ describe('put', () => {
   it.each([
     [{ create: true }, { 'If-None-Match': '*' }],
     [{ ifVersion: '3' }, { 'If-Match': '"3"' }],
-  ])('says what must be there for %j', async (options, headers) => {
+  ])('reports the missing part of %j', async (options, headers) => {
     const { asked } = await put(['k=-'], options, 'v');
     expect(asked[0]?.headers).toEqual(headers);
   });
@@ -75,7 +75,7 @@ describe('put', () => {
     expect(Object.entries(data)).toEqual(keys.map((key) => [key, 'x']));
   });
 
-  it('refuses a key that is given twice', async () => {
+  it('refuses a repeated key', async () => {
     const file = join(await fileTree({ v: 'x' }), 'v');
     const { asked, said } = await put([`toString=@${file}`, `toString=@${file}`]);
     expect(asked).toEqual([]);

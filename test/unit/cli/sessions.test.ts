@@ -14,7 +14,7 @@ import { leftOut, SmallDisk, whereMounted } from '../../kit/small-disk.ts';
 
 removeTreesAfterEach();
 
-/** Of the session that is made in a test for this time. */
+/** The session that a test opens for this time. */
 const tokenOf = (time: number): string => `qms_${String(time).repeat(49)}`;
 const SESSION = {
   id: 'ses_1',
@@ -30,7 +30,7 @@ let root: string;
 beforeEach(async () => {
   [asked, made] = [[], 0];
   server = createServer(({ method, url, headers }, response) => {
-    asked.push(`${method} ${url} ${headers.authorization ?? 'nobody'}`);
+    asked.push(`${method} ${url} ${headers.authorization ?? 'no token'}`);
     if (method === 'DELETE') response.writeHead(204).end();
     else {
       response.writeHead(201, { 'Content-Type': 'application/json' });
@@ -45,14 +45,14 @@ afterEach(() => {
   server.closeAllConnections();
 });
 
-const MADE = 'POST /api/v1/sessions nobody';
+const MADE = 'POST /api/v1/sessions no token';
 const ended = (time: number) => `DELETE /api/v1/sessions/self Bearer ${tokenOf(time)}`;
 
 describe(`the session of a pod${leftOut}`, () => {
   const address = (): string => `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const context = () => cliContext({ configDirectory: join(root, 'quaymaster') });
 
-  it('is ended if its profile cannot be written', async () => {
+  it('is closed if its profile cannot be written', async () => {
     await mkdir(join(root, 'quaymaster/profiles/default.json'), { recursive: true });
     const podTokenFile = join(root, 'pod-token');
     const options = { name: 'default', url: address(), cluster: 'c1', podTokenFile };

@@ -13,7 +13,7 @@ import { fastClock } from '../../kit/fast-clock.ts';
 
 const NEVER = new AbortController().signal;
 
-describe('a Vault that is walked', () => {
+describe('an import source at Vault', () => {
   const started: FakeVault[] = [];
   const start = async (): Promise<FakeVault> => {
     const vault = await FakeVault.start();
@@ -42,7 +42,7 @@ describe('a Vault that is walked', () => {
     return { vault, source: await open(vault, 'secret', '2', 'team') };
   };
 
-  it('gives every current version below a folder, and no deleted one a value', async () => {
+  it('gives every current version below a folder, and no value for a deleted one', async () => {
     const vault = await start();
     vault.put('secret', 'a/one', { k: 'v', n: 1, o: { x: [true] } });
     vault.put('secret', 'a/b/two', { k: 'old' });
@@ -56,7 +56,7 @@ describe('a Vault that is walked', () => {
     expect(await source.read('gone')).toBeUndefined();
   });
 
-  it('is asked again while it is busy, and given up when it stays so: others would fare alike', async () => {
+  it('is retried while it is busy, and fails when it stays busy: other requests would fail the same way', async () => {
     const vault = await start();
     vault.put('old', 'x', { k: 'v' });
     let busy = 2;
@@ -72,7 +72,7 @@ describe('a Vault that is walked', () => {
     await expect(source.read('x')).rejects.toThrow(new SourceError('vault_status_500'));
   });
 
-  it('is given up when it does not answer, by the clock of the program', async () => {
+  it('fails when it does not answer, by the clock of the program', async () => {
     const vault = await start();
     vault.fault = () => 'handled';
     const access = { address: vault.address, token: 's.broker' };
@@ -84,7 +84,7 @@ describe('a Vault that is walked', () => {
     expect(vault.requests).toHaveLength(4);
   });
 
-  it('is not asked twice where its certificate is not trusted, and says what to name', async () => {
+  it('is not retried if its certificate is not trusted, and the error names the option', async () => {
     const { cert, key } = new CertificateAuthority().issue({
       commonName: 'vault',
       ipAddresses: ['127.0.0.1'],
@@ -101,14 +101,14 @@ describe('a Vault that is walked', () => {
     expect(connections).toBe(1);
   });
 
-  it('ends the import where a folder may not be listed', async () => {
+  it('stops the import if a folder may not be listed', async () => {
     const vault = await start();
     vault.tokens.clear();
     const source = await open(vault, 'secret', '2');
     await expect(collect(source.list())).rejects.toMatchObject({ exitCode: 3 });
   });
 
-  it('is asked for nothing outside its root, whatever its keys are, and each of them is told', async () => {
+  it('gets no request outside its root, for any keys, and each of them is reported', async () => {
     const odd = ['..', '../', '.', './', '', '/', 'a/b', '../../sys/', '..%2f', '%2e%2e', 'a?b#c'];
     const { vault, source } = await listing([...odd, 'bell\u0007', '\ud800', 'ok', 'ok']);
     expect(await listed(source)).toEqual([
@@ -136,26 +136,26 @@ describe('a Vault that is walked', () => {
     ]);
   });
 
-  it('is not walked for ever, where every folder holds itself', async () => {
+  it('is not read endlessly if every folder contains itself', async () => {
     const { source } = await listing(['again/']);
     await expect(listed(source)).rejects.toThrow('Vault has folders more than 32 deep');
   });
 
-  it.each([[[1]], [[{}]], ['ok']])('ends the import where keys are no texts: %j', async (keys) => {
+  it.each([[[1]], [[{}]], ['ok']])('stops the import if keys are not strings: %j', async (keys) => {
     const { source } = await listing(keys as unknown[]);
     await expect(listed(source)).rejects.toThrow(
       'cannot list folder "team": unexpected response from Vault (status 200)',
     );
   });
 
-  it.each(['/x', 'a//b', '../b', 'a/./b'])('is not opened at %s', async (place) => {
+  it.each(['/x', 'a//b', '../b', 'a/./b'])('is refused at %s', async (place) => {
     const vault = await start();
     await expect(open(vault, place, '2')).rejects.toThrow('--mount must be names');
     await expect(open(vault, 'secret', '2', place)).rejects.toThrow('--from must be names');
     expect(vault.requests).toEqual([]);
   });
 
-  it('gives values as they are: names of every object, and all digits', async () => {
+  it('gives values unchanged: names that every object has, and all digits', async () => {
     const vault = await start();
     const text =
       '{"__proto__":"p","constructor":"c","n":12345678901234567890,"f":1.0,"o":{"x":1.10}}';
@@ -175,11 +175,11 @@ describe('a Vault that is walked', () => {
 
   it.each([
     ['above 16 MiB', 'vault_too_large', `"${'x'.repeat(16 * 1024 * 1024)}"`],
-    ['nested without end', 'vault_too_deep', '['.repeat(100_000) + ']'.repeat(100_000)],
-    ['no JSON', 'vault_answer', 'x'],
-    ['no text', 'vault_answer', Buffer.from('"\xff"', 'latin1')],
+    ['nested endlessly', 'vault_too_deep', '['.repeat(100_000) + ']'.repeat(100_000)],
+    ['not JSON', 'vault_answer', 'x'],
+    ['not UTF-8', 'vault_answer', Buffer.from('"\xff"', 'latin1')],
   ])(
-    'fails alone with an answer that is %s, which is asked for once',
+    'fails for one secret only at an answer that is %s, without a retry',
     async (_what, word, value) => {
       const vault = await start();
       vault.fault = (_request, response) => {
@@ -198,7 +198,7 @@ describe('a Vault that is walked', () => {
     },
   );
 
-  it('is not asked in clear at another machine', () => {
+  it('is refused in the clear at another machine', () => {
     const access = { address: 'http://vault.test:8200', token: 't' };
     expect(() => new VaultHttp(access, fastClock(0, 1), NEVER)).toThrow('unencrypted');
   });

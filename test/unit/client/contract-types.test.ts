@@ -3,7 +3,7 @@ import { BrokerClient, type ItemOf, type PagedId } from '../../../src/client/ind
 
 type Same<A, B> = [A] extends [B] ? ([B] extends [A] ? true : false) : false;
 
-/** Never runs: `npm run check:types` fails where the contract's types do not hold. */
+/** Never runs: `npm run check:types` fails if the contract's types are wrong. */
 export async function typed(client: BrokerClient): Promise<void> {
   await client.call('readHealth');
   await client.call('readSecret', { path: { path: 'a/b' }, query: { version: '1' } });
@@ -13,7 +13,7 @@ export async function typed(client: BrokerClient): Promise<void> {
   await client.call('readSecret', { path: { path: 'a' }, query: { versions: '1' } });
   // @ts-expect-error -- an order needs a key
   await client.call('issueCredential', { path: { path: 'a' }, body: {} });
-  // @ts-expect-error -- a stream is no call
+  // @ts-expect-error -- a stream is not a call
   await client.call('followEvents', {});
   // @ts-expect-error -- no list
   client.pages('readSecret', { path: { path: 'a' } });
@@ -40,7 +40,7 @@ export async function typed(client: BrokerClient): Promise<void> {
 }
 
 describe('a call', () => {
-  it('without the path that the compiler asks for is refused before it is sent', async () => {
+  it('without a path parameter that the compiler requires is refused before it is sent', async () => {
     const client = new BrokerClient({ url: 'http://127.0.0.1:9' });
     // @ts-expect-error -- a path is required
     const call = client.call('readSecret', {});

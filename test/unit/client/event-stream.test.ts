@@ -13,7 +13,7 @@ function parsed(...pieces: readonly Uint8Array[]): readonly StreamedEvent[] {
 const text = (...lines: readonly string[]): Buffer => Buffer.from(lines.join('\n'));
 
 describe('the event stream', () => {
-  it('is events ended by an empty line, with comments and unknown fields passed over', () => {
+  it('has events ended by an empty line, and skips comments and unknown fields', () => {
     const events = parsed(
       text('\uFEFF:', ':hello', 'id: 1', 'event: ready', 'retry: 5', 'x', 'data: {}', '', ''),
     );
@@ -30,7 +30,7 @@ describe('the event stream', () => {
     ]);
   });
 
-  it('is the same however it is cut, and whatever ends its lines', () => {
+  it('gives the same events for any split and any line ending', () => {
     const bytes = Buffer.from(
       'id: 1\r\nevent: é\r\ndata: {"p":"ü"}\r\rdata: 2\n\n:\n\nid\ndata: 3\r\n\r\n',
     );
@@ -45,7 +45,7 @@ describe('the event stream', () => {
     );
   });
 
-  it('ends with a line or an event that has no end', () => {
+  it('fails for an endless line or event', () => {
     const long = Buffer.alloc(66_000, 'x');
     expect(() => parsed(long)).toThrow('too long');
     const lines = Array.from({ length: 70 }, () => text(`data: ${'x'.repeat(1000)}`, ''));
@@ -71,7 +71,7 @@ describe('following events', () => {
       for (const piece of pieces) response.write(piece);
     };
 
-  it('gives what is known of, and ends with the stream', async () => {
+  it('yields known events, and ends with the stream', async () => {
     const events = await follow((response) => {
       streaming(
         'id: 3\nevent: reset\ndata: {}\n\n:\n\n',
@@ -89,7 +89,7 @@ describe('following events', () => {
     expect(broker.received[0]?.headers['last-event-id']).toBe('2');
   });
 
-  it('fails after 45 seconds of silence, which a comment breaks', async () => {
+  it('fails after 45 seconds of silence, unless a comment arrives', async () => {
     let beat = (): void => undefined;
     const events = await follow((response) => {
       streaming('id: 1\nevent: ready\ndata: {}\n\n')(response, undefined as never);
@@ -102,13 +102,13 @@ describe('following events', () => {
     expect((await second).value).toMatchObject({ event: 'leases.changed' });
     const third = events.next();
     const failed = expect(third).rejects.toMatchObject({ reason: 'silent' });
-    // Whoever asked is waiting by then.
+    // The caller is waiting by then.
     await setImmediate();
     clock.advance(45_000);
     await failed;
   });
 
-  it('passes on a refusal, with when to come back', async () => {
+  it('passes on a refusal, with Retry-After', async () => {
     const events = await follow(problem(429, 'ERR_RATE_LIMITED', { retryAfter: '30' }));
     await expect(events.next()).rejects.toMatchObject({
       code: 'ERR_RATE_LIMITED',
@@ -116,7 +116,7 @@ describe('following events', () => {
     });
   });
 
-  it('waits for the rest of a refusal no longer than the time of a try', async () => {
+  it('waits for the rest of a refusal no longer than the time-out of an attempt', async () => {
     broker = await ScriptedBroker.start((response) => {
       response.writeHead(429, { 'Content-Type': 'application/problem+json' }).write('{"code"');
     });
@@ -124,7 +124,7 @@ describe('following events', () => {
     await expect(events.next()).rejects.toMatchObject({ reason: 'timeout' });
   });
 
-  it('refuses an answer that is no stream, and an event that is not ours', async () => {
+  it('refuses an answer that is not a stream, and an unknown event', async () => {
     const page = await follow((response) => void response.writeHead(200).end('<html>'));
     await expect(page.next()).rejects.toMatchObject({ reason: 'not_ours' });
     await broker.close();
@@ -132,7 +132,7 @@ describe('following events', () => {
     await expect(odd.next()).rejects.toMatchObject({ reason: 'not_ours' });
   });
 
-  it('says when the connection is cut', async () => {
+  it('reports a cut connection', async () => {
     const events = await follow((response, request) => {
       streaming('id: 1\nevent: ready\ndata: {}\n\n')(response, request);
       response.write(':\n', () => request.socket.destroy());
@@ -144,7 +144,7 @@ describe('following events', () => {
     ).rejects.toMatchObject({ reason: 'cut_off' });
   });
 
-  it('closes the connection of who leaves', async () => {
+  it('closes the connection when the caller stops reading', async () => {
     const { promise: closed, resolve } = Promise.withResolvers<undefined>();
     const events = await follow((response, request) => {
       request.socket.once('close', () => resolve(undefined));

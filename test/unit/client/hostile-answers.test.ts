@@ -22,7 +22,7 @@ const head = (status: string, ...headers: readonly string[]): string =>
   [`HTTP/1.1 ${status}`, ...headers, '', ''].join('\r\n');
 const JSON_TYPE = 'Content-Type: application/json';
 const PROBLEM_TYPE = 'Content-Type: application/problem+json';
-/** What it received, sent back. */
+/** The received request, sent back. */
 const echo = (type: string): string => {
   const body = JSON.stringify({
     type: 'x',
@@ -36,7 +36,10 @@ const echo = (type: string): string => {
   return head('403 No', type, `Content-Length: ${Buffer.byteLength(body)}`) + body;
 };
 
-/** How a read fails at a server that answers with these bytes and, where told, goes on for ever or ends the connection. */
+/**
+ * The error of a read from a server that answers with these bytes and then, if requested, continues for ever or closes
+ * the connection.
+ */
 async function failureAt(
   answer: string,
   more: { readonly then?: string; readonly ends?: boolean; readonly timeoutMs?: number } = {},
@@ -66,7 +69,7 @@ describe('an answer that is not the broker’s', () => {
   it.each([
     ['a page', head('200 OK', 'Content-Type: text/html', 'Content-Length: 37') + page, 'not_ours'],
     [
-      'a page that says it is JSON',
+      'a page with the type of JSON',
       head('200 OK', JSON_TYPE, 'Content-Length: 37') + page,
       'not_ours',
     ],
@@ -76,7 +79,7 @@ describe('an answer that is not the broker’s', () => {
       'not_ours',
     ],
     [
-      'a lasting redirect with a body of ours',
+      'a permanent redirect with a valid body',
       head('308 Permanent Redirect', 'Location: /x', JSON_TYPE, 'Content-Length: 2') + '{}',
       'not_ours',
     ],
@@ -86,12 +89,12 @@ describe('an answer that is not the broker’s', () => {
       'cut_off',
     ],
     [
-      'less JSON than it takes',
+      'incomplete JSON',
       head('200 OK', JSON_TYPE, 'Content-Length: 29') + `{"a":"${VALUE}`.slice(0, 29),
       'not_ours',
     ],
     [
-      'bytes that are no text',
+      'bytes that are not UTF-8',
       head('200 OK', JSON_TYPE, 'Content-Length: 3') + '"\xff"',
       'not_ours',
     ],
@@ -100,31 +103,27 @@ describe('an answer that is not the broker’s', () => {
       head('200 OK', JSON_TYPE, 'Content-Encoding: gzip', 'Content-Length: 2') + '{}',
       'not_ours',
     ],
-    ['no HTTP', `SSH-2.0-${VALUE}\r\n\r\n`, 'not_ours'],
+    ['text that is not HTTP', `SSH-2.0-${VALUE}\r\n\r\n`, 'not_ours'],
     [
       'another protocol',
       head('101 Switching Protocols', 'Connection: Upgrade', 'Upgrade: x') + VALUE,
       'not_ours',
     ],
+    ['an invalid problem', head('403 No', PROBLEM_TYPE, 'Content-Length: 2') + '{}', 'not_ours'],
     [
-      'a problem that is none',
-      head('403 No', PROBLEM_TYPE, 'Content-Length: 2') + '{}',
-      'not_ours',
-    ],
-    [
-      'a problem that is no object',
+      'a problem that is not an object',
       head('403 No', PROBLEM_TYPE, 'Content-Length: 4') + 'null',
       'not_ours',
     ],
     ['nothing', '', 'cut_off'],
-  ])('is none: %s', async (_what, answer, reason) => {
+  ])('is refused: %s', async (_what, answer, reason) => {
     const failure = await failureAt(answer, { ends: true });
     expect(failure).toMatchObject({ name: 'UnreachableError', reason });
     expect(findCanary(VALUE, { text: inspect(failure) })).toEqual([]);
     expect(findCanary(TOKEN, { text: inspect(failure) })).toEqual([]);
   });
 
-  it('is cut off at 32 MiB, whatever it announces', async () => {
+  it('is cut off at 32 MiB, whatever its Content-Length is', async () => {
     const then = 'x'.repeat(1 << 20);
     for (const length of ['Content-Length: 1073741824', 'Connection: close']) {
       const failure = await failureAt(head('200 OK', JSON_TYPE, length), {
@@ -140,12 +139,15 @@ describe('an answer that is not the broker’s', () => {
     ['before its head', ''],
     ['within its head', 'HTTP/1.1 200 OK\r\nX-'],
     ['within its body', head('200 OK', JSON_TYPE, 'Content-Length: 100') + '{"a"'],
-  ])('is waited for no longer than the time of a try: it stops %s', async (_where, answer) => {
-    const failure = await failureAt(answer, { timeoutMs: 200 });
-    expect(failure).toMatchObject({ reason: 'timeout' });
-  });
+  ])(
+    'is waited for no longer than the time-out of an attempt: it stops %s',
+    async (_where, answer) => {
+      const failure = await failureAt(answer, { timeoutMs: 200 });
+      expect(failure).toMatchObject({ reason: 'timeout' });
+    },
+  );
 
-  it('has no token in the error it becomes, even where it sends ours back', async () => {
+  it("has no token in the error, even if it sends the client's token back", async () => {
     for (const type of [PROBLEM_TYPE, JSON_TYPE, 'Content-Type: text/html']) {
       const failure = await failureAt(echo(type));
       const text = inspect(failure, { depth: 10 });
@@ -156,7 +158,7 @@ describe('an answer that is not the broker’s', () => {
     }
   });
 
-  it('is asked for without an offer to compress it, and with the token in its header only', async () => {
+  it('is requested without an offer to compress it, and with the token in its header only', async () => {
     await failureAt(echo(JSON_TYPE));
     const sent = hostile?.received().toString() ?? '';
     expect(sent).toMatch(/^GET \/api\/v1\/secrets\/a\/b HTTP\/1\.1\r\n/);
@@ -165,7 +167,7 @@ describe('an answer that is not the broker’s', () => {
   });
 });
 
-describe('the other end of TLS', () => {
+describe('the peer of a TLS connection', () => {
   const authority = new CertificateAuthority();
   const own = { ...authority.issue({ commonName: 'b', ipAddresses: ['127.0.0.1'] }) };
   const other = new CertificateAuthority('another authority');
@@ -216,7 +218,7 @@ describe('the other end of TLS', () => {
     expect(await failureOver(options, ca)).toMatchObject({ reason: 'tls' });
   });
 
-  it('may be slow, where it proves who it is', async () => {
+  it('may be slow if it has proved its identity', async () => {
     expect(await failureOver(own, authority.cert)).toMatchObject({ reason: 'timeout' });
   });
 });
@@ -251,26 +253,26 @@ describe('the URL of the broker', () => {
     expect(() => new BrokerClient({ url })).not.toThrow();
   });
 
-  it('may be plain where its network encrypts', () => {
+  it('may be plain if its network encrypts', () => {
     expect(() => new BrokerClient({ url: 'http://broker.ns', allowPlaintext: true })).not.toThrow();
   });
 });
 
-describe('what is given to a call', () => {
+describe('an argument of a call', () => {
   it.each(['../operators/x', 'a/../b', 'a//b', '/a', 'a?b', 'a#b', 'a%2fb', 'a b', 'a\r\nb', ''])(
-    'is no path that names another operation: %j',
+    'is not a path that names another operation: %j',
     async (path) => {
       client = new BrokerClient({ url: 'http://127.0.0.1:9', tries: 1 });
       await expect(client.call('readSecret', { path: { path } })).rejects.toThrow(TypeError);
     },
   );
 
-  it.each(['a/b', 'a:b', '..'])('is no name with more in it: %j', async (name) => {
+  it.each(['a/b', 'a:b', '..'])('is not a name with more in it: %j', async (name) => {
     client = new BrokerClient({ url: 'http://127.0.0.1:9', tries: 1 });
     await expect(client.call('readPolicy', { path: { name } })).rejects.toThrow(TypeError);
   });
 
-  it.each(['', 'a\n', 'a b', 'ü'])('is no token that a header cannot hold: %j', (token) => {
+  it.each(['', 'a\n', 'a b', 'ü'])('is not a token that a header cannot hold: %j', (token) => {
     expect(() => bearer(token)).toThrow(TypeError);
   });
 });

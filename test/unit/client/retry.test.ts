@@ -19,7 +19,7 @@ let broker: ScriptedBroker;
 let pauses: number[];
 afterEach(() => broker.close());
 
-/** Pauses are written down and not waited for. */
+/** Delays are recorded and not waited for. */
 const clock: Clock = {
   ...systemClock,
   sleep(ms) {
@@ -37,7 +37,7 @@ async function clientOf(
   return new BrokerClient({ url: broker.url, clock, random: () => 0.5, ...options });
 }
 
-describe('a call that finds the broker away', () => {
+describe('a call to an unreachable broker', () => {
   it.each([
     ['the connection is cut', hangUp],
     ['the broker is busy', problem(503, 'ERR_BUSY', { retryAfter: '1' })],
@@ -48,13 +48,13 @@ describe('a call that finds the broker away', () => {
       'a proxy answers for it',
       ((response) => void response.writeHead(502).end('<html>')) satisfies Step,
     ],
-  ])('is repeated where it reads: %s', async (_what, fault) => {
+  ])('is repeated if it reads: %s', async (_what, fault) => {
     const client = await clientOf([fault, json(200, DISCLOSURE)]);
     const { body } = await client.call('readSecret', READ);
     expect([body.version, broker.received.length]).toEqual(['1', 2]);
   });
 
-  it('is tried four times in all, and then fails as the last one did', async () => {
+  it('makes four attempts in all, and then fails like the last one', async () => {
     const client = await clientOf([problem(503, 'ERR_STORE_UNAVAILABLE')]);
     await expect(client.call('readSecret', READ)).rejects.toMatchObject({
       code: 'ERR_STORE_UNAVAILABLE',
@@ -71,7 +71,7 @@ describe('a call that finds the broker away', () => {
     expect(pauses).toEqual(expected);
   });
 
-  it('never comes before Retry-After, and spreads after it', async () => {
+  it('never retries before Retry-After, and spreads retries after it', async () => {
     const busy = problem(503, 'ERR_BUSY', { retryAfter: '7' });
     const client = await clientOf([busy, busy, json(200, DISCLOSURE)]);
     await client.call('readSecret', READ);
@@ -84,17 +84,17 @@ describe('a call that finds the broker away', () => {
     expect(broker.received).toHaveLength(1);
   });
 
-  it('is repeated, whatever it does, where nothing was sent', async () => {
+  it('is repeated, even with an effect, if nothing was sent', async () => {
     const client = await clientOf([json(201, { path: 'a/b', version: '1' })]);
-    const nobody = new BrokerClient({ url: `http://127.0.0.1:${await freePort()}`, clock });
-    await expect(nobody.call('writeSecret', WRITE)).rejects.toMatchObject({
+    const unreachable = new BrokerClient({ url: `http://127.0.0.1:${await freePort()}`, clock });
+    await expect(unreachable.call('writeSecret', WRITE)).rejects.toMatchObject({
       reason: 'no_connection',
     });
     expect(pauses).toHaveLength(3);
     await client.call('writeSecret', WRITE);
   });
 
-  it('ends at once when its caller gives up', async () => {
+  it('stops at once when its caller aborts', async () => {
     const giveUp = new AbortController();
     const client = await clientOf([() => giveUp.abort(new Error('enough'))]);
     const call = client.call('readSecret', { ...READ, signal: giveUp.signal });
@@ -106,14 +106,14 @@ describe('a call that finds the broker away', () => {
 describe('a call with an effect', () => {
   const DONE = json(201, { path: 'a/b', version: '1' });
 
-  it('is not repeated when what became of it is not known', async () => {
+  it('is not repeated when its outcome is unknown', async () => {
     const client = await clientOf([hangUp, DONE]);
     await expect(client.call('writeSecret', WRITE)).rejects.toMatchObject({ reason: 'cut_off' });
     expect(broker.received).toHaveLength(1);
   });
 
   it.each(['ERR_OUTCOME_UNKNOWN', 'ERR_STORE_UNAVAILABLE', 'ERR_PROVIDER_UNAVAILABLE'])(
-    'is not repeated after %s, which does not say that nothing was done',
+    'is not repeated after %s, which does not prove that nothing was done',
     async (code) => {
       const client = await clientOf([problem(503, code, { retryAfter: '1' }), DONE]);
       await expect(client.call('writeSecret', WRITE)).rejects.toMatchObject({ code });
@@ -128,7 +128,7 @@ describe('a call with an effect', () => {
     },
   );
 
-  it('is repeated with the version it replaces, or the key it is known by', async () => {
+  it('is repeated with If-Match or an idempotency key', async () => {
     const client = await clientOf([hangUp, DONE, hangUp, json(201, DISCLOSURE)]);
     await client.call('writeSecret', { ...WRITE, headers: { 'If-Match': '"1"' } });
     await client.call('issueCredential', {
@@ -153,7 +153,7 @@ describe('a call with an effect', () => {
   });
 });
 
-describe('the broker’s no', () => {
+describe('a refusal of the broker', () => {
   it.each([
     [401, 'ERR_UNAUTHENTICATED'],
     [403, 'ERR_DENIED'],
@@ -163,7 +163,7 @@ describe('the broker’s no', () => {
     [500, 'ERR_INTERNAL'],
     [502, 'ERR_PROVIDER_DENIED'],
     [503, 'ERR_HELD'],
-  ])('is not asked for again: %d %s', async (status, code) => {
+  ])('is not retried: %d %s', async (status, code) => {
     const client = await clientOf([problem(status, code)]);
     await expect(client.call('readSecret', READ)).rejects.toMatchObject({ status, code });
     expect(broker.received).toHaveLength(1);

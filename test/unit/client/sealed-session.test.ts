@@ -48,7 +48,7 @@ async function logIn(...steps: readonly Step[]): Promise<WorkloadSession> {
 }
 
 describe('a sealed session', () => {
-  it('opens answers to it, and shows its token and key to nobody', async () => {
+  it('opens answers to it, and reveals its token and key to no caller', async () => {
     const session = await logIn(bound, sealedFor(1));
     expect((await session.client.call('readSecret', READ)).body).toEqual(DISCLOSURE);
     const text = inspect(session, { depth: 10, showHidden: true });
@@ -56,27 +56,27 @@ describe('a sealed session', () => {
     expect(broker.received.every(({ headers }) => !headers['dpop']?.includes('"d"'))).toBe(true);
   });
 
-  it('makes a new proof for each try', async () => {
+  it('creates a new proof for each attempt', async () => {
     const session = await logIn(bound, problem(503, 'ERR_BUSY'), sealedFor(2));
     await session.client.call('readSecret', READ);
     expect(new Set([0, 1, 2].map((index) => proofAt(index).id)).size).toBe(3);
   });
 
-  it('is none where the proof was taken out on the way, or another key put in', async () => {
+  it('is refused if the proof was removed on the way, or another key inserted', async () => {
     await expect(logIn(opened(undefined))).rejects.toMatchObject({ reason: 'not_ours' });
     await broker.close();
     const other = await calculateJwkThumbprint({ kty: 'EC', crv: 'P-256', x: 'a', y: 'b' });
     await expect(logIn(opened(other))).rejects.toMatchObject({ reason: 'not_ours' });
   });
 
-  it('takes no value that is not sealed', async () => {
+  it('accepts no value that is not sealed', async () => {
     const session = await logIn(bound, json(200, DISCLOSURE));
     const failure: unknown = await session.client.call('readSecret', READ).catch((e: unknown) => e);
     expect(failure).toMatchObject({ reason: 'not_ours' });
     expect(findCanary('canary-value', { text: inspect(failure) })).toEqual([]);
   });
 
-  it('takes no answer that was sealed for another request of it', async () => {
+  it('accepts no answer that was sealed for another of its requests', async () => {
     const session = await logIn(bound, sealedFor(1), sealedFor(1));
     await session.client.call('readSecret', READ);
     await expect(session.client.call('readSecret', READ)).rejects.toMatchObject({

@@ -38,7 +38,7 @@ describe('the key of a sealed session', () => {
     },
   );
 
-  it('proves a request, its token included, and says nothing of the private key', async () => {
+  it('proves a request, its token included, and reveals nothing of the private key', async () => {
     const { headers } = await key.bearing(vectors.token).authorize({ ...vectors.request, at: AT });
     expect(headers['authorization']).toBe(`DPoP ${vectors.token}`);
     const proof = headers['dpop'] ?? '';
@@ -53,7 +53,7 @@ describe('the key of a sealed session', () => {
     expect(protectedHeader.jwk).toEqual({ kty, crv, x, y });
   });
 
-  it('proves a login without a token, and each try anew', async () => {
+  it('proves a login without a token, and each attempt with a new proof', async () => {
     const request = { method: 'POST', url: 'https://broker.example/api/v1/sessions', at: AT };
     const tries = await Promise.all([1, 2].map(() => key.introduced().authorize(request)));
     const proofs = tries.map(({ headers }) => headers['dpop'] ?? '');
@@ -67,7 +67,7 @@ describe('the key of a sealed session', () => {
     expect(claims[0]?.jti).toMatch(/^[\w-]{22}$/);
   });
 
-  it('is another one each time', async () => {
+  it('is a new one each time', async () => {
     const [one, other] = await Promise.all([SealingKey.generate(), SealingKey.generate()]);
     expect(one.thumbprint).not.toBe(other.thumbprint);
   });

@@ -55,7 +55,7 @@ describe('connections of the configuration file', () => {
     ['secrets', 'own-rotation', { name: 'prod/db' }, ['prod/db'], ['aws']],
     ['iam', 'access-keys', { username: 'app@mail' }, ['users/app%40mail'], ['aws']],
   ])(
-    '%s is a place of rotation too, within its bounds',
+    '%s is a rotation target too, within its bounds',
     (name, strategy, options, places, within) => {
       const bound = opened.targets.find(({ connection }) => connection.name === name);
       const target = bound?.connection.target(strategy, options);

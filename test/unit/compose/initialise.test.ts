@@ -44,7 +44,7 @@ describe('initialise', () => {
   });
   afterEach(() => rm(directory, { recursive: true }));
 
-  it('makes keys, store and a token that nobody else can read', async () => {
+  it('creates keys, store and a token that only their owner can read', async () => {
     const { created } = await init('token');
     expect(created).toHaveLength(3);
     expect(await readFile(at('token'), 'utf8')).toMatch(/^qmo_[0-9A-Za-z]{49}\n$/);
@@ -53,14 +53,14 @@ describe('initialise', () => {
     }
   });
 
-  it('mints another token when it is run again, and makes nothing else', async () => {
+  it('creates another token when it runs again, and nothing else', async () => {
     await init('first');
     const { created } = await init('second');
     expect(created).toEqual([]);
     expect(await readFile(at('second'), 'utf8')).not.toBe(await readFile(at('first'), 'utf8'));
   });
 
-  it('lifts a quarantine of its own operator, and lets the others stand', async () => {
+  it('lifts a quarantine of its own operator, and keeps the others', async () => {
     await init('first');
     const running = await openBroker(config, { clock: systemClock, log: SILENT });
     const { quarantines, store } = running.parts;
@@ -85,14 +85,14 @@ describe('initialise', () => {
     await again.close('test_over');
   });
 
-  it('never writes over a file where the token should go', async () => {
+  it('never overwrites a file with the token', async () => {
     await writeFile(at('token'), 'mine');
     await expect(init('token')).rejects.toMatchObject({ code: 'ERR_CONFLICT' });
     expect(await readFile(at('token'), 'utf8')).toBe('mine');
     expect(await isThere('store/quaymaster.db')).toBe(false);
   });
 
-  it('makes nothing where the token cannot be kept, and says why', async () => {
+  it('creates nothing if the token cannot be stored, and reports the reason', async () => {
     await writeFile(at('taken'), 'mine');
     const failed = init('taken/token');
     await expect(failed).rejects.toMatchObject({ code: 'ERR_CONFIG_INVALID' });
@@ -103,7 +103,7 @@ describe('initialise', () => {
   it.each([
     ['keys/log.pem', 'ERR_CONFIG_INVALID'],
     ['keys/kek', 'ERR_SEALED'],
-  ])('makes no new %s for a store that lost its own', async (key, code) => {
+  ])('creates no new %s for a store that lost its own', async (key, code) => {
     await init('first');
     await rm(at(key));
     await expect(init('second')).rejects.toMatchObject({ code });

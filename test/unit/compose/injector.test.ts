@@ -12,7 +12,7 @@ import { HandClock } from '../../kit/hand-clock.ts';
 
 const SILENT = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
-/** An API server that takes connections and says nothing. */
+/** An API server that accepts connections and never answers. */
 let silent: Server;
 let directory: string;
 const sockets = new Set<Socket>();
@@ -30,7 +30,7 @@ afterEach(async () => {
   await rm(directory, { recursive: true });
 });
 
-/** Its time stands still: who waited for an answer, or for the end of patience, would wait for ever. */
+/** Its clock stands still: a caller that waited for an answer, or for a time-out, would wait for ever. */
 function opened(clock: HandClock): Promise<RunningInjector> {
   const file = (name: string): string => join(directory, name);
   const { injector, connections } = checkConfig(
@@ -99,7 +99,7 @@ describe('an injector whose API server does not answer', () => {
 
   it('closes at once, and answers the review that waits for its version', async () => {
     const running = await opened(new HandClock());
-    await until('it looks at its entry', () => Promise.resolve(sockets.size === 1));
+    await until('it checks its entry', () => Promise.resolve(sockets.size === 1));
     const answered = ask(running.port);
     await until('it asks for the version', () => Promise.resolve(sockets.size === 2));
     await running.close();

@@ -11,7 +11,7 @@ import { FakeAuditChain } from '../../kit/fakes/fake-audit-chain.ts';
 import { codeOf } from '../../kit/broker-parts.ts';
 import { HandClock } from '../../kit/hand-clock.ts';
 
-/** Wraps nothing: what the KEK protects is not what is tried here. */
+/** Wraps nothing: these tests do not concern the KEK. */
 const KEK: KeyEncryptionKey = {
   id: 'kek',
   wrap: (plaintext) => Promise.resolve(Uint8Array.from(plaintext)),
@@ -38,7 +38,7 @@ async function createKeys(): Promise<NewKeys> {
 }
 
 describe('root keys', () => {
-  it('open as they were made, and are made once', async () => {
+  it('open as they were created, and are created once', async () => {
     const made = await createKeys();
     const loaded = await loadKeys(store, KEK, clock);
     expect(loaded.installation).toBe(made.installation);
@@ -50,7 +50,7 @@ describe('root keys', () => {
     expect(await codeOf(loadKeys(store, KEK, clock))).toBe('ERR_CONFIG_INVALID');
   });
 
-  it('are not loaded when somebody with the database added one and made it active', async () => {
+  it('are not loaded when a writer to the database added one and made it active', async () => {
     const { installation, keyring } = await createKeys();
     const other = generateRootKey();
     const context = { requestId: 'r', signal: new AbortController().signal };
@@ -69,7 +69,7 @@ describe('root keys', () => {
     expect(await codeOf(loadKeys(store, KEK, clock))).toBe('ERR_CIPHERTEXT_INVALID');
   });
 
-  it('are not loaded when their MAC is gone', async () => {
+  it('are not loaded when their MAC is missing', async () => {
     await createKeys();
     await store.commit({ writes: [{ table: 'meta', remove: { key: 'root-keys-mac' } }] });
     expect(await codeOf(loadKeys(store, KEK, clock))).toBe('ERR_CIPHERTEXT_INVALID');

@@ -21,7 +21,7 @@ async function metrics(): Promise<Readonly<Record<string, number>>> {
 }
 
 describe('the metrics of rotations', () => {
-  it('count what runs, is parked, settles and was never proven', async () => {
+  it('count running, parked, settling and never proven ones', async () => {
     expect(await metrics()).toMatchObject({
       'quaymaster_rotations{state="running"}': 0,
       quaymaster_rotations_never_proven: 1,
@@ -41,7 +41,7 @@ describe('the metrics of rotations', () => {
     expect(await metrics()).toMatchObject({ quaymaster_rotation_oldest_seconds: 100 });
   });
 
-  it('tell of one that is parked, and of a run that nobody begins', async () => {
+  it('show a parked one, and a run that no process starts', async () => {
     bench.broker.target.before = () => {
       throw new BrokerError('ERR_CONFLICT');
     };
@@ -56,7 +56,7 @@ describe('the metrics of rotations', () => {
     });
   });
 
-  it('tell of a drill that nobody begins', async () => {
+  it('show a drill that no process starts', async () => {
     await bench.define({ drill: { every: '1h' } });
     bench.broker.clock.advance(3_600_000 + 400_000);
     expect(await metrics()).toMatchObject({ quaymaster_rotation_overdue_seconds: 400 });

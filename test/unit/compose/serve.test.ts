@@ -70,9 +70,9 @@ async function configured({ api, metrics, injector }: Ports): Promise<Config> {
   );
 }
 
-describe('a broker one of whose addresses is taken', () => {
+describe('a broker with an address in use', () => {
   it.each(['api', 'metrics', 'injector'] as const)(
-    'says so of that for %s, and listens nowhere',
+    'reports that of %s, and listens nowhere',
     async (which) => {
       const { port } = taken.address() as AddressInfo;
       const free = { api: await freePort(), metrics: await freePort(), injector: await freePort() };
@@ -84,7 +84,7 @@ describe('a broker one of whose addresses is taken', () => {
         message: `cannot listen at ${HOST}:${port}`,
       });
       for (const each of Object.values(free)) (await listening(each)).close();
-      // Nor does it hold the store.
+      // It does not hold the store either.
       const serving = await serve(await configured(free), DEPS);
       await serving.stop('test');
       for (const each of Object.values(free)) (await listening(each)).close();

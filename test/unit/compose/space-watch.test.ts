@@ -25,7 +25,7 @@ function make(first: StoreSpace | Error) {
 }
 
 describe('the space of the store', () => {
-  it('is a warning from 80 % on, said once, until less than 75 % is used', async () => {
+  it('causes one warning from 80 % on, until less than 75 % is used', async () => {
     const { watch, look, lines } = make({ usedBytes: 79, limitBytes: 100 });
     await watch.start();
     expect(watch.warnings()).toEqual([]);
@@ -41,7 +41,7 @@ describe('the space of the store', () => {
     watch.stop();
   });
 
-  it('raises no alarm where no limit is known', async () => {
+  it('causes no alarm if no limit is known', async () => {
     const { watch } = make({ usedBytes: 1e15, limitBytes: undefined });
     await watch.start();
     expect(watch.warnings()).toEqual([]);
@@ -49,7 +49,7 @@ describe('the space of the store', () => {
     watch.stop();
   });
 
-  it('is looked at again when it could not be read', async () => {
+  it('is checked again when it could not be read', async () => {
     const { watch, look, lines } = make(new Error('no answer'));
     await watch.start();
     expect(watch.space).toBeUndefined();

@@ -5,7 +5,7 @@ import { HandClock } from '../../kit/hand-clock.ts';
 const MINUTE = 60_000;
 
 describe('a clock that never goes back', () => {
-  it('shows the system clock while that goes forward, jumps included', () => {
+  it('follows the system clock while that goes forward, jumps included', () => {
     const hand = new HandClock();
     const steady = new SteadyClock(hand);
     hand.advance(MINUTE);
@@ -14,7 +14,7 @@ describe('a clock that never goes back', () => {
     expect(steady.now()).toBe(hand.now());
   });
 
-  it('goes on at the pace of the monotonic clock while the system clock is behind', () => {
+  it('runs at the pace of the monotonic clock while the system clock is behind', () => {
     const hand = new HandClock();
     const steady = new SteadyClock(hand);
     const start = steady.now();
@@ -29,7 +29,7 @@ describe('a clock that never goes back', () => {
     expect(steady.now()).toBe(hand.now());
   });
 
-  it('counts what passed between two questions, also when the clock was set back meanwhile', () => {
+  it('counts the time between two calls, also when the clock was set back in between', () => {
     const hand = new HandClock();
     const steady = new SteadyClock(hand);
     const start = steady.now();

@@ -47,7 +47,7 @@ describe('a configuration file', () => {
     });
   });
 
-  it('is refused with everything that is wrong with it, each at its place', async () => {
+  it('is refused with every problem, each at its place', async () => {
     const text = `${LEAST}listener: { port: 99999, host: 0.0.0.0 }\nlimits: { batchItems: 0 }\n`;
     const { problems, message } = await refusal(load(text));
     expect(problems?.map(({ pointer }) => pointer)).toEqual(
@@ -64,11 +64,11 @@ describe('a configuration file', () => {
       'connections: { home: { type: kubernetes, inCluster: true, x: 1 } }\n',
       /./,
     ],
-  ])('is refused for a key that is not known %s', async (_, more, message) => {
+  ])('is refused for an unknown key %s', async (_, more, message) => {
     expect((await refusal(load(LEAST + more))).message).toMatch(message);
   });
 
-  it('is refused for a key that is there twice', async () => {
+  it('is refused for a duplicate key', async () => {
     await refusal(load(`${LEAST}mode: production\nmode: development\n`));
   });
 
@@ -76,16 +76,16 @@ describe('a configuration file', () => {
     await refusal(load(text));
   });
 
-  it('is refused when it is not there, by its name', async () => {
+  it('is refused when it is missing, by its name', async () => {
     const missing = loadConfig(join(place.directory, 'missing.yaml'), {});
     expect((await refusal(missing)).message).toMatch(/missing\.yaml cannot be read/);
   });
 
-  it('is not asked to serve plain HTTP to others by mistake', async () => {
+  it('does not serve plain HTTP to others by mistake', async () => {
     const { problems } = await refusal(load(`${LEAST}listener: { host: 0.0.0.0 }\n`));
     expect(problems?.[0]?.pointer).toBe('/listener/tls');
-    const vouched = `${LEAST}listener: { host: 0.0.0.0, plaintextBehindProxy: true }\n`;
-    expect((await load(vouched)).listener.plaintextBehindProxy).toBe(true);
+    const plaintext = `${LEAST}listener: { host: 0.0.0.0, plaintextBehindProxy: true }\n`;
+    expect((await load(plaintext)).listener.plaintextBehindProxy).toBe(true);
   });
 
   it.each(['embedded', 'generated', 'Upper', '-dash', ''])(
@@ -96,14 +96,14 @@ describe('a configuration file', () => {
     },
   );
 
-  it('does not let a name of JavaScript itself become a setting', async () => {
+  it('does not treat a name of JavaScript itself as a setting', async () => {
     await refusal(load(`${LEAST}constructor: { prototype: {} }\n`));
     expect(({} as Record<string, unknown>)['prototype']).toBeUndefined();
   });
 });
 
 describe('the environment', () => {
-  it('is laid over the file, read as YAML', async () => {
+  it('overrides the file, read as YAML', async () => {
     const config = await load(`${LEAST}listener: { port: 8300, maxConnections: 7 }\n`, {
       QUAYMASTER__listener__port: '8400',
       QUAYMASTER__listener__trustedProxies: '[10.0.0.0/8]',
@@ -127,7 +127,7 @@ describe('the environment', () => {
     expect(config.listener.port).toBe(8200);
   });
 
-  it('cannot reach the prototype of anything', async () => {
+  it('cannot reach a prototype', async () => {
     await load(LEAST, { QUAYMASTER____proto____polluted: 'yes' }).catch(() => undefined);
     await load(LEAST, { QUAYMASTER__listener____proto____polluted: 'yes' }).catch(() => undefined);
     expect(({} as Record<string, unknown>)['polluted']).toBeUndefined();

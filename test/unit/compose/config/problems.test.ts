@@ -21,8 +21,8 @@ function problemsWith(connections: object): readonly Problem[] {
   }
 }
 
-describe('a faulty connection', () => {
-  it('is told by what is wrong in the form its type names, not by every form there is', () => {
+describe('an invalid connection', () => {
+  it('is reported with the problems of its own type only', () => {
     const vault = { type: 'vault', address: 'https://vault.example', locators: ['secret/**'] };
     expect(problemsWith({ vault })).toEqual([
       { pointer: '/connections/vault/auth', message: 'is missing' },
@@ -30,7 +30,7 @@ describe('a faulty connection', () => {
     expect(problemsWith({ keys: { type: 'jwks' } })).not.toEqual([]);
   });
 
-  it('of no type that there is, is told which there are', () => {
+  it('of an unknown type is reported with the known types', () => {
     const [problem, ...others] = problemsWith({ odd: { type: 'carrier-pigeon' } });
     expect(others).toEqual([]);
     expect(problem).toMatchObject({ pointer: '/connections/odd/type' });

@@ -62,7 +62,7 @@ describe('a production broker', () => {
     expect(refusal([], { NODE_OPTIONS: '', NODE_DEBUG: '' })).toBeUndefined();
   });
 
-  it('refuses before it opens anything, and says what to remove', async () => {
+  it('refuses before it opens anything, and names the option to remove', async () => {
     const root = await fileTree({
       'config.yaml': [
         `store: { type: sqlite, path: ${join(import.meta.dirname, 'never.db')} }`,
@@ -99,7 +99,7 @@ describe('the core limit', () => {
     expect(mayDumpCore(join(root, 'limits'))).toBe(expected);
   });
 
-  it('is taken for none where the system does not say', () => {
+  it('is treated as unlimited if the system does not report it', () => {
     expect(mayDumpCore('/nowhere/limits')).toBe(false);
   });
 });
