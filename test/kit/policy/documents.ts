@@ -8,14 +8,14 @@ export interface PolicySketch {
   readonly rules: readonly unknown[];
 }
 
-export const EVERYBODY = { clusters: ['prod'], namespaces: ['*'], serviceAccounts: ['*'] };
+export const ALL_WORKLOADS = { clusters: ['prod'], namespaces: ['*'], serviceAccounts: ['*'] };
 export const EVERYTHING = ['read', 'list', 'write', 'rotate'];
 
 /** A policy from the parser, in the broker's form. */
 export function storedPolicy({
   name = 'policy',
   version = 1,
-  subjects = [EVERYBODY],
+  subjects = [ALL_WORKLOADS],
   rules,
 }: PolicySketch): StoredPolicy {
   const policy = parsePolicy({

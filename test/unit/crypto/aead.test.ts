@@ -29,12 +29,12 @@ describe('AES-256-GCM', () => {
     tests: WycheproofCase[];
   };
 
-  it('has all 39 valid and 27 invalid cases of Wycheproof', () => {
+  it('includes all 39 valid and 27 invalid cases of Wycheproof', () => {
     expect(tests.filter((each) => each.result === 'valid')).toHaveLength(39);
     expect(tests.filter((each) => each.result === 'invalid')).toHaveLength(27);
   });
 
-  it.each(tests)('judges Wycheproof case $tcId as $result', (each) => {
+  it.each(tests)('gives the result of Wycheproof case $tcId: $result', (each) => {
     const sealed = Buffer.concat([Buffer.of(1), bytes(each.iv), bytes(each.ct), bytes(each.tag)]);
     const attempt = (): Buffer => open(importSecretKey(bytes(each.key)), sealed, data(each.aad));
     if (each.result === 'valid') expect(attempt().toString('hex')).toBe(each.msg);
@@ -65,7 +65,7 @@ describe('AES-256-GCM', () => {
     }
   });
 
-  it('fails with one and the same message whatever is wrong', () => {
+  it('fails with one fixed message for every reason', () => {
     const key = generateSecretKey();
     const sealed = seal(key, Buffer.from('value'), secretValueData(place));
     const failures = [
@@ -85,7 +85,7 @@ describe('AES-256-GCM', () => {
     expect(new Set(failures.map((failure) => JSON.stringify(failure))).size).toBe(1);
   });
 
-  it.each([16, 24])('knows no key of %i bytes', (length) => {
+  it.each([16, 24])('refuses a key of %i bytes', (length) => {
     const key = createSecretKey(Buffer.alloc(length, 7));
     expect(() => seal(key, Buffer.from('x'), secretValueData(place))).toThrow(/key length/i);
     const sealed = seal(generateSecretKey(), Buffer.from('x'), secretValueData(place));
@@ -104,7 +104,7 @@ describe('AES-256-GCM', () => {
     expect(ivs.size).toBe(2 ** 20);
   }, 60_000);
 
-  it('takes key bytes over: the caller keeps only zeros', () => {
+  it("copies key bytes and wipes the caller's buffer", () => {
     const material = Buffer.alloc(32, 9);
     importSecretKey(material);
     expect(material.equals(Buffer.alloc(32))).toBe(true);

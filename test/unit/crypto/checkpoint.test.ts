@@ -45,7 +45,7 @@ const { origin, size } = vectors;
 const root = Buffer.from(vectors.root, 'hex');
 
 describe('signed checkpoints', () => {
-  it('are the frozen bytes: Ed25519 is deterministic', () => {
+  it('equal the frozen bytes: Ed25519 is deterministic', () => {
     expect(Buffer.from(key.publicKey).toString('hex')).toBe(vectors.publicKey);
     expect(verifierKeyText(origin, key.publicKey)).toBe(vectors.verifierKey);
     expect(checkpointText({ origin, size, root })).toBe(vectors.text);
@@ -73,7 +73,7 @@ describe('signed checkpoints', () => {
     );
   });
 
-  it('are not made of what the format cannot carry', () => {
+  it('refuse values that the format cannot carry', () => {
     for (const bad of ['', 'a b', 'a+b', 'a\nb', 'a\u00a0b']) {
       expect(() => checkpointText({ origin: bad, size, root })).toThrow(TypeError);
     }
@@ -90,19 +90,22 @@ describe('signed checkpoints', () => {
 });
 
 describe('signed notes', () => {
-  it.each(vectors.foreign)('verify as others made them: $name', ({ verifierKey, note, text }) => {
-    expect(openNote(note, [parseVerifierKey(verifierKey)])).toBe(text);
-    expect(codeOf(() => openNote(note.replace('e', 'f'), [parseVerifierKey(verifierKey)]))).toBe(
-      INVALID,
-    );
-  });
+  it.each(vectors.foreign)(
+    'verify as other implementations made them: $name',
+    ({ verifierKey, note, text }) => {
+      expect(openNote(note, [parseVerifierKey(verifierKey)])).toBe(text);
+      expect(codeOf(() => openNote(note.replace('e', 'f'), [parseVerifierKey(verifierKey)]))).toBe(
+        INVALID,
+      );
+    },
+  );
 
   it('keep empty lines of the text: the last one separates', () => {
     const text = 'one\n\ntwo\n\n\nthree\n';
     expect(openNote(signNote(text, { name: origin, key }), [verifier])).toBe(text);
   });
 
-  it('are not made of text or names that the format forbids', () => {
+  it('refuse text or names that the format forbids', () => {
     for (const text of ['', 'no newline', 'tab\there\n', 'cr\r\n', 'a\ud800\n']) {
       expect(() => signNote(text, { name: origin, key })).toThrow(TypeError);
     }
@@ -111,7 +114,7 @@ describe('signed notes', () => {
     }
   });
 
-  it('are refused when too long or with too many signatures, before anything is verified', () => {
+  it('are refused when too long or with too many signatures, before any verification', () => {
     const line = vectors.note.split('\n').at(-2) ?? '';
     const many = (count: number): string => `${vectors.text}\n${`${line}\n`.repeat(count)}`;
     expect(openNote(many(16), [verifier])).toBe(vectors.text);
@@ -141,7 +144,7 @@ describe('signed notes', () => {
 });
 
 describe('signing keys', () => {
-  it('survive their PEM', () => {
+  it('survive export to PEM and import', () => {
     const made = generateSigningKey();
     const loaded = loadSigningKey(made.exportPem());
     expect(loaded.publicKey).toEqual(made.publicKey);

@@ -13,13 +13,13 @@ describe('digests', () => {
     expect(sha256(Buffer.from('é'))).toEqual(sha256('é'));
   });
 
-  it('HMAC is that of RFC 2104 under a 256-bit key', () => {
+  it('HMAC equals RFC 2104 under a 256-bit key', () => {
     const key = Buffer.from(Array.from({ length: 32 }, (_, i) => i));
     const expected = createHmac('sha256', key).update('one two').digest();
     expect(hmac(importSecretKey(Buffer.from(key)), 'one ', Buffer.from('two'))).toEqual(expected);
   });
 
-  it('compare as equal only what is', () => {
+  it('compare as equal only equal bytes', () => {
     expect(constantTimeEqual(Buffer.from('a'), Buffer.from('a'))).toBe(true);
     expect(constantTimeEqual(Buffer.from('a'), Buffer.from('b'))).toBe(false);
     expect(constantTimeEqual(Buffer.from('a'), Buffer.from('ab'))).toBe(false);

@@ -79,7 +79,7 @@ describe('the envelope', () => {
     );
   });
 
-  it('opens what it sealed, in one step or with the data key kept', () => {
+  it('opens what it sealed, in one step or with a kept data key', () => {
     const sealed = sealValue(root, place, Buffer.from('value'));
     expect(openValue(find, place, sealed).toString()).toBe('value');
     const dek = unwrapDek(find, place, sealed);
@@ -87,7 +87,7 @@ describe('the envelope', () => {
     expect(sealed.wrappedDek).toHaveLength(61);
   });
 
-  it('gives each version a data key of its own', () => {
+  it('gives each version its own data key', () => {
     const once = sealValue(root, place, Buffer.from('value'));
     const again = sealValue(root, place, Buffer.from('value'));
     expect(once.ciphertext).not.toEqual(again.ciphertext);
@@ -125,20 +125,20 @@ describe('the envelope', () => {
     }
   });
 
-  it('refuses a data key sealed under another root key that took the id', () => {
+  it('refuses a data key sealed under another root key with the same id', () => {
     const impostor = new RootKey(root.id, importSecretKey(Buffer.alloc(32, 1)));
     expect(
       codeOf(() => openValue(find, place, sealValue(impostor, place, Buffer.from('value')))),
     ).toBe(INVALID);
   });
 
-  it('refuses a value in place of a data key, though the same root key made both', () => {
+  it('refuses a value in place of a data key, even if the same root key made both', () => {
     const material = Buffer.alloc(32, 5);
     const wrappedDek = seal(root.keyFor('dataKeyWrap'), material, secretValueData(place));
     expect(codeOf(() => unwrapDek(find, place, { rootKeyId: root.id, wrappedDek }))).toBe(INVALID);
   });
 
-  it('refuses places that have no encoding of their own', () => {
+  it('refuses places without an encoding of their own', () => {
     expect(() => sealValue(root, { ...place, path: 'a\ud800' }, Buffer.alloc(0))).toThrow(
       TypeError,
     );
@@ -175,7 +175,7 @@ describe('a sealed credential', () => {
 });
 
 describe('the keyring', () => {
-  it('has one active key, finds older ones, and never two of one id', () => {
+  it('has one active key, finds older ones, and never two with one id', () => {
     const older = generateRootKey();
     const ring = new Keyring(root, [older]);
     expect(ring.active).toBe(root);

@@ -15,7 +15,7 @@ describe('the sealer of the in-memory cache', () => {
     }
   });
 
-  it('refuses places that would have one encoding', () => {
+  it('refuses places that would share an encoding', () => {
     const sealer = ephemeralSealer();
     expect(() => sealer.seal(Buffer.from('value'), 'a\ud800')).toThrow(TypeError);
     expect(codeOf(() => sealer.open(sealer.seal(Buffer.from('value'), 'a\ufffd'), 'a\ud800'))).toBe(
@@ -28,7 +28,7 @@ describe('the sealer of the in-memory cache', () => {
     expect(codeOf(() => ephemeralSealer().open(sealed, 'a'))).toBe(INVALID);
   });
 
-  it('never uses an IV twice, and shows no plaintext', () => {
+  it('never uses an IV twice, and reveals no plaintext', () => {
     const sealer = ephemeralSealer();
     const ivs = new Set<string>();
     for (let i = 0; i < 20_000; i++) {

@@ -17,7 +17,7 @@ const problemsAt = (pointer: string): object =>
   });
 
 describe('a generated password', () => {
-  it('is 32 letters and digits unless something else is asked for', () => {
+  it('is 32 letters and digits by default', () => {
     expect(generatePassword({})).toMatch(/^[A-Za-z0-9]{32}$/);
   });
 
@@ -34,11 +34,12 @@ describe('a generated password', () => {
       }
     }
     expect(counts.size).toBe(94);
-    // Mean 1000, deviation 31: eight of them are never seen. The remainder of 256 by 94 would give 68 characters half as much again.
+    // Mean 1000, standard deviation 31: a deviation of eight times that never occurs. The remainder of 256 by 94 would
+    // give 68 characters half as much again.
     for (const count of counts.values()) expect(Math.abs(count - 1000)).toBeLessThan(250);
   });
 
-  it('holds what is required at no place of its own', () => {
+  it('has required characters at no fixed position', () => {
     const first = new Set<string>();
     for (let at = 0; at < 400; at += 1) {
       const drawn = generatePassword({
@@ -51,7 +52,7 @@ describe('a generated password', () => {
     expect([...first].sort()).toEqual(['digit', 'letter', 'symbol']);
   });
 
-  it('leaves out what is excluded', () => {
+  it('leaves out excluded characters', () => {
     const drawn = generatePassword({ length: 200, exclude: '0O1lI' });
     expect(drawn).not.toMatch(/[0O1lI]/);
   });
@@ -68,7 +69,7 @@ describe('a generated password', () => {
     expect(generatePassword(spec)).toHaveLength(spec.length ?? 32);
   });
 
-  it('is of the alphabet, the length and the classes asked for, whatever is accepted', () => {
+  it('has the alphabet, the length and the classes of any accepted rules', () => {
     const classes: readonly CharacterClass[] = ['upper', 'lower', 'digit', 'symbol'];
     const specs = fc.record(
       {
@@ -107,16 +108,16 @@ describe('rules for a generated password that are refused (R08)', () => {
   it.each<readonly [string, PasswordSpec, string]>([
     ['one character', { length: 1 }, '/length'],
     ['no character', { length: 0 }, '/length'],
-    ['a length below none', { length: -5 }, '/length'],
+    ['a negative length', { length: -5 }, '/length'],
     ['half a character', { length: 20.5 }, '/length'],
-    ['a length that is no number', { length: Number.NaN }, '/length'],
-    ['a length without end', { length: Number.POSITIVE_INFINITY }, '/length'],
+    ['a length that is not a number', { length: Number.NaN }, '/length'],
+    ['an infinite length', { length: Number.POSITIVE_INFINITY }, '/length'],
     ['more than is kept', { length: 1025 }, '/length'],
     ['111 bits', { length: 111, alphabet: 'ab' }, '/length'],
     ['a PIN', { length: 6, alphabet: DIGITS }, '/length'],
     ['33 digits', { length: 33, alphabet: DIGITS }, '/length'],
     ['one character over and over', { length: 1024, alphabet: 'a' }, '/length'],
-    ['nothing to choose from', { alphabet: '' }, '/exclude'],
+    ['an empty alphabet', { alphabet: '' }, '/exclude'],
     ['all excluded', { alphabet: 'abc', exclude: 'cba' }, '/exclude'],
     ['all but one excluded', { length: 1024, alphabet: 'abc', exclude: 'ab' }, '/length'],
     [
@@ -142,7 +143,7 @@ describe('rules for a generated password that are refused (R08)', () => {
     expect(() => generatePassword(spec)).toThrow(problemsAt(pointer));
   });
 
-  it('classes that nearly no text has: drawing until one comes would take for ever', () => {
+  it('classes that almost no text has, because drawing would take for ever', () => {
     const alphabet = `${PRINTABLE.replaceAll(/[A-Z0-9]/g, '')}A0`;
     const require: CharacterClass[] = ['upper', 'digit'];
     expect(generatePassword({ length: 24, alphabet, require })).toMatch(/^(?=.*A).*0|^(?=.*0).*A/);
@@ -151,7 +152,7 @@ describe('rules for a generated password that are refused (R08)', () => {
     );
   });
 
-  it('count what the required classes take away', () => {
+  it('count the entropy that required classes remove', () => {
     const alphabet = `${PRINTABLE.replaceAll(/[A-Z0-9]/g, '')}A0`;
     expect(() => checkPasswordSpec({ length: 19, alphabet })).not.toThrow();
     expect(() => checkPasswordSpec({ length: 19, alphabet, require: ['digit'] })).toThrow(
@@ -159,7 +160,7 @@ describe('rules for a generated password that are refused (R08)', () => {
     );
   });
 
-  it('says what would be enough', () => {
+  it('report which rules would be enough', () => {
     expect(() => checkPasswordSpec({ length: 6, alphabet: DIGITS })).toThrow(
       expect.objectContaining({
         problems: [

@@ -19,13 +19,13 @@ async function signed(alg: string): Promise<{
 }
 
 describe.each(ALGORITHMS)('a %s signature', (alg) => {
-  it('holds where jose says that it holds', async () => {
+  it('verifies exactly if jose verifies it', async () => {
     const { publicKey, token, input, signature } = await signed(alg);
     await expect(compactVerify(token, publicKey)).resolves.toBeDefined();
     expect(isJwsSignature(alg, jwsKey(publicKey), { input, signature })).toBe(true);
   });
 
-  it('does not hold with any byte changed, cut off or added, nor over another input', async () => {
+  it('does not verify with any byte changed, cut off or added, or over another input', async () => {
     const { publicKey, input, signature } = await signed(alg);
     const key = jwsKey(publicKey);
     for (let at = 0; at < signature.length; at += 7) {
@@ -42,14 +42,14 @@ describe.each(ALGORITHMS)('a %s signature', (alg) => {
     );
   });
 
-  it('does not hold under another key', async () => {
+  it('does not verify under another key', async () => {
     const { input, signature } = await signed(alg);
     const { publicKey } = await signed(alg);
     expect(isJwsSignature(alg, jwsKey(publicKey), { input, signature })).toBe(false);
   });
 });
 
-it('knows no other algorithm', async () => {
+it('refuses every other algorithm', async () => {
   const { publicKey, input, signature } = await signed('RS256');
   for (const alg of ['none', 'HS256', 'PS256', '__proto__', 'constructor', 'toString', '']) {
     expect(isJwsSignature(alg, jwsKey(publicKey), { input, signature })).toBe(false);

@@ -19,7 +19,7 @@ describe('a key pair', () => {
     expect(readKeyPair(pair.privateKey)).toEqual({ type, ...pair });
   });
 
-  it.each(cases)('of type $type is written for OpenSSH as OpenSSH writes it', (vector) => {
+  it.each(cases)("of type $type is written in OpenSSH's own format", (vector) => {
     expect(readKeyPair(vector.privateKey)).toMatchObject({
       type: vector.type,
       privateKey: vector.privateKey,

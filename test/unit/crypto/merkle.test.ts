@@ -58,7 +58,7 @@ describe('the tree', () => {
     }
   });
 
-  it('tells leaves, nodes and their order apart', () => {
+  it('distinguishes leaves, nodes and their order', () => {
     const [a, b] = leaves as [Uint8Array, Uint8Array];
     expect(hex(nodeHash(a, b))).not.toBe(hex(nodeHash(b, a)));
     expect(hex(leafHash(Buffer.concat([a, b])))).not.toBe(hex(nodeHash(a, b)));

@@ -9,13 +9,13 @@ import {
 import { isDegenerate } from '../../../src/crypto/secret-key.ts';
 
 describe('random bytes', () => {
-  it('gives what is asked for, never the same twice', () => {
+  it('have the requested length and are never the same twice', () => {
     expect(randomBytes(32)).toHaveLength(32);
     expect(randomBytes(0)).toHaveLength(0);
     expect(randomBytes(32)).not.toEqual(randomBytes(32));
   });
 
-  it('fails when the generator fails, and gives nothing out', () => {
+  it('fail when the generator fails, and return nothing', () => {
     const source = new RandomSource(() => {
       throw new Error('no entropy');
     });
@@ -23,14 +23,14 @@ describe('random bytes', () => {
     expect(() => source.iv()).toThrow('no entropy');
   });
 
-  it.each([0, 7, 255])('stops at a generator that only says %i', (byte) => {
+  it.each([0, 7, 255])('refuse a generator that returns only %i', (byte) => {
     expect(() => new RandomSource((target) => target.fill(byte)).bytes(32)).toThrow(
       /repeats itself/,
     );
     expect(() => new RandomSource((target) => target.fill(byte)).iv()).toThrow(/repeats itself/);
   });
 
-  it('stops at a generator that gives the same bytes again, and wipes them', () => {
+  it('refuse a generator that returns the same bytes again, and wipe them', () => {
     let target: Uint8Array = new Uint8Array();
     const source = new RandomSource((given) => {
       target = given;
@@ -44,7 +44,7 @@ describe('random bytes', () => {
   it.each([
     ['IVs', 12, 'iv'],
     ['ids', 16, 'id'],
-  ] as const)('stops at two equal %s in one pool', (_what, length, draw) => {
+  ] as const)('refuse two equal %s in one pool', (_what, length, draw) => {
     let seed = 0;
     const source = new RandomSource((given) => {
       given.forEach((_, i) => (given[i] = (i % length) + seed));
@@ -54,7 +54,7 @@ describe('random bytes', () => {
     expect(() => source[draw]()).toThrow(/repeats itself/);
   });
 
-  it('gives 96-bit IVs from a pool without repeating one across pools', () => {
+  it('give 96-bit IVs from a pool without repeating one across pools', () => {
     const ivs = new Set(Array.from({ length: 5000 }, () => randomIv().toString('hex')));
     expect(ivs.size).toBe(5000);
     expect([...ivs].every((iv) => iv.length === 24)).toBe(true);
@@ -66,7 +66,7 @@ describe('random ids', () => {
     for (let i = 0; i < 200; i++) expect(randomId('le')).toMatch(/^le_[0-9a-hjkmnp-tv-z]{26}$/);
   });
 
-  it('use all of their 128 bits: each position takes every value it can', () => {
+  it('use all of their 128 bits: each position has every possible value', () => {
     const seen = Array.from({ length: 26 }, () => new Set<string>());
     for (let i = 0; i < 2000; i++)
       Array.from(randomId('x').slice(2)).forEach((char, at) => seen[at]?.add(char));
@@ -83,13 +83,13 @@ describe('ordered ids', () => {
     expect(orderedId('ses', 2 ** 48 - 1)).toMatch(/^ses_zzzzzzzzz[0-9a-hjkmnp-tv-z]{17}$/);
   });
 
-  it('sort by when they were made', () => {
+  it('sort by creation time', () => {
     const times = [0, 1, 31, 32, 1_000, at, at + 1, at + 32, at * 2, 2 ** 48 - 1];
     const ids = times.map((time) => orderedId('ses', time));
     expect([...ids].sort()).toEqual(ids);
   });
 
-  it('made together differ in 80 random bits', () => {
+  it('of one moment differ in 80 random bits', () => {
     const ids = Array.from({ length: 5000 }, () => orderedId('ses', at));
     expect(new Set(ids).size).toBe(5000);
     // 48 bits of time are nine characters and three bits of the tenth.

@@ -48,14 +48,14 @@ describe('root keys', () => {
     else expect((await attempt).exportMaterial().toString('hex')).toBe(vectors.rootKey);
   });
 
-  it('names the local key, and computes the associated data, as the worked example does', () => {
+  it('name the local key, and compute the associated data, as the worked example does', () => {
     const [worked] = vectors.cases as [RootKeyVectors['cases'][0]];
     expect(kek.id).toBe(vectors.kekId);
     const data = rootKeyData(worked.installation, worked.record.id, worked.record.kekId);
     expect(Buffer.from(data).toString('hex')).toBe(vectors.worked.associatedData);
   });
 
-  it('derives a different key for each purpose, frozen, once', () => {
+  it('derive a different frozen key for each purpose, once', () => {
     const root = new RootKey('rk_a', importSecretKey(Buffer.from(vectors.rootKey, 'hex')));
     const purposes = Object.keys(vectors.derived) as KeyPurpose[];
     for (const purpose of purposes) {
@@ -66,7 +66,7 @@ describe('root keys', () => {
     expect(new Set([...all, vectors.rootKey]).size).toBe(purposes.length + 1);
   });
 
-  it('wraps and unwraps, and wraps again under another KEK with the same commitment', async () => {
+  it('wrap and unwrap, and wrap again under another KEK with the same commitment', async () => {
     const root = generateRootKey();
     const record = await wrapRootKey(root, 1000, { kek, installation: 'in_a', context });
     const other = new LocalFileKey(generateSecretKey());
@@ -89,7 +89,7 @@ describe('root keys', () => {
     ['a key of its own', Buffer.alloc(32, 3)],
     ['no key', Buffer.alloc(0)],
     ['a longer key', Buffer.alloc(33, 3)],
-  ])('refuses %s from a hostile KEK', async (_, answer) => {
+  ])('refuse %s from a hostile KEK', async (_, answer) => {
     const hostile: KeyWrapper<undefined> = {
       id: 'hostile:1',
       wrap: (plaintext) => Promise.resolve(Uint8Array.from(plaintext)),
@@ -102,7 +102,7 @@ describe('root keys', () => {
     });
   });
 
-  it('lets the failure of a KEK through and wipes the copy it was given', async () => {
+  it('pass on the failure of a KEK and wipe its copy of the key', async () => {
     let given: Uint8Array = new Uint8Array();
     const broken: KeyWrapper<undefined> = {
       id: 'broken:1',

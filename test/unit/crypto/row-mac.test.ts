@@ -60,7 +60,7 @@ describe('row MACs', () => {
     }
   });
 
-  it('refuse a row that has no encoding, since nobody can have authenticated it', () => {
+  it('refuse a row without an encoding, which cannot have a valid MAC', () => {
     for (const bad of [0.5, Number.NaN, Infinity, 2 ** 53, 'a\ud800']) {
       expect(() => macRow(key, 't', { a: bad })).toThrow();
       expect(codeOf(() => verifyRow(key, 't', { a: bad }, Buffer.alloc(33, 1)))).toBe(INVALID);

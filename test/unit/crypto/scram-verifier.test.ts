@@ -25,7 +25,7 @@ function partsOf(verifier: string) {
 const hmac = (key: Buffer, text: string): Buffer => createHmac('sha256', key).update(text).digest();
 
 describe('a SCRAM verifier', () => {
-  it('proves the login of RFC 7677 section 3, and is proven to it', () => {
+  it('verifies the login of RFC 7677 section 3, in both directions', () => {
     const exchange = [
       'n=user,r=rOprNGfwEbeRWgbNEkqO',
       'r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096',
@@ -43,7 +43,7 @@ describe('a SCRAM verifier', () => {
   });
 
   it.each(vectors.map((vector) => [vector.what, vector] as const))(
-    'is the one that PostgreSQL makes itself: %s',
+    "equals PostgreSQL's own: %s",
     (_what, { password, verifier }) => {
       expect(scramVerifier(password, partsOf(verifier).salt)).toBe(verifier);
     },
@@ -55,7 +55,7 @@ describe('a SCRAM verifier', () => {
     ['a joiner without width', 'pass\u{2060}word', 'password'],
     ['a space of another script', 'pass\u{3000}word', 'pass word'],
     ['letters of full width', '\u{ff50}\u{ff57}', 'pw'],
-  ])('is one for %s', (_what, one, other) => {
+  ])('is the same for %s', (_what, one, other) => {
     const salt = randomBytes(16);
     expect(scramVerifier(one, salt)).toBe(scramVerifier(other, salt));
   });
@@ -64,12 +64,12 @@ describe('a SCRAM verifier', () => {
     ['upper and lower case', 'Password', 'password'],
     ['a blank at the end', 'password ', 'password'],
     ['digits of another value', 'pass\u{2461}', 'pass1'],
-  ])('is another for %s', (_what, one, other) => {
+  ])('is different for %s', (_what, one, other) => {
     const salt = randomBytes(16);
     expect(scramVerifier(one, salt)).not.toBe(scramVerifier(other, salt));
   });
 
-  it('has a salt of its own each time, and not the password', () => {
+  it('has a new salt each time, and not the password', () => {
     const made = [1, 2, 3].map(() => scramVerifier('canary-of-the-password'));
     expect(new Set(made.map((verifier) => partsOf(verifier).salt.toString('hex'))).size).toBe(3);
     for (const verifier of made) {

@@ -33,7 +33,7 @@ describe('a sealed answer', () => {
     await expect(own.open(jwe)).rejects.toThrow();
   });
 
-  it('is made as the vectors are, with new keys each time', async () => {
+  it('has the form of the vectors, with new keys each time', async () => {
     const { proofId, json, header } = VECTORS.answer;
     const to = { key: senderKey(VECTORS.key), proofId };
     const jwes = await Promise.all([1, 2].map(() => sealAnswer(Buffer.from(json), to)));
@@ -45,7 +45,7 @@ describe('a sealed answer', () => {
     expect(new Set(jwes.map((jwe) => jwe.split('.')[2])).size).toBe(2);
   });
 
-  it('of any bytes opens with the key that it is for, and with no other', async () => {
+  it('of any bytes opens with its own key, and with no other', async () => {
     const other = new Sender();
     await fc.assert(
       fc.asyncProperty(fc.uint8Array({ maxLength: 300 }), async (bytes) => {
@@ -58,7 +58,7 @@ describe('a sealed answer', () => {
     );
   });
 
-  it('is not made for a key that is none', async () => {
+  it('is refused for an invalid key', async () => {
     const key = senderKey({ x: own.jwk.x, y: new Sender().jwk.y });
     await expect(sealAnswer(Buffer.from('{}'), { key, proofId: 'a' })).rejects.toMatchObject({
       code: 'ERR_CIPHERTEXT_INVALID',
@@ -67,14 +67,14 @@ describe('a sealed answer', () => {
 });
 
 describe('the key of a sender', () => {
-  it('has the thumbprint that others compute (RFC 7638)', async () => {
+  it('has the thumbprint of RFC 7638', async () => {
     expect(senderKey(VECTORS.key).thumbprint).toBe(VECTORS.thumbprint);
     for (const sender of [own, new Sender(), new Sender()]) {
       expect(senderKey(sender.jwk).thumbprint).toBe(await calculateJwkThumbprint(sender.jwk));
     }
   });
 
-  it('is imported once, and only where it is a point of the curve (CVE-2015-7940)', async () => {
+  it('is imported once, and only if it is a point of the curve (CVE-2015-7940)', async () => {
     const key = senderKey(own.jwk);
     const imported = importSenderKey(key)!;
     expect(importSenderKey(key)).toBe(imported);

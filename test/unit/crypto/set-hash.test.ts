@@ -29,12 +29,12 @@ const key = importSecretKey(Buffer.from(vectors.key, 'hex'));
 const elements = vectors.rows.map(({ element }) => Buffer.from(element, 'hex'));
 
 describe('the set hash', () => {
-  it('makes the elements of the vectors', () => {
+  it('computes the elements of the vectors', () => {
     const made = vectors.rows.map(({ table, fields }) => rowElement(key, table, fields));
     expect(made).toEqual(elements);
   });
 
-  it('makes the states and digests of the vectors', () => {
+  it('computes the states and digests of the vectors', () => {
     const set = SetHash.empty();
     const actions = [
       () => undefined,
@@ -56,7 +56,7 @@ describe('the set hash', () => {
     expect(forward.state()).toEqual(backward.state());
   });
 
-  it('tells a set with an element twice from one with it once', () => {
+  it('distinguishes a set with an element twice from one with it once', () => {
     const [once, twice] = [SetHash.empty(), SetHash.empty()];
     const [element = Buffer.alloc(0)] = elements;
     once.add(element);
@@ -65,7 +65,7 @@ describe('the set hash', () => {
     expect(once.state()).not.toEqual(twice.state());
   });
 
-  it('continues from its state, and leaves that state as it was', () => {
+  it('continues from its state, and leaves that state unchanged', () => {
     const set = SetHash.empty();
     const [first = Buffer.alloc(0), second = Buffer.alloc(0)] = elements;
     set.add(first);

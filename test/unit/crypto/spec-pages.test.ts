@@ -3,7 +3,7 @@ import { describe, expect, it } from '@jest/globals';
 
 type Json = Record<string, unknown>;
 
-/** Every hexadecimal string of 32 characters and more, and every long text, that a part of the vectors holds. */
+/** Every hexadecimal string of 32 characters and more, and every long text, in a part of the vectors. */
 function longTexts(part: unknown): string[] {
   if (typeof part === 'string') return part.length >= 32 ? [part.trimEnd()] : [];
   return part !== null && typeof part === 'object' ? Object.values(part).flatMap(longTexts) : [];

@@ -38,7 +38,7 @@ describe('tile paths', () => {
 });
 
 describe('tile arithmetic', () => {
-  it('of a tree of 70,000 is that of the specification', () => {
+  it('for a tree of 70,000 equals the specification', () => {
     const tiles = grownTiles(0, 70_000);
     const of = (level: number): TileAddress[] => tiles.filter((tile) => tile.level === level);
     expect(of(0).filter((tile) => tile.width === 256)).toHaveLength(273);
@@ -51,14 +51,14 @@ describe('tile arithmetic', () => {
     expect(tiles).toHaveLength(277);
   });
 
-  it('of a tree of 256 is one full tile and one of width 1 above it', () => {
+  it('for a tree of 256 gives one full tile and one of width 1 above it', () => {
     expect(grownTiles(0, 256)).toEqual([
       { level: 0, index: 0, width: 256 },
       { level: 1, index: 0, width: 1 },
     ]);
   });
 
-  it('names the grown tiles only: none for no growth, each new width once', () => {
+  it('names the grown tiles only: none without growth, each new width once', () => {
     expect(grownTiles(0, 0)).toEqual([]);
     expect(grownTiles(300, 300)).toEqual([]);
     expect(grownTiles(300, 301)).toEqual([{ level: 0, index: 1, width: 45 }]);
@@ -105,7 +105,7 @@ describe('proofs from tiles', () => {
     },
   );
 
-  it('read each tile once, and no more than the tree is high', async () => {
+  it('read each tile once, and no more tiles than the height of the tree', async () => {
     const asked: string[] = [];
     const counting = nodesFromTiles(size, (tile) => {
       asked.push(tilePath(tile));
@@ -116,7 +116,7 @@ describe('proofs from tiles', () => {
     expect(asked.length).toBeLessThanOrEqual(6);
   });
 
-  it('take a wider tile than asked for, and refuse a shorter one', async () => {
+  it('accept a wider tile than requested, and refuse a shorter one', async () => {
     const full = nodesFromTiles(size, (tile) => Promise.resolve(tiles({ ...tile, width: 256 })));
     expect(await inclusionProof(66_050, size, full)).toEqual(
       await inclusionProof(66_050, size, read),
@@ -135,7 +135,7 @@ describe('proofs from tiles', () => {
     expect(verifyInclusion({ leaf: leaves[300]!, index: 300, size, root }, proof)).toBe(false);
   });
 
-  it('refuse a node that lies outside the tree', async () => {
+  it('refuse a node outside the tree', async () => {
     await expect(read([{ level: 0, index: size }])).rejects.toMatchObject({ code: INVALID });
     await expect(read([{ level: 3, index: Math.floor(size / 8) }])).rejects.toMatchObject({
       code: INVALID,
@@ -144,7 +144,7 @@ describe('proofs from tiles', () => {
 });
 
 describe('entry bundles', () => {
-  it('hold entries behind their lengths, and give them back', () => {
+  it('hold entries with their lengths, and return them', () => {
     const entries = [Buffer.from('a'), Buffer.alloc(0), Buffer.alloc(65_535, 1)];
     const bundle = encodeBundle(entries);
     expect(bundle.toString('hex', 0, 5)).toBe('0001610000');

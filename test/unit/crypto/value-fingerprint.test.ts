@@ -25,12 +25,15 @@ const fingerprints = new ValueFingerprints(
 );
 
 describe('the fingerprint of a value', () => {
-  it.each(cases)('is frozen for $path', ({ path, data, fingerprint, fields, version, older }) => {
-    expect(fingerprints.of(path, data)).toEqual({ fingerprint, fields, version });
-    const traced = fingerprints.trace(data);
-    expect([fingerprint, older].map((each) => traced.isIn(path, each))).toEqual([true, true]);
-    expect(traced.isIn(`${path}x`, fingerprint)).toBe(false);
-  });
+  it.each(cases)(
+    'equals the frozen one for $path',
+    ({ path, data, fingerprint, fields, version, older }) => {
+      expect(fingerprints.of(path, data)).toEqual({ fingerprint, fields, version });
+      const traced = fingerprints.trace(data);
+      expect([fingerprint, older].map((each) => traced.isIn(path, each))).toEqual([true, true]);
+      expect(traced.isIn(`${path}x`, fingerprint)).toBe(false);
+    },
+  );
 
   it('of one key finds the value at any key of a secret, and nowhere else', () => {
     const secret = { password: 'correct-horse', pin: '1234', user: 'correct-horse' };

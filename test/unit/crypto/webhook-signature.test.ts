@@ -18,7 +18,7 @@ const { key: text, cases } = JSON.parse(readFileSync('test/vectors/webhook-v1.js
 const key = importWebhookKey(text)!;
 
 describe('the signature of a webhook', () => {
-  it.each(cases)('of the frozen $direction at $at is as it was', ({ header, body, ...vector }) => {
+  it.each(cases)('of the frozen $direction at $at is unchanged', ({ header, body, ...vector }) => {
     expect(signWebhook(key, { ...vector, body: Buffer.from(body) })).toBe(header);
   });
 
@@ -26,7 +26,7 @@ describe('the signature of a webhook', () => {
   const body = Buffer.from('{"outcome":"accepted"}');
   const header = signWebhook(key, { direction: 'answer', id, at: 5, body });
 
-  it('holds for the answer to its own request', () => {
+  it('verifies for the answer to its own request', () => {
     expect(isSignedAnswer(key, header, { id, body })).toBe(true);
   });
 
@@ -34,7 +34,7 @@ describe('the signature of a webhook', () => {
     ['another body', header, { id, body: Buffer.from('{"outcome":"done"}') }],
     ['another request', header, { id: 'dlv_2', body }],
     [
-      'a request that is sent back',
+      'a reflected request',
       signWebhook(key, { direction: 'request', id, at: 5, body }),
       { id, body },
     ],
@@ -51,12 +51,12 @@ describe('the signature of a webhook', () => {
     ['something before it', ` ${header}`, { id, body }],
     ['two of them', `${header}, ${header}`, { id, body }],
     ['none', '', { id, body }],
-  ])('does not hold for %s', (_what, given, message) => {
+  ])('does not verify for %s', (_what, given, message) => {
     expect(isSignedAnswer(key, given, message)).toBe(false);
   });
 
   it.each(['', 'short', 'a'.repeat(64), 'abab'.repeat(16), 'x'.repeat(31)])(
-    'is not made with the key %j',
+    'is refused with the key %j',
     (weak) => {
       expect(importWebhookKey(weak)).toBeUndefined();
     },

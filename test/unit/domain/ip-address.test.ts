@@ -15,7 +15,7 @@ describe('networkOf', () => {
     expect(new Set(written.map(networkOf))).toEqual(new Set(['2001:db8:0:1::/64']));
   });
 
-  it('tells neighbouring /64 networks apart', () => {
+  it('distinguishes neighbouring /64 networks', () => {
     expect(networkOf('2001:db8:0:2::1')).not.toBe(networkOf('2001:db8:0:1::1'));
     expect(networkOf('2001:db8:8000:1::1')).not.toBe(networkOf('2001:db8:0:1::1'));
   });
@@ -26,7 +26,7 @@ describe('networkOf', () => {
     expect(networkOf('0:0:0:0:0:ffff:255.255.255.255')).toBe('255.255.255.255');
   });
 
-  it('does not take a loopback address for another network', () => {
+  it('does not confuse a loopback address with another network', () => {
     expect(networkOf('::1')).toBe('0:0:0:0::/64');
     expect(networkOf('127.0.0.1')).toBe('127.0.0.1');
   });

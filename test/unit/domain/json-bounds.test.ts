@@ -15,7 +15,7 @@ describe('the bounds of a JSON text', () => {
     `["${'x'.repeat(1_000)}"]`,
     '',
     '"without an end [[[[[',
-  ])('are kept by %s', (text) => {
+  ])('allow %s', (text) => {
     expect(exceeds(text)).toBeUndefined();
   });
 
@@ -27,11 +27,11 @@ describe('the bounds of a JSON text', () => {
     ['{"a":1,"b":[2,3],"c":4,"d":5', 'values'],
     [`[${' '.repeat(40)}`, 'bare'],
     ['1'.repeat(41), 'bare'],
-  ])('are exceeded by %s', (text, bound) => {
+  ])('refuse %s', (text, bound) => {
     expect(exceeds(text)).toBe(bound);
   });
 
-  it('are found to be exceeded without reading on', () => {
+  it('refuse without reading on', () => {
     const long = '['.repeat(1_000_000);
     let read = 0;
     const counted = {

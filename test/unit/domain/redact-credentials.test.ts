@@ -36,7 +36,7 @@ const SPELLINGS: readonly (readonly [name: string, text: string, secret: string]
   ['an AWS access key', 'AKIAIOSFODNN7EXAMPLE', 'IOSFODNN7EXAMPLE'],
 ];
 
-describe('a credential in a text that a client chose', () => {
+describe("a credential in a client's text", () => {
   it.each(SPELLINGS)('is redacted: %s', (name, text, secret) => {
     for (const [before, after] of [
       ['', ''],
@@ -46,7 +46,7 @@ describe('a credential in a text that a client chose', () => {
       const shown = redactCredentials(`${before}${text}${after}`);
       expect(shown).toContain('[sensitive]');
       expect(shown.startsWith(before ?? '')).toBe(true);
-      // Where a split JWT ends cannot be told from what follows.
+      // The end of a split JWT is indistinguishable from the following text.
       if (name !== SPLIT_JWT) expect(shown.endsWith(after ?? '')).toBe(true);
       expect(shown).not.toContain(secret === '' ? text : secret);
     }
@@ -59,11 +59,11 @@ describe('a credential in a text that a client chose', () => {
     'req_01hzy8v0m3k5j7',
     '100%25 of qms tokens',
     'lea_0123456789abcdef',
-  ])('is not seen where there is none: %s', (text) => {
+  ])('is not found in a text without one: %s', (text) => {
     expect(redactCredentials(text)).toBe(text);
   });
 
-  it('is looked for in one pass: hostile texts of 64 KiB take about as many times longer as they are longer', () => {
+  it('is found in one pass: the time for hostile texts of 64 KiB grows linearly', () => {
     const once = (text: string): number => {
       const start = process.hrtime.bigint();
       redactCredentials(text);

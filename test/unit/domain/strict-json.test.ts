@@ -39,11 +39,11 @@ describe('strict JSON', () => {
     '{"a":"\\",\\"a\\":1","b":"{\\"b\\":1}"}',
     '{"sub":1,"Sub":2}',
     '{ }',
-  ])('takes what only looks like it: %s', (text) => {
+  ])('accepts text that only looks like a duplicate: %s', (text) => {
     expect(parse(text)).toEqual(JSON.parse(text));
   });
 
-  it('refuses what is nested deeper than any token', () => {
+  it('refuses a deeper nesting than any token has', () => {
     const nested = (depth: number): string => `${'{"a":'.repeat(depth)}1${'}'.repeat(depth)}`;
     expect(reasonOf(nested(16))).toBeUndefined();
     expect(reasonOf(nested(17))).toBe('malformed');
@@ -61,7 +61,7 @@ describe('strict JSON', () => {
     "{'a':1}",
     '{"a":NaN}',
     '{"a":"\n"}',
-  ])('refuses what is not one object: %j', (text) => {
+  ])('refuses text that is not one object: %j', (text) => {
     expect(reasonOf(text)).toBe('malformed');
   });
 
@@ -75,7 +75,7 @@ describe('strict JSON', () => {
     );
   });
 
-  it('finds any duplicate, wherever it is', () => {
+  it('finds any duplicate, at any position', () => {
     const pair = fc.tuple(fc.string(), fc.jsonValue(), fc.dictionary(fc.string(), fc.jsonValue()));
     fc.assert(
       fc.property(pair, ([name, value, rest]) => {

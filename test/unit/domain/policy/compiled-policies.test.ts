@@ -19,11 +19,11 @@ const mayRead = (compiled: CompiledPolicies, path: string): boolean =>
   decide(compiled, { ...REQUEST, path }).effect === 'allow';
 
 describe('compiled policies', () => {
-  it('deny everything when there are none', () => {
+  it('deny everything without a policy', () => {
     expect(decide(compilePolicies([]), REQUEST)).toEqual({ effect: 'deny', reason: 'no_rule' });
   });
 
-  it('leave the ones they were made from as they were', () => {
+  it('do not change the policies that they were made from', () => {
     const first = compilePolicies([policyFor('a', ['a'])]);
     const second = withPolicy(first, policyFor('b', ['b']));
     const third = withoutPolicy(second, 'a');
@@ -42,18 +42,18 @@ describe('compiled policies', () => {
     expect(new Set([first, again, gone].map(({ revision }) => revision)).size).toBe(3);
   });
 
-  it('are the same ones where there is nothing to remove', () => {
+  it('are the same object if there is nothing to remove', () => {
     const compiled = compilePolicies([policyFor('a', ['a'])]);
     expect(withoutPolicy(compiled, 'b')).toBe(compiled);
   });
 
-  it('forget the subjects of a version that was replaced', () => {
+  it('drop the subjects of a replaced version', () => {
     const before = compilePolicies([policyFor('a', ['a'], { namespaces: ['pay-*'] })]);
     const after = withPolicy(before, policyFor('a', ['a'], { namespaces: ['other'] }));
     expect([mayRead(before, 'a'), mayRead(after, 'a')]).toEqual([true, false]);
   });
 
-  it('keep nothing of a policy that is removed', () => {
+  it('keep nothing of a removed policy', () => {
     const subject = {
       namespaces: ['pay-eu', 'pay-*', '*-eu', '*'],
       serviceAccounts: ['api', 'a*'],
@@ -63,7 +63,7 @@ describe('compiled policies', () => {
     expect(empty.subjects.isEmpty).toBe(true);
   });
 
-  it('keep what another policy says of the same subject', () => {
+  it('keep the rules of another policy for the same subject', () => {
     const both = compilePolicies([policyFor('a', ['a']), policyFor('b', ['b'])]);
     const one = withoutPolicy(both, 'a');
     expect([mayRead(one, 'a'), mayRead(one, 'b')]).toEqual([false, true]);

@@ -19,7 +19,7 @@ import {
   globMatchesByDefinition,
 } from '../../../kit/policy/reference-decision.ts';
 
-/** A small alphabet, so that patterns and paths meet often. */
+/** A small alphabet, so that patterns and paths match often. */
 const word = fc.constantFrom('a', 'b', 'ab', 'ba', 'aab');
 const glob = fc.constantFrom('*', 'a*', '*b', '*a*', 'a*b', 'a', 'b', 'ab');
 const segment = fc.oneof(
@@ -140,7 +140,7 @@ describe('decide, for any policies and request,', () => {
     );
   });
 
-  it('answers the same after changes as compiled anew', () => {
+  it('gives the same decision after changes as after a new compilation', () => {
     fc.assert(
       fc.property(policies, policies, request, (list, changes, asked) => {
         const kept = list.filter((_, index) => index % 2 === 0);

@@ -1,7 +1,13 @@
 import { describe, it, expect } from '@jest/globals';
 import { compilePolicies, decide, decideIn, viewFor } from '../../../../src/domain/policy/index.ts';
 import type { AccessRequest, Decision } from '../../../../src/domain/policy/index.ts';
-import { EVERYBODY, REQUEST, allow, deny, storedPolicy } from '../../../kit/policy/documents.ts';
+import {
+  ALL_WORKLOADS,
+  REQUEST,
+  allow,
+  deny,
+  storedPolicy,
+} from '../../../kit/policy/documents.ts';
 import { DECISIONS } from '../../../kit/policy/vectors.ts';
 import type { DecisionFacts } from '../../../kit/policy/vectors.ts';
 
@@ -20,7 +26,7 @@ function requestOf(path: string, facts: DecisionFacts = {}): AccessRequest {
   };
 }
 
-function told(decision: Decision): string {
+function sourceOf(decision: Decision): string {
   const { policy, version, rule } = decision;
   if (policy !== undefined) return `${policy} v${version} ${rule}`;
   return 'reason' in decision ? decision.reason : '';
@@ -31,13 +37,13 @@ describe('decide', () => {
 
   it.each(DECISIONS.cases)('$why ($path)', ({ path, facts, ...expected }) => {
     const decision = decide(compiled, requestOf(path, facts));
-    expect({ [decision.effect]: told(decision) }).toEqual(
+    expect({ [decision.effect]: sourceOf(decision) }).toEqual(
       expected.allow === undefined ? { deny: expected.deny } : { allow: expected.allow },
     );
     if (decision.effect === 'allow') expect(decision.maxLeaseTtlSeconds).toBe(expected.ttl);
   });
 
-  it('gives no limit where no allow sets one', () => {
+  it('gives no limit if no allow sets one', () => {
     const policies = compilePolicies([storedPolicy({ rules: [allow(['**'])] })]);
     expect(decide(policies, REQUEST)).toEqual({
       effect: 'allow',
@@ -47,14 +53,14 @@ describe('decide', () => {
     });
   });
 
-  it('names the same rule whatever the order in which policies were added', () => {
+  it('names the same rule for any order in which policies were added', () => {
     const policies = ['c', 'a', 'b'].map((name) => storedPolicy({ name, rules: [allow(['**'])] }));
     for (const order of [policies, policies.toReversed()]) {
       expect(decide(compilePolicies(order), REQUEST)).toMatchObject({ policy: 'a' });
     }
   });
 
-  it('takes the unit of a limit as written', () => {
+  it('keeps the unit of a limit', () => {
     const seconds = (maxLeaseTtl: string): Decision =>
       decide(compilePolicies([storedPolicy({ rules: [allow(['**'], { maxLeaseTtl })] })]), REQUEST);
     expect(seconds('90s')).toMatchObject({ maxLeaseTtlSeconds: 90 });
@@ -74,7 +80,7 @@ describe('decide', () => {
     expect(decide(policies, REQUEST)).toMatchObject({ maxLeaseTtlSeconds: 3_600 });
   });
 
-  it('holds for a subject listed with several names, once', () => {
+  it('counts a subject that is listed with several names once', () => {
     const subjects = [
       {
         clusters: ['dev', 'prod'],
@@ -87,7 +93,7 @@ describe('decide', () => {
     expect(decide(policies, REQUEST)).toMatchObject({ effect: 'allow', rule: 'rules[0]' });
   });
 
-  it('grants by any subject: labels of one do not bind the other', () => {
+  it('grants by any subject: labels of one do not restrict the other', () => {
     const names = { clusters: ['prod'], namespaces: ['*'], serviceAccounts: ['*'] };
     const labelled = { ...names, podLabels: { tier: 'gold' } };
     const rules = [allow(['**'])];
@@ -98,10 +104,10 @@ describe('decide', () => {
     expect(decide(both, { ...REQUEST, podLabels: undefined }).effect).toBe('allow');
   });
 
-  it('takes the labels of any subject, all of them', () => {
+  it('requires all labels of a subject, and any subject', () => {
     const subjects = [
-      { ...EVERYBODY, podLabels: { tier: 'gold' } },
-      { ...EVERYBODY, podLabels: { app: 'api', team: 'x' } },
+      { ...ALL_WORKLOADS, podLabels: { tier: 'gold' } },
+      { ...ALL_WORKLOADS, podLabels: { app: 'api', team: 'x' } },
     ];
     const policies = compilePolicies([storedPolicy({ subjects, rules: [allow(['**'])] })]);
     const effect = (labels: Record<string, string>): string =>
@@ -112,7 +118,7 @@ describe('decide', () => {
     expect(effect({ app: 'api', team: 'y' })).toBe('deny');
   });
 
-  it('takes any network and any time window of a list', () => {
+  it('accepts any network and any time window of a list', () => {
     const hours = { from: '09:00', to: '11:00', timeZone: 'UTC' };
     const conditions = {
       sourceCidrs: ['192.0.2.0/24', '10.0.0.0/8'],
@@ -148,7 +154,7 @@ describe('a view', () => {
       REQUEST.workload,
     );
 
-  it('depends on nothing where no rule asks', () => {
+  it('depends on nothing if no rule has conditions', () => {
     expect(viewOf([allow(['a/${namespace}/${serviceAccount}/${cluster}'])]).dependsOn).toEqual({
       time: false,
       sourceAddress: false,
@@ -166,12 +172,12 @@ describe('a view', () => {
     ['sourceAddress', { conditions: { sourceCidrs: ['::/0'] } }, {}],
     ['podLabels', {}, { podLabels: { app: 'api' } }],
     ['pod', { paths: ['a/${nodeName}'] }, {}],
-  ])('says that it depends on %s', (name, rule, subject) => {
+  ])('reports that it depends on %s', (name, rule, subject) => {
     const { dependsOn } = viewOf([deny(['a/b'], rule)], subject);
     expect(Object.entries(dependsOn).filter(([, value]) => value)).toEqual([[name, true]]);
   });
 
-  it('carries the revision of its policies, and answers as they did', () => {
+  it('has the revision of its policies, and decides as they did', () => {
     const compiled = compilePolicies([storedPolicy({ rules: [allow(['payments/db'])] })]);
     const view = viewFor(compiled, REQUEST.workload);
     expect(view.revision).toBe(compiled.revision);

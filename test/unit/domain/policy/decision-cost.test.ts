@@ -9,7 +9,7 @@ import {
 import { countSteps } from '../../../kit/policy/count-steps.ts';
 import type { CompiledPolicies, StoredPolicy } from '../../../../src/domain/policy/index.ts';
 import {
-  EVERYBODY,
+  ALL_WORKLOADS,
   EVERYTHING,
   REQUEST,
   allow,
@@ -59,7 +59,7 @@ describe('a decision over 10,000 policies', () => {
   const few = compilePolicies([...OWN, ...strangers(8)]);
   const many = compilePolicies([...OWN, ...strangers(9_998)]);
 
-  it('looks at as many places and rules as one over 10, the view included', () => {
+  it('visits as many places and rules as one over 10, the view included', () => {
     expect(few.policies.size).toBe(10);
     expect(many.policies.size).toBe(10_000);
     expect(costsOf(many)).toEqual(costsOf(few));
@@ -72,7 +72,7 @@ describe('a decision over 10,000 policies', () => {
     );
   });
 
-  it('stays so after one of them changes', () => {
+  it('costs the same after one of them changes', () => {
     const changed = withPolicy(withoutPolicy(many, 'stranger-5'), strangers(1)[0]!);
     expect(costsOf(changed)).toEqual(costsOf(few));
   });
@@ -92,7 +92,7 @@ describe('P11: hostile patterns', () => {
   it('cost places times segments at most, however many stars they have', () => {
     const paths = Array.from({ length: 50 }, (_, n) => `**/a*a*a*a*/**/${'*a'.repeat(4)}/**/b${n}`);
     const rules = Array.from({ length: 100 }, () => allow(paths));
-    const compiled = compilePolicies([storedPolicy({ subjects: [EVERYBODY], rules })]);
+    const compiled = compilePolicies([storedPolicy({ subjects: [ALL_WORKLOADS], rules })]);
     const view = viewFor(compiled, REQUEST.workload);
     expect(decideIn(view, { ...REQUEST, path }).effect).toBe('deny');
     const steps = countSteps(() => decideIn(view, { ...REQUEST, path }));

@@ -1,7 +1,13 @@
 import { describe, it, expect } from '@jest/globals';
 import { compilePolicies, explain } from '../../../../src/domain/policy/index.ts';
 import type { AccessRequest, Explanation } from '../../../../src/domain/policy/index.ts';
-import { EVERYBODY, REQUEST, allow, deny, storedPolicy } from '../../../kit/policy/documents.ts';
+import {
+  ALL_WORKLOADS,
+  REQUEST,
+  allow,
+  deny,
+  storedPolicy,
+} from '../../../kit/policy/documents.ts';
 
 const OFFICE = { timeWindows: [{ from: '12:00', to: '13:00', timeZone: 'UTC' }] };
 const podless: AccessRequest['workload'] = {
@@ -16,7 +22,7 @@ function explained(
   request: Partial<AccessRequest> = {},
   subject: object = {},
 ): Explanation {
-  const policy = storedPolicy({ version: 4, subjects: [{ ...EVERYBODY, ...subject }], rules });
+  const policy = storedPolicy({ version: 4, subjects: [{ ...ALL_WORKLOADS, ...subject }], rules });
   return explain(compilePolicies([policy]), { ...REQUEST, ...request });
 }
 
@@ -29,7 +35,7 @@ function miss(...asked: Parameters<typeof explained>): string {
 }
 
 describe('explain', () => {
-  it('says which policy, version and rule allowed, and for how long', () => {
+  it('names the policy, version and rule that allowed, and its time', () => {
     const explanation = explained([allow(['payments/**'], { name: 'own', maxLeaseTtl: '15m' })]);
     expect(explanation).toEqual({
       decision: {
@@ -128,7 +134,7 @@ describe('explain', () => {
     ).toEqual([]);
   });
 
-  it('says what a matching deny could not evaluate', () => {
+  it('names the conditions that a matching deny could not evaluate', () => {
     const details = (...asked: Parameters<typeof explained>) =>
       explained(...asked).matched.map(({ detail }) => detail);
     expect(details([deny(['payments/${podUid}'])], { workload: podless })).toEqual([
@@ -139,25 +145,25 @@ describe('explain', () => {
     ]);
   });
 
-  it('tells the failed condition of a deny, not the one that is unknown', () => {
+  it('reports the failed condition of a deny, not the unknown one', () => {
     const conditions = { ...OFFICE, sourceCidrs: ['192.0.2.0/24'] };
     expect(miss([deny(['**'], { conditions })], { sourceAddress: 'x' })).toBe(
       'condition: the time is in none of the windows',
     );
   });
 
-  it('lists what speaks of the workload before what does not, by policy name', () => {
+  it('lists rules for the workload before other rules, by policy name', () => {
     const named = ['c', 'a', 'd', 'b'].map((name, index) =>
       storedPolicy({
         name,
-        subjects: [{ ...EVERYBODY, namespaces: [index < 2 ? 'other' : '*'] }],
+        subjects: [{ ...ALL_WORKLOADS, namespaces: [index < 2 ? 'other' : '*'] }],
         rules: [allow(['mail'])],
       }),
     );
     const strangers = ['f', 'e'].map((name) =>
       storedPolicy({
         name,
-        subjects: [{ ...EVERYBODY, clusters: ['dev'] }],
+        subjects: [{ ...ALL_WORKLOADS, clusters: ['dev'] }],
         rules: [allow(['**'])],
       }),
     );

@@ -17,20 +17,20 @@ function matching(map: GlobMap<string>, text: string): readonly string[] {
 }
 
 describe('a glob map', () => {
-  it('finds each value whose pattern the text matches, once', () => {
+  it('finds each value whose pattern matches the text, once', () => {
     expect(matching(filled(), 'pay-eu')).toEqual(['*', '*-eu', '*y-e*', 'p*', 'pay-*']);
     expect(matching(filled(), 'pay')).toEqual(['*', 'p*', 'pay']);
     expect(matching(filled(), 'q')).toEqual(['*']);
   });
 
-  it('gets a value by its very pattern', () => {
+  it('gets a value by its exact pattern', () => {
     expect(PATTERNS.map((pattern) => filled().get(pattern))).toEqual(PATTERNS);
     expect(['pa', 'pa*', 'pay-*x', '*-us'].map((pattern) => filled().get(pattern))).toEqual(
       Array.from({ length: 4 }, () => undefined),
     );
   });
 
-  it('is empty when every pattern is deleted, and deletes what it lacks without harm', () => {
+  it('is empty when every pattern is deleted, and ignores the deletion of a missing one', () => {
     const map = filled();
     for (const pattern of ['nothing', 'noth*', '*ing', 'pay-*-*']) map.delete(pattern);
     expect(matching(map, 'pay-eu')).toHaveLength(5);
@@ -50,7 +50,7 @@ describe('a glob map', () => {
     expect(matching(copy, 'pay-eu')).toContain('new');
   });
 
-  it('finds what is set after it was asked', () => {
+  it('finds a value that was set after a lookup', () => {
     const map = filled();
     expect(matching(map, 'pay-eu-1')).toEqual(['*', '*y-e*', 'p*', 'pay-*']);
     map.set('pay-eu-*', 'later');

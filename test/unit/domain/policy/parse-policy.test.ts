@@ -6,7 +6,7 @@ import { BrokerError } from '../../../../src/domain/errors.ts';
 import type { Problem } from '../../../../src/domain/errors.ts';
 import { parsePolicy } from '../../../../src/domain/policy/index.ts';
 import { DOCUMENTS as vectors } from '../../../kit/policy/vectors.ts';
-import { EVERYBODY, EVERYTHING, allow } from '../../../kit/policy/documents.ts';
+import { ALL_WORKLOADS, EVERYTHING, allow } from '../../../kit/policy/documents.ts';
 
 function problemsOf(document: unknown): readonly Problem[] {
   try {
@@ -41,22 +41,22 @@ const tooMany = (length: number, make: (index: number) => unknown): unknown[] =>
   Array.from({ length }, (_, index) => make(index));
 
 describe('parsePolicy', () => {
-  it('returns a valid document as it is written', () => {
+  it('returns a valid document unchanged', () => {
     expect(parsePolicy(vectors.valid)).toEqual(vectors.valid);
   });
 
-  it('takes what it returned', () => {
+  it('accepts its own result', () => {
     const once = parsePolicy(vectors.valid);
     expect(parsePolicy(JSON.parse(JSON.stringify(once)))).toEqual(once);
   });
 
-  it('takes the example that operators are shown', () => {
+  it('accepts the example of the documentation', () => {
     const page = readFileSync(join(import.meta.dirname, '../../../../docs/policies.md'), 'utf8');
     const [, example = ''] = /```yaml\n(apiVersion[^`]*)```/.exec(page) ?? [];
     expect(parsePolicy(parse(example)).metadata.name).toBe('payments');
   });
 
-  it('takes an object without a prototype', () => {
+  it('accepts an object without a prototype', () => {
     const bare: unknown = Object.assign(Object.create(null) as object, vectors.valid);
     expect(parsePolicy(bare)).toEqual(vectors.valid);
   });
@@ -92,14 +92,14 @@ describe('parsePolicy', () => {
     ]);
   });
 
-  it('says that a condition of the design is not supported yet', () => {
+  it('reports that a condition is not supported yet', () => {
     const document = changed('/spec/rules/0/conditions/postureProfile', 'strict');
     expect(problemsOf(document)).toEqual([
       { pointer: '/spec/rules/0/conditions/postureProfile', message: 'is not supported yet' },
     ]);
   });
 
-  it('names each field that is missing', () => {
+  it('names each missing field', () => {
     expect(problemsOf({}).map(({ message }) => message)).toEqual(
       ['apiVersion', 'kind', 'metadata', 'spec'].map((name) => `needs the field ${name}`),
     );
@@ -122,13 +122,13 @@ describe('parsePolicy', () => {
     ],
     ['characters of a pattern', { rules: [allow(['a'.repeat(513)])] }, '/spec/rules/0/paths/0'],
     ['P11: bytes of a pattern', { rules: [allow(['a*'.repeat(32_768)])] }, '/spec/rules/0/paths/0'],
-    ['subjects', { subjects: tooMany(51, () => EVERYBODY) }, '/spec/subjects'],
+    ['subjects', { subjects: tooMany(51, () => ALL_WORKLOADS) }, '/spec/subjects'],
     [
       'pod labels',
       {
         subjects: [
           {
-            ...EVERYBODY,
+            ...ALL_WORKLOADS,
             podLabels: Object.fromEntries(tooMany(21, (n) => [`l${n}`, 'x']) as [string, string][]),
           },
         ],
@@ -137,7 +137,7 @@ describe('parsePolicy', () => {
     ],
     [
       'names of a subject',
-      { subjects: [{ ...EVERYBODY, namespaces: tooMany(51, (n) => `n${n}`) }] },
+      { subjects: [{ ...ALL_WORKLOADS, namespaces: tooMany(51, (n) => `n${n}`) }] },
       '/spec/subjects/0/namespaces',
     ],
     [
@@ -145,11 +145,11 @@ describe('parsePolicy', () => {
       {
         subjects: [
           {
-            ...EVERYBODY,
+            ...ALL_WORKLOADS,
             namespaces: tooMany(20, (n) => `n${n}`),
             serviceAccounts: tooMany(50, (n) => `s${n}`),
           },
-          EVERYBODY,
+          ALL_WORKLOADS,
         ],
       },
       '/spec/subjects/1',
@@ -165,7 +165,7 @@ describe('parsePolicy', () => {
     ]);
   });
 
-  it('never repeats what a document says in a message', () => {
+  it("never repeats a document's text in a message", () => {
     for (const { set, value } of vectors.refused) {
       for (const { message } of problemsOf(changed(set, value))) {
         expect(message).not.toMatch(/sudo|Olympus|team|10\.0\.0\.1|\p{Cc}/u);

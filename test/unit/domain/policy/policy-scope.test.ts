@@ -36,7 +36,7 @@ describe('the scope of a policy', () => {
     expect(isPolicyWithin(policyOn(pattern), 'payments')).toBe(isWithin);
   });
 
-  it('is within only when every pattern is, denies included', () => {
+  it('is within another only if every pattern is, denies included', () => {
     expect(isPolicyWithin(policyOn('payments/a', 'other'), 'payments')).toBe(false);
     const denies = storedPolicy({ rules: [allow(['payments/a']), deny(['**'])] }).policy;
     expect(isPolicyWithin(denies, 'payments')).toBe(false);
@@ -69,16 +69,16 @@ describe('mayListUnder', () => {
     expect(mayListUnder(view, prefix)).toBe(may);
   });
 
-  it('is false anywhere for who may only read, or is only denied', () => {
+  it('is false everywhere for a caller that may only read, or is only denied', () => {
     const view = viewOf(allow(['**']), deny(['**'], list));
     expect([mayListUnder(view), mayListUnder(view, 'a')]).toEqual([false, false]);
   });
 
-  it('is true without a prefix for who may list something', () => {
+  it('is true without a prefix for a caller that may list something', () => {
     expect(mayListUnder(viewOf(allow(['a/b'], list)))).toBe(true);
   });
 
-  it('is false under what is no path', () => {
+  it('is false under an invalid path', () => {
     const view = viewOf(allow(['**'], list));
     for (const prefix of ['', '/', 'a/', '..', 'a/*'])
       expect(mayListUnder(view, prefix)).toBe(false);

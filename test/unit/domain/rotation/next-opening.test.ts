@@ -15,10 +15,11 @@ describe('the next opening of windows', () => {
     ['2026-06-06T12:00Z', 120, 300, '2026-06-07T00:00'],
     ['2026-06-07T01:30Z', 120, 300, '2026-06-07T01:30'],
     ['2026-06-07T03:00Z', 120, 300, '2026-06-14T00:00'],
-    // An hour that the change to summer time skips: the window opens the week after, or at the change where it reaches beyond.
+    // An hour that the change to summer time skips: the window opens the week after, or at the change if it reaches
+    // beyond.
     ['2026-03-28T12:00Z', 135, 165, '2026-04-05T00:15'],
     ['2026-03-28T12:00Z', 150, 240, '2026-03-29T01:00'],
-    // An hour that comes twice: the first.
+    // An hour that occurs twice: the first.
     ['2026-10-24T12:00Z', 135, 165, '2026-10-25T00:15'],
     // Past midnight.
     ['2026-06-06T12:00Z', 1380, 60, '2026-06-07T21:00'],
@@ -27,7 +28,7 @@ describe('the next opening of windows', () => {
     expect(of(from, window(fromMinute, toMinute))).toBe(expected);
   });
 
-  it('is the earliest of several, and now where there are none', () => {
+  it('is the earliest of several, and now without windows', () => {
     expect(of('2026-06-06T12:00Z', window(300, 360), window(120, 180))).toBe('2026-06-07T00:00');
     expect(of('2026-06-06T12:00Z')).toBe('2026-06-06T12:00');
   });

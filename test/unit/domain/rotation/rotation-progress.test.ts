@@ -61,7 +61,7 @@ describe('the steps of a rotation (R01)', () => {
     expect(after({ step }, { type: 'done', step })).toBe(expected);
   });
 
-  it.each(STEPS)('at %s nothing is taken for done but itself', (step) => {
+  it.each(STEPS)('at %s accept only their own completion', (step) => {
     for (const other of STEPS.filter((each) => each !== step)) {
       expect(after({ step }, { type: 'done', step: other })).toBe('refused');
       expect(after({ step }, { type: 'begun', step: other })).toBe('refused');
@@ -70,9 +70,9 @@ describe('the steps of a rotation (R01)', () => {
   });
 
   it.each([
-    ['a drill is taken back after its test', { kind: 'drill' }, 'running/discard/0'],
+    ['a drill is discarded after its test', { kind: 'drill' }, 'running/discard/0'],
     ['a drill has no canary', { kind: 'drill', canary: true }, 'running/discard/0'],
-    ['a canary comes before everybody', { canary: true }, 'running/canary/0'],
+    ['a canary comes before all holders', { canary: true }, 'running/canary/0'],
   ] as const)('%s', (_name, traits, expected) => {
     expect(after({ step: 'test' }, { type: 'done', step: 'test' }, traits)).toBe(expected);
   });
@@ -80,30 +80,30 @@ describe('the steps of a rotation (R01)', () => {
   it.each([
     [false, 'aborted/end/0'],
     [true, 'rolled_back/end/0'],
-  ])('an undoing of what was promoted (%s) ends as %s', (wasPromoted, expected) => {
+  ])('a rollback of a promoted version (%s) ends as %s', (wasPromoted, expected) => {
     const from = { state: 'undoing', step: 'discard' } as const;
     expect(after(from, { type: 'done', step: 'discard' }, { wasPromoted })).toBe(expected);
   });
 
-  it('counts each beginning, and starts anew with each step', () => {
+  it('count each attempt, and start at zero with each step', () => {
     expect(after({ attempts: 2 }, { type: 'begun', step: 'create' })).toBe('running/create/3');
     expect(after({ attempts: 2 }, { type: 'done', step: 'create' })).toBe('running/set/0');
   });
 });
 
-describe('a step that fails', () => {
+describe('a failing step', () => {
   it.each([
     [1, false, 'running/set/1'],
     [MOST_ATTEMPTS - 1, false, 'running/set/5'],
     [MOST_ATTEMPTS, false, 'parked/set/6'],
     [1, true, 'parked/set/1'],
-  ])('for the %s. time, finally: %s, gives %s', (attempts, isFinal, expected) => {
+  ])('at attempt %s, finally: %s, gives %s', (attempts, isFinal, expected) => {
     expect(after({ step: 'set', attempts }, { type: 'failed', step: 'set', isFinal })).toBe(
       expected,
     );
   });
 
-  it.each(STEPS)('and parked at %s goes nowhere by itself', (step) => {
+  it.each(STEPS)('and parked at %s does not continue by itself', (step) => {
     const from = { state: 'parked', step } as const;
     expect(after(from, { type: 'begun', step })).toBe('refused');
     expect(after(from, { type: 'done', step })).toBe('refused');
@@ -120,35 +120,38 @@ describe('a step that fails', () => {
     expect(after(from, { type: 'retry' }, traits)).toBe(expected);
   });
 
-  it('and parked before it was ever begun, is retried as that', () => {
+  it('and parked before its first attempt is retried as the same step', () => {
     const from = { state: 'parked', step: 'promote', attempts: 0 } as const;
     expect(after(from, { type: 'retry' })).toBe('running/promote/0');
   });
 
-  it('may have happened, also when it is retried: there is no way back to nothing', () => {
+  it('may have happened, also after a retry: no way leads back to "not started"', () => {
     const from = { state: 'parked', step: 'promote', attempts: 6 } as const;
     const retried = progressAfter(from, { type: 'retry' }, TRAITS);
     expect(after(retried, { type: 'abort' }, { hasPrevious: false })).toBe('refused');
   });
 
-  it.each(['running', 'undoing'] as const)('is not retried by hand while it is %s', (state) => {
-    expect(after({ state }, { type: 'retry' })).toBe('refused');
-  });
+  it.each(['running', 'undoing'] as const)(
+    'is not retried by an operator while it is %s',
+    (state) => {
+      expect(after({ state }, { type: 'retry' })).toBe('refused');
+    },
+  );
 });
 
 describe('a step that waits for its target', () => {
-  it.each(STEPS)('%s, goes on being it, and uses up no try', (step) => {
+  it.each(STEPS)('%s, stays the current step, and uses no attempt', (step) => {
     const from = { step, attempts: MOST_ATTEMPTS };
     expect(after(from, { type: 'waits', step })).toBe(`running/${step}/1`);
   });
 
-  it('is the present one, and not parked', () => {
+  it('must be the current one, and not parked', () => {
     expect(after({ step: 'set' }, { type: 'waits', step: 'create' })).toBe('refused');
     expect(after({ state: 'parked' }, { type: 'waits', step: 'create' })).toBe('refused');
   });
 });
 
-describe('what an operator asks', () => {
+describe('the action of an operator', () => {
   const undone = 'undoing/discard/0';
   it.each([
     ['create', undone, 'refused', 'refused'],
@@ -168,9 +171,9 @@ describe('what an operator asks', () => {
 
   it.each([
     ['roll back with one slot', 'settle', 'rollBack', { slots: 'one' }],
-    ['roll back to nothing', 'settle', 'rollBack', { hasPrevious: false }],
+    ['roll back without an earlier version', 'settle', 'rollBack', { hasPrevious: false }],
     [
-      'abort a promotion that may have happened, to nothing',
+      'abort a promotion that may have happened, without an earlier version',
       'promote',
       'abort',
       { hasPrevious: false },
@@ -184,7 +187,7 @@ describe('what an operator asks', () => {
     [{ slots: 'two', wasPromoted: true }, 'rolled_back/end/0'],
     [{ slots: 'one', hasPending: false }, 'aborted/end/0'],
     [{ slots: 'one' }, 'refused'],
-  ] as const)('gives a parked undoing up (%j): %s', (traits, expected) => {
+  ] as const)('ends a parked rollback (%j): %s', (traits, expected) => {
     const from = { state: 'parked', step: 'discard' } as const;
     expect(after(from, { type: 'abort' }, traits)).toBe(expected);
   });
