@@ -29,7 +29,7 @@ async function advance(ms: number, fetched: number): Promise<void> {
   const before = fetches();
   const warned = cluster.log.length;
   cluster.clock.advance(ms);
-  await until('the key set was asked for', () => Promise.resolve(fetches() >= before + fetched));
+  await until('the key set was requested', () => Promise.resolve(fetches() >= before + fetched));
   if (fetched > 0) await settled(warned);
 }
 async function settled(warned: number): Promise<void> {
@@ -125,13 +125,13 @@ describe('the keys of a cluster', () => {
     ['breaks off', drop],
     ['sends 50 MB', flood],
     ['sends a bomb', gzipBomb],
-    ['sends us elsewhere', redirect('https://evil.test/keys')],
+    ['redirects', redirect('https://evil.test/keys')],
     ['sends HTML', answer(200, '<html>')],
-    ['sends no set', answer(200, { keys: {} })],
+    ['sends no key set', answer(200, { keys: {} })],
     ['sends no keys', answer(200, { keys: [] })],
     ['sends only bad keys', answer(200, { keys: [{ kty: 'oct', kid: 'x', k: '' }, null] })],
     ['sends 10,000 keys', answer(200, { keys: Array.from({ length: 10_000 }, () => null) })],
-    ['refuses us', answer(403, {})],
+    ['refuses the request', answer(403, {})],
   ])(
     'stay when the server %s later, and are absent when it does at first (T10, J31)',
     async (_, fault) => {
@@ -147,12 +147,12 @@ describe('the keys of a cluster', () => {
   );
 
   it.each([
-    ['says nothing', stall],
+    ['stays silent', stall],
     ['drips', drip],
   ])('are waited for at most five seconds when the server %s (T10)', async (_, fault) => {
     cluster = await startedWith(fault);
     const attempt = refusalOf(login());
-    await until('the key set was asked for', () => Promise.resolve(fetches() === 1));
+    await until('the key set was requested', () => Promise.resolve(fetches() === 1));
     cluster.clock.advance(5 * SECOND);
     expect(await attempt).toBe(UNAVAILABLE);
   });
@@ -165,7 +165,7 @@ describe('the keys of a cluster', () => {
       const before = fetches();
       const warned = cluster.log.length;
       cluster.clock.advance(1);
-      await until('the key set was asked for', () => Promise.resolve(fetches() > before));
+      await until('the key set was requested', () => Promise.resolve(fetches() > before));
       await until('it failed', () => Promise.resolve(cluster.log.length > warned));
       // The broker schedules the next attempt after it logged the failure.
       await Promise.resolve();

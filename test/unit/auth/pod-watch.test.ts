@@ -281,7 +281,7 @@ describe('an interrupted pod watch', () => {
 
   it.each([
     ['breaks off', drop],
-    ['refuses us', answer(403, {})],
+    ['refuses the request', answer(403, {})],
     ['sends HTML', answer(200, '<html>')],
     ['sends no list', answer(200, { kind: 'PodList', items: {} })],
     ['sends no version', answer(200, { kind: 'PodList', items: [], metadata: {} })],
@@ -393,7 +393,7 @@ describe('a list that lacks pods', () => {
     cluster.clock.advance(1 * SECOND);
     await eventually('it listed', () => cluster.fake.countOf('list') === 2);
     await untilWatching(cluster);
-    await eventually('it told', () => cluster.ends.length + cluster.massLosses.length > 0);
+    await eventually('it reported', () => cluster.ends.length + cluster.massLosses.length > 0);
     expect(cluster.ends).toHaveLength(outcome === 'ends' ? lost : 0);
     expect(cluster.massLosses.map((each) => each.length)).toEqual(outcome === 'ends' ? [] : [lost]);
     expect(
@@ -450,7 +450,7 @@ describe('a direct lookup of one pod', () => {
   it('fails after ten seconds', async () => {
     cluster = await watchedCluster({ prepare: (fake) => fake.script('pod', stall) });
     const attempt = refusalOf(confirm('uid'));
-    await eventually('it was asked for', () => cluster.fake.countOf('pod') === 1);
+    await eventually('it was requested', () => cluster.fake.countOf('pod') === 1);
     cluster.clock.advance(10 * SECOND);
     expect(await attempt).toBe('ERR_IDENTITY_UNAVAILABLE pod_unconfirmed');
   });

@@ -145,12 +145,12 @@ describe.each(['token-review', 'both'] as const)('a login by %s', (mode) => {
 
   it.each<[string, ServerFault]>([
     ['breaks off', drop],
-    ['refuses us', answer(403, {})],
-    ['does not know us', answer(401, {})],
+    ['refuses the request', answer(403, {})],
+    ['does not authenticate the broker', answer(401, {})],
     ['has no such path', answer(404, {})],
     ['is overloaded', answer(429, {}, { 'retry-after': '3' })],
     ['fails', answer(500, {})],
-    ['sends us away', redirect('https://evil.test/')],
+    ['redirects', redirect('https://evil.test/')],
     ['sends HTML', answer(200, '<html>')],
     ['does not stop', flood],
   ])('fails as unavailable while the API server %s (T06, F45)', async (_, fault) => {
@@ -184,7 +184,7 @@ describe.each(['token-review', 'both'] as const)('a login by %s', (mode) => {
   });
 
   it.each([
-    ['says nothing', stall],
+    ['stays silent', stall],
     ['drips', drip],
   ])('fails after ten seconds when the API server %s', async (_, fault) => {
     cluster = await fakeCluster({ mode });

@@ -89,7 +89,7 @@ describe('HttpClient', () => {
     await expect(named.open(get(url))).resolves.toMatchObject({ statusCode: 200 });
   });
 
-  it('sends nothing in clear unless TLS is off, and nothing over TLS then', async () => {
+  it('sends nothing in the clear unless TLS is off, and nothing over TLS then', async () => {
     let requests = 0;
     const url = await plain((_request, response) => {
       requests += 1;
@@ -105,7 +105,7 @@ describe('HttpClient', () => {
     expect(requests).toBe(0);
   });
 
-  it('ends with its signal before and during a request', async () => {
+  it('is aborted by its signal before and during a request', async () => {
     const url = await plain(() => undefined);
     const http = client({ tls: 'off' });
     await expect(http.open(get(url, { signal: AbortSignal.abort('why') }))).rejects.toBe('why');

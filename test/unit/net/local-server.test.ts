@@ -23,7 +23,7 @@ async function opened(): Promise<Socket> {
 }
 
 describe('a server for callers of the same pod', () => {
-  it('answers who comes though somebody holds all connections that there may be', async () => {
+  it('answers a new caller even if another one holds all permitted connections', async () => {
     const held: Socket[] = [];
     const cut: Promise<unknown>[] = [];
     for (let count = 0; count < 150; count += 1) {
@@ -38,7 +38,7 @@ describe('a server for callers of the same pod', () => {
     for (const socket of held) socket.destroy();
   });
 
-  it('cuts who sends a request slowly, or none', async () => {
+  it('cuts off a caller that sends a request slowly, or none', async () => {
     const silent = await opened();
     const slow = await opened();
     slow.write('GET / HTTP/1.1\r\nHost: ');

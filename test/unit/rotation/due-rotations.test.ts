@@ -14,7 +14,7 @@ beforeEach(async () => {
 });
 afterEach(async () => broker.close());
 
-/** So many rotations of a connection that are due, the first of them this long ago in milliseconds and each a millisecond later. */
+/** A number of due rotations of a connection, the first of them this long ago in milliseconds and each a millisecond later. */
 async function keep(connection: string, count: number, ago: number): Promise<void> {
   const first = broker.clock.now() - ago;
   const rows = Array.from({ length: count }, (_, index) => rowOf(connection, index, first + index));

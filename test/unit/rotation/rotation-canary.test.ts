@@ -72,7 +72,7 @@ describe('a canary', () => {
     expect(await bench.latest()).toMatchObject({ step: 'settle', canary: null });
   });
 
-  it('stops for good when one holder complains, and logs it', async () => {
+  it('stops for good when one holder reports a failure, and logs it', async () => {
     await hold(4);
     await run();
     const { chosen } = await stage();
@@ -88,7 +88,7 @@ describe('a canary', () => {
     );
   });
 
-  it('is rolled back when two holders complain', async () => {
+  it('is rolled back when two holders report failures', async () => {
     await hold(4);
     await run();
     await say((await stage()).chosen[0]!, 'ok');
@@ -102,7 +102,7 @@ describe('a canary', () => {
     for (const live of pods) expect(await read(live)).toBe('1');
   });
 
-  it('restarts with another pod when the first is gone, and still asks a share of the pods', async () => {
+  it('restarts with another pod when the first is gone, and still includes a share of the pods', async () => {
     await hold(4);
     await run();
     const first = (await stage()).chosen[0]!;
@@ -135,7 +135,7 @@ describe('a canary of a scheduled rotation', () => {
     return (await listRotations(parts, bench.broker.call(), bench.admin, asked)).items.length;
   };
 
-  it('is overdue after a complaint, and not while it soaks', async () => {
+  it('is overdue after a failure report, and not while it soaks', async () => {
     await bench.pass(30 * 86_400_000 - 20 * MINUTE);
     await hold(4);
     await bench.pass(20 * MINUTE);

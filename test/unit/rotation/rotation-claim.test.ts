@@ -30,7 +30,7 @@ describe('a claim on a step (I6)', () => {
     expect(held()).toBe('claim_lost');
   });
 
-  it('is over by the wall clock, which other processes compare', () => {
+  it('expires by the wall clock, which other processes compare', () => {
     clock.setWall(clock.now() + STEP_MS);
     expect(held()).toBe('claim_lost');
   });
@@ -42,12 +42,12 @@ describe('a claim on a step (I6)', () => {
     expect(held()).toBe('claim_lost');
   });
 
-  it('is over with its step, even if work still runs', async () => {
+  it('ends with its step, even if work still runs', async () => {
     await claim.within(() => Promise.resolve());
     expect(held()).toBe('claim_lost');
   });
 
-  it('refuses work that starts after it was over', async () => {
+  it('refuses work that starts after its expiry', async () => {
     clock.setWall(clock.now() + STEP_MS);
     let isBegun = false;
     const work = claim.within(() => {

@@ -11,7 +11,7 @@ beforeEach(async () => {
 });
 afterEach(async () => bench.close());
 
-/** Pointers of what is wrong with a definition of `path`. */
+/** Pointers of the problems of a definition of `path`. */
 function problemsOf(rotation: object, path: string): Promise<readonly Problem[]> {
   return bench.define(rotation, path).then(
     () => [],
@@ -117,7 +117,7 @@ describe('while a rotation is in progress', () => {
   it.each([
     ['deleted', () => bench.broker.remove(bench.admin, 'definition', PATH)],
     ['given another strategy', () => bench.define({ options: { slots: 'one' } })],
-    ['made to rotate no more', () => bench.broker.put(bench.admin, 'definition', PATH, {})],
+    ['changed to rotate no more', () => bench.broker.put(bench.admin, 'definition', PATH, {})],
     ['taken off its mount', () => bench.broker.remove(bench.admin, 'mount', 'app')],
   ])('its definition is not %s', async (_name, change) => {
     expect(await codeOf(change())).toBe('ERR_CONFLICT');

@@ -40,7 +40,7 @@ async function direct(verb: 'abort' | 'rollBack' | 'retire'): Promise<void> {
 }
 
 describe('a rotation of a secret at a backend', () => {
-  it('is seen by the next read, although the old value was cached', async () => {
+  it('is visible to the next read, although the old value was cached', async () => {
     expect((await read()).text).toContain('"old"');
     bench.work();
     const id = await request();
@@ -102,7 +102,7 @@ describe('a rotation of a secret at a backend', () => {
     expect(bench.broker.target.accepted.get('u')).toEqual(new Set(['old']));
   });
 
-  it('ends the leases on the old version when it is retired', async () => {
+  it('expires the leases on the old version when it is retired', async () => {
     await read();
     bench.work();
     await request();
@@ -118,7 +118,7 @@ describe('a rotation of a secret at a backend', () => {
   it.each([
     ['another place', { generation: 'elsewhere' }],
     ['a value from before the rotation', { issued_at: 1 }],
-  ])('ends a lease on %s whose version has the same name', async (_what, change) => {
+  ])('expires a lease on %s whose version has the same name', async (_what, change) => {
     bench.work();
     await request();
     await bench.pass(MINUTE);

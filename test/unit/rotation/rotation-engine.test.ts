@@ -5,7 +5,7 @@ let bench: RotationBench;
 afterEach(async () => bench.close());
 
 describe('a scheduled rotation', () => {
-  it('ends with a value that works, keeps the other keys and retires the old one', async () => {
+  it('promotes a working value, keeps the other keys and retires the old one', async () => {
     bench = await RotationBench.open({ schedule: { every: '1h' } });
     bench.work();
     await bench.pass(3_600_000 + 20_000);

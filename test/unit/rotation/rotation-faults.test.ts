@@ -25,7 +25,7 @@ function pointsOf(...steps: readonly string[]): readonly string[] {
   );
 }
 
-/** What happens once, at one failpoint. @returns whether it did. */
+/** An action that runs once, at one failpoint. @returns whether it ran. */
 function once(point: string, happens: () => unknown): () => boolean {
   let isHit = false;
   Object.assign(bench.broker.parts, {
@@ -59,7 +59,7 @@ function direct(verb: 'retry' | 'abort' | 'rollBack' | 'retire'): Promise<Contro
   });
 }
 
-/** A target that goes on by itself. @returns what lets it be done. */
+/** A target that completes by itself. @returns a function that completes it. */
 function waiting(retryAfterSeconds: number): () => void {
   let isReady = false;
   bench.broker.target.before = (step) => {
@@ -70,7 +70,7 @@ function waiting(retryAfterSeconds: number): () => void {
   };
 }
 
-/** I5: what is current, or what the rotation keeps, is let in by the target. */
+/** I5: the target accepts the current value, or a value that the rotation keeps. */
 async function expectAccess(): Promise<void> {
   const { parts, target } = bench.broker;
   const row = await bench.latest();
@@ -118,7 +118,7 @@ describe.each(SLOTS)('a rotation with slots %s', (slots) => {
     await expectOver('done');
     const calls = bench.broker.target.calls.length;
     const version = await bench.current();
-    // The one that stood still continues: it finds that the rotation is not its own any more.
+    // The paused one continues: it finds that it has lost the rotation.
     resolve(undefined);
     await bench.rest();
     await expectOver('done');
@@ -343,7 +343,7 @@ describe('a rotation', () => {
     expect(JSON.stringify(logged)).not.toMatch(/"p[01]"/);
   });
 
-  it('makes the old value current again and ends the new one when rolled back', async () => {
+  it('makes the old value current again and revokes the new one when rolled back', async () => {
     await open('two', { retire: 'manual' });
     bench.work();
     await request();
@@ -442,7 +442,7 @@ describe('a drill', () => {
     await expectDrilled();
   });
 
-  it('does not count as proof when its test fails, and ends the new credential when aborted', async () => {
+  it('does not count as proof when its test fails, and revokes the new credential when aborted', async () => {
     await open();
     bench.broker.target.refuses = 'grants_missing';
     bench.work();

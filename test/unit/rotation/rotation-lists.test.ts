@@ -137,7 +137,7 @@ describe('a value that expires', () => {
   };
 
   it.each([{}, { schedule: { every: '30d' }, paused: true }])(
-    'is overdue in its last third where nothing rotates it by itself: %j',
+    'is overdue in its last third if nothing rotates it by itself: %j',
     async (rotation) => {
       await rotated(rotation);
       bench.broker.clock.advance(59 * DAYS);

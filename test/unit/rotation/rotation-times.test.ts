@@ -61,7 +61,7 @@ describe('the next runs of a cron line', () => {
 
   it('do not repeat a tick when the clock is set back', async () => {
     const run = at('2026-06-01T11:00Z');
-    // What was due is what the schedule counts from, whatever the clock says by now.
+    // The schedule counts from the due time, whatever the clock shows now.
     const next = await nextRun(cron('0 * * * *'), clockOf('2026-06-01T11:00Z', { lastRunAt: run }));
     expect(texts([next!])).toEqual(['2026-06-01T12:00']);
   });
@@ -99,7 +99,7 @@ describe('the next runs of a cron line', () => {
     }
   });
 
-  it('are not spread out of their window', async () => {
+  it('are not moved out of their window by the jitter', async () => {
     const tight = [{ from: '03:00', to: '03:01', timeZone: 'UTC' }];
     const spread = cron('0 3 * * *', 'UTC', { jitter: '10h', windows: tight });
     const next = await nextRun(spread, clockOf('2026-06-01T00:00Z'));
@@ -148,7 +148,7 @@ describe('the next runs of an interval', () => {
   });
 });
 
-describe('a schedule that cannot be followed', () => {
+describe('an impossible schedule', () => {
   const now = at('2026-01-01T00:00Z');
   it.each([
     ['0 3 * *', {}, '/schedule/cron', 'five fields'],
@@ -158,7 +158,7 @@ describe('a schedule that cannot be followed', () => {
     ['0 0 30 2 *', {}, '/schedule/cron', 'never occurs'],
     ['0 12 * * *', { windows: WEEKEND }, '/windows', 'would never rotate'],
     ['0 3 * * 3', { windows: WEEKEND }, '/windows', 'would never rotate'],
-  ])('%s is named: %j', async (line, more, pointer, words) => {
+  ])('%s is reported: %j', async (line, more, pointer, words) => {
     const problem = await scheduleProblem(cron(line, 'Europe/Berlin', more), now);
     expect(problem?.pointer).toBe(pointer);
     expect(problem?.message).toContain(words);
@@ -195,12 +195,12 @@ describe('a schedule for values that expire', () => {
 
   it.each<[string, object, number]>([
     ['runs too seldom', { schedule: { every: '90d' } }, 90],
-    ['leaves no time for the holders of the one before', { schedule: { every: '89d' } }, 89.5],
+    ['leaves no time for the holders of the version before', { schedule: { every: '89d' } }, 89.5],
     ['leaves a month out', { schedule: { cron: '0 3 1 1-6,8-12 *' } }, 45],
     ['waits for a window that is far', { schedule: { every: '2d' }, windows: WEEKEND }, 8],
     ['is itself waited for', { schedule: { every: '1h' }, grace: '10d' }, 15],
     ['is paused, and would be too seldom', { schedule: { every: '90d' }, paused: true }, 60],
-  ])('is refused where it %s: %j of %d days', async (_why, rotation, days) => {
+  ])('is refused if it %s: %j of %d days', async (_why, rotation, days) => {
     const problem = await problemOf(rotation, days);
     expect(problem?.pointer).toBe('/schedule');
     expect(problem?.message).toContain('would keep an expired value');
@@ -212,7 +212,7 @@ describe('a schedule for values that expire', () => {
     [{ schedule: { every: '2d' }, windows: WEEKEND }, 10],
     [{ schedule: { every: '1h' }, grace: '1h' }, 1],
     [{}, 1],
-  ])('is none of these: %j of %d days', async (rotation, days) => {
+  ])('is accepted: %j of %d days', async (rotation, days) => {
     expect(await problemOf(rotation, days)).toBeUndefined();
   });
 });

@@ -9,7 +9,7 @@ const change = (seq: number, fenceKey: string): Change => ({
 });
 
 describe('the feed of changes', () => {
-  it('knows the last invalidation of each key', () => {
+  it('has the last invalidation of each key', () => {
     const feed = new ChangeFeed(10);
     feed.apply([change(11, 'a'), change(12, 'b:x'), change(13, 'a')]);
     expect(feed.seq).toBe(13);
@@ -21,7 +21,7 @@ describe('the feed of changes', () => {
     expect(feed.isInvalidated([], 0)).toBe(false);
   });
 
-  it('takes a decision of before its memory for stale, but not one that read nothing', () => {
+  it('treats a decision from before its memory as stale, but not one that read nothing', () => {
     const feed = new ChangeFeed(10, 2);
     expect(feed.isInvalidated(['z'], 10)).toBe(false);
     expect(feed.isInvalidated(['z'], 9)).toBe(true);
@@ -32,14 +32,14 @@ describe('the feed of changes', () => {
     expect(feed.isInvalidated(['b'], 11)).toBe(true);
   });
 
-  it('keeps a key in memory that is invalidated again and again', () => {
+  it('keeps a key in memory that is invalidated repeatedly', () => {
     const feed = new ChangeFeed(0, 2);
     feed.apply([change(1, 'a'), change(2, 'b'), change(3, 'a'), change(4, 'c')]);
     expect(feed.isInvalidated(['a'], 2)).toBe(true);
     expect(feed.isInvalidated(['a'], 3)).toBe(false);
   });
 
-  it('ignores what it knows already, in whatever overlap it comes', () => {
+  it('ignores known changes, in any overlap', () => {
     const feed = new ChangeFeed(0);
     const heard: number[] = [];
     feed.watch((changes) => heard.push(...changes.map(({ seq }) => seq)));
@@ -49,7 +49,7 @@ describe('the feed of changes', () => {
     expect(heard).toEqual([1, 2, 3]);
   });
 
-  it('lets a listener end itself and be added twice', () => {
+  it('lets a listener remove itself and be added twice', () => {
     const feed = new ChangeFeed(0);
     const heard: number[] = [];
     const listener = (): void => void heard.push(feed.seq);

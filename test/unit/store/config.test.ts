@@ -28,7 +28,7 @@ describe('the configuration of a store', () => {
     { type: 'postgres', connectionString: 'postgres://u:p@h/d' },
     { type: 'postgres', connectionStringFile: '/x', poolSize: 0 },
     { type: 'mysql', path: '/x' },
-  ])('is strict: %j', (config) => {
+  ])('refuses unknown or invalid settings: %j', (config) => {
     expect(storeConfigSchema.safeParse(config).success).toBe(false);
   });
 
@@ -40,7 +40,7 @@ describe('the configuration of a store', () => {
     rmSync(directory, { recursive: true });
   });
 
-  it('says which file is missing, and keeps the password out of what it says', async () => {
+  it('reports which file is missing, and keeps the password out of the message', async () => {
     await expect(
       openStore({ type: 'postgres', connectionStringFile: '/nowhere/pg', poolSize: 1 }, deps),
     ).rejects.toMatchObject({

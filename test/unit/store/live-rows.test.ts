@@ -26,7 +26,7 @@ function emptyStore(answer: () => DigestRow): Store {
   return { get, list: () => Promise.resolve([]) } as unknown as Store;
 }
 
-it('does not hold the store for a digest that a commit overtook while it was read', async () => {
+it('does not hold the store for a digest if a commit happened during the read', async () => {
   const { guard, digest } = opened();
   let isOvertaken = false;
   const live = new LiveRows(
@@ -43,7 +43,7 @@ it('does not hold the store for a digest that a commit overtook while it was rea
   expect(guard.holds).toEqual([]);
 });
 
-it('holds the store for a digest that is older than one seen before it was read', async () => {
+it('holds the store for a digest that is older than one seen before the read', async () => {
   const { guard, digest } = opened();
   guard.accept('documents', digest(2));
   const live = new LiveRows(

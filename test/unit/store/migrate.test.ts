@@ -49,7 +49,7 @@ describe('migrations', () => {
     });
   });
 
-  it('refuse to go on from a migration that has been altered since it ran', async () => {
+  it('refuse to continue after a migration that was changed since it ran', async () => {
     await make();
     alter(`UPDATE quaymaster_schema SET md5 = 'other' WHERE version = 1;
       UPDATE meta SET value = 'other' WHERE key = 'migrations'`);
@@ -59,7 +59,7 @@ describe('migrations', () => {
     });
   });
 
-  it('refuse a store that was made for the other mode, before they touch it', async () => {
+  it('refuse a store that was created for the other mode, before they change it', async () => {
     await make();
     await expect(open('production')).rejects.toMatchObject({
       code: 'ERR_CONFIG_INVALID',
@@ -68,7 +68,7 @@ describe('migrations', () => {
     await make();
   });
 
-  it('leave nothing behind wherever they are interrupted, and run whole the next time', async () => {
+  it('leave nothing at any interruption, and run completely the next time', async () => {
     const script = readFileSync(
       new URL('../../../migrations/sqlite/001.do.tables.sql', import.meta.url),
       'utf8',

@@ -37,7 +37,7 @@ describeWith(['postgres'], 'the schema of a PostgreSQL store', ({ postgres }) =>
     await database.drop();
   });
 
-  it('differs in nothing for grants, storage parameters, statistics and objects of others beside it', async () => {
+  it('has no differences for grants, storage parameters, statistics and foreign objects', async () => {
     await client.query(`GRANT SELECT ON ALL TABLES IN SCHEMA public TO pg_monitor; ANALYZE; ALTER TABLE "leases" SET (fillfactor = 70);
       ALTER INDEX "leases_path" SET (fillfactor = 80); CREATE TABLE "others" ("id" bigint); CREATE VIEW "leases_view" AS SELECT "id" FROM "leases"`);
     expect(await differences()).toEqual([]);

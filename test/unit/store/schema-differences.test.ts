@@ -34,7 +34,7 @@ describe('the schema of a SQLite store', () => {
 
   afterEach(() => rmSync(directory, { recursive: true }));
 
-  it('differs in nothing, also after ANALYZE and VACUUM', async () => {
+  it('has no differences, also after ANALYZE and VACUUM', async () => {
     alter('ANALYZE; VACUUM');
     expect(await differences()).toEqual([]);
   });

@@ -13,7 +13,7 @@ import { FakeAuditChain } from '../../kit/fakes/fake-audit-chain.ts';
 const TYPES: Readonly<Record<string, string>> = { text: 'text', bigint: 'integer', bytea: 'bytes' };
 const TABLES = Object.keys(SCHEMA) as TableName[];
 
-describeWith(['postgres'], 'the tables that the PostgreSQL migrations make', ({ postgres }) => {
+describeWith(['postgres'], 'the tables of the PostgreSQL migrations', ({ postgres }) => {
   let database: TestDatabase;
   let client: pg.Client;
 

@@ -21,7 +21,7 @@ interface ColumnInfo {
   readonly pk: number;
 }
 
-describe('the tables that the SQLite migrations make', () => {
+describe('the tables of the SQLite migrations', () => {
   let directory: string;
   let database: Database.Database;
 
@@ -134,7 +134,7 @@ describe('the tables that the SQLite migrations make', () => {
     for (const plan of plans) expect(plan).toMatch(/^SEARCH \w+ USING/);
   });
 
-  it('answer each page of live leases in the order of an index, without a look at ended ones', () => {
+  it('answer each page of live leases in the order of an index, without a scan of expired ones', () => {
     const [live, after] = [{ state: 'live' } as const, { id: 'l' }];
     const own = { session_id: 's', state: 'live', cause: null } as const;
     const plans = [
@@ -165,7 +165,7 @@ describe('the tables that the SQLite migrations make', () => {
     }
   });
 
-  it('find the live leases of a session, pod or mount without a look at ended ones', () => {
+  it('find the live leases of a session, pod or mount without a scan of expired ones', () => {
     const live = { state: 'live' } as const;
     const [session, revoked, pod, mount] = [
       planOf('leases', { equals: { session_id: 's', ...live, cause: null }, limit: 500 }),

@@ -57,7 +57,7 @@ describe('the files of a SQLite store', () => {
     },
   );
 
-  it('are made private again when somebody opened them', async () => {
+  it('are made private again when another user opened their mode', async () => {
     const path = join(directory, 'store.db');
     await (await open(path)).close();
     chmodSync(path, 0o666);
@@ -85,7 +85,7 @@ describe('the files of a SQLite store', () => {
     database.close();
   });
 
-  it('keep nothing of a data key that was destroyed', async () => {
+  it('keep nothing of a destroyed data key', async () => {
     const path = join(directory, 'store.db');
     const store = await open(path);
     const row = versionRow('sec_1', 1, new Uint8Array(500));
@@ -107,7 +107,7 @@ describe('the files of a SQLite store', () => {
     expect(readFileSync(path).includes(dek)).toBe(false);
   });
 
-  it('make room for a ballast that is really taken, and take it again when it was cut', async () => {
+  it('reserve real blocks for a ballast, and reserve them again when it was truncated', async () => {
     const path = join(directory, 'store.db');
     const bytes = 1024 * 1024;
     await (await open(path, bytes)).close();
@@ -121,11 +121,11 @@ describe('the files of a SQLite store', () => {
 
   it.each([
     ['is not a database', (file: Buffer) => Buffer.from('x'.repeat(file.length))],
-    ['has lost its end', (file: Buffer) => file.subarray(0, file.length - 4096 * 3)],
+    ['is truncated', (file: Buffer) => file.subarray(0, file.length - 4096 * 3)],
     ['has lost half a page', (file: Buffer) => file.subarray(0, 4096 * 5 + 2048)],
     ['has a zeroed page', (file: Buffer) => Buffer.from(file).fill(0, 4096, 8192)],
     ['has a zeroed schema', (file: Buffer) => Buffer.from(file).fill(0, 100, 4096)],
-  ])('refuse to open, with a way out, when the file %s', async (_what, damage) => {
+  ])('fail to open, with a remedy, when the file %s', async (_what, damage) => {
     const path = join(directory, 'store.db');
     await (await open(path)).close();
     writeFileSync(path, damage(readFileSync(path)));
@@ -135,7 +135,7 @@ describe('the files of a SQLite store', () => {
     });
   });
 
-  it('refuse to open or fail with a code, but never crash, whatever bytes are flipped', async () => {
+  it('fail to open or fail with a code, but never crash, for any flipped bytes', async () => {
     const path = join(directory, 'store.db');
     const store = await open(path);
     for (let n = 0; n < 40; n += 1) {
@@ -193,7 +193,7 @@ describe('the files of a SQLite store', () => {
 });
 
 describe('the version of SQLite', () => {
-  it.each(['3.51.3', '3.52.0', '3.54.1', '4.0.0'])('is good enough: %s', (version) => {
+  it.each(['3.51.3', '3.52.0', '3.54.1', '4.0.0'])('is accepted: %s', (version) => {
     expect(() => assertSqliteVersion(version)).not.toThrow();
   });
 

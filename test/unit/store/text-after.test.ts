@@ -5,7 +5,7 @@ import { textAfter } from '../../../src/store/text-after.ts';
 const before = (left: string, right: string): boolean =>
   Buffer.compare(Buffer.from(left), Buffer.from(right)) < 0;
 
-describe('the text after all that start with a prefix', () => {
+describe('the first text after all texts with a prefix', () => {
   it.each([
     ['a/', 'a0'],
     ['\u007f', '\u0080'],
@@ -13,11 +13,11 @@ describe('the text after all that start with a prefix', () => {
     ['a\u{10ffff}', 'b'],
     ['', undefined],
     ['\u{10ffff}\u{10ffff}', undefined],
-  ])('after %j comes %j', (prefix, expected) => {
+  ])('after %j is %j', (prefix, expected) => {
     expect(textAfter(prefix)).toBe(expected);
   });
 
-  it('is beyond every text with the prefix, and no text lies between', () => {
+  it('is greater than every text with the prefix, and no text lies between', () => {
     const text = fc.string({ unit: 'binary', maxLength: 4 });
     fc.assert(
       fc.property(text, text, (prefix, other) => {

@@ -5,9 +5,9 @@ import { firstWave } from '../../../src/store/postgres/wave.ts';
 import { leaseRow } from '../../kit/fakes/store-rows.ts';
 
 const lengthOf = (...plans: Plan[]): number => {
-  const nobody = (): void => undefined;
+  const ignore = (): void => undefined;
   const pending: PendingPlan[] = plans.map((plan) => {
-    return { plan, planned: { expect: [], writes: [] }, resolve: nobody, reject: nobody };
+    return { plan, planned: { expect: [], writes: [] }, resolve: ignore, reject: ignore };
   });
   return firstWave(pending).length;
 };
@@ -17,7 +17,7 @@ const expecting = (id: string): Plan => ({
 const putting = (id: string): Plan => ({ writes: [{ table: 'leases', put: leaseRow(id) }] });
 
 describe('a wave of plans', () => {
-  it('takes all that do not depend on each other', () => {
+  it('takes all independent plans', () => {
     expect(lengthOf({}, putting('a'), putting('a'), expecting('b'), {})).toBe(5);
     expect(lengthOf(expecting('a'), putting('a'))).toBe(2);
   });

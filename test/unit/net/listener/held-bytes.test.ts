@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { HeldBytes } from '../../../../src/net/listener/held-bytes.ts';
 
-describe('bytes that are held', () => {
+describe('held bytes', () => {
   it('are bounded for a holder', () => {
     const held = new HeldBytes({ ofOne: 64, ofAll: 512 });
     expect(held.take('a', 64)).toBe(true);
@@ -13,10 +13,10 @@ describe('bytes that are held', () => {
     expect(held.all).toBe(0);
   });
 
-  it('leave as much to a newcomer as each of those has that fill their shares, however many they are', () => {
+  it('leave a newcomer as much as each holder that fills its share, however many there are', () => {
     const held = new HeldBytes({ ofOne: 1_000, ofAll: 8_000 });
     const names = Array.from({ length: 50 }, (_, n) => `hostile ${n}`);
-    // In turns, as much as they get, until none gets more.
+    // The holders take turns until none gets more.
     while (names.filter((name) => held.take(name, 1)).length > 0);
     expect(held.all).toBeLessThan(8_000);
     let newcomer = 0;
@@ -24,7 +24,7 @@ describe('bytes that are held', () => {
     expect(newcomer).toBeGreaterThan(100);
   });
 
-  it('are counted beyond the bounds where they exist already, and then nothing more is taken', () => {
+  it('are counted beyond the bounds if they exist already, and then no more are accepted', () => {
     const held = new HeldBytes({ ofOne: 10, ofAll: 20 });
     held.add('a', 1_000);
     expect([held.isFull('a'), held.isFull('b'), held.take('b', 1)]).toEqual([true, true, false]);
